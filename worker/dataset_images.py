@@ -21,7 +21,7 @@ from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.report.exports.coco import geometry
 from segmentation.core.report.outlines import polygons
-from segmentation.core.report.picture import sampled
+from segmentation.core.report.picture import sampled_labels
 from segmentation.models import Dataset, DatasetImage
 from segmentation.plain import storable
 from segmentation.services.learning.datasets import publish_image
@@ -134,14 +134,14 @@ def _draw(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Microgr
     from segmentation.lab.training.check import TRUE, coloured, outlined
 
     grey = preview(micrograph, LONGEST)
-    small = sampled(labels, grey.shape)
+    small = sampled_labels(labels, grey.shape)
     if dataset.class_names:
         picture = coloured(grey, np.where(small == files.UNLABELLED, 0, small + 1))
     else:
         picture = outlined(grey, small, TRUE)
     if image.region:
         ones = np.ones(labels.shape, np.int32)
-        outside = sampled(_labels_within(ones, image.region, 0), grey.shape) == 0
+        outside = sampled_labels(_labels_within(ones, image.region, 0), grey.shape) == 0
         picture = np.where(outside[..., None], picture // 3, picture)
     Image.fromarray(picture).save(file, "WEBP", quality=85)
 

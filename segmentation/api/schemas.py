@@ -13,7 +13,7 @@ from ninja import Schema
 from pydantic import BaseModel, Field, TypeAdapter, ValidationInfo, WithJsonSchema, model_validator
 
 from ..core.compare.results import Comparison
-from ..core.report.choice import usual
+from ..core.report.choice import usual_file_names
 from ..core.report.exports.viewer import PICTURE
 from ..core.report.schema import JobResult, StoredSample, with_short_description
 from ..core.tasks import find
@@ -247,7 +247,7 @@ def _files_of_sample(sample: SampleRow, request: HttpRequest) -> dict[str, str]:
 
 def usual_names(unit: Literal["image", "sample"]) -> FromRow:
     """The names of the files that most people save, [] without a result."""
-    return FromRow(lambda row, _: usual(unit, find(row.settings["task"])) if row.state == "done" else [])
+    return FromRow(lambda row, _: usual_file_names(unit, find(row.settings["task"])) if row.state == "done" else [])
 
 
 class Job(Analysis):

@@ -26,7 +26,7 @@ from ..core.archive import streamed_zip
 from ..core.labels.working import STRIP, WorkingLabels
 from ..core.names import portable
 from ..core.report import exports
-from ..core.report.exports.base import Of
+from ..core.report.exports.base import Subject
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import CITATION
 from ..models import Artifact, Dataset, Job, Micrograph, SampleArtifact, StoredFile
@@ -43,7 +43,7 @@ OPEN_AT_ONCE = 4  # files of tiles, edits of a log
 Opened = Callable[[], IO[bytes]]
 
 
-def files_of(row: Any, unit: Of, task: str, address: str, further: Collection[str] = ()) -> dict[str, Any]:
+def files_of(row: Any, subject: Subject, task: str, address: str, further: Collection[str] = ()) -> dict[str, Any]:
     """For templates, of a job or a sample: "files", the addresses of its files by name, with dot and dash as
     underscore, "file_list", the files to download, and "cite", how to cite the software. address: the name of the view
     that sends them. further: names of files that are written when they are asked for, and have no size yet.
@@ -52,8 +52,8 @@ def files_of(row: Any, unit: Of, task: str, address: str, further: Collection[st
     urls = {name: reverse(address, args=[row.pk, name]) for name in (*artifacts, *further)}
     sizes = {name: artifact.size for name, artifact in artifacts.items()}
     offered = [
-        {"name": name, "url": urls[name], "size": sizes.get(name), "export": export, "what": export.holds(unit)}
-        for name, export in exports.listed(unit, tasks.find(task), judged=bool(row.specification)).items()
+        {"name": name, "url": urls[name], "size": sizes.get(name), "export": export, "what": export.line(subject)}
+        for name, export in exports.listed(subject, tasks.find(task), judged=bool(row.specification)).items()
         if name in urls and not export.for_the_page
     ]
     named = {re.sub("[.-]", "_", name): url for name, url in urls.items()}

@@ -10,7 +10,7 @@ from django.http import StreamingHttpResponse
 from ..core import tasks
 from ..core.archive import streamed_zip
 from ..core.report import exports
-from ..core.report.exports.base import Of
+from ..core.report.exports.base import Subject
 from ..core.report.wording import capital
 from ..models import ExportJob, Job, Measuring, Sample, StoredFile
 from ..services.ground import bundles
@@ -83,9 +83,9 @@ def _asked(result: Job | Sample) -> Measuring | ExportJob | Sample | None:
     return result if isinstance(result, Sample) and result.state != Sample.State.DONE else ask_for_files(result)
 
 
-def _offered_files(row: Job | Sample, unit: Of) -> list[StoredFile]:
+def _offered_files(row: Job | Sample, subject: Subject) -> list[StoredFile]:
     """The stored files of a result that people take away, archives of them left out."""
-    listed = exports.listed(unit, tasks.find(row.settings["task"]), judged=bool(row.specification))
+    listed = exports.listed(subject, tasks.find(row.settings["task"]), judged=bool(row.specification))
     offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVES]
     artifacts = {artifact.name: artifact for artifact in row.artifacts.all()}
     return [artifacts[name] for name in offered if name in artifacts]

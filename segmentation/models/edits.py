@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ..core.labels.operations import Step, undo_of
 from ..core.labels.patches import BadEdit, Patch
-from ..core.report.signatures import DIGESTS, Signed
+from ..core.report.signatures import DIGESTS, PrintedSignature
 from .jobs import Job
 
 FIRST = ""  # the hash before the first row of a log
@@ -169,8 +169,8 @@ class Signature(Chained, models.Model):
         return {name: getattr(self, f"{name}_sha256") for name in DIGESTS}
 
     @property
-    def printed(self) -> Signed:
+    def printed(self) -> PrintedSignature:
         """The signature as pages and reports print it."""
         when = f"{self.created.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         titled_digests = tuple((title, self.digests[name]) for name, title in DIGESTS.items())
-        return Signed(self.get_meaning_display(), self.name, self.account, when, titled_digests)
+        return PrintedSignature(self.get_meaning_display(), self.name, self.account, when, titled_digests)

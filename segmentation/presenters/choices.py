@@ -10,7 +10,7 @@ from ..core.measure.filters import MEASURANDS, Reason
 from ..core.measure.quantities import Value
 from ..core.measure.results import Statistics
 from ..core.network import cards
-from ..core.report.entries import Aside, Entry
+from ..core.report.entries import Entry, LeftOut
 from ..core.report.wording import capital
 from ..core.settings import FROM_FILE, regions_text
 from ..core.tasks import find
@@ -57,7 +57,7 @@ class WarningWithButton(Flag):
 
 
 @dataclass(frozen=True)
-class AsideLine(Aside):
+class AsideLine(LeftOut):
     """The objects left out for one reason, and the setting that counts them, if one click can change it."""
 
     change: Change | None = None
@@ -142,7 +142,7 @@ class Choices:
         parts = [text, *(f"{words} from 1 to 100 nm" for words in fractions)]
         return Change("Show these", "measurand", measurand, ", ".join(parts))
 
-    def aside(self, set_aside: Sequence[Aside]) -> list[AsideLine]:
+    def aside(self, set_aside: Sequence[LeftOut]) -> list[AsideLine]:
         """How many objects were left out, by reason. A button that counts objects of several reasons stands beside the
         last of these reasons."""
         changes = {line.reason: COUNTED_AGAIN[line.reason] for line in set_aside if line.reason in COUNTED_AGAIN}

@@ -129,7 +129,7 @@ def decision_as_dict(row: Job | Sample) -> dict[str, Any] | None:
     return {
         "verdict": certificate.verdict,
         "at_least": certificate.conformity.at_least,
-        "sentence": f"{certificate.headline} {certificate.holds}",
+        "sentence": f"{certificate.headline} {certificate.explanation}",
         "decisions": [
             {
                 **decision.limit.model_dump(),

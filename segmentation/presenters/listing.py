@@ -189,7 +189,9 @@ def _counts(summary: dict[str, Any]) -> list[float]:
     """The heights of the bars of all images together; [] if there are too few sizes for a histogram."""
     counts = (summary.get("histogram") or {}).get("counts") or []
     sums = [sum(column) for column in zip(*counts, strict=True)]
-    return sums if round(sum(sums)) >= FEWEST_IN_HISTOGRAM else []  # rounded like `n_kept`: an object may count by a fraction
+    return (
+        sums if round(sum(sums)) >= FEWEST_IN_HISTOGRAM else []
+    )  # rounded like `n_kept`: an object may count by a fraction
 
 
 def curves(sides: Sequence[Job | Sample]) -> Lines | None:

@@ -16,7 +16,7 @@ from ..core.micrograph.sources import Source
 from ..core.micrograph.stated import StatedScale
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE
-from ..core.report.wording import standing_words
+from ..core.report.wording import corrections_in_effect
 from ..forms.settings import SettingsForm
 from ..http.access import link_context
 from ..http.serving import files_of
@@ -57,7 +57,7 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
         "newer": not may_change and job.reruns.filter(owner=job.owner_id, visitor=job.visitor, state="done").exists(),
         "acquired": acquired(job.micrograph),
         "link": link_context(request, job) if may_change else None,
-        "steps": standing_words(job.standing_counts),
+        "steps": corrections_in_effect(job.standing_counts),
         "may_correct": may_correct and not job.fixed,
         "may_go_on": may_correct and job.fixed,
         "width": request.POST.get("width", width_of(job)),

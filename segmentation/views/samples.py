@@ -182,7 +182,9 @@ def delete(request: HttpRequest, sample: Sample) -> str:
 def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file of the pooled result. While it is being written: 202, with a page that asks again; 503 if writing
     failed."""
-    return file_or_wait(request, visible(request, row_of(Sample, pk)), exports.name_with_options(name, request.GET.dict()))
+    return file_or_wait(
+        request, visible(request, row_of(Sample, pk)), exports.name_with_options(name, request.GET.dict())
+    )
 
 
 @require_safe

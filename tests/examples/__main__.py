@@ -21,7 +21,7 @@ from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.micrograph.reader import read
 from segmentation.core.pipeline import analyse
 from segmentation.core.report import figure
-from segmentation.core.report.picture import before_and_after, captioned
+from segmentation.core.report.picture import before_and_after, captioned_webp
 from segmentation.core.sample import SampleAnalysis
 from segmentation.lab.training.synthesis.noise import (
     Field,
@@ -130,7 +130,7 @@ def write_examples(folder: Path, figures: Path) -> Iterator[Path]:
     for kind in ("particles", *DRAWN):
         result = analysed(kind, folder)
         for name, panel in panels(kind, result).items():
-            (folder / f"{name}.webp").write_bytes(captioned(panel, CAPTION))
+            (folder / f"{name}.webp").write_bytes(captioned_webp(panel, CAPTION))
             yield folder / f"{name}.webp"
         if kind == "particles":
             yield write_figure(result, figures)
@@ -145,7 +145,7 @@ def analysed(kind: str, folder: Path) -> Analysis:
 def write_figure(result: Analysis, folder: Path) -> Path:
     """Write the four-panel figure, small enough for a page."""
     name, width, colours = FIGURE
-    drawn = Image.fromarray(figure.rendered(figure.draw(SampleAnalysis.of(result))))
+    drawn = Image.fromarray(figure.pixels_of(figure.draw(SampleAnalysis.of(result))))
     small = drawn.resize((width, round(width * drawn.height / drawn.width)), Image.Resampling.LANCZOS)
     small.quantize(colours).save(folder / name, optimize=True)
     return folder / name

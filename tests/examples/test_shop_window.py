@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.core.report.picture import captioned
+from segmentation.core.report.picture import captioned_webp
 
 from .__main__ import CAPTION, DRAWN, analysed, panels
 
@@ -26,5 +26,5 @@ def coloured(webp):
 @pytest.mark.parametrize("kind", ["particles", *DRAWN])
 def test_pictures_show_what_the_shipped_model_finds(kind):
     for name, panel in panels(kind, analysed(kind, SAMPLE)).items():
-        stored, made = coloured(SAMPLE / f"{name}.webp"), coloured(io.BytesIO(captioned(panel, CAPTION)))
+        stored, made = coloured(SAMPLE / f"{name}.webp"), coloured(io.BytesIO(captioned_webp(panel, CAPTION)))
         assert (stored & made).sum() >= LEAST_OVERLAP * (stored | made).sum(), name

@@ -87,7 +87,7 @@ def test_a_tilt_is_corrected_for_every_kind(kind, golden):
 
 def test_letters_of_the_figure_lie_over_no_line_and_no_other_panel(golden):
     sheet = figure.draw(SampleAnalysis.of(golden))
-    figure.rendered(sheet)
+    figure.pixels_of(sheet)
     for ax in sheet.axes:
         title, legend = ax._left_title.get_window_extent(), ax.get_legend()
         assert not [other for other in sheet.axes if other.axison and other.bbox.padded(-2).overlaps(title)], title

@@ -44,7 +44,7 @@ def report_of(sample):
     with ThreadPoolExecutor(1) as packing:
         context = Context(sample, exports.listed("image", find("particles")), packing)
         context.pack_pictures()
-    context.sums = context.holds = ()
+    context.checksums = context.contents = ()
     pages.write_report(context, file := io.BytesIO(), annex=False)
     return " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(file).pages).split())
 

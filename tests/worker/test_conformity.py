@@ -45,8 +45,8 @@ def test_page_and_file_of_a_sample_say_the_same(pooled, tmp_path):
     judging.set_specification(row=sample, specification=Specification.read({"limits": limits}), account=None)
     sample = asked(Sample.objects.get(pk=sample.pk))
     certificate, words = certificate_of(sample), words_of(sample, tmp_path)
-    assert certificate.headline in words and certificate.holds in words and "for the material" in words
-    assert all(f"{row.asked}: {row.measured}, {row.verdict.lower()}" in words for row in certificate.rows)
+    assert certificate.headline in words and certificate.explanation in words and "for the material" in words
+    assert all(f"{row.requirement}: {row.measured}, {row.verdict.lower()}" in words for row in certificate.rows)
 
 
 def test_limits_that_change_while_the_page_is_written_are_in_it(done, tmp_path, monkeypatch):

@@ -41,7 +41,7 @@ def drawn(sample):
     """Edges and heights as figure and report draw them."""
     ax = Sheet((5, 4)).add_axes((0.1, 0.1, 0.8, 0.8))
     draw_histogram(ax, Distribution.of(sample))
-    figure.rendered(ax.figure)
+    figure.pixels_of(ax.figure)
     bars = ax.containers[0]
     return [*(bar.get_x() for bar in bars), bars[-1].get_x() + bars[-1].get_width()], [bar.get_height() for bar in bars]
 

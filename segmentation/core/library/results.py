@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..analysis import Analysis
 from ..measure.table import aligned
 from ..report.entries import Entry, known_number
-from ..report.exports.base import Of
+from ..report.exports.base import Subject
 from ..report.exports.result import as_dict, json_value
 from ..report.exports.viewer import thumbnail
 from ..report.summary import Summary
@@ -123,13 +123,13 @@ class Reported:
         all_objects: whether labels.tif and rois.zip have what was left out, too.
         Raises UserError for a name that no file of this result has, OSError where the disk does.
         """
-        from ..report.choice import offered, read_choice
+        from ..report.choice import offered_exports, read_choice
         from ..report.files import write_chosen
         from ..report.filing import Filing
 
-        unit: Of = "image" if self.sample.analysis is not None else "sample"
+        subject: Subject = "image" if self.sample.analysis is not None else "sample"
         names = [files] if isinstance(files, str) else files or []
-        patterns = read_choice(",".join(names), offered(unit, self.sample.task))
+        patterns = read_choice(",".join(names), offered_exports(subject, self.sample.task))
         filing, folder = Filing(datetime.now(UTC), image=self.file), Path(folder)
         written = write_chosen(self.sample, folder, patterns, keep_all=all_objects, filing=filing)
         return [folder / name for name in written]

@@ -9,17 +9,21 @@ from ..sample import SampleAnalysis
 from .charts import Distribution
 from .entries import Entry
 from .fonts import unbroken
-from .images import charted, own_intervals
+from .images import charted_names, interval_sentence
 from .method import left_out_words
 from .summary import Summary
 from .wording import agreement_words, capital, corrected_images_words, one_line, uncapital
 
 
 def caption_of(sample: SampleAnalysis) -> str:
-    """What it shows, the main numbers with their intervals, and of several images how far these agree."""
+    """The caption of an image or a sample: what the figure shows, and the main numbers with their
+    intervals.
+
+    For several images it also says how far these agree.
+    """
     summary, several = Summary.of(sample), sample.analysis is None
-    drawn = Distribution.of(sample) if summary.has_few else None
-    sentences = [drawn.size_words] if drawn else []
+    distribution = Distribution.of(sample) if summary.has_few else None
+    sentences = [distribution.size_words] if distribution else []
     entries = list(summary.caption_numbers)
     counts = [sample.extent] if several else []
     if summary.screened and not several:
@@ -33,18 +37,21 @@ def caption_of(sample: SampleAnalysis) -> str:
     sentences += ["In brackets: 95 % intervals"] if any(entry.ends for entry in entries) else []
     if several:
         sentences += [left_out_words(sample), corrected_images_words(sample.corrected)]
-        intervals = [own_intervals(sample, name) for name in charted(sample)[:1]]
+        intervals = [interval_sentence(sample, name) for name in charted_names(sample)[:1]]
         sentences += [agreement_words(sample.between), sample.interval_note, *intervals]
     subject = ": ".join(filter(None, (one_line(sample.name, 40), ", ".join([*counts, *_with_terms(entries)]))))
-    others = "".join(f" {capital(sentence.removesuffix('.'))}." for sentence in sentences if sentence)
-    return unbroken(f"{summary.unsure} {subject}.{others}".lstrip())
+    further = "".join(f" {capital(sentence.removesuffix('.'))}." for sentence in sentences if sentence)
+    return unbroken(f"{summary.unsure} {subject}.{further}".lstrip())
 
 
 def _with_terms(entries: Sequence[Entry]) -> Iterator[str]:
-    """The known numbers with their intervals; what those of all classes share is said once."""
-    before = ""
+    """Each known number in words, with its term and its interval.
+
+    Where one measure of several classes follows, its term stands before the first class only.
+    """
+    last_measure = ""
     for entry in entries:
         measure, _, class_name = entry.name.partition(OF)
         if entry.number.value is not None:
-            yield f"{class_name if class_name and measure == before else uncapital(entry.term)} {entry.words}"
-        before = measure
+            yield f"{class_name if class_name and measure == last_measure else uncapital(entry.term)} {entry.words}"
+        last_measure = measure

@@ -1,4 +1,4 @@
-"""Cells of CSV files that no spreadsheet takes for a formula; the web process writes such files, too."""
+"""CSV files whose texts no spreadsheet runs as a formula. The web process imports this module, too."""
 
 from __future__ import annotations
 
@@ -11,52 +11,63 @@ from functools import lru_cache
 from typing import Any
 
 BYTE_ORDER_MARK = "\ufeff"
-# What could end a cell or a line in any spreadsheet's idea of CSV, and what begins a comment.
+# Characters that separate or quote cells in some spreadsheet, and the one that begins a comment.
 RISKY = ",;\"'#"
-MOST_KNOWN = 1024  # names whose cells are remembered: most are reasons and shapes, in each row of a table
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what a formula begins with
+MOST_NAMES = 1024  # in the cache of `name_cell`: most names are reasons and shapes, which occur in each row
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # first characters of a formula
 
 
 def lines(rows: Iterable[Iterable[Any]], delimiter: str = ",") -> str:
+    """The rows as CSV text; each line ends with "\\n"."""
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
 def inert(value: object) -> str:
-    """The value as text on one line and in one cell; risky characters as %XX of their UTF-8 bytes."""
+    """The value as text that stays on one line and in one cell: RISKY characters become %XX of
+    their UTF-8 bytes."""
     return "".join(c if c.isprintable() and c not in RISKY else _percent_encoded(c) for c in str(value))
 
 
 def comment(text: object) -> str:
-    """The text for a line that begins with "#", which people read and nothing joins with: one cell in any spreadsheet,
-    as what separates cells or quotes them becomes a dash, a space or an apostrophe: "3 images, all of B" becomes
-    "3 images - all of B". What cannot be printed stands as %XX."""
+    """The text for a comment line, which begins with "#" and is for people alone. It is one cell in
+    any spreadsheet.
+
+    Commas and semicolons become a dash or a space, quotes an apostrophe: "3 images, all of B"
+    becomes "3 images - all of B". A character that cannot be printed becomes %XX.
+    """
     dashed = re.sub(r"\s*[,;]\s+", " - ", re.sub(r"[,;](?=\S)", " ", str(text))).rstrip(",;")
     return "".join(c if c.isprintable() else _percent_encoded(c) for c in dashed.replace('"', "'"))
 
 
-@lru_cache(MOST_KNOWN)
+@lru_cache(MOST_NAMES)
 def name_cell(name: str) -> str:
-    """A name as a cell that no spreadsheet takes for a formula; joins with the same name in another table. A comma may
-    stay: the cell is quoted then, and where cells are separated by other signs what follows it is as harmless."""
+    """A name as a cell that no spreadsheet runs as a formula. Equal names give equal cells, so that
+    tables can be joined.
+
+    Commas stay. Each part between commas is made harmless, because a spreadsheet may separate cells
+    there.
+    """
     return ",".join(_without_sign(inert(part)) for part in name.split(","))
 
 
 def begins_like_formula(text: str) -> bool:
-    """Whether a spreadsheet may take the text for a formula; some read full-width and small signs as the usual ones."""
+    """Whether a spreadsheet may run the text as a formula, also if it begins with a full-width form
+    of the sign."""
     return unicodedata.normalize("NFKC", text[:1]).startswith(FORMULAS)
 
 
 def _without_sign(text: str) -> str:
-    stripped = text.lstrip()  # some programs leave spaces out
+    """The text with its first character as %XX if a formula could begin with it."""
+    stripped = text.lstrip()  # some programs ignore spaces before a formula
     if not begins_like_formula(stripped):
         return text
     return text[: len(text) - len(stripped)] + _percent_encoded(stripped[0]) + stripped[1:]
 
 
-def marked(text: str) -> str:
-    """The text of a whole file, with the byte order mark where it needs one."""
+def with_byte_order_mark(text: str) -> str:
+    """The text of a whole file, with a byte order mark in front unless it is ASCII."""
     return text if text.isascii() else BYTE_ORDER_MARK + text
 
 

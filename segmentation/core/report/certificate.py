@@ -1,4 +1,7 @@
-"""What page and PDF say of a result beside the limits of a specification, or beside a certificate."""
+"""The words and pictures with which page and PDF compare a result.
+
+It is compared with the limits of a specification, or with the certificate of a reference material.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,13 @@ SOURCE = "Decision rules and the probability of conformity are those of JCGM 106
 
 @dataclass(frozen=True)
 class Row:
-    """One requirement. asked, measured, probability, verdict: in words, "" where not known. ruler: its picture."""
+    """One requirement of a specification, in words that are "" if not known.
+
+    name: of the quantity. requirement: its limits. ruler: the picture of number and limits.
+    """
 
     name: str
-    asked: str
+    requirement: str
     measured: str
     probability: str
     verdict: str
@@ -39,13 +45,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Certificate:
-    """The decision on a specification. headline, holds: as of `conclusion`. rule: by which it was decided. basis: what
-    its intervals include."""
+    """The decision on a specification.
+
+    headline, explanation: see `specification.conclusion`. rule: the decision rule in words. basis:
+    what the intervals include.
+    """
 
     specification: Specification
     conformity: Conformity
     headline: str
-    holds: str
+    explanation: str
     rows: tuple[Row, ...]
     rule: str
     basis: str
@@ -54,8 +63,11 @@ class Certificate:
     def of(
         cls, specification: Specification, values: Mapping[str, Value], summary: Summary, *, is_refused: bool = False
     ) -> Certificate:
-        """values: of the result by name, in the unit of result.json. summary: of the same numbers. is_refused: whether
-        no number is given, because the image is of another kind."""
+        """The decision on the numbers of a result.
+
+        values: the numbers by name, in the unit of result.json. summary: of the same numbers.
+        is_refused: whether the result has no numbers because its image is of another kind.
+        """
         doubt = REFUSED if is_refused else DOUBTFUL if summary.unsure else ""
         conformity = specification.decided(values, doubt)
         rules = dict.fromkeys((limit.rule, limit.factor) for limit in specification.limits)
@@ -94,8 +106,10 @@ def _row(decision: Decision, values: Mapping[str, Value]) -> Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A measurement of a reference material beside its certificate. agreement: None where nothing can be compared, and
-    sentence says why."""
+    """A measurement of a reference material, compared with its certificate.
+
+    agreement: None if nothing can be compared; then `sentence` says why.
+    """
 
     material: ReferenceMaterial
     agreement: Agreement | None
@@ -104,17 +118,18 @@ class Comparison:
 
     @classmethod
     def of(cls, material: ReferenceMaterial, values: Mapping[str, Value], summary: Summary) -> Comparison:
-        """values, summary: as of `Certificate.of`."""
+        """Compare a result with a certificate. values, summary: as in `Certificate.of`."""
         value = values.get(material.quantity, Value(None))
-        why = ""
+        problem_sentence = ""
         try:
             if summary.unsure:
                 raise ValueError(f"Nothing is compared with the certificate, because {DOUBTFUL}.")
             if value.value is None:
                 label = number(material.quantity).label
                 raise ValueError(f"This result has no {label}, which the certificate of {material.name} states.")
-            compared: Agreement | None = agreement(material, value)
+            agreement_found: Agreement | None = agreement(material, value)
         except ValueError as problem:
-            compared, why = None, str(problem)
-        ruler = None if compared is None else Ruler.of_reference(material, value)
-        return cls(material, compared, compared.sentence if compared else why, ruler)
+            agreement_found, problem_sentence = None, str(problem)
+        ruler = None if agreement_found is None else Ruler.of_reference(material, value)
+        sentence = agreement_found.sentence if agreement_found else problem_sentence
+        return cls(material, agreement_found, sentence, ruler)

@@ -1,4 +1,5 @@
-"""The charts of the figure and of the reports, each drawn on the Axes that it is given."""
+"""The charts of figures and reports, such as the histogram, and what they share: sheets, titles,
+legends, axes."""
 
 from __future__ import annotations
 
@@ -25,6 +26,7 @@ from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .entries import Entry
 
+# Colours by their use; GREYS has those of a figure without colours.
 INK = "#22262b"
 FAINT = "#9aa4ae"
 WARNED = "#b3261e"
@@ -34,17 +36,22 @@ MEAN = "#d55e00"
 AREA = "#009e73"
 BLACK = "#222222"
 GREYS = {INK: BLACK, MEDIAN: BLACK, MEAN: BLACK, AREA: "#6b6b6b", BAR: "#a0a0a0", WARNED: BLACK}
-LUMINANCE = (0.299, 0.587, 0.114)
-BROAD = 0.56  # of its height, the width of a letter
-BESIDE, BELOW = 0.01, 0.03  # of the width and the height of Axes, between a legend and what is drawn
-PART = 24  # letters of a contribution in a line
+LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey
+BROAD = 0.56  # width of a letter, as a share of its height
+# Gaps between a legend and bars or lines, as shares of the width and the height of the Axes.
+BESIDE, BELOW = 0.01, 0.03
+PART = 24  # letters in a line of the name of a contribution to the uncertainty
 
 
 @dataclass(frozen=True, eq=False)
 class Distribution:
-    """What is drawn of a sample: its statistics, the sizes of its kept objects, and what kind of objects they are.
+    """The size distribution of an image or a sample, as charts draw it. Lengths are in the unit
+    that people read.
 
-    bars: None without objects; their edges in the unit of the sizes.
+    statistics: its numbers.
+    sizes: of the counted objects.
+    bars: of the histogram, None without objects.
+    task: the kind of analysis.
     """
 
     statistics: Statistics
@@ -54,7 +61,7 @@ class Distribution:
 
     @classmethod
     def of(cls, sample: SampleAnalysis) -> Distribution | None:
-        """None without a size distribution. Lengths are in the unit that people read."""
+        """The distribution of an image or a sample; None if it has none."""
         sample = sample.in_readable_unit()
         statistics = sample.pooled
         if statistics is None:
@@ -78,11 +85,12 @@ class Distribution:
 
     @property
     def has_few_sizes(self) -> bool:
-        """Whether the sizes themselves say more than curves."""
+        """Whether there are so few sizes that they are listed instead of drawn."""
         return len(self.sizes) < FEWEST_IN_HISTOGRAM
 
     @property
     def title(self) -> str:
+        """Such as "N = 389, SD 21.4 nm"."""
         statistics = self.statistics
         if not statistics.n_kept:
             return "N = 0"
@@ -91,7 +99,7 @@ class Distribution:
         return f"N = {statistics.n_kept:,}, SD {self.by_number('sd')} {statistics.unit}"
 
     def by_number(self, name: str) -> str:
-        """A figure by number as the page writes it, without unit."""
+        """A number of the distribution by number (such as "mean") in words, without unit."""
         return Entry.of(name, self.statistics.value(name)).value
 
     def is_nano_shown(self, ax: Axes) -> bool:
@@ -101,21 +109,25 @@ class Distribution:
 
     @property
     def size_words(self) -> str:
-        """The sizes one by one, or that there are none."""
-        aside, task = self.statistics.n_set_aside, self.task
+        """The list of all sizes in words, or a sentence that there are none."""
+        left_out, task = self.statistics.n_set_aside, self.task
         if len(self.sizes):
             sizes = ", ".join(significant(size) for size in self.sizes.size.tolist())
             return f"{self.statistics.title}s ({self.statistics.unit}): {sizes}"
-        if not aside:
+        if not left_out:
             return f"No {task.things} were found"
-        return f"All {aside:,} {task.things} were left out" if aside > 1 else f"The only {task.thing} was left out"
+        return (
+            f"All {left_out:,} {task.things} were left out" if left_out > 1 else f"The only {task.thing} was left out"
+        )
 
 
 class Sheet(Figure):
-    """What charts are drawn on, not yet written anywhere; pyplot is not involved.
+    """A matplotlib figure for charts that does not use pyplot.
 
-    font: height of all letters, in points. grey: draw without colours. title, description: for the file's own
-    facts. insets: inches from the left edge of a panel to the Axes of its chart.
+    font: height of all letters, in points.
+    grey: draw without colours.
+    title, description: metadata of the file.
+    insets: inches from the left edge of a panel to the Axes of its chart.
     """
 
     def __init__(self, inches: tuple[float, float], dpi: float = 200, font: float = 8.0, grey: bool = False) -> None:
@@ -125,65 +137,71 @@ class Sheet(Figure):
         self.insets: dict[Axes, float] = {}
 
     def letters(self, inches: float) -> int:
-        """How many letters have room side by side."""
+        """How many letters fit into a line of this width."""
         return max(1, int(inches * 72 / (BROAD * self.font)))
 
     def colour(self, name: str) -> str:
+        """A colour of this module, or its grey if the sheet is grey."""
         return GREYS.get(name, name) if self.grey else name
 
     def shade(self, rgb: NDArray[np.uint8]) -> str:
-        """A colour (3,), without colours the grey of its luminance."""
+        """A colour (3,) uint8 as "#rrggbb"; if the sheet is grey, the grey of the same luminance."""
         red, green, blue = [round(float(rgb @ LUMINANCE))] * 3 if self.grey else rgb.tolist()
         return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def sheet_of(ax: Axes) -> Sheet:
+    """The sheet on which the Axes are."""
     sheet = ax.get_figure(root=True)
     assert isinstance(sheet, Sheet)
     return sheet
 
 
 def size_in_inches(ax: Axes) -> tuple[float, float]:
-    """Width and height in inches of the room that the Axes were given."""
+    """Width and height of the Axes in inches, before matplotlib changes them to keep an aspect
+    ratio."""
     box, sheet = ax.get_position(original=True), sheet_of(ax)
     return box.width * sheet.get_figwidth(), box.height * sheet.get_figheight()
 
 
 def width_of(sheet: Sheet, texts: Sequence[str]) -> float:
-    """Inches that the broadest of the texts takes in letters of the sheet's size."""
-    drawn = [sheet.text(0, 0, words, fontsize=sheet.font, parse_math=False) for words in texts]
-    widths = [float(text.get_window_extent().width) for text in drawn]
-    for text in drawn:
+    """The width in inches of the broadest of the texts."""
+    artists = [sheet.text(0, 0, words, fontsize=sheet.font, parse_math=False) for words in texts]
+    widths = [float(text.get_window_extent().width) for text in artists]
+    for text in artists:
         text.remove()
     return max(widths, default=0.0) / float(sheet.dpi)
 
 
 def letters_in(ax: Axes) -> int:
-    """How many letters have room in a line of the Axes."""
+    """How many letters fit into the width of the Axes."""
     return sheet_of(ax).letters(size_in_inches(ax)[0])
 
 
 def set_title(ax: Axes, words: str) -> None:
-    """A title above the Axes, from the left edge of its panel on, in one line."""
+    """Write a title on one line above the Axes. It begins at the left edge of the panel."""
     sheet, (wide, _) = sheet_of(ax), size_in_inches(ax)
     inset = sheet.insets.get(ax, 0.0)
     size = sheet.font * min(1.0, 1.1 * sheet.letters(wide + inset) / max(len(words), 1))
-    # With y given, matplotlib does not measure all marks of the axes to find a free place above them.
+    # With y given, matplotlib does not measure all labels of the axes to find a free place above them, which is slow.
     ax.set_title(words, loc="left", fontsize=size, pad=4, x=-inset / wide, y=1.0)
 
 
 def set_legend(ax: Axes, handles: list[Patch]) -> None:
-    """The legend of a picture, within it."""
+    """Draw the legend of a picture, inside the picture."""
     size = sheet_of(ax).font
     style: dict[str, Any] = {"loc": "lower left", "framealpha": 0.85, "borderpad": 0.3, "handlelength": 1.3}
-    for _ in range(2):  # once more where it was wider than the picture
+    for _ in range(2):  # again with smaller letters if it is wider than the picture
         legend = ax.legend(handles=handles, fontsize=size, **style)
         size *= min(1.0, 0.95 * ax.bbox.width / legend.get_window_extent().width)
 
 
 def set_chart_legend(ax: Axes, *, lower: bool = False, **style: Any) -> None:
-    """The legend of a chart whose y axis begins at 0, in a corner that no bar and no line reaches. Where both upper
-    corners are taken, the axis becomes longer until there is room above. lower: whether the lower right comes first."""
+    """Draw the legend of a chart whose y axis begins at 0, in a corner without bars and lines.
+
+    If both upper corners are occupied, the y axis is made longer until there is room. lower: try
+    the lower right corner first.
+    """
     legend = ax.legend(loc="upper right", frameon=False, borderpad=0.1, borderaxespad=0.1, **style)
     to_axes = ax.transAxes.inverted()
     box = legend.get_window_extent().transformed(to_axes)
@@ -199,18 +217,19 @@ def set_chart_legend(ax: Axes, *, lower: bool = False, **style: Any) -> None:
 
 
 def _drawn_points(ax: Axes) -> Iterator[NDArray[np.float64]]:
-    """Points (n, 2) of bars and along lines, in pixels of the sheet."""
+    """Points (n, 2) on all bars and lines of a chart, in pixels of the sheet."""
     for bar in (bar for container in ax.containers for bar in container if isinstance(bar, Rectangle)):
         yield bar.get_window_extent().corners()
     for line in ax.lines:
         points = line.get_transform().transform(line.get_xydata())
         if len(points):
-            at = np.linspace(0, len(points) - 1, max(2 * len(points), 50))
-            yield np.stack([np.interp(at, np.arange(len(points)), side) for side in points.T], axis=1)
+            places = np.linspace(0, len(points) - 1, max(2 * len(points), 50))
+            yield np.stack([np.interp(places, np.arange(len(points)), side) for side in points.T], axis=1)
 
 
-def inside(frame: Axes, left: float, bottom: float, right: float, top: float) -> Axes:
-    """Axes of a chart within a panel, so many inches from its edges: room for marks and their names."""
+def inner_axes(frame: Axes, left: float, bottom: float, right: float, top: float) -> Axes:
+    """Axes for a chart within a panel. left, bottom, right, top: inches to the edges of the panel,
+    room for labels."""
     sheet, box, (wide, high) = sheet_of(frame), frame.get_position(original=True), size_in_inches(frame)
     across, up = box.width / wide, box.height / high
     size = ((wide - left - right) * across, (high - bottom - top) * up)
@@ -220,7 +239,8 @@ def inside(frame: Axes, left: float, bottom: float, right: float, top: float) ->
 
 
 def label_axes(ax: Axes, x: str = "", y: str = "") -> Sheet:
-    """Name the axes of a chart, in letters of one size. The name of a wide x axis ends at its right end."""
+    """Write the names of the axes of a chart; returns its sheet. A long name of the x axis is
+    right-aligned."""
     sheet, longest = sheet_of(ax), max(map(len, x.split("\n")))
     loc: Literal["right", "center"] = "right" if longest > letters_in(ax) else "center"
     letters = sheet.letters(size_in_inches(ax)[0] + sheet.insets.get(ax, 0.0))
@@ -232,13 +252,14 @@ def label_axes(ax: Axes, x: str = "", y: str = "") -> Sheet:
 
 
 def draw_bars(ax: Axes, edges: NDArray[np.float64], heights: NDArray[np.float64]) -> None:
-    """The bars of a histogram, one bin each."""
+    """Draw the bars of a histogram. edges: (n + 1,), heights: (n,)."""
     colour = sheet_of(ax).colour(BAR)
     ax.bar(edges[:-1], heights, np.diff(edges), align="edge", color=colour, edgecolor="white", linewidth=0.5)
 
 
 def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> None:
-    """The sizes of what counts, with the log-normal law where it fits; few sizes as words."""
+    """Draw the histogram of the counted sizes, with the log-normal law if it fits; few sizes are
+    listed in words."""
     statistics, things, bars = distribution.statistics, distribution.task.things, distribution.bars
     weighted = ", edge-weighted" if statistics.edge == "weight" else ""
     sheet = label_axes(ax, f"{statistics.title} ({statistics.unit})", f"{things.capitalize()}{weighted}")
@@ -251,8 +272,13 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     draw_bars(ax, bars.edges, bars.heights)
     if bars.doubtful.any():
         low, widths = bars.heights - bars.doubtful, np.diff(bars.edges)
-        shade: dict[str, Any] = {"align": "edge", "color": "white", "alpha": 0.5, "label": "perhaps several"}
-        ax.bar(bars.edges[:-1], bars.doubtful, widths, low, **shade)
+        style_of_doubtful: dict[str, Any] = {
+            "align": "edge",
+            "color": "white",
+            "alpha": 0.5,
+            "label": "perhaps several",
+        }
+        ax.bar(bars.edges[:-1], bars.doubtful, widths, low, **style_of_doubtful)
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.yaxis.set_major_formatter("{x:,.0f}")
@@ -264,13 +290,13 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     if fit is not None and not unfit(fit):
         expected = density(size, fit) * (bars.edges[-1] - bars.edges[-2]) * bars.heights.sum()
     highest = max(float(bars.heights.max()), float(expected.max()))
-    for name, colour, style in (("mean", MEAN, "solid"), ("median", MEDIAN, "dashed")):
+    for name, colour, line_style in (("mean", MEAN, "solid"), ("median", MEDIAN, "dashed")):
         value = getattr(statistics, name) or 0.0
-        how: dict[str, Any] = {"color": sheet.colour(colour), "linewidth": 1.6, "linestyle": style}
-        ax.plot([value, value], [0, highest], label=f"{name} {distribution.by_number(name)}", **how)
+        style: dict[str, Any] = {"color": sheet.colour(colour), "linewidth": 1.6, "linestyle": line_style}
+        ax.plot([value, value], [0, highest], label=f"{name} {distribution.by_number(name)}", **style)
     if distribution.is_nano_shown(ax):
-        how = {"color": sheet.colour(INK), "linewidth": 1.2, "linestyle": "dotted"}
-        ax.plot([NANO_NM, NANO_NM], [0, highest], label="100 nm", **how)
+        style = {"color": sheet.colour(INK), "linewidth": 1.2, "linestyle": "dotted"}
+        ax.plot([NANO_NM, NANO_NM], [0, highest], label="100 nm", **style)
     if expected.any():
         ax.plot(size, expected, color=sheet.colour(AREA), linewidth=1.4, label="log-normal")
     elif fit is not None:
@@ -283,16 +309,16 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
 
 
 def draw_cumulative(ax: Axes, distribution: Distribution) -> None:
-    """The share by number, of the area and of the volume up to each size."""
+    """Draw the cumulative curves: the share up to each size, by number, by area and by volume."""
     label_axes(ax, f"{distribution.statistics.title} ({distribution.statistics.unit})", "Share up to this size")
     sizes = distribution.sizes
     for (weighting, weights), colour, style in zip(
         sizes.weights.items(), (BAR, AREA, MEAN), ("solid", "dashed", "dotted"), strict=True
     ):
-        reached = np.cumsum(weights) / weights.sum()
-        ax.plot(  # the steps as lines, between which the legend looks for room
+        shares = np.cumsum(weights) / weights.sum()
+        ax.plot(  # steps as lines, because `set_chart_legend` avoids lines
             np.repeat(sizes.size, 2),
-            np.r_[0.0, np.repeat(reached, 2)[:-1]],
+            np.r_[0.0, np.repeat(shares, 2)[:-1]],
             color=colour,
             linestyle=style,
             linewidth=1.4,
@@ -306,7 +332,8 @@ def draw_cumulative(ax: Axes, distribution: Distribution) -> None:
 
 
 def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
-    """The median and its interval as more and more are counted: objects of one image, or images of a sample."""
+    """Draw the median and its interval against the number of counted objects, or of images for a
+    sample."""
     line = statistics.convergence
     assert line is not None
     by_image = line.get("by") == "image"
@@ -320,13 +347,14 @@ def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
     ax.set_xlim(0, line["n"][-1])
 
 
-def draw_parts(ax: Axes, answer: Entry) -> None:
-    """The known contributions to the uncertainty of an answer as bars, the largest first."""
+def draw_contributions(ax: Axes, answer: Entry) -> None:
+    """Draw the known contributions to the uncertainty of a number as bars, the largest at the top."""
     titles, texts, shares = zip(*answer.parts, strict=True)
     sheet = label_axes(ax)
-    font, beside = sheet.font, (width_of(sheet, texts) + 6 / 72) / size_in_inches(ax)[0]  # the words at the longest bar
+    font = sheet.font
+    words_share = (width_of(sheet, texts) + 6 / 72) / size_in_inches(ax)[0]  # room right of the longest bar
     bars = ax.barh(range(len(shares)), shares, 0.6, color=BAR)
     ax.bar_label(bars, texts, padding=3, fontsize=font)
     ax.set_yticks(range(len(titles)), [fill(title, PART) for title in titles], fontsize=font)
-    ax.set(xticks=[], xlim=(0, 100 / (1 - beside)), ylim=(len(titles) - 0.5, -0.5))
+    ax.set(xticks=[], xlim=(0, 100 / (1 - words_share)), ylim=(len(titles) - 0.5, -0.5))
     ax.spines["bottom"].set_visible(False)

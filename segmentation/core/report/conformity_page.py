@@ -1,4 +1,4 @@
-"""The page of `conformity.pdf`: the decision on a specification in a sentence, a picture and a table."""
+"""Writes `conformity.pdf`: the decision on a specification in a sentence, a picture and a table."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from .document import (
     TITLE,
     WARNING,
     WIDTH,
-    facts,
+    facts_table,
     heading,
     page,
+    paragraph,
     space,
     table,
-    words,
     write,
 )
 from .facts import typed_texts
@@ -42,14 +42,16 @@ from .ruler import Ruler
 from .summary import Summary
 from .wording import calibration_words, one_line, sample_scale
 
+# Settings with texts that the laboratory typed -> their titles on the page.
 TEXTS = {"material": "Material", "preparation": "Preparation", "laboratory": "Laboratory", "operator": "Operator"}
 SIDE = 92.0  # points of the QR code
-BAND, MARKED = 14.0, 13.0  # points of height of a ruler, and of the texts below it
-INSIDE, ACCEPTED, TRACK = HexColor("#d6e6f2"), HexColor("#9fc6e0"), HexColor("#f2f4f6")
+BAND, TEXT_HEIGHT = 14.0, 13.0  # points: heights of the band of a ruler, and of the texts below it
+# Colours of the band of a ruler: inside the limits, where a number passes, and elsewhere.
+INSIDE, ACCEPTED, BACKGROUND = HexColor("#d6e6f2"), HexColor("#9fc6e0"), HexColor("#f2f4f6")
 
 
 def write_page(context: Context, file: Path | BinaryIO) -> None:
-    """Write the page of a result; raises ValueError of one without a specification."""
+    """Write the PDF of a result; raises ValueError if it has no specification."""
     specification, sample = context.filing.specification, context.sample
     if specification is None:
         raise ValueError("This result has no limits.")
@@ -62,41 +64,43 @@ def write_page(context: Context, file: Path | BinaryIO) -> None:
 
 def _parts(context: Context, certificate: Certificate, summary: Summary, title: str) -> Iterator[Flowable]:
     sample = context.sample
-    yield words(title, TITLE)
+    yield paragraph(title, TITLE)
     yield space(4)
-    yield words(certificate.verdict.upper(), NUMBER)
+    yield paragraph(certificate.verdict.upper(), NUMBER)
     yield space(3)
-    yield words(f"{certificate.headline} {certificate.holds}", LEAD)
+    yield paragraph(f"{certificate.headline} {certificate.explanation}", LEAD)
     for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
         if notice.doubt:
-            yield words(f"{notice.level}: {notice.headline}", WARNING)
+            yield paragraph(f"{notice.level}: {notice.headline}", WARNING)
     yield space(4)
-    yield facts(list(_origin(context)))
+    yield facts_table(list(_origin(context)))
     yield heading("Numbers beside their limits")
     for row in certificate.rows:
         if row.ruler is not None:
-            yield words(f"{row.asked}: {row.measured}, {row.verdict.lower()}", SMALL)
+            yield paragraph(f"{row.requirement}: {row.measured}, {row.verdict.lower()}", SMALL)
             yield RulerDrawing(row.ruler)
             yield space(4)
-    yield words("Dot and line: the number with its interval. Dashed: the limits. Darker: where a number passes.", SMALL)
+    yield paragraph(
+        "Dot and line: the number with its interval. Dashed: the limits. Darker: where a number passes.", SMALL
+    )
     yield heading("Decision on each requirement")
-    lines = [[row.asked, row.measured or "–", row.probability or "–", row.verdict] for row in certificate.rows]
+    lines = [[row.requirement, row.measured or "–", row.probability or "–", row.verdict] for row in certificate.rows]
     yield table(("Asked", "Measured (95 % interval)", "Probability", "Decision"), lines, (2.3, 1.9, 1.5, 1))
     unknown = [row.sentence for row in certificate.rows if not row.probability]
-    yield words(" ".join([*unknown, certificate.rule, certificate.basis]), SMALL)
+    yield paragraph(" ".join([*unknown, certificate.rule, certificate.basis]), SMALL)
     yield heading("Signature")
     yield from sections.signatures(context.signatures)
     if context.filing.link:
-        yield from _shared(context)
+        yield from _link_code(context)
 
 
 def _origin(context: Context) -> Iterator[tuple[str, str]]:
-    """What was measured, by whom, when, and where the result is."""
+    """Names and values: method, typed texts, scale, image or images, date, address of the result."""
     sample, filing = context.sample, context.filing
     if filing.method:
         yield "Method", filing.method
-    typed = typed_texts(sample)
-    yield from ((title, one_line(typed[name], 200)) for name, title in TEXTS.items() if typed.get(name))
+    texts = typed_texts(sample)
+    yield from ((title, one_line(texts[name], 200)) for name, title in TEXTS.items() if texts.get(name))
     if sample.analysis is None:
         yield "Images", sample.extent
         yield "Scale", sample_scale(sample.calibration, sample.common_calibration)
@@ -111,14 +115,14 @@ def _origin(context: Context) -> Iterator[tuple[str, str]]:
         yield "Result", filing.address
 
 
-def _shared(context: Context) -> list[Flowable]:
-    """The QR code of the link to the result, and the end of the link."""
+def _link_code(context: Context) -> list[Flowable]:
+    """The QR code of the link to the result, and when the link expires."""
     ends = context.filing.link_ends
-    until = f" until {ends.astimezone(UTC):%Y-%m-%d}" if ends else ""
+    end_words = f" until {ends.astimezone(UTC):%Y-%m-%d}" if ends else ""
     return [
         space(8),
         _qr(context.filing.link),
-        words(f"This code opens the result{until}: whoever has it can look.", SMALL),
+        paragraph(f"This code opens the result{end_words}: whoever has it can look.", SMALL),
     ]
 
 
@@ -134,35 +138,35 @@ class RulerDrawing(Flowable):  # type: ignore[misc]
 
     def __init__(self, ruler: Ruler) -> None:
         super().__init__()
-        self.ruler, self.width, self.height = ruler, WIDTH, BAND + MARKED + 4
+        self.ruler, self.width, self.height = ruler, WIDTH, BAND + TEXT_HEIGHT + 4
 
     def draw(self) -> None:
-        paper, ruler, base = self.canv, self.ruler, MARKED
+        paper, ruler, base = self.canv, self.ruler, TEXT_HEIGHT
         middle = base + BAND / 2
 
-        def place(per_cent: float) -> float:
+        def x_of(per_cent: float) -> float:
             return float(self.width) * per_cent / 100
 
-        for ends, colour in (((0.0, 100.0), TRACK), (ruler.inside, INSIDE), (ruler.accepted, ACCEPTED)):
+        for ends, colour in (((0.0, 100.0), BACKGROUND), (ruler.inside, INSIDE), (ruler.accepted, ACCEPTED)):
             if ends:
                 paper.setFillColor(colour)
-                paper.rect(place(ends[0]), base, place(ends[1] - ends[0]), BAND, stroke=0, fill=1)
+                paper.rect(x_of(ends[0]), base, x_of(ends[1] - ends[0]), BAND, stroke=0, fill=1)
         paper.setStrokeColor(RULE)
         paper.rect(0, base, self.width, BAND, stroke=1, fill=0)
         paper.setStrokeColor(INK)
         paper.setLineWidth(1.2)
         if ruler.interval:
-            paper.line(place(ruler.interval[0]), middle, place(ruler.interval[1]), middle)
+            paper.line(x_of(ruler.interval[0]), middle, x_of(ruler.interval[1]), middle)
             for end in ruler.interval:
-                paper.line(place(end), middle - 3.5, place(end), middle + 3.5)
+                paper.line(x_of(end), middle - 3.5, x_of(end), middle + 3.5)
         paper.setFillColor(HexColor(MEDIAN))
-        paper.circle(place(ruler.at), middle, 3.2, stroke=0, fill=1)
+        paper.circle(x_of(ruler.position), middle, 3.2, stroke=0, fill=1)
         paper.setDash(4, 3)
         for mark in ruler.limits:
-            paper.line(place(mark.at), base - 2, place(mark.at), base + BAND + 3)
+            paper.line(x_of(mark.position), base - 2, x_of(mark.position), base + BAND + 3)
         paper.setDash()
         paper.setFillColor(FAINT)
         for mark in ruler.limits:
             wide = paper.stringWidth(mark.text, REGULAR, LEAST)
-            left = place(mark.at) - wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[mark.side]
+            left = x_of(mark.position) - wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[mark.side]
             draw_words(paper, mark.text, REGULAR, LEAST, min(max(left, 0.0), self.width - wide), 1)

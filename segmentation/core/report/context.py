@@ -1,4 +1,5 @@
-"""What the files of an image or a sample share, made once."""
+"""`Context`: what all files of a result need, such as its figure and polygons. Each part is made
+once, when needed."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from .filing import UNFILED, Filing
 from .method import left_out_words
 from .outlines import Polygon, polygons
 from .panels import Drawing
-from .signatures import Signed
+from .signatures import PrintedSignature
 from .wording import calibration_words
 
 if TYPE_CHECKING:
@@ -28,11 +29,19 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """exports: what is to be written, by file name. keep_all: whether files include what was set aside. sums: SHA-256
-    of the files written so far that can be taken away. signatures: under the result. filing: its date and address.
-    beside: further files of the bundle, which are in the folder, by name, with what they hold. holds: the same of all.
+    """What `Export.write` functions get.
 
-    Pictures are compressed in a thread, while the next file is made; the figure is drawn when the first file needs it.
+    Arguments:
+    exports: the files to write, by name.
+    packing: runs the compression of pictures in a thread, while the next file is made.
+    keep_all: whether files include left out objects.
+    signatures: of the result.
+    filing: its date, address and so on.
+    beside: further files of the bundle, which are in the folder already: name -> what it holds.
+
+    Attributes:
+    contents: the files that a user may take away: name -> what it holds.
+    checksums: SHA-256 of those of them that are written so far.
     """
 
     def __init__(
@@ -42,70 +51,77 @@ class Context:
         packing: Executor,
         *,
         keep_all: bool = False,
-        signatures: Sequence[Signed] = (),
+        signatures: Sequence[PrintedSignature] = (),
         filing: Filing = UNFILED,
         beside: Mapping[str, str] = MappingProxyType({}),
     ):
         self.sample, self.keep_all, self.signatures, self.filing = sample, keep_all, signatures, filing
-        self.sums: dict[str, str] = {}
+        self.checksums: dict[str, str] = {}
         bundled = {name: export for name, export in exports.items() if not export.for_the_page and export.turn != LAST}
-        self.holds = {**{name: export.image or export.sample for name, export in bundled.items()}, **beside}
+        self.contents = {**{name: export.image or export.sample for name, export in bundled.items()}, **beside}
         self._drawing = None if sample.analysis is None else Drawing.of(sample)
         self._panel_of = {name: export.panel for name, export in exports.items() if export.panel}
         self._packing, self._names = packing, exports.keys()
-        self._packed: dict[str, Future[bytes]] = {}
+        self._compressed: dict[str, Future[bytes]] = {}
 
     @cached_property
     def figure(self) -> Sheet:
+        """The figure of the result."""
         return figure.draw(self.sample, self._drawing)
 
     @cached_property
     def pixels(self) -> Pixels:
-        return figure.rendered(self.figure)
+        """The figure as (h, w, 3) uint8."""
+        return figure.pixels_of(self.figure)
 
     def pack_pictures(self, stored: Collection[str] = ()) -> None:
-        """Begin to compress the figure and, of an image, its panels, as far as they are asked for and not stored."""
+        """Begin to compress the figure and the panels of an image in the thread.
+
+        Only those that are among the exports; stored: names of files that exist already.
+        """
         if "figure.png" in self._names and "figure.png" not in stored:
-            self._packed["figure.png"] = self._packing.submit(figure.as_png, self.pixels, self.figure)
+            self._compressed["figure.png"] = self._packing.submit(figure.as_png, self.pixels, self.figure)
         for name, panel in self._panel_of.items():
             if self.sample.analysis is not None and name not in stored:
-                cut = figure.panel_pixels(panel, self.sample, self.drawing, self.figure, self.pixels)
-                self._packed[name] = self._packing.submit(figure.as_png, cut)
+                panel_pixels = figure.panel_pixels(panel, self.sample, self.drawing, self.figure, self.pixels)
+                self._compressed[name] = self._packing.submit(figure.as_png, panel_pixels)
 
     @property
     def analysis(self) -> Analysis:
-        """The one image's; raises ValueError for several."""
+        """The analysis of the image; raises ValueError for several images."""
         return self.drawing.analysis
 
     @property
     def drawing(self) -> Drawing:
-        """The one image's; raises ValueError for several."""
+        """What the panels of the image share; raises ValueError for several images."""
         return self._drawing or Drawing.of(self.sample)
 
     @cached_property
     def report(self) -> list[Flowable]:
-        """The two pages of the report, which the one with annexes has, too."""
+        """The two pages of the report, with and without an annex."""
         from .pages import two_pages
 
         return two_pages(self)
 
     @cached_property
     def distribution(self) -> Distribution | None:
+        """The size distribution; None if the result has none."""
         return Distribution.of(self.sample)
 
     def picture(self, name: str) -> bytes | None:
-        """After `pack_pictures` the figure or one of its panels, by file name; None of what was not compressed."""
-        return self._packed[name].result() if name in self._packed else None
+        """The figure or a panel as a PNG file, by file name; None if `pack_pictures` did not
+        compress it."""
+        return self._compressed[name].result() if name in self._compressed else None
 
     @cached_property
     def shapes(self) -> list[list[Polygon]]:
         """The polygons of each object, in the order of the ids."""
-        used = self.analysis.segmentation
-        return polygons(used.dense[: used.rows], len(used), self.drawing.cracks)
+        segmentation = self.analysis.segmentation
+        return polygons(segmentation.dense[: segmentation.rows], len(segmentation), self.drawing.pixel_borders)
 
     @property
     def description(self) -> list[str]:
-        """Lines that say what was analysed."""
+        """Lines of text that say what was analysed, with the gravest warnings."""
         sample, analysis = self.sample, self.sample.analysis
         if analysis is None:
             lines = (f"Sample {sample.name}", sample.extent, left_out_words(sample), *warned(sample.flags))

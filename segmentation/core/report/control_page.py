@@ -1,4 +1,5 @@
-"""The PDF of a control chart for one month: the state in a sentence, the picture, and a line for each point."""
+"""The PDF of a control chart for one month: its state in a sentence, the chart, and a table of the
+month's points."""
 
 from __future__ import annotations
 
@@ -14,10 +15,11 @@ from reportlab.platypus import Flowable
 
 from ..quality.control import Control
 from .charts import BAR, FAINT, INK, MEDIAN, WARNED, label_axes
-from .document import LEAD, SMALL, TITLE, WIDTH, chart, facts, heading, space, table, words, write
+from .document import LEAD, SMALL, TITLE, WIDTH, chart, facts_table, heading, paragraph, space, table, write
 
-DRAWN = 100  # points, the last ones
-INCHES, RANGES = (WIDTH / 72, 2.5), (WIDTH / 72, 1.6)
+MOST_POINTS = 100  # in a chart: the last ones
+# Inches: sizes of the chart of values and of the chart of moving ranges.
+VALUES_SIZE, RANGES_SIZE = (WIDTH / 72, 2.5), (WIDTH / 72, 1.6)
 TESTS = (
     "Tests for special causes are those of L. S. Nelson, J. Qual. Technol. 16 (1984) 237, which ISO 8258:1991 took"
     " over; the weighted average is that of S. W. Roberts (1959), with λ = 0.2 and limits of 2.962 standard deviations."
@@ -26,10 +28,18 @@ TESTS = (
 
 @dataclass(frozen=True, eq=False)
 class Month:
-    """What the PDF says. title: of the chart. month: such as "November 2026". sentence: of the state at its end.
-    facts: names and values. label: title of the axis. factor: from the unit of result.json to that of the axis.
-    control: of all points up to the end of the month. head: titles of the columns of `lines`, a row for each point of
-    the month."""
+    """The content of the PDF.
+
+    title: of the chart.
+    month: in words, such as "November 2026".
+    sentence: the state at the end of the month.
+    facts: names and values of the limits.
+    label: title of the vertical axis.
+    factor: values of `control` times this are in the unit of the axis.
+    control: all points up to the end of the month.
+    head: titles of the columns of `lines`.
+    lines: the texts of a table, with a row for each point of the month.
+    """
 
     title: str
     month: str
@@ -43,64 +53,67 @@ class Month:
 
 
 def write_month(month: Month, file: Path | BinaryIO, date: datetime | None = None) -> None:
-    """Write the document. date: in the file."""
+    """Write the PDF. date: the date of creation in it, if it is to have one."""
     write(file, f"{month.title}, {month.month}", list(_parts(month)), date)
 
 
 def _parts(month: Month) -> Iterator[Flowable]:
-    yield words(f"Control chart: {month.title}", TITLE)
+    yield paragraph(f"Control chart: {month.title}", TITLE)
     yield space(3)
-    yield words(f"{month.month}. {month.sentence}", LEAD)
+    yield paragraph(f"{month.month}. {month.sentence}", LEAD)
     yield space(6)
     control = month.control
     if control.places:
-        yield chart(lambda ax: _draw_points(ax, month), 0.09, INCHES)
-        yield words(
-            f"The last points up to the end of the month, {DRAWN} at most. Dashed: centre line; dotted: limits."
+        yield chart(lambda ax: _draw_points(ax, month), 0.09, VALUES_SIZE)
+        yield paragraph(
+            f"The last points up to the end of the month, {MOST_POINTS} at most. Dashed: centre line; dotted: limits."
             " Numbered: out of control. Hollow: excluded for a known cause.",
             SMALL,
         )
     if len(control.chart.ranges):
-        yield chart(lambda ax: _draw_ranges(ax, month), 0.09, RANGES)
+        yield chart(lambda ax: _draw_ranges(ax, month), 0.09, RANGES_SIZE)
     yield heading("Limits")
-    yield facts(list(month.facts))
+    yield facts_table(list(month.facts))
     yield heading("Points of the month")
     if month.lines:
         yield table(month.head, month.lines, (0.5, 1.1, 0.9, 0.9, 3.6), numbers_from=9)
     else:
-        yield words("None.")
+        yield paragraph("None.")
     yield space(4)
-    yield words(TESTS, SMALL)
+    yield paragraph(TESTS, SMALL)
 
 
 def _draw_points(ax: Axes, month: Month) -> None:
     control, factor = month.control, month.factor
     label_axes(ax, "Point", month.label)
     state, places = control.chart, np.asarray(control.places)
-    shown = places >= len(control.values) - DRAWN
-    x, values = places[shown] + 1, factor * state.values[shown]
+    is_drawn = places >= len(control.values) - MOST_POINTS
+    x, values = places[is_drawn] + 1, factor * state.values[is_drawn]
     ax.plot(x, values, color=BAR, linewidth=1, marker="o", markersize=3, markerfacecolor=MEDIAN, markeredgewidth=0)
     if state.level is not None:
         ax.axhline(factor * state.level.centre, color=FAINT, linestyle="dashed", linewidth=1)
         for limits in (state.lower, state.upper):
-            ax.plot(x, factor * limits[shown], color=INK, linestyle="dotted", linewidth=1.2)
+            ax.plot(x, factor * limits[is_drawn], color=INK, linestyle="dotted", linewidth=1.2)
     heights = dict(zip(places.tolist(), (factor * state.values).tolist(), strict=True))
-    for at in sorted({alarm.point for alarm in control.alarms}):
-        if at >= len(control.values) - DRAWN:
-            ax.plot([at + 1], [heights[at]], "o", color=WARNED, markersize=5)
-            how: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "color": WARNED}
-            ax.annotate(str(at + 1), (at + 1, heights[at]), (0, 5), **how)
-    out = [at for at, counts in enumerate(control.counts) if not counts and at >= len(control.values) - DRAWN]
+    for place in sorted({alarm.point for alarm in control.alarms}):
+        if place >= len(control.values) - MOST_POINTS:
+            ax.plot([place + 1], [heights[place]], "o", color=WARNED, markersize=5)
+            style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "color": WARNED}
+            ax.annotate(str(place + 1), (place + 1, heights[place]), (0, 5), **style)
+    first_drawn = len(control.values) - MOST_POINTS
+    excluded = [place for place, counts in enumerate(control.counts) if not counts and place >= first_drawn]
     hollow: dict[str, Any] = {"color": INK, "markersize": 5, "markerfacecolor": "none"}
-    ax.plot([at + 1 for at in out], factor * control.values[out], "o", **hollow)
+    ax.plot([place + 1 for place in excluded], factor * control.values[excluded], "o", **hollow)
     _set_ends(ax, control)
 
 
 def _draw_ranges(ax: Axes, month: Month) -> None:
     state, places = month.control.chart, np.asarray(month.control.places[1:])
     label_axes(ax, "Point", "Moving range")
-    shown = places >= len(month.control.values) - DRAWN
-    ax.plot(places[shown] + 1, month.factor * state.ranges[shown], color=BAR, linewidth=1, marker="o", markersize=2.5)
+    is_drawn = places >= len(month.control.values) - MOST_POINTS
+    ax.plot(
+        places[is_drawn] + 1, month.factor * state.ranges[is_drawn], color=BAR, linewidth=1, marker="o", markersize=2.5
+    )
     if state.greatest_range is not None:
         ax.axhline(month.factor * state.greatest_range, color=INK, linestyle="dotted", linewidth=1.2)
     ax.set_ylim(bottom=0)
@@ -108,6 +121,6 @@ def _draw_ranges(ax: Axes, month: Month) -> None:
 
 
 def _set_ends(ax: Axes, control: Control) -> None:
-    """One axis of points for both charts."""
+    """Give both charts the same horizontal axis: the numbers of the points."""
     n = len(control.values)
-    ax.set_xlim(max(0, n - DRAWN) + 0.5, n + 0.5)
+    ax.set_xlim(max(0, n - MOST_POINTS) + 0.5, n + 0.5)

@@ -1,8 +1,8 @@
-"""The objects of a result as its corrections leave them, before everything is measured anew.
+"""The objects of a result after corrections, at once: before the whole image is measured again.
 
-What nobody touched stands as the file outlines.json has it. What corrections touched is cut out and measured by the
-rules of the full measuring, so that counts, sizes and shares are those that it will give. The web process reads this,
-too: only `measured_apart` needs scipy.
+Untouched objects are read from the file outlines.json. Objects with other pixels are cut out and
+measured by the rules of the full measurement, so that counts, sizes and shares are those that it
+will give. The web process imports this module; only `measured_apart` needs scipy.
 """
 
 from __future__ import annotations
@@ -33,23 +33,29 @@ from ..measure.tilt import Stretch
 from ..micrograph.vendors.facts import MARKS
 from ..settings import MeasurementSettings
 from ..tasks.base import Task
-from .exports.viewer import CELLS, MOST_COORDINATES, TOLERANCE, coordinates, further_rings, short
-from .outlines import Points, find_cracks, smooth_rings, thinned
+from .exports.viewer import CELLS, MOST_COORDINATES, TOLERANCE, coordinates, further_rings, rounded_values
+from .outlines import Points, find_pixel_borders, smooth_rings, thinned
 from .picture import PALETTE
 
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
 LINES = "outline", "rings"  # entries of a row that only a picture needs
-SHORT_OBJECT = 1  # the class of fibres that are none
-MOST_TRACED = 1 << 22  # px of a picture of classes whose lines are drawn anew at once
+SHORT_OBJECT = 1  # index of the class of objects that are too short to be a fibre
+MOST_TRACED = 1 << 22  # px: of a larger picture of classes the outlines are not traced again after a correction
 
 
 @dataclass(frozen=True, eq=False)
 class StoredObjects:
-    """What the file outlines.json says of n objects, in the order of their ids.
+    """The n objects of the file outlines.json (`exports.viewer.outlines`), in the order of their
+    ids.
 
-    head: its entries beside the objects and their cells. ids: (n,) int64. texts: the row of each as JSON. columns: (n,)
-    numbers by name, NaN where not known. reasons: (n,). by_hand, cut: (n,) bool.
+    head: the entries of the file beside the objects and their cells.
+    ids: (n,) int64.
+    texts: the row of each object as JSON.
+    columns: the numbers by name, (n,) each, NaN if not known.
+    reasons: (n,) why an object is left out, "" if it counts.
+    by_hand: (n,) bool, drawn or confirmed by a person.
+    cut: (n,) bool, touches the frame.
     """
 
     head: dict[str, Any]
@@ -62,8 +68,11 @@ class StoredObjects:
 
     @classmethod
     def of(cls, parts: Iterable[Mapping[str, Any]], objects: str, *, has_texts: bool = True) -> Self:
-        """From the parts of the file, of which only the first has its head. objects: the name of their list. has_texts:
-        whether single rows will be asked for."""
+        """Read the parts of the file, of which only the first has its head.
+
+        objects: the name of the list of objects in the file. has_texts: whether `row` will be
+        called.
+        """
         head, texts, numbers, flags = dict[str, Any](), list[bytes](), list[dict[str, float]](), list[Any]()
         for part in parts:
             head = head or {name: value for name, value in part.items() if name not in (CELLS, objects)}
@@ -89,6 +98,7 @@ class StoredObjects:
 
     @cached_property
     def places(self) -> dict[int, int]:
+        """The index of each object in the arrays, by its id."""
         return {number: at for at, number in enumerate(self.ids.tolist())}
 
     @property
@@ -96,16 +106,19 @@ class StoredObjects:
         return float(self.head["pixel_size"]) if self.head["unit"] == "nm" else None
 
     def row(self, number: int) -> Row:
-        """The row of an object, a new one each time."""
+        """The row of an object by its id; a new dictionary each time."""
         row: Row = json.loads(self.texts[self.places[number]])
         return row
 
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """How a result is measured. settings: as they count for the kind of analysis. refused: whether no numbers are given
-    because the image is of another kind; a correction says that it is not. stretch: how the picture is stretched to be
-    seen from above."""
+    """How a result is measured.
+
+    settings: those in effect for the kind of analysis. refused: whether there are no numbers
+    because the image is of another kind; the first correction ends that. stretch: the correction of
+    the specimen's tilt, if there is one.
+    """
 
     task: Task
     settings: MeasurementSettings
@@ -113,281 +126,324 @@ class Terms:
     stretch: Stretch | None = None
 
     def regions(self, labels: WorkingLabels) -> dict[str, Sequence[Region]]:
-        """By the reason for which nothing in them counts: writing or drawing, and regions to ignore."""
+        """Regions in which nothing counts, by the reason: marks in the image, and regions to
+        ignore."""
         regions = {Reason.MARKED: labels.used.get(MARKS, ()), Reason.IGNORED: self.settings.ignore}
         return {str(why): its_regions for why, its_regions in regions.items() if its_regions}
 
 
-class Anew(NamedTuple):
-    """An object measured anew. sizes: by the names of the columns of a row, areas and lengths in the unit of the
-    result. px: what its judgement rests on, in px. rings: its lines, the largest first. inside: the reason of the
-    regions in which it lies, or ""."""
+class Remeasured(NamedTuple):
+    """An object that was measured again after a correction.
 
-    sizes: dict[str, float]
-    px: dict[str, float]
+    measures: by their names in a row, areas and lengths in the unit of the result.
+    judged_px: the measures that decide whether it counts, in px.
+    rings: its outline and further rings, the largest first.
+    pieces: how many parts it has.
+    region_reason: the reason of the regions in which it lies (`Terms.regions`), or "".
+    """
+
+    measures: dict[str, float]
+    judged_px: dict[str, float]
     rings: list[Points]
     pieces: int
-    inside: str
+    region_reason: str
 
 
 @dataclass(frozen=True, eq=False)
 class CorrectedObjects:
-    """The objects of a result after its first `count` corrections.
+    """The objects of a result after its first `count` corrections. All mappings have ids of objects
+    as keys.
 
-    extents: of each id of the result the box (top, left, bottom, right) around it. reach: of each id that corrections
-    gave pixels a box that holds these. anew: what has other pixels than in the result; None where it cannot be measured
-    here. rows: of what is not as in the result, None where it is gone. pixels: of each id of a picture of classes how
-    many count.
+    stored: the objects of the result.
+    terms: how it is measured.
+    last: the last of the corrections.
+    stored_boxes: the box (top, left, bottom, right) around each object of the result.
+    later_boxes: a box around all pixels that corrections gave to an object.
+    remeasured: objects whose pixels are not those of the result; None if one is too large to be
+    measured here.
+    rows: of objects that are not as in the result; None if one was deleted.
+    pixels: only for classes of pixels: how many pixels of each count.
     """
 
     stored: StoredObjects
     terms: Terms
-    extents: Mapping[int, Box]
+    stored_boxes: Mapping[int, Box]
     count: int = 0
     last: Step | None = None
-    reach: Mapping[int, Box] = field(default_factory=dict)
-    anew: Mapping[int, Anew | None] = field(default_factory=dict)
+    later_boxes: Mapping[int, Box] = field(default_factory=dict)
+    remeasured: Mapping[int, Remeasured | None] = field(default_factory=dict)
     rows: Mapping[int, Row | None] = field(default_factory=dict)
     pixels: Mapping[int, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, stored: StoredObjects, original: WorkingLabels, terms: Terms) -> CorrectedObjects:
-        """Before all corrections."""
-        extents, areas = extents_of(original)
+        """The objects of a result before all corrections. original: its labels."""
+        stored_boxes, areas = _boxes_and_areas(original)
         pixels: dict[int, float] = {}
         if terms.task.semantic:
             ignored = terms.settings.ignore
             pixels = dict.fromkeys(areas, 0.0)
             for strip in original.strips if ignored else ():
                 runs = in_rows(runs_of(strip.starts, strip.ends, strip.ids), original.width)
-                _add(pixels, runs, _counted(runs, ignored, original.width), 1)
+                _add(pixels, runs, _counted_pixels(runs, ignored, original.width), 1)
             pixels = pixels if ignored else dict(areas)
-        return cls(stored, terms, extents, pixels=pixels)
+        return cls(stored, terms, stored_boxes, pixels=pixels)
 
     def is_before(self, corrections: Corrections) -> bool:
-        """Whether it is the state after the first of these corrections."""
+        """Whether this is the state after the first `count` of these corrections."""
         steps = corrections.steps
         return self.count <= len(steps) and (not self.count or steps[self.count - 1] is self.last)
 
     def followed_by(self, corrections: Corrections) -> CorrectedObjects:
-        """The state after all of these corrections, whose first ones it knows."""
+        """The state after all of these corrections, of which the first `count` are in it already."""
         new = corrections.steps[self.count :]
         if not new:
             return self
-        reach, moved, touched = dict(self.reach), set[int](), set[int]()
+        # moved: ids with other pixels than before these steps. touched: ids of which they changed anything.
+        later_boxes, moved, touched = dict(self.later_boxes), set[int](), set[int]()
         pixels = dict(self.pixels)
         width, ignored = corrections.now.width, self.terms.settings.ignore
         for step in new:
             touched.update(step.patch.objects)
             after, before = step.patch.runs, step.before.runs
             for number, box in _boxes(after, width).items():
-                reach[number] = _around(reach.get(number), box)
+                later_boxes[number] = _around(later_boxes.get(number), box)
                 moved.add(number)
             moved.update(np.unique(before[:, 2]).tolist())
             if self.terms.task.semantic:
                 for runs, sign in ((after, 1), (before, -1)):
-                    _add(pixels, runs, _counted(runs, ignored, width), sign)
+                    _add(pixels, runs, _counted_pixels(runs, ignored, width), sign)
         moved.discard(0)
-        ahead = replace(self, count=len(corrections.steps), last=new[-1], reach=reach, pixels=pixels)
+        count = len(corrections.steps)
+        state = replace(self, count=count, last=new[-1], later_boxes=later_boxes, pixels=pixels)
         if self.terms.task.semantic:
-            return replace(ahead, rows=_rows_of_classes(ahead, corrections, moved))
-        anew = {**self.anew, **ahead._measured(corrections, moved)}
-        ahead = replace(ahead, anew={number: row for number, row in anew.items() if row is not _AS_BEFORE})
-        return replace(ahead, rows=ahead._rows_after(corrections, touched))
+            return replace(state, rows=_rows_of_classes(state, corrections, moved))
+        remeasured = {**self.remeasured, **state._measured(corrections, moved)}
+        remeasured = {number: entry for number, entry in remeasured.items() if entry is not _UNCHANGED}
+        state = replace(state, remeasured=remeasured)
+        return replace(state, rows=state._rows_after(corrections, touched))
 
-    # ---- what has other pixels -------------------------------------------------------------------
+    # ---- objects with other pixels -------------------------------------------------------------------
 
     def _box(self, number: int) -> Box | None:
-        """A box that holds an object now, and in the result."""
-        extent, later = self.extents.get(number), self.reach.get(number)
-        return _around(extent, later) if later else extent
+        """A box around an object, both as it is now and as it was in the result; None if the id is
+        unknown."""
+        before, later = self.stored_boxes.get(number), self.later_boxes.get(number)
+        return _around(before, later) if later else before
 
-    def _measured(self, corrections: Corrections, moved: Iterable[int]) -> dict[int, Anew | None]:
-        """Those of some objects that have other pixels than in the result, measured; _AS_BEFORE is the mark of others,
-        and of those that are gone."""
-        rows: dict[int, Anew | None] = dict.fromkeys(moved, _AS_BEFORE)
+    def _measured(self, corrections: Corrections, moved: Iterable[int]) -> dict[int, Remeasured | None]:
+        """For each of these ids the object measured again, None if it is too large.
+
+        It is _UNCHANGED if the object was deleted, or has the same pixels as in the result after
+        all.
+        """
+        entries: dict[int, Remeasured | None] = dict.fromkeys(moved, _UNCHANGED)
         cut_out = dict[int, CutOut]()
-        for number in sorted(rows):
+        for number in sorted(entries):
             box = self._box(number)
             if number not in corrections.now.objects or box is None:
                 continue
             try:
                 part = CutOut.of(corrections.now, number, box)
-                before = CutOut.of(corrections.original, number, box) if number in self.extents else None
-            except BadEdit:  # it reaches over too much of the picture
-                rows[number] = None
+                before = CutOut.of(corrections.original, number, box) if number in self.stored_boxes else None
+            except BadEdit:  # its box is too large a part of the picture
+                entries[number] = None
                 continue
             if part is not None and not part.is_same(before):
                 cut_out[number] = part
-        return {**rows, **self._anew(corrections.now, cut_out)}
+        return {**entries, **self._remeasured(corrections.now, cut_out)}
 
-    def _anew(self, now: WorkingLabels, cut_out: Mapping[int, CutOut]) -> dict[int, Anew | None]:
+    def _remeasured(self, now: WorkingLabels, cut_out: Mapping[int, CutOut]) -> dict[int, Remeasured | None]:
+        """Measure objects that were cut out of the labels."""
         if not cut_out:
             return {}
         from ..measure.apart import measured_apart
 
         parts, stretch, shape = [*cut_out.values()], self.terms.stretch, now.shape
-        seen = [stretch.cut_out(part, shape) for part in parts] if stretch else parts
-        tall = stretch.frame(shape[1], now.rows)[::-1] if stretch else (now.rows, shape[1])
-        table, pieces = measured_apart(seen, self.stored.nm_per_pixel, tall)
-        px = table.rescaled(None)
+        stretched = [stretch.cut_out(part, shape) for part in parts] if stretch else parts
+        frame = stretch.frame(shape[1], now.rows)[::-1] if stretch else (now.rows, shape[1])
+        table, pieces = measured_apart(stretched, self.stored.nm_per_pixel, frame)
+        px_table = table.rescaled(None)
         rings = _rings(parts)
         regions = self.terms.regions(now)
-        every: dict[int, Anew | None] = {}
+        entries: dict[int, Remeasured | None] = {}
         for at, number in enumerate(cut_out):
-            sizes = {name: float(table.length(name)[at]) for name in SIZES}
-            sizes |= {name: float(table[name][at]) for name in (*DESCRIPTORS, "edge_weight")}
-            judged = {name: float(px[name][at]) for name in ("area_px2", "min_feret_px", "touches_frame")}
-            every[number] = Anew(sizes, judged, rings[at], pieces[at], _inside(parts[at], regions))
-        return every
+            measures = {name: float(table.length(name)[at]) for name in SIZES}
+            measures |= {name: float(table[name][at]) for name in (*DESCRIPTORS, "edge_weight")}
+            judged_px = {name: float(px_table[name][at]) for name in ("area_px2", "min_feret_px", "touches_frame")}
+            reason = _region_reason(parts[at], regions)
+            entries[number] = Remeasured(measures, judged_px, rings[at], pieces[at], reason)
+        return entries
 
-    # ---- what each object is after the corrections -----------------------------------------------
+    # ---- the row of each object after the corrections -----------------------------------------------
 
     def _rows_after(self, corrections: Corrections, touched: Iterable[int]) -> dict[int, Row | None]:
+        """The rows that are not as in the result, after corrections touched these ids."""
         now, original, rows = corrections.now, corrections.original, dict(self.rows)
-        judged = list[int]()
+        changed = list[int]()
         for number in sorted(touched):
             rows.pop(number, None)
             if number not in now.objects:
                 rows |= {number: None} if number in self.stored.places else {}
-            elif number in self.anew or not _is_alike(now.objects[number], original.objects.get(number)):
-                judged.append(number)
-        for number, reason in zip(judged, self._reasons(corrections, judged), strict=True):
+            elif number in self.remeasured or not _is_equal(now.objects[number], original.objects.get(number)):
+                changed.append(number)
+        for number, reason in zip(changed, self._reasons(corrections, changed), strict=True):
             rows[number] = self._row(now, number, reason)
         return rows
 
     def _touches_frame(self, now: WorkingLabels, number: int) -> bool:
-        if (row := self.anew.get(number)) is not None:
-            return bool(row.px["touches_frame"])
+        """Whether an object reaches the edge of the image."""
+        if (entry := self.remeasured.get(number)) is not None:
+            return bool(entry.judged_px["touches_frame"])
         box = self._box(number)
         return box is not None and bool(box[0] <= 0 or box[1] <= 0 or box[2] >= now.rows or box[3] >= now.width)
 
     def _reasons(self, corrections: Corrections, numbers: Sequence[int]) -> list[str]:
-        """The reason to leave out each of some objects that stand, "" where it counts: by the rules of the full
-        measuring, of which only what corrections change is asked."""
+        """For each of these objects the reason to leave it out, or "" if it counts.
+
+        It is found by those rules of the full measurement whose answer a correction can change.
+        """
         now, task, terms = corrections.now, self.terms.task, self.terms
         if not numbers:
             return []
         reasons = [self._reason_before(corrections, number) for number in numbers]
-        px = [self._judged_by(now, number) for number in numbers]
-        columns = {name: np.array([measures[name] for measures in px], float) for name in px[0]}
+        rows = [self._judged_measures(now, number) for number in numbers]
+        columns = {name: np.array([measures[name] for measures in rows], float) for name in rows[0]}
         table = Table({"kept": np.array([not why for why in reasons]), "reason": np.array(reasons, REASON_TYPE)})
         table = replace(table, columns={**table.columns, **columns})
         table = corrected(table, _decisions(now, numbers), None)
         table = set_aside(table, terms.settings.filter, FOR_SIZE if task.bounded else ())
-        judged: list[str] = (table if task.screened else with_reasons_lifted(table, [Reason.FRAME])).reasons.tolist()
+        new_reasons: list[str] = (
+            table if task.screened else with_reasons_lifted(table, [Reason.FRAME])
+        ).reasons.tolist()
         if not task.parted:
-            return judged
-        return [why or self._reason_of_fibre(now, number) for number, why in zip(numbers, judged, strict=True)]
+            return new_reasons
+        pairs = zip(numbers, new_reasons, strict=True)
+        return [reason or self._reason_of_fibre(now, number) for number, reason in pairs]
 
     def _reason_of_fibre(self, now: WorkingLabels, number: int) -> str:
-        """What `tasks.fibre_table` says of a fibre whatever a person decided, as far as it is known at once:
-        width and ends of one with other pixels wait for the measuring."""
+        """The reason of `tasks.fibre_table` to leave out a fibre, also against the decision of a
+        person; "" if none.
+
+        The width and the ends of a fibre with other pixels are known only after the full
+        measurement.
+        """
         if now.objects[number].class_index == SHORT_OBJECT:
             return str(Reason.SHORT)
         stored = self._stored_reason(number)
-        return stored if stored in (Reason.THIN, Reason.PIECE) and number not in self.anew else ""
+        return stored if stored in (Reason.THIN, Reason.PIECE) and number not in self.remeasured else ""
 
     def _stored_reason(self, number: int) -> str:
+        """The reason of an object in the result; "" if it counted or is new."""
         at = self.stored.places.get(number)
         return "" if at is None else str(self.stored.reasons[at])
 
     def _reason_before(self, corrections: Corrections, number: int) -> str:
-        """What others and regions say of an object: of others what they said when the person began."""
-        stored, row = self._stored_reason(number), self.anew.get(number)
+        """The reason to leave out an object before the rules on its own measures: its region, or
+        other objects.
+
+        Reasons that depend on other objects stay as they were in the result.
+        """
+        stored, entry = self._stored_reason(number), self.remeasured.get(number)
         by_others = {str(Reason.FAINT), str(Reason.GAP)}
-        if row is not None:
-            return row.inside or (stored if stored in by_others else "")
-        before = corrections.original.objects.get(number)
+        if entry is not None:
+            return entry.region_reason or (stored if stored in by_others else "")
+        original_object = corrections.original.objects.get(number)
         regions = self.terms.regions(corrections.now)
-        if regions and ((before is not None and before.reason) or stored == Reason.UNLIKE):
+        if regions and ((original_object is not None and original_object.reason) or stored == Reason.UNLIKE):
             box = self._box(number)
-            with suppress(BadEdit):  # it reaches over too much of the picture
+            with suppress(BadEdit):  # its box is too large a part of the picture
                 part = None if box is None else CutOut.of(corrections.now, number, box)
-                stored = (_inside(part, regions) if part else "") or stored
+                stored = (_region_reason(part, regions) if part else "") or stored
             return stored if stored in regions else ""
         return stored if stored in by_others | {*regions} else ""
 
-    def _judged_by(self, now: WorkingLabels, number: int) -> dict[str, float]:
-        """What the rules look at, lengths in px."""
-        if (row := self.anew.get(number)) is not None:
-            px, shape = row.px, row.sizes
+    def _judged_measures(self, now: WorkingLabels, number: int) -> dict[str, float]:
+        """The measures of an object that decide whether it counts, lengths in px."""
+        if (entry := self.remeasured.get(number)) is not None:
+            px, measures = entry.judged_px, entry.measures
         else:
             at, pixel = self.stored.places.get(number), self.stored.nm_per_pixel or 1.0
-            shape = {} if at is None else {name: float(values[at]) for name, values in self.stored.columns.items()}
+            measures = {} if at is None else {name: float(values[at]) for name, values in self.stored.columns.items()}
             px = {
-                "area_px2": shape.get("area", np.nan) / pixel**2,
-                "min_feret_px": shape.get("min_feret", np.nan) / pixel,
+                "area_px2": measures.get("area", np.nan) / pixel**2,
+                "min_feret_px": measures.get("min_feret", np.nan) / pixel,
                 "touches_frame": float(self._touches_frame(now, number)),
             }
-        others = {name: shape.get(name, np.nan) for name in ("aspect_ratio", "solidity")}
+        others = {name: measures.get(name, np.nan) for name in ("aspect_ratio", "solidity")}
         return {**px, **others, "confidence": now.objects[number].confidence}
 
     def _row(self, now: WorkingLabels, number: int, reason: str) -> Row:
         """The row of an object that is not as in the result."""
-        current, task, data = self.anew.get(number, _AS_BEFORE), self.terms.task, now.objects[number]
+        entry, task, data = self.remeasured.get(number, _UNCHANGED), self.terms.task, now.objects[number]
         row = self.stored.row(number) if number in self.stored.places else {}
-        is_cut = not reason and bool(task.size) and not (task.screened or task.parted)
-        is_cut = is_cut and self._touches_frame(now, number)
+        touches_frame = not reason and bool(task.size) and not (task.screened or task.parted)
+        touches_frame = touches_frame and self._touches_frame(now, number)
         columns = self.stored.columns
-        measured = {"confidence": _short(data.confidence)} if "confidence" in columns else {}
-        measured |= {"chance": 1.0} if "chance" in columns and (data.by_hand or data.reason) else {}
+        probabilities = {"confidence": _short(data.confidence)} if "confidence" in columns else {}
+        probabilities |= {"chance": 1.0} if "chance" in columns and (data.by_hand or data.reason) else {}
         head = {
             "id": number,
             **({"class": now.class_names[data.class_index]} if len(now.class_names) > 1 else {}),
             "kept": not reason,
             "reason": reason,
-            **({"cut": True} if is_cut else {}),
+            **({"cut": True} if touches_frame else {}),
             **({"by_hand": True} if data.by_hand else {}),
         }
-        if current is _AS_BEFORE:
+        if entry is _UNCHANGED:
             unchanged = {name: value for name, value in row.items() if name not in ("cut", "by_hand", *head)}
-            return {**head, **unchanged, **measured}
+            return {**head, **unchanged, **probabilities}
         colour = {"colour": row["colour"]} if "colour" in row else {}
-        if current is None:
-            return {**head, **measured, **colour, "outline": row.get("outline", [])}
+        if entry is None:  # it is too large to be measured here
+            return {**head, **probabilities, **colour, "outline": row.get("outline", [])}
         sizes: dict[str, float | None] = {task.size: None} if task.size and task.size not in SIZES else {}
-        sizes |= {name: current.sizes[name] for name in SIZES}
-        sizes |= {name: _short(current.sizes[name]) for name in DESCRIPTORS if name in columns}
+        sizes |= {name: entry.measures[name] for name in SIZES}
+        sizes |= {name: _short(entry.measures[name]) for name in DESCRIPTORS if name in columns}
         if self.terms.settings.border_correction == "weight":
-            sizes["weight"] = current.sizes["edge_weight"] if np.isfinite(current.sizes["edge_weight"]) else None
-        lines = {"outline": coordinates(thinned(current.rings[0], TOLERANCE))}
-        rings = {"rings": further_rings(current.rings, MOST_COORDINATES)} if task.parted else {}
-        pieces = {"pieces": current.pieces} if current.pieces > 1 else {}
-        return {**head, **sizes, **measured, **pieces, **colour, **lines, **rings}
+            sizes["weight"] = entry.measures["edge_weight"] if np.isfinite(entry.measures["edge_weight"]) else None
+        lines = {"outline": coordinates(thinned(entry.rings[0], TOLERANCE))}
+        rings = {"rings": further_rings(entry.rings, MOST_COORDINATES)} if task.parted else {}
+        pieces = {"pieces": entry.pieces} if entry.pieces > 1 else {}
+        return {**head, **sizes, **probabilities, **pieces, **colour, **lines, **rings}
 
-    # ---- what is asked of it ---------------------------------------------------------------------
+    # ---- what callers ask for ---------------------------------------------------------------------
 
     def changed_since(self, corrections: Corrections, since: int) -> list[Row]:
-        """The rows of the objects that corrections after the first so many touched, in the order of their ids."""
+        """The rows of the objects that corrections after the first `since` touched, sorted by id.
+
+        The row of a deleted object is {"id", "gone": True}.
+        """
         touched = {number for step in corrections.steps[since : self.count] for number in step.patch.objects}
-        if self.terms.task.semantic and touched:  # the shares of all follow
+        if self.terms.task.semantic and touched:  # the shares of all classes change
             touched |= {*self.stored.places, *self.rows}
         return [row for number in sorted(touched) if (row := self._row_or_gone(number))]
 
     def _row_or_gone(self, number: int) -> Row | None:
+        """The row of an object, also of a deleted one."""
         if number in self.rows:
             return self.rows[number] or {"id": number, "gone": True}
         return self.stored.row(number) if number in self.stored.places else {"id": number, "gone": True}
 
     def cuts_after(self, now: WorkingLabels | None) -> dict[int, int]:
-        """The place of each possible cut that divides an object, and which one that is. now: None where nothing was
-        corrected."""
+        """The possible cuts that still divide an object: place of the cut -> id of the object.
+
+        now: the labels; None if nothing was corrected.
+        """
         cuts = self.stored.head.get("cuts") or {}
-        stand = dict(zip(cuts.get("place", ()), cuts.get("id", ()), strict=True))
-        asked = [
+        object_of_cut = dict(zip(cuts.get("place", ()), cuts.get("id", ()), strict=True))
+        changed = [
             (place, sides)
             for place, number, sides in zip(*(cuts.get(name, ()) for name in ("place", "id", "sides")), strict=True)
             if number in self.rows
         ]
-        if now is not None and asked:
-            ends = now.at(np.array([sides for _, sides in asked], float).reshape(-1, 2)).reshape(-1, 2).tolist()
-            for (place, _), (one, other) in zip(asked, ends, strict=True):
-                stand[place] = one if one == other else 0
-        return {place: number for place, number in stand.items() if number}
+        if now is not None and changed:  # a cut divides the object that both of its sides belong to
+            ends = now.at(np.array([sides for _, sides in changed], float).reshape(-1, 2)).reshape(-1, 2).tolist()
+            for (place, _), (one, other) in zip(changed, ends, strict=True):
+                object_of_cut[place] = one if one == other else 0
+        return {place: number for place, number in object_of_cut.items() if number}
 
     def shares(self, now: WorkingLabels) -> dict[str, float]:
-        """Of a picture of classes the share of each class, by the name of the number; {} where nothing counts."""
+        """The share of each class of pixels, by the name of the quantity; {} if no pixel counts."""
         sums = dict.fromkeys(range(len(now.class_names)), 0.0)
         for number, data in now.objects.items():
             sums[data.class_index] += self.pixels.get(number, 0.0)
@@ -396,16 +452,17 @@ class CorrectedObjects:
         return {of_class("area_fraction", names[i]): area / total for i, area in sums.items()} if total else {}
 
 
-_AS_BEFORE = Anew({}, {}, [], 0, "")  # the mark of an object with the pixels that it has in the result
+_UNCHANGED = Remeasured({}, {}, [], 0, "")  # stands for an object with the same pixels as in the result
 
 
-def _is_alike(one: Object, other: Object | None) -> bool:
-    """Whether the same is known of an object; NaN is like NaN."""
+def _is_equal(one: Object, other: Object | None) -> bool:
+    """Whether the same is known of both; NaN equals NaN."""
     return other is not None and one.as_list() == other.as_list()
 
 
 def _decisions(now: WorkingLabels, numbers: Sequence[int]) -> Segmentation:
-    """What people decided on some objects, as the rules of `measure.filters` take it: without a label image."""
+    """A segmentation without a label image that tells `measure.filters` what people decided on some
+    objects."""
     objects = [now.objects[number] for number in numbers]
     return Segmentation(
         np.zeros((0, 0), np.int32),
@@ -421,41 +478,44 @@ def _decisions(now: WorkingLabels, numbers: Sequence[int]) -> Segmentation:
 
 
 def _short(value: float, digits: int = 4) -> float | None:
-    return short(np.array([value]), digits)[0]
+    """One number as `exports.viewer.rounded_values` writes it."""
+    return rounded_values(np.array([value]), digits)[0]
 
 
 def _rings(parts: Sequence[CutOut]) -> list[list[Points]]:
-    """The lines around the pieces and holes of objects, the largest first, in the image."""
+    """For each part the smooth rings around its pieces and holes, the largest first, in px of the
+    image."""
     from ..measure.cutouts import in_batches, side_by_side
 
-    every: list[list[Points]] = [[] for _ in parts]
+    rings_of_parts: list[list[Points]] = [[] for _ in parts]
     for batch in in_batches(parts):
         labels, shifts = side_by_side([parts[at] for at in batch])
-        rings = smooth_rings(find_cracks(labels), len(batch))
+        rings = smooth_rings(find_pixel_borders(labels), len(batch))
         for at, (down, right), lines in zip(batch, shifts.tolist(), rings, strict=True):
-            every[at] = [line + np.array([right, down]) for line in lines]
-    return every
+            rings_of_parts[at] = [line + np.array([right, down]) for line in lines]
+    return rings_of_parts
 
 
-def _inside(part: CutOut, regions: Mapping[str, Sequence[Region]]) -> str:
-    """The last reason whose regions hold INSIDE of an object or more, "" for none."""
-    region = ""
+def _region_reason(part: CutOut, regions: Mapping[str, Sequence[Region]]) -> str:
+    """The last reason whose regions contain the share INSIDE of an object or more; "" for none."""
+    last_reason = ""
     for reason, its_regions in regions.items():
         inside = mask_of(_shifted(its_regions, part.top, part.left), part.mask.shape)
         if np.count_nonzero(inside & part.mask) >= INSIDE * np.count_nonzero(part.mask):
-            region = reason
-    return region
+            last_reason = reason
+    return last_reason
 
 
 def _shifted(regions: Sequence[Region], top: int, left: int) -> list[Region]:
+    """The regions in coordinates with the origin (left, top)."""
     return [[(x - left, y - top) for x, y in region] for region in regions]
 
 
 # ---- pixels as runs ------------------------------------------------------------------------------
 
 
-def extents_of(labels: WorkingLabels) -> tuple[dict[int, Box], dict[int, int]]:
-    """The box around each object, and its pixels."""
+def _boxes_and_areas(labels: WorkingLabels) -> tuple[dict[int, Box], dict[int, int]]:
+    """The box around each object, and its number of pixels, by id."""
     boxes, areas = dict[int, Box](), dict[int, int]()
     for strip in labels.strips:
         runs = in_rows(runs_of(strip.starts, strip.ends, strip.ids), labels.width)
@@ -469,7 +529,7 @@ def extents_of(labels: WorkingLabels) -> tuple[dict[int, Box], dict[int, int]]:
 
 
 def _boxes(runs: Runs, width: int) -> dict[int, Box]:
-    """The box around the runs of each id but 0, each run within one row."""
+    """The box around the runs of each id but 0. Each run lies within one row."""
     runs = runs[runs[:, 2] > 0]
     if not len(runs):
         return {}
@@ -482,13 +542,14 @@ def _boxes(runs: Runs, width: int) -> dict[int, Box]:
 
 
 def _around(one: Box | None, other: Box) -> Box:
+    """The box around both."""
     if one is None:
         return other
     return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
 
 
-def _counted(runs: Runs, ignored: Sequence[Region], width: int) -> Floats:
-    """(r,) the pixels of runs, each within one row, that lie in no region to ignore."""
+def _counted_pixels(runs: Runs, ignored: Sequence[Region], width: int) -> Floats:
+    """(r,) how many pixels of each run lie in no region to ignore. Each run lies within one row."""
     counts = runs[:, 1].astype(float)
     if not ignored or not len(runs):
         return counts
@@ -504,19 +565,23 @@ def _counted(runs: Runs, ignored: Sequence[Region], width: int) -> Floats:
 
 
 def _add(sums: dict[int, float], runs: Runs, counts: Floats, sign: int) -> None:
-    """Add the counts (r,) of runs to those of their ids."""
-    every = np.bincount(runs[:, 2], counts) if len(runs) else np.zeros(0)
-    for number in np.flatnonzero(every).tolist():
+    """Add the counts (r,) of runs, times `sign`, to the sums of their ids."""
+    totals = np.bincount(runs[:, 2], counts) if len(runs) else np.zeros(0)
+    for number in np.flatnonzero(totals).tolist():
         if number:
-            sums[number] = sums.get(number, 0.0) + sign * float(every[number])
+            sums[number] = sums.get(number, 0.0) + sign * float(totals[number])
 
 
 # ---- pictures of classes -------------------------------------------------------------------------
 
 
 def _rows_of_classes(objects: CorrectedObjects, corrections: Corrections, moved: set[int]) -> dict[int, Row | None]:
-    """The rows of all classes, as the share of one changes the others; none where all is as in the result. moved: whose
-    pixels are others than in `objects.rows`. The lines of a large picture stay, because to draw them takes seconds."""
+    """The rows of all classes, because the share of one changes all others; {} if all is as in the
+    result.
+
+    moved: ids with other pixels than in `objects.rows`. In a picture over MOST_TRACED the outlines
+    stay as they were, because tracing them takes seconds.
+    """
     now, original, stored = corrections.now, corrections.original, objects.stored
     if now.objects == original.objects and _is_same_picture(now, original):
         return {}
@@ -527,7 +592,7 @@ def _rows_of_classes(objects: CorrectedObjects, corrections: Corrections, moved:
     rows: dict[int, Row | None] = dict.fromkeys(stored.places.keys() | objects.rows.keys())
     for number, data in now.objects.items():
         name, count = now.class_names[data.class_index], sums[data.class_index]
-        before = objects.rows.get(number) or (stored.row(number) if number in stored.places else {})
+        earlier_row = objects.rows.get(number) or (stored.row(number) if number in stored.places else {})
         reason = "" if count > 0 else str(Reason.IGNORED)
         lines = rings.get(number)
         rows[number] = {
@@ -538,27 +603,27 @@ def _rows_of_classes(objects: CorrectedObjects, corrections: Corrections, moved:
             **({"by_hand": True} if data.by_hand else {}),
             "area": count * pixel**2,
             "area_fraction": _short(shares.get(of_class("area_fraction", name), np.nan)),
-            "outline": coordinates(thinned(lines[0], TOLERANCE)) if lines else before.get("outline", []),
-            "rings": further_rings(lines, MOST_COORDINATES / len(now.objects)) if lines else before.get("rings", []),
+            "outline": coordinates(thinned(lines[0], TOLERANCE)) if lines else earlier_row.get("outline", []),
+            "rings": further_rings(lines, MOST_COORDINATES / len(now.objects))
+            if lines
+            else earlier_row.get("rings", []),
             "colour": PALETTE[data.class_index % len(PALETTE)],
         }
     return rows
 
 
 def _is_same_picture(one: WorkingLabels, other: WorkingLabels) -> bool:
+    """Whether both have the same labels at all pixels."""
     pairs = zip(one.strips, other.strips, strict=True)
-    return all(
-        mine is its or (np.array_equal(mine.starts, its.starts) and np.array_equal(mine.ids, its.ids))
-        for mine, its in pairs
-    )
+    return all(a is b or (np.array_equal(a.starts, b.starts) and np.array_equal(a.ids, b.ids)) for a, b in pairs)
 
 
 def _class_rings(now: WorkingLabels, numbers: set[int]) -> dict[int, list[Points]]:
-    """The lines of some classes of a picture of up to MOST_TRACED px."""
+    """The smooth rings of some classes, by id; {} if the picture has over MOST_TRACED px."""
     if not numbers or now.rows * now.width > MOST_TRACED:
         return {}
-    listed = sorted(numbers)
+    ordered_ids = sorted(numbers)
     labels = now.crop((0, 0, now.rows, now.width))
-    dense = np.zeros(max(listed[-1], int(labels.max(initial=0))) + 1, np.int32)
-    dense[listed] = np.arange(1, len(listed) + 1)
-    return dict(zip(listed, smooth_rings(find_cracks(dense[labels]), len(listed)), strict=True))
+    dense = np.zeros(max(ordered_ids[-1], int(labels.max(initial=0))) + 1, np.int32)
+    dense[ordered_ids] = np.arange(1, len(ordered_ids) + 1)
+    return dict(zip(ordered_ids, smooth_rings(find_pixel_borders(dense[labels]), len(ordered_ids)), strict=True))

@@ -1,4 +1,5 @@
-"""The lines of the sheet "Details": every number of a result, its uncertainty budget, and all that it depends on."""
+"""The lines of the sheet "Details" of an XLSX file: every number of a result, its uncertainty
+budget, its settings."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ WIDTHS = (30, 44, 50, 10, 18, 16, 36, 24)
 
 
 def detail_lines(sample: SampleAnalysis) -> Iterator[Cells]:
-    """Every number, the uncertainty budget, then all that the numbers depend on."""
+    """The cells of each line, in the order of HEAD: the numbers, the uncertainty budget, the
+    settings and facts."""
     from .method import left_out_words
 
     summary = Summary.of(sample, readable=False)
@@ -37,7 +39,8 @@ def detail_lines(sample: SampleAnalysis) -> Iterator[Cells]:
 
 
 def _budget(summary: Summary) -> Iterator[Cells]:
-    """The contributions in the units that people read; the intervals that they make stand with the numbers."""
+    """The contributions to the uncertainty. Its intervals are not here: they stand beside the
+    numbers."""
     budget: Mapping[str, Any] | None = summary.statistics.budget if summary.statistics else None
     if not budget:
         return
@@ -55,7 +58,8 @@ def _budget(summary: Summary) -> Iterator[Cells]:
 
 
 def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
-    """What all pooled images share, without an image's name, and then what each has of its own."""
+    """Group, name, value and image of each fact: first facts of all pooled images, with "" as
+    image, then others."""
     yield "software", "version", version(), ""
     for name, value in versions().items():
         yield "software", name, value, ""

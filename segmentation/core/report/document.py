@@ -1,6 +1,8 @@
-"""The paper of the reports: A4 pages of text, tables, charts and pictures, through reportlab's platypus.
+"""Building blocks of the PDF reports: A4 pages of text, tables, charts and pictures, made with
+reportlab's platypus.
 
-A document written twice from the same content is the same file: its date is that of the content, and nothing is random.
+The same content gives the same bytes: the date in the file is given by the caller, and nothing is
+random.
 """
 
 from __future__ import annotations
@@ -26,15 +28,16 @@ from .fonts import BOLD, REGULAR, markup, unbroken, use_fonts, writable
 from .pdf import Mark, draw_marks, draw_words, marks_of
 from .wording import one_line, version
 
-LEAST = 9.0  # points of letters
+# Lengths are in points.
+LEAST = 9.0  # size of the smallest letters
 INK, FAINT, RULE = HexColor("#22262b"), HexColor("#5b6670"), HexColor("#c9d0d6")
 LEFT, TOP, BOTTOM = 48.0, 46.0, 54.0
 FRAME = 6.0  # reportlab's own margin within the margins
 WIDTH = A4[0] - 2 * LEFT
-GAP = 14.0
+GAP = 14.0  # between two columns
 HALF = (WIDTH - GAP) / 2
-CHART = (HALF / 72, 2.1)  # inches; two abreast
-HIGHEST = A4[1] - TOP - BOTTOM - 2 * FRAME
+HIGHEST = A4[1] - TOP - BOTTOM - 2 * FRAME  # of a page without its margins
+CHART = (HALF / 72, 2.1)  # inches: size of a chart of which two stand side by side
 
 BODY = ParagraphStyle("body", fontName=REGULAR, fontSize=9.5, leading=12.5, textColor=INK)
 SMALL = ParagraphStyle("small", BODY, fontSize=LEAST, leading=11.4)
@@ -51,15 +54,15 @@ HEAD = ParagraphStyle("head", CELL, fontName=BOLD)
 HEAD_RIGHT = ParagraphStyle("head right", HEAD, alignment=2)
 
 
-def words(text: str, style: ParagraphStyle = BODY) -> Paragraph:
-    """A paragraph of plain text: nothing in it is markup."""
+def paragraph(text: str, style: ParagraphStyle = BODY) -> Paragraph:
+    """A paragraph of plain text; characters such as "<" in it are escaped."""
     use_fonts()
     return Paragraph(unbroken(markup(text, style.fontName)), style)
 
 
 def heading(text: str) -> Paragraph:
-    """A heading, which stays with what follows."""
-    return words(text, HEADING)
+    """A heading, which is never the last line of a page."""
+    return paragraph(text, HEADING)
 
 
 def space(points: float) -> Spacer:
@@ -67,12 +70,13 @@ def space(points: float) -> Spacer:
 
 
 def together(*parts: Flowable) -> KeepTogether:
-    """Parts that no page end comes between."""
+    """Parts that stay together on one page."""
     return KeepTogether(list(parts))
 
 
-class Whole(Table):  # type: ignore[misc]
-    """A table that goes to the next page where it would not fit: only one that is higher than a page is split."""
+class UnsplitTable(Table):  # type: ignore[misc]
+    """A table that moves to the next page if it does not fit on this one. Only a table higher than
+    a page is split."""
 
     def split(self, width: float, height: float) -> list[Flowable]:
         return [] if self.wrap(width, height)[1] <= HIGHEST - 30 else list(super().split(width, height))
@@ -85,10 +89,14 @@ def table(
     numbers_from: int = 1,
     width: float = WIDTH,
 ) -> Table:
-    """A table of plain text, its columns from `numbers_from` on set to the right; widths are shares of the whole."""
+    """A table of plain text. Columns from the index `numbers_from` on are right-aligned.
+
+    head: titles of the columns, () for none. lines: the rows. widths: of the columns, relative to
+    each other. width: of the table in points.
+    """
 
     def cells(line: Sequence[str], left: ParagraphStyle, right: ParagraphStyle) -> list[Paragraph]:
-        return [words(text, right if i >= numbers_from else left) for i, text in enumerate(line)]
+        return [paragraph(text, right if i >= numbers_from else left) for i, text in enumerate(line)]
 
     content = [cells(head, HEAD, HEAD_RIGHT)] if head else []
     content += [cells(line, CELL, RIGHT) for line in lines]
@@ -102,24 +110,25 @@ def table(
         ("RIGHTPADDING", (0, 0), (-1, -1), 4),
     ]
     columns = [width * share / total for share in widths]
-    return Whole(content, colWidths=columns, style=style, repeatRows=bool(head), hAlign="LEFT")
+    return UnsplitTable(content, colWidths=columns, style=style, repeatRows=bool(head), hAlign="LEFT")
 
 
-def facts(lines: Sequence[tuple[str, str]], width: float = WIDTH) -> Table:
-    """Names and what they are, in two columns."""
+def facts_table(lines: Sequence[tuple[str, str]], width: float = WIDTH) -> Table:
+    """A table of two columns: names and their values."""
     share = 0.25 if width == WIDTH else 0.36
     return table((), lines, (share, 1 - share), numbers_from=2, width=width)
 
 
-def facts_abreast(lines: Sequence[tuple[str, str]]) -> Table:
-    """As `facts`, in twice two columns, read down the left ones first."""
+def facts_in_two_halves(lines: Sequence[tuple[str, str]]) -> Table:
+    """A table of names and values as `facts_table`, in two halves side by side; the left half comes
+    first."""
     half = (len(lines) + 1) // 2
     rows = [(*left, *right) for left, right in zip_longest(lines[:half], lines[half:], fillvalue=("", ""))]
     return table((), rows, (0.36, 0.64, 0.36, 0.64), numbers_from=4)
 
 
-def abreast(*parts: Flowable | list[Flowable]) -> Table:
-    """Parts beside each other, in columns of one width."""
+def side_by_side(*parts: Flowable | list[Flowable]) -> Table:
+    """Parts side by side, in columns of equal width."""
     width = WIDTH / len(parts)
     style = [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -134,7 +143,10 @@ def abreast(*parts: Flowable | list[Flowable]) -> Table:
 
 
 class Room(NamedTuple):
-    """A part of a page that takes what the others leave: fill(points) -> its parts. least, greatest: points."""
+    """A part of a page that fills the height that the other parts leave free.
+
+    fill(height) gives its content for a height in points, which is from `least` to `greatest`.
+    """
 
     fill: Callable[[float], Sequence[Flowable]]
     least: float
@@ -142,14 +154,16 @@ class Room(NamedTuple):
 
 
 def page(*parts: Flowable | Room) -> KeepInFrame:
-    """Parts that take one page: each `Room` in turn what is left, and all of them smaller where they need more."""
+    """Parts that together take one page: each `Room` in turn gets the free height. All shrink if
+    they are too high."""
     rooms = [part for part in parts if isinstance(part, Room)]
-    left = HIGHEST - _height(part for part in parts if not isinstance(part, Room)) - sum(room.least for room in rooms)
+    fixed_height = _height(part for part in parts if not isinstance(part, Room))
+    free_height = HIGHEST - fixed_height - sum(room.least for room in rooms)
     content: list[Flowable] = []
     for part in parts:
         if isinstance(part, Room):
-            filling = part.fill(min(part.least + max(left, 0.0), part.greatest))
-            left -= _height(filling) - part.least
+            filling = part.fill(min(part.least + max(free_height, 0.0), part.greatest))
+            free_height -= _height(filling) - part.least
             content += filling
         else:
             content.append(part)
@@ -157,13 +171,14 @@ def page(*parts: Flowable | Room) -> KeepInFrame:
 
 
 def _height(parts: Iterable[Flowable]) -> float:
-    """Points that parts take one under another."""
+    """The height in points of parts that stand one under another."""
     endless = 100 * HIGHEST
     return float(KeepInFrame(WIDTH, endless, list(parts)).wrapOn(None, WIDTH, endless)[1])
 
 
 class Chart(Flowable):  # type: ignore[misc]
-    """A matplotlib figure as lines and text, drawn once for all documents."""
+    """A matplotlib figure as lines and text. Its drawing commands (`pdf.Mark`) are made once for
+    all documents."""
 
     def __init__(self, figure: Figure) -> None:
         super().__init__()
@@ -189,14 +204,16 @@ def picture(content: bytes, width: float, height: float) -> Image:
 def chart(
     draw: Callable[[Any], object], left: float = 0.13, inches: tuple[float, float] = CHART, low: float = 0.4
 ) -> Chart:
-    """A small chart, drawn by `draw` on its Axes; left, low: where they begin, a share of the width and in inches."""
+    """A small chart; draw(axes) draws it. left: space left of the Axes, as a share of the width.
+    low: space below them in inches."""
     sheet, below = Sheet(inches, font=LEAST), low / inches[1]
     draw(sheet.add_axes((left, below, 0.96 - left, 0.97 - below)))
     return Chart(sheet)
 
 
 def write(file: Path | BinaryIO, title: str, story: list[Flowable], date: datetime | None = None) -> None:
-    """Write the parts one under another on as many pages as they need. made: the date in the file, if one is known."""
+    """Write the parts of `story` one under another, on as many pages as they need. date: of
+    creation, in the file."""
     document = SimpleDocTemplate(
         str(file) if isinstance(file, Path) else file,
         pagesize=A4,
@@ -213,21 +230,22 @@ def write(file: Path | BinaryIO, title: str, story: list[Flowable], date: dateti
 
 
 def _canvas_with_footer(title: str, date: datetime | None) -> type[Canvas]:
-    """A canvas that writes "page 2 of 3" at the foot, once the number of pages is known."""
+    """A canvas that writes a footer such as "page 2 of 3". It holds all pages back until it knows
+    their number."""
 
     class Numbered(Canvas):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self.done: list[dict[str, Any]] = []
+            self.page_states: list[dict[str, Any]] = []
             if date is not None:
                 self.setDateFormatter(lambda *_: f"D:{date.astimezone(UTC):%Y%m%d%H%M%S}+00'00'")
 
         def showPage(self) -> None:  # noqa: N802
-            self.done.append(dict(self.__dict__))
+            self.page_states.append(dict(self.__dict__))
             self._startPage()
 
         def save(self) -> None:
-            pages = self.done
+            pages = self.page_states
             for number, state in enumerate(pages, 1):
                 self.__dict__.update(state)
                 self.setFillColor(FAINT)

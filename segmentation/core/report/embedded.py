@@ -1,6 +1,8 @@
-"""The picture in a figure: in PDF and SVG it is embedded as a file of its own pixels, compressed once.
+"""A picture in a figure. In PDF and SVG it is embedded as a JPEG or PNG file, so that it keeps its
+own pixels.
 
-`panels` places it, `figure` writes SVG, `pdf` PDF; in a PNG of the figure matplotlib resamples it.
+`panels` places it, `figure` writes SVG and `pdf` PDF. In a PNG of the figure matplotlib resamples
+it.
 """
 
 from __future__ import annotations
@@ -19,22 +21,23 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 from PIL import Image
 
-QUALITY = 95  # of JPEG, without coarser colours: a grey value differs by 1 in the median
+QUALITY = 95  # of JPEG, without chroma subsampling: grey values differ by 1 in the median
 ENLARGED = 1000  # px: of a picture shown as squares each pixel is repeated until its longer side has so many
 
 
 class EmbeddedPicture(AxesImage):
-    """Pixels (h, w) or (h, w, 3) uint8 that fill `extent` of the Axes.
+    """A picture (h, w) or (h, w, 3) uint8 that fills `extent` (left, right, bottom, top) of the
+    Axes.
 
-    squares: whether single pixels are to be seen, where the picture is enlarged.
+    squares: whether an enlarged picture shows its pixels as squares instead of interpolating.
     """
 
     def __init__(
         self, ax: Axes, pixels: NDArray[np.uint8], extent: tuple[float, float, float, float], *, squares: bool
     ) -> None:
         self.pixels, self.squares = pixels, squares
-        how = "nearest" if squares else "auto"
-        style: dict[str, Any] = {"cmap": "gray", "norm": Normalize(0, 255), "interpolation": how, "zorder": 0}
+        interpolation = "nearest" if squares else "auto"
+        style: dict[str, Any] = {"cmap": "gray", "norm": Normalize(0, 255), "interpolation": interpolation, "zorder": 0}
         super().__init__(ax, extent=extent, resample=True, **style)
         self.set_data(pixels)
         self.set_clip_path(ax.patch)
@@ -51,7 +54,8 @@ class EmbeddedPicture(AxesImage):
 
     @cached_property
     def content(self) -> bytes:
-        """JPEG; PNG of squares, whose edges stay sharp."""
+        """The picture file: JPEG, or PNG if pixels are shown as squares, whose edges must stay
+        sharp."""
         file = io.BytesIO()
         if self.squares:
             times = -(-ENLARGED // max(self.pixels.shape[:2]))
@@ -62,13 +66,13 @@ class EmbeddedPicture(AxesImage):
 
 
 class Svg(RendererSVG):
-    """matplotlib's SVG, in which pictures are files of their own."""
+    """matplotlib's SVG renderer, with pictures as embedded files."""
 
     def draw_picture(self, content: bytes, box: Bbox) -> None:
-        """A picture file that fills the box."""
+        """Draw a picture file (JPEG or PNG) that fills the box."""
         kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
-        place = {"x": box.x0, "y": self.height - box.y1, "width": box.width, "height": box.height}
-        content_within = {"xlink:href": f"data:image/{kind};base64,{b64encode(content).decode()}"}
-        attributes = {name: f"{value:.3f}" for name, value in place.items()} | {"preserveAspectRatio": "none"}
+        position = {"x": box.x0, "y": self.height - box.y1, "width": box.width, "height": box.height}
+        link = {"xlink:href": f"data:image/{kind};base64,{b64encode(content).decode()}"}
+        attributes = {name: f"{value:.3f}" for name, value in position.items()} | {"preserveAspectRatio": "none"}
         writer: Any = self.writer
-        writer.element("image", attrib=attributes | content_within)
+        writer.element("image", attrib=attributes | link)

@@ -1,6 +1,7 @@
-"""One number of a result with its words: term, value, unit, 95 % interval and definition.
+"""One number of a result in words: `Entry` has its term, value, unit, 95 % interval and definition.
 
-And the numbers of arrangement: how objects lie to each other, groups that touch, and classes of shape.
+Functions at the end make the entries of three groups of numbers: the arrangement of the objects,
+groups of touching objects, and classes of shape.
 """
 
 from __future__ import annotations
@@ -38,21 +39,33 @@ CAVEAT = (
     "The classes describe outlines, which show no height. A square may be a cube or a plate, a rod may be a plate on"
     " its edge, and a circle may be a sphere or a disc."
 )
-NEARLY_ALL = 0.9995  # an end that is written as 100 %
-ROUNDING = 1e-6  # of a sum of fractions
-LEAST_SHARE = 5e-4  # which one decimal of a per cent still shows
-NO_DIRECTION = 0.05  # p from which on no common direction is seen
+NEARLY_ALL = 0.9995  # an end of an interval above this is written as 100 %
+ROUNDING = 1e-6  # by which a sum of fractions may differ from 1
+LEAST_SHARE = 5e-4  # the smallest fraction that one decimal of a per cent shows
+NO_DIRECTION = 0.05  # from this p value on, objects have no common direction
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One number. name: of its quantity. term: what it is called. number: with its unit and the ends of its 95 %
-    interval; text instead of it where it is a word. definition: one sentence. caution: why it has no interval. below:
-    what stands below it. holds: what its interval includes, "" without one; `includes` is what people read.
-    parts: of its uncertainty (title, words, per cent). ends_line: why its ends are unlike. unknown: contributions that
-    are not known: it is no total. group: of a table of all numbers. has_ends: whether its ends are shown; its digits
-    follow them all the same. share: how a part of a whole is written beside the others. carried: of the fraction from
-    1 to 100 nm, on how few outlines it rests (`carried_words`).
+    """One number of a result, or a word in place of a number.
+
+    name: of its quantity.
+    term: its name for people.
+    number: the value with its unit and the ends of its 95 % interval.
+    text: the word, if it is one.
+    definition: one sentence.
+    caution: why there is no interval.
+    below: a note that stands below the number.
+    holds: what the interval without the total uncertainty includes, in words, "" without an
+    interval.
+    parts: contributions to its uncertainty (title, words, per cent of the largest).
+    ends_line: why the ends of the interval are not equally far from the value.
+    unknown: contributions to the uncertainty that are not known.
+    group: its heading in the table of all numbers.
+    has_ends: whether the interval is shown; the digits of the number follow the interval in any
+    case.
+    share: the words of a fraction, if it is one part of a whole whose parts must sum to 100 %.
+    carried: only for the fraction from 1 to 100 nm: on how few outlines it rests (`carried_words`).
     """
 
     name: str
@@ -74,19 +87,23 @@ class Entry:
 
     @classmethod
     def of(cls, name: str, value: Value, **more: Any) -> Entry:
-        """A number of the registry, also where the kind of analysis that measured it is gone."""
+        """The entry of a quantity by its name. The name need not be registered: its plug-in may be
+        removed since."""
         quantity = known_number(name)
         more.setdefault("below", quantity.half if (value.value or 0.0) % 1 else "")
         return cls(name, quantity.title, value, definition=quantity.definition, kind=quantity.kind, **more)
 
     @property
     def total(self) -> tuple[float, float] | None:
-        """The ends of its range by all that is known."""
+        """The ends of the interval with the total uncertainty; None if that is not known."""
         return self.number.total
 
     @property
     def write(self) -> Callable[[float], str]:
-        """What writes a number of its kind, without unit: no digit that its interval leaves open, but two at least."""
+        """A function that writes a number with the digits of this entry, without unit.
+
+        It writes no digit that the interval leaves uncertain, but two digits at least.
+        """
         if self.kind == "integer":
             return "{:,.0f}".format
         if self.kind == "halves":
@@ -97,24 +114,26 @@ class Entry:
 
     @property
     def _most_decimals(self) -> int | None:
-        """The most decimals that its interval leaves; None where digits alone count."""
+        """The most decimals that the interval permits; None if the number of digits is fixed
+        instead."""
         low, high = self.total or (self.number.low, self.number.high)
         value = self.number.value or 0.0
         if self.share:
             return 2 + len(self.share.partition(".")[2])
         if low is None or high is None:
-            return 3 if self.kind == "fraction" and value >= 0.01 else None  # percentages stand side by side
+            return 3 if self.kind == "fraction" and value >= 0.01 else None  # so a list of percentages looks even
         return decimals_beside(value, low, high, 2 if self.kind == "fraction" else None)
 
     def _end(self, end: float) -> str:
-        if self.kind == "fraction":  # which may need a decimal more so as not to be 50 or 100 %
+        """An end of the interval in words, without unit."""
+        if self.kind == "fraction":  # the value may have one more decimal so that it does not round to 50 or 100 %
             end = 1.0 if end > NEARLY_ALL else end
             return hundredths(end, max(self._most_decimals or 0, 2 + len(self.value.partition(".")[2])), ALL_DIGITS)
         return end_words(end, self._most_decimals) if self.kind == "number" else self.write(end)
 
     @property
     def value(self) -> str:
-        """As people read it, without unit."""
+        """The number in words, without unit; a dash if it is not known."""
         number = self.number.value
         if self.text or number is None:
             return self.text or "–"
@@ -128,40 +147,46 @@ class Entry:
 
     @property
     def ends(self) -> str:
-        """Such as "148–163": with all that is known, else as `counting`; "" where there is none, or it is not shown."""
+        """The interval that is shown, such as "148–163": with the total uncertainty if that is
+        known, else `counting`.
+
+        It is "" if there is none, or if it is not shown.
+        """
         if not self.has_ends:
             return ""
         return interval_words(*self.total, self._end) if self.total else self.counting
 
     @property
     def interval(self) -> str:
-        """Its ends, or why there are none."""
+        """The interval that is shown, or the reason why there is none."""
         return self.ends or (self.caution if self.number.value is not None else "")
 
     @property
     def includes(self) -> str:
-        """What the interval that people read includes; "" without one."""
+        """What the interval that is shown includes; "" without one."""
         return f"the {uncertainty_name(self.unknown)}" if self.total and self.has_ends else self.holds
 
     @property
     def reported(self) -> Value:
-        """The number with the ends of the interval that people read."""
+        """The number with the ends of the interval that is shown."""
         return self.number.reported if self.has_ends else Value(self.number.value, unit=self.number.unit)
 
     @property
     def in_cells(self) -> Value:
-        """The same for the cells of a workbook: a fraction in per cent."""
+        """The number as `reported`, for the cells of a workbook: a fraction is in per cent."""
         return self.reported.times(100, "%") if self.kind == "fraction" else self.reported
 
     @property
     def counting(self) -> str:
-        """The interval of what it `holds` alone, such as "148–163"; "" where there is none."""
+        """The interval without the total uncertainty (it includes what `holds` says), such as
+        "148–163"; "" if none."""
         low, high = self.number.low, self.number.high
         return "" if low is None or high is None else interval_words(low, high, self._end)
 
     @property
     def words(self) -> str:
-        """On one line, such as "155 nm (148–163)" and "11 % (3–31; 2 of 19)"."""
+        """Value, unit and interval on one line, such as "155 nm (148–163)" or "11 % (3–31; 2 of
+        19)"."""
         text, more = f"{self.value} {self.unit}".strip(), "; ".join(filter(None, (self.ends, self.carried)))
         return f"{text} ({more})" if more else text
 
@@ -175,8 +200,8 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Aside:
-    """The objects that were set aside for one reason."""
+class LeftOut:
+    """How many objects were left out for one reason, and what the reason means."""
 
     reason: str
     count: int
@@ -184,7 +209,11 @@ class Aside:
 
 
 class BudgetTable(NamedTuple):
-    """An uncertainty budget in words: contributions with their source and their effect on each answer."""
+    """An uncertainty budget in words.
+
+    answers: names of the k numbers. rows: of each contribution its title, its source and its k
+    effects. sentences: one for each answer.
+    """
 
     answers: list[str]
     rows: list[tuple[str, str, list[str]]]
@@ -192,12 +221,13 @@ class BudgetTable(NamedTuple):
 
 
 def is_special(entry: Entry) -> bool:
-    """Whether few people ask for a number: a density in pixels tells nobody anything."""
+    """Whether a number is of interest to few people, as is a density in pixels."""
     return known_number(entry.name).special or "px⁻" in entry.unit
 
 
 def known_number(name: str) -> Quantity:
-    """The quantity of this name, also where the kind of analysis that measured it is gone."""
+    """The quantity of this name. If none is registered, as of a removed plug-in, it is made from
+    the name."""
     try:
         return number(name)
     except UnknownQuantity:
@@ -205,13 +235,16 @@ def known_number(name: str) -> Quantity:
 
 
 def known_column(name: str) -> Quantity:
-    """The quantity of a column, also where the kind of analysis that measured it is gone."""
+    """The quantity of a column. If none is registered, as of a removed plug-in, it is made from the
+    name."""
     return COLUMNS.get(name) or Quantity(name, capital(name.replace("_", " ")), "", 1)
 
 
 def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Entry]:
-    """What an analysis answers with, in the unit that people read; fractions only where they are known, unless every is
-    wanted."""
+    """The entries of the numbers of an analysis, in readable units (µm for long lengths).
+
+    Fractions that are not known are left out unless `every` is true.
+    """
     entries = [Entry.of(name, value) for name, value in in_readable_units(quantities).items()]
     for measure in {entry.name.partition(OF)[0] for entry in entries if entry.kind == "fraction"}:
         places = [at for at, entry in enumerate(entries) if entry.name.startswith(measure + OF)]
@@ -221,29 +254,34 @@ def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Ent
 
 
 def shares_in_words(fractions: Sequence[float | None]) -> list[str]:
-    """All parts of a whole in per cent, with as many decimals each, so that they sum to 100 (by the largest remainder);
-    [] where they are no whole."""
+    """The parts of a whole in per cent, in words with equal decimals, so that they sum to 100.
+
+    They are rounded by the method of the largest remainder. The list is empty if the fractions do
+    not sum to 1.
+    """
     parts = [fraction or 0.0 for fraction in fractions]
     if len(parts) < 2 or abs(sum(parts) - 1) > ROUNDING:
         return []
     places = 1 if min(filter(None, parts)) >= LEAST_SHARE else 2
     exact = [10 ** (2 + places) * fraction for fraction in parts]
     missing = round(sum(exact)) - sum(floor(part + ROUNDING) for part in exact)
-    raised = sorted(range(len(parts)), key=lambda at: floor(exact[at] + ROUNDING) - exact[at])[:missing]
-    return [f"{(floor(part + ROUNDING) + (at in raised)) / 10**places:.{places}f}" for at, part in enumerate(exact)]
+    rounded_up = sorted(range(len(parts)), key=lambda at: floor(exact[at] + ROUNDING) - exact[at])[:missing]
+    return [f"{(floor(part + ROUNDING) + (at in rounded_up)) / 10**places:.{places}f}" for at, part in enumerate(exact)]
 
 
 def arrangement_entries(arrangement: Arrangement) -> Iterator[Entry]:
-    """Nearest neighbours as far as measured, each with what chance would give, and the alignment."""
+    """Distances to the nearest neighbour, as far as measured, each beside its value at random; and
+    the alignment."""
     centre, edge, unit = arrangement["centre"], arrangement["edge"], arrangement["unit"]
     is_long = readable(Value(centre["mean"] or edge["mean"], unit=unit)).unit != unit
-    write: Callable[[Value], Value] = in_micrometres if is_long else lambda value: value  # one unit for all
+    # All numbers have one unit.
+    convert: Callable[[Value], Value] = in_micrometres if is_long else lambda value: value
     for name, neighbours in (("neighbour_distance", centre), ("neighbour_gap", edge)):
         if neighbours["mean"] is None:
             continue
-        entry = Entry.of(name, write(Value(neighbours["mean"], neighbours["low"], neighbours["high"], unit)))
+        entry = Entry.of(name, convert(Value(neighbours["mean"], neighbours["low"], neighbours["high"], unit)))
         if "chance" in neighbours:
-            chance = write(Value(neighbours["chance"], neighbours["chance_low"], neighbours["chance_high"], unit))
+            chance = convert(Value(neighbours["chance"], neighbours["chance_low"], neighbours["chance_high"], unit))
             entry = replace(entry, below=f"at random: {Entry(name, '', chance).words}")
         yield entry
     if axes := arrangement["alignment"]:
@@ -254,13 +292,13 @@ def arrangement_entries(arrangement: Arrangement) -> Iterator[Entry]:
 
 
 def group_entries(statistics: Statistics) -> Iterator[Entry]:
-    """What is known of groups that touch, lengths in the unit of the statistics."""
+    """The numbers of groups of touching objects, lengths in the unit of the statistics."""
     groups: dict[str, Any] = dict(statistics.agglomerates or {})
     if not groups.get("groups") or "share" not in groups:
         return
     yield Entry.of("share_in_groups", Value(groups["share"], *(groups["share_interval"] or (None, None))))
     yield Entry.of("mean_primaries", Value(groups["mean_primaries"]))
-    inside = groups.get("fractal_groups", groups["groups"])  # only these show their whole size
+    inside = groups.get("fractal_groups", groups["groups"])  # the groups inside the frame: only their size is known
     below = f"of the {inside:,} inside the frame" if inside < groups["groups"] else ""
     yield Entry.of("agglomerate_diameter", Value(groups["diameter"], unit=statistics.unit), below=below)
     fractal = Value(groups["fractal_dimension"], *(groups["fractal_interval"] or (None, None)))
@@ -285,11 +323,11 @@ def rod_entries(statistics: Statistics) -> Iterator[Entry]:
     """Median length, width and length / width of the rods, with D10 and D90."""
     rods: dict[str, Any] = dict(statistics.rods or {})
     for side in ("length", "width", "ratio") if rods else ():
-        figures, unit = rods[side], "" if side == "ratio" else statistics.unit
+        side_numbers, unit = rods[side], "" if side == "ratio" else statistics.unit
         title = "length / width" if side == "ratio" else side
-        low, high = figures["interval"] or (None, None)
-        value = Value(figures["median"], low, high, unit)
-        d10, d90 = significant(figures["d10"]), significant(figures["d90"])
+        low, high = side_numbers["interval"] or (None, None)
+        value = Value(side_numbers["median"], low, high, unit)
+        d10, d90 = significant(side_numbers["d10"]), significant(side_numbers["d90"])
         spread = f"D10 {d10}, D90 {d90}" if rods["n"] >= LEAST_SIZES else ""
         definition = "" if side == "ratio" else COLUMNS[side].definition
         yield Entry(f"rod_{side}", f"median {title}", value, definition=definition, below=spread)

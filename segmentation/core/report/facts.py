@@ -1,4 +1,8 @@
-"""How the objects of an image or of a sample's images were found: common and different settings."""
+"""The facts about the images of a result: scale, settings, model, instrument and typed texts, for
+reports and tables.
+
+For several images it separates facts that all pooled images share from those that differ.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +23,10 @@ from ..settings import TEXTS, TILT_SETTINGS, MeasurementSettings
 from ..typed import settings_of, settings_of_task
 from .wording import UNKNOWN, corrected_words, imported_words, instrument_words, one_line, rounding_words
 
-Fact = tuple[str, str]  # group and name
+Fact = tuple[str, str]  # group and name of a fact
 Facts = dict[Fact, Any]
 MIRRORED = "all four mirrored forms averaged"
-NAMES = {  # of settings, where the settings' own are not words
+NAMES = {  # names of settings for people, if the setting's name is not a word
     "flips": MIRRORED,
     "scale": "working scale",
     "measurand": "counted",
@@ -35,13 +39,13 @@ NAMES = {  # of settings, where the settings' own are not words
     "repeatability_source": "source of the repeatability",
     "between_operators": "difference between operators (%)",
 }
-HIDDEN_SETTINGS = ("model", "data_bar")
-FILE = {  # of the metadata, what no instrument says
+HIDDEN_SETTINGS = ("model", "data_bar")  # they are facts of their own
+FILE = {  # entries of the metadata that are about the file, not the instrument
     "kind": ("image", "file type"),
     ROWS: ("image", "rows in the file (px)"),
     COLUMNS: ("image", "columns in the file (px)"),
 }
-INSTRUMENT = {
+INSTRUMENT = {  # names of metadata for people, with units
     "voltage_kv": "voltage (kV)",
     "working_distance_mm": "working distance (mm)",
     "tilt_degrees": "tilt of the stage (°)",
@@ -49,7 +53,8 @@ INSTRUMENT = {
     "scan_rotation_degrees": "rotation of the scan (°)",
 }
 NOT_SAME = "not the same for all images"
-IN_DETAIL = (*NAMES.values(), "edges")
+IN_DETAIL = (*NAMES.values(), "edges")  # settings that `main_settings` leaves out
+# Names and titles of the settings whose texts people type for the report.
 REPORTED = {setting.name: setting.title for setting in settings_of(MeasurementSettings) if setting.name in TEXTS}
 
 
@@ -58,20 +63,21 @@ def on_off(setting: bool) -> str:
 
 
 def model_label(card: Mapping[str, Any]) -> str:
-    """Name and version of a model as its card said when it was used; "" where no name is known."""
+    """Name and version of a model, from its card at the time of use; "" if it has no name."""
     if card.get("name") == MASKS:
         return f"none: {MASKS}"
     return " ".join(str(card[name]) for name in ("name", "version") if card.get(name))
 
 
 def model_words(card: Mapping[str, Any]) -> str:
-    """Such as "particles 1.0, sha256 0123abcd"."""
+    """Name, version and checksum of a model, such as "particles 1.0, sha256 0123abcd"."""
     by_model = card.get("name") != MASKS
     return model_label(card) + (f", sha256 {card.get('sha256', '')[:8]}" if by_model else "")
 
 
 def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
-    """Every setting that changes the numbers, "auto" replaced by the used value."""
+    """Every setting that changes the numbers, by its name for people; "auto" is replaced by the
+    value that was used."""
     record = member.record
     values: dict[str, Any] = {"filter": on_off(record.settings.get("filter", sample.filter))}
     if record.by_model:
@@ -89,10 +95,10 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
         values["source"] = words
     if words := corrected_words(record.used):
         values["outlines"] = words
-    of_measuring = [name for name in MeasurementSettings.model_fields if name in NAMES]
+    names_of_measuring = [name for name in MeasurementSettings.model_fields if name in NAMES]
     chosen = {
-        NAMES[name]: _chosen_words(record, value)
-        for name in of_measuring
+        NAMES[name]: _measuring_words(record, value)
+        for name in names_of_measuring
         if (value := record.settings.get(name)) not in (None, [])  # 0 is a setting
         and value is not False
         and not _is_silent(name, value)
@@ -103,19 +109,20 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
 
 
 def _is_silent(name: str, value: Any) -> bool:
-    """Whether a setting need not be said: no picture is tilted where nothing says so."""
+    """Whether a setting need not be shown: the settings of a tilt at their defaults."""
     return name in TILT_SETTINGS and value == MeasurementSettings.model_fields[name].default
 
 
-def _chosen_words(record: AnalysisRecord, value: Any) -> Any:
-    """A setting of measuring; of regions to ignore how many there are, and how much of the picture they are."""
+def _measuring_words(record: AnalysisRecord, value: Any) -> Any:
+    """The value of a setting of measuring in words. For regions to ignore it is their number and
+    their area."""
     if isinstance(value, list):
         return f"{len(value)} ({area_words(record.ignored_share)} of the picture)"
     return on_off(value) if isinstance(value, bool) else MEASURANDS.get(value, value)
 
 
 def edge_of(sample: SampleAnalysis, member: Member) -> str:
-    """The border correction of all sizes together; without any, that which the image was to have."""
+    """The border correction of the pooled sizes; if there are none, that of the image's settings."""
     return sample.pooled.edge if sample.pooled is not None else member.record.settings.get("border_correction", "")
 
 
@@ -159,23 +166,26 @@ def facts_of_image(sample: SampleAnalysis, member: Member) -> Facts:
 
 
 def common_facts(sample: SampleAnalysis) -> Facts:
-    """What is the same for all images in the pooled numbers."""
+    """The facts that are the same for all pooled images."""
     return _shared_facts([facts_of_image(sample, member) for _, member in sample.counted])
 
 
 def differing_facts(sample: SampleAnalysis) -> list[tuple[SampleImage, Facts]]:
-    """For each analysed image the facts that differ from `common_facts`; images without any are left out."""
+    """For each analysed image its facts that are not in `common_facts`; an image without such facts
+    is not listed."""
     shared = common_facts(sample)
     analysed = [(image, facts_of_image(sample, image.member)) for image in sample.images if image.member is not None]
-    different = [
+    differing = [
         (image, {fact: facts[fact] for fact in facts if shared.get(fact) != facts[fact]}) for image, facts in analysed
     ]
-    return [(image, image_facts) for image, image_facts in different if image_facts]
+    return [(image, image_facts) for image, image_facts in differing if image_facts]
 
 
 def changed_settings(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
-    """The settings that are not the default ones, by title; the model and what was typed for the report have places of
-    their own."""
+    """Titles and values of the settings that are not at their defaults.
+
+    The model and the texts for the report are not among them: reports have other places for these.
+    """
     requested = [member.record.settings for _, member in sample.counted]
     for setting in settings_of_task(sample.task):
         values = [values.get(setting.name, setting.default) for values in requested]
@@ -183,23 +193,27 @@ def changed_settings(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
             yield setting.title, setting.says(values[0]) if values.count(values[0]) == len(values) else NOT_SAME
 
 
-def reported(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
-    """What was typed for the report, by title."""
+def texts_for_report(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
+    """Titles and texts that people typed for the report, without empty ones."""
     return ((REPORTED[name], text) for name, text in typed_texts(sample).items() if text)
 
 
 def typed_texts(sample: SampleAnalysis) -> dict[str, str]:
-    """What was typed for the report, by the names of the settings; "" where nothing was."""
+    """The texts that people typed for the report, by the names of the settings; "" if nothing was
+    typed."""
     shared, texts = common_facts(sample), {}
     for name, title in REPORTED.items():
-        typed = any(member.record.settings.get(name) for _, member in sample.counted)
-        texts[name] = str(shared.get(("report", title)) or (NOT_SAME if typed else ""))
+        has_text = any(member.record.settings.get(name) for _, member in sample.counted)
+        texts[name] = str(shared.get(("report", title)) or (NOT_SAME if has_text else ""))
     return texts
 
 
 def as_json(sample: SampleAnalysis) -> dict[str, Any]:
-    """settings, used and model of what all pooled images share; settings_differ: the names of the others, whose values
-    are with the images. The scale of each image is with it in any case."""
+    """The entries "settings", "used" and "model" of result.json: what all pooled images share.
+
+    "settings_differ" has the names of the settings that differ. The calibration is never among
+    them: each image has its own entry.
+    """
     requested = [dict(member.record.settings) for _, member in sample.counted]
     uses = [chosen_values(member.record) for _, member in sample.counted]
     shared = _shared_facts(requested)
@@ -217,41 +231,45 @@ def as_json(sample: SampleAnalysis) -> dict[str, Any]:
 
 
 def chosen_values(record: AnalysisRecord) -> dict[str, Any]:
-    """What was used where the settings leave it open, by their names, and what people did with the outlines."""
+    """The values that were used for settings such as "auto", by name, and what people did with the
+    outlines."""
     names = (*tasks.find(record.task).settings.model_fields, "imported", "corrected", "reviewed")
     return {name: record.used[name] for name in names if record.used.get(name) not in (None, "")}
 
 
 def model_identity(card: Mapping[str, Any]) -> dict[str, Any]:
+    """The model as result.json states it: its name, version and the SHA-256 of its weights."""
     return {"name": card.get("name", ""), "version": card.get("version"), "sha256": card.get("sha256", "")}
 
 
 def acquisition_dates(sample: SampleAnalysis) -> str:
-    """The dates in the files of the counted images, of several from the first to the last; "" without any."""
-    stated = [str(date) for _, member in sample.counted if (date := member.record.instrument.get("date"))]
-    moments = sorted(moment for moment in map(_moment, dict.fromkeys(stated)) if moment)
-    if not stated:
+    """The dates in the image files, in words; of several the first and the last; "" if no file has
+    a date."""
+    dates = [str(date) for _, member in sample.counted if (date := member.record.instrument.get("date"))]
+    moments = sorted(moment for moment in map(_moment, dict.fromkeys(dates)) if moment)
+    if not dates:
         return ""
-    if len(moments) < len(set(stated)):  # one whose day is not sure stays as it is written
-        more = len(set(stated)) - 1
-        return one_line(stated[0]) + (f" and {more} more times" if more else "")
+    if len(moments) < len(set(dates)):  # a date that can be read in two ways is quoted as it is written
+        more = len(set(dates)) - 1
+        return one_line(dates[0]) + (f" and {more} more times" if more else "")
     start, last = (f"{moment:%-d %b %Y, %H:%M}".removesuffix(", 00:00") for moment in (moments[0], moments[-1]))
     words = start if start == last else f"{start} to {last.removeprefix(start.partition(', ')[0] + ', ')}"
-    return words if len(stated) == len(sample.counted) else f"{words} ({len(stated)} of {len(sample.counted)} images)"
+    return words if len(dates) == len(sample.counted) else f"{words} ({len(dates)} of {len(sample.counted)} images)"
 
 
 def _moment(date: str) -> datetime | None:
-    """The time that a file states; None where a date can be read in two ways, such as "07/08/2019"."""
+    """The time in a date text; None if it can be read in two ways, such as "07/08/2019"."""
     text = date.removesuffix(" UTC").replace("/", "-")
     with suppress(ValueError):
         return datetime.fromisoformat(text).replace(tzinfo=None)
-    for written in ("%d %b %Y %H:%M:%S", "%d %b %Y"):
+    for date_format in ("%d %b %Y %H:%M:%S", "%d %b %Y"):
         with suppress(ValueError):
-            return datetime.strptime(text, written)
+            return datetime.strptime(text, date_format)
     return None
 
 
 def _shared_facts(facts_of_images: list[dict[Any, Any]]) -> dict[Any, Any]:
+    """The entries that all these dictionaries share."""
     reference, *others = facts_of_images or [{}]
     return {name: value for name, value in reference.items() if all(name in o and o[name] == value for o in others)}
 
@@ -262,7 +280,8 @@ def facts_line(image_facts: Facts) -> str:
 
 
 def fact_rows(image_facts: Facts) -> Iterator[tuple[str, str]]:
-    """The facts as names and values; the model and what was typed for the report have places of their own."""
+    """The facts as names and values, without the model and the texts for the report, which have
+    other places."""
     for (group, name), value in image_facts.items():
         if group not in ("model", "report"):
             yield f"{group.capitalize().removesuffix('s')}: {_fact_title(name)}", _fact_text(group, value)

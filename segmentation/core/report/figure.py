@@ -1,4 +1,8 @@
-"""The figure on one page: the four panels of an image's kind of analysis, or the sizes in a sample of several."""
+"""Draws the figure of a result on one page, and writes it as PNG, SVG or PDF.
+
+For an image it has the four panels of its kind of analysis. For a sample it has the panels of
+`images`.
+"""
 
 from __future__ import annotations
 
@@ -31,19 +35,23 @@ from .wording import calibration_words, one_line, version
 
 Pixels = NDArray[np.uint8]
 DPI = 360
-COMPRESSION = 2  # of zlib-ng, which Pillow has: a third of the time of its 6, and smaller figures
-WIDTH = 170 / 25.4  # inches, two columns of a journal: in one column everything has half its size
+COMPRESSION = 2  # level of PNG (Pillow uses zlib-ng): figures are smaller than at level 6, in a third of the time
+WIDTH = 170 / 25.4  # inches: two columns of a journal; reduced to one column, everything has half its size
 MARGIN, GAP = 0.03, 0.16  # inches
 TALLEST, LEAST_CHART = 5.0, 2.0  # inches: highest picture, least height of a chart
-WIDE, TALL = 0.45, 1.5  # height over width below which pictures stand one under another, above which up to 3 abreast
+# Height over width of a picture: below WIDE the pictures stand one under another, above TALL up to 3 side by side.
+WIDE, TALL = 0.45, 1.5
 matplotlib.rcParams["svg.hashsalt"] = "DeepSegm"  # without it the ids in an SVG differ from run to run
 
 
 def draw(sample: SampleAnalysis, drawing: Drawing | None = None, options: Look | None = None) -> Sheet:
-    """The figure. drawing, options: only for a sample of one; without a drawing it is made here."""
+    """The figure of a result, drawn but not yet written.
+
+    drawing, options: only used for one image; without a drawing it is made here.
+    """
     options = options or Look()
     if sample.analysis is None:
-        return _of_sample(sample)
+        return _figure_of_sample(sample)
     drawing = drawing or Drawing.of(sample)
     panel_letters = "A" if drawing.analysis.refused else options.panels  # the image alone
     names = [name for letter, name in zip(ALL, sample.task.panels, strict=True) if letter in panel_letters]
@@ -55,8 +63,10 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None, options: Look |
     return sheet
 
 
-def _of_sample(sample: SampleAnalysis) -> Sheet:
-    panels = list(panels_of(sample.in_readable_unit())) if sample.counted else []  # else the warning says why none
+def _figure_of_sample(sample: SampleAnalysis) -> Sheet:
+    """The figure of several images."""
+    # Without counted images there are no panels; a warning says why.
+    panels = list(panels_of(sample.in_readable_unit())) if sample.counted else []
     sheet, top = _page(sample, sum(panel.high + LINE * LETTER + GAP for panel in panels) - GAP / 2, Look())
     page = sheet.get_figheight()
     for letter, panel in zip(ALL, panels, strict=False):
@@ -68,9 +78,12 @@ def _of_sample(sample: SampleAnalysis) -> Sheet:
     return sheet
 
 
-def _page(sample: SampleAnalysis, inside: float, options: Look) -> tuple[Sheet, float]:
-    """A page for panels `inside` inches high. If captions are asked for, a warning stands above them and a caption
-    below. Returns the page, and the upper edge of the panels in inches from below."""
+def _page(sample: SampleAnalysis, panels_height: float, options: Look) -> tuple[Sheet, float]:
+    """A page for panels that are together `panels_height` inches high. If captions are asked for,
+    warnings stand above the panels and a caption below.
+
+    Returns the page, and the upper edge of the panels in inches from below.
+    """
     font = 2.0 * options.font  # points: a page is two columns wide
     line_length = Sheet((1, 1), font=font).letters(WIDTH - 2 * MARGIN)
     warning, caption, style = [], [], {"color": INK}
@@ -81,7 +94,7 @@ def _page(sample: SampleAnalysis, inside: float, options: Look) -> tuple[Sheet, 
         warning = [line for words in warned(sample.flags) for line in fill(words, bold).split("\n")]
         caption = fill(caption_of(sample), line_length).split("\n")
     below = LINE * font / 72 * len(caption) + MARGIN
-    page = inside + below + GAP / 2 * options.caption + LINE * font / 72 * len(warning) + MARGIN
+    page = panels_height + below + GAP / 2 * options.caption + LINE * font / 72 * len(warning) + MARGIN
     sheet = Sheet((WIDTH, page), DPI, font, options.grey)
     sheet.title = one_line(sample.name)
     settings = "; ".join(f"{name} {value}" for name, value in main_settings(sample).items())
@@ -92,19 +105,20 @@ def _page(sample: SampleAnalysis, inside: float, options: Look) -> tuple[Sheet, 
 
 
 def _write_lines(sheet: Sheet, top: float, lines: Sequence[str], **style: Any) -> float:
-    """Lines of text from `top` inches on; returns where they end."""
+    """Write lines of text below `top` (inches from below); returns their lower end."""
     for words in lines:
         middle = top - LINE * sheet.font / 144
-        at = MARGIN / WIDTH, middle / sheet.get_figheight()
-        sheet.text(*at, writable(words), va="center", fontsize=sheet.font, parse_math=False, **style)
+        position = MARGIN / WIDTH, middle / sheet.get_figheight()
+        sheet.text(*position, writable(words), va="center", fontsize=sheet.font, parse_math=False, **style)
         top -= LINE * sheet.font / 72
     return top
 
 
 def write(sheet: Sheet, file: Path) -> None:
-    """Write a drawn figure as PNG, SVG or PDF, by the suffix; the same figure gives the same bytes (no dates)."""
+    """Write a figure as PNG, SVG or PDF, by the suffix of the file. The same figure gives the same
+    bytes (no dates)."""
     if file.suffix == ".png":
-        file.write_bytes(as_png(rendered(sheet), sheet))
+        file.write_bytes(as_png(pixels_of(sheet), sheet))
     elif file.suffix == ".svg":
         with file.open("w", encoding="utf-8") as text:
             _write_svg(sheet, text)
@@ -114,19 +128,24 @@ def write(sheet: Sheet, file: Path) -> None:
 
 
 def _write_svg(sheet: Sheet, file: TextIO) -> None:
-    facts: dict[str, Any] = {"Date": None, "Description": sheet.description, "Creator": version(), "Title": sheet.title}
-    before = sheet.dpi
-    sheet.dpi = 72
+    metadata: dict[str, Any] = {
+        "Date": None,
+        "Description": sheet.description,
+        "Creator": version(),
+        "Title": sheet.title,
+    }
+    former_dpi = sheet.dpi
+    sheet.dpi = 72  # so that lengths are in points
     try:
         width, height = (72 * float(inches) for inches in sheet.get_size_inches())
-        svg: Any = Svg(width, height, file, metadata=facts)  # type: ignore[no-untyped-call]
+        svg: Any = Svg(width, height, file, metadata=metadata)  # type: ignore[no-untyped-call]
         sheet.draw(svg)
         svg.finalize()
     finally:
-        sheet.dpi = before
+        sheet.dpi = former_dpi
 
 
-def rendered(sheet: Sheet) -> Pixels:
+def pixels_of(sheet: Sheet) -> Pixels:
     """The figure as (h, w, 3) uint8 at its own resolution."""
     canvas: Any = FigureCanvasAgg(sheet)
     canvas.draw()
@@ -134,24 +153,30 @@ def rendered(sheet: Sheet) -> Pixels:
 
 
 def panel_pixels(name: str, sample: SampleAnalysis, drawing: Drawing, sheet: Sheet, pixels: Pixels) -> Pixels:
-    """A panel alone, by its name in PANELS: a picture, without its title, is cut from `pixels` (`rendered`)."""
+    """A panel alone, (h, w, 3) uint8, by its name in PANELS.
+
+    A picture is cut from `pixels` of the figure (`pixels_of`), without its title; a chart is drawn
+    again.
+    """
     index = sample.task.panels.index(name)
     if PANELS[name].picture and index < len(sheet.axes):
         left, bottom, right, top = (round(value) for value in sheet.axes[index].bbox.extents)
         return np.ascontiguousarray(pixels[len(pixels) - top : len(pixels) - bottom, left:right])
-    return rendered(draw(sample, drawing, Look(ALL[index], caption=False)))
+    return pixels_of(draw(sample, drawing, Look(ALL[index], caption=False)))
 
 
-def drawn_alone(draw: Callable[[Axes], None], inches: tuple[float, float], left: float = 0.075) -> Sheet:
-    """One chart; left: where its Axes begin, as a share of the width."""
+def chart_sheet(draw: Callable[[Axes], None], inches: tuple[float, float], left: float = 0.075) -> Sheet:
+    """A sheet with one chart, drawn by `draw`. left: room at the left of its Axes, as a share of
+    the width."""
     sheet = Sheet(inches, DPI, 9)
     low = 0.42 / inches[1]
     draw(sheet.add_axes((left, low, 0.99 - left, 1 - 0.25 / inches[1] - low)))
     return sheet
 
 
-def picture_alone(name: str, drawing: Drawing, width: float, height: float) -> Sheet:
-    """A panel that is a picture, within so many points, with a scale bar."""
+def picture_sheet(name: str, drawing: Drawing, width: float, height: float) -> Sheet:
+    """A sheet with one panel that is a picture, with a scale bar. width, height: of the free space,
+    in points."""
     rows, columns = drawing.shape
     scale = min(width / columns, height / rows) / 72
     sheet = Sheet((columns * scale, rows * scale), DPI, 9)
@@ -163,15 +188,16 @@ def picture_alone(name: str, drawing: Drawing, width: float, height: float) -> S
 
 
 def as_png(pixels: Pixels, sheet: Sheet | None = None) -> bytes:
-    """A PNG of the pixels, with one channel where there is no colour."""
-    facts, file = PngInfo(), io.BytesIO()
-    facts.add_text("Software", version())
+    """The pixels (h, w, 3) as a PNG file, with one channel if all are grey. sheet: gives title and
+    description."""
+    metadata, file = PngInfo(), io.BytesIO()
+    metadata.add_text("Software", version())
     if sheet is not None:
-        facts.add_itxt("Title", sheet.title)
-        facts.add_itxt("Description", sheet.description)
-    grey = _is_grey(pixels[::31]) and _is_grey(pixels)
-    picture = Image.fromarray(pixels[..., 0] if grey else pixels)
-    picture.save(file, "PNG", dpi=(DPI, DPI), pnginfo=facts, compress_level=COMPRESSION)
+        metadata.add_itxt("Title", sheet.title)
+        metadata.add_itxt("Description", sheet.description)
+    is_grey = _is_grey(pixels[::31]) and _is_grey(pixels)  # a few rows show colour at once
+    picture = Image.fromarray(pixels[..., 0] if is_grey else pixels)
+    picture.save(file, "PNG", dpi=(DPI, DPI), pnginfo=metadata, compress_level=COMPRESSION)
     return file.getvalue()
 
 
@@ -180,7 +206,11 @@ def _is_grey(pixels: Pixels) -> bool:
 
 
 def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], options: Look) -> Sheet:
-    """A page as high as its panels need, with Axes for each: pictures of one size, charts no smaller than these."""
+    """A page with Axes for each panel, as high as the panels need.
+
+    names: of the panels. shape: of the analysed area (H, W). All pictures have one size; charts are
+    not smaller.
+    """
     letter_height = 2.0 * options.font / 72  # inches, the height of letters
     charts = [name for name in names if not PANELS[name].picture]
     height_over_width = shape[0] / shape[1]
@@ -190,8 +220,8 @@ def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], o
     if columns == 2:
         rows = [names[at : at + 2] for at in range(0, len(names), 2)]
     else:
-        of_pictures = [name for name in names if name not in charts]
-        rows = [*(of_pictures[at : at + columns] for at in range(0, pictures, columns)), *([name] for name in charts)]
+        picture_names = [name for name in names if name not in charts]
+        rows = [*(picture_names[at : at + columns] for at in range(0, pictures, columns)), *([name] for name in charts)]
     wide = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
     high = min(wide * height_over_width, TALLEST)
     heights = [max(high, LEAST_CHART) if set(row) & set(charts) else high for row in rows]

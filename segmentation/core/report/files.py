@@ -1,4 +1,4 @@
-"""All the files of an analysis or a sample in one folder."""
+"""Writes the files of an analysis or a sample into a folder."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..micrograph.kinds import sha256_of
 from ..sample import SampleAnalysis
 from . import choice, exports
 from .context import Context
-from .exports.base import FIGURE, FIRST, WITH_SUMS, Of
+from .exports.base import FIGURE, FIRST, WITH_SUMS, Subject
 from .exports.figures import figure_named
 from .filing import UNFILED, Filing
-from .signatures import Signed
+from .signatures import PrintedSignature
 
-Progress = Callable[[str, float], None]
+Progress = Callable[[str, float], None]  # (stage, fraction that is done)
 
 
 def write_all(
@@ -36,62 +36,75 @@ def write_all(
     also: Collection[str] = (),
     stored: Collection[str] = (),
     beside: Mapping[str, str] = MappingProxyType({}),
-    signatures: Sequence[Signed] = (),
+    signatures: Sequence[PrintedSignature] = (),
     filing: Filing = UNFILED,
     progress: Progress | None = None,
     first_written: Callable[[dict[str, Path]], None] | None = None,
 ) -> dict[str, Path]:
-    """Write every file a user takes away into `folder` (made if need be): file name -> path.
+    """Write all files of a result into `folder`, which is made if it does not exist. Returns file
+    name -> path.
 
-    for_the_page: whether to write the files that only the result page needs.
-    keep_all: whether labels.tif and rois.zip include what was left out; README.txt says so.
-    only: the names of the files to write, if not all. stored_only: write only the files that are stored with every
-    result, and those named in `also`, which may be figures with options. stored: names of files that are in the folder
-    already, and stay as they are. beside: names of further such files, which belong into the bundle, with what they
-    hold. signatures, filing: for the report.
-    progress(stage, fraction): called before each file, fraction being the part of this writing that is done; it may
-    raise to stop. first_written: called with what answers the question, the figure among it, as soon as that is
-    written. An exception leaves the files written so far; an OSError has the name of the file.
+    Which files: for_the_page: also those that only the page of the result needs. only: if given, no
+    other names than these. stored_only: only the files that are stored with every result, and the
+    names in `also`, which may be figures with options (`looks`). stored: names of files of this
+    result that are in the folder already; they stay as they are. beside: further files in the
+    folder that belong into the bundle, as name -> one line on what they hold.
+
+    What is in them: keep_all: labels.tif and rois.zip include left out objects; README.txt says so.
+    signatures, filing: for the reports.
+
+    progress(stage, fraction) is called before each file; fraction is the part of the files that is
+    written. It may raise an exception to stop. first_written is called with the files that a person
+    wants first (`base.FIRST` and `base.FIGURE`), as soon as they are written. An exception leaves
+    the files that are written so far; an OSError has the name of the file.
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
-    unit: Of = "sample" if sample.analysis is None else "image"
-    listed = exports.listed(unit, sample.task, keep_all=keep_all, judged=filing.specification is not None)
-    listed = {name: export for name, export in listed.items() if for_the_page or not export.for_the_page}
-    listed = {name: export for name, export in listed.items() if only is None or name in only}
-    listed = {name: export for name, export in listed.items() if export.stored or not stored_only or name in also}
-    listed |= {name: export for name in also if (export := figure_named(name))}
+    subject: Subject = "sample" if sample.analysis is None else "image"
+    exports_to_write = exports.listed(subject, sample.task, keep_all=keep_all, judged=filing.specification is not None)
+    exports_to_write = {
+        name: export for name, export in exports_to_write.items() if for_the_page or not export.for_the_page
+    }
+    exports_to_write = {name: export for name, export in exports_to_write.items() if only is None or name in only}
+    exports_to_write = {
+        name: export for name, export in exports_to_write.items() if export.stored or not stored_only or name in also
+    }
+    exports_to_write |= {name: export for name in also if (export := figure_named(name))}
     written: dict[str, Path] = {}
     folder.mkdir(parents=True, exist_ok=True)
     with _without_collection(), ThreadPoolExecutor(1) as packing:
         context = Context(
-            sample, listed, packing, keep_all=keep_all, signatures=signatures, filing=filing, beside=beside
+            sample, exports_to_write, packing, keep_all=keep_all, signatures=signatures, filing=filing, beside=beside
         )
         for name in beside:
             written[name] = folder / name
-            context.sums[name] = sha256_of(written[name])
-        early = {name: export for name, export in listed.items() if export.turn == FIRST and name not in stored}
-        ahead = {
+            context.checksums[name] = sha256_of(written[name])
+        first_files = {
+            name: export for name, export in exports_to_write.items() if export.turn == FIRST and name not in stored
+        }
+        in_thread = {
             name: packing.submit(copy_context().run, export.write, context, folder / name)
-            for name, export in early.items()
+            for name, export in first_files.items()
         }
         context.pack_pictures(stored)
-        # What is only for the page goes before what has to wait until it is compressed.
-        for name, export in sorted(listed.items(), key=lambda entry: (entry[1].turn, not entry[1].for_the_page)):
+        # In a turn the files for the page come first: others may have to wait for the compression of pictures.
+        for name, export in sorted(
+            exports_to_write.items(), key=lambda entry: (entry[1].turn, not entry[1].for_the_page)
+        ):
             if export.turn > FIGURE and first_written is not None:
                 first_written(dict(written))
                 first_written = None
             if progress is not None:
                 stage = "drawing the figure" if name.startswith("figure") else "writing the files"
-                progress(stage, (len(written) - len(beside)) / len(listed))
+                progress(stage, (len(written) - len(beside)) / len(exports_to_write))
             path = folder / name
             with _naming(path):
-                if name in ahead:
-                    ahead[name].result()
+                if name in in_thread:
+                    in_thread[name].result()
                 elif name not in stored:
                     export.write(context, path)
             written[name] = path
-            if name in context.holds:
-                context.sums[name] = sha256_of(path)
+            if name in context.contents:
+                context.checksums[name] = sha256_of(path)
     return written
 
 
@@ -104,21 +117,22 @@ def write_chosen(
     filing: Filing = UNFILED,
     progress: Progress | None = None,
 ) -> list[str]:
-    """Write what somebody chose (`choice.chosen`) into `folder`, made if need be, and give the names; the same bytes as
-    among all files.
+    """Write the files that fit the patterns (`choice.chosen_names`) into `folder`, which is made if
+    it does not exist.
 
-    What tells of all other files, such as the bundle, needs them all: they are made in a folder that is then removed.
-    Otherwise as `write_all`.
+    Returns their names. They have the same bytes as if all files were written: a file with
+    checksums of the others, such as the bundle, is made together with all others in a temporary
+    folder. Other arguments are as in `write_all`.
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
-    unit: Of = "sample" if sample.analysis is None else "image"
-    offered, names = choice.offered(unit, sample.task), choice.chosen(patterns, unit, sample.task)
+    subject: Subject = "sample" if sample.analysis is None else "image"
+    offered, names = choice.offered_exports(subject, sample.task), choice.chosen_names(patterns, subject, sample.task)
     write = partial(write_all, sample, for_the_page=False, keep_all=keep_all, filing=filing, progress=progress)
     if len(names) == len(offered) or all(offered[name].turn < WITH_SUMS for name in names):
         return list(write(folder, only=names))
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".", dir=folder) as whole:
-        files = write(Path(whole))
+    with TemporaryDirectory(prefix=".", dir=folder) as temporary_folder:
+        files = write(Path(temporary_folder))
         for name in names:
             files[name].replace(folder / name)
     return names
@@ -126,7 +140,7 @@ def write_chosen(
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Give an error of the disk the name of the file, which a full disk leaves out."""
+    """Add the name of the file to an OSError that has none, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -136,8 +150,8 @@ def _naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """Without the search for unreachable objects, which with the networks in memory takes a tenth of a second each
-    time; what it would find waits until the files are written."""
+    """Switch Python's garbage collection off meanwhile: with networks in memory each run of it
+    takes 0.1 s."""
     was_on = gc.isenabled()
     gc.disable()
     try:

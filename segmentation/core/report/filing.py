@@ -1,5 +1,5 @@
-"""What the files of a result say beside its numbers: when it was made, the address of its page, and what it is held
-against."""
+"""What the files of a result say beside its numbers: its date, the address of its page, and its
+specification."""
 
 from __future__ import annotations
 
@@ -11,10 +11,19 @@ from ..quality.specification import Specification
 
 
 class Filing(NamedTuple):
-    """created: when the result was made, which is also the date in the PDF. address: of its page; sample: to which an
-    image belongs; "" without one. image: the file as it was uploaded, for a notebook entry. specification: its limits.
-    link: the address by which everybody who has it may look at the result, "" without one. link_ends: its last moment.
-    method: its name and version, "" without one."""
+    """Facts about a result that are no measurements.
+
+    created: when the result was made; also the date of creation in the PDF.
+    address: of its page.
+    sample: the name of the sample to which an image belongs.
+    image: the uploaded file, for a notebook entry.
+    specification: the limits.
+    link: an address by which everybody who has it may see the result.
+    link_ends: when this link expires.
+    method: name and version of the method.
+
+    A text is "" if there is none.
+    """
 
     created: datetime | None = None
     address: str = ""
@@ -27,7 +36,8 @@ class Filing(NamedTuple):
 
     @property
     def date(self) -> str:
+        """The date `created` in words, in UTC; "" if it is not known."""
         return f"{self.created.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if self.created else ""
 
 
-UNFILED = Filing()
+UNFILED = Filing()  # for results that are on no site

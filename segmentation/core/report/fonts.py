@@ -1,4 +1,8 @@
-"""The fonts of figure and report: DejaVu Sans, which comes with matplotlib, and Noto Sans CJK for what it lacks."""
+"""The fonts of figures and reports.
+
+These are DejaVu Sans, which comes with matplotlib, and Noto Sans CJK for the characters that DejaVu
+Sans lacks.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ import noto_cjk_sans_jp_regular
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.cu2quPen import Cu2QuPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
-from fontTools.ttLib import TTFont as Outlines
+from fontTools.ttLib import TTFont as FontFile
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.ft2font import FT2Font
 from matplotlib.textpath import TextToPath
@@ -26,26 +30,27 @@ from reportlab.pdfbase.ttfonts import TTFont
 REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 CJK = str(noto_cjk_sans_jp_regular.FONT_PATH)
 FAMILIES = ["DejaVu Sans", "Noto Sans CJK JP"]
-BLOCK = 16  # characters; of a block in use the PDF embeds only the letters that occur
-MOST_WIDTHS, MOST_PARAGRAPHS = 20_000, 4096  # that are kept
-RIGHT_TO_LEFT = ("R", "AL")
+BLOCK = 16  # characters of Noto Sans CJK that become one font for reportlab (`_block`)
+MOST_WIDTHS, MOST_PARAGRAPHS = 20_000, 4096  # in the caches of `_MeasuredFont` and `markup`
+RIGHT_TO_LEFT = ("R", "AL")  # Unicode's bidirectional classes of Hebrew and Arabic letters
 
-# From here on matplotlib writes in both fonts. Its list ends with the one that was added.
+# matplotlib writes in both fonts. The last entry of its list is the font that was added; it is also used as bold.
 fontManager.addfont(CJK)
-fontManager.ttflist.append(replace(fontManager.ttflist[-1], weight=700))  # the package has no bold one
+fontManager.ttflist.append(replace(fontManager.ttflist[-1], weight=700))  # the package has no bold font
 matplotlib.rcParams["font.family"] = FAMILIES
 
 
 class _MeasuredFont(TTFont):  # type: ignore[misc]
-    """A font that keeps the widths of words: reportlab adds up their letters anew for each line that it ends."""
+    """A font with a cache of text widths: reportlab measures the same words again for each line
+    that it breaks."""
 
     def __init__(self, name: str, file: str) -> None:
         super().__init__(name, file)
-        self._widths = lru_cache(maxsize=MOST_WIDTHS)(super().stringWidth)
+        self._width_of = lru_cache(maxsize=MOST_WIDTHS)(super().stringWidth)
 
     def stringWidth(self, text: str, size: float, encoding: str = "utf8") -> float:  # noqa: N802
         """The width of a text in points."""
-        return float(self._widths(text, size, encoding))
+        return float(self._width_of(text, size, encoding))
 
 
 @cache
@@ -63,30 +68,37 @@ def _dejavu() -> FT2Font:
 
 
 def writable(words: str) -> str:
-    """The words with a box for every character that the fonts lack, and a blank for what cannot be seen."""
+    """The words with a box in place of each character that both fonts lack, and a blank in place of
+    a control character."""
     printable = (c if c.isprintable() else " " for c in words)
     fonts = (_dejavu(), get_font(CJK))
     return "".join(c if any(font.get_char_index(ord(c)) for font in fonts) else "□" for c in printable)
 
 
 def unbroken(text: str) -> str:
-    """The text in which no line ends between a number and its sign or unit."""
+    """The text with non-breaking spaces after "±" and between a number and its unit."""
     return re.sub(r"(?<=±) (?=\d)|(?<=\d) (?=(%|nm|µm|px)(?!\w))", "\N{NO-BREAK SPACE}", text)
 
 
 def runs(words: str, font: str = REGULAR) -> list[tuple[str, str]]:
-    """Writable words as reportlab draws them: each part with the name of a font that has its letters, from left to
-    right, with the joined forms of Arabic letters."""
+    """The words in parts that reportlab can draw, from left to right: (name of a font, letters that
+    this font has).
+
+    words: as `writable` gives them. Arabic letters are replaced by their joined forms.
+    """
     use_fonts()
     if any(unicodedata.bidirectional(c) in RIGHT_TO_LEFT for c in words):
-        words = "".join(_placed(words))
+        words = "".join(_in_drawing_order(words))
     parts = groupby(words, lambda c: font if _dejavu().get_char_index(ord(c)) else _block(ord(c) // BLOCK))
     return [(name, "".join(letters)) for name, letters in parts]
 
 
-def _placed(words: str) -> Iterator[str]:
-    """The characters from left to right, Arabic letters in their joined forms. A glyph of matplotlib is named by its
-    font and its index there: "DejaVuSans-2c5"."""
+def _in_drawing_order(words: str) -> Iterator[str]:
+    """The characters in the order of drawing, from left to right; Arabic letters in their joined
+    forms.
+
+    matplotlib names each glyph by its font and its index there, such as "DejaVuSans-2c5".
+    """
     glyphs, _, _ = TextToPath().get_glyphs_with_font(get_font([_dejavu().fname, CJK]), words)
     forms: dict[int, str] = {index: chr(code) for code, index in _dejavu().get_charmap().items()}
     others: dict[int, str] = {get_font(CJK).get_char_index(ord(c)): c for c in words}
@@ -97,7 +109,11 @@ def _placed(words: str) -> Iterator[str]:
 
 @lru_cache(maxsize=MOST_PARAGRAPHS)
 def markup(words: str, font: str) -> str:
-    """The words for a paragraph of reportlab: nothing in them is markup."""
+    """The words as markup for a paragraph of reportlab. font: its name; letters that it lacks are
+    in another font.
+
+    Characters such as "<" in the words are escaped.
+    """
     parts = runs(writable(words), font)
     return "".join(
         escape(part) if name == font else f'<font name="{name}">{escape(part)}</font>' for name, part in parts
@@ -105,26 +121,31 @@ def markup(words: str, font: str) -> str:
 
 
 @cache
-def _outlines() -> Outlines:
-    return Outlines(CJK, lazy=True)
+def _cjk_font() -> FontFile:
+    return FontFile(CJK, lazy=True)
 
 
 @cache
 def _block(number: int) -> str:
-    """The name of a font for reportlab with the letters of one block of Noto Sans CJK, whose curves it cannot read."""
-    source, name = _outlines(), f"NotoSansCJK-{number:X}"
-    cmap, drawn = source.getBestCmap(), source.getGlyphSet()
+    """The name of a font in which reportlab can draw the characters BLOCK * number and following of
+    Noto Sans CJK.
+
+    reportlab cannot read the cubic curves of that font, so they are converted to a TrueType font of
+    BLOCK characters.
+    """
+    source, name = _cjk_font(), f"NotoSansCJK-{number:X}"
+    cmap, glyph_set = source.getBestCmap(), source.getGlyphSet()
     codes = {code: cmap[code] for code in range(number * BLOCK, (number + 1) * BLOCK) if code in cmap}
     glyphs = {}
     for glyph_name in (".notdef", *codes.values()):
         pen = TTGlyphPen(None)
-        drawn[glyph_name].draw(Cu2QuPen(pen, 1.0, reverse_direction=True))
+        glyph_set[glyph_name].draw(Cu2QuPen(pen, 1.0, reverse_direction=True))
         glyphs[glyph_name] = pen.glyph()
     builder = FontBuilder(source["head"].unitsPerEm, isTTF=True)
     builder.setupGlyphOrder(list(glyphs))
     builder.setupCharacterMap(codes)
     builder.setupGlyf(glyphs)
-    builder.setupHorizontalMetrics({glyph: (drawn[glyph].width, 0) for glyph in glyphs})
+    builder.setupHorizontalMetrics({glyph: (glyph_set[glyph].width, 0) for glyph in glyphs})
     builder.setupHorizontalHeader(ascent=source["hhea"].ascent, descent=source["hhea"].descent)
     builder.setupNameTable({"familyName": name, "styleName": "Regular", "psName": name})
     builder.setupOS2()

@@ -1,7 +1,8 @@
-"""The report form of OECD Test Guideline 125: every entry from the result, or marked as the laboratory's to give.
+"""The report form of OECD Test Guideline 125, filled in from a result; the laboratory gives the
+other entries.
 
-The entries follow public descriptions of the guideline and the standards that it goes with (docs/use/exports.md names
-them), not its own text. The form therefore states no compliance.
+The entries follow public descriptions of the guideline and of its standards (docs/use/exports.md
+names them), not the text of the guideline. The form therefore does not state compliance.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..tasks.base import Granulometry
 from .facts import INSTRUMENT, NOT_SAME, REPORTED, changed_settings, common_facts, model_words, typed_texts
 from .filing import Filing
 from .method import left_out_words
-from .signatures import Signed
+from .signatures import PrintedSignature
 from .summary import Summary
 from .wording import (
     CITATION,
@@ -37,21 +38,22 @@ from .wording import (
 )
 
 Source = Literal["result", "image file", "laboratory"]
-FORMAT = "deepsegm-oecd-tg125/1"
+FORMAT = "deepsegm-oecd-tg125/1"  # stored in the JSON file
 GUIDELINE = "OECD Test Guideline 125, Nanomaterial particle size and size distribution of nanomaterials (30 June 2022)"
 TO_GIVE = "to be given by the laboratory"
 NOTE = (
     "This form follows public descriptions of the guideline, not its text: compare it with that before you file it."
     f" The laboratory fills in by hand what is “{TO_GIVE}”, and states whether the study followed the guideline."
 )
-MOST_VALUES = 6  # different ones of the images of a sample, in one entry
+MOST_VALUES = 6  # different values of the images of a sample that one entry lists
 NONE_COUNTED = "not defined: nothing was counted"
 NOT_KNOWN = "not known: see the warnings"
-FIGURES = ("d10", "d50", "d90", "mean", "sd", "ecd_median")  # the last of screened objects alone
+FIGURES = ("d10", "d50", "d90", "mean", "sd", "ecd_median")  # numbers; ecd_median only if nanomaterials are screened
 
 
 class Item(NamedTuple):
-    """One entry of the form. value: "" where the laboratory has to give it."""
+    """One entry of the form. value: "" if the laboratory has to give it. source: who or what gives
+    it."""
 
     title: str
     value: str
@@ -61,9 +63,12 @@ class Item(NamedTuple):
 Form = list[tuple[str, list[Item]]]
 
 
-def form_of(sample: SampleAnalysis, filing: Filing, signatures: Sequence[Signed] = ()) -> Form:
-    """The sections of the form with their entries. sample: of a kind of analysis with `granulometry`, its sizes in the
-    unit in which they are shown."""
+def form_of(sample: SampleAnalysis, filing: Filing, signatures: Sequence[PrintedSignature] = ()) -> Form:
+    """The sections of the form: their titles and their entries.
+
+    sample: from `in_readable_unit`, of a kind of analysis with `granulometry`. signatures: of the
+    result.
+    """
     summary, kind = Summary.of(sample), sample.task.granulometry
     assert kind is not None
     return [
@@ -80,7 +85,7 @@ def form_of(sample: SampleAnalysis, filing: Filing, signatures: Sequence[Signed]
 
 
 def as_dict(form: Form) -> dict[str, Any]:
-    """The form in plain JSON types; value: null where the laboratory has to give it."""
+    """The form in plain JSON types. "value" is null if the laboratory has to give it."""
     sections = [
         {
             "title": title,
@@ -93,7 +98,7 @@ def as_dict(form: Form) -> dict[str, Any]:
     return {**head, "to_be_given_by_the_laboratory": missing, "sections": sections}
 
 
-def _study(sample: SampleAnalysis, filing: Filing, signatures: Sequence[Signed]) -> Iterator[Item]:
+def _study(sample: SampleAnalysis, filing: Filing, signatures: Sequence[PrintedSignature]) -> Iterator[Item]:
     yield Item("Statement of the method and of its compliance", "", "laboratory")
     yield _typed(sample, "laboratory")
     operator, orcid = _typed(sample, "operator"), _typed(sample, "orcid").value
@@ -120,8 +125,9 @@ def _material(sample: SampleAnalysis, filing: Filing, summary: Summary, objects:
 
 
 def _instrument(sample: SampleAnalysis, summary: Summary, smallest: str) -> Iterator[Item]:
-    typed, named = _typed(sample, "microscope"), _from_file(sample, "instrument", "Microscope, and whether SEM or TEM")
-    yield typed._replace(title=named.title) if typed.value else named
+    typed_item = _typed(sample, "microscope")
+    file_item = _from_file(sample, "instrument", "Microscope, and whether SEM or TEM")
+    yield typed_item._replace(title=file_item.title) if typed_item.value else file_item
     for name in ("voltage_kv", "detector", "magnification", "working_distance_mm"):
         yield _from_file(sample, name, capital(INSTRUMENT.get(name, name)))
     yield Item("Images", "; ".join(filter(None, (sample.extent, left_out_words(sample)))), "result")
@@ -160,8 +166,8 @@ def _image_analysis(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     yield Item("Settings", settings, "result")
     members = [member for _, member in sample.counted]
     corrected = corrected_words(members[0].record.used) if len(members) == 1 else ""
-    checked = corrected or corrected_images_words(sample.corrected)
-    yield Item("Outlines checked by a person", checked or "none was corrected or confirmed", "result")
+    words = corrected or corrected_images_words(sample.corrected)
+    yield Item("Outlines checked by a person", words or "none was corrected or confirmed", "result")
     set_aside = summary.statistics.set_aside if summary.statistics else {}
     yield Item("Left out, by reason", counts_words(set_aside) or "none", "result")
     yield Item(f"{capital(summary.things)} at the frame", summary.edge_line or "counted", "result")
@@ -173,8 +179,10 @@ def _measurand(sample: SampleAnalysis, summary: Summary, kind: Granulometry) -> 
     yield Item("Why this one", kind.why, "result")
     table = sample.task.table
     others = ", ".join(COLUMNS[name].label for name in kind.also or measures_of(summary.size.name)[1:])
-    paired = f"{others}: one line a {summary.thing} in {table}.csv, so that width and length of a fibre stay together."
-    yield Item("Also measured", capital(paired), "result")
+    description = (
+        f"{others}: one line a {summary.thing} in {table}.csv, so that width and length of a fibre stay together."
+    )
+    yield Item("Also measured", capital(description), "result")
 
 
 def _sizes(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
@@ -196,16 +204,16 @@ def _sizes(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
         yield Item("Screening after 2022/C 229/01", capital(decided_words(nano)), "result")
     enough = " ".join(filter(None, (nano["asked"] if nano else "", summary.enough)))
     yield Item(f"Whether these are enough {summary.things}", enough or NOT_KNOWN, "result")
-    drawn = f"histogram and cumulative curve in the report, every {summary.thing} in {sample.task.table}.csv"
-    yield Item("Distribution", drawn, "result")
+    files = f"histogram and cumulative curve in the report, every {summary.thing} in {sample.task.table}.csv"
+    yield Item("Distribution", files, "result")
 
 
 def _uncertainty(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     budget = summary.budget
-    without = "not known: without a scale, or nothing counted"
+    no_budget = "not known: without a scale, or nothing counted"
     if not sample.task.screened:
-        without = f"not known: there is no budget for {summary.things}"
-    sentences = budget.sentences if budget else [without]
+        no_budget = f"not known: there is no budget for {summary.things}"
+    sentences = budget.sentences if budget else [no_budget]
     titles = ("Median", "Fraction from 1 to 100 nm") if len(sentences) > 1 else ("Median",)
     for title, sentence in zip(titles, sentences, strict=True):
         yield Item(f"{title}: uncertainty", sentence, "result")
@@ -221,13 +229,16 @@ def _uncertainty(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
 
 
 def _typed(sample: SampleAnalysis, name: str, title: str = "") -> Item:
-    """What the laboratory typed under this setting."""
+    """The entry with the text that the laboratory typed for this setting."""
     return Item(title or REPORTED[name], typed_texts(sample)[name], "laboratory")
 
 
 def _from_file(sample: SampleAnalysis, name: str, title: str) -> Item:
-    """What the image files say of the instrument; the laboratory gives what they do not."""
-    stated = [value for _, member in sample.counted if (value := member.record.instrument.get(name)) not in (None, "")]
-    values = dict.fromkeys(f"{value:g}" if isinstance(value, float) else str(value) for value in stated)
-    text = "; ".join(values) if len(values) <= MOST_VALUES else f"{NOT_SAME}: see the annex, or images in result.json"
+    """The entry with what the image files say of the instrument; the laboratory gives it if they
+    say nothing."""
+    values_in_files = [
+        value for _, member in sample.counted if (value := member.record.instrument.get(name)) not in (None, "")
+    ]
+    texts = dict.fromkeys(f"{value:g}" if isinstance(value, float) else str(value) for value in values_in_files)
+    text = "; ".join(texts) if len(texts) <= MOST_VALUES else f"{NOT_SAME}: see the annex, or images in result.json"
     return Item(title, one_line(text, 300), "image file" if text else "laboratory")

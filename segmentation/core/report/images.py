@@ -1,4 +1,5 @@
-"""The panels of the figure of a sample: sizes or numbers of all images together, numbers and histograms of each."""
+"""The panels of a sample's figure: charts of all images together, and of the single images side by
+side."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from .charts import (
     MEDIAN,
     Distribution,
     draw_histogram,
-    inside,
+    inner_axes,
     label_axes,
     letters_in,
     set_title,
@@ -35,53 +36,60 @@ from .fonts import writable
 from .images_table import contents_of_intervals
 from .looks import FONT
 from .panel_charts import draw_lines
-from .picture import ASIDE
+from .picture import LEFT_OUT_COLOUR
 from .summary import Summary
 from .wording import in_hundredths, short_names
 
-MOST_SMALL = 18  # histograms; more would make the figure longer than a page
-SHORT, ALONE = 22, 30  # letters of a name beside charts, and beside one
-MOST_ABREAST = 6  # charts; more would be too narrow to read
-LINE = 1.35  # of the height of letters
-LETTER = 2 * FONT / 72  # inches: so high are letters of FONT points where the figure is one column wide
-POOLED, SMALL = 2.4, 1.3  # inches: heights of the histogram of all sizes, and of a small one
-LEAST, MOST = 0.8, 2.6  # inches: heights of a chart of images
-BESIDE, BELOW = 4.2, 2.7  # heights of letters: room for the marks of a chart and their names
+MOST_SMALL = 18  # small histograms; more would make the figure longer than a page
+# Most letters of an image's name beside several charts in a row, and beside one chart alone.
+SHORT, ALONE = 22, 30
+MOST_CHARTED = 6  # numbers that have a chart; more charts would be too narrow to read
+LINE = 1.35  # height of a line of text, in heights of letters
+# Inches: height of letters on a page of two columns; they have FONT points after the page is reduced to one column.
+LETTER = 2 * FONT / 72
+POOLED_HEIGHT, SMALL_HEIGHT = 2.4, 1.3  # inches: of the histogram of all images together, and of a small one
+LEAST, MOST = 0.8, 2.6  # inches: smallest and greatest height of a chart with one point for each image
+BESIDE, BELOW = 4.2, 2.7  # heights of letters: room at the left of a chart and below it, for the labels of its axes
 
 
 class Panel(NamedTuple):
-    """high: inches. draw(frame, letter): onto Axes as wide as the figure."""
+    """One panel. high: its height in inches. draw(frame, letter): draws it on Axes as wide as the
+    figure."""
 
     high: float
     draw: Callable[[Axes, str], None]
 
 
 def panels_of(sample: SampleAnalysis) -> Iterator[Panel]:
-    """Of screened particles the sizes of all images together, and the median and the histogram of each. Of other kinds
-    the numbers of all images together, their sizes if any, and the main numbers of each."""
+    """The panels of the figure, from top to bottom.
+
+    For screened particles: the sizes of all images together, then median and histogram of each
+    image. For other kinds: the numbers of all images together, their sizes if they have any, then
+    the main numbers of each image.
+    """
     distribution = Distribution.of(sample)
-    names = charted(sample)
+    names = charted_names(sample)
     if not sample.task.screened:
         entries = [entry for entry in answers(sample.quantities) if entry.number.value is not None]
         yield Panel(LINE * LETTER * (len(entries) + 0.5), partial(_draw_numbers, entries=entries))
     if distribution is not None:
-        room, high = (BESIDE * LETTER, BELOW * LETTER, LETTER, 0.0), POOLED
+        room, high = (BESIDE * LETTER, BELOW * LETTER, LETTER, 0.0), POOLED_HEIGHT
         if distribution.has_few_sizes:  # they are listed
             room, high = (0.0, 0.0, LETTER, 0.0), 2 * LINE * LETTER
-        yield Panel(high, lambda frame, letter: draw_histogram(inside(frame, *room), distribution, letter))
-    if names := [name for name in names if is_compared(sample, name)]:
+        yield Panel(high, lambda frame, letter: draw_histogram(inner_axes(frame, *room), distribution, letter))
+    if names := [name for name in names if has_several_values(sample, name)]:
         rows = ceil(len(names) / _charts_per_row(len(names)))
         yield Panel(rows * sum(_heights(sample, names)), partial(_draw_charts, sample=sample, names=names))
     has_bars = distribution is not None and not distribution.has_few_sizes
-    if sample.task.screened and has_bars and len(multiples := _histograms_of_images(sample)) > 1:
-        rows = ceil(min(len(multiples), MOST_SMALL) / _histograms_per_row(len(multiples)))
-        high = rows * SMALL + 1.2 * LINE * LETTER
-        yield Panel(high, partial(_draw_histograms_of_images, sample=sample, multiples=multiples))
+    if sample.task.screened and has_bars and len(histograms := _histograms_of_images(sample)) > 1:
+        rows = ceil(min(len(histograms), MOST_SMALL) / _histograms_per_row(len(histograms)))
+        high = rows * SMALL_HEIGHT + 1.2 * LINE * LETTER
+        yield Panel(high, partial(_draw_histograms_of_images, sample=sample, histograms=histograms))
 
 
-def charted(sample: SampleAnalysis) -> list[str]:
-    """The numbers of each image that a chart shows."""
-    return ["median"] if sample.task.screened else sample.headline_quantities[:MOST_ABREAST]
+def charted_names(sample: SampleAnalysis) -> list[str]:
+    """The names of the numbers for which a chart compares the images."""
+    return ["median"] if sample.task.screened else sample.headline_quantities[:MOST_CHARTED]
 
 
 def _draw_numbers(frame: Axes, letter: str, entries: Sequence[Entry]) -> None:
@@ -91,46 +99,48 @@ def _draw_numbers(frame: Axes, letter: str, entries: Sequence[Entry]) -> None:
 
 
 def _charts_per_row(count: int) -> int:
-    """How many of so many charts stand side by side."""
+    """How many of `count` charts stand side by side in a row."""
     return 2 if count in (2, 4) else min(count, 3)
 
 
 def _heights(sample: SampleAnalysis, names: Sequence[str]) -> tuple[float, float]:
-    """Inches of a chart of the images, and of what stands below it."""
+    """The heights in inches of a chart with one point for each image, and of the texts below it."""
     lines = 1 if len(names) == 1 else 3 if _charts_per_row(len(names)) == 3 else 2
     return min(max(LEAST, LINE * LETTER * len(sample.images)), MOST), LETTER * (BELOW + 1.25 * lines - 0.8)
 
 
 def _draw_charts(frame: Axes, letter: str, sample: SampleAnalysis, names: Sequence[str]) -> None:
-    """The numbers of these names of each image, side by side."""
+    """A chart for each of the numbers, side by side: each has one point for each image."""
     heading = "Median of each image" if sample.task.screened else "Each image"
-    shaded = any(is_shaded(sample, name) for name in names)
-    apart = "; red: left out or unlike others" if are_apart(sample, names) else " together"
-    together = "dashed and shaded" if shaded else "dashed"
-    set_title(frame, f"{letter}{heading}; {together}: all{apart}")
+    has_band = any(has_interval_band(sample, name) for name in names)
+    last_words = "; red: left out or unlike others" if has_red_points(sample, names) else " together"
+    set_title(frame, f"{letter}{heading}; {'dashed and shaded' if has_band else 'dashed'}: all{last_words}")
     letters = ALONE if len(names) == 1 else SHORT
-    left, abreast = width_of(sheet_of(frame), _numbered(sample, letters)) + LETTER, _charts_per_row(len(names))
-    high, foot = _heights(sample, names)
-    for ax, name in zip(_charts(frame, len(names), abreast, left, (0, high, foot)), names, strict=True):
+    left = width_of(sheet_of(frame), _numbered(sample, letters)) + LETTER
+    per_row = _charts_per_row(len(names))
+    for ax, name in zip(_charts(frame, len(names), per_row, left, (0, *_heights(sample, names))), names, strict=True):
         draw_by_image(ax, sample, name, letters)
-        ax.locator_params(axis="x", nbins=8 if abreast == 1 else 4)
+        ax.locator_params(axis="x", nbins=8 if per_row == 1 else 4)
 
 
 def _charts(frame: Axes, count: int, columns: int, left: float, heights: tuple[float, float, float]) -> Iterator[Axes]:
-    """Axes in rows, right of `left`, the first of each with marks of y. heights: of what stands above, the Axes and
-    what stands below. All in inches."""
-    gap = 1.6 * LETTER  # half of the last mark
+    """`count` Axes in rows of `columns`. Only the first one of a row has labels at its y axis.
+
+    left: room at the left of a row. heights: of the room above the Axes, of the Axes, and of the
+    room below. In inches.
+    """
+    gap = 1.6 * LETTER  # room for half of the last label of the x axis
     (wide, tall), (head, high, _) = size_in_inches(frame), heights
     across = (wide - left) / columns
     for at in range(count):
         start, top = left + at % columns * across, at // columns * sum(heights) + head
-        ax = inside(frame, start, tall - top - high, wide - start - across + gap, top)
+        ax = inner_axes(frame, start, tall - top - high, wide - start - across + gap, top)
         ax.tick_params(labelleft=not at % columns)
         yield ax
 
 
-def are_apart(sample: SampleAnalysis, names: Iterable[str]) -> bool:
-    """Whether charts of these numbers show images that are left out, or unlike the others."""
+def has_red_points(sample: SampleAnalysis, names: Iterable[str]) -> bool:
+    """Whether the charts of these numbers show red points: images that are left out or outliers."""
     return any(
         value.value is not None and bool(image.outlier or image.excluded)
         for name in names
@@ -139,32 +149,39 @@ def are_apart(sample: SampleAnalysis, names: Iterable[str]) -> bool:
 
 
 def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SHORT) -> None:
-    """A number of each image that has it; outliers and excluded ones in red, open. Dashed: the number of all together.
-    The intervals are those that people read: a line for each image, and a shaded band for all together."""
-    whole, names = in_hundredths(name, _reported(sample.quantities[name], sample.flags)), _numbered(sample, letters)
+    """Draw one number of each image that has it, with its 95 % interval as a line.
+
+    Outliers and left out images are red and hollow. A dashed line and a shaded band show the number
+    of all images together and its interval. letters: most letters of an image's name.
+    """
+    pooled, names = in_hundredths(name, _reported(sample.quantities[name], sample.flags)), _numbered(sample, letters)
     of_images = enumerate(zip(sample.images, _reported_by_image(sample, name), strict=True), 1)
     values = [
         (at, image, in_hundredths(name, estimate)) for at, (image, estimate) in of_images if estimate.value is not None
     ]
     if not values:
         ax.set_axis_off()
-    thin = min(1.0, 40 / max(len(values), 1))
+    scale = min(1.0, 40 / max(len(values), 1))  # of points and lines: smaller if there are many
     for y, (_, image, value) in enumerate(values):
-        apart = image.outlier or image.excluded
-        colour = ASIDE if apart else MEDIAN
+        is_apart = image.outlier or image.excluded
+        colour = LEFT_OUT_COLOUR if is_apart else MEDIAN
         if value.low is not None and value.high is not None:
-            ax.plot([value.low, value.high], [y, y], color=colour, linewidth=max(1.2 * thin, 0.4))
-        style: dict[str, Any] = {"color": colour, "markersize": max(3.5 * thin, 1.6), "mfc": "w" if apart else colour}
+            ax.plot([value.low, value.high], [y, y], color=colour, linewidth=max(1.2 * scale, 0.4))
+        style: dict[str, Any] = {
+            "color": colour,
+            "markersize": max(3.5 * scale, 1.6),
+            "mfc": "w" if is_apart else colour,
+        }
         ax.plot([value.value or 0.0], [y], "o", **style)
-    if whole.value is not None:
-        ax.axvline(whole.value, color=INK, linestyle="dashed", linewidth=1)
-    if is_shaded(sample, name) and whole.low is not None and whole.high is not None:
+    if pooled.value is not None:
+        ax.axvline(pooled.value, color=INK, linestyle="dashed", linewidth=1)
+    if has_interval_band(sample, name) and pooled.low is not None and pooled.high is not None:
         left, right = ax.get_xlim()
-        wide = right - left  # the interval of few images may be so wide that the images would be one point
-        ax.axvspan(whole.low, whole.high, color=FAINT, alpha=0.4, linewidth=0)
-        ax.set_xlim(max(left - wide, min(left, whole.low)), min(right + wide, max(right, whole.high)))
+        wide = right - left  # so that a very wide interval does not press the points of the images together
+        ax.axvspan(pooled.low, pooled.high, color=FAINT, alpha=0.4, linewidth=0)
+        ax.set_xlim(max(left - wide, min(left, pooled.low)), min(right + wide, max(right, pooled.high)))
     title = sample.pooled.title if sample.pooled is not None and sample.task.screened else number(name).title
-    sheet = label_axes(ax, fill(writable(f"{title} ({whole.unit})" if whole.unit else title), letters_in(ax)))
+    sheet = label_axes(ax, fill(writable(f"{title} ({pooled.unit})" if pooled.unit else title), letters_in(ax)))
     ax.xaxis.label.set_parse_math(False)
     ax.set_ylim(max(len(values), 1) - 0.5, -0.5)
     if len(values) * sheet.font <= 72 * size_in_inches(ax)[1]:
@@ -177,72 +194,78 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
 
 
 def _reported(value: Value, flags: Sequence[Flag]) -> Value:
-    """With the interval of its own page: none where most is probably wrong."""
+    """The number with the interval that pages show: none if the flags say that most is probably
+    wrong."""
     return Value(value.value, unit=value.unit) if begins(flags) else value.reported
 
 
 def _reported_by_image(sample: SampleAnalysis, name: str) -> list[Value]:
+    """The number of each image, with the interval that the page of the image shows."""
     flags = (image.member.flags if image.member else () for image in sample.images)
     return list(map(_reported, sample.by_image(name), flags))
 
 
-def is_compared(sample: SampleAnalysis, name: str) -> bool:
-    """Whether several images have the number, so that a chart has something to compare."""
+def has_several_values(sample: SampleAnalysis, name: str) -> bool:
+    """Whether more than one image has the number, so that a chart can compare them."""
     return sum(value.value is not None for value in sample.by_image(name)) > 1
 
 
-def is_shaded(sample: SampleAnalysis, name: str) -> bool:
-    """Whether a chart of the number shows the interval of all images together."""
+def has_interval_band(sample: SampleAnalysis, name: str) -> bool:
+    """Whether the chart of the number has a shaded band: the interval of all images together."""
     return _reported(sample.quantities[name], sample.flags).low is not None
 
 
-def own_intervals(sample: SampleAnalysis, name: str) -> str:
-    """What the intervals of images beside each other include; "" without any."""
+def interval_sentence(sample: SampleAnalysis, name: str) -> str:
+    """A sentence that explains the intervals in the chart of a number; "" if it shows none."""
     with_ends = [value.low is not None for value in _reported_by_image(sample, name)]
-    if not is_compared(sample, name) or not any(with_ends):
+    if not has_several_values(sample, name) or not any(with_ends):
         return ""
     parts = filter(None, [Summary.of(sample).scale_in(number(name)), number(name).interval])
-    of_images: dict[str, list[str]] = {}
+    images_by_contents: dict[str, list[str]] = {}  # what an interval includes -> numbers of the images
     for at, includes in enumerate(contents_of_intervals(sample) or [" and ".join(parts)] * len(with_ends)):
         if with_ends[at]:
-            of_images.setdefault(includes, []).append(str(at + 1))
-    lines = (image if len(of_images) == 1 else f"{image}: {', '.join(numbers)}" for image, numbers in of_images.items())
+            images_by_contents.setdefault(includes, []).append(str(at + 1))
+    lines = (
+        contents if len(images_by_contents) == 1 else f"{contents}: {', '.join(numbers)}"
+        for contents, numbers in images_by_contents.items()
+    )
     return f"Lines: 95 % interval of each image ({'; '.join(lines)})."
 
 
 def _histograms_of_images(sample: SampleAnalysis) -> list[tuple[int, SampleImage, Any]]:
-    """Number, image and counts (bins,) of the images that count or have sizes."""
+    """Number, image and counts (bins,) of each image that is not left out, or that has sizes."""
     counts = np.array(sample.histogram["counts"], float) if sample.histogram and sample.pooled else ()
     numbered = enumerate(zip(sample.images, counts, strict=False), 1)
     return [(at, image, of_image) for at, (image, of_image) in numbered if of_image.any() or not image.excluded]
 
 
 def _histograms_per_row(count: int) -> int:
-    """How many of the small histograms of so many images stand side by side."""
+    """How many of the small histograms of `count` images stand side by side in a row."""
     return min(count, 4) if count <= 12 else 6
 
 
 def _draw_histograms_of_images(
-    frame: Axes, letter: str, sample: SampleAnalysis, multiples: Sequence[tuple[int, SampleImage, Any]]
+    frame: Axes, letter: str, sample: SampleAnalysis, histograms: Sequence[tuple[int, SampleImage, Any]]
 ) -> None:
-    """One small histogram per image that counts or has sizes, in common bins, over the one of all images in outline."""
+    """Draw one small histogram per image, all with the same bins; a line shows that of all images
+    together."""
     assert sample.histogram is not None and sample.pooled is not None
-    edges, pooled = np.array(sample.histogram["edges"]), sum(counts for *_, counts in multiples)
-    drawn, columns = multiples[:MOST_SMALL], _histograms_per_row(len(multiples))
-    highest = max(float((counts / max(counts.sum(), 1)).max()) for *_, counts in (*drawn, (0, None, pooled)))
-    heading = f"First {MOST_SMALL} of {len(multiples)} images" if len(multiples) > MOST_SMALL else "Each image"
+    edges, pooled = np.array(sample.histogram["edges"]), sum(counts for *_, counts in histograms)
+    first_ones, columns = histograms[:MOST_SMALL], _histograms_per_row(len(histograms))
+    highest = max(float((counts / max(counts.sum(), 1)).max()) for *_, counts in (*first_ones, (0, None, pooled)))
+    heading = f"First {MOST_SMALL} of {len(histograms)} images" if len(histograms) > MOST_SMALL else "Each image"
     set_title(frame, f"{letter}{heading}, % of its {sample.task.things}; outline: all together")
     line = LINE * LETTER
-    heights = line, SMALL - 2 * line, line
-    charts = _charts(frame, len(drawn), columns, BESIDE * LETTER, heights)
-    for at, (ax, (position, image, counts)) in enumerate(zip(charts, drawn, strict=True), 1):
-        apart = image.outlier or image.excluded
-        shares, colour = counts / max(counts.sum(), 1), ASIDE if apart else BAR
+    heights = line, SMALL_HEIGHT - 2 * line, line
+    charts = _charts(frame, len(first_ones), columns, BESIDE * LETTER, heights)
+    for at, (ax, (position, image, counts)) in enumerate(zip(charts, first_ones, strict=True), 1):
+        is_apart = image.outlier or image.excluded
+        shares, colour = counts / max(counts.sum(), 1), LEFT_OUT_COLOUR if is_apart else BAR
         ax.bar(edges[:-1], shares, np.diff(edges), align="edge", color=colour, linewidth=0)
         ax.stairs(pooled / pooled.sum(), edges, color=INK, linewidth=0.7)
         ax.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.05 * highest))
         label_axes(ax)
-        ax.tick_params(labelbottom=at + columns > len(drawn))
+        ax.tick_params(labelbottom=at + columns > len(first_ones))
         ax.xaxis.set_major_locator(MaxNLocator(max(1, letters_in(ax) // 6), steps=[1, 2, 4, 5, 10]))
         ax.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
@@ -252,6 +275,6 @@ def _draw_histograms_of_images(
 
 
 def _numbered(sample: SampleAnalysis, letters: int) -> list[str]:
-    """The names of the images beside a chart."""
+    """The names of the images with their numbers, as they stand beside a chart."""
     names = short_names([image.name for image in sample.images], letters)
     return [f"{at}  {writable(name)}" for at, name in enumerate(names, 1)]

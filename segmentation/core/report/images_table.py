@@ -1,6 +1,6 @@
-"""The table of a sample's images as people read it: a row per image, a column per number; for PDF and XLSX.
+"""The table of a sample's images for people, in PDF and XLSX: a row per image, a column per number.
 
-`exports/images_csv.py` has the same images for programs, with all that is known of each.
+`exports/images_csv.py` writes the table for programs, which has more columns.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from .wording import in_hundredths
 
 
 def columns_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[str, list[Entry]]]:
-    """The columns that are not empty, each as its head, such as "Bubble area (%)", and one entry per image.
-    names: of the numbers to show."""
+    """The columns that are not empty: the head of each, such as "Bubble area (%)", and one entry
+    per image.
+
+    names: the numbers to show.
+    """
     images, counts = sample.images, [image.counts for image in sample.images]
     reasons = (reason_and_warning(image.excluded or image.outlier, image.warning) for image in images)
     remarks = (" ".join(filter(None, reason)) for reason in reasons)
     pixels = [image.member.calibration.nm_per_pixel if image.member else None for image in images]
     columns = {"Image": [Entry("", "", text=image.name) for image in images]}
-    for head, whole in zip(("Counted", "Left out"), zip(*counts, strict=True), strict=True):
-        columns[head] = [Entry("", "", Value(count), kind="integer") for count in whole]
+    for head, of_images in zip(("Counted", "Left out"), zip(*counts, strict=True), strict=True):
+        columns[head] = [Entry("", "", Value(count), kind="integer") for count in of_images]
     for name in names:
         title, unit = number(name).title, in_hundredths(name, sample.quantities[name]).unit
         values = (in_hundredths(name, value) for value in sample.by_image(name))
@@ -36,8 +39,11 @@ def columns_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
 
 
 def contents_of_intervals(sample: SampleAnalysis) -> list[str]:
-    """What the interval of each image's median includes, as its own page says it, "" of one without an interval; empty
-    for kinds whose answer is no median of sizes."""
+    """For each image what the 95 % interval of its median includes, in words; "" if it has no
+    interval.
+
+    The list is empty for kinds of analysis whose main number is not the median size.
+    """
     if not sample.task.screened:
         return []
     return [

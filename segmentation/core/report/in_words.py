@@ -1,7 +1,9 @@
-"""The words of a page about single objects.
+"""The words about single objects on the page of a result; they are stored in outlines.json, beside
+the outlines.
 
-These are the cells of their table, the scales of their colours, the number of objects of each state and shape, and how
-sure the model is. The browser rounds no number. The web process imports this module, too.
+These are the cells of the table of objects, the colour scales, the number of objects of each state
+and shape, and how sure the model is. They are made here because the browser does not round numbers.
+The web process imports this module.
 """
 
 from __future__ import annotations
@@ -22,21 +24,21 @@ if TYPE_CHECKING:
 LENGTHS = ("visible_length", "length", "width", "neighbour_distance", "neighbour_gap")
 SHARES = ("confidence", "relative_contrast", "certainty", "area_fraction")
 SHAPE = "shape"
-DECIMALS = 2  # of a share or descriptor
-LIKELY = 0.5  # the least probability of the cuts that the button "Cut all" makes
-LONG_PICTURE = 10 * LONG_NM  # without a median, lengths in wider pictures are in µm
+DECIMALS = 2  # at most, of a share or a descriptor
+LIKELY = 0.5  # least probability of the cuts that the button "Cut all" makes
+LONG_PICTURE = 10 * LONG_NM  # nm: in wider pictures lengths are in µm if there is no median to decide it
 STEPS = 8  # colours of a scale
-MOST = 0.98  # share of the objects below the last step
+MOST = 0.98  # share of the objects below the upper end of a scale
 COLOURED = ("neighbour_distance", "local_density")  # numbers that colour objects, beside the size
 PLAIN_ENDS = {"local_density": ("sparse", "dense")}  # words for the ends of a scale without a unit
 
 
 def length_unit(quick: QuickNumbers) -> str:
     """The unit of lengths in cells. It is that of the last full measurement, so that no correction changes it."""
-    head, before = quick.objects.stored.head, quick.before
-    if head["unit"] == "nm" and (before is None or before.median is None):
+    head, earlier = quick.objects.stored.head, quick.earlier_statistics
+    if head["unit"] == "nm" and (earlier is None or earlier.median is None):
         return "µm" if head["width"] * head["pixel_size"] >= LONG_PICTURE else "nm"
-    return before.readable_unit if before else str(head["unit"])
+    return earlier.readable_unit if earlier else str(head["unit"])
 
 
 def cells(rows: Sequence[Mapping[str, Any]], size: str, unit: str) -> dict[str, list[str]]:
@@ -58,10 +60,12 @@ def cells(rows: Sequence[Mapping[str, Any]], size: str, unit: str) -> dict[str, 
 
 
 def _factor(name: str, unit: str) -> float:
+    """From the stored unit to `unit`; squared for areas."""
     return nanometre_in(unit) ** (2 if name == "area" else 1)
 
 
 def _writer(name: str, unit: str) -> Callable[[float], str]:
+    """A function that writes the number of this name in a cell."""
     if name in (*SHARES, *DESCRIPTORS):
         return lambda value: significant(value, FEW_DIGITS, DECIMALS)
     factor = _factor(name, unit)
@@ -74,9 +78,9 @@ def scales(rows: Iterable[Mapping[str, Any]], size: str, unit: str) -> dict[str,
     Each has its lower end "from" and the "step" between two of STEPS colours, both in the unit of the rows, and the
     "words" of both ends.
     """
-    counted, by_name = [row for row in rows if row["kept"]], {}
+    counted_rows, by_name = [row for row in rows if row["kept"]], {}
     for name in filter(None, (size, *COLOURED)):
-        values = sorted(row[name] for row in counted if row.get(name) is not None)
+        values = sorted(row[name] for row in counted_rows if row.get(name) is not None)
         if not values:
             continue
         low = 0.0 if name == "neighbour_distance" else values[int(len(values) * (1 - MOST))]
@@ -87,14 +91,14 @@ def scales(rows: Iterable[Mapping[str, Any]], size: str, unit: str) -> dict[str,
     return by_name
 
 
-def states(reasons: Iterable[str]) -> dict[str, str]:
+def state_counts(reasons: Iterable[str]) -> dict[str, str]:
     """The number of objects of each state, in words. Counted objects have the state ""."""
     return {state: f"{count:,}" for state, count in Counter(reasons).items()}
 
 
-def shapes(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def shape_counts(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The number of counted objects of each class of shape, in words."""
-    return states(row[SHAPE] for row in rows if row["kept"] and row.get(SHAPE))
+    return state_counts(row[SHAPE] for row in rows if row["kept"] and row.get(SHAPE))
 
 
 def questions(doubts: Sequence[Doubt]) -> list[dict[str, Any]]:
@@ -123,8 +127,8 @@ def worded(content: Mapping[str, Any], quick: QuickNumbers, objects: str, most_d
         CELLS: cells(rows, size, unit),
         "length_unit": unit,
         "scales": scales(rows, size, unit),
-        "states": states(row["reason"] for row in rows),
-        "shapes": shapes(rows),
+        "states": state_counts(row["reason"] for row in rows),
+        "shapes": shape_counts(rows),
         "doubts": questions(doubts[:most_doubts]),
         "doubt_count": len(doubts),
         "examples": [example._asdict() for example in quick.examples],

@@ -1,6 +1,7 @@
-"""Names of files, and options of a figure and of the report, which the web process reads and the worker draws.
+"""Names of some files of a result, and the options of a figure and of the report.
 
-A figure with options has them in its name, such as `figure-AD-8pt-grey.svg`.
+The web process reads the options, and a worker writes the file. The name of a figure contains its
+options, such as `figure-AD-8pt-grey.svg`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from typing import NamedTuple
 
 REPORT, ANNEX, FORM, NOTEBOOK = "report.pdf", "report-annex.pdf", "oecd-tg125.json", "notebook.eln"
 CONFORMITY = "conformity.pdf"
-ALL, FONT = "ABCD", 6
-FONTS = range(4, 11)
+ALL, FONT = "ABCD", 6  # usual panels and height of letters
+FONTS = range(4, 11)  # points
 COLOURS = ("colour", "grey")
 KINDS = ("png", "svg", "pdf")
-MICROGRAPH = "micrograph"  # the image as uploaded in an archive, with the suffix of its file
+MICROGRAPH = "micrograph"  # name of the uploaded image within an archive; its suffix is added
 NAME = re.compile(r"figure-(A?B?C?D?)-(\d{1,2})pt(-grey)?\.(png|svg|pdf)")
 WRONG_PANELS = "panels are one to four of the letters A, B, C and D, such as AD."
 WRONG_FONT = f"font is a whole number of points from {FONTS[0]} to {FONTS[-1]}, the height of letters at 85 mm width."
@@ -23,8 +24,13 @@ WRONG_COLOURS = f"colours is one of: {', '.join(COLOURS)}."
 
 
 class Look(NamedTuple):
-    """How a figure of one image is drawn. panels: letters of those to show. font: height of the letters in points where
-    the figure is one column (85 mm) wide. grey: without colours. caption: below it."""
+    """The options of the figure of one image.
+
+    panels: letters of the panels to show.
+    font: height of letters in points when the figure is reduced to one column (85 mm).
+    grey: draw without colours.
+    caption: write a caption below the figure and warnings above it.
+    """
 
     panels: str = ALL
     font: int = FONT
@@ -33,8 +39,11 @@ class Look(NamedTuple):
 
 
 def with_options(name: str, options: Mapping[str, str]) -> str:
-    """The name of the file that options ask for: "annex" of the report; "panels", "font", "colours" and "format" of a
-    figure. Raises ValueError with a sentence; another format than KINDS is passed over."""
+    """The name of the file `name` with options.
+
+    options: "annex" for the report; "panels", "font", "colours" and "format" for a figure. Raises
+    ValueError with a sentence for a wrong value; a format that is not in KINDS is ignored.
+    """
     if name == REPORT:
         return ANNEX if options.get("annex", "").lower() in ("true", "on", "1", "yes") else name
     stem, _, kind = name.partition(".")
@@ -55,7 +64,7 @@ def with_options(name: str, options: Mapping[str, str]) -> str:
 
 
 def look_of(name: str) -> Look | None:
-    """What the name of a figure with options says; None of any other name."""
+    """The options in the name of a figure; None if `name` is not that of a figure with options."""
     match = NAME.fullmatch(name)
     if match is None or not match[1] or int(match[2]) not in FONTS:
         return None

@@ -1,4 +1,5 @@
-"""What was done, in the words of a paper's methods section, and how to cite it."""
+"""The methods paragraph of a result, ready for a paper, and its references. Its sentences are in
+method.j2."""
 
 from __future__ import annotations
 
@@ -55,14 +56,17 @@ REFERENCES = (
     " method, J. Nanopart. Res. 19 (2017) 61.",
     "B. Efron, R. J. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993.",
 )
-IMAGES = (  # of the method for several images
+REFERENCES_OF_SEVERAL = (  # further references for several images
     "S. Weerahandi, Exact Statistical Methods for Data Analysis, Springer, 1995.",
     "D. B. Rubin, The Bayesian bootstrap, Ann. Stat. 9 (1981) 130-134.",
 )
 MIRRORED = {"on": "mean over the image and three mirrored forms of it", "off": "without mirrored forms"}
 WEIGHTED = "; each of the others is weighted by the inverse of its probability not to touch it"
-EDGES = "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
-WILSON, LEFT = "Wilson's method", ", with the number of particles that the differences between the images leave"
+REFERENCE_OF_EDGES = (
+    "R. E. Miles, On the elimination of edge effects in planar sampling, in: Stochastic Geometry, Wiley, 1974."
+)
+WILSON = "Wilson's method"
+EFFECTIVE_COUNT = ", with the number of particles that the differences between the images leave"
 WORDS = Path(__file__).with_suffix(".j2")
 
 
@@ -74,91 +78,102 @@ def _template() -> Template:
 
 
 def method(sample: SampleAnalysis) -> str:
-    """One paragraph of some ten lines that can go into a paper as it is; its words are in method.j2."""
+    """A paragraph of about ten lines on how the numbers of a result were found."""
     task, statistics = sample.task, sample.pooled
     members = [member for _, member in sample.counted]
-    alone = members[0] if sample.analysis is not None else None
+    single_image = members[0] if sample.analysis is not None else None  # the member of a single image
     left_out = Counter(statistics.set_aside if statistics else {})
     left_out.update({str(reason): 0 for reason in (*ALWAYS, *FILTER_REASONS) if sample.filter})
-    included, missing = _of_the_scale(sample)
-    drawn, summary = Distribution.of(sample), Summary.of(sample)
-    printed = {entry.name for entry in summary.answer_sizes if entry.ends}  # a caution names no other interval
-    law = WILSON if statistics and statistics.interval_basis == BY_PARTICLE else WILSON + LEFT
+    included, missing = _uncertainties_of_scale(sample)
+    distribution, summary = Distribution.of(sample), Summary.of(sample)
+    with_interval = {entry.name for entry in summary.answer_sizes if entry.ends}  # cautions are only about these
+    cautioned = [name for name in REPORTED_FIGURES if NAMES_BY_NUMBER.get(name, name) in with_interval]
+    law = WILSON if statistics and statistics.interval_basis == BY_PARTICLE else WILSON + EFFECTIVE_COUNT
+    has_weights = task.size and any(edge_of(sample, member) == "weight" for member in members)
     words = _template().render(
-        alone=alone,
+        single_image=single_image,
         thing=task.thing,
         things=task.things,
         Things=task.title,
         version=version(),
-        counted=len(members),
+        counted_images=len(members),
         images=len(sample.images),
-        left_out=left_out_words(sample),
-        note=sample.interval_note,
-        scale=scale_range(sample.calibration["low"], sample.calibration["high"]),
-        tool=_tool(sample),
-        dropped=list(_dropped_outlines(members)),
-        checked=corrected_words(alone.record.used) if alone else corrected_images_words(sample.corrected),
-        screened=statistics is not None and statistics.screened,
-        tilt=_range([member.tilt for member in members if member.tilt]),
+        left_out_images=left_out_words(sample),
+        interval_note=sample.interval_note,
+        scale_words=scale_range(sample.calibration["low"], sample.calibration["high"]),
+        tool_words=_tool(sample),
+        removed_outlines=list(_dropped_outlines(members)),
+        check_words=corrected_words(single_image.record.used)
+        if single_image
+        else corrected_images_words(sample.corrected),
+        is_screened=statistics is not None and statistics.screened,
+        tilt_range=_angle_range([member.tilt for member in members if member.tilt]),
         measurand=summary.measurand,
         statistics=statistics,
-        reasons=counts_words(left_out),
-        size=COLUMNS[statistics.size].label if statistics else "",
-        law=law if statistics and statistics.fraction_low is not None else "",
+        left_out_reasons=counts_words(left_out),
+        size_name=COLUMNS[statistics.size].label if statistics else "",
+        interval_method=law if statistics and statistics.fraction_low is not None else "",
         draws=f"{REPEATS:,}",
-        few=summary.has_few,
-        given=summary.contents_of(summary.caption_numbers),
+        has_few=summary.has_few,
+        interval_contents=summary.contents_of(summary.caption_numbers),
         has_lengths=statistics is None
         and any(entry.ends and known_number(entry.name.partition(OF)[0]).power for entry in summary.caption_numbers),
-        weighted=WEIGHTED if task.size and any(edge_of(sample, member) == "weight" for member in members) else "",
-        known=included,
-        unknown=summary.unknown_parts,
-        unusable=is_unusable(sample.flags),
-        missing=missing,
-        cautions=cautions(
-            drawn.sizes, [name for name in REPORTED_FIGURES if NAMES_BY_NUMBER.get(name, name) in printed]
-        )
-        if drawn
-        else [],
-        **_facts_of_finding(sample, members, alone),
+        weighting_words=WEIGHTED if has_weights else "",
+        included_of_scale=included,
+        unknown_parts=summary.unknown_parts,
+        is_unusable=is_unusable(sample.flags),
+        missing_of_scale=missing,
+        cautions=cautions(distribution.sizes, cautioned) if distribution else [],
+        **_facts_of_finding(sample, members, single_image),
     )
     return " ".join(words.split())
 
 
-def _range(degrees: Sequence[float]) -> str:
-    """The least and the greatest of some angles; "" of none."""
+def _angle_range(degrees: Sequence[float]) -> str:
+    """The least and the greatest of some angles in words, such as "30 to 45°"; "" for none."""
     least, greatest = (f"{end:.3g}" for end in (min(degrees, default=0.0), max(degrees, default=0.0)))
     return "" if not degrees else f"{least}°" if least == greatest else f"{least} to {greatest}°"
 
 
 def references(statistics: Statistics) -> list[str]:
-    """What the method rests on, as the paragraph and the numbers need it."""
-    several = [] if statistics.interval_basis == BY_PARTICLE else [*IMAGES]
-    return [*REFERENCES, *several, *([EDGES] if statistics.edge == "weight" else [])]
+    """The references for the methods paragraph and the numbers of a result."""
+    several = [] if statistics.interval_basis == BY_PARTICLE else [*REFERENCES_OF_SEVERAL]
+    return [*REFERENCES, *several, *([REFERENCE_OF_EDGES] if statistics.edge == "weight" else [])]
 
 
-def _facts_of_finding(sample: SampleAnalysis, members: list[Member], alone: Member | None) -> dict[str, Any]:
-    """How the outlines of one image were found; of several images what is the same for all."""
+def _facts_of_finding(sample: SampleAnalysis, members: list[Member], single_image: Member | None) -> dict[str, Any]:
+    """Values for method.j2 on how the outlines were found. For several images it is only what is
+    the same for all."""
     records = [member.record for member in members]
-    ways = {
+    sentences = {
         sample.task.method.format(**_values(record)) for record in records if all(entry.by_model for entry in records)
     }
-    words: dict[str, Any] = {"network": ways.pop() if len(ways) == 1 else "", "image": "", "by_model": True}
-    words |= {"data_bar": None, "flips": False, "second": 1.0, "larger": ""}
-    if alone is None:
+    words: dict[str, Any] = {"network_sentence": sentences.pop() if len(sentences) == 1 else ""}
+    words |= {
+        "image_words": "",
+        "by_model": True,
+        "data_bar": None,
+        "flips": False,
+        "second_scale": 1.0,
+        "larger_words": "",
+    }
+    if single_image is None:
         return words
-    record, pixel = alone.record, alone.calibration.nm_per_pixel
-    size = scale_range(pixel, pixel) + (f", {alone.calibration.source.words}" if pixel else "")
-    image = f"{one_line(alone.name, 60)}, {record.width} × {record.height} px, {size}"
+    record, pixel = single_image.record, single_image.calibration.nm_per_pixel
+    size = scale_range(pixel, pixel) + (f", {single_image.calibration.source.words}" if pixel else "")
+    image = f"{one_line(single_image.name, 60)}, {record.width} × {record.height} px, {size}"
     if not record.by_model:
-        return {**words, "by_model": False, "image": "; ".join(filter(None, (imported_words(record.used), image)))}
+        parts = filter(None, (imported_words(record.used), image))
+        return {**words, "by_model": False, "image_words": "; ".join(parts)}
     second = record.used.get("second_scale", 1.0)
-    averaged = {"flips": record.settings.get("flips"), "second": second, "larger": f"{second:.3g} times as large"}
-    return {**words, "image": image, "data_bar": record.data_bar, **averaged}
+    words |= {"flips": record.settings.get("flips"), "second_scale": second}
+    words |= {"larger_words": f"{second:.3g} times as large"}
+    return {**words, "image_words": image, "data_bar": record.data_bar}
 
 
 def _values(record: AnalysisRecord) -> dict[str, Any]:
-    """What stands in the task's sentence: settings, and the values that these left open."""
+    """Values for the sentence `Task.method`: the settings, and what was used where these leave it
+    open."""
     values = {**record.settings, **{name: value for name, value in record.used.items() if value is not None}}
     scale = values.get("scale", 1)
     resampled = f"image resampled by a factor of {scale:.3g}; " if isinstance(scale, float) and scale != 1 else ""
@@ -166,15 +181,16 @@ def _values(record: AnalysisRecord) -> dict[str, Any]:
 
 
 def _tool(sample: SampleAnalysis) -> str:
+    """The software and its models, such as "with DeepSegm 1.1.0 (model particles 1.0, sha256 ...)"."""
     cards = sample.models
     if {card["name"] for card in cards} == {MASKS}:
         return f"by another tool, measured with {version()}"
-    named = ", ".join(map(model_words, cards))
-    return f"with {version()}" + (f" (model {named})" if named else "")
+    model_names = ", ".join(map(model_words, cards))
+    return f"with {version()}" + (f" (model {model_names})" if model_names else "")
 
 
 def _dropped_outlines(members: list[Member]) -> Iterator[dict[str, Any]]:
-    """How many outlines were dropped from the files, by the limit, and in how many images."""
+    """For each least confidence: how many outlines below it were removed, and in how many images."""
     counts: Counter[float] = Counter()
     images: Counter[float] = Counter()
     for record in (member.record for member in members):
@@ -186,19 +202,22 @@ def _dropped_outlines(members: list[Member]) -> Iterator[dict[str, Any]]:
         yield {"outlines": count, "images": images[least], "least": f"{100 * least:.0f} %", "even": least == EVEN}
 
 
-def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
-    """In words, which uncertainties of the scale are in the intervals, and which are not: those of the least certain
-    scale."""
+def _uncertainties_of_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
+    """In words: the uncertainties of the scale that the intervals include, and those that they do
+    not include.
+
+    If the images have several scales, the least certain one counts.
+    """
     calibrations = [member.calibration for _, member in sample.counted]
     if not calibrations:
         return [], []
-    used = common_calibration(calibrations)
-    read = used.relative_uncertainty
-    parts = [] if read is None else [f"the rounding of the scale ({rounding_words(used)})"]
-    missing = ["the unknown rounding of the scale"] if read is None else []
+    common = common_calibration(calibrations)
+    rounding = common.relative_uncertainty
+    parts = [] if rounding is None else [f"the rounding of the scale ({rounding_words(common)})"]
+    missing = ["the unknown rounding of the scale"] if rounding is None else []
     words = "the calibration uncertainty of the microscope"
-    if used.instrument_uncertainty:
-        parts.append(f"{words} ({instrument_words(used)})")
+    if common.instrument_uncertainty:
+        parts.append(f"{words} ({instrument_words(common)})")
     else:
         has_some = any(calibration.instrument_uncertainty for calibration in calibrations)
         missing.append(f"{words} (not known{' for all of them' if has_some else ''})")
@@ -206,11 +225,12 @@ def _of_the_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
 
 
 def left_out_words(sample: SampleAnalysis) -> str:
-    """Why images of a sample are not in its numbers: "left out: 1 not analysed"; "" where all are."""
+    """Why images of a sample are left out, such as "left out: 1 not analysed"; "" if none is."""
     left_out = [image.excluded for image in sample.images if image.excluded]
-    why = Counter({"by the user": left_out.count(BY_USER)})
-    why["waiting for a yes"] = sum(reason.startswith(WAITS) for reason in left_out)
-    why["not analysed"] = sum(reason.startswith(FAILED) for reason in left_out)
-    why.update(WHY_LEFT_OUT[reason] for reason in left_out if reason in WHY_LEFT_OUT)
-    reasons = ", ".join(f"{number} {reason}" for reason, number in why.items() if number)
+    # "waiting for a yes": its owner has not confirmed yet that the image shall be analysed.
+    count_by_reason = Counter({"by the user": left_out.count(BY_USER)})
+    count_by_reason["waiting for a yes"] = sum(reason.startswith(WAITS) for reason in left_out)
+    count_by_reason["not analysed"] = sum(reason.startswith(FAILED) for reason in left_out)
+    count_by_reason.update(WHY_LEFT_OUT[reason] for reason in left_out if reason in WHY_LEFT_OUT)
+    reasons = ", ".join(f"{number} {reason}" for reason, number in count_by_reason.items() if number)
     return f"left out: {reasons}" if left_out else ""

@@ -1,9 +1,10 @@
-"""What three corrections of one sort teach: the same is offered for all objects like the three, here and in other
-images.
+"""Offers of further corrections: after three corrections of one sort, the same correction of all
+similar objects.
 
-A correction is a deletion, or an object left out for a reason. Corrections are of one sort where they do the same and
-their objects are alike (`measure.similar`). Objects that somebody drew or confirmed are never offered. The web process
-imports this module.
+Similar objects are looked for in the corrected image and in the other images of its sample. A
+correction is here a deletion, or an object that is left out for a reason. Corrections are of one
+sort if they do the same and their objects are alike (`measure.similar`). Objects that a person drew
+or confirmed are never offered. The web process imports this module.
 """
 
 from __future__ import annotations
@@ -19,17 +20,21 @@ from ..measure.filters import BY_HAND
 from ..measure.similar import Floats
 from .quick_numbers import QuickNumbers
 
-FEWEST = 3  # corrections of one sort, after which the same is offered
-RECENT = 9  # the last corrections of an action, among which these are looked for: sorts may take turns
-OF_ONE_SORT = 0.5  # how alike corrected objects are to the newest at least
-ALIKE = 0.8  # how alike to all of them an object is at least that is offered
+FEWEST = 3  # corrections of one sort, before an offer is made
+RECENT = 9  # last corrections that are looked at: a person may correct two sorts of objects in turn
+# Least likeness, from 0 to 1: of a corrected object to the newest corrected object, so that it is of the same sort; and
+# of an offered object to all corrected objects of that sort.
+OF_ONE_SORT, ALIKE = 0.5, 0.8
 DELETE, SET_ASIDE = "delete", "set_aside"
 Action = tuple[str, str]  # operation and reason
 
 
 class Lesson(NamedTuple):
-    """Corrections of one sort, the newest first. examples: the ids of their objects. columns: what is known of each
-    object (k,). unit: of the lengths in these."""
+    """The last corrections of one sort, from which similar objects are found.
+
+    examples: ids of the k corrected objects, the newest first. columns: their measures by name,
+    (k,) each. unit: of lengths in the columns, "nm" or "px".
+    """
 
     action: Action
     examples: list[int]
@@ -38,8 +43,14 @@ class Lesson(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """What a press would do. ids: the objects that it changes, the most alike first. examples: as of the lesson.
-    operation: the correction. question, answer: what is offered, and the words of the button, for people."""
+    """An offered correction of several objects.
+
+    ids: the objects that it would change, the most alike first.
+    examples: those of the lesson.
+    operation: the correction, as `labels.operations` takes it.
+    question: the sentence for people.
+    answer: the words of the button.
+    """
 
     ids: list[int]
     examples: list[int]
@@ -49,47 +60,53 @@ class Offer(NamedTuple):
 
 
 def lesson_of(corrections: Corrections, quick: QuickNumbers) -> Lesson | None:
-    """The last corrections of one sort that stand; None where they are fewer than FEWEST."""
+    """The last corrections of one sort that were not undone; None if they are fewer than FEWEST."""
     if not _is_comparable(quick):
         return None
     steps = [corrections.steps[number - 1] for number in standing(corrections.steps)]
     stored, size = quick.objects.stored, quick.objects.terms.task.size
-    action, numbers = _last(steps)
-    rows = [stored.places[number] for number in numbers if number in stored.places]
+    action, ids = _last_action(steps)
+    rows = [stored.places[number] for number in ids if number in stored.places]
     if len(rows) < FEWEST:
         return None
     names = (*dict.fromkeys((size, "area")), *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
-    every = {name: stored.columns[name] for name in names if name in stored.columns}
-    to_newest = similar.similarity_to_all(every, rows[:1], size)
-    of_sort = [at for at in rows if to_newest[at] >= OF_ONE_SORT]
-    if len(of_sort) < FEWEST:
+    columns = {name: stored.columns[name] for name in names if name in stored.columns}
+    likeness = similar.similarity_to_all(columns, rows[:1], size)
+    alike_rows = [row for row in rows if likeness[row] >= OF_ONE_SORT]
+    if len(alike_rows) < FEWEST:
         return None
-    columns = {name: values[of_sort] for name, values in every.items()}
-    return Lesson(action, stored.ids[of_sort].tolist(), columns, str(stored.head["unit"]))
+    columns = {name: values[alike_rows] for name, values in columns.items()}
+    return Lesson(action, stored.ids[alike_rows].tolist(), columns, str(stored.head["unit"]))
 
 
 def offer_of(lesson: Lesson, quick: QuickNumbers) -> Offer:
-    """What the same action would do with the objects of an image; without ids where it would do nothing."""
+    """The same action for the similar objects of an image. The offer has no ids if there are none."""
     task, (name, reason) = quick.objects.terms.task, lesson.action
-    ids = _like(lesson, quick) if _is_comparable(quick) else []
+    ids = _similar_ids(lesson, quick) if _is_comparable(quick) else []
     operation = {"op": name, "ids": ids, **({"reason": reason} if reason else {})}
-    verb, done = ("Delete", "deleted") if name == DELETE else ("Leave out", f"left out ({reason})")
-    question = f"{_counted(len(ids), task.thing, task.things)} like the last {len(lesson.examples)} that were {done}."
+    verb, participle = ("Delete", "deleted") if name == DELETE else ("Leave out", f"left out ({reason})")
+    subject = _subject(len(ids), task.thing, task.things)
+    question = f"{subject} like the last {len(lesson.examples)} that were {participle}."
     answer = f"{verb} {'it' if len(ids) == 1 else f'all {len(ids):,}'}"
     return Offer(ids, lesson.examples, operation, question, answer)
 
 
-def elsewhere(offers: Sequence[Offer], images: int, thing: str, things: str) -> str:
-    """What is offered in other images of a sample, of which `images` were looked at, in words; "" for nothing."""
+def offers_in_words(offers: Sequence[Offer], images: int, thing: str, things: str) -> str:
+    """A sentence on the offers in other images of a sample; "" without offers.
+
+    images: how many other images were searched. thing, things: the word for an object and its
+    plural.
+    """
     if not offers:
         return ""
     count = sum(len(offer.ids) for offer in offers)
     part = f"{len(offers):,} of " if len(offers) < images else ""
     of_images = f"{part}the other {images:,} images" if images > 1 else "the other image"
-    return f"{_counted(count, thing, things)} like them in {of_images}."
+    return f"{_subject(count, thing, things)} like them in {of_images}."
 
 
-def _counted(count: int, thing: str, things: str) -> str:
+def _subject(count: int, thing: str, things: str) -> str:
+    """The beginning of a sentence, such as "12 particles are"."""
     return f"No {thing} is" if not count else f"1 {thing} is" if count == 1 else f"{count:,} {things} are"
 
 
@@ -99,31 +116,39 @@ def _is_comparable(quick: QuickNumbers) -> bool:
     return bool(terms.task.size) and not terms.refused
 
 
-def _last(steps: Sequence[Step]) -> tuple[Action, list[int]]:
-    """The newest action, ("", "") where there is none, and the ids of its last RECENT corrections. A correction of many
-    objects ends them: it was the answer to those before."""
-    action, numbers = ("", ""), list[int]()
+def _last_action(steps: Sequence[Step]) -> tuple[Action, list[int]]:
+    """The newest action, and the ids of the objects of its last RECENT corrections; ("", "") and no
+    ids without any.
+
+    Corrections before one of several objects at once are not looked at: that one probably accepted
+    an offer.
+    """
+    action, ids = ("", ""), list[int]()
     for step in reversed(steps):
         operation = step.operation
-        its_action = operation["op"], operation.get("reason", "")
-        if its_action[0] not in (DELETE, SET_ASIDE) or (action[0] and its_action != action):
+        step_action = operation["op"], operation.get("reason", "")
+        if step_action[0] not in (DELETE, SET_ASIDE) or (action[0] and step_action != action):
             continue
-        action = its_action
-        if len(operation["ids"]) > 1 or len(numbers) == RECENT:
+        action = step_action
+        if len(operation["ids"]) > 1 or len(ids) == RECENT:
             break
-        numbers += operation["ids"]
-    return action, numbers
+        ids += operation["ids"]
+    return action, ids
 
 
-def _like(lesson: Lesson, quick: QuickNumbers) -> list[int]:
-    """The objects that are like all of the lesson's, and less like any that somebody confirmed."""
+def _similar_ids(lesson: Lesson, quick: QuickNumbers) -> list[int]:
+    """The ids of the counted objects that are ALIKE to all examples of the lesson, the most alike
+    first.
+
+    An object that is more like one that a person confirmed is not among them.
+    """
     if lesson.unit != quick.objects.stored.head["unit"]:
         return []
     size, total, by_hand = quick.objects.terms.task.size, len(quick.ids), quick.table[BY_HAND].astype(bool)
     columns = {name: np.concatenate([quick.column(name), values]) for name, values in lesson.columns.items()}
-    value = similar.similarity_to_all(columns, range(total, total + len(lesson.examples)), size)[:total]
+    likeness = similar.similarity_to_all(columns, range(total, total + len(lesson.examples)), size)[:total]
     confirmed = np.flatnonzero(quick.table.kept & by_hand).tolist()
-    is_like = quick.table.kept & ~by_hand & (value >= ALIKE)
-    is_like &= value > similar.similarity(columns, confirmed, size)[:total]
-    order = np.lexsort((quick.ids, -value))
-    return [int(quick.ids[at]) for at in order.tolist() if is_like[at]]
+    is_similar = quick.table.kept & ~by_hand & (likeness >= ALIKE)
+    is_similar &= likeness > similar.similarity(columns, confirmed, size)[:total]
+    order = np.lexsort((quick.ids, -likeness))
+    return [int(quick.ids[at]) for at in order.tolist() if is_similar[at]]

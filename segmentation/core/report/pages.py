@@ -1,4 +1,5 @@
-"""`report.pdf`: two pages on one image or a sample of several; with an annex of all that lies behind them."""
+"""The pages of `report.pdf`: two pages on an image or a sample, and an annex with all details for
+those who ask."""
 
 from __future__ import annotations
 
@@ -26,14 +27,14 @@ from .document import (
     WIDTH,
     Chart,
     Room,
-    abreast,
-    facts,
-    facts_abreast,
+    facts_in_two_halves,
+    facts_table,
     heading,
     page,
+    paragraph,
+    side_by_side,
     space,
     table,
-    words,
     write,
 )
 from .entries import Entry
@@ -46,12 +47,20 @@ from .facts import (
     fact_rows,
     facts_line,
     model_label,
-    reported,
+    texts_for_report,
     typed_texts,
 )
-from .figure import drawn_alone, picture_alone
+from .figure import chart_sheet, picture_sheet
 from .guideline import form_of
-from .images import ALONE, are_apart, charted, draw_by_image, is_compared, is_shaded, own_intervals
+from .images import (
+    ALONE,
+    charted_names,
+    draw_by_image,
+    has_interval_band,
+    has_red_points,
+    has_several_values,
+    interval_sentence,
+)
 from .images_table import columns_of_images
 from .method import method, references
 from .panels import PANELS, draw_panel
@@ -70,51 +79,58 @@ from .wording import (
     uncapital,
 )
 
-LEAST_PICTURE, LEAST_CHART, HIGHEST_CHART = 150.0, 180.0, 330.0  # points of height
-MOST_EXAMPLES = 220.0  # points of height of the smallest, the median and the largest object
-MOST_FACTS = 16  # of an instrument
-NAMES = 0.3  # of the width of a chart of images, for what stands beside it
-LONGEST = 600  # characters of what one image has of its own
+# Heights in points.
+LEAST_PICTURE, LEAST_CHART, HIGHEST_CHART = 150.0, 180.0, 330.0
+MOST_EXAMPLES = 220.0  # of the pictures of the smallest, the median and the largest object
+
+MOST_FACTS = 16  # lines about the instrument
+NAMES_SHARE = 0.3  # of the width of a chart, for the names of images at its left
+LONGEST_FACTS = 600  # characters: the facts of one image that differ from the others
 
 
 def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False) -> None:
-    """Write the report as PDF; with the annex also the checksums of the files written so far."""
+    """Write the report as PDF. annex: whether to add the annex, which has checksums of the files
+    written so far."""
     sample = context.sample
     name = one_line(sample.name, 80 if sample.analysis else 70)
     title = f"{sample.task.title} in {'' if sample.analysis else 'sample '}{name}"
-    behind = _annex(context, sample.in_readable_unit()) if annex else ()
-    write(file, title, [*context.report, *behind], context.filing.created)
+    annex_parts = _annex(context, sample.in_readable_unit()) if annex else ()
+    write(file, title, [*context.report, *annex_parts], context.filing.created)
 
 
 def two_pages(context: Context) -> list[Flowable]:
-    """The parts of the report without its annex, for any number of documents."""
+    """The two pages of the report without its annex; several documents may use them."""
     readable = context.sample.in_readable_unit()
     summary = Summary.of(readable)
-    return [page(*_answer(context, readable, summary)), PageBreak(), page(*_basis(context, readable, summary))]
+    return [
+        page(*_first_page(context, readable, summary)),
+        PageBreak(),
+        page(*_second_page(context, readable, summary)),
+    ]
 
 
-def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | Room]:
-    """The first page: what was found, where it comes from, and the gravest warnings."""
-    yield words(one_line(sample.name), TITLE)
+def _first_page(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | Room]:
+    """The first page: the gravest warnings, the picture, the main numbers, and a chart."""
+    yield paragraph(one_line(sample.name), TITLE)
     yield space(3)
-    yield facts_abreast(list(_origin(context, sample)))
+    yield facts_in_two_halves(list(_facts_of_result(context, sample)))
     yield space(5)
     for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
-        sentence = notice.headline if notice.doubt else notice.text  # a note is said once, in full
-        yield words(f"{notice.level}: {sentence}", WARNING if notice.doubt else LEAD)
-        yield words(notice.text if notice.doubt else "", SMALL)
+        sentence = notice.headline if notice.doubt else notice.text  # a note is shown in full, only here
+        yield paragraph(f"{notice.level}: {sentence}", WARNING if notice.doubt else LEAD)
+        yield paragraph(notice.text if notice.doubt else "", SMALL)
     yield space(6)
     yield from _picture(context)
-    if _without_numbers(sample):
+    if _has_no_numbers(sample):
         return
     yield from _headlines(sample, summary)
     distribution = context.distribution
     if distribution is not None and distribution.has_few_sizes:
-        yield words(f"{distribution.size_words}.", LEAD)
+        yield paragraph(f"{distribution.size_words}.", LEAD)
     elif distribution is not None:
         yield _chart(lambda ax: draw_histogram(ax, distribution))
     elif sample.analysis is None:
-        yield from _charts_of_images(sample, _compared_first(sample))
+        yield from _charts_of_images(sample, _charted_before_annex(sample))
     else:
         for name in sample.task.panels:
             if not PANELS[name].picture and name != "quantities":
@@ -124,17 +140,18 @@ def _answer(context: Context, sample: SampleAnalysis, summary: Summary) -> Itera
 def _chart(
     draw: Callable[[Axes], None], highest: float = HIGHEST_CHART, least: float = LEAST_CHART, **margins: float
 ) -> Room:
-    """A chart as wide as the page, as high as there is room."""
-    return Room(lambda high: [Chart(drawn_alone(draw, (WIDTH / 72, high / 72), **margins))], least, highest)
+    """A chart as wide as the page. Its height is the free height, from `least` to `highest` points."""
+    return Room(lambda height: [Chart(chart_sheet(draw, (WIDTH / 72, height / 72), **margins))], least, highest)
 
 
-def _without_numbers(sample: SampleAnalysis) -> bool:
-    """Whether the image is of another kind, or no image of the sample counts: the warning says so."""
+def _has_no_numbers(sample: SampleAnalysis) -> bool:
+    """Whether there is nothing to report: the image is of another kind, or no image of the sample
+    counts."""
     return not sample.counted if sample.analysis is None else sample.analysis.refused
 
 
-def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
-    """Scale, dates, operator, sample and address."""
+def _facts_of_result(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
+    """Names and values: size and scale, dates, operator, sample, address of the result."""
     if sample.analysis is not None:
         rows, columns = sample.analysis.micrograph.shape
         yield "Image", f"{columns} × {rows} px"
@@ -157,8 +174,8 @@ def _origin(context: Context, sample: SampleAnalysis) -> Iterator[tuple[str, str
 
 
 def _picture(context: Context) -> Iterator[Flowable | Room]:
-    """The panel that shows what counts, large; of an image of another kind only the image; of a sample the first images
-    with what was found."""
+    """A large picture: of one image the panel with its outlines, or the bare image if it is of
+    another kind; of a sample its first images with their outlines."""
     sample = context.sample
     names = [name for name in sample.task.panels if PANELS[name].caption]
     if sample.analysis is None:
@@ -166,72 +183,76 @@ def _picture(context: Context) -> Iterator[Flowable | Room]:
     elif names:
         name = names[0] if sample.analysis.refused else names[-1]
         panel = PANELS["image" if sample.analysis.refused else name]
-        draw = partial(picture_alone, name, context.drawing, WIDTH)
-        yield Room(lambda high: [Chart(draw(high))], LEAST_PICTURE)
+        draw = partial(picture_sheet, name, context.drawing, WIDTH)
+        yield Room(lambda height: [Chart(draw(height))], LEAST_PICTURE)
         yield space(3)
         counts = counts_words(sample.pooled.set_aside) if sample.pooled else ""
-        aside = f"; {panel.left_out}: left out ({counts})" if counts and panel.left_out else ""
+        legend = f"; {panel.left_out}: left out ({counts})" if counts and panel.left_out else ""
         is_dashed = name == "doubts" and Objects.of(sample.analysis).cut.any()
-        aside = f" (dashed: cut by the edge){aside}" if is_dashed else aside
-        columns, size = sample.analysis.micrograph.shape[1], sample.analysis.calibration.nm_per_pixel
-        wide = readable(Value(None if is_unusable(sample.flags) else size and columns * size, unit="nm"))
-        width = f" The image is {significant(wide.value)} {wide.unit} wide." if wide.value else ""
-        yield words(f"{capital(panel.caption)}{aside}.{width}", SMALL)
+        legend = f" (dashed: cut by the edge){legend}" if is_dashed else legend
+        columns, pixel = sample.analysis.micrograph.shape[1], sample.analysis.calibration.nm_per_pixel
+        width = readable(Value(None if is_unusable(sample.flags) else pixel and columns * pixel, unit="nm"))
+        width_words = f" The image is {significant(width.value)} {width.unit} wide." if width.value else ""
+        yield paragraph(f"{capital(panel.caption)}{legend}.{width_words}", SMALL)
         yield space(4)
 
 
 def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
-    """The numbers that the first screen of the page shows, with the same interval."""
+    """The main numbers, which are those of the first screen of a result's page, with the same
+    intervals."""
     agreement = agreement_words(sample.between)
-    aside = f"{summary.set_aside_count:,} left out" if summary.set_aside_count else ""
+    left_out = f"{summary.set_aside_count:,} left out" if summary.set_aside_count else ""
     if sample.task.screened and summary.statistics is not None:
         count, things = sample.task.count(summary.kept).split(" ", 1)
-        counts = [words(count, NUMBER), words(f"{things} counted", LEAD), words(aside, SMALL)]
-        yield abreast(counts, *map(_large, summary.headlines))
+        counts = [paragraph(count, NUMBER), paragraph(f"{things} counted", LEAD), paragraph(left_out, SMALL)]
+        yield side_by_side(counts, *map(_large_number, summary.headlines))
         if summary.headlines and summary.headlines[0].total and not summary.unsure:
-            yield words("The intervals include the uncertainty as far as it is known (page 2).", SMALL)
-        yield words(f"{agreement} {summary.no_interval}".strip())
+            yield paragraph("The intervals include the uncertainty as far as it is known (page 2).", SMALL)
+        yield paragraph(f"{agreement} {summary.no_interval}".strip())
         if summary.headlines and summary.nano and summary.nano["decides"]:
-            yield words(f"What would decide the verdict: {uncapital(summary.nano['decides'])}")
+            yield paragraph(f"What would decide the verdict: {uncapital(summary.nano['decides'])}")
     elif summary.leading:
-        main, *others = map(_large, summary.leading)
-        yield abreast([*main, words(aside, SMALL)], *others)
-        yield words(f"{agreement} {summary.interval_note}".strip())
+        main, *others = map(_large_number, summary.leading)
+        yield side_by_side([*main, paragraph(left_out, SMALL)], *others)
+        yield paragraph(f"{agreement} {summary.interval_note}".strip())
 
 
-def _large(entry: Entry) -> list[Flowable]:
-    ends, includes = entry.interval, "" if entry.total else entry.holds  # of totals a sentence below says it
+def _large_number(entry: Entry) -> list[Flowable]:
+    """A number in large letters, its term and its interval, one under another."""
+    # What a total uncertainty includes is written once, below all numbers.
+    ends, includes = entry.interval, "" if entry.total else entry.holds
     if entry.reported.low is not None:
         ends = ", ".join(filter(None, (f"95 % interval {ends} {entry.unit}".strip(), includes)))
     ends = "; ".join(filter(None, (entry.carried, ends)))
     below = " · ".join(filter(None, (entry.term, entry.below)))
-    return [words(f"{entry.value} {entry.unit}", NUMBER), words(below, LEAD), words(ends, SMALL)]
+    return [paragraph(f"{entry.value} {entry.unit}", NUMBER), paragraph(below, LEAD), paragraph(ends, SMALL)]
 
 
-def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | Room]:
-    """The second page: the warnings once more, numbers, method, settings, uncertainty, objects, signature."""
+def _second_page(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | Room]:
+    """The second page: the warnings again, all main numbers, method, settings, uncertainty,
+    examples, signature."""
     for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
-        yield words(f"{notice.level}: {notice.headline}" if notice.doubt else "", WARNING)
+        yield paragraph(f"{notice.level}: {notice.headline}" if notice.doubt else "", WARNING)
     if numbers := summary.main_numbers:
         has_ends = any(entry.ends for entry in numbers)
         yield heading("Numbers; 95 % intervals are in brackets" if has_ends else "Numbers")
-        yield facts_abreast([(entry.term, f"{entry.words}; {entry.below}".strip("; ")) for entry in numbers])
-        yield words(f"{summary.contents_of(numbers)} {summary.main_without_interval}".strip(), SMALL)
-    if not _without_numbers(sample):
+        yield facts_in_two_halves([(entry.term, f"{entry.words}; {entry.below}".strip("; ")) for entry in numbers])
+        yield paragraph(f"{summary.contents_of(numbers)} {summary.main_without_interval}".strip(), SMALL)
+    if not _has_no_numbers(sample):
         yield heading("Method of the laboratory")
-        yield words(method(sample), SMALL)
-        yield words(f"Cite: {CITATION}", SMALL)
+        yield paragraph(method(sample), SMALL)
+        yield paragraph(f"Cite: {CITATION}", SMALL)
     if sample.analysis is None and context.distribution is not None:
-        yield from _charts_of_images(sample, _compared_first(sample))
+        yield from _charts_of_images(sample, _charted_before_annex(sample))
     if sample.method:
         yield heading("Method of the laboratory")
-        yield words(" ".join((f"{sample.method.title}.", *sample.method.remarks)))
+        yield paragraph(" ".join((f"{sample.method.title}.", *sample.method.remarks)))
     yield heading("Settings that differ from the default")
     settings = list(changed_settings(sample))
-    yield facts(settings) if settings else words("None.")
+    yield facts_table(settings) if settings else paragraph("None.")
     yield from sections.uncertainty(summary)
     if sample.analysis is not None:
-        yield words(doubt_line(sample.analysis.calibration) if sample.analysis.calibration.is_known else "", SMALL)
+        yield paragraph(doubt_line(sample.analysis.calibration) if sample.analysis.calibration.is_known else "", SMALL)
     if sample.analysis is not None and sample.task.size and not sample.analysis.refused:
         yield Room(partial(sections.examples, sample), 0.0, MOST_EXAMPLES)
     yield heading("Signature")
@@ -239,10 +260,11 @@ def _basis(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterat
 
 
 def _annex(context: Context, sample: SampleAnalysis) -> Iterator[Flowable]:
-    """All that the two pages rest on."""
+    """All details behind the two pages, from the size distribution to checksums and the form of
+    OECD TG 125."""
     yield PageBreak()
-    summary, has_numbers, distribution = Summary.of(sample), not _without_numbers(sample), context.distribution
-    yield words("Annex", TITLE)
+    summary, has_numbers, distribution = Summary.of(sample), not _has_no_numbers(sample), context.distribution
+    yield paragraph("Annex", TITLE)
     yield from sections.notes(sample.flags)
     if has_numbers and distribution is not None and summary.kept:
         yield from sections.nano_card(summary)
@@ -255,73 +277,77 @@ def _annex(context: Context, sample: SampleAnalysis) -> Iterator[Flowable]:
         yield from micrographs(sample)
     if has_numbers and sample.pooled is not None:
         yield from sections.left_out(summary)
-    if typed := list(reported(sample)):
+    if report_texts := list(texts_for_report(sample)):
         yield heading("As typed by the laboratory")
-        yield facts(typed)
+        yield facts_table(report_texts)
     if sample.pooled is not None:
         yield heading("References of the method")
-        yield words(" ".join(references(sample.pooled)), SMALL)
-    yield from _how(sample)
+        yield paragraph(" ".join(references(sample.pooled)), SMALL)
+    yield from _settings_and_scale(sample)
     yield heading("Model")
     for card in sample.models:
-        yield facts([("Model", model_label(card)), *sections.model(card)])
-        yield words(sections.scores(card), SMALL)
+        yield facts_table([("Model", model_label(card)), *sections.model(card)])
+        yield paragraph(sections.scores(card), SMALL)
         yield space(4)
     inputs = [(one_line(image.name, 40), image.sha256 or "–") for image in sample.images]
-    sums = [(name, context.sums[name]) for name in context.holds if name in context.sums]
+    sums = [(name, context.checksums[name]) for name in context.contents if name in context.checksums]
     yield heading("Versions and checksums (SHA-256)")
-    yield words(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
+    yield paragraph(", ".join(f"{name} {value}" for name, value in versions().items()), SMALL)
     yield table(("File", "SHA-256"), [*inputs, *sums], (1, 3.1), numbers_from=2)
     if sample.task.granulometry and has_numbers:
         yield PageBreak()
         yield from sections.guideline(form_of(sample, context.filing, context.signatures))
 
 
-def _how(sample: SampleAnalysis) -> Iterator[Flowable]:
-    """Scale, settings and instrument: what all pooled images share, then what each has of its own."""
+def _settings_and_scale(sample: SampleAnalysis) -> Iterator[Flowable]:
+    """Scale, settings and instrument: first the facts that all pooled images share, then those that
+    differ."""
     yield heading("Calibration, settings, instrument")
     rows = list(fact_rows(common_facts(sample)))
     instrument = [line for line in rows if line[0].startswith("Instrument: ")]
     shared = [line for line in rows if line not in instrument] + instrument[:MOST_FACTS]
     if shared:
-        yield facts_abreast([(one_line(name, 60), one_line(value, 100)) for name, value in shared])
-    if different := differing_facts(sample):
-        yield words("What differs between images, and the facts of images that are left out:", SMALL)
-        differing = [
-            (one_line(image.name, 40), one_line(facts_line(image_facts), LONGEST)) for image, image_facts in different
+        yield facts_in_two_halves([(one_line(name, 60), one_line(value, 100)) for name, value in shared])
+    if facts_of_images := differing_facts(sample):
+        yield paragraph("What differs between images, and the facts of images that are left out:", SMALL)
+        lines = [
+            (one_line(image.name, 40), one_line(facts_line(image_facts), LONGEST_FACTS))
+            for image, image_facts in facts_of_images
         ]
-        yield table(("Image", "Own facts"), differing, (1, 3.4), numbers_from=2)
+        yield table(("Image", "Own facts"), lines, (1, 3.4), numbers_from=2)
 
 
 def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
-    """Each image with its numbers; images.csv has all of them."""
+    """The images of a sample: charts and a table of their numbers."""
     yield heading("Images")
     if agreement := agreement_words(sample.between):
-        yield words(agreement)
-    names = charted(sample)
-    for part in _charts_of_images(sample, [name for name in names if name not in _compared_first(sample)]):
+        yield paragraph(agreement)
+    names = charted_names(sample)
+    for part in _charts_of_images(sample, [name for name in names if name not in _charted_before_annex(sample)]):
         yield from part.fill(part.least) if isinstance(part, Room) else [part]
     columns = dict(columns_of_images(sample, names))
     widths = [{"Image": 1.6, "Remark": 1.6}.get(head, 1.3 if "(" in head else 0.6) for head in columns]
     cells = [[one_line(entry.words, 300) for entry in column] for column in columns.values()]
     yield table(list(columns), list(zip(*cells, strict=True)), widths)
-    if sample.task.screened and (line := own_intervals(sample, "median")):
-        yield words(line.replace("Lines:", "In brackets:"), SMALL)
+    if sample.task.screened and (line := interval_sentence(sample, "median")):
+        yield paragraph(line.replace("Lines:", "In brackets:"), SMALL)
 
 
-def _compared_first(sample: SampleAnalysis) -> list[str]:
-    """The numbers of which page 1 or 2 has charts of all images."""
+def _charted_before_annex(sample: SampleAnalysis) -> list[str]:
+    """The names of the numbers whose charts are on page 1 or 2 already; the annex has the others."""
     return ["median"] if sample.task.screened else sample.headline_quantities[: 1 if sample.pooled else 2]
 
 
 def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable | Room]:
-    """Charts of those numbers that several images have, each under its words."""
+    """For each number of `names` that several images have: a line of text, and below it the chart
+    of all images."""
     for name in filter(sample.quantities.__contains__, names):
-        if is_compared(sample, name):
-            red = "; red: left out, or unlike the others" if are_apart(sample, [name]) else ""
-            shaded = ", shaded: its 95 % interval" if is_shaded(sample, name) else ""
-            line = f"{number(name).title} of each image; dashed: all together{shaded}{red}."
-            yield words(f"{line} {own_intervals(sample, name)}", SMALL)
+        if has_several_values(sample, name):
+            red = "; red: left out, or unlike the others" if has_red_points(sample, [name]) else ""
+            band = ", shaded: its 95 % interval" if has_interval_band(sample, name) else ""
+            line = f"{number(name).title} of each image; dashed: all together{band}{red}."
+            yield paragraph(f"{line} {interval_sentence(sample, name)}", SMALL)
             draw = partial(draw_by_image, sample=sample, name=name, letters=ALONE)
-            highest = min(HIGHEST_CHART, 80.0 + 35 * len(sample.images))
-            yield _chart(draw, highest, min(LEAST_CHART, 45.0 + 15 * len(sample.images)), left=NAMES)
+            images = len(sample.images)  # each one needs a line of the chart
+            highest, least = min(HIGHEST_CHART, 80.0 + 35 * images), min(LEAST_CHART, 45.0 + 15 * images)
+            yield _chart(draw, highest, least, left=NAMES_SHARE)

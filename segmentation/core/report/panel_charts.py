@@ -1,4 +1,5 @@
-"""The panels of the figure that are charts or text: sizes, numbers, fractions, thickness, fibres."""
+"""The panels of an image's figure that are charts or texts: sizes, numbers, fractions, thickness,
+fibres."""
 
 from __future__ import annotations
 
@@ -33,13 +34,14 @@ from .wording import one_line
 if TYPE_CHECKING:
     from .panels import Drawing
 
-LONGEST_NAME = 26  # letters of a class in a line
-BAR_HEIGHT = 0.44  # of the room of a class
-SECTORS = 18  # of half a turn
+LONGEST_NAME = 26  # letters of the name of a class
+BAR_HEIGHT = 0.44  # as a share of the height for one class
+SECTORS = 18  # of 180 degrees
 
 
 def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The visible length of each fibre against its diameter; hollow where an end is out of view."""
+    """The panel "lengths": visible length of each fibre against its diameter; hollow points if an
+    end is not visible."""
     table, sheet = drawing.analysis.table, sheet_of(ax)
     is_counted = table.kept
     diameter, length, full_length = (
@@ -47,8 +49,8 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
     )
     is_long = [table.unit == "nm" and len(values) and np.median(values) >= LONG_NM for values in (diameter, length)]
     units: list[Unit] = ["µm" if long else table.unit for long in is_long]
-    whole = ~np.isnan(full_length)
-    hollow = "" if whole.all() else "; hollow: seen in part"
+    is_whole = ~np.isnan(full_length)
+    hollow = "" if is_whole.all() else "; hollow: seen in part"
     set_title(ax, f"{letter}Fibres{hollow}")
     if not len(diameter):
         ax.set_axis_off()
@@ -56,11 +58,11 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
     label_axes(ax, f"Diameter ({units[0]})", f"Length ({units[1]})")
     x, y = (values * nanometre_in(unit) for values, unit in zip((diameter, length), units, strict=True))
     size = 0.9 * sheet.font
-    in_part: dict[str, Any] = {"facecolors": "none", "edgecolors": sheet.colour(BAR), "linewidths": 0.9}
-    full: dict[str, Any] = {"color": sheet.colour(MEAN), "linewidths": 0}
-    for are, how in ((~whole, in_part), (whole, full)):
-        if are.any():
-            ax.scatter(x[are], y[are], 1.4 * size, **how)
+    hollow_style: dict[str, Any] = {"facecolors": "none", "edgecolors": sheet.colour(BAR), "linewidths": 0.9}
+    full_style: dict[str, Any] = {"color": sheet.colour(MEAN), "linewidths": 0}
+    for is_drawn, style in ((~is_whole, hollow_style), (is_whole, full_style)):
+        if is_drawn.any():
+            ax.scatter(x[is_drawn], y[is_drawn], 1.4 * size, **style)
     scales = [(ax.set_xscale, x), (ax.set_yscale, y)]
     for (set_scale, values), axis in zip(scales, (ax.xaxis, ax.yaxis), strict=True):
         if values.max() > 8 * max(values.min(), 1e-9):
@@ -73,7 +75,8 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The visible length of the fibres by direction, on both sides, as each fibre points both ways."""
+    """The panel "rose": visible length of the fibres by direction, drawn on both sides, as a fibre
+    has no front."""
     table = drawing.analysis.table
     is_counted = table.kept & ~np.isnan(table["direction"])
     degrees, lengths = table["direction"][is_counted], table.length("visible_length")[is_counted]
@@ -82,7 +85,7 @@ def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:
     if not len(degrees):
         return
     sums = np.histogram(degrees, SECTORS, (0, 180), weights=lengths)[0]
-    radii = np.sqrt(sums / sums.max())  # so that areas compare
+    radii = np.sqrt(sums / sums.max())  # so that areas, not radii, are proportional to lengths
     step = np.pi / SECTORS
     middles = np.rad2deg((np.arange(SECTORS) + 0.5) * step)
     for colour, start, radius in zip(
@@ -100,7 +103,8 @@ def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The area fraction of each class as a bar with its 95 % interval, below its name and number."""
+    """The panel "fractions": for each class its name, its area fraction, and a bar with the 95 %
+    interval."""
     classes = drawing.analysis.segmentation.class_names
     entries = {entry.name: entry for entry in answers(drawing.sample.quantities, every=True)}
     sheet = label_axes(ax, "% of the area")
@@ -111,9 +115,9 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
         entry, top = entries[of_class("area_fraction", name)], position - BAR_HEIGHT / 2 - 0.05
         fraction = entry.reported
         share, low, high = (100 * (part or 0.0) for part in (fraction.value, fraction.low, fraction.high))
-        how: dict[str, Any] = {"textcoords": "offset points", "fontsize": min(sheet.font, free / 1.2), "va": "bottom"}
-        label = ax.annotate(one_line(name, LONGEST_NAME), (0, top), (2, 0), **how)
-        number = ax.annotate(entry.words, (100, top), (0, 0), ha="right", **how)
+        style: dict[str, Any] = {"textcoords": "offset points", "fontsize": min(sheet.font, free / 1.2), "va": "bottom"}
+        label = ax.annotate(one_line(name, LONGEST_NAME), (0, top), (2, 0), **style)
+        number = ax.annotate(entry.words, (100, top), (0, 0), ha="right", **style)
         labels.append((label, number, f"{entry.value} {entry.unit}"))
         colour = sheet.shade(COLOURS[position % len(COLOURS)])
         ax.barh(position, share, BAR_HEIGHT, color=colour, edgecolor="#57606a", linewidth=0.6)
@@ -122,14 +126,17 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
             ax.errorbar(share, position, xerr=ends, color="#1b1f24", capsize=4, linewidth=1.2)
     gap = 0.4 * sheet.font * sheet.dpi / 72
     if any(label.get_window_extent().x1 + gap > number.get_window_extent().x0 for label, number, _ in labels):
-        for _, number, words in labels:  # the bars show the intervals
+        for _, number, words in labels:  # there is no room for intervals in words: the bars show them
             number.set_text(words)
     set_title(ax, f"{letter}Area fractions")
 
 
 def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The thickness of the layer along its middle line, with the mean and its 95 % interval; grey where the line ends
-    too near to be measured."""
+    """The panel "thickness": the thickness of a layer along its middle line, its mean and its 95 %
+    interval.
+
+    Both ends are grey: too near to the end of the line the thickness cannot be measured.
+    """
     layer, profile = profile_of(drawing.analysis.segmentation, drawing.analysis.settings.measurement)
     mean = readable(drawing.sample.quantities[of_class("thickness_mean", layer)]).reported
     set_title(ax, f"{letter}Thickness of {layer}")
@@ -149,14 +156,14 @@ def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
     ends: dict[str, Any] = {"color": FAINT, "alpha": 0.35, "linewidth": 0}
     ax.axvspan(0, profile.start * size, label="not measured", **ends)
     ax.axvspan((profile.start + len(profile.thickness) * profile.step) * size, profile.line * size, **ends)
-    ax.set_ylim(0, 1.08 * float(ax.get_ylim()[1]))  # the number at its end stays below the title
+    ax.set_ylim(0, 1.08 * float(ax.get_ylim()[1]))  # so that the topmost label does not touch the title
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.locator_params(axis="x", nbins=5)
     set_chart_legend(ax, lower=True, fontsize=sheet.font)
 
 
 def draw_sizes(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The size distribution, where there is one."""
+    """The panels "histogram" and "sizes": the size distribution, if there is one."""
     distribution = Distribution.of(drawing.sample)
     if distribution is None:
         ax.set_axis_off()
@@ -165,15 +172,17 @@ def draw_sizes(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_quantities(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The numbers that the kind of analysis answers with, with their 95 % intervals if any, as lines of text."""
+    """The panel "quantities": the numbers of the kind of analysis with their 95 % intervals, as
+    lines of text."""
     ax.set_axis_off()
-    intervals = any(value.low is not None for value in drawing.sample.quantities.values())
-    set_title(ax, f"{letter}Numbers{', 95 % intervals in brackets' if intervals else ''}")
+    has_intervals = any(value.low is not None for value in drawing.sample.quantities.values())
+    set_title(ax, f"{letter}Numbers{', 95 % intervals in brackets' if has_intervals else ''}")
     draw_lines(ax, answers(drawing.sample.quantities, every=True), least=8)
 
 
 def draw_lines(ax: Axes, entries: Iterable[Entry], least: int = 1) -> None:
-    """Numbers with their terms and 95 % intervals, one in a line. least: lines that would fill the Axes."""
+    """Write each number with its term and its 95 % interval on a line. least: fewer lines do not
+    fill the Axes."""
     rows = {entry.term: entry.words for entry in entries}
     height = 1 / max(len(rows) + 0.5, least)
     longest = max((len(title) + len(words) + 2 for title, words in rows.items()), default=1)

@@ -1,4 +1,8 @@
-"""The panels of the figure, by the names that a task gives them, each drawn on the Axes that it is given."""
+"""The panels of an image's figure that show a picture, and PANELS: all panels by name. A task names
+its panels.
+
+Charts are in `panel_charts`.
+"""
 
 from __future__ import annotations
 
@@ -22,45 +26,47 @@ from ..tasks.base import Task
 from .charts import INK, LUMINANCE, set_legend, set_title, sheet_of, size_in_inches
 from .embedded import EmbeddedPicture
 from .entries import answers
-from .outlines import Cracks, find_cracks, outlines_of
+from .outlines import PixelBorders, find_pixel_borders, outlines_of
 from .panel_charts import draw_fractions, draw_lengths, draw_quantities, draw_rose, draw_sizes, draw_thickness
 from .picture import (
-    ASIDE,
     COLOURS,
-    KEPT,
+    COUNTED_COLOUR,
+    LEFT_OUT_COLOUR,
     NO_COLOUR,
-    analysed,
-    between,
+    boundary_mask,
     colour_numbers,
     colours_by_direction,
-    painted,
-    rimmed,
-    sampled,
+    display_pixels,
+    sampled_labels,
+    with_coloured_objects,
+    with_rims,
 )
 from .scalebar import draw_scale_bar
 from .wording import per_cent
 
-LONGEST = 1100  # px of a picture; over 200 dpi in a panel of the figure
-SMALL = 400  # px; pictures up to this are enlarged as squares, so that single pixels stay visible
-MANY = 600  # outlines; more would be lines too many for a vector file and are part of the picture
-SURE = (0.5, 0.7, 0.9)  # probabilities of the class that was taken
-UNSURE = (3, 0, 5)  # places in COLOURS of what lies under the highest of these, the next and the lowest
-BOUNDARY = (230, 159, 0)
-IN_GREY = {KEPT: "#ffffff", ASIDE: "#ffffff"}
+LONGEST = 1100  # px: longest side of a picture, which is over 200 dpi in a panel
+SMALL = 400  # px: smaller pictures show their pixels as squares
+MANY = 600  # outlines: more would make a vector file too large, so they are drawn into the picture
+SURE = (0.5, 0.7, 0.9)  # limits of the probability of a pixel's class, for the panel "certainty"
+UNSURE = (3, 0, 5)  # indices in COLOURS: of pixels under the highest limit, the next one and the lowest
+BOUNDARY = (230, 159, 0)  # RGB
+# Colours of outlines in a grey figure.
+IN_GREY = {COUNTED_COLOUR: "#ffffff", LEFT_OUT_COLOUR: "#ffffff"}
 DASHES = (0, (3.0, 1.6))
-VEIL, HATCH = (0.05, 0.07, 0.07, 0.6), (0.84, 0.87, 0.89, 0.8)  # over regions to ignore
+VEIL, HATCH = (0.05, 0.07, 0.07, 0.6), (0.84, 0.87, 0.89, 0.8)  # RGBA of area and hatching of regions to ignore
 
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """What the panels share, made when it is first needed."""
+    """What the panels of one image share: picture, labels and outlines. Each is made when it is
+    first needed."""
 
     sample: SampleAnalysis
     analysis: Analysis
 
     @classmethod
     def of(cls, sample: SampleAnalysis) -> Drawing:
-        """Of a sample of one; raises ValueError for several images."""
+        """The drawing of a sample that is one image; raises ValueError for several images."""
         analysis = sample.analysis
         if analysis is None:
             raise ValueError("a sample of several images is no drawing")
@@ -73,35 +79,36 @@ class Drawing:
 
     @cached_property
     def picture(self) -> NDArray[np.uint8]:
-        """(h, w) the analysed area, small enough to draw."""
-        return analysed(self.analysis, LONGEST)
+        """The analysed area, (h, w) uint8, no side over LONGEST px."""
+        return display_pixels(self.analysis, LONGEST)
 
     @cached_property
     def labels(self) -> NDArray[np.int32]:
-        """(h, w) 1..n of the pixels of `picture`."""
-        return sampled(self.analysis.segmentation.dense[: self.shape[0]], self.picture.shape)
+        """The labels 1..n at the pixels of `picture`, (h, w)."""
+        return sampled_labels(self.analysis.segmentation.dense[: self.shape[0]], self.picture.shape)
 
     @cached_property
-    def cracks(self) -> Cracks:
-        """In px of the upload."""
-        return find_cracks(self.analysis.segmentation.dense[: self.shape[0]])
+    def pixel_borders(self) -> PixelBorders:
+        """Those of all objects, in px of the image."""
+        return find_pixel_borders(self.analysis.segmentation.dense[: self.shape[0]])
 
     @cached_property
     def outlines(self) -> list[NDArray[np.float64]]:
-        """In px of the upload."""
+        """The smooth outline of each object, (k, 2) x and y in px of the image."""
         segmentation = self.analysis.segmentation
-        return outlines_of(segmentation.labels[: self.shape[0]], segmentation.ids, lambda: self.cracks)
+        return outlines_of(segmentation.labels[: self.shape[0]], segmentation.ids, lambda: self.pixel_borders)
 
     @property
     def task(self) -> Task:
         return self.sample.task
 
 
-Draw = Callable[[Axes, Drawing, str], None]
+Draw = Callable[[Axes, Drawing, str], None]  # (axes, drawing, letter of the panel)
 
 
 def draw_panel(name: str, ax: Axes, drawing: Drawing, letter: str) -> None:
-    """A panel by its name. Of an image of another kind only the image itself is shown: neither colours nor numbers."""
+    """Draw a panel by its name. If the image is of another kind, only the image is drawn, without
+    colours or numbers."""
     if not drawing.analysis.refused:
         PANELS[name].draw(ax, drawing, letter)
     elif name == drawing.task.panels[0]:
@@ -112,9 +119,15 @@ def draw_panel(name: str, ax: Axes, drawing: Drawing, letter: str) -> None:
 
 @dataclass(frozen=True)
 class Panel:
-    """draw(ax, drawing, letter): draws it, with a title that begins with the letter. picture: whether it is one of
-    the analysed area, and no chart. caption: of a picture that the report may show, in which it has no title.
-    left_out: how it shows what was left out. has_marks: of a chart, whether its y axis needs room for marks."""
+    """One panel of the figure.
+
+    draw(ax, drawing, letter): draws it, with a title that begins with the letter.
+    picture: whether it is a picture of the analysed area; else it is a chart.
+    caption: words below the picture in the report, where it has no title; "" if the report never
+    shows it.
+    left_out: the colour of left out objects in words, "" if it does not show them.
+    has_marks: only for charts: whether the y axis has labels, which need room.
+    """
 
     draw: Draw
     picture: bool
@@ -124,7 +137,7 @@ class Panel:
 
 
 def show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> None:
-    """A picture (h, w) or (h, w, 3) of the analysed area."""
+    """Draw a picture (h, w) or (h, w, 3) uint8 of the analysed area, with a title above it."""
     rows, columns = drawing.shape
     if sheet_of(ax).grey and picture.ndim == 3:
         picture = (picture @ LUMINANCE).astype(np.uint8)
@@ -142,27 +155,27 @@ def show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> 
 
 
 def draw_image(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The image as acquired."""
+    """The panel "image": the analysed area of the image."""
     show(ax, drawing, drawing.picture, f"{letter}Image")
 
 
 def draw_boundaries(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The image with what lies between its objects in colour."""
+    """The panel "boundaries": the image with the boundaries between its objects in colour."""
     picture = np.repeat(drawing.picture[..., None], 3, axis=2)
     if len(drawing.analysis.segmentation):
-        picture[between(drawing.labels)] = BOUNDARY
+        picture[boundary_mask(drawing.labels)] = BOUNDARY
     show(ax, drawing, picture, f"{letter}Boundaries")
 
 
 def add_scale_bar(ax: Axes, drawing: Drawing) -> None:
-    """Over a picture whose scale is known, and is not contradicted."""
+    """Draw a scale bar, if the scale is known and not contradicted."""
     nm_per_pixel = drawing.analysis.calibration.nm_per_pixel
     if nm_per_pixel is not None and not is_unusable(drawing.analysis.flags):
         rows, columns = drawing.shape
         scale = _inches_per_pixel(ax, drawing.shape)
         inches = columns * scale, rows * scale
         occupied = drawing.labels > 0
-        if drawing.task.semantic and ax.get_legend() is not None:  # which stands at the left
+        if drawing.task.semantic and ax.get_legend() is not None:  # the legend is at the lower left
             occupied = np.broadcast_to(np.arange(occupied.shape[1]) < occupied.shape[1] / 2, occupied.shape)
         draw_scale_bar(ax, inches, columns * nm_per_pixel, drawing.picture, occupied)
 
@@ -173,20 +186,22 @@ def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
 
 
 def draw_segmentation(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """What counts in colours that differ between neighbours, and what was left out in grey."""
+    """The panel "segmentation": counted objects in colours that differ between neighbours, left out
+    ones in grey."""
     task, is_kept = drawing.task, Objects.of(drawing.analysis).kept
     count = task.count(int(is_kept.sum())) if is_kept.any() else f"No {task.things}"
     grey = "" if is_kept.all() else "; grey: left out"
     numbers = np.where(np.r_[True, is_kept], colour_numbers(drawing.labels, len(is_kept)), NO_COLOUR)
-    picture = painted(drawing.picture, drawing.labels, 0.82, numbers)
+    picture = with_coloured_objects(drawing.picture, drawing.labels, 0.82, numbers)
     show(ax, drawing, picture, f"{letter}{count}{grey}")
 
 
 def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """What was found in the colour of its class, with the names of the classes and the area that they cover."""
+    """The panel "classes": each object or pixel in the colour of its class; a legend has names and
+    area fractions."""
     segmentation = drawing.analysis.segmentation
     numbers = np.r_[0, segmentation.classes].astype(np.intp)
-    show(ax, drawing, painted(drawing.picture, drawing.labels, 0.6, numbers), f"{letter}Classes")
+    show(ax, drawing, with_coloured_objects(drawing.picture, drawing.labels, 0.6, numbers), f"{letter}Classes")
     entries = {entry.name: entry.value for entry in answers(drawing.sample.quantities)}
     shares = [entries.get(of_class("area_fraction", name)) for name in segmentation.class_names]
     handles = [
@@ -197,7 +212,8 @@ def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_directions(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """What counts in colours by direction, the colours of the rose."""
+    """The panel "directions": counted fibres in colours by their direction, the same as in the
+    panel "rose"."""
     table = drawing.analysis.table
     colours = np.r_[[[0, 0, 0]], np.where(table.kept[:, None], colours_by_direction(table["direction"]), 90)]
     inside, shade = drawing.labels[..., None] > 0, drawing.picture[..., None].astype(np.float32)
@@ -206,21 +222,27 @@ def draw_directions(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The image, in colour where the network gave the class that was taken a low probability."""
+    """The panel "certainty": the image, in colour where the most probable class has a low
+    probability."""
     layer = drawing.analysis.segmentation.layers.get("certainty")
     if layer is None:
         ax.set_axis_off()
         return
-    whole = layer[: drawing.shape[0]]
+    probabilities = layer[: drawing.shape[0]]  # 0 to 255
     limits = [round(255 * probability) for probability in SURE]
-    level = np.digitize(sampled(whole, drawing.labels.shape), limits)
-    unsure = np.where(drawing.labels > 0, len(SURE) - level, 0).astype(np.int32)
+    level = np.digitize(sampled_labels(probabilities, drawing.labels.shape), limits)
+    uncertainty_class = np.where(drawing.labels > 0, len(SURE) - level, 0).astype(np.int32)
     colours = np.r_[0, UNSURE].astype(np.intp)
-    show(ax, drawing, painted(drawing.picture, unsure, 0.7, colours), f"{letter}How sure the model is")
+    show(
+        ax,
+        drawing,
+        with_coloured_objects(drawing.picture, uncertainty_class, 0.7, colours),
+        f"{letter}How sure the model is",
+    )
     handles = [
         Patch(
             facecolor=sheet_of(ax).shade(COLOURS[colour]),
-            label=f"under {100 * sure:.0f} %: {per_cent(float((whole < limit).mean()), 3)} of the area",
+            label=f"under {100 * sure:.0f} %: {per_cent(float((probabilities < limit).mean()), 3)} of the area",
         )
         for sure, limit, colour in zip(SURE[::-1], limits[::-1], UNSURE, strict=True)
     ]
@@ -228,36 +250,45 @@ def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """Outlines over the image in the colours of the page: solid of what counts, dashed of what touches the frame or was
-    left out. Of more than MANY the rims of the objects in the picture are coloured instead."""
+    """The panel "doubts": the outlines over the image, in the colours of the page. (Its name is an
+    older one.)
+
+    Outlines are solid if they count, dashed if they touch the frame or were left out. If there are
+    more than MANY, the picture has coloured rims of the objects instead.
+    """
     objects, sheet = Objects.of(drawing.analysis), sheet_of(ax)
     is_kept, is_cut, things = objects.kept, objects.cut, drawing.task.things
-    are_many, counted = len(is_kept) > MANY, "counted" if drawing.task.screened else "whole" if is_cut.any() else things
-    picture = rimmed(drawing.picture, drawing.labels, is_kept) if are_many else drawing.picture
+    are_many = len(is_kept) > MANY
+    word_for_counted = "counted" if drawing.task.screened else "whole" if is_cut.any() else things
+    picture = with_rims(drawing.picture, drawing.labels, is_kept) if are_many else drawing.picture
     show(ax, drawing, picture, letter.strip())
     width = _line_width(ax, drawing)
-    whole, others = (is_kept & ~is_cut, KEPT, 1.0, "solid", counted), (~is_kept, ASIDE, 1.25, DASHES, "left out")
+    groups = (  # objects, colour, factor of the line width, style, word for the legend
+        (is_kept & ~is_cut, COUNTED_COLOUR, 1.0, "solid", word_for_counted),
+        (is_cut, COUNTED_COLOUR, 1.0, DASHES, "at the frame"),
+        (~is_kept, LEFT_OUT_COLOUR, 1.25, DASHES, "left out"),
+    )
     handles = []
-    for is_drawn, usual, times, style, word in (whole, (is_cut, KEPT, 1.0, DASHES, "at the frame"), others):
+    for is_drawn, usual, times, style, word in groups:
         if not are_many and is_drawn.any():
             lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(is_drawn)]
             colour, edge = IN_GREY[usual] if sheet.grey else usual, ("black", width * (times + 0.8), "solid", 0.45)
             for ink, wide, dash, alpha in (edge, (colour, width * times, style, 1.0)):
                 outlines = LineCollection(lines, colors=ink, lw=wide, ls=[dash], alpha=alpha, joinstyle="round")
                 ax.add_collection(outlines, autolim=False)
-        if word == counted or is_drawn.any():
+        if word == word_for_counted or is_drawn.any():
             ink = sheet.colour(INK) if sheet.grey else usual
-            solid, label = are_many or word == counted, f"{is_drawn.sum():,} {word}"
+            solid, label = are_many or word == word_for_counted, f"{is_drawn.sum():,} {word}"
             handles.append(Line2D([], [], color=ink, linewidth=2, linestyle="solid" if solid else DASHES, label=label))
-    if ax.get_position().y1 >= 1:  # no room above, where the legend would stand
+    if ax.get_position().y1 >= 1:  # there is no room for a legend above the picture
         return
-    near = {"handlelength": 1.2, "handletextpad": 0.4, "columnspacing": 0.8, "borderaxespad": 0.15, "borderpad": 0.0}
-    near |= {"fontsize": sheet.font}
-    ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(handles), frameon=False, **near)
+    spacing = {"handlelength": 1.2, "handletextpad": 0.4, "columnspacing": 0.8, "borderaxespad": 0.15, "borderpad": 0.0}
+    spacing |= {"fontsize": sheet.font}
+    ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(handles), frameon=False, **spacing)
 
 
 def _line_width(ax: Axes, drawing: Drawing) -> float:
-    """Points, so that the outline of a typical object stays thin beside it."""
+    """The width of outlines in points: thin compared with a typical object."""
     segmentation = drawing.analysis.segmentation
     if not len(segmentation):
         return 1.0
@@ -266,6 +297,7 @@ def _line_width(ax: Axes, drawing: Drawing) -> float:
     return float(np.clip(0.05 * float(np.median(np.sqrt(areas * 4 / np.pi))) * points, 0.3, 1.4))
 
 
+# Tasks, also those of plug-ins, choose their panels by these names.
 PANELS = {
     "image": Panel(draw_image, True, "the image as analysed"),
     "segmentation": Panel(draw_segmentation, True, "in colours: counted", "grey"),

@@ -1,4 +1,5 @@
-"""The charts of a report and the figure as PDF: matplotlib's drawings on a page of reportlab, as lines and text."""
+"""Draws matplotlib figures into PDFs of reportlab, as lines and text: the figure itself, and the
+charts of reports."""
 
 from __future__ import annotations
 
@@ -20,19 +21,21 @@ from reportlab.pdfgen.pathobject import PDFPathObject
 
 from .fonts import BOLD, REGULAR, runs, use_fonts
 
-# Binary streams: a quarter smaller than reportlab's text ones.
+# Binary streams make files a quarter smaller than reportlab's text streams.
 rl_config.useA85 = 0
 
-MOVE, LINE, QUADRATIC, CUBIC, CLOSE = 1, 2, 3, 4, 79  # as matplotlib.path.Path numbers them
+MOVE, LINE, QUADRATIC, CUBIC, CLOSE = 1, 2, 3, 4, 79  # the codes of matplotlib.path.Path
+# PDF's operators, and its numbers for line ends and corners.
 VERBS = {MOVE: " m", LINE: " l", CUBIC: " c"}
 CAPS = {"butt": 0, "round": 1, "projecting": 2}
 JOINS = {"miter": 0, "round": 1, "bevel": 2}
-TILE = 72.0  # points of a square of hatching
-Mark = Callable[[Canvas], None]
+TILE = 72.0  # points: matplotlib's hatching is repeated in squares of this side
+Mark = Callable[[Canvas], None]  # draws one element of a figure
 
 
 def write_figure(file: BinaryIO, figure: Figure, *, title: str, subject: str, creator: str) -> None:
-    """A page of the figure's size; the same figure gives the same bytes: they have no date."""
+    """Write a PDF with one page of the figure's size. The same figure gives the same bytes: the PDF
+    has no date."""
     width, height = (72 * float(inches) for inches in figure.get_size_inches())
     use_fonts()
     canvas = Canvas(file, pagesize=(width, height), initialFontName=REGULAR, pageCompression=1, invariant=1)
@@ -46,21 +49,24 @@ def write_figure(file: BinaryIO, figure: Figure, *, title: str, subject: str, cr
 
 
 def marks_of(figure: Figure) -> list[Mark]:
-    """What a figure in its own size is made of, its lower left corner at the origin: a page may have it several times,
-    and several documents."""
-    before = figure.dpi
+    """The elements of a figure at its own size, with its lower left corner at the origin.
+
+    They can be drawn any number of times, in several documents.
+    """
+    former_dpi = figure.dpi
     figure.dpi = 72
     try:
         width, height = figure.get_size_inches() * 72
         recorder = _Recorder(float(width), float(height))
         figure.draw(recorder)
     finally:
-        figure.dpi = before
+        figure.dpi = former_dpi
     return recorder.marks
 
 
 def draw_marks(canvas: Canvas, marks: list[Mark]) -> None:
-    """Draw each of them on the canvas, which is left as it was."""
+    """Draw each mark on the canvas. The state of the canvas (colours, position) is the same
+    afterwards."""
     for mark in marks:
         canvas.saveState()
         mark(canvas)
@@ -68,7 +74,8 @@ def draw_marks(canvas: Canvas, marks: list[Mark]) -> None:
 
 
 def draw_words(canvas: Canvas, words: str, font: str, size: float, x: float = 0.0, y: float = 0.0) -> None:
-    """Write words from (x, y) points on. font: its name; letters that it lacks are in another one, see `runs`."""
+    """Write words that begin at (x, y), in points. font: its name; letters that it lacks are in
+    other fonts (`runs`)."""
     for name, part in runs(words, font):
         canvas.setFont(name, size)
         canvas.drawString(x, y, part)
@@ -76,7 +83,8 @@ def draw_words(canvas: Canvas, words: str, font: str, size: float, x: float = 0.
 
 
 class _Recorder(RendererBase):
-    """What matplotlib draws, for a reportlab canvas; one unit is one point, y points up."""
+    """A matplotlib renderer that records marks for a reportlab canvas. One unit is one point, and y
+    points up."""
 
     def __init__(self, width: float, height: float) -> None:
         super().__init__()
@@ -90,16 +98,16 @@ class _Recorder(RendererBase):
         return False
 
     def draw_path(self, gc: GraphicsContextBase, path: Any, transform: Any, rgbFace: Any = None) -> None:  # noqa: N803
-        within, outline = _clip(gc), _path(path, transform)
+        clip, outline = _clip(gc), _path(path, transform)
         stroke = gc.get_linewidth() > 0 and gc.get_rgb()[3] > 0
-        words, alphas = [within], [1.0, 1.0]
+        operators, alphas = [clip], [1.0, 1.0]  # opacity of line and area
         if stroke:
             *ink, alphas[0] = gc.get_rgb()
-            words.append(_stroke(gc, ink, gc.get_linewidth()))
+            operators.append(_stroke(gc, ink, gc.get_linewidth()))
         if rgbFace is not None:
-            words.append("{:.4f} {:.4f} {:.4f} rg".format(*rgbFace[:3]))
+            operators.append("{:.4f} {:.4f} {:.4f} rg".format(*rgbFace[:3]))
             alphas[1] = gc.get_alpha() if gc.get_forced_alpha() else (rgbFace[3] if len(rgbFace) > 3 else 1.0)
-        code = "\n".join([*words, outline])
+        code = "\n".join([*operators, outline])
         self.marks.append(partial(_draw, code, stroke=stroke, fill=rgbFace is not None, alphas=alphas))
         if (hatching := gc.get_hatch_path()) is not None:
             *ink, alpha = to_rgba(gc.get_hatch_color())
@@ -107,11 +115,11 @@ class _Recorder(RendererBase):
             tiles = [(x, y) for x in range(int(left), int(right) + 1) for y in range(int(bottom), int(top) + 1)]
             squares = [Affine2D().scale(TILE).translate(x * TILE, y * TILE) for x, y in tiles]
             lines = [_path(hatching, square) for square in squares]
-            code = "\n".join([within, outline, "W n", _stroke(gc, ink, gc.get_hatch_linewidth()), *lines])
+            code = "\n".join([clip, outline, "W n", _stroke(gc, ink, gc.get_hatch_linewidth()), *lines])
             self.marks.append(partial(_draw, code, stroke=True, fill=False, alphas=[alpha, 1.0]))
 
     def draw_picture(self, content: bytes, box: Bbox) -> None:
-        """A picture file that fills the box."""
+        """Draw a picture file that fills the box (`embedded.EmbeddedPicture` calls this)."""
         picture = ImageReader(io.BytesIO(content))
         self.marks.append(lambda canvas: canvas.drawImage(picture, *box.bounds))
 
@@ -138,7 +146,7 @@ class _Recorder(RendererBase):
 
 
 def _draw(code: str, canvas: Canvas, *, stroke: bool, fill: bool, alphas: list[float]) -> None:
-    """A path in PDF's own words. alphas: of its line and its area."""
+    """Draw a path. code: in the operators of PDF. alphas: opacity of its line and of its area."""
     if alphas[0] < 1:
         canvas.setStrokeAlpha(alphas[0])
     if alphas[1] < 1:
@@ -147,12 +155,13 @@ def _draw(code: str, canvas: Canvas, *, stroke: bool, fill: bool, alphas: list[f
 
 
 def _clip(gc: GraphicsContextBase) -> str:
+    """The clipping rectangle in the operators of PDF."""
     box = gc.get_clip_rectangle()
     return "" if box is None else "{:.3f} {:.3f} {:.3f} {:.3f} re W n".format(*box.bounds)
 
 
 def _stroke(gc: GraphicsContextBase, ink: list[float], width: float) -> str:
-    """Colour, width, ends, corners and dashes of a line."""
+    """Colour, width, ends, corners and dashes of a line, in the operators of PDF. ink: RGB."""
     offset, dashes = gc.get_dashes()
     dashed = "" if dashes is None else f" [{' '.join(f'{dash:.3f}' for dash in np.asarray(dashes, float))}] {offset} d"
     ends = f"{CAPS[gc.get_capstyle()]} J {JOINS[gc.get_joinstyle()]} j"
@@ -160,18 +169,19 @@ def _stroke(gc: GraphicsContextBase, ink: list[float], width: float) -> str:
 
 
 def _path(path: Any, transform: Any) -> str:
-    """The path in PDF's own words, written here since reportlab's way of writing numbers takes ten times as long."""
+    """A path in the operators of PDF. It is written here because reportlab formats numbers ten
+    times more slowly."""
     if path.codes is None and len(path.vertices) > 1:
         points = transform.transform(path.vertices)
         if np.isfinite(points).all():
             return ("%.3f %.3f m" + "\n%.3f %.3f l" * (len(points) - 1)) % tuple(points.ravel().tolist())
-    words: list[str] = []
+    operators: list[str] = []
     x0 = y0 = 0.0
     for points, code in path.iter_segments(transform, simplify=False, curves=True):
         values = points.tolist()
         if code == QUADRATIC:
             code, (cx, cy, x, y) = CUBIC, values  # the cubic curve that equals it
             values = [x0 + 2 / 3 * (cx - x0), y0 + 2 / 3 * (cy - y0), x + 2 / 3 * (cx - x), y + 2 / 3 * (cy - y), x, y]
-        words.append("h" if code == CLOSE else " ".join([f"{value:.3f}" for value in values]) + VERBS[code])
+        operators.append("h" if code == CLOSE else " ".join([f"{value:.3f}" for value in values]) + VERBS[code])
         x0, y0 = values[-2:]
-    return "\n".join(words)
+    return "\n".join(operators)

@@ -1,4 +1,7 @@
-"""Small pictures of large images: the analysed area, and what was found in distinct colours."""
+"""Small pictures of large images: the analysed area, alone or with its objects in distinct colours.
+
+Pages, figures and example pictures of models are made with these functions.
+"""
 
 from __future__ import annotations
 
@@ -15,33 +18,37 @@ from ..analysis import Analysis, Objects
 from ..labels.bands import whole_image
 from ..micrograph.contrast import preview
 
-# As viewer-drawing.js has them: Okabe and Ito's colour-blind-safe palette without black, and three of ColorBrewer.
-# None is grey, which is what was left out.
+# The colours of viewer-drawing.js: Okabe and Ito's colour-blind-safe palette without black, and three of ColorBrewer.
+# None is grey, because grey objects are those that were left out.
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#a6761d", "#b3de69")
 COLOURS = np.array([tuple(bytes.fromhex(colour[1:])) for colour in PALETTE], np.uint8)
-EXAMPLE_SIDE, GAP = 480, 8  # px: the longest side of either half of an example, and what lies between them
-CAPTION = 0x010E  # of EXIF, ImageDescription: bytes of UTF-8
-QUALITIES = 70, 50, 35, 20, 10, 5  # of WebP, the first with which a picture is no larger than LARGEST
-LARGEST = 60_000  # bytes
-NO_COLOUR = -1
-AROUND, MARGIN = 0.8, 12  # of what is magnified: half of the cut in sizes of the object, and its least size in px
+EXAMPLE_SIDE, GAP = 480, 8  # px: longest side of each half of an example picture, and the gap between the halves
+CAPTION = 0x010E  # the EXIF tag ImageDescription; its text is UTF-8
+LARGEST = 60_000  # bytes of a picture with a caption
+QUALITIES = 70, 50, 35, 20, 10, 5  # of WebP: the first one is taken whose file has LARGEST bytes at most
+NO_COLOUR = -1  # in place of a colour number: grey
+# A magnified object is shown in a square of twice HALF_SIDE times its size, which counts as LEAST_SIZE px at least.
+HALF_SIDE, LEAST_SIZE = 0.8, 12
 Number = TypeVar("Number", np.int32, np.uint8)
-KEPT, ASIDE = "#53d6ee", "#ff6b5e"  # as viewer-drawing.js has them
+COUNTED_COLOUR, LEFT_OUT_COLOUR = "#53d6ee", "#ff6b5e"  # KEPT and ASIDE of viewer-drawing.js
 GREY = np.array([(150, 150, 150)], np.uint8)
-# Distance in px of the picture -> weight of a neighbour that near. From 2 px on every other pixel will do.
+# How strongly two objects must differ in colour: distance in px of the picture -> weight. The distances of FAR are
+# measured in a picture of every other row and column.
 NEAR = {1: 1000}
 FAR = {2: 100, 4: 50, 6: 10, 10: 1}
 
 
-def analysed(analysis: Analysis, longest: int) -> NDArray[np.uint8]:
-    """The analysed area for display: (h, w) uint8, no side over `longest`, hot and cold pixels clipped."""
+def display_pixels(analysis: Analysis, longest: int) -> NDArray[np.uint8]:
+    """The analysed area for display: (h, w) uint8, no side over `longest` px; hot and cold pixels
+    are clipped."""
     micrograph = analysis.micrograph
     pixels = micrograph.pixels[: analysis.segmentation.rows]
     return whole_image("analysed", pixels, lambda: preview(replace(micrograph, pixels=pixels), longest), longest)
 
 
-def sampled(labels: NDArray[Number], shape: tuple[int, int]) -> NDArray[Number]:
-    """The labels (H, W) at the centres of the pixels of a smaller picture of `shape`."""
+def sampled_labels(labels: NDArray[Number], shape: tuple[int, int]) -> NDArray[Number]:
+    """The labels (H, W) for a smaller picture: (h, w) = `shape`, the label at the centre of each of
+    its pixels."""
     rows, columns = (
         ((np.arange(small) + 0.5) * large / small).astype(np.intp)
         for small, large in zip(shape, labels.shape, strict=True)
@@ -50,20 +57,23 @@ def sampled(labels: NDArray[Number], shape: tuple[int, int]) -> NDArray[Number]:
 
 
 def colours_by_direction(degrees: NDArray[np.float64], sector: float = 0.0) -> NDArray[np.uint8]:
-    """(n, 3): a colour for each direction (n,) from 0 to 180 degrees, or for each sector of so many; grey where it is
-    not known."""
+    """The colours (n, 3) uint8 of directions (n,) from 0 to 180 degrees; grey where a direction is
+    NaN.
+
+    sector: if not 0, all directions of a sector of so many degrees have one colour.
+    """
     middle = (np.floor(degrees / sector) + 0.5) * sector if sector else degrees
     hues = [(0.5, 0.5, 0.5) if np.isnan(angle) else hsv_to_rgb(angle / 180 % 1, 0.75, 0.95) for angle in middle]
     return (255 * np.array(hues).reshape(-1, 3)).round().astype(np.uint8)
 
 
-def painted(
+def with_coloured_objects(
     picture: NDArray[np.uint8], labels: NDArray[np.int32], strength: float, numbers: NDArray[np.intp] | None = None
 ) -> NDArray[np.uint8]:
-    """The grey picture (h, w), darkened, with its objects (same shape) in colour: (h, w, 3) uint8.
+    """The darkened grey picture (h, w) with its objects in colour: (h, w, 3) uint8.
 
-    strength: of the colour over the picture, in 0..1. numbers: of the colour of each label 0..max, NO_COLOUR for grey;
-    by default such that neighbours differ.
+    labels: (h, w). strength: opacity of the colours, in 0..1. numbers: the colour number of each
+    label 0..max, or NO_COLOUR for grey; by default neighbours differ (`colour_numbers`).
     """
     numbers = colour_numbers(labels) if numbers is None else numbers
     chosen = np.where(numbers == NO_COLOUR, len(COLOURS), numbers % len(COLOURS))
@@ -73,9 +83,11 @@ def painted(
     return np.where(inside, strength * colour + (1 - strength) * shade, 0.35 * shade).round().astype(np.uint8)
 
 
-def rimmed(picture: NDArray[np.uint8], labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The grey picture (h, w) with the rims of its objects (same shape) in the colours of what counts (n,) and of what
-    was left out: (h, w, 3) uint8."""
+def with_rims(picture: NDArray[np.uint8], labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The grey picture (h, w) with the rims of its objects in colour: (h, w, 3) uint8.
+
+    labels: (h, w) 1..n. kept: (n,) whether each object counts; the two colours show that.
+    """
     rim = np.zeros(labels.shape, bool)
     rim[1:] |= labels[1:] != labels[:-1]
     rim[:, 1:] |= labels[:, 1:] != labels[:, :-1]
@@ -83,81 +95,86 @@ def rimmed(picture: NDArray[np.uint8], labels: NDArray[np.int32], kept: NDArray[
     rim[:, :-1] |= (labels[:, 1:] == 0) & (labels[:, :-1] > 0)
     rim &= labels > 0
     coloured = np.repeat(picture[..., None], 3, axis=2)
-    colours = np.frombuffer(bytes.fromhex(ASIDE[1:] + KEPT[1:]), np.uint8).reshape(2, 3)
+    colours = np.frombuffer(bytes.fromhex(LEFT_OUT_COLOUR[1:] + COUNTED_COLOUR[1:]), np.uint8).reshape(2, 3)
     coloured[rim] = colours[kept[labels[rim] - 1].astype(np.intp)]
     return coloured
 
 
-def magnified(analysis: Analysis, label: int, side: int) -> NDArray[np.uint8] | None:
-    """An object with its outline and what lies around it, white beyond the image: (side, side, 3) uint8; None where no
-    pixel shows it."""
+def magnified_object(analysis: Analysis, label: int, side: int) -> NDArray[np.uint8] | None:
+    """An object with its outline and its surroundings: (side, side, 3) uint8, white beyond the
+    image.
+
+    label: 1..n. None if no analysed pixel has the label.
+    """
     is_object = analysis.segmentation.dense[: analysis.segmentation.rows] == label
     places = [np.flatnonzero(is_object.any(axis)) for axis in (1, 0)]
     if not len(places[0]):
         return None
-    half = int(AROUND * max(MARGIN, *(int(np.ptp(place)) for place in places))) + 1
+    half = int(HALF_SIDE * max(LEAST_SIZE, *(int(np.ptp(place)) for place in places))) + 1
     middles = [int(place[0] + place[-1]) // 2 for place in places]
-    cut = tuple(slice(max(middle - half, 0), middle + half) for middle in middles)
-    pixels = analysis.micrograph.pixels[: analysis.segmentation.rows][cut]
-    inside = is_object[cut]
-    before = [max(half - middle, 0) for middle in middles]
-    beside = [(low, 2 * half - low - size) for low, size in zip(before, inside.shape, strict=True)]
-    grey = np.pad(preview(replace(analysis.micrograph, pixels=pixels), 2 * half), beside, constant_values=255)
+    crop = tuple(slice(max(middle - half, 0), middle + half) for middle in middles)
+    pixels = analysis.micrograph.pixels[: analysis.segmentation.rows][crop]
+    inside = is_object[crop]
+    missing_before = [max(half - middle, 0) for middle in middles]
+    padding = [(low, 2 * half - low - size) for low, size in zip(missing_before, inside.shape, strict=True)]
+    grey = np.pad(preview(replace(analysis.micrograph, pixels=pixels), 2 * half), padding, constant_values=255)
     large = Image.fromarray(grey).resize((side, side), Image.Resampling.BICUBIC)
-    outlined = Image.fromarray(np.pad(inside, beside).astype(np.uint8)).resize((side, side), Image.Resampling.NEAREST)
-    return rimmed(np.asarray(large), np.asarray(outlined, np.int32), np.ones(1, np.bool_))
+    outlined = Image.fromarray(np.pad(inside, padding).astype(np.uint8)).resize((side, side), Image.Resampling.NEAREST)
+    return with_rims(np.asarray(large), np.asarray(outlined, np.int32), np.ones(1, np.bool_))
 
 
 def colour_numbers(labels: NDArray[np.int32], n: int | None = None) -> NDArray[np.intp]:
-    """A colour number for every label 0..n, by default the greatest, so that neighbours differ, touching
-    ones above all.
+    """A colour number for each label 0..n, (n + 1,), so that neighbours differ; touching ones
+    differ most surely.
 
-    In the order of the labels an object takes the colour that weighs least among its neighbours, and of
-    equals the one least used so far.
+    n: by default the greatest label. One object after another takes the colour with the least
+    weight among its neighbours (NEAR and FAR), and of equal colours the one that was used least so
+    far.
     """
     n = int(labels.max(initial=0)) if n is None else n
     chosen = np.zeros(n + 1, np.intp)
-    used = np.zeros(len(COLOURS))
+    times_used = np.zeros(len(COLOURS))
     one, other, weight = _neighbours(labels)
     begins = np.searchsorted(one, np.arange(n + 2))
     for label in range(1, n + 1):
-        near = slice(begins[label], begins[label + 1])
-        weight_of_colour = np.bincount(chosen[other[near]], weight[near], len(COLOURS))
-        chosen[label] = np.lexsort((used, weight_of_colour))[0]
-        used[chosen[label]] += 1
+        pairs_of_label = slice(begins[label], begins[label + 1])
+        weight_of_colour = np.bincount(chosen[other[pairs_of_label]], weight[pairs_of_label], len(COLOURS))
+        chosen[label] = np.lexsort((times_used, weight_of_colour))[0]
+        times_used[chosen[label]] += 1
     return chosen
 
 
 def _neighbours(labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], ...]:
-    """Pairs of labels within a few pixels of each other: the greater (sorted), the smaller, and the weight
-    of the pair, the greater the nearer they are."""
+    """Pairs of labels within a few pixels of each other, (k,) each: the greater label (sorted), the
+    smaller one, and the weight of the pair (NEAR, FAR)."""
     coarse = np.ascontiguousarray(labels[::2, ::2])
-    near = [(_pairs(labels, d), weight) for d, weight in NEAR.items()]
-    near += [(_pairs(coarse, d // 2), weight) for d, weight in FAR.items()]
-    # Nearest first, so that of a pair met at several distances the greatest weight stays.
-    pairs = np.concatenate([pair for pair, _ in near])
-    weights = np.repeat([weight for _, weight in near], [len(pair) for pair, _ in near])
-    met, index = np.unique(pairs, return_index=True)
-    return met >> 32, met & (2**32 - 1), weights[index]
+    pairs_by_distance = [(_pairs(labels, d), weight) for d, weight in NEAR.items()]
+    pairs_by_distance += [(_pairs(coarse, d // 2), weight) for d, weight in FAR.items()]
+    # `unique` takes the first of equal pairs, which has the greatest weight: the nearest pairs come first.
+    pairs = np.concatenate([pair for pair, _ in pairs_by_distance])
+    weights = np.repeat([weight for _, weight in pairs_by_distance], [len(pair) for pair, _ in pairs_by_distance])
+    unique_pairs, index = np.unique(pairs, return_index=True)
+    return unique_pairs >> 32, unique_pairs & (2**32 - 1), weights[index]
 
 
 def _pairs(labels: NDArray[np.int32], d: int) -> NDArray[np.int64]:
-    """The pairs of labels that meet `d` px apart, each once: the greater shifted left by 32 bits, plus the smaller."""
-    met = []
+    """The pairs of labels with pixels `d` px apart, each once, as greater * 2**32 + smaller."""
+    codes = []
     for a, b in (
         (labels[d:], labels[:-d]),
         (labels[:, d:], labels[:, :-d]),
         (labels[d:, d:], labels[:-d, :-d]),
         (labels[d:, :-d], labels[:-d, d:]),
     ):
-        at = np.nonzero((a != b) & (a > 0) & (b > 0))
-        one, other = a[at].astype(np.int64), b[at].astype(np.int64)
-        met.append((np.maximum(one, other) << 32) + np.minimum(one, other))
-    return np.unique(np.concatenate(met))
+        is_pair = np.nonzero((a != b) & (a > 0) & (b > 0))
+        one, other = a[is_pair].astype(np.int64), b[is_pair].astype(np.int64)
+        codes.append((np.maximum(one, other) << 32) + np.minimum(one, other))
+    return np.unique(np.concatenate(codes))
 
 
-def between(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """(H, W): what lies between objects: pixels of none, and where two touch those on one side of their border."""
+def boundary_mask(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """The boundaries between objects, (H, W) bool: pixels of no object, and pixels on one side of
+    each border of two."""
     edges = np.asarray(labels == 0)
     for one, other in (
         ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
@@ -168,28 +185,31 @@ def between(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
 
 
 def example_picture(analysis: Analysis, caption: str) -> bytes:
-    """A WebP of the analysed area beside what was kept of it in colour."""
+    """A WebP file: at the left the analysed area, at the right the same with the counted objects in
+    colour."""
     grey, coloured = before_and_after(analysis, EXAMPLE_SIDE)
     gap = np.full((grey.shape[0], GAP, 3), 255, np.uint8)
-    return captioned(np.concatenate([grey, gap, coloured], axis=1), caption)
+    return captioned_webp(np.concatenate([grey, gap, coloured], axis=1), caption)
 
 
 def before_and_after(analysis: Analysis, longest: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The analysed area, and what was kept of it in colour: (h, w, 3) uint8 each, no side over `longest`."""
-    grey = analysed(analysis, longest)
+    """The analysed area, and the same with the counted objects in colour: (h, w, 3) uint8, no side
+    over `longest` px."""
+    grey = display_pixels(analysis, longest)
     labels = np.r_[0, np.where(Objects.of(analysis).kept, np.arange(1, len(analysis.segmentation) + 1), 0)]
     segmentation = analysis.segmentation
-    labels_shown = sampled(labels[segmentation.dense[: segmentation.rows]].astype(np.int32), grey.shape)
-    return np.repeat(grey[..., None], 3, axis=2), painted(grey, labels_shown, 0.55)
+    labels_shown = sampled_labels(labels[segmentation.dense[: segmentation.rows]].astype(np.int32), grey.shape)
+    return np.repeat(grey[..., None], 3, axis=2), with_coloured_objects(grey, labels_shown, 0.55)
 
 
-def captioned(picture: NDArray[np.uint8], caption: str) -> bytes:
-    """A picture (H, W) or (H, W, 3) as WebP, of the first quality that fits LARGEST, that says what it shows."""
-    facts, content = Image.Exif(), b""
-    facts[CAPTION] = caption.encode()
+def captioned_webp(picture: NDArray[np.uint8], caption: str) -> bytes:
+    """A picture (H, W) or (H, W, 3) as a WebP file of LARGEST bytes at most, if possible. caption:
+    stored as EXIF."""
+    exif, content = Image.Exif(), b""
+    exif[CAPTION] = caption.encode()
     for quality in QUALITIES:
         file = io.BytesIO()
-        Image.fromarray(picture).save(file, "WEBP", quality=quality, method=6, exif=facts)
+        Image.fromarray(picture).save(file, "WEBP", quality=quality, method=6, exif=exif)
         content = file.getvalue()
         if len(content) <= LARGEST:
             break

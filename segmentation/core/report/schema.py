@@ -1,6 +1,9 @@
-"""The JSON Schema of result.json, made of the types that it is written from: python -m segmentation.core.report.schema
+"""The JSON Schema of result.json. `python -m segmentation.core.report.schema` writes
+result.schema.json.
 
-Definitions of numbers come from the registry of quantities. The API's document describes its results by the same types.
+The classes below are the types of result.json; their docstrings and `meaning` texts are in the
+schema. Descriptions of numbers come from the registry of quantities. The API describes its results
+with the same types.
 """
 
 from __future__ import annotations
@@ -31,15 +34,18 @@ HEAD = {
         " when this layout does; keys may be added without that."
     ),
 }
-OPEN = ConfigDict(extra="allow")
+OPEN = ConfigDict(extra="allow")  # the object may have further entries
 Side = Annotated[int, meaning("in px")]
 Metadata = Annotated[dict[str, Any], meaning("what the file says of the instrument")]
 Used = Annotated[dict[str, Any], meaning("what was used where the settings leave it open")]
 
 
 class SchemaGenerator(GenerateJsonSchema):
-    """Without titles that repeat the names, and without defaults: a file says what it holds. An object has the entries
-    of its type, and no others but where the type is open."""
+    """Makes schemas without titles, which would repeat the names, and without defaults, which a
+    written file never uses.
+
+    An object must have no other entries than those of its type, unless the type is OPEN.
+    """
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -51,11 +57,11 @@ class SchemaGenerator(GenerateJsonSchema):
         return field["type"] != "typed-dict-field" or super().field_is_required(field, total)
 
     def dataclass_schema(self, schema: Any) -> dict[str, Any]:
-        written = {**super().dataclass_schema(schema), "additionalProperties": issubclass(schema["cls"], Statistics)}
-        for name, entry in written["properties"].items():
+        document = {**super().dataclass_schema(schema), "additionalProperties": issubclass(schema["cls"], Statistics)}
+        for name, entry in document["properties"].items():
             if name in NUMBERS:
                 entry.setdefault("description", NUMBERS[name].definition)
-        return with_short_description(written)
+        return with_short_description(document)
 
     def typed_dict_schema(self, schema: Any) -> dict[str, Any]:
         is_open = getattr(schema["cls"], "__pydantic_config__", None) == OPEN
@@ -63,7 +69,10 @@ class SchemaGenerator(GenerateJsonSchema):
 
 
 def with_short_description(document: dict[str, Any]) -> dict[str, Any]:
-    """With the first paragraph of a docstring alone, on one line."""
+    """The schema of a type with a shorter description: the first paragraph alone, on one line.
+
+    `document` itself is changed.
+    """
     if "description" in document:
         document["description"] = " ".join(document["description"].split("\n\n")[0].split())
     return document
@@ -233,7 +242,7 @@ class StoredSample(PooledStatistics):
 
 
 def schema() -> dict[str, Any]:
-    """As a dictionary that JSON can hold."""
+    """The JSON Schema in plain JSON types."""
     document = TypeAdapter(ImageResult | SampleResult).json_schema(
         schema_generator=SchemaGenerator, mode="serialization"
     )
@@ -245,6 +254,7 @@ def schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
+    """The content of result.schema.json."""
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
 
 

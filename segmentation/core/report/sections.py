@@ -1,4 +1,5 @@
-"""The parts of a report."""
+"""The sections of `report.pdf` and its annex, such as the uncertainty budget or the examples;
+`pages` puts them together."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from ..measure.results import Statistics
 from ..network.card_entries import FIGURES as SCORES
 from ..sample import SampleAnalysis, SampleImage
 from ..tasks.base import Task
-from .charts import Distribution, draw_convergence, draw_cumulative, draw_parts
+from .charts import Distribution, draw_contributions, draw_convergence, draw_cumulative
 from .document import (
     GAP,
     HALF,
@@ -29,41 +30,46 @@ from .document import (
     TITLE,
     WIDTH,
     Room,
-    abreast,
     chart,
-    facts,
-    facts_abreast,
+    facts_in_two_halves,
+    facts_table,
     heading,
+    paragraph,
     picture,
+    side_by_side,
     space,
     table,
     together,
-    words,
 )
 from .figure import as_png
 from .guideline import GUIDELINE, NOTE, TO_GIVE, Form
-from .picture import magnified
-from .signatures import MEANING, Signed, digests
+from .picture import magnified_object
+from .signatures import MEANING, PrintedSignature, digests
 from .summary import Summary
 from .wording import capital, decided_words, one_line, short_names
 
-MOST_LINES, MOST_ENTRIES = 12, 8  # notes; scores, sources of data and limits of a model
+MOST_LINES, MOST_ENTRIES = 12, 8  # of warnings; of the scores, of the data and of the limits of a model
 GOOD_FIT = (
     f"Good: p (Lilliefors 1967) is at least {SIGNIFICANCE:g}, or the distance of the cumulative curves at most"
     f" {GOOD_DISTANCE:g}; fair: at most {FAIR_DISTANCE:g}."
 )
-SENSITIVITY = {  # part of a line's name: what it means
+SENSITIVITY = {  # part of the name of a setting: a sentence that explains it
     "doubtful": f" Doubtful: confidence under {100 * LEAST_CONFIDENCE:.0f} %.",
     "pixel corners": " Feret without pixel corners: sizes from the pixels' centres.",
     "edges weighted": " Edges weighted: particles likely to touch the frame get more weight (Miles, Lantuéjoul).",
 }
-EXAMPLE_WORDS, LEAST_EXAMPLE, EXAMPLE_SIDE = 44.0, 60.0, 200  # points of what stands around a picture, its least, px
+# Points: height of the texts around the picture of an example, and least height of the picture.
+EXAMPLE_WORDS, LEAST_EXAMPLE = 44.0, 60.0
+EXAMPLE_SIDE = 200  # px of the picture of an example
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
-ABREAST, TALLEST = 3, 130.0  # small pictures in a row, and points of a picture
-FIRST, LEAST, CAPTION = 6, 150.0, 28.0  # pictures of the first page, points of them all and of what is below one
-NEARLY = 0.75  # of the largest picture is large enough for another number of columns
+# Small pictures of a sample's images in the annex. More than MOST would make a file too large to send.
+MOST, PER_ROW = 48, 3
+TALLEST = 130.0  # points
 LETTERS = 45  # of a name below a picture
-MOST = 48  # small pictures; more would make a file too large to send
+# Their larger pictures on the first page.
+MOST_FIRST = 6
+LEAST_HEIGHT, CAPTION_HEIGHT = 150.0, 28.0  # points: of all these pictures together, of the text below one
+LARGE_ENOUGH = 0.75  # of the greatest possible width: then the layout with the fewest empty cells is taken
 BUDGET = (
     "Standard uncertainties: of the median in per cent, of the fraction in percentage points. They"
     " include neither what is not known nor particles too small to count."
@@ -71,20 +77,25 @@ BUDGET = (
 
 
 def nano_card(summary: Summary) -> list[Flowable]:
-    """The verdict on the share from 1 to 100 nm and what it rests on; nothing in px, or where a pixel is wider."""
+    """The verdict on the share from 1 to 100 nm and its reasons; nothing if sizes are in px or a
+    pixel is too large."""
     nano = summary.nano
     if nano is None:
         return []
     sentences = (decided_words(nano), nano["sentence"], nano["asked"])
-    return [heading("Nanomaterial screening (2022/C 229/01)"), words(" ".join(filter(None, map(capital, sentences))))]
+    return [
+        heading("Nanomaterial screening (2022/C 229/01)"),
+        paragraph(" ".join(filter(None, map(capital, sentences)))),
+    ]
 
 
-def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
-    """Cumulative curves, convergence and every number; few sizes as they are."""
-    statistics, things = drawn.statistics, drawn.task.things
-    if drawn.has_few_sizes:
-        return [words(f"{drawn.size_words}."), *numbers(summary)]
-    charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, drawn), 0.17)]
+def distribution(sizes: Distribution, summary: Summary) -> list[Flowable]:
+    """Cumulative curves, convergence and all numbers; instead of curves the single sizes if there
+    are few."""
+    statistics, things = sizes.statistics, sizes.task.things
+    if sizes.has_few_sizes:
+        return [paragraph(f"{sizes.size_words}."), *numbers(summary)]
+    charts: list[Flowable] = [chart(lambda ax: draw_cumulative(ax, sizes), 0.17)]
     sentence = "Share of all up to each size."
     if statistics.convergence is not None and len(statistics.convergence["n"]) > 1:
         charts.append(chart(lambda ax: draw_convergence(ax, statistics, things), 0.15))
@@ -92,26 +103,28 @@ def distribution(drawn: Distribution, summary: Summary) -> list[Flowable]:
         sentence = f"Left: s{sentence[1:]} Right: {curve}."
     return [
         heading("Size distribution"),
-        together(abreast(*charts), words(f"{sentence} {summary.enough}", SMALL)),
-        *(words(note, SMALL) for note in (*summary.weighted_notes, *statistics.cautions, summary.without_interval)),
-        words(" ".join(filter(None, (summary.fit, summary.fit and GOOD_FIT, summary.weighting_line))), SMALL),
+        together(side_by_side(*charts), paragraph(f"{sentence} {summary.enough}", SMALL)),
+        *(paragraph(note, SMALL) for note in (*summary.weighted_notes, *statistics.cautions, summary.without_interval)),
+        paragraph(" ".join(filter(None, (summary.fit, summary.fit and GOOD_FIT, summary.weighting_line))), SMALL),
         *numbers(summary),
     ]
 
 
 def numbers(summary: Summary) -> Iterator[Flowable]:
-    """Every number, as in the workbook's sheet Details; `left_out` has what was left out."""
+    """All numbers, as in the sheet "Details" of the XLSX file, but those of left out objects: see
+    `left_out`."""
     for group, entries in groupby(summary.all_numbers(), lambda entry: entry.group):
         if group == "left out":
             continue
         yield heading(capital(group))
-        yield facts_abreast(
+        yield facts_in_two_halves(
             [(entry.term, entry.words) for entry in entries if entry.text or entry.number.value is not None]
         )
 
 
 def sensitivity(summary: Summary) -> list[Flowable]:
-    """How settings and calibration change the fraction."""
+    """A table: how other settings and calibrations change the fraction from 1 to 100 nm; nothing
+    without it."""
     nano = summary.nano
     if nano is None or not nano["sensitivity"]:
         return []
@@ -121,12 +134,12 @@ def sensitivity(summary: Summary) -> list[Flowable]:
     return [
         heading("How settings change the fraction"),
         table(["Setting", "1 to 100 nm", "N"], lines, (1.5, 1, 1)),
-        words(f"Each line changes one setting.{meanings}", SMALL),
+        paragraph(f"Each line changes one setting.{meanings}", SMALL),
     ]
 
 
 def budget(summary: Summary) -> list[Flowable]:
-    """The uncertainty budget of both answers; nothing if sizes are in pixels."""
+    """The uncertainty budget of the main numbers; nothing if sizes are in pixels."""
     content = summary.budget
     if content is None:
         return []
@@ -140,69 +153,83 @@ def budget(summary: Summary) -> list[Flowable]:
             widths,
             2,
         ),
-        *(words(sentence) for sentence in content.sentences),
-        words(BUDGET, SMALL),
+        *(paragraph(sentence) for sentence in content.sentences),
+        paragraph(BUDGET, SMALL),
     ]
 
 
 def uncertainty(summary: Summary) -> Iterator[Flowable]:
-    """The known contributions to the uncertainty of the answers, as bars."""
+    """The known contributions to the uncertainty of the main numbers, as bars."""
     answers = [headline for headline in summary.headlines if headline.parts]
     if not answers:
         return
     inches = HALF / 72, 0.15 + 0.32 * max(len(answer.parts) for answer in answers)
-    drawn: list[Flowable | list[Flowable]] = [
-        [words(f"{answer.term}: {answer.words}"), chart(partial(draw_parts, answer=answer), 0.54, inches, low=0.05)]
+    charts: list[Flowable | list[Flowable]] = [
+        [
+            paragraph(f"{answer.term}: {answer.words}"),
+            chart(partial(draw_contributions, answer=answer), 0.54, inches, low=0.05),
+        ]
         for answer in answers
     ]
     yield heading("Uncertainty")
-    yield abreast(*drawn)
+    yield side_by_side(*charts)
     notes = dict.fromkeys(answer.ends_line for answer in answers)
-    yield words(" ".join(filter(None, ["Bars: standard uncertainties.", *notes, summary.unknown_parts])), SMALL)
+    yield paragraph(" ".join(filter(None, ["Bars: standard uncertainties.", *notes, summary.unknown_parts])), SMALL)
 
 
 def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
-    """Pictures of the smallest, the median and the largest object that is surely right (SURE_CONFIDENCE), with a size.
-    high: points. Nothing without room, or under three such objects."""
+    """Pictures of the smallest, the median and the largest object whose outline is surely right,
+    with their sizes.
+
+    Sure: confirmed by a person, or of a confidence of SURE_CONFIDENCE. high: free height in points.
+    Nothing if the height is too small or there are fewer than three such objects.
+    """
     assert sample.analysis is not None and sample.task.size is not None
-    table, box = sample.members[0].sized, high - EXAMPLE_WORDS
+    table, picture_height = sample.members[0].sized, high - EXAMPLE_WORDS
     lengths = table.length(sample.task.size)
     sizes = WeightedSizes.of(table, edge=sample.analysis.settings.measurement.border_correction, by=sample.task.size)
     is_sure = without_doubtful(table, SURE_CONFIDENCE).kept
-    if box < LEAST_EXAMPLE or not len(sizes) or "label" not in table.columns:
+    if picture_height < LEAST_EXAMPLE or not len(sizes) or "label" not in table.columns:
         return []
     rows = extremes(lengths, is_sure, quantile(sizes.size, sizes.weights["number"], 0.5)) or ()
     cells: list[Flowable | list[Flowable]] = []
     for title, row in zip(("Smallest", "Nearest to the median", "Largest"), rows, strict=False):
         size = readable(Value(float(lengths[row]), unit=table.unit))
         number = "" if is_unusable(sample.flags) else f": {significant(size.value)} {size.unit}"
-        pixels = magnified(sample.analysis, int(table["label"][row]), EXAMPLE_SIDE)
+        pixels = magnified_object(sample.analysis, int(table["label"][row]), EXAMPLE_SIDE)
         if pixels is not None:
-            cells.append([picture(as_png(pixels), WIDTH / 3 - GAP, box), space(3), words(f"{title}{number}", SMALL)])
+            cells.append(
+                [
+                    picture(as_png(pixels), WIDTH / 3 - GAP, picture_height),
+                    space(3),
+                    paragraph(f"{title}{number}", SMALL),
+                ]
+            )
     probabilities, confirmed = (
         table["confidence"][table.kept],
         table.columns.get(BY_HAND, np.zeros(len(table)))[table.kept],
     )
-    judged = f" of a confidence of {100 * SURE_CONFIDENCE:g} % or more" if np.isfinite(probabilities).any() else ""
-    judged += ", or confirmed" if judged and (confirmed == 1).any() else ""
-    head = heading(f"The smallest, the median and the largest {sample.task.thing}{judged}")
-    return [head, abreast(*cells)] if len(cells) == 3 else []
+    condition = f" of a confidence of {100 * SURE_CONFIDENCE:g} % or more" if np.isfinite(probabilities).any() else ""
+    condition += ", or confirmed" if condition and (confirmed == 1).any() else ""
+    head = heading(f"The smallest, the median and the largest {sample.task.thing}{condition}")
+    return [head, side_by_side(*cells)] if len(cells) == 3 else []
 
 
 def recommendation(statistics: Statistics) -> list[Flowable]:
-    """What an image can say of each point of the recommendation."""
+    """The points of the EC recommendation, and what an image can say of each; nothing if nothing
+    was screened."""
     if statistics.recommendation is None or statistics.nano is None:
         return []
     return [
         heading("EC Recommendation 2022/C 229/01, point by point"),
-        facts([(point["title"], point["said"]) for point in statistics.recommendation["points"]]),
+        facts_table([(point["title"], point["said"]) for point in statistics.recommendation["points"]]),
     ]
 
 
 def guideline(form: Form) -> Iterator[Flowable]:
-    """The report form of OECD TG 125, a table a section."""
-    yield words("Report form for OECD Test Guideline 125", TITLE)
-    yield words(f"{GUIDELINE}. {NOTE}", SMALL)
+    """The report form of OECD TG 125 (`guideline.form_of`): a table for each section."""
+    yield paragraph("Report form for OECD Test Guideline 125", TITLE)
+    yield paragraph(f"{GUIDELINE}. {NOTE}", SMALL)
     for title, items in form:
         yield heading(title)
         lines = [(item.title, item.value or f"– {TO_GIVE} –", item.source) for item in items]
@@ -213,24 +240,27 @@ def left_out(summary: Summary) -> list[Flowable]:
     """How many objects were left out, and what each reason means."""
     head = heading("Left out")
     if not summary.set_aside:
-        return [head, words(f"No {summary.thing} was left out.")]
+        return [head, paragraph(f"No {summary.thing} was left out.")]
     lines = [[line.reason, f"{line.count:,}", line.definition] for line in summary.set_aside]
     flowable = table(["Reason", summary.things.capitalize(), "Meaning"], lines, (1.1, 0.5, 3), numbers_from=3)
-    return [head, flowable, *([words(summary.without_filter, SMALL)] if summary.without_filter else [])]
+    return [head, flowable, *([paragraph(summary.without_filter, SMALL)] if summary.without_filter else [])]
 
 
 def notes(flags: Sequence[Flag]) -> list[Flowable]:
-    """Warnings and what reading the file found."""
+    """All warnings and notes, MOST_LINES at most."""
     if not flags:
         return []
-    lines = [words(f"• {flag}") for flag in flags[:MOST_LINES]]
+    lines = [paragraph(f"• {flag}") for flag in flags[:MOST_LINES]]
     if len(flags) > MOST_LINES:
-        lines.append(words(f"… and {len(flags) - MOST_LINES} more in result.json."))
+        lines.append(paragraph(f"… and {len(flags) - MOST_LINES} more in result.json."))
     return [heading("Notes"), *lines]
 
 
-def signatures(signed: Sequence[Signed]) -> list[Flowable]:
-    """Who signed the result, when and as what, and the checksums of what was signed; without, lines to sign by hand."""
+def signatures(signed: Sequence[PrintedSignature]) -> list[Flowable]:
+    """Who signed the result, when and as what, and the checksums of the signed content.
+
+    Without signatures there are lines to sign by hand.
+    """
     if not signed:
         return [space(18), table((), [("\u00a0",) * 3, ("Name", "Date", "Signature")], (2, 1, 2), numbers_from=3)]
     lines = [
@@ -239,12 +269,13 @@ def signatures(signed: Sequence[Signed]) -> list[Flowable]:
     return [
         table(("Meaning", "Name", "Account", "Time"), lines, (0.8, 1.8, 1.2, 1.4), numbers_from=4),
         table(("Signed", "SHA-256"), digests(signed), (1, 3.2), numbers_from=2),
-        words(MEANING, SMALL),
+        paragraph(MEANING, SMALL),
     ]
 
 
 def model(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The card of a model at the time of use, as names and values; nothing for masks of other tools."""
+    """Names and values from the card of a model; nothing if the outlines are a mask of another
+    tool."""
     if card.get("name") == MASKS:
         return
     yield "SHA-256 of the weights", card.get("sha256", "")
@@ -253,77 +284,88 @@ def model(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for source in card.get("data", ())[:MOST_ENTRIES]:
         yield "Trained on", one_line(f"{source.get('title', '')} ({source.get('licence', 'no licence stated')})", 700)
     for score in card.get("scores", ())[:MOST_ENTRIES]:
-        figures = ", ".join(_score_text(name, value) for name, value in score.items() if isinstance(value, int | float))
-        yield "Score", one_line(f"{score.get('data', '')}: {figures}", 300)
+        numbers_text = ", ".join(
+            _score_text(name, value) for name, value in score.items() if isinstance(value, int | float)
+        )
+        yield "Score", one_line(f"{score.get('data', '')}: {numbers_text}", 300)
     for limit in card.get("limits", ())[:MOST_ENTRIES]:
         yield "Limit", one_line(limit, 200)
 
 
 def scores(card: Mapping[str, Any]) -> str:
-    """What the scores of a model are; "" without any."""
+    """Explanations of the scores on the card of a model; "" without scores."""
     names = [name for name in SCORES if any(name in score for score in card.get("scores", ())[:MOST_ENTRIES])]
     return SCORED + " ".join(f"{SCORES[name][0]}: {SCORES[name][1]}" for name in names) if names else ""
 
 
 def _score_text(name: str, value: float) -> str:
-    """Such as "Dice 0.97" and "Merged 6.8 %"."""
+    """A score with its name, such as "Dice 0.97" or "Merged 6.8 %"."""
     title = SCORES.get(name, (capital(name.replace("_", " ")),))[0]
     is_share = ", %" in title
     return f"{title.partition(', %')[0]} {value:g} %" if is_share else f"{title} {value:g}"
 
 
 def first_micrographs(sample: SampleAnalysis) -> Iterator[Flowable | Room]:
-    """The first images that count, if any do, in as many columns as make them largest; nothing without pictures."""
+    """The first images of a sample that count (or, if none counts, its first images), as large as
+    the page permits.
+
+    Nothing if no image has a picture.
+    """
     pictures = _pictures([image for image in sample.images if not (sample.counted and image.excluded)], sample.task)
     if not pictures:
         return
-    drawing = picture(pictures[0][0], 1, 1)
-    shape, count = drawing.drawWidth / drawing.drawHeight, min(len(pictures), FIRST)
+    unit_picture = picture(pictures[0][0], 1, 1)
+    shape = unit_picture.drawWidth / unit_picture.drawHeight
+    count = min(len(pictures), MOST_FIRST)
 
     def fill(high: float) -> list[Flowable]:
-        tall = {columns: high / -(-count // columns) - CAPTION for columns in range(1, count + 1)}
+        # Height and width of a picture for each possible number of columns.
+        tall = {columns: high / -(-count // columns) - CAPTION_HEIGHT for columns in range(1, count + 1)}
         wide = {columns: min(WIDTH / columns - GAP, shape * tall[columns]) for columns in tall}
-        large = [columns for columns in tall if wide[columns] >= NEARLY * max(wide.values())]
+        large = [columns for columns in tall if wide[columns] >= LARGE_ENOUGH * max(wide.values())]
         columns = max(large, key=lambda columns: (-(-count % columns), columns))  # with the fewest empty cells
         return list(_rows(pictures[:count], columns, tall[columns]))
 
-    yield words(_title(sample, count, len(pictures)), SMALL)
+    yield paragraph(_title(sample, count, len(pictures)), SMALL)
     yield space(3)
-    yield Room(fill, LEAST)
+    yield Room(fill, LEAST_HEIGHT)
 
 
 def micrographs(sample: SampleAnalysis) -> Iterator[Flowable]:
-    """Rows of small pictures under their names; nothing where there is none."""
+    """The images of a sample as rows of small pictures above their names; nothing if no image has a
+    picture."""
     pictures = _pictures(sample.images, sample.task)
-    head: list[Flowable] = [heading("Micrographs"), words(_title(sample, MOST, len(pictures)), SMALL), space(3)]
-    for row in _rows(pictures[:MOST], ABREAST, TALLEST):
+    head: list[Flowable] = [heading("Micrographs"), paragraph(_title(sample, MOST, len(pictures)), SMALL), space(3)]
+    for row in _rows(pictures[:MOST], PER_ROW, TALLEST):
         yield together(*head, row)
         head = []
 
 
 def _title(sample: SampleAnalysis, shown: int, total: int) -> str:
-    """What small pictures show: the first `shown` of `total`."""
-    counted = ", classes in colours" if sample.task.semantic else ", with the outlines of the objects"
+    """The title above small pictures. shown, total: how many images are shown, and how many there
+    are."""
+    overlay = ", classes in colours" if sample.task.semantic else ", with the outlines of the objects"
     extent = f" The first {shown} of {total} images." if total > shown else ""
-    return f"{'Images' if total > 1 else 'The image'} as analysed{counted if sample.counted else ''}.{extent}"
+    return f"{'Images' if total > 1 else 'The image'} as analysed{overlay if sample.counted else ''}.{extent}"
 
 
 def _pictures(images: Sequence[SampleImage], task: Task) -> list[tuple[bytes, str]]:
-    """The pictures of those images that have one, each with the words below it."""
-    pictured = [(image, image.member.picture) for image in images if image.member and image.member.picture]
-    names, pictures = short_names([image.name for image, _ in pictured], LETTERS), []
-    for (image, content), name in zip(pictured, names, strict=True):
+    """The picture files of the images that have one, each with the words below it."""
+    with_picture = [(image, image.member.picture) for image in images if image.member and image.member.picture]
+    names, pictures = short_names([image.name for image, _ in with_picture], LETTERS), []
+    for (image, content), name in zip(with_picture, names, strict=True):
         count = image.counts[0] or 0
-        counted = "" if task.semantic else f"{count:,} counted" if task.screened else task.count(count)
-        pictures.append((content, ": ".join(filter(None, (name, "not counted" if image.excluded else counted)))))
+        count_words = "" if task.semantic else f"{count:,} counted" if task.screened else task.count(count)
+        pictures.append((content, ": ".join(filter(None, (name, "not counted" if image.excluded else count_words)))))
     return pictures
 
 
 def _rows(pictures: Sequence[tuple[bytes, str]], columns: int, high: float) -> Iterator[Flowable]:
-    """Pictures `high` points high at most in rows of so many, each above its words."""
+    """Rows of pictures, each above its words. columns: pictures per row. high: greatest height of
+    one in points."""
     for begin in range(0, len(pictures), columns):
         cells: list[Flowable | list[Flowable]] = [
-            [picture(content, WIDTH / columns - GAP, high), space(3), words(line, SMALL), space(5)]
+            [picture(content, WIDTH / columns - GAP, high), space(3), paragraph(line, SMALL), space(5)]
             for content, line in pictures[begin : begin + columns]
         ]
-        yield from [abreast(*cells, *([] for _ in range(columns - len(cells))))] if columns > 1 else cells[0]
+        yield from [side_by_side(*cells, *([] for _ in range(columns - len(cells))))] if columns > 1 else cells[0]

@@ -1,7 +1,8 @@
-"""Sheets of an XLSX file with typed cells, as `exports/workbooks.py` fills them.
+"""Writes sheets of an XLSX file with typed cells; `exports/workbooks.py` gives their content.
 
-No text can act as a formula: every text cell is stored as a text, and one that begins like a formula is also marked as
-such (Excel's leading apostrophe). Written again, the file is the same: its only date is that of the result.
+A text never runs as a formula: each text cell is stored as a text, and one that begins like a
+formula also has Excel's mark for texts (a leading apostrophe). The same content gives the same
+bytes: no date of writing is stored.
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ from .cells import begins_like_formula
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
 
-MOST_CHARACTERS = 32767
-DIGITS, IN_DETAIL = 4, 6  # of measured numbers: an outline is not more certain
-EARLIEST = datetime(1980, 1, 1)
+MOST_CHARACTERS = 32767  # Excel's limit for a cell
+DIGITS, IN_DETAIL = 4, 6  # significant digits: usually, and in the sheet "Details"; outlines permit no more
+EARLIEST = datetime(1980, 1, 1)  # in place of the date of writing
 Cells = Sequence[Any]
 
 
 @contextmanager
 def workbook(file: Path | BinaryIO) -> Iterator[Workbook]:
-    """A workbook without the date of writing, in `file` once the block ends; rows wait on the disk beside it."""
+    """A workbook to fill within the block; it is written to `file` at its end.
+
+    Until then its rows are in a temporary folder beside the file.
+    """
     from xlsxwriter import Workbook
     from xlsxwriter.exceptions import FileCreateError
 
@@ -38,7 +42,7 @@ def workbook(file: Path | BinaryIO) -> Iterator[Workbook]:
         try:
             book.close()
         except FileCreateError as error:
-            raise error.args[0] from None  # the OSError by which a full disk is known
+            raise error.args[0] from None  # the OSError of a full disk
 
 
 def add_sheet(
@@ -50,16 +54,20 @@ def add_sheet(
     *,
     filters: bool = True,
 ) -> Any:
-    """A sheet with a bold first line that stays in view, with filters; numbers, truths and texts as themselves.
+    """Add a sheet whose first line `head` is bold, stays in view and has filters; returns it.
 
-    None, the empty text and what is no finite number leave a cell empty.
+    lines: the cells of each row: numbers, booleans, texts or dates. None, "" and numbers that are
+    not finite leave a cell empty. widths: of the columns, in characters.
     """
     sheet = book.add_worksheet(title)
     sheet.freeze_panes(1, 0)
     for column, width in enumerate(widths or [max(10, len(name) + 3) for name in head]):
         sheet.set_column(column, column, width)
     sheet.write_row(0, 0, head, book.add_format({"bold": True}))
-    quoted, date = book.add_format({"quote_prefix": True}), book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
+    text_format, date_format = (
+        book.add_format({"quote_prefix": True}),
+        book.add_format({"num_format": "yyyy-mm-dd hh:mm"}),
+    )
     row = 0
     for row, line in enumerate(lines, 1):
         for column, value in enumerate(line):
@@ -69,9 +77,9 @@ def add_sheet(
                 sheet.write_boolean(row, column, value)
             elif isinstance(value, str):
                 text = value.encode("utf-8", "replace").decode()[:MOST_CHARACTERS]
-                sheet.write_string(row, column, text, quoted if begins_like_formula(text) else None)
+                sheet.write_string(row, column, text, text_format if begins_like_formula(text) else None)
             elif isinstance(value, datetime):
-                sheet.write_datetime(row, column, value, date)
+                sheet.write_datetime(row, column, value, date_format)
             elif math.isfinite(value):
                 sheet.write_number(row, column, value)
     if filters:
@@ -80,7 +88,7 @@ def add_sheet(
 
 
 def rounded_cell(value: Any, digits: int = DIGITS) -> Any:
-    """A measured number with as many digits as it deserves; anything else as it is."""
+    """A float with `digits` significant digits; other values unchanged."""
     if not isinstance(value, float) or not math.isfinite(value):
         return value
     return float(f"{value:.{digits}g}")

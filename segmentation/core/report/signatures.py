@@ -1,4 +1,4 @@
-"""Electronic signatures as the report for filing and the page print them."""
+"""Electronic signatures as the reports and the page of a result print them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ MEANING = (
     " measured, by these SHA-256 checksums. It covers no correction made since: that makes a new result without a"
     " signature."
 )
+# What a signature covers: key in the database -> name for people.
 DIGESTS = {"labels": "segmentation.npz", "result": "result.json", "numbers": "numbers"}
 
 
-class Signed(NamedTuple):
-    """meaning: made, reviewed or approved. name: as printed. time: with "UTC". digests: what is signed, as DIGESTS call
-    it, and its SHA-256."""
+class PrintedSignature(NamedTuple):
+    """One signature in words.
+
+    meaning: made, reviewed or approved.
+    name: of the person.
+    time: ends with "UTC".
+    digests: pairs of what is signed (a value of DIGESTS) and its SHA-256.
+    """
 
     meaning: str
     name: str
@@ -24,6 +30,7 @@ class Signed(NamedTuple):
     digests: tuple[tuple[str, str], ...]
 
 
-def digests(signatures: Sequence[Signed]) -> list[tuple[str, str]]:
-    """The checksums under all signatures, each once; of an unchanged result these are three."""
-    return list(dict.fromkeys(digest for signed in signatures for digest in signed.digests))
+def digests(signatures: Sequence[PrintedSignature]) -> list[tuple[str, str]]:
+    """The checksums under all signatures, each once. An unchanged result has three, one for each
+    entry of DIGESTS."""
+    return list(dict.fromkeys(digest for signature in signatures for digest in signature.digests))

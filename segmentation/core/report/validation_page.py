@@ -1,4 +1,5 @@
-"""The PDF of a study of a method: what was measured and what was not, the analysis of variance, and every input."""
+"""Writes the validation report of a method as PDF: the precision that a study found, and all
+results of the study."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from reportlab.platypus import Flowable
 
 from ..measure.quantities import number, significant
 from ..quality.validated import parts_of, unit_of
-from .document import LEAD, SMALL, TITLE, facts, heading, space, table, together, words, write
+from .document import LEAD, SMALL, TITLE, facts_table, heading, paragraph, space, table, together, write
 
 SOURCE = (
     "A fully nested analysis of variance after ISO 5725-3, repeatability after ISO 5725-2; unlike numbers of results"
@@ -19,7 +20,8 @@ SOURCE = (
 
 
 def write_report(content: Mapping[str, Any], file: Path | BinaryIO) -> None:
-    """Write the report of a study: title, author, created, method, quantity, names, rows and result of `Study`."""
+    """Write the report. content: the fields of a stored `Study` by name, such as "quantity", "rows"
+    and "result"."""
     title = f"Validation report: {content['method']}"
     write(file, title, list(_parts(content, title)), content["created"])
 
@@ -27,11 +29,11 @@ def write_report(content: Mapping[str, Any], file: Path | BinaryIO) -> None:
 def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
     rows, result, names = content["rows"], content["result"], content["names"]
     unit, label = unit_of(content["quantity"]), number(content["quantity"]).label
-    yield words(title, TITLE)
+    yield paragraph(title, TITLE)
     yield space(4)
-    yield words(content["title"], LEAD)
+    yield paragraph(content["title"], LEAD)
     versions = sorted({row["version"] for row in rows})
-    yield facts(
+    yield facts_table(
         [
             ("Number", f"{label}{f', in {unit}' if unit else ''}"),
             ("Versions of the method", ", ".join(map(str, versions))),
@@ -41,19 +43,19 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
         ]
     )
     for part in parts_of(content["quantity"], rows, result):
-        lines = [words(line) for line in part.lines]
+        lines = [paragraph(line) for line in part.lines]
         title = heading(f"{part.title}{'' if part.is_measured else ' (not measured)'}")
         grid = [table(part.table.head, part.table.rows, _widths(part.table.head))] if part.table else []
-        source = [words(SOURCE, SMALL)] if part.title == "Precision" else []
+        source = [paragraph(SOURCE, SMALL)] if part.title == "Precision" else []
         yield together(title, *lines, *grid, *source)
     yield heading("Every result of the study")
     lines = [[*(row["labels"][name] for name in names), row["name"], *_numbers(row), row["id"][:8]] for row in rows]
     widths = (*[1.0] * len(names), 2.4, 0.9, 1.4, 0.7, 0.9)
     head = (*(name.capitalize() for name in names), "Result", "Value", "95 % interval", "Count", "Id")
     yield table(head, lines, widths, numbers_from=len(names) + 1)
-    departing = [f"{row['name']}: {' '.join(row['departures'])}" for row in rows if row["departures"]]
+    departures = [f"{row['name']}: {' '.join(row['departures'])}" for row in rows if row["departures"]]
     yield heading("What departs from the method")
-    yield from map(words, departing or ["Nothing departs in these results."])
+    yield from map(paragraph, departures or ["Nothing departs in these results."])
 
 
 def _widths(head: Sequence[str]) -> tuple[float, ...]:
@@ -62,5 +64,6 @@ def _widths(head: Sequence[str]) -> tuple[float, ...]:
 
 
 def _numbers(row: Mapping[str, Any]) -> list[str]:
+    """Value, 95 % interval and count of a result, in words."""
     ends = "–" if row["low"] is None else f"{significant(row['low'], 4)} to {significant(row['high'], 4)}"
     return [significant(row["value"], 4), ends, "–" if row["n"] is None else f"{row['n']:,}"]

@@ -1,4 +1,5 @@
-"""Numbers, names and calibrations in words, the same in every file."""
+"""Numbers, names, calibrations and corrections in words; pages and files of a result use the same
+words."""
 
 from __future__ import annotations
 
@@ -24,10 +25,10 @@ from ..micrograph.sources import Source
 from ..micrograph.types import LEAST_DOUBT, Calibration
 from ..names import clean_text
 
-LARGE = 1.5  # times from which on a difference is said as a factor
-MEASURED = (Source.READ, Source.DATA_BAR, Source.DRAWN)  # sources whose ends were measured in the image
-UNIFORM = 3**0.5  # standard deviations to either side of a uniform distribution
-SAID = 0.005  # relative standard uncertainty of a scale above which it stands beside it
+LARGE = 1.5  # a larger difference is written as a factor, a smaller one in per cent
+MEASURED = (Source.READ, Source.DATA_BAR, Source.DRAWN)  # the length of a line was measured in the image
+UNIFORM = 3**0.5  # half the width of a uniform distribution, in its standard deviations
+LEAST_SHOWN = 0.005  # relative standard uncertainty of a scale: a larger one is written beside the scale
 NOT_GIVEN = "not included"
 UNKNOWN = "not known"
 UNKNOWN_SCALE = "scale not known: lengths are in pixels"
@@ -45,12 +46,16 @@ BIBTEX = f"""@software{{deepsegm,
 
 
 def version() -> str:
+    """Name and version of the software."""
     return f"DeepSegm {__version__}"
 
 
 def one_line(text: str, longest: int = 90) -> str:
-    """The text without line ends or other control characters, its middle cut out where it is too long: letters of full
-    width, such as Chinese ones, take the room of two."""
+    """The text without line ends or other control characters; if it is too long, "…" replaces its
+    middle.
+
+    longest: in letters; letters of full width, such as Chinese ones, count twice.
+    """
     clean = clean_text(text)
     widths = np.array([1 + (east_asian_width(c) in "WF") for c in clean], int)
     if widths.sum() <= longest:
@@ -67,7 +72,11 @@ def day_of(date: str) -> str:
 
 
 def short_names(names: Sequence[str], longest: int) -> list[str]:
-    """Each in one line; where two would look alike, without that part of their common beginning that has no room."""
+    """The names, each on one line of `longest` letters.
+
+    If two shortened names would be equal, all lose a part of their common beginning instead of
+    their middle.
+    """
     short = [one_line(name, longest) for name in names]
     if len(set(short)) == len(set(names)):
         return short
@@ -77,9 +86,12 @@ def short_names(names: Sequence[str], longest: int) -> list[str]:
 
 
 def hundredths(fraction: float, places: int | None = None, digits: int = FEW_DIGITS) -> str:
-    """A fraction in per cent to so many significant digits: "22.4", "0.0777". What is not the limit does not round to
-    it: "49.9", "50.1"; beside 100 are up to two decimals: "99.97". places: decimals of the fraction that are written
-    at most; without it zeros at the end are not."""
+    """A fraction in per cent with `digits` significant digits, without sign: "22.4", "0.0777".
+
+    Only exactly 50 % (the limit of the nanomaterial definition) is written as "50": other numbers
+    become "49.9" or "50.1". A number just below 100 has up to two decimals: "99.97". places: most
+    decimals of the fraction (not of the per cent); without it zeros at the end are left out.
+    """
     hundred = 100 * fraction
     decimals_shown = max(0, decimals(hundred, digits, None if places is None else places - 2)) if hundred else 0
     if round(hundred, decimals_shown) == 50 != round(hundred, 9):
@@ -91,85 +103,99 @@ def hundredths(fraction: float, places: int | None = None, digits: int = FEW_DIG
 
 
 def interval_words(low: float, high: float, write: Callable[[float], str] = significant) -> str:
-    """Such as "148–163", or "-12 to 3" where a dash would stand beside a minus."""
+    """An interval such as "148–163", or "-12 to 3" if a dash would stand beside a minus sign."""
     return f"{write(low)}{' to ' if low < 0 else '–'}{write(high)}"
 
 
 def per_cent(fraction: float | None, places: int | None = None) -> str:
+    """Such as "22.4 %" (see `hundredths`); a dash for None."""
     return "–" if fraction is None else f"{hundredths(fraction, places)} %"
 
 
 def smallest_counted(nano: Mapping[str, Any] | None) -> str:
-    """The smallest size counted in a fraction, "22.5 nm"; "" where no length limits it."""
+    """The smallest size that the fraction from 1 to 100 nm counts, such as "22.5 nm"; "" if no
+    length limits it.
+
+    nano: the results of the screening as a nanomaterial (`measure.results.Nano`).
+    """
     least = (nano or {}).get("least_nm")
     return "" if least is None else f"{significant(least, 3)} nm"
 
 
 def counted_from(nano: Mapping[str, Any] | None) -> str:
-    """From which size on objects are in a fraction, " of 22.5 nm and more"; "" as above."""
+    """The same as an addition to a sentence: " of 22.5 nm and more"; "" if no length limits it."""
     smallest = smallest_counted(nano)
     return f" of {smallest} and more" if smallest else ""
 
 
 def verdict_words(nano: Mapping[str, Any]) -> str:
-    """Such as "limit 50 %: probably below" and "limit 50 %: undecided, 25 of at least 30 particles"."""
+    """The verdict of the screening, such as "limit 50 %: undecided, 25 of at least 30 particles"."""
     return f"{LIMIT}: {', '.join(filter(None, (VERDICTS[nano['verdict']], nano['reason'])))}"
 
 
 def decided_words(nano: Mapping[str, Any]) -> str:
-    """The verdict with what would decide it, where it is undecided: one or two sentences."""
+    """The verdict in one sentence; if it is undecided, a second one says what would decide it."""
     decides = f" What would decide it: {uncapital(nano['decides'])}" if nano["decides"] else ""
     return f"{verdict_words(nano)}.{decides}"
 
 
 def counts_words(counts: Mapping[str, int]) -> str:
-    """Such as "touches the frame 44, mostly hidden by others 2"."""
+    """Reasons and numbers of left out objects, such as "touches the frame 44, mostly hidden by
+    others 2"."""
     return ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
 
 
 def with_doubtful_words(statistics: Statistics) -> str:
-    """The nano fraction with doubtful outlines that were left out; "" where it is the analysed one."""
+    """The fraction from 1 to 100 nm if doubtful outlines counted, too; "" if it would be the same."""
     name = "fraction_100nm_with_doubtful"
-    share, whole = per_cent(getattr(statistics, name), 2), per_cent(statistics.fraction_100nm, 2)
-    return "" if share in ("–", whole) else f"{DOUBTFUL_FRACTIONS[name]} {share}"
+    share, usual_share = per_cent(getattr(statistics, name), 2), per_cent(statistics.fraction_100nm, 2)
+    return "" if share in ("–", usual_share) else f"{DOUBTFUL_FRACTIONS[name]} {share}"
 
 
 def _doubt_words(fraction: float, coverage: float = Z95) -> str:
-    """The 95 % limits of a relative standard uncertainty: "± 2 %"; of a negligible one only an upper limit."""
+    """The 95 % limits of a relative standard uncertainty, such as "± 2 %"; only an upper limit if
+    it is negligible."""
     return f"± {significant(100 * coverage * fraction, 2)} %" if fraction >= LEAST_DOUBT else "under 0.2 %"
 
 
 def instrument_words(calibration: Calibration) -> str:
-    """The uncertainty of the microscope's own calibration, and where it comes from."""
+    """The uncertainty of the microscope's calibration, and its source."""
     note = f" ({one_line(calibration.instrument_note)})" if calibration.instrument_note else ""
     doubt = calibration.instrument_uncertainty
     return f"{_doubt_words(doubt)}{note}" if doubt else NOT_GIVEN
 
 
 def rounding_words(calibration: Calibration) -> str:
-    """How exactly the pixel size is known by reading or typing alone: "± 2 %"; "" if that is unknown. The error of a
-    rounded number is uniform. The error of a measured line is normal."""
+    """The uncertainty of the pixel size from reading or typing alone, such as "± 2 %"; "" if it is
+    not known.
+
+    A rounded number has a uniform error, a measured line has a normal one.
+    """
     coverage = Z95 if calibration.source in MEASURED else UNIFORM
     return _doubt_words(calibration.relative_uncertainty, coverage) if calibration.relative_uncertainty else ""
 
 
 def scale_doubt(calibration: Calibration) -> str:
-    """What stands beside a scale that is not exactly known, such as "± 2 %"; else ""."""
-    is_doubtful = calibration.source in MEASURED or (calibration.relative_uncertainty or 0.0) > SAID
+    """The uncertainty that is written beside a scale, such as "± 2 %"; "" if it is small."""
+    is_doubtful = calibration.source in MEASURED or (calibration.relative_uncertainty or 0.0) > LEAST_SHOWN
     digits = ", because the width has few digits" if calibration.source == Source.TYPED else ""
     return f"{rounding_words(calibration)}{digits}" if is_doubtful else ""
 
 
 def doubt_line(calibration: Calibration) -> str:
-    """The two parts of a scale's uncertainty."""
-    read = rounding_words(calibration) or UNKNOWN
+    """A sentence with both parts of the uncertainty of a scale: of reading and rounding, and of the
+    microscope."""
+    rounding = rounding_words(calibration) or UNKNOWN
     microscope = f"calibration of the microscope: {instrument_words(calibration)}"
-    return f"Uncertainty of the scale (95 %): reading and rounding: {read}; {microscope}."
+    return f"Uncertainty of the scale (95 %): reading and rounding: {rounding}; {microscope}."
 
 
 def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
-    """Such as "7.344 nm/px (from the file: Zeiss tag 34118, Image Pixel Size)"; without detail "7.344 nm/px (from the
-    file)"."""
+    """A scale with its source, such as "7.344 nm/px (from the file: Zeiss tag 34118, Image Pixel
+    Size)".
+
+    detail: without it the example is "7.344 nm/px (from the file)".
+    """
     if calibration.nm_per_pixel is None:
         return UNKNOWN_SCALE
     how = ", ".join(filter(None, (calibration.source.words, scale_doubt(calibration))))
@@ -177,24 +203,29 @@ def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
     return f"{pixel_size(calibration.nm_per_pixel)} ({how}{more})"
 
 
-def standing_words(counts: Mapping[str, int]) -> str:
-    """Such as "3 corrections, 2 confirmed" of `Job.standing_counts`: a correction is a step, which may change several
-    outlines."""
+def corrections_in_effect(counts: Mapping[str, int]) -> str:
+    """Such as "3 corrections, 2 confirmed". counts: as `Job.standing_counts` gives them.
+
+    One correction may change several outlines.
+    """
     steps, confirmed = counts.get("corrected", 0), counts.get("reviewed", 0)
     words = f"{steps:,} correction{'' if steps == 1 else 's'}" if steps else ""
     return ", ".join(filter(None, [words, f"{confirmed:,} confirmed" if confirmed else ""]))
 
 
 def corrected_words(used: Mapping[str, Any]) -> str:
-    """Such as "31 corrected by hand, 120 confirmed, step 153"; "" of outlines that nobody changed. used: see
-    `Segmentation`; its step is that of the log of corrections."""
+    """Such as "31 corrected by hand, 120 confirmed, step 153"; "" if nobody changed an outline.
+
+    used: see `Segmentation.used`. The step is the number of the last correction in the log.
+    """
     counts = {"corrected by hand": used.get("corrected", 0), "confirmed": used.get("reviewed", 0)}
     words = [f"{count:,} {what}" for what, count in counts.items() if count]
     return ", ".join([*words, *([f"step {used['step']:,}"] if words and "step" in used else [])])
 
 
 def imported_words(used: Mapping[str, Any]) -> str:
-    """Such as "389 outlines from cells.zip (ImageJ)"; "" of outlines that are not from a file of another tool."""
+    """Such as "389 outlines from cells.zip (ImageJ)"; "" if the outlines do not come from another
+    tool."""
     source = used.get("imported")
     if not source:
         return ""
@@ -203,18 +234,20 @@ def imported_words(used: Mapping[str, Any]) -> str:
 
 
 def agreement_words(between: Between | None) -> str:
-    """Whether the images of a sample differ more than by chance, "" where that is not known."""
+    """A sentence: whether the images of a sample differ more than by chance; "" if that is not
+    known."""
     if not between or (between["share"] and "p" not in between):
         return ""
     if between.get("p", 1.0) >= SIGNIFICANCE:
         return "The typical size differs between images no more than chance explains."
     times = between.get("times", exp(between["sd"]))
-    much = f"by a factor of {factor_words(times)}" if times >= LARGE else f"by {100 * (times - 1):.0f} %"
-    return f"The typical size differs {much} between images: more than chance explains."
+    difference = f"by a factor of {factor_words(times)}" if times >= LARGE else f"by {100 * (times - 1):.0f} %"
+    return f"The typical size differs {difference} between images: more than chance explains."
 
 
 def corrected_images_words(corrected: Corrected | None) -> str:
-    """Such as "1 of 12 images corrected by hand: 31 of 389 outlines"; "" of a sample that nobody corrected."""
+    """Such as "1 of 12 images corrected by hand: 31 of 389 outlines"; "" if nobody corrected the
+    sample."""
     if corrected is None:
         return ""
     images = f"{corrected['images']} of {corrected['of_images']} image{'' if corrected['of_images'] == 1 else 's'}"
@@ -223,31 +256,35 @@ def corrected_images_words(corrected: Corrected | None) -> str:
 
 
 def in_hundredths(name: str, value: Value) -> Value:
-    """The number as people read it: a fraction in per cent, any other as it is."""
+    """The number in per cent if the quantity is a fraction, else unchanged."""
     return value if number(name).kind != "fraction" else value.times(100, "%")
 
 
 def pixel_size(nm_per_pixel: float) -> str:
-    """Such as "7.344 nm/px"."""
+    """A pixel size in words, such as "7.344 nm/px"."""
     return f"{trimmed(nm_per_pixel)} nm/px"
 
 
 def trimmed(value: float) -> str:
-    """Four digits, without zeros at the end."""
+    """A number with four digits, without zeros at the end."""
     text = significant(value, 4)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def scale_range(low: float | None, high: float | None) -> str:
-    """The pixel sizes of several images: "7.344 nm/px", "5 to 7.344 nm/px". low, high: None without a scale."""
+    """The range of pixel sizes of several images, such as "5 to 7.344 nm/px". low, high: in nm,
+    None without a scale."""
     if low is None or high is None:
         return UNKNOWN_SCALE
     return pixel_size(high) if high <= low * 1.001 else f"{trimmed(low)} to {pixel_size(high)}"
 
 
 def sample_scale(calibration: Mapping[str, Any], common: Calibration) -> str:
-    """The same with how they are known, and how exactly: "5 nm/px (2 from the file, 1 typed by the user, ± 2 %)".
-    calibration: as a stored sample has it. common: the least certain one."""
+    """The pixel sizes of a sample with their sources and uncertainty.
+
+    Such as "5 nm/px (2 from the file, 1 typed by the user, ± 2 %)". calibration: as it is stored
+    with a sample. common: the least certain calibration of its images.
+    """
     counts = {Source(source).words: n for source, n in calibration["sources"].items() if source != Source.NONE}
     ways = [f"{n} {words}" for words, n in counts.items()] if len(counts) > 1 else counts
     how = ", ".join(filter(None, [*ways, scale_doubt(common)]))
@@ -255,11 +292,12 @@ def sample_scale(calibration: Mapping[str, Any], common: Calibration) -> str:
 
 
 def capital(text: str) -> str:
+    """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 
 def write_json(data: dict[str, Any], path: Path, indent: int | None = None) -> None:
-    """Write as ASCII, in one line where there is no indent."""
+    """Write JSON in ASCII; on one line if there is no indent."""
     separators = None if indent else (",", ":")
     text = json.dumps(data, indent=indent, separators=separators, ensure_ascii=True, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ...core.micrograph.contrast import preview
 from ...core.micrograph.types import Micrograph
-from ...core.report.picture import sampled
+from ...core.report.picture import sampled_labels
 from .contract import Field, Labels, LearningTask, Picture
 from .files import write_picture
 
@@ -57,7 +57,7 @@ def as_panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> tuple
     """The image (h, w) in grey, at most LONGEST px long, and both labels, (R, W) of its first rows, as (h, w)."""
     grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
     shape = grey.shape[0], grey.shape[1]
-    return grey, sampled(predicted, shape), sampled(truth, shape)
+    return grey, sampled_labels(predicted, shape), sampled_labels(truth, shape)
 
 
 def as_grey(depth: Field) -> Picture:

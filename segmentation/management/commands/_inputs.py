@@ -24,8 +24,8 @@ from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.micrograph.vendors.units import may_be_thousands
 from segmentation.core.micrograph.width import parse_width
 from segmentation.core.names import clean_text
-from segmentation.core.report.choice import UnknownFile, offered, read_choice, usual
-from segmentation.core.report.exports.base import Of
+from segmentation.core.report.choice import UnknownFile, offered_exports, read_choice, usual_file_names
+from segmentation.core.report.exports.base import Subject
 from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import find
 from segmentation.core.tasks.base import Task
@@ -126,7 +126,7 @@ def settings(
 def add_files(parser: CommandParser) -> None:
     """The flag that says which files are written; `files` reads it."""
     task = find(DEFAULT_TASK)
-    names = ", ".join(usual("image", task)), ", ".join(usual("sample", task))
+    names = ", ".join(usual_file_names("image", task)), ", ".join(usual_file_names("sample", task))
     help_ = (
         "which files are written: all, or names and patterns separated by commas, such as report.pdf,*.svg; without"
         " it {} of an image and {} of a sample (particles is objects or classes in other kinds of analysis)"
@@ -139,8 +139,8 @@ def files(text: str, tasks: Iterable[Task], *, pooled: bool) -> tuple[str, ...]:
 
     pooled: whether a sample's files are written, too.
     """
-    kinds: tuple[Of, ...] = ("image", "sample") if pooled else ("image",)
-    names = [name for task in tasks for unit in kinds for name in offered(unit, task)]
+    kinds: tuple[Subject, ...] = ("image", "sample") if pooled else ("image",)
+    names = [name for task in tasks for subject in kinds for name in offered_exports(subject, task)]
     try:
         return read_choice(text, names)
     except UnknownFile as error:

@@ -28,7 +28,7 @@ DIED = "A process ended while it worked at this image. Perhaps it needs more mem
 
 
 class Files(NamedTuple):
-    """Where the files of an image go, and which: folder, patterns of `choice.chosen`, keep_all as of `write_chosen`.
+    """Where the files of an image go, and which: folder, patterns of `choice.chosen_names`, keep_all of `write_chosen`.
     pooled: whether the image belongs to a sample."""
 
     folder: Path

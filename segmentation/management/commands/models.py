@@ -96,7 +96,7 @@ class Command(LabCommand):
         import numpy as np
 
         from segmentation.core.network.with_torch import folded, load_module
-        from segmentation.core.report.picture import captioned
+        from segmentation.core.report.picture import captioned_webp
         from segmentation.lab.research.feature_maps import HALVED, NONE, SMALL, STEPS, feature_maps, sheet
 
         network = folded(load_module(card, len(find(card.task).channels(card))))
@@ -106,7 +106,7 @@ class Command(LabCommand):
             title = HALVED if strided else kind.capitalize()
             heading = f"{title}: up to {SMALL[1]} maps of each layer, whose number stands above them. {caption}"
             file = card.weights.parent / f"{card.name}-{kind}.webp"
-            file.write_bytes(captioned(np.asarray(picture), heading))
+            file.write_bytes(captioned_webp(np.asarray(picture), heading))
             self.stdout.write(f"{file}: {len(layers)} layers")
 
     def _images(self, options: dict[str, Any]) -> None:

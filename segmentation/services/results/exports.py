@@ -15,7 +15,7 @@ from django.db import transaction
 
 from ...core import tasks
 from ...core.report import exports
-from ...core.report.exports.base import Export, Of
+from ...core.report.exports.base import Export, Subject
 from ...core.report.looks import look_of, with_options
 from ...models import AFRESH, ExportJob, Job, Measuring, Micrograph, Sample, StoredFile
 from ..access.webhooks import announce
@@ -72,7 +72,7 @@ def _not_stored(result: Result) -> dict[str, Export]:
 
 def files_of_kind(result: Result) -> dict[str, Export]:
     """All files that a result of this kind can have, by name."""
-    unit: Of = "image" if isinstance(result, Job) else "sample"
+    unit: Subject = "image" if isinstance(result, Job) else "sample"
     return exports.listed(unit, tasks.find(result.settings["task"]), judged=bool(result.specification))
 
 

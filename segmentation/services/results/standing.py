@@ -27,7 +27,7 @@ from ...core.measure.tilt import Stretch, Tilt
 from ...core.report import corrected_objects as core
 from ...core.report import in_words
 from ...core.report.exports.viewer import MOST_DOUBTS
-from ...core.report.offers import Lesson, Offer, elsewhere, lesson_of, offer_of
+from ...core.report.offers import Lesson, Offer, lesson_of, offer_of, offers_in_words
 from ...core.report.quick_numbers import QuickNumbers
 from ...models import Artifact, Job
 from ..ground import bundles, tables
@@ -118,7 +118,7 @@ def standing(job: Job, since: int) -> Standing:
     words = [{name: cells[index] for name, cells in columns.items()} for index in range(len(rows))]
     return Standing(
         rows=[row if "gone" in row else {**row, in_words.CELLS: cells} for row, cells in zip(rows, words, strict=True)],
-        states=in_words.states(quick.table.reasons.tolist()),
+        states=in_words.state_counts(quick.table.reasons.tolist()),
         numbers=quick.numbers,
         unit=quick.unit,
         few=quick.few,
@@ -150,7 +150,7 @@ def offers_elsewhere(job: Job, user: Any, visitor: UUID | None) -> tuple[str, li
         with suppress(Refused):  # its outlines cannot be read
             offers += _offer_in(other, lesson)
     task = tasks.find(job.get_settings().task)
-    return elsewhere([offer.offer for offer in offers], len(changeable), task.thing, task.things), offers
+    return offers_in_words([offer.offer for offer in offers], len(changeable), task.thing, task.things), offers
 
 
 def _offer_in(job: Job, lesson: Lesson) -> list[OfferElsewhere]:

@@ -14,7 +14,7 @@ export function wordsOf({ op, ids = [], id, reason }, { thing, things }) {
   return `${words[op] ?? op}${of}`;
 }
 
-// How many corrections stand, and of how many outlines somebody said that they are right: `standing_words` of the server.
+// How many corrections stand, and of how many outlines somebody said that they are right: `corrections_in_effect` of the server.
 export function countOf(history) {
   const right = history.filter(({ op }) => op === "reviewed");
   const steps = history.length - right.length;

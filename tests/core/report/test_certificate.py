@@ -31,11 +31,11 @@ def limit(name, lower=None, upper=None, **more):
 def test_the_sentence_counts_what_decides_it_and_says_for_what_it_holds():
     both = certificate(limit("median", 80.0, 120.0), limit("n_kept", 200.0))
     assert both.headline == "Passes: both requirements of the specification are met."
-    assert both.holds.startswith("All are met with a probability of over 99.9 %.")
-    assert "needs three pictures" in both.holds
+    assert both.explanation.startswith("All are met with a probability of over 99.9 %.")
+    assert "needs three pictures" in both.explanation
     one = certificate(limit("median", 80.0, 105.0), limit("fraction_100nm", upper=0.05), of_material=True)
     assert one.headline == "Fails: 1 of 2 requirements of the specification is not met (share 1–100 nm)."
-    assert one.holds.endswith("This holds for the material.")
+    assert one.explanation.endswith("This holds for the material.")
     assert certificate(limit("median", 80.0, 105.0)).headline == (
         "Undecided: the requirement of the specification is not decided."
     )
@@ -56,11 +56,18 @@ def test_a_ruler_shows_number_interval_limits_and_where_it_passes_in_their_order
     decision = decide(Limit(quantity="median", lower=80.0, upper=130.0), VALUES["median"])
     ruler = Ruler.of_decision(decision, VALUES["median"])
     lower, upper = ruler.limits
-    places = (lower.at, ruler.accepted[0], ruler.at, ruler.interval[1], ruler.accepted[1], upper.at)
-    assert places[:3] == tuple(sorted(places[:3])) and 0 < lower.at < upper.at < 100
-    assert ruler.at == pytest.approx(lower.at + (upper.at - lower.at) * 20 / 50, abs=0.02)
-    assert ruler.accepted[0] == ruler.interval[0] == pytest.approx(lower.at + (upper.at - lower.at) * 10 / 50, abs=0.02)
-    assert [mark.text for mark in ruler.limits] == ["80 nm", "130 nm"] and ruler.inside == (lower.at, upper.at)
+    places = (lower.position, ruler.accepted[0], ruler.position, ruler.interval[1], ruler.accepted[1], upper.position)
+    assert places[:3] == tuple(sorted(places[:3])) and 0 < lower.position < upper.position < 100
+    assert ruler.position == pytest.approx(lower.position + (upper.position - lower.position) * 20 / 50, abs=0.02)
+    assert (
+        ruler.accepted[0]
+        == ruler.interval[0]
+        == pytest.approx(lower.position + (upper.position - lower.position) * 10 / 50, abs=0.02)
+    )
+    assert [mark.text for mark in ruler.limits] == ["80 nm", "130 nm"] and ruler.inside == (
+        lower.position,
+        upper.position,
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,5 +82,5 @@ def test_a_limit_has_the_unit_that_people_read(name, value, upper, text):
     one = Limit(quantity=name, upper=upper)
     ruler = Ruler.of_decision(decide(one, value), value)
     (mark,) = ruler.limits
-    assert mark.text == text and mark.side == "middle" and ruler.inside == (0.0, mark.at)
+    assert mark.text == text and mark.side == "middle" and ruler.inside == (0.0, mark.position)
     assert Ruler.of_decision(decide(one, Value(None)), Value(None)) is None

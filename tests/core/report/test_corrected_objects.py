@@ -121,7 +121,7 @@ def is_same(one, other):
 
 def every_kind(case):
     """An operation of every kind that needs no map of a network; the ids are those of the drawn discs."""
-    top, left, bottom, right = case.state.extents[9]
+    top, left, bottom, right = case.state.stored_boxes[9]
     middle = (left + right) / 2
     return [
         {"op": "delete", "ids": [8]},
@@ -175,7 +175,7 @@ def test_corrections_of_every_kind_leave_what_measuring_everything_says(settings
     assert set(done) >= {"delete", "merge", "split", "set_aside", "reviewed", "draw", "paint", "erase", "restore"}
     for _ in done:
         case.do({"op": "undo"})
-    assert not case.state.rows and not case.state.anew, "taken back, all is as it was found"
+    assert not case.state.rows and not case.state.remeasured, "taken back, all is as it was found"
     case.check()
 
 
@@ -323,7 +323,7 @@ def test_what_a_person_left_out_within_a_region_stays_in_it_when_it_is_confirmed
     """In a result that measures corrections the reason of the person stands where that of the region stood."""
     case = Case()
     reasons = {9: "dirt", 17: "dirt"}
-    top, left, bottom, right = case.state.extents[9]
+    top, left, bottom, right = case.state.stored_boxes[9]
     later = Case(
         labels=case.segmentation.labels, ignore=[[[left - 3, top - 3], [right + 3, bottom + 3]]], set_aside=reasons
     )

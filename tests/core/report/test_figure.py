@@ -61,7 +61,7 @@ def panels(analysis):
     sample = SampleAnalysis.of(analysis)
     scene = Drawing.of(sample)
     drawn = figure.draw(sample, scene)
-    pixels = figure.rendered(drawn)
+    pixels = figure.pixels_of(drawn)
     return {name: figure.panel_pixels(name, sample, scene, drawn, pixels) for name in sample.task.panels}
 
 
@@ -72,7 +72,7 @@ def said(drawn):
 
 def png(analysis):
     drawn = draw(analysis)
-    return figure.as_png(figure.rendered(drawn), drawn)
+    return figure.as_png(figure.pixels_of(drawn), drawn)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_one_panel_larger_letters_and_no_colours():
     panel = figure.draw(sample, options=figure.Look("C", 8, True))
     assert len(panel.axes) == 1 and panel.axes[0].get_position().width > 0.98
     assert panel.texts[-1].get_fontsize() == 16 and not panel.axes[0].get_title(loc="left")
-    pixels = figure.rendered(panel)
+    pixels = figure.pixels_of(panel)
     assert (pixels == pixels[..., :1]).all()
 
 

@@ -46,8 +46,8 @@ def test_a_scale_has_its_ends_in_words():
 
 
 def test_counts_and_chances_in_words():
-    assert in_words.states(["", "touches the frame"] + [""] * 11_999) == {"": "12,000", "touches the frame": "1"}
-    assert in_words.shapes([*ROWS, {**ROWS[0], "kept": False}]) == {"rod": "1"}
+    assert in_words.state_counts(["", "touches the frame"] + [""] * 11_999) == {"": "12,000", "touches the frame": "1"}
+    assert in_words.shape_counts([*ROWS, {**ROWS[0], "kept": False}]) == {"rod": "1"}
     outline, cut, unlikely = in_words.questions([Doubt(7, None, 0.6), Doubt(7, 3, 0.996), Doubt(8, 4, 0.45)])
     assert (outline["sure"], cut["sure"], unlikely["sure"]) == ("40 %", "99.6 %", "45 %")
     assert [each["likely"] for each in (outline, cut, unlikely)] == [False, True, False]

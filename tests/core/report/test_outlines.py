@@ -12,7 +12,7 @@ from skimage.draw import polygon2mask
 
 from segmentation.core.report.exports.coco import _run_lengths
 from segmentation.core.report.outlines import area as signed_area
-from segmentation.core.report.outlines import find_cracks, polygons, smooth_outlines, smooth_rings, thinned
+from segmentation.core.report.outlines import find_pixel_borders, polygons, smooth_outlines, smooth_rings, thinned
 from tests.core.builders import disc_labels
 
 shapely = pytest.importorskip("shapely")
@@ -20,7 +20,7 @@ MASKS = arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 
 
 def trace(labels, n):
-    return smooth_outlines(find_cracks(labels), n)
+    return smooth_outlines(find_pixel_borders(labels), n)
 
 
 def enclosed(outline, shape):
@@ -89,7 +89,7 @@ def test_all_pieces_and_holes_of_a_class_have_rings():
     labels[8:10, 8:10] = 1
     for column in range(20, 36, 4):  # and four small ones
         labels[20:22, column : column + 2] = 2
-    matrix, pieces = smooth_rings(find_cracks(labels), 2)
+    matrix, pieces = smooth_rings(find_pixel_borders(labels), 2)
     assert len(matrix) == 1 + 1 + 5, "its outline, the piece in the hole, and the holes that the others make"
     assert [round(abs(area(ring))) for ring in pieces] == [100, 4, 4, 4, 4, 4]
     for label, rings in enumerate((matrix, pieces), 1):
@@ -131,8 +131,8 @@ def test_run_lengths_are_those_of_coco(mask):
 @settings(max_examples=60, deadline=None)
 @given(arrays(np.int32, st.tuples(st.integers(1, 8), st.integers(1, 8)), elements=st.integers(0, 3)))
 def test_known_cracks_give_the_same_polygons(labels):
-    anew, from_cracks = polygons(labels, 3), polygons(labels, 3, find_cracks(labels))
-    for pieces, other in zip(anew, from_cracks, strict=True):
+    anew, from_borders = polygons(labels, 3), polygons(labels, 3, find_pixel_borders(labels))
+    for pieces, other in zip(anew, from_borders, strict=True):
         assert [piece.outer.tolist() for piece in pieces] == [piece.outer.tolist() for piece in other]
 
 

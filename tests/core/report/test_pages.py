@@ -27,7 +27,7 @@ from segmentation.core.report.context import Context
 from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import result
 from segmentation.core.report.exports.particles_csv import as_text
-from segmentation.core.report.exports.workbooks import _first_sheet
+from segmentation.core.report.exports.workbooks import _summary_lines
 from segmentation.core.report.files import write_all
 from segmentation.core.report.filing import Filing
 from segmentation.core.report.fonts import runs, unbroken
@@ -67,7 +67,7 @@ def context_of(analysis, **how):
             **how,
         )
         context.pack_pictures()
-    context.sums = context.holds = FILES
+    context.checksums = context.contents = FILES
     return context
 
 
@@ -129,7 +129,7 @@ def test_the_first_page_is_the_answer_and_the_second_what_it_rests_on():
 )
 def test_report_and_workbook_have_the_one_notice_of_the_page_in_its_words(flags, notice):
     analysis = replace(made("many"), flags=flags)
-    rows = list(_first_sheet(SampleAnalysis.of(analysis), Filing()))
+    rows = list(_summary_lines(SampleAnalysis.of(analysis), Filing()))
     assert tuple(notice.split(": ", 1)) in rows
     text = said(written(analysis, False)) if notice.startswith(DO_NOT_USE) else notice
     assert notice in text and "95 % interval " not in text
@@ -262,7 +262,7 @@ def test_it_says_when_it_was_made_where_it_is_and_who_took_the_image():
 
 
 def test_for_the_report_alone_no_figure_is_drawn(monkeypatch, tmp_path):
-    monkeypatch.setattr(figure, "rendered", lambda sheet: pytest.fail("it was drawn"))
+    monkeypatch.setattr(figure, "pixels_of", lambda sheet: pytest.fail("it was drawn"))
     write_all(make_analysis(12), tmp_path, for_the_page=False, stored_only=True, also={"report.pdf"})
 
 
@@ -367,7 +367,7 @@ def test_the_last_page_is_not_the_rest_of_the_checksums():
 def test_no_page_ends_with_a_heading_or_within_a_table(above):
     for count, whole in ((20, True), (100, False)):
         rows = [(f"name {i}", f"value {i}") for i in range(count)]
-        for made in (document.table(("Head", "Head"), rows, (1, 1)), document.facts_abreast(rows)):
+        for made in (document.table(("Head", "Head"), rows, (1, 1)), document.facts_in_two_halves(rows)):
             file = io.BytesIO()
             document.write(file, "", [document.space(above), document.heading("Above it"), made])
             first, *rest = (page.extract_text() for page in pypdf.PdfReader(file).pages)
@@ -430,7 +430,9 @@ def test_single_outlines_are_shown_of_surely_right_ones_alone(monkeypatch, small
     least = int(made.table["label"][np.argmin(np.where(made.table.kept, made.table.length("min_feret"), np.inf))])
     confidence[least - 1] = smallest
     made, seen = analysis_of(disc_labels(20, (200, 240)), confidence=confidence), []
-    monkeypatch.setattr(sections, "magnified", lambda _, label, side: seen.append(label) or np.zeros((9, 9), np.uint8))
+    monkeypatch.setattr(
+        sections, "magnified_object", lambda _, label, side: seen.append(label) or np.zeros((9, 9), np.uint8)
+    )
     head, *pictures = sections.examples(SampleAnalysis.of(made), 300.0)
     assert head.text.endswith("largest particle of a confidence of 90\u00a0% or more") and pictures
     assert (seen[0] == least) is shown and len(seen) == 3
@@ -446,7 +448,9 @@ def test_a_confirmed_outline_is_shown_as_one_that_is_right_and_said_so(monkeypat
     probabilities = np.where(np.arange(len(made.table)) == least, 0.4, made.table["confidence"])
     by_hand = np.arange(len(made.table)) == least
     made, seen = replace(made, table=made.table.with_measures(confidence=probabilities, by_hand=by_hand)), []
-    monkeypatch.setattr(sections, "magnified", lambda _, label, side: seen.append(label) or np.zeros((9, 9), np.uint8))
+    monkeypatch.setattr(
+        sections, "magnified_object", lambda _, label, side: seen.append(label) or np.zeros((9, 9), np.uint8)
+    )
     head, *_ = sections.examples(SampleAnalysis.of(made), 300.0)
     assert head.text.endswith("of a confidence of 90\u00a0% or more, or confirmed")
     assert seen[0] == int(made.table["label"][least])

@@ -36,7 +36,7 @@ from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.facts import acquisition_dates
 from segmentation.core.report.files import write_all
-from segmentation.core.report.images import draw_by_image, own_intervals
+from segmentation.core.report.images import draw_by_image, interval_sentence
 from segmentation.core.report.method import left_out_words, method
 from segmentation.core.report.summary import Summary
 from segmentation.core.sample import BY_USER, Member, SampleImage
@@ -108,7 +108,7 @@ def test_the_median_of_each_image_has_the_interval_of_its_own_page_and_the_word_
     assert all(of.total and of.low > of.total[0] for of in medians)
     assert lines_of(sample) == [of.total for of in medians] == [(row["low"], row["high"]) for row in sample.rows]
     words = "95 % interval of each image (the known uncertainty)"
-    assert own_intervals(sample, "median") == f"Lines: {words}."
+    assert interval_sentence(sample, "median") == f"Lines: {words}."
     assert words in caption_of(sample).replace("\u00a0", " ")
     files = written(sample, tmp_path, "sample.xlsx", "images.csv")
     assert set(pandas.read_csv(files["images.csv"], encoding="utf-8-sig")["interval_includes"]) == {
@@ -135,7 +135,7 @@ def test_where_images_have_other_intervals_each_is_named():
     bare = replace(second, statistics=replace(second.statistics, budget=None))
     wrong = replace(third, flags=(Flag.doubtful("Most are wrong.", WRONG, moves="all"),))
     sample = combine("lot", [first, bare, wrong])
-    assert own_intervals(sample, "median") == (
+    assert interval_sentence(sample, "median") == (
         "Lines: 95 % interval of each image (the known uncertainty: 1; counting only: 2)."
     )
     assert len(lines_of(sample)) == 2
@@ -305,7 +305,7 @@ def test_a_figure_of_a_sample_is_read_at_column_width_and_says_its_median():
     assert [title[0] for title in titles if title[1:3] == "  " and title[0].isalpha()] == ["A", "B", "C"]
     small = [title for title in titles if re.fullmatch(r"\d  N \d+", title)]
     assert len(small) == 4
-    figure.rendered(drawn)  # which sets the marks of the axes
+    figure.pixels_of(drawn)  # which sets the marks of the axes
     texts = [*drawn.texts, *(text for ax in drawn.axes if ax.axison for text in ax.findobj(Text))]
     assert {text.get_fontsize() for text in texts if text.get_text() and text.get_visible()} == {12.0}
     caption = " ".join(text.get_text() for text in drawn.texts)

@@ -22,7 +22,7 @@ from segmentation.core.measure.quantities import number, significant
 from segmentation.core.network import cards
 from segmentation.core.network.card_entries import FIGURES, FRACTIONS, Score
 from segmentation.core.pace import time_words
-from segmentation.core.report.picture import captioned
+from segmentation.core.report.picture import captioned_webp
 from segmentation.core.report.wording import per_cent
 from segmentation.http.errors import bad_request
 from segmentation.models import Job
@@ -234,12 +234,12 @@ class TestExamples:
     @pytest.fixture
     def examples(self, model):
         """Two pictures beside the card, of which one says what it shows."""
-        described = captioned(np.full((30, 40), 90, np.uint8), "Facetted <TiO₂> particles")
+        described = captioned_webp(np.full((30, 40), 90, np.uint8), "Facetted <TiO₂> particles")
         (model.weights.parent / "particles-1.webp").write_bytes(described)
         Image.new("L", (40, 30), 90).save(model.weights.parent / "particles-3.webp")
         picture = np.full((20, 50), 90, np.uint8)
         for name in ("particles-4", "particles-convolutions"):
-            (model.weights.parent / f"{name}.webp").write_bytes(captioned(picture, f"{name}, 5 µm"))
+            (model.weights.parent / f"{name}.webp").write_bytes(captioned_webp(picture, f"{name}, 5 µm"))
 
     def test_those_that_exist_are_shown_with_their_texts(self, client, examples):
         page = words(client.get("/models/particles/"))

@@ -1,4 +1,5 @@
-"""`arrangement.png`: how the objects lie to each other, and of particles the classes of their outlines."""
+"""The export `arrangement.png`: charts on how the objects lie to each other, and on the shapes of
+particles."""
 
 from __future__ import annotations
 
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from ..panels import Drawing
 
 INCHES = (10.0, 7.4)
-LEFT, TOP, WIDTH, HEIGHT = 0.02, 0.9, 0.44, 0.53  # of the map
-UPPER = 0.76  # of the height, which is all that is used where shapes have no classes
+# Positions and sizes as shares of the sheet: of the picture with coloured objects, then boxes (left, bottom, width,
+# height) of charts.
+LEFT, TOP, WIDTH, HEIGHT = 0.02, 0.9, 0.44, 0.53
+UPPER = 0.76  # without classes of shape the sheet is cut below this share of its height
 CHART_BOXES = ((0.56, 0.68, 0.42, 0.22), (0.56, 0.36, 0.42, 0.22))
 SHAPES_BOX, ROD_BOXES = (0.12, 0.07, 0.34, 0.17), ((0.56, 0.07, 0.19, 0.17), (0.79, 0.07, 0.19, 0.17))
 
@@ -55,12 +58,13 @@ def _write(context: Context, path: Path) -> None:
         draw_shapes(sheet.add_axes(SHAPES_BOX), drawing)
         for box, side in zip(ROD_BOXES, ("length", "width"), strict=True):
             draw_rods(sheet.add_axes(box), drawing, side)
-    pixels = figure.rendered(sheet)
+    pixels = figure.pixels_of(sheet)
     path.write_bytes(figure.as_png(pixels if has_shapes else pixels[: round(UPPER * len(pixels))], sheet))
 
 
 def draw_map(ax: Axes, colour_axes: Axes, drawing: Drawing) -> None:
-    """The objects coloured by the distance to their nearest neighbour."""
+    """Draw the objects in colours by the distance to their nearest neighbour. colour_axes: for the
+    colour bar."""
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -87,7 +91,8 @@ def draw_map(ax: Axes, colour_axes: Axes, drawing: Drawing) -> None:
 
 
 def draw_distances(ax: Axes, drawing: Drawing) -> None:
-    """The distances to the nearest neighbour, their corrected mean, and the median of the means at random."""
+    """Draw a histogram of the distances to the nearest neighbour, with their mean and the mean at
+    random."""
     from ..charts import INK, MEAN, draw_bars, label_axes, set_title
 
     table, unit = drawing.analysis.table, _unit(drawing)
@@ -107,7 +112,7 @@ def draw_distances(ax: Axes, drawing: Drawing) -> None:
 
 
 def draw_pairs(ax: Axes, pairs: Pairs, unit: str) -> None:
-    """The pair correlation in the envelope of random placement."""
+    """Draw the pair correlation and the range in which 95 % of random placements lie."""
     from ..charts import FAINT, INK, MEDIAN, label_axes, set_title
 
     sheet = label_axes(ax, f"Distance between centres ({unit})", "Pair correlation g")
@@ -122,7 +127,7 @@ def draw_pairs(ax: Axes, pairs: Pairs, unit: str) -> None:
 
 
 def draw_shapes(ax: Axes, drawing: Drawing) -> None:
-    """The share of each class of shape, with its 95 % interval."""
+    """Draw the share of each class of shape, with its 95 % interval."""
     from ..charts import BAR, INK, label_axes, set_title
 
     assert drawing.sample.pooled
@@ -140,7 +145,8 @@ def draw_shapes(ax: Axes, drawing: Drawing) -> None:
 
 
 def draw_rods(ax: Axes, drawing: Drawing, side: str) -> None:
-    """The lengths or widths of the rods."""
+    """Draw a histogram of the rods' lengths or widths (side: "length" or "width"); few rods are
+    listed."""
     from ..charts import draw_bars, label_axes, set_title
 
     table, unit = drawing.analysis.table, _unit(drawing)
@@ -156,12 +162,13 @@ def draw_rods(ax: Axes, drawing: Drawing, side: str) -> None:
 
 
 def _equal_bars(lengths: Floats, unit: str) -> tuple[Floats, Floats]:
-    """Edges and heights of a histogram in which each of the lengths (n,) counts as one."""
+    """Edges and heights of a histogram of lengths (n,)."""
     edges = auto_edges(lengths, unit)
     return edges, histogram(lengths, np.ones(len(lengths)), edges).sums
 
 
 def _unit(drawing: Drawing) -> str:
+    """The unit of lengths that people read: nm, µm or px."""
     assert drawing.sample.pooled
     return drawing.sample.pooled.readable_unit
 

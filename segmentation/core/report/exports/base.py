@@ -1,7 +1,7 @@
-"""What an export is to the page, the bundle and the documentation.
+"""`Export`: one file that a user can download, with its words for page, bundle and documentation.
 
-The web process also reads exports: what needs matplotlib, scipy, scikit-image or an office library is imported inside
-functions.
+The web process imports exports, too. So modules of exports import matplotlib, scipy, scikit-image
+and libraries for office files only inside functions.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from typing import Any, Literal
 
 from ...tasks.base import Task
 
-Of = Literal["image", "sample"]
+Subject = Literal["image", "sample"]  # the result that a file belongs to
 RESULT = "result.json"
-FIRST, FIGURE, NORMAL, WITH_SUMS, LAST = range(5)  # turns of writing
+# Turns in which files are written: those that a person wants first; those that wait for the figure; all others; those
+# with checksums of the files before; those that contain other files.
+FIRST, FIGURE, NORMAL, WITH_SUMS, LAST = range(5)
+# The first place of a group in the list of files -> title of the group.
 GROUPS = {0: "Most used", 100: "The figure in other forms", 110: "For other programs", 180: "For records and citations"}
 
 CONTENT_TYPES = {
@@ -38,25 +41,27 @@ UNKNOWN_CONTENT = "application/octet-stream"
 
 @dataclass(frozen=True)
 class Export:
-    """One file.
+    """One file that is written of a result.
 
-    name: of the file. title: on the page. place: in every list, ascending; a
-    group of GROUPS begins at each of these places.
-    image, sample: one line that says what it holds, "" where there is no such file; both: the line of both, where it is
-    the same. image_classes: the line where each pixel belongs to a class. In all of them {thing}, {things} and {Things}
-    are what is looked for, {table} the name of the task's table; the other {words} of `worded` say what the file holds
-    of this kind of analysis.
-    write(context, path): writes the file of a core.report.context.Context; raises what the disk raises. No file is
-    empty, each names the version (wording.version) where its format has room for it.
-    panel: of the figure (core.report.panels) that it shows: only kinds of analysis with that panel have the file.
+    name: of the file. title: on the page.
+    place: its position in all lists, ascending; each group of GROUPS begins at its first place.
+    write(context, path): writes the file with a core.report.context.Context; raises OSError. A file
+    is never empty. It names the version (wording.version) if its format has room for it.
+    image, sample: one line that says what the file of an image, or of a sample, holds; "" if there
+    is no such file. both: the line for both, if it is the same.
+    image_classes: the line for an image if the kind of analysis has classes of pixels. In all these
+    texts {thing}, {things} and {Things} are the word for an object, and {table} is the name of the
+    task's table; `worded` has the other {words}.
+    panel: the panel of the figure (core.report.panels) that the file shows: kinds of analysis
+    without it do not have the file.
     granulometry: whether only kinds of analysis with the form of OECD TG 125 have the file.
     judged: whether only results with a specification have the file.
     of_objects: whether only kinds of analysis that find objects have the file.
-    for_the_page: whether it is only shown on the page, not to be taken away. stored: whether it is written with every
-    result of an image; the others are written when one of them is asked for. usual: whether the command line and the
-    client write it where nobody says which files. turn: FIRST for what answers the question,
-    FIGURE for what of it waits until a picture is compressed, NORMAL, WITH_SUMS of all before, or LAST.
-    content_type: as HTTP has it, where CONTENT_TYPES lacks the suffix.
+    for_the_page: whether the page shows the file, but no list offers it.
+    stored: whether it is written with every result of an image; other files are made on demand.
+    usual: whether the command line and the client write it if nobody chooses files.
+    turn: when it is written: FIRST, FIGURE, NORMAL, WITH_SUMS or LAST.
+    content_type: for HTTP, if CONTENT_TYPES does not have the suffix.
     """
 
     name: str
@@ -77,22 +82,25 @@ class Export:
     turn: int = NORMAL
     content_type: str = ""
 
-    def is_of(self, unit: Of, task: Task) -> bool:
-        """Whether a kind of analysis has this file of an image or of a sample."""
+    def exists_for(self, subject: Subject, task: Task) -> bool:
+        """Whether results of a kind of analysis have this file."""
         has_panel = not self.panel or self.panel in task.panels
         if self.of_objects and task.semantic:
             return False
-        return bool(self.holds(unit)) and has_panel and (task.granulometry is not None or not self.granulometry)
+        return bool(self.line(subject)) and has_panel and (task.granulometry is not None or not self.granulometry)
 
     @property
     def group(self) -> str:
+        """The title of its group in the list of files."""
         return next(title for place, title in reversed(GROUPS.items()) if self.place >= place)
 
-    def holds(self, unit: Of) -> str:
-        return self.both or (self.sample if unit == "sample" else self.image)
+    def line(self, subject: Subject) -> str:
+        """The line that says what the file holds; "" if there is no such file."""
+        return self.both or (self.sample if subject == "sample" else self.image)
 
-    def worded(self, unit: Of, task: Task, *, keep_all: bool = False) -> Export:
-        """The same in the words of a kind of analysis, for an image or a sample alone."""
+    def worded(self, subject: Subject, task: Task, *, keep_all: bool = False) -> Export:
+        """The export for one kind of analysis, with all {words} filled in, and only for an image or
+        only for a sample."""
         names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize(), "table": task.table}
         names["figures"] = "mean, median, SD" if task.size else "the first numbers"
         names["chart"] = "histogram" if task.size else "chart"
@@ -100,7 +108,8 @@ class Export:
         names["aside"] = "" if task.semantic else "; red: left out"
         names["uncertainty"] = "uncertainty, " if task.screened else ""
         names["points"] = "recommendation point by point, " if task.screened else ""
-        line = ((unit == "image" and task.semantic and self.image_classes) or self.holds(unit)).format(**names)
+        line = (subject == "image" and task.semantic and self.image_classes) or self.line(subject)
+        line = line.format(**names)
         worded = replace(self, name=self.name.format(**names).replace(" ", "-"), title=self.title.format(**names))
-        image, sample = (line, "") if unit == "image" else ("", line)
+        image, sample = (line, "") if subject == "image" else ("", line)
         return replace(worded, image=image, sample=sample, both="", image_classes="")

@@ -1,7 +1,8 @@
-"""`bundle.zip`: all files that a user takes away in one, but those written last, with their checksums.
+"""The export `bundle.zip`: all files for users in one archive, with their checksums, but not those
+of the turn LAST.
 
-Byte for byte the same when it is made again from the same result by the same version: no file in it holds a running
-time, a random number or the time of writing.
+The same result and the same version of the software give the same bytes: no file in it holds a
+running time, a random number or the time of writing.
 """
 
 from __future__ import annotations
@@ -22,15 +23,19 @@ CHECKSUMS = "SHA256SUMS"
 
 
 def _write(context: Context, path: Path) -> None:
-    """The files that the context `holds`, in the order of the lists, with README.txt and SHA256SUMS."""
-    readme = _readme(context.holds, context.description).encode()
-    sums = {"README.txt": hashlib.sha256(readme).hexdigest(), **{name: context.sums[name] for name in context.holds}}
-    listed = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
-    contents = [(name, (path.parent / name).read_bytes()) for name in context.holds]
-    write_zip(path, [("README.txt", readme), *contents, (CHECKSUMS, listed.encode())])
+    """Write README.txt, the files in the context's `contents`, and SHA256SUMS."""
+    readme = _readme(context.contents, context.description).encode()
+    sums = {
+        "README.txt": hashlib.sha256(readme).hexdigest(),
+        **{name: context.checksums[name] for name in context.contents},
+    }
+    checksum_lines = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
+    contents = [(name, (path.parent / name).read_bytes()) for name in context.contents]
+    write_zip(path, [("README.txt", readme), *contents, (CHECKSUMS, checksum_lines.encode())])
 
 
 def _readme(contents: Mapping[str, str], description: Sequence[str]) -> str:
+    """The text of README.txt. contents: name of each file -> what it holds."""
     wide = max(map(len, contents), default=0)
     lines = [
         "\n".join(one_line(line, 300) for line in description),
@@ -38,7 +43,7 @@ def _readme(contents: Mapping[str, str], description: Sequence[str]) -> str:
         f"{CHECKSUMS} has the SHA-256 of every file; `sha256sum -c {CHECKSUMS}` checks them.",
         f"Made by {version()}.",
     ]
-    # A file name may hold halves of characters that no encoding can write.
+    # A file name may hold half characters (lone surrogates), which UTF-8 cannot encode: they become "?".
     return ("\n\n".join(lines) + "\n").encode("utf-8", "replace").decode()
 
 

@@ -1,4 +1,5 @@
-"""`coco.json`: what was found as annotations in the format of the COCO data set, for training and annotation tools."""
+"""The export `coco.json`: objects as annotations in the format of the COCO dataset, for training
+and annotation tools."""
 
 from __future__ import annotations
 
@@ -12,15 +13,18 @@ from ..outlines import Ints, Polygon, area
 from ..wording import version, write_json
 from .base import Export
 
-POSSIBLY_WRONG = "possibly wrong"
+POSSIBLY_WRONG = "possibly wrong"  # category of left out objects
 
 
 def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
-    """Plain JSON types in COCO's keys; one image, one annotation per object under its id.
+    """The content of coco.json in plain JSON types: one image, and one annotation per object under
+    its id.
 
-    categories: the classes, and after them "possibly wrong", whatever the class. segmentation: polygons in px along
-    pixel edges; of an object with holes run lengths down the columns, since COCO's polygons know no holes. area:
-    pixels. bbox: left, top, width, height. Beyond COCO: reason, confidence.
+    shapes: the polygons of each object. "categories" are the classes, then POSSIBLY_WRONG for left
+    out objects of any class. "segmentation" has polygons in px along pixel edges; an object with
+    holes has run lengths down the columns instead, because a polygon of COCO cannot have holes.
+    "area" is in pixels, "bbox" is left, top, width, height. "reason" and "confidence" are not part
+    of COCO.
     """
     size = analysis.micrograph.shape
     task = tasks.find(analysis.segmentation.provenance.task)
@@ -51,7 +55,7 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
 
 
 def geometry(shape: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
-    """Area (of rings, holes negative), box and outline of an object, in COCO's keys. size: of the image (H, W)."""
+    """Area, box and outline of an object, under COCO's keys. size: of the image (H, W)."""
     rings = [ring for polygon in shape for ring in (polygon.outer, *polygon.holes)]
     corners = np.concatenate([polygon.outer for polygon in shape])
     (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
@@ -65,7 +69,8 @@ def geometry(shape: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
 
 
 def _run_lengths(shape: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
-    """Lengths of background and object in turn, down one column after another, beginning with background."""
+    """An object in COCO's run lengths: pixels of background, object, background ..., down one
+    column after another."""
     rows, columns = size
     rings = [ring for polygon in shape for ring in (polygon.outer, *polygon.holes)]
     changes = np.sort(np.concatenate([_changes(ring, rows) for ring in rings]))
@@ -74,14 +79,15 @@ def _run_lengths(shape: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
 
 
 def _changes(ring: Ints, rows: int) -> Ints:
-    """Where the lying edges of a ring are, counted down the columns: there a run begins or ends."""
+    """The indices of pixels, counted down the columns, at which a run begins or ends: below each
+    horizontal edge."""
     following = np.roll(ring, -1, axis=0)
-    lying = ring[:, 1] == following[:, 1]
-    begins, ends = (np.sort(np.c_[ring[lying, 0], following[lying, 0]], axis=1)).T
-    long = ends - begins
-    within = np.arange(long.sum()) - np.repeat(np.cumsum(long) - long, long)
-    column = np.repeat(begins, long) + within
-    changes: Ints = column * rows + np.repeat(ring[lying, 1], long)
+    is_horizontal = ring[:, 1] == following[:, 1]
+    begins, ends = (np.sort(np.c_[ring[is_horizontal, 0], following[is_horizontal, 0]], axis=1)).T
+    lengths = ends - begins
+    offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    columns = np.repeat(begins, lengths) + offsets
+    changes: Ints = columns * rows + np.repeat(ring[is_horizontal, 1], lengths)
     return changes
 
 

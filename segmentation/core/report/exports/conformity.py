@@ -1,4 +1,5 @@
-"""`conformity.pdf`: one page for a supplier or a customer, with the decision on a specification."""
+"""The export `conformity.pdf`: one page for a supplier or a customer, with the decision on a
+specification."""
 
 from __future__ import annotations
 

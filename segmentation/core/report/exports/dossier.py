@@ -1,5 +1,8 @@
-"""Files for filing, dossiers and papers: the report on two pages, and with all behind it; the report form of OECD
-TG 125, the endpoint record of the study, how to cite."""
+"""Exports for records, regulators and papers.
+
+These are the report with and without its annex, the report form of OECD TG 125, the endpoint record
+of the study, and the citation of this software.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The figure as a whole, each of its panels alone, and the figure with options."""
+"""The exports of the figure, of each of its panels alone, of its caption, and of figures with
+options."""
 
 from __future__ import annotations
 
@@ -14,28 +15,31 @@ if TYPE_CHECKING:
 
 
 def figure_named(name: str) -> Export | None:
-    """The export of a figure with options, which no list and no bundle has; None of any other name."""
+    """The export of a figure with options, by its file name; None for any other name. No list and
+    no bundle has it."""
     if look_of(name) is None:
         return None
-    alike = next(export for export in EXPORTS if export.name == f"figure.{name.rpartition('.')[2]}")
-    line = alike.holds("image")
-    return replace(alike, name=name, write=_write_drawn, image=line, sample="", both="", for_the_page=True, turn=NORMAL)
+    usual_figure = next(export for export in EXPORTS if export.name == f"figure.{name.rpartition('.')[2]}")
+    line = usual_figure.line("image")
+    return replace(
+        usual_figure, name=name, write=_write_figure, image=line, sample="", both="", for_the_page=True, turn=NORMAL
+    )
 
 
-def _write_drawn(context: Context, path: Path) -> None:
+def _write_figure(context: Context, path: Path) -> None:
     from .. import figure
 
     look = look_of(path.name)
     figure.write(figure.draw(context.sample, context.drawing, look) if look else context.figure, path)
 
 
-def _write_picture(context: Context, path: Path) -> None:
+def _write_compressed(context: Context, path: Path) -> None:
     picture = context.picture(path.name)
     assert picture is not None
     path.write_bytes(picture)
 
 
-def _write_words(context: Context, path: Path) -> None:
+def _write_texts(context: Context, path: Path) -> None:
     from ..caption import caption_of
     from ..method import method
 
@@ -43,7 +47,7 @@ def _write_words(context: Context, path: Path) -> None:
 
 
 def _panel(place: int, panel: str, name: str, title: str, image: str) -> Export:
-    return Export(f"panel-{name}.png", f"{title}, PNG", place=place, write=_write_picture, image=image, panel=panel)
+    return Export(f"panel-{name}.png", f"{title}, PNG", place=place, write=_write_compressed, image=image, panel=panel)
 
 
 EXPORTS = (
@@ -51,7 +55,7 @@ EXPORTS = (
         "figure.png",
         "Figure, PNG",
         place=20,
-        write=_write_picture,
+        write=_write_compressed,
         image="four panels, 170 mm wide, readable in one column of a journal",
         sample="all images together and each of them",
         usual=True,
@@ -61,11 +65,11 @@ EXPORTS = (
         "caption-and-method.txt",
         "Caption and method, text",
         place=21,
-        write=_write_words,
+        write=_write_texts,
         both="words for a manuscript: of the figure, and how the numbers were found",
     ),
-    Export("figure.svg", "Figure, SVG", place=100, write=_write_drawn, both="as lines and text, to edit"),
-    Export("figure.pdf", "Figure, PDF", place=101, write=_write_drawn, both="to print"),
+    Export("figure.svg", "Figure, SVG", place=100, write=_write_figure, both="as lines and text, to edit"),
+    Export("figure.pdf", "Figure, PDF", place=101, write=_write_figure, both="to print"),
     _panel(102, "image", "image", "Panel: image", "only the image, with a scale bar if the scale is known"),
     _panel(103, "segmentation", "outlines", "Panel: segmentation", "only the {things}, in colour"),
     _panel(108, "certainty", "certainty", "Panel: certainty", "how sure the model is of each pixel"),

@@ -1,7 +1,8 @@
-"""`particles.geojson`: what was found as polygons with their measures, for GIS and image programs.
+"""The export `particles.geojson`: objects as polygons with their measures, for GIS and image
+programs.
 
-Coordinates are pixels with y downwards, as programs for images take them, not degrees: GeoJSON (RFC 7946) knows
-only degrees, so a map program must treat the coordinates as plain numbers.
+Coordinates are pixels, and y points down, as programs for images expect. GeoJSON (RFC 7946)
+officially has only degrees, so a map program must be told to use the coordinates as plain numbers.
 """
 
 from __future__ import annotations
@@ -15,27 +16,28 @@ from ...measure.table import column_name
 from ..outlines import Polygon
 from ..wording import version, write_json
 from .base import Export
-from .viewer import short
+from .viewer import rounded_values
 
-DIGITS = 7  # of measured numbers
+DIGITS = 7  # significant digits of measured numbers
 
 
 def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
-    """Plain JSON types: one feature per object, the main columns of its table row as properties, None for what is
-    not a number.
+    """The content of the file in plain JSON types: one feature per object, with its main measures
+    as properties.
 
-    Rings obey the right-hand rule in (x, y) and repeat their first corner.
+    shapes: the polygons of each object. A measure that is not finite is None. Rings obey the
+    right-hand rule in (x, y) and repeat their first corner at the end.
     """
     objects, table = Objects.of(analysis), analysis.table
     task = tasks.find(analysis.segmentation.provenance.task)
     measures = ("kept", "reason", *measures_of(task.size), "confidence") if len(table) == len(shapes) else ()
     names = [column_name(measure, table.unit) for measure in measures]
-    measured = {name: table[name] for name in names if name in table.columns}
+    table_columns = {name: table[name] for name in names if name in table.columns}
     columns = {
         "label": objects.ids.tolist(),
         **{
-            name: short(column, DIGITS) if column.dtype.kind == "f" else column.tolist()
-            for name, column in measured.items()
+            name: rounded_values(column, DIGITS) if column.dtype.kind == "f" else column.tolist()
+            for name, column in table_columns.items()
         },
         **({"class": objects.classes} if len(analysis.segmentation.class_names) > 1 else {}),
     }

@@ -1,4 +1,5 @@
-"""`images.csv`: the images of a sample, each with its numbers and how its objects were found."""
+"""The export `images.csv`: a row for each image of a sample, with its numbers, its scale and its
+settings."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 
 from ...measure.quantities import OF, number
 from ...sample import Member, SampleAnalysis
-from ..cells import lines, marked, name_cell
+from ..cells import lines, name_cell, with_byte_order_mark
 from ..images_table import contents_of_intervals
 from ..wording import version
 from .base import Export
@@ -17,8 +18,8 @@ from .particles_csv import as_decimal
 
 SIZES = ("median", "low", "high")
 NUMBERS = ("n", "n_set_aside", *SIZES)
-ENDS = ("", "_low", "_high")  # of an interval, as of the columns of a table
-HOW: dict[str, Callable[[Member], Any]] = {  # how an image was measured, by the names of columns
+ENDS = ("", "_low", "_high")  # of the names of columns: of a value and the ends of its interval
+METHOD_COLUMNS: dict[str, Callable[[Member], Any]] = {  # how an image was measured
     "calibration_detail": lambda member: name_cell(member.calibration.detail),
     "calibration_relative_uncertainty": lambda member: as_decimal(member.calibration.relative_uncertainty),
     "instrument_relative_uncertainty": lambda member: as_decimal(member.calibration.instrument_uncertainty),
@@ -33,8 +34,9 @@ HOW: dict[str, Callable[[Member], Any]] = {  # how an image was measured, by the
 
 
 def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
+    """The names of the columns, then the cells of each image."""
     heads, rows = numbers_of(sample)
-    facts = ("outlier", "excluded", "warning", "sha256")
+    fields = ("outlier", "excluded", "warning", "sha256")
     includes = contents_of_intervals(sample)
     yield (
         "image",
@@ -42,8 +44,8 @@ def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
         *(["interval_includes"] if includes else []),
         "nm_per_pixel",
         "calibration_source",
-        *facts,
-        *HOW,
+        *fields,
+        *METHOD_COLUMNS,
         "software",
     )
     for at, (image, row) in enumerate(zip(sample.images, rows, strict=True)):
@@ -54,19 +56,22 @@ def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
             *includes[at : at + 1],
             "" if calibration is None else as_decimal(calibration.nm_per_pixel),
             "" if calibration is None else calibration.source,
-            *(getattr(image, fact) for fact in facts),
-            *("" if image.member is None else cell(image.member) for cell in HOW.values()),
+            *(getattr(image, field) for field in fields),
+            *("" if image.member is None else cell(image.member) for cell in METHOD_COLUMNS.values()),
             version(),
         )
 
 
 def _write(context: Any, path: Path) -> None:
-    path.write_text(marked(lines(_lines(context.sample))), encoding="utf-8", newline="")
+    path.write_text(with_byte_order_mark(lines(_lines(context.sample))), encoding="utf-8", newline="")
 
 
 def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | None, ...]]]:
-    """The names of columns and for each image its numbers: of sizes the median, else all that its kind answers with.
-    Counts add up to those of all images together."""
+    """The names of the columns with numbers, and the numbers of each image.
+
+    These are the counts, then the median if particles are screened, else all quantities of the kind
+    of analysis. The counts of all images add up to those of the sample.
+    """
     if sample.task.screened:
         heads = [f"{name}_{sample.unit}" if name in SIZES else name for name in NUMBERS]
         return heads, [(row["n"], row["n_set_aside"], row["median"], row["low"], row["high"]) for row in sample.rows]

@@ -1,8 +1,10 @@
-"""`labels.tif`: what was found as an integer image, for ImageJ and for programs; `boundaries.tif`: what lies between.
+"""The exports `labels.tif` and `labels-all.tif`, the objects as a label image, and
+`boundaries.tif`.
 
-uint16 as long as the labels fit, as ImageJ shows those directly; beyond 65,535 32-bit float, ImageJ's next
-type, which holds every whole number up to 16,777,216 exactly. Both are ImageJ TIFFs with the size of a pixel in nm.
-Still larger ids, which only images of gigapixels could hold, are uint32 with the resolution alone.
+Labels are uint16 if they fit, because ImageJ shows these directly. Larger labels are 32-bit floats,
+the next type of ImageJ, which holds whole numbers up to 16,777,216 exactly. Both are ImageJ TIFFs
+with the size of a pixel in nm. Still larger labels, which need images of gigapixels, are uint32;
+then the file has only a resolution.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 from ... import tasks
 from ...analysis import Analysis, Objects
-from ..picture import between
+from ..picture import boundary_mask
 from ..wording import version
 from .base import Export
 
@@ -24,17 +26,17 @@ if TYPE_CHECKING:
 
 NM_PER_CM = 1e7
 NOT_ANALYSED = 255  # in place of a class
-EXACT = 2**24  # whole numbers up to here are exact in 32-bit float
-# TIFF writes a resolution as a fraction of two 32-bit integers.
-LARGEST_RESOLUTION = 2**32 - 1
+EXACT = 2**24  # whole numbers up to this are exact in 32-bit float
+LARGEST_RESOLUTION = 2**32 - 1  # TIFF stores a resolution as a fraction of two 32-bit integers
 
 
 def write_tiff(analysis: Analysis, file: Path | BinaryIO, keep_all: bool = False) -> None:
-    """Write the labels (H, W) of the whole upload, deflate-compressed; 0 is background. Where each pixel belongs to a
-    class it is the class, from 0 on in the order of the card, and NOT_ANALYSED elsewhere.
+    """Write the labels (H, W) of the whole image, deflate-compressed, with the pixel size if it is
+    known.
 
-    Labels are the ids of the table and the CSV, so that numbers are missing where something was set aside, unless
-    `keep_all`. Beyond 65,535 they are floats, exact up to 16,777,216. The file has the pixel size, if known.
+    Labels are the ids of the table and the CSV; 0 is background. Left out objects are background
+    unless `keep_all`. For kinds with classes of pixels the file is uint8: the class, from 0 on in
+    the order of the model's card, and NOT_ANALYSED for pixels that were not analysed.
     """
     import tifffile
 
@@ -58,26 +60,29 @@ def write_tiff(analysis: Analysis, file: Path | BinaryIO, keep_all: bool = False
 
 
 def _pixel_size(analysis: Analysis, *, imagej: bool) -> dict[str, Any]:
-    """The pixel size as options of tifffile: in nm for ImageJ, else in cm, which all programs know."""
+    """The pixel size as options of tifffile: in nm for ImageJ, else in cm, which all programs know;
+    none if unknown."""
     options: dict[str, Any] = {"imagej": True} if imagej else {}
     length = 1.0 if imagej else NM_PER_CM  # nm, in which pixels are counted
     nm_per_pixel = analysis.calibration.nm_per_pixel
     if nm_per_pixel is None or not length / LARGEST_RESOLUTION < nm_per_pixel < LARGEST_RESOLUTION:
         return options
     options["resolution"] = (length / nm_per_pixel, length / nm_per_pixel)
-    named = {"resolutionunit": "NONE", "metadata": {"unit": "nm"}} if imagej else {"resolutionunit": "CENTIMETER"}
-    return options | named
+    unit_options = (
+        {"resolutionunit": "NONE", "metadata": {"unit": "nm"}} if imagej else {"resolutionunit": "CENTIMETER"}
+    )
+    return options | unit_options
 
 
 def _write_boundaries(context: Context, path: Path) -> None:
-    """The boundaries between grains, as annotators draw them."""
+    """Write the boundaries between grains: 255 on a boundary, 0 elsewhere."""
     import tifffile
 
     segmentation = context.analysis.segmentation
-    written = np.zeros(segmentation.labels.shape, np.uint8)
+    picture = np.zeros(segmentation.labels.shape, np.uint8)
     if len(segmentation):
-        written[: segmentation.rows][between(segmentation.labels[: segmentation.rows])] = 255
-    tifffile.imwrite(path, written, compression="zlib", software=version())
+        picture[: segmentation.rows][boundary_mask(segmentation.labels[: segmentation.rows])] = 255
+    tifffile.imwrite(path, picture, compression="zlib", software=version())
 
 
 EXPORTS = (

@@ -1,8 +1,9 @@
-"""`notebook.eln`: the result as an entry of an electronic laboratory notebook.
+"""The export `notebook.eln`: the result as an entry for electronic laboratory notebooks.
 
-The ELN file format of The ELN Consortium (media type application/vnd.eln+zip): a ZIP with one folder, which is an
-RO-Crate 1.1: ro-crate-metadata.json describes a data set with its files, their SHA-256, author, licence, instrument and
-numbers. Every node is flat in the graph, as the consortium's checks want it.
+It has the ELN file format of The ELN Consortium (media type application/vnd.eln+zip): a ZIP with
+one folder, which is an RO-Crate 1.1. Its ro-crate-metadata.json describes a dataset with its files,
+their SHA-256, author, licence, instrument and numbers. It is one flat list of nodes, as the checks
+of the consortium require.
 """
 
 from __future__ import annotations
@@ -31,27 +32,31 @@ if TYPE_CHECKING:
     from ..context import Context
 
 FOLDER, METADATA = "notebook", "ro-crate-metadata.json"
-ENTRY = "./result/"
+ENTRY = "./result/"  # the folder of the files, within FOLDER
 CRATE = "https://w3id.org/ro/crate/1.1"
-# What a notebook does not need beside the others: the same in another form, and single panels.
-LEFT_OUT = re.compile(r"panel-.*|figure\.(svg|pdf)|report\.pdf|(labels|rois)-all\..*|result\.schema\.json")
+# Files that a notebook does not need: single panels, and other forms of files that it has.
+UNNEEDED = re.compile(r"panel-.*|figure\.(svg|pdf)|report\.pdf|(labels|rois)-all\..*|result\.schema\.json")
+# The form of a licence's identifier in the SPDX list.
 SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+]*-[A-Za-z0-9.+-]+|MIT|ISC|Unlicense")
-MOST_BYTES = 50_000_000  # of an image that is put in: notebooks refuse large files
+MOST_BYTES = 50_000_000  # a larger image is not included, because notebooks refuse large files
 AS_UPLOADED = "the image as uploaded"
 NO_LICENCE = "No licence was given: ask the laboratory before you use these files."
+# Identifiers of nodes.
 SOFTWARE, PUBLISHER, LABORATORY, ACTION = "#deepsegm", "#publisher", "#laboratory", "#analysis"
 HOLDS = "an entry for electronic laboratory notebooks: the files with author, licence, instrument and checksums"
-Node = dict[str, Any]
+Node = dict[str, Any]  # one object of the RO-Crate
 
 
 def _write(context: Context, path: Path) -> None:
-    contents = [(name, (path.parent / name).read_bytes()) for name in context.holds if not LEFT_OUT.fullmatch(name)]
-    files = [_file(name, content, name, context.holds[name]) for name, content in contents]
+    """Write the archive: the metadata, the files of the result, and the uploaded image unless it is
+    too large."""
+    contents = [(name, (path.parent / name).read_bytes()) for name in context.contents if not UNNEEDED.fullmatch(name)]
+    files = [_file(name, content, name, context.contents[name]) for name, content in contents]
     if (image := context.filing.image) and image.stat().st_size <= MOST_BYTES:
         name, title = f"{MICROGRAPH}{image.suffix.lower()}", one_line(context.sample.name)
         contents.append((name, image.read_bytes()))
         files.append(_file(*contents[-1], title, AS_UPLOADED))
-    # The consortium's checks warn of empty values.
+    # Entries without a value are left out, because the consortium's checks warn of them.
     graph = [
         {name: value for name, value in json_value(node).items() if value not in ("", {}, [], None)}
         for node in _graph(context, files)
@@ -62,6 +67,7 @@ def _write(context: Context, path: Path) -> None:
 
 
 def _file(name: str, content: bytes, title: str, description: str) -> Node:
+    """The node of a file."""
     return {
         "@id": f"{ENTRY}{name}",
         "@type": "File",
@@ -74,24 +80,24 @@ def _file(name: str, content: bytes, title: str, description: str) -> Node:
 
 
 def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
-    """All nodes of the crate, those of its files among them."""
+    """All nodes of the crate. files: the nodes of its files, which are among them."""
     sample, created = context.sample, context.filing.created
-    typed = {name: "" if text == NOT_SAME else text for name, text in typed_texts(sample).items()}
+    texts = {name: "" if text == NOT_SAME else text for name, text in typed_texts(sample).items()}
     shared = common_facts(sample)
     date = created.isoformat(timespec="seconds") if created else ""
-    person, licence = _person(typed), licence_of(typed["licence"])
-    author = _to(person["@id"] if person else LABORATORY if typed["laboratory"] else "")
-    microscope = typed["microscope"] or str(shared.get(("instrument", "instrument"), ""))
+    person, licence = _person(texts), licence_of(texts["licence"])
+    author = _reference(person["@id"] if person else LABORATORY if texts["laboratory"] else "")
+    microscope = texts["microscope"] or str(shared.get(("instrument", "instrument"), ""))
     numbers = list(_numbers(context))
     title = f"{sample.task.things.capitalize()} in {one_line(context.filing.sample or sample.name)}"
     yield {
         "@id": METADATA,
         "@type": "CreativeWork",
-        "about": _to("./"),
-        "conformsTo": _to(CRATE),
+        "about": _reference("./"),
+        "conformsTo": _reference(CRATE),
         "dateCreated": date,
         "version": "1.0",
-        "sdPublisher": _to(PUBLISHER),
+        "sdPublisher": _reference(PUBLISHER),
     }
     yield {
         "@id": "./",
@@ -99,11 +105,11 @@ def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
         "name": title,
         "description": one_line(". ".join(context.description), 1000),
         "datePublished": date,
-        "license": _to(licence["@id"]),
+        "license": _reference(licence["@id"]),
         "author": author,
-        "hasPart": [_to(ENTRY)],
-        "publisher": _to(LABORATORY if typed["laboratory"] else PUBLISHER),
-        "mentions": _to(ACTION),
+        "hasPart": [_reference(ENTRY)],
+        "publisher": _reference(LABORATORY if texts["laboratory"] else PUBLISHER),
+        "mentions": _reference(ACTION),
     }
     yield {
         "@id": ENTRY,
@@ -111,13 +117,13 @@ def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
         "name": title,
         "author": author,
         "dateCreated": date,
-        "identifier": context.sums.get("result.json", ""),
+        "identifier": context.checksums.get("result.json", ""),
         "keywords": f"electron microscopy, {sample.task.things}, size distribution",
         "text": _text(context),
         "url": context.filing.address,
-        "license": _to(licence["@id"]),
-        "variableMeasured": [_to(node["@id"]) for node in numbers],
-        "hasPart": [_to(node["@id"]) for node in files],
+        "license": _reference(licence["@id"]),
+        "variableMeasured": [_reference(node["@id"]) for node in numbers],
+        "hasPart": [_reference(node["@id"]) for node in files],
     }
     yield from files
     yield {
@@ -128,7 +134,7 @@ def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
         "endTime": date,
         "instrument": _references(SOFTWARE, *(["#microscope"] if microscope else [])),
         "object": _references(*(f"#image-{number}" for number, _ in enumerate(sample.images, 1))),
-        "result": _to(ENTRY),
+        "result": _reference(ENTRY),
     }
     for number, image in enumerate(sample.images, 1):
         identity = f"SHA-256 of the file: {image.sha256}" if image.sha256 else ""
@@ -137,34 +143,36 @@ def _graph(context: Context, files: Sequence[Node]) -> Iterator[Node]:
     yield {"@id": PUBLISHER, "@type": "Organization", "name": version(), "url": context.filing.address}
     if microscope:
         yield {"@id": "#microscope", "@type": "IndividualProduct", "name": microscope}
-    if typed["laboratory"]:
-        yield {"@id": LABORATORY, "@type": "Organization", "name": typed["laboratory"]}
+    if texts["laboratory"]:
+        yield {"@id": LABORATORY, "@type": "Organization", "name": texts["laboratory"]}
     yield from [person] if person else []
     yield licence
     yield from numbers
 
 
-def _to(identifier: str) -> Node:
+def _reference(identifier: str) -> Node:
+    """A reference to a node; empty for no identifier."""
     return {"@id": identifier} if identifier else {}
 
 
 def _references(*identifiers: str) -> Node | list[Node]:
-    """One alone is no list, as RO-Crate recommends."""
-    links = [_to(identifier) for identifier in identifiers]
+    """References to nodes; a single one is not in a list, as RO-Crate recommends."""
+    links = [_reference(identifier) for identifier in identifiers]
     return links[0] if len(links) == 1 else links
 
 
-def _person(typed: Mapping[str, str]) -> Node:
-    """The operator, by the ORCID iD where there is one."""
-    if not typed["operator"]:
+def _person(texts: Mapping[str, str]) -> Node:
+    """The node of the operator, whose identifier is the ORCID iD if there is one; empty without an
+    operator."""
+    if not texts["operator"]:
         return {}
-    address = f"https://orcid.org/{typed['orcid']}" if typed["orcid"] else "#operator"
-    works_at = _to(LABORATORY) if typed["laboratory"] else {}
-    return {"@id": address, "@type": "Person", "name": typed["operator"], "affiliation": works_at}
+    address = f"https://orcid.org/{texts['orcid']}" if texts["orcid"] else "#operator"
+    works_at = _reference(LABORATORY) if texts["laboratory"] else {}
+    return {"@id": address, "@type": "Person", "name": texts["operator"], "affiliation": works_at}
 
 
 def licence_of(text: str) -> Node:
-    """A licence by its address, by its identifier in the list of SPDX, or as typed."""
+    """The node of a licence. text: an address, an identifier of the SPDX list, or any other text."""
     address = text if text.startswith(("https://", "http://")) and " " not in text else ""
     if SPDX.fullmatch(text):
         address = f"https://spdx.org/licenses/{text}"
@@ -173,7 +181,7 @@ def licence_of(text: str) -> Node:
 
 
 def _numbers(context: Context) -> Iterator[Node]:
-    """The numbers that this kind of analysis answers with, each with the interval of the page."""
+    """The nodes of the numbers of the kind of analysis, with the intervals that the page shows."""
     for entry in starmap(Entry.of, context.sample.quantities.items()):
         if (value := entry.reported).value is not None:
             limits = {"minValue": value.low, "maxValue": value.high} if value.low is not None else {}
@@ -184,14 +192,15 @@ def _numbers(context: Context) -> Iterator[Node]:
 
 
 def _text(context: Context) -> str:
-    """What a notebook shows of the entry, as HTML: numbers, warnings, method, how to cite."""
+    """The text that a notebook shows for the entry, as HTML: description, numbers, method,
+    citation."""
     from ..method import method
 
     sample = context.sample.in_readable_unit()
     rows = [f"<li>{escape(entry.term)}: {escape(entry.words)}</li>" for entry in answers(sample.quantities)]
     lines = [f"<p>{escape(one_line(line, 300))}</p>" for line in context.description]
-    how = [f"<p>{escape(text)}</p>" for text in (method(sample), f"Cite: {CITATION}")]
-    return "".join([*lines, "<ul>", *rows, "</ul>", *how])
+    method_lines = [f"<p>{escape(text)}</p>" for text in (method(sample), f"Cite: {CITATION}")]
+    return "".join([*lines, "<ul>", *rows, "</ul>", *method_lines])
 
 
 EXPORTS = (Export(NOTEBOOK, "Notebook entry, ELN", place=186, write=_write, both=HOLDS, turn=LAST),)

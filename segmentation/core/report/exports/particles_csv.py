@@ -1,9 +1,10 @@
-"""The size file: a CSV that begins with mean, median and standard deviation.
+"""The exports `particles.csv` and `particles-comma.csv`: a table of all objects below mean, median
+and SD.
 
-At most six lines begin with "#", so that a reader that knows comments (`pandas.read_csv(..., comment="#")`) meets
-only the table; result.json has all the rest. Each is one cell in a spreadsheet, and as it begins with "#" no file name
-can act as a formula. The text is ASCII, equal in every encoding, unless a name is not: then it begins with the byte
-order mark, without which Excel would read UTF-8 as the code page of the country. Open the file with UTF-8.
+Up to six comment lines begin with "#"; a reader that knows comments (`pandas.read_csv(...,
+comment="#")`) sees only the table. All other facts are in result.json. A comment is one cell in a
+spreadsheet, and because of the "#" no file name in it can run as a formula. If a name is not ASCII,
+the file begins with a byte order mark, without which Excel would not read it as UTF-8.
 """
 
 from __future__ import annotations
@@ -23,46 +24,51 @@ from ...flags import warned
 from ...measure.quantities import OF
 from ...measure.table import Table
 from ...sample import SampleAnalysis
-from ..cells import comment, lines, marked, name_cell
+from ..cells import comment, lines, name_cell, with_byte_order_mark
 from ..entries import Entry, answers, known_number
 from ..facts import edge_of
 from ..wording import WHOLE, imported_words, version
 from .base import FIRST, Export
 
-DIGITS = 6
-MOST = 6  # comments
-MOST_KNOWN = 1 << 18  # numbers whose digits are remembered: most stay from one correction to the next
-COMMENTS = re.compile(r"(?s)((?:\ufeff?#[^\n]*\n)*)(.*)")  # the comments of a file, and its table
+DIGITS = 6  # significant digits
+MOST_COMMENTS = 6  # lines
+MOST_NUMBERS = 1 << 18  # in the cache of `_decimal`: most numbers stay the same after a correction
+COMMENTS = re.compile(r"(?s)((?:\ufeff?#[^\n]*\n)*)(.*)")  # groups: the comments of a file, its table
 DECIMAL = re.compile(r"^(-?\d+)\.(\d+)$")
 WEIGHTED = "edge-weighted"
 REST = f"{version()} - all other facts are in result.json"
 
 
 def as_text(sample: SampleAnalysis) -> str:
-    """The comments, the column names and one row per object, those that count first.
+    """The content of particles.csv: comments, names of columns, one row per object; counted objects
+    come first.
 
-    Of several images the rows are those of the pooled ones, each with the name and the warnings in short of its image.
-    Column `kept` is TRUE or FALSE and `reason` is empty while kept. Numbers have a decimal point and six significant
-    digits, never an exponent; a cell is empty where there is no number. Lines end with "\\n".
+    For a sample the rows are those of the pooled images; each begins with the name and the short
+    warnings of its image. The column "kept" is TRUE or FALSE; "reason" is empty for counted
+    objects. Numbers have a decimal point and six significant digits, never an exponent; a cell is
+    empty if there is no number. Lines end with "\\n".
     """
     table = next((member.table for _, member in sample.counted), sample.members[0].table)
     comments = "".join(f"# {comment(name)}: {comment(value)}\n" for name, value in _comments(sample))
     if sample.analysis is not None:
-        return marked(comments + lines([table.columns, *(row for kept in (True, False) for row in rows(table, kept))]))
+        return with_byte_order_mark(
+            comments + lines([table.columns, *(row for kept in (True, False) for row in rows(table, kept))])
+        )
     pooled = (
         (name_cell(image.name), image.warning, *row)
         for kept in (True, False)
         for image, member in sample.counted
         for row in rows(member.table, kept)
     )
-    return marked(comments + lines([("image", "warning", *table.columns), *pooled]))
+    return with_byte_order_mark(comments + lines([("image", "warning", *table.columns), *pooled]))
 
 
 def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
-    """Names and values of the lines before the table: at most MOST, the last of which says where to find the rest."""
+    """Names and values of the comments, MOST_COMMENTS at most. The last one names the file with all
+    other facts."""
     statistics, member = sample.pooled, sample.members[0]
     if statistics is None:
-        numbers = list(_answers(sample))[: MOST - 3]
+        numbers = list(_answers(sample))[: MOST_COMMENTS - 3]
     else:
         names = {"mean": "mean", "median": "median", "sd": "SD"}
         numbers = [(f"{names[name]} ({statistics.unit})", as_decimal(getattr(statistics, name))) for name in names]
@@ -91,9 +97,10 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
 
 
 def _answers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
-    """The quantities with six digits, in the unit that people read; those of all classes in one line."""
-    for measure, alike in groupby(answers(sample.quantities, every=True), lambda entry: entry.name.partition(OF)[0]):
-        entries = [entry for entry in alike if entry.number.value is not None]
+    """Names and texts of the quantities, with six digits in the unit that people read. All classes
+    are on one line."""
+    for measure, group in groupby(answers(sample.quantities, every=True), lambda entry: entry.name.partition(OF)[0]):
+        entries = [entry for entry in group if entry.number.value is not None]
         if len(entries) == 1:
             yield entries[0].term, _with_limits(entries[0])
         else:
@@ -102,6 +109,7 @@ def _answers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
 
 
 def _with_limits(entry: Entry) -> str:
+    """A number with its unit and the ends of its interval."""
     value, low, high = entry.number.value, entry.number.low, entry.number.high
     unit = entry.number.unit if value is not None else ""
     limits = "" if low is None or high is None else f" ({as_decimal(low)} to {as_decimal(high)})"
@@ -109,34 +117,37 @@ def _with_limits(entry: Entry) -> str:
 
 
 def as_decimal(value: float | None) -> str:
-    """Six significant digits, never an exponent; "" for what is no finite number."""
+    """A number with six significant digits, never an exponent; "" for None or if it is not finite."""
     if value is None or not math.isfinite(value):
         return ""
-    return _decimal(value) if value else _decimal.__wrapped__(value)  # 0.0 and -0.0 are one key
+    return (
+        _decimal(value) if value else _decimal.__wrapped__(value)
+    )  # not from the cache, where 0.0 and -0.0 are equal keys
 
 
-@lru_cache(MOST_KNOWN)
+@lru_cache(MOST_NUMBERS)
 def _decimal(value: float) -> str:
     return np.format_float_positional(value, precision=DIGITS, fractional=False, trim="-")
 
 
 def rows(table: Table, kept: bool) -> Iterator[tuple[Any, ...]]:
-    """The cells of the row of each object that counts, or does not, as text where the type needs it."""
+    """The cells of the row of each counted object (kept), or of each left out object."""
     return zip(*[_cells(values[table.kept == kept]) for values in table.columns.values()], strict=True)
 
 
 def _cells(values: np.ndarray[Any, Any]) -> list[Any]:
-    kinds: dict[str, Callable[[Any], Any]] = {
+    writers: dict[str, Callable[[Any], Any]] = {  # by the kind of a numpy type
         "f": as_decimal,
         "b": lambda flag: "TRUE" if flag else "FALSE",
         "U": name_cell,
     }
-    write = kinds.get(values.dtype.kind, lambda value: value)
+    write = writers.get(values.dtype.kind, lambda value: value)
     return [write(value) for value in values.tolist()]
 
 
 def with_commas(text: str) -> str:
-    """The same for spreadsheets that expect decimal commas, such as German Excel: cells are separated by semicolons."""
+    """The text of `as_text` with decimal commas, and semicolons between cells, as German Excel
+    expects it."""
     comments, table = COMMENTS.match(text).groups()  # type: ignore[union-attr]
     cells = ([DECIMAL.sub(r"\1,\2", cell) for cell in row] for row in csv.reader(io.StringIO(table)))
     return re.sub(r"(?m)(: -?\d+)\.(\d+)$", r"\1,\2", comments) + lines(cells, delimiter=";")

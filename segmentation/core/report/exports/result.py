@@ -1,4 +1,5 @@
-"""`result.json`: everything about an image or a sample but its pixels, for programs; and the schema of it."""
+"""The exports `result.json`, which has all about a result but its pixels, and `result.schema.json`,
+its JSON Schema."""
 
 from __future__ import annotations
 
@@ -24,19 +25,21 @@ from .. import facts
 from ..wording import write_json
 from .base import RESULT, Export
 
-FORMAT, SAMPLE_FORMAT = "deepsegm-result/1", "deepsegm-sample/1"
+FORMAT, SAMPLE_FORMAT = "deepsegm-result/1", "deepsegm-sample/1"  # of an image, of a sample; stored in the file
 SCHEMA = Path(__file__).parents[1] / "result.schema.json"  # made by core.report.schema
 
 
 def as_dict(sample: SampleAnalysis) -> dict[str, Any]:
-    """Plain JSON types, as result.schema.json describes them; a number that is not finite becomes None.
+    """The content of result.json in plain JSON types, as result.schema.json describes it.
 
-    settings: as asked for; used: what "auto" and None became. quantities: what the kind of analysis answers with.
-    statistics: of the sizes, None where there are none; set_aside: counts by reason. The same sample gives the same:
-    running times are not part of it. Of several images settings, used and model are what all pooled ones share, and
-    `images` has each image with its settings, also images that are left out. method: only where one was followed.
+    The same sample gives the same content, because running times are not part of it. A number that
+    is not finite becomes None. "settings" are as a person chose them, "used" has the values that
+    were used for "auto" and None, "quantities" the numbers of the kind of analysis, "statistics"
+    the size distribution, "set_aside" counts of left out objects by reason. For several images,
+    "settings", "used" and "model" are what all pooled images share; "images" has each image with
+    its own, also left out images. "method" exists only if a method was followed.
     """
-    details = _of_samples(sample) if sample.analysis is None else _of_image(sample.analysis, sample)
+    details = _of_sample(sample) if sample.analysis is None else _of_image(sample.analysis, sample)
     statistics = None if sample.pooled is None else sample.pooled.as_dict()
     if sample.method:
         details["method"] = sample.method.as_dict()
@@ -47,7 +50,7 @@ def as_dict(sample: SampleAnalysis) -> dict[str, Any]:
 
 
 def _of_image(analysis: Analysis, sample: SampleAnalysis) -> dict[str, Any]:
-    """What result.json says of one image beside its statistics."""
+    """The entries that only the result.json of one image has."""
     micrograph, record = analysis.micrograph, sample.members[0].record
     return {
         "format": FORMAT,
@@ -70,13 +73,14 @@ def _of_image(analysis: Analysis, sample: SampleAnalysis) -> dict[str, Any]:
 
 
 def _answers(quantities: Mapping[str, Value], record: AnalysisRecord) -> Any:
-    """The quantities: by name, as programs know them, where objects are screened; else a list of them."""
-    named = {name: value.as_dict() for name, value in quantities.items()}
-    return named if tasks.find(record.task).screened else [{"name": name, **value} for name, value in named.items()]
+    """The quantities: a dictionary by name if particles are screened, which programs rely on; else
+    a list."""
+    by_name = {name: value.as_dict() for name, value in quantities.items()}
+    return by_name if tasks.find(record.task).screened else [{"name": name, **value} for name, value in by_name.items()]
 
 
-def _of_samples(sample: SampleAnalysis) -> dict[str, Any]:
-    """What result.json says of several images together, and of each."""
+def _of_sample(sample: SampleAnalysis) -> dict[str, Any]:
+    """The entries that only the result.json of a sample has."""
     return {
         "format": SAMPLE_FORMAT,
         "name": sample.name,
@@ -91,7 +95,8 @@ def _of_samples(sample: SampleAnalysis) -> dict[str, Any]:
 
 
 def _of_member(image: SampleImage) -> dict[str, Any]:
-    """What the files say of one image of several beside its `ImageRow`; null for what was not analysed."""
+    """The entries of one image of a sample beside those of its `ImageRow`; None if it was not
+    analysed."""
     member = image.member
     record = AnalysisRecord() if member is None else member.record
     return {
@@ -113,7 +118,11 @@ def _of_member(image: SampleImage) -> dict[str, Any]:
 
 @cache
 def versions() -> dict[str, str]:
-    """The versions of what decides the numbers; a package that is not installed is left out, none is imported."""
+    """The versions of the software that decides the numbers, without packages that are not
+    installed.
+
+    No package is imported for this.
+    """
     version_of = {"deepsegm": __version__, "python": platform.python_version()}
     for package in ("numpy", "scipy", "scikit-image", "matplotlib", "tifffile", "openvino", "torch"):
         try:
@@ -124,7 +133,8 @@ def versions() -> dict[str, str]:
 
 
 def json_value(value: Any) -> Any:
-    """The value in plain JSON types; None for what is no finite number."""
+    """The value in plain JSON types. A number that is not finite becomes None, any other object its
+    text."""
     if isinstance(value, dict):
         return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

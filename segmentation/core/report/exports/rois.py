@@ -1,7 +1,7 @@
-"""`rois.zip`: what was found as a set for ImageJ's ROI Manager.
+"""The exports `rois.zip` and `rois-all.zip`: the objects as a set for ImageJ's ROI Manager.
 
-Polygons run along pixel edges with whole coordinates, as ImageJ's own wand traces them, so that its area is the
-number of pixels, and its Feret diameters those of our table.
+Polygons run along pixel edges with whole coordinates, as those of ImageJ's wand tool do. So ImageJ
+measures the area as the number of pixels, and the Feret diameters of our table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from ...analysis import Analysis, Objects
 from ...archive import write_zip
 from ..outlines import Polygon
-from ..picture import ASIDE, KEPT
+from ..picture import COUNTED_COLOUR, LEFT_OUT_COLOUR
 from ..wording import version
 from .base import Export
 
@@ -22,27 +22,34 @@ if TYPE_CHECKING:
     from roifile import ImagejRoi
 
 
-# ImageJ holds whole coordinates in 16 bits with a sign.
-LARGEST = 32767
-OPAQUE = b"\xff"
-MOVE, LINE, CLOSE = 0.0, 1.0, 4.0
+LARGEST = 32767  # ImageJ stores whole coordinates in 16 bits with a sign
+OPAQUE = b"\xff"  # the alpha value before the three bytes of a colour
+MOVE, LINE, CLOSE = 0.0, 1.0, 4.0  # ImageJ's codes for the steps of a shape with several rings
 
 
 def write_rois(analysis: Analysis, shapes: list[list[Polygon]], file: Path | BinaryIO, keep_all: bool = False) -> None:
-    """Write one ROI per kept object, named by its id; `keep_all` adds the others, in red, with the reason."""
+    """Write one ROI per counted object, named by its id. `keep_all` adds left out objects in red,
+    with their reason.
+
+    shapes: the polygons of each object.
+    """
     objects = Objects.of(analysis)
     digits = max(4, len(str(objects.ids.max(initial=0))))
     entries = []
     for i in np.flatnonzero(objects.kept | keep_all).tolist():
         title = f"{objects.ids[i]:0{digits}d} {objects.reasons[i]}".strip()
         roi = _roi(shapes[i])
-        roi.name, roi.stroke_color = title, OPAQUE + bytes.fromhex((KEPT if objects.kept[i] else ASIDE)[1:])
+        roi.name, roi.stroke_color = (
+            title,
+            OPAQUE + bytes.fromhex((COUNTED_COLOUR if objects.kept[i] else LEFT_OUT_COLOUR)[1:]),
+        )
         entries.append((f"{title.replace('/', '-')}.roi", roi.tobytes()))
     write_zip(file, entries, version())
 
 
 def _roi(shape: list[Polygon]) -> ImagejRoi:
-    """A polygon; holes and pieces as one ROI, a way of ImageJ's own to say "move, draw, close" in floats."""
+    """The ROI of an object: a polygon, or if it has holes or pieces, a shape as a list of steps in
+    floats."""
     from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
 
     corners = np.concatenate([polygon.outer for polygon in shape])
@@ -56,13 +63,13 @@ def _roi(shape: list[Polygon]) -> ImagejRoi:
             roi.options |= ROI_OPTIONS.SUB_PIXEL_RESOLUTION
             roi.subpixel_coordinates = corners.astype(np.float32)
         return roi
-    words: list[float] = []
+    steps: list[float] = []
     for ring in (ring for polygon in shape for ring in (polygon.outer, *polygon.holes)):
-        for step, (x, y) in enumerate(ring.tolist()):
-            words += [LINE if step else MOVE, x, y]
-        words.append(CLOSE)
-    roi.roitype, roi.shape_roi_size = ROI_TYPE.RECT, len(words)
-    roi.multi_coordinates = np.array(words, np.float32)
+        for number, (x, y) in enumerate(ring.tolist()):
+            steps += [LINE if number else MOVE, x, y]
+        steps.append(CLOSE)
+    roi.roitype, roi.shape_roi_size = ROI_TYPE.RECT, len(steps)
+    roi.multi_coordinates = np.array(steps, np.float32)
     return roi
 
 

@@ -1,4 +1,5 @@
-"""The files that pages show: outlines and small pictures of a result, picture and tiles of a micrograph."""
+"""Files that pages show: outlines.json and small pictures of a result, and the picture and tiles of
+a micrograph."""
 
 from __future__ import annotations
 
@@ -23,8 +24,16 @@ from ...measure.filters import Reason
 from ...measure.similar import CONTACT
 from ...micrograph.contrast import display_picture, preview
 from ...remembered import remembered
-from ..outlines import Points, find_cracks, smooth_outlines, smooth_rings, thinned
-from ..picture import NO_COLOUR, PALETTE, analysed, colours_by_direction, painted, rimmed, sampled
+from ..outlines import Points, find_pixel_borders, smooth_outlines, smooth_rings, thinned
+from ..picture import (
+    NO_COLOUR,
+    PALETTE,
+    colours_by_direction,
+    display_pixels,
+    sampled_labels,
+    with_coloured_objects,
+    with_rims,
+)
 from ..wording import write_json
 from .base import FIGURE, FIRST, Export
 
@@ -33,87 +42,102 @@ if TYPE_CHECKING:
     from ...micrograph.types import Micrograph
     from ..panels import Drawing
 
-PICTURE, TILES = "image.webp", "tiles.zip"  # files of a micrograph
+PICTURE, TILES = "image.webp", "tiles.zip"  # names of the files of a micrograph
 THUMBNAIL_FILE = "thumbnail.webp"
-SECTOR = 10.0  # degrees of directions with one colour
-TOLERANCE = 0.6
-LONGEST = 1024  # px of the picture that is seen at first
-TILE = 512  # px
-THUMBNAIL = 320
-FIGURE_LOOK = (1000, 60)  # px, quality
-QUALITY = 80
-IN = "shown on the page"
-METHOD = 1  # of 0 to 6: the default 4 takes three times as long and saves 2 %
-COLOURED = ("neighbour_distance", "neighbour_gap", "local_density")  # by which the page colours objects
-OBJECTS = "particles"  # the list of objects in the file, whatever the kind
-CELLS = "cells"  # their numbers in words; also an entry of an object that corrections changed
-MOST_DOUBTS = 500  # each answer to a correction brings the next ones
-MOST_COORDINATES = 1_000_000  # of the further pieces of classes: about 5 MB, 1 MB as sent
+SECTOR = 10.0  # degrees: directions in one sector have one colour
+TOLERANCE = 0.6  # px by which the outline on a page may differ from the smooth outline
+LONGEST = 1024  # px: longest side of the picture that a page shows first
+TILE = 512  # px: side of a tile
+THUMBNAIL = 320  # px: longest side
+FIGURE_LOOK = (1000, 60)  # of figure-small.webp: longest side in px, quality of WebP
+QUALITY = 80  # of WebP
+ON_PAGE = "shown on the page"
+EFFORT = 1  # `method` of WebP, 0 to 6: the default 4 takes three times as long and saves 2 %
+COLOURED = ("neighbour_distance", "neighbour_gap", "local_density")  # measures by which the page colours objects
+OBJECTS = "particles"  # name of the list of objects in outlines.json, for all kinds of analysis
+CELLS = "cells"  # name of their numbers in words; also an entry of an object that corrections changed
+MOST_DOUBTS = 500  # listed at once; after each correction the next ones follow
+MOST_COORDINATES = 1_000_000  # in all further rings of classes: about 5 MB, or 1 MB compressed
 
 
 def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, Any]:
-    """The objects for the viewer and the histogram of the result page, as plain JSON types.
+    """The objects for the viewer and the histogram of a result's page, in plain JSON types: the
+    core of outlines.json.
 
-    {"width", "height", "rows", "unit", "pixel_size", "left_out", "cuts", "particles": [...]}. drawing: what the figure
-    draws; None draws it anew. pixel_size: the side of a pixel in `unit`.
+    Keys: "width", "height", "rows", "unit", "pixel_size", "left_out", "cuts", "particles". drawing:
+    gives the outlines of the figure; without it they are traced here. "pixel_size" is the side of a
+    pixel in "unit". "rows" is the number of analysed rows.
 
-    Each particle has "id", "kept", "reason" and "outline". Where they are known it has "class", "cut", "weight",
-    measures_of(task.size), "confidence", "chance", "visible_length", "length", "width", COLOURED, "shape",
-    "shape_chance", "contact" (see `longest_contacts`) and, of classes, "certainty" and "area_fraction".
-    Sizes are in `unit`. They, probabilities and weights have all their digits, so that the page has the bars of the
-    figure. None stands where there is no number. cut: it is kept but touches the frame, so that its size is not known.
-    weight: that of the border correction. outline: [x0, y0, x1, y1, ...] in pixel-corner coordinates of the upload,
-    true to about a pixel, without the first point again.
+    Each of "particles" has "id", "kept" (it counts), "reason" and "outline". If they are known it
+    also has "class", "cut", "weight", measures_of(task.size), "confidence", "chance" (the
+    probability that it is an object), "visible_length", "length", "width", COLOURED, "shape",
+    "shape_chance", "contact" (see `longest_contacts`) and, for classes, "certainty" and
+    "area_fraction". Lengths are in "unit". Sizes, probabilities and weights have all digits, so
+    that the page draws the same histogram as the figure. A number that is not known is None. "cut":
+    it counts but touches the frame, so that its size is not known. "weight": that of the border
+    correction. "outline": [x0, y0, x1, y1, ...] in px from the top left corner of the image, true
+    to about a pixel; the first point is not repeated.
 
-    Where pixels belong to classes, a class has the "colour" of the figure. Its "rings" are its further pieces and its
-    holes, the largest first, as far as there is room; "left_out" counts the others.
+    If pixels belong to classes, each class has the "colour" of the figure, and "rings" with its
+    further pieces and its holes, the largest first, as far as there is room; "left_out" is the
+    number of rings without room.
 
-    cuts: columns of the possible cuts of what is kept or touches the frame, the most probable first. "place" is its
-    number among all of the image, "id" the object, "line" [x0, y0, ...]; "chance" is its probability; `Cut` explains
-    "after" and "sides". "pieces": the sizes of what a cut that is worth a look makes of its object, with those that it
-    ends at; else None.
+    "cuts" has columns of the possible cuts of objects that count or touch the frame, the most
+    probable first. "place" is the index of the cut among all cuts of the image, "id" the object,
+    "line" [x0, y0, ...], "chance" its probability; `Cut` explains "after" and "sides". "pieces" has
+    the sizes of the pieces into which the cut divides its object, or None if the cut is too
+    improbable to be shown to people (DOUBT).
     """
     rows, columns = analysis.micrograph.shape
-    objects, table, used = Objects.of(analysis), analysis.table, analysis.segmentation
-    descriptor_columns = _columns(analysis) if len(table) == len(used) else {}
-    task = tasks.find(used.provenance.task)
-    lines = drawing.outlines if drawing else smooth_outlines(find_cracks(used.dense[: used.rows]), len(used))
+    objects, table, segmentation = Objects.of(analysis), analysis.table, analysis.segmentation
+    columns_of_measures = _columns(analysis) if len(table) == len(segmentation) else {}
+    task = tasks.find(segmentation.provenance.task)
+    lines = (
+        drawing.outlines
+        if drawing
+        else smooth_outlines(find_pixel_borders(segmentation.dense[: segmentation.rows]), len(segmentation))
+    )
     particles: list[dict[str, Any]] = [
         {
             "id": int(objects.ids[i]),
-            **({"class": objects.classes[i]} if len(used.class_names) > 1 else {}),
+            **({"class": objects.classes[i]} if len(segmentation.class_names) > 1 else {}),
             "kept": bool(objects.kept[i]),
             "reason": objects.reasons[i],
             **({"cut": True} if objects.cut[i] else {}),
-            **({"by_hand": True} if int(objects.ids[i]) in used.by_hand else {}),
-            **{name: values[i] for name, values in descriptor_columns.items()},
-            "outline": drawn(line),
+            **({"by_hand": True} if int(objects.ids[i]) in segmentation.by_hand else {}),
+            **{name: values[i] for name, values in columns_of_measures.items()},
+            "outline": outline_coordinates(line),
         }
         for i, line in enumerate(lines)
     ]
-    frame: dict[str, Any] = {"width": columns, "height": rows, "rows": used.rows}
+    frame: dict[str, Any] = {"width": columns, "height": rows, "rows": segmentation.rows}
     if task.semantic or task.parted:
-        cracks = drawing.cracks if drawing else find_cracks(used.dense[: used.rows])
-        frame["left_out"] = _add_rings(particles, smooth_rings(cracks, len(used)))
-    if task.parted and descriptor_columns:
+        borders = drawing.pixel_borders if drawing else find_pixel_borders(segmentation.dense[: segmentation.rows])
+        frame["left_out"] = _add_rings(particles, smooth_rings(borders, len(segmentation)))
+    if task.parted and columns_of_measures:
         for particle, colour in zip(particles, colours_by_direction(table["direction"], SECTOR), strict=True):
             particle |= {"colour": f"#{colour.tobytes().hex()}"} if particle["kept"] else {}
-        for particle, direction in zip(particles, short(table["direction"]), strict=True):
+        for particle, direction in zip(particles, rounded_values(table["direction"]), strict=True):
             particle["direction"] = direction
     if task.semantic:
-        for particle, number in zip(particles, used.classes.tolist(), strict=True):
+        for particle, number in zip(particles, segmentation.classes.tolist(), strict=True):
             particle["colour"] = PALETTE[number % len(PALETTE)]
     ids = {particle["id"] for particle in particles if particle["kept"] or particle["reason"] == Reason.FRAME}
-    # The objects come last and begin with their id: services/ground/tables.parts reads the file in pieces.
-    frame |= {"unit": table.unit, "pixel_size": table.nm_per_pixel or 1.0, "cuts": _cuts(used, ids, table.nm_per_pixel)}
+    # services/ground/tables.parts reads the file in parts: so the objects come last, and each begins with its id.
+    frame |= {
+        "unit": table.unit,
+        "pixel_size": table.nm_per_pixel or 1.0,
+        "cuts": _cuts(segmentation, ids, table.nm_per_pixel),
+    }
     return {**frame, OBJECTS: particles}
 
 
-def _cuts(segmentation: Segmentation, numbers_shown: set[int], nm_per_pixel: float | None) -> dict[str, list[Any]]:
+def _cuts(segmentation: Segmentation, object_ids: set[int], nm_per_pixel: float | None) -> dict[str, list[Any]]:
+    """The columns of the possible cuts of these objects; see `outlines`."""
     ids = [cut.divides(lambda box: segmentation.labels[box[0] :, box[1] :]) for cut in segmentation.cuts]
-    places = [index for index, number in enumerate(ids) if number in numbers_shown]
+    places = [index for index, number in enumerate(ids) if number in object_ids]
     cuts = [segmentation.cuts[index] for index in places]
-    piece_sizes = _sizes_made(segmentation, nm_per_pixel) if cuts else {}
+    piece_sizes = _piece_sizes(segmentation, nm_per_pixel) if cuts else {}
     return {
         "place": places,
         "id": [ids[index] for index in places],
@@ -124,132 +148,142 @@ def _cuts(segmentation: Segmentation, numbers_shown: set[int], nm_per_pixel: flo
     }
 
 
-def _sizes_made(segmentation: Segmentation, nm_per_pixel: float | None) -> dict[int, list[float | None]]:
-    """The sizes of the pieces that each cut makes which is as probable as a DOUBT, by its place among all cuts."""
+def _piece_sizes(segmentation: Segmentation, nm_per_pixel: float | None) -> dict[int, list[float | None]]:
+    """For each cut of a probability of DOUBT or more: its index among all cuts -> the sizes of the
+    pieces that it makes."""
     from ...measure.apart import measured_apart
     from ...measure.possible import pieces_of
 
-    likely = [place for place, cut in enumerate(segmentation.cuts) if cut.probability >= DOUBT]
-    pieces = pieces_of(segmentation.dense, segmentation.cuts, likely)
+    likely_places = [place for place, cut in enumerate(segmentation.cuts) if cut.probability >= DOUBT]
+    pieces = pieces_of(segmentation.dense, segmentation.cuts, likely_places)
     if not pieces:
         return {}
     size, frame = tasks.find(segmentation.provenance.task).size, (segmentation.rows, segmentation.labels.shape[1])
     table, _ = measured_apart([piece for cut_pieces in pieces.values() for piece in cut_pieces], nm_per_pixel, frame)
-    lengths = iter(short(table.length(size)))
+    lengths = iter(rounded_values(table.length(size)))
     return {place: [next(lengths) for _ in cut_pieces] for place, cut_pieces in pieces.items()}
 
 
-def _add_rings(particles: list[dict[str, Any]], every: list[list[Points]]) -> int:
-    """Give each class its rings; the first is its outline already. Returns how many rings have no room."""
+def _add_rings(particles: list[dict[str, Any]], rings_of_objects: list[list[Points]]) -> int:
+    """Add "rings" to each object; its first ring is already its "outline". Returns how many rings
+    have no room."""
     left_out = 0
-    for particle, rings in zip(particles, every, strict=True):
+    for particle, rings in zip(particles, rings_of_objects, strict=True):
         particle["rings"] = further_rings(rings, MOST_COORDINATES / len(particles))
         left_out += len(rings[1:]) - len(particle["rings"])
     return left_out
 
 
 def further_rings(rings: list[Points], room: float) -> list[list[float]]:
-    """The rings of an object beside its outline, the largest first, as far as there is room for their coordinates."""
+    """The coordinates of the rings of an object after the first, as many rings as have `room`
+    coordinates in all."""
     lines = [coordinates(thinned(ring, TOLERANCE)) for ring in rings[1:]]
-    fit = int(np.count_nonzero(np.cumsum([len(line) for line in lines]) <= room))
-    return lines[:fit]
+    count = int(np.count_nonzero(np.cumsum([len(line) for line in lines]) <= room))
+    return lines[:count]
 
 
 def _columns(analysis: Analysis) -> dict[str, list[Any]]:
-    """The measures of each object by name, None where not known: sizes, shapes, and of fibres lengths."""
+    """The measures of all objects by name, as lists; None for a number that is not known."""
     table = analysis.table
-    measured = {quantity.name for quantity in table.quantities}
+    known_names = {quantity.name for quantity in table.quantities}
     size = tasks.find(analysis.segmentation.provenance.task).size
     sizes = [name for name in measures_of(size) if name not in DESCRIPTORS]
-    columns: dict[str, list[Any]] = {name: _exact(table.length(name)) for name in sizes if name in measured}
+    columns: dict[str, list[Any]] = {name: _exact(table.length(name)) for name in sizes if name in known_names}
     shapes = [
         name
         for name in (*DESCRIPTORS, "confidence", "relative_contrast", "certainty", "area_fraction")
-        if name in measured and np.isfinite(table[name]).any()
+        if name in known_names and np.isfinite(table[name]).any()
     ]
-    columns |= {name: short(table[name]) for name in shapes}
-    used = analysis.segmentation
-    touching = longest_contacts(used.labels[: used.rows], used.ids) if size else None
+    columns |= {name: rounded_values(table[name]) for name in shapes}
+    segmentation = analysis.segmentation
+    touching = longest_contacts(segmentation.labels[: segmentation.rows], segmentation.ids) if size else None
     if touching is not None and touching.any():
-        columns[CONTACT] = short(touching)
-    if "chance" in measured:
+        columns[CONTACT] = rounded_values(touching)
+    if "chance" in known_names:
         columns["chance"] = _exact(table["chance"])
-    lengths = [name for name in ("visible_length", "length", "width", *COLOURED) if name in measured]
-    columns |= {name: short(table.length(name)) for name in lengths}
-    if "shape" in measured:
-        columns |= {"shape": table["shape"].tolist(), "shape_chance": short(table["shape_chance"])}
+    lengths = [name for name in ("visible_length", "length", "width", *COLOURED) if name in known_names]
+    columns |= {name: rounded_values(table.length(name)) for name in lengths}
+    if "shape" in known_names:
+        columns |= {"shape": table["shape"].tolist(), "shape_chance": rounded_values(table["shape_chance"])}
     weighted = analysis.settings.measurement.border_correction == "weight"
-    return columns | ({"weight": _exact(table["edge_weight"])} if weighted and "edge_weight" in measured else {})
+    return columns | ({"weight": _exact(table["edge_weight"])} if weighted and "edge_weight" in known_names else {})
 
 
 def _exact(values: NDArray[np.float64]) -> list[float | None]:
-    """The values with all their digits, None where not finite: JSON has no NaN; the table of a refused image has it."""
+    """The values for JSON with all digits; None if not finite, as in the table of a refused image."""
     return [value if math.isfinite(value) else None for value in values.tolist()]
 
 
-def short(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
-    """The values for JSON: rounded to `digits` significant digits, None where not finite."""
+def rounded_values(values: NDArray[np.float64], digits: int = 4) -> list[float | None]:
+    """The values for JSON with `digits` significant digits; None if not finite."""
     return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values.tolist()]
 
 
-def drawn(line: Points) -> list[float]:
-    """The coordinates of an outline as the page draws it."""
+def outline_coordinates(line: Points) -> list[float]:
+    """The coordinates of a smooth outline as the page draws it: `thinned`, and remembered between
+    analyses."""
     return remembered(lambda: ("drawn", line.tobytes()), lambda: coordinates(thinned(line, TOLERANCE)))
 
 
 def coordinates(line: NDArray[np.float64]) -> list[float]:
-    """The coordinates in turn. Whole ones are integers, which take less room in JSON."""
+    """The coordinates of points (k, 2) as [x0, y0, x1, ...]. Whole numbers are integers, which are
+    shorter in JSON."""
     return [int(value) if value == int(value) else value for value in line.ravel().tolist()]
 
 
 def image_webp(micrograph: Micrograph) -> bytes:
-    """The whole upload for display as WebP. Hot and cold pixels are clipped, and no side is over 1024 px."""
+    """The whole image for display as WebP. Hot and cold pixels are clipped, and no side is over
+    LONGEST px."""
     return webp(preview(micrograph, LONGEST))
 
 
 def write_tiles(micrograph: Micrograph, path: Path) -> None:
-    """A ZIP of `tiles`."""
+    """Write a ZIP of `tiles`."""
     write_zip(path, tiles(micrograph))
 
 
 def tiles(micrograph: Micrograph) -> Iterator[tuple[str, bytes]]:
-    """The whole upload for display as PNG squares, by name "level/column-row.png". A square has 512 px a side, fewer at
-    the far edges.
+    """The whole image for display as PNG tiles, with their names "level/column-row.png".
 
-    Level 0 has every pixel. Each further level has half as many a side, as long as it has more than `image_webp`.
+    A tile has TILE px a side, or less at the right and lower edge. Level 0 has all pixels. Each
+    further level has half the width and height; the last one is still larger than `image_webp`.
     """
-    level, whole = 0, display_picture(micrograph)
-    while not level or max(whole.shape) > LONGEST:
-        for top in range(0, whole.shape[0], TILE):
-            for left in range(0, whole.shape[1], TILE):
-                tile = whole[top : top + TILE, left : left + TILE]
+    level, level_picture = 0, display_picture(micrograph)
+    while not level or max(level_picture.shape) > LONGEST:
+        for top in range(0, level_picture.shape[0], TILE):
+            for left in range(0, level_picture.shape[1], TILE):
+                tile = level_picture[top : top + TILE, left : left + TILE]
                 file = io.BytesIO()
                 Image.fromarray(tile).save(file, "PNG", compress_level=1)
                 yield f"{level}/{left // TILE}-{top // TILE}.png", file.getvalue()
-        level, whole = level + 1, np.asarray(Image.fromarray(whole).reduce(2))
+        level, level_picture = level + 1, np.asarray(Image.fromarray(level_picture).reduce(2))
 
 
 def webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUALITY) -> bytes:
-    """Pixels (h, w) or (h, w, 3) for the page as WebP, no side over `longest` px."""
+    """Pixels (h, w) or (h, w, 3) uint8 as a WebP file, no side over `longest` px."""
     picture, file = Image.fromarray(pixels), io.BytesIO()
     picture.thumbnail((longest, longest), reducing_gap=2.0)
-    picture.save(file, "WEBP", quality=quality, method=METHOD)
+    picture.save(file, "WEBP", quality=quality, method=EFFORT)
     return file.getvalue()
 
 
 def thumbnail(analysis: Analysis, longest: int = THUMBNAIL) -> bytes:
-    """The analysed area as WebP, no side over `longest` px, with the rims of objects that count, and in red of all of
-    a refused image, whose outlines a person judges; classes are painted. It is the bare picture if there are none."""
-    picture, used = analysed(analysis, longest), analysis.segmentation
-    labels = numbered(sampled(used.labels[: used.rows], picture.shape), used.ids)
-    kept = Objects.of(analysis).kept
-    counts = np.r_[False, kept | analysis.refused]
+    """The analysed area as a WebP file, no side over `longest` px, with rims of the objects;
+    classes are in colour.
+
+    In a refused image the rims are those of all objects, in red, because a person judges them. If
+    no object counts, it is the bare picture.
+    """
+    picture, segmentation = display_pixels(analysis, longest), analysis.segmentation
+    labels = numbered(sampled_labels(segmentation.labels[: segmentation.rows], picture.shape), segmentation.ids)
+    is_counted = Objects.of(analysis).kept
+    counts = np.r_[False, is_counted | analysis.refused]
     if not counts[labels].any():
         return webp(picture)
-    if not tasks.find(used.provenance.task).semantic:
-        return webp(rimmed(picture, labels, kept))
-    numbers = np.r_[0, used.classes].astype(np.intp)
-    return webp(painted(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
+    if not tasks.find(segmentation.provenance.task).semantic:
+        return webp(with_rims(picture, labels, is_counted))
+    numbers = np.r_[0, segmentation.classes].astype(np.intp)
+    return webp(with_coloured_objects(picture, labels, 0.6, np.where(counts, numbers, NO_COLOUR)))
 
 
 def page_outlines(context: Any) -> dict[str, Any]:
@@ -261,26 +295,27 @@ def page_outlines(context: Any) -> dict[str, Any]:
     return worded(content, quick_numbers_of(context.analysis, content, OBJECTS), OBJECTS, MOST_DOUBTS)
 
 
-def _page_layer(name: str, place: int, write: Callable[[Any, Path], object], **kind_of: Any) -> Export:
-    return Export(name, "", place=place, write=write, image=IN, for_the_page=True, **kind_of)
+def _page_file(name: str, place: int, write: Callable[[Any, Path], object], **fields: Any) -> Export:
+    """The export of a file that a page shows and no list offers. fields: further ones of `Export`."""
+    return Export(name, "", place=place, write=write, image=ON_PAGE, for_the_page=True, **fields)
 
 
 EXPORTS = (
-    _page_layer(
+    _page_file(
         "outlines.json", 300, lambda context, path: write_json(page_outlines(context), path), stored=True, turn=FIRST
     ),
-    _page_layer(
+    _page_file(
         THUMBNAIL_FILE,
         320,
         lambda context, path: path.write_bytes(thumbnail(context.analysis)),
         stored=True,
         turn=FIRST,
     ),
-    _page_layer(
+    _page_file(
         "figure-small.webp",
         330,
         lambda context, path: path.write_bytes(webp(context.pixels, *FIGURE_LOOK)),
-        sample=IN,
+        sample=ON_PAGE,
         turn=FIGURE,
     ),
 )

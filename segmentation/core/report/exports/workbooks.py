@@ -1,6 +1,6 @@
-"""`particles.xlsx` of an image, `sample.xlsx` of several: what a person reads first, the objects that count, those that
-were left out, and all the rest, as sheets with typed cells.
+"""The exports `particles.xlsx` of an image and `sample.xlsx` of a sample.
 
+Their sheets have a summary, the counted objects, the left out objects, and all details.
 `report/sheets.py` writes the cells; `report/detail_lines.py` has the lines of the sheet "Details".
 """
 
@@ -28,27 +28,32 @@ if TYPE_CHECKING:
     from ...measure.results import Arrangement
     from ...sample import SampleAnalysis
 
-MOST_ROWS = 1_048_575
-SUMMARY = (44, 16, 10, 14, 14, 36, 24, 12, 12)  # widths in characters
-ARRANGEMENT = (44, 12, 10, 12, 12, 34, 4, 14, 18, 16, 20, 10)
-Tables = Sequence[tuple[str, Table]]  # by the names of images
+MOST_ROWS = 1_048_575  # Excel's limit, without the head
+# Widths of the columns of two sheets, in characters.
+SUMMARY_WIDTHS = (44, 16, 10, 14, 14, 36, 24, 12, 12)
+ARRANGEMENT_WIDTHS = (44, 12, 10, 12, 12, 34, 4, 14, 18, 16, 20, 10)
+Tables = Sequence[tuple[str, Table]]  # names of images and their objects
 
 
 def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = UNFILED) -> None:
-    """Write the sheets "Summary" (what is said first, with 95 % intervals, and a chart), the counted objects, "Left
-    out" (with the reason; "Without a size" if that is the only one), "Arrangement" where it is known, and "Details"
-    (every number, the budget, settings, model); of several images also "Images"."""
+    """Write the workbook of an image or a sample.
+
+    Its sheets: "Summary" (main numbers with 95 % intervals, and a chart); for a sample "Images";
+    one with the counted objects; "Left out" (with the reasons; "Without a size" if the frame is the
+    only one); "Arrangement", if it is known; "Details" (all numbers, the uncertainty budget,
+    settings, model).
+    """
     things = sample.task.things.capitalize()
     with workbook(file) as book:
         _add_summary(book, sample, filing)
         if sample.analysis is None:
             _add_images(book, sample)
-        left_out = any(not member.table.kept.all() for _, member in sample.counted)
+        has_left_out = any(not member.table.kept.all() for _, member in sample.counted)
         tables = [("" if sample.analysis else image.name, member.sized) for image, member in sample.counted]
         if tables:
             _add_objects(book, things, tables, sample, kept=True)
         if any(not table.kept.all() for _, table in tables):
-            _add_objects(book, "Left out" if left_out else "Without a size", tables, sample, kept=False)
+            _add_objects(book, "Left out" if has_left_out else "Without a size", tables, sample, kept=False)
         if sample.pooled is not None and sample.pooled.arrangement:
             _add_arrangement(book, sample, sample.pooled.arrangement)
         details = ([rounded_cell(cell, IN_DETAIL) for cell in line] for line in detail_lines(sample))
@@ -56,36 +61,41 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
 
 
 def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None:
-    """The answer on one screen; `_first` with a chart beside it."""
-    lines, (title, heads, *columns) = list(_first_sheet(sample, filing)), _chart_content(sample)
-    beside = [heads, *zip(*columns, strict=False)]
-    whole = ([*line, *[None] * (6 - len(line)), *cells] for line, cells in zip_longest(lines, beside, fillvalue=()))
+    """The sheet "Summary": the lines of `_summary_lines`, and beside them a chart with its data."""
+    lines, (title, heads, *columns) = list(_summary_lines(sample, filing)), _chart_content(sample)
+    chart_cells = [heads, *zip(*columns, strict=False)]
+    pairs = zip_longest(lines, chart_cells, fillvalue=())
+    rows = ([*line, *[None] * (6 - len(line)), *cells] for line, cells in pairs)
     head = ("Name", "Value", "Unit", "95 % from", "to", "Note")
-    sheet = add_sheet(book, "Summary", head, whole, SUMMARY, filters=False)
-    if len(beside) > 1:
-        last, column = len(beside), 5 + len(beside[0])
+    sheet = add_sheet(book, "Summary", head, rows, SUMMARY_WIDTHS, filters=False)
+    if len(chart_cells) > 1:
+        last, column = len(chart_cells), 5 + len(chart_cells[0])
         chart = book.add_chart({"type": "column"})
         series = {"categories": ["Summary", 2, 6, last, 6], "values": ["Summary", 2, column, last, column]}
-        chart.add_series({**series, "gap": 5 if len(beside[0]) > 2 else 60})
+        chart.add_series({**series, "gap": 5 if len(chart_cells[0]) > 2 else 60})
         chart.set_title({"name": title, "name_font": {"size": 11}})
-        chart.set_x_axis({"name": beside[0][0]})
-        chart.set_y_axis({"name": beside[0][-1]})
+        chart.set_x_axis({"name": chart_cells[0][0]})
+        chart.set_y_axis({"name": chart_cells[0][-1]})
         chart.set_legend({"none": True})
         sheet.insert_chart(1, 10, chart, {"x_scale": 1.3, "y_scale": 1.3})
 
 
 def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
-    """What the chart beside the numbers shows: its title and the heads of its cells, then their columns, the first what
-    each bar is, the last its height. Sizes, whose bars are those of the page with all digits, else shares of classes,
-    else the main number of each image or the thickness of a layer; no columns where there is none of these."""
+    """The data of the chart in the sheet "Summary": title, heads of the columns, then the columns.
+
+    The first column names the bars, the last one has their heights. The chart shows the histogram
+    of sizes; without sizes the shares of classes; without classes the main number of each image of
+    a sample, or a curve of the kind of analysis such as the thickness of a layer. There are no
+    columns if the result has none of these.
+    """
     from ..charts import Distribution
 
-    drawn, entries = Distribution.of(sample), Summary.of(sample).known_quantities
-    if drawn is not None and drawn.bars is not None and not drawn.has_few_sizes:
-        unit, edges, things = drawn.statistics.unit, drawn.bars.edges.tolist(), sample.task.things.capitalize()
-        weighted = ", edge-weighted" if drawn.statistics.edge == "weight" else ""
+    sizes, entries = Distribution.of(sample), Summary.of(sample).known_quantities
+    if sizes is not None and sizes.bars is not None and not sizes.has_few_sizes:
+        unit, edges, things = sizes.statistics.unit, sizes.bars.edges.tolist(), sample.task.things.capitalize()
+        weighted = ", edge-weighted" if sizes.statistics.edge == "weight" else ""
         heads = (f"From ({unit})", f"to ({unit})", f"{things}{weighted}")
-        return f"{drawn.statistics.title}, {unit}", heads, edges, edges[1:], drawn.bars.heights.tolist()
+        return f"{sizes.statistics.title}, {unit}", heads, edges, edges[1:], sizes.bars.heights.tolist()
     if entries and entries[0].kind == "fraction":
         prefix, title = entries[0].name.partition(OF)[0] + OF, number(entries[0].name.partition(OF)[0]).title
         shares = {
@@ -98,8 +108,9 @@ def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
         values = (in_hundredths(main.name, value).value for value in sample.in_readable_unit().by_image(main.name))
         title = f"{main.term} ({main.unit})"
         return title, ("Image", title), (image.name for image in sample.images), map(rounded_cell, values)
-    if entries and (one := sample.analysis):
-        for curve in sample.task.curves(one.segmentation, one.calibration, one.settings.measurement)[-1:]:
+    if entries and (analysis := sample.analysis):
+        measurement = analysis.settings.measurement
+        for curve in sample.task.curves(analysis.segmentation, analysis.calibration, measurement)[-1:]:
             heads = (f"{curve.across}, from", "to", curve.title)
             columns = (map(rounded_cell, column) for column in (curve.x, curve.x[1:], *curve.lines.values()))
             return curve.across, heads, *columns
@@ -107,7 +118,7 @@ def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
 
 
 def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
-    """A line for each image of the sample."""
+    """The sheet "Images": a line for each image of the sample."""
     columns: dict[str, Cells] = {}
     names = ["median"] if sample.task.screened else sample.quantities
     for head, entries in columns_of_images(sample.in_readable_unit(), names):
@@ -122,7 +133,8 @@ def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
 
 
 def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrangement) -> None:
-    """How the objects lie to each other: numbers, and the pair correlation as cells and as a chart."""
+    """The sheet "Arrangement": numbers on how objects lie to each other, and the pair correlation
+    with a chart."""
     summary = Summary.of(sample)
     unit = next((entry.unit for entry in summary.arrangement if entry.name.startswith("neighbour")), "")
     lines: list[Cells] = [(arrangement["sentence"],), ()]
@@ -134,9 +146,10 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrang
         columns = [nanometre_in(unit) * r for r in pairs["r"]], pairs["g"], pairs["chance"], pairs["low"], pairs["high"]
         curves = list(zip(*(map(rounded_cell, column) for column in columns), strict=True))
     titles = (f"Distance ({unit})", "Pair correlation g", "Mean at random", "95 % of random from", "to")
-    whole = ([*line, *[None] * (7 - len(line)), *curve] for line, curve in zip_longest(lines, curves, fillvalue=()))
+    pairs_of_cells = zip_longest(lines, curves, fillvalue=())
+    rows = ([*line, *[None] * (7 - len(line)), *curve] for line, curve in pairs_of_cells)
     head = ("Name", "Value", "Unit", "95 % from", "to", "Note", "", *(titles if curves else ()))
-    sheet = add_sheet(book, "Arrangement", head, whole, ARRANGEMENT, filters=False)
+    sheet = add_sheet(book, "Arrangement", head, rows, ARRANGEMENT_WIDTHS, filters=False)
     if not curves:
         return
     chart = book.add_chart({"type": "scatter", "subtype": "smooth"})
@@ -148,9 +161,9 @@ def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrang
     sheet.insert_chart(1, 13, chart, {"x_scale": 1.3, "y_scale": 1.3})
 
 
-def _first_sheet(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
-    """Where the numbers come from, a warning, and the numbers of `Summary.main_numbers`, with the intervals of the
-    first screen."""
+def _summary_lines(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
+    """The lines of the sheet "Summary": where the numbers come from, the gravest warnings,
+    `Summary.main_numbers`."""
     summary = Summary.of(sample)
     yield ("Sample" if sample.analysis is None else "Image"), sample.name
     if sample.analysis is None:
@@ -186,12 +199,12 @@ def _first_sheet(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
 
 
 def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnalysis, *, kept: bool) -> None:
-    """A line for each object that counts, or does not; the first column has the image's name where there are several.
+    """A sheet with a line for each counted object (`kept`), or for each left out object.
 
-    The measure that is the size comes first. Whoever was left out has its reason; of the others it would be empty.
-    Units are those of "Summary".
+    For a sample the first column has the name of the image. The size comes before other measures.
+    Only left out objects have the column of reasons. Units are those of the sheet "Summary".
     """
-    several = len(tables) > 1 or bool(tables and tables[0][0])
+    has_names = len(tables) > 1 or bool(tables and tables[0][0])
     hidden = {"kept", "reason"} if kept else {"kept"}
     example = tables[0][1] if tables else None
     names = [] if example is None else [name for name in example.columns if name not in hidden]
@@ -209,15 +222,19 @@ def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnaly
                 (values if heads[name][1] == 1 else values * heads[name][1]).tolist() for name, values in cells.items()
             )
             for line in zip(*columns, strict=True):
-                yield (*([image] if several else []), *map(rounded_cell, line))
+                yield (*([image] if has_names else []), *map(rounded_cell, line))
 
     add_sheet(
-        book, title, [*(["Image"] if several else []), *(head for head, _ in heads.values())], islice(rows(), MOST_ROWS)
+        book,
+        title,
+        [*(["Image"] if has_names else []), *(head for head, _ in heads.values())],
+        islice(rows(), MOST_ROWS),
     )
 
 
 def _head(table: Table, name: str, units: Mapping[str, str], semantic: bool, is_long: bool) -> tuple[str, float]:
-    """The head of a column, such as "Minimum Feret diameter (nm)", and by what its numbers are multiplied."""
+    """The head of a column, such as "Minimum Feret diameter (nm)", and the factor from stored
+    numbers to its unit."""
     quantity = of_column(name, table.unit)
     is_long = is_long or (semantic and (quantity.power != 1 or "µm" in units.values()))
     length: Unit = "µm" if is_long and table.unit == "nm" else table.unit

@@ -1,8 +1,7 @@
-"""Every number of a result once: its words, value, unit, 95 % interval and definition, for page, PDF, CSV and XLSX.
+"""`Summary`: all numbers of a result in words, the same for page, PDF, CSV and XLSX.
 
-The web process reads it too: nothing here needs scipy, matplotlib or pixels.
-
-Each file holds the numbers of some screens; `Summary` has them all.
+Each module has a class with the numbers of some screens; `Summary` inherits from all of them. The
+web process imports this package, so nothing in it needs scipy, matplotlib or pixels.
 """
 
 from .main_list import MAIN

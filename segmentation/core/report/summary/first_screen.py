@@ -1,6 +1,7 @@
-"""The first screen of a result: its answers, the notices beside them, and what was left out.
+"""The first screen of a result: its main numbers, the warnings beside them, and the left out
+objects.
 
-For _answer.html of the page, the figure and page 1 of the PDF.
+The template _answer.html, the caption of the figure and page 1 of the report use it.
 """
 
 from __future__ import annotations
@@ -14,20 +15,23 @@ from ...measure.budget_table import ends_words, uncertainty_words
 from ...measure.filters import BY_OTHERS, Reason
 from ...measure.quantities import OF, significant
 from ...micrograph.types import LEAST_DOUBT, NO_SCALE
-from ..entries import Aside, Entry, answers, is_special, known_number
+from ..entries import Entry, LeftOut, answers, is_special, known_number
 from ..wording import WHOLE, per_cent, verdict_words
 from .numbers import Numbers
 
-OTHER_REASON = "Left out by the analysis."
+OTHER_REASON = "Left out by the analysis."  # meaning of a reason that is not in `Reason`
 
 
 class FirstScreen(Numbers):
-    """The answers of an analysis in the order in which they are said."""
+    """The main numbers of a result, in the order in which pages and files show them."""
 
     @property
     def headlines(self) -> list[Entry]:
-        """What particles say first, beside the count: median and nano fraction with its verdict, as far as known; of
-        few of them nothing. Of another kind with sizes it is the median alone."""
+        """The main numbers beside the count: the median, and the fraction from 1 to 100 nm if it is
+        known.
+
+        The list is empty if there are too few objects for a median.
+        """
         if not self.statistics or not self.kept or self.has_few:
             return []
         terms = {"median": "Median size", "fraction_100nm": f"1–100 nm{self.counted_from}"}
@@ -46,12 +50,17 @@ class FirstScreen(Numbers):
 
     @property
     def caption_numbers(self) -> list[Entry]:
-        """What a caption says beside the count, and of whose intervals the method speaks."""
+        """The numbers in the caption of the figure beside the count. The methods paragraph explains
+        their intervals."""
         return self.headlines if self.screened else self.leading
 
     def _parts(self, answer: str) -> list[tuple[str, str, int]]:
-        """The contributions to the uncertainty of an answer that are known and worth a word, the largest first: title,
-        words, per cent of the largest. None where their total is not known."""
+        """The known contributions to the uncertainty of a number that are not negligible, the
+        largest first.
+
+        Each is (title, words, per cent of the largest). The list is empty if the total uncertainty
+        is not known.
+        """
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
         if not budget.get(answer, {}).get("ends"):
             return []
@@ -60,26 +69,30 @@ class FirstScreen(Numbers):
         return [(title, uncertainty_words(part, answer), round(100 * part / rows[0][0])) for part, title in rows]
 
     def _ends_line(self, answer: str) -> str:
-        """Why the ends of an answer's total uncertainty are unlike; "" where they are not, or there are none."""
+        """Why the ends of a total uncertainty are not equally far from the number; "" if they are,
+        or without ends."""
         budget = self.statistics.budget if self.statistics else None
         return ends_words(budget, answer) if budget else ""
 
     @property
     def verdict(self) -> str:
-        """Such as "limit 50 %: probably below"; "" where nothing is judged."""
+        """The verdict of the screening, such as "limit 50 %: probably below"; "" without screening."""
         return verdict_words(self.nano) if self.nano else ""
 
     @property
     def no_interval(self) -> str:
-        """Why the median of the first screen has no interval; "" where it has one."""
+        """A sentence: why the median of the first screen has no interval; "" if it has one."""
         if self.unsure or not self.screened or not self.headlines or self.headlines[0].interval:
             return ""
         return self.interval_note or f"The median has no useful 95 % interval: {self.too_few_words}."
 
     @property
     def quantities(self) -> list[Entry]:
-        """The answers of other kinds than particles, without their interval's basis; all screens show those with a
-        value, `known_quantities`."""
+        """The numbers of the kind of analysis; [] if particles are screened, whose numbers are the
+        size distribution.
+
+        Entries here do not say what their intervals include: screens show `known_quantities`.
+        """
         entries = [] if self.screened else answers(self.stored_quantities)
         if not self._by_image or self.interval_note:
             return entries
@@ -89,57 +102,65 @@ class FirstScreen(Numbers):
 
     @property
     def known_quantities(self) -> list[Entry]:
-        """The answers that have a value: `_quantities.html` of the page lists them all."""
+        """The entries of `quantities` that have a value. The template _quantities.html lists them
+        all."""
         return [
             self._with_sure_ends(self.with_basis(entry)) for entry in self.quantities if entry.number.value is not None
         ]
 
     @property
     def leading(self) -> list[Entry]:
-        """Of other kinds than particles, in place of `headlines`: at most three answers, the first, the median (else
-        the second) and the last; of classes four fractions or three others. Where some objects have no size, the first
-        says how many."""
+        """The main numbers of kinds without screening, in place of `headlines`: a few of
+        `known_quantities`.
+
+        These are the first one, the median (else the second one) and the last one. For classes they
+        are the first number of up to four classes (three if it is no fraction). If some objects
+        have no size, the note below the first number says how many.
+        """
         quantities = [entry for entry in self.known_quantities if not is_special(entry)] or self.known_quantities
         count = quantities[0].number.value or 0.0 if quantities and quantities[0].kind == "integer" else 0.0
         if 0 < self.kept < count:
             quantities[0] = replace(quantities[0], below=WHOLE.format(self.kept, count - self.kept))
         if quantities and OF in quantities[0].name:
             measure = quantities[0].name.partition("_")[0]
-            shown = 4 if quantities[0].kind == "fraction" else 3
-            return [quantity for quantity in quantities if quantity.name.startswith(measure)][:shown]
+            count_of_classes = 4 if quantities[0].kind == "fraction" else 3
+            return [entry for entry in quantities if entry.name.startswith(measure)][:count_of_classes]
         if len(quantities) <= 3:
             return quantities
         median = next((quantity for quantity in quantities[1:-1] if quantity.name.endswith("_median")), quantities[1])
         return [quantities[0], median, quantities[-1]]
 
-    # ---- notices beside the numbers --------------------------------------------------------------
+    # ---- warnings and notes beside the numbers --------------------------------------------------------------
 
     def notices_of(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
-        """What there is to say beside the numbers, the gravest first: doubts, of one image what is left out and counts
-        by one click, if most were left out for that reason, notes. Page, report and workbook show `first_notices`; an
-        unknown scale is said where it stands."""
-        usual = [str(reason) for reason in BY_OTHERS if reason != Reason.HIDDEN]  # those the measurand leaves out
+        """The warnings and notes to show beside the numbers, the gravest first.
+
+        For one image there is a further note if most left out objects have a reason that a person
+        can lift by one click. The note on an unknown scale is not among them: it stands beside the
+        scale. pooled: whether the result is that of a sample.
+        """
+        liftable = [str(reason) for reason in BY_OTHERS if reason != Reason.HIDDEN]
         main_reason, listed = max(self.set_aside, key=lambda line: line.count, default=None), []
-        if main_reason is not None and main_reason.reason in usual and not pooled:
+        if main_reason is not None and main_reason.reason in liftable and not pooled:
             listed = [Flag(f"{main_reason.count:,} left out: {main_reason.reason}.", reason=main_reason.reason)]
         return ranked([*listed, *(flag for flag in flags if flag.text != NO_SCALE)])
 
     def first_notices(self, flags: Iterable[Flag], *, pooled: bool = False) -> list[Flag]:
-        """Those of `notices_of` that stand beside the numbers."""
+        """The few of `notices_of` that page, report and workbook show beside the numbers."""
         return beside_numbers(self.notices_of(flags, pooled=pooled))
 
-    # ---- what was left out: _aside.html of the page, annex of the PDF ----------------------------
+    # ---- left out objects: template _aside.html, annex of the report ----------------------------
 
     @property
-    def set_aside(self) -> list[Aside]:
-        """How many were set aside, by reason, in the order of judging."""
+    def set_aside(self) -> list[LeftOut]:
+        """How many objects were left out, by reason, in the order in which the reasons are checked."""
         reasons = {str(reason): reason.definition for reason in Reason}
         counts = self.statistics.set_aside if self.statistics else {}
-        return [Aside(reason, count, reasons.get(reason, OTHER_REASON)) for reason, count in counts.items()]
+        return [LeftOut(reason, count, reasons.get(reason, OTHER_REASON)) for reason, count in counts.items()]
 
     @property
     def edge_line(self) -> str:
-        """How what touches the frame is allowed for."""
+        """A sentence: how objects that touch the frame are treated; "" if that is of no interest."""
         weighted = self.statistics is not None and self.statistics.edge == "weight"
         others = ", and the others are weighted for it (Miles–Lantuéjoul)" if weighted else ""
         cut = self.screened or (self.statistics is not None and Reason.FRAME in self.statistics.set_aside)
@@ -147,7 +168,7 @@ class FirstScreen(Numbers):
 
     @property
     def without_filter(self) -> str:
-        """What would be counted without the filter; "" where it removed nothing."""
+        """A sentence: the numbers without the filter; "" if the filter left nothing out."""
         other = self.statistics.without_filter if self.statistics else None
         if not other:
             return ""

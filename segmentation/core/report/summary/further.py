@@ -1,4 +1,5 @@
-"""Further numbers: _weighted.html and _arrangement.html of the page, annex of the PDF."""
+"""Further numbers, which the templates _weighted.html and _arrangement.html and the annex of the
+report show."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from ...measure.results import FIGURES
 from ..entries import Entry, Line, arrangement_entries, group_entries, rod_entries, shape_entries
 from .numbers import Numbers
 
+# Weighting, as a key of stored results -> in words.
 WEIGHTINGS = {"number": "by number", "area": "by area", "volume": "by volume"}
 SPREAD = ("d10", "median", "d90")
 
@@ -20,41 +22,52 @@ class Further(Numbers):
 
     @property
     def weighted(self) -> list[Line]:
-        """Each figure by number, area and volume."""
+        """Each number of the size distribution weighted by number, area and volume: a line with up
+        to three entries."""
         if not self.statistics or not self.kept:
             return []
         return [
-            Line(NUMBERS[name].title, NUMBERS[name].definition, [self._entry_by(name, by) for by in self.weightings])
+            Line(
+                NUMBERS[name].title,
+                NUMBERS[name].definition,
+                [self._entry_by(name, weighting) for weighting in self.weightings],
+            )
             for name in FIGURES
         ]
 
     @property
     def weightings(self) -> dict[str, str]:
-        """What figures are weighted by, in words; the sphere of its area says no volume of what is long, as a fibre."""
+        """The weightings of this kind of analysis. Long objects such as fibres have none by volume:
+        it is that of a sphere."""
         is_round = self.size.name in ("min_feret", "ecd")
-        return {by: words for by, words in WEIGHTINGS.items() if is_round or by != "volume"}
+        return {key: words for key, words in WEIGHTINGS.items() if is_round or key != "volume"}
 
-    def _entry_by(self, name: str, by: str) -> Entry:
-        """A figure weighted `by` number, area or volume. By area and volume some figures never have an interval, so
-        that few objects are not the reason there."""
+    def _entry_by(self, name: str, weighting: str) -> Entry:
+        """A number of the size distribution under one weighting (a key of WEIGHTINGS).
+
+        By area and by volume some numbers never have an interval, so `caution` does not say that
+        objects are too few.
+        """
         assert self.statistics is not None
-        figures: Mapping[str, Any] = self.statistics.weighted.get(by, {})
-        low, high = (figures.get("intervals") or {}).get(name) or (None, None)
-        total = self.by_number("median").total if (name, by) == ("d50", "number") else None
-        value = Value(figures.get(name), low, high, NUMBERS[name].unit(self.statistics.unit), total)
-        caution = self.too_few_words if by == "number" and not figures.get("note") else ""
-        return self.with_basis(Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[by]}"))
+        by_name: Mapping[str, Any] = self.statistics.weighted.get(weighting, {})
+        low, high = (by_name.get("intervals") or {}).get(name) or (None, None)
+        total = self.by_number("median").total if (name, weighting) == ("d50", "number") else None
+        value = Value(by_name.get(name), low, high, NUMBERS[name].unit(self.statistics.unit), total)
+        caution = self.too_few_words if weighting == "number" and not by_name.get("note") else ""
+        return self.with_basis(
+            Entry.of(name, value, caution=caution, group=f"{self.size.label} {WEIGHTINGS[weighting]}")
+        )
 
     @property
     def weighted_notes(self) -> list[str]:
-        """Why some of the weighted figures have no interval, each sentence once."""
+        """Sentences: why some of the weighted numbers have no interval."""
         weighted: Mapping[str, Any] = self.statistics.weighted if self.statistics and self.kept else {}
-        notes = (weighting.get("note") for by, weighting in weighted.items() if by in self.weightings)
+        notes = (numbers.get("note") for key, numbers in weighted.items() if key in self.weightings)
         return list(dict.fromkeys(filter(None, notes)))
 
     @property
     def weighting_line(self) -> str:
-        """What the three weightings are."""
+        """Sentences that explain the weightings."""
         has_volume, has_length = "volume" in self.weightings, "fibre_d50_by_length" in self.stored_quantities
         sentences = [
             f"By number, each {self.thing} counts once.",
@@ -68,7 +81,7 @@ class Further(Numbers):
 
     @property
     def shape(self) -> list[Line]:
-        """Median, D10 and D90 of every descriptor of shape."""
+        """D10, median and D90 of each descriptor of shape."""
         spread = self.statistics.shape if self.statistics and self.kept else {}
         return [
             Line(
@@ -85,7 +98,7 @@ class Further(Numbers):
 
     @property
     def fit(self) -> str:
-        """The log-normal law and how well it fits, in a sentence; "" where none was fitted."""
+        """A sentence: the log-normal law and how well it fits; "" if none was fitted."""
         fit = self.statistics.fit if self.statistics else None
         if not fit or self.kept < FEWEST_SIZES:
             return ""
@@ -95,7 +108,7 @@ class Further(Numbers):
 
     @property
     def groups(self) -> str:
-        """Objects and the groups in which they touch."""
+        """A sentence: how many objects touch others, and in how many groups; "" if not known."""
         agglomerates = self.statistics.agglomerates if self.statistics else None
         if not agglomerates or not self.kept:
             return ""
@@ -108,17 +121,18 @@ class Further(Numbers):
 
     @property
     def arrangement(self) -> list[Entry]:
-        """Nearest neighbours, alignment of one image, and groups that touch."""
+        """Distances to nearest neighbours, alignment (only of one image), and groups of touching
+        objects."""
         if not self.statistics or not self.kept:
             return []
-        neighbours = arrangement_entries(measured) if (measured := self.statistics.arrangement) else ()
+        neighbours = arrangement_entries(arrangement) if (arrangement := self.statistics.arrangement) else ()
         return list(map(self.with_basis, (*neighbours, *group_entries(self.statistics))))
 
     @property
     def arrangement_line(self) -> str:
-        """What the comparison with random placement says; "" where nothing was measured."""
-        measured = self.statistics.arrangement if self.statistics and self.kept else None
-        return measured["sentence"] if measured else ""
+        """The sentence on the comparison with random placement; "" if nothing was measured."""
+        arrangement = self.statistics.arrangement if self.statistics and self.kept else None
+        return arrangement["sentence"] if arrangement else ""
 
     @property
     def shape_classes(self) -> list[Entry]:

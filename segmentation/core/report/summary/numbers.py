@@ -1,4 +1,5 @@
-"""What a summary is made from, and one number of it with what its 95 % interval includes."""
+"""`Numbers`, the base of `Summary`: the data of a result, and single numbers with what their 95 %
+intervals include."""
 
 from __future__ import annotations
 
@@ -21,20 +22,30 @@ if TYPE_CHECKING:
     from ...sample import SampleAnalysis
 
 
-OF_OTHERS = ("Repeatability",)  # never known of other kinds than particles
+UNKNOWN_WITHOUT_BUDGET = ("Repeatability",)  # contributions that are never known without an uncertainty budget
 
 
 class Numbers:
-    """The numbers of an image or of a sample, and which of them its kind of analysis answers with.
+    """The numbers of an image or of a sample.
 
-    Particles answer with their size distribution (`screened`) and say `headlines` first. Other kinds answer with
-    `quantities`, to which sizes are an addition, and say `leading` first. `main_numbers` begins with the same.
+    Kinds of analysis that screen particles (`screened`) have the size distribution as their main
+    numbers, and `FirstScreen.headlines` as the first ones. Other kinds have `quantities`, and
+    `FirstScreen.leading` as the first ones; sizes are additional numbers.
 
-    statistics: None without a size distribution. quantities: what the kind of analysis answers with, by name. thing,
-    things: what is looked for. readable: lengths in the unit that people read, instead of that of the files.
-    several: whether the numbers are of several images, of_material: of so many that these show how places differ.
-    scale_doubt: the relative standard uncertainty of their scale, where no statistics know it. interval_note: see
-    `SampleAnalysis`. unsure: what the sentence begins with where most is probably wrong: then no interval stands in it.
+    Arguments:
+    statistics: the size distribution, or None.
+    quantities: the numbers of the kind of analysis, by name.
+    thing, things: the word for an object, and its plural.
+    readable: whether lengths are in the unit that people read (µm for long ones), else in that of
+    the files.
+
+    Attributes:
+    several: whether the numbers are of several images.
+    of_material: whether these are so many that intervals include differences between places.
+    scale_doubt: relative standard uncertainty of the scale; used if there are no statistics.
+    interval_note: see `SampleAnalysis`.
+    unsure: the beginning of a sentence such as "Do not use:" if most is probably wrong, else "".
+    Then main numbers have no interval.
     """
 
     several = of_material = False
@@ -57,7 +68,7 @@ class Numbers:
 
     @classmethod
     def of(cls, sample: SampleAnalysis, *, readable: bool = True) -> Self:
-        """Of an image or a sample with pixels or tables at hand."""
+        """The summary of an analysis or a sample."""
         summary = cls(sample.pooled, sample.quantities, sample.task.thing, sample.task.things, readable=readable)
         summary.several, summary.of_material = len(sample.counted) > 1, len(sample.counted) >= FEWEST_IMAGES
         summary.scale_doubt = sample.common_calibration.standard_uncertainty
@@ -71,91 +82,97 @@ class Numbers:
 
     @property
     def kept(self) -> int:
+        """The number of counted objects with a size."""
         return self.statistics.n_kept if self.statistics else 0
 
     @property
     def measurand(self) -> str:
-        """What particles count, such as "particles whose outline can be seen"; "" of other kinds and older results."""
+        """Which particles are counted, such as "particles whose outline can be seen"; "" for other
+        kinds, older results."""
         return MEASURANDS[self.statistics.counted] if self.statistics else ""
 
     @property
     def where(self) -> str:
-        """What the intervals of sizes hold for."""
+        """For what the intervals of sizes are valid, in words."""
         if self._by_image:
             return "for the material"
         return "in these pictures" if self.several else "in this picture"
 
     @property
     def set_aside_count(self) -> int:
+        """The number of left out objects."""
         return self.statistics.n_set_aside if self.statistics else 0
 
     @property
     def nano(self) -> Nano | None:
-        """The screening as a nanomaterial."""
+        """The results of the screening as a nanomaterial; None without it."""
         return self.statistics.nano if self.statistics and self.kept else None
 
     @property
     def has_few(self) -> bool:
-        """Whether there are so few particles that their sizes stand one by one, in place of a median and of bars."""
+        """Whether particles are so few that their sizes are listed, instead of a median and a
+        histogram."""
         return self.screened and 0 < self.kept < FEWEST_IN_HISTOGRAM
 
     @property
     def size(self) -> Quantity:
-        """Which measure of an object is its size."""
+        """The measure of an object that is its size."""
         return known_column(self.statistics.size if self.statistics else "min_feret")
 
     @property
     def counted_from(self) -> str:
-        """From which size on particles are in the fraction, after a comma; "" where no length says it."""
+        """From which size on the fraction counts particles, as an addition such as ", of 22.5 nm
+        and more"; or ""."""
         words = counted_from(self.statistics.nano if self.statistics else None)
         return f",{words}" if words else ""
 
     @property
     def too_few_words(self) -> str:
-        """Why a figure has no useful interval where others have one."""
+        """Why a number has no useful interval although others have one."""
         return "too few or too different images" if self._by_image else f"too few {self.things}"
 
     @property
     def _by_image(self) -> bool:
-        """Whether intervals show how images differ."""
+        """Whether intervals include the differences between images."""
         return self.statistics.interval_basis == BY_IMAGE if self.statistics else self.of_material
 
     # ---- one number, with what its interval includes ---------------------------------------------
 
     def by_number(self, name: str) -> Entry:
-        """A figure by number, with its range by all that is known, where that is known."""
+        """A number of the size distribution by number, with its total uncertainty if that is known."""
         assert self.statistics is not None
         return self.with_basis(Entry.of(name, self.statistics.value(name)))
 
     def with_basis(self, entry: Entry) -> Entry:
-        """The entry with what its interval includes, and of the fraction with what one outline weighs: of each number
-        the one place that decides it."""
+        """The entry with the words on what its interval includes. Only this function decides that.
+
+        The fraction from 1 to 100 nm also gets the words on how few outlines it rests.
+        """
         entry = replace(entry, carried=self._carried(entry)) if entry.name == "fraction_100nm" else entry
         quantity, statistics = known_number(entry.name), self.statistics
         by_image = (
             statistics.interval_basis == BY_IMAGE if statistics and quantity.interval == COUNTING else self.of_material
         )
         budget: Mapping[str, Any] = (statistics.budget if statistics else None) or {}
-        unknown = budget.get(NAMES_IN_BUDGET.get(entry.name, entry.name), {}).get(
-            "without", () if budget else OF_OTHERS
-        )
+        unknown_parts = () if budget else UNKNOWN_WITHOUT_BUDGET
+        unknown = budget.get(NAMES_IN_BUDGET.get(entry.name, entry.name), {}).get("without", unknown_parts)
         parts = [*filter(None, [self.scale_in(quantity)]), quantity.basis(by_image)]
         holds = "counting only" if parts == [COUNTING] else " and ".join(parts)
         return replace(entry, holds=holds, unknown=unknown) if entry.number.low is not None else entry
 
     def _carried(self, fraction: Entry) -> str:
-        """`carried_words` in the digits of the fraction from 1 to 100 nm."""
+        """`carried_words` for the fraction from 1 to 100 nm: on how few outlines it rests."""
         if not self.statistics or self.statistics.fraction_outlines is None:
             return ""
-        without = self.statistics.fraction_100nm_without_doubtful
-        words = "" if without is None else fraction.write(without)
+        without_doubtful = self.statistics.fraction_100nm_without_doubtful
+        words = "" if without_doubtful is None else fraction.write(without_doubtful)
         return carried_words(self.statistics.fraction_outlines, fraction.value, words)
 
     def _with_sure_ends(self, entry: Entry) -> Entry:
-        """As the first screen and the main numbers say it: a number that is probably wrong has no interval there."""
+        """The entry for main numbers: without interval if the numbers are probably wrong."""
         return replace(entry, has_ends=False, holds="", caution="") if self.unsure else entry
 
     def scale_in(self, quantity: Quantity) -> str:
-        """The part of the scale in the quantity's intervals, "" where it is not worth a word."""
+        """ "scale" if its uncertainty is a notable part of the intervals of the quantity, else ""."""
         doubt = (self.statistics.relative_uncertainty if self.statistics else self.scale_doubt) or 0.0
         return "scale" if doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled) else ""

@@ -1,4 +1,5 @@
-"""How far the answers could be off: _convergence.html and _budget.html of the page, annex of the PDF."""
+"""The uncertainty of the main numbers, which _convergence.html, _budget.html and the annex of the
+report show."""
 
 from __future__ import annotations
 
@@ -16,11 +17,12 @@ from .first_screen import FirstScreen
 
 
 class Uncertainty(FirstScreen):
-    """Whether enough was counted, and the uncertainty budget of the answers."""
+    """Whether enough objects were counted, and the uncertainty budget of the main numbers."""
 
     @property
     def enough(self) -> str:
-        """Whether the median is known well enough, and how many more objects or images it takes; "" where not known."""
+        """A sentence: whether the median is known well enough, or how many more objects or images
+        that takes; or ""."""
         convergence = self.statistics.convergence if self.statistics and self.kept else None
         if not convergence:
             return ""
@@ -44,14 +46,20 @@ class Uncertainty(FirstScreen):
 
     @property
     def convergence_holds(self) -> str:
-        """What the intervals of its curve include: what that of the sentence does, where the curve ends with it."""
+        """What the intervals of the convergence curve include, in words.
+
+        It is the same as for the median if the curve ends with the interval of the median.
+        """
         median, curve = self.by_number("median"), self.statistics.convergence if self.statistics else None
         ends = (curve["low"][-1], curve["high"][-1]) if curve else None
         return median.includes if median.total == ends else median.holds
 
     def better_than_images(self, target: float) -> str:
-        """What makes the median more certain where the parts that no further image reduces are too large for
-        `target`; "" where they are not, or not known."""
+        """What helps more than further images, if these alone cannot bring the median to ±
+        `target`.
+
+        `target` is relative. It is "" if further images can do it, or if that is not known.
+        """
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
         rows: Sequence[Mapping[str, Any]] = budget.get("rows", ())
         systematic = [row for row in rows if row["median"] and not row["name"].startswith("sampling_")]
@@ -61,7 +69,8 @@ class Uncertainty(FirstScreen):
 
     @property
     def _instead_of_counting(self) -> str:
-        """What helps more than to count more, where another part of the median's uncertainty is larger; else ""."""
+        """What helps more than counting, if another contribution to the uncertainty of the median
+        is larger; else ""."""
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
         if not budget.get("median", {}).get("ends"):
             return ""
@@ -74,7 +83,7 @@ class Uncertainty(FirstScreen):
 
     @property
     def budget(self) -> BudgetTable | None:
-        """The uncertainty budget as a table; None where there is none, as of sizes in px."""
+        """The uncertainty budget as a table; None without one, as for sizes in px."""
         budget = self.statistics.budget if self.statistics else None
         if not budget:
             return None
@@ -94,7 +103,8 @@ class Uncertainty(FirstScreen):
 
     @property
     def unknown_parts(self) -> str:
-        """Which contributions to the totals of the headlines are not known, as a sentence after another, or ""."""
-        without = [title for headline in self.headlines if headline.parts for title in headline.unknown]
-        listed = "; ".join(map(uncapital, dict.fromkeys(without)))
-        return f" Not included, because not known: {listed}." if listed else ""
+        """A sentence with a blank before it: which contributions to the total uncertainty are not
+        known; or ""."""
+        titles = [title for headline in self.headlines if headline.parts for title in headline.unknown]
+        unknown_titles = "; ".join(map(uncapital, dict.fromkeys(titles)))
+        return f" Not included, because not known: {unknown_titles}." if unknown_titles else ""

@@ -1,4 +1,5 @@
-"""All numbers of a result together, and as one table: sheet Details, annex of the PDF."""
+"""`Summary`, which has all numbers of a result, and the table of them for the sheet "Details" and
+the annex of the report."""
 
 from __future__ import annotations
 
@@ -16,17 +17,19 @@ from .uncertainty import Uncertainty
 
 
 class Summary(MainList, Uncertainty, Further):
-    """The numbers of an image or of a sample, in sections by the screen that shows them."""
+    """All numbers of an image or of a sample in words."""
 
     def all_numbers(self) -> Iterator[Entry]:
-        """All numbers in the order of reading, for a table of them: each with its group. Kinds that answer with
-        `quantities` have their counts among these."""
+        """All numbers with their group, in the order of a table.
+
+        Counts come first. Kinds of analysis with `quantities` have the counts among these.
+        """
         quantities = [] if self.screened else answers(self.stored_quantities, every=True)
         yield from (replace(entry, group="quantities") for entry in quantities)
         if self.statistics is None:
             return
         yield from [] if quantities else self.counts
-        weighted = [self._entry_by(name, by) for by in self.weightings for name in FIGURES]
+        weighted = [self._entry_by(name, weighting) for weighting in self.weightings for name in FIGURES]
         yield from (replace(entry, term=NUMBERS[entry.name].label) for entry in weighted)
         yield from (replace(entry, group="other sizes") for entry in self._others(self.statistics))
         if fit := self.statistics.fit:
@@ -44,30 +47,30 @@ class Summary(MainList, Uncertainty, Further):
             "primaries_in_groups": f"{self.things} in groups",
             "largest": f"{self.things} in the largest group",
         }
-        counted: Mapping[str, Any] = self.statistics.agglomerates or {}
-        for name, title in names.items() if counted else ():
-            yield Entry(name, title, Value(counted[name]), kind="integer", group="agglomerates")
+        group_counts: Mapping[str, Any] = self.statistics.agglomerates or {}
+        for name, title in names.items() if group_counts else ():
+            yield Entry(name, title, Value(group_counts[name]), kind="integer", group="agglomerates")
         for group, entries in (
             ("arrangement", self.arrangement),
             ("shape classes", self.shape_classes),
             ("rods", self.rods),
         ):
             yield from (replace(entry, group=group) for entry in entries)
-        if measured := self.statistics.arrangement:
-            yield Entry("pairs", "compared with chance", text=measured["sentence"], group="arrangement")
+        if arrangement := self.statistics.arrangement:
+            yield Entry("pairs", "compared with chance", text=arrangement["sentence"], group="arrangement")
         for name, spread in self.statistics.shape.items():
-            for figure, number in spread.items():
-                yield Entry(name, f"{COLUMNS[name].label}, {NUMBERS[figure].label}", Value(number), group="shape")
+            for number_name, number in spread.items():
+                yield Entry(name, f"{COLUMNS[name].label}, {NUMBERS[number_name].label}", Value(number), group="shape")
 
     def _others(self, statistics: Statistics) -> Iterator[Entry]:
-        """Sizes and shares that the weighted figures do not hold."""
+        """Sizes and fractions that are not among the weighted numbers."""
         if statistics.size != "ecd":
             yield replace(self.by_number("ecd_median"), term="median equivalent circular diameter")
         if not statistics.screened:
             return
-        counted = f", of {self.things}{counted_from(statistics.nano)}" if statistics.nano else ""
-        yield replace(self.by_number("fraction_100nm"), term=f"fraction by number from 1 to 100 nm{counted}")
-        for name in DOUBTFUL_FRACTIONS:  # where it is another
+        counted_words = f", of {self.things}{counted_from(statistics.nano)}" if statistics.nano else ""
+        yield replace(self.by_number("fraction_100nm"), term=f"fraction by number from 1 to 100 nm{counted_words}")
+        for name in DOUBTFUL_FRACTIONS:  # only if it differs from the fraction above
             if (share := getattr(statistics, name)) not in (None, statistics.fraction_100nm):
                 yield replace(Entry.of(name, Value(share)), term=NUMBERS[name].label)
         if statistics.recommendation is not None:

@@ -14,7 +14,7 @@ from ....core.labels.options import ParticleOptions
 from ....core.labels.outline import outline, particles, that_count
 from ....core.measure.matching import Kind, error_kinds, match, overlap_of, without_specks
 from ....core.micrograph.types import Micrograph
-from ....core.report.picture import painted
+from ....core.report.picture import with_coloured_objects
 from ..contract import Field, Floats, Labels, Maps, Picture, Scoring
 from ..evaluation.predictions import Options, Prediction, Predictor, padded
 from ..evaluation.scores import RULE, THRESHOLDS, against_threshold, pooled
@@ -129,8 +129,8 @@ def panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Pic
     grey, small_found, small_true = as_panels(micrograph, predicted, truth)
     return [
         in_colour(grey),
-        painted(grey, small_true, STRENGTH),
-        painted(grey, small_found, STRENGTH),
+        with_coloured_objects(grey, small_true, STRENGTH),
+        with_coloured_objects(grey, small_found, STRENGTH),
         errors(grey, predicted, truth, small_found, small_true),
     ]
 

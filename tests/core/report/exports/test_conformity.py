@@ -13,13 +13,13 @@ from segmentation.core.report import exports
 from segmentation.core.report.exports.conformity import CONFORMITY
 from segmentation.core.report.files import write_all
 from segmentation.core.report.filing import Filing
-from segmentation.core.report.signatures import Signed
+from segmentation.core.report.signatures import PrintedSignature
 from segmentation.core.tasks import find
 from tests.core.builders import make_analysis
 
 pytestmark = pytest.mark.usefixtures("coarse")
 LINK = "https://deepsegm.example/jobs/1/?link=0123456789abcdef"
-SIGNED = [Signed("approved", "Ada L.", "ada", "2026-11-30 12:00:00 UTC", (("result.json", "a" * 64),))]
+SIGNED = [PrintedSignature("approved", "Ada L.", "ada", "2026-11-30 12:00:00 UTC", (("result.json", "a" * 64),))]
 MET = {"quantity": "n_kept", "lower": 1.0}
 
 

@@ -28,7 +28,7 @@ from segmentation.core.report.exports.result import json_value
 from segmentation.core.report.files import write_all
 from segmentation.core.report.filing import UNFILED, Filing
 from segmentation.core.report.guideline import NONE_COUNTED, form_of
-from segmentation.core.report.signatures import Signed
+from segmentation.core.report.signatures import PrintedSignature
 from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import BIBTEX, CITATION, decided_words
 from segmentation.core.sample import Member, SampleAnalysis
@@ -126,7 +126,9 @@ class TestForm:
         title = "Uncertainty (95 %) of the magnification and its certificate"
         before = entries(SampleAnalysis.of(analysis))
         calibration = Calibration(7.34375, "metadata", "", 0.001, 0.004, "grating 1234")
-        signed = [Signed("reviewed", "B. Beispiel", "bb", "2026-11-25 13:00 UTC", (("result.json", "ab" * 32),))]
+        signed = [
+            PrintedSignature("reviewed", "B. Beispiel", "bb", "2026-11-25 13:00 UTC", (("result.json", "ab" * 32),))
+        ]
         after = entries(SampleAnalysis.of(make_analysis(20, calibration=calibration)), FILING, signed)
         assert (before[title].value, before["Signature"].value) == ("", "")
         assert after[title].value == "± 0.78 % (grating 1234)" and "B. Beispiel" in after["Signature"].value

@@ -229,7 +229,7 @@ def test_rois_say_why_a_particle_was_set_aside(tmp_path):
     aside = np.flatnonzero(~analysis.table.kept)
     for i in aside:
         roi = names[f"{analysis.table['label'][i]:04d} {analysis.table.reasons[i]}"]
-        assert roi.stroke_color == rois.OPAQUE + bytes.fromhex(rois.ASIDE[1:])
+        assert roi.stroke_color == rois.OPAQUE + bytes.fromhex(rois.LEFT_OUT_COLOUR[1:])
 
 
 def test_rois_beyond_16_bits_are_sub_pixel(tmp_path):

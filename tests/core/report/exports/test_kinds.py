@@ -173,7 +173,7 @@ def test_names_are_unlike_and_documented():
         listed = exports.listed(of, tasks.find("particles"), judged=True)
         assert len({export.place for export in listed.values()}) == len(listed)
         for name, kind in listed.items():
-            row = f"| `{name}` | {kind.holds(of)} |"
+            row = f"| `{name}` | {kind.line(of)} |"
             assert kind.for_the_page or row in page, f"add to docs/use/exports.md: {row}"
 
 
