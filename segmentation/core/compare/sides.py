@@ -45,8 +45,8 @@ class Sizes:
     def of_tables(cls, tables: Iterable[Table], size: str, *, weighted: bool, screened: bool) -> Sizes:
         """The sizes in the tables of several images; an image without any is left out.
 
-        size: the name of the measure. weighted: whether the border correction weights them. screened: whether objects
-        that touch the frame are left out already (`Task.screened`).
+        size: the name of the measure. weighted: whether the border correction weights them. screened: `Task.screened`;
+        then all counted objects are included, else only those that do not touch the frame.
         """
         parts = []
         for table in tables:
