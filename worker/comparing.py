@@ -14,7 +14,7 @@ from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.results import Statistics
 from segmentation.core.measure.table import Table
-from segmentation.core.quality.validated import as_dict, studied, unit_of
+from segmentation.core.quality.study_report import as_dict, study_of, unit_of
 from segmentation.core.tasks import find
 from segmentation.models import Comparison, Job, Sample, Study
 from segmentation.plain import storable
@@ -99,7 +99,7 @@ def make_study(study: Study, progress: Progress, folder: Path) -> None:
 
     progress("comparing the conditions", 0.2)
     try:
-        result = as_dict(studied(study.names, study.rows), unit_of(study.quantity))
+        result = as_dict(study_of(study.names, study.rows), unit_of(study.quantity))
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
     progress("writing the report", 0.6)

@@ -39,9 +39,9 @@ class Flag:
     moves: Annotated[
         str, Field(description="what the doubt changes most: count, sizes or all; empty: not known or no doubt")
     ] = ""
-    by: Annotated[
-        float, Field(ge=0, le=1, description="how much of that is in doubt, as a fraction; 1: all of it")
-    ] = 0.0
+    by: Annotated[float, Field(ge=0, le=1, description="how much of that is in doubt, as a fraction; 1: all of it")] = (
+        0.0
+    )
 
     def __post_init__(self) -> None:
         if len(self.short) > LONGEST or (self.doubt and not self.short):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segmentation import __version__
 
 from . import tasks
-from .coarse import COARSE, small_objects, missed_specks
+from .coarse import COARSE, missed_specks, small_objects
 from .labels.segmentation import Provenance, Segmentation
 from .micrograph.marks import Regions
 from .micrograph.types import Micrograph

@@ -34,7 +34,9 @@ LABELS = ("labels", "masks", "segmaps", "label", "mask", "annotations")
 NOTHING = "none"  # instead of the name of a folder of labels: no image shows an object
 ANY = -1  # as number of classes: not known
 MOST_CLASSES = 20
-TILE = re.compile(r"(_block_\d+)?(_rotated_(?:90|180|270))?(_flipped)?$")  # ends the names that lab.research.tiles gives
+TILE = re.compile(
+    r"(_block_\d+)?(_rotated_(?:90|180|270))?(_flipped)?$"
+)  # ends the names that lab.research.tiles gives
 
 
 class BadDataset(UserError):

@@ -21,7 +21,7 @@ class Study(Made):
     """The study of a method, which a worker makes once and nobody changes.
 
     author: the account that asked for it. quantity: the number that was studied. names: of the conditions, the outer
-    ones first. rows: the results as they were, see `core.quality.validated`. result: what the analysis of variance
+    ones first. rows: the results as they were, see `core.quality.study_report`. result: what the analysis of variance
     gave. pdf: the report.
     """
 

@@ -13,7 +13,7 @@ from django.utils.http import content_disposition_header
 from ..core.measure.quantities import Value, number
 from ..core.names import portable
 from ..core.quality.conformity import number_words
-from ..core.quality.validated import CONDITIONS
+from ..core.quality.study_report import CONDITIONS
 from ..http.access import address_of, row_of, visible
 from ..models import Job, Method, Sample, Study
 from ..services.access.links import check_open
@@ -54,7 +54,7 @@ def name_of(row: Job | Sample) -> str:
 
 
 def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[str, Any]:
-    """A result as a study keeps it, see `core.quality.validated`; value None where it has no such number with a
+    """A result as a study keeps it, see `core.quality.study_report`; value None where it has no such number with a
     scale."""
     stored = row.summary if isinstance(row, Job) else row.pooled
     statistics = (stored.get("statistics") if isinstance(row, Job) else stored) or {}

@@ -102,14 +102,15 @@ def _rounded_rectangle(roi: ImagejRoi, shape: Shape, facts: Facts, *, oval: bool
         left, top, width, height = roi.left, roi.top, roi.right - roi.left, roi.bottom - roi.top
     box = box_of([np.array([(left, top), (left + width, top + height)], np.float64)], shape)
     y, x = np.ogrid[box[0] : box[2], box[1] : box[3]]
-    arc_width, arc_height = (width, height) if oval else (min(roi.rounded_rect_arc_size, side) for side in (width, height))
+    arc = roi.rounded_rect_arc_size
+    arc_width, arc_height = (width, height) if oval else (min(arc, width), min(arc, height))
     inside = np.ones((box[2] - box[0], box[3] - box[1]), bool)
     for pixels, start, side in ((x, left, width), (y, top, height)):
         inside &= abs(pixels + 0.5 - start - side / 2) < side / 2
     if arc_width > 0 and arc_height > 0:
         into_corner = (  # along each axis, 0 where the corner begins and 1 at the edge of the rectangle
-            np.maximum(abs(pixels + 0.5 - start - side / 2) - (side - arc) / 2, 0) / (arc / 2)
-            for pixels, start, side, arc in ((x, left, width, arc_width), (y, top, height, arc_height))
+            np.maximum(abs(pixels + 0.5 - start - side / 2) - (side - corner) / 2, 0) / (corner / 2)
+            for pixels, start, side, corner in ((x, left, width, arc_width), (y, top, height, arc_height))
         )
         inside &= sum(distance**2 for distance in into_corner) <= 1
     return Outline(box, inside, facts)
@@ -140,7 +141,7 @@ def _path(words: list[float]) -> list[Ring]:
 
 
 def _curve(control: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """STEPS points on a Bézier curve, without its first point, by de Casteljau's algorithm. control: its control points."""
+    """STEPS points on the Bézier curve of these control points, without the first point (de Casteljau)."""
     curve = []
     for share in np.arange(1, STEPS + 1) / STEPS:
         points = np.array(control)

@@ -94,9 +94,7 @@ class Outlines:
             {"imported": {**source, "overlapping": self.overlapping, "notes": list(self.notes)}},
             maps=parent.maps,
             by_hand=frozenset(ids.tolist()) - unchanged,
-            set_aside={
-                number: why for number, why in self.reasons.items() if number not in left_out_by_us - unchanged
-            },
+            set_aside={number: why for number, why in self.reasons.items() if number not in left_out_by_us - unchanged},
         )
 
 

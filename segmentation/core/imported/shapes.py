@@ -48,8 +48,8 @@ class Frame(NamedTuple):
         return (rows, columns) == tuple(self.stored)
 
     def fitted(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Labels (H, W) or (H, W, channels), resampled to the image if they have its stored size; raises UnreadableImage
-        as `check` does."""
+        """Labels (H, W) or (H, W, channels), resampled to the image if they have its stored size; raises
+        UnreadableImage as `check` does."""
         rows, columns = values.shape[:2]
         if self.is_stored(rows, columns):
             return as_resampled(values, (self.height, self.columns), (rows, columns))

@@ -57,7 +57,7 @@ class Certificate:
         """values: of the result by name, in the unit of result.json. summary: of the same numbers. is_refused: whether
         no number is given, because the image is of another kind."""
         doubt = REFUSED if is_refused else DOUBTFUL if summary.unsure else ""
-        conformity = specification.decided(values, doubt)
+        conformity = specification.decision(values, doubt)
         rules = dict.fromkeys((limit.rule, limit.factor) for limit in specification.limits)
         return cls(
             specification,

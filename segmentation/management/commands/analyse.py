@@ -21,7 +21,7 @@ from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.pace import Progress
 from segmentation.core.quality.method import MethodDescription
-from segmentation.core.quality.written import WrittenMethod
+from segmentation.core.quality.method_file import WrittenMethod
 from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import UnknownTask, every, find
 from segmentation.core.typed import Setting, settings_of_task

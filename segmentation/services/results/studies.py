@@ -39,7 +39,7 @@ def create_study(
     """Let a worker make the study of these results.
 
     names: of all conditions, the outer ones first; one that never changed is left out. rows: see
-    `core.quality.validated`. Raises Refused (401, 403, 422 where no study follows from them).
+    `core.quality.study_report`. Raises Refused (401, 403, 422 where no study follows from them).
     """
     methods.check_changeable(method, user)
     words, rows = clean_text(title), [dict(row) for row in rows]
