@@ -25,7 +25,7 @@ from .network.likeness import ENTRY, NEAR, OWN, relative_distance
 from .network.resample import resize
 from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown
-from .network.textures import clearly_of, compared_with_models, known_of, nearest
+from .network.textures import clearly_resembles, compared_with_models, nearest, with_known_textures
 from .pace import PREPARING, SEPARATING, Clock, Progress
 from .prediction import predict_maps
 from .preparation import Picture
@@ -158,8 +158,12 @@ class Search:
         images of `card`."""
         by_texture = [kind for kind in likely if tasks.find(kind.task).plausible is None]
         by_model = [kind for kind in cards.available() if self.task.screened and tasks.find(kind.task).plausible]
-        is_known = self.picture.any() and bool(known_of([card]))
-        not_excluded = [kind for kind in known_of(by_model) if is_known and not clearly_of(self.picture, card, [kind])]
+        is_known = self.picture.any() and bool(with_known_textures([card]))
+        not_excluded = [
+            kind
+            for kind in with_known_textures(by_model)
+            if is_known and not clearly_resembles(self.picture, card, [kind])
+        ]
         ranked = nearest(self.picture, [*by_texture, *not_excluded])
         return (kind for kind in ranked if kind in by_texture or self._recognised_by(kind))
 
@@ -180,9 +184,9 @@ class Search:
         default, better = models[0], self.task.better
         best = self.best_candidate(default, progress)
         assert better is not None
-        if others := known_of(models[1:]):
+        if others := with_known_textures(models[1:]):
             is_worth_it = self.picture.any() and (
-                self.task.unsure(best) or not clearly_of(self.picture, default, others)
+                self.task.unsure(best) or not clearly_resembles(self.picture, default, others)
             )
             best = with_reason(best, USUAL.format(title=default.title))
             for other in others if is_worth_it else ():
