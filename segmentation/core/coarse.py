@@ -1,4 +1,5 @@
-"""Objects that a segmentation at a coarse working scale misses: specks, and small objects that another model sees.
+"""Objects that a segmentation at a coarse working scale misses: specks (very small objects), and small objects that
+another model sees.
 
 They are only counted, for a warning; none of them becomes an outline.
 """
@@ -69,7 +70,7 @@ def missed_specks(search: Search, card: ModelCard, candidate: Segmentation) -> d
 
     The network looks at the barest window of the picture in its full size. A speck is an object there that is
     probably right, lies mostly outside the outlines, and is not faint compared with them. Its diameter is less than
-    "below": at the coarse scale the smallest training objects of the model would be larger.
+    "below", which at the coarse scale is the size of the smallest training objects of the model.
     """
     from .labels.contrast import contrasts
 

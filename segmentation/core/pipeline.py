@@ -63,8 +63,8 @@ def segment(
     """
     task, requested, clock = tasks.find(settings.task), settings.segmentation, clock or Clock()
     candidates, runtime = [card] if card else stands_for(requested.model), runtime or Runtime()
-    if (first := candidates[0]).task != task.name:
-        raise WrongTask(f"The model {first.name} is for {first.task}, not for {task.name}: choose another model.")
+    if (default := candidates[0]).task != task.name:
+        raise WrongTask(f"The model {default.name} is for {default.task}, not for {task.name}: choose another model.")
     progress("finding the data bar", PREPARING)
     with clock.stage("prepare"):
         rows = analysed_rows(micrograph, requested)

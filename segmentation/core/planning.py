@@ -106,10 +106,12 @@ def composing_obstacle(task: Task, particles: Mapping[str, int]) -> str:
         return f"Agglomerates are composed of particles, and these images show {task.things}."
     counts, groups = sorted(particles.values()), len(particles)
     held_out = 1 if groups < FEW else -(-groups // 3)
-    total, left = sum(counts), sum(counts[: groups - held_out])
-    if left >= LEAST_OBJECTS:
+    total, training_count = sum(counts), sum(counts[: groups - held_out])
+    if training_count >= LEAST_OBJECTS:
         return ""
-    counted = f"here are {total}" + (f", and {left} while some images are held out" if left < total else "")
+    counted = f"here are {total}" + (
+        f", and {training_count} while some images are held out" if training_count < total else ""
+    )
     return (
         f"Composing needs {LEAST_OBJECTS} whole, free particles of {WHOLE_PX:g} px or more in the"
         f" images that are learnt from: {counted}. Fewer would come again and again."

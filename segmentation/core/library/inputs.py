@@ -161,9 +161,9 @@ def settings_of(
         similar = get_close_matches(unknown[0], allowed, 1)
         hint = f" Did you mean {similar[0]}?" if similar else ""
         raise UserError(f"{task.title} have no setting {unknown[0]}.{hint}")
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values_by_name.items()}
+    values = {name: value.item() if isinstance(value, np.generic) else value for name, value in values_by_name.items()}
     try:
-        settings = read_settings(task, plain)
+        settings = read_settings(task, values)
     except ValueError as error:
         raise UserError(str(error)) from None
     return settings.with_(calibration=stated_calibration(nm_per_pixel))

@@ -73,7 +73,7 @@ class Number:
         return f"{self.title}: {self.words}"
 
 
-class Reported:
+class BaseResult:
     """The common part of a Result (of one image) and of Pooled ones.
 
     sample: the result as the engine has it. file: that of the image, None without one.
@@ -148,7 +148,7 @@ class Reported:
         return f"<deepsegm.{type(self).__name__}: {self.sentence}>"
 
 
-class Result(Reported):
+class Result(BaseResult):
     """The result of one image.
 
     analysis: all details, with `micrograph`, `settings`, `calibration`, `segmentation`, `table`,
@@ -181,7 +181,7 @@ class Result(Reported):
         return f'<img alt="The image and its outlines" src="data:image/webp;base64,{picture}">'
 
 
-class Pooled(Reported):
+class Pooled(BaseResult):
     """The result of several images of one material. results: those of the single images."""
 
     def __init__(self, sample: SampleAnalysis, results: tuple[Result, ...]) -> None:

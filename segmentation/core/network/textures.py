@@ -137,8 +137,8 @@ def compared_with_models(
     """
     available = {item.name: item for item in cards.available()}
     models = {name: model for name, model in known_textures().models.items() if name in available}
-    own = models.pop(card.name, None)
-    if own is None or not picture.any():
+    own_model = models.pop(card.name, None)
+    if own_model is None or not picture.any():
         return [], False
     if not same_task:
         models = {name: model for name, model in models.items() if available[name].task != card.task}
@@ -146,11 +146,11 @@ def compared_with_models(
     clearer = [
         model
         for model in models.values()
-        if model.likelihood(textures) > own.likelihood(textures) + CLEARLY
+        if model.likelihood(textures) > own_model.likelihood(textures) + CLEARLY
         and model.distance(textures) < (UNFAMILIAR if same_task else LIKELY)
     ]
     clearer.sort(key=lambda model: -model.likelihood(textures))
-    return [available[model.model] for model in clearer], own.distance(textures) > UNFAMILIAR
+    return [available[model.model] for model in clearer], own_model.distance(textures) > UNFAMILIAR
 
 
 def features(picture: NDArray[np.float32]) -> Floats:

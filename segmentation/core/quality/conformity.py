@@ -186,16 +186,16 @@ def number_words(name: str, value: Value) -> str:
 
     name: of its quantity. value: in the unit of result.json. Raises UnknownQuantity."""
     quantity = number(name)
-    shown = value.reported
+    reported = value.reported
     if quantity.kind == "fraction":
-        shown = shown.times(100.0, "%")
+        reported = reported.times(100.0, "%")
     elif quantity.kind not in EXACT:
-        shown = readable(shown)
-    estimate, unit = shown.value or 0.0, f" {shown.unit}" if shown.unit else ""
-    if shown.low is None or shown.high is None:
+        reported = readable(reported)
+    estimate, unit = reported.value or 0.0, f" {reported.unit}" if reported.unit else ""
+    if reported.low is None or reported.high is None:
         return f"{f'{estimate:,.10g}' if quantity.kind in EXACT else significant(estimate)}{unit}"
-    places = decimals_beside(estimate, shown.low, shown.high)
-    ends = " to ".join(end_words(end, places) for end in (shown.low, shown.high))
+    places = decimals_beside(estimate, reported.low, reported.high)
+    ends = " to ".join(end_words(end, places) for end in (reported.low, reported.high))
     return f"{significant(estimate, EVERY, places)}{unit} ({ends})"
 
 

@@ -66,9 +66,9 @@ def spread_of(value: Value) -> Spread | None:
     smaller. Raises ValueError for a number outside its interval.
     """
     ends, factor = (value.total, COVERAGE) if value.total else ((value.low, value.high), Z95)
-    number, (low, high) = value.value, ends
-    if number is None or low is None or high is None:
+    estimate, (low, high) = value.value, ends
+    if estimate is None or low is None or high is None:
         return None
-    if not (isfinite(low) and isfinite(high) and low <= number <= high):
-        raise ValueError(f"The number {number:g} is not inside its interval from {low:g} to {high:g}.")
-    return Spread((number - low) / factor, (high - number) / factor)
+    if not (isfinite(low) and isfinite(high) and low <= estimate <= high):
+        raise ValueError(f"The number {estimate:g} is not inside its interval from {low:g} to {high:g}.")
+    return Spread((estimate - low) / factor, (high - estimate) / factor)

@@ -74,9 +74,9 @@ def _order(options: dict[str, Any]) -> Any:
     if options["seed"] < 0:
         raise CommandError("--seed must not be negative.")
     composed = bool(options["composed"])
-    given = [name for name in (*NAMED, "entries") if options[name]]
-    if composed and given:
-        option = given[0].replace("entries", "set")
+    rendering_options = [name for name in (*NAMED, "entries") if options[name]]
+    if composed and rendering_options:
+        option = rendering_options[0].replace("entries", "set")
         raise CommandError(f"--composed takes no --{option}: only rendered pictures have it.")
     fixed = parse_fixed(options["entries"])
     fixed |= {name: checked(name, options[name]) for name in NAMED if options[name] is not None}
