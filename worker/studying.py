@@ -9,7 +9,7 @@ from typing import Any
 from segmentation.core.changed_forms import NotTested, robustness
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.cards import UnknownModel
-from segmentation.core.quality.validated import as_dict, studied, unit_of
+from segmentation.core.quality.study_report import as_dict, study_of, unit_of
 from segmentation.models import Job, Study
 from segmentation.plain import storable
 from segmentation.services.ground.refusal import Refused
@@ -28,7 +28,7 @@ def make_study(study: Study, progress: Progress, folder: Path) -> None:
 
     progress("comparing the conditions", 0.0)
     try:
-        result = as_dict(studied(study.names, study.rows), unit_of(study.quantity))
+        result = as_dict(study_of(study.names, study.rows), unit_of(study.quantity))
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
     result["robustness"] = _robustness(study, progress, folder)
@@ -41,7 +41,7 @@ def make_study(study: Study, progress: Progress, folder: Path) -> None:
 
 
 def _robustness(study: Study, progress: Progress, folder: Path) -> dict[str, Any]:
-    """What the images of a study show in other forms, as `core.quality.validated` reads it."""
+    """What the images of a study show in other forms, as `core.quality.study_report` reads it."""
     from segmentation.core.pipeline import analyse
 
     tested, left_out, jobs = [], [], _images(study)

@@ -12,7 +12,7 @@ from django.urls import reverse
 from ninja import Status
 from pydantic import Field
 
-from ..core.quality.validated import CONDITIONS, parts_of
+from ..core.quality.study_report import CONDITIONS, parts_of
 from ..models import Method, Study
 from ..presenters.studies import report_of, rows_of, study_of
 from ..services.results import methods as methods_service

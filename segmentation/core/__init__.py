@@ -1,1 +1,1 @@
-"""The science: numpy in, numpy out. No Django, no Celery, no paths but those it is given."""
+"""The science: arrays in, arrays out. It uses neither Django nor Celery, and only the paths that it is given."""

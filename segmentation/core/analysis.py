@@ -1,4 +1,4 @@
-"""The input and the result of an analysis: the types that the pipeline takes and fills."""
+"""The settings and the result of an analysis: the types that the pipeline takes and returns."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .measure.table import Table
 from .micrograph.types import Calibration, Micrograph
 from .settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
 
-RETIRED = ("field_spread",)  # stored by 1.0
+RETIRED = ("field_spread",)  # settings that version 1.0 stored and that no longer exist
 
 
 @dataclass(frozen=True)
 class AnalysisSettings:
     """One analysis, fully specified.
 
-    others: stored settings that only a later version knows. Its jobs are shown and kept here, and not worked on.
+    others: stored settings that only a later version knows. A job with such settings is shown, but it cannot be run.
     """
 
     segmentation: SegmentationSettings
@@ -36,7 +36,7 @@ class AnalysisSettings:
 
     @classmethod
     def of(cls, /, task: str = DEFAULT_TASK, **settings: Any) -> Self:
-        """The settings of a task by their names, defaults for the others.
+        """The settings of a task from some of them by name. The others have their defaults.
 
         Raises pydantic's ValidationError (see `validation.sentence`), UnknownTask.
         """
@@ -47,7 +47,8 @@ class AnalysisSettings:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The settings written by `as_dict`, also by a version that had more of them (RETIRED), or has (`others`)."""
+        """The settings that `as_dict` of any version wrote. RETIRED ones of an older version are dropped; those that
+        only a later version knows become `others`."""
         task = tasks.find(data.get("task", DEFAULT_TASK))
         setting_names = {"task", *task.settings.model_fields, *MeasurementSettings.model_fields}
         settings = cls.of(**{name: value for name, value in data.items() if name in setting_names})
@@ -59,22 +60,23 @@ class AnalysisSettings:
         return {"task": self.task, **self.segmentation.model_dump(), **self.measurement.model_dump(), **self.others}
 
     def with_(self, **changes: Any) -> Self:
-        """The same with some settings changed, given by their names."""
-        measured = {name: value for name, value in changes.items() if name in MeasurementSettings.model_fields}
-        segmented = {name: value for name, value in changes.items() if name not in measured}
+        """A copy with some settings changed, given by their names."""
+        for_measuring = {name: value for name, value in changes.items() if name in MeasurementSettings.model_fields}
+        for_finding = {name: value for name, value in changes.items() if name not in for_measuring}
         return replace(
             self,
-            segmentation=self.segmentation.replaced(**segmented) if segmented else self.segmentation,
-            measurement=self.measurement.replaced(**measured) if measured else self.measurement,
+            segmentation=self.segmentation.replaced(**for_finding) if for_finding else self.segmentation,
+            measurement=self.measurement.replaced(**for_measuring) if for_measuring else self.measurement,
         )
 
 
 @dataclass(frozen=True)
 class MethodUsed:
-    """The version of a method by which something was analysed, as it was then.
+    """The version of a method by which an image was analysed, as it was at that time.
 
-    state: draft, approved or withdrawn. checksum: of its description. departures: what was done otherwise than it
-    asks for, a sentence each. control: that the method was out of control before, by its charts; "" where it was not.
+    state: draft, approved or withdrawn. checksum: that of the method's description. departures: sentences, each says
+    how the analysis differed from the method. control: a sentence if the control charts of the method showed at that
+    time that it was out of control, else "".
     """
 
     name: str
@@ -86,12 +88,12 @@ class MethodUsed:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is said of it beside its title."""
+        """The sentences beside the title: the departures and `control`."""
         return (*self.departures, *([self.control] if self.control else []))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The one written by `as_dict`."""
+        """The inverse of `as_dict`."""
         return cls(**{**data, "departures": tuple(data["departures"])})
 
     def as_dict(self) -> dict[str, Any]:
@@ -110,11 +112,11 @@ class Analysis:
 
     settings: as requested; the segmentation records how the objects were really found.
     calibration: the one that was used, from the settings or else from the micrograph.
-    table, statistics, quantities: as in `Measured`; the rows are in the order of the ids, and rejected objects are
-        kept with the reason.
+    table, statistics, quantities: as in `tasks.base.Measured`. The table's rows are in the order of the ids; it also
+        has the objects that are left out, with the reason.
     timings: seconds by stage name.
     flags: warnings for the user.
-    method: by which it was made; None without one.
+    method: the method that the analysis followed, if any.
     """
 
     micrograph: Micrograph
@@ -136,11 +138,11 @@ class Analysis:
 
 @dataclass(frozen=True, eq=False)
 class Objects:
-    """What the files say of each object, whatever a kind of analysis measured of it, in the order of the ids.
+    """What exported files say of each object, for every kind of analysis, in the order of the ids.
 
-    ids: (n,) int64. classes: (n,) names. kept: (n,) bool, all of them where the table has a row for each class and not
-    for each object. reasons: (n,) "" where kept. confidence: (n,) float, None where not known. cut: (n,) bool, those
-    that touch the frame: they count, but have no size.
+    ids: (n,) int64. classes: (n,) names. kept: (n,) bool, the objects that count; all of them if the table has a row
+    for each class instead of each object. reasons: (n,) why an object is left out, "" if it counts. confidence: (n,)
+    float, None where not known. cut: (n,) bool, objects that touch the frame: they count, but have no size.
     """
 
     ids: NDArray[np.int64]
@@ -154,12 +156,12 @@ class Objects:
     def of(cls, analysis: Analysis) -> Objects:
         segmentation, table = analysis.segmentation, analysis.table
         has_objects = "label" in table.columns and np.array_equal(table["label"], segmentation.ids)
-        task, none = tasks.find(segmentation.provenance.task), np.zeros(len(segmentation), np.bool_)
+        task, all_false = tasks.find(segmentation.provenance.task), np.zeros(len(segmentation), np.bool_)
         return cls(
             segmentation.ids.astype(np.int64),
             [segmentation.class_names[number] for number in segmentation.classes.tolist()],
             table.kept if has_objects else np.ones(len(segmentation), np.bool_),
             table.reasons.tolist() if has_objects else [""] * len(segmentation),
             [round(value, 4) if np.isfinite(value) else None for value in segmentation.confidence.tolist()],
-            table.kept & ~table.whole if has_objects and task.size and not task.screened else none,
+            table.kept & ~table.whole if has_objects and task.size and not task.screened else all_false,
         )

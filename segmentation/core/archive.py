@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-LEVEL = 3
+LEVEL = 3  # of compression, from 0 to 9
 # Already compressed, or weights of an ONNX network (.data): packing them would cost time and save next to nothing.
 STORED_AS_IS = {".png", ".zip", ".pdf", ".xlsx", ".tif", ".npz", ".data"}
-EARLIEST = (1980, 1, 1, 0, 0, 0)
-FILE_FOR_ALL_TO_READ = 0o100644 << 16
-UNIX = 3
+EARLIEST = (1980, 1, 1, 0, 0, 0)  # the earliest date that ZIP can store; every entry has it
+FILE_FOR_ALL_TO_READ = 0o100644 << 16  # file mode, in the upper half of `external_attr`
+UNIX = 3  # number of the system that `external_attr` is meant for
 
 
 def write_zip(file: Path | BinaryIO, entries: Iterable[tuple[str, bytes]], comment: str = "") -> None:
-    """Write entries (name, content) in their order. comment: of the archive."""
+    """Write entries (name, content) in their order. comment: text stored with the archive."""
     with zipfile.ZipFile(file, "w") as archive:
         archive.comment = comment.encode()
         for name, content in entries:
@@ -24,8 +24,9 @@ def write_zip(file: Path | BinaryIO, entries: Iterable[tuple[str, bytes]], comme
 
 
 def streamed_zip(entries: Iterable[tuple[str, bytes | Iterable[bytes]]]) -> Iterator[bytes]:
-    """The bytes of such a ZIP file, entry by entry; of an entry in pieces one piece at a time is in memory."""
-    file = _Passed()
+    """The bytes of a ZIP file, part by part. If the content of an entry is an iterable of pieces, only one piece is in
+    memory at a time."""
+    file = _PassThrough()
     with zipfile.ZipFile(file, "w") as archive:  # type: ignore[call-overload]
         for name, content in entries:
             if isinstance(content, bytes):
@@ -51,8 +52,8 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
-class _Passed:
-    """A write-only file that passes its bytes on."""
+class _PassThrough:
+    """A write-only file in memory; `take` returns and forgets what was written since the last call."""
 
     def __init__(self) -> None:
         self.written = bytearray()

@@ -1,4 +1,8 @@
-"""What a segmentation at a coarse scale does not show: specks, and small objects that another model sees."""
+"""Objects that a segmentation at a coarse working scale misses: specks (very small objects), and small objects that
+another model sees.
+
+They are only counted, for a warning; none of them becomes an outline.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +22,18 @@ from .prediction import predict_maps
 if TYPE_CHECKING:
     from .search import Search
 
-COARSE, LOOKED_AT = 0.6, 512  # working scale from which specks are looked for, and px of the window where they are
-# Times the right outlines of a clear picture that another model must promise of small objects: of 80 pictures of EMPS
-# one has so many, on spheres that are strewn with smaller ones; three have three times as many.
+COARSE = 0.6  # up to this working scale a segmentation is coarse
+SPECK_WINDOW, MIDDLE_WINDOW = 512, 640  # px: side of the window in which specks, and small objects, are looked for
+# Another model must expect so many times as many right outlines as the candidate has. One of 80 pictures of EMPS has
+# so many (large spheres strewn with small ones); three have three times as many.
 FAR_MORE = 4.0
-MIDDLE = 640  # px of the window in which another model looks for small objects
 
 
 def barest_window(outlined: NDArray[np.bool_], side: int) -> tuple[slice, slice]:
-    """The window of `side` px, or of the whole side where that is shorter, with the fewest outlined pixels (H, W);
-    five positions along each side are compared."""
+    """The square window with the fewest outlined pixels. Five positions along each side of the picture are compared.
+
+    outlined: (H, W), True inside outlines. side: px of the window; it is shorter if the picture is.
+    """
     sides = [min(side, length) for length in outlined.shape]
     tops, lefts = (
         np.unique(np.linspace(0, length - side, 5).astype(int)).tolist()
@@ -38,28 +44,33 @@ def barest_window(outlined: NDArray[np.bool_], side: int) -> tuple[slice, slice]
 
 
 def small_objects(search: Search, card: ModelCard, candidate: Segmentation) -> int:
-    """About how many small objects another model shows in a picture that was read coarsely, by the middle of it in
-    its own size; 0 where they are not FAR_MORE than what was outlined. Specks on supports are such, but the
-    supports may be what counts."""
-    is_asked_for = getattr(search.requested, "scale", None) is not None
-    if search.task.better is None or is_asked_for or candidate.used["scale"] > COARSE or not search.picture.any():
+    """About how many small objects another model sees in a picture that was segmented at a coarse scale.
+
+    The number is estimated from the middle of the picture in its full size. It is 0 unless it is FAR_MORE than what
+    was outlined. The small objects may be specks on supports, and the supports what the user looks for.
+
+    card: the other model. candidate: the segmentation at the coarse scale.
+    """
+    is_scale_requested = getattr(search.requested, "scale", None) is not None
+    if search.task.better is None or is_scale_requested or candidate.used["scale"] > COARSE or not search.picture.any():
         return 0
-    picture = np.ascontiguousarray(search.picture[middle(search.picture.shape, MIDDLE)])
+    picture = np.ascontiguousarray(search.picture[middle(search.picture.shape, MIDDLE_WINDOW)])
     requested = search.requested.replaced(scale=1.0)
     maps, view = predict_maps(picture, requested, card, search.runtime, search.answers)
     decoded = search.task.decode(maps, as_shown(picture, view.polarity), view, card, requested)
-    times = search.picture.size / picture.size
-    used = {**decoded.used, **{name: decoded.used[name] * times for name in ("promised", "inside")}}
+    area_ratio = search.picture.size / picture.size
+    # "inside": the outlines that do not touch the frame; "promised": how many of these are expected to be right.
+    used = {**decoded.used, **{name: decoded.used[name] * area_ratio for name in ("promised", "inside")}}
     is_more = used["promised"] >= FAR_MORE * candidate.used["promised"]
     return round(used["promised"]) if is_more and search.task.better(replace(candidate, used=used), candidate) else 0
 
 
-def specks_of(search: Search, card: ModelCard, candidate: Segmentation) -> dict[str, float]:
-    """What the candidate was too coarse for: {"below": px, "count": estimated number of specks}, {} for nothing.
+def missed_specks(search: Search, card: ModelCard, candidate: Segmentation) -> dict[str, float]:
+    """The specks that a segmentation at a coarse scale misses: {"below": px, "count": estimated number}, {} if none.
 
-    The barest window of a coarsely read picture is read in its own size. What is sure there, smaller than the
-    smallest that the model was taught at the working scale, mostly outside outlines, and not faint beside the
-    outlines of the picture, is a speck.
+    The network looks at the barest window of the picture in its full size. A speck is an object there that is
+    probably right, lies mostly outside the outlines, and is not faint compared with them. Its diameter is less than
+    "below", which at the coarse scale is the size of the smallest training objects of the model.
     """
     from .labels.contrast import contrasts
 
@@ -68,18 +79,19 @@ def specks_of(search: Search, card: ModelCard, candidate: Segmentation) -> dict[
         return {}
     below = card.smallest / (scale * candidate.used["second_scale"])
     outlined = candidate.labels[: search.rows] > 0
-    window = barest_window(outlined, LOOKED_AT)
+    window = barest_window(outlined, SPECK_WINDOW)
     picture = np.ascontiguousarray(search.picture[window])
     requested = search.requested.replaced(polarity=candidate.used["polarity"], scale=1.0)
     maps, view = predict_maps(picture, requested, card, search.runtime, search.answers)
     small, probabilities = search.task.first_look(maps, as_shown(picture, view.polarity), view, card, requested)
-    areas, hidden = (
+    areas, outlined_areas = (
         np.bincount(labels, minlength=len(probabilities) + 1)[1:] for labels in (small.ravel(), small[outlined[window]])
     )
-    specks = (2 * hidden < areas) & (areas < np.pi / 4 * below**2) & (probabilities >= LEAST_CONFIDENCE)
-    numbers, all_labels = np.r_[0, np.where(specks, np.cumsum(specks), 0)], candidate.labels[: search.rows].copy()
-    added = np.where(all_labels[window] > 0, 0, numbers[small])
-    all_labels[window] += np.where(added > 0, added + len(candidate), 0).astype(np.int32)
-    stand_out = contrasts(as_shown(search.picture, candidate.used["polarity"]), all_labels)
-    faint = stand_out.faint(getattr(search.task.options.of(card), "faint", 0.0))[len(candidate) :]
-    return {"below": round(below, 1), "count": round(int((~faint).sum()) * search.picture.size / picture.size)}
+    is_speck = (2 * outlined_areas < areas) & (areas < np.pi / 4 * below**2) & (probabilities >= LEAST_CONFIDENCE)
+    speck_numbers = np.r_[0, np.where(is_speck, np.cumsum(is_speck), 0)]
+    all_labels = candidate.labels[: search.rows].copy()
+    speck_labels = np.where(all_labels[window] > 0, 0, speck_numbers[small])
+    all_labels[window] += np.where(speck_labels > 0, speck_labels + len(candidate), 0).astype(np.int32)
+    contrast = contrasts(as_shown(search.picture, candidate.used["polarity"]), all_labels)
+    is_faint = contrast.faint(getattr(search.task.options.of(card), "faint", 0.0))[len(candidate) :]
+    return {"below": round(below, 1), "count": round(int((~is_faint).sum()) * search.picture.size / picture.size)}

@@ -28,14 +28,18 @@ from .micrograph.types import Calibration, common_calibration
 from .sample import Member, SampleAnalysis, SampleImage, pixel_sizes_of
 from .tasks.base import Task
 
-SEED = 0
-MOST_NAMED = 5  # images whose numbers are in doubt
+SEED = 0  # of random numbers, so that the same members give the same intervals
+MOST_NAMED = 5  # images with warnings that have a flag of their own
 
 
 @dataclass(eq=False)
 class _Image:
-    """An image that was analysed. number: from 1 on. title: unique. sizes: objects of the size distribution. excluded:
-    "" or why it does not count. outlier: "" or why it may not belong."""
+    """An analysed image while it is combined with others.
+
+    number: its place in the sample, from 1. title: its name, made unique. sizes: the table of `member`, in which only
+    the objects of the size distribution count. excluded: why the image is left out, "" if it counts. outlier: why its
+    sizes may not belong to the others', or "".
+    """
 
     number: int
     title: str
@@ -54,12 +58,12 @@ def combine(
     filter: bool = False,
     left_out: Sequence[SampleImage] = (),
 ) -> SampleAnalysis:
-    """Pool the members, at least one. The same members in any order give the same result.
+    """Pool the members (at least one) into one result. Their order does not matter.
 
-    edge, filter: of the members' settings (`Conditions`). The largest uncertainty of their calibrations
-    counts once for all, because images of one instrument share its error. left_out: images that the files name but
-    that do not count; a command passes each failed file as `SampleImage.failed(path.name, sentence)`, with its SHA-256
-    if known. `Member.of` records how the particles were found; a member made by hand needs its `record`.
+    edge, filter: as in the members' settings (`Conditions`). left_out: images that do not count, but that the files of
+    the result list; a command passes each failed file as `SampleImage.failed(path.name, sentence)`. The members need
+    their `record`, as `Member.of` makes it. Images of one instrument share the error of its calibration, so the
+    largest uncertainty of their calibrations is included once.
     """
     members = sorted(members, key=lambda member: rank(member.name, member.sha256))
     left_out = sorted(left_out, key=lambda image: rank(image.name, image.sha256))
@@ -116,7 +120,7 @@ def combine(
 
 
 def _exclude(images: Sequence[_Image], task: Task) -> None:
-    """Set `excluded` of the images that cannot be combined with the others: why they do not count."""
+    """Set `excluded` of the images that cannot be combined with the others."""
     fields = [image.field for image in images]
     refused = [bool(task.pool_fields) and set(field.values.values()) <= {None} for field in fields]
     for image, why in zip(images, without_scale([field.table for field in fields], refused), strict=True):
@@ -128,7 +132,7 @@ def _exclude(images: Sequence[_Image], task: Task) -> None:
 
 
 def _pooled_statistics(images: Sequence[_Image], task: Task, conditions: Conditions) -> PooledStatistics | None:
-    """The statistics of all sizes, None without any. Sets `outlier` of the images that may not belong."""
+    """The statistics of the sizes of all images together, None without sizes. Sets `outlier` of the images."""
     included, excluded = [image for image in images if not image.excluded], [image.excluded for image in images]
     members = [image.member for image in included]
     if len(members) == 1 and members[0].statistics:
@@ -136,26 +140,26 @@ def _pooled_statistics(images: Sequence[_Image], task: Task, conditions: Conditi
     if not task.screened and not (task.size and any(image.sizes.kept.any() for image in included)):
         return None
     conditions, obstacle = replace(conditions, evidence=_evidence(members)), _obstacle_to_verdict(members)
-    tables, firm = [image.sizes for image in images], _firm_verdict(included, conditions) if obstacle else ""
+    tables, firm_verdict = [image.sizes for image in images], _firm_verdict(included, conditions) if obstacle else ""
     measurands = {member.statistics.counted for member in members if member.statistics}
     measurand = measurands.pop() if len(measurands) == 1 else ""
     conditions = replace(conditions, pieces=_pieces(images), counted=measurand)
-    pooled = pool(tables, replace(conditions, obstacle=None if firm else obstacle), excluded)
-    if firm and (pooled.nano is None or pooled.nano["verdict"] != firm):
+    pooled = pool(tables, replace(conditions, obstacle=None if firm_verdict else obstacle), excluded)
+    if firm_verdict and (pooled.nano is None or pooled.nano["verdict"] != firm_verdict):
         pooled = pool(tables, replace(conditions, obstacle=obstacle), excluded)
-    of_images = WeightedSizes.of(*(image.sizes for image in included), edge=conditions.edge, by=task.size)
-    for image, outlier in zip(included, find_outliers(of_images, len(included)), strict=True):
+    weighted_sizes = WeightedSizes.of(*(image.sizes for image in included), edge=conditions.edge, by=task.size)
+    for image, outlier in zip(included, find_outliers(weighted_sizes, len(included)), strict=True):
         image.outlier = outlier
-    return replace(pooled, **_of_tables(members, conditions.calibration))
+    return replace(pooled, **_fields_of_all_objects(members, conditions.calibration))
 
 
 def _pieces(images: Sequence[_Image]) -> list[Table | None]:
-    """What the outlines of each image may be instead; none where no image has such pieces."""
+    """For each image the pieces into which possible cuts would divide its outlines, or None; [] if no image has any."""
     pieces = [image.member.pieces for image in images]
     return pieces if any(table is not None for table in pieces) else []
 
 
-def _of_tables(members: Sequence[Member], calibration: Calibration) -> dict[str, Any]:
+def _fields_of_all_objects(members: Sequence[Member], calibration: Calibration) -> dict[str, Any]:
     """The fields of pooled statistics that come from all objects. The other fields come from objects with a size."""
     tables = [member.table for member in members]
     if not tables:
@@ -170,7 +174,8 @@ def _of_tables(members: Sequence[Member], calibration: Calibration) -> dict[str,
 def _numbers(
     images: Sequence[_Image], task: Task, pooled: PooledStatistics | None, calibration: Calibration
 ) -> dict[str, Value]:
-    """The numbers of all images together: figures of the pooled sizes, or what its kind of analysis makes of fields."""
+    """The numbers of all images together. They come from the pooled sizes, or from `Task.pool_fields` if the kind of
+    analysis has that."""
     if not task.pool_fields:
         return {name: pooled.value(name) for name in task.quantities} if pooled else {}
     included = [image for image in images if not image.excluded]
@@ -205,20 +210,21 @@ def _numbers(
 def _field_of_view(member: Member, edge: Edge) -> FieldOfView:
     record, values = member.record, {name: quantity.value for name, quantity in member.quantities.items()}
     width, rows = record.frame
-    part = (1 - record.ignored_share) / cos(radians(member.tilt))
-    area = part * rows * width * (member.table.nm_per_pixel or 1.0) ** 2
+    area_factor = (1 - record.ignored_share) / cos(radians(member.tilt))  # a tilted specimen shows more area
+    area = area_factor * rows * width * (member.table.nm_per_pixel or 1.0) ** 2
     return FieldOfView(member.table, values, float(area), edge, record.settings)
 
 
 def _evidence(members: Sequence[Member]) -> Evidence:
-    """The evidence for the budget of all images together; a value unknown for one image is unknown for all."""
+    """The evidence for the uncertainty budget of all images together; a value unknown for one image is unknown for
+    all."""
     cards = {card.get("sha256"): card for card in (member.record.card for member in members)}
     scores = [list(card.get("scores", ())) for card in cards.values()]
     measurands = {member.statistics.counted for member in members if member.statistics}
-    of_card = [card.get("options", {}).get("outline_error") for card in cards.values()]
-    names = (
+    outline_errors = [card.get("options", {}).get("outline_error") for card in cards.values()]
+    names = (  # keys of a card's outline_error: of the median and of the share
         [f"{measurand}{suffix}" for measurand in measurands for suffix in ("", "_share")]
-        if len(measurands) == 1 and all((*measurands, *of_card))
+        if len(measurands) == 1 and all((*measurands, *outline_errors))
         else []
     )
     return Evidence(
@@ -228,26 +234,27 @@ def _evidence(members: Sequence[Member]) -> Evidence:
         _largest(members, "between_operators"),
         unresolved=_effects(members, UNRESOLVED_CONTACTS),
         repeatability_source=_common(members, "repeatability_source"),
-        outline_error=tuple(max(suffix[name] for suffix in of_card) for name in names) or None,
+        outline_error=tuple(max(errors[name] for errors in outline_errors) for name in names) or None,
     )
 
 
 def _obstacle_to_verdict(members: Sequence[Member]) -> Flag | None:
-    """What must be done before a verdict where the scale of some images is probably wrong, or their outlines are."""
-    of_images = [member.flags for member in members]
-    if any(map(is_unusable, of_images)):
-        count = sum(is_unusable(flags) or any(flag.short == TWO_SCALES for flag in flags) for flags in of_images)
+    """What a person must check before there can be a verdict, because the scale or the outlines of some images are
+    probably wrong; None if nothing."""
+    flags_by_image = [member.flags for member in members]
+    if any(map(is_unusable, flags_by_image)):
+        count = sum(is_unusable(flags) or any(flag.short == TWO_SCALES for flag in flags) for flags in flags_by_image)
         subject = f"the scale of {images_words(count, count)}"
         text = f"A check of {subject}, because two sources of it contradict each other."
         return Flag.doubtful(text, f"{subject} is to be checked")
-    count = sum(any(flag.doubt and flag.short != TWO_SCALES for flag in flags) for flags in of_images)
+    count = sum(any(flag.doubt and flag.short != TWO_SCALES for flag in flags) for flags in flags_by_image)
     subject = f"the outlines of {images_words(count, count)}"
     return Flag.doubtful(f"A check of {subject}.", f"{subject} are to be checked") if count else None
 
 
 def _firm_verdict(included: Sequence[_Image], conditions: Conditions) -> str:
-    """The verdict of the images without a doubt alone; "" where it is undecided, unless they are most of all, and
-    where the numbers of an image must not be used."""
+    """The verdict of only those images that have no warning. It is "" if that verdict is undecided, if these images
+    are not more than half of all, or if the numbers of any image must not be used."""
     sure = [image for image in included if not any(flag.doubt for flag in image.member.flags)]
     if 2 * len(sure) <= len(included) or any(is_unusable(image.member.flags) for image in included):
         return ""
@@ -257,7 +264,7 @@ def _firm_verdict(included: Sequence[_Image], conditions: Conditions) -> str:
 
 
 def _effects(members: Sequence[Member], name: str) -> list[tuple[int, Effect]]:
-    """The number of particles and the effect of a contribution, of each image with particles."""
+    """For each image with particles: their number, and the effect of one contribution to the uncertainty budget."""
     budgets = [(member.table.kept, member.statistics.budget if member.statistics else None) for member in members]
     return [(int(kept.sum()), effect(budget, name)) for kept, budget in budgets if kept.any()]
 
@@ -275,7 +282,7 @@ def _common(members: Sequence[Member], setting: str) -> str:
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """Unique names: two images may have the same name, then the second "a.tif" becomes "a.tif (2)"."""
+    """The names, made unique: a second "a.tif" becomes "a.tif (2)"."""
     unique: dict[str, None] = {}
     for name in names:
         others = (f"{name} ({number})" for number in count(2))
@@ -291,44 +298,46 @@ def histogram_of(
     pieces: Sequence[Table | None] = (),
     excluded: Sequence[str] = (),
 ) -> dict[str, Any] | None:
-    """The bars of the sizes by number as they are stored: "edges", and "counts", the part of the heights that each
-    image has, a list each. None without objects that count.
+    """The histogram of the sizes by number, as it is stored; None without objects that count.
 
-    tables, pieces: see `Population`. excluded: of each image why it does not count, or "". The bars of an image that
-    does not count lie on the axis of the others, as far as its sizes do.
+    "edges": of the bars, in the unit of `pooled`. "counts": for each image a list, its part of the height of each bar.
+    tables, pieces: see `Population`. excluded: for each image why it does not count, or "". The axis fits the images
+    that count; of the other images it shows the sizes that lie on this axis.
     """
-    alike = [at for at, table in enumerate(tables) if table.unit == pooled.unit]
+    in_unit = [index for index, table in enumerate(tables) if table.unit == pooled.unit]
     population = Population.of(
-        [tables[at] for at in alike],
-        [pieces[at] for at in alike] if pieces else (),
+        [tables[index] for index in in_unit],
+        [pieces[index] for index in in_unit] if pieces else (),
         size=pooled.size,
         edge=pooled.edge,
         unit=pooled.unit,
         pixel_size=pixel_size,
     )
-    bars = bars_of(population, axis=[place for place, at in enumerate(alike) if not (excluded and excluded[at])])
+    bars = bars_of(
+        population, axis=[place for place, index in enumerate(in_unit) if not (excluded and excluded[index])]
+    )
     if bars is None:
         return None
-    nothing = [0] * len(bars.heights)
-    of_images = {at: numbers(bars.of_image(place)) for place, at in enumerate(alike)}
-    return {"edges": bars.edges.tolist(), "counts": [of_images.get(at, nothing) for at in range(len(tables))]}
+    no_counts = [0] * len(bars.heights)
+    counts = {index: numbers(bars.of_image(place)) for place, index in enumerate(in_unit)}
+    return {"edges": bars.edges.tolist(), "counts": [counts.get(index, no_counts) for index in range(len(tables))]}
 
 
 def _notes_on_lone_values(included: Sequence[_Image], quantities: Mapping[str, Value]) -> Iterator[Flag]:
-    """Notes on numbers of all images together, `quantities`, that only one of the images that count has."""
+    """Notes on those of the `quantities` of all images together for which only one image has a value."""
     labels_by_image: dict[int, list[str]] = {}
     for name, pooled in quantities.items() if len(included) > 1 else ():
-        having = [index for index, image in enumerate(included) if image.member.value(name).value is not None]
-        if len(having) == 1 and pooled.value is not None:
-            labels_by_image.setdefault(having[0], []).append(number(name).label)
+        with_value = [index for index, image in enumerate(included) if image.member.value(name).value is not None]
+        if len(with_value) == 1 and pooled.value is not None:
+            labels_by_image.setdefault(with_value[0], []).append(number(name).label)
     for index, labels in labels_by_image.items():
         image = included[index]
         yield Flag(f"Only {image.title} gives a value of {', '.join(labels)}.", ids=(image.number,))
 
 
 def _flags_of(included: Sequence[_Image]) -> Iterator[Flag]:
-    """Flags about the sources of the scales and about doubtful images, of which the first are named. Only images
-    that count have flags here."""
+    """Flags about different sources of the scales, and about the images that have warnings: one for all of them
+    together, and one for each of the first MOST_NAMED."""
     sources = pixel_sizes_of([image.member for image in included])["sources"]
     if len(sources) > 1:
         listed = ", ".join(f"{times} {Source(source).words}" for source, times in sorted(sources.items()))
@@ -338,25 +347,26 @@ def _flags_of(included: Sequence[_Image]) -> Iterator[Flag]:
         image.number: flags for image in included if (flags := [flag for flag in image.member.flags if flag.doubt])
     }
     if len(doubts) > 1:
-        have, gravest = f"{len(doubts)} images have warnings", [_gravest(flags) for flags in doubts.values()]
+        subject, gravest = f"{len(doubts)} images have warnings", [_gravest(flags) for flags in doubts.values()]
         shorts = {flag.short for flag in gravest}
-        wrong = sum(flag.level == DO_NOT_USE for flag in gravest)  # only a scale is so grave
-        for_all = f"{DO_NOT_USE}: scale of {images_words(wrong, wrong)} wrong?" if wrong else have
-        short = for_all if len(shorts) > 1 else _of_some(shorts.pop(), len(doubts), len(included))
+        wrong = sum(flag.level == DO_NOT_USE for flag in gravest)  # only a wrong scale has this level
+        for_all = f"{DO_NOT_USE}: scale of {images_words(wrong, wrong)} wrong?" if wrong else subject
+        short = for_all if len(shorts) > 1 else _short_with_count(shorts.pop(), len(doubts), len(included))
         listed = "; ".join(dict.fromkeys(flag.headline for flag in gravest))
-        text, by = f"{have}: {listed}{'' if listed.endswith('?') else '.'}", len(doubts) / len(included)
-        yield Flag.doubtful(text, short, ids=tuple(doubts), moves="all", by=by)
-    for at, flags in list(doubts.items())[:MOST_NAMED]:
-        text = f"{titles[at]}: {' '.join(flag.text for flag in flags)}"
-        yield Flag.doubtful(text, _of_some(_gravest(flags).short, 1, len(included)), ids=(at,))
+        text, share = f"{subject}: {listed}{'' if listed.endswith('?') else '.'}", len(doubts) / len(included)
+        yield Flag.doubtful(text, short, ids=tuple(doubts), moves="all", by=share)
+    for image_number, flags in list(doubts.items())[:MOST_NAMED]:
+        text = f"{titles[image_number]}: {' '.join(flag.text for flag in flags)}"
+        yield Flag.doubtful(text, _short_with_count(_gravest(flags).short, 1, len(included)), ids=(image_number,))
     if len(doubts) > MOST_NAMED:
         yield Flag(f"The pages of the other {len(doubts) - MOST_NAMED} images show their warnings.")
 
 
-def _of_some(short: str, concerned: int, images: int) -> str:
-    """The short form of a warning that holds of some images, as far as there is room to say so."""
-    words = f"{concerned} of {images} images: {short[0].lower() + short[1:]}"
-    return words if concerned < images and len(words) <= LONGEST and not short.startswith(DO_NOT_USE) else short
+def _short_with_count(short: str, warned: int, images: int) -> str:
+    """The short form of a warning that `warned` of `images` images have, such as "2 of 5 images: ..."; without the
+    numbers if all have it, or if the text would be too long."""
+    words = f"{warned} of {images} images: {short[0].lower() + short[1:]}"
+    return words if warned < images and len(words) <= LONGEST and not short.startswith(DO_NOT_USE) else short
 
 
 def _gravest(flags: Sequence[Flag]) -> Flag:

@@ -1,11 +1,12 @@
-"""A dataset as a folder: what its files are called, and what the tables beside images and labels say.
+"""The layout of an exported dataset: the names of its files, and how its tables are written and read.
 
-images/NAME        as acquired
-labels/STEM.png    whole numbers, beyond 65,535 in STEM.tif: an object each, or the class of a pixel, 255 if unknown
+images/NAME        the images as acquired
+labels/STEM.png    labels (STEM.tif if there are more than 65,535): the number of the object at each pixel, or the
+                   class of the pixel, 255 if unknown
 groups.csv         image,group: specimen or session; images of one group stay on one side of every split
-regions.csv        image,top,left,bottom,right: the part that was checked, in px; only images checked in part
+regions.csv        image,top,left,bottom,right in px: the part that was checked, of images that were checked in part
 dataset.toml       description, licence, and for each image its scale and who allowed that models learn from it
-coco.json          the same labels as annotations
+coco.json          the same labels as COCO annotations
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from .report import cells
 IMAGES, LABELS = "images", "labels"
 GROUPS, REGIONS, FACTS, COCO, README = "groups.csv", "regions.csv", "dataset.toml", "coco.json", "README.txt"
 SIDES = ("top", "left", "bottom", "right")
-UNLABELLED = 255  # in files of classes
-# LARGEST_TABLE: bytes of a TOML, characters of a CSV. LONGEST_LINE: longer lines make reading of TOML slow.
-LARGEST_TABLE, LONGEST_LINE = 2**21, 2**13
+UNLABELLED = 255  # the class of an unknown pixel in a file of labels
+LARGEST_TABLE = 2**21  # bytes of a TOML file, characters of a CSV file
+LONGEST_LINE = 2**13  # bytes; with longer lines TOML is slow to read
+# Sentences for the user.
 TABLE = "{name} cannot be read as the table {columns}: save it as CSV with commas."
 LONG = f"{{name}} is too long: {LARGEST_TABLE:,} characters are the limit. Make two datasets of it."
 REGIONS_WRONG = f"{REGIONS} has the columns image,top,left,bottom,right in px and one row for an image: correct it."
@@ -38,12 +40,15 @@ Region = tuple[int, int, int, int]
 
 
 def labels_path(name: str, file: str) -> str:
-    """The path of an image's labels in the dataset. file: the one that `write_labels` wrote, whose suffix they have."""
+    """The path of an image's labels in the dataset: LABELS/STEM and the suffix of `file`, which `write_labels` wrote.
+
+    name: that of the image.
+    """
     return f"{LABELS}/{PurePosixPath(name).stem}{PurePosixPath(file).suffix}"
 
 
 def write_labels(folder: Path, stem: str, labels: NDArray[np.int32]) -> Path:
-    """Write labels (H, W) as PNG of 8 or 16 bits, beyond 65,535 as TIFF of 32 bits."""
+    """Write labels (H, W) as PNG of 8 or 16 bits, or as TIFF of 32 bits if there are more than 65,535; the path."""
     largest = int(labels.max(initial=0))
     if largest > np.iinfo(np.uint16).max:
         import tifffile
@@ -57,19 +62,21 @@ def write_labels(folder: Path, stem: str, labels: NDArray[np.int32]) -> Path:
 
 
 def groups_table(groups: Mapping[str, str]) -> str:
+    """The text of GROUPS. groups: image -> group."""
     return cells.lines([("image", "group"), *groups.items()])
 
 
 def regions_table(regions: Mapping[str, Sequence[int]]) -> str:
+    """The text of REGIONS. regions: image -> top, left, bottom, right in px."""
     return cells.lines([("image", *SIDES), *((name, *region) for name, region in regions.items())])
 
 
 def read_table(file: Path, name: str, columns: Sequence[str]) -> list[list[str]]:
-    """The rows of a CSV without its head; raises UserError. name: as its owner knows it."""
+    """The rows of a CSV without its head; raises UserError. name: what the sentence of the error calls the file."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
             text = lines.read(LARGEST_TABLE + 1)
-        if len(text) > LARGEST_TABLE:  # rows beyond it would be lost without a word
+        if len(text) > LARGEST_TABLE:  # otherwise the rows after it would be lost silently
             raise UserError(LONG.format(name=name))
         rows = [row for row in csv.reader(io.StringIO(text)) if row]
     except UserError:
@@ -82,7 +89,7 @@ def read_table(file: Path, name: str, columns: Sequence[str]) -> list[list[str]]
 
 
 def read_regions(file: Path) -> dict[str, Region]:
-    """The checked part of each image of a table of regions; raises UserError."""
+    """Image -> checked part, from a table of regions; raises UserError."""
     columns, regions = ("image", *SIDES), dict[str, Region]()
     try:
         for image, *sides in (row[:5] for row in read_table(file, REGIONS, columns)):
@@ -98,7 +105,7 @@ def read_regions(file: Path) -> dict[str, Region]:
 
 
 def read_facts(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """The entries on the dataset, and on each image by its name; raises UserError."""
+    """The entries of dataset.toml on the dataset, and those on each image by its name; raises UserError."""
     try:
         with file.open("rb") as opened:
             content = opened.read(LARGEST_TABLE)

@@ -1,10 +1,10 @@
-"""The error that every part of the engine raises for what a user can mend."""
+"""The error that every part of the engine raises if the user can correct the cause."""
 
 
 class UserError(ValueError):
     """The request cannot be met; the message is a sentence for people.
 
-    on_page: the sentence for people who see neither files nor a shell, where it is another one.
+    on_page: the sentence for a web page, if it differs: readers of a page see neither paths nor options of commands.
     """
 
     def __init__(self, sentence: object = "", *, on_page: str = "") -> None:

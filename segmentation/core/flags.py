@@ -1,4 +1,4 @@
-"""Warnings and notes about an image or a sample. The short form of a warning stands beside the numbers."""
+"""Warnings and notes about a result, and their order. A page shows the short form of a warning beside the numbers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Annotated, Any
 from pydantic import Field
 
 LONGEST = 60  # characters of a short form
-MOST_WARNINGS = 2  # that stand beside the numbers
-NOTE, LOOK, DO_NOT_USE = "Note", "Look at the picture", "Do not use"  # the levels, the same everywhere
-UNSURE = "Unsure:"
-WRONG, NO_PARTICLES = "Most outlines are probably wrong", "Perhaps not a micrograph of particles"  # of short forms
+MOST_WARNINGS = 2  # that are shown beside the numbers
+NOTE, LOOK, DO_NOT_USE = "Note", "Look at the picture", "Do not use"  # the levels of a flag
+UNSURE = "Unsure:"  # begins the sentence of a result with one of the next three flags
+# Beginnings of short forms.
+WRONG, NO_PARTICLES = "Most outlines are probably wrong", "Perhaps not a micrograph of particles"
 NO_FIBRES = "Mostly no fibres"
+TILTED = "Tilted by"  # such a tilt can be corrected by one click
+# Short forms.
 TWO_SCALES = "Two sources of the scale contradict each other"
-TILTED = "Tilted by"  # begins the short form of a tilt that can be corrected by one click
-ADVICE = " If its outlines look right, measure them; else choose another model."  # the page asks it as a question
-NO_NUMBERS = "No numbers for this unusual picture"  # short form where an image is of another kind
+NO_NUMBERS = "No numbers for this unusual picture"  # the image is of another kind
+ADVICE = " If its outlines look right, measure them; else choose another model."  # a page asks it as a question
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ class Flag:
     moves: Annotated[
         str, Field(description="what the doubt changes most: count, sizes or all; empty: not known or no doubt")
     ] = ""
-    by: Annotated[
-        float, Field(ge=0, le=1, description="the share of it that is in doubt; 1: the numbers have no ground")
-    ] = 0.0
+    by: Annotated[float, Field(ge=0, le=1, description="how much of that is in doubt, as a fraction; 1: all of it")] = (
+        0.0
+    )
 
     def __post_init__(self) -> None:
         if len(self.short) > LONGEST or (self.doubt and not self.short):
@@ -50,33 +52,33 @@ class Flag:
 
     @property
     def level(self) -> str:
-        """One of the three levels. It stands before the `headline`."""
+        """NOTE, LOOK or DO_NOT_USE. Pages show it before the `headline`."""
         if not self.doubt:
             return NOTE
         return DO_NOT_USE if self.short.startswith(DO_NOT_USE) else LOOK
 
     @property
     def rank_key(self) -> tuple[int, float]:
-        """The key by which flags are sorted, the gravest first. The order: numbers that must not be used, outlines of
-        which most are wrong, what changes a number most, notes."""
+        """The key by which flags are sorted: first "Do not use", then mostly wrong outlines, then other warnings and
+        last notes; within each of them the flag with the largest `by` first."""
         return (f"{DO_NOT_USE}:", UNSURE, "").index(self.unsure) + (self.level == NOTE), -self.by
 
     @property
     def unsure(self) -> str:
-        """The beginning of a result's sentence if its numbers must not be used, or if most of its outlines are probably
-        wrong; else ""."""
+        """How the sentence of a result with this flag begins: "Do not use:", or UNSURE if most of its outlines are
+        probably wrong; else ""."""
         if self.level == DO_NOT_USE:
             return f"{DO_NOT_USE}:"
         return UNSURE if self.short.startswith((WRONG, NO_PARTICLES, NO_FIBRES)) else ""
 
     @property
     def headline(self) -> str:
-        """The words beside the numbers, after the level."""
+        """The words that a page shows beside the numbers, after the level."""
         return (self.short or self.text).removeprefix(f"{DO_NOT_USE}: ")
 
     @classmethod
     def doubtful(cls, text: str, short: str, **means: Any) -> Flag:
-        """A flag that puts the numbers in doubt; means: reason and ids, moves and by."""
+        """A warning. means: other fields of the flag (reason, ids, moves, by)."""
         return cls(text, short, True, **means)
 
 
@@ -97,7 +99,7 @@ def is_unusable(flags: Iterable[Flag]) -> bool:
 
 
 def begins(flags: Iterable[Flag]) -> str:
-    """The beginning of the sentence of a result with these flags: `Flag.unsure` of the gravest."""
+    """How the sentence of a result with these flags begins: `Flag.unsure` of the gravest."""
     return next(iter(ranked(flags)), Flag("")).unsure
 
 
@@ -107,8 +109,8 @@ def ranked(flags: Iterable[Flag]) -> list[Flag]:
 
 
 def beside_numbers(flags: Iterable[Flag]) -> list[Flag]:
-    """The flags that stand beside the numbers, MOST_WARNINGS at most. They are the gravest warning and the next ones
-    that say how much they change a number. If there are only notes, it is the gravest note."""
+    """The flags to show beside the numbers, MOST_WARNINGS at most: the gravest warning, then those that say how much
+    of a number is in doubt (`by`). If there are only notes, it is the first note."""
     gravest = ranked(flags)
     doubts = [flag for flag in gravest if flag.doubt]
     further = [flag for flag in doubts[1:] if flag.by > 0]
@@ -116,8 +118,7 @@ def beside_numbers(flags: Iterable[Flag]) -> list[Flag]:
 
 
 def warned(flags: Iterable[Flag]) -> list[str]:
-    """The gravest warnings with their level for lists, figures and texts, MOST_WARNINGS at most. Notes are not among
-    them."""
+    """The gravest warnings as texts with their level, MOST_WARNINGS at most; no notes."""
     return [f"{flag.level}: {flag.headline}" for flag in beside_numbers(flag for flag in flags if flag.short)]
 
 

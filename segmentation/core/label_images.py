@@ -1,4 +1,4 @@
-"""Label images from the files of any tool, read as labels 1..n; any other file is refused with a sentence."""
+"""Masks that other tools wrote, read as labels 1..n. A file that is no mask is refused with a sentence."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from .names import file_name
 
 TIFF = (".tif", ".tiff")
 LOSSY = (".jpg", ".jpeg", ".webp")
-DIRECT = 1 << 24  # smaller labels are looked for through a table of all numbers up to the largest
+DIRECT = 1 << 24  # if all numbers are below this, they are found with a table of all numbers up to the largest
 
+# Sentences for the user.
 _JPEG = "JPEG and WebP change the values of a mask: save it as PNG, TIFF or npy."
 _DAMAGED = "The file is damaged or is no label image (TIFF, PNG, BMP or npy): export it again."
 _COLOURS = "The mask is a colour picture: save it as a grey image, one number for each particle and 0 between them."
@@ -42,8 +43,9 @@ Labels = NDArray[np.int32]
 class Mask:
     """The labels of a file, renumbered.
 
-    labels: (H, W) int32; 0 is background, 1..n are particles, none missing.
-    notes: sentences for the user about what was done to the file's own numbers. calibration: that of a TIFF.
+    labels: (H, W) int32; 0 is background, 1..n are particles, without gaps.
+    notes: sentences for the user about how the file's numbers were changed. calibration: as a TIFF states it, else
+        absent.
     """
 
     name: str
@@ -54,25 +56,27 @@ class Mask:
 
 
 def read_mask(path: Path, *, kind: Kind = "auto", background: int = 0, corners: bool = False) -> Mask:
-    """The Mask in a TIFF, PNG, BMP or npy file, with square pixels; raises UnreadableImage, one sentence for the
-    user."""
+    """The Mask in a TIFF, PNG, BMP or npy file, resampled if its pixels are not square.
+
+    kind, background, corners: as in `as_labels`. Raises UnreadableImage, one sentence for the user.
+    """
     numbers, picture = read_numbers(path), _as_picture(path)
-    resampling: tuple[str, ...] = ()
+    notes_on_resampling: tuple[str, ...] = ()
     if picture is not None and (stored := stored_shape(picture.metadata)):
-        numbers, resampling = as_resampled(numbers, picture.shape, stored), picture.notes
+        numbers, notes_on_resampling = as_resampled(numbers, picture.shape, stored), picture.notes
     labels, notes = as_labels(numbers, kind=kind, background=background, corners=corners)
     calibration = Calibration.absent() if picture is None else picture.calibration
-    return Mask(file_name(path.name), sha256_of(path), labels, (*notes, *resampling), calibration)
+    return Mask(file_name(path.name), sha256_of(path), labels, (*notes, *notes_on_resampling), calibration)
 
 
 def calibration_in_file(path: Path) -> Calibration:
-    """The pixel size that a TIFF states, as our own labels.tif does."""
+    """The pixel size that a TIFF states, as labels.tif of a result does; absent for other files."""
     picture = _as_picture(path)
     return Calibration.absent() if picture is None else picture.calibration
 
 
 def _as_picture(path: Path) -> Micrograph | None:
-    """A TIFF with what its header says; None of another file, and of one that is no picture."""
+    """A TIFF read as an image, for the metadata in its header; None for other files and unreadable TIFFs."""
     try:
         return read(path) if path.suffix.lower() in TIFF else None
     except UnreadableImage:
@@ -80,20 +84,21 @@ def _as_picture(path: Path) -> Micrograph | None:
 
 
 def read_numbers(path: Path) -> NDArray[Any]:
-    """(H, W) the whole numbers in a file of labels, unchanged; raises UnreadableImage."""
+    """The whole numbers (H, W) in a file of labels, unchanged; raises UnreadableImage."""
     return _whole_numbers(one_plane(read_array(path)))
 
 
 def as_labels(
     values: NDArray[Any], *, kind: Kind = "auto", background: int = 0, corners: bool = False
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """(H, W) int32 labels 1..n of an array from another tool, and sentences about the changes.
+    """The labels 1..n (H, W) int32 that an array from another tool stands for, and sentences about the changes.
 
-    values: (H, W) or grey saved as (H, W, 2 to 4); whole numbers of any type. Negative ones are background.
-    background: the number between particles; where it is not 0, pixels of 0 are a particle.
-    kind: "binary" makes a particle of each piece of pixels that share a side, "labels" of each number; "auto"
-        takes a file with a single number beside the background as binary. corners: whether pixels that share a corner
-        only are of one piece, too.
+    values: (H, W), or a grey image with 2 to 4 channels (H, W, C); whole numbers of any type. Negative numbers are
+        background.
+    background: the number between particles. If it is not 0, the pixels with 0 are a particle.
+    kind: with "labels" each number is a particle; with "binary" each connected component is one, whatever its
+        numbers; "auto" means "binary" if there is only one number besides the background, else "labels".
+    corners: whether pixels that share only a corner are connected, too.
     Raises UnreadableImage for anything that is not labels.
     """
     numbers = _whole_numbers(one_plane(values))
@@ -121,9 +126,9 @@ def as_labels(
 
 
 def _count_of_pieces(labels: Labels) -> int:
-    """Of how many pieces all labels (H, W) are; pixels of one piece share a side or a corner."""
-    whole = Strip.of(labels, 0)
-    runs = runs_of(whole.starts, whole.ends, whole.ids)[whole.ids > 0]
+    """The number of connected pieces of all labels (H, W); pixels that share a side or a corner are connected."""
+    strip = Strip.of(labels, 0)  # a strip of all rows
+    runs = runs_of(strip.starts, strip.ends, strip.ids)[strip.ids > 0]
     return int(grouped(in_rows(runs, labels.shape[1]), labels.shape[1], corners=True).max(initial=-1)) + 1
 
 
@@ -137,9 +142,9 @@ def read_array(path: Path) -> NDArray[Any]:
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
         if suffix in TIFF:
             with tifffile.TiffFile(path) as file:
-                count_pages(file)  # refuses a list of pages that runs in a circle, for which tifffile would never end
+                count_pages(file)  # refuses a circular list of pages, which tifffile would read for ever
                 declared = file.series[0]
-                if declared.nbytes > 4 * MAX_PIXELS:  # before memory is taken for it
+                if declared.nbytes > 4 * MAX_PIXELS:  # 4 bytes of a pixel; checked before memory is allocated
                     limit = 4 * MAX_PIXELS // declared.dtype.itemsize
                     raise UnreadableImage(_LARGE.format(pixels=declared.size, limit=limit))
                 pages = np.asarray(file.asarray())
@@ -157,7 +162,7 @@ def read_array(path: Path) -> NDArray[Any]:
 
 
 def one_plane(values: NDArray[Any]) -> NDArray[Any]:
-    """The plane (H, W) of an array with channels or axes of length 1; raises UnreadableImage."""
+    """The plane (H, W) of an array that may have equal channels, or axes of length 1; raises UnreadableImage."""
     if values.dtype.kind not in "buif":
         raise UnreadableImage(_TYPE.format(kind=values.dtype.name))
     if values.ndim == 3 and values.shape[2] in (2, 3, 4) and values.shape[0] > 1:
@@ -167,16 +172,16 @@ def one_plane(values: NDArray[Any]) -> NDArray[Any]:
         values = values[..., 0]
     plane = values.squeeze() if values.ndim > 2 else values
     if plane.ndim == 3:
-        raise UnreadableImage(_STACK.format(planes=plane.shape[0], shape=_times(plane.shape)))
+        raise UnreadableImage(_STACK.format(planes=plane.shape[0], shape=_shape_words(plane.shape)))
     if plane.ndim != 2 or not plane.size:
-        raise UnreadableImage(_SHAPE.format(shape=_times(values.shape)))
+        raise UnreadableImage(_SHAPE.format(shape=_shape_words(values.shape)))
     if plane.size > MAX_PIXELS:
         raise UnreadableImage(_LARGE.format(pixels=plane.size, limit=MAX_PIXELS))
     return plane
 
 
 def _whole_numbers(plane: NDArray[Any]) -> NDArray[Any]:
-    """The same values as integers."""
+    """The values of a plane (H, W) as integers; raises UnreadableImage where they are no whole numbers."""
     if plane.dtype.kind == "b":
         return plane.astype(np.uint8)
     if plane.dtype.kind != "f":
@@ -192,16 +197,18 @@ def _whole_numbers(plane: NDArray[Any]) -> NDArray[Any]:
 
 
 def _labels_in(numbers: NDArray[Any], background: int) -> NDArray[Any]:
-    """The labels of particles (n,), ascending. Those under DIRECT are counted in a table, which is faster than to sort
-    every pixel; labels of 64 bits, signed ones and large ones are sorted."""
-    top = int(numbers.max(initial=0))
-    if top < DIRECT and numbers.dtype.itemsize <= 4 and numbers.dtype.kind == "u":
+    """The labels of particles (n,) in an array (H, W), ascending.
+
+    Unsigned numbers of at most 32 bits below DIRECT are counted in a table, which is faster than sorting the pixels.
+    """
+    largest = int(numbers.max(initial=0))
+    if largest < DIRECT and numbers.dtype.itemsize <= 4 and numbers.dtype.kind == "u":
         values = np.flatnonzero(np.bincount(numbers.ravel(), minlength=1))
     else:
         values = np.unique(numbers)
-    chosen: NDArray[Any] = values[(values != background) & ((values > 0) | (background != 0)) & (values >= 0)]
-    return chosen
+    labels: NDArray[Any] = values[(values != background) & ((values > 0) | (background != 0)) & (values >= 0)]
+    return labels
 
 
-def _times(shape: tuple[int, ...]) -> str:
+def _shape_words(shape: tuple[int, ...]) -> str:
     return " × ".join(str(length) for length in shape) or "a single number"

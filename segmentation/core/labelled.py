@@ -1,4 +1,4 @@
-"""Masks made by other tools: labels become an Analysis, without any network."""
+"""Measures the objects of a mask that another tool made: a Mask becomes an Analysis, without any network."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ _OTHER_SIZE = "The image {name} has {columns} × {rows} px and the mask {mask_co
 def analyse_mask(
     mask: Mask, settings: AnalysisSettings, progress: Progress = quiet, *, image: Micrograph | None = None
 ) -> Analysis:
-    """Measure the objects of a mask as those of the settings' task; how they were found is not known.
+    """The Analysis of a mask: its objects are measured as the task of the settings measures what a network found.
 
-    image: the micrograph of the same size that the mask was made from; without it the pictures show the mask. Where
-    the settings have no calibration, that of the image counts, else that of the mask; none where the two contradict.
-    A mask with the pixels of an image file whose pixels are not square is resampled as the image was
+    image: the micrograph that the mask was made from; it must have the same size. Without it, figures show the mask.
+
+    If the settings have no calibration, that of the image is used, else that of the mask; none if the two contradict
+    each other. If the pixels of the image's file are not square, the mask is resampled as the image was
     (`micrograph.square`). A data bar is looked for in the image; without an image only the settings can say that there
-    is one. Nothing in the bar counts, and what reaches it touches the frame. Raises UnreadableImage where the
-    sizes differ or the bar leaves no row.
+    is one. What lies in the bar does not count; what reaches it touches the frame. Raises UnreadableImage if the sizes
+    differ, or if the bar leaves no row.
     """
     if image is not None:
         mask = replace(mask, labels=as_resampled(mask.labels, image.shape, stored_shape(image.metadata)))
@@ -41,7 +42,7 @@ def analyse_mask(
         micrograph = Micrograph(pixels, mask.name, mask.sha256, mask.calibration, {"kind": "mask"}, mask.notes)
     else:
         micrograph = _of_image(mask, image)
-    has_no_bar = image is None and settings.segmentation.data_bar == "auto"
+    has_no_bar = image is None and settings.segmentation.data_bar == "auto"  # a mask shows no bar
     rows = len(mask.labels) if has_no_bar else analysed_rows(micrograph, settings.segmentation)
     labels = mask.labels.copy()
     labels[rows:] = 0
@@ -59,7 +60,7 @@ def analyse_mask(
 
 
 def mask_of_outlines(file: Path, image: Micrograph, settings: AnalysisSettings) -> Mask:
-    """The outlines of an ImageJ or COCO file as labels (H, W) of their image. Raises UnreadableImage."""
+    """The outlines in an ImageJ or COCO file as a Mask of the size of their image. Raises UnreadableImage."""
     from .imported.reading import read_outlines
     from .imported.shapes import Frame
 
@@ -70,7 +71,8 @@ def mask_of_outlines(file: Path, image: Micrograph, settings: AnalysisSettings) 
 
 
 def _of_image(mask: Mask, image: Micrograph) -> Micrograph:
-    """The micrograph under a mask: its pixels and facts, under the name and hash of the mask."""
+    """The micrograph that a mask was made from, but with the name and the hash of the mask: results are listed under
+    these. Raises UnreadableImage if the sizes differ."""
     if image.shape != mask.labels.shape:
         (rows, columns), (mask_rows, mask_columns) = image.shape, mask.labels.shape
         raise UnreadableImage(
@@ -78,7 +80,8 @@ def _of_image(mask: Mask, image: Micrograph) -> Micrograph:
                 name=image.name, columns=columns, rows=rows, mask_columns=mask_columns, mask_rows=mask_rows
             )
         )
-    facts = {**image.metadata, IMAGE: image.name, IMAGE_SHA256: image.sha256}
+    metadata = {**image.metadata, IMAGE: image.name, IMAGE_SHA256: image.sha256}
+    # The mask's calibration takes the place of the scale bar: it is used if the image has none.
     scale = Scale(image.calibration, mask.calibration, is_bar_sure=True, texts_agree=True)
     scales = {"image": image.calibration, "mask": mask.calibration}
     return replace(
@@ -86,6 +89,6 @@ def _of_image(mask: Mask, image: Micrograph) -> Micrograph:
         name=mask.name,
         sha256=mask.sha256,
         calibration=scale.in_use,
-        metadata=facts,
+        metadata=metadata,
         notes=(*mask.notes, *image.notes, *crosscheck(scales)),
     )

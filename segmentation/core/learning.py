@@ -1,14 +1,17 @@
-"""The stored summary of a training: the worker writes it, page and API show it."""
+"""The stored summary of a training, as JSON: the worker writes it, the page and the API show it."""
 
 from __future__ import annotations
 
-from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
+from typing_extensions import TypedDict  # before Python 3.12 pydantic does not take that of `typing`
 
 
 class Plan(TypedDict):
-    """The plan of a training. trainings: number of networks, the final one included. held_out: names of the held-out
-    images of each split. seconds: expected time. of_step: seconds of a step with its evaluation. notes: remarks, such
-    as that there are few images."""
+    """The plan of a training, which trains one network for each split and a final one on all images.
+
+    steps: of each network. trainings: number of networks, the final one included. held_out: names of the held-out
+    images of each split. seconds: expected time of everything. of_step: expected seconds of one step, with its share
+    of the evaluations. notes: remarks for the user, such as that there are few images.
+    """
 
     steps: int
     trainings: int
@@ -19,7 +22,8 @@ class Plan(TypedDict):
 
 
 class Point(TypedDict):
-    """A checkpoint. split: the held-out split from 0 on, -1 for the final training on all images."""
+    """The values at one checkpoint. split: number of the held-out split, from 0; -1 for the final training on all
+    images. error: that of the number that results report, in %."""
 
     split: int
     step: int
@@ -30,7 +34,8 @@ class Point(TypedDict):
 
 
 class Picture(TypedDict):
-    """A picture of a held-out image. step: 0 before the training. file: name of a TrainingFile."""
+    """A picture of the outlines in a held-out image. step: that of the checkpoint, 0 before the training. file: name
+    of a stored TrainingFile."""
 
     image: str
     split: int
@@ -53,7 +58,8 @@ class Change(TypedDict):
 
 
 class ImageChange(TypedDict):
-    """A held-out image: its scores before and after, a picture of both, and "better", "worse" or "same"."""
+    """A held-out image: its scores before and after the training, the file of a picture of both, and the verdict
+    "better", "worse" or "same"."""
 
     image: str
     before: dict[str, float | None]
@@ -63,7 +69,10 @@ class ImageChange(TypedDict):
 
 
 class Kept(TypedDict):
-    """Scores on the data of the base model, before and after. data: their title."""
+    """What the training kept of the base model: a score on the data of that model, before and after.
+
+    data: title of these data. images: their number. figure: name of the score.
+    """
 
     data: str
     images: int
@@ -73,8 +82,11 @@ class Kept(TypedDict):
 
 
 class Share(TypedDict):
-    """share: of the tuned weights in the model; the rest is from the base model. keeps: share of the score on the base
-    model's data that is left, null without such data. sentence: both in words."""
+    """The new model is a weighted mean of the tuned and the base model's weights.
+
+    share: weight of the tuned ones, 0 to 1. keeps: the part of the score on the base model's data that is left after
+    the training, null without such data. sentence: both in words.
+    """
 
     share: float
     keeps: float | None
@@ -82,8 +94,8 @@ class Share(TypedDict):
 
 
 class Step(TypedDict):
-    """A point of the learning curve: error of the reported number (%) and score on the same held-out images. images:
-    number of training images; 0 is the base model."""
+    """A point of the learning curve: error of the reported number (%) and score on the same held-out images, after a
+    training on so many `images`; 0 images: the base model."""
 
     images: int
     error: float | None
@@ -92,9 +104,11 @@ class Step(TypedDict):
 
 
 class Composed(TypedDict):
-    """What composed agglomerates bring on held-out images. kept: whether the model learnt from
-    them. figure: what error; its values are without and with_them. score: what score; its values
-    are score_without and score_with_them. sentence: all of it in words."""
+    """Whether training on composed agglomerates (particles cut out and put together) helps on held-out images.
+
+    kept: whether the final model learnt from them. figure: name of the error; without and with_them are its values.
+    score: name of the score; score_without and score_with_them are its values. sentence: all of it in words.
+    """
 
     kept: bool
     figure: str
@@ -107,8 +121,8 @@ class Composed(TypedDict):
 
 
 class Outcome(TypedDict):
-    """improved: whether the error on held-out images fell, and the score did not. figure: what error; before and after
-    are its values. sentence: for the page."""
+    """The result of a training. improved: whether the error on held-out images fell and the score did not fall.
+    figure: name of the error; before and after are its values. sentence: for the page."""
 
     improved: bool
     figure: str
@@ -118,14 +132,14 @@ class Outcome(TypedDict):
 
 
 class TrainingSummary(TypedDict, total=False):
-    """Everything that a training's page shows; entries appear as they become known."""
+    """Everything that a training's page shows; entries are added while the training runs."""
 
     plan: Plan
     curve: list[Point]
     pictures: list[Picture]
     table: list[Change]
     images: list[ImageChange]
-    legend: list[tuple[str, str]]  # what a colour of the pictures of `images` means, and it, such as "#ff0000"
+    legend: list[tuple[str, str]]  # of the pictures in `images`: meaning, and colour such as "#ff0000"
     forgetting: list[Kept]
     share: Share
     learning_curve: list[Step]

@@ -1,4 +1,4 @@
-"""What was found in a micrograph, measured; no model is needed, and the one that found it need not exist any more."""
+"""Measures a Segmentation: all numbers and flags of an Analysis. No model is needed for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .preparation import without_coloured_marks
 from .settings import MeasurementSettings
 from .tasks.judgement import judged
 
-TWO_PER_CENT = 0.02  # of the sizes: the least difference of two sources of the scale that is said
+TWO_PER_CENT = 0.02  # sources of the scale that differ by less do not contradict each other
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
 
 
@@ -33,7 +33,8 @@ def measure_objects(
     *,
     clock: Clock,
 ) -> Analysis:
-    """All numbers and flags but how the objects lie to each other, which takes a third of the time (`arranged`)."""
+    """The Analysis with all numbers and flags except the arrangement of the objects (`arranged` adds it), which takes a
+    third of the time."""
     task = tasks.find(segmentation.provenance.task)
     progress("measuring", MEASURING)
     settings = replace(settings, measurement=task.effective(settings.measurement))
@@ -46,7 +47,7 @@ def measure_objects(
             measuring = measuring.replaced(ignore=stretch.regions(measuring.ignore))
         measured = task.measure(outlines, picture, measuring, calibration)
     table, quantities = stretch.brought_back(measured.table) if stretch else measured.table, measured.quantities
-    if not calibration.is_known:  # in pixels lengths, areas and densities are no measurements, and have no intervals
+    if not calibration.is_known:  # lengths, areas and densities in pixels are no measurements: no intervals
         quantities = {
             name: replace(value, low=None, high=None) if number(name).power else value
             for name, value in quantities.items()
@@ -67,27 +68,27 @@ def measure_objects(
         clock.seconds,
         (
             *judged(micrograph, segmentation, table, settings.measurement, task.things, measured.flags),
-            *_ignored(segmentation, table, settings.measurement),
-            *_unsure_scale(micrograph, calibration),
+            *_note_on_ignored(segmentation, table, settings.measurement),
+            *_flags_of_scale(micrograph, calibration),
         ),
     )
 
 
 def _stretch(micrograph: Micrograph, settings: MeasurementSettings) -> Stretch | None:
-    """How the picture is stretched to be that of the specimen seen from above; None where it is not."""
+    """The stretch by which the tilt of the specimen is corrected; None without a correction."""
     tilt = Tilt.to_correct(settings, micrograph.metadata)
     return None if tilt is None else Stretch.of(tilt)
 
 
 def arranged(analysis: Analysis, clock: Clock) -> Analysis:
-    """With how the objects lie to each other, in the table and in the statistics."""
+    """The analysis with the arrangement of its objects: nearest neighbours in the table, and the statistics' field."""
     from .measure.arrangement import arrange
     from .measure.neighbours import with_neighbours
     from .measure.statistics import seed_of
 
     micrograph, segmentation = analysis.micrograph, analysis.segmentation
     task = tasks.find(segmentation.provenance.task)
-    # What crosses has no neighbours, and where some are ignored nobody knows the nearest.
+    # Objects that cross (`parted`) have no neighbours. In an ignored region the nearest neighbour is not known.
     if analysis.statistics is None or not len(segmentation) or task.parted or analysis.settings.measurement.ignore:
         return analysis
     frame, table, labels = (micrograph.shape[1], segmentation.rows), analysis.table, segmentation.labels
@@ -101,8 +102,8 @@ def arranged(analysis: Analysis, clock: Clock) -> Analysis:
     return replace(analysis, table=table, statistics=replace(analysis.statistics, arrangement=arrangement))
 
 
-def _ignored(segmentation: Segmentation, table: Table, settings: MeasurementSettings) -> Iterator[Flag]:
-    """The note on the regions to ignore, and on what lies in them."""
+def _note_on_ignored(segmentation: Segmentation, table: Table, settings: MeasurementSettings) -> Iterator[Flag]:
+    """The note on the regions to ignore and the objects in them; none without such regions."""
     if not (regions := settings.ignore):
         return
     task, is_one = tasks.find(segmentation.provenance.task), len(regions) == 1
@@ -118,8 +119,8 @@ def _ignored(segmentation: Segmentation, table: Table, settings: MeasurementSett
     yield Flag(text, reason=str(Reason.IGNORED) if count else "")
 
 
-def _unsure_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
-    """What is to be said of the scale, then the notes of the micrograph."""
+def _flags_of_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
+    """Flags about the scale, then the notes of the micrograph. used: the calibration of the analysis."""
     if not used.is_known:
         yield Flag(NO_SCALE)
     others = micrograph.calibration, micrograph.reading

@@ -1,4 +1,4 @@
-"""Names and short texts that people send: one rule for what cannot be seen, for folders and for what is too long."""
+"""Cleans names and short texts that people send: invisible characters, folders, and texts that are too long."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import unicodedata
 from pathlib import PurePosixPath
 
 LONGEST_NAME = 120  # characters of the name of a file in a result
-LONGEST_SUFFIX = 12
+LONGEST_SUFFIX = 12  # characters, the point included
 UNNAMED = "image"
-_SPACE, _NO_ROOM = "Z", "C"  # first letters of the categories of Unicode
+_SPACE, _INVISIBLE = "Z", "C"  # first letters of Unicode's categories: separators; controls and the like
 _IN_NO_FILE_SYSTEM = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*%]+')
 
 
 def clean_text(text: str, longest: int | None = None) -> str:
-    """The text on one line, with its accents composed (NFC), and cut to so many characters.
+    """The text on one line, with its accents composed (NFC), cut after `longest` characters.
 
-    A space of any kind (U+00A0, a tab, the end of a line) becomes one plain space, several become
-    one, and none is at either end. Any other character that cannot be seen goes: controls, marks of
-    direction, characters of no width, halves of surrogates.
+    Each sequence of white space of any kind (U+00A0, tabs, ends of lines) becomes one space, and there is none at
+    either end. Other invisible characters are removed: controls, marks of direction, characters of no width, lone
+    surrogates.
     """
     composed = unicodedata.normalize("NFC", text)
     visible = "".join(filter(None, map(_visible, composed)))
@@ -26,17 +26,17 @@ def clean_text(text: str, longest: int | None = None) -> str:
 
 
 def _visible(character: str) -> str:
-    """The character, " " for a space of any kind, "" for what takes no room."""
+    """The character; " " for a space of any kind, "" for an invisible character."""
     category = unicodedata.category(character)[0]
     if category == _SPACE or character.isspace():
         return " "
-    return "" if category == _NO_ROOM else character
+    return "" if category == _INVISIBLE else character
 
 
 def file_name(name: str, longest: int = LONGEST_NAME, *, unnamed: str = UNNAMED) -> str:
-    """The `clean_text` name of a file, without folders of any system and at most so many characters.
+    """The cleaned name of a file (`clean_text`), without its folders, shortened to `longest` characters.
 
-    The suffix survives the shortening, with "…" before it. unnamed: for a name with nothing left.
+    A shortened name keeps its suffix, with "…" before it. unnamed: the name if nothing else is left.
     """
     last = clean_text(name.replace("\\", "/").rsplit("/", 1)[-1])
     if not last.strip(". "):
@@ -48,12 +48,13 @@ def file_name(name: str, longest: int = LONGEST_NAME, *, unnamed: str = UNNAMED)
 
 
 def portable(name: str, longest: int | None = None) -> str:
-    """The name as every file system takes it: "_" for signs that one does not, none of them, spaces
-    or points at either end, at most so many characters; `UNNAMED` with nothing left."""
+    """A name that every file system allows. Signs that some system does not allow become "_". The name neither begins
+    nor ends with "_", a space or a point. It has at most `longest` characters; UNNAMED if nothing is left."""
     return _IN_NO_FILE_SYSTEM.sub("_", name).strip(" ._")[:longest] or UNNAMED
 
 
 def harmless_suffix(name: str) -> str:
-    """The suffix of a file's own name that its stored file may have, too; "" for any other."""
+    """The suffix of a user's file name in lower case, if the stored file can have it, too (a few letters and digits);
+    else ""."""
     suffix = PurePosixPath(name).suffix.lower()
     return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""

@@ -1,7 +1,7 @@
-"""How far an analysis is, and estimates of the remaining time.
+"""The progress of an analysis or of a long loop, and estimates of the remaining time.
 
-For an analysis they rest on the durations of the stages of others on the same machine and on the progress of the
-running stage, for a loop on its duration so far.
+For an analysis the estimate uses the durations of earlier analyses on the same machine and the progress of the running
+stage; for a loop it uses the time so far.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-# Where each stage begins as a fraction of the whole, as on a 1024 x 768 image (tests/tools/benchmarks).
+# The fraction of an analysis that is done when each stage begins, measured on a 1024 x 768 image
+# (tests/tools/benchmarks).
 BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "measure": 0.70, "report": 0.75}
 PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = BEGINS.values()  # DONE: only the report is left
-NETWORK = "network"  # the stage that takes longest, and of which other stages tell nothing
+NETWORK = "network"  # the longest stage; its duration cannot be estimated from those of other stages
 OF_MEASURING = ("measure", "report")  # the stages of a job that already has its segmentation
-# The fixed cost of a stage for an image of any size, as megapixels of equal cost; inf: its whole cost. Else it is 0.
+# The part of a stage's duration that does not depend on the size of the image, as the megapixels that take as long;
+# inf: the whole duration. Other stages have none.
 FIXED_MEGAPIXELS = {"load": math.inf, "search": math.inf, "measure": 0.3, "report": 5.0}
 OFTEN = 25  # turns of a long loop between two messages about its progress
-LEAST_PROGRESS = 0.02  # fraction of the stage of the network from which on its own progress gives the estimate
+LEAST_PROGRESS = 0.02  # fraction of the network's stage after which its speed so far gives the remaining time
 
 T = TypeVar("T")
-Progress = Callable[[str, float], None]  # is called with the current stage and the fraction done; may raise to stop
+Progress = Callable[[str, float], None]  # called with the words for a stage and the fraction done; may raise to stop
 
 
 def quiet(stage: str, fraction: float) -> None:
@@ -33,7 +35,7 @@ def quiet(stage: str, fraction: float) -> None:
 
 @dataclass
 class Clock:
-    """Seconds spent by stage."""
+    """A stopwatch: seconds spent in each stage, by its name."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -45,20 +47,20 @@ class Clock:
 
 
 class Pace:
-    """Seconds by stage, of images of any size."""
+    """The speed of each stage on this machine: it predicts the seconds of an image of any size."""
 
     def __init__(self, durations: Iterable[tuple[float, Mapping[str, float]]]) -> None:
-        """durations: megapixels of an image, and its seconds by stage."""
-        spent: dict[str, tuple[float, float]] = {}
+        """durations: of earlier images, each its megapixels and its seconds by stage."""
+        totals: dict[str, tuple[float, float]] = {}  # seconds and work of each stage
         for megapixels, seconds in durations:
             for stage in BEGINS.keys() & seconds.keys():
-                before, work = spent.get(stage, (0.0, 0.0))
-                spent[stage] = before + max(seconds[stage], 0.0), work + _work(stage, megapixels)
-        self._pace = {stage: seconds / work for stage, (seconds, work) in spent.items() if work > 0}
+                total_seconds, work = totals.get(stage, (0.0, 0.0))
+                totals[stage] = total_seconds + max(seconds[stage], 0.0), work + _work(stage, megapixels)
+        self._pace = {stage: seconds / work for stage, (seconds, work) in totals.items() if work > 0}
 
     def seconds(self, megapixels: float, stages: Iterable[str] = tuple(BEGINS)) -> float | None:
-        """Seconds that an image will spend in these stages; None if no earlier job is known, or none that ran the
-        network where this one does."""
+        """Expected seconds of an image in these stages; None without any earlier image, or, if the network's stage is
+        among them, without an earlier image that went through it."""
         stages = tuple(stages)
         if NETWORK in stages and NETWORK not in self._pace:
             return None
@@ -71,10 +73,10 @@ class Forecast:
 
     def __init__(self, pace: Pace, megapixels: float) -> None:
         self._pace, self._megapixels = pace, megapixels
-        self._stage, self._since = "", 0.0
+        self._stage, self._since = "", 0.0  # the current stage, and when it began by time.monotonic()
 
     def left(self, fraction: float) -> float | None:
-        """Remaining seconds at this fraction of the whole; None if no earlier job is known."""
+        """Remaining seconds when this fraction of the whole is done; None if no earlier image is known."""
         stages, now = list(BEGINS), time.monotonic()
         stage = max((name for name in stages if BEGINS[name] <= fraction), key=BEGINS.__getitem__)
         later = stages[stages.index(stage) + 1 :]
@@ -92,12 +94,13 @@ class Forecast:
 
 
 def _work(stage: str, megapixels: float) -> float:
+    """To what the duration of a stage is proportional: megapixels plus the fixed part, or 1 if all of it is fixed."""
     fixed = FIXED_MEGAPIXELS.get(stage, 0.0)
     return 1.0 if math.isinf(fixed) else megapixels + fixed
 
 
 def time_words(seconds: float) -> str:
-    """A time to wait in words, as rough as the estimate."""
+    """A duration in words, rounded because it is an estimate."""
     if seconds < 10:
         return "a few seconds"
     if seconds < 90:
@@ -108,12 +111,15 @@ def time_words(seconds: float) -> str:
 
 
 def time_left(began: float, done: int, total: int) -> str:
-    """ ", about 3 minutes left" for a loop of `total` turns that began at this time.monotonic(); "" at its end."""
+    """Such as ", about 3 minutes left", for a loop of which `done` of `total` turns are done; "" at its start and end.
+
+    began: time.monotonic() at the start of the loop.
+    """
     return f", {time_words((time.monotonic() - began) / done * (total - done))} left" if 0 < done < total else ""
 
 
 def followed(items: Iterable[T], total: int, say: Callable[[str], None], often: int = OFTEN) -> Iterator[T]:
-    """The items; each time so many of them are done, how many are and the time left are said."""
+    """The items, unchanged; `say` is called after every `often` items with their number and the remaining time."""
     began = time.monotonic()
     for number, item in enumerate(items, start=1):
         yield item

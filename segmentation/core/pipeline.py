@@ -1,4 +1,4 @@
-"""The whole story on one page: a Micrograph is segmented, and what was found is measured."""
+"""The pipeline of an analysis: a Micrograph is segmented, then the Segmentation is measured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .pace import PREPARING, Clock, Progress, quiet
 from .preparation import analysed_rows, marks_on, smoothed, without_coloured_marks
 from .search import Search, Show, with_reason
 
-# Why an automatic choice took a model.
+# The reason that a result states for an automatic choice of the model.
 NEAREST = "Its training images resemble this image most, among {count} models."
 
 
@@ -32,11 +32,12 @@ def analyse(
     runtime: Runtime | None = None,
     card: ModelCard | None = None,
 ) -> Analysis:
-    """Find, measure and explain what is in a micrograph.
+    """Segment and measure a micrograph.
 
     progress(stage, fraction) receives the current stage and the fraction done; it may raise to stop.
-    card: the model, if it is none of those that the settings can name.
-    Raises UnknownModel, UnknownTask, WrongTask, UnreadableImage for a data bar of all rows, and as `load_network`.
+    card: the model to use instead of the one that the settings name.
+    Raises UnknownModel, UnknownTask, WrongTask, UnreadableImage if the data bar covers all rows, and what
+    `load_network` raises.
     """
     clock = Clock()
     segmentation = segment(micrograph, settings, progress, runtime=runtime, card=card, clock=clock)
@@ -53,36 +54,37 @@ def segment(
     clock: Clock | None = None,
     show: Show | None = None,
 ) -> Segmentation:
-    """Find the objects of a micrograph, in the uploaded image's own pixels; raises as `analyse` does.
+    """Find the objects of a micrograph, in the pixels of the uploaded image; raises what `analyse` raises.
 
-    show(labels, confidence) receives outlines before the network has seen the whole picture: the labels (h, w) of a
-    smaller copy of the analysed rows, and the probability of each (n,) to be right. None: they are not made.
-    An automatic name stands for several models. The one that fits the image best is used, and `used` says why.
+    show(labels, confidence) receives early outlines, before the network has seen the whole picture: labels (h, w) of a
+    smaller copy of the analysed rows, and for each (n,) the probability that it is right. None: they are not made.
+    The name of a model such as auto-particles stands for several models. The one that fits the image best is used, and
+    the segmentation's `used` says why.
     """
     task, requested, clock = tasks.find(settings.task), settings.segmentation, clock or Clock()
-    among, runtime = [card] if card else stands_for(requested.model), runtime or Runtime()
-    if among[0].task != task.name:
-        raise WrongTask(f"The model {among[0].name} is for {among[0].task}, not for {task.name}: choose another model.")
+    candidates, runtime = [card] if card else stands_for(requested.model), runtime or Runtime()
+    if (default := candidates[0]).task != task.name:
+        raise WrongTask(f"The model {default.name} is for {default.task}, not for {task.name}: choose another model.")
     progress("finding the data bar", PREPARING)
     with clock.stage("prepare"):
         rows = analysed_rows(micrograph, requested)
-        shown = without_coloured_marks(micrograph)
-        marked = marks_on(shown, rows)
-        picture, noise = clip_outliers(shown.pixels[:rows]), {}
+        unmarked = without_coloured_marks(micrograph)
+        marks = marks_on(unmarked, rows)
+        picture, noise = clip_outliers(unmarked.pixels[:rows]), {}
         if task.better and (relative := noise_of(picture)) >= NOISY:
-            picture, noise = smoothed(shown.pixels[:rows]), {"noise": round(relative, 2)}
-    search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, noise=noise, marks=marked)
-    if task.better:
-        return search.completed(search.compared(among, progress), among)
-    if len(among) == 1:
-        return search.completed(search.find(among[0], progress), among)
-    best = search.find((nearest(picture, among) or among)[0], progress)
-    return search.completed(with_reason(best, NEAREST.format(count=len(among))), among)
+            picture, noise = smoothed(unmarked.pixels[:rows]), {"noise": round(relative, 2)}
+    search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, noise=noise, marks=marks)
+    if task.better:  # the task can compare candidates
+        return search.completed(search.compared(candidates, progress), candidates)
+    if len(candidates) == 1:
+        return search.completed(search.find(candidates[0], progress), candidates)
+    best = search.find((nearest(picture, candidates) or candidates)[0], progress)
+    return search.completed(with_reason(best, NEAREST.format(count=len(candidates))), candidates)
 
 
 def measure(
     micrograph: Micrograph, segmentation: Segmentation, settings: AnalysisSettings, progress: Progress = quiet
 ) -> Analysis:
-    """Measure a segmentation. No model is needed, and the one that made it need not exist any more."""
+    """Measure a segmentation. This needs no model, not even the one that made the segmentation."""
     clock = Clock()
     return arranged(measure_objects(micrograph, segmentation, settings, progress, clock=clock), clock)

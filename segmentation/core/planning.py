@@ -1,4 +1,8 @@
-"""How many trainings a fine-tuning makes and how long it takes: known before it starts, without torch."""
+"""The plan of a fine-tuning, made before it starts and without torch: how many trainings, how many steps, how long.
+
+Images are divided into groups (of one specimen or session), and groups into folds. To judge a training, each split
+holds out one fold and trains a network on the others; a final training uses all images.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +11,30 @@ from typing import NamedTuple
 
 from .tasks.base import Task
 
-FEW = 5  # groups; with fewer each is held out once
-MANY = 15  # groups, from which on a fifth of them is enough to judge by
-STEPS = 200  # of the usual recipe
-CHECKPOINT = 25  # steps from one look at the held-out crops to the next
-LEAST_SHARE, LEAST_STEPS = 0.4, 50  # of the recipe's steps, from which on more splits are worth it; of any training
-LOOK_SECONDS, IMAGE_SECONDS = 2.0, 3.0  # of a checkpoint, and of scoring a megapixel once
-WAYS = 8.0  # times that, for reading it in every way (lab.training.instances.readings)
-SHARES = 4  # of the tuned weights, besides the whole (lab.training.blend)
-MINUTES = 20.0  # that a training may take, as far as that is possible
+FEW = 5  # with fewer groups each group is held out once
+MANY = 15  # with so many groups it is enough to hold out a fifth of them once
+STEPS = 200  # of a training by the default recipe
+CHECKPOINT = 25  # steps between two checkpoints, which score the held-out crops
+LEAST_SHARE = 0.4  # of the recipe's steps: a plan with more splits must leave so many for each training
+LEAST_STEPS = 50  # of any training
+LOOK_SECONDS = 2.0  # of a checkpoint
+IMAGE_SECONDS = 3.0  # of scoring a megapixel once
+WAYS = 8.0  # times as long takes scoring with all flips and scales (lab.training.instances.readings)
+SHARES = 4  # mixtures of tuned and base weights that are scored (lab.training.blend)
+MINUTES = 20.0  # the time in which a training should end
 PACE = 1.4  # seconds of a step on two cores
-LEAST_OBJECTS = 10  # in all images together; from fewer nothing is learnt
-TOLD_FEW = 10  # images, under which it is said that the table is uncertain
-WHOLE_PX = 16.0  # diameter from which on a particle is cut out for composed agglomerates
+LEAST_OBJECTS = 10  # in all images together; a training needs so many
+TOLD_FEW = 10  # with fewer images a note says that the scores are uncertain
+WHOLE_PX = 16.0  # the least diameter in px of a particle that is cut out for composed agglomerates
 
 
 class Choice(NamedTuple):
-    """folds: into how many parts the groups are divided. splits: how many of these are held out, one after the other.
-    steps: of each training. trainings: with the final one. step_seconds, seconds: expected, of a step and of all."""
+    """The chosen plan.
+
+    folds: number of parts into which the groups are divided. splits: how many of them are held out, one after the
+    other. steps: of each training. trainings: their number, the final one included. step_seconds, seconds: expected
+    time of a step and of everything.
+    """
 
     folds: int
     splits: int
@@ -45,24 +55,29 @@ def choose(
     curve: bool = False,
     composed: bool = False,
 ) -> Choice:
-    """The best that `minutes` allow: leave-one-out with fewer than FEW groups, else five parts, or three, or with MANY
-    groups one of five.
+    """The best plan for so many `minutes`.
 
-    groups: with objects, two or more. megapixels: of all images. pace: seconds of a step. steps: so many whatever they
-    take; 0: as many as there is time for, at most `usual`. curve: whether a third and two thirds of the images are
-    learnt from, too. composed: whether each split is trained a second time, with composed agglomerates. These trainings
-    take their own time besides: none becomes shorter.
+    With fewer than FEW groups each is held out once. Else the plan has five folds, or three if the time is short, or,
+    with MANY groups and little time, one of five folds is held out.
+
+    groups: number of groups that show objects, two or more. megapixels: of all images together. pace: seconds of a
+    step. steps: of each training, however long they take; 0: as many as the time allows, at most `usual`. curve:
+    whether there is a learning curve, which trains each split on a third and on two thirds of the images, too.
+    composed: whether each split is trained a second time, with composed agglomerates. This takes extra time; it does
+    not reduce the steps.
     """
     possible = [(groups, groups)] if groups < FEW else [(5, 5), (3, 3), *([(5, 1)] if groups >= MANY else [])]
     best = None
     for folds, splits in possible[:1] if steps else possible:
         trainings = splits * (3 if curve else 1) + 1
-        # The base and each training score what was held out, and so does each share of the weights; what is kept of the
-        # base model's own data costs about as much as two megapixels, six times.
+        # The held-out images are scored with the base model, with each training, and with each mixture of weights.
+        # Scoring the base model's own data six times costs about as much as 12 megapixels.
         scoring = IMAGE_SECONDS * (megapixels * (1 + (WAYS * (trainings - 1) + SHARES * splits) / folds) + 12)
         step_seconds = pace + LOOK_SECONDS / CHECKPOINT
-        left = max(60 * minutes - scoring, 30 * minutes)  # half of the minutes at least, however long scoring takes
-        affordable = min(usual, max(LEAST_STEPS, int(left / trainings / step_seconds) // CHECKPOINT * CHECKPOINT))
+        # At least half of the time is for training, however long scoring takes.
+        seconds_left = max(60 * minutes - scoring, 30 * minutes)
+        possible_steps = int(seconds_left / trainings / step_seconds) // CHECKPOINT * CHECKPOINT
+        affordable = min(usual, max(LEAST_STEPS, possible_steps))
         steps_each = steps or affordable
         if composed:
             trainings += splits
@@ -77,24 +92,26 @@ def choose(
 
 
 def few_objects(count: int, things: str) -> str:
-    """Why so few outlines cannot be learnt from."""
+    """The sentence that refuses a training with so few outlines. things: what the outlines are, such as "particles"."""
     return f"The images show {count} {things} together: a training needs {LEAST_OBJECTS} at least. Outline more."
 
 
 def composing_obstacle(task: Task, particles: Mapping[str, int]) -> str:
-    """Why no agglomerates can be composed for a training; "" where they can.
+    """The sentence that says why no agglomerates can be composed for a training; "" if they can.
 
-    particles: how many whole, free ones the images of each group show. Of every split LEAST_OBJECTS must be left: of
-    three folds a third of the groups is held out at once, with fewer than FEW groups one.
+    particles: group -> number of whole particles that touch no other. Each split must leave LEAST_OBJECTS of them. It
+    holds out at most a third of the groups; with fewer than FEW groups it holds out one.
     """
     if not task.composable:
         return f"Agglomerates are composed of particles, and these images show {task.things}."
     counts, groups = sorted(particles.values()), len(particles)
     held_out = 1 if groups < FEW else -(-groups // 3)
-    total, left = sum(counts), sum(counts[: groups - held_out])
-    if left >= LEAST_OBJECTS:
+    total, training_count = sum(counts), sum(counts[: groups - held_out])
+    if training_count >= LEAST_OBJECTS:
         return ""
-    counted = f"here are {total}" + (f", and {left} while some images are held out" if left < total else "")
+    counted = f"here are {total}" + (
+        f", and {training_count} while some images are held out" if training_count < total else ""
+    )
     return (
         f"Composing needs {LEAST_OBJECTS} whole, free particles of {WHOLE_PX:g} px or more in the"
         f" images that are learnt from: {counted}. Fewer would come again and again."
@@ -102,7 +119,7 @@ def composing_obstacle(task: Task, particles: Mapping[str, int]) -> str:
 
 
 def notes(images: int, choice: Choice) -> list[str]:
-    """What a person should know before it starts."""
+    """Sentences that the user should read before the training starts. images: their number."""
     sentences = []
     if images < TOLD_FEW:
         sentences.append(f"With {images} images the table on held-out images will be uncertain.")

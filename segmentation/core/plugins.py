@@ -18,14 +18,14 @@ logger = logging.getLogger(__name__)
 KINDS, LEARNING = "deepsegm.kinds", "deepsegm.learning"
 FORMATS, EXPORTS = "deepsegm.formats", "deepsegm.exports"
 GROUPS = KINDS, LEARNING, FORMATS, EXPORTS
-HEAVY = "torch", "matplotlib", "scipy", "skimage"  # what the web process never imports at its start
+HEAVY = "torch", "matplotlib", "scipy", "skimage"  # the web process must not import these at its start
 T = TypeVar("T")
 
-_faults: dict[str, list[str]] = {}  # by group
+_faults: dict[str, list[str]] = {}  # group of entry points -> sentences
 
 
 class _Unusable(Exception):
-    """Why a plug-in is left out: the end of a sentence."""
+    """A plug-in is left out; the message says why and ends a sentence."""
 
 
 def extended(
@@ -33,12 +33,13 @@ def extended(
     contract: type[T],
     built_in: Sequence[T],
     names: Callable[[T], Iterable[str]],
-    check: Callable[[T], object] = lambda brought: None,
+    check: Callable[[T], object] = lambda entry_of_plugin: None,
 ) -> tuple[T, ...]:
     """All entries of a registry: our own, then those of plug-ins in the order of their names.
 
-    group: of the entry points. contract: the type of every entry. names(entry): its names; no other entry may have
-    one of them. check(entry): raises an exception if an entry of another wheel cannot be used.
+    group: name of the group of entry points. contract: the type of every entry. built_in: our own entries.
+    names(entry): the names of an entry; no two entries may share one. check(entry): called with each entry of a
+    plug-in; raises an exception if it cannot be used.
     """
     points, entries, _faults[group] = _installed()[group], list(built_in), []
     ours = {name for entry in built_in for name in names(entry)} if points else set()
@@ -46,14 +47,14 @@ def extended(
     for point in points:
         heavy_before = {name for name in HEAVY if name in sys.modules}
         try:
-            for brought in _objects(point, contract):
-                check(brought)
-                called = set(names(brought))
+            for entry_of_plugin in _objects(point, contract):
+                check(entry_of_plugin)
+                called = set(names(entry_of_plugin))
                 if replaced := called & names_taken:
                     whose = "DeepSegm itself" if replaced & ours else "another plug-in"
                     raise _Unusable(f"{whose} has the name {min(replaced)}, which no plug-in can replace")
                 names_taken |= called
-                entries.append(brought)
+                entries.append(entry_of_plugin)
         except _Unusable as why:
             _note(group, f"{_wording(point)} is left out: {why}.")
         except (Exception, SystemExit) as error:  # code of others raises exceptions of any type
@@ -66,7 +67,7 @@ def extended(
 
 
 def faults() -> tuple[str, ...]:
-    """A sentence for each plug-in with a fault, of the registries that have been used so far."""
+    """A sentence for each fault of a plug-in. Only registries that have been used so far are included."""
     return tuple(sentence for group in GROUPS for sentence in _faults.get(group, ()))
 
 
@@ -77,8 +78,8 @@ def modules() -> list[str]:
 
 @cache
 def _installed() -> dict[str, list[EntryPoint]]:
-    """The entry points of each group in the order of their names. A search through all wheels takes a tenth of a
-    second, so the answer is kept."""
+    """Group -> entry points in the order of their names. The search through all wheels takes a tenth of a second, so
+    it is made once."""
     installed = entry_points()
     return {
         group: sorted(installed.select(group=group), key=lambda point: (point.name, point.value)) for group in GROUPS

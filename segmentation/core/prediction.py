@@ -1,4 +1,4 @@
-"""From a picture to the maps that a network predicts of it, at the scale that the task chooses."""
+"""Makes the maps of a picture: chooses the working scale, then lets the network predict at it."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def predict_maps(
     clock: Clock | None = None,
     show_view: Callable[[View], None] = lambda view: None,
 ) -> tuple[Maps, View]:
-    """The maps (C, H, W) uint8 of a picture (H, W) float32 in 0..1, and the view of it that the network got.
-    answers: of the networks so far. show_view(view): is called with that view before the maps are predicted.
+    """The maps (C, H, W) uint8 of a picture (H, W) float32 in 0..1, and the View (polarity, scales) that was used.
 
-    A picture without contrast has empty maps, because it shows nothing, whatever the network predicts.
+    answers: the predictions that are remembered from earlier calls. show_view(view): called with the view before the
+    maps are predicted. A picture without any contrast is not given to the network; its maps are 0.
     """
     task, clock = tasks.find(card.task), clock or Clock()
     channels = task.channels(card)

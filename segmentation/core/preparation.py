@@ -1,4 +1,4 @@
-"""What of a micrograph is looked at: the analysed rows, without what was drawn over them."""
+"""Prepares a micrograph for its analysis: finds the data bar and marks (writing, drawing), smooths noisy pixels."""
 
 from __future__ import annotations
 
@@ -17,31 +17,34 @@ from .micrograph.writing import writing_on
 from .settings import SegmentationSettings
 
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
-Picture = NDArray[np.float32]
+Picture = NDArray[np.float32]  # (H, W) in 0..1
 
 
 def analysed_rows(micrograph: Micrograph, settings: SegmentationSettings) -> int:
-    """Rows from the top that are analysed: all but the data bar; raises UnreadableImage where that leaves none."""
-    bar, tall = settings.data_bar, micrograph.shape[0]
+    """The number of rows above the data bar, which are analysed; raises UnreadableImage if there are none."""
+    bar, height = settings.data_bar, micrograph.shape[0]
     if bar == "auto":
         return data_bar(micrograph)
-    if bar >= tall:
-        raise UnreadableImage(NO_ROW.format(rows=bar, tall=tall))
-    return tall - bar
+    if bar >= height:
+        raise UnreadableImage(NO_ROW.format(rows=bar, tall=height))
+    return height - bar
 
 
 def marks_on(micrograph: Micrograph, rows: int) -> Regions:
-    """Regions of the analysed rows of a micrograph that writing or drawing covers: coloured pieces, which its reader
-    found, and text, bars, lines and circles in black and white. micrograph: without its coloured marks."""
+    """Regions of a micrograph that writing or drawing covers: coloured marks, which the reader of the file found, and
+    text, bars, lines and circles in black and white.
+
+    micrograph: its pixels have no coloured marks any more (`without_coloured_marks`). rows: number of analysed rows.
+    """
     coloured = [region for region in regions_from_metadata(micrograph.metadata) if min(y for _, y in region) < rows]
     written = writing_on(micrograph.pixels[:rows])
     return coloured if written is None else [*coloured, *regions_of(written)]
 
 
 def without_coloured_marks(micrograph: Micrograph) -> Micrograph:
-    """The micrograph with its coloured marks filled in from their surroundings, as thin lines over particles would
-    part them. What is black or white stays: filling it in changes the contrast of the whole, and it hides what lies
-    under it all the same."""
+    """The micrograph with its coloured marks replaced by what surrounds them, because a thin line over a particle would
+    divide it. Black and white marks stay: replacing them would change the contrast of the whole picture, and would not
+    show what lies under them."""
     marks = regions_from_metadata(micrograph.metadata)
     mask = mask_of(marks, micrograph.shape) if marks else None
     if mask is None or not mask.any():
@@ -50,7 +53,7 @@ def without_coloured_marks(micrograph: Micrograph) -> Micrograph:
 
 
 def smoothed(pixels: GreyImage) -> Picture:
-    """Noisy pixels (H, W) as a picture in 0..1 without most of the noise."""
+    """Pixels (H, W) as a picture in 0..1, smoothed by a Gaussian that removes most of the noise."""
     from scipy import ndimage
 
     return clip_outliers(np.asarray(ndimage.gaussian_filter(pixels.astype(np.float32), SMOOTH), np.float32))

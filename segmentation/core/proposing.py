@@ -1,7 +1,7 @@
-"""Other ways to analyse an image where nothing sure was found: which are plausible, and what each finds.
+"""Other ways to analyse an image whose result is doubtful: which ways are plausible, and what each finds.
 
-Each is tried on a part of the image, so that a page can show several small pictures side by side: models whose training
-images look most like the image, the other polarity, and half and twice the working scale.
+A way uses another model (whose training images look like the image), the other polarity, or half or twice the working
+scale. Each is tried on a part of the image, and a page shows the results as small pictures side by side.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from .pipeline import analyse
 from .preparation import analysed_rows
 from .report.exports.viewer import thumbnail
 
-SHRUNK = 2048  # px of the longest side: a larger image is shrunk to fewer, or objects as large would fill the part
+SHRUNK = 2048  # px: an image with a longer side is made smaller, because its objects may be larger than the part
 SIDE = 768  # px of a side of the part
-MODELS, SHOWN = 4, 3
-FEWEST = 3  # objects that count, from which on a way is worth showing
+MODELS, SHOWN = 4, 3  # most models that are tried, and most ways that a page shows
+FEWEST = 3  # counted objects that a way must find to be shown
 SCALES = {0.5: "Larger {things}, at half the scale", 2.0: "Smaller {things}, at twice the scale"}
 
 
 def without_scale(micrograph: Micrograph, pixels: NDArray[Any]) -> Micrograph:
-    """A part of a micrograph, without scale, metadata and notes."""
+    """A micrograph of these pixels (H, W), a part of another one, without scale, metadata and notes."""
     absent, copy = Calibration.absent(), np.ascontiguousarray(pixels)
     return replace(micrograph, pixels=copy, metadata={}, calibration=absent, reading=absent, notes=())
 
 
 @dataclass(frozen=True)
 class Way:
-    """One way to analyse an image. words: for people. settings: by name, all others staying as they are."""
+    """One way to analyse an image. words: its title. settings: those that it changes, by name."""
 
     words: str
     settings: dict[str, Any]
@@ -54,14 +54,15 @@ class Way:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The part of an image that is looked at, without data bar and scale. shrunk: by this whole number a side."""
+    """The part of an image on which ways are tried, without data bar and scale. shrunk: the whole number by which each
+    side was divided."""
 
     micrograph: Micrograph
     shrunk: int
 
     @classmethod
     def of(cls, micrograph: Micrograph, settings: AnalysisSettings) -> Part:
-        """The middle of the analysed rows, in which objects are as large as they are unless the image is large."""
+        """The middle of the analysed rows. Only an image larger than SHRUNK is made smaller."""
         pixels: NDArray[Any] = micrograph.pixels[: analysed_rows(micrograph, settings.segmentation)]
         shrunk = max(1, -(-max(pixels.shape) // SHRUNK))
         if shrunk > 1:
@@ -76,8 +77,8 @@ class Part:
 
 
 def named_model(used: Mapping[str, Any]) -> str:
-    """The model that the warnings of a result name, "" without one: the one that sees small objects, else the one whose
-    images the picture resembles."""
+    """The model that the warnings of a result name: one that sees many small objects, else one whose training images
+    the picture resembles; "" without one. used: as in `Segmentation`."""
     return str((used.get("small") or used.get("resembles") or {}).get("model", ""))
 
 
@@ -90,20 +91,21 @@ def ways(
     *,
     refused: bool = False,
 ) -> list[Way]:
-    """The plausible ways other than the one that was tried, models of the same kind first, then the likeliest; where
-    the other polarity shows more, both polarities.
+    """The plausible ways besides the one that gave the result, the likeliest first; models of the same kind come before
+    others. If the other polarity shows many objects, too, the ways are the two polarities.
 
-    model: the name of the one that was used. used: what was used where the settings leave it open. offered_cards: of
-    the models that may be used. refused: whether the image is of another kind, so that only other models make sense.
+    requested, model, used: settings of the result, the name of its model, and the values that the settings left open.
+    offered_cards: the models that may be used. refused: whether the image seems to be of another kind; then only other
+    models are tried.
     """
     task = tasks.find(requested.task)
     if other := used.get("beside"):
         polarities = used["polarity"], other["polarity"]
         return [Way(f"{one.capitalize()} {task.things}", {"model": model, "polarity": one}) for one in polarities]
-    named = named_model(used)  # is advised only by what it finds
+    named = named_model(used)
     others = [card for card in nearest(part.picture, offered_cards) if card.name != model]
     others.sort(key=lambda card: (card.name != named, card.task != requested.task))
-    # What a coarse reading leaves out is small: another model of the kind looks for it in the picture's own size.
+    # A coarse working scale misses small objects: another model of the same kind looks for them at scale 1.
     is_coarse = "scale" in task.settings.model_fields and used.get("scale", 1.0) <= COARSE
     fine = {"scale": 1.0} if is_coarse else {}
     models = [
@@ -133,10 +135,11 @@ def look(
     runtime: Runtime | None = None,
     progress: Progress = quiet,
 ) -> tuple[str, bytes] | None:
-    """What one way finds in the part, in words, and a small picture of it (WebP); None where it is nothing sure.
+    """Try one way on the part: the count that it gives, in words, and a small picture of the outlines (WebP); None if
+    the result is not sure enough to be shown.
 
-    least: expected share of right outlines from which on it is sure, where the model knows that share. fewest: objects
-    that count; with 0 it is shown whatever it finds.
+    card: the model of the way. least: the least expected share of right outlines, if the model gives that share.
+    fewest: the least number of counted objects; with 0 every result is shown.
     """
     changed = {**way.settings, "data_bar": 0}
     if "scale" in changed:
@@ -155,7 +158,8 @@ def look(
 
 
 def _counted(analysis: Analysis) -> int:
-    """What the page of a result would say: the count that the kind answers with, else the objects that count."""
+    """The count that the page of a result would show: the first number of the kind if it is a count, else the number
+    of counted objects."""
     headline = tasks.find(analysis.settings.task).quantities[0]
     if number(headline).kind == "integer":
         return int(analysis.quantities[headline].value or 0)

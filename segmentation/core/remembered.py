@@ -1,7 +1,7 @@
-"""What was calculated stands while what it follows from stays: for a result that is corrected step by step.
+"""A memory of calculated values, so that a correction of a result recalculates only what it changes.
 
-What is remembered is equal to what would be calculated: of single objects (`measure.by_object`), and of bands of a
-label image (`labels.bands`), by their pixels. So a correction costs what it changes.
+Values of single objects (`measure.by_object`) and of bands of a label image (`labels.bands`) are remembered under the
+pixels from which they were calculated, so a remembered value equals a calculated one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Memory:
-    """What was calculated in the last `remembering`, by what it follows from."""
+    """The values of the last block of `remembering`, under keys that stand for all of their inputs."""
 
     def __init__(self) -> None:
         self._previous, self._current = dict[Hashable, Any](), dict[Hashable, Any]()
@@ -37,7 +37,7 @@ class Memory:
         self._current[key] = value
 
     def of_image(self, image: NDArray[Any], make: Callable[[NDArray[Any]], T]) -> T:
-        """What `make` gives of an image (H, W) that nobody changes as long as it lives."""
+        """make(image), made once while this array (H, W) lives. Nobody may change its pixels."""
         place = image.__array_interface__["data"][0], image.shape, image.strides, image.dtype.str
         owner = image.base if isinstance(image.base, np.ndarray) else image
         if place not in self._images or self._images[place][0]() is not owner:
@@ -46,7 +46,7 @@ class Memory:
         return value
 
     def forget_unused(self) -> None:
-        """Keep only what was set or read since the last call, and what is known of images that still live."""
+        """Forget the values that were neither set nor read since the last call, and those of images that are gone."""
         self._previous, self._current = self._current, {}
         self._images = {place: entry for place, entry in self._images.items() if entry[0]() is not None}
 
@@ -56,7 +56,8 @@ _memory: ContextVar[Memory | None] = ContextVar("memory", default=None)
 
 @contextmanager
 def remembering(memory: Memory) -> Iterator[None]:
-    """Within the block nothing that the memory knows is calculated again; it then knows what this block asked for."""
+    """A block in which values that the memory has are not calculated again. After it the memory has only the values
+    that the block used."""
     token = _memory.set(memory)
     try:
         yield
@@ -66,12 +67,12 @@ def remembering(memory: Memory) -> Iterator[None]:
 
 
 def present_memory() -> Memory | None:
-    """That of the block of `remembering` around, None outside."""
+    """The memory of the surrounding block of `remembering`, None outside of one."""
     return _memory.get()
 
 
 def remembered(key: Callable[[], Hashable], make: Callable[[], T]) -> T:
-    """What `make` gives, made once for each key while there is a memory."""
+    """make(); in a block of `remembering` it is called only once for each key."""
     memory = _memory.get()
     if memory is None:
         return make()

@@ -1,4 +1,7 @@
-"""Several images of one specimen as one result; one image is a sample of one (`combine` pools them)."""
+"""The types of a sample: several images of one specimen as one result. `combine` pools them.
+
+A single image is handled as a sample of one, so that reports and exports have one input type.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +25,20 @@ from .micrograph.types import Calibration, common_calibration
 from .settings import DEFAULT_TASK, TILT_SETTINGS, MeasurementSettings, regions_of
 from .tasks.base import Task
 
+# Reasons why an image is left out, as the user sees them.
 BY_USER = "Left out by the user."
-WAITS = "It waits for a yes"  # then a colon and why
-FAILED = "Not analysed"
+WAITS = "It waits for a yes"  # a colon and the reason follow
+FAILED = "Not analysed"  # a colon and the reason follow
 
 
 @dataclass(frozen=True)
 class AnalysisRecord:
-    """How the objects of one image were found; None or {} if not known.
+    """How the objects of one image were found. A field is None or {} if that is not known.
 
     task: the kind of analysis. settings: all requested settings, by name. card: the entries of the ModelCard at that
-    time. used: values that the settings left open, see `Segmentation`. width, height: of the image in px. data_bar:
-    its first row, None without a data bar. instrument: data about it from the file, by name. method: by which it was
-    made, None without one.
+    time. used: values that the settings left open, see `Segmentation`. width, height: size of the image in px.
+    data_bar: first row of the data bar, None without one. instrument: what the file says of microscope and
+    acquisition, by name. method: the method that the analysis followed, if any.
     """
 
     task: str = DEFAULT_TASK
@@ -77,7 +81,7 @@ class AnalysisRecord:
 
     @property
     def by_model(self) -> bool:
-        """False only if another tool is known to have found them."""
+        """Whether a model found the objects; False if another tool did."""
         return self.card.get("name") != MASKS
 
 
@@ -85,10 +89,10 @@ class AnalysisRecord:
 class Member:
     """One analysed image of a sample.
 
-    table: judged objects. calibration: the one that was used. clarity: how clearly the image shows its objects.
-    sha256: of the file. record: how its objects were found. picture: a small PNG of the image with its
-    objects, b"" if there is none. statistics: its own ones, None without sizes.
-    quantities: the results of its kind of analysis, by name. flags: those of its `Analysis`.
+    table: a row for each object, with the reason if it does not count. calibration: the one that was used. clarity:
+    how clearly the image shows its objects, 0 to 1. sha256: of the file. record: how its objects were found. picture:
+    a small PNG of the image with its outlines, b"" if there is none. statistics: those of this image alone, None
+    without sizes. quantities: the results of its kind of analysis, by name. flags: those of its `Analysis`.
     """
 
     name: str
@@ -112,20 +116,21 @@ class Member:
 
     @property
     def tilt(self) -> float:
-        """Degrees of the tilt that its settings corrected for, 0 for none."""
-        asked = {name: self.record.settings[name] for name in TILT_SETTINGS if name in self.record.settings}
-        tilt = Tilt.to_correct(MeasurementSettings(**asked), self.record.instrument)
+        """The tilt in degrees that was corrected, 0 for none."""
+        tilt_settings = {name: self.record.settings[name] for name in TILT_SETTINGS if name in self.record.settings}
+        tilt = Tilt.to_correct(MeasurementSettings(**tilt_settings), self.record.instrument)
         return tilt.degrees if tilt else 0.0
 
     def value(self, name: str) -> Value:
-        """One of its numbers, or its median size."""
+        """One of its quantities by name, or its median size for "median"."""
         if name == "median" and self.statistics is not None:
             return self.statistics.value(name)
         return self.quantities.get(name, Value(None))
 
     @property
     def pieces(self) -> Table | None:
-        """What its outlines may be instead, as far as they have possible cuts, where all particles count."""
+        """The pieces into which possible cuts would divide its outlines. None without possible cuts, or if only visible
+        particles count (the setting `measurand`)."""
         statistics = self.statistics
         if statistics is None or statistics.counted != "all":
             return None
@@ -133,13 +138,17 @@ class Member:
 
     @property
     def sized(self) -> Table:
-        """Its table, in which only the objects of the size distribution are kept."""
+        """Its table, in which only the objects of the size distribution count."""
         return sized(self.table, screened=tasks.find(self.record.task).screened)
 
 
 @dataclass(frozen=True, eq=False)
 class SampleImage:
-    """One image as the files of its sample list it. outlier, excluded: "" or why it may not belong, does not count."""
+    """One image as the files of its sample list it.
+
+    member: None if it was not analysed. outlier: why its sizes may not belong to the others', or "". excluded: why it
+    is left out, or "".
+    """
 
     name: str
     sha256: str
@@ -154,23 +163,24 @@ class SampleImage:
 
     @classmethod
     def waiting(cls, member: Member, why: str) -> SampleImage:
-        """An analysed image that does not count before a person says so; why: it does not fit."""
+        """An analysed image that does not count until a person includes it. why: the reason, for the user."""
         return cls(member.name, member.sha256, member, excluded=f"{WAITS}: {why}")
 
     @classmethod
     def failed(cls, name: str, sentence: str, sha256: str = "") -> SampleImage:
-        """An image without a result; sentence: the reason shown to the user. sha256: of its file, "" if not known."""
+        """An image without a result. sentence: the reason shown to the user. sha256: of its file, "" if not known."""
         return cls(name, sha256, excluded=f"{FAILED}: {' '.join(sentence.split())}")
 
     @property
     def has_numbers(self) -> bool:
-        """Whether its own numbers can stand beside the others': it counts, or a person decides whether it does."""
+        """Whether its numbers can be compared with those of the other images: it counts, or only a person's decision
+        leaves it out."""
         return self.excluded in ("", BY_USER) or self.excluded.startswith(WAITS)
 
     @property
     def counts(self) -> tuple[int, int] | tuple[None, None]:
-        """How many of its objects count and are left out in the numbers of all images: 0 where it is left out itself,
-        None if it was not analysed or pixels belong to classes."""
+        """How many of its objects count in the sample, and how many are left out. Both are 0 if the image is left out,
+        None if it was not analysed or its kind has classes instead of objects."""
         if self.member is None or tasks.find(self.member.record.task).semantic:
             return None, None
         table = self.member.table
@@ -178,7 +188,7 @@ class SampleImage:
 
     @property
     def warning(self) -> str:
-        """The short forms of its flags, "" without flags."""
+        """The short forms of its flags, joined; "" without flags."""
         return "; ".join(short_forms(self.member.flags)) if self.member else ""
 
 
@@ -186,12 +196,12 @@ class SampleImage:
 class SampleAnalysis:
     """A pooled sample, or one image as a sample of one.
 
-    members: in the order given, with unique names. pooled: their statistics, None if pixels belong to classes or
-        nothing was found. quantities: the results by name, of one image or of all together.
-        histogram: see `combine.histogram_of`; None without objects and of a sample of one.
-    calibration: {"low", "high": nm per pixel or None, "sources": numbers of images by source}. flags: for the user.
-    filter: as requested. images: first all members, then the images left out. analysis: with pixels, only for a
-        sample of one.
+    members: the analysed images, with unique names. pooled: their statistics together, None without sizes. quantities:
+        the results by name, of all images together. histogram: see `combine.histogram_of`; None without objects, and
+        for a sample of one.
+    calibration: {"low", "high": smallest and largest nm per pixel or None, "sources": numbers of images by source}.
+    flags: for the user. filter: the setting of that name. images: first all members, then the images left out by the
+        user or without a result. analysis: the Analysis with its pixels; only for a sample of one.
     """
 
     name: str
@@ -224,8 +234,8 @@ class SampleAnalysis:
         )
 
     def in_readable_unit(self) -> SampleAnalysis:
-        """The same with its pooled sizes, and all its numbers, in µm where the median is long. Else each number of a
-        kind that is not screened has the unit that suits it. The tables of the images keep nm."""
+        """A copy with readable units. If the median is long, the pooled sizes and all numbers are in µm. Else, unless
+        the kind is screened for nanomaterials, each number has the unit that suits it. The tables keep nm."""
         if self.pooled is None or self.pooled.readable_unit == self.pooled.unit:
             return self if self.task.screened else replace(self, quantities=in_readable_units(self.quantities))
         return replace(
@@ -245,20 +255,20 @@ class SampleAnalysis:
         return self.task.headline_quantities(self.quantities)
 
     def by_image(self, name: str) -> list[Value]:
-        """This number for each image, without a value if the image has none, has another unit
-        or cannot count; a count is 0 of an image that the user left out."""
+        """This number for each image. It has no value if the image lacks it, has another unit, or cannot be compared
+        (`has_numbers`). A count is 0 for an image that is left out."""
         unit = self.quantities[name].unit if name in self.quantities else self.unit
         members = [image.member if image.has_numbers else None for image in self.images]
         quantities = [member.value(name) if member else Value(None) for member in members]
         converted = [in_micrometres(value) if "µm" in unit else value for value in quantities]
         values = [value if value.unit in (unit, "") else Value(None) for value in converted]
         is_count = name in NUMBERS and NUMBERS[name].kind == "integer"
-        left_out = [is_count and bool(image.excluded) for image in self.images]
-        return [Value(value.value and 0.0) if out else value for value, out in zip(values, left_out, strict=True)]
+        zeros = [is_count and bool(image.excluded) for image in self.images]
+        return [Value(value.value and 0.0) if zero else value for value, zero in zip(values, zeros, strict=True)]
 
     @property
     def rows(self) -> list[ImageRow]:
-        """A row for each image, first of all members."""
+        """A row for each image, in the order of `images`."""
         return [
             ImageRow(
                 name=image.name,
@@ -275,51 +285,51 @@ class SampleAnalysis:
 
     @property
     def extent(self) -> str:
-        """How many images and objects the numbers include: "3 images, 1,024 grains"; of particles those counted."""
+        """How many images and objects the numbers include, such as "3 images, 1,024 grains"."""
         counts = [count for image, _ in self.counted if (count := image.counts[0]) is not None]
         objects = f", {self.task.count(sum(counts))}{' counted' if self.task.screened else ''}" if counts else ""
         return self.counted_images + objects
 
     @property
     def counted_images(self) -> str:
-        """How many images the numbers include: "3 images"."""
+        """How many images the numbers include, such as "3 images"."""
         return images_words(len(self.counted), len(self.images))
 
     @property
     def interval_note(self) -> str:
-        """Why its sizes or its first number have no 95 % interval; "" where they have."""
+        """Why the sizes, or the first number, have no 95 % interval; "" if they have one."""
         if self.pooled:
             return self.pooled.interval_note
         return unscaled_note(self.quantities)
 
     @property
     def between(self) -> Between | None:
-        """See `PooledStatistics`."""
+        """The spread between images, see `PooledStatistics.between`."""
         return self.pooled.between if isinstance(self.pooled, PooledStatistics) else None
 
     @property
     def corrected(self) -> Corrected | None:
-        """What people did with the outlines in the pooled numbers; None if nobody touched one."""
+        """How many of the outlines in the numbers people corrected or reviewed; None if none."""
         members = [member for _, member in self.counted]
-        touched = [one for one in members if one.record.used.get("corrected") or one.record.used.get("reviewed")]
-        if not touched:
+        by_hand = [one for one in members if one.record.used.get("corrected") or one.record.used.get("reviewed")]
+        if not by_hand:
             return None
         return Corrected(
-            images=len(touched),
+            images=len(by_hand),
             of_images=len(members),
-            outlines=sum(member.record.used.get("corrected", 0) for member in touched),
-            reviewed=sum(member.record.used.get("reviewed", 0) for member in touched),
-            of_outlines=sum(len(member.table) for member in touched),
+            outlines=sum(member.record.used.get("corrected", 0) for member in by_hand),
+            reviewed=sum(member.record.used.get("reviewed", 0) for member in by_hand),
+            of_outlines=sum(len(member.table) for member in by_hand),
         )
 
     @property
     def counted(self) -> list[tuple[SampleImage, Member]]:
-        """The images in the pooled numbers, with their analyses."""
+        """The images that the numbers include, with their members."""
         return [(image, image.member) for image in self.images if image.member is not None and not image.excluded]
 
     @property
     def common_calibration(self) -> Calibration:
-        """The least certain one of the images that count."""
+        """The least certain calibration of the images that count."""
         return common_calibration([member.calibration for _, member in self.counted])
 
     @property
@@ -343,21 +353,21 @@ class SampleAnalysis:
 
     @property
     def method(self) -> MethodUsed | None:
-        """The version of a method by which all its counted images were analysed, with what departs from it in any of
-        them; None where there is no such one."""
+        """The version of a method by which all counted images were analysed, with the departures of any of them; None
+        if they do not share one version."""
         methods = [member.record.method for _, member in self.counted]
-        whole = {method and replace(method, departures=(), control="") for method in methods}
-        shared = whole.pop() if len(whole) == 1 else None
+        versions = {method and replace(method, departures=(), control="") for method in methods}
+        shared = versions.pop() if len(versions) == 1 else None
         if shared is None or len(methods) == 1:
             return methods[0] if shared else None
         counts = Counter(sentence for method in methods if method for sentence in method.departures)
-        of_all = f"of {len(methods)} images"
-        lines = [text if n == len(methods) else f"In {n} {of_all}: {text}" for text, n in counts.items()]
+        total = f"of {len(methods)} images"
+        lines = [text if n == len(methods) else f"In {n} {total}: {text}" for text, n in counts.items()]
         control = " ".join(dict.fromkeys(method.control for method in methods if method and method.control))
         return replace(shared, departures=tuple(lines), control=control)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types: the keys of the pooled statistics and of this class, and a row for each member."""
+        """Plain JSON types: keys of the pooled statistics and of this class, and a row for each member."""
         of_sample: dict[str, Any] = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
         of_sample["corrected"] = self.corrected
         of_sample |= {"method": self.method.as_dict()} if self.method else {}
@@ -375,7 +385,7 @@ class SampleAnalysis:
 
 
 def pixel_sizes_of(members: Sequence[Member]) -> dict[str, Any]:
-    """The smallest and the largest pixel size in nm of some images, None without any, and how often each source."""
+    """The smallest and largest pixel size of images in nm (None without any), and the number of images by source."""
     sizes = [member.calibration.nm_per_pixel for member in members if member.calibration.nm_per_pixel is not None]
     sources = Counter(member.calibration.source for member in members)
     return {"low": min(sizes, default=None), "high": max(sizes, default=None), "sources": dict(sources)}

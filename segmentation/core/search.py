@@ -1,4 +1,4 @@
-"""The search for the objects of one image: by one model after the other, in other polarities and at other scales."""
+"""Finds the objects of one image: tries models, polarities and scales, and chooses the best outlines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segmentation import __version__
 
 from . import tasks
-from .coarse import COARSE, small_objects, specks_of
+from .coarse import COARSE, missed_specks, small_objects
 from .labels.segmentation import Provenance, Segmentation
 from .micrograph.marks import Regions
 from .micrograph.types import Micrograph
@@ -25,7 +25,7 @@ from .network.likeness import ENTRY, NEAR, OWN, relative_distance
 from .network.resample import resize
 from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown
-from .network.textures import clearly_of, compared_with_models, known_of, nearest
+from .network.textures import clearly_resembles, compared_with_models, nearest, with_known_textures
 from .pace import PREPARING, SEPARATING, Clock, Progress
 from .prediction import predict_maps
 from .preparation import Picture
@@ -33,9 +33,9 @@ from .settings import SegmentationSettings
 from .tasks.base import Decoded, Task
 from .tasks.judgement import UNLIKE
 
-BETTER = 1.1  # times the worth of the first candidate that another one needs
-FREED_FROM = 2**21  # px of an image from which freed memory goes back to the system between the stages
-# Why an automatic choice took a model.
+BETTER = 1.1  # another candidate must have so many times the worth of the first one
+FREED_FROM = 2**21  # px: for larger images freed memory goes back to the system between the stages
+# The reason that a result states for an automatic choice of the model.
 USUAL = "{title} is the default model. Nothing in the image suggests another."
 MORE_RIGHT = "Probably {promise}, against {instead}."
 Show = Callable[[NDArray[np.int32], NDArray[np.float32]], None]
@@ -43,6 +43,7 @@ Number = TypeVar("Number", np.int32, np.uint8)
 
 
 def with_reason(segmentation: Segmentation, why: str) -> Segmentation:
+    """A copy that states in `used` why its model was chosen."""
     return replace(segmentation, used={**segmentation.used, "chosen": why})
 
 
@@ -50,10 +51,11 @@ def with_reason(segmentation: Segmentation, why: str) -> Segmentation:
 class Search:
     """The search for a task's objects in one image, by one model after the other.
 
-    picture: (H, W) float32 in 0..1, of the analysed rows. requested: what the user asked for. show: as in `segment`.
-    recognised: by the name of a model of another kind, what it found of its kind in the picture; {} for nothing.
-    noise: facts about a picture that was smoothed because of its noise. marks: regions with writing or drawing.
-    answers: the predictions so far, so that no network is asked twice about the same picture.
+    picture: (H, W) float32 in 0..1, of the analysed rows. rows: their number. requested: settings of the user. show: as
+    in `pipeline.segment`.
+    recognised: name of a model of another kind -> what it found of its kind in the picture, {} for nothing.
+    noise: {"noise": relative noise} if the picture was smoothed because of it. marks: regions with writing or drawing.
+    answers: the predictions so far, so that no network predicts the same picture twice.
     """
 
     micrograph: Micrograph
@@ -70,33 +72,35 @@ class Search:
     answers: Answers = field(default_factory=Answers)
 
     def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
-        """The segmentation by one model; changed: settings that replace the requested ones."""
+        """The segmentation by one model. changed: settings that replace requested ones."""
         task, requested = self.task, self.requested.replaced(**changed) if changed else self.requested
         progress("loading the model", PREPARING)
         with self.clock.stage("load"):
             load_network(card, self.runtime, len(task.channels(card)))
 
         def show_trial(view: View) -> None:
+            """Show outlines from the maps of the small copy on which the scale was chosen."""
             if self.show and task.first_look and view.trial and view.trial.maps is not None:
                 grey = as_shown(resize(self.picture, view.trial.scale), view.polarity)
-                seen = replace(view, scale=view.scale / view.trial.scale)
-                self.show(*task.first_look(view.trial.maps, grey, seen, card, requested))
+                view_of_copy = replace(view, scale=view.scale / view.trial.scale)
+                self.show(*task.first_look(view.trial.maps, grey, view_of_copy, card, requested))
 
-        reports = progress, self.clock, show_trial
-        maps, view = predict_maps(self.picture, requested, card, self.runtime, self.answers, *reports)
+        callbacks = progress, self.clock, show_trial
+        maps, view = predict_maps(self.picture, requested, card, self.runtime, self.answers, *callbacks)
         grey = as_shown(self.picture, view.polarity)
-        if grey.size > FREED_FROM:  # separating makes other arrays than the network did
+        if grey.size > FREED_FROM:  # the next stage cannot reuse the network's memory
             give_freed_memory_back()
         progress(f"separating {task.things}", SEPARATING)
         with self.clock.stage("labels"):
             decoded = task.decode(maps, grey, view, card, requested)
         self._note_resemblance(card, decoded)
         names = channels.names if (channels := task.channels(card)).activation == "sigmoid" else ()
-        kept_maps = dict(zip(names, maps, strict=False))  # shares of classes that exclude each other split no object
-        return self._segmentation(card, view, decoded, kept_maps)
+        # The maps are stored for the splitting of objects. Maps of classes that exclude each other are no use for it.
+        stored_maps = dict(zip(names, maps, strict=False))
+        return self._segmentation(card, view, decoded, stored_maps)
 
     def _segmentation(self, card: ModelCard, view: View, decoded: Decoded, maps: Mapping[str, Maps]) -> Segmentation:
-        """What was found with its provenance: model, settings, and the values that they left open."""
+        """The decoded objects with their provenance: model, settings, and the values that the settings left open."""
         micrograph, task = self.micrograph, self.task
         confidence, requested = decoded.confidence, self.requested.model_dump()
         return Segmentation(
@@ -115,8 +119,11 @@ class Search:
         )
 
     def _note_resemblance(self, card: ModelCard, decoded: Decoded) -> None:
-        """Store in `decoded.used` which other model was trained on images like this one. If there is none: whether the
-        image is unlike those of `card`, or unlike those that a user's own model was trained on."""
+        """Store in `decoded.used` what the picture resembles, for the warnings.
+
+        "resembles": another model, with training images like this picture. If there is none: "unfamiliar" if it is
+        unlike the training images of `card`, "unlike_own" if it is unlike a user's images with which `card` was tuned.
+        """
         task = self.task
         likely, is_unfamiliar = compared_with_models(self.picture, card, same_task=task.better is None)
         bright_picture = as_shown(self.picture, "bright")
@@ -127,7 +134,7 @@ class Search:
         if is_near_own_images:
             likely, is_unfamiliar = [], False
         if task.plausible and task.plausible(decoded):
-            # The shapes found say more than the texture.
+            # The shapes of the objects are stronger evidence than the texture of the picture.
             likely, is_unfamiliar = [kind for kind in likely if ENTRY in kind.options], False
         plausible = iter(()) if is_near_own_images else self._plausible(card, likely)
         resembled = next((kind for kind in plausible if relative_distance(bright_picture, 1.0, kind) <= UNLIKE), None)
@@ -145,19 +152,23 @@ class Search:
     def _plausible(self, card: ModelCard, likely: Sequence[ModelCard]) -> Iterator[ModelCard]:
         """Cards of other kinds that the picture may show, the likeliest first.
 
-        Of kinds without `plausible` these are the likely ones, by texture alone. Of the other kinds they are those
-        whose model recognises its kind in the picture. The latter are tried only if the user asked for particles
-        (whoever asks for another kind knows what the image shows) and the picture is not clearly like the images of
-        `card`."""
-        others = [kind for kind in likely if tasks.find(kind.task).plausible is None]
-        looking = [kind for kind in cards.available() if self.task.screened and tasks.find(kind.task).plausible]
-        is_known = self.picture.any() and bool(known_of([card]))
-        not_excluded = [kind for kind in known_of(looking) if is_known and not clearly_of(self.picture, card, [kind])]
-        ranked = nearest(self.picture, [*others, *not_excluded])
-        return (kind for kind in ranked if kind in others or self._recognised_by(kind))
+        A kind is judged by the texture of the picture (`likely`) or, if it has `Task.plausible`, by whether its model
+        recognises such objects in the picture. Models are tried only if the user asked for particles, because a user
+        who asks for another kind knows what the image shows, and only if the picture is not clearly like the training
+        images of `card`."""
+        by_texture = [kind for kind in likely if tasks.find(kind.task).plausible is None]
+        by_model = [kind for kind in cards.available() if self.task.screened and tasks.find(kind.task).plausible]
+        is_known = self.picture.any() and bool(with_known_textures([card]))
+        not_excluded = [
+            kind
+            for kind in with_known_textures(by_model)
+            if is_known and not clearly_resembles(self.picture, card, [kind])
+        ]
+        ranked = nearest(self.picture, [*by_texture, *not_excluded])
+        return (kind for kind in ranked if kind in by_texture or self._recognised_by(kind))
 
     def _recognised_by(self, card: ModelCard) -> Mapping[str, Any]:
-        """What the model of another kind recognises of its kind in the picture; computed once."""
+        """The objects of its kind that this model recognises in the picture (`Task.recognised`); computed once."""
         if card.name not in self.recognised:
             task, channels = tasks.find(card.task), tasks.find(card.task).channels(card)
             network = load_network(card, self.runtime, len(channels))
@@ -165,18 +176,19 @@ class Search:
             self.recognised[card.name] = task.recognised(ask, card, self.picture)
         return self.recognised[card.name]
 
-    def compared(self, among: Sequence[ModelCard], progress: Progress) -> Segmentation:
-        """The best of several candidates. If the outlines of the first model do not explain the picture, it tries
-        other polarities and scales. If the image is perhaps not of its kind, the other models try it, too.
+    def compared(self, models: Sequence[ModelCard], progress: Progress) -> Segmentation:
+        """The best of several candidates. The first model tries other polarities and scales if its outlines do not
+        explain the picture. The other models are tried if the picture may not be of the first model's kind.
 
-        `used["small"]`: name, title and count of another model that shows far more small objects."""
-        best, better = self.best_candidate(among[0], progress), self.task.better
+        `used["small"]`: name, title and count of another model that sees far more small objects."""
+        default, better = models[0], self.task.better
+        best = self.best_candidate(default, progress)
         assert better is not None
-        if others := known_of(among[1:]):
+        if others := with_known_textures(models[1:]):
             is_worth_it = self.picture.any() and (
-                self.task.unsure(best) or not clearly_of(self.picture, among[0], others)
+                self.task.unsure(best) or not clearly_resembles(self.picture, default, others)
             )
-            best = with_reason(best, USUAL.format(title=among[0].title))
+            best = with_reason(best, USUAL.format(title=default.title))
             for other in others if is_worth_it else ():
                 alternative = self._in_either_size(other, _comparing(progress, "another model"))
                 if better(alternative, best):
@@ -189,19 +201,22 @@ class Search:
         return best
 
     def _in_either_size(self, card: ModelCard, progress: Progress) -> Segmentation:
-        """The candidate by another model. If it was found at a coarse scale, the picture is tried in its own size, too,
-        and the better of both is returned: at a coarse scale a support looks like a large particle."""
+        """The candidate by another model. If its working scale is coarse, the picture is tried at scale 1, too, and the
+        better of both is returned: at a coarse scale a support looks like a large particle."""
         candidate, better = self.find(card, progress), self.task.better
         if better is None or getattr(self.requested, "scale", None) or candidate.used["scale"] > COARSE:
             return candidate
         fine = self.find(card, progress, scale=1.0)
         return fine if better(fine, candidate) else candidate
 
-    def completed(self, best: Segmentation, among: Sequence[ModelCard]) -> Segmentation:
-        """The chosen candidate with the alternatives that are computed for it alone. among: the models tried."""
+    def completed(self, best: Segmentation, models: Sequence[ModelCard]) -> Segmentation:
+        """The chosen candidate, with the alternatives (`Task.further`) that are computed only for it.
+
+        models: those that were tried.
+        """
         if self.task.further is None:
             return best
-        card = next(card for card in among if card.name == best.provenance.model)
+        card = next(card for card in models if card.name == best.provenance.model)
         view = View(best.used["polarity"], best.used["scale"])
         maps = np.stack([values[: self.rows] for values in best.maps.values()])
         grey, labels = as_shown(self.picture, view.polarity), best.labels[: self.rows]
@@ -215,8 +230,9 @@ class Search:
     def best_candidate(self, card: ModelCard, progress: Progress) -> Segmentation:
         """The segmentation by one model in the polarity and at the scale whose outlines explain the picture best.
 
-        `used["instead_of"]`: polarity, scale and count of the first candidate, if another is better; "beside": polarity
-        and count of the other polarity where it shows more, although it is not clearly better; "specks": `specks_of`.
+        Keys of its `used`: "instead_of": polarity, scale and count of the first candidate, if another one is better;
+        "beside": polarity and count of the other polarity, if it shows more objects but is not clearly better;
+        "specks": see `missed_specks`.
         """
         usual = best = self.find(card, progress)
         candidates = []
@@ -230,21 +246,22 @@ class Search:
         for candidate in (usual, *candidates):
             if self.task.is_beside(candidate, best):
                 best.used["beside"] = {"polarity": candidate.used["polarity"], "count": candidate.used["inside"]}
-        if specks := specks_of(self, card, best):
+        if specks := missed_specks(self, card, best):
             best.used["specks"] = specks
         if best is not usual:
-            how = {name: usual.used[name] for name in ("polarity", "scale")}
-            best.used["instead_of"] = {**how, "count": len(usual)}
+            first_view = {name: usual.used[name] for name in ("polarity", "scale")}
+            best.used["instead_of"] = {**first_view, "count": len(usual)}
         return best
 
 
-def _comparing(progress: Progress, by: str) -> Progress:
-    """The progress of a further candidate, which goes on within the same stage. by: what it tries."""
-    return lambda stage, fraction: progress(f"trying {by}: {stage}", SEPARATING)
+def _comparing(progress: Progress, trial: str) -> Progress:
+    """A progress for a further candidate: the fraction stays at SEPARATING. trial: what it tries, such as "another
+    model"."""
+    return lambda stage, fraction: progress(f"trying {trial}: {stage}", SEPARATING)
 
 
 def _in_uploaded_rows(labels: NDArray[Number], micrograph: Micrograph) -> NDArray[Number]:
-    """Labels, or a layer, of the analysed rows as those of the uploaded image."""
+    """An array (R, W) of the analysed rows as one of the whole image (H, W), with 0 in the other rows."""
     if len(labels) == micrograph.shape[0]:
         return labels
     full = np.zeros(micrograph.shape, labels.dtype)

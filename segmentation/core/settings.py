@@ -1,7 +1,8 @@
 """The settings of an analysis: one definition for forms, API, command line, stored rows and documentation.
 
-Each kind of analysis has its own SegmentationSettings (core.tasks), which say how something is found; the
-MeasurementSettings say how it is measured. Both are stored and sent as one flat table of plain JSON types.
+Each kind of analysis has its own SegmentationSettings (core.tasks), which say how objects are found. The
+MeasurementSettings say how they are measured. Both are stored and sent as one flat table of plain JSON types.
+`core.typed` explains `json_schema_extra`.
 """
 
 from __future__ import annotations
@@ -21,16 +22,17 @@ from .validation import Settings
 DEFAULT_TASK = "particles"
 DEFAULT_MODEL = "particles"
 TILT_SETTINGS = "tilt_correction", "tilt_direction"
-FROM_FILE = "file"  # the tilt that the file states
-LABORATORY = "This laboratory"  # group of what a laboratory sets once
-GEOMETRY = "Tilt of the stage"  # group
-TEXTS = (  # of the laboratory, for files and report; they change no number
+FROM_FILE = "file"  # value of tilt_correction: the tilt that the file states
+# Groups of settings on a page.
+LABORATORY = "This laboratory"  # a laboratory sets these once
+GEOMETRY = "Tilt of the stage"
+TEXTS = (  # settings whose texts are printed in files and report; they change no number
     *("laboratory", "operator", "orcid", "licence", "material", "microscope"),
     *("grating", "preparation", "sampling_plan", "deviations"),
 )
 ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
-MOST_REGIONS, MOST_CORNERS, MOST_IN_ALL = 50, 200, 1000  # regions to ignore, corners of one, and of all
-FARTHEST = 1e6  # px of a corner from that of the image
+MOST_REGIONS, MOST_CORNERS, MOST_IN_ALL = 50, 200, 1000  # regions to ignore, corners of one region, corners of all
+FARTHEST = 1e6  # px: the largest coordinate of a corner
 A_REGION = (
     f"a list of at most {MOST_REGIONS} regions, each 2 to {MOST_CORNERS} different corners x, y in pixels of the image,"
     f" and {MOST_IN_ALL:,} corners in all"
@@ -41,7 +43,10 @@ Regions = tuple[tuple[Corner, ...], ...]
 
 
 def regions_of(sent: Any) -> Regions:
-    """Regions from a text ("10,20,200,80; 5,5,60,5,30,40", or JSON) or from lists, whose parts may be such texts."""
+    """Regions from a text ("10,20,200,80; 5,5,60,5,30,40", or JSON), or from a list of regions or of such texts.
+
+    Raises PydanticCustomError for anything else.
+    """
     if isinstance(sent, str):
         sent = _json_or_numbers(sent)
     if not isinstance(sent, list | tuple):
@@ -55,7 +60,7 @@ def regions_of(sent: Any) -> Regions:
 
 
 def _json_or_numbers(text: str) -> Any:
-    """The lists that a text stands for."""
+    """The list of regions, each a list of corners (x, y), in a text."""
     try:
         if text.lstrip().startswith("["):
             return json.loads(text)
@@ -71,8 +76,9 @@ def _json_or_numbers(text: str) -> Any:
 
 
 def _region(sent: Any) -> tuple[Corner, ...]:
+    """A region from a list of corners (x, y), rounded to 0.01 px."""
     try:
-        # A bool is an int for Python, and "1" a sequence; neither is a corner.
+        # The test of the type refuses bool, which is a kind of int, and texts, which are sequences.
         corners = [(x, y) for x, y in sent if {type(x), type(y)} <= {int, float}]
         placed = tuple((round(float(x), 2), round(float(y), 2)) for x, y in corners)
     except (TypeError, ValueError, OverflowError):
@@ -89,32 +95,33 @@ def _not_regions() -> PydanticCustomError:
 
 
 def regions_text(regions: Any) -> str:
-    """Regions as they are typed; `regions_of` is its inverse."""
+    """The text that a user would type for these regions; `regions_of` is its inverse."""
     return "; ".join(
         ",".join(f"{value:.2f}".rstrip("0").rstrip(".") for corner in region for value in corner) for region in regions
     )
 
 
 def _orcid(text: str) -> str:
-    """The iD alone, without its address; its last character is the check digit of ISO 7064, 11-2."""
+    """The ORCID iD without the address before it. Its last character is the check digit of ISO 7064, 11-2; raises
+    PydanticCustomError for a wrong one."""
     number = text.removeprefix("https://orcid.org/").strip().upper()
     digits, total = number.replace("-", ""), 0
     for digit in digits[:15] if digits[:15].isdecimal() and digits.isascii() else "":
         total = (total + int(digit)) * 2
-    right = ORCID.fullmatch(number) and digits[15:] == "0123456789X"[(12 - total % 11) % 11]
-    if number and not right:
+    is_right = ORCID.fullmatch(number) and digits[15:] == "0123456789X"[(12 - total % 11) % 11]
+    if number and not is_right:
         raise PydanticCustomError("orcid", "an ORCID iD with its check digit, such as 0000-0002-1825-0097")
     return number
 
 
 def _text(title: str, description: str) -> Any:
-    """A text for files and report, which changes no number."""
+    """The field of a text that is printed in files and report; it changes no number."""
     extra: Any = {"group": LABORATORY}
     return Field("", max_length=500, title=title, description=description, json_schema_extra=extra)
 
 
 def _per_cent(title: str, description: str, none: str, **extra: str) -> Any:
-    """A share, or none: `none` says what this stands for."""
+    """The field of a percentage that may be None. none: the words for None."""
     extra_all: Any = {"unit": "%", "labels": {"auto": none}, **extra}
     return Field(None, ge=0, le=100, title=title, description=description, json_schema_extra=extra_all)
 
@@ -143,7 +150,7 @@ class SegmentationSettings(Settings):
 
 
 class MeasurementSettings(Settings):
-    """How what was found is measured; changing these never needs a model."""
+    """Settings of measuring what was found. To measure again with other ones, no model is needed."""
 
     filter: bool = Field(
         False,
@@ -285,8 +292,8 @@ class MeasurementSettings(Settings):
     deviations: str = _text("Deviations", "What differs from the named method, and why.")
 
     def scaled(self, scale: Scale) -> Scale:
-        """The scale of an image with what these settings state of it: a calibration, and the
-        uncertainty of the microscope's own."""
+        """The scale of an image, completed by these settings: the stated calibration, and the uncertainty of the
+        microscope's calibration."""
         per_cent, scale = self.scale_uncertainty, replace(scale, stated=self.calibration)
         if per_cent == "auto" or not per_cent:
             return scale

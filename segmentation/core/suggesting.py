@@ -1,4 +1,4 @@
-"""Which images would teach a model most, from what is known of their results. Needs numpy alone."""
+"""Ranks images by how much a model would learn from their corrected outlines. Needs numpy alone."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 OCTAVES = 5
-SIDE = 256  # px, the longest side of a picture that is looked at
-USUAL = 0.5  # spread of each figure of a picture over kinds of micrographs, as in network.likeness
-UNLIKE = 1.0  # distance, in USUAL, from which on pages say that an image is unlike the others
-LEAST_CONTRAST = 1e-4  # relative to the whole picture: its logarithm stands for an octave without any
-KNOWN_WORTH = 0.5  # of an image exactly like a known one, relative to one unlike all of them
+SIDE = 256  # px, the longest side of the small picture from which the texture is calculated
+USUAL = 0.5  # spread of each value of `texture` over kinds of micrographs, as in network.likeness
+UNLIKE = 1.0  # distance, in units of USUAL, from which pages say that an image is unlike the others
+LEAST_CONTRAST = 1e-4  # relative to the whole picture: taken for an octave without contrast, to have a logarithm
+KNOWN_WORTH = 0.5  # what an image like one that was learnt from is worth, relative to one unlike all of them
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """What is probably wrong in a result.
+    """How much of a result is probably wrong.
 
-    expected: number of wrong outlines, or (share) the part of the area that is in the wrong class. total: number of
-    outlines, or of classes.
+    expected: expected number of wrong outlines or, if `share`, the fraction of the area in the wrong class. total:
+    number of outlines, or of classes.
     """
 
     expected: float
@@ -34,7 +34,7 @@ class Wrong:
 
     @property
     def has_any(self) -> bool:
-        """Whether its words would name more than 0."""
+        """Whether the rounded number in `words` is above 0."""
         return round(100 * self.expected if self.share else self.expected) > 0
 
     @property
@@ -46,10 +46,13 @@ class Wrong:
 
 
 def expected_wrong(objects: Sequence[Mapping[str, Any]]) -> Wrong | None:
-    """The expected number of wrong outlines: the sum of 1 - confidence, which is the probability that an outline is
-    right. Without confidences the expected part of the area in wrong classes; None without that. Outlines set aside
-    count, as a person corrects them, too. objects: the measures of each outline or class by their names, None where
-    not known."""
+    """How much of a result is probably wrong; None if its objects have neither confidence nor certainty.
+
+    The expected number of wrong outlines is the sum of 1 - confidence. Outlines that are left out are included, because
+    a person corrects them, too. Without confidences it is the expected part of the area in wrong classes.
+
+    objects: measures of each outline or class by name, None where not known.
+    """
     names = "confidence", "area_fraction", "certainty"
     confidence, share, sure = (np.array([measures.get(name) for measures in objects], float) for name in names)
     finite = confidence[np.isfinite(confidence)]
@@ -61,8 +64,8 @@ def expected_wrong(objects: Sequence[Mapping[str, Any]]) -> Wrong | None:
 
 
 def texture(grey: NDArray[np.uint8]) -> Floats:
-    """(OCTAVES + 1,) of a small picture (H, W): logarithms of its contrast at octaves, relative to the whole, and the
-    skewness of the greys. An empty picture gives zeros."""
+    """The texture (OCTAVES + 1,) of a small picture (H, W): logarithms of its contrast at each octave, relative to the
+    contrast of the picture, and the skewness of the greys. An empty picture gives zeros."""
     picture = grey.astype(float) / 255
     spread = float(picture.std())
     if not spread:
@@ -70,9 +73,9 @@ def texture(grey: NDArray[np.uint8]) -> Floats:
     levels = [picture]
     while len(levels) <= OCTAVES and min(levels[-1].shape) >= 2:
         height, width = (side // 2 * 2 for side in levels[-1].shape)
-        parts = levels[-1][:height, :width].reshape(height // 2, 2, width // 2, 2)
-        levels.append(parts.mean((1, 3)))
-    # The standard deviation of what is lost in the step from one octave to the next.
+        blocks = levels[-1][:height, :width].reshape(height // 2, 2, width // 2, 2)
+        levels.append(blocks.mean((1, 3)))
+    # The standard deviation that is lost from one octave to the next.
     bands = [math.sqrt(max(float(fine.var() - coarse.var()), 0.0)) / spread for fine, coarse in pairwise(levels)]
     bands += [LEAST_CONTRAST] * (OCTAVES - len(bands))  # of octaves that a small picture lacks
     skewness = float((((picture - picture.mean()) / spread) ** 3).mean())
@@ -80,23 +83,25 @@ def texture(grey: NDArray[np.uint8]) -> Floats:
 
 
 def distance(one: Floats, taught: Sequence[Floats]) -> float:
-    """Root mean square difference from the nearest known picture, in USUAL; infinite without any."""
-    apart = ((np.reshape(taught, (-1, len(one))) - one) / USUAL) ** 2
-    return float(np.sqrt(apart.mean(1)).min(initial=np.inf))
+    """Root mean square difference of a texture from the nearest taught one, in units of USUAL; infinite without any."""
+    squares = ((np.reshape(taught, (-1, len(one))) - one) / USUAL) ** 2
+    return float(np.sqrt(squares.mean(1)).min(initial=np.inf))
 
 
 def order(wrong: Sequence[float], textures: Sequence[Floats], taught: Sequence[Floats]) -> list[tuple[int, float]]:
-    """Images by what they would teach, the best first, each with its distance from the known ones.
+    """Numbers of the images, the one with most to teach first, each with its distance from the taught ones.
 
-    An image is worth its expected errors; one that looks like a known image is worth half of that. Each one that is
-    taken counts as known from then on, so that the next is not its twin.
+    An image is worth its expected errors, or half of that if it looks like a taught one. Each ranked image counts as
+    taught for the next ones, so that similar images do not follow each other.
+
+    wrong, textures: expected errors and texture of each image. taught: textures of images that were learnt from.
     """
-    left, near, ranked = list(range(len(wrong))), list(taught), list[tuple[int, float]]()
-    while left:
-        apart = {index: distance(textures[index], near) for index in left}
-        worth = {index: KNOWN_WORTH + (1 - KNOWN_WORTH) * (1 - math.exp(-apart[index])) for index in left}
-        best = max(left, key=lambda index: (wrong[index] * worth[index], -index))
-        ranked.append((best, apart[best]))
-        near.append(textures[best])
-        left.remove(best)
+    remaining, taught_so_far, ranked = list(range(len(wrong))), list(taught), list[tuple[int, float]]()
+    while remaining:
+        distances = {index: distance(textures[index], taught_so_far) for index in remaining}
+        worth = {index: KNOWN_WORTH + (1 - KNOWN_WORTH) * (1 - math.exp(-distances[index])) for index in remaining}
+        best = max(remaining, key=lambda index: (wrong[index] * worth[index], -index))
+        ranked.append((best, distances[best]))
+        taught_so_far.append(textures[best])
+        remaining.remove(best)
     return ranked

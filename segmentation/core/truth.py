@@ -1,6 +1,6 @@
-"""Images with truth: which labels belong to which image, and which images belong together.
+"""Images with ground truth on disk: finds and reads pairs of an image and its labels, and groups of images.
 
-Measuring, training, checking and scoring all read truth through this module.
+Measuring masks, training, checking a dataset and scoring all read ground truth through this module.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ from .micrograph.square import as_resampled, stored_shape
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
 from .names import file_name
 
-LABEL_KINDS = (".png", *TIFF, ".npy", ".bmp", *LOSSY)  # the last are refused with a sentence
+LABEL_KINDS = (".png", *TIFF, ".npy", ".bmp", *LOSSY)  # suffixes; LOSSY files are refused with a sentence when read
 IMAGES = ("images", "image", "imgs", "img")  # names of folders, the likeliest first
 LABELS = ("labels", "masks", "segmaps", "label", "mask", "annotations")
-NOTHING = "none"  # in place of a folder of labels: no image shows anything
-ANY = -1  # number of classes that is not known
+NOTHING = "none"  # instead of the name of a folder of labels: no image shows an object
+ANY = -1  # as number of classes: not known
 MOST_CLASSES = 20
-TILE = re.compile(r"(_block_\d+)?(_rotated_(?:90|180|270))?(_flipped)?$")  # ends the names of lab.research.tiles
+TILE = re.compile(
+    r"(_block_\d+)?(_rotated_(?:90|180|270))?(_flipped)?$"
+)  # ends the names that lab.research.tiles gives
 
 
 class BadDataset(UserError):
@@ -42,18 +44,18 @@ class BadDataset(UserError):
 
 
 def image_suffixes() -> tuple[str, ...]:
-    """Those of images with truth: of every format that is read, and of numpy's arrays."""
+    """The suffixes of images with truth: those of every readable format, and .npy."""
     return (*formats.suffixes(), ".npy")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its truth. name: of the labels, or of the image if it shows no object (labels None).
+    """An image and its truth.
 
-    group: images of one group, such as one publication, stay on one side of every split. background: as of `as_labels`.
-    classes: the numbers in the file for the classes 1, 2, ...; empty if each number is an object.
-    region: (top, left, bottom, right) in px, ends exclusive, of the part that was checked: nothing else of image and
-    labels is used. None for the whole image.
+    name: stem of the labels' file, or of the image if it shows no object (labels None). group: images of one group,
+    such as one publication, stay on one side of every split. background: as in `as_labels`. classes: the numbers that
+    stand for the classes 1, 2, ... in the file of labels; empty if each number is an object. region: (top, left,
+    bottom, right) in px, ends exclusive: only this part of image and labels is used; None for the whole image.
     """
 
     name: str
@@ -69,8 +71,8 @@ class Pair:
         return (self.image,) if self.labels is None else (self.image, self.labels)
 
     def load(self, rows: int | None = None) -> tuple[Micrograph, Labels]:
-        """The image, with all its rows, and the labels (R, W) int32 of its first `rows` rows or of all (None); raises
-        BadDataset."""
+        """The image and its labels (H, W) int32. rows: only so many rows of labels, from the top; None: all of them.
+        Raises BadDataset."""
         micrograph = load_image(self.image)
         if self.labels is None:
             micrograph = self._part(micrograph)
@@ -84,14 +86,15 @@ class Pair:
         return self._part(micrograph), self.cut(labels)[:rows]
 
     def cut(self, pixels: NDArray[Any]) -> NDArray[Any]:
-        """The checked part of what has a value for each pixel of the image."""
+        """The checked part (`region`) of an array that has a value for each pixel of the image."""
         if self.region is None:
             return pixels
         top, left, bottom, right = self.region
         return pixels[top:bottom, left:right]
 
     def _part(self, micrograph: Micrograph) -> Micrograph:
-        """The checked part of the image, with "image_rows", at which its data bar begins; raises BadDataset."""
+        """The checked part of the image. Its metadata has "image_rows", the number of rows above the data bar. Raises
+        BadDataset."""
         if self.region is None:
             return micrograph
         height, width = micrograph.shape
@@ -99,17 +102,18 @@ class Pair:
             raise BadDataset(
                 f"The region of {self.image.name} in {REGIONS} reaches beyond its {width} x {height} pixels."
             )
-        facts = {name: value for name, value in micrograph.metadata.items() if name != "image_rows"}
+        metadata = {name: value for name, value in micrograph.metadata.items() if name != "image_rows"}
         bottom = min(self.region[2], data_bar(micrograph))
         if bottom <= self.region[0]:
             raise BadDataset(f"The region of {self.image.name} in {REGIONS} lies in its data bar.")
         part = np.ascontiguousarray(self.cut(micrograph.pixels))
-        return replace(micrograph, pixels=part, metadata={**facts, "image_rows": bottom - self.region[0]})
+        return replace(micrograph, pixels=part, metadata={**metadata, "image_rows": bottom - self.region[0]})
 
 
 @dataclass(frozen=True)
 class PairedFiles:
-    """The files of two folders, paired. unlabelled: images without labels. strays: labels without an image."""
+    """The files of a folder of images and one of labels. unlabelled: images without labels. strays: labels without an
+    image."""
 
     pairs: list[Pair]
     unlabelled: list[Path]
@@ -141,16 +145,19 @@ def find_pairs(
     classes: tuple[int, ...] = (),
     count: int = 0,
 ) -> PairedFiles:
-    """The images and labels in two folders inside `folder`, sorted by name. Nothing is decoded yet, or for `count` the
-    labels alone.
+    """The images and labels in two folders inside `folder`, sorted by name. No image is decoded; labels only for
+    `count`.
 
-    images, labels: names of the two folders; "" takes the first existing one of IMAGES and of LABELS. labels NOTHING:
-    no image shows an object. Labels belong to the image of the same stem, or to the one with the longest stem that
-    theirs continues as a new word (a_mask.tif, a.png). With a `suffix` they belong to the image with their stem without
-    it.
-    groups, pattern: see `grouping`. classes: as in
-    `Pair`; if empty, the numbers of `count` classes are found in the files. Of an image that REGIONS in `folder` names,
-    only that part is read. Raises BadDataset, also if two files could be the labels of one image.
+    images, labels: names of the two folders; "" takes the first existing one of IMAGES, or of LABELS. If labels is
+    NOTHING, no image shows an object.
+    suffix: labels belong to the image whose stem is theirs without this suffix. Without a suffix they belong to the
+    image of the same stem, or to the image with the longest stem that theirs continues as a new word: a_mask.tif
+    belongs to a.png.
+    groups, pattern: see `grouping`. background: as in `as_labels`. classes: as in `Pair`; if empty and `count` is
+    given, the numbers of so many classes are looked for in the files (`class_numbers`).
+
+    If the table REGIONS in `folder` names an image, only that part of it is used. Raises BadDataset, also if two files
+    could be the labels of one image.
     """
     pictures = files_in(folder_in(folder, images, IMAGES), image_suffixes())
     labels_folder = folder_in(folder, labels, LABELS) if labels != NOTHING else None
@@ -182,13 +189,11 @@ def find_pairs(
 
 
 def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
-    """The numbers that stand for `count` classes in files of labels.
+    """The numbers that stand for `count` classes in files of labels; ANY: for as many as occur, at most MOST_CLASSES.
 
-    count: ANY for as many as occur, but at most MOST_CLASSES.
-    If as many numbers occur, these are the classes, in their order. If one more occurs, 255 or else 0 means unlabelled.
-    If fewer occur, the classes are 0, 1, ... or 1, 2, ... A single class is everything above 0 (`load_classes`).
-
-    Raises BadDataset.
+    If exactly `count` numbers occur, these are the classes, in their order. If one more occurs, 255 or else 0 means
+    unlabelled. If fewer occur, the classes are 0, 1, ... or 1, 2, ... A single class is every number above 0
+    (`load_classes`). Raises BadDataset if the numbers do not fit.
     """
     if count == 1:
         return (1,)
@@ -198,8 +203,8 @@ def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
             numbers |= {int(number) for number in np.unique(pair.cut(_read_with(read_numbers, pair.labels)))}
     if count == ANY:
         count = min(len(numbers - {UNLABELLED} if len(numbers) > 2 else numbers), MOST_CLASSES)
-    spare = next((number for number in (UNLABELLED, 0) if number in numbers and len(numbers) == count + 1), None)
-    numbers_of_classes = sorted(numbers - {spare})
+    unlabelled = next((number for number in (UNLABELLED, 0) if number in numbers and len(numbers) == count + 1), None)
+    numbers_of_classes = sorted(numbers - {unlabelled})
     for possible in (numbers_of_classes, list(range(count)), list(range(1, count + 1))):
         if len(possible) == count and set(numbers_of_classes) <= {*possible, UNLABELLED}:
             return tuple(possible)
@@ -211,7 +216,7 @@ def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
 
 
 def _refuse_twice(what: str, names: Mapping[Path, str]) -> None:
-    """Raise BadDataset if two files have one name."""
+    """Raise BadDataset if two files have one name. names: file -> name. what: beginning of the sentence."""
     for name, times in Counter(names.values()).items():
         if times > 1:
             files = ", ".join(file.name for file, file_name in names.items() if file_name == name)
@@ -219,17 +224,18 @@ def _refuse_twice(what: str, names: Mapping[Path, str]) -> None:
 
 
 def folder_in(folder: Path, name: str, usual: Sequence[str]) -> Path:
-    """The folder of that name inside `folder`, or the first of the usual ones; raises BadDataset if there is none."""
+    """The folder `name` inside `folder`. Without a name the first existing one of the `usual` names. Raises BadDataset
+    if there is none."""
     if not folder.is_dir():
         raise BadDataset(f"There is no folder {folder}.")
-    folder_found = next((folder / inside for inside in ([name] if name else usual) if (folder / inside).is_dir()), None)
-    if not folder_found:
+    inner = next((folder / option for option in ([name] if name else usual) if (folder / option).is_dir()), None)
+    if not inner:
         raise BadDataset(f"There is no folder {(name or usual[0])!r} in {folder}.")
-    return folder_found
+    return inner
 
 
 def files_in(folder: Path, kinds: Sequence[str], pattern: str = "*") -> list[Path]:
-    """The files of these kinds below a folder, sorted by name; raises BadDataset without any."""
+    """The files with these suffixes (`kinds`) below a folder, sorted by name; raises BadDataset without any."""
     if not folder.is_dir():
         raise BadDataset(f"There is no folder {folder}.")
     fitting = [f for f in folder.rglob(pattern) if f.suffix.lower() in kinds and not f.name.startswith(".")]
@@ -240,7 +246,7 @@ def files_in(folder: Path, kinds: Sequence[str], pattern: str = "*") -> list[Pat
 
 
 def owner_of(truth: Path, images: Sequence[Path], suffix: str = "") -> Path | None:
-    """The image to which a file of labels belongs, by the rule of `find_pairs`; the first of several of one stem."""
+    """The image to which a file of labels belongs, by the rule of `find_pairs`; None if there is none."""
     stems = {image.stem: image for image in reversed(images)}
     if suffix:
         return stems.get(truth.stem.removesuffix(suffix)) if truth.stem.endswith(suffix) else None
@@ -249,15 +255,19 @@ def owner_of(truth: Path, images: Sequence[Path], suffix: str = "") -> Path | No
 
 
 def _ends_a_word(text: str, end: int) -> bool:
-    """Whether a letter is followed by no letter and a digit by no digit."""
+    """Whether a word ends at this place of the text: no letter is followed by a letter there, no digit by a digit."""
     before, after = text[end - 1], text[end : end + 1]
     return not (before.isalpha() and after.isalpha()) and not (before.isdigit() and after.isdigit())
 
 
 def grouping(file: Path | None, pattern: str = "") -> Callable[[Path], str]:
-    """A function that gives the group of an image. With a pattern it is what the first parentheses of
-    the pattern match in the image's name; without a match BadDataset is raised. Else it stands in the
-    CSV `image,group,...`, or is the name of the image that this one was cut from (TILE), or its own."""
+    """A function that gives the group of an image.
+
+    pattern: a regular expression; the group is what its first parentheses match in the image's name. Without a match
+    BadDataset is raised.
+    file: a CSV `image,group,...`, used without a pattern. The group of an image that it does not name is the stem of
+    the image, for a tile (TILE) that of the image from which it was cut.
+    """
     table = read_groups(file) if file else {}
 
     def group(image: Path) -> str:
@@ -272,12 +282,12 @@ def grouping(file: Path | None, pattern: str = "") -> Callable[[Path], str]:
 
 
 def source_of(stem: str) -> str:
-    """The image that a tile or a turned or mirrored form was made from, by its name."""
+    """The stem of the image from which a tile, or a rotated or flipped copy, was made."""
     return TILE.sub("", stem) or stem
 
 
 def groups_in(folder: Path, name: str | Path) -> Path | None:
-    """The path of the table of groups: in the folder if it is there, else as given; None without a name."""
+    """The path of the table of groups: `name` in the folder if it exists there, else `name`; None without a name."""
     if not str(name):
         return None
     return folder / name if (folder / name).is_file() else Path(name)
@@ -295,7 +305,7 @@ def read_groups(file: Path) -> dict[str, str]:
 
 
 def regions_in(folder: Path) -> dict[str, Region]:
-    """Image -> checked part, of the table of regions in a folder; none without that table. Raises BadDataset."""
+    """Image -> checked part, from the table of regions in a folder; {} without that table. Raises BadDataset."""
     try:
         return read_regions(folder / REGIONS) if (folder / REGIONS).is_file() else {}
     except UserError as error:
@@ -318,7 +328,7 @@ def load_image(file: Path) -> Micrograph:
 
 
 def load_labels(file: Path, background: int = 0) -> Labels:
-    """(H, W) int32 labels of a file; raises BadDataset, which names the file."""
+    """The labels (H, W) int32 in a file; raises BadDataset, which names the file."""
     return _read_with(lambda path: read_mask(path, background=background).labels, file)
 
 
@@ -334,9 +344,9 @@ def _read_with(reader: Callable[[Path], T], file: Path) -> T:
 
 
 def load_classes(file: Path, numbers: Sequence[int]) -> Labels:
-    """(H, W) int32 classes: n where the file has the n-th of these numbers, 0 elsewhere; raises BadDataset.
+    """The classes (H, W) int32 in a file: n where it has the n-th of these numbers, 0 elsewhere; raises BadDataset.
 
-    A single class is everything above 0, because tools write masks of 0 and 1 as well as of 0 and 255.
+    A single class is every number above 0, because some tools write masks with 0 and 1, others with 0 and 255.
     """
     values = _read_with(read_numbers, file)
     if len(numbers) == 1:

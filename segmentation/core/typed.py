@@ -1,15 +1,16 @@
-"""Settings as people type and read them: one reading and one wording for pages, API, command line and documentation.
+"""Settings as texts: how a typed text becomes a value, and how a value is shown. Pages, API, command line and
+documentation use the same rules.
 
-Everything here comes from the settings models themselves: titles, descriptions, bounds, and in `json_schema_extra`
+These rules come from the settings models: from titles, descriptions, bounds, and from `json_schema_extra`, which has
 
     unit    what a number counts, such as "rows"
     words   further words that may be typed, with the value that each stands for
-    labels  a word's meaning for people; one with "…" has a field for a number there, and the word "size" stands for a
-            size in px, which forms turn into the factor at which it is the size that the model likes best
-    main    whether it comes first among the options
-    group   title of a fold where a result is run again; the upload page does not ask for it
-    scripts whether no page asks for it, because pages offer something better
-    takes   what may be typed, where neither words nor numbers say it
+    labels  what a page shows for a word. "…" in a label stands for a field for a number. The word "size" stands for a
+            size of objects in px, from which forms calculate the working scale that suits the model
+    main    whether the setting comes first among the options
+    group   title of the section in which the page for running a result again shows it; the upload page does not
+    scripts whether no page shows it, because pages offer something better
+    takes   what may be typed, if neither words nor numbers say it
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ from .validation import Settings, sentence, shortened
 
 SWITCH = {"on": True, "off": False}
 SYNONYMS = {"true": "on", "yes": "on", "1": "on", "false": "off", "no": "off", "0": "off"}
-GAP = "…"
-SIZE = "size"
+GAP = "…"  # in labels: the place of a field for a number
+SIZE = "size"  # in labels: the word for a size in px
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting.
+    """One setting: how it is shown, and what may be typed for it.
 
-    words: words that may be typed, with their values.
-    number: "" if no number may be typed, else "number" or "whole number", from least to greatest.
-    form: what may be typed of a setting of neither. several: whether its value is a list, of regions.
+    words: words that may be typed, with their values. number: "" if no number may be typed, else "number" or "whole
+    number", from least to greatest. form: what may be typed, for a setting that has neither words nor a number
+    (`takes` of the schema). several: whether its value is a list of regions.
     """
 
     name: str
@@ -66,7 +67,7 @@ class Setting:
 
     @property
     def with_gap(self) -> list[str]:
-        """The words of labels with a field for a number."""
+        """The words whose labels have a field for a number."""
         return [word for word, label in self.labels.items() if GAP in label]
 
     @property
@@ -83,7 +84,7 @@ class Setting:
         return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
     def read(self, text: str) -> Any:
-        """The value of a typed text, for "" the default; raises ValueError with a sentence."""
+        """The value of a typed text; "" gives the default. Raises ValueError with a sentence."""
         typed = text.strip().lower()
         word = SYNONYMS.get(typed, typed) if self.is_switch else typed
         if not word:
@@ -93,7 +94,8 @@ class Setting:
         return self.words[word] if word in self.words else self.read_number(typed)
 
     def read_number(self, text: str) -> float | int:
-        """A number with a point or a comma, rounded to six digits as it is shown; raises ValueError with a sentence."""
+        """The number in a text, with a decimal point or comma, rounded to six digits because it is shown so; raises
+        ValueError with a sentence."""
         word = text.strip()
         if self.number == "whole number":
             value = float(word) if word.isascii() and word.isdigit() and len(word) < 9 else math.nan
@@ -104,14 +106,14 @@ class Setting:
         return int(value) if self.number == "whole number" else float(f"{value:g}")
 
     def write(self, value: Any) -> str:
-        """The text that stands for a value."""
+        """The text that may be typed for a value; `read` is its inverse."""
         if self.several:
             return regions_text(value)
         words = (word for word, meaning in self.words.items() if meaning == value)
         return next(words, f"{value:g}" if isinstance(value, float) else str(value))
 
     def says(self, value: Any) -> str:
-        """A value for people."""
+        """The words that a page shows for a value."""
         if self.several:
             return "1 region" if len(value) == 1 else f"{len(value) or 'no'} regions"
         word = self.write(value)
@@ -120,7 +122,7 @@ class Setting:
         return f"{word} {self.unit}"
 
     def change(self, value: Any) -> str:
-        """Title and value in a line."""
+        """Such as "border correction: leave out what touches the frame"."""
         return f"{self.title[:1].lower()}{self.title[1:]}: {self.says(value)}"
 
 
@@ -142,10 +144,10 @@ def number_of(text: str) -> float:
 
 @cache
 def settings_of(model: type[Settings]) -> tuple[Setting, ...]:
-    """Every setting of a settings model but those of several values (a "$ref" in the schema), such as the calibration,
-    which has a form of its own."""
+    """The settings of a settings model. One whose value is a table (a "$ref" in the schema), such as the calibration,
+    is not included: it has a form of its own."""
     described = model.model_json_schema()["properties"]
-    # A schema has its keys sorted; those of labels are in the order in which they are shown.
+    # A schema has sorted keys, but labels are shown in the order in which they were written.
     extras = {name: field.json_schema_extra for name, field in model.model_fields.items()}
     return tuple(
         _setting(name, {**schema, **(extras[name] or {})})  # type: ignore[dict-item]
@@ -155,7 +157,7 @@ def settings_of(model: type[Settings]) -> tuple[Setting, ...]:
 
 
 def _setting(name: str, schema: dict[str, Any]) -> Setting:
-    """A setting from its entry in the model's JSON schema: words and numbers that it takes, limits, how it is shown."""
+    """A setting from its entry in the model's JSON schema."""
     words: dict[str, Any] = {}
     numeric: dict[str, Any] = {}
     for kind in schema.get("anyOf", [schema]):
@@ -192,8 +194,8 @@ def settings_of_task(task: Task) -> tuple[Setting, ...]:
 
 
 def settings_apart(settings: AnalysisSettings, old: AnalysisSettings) -> Iterator[tuple[Setting, Any, Any]]:
-    """The settings of the first analysis that the second has otherwise, or does not have, with both values (None where
-    there is none), the model first; without the calibration."""
+    """The settings that differ between two analyses, the model first: each with its value now, and its old value or
+    None. The calibration is not compared."""
     values, before = settings.as_dict(), old.as_dict()
     for setting in settings_of_task(find(settings.task)):
         if values[setting.name] != before.get(setting.name):
@@ -201,9 +203,11 @@ def settings_apart(settings: AnalysisSettings, old: AnalysisSettings) -> Iterato
 
 
 def read_settings(task: Task, fields: Mapping[str, Any]) -> AnalysisSettings:
-    """The settings of this kind of analysis in a mapping, defaults for the others: texts as people type them, other
-    values as they are. Other names in the mapping, and the calibration, are passed over. Raises ValueError with a
-    sentence, BadSetting where it is about one of them."""
+    """The settings of this kind of analysis from a mapping, with defaults for those that it lacks.
+
+    fields: name -> value, or the text that a person typed. Names of no setting, and the calibration, are ignored.
+    Raises ValueError with a sentence; BadSetting if the sentence is about one setting.
+    """
     settings = {setting.name: setting for setting in settings_of_task(task) if setting.name in fields}
     values = {name: fields[name] for name in settings}
     texts = {name: settings[name].read(value) for name, value in values.items() if isinstance(value, str)}
@@ -217,7 +221,7 @@ def read_settings(task: Task, fields: Mapping[str, Any]) -> AnalysisSettings:
 
 
 def document() -> str:
-    """docs/use/settings.md: what several kinds share is said once."""
+    """The text of docs/use/settings.md, in which settings that several kinds share are described once."""
     kinds, sections = dict[str, list[str]](), dict[str, list[str]]()
     for task in every():
         for row in map(_row, settings_of(task.settings)):

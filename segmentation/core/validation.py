@@ -1,4 +1,4 @@
-"""Settings as pydantic models, and pydantic's errors as one plain sentence."""
+"""The base class of all settings, a pydantic model, and the plain sentence for an error of pydantic."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
-# What an entry has to be, by the type of pydantic's error, filled with the error's context.
+# Type of pydantic's error -> what the entry has to be. The names in braces are keys of the error's context.
 WORDS = {
     "string_type": "text",
     "string_too_short": "text of at least {min_length} characters",
@@ -41,9 +41,9 @@ WORDS = {
     "uuid_type": "the id of a result",
     "uuid_parsing": "the id of a result",
 }
-SECRETS = {"password", "secret", "token", "key"}  # entries whose values no answer and no log repeats, nor a whole body
-LISTED = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)  # as JSON has it
-SENTENCES = ("value_error", "assertion_error")  # raised by our own validators: sentences about their table
+SECRETS = {"password", "secret", "token", "key"}  # names of entries whose values no sentence repeats
+LISTED = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)  # JSON has no tuples
+SENTENCES = ("value_error", "assertion_error")  # types of the errors of our validators, whose message is a sentence
 
 
 class Settings(BaseModel):
@@ -74,16 +74,16 @@ class Settings(BaseModel):
             raise ValueError(sentence(error)) from None
 
     def replaced(self, **changes: Any) -> Self:
-        """The same settings with some entries changed, checked anew; raises ValidationError."""
+        """A copy with some entries changed, and validated; raises ValidationError."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self).model_validate({**values, **changes})
 
 
 def sentence(error: ValidationError, titles: Mapping[str, str] = MappingProxyType({})) -> str:
-    """The first error as one sentence: "loss: dice is at least 0, not -1."
+    """The first error as one sentence, such as "loss: dice is at least 0, not -1."
 
-    Missing and unknown entries of the same table are named together. Places in lists count from 1. titles: what people
-    call entries, by their names.
+    All missing, or all unknown, entries of one table are named together. The items of lists are numbered from 1.
+    titles: entry -> what people call it.
     """
     errors = error.errors(include_url=False)
     problem = errors[0]
@@ -97,14 +97,14 @@ def sentence(error: ValidationError, titles: Mapping[str, str] = MappingProxyTyp
     if problem["type"] in SENTENCES:
         return f"{where}{name}{': ' if name else ''}{context['error']}"
     words = WORDS[problem["type"]].format(**context) if problem["type"] in WORDS else problem["msg"]
-    words = words.replace("'", "")  # those around each choice of a literal
+    words = words.replace("'", "")  # pydantic puts the choices of a Literal in quotes
     is_shown = bool(problem["loc"]) and SECRETS.isdisjoint(problem["loc"])
     refused = f", not {shortened(repr(problem['input']), 60)}" if is_shown else ""
     return f"{where}{name or 'it'} is {words}{refused}."
 
 
 def _table_and_entry(loc: tuple[int | str, ...]) -> tuple[str, str]:
-    """("sources 1: ", "path") for ("sources", 0, "path"): the tables on the way, and the entry."""
+    """Words for the tables that hold an entry, and the entry: ("sources 1: ", "path") for ("sources", 0, "path")."""
     names: list[str] = []
     for part in loc:
         if isinstance(part, int) and names:
@@ -115,5 +115,5 @@ def _table_and_entry(loc: tuple[int | str, ...]) -> tuple[str, str]:
 
 
 def shortened(text: str, length: int) -> str:
-    """The text at its length or, cut off, at so many characters."""
+    """The text, cut off with "..." if it has more than `length` characters."""
     return text if len(text) <= length else f"{text[: length - 3]}..."

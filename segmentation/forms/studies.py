@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.http import QueryDict
 
-from ..core.quality.validated import CONDITIONS
+from ..core.quality.study_report import CONDITIONS
 
 
 def chosen(data: QueryDict) -> dict[UUID, dict[str, str]]:

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from ..core.quality.written import WrittenMethod
+from ..core.quality.method_file import WrittenMethod
 from .base import SHOWN_NAME
 
 ACCOUNT = 150  # characters of the name of an account, and of a person

@@ -8,7 +8,7 @@ from decimal import Decimal
 from math import floor, log10
 from typing import Any, NamedTuple
 
-from ..core.compare.results import Limits, of_difference, with_like_intervals
+from ..core.compare.results import Limits, difference_interval, with_like_intervals
 from ..core.measure.budget_table import ANSWERS
 from ..core.measure.quantities import Value, in_micrometres, micrometres
 from ..core.report.entries import Entry
@@ -81,7 +81,7 @@ def differences(
             continue
         interval = stored_limits.get(later.name)
         limits = (micrometres(interval) if second_number.unit == "µm" else interval) or (
-            of_difference(first_number, second_number) if from_both and has_ends else None
+            difference_interval(first_number, second_number) if from_both and has_ends else None
         )
         yield difference_of(replace(earlier, number=first_number), replace(later, number=second_number), limits)
 

@@ -13,7 +13,7 @@ from django.utils.http import content_disposition_header
 from ..core.measure.quantities import Value, number
 from ..core.names import portable
 from ..core.quality.conformity import number_words
-from ..core.quality.validated import CONDITIONS
+from ..core.quality.study_report import CONDITIONS
 from ..http.access import address_of, row_of, visible
 from ..models import Job, Method, Sample, Study
 from ..services.access.links import check_open
@@ -57,7 +57,7 @@ def name_of(row: Job | Sample) -> str:
 
 
 def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[str, Any]:
-    """A result as a study stores it (`core.quality.validated`); value is None if it has no such number with a scale."""
+    """A result as a study stores it (`core.quality.study_report`); value is None if it has no such number with a scale."""
     stored = row.summary if isinstance(row, Job) else row.pooled
     statistics = (stored.get("statistics") if isinstance(row, Job) else stored) or {}
     value = numbers_to_judge(row).get(quantity, Value(None))

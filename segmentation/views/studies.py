@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..core.measure.quantities import number
-from ..core.quality.validated import CONDITIONS, parts_of, unit_of
+from ..core.quality.study_report import CONDITIONS, parts_of, unit_of
 from ..forms.studies import chosen, with_typed
 from ..http.access import see_other
 from ..models import Method, Study

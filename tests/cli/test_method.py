@@ -10,7 +10,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.network import cards
 from segmentation.core.quality.method import MethodDescription
-from segmentation.core.quality.written import ALTERED, FORMAT, NO_METHOD, WrittenMethod
+from segmentation.core.quality.method_file import ALTERED, FORMAT, NO_METHOD, WrittenMethod
 from tests.cli.test_analyse import SAMPLE
 from tests.shell import manage
 

@@ -83,7 +83,7 @@ class Reader:
 
     known: list[list[str]] = []
 
-    def measured(self, file, settings, options, progress):
+    def analyse_file(self, file, settings, options, progress):
         self.known.append(list(options["bars"]))
         options["bars"].append(file.name)
         return _processes.Measured(None, _processes.Words(""))

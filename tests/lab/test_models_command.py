@@ -23,7 +23,7 @@ def run(trained, tmp_path):
 def shelf(settings, tmp_path, monkeypatch):
     """The folder of added models, known to the cards as the application makes it known."""
     settings.DEEPSEGM_MODELS = tmp_path / "models"
-    monkeypatch.setattr(cards, "_added", [])
+    monkeypatch.setattr(cards, "_user_folders", [])
     cards.add_folder(settings.DEEPSEGM_MODELS)
     return settings.DEEPSEGM_MODELS
 

@@ -108,7 +108,7 @@ def toy(run) -> Iterator[cards.ModelCard]:
         try:
             yield cards.find("two-greys")
         finally:
-            cards._added.remove(run)
+            cards._user_folders.remove(run)
 
 
 @pytest.fixture(params=[*(task.name for task in tasks.every()), "brightness"])

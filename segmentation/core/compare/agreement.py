@@ -1,7 +1,7 @@
-"""Which objects of two outlinings of one image are the same.
+"""Pairs the objects of two segmentations of one image: which are the same, and what happened to the others.
 
-The rule is that of the scores of models (`measure.matching`). It is applied to each group of objects that share much
-of their area, so memory and time grow with the number of objects, not with its square.
+The rule is the one by which models are scored (`measure.matching`). It is applied to each group of objects that share
+much of their area, so memory and time grow with the number of objects, not with its square.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..measure.matching import (
 )
 from .results import OUTCOMES, Agreement, Objects, Outcome, Score
 
-ROWS = 1024  # of an image that are looked at at once
+ROWS = 1024  # rows of an image that are compared at once, to save memory
 OUTCOME_OF: dict[str, Outcome] = {
     Kind.CORRECT: "matched",
     Kind.LOW_IOU: "inexact",
@@ -38,10 +38,14 @@ OUTCOME_OF: dict[str, Outcome] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Shared:
-    """What the objects of two label images share. first_places, second_places (m,): places of an
-    object of each in its ids, and pixels (m,) in common; first_ids, second_ids: ascending; first_area, second_area: px.
-    same: share of the pixels that are object in both or background in both."""
+class Overlaps:
+    """The m pairs of objects of two label images that share pixels.
+
+    first_ids, first_area: ids of the objects of the first image, ascending, and their areas in px; second_ids,
+    second_area: those of the second. first_places, second_places: (m,) index of the pair's objects in these arrays.
+    pixels: (m,) number of shared pixels. same: share of all pixels that are object in both images, or background in
+    both.
+    """
 
     first_ids: Indices
     second_ids: Indices
@@ -59,8 +63,8 @@ class Shared:
         return np.asarray(self.pixels / union, np.float64)
 
 
-def shared(first_labels: Labels, second_labels: Labels) -> Shared:
-    """Of two label images (H, W), 0 background."""
+def overlaps_of(first_labels: Labels, second_labels: Labels) -> Overlaps:
+    """The Overlaps of two label images (H, W), in which 0 is background."""
     first_area, second_area = (np.bincount(labels.ravel(), minlength=1) for labels in (first_labels, second_labels))
     columns, parts = len(second_area), []
     for top in range(0, first_labels.shape[0], ROWS):
@@ -71,8 +75,8 @@ def shared(first_labels: Labels, second_labels: Labels) -> Shared:
     pixels = np.bincount(index, np.concatenate([count for _, count in parts]), len(codes)).astype(np.int64)
     first_area[0] = second_area[0] = 0
     first_ids, second_ids = np.flatnonzero(first_area), np.flatnonzero(second_area)
-    one_only = int(first_area.sum() + second_area.sum() - 2 * pixels.sum())
-    return Shared(
+    in_one_only = int(first_area.sum() + second_area.sum() - 2 * pixels.sum())
+    return Overlaps(
         first_ids,
         second_ids,
         first_area[first_ids],
@@ -80,28 +84,33 @@ def shared(first_labels: Labels, second_labels: Labels) -> Shared:
         np.searchsorted(first_ids, codes // columns),
         np.searchsorted(second_ids, codes % columns),
         pixels,
-        1 - one_only / max(first_labels.size, 1),
+        1 - in_one_only / max(first_labels.size, 1),
     )
 
 
-def groups(common: Shared) -> tuple[Indices, Indices]:
-    """(n first,), (n second,): the group of each object. Objects are of one group where they share half the area of the
-    smaller one, or could be one object badly outlined; all other contacts change nothing in the rule."""
+def groups(common: Overlaps) -> tuple[Indices, Indices]:
+    """The group number of each object of the first image (n,) and of the second (m,).
+
+    Two objects are in one group if they share half the area of the smaller one, or enough to be the same object badly
+    outlined. Other overlaps do not matter for the rule.
+    """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
     smaller = np.minimum(common.first_area[common.first_places], common.second_area[common.second_places])
-    much = (common.pixels >= MOST_OF_AREA * smaller) | (common.iou >= LEAST_PAIR_IOU)
+    related = (common.pixels >= MOST_OF_AREA * smaller) | (common.iou >= LEAST_PAIR_IOU)
     n, m = len(common.first_ids), len(common.second_ids)
-    edges = coo_matrix(
-        (np.ones(int(much.sum())), (common.first_places[much], n + common.second_places[much])), (n + m, n + m)
-    )
+    nodes = common.first_places[related], n + common.second_places[related]
+    edges = coo_matrix((np.ones(int(related.sum())), nodes), (n + m, n + m))
     group = connected_components(edges, directed=False)[1].astype(np.int64)
     return group[:n], group[n:]
 
 
-def agree(common: Shared, first_group: Indices, second_group: Indices) -> Agreement:
-    """The objects by place, and the scores; the first outlining stands for the truth."""
+def agree(common: Overlaps, first_group: Indices, second_group: Indices) -> Agreement:
+    """How far two segmentations agree; the first one is taken as the truth.
+
+    first_group, second_group: as `groups` gives them.
+    """
     firsts = np.full(len(common.first_ids), Kind.FALSE_NEGATIVE, "U14")  # the longest Kind
     seconds = np.full(len(common.second_ids), Kind.FALSE_POSITIVE, "U14")
     hits = dict.fromkeys((RIGHT_IOU, GOOD_OUTLINE_IOU), 0)
@@ -114,13 +123,16 @@ def agree(common: Shared, first_group: Indices, second_group: Indices) -> Agreem
         ious += iou[rows, columns].tolist()
         for threshold in hits:
             hits[threshold] += len(pairs(iou, threshold)[0])
-    places = {outcome: _objects(common, firsts, seconds, outcome) for outcome in OUTCOMES}
+    places = {outcome: _objects_with(outcome, common, firsts, seconds) for outcome in OUTCOMES}
     scores = [_score(threshold, hits[threshold], len(firsts), len(seconds)) for threshold in hits]
     return Agreement(scores=scores, mean_iou=float(np.mean(ious)) if ious else None, places=places, pixels=common.same)
 
 
-def _objects(common: Shared, firsts: NDArray[np.str_], seconds: NDArray[np.str_], outcome: Outcome) -> Objects:
-    """The objects with an outcome; with split and merged ones those of the other side that they lie in."""
+def _objects_with(outcome: Outcome, common: Overlaps, firsts: NDArray[np.str_], seconds: NDArray[np.str_]) -> Objects:
+    """The objects with an outcome. For "split" and "merged" also the objects of the other image that contain them.
+
+    firsts, seconds: the Kind of each object of the first and the second image.
+    """
     kinds = [kind for kind, its_outcome in OUTCOME_OF.items() if its_outcome == outcome]
     in_first, in_second = np.isin(firsts, kinds), np.isin(seconds, kinds)
     if outcome == "merged":
@@ -140,33 +152,35 @@ def _objects(common: Shared, firsts: NDArray[np.str_], seconds: NDArray[np.str_]
 
 
 def _blocks(
-    overlaps: Shared, first_group: Indices, second_group: Indices
+    overlaps: Overlaps, first_group: Indices, second_group: Indices
 ) -> Iterator[tuple[Indices, Indices, Overlap]]:
-    """The groups with objects of both: places of their objects, and what they share."""
-    edge_group = first_group[overlaps.first_places]
-    inside = np.flatnonzero(edge_group == second_group[overlaps.second_places])
-    inside = inside[np.argsort(edge_group[inside], kind="stable")]
-    by_first, by_second = np.argsort(first_group, kind="stable"), np.argsort(second_group, kind="stable")
-    for edges in np.split(inside, np.flatnonzero(np.diff(edge_group[inside])) + 1):
-        if not len(edges):
+    """For each group with objects of both images: the indices of its objects in either, and their overlaps."""
+    pair_group = first_group[overlaps.first_places]
+    inside = np.flatnonzero(pair_group == second_group[overlaps.second_places])
+    inside = inside[np.argsort(pair_group[inside], kind="stable")]
+    first_order, second_order = np.argsort(first_group, kind="stable"), np.argsort(second_group, kind="stable")
+    for pairs_of_group in np.split(inside, np.flatnonzero(np.diff(pair_group[inside])) + 1):
+        if not len(pairs_of_group):
             continue
-        group = edge_group[edges[0]]
-        one, other = _members(by_first, first_group, group), _members(by_second, second_group, group)
+        group = pair_group[pairs_of_group[0]]
+        one, other = _members(first_order, first_group, group), _members(second_order, second_group, group)
+        rows = np.searchsorted(one, overlaps.first_places[pairs_of_group])
+        columns = np.searchsorted(other, overlaps.second_places[pairs_of_group])
         common = np.zeros((len(one), len(other)))
-        common[
-            np.searchsorted(one, overlaps.first_places[edges]), np.searchsorted(other, overlaps.second_places[edges])
-        ] = overlaps.pixels[edges]
+        common[rows, columns] = overlaps.pixels[pairs_of_group]
         areas = overlaps.first_area[one].astype(float), overlaps.second_area[other].astype(float)
         yield one, other, Overlap(overlaps.first_ids[one], overlaps.second_ids[other], common, *areas)
 
 
 def _members(order: Indices, group: Indices, number: np.int64) -> Indices:
+    """The indices of the objects in a group. order: the one that sorts `group`."""
     begin, end = np.searchsorted(group, [number, number + 1], sorter=order)
     return order[begin:end]
 
 
 def _score(iou: float, hits: int, first_count: int, second_count: int) -> Score:
-    """Precision is the share of the second outlining that the first has, too; recall the other way round."""
+    """The Score at one IoU. Precision is the share of the second image's objects that the first has, too; recall is the
+    share of the first one's that the second has."""
     return Score(
         iou=iou,
         hits=hits,

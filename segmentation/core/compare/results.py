@@ -1,5 +1,4 @@
-"""The types of a stored comparison, for the API's document, and intervals of differences that follow from those of both
-numbers."""
+"""The types of a stored comparison, which the API's schema shows, and the interval of a difference of two numbers."""
 
 from __future__ import annotations
 
@@ -13,22 +12,23 @@ from ..measure.fitting import SIGNIFICANCE
 from ..measure.quantities import Value
 from ..measure.results import Count, meaning
 
-# paired: two outlinings of one image. shared: some images are in both, so neither paired nor independent.
+# How the results are related. paired: of the same image. independent: no common image. shared: samples with some images
+# in common, so that they are neither paired nor independent.
 How = Literal["paired", "independent", "shared"]
-# What became of an object of the first outlining, which stands for the truth, in the second (key `places`). matched:
-# paired; inexact: paired, with unlike outlines; split: parts, in the second, of one object; merged: several objects
-# that are one in the second; missed: only in the first; invented: only in the second. The limits:
-# docs/use/compare.md.
+# How an object of the first result, which is taken as the truth, appears in the second (key `places`). matched: as the
+# same object; inexact: as the same object, but with another outline; split: as several parts; merged: as one with other
+# objects; missed: not at all; invented: it is only in the second. Limits: docs/use/compare.md.
 Outcome = Literal["matched", "inexact", "split", "merged", "missed", "invented"]
 OUTCOMES: tuple[Outcome, ...] = ("matched", "inexact", "split", "merged", "missed", "invented")
-# What the test takes as independent of each other; "" where there is no test.
+# What the test assumes to be independent of each other; "" without a test.
 Test = Literal["objects", "images", ""]
 Limits = tuple[float, float]
-ALIKE, CLEAR = 0.1, 0.3  # distances from which on two distributions are called slightly or clearly different
+ALIKE, CLEAR = 0.1, 0.3  # distributions with distances below ALIKE are called alike, from CLEAR on clearly different
 
 
 def verdict(gap: float, p: float | None, least: float | None) -> str:
-    """How far two distributions differ. p: of the test. least: the smallest p that it can give with so few images."""
+    """The words for how far two distributions differ. gap: their distance. p: of the test, None without one. least: the
+    smallest p that the test can give with so few images."""
     if least is not None and least >= SIGNIFICANCE:
         return "come from too few images to tell whether they differ"
     if gap < ALIKE:
@@ -114,18 +114,18 @@ class Comparison(TypedDict):
 
 
 def with_like_intervals(first_value: Value, second_value: Value) -> tuple[Value, Value]:
-    """Both numbers with the kind of interval that both have: of the total uncertainty, or else of counting alone.
-    Where one has no interval at all, the other has its own."""
+    """Both numbers with the same kind of interval: of the total uncertainty if both have it, else of counting alone. If
+    one has no interval at all, the other keeps its own."""
     if (first_value.total and second_value.total) or None in (first_value.low, second_value.low):
         return first_value.reported, second_value.reported
     return replace(first_value, total=None), replace(second_value, total=None)
 
 
-def of_difference(first_value: Value, second_value: Value) -> Limits | None:
-    """The 95 % interval of second - first of two independent numbers, from the interval of each.
+def difference_interval(first_value: Value, second_value: Value) -> Limits | None:
+    """The 95 % interval of the difference, second - first, of two independent numbers; None unless both have intervals.
 
-    Newcombe (1998), method 10, for fractions; Zou and Donner (2008) for any number: the distance of each limit from its
-    number adds in quadrature. None unless both have an interval.
+    The distances of the limits from their numbers add in quadrature: Newcombe (1998), method 10, for fractions; Zou and
+    Donner (2008) for any number.
     """
     ends = (
         first_value.value,

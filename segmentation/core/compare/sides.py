@@ -1,4 +1,4 @@
-"""What is compared: the sizes of one result, and where both are of one image its label image."""
+"""The input of a comparison: for each of two results its numbers, its sizes and, for a single image, its labels."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from ..measure.table import Table
 
 COUNT, FRACTION = "n_kept", "fraction_100nm"
 OF_SIZES = ("median", "mean", "sd", "d10", "d90")
-NUMBERS = (COUNT, FRACTION, *OF_SIZES)  # of which there are differences
+NUMBERS = (COUNT, FRACTION, *OF_SIZES)  # names of the numbers that are compared
 
 
 @dataclass(frozen=True, eq=False)
 class Sizes:
-    """n sizes with their weights by number; image: (n,) from 0 on, without gaps; label: (n,) the id of each object in
-    its image."""
+    """The sizes of n objects, each with its weight, the number of its image (from 0, without gaps) and its id there."""
 
     size: Floats
     weight: Floats
@@ -34,7 +33,7 @@ class Sizes:
 
     @classmethod
     def of_objects(cls, objects: Iterable[Mapping[str, Any]], size: str) -> Sizes:
-        """Of the objects in the viewer's file of one image."""
+        """The sizes of the counted objects in outlines.json of one image. size: the name of the measure."""
         counted = [item for item in objects if item["kept"] and not item.get("cut")]
         counted = [item for item in counted if item.get(size) is not None]
         weights = [item["weight"] if item.get("weight") is not None else 1.0 for item in counted]
@@ -44,7 +43,11 @@ class Sizes:
 
     @classmethod
     def of_tables(cls, tables: Iterable[Table], size: str, *, weighted: bool, screened: bool) -> Sizes:
-        """Of the tables of several images; those without a size are left out. screened: objects at the frame count."""
+        """The sizes in the tables of several images; an image without any is left out.
+
+        size: the name of the measure. weighted: whether the border correction weights them. screened: `Task.screened`;
+        then all counted objects are included, else only those that do not touch the frame.
+        """
         parts = []
         for table in tables:
             counted = table.kept if screened else table.whole
@@ -60,10 +63,9 @@ class Sizes:
 class Side:
     """One of two results.
 
-    images: SHA-256 of its images. values: its NUMBERS with their intervals, as far as they are known;
-    `results.with_like_intervals` picks those that both sides have. labels: (H, W) of the objects that count, None where
-    they are not stored or there are several images. classes: (H, W) instead, where each pixel belongs to a class; -1
-    where it was not analysed.
+    images: SHA-256 of its images. unit: of the sizes. size: the name of the measure. values: its NUMBERS that are
+    known, with their intervals. labels: (H, W) ids of the objects that count; None if they are not stored, or if there
+    are several images. classes: (H, W) instead of labels, if each pixel belongs to a class; -1 where not analysed.
     """
 
     images: Sequence[str]

@@ -1,6 +1,6 @@
-"""`python -m segmentation.core.imported INPUT --asked JSON --labels OUT.npy`: read outlines in a child process.
+"""Reads outlines in a child process: `python -m segmentation.core.imported INPUT --asked JSON --labels OUT.npy`.
 
-Prints one line of JSON, as `micrograph.inspect` does, and writes the labels.
+It prints one line of JSON, as `micrograph.inspect` does, and writes the labels to OUT.npy.
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _read(options: argparse.Namespace) -> dict[str, Any]:
+    """Read the outlines, write their labels, and return the answer to print.
+
+    Keys of the request (--asked): "frame": values of a `Frame`; "task"; "names": of the classes; "image": name of its
+    file; "nm_per_pixel"; "truth": whether the file is a ground truth; "exported": as in `read_truth`.
+    """
     request = options.asked
     frame, task = Frame(*request["frame"]), find(request["task"])
     if request.get("truth"):
@@ -40,8 +45,9 @@ def _read(options: argparse.Namespace) -> dict[str, Any]:
         labels = read_truth(options.input, frame, task, request["names"], request["image"], exported=exported)
         save(options.labels, labels)
         return {"ok": True}
-    facts = {"image": request["image"], "nm_per_pixel": request["nm_per_pixel"]}
-    outlines = read_outlines(options.input, frame, task, request["names"], **facts)
+    outlines = read_outlines(
+        options.input, frame, task, request["names"], image=request["image"], nm_per_pixel=request["nm_per_pixel"]
+    )
     save(options.labels, outlines.labels)
     return {"ok": True, **OUTLINES.dump_python(outlines, mode="json")}
 

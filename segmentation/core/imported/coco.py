@@ -1,4 +1,4 @@
-"""Annotations in the format of the COCO data set: polygons, and run lengths as numbers or packed into a text."""
+"""Reads outlines from a COCO file: polygons, and run lengths, which are a list of numbers or packed into a text."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ SEVERAL = "The COCO file contains {count} images, and not exactly one has the na
 
 
 def read_coco(path: Path, frame: Frame, name: str) -> Iterator[Outline]:
-    """The outlines of an image in a COCO file; name: of the image, which chooses among several.
+    """The outlines of one image in a COCO file; raises UnreadableImage.
 
-    Raises UnreadableImage.
+    frame: size of the image. name: of the image's file; it is looked for if the COCO file has several images.
     """
     try:
         content = json.loads(path.read_bytes().decode("utf-8-sig"))
@@ -29,16 +29,16 @@ def read_coco(path: Path, frame: Frame, name: str) -> Iterator[Outline]:
         classes = {category["id"]: str(category["name"]) for category in content.get("categories", [])}
         if not isinstance(annotations, list):
             raise TypeError("annotations is no list")
-        chosen = _image_id(images, name)
-        stored = _is_stored(images.get(chosen, {}), frame)
+        image_id = _image_id(images, name)
+        is_stored = _is_stored(images.get(image_id, {}), frame)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         if isinstance(error, UnreadableImage):
             raise
         raise UnreadableImage(NO_COCO) from error
     for number, annotation in enumerate(annotations, 1):
         try:
-            if chosen is None or annotation["image_id"] == chosen:
-                yield _outline(annotation, frame, classes, stored)
+            if image_id is None or annotation["image_id"] == image_id:
+                yield _outline(annotation, frame, classes, is_stored)
         except UnreadableImage:
             raise
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
@@ -46,29 +46,32 @@ def read_coco(path: Path, frame: Frame, name: str) -> Iterator[Outline]:
 
 
 def _image_id(images: dict[Any, Any], name: str) -> Any:
-    """The id of the image: the only one, or the one of this name; None where the file names no image."""
+    """The id of the image in the file: the image of this name, or the only one; None if the file lists no images."""
     if not images:
         return None
-    named = {key: PurePosixPath(str(image.get("file_name", ""))).stem for key, image in images.items()}
-    matches = [key for key in images if named[key] == PurePosixPath(name).stem] or list(images)
+    stems = {key: PurePosixPath(str(image.get("file_name", ""))).stem for key, image in images.items()}
+    matches = [key for key in images if stems[key] == PurePosixPath(name).stem] or list(images)
     if len(matches) != 1:
         raise UnreadableImage(SEVERAL.format(count=len(images)))
     return matches[0]
 
 
 def _is_stored(image: dict[str, Any], frame: Frame) -> bool:
-    """Whether the outlines are those of the image as its file stores it; raises UnreadableImage for another size."""
+    """Whether the outlines are in the pixels of the image's file, before these were made square (`Frame.stored`).
+
+    Raises UnreadableImage for an image of another size.
+    """
     if image.get("height") is None or image.get("width") is None:
         return False
     rows, columns = int(image["height"]), int(image["width"])
-    stored = frame.is_stored(rows, columns)
-    if not stored:
+    is_stored = frame.is_stored(rows, columns)
+    if not is_stored:
         frame.check(rows, columns)
-    return stored
+    return is_stored
 
 
-def _outline(annotation: dict[str, Any], frame: Frame, classes: dict[Any, str], stored: bool) -> Outline:
-    """stored: see `_is_stored`."""
+def _outline(annotation: dict[str, Any], frame: Frame, classes: dict[Any, str], is_stored: bool) -> Outline:
+    """The outline of one annotation. classes: id of the category -> its name. is_stored: see `_is_stored`."""
     number, reason = annotation.get("id", 0), annotation.get("reason", "")
     facts = Facts(
         number if type(number) is int else 0,
@@ -79,16 +82,17 @@ def _outline(annotation: dict[str, Any], frame: Frame, classes: dict[Any, str], 
     if isinstance(shape, dict):
         return _of_runs(shape, frame, facts)
     rings = [np.array(ring, np.float64).reshape(-1, 2) for ring in shape]
-    if stored:
+    if is_stored:
         rings = [ring * (frame.columns / frame.stored[1], frame.height / frame.stored[0]) for ring in rings]
     return outline_of(rings, frame.canvas, facts, joined=True)
 
 
 def _of_runs(runs: dict[str, Any], frame: Frame, facts: Facts) -> Outline:
-    """Lengths of background and object in turn, down one column after another."""
+    """The outline in COCO's run lengths. The pixels are counted down one column after the other; the lengths are those
+    of background and object in turn."""
     rows, columns = map(int, runs["size"])
-    stored = frame.is_stored(rows, columns)
-    if not stored:
+    is_stored = frame.is_stored(rows, columns)
+    if not is_stored:
         frame.check(rows, columns)
     counts = np.array(_run_lengths(runs["counts"]) if isinstance(runs["counts"], str) else runs["counts"], np.int64)
     if counts.ndim != 1 or (counts < 0).any() or counts.sum() != rows * columns:
@@ -103,7 +107,7 @@ def _of_runs(runs: dict[str, Any], frame: Frame, facts: Facts) -> Outline:
     np.add.at(flat, begins - left * rows, 1)
     np.add.at(flat, ends - left * rows, -1)
     inside = np.cumsum(flat[:-1], dtype=np.int8).astype(bool).reshape(right - left, rows).T
-    if stored:
+    if is_stored:
         whole = np.zeros((rows, columns), bool)
         whole[:, left:right] = inside
         whole = frame.fitted(whole)[: frame.rows]
@@ -113,8 +117,11 @@ def _of_runs(runs: dict[str, Any], frame: Frame, facts: Facts) -> Outline:
 
 
 def _run_lengths(text: str) -> list[int]:
-    """The numbers of COCO's packed run lengths: six bits a character, each from the fourth on less the one two before
-    (after pycocotools, `rleFrString`)."""
+    """The numbers in COCO's packed run lengths (after pycocotools, `rleFrString`).
+
+    A character holds six bits: five of a number, and whether the number goes on. From the fourth number on the text
+    has the difference from the number two places before.
+    """
     counts: list[int] = []
     value = shift = 0
     for character in text:

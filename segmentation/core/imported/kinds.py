@@ -1,10 +1,10 @@
-"""Which files can hold outlines, by their first bytes. The web process asks this; nothing is decoded."""
+"""Recognises files of outlines by their first bytes. The web process uses this, because it decodes no file."""
 
 from __future__ import annotations
 
 from ..micrograph.types import UnreadableImage
 
-HEAD_BYTES = 64
+HEAD_BYTES = 64  # at the start of a file, enough to recognise it
 IMAGES, ROI, ROIS, COCO = "label image", "ImageJ ROI", "ImageJ", "COCO"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 EMPTY = "The file of outlines is empty: export it again."
@@ -13,7 +13,7 @@ UNKNOWN = (
     " JSON."
 )
 LOSSY = "JPEG and WebP change the values of a mask: save it as PNG or TIFF."
-# First bytes: the suffix under which the file is stored, and the kind.
+# First bytes -> the suffix under which the file is stored, and its kind.
 SIGNATURES: dict[tuple[bytes, ...], tuple[str, str]] = {
     (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): (".tif", IMAGES),
     (b"\x89PNG\r\n\x1a\n",): (".png", IMAGES),
@@ -25,11 +25,12 @@ SIGNATURES: dict[tuple[bytes, ...], tuple[str, str]] = {
 
 
 def suffix_and_kind(head: bytes) -> tuple[str, str]:
-    """The suffix and the kind of a file by its first HEAD_BYTES; raises UnreadableImage for any other file."""
+    """The suffix to store a file under, and its kind. head: the first HEAD_BYTES of the file. Raises UnreadableImage if
+    the file holds no outlines."""
     if not head:
         raise UnreadableImage(EMPTY)
-    for begins, answer in SIGNATURES.items():
-        if head.startswith(begins):
+    for signatures, answer in SIGNATURES.items():
+        if head.startswith(signatures):
             return answer
     if head.startswith(b"\xff\xd8\xff") or head[8:12] == b"WEBP":
         raise UnreadableImage(LOSSY)

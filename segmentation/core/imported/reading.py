@@ -1,4 +1,4 @@
-"""A file of outlines from another tool, read as labels of a result's image."""
+"""Reads a file of outlines from another tool as labels of a result's image, or as ground truth of a training."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .imagej import read_rois
 from .kinds import COCO, HEAD_BYTES, IMAGES, ROI, suffix_and_kind
 from .shapes import MANY, MOST_OUTLINES, Frame, Outline, Painted, paint
 
-NOT_ANALYSED = 255  # in place of a class, as in our own labels.tif
+NOT_ANALYSED = 255  # stands for no class, in our own labels.tif, too
+SCALE_AGREES = 0.01  # relative difference of two scales that are taken as equal
+# Sentences for the user.
 OTHER_NUMBER = "The file holds the number {found}, but here the classes are {classes}, and 255 is none of them."
 OTHER_COLOUR = (
     "The file contains a colour that is none of the classes {classes}: save one number for each class, or their"
     " colours in the figure."
 )
-
-SCALE_AGREES = 0.01  # relative difference
 NOTHING = "The file holds no outline in this image: choose another file, or export it again."
 ALL_OUTSIDE = "All {count:,} outlines of the file lie outside the analysed part of this image: is it another image?"
 OTHER_SCALE = (
@@ -44,9 +44,12 @@ NO_CLASS = "The category {name!r} of the file is none of the classes {names}."
 
 @dataclass(frozen=True, eq=False, config=ConfigDict(arbitrary_types_allowed=True))
 class Outlines:
-    """labels: (H, W) int32 of the whole image, from `_objects` and `_classes` of the analysed rows. classes: place of
-    the class, by id. reasons: why outlines were set aside, by id. format: of the file, in words. overlapping: how many
-    outlines lie on earlier ones. notes: sentences for the user."""
+    """The outlines that a file holds.
+
+    labels: (H, W) int32, ids of the outlines; `_objects` and `_classes` give only the analysed rows. classes: id ->
+    index of the class. reasons: id -> why the outline was left out. format: of the file, in words. overlapping: number
+    of outlines that lie on earlier ones. notes: sentences for the user.
+    """
 
     labels: Annotated[NDArray[np.int32], Field(exclude=True)]
     classes: Mapping[int, int]
@@ -58,57 +61,61 @@ class Outlines:
     def segmentation(
         self, parent: Segmentation, *, name: str, sha256: str, version: str, parent_id: str = "", semantic: bool = False
     ) -> Segmentation:
-        """A copy of another segmentation of the image with these outlines.
+        """A segmentation with these outlines, which takes the place of `parent`, another one of the same image.
 
-        An outline that we had set aside there and that is unchanged is judged once more. All others are by hand.
+        The outlines count as made by hand. There is one exception: one that DeepSegm had left out in `parent` and that
+        is unchanged here is judged anew.
 
-        name, sha256: of their file. version: of DeepSegm. parent_id: of the other segmentation. semantic: of the task.
-        The numbers that describe a network are gone; its maps stay, to add missed objects and split joined ones.
+        name, sha256: of the file. version: of DeepSegm. parent_id: id of the parent. semantic: `Task.semantic`.
+        The values that describe the network's work are dropped. Its maps stay, because people need them to add missed
+        objects and to split joined ones.
         """
         ids = np.array(sorted(self.classes), np.int32)
-        ours = {number for number, why in self.reasons.items() if why in list(Reason)}
-        # Pixels that another outline has taken make no difference.
-        grown = self.labels[(self.labels != parent.labels) & np.isin(self.labels, list(ours))]
-        shrunk = parent.labels[(self.labels == 0) & np.isin(parent.labels, list(ours))]
-        same = (ours & set(np.unique(parent.labels).tolist())) - set(grown.tolist()) - set(shrunk.tolist())
+        left_out_by_us = {number for number, why in self.reasons.items() if why in list(Reason)}
+        # An outline also counts as unchanged if its only lost pixels belong to another outline now.
+        grown = self.labels[(self.labels != parent.labels) & np.isin(self.labels, list(left_out_by_us))]
+        shrunk = parent.labels[(self.labels == 0) & np.isin(parent.labels, list(left_out_by_us))]
+        unchanged = (
+            (left_out_by_us & set(np.unique(parent.labels).tolist())) - set(grown.tolist()) - set(shrunk.tolist())
+        )
         confidence = dict(zip(parent.ids.tolist(), parent.confidence.tolist(), strict=True))
         origin = parent.provenance
         source = {"outlines": len(ids), "file": name, "format": self.format, "sha256": sha256}
-        # Which class is the layer stands among the options of the model's card.
+        # The options of the model's card say, for the kind layers, which class is the layer.
         card = {"name": MASKS, "sha256": sha256, **({"options": origin.card.get("options", {})} if semantic else {})}
         return Segmentation(
             self.labels,
             ids,
             np.array([self.classes[number] for number in ids.tolist()], np.int32),
             parent.class_names,
-            np.array([confidence[number] if number in same else np.nan for number in ids.tolist()], np.float32),
+            np.array([confidence[number] if number in unchanged else np.nan for number in ids.tolist()], np.float32),
             parent.rows,
             Provenance(origin.micrograph, origin.task, origin.settings, card, version, parent_id),
             {"imported": {**source, "overlapping": self.overlapping, "notes": list(self.notes)}},
             maps=parent.maps,
-            by_hand=frozenset(ids.tolist()) - same,
-            set_aside={number: why for number, why in self.reasons.items() if number not in ours - same},
+            by_hand=frozenset(ids.tolist()) - unchanged,
+            set_aside={number: why for number, why in self.reasons.items() if number not in left_out_by_us - unchanged},
         )
 
 
-OUTLINES = TypeAdapter(Outlines)  # dumps all but the labels
+OUTLINES = TypeAdapter(Outlines)  # writes all fields but the labels as JSON
 
 
 def read_outlines(
     path: Path, frame: Frame, task: Task, names: Sequence[str], *, image: str = "", nm_per_pixel: float | None = None
 ) -> Outlines:
-    """The outlines in a file; raises UnreadableImage with one sentence for anything else.
+    """The outlines in a file, for an image of the size `frame`. Raises UnreadableImage, one sentence for the user.
 
     names: of the classes. image: name of the micrograph's file. nm_per_pixel: of the result, None where not known.
     """
     with path.open("rb") as file:
         _, kind = suffix_and_kind(file.read(HEAD_BYTES))
     if kind == IMAGES:
-        written = calibration_in_file(path).nm_per_pixel
-        if written and nm_per_pixel and abs(written - nm_per_pixel) > SCALE_AGREES * nm_per_pixel:
-            raise UnreadableImage(OTHER_SCALE.format(own=written, here=nm_per_pixel))
-    read = _classes if task.semantic else _objects
-    outlines = read(path, frame, kind, task, names, image)
+        stated = calibration_in_file(path).nm_per_pixel
+        if stated and nm_per_pixel and abs(stated - nm_per_pixel) > SCALE_AGREES * nm_per_pixel:
+            raise UnreadableImage(OTHER_SCALE.format(own=stated, here=nm_per_pixel))
+    reader = _classes if task.semantic else _objects
+    outlines = reader(path, frame, kind, task, names, image)
     if not outlines.classes:
         raise UnreadableImage(NOTHING)
     whole = np.zeros((frame.height, frame.columns), np.int32)
@@ -119,9 +126,12 @@ def read_outlines(
 def read_truth(
     path: Path, frame: Frame, task: Task, names: Sequence[str], image: str, *, exported: bool = False
 ) -> NDArray[np.int32]:
-    """(H, W) what a training learns from, with the numbers of the file: of an object, or the class of a pixel and
-    UNLABELLED. frame: without a data bar. exported: whether the file comes from a dataset that was exported here.
-    It may show nothing. Raises UnreadableImage."""
+    """The ground truth (H, W) int32 in a file: ids of objects, 0 between them; or the class of each pixel from 0 on, or
+    UNLABELLED. A file without any object is allowed. Raises UnreadableImage.
+
+    frame: size of the image, without a data bar. names, image: as in `read_outlines`. exported: whether the file comes
+    from a dataset that DeepSegm exported.
+    """
     with path.open("rb") as file:
         _, kind = suffix_and_kind(file.read(HEAD_BYTES))
     if task.semantic:
@@ -137,27 +147,27 @@ def read_truth(
 
 
 def _objects(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str) -> Outlines:
-    """The outlines of objects in a file; of several kinds of objects, their class by its name."""
+    """The outlines of objects in a file. If objects have classes (`names`), their names in the file tell the class."""
     if kind == IMAGES:
         labels, changes = read_objects(path, frame, corners=task.corners)
         ids = np.unique(labels[labels > 0]).tolist()
         return Outlines(labels, dict.fromkeys(ids, 0), {}, _format(path, kind), 0, tuple(changes))
     left_out: list[str] = []
     painted = paint(_shapes(path, frame, kind, image, left_out), frame.canvas)
-    standing = np.unique(painted.labels[painted.labels > 0]).tolist()
-    if not standing and painted.outside:
+    visible = np.unique(painted.labels[painted.labels > 0]).tolist()
+    if not visible and painted.outside:
         raise UnreadableImage(ALL_OUTSIDE.format(count=painted.outside))
     numbers = {name: number for number, name in enumerate(names)}
-    classes = {number: numbers.get(painted.facts[number].class_name, 0) for number in standing}
-    reasons = {number: painted.facts[number].reason for number in standing if painted.facts[number].reason}
-    notes = tuple(_notes(painted, len(painted.facts) - len(standing), len(left_out)))
+    classes = {number: numbers.get(painted.facts[number].class_name, 0) for number in visible}
+    reasons = {number: painted.facts[number].reason for number in visible if painted.facts[number].reason}
+    notes = tuple(_notes(painted, len(painted.facts) - len(visible), len(left_out)))
     return Outlines(painted.labels, classes, reasons, _format(path, kind), painted.overlapping, notes)
 
 
 def _classes(
     path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str, *, exported: bool = False
 ) -> Outlines:
-    """The classes of pixels in a file: of a label image by number, of COCO by name. ImageJ has no classes."""
+    """The classes of the pixels in a file. A label image has their numbers, COCO their names; ImageJ has no classes."""
     if kind == IMAGES:
         labels = read_classes(path, frame, names, exported=exported)
         overlapping = 0
@@ -200,8 +210,11 @@ def _notes(painted: Painted, hidden: int, left_out: int) -> Iterator[str]:
 
 
 def read_objects(path: Path, frame: Frame, *, corners: bool) -> tuple[NDArray[np.int32], list[str]]:
-    """(rows, W) int32 labels as in the file, and sentences about changes. A mask without numbers is divided into its
-    connected pieces; corners: whether pixels that share only a corner are connected. Raises UnreadableImage."""
+    """The labels (rows, W) int32 of objects in a label image, and sentences about changes. Raises UnreadableImage.
+
+    A mask without numbers is divided into its connected pieces. corners: whether pixels that share only a corner are
+    connected.
+    """
     numbers = frame.fitted(read_numbers(path))[: frame.rows]
     present = np.unique(numbers)
     present = present[present > 0]
@@ -216,11 +229,11 @@ def read_objects(path: Path, frame: Frame, *, corners: bool) -> tuple[NDArray[np
 
 
 def read_classes(path: Path, frame: Frame, names: Sequence[str], *, exported: bool = False) -> NDArray[np.int32]:
-    """(rows, W) int32: 1 + the class of each pixel, 0 where it has none; raises UnreadableImage.
+    """1 + the class of each pixel (rows, W) int32, 0 where it has none; raises UnreadableImage.
 
-    The file holds the numbers of the classes from 0 on, 255 for none. Of two classes a mask of 0 and 255 that another
-    tool wrote holds both; exported: in our own files 255 is none there, too. Or the file holds the colours that the
-    figure gives to the classes, black for none.
+    The file holds the numbers of the classes from 0 on and 255 for no class, or it holds the colours that the figure
+    gives to the classes and black for no class. If there are two classes, a mask of only 0 and 255 from another tool
+    stands for both; in our own files (exported) 255 means no class even then.
     """
     values = read_array(path)
     if values.ndim == 3 and values.shape[2] in (3, 4) and (values[..., :3] != values[..., :1]).any():
@@ -235,6 +248,7 @@ def read_classes(path: Path, frame: Frame, names: Sequence[str], *, exported: bo
 
 
 def _of_colours(values: NDArray[Any], frame: Frame, names: Sequence[str]) -> NDArray[np.int32]:
+    """The same as `read_classes`, from an image (H, W, 3) with the colours of the figure."""
     values = frame.fitted(values)[: frame.rows]
     labels = np.zeros(values.shape[:2], np.int32)
     classified = (values == 0).all(2)

@@ -1,4 +1,4 @@
-"""Outlines as shapes, and how they are drawn into labels: a pixel belongs to a shape if its centre lies in it."""
+"""Outlines of other tools, and how they become labels: a pixel belongs to an outline if its centre lies inside."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ from ..micrograph.types import UnreadableImage
 
 MOST_OUTLINES = 100_000
 MOST_CORNERS = 2_000_000  # of one outline
-LONGEST_REASON = 40
+LONGEST_REASON = 40  # characters
+# Sentences for the user.
 MANY = f"The file holds more than {MOST_OUTLINES:,} outlines: split it, or cut the image into parts."
 WILD = "An outline of the file has corners that are no numbers, or too many: export it again."
 SIZE = "The outlines are of an image of {} px and this one has {} px: export them from the same image, uncropped."
-Ring = NDArray[np.float64]
-Shape = tuple[int, int]
+Ring = NDArray[np.float64]  # (n, 2): corners x, y of a closed line
+Shape = tuple[int, int]  # rows, columns
 
 
 class Frame(NamedTuple):
-    """The size of an image. The first `rows` of its `height` rows are analysed; the data bar lies below them. stored:
-    rows and columns in its file, if its pixels were made square when it was read (`micrograph.square`)."""
+    """The size of an image: `height` rows, of which the first `rows` are analysed (the data bar lies below them).
+
+    stored: rows and columns in the image's file, if its pixels were not square and were resampled when the file was
+    read (`micrograph.square`); else ().
+    """
 
     height: int
     columns: int
@@ -36,14 +40,16 @@ class Frame(NamedTuple):
 
     @property
     def canvas(self) -> Shape:
+        """The shape of the analysed rows."""
         return self.rows, self.columns
 
     def is_stored(self, rows: int, columns: int) -> bool:
-        """Whether outlines of this size are those of the image as its file stores it."""
+        """Whether this is the size of the image in its file (`stored`)."""
         return (rows, columns) == tuple(self.stored)
 
     def fitted(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Labels (H, W) or (H, W, channels) in the pixels of the image; raises UnreadableImage as `check`."""
+        """Labels (H, W) or (H, W, channels), resampled to the image if they have its stored size; raises
+        UnreadableImage as `check` does."""
         rows, columns = values.shape[:2]
         if self.is_stored(rows, columns):
             return as_resampled(values, (self.height, self.columns), (rows, columns))
@@ -51,14 +57,14 @@ class Frame(NamedTuple):
         return values
 
     def check(self, rows: int, columns: int) -> None:
-        """Raise UnreadableImage for outlines of another size; those of an image without its data bar may come, too."""
+        """Raise UnreadableImage unless this is the size of the image, with or without its data bar."""
         if (rows, columns) not in (self.canvas, (self.height, self.columns)):
             raise UnreadableImage(SIZE.format(f"{columns} × {rows}", f"{self.columns} × {self.height}"))
 
 
 class Facts(NamedTuple):
-    """What a file says of an outline. number: its id, 0 where it has none. reason: why it was set aside, "" if it was
-    not. class_name: "" where not said."""
+    """What a file says of an outline. number: its id, 0 without one. reason: why it was left out, "" if it counts.
+    class_name: "" without one."""
 
     number: int = 0
     reason: str = ""
@@ -67,7 +73,7 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """The pixels `inside` (h, w) of a box of the image."""
+    """One outline. box: top, left, bottom, right in the image. inside: (h, w) bool, its pixels in the box."""
 
     box: Box
     inside: Mask
@@ -75,8 +81,12 @@ class Outline:
 
 
 class Painted(NamedTuple):
-    """labels: (H, W) int32, ids as in the file where it numbers its outlines, else 1..n. facts: of each outline, by id.
-    overlapping: outlines that cover a part of an earlier one. outside: outlines without a pixel in the image."""
+    """Outlines drawn into labels.
+
+    labels: (H, W) int32, with the ids of the file if it numbers its outlines, else 1..n. facts: id -> what the file
+    says. overlapping: number of outlines that cover a part of an earlier one. outside: number of those without a pixel
+    in the image.
+    """
 
     labels: NDArray[np.int32]
     facts: dict[int, Facts]
@@ -85,7 +95,8 @@ class Painted(NamedTuple):
 
 
 def box_of(rings: Sequence[Ring], shape: Shape) -> Box:
-    """The part of the image (H, W) in which the rings lie; raises UnreadableImage for corners that cannot be."""
+    """The smallest box of an image (H, W) that contains the rings; raises UnreadableImage for too many corners, and for
+    corners that are not finite."""
     corners = np.concatenate(rings) if rings else np.zeros((0, 2))
     if len(corners) > MOST_CORNERS or not np.isfinite(corners).all():
         raise UnreadableImage(WILD)
@@ -98,7 +109,8 @@ def box_of(rings: Sequence[Ring], shape: Shape) -> Box:
 
 
 def outline_of(rings: Sequence[Ring], shape: Shape, facts: Facts, *, joined: bool = False) -> Outline:
-    """The pixels in the rings, each (n, 2) of x and y. A ring within another one is a hole; joined: both count."""
+    """The Outline of all pixels in the rings. A ring within another one is a hole unless `joined`: then the pixels of
+    every ring are inside."""
     rings = [ring for ring in rings if len(ring) > 2]
     box = box_of(rings, shape)
     inside = np.zeros((box[2] - box[0], box[3] - box[1]), bool)
@@ -115,15 +127,15 @@ def _pixels_in_ring(ring: Ring, box: Box) -> Mask:
         (starts, stops), _ = polygon_spans(ring - (left, top), bottom - top, right - left)
     except ValueError as problem:
         raise UnreadableImage(WILD) from problem
-    turns = np.zeros((bottom - top) * (right - left) + 1, np.int32)
-    np.add.at(turns, starts, 1)
-    np.add.at(turns, stops, -1)
-    inside: Mask = turns.cumsum()[:-1].reshape(bottom - top, right - left) > 0
+    changes = np.zeros((bottom - top) * (right - left) + 1, np.int32)  # of the number of spans, from pixel to pixel
+    np.add.at(changes, starts, 1)
+    np.add.at(changes, stops, -1)
+    inside: Mask = changes.cumsum()[:-1].reshape(bottom - top, right - left) > 0
     return inside
 
 
 def paint(outlines: Iterable[Outline], shape: Shape) -> Painted:
-    """Labels of the outlines, a later one on top of an earlier one; raises UnreadableImage for too many."""
+    """Draw outlines into labels of this shape, later ones over earlier ones; raises UnreadableImage for too many."""
     labels = np.zeros(shape, np.int32)
     facts_of: list[Facts] = []
     overlapping = outside = 0
@@ -138,9 +150,9 @@ def paint(outlines: Iterable[Outline], shape: Shape) -> Painted:
         part = labels[top:bottom, left:right]
         overlapping += bool(part[outline.inside].any())
         part[outline.inside] = len(facts_of)
-    own_numbers = [facts.number for facts in facts_of]
-    # They count if all outlines have one and none twice, else the order does.
-    usable = len(set(own_numbers)) == len(own_numbers) and all(0 < number < MOST_IDS for number in own_numbers)
-    numbers = np.array([0, *(own_numbers if usable else range(1, len(facts_of) + 1))], np.int32)
+    file_ids = [facts.number for facts in facts_of]
+    # The ids of the file are used if every outline has one and no two are equal.
+    are_usable = len(set(file_ids)) == len(file_ids) and all(0 < number < MOST_IDS for number in file_ids)
+    numbers = np.array([0, *(file_ids if are_usable else range(1, len(facts_of) + 1))], np.int32)
     facts = dict(zip(numbers[1:].tolist(), facts_of, strict=True))
     return Painted(numbers[labels], facts, overlapping, outside)

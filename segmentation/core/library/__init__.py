@@ -1,4 +1,4 @@
-"""What programs build on: `import deepsegm` gives these names (docs/use/library.md)."""
+"""The Python library for other programs: `import deepsegm` gives these names (docs/use/library.md)."""
 
 from ..errors import UserError
 from ..micrograph.types import Calibration, Micrograph

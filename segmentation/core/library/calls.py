@@ -1,4 +1,4 @@
-"""Analyse an image, measure masks of other tools, pool results: what a program asks for."""
+"""The functions of the Python library: analyse an image, measure a mask of another tool, pool results."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from ..typed import settings_of_task
 from .inputs import Picture, PixelSize, mask_of, model_for, read, settings_of, task_named
 from .results import Pooled, Result
 
+# Names of the settings that `measure` takes.
 OF_MASKS = ("data_bar", *(name for name in MeasurementSettings.model_fields if name != "measure_unlike"))
 
 
@@ -37,17 +38,18 @@ def analyse(
     progress: Progress = quiet,
     **settings: Any,
 ) -> Result:
-    """Outline and measure what is in an image, as a site and the command line do.
+    """Outline and measure the objects in an image, as the web site and the command line do.
 
-    image: a file, an array or a Micrograph (`read`). page: of a stack, from 1.
-    nm_per_pixel: the size of a pixel in nm, such as 7.34, whose last digit says how well it is
-        known. Without it the file tells the scale, or a bar in the image; else sizes are in pixels.
+    image: a file, an array or a Micrograph (`read`). page: number of the image in a stack, from 1.
+    nm_per_pixel: the size of a pixel in nm, such as 7.34. Its last digit says how exactly it is
+        known. Without it the scale comes from the file or from a scale bar in the image; else sizes
+        are in pixels.
     kind: what is looked for: particles, grains, bubbles, phases, layers, fibres, or another kind
         that has a model.
-    device: "auto" (a GPU where there is one, and torch), "cpu" or "cuda".
-    progress(stage, fraction): is told the stage and the part that is done, 0 to 1; it may raise to
-        stop.
-    settings: by their names in docs/use/settings.md, as values or as texts: filter=True,
+    device: "auto" (a GPU if there is one and torch is installed), "cpu" or "cuda".
+    progress(stage, fraction): called with the stage and the fraction that is done, 0 to 1; it may
+        raise an exception to stop.
+    settings: as named in docs/use/settings.md, as values or as texts: filter=True,
         model="supported".
     Raises UserError (a ValueError), one sentence, for an image, a number or a setting that cannot
     be used.
@@ -69,8 +71,8 @@ def analysed(
     progress: Progress = quiet,
     file: Path | None = None,
 ) -> Result:
-    """The same of an image that is read and settings that are checked. file: of the image, which
-    the electronic notebook entry contains."""
+    """The Result of an image that is read already, with settings that are checked already. file:
+    that of the image, for the entry of an electronic notebook."""
     return Result(run(micrograph, settings, progress, runtime=runtime), file)
 
 
@@ -85,16 +87,17 @@ def measure(
     progress: Progress = quiet,
     **settings: Any,
 ) -> Result:
-    """Measure the objects of a mask made by another tool, as our own outlines, without a model.
+    """Measure the objects of a mask that another tool made, without a model, as the objects that a
+    model finds are measured.
 
     labels: (H, W) whole numbers, one for each object and 0 between them, or a TIFF, PNG, BMP or npy
         file of them.
-    values: "labels" makes an object of each number, "binary" of each connected piece; "auto" takes
-        a mask with a single number for a binary one. background: the number between objects.
-    image: the micrograph of the same rows and columns, for the pictures, the data bar and, without
-        nm_per_pixel, the scale. Without it the scale of a TIFF of labels counts.
-    nm_per_pixel, kind, progress, settings: as of `analyse`; of the settings those of measuring, and
-        data_bar.
+    values: with "labels" each number is an object, with "binary" each connected piece; "auto" takes
+        a mask with a single number as binary. background: the number between objects.
+    image: the micrograph, with the same rows and columns. It is used for the figures, the data bar
+        and, without nm_per_pixel, the scale. Without it the scale in a TIFF of labels is used.
+    nm_per_pixel, kind, progress: as in `analyse`. settings: as there, but only those of measuring,
+        and data_bar.
     Raises UserError (a ValueError), one sentence.
     """
     task = task_named(kind)
@@ -107,10 +110,10 @@ def measure(
 
 
 def pool(results: Sequence[Result], name: str = "sample") -> Pooled:
-    """Several images of one material as one sample; docs/method/statistics.md has the methods.
+    """Put several images of one material together as one sample (docs/method/statistics.md).
 
-    results: at least one, all of one kind and measured under one border correction and filter; their
-        order is of no account. name: of the sample.
+    results: at least one, all of one kind, measured with the same border correction and filter;
+        their order does not matter. name: of the sample.
     Raises UserError (a ValueError), one sentence.
     """
     results = list(results)

@@ -1,4 +1,4 @@
-"""What a caller gives: images and masks as files or arrays, sizes of pixels, settings by names."""
+"""The inputs of the Python library: images and masks as files or arrays, pixel sizes, settings by name."""
 
 from __future__ import annotations
 
@@ -33,24 +33,25 @@ from ..typed import read_settings
 
 Picture = str | os.PathLike[str] | ArrayLike | Micrograph
 PixelSize = float | Calibration | None
-LEAST_NM, MOST_NM = 1e-6, 1e6
+LEAST_NM, MOST_NM = 1e-6, 1e6  # limits of nm_per_pixel
 DOUBTFUL = "The bar in the image seems to say {:.4g} nm per pixel: if that is right, give it as nm_per_pixel."
 NO_SIZE = "nm_per_pixel is a number from 0.000001 to 1000000, not {given!r}."
 
 
 def read(picture: Picture, *, name: str = "", page: int = 0, nm_per_pixel: PixelSize = None) -> Micrograph:
-    """The image in a file or an array, with all that is known of its scale.
+    """The image in a file or an array, with its scale as far as it can be found.
 
-    picture: a file of a format that a site reads, beside which the microscope's side files may lie;
-        or an array (H, W) or (H, W, 3) of any numbers (`micrograph_of`). A Micrograph is given back
-        as it is.
-    name: of the image, else the file's own or "array". page: the image of a stack, from 1.
-    nm_per_pixel: where it is given, the image is only searched for a data bar, whose scale is
-        compared with it. Else a bar that can be read for sure tells the scale if the file does not,
-        and a doubtful one is a note.
+    picture: a file of a format that the web site reads (side files of the microscope beside it are
+        read, too), or an array (H, W) or (H, W, 3) of any numbers (`micrograph_of`). A Micrograph is
+        returned unchanged.
+    name: of the image; by default that of the file, or "array". page: number of the image in a
+        stack, from 1.
+    nm_per_pixel: if it is given, only a data bar is looked for, and its scale is compared with this
+        one. Without it, and if the file has no scale, a scale bar that can be read for sure gives
+        the scale; a doubtful reading becomes a note.
     Returns a Micrograph: `pixels` (H, W) uint8, uint16 or float32; `scale.in_use` with
-    `nm_per_pixel` (None where nothing tells it) and its source; `metadata`; `notes`.
-    Raises UserError, one sentence for people.
+    `nm_per_pixel` (None if not known) and its source; `metadata`; `notes`.
+    Raises UserError, one sentence for the user.
     """
     if isinstance(picture, Micrograph):
         return picture
@@ -65,12 +66,12 @@ def read(picture: Picture, *, name: str = "", page: int = 0, nm_per_pixel: Pixel
 def side_files(image: Path) -> list[tuple[str, Path]]:
     """The side files of the microscope that lie next to an image, as (name, path)."""
     try:
-        near = [path for path in image.parent.iterdir() if is_side(path.name) and path.is_file()]
+        candidates = [path for path in image.parent.iterdir() if is_side(path.name) and path.is_file()]
     except OSError:
         return []
-    by_name = {path.name: path for path in near}
-    paired = pair([image.name, *sorted(by_name)]).get(image.name, [])
-    return [(name, by_name[name]) for name in paired]
+    paths = {path.name: path for path in candidates}
+    names = pair([image.name, *sorted(paths)]).get(image.name, [])
+    return [(name, paths[name]) for name in names]
 
 
 def with_bar(
@@ -80,12 +81,12 @@ def with_bar(
     doubtful: str = DOUBTFUL,
     known: list[BarReading] | None = None,
 ) -> Micrograph:
-    """The micrograph, with what its bar says. Where the file or the caller tells the scale, only a
-    data bar is read.
+    """The micrograph, with the scale that its scale bar gives. If the scale is known from the file
+    or from the caller (is_scale_known), the bar is read only in a data bar, to compare both.
 
-    A sure reading counts, or is compared with the scale that is known. A doubtful one becomes the
-    note `doubtful`, filled with the nm per pixel, if nothing else tells the scale. known: readings
-    of earlier images, to which this one is added; a bar that is the same is not read again.
+    doubtful: text of the note about an unsure reading, with a place for the nm per pixel; such a
+    reading gives no scale. known: readings of earlier images; this reading is added to them, and a
+    bar that was read before is not read again.
     """
     known, first_row = [] if known is None else known, data_bar(micrograph)
     is_scale_known = is_scale_known or micrograph.calibration.is_known
@@ -101,7 +102,8 @@ def with_bar(
 
 
 def mask_of(labels: str | os.PathLike[str] | ArrayLike, task: Task, *, values: Kind, background: int) -> Mask:
-    """The labels of a file or an array as `label_images` reads them; raises UserError."""
+    """The Mask in a file or an array. values: as `kind` of `label_images.as_labels`; background: as
+    there. Raises UserError."""
     corners = task.corners
     if isinstance(labels, str | os.PathLike):
         try:
@@ -110,13 +112,13 @@ def mask_of(labels: str | os.PathLike[str] | ArrayLike, task: Task, *, values: K
             reason = error.strerror or error
             raise UserError(f"The mask {labels} cannot be read: {reason}.") from None
     numbers = np.asarray(labels)
-    named, notes = as_labels(numbers, kind=values, background=background, corners=corners)
-    sha256 = hashlib.sha256(f"{named.shape} ".encode() + named.tobytes()).hexdigest()
-    return Mask("mask", sha256, named, notes)
+    renumbered, notes = as_labels(numbers, kind=values, background=background, corners=corners)
+    sha256 = hashlib.sha256(f"{renumbered.shape} ".encode() + renumbered.tobytes()).hexdigest()
+    return Mask("mask", sha256, renumbered, notes)
 
 
 def task_named(kind: str) -> Task:
-    """A kind of analysis by its name; raises UserError, which lists those that there are."""
+    """A kind of analysis by its name; raises UserError, whose sentence lists all kinds."""
     try:
         return tasks.find(kind)
     except tasks.UnknownTask as error:
@@ -124,8 +126,8 @@ def task_named(kind: str) -> Task:
 
 
 def stated_calibration(nm_per_pixel: PixelSize) -> Calibration | None:
-    """What a caller says of the size of a pixel in nm; the last digit of a number says how well it
-    is known. Raises UserError."""
+    """The calibration from a pixel size in nm that the caller gives. The last digit of a number
+    gives its uncertainty. Raises UserError."""
     if nm_per_pixel is None or isinstance(nm_per_pixel, Calibration):
         return nm_per_pixel
     is_number = isinstance(nm_per_pixel, Real) and not isinstance(nm_per_pixel, bool)
@@ -136,8 +138,8 @@ def stated_calibration(nm_per_pixel: PixelSize) -> Calibration | None:
 
 
 def model_for(task: Task, name: str) -> str:
-    """The name of a model for this kind of analysis, by default the one that chooses by the image;
-    raises UserError."""
+    """The name of a model for this kind of analysis; without `name` the automatic choice. Raises
+    UserError if the model does not exist, or is for another kind."""
     try:
         model = name or automatic(task.name)
         if task.name not in {card.task for card in stands_for(model)}:
@@ -150,17 +152,18 @@ def model_for(task: Task, name: str) -> str:
 def settings_of(
     task: Task, nm_per_pixel: PixelSize, values_by_name: Mapping[str, Any], allowed: Sequence[str]
 ) -> AnalysisSettings:
-    """The settings of an analysis, defaults for those not given; raises UserError.
+    """The settings of an analysis; those that are not given have their defaults. Raises UserError.
 
-    given: values, or texts as the command line takes them. allowed: the names that there are.
+    values_by_name: values, or texts as the command line takes them. allowed: the names that may
+    occur.
     """
     if unknown := [name for name in values_by_name if name not in allowed]:
-        near = get_close_matches(unknown[0], allowed, 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        similar = get_close_matches(unknown[0], allowed, 1)
+        hint = f" Did you mean {similar[0]}?" if similar else ""
         raise UserError(f"{task.title} have no setting {unknown[0]}.{hint}")
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values_by_name.items()}
+    values = {name: value.item() if isinstance(value, np.generic) else value for name, value in values_by_name.items()}
     try:
-        settings = read_settings(task, plain)
+        settings = read_settings(task, values)
     except ValueError as error:
         raise UserError(str(error)) from None
     return settings.with_(calibration=stated_calibration(nm_per_pixel))

@@ -1,4 +1,4 @@
-"""What a caller gets: a table, labels, numbers with intervals, a sentence, a figure and files."""
+"""The results of the Python library: table, labels, numbers with intervals, sentence, figure and files."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ from ..sample import SampleAnalysis
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHOWN = 900  # px of the longer side of a picture in a notebook
+NOTEBOOK_SIDE = 900  # px of the longer side of a picture in a Jupyter notebook
 
 
 @dataclass(frozen=True)
 class Number:
     """One number of a result.
 
-    value: in `unit`; a fraction is from 0 to 1. None where it is not defined.
-    interval: the ends of its 95 % interval, with the total uncertainty where that is known, else
-        None. includes: what is in the interval, such as "counting".
-    unit: such as "nm", "nm²" and "px", or "". title: what people call it. definition: one sentence.
-    source: of the definition, "" where it is our own. words: as pages write it: "85 nm (80–90)".
+    value: in `unit`; a fraction is from 0 to 1. None if it is not defined.
+    interval: the ends of its 95 % interval, with the total uncertainty if that is known; None
+        without an interval. includes: what the interval includes, such as "counting".
+    unit: such as "nm", "nm²" and "px", or "". title: its name for people. definition: one sentence.
+    source: of the definition, "" if it is our own. words: number and interval in words, as pages
+        show them: "85 nm (80–90)".
     """
 
     name: str
@@ -53,7 +54,7 @@ class Number:
 
     @classmethod
     def of(cls, entry: Entry) -> Number:
-        """The number of an entry as result.json has it."""
+        """The number of an entry, with the values that result.json has."""
         stored, quantity = json_value(entry.number.as_dict()), known_number(entry.name)
         ends = stored["interval"]
         return cls(
@@ -72,10 +73,10 @@ class Number:
         return f"{self.title}: {self.words}"
 
 
-class Reported:
-    """What the result of one image and that of several have in common.
+class BaseResult:
+    """The common part of a Result (of one image) and of Pooled ones.
 
-    sample: all that the engine knows. file: of the image, None without one.
+    sample: the result as the engine has it. file: that of the image, None without one.
     """
 
     def __init__(self, sample: SampleAnalysis, file: Path | None = None) -> None:
@@ -83,45 +84,45 @@ class Reported:
 
     @cached_property
     def numbers(self) -> Mapping[str, Number]:
-        """The numbers that this kind of analysis answers with, by their names: those of
-        `quantities` in result.json, with the same values."""
+        """The numbers of this kind of analysis by name, with the values of `quantities` in
+        result.json."""
         summary = Summary.of(self.sample, readable=False)
         entries = (Entry.of(name, value) for name, value in self.sample.quantities.items())
         return {entry.name: Number.of(summary.with_basis(entry)) for entry in entries}
 
     @cached_property
     def sentence(self) -> str:
-        """The main numbers in words, as the caption of the figure says them."""
-        from ..report.caption import caption_of  # matplotlib
+        """The main numbers in words: the caption of the figure."""
+        from ..report.caption import caption_of  # imports matplotlib
 
         return caption_of(self.sample)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What there is to say about the numbers, the gravest first; () for nothing."""
+        """Warnings and notes about the numbers, the gravest first; () without any."""
         ranked = sorted(self.sample.flags, key=lambda flag: flag.rank_key)
         return tuple(flag.text for flag in ranked)
 
     def as_dict(self) -> dict[str, Any]:
-        """All details in plain JSON types: what result.json holds and result.schema.json
-        describes."""
+        """All details in plain JSON types, as in result.json (described by result.schema.json)."""
         return as_dict(self.sample)
 
     def figure(self) -> Figure:
-        """The figure of the result: of an image its panels with a caption, 170 mm wide."""
-        from ..report.figure import draw  # matplotlib
+        """The figure of the result with its panels and caption, 170 mm wide."""
+        from ..report.figure import draw  # imports matplotlib
 
         return draw(self.sample)
 
     def save(
         self, folder: str | Path, files: str | Collection[str] | None = None, *, all_objects: bool = False
     ) -> list[Path]:
-        """Write files that a user takes away into a folder, made if need be; gives their paths.
+        """Write files of the result into a folder, and return their paths. The folder is made if it
+        does not exist.
 
         files: their names or patterns, such as ["particles.csv", "*.pdf"] (docs/use/exports.md), or
             "all"; None for those that `deepsegm analyse` writes.
-        all_objects: whether labels.tif and rois.zip have what was left out, too.
-        Raises UserError for a name that no file of this result has, OSError where the disk does.
+        all_objects: whether labels.tif and rois.zip have the objects that are left out, too.
+        Raises UserError for a name that no file of this result has, OSError for a fault of the disk.
         """
         from ..report.choice import offered_exports, read_choice
         from ..report.files import write_chosen
@@ -140,18 +141,18 @@ class Reported:
         return f"<div>{self._picture()}{''.join(lines)}</div>"
 
     def _picture(self) -> str:
-        """An HTML image, or nothing."""
+        """An HTML image; "" unless a subclass has one."""
         return ""
 
     def __repr__(self) -> str:
         return f"<deepsegm.{type(self).__name__}: {self.sentence}>"
 
 
-class Result(Reported):
+class Result(BaseResult):
     """The result of one image.
 
-    analysis: all of it as the engine has it: `micrograph`, `settings`, `calibration`,
-        `segmentation`, `table`, `statistics`.
+    analysis: all details, with `micrograph`, `settings`, `calibration`, `segmentation`, `table`,
+        `statistics`.
     """
 
     def __init__(self, analysis: Analysis, file: Path | None = None) -> None:
@@ -160,28 +161,28 @@ class Result(Reported):
 
     @cached_property
     def table(self) -> Any:
-        """One row for each object, also for those left out (`kept`, `reason`); of phases one for
-        each class.
+        """One row for each object, also for those left out (columns `kept`, `reason`). Phases have
+        one row for each class.
 
-        A pandas DataFrame where pandas is installed, else a structured numpy array (n,) with the
-        same columns: those of particles.csv, whose names end with their units.
+        A pandas DataFrame if pandas is installed, else a structured numpy array (n,) with the same
+        columns. They are those of particles.csv, and their names end with the units;
         docs/method/accuracy.md defines them.
         """
         return as_frame(self.analysis.table.columns)
 
     @property
     def labels(self) -> NDArray[np.int32]:
-        """(H, W) int32 of the image's own pixels: 0 is background, other numbers are those of the
-        column `label`; of phases 1, 2, ... for the classes of the table."""
+        """The labels (H, W) int32 in the pixels of the image: 0 is background, other numbers are
+        those in the column `label` of the table. Phases: 1, 2, ... for the classes of the table."""
         return self.analysis.segmentation.labels
 
     def _picture(self) -> str:
-        picture = base64.b64encode(thumbnail(self.analysis, SHOWN)).decode()
+        picture = base64.b64encode(thumbnail(self.analysis, NOTEBOOK_SIDE)).decode()
         return f'<img alt="The image and its outlines" src="data:image/webp;base64,{picture}">'
 
 
-class Pooled(Reported):
-    """The result of several images of one material. results: of the images."""
+class Pooled(BaseResult):
+    """The result of several images of one material. results: those of the single images."""
 
     def __init__(self, sample: SampleAnalysis, results: tuple[Result, ...]) -> None:
         super().__init__(sample)
@@ -189,8 +190,8 @@ class Pooled(Reported):
 
     @cached_property
     def table(self) -> Any:
-        """The rows of all images that count, as `Result.table` has them, behind a first column
-        `image` with the names of the images."""
+        """The rows of all images that count, as in `Result.table`. The first column `image` has the
+        name of the image."""
         counted = [(image.name, member.table) for image, member in self.sample.counted]
         columns: dict[str, NDArray[Any]] = {}
         if counted:
@@ -203,7 +204,7 @@ class Pooled(Reported):
 
 
 def as_frame(columns: Mapping[str, NDArray[Any]]) -> Any:
-    """Columns (n,) as a pandas DataFrame where pandas is installed, else as a structured numpy array
+    """Columns (n,) as a pandas DataFrame if pandas is installed, else as a structured numpy array
     (n,)."""
     if find_spec("pandas"):
         import pandas as pd

@@ -1,1 +1,1 @@
-"""Pixels -> probability maps."""
+"""Networks: model cards, loading, and the prediction of probability maps from pixels."""

@@ -1,4 +1,4 @@
-"""The types of the entries of a ModelCard: cards are added by hand, and every page reads them."""
+"""The types of the entries of a ModelCard. They check every entry, because people write cards by hand."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from .cards import ModelCard
 
 CHARACTER = r"[^\x00-\x08\x0b-\x1f\x7f]"  # neither XML nor a database takes all control characters
-# Figures of a score that lie from 0 to 1.
+# Names of the score's figures (numbers) that lie from 0 to 1.
 FRACTIONS = ("dice", "iou", "boundary_f1", "accuracy", "ap50", "ap75", "f50", "f75", "pq")
-FIGURES = {  # title and definition
+FIGURES = {  # name of a number in a score -> its title and definition
     "dice": ("Dice", "Overlap of the found pixels with the truth: 2 TP / (2 TP + FP + FN)."),
     "iou": ("IoU", "The same as TP / (TP + FP + FN), by pixels."),
     "boundary_f1": ("Boundary F1", "F1 of the pixels of outlines, right within 2 px; the mean of the classes."),
@@ -42,7 +42,7 @@ STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 
 
 def worded(words: str) -> WrapValidator:
-    """A validator: an entry that is wrong is refused with these words."""
+    """A validator that replaces pydantic's message about a wrong entry by these words, which say what it has to be."""
 
     def check(value: Any, read: Callable[[Any], Any]) -> Any:
         try:
@@ -53,8 +53,8 @@ def worded(words: str) -> WrapValidator:
     return WrapValidator(check)
 
 
-def fit_for(kind: Any) -> AfterValidator:
-    """A validator: the value must be readable as this kind, and stays unchanged."""
+def readable_as(kind: Any) -> AfterValidator:
+    """A validator that checks that the value can be read as this type, and returns it unchanged."""
     return AfterValidator(lambda value: (TypeAdapter(kind).validate_python(value), value)[1])
 
 
@@ -76,19 +76,21 @@ Table = Annotated[dict[str, Any], worded("a table")]
 Tables = Annotated[list[dict[str, Any]], worded("a list of tables")]
 
 
-class Open(BaseModel):
-    """A table with further entries beside those named here."""
+class OpenTable(BaseModel):
+    """A table that may have further entries besides those named here."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")
 
 
-class Figures(Open):
+class Figures(OpenTable):
+    """A table whose further entries are numbers or texts."""
+
     __pydantic_extra__: dict[str, Figure] = Field(init=False)
 
 
 class Likeness(BaseModel):
-    """taught: descriptions of the images that a model was taught on, limit: distance from these; core.network.likeness
-    has both."""
+    """How images look, for `core.network.likeness`. taught: descriptions of a model's training images. limit: the
+    distance from these within which an image is like them."""
 
     model_config = STRICT
 
@@ -97,10 +99,10 @@ class Likeness(BaseModel):
 
 
 class ModelOptions(Settings):
-    """What a card says to its kind of analysis alone, in the table [options]; each task may have a class of its own.
+    """The table [options] of a card: entries that only its kind of analysis uses. A task may have a subclass.
 
-    INHERITED: names of those that a model takes over from the one whose training it goes on with. FITTED: of these
-    those that are fitted to the maps of one decoder.
+    INHERITED: names of the options that a fine-tuned model takes from its base model. FITTED: those of them that were
+    fitted to the maps of one decoder.
     """
 
     INHERITED: ClassVar[frozenset[str]] = frozenset()
@@ -115,15 +117,19 @@ class ModelOptions(Settings):
 
     @classmethod
     def of(cls, card: ModelCard) -> Self:
+        """The options of a card; raises ValidationError."""
         return cls.model_validate(card.options)
 
 
+# Fields of the classes below: name -> (type, default).
 OF_TRAINING: dict[str, Any] = dict.fromkeys(("pretrained", "start_from", "start_version", "start_sha256"), (Text, ""))
 OF_TRAINING |= {"choices": (list[Text], [])}
 OF_TRAINING |= dict.fromkeys(("wrong_under_limit", "wrong_over_limit"), (Fraction, 0))
 OF_SCORE: dict[str, Any] = {name: (Fraction if name in FRACTIONS else PerCent, 0) for name in FIGURES}
 
-Architecture = table_of("Architecture", __base__=Open, name=(Line, ...))
-Source = table_of("Source", __base__=Open, title=(Text, ...), licence=(Text, ""), split=(Text, ""), base=(Text, ""))
+Architecture = table_of("Architecture", __base__=OpenTable, name=(Line, ...))
+Source = table_of(
+    "Source", __base__=OpenTable, title=(Text, ...), licence=(Text, ""), split=(Text, ""), base=(Text, "")
+)
 Score = table_of("Score", __base__=Figures, data=(Line, ...), split=(Text, ...), **OF_SCORE)
-Training = table_of("Training", __base__=Open, **OF_TRAINING)
+Training = table_of("Training", __base__=OpenTable, **OF_TRAINING)

@@ -1,4 +1,4 @@
-"""ModelCards: the description of a set of weights, read without torch."""
+"""ModelCards, the descriptions of models: reads the released and the user's own cards, without torch."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from ..validation import sentence
 from . import card_entries as entry_types
 
 CARDS = Path(__file__).resolve().parents[2] / "cards"
+# Suffixes of files beside the weights.
 GRAPH = ".onnx"
-TEST = ".npz"  # beside the graph: a picture and the maps that the network gives for it
+TEST = ".npz"  # a picture, and the maps that the network gives for it
 FILE = re.compile(r"(?!\.{1,2}$|\s*$)[^\x00-\x1f\x7f/\\]+")
 PRETRAINED = {  # title and licence of the ImageNet weights that a training can begin with, by their name in a recipe
     **{
@@ -37,14 +38,14 @@ PRETRAINED = {  # title and licence of the ImageNet weights that a training can 
     },
     "imagenet": ("ImageNet-1k, as weights (imagenet) that the encoder started from", "unknown"),
 }
-AUTO = "auto-"  # begins the names that let the image choose the model
-LAYERS = ("convolutions", "max-pools", "up-samplings")  # kinds of which there may be a picture of feature maps
-PICTURES = (*map(str, range(1, 10)), *LAYERS)
+AUTO = "auto-"  # begins the names that stand for the model that fits the image best
+LAYERS = ("convolutions", "max-pools", "up-samplings")  # kinds of layers; there may be a picture of the maps of each
+PICTURES = (*map(str, range(1, 10)), *LAYERS)  # names of pictures that may lie beside a card: examples 1 to 9, LAYERS
 Signature = tuple[tuple[str, int, int], ...]  # name, time of change and size of each file
 
 
 class UnknownModel(LookupError):
-    """No card of this name; the message lists those there are."""
+    """There is no card of this name; the message lists all names."""
 
 
 NEEDS_TORCH = f"{{what}} needs torch, which is not installed here. {ADD_TORCH}, then try again."
@@ -60,34 +61,33 @@ class NoDevice(UserError):
 
 
 class TorchMissing(NoDevice):
-    """What was asked for needs torch, and only the light set of packages is installed."""
+    """The work needs torch, and only the light set of packages is installed."""
 
 
 def need_torch(what: str) -> None:
-    """Raise TorchMissing unless torch is installed. what: the subject of the sentence, as "A training"."""
+    """Raise TorchMissing unless torch is installed. what: the subject of the sentence, such as "A training"."""
     if not find_spec("torch"):
         raise TorchMissing(NEEDS_TORCH.format(what=what))
 
 
 @dataclass(frozen=True, config=entry_types.STRICT)
 class ModelCard:
-    """One released model.
+    """One model. `card_entries` has the types of the entries.
 
-    task: the kind of analysis. maps: names of those that the network predicts, where they are not the task's usual
-    ones. options: entries that only that task reads (Task.options). architecture: the input of `architectures.build`.
-    threshold: probability from which a pixel belongs to an object. smallest, largest: typical sizes of objects, in px,
-    that the network was taught. sha256: of the weights file beside the card. graph: of the ONNX beside that
-    (network/graph.py), "" where there is none. data: {"title", "licence", "split"} of
-    each source, and "base": the earlier model that was taught on it, where this one only went on from that; scores:
-    {"data", "split", ...figures}. comparison: for comparison with a published method, not for measurements; no image
-    chooses it. The types of the entries: card_entries.
+    task: the kind of analysis. maps: names of the maps that the network predicts, if they are not the task's usual
+    ones. options: entries that only that task uses (Task.options). architecture: the input of `architectures.build`.
+    threshold: probability from which a pixel belongs to an object. smallest, largest: range of the sizes of training
+    objects, in px. sha256: that of the weights file beside the card. graph: SHA-256 of the ONNX file beside it
+    (network/graph.py), "" without one. data: {"title", "licence", "split"} of each source of images, and "base" if only
+    the base model was trained on it. scores: {"data", "split", ...numbers by name}. comparison: whether the model is
+    only for comparison with a published method; then no automatic choice takes it.
     """
 
     name: entry_types.Name
     title: entry_types.Line
     summary: entry_types.Text
     version: entry_types.Line
-    architecture: Annotated[entry_types.Table, entry_types.fit_for(entry_types.Architecture)]
+    architecture: Annotated[entry_types.Table, entry_types.readable_as(entry_types.Architecture)]
     sha256: entry_types.Sha256
     weights: Annotated[Path, entry_types.worded("the name of a file beside the card")]
     task: entry_types.Name = DEFAULT_TASK
@@ -95,9 +95,11 @@ class ModelCard:
     smallest: entry_types.Px = 12.0
     largest: entry_types.Px = 80.0
     licence: entry_types.Text = "MIT"
-    data: Annotated[entry_types.Tables, entry_types.fit_for(list[entry_types.Source])] = field(default_factory=list)
-    training: Annotated[entry_types.Table, entry_types.fit_for(entry_types.Training)] = field(default_factory=dict)
-    scores: Annotated[entry_types.Tables, entry_types.fit_for(list[entry_types.Score])] = field(default_factory=list)
+    data: Annotated[entry_types.Tables, entry_types.readable_as(list[entry_types.Source])] = field(default_factory=list)
+    training: Annotated[entry_types.Table, entry_types.readable_as(entry_types.Training)] = field(default_factory=dict)
+    scores: Annotated[entry_types.Tables, entry_types.readable_as(list[entry_types.Score])] = field(
+        default_factory=list
+    )
     limits: entry_types.Texts = field(default_factory=list)
     options: entry_types.Table = field(default_factory=dict)
     maps: entry_types.Names = field(default_factory=list)
@@ -122,17 +124,18 @@ _checks: list[Callable[[ModelCard], object]] = []
 
 
 def check_with(check: Callable[[ModelCard], object]) -> None:
-    """Register a further check of every card, which raises ValueError. The kinds of analysis (core.tasks), which lie
-    above this module, add theirs."""
+    """Register a function that checks every card when it is read, and raises ValueError. The kinds of analysis
+    (core.tasks) use it, because this module cannot import them."""
     _checks.append(check)
 
 
 def read_card(file: Path) -> ModelCard:
-    """The card in a TOML file, named as the file is; raises OSError, and ValueError for wrong or missing entries."""
+    """The card in a TOML file. Its name must be the stem of the file. Raises OSError, and ValueError for wrong or
+    missing entries."""
     try:
         data = {"weights": f"{file.stem}.safetensors", **tomllib.loads(file.read_text(encoding="utf-8"))}
         if FILE.fullmatch(str(data["weights"])) and isinstance(data["weights"], str):
-            data["weights"] = file.parent / data["weights"]  # text is no path, so any other is refused
+            data["weights"] = file.parent / data["weights"]  # any other value stays a text, which ModelCard refuses
         card = ModelCard(**data)
         if card.name != file.stem:
             raise ValueError(f"name is that of the file, {file.stem}, not {card.name}.")
@@ -146,56 +149,58 @@ def read_card(file: Path) -> ModelCard:
     return card
 
 
-_added: list[Path] = []  # folders of the user's own models; of equal names the last one counts
+_user_folders: list[Path] = []  # folders of the user's own models; a later one replaces models of an earlier one
 
 
 def add_folder(folder: Path) -> None:
     """Add a folder of the user's own models for the life of the process; it need not exist yet."""
-    if folder not in _added:
-        _added.append(folder)
+    if folder not in _user_folders:
+        _user_folders.append(folder)
 
 
 def _signature(folder: Path) -> Signature:
-    """Changes when a model is added, altered or removed, so that a long-running process notices."""
+    """Name, time and size of each file of a folder. It changes when a model is added, altered or removed, so that a
+    long-running process notices."""
     files = []
     for file in sorted([*folder.glob("*.toml"), *folder.glob("*.safetensors")]):
         try:
-            facts = file.stat()
+            status = file.stat()
         except OSError:  # removed since it was listed, or a link to itself
             continue
-        files.append((file.name, facts.st_mtime_ns, facts.st_size))
+        files.append((file.name, status.st_mtime_ns, status.st_size))
     return tuple(files)
 
 
 @lru_cache
 def _read(folder: Path, strict: bool, signature: Signature) -> tuple[dict[str, ModelCard], list[str]]:
-    """The folder's cards by name, and a sentence for each that was left out; `strict` raises ValueError instead."""
-    good: dict[str, ModelCard] = {}
-    wrong: list[str] = []
+    """The folder's cards by name, and a sentence for each card that cannot be used; `strict` raises its ValueError
+    instead. signature: only the key of the cache."""
+    cards: dict[str, ModelCard] = {}
+    sentences: list[str] = []
     for file in (folder / name for name, *_ in signature if name.endswith(".toml")):
         try:
             card = read_card(file)
-            # A released model without its weights is reported by the system checks; an added one is not offered.
+            # If a released model has no weights, the system checks report it. A user's own model is not offered then.
             if not strict and not card.weights.is_file():
                 raise ValueError("its weights are missing.")
-            good[file.stem] = card
+            cards[file.stem] = card
         except (OSError, ValueError) as error:
             if strict:
                 raise
-            wrong.append(f"{file} is left out: {error}")
-    return good, wrong
+            sentences.append(f"{file} is left out: {error}")
+    return cards, sentences
 
 
 def _cards_by_name(folder: Path | None) -> dict[str, ModelCard]:
-    """Every card by name; of two cards with one name the released one is used."""
+    """Every card by name, or only those of one folder. A released card replaces a user's card of the same name."""
     cards: dict[str, ModelCard] = {}
-    for added in _added if folder is None else []:
-        cards.update(_read(added, False, _signature(added))[0])
+    for user_folder in _user_folders if folder is None else []:
+        cards.update(_read(user_folder, False, _signature(user_folder))[0])
     return {**cards, **_read(folder or CARDS, True, _signature(folder or CARDS))[0]}
 
 
 def available(folder: Path | None = None) -> list[ModelCard]:
-    """Every card of the released and added models, or of one folder; the default model first."""
+    """Every card of the released and the user's own models, or of one folder; the default model first."""
     return _in_order(_cards_by_name(folder))
 
 
@@ -213,18 +218,18 @@ def find(name: str, folder: Path | None = None) -> ModelCard:
 
 
 def automatic(task: str) -> str:
-    """The name for the best fitting model of a task, chosen by the image."""
+    """The name that stands for the model of a task that fits the image best."""
     return f"{AUTO}{task}"
 
 
 def stands_for(name: str) -> list[ModelCard]:
-    """The cards that a name may mean: the one of this name, or of an automatic name the released ones of its task, the
-    default model first; raises UnknownModel."""
+    """The cards for which a name stands: the card of this name or, for an automatic name, the released cards of its
+    task, the default model first. Raises UnknownModel."""
     return released(name) or [find(name)]
 
 
 def released(name: str) -> list[ModelCard]:
-    """The released models among which an automatic name lets the image choose, the default model first."""
+    """The released models for which an automatic name stands, the default model first; [] for other names."""
     return [card for card in _in_order(_cards_by_name(CARDS)) if name == automatic(card.task) and not card.comparison]
 
 
@@ -235,19 +240,19 @@ def for_comparison(name: str) -> bool:
 
 
 def tasks_of_several() -> set[str]:
-    """The tasks that have several released models, among which an automatic name lets the image choose."""
+    """The tasks with several released models, so that an automatic name chooses among them."""
     counts = Counter(card.task for card in _cards_by_name(CARDS).values() if not card.comparison)
     return {task for task, count in counts.items() if count > 1}
 
 
 def released_names() -> set[str]:
-    """The names of the released models, which no other model can take."""
+    """The names of the released models; a user's own model cannot have one of them."""
     return set(_cards_by_name(CARDS))
 
 
 def problems() -> list[str]:
-    """One sentence for every card in an added folder that is not offered."""
-    return [words for folder in _added for words in _read(folder, False, _signature(folder))[1]]
+    """One sentence for each card in a user's folder that cannot be used."""
+    return [words for folder in _user_folders for words in _read(folder, False, _signature(folder))[1]]
 
 
 def picture_of(card: ModelCard, picture: str) -> Path:
@@ -262,7 +267,7 @@ def pretrained_source(name: str) -> dict[str, Any]:
 
 
 def as_base(base: ModelCard) -> list[dict[str, Any]]:
-    """The entries of `data` that a model inherits from its base model."""
+    """The entries of `data` that a fine-tuned model takes from its base model."""
     return [{"base": f"{base.name} {base.version}", **source} for source in base.data]
 
 
@@ -279,6 +284,7 @@ def graph_of(card: ModelCard) -> Path:
 
 
 def _check_file(file: Path, sha256: str, words: str) -> None:
+    """Raise AlteredWeights unless the file has this checksum. words: the sentence, with a place for the problem."""
     try:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:

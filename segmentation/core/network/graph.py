@@ -1,6 +1,7 @@
-"""The operations of a network as ONNX beside its weights: what OpenVINO needs to calculate it without torch.
+"""Writes the graph of a network: an ONNX file beside the weights, by which OpenVINO calculates it without torch.
 
-It does not hold the weights: each of their tensors refers to its bytes in the safetensors file, of whatever precision.
+The file has the operations, but not the weights: each tensor refers to its bytes in the safetensors file, in the
+precision that it has there.
 """
 
 from __future__ import annotations
@@ -26,33 +27,32 @@ from .runtime import Activation, Runtime
 from .with_openvino import OpenVinoNetwork
 from .with_torch import TorchNetwork, load_module
 
-OPSET = 17
+OPSET = 17  # version of ONNX's operators
 NAMES = "picture", "logits"
 TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
-TRIAL = 96, 160  # px, of the picture on which both libraries must agree
-LEVELS = 1  # of 255 by which they may differ in single precision
+TRIAL = 96, 160  # px: shape of the picture on which OpenVINO and torch must agree
+LEVELS = 1  # of 255: the difference of the maps that is allowed in single precision
 
 
 class NoGraph(UserError):
-    """A network cannot be written as ONNX, or OpenVINO calculates something else: torch alone can run it."""
+    """A network cannot be written as ONNX, or OpenVINO's maps differ from torch's: only torch can run it."""
 
 
 def write_graph(card: ModelCard, maps: int) -> str:
-    """Write the ONNX of a card's network of so many maps beside its weights; returns the sha256 for the card.
+    """Write the ONNX file of a card's network beside its weights, and return its sha256 for the card.
 
-    Raises NoGraph and OSError, after which there is no file, and as `load_module`.
+    maps: their number. Raises NoGraph and OSError (then there is no file), and what `load_module` raises.
     """
     network, file = load_module(card, maps), card.weights.with_suffix(GRAPH)
     channels = card.architecture.get("channels_in", 1)
     try:
         model = _exported_graph(network, channels)
-        _refer(model, card.weights)
+        _refer_to_weights(model, card.weights)
         content: bytes = model.SerializeToString()
         file.write_bytes(content)
         sha256 = hashlib.sha256(content).hexdigest()
         _compare(network, replace(card, graph=sha256), channels)
-    # What the exporter raises for an operation that ONNX has not is not agreed upon.
-    except Exception as error:
+    except Exception as error:  # the exporter raises exceptions of many types for an operation that ONNX lacks
         file.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise
@@ -63,8 +63,10 @@ def write_graph(card: ModelCard, maps: int) -> str:
 
 @torch.inference_mode()
 def write_test(card: ModelCard, maps: int, activation: Activation, picture: NDArray[np.uint8]) -> None:
-    """Write a picture, (1, C, H, W) uint8, and its maps, (1, M, H, W) float32 in 0..1, beside the weights: whoever runs
-    the network elsewhere can compare. picture: (H, W), sides multiples of 32.
+    """Write a picture (1, C, H, W) uint8 and its maps (1, M, H, W) float32 in 0..1 beside the weights, so that other
+    programs that run the network can compare their maps.
+
+    maps: their number. picture: (H, W), sides multiples of 32.
     """
     channels = card.architecture.get("channels_in", 1)
     pictures = np.repeat(picture[None, None], channels, axis=1)
@@ -74,17 +76,18 @@ def write_test(card: ModelCard, maps: int, activation: Activation, picture: NDAr
 
 
 def _exported_graph(network: nn.Module, channels: int) -> Any:
-    """The network with the tensors of its weights under their own names, for any number and size of pictures."""
+    """The network as an ONNX model, in which tensors have their names in the weights, for any number and size of
+    pictures."""
     content = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the newer exporter takes a minute, and needs a package more
+        warnings.simplefilter("ignore")  # about this exporter: the newer one takes a minute and needs another package
         torch.onnx.export(
             network,
             (torch.zeros(1, channels, 64, 96),),
             content,  # type: ignore[arg-type]  # the exporter used here takes a file
             dynamo=False,
             opset_version=OPSET,
-            training=torch.onnx.TrainingMode.PRESERVE,  # normalisations stay apart, as the weights have them
+            training=torch.onnx.TrainingMode.PRESERVE,  # else normalisations would be merged into other tensors
             do_constant_folding=False,
             input_names=NAMES[:1],
             output_names=NAMES[1:],
@@ -93,8 +96,9 @@ def _exported_graph(network: nn.Module, channels: int) -> Any:
     return onnx.load_model_from_string(content.getvalue())
 
 
-def _refer(model: Any, weights: Path) -> None:
-    """Replace the tensors that the weights file has by references to their bytes there, read as single precision."""
+def _refer_to_weights(model: Any, weights: Path) -> None:
+    """Replace each tensor that the weights file has by a reference to its bytes there and a cast to single precision.
+    The layout of a safetensors file: 8 bytes with the length of the header, the header (JSON), the data."""
     content = weights.read_bytes()
     begin = 8 + int.from_bytes(content[:8], "little")
     header, casts = json.loads(content[8:begin]), []
@@ -116,7 +120,7 @@ def _refer(model: Any, weights: Path) -> None:
 
 
 def _compare(network: nn.Module, card: ModelCard, channels: int) -> None:
-    """Raises ValueError unless OpenVINO gives the maps that torch gives."""
+    """Raise ValueError unless OpenVINO gives the same maps as torch for a random picture."""
     picture = np.random.default_rng(0).random((1, channels, *TRIAL), np.float32)
     box = slice(0, TRIAL[0]), slice(0, TRIAL[1])
     engines = TorchNetwork.of(network, Runtime("cpu", "float32")), OpenVinoNetwork(card, "float32")

@@ -1,7 +1,7 @@
-"""Whether an image resembles the training images of one model, by the distribution of its contrast over lengths.
+"""Measures how unlike an image is to the training images of one model, by its contrast at different lengths.
 
-The card holds the descriptions of its training images, so this works for a user's own model, too. Which of several
-models an image resembles is the question of `textures`."""
+The card holds descriptions of its training images, so this works for a user's own model, too. `textures` tells which
+of several models has the most similar images."""
 
 from __future__ import annotations
 
@@ -15,22 +15,26 @@ from numpy.typing import NDArray
 from .cards import ModelCard
 from .resample import middle, resize
 
-ENTRY = "likeness"  # in a card's options: {"taught": descriptions, "limit": distance}
-OWN = "own_images"  # the same of a user's images alone, that a released model was trained further on
+# Keys of a card's options, stored in cards: {"taught": descriptions, "limit": distance}.
+ENTRY = "likeness"
+OWN = "own_images"  # only of the user's images with which a model was fine-tuned
 REACHES = (1, 2, 4, 8, 16, 32)  # px, standard deviations of the Gaussians between which contrast is measured
-MOST = 1024  # px of a side that are looked at
+MOST = 1024  # px: largest side of the middle of a picture, which is described
 USUAL = np.array([0.8, *[0.5] * (len(REACHES) - 1), 0.5, 1.5])  # spread of each feature over ten kinds of micrographs
 LIMITS = (0.4, 1.25)  # micrographs of other kinds begin at about 0.4; images that differ much among themselves get more
 # Below this distance `textures` may not refuse an image. Of 999 images of other kinds that textures alone refuse, two
 # are nearer.
 NEAR = 0.3
-ROOM = 1.25  # times the distance under which nine in ten taught images are from those of other groups
+ROOM = 1.25  # the limit: so many times the distance that nine of ten training images keep from other groups' images
 Floats = NDArray[np.float64]
 
 
 def describe(grey: NDArray[np.uint8], scale: float = 1.0) -> Floats:
-    """(features,) of the middle of a picture (H, W) as it is shown: logarithms of the contrast between the REACHES,
-    relative to the whole, the heaviness of the gradient's tail, and the skewness of the greys."""
+    """The features (n,) of the middle of a picture (H, W): logarithms of the contrast between the REACHES, relative to
+    that of the whole, how heavy the tail of the gradient's distribution is, and the skewness of the greys.
+
+    scale: factor by which the picture is resampled before.
+    """
     from scipy import ndimage
 
     grey = grey[middle(grey.shape, MOST)]
@@ -47,22 +51,25 @@ def describe(grey: NDArray[np.uint8], scale: float = 1.0) -> Floats:
 
 
 def learn(descriptions: Sequence[Floats], groups: Sequence[str]) -> dict[str, Any]:
-    """The entry of a card, from the descriptions of a model's training images and, for each, its group."""
-    every, names = np.stack(descriptions), np.array(groups)
-    apart = [distance(description, every[names != group]) for description, group in zip(every, names, strict=True)]
-    limit = float(np.clip(ROOM * np.quantile(apart, 0.9), *LIMITS))
-    return {ENTRY: {"taught": every.round(3).tolist(), "limit": round(limit, 3)}}
+    """The entry for a card, from the descriptions of a model's training images and the group of each."""
+    all_features, names = np.stack(descriptions), np.array(groups)
+    distances = [
+        distance(features, all_features[names != group]) for features, group in zip(all_features, names, strict=True)
+    ]
+    limit = float(np.clip(ROOM * np.quantile(distances, 0.9), *LIMITS))
+    return {ENTRY: {"taught": all_features.round(3).tolist(), "limit": round(limit, 3)}}
 
 
 def distance(description: Floats, taught: Sequence[Any] | Floats) -> float:
-    """Root mean square difference of the features, in USUAL, from the nearest training image; infinite without any."""
-    apart = (np.asarray(taught, float).reshape(-1, len(USUAL)) - description) / USUAL
-    return float(np.sqrt((apart**2).mean(1)).min(initial=np.inf))
+    """Root mean square difference of the features from the nearest training image, in units of USUAL; infinite without
+    any."""
+    differences = (np.asarray(taught, float).reshape(-1, len(USUAL)) - description) / USUAL
+    return float(np.sqrt((differences**2).mean(1)).min(initial=np.inf))
 
 
 def relative_distance(grey: NDArray[np.uint8], scale: float, card: ModelCard, entry: str = ENTRY) -> float:
-    """Distance of a picture from the nearest training image of a model, divided by the limit in its card; 0 if the card
-    has no limit or the picture shows nothing. entry: ENTRY or OWN."""
+    """Distance of a picture (H, W) from the nearest training image of a model, divided by the limit in its card; 0 if
+    the card has no limit, or the picture no contrast. entry: ENTRY or OWN."""
     taught = card.options.get(entry)
     if not taught or not grey.std():
         return 0.0

@@ -1,7 +1,8 @@
-"""A model as a package of the BioImage Model Zoo. Other programs run its ONNX; `models add` takes it back.
+"""Writes a model as a package of the BioImage Model Zoo, and reads such a package (`models add`).
 
-The layout is that of the model description 0.5 (https://bioimage-io.github.io/spec-bioimage-io): rdf.yaml names every
-other file with its SHA-256. It is written as JSON, which is YAML, too.
+Other programs run the ONNX file in it. The layout is that of the model description 0.5
+(https://bioimage-io.github.io/spec-bioimage-io): rdf.yaml lists every other file with its SHA-256. It is written as
+JSON, which is valid YAML.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ FORMAT = "0.5.4"
 OPSET = 17  # as in graph.py, which cannot be imported without torch
 CARD, ABOUT, RDF = "card.toml", "README.md", "rdf.yaml"
 INPUT, OUTPUT = "test_input.npy", "test_output.npy"
-STORED = ".safetensors", "-weight.data"  # endings of equal length: the ONNX names its weights at a fixed length
-STEP, LEAST = 32, 64  # px: a side of the picture is at least LEAST, and so many STEPs longer
-LARGEST = 400 * 2**20  # bytes of one file that is taken back
+# End of the weights' name beside a card, and in a package. They are equally long, because the name is replaced inside
+# the ONNX file, where its length is fixed.
+STORED = ".safetensors", "-weight.data"
+STEP, LEAST = 32, 64  # px: a side of the network's picture is LEAST or so many STEPs longer
+LARGEST = 400 * 2**20  # bytes of one file of a package that is read
 UNET = {"text": "The architecture follows U-Net (Ronneberger et al. 2015).", "doi": "10.1007/978-3-319-24574-4_28"}
 SPDX = ("MIT", "Apache-2.0", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0")
 
@@ -37,9 +40,10 @@ class BadPackage(UserError):
 
 
 def package(card: ModelCard, maps: Sequence[str], activation: str) -> Iterator[tuple[str, bytes]]:
-    """The files of the package, as (name, content). maps: names of the network's maps. activation: sigmoid or softmax.
+    """The files of a model's package, as (name, content).
 
-    Raises BadPackage if the model has no graph, and AlteredWeights if its files are not those of the card.
+    maps: names of the network's maps. activation: sigmoid or softmax. Raises BadPackage if the model has no graph, and
+    AlteredWeights if its files are not those of the card.
     """
     test = card.weights.with_suffix(TEST)
     if not card.graph or not test.is_file():
@@ -63,7 +67,7 @@ def package(card: ModelCard, maps: Sequence[str], activation: str) -> Iterator[t
 
 
 def unpack(file: Path, folder: Path) -> Path:
-    """Write card and weights of a package to `folder`; returns the card's path. Raises BadPackage."""
+    """Write the card and the weights in a package to `folder`, and return the card's path. Raises BadPackage."""
     try:
         with zipfile.ZipFile(file) as archive:
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
@@ -87,6 +91,7 @@ def _npy(tensor: Any) -> bytes:
 
 
 def _about(card: ModelCard) -> str:
+    """The text of README.md."""
     limits = "".join(f"- {limit}\n" for limit in card.limits)
     sources = "".join(f"- {entry['title']} ({entry.get('licence') or 'licence not stated'})\n" for entry in card.data)
     return (
@@ -100,7 +105,7 @@ def _about(card: ModelCard) -> str:
 def _description(
     card: ModelCard, files: dict[str, bytes], maps: Sequence[str], activation: str, channels: int
 ) -> dict[str, Any]:
-    """The content of rdf.yaml. files: the others of the package. channels: of the picture that the network takes."""
+    """The content of rdf.yaml. files: all other files of the package. channels: number that the network takes."""
 
     def entry(name: str) -> dict[str, str]:
         return {"source": name, "sha256": hashlib.sha256(files[name]).hexdigest()}

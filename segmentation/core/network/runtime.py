@@ -1,5 +1,5 @@
-"""What calculates the networks: OpenVINO on a processor, torch on a GPU and where a model has no graph for the former.
-Neither is imported before a network is loaded."""
+"""Loads networks and chooses the library that calculates them: OpenVINO on a processor; torch on a GPU, and for models
+without a graph for OpenVINO. Neither library is imported before a network is loaded."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from .cards import ModelCard, check_weights, need_torch
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of malloc.h
-RETAINED = 2**30
-SERVER_FOLDER = "NETWORK_SERVER_FOLDER"  # the variable that a server of networks and its siblings inherit
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # options of glibc's mallopt (malloc.h)
+RETAINED = 2**30  # bytes of freed memory that a process keeps
+SERVER_FOLDER = "NETWORK_SERVER_FOLDER"  # environment variable: folder of the server of networks (`served`)
 STRIDE = 32  # sides of a network's input are multiples of this
 NO_GRAPH = "The model {name}, published without a graph for processors,"
 Activation = Literal["sigmoid", "softmax"]
@@ -28,31 +28,32 @@ Picture = NDArray[np.float32]
 
 
 class Network(Protocol):
-    """A loaded model, whichever library calculates it.
+    """A loaded model of any library.
 
-    engine: the library and its precision, such as "openvino bfloat16". tile: side in px, without its halos, of
-    the largest window that memory allows.
+    engine: the library and its precision, such as "openvino bfloat16". tile: side in px of the largest window that
+    memory allows, without its halos.
     """
 
     engine: str
     tile: int
 
     def maps(self, pictures: Picture, box: Box, activation: Activation) -> Maps:
-        """The maps (B, M, h, w) uint8, 0..255 for 0..1, of the part `box` of each of a batch of windows.
+        """The maps (B, M, h, w) uint8, 0..255 for 0..1, of the part `box` of each window of a batch.
 
         pictures: (B, C, H, W) float32 in 0..1, with H and W multiples of STRIDE.
         """
         ...
 
     def rest(self) -> None:
-        """Let go of the memory in which windows are calculated, until the next one comes."""
+        """Free the memory in which windows are calculated, until the next window comes."""
         ...
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """device: "auto" (a GPU where there is one), "cpu", "cuda", ...; precision: "auto", "bfloat16", "float32"; engine:
-    "auto", "openvino" (processors only) or "torch"; threads: of OpenVINO, 0 for one on each core."""
+    """How networks are calculated. device: "auto" (a GPU if there is one), "cpu", "cuda", ...; precision: "auto",
+    "bfloat16", "float32"; engine: "auto", "openvino" (processors only) or "torch"; threads: number for OpenVINO, 0 for
+    one on each core."""
 
     device: str = "auto"
     precision: str = "auto"
@@ -60,7 +61,7 @@ class Runtime:
     threads: int = 0
 
     def engine_for(self, card: ModelCard) -> str:
-        """The name of the library that calculates this model; raises TorchMissing where only torch could."""
+        """The name of the library that calculates this model; raises TorchMissing if torch is needed but missing."""
         if self.engine != "auto":
             return self.engine
         if self.on_processor and card.graph and find_spec("openvino"):
@@ -75,7 +76,8 @@ class Runtime:
 
 @cache
 def has_gpu() -> bool:
-    """Whether torch may find a GPU of NVIDIA: its driver is asked, because the import of torch takes seconds."""
+    """Whether torch is installed and NVIDIA's driver reports a GPU. The driver is asked instead of torch, because the
+    import of torch takes seconds."""
     count = ctypes.c_int(0)
     try:
         driver = ctypes.CDLL("nvcuda.dll" if hasattr(ctypes, "WinDLL") else "libcuda.so.1")
@@ -87,15 +89,15 @@ def has_gpu() -> bool:
 
 @cache
 def keep_freed_memory() -> None:
-    """Let the process keep memory that it frees, up to RETAINED bytes, for its next layer or array.
+    """Let the process keep up to RETAINED bytes of freed memory, to use them again for its next layer or array.
 
-    By default glibc returns every large block to the system and requests it again: page faults took up to half of a
-    network's time. Other C libraries are not changed.
+    By default glibc returns every large block to the system and requests it again; the page faults took up to half of a
+    network's time. With other C libraries nothing is done.
     """
     if libc := _glibc():
         for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
             libc.mallopt(option, RETAINED)
-        libc.mallopt(M_ARENA_MAX, 1)  # malloc_trim returns what is free at the end of the first arena alone
+        libc.mallopt(M_ARENA_MAX, 1)  # malloc_trim returns only memory of the first arena
 
 
 def give_freed_memory_back() -> None:
@@ -105,7 +107,7 @@ def give_freed_memory_back() -> None:
 
 
 def _glibc() -> ctypes.CDLL | None:
-    if os.name == "nt":  # where no library of the process itself can be asked for
+    if os.name == "nt":  # there CDLL(None) is not possible
         return None
     libc = ctypes.CDLL(None)
     return libc if hasattr(libc, "gnu_get_libc_version") else None
@@ -115,10 +117,11 @@ _loaded: dict[tuple[str, str, Runtime], Network] = {}
 
 
 def load_network(card: ModelCard, runtime: Runtime, maps: int) -> Network:
-    """The card's network of so many maps with its weights, ready to predict; kept in the process until `unload`.
+    """The card's network with its weights, ready to predict. It stays loaded in this process until `unload`.
 
-    Raises AlteredWeights when the files are not the card's, UnknownArchitecture when the card builds no network,
-    NoDevice, TorchMissing, and what `served.ServedNetwork` raises of a network that another process calculates.
+    maps: number of maps that it gives. Raises AlteredWeights if the files are not those of the card,
+    UnknownArchitecture if the card's architecture cannot be built, NoDevice, TorchMissing and, if a server calculates
+    the network, what `served.ServedNetwork` raises.
     """
     key = (card.sha256, str(card.architecture), runtime)
     if key not in _loaded:
@@ -140,7 +143,7 @@ def load_network(card: ModelCard, runtime: Runtime, maps: int) -> Network:
 
 
 def give_memory_back() -> None:
-    """Return to the system what a process needs for work alone; its networks stay loaded."""
+    """Return memory to the system that the process needs only while it works; its networks stay loaded."""
     for network in _loaded.values():
         network.rest()
     gc.collect()
@@ -148,6 +151,6 @@ def give_memory_back() -> None:
 
 
 def unload(card: ModelCard) -> None:
-    """Forget the card's networks: a training looks at many models, each once."""
+    """Remove the card's networks from memory. A training needs this, because it uses many models, each once."""
     for key in [key for key in _loaded if key[0] == card.sha256]:
         del _loaded[key]

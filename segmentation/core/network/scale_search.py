@@ -1,5 +1,5 @@
-"""The working scale: trial predictions on small copies of a picture show the size of its objects, and whether they
-are bright or dark."""
+"""Finds the working scale and the polarity of a picture: trial predictions on small copies of it show how large its
+objects are, and whether they are bright or dark."""
 
 from __future__ import annotations
 
@@ -17,37 +17,39 @@ from .cards import ModelCard
 from .resample import resize
 
 FIRST_SIDE = 512  # px, longest side of the picture in the first trials
-COARSER = (1.0, 0.5, 0.25, 0.125)  # of that side: particles may fill the picture
-DECIDING = 3  # of these trials decide on the polarity; in the smallest too little is left to see
-# Weight of the mean clarity of all trials beside the clearest: of 366 EMPS micrographs the polarity of 7 is wrong with
-# it, of 9 without.
+COARSER = (1.0, 0.5, 0.25, 0.125)  # times this size the trials have; small ones, because particles may fill the picture
+DECIDING = 3  # the first of these trials decide on the polarity; the smallest copy shows too little
+# Weight of the mean clarity of all trials, compared with 1 for the clearest trial. With it the polarity of 7 of 366
+# EMPS micrographs is wrong, without it that of 9.
 OTHERS = 0.25
-# Share by which the clarity of a single object counts less, of n objects an n-th of it: one may be the ground between.
+# The clarity of a trial with n objects is lowered by ALONE / n, because a single object may be the background between
+# particles.
 ALONE = 0.05
-UNDECIDED = 0.95  # share of the clearer polarity's clarity: if the other reaches it, finer copies decide, too
-CLEAR = 0.6  # clarity under which nothing was clearly a particle: of 8 rendered blanks 4 stay below, of 52 EMPS none
-KEEP = (0.75, 1.35)  # a scale in this range is not worth a resampling
-LIMITS = (0.02, 2.0)
-FINE = 20.0  # px; when the best trial shows objects below this, a finer one may see them better
-BEYOND = 1.5  # times the largest size that was taught: outlines are poor there, but their size is still right
-MAGNIFIED = 0.5  # of the wanted factor, as logarithms: a magnified picture is coarse, and coarse objects are split
-ALIKE = 0.98  # trials whose clarity differs by less are as clear as each other
+UNDECIDED = 0.95  # if the other polarity reaches this share of the clearer one's clarity, finer copies decide
+CLEAR = 0.6  # below this clarity no object is clearly a particle: of 8 rendered blanks 4 are below, of 52 EMPS none
+KEEP = (0.75, 1.35)  # a scale in this range becomes 1, because resampling would not help
+LIMITS = (0.02, 2.0)  # of the scale
+FINE = 20.0  # px: if a trial shows smaller objects, one at a finer scale may show them better
+BEYOND = 1.5  # times the largest training size: up to it the outlines' sizes are right, although outlines are poor
+# A scale above 1 is raised to this power: objects in a magnified picture are blurred, and then they are often split.
+MAGNIFIED = 0.5
+ALIKE = 0.98  # trials with at least this share of the best clarity are taken as equally clear
 
 Maps = NDArray[np.uint8]
 Picture = NDArray[np.float32]
 Predict = Callable[[Picture], Maps]
-Judge = Callable[[Maps], tuple[float, float | None, int]]
+Judge = Callable[[Maps], tuple[float, float | None, int]]  # clarity, diameter in px, number of objects
 
 
 @dataclass(frozen=True)
 class View:
-    """How a picture is shown to the network.
+    """How the network gets a picture.
 
-    polarity: "dark" shows it inverted. scale: factor by which it is resampled. clarity: how clearly the picture shows
-    its objects, 0 to 1; 1 if not determined. second_scale: the network predicts once more from the picture resampled by
-    `scale` times this factor, and the maps of both predictions are averaged; 1: it predicts once. other_polarity:
-    clarity in the other polarity, relative to this one; 0 if not determined. trial: of those that determined it the one
-    nearest to that scale; None where there was none.
+    polarity: that of the objects; for "dark" the picture is inverted. scale: factor by which it is resampled. clarity:
+    how clearly the picture shows its objects, 0 to 1; 1 if not determined. second_scale: if above 1, the network
+    predicts a second time, at `scale` times this factor, and the maps of both predictions are averaged.
+    other_polarity: clarity in the other polarity, relative to this one; 0 if not determined. trial: the trial whose
+    scale is nearest to `scale`; None without trials.
     """
 
     polarity: Polarity = "bright"
@@ -59,16 +61,16 @@ class View:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Its values by name, in plain JSON types."""
+        """All values but the trial by name, in plain JSON types."""
         return {name: value for name, value in vars(self).items() if name != "trial"}
 
 
 @dataclass(frozen=True)
 class Trial:
-    """The result of one trial prediction. scale: of the picture. clarity: how clear the objects are, 0 for none.
+    """The result of one trial prediction.
 
-    diameter: typical size of an object in px of the picture as shown; None without objects. count: of objects. maps:
-    (C, h, w) uint8 of the copy that was shown.
+    scale: that of the copy of the picture. clarity: how clear the objects are, 0 without any. diameter: typical size of
+    an object in px of the copy; None without objects. count: number of objects. maps: (C, h, w) uint8 of the copy.
     """
 
     scale: float
@@ -79,7 +81,7 @@ class Trial:
 
     @property
     def weighted(self) -> float:
-        """Its clarity, less where it shows few objects: a heap may look like one clear particle."""
+        """Its clarity, lowered if it shows few objects, because a heap may look like one clear particle."""
         return self.clarity * (1 - ALONE / max(self.count, 1))
 
 
@@ -94,58 +96,59 @@ def search(
     scale: float | None = None,
     coarsest: float = 0.0,
 ) -> View:
-    """Determine polarity and scale if they are open (None).
+    """Find the polarity and the scale, unless they are given.
+
+    Both polarities are tried on small copies of the picture. The one with the clearer objects in the larger copies is
+    taken, and its clearest copy gives the size of the objects.
 
     judge(maps): clarity, typical diameter in px or None, and number of the objects in the maps of a trial. picture:
-    (H, W) float32 in 0..1. Both polarities are tried on small copies of the picture; the one whose objects are clearer
-    in the larger copies is taken. The clearest copy gives the size. diameter: of objects, in px, that the network likes
-    best. coarsest: the least of COARSER that is tried, for models of what is always small in its picture.
+    (H, W) float32 in 0..1. diameter: size of objects, in px, with which the network works best. coarsest: the smallest
+    of COARSER that is tried, for models whose objects are always small in their pictures.
     """
     if polarity is not None and scale is not None:
         return View(polarity, scale)
 
-    def trial(copy: Picture, at: float, tried_polarity: Polarity) -> Trial:
+    def trial(copy: Picture, copy_scale: float, tried_polarity: Polarity) -> Trial:
         maps = predict(with_bright_objects(copy, tried_polarity))
-        return Trial(at, *judge(maps), maps)
+        return Trial(copy_scale, *judge(maps), maps)
 
     finest = min(1.0, FIRST_SIDE / max(picture.shape))
-    copies = [(at, resize(picture, at) if at < 1 else picture) for at in (finest * c for c in COARSER if c >= coarsest)]
-    tried: tuple[Polarity, ...] = ("bright", "dark") if polarity is None else (polarity,)
-    trials = {tried_polarity: [trial(copy, at, tried_polarity) for at, copy in copies] for tried_polarity in tried}
-    finer: dict[Polarity, list[Trial]] = {}
+    scales = [finest * factor for factor in COARSER if factor >= coarsest]
+    copies = [(copy_scale, resize(picture, copy_scale) if copy_scale < 1 else picture) for copy_scale in scales]
+    polarities: tuple[Polarity, ...] = ("bright", "dark") if polarity is None else (polarity,)
+    trials = {one: [trial(copy, copy_scale, one) for copy_scale, copy in copies] for one in polarities}
+    finer_trials: dict[Polarity, list[Trial]] = {}
 
-    def clear(tried_polarity: Polarity) -> float:
-        return clear_throughout([*finer.get(tried_polarity, []), *trials[tried_polarity][:DECIDING]])
+    def clarity_of(one: Polarity) -> float:
+        return clear_throughout([*finer_trials.get(one, []), *trials[one][:DECIDING]])
 
-    chosen, weaker = max(tried, key=clear), min(tried, key=clear)
-    if clear(weaker) >= UNDECIDED * clear(chosen) > 0 and chosen != weaker:
-        finer = {
-            tried_polarity: list(
-                _finer(partial(trial, tried_polarity=tried_polarity), picture, trials[tried_polarity][0])
-            )
-            for tried_polarity in tried
+    chosen, weaker = max(polarities, key=clarity_of), min(polarities, key=clarity_of)
+    if clarity_of(weaker) >= UNDECIDED * clarity_of(chosen) > 0 and chosen != weaker:
+        finer_trials = {
+            one: list(_finer_trials(partial(trial, tried_polarity=one), picture, trials[one][0])) for one in polarities
         }
-        chosen = max(tried, key=clear)
-    readings = trials[chosen]
+        chosen = max(polarities, key=clarity_of)
+    candidates = trials[chosen]
     if scale is None:
-        readings = readings + (
-            finer.get(chosen) or list(_finer(partial(trial, tried_polarity=chosen), picture, readings[0]))
+        candidates = candidates + (
+            finer_trials.get(chosen)
+            or list(_finer_trials(partial(trial, tried_polarity=chosen), picture, candidates[0]))
         )
-    best = clearest(readings, card)
+    best = clearest(candidates, card)
     other: Polarity = "dark" if chosen == "bright" else "bright"
-    beside = clear(other) / clear(chosen) if other in trials and clear(chosen) else 0.0
-    wanted = working_scale(best, diameter) if scale is None else scale
-    nearest = min(readings, key=lambda reading: abs(np.log(reading.scale / wanted)))
-    return View(chosen, wanted, best.clarity, other_polarity=round(beside, 4), trial=nearest)
+    relative_clarity = clarity_of(other) / clarity_of(chosen) if other in trials and clarity_of(chosen) else 0.0
+    final_scale = working_scale(best, diameter) if scale is None else scale
+    nearest = min(candidates, key=lambda candidate: abs(np.log(candidate.scale / final_scale)))
+    return View(chosen, final_scale, best.clarity, other_polarity=round(relative_clarity, 4), trial=nearest)
 
 
 def with_bright_objects(picture: Picture, polarity: Polarity) -> Picture:
-    """The picture with bright objects, as in the training."""
+    """The picture with bright objects, as networks are trained: inverted if its objects are dark."""
     return picture if polarity == "bright" else 1 - picture
 
 
 def as_shown(picture: Picture, polarity: Polarity) -> NDArray[np.uint8]:
-    """The picture (H, W) in 0..1 as 0..255, with bright objects."""
+    """The picture (H, W) in 0..1 with bright objects, in grey levels 0..255."""
     grey = np.empty(picture.shape, np.uint8)
     for band in bands(picture):
         grey[band] = 255 * picture[band] + 0.5
@@ -153,34 +156,35 @@ def as_shown(picture: Picture, polarity: Polarity) -> NDArray[np.uint8]:
 
 
 def clear_throughout(trials: list[Trial]) -> float:
-    """The clarity of the clearest trial, plus a little of all trials, because a single one may be clear by chance."""
+    """The clarity of one polarity: that of its clearest trial, plus OTHERS times the mean of all, because a single
+    trial may be clear by chance."""
     weighted = [trial.weighted for trial in trials]
     return max(weighted) + OTHERS * sum(weighted) / len(weighted)
 
 
-def _finer(trial: Callable[[Picture, float], Trial], picture: Picture, finest: Trial) -> Iterator[Trial]:
-    """Further trials, each at twice the resolution, as long as the finest so far shows small objects or none."""
+def _finer_trials(trial: Callable[[Picture, float], Trial], picture: Picture, finest: Trial) -> Iterator[Trial]:
+    """Further trials, each at twice the resolution, as long as the last one shows small objects or none."""
     while finest.scale < 1 and (finest.diameter is None or finest.diameter < FINE):
-        at = min(1.0, 2 * finest.scale)
-        finest = trial(resize(picture, at) if at < 1 else picture, at)
+        scale = min(1.0, 2 * finest.scale)
+        finest = trial(resize(picture, scale) if scale < 1 else picture, scale)
         yield finest
 
 
 def clearest(trials: list[Trial], card: ModelCard) -> Trial:
     """The trial with the clearest objects, if possible with sizes similar to those in the training.
 
-    Among equally clear trials the finest: at a coarse scale a dense heap also looks like a clear particle.
+    Of equally clear trials it is the finest, because at a coarse scale a dense heap looks like a clear particle, too.
     """
     largest = BEYOND * card.largest
     useful = [trial for trial in trials if trial.diameter and card.smallest <= trial.diameter <= largest] or trials
-    clear = max(trial.weighted for trial in useful)
-    return max((trial for trial in useful if trial.weighted >= ALIKE * clear), key=lambda trial: trial.scale)
+    best = max(trial.weighted for trial in useful)
+    return max((trial for trial in useful if trial.weighted >= ALIKE * best), key=lambda trial: trial.scale)
 
 
 def working_scale(best: Trial, diameter: float) -> float:
-    """The factor that brings the objects of the clearest trial to the diameter, in px, that the network likes best.
+    """The scale at which the objects of the clearest trial have the diameter, in px, with which the network works best.
 
-    If nothing is clear, 1: a strong reduction would turn background shading into large objects.
+    It is 1 if no object is clear, because in a much smaller picture background shading looks like large objects.
     """
     if best.diameter is None or best.clarity < CLEAR:
         return 1.0

@@ -1,13 +1,14 @@
-"""Networks of a GPU in one process, which calculates windows for its siblings: each of these would hold a context of
-the device and the networks for itself, and use them for a twentieth of its time.
+"""A server of networks on a GPU: one process that calculates windows for the others (its siblings, the workers).
 
-A window and its maps go through a socket, in a folder that only this account can open: the system lets nobody else
-connect, so there is no key, and nobody whose greeting the server would wait for. Windows wait for each other: torch's
-own convolutions calculate the pictures of a batch one after another, and windows of two micrographs seldom have one
-size.
+Otherwise each worker would need memory of the GPU for the driver's context and the networks, and use them a twentieth
+of its time.
 
-The server may die, by a window that needs too much memory or by no fault of any. A sibling whose window only waited
-sends it to the server that follows; a window that was being calculated gets a second try.
+A window and its maps go through a socket, in a folder that only this account can open. Nobody else can connect, so
+there is no key, and no connection can block the server. Windows are calculated one after the other: a batch would not
+be faster, and windows of two micrographs seldom have the same size.
+
+The server may end, for example because a window needs too much memory. A worker sends a window that only waited to the
+next server; a window that was being calculated gets one more try.
 """
 
 from __future__ import annotations
@@ -25,39 +26,41 @@ from typing import Any
 from .cards import ModelCard
 from .runtime import SERVER_FOLDER, Activation, Box, Maps, Picture, Runtime, load_network
 
-START_SECONDS = 120.0  # until a server that starts, or starts again, answers
-HANGS_SECONDS = 300.0  # without an answer, after which the server is killed: a window takes seconds, a network to load
-MOST_DEATHS = 2  # of servers that calculated one window
-SOCKET, PID = "socket", "pid"  # files of the folder
-WAITING = 64  # siblings that may connect at the same time
+START_SECONDS = 120.0  # time in which a server must have started
+HANGS_SECONDS = (
+    300.0  # a server without an answer for so long is killed; a window takes seconds, loading a network, too
+)
+MOST_DEATHS = 2  # a window is given up when so many servers ended while they calculated it
+SOCKET, PID = "socket", "pid"  # names of files in SERVER_FOLDER
+WAITING = 64  # workers that may connect at the same time
 _one_at_a_time = threading.Lock()
 
 
 class ServerGone(Exception):
-    """The server ended twice while it calculated one window, most likely because memory is short. The message is a
-    sentence."""
+    """Servers ended twice while they calculated one window, most likely because memory is short. The message is a
+    sentence for the user."""
 
     def __init__(self) -> None:
         super().__init__("The process that calculates the networks ended: try again, or with a smaller image.")
 
 
 class ServerAway(Exception):
-    """No server listens: a fault of the machine, which no image is to blame for."""
+    """No server listens: a fault of the machine, not of the image."""
 
 
 def serve() -> None:
-    """Calculate for the siblings until the process is killed."""
-    folder = Path(os.environ.pop(SERVER_FOLDER))  # the networks of this process are its own
+    """Be the server: calculate for the workers until the process is killed."""
+    folder = Path(os.environ.pop(SERVER_FOLDER))  # without the variable `load_network` loads networks in this process
     (folder / PID).write_text(str(os.getpid()))
-    (folder / SOCKET).unlink(missing_ok=True)  # of the server before
+    (folder / SOCKET).unlink(missing_ok=True)  # left by the server before
     with Listener(str(folder / SOCKET), "AF_UNIX", backlog=WAITING) as listener:
         while True:
-            with suppress(OSError):  # of a sibling that is gone again
+            with suppress(OSError):  # the worker has ended meanwhile
                 threading.Thread(target=answer, args=[listener.accept()], daemon=True).start()
 
 
 def answer(connection: Connection) -> None:
-    """All questions of one sibling: True when the turn of its window has come, then the answer, or what went wrong."""
+    """Answer all questions of one worker. Each gets True when the calculation begins, then the answer or an error."""
     with connection, suppress(EOFError, OSError):
         while True:
             (card, runtime, maps), window = connection.recv()
@@ -72,9 +75,9 @@ def answer(connection: Connection) -> None:
 
 
 class ServedNetwork:
-    """A network of the server; `runtime.Network` says what it offers.
+    """A network that the server calculates, as a `runtime.Network`.
 
-    Raises ServerGone, ServerAway, and as `load_network`.
+    Raises ServerGone, ServerAway, and what `load_network` raises.
     """
 
     def __init__(self, card: ModelCard, runtime: Runtime, maps: int) -> None:
@@ -86,7 +89,7 @@ class ServedNetwork:
         return levels
 
     def rest(self) -> None:
-        """The server has the memory, also for siblings that work."""
+        """Do nothing: the memory is the server's, and other workers may need it."""
 
     def _ask(self, *window: Any) -> Any:
         reply = _server.ask((self._network, window))
@@ -96,14 +99,14 @@ class ServedNetwork:
 
 
 class _Server:
-    """The server as a sibling sees it: one connection for all networks, made anew for all of them."""
+    """A worker's connection to the server, the same for all networks. It is made anew after an error."""
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
         self._lock = threading.Lock()
 
     def ask(self, question: Any) -> Any:
-        """The answer; raises ServerGone and ServerAway."""
+        """The server's answer, which may be an exception; raises ServerGone and ServerAway."""
         deaths = 0
         with self._lock:
             while deaths < MOST_DEATHS:
@@ -117,7 +120,7 @@ class _Server:
                 except (EOFError, OSError):
                     self._connection = None
                     deaths += has_begun
-                except BaseException:  # an answer that nobody waits for must not be taken for the next one
+                except BaseException:  # else the answer that is still to come would be taken for the next question's
                     self._connection = None
                     raise
         raise ServerGone
@@ -127,7 +130,7 @@ _server = _Server()
 
 
 def connected() -> Connection:
-    """A connection to the server, once it listens."""
+    """A connection to the server; waits up to START_SECONDS until it listens. Raises ServerAway."""
     end = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -140,7 +143,7 @@ def connected() -> Connection:
 
 @contextmanager
 def _killing_what_hangs() -> Iterator[None]:
-    """End the server if the block takes longer than HANGS_SECONDS: then this and all other siblings go on."""
+    """Kill the server if the block takes longer than HANGS_SECONDS, so that the workers can go on with a new one."""
     timer = threading.Timer(HANGS_SECONDS, _kill)
     timer.daemon = True
     timer.start()
@@ -151,5 +154,5 @@ def _killing_what_hangs() -> Iterator[None]:
 
 
 def _kill() -> None:
-    with suppress(OSError, ValueError):  # where it has ended meanwhile
+    with suppress(OSError, ValueError):  # the server has ended meanwhile
         os.kill(int(Path(os.environ[SERVER_FOLDER], PID).read_text()), signal.SIGKILL)

@@ -1,8 +1,10 @@
-"""Which model's training images a picture resembles. It chooses the model of an automatic name, decides whether other
-models look, too, and warns who chose the wrong kind: CLEARLY, UNFAMILIAR and LIKELY change results.
+"""Tells which model's training images a picture resembles, by its texture.
 
-Texture features at octaves of scale are assumed to be normally distributed among the training images of each model
-(`lab.research.textures` fits them). A picture belongs to the model with the largest likelihood.
+This chooses the model for an automatic name, decides whether other models are tried, and warns users who chose the
+wrong kind. So CLEARLY, UNFAMILIAR and LIKELY change results.
+
+The texture features of each model's training images are taken as normally distributed (`lab.research.textures` fits
+the distributions). A picture belongs to the model with the largest likelihood.
 """
 
 from __future__ import annotations
@@ -22,16 +24,18 @@ from .cards import ModelCard
 from .resample import resize
 
 FILE = cards.CARDS / "textures.json"
-SIDE = 512  # px, longest side of the picture that is looked at
+SIDE = 512  # px: pictures are resampled to this longest side
 OCTAVES = 6
-EDGES = 0, 2  # octaves whose edges are looked at
-GREYS = 8
-CUT_OFF = 1, 99  # % of the pixels: between them lies the range of greys
-EXTREME = 6.0
-CLEARLY = 7.0  # log-likelihood by which another model must be better: 8 of 366 images of EMPS are wrongly assigned
-UNFAMILIAR = 3.0  # mean square distance in SD: of left-out images of steel, alloys and grains all but one are nearer
-# The same, under which a model of another task is advised: five of 366 images of EMPS resemble grains or bubbles, but
-# have sure outlines.
+EDGES = 0, 2  # octaves of which the edges are described
+GREYS = 8  # bins of the histogram of greys
+GREY_PERCENTILES = 1, 99  # between them lies the range of greys
+EXTREME = 6.0  # largest skewness
+# A difference of log-likelihoods from which a model is clearly better: 8 of 366 images of EMPS are wrongly assigned.
+CLEARLY = 7.0
+# Mean square distances in standard deviations: beyond UNFAMILIAR a picture is unlike the training images (of held-out
+# images of steel, alloys and grains all but one are nearer). Below LIKELY a model of another task is advised (five of
+# 366 images of EMPS resemble grains or bubbles, but have sure outlines).
+UNFAMILIAR = 3.0
 LIKELY = 1.0
 Floats = NDArray[np.float64]
 
@@ -40,7 +44,8 @@ Floats = NDArray[np.float64]
 class Textures:
     """The textures of a model's training images.
 
-    model: its name. images: how many there were. centre: (d,). covariance: (d,) or (d, d), in units of `Known.spread`.
+    model: its name. images: their number. centre: (d,) mean of the features. covariance: (d, d), or (d,) its diagonal.
+    Both are in units of `Known.spread`.
     """
 
     model: str
@@ -55,9 +60,9 @@ class Textures:
         return np.asarray(np.linalg.inv(full), np.float64), float(np.linalg.slogdet(full)[1])
 
     def distance(self, textures: Floats) -> float:
-        """Mean square distance in SD of a picture's textures (d,) from the centre."""
-        off = textures - self.centre
-        return float(off @ self._inverse[0] @ off / len(off))
+        """Mean square distance of a picture's features (d,) from the centre, in standard deviations."""
+        difference = textures - self.centre
+        return float(difference @ self._inverse[0] @ difference / len(difference))
 
     def likelihood(self, textures: Floats) -> float:
         """The log-likelihood without terms that are equal for all models."""
@@ -66,22 +71,23 @@ class Textures:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """The textures of all models. middle, spread: (d,) of all images together, to normalise the textures."""
+    """The textures of all models. middle, spread: (d,) of all images together, to normalise the features."""
 
     middle: Floats
     spread: Floats
     models: dict[str, Textures]  # by their names
 
     def scaled(self, picture: NDArray[np.float32]) -> Floats:
-        """The normalised textures of a picture; kept for the last array, which an analysis asks for several times."""
-        last, values = _last
-        if last() is not picture:
+        """The normalised features (d,) of a picture. Those of the last picture are remembered, because an analysis
+        needs them several times."""
+        last_picture, values = _last
+        if last_picture() is not picture:
             values = (features(picture) - self.middle) / self.spread
             _last[:] = weakref.ref(picture), values
         return np.asarray(values)
 
 
-_last: list[Any] = [lambda: None, None]  # the picture that was looked at last, unless it is gone, and its textures
+_last: list[Any] = [lambda: None, None]  # weak reference to the last picture, and its features
 
 
 @lru_cache
@@ -97,22 +103,24 @@ def known_textures() -> Known:
     return Known(np.array(data["middle"]), np.array(data["spread"]), models)
 
 
-def known_of(among: Sequence[ModelCard]) -> list[ModelCard]:
-    """The cards of models with known training images."""
-    return [card for card in among if card.name in known_textures().models]
+def with_known_textures(candidates: Sequence[ModelCard]) -> list[ModelCard]:
+    """Those candidates whose models have known training images (FILE)."""
+    return [card for card in candidates if card.name in known_textures().models]
 
 
-def nearest(picture: NDArray[np.float32], among: Sequence[ModelCard]) -> list[ModelCard]:
-    """The models with known training images, those whose images a picture (H, W) in 0..1 resembles most first. An empty
-    picture leaves their order unchanged."""
+def nearest(picture: NDArray[np.float32], candidates: Sequence[ModelCard]) -> list[ModelCard]:
+    """Those candidates with known training images, in the order of how much a picture (H, W) in 0..1 resembles these,
+    the most similar first. An empty picture leaves the order unchanged."""
+    known = with_known_textures(candidates)
     if not picture.any():
-        return known_of(among)
+        return known
     models, textures = known_textures().models, known_textures().scaled(picture)
-    return sorted(known_of(among), key=lambda card: -models[card.name].likelihood(textures))
+    return sorted(known, key=lambda card: -models[card.name].likelihood(textures))
 
 
-def clearly_of(picture: NDArray[np.float32], card: ModelCard, others: Sequence[ModelCard]) -> bool:
-    """Whether a picture is clearly more like the images of one model than like those of the others (all `known_of`)."""
+def clearly_resembles(picture: NDArray[np.float32], card: ModelCard, others: Sequence[ModelCard]) -> bool:
+    """Whether a picture is clearly more like the training images of one model than like those of the others. All cards
+    must be `with_known_textures`."""
     models, textures = known_textures().models, known_textures().scaled(picture)
     likelihood = models[card.name].likelihood(textures)
     return all(likelihood > models[other.name].likelihood(textures) + CLEARLY for other in others)
@@ -121,16 +129,16 @@ def clearly_of(picture: NDArray[np.float32], card: ModelCard, others: Sequence[M
 def compared_with_models(
     picture: NDArray[np.float32], card: ModelCard, *, same_task: bool = True
 ) -> tuple[list[ModelCard], bool]:
-    """The cards of other models whose images a picture (H, W) in 0..1 clearly resembles more than those of `card`, the
-    likeliest first; and whether the picture is far from all images of `card`.
+    """How a picture (H, W) in 0..1 compares with the training images of `card` and of other models.
 
-    same_task: whether the other models may be of the same task. For a user's own model the answer is ([], False),
-    because its training images are not known here.
+    Returns the cards of the other models whose images it clearly resembles more, the likeliest first; and whether it is
+    unlike the images of `card` (UNFAMILIAR). For a user's own model this is ([], False), because its training images
+    are not known here. same_task: whether the other models may be of the same task.
     """
     available = {item.name: item for item in cards.available()}
     models = {name: model for name, model in known_textures().models.items() if name in available}
-    trained = models.pop(card.name, None)
-    if trained is None or not picture.any():
+    own_model = models.pop(card.name, None)
+    if own_model is None or not picture.any():
         return [], False
     if not same_task:
         models = {name: model for name, model in models.items() if available[name].task != card.task}
@@ -138,16 +146,19 @@ def compared_with_models(
     clearer = [
         model
         for model in models.values()
-        if model.likelihood(textures) > trained.likelihood(textures) + CLEARLY
+        if model.likelihood(textures) > own_model.likelihood(textures) + CLEARLY
         and model.distance(textures) < (UNFAMILIAR if same_task else LIKELY)
     ]
     clearer.sort(key=lambda model: -model.likelihood(textures))
-    return [available[model.model] for model in clearer], trained.distance(textures) > UNFAMILIAR
+    return [available[model.model] for model in clearer], own_model.distance(textures) > UNFAMILIAR
 
 
 def features(picture: NDArray[np.float32]) -> Floats:
-    """(32,) figures of a picture (H, W) in 0..1: skewness and kurtosis of its greys, square roots of their
-    histogram, share of contrast, skewness and kurtosis of each octave; share of flat ground and spread of edges."""
+    """The texture features (32,) of a picture (H, W) in 0..1.
+
+    They are: skewness and kurtosis of the greys, square roots of their histogram; for each octave its share of the
+    contrast, its skewness and kurtosis; for the octaves of EDGES the share of flat ground and the spread of the edges.
+    """
     from scipy import ndimage
 
     scale = SIDE / max(picture.shape)
@@ -155,26 +166,26 @@ def features(picture: NDArray[np.float32]) -> Floats:
         picture = resize(picture, scale)
     elif scale > 1:
         picture = ndimage.zoom(picture, scale, order=1)
-    low, high = np.percentile(picture, CUT_OFF)
+    low, high = np.percentile(picture, GREY_PERCENTILES)
     grey = np.clip((picture - low) / max(high - low, 1e-6), 0, 1)
     contrast = max(float(grey.std()), 1e-6)
-    figures = _moments(grey - grey.mean())
+    values = _moments(grey - grey.mean())
     histogram = np.histogram(grey, GREYS, (0, 1))[0] / grey.size
-    figures += np.sqrt(histogram).tolist()
+    values += np.sqrt(histogram).tolist()
     for octave in range(OCTAVES):
         blurred = ndimage.gaussian_filter(grey, 1)
         detail = grey - blurred
-        figures += [float(np.log(detail.std() / contrast + 1e-4)), *_moments(detail)]
+        values += [float(np.log(detail.std() / contrast + 1e-4)), *_moments(detail)]
         if octave in EDGES:
             edges = np.hypot(*(ndimage.sobel(blurred, axis) for axis in (0, 1)))
-            figures += [float((edges < 0.15 * edges.max()).mean()), float(edges.std() / max(edges.mean(), 1e-6))]
+            values += [float((edges < 0.15 * edges.max()).mean()), float(edges.std() / max(edges.mean(), 1e-6))]
         grey = blurred[::2, ::2]
-    return np.array(figures)
+    return np.array(values)
 
 
 def _moments(values: NDArray[np.float32]) -> list[float]:
-    """Skewness, and the logarithm of the kurtosis."""
+    """The skewness and the logarithm of the kurtosis of values with mean 0."""
     relative = values / max(float(values.std()), 1e-6)
-    squared = relative * relative  # powers take ten times as long
+    squared = relative * relative  # `**` takes ten times as long
     skewness = float(np.clip((squared * relative).mean(), -EXTREME, EXTREME))
     return [skewness, float(np.log(max((squared * squared).mean(), 1e-6)))]

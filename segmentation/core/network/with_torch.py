@@ -1,7 +1,7 @@
-"""Networks by torch: on a GPU, in the lab, and where a model has no graph for OpenVINO.
+"""Calculates networks with torch: on a GPU, in the lab, and for models without a graph for OpenVINO.
 
-The last layers of a U-Net take most of its time and memory, but see only a few pixels around each pixel. They are
-calculated part by part: they need neither a whole window at once nor what lies around the part that is kept.
+The last layers of a U-Net take most of its time and memory, but each of their results depends only on a few pixels
+around it. So they are calculated in parts, which saves memory, and only where maps are needed, without the halo.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from .architectures import build
 from .cards import AlteredWeights, ModelCard, NoDevice, check_weights
 from .runtime import Activation, Box, Maps, Picture, Runtime
 
-TILE = 2048  # px, of a network that works in parts: with its halo a tile takes up to 1.6 GB
-TILE_AT_ONCE = {torch.float32: 1024, torch.bfloat16: 1536}  # px, of any other, for 1.4 GB
-PART = 1024  # px
-AROUND = 16  # px that are calculated around a part: so many the last blocks see
-LAST = 3  # blocks of the decoder, with inputs of 1/8, 1/4 and 1/2 of the resolution
+TILE = 2048  # px, side of a tile for networks that work in parts: with its halo a tile takes up to 1.6 GB
+TILE_AT_ONCE = {torch.float32: 1024, torch.bfloat16: 1536}  # px, for other networks: up to 1.4 GB
+PART = 1024  # px, side of a part
+AROUND = 16  # px around a part that are calculated, too: the last blocks need them
+LAST = 3  # blocks of the decoder that work in parts; their inputs have 1/8, 1/4 and 1/2 of the resolution
 
 
 def device_of(runtime: Runtime) -> torch.device:
-    """The device that is asked for; raises NoDevice."""
+    """The requested device; raises NoDevice."""
     if runtime.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -44,28 +44,30 @@ def device_of(runtime: Runtime) -> torch.device:
 
 
 def dtype_of(runtime: Runtime) -> torch.dtype:
-    """The number type that is asked for, else the fastest of the device; raises NoDevice."""
+    """The requested number type, or the fastest one of the device; raises NoDevice."""
     if runtime.precision == "auto":
-        # bfloat16 on a GPU and on processors that calculate in it; others emulate it slowly. These are queried, not
-        # timed: other programs on the machine must not change the last digits of a result.
-        abilities, device = torch.cpu.get_capabilities(), device_of(runtime)
-        able = device.type != "cpu" or any(abilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
-        return torch.bfloat16 if able else torch.float32
+        # bfloat16 on a GPU and on processors that calculate in it; other processors emulate it slowly. Capabilities are
+        # queried and not timed, so that other programs on the machine cannot change the last digits of a result.
+        capabilities, device = torch.cpu.get_capabilities(), device_of(runtime)
+        has_bfloat16 = device.type != "cpu" or any(
+            capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16")
+        )
+        return torch.bfloat16 if has_bfloat16 else torch.float32
     return {"bfloat16": torch.bfloat16, "float32": torch.float32}[runtime.precision]
 
 
 def without_cudnn() -> AbstractContextManager[None]:
-    """A GPU calculates convolutions by torch's own code, in full single precision.
+    """A block in which a GPU calculates convolutions with torch's own code, in full single precision.
 
-    cuDNN plans each convolution anew for every size of a picture, and each analysis has sizes of its own: 1.7 s for
-    7 ms of calculation (H200, docs/development/engine.md).
+    cuDNN plans each convolution anew for every size of a picture, and each analysis has other sizes: 1.7 s of planning
+    for 7 ms of calculation (H200, docs/development/engine.md).
     """
     flags: AbstractContextManager[None] = torch.backends.cudnn.flags(enabled=False)
     return flags
 
 
 class TorchNetwork:
-    """A card's network; `runtime.Network` says what it offers. module: the network itself.
+    """A card's network, as a `runtime.Network`. module: the torch module.
 
     Raises AlteredWeights, UnknownArchitecture, NoDevice.
     """
@@ -76,7 +78,7 @@ class TorchNetwork:
 
     @classmethod
     def of(cls, module: nn.Module, runtime: Runtime) -> TorchNetwork:
-        """A network in memory, as it is; it lies on the runtime's device."""
+        """A module in memory, which must lie on the runtime's device, as a network; nothing is folded."""
         network = cls.__new__(cls)
         with without_cudnn():
             network._use(module, runtime)
@@ -84,9 +86,9 @@ class TorchNetwork:
 
     def _use(self, module: nn.Module, runtime: Runtime) -> None:
         self._device, self._in_parts = device_of(runtime), works_in_parts(module)
-        # On a GPU not the fastest unless asked for: bfloat16 saves no time that anybody notices, and moves outlines.
-        exact = self._device.type != "cpu" and runtime.precision == "auto"
-        self._dtype = dtype = torch.float32 if exact else dtype_of(runtime)
+        # On a GPU "auto" is float32: bfloat16 saves hardly any time there, and changes outlines.
+        is_exact = self._device.type != "cpu" and runtime.precision == "auto"
+        self._dtype = dtype = torch.float32 if is_exact else dtype_of(runtime)
         self.module = module.to(dtype).to(memory_format=torch.channels_last)
         self.tile = TILE if self._in_parts else TILE_AT_ONCE[dtype]
         device = "" if self._device.type == "cpu" else f" {self._device.type}"
@@ -116,7 +118,7 @@ class TorchNetwork:
 
 
 def load_module(card: ModelCard, maps: int) -> nn.Module:
-    """The card's network of so many maps in single precision on the processor; raises as `TorchNetwork`."""
+    """The card's network in single precision on the processor; raises what `TorchNetwork` raises. maps: number."""
     network, weights = build(card.architecture, maps), read_weights(card)
     try:
         network.load_state_dict(weights)
@@ -128,10 +130,11 @@ def load_module(card: ModelCard, maps: int) -> nn.Module:
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """A copy whose batch normalisations are part of the convolutions before them, where that changes nothing.
+    """A copy in which batch normalisations are merged into the convolutions before them; the network itself if the copy
+    gives other maps.
 
-    It takes four fifths of the time and six tenths of the memory. The order of registration shows which convolution
-    precedes which normalisation; this is verified by running both networks on one picture.
+    The copy takes four fifths of the time and six tenths of the memory. The order in which modules were registered is
+    taken as the order in which they are calculated; running both networks on one picture checks this.
     """
     copy = deepcopy(network)
     for parent in list(copy.modules()):
@@ -139,17 +142,17 @@ def folded(network: nn.Module) -> nn.Module:
         for (before, convolution), (name, norm) in itertools.pairwise(children):
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(parent, before, fuse_conv_bn_eval(convolution, norm))
-                setattr(parent, name, getattr(norm, "act", nn.Identity()))  # timm's hold the activation
+                setattr(parent, name, getattr(norm, "act", nn.Identity()))  # timm's normalisations hold the activation
     layer = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
     with torch.inference_mode():
         picture = torch.linspace(-1, 1, 64 * 64 * layer.in_channels, device=layer.weight.device)
         picture = picture.sin().reshape(1, layer.in_channels, 64, 64)
-        alike = torch.allclose(copy(picture), network(picture), rtol=1e-3, atol=1e-3)
-    return copy if alike else network
+        are_equal = torch.allclose(copy(picture), network(picture), rtol=1e-3, atol=1e-3)
+    return copy if are_equal else network
 
 
 def read_weights(card: ModelCard) -> dict[str, torch.Tensor]:
-    """The card's tensors by name, in single precision; raises AlteredWeights when they are not the card's."""
+    """The card's tensors by name, in single precision; raises AlteredWeights if the file is not that of the card."""
     check_weights(card)
     try:
         return {name: value.float() for name, value in load_file(card.weights).items()}
@@ -158,7 +161,7 @@ def read_weights(card: ModelCard) -> dict[str, torch.Tensor]:
 
 
 def logits_of_parts(network: Unet, pictures: torch.Tensor, box: Box) -> Iterator[tuple[Box, torch.Tensor]]:
-    """The parts of the box `box`, and the logits (B, M, h, w) of each; equal to those of network(pictures).
+    """The parts of `box`, each with its logits (B, M, h, w), which are equal to those of network(pictures).
 
     pictures: (B, C, H, W). The ends of the box are multiples of AROUND.
     """
@@ -166,12 +169,15 @@ def logits_of_parts(network: Unet, pictures: torch.Tensor, box: Box) -> Iterator
     features, blocks = network.decoder.center(skips.pop()), list(network.decoder.blocks)
     for block in blocks[:-LAST]:
         features = _up(block, features, skips.pop())
-    rows, columns = ([slice(at, min(at + PART, s.stop)) for at in range(s.start, s.stop, PART)] for s in box)
+    rows, columns = (
+        [slice(start, min(start + PART, side.stop)) for start in range(side.start, side.stop, PART)] for side in box
+    )
     for part in product(rows, columns):
         window = _slice_with_margin(part[0], pictures.shape[-2]), _slice_with_margin(part[1], pictures.shape[-1])
-        local, left = _crop(features, window, 2**LAST), list(skips)
+        local, skips_left = _crop(features, window, 2**LAST), list(skips)
         for number, block in enumerate(blocks[-LAST:], start=1):
-            local = _up(block, local, _crop(left.pop(), window, 2 ** (LAST - number)) if left else None)
+            skip = _crop(skips_left.pop(), window, 2 ** (LAST - number)) if skips_left else None
+            local = _up(block, local, skip)
         inside = tuple(slice(p.start - s.start, p.stop - s.start) for p, s in zip(part, window, strict=True))
         yield part, network.segmentation_head(local)[..., inside[0], inside[1]]
 
@@ -181,22 +187,24 @@ def _slice_with_margin(part: slice, side: int) -> slice:
 
 
 def _up(block: nn.Module, features: torch.Tensor, skip: torch.Tensor | None) -> torch.Tensor:
-    tall, wide = features.shape[-2:]
-    larger: torch.Tensor = block(features, 2 * tall, 2 * wide, skip_connection=skip)
+    """The output of a block of the decoder, at twice the resolution."""
+    height, width = features.shape[-2:]
+    larger: torch.Tensor = block(features, 2 * height, 2 * width, skip_connection=skip)
     return larger
 
 
 def _crop(features: torch.Tensor, box: Box, stride: int) -> torch.Tensor:
+    """The part of features with 1 / stride of the picture's resolution that belongs to a box of the picture."""
     rows, columns = (slice(s.start // stride, s.stop // stride) for s in box)
     return features[..., rows, columns]
 
 
 def works_in_parts(network: nn.Module) -> bool:
-    """Whether a network gives the same logits in parts; verified on one picture."""
+    """Whether a network gives the same logits in parts, checked on one picture."""
     if not isinstance(network, Unet) or len(network.decoder.blocks) <= LAST:
         return False
     if any(isinstance(module, nn.AdaptiveAvgPool2d) for module in network.decoder.blocks.modules()):
-        return False  # attention by means over the whole picture
+        return False  # such attention needs the mean over the whole picture
     layer = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
     picture = torch.linspace(-1, 1, 96 * 128 * layer.in_channels, device=layer.weight.device).mul(40).sin()
     picture = picture.reshape(1, layer.in_channels, 96, 128)

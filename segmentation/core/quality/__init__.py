@@ -1,2 +1,2 @@
-"""What a laboratory needs to show that a method stays under control: specifications, reference
-materials, control charts, studies of precision, and the description of the method itself."""
+"""Quality assurance of a laboratory's methods: their descriptions, control charts, studies of precision, reference
+materials, and specifications of a material."""

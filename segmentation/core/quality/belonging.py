@@ -1,6 +1,6 @@
-"""Whether an image may join a sample that grows by a method: by its scale and its kind of analysis.
+"""Checks whether an image may join a sample that grows by a method: by its scale and its kind of analysis.
 
-Whether it is an outlier among the others is said by `measure.pooling`.
+`measure.pooling` finds images that are outliers among the others.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from ..micrograph.sources import Source
 from ..tasks import find
 from .method import MethodDescription, source_words
 
-ENOUGH = "Enough was measured before this image came"
+ENOUGH = "Enough was measured before this image came"  # a reason, like those of `misfits`
 
 
 def misfits(
     method: MethodDescription, task: str, source: Source, nm_per_pixel: float | None, others: Sequence[float]
 ) -> list[str]:
-    """Why an image does not fit, a sentence each without its full stop; [] where it fits.
+    """The reasons why an image does not fit a sample, as sentences without a full stop; [] if it fits.
 
-    task: its kind of analysis. source, nm_per_pixel: of its scale. others: nm per pixel of the images that count.
+    method: that of the sample. task: the image's kind of analysis. source, nm_per_pixel: of its scale. others: nm per
+    pixel of the images that count.
     """
     lines = []
     if task != method.task:

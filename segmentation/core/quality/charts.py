@@ -4,14 +4,14 @@ moving average.
 - Individuals and moving ranges (Shewhart; ISO 7870-2): sigma is the mean moving range of two
   neighbours over d2 = 1.128, limits are the mean ± 3 sigma, and the upper limit of the ranges
   is D4 = 3.267 mean ranges.
-- EWMA (Roberts 1959; ISO 7870-6): z = λ x + (1 - λ) z of the point before, from the centre on. Its
-  limits are the exact ones, centre ± L sigma sqrt(λ / (2 - λ) (1 - (1 - λ)^(2 i))) at point i = 1,
-  2, ... With λ = 0.2 and L = 2.962 a process in control gives an alarm every 500 points on average
+- EWMA (Roberts 1959; ISO 7870-6): z_i = λ x_i + (1 - λ) z_(i-1), and z_0 is the centre. Its limits
+  are the exact ones, centre ± L sigma sqrt(λ / (2 - λ) (1 - (1 - λ)^(2 i))) at point i = 1, 2, ...
+  With λ = 0.2 and L = 2.962 a process in control gives an alarm every 500 points on average
   (Lucas and Saccucci 1990).
 - The eight tests for special causes are those of L. S. Nelson, J. Qual. Technol. 16 (1984) 237-239,
-  which ISO 8258:1991, the forerunner of ISO 7870-2, took over. An alarm stands at the point that
-  completes its pattern. In tests 5 and 6 this point is one of those far out, so no pattern is told
-  twice for a later point that is itself inconspicuous.
+  also in ISO 8258:1991, which ISO 7870-2 replaced. An alarm belongs to the point that completes its
+  pattern. In tests 5 and 6 this point must itself be far from the centre line, so that a pattern
+  gives no second alarm at a later point near the line.
 """
 
 from __future__ import annotations
@@ -26,16 +26,18 @@ from numpy.typing import NDArray
 
 from ..measure.distribution import Floats
 
-BASELINE = 20  # points that the limits are made of
-D2, D4 = 1.128, 3.267  # of two neighbours
-SHEWHART = 3.0  # sigma
-WEIGHT, WIDTH = 0.2, 2.962  # λ and L
+BASELINE = 20  # number of the first points, from which the limits are calculated
+D2, D4 = 1.128, 3.267  # constants of the standard, for ranges of two neighbours
+SHEWHART = 3.0  # distance of the limits from the centre line, in sigma
+WEIGHT, WIDTH = 0.2, 2.962  # λ and L of the EWMA
+RANGE_RULE, EWMA_RULE = 9, 10  # numbers of the alarms that are none of Nelson's tests
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Level:
-    """What points are held against, in their unit. source: where it is from, in words."""
+    """The centre line and the standard deviation of a chart, in the unit of its points. source: where they come from,
+    in words."""
 
     centre: float
     sigma: float
@@ -48,9 +50,12 @@ class Level:
 
 @dataclass(frozen=True)
 class Alarm:
-    """One test that a point fails. point: from 0 on. rule: 1 to 8 of TESTS, 9 for the range, 10 for
-    the average. start: the first point of its pattern. words: the pattern and what often causes
-    it, as a sentence goes on after the name of the point."""
+    """One test that a point fails.
+
+    point: its number, from 0. rule: number of the test, 1 to 8 of TESTS, or RANGE_RULE or EWMA_RULE. start: number of
+    the first point of the pattern. words: the pattern and its likely cause, as the end of a sentence whose subject is
+    the point.
+    """
 
     point: int
     rule: int
@@ -59,7 +64,7 @@ class Alarm:
 
     @property
     def sentence(self) -> str:
-        """The alarm, with its point as people count."""
+        """The alarm in words; it counts the points from 1."""
         return f"Point {self.point + 1} {self.words}"
 
 
@@ -67,9 +72,10 @@ class Alarm:
 class Chart:
     """The n points of a chart with their limits, in the unit of the points.
 
-    values: (n,) what is drawn. lower, upper: (n,) the limits of each. ranges: (n - 1,) moving
-    ranges; empty for an EWMA. greatest_range: their upper limit. level: None while there are too
-    few points for limits: then lower and upper are NaN, and there are no alarms. alarms: by point.
+    values: (n,) what is drawn. lower, upper: (n,) the limits at each point. ranges: (n - 1,) moving
+    ranges; empty for an EWMA. greatest_range: their upper limit. level: None if there are too few
+    points for limits; then lower and upper are NaN, and there are no alarms. alarms: in the order
+    of the points.
     """
 
     values: Floats
@@ -82,7 +88,7 @@ class Chart:
 
     @property
     def sentence(self) -> str:
-        """The state at the last point."""
+        """Whether the last point is in control, in words."""
         if self.level is None:
             missing = BASELINE - len(self.values)
             return f"There are no limits yet: they need {missing} more point{'' if missing == 1 else 's'}."
@@ -91,8 +97,8 @@ class Chart:
 
 
 def level_of(values: Sequence[float]) -> Level | None:
-    """The level of the first BASELINE points; None while there are fewer. Raises ValueError where
-    they are all equal, or not finite."""
+    """The level from the first BASELINE points; None if there are fewer. Raises ValueError if they
+    are all equal, or not finite."""
     points = _checked(values)[:BASELINE]
     if len(points) < BASELINE:
         return None
@@ -106,9 +112,9 @@ def individuals(values: Sequence[float], level: Level | None = None, rules: Coll
     """The chart of individuals and moving ranges.
 
     values: (n,) in the order of time. level: None for that of the first BASELINE points. rules:
-    which of the eight tests are made. Nelson advises 1 to 4 always, which give less than one false
-    alarm in a hundred points, 5 and 6 where an early warning pays, and 7 and 8 while a chart is set
-    up. Raises ValueError for other tests.
+    numbers of the tests to make. Nelson advises tests 1 to 4 always (they give less than one false
+    alarm in a hundred points), 5 and 6 if an early warning is worth more false alarms, and 7 and 8
+    while a chart is set up. Raises ValueError for other numbers.
     """
     points = _checked(values)
     level = level or level_of(values)
@@ -119,13 +125,8 @@ def individuals(values: Sequence[float], level: Level | None = None, rules: Coll
     deviates = (points - level.centre) / level.sigma
     alarms = [alarm for rule in sorted(rules) for alarm in _alarms(rule, deviates)]
     alarms += [
-        Alarm(
-            at + 1,
-            9,
-            at,
-            "differs from the one before by more than the limit of ranges.",
-        )
-        for at in np.flatnonzero(ranges > greatest).tolist()
+        Alarm(index + 1, RANGE_RULE, index, "differs from the one before by more than the limit of ranges.")
+        for index in np.flatnonzero(ranges > greatest).tolist()
     ]
     lower, upper = (np.full(len(points), level.centre + side * SHEWHART * level.sigma) for side in (-1, 1))
     return Chart(points, lower, upper, level, ranges, greatest, _sorted(alarms))
@@ -137,9 +138,11 @@ def ewma(
     weight: float = WEIGHT,
     width: float = WIDTH,
 ) -> Chart:
-    """The chart of the exponentially weighted moving average of (n,) values in the order of time;
-    `values` of the chart are these averages. weight: λ, over 0 and up to 1. width: L, over 0.
-    Raises ValueError for others."""
+    """The chart of the exponentially weighted moving average of (n,) values in the order of time.
+
+    The chart's `values` are these averages. weight: λ, above 0 and at most 1. width: L, above 0.
+    Raises ValueError for other weights and widths.
+    """
     if not (0 < weight <= 1 and width > 0):
         raise ValueError("The weight of an EWMA is over 0 and up to 1, and the width of its limits is over 0.")
     points = _checked(values)
@@ -147,26 +150,27 @@ def ewma(
     if level is None:
         return _without_limits(points, np.zeros(0))
     averages, average = np.zeros(len(points)), level.centre
-    for at, value in enumerate(points.tolist()):
+    for index, value in enumerate(points.tolist()):
         average = weight * value + (1 - weight) * average
-        averages[at] = average
+        averages[index] = average
     number = np.arange(1, len(points) + 1)
-    half = width * level.sigma * np.sqrt(weight / (2 - weight) * (1 - (1 - weight) ** (2 * number)))
-    lower, upper = level.centre - half, level.centre + half
+    half_width = width * level.sigma * np.sqrt(weight / (2 - weight) * (1 - (1 - weight) ** (2 * number)))
+    lower, upper = level.centre - half_width, level.centre + half_width
     alarms = [
         Alarm(
-            at,
-            10,
-            at,
+            index,
+            EWMA_RULE,
+            index,
             f"has a weighted average {side} its limit, so the mean has probably shifted.",
         )
         for side, is_beyond in (("below", averages < lower), ("above", averages > upper))
-        for at in np.flatnonzero(is_beyond).tolist()
+        for index in np.flatnonzero(is_beyond).tolist()
     ]
     return Chart(averages, lower, upper, level, np.zeros(0), None, _sorted(alarms))
 
 
 def _checked(values: Sequence[float]) -> Floats:
+    """The values as an array (n,); raises ValueError for anything else than finite numbers."""
     points = np.asarray(values, np.float64)
     if points.ndim != 1 or not np.isfinite(points).all():
         raise ValueError("The points of a control chart are finite numbers in one list.")
@@ -174,8 +178,8 @@ def _checked(values: Sequence[float]) -> Floats:
 
 
 def _without_limits(points: Floats, ranges: Floats) -> Chart:
+    """The chart of too few points. An EWMA, which starts at the unknown centre line, shows the points themselves."""
     unknown = np.full(len(points), np.nan)
-    # An EWMA starts at the centre line, which is not known yet: the values themselves are drawn.
     return Chart(points, unknown, unknown, None, ranges, None, ())
 
 
@@ -184,7 +188,7 @@ def _sorted(alarms: list[Alarm]) -> tuple[Alarm, ...]:
 
 
 def _run(holds: Mask, length: int) -> Mask:
-    """(n,) whether a point ends a run of so many for which `holds` (n,) is true."""
+    """(n,) whether a point ends a run of `length` points for which `holds` (n,) is true."""
     ends = np.zeros(len(holds), np.bool_)
     if len(holds) >= length:
         windows = np.lib.stride_tricks.sliding_window_view(holds, length)
@@ -193,29 +197,32 @@ def _run(holds: Mask, length: int) -> Mask:
 
 
 def _several(holds: Mask, least: int, length: int) -> Mask:
-    """(n,) whether a point is the last of at least `least` among `length` neighbours for which
-    `holds` is true. The first points have fewer neighbours."""
-    before = np.concatenate([np.zeros(length, np.int64), np.cumsum(holds)])
-    counts = before[length:] - before[:-length]
+    """(n,) whether `holds` is true for a point, and for at least `least` of the last `length` points
+    with this one."""
+    totals = np.concatenate([np.zeros(length, np.int64), np.cumsum(holds)])
+    counts = totals[length:] - totals[:-length]
     return np.asarray(holds & (counts >= least), np.bool_)
 
 
 def _steps(deviates: Floats, length: int, is_alternating: bool) -> Mask:
-    """(n,) whether a point ends `length` points that steadily rise or fall, or that alternate."""
+    """(n,) whether a point ends `length` points that steadily rise or fall or, if is_alternating,
+    that go up and down in turn."""
     signs = np.sign(np.diff(deviates))
     same = np.asarray(signs[1:] * signs[:-1] == (-1 if is_alternating else 1), np.bool_)
     return np.concatenate([np.zeros(min(2, len(deviates)), np.bool_), _run(same, length - 2)])
 
 
 def _on_one_side(test: Callable[[Floats], Mask], deviates: Floats) -> Mask:
+    """(n,) whether a point fails the test, which looks above the centre line, above or below it."""
     return np.asarray(test(deviates) | test(-deviates), np.bool_)
 
 
 def _beyond(deviates: Floats, limit: float, least: int, length: int) -> Mask:
+    """As `_several`, for points above the limit."""
     return _several(np.asarray(deviates > limit, np.bool_), least, length)
 
 
-# Of each of Nelson's tests the number of its points, the test, and what it shows.
+# Nelson's tests: number -> points of the pattern, function of the deviates (n,) in standard deviations, words.
 TESTS: dict[int, tuple[int, Callable[[Floats], Mask], str]] = {
     1: (1, lambda z: np.abs(z) > SHEWHART, "lies beyond three standard deviations"),
     2: (
@@ -257,10 +264,10 @@ TESTS: dict[int, tuple[int, Callable[[Floats], Mask], str]] = {
 
 
 def _alarms(rule: int, deviates: Floats) -> list[Alarm]:
-    """The points that fail a test. deviates: (n,) distances from the centre line in standard
-    deviations."""
+    """The alarms of one test. deviates: (n,) distances of the points from the centre line in
+    standard deviations."""
     if rule not in TESTS:
         raise ValueError(f"There is no test {rule} for special causes: they are 1 to 8.")
     length, test, words = TESTS[rule]
     ends = np.flatnonzero(test(deviates)).tolist()
-    return [Alarm(at, rule, max(0, at - length + 1), f"{words} (test {rule}).") for at in ends]
+    return [Alarm(end, rule, max(0, end - length + 1), f"{words} (test {rule}).") for end in ends]

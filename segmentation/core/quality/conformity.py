@@ -1,16 +1,16 @@
-"""Whether a number meets a limit, and with what probability (ISO/IEC Guide 98-4:2012, which is JCGM
-106:2012).
+"""Decides whether numbers of a result meet the limits of a specification, and with what probability
+(ISO/IEC Guide 98-4:2012, which is JCGM 106:2012).
 
 - The probability of conformity is the share of the number's distribution inside the limits (clause 7).
-  The distribution is normal, with the standard uncertainty of each side (`spread`), so it has the
-  interval's own ends.
-- Simple acceptance (8.2): a number inside the limits passes.
-- Guard band (8.3): a number passes only if it lies inside by at least w, and fails only if it lies
-  outside by as much. w is r times the expanded uncertainty U, and r is 1 if nothing else is agreed.
-  Between, the result is undecided.
+  Each half of the distribution is normal, with the standard uncertainty of its side (`spread`), so
+  that it has the same 95 % interval as the number.
+- Simple acceptance (8.2): a number inside the limits passes, any other fails.
+- Guard band (8.3): a number passes only if it lies inside the limits by at least w, and fails only
+  if it lies outside by at least w. w is r times the expanded uncertainty U, and r is 1 unless
+  another value was agreed. All other numbers are undecided.
 
-A number without a known uncertainty is undecided by either rule: nobody can tell how likely a wrong
-decision is. Counts are exact; they say what was counted and nothing of the material.
+A number without a known uncertainty is undecided by either rule, because the probability of a wrong
+decision is not known. Counts are exact: they describe what was counted, not the material.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from .spread import NumberName, Spread, spread_of
 Verdict = Literal["passes", "fails", "undecided"]
 Rule = Literal["simple", "guard band"]
 EXACT = ("integer", "halves")  # kinds of numbers that are counted
-SURE = 0.9995  # a probability from here on is written as "over 99.9 %"
+SURE = 0.9995  # a probability of at least this is written as "over 99.9 %"
 
 
 class Limit(Settings):
@@ -47,7 +47,7 @@ class Limit(Settings):
 
     quantity: the name of a number of a result, such as "median", "d10", "d90", "fraction_100nm" or
     "n_kept". lower, upper: in the unit of result.json (nm; a share from 0 to 1); None for no limit
-    on this side. rule, factor: the decision rule, and r, the guard band in expanded uncertainties.
+    on this side. rule: the decision rule. factor: r, the guard band in expanded uncertainties.
     """
 
     quantity: NumberName
@@ -67,12 +67,12 @@ class Limit(Settings):
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of one requirement.
+    """The decision on one requirement.
 
-    probability: that the true value lies inside the limits, None where the uncertainty is not known.
+    probability: that the true value lies inside the limits; None if the uncertainty is not known.
     accepted: the smallest and the largest number that passes by the rule, ±inf without a limit;
-    None where the uncertainty is not known, and where the guard bands leave nothing between two
-    limits. sentence: the decision and its grounds.
+    None if the uncertainty is not known, or if the guard bands leave no room between the limits.
+    sentence: the decision and its reasons.
     """
 
     limit: Limit
@@ -84,9 +84,9 @@ class Decision:
 
 @dataclass(frozen=True)
 class Conformity:
-    """What becomes of a whole specification. at_least: a lower bound of the probability that all
-    requirements are met, whatever their dependence (Bonferroni); None where one of them is not
-    known."""
+    """The decision on a whole specification. at_least: a lower bound of the probability that all
+    requirements are met, however they depend on each other (Bonferroni); None if one probability is
+    not known."""
 
     verdict: Verdict
     at_least: float | None
@@ -94,8 +94,8 @@ class Conformity:
 
 
 def decide(limit: Limit, value: Value, doubt: str = "") -> Decision:
-    """The decision on one number of a result, in the unit of result.json. doubt: why the result cannot be judged, ""
-    where it can."""
+    """The decision on one number of a result. value: in the unit of result.json. doubt: why the
+    result cannot be judged, or ""."""
     spread = None if doubt else _known_spread(limit, value)
     if value.value is None or spread is None:
         return Decision(limit, "undecided", None, None, _unknown_words(limit, value, doubt))
@@ -105,7 +105,7 @@ def decide(limit: Limit, value: Value, doubt: str = "") -> Decision:
         verdict: Verdict = "passes" if low <= value.value <= high else "fails"
         accepted: tuple[float, float] | None = (low, high)
     else:
-        # The band at a limit is that of the side of the number on which this limit lies.
+        # The uncertainty towards the limit decides how wide its guard band is.
         bands = [limit.factor * COVERAGE * spread.towards(end - value.value) for end in (low, high)]
         verdict = _guarded(value.value, low, high, bands)
         accepted = (low + bands[0], high - bands[1]) if low + bands[0] <= high - bands[1] else None
@@ -113,10 +113,13 @@ def decide(limit: Limit, value: Value, doubt: str = "") -> Decision:
 
 
 def decide_all(limits: Sequence[Limit], values: Mapping[str, Value], doubt: str = "") -> Conformity:
-    """The decision on a specification: it fails with one requirement and is undecided with one.
-    values: the numbers of the result by name; one that it does not have is undecided. doubt: why
-    the result cannot be judged, such as outlines that are probably wrong: then nothing is decided.
-    Raises ValueError without requirements."""
+    """The decision on a whole specification: it fails if one requirement fails; else it is undecided
+    if one is undecided.
+
+    values: the numbers of the result by name; a missing number is undecided. doubt: why the result
+    cannot be judged, such as outlines that are probably wrong; then all is undecided. Raises
+    ValueError without requirements.
+    """
     if not limits:
         raise ValueError("A specification has at least one requirement.")
     decisions = tuple(decide(limit, values.get(limit.quantity, Value(None)), doubt) for limit in limits)
@@ -132,15 +135,16 @@ def decide_all(limits: Sequence[Limit], values: Mapping[str, Value], doubt: str 
 
 
 def probability_inside(value: float, spread: Spread, low: float, high: float) -> float:
-    """The probability that the true value lies from `low` to `high` (either may be infinite), in the
-    unit of all."""
+    """The probability that the true value lies from `low` to `high` (either may be infinite). All
+    arguments have one unit."""
     below = 0.0 if low == -inf else spread.share_below(low - value)
     if spread.towards(low - value) == 0 and low == value:
-        below = 0.0  # a number without uncertainty that stands at the limit is inside
+        below = 0.0  # a number without uncertainty that is equal to the limit lies inside
     return max(0.0, (1.0 if high == inf else spread.share_below(high - value)) - below)
 
 
 def _known_spread(limit: Limit, value: Value) -> Spread | None:
+    """The standard uncertainties of a number: 0 for a count, None if not known or if a length is in pixels."""
     quantity = number(limit.quantity)
     if quantity.power and value.unit.startswith("px"):
         return None
@@ -153,6 +157,7 @@ def _ends(limit: Limit) -> tuple[float, float]:
 
 
 def _guarded(value: float, low: float, high: float, bands: Sequence[float]) -> Verdict:
+    """The verdict with guard bands. bands: width of the band at the lower and at the upper limit."""
     if low + bands[0] <= value <= high - bands[1]:
         return "passes"
     is_outside = value < low or value > high
@@ -172,25 +177,25 @@ def limit_words(limit: Limit) -> str:
 
 
 def _end_words(limit: Limit, end: float) -> str:
-    """As it was agreed, without rounding."""
+    """A limit as it was agreed, without rounding."""
     return f"{100 * end if number(limit.quantity).kind == 'fraction' else end:.10g}"
 
 
 def number_words(name: str, value: Value) -> str:
-    """A number of a result with the interval that people read, such as "182 nm (171 to 193)".
+    """A number of a result with its reported interval, such as "182 nm (171 to 193)".
 
     name: of its quantity. value: in the unit of result.json. Raises UnknownQuantity."""
     quantity = number(name)
-    shown = value.reported
+    reported = value.reported
     if quantity.kind == "fraction":
-        shown = shown.times(100.0, "%")
+        reported = reported.times(100.0, "%")
     elif quantity.kind not in EXACT:
-        shown = readable(shown)
-    estimate, unit = shown.value or 0.0, f" {shown.unit}" if shown.unit else ""
-    if shown.low is None or shown.high is None:
+        reported = readable(reported)
+    estimate, unit = reported.value or 0.0, f" {reported.unit}" if reported.unit else ""
+    if reported.low is None or reported.high is None:
         return f"{f'{estimate:,.10g}' if quantity.kind in EXACT else significant(estimate)}{unit}"
-    places = decimals_beside(estimate, shown.low, shown.high)
-    ends = " to ".join(end_words(end, places) for end in (shown.low, shown.high))
+    places = decimals_beside(estimate, reported.low, reported.high)
+    ends = " to ".join(end_words(end, places) for end in (reported.low, reported.high))
     return f"{significant(estimate, ALL_DIGITS, places)}{unit} ({ends})"
 
 

@@ -1,7 +1,6 @@
-"""What a control chart is of, and its state: the points that count, their limits and alarms.
+"""The plan of a control chart, and its state: the points that count, their limits and alarms.
 
-A point that is excluded for a known cause keeps its number and its place, and nothing is calculated
-with it: the chart goes on as if it had not been measured.
+A point that is excluded for a known cause keeps its number, but the calculation ignores it.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from ..validation import LISTED, Settings
 from .charts import TESTS, Alarm, Chart, Level, ewma, individuals, level_of
 from .spread import NumberName
 
-Way = Literal["individuals", "ewma"]
-LARGEST = 1e12  # nm or nm², of a given limit
+Way = Literal["individuals", "ewma"]  # kind of chart
+LARGEST = 1e12  # limit of a given centre line or standard deviation, in nm or nm²
 SAME_POINTS = "The points that the limits are made of are all equal: give the limits."
 
 
 class ChartPlan(Settings):
-    """What a chart shows and by what it warns.
+    """What a chart shows, and by which rules it warns.
 
-    quantity: the number of a result. way: individuals with moving ranges, or the exponentially
-    weighted moving average. centre, sigma: given limits, in the unit of result.json; None for those
-    of the first points. rules: numbers of the tests of individuals that are made;
-    the first four are those that Nelson advises always.
+    quantity: name of a number of a result. way: individuals with moving ranges, or the
+    exponentially weighted moving average. centre, sigma: given centre line and standard deviation,
+    in the unit of result.json; None for those of the first points. rules: numbers of the tests of
+    individuals; Nelson advises the first four for every chart.
     """
 
     quantity: NumberName = "median"
@@ -51,23 +50,23 @@ class ChartPlan(Settings):
 
     @property
     def level(self) -> Level | None:
-        """The given limits; None for those of the first points."""
+        """The given level; None for that of the first points."""
         if self.centre is None or self.sigma is None:
             return None
         return Level(self.centre, self.sigma)
 
     @property
     def label(self) -> str:
-        """The number as it is called within a sentence."""
+        """The name of the number within a sentence."""
         return number(self.quantity).label
 
 
 @dataclass(frozen=True, eq=False)
 class Control:
-    """The n points of a chart in the order of time, and what they show.
+    """The state of a chart: its n points in the order of time, with alarms.
 
-    values: (n,) as measured, in the unit of result.json. counts: (n,) False for those excluded.
-    chart: of the points that count. problem: why there are no limits, "" where that is not so.
+    values: (n,) as measured, in the unit of result.json. counts: (n,) False for excluded points.
+    chart: of the points that count. problem: a sentence if limits cannot be calculated, else "".
     """
 
     values: Floats
@@ -77,30 +76,30 @@ class Control:
 
     @classmethod
     def of(cls, plan: ChartPlan, values: Sequence[float], excluded: Sequence[bool]) -> Control:
-        """values: (n,) in the order of time. excluded: (n,). Raises ValueError for values that are
-        not finite."""
-        counts = tuple(not out for out in excluded)
-        kept = [value for value, is_kept in zip(values, counts, strict=True) if is_kept]
+        """The state from all values (n,) in the order of time. excluded: (n,) whether a point is excluded. Raises
+        ValueError for values that are not finite."""
+        counts = tuple(not is_excluded for is_excluded in excluded)
+        counted = [value for value, is_counted in zip(values, counts, strict=True) if is_counted]
         level, problem = plan.level, ""
         try:
-            level = level or level_of(kept)
-        except ValueError:  # as all of them are equal
+            level = level or level_of(counted)
+        except ValueError:  # all of the first points are equal
             problem = SAME_POINTS
         if problem:
-            unknown = np.full(len(kept), np.nan)
-            chart = Chart(np.asarray(kept), unknown, unknown, None, np.abs(np.diff(kept)), None, ())
+            unknown = np.full(len(counted), np.nan)
+            chart = Chart(np.asarray(counted), unknown, unknown, None, np.abs(np.diff(counted)), None, ())
         else:
-            chart = ewma(kept, level) if plan.way == "ewma" else individuals(kept, level, plan.rules)
+            chart = ewma(counted, level) if plan.way == "ewma" else individuals(counted, level, plan.rules)
         return cls(np.asarray(values, np.float64), counts, chart, problem)
 
     @cached_property
     def places(self) -> list[int]:
-        """Of each point that counts its number, from 0 on."""
-        return [at for at, is_kept in enumerate(self.counts) if is_kept]
+        """For each point of `chart` its number among all n points, from 0."""
+        return [number for number, is_counted in enumerate(self.counts) if is_counted]
 
     @cached_property
     def alarms(self) -> tuple[Alarm, ...]:
-        """The alarms, their points by the number among all."""
+        """The alarms of the chart, with the numbers of the points among all n points."""
         places = self.places
         return tuple(
             replace(alarm, point=places[alarm.point], start=places[alarm.start]) for alarm in self.chart.alarms
@@ -111,12 +110,12 @@ class Control:
 
     @property
     def last_alarms(self) -> list[Alarm]:
-        """Those of the last point that counts; [] where the method is in control, or nothing is known."""
+        """The alarms at the last point that counts; [] if the method is in control, or if that is not known."""
         return self.alarms_at(self.places[-1]) if self.places else []
 
     @property
     def sentence(self) -> str:
-        """The state at the last point that counts."""
+        """Whether the last point that counts is in control, in words."""
         if self.problem or self.chart.level is None or not self.last_alarms:
             return self.problem or (
                 self.chart.sentence if self.places or self.chart.level is None else "No points yet."

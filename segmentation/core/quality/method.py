@@ -1,8 +1,7 @@
-"""The description of a method: all that decides a number, as one table with a checksum.
+"""The description of a method: everything that decides a number, as one table with a checksum.
 
-Name, version, state and who approved it stand beside it in the database; the description alone says
-what is done. Two descriptions with one checksum give the same numbers, and one that changes
-anything is another version.
+The description says what is done. The database holds name, version, state and who approved it. Two
+descriptions with the same checksum give the same numbers; any change makes another version.
 """
 
 from __future__ import annotations
@@ -25,25 +24,25 @@ from .conformity import Limit, limit_words
 from .spread import NumberName
 from .stopping import StoppingRule
 
-# Settings that belong to an image or a specimen, and so to no method.
+# Settings that belong to an image or a specimen, and are therefore no part of a method.
 OF_ONE_RESULT = ("calibration", "ignore", "operator", "orcid", "material", "deviations")
 RETIRED = ("sources",)  # written before 1.1 was released; a setting has its source in another setting
 CHECKSUM = r"^[0-9a-f]{64}$"
-Worded = Annotated[Source, Field(strict=False)]  # also by its word
+SourceOrText = Annotated[Source, Field(strict=False)]  # JSON has the text of a Source
 
 
 class MethodDescription(Settings):
-    """All that decides a number of a method.
+    """Everything that decides a number of a method.
 
     task: name of the kind of analysis. model, model_sha256: name of the model, and checksum of its
-    weights. settings: every setting of the kind by its name, but for the model and OF_ONE_RESULT;
-    those left out are the defaults. The texts of the laboratory are among them; an empty one is not
-    part of the method.
-    quantity: the number that the method answers with. scale_sources: from where a scale may be
-    known. texts: names of the texts (`settings.TEXTS`) that each result must have. least_images,
-    least_particles: of a sample. stopping: when enough is measured; None where these two say it.
-    limits: requirements on the result itself, such as at least 500 particles, or the limits of a
-    control material.
+    weights. settings: settings of the kind by name, without the model and OF_ONE_RESULT; a missing
+    one has its default. Texts of the laboratory are among them; an empty text is no part of the
+    method.
+    quantity: name of the number that the method gives. scale_sources: allowed sources of the scale.
+    texts: names of the texts (`settings.TEXTS`) that each result must have. least_images,
+    least_particles: numbers that a sample needs. stopping: a further rule for when enough is
+    measured, or None. limits: requirements on the result itself, such as at least 500 particles, or
+    the limits of a control material.
     """
 
     task: str
@@ -51,7 +50,7 @@ class MethodDescription(Settings):
     model_sha256: str = Field(pattern=CHECKSUM)
     settings: dict[str, Any]
     quantity: NumberName = "median"
-    scale_sources: Annotated[tuple[Worded, ...], LISTED, Field(min_length=1)]
+    scale_sources: Annotated[tuple[SourceOrText, ...], LISTED, Field(min_length=1)]
     texts: Annotated[tuple[str, ...], LISTED] = ()
     least_images: int = Field(1, ge=1, le=10**6)
     least_particles: int = Field(1, ge=1, le=10**9)
@@ -81,8 +80,8 @@ class MethodDescription(Settings):
 
     @classmethod
     def of_result(cls, settings: AnalysisSettings, model_sha256: str, source: Source, **more: Any) -> Self:
-        """The method by which a result was made. source: of its scale, which the method then asks
-        for."""
+        """The method that describes how a result was made. source: of the result's scale, the only
+        one that the method then allows. more: further fields."""
         values = {name: value for name, value in settings.as_dict().items() if name not in (*OF_ONE_RESULT, "task")}
         model = values.pop("model")
         fields = {
@@ -95,7 +94,7 @@ class MethodDescription(Settings):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The description written by `as_dict`, from plain JSON types; raises ValidationError."""
+        """The inverse of `as_dict`; raises ValidationError."""
         return cls.model_validate({name: value for name, value in data.items() if name not in RETIRED})
 
     def as_dict(self) -> dict[str, Any]:
@@ -108,18 +107,18 @@ class MethodDescription(Settings):
         return checksum_of(self.as_dict())
 
     def leaves_open(self, setting: str) -> bool:
-        """Whether a setting is not part of the method: it belongs to one result, or is a text that is not given."""
+        """Whether a setting is no part of the method: it belongs to one result, or is an empty text."""
         return setting in OF_ONE_RESULT or (setting in TEXTS and not self.settings.get(setting))
 
     @property
     def analysis(self) -> AnalysisSettings:
-        """The settings with which an image is analysed by this method; those of one result are the
-        defaults."""
+        """The settings with which an image is analysed by this method. Those of one result have
+        their defaults."""
         return AnalysisSettings.of(self.task, **{**self.settings, "model": self.model})
 
 
 def canonical(description: Mapping[str, Any]) -> str:
-    """The one JSON text of plain JSON types: keys sorted, no spaces."""
+    """The canonical JSON text of plain JSON types: sorted keys, no spaces."""
     return json.dumps(description, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -129,7 +128,7 @@ def checksum_of(description: Mapping[str, Any]) -> str:
 
 
 def changes(new: MethodDescription, old: MethodDescription) -> list[str]:
-    """What a version changes of the one before, a line each; [] where nothing is changed."""
+    """Lines about what a version changes compared with the one before; [] if nothing."""
     lines = []
     if new.task != old.task:
         lines.append(f"Kind of analysis: {find(new.task).title}, before {find(old.task).title}.")
@@ -154,13 +153,13 @@ def _model_words(method: MethodDescription) -> str:
 
 
 def value_words(setting: Setting, value: Any) -> str:
-    """A value of a setting for people; an empty text and one that a kind does not have are
-    "nothing"."""
+    """A value of a setting in words; "nothing" for an empty text, and for a setting that the kind
+    does not have."""
     return "nothing" if value is None and None not in setting.words.values() else setting.says(value) or "nothing"
 
 
 def parts(method: MethodDescription) -> dict[str, str]:
-    """What a method has beside its settings, by title."""
+    """The fields of a method other than model and settings: title -> words."""
     return {
         "Answer": number(method.quantity).label,
         "Sources of a scale": source_words(method.scale_sources),
@@ -173,13 +172,13 @@ def parts(method: MethodDescription) -> dict[str, str]:
 
 
 def source_words(sources: Sequence[Source]) -> str:
-    """Such as "from the file or drawn on the scale bar"."""
+    """The sources in words, such as "from the file or drawn on the scale bar"."""
     *others, last = (source.words for source in sources)
     return " or ".join(filter(None, [", ".join(others), last]))
 
 
 def text_title(name: str) -> str:
-    """The title of a text of the laboratory within a line."""
+    """The title of a text of the laboratory, as it is written within a sentence."""
     title = MeasurementSettings.model_fields[name].title or name
     return title if title.isupper() else title[:1].lower() + title[1:]
 
@@ -187,10 +186,10 @@ def text_title(name: str) -> str:
 def departures(
     method: MethodDescription, settings: AnalysisSettings, model_sha256: str, source: Source
 ) -> Iterator[str]:
-    """What departs from a method in one result, a sentence each; none where it follows it.
+    """Sentences about how one result departs from a method; none if it follows the method.
 
-    settings: with which it was made. model_sha256: of the weights that outlined it, "" where none
-    did. source: of the scale that its numbers were made with.
+    settings: those of the result. model_sha256: of the weights that made its outlines, "" if no
+    model did. source: of the scale of its numbers.
     """
     if settings.task != method.task:
         yield f"This is an analysis of {find(settings.task).title}; the method is for {find(method.task).title}."

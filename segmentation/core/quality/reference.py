@@ -1,15 +1,15 @@
-"""A reference material, and whether a measurement of it agrees with its certificate.
+"""Compares a measurement of a reference material with its certificate.
 
-- bias: measured less certified value (ISO Guide 33:2015).
+- bias: the measured minus the certified value (ISO Guide 33:2015).
 - agreement: |bias| is at most 2 u, where u² is the sum of the squares of both standard
   uncertainties (ERM Application Note 1, Linsinger 2005: comparison of a measurement result with the
   certified value).
-- En number: bias over the root of the sum of squares of both expanded uncertainties; satisfactory
-  from -1 to 1 (ISO 13528:2022, ISO/IEC 17043:2023). The certificate's U is taken as it stands, the
-  measurement's is 2 u.
+- En number: bias divided by the root of the sum of squares of both expanded uncertainties;
+  satisfactory from -1 to 1 (ISO 13528:2022, ISO/IEC 17043:2023). The certificate's U is used
+  unchanged, the measurement's is 2 u.
 
-Both verdicts are the same where the certificate has k = 2. A lopsided interval of the measurement
-counts with the side on which the certified value lies (`spread`).
+Both verdicts are the same if the certificate has k = 2. If the interval of the measurement is not
+symmetric, the side towards the certified value counts (`spread`).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ LENGTH: Unit = "nm"
 
 
 class ReferenceMaterial(Settings):
-    """A material with a certified value of one number, as its certificate states it.
+    """A material whose certificate states the value of one number.
 
-    name: with its number. quantity: the number of a result that it is compared with, such as
-    "median" or "mean". value, expanded: certified value and expanded uncertainty, in the unit of
-    result.json (nm; a share from 0 to 1). k: the coverage factor of `expanded`. measurand: in the
-    certificate's words, with the technique, such as "mean diameter by number, SEM". certificate:
-    its number or date. source: its address. batch: of the laboratory's own unit, "" where the
-    certificate covers all.
+    name: with the number of the material. quantity: name of the number of a result that is compared
+    with it, such as "median" or "mean". value, expanded: certified value and expanded uncertainty,
+    in the unit of result.json (nm; a share from 0 to 1). k: the coverage factor of `expanded`.
+    measurand: in the certificate's words, with the technique, such as "mean diameter by number,
+    SEM". certificate: its number or date. source: address of the certificate. batch: that of the
+    laboratory's bottle, "" if the certificate holds for all batches.
     """
 
     name: str = Field(min_length=1, max_length=200)
@@ -57,10 +57,10 @@ class ReferenceMaterial(Settings):
 
 @dataclass(frozen=True)
 class Agreement:
-    """A measurement beside the certified value, in the unit of this.
+    """The comparison of a measurement with the certified value, in the unit of that value.
 
-    bias: measured less certified; relative_bias: as a part of the certified value. standard: of the
-    bias. en: the En number. sentence: all of it in words.
+    bias: measured minus certified; relative_bias: the bias divided by the certified value.
+    standard: standard uncertainty of the bias. en: the En number. sentence: all of it in words.
     """
 
     bias: float
@@ -77,10 +77,10 @@ class Agreement:
 
 
 def agreement(material: ReferenceMaterial, value: Value) -> Agreement:
-    """How a measurement of a reference material agrees with its certificate.
+    """The comparison of a measurement of a reference material with its certificate.
 
-    value: of `material.quantity`, in the unit of result.json. Raises ValueError where it has no
-    value, no interval, or is in pixels.
+    value: the number `material.quantity` of the result, in the unit of result.json. Raises
+    ValueError if it has no value or no interval, or is in pixels.
     """
     quantity = number(material.quantity)
     if quantity.power and value.unit != quantity.unit(LENGTH):
@@ -89,10 +89,10 @@ def agreement(material: ReferenceMaterial, value: Value) -> Agreement:
     if value.value is None or spread is None:
         raise ValueError(f"The {quantity.label} has no known uncertainty: it cannot be compared with a certificate.")
     bias = value.value - material.value
-    measured = spread.towards(-bias)
-    standard = hypot(measured, material.standard)
+    uncertainty = spread.towards(-bias)
+    standard = hypot(uncertainty, material.standard)
     agrees = abs(bias) <= COVERAGE * standard
-    en = bias / hypot(COVERAGE * measured, material.expanded)
+    en = bias / hypot(COVERAGE * uncertainty, material.expanded)
     return Agreement(
         bias,
         bias / material.value,
@@ -104,18 +104,18 @@ def agreement(material: ReferenceMaterial, value: Value) -> Agreement:
 
 
 def _words(material: ReferenceMaterial, value: Value, bias: float, expanded: float, en: float, agrees: bool) -> str:
-    """bias, expanded: the difference and its expanded uncertainty, in the unit of the certified
-    value."""
+    """The sentence of the comparison. bias, expanded: the difference and its expanded uncertainty,
+    in the unit of the certified value."""
     is_share = number(material.quantity).kind == "fraction"
-    of_length = f" {value.unit}".rstrip()
-    factor, unit, of_value = (100.0, " points", " %") if is_share else (1.0, of_length, of_length)
-    certified, stated = (f"{factor * size:.10g}" for size in (material.value, material.expanded))  # as it stands
+    length_unit = f" {value.unit}".rstrip()
+    factor, unit, value_unit = (100.0, " points", " %") if is_share else (1.0, length_unit, length_unit)
+    certified, stated = (f"{factor * size:.10g}" for size in (material.value, material.expanded))  # not rounded
     sign = "−" if bias < 0 else "+"
     written, limit = (significant(factor * size) for size in (abs(bias), expanded))
     verdict = "agrees" if agrees else "does not agree"
     return (
         f"{material.name}: measured {number_words(material.quantity, value)}, certified"
-        f" {certified} ± {stated}{of_value} (k = {material.k:g}). The bias of {sign}{written}{unit} is"
+        f" {certified} ± {stated}{value_unit} (k = {material.k:g}). The bias of {sign}{written}{unit} is"
         f" {'no larger' if agrees else 'larger'} than its expanded uncertainty of {limit}{unit}, so the result"
         f" {verdict} with the certificate; En = {en:.2f}.".replace("En = -", "En = −")
     )

@@ -1,4 +1,4 @@
-"""A specification: what a material is held against, and what becomes of it in words."""
+"""A specification of a material, and the decision on it in words."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from .conformity import SURE, Conformity, Limit, decide_all, probability_words
 MOST_LIMITS = 30
 LONGEST_TITLE = 120
 Title = Annotated[str, AfterValidator(lambda text: clean_text(text, LONGEST_TITLE))]
+# Words for a verdict on the whole specification, and on its requirements.
 VERDICTS = {"passes": "Passes", "fails": "Fails", "undecided": "Undecided"}
-DONE = {"passes": "met", "fails": "not met", "undecided": "not decided"}
+REQUIREMENT_VERDICTS = {"passes": "met", "fails": "not met", "undecided": "not decided"}
 
 
 class Specification(Settings):
-    """The requirements on one material. title: its name and number, "" without one. limits: one for
-    each number."""
+    """The requirements on one material. title: name and number of the specification, or "". limits:
+    at most one for each number."""
 
     title: Title = Field("", max_length=10 * LONGEST_TITLE)
     limits: Annotated[tuple[Limit, ...], LISTED, Field(min_length=1, max_length=MOST_LIMITS)]
@@ -35,36 +36,36 @@ class Specification(Settings):
 
     @property
     def named(self) -> str:
-        """As a sentence names it."""
+        """The name of the specification in a sentence."""
         return f"“{self.title}”" if self.title else "the specification"
 
-    def decided(self, values: Mapping[str, Value], doubt: str = "") -> Conformity:
-        """The decision on the numbers of a result, in the unit of result.json. doubt: as of `decide_all`."""
+    def decision(self, values: Mapping[str, Value], doubt: str = "") -> Conformity:
+        """The decision on the numbers of a result, in the unit of result.json. doubt: as in `decide_all`."""
         return decide_all(self.limits, values, doubt)
 
 
 def conclusion(specification: Specification, conformity: Conformity, *, of_material: bool) -> tuple[str, str]:
-    """The whole decision in one sentence, and what it holds for. of_material: whether the intervals show how places of
-    the material differ."""
+    """The decision in one sentence, and a text on what it holds for. of_material: whether the intervals of the result
+    include how places of the material differ."""
     total = len(conformity.decisions)
     named = [
         uncapital(number(decision.limit.quantity).title)
         for decision in conformity.decisions
         if decision.verdict == conformity.verdict
     ]
-    end, named_words = DONE[conformity.verdict], ", ".join(named)
-    asked = f"requirement{'' if total == 1 else 's'} of {specification.named}"
+    end, named_words = REQUIREMENT_VERDICTS[conformity.verdict], ", ".join(named)
+    requirements = f"requirement{'' if total == 1 else 's'} of {specification.named}"
     if len(named) == total:
         every = "the" if total == 1 else "both" if total == 2 else f"all {total}"
-        counted = f"{every} {asked} {'is' if total == 1 else 'are'} {end}"
+        counted = f"{every} {requirements} {'is' if total == 1 else 'are'} {end}"
     else:
-        counted = f"{len(named)} of {total} {asked} {'is' if len(named) == 1 else 'are'} {end} ({named_words})"
+        counted = f"{len(named)} of {total} {requirements} {'is' if len(named) == 1 else 'are'} {end} ({named_words})"
     probability = conformity.at_least
-    likely = ""
+    probability_sentence = ""
     if probability and total > 1:
         bound = "" if probability >= SURE else "at least "
-        likely = f"All are met with a probability of {bound}{probability_words(probability)}. "
-    shown = "This holds for the material."
+        probability_sentence = f"All are met with a probability of {bound}{probability_words(probability)}. "
+    scope = "This holds for the material."
     if not of_material:
-        shown = "This holds for what was seen; a decision for the material needs three pictures of other places."
-    return f"{VERDICTS[conformity.verdict]}: {counted}.", f"{likely}{shown}"
+        scope = "This holds for what was seen; a decision for the material needs three pictures of other places."
+    return f"{VERDICTS[conformity.verdict]}: {counted}.", f"{probability_sentence}{scope}"

@@ -1,8 +1,8 @@
-"""The standard uncertainty of a reported number, on each side of it.
+"""The standard uncertainties of a reported number, one below and one above it.
 
-An interval of a size is often lopsided: few particles, or an error that is a factor, reach further
-on one side. So there are two standard uncertainties, and a question about a limit is answered with
-that of its side. `conformity` and `reference` take theirs from here.
+The interval of a size is often not symmetric, for example with few particles. So there are two
+standard uncertainties. `conformity` and `reference` use the one towards the limit or value with
+which they compare the number.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ NORMAL = NormalDist()
 
 
 def _known(name: str) -> str:
+    """The name, unchanged; raises PydanticCustomError unless a result may have a number of this name."""
     try:
         is_number = number(name).kind != "text" and name == clean_text(name)
     except UnknownQuantity:
@@ -36,21 +37,20 @@ NumberName = Annotated[str, AfterValidator(_known)]  # such as "median" or "frac
 
 
 class Spread(NamedTuple):
-    """Standard uncertainties of a number, in its unit, towards smaller and towards larger values;
-    none is negative."""
+    """The standard uncertainties of a number, in its unit, below and above it; none is negative."""
 
     below: float
     above: float
 
     def towards(self, difference: float) -> float:
-        """That of the side on which something lies that is `difference` larger (negative:
+        """The standard uncertainty towards a value that is larger by `difference` (negative:
         smaller)."""
         return self.above if difference > 0 else self.below
 
     def share_below(self, difference: float) -> float:
-        """The probability that the true value is at most `difference` above the number: two halves
-        of normal distributions that meet at the number. A side without uncertainty is a step, and
-        the number itself is in it."""
+        """The probability that the true value is at most the number plus `difference`. The
+        distribution consists of two halves of normal distributions that meet at the number. On a
+        side without uncertainty, the true value is the number."""
         u = self.towards(difference)
         if u == 0:
             return 1.0 if difference >= 0 else 0.0
@@ -60,16 +60,15 @@ class Spread(NamedTuple):
 def spread_of(value: Value) -> Spread | None:
     """The standard uncertainties of a number; None without an interval.
 
-    With `total`, its reach on each side is `budget_table.COVERAGE` of them: so `measure.budget`
-    makes these ends. The ends `low` and `high` alone are quantiles of 95 %, so their reach is 1.96
-    of them, as `measure.budget` takes the standard uncertainty of sampling from such an interval.
-    An end of a share at 0 or 1 is cut off there, so that this side is short. Raises ValueError for
-    a number outside its interval.
+    The ends of `total` lie COVERAGE standard uncertainties from the number, because `measure.budget`
+    makes them so. Without `total`, `low` and `high` are the ends of a 95 % interval, 1.96 standard
+    uncertainties from the number. The interval of a share ends at 0 or 1, which makes this side
+    smaller. Raises ValueError for a number outside its interval.
     """
     ends, factor = (value.total, COVERAGE) if value.total else ((value.low, value.high), Z95)
-    number, (low, high) = value.value, ends
-    if number is None or low is None or high is None:
+    estimate, (low, high) = value.value, ends
+    if estimate is None or low is None or high is None:
         return None
-    if not (isfinite(low) and isfinite(high) and low <= number <= high):
-        raise ValueError(f"The number {number:g} is not inside its interval from {low:g} to {high:g}.")
-    return Spread((number - low) / factor, (high - number) / factor)
+    if not (isfinite(low) and isfinite(high) and low <= estimate <= high):
+        raise ValueError(f"The number {estimate:g} is not inside its interval from {low:g} to {high:g}.")
+    return Spread((estimate - low) / factor, (high - estimate) / factor)

@@ -1,8 +1,9 @@
-"""When a growing sample is large enough: by its numbers of images and particles, and by the
-interval of its answer.
+"""Decides when a growing sample is large enough: by its numbers of images and particles, and by the
+interval of its number.
 
-How many more images it takes is predicted by `measure.convergence`: the part of the half width that
-comes from the differences between images falls with their number, by Student's t; the others stay.
+`measure.convergence` predicts how many more images are needed: the part of the half width that
+comes from the differences between images becomes smaller with their number (by Student's t); the
+other parts stay the same.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from ..validation import Settings
 from .conformity import number_words
 from .spread import NumberName
 
-IN_BUDGET = "look at what is largest in the uncertainty budget"
+IN_BUDGET = "look at what is largest in the uncertainty budget"  # the default of `remedy`
 
 
 class StoppingRule(Settings):
-    """Enough is measured once the interval of a number is narrow.
+    """A rule: enough is measured when the 95 % interval of a number is narrow.
 
-    quantity: its name, such as "median" or "fraction_100nm". half_width: of its 95 % interval, on
-    its longer side: a part of the number, of a share the share itself (0.03 is 3 percentage
-    points).
+    quantity: name of the number, such as "median" or "fraction_100nm". half_width: the largest
+    allowed distance from the number to either end of its interval, as a part of the number; for a
+    share as a difference of shares (0.03 is 3 percentage points).
     """
 
     quantity: NumberName = "median"
@@ -40,7 +41,7 @@ class StoppingRule(Settings):
 
     @property
     def unit(self) -> str:
-        """Of a hundredth of the half width."""
+        """The unit of 100 times the half width."""
         return "percentage points" if self.is_share else "%"
 
     @property
@@ -51,7 +52,7 @@ class StoppingRule(Settings):
 @dataclass(frozen=True)
 class Progress:
     """How far a sample is. is_enough: whether it may be closed. more: about how many more images
-    are needed, 0 if none; None where no number is known to be enough. sentence: for people."""
+    are needed, 0 if none; None if that is not known. sentence: for people."""
 
     is_enough: bool
     more: int | None
@@ -70,11 +71,11 @@ def progress(
 ) -> Progress:
     """How far a sample of some images and particles is.
 
-    value: its number of `rule`, in the unit of result.json. particles: None of a kind of analysis
-    that counts none. least: numbers of images and of particles that the method asks for.
-    uncertainty: of the scale, relative standard; None if not known. names: what is counted, one and
-    several of them. remedy: what makes the answer more certain where more images do not; "" if not
-    known.
+    value: its number that `rule` names, in the unit of result.json. particles: None for a kind of
+    analysis that counts none. least: numbers of images and of particles that the method asks for.
+    uncertainty: relative standard uncertainty of the scale; None if not known. names: of what is
+    counted, singular and plural. remedy: advice on how to make the interval narrower if more images
+    do not help; "" for IN_BUDGET.
     """
     lacking = max(0, least[0] - images)
     more: int | None = lacking
@@ -95,7 +96,7 @@ def progress(
 def _by_interval(
     rule: StoppingRule, value: Value, images: int, uncertainty: float | None, remedy: str
 ) -> tuple[int | None, str]:
-    """How many more images the interval asks for, and the words of it."""
+    """How many more images are needed for the interval (None if not known), and the words for that."""
     fixed = 0.0
     scale = None if rule.is_share else uncertainty
     answer = number(rule.quantity).label
@@ -108,7 +109,7 @@ def _by_interval(
         return None, f"{FEWEST_IMAGES - images} more images will show how much images differ"
     else:
         counting = _reach(rule, Value(value.value, value.low, value.high)) or reach
-        systematic = sqrt(max(reach**2 - counting**2, 0.0))  # what the total has beside counting and scale
+        systematic = sqrt(max(reach**2 - counting**2, 0.0))  # parts of the total that more images do not change
         fixed = hypot(systematic, Z95 * (scale or 0.0))
         more = more_images(images, sqrt(max(reach**2 - fixed**2, 0.0)), rule.half_width, fixed)
     remedy = (remedy or IN_BUDGET) if fixed >= rule.half_width else ""
@@ -116,8 +117,8 @@ def _by_interval(
 
 
 def _reach(rule: StoppingRule, value: Value) -> float | None:
-    """How far the interval reaches on its longer side, relative to the number unless it is a
-    share."""
+    """The distance from the number to the farther end of its interval, as a part of the number; for
+    a share the distance itself."""
     if value.value is None or value.low is None or value.high is None:
         return None
     longer = max(value.value - value.low, value.high - value.value)

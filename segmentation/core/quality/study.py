@@ -1,13 +1,13 @@
-"""The precision of a method from results under changed conditions: a fully nested analysis of
+"""The precision of a method, from results under changed conditions: a fully nested analysis of
 variance.
 
-ISO 5725-3 splits the variance of a laboratory's results by the conditions that changed (day,
-operator, preparation, instrument), each nested in the one before; ISO 5725-2 gives repeatability as
-the mean square within the innermost groups. Where groups have unlike numbers of results, the
-expected mean squares are those of Henderson's method 1 (Searle, Casella and McCulloch, Variance
-Components, 1992); with like numbers they are the formulas of the standard.
+ISO 5725-3 divides the variance of a laboratory's results into components of the conditions that
+changed (day, operator, preparation, instrument), each nested in the one before. ISO 5725-2 defines
+repeatability by the mean square within the innermost groups. If groups have different numbers of
+results, the expected mean squares are those of Henderson's method 1 (Searle, Casella and McCulloch,
+Variance Components, 1992); with equal numbers they are the formulas of the standard.
 
-- A component that comes out negative is set to 0, and this is said.
+- A negative estimate of a component is set to 0, and a sentence says so.
 - Repeatability: chi-squared interval with the degrees of freedom within the groups.
 - Intermediate precision, the root of the sum of all components: chi-squared interval with the
   degrees of freedom after Satterthwaite (1946). It is approximate; with few days or operators it is
@@ -26,16 +26,19 @@ from numpy.typing import NDArray
 from ..measure.distribution import Floats
 from ..measure.quantities import ALL_DIGITS, decimals_beside, end_words, significant
 
-WITHIN = "repeatability"
-TAIL = 0.025
-Groups = NDArray[np.int64]
+WITHIN = "repeatability"  # name of the component within the innermost groups
+TAIL = 0.025  # probability on each side of a 95 % interval
+Groups = NDArray[np.int64]  # (n,) number of the group of each result
 
 
 @dataclass(frozen=True)
 class Component:
-    """The part of one condition. name: of the condition, or WITHIN. groups: how many there are.
-    free: degrees of freedom. mean_square, variance: in the square of the unit. was_negative:
-    whether its estimate was, so that it is set to 0."""
+    """The component of the variance that one condition causes.
+
+    name: of the condition, or WITHIN. groups: their number. free: degrees of freedom. mean_square,
+    variance: in the square of the results' unit. was_negative: whether the estimate was negative,
+    so that `variance` is 0.
+    """
 
     name: str
     groups: int
@@ -62,8 +65,9 @@ class Precision:
 
 @dataclass(frozen=True)
 class Study:
-    """A study of precision. components: from the outermost condition to WITHIN. is_balanced:
-    whether all groups of a condition have as many results. mean: of all n results."""
+    """The outcome of a study of precision. n, mean: of all results. is_balanced: whether all groups
+    of a condition have the same number of results. components: from the outermost condition to
+    WITHIN."""
 
     n: int
     mean: float
@@ -74,12 +78,12 @@ class Study:
 
     @property
     def relative_intermediate(self) -> float:
-        """As a part of the mean: 100 of it are the setting `repeatability`, the difference between
-        specimens that are prepared and measured separately."""
+        """The intermediate precision as a part of the mean. In per cent it can be the setting
+        `repeatability`: the difference between specimens that are prepared and measured separately."""
         return self.intermediate.sd / abs(self.mean)
 
     def sentences(self, unit: str) -> list[str]:
-        """What the study found. unit: of the results."""
+        """The outcome in sentences. unit: of the results."""
         changed = [component.name for component in self.components[:-1]]
         named = ", ".join(changed[:-1]) + (" and " if changed[1:] else "") + changed[-1]
         lines = [
@@ -100,9 +104,9 @@ def nested_study(values: Sequence[float], conditions: Mapping[str, Sequence[str]
     """The precision from n results, each under its own conditions.
 
     values: (n,) in one unit. conditions: name -> (n,) the label of each result, the outermost
-    condition first. A label counts within the outer groups only: "operator A" on Monday and on
-    Tuesday are two groups. Raises ValueError with a sentence where a condition never changes,
-    cannot be told from another one, or nothing was repeated.
+    condition first. Equal labels in different outer groups are different groups: "operator A" on
+    Monday and on Tuesday are two. Raises ValueError with a sentence if a condition never changes or
+    cannot be told from another one, or if nothing was repeated.
     """
     results = np.asarray(values, np.float64)
     if not conditions:
@@ -117,15 +121,15 @@ def nested_study(values: Sequence[float], conditions: Mapping[str, Sequence[str]
     _check_free(names, free.tolist())
     sums = np.array([_sum_of_squares(results, level) for level in levels])
     squares = np.diff(sums) / free
-    solved = np.linalg.inv(_expected(levels, free))  # (levels, levels): each component from the mean squares
-    raw = solved @ squares
-    kept = np.maximum(raw, 0)
-    rows = zip((*names, WITHIN), levels[1:], free.tolist(), squares.tolist(), raw.tolist(), strict=True)
+    inverse = np.linalg.inv(_expected(levels, free))  # (k, k): gives the components from the mean squares
+    estimates = inverse @ squares
+    variances = np.maximum(estimates, 0)
+    rows = zip((*names, WITHIN), levels[1:], free.tolist(), squares.tolist(), estimates.tolist(), strict=True)
     components = tuple(
         Component(name, int(level.max()) + 1, number, square, max(estimate, 0.0), estimate < 0)
         for name, level, number, square, estimate in rows
     )
-    parts = solved[raw >= 0].sum(axis=0) * squares  # what each mean square adds to the sum of the components
+    parts = inverse[estimates >= 0].sum(axis=0) * squares  # what each mean square adds to the sum of the components
     balanced = all(np.ptp(np.bincount(level)) == 0 for level in levels)
     return Study(
         len(results),
@@ -134,14 +138,14 @@ def nested_study(values: Sequence[float], conditions: Mapping[str, Sequence[str]
         components,
         _precision(float(squares[-1]), float(free[-1])),
         _precision(
-            float(kept.sum()),
+            float(variances.sum()),
             float(parts.sum() ** 2 / (parts**2 / free).sum()) if parts.any() else 1.0,
         ),
     )
 
 
 def check_design(conditions: Mapping[str, Sequence[str]]) -> None:
-    """Raise ValueError with the sentence of `nested_study` where labels allow no study, whatever the results are."""
+    """Raise ValueError, with the sentence of `nested_study`, if no study is possible with these labels."""
     results = next((len(labels) for labels in conditions.values()), 0)
     if results < 2:
         raise ValueError(
@@ -152,8 +156,8 @@ def check_design(conditions: Mapping[str, Sequence[str]]) -> None:
 
 
 def _levels(results: Floats, conditions: Mapping[str, Sequence[str]]) -> list[Groups]:
-    """(n,) the group of each result at each level: all results, each condition within the outer
-    ones, and each result by itself."""
+    """The groups of the n results at each level. At the first level all results are one group; then
+    the groups of each condition within the outer ones; at the last level each result is a group."""
     levels = [np.zeros(len(results), np.int64)]
     paths: list[tuple[str, ...]] = [()] * len(results)
     for labels in conditions.values():
@@ -177,26 +181,28 @@ def _check_free(names: Sequence[str], free: Sequence[int]) -> None:
 
 
 def _sum_of_squares(results: Floats, level: Groups) -> float:
-    """Of the means of all groups about the mean of all results, each as often as it has results."""
-    off = results - results.mean()
-    return float((np.bincount(level, off) ** 2 / np.bincount(level)).sum())
+    """The sum of squares of the groups' means about the mean of all results, weighted by the numbers
+    of results."""
+    deviations = results - results.mean()
+    return float((np.bincount(level, deviations) ** 2 / np.bincount(level)).sum())
 
 
 def _expected(levels: Sequence[Groups], free: NDArray[np.int64]) -> Floats:
-    """(k, k) how often the component of each column is in the expected mean square of each row."""
+    """The coefficients (k, k) of the k components (columns) in the k expected mean squares (rows)."""
     n, inner = len(levels[0]), levels[1:]
     counts = np.full((len(levels), len(inner)), float(n))
     for row, outer in enumerate(levels):
         for column, level in enumerate(inner):
             if row <= column:
-                _, at = np.unique(level, return_index=True)  # a result of each inner group, in their order
-                squares = np.bincount(level) ** 2 / np.bincount(outer)[outer[at]]
+                _, first_results = np.unique(level, return_index=True)  # of each inner group
+                squares = np.bincount(level) ** 2 / np.bincount(outer)[outer[first_results]]
                 counts[row, column] = squares.sum()
     return np.asarray(np.diff(counts, axis=0) / free[:, None], np.float64)
 
 
 def _precision(variance: float, free: float) -> Precision:
-    from scipy.special import chdtri  # here, as the web process shows studies, too
+    """The standard deviation of a variance, with its chi-squared interval. free: degrees of freedom."""
+    from scipy.special import chdtri  # the web process imports this module, and does without scipy
 
     least, greatest = (sqrt(variance * free / float(chdtri(free, tail))) for tail in (TAIL, 1 - TAIL))
     return Precision(sqrt(variance), least, greatest, free)

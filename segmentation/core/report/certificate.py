@@ -69,7 +69,7 @@ class Certificate:
         is_refused: whether the result has no numbers because its image is of another kind.
         """
         doubt = REFUSED if is_refused else DOUBTFUL if summary.unsure else ""
-        conformity = specification.decided(values, doubt)
+        conformity = specification.decision(values, doubt)
         rules = dict.fromkeys((limit.rule, limit.factor) for limit in specification.limits)
         return cls(
             specification,

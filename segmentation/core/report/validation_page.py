@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from reportlab.platypus import Flowable
 
 from ..measure.quantities import number, significant
-from ..quality.validated import parts_of, unit_of
+from ..quality.study_report import parts_of, unit_of
 from .document import LEAD, SMALL, TITLE, facts_table, heading, paragraph, space, table, together, write
 
 SOURCE = (

@@ -1,4 +1,4 @@
-"""What the commands that measure share: options, folders of images, folders for results, sentences."""
+"""Shared by the commands analyse, measure and watch: options, input files, folders of results, sentences."""
 
 from __future__ import annotations
 
@@ -38,25 +38,27 @@ from ._processes import DIED
 if TYPE_CHECKING:
     from segmentation.core.quality.method import MethodDescription
 
-BAD_INPUT = 2
-RESULTS = ".deepsegm"  # how the folders of results end that `watch` lays beside images
+BAD_INPUT = 2  # exit status for input that cannot be used
+RESULTS = ".deepsegm"  # end of the names of the folders in which `watch` puts results beside images
 DOUBTFUL = (
     "The bar in the image seems to say {:.4g} nm per pixel: if that is right, give it with --nm-per-pixel, else the"
     " width of the image with --width-nm."
 )
 
 
-def images_in(folder: Path, *, but: Path | None) -> tuple[list[Path], list[Path]]:
-    """The images in a folder and the folders in it, by name, and the other files; none of `but`, hidden ones, junk,
-    results of `watch` or side files.
+def images_in(folder: Path, *, excluded: Path | None) -> tuple[list[Path], list[Path]]:
+    """The images, and the other files, in a folder and its subfolders, sorted by name.
 
-    An image is known by its content; a file with an image's suffix counts too, so that a broken one is named.
+    Left out are: the folder `excluded`, hidden files, system files such as Thumbs.db, results of `watch`, side files.
+    Images are recognised by their content. A file with an image's suffix counts as an image, too, so that the user
+    hears of a damaged one.
     """
     images, others = [], []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        hidden = is_junk(inside.as_posix()) or any(part[0] == "." or part.endswith(RESULTS) for part in inside.parts)
-        if hidden or not path.is_file() or (but is not None and path.resolve().is_relative_to(but.resolve())):
+        ignored = is_junk(inside.as_posix()) or any(part[0] == "." or part.endswith(RESULTS) for part in inside.parts)
+        is_excluded = excluded is not None and path.resolve().is_relative_to(excluded.resolve())
+        if ignored or not path.is_file() or is_excluded:
             continue
         if not is_side(path.name):
             (images if _is_image(path) else others).append(path)
@@ -64,39 +66,43 @@ def images_in(folder: Path, *, but: Path | None) -> tuple[list[Path], list[Path]
 
 
 def folders_of(files: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
-    """Each file with its own folder; a second file of one stem gets `<stem>-2`, or the next number that is free."""
+    """Each file with the folder of its results in `out`, named after the stem of the file. A second file with the same
+    stem gets `<stem>-2`, or the next number that no file has."""
     stems = {file.stem for file in files}
-    used: Counter[str] = Counter()
+    numbers: Counter[str] = Counter()
     for file in files:
-        used[file.stem] += 1
+        numbers[file.stem] += 1
         name = file.stem
-        while used[file.stem] > 1 and (name == file.stem or name in stems):
-            name = f"{file.stem}-{used[file.stem]}"
+        while numbers[file.stem] > 1 and (name == file.stem or name in stems):
+            name = f"{file.stem}-{numbers[file.stem]}"
             if name in stems:
-                used[file.stem] += 1
+                numbers[file.stem] += 1
         yield file, out / name
 
 
 def calibration(options: dict[str, Any], columns: int) -> Calibration | None:
-    """What the options say of an image so many pixels wide, None where they say nothing."""
+    """The calibration that the options give for an image with this number of columns; None without such an option."""
     size: Callable[[int], Calibration] | None = options["size"]
     return size(columns) if size else None
 
 
 def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
-    """The micrograph, with what its bar says (`with_bar`). options: of the run; they keep what was read."""
+    """The micrograph with the scale that its scale bar gives (`with_bar`).
+
+    options: those of the run; their entry "bars" collects the readings, so that the same bar is read only once.
+    """
     known: list[BarReading] = options.setdefault("bars", [])
     return with_bar(micrograph, is_scale_known=bool(options["size"]), doubtful=DOUBTFUL, known=known)
 
 
 def add_settings(parser: CommandParser, settings: Iterable[Setting]) -> None:
-    """A flag for each setting; what was typed is read once the task is known."""
+    """Add an option for each setting. `settings` reads the typed texts, when the task is known."""
     for option in {setting.name: setting for setting in settings}.values():
-        how = {"action": "store_const", "const": "on"} if option.is_switch else {"metavar": option.name.upper()}
-        how |= {"action": "append"} if option.several else {}
+        extra = {"action": "store_const", "const": "on"} if option.is_switch else {"metavar": option.name.upper()}
+        extra |= {"action": "append"} if option.several else {}
         takes = "" if option.is_switch or not option.takes else f" ({option.takes})"
         help_text = f"{option.title}: {option.description}{takes}".replace("%", "%%")
-        parser.add_argument(f"--{option.name.replace('_', '-')}", dest=option.name, help=help_text, **how)
+        parser.add_argument(f"--{option.name.replace('_', '-')}", dest=option.name, help=help_text, **extra)
 
 
 def settings(
@@ -106,10 +112,10 @@ def settings(
     method: MethodDescription | None = None,
     **values: Any,
 ) -> AnalysisSettings:
-    """The settings of a command line for one kind of analysis; CommandError with a sentence.
+    """The settings of a command line for one kind of analysis; raises CommandError with a sentence.
 
-    allowed: settings that the command has flags for, of any kind of analysis. method: whose settings hold where no flag
-    is typed; then the site's uncertainty is not added. values: other settings.
+    allowed: settings for which the command has options, of all kinds of analysis. method: its settings are used where
+    no option is typed; then the site's uncertainty of the scale is not added. values: further settings.
     """
     typed = {setting.name: options[setting.name] for setting in allowed if options[setting.name] is not None}
     names = {setting.name for setting in settings_of_task(task)}
@@ -124,7 +130,7 @@ def settings(
 
 
 def add_files(parser: CommandParser) -> None:
-    """The flag that says which files are written; `files` reads it."""
+    """Add the option --files, which says which files are written; `files` reads it."""
     task = find(DEFAULT_TASK)
     names = ", ".join(usual_file_names("image", task)), ", ".join(usual_file_names("sample", task))
     help_ = (
@@ -135,9 +141,9 @@ def add_files(parser: CommandParser) -> None:
 
 
 def files(text: str, tasks: Iterable[Task], *, pooled: bool) -> tuple[str, ...]:
-    """What --files says, as patterns; CommandError for one that fits no file of these kinds of analysis.
+    """The patterns in the text of --files; raises CommandError for one that fits no file of these kinds of analysis.
 
-    pooled: whether a sample's files are written, too.
+    pooled: whether the files of a sample are written, too.
     """
     kinds: tuple[Subject, ...] = ("image", "sample") if pooled else ("image",)
     names = [name for task in tasks for subject in kinds for name in offered_exports(subject, task)]
@@ -148,16 +154,16 @@ def files(text: str, tasks: Iterable[Task], *, pooled: bool) -> tuple[str, ...]:
 
 
 def outcome(analysis: Any) -> str:
-    """What came of an analysis, in a line."""
+    """The counts of an analysis, in a line."""
     task, statistics = find(analysis.settings.task), analysis.statistics
     if statistics is None or not statistics.screened:
-        aside = int((~analysis.table.kept).sum())
-        return f"{task.count(len(analysis.segmentation))} found{f', {aside} left out' if aside else ''}"
+        left_out = int((~analysis.table.kept).sum())
+        return f"{task.count(len(analysis.segmentation))} found{f', {left_out} left out' if left_out else ''}"
     return f"{task.count(statistics.n_kept)} counted, {statistics.n_set_aside:,} left out"
 
 
 def sentence(error: BaseException) -> str:
-    """What went wrong, in one line."""
+    """An error as a sentence on one line."""
     if isinstance(error, FileNotFoundError):
         return "There is no such file."
     if isinstance(error, BrokenProcessPool):
@@ -171,19 +177,20 @@ def sentence(error: BaseException) -> str:
 
 
 def width(text: str) -> Callable[[int], Calibration]:
-    """The calibration of so many columns, from the width of an image with or without a unit."""
+    """A function that gives the calibration of an image from its number of columns. text: the width of the image, with
+    or without a unit."""
     try:
         nm = parse_width(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     if nm is None:
         raise argparse.ArgumentTypeError("give a width, or leave the option out to measure in pixels")
-    # The last digit of what was typed says how well the length is known.
+    # The last digit of the typed text says how exactly the length is known.
     return partial(Calibration.of_width, nm, typed=text.strip())
 
 
 def pixel_size(text: str) -> Callable[[int], Calibration]:
-    """The same from the size of a pixel in nm."""
+    """The same function as `width` gives, from the size of a pixel in nm."""
     nm = number_of(text)
     if not 1e-6 <= nm <= 1e6:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0.000001 and 1000000")
@@ -199,7 +206,7 @@ def _of_pixel(nm: float, typed: str, columns: int) -> Calibration:
 
 
 def sample_name(text: str) -> str:
-    """A sample's name, in one line and cut to what a name may be."""
+    """The name of a sample, on one line and cut to the allowed length."""
     if not (name := clean_text(text, SHOWN_NAME)):
         raise argparse.ArgumentTypeError("give the sample a name")
     return name

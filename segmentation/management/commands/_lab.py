@@ -1,5 +1,5 @@
-"""What the commands of the laboratory share: errors in one sentence, progress at once; and the options, card and images
-of commands that run a model over images with truth."""
+"""Base classes of the commands for training and research: errors become one sentence, and progress is written at once.
+`ScoringCommand` is for commands that run a model over images with truth."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from segmentation.core.tasks import UnknownTask
 from segmentation.core.validation import sentence
 from segmentation.location import IS_INSTALLED, NO_LAB, ROOT, has_lab
 
-BASE = Path.cwd() if IS_INSTALLED else ROOT  # from which the paths of a recipe go out
-OF_SETTINGS = ("polarity", "scale", "flips")  # of the segmentation; not every kind of analysis has them
+BASE = Path.cwd() if IS_INSTALLED else ROOT  # folder to which the paths in a recipe are relative
+OF_SETTINGS = ("polarity", "scale", "flips")  # options that are settings of the segmentation; not every kind has them
 
 
 class LabCommand(BaseCommand):
-    """result: what it writes. resumes: whether the same command goes on where it was stopped."""
+    """A command for training or research. result: name of what it writes, for a sentence. resumes: whether the same
+    command continues where an earlier one was stopped."""
 
     requires_system_checks: list[str] = []
     result = "The result"
@@ -36,9 +37,9 @@ class LabCommand(BaseCommand):
             needed = NEEDS_TORCH.format(what="This command") if has_lab() else NO_LAB
             raise CommandError(needed) from error
         except OSError as error:
-            out = options.get("out")  # a full disk names no file by itself
-            written = error.errno is not None and out and str(error.filename or out).startswith(str(out))
-            why = f"{self.result} in {out} cannot be written ({error.strerror})." if written else str(error)
+            out = options.get("out")  # the error of a full disk has no file name
+            is_in_out = error.errno is not None and out and str(error.filename or out).startswith(str(out))
+            why = f"{self.result} in {out} cannot be written ({error.strerror})." if is_in_out else str(error)
             raise CommandError(why) from error
         except KeyboardInterrupt:
             if not self.resumes:
@@ -55,7 +56,7 @@ class LabCommand(BaseCommand):
 
 
 class ScoringCommand(LabCommand):
-    """A command with MODEL and DATASET. further: its further options that not every kind of analysis has."""
+    """A command that scores MODEL on DATASET. further: names of its own options that not every kind of analysis has."""
 
     further: tuple[str, ...] = ()
 
@@ -84,7 +85,7 @@ class ScoringCommand(LabCommand):
             )
 
     def card(self, options: dict[str, Any]) -> tuple[ModelCard, Path]:
-        """The card and its file, after the options were found to be possible for it."""
+        """The card of MODEL and its file; raises CommandError if an option is not possible for it."""
         if options["rows"] is not None and options["rows"] < 1:
             raise CommandError(f"--rows is at least 1, not {options['rows']}.")
         if is_recipe(options["dataset"]) and any(options[name] for name in ("groups", "labels", "images", "classes")):
@@ -102,7 +103,7 @@ class ScoringCommand(LabCommand):
         return card, Path(model) if model.endswith(".toml") else card.weights.parent / f"{model}.toml"
 
     def pairs(self, card: ModelCard, options: dict[str, Any]) -> Any:
-        """The images with their truth; of a recipe, the held-out ones."""
+        """The images of DATASET with their truth; for a recipe its held-out images."""
         from segmentation.core.truth import find_pairs, groups_in
         from segmentation.lab.training.data import held_out_pairs
         from segmentation.lab.training.pretrained import maps_of
@@ -121,13 +122,13 @@ class ScoringCommand(LabCommand):
         from segmentation.lab.training.evaluation.predictions import Predictor
         from segmentation.lab.training.start import device_of
 
-        device_of(options["device"])  # refuses what is no device here
+        device_of(options["device"])  # raises an error if this machine does not have the device
         runtime = Runtime(options["device"], settings.DEEPSEGM_PRECISION)
         return Predictor(card, runtime, _settings(options))
 
 
 def title_of(dataset: Path) -> str:
-    """What reports and cards call the data."""
+    """The name of the data in reports and cards."""
     return f"the held-out part of {dataset.stem}" if is_recipe(dataset) else dataset.resolve().name
 
 
@@ -140,23 +141,23 @@ def flag(name: str) -> str:
 
 
 def _check_for(card: ModelCard, options: dict[str, Any], options_of_command: tuple[str, ...]) -> None:
-    """Refuse options that mean nothing to the card's kind of analysis."""
+    """Raise CommandError for options that the card's kind of analysis does not have."""
     from segmentation.core.tasks import find
     from segmentation.lab.training import tasks
     from segmentation.lab.training.pretrained import maps_of
 
-    task, taught, names = find(card.task), tasks.find(card.task), maps_of(card)
-    understood = {*taught.scoring(names).options, *task.settings.model_fields}
+    task, learning_task, names = find(card.task), tasks.find(card.task), maps_of(card)
+    possible = {*learning_task.scoring(names).options, *task.settings.model_fields}
     requested = [name for name in (*OF_SETTINGS, *options_of_command) if options[name] not in (None, False, [])]
-    if unknown := [flag(name) for name in requested if name not in understood]:
+    if unknown := [flag(name) for name in requested if name not in possible]:
         raise CommandError(f"{task.title} are scored without {' and '.join(unknown)}: leave it out.")
     try:
         task.settings(**_settings(options))
     except ValidationError as error:
         raise CommandError(sentence(error)) from error
-    if len(options["classes"]) not in (0, len(names) * taught.classes):
-        those = ", ".join(names) if taught.classes else "it has none"
-        raise CommandError(f"--classes names a label for each class of {card.name} ({those}).")
+    if len(options["classes"]) not in (0, len(names) * learning_task.classes):
+        listed = ", ".join(names) if learning_task.classes else "it has none"
+        raise CommandError(f"--classes names a label for each class of {card.name} ({listed}).")
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:

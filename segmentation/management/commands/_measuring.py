@@ -1,4 +1,4 @@
-"""What `analyse` and `measure` share: from many files to a folder of results for each, and to a sample."""
+"""The base class of `analyse` and `measure`: many files are measured, each into its own folder, and perhaps pooled."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from ._processes import (
     Processes,
     Words,
     cores,
-    done_here,
-    failed,
+    failed_future,
     measure_and_write,
+    run_here,
     write,
     write_pooled,
 )
 from ._progress import Bar
 
 FAILURES = (UnreadableImage, OSError, MemoryError, AlteredWeights, NoDevice, BrokenProcessPool)
-MOST_JOBS = 64  # more than a machine has use for
-STOPPED = 130  # exit status after Ctrl-C, as of shells
-JOBS = (
+MOST_JOBS = 64  # no machine needs more
+STOPPED = 130  # exit status after Ctrl-C, as shells have it
+JOBS = (  # help of --jobs
     "analyse so many images at a time (1), each in a process that needs 1.1 GB of memory for 1024 x 768 px and up to 4"
     " GB for 8192 x 8192 px. With 1, on two cores or more, one further process writes files while the next image is"
     " analysed: 0.4 GB for 1024 x 768 px, with all files 0.5 GB"
@@ -49,7 +49,7 @@ JOBS = (
 
 
 class Measuring(BaseCommand):
-    """A command that measures files, each into a folder of its own, and may pool them. what: one of them."""
+    """A command that measures files, each into its own folder, and may pool them. what: the word for one file."""
 
     requires_system_checks: list[str] = []
     what = "image"
@@ -71,15 +71,17 @@ class Measuring(BaseCommand):
         parser.add_argument("--jobs", type=_jobs, default=1, metavar="N", help=JOBS)
 
     def to_measure(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
-        """Those of the files of a folder that are measured; images: those of them that are images."""
+        """The files of a folder that are measured. files: all of them; images: those that are images."""
         return list(images)
 
-    def measured(self, file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress) -> Measured:
-        """The analysis of a file, and what is said of it; raises one of FAILURES."""
+    def analyse_file(
+        self, file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress
+    ) -> Measured:
+        """The analysis of a file, and the words about it; raises one of FAILURES."""
         raise NotImplementedError
 
-    def prepared(self, options: dict[str, Any], tasks: Iterable[Task]) -> None:
-        """Read which files are asked for, and make the folder; tasks: the kinds of analysis that there may be."""
+    def prepare(self, options: dict[str, Any], tasks: Iterable[Task]) -> None:
+        """Read the option --files, and make the folder of --out. tasks: the possible kinds of analysis."""
         options["files"] = inputs.files(options["files"], tasks, pooled=bool(options["sample"]))
         try:
             options["out"].mkdir(parents=True, exist_ok=True)
@@ -87,12 +89,13 @@ class Measuring(BaseCommand):
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
 
     def files(self, paths: Iterable[Path], out: Path) -> Iterator[Path]:
-        """The files named, and those to measure of the folders named; says on the terminal what is left out there."""
+        """The files to measure: files in `paths`, and those in the folders in `paths`. The terminal lists the files of
+        a folder that are left out."""
         for path in paths:
             if not path.is_dir():
                 yield path
                 continue
-            images, others = inputs.images_in(path, but=out)
+            images, others = inputs.images_in(path, excluded=out)
             names = self.to_measure((*images, *others), images)
             yield from names
             left_out = [str(file.relative_to(path)) for file in (*images, *others) if file not in names]
@@ -104,19 +107,20 @@ class Measuring(BaseCommand):
                 self.stderr.write(f"{path}: {subject} left out: {', '.join(left_out)}")
 
     def measure(self, paths: Iterable[Path], settings: AnalysisSettings, options: dict[str, Any]) -> None:
-        """Analyse each file into a folder of its own, then write the pooled files, if the sample has a name.
+        """Analyse each file into its own folder, then write the files of the sample, if --sample names one.
 
-        A file that cannot be analysed is named with the reason, on the terminal and in the pooled files; at the end the
-        command exits with BAD_INPUT.
+        If a file cannot be analysed, the terminal and the files of the sample name it with the reason, and at the end
+        the command exits with BAD_INPUT.
         """
         work = list(inputs.folders_of(list(self.files(paths, options["out"])), options["out"]))
-        several = min(options["jobs"], len(work))
-        threads = max(1, cores() // several) if several > 1 else 0
-        count = several if threads else int(cores() > 1 and len(work) > 1)
+        jobs = min(options["jobs"], len(work))
+        threads = max(1, cores() // jobs) if jobs > 1 else 0
+        # Several processes that analyse; or one that writes files while this process analyses the next image.
+        count = jobs if threads else int(cores() > 1 and len(work) > 1)
         try:
             with Processes(count, threads) as processes, Bar(len(work)) as bar:
                 run = _Run(self, settings, options, processes, bar)
-                run.go_through(work)
+                run.measure_all(work)
                 if options["sample"]:
                     run.pool(options["sample"])
         except KeyboardInterrupt:
@@ -127,7 +131,8 @@ class Measuring(BaseCommand):
 
 
 class _Run:
-    """The images of one command. members, failed: what pooling needs of those that could be measured, or could not."""
+    """One run of a command over all its files. members, failed: the images that could, and could not, be measured, for
+    the sample. ended: number of files that are done."""
 
     def __init__(
         self,
@@ -143,38 +148,39 @@ class _Run:
         self.failed: list[SampleImage] = []
         self.ended = 0
 
-    def go_through(self, work: Iterable[tuple[Path, Path]]) -> None:
-        """Measure each file into its folder. A few are under way at a time, and said in their order."""
-        ahead = self.processes.count * (2 if self.processes.threads else 1)
+    def measure_all(self, work: Iterable[tuple[Path, Path]]) -> None:
+        """Measure each file into its folder. A few are measured at the same time; the terminal shows them in order."""
+        most_waiting = self.processes.count * (2 if self.processes.threads else 1)
         waiting: deque[tuple[Path, Path, Future[tuple[Words, Any]]]] = deque()
         for path, folder in work:
-            waiting.append((path, folder, self._begun(path, folder)))
-            if len(waiting) > ahead:
-                self._settle(*waiting.popleft())
+            waiting.append((path, folder, self._start(path, folder)))
+            if len(waiting) > most_waiting:
+                self._finish(*waiting.popleft())
         if waiting and not self.processes.threads:
             self.bar("writing the files", DONE)
         for image in waiting:
-            self._settle(*image)
+            self._finish(*image)
 
     def _files(self, folder: Path) -> Files:
         return Files(folder, self.options["files"], self.options["all"], bool(self.options["sample"]))
 
-    def _begun(self, path: Path, folder: Path) -> Future[tuple[Words, Any]]:
-        """Analyse a file here and have its files written, or have both done."""
+    def _start(self, path: Path, folder: Path) -> Future[tuple[Words, Any]]:
+        """Start the work on a file: another process analyses it and writes its results, or this process analyses it and
+        another one writes."""
         files, command = self._files(folder), self.command
         if self.processes.threads:
             return self.processes.submit(measure_and_write, type(command), path, self.settings, self.options, files)
         self.bar.begin(path.name)
         try:
-            measured = command.measured(path, self.settings, self.options, self.bar)
+            measured = command.analyse_file(path, self.settings, self.options, self.bar)
         except FAILURES as error:
-            return failed(error)
+            return failed_future(error)
         if self.processes.count:
             return self.processes.submit(write, measured, files)
-        return done_here(write, measured, files, self.bar)
+        return run_here(write, measured, files, self.bar)
 
-    def _settle(self, path: Path, folder: Path, future: Future[tuple[Words, Any]]) -> None:
-        """Wait for an image, and say what came of it."""
+    def _finish(self, path: Path, folder: Path, future: Future[tuple[Words, Any]]) -> None:
+        """Wait for the results of a file, and write its counts or its error on the terminal."""
         try:
             words, member = future.result()
         except FAILURES as error:
@@ -192,7 +198,7 @@ class _Run:
         self.bar.wrote(self.ended)
 
     def pool(self, name: str) -> None:
-        """Write the pooled files into the folder of the results."""
+        """Pool the images as a sample of this name, and write its files into --out."""
         measurement, out = self.settings.measurement, self.options["out"]
         if not self.members:
             self._say([], [f"{name}: No image could be measured, so there is nothing to pool."])
@@ -206,7 +212,7 @@ class _Run:
         self._say([f"{name} -> {out}: {extent}, pooled{missing}"], [f"{name}: {flag}" for flag in flags])
 
     def _say(self, lines: Sequence[str], notes: Sequence[str]) -> None:
-        """Notes on standard error, then lines, while the bar is out of the way."""
+        """Write notes to standard error, then lines to standard output; the progress bar is hidden meanwhile."""
         with tqdm.external_write_mode():
             for note in notes:
                 self.command.stderr.write(note)

@@ -1,6 +1,6 @@
-"""Images in several processes: one writes files while the next image is analysed, or several do both.
+"""Further processes of a command: one writes files while the next image is analysed, or several do both.
 
-A new process imports this module before Django is set up: it imports nothing of it.
+A new process imports this module before Django is set up, so this module must not import Django.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from segmentation.core.report.filing import Filing
 from segmentation.core.report.wording import write_json
 
 P, T = ParamSpec("P"), TypeVar("T")
-_bars: list[Any] = []  # that this process has read: it reads those of its next images only where they differ
+_bars: list[Any] = []  # scale bars that this process has read, so that it does not read the same bar twice
 DIED = "A process ended while it worked at this image. Perhaps it needs more memory than this machine has."
 
 
 class Files(NamedTuple):
-    """Where the files of an image go, and which: folder, patterns of `choice.chosen_names`, keep_all of `write_chosen`.
-    pooled: whether the image belongs to a sample."""
+    """Which files of an image are written, and where. patterns: as for `choice.chosen_names`. keep_all: as in
+    `write_chosen`. pooled: whether the image belongs to a sample."""
 
     folder: Path
     patterns: tuple[str, ...]
@@ -38,7 +38,7 @@ class Files(NamedTuple):
 
 
 class Words(NamedTuple):
-    """What the terminal says of an image: what was found, warnings below that, and notes about the file."""
+    """The lines about an image on the terminal: its counts, warnings below them, and notes about the file."""
 
     outcome: str
     warnings: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Words(NamedTuple):
 
 @dataclass(frozen=True)
 class Measured:
-    """An analysis, when it was made, and what is said of it. image: the file, where it is an image."""
+    """An Analysis, the words about it, and when it was made. image: its file; None for a mask."""
 
     analysis: Any
     words: Words
@@ -60,27 +60,27 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def failed(error: BaseException) -> Future[Any]:
-    """An error that waits until the result is asked for."""
+def failed_future(error: BaseException) -> Future[Any]:
+    """A future that raises this error when its result is read."""
     future: Future[Any] = Future()
     future.set_exception(error)
     return future
 
 
-def done_here(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-    """What is done in this process, at once; an error waits, too."""
+def run_here(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    """A finished future: the work is done in this process, at once. An error is raised when the result is read."""
     future: Future[T] = Future()
     try:
         future.set_result(work(*args, **kwargs))
     except Exception as error:
-        return failed(error)
+        return failed_future(error)
     return future
 
 
 def write(measured: Measured, files: Files, progress: Progress = quiet) -> tuple[Words, Any]:
-    """Write the files of an image, the same in every run but for their date, and timings.json.
+    """Write the files of an image, and timings.json. The files are the same in every run, except for their date.
 
-    Gives what is said of the image, and what pooling needs of it, None without a sample.
+    Returns the words about the image, and its Member for the sample, None without a sample.
     """
     from segmentation.core.report.exports.viewer import thumbnail
     from segmentation.core.report.files import write_chosen
@@ -90,16 +90,16 @@ def write(measured: Measured, files: Files, progress: Progress = quiet) -> tuple
         progress(stage, DONE + (1 - DONE) * fraction)
 
     analysis, filing = measured.analysis, Filing(measured.created, image=measured.image)
-    chosen = files.folder, files.patterns
-    write_chosen(analysis, *chosen, keep_all=files.keep_all, filing=filing, progress=report)
+    folder, patterns = files.folder, files.patterns
+    write_chosen(analysis, folder, patterns, keep_all=files.keep_all, filing=filing, progress=report)
     write_json(analysis.timings, files.folder / "timings.json", indent=2)
     return measured.words, Member.of(analysis, thumbnail(analysis)) if files.pooled else None
 
 
 def write_pooled(name: str, members: Sequence[Any], rules: dict[str, Any], files: Files) -> tuple[str, list[str]]:
-    """Pool images under the rules of `combine`, and write the files of the sample.
+    """Pool images, and write the files of the sample. rules: keyword arguments of `combine`.
 
-    Gives how much was pooled, in words, and the warnings.
+    Returns the number of pooled images and objects, in words, and the warnings.
     """
     from segmentation.core.combine import combine
     from segmentation.core.report.files import write_chosen
@@ -112,37 +112,38 @@ def write_pooled(name: str, members: Sequence[Any], rules: dict[str, Any], files
 def measure_and_write(
     command: type, path: Path, settings: Any, options: dict[str, Any], files: Files
 ) -> tuple[Words, Any]:
-    """Both in one process. command: whose `measured` is asked."""
-    return write(command().measured(path, settings, {**options, "bars": _bars}, quiet), files)
+    """Analyse a file and write its results, in a further process. command: the subclass of `Measuring`."""
+    return write(command().analyse_file(path, settings, {**options, "bars": _bars}, quiet), files)
 
 
 class Processes:
-    """So many further processes, which end with this one. threads: of each, where they analyse, else 0.
+    """A pool of `count` further processes, which end with this one. threads: number for each process that analyses
+    images; 0 if they only write files.
 
-    As a context it waits for their work, and ends them after an error or Ctrl-C.
+    As a context manager it waits for their work at the end, and ends them after an error or Ctrl-C.
     """
 
     def __init__(self, count: int, threads: int = 0) -> None:
         self.count, self.threads = count, threads
         self._others = set(active_children())
-        self._pool = self._started()
+        self._pool = self._new_pool()
 
-    def _started(self) -> ProcessPoolExecutor | None:
+    def _new_pool(self) -> ProcessPoolExecutor | None:
         if not self.count:
             return None
-        # Never forked: the threads of OpenVINO and torch would be missing in the copy.
+        # Not forked: a fork would lack the threads of OpenVINO and torch.
         return ProcessPoolExecutor(
             self.count, mp_context=get_context("spawn"), initializer=_prepare, initargs=(self.threads,)
         )
 
     def submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Work for one of them; without any it is done at once."""
+        """Have one of the processes do this work; without processes it is done here at once."""
         if self._pool is None:
-            return done_here(work, *args, **kwargs)
+            return run_here(work, *args, **kwargs)
         try:
             return self._pool.submit(work, *args, **kwargs)
         except BrokenProcessPool:
-            self._pool = self._started()
+            self._pool = self._new_pool()
             return self.submit(work, *args, **kwargs)
 
     def __enter__(self) -> Self:
@@ -160,7 +161,8 @@ class Processes:
 
 
 def _prepare(threads: int) -> None:
-    """A new process: it leaves Ctrl-C to its parent, ends with it, and, where it analyses, has so many threads."""
+    """Set up a new process: it ignores Ctrl-C, which its parent handles, and ends with the parent. threads: as in
+    `Processes`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if threads:

@@ -1,4 +1,4 @@
-"""One bar for all images of a command, on a terminal only."""
+"""The progress bar of a command, for all of its images; it is shown only on a terminal."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ FORM = "{desc}: {percentage:3.0f}% |{bar}| {remaining} left{postfix}"  # a postf
 
 
 class Bar:
-    """How far a command is with all its images, and the time left. Called, it is the `progress` of the pipeline for
-    the image that was begun last."""
+    """A progress bar with the time left. An instance is also the `progress` function that the pipeline gets for the
+    current image."""
 
     def __init__(self, images: int) -> None:
         self.images, self.number = images, 0
         is_shown = sys.stderr.isatty()
-        # smoothing: time left by the mean of all images. miniters: a stage is shown however little it advances.
-        how = {"leave": False, "bar_format": FORM, "smoothing": 0, "miniters": 0}
-        self._bar = tqdm(total=images, desc=f"{images} images", disable=not is_shown, **how)
+        # smoothing 0: the time left follows from the mean of all images. miniters 0: every stage is shown at once.
+        options = {"leave": False, "bar_format": FORM, "smoothing": 0, "miniters": 0}
+        self._bar = tqdm(total=images, desc=f"{images} images", disable=not is_shown, **options)
 
     def __enter__(self) -> Self:
         return self
@@ -31,16 +31,16 @@ class Bar:
         self._bar.close()
 
     def begin(self, name: str) -> None:
-        """An image, after all those begun before."""
+        """Begin the next image. name: of its file."""
         self.number += 1
         place = f" ({self.number} of {self.images})" if self.images > 1 else ""
         self._bar.set_description_str(name + place, refresh=False)
 
     def __call__(self, stage: str, fraction: float) -> None:
-        """The image that was begun last is in this stage, and this fraction of it is done."""
+        """Show the stage of the current image, and the fraction of it that is done."""
         self._bar.set_postfix_str(stage, refresh=False)
         self._bar.update(max(self.number - 1 + fraction - self._bar.n, 0))
 
     def wrote(self, images: int) -> None:
-        """So many images have all their files."""
+        """Show that all files of so many images are written."""
         self._bar.update(max(images - self._bar.n, 0))

@@ -1,4 +1,4 @@
-"""The main job from the shell: no database, no broker, no server."""
+"""`deepsegm analyse`: segments and measures images from the shell, without database, broker or server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.pace import Progress
 from segmentation.core.quality.method import MethodDescription
-from segmentation.core.quality.written import WrittenMethod
+from segmentation.core.quality.method_file import WrittenMethod
 from segmentation.core.settings import DEFAULT_TASK
 from segmentation.core.tasks import UnknownTask, every, find
 from segmentation.core.typed import Setting, settings_of_task
@@ -53,20 +53,25 @@ class Command(Measuring):
             task = find(cards.stands_for(options["model"])[0].task)
         except (cards.UnknownModel, UnknownTask) as error:
             raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
-        self.prepared(options, [task])
+        self.prepare(options, [task])
         if options["pages"]:
             options["images"] = list(self.pages(options["images"], options["pages"], options["out"]))
         self.measure(options["images"], inputs.settings(task, every_setting(), options, method), options)
 
     def pages(self, paths: Iterable[Path], text: str, out: Path) -> Iterator[Path]:
-        """The images. In place of a stack stand the files of the pages that were asked for."""
+        """The files of the images. A stack is replaced by one file for each requested page, written into out/pages.
+
+        text: the option --pages.
+        """
         for path in self.files(paths, out):
             try:
                 yield from (file for _, file in take_pages(text, partial(_take_page, path, out / "pages")))
             except (UserError, OSError, MemoryError) as error:
                 raise CommandError(f"{path}: {inputs.sentence(error)}", returncode=inputs.BAD_INPUT) from error
 
-    def measured(self, file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress) -> Measured:
+    def analyse_file(
+        self, file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress
+    ) -> Measured:
         micrograph = inputs.with_reading(read(file, side=side_files(file)), options)
         settings = settings.with_(calibration=inputs.calibration(options, micrograph.shape[1]))
         runtime = Runtime(configured.DEEPSEGM_DEVICE, configured.DEEPSEGM_PRECISION)
@@ -77,7 +82,7 @@ class Command(Measuring):
 
 
 def _method(file: Path) -> tuple[WrittenMethod, MethodDescription]:
-    """The version of a method in a file, and what it says; CommandError with a sentence."""
+    """The version of a method in a file, and its description; raises CommandError with a sentence."""
     try:
         written = WrittenMethod.of_file(file)
         return written, written.read()
@@ -86,7 +91,8 @@ def _method(file: Path) -> tuple[WrittenMethod, MethodDescription]:
 
 
 def _take_page(path: Path, folder: Path, page: int) -> tuple[Path, int]:
-    """The file of a page, written into the folder, and how many pages there are; a file of one page stays as it is."""
+    """The file with one page of a stack, written into the folder, and the number of pages. A file with a single page is
+    returned itself."""
     micrograph, file = read(path, side=side_files(path), page=page), folder / page_name(path.name, page)
     if (pages := micrograph.metadata.get("pages", 1)) == 1:
         return path, 1
@@ -96,5 +102,5 @@ def _take_page(path: Path, folder: Path, page: int) -> tuple[Path, int]:
 
 
 def every_setting() -> list[Setting]:
-    """Those of every kind of analysis; what several kinds have stands there several times."""
+    """The settings of all kinds of analysis; one that several kinds have occurs several times."""
     return [setting for task in every() for setting in settings_of_task(task)]

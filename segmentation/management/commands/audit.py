@@ -1,4 +1,5 @@
-"""Checks and exports the log of corrections, checks signatures, and repeats the corrections of a bundle."""
+"""`audit`: checks logs of corrections and signatures, exports a log, and repeats the corrections in a bundle (a ZIP
+file with the outlines before and after, and the log)."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from segmentation.services.results import logs
 from segmentation.services.results.edits import broken_edits
 from segmentation.services.results.signing import broken_signatures
 
-WHAT = {
+ACTIONS = {  # action -> its help
     "verify": "check logs and signatures, of one JOB or of all: every altered, missing or exchanged edit or signature"
     " is named, and every signed file that was changed; the exit status is then 1",
     "export": "the log of a JOB as JSON or, with --csv, as CSV",
@@ -24,10 +25,10 @@ WHAT = {
 
 
 class Command(BaseCommand):
-    help = ". ".join(f"{action}: {words}" for action, words in WHAT.items()) + "."
+    help = ". ".join(f"{action}: {words}" for action, words in ACTIONS.items()) + "."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=list(WHAT))
+        parser.add_argument("action", choices=list(ACTIONS))
         parser.add_argument("what", nargs="?", metavar="JOB or BUNDLE.zip")
         parser.add_argument("--csv", action="store_true", help="export as CSV")
         parser.add_argument("--out", type=Path, metavar="FILE", help="export to a file instead of the screen")

@@ -1,4 +1,5 @@
-"""Folders of one's own images and labels: checked before a training, and exchanged with the datasets of the site."""
+"""`dataset`: checks a folder of images and labels before a training, cuts it into tiles, and exchanges such folders
+with the datasets of the site."""
 
 from __future__ import annotations
 
@@ -76,19 +77,19 @@ class Command(LabCommand):
         if not options["checked"]:
             raise CommandError("Say with --checked that every outline was checked and that models may learn from it.")
         facts = files.read_facts(folder / files.FACTS)[0] if (folder / files.FACTS).is_file() else {}
-        described = {name: str(facts.get(name, "")) for name in ("material", "instrument", "licence")}
+        texts = {name: str(facts.get(name, "")) for name in ("material", "instrument", "licence")}
         user = _owner(options["owner"])
-        with tempfile.NamedTemporaryFile(suffix=".zip", dir=settings.FILE_UPLOAD_TEMP_DIR) as packed:
-            _pack(folder, packed.name, options)
+        with tempfile.NamedTemporaryFile(suffix=".zip", dir=settings.FILE_UPLOAD_TEMP_DIR) as archive:
+            _pack(folder, archive.name, options)
             try:
                 dataset = datasets.create_dataset(
                     user=user,
                     name=options["name"] or str(facts.get("name", folder.resolve().name)),
                     task=str(options["task"] or facts.get("task", DEFAULT_TASK)),
                     class_names=facts.get("class_names", []),
-                    **described,
+                    **texts,
                 )
-                with Path(packed.name).open("rb") as opened:
+                with Path(archive.name).open("rb") as opened:
                     file = File(opened, name=f"{folder.resolve().name}.zip")
                     datasets.add_archive(dataset=dataset, file=file, user=user, consent=True, reviewed=True)
             except Refused as refusal:
@@ -129,7 +130,7 @@ class Command(LabCommand):
 
 
 def _owner(name: str) -> Any:
-    """The account of this name, or the first administrator where none is given."""
+    """The account of this name; without a name the first administrator."""
     accounts = get_user_model().objects.filter(is_active=True)
     user = (accounts.filter(username=name) if name else accounts.filter(is_superuser=True).order_by("pk")).first()
     if user is None:
@@ -142,15 +143,15 @@ def _dataset(text: str) -> Any:
     with suppress(ValueError):
         if dataset := Dataset.objects.filter(pk=UUID(text)).first():
             return dataset
-    named = list(Dataset.objects.filter(name=text)[:2])
-    if len(named) != 1:
-        why = "There are several datasets" if named else "There is no dataset"
+    matches = list(Dataset.objects.filter(name=text)[:2])
+    if len(matches) != 1:
+        why = "There are several datasets" if matches else "There is no dataset"
         raise CommandError(f"{why} named {text!r}: say the id that stands in the address of its page.")
-    return named[0]
+    return matches[0]
 
 
 def _pack(folder: Path, archive_name: str, options: dict[str, Any]) -> None:
-    """Write images, labels and tables of a folder as an archive that the site takes in."""
+    """Write the images, labels and tables of a folder into a ZIP file, which the site imports."""
     parts = [(truth.folder_in(folder, options["images"], truth.IMAGES), files.IMAGES, truth.image_suffixes())]
     coco: list[Path] = []
     try:

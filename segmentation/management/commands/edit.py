@@ -1,4 +1,4 @@
-"""Corrects a stored segmentation by a list of operations: no network, no database."""
+"""`edit`: corrects a stored segmentation by a list of operations, without a model and without a database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from segmentation.core.labels.operations import OPERATIONS, REDO, UNDO, correct
 from segmentation.core.labels.patches import BadEdit
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 
-LIST = 'The operations are a JSON list, such as [{"op": "delete", "ids": [7]}].'
+NO_LIST = 'The operations are a JSON list, such as [{"op": "delete", "ids": [7]}].'
 
 
 class Command(BaseCommand):
@@ -34,9 +34,9 @@ class Command(BaseCommand):
             try:
                 operations = json.loads(options["operations"].read_bytes())
             except (ValueError, RecursionError) as problem:
-                raise BadEdit(LIST) from problem
+                raise BadEdit(NO_LIST) from problem
             if not isinstance(operations, list):
-                raise BadEdit(LIST)
+                raise BadEdit(NO_LIST)
             corrected = correct(segmentation, operations)
             corrected.save(options["out"])
         except (BadEdit, UnusableSegmentation) as problem:

@@ -1,4 +1,4 @@
-"""Score a model on images with truth: a folder, or what a training recipe holds out."""
+"""`evaluate`: scores a model on images with truth, in a folder or those that a training recipe holds out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from ._lab import OF_SETTINGS, ScoringCommand, flag, title_of
 
-NOT_THE_CARDS = (*OF_SETTINGS, "threshold", "rows")  # what scores another way than the card says
+CHANGE_THE_SCORE = (*OF_SETTINGS, "threshold", "rows")  # options with which a score is not that of the card
 
 
 class Command(ScoringCommand):
@@ -43,14 +43,14 @@ class Command(ScoringCommand):
         card, file = self.card(options)
         scoring, pairs = tasks.find(card.task).scoring(maps_of(card)), self.pairs(card, options)
         self.warn_of_training_images(card, pairs)
-        how_scored = Options(
+        scoring_options = Options(
             rows=options["rows"],
             nm=options["nm"],
             threshold=options["threshold"],
             chains=tuple(dict.fromkeys(options["postprocess"])),
         )
         predictor, title = self.predictor(card, options), title_of(options["dataset"])
-        report = evaluate(pairs, scoring, predictor, how_scored, options["out"], title, self.say)
+        report = evaluate(pairs, scoring, predictor, scoring_options, options["out"], title, self.say)
         for name in scoring.printed:
             value, low, high = report["pooled"]["figures"][name].values()
             if value is not None:
@@ -65,13 +65,13 @@ class Command(ScoringCommand):
 
 
 def _check_options(options: dict[str, Any]) -> None:
-    """Refuse numbers that cannot be; nothing has been read yet."""
+    """Raise CommandError for impossible options, before any file is read."""
     threshold, nm = options["threshold"], options["nm"]
     if threshold is not None and not 0 < threshold < 1:
         raise CommandError(f"--threshold must be between 0 and 1, not {threshold:g}.")
     if nm is not None and not 0 < nm < float("inf"):
         raise CommandError(f"--nm is a number above 0, not {nm:g}.")
-    other = [flag(name) for name in NOT_THE_CARDS if options[name] not in (None, False)]
+    other = [flag(name) for name in CHANGE_THE_SCORE if options[name] not in (None, False)]
     if options["write_score"] and other:
         raise CommandError(
             f"A score is that of the card as it stands: leave out --write-score or {' and '.join(other)}."

@@ -1,4 +1,4 @@
-"""Show what the layers of a model's network make of an image."""
+"""`feature_maps`: writes pictures of the maps that the layers of a model's network make of an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Fit what a model's card says besides its weights to images with truth, and write it into the card."""
+"""`fit`: fits parameters of a model that are not its weights (PARTS) to images with truth, and writes them into its
+card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Create the bucket that DEEPSEGM_BUCKET names, where it does not exist yet."""
+"""`make_bucket`: creates the S3 bucket that DEEPSEGM_BUCKET names, unless it exists."""
 
 from __future__ import annotations
 

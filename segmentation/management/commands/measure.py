@@ -1,4 +1,4 @@
-"""Measures masks of other tools, and stored segmentations, as our own outlines: no network, no database."""
+"""`measure`: measures masks of other tools, and stored segmentations, without a model and without a database."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from . import _inputs as inputs
 from ._measuring import Measuring
 from ._processes import Measured, Words
 
-STORED = ".npz"
-SHAPES = (".roi", ".zip", ".json")  # only where they are named: folders of results hold others, too
+STORED = ".npz"  # suffix of a stored segmentation
+SHAPES = (".roi", ".zip", ".json")  # not read from folders, which may hold other files with these suffixes
 MASKS = (".tif", ".tiff", ".png", ".bmp", ".npy", STORED)
 NO_IMAGE = "This file holds outlines without their image: give the folder of the image with --images."
 OTHER_IMAGES = "No image in {folder} is the one with these outlines (SHA-256 {sha256}…)."
@@ -62,16 +62,18 @@ class Command(Measuring):
             raise CommandError(f"There is no folder {options['images']}.", returncode=inputs.BAD_INPUT)
         task = find(options["task"])
         has_stored = any(path.is_dir() or path.suffix.lower() == STORED for path in options["labels"])
-        self.prepared(options, every() if has_stored else [task])  # stored segmentations are of any kind
+        self.prepare(options, every() if has_stored else [task])  # stored segmentations are of any kind
         settings = inputs.settings(task, _settings(), options)
         self.measure(options["labels"], settings, options)
 
     def to_measure(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
         return sorted(file for file in files if file.suffix.lower() in MASKS)
 
-    def measured(self, file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress) -> Measured:
+    def analyse_file(
+        self, file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress
+    ) -> Measured:
         if file.suffix.lower() == STORED:
-            return _measured_again(file, settings, options, progress)
+            return _measure_stored(file, settings, options, progress)
         image = _image(file, options)
         if file.suffix.lower() in SHAPES:
             if image is None:
@@ -85,8 +87,8 @@ class Command(Measuring):
         return Measured(analysis, Words(inputs.outcome(analysis), notes=tuple(mask.notes)))
 
 
-def _measured_again(file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress) -> Measured:
-    """A segmentation as a worker stored it, measured without its model; it knows its kind of analysis itself."""
+def _measure_stored(file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress) -> Measured:
+    """Measure a stored segmentation, which holds its kind of analysis and the settings of finding objects."""
     try:
         segmentation = Segmentation.load(file)
     except UnusableSegmentation as error:
@@ -101,7 +103,7 @@ def _measured_again(file: Path, settings: AnalysisSettings, options: dict[str, A
 
 
 def _image_of(sha256: str, options: dict[str, Any]) -> Micrograph:
-    """The micrograph with this checksum in the folder of the images."""
+    """The micrograph with this checksum in the folder --images."""
     folder: Path | None = options["images"]
     if folder is None:
         raise UnreadableImage(NO_IMAGE)
@@ -112,14 +114,14 @@ def _image_of(sha256: str, options: dict[str, Any]) -> Micrograph:
 
 
 def _settings() -> list[Setting]:
-    """How outlines are measured, and where the data bar begins: below it nothing is outlined that counts."""
+    """The settings that this command takes: those of measuring, and the data bar, below which no outline counts."""
     bar = (setting for setting in settings_of(SegmentationSettings) if setting.name == "data_bar")
-    # Masks were found by no model that knew other images.
+    # measure_unlike compares an image with the training images of a model; a mask has no model.
     return [*bar, *(setting for setting in settings_of(MeasurementSettings) if setting.name != "measure_unlike")]
 
 
 def _image(mask: Path, options: dict[str, Any]) -> Micrograph | None:
-    """The micrograph to which a mask belongs, see `find_pairs`."""
+    """The micrograph in the folder --images to which a mask belongs by its name (`truth.owner_of`)."""
     folder: Path | None = options["images"]
     if folder is None:
         return None

@@ -1,4 +1,4 @@
-"""Django's `migrate`, by one process at a time: several web processes may start on one empty database."""
+"""Django's `migrate`, run by one process at a time, because several web processes may start with one empty database."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Command(migrate.Command):
 
 @contextmanager
 def _alone(database: str) -> Iterator[None]:
-    """Wait until no other process migrates. PostgreSQL ends the lock with its connection. A file of SQLite belongs to
-    one site, which holds its folder (worker.data_directory)."""
+    """A block during which no other process migrates. PostgreSQL releases the lock at the end of the connection. SQLite
+    needs none, because its file belongs to one site, which locks its folder (worker.data_directory)."""
     connection = connections[database]
     if connection.vendor != "postgresql":
         yield

@@ -1,4 +1,4 @@
-"""The models that the application offers: list them, add one's own, remove it."""
+"""`models`: lists the models of the site, adds and removes own ones, and makes the files that belong to a model."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Command(LabCommand):
         if options["layers"]:
             self._layers(card, micrograph.pixels, caption)
             return
-        # Who makes the picture has looked at the image.
+        # A person has chosen the image, so numbers are given even if it is unlike the training images.
         requested = AnalysisSettings.of(card.task, model=card.name, filter=True, measure_unlike=True)
         analysis = analyse(micrograph, requested)
         file = card.weights.parent / f"{card.name}-{options['number']}.webp"
@@ -92,7 +92,7 @@ class Command(LabCommand):
         self.stdout.write(f"{file}: {inputs.outcome(analysis)}")
 
     def _layers(self, card: cards.ModelCard, pixels: Any, caption: str) -> None:
-        """A small picture of each kind of layer beside the card."""
+        """Write a small picture of the maps of each kind of layer beside the card."""
         import numpy as np
 
         from segmentation.core.network.with_torch import folded, load_module
@@ -102,8 +102,8 @@ class Command(LabCommand):
         network = folded(load_module(card, len(find(card.task).channels(card))))
         for kind, layers in feature_maps(network, pixels, limit=SMALL[1]).items():
             picture = sheet(layers, NONE.format(kind=kind), *SMALL)
-            strided = any(STEPS in layer.name for layer in layers)
-            title = HALVED if strided else kind.capitalize()
+            is_strided = any(STEPS in layer.name for layer in layers)
+            title = HALVED if is_strided else kind.capitalize()
             heading = f"{title}: up to {SMALL[1]} maps of each layer, whose number stands above them. {caption}"
             file = card.weights.parent / f"{card.name}-{kind}.webp"
             file.write_bytes(captioned_webp(np.asarray(picture), heading))

@@ -1,4 +1,4 @@
-"""`manage.py purge_jobs --older-than 30d`: make room."""
+"""`manage.py purge_jobs --older-than 30d`: deletes old results, to free space on the disk."""
 
 from __future__ import annotations
 

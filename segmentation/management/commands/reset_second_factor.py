@@ -1,4 +1,5 @@
-"""`manage.py reset_second_factor NAME`: for somebody who lost the app and the recovery codes."""
+"""`manage.py reset_second_factor NAME`: removes the second factor (a code of an app at sign-in) of an account whose
+owner lost the app and the recovery codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train and score variants of a recipe over a grid of values, folds and seeds."""
+"""`sweep`: trains and scores variants of a recipe over a grid of values, folds and seeds."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Command(LabCommand):
             self.refuse_folder(options["sweep"])
             sweep, recipe = read_sweep(options["sweep"], options["recipe"])
         folds = options["folds"]
-        typed = {"folds": int(folds) if folds and folds.isdecimal() else folds, "seeds": options["seeds"]}
-        changes = {name: value for name, value in typed.items() if value is not None}
+        grid_options = {"folds": int(folds) if folds and folds.isdecimal() else folds, "seeds": options["seeds"]}
+        changes = {name: value for name, value in grid_options.items() if value is not None}
         sweep = checked_as(Sweep, {**sweep.model_dump(), **changes}, "The command line")
         run_sweep(sweep, recipe, options["out"], BASE, self.say)
         self.stdout.write((options["out"] / "table.md").read_text())

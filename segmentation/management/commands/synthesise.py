@@ -1,4 +1,5 @@
-"""Render or compose micrographs with exact labels, to train on or to test with."""
+"""`synthesise`: makes synthetic micrographs with exact labels for trainings and tests, rendered or composed of cut-out
+particles."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from segmentation.core.pace import time_left
 
 from ._lab import LabCommand
 
-SIDES = (32, 8192)  # px
-NAMED = ("family", "kind", "polarity")
+SIDES = (32, 8192)  # px, least and greatest side of a picture
+NAMED = ("family", "kind", "polarity")  # settings of a picture that have an option of their own
 
 
 class Command(LabCommand):
@@ -62,7 +63,7 @@ class Command(LabCommand):
 
 
 def _order(options: dict[str, Any]) -> Any:
-    """The Order of the command line. Raises CommandError and BadSetting."""
+    """The Order (number, size, seed and settings of the pictures) from the options. Raises CommandError, BadSetting."""
     from segmentation.lab.research.rendered import Order
     from segmentation.lab.training.synthesis import composites
     from segmentation.lab.training.synthesis.draw import DIAMETERS
@@ -73,9 +74,9 @@ def _order(options: dict[str, Any]) -> Any:
     if options["seed"] < 0:
         raise CommandError("--seed must not be negative.")
     composed = bool(options["composed"])
-    named = [name for name in (*NAMED, "entries") if options[name]]
-    if composed and named:
-        option = named[0].replace("entries", "set")
+    rendering_options = [name for name in (*NAMED, "entries") if options[name]]
+    if composed and rendering_options:
+        option = rendering_options[0].replace("entries", "set")
         raise CommandError(f"--composed takes no --{option}: only rendered pictures have it.")
     fixed = parse_fixed(options["entries"])
     fixed |= {name: checked(name, options[name]) for name in NAMED if options[name] is not None}
@@ -88,9 +89,9 @@ def _order(options: dict[str, Any]) -> Any:
     elif low:
         fixed["diameter"] = checked("diameter", low)
         diameters = (fixed["diameter"], fixed["diameter"]) if composed else DIAMETERS
-    wide, _, tall = options["size"].lower().partition("x")
-    if not (wide.isdecimal() and tall.isdecimal()):
+    width, _, height = options["size"].lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
         raise CommandError(f"--size {options['size']} is not WIDTHxHEIGHT in pixels, such as 1024x768.")
-    if not all(SIDES[0] <= int(side) <= SIDES[1] for side in (wide, tall)):
+    if not all(SIDES[0] <= int(side) <= SIDES[1] for side in (width, height)):
         raise CommandError(f"--size {options['size']}: each side may have {SIDES[0]} to {SIDES[1]} px.")
-    return Order(options["n"], (int(tall), int(wide)), options["seed"], fixed, diameters)
+    return Order(options["n"], (int(height), int(width)), options["seed"], fixed, diameters)

@@ -1,4 +1,5 @@
-"""Train a network from a recipe, or a model further on one's own images; resumes where a killed run stopped."""
+"""`train`: trains a network by a recipe, or trains a model further on one's own images (fine-tuning). A stopped run
+continues from its last checkpoint."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from segmentation.location import COMMAND
 
 from ._lab import BASE, LabCommand
 
-CHANGED = ("name", "steps", "fold", "device")  # what the command line may say in place of the recipe
+RECIPE_OPTIONS = ("name", "steps", "fold", "device")  # options that replace entries of the recipe
 
 
 class Command(LabCommand):
@@ -48,12 +49,12 @@ class Command(LabCommand):
         if options["fine_tune"]:
             if options["fold"] is not None:
                 raise CommandError("Leave --fold out: fine-tuning holds images out in turns, and then learns from all.")
-            self._adapt(options)
+            self._fine_tune(options)
             return
         self.refuse_folder(options["recipe"])
         recipe = read_recipe(options["recipe"])
-        # Without what the recipe leaves open, such as maps that are those of the model that it starts from.
-        if changes := {name: options[name] for name in CHANGED if options[name] is not None}:
+        # Only entries that the recipe sets: the others, such as the maps of the base model, are filled in again.
+        if changes := {name: options[name] for name in RECIPE_OPTIONS if options[name] is not None}:
             recipe = recipe_from({**recipe.model_dump(exclude_unset=True), **changes}, "The command line")
         if not (options["out"] / "checkpoint.pt").exists():
             check_sources(recipe, BASE, self.say)
@@ -69,8 +70,8 @@ class Command(LabCommand):
         self._compare(read_recipe(options["out"] / "recipe.toml"), card)
         self.say(f"to offer it in the form: {COMMAND} models add {options['out']}")
 
-    def _adapt(self, options: dict[str, Any]) -> None:
-        """Fine-tune, and say what it brought on held-out images."""
+    def _fine_tune(self, options: dict[str, Any]) -> None:
+        """Fine-tune a model, and write the scores on held-out images, before and after, on the terminal."""
         from segmentation.lab.training.adaptation import Options, adapt
         from segmentation.lab.training.files import write_whole
         from segmentation.lab.training.finetune import name_for
@@ -87,10 +88,10 @@ class Command(LabCommand):
                         self.say(note)
             last_stage[0] = stage
 
-        wishes = {name: options[name] for name in ("minutes", "learning_curve", "composed", "threads")}
-        wishes |= {"steps": options["steps"] or 0, "device": options["device"] or "auto"}
+        choices = {name: options[name] for name in ("minutes", "learning_curve", "composed", "threads")}
+        choices |= {"steps": options["steps"] or 0, "device": options["device"] or "auto"}
         name = options["name"] or name_for(base_card(base), folder)
-        summary = adapt(folder, base, out, Options(name, title, data=folder.resolve().name, **wishes), report)
+        summary = adapt(folder, base, out, Options(name, title, data=folder.resolve().name, **choices), report)
         write_whole(out / "summary.json", json.dumps(summary, indent=1).encode())
         for change in summary["table"]:
             sides = (_with_interval(change[side], change[f"{side}_interval"]) for side in ("before", "after"))
@@ -105,7 +106,7 @@ class Command(LabCommand):
         self.say(f"to offer it in the form: {COMMAND} models add {out / 'final'}")
 
     def _compare(self, recipe: Any, card: Path) -> None:
-        """Say what the training brought on the images held out, where it began with a model of this kind."""
+        """Write the scores on held-out images before and after the training, if it began with a model of this kind."""
         from segmentation.core.network.cards import read_card
         from segmentation.core.network.runtime import Runtime
         from segmentation.lab.research.fit import before_and_after

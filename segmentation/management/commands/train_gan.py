@@ -1,4 +1,5 @@
-"""The GAN route from outlines to a U-Net; every stage resumes where a killed run stopped."""
+"""`train_gan`: trains a U-Net without labelled images. A GAN makes outlines, and another one (CycleGAN) makes pictures
+of them, on which the U-Net is trained. A stopped stage continues where it stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py usage [--since 2026-01-01]`: what each account used, as CSV."""
+"""`manage.py usage [--since 2026-01-01]`: writes a CSV with the numbers of images and the storage of each account."""
 
 from __future__ import annotations
 

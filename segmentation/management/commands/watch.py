@@ -1,4 +1,9 @@
-"""A folder watched: a site measures each new image, and its results are laid beside it."""
+"""`watch`: watches a folder, has a site measure each new image, and writes the results beside the image.
+
+A folder of results holds STATE, a JSON file with the keys sha256, look (size and time of the image's file), asked
+(options of the command), files (requested files), job (id of the result) or error. In the folder of the sample it has
+the keys sample (id) and files.
+"""
 
 from __future__ import annotations
 
@@ -32,26 +37,26 @@ if TYPE_CHECKING:
 
 TOKEN = "DEEPSEGM_TOKEN"
 STATE, ERROR = "watched.json", "error.txt"
-POOLED = f"sample{inputs.RESULTS}"  # the folder of the pooled files
-UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload")  # names of half-copied files
-ENDED = ("done", "failed", "cancelled")
-OURS = (400, 409, 413, 422)  # a site that answers so does not like the image
+POOLED = f"sample{inputs.RESULTS}"  # name of the folder with the files of the sample
+UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload")  # suffixes of half-copied files
+ENDED = ("done", "failed", "cancelled")  # states of a job
+BAD_IMAGE_STATUS = (400, 409, 413, 422)  # statuses with which a site refuses an image
 NO_TOKEN = (
     f"Give --token or the environment variable {TOKEN}: a token of your account page, or a secret of your own of 16"
     " characters or more."
 )
 NOT_TAKEN = "The site did not take the file."
-READ_SECONDS = 0.5  # between two looks at a sample whose images the site still reads
+READ_SECONDS = 0.5  # between two requests while the site still reads the images of a sample
 WAITING = "Images that wait for a yes on that page: {}."
 GONE = "The sample is not at the site any more: remove {} to begin a new one."
 
 
-class Bad(Exception):
+class BadImage(Exception):
     """The image cannot be measured; the message is one sentence."""
 
 
-class Later(Exception):
-    """Nothing is wrong with the image, so it is tried again; the message is one sentence."""
+class TryLater(Exception):
+    """The image could not be measured now and is tried again; the message is one sentence."""
 
 
 class Command(BaseCommand):
@@ -86,16 +91,17 @@ class Command(BaseCommand):
         if options["sample"] and not options["token"]:
             raise CommandError(NO_TOKEN, returncode=inputs.BAD_INPUT)
         options["files"] = inputs.files(options["files"], every(), pooled=bool(options["sample"]))
-        addsitedir(str(FILES / "client"))  # it lies beside the server, which does not depend on it
+        addsitedir(str(FILES / "client"))  # the client's package lies beside the server, but is no dependency of it
         from deepsegm_client import Client
 
         names = ("width", "method", *(setting.name for setting in every_setting()))
         folder = Folder(options, {name: options[name] for name in names if options[name] is not None})
         self.sentences: set[tuple[Path, str]] = set()
         with ExitStack() as stack:
-            # A shell ignores Ctrl-C for background processes.
-            for number, then in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, lambda *_: sys.exit(0))):
-                stack.callback(signal.signal, number, signal.signal(number, then))
+            # A shell starts background processes so that they ignore Ctrl-C; `watch` ends by it all the same.
+            handlers = (signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, lambda *_: sys.exit(0))
+            for number, handler in handlers:
+                stack.callback(signal.signal, number, signal.signal(number, handler))
             try:
                 client = stack.enter_context(Client(options["url"], token=options["token"]))
                 self.watch(folder, Site(client, folder, options["sample"], self.stdout.write), options)
@@ -105,16 +111,16 @@ class Command(BaseCommand):
                 self.stdout.write("\nStopped.")
 
     def watch(self, folder: Folder, site: Site, options: dict[str, Any]) -> None:
-        """Look and measure until nothing is left (--once) or forever."""
+        """Measure new images until none is left (--once) or for ever."""
         while True:
-            late, waiting = [], False
+            late, waiting = [], False  # images to try again; whether any file may still be being written
             try:
                 if not folder.path.is_dir():
-                    raise Later("The folder cannot be reached.")
+                    raise TryLater("The folder cannot be reached.")
                 images, waiting = folder.ready()
-                late = [image for image in images if not self.measured(folder, site, image)]
+                late = [image for image in images if not self.measure_image(folder, site, image)]
                 site.finish()
-            except (Later, OSError) as problem:
+            except (TryLater, OSError) as problem:
                 self.say(folder.path, problem)
                 late.append(folder.path)
             if options["once"] and not waiting:
@@ -126,32 +132,32 @@ class Command(BaseCommand):
                 sys.exit(inputs.BAD_INPUT if is_bad else 0)
             time.sleep(options["every"] if not options["once"] else min(options["every"], options["settle"] / 4))
 
-    def measured(self, folder: Folder, site: Site, image: Path) -> bool:
-        """Measure an image. Returns whether its results, or the reason why there are none, lie there; else it waits."""
+    def measure_image(self, folder: Folder, site: Site, image: Path) -> bool:
+        """Measure an image. Returns whether its results, or its error, are written; False: it must be tried again."""
         try:
             with folder.results(image) as (part, note):
                 site.measure(image, part, note)
-        except (Later, OSError) as problem:
+        except (TryLater, OSError) as problem:
             self.say(image, problem)
             return False
         if "error" in note:
             self.stderr.write(f"{image}: {note['error']}")
         return True
 
-    def say(self, file: Path, problem: Later | OSError) -> None:
-        """A sentence that is true for a while, once."""
-        sentence = str(problem) if isinstance(problem, Later) else inputs.sentence(problem)
+    def say(self, file: Path, problem: TryLater | OSError) -> None:
+        """Write the sentence about a temporary problem on the terminal, but only once."""
+        sentence = str(problem) if isinstance(problem, TryLater) else inputs.sentence(problem)
         if (file, sentence) not in self.sentences:
             self.sentences.add((file, sentence))
             self.stderr.write(f"{file}: {sentence} It is tried again.")
 
 
 class Folder:
-    """A folder that images come into: which of them are whole, which are measured, and where their results lie.
+    """The watched folder: which images are complete, which are measured, and where their results lie.
 
-    requested: what the command line says of all images; where it says something else, they are measured anew. files:
-    which files are asked for, as patterns; where these are others, they are fetched anew. seen: how each image looked
-    last, and since when. notes: what was noted with its results, as read from the disk.
+    requested: options for all images, by name; if they differ from the stored ones, images are measured again. files:
+    patterns of the requested files; if they differ from the stored ones, files are fetched again. seen: size and time
+    of each image at the last look, and since when they are the same. notes: the stored notes (STATE), as read.
     """
 
     def __init__(self, options: dict[str, Any], requested: dict[str, str]) -> None:
@@ -162,29 +168,29 @@ class Folder:
         self.notes: dict[Path, dict[str, Any]] = {}
 
     def results_of(self, image: Path) -> Path:
-        """Where the results of an image lie: a folder beside it, or the same below `out`."""
+        """The folder of an image's results: beside it, or at the same place below `out`."""
         return self.base / image.relative_to(self.path).with_name(image.name + inputs.RESULTS)
 
     def images(self) -> list[Path]:
-        images, _ = inputs.images_in(self.path, but=self.out)
+        images, _ = inputs.images_in(self.path, excluded=self.out)
         return [image for image in images if image.suffix.lower() not in UNFINISHED]
 
     def state(self, image: Path) -> dict[str, Any]:
-        """What was noted with the results of an image; {} where there are none."""
+        """The note stored with the results of an image; {} without results."""
         folder = self.results_of(image)
         if image not in self.notes or not (folder / STATE).exists():
             self.notes[image] = _stored_note(folder)
         return self.notes[image]
 
     def has_files(self, state: dict[str, Any]) -> bool:
-        """Whether the files that were fetched are those asked for; of version 1.0 they are all."""
+        """Whether the fetched files are the requested ones; version 1.0 noted none, because it fetched all."""
         return bool(state.get("files", self.files) == self.files)
 
     def ready(self) -> tuple[list[Path], bool]:
-        """The images to be measured now, and whether others may still be being written."""
+        """The images to measure now, and whether others may still be being written."""
         images, waiting = [], False
         for image in self.images():
-            look, state = _look(image), self.state(image)
+            look, state = _size_and_time(image), self.state(image)
             if look is None or (
                 state.get("look") == look and state["asked"] == self.requested and self.has_files(state)
             ):
@@ -201,27 +207,31 @@ class Folder:
 
     @contextmanager
     def results(self, image: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """A folder to write the results into, and a dictionary for what is to be noted with them.
+        """A folder to write the results of an image into, and the note that is stored with them.
 
-        They appear at once and as a whole, in the place of older ones. A Bad image has its sentence instead.
-        Raises Later where the image has changed meanwhile.
+        At the end of the block the folder replaces that of older results. If the block raises BadImage, the folder
+        holds its sentence. Raises TryLater if the image has changed meanwhile.
         """
         note: dict[str, Any] = {"sha256": sha256_of(image), "asked": self.requested, "look": self.seen[image][0]}
         note["files"] = self.files
-        with appearing(self.results_of(image)) as part:
+        with replacing(self.results_of(image)) as part:
             try:
                 yield part, note
-            except Bad as bad:
+            except BadImage as bad:
                 (part / ERROR).write_text(f"{bad}\n", encoding="utf-8")
                 note["error"] = str(bad)
-            if _look(image) != note["look"]:
-                raise Later("The file has changed while it was measured.")
+            if _size_and_time(image) != note["look"]:
+                raise TryLater("The file has changed while it was measured.")
             (part / STATE).write_text(json.dumps(note, indent=1), encoding="utf-8")
             self.notes[image] = note
 
 
 class Site:
-    """Has a site measure, by its API; with a name as one sample, too."""
+    """Has a site measure images by its API and, if the sample has a name, pool them.
+
+    name: of the sample, or None. tell(line): writes a line on the terminal. changed: whether an image was added since
+    the files of the sample were fetched.
+    """
 
     def __init__(self, client: Client, folder: Folder, name: str | None, tell: Any) -> None:
         self.client, self.folder, self.name, self.tell = client, folder, name, tell
@@ -229,11 +239,11 @@ class Site:
         self.changed = False
 
     def measure(self, image: Path, part: Path, note: dict[str, Any]) -> None:
-        """Write the results of an image into a folder, and note its job; raises Bad, Later."""
-        with self.meaning():
+        """Write the results of an image into the folder `part`, and its job into `note`; raises BadImage, TryLater."""
+        with self.errors_translated():
             before = self.folder.state(image)
             if "job" in before and (before["sha256"], before["asked"]) == (note["sha256"], note["asked"]):
-                job = self.client.job(before["job"])  # the file was touched only
+                job = self.client.job(before["job"])  # only the time of the file has changed
             else:
                 job = self._in_sample(image, note) if self.name else self._send(self.client.submit, image, note)
             note["job"] = job.id
@@ -241,36 +251,38 @@ class Site:
         self.tell(f"{image} -> {self.folder.results_of(image)}: {job.page}")
 
     def _save(self, result: Result[Sync] | SampleResult[Sync], part: Path) -> None:
-        """Fetch the files that are asked for, as far as this result has such."""
+        """Fetch those of the requested files that this result has."""
         names = [name for name in result.files if any(fnmatchcase(name, pattern) for pattern in self.folder.files)]
         if names or not self.folder.files:
             result.save_files(part, *names)
 
     def _send(self, submit: Any, image: Path, note: dict[str, Any]) -> Any:
-        """Send an image; the same one has the same key, so that a killed watcher has nothing measured twice."""
+        """Send an image. The key depends on the image and the options, so that the site measures nothing twice if the
+        command was killed before it could store its note."""
         identity = f"{self.folder.path.resolve()} {self.name} {note['sha256']} {sorted(note['asked'].items())}"
         key = hashlib.sha256(identity.encode()).hexdigest()
         return submit(image, key=key, side=_side(image), **self.folder.requested)
 
     def _in_sample(self, image: Path, note: dict[str, Any]) -> Job[Sync]:
-        """The analysis of an image in the sample, which begins with the first image.
+        """Add an image to the sample (the first image begins it), and return its job.
 
-        Older ones of it are left out: of an image that has changed, or that a killed watcher sent without noting it.
+        Older rows of the same image are left out of the sample: the image has changed since, or the command was killed
+        before it could store its note.
         """
         row, self.changed = self._sample(), True
         if row:
-            _read(row)
+            _wait_until_read(row)
         before = {image_row["id"]: image_row["name"] for image_row in row.images} if row else {}
         others = {self.folder.state(other).get("job") for other in self.folder.images() if other != image}
         if row is None:
             row = self._send(self._begin, image, note)
         else:
             row.add([image, *_side(image)])
-        _read(row)
+        _wait_until_read(row)
         new = [image_row["id"] for image_row in row.images if image_row["id"] not in before]
         if not new:
             sentences = [line["sentence"] for line in row.data["notes"] if line["name"] == image.name]
-            raise Bad(sentences[-1] if sentences else NOT_TAKEN)
+            raise BadImage(sentences[-1] if sentences else NOT_TAKEN)
         for pk, name in before.items():
             if name == image.name and pk not in others:
                 row.include(pk, False)
@@ -278,7 +290,7 @@ class Site:
 
     def _begin(self, image: Path, side: list[Path], **fields: Any) -> Sample[Sync]:
         row = self.client.submit_sample([image, *side], self.name or "", **fields)
-        with appearing(self.pooled) as part:
+        with replacing(self.pooled) as part:
             (part / STATE).write_text(json.dumps({"sample": row.id}), encoding="utf-8")
         return row
 
@@ -288,20 +300,20 @@ class Site:
         return self.client.sample_by_id(pk) if pk else None
 
     def finish(self) -> None:
-        """Fetch the pooled files where they are missing, or an image is new or changed; none if the pooling failed."""
+        """Fetch the files of the sample if they are missing, or if an image is new or changed."""
         fetched = _stored_note(self.pooled).get("files") == self.folder.files
         if not self.name or (fetched and not self.changed):
             return
         try:
-            with self.meaning():
+            with self.errors_translated():
                 if (row := self._sample()) is None:
                     return
                 result = row.wait()
-                with appearing(self.pooled) as part:
+                with replacing(self.pooled) as part:
                     self._save(result, part)
                     note = {"sample": row.id, "files": self.folder.files}
                     (part / STATE).write_text(json.dumps(note), encoding="utf-8")
-        except Bad:
+        except BadImage:  # the images could not be pooled: there are no files
             return
         self.changed = False
         self.tell(f"{self.name} -> {self.pooled}: {row.page}")
@@ -311,26 +323,26 @@ class Site:
                 self.tell(WAITING.format(growth["waiting"]))
 
     @contextmanager
-    def meaning(self) -> Iterator[None]:
-        """Raise what an error of the site means for the image that was sent: Bad, Later, or the end of the command."""
+    def errors_translated(self) -> Iterator[None]:
+        """A block in which an error of the site becomes BadImage, TryLater, or the error that ends the command."""
         from deepsegm_client import DeepSegmError, Failed, Refused
 
         try:
             yield
         except DeepSegmError as error:
             status = error.status if isinstance(error, Refused) else 0
-            if isinstance(error, Failed) or status in OURS:
-                raise Bad(str(error)) from None
+            if isinstance(error, Failed) or status in BAD_IMAGE_STATUS:
+                raise BadImage(str(error)) from None
             if status == 404 and _stored_note(self.pooled):
                 raise CommandError(GONE.format(self.pooled), returncode=inputs.BAD_INPUT) from None
             if status in (401, 403):
                 raise CommandError(str(error), returncode=inputs.BAD_INPUT) from None
-            raise Later(str(error)) from None
+            raise TryLater(str(error)) from None
 
 
 @contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """A folder that takes the place of another one once it is whole; nothing is left of it after an error."""
+def replacing(path: Path) -> Iterator[Path]:
+    """A new folder that replaces `path` at the end of the block; it is removed after an error."""
     part, old = (path.with_name(f".{path.name}.{end}") for end in ("part", "old"))
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -345,8 +357,8 @@ def appearing(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _look(file: Path) -> list[int] | None:
-    """How a file looks from outside: size and time; None where it is gone."""
+def _size_and_time(file: Path) -> list[int] | None:
+    """Size (bytes) and time of change (ns) of a file; None if it does not exist any more."""
     try:
         status = file.stat()
     except OSError:
@@ -355,7 +367,7 @@ def _look(file: Path) -> list[int] | None:
 
 
 def _stored_note(folder: Path) -> dict[str, Any]:
-    """What was noted with the files of a folder; {} where there are none."""
+    """The note (STATE) in a folder of results; {} without one."""
     try:
         note: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -363,8 +375,8 @@ def _stored_note(folder: Path) -> dict[str, Any]:
     return note
 
 
-def _read(row: Sample[Sync]) -> None:
-    """Wait until a site has read all images that were sent to a sample: only then it lists them or says why not."""
+def _wait_until_read(row: Sample[Sync]) -> None:
+    """Wait until the site has read all images that were sent to a sample. Before that it does not list all of them."""
     row.refresh()
     while row.state == "waiting" and row.data["under_way"] > sum(image["state"] not in ENDED for image in row.images):
         time.sleep(READ_SECONDS)

@@ -17,8 +17,8 @@ from ...core.micrograph.sources import Source
 from ...core.names import clean_text
 from ...core.network import cards
 from ...core.quality.method import MethodDescription, changes
+from ...core.quality.method_file import settings_of_method
 from ...core.quality.stopping import StoppingRule
-from ...core.quality.written import settings_of_method
 from ...core.settings import DEFAULT_TASK
 from ...core.validation import sentence
 from ...models import SHOWN_NAME, Job, Method, MethodVersion

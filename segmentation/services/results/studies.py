@@ -40,7 +40,7 @@ def create_study(
     """Make a study of these results; a worker computes it.
 
     names: of all conditions, the outer ones first; a condition that never changed is left out.
-    rows: a dict for each result, see `core.quality.validated`. Raises Refused (401, 403, 422 if
+    rows: a dict for each result, see `core.quality.study_report`. Raises Refused (401, 403, 422 if
     they allow no study).
     """
     methods.check_changeable(method, user)

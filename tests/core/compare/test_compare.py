@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from segmentation.core.compare.agreement import agree, groups, shared
+from segmentation.core.compare.agreement import agree, groups, overlaps_of
 from segmentation.core.compare.compare import compare
 from segmentation.core.compare.distance import distance
-from segmentation.core.compare.results import of_difference, with_like_intervals
+from segmentation.core.compare.results import difference_interval, with_like_intervals
 from segmentation.core.compare.sides import Side, Sizes
 from segmentation.core.measure.bins import FEWEST_BINS_COMPARED
 from segmentation.core.measure.fractions import wilson
@@ -44,7 +44,7 @@ def spoiled(labels):
 
 
 def places(labels, other):
-    overlap = shared(labels, other)
+    overlap = overlaps_of(labels, other)
     return agree(overlap, *groups(overlap))
 
 
@@ -137,7 +137,7 @@ class TestDistance:
         assert comparison["least_p"] == pytest.approx(2 / 70)
 
     def test_a_sample_with_objects_in_one_image_alone_proves_nothing(self):
-        comparison = distance(sizes([1, 2, 3]), sizes([7, 8, 9]), "independent", "nm", RNG, sampled=True)
+        comparison = distance(sizes([1, 2, 3]), sizes([7, 8, 9]), "independent", "nm", RNG, any_sample=True)
         assert (comparison["test"], comparison["p"], comparison["least_p"]) == ("images", 1, 1)
         assert "too few images to tell" in comparison["reading"] and "clearly" not in comparison["reading"]
 
@@ -165,10 +165,10 @@ class TestIntervals:
     def test_of_two_fractions_it_is_that_of_newcombe(self):
         """Newcombe 1998, table II, method 10: 56 of 70 and 48 of 80."""
         fraction, other = (Value(x / n, *wilson(x, n, 1.959964)) for x, n in ((48, 80), (56, 70)))
-        assert of_difference(fraction, other) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+        assert difference_interval(fraction, other) == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
     def test_a_number_without_an_interval_gives_none(self):
-        assert of_difference(Value(1.0), Value(2.0, 1.0, 3.0)) is None
+        assert difference_interval(Value(1.0), Value(2.0, 1.0, 3.0)) is None
 
     def test_both_numbers_have_the_interval_that_both_have(self):
         whole, counted_only, bare = Value(5.0, 4.0, 6.0, total=(2.0, 9.0)), Value(7.0, 6.0, 8.0), Value(7.0)

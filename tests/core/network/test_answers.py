@@ -48,4 +48,4 @@ def test_maps_of_large_pictures_are_not_kept(monkeypatch):
     network, answers = Counting(), Answers()
     for _ in range(2):
         answers.predict(network, picture(), activation="sigmoid")
-    assert network.windows == 2 and not answers.kept
+    assert network.windows == 2 and not answers.remembered

@@ -106,7 +106,7 @@ def test_what_is_not_is_refused_with_one_sentence(tmp_path, entries, pattern):
 
 def test_a_link_to_itself_among_the_cards_is_passed_over(tmp_path, monkeypatch):
     (tmp_path / "loop.toml").symlink_to(tmp_path / "loop.toml")
-    monkeypatch.setattr(cards, "_added", [tmp_path])
+    monkeypatch.setattr(cards, "_user_folders", [tmp_path])
     assert "loop" not in [card.name for card in cards.available()]
 
 

@@ -104,8 +104,8 @@ def test_a_missing_model_lists_those_there_are(tmp_path):
 def test_tiles_cover_every_pixel_once_and_see_their_halo(shape):
     seen = np.zeros(shape, int)
     for tile in tiles_of(shape, 256, 64):
-        seen[tile.kept] += 1
-        for window, core, length in zip(tile.window, tile.kept, shape, strict=True):
+        seen[tile.part] += 1
+        for window, core, length in zip(tile.window, tile.part, shape, strict=True):
             assert window.start <= max(0, core.start - 64) and window.stop >= min(length, core.stop + 64)
             assert window.start % 32 == 0 and 0 <= window.start < window.stop <= length
             assert window.stop - window.start <= 256 + 2 * 64
@@ -118,7 +118,7 @@ def test_a_large_picture_costs_little_twice_and_no_larger_window(side, at_most):
     """Two fifths of the network's time go into the layers that calculate a whole window, the rest only into parts."""
     tiles = list(tiles_of((side, side), TILE, HALO))
     windows = sum((tile.window[0].stop - tile.window[0].start) ** 2 for tile in tiles)
-    pixels = sum(math.prod(span.stop - span.start + 2 * AROUND for span in tile.kept) for tile in tiles)
+    pixels = sum(math.prod(span.stop - span.start + 2 * AROUND for span in tile.part) for tile in tiles)
     assert (0.4 * windows + 0.6 * pixels) / side**2 <= at_most + 0.02
     assert max(span.stop - span.start for tile in tiles for span in tile.window) <= TILE + 2 * HALO == 2816
 

@@ -161,7 +161,7 @@ class TestAddedCards:
         monkeypatch.setattr(cards, "find", FIND)
         folder = tmp_path / "shelf"
         folder.mkdir()
-        monkeypatch.setattr(cards, "_added", [folder])
+        monkeypatch.setattr(cards, "_user_folders", [folder])
         return folder
 
     @pytest.fixture

@@ -1,9 +1,10 @@
-"""What a study of a method shows and does not show, in the words of a validation report: selectivity, range, trueness,
-precision, uncertainty and robustness. What was not measured is written as such.
+"""The outcome of a study as a validation report: selectivity, range, trueness, precision, uncertainty and robustness
+of the method. The report also names what was not measured.
 
-Each result of a study is a dict: name, version of the method, value, low and high (95 % interval) in the unit of the
-study, labels by condition, n, d10 and d90 (None of a kind without sizes), corrected and confirmed (numbers of outlines
-that people changed and confirmed), reference (the sentence of a comparison with a certificate, or "") and departures.
+Each result of a study is a stored dict (Row): name, version of the method, value, low and high (95 % interval) in the
+unit of the study, labels (condition -> label), n, d10 and d90 (None for a kind without sizes), corrected and confirmed
+(numbers of outlines that people changed and confirmed), reference (the sentence of a comparison with a certificate, or
+"") and departures.
 
 A study keeps beside its analysis of variance (`as_dict`) under "robustness" what `robustness` gave: "tested", a dict
 for each image, and "left_out", a half sentence for each that could not be tested.
@@ -19,7 +20,7 @@ from .robustness import TITLES, Robustness, moved_words, sentences
 from .study import Study, nested_study
 
 Row = Mapping[str, Any]
-CONDITIONS = {  # names in the order in which they are nested, each with its title
+CONDITIONS = {  # name -> title, the outermost condition first
     "instrument": "Instrument",
     "day": "Day",
     "operator": "Operator",
@@ -40,7 +41,7 @@ class Rows(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One characteristic. is_measured: whether the study says anything of it. lines: what, a sentence each."""
+    """One characteristic of a method. is_measured: whether the study tells anything about it. lines: sentences."""
 
     title: str
     is_measured: bool
@@ -49,19 +50,19 @@ class Part(NamedTuple):
 
 
 def unit_of(quantity: str) -> str:
-    """The unit in which a study states a number; "" of a plain number."""
-    studied = number(quantity)
-    return "%" if studied.kind == "fraction" else studied.unit("nm")
+    """The unit in which a study states a number; "" for a number without a unit."""
+    info = number(quantity)
+    return "%" if info.kind == "fraction" else info.unit("nm")
 
 
-def studied(names: Sequence[str], rows: Sequence[Row]) -> Study:
-    """The analysis of variance of the results; raises ValueError."""
+def study_of(names: Sequence[str], rows: Sequence[Row]) -> Study:
+    """The analysis of variance of the results. names: the conditions that changed. Raises ValueError."""
     labels = {name: [row["labels"][name] for row in rows] for name in names}
     return nested_study([row["value"] for row in rows], labels)
 
 
 def as_dict(study: Study, unit: str) -> dict[str, Any]:
-    """What a study found, in plain JSON types. unit: of the results."""
+    """The outcome of a study in plain JSON types. unit: of the results."""
     precisions = {name: {**vars(getattr(study, name))} for name in ("repeatability", "intermediate")}
     components = [{**vars(part), "sd": part.sd} for part in study.components]
     whole = {"n": study.n, "mean": study.mean, "is_balanced": study.is_balanced, "components": components}
@@ -70,7 +71,7 @@ def as_dict(study: Study, unit: str) -> dict[str, Any]:
 
 
 def parts_of(quantity: str, rows: Sequence[Row], result: Mapping[str, Any]) -> list[Part]:
-    """The characteristics that an assessor asks for. result: what `as_dict` gave."""
+    """The parts of the validation report, in order. result: the outcome from `as_dict`."""
     unit, label = unit_of(quantity), number(quantity).label
     return [
         _selectivity(rows),
@@ -112,11 +113,11 @@ def _robustness(quantity: str, stored: Row | None) -> Part:
 
 
 def _selectivity(rows: Sequence[Row]) -> Part:
-    looked = [row for row in rows if row["corrected"] or row["confirmed"]]
-    if not looked:
+    inspected = [row for row in rows if row["corrected"] or row["confirmed"]]
+    if not inspected:
         return Part("Selectivity", False, ["Not measured: nobody corrected or confirmed outlines of these results."])
-    changed, confirmed = (sum(row[name] for row in looked) for name in ("corrected", "confirmed"))
-    line = f"In {len(looked)} of {len(rows)} results people changed {changed:,} outlines and confirmed {confirmed:,}"
+    changed, confirmed = (sum(row[name] for row in inspected) for name in ("corrected", "confirmed"))
+    line = f"In {len(inspected)} of {len(rows)} results people changed {changed:,} outlines and confirmed {confirmed:,}"
     return Part("Selectivity", True, [f"{line}. The other results were not looked through."])
 
 
@@ -140,14 +141,16 @@ def _trueness(rows: Sequence[Row]) -> Part:
 
 
 def _uncertainty(rows: Sequence[Row]) -> Part:
-    halves = [
+    half_widths = [
         max(row["high"] - row["value"], row["value"] - row["low"]) / abs(row["value"])
         for row in rows
         if row["low"] is not None and row["high"] is not None and row["value"]
     ]
-    if not halves:
+    if not half_widths:
         return Part("Uncertainty", False, ["Not stated: no result of the study has an interval."])
-    least, greatest = (significant(100 * end(halves), 2) for end in (min, max))
-    line = f"The 95 % intervals of {len(halves)} of {len(rows)} results reach ±{least} to ±{greatest} % of the number"
+    least, greatest = (significant(100 * end(half_widths), 2) for end in (min, max))
+    line = (
+        f"The 95 % intervals of {len(half_widths)} of {len(rows)} results reach ±{least} to ±{greatest} % of the number"
+    )
     further = "What each one includes stands in the uncertainty budget of the result."
     return Part("Uncertainty", True, [f"{line}.", further])

@@ -1,4 +1,4 @@
-"""A version of a method as it is written down: its name, number and state beside the description, and its file."""
+"""A version of a method with its name, number and state, and the JSON file in which users download it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..labels.segmentation import MASKS
 from ..validation import sentence
 from .method import MethodDescription, checksum_of, departures
 
-FORMAT = "deepsegm-method/1"
+FORMAT = "deepsegm-method/1"  # stored in the file
 STATES = ("draft", "approved", "withdrawn")
 NO_METHOD = "{name} is no description of a method: download one on the page of the method."
 ALTERED = "{name} was changed since it was written: its checksum is another one. Download it once more."
@@ -22,7 +22,8 @@ UNREADABLE = "This release cannot read the method: {why}"
 
 
 class WrittenMethod(NamedTuple):
-    """One version of a method. description: as plain JSON types, exactly as it was written first. checksum: of it."""
+    """One version of a method. description: as plain JSON types, unchanged since it was stored, because `checksum` is
+    that of exactly these."""
 
     name: str
     version: int
@@ -32,7 +33,7 @@ class WrittenMethod(NamedTuple):
 
     @classmethod
     def of_file(cls, file: Path) -> Self:
-        """The one in a file; raises OSError, or ValueError with a sentence."""
+        """The method in a file; raises OSError, or ValueError with a sentence."""
         try:
             data = json.loads(file.read_text(encoding="utf-8"))
             fields = {name: data[name] for name in cls._fields}
@@ -46,18 +47,18 @@ class WrittenMethod(NamedTuple):
         return cls(**fields)
 
     def as_dict(self) -> dict[str, Any]:
-        """What its file holds."""
+        """The content of its file, as plain JSON types."""
         return {"format": FORMAT, **self._asdict()}
 
     def read(self) -> MethodDescription:
-        """What it says; raises ValueError with a sentence where this release cannot read it."""
+        """The parsed description; raises ValueError with a sentence if this release cannot read it."""
         try:
             return MethodDescription.from_dict(self.description)
         except ValidationError as error:
             raise ValueError(UNREADABLE.format(why=sentence(error))) from None
 
     def used(self, analysis: Analysis) -> MethodUsed:
-        """What an analysis that follows it says of it, with what departs from it."""
+        """The record of this method for an analysis that was made by it, with the departures."""
         origin = analysis.segmentation.provenance
         weights = "" if origin.card.get("name") == MASKS else origin.weights
         try:
@@ -69,7 +70,7 @@ class WrittenMethod(NamedTuple):
 
 
 def settings_of_method(written: WrittenMethod, left_open: Mapping[str, Any]) -> AnalysisSettings:
-    """The settings with which an image is analysed by it. left_open: values of the laboratory by name, of which
-    those count that the method leaves open. Raises ValueError."""
+    """The settings with which an image is analysed by a method. left_open: the laboratory's values by name; those that
+    the method leaves open are used. Raises ValueError."""
     method = written.read()
     return method.analysis.with_(**{name: value for name, value in left_open.items() if method.leaves_open(name)})
