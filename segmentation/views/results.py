@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ..forms.settings import models_by_task
 from ..http.access import ask_to_delete, see_other
-from ..http.zipped import Zipped, serve_table
+from ..http.zipped import ResultsArchive, serve_table
 from ..middleware import sender
 from ..models import Job, Micrograph, Sample
 from ..presenters.listing import cards
@@ -121,7 +121,7 @@ def selected(request: HttpRequest) -> HttpResponse:
         return _analyse_ticked_again(request, heads)
     if do == "table":
         return serve_table(heads[::-1])
-    zipped = Zipped(heads, samples)
+    zipped = ResultsArchive(heads, samples)
     is_prepared = "X-Prepare" in request.headers  # by the page's script, which waits in place
     if not zipped.is_ready:
         how_far = {"written": zipped.written, "of": zipped.finished}

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..micrograph.contrast import limits
-from .bands import Band, Ids, added, boxes, by_band, ids_in, sums_of_objects, whole_image
+from .bands import Band, Ids, boxes, by_band, ids_in, summed_by_id, sums_of_objects, whole_image
 from .contrast import largest_within
 from .separate import Labels, interior
 
@@ -60,7 +60,7 @@ def ringed_darker(grey: NDArray[np.uint8], labels: Labels, ids: Ids | None = Non
 def _nearly_ringed(labels: Labels, ids: Ids) -> NDArray[np.intp]:
     """The places of the outlines of labels (H, W) whose rim lies at others, where these are looked for in squares,
     which hold the circles of GAP px: few are, and distances from all others take long."""
-    rims, beside = added(ids, by_band("ringed", labels, GAP, _rims)).T
+    rims, beside = summed_by_id(ids, by_band("ringed", labels, GAP, _rims)).T
     return np.flatnonzero((rims > 0) & (beside >= RINGED * rims))
 
 

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.bands import Band, added, by_band, sums_of_objects
+from ..labels.bands import Band, by_band, summed_by_id, sums_of_objects
 from ..labels.segmentation import Segmentation
 
 MAP = "inner_distance"
@@ -48,7 +48,7 @@ def _fused_share(segmentation: Segmentation) -> float:
         return 0.0
     grey = np.zeros(labels.shape, np.uint8)
     sizes = measure(labels, grey, segmentation.confidence, None, rows, only_sizes=True, ids=ids)
-    edge, touched = added(ids, by_band("fused", labels, GAP, _edges)).T
+    edge, touched = summed_by_id(ids, by_band("fused", labels, GAP, _edges)).T
     is_fused: NDArray[np.bool_] = (touched > MOSTLY * edge) & (true_solidity(sizes) < WHOLE)
     share = float(areas[is_fused].sum() / areas.sum())
     return share if share >= RAGGED else 0.0
