@@ -123,7 +123,7 @@ def serve_labels(labels: WorkingLabels, name: str) -> HttpResponse:
 
     file = io.BytesIO()
     options = {"shape": labels.shape, "dtype": np.int32, "photometric": "minisblack", "compression": "zlib"}
-    strips = (zlib.compress(part.astype("<i4").tobytes()) for part in labels.parts())
+    strips = (zlib.compress(part.astype("<i4").tobytes()) for part in labels.label_strips())
     tifffile.imwrite(file, strips, rowsperstrip=STRIP, byteorder="<", metadata=None, **options)
     file.seek(0)
     return FileResponse(file, as_attachment=True, filename=f"{file_stem(name)}_labels.tif", content_type="image/tiff")

@@ -381,7 +381,7 @@ class CorrectedObjects:
             if number in self.rows
         ]
         if now is not None and asked:
-            ends = now.at(np.array([sides for _, sides in asked], float).reshape(-1, 2)).reshape(-1, 2).tolist()
+            ends = now.ids_at(np.array([sides for _, sides in asked], float).reshape(-1, 2)).reshape(-1, 2).tolist()
             for (place, _), (one, other) in zip(asked, ends, strict=True):
                 stand[place] = one if one == other else 0
         return {place: number for place, number in stand.items() if number}
