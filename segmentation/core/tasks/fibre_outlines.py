@@ -96,9 +96,9 @@ def plausible(decoded: Decoded) -> bool:
 
 def crossing_share(decoded: Decoded) -> float:
     """The share of what is outlined as fibres that are straight and cross each other; 0 where these are few."""
-    from ..labels.fibres import crossing
+    from ..labels.fibres import are_crossing
 
-    crosses = crossing(decoded.labels, decoded.classes)
+    crosses = are_crossing(decoded.labels, decoded.classes)
     areas = np.bincount(decoded.labels.ravel(), minlength=len(crosses) + 1)[1:]
     share = float(areas[crosses].sum() / max(areas[decoded.classes == 0].sum(), 1))
     return round(share, 2) if crosses.sum() >= SEVERAL and share >= CROSSING else 0.0
