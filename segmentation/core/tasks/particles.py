@@ -173,7 +173,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     """The outlines under the threshold, and as an alternative those with more cuts; where these were asked for, they
     are the outlines."""
     from ..labels.contrast import contrasts, explained_contrast
-    from ..labels.outline import that_stand_out
+    from ..labels.outline import selected
 
     options = ParticleOptions.of(card)
     usual, *separated = outlines_under(0.0, maps, grey, view, card, settings, twice=True)
@@ -185,7 +185,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     believed = float(np.average(usual.confidence, weights=areas)) if len(areas) and probable else 0.0
     stand_out = contrasts(grey, usual.labels)
     faint = stand_out.faint(options.faint)
-    labels, probabilities = that_stand_out(usual, ~faint)
+    labels, probabilities = selected(usual, ~faint)
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     inside = ~np.isin(np.arange(1, len(probabilities) + 1), edge)
     used: dict[str, Any] = {
