@@ -128,7 +128,7 @@ def test_labels_of_another_kind_are_refused(found, labels):
 
 def test_a_map_that_cannot_be_read_is_named_when_it_is_needed(found):
     labels = stored.opened(opens(found), found.provenance)
-    labels.maps["foreground"]._opens = Mock(side_effect=FileNotFoundError)
+    labels.maps["foreground"]._open_file = Mock(side_effect=FileNotFoundError)
     with pytest.raises(FileNotFoundError):
         labels.maps["foreground"]((0, 0, 3, 3))
 
