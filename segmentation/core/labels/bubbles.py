@@ -103,9 +103,9 @@ def _least_squares_circle(points: Floats) -> Floats | None:
     """The circle (3,) closest to points (2, n), None if they lie on a line. The equation |p|² = 2 c·p + (r² - |c|²) is
     linear in the centre c and in the bracket (Kasa)."""
     system = np.concatenate([points, np.ones((1, points.shape[1]))]).T
-    solved, _, rank, _ = np.linalg.lstsq(system, (points**2).sum(0), rcond=None)
-    squared_radius = solved[2] + (solved[:2] ** 2).sum() / 4
-    return np.array([*solved[:2] / 2, np.sqrt(squared_radius)]) if rank == 3 and squared_radius > 0 else None
+    solution, _, rank, _ = np.linalg.lstsq(system, (points**2).sum(0), rcond=None)
+    squared_radius = solution[2] + (solution[:2] ** 2).sum() / 4
+    return np.array([*solution[:2] / 2, np.sqrt(squared_radius)]) if rank == 3 and squared_radius > 0 else None
 
 
 def _foreground_share(soft: NDArray[np.float32], circle: Floats) -> float:

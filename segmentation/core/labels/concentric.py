@@ -65,12 +65,12 @@ def rays_of(grey: Grey, labels: Labels, numbers: NDArray[np.int64]) -> Rays:
     centres, reach = np.zeros((len(numbers), 2)), np.zeros((len(numbers), RAYS))
     for index, number in enumerate(numbers.tolist()):
         rows, columns = boxes[number - 1]
-        mine = np.pad(labels[rows, columns] == number, 1)
-        middle = np.argwhere(mine).mean(0)
-        distances = np.arange(0, float(np.hypot(*mine.shape)), 0.25)  # px
+        body = np.pad(labels[rows, columns] == number, 1)
+        middle = np.argwhere(body).mean(0)
+        distances = np.arange(0, float(np.hypot(*body.shape)), 0.25)  # px
         points = middle[:, None, None] + DIRECTIONS[:, :, None] * distances
-        y, x = np.clip(np.rint(points).astype(int), 0, np.array(mine.shape)[:, None, None] - 1)
-        reach[index] = 0.25 * np.argmin(mine[y, x], axis=1)
+        y, x = np.clip(np.rint(points).astype(int), 0, np.array(body.shape)[:, None, None] - 1)
+        reach[index] = 0.25 * np.argmin(body[y, x], axis=1)
         centres[index] = middle - 1 + (rows.start, columns.start)
     points = centres.T[:, :, None, None] + (DIRECTIONS[:, None, :] * reach)[..., None] * SHARES
     values = ndimage.map_coordinates(grey.astype(np.float32), points, order=1, mode="nearest")
@@ -128,17 +128,19 @@ def _second_edge(
         plateau = begin + int(np.argmin(slope[begin : end + 1]))
         if slope[plateau] > PLATEAU * min(slope[top], slope[own_edge]):
             continue
-        beyond = int(np.clip(2 * top - plateau, 0, len(middle) - 1))  # as far behind the edge as the plateau before it
-        mirrored = int(np.clip(2 * own_edge - plateau, 0, len(middle) - 1))  # the same of the outline's own edge
+        beyond = int(
+            np.clip(2 * top - plateau, 0, len(middle) - 1)
+        )  # as far behind this edge as the plateau lies before it
+        mirrored = int(np.clip(2 * own_edge - plateau, 0, len(middle) - 1))  # the same for the outline's own edge
         ground, before, behind = max(beyond, mirrored), *sorted((plateau, beyond))
         step = middle[before] - middle[behind]
         outline_step = middle[min(plateau, mirrored)] - middle[max(plateau, mirrored)]
-        whole = max(middle[int(MIDDLE / STEP)], middle[before]) - middle[ground]
-        sides = (grey[:, max(0, at - 1) : min(at + 2, len(middle))] for at in (before, behind))
+        contrast = max(middle[int(MIDDLE / STEP)], middle[before]) - middle[ground]
+        sides = (grey[:, max(0, place - 1) : min(place + 2, len(middle))] for place in (before, behind))
         near, far = (np.where(np.isfinite(side).any(1), np.nansum(side, 1), np.nan) / 3 for side in sides)
         steps = (near - far)[np.isfinite(near - far)]
         is_coherent = len(steps) >= SEEN * RAYS and steps.mean() >= COHERENT * steps.std() / np.sqrt(len(steps))
-        if step > max(best, least * whole) and outline_step > least * whole > 0 and is_coherent:
+        if step > max(best, least * contrast) and outline_step > least * contrast > 0 and is_coherent:
             best, edge = step, float(shares[top])
     return edge
 
@@ -169,9 +171,9 @@ def concentric(grey: Grey, labels: Labels) -> dict[str, Any]:
     if has_two.sum() < FEWEST or has_two.mean() < SHARE:
         return {}
     sizes, is_core = np.sqrt(areas[numbers - 1]), has_two & np.isfinite(outer)
-    whole = sizes * np.where(_with_similar_sizes(is_core, has_two & ~is_core, sizes, ratio), ratio, 1.0)
+    outer_sizes = sizes * np.where(_with_similar_sizes(is_core, has_two & ~is_core, sizes, ratio), ratio, 1.0)
     sizes = np.append(sizes, sizes_of_cores)
-    shift = max(1 - np.quantile(sizes, level) / np.quantile(whole, level) for level in (0.1, 0.5))
+    shift = max(1 - np.quantile(sizes, level) / np.quantile(outer_sizes, level) for level in (0.1, 0.5))
     cores = float((is_core.sum() + len(sizes_of_cores)) / (has_two.sum() + len(sizes_of_cores)))
     return {
         "outlines": int(has_two.sum()),
@@ -286,16 +288,16 @@ def _redraw(
     """
     far = max(float(ends.max()), reach) + 1
     sides = zip(middle, labels.shape, strict=True)
-    window = tuple(slice(max(0, int(at - far)), min(side, int(at + far) + 2)) for at, side in sides)
+    window = tuple(slice(max(0, int(centre - far)), min(side, int(centre + far) + 2)) for centre, side in sides)
     rows, columns = np.ogrid[window]
     dy, dx = rows - middle[0], columns - middle[1]
     angle = np.arctan2(dy, dx) % (2 * np.pi)
     share = np.hypot(dy, dx) / np.interp(angle, np.append(ANGLES, 2 * np.pi), np.append(ends, ends[0]))
-    mine = labels[window] == number
-    inside = (share <= 1) & (mine | ((labels[window] == 0) & (share < depth[window])))
+    body = labels[window] == number
+    inside = (share <= 1) & (body | ((labels[window] == 0) & (share < depth[window])))
     if not inside.any():
         return
     part = redrawn[window]
-    part[mine] = 0
+    part[body] = 0
     part[inside] = number
     depth[window][inside] = share[inside]

@@ -37,8 +37,8 @@ def outline_features(maps: Maps, grey: Grey, labels: Labels, scale: float, diame
     pixels with a foreground of at least SURE. size: ln(ECD / diameter); size_squared: its square. others: mean of
     `foreground` over all particles of the image, weighted by area. contrast, excess_brightness: see `_ground`.
     """
-    surely = np.where(maps[0] >= SURE, np.uint8(255), np.uint8(0))
-    areas, *sums = sums_over_labels(labels, maps[0], surely, grey)
+    sure_pixels = np.where(maps[0] >= SURE, np.uint8(255), np.uint8(0))
+    areas, *sums = sums_over_labels(labels, maps[0], sure_pixels, grey)
     if not len(areas):
         return {name: np.zeros(0) for name in OUTLINE_FEATURES}
     areas = np.maximum(areas, 1)

@@ -93,8 +93,8 @@ def contrasts(
     for index in candidates:
         top, left, bottom, right = box_of[index].tolist()
         window = slice(max(0, top - RING[1]), bottom + RING[1]), slice(max(0, left - RING[1]), right + RING[1])
-        mine = labels[window] == ids[index]
-        near, wide = (ndimage.maximum_filter(mine, 2 * reach + 1) for reach in RING)
+        body = labels[window] == ids[index]
+        near, wide = (ndimage.maximum_filter(body, 2 * reach + 1) for reach in RING)
         around = float(np.median(grey[window][wide & ~near]))
         gap[index] |= sign * (inside[index] - around) / typical < -GAP[1]
     return Contrasts(relative, gap, dark, has_ground)

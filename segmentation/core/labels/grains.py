@@ -151,13 +151,13 @@ def probabilities(boundary: NDArray[np.uint8], labels: Labels) -> NDArray[np.flo
     is_known[margin:-margin, margin:-margin] = True
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         window = tuple(slice(max(0, side.start - margin), side.stop + margin) for side in box)
-        mine = labels[window] == number
-        outside, inside = (ndimage.distance_transform_edt(shape) for shape in (~mine, np.pad(mine, 1)))
+        body = labels[window] == number
+        outside, inside = (ndimage.distance_transform_edt(shape) for shape in (~body, np.pad(body, 1)))
         rim = (outside > 0) & (outside <= RIM) & is_known[window]
         core = inside[1:-1, 1:-1] > WITHIN
         around = float(crest[window][rim].mean()) if rim.any() else 0.5
         within = float(smooth[window][core].mean()) if core.any() else 0.0
-        values = 1.0, around, within, float(np.log(mine.sum()))
+        values = 1.0, around, within, float(np.log(body.sum()))
         odds = sum(weight * value for weight, value in zip(WEIGHTS, values, strict=True))
         probability[number - 1] = 1 / (1 + np.exp(-odds))
     return probability

@@ -94,8 +94,8 @@ def _sums(labels: Labels, components: int, count: int, grey: Grey) -> Floats:
         part = labels[top : top + step].ravel()
         pixels = np.flatnonzero(part > components)
         y_, x_ = (axis.astype(float) for axis in np.divmod(pixels + top * labels.shape[1], labels.shape[1]))
-        region, shade = part[pixels] - components, grey[top : top + step].ravel()[pixels]
-        weights = (None, x_, y_, x_ * x_, y_ * y_, x_ * y_, shade)
+        region, greys = part[pixels] - components, grey[top : top + step].ravel()[pixels]
+        weights = (None, x_, y_, x_ * x_, y_ * y_, x_ * y_, greys)
         total += np.stack([np.bincount(region, weight, minlength=count) for weight in weights], axis=1)
     return total
 

@@ -43,9 +43,9 @@ def ringed_darker(grey: NDArray[np.uint8], labels: Labels, ids: Ids | None = Non
         if top == 0 or left == 0 or bottom == labels.shape[0] or right == labels.shape[1]:
             continue
         part = labels[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin]
-        mine = part == ids[index]
-        rim = mine & ~ndimage.binary_erosion(mine)
-        others = (part > 0) & ~mine
+        body = part == ids[index]
+        rim = body & ~ndimage.binary_erosion(body)
+        others = (part > 0) & ~body
         distance, nearest = ndimage.distance_transform_edt(~others, return_indices=True)
         touched = part[tuple(axis[rim] for axis in nearest)][distance[rim] <= GAP]
         if len(touched) < RINGED * rim.sum():

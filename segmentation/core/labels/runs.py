@@ -30,11 +30,11 @@ def packed(runs: Runs) -> bytes:
     return zlib.compress(np.stack([gaps, counts, ids]).astype("<i4").tobytes())
 
 
-def unpacked(content: bytes, most: int = 0) -> Runs:
-    """The runs that `packed` wrote; raises ValueError or zlib.error for other bytes. most: the largest number of runs
-    that is accepted; 0 for any number."""
+def unpacked(content: bytes, most_runs: int = 0) -> Runs:
+    """The runs that `packed` wrote; raises ValueError or zlib.error for other bytes. most_runs: the largest number of
+    runs that is accepted; 0 for any number."""
     stream = zlib.decompressobj()
-    words = stream.decompress(content, 12 * most)
+    words = stream.decompress(content, 12 * most_runs)
     if not stream.eof:
         raise ValueError("too many runs, or no end")
     gaps, counts, ids = np.frombuffer(words, "<i4").reshape(3, -1)

@@ -75,8 +75,8 @@ def swelling(table: Table, area: CountedArea, thickness: float | None, calibrati
     foil = areas_of_blocks(area) * table.nm_per_pixel**2 * thickness
 
     def increase(volumes: NDArray[np.float64]) -> float:
-        gas, whole = volumes.tolist()
-        return gas / (whole - gas) if whole > gas else float("nan")
+        gas, total = volumes.tolist()
+        return gas / (total - gas) if total > gas else float("nan")
 
     value = over_blocks(increase, np.stack([in_blocks(table, area.shape, _volumes(table)), foil], axis=1))
     return with_scale(if_enough(value, table), calibration.standard_uncertainty, 1 + (value.value or 0.0))

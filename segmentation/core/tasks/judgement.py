@@ -180,15 +180,15 @@ def judged(
     if not len(segmentation):
         text = NONE_IN_MASK if segmentation.provenance.model == MASKS else NONE_FOUND
         doubts = tuple(doubts) or (Flag(text.format(things=things), f"No {things} found"),)
-    raised, card = list(warnings(micrograph, segmentation, table, settings)), segmentation.provenance.card
+    flags, card = list(warnings(micrograph, segmentation, table, settings)), segmentation.provenance.card
     has_numbers = not withheld(micrograph, segmentation, settings)
     if has_numbers:
-        raised += doubts
+        flags += doubts
     if has_numbers and len(segmentation) and card.get("summary", "").startswith(EXPERIMENTAL):
         text = " ".join([f"The model {card['title']} is experimental.", *card.get("limits", ())[:1]])
-        raised.append(Flag.doubtful(text, "The model is experimental", by=UNKNOWN))
+        flags.append(Flag.doubtful(text, "The model is experimental", by=UNKNOWN))
     file_flags = list(file_signals(micrograph, settings))
-    doubtful, notes = ranked(flag for flag in raised if flag.doubt), [flag for flag in raised if not flag.doubt]
+    doubtful, notes = ranked(flag for flag in flags if flag.doubt), [flag for flag in flags if not flag.doubt]
     if doubtful and segmentation.provenance.edits:
         sentence = doubtful[0].short
         notes, doubtful = [Flag(CORRECTED.format(doubt=sentence[0].lower() + sentence[1:])), *notes], []

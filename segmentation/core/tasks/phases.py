@@ -181,9 +181,15 @@ def measure(
     longest, missing = max(classes.shape), []
     fits = [all((length.value or 0.0) <= longest for length in pair) for pair in zip(*lengths, strict=True)]
     for figure, all_values in zip(LENGTHS[1:], lengths, strict=True):
-        given = [one if fit and one.fits(longest) else Value(None) for fit, one in zip(fits, all_values, strict=True)]
-        without = [name for name, one, two in zip(names, all_values, given, strict=True) if one.value != two.value]
-        measures[figure] = given
+        shown_values = [
+            value if fit and value.fits(longest) else Value(None) for fit, value in zip(fits, all_values, strict=True)
+        ]
+        without = [
+            name
+            for name, before, after in zip(names, all_values, shown_values, strict=True)
+            if before.value != after.value
+        ]
+        measures[figure] = shown_values
         missing += [f"{number(figure).label} of {', '.join(without)}"] if without else []
     is_withheld = bool(len(segmentation)) and withheld(micrograph, segmentation, settings)
     has_numbers = bool(counts.pixels.any()) and not is_withheld
