@@ -47,7 +47,7 @@ class AccountAdmin(UserAdmin):
 
 @admin.register(Quota)
 class QuotaAdmin(admin.ModelAdmin):
-    """How much storage and computing people and groups may use; of our own lists staff edit only this one."""
+    """How much storage and computing people and groups may use. Staff can edit these rows."""
 
     list_display = ("__str__", "stored_gb", "megapixels_a_day")
     description = "For a person, or for each person of a group. An empty field leaves the usual limit; 0: no limit."

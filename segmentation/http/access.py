@@ -1,5 +1,4 @@
-"""Who may open and change the row behind an address: checks for every view, and whole views where nothing else is
-needed.
+"""Who may open and change the row of an address: checks for every view, and ready views for buttons and deletions.
 
 A stranger gets "not found" (404); somebody who only has a private link and wants to change something gets 403.
 """

@@ -128,10 +128,9 @@ def _second_edge(
         plateau = begin + int(np.argmin(slope[begin : end + 1]))
         if slope[plateau] > PLATEAU * min(slope[top], slope[own_edge]):
             continue
-        beyond = int(
-            np.clip(2 * top - plateau, 0, len(middle) - 1)
-        )  # as far behind this edge as the plateau lies before it
-        mirrored = int(np.clip(2 * own_edge - plateau, 0, len(middle) - 1))  # the same for the outline's own edge
+        # Places as far behind each of both edges as the plateau lies before it.
+        beyond = int(np.clip(2 * top - plateau, 0, len(middle) - 1))
+        mirrored = int(np.clip(2 * own_edge - plateau, 0, len(middle) - 1))
         ground, before, behind = max(beyond, mirrored), *sorted((plateau, beyond))
         step = middle[before] - middle[behind]
         outline_step = middle[min(plateau, mirrored)] - middle[max(plateau, mirrored)]

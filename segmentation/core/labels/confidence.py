@@ -87,7 +87,7 @@ def _ground(grey: Grey, labels: Labels, areas: Floats, inside: Floats, scale: fl
 def likely_right(values: Mapping[str, Floats], weights: Mapping[str, float]) -> NDArray[np.float32]:
     """(n,) float32: the probability that each outline is right, by logistic regression.
 
-    values: (n,) each, from `outline_features`. weights: for some of these, and INTERCEPT.
+    values: (n,) each, from `outline_features`. weights: of INTERCEPT and some of the values, by their names.
     """
     score = weights[INTERCEPT] + sum(weight * values[name] for name, weight in weights.items() if name != INTERCEPT)
     probability: NDArray[np.float32] = np.asarray(1 / (1 + np.exp(-score)), np.float32)

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 RING = 1, 6  # px outside an outline: its surroundings are the bare pixels between these distances
 FEWEST = 8  # px of a ring, fewest for its grey
 LEAST_GROUND = 0.02  # share of the picture that must be bare, else the ground has no grey
-# The largest contrast of a gap, and how much higher that of all pixels around it is; as shares of the typical contrast.
+# In units of the typical contrast: the largest contrast of a gap, and how much more the pixels around it have at least.
 GAP = 0.5, 0.6
 # Share of the picture that must be bare, else no outline is judged as faint or a gap: in a bed of particles the bare
 # pixels are crevices, no background. With less bare pixels, 109 of 194 outlines that would be judged so are right
@@ -176,8 +176,11 @@ def rings(
 
 
 def overlapping_bands(labels: NDArray[np.int32], margin: int) -> Iterator[tuple[NDArray[np.int32], slice, slice]]:
-    """The rows of labels (H, W), some at a time. Yields these rows with up to `margin` rows above and below them, then
-    as slices which of these they are, and which rows of the image."""
+    """The bands of labels (H, W), some rows each, with up to `margin` more rows above and below.
+
+    Yields the band with these further rows (h, W), the slice of the band in them, and the slice of the band in the
+    image.
+    """
     step = max(margin, BAND // labels.shape[1])
     for top in range(0, len(labels), step):
         above = min(top, margin)

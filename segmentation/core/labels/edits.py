@@ -93,7 +93,7 @@ def reclassify(now: WorkingLabels, ids: Sequence[int], name: str) -> Patch:
 def merge(
     now: WorkingLabels, ids: Sequence[int] | None = None, points: Points | None = None, boundary: bool = False
 ) -> Patch:
-    """The objects become one object with the id of the largest one (of equally large ones, the lowest id).
+    """The objects become one object. It has the id of the largest one; if several are equally large, the lowest id.
 
     points: instead of ids, a line (or one point) across or along the boundaries that are removed, see
     `_ids_along`. boundary: whether the boundaries between the objects become part of the new object.

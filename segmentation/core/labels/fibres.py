@@ -37,7 +37,7 @@ TURN, WIDTHS = 0.3, 0.35
 WORST = 6.0  # ends whose cost is higher are not joined
 NETWORK = 300.0  # elongation (see `elongation`) of a mat of fibres that is fully clear
 LEAST_FOREGROUND = 0.002  # share of the picture; with less it shows no fibres
-BENT = 1.5  # a fibre is straight if it is at most so many times as wide across its axis as a bar of its length and area
+BENT = 1.5  # a fibre is bent if its pixels spread across its axis more than this times as wide as those of a bar
 SHARP = 0.25  # sine of an angle; under a smaller one two fibres lie along each other and do not cross
 BARE = 0.34  # largest share of a gap between two ends that is no foreground
 

@@ -29,7 +29,7 @@ Points = Annotated[_Point | list[_Point], Field(description="[x, y], or a list o
 Lines = Annotated[list[list[_Point]], Field(min_length=1, description="a list of lines, each a list of points [x, y]")]
 Radius = Annotated[int | float, Field(description="a number")]
 Text = Annotated[str, Field(description="a text")]
-Flag = Annotated[bool, Field(description="true or false")]
+Boolean = Annotated[bool, Field(description="true or false")]
 Entries = Mapping[str, Any]  # an operation's entries: name -> type
 
 
@@ -56,7 +56,7 @@ def _split(
 
 
 # Optional entries of the operations that draw; see `edits.draw`.
-DRAWN: Entries = {"id": Number, "class": Text, "ground": Flag, "touching": Flag}
+DRAWN: Entries = {"id": Number, "class": Text, "ground": Boolean, "touching": Boolean}
 
 # The name of each operation: its function, required entries, optional entries.
 OPERATIONS: dict[str, tuple[Callable[..., Patch], Entries, Entries]] = {
@@ -64,17 +64,17 @@ OPERATIONS: dict[str, tuple[Callable[..., Patch], Entries, Entries]] = {
     "restore": (edits.restore, {"ids": Numbers}, {}),
     "set_aside": (edits.set_aside, {"ids": Numbers, "reason": Text}, {}),
     "reviewed": (edits.reviewed, {"ids": Numbers}, {}),
-    "merge": (edits.merge, {}, {"ids": Numbers, "points": Points, "boundary": Flag}),
-    "split": (_split, {}, {"id": Number, "line": Points, "points": Points, "cuts": Lines, "boundary": Flag}),
+    "merge": (edits.merge, {}, {"ids": Numbers, "points": Points, "boundary": Boolean}),
+    "split": (_split, {}, {"id": Number, "line": Points, "points": Points, "cuts": Lines, "boundary": Boolean}),
     "add": (guided.add, {"point": Points}, {"outside": Points, "wider": Number}),
     "area": (edits.area, {"point": Points}, {"id": Number, "class": Text}),
     "smooth": (guided.smooth, {"ids": Numbers}, {}),
-    "draw": (edits.draw, {"polygon": Points}, {**DRAWN, "replace": Flag}),
+    "draw": (edits.draw, {"polygon": Points}, {**DRAWN, "replace": Boolean}),
     "paint": (edits.paint, {"points": Points, "radius": Radius}, DRAWN),
     "erase": (
         edits.erase,
         {},
-        {"polygon": Points, "points": Points, "radius": Radius, "id": Number, "touching": Flag},
+        {"polygon": Points, "points": Points, "radius": Radius, "id": Number, "touching": Boolean},
     ),
     "fill": (edits.fill, {"ids": Numbers}, {}),
     "class": (edits.reclassify, {"ids": Numbers, "class": Text}, {}),

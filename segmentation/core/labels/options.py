@@ -12,14 +12,15 @@ from ..network.cards import ModelCard
 # Names of weights on the card (stored keys); these of the probability that an outline is right, see
 # `labels.confidence`.
 OUTLINE_FEATURES = (*("foreground", "peak", "sure", "size", "size_squared", "others", "contrast", "excess_brightness"),)
-# Those of the probability that a border is real, see `labels.region_merging`.
+# Names of the weights for the probability that a border is real, see `labels.region_merging`.
 BORDER_FEATURES = (
     *("saddle", "lower", "higher", "size", "ratio", "border_darkness", "step", "roundness"),
     "touching",  # only for networks that predict a map of contacts
 )
 INTERCEPT = "intercept"  # the constant of a logistic regression
-# Those of the probability that a possible cut is real, see `labels.cuts`: for the log-odds of its border, and for the
-# size of the image's outlines. "spread" is the SD, from image to image, of the error of the log-odds.
+# Names of the weights for the probability that a possible cut is real, see `labels.cuts`: for the log-odds of its
+# border, and for the size of the image's outlines. "spread" is the SD, from image to image, of the error of the
+# log-odds.
 CUT_FEATURES = ("border", "size", "spread")
 OUTLINE_ERRORS = ("seen", "seen_share", "all", "all_share")  # see `ParticleOptions.outline_error`
 CUTS = {INTERCEPT: 6.86, "border": 0.944, "size": -1.923, "spread": 1.0}  # the default

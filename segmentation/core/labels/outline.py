@@ -75,7 +75,7 @@ def counted_outlines(outlines: Outlines, grey: Grey, options: ParticleOptions) -
 
 
 def selected(outlines: Outlines, keep: NDArray[np.bool_]) -> tuple[Labels, NDArray[np.float32]]:
-    """Labels (H, W) 1..m and confidence (m,) of some of n outlines. keep: (n,) which ones."""
+    """Labels (H, W) 1..m and confidence (m,) of m of n outlines. keep: (n,) whether an outline is among the m."""
     numbers = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)]).astype(np.int32)
     return numbers[outlines.labels], outlines.confidence[keep]
 

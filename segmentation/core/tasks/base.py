@@ -248,8 +248,9 @@ class Task:
         return self.class_names or self.channels(card).names
 
     def headline_quantities(self, names: Iterable[str]) -> list[str]:
-        """The main numbers by which images are compared: those of `names` that are the median of the size distribution,
-        or else the first quantity that is no count; of semantic tasks for each class."""
+        """Those of `names` that are the main number of this kind, by which images are compared: the median of the size
+        distribution, or without a distribution the first quantity that is no count. A semantic task has one for each
+        class."""
         medians = (name for name, figure in self.figures.items() if figure == "median")
         headline = next((name for name in (*medians, *self.quantities) if number(name).kind != "integer"), None)
         return [name for name in names if name.partition(OF)[0] == headline]

@@ -73,8 +73,8 @@ def table_of(
 
 
 def mostly_thin(table: Table) -> bool:
-    """Whether the length of objects that are too thin for a diameter is larger than that of counted ones. (By number,
-    specks of the ground would decide.)"""
+    """Whether the objects that are too thin for a diameter are longer, all together, than the counted objects. (A count
+    would depend on specks of the ground.)"""
     lengths = np.nan_to_num(table.length("visible_length"))
     return bool(lengths[table.reasons == str(Reason.THIN)].sum() > lengths[table.kept].sum())
 

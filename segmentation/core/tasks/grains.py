@@ -31,9 +31,9 @@ FEW_ARE_CONVEX = (
     " threshold, or use the numbers of the convex grains only."
 )
 NO_INTERCEPT = Flag("No mean intercept is given: rows and columns of the image cross too few boundaries.")
-# Limits of `evident`: the least number of outlines; the largest share of the area that one may have; the largest ratio
-# of the median diameter by area to that by number; the least mean probability along boundaries; the least share of the
-# area that belongs to convex grains.
+# The limits in `evident`: the least number of outlines; the largest share of the area that one may have; the largest
+# ratio of the median diameter by area to that by number; the least mean probability along boundaries; the least share
+# of the area that belongs to convex grains.
 MANY, LARGEST, UNEVEN, SURE_ALONG, CONVEX = 20, 0.2, 1.6, 0.82, 0.25
 FEW_CONVEX = 0.5  # share of the whole grains; if fewer are convex, boundaries were missed
 

@@ -210,8 +210,8 @@ def measure(
 
 
 def curves(segmentation: Segmentation, calibration: Calibration, settings: MeasurementSettings) -> list[Curve]:
-    """One chart: for each class, which share of its length on test lines lies in intercepts of which length, in per
-    cent. None if there are too few intercepts."""
+    """One chart: a histogram of the intercept lengths of each class, weighted by length, in per cent; no chart if there
+    are fewer than FEWEST intercepts."""
     names = segmentation.class_names
     area = CountedArea.of(settings.ignore, segmentation.rows, segmentation.labels.shape[1])
     lengths = chords(classes_of(segmentation, area), len(names))
