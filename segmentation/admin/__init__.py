@@ -1,4 +1,4 @@
-"""Django's admin: to look, retry, cancel and delete; of ours only quotas are edited."""
+"""Django's admin for staff: they look at rows, retry, cancel and delete. Of our own tables they edit only quotas."""
 
 from __future__ import annotations
 
@@ -17,38 +17,42 @@ from django.shortcuts import redirect
 from ..core.report.wording import capital
 from ..services.access.second_factor import is_limited
 
+# How the admin calls the tables.
 NAMES = {"segmentation.job": "analysis", "segmentation.micrograph": "uploaded image", "auth.user": "account",
          "segmentation.modeldefault": "default model", "segmentation.staffaction": "staff change",
          "axes.accessattempt": "failed sign-in", "socialaccount.socialaccount": "OpenID account"}  # fmt: skip
 for label, name in NAMES.items():
     meta = apps.get_model(label)._meta
     meta.verbose_name, meta.verbose_name_plural = name, "analyses" if name == "analysis" else f"{name}s"
-# allauth's own have secrets; the last two of axes are never written here.
-for private in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, AccessFailureLog, AccessLog):
-    admin.site.unregister(private)
-tried = type(admin.site.get_model_admin(AccessAttempt))
-tried.list_filter, tried.list_display = ["attempt_time"], ["attempt_time", "username", "ip_address", "status"]
+# The tables of allauth hold secrets; this site never writes the last two, which are of axes.
+for hidden_table in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, AccessFailureLog, AccessLog):
+    admin.site.unregister(hidden_table)
+attempt_admin = type(admin.site.get_model_admin(AccessAttempt))
+attempt_admin.list_filter = ["attempt_time"]
+attempt_admin.list_display = ["attempt_time", "username", "ip_address", "status"]
+# The name of a right, such as "Account: change".
 Permission.__str__ = lambda right: f"{capital(str(right.content_type.name))}: {right.codename.partition('_')[0]}"
 admin.site.site_header = admin.site.site_title = "DeepSegm"
 admin.site.index_title = "All tables"
-for package, words in {"auth": "People", "axes": "Signing in", "socialaccount": "Signing in by OpenID"}.items():
-    apps.get_app_config(package).verbose_name = words
+for package, title in {"auth": "People", "axes": "Signing in", "socialaccount": "Signing in by OpenID"}.items():
+    apps.get_app_config(package).verbose_name = title
 admin.site.enable_nav_sidebar = False  # so that the lists fit a screen 1280 px wide
 
 
 @login_not_required
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """The admin takes no password: the site's sign-in does, and asks for the second factor."""
+    """Sends people to the site's sign-in, because the admin itself takes no password; staff who have not shown their
+    second factor go to the page where they set it up or show it."""
     return redirect("mfa_index") if is_limited(request.user) else _staff_only(request)
 
 
 _staff_only = secure_admin_login(lambda request: redirect("admin:index"))
 
 from . import access, learning, methods, results  # noqa: E402  (each registers its lists, after those of allauth are gone)
-from .base import Noted  # noqa: E402
+from .base import LoggedAdmin  # noqa: E402
 
 # The log of staff's changes covers every registered model, ours and those of packages.
 for model in filter(admin.site.is_registered, apps.get_models()):
-    registered = type(admin.site.get_model_admin(model))
+    admin_class = type(admin.site.get_model_admin(model))
     admin.site.unregister(model)
-    admin.site.register(model, type(registered.__name__, (Noted, registered), {}))
+    admin.site.register(model, type(admin_class.__name__, (LoggedAdmin, admin_class), {}))

@@ -1,4 +1,4 @@
-"""Accounts, quotas, tokens, webhooks, identities, and the log of what staff changed."""
+"""The admin's lists of accounts, quotas, tokens, webhooks, OpenID accounts, and the log of what staff changed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..services.ground.limits import quota_of
 from .base import LookOnly, action, column
 
 admin.site.unregister(User)
-for name, words in {"is_active": "may sign in", "is_staff": "staff", "is_superuser": "administrator"}.items():
-    User._meta.get_field(name).verbose_name = words  # in forms, lists and filters
+for name, title in {"is_active": "may sign in", "is_staff": "staff", "is_superuser": "administrator"}.items():
+    User._meta.get_field(name).verbose_name = title  # in forms, lists and filters
 HINTS = {
     "username": "The name to sign in with.",
     "is_active": "Take the tick away to deactivate the account. Its results stay.",
@@ -32,7 +32,7 @@ HINTS = {
 
 @admin.register(User)
 class AccountAdmin(UserAdmin):
-    """Who may sign in, and what each may do; invitations are on the page of the site."""
+    """Who may sign in, and what each may do. Staff invite people elsewhere, on the page “The site”."""
 
     list_display = ("username", "email", "is_active", "is_staff", "last_login")
     fieldsets = [
@@ -47,7 +47,7 @@ class AccountAdmin(UserAdmin):
 
 @admin.register(Quota)
 class QuotaAdmin(admin.ModelAdmin):
-    """How much people and groups may use: the one list of ours that staff edit."""
+    """How much storage and computing people and groups may use. Staff can edit these rows."""
 
     list_display = ("__str__", "stored_gb", "megapixels_a_day")
     description = "For a person, or for each person of a group. An empty field leaves the usual limit; 0: no limit."
@@ -97,7 +97,7 @@ class WebhookAdmin(LookOnly):
 
 @admin.register(SocialAccount)
 class IdentityAdmin(LookOnly):
-    """Who may sign in by the OpenID provider, and as whom here; deleting a row ends that."""
+    """Each row lets a user of the OpenID provider sign in to one account here, until the row is deleted."""
 
     date_hierarchy = "date_joined"
     list_display = summary_fields = ("uid", "user", "date_joined", "last_login")
@@ -106,7 +106,7 @@ class IdentityAdmin(LookOnly):
 
 @admin.register(StaffAction)
 class StaffActionAdmin(LookOnly):
-    """What staff changed; superusers look at it and take it away as CSV, and nobody deletes a row."""
+    """What staff changed. Superusers may read it and export it as CSV; nobody can delete a row."""
 
     list_display = ("created", "account", "action", "kind", "name", "changes")
     list_filter = ("created", "kind", "account")
@@ -131,5 +131,5 @@ class StaffActionAdmin(LookOnly):
 
     @admin.action(description="Export the selected rows as CSV", permissions=["view"])
     def export(self, request: HttpRequest, rows: QuerySet) -> HttpResponse:
-        as_file = {"Content-Disposition": 'attachment; filename="staff-actions.csv"'}
-        return HttpResponse(staff_log.as_csv(rows.iterator()), content_type="text/csv; charset=utf-8", headers=as_file)
+        headers = {"Content-Disposition": 'attachment; filename="staff-actions.csv"'}
+        return HttpResponse(staff_log.as_csv(rows.iterator()), content_type="text/csv; charset=utf-8", headers=headers)

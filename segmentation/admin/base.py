@@ -1,4 +1,4 @@
-"""What every list of the admin shares: rows are looked at, retried, cancelled and deleted, never edited."""
+"""What the admin's lists share: most rows can be looked at, retried, cancelled and deleted, but not edited."""
 
 from __future__ import annotations
 
@@ -25,29 +25,32 @@ from ..services.ground import staff_log
 from ..services.ground.refusal import Refused
 from ..services.results import steps
 
-NAMED = 100  # rows that are named before they are deleted
+MOST_NAMES = 100  # rows whose names the question before a deletion lists
 
 
-class Noted(admin.ModelAdmin):
-    """Staff add, change and delete rows here. The log keeps their values. Only rights that open a page are offered."""
+class LoggedAdmin(admin.ModelAdmin):
+    """Writes into the log of staff's changes which rows were added, changed and deleted, with their values.
+
+    Where staff give rights, only rights on tables that the admin shows are offered.
+    """
 
     def formfield_for_manytomany(self, db_field: Any, request: Any, **more: Any) -> Any:
         if db_field.related_model is Permission:
-            kinds = ContentType.objects.get_for_models(*filter(admin.site.is_registered, apps.get_models()))
-            more["queryset"] = Permission.objects.filter(content_type__in=list(kinds.values()))
+            tables = ContentType.objects.get_for_models(*filter(admin.site.is_registered, apps.get_models()))
+            more["queryset"] = Permission.objects.filter(content_type__in=list(tables.values()))
         return super().formfield_for_manytomany(db_field, request, **more)
 
     def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
         names = [name for name in form.changed_data if "password" not in name]
-        request.noted = [{}, {}]  # for log_addition or log_change, which Django calls next
-        for noted, values in zip(request.noted, (form.initial, form.cleaned_data), strict=True):
+        request.logged = [{}, {}]  # values before and after, for log_addition or log_change: Django calls one next
+        for logged, values in zip(request.logged, (form.initial, form.cleaned_data), strict=True):
             for name in names:
                 value = values.get(name)
                 is_list = isinstance(value, list | tuple | QuerySet)
-                noted[name] = ", ".join(sorted(str(item) for item in value)) if is_list else str(value)
+                logged[name] = ", ".join(sorted(str(item) for item in value)) if is_list else str(value)
         if "set_usable_password" in form.cleaned_data:
             usable = form.cleaned_data["set_usable_password"]
-            request.noted_as = "set a new password for" if usable else "switched off the password of"
+            request.logged_verb = "set a new password for" if usable else "switched off the password of"
         return super().construct_change_message(request, form, formsets, add)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -55,12 +58,12 @@ class Noted(admin.ModelAdmin):
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def log_addition(self, request: Any, obj: Any, message: Any) -> Any:
-        staff_log.note(request.user, "added", obj, {}, getattr(request, "noted", ({}, {}))[1])
+        staff_log.note(request.user, "added", obj, {}, getattr(request, "logged", ({}, {}))[1])
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: Any, obj: Any, message: Any) -> Any:
-        verb = getattr(request, "noted_as", "changed")
-        staff_log.note(request.user, verb, obj, *getattr(request, "noted", ({}, {})))
+        verb = getattr(request, "logged_verb", "changed")
+        staff_log.note(request.user, verb, obj, *getattr(request, "logged", ({}, {})))
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: Any, queryset: Any) -> Any:
@@ -69,27 +72,30 @@ class Noted(admin.ModelAdmin):
 
 
 def column(title: str, cell: Callable[[Any], Any], order: str | None = None) -> Callable[..., Any]:
-    """A column of a list, or a line of a row's page. order: the field by which the list can be sorted."""
+    """A column of a list, or a line of a row's page, with `cell(row)` as its content. order: the field by which the
+    list can be sorted."""
     return admin.display(lambda self, row: cell(row), description=title, ordering=order)
 
 
-def opens(view: str, words: str, pk: str = "pk") -> Callable[..., Any]:
-    """A column that leads to the page of a row."""
+def page_link(view: str, words: str, pk: str = "pk") -> Callable[..., Any]:
+    """A column with a link to the page of a row. view: the page's URL name. pk: the field with the id for this URL."""
     return column("page", lambda row: format_html('<a href="{}">{}</a>', reverse(view, args=[getattr(row, pk)]), words))
 
 
-def action(title: str, service: Callable[..., Any], verb: str, *, by: str = "") -> Callable[..., Any]:
-    """An action on selected rows: says how many went, and why the others did not.
+def action(title: str, service: Callable[..., Any], verb: str, *, argument: str = "") -> Callable[..., Any]:
+    """An action of the admin that calls `service` with each selected row. It then says with how many rows that worked,
+    and why it did not with others.
 
-    verb: what is said and logged. by: what the service calls a row; the name of its model without it.
+    verb: what was done to a row, for this sentence and for the log. argument: the service's name for the row; by
+    default the name of the row's class in lower case, as in service(job=row).
     """
 
     def run(self: Any, request: HttpRequest, rows: QuerySet) -> None:
-        count, kind, meta = 0, str(self.model._meta.model_name), self.model._meta
+        count, meta = 0, self.model._meta
         for row in rows:
             before = staff_log.snapshot(row)
             try:
-                service(**{by or kind: row})
+                service(**{argument or str(meta.model_name): row})
                 count += 1
                 staff_log.note(request.user, verb, row, before, staff_log.snapshot(row))
             except Refused as refused:
@@ -103,10 +109,10 @@ def action(title: str, service: Callable[..., Any], verb: str, *, by: str = "") 
 
 
 class LookOnly(admin.ModelAdmin):
-    """Rows come from the site and change by the services only; deleting is allowed.
+    """A list whose rows staff can only look at and delete; the site makes rows, and services change them.
 
-    summary_fields: what the page of a row says first, in words; below it, folded, stands the row as it is stored.
-    files: its stored files, where it has such rows.
+    summary_fields: what the page of a row shows first; the row as it is stored follows in a fold.
+    files: the table with the stored files of a row; None without one.
     """
 
     list_per_page = 50
@@ -140,22 +146,26 @@ class LookOnly(admin.ModelAdmin):
             self.delete_model(request, row)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What is asked before a deletion: names, and how many rows go with them. Django's own reads all those rows."""
+        """What Django asks before a deletion: the names of the rows, how many rows are deleted with them, and which
+        rights are missing. (Django's own method reads all these rows.)"""
         rows = self.model._base_manager.filter(pk__in=[row.pk for row in objs])
-        counts, missing = {str(self.opts.verbose_name_plural): rows.count()}, set()
-        for kind, count in going_along(rows):
-            counts[str(kind._meta.verbose_name_plural)] = counts.get(str(kind._meta.verbose_name_plural), 0) + count
-            if admin.site.is_registered(kind):
-                may = admin.site.get_model_admin(kind).has_delete_permission(request)
-                missing |= set() if may else {str(kind._meta.verbose_name)}
+        counts, missing_rights = {str(self.opts.verbose_name_plural): rows.count()}, set()
+        for model, count in deleted_with(rows):
+            title = str(model._meta.verbose_name_plural)
+            counts[title] = counts.get(title, 0) + count
+            if admin.site.is_registered(model):
+                may_delete = admin.site.get_model_admin(model).has_delete_permission(request)
+                missing_rights |= set() if may_delete else {str(model._meta.verbose_name)}
         if not self.has_delete_permission(request):
-            missing.add(str(self.opts.verbose_name))
-        names = [str(row) for row, _ in zip(objs, range(NAMED), strict=False)]
-        return [*names, *([f"and {len(objs) - NAMED} more"] if len(objs) > NAMED else [])], counts, missing, []
+            missing_rights.add(str(self.opts.verbose_name))
+        names = [str(row) for row, _ in zip(objs, range(MOST_NAMES), strict=False)]
+        if len(objs) > MOST_NAMES:
+            names.append(f"and {len(objs) - MOST_NAMES} more")
+        return names, counts, missing_rights, []
 
     @admin.display(description="state", ordering="state")
     def status(self, row: Any) -> str:
-        """What became of it, and why it failed."""
+        """The state of a row, and its error if it failed."""
         state = capital(row.get_state_display())
         return f"{state}: {truncatechars(row.error, 60)}" if row.error else state
 
@@ -173,18 +183,18 @@ class LookOnly(admin.ModelAdmin):
         return super().render_change_form(request, context, *args, **more)
 
 
-def going_along(rows: QuerySet) -> Iterator[tuple[type[Model], int]]:
-    """The kinds of rows that are deleted with these, each with their number, none of them read."""
+def deleted_with(rows: QuerySet) -> Iterator[tuple[type[Model], int]]:
+    """The tables with rows that are deleted together with `rows`, each with the number of these. No row is read."""
     for relation in rows.model._meta.get_fields(include_hidden=True):
         if getattr(relation, "on_delete", None) is CASCADE and relation.auto_created:
-            theirs = relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": rows.values("pk")})
-            if count := theirs.count():
+            related = relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": rows.values("pk")})
+            if count := related.count():
                 yield relation.related_model, count
-                yield from going_along(theirs)
+                yield from deleted_with(related)
 
 
 class WithLink(LookOnly):
-    """Results that have a private link."""
+    """A list of results, which may have private links."""
 
     @admin.display(description="private link")
     def link(self, row: Any) -> str:
@@ -192,12 +202,12 @@ class WithLink(LookOnly):
         until = f", until {link_of_row.ends:%Y-%m-%d %H:%M}" if link_of_row and link_of_row.ends else ""
         return links.state_of(row) + until
 
-    link_off = action("Switch off the links", partial(steps.share, off=True), "without a link", by="row")
-    link_renew = action("Renew the links", partial(steps.share, renew=True), "opened by a new link", by="row")
+    link_off = action("Switch off the links", partial(steps.share, off=True), "without a link", argument="row")
+    link_renew = action("Renew the links", partial(steps.share, renew=True), "opened by a new link", argument="row")
 
 
 def preview(micrograph: Micrograph) -> SafeString | str:
-    """The preview of an upload that has been read."""
+    """The small picture of an uploaded image; "" until the image has been read."""
     return image_of(reverse("upload-preview", args=[micrograph.pk])) if micrograph.preview else ""
 
 

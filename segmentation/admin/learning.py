@@ -1,4 +1,4 @@
-"""Datasets, trainings and the models that are used by default."""
+"""The admin's lists of datasets, trainings, and the models that are used by default."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..presenters.dataset import DatasetPage
 from ..presenters.training import sentence_of
 from ..services.learning import datasets
 from ..services.learning.trainings import cancel_training, delete_training, retry_training
-from .base import LookOnly, action, column, opens
+from .base import LookOnly, action, column, page_link
 
 
 @admin.register(Dataset)
@@ -33,7 +33,7 @@ class DatasetAdmin(LookOnly):
     counted = column("holds", lambda dataset: DatasetPage(dataset).counted)
     errors = column("must be corrected before a training", lambda dataset: " ".join(DatasetPage(dataset).errors))
     warnings = column("worth a look", lambda dataset: " ".join(DatasetPage(dataset).warnings))
-    page = opens("dataset-page", "open the dataset")
+    page = page_link("dataset-page", "open the dataset")
     again = action("Check selected datasets again", datasets.check_again, "waiting for the check")
 
     def delete_model(self, request: HttpRequest, obj: Dataset) -> None:
@@ -54,7 +54,7 @@ class TrainingAdmin(LookOnly):
     list_select_related = ("dataset", "owner")
 
     outcome = column("outcome", lambda training: sentence_of(training))
-    page = opens("training", "open the training")
+    page = page_link("training", "open the training")
     retry = action("Try selected trainings again", retry_training, "waiting again")
     cancel = action("Cancel selected trainings", cancel_training, "cancelled")
 

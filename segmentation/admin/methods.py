@@ -1,4 +1,4 @@
-"""The admin's page of methods."""
+"""The admin's list of methods."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from ..models import Method
-from .base import LookOnly, column, opens
+from .base import LookOnly, column, page_link
 
 
 @admin.register(Method)
 class MethodAdmin(LookOnly):
-    """Methods and their versions: approved and withdrawn on their pages; results keep what they say when one is
-    deleted here."""
+    """Methods and their versions. People approve and withdraw versions on the method's page. If a method is deleted
+    here, its results keep their numbers."""
 
     list_display = ("name", "group", "owner", "versions_and_states", "created", "page")
     list_filter = ("group", "versions__state", "created")
@@ -27,4 +27,4 @@ class MethodAdmin(LookOnly):
     versions_and_states = column(
         "versions", lambda method: ", ".join(f"{row.number} {row.state}" for row in method.versions.all())
     )
-    page = opens("method", "open the method")
+    page = page_link("method", "open the method")

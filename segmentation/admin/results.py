@@ -1,4 +1,4 @@
-"""The admin's pages of jobs, samples, uploads and signatures."""
+"""The admin's lists of jobs, samples, uploaded images and signatures."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ..presenters.stored import counted, headline, numbers_of, warning_of
 from ..services.ground.files import removing_together
 from ..services.results import jobs, samples
 from ..services.results.models_offered import title_of
-from .base import LookOnly, WithLink, action, column, image_of, opens, preview
+from .base import LookOnly, WithLink, action, column, image_of, page_link, preview
 
 
-class ByModel(admin.AllValuesFieldListFilter):
-    """The names of models by their titles."""
+class ModelFilter(admin.AllValuesFieldListFilter):
+    """The filter by model, which shows the models' titles instead of their names."""
 
     def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
         for choice in super().choices(changelist):
@@ -38,7 +38,7 @@ class ByModel(admin.AllValuesFieldListFilter):
 class JobAdmin(WithLink):
     list_display = ("thumbnail", "image", "owner", "status", "result", "results", "took", "created")
     list_display_links = ("thumbnail", "image")
-    list_filter = ("state", ("model_name", ByModel), "created", ("owner", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("state", ("model_name", ModelFilter), "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "micrograph__name", "micrograph__sha256", "owner__username", "error")
     search_help_text = "Number of the analysis, file name, sha256, user or error"
     summary_fields = (
@@ -55,7 +55,7 @@ class JobAdmin(WithLink):
 
     @admin.display
     def result(self, job: models.Job) -> str:
-        """Its numbers in a line, with the short forms of its warnings."""
+        """The numbers of a job in one line, with short forms of its warnings."""
         return readable(self._numbers, job, UNREADABLE) if job.is_done else ""
 
     def _numbers(self, job: models.Job) -> str:
@@ -68,14 +68,14 @@ class JobAdmin(WithLink):
 
     @admin.display(description="picture")
     def thumbnail(self, job: models.Job) -> SafeString:
-        stored = reverse("artifact", args=[job.pk, THUMBNAIL_FILE])
-        return image_of(stored) if job.thumbnails else preview(job.micrograph)
+        address = reverse("artifact", args=[job.pk, THUMBNAIL_FILE])
+        return image_of(address) if job.thumbnails else preview(job.micrograph)
 
     image = column("image", lambda job: truncatechars(job.micrograph.name, 40), "micrograph__name")
     dimensions = column("pixels", lambda job: f"{job.micrograph.width} × {job.micrograph.height}")
     size = column("size", lambda job: filesizeformat(job.micrograph.size), "micrograph__size")
 
-    page = opens("job", "open the result")
+    page = page_link("job", "open the result")
     retry = action("Try selected analyses again", jobs.retry_job, "waiting again")
     cancel = action("Cancel selected analyses", jobs.cancel_job, "cancelled")
 
@@ -104,7 +104,7 @@ class SampleAdmin(WithLink):
         return rows.annotate(image_count=Count("jobs__micrograph", distinct=True))
 
     images = column("images", lambda sample: sample.image_count, "image_count")
-    page = opens("sample-page", "open the sample")
+    page = page_link("sample-page", "open the sample")
     retry = action("Try failed images of selected samples again", samples.retry_failed, "counted together anew")
     cancel = action("Cancel the remaining images of selected samples", samples.cancel_sample, "cancelled")
 
@@ -137,7 +137,7 @@ class UploadAdmin(LookOnly):
 
 @admin.register(models.Signature)
 class SignatureAdmin(LookOnly):
-    """Signatures: nobody changes them, and they go with their result."""
+    """Signatures. Nobody changes them, or deletes one alone: they are deleted with their result."""
 
     list_display = ("image", "meaning", "name", "account", "created", "page")
     list_filter = ("meaning", "created")
@@ -149,8 +149,9 @@ class SignatureAdmin(LookOnly):
     list_select_related = ("job__micrograph",)
 
     image = column("image", lambda signature: truncatechars(signature.job.micrograph.name, 40), "job__micrograph__name")
-    page = opens("job", "open the result", "job_id")
+    page = page_link("job", "open the result", "job_id")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Django also asks this where a result is deleted; there the signatures may go.
         is_signature_page = request.resolver_match.view_name.startswith("admin:segmentation_signature_")
         return not is_signature_page and super().has_delete_permission(request, obj)

@@ -9,7 +9,7 @@ import numpy as np
 from django.http import HttpRequest
 from ninja import Query, Status
 
-from ..core.labels.operations import redoable, since_first_undone, standing
+from ..core.labels.operations import redoable, since_first_undone, steps_in_effect
 from ..http.access import changeable, row_of, visible
 from ..http.serving import serve_labels, serve_log, serve_packed
 from ..models import Job
@@ -47,7 +47,7 @@ def labels(
     corrections = edits_service.corrections_of(analysed)
     outlines, base = corrections.now, len(corrections.steps)
     if format == "objects":
-        operations = [corrections.steps[number - 1].operation for number in standing(corrections.steps)]
+        operations = [corrections.steps[number - 1].operation for number in steps_in_effect(corrections.steps)]
         undone = since_first_undone(corrections.steps)
         return {"base": base, "operations": operations, "undone": undone, **outlines.as_dict()}
     if format == "tiff":
@@ -144,7 +144,7 @@ def standing_objects(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0,
     analysed = visible(request, row_of(Job, pk))
     corrections = edits_service.corrections_of(analysed)
     edits_service.read_maps_ahead(corrections)  # the editor has just been opened, and its tools need the maps
-    operations = [corrections.steps[number - 1].operation for number in standing(corrections.steps)]
+    operations = [corrections.steps[number - 1].operation for number in steps_in_effect(corrections.steps)]
     undone = [corrections.steps[number - 1].operation for number in redoable(corrections.steps)]
     outlines = corrections.now
     history = {"base": len(corrections.steps), "operations": operations, "undone": undone}

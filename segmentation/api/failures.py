@@ -16,7 +16,7 @@ from django.http.multipartparser import MultiPartParserError
 from pydantic import ValidationError
 
 from ..core.validation import sentence
-from ..http.errors import BROKEN, NOTHING, TOO_LARGE, error, in_trouble
+from ..http.errors import BROKEN, NOT_FOUND, TOO_LARGE, error, outside_failure
 from ..services.access.links import Ended
 from ..services.ground.refusal import Refused
 from .auth import ACCOUNT_ONLY, OWNER_ONLY
@@ -44,12 +44,12 @@ def failed(request: HttpRequest, problem: Exception) -> HttpResponse:
     if isinstance(problem, Ended):
         return error(str(problem), 410)
     if isinstance(problem, Http404):
-        return error(NOTHING, 404)
+        return error(NOT_FOUND, 404)
     if isinstance(problem, RequestDataTooBig | TooManyFilesSent):
         return error(TOO_LARGE, 413)
     if isinstance(problem, SuspiciousOperation | BadRequest | MultiPartParserError):
         return error(NOT_UNDERSTOOD, 400)
-    trouble = in_trouble(request, problem)
+    trouble = outside_failure(request, problem)
     if trouble is None:
         logger.error("%s %s failed.", request.method, request.path, exc_info=problem)
     return trouble or error(BROKEN, 500)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from ninja import Query, Status
 
 from ..http.access import visible
-from ..http.zipped import Zipped, serve_table
+from ..http.zipped import ResultsArchive, serve_table
 from ..models import Job
 from ..presenters.comparison import ComparedResults
 from ..services.ground.refusal import Refused
@@ -30,7 +30,7 @@ router, comparisons_router = Routes(tags=["Jobs"]), Routes(tags=["Comparisons"])
 @router.does("GET", "/results.zip", "results-zip", {202: schemas.Written}, (404, 409, 422), a_file("application/zip"))
 def results(request: HttpRequest, response: HttpResponse, ids: list[UUID] = IDS) -> Any:
     """All files of several results as a ZIP archive, a folder for each: 202 until all files are written."""
-    zipped = Zipped(_visible(request, ids))
+    zipped = ResultsArchive(_visible(request, ids))
     if zipped.is_ready:
         return zipped.response()
     response["Retry-After"] = "1"

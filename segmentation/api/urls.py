@@ -17,7 +17,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError
 
 from ..core import tasks
-from ..http.errors import NOTHING, error
+from ..http.errors import NOT_FOUND, error
 from ..services.ground.refusal import Refused
 from .auth import sign_in
 from .failures import failed, wrong_value
@@ -139,7 +139,7 @@ def unknown(request: HttpRequest, address: str) -> HttpResponse:
         sign_in(request)
     except Refused as refusal:
         return failed(request, refusal)
-    return error(NOTHING, 404)
+    return error(NOT_FOUND, 404)
 
 
 def _endpoint(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

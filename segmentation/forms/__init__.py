@@ -1,1 +1,1 @@
-"""Forms: typed text becomes settings; every error is a sentence that says what to do."""
+"""Forms: they turn what people type into settings and other values; every error is a sentence that says what to do."""

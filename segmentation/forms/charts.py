@@ -1,4 +1,4 @@
-"""The form of a control chart: its number, how it is drawn, by what it warns, and given limits."""
+"""The form of a control chart: which number it shows, which kind of chart, which tests warn, and given limits."""
 
 from __future__ import annotations
 
@@ -12,18 +12,23 @@ from ..core.quality.charts import TESTS
 from ..core.quality.control import ChartPlan
 from .specification import typed_number
 
+# The kinds of charts (`ChartPlan.way`), with their titles.
 WAYS = (("individuals", "Individuals with moving ranges"), ("ewma", "Weighted moving average (EWMA)"))
 BOTH = "Type the centre line and the standard deviation, or leave both empty."
 NO_QUANTITY = "Choose the number that the chart shows."
 
 
 def rule_words() -> list[tuple[str, str]]:
-    """The tests by number, each in words."""
+    """The tests that a chart may apply: number and words of each, as choices of a form."""
     return [(str(rule), f"{rule}: a point {words}") for rule, (_, _, words) in TESTS.items()]
 
 
 class ChartForm(forms.Form):
-    """A `ChartPlan` is its "plan"; the id of a reference material, or "", its "reference"."""
+    """The form of one chart. `cleaned_data` has the `ChartPlan` as "plan", and as "reference" the id of a reference
+    material, or "".
+
+    centre, sigma: given centre line and standard deviation; fractions are typed in per cent.
+    """
 
     quantity = forms.ChoiceField(error_messages={"required": NO_QUANTITY, "invalid_choice": NO_QUANTITY})
     reference = forms.ChoiceField(required=False)
@@ -39,7 +44,7 @@ class ChartForm(forms.Form):
         quantities: Sequence[tuple[str, str]],
         references: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """plan: what is filled in. quantities, references: what may be chosen, by name and title."""
+        """plan: what the fields show at first. quantities, references: name (or id) and title of what can be chosen."""
         super().__init__(data)
         self.fields["quantity"].choices = quantities
         self.fields["reference"].choices = [("", "no reference material"), *references]
@@ -56,7 +61,7 @@ class ChartForm(forms.Form):
 
     @property
     def sentences(self) -> list[str]:
-        """What is wrong, each sentence once."""
+        """The sentences of all errors, each once."""
         return list(dict.fromkeys(str(error) for errors in self.errors.values() for error in errors))
 
     def clean(self) -> Mapping[str, Any]:

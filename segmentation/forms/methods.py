@@ -1,4 +1,5 @@
-"""What a method asks for beside its settings, as a form: the answer, the scale, texts, least numbers, when to stop."""
+"""The form of what a method says beside its settings: which number answers, allowed sources of the scale, texts that
+must be filled in, least numbers of images and particles, and when a sample is large enough."""
 
 from __future__ import annotations
 
@@ -16,9 +17,9 @@ from ..core.tasks import find
 from ..core.typed import number_of
 from ..core.validation import sentence
 
-PERCENT, NARROWEST = 100, 0.01
-COUNT = dict.fromkeys(("required", "invalid", "min_value"), "Type a whole number of at least 1.")
-HALF_WIDTH = f"Type per cent from {NARROWEST} to {PERCENT}, or leave it empty."
+PERCENT, NARROWEST = 100, 0.01  # NARROWEST and the greatest half width are in per cent
+BAD_COUNT = dict.fromkeys(("required", "invalid", "min_value"), "Type a whole number of at least 1.")
+BAD_HALF_WIDTH = f"Type per cent from {NARROWEST} to {PERCENT}, or leave it empty."
 
 
 def answers(task: str) -> list[tuple[str, str]]:
@@ -28,7 +29,11 @@ def answers(task: str) -> list[tuple[str, str]]:
 
 
 class MethodForm(forms.Form):
-    """The form of one description; `described` is the description with what was typed."""
+    """The form of a method's description. After a valid form, `described` is the `MethodDescription` as typed.
+
+    texts: settings that must be filled in. half_width: of the interval at which a sample is large enough, in per cent
+    of the answer.
+    """
 
     quantity = forms.ChoiceField()
     scale_sources = forms.MultipleChoiceField(
@@ -41,8 +46,8 @@ class MethodForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         choices=[(name, text_title(name)) for name in TEXTS],
     )
-    least_images = forms.IntegerField(min_value=1, error_messages=COUNT)
-    least_particles = forms.IntegerField(min_value=1, error_messages=COUNT)
+    least_images = forms.IntegerField(min_value=1, error_messages=BAD_COUNT)
+    least_particles = forms.IntegerField(min_value=1, error_messages=BAD_COUNT)
     half_width = forms.CharField(required=False)
 
     def __init__(self, data: Any, description: MethodDescription) -> None:
@@ -63,12 +68,12 @@ class MethodForm(forms.Form):
         }
 
     def clean_half_width(self) -> float | None:
-        """Per cent, None for an empty field."""
+        """The half width in per cent, None for an empty field."""
         if not (text := self.cleaned_data["half_width"]):
             return None
         per_cent = number_of(text)
         if not NARROWEST <= per_cent <= PERCENT:
-            raise forms.ValidationError(HALF_WIDTH)
+            raise forms.ValidationError(BAD_HALF_WIDTH)
         return per_cent
 
     def clean(self) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from ..core.quality.reference import ReferenceMaterial
 from ..core.tasks import every
 from .specification import typed_number
 
+# The fields of plain text, each with the hint that the page shows.
 TEXTS = {
     "name": "With its number, such as ERM-FD100.",
     "measurand": "In the certificate's words, with the technique: modal diameter by number, TEM.",
@@ -20,8 +21,9 @@ TEXTS = {
     "source": "Its address, if it has one.",
     "batch": "Of your own unit, if the certificate is of one.",
 }
+# A sentence for each required field that is empty, and what it calls the fields.
 NEEDED = "Fill in {}."
-WORDS = {
+REQUIRED = {
     "name": "the name of the material",
     "value": "the certified value",
     "expanded": "its expanded uncertainty",
@@ -31,13 +33,14 @@ WORDS = {
 
 
 def certifiable() -> list[Quantity]:
-    """The numbers of all kinds of analysis that a certificate may state: no counts."""
+    """The numbers of all kinds of analysis that a certificate may state: all but counts."""
     names = dict.fromkeys(name for task in every() for name in task.quantities)
     return [quantity for quantity in map(number, names) if quantity.kind not in EXACT]
 
 
 class ReferenceForm(forms.Form):
-    """A `ReferenceMaterial` is its "material"; the name of a group, or "", its "group"."""
+    """The form of one material. `cleaned_data` has the `ReferenceMaterial` as "material", and as "group" the name of
+    the group of people that may list it, or ""."""
 
     name = forms.CharField(max_length=200, required=False)
     quantity = forms.CharField(initial="median", required=False)
@@ -51,7 +54,7 @@ class ReferenceForm(forms.Form):
     group = forms.CharField(max_length=150, required=False)
 
     def __init__(self, data: Mapping[str, str] | None = None, groups: Iterable[str] = ()) -> None:
-        """groups: names of those that may list it, too."""
+        """groups: names of the groups that can be chosen."""
         super().__init__(data)
         self.groups, self.quantities = list(groups), certifiable()
 
@@ -62,7 +65,7 @@ class ReferenceForm(forms.Form):
 
     @property
     def sentences(self) -> list[str]:
-        """What is wrong, each sentence once."""
+        """The sentences of all errors, each once."""
         return list(dict.fromkeys(str(error) for errors in self.errors.values() for error in errors))
 
     def clean(self) -> dict[str, Any]:
@@ -70,9 +73,9 @@ class ReferenceForm(forms.Form):
         quantity = next((one for one in self.quantities if one.name == data.get("quantity")), None)
         if quantity is None:
             raise forms.ValidationError("Choose the number that the certificate states.")
-        for name in ("name", "value", "expanded", "measurand", "certificate"):
+        for name, words in REQUIRED.items():
             if not data.get(name):
-                self.add_error(name, NEEDED.format(WORDS[name]))
+                self.add_error(name, NEEDED.format(words))
         numbers = {name: self._read(quantity, name) for name in ("value", "expanded")}
         numbers["k"] = self._read(None, "k") if data.get("k") else 2.0
         if self.errors:
@@ -85,6 +88,7 @@ class ReferenceForm(forms.Form):
         return data
 
     def _read(self, quantity: Quantity | None, field: str) -> float | None:
+        """The number typed in a field; None if the field is empty or wrong, which then gets an error."""
         text = self.cleaned_data.get(field, "")
         try:
             return typed_number(quantity, text) if text else None

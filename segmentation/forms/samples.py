@@ -1,4 +1,4 @@
-"""The form of a sample: the source of its scale."""
+"""The form of a sample: which scale its images have."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PIXEL = re.compile(r"([0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)\s*(?:nm)?(?:\s*/\s*px)?
 
 
 def parse_pixel(text: str) -> float:
-    """Nanometres per pixel of "7.344", "7,344" or "7.344 nm/px"; raises ValueError with a sentence."""
+    """The nm per pixel in a text such as "7.344", "7,344" or "7.344 nm/px"; raises ValueError with a sentence."""
     match = _PIXEL.fullmatch(clean_text(text))
     if match and may_be_thousands(match[1]):
         raise ValueError(TWO_SIZES.format(match[1]))
@@ -39,7 +39,7 @@ def parse_pixel(text: str) -> float:
 
 
 def scale_rule(rule: str, text: str) -> ScaleRule:
-    """The scale by a rule and the text typed for it; raises ValueError with a sentence."""
+    """The scale that a rule (`Sample.Rule`) and the text typed for it give; raises ValueError with a sentence."""
     value = (parse_pixel if rule == Sample.Rule.PIXEL else parse_width)(text)
     if value is None and rule == Sample.Rule.WIDTH:
         raise ValueError(NO_WIDTH)
@@ -47,9 +47,10 @@ def scale_rule(rule: str, text: str) -> ScaleRule:
 
 
 class ScaleForm(forms.Form):
-    """A calibration rule, and of each rule the text typed for it; `ScaleRule` is its "scale".
+    """The rule by which the images of a sample get their scale, and a text field for each rule. `cleaned_data` has the
+    `ScaleRule` as "scale".
 
-    rule_own: the width of images that have no scale of their own; empty means pixels.
+    rule_own: the width of images without a scale of their own; if it is empty, their sizes are in pixels.
     """
 
     rule = forms.ChoiceField(choices=RULES, required=False, error_messages={"invalid_choice": NO_RULE})
@@ -65,7 +66,7 @@ class ScaleForm(forms.Form):
             data["scale"] = scale_rule(rule, data.get(name, ""))
         except ValueError as error:
             self.add_error(name, str(error))
-        other = next((one for one in (Sample.Rule.WIDTH, Sample.Rule.PIXEL) if data.get(f"rule_{one}")), None)
-        if rule == Sample.Rule.OWN and other:
-            self.add_error(f"rule_{other}", NOT_CHOSEN.format(dict(RULES)[other]))
+        filled_rule = next((one for one in (Sample.Rule.WIDTH, Sample.Rule.PIXEL) if data.get(f"rule_{one}")), None)
+        if rule == Sample.Rule.OWN and filled_rule:
+            self.add_error(f"rule_{filled_rule}", NOT_CHOSEN.format(dict(RULES)[filled_rule]))
         return data

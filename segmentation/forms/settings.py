@@ -1,4 +1,5 @@
-"""The settings of an analysis as a form: those of every kind of analysis that has a model here."""
+"""The settings of an analysis: as a form for pages, with those of every kind of analysis that has a model here, and
+read from what scripts send."""
 
 from __future__ import annotations
 
@@ -22,27 +23,27 @@ from ..services.results.models_offered import BY_IMAGE, chosen_defaults, offered
 
 NO_MODEL = "There is no such model here; choose one from the list."
 
-ModelsByTask = list[tuple[Task, list[tuple[str, str]]]]  # each kind of analysis with name and title of its models
+ModelsByTask = list[tuple[Task, list[tuple[str, str]]]]  # kinds of analysis, each with name and title of its models
 
 
 def models_by_task(user: Any = None) -> ModelsByTask:
-    """The models that a person can choose; of each kind of analysis first the default that was set, then the choice by
-    the image where a kind has several released models."""
+    """The models that a person can choose, for each kind of analysis. The first one is the default that the person or
+    the site has set, if any; otherwise "chosen by the image" (BY_IMAGE), if a kind has several released models."""
     models: dict[str, list[tuple[str, str]]] = {}
     by_image = cards.tasks_of_several()
     for card in offered(user):
         if card.task not in models and card.task in by_image:
             models[card.task] = [(cards.automatic(card.task), BY_IMAGE)]
         models.setdefault(card.task, []).append((card.name, card.title))
-    for task_name, chosen in chosen_defaults(user).items():
-        models.get(task_name, []).sort(key=lambda choice: choice[0] != chosen)
+    for task_name, default in chosen_defaults(user).items():
+        models.get(task_name, []).sort(key=lambda choice: choice[0] != default)
     choices = [(task, models[task.name]) for task in every() if task.name in models]
     first_task = every()[0]
     return choices or [(first_task, [(DEFAULT_MODEL, first_task.title)])]
 
 
 def _with_model_of(settings: AnalysisSettings | None, models: ModelsByTask) -> ModelsByTask:
-    """These models, and that of the settings if it is not among them."""
+    """These models, and the settings' model if it is not among them, because it is no longer installed."""
     names = {name for _, choices in models for name, _ in choices}
     if settings is None or settings.segmentation.model in names:
         return models
@@ -55,9 +56,12 @@ def _with_model_of(settings: AnalysisSettings | None, models: ModelsByTask) -> M
 def settings_sent(
     sent: Mapping[str, Any], user: Any, earlier: AnalysisSettings | None = None, *, by_method: bool = False
 ) -> AnalysisSettings:
-    """The settings that a script or a button sends by their plain names. earlier: those of a result or of a method,
-    which stay where nothing is sent; of another kind of analysis only those that every kind has. by_method: as of
-    `with_site_uncertainty`. Raises ValueError with a sentence."""
+    """The settings that a script or a button sends by their names in `core.settings`.
+
+    earlier: settings of a result or a method, which apply where nothing is sent; if the sent model belongs to another
+    kind of analysis, only those that every kind has. by_method: see `with_site_uncertainty`. Raises ValueError with a
+    sentence.
+    """
     models = _with_model_of(earlier, models_by_task(user))
     model = sent.get("model") or (earlier.segmentation.model if earlier else models[0][1][0][0])
     task = next((task for task, choices in models if model in dict(choices)), None)
@@ -65,14 +69,15 @@ def settings_sent(
         raise ValueError(NO_MODEL)
     values = earlier.as_dict() if earlier else {}
     if earlier and task.name != earlier.task:
-        everyones = {*SegmentationSettings.model_fields, *MeasurementSettings.model_fields}
-        values = {name: value for name, value in values.items() if name in everyones}
+        shared_names = {*SegmentationSettings.model_fields, *MeasurementSettings.model_fields}
+        values = {name: value for name, value in values.items() if name in shared_names}
     values |= {name: storable(value) if isinstance(value, str) else value for name, value in sent.items()}
     return with_site_uncertainty(read_settings(task, {**values, "model": model}), by_method=by_method)
 
 
 class SettingField(forms.CharField):
-    """One setting. The word of a label with a gap stays until the form knows the number typed there."""
+    """The field of one setting. A choice with a gap for a number, such as "at least … px", stays a word here; the form
+    replaces it by the number later (`SettingsForm._fill`)."""
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(required=False)
@@ -85,7 +90,8 @@ class SettingField(forms.CharField):
 
 @dataclass(frozen=True)
 class FormSetting:
-    """A setting in the page's form. name: of its field. task: the kind of analysis that has it; None if all have it."""
+    """A setting as templates show it in the form. name: of its field. task: the kind of analysis that has the setting;
+    None if all kinds have it."""
 
     form: SettingsForm
     setting: Setting
@@ -99,7 +105,7 @@ class FormSetting:
 
     @property
     def kind(self) -> str:
-        """The widget that shows it."""
+        """The widget for the setting; "gaps": choices with gaps for numbers."""
         if self.setting.is_switch:
             return "switch"
         if self.setting.with_gap:
@@ -108,7 +114,7 @@ class FormSetting:
 
     @property
     def value(self) -> str:
-        """The text in its field; for a number at its default the field is empty."""
+        """The text in the field; for a number at its default the field is empty."""
         value = str(self.form[self.name].value() or "")
         default = self.setting.write(self.setting.default)
         if self.kind != "text":
@@ -122,8 +128,8 @@ class FormSetting:
 
     @property
     def options(self) -> list[dict[str, Any]]:
-        """Each word with its label; a label with a gap is split into the text before it, the bound field of the number
-        typed there, and the text after it."""
+        """The choices of the setting, each with its word and its label. A label with a gap is split at the gap into
+        "before" and "after"; "number" is then the form's field in the gap."""
         options = []
         for word in dict.fromkeys((*self.setting.words, *self.setting.labels)):
             before, gap, after = self.setting.labels.get(word, word).partition(GAP)
@@ -144,7 +150,8 @@ class FormSetting:
 class SettingsForm(forms.Form):
     """All settings but the calibration, which belongs to one image.
 
-    The settings of the first kind of analysis have their plain names, those of another the kind's before it, "phases.".
+    The fields of the first kind of analysis, and of settings that all kinds have, are named as the settings; those of
+    another kind begin with its name, such as "phases.".
     """
 
     model = forms.ChoiceField(required=False, error_messages={"invalid_choice": NO_MODEL})
@@ -157,9 +164,9 @@ class SettingsForm(forms.Form):
         models: ModelsByTask | None = None,
         by_method: bool = False,
     ) -> None:
-        """data: as sent. earlier: what the fields show where nothing was sent; their model may be chosen though it is
-        no longer here, as what it found can be measured. user: whose models can be chosen. models: these, if they have
-        been read already. by_method: as of `with_site_uncertainty`."""
+        """data: the sent fields. earlier: settings that the fields show before anything is sent; their model can be
+        chosen even if it is no longer installed, because its outlines can still be measured. user: whose models can be
+        chosen. models: those of the user, if they were read before. by_method: see `with_site_uncertainty`."""
         super().__init__()
         self.by_method = by_method
         self.models = _with_model_of(earlier, models or models_by_task(user))
@@ -169,12 +176,12 @@ class SettingsForm(forms.Form):
         model = (data or {}).get("model") or self._model_if_none_is_sent
         self.task = next((task for task, choices in self.models if model in dict(choices)), tasks[0])
         common = (*settings_of(SegmentationSettings), *settings_of(MeasurementSettings))
-        everyones = {setting.name for setting in common}
+        shared_names = {setting.name for setting in common}
         self.entries = [
             FormSetting(self, setting, setting.name if task is tasks[0] else f"{task.name}.{setting.name}", task)
             for task in tasks
             for setting in settings_of(task.settings)
-            if setting.name not in everyones
+            if setting.name not in shared_names
         ]
         self.entries += [FormSetting(self, setting, setting.name) for setting in common if setting.name != "model"]
         for entry in self.entries:
@@ -194,12 +201,12 @@ class SettingsForm(forms.Form):
 
     @property
     def main(self) -> list[FormSetting]:
-        """The settings that come first."""
+        """The settings that the page shows at once, without a fold."""
         return [entry for entry in self.entries if entry.setting.main]
 
     @property
     def more(self) -> list[tuple[Task | None, list[FormSetting]]]:
-        """The other settings: first those of each kind of analysis, then those of all kinds."""
+        """The settings in the fold "more": for each kind of analysis its own, then (None) those of all kinds."""
         shown = (entry for entry in self.entries if not entry.setting.scripts)
         others = [entry for entry in shown if not (entry.setting.main or entry.setting.group)]
         tasks = dict.fromkeys(entry.task for entry in others)
@@ -207,7 +214,7 @@ class SettingsForm(forms.Form):
 
     @property
     def folds(self) -> dict[str, list[FormSetting]]:
-        """The settings in folds of their own, by their titles."""
+        """The settings that have a fold of their own, by the fold's title."""
         titles = dict.fromkeys(entry.setting.group for entry in self.entries if entry.setting.group)
         return {title: [entry for entry in self.entries if entry.setting.group == title] for title in titles}
 
@@ -230,7 +237,7 @@ class SettingsForm(forms.Form):
         return data
 
     def _fill(self, entry: FormSetting, word: str) -> None:
-        """Replace the word of a label by the number typed in its gap; an error belongs to that field."""
+        """Replace the word of a choice with a gap by the number typed in the gap; errors go to the gap's field."""
         field = entry.gap_field(word)
         text = self.cleaned_data.get(field, "")
         read = self._factor_of_size if word == SIZE else entry.setting.read_number
@@ -240,7 +247,7 @@ class SettingsForm(forms.Form):
             self.add_error(field, error)
 
     def _factor_of_size(self, text: str) -> float:
-        """The factor at which things of the typed size have the size that the model likes best."""
+        """The factor of enlargement at which objects of the typed size (px) have the model's best size."""
         scale = next(entry.setting for entry in self.of_task if SIZE in entry.setting.with_gap)
         try:
             card = cards.stands_for(self.cleaned_data.get("model") or self._model_if_none_is_sent)[0]
@@ -260,7 +267,7 @@ class SettingsForm(forms.Form):
         return with_site_uncertainty(self._settings.with_(calibration=calibration), by_method=self.by_method)
 
     def texts_of(self, settings: AnalysisSettings) -> dict[str, str]:
-        """The texts in the fields for some settings; other kinds of analysis have their defaults."""
+        """The texts of the fields that show these settings; fields of other kinds of analysis show defaults."""
         values, texts = settings.as_dict(), {"model": settings.segmentation.model}
         for entry in self.entries:
             setting, is_of_task = entry.setting, entry.task is None or entry.task.name == settings.task
@@ -273,7 +280,7 @@ class SettingsForm(forms.Form):
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], user: Any = None) -> SettingsForm:
-        """The form of a first visit; `?model=NAME` chooses an available model."""
+        """The form of a page that is opened for the first time; `?model=NAME` in its address chooses a model."""
         model_name = query.get("model", "")
         models = models_by_task(user)
         task_of_model = {name: task for task, choices in models for name, _ in choices}
@@ -283,7 +290,7 @@ class SettingsForm(forms.Form):
 
 
 def _validate(read: Callable[[], Any]) -> Any:
-    """The result of `read`; its ValueError becomes a ValidationError of the form."""
+    """What `read` returns; its ValueError becomes a ValidationError of the form."""
     try:
         return read()
     except ValueError as error:

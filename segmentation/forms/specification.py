@@ -1,4 +1,4 @@
-"""The form of a specification: of each number that may have limits the smallest and the largest value."""
+"""The form of a specification: the smallest and the largest allowed value of each number that may have limits."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ RULES = [("guard band", "with a guard band"), ("simple", "simple acceptance")]
 NO_LIMITS = "Type at least one limit."
 NO_NUMBER = "“{}” is not a number: type a number such as {}."
 NO_FACTOR = "The guard band is 0 to 3 times U, such as 1."
-LONGEST = 40
-EXAMPLES = {1: "80 or 1.2 µm", 0: "10"}
+LONGEST = 40  # characters of a typed number
+EXAMPLES = {1: "80 or 1.2 µm", 0: "10"}  # by the quantity's power of the length unit
 
 
 def typed_number(quantity: Quantity | None, text: str) -> float:
-    """What was typed for a number, in the unit of result.json: a length in nm or with its unit, a fraction in per cent;
-    of no quantity as it stands. Raises ValueError with a sentence."""
+    """The number in a typed text, in the unit of result.json; raises ValueError with a sentence.
+
+    A length is typed in nm or with its unit, a fraction in per cent. quantity: None for a number without a unit.
+    """
     typed = clean_text(text)
     try:
         if quantity is not None and quantity.power == 1:
@@ -42,7 +44,7 @@ def typed_number(quantity: Quantity | None, text: str) -> float:
 
 
 class LimitRow(NamedTuple):
-    """One line of the form, with its two fields."""
+    """A line of the form: the title and unit of a number, and its two bound fields."""
 
     title: str
     unit: str
@@ -51,9 +53,10 @@ class LimitRow(NamedTuple):
 
 
 class SpecificationForm(forms.Form):
-    """A title, limits of some numbers, and the rule of all of them; a `Specification` is its "specification".
+    """A title, the limits of some numbers, and one decision rule for all of them.
 
-    A length without a unit is in nm, a fraction is in per cent.
+    `cleaned_data` has the `Specification` as "specification". The fields of a number are named "least NAME" and
+    "most NAME". factor: the guard band as a multiple of the expanded uncertainty U.
     """
 
     title = forms.CharField(required=False, max_length=LONGEST_TITLE)
@@ -63,7 +66,7 @@ class SpecificationForm(forms.Form):
     def __init__(
         self, data: Mapping[str, str] | None, quantities: Sequence[Quantity], specification: Specification | None = None
     ) -> None:
-        """quantities: that may have limits. specification: the one that the fields show until something is sent."""
+        """quantities: the numbers that may have limits. specification: what the fields show before anything is sent."""
         self.quantities = list(quantities)
         limits = {limit.quantity: limit for limit in specification.limits} if specification else {}
         shown_limit = specification.limits[0] if specification else Limit(quantity="n_kept", lower=0)
@@ -72,8 +75,8 @@ class SpecificationForm(forms.Form):
         for quantity in self.quantities:
             limit = limits.get(quantity.name)
             for side, end in (("least", limit and limit.lower), ("most", limit and limit.upper)):
-                shown = "" if end is None else f"{_factor(quantity) * end:.10g}"
-                field = forms.CharField(required=False, max_length=LONGEST, initial=shown)
+                text = "" if end is None else f"{_factor(quantity) * end:.10g}"
+                field = forms.CharField(required=False, max_length=LONGEST, initial=text)
                 self.fields[f"{side} {quantity.name}"] = field
 
     @property
@@ -85,7 +88,7 @@ class SpecificationForm(forms.Form):
 
     @property
     def sentences(self) -> list[str]:
-        """What is wrong, each sentence once."""
+        """The sentences of all errors, each once."""
         return list(dict.fromkeys(str(error) for errors in self.errors.values() for error in errors))
 
     def clean(self) -> dict[str, Any]:
@@ -120,7 +123,7 @@ class SpecificationForm(forms.Form):
         return factor
 
     def _read(self, quantity: Quantity, field: str) -> float | None:
-        """The limit that was typed, in the unit of result.json; None without one."""
+        """The limit typed in a field, in the unit of result.json; None if it is empty or wrong."""
         text = clean_text(self.cleaned_data.get(field, ""))
         try:
             return typed_number(quantity, text) if text else None
@@ -130,5 +133,5 @@ class SpecificationForm(forms.Form):
 
 
 def _factor(quantity: Quantity | None) -> float:
-    """What a stored value is multiplied by in the form."""
+    """The factor from a stored value to the number in the form: fractions are shown in per cent."""
     return 100.0 if quantity is not None and quantity.kind == "fraction" else 1.0

@@ -1,4 +1,4 @@
-"""The form of a study: which results are chosen, and the conditions of each."""
+"""The form of a study of a method's precision: which results it uses, and under which conditions each was made."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from django.http import QueryDict
 from ..core.quality.study_report import CONDITIONS
 
 
-def chosen(data: QueryDict) -> dict[UUID, dict[str, str]]:
-    """The labels of each ticked result (`result`), by its id; fields are named CONDITION-ID."""
+def ticked_labels(data: QueryDict) -> dict[UUID, dict[str, str]]:
+    """The labels of every ticked result, by its id: what was typed for each of CONDITIONS.
+
+    data: the sent form; "result" has the ids of ticked results, and the fields of labels are named CONDITION-ID.
+    """
     labels: dict[UUID, dict[str, str]] = {}
     for text in data.getlist("result"):
         try:
@@ -22,12 +25,13 @@ def chosen(data: QueryDict) -> dict[UUID, dict[str, str]]:
     return labels
 
 
-def with_typed(candidates: list[Any], data: QueryDict) -> list[tuple[Any, bool]]:
-    """The results of the form with what was typed, and whether each is ticked."""
+def sent_rows(candidates: list[Any], data: QueryDict) -> list[tuple[Any, bool]]:
+    """The candidates (`presenters.studies`) with the labels that were typed, and whether each is ticked; to show the
+    form again after an error."""
     ticked = set(data.getlist("result"))
     rows = []
     for candidate in candidates:
         pk = str(candidate.row.pk)
-        labels = {name: (title, data.get(f"{name}-{pk}", known)) for name, (title, known) in candidate.labels.items()}
+        labels = {name: (title, data.get(f"{name}-{pk}", text)) for name, (title, text) in candidate.labels.items()}
         rows.append((candidate._replace(labels=labels), pk in ticked))
     return rows

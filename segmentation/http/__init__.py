@@ -1,1 +1,1 @@
-"""What pages and API answer requests with alike: who may see what, errors, stored files."""
+"""What pages and the API have in common: who may see what, answers to errors, stored files as responses."""

@@ -1,6 +1,6 @@
-"""Who may open and change the row behind an address: the checks of every view, and the views that need no more.
+"""Who may open and change the row of an address: checks for every view, and ready views for buttons and deletions.
 
-A stranger gets "not found" (404), a visitor with only a link "not yours" (403).
+A stranger gets "not found" (404); somebody who only has a private link and wants to change something gets 403.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ NOT_YOURS = (
 )
 
 
-Thing = TypeVar("Thing", bound=Owned)
+Row = TypeVar("Row", bound=Owned)
+# Names of the views that show a row.
 PAGES: dict[type[Owned], str] = {
     Job: "job",
     Sample: "sample-page",
@@ -37,6 +38,7 @@ PAGES: dict[type[Owned], str] = {
     Training: "training",
     Reference: "reference",
 }
+# Rows that the page of a row needs, too (`select_related`).
 RELATED: dict[type[Owned], tuple[str, ...]] = {
     Job: ("micrograph", "method__method"),
     Sample: ("method__method",),
@@ -45,19 +47,22 @@ RELATED: dict[type[Owned], tuple[str, ...]] = {
 
 
 def address_of(row: Owned) -> str:
-    """The address of a row's page; "" where it has none."""
+    """The address of a row's page; "" for a row without a page."""
     name = PAGES.get(type(row))
     return reverse(name, args=[row.pk]) if name else ""
 
 
-def row_of(kind: type[Thing], pk: UUID) -> Thing | None:
-    """The row with what its page needs, None if it is gone."""
-    return kind.objects.select_related(*RELATED.get(kind, (None,))).filter(pk=pk).first()
+def row_of(model: type[Row], pk: UUID) -> Row | None:
+    """The row of a table with this id, and what its page needs; None if there is no such row."""
+    return model.objects.select_related(*RELATED.get(model, (None,))).filter(pk=pk).first()
 
 
-def visible(request: HttpRequest, row: Thing | None) -> Thing:
-    """What the caller may see, else 404, or 410 where a link has ended. Notes on the request the link's secret that let
-    the caller in, and the page to which a later refusal leads back."""
+def visible(request: HttpRequest, row: Row | None) -> Row:
+    """The row, if the caller may see it; otherwise raises 404, or 410 if the caller's private link has ended.
+
+    Sets on the request: `used_link`, the secret of the link that let the caller in, and `back`, the page to which a
+    later refusal leads back.
+    """
     if row is None or not links.may_open(row, request.user, request.visitor, request.links):
         raise Http404
     request.used_link = request.links and links.used_secret(row, request.links)
@@ -65,9 +70,12 @@ def visible(request: HttpRequest, row: Thing | None) -> Thing:
     return row
 
 
-def changeable(request: HttpRequest, row: Thing | None, action: str = "change") -> Thing:
-    """An object that its maker or staff may change; 404 for strangers, 403 for visitors with only the link. What a
-    member of the staff is about to change of others, or of a training, is noted for the log (StaffLog)."""
+def changeable(request: HttpRequest, row: Row | None, action: str = "change") -> Row:
+    """The row, if the caller made it or is staff with the right for `action`; otherwise raises 404 or 403.
+
+    If staff change a row of somebody else, or any training, `request.staff_action` holds the values before the change,
+    for the log of staff's changes (middleware StaffLog).
+    """
     if not visible(request, row).is_changeable_by(request.user, request.visitor, action):
         raise PermissionDenied(NOT_YOURS)
     user: Any = request.user
@@ -78,8 +86,8 @@ def changeable(request: HttpRequest, row: Thing | None, action: str = "change") 
 
 
 def count_image(request: HttpRequest, sample: Sample, pk: UUID, included: str) -> None:
-    """Count an image of a sample ("on"), leave it out, or count this other result of the same image ("instead"). The
-    caller has made sure that the sample is `changeable`."""
+    """Change whether a sample counts an image. pk: a result. included: "on" counts it, "instead" counts this result in
+    place of another one of the same image, anything else leaves it out. The caller has checked `changeable`."""
     member = sample.members.filter(pk=pk).first()
     if included == "instead":
         other = member or changeable(request, row_of(Job, pk))
@@ -92,28 +100,30 @@ def count_image(request: HttpRequest, sample: Sample, pk: UUID, included: str) -
 
 
 def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpResponse:
-    """The page with the sentence of a refusal. back: address to go on from, "" for none."""
+    """The page with the sentence of a refusal. back: address to which the page links; "" for no link."""
     context = {"sentence": refusal.sentence, "back": back, "sign_in": refusal.status == 401}
     return render(request, "refused.html", context, status=refusal.status)
 
 
 def see_other(address: str) -> HttpResponse:
-    """On to a page by 303, so that a reload repeats nothing."""
+    """A redirect to a page (303), so that reloading the page does not send the form again."""
     return HttpResponseRedirect(address, status=303)
 
 
 def change(
-    request: HttpRequest, kind: type[Owned], pk: UUID, service: Callable[..., object], fragment: str = ""
+    request: HttpRequest, model: type[Owned], pk: UUID, service: Callable[..., object], fragment: str = ""
 ) -> HttpResponse:
-    """Let the maker of a row, or staff, do `service` with it, then show its page again. service: is called with the row
-    under the name of its class, such as service(job=row)."""
-    service(**{kind.__name__.lower(): changeable(request, row_of(kind, pk))})
+    """Call `service` with a row that the caller may change, then redirect to the row's page.
+
+    service: is called with the row under the name of its class, such as service(job=row). fragment: place on the page.
+    """
+    service(**{model.__name__.lower(): changeable(request, row_of(model, pk))})
     return see_other(request.back + fragment)
 
 
-def button(kind: type[Owned], service: Callable[..., object], fragment: str = "") -> Callable[..., HttpResponse]:
-    """The view of a button that needs no more than its row: POST."""
-    return require_POST(lambda request, pk: change(request, kind, pk, service, fragment))
+def button(model: type[Owned], service: Callable[..., object], fragment: str = "") -> Callable[..., HttpResponse]:
+    """The view (POST) of a button that changes a row without any further fields; see `change`."""
+    return require_POST(lambda request, pk: change(request, model, pk, service, fragment))
 
 
 def ask_to_delete(
@@ -126,19 +136,22 @@ def ask_to_delete(
     hidden: Sequence[tuple[str, str]] = (),
     verb: str = "Delete",
 ) -> HttpResponse:
-    """The page that asks for confirmation before a deletion; it sends back `hidden`, which shows that it has asked."""
+    """The page that asks for confirmation before a deletion.
+
+    names: of what is deleted. hidden: names and values of hidden fields, by which the view knows that it has asked.
+    """
     context = {"question": question, "sentence": sentence, "back": back, "names": names, "hidden": hidden, "verb": verb}
     return render(request, "delete.html", context)
 
 
 def deletion(
-    kind: type[Owned], question: str, service: Callable[..., object], after: str
+    model: type[Owned], question: str, service: Callable[..., object], after: str
 ) -> Callable[[Callable[..., str]], Callable[..., HttpResponse]]:
-    """A decorator that makes the view which asks, then deletes a row. The decorated function gives the sentence about
-    what is deleted with it: sentence(request, row).
+    """A decorator that makes a view which asks for confirmation (GET) and deletes a row (POST).
 
-    service: is called with the row under the name of its class, such as service(job=row). after: the name
-    of the page that follows.
+    The decorated function, sentence(request, row), gives the sentence that says what is deleted together with the row.
+    service: is called with the row under the name of its class, such as service(job=row). after: the name of the view
+    that is shown after the deletion.
     """
 
     def view_of(sentence: Callable[..., str]) -> Callable[..., HttpResponse]:
@@ -146,10 +159,10 @@ def deletion(
         @never_cache
         @wraps(sentence)
         def answer(request: HttpRequest, pk: UUID) -> HttpResponse:
-            row = changeable(request, row_of(kind, pk), "delete")
+            row = changeable(request, row_of(model, pk), "delete")
             if request.method != "POST":
                 return ask_to_delete(request, question, sentence(request, row), back=address_of(row))
-            service(**{kind.__name__.lower(): row})
+            service(**{model.__name__.lower(): row})
             return redirect(after)
 
         return answer
@@ -158,7 +171,8 @@ def deletion(
 
 
 def reload_if_gone(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A view that is asked for progress: where the object was deleted, the page reloads and finds nothing."""
+    """A decorator for views that a page calls again and again to show progress: if the row was deleted meanwhile, the
+    whole page is reloaded, and says that nothing is there."""
 
     @require_safe
     @never_cache
@@ -177,7 +191,7 @@ def reload_if_gone(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
 
 
 def link_context(request: HttpRequest, row: Job | Sample) -> dict[str, Any]:
-    """State, address and end of the link to a row."""
+    """What templates show of the private link to a row: "state", "address" (None unless open) and "ends", a time."""
     link, state = links.link_of(row), links.state_of(row)
     secret = f"?link={links.secret_of(link)}" if link and link.number else ""
     address = request.build_absolute_uri(address_of(row) + secret)

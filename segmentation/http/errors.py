@@ -1,4 +1,4 @@
-"""Answers to requests that went wrong: a page for people, one line of JSON for scripts."""
+"""Answers to requests that failed: a page for people, one line of JSON for scripts (addresses that begin with API)."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ logger = logging.getLogger(__name__)
 API = "/api/"
 NOT_UNDERSTOOD = "The request could not be understood."
 TOO_LARGE = "The request is larger than this site accepts; send one image at a time."
-NOTHING = (
+NOT_FOUND = (
     "Nothing was found here: the address may be wrong, the result may be deleted, or you may need another account."
 )
 BROKEN = "Something went wrong in our software. Try again; if it happens again, tell the administrator."
 
 
 def error(sentence: str, status: int) -> JsonResponse:
-    """The answer to a script."""
+    """The answer to a script: JSON with one sentence."""
     return JsonResponse({"error": sentence}, status=status)
 
 
-class Trouble(Middleware):
-    """A page that says what a view refused, and from where (`request.back`) to go on; or that disk, storage or database
-    are in trouble, or that a kind of analysis is not here."""
+class FailureMiddleware(Middleware):
+    """Turns two sorts of exceptions of views into pages: a refusal (`Refused`), with a link to `request.back`, and
+    failures outside of our software (`outside_failure`)."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
@@ -43,27 +43,28 @@ class Trouble(Middleware):
     def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse | None:
         if isinstance(problem, Refused):
             return refused(request, problem, getattr(request, "back", ""))
-        return in_trouble(request, problem)
+        return outside_failure(request, problem)
 
 
-def in_trouble(request: HttpRequest, problem: BaseException) -> HttpResponse | None:
-    """The answer where it is no fault of our software; None where it is."""
-    why = trouble(problem)
+def outside_failure(request: HttpRequest, problem: BaseException) -> HttpResponse | None:
+    """The answer if disk, storage or database fail, or if a kind of analysis is not installed; None for any other
+    exception, which is a fault of our software."""
+    clause = trouble(problem)
     if isinstance(problem, UnknownTask):
         sentence, status = str(problem), 501
-    elif why:
-        sentence = f"{why}: {'delete what is not needed, or ' if why == FULL else ''}try again later."
-        status = 507 if why == FULL else 503
+    elif clause:
+        sentence = f"{clause}: {'delete what is not needed, or ' if clause == FULL else ''}try again later."
+        status = 507 if clause == FULL else 503
     else:
         return None
     logger.warning("%s %s: %s (%s)", request.method, request.path, sentence, problem)
     if request.path.startswith(API):
         return error(sentence, status)
-    return render(None, "refused.html", {"sentence": sentence}, status=status)  # asks the database nothing
+    return render(None, "refused.html", {"sentence": sentence}, status=status)  # None: no query to the database
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """handler400: what was too large says so."""
+    """Django's handler400: a request that was too large, or that could not be understood."""
     is_too_large = isinstance(exception, RequestDataTooBig | TooManyFilesSent)
     if request.path.startswith(API):
         return error(TOO_LARGE, 413) if is_too_large else error(NOT_UNDERSTOOD, 400)
@@ -71,22 +72,22 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """handler404, with 410 where a link has ended. Scripts get the 410 from the API itself."""
+    """Django's handler404; 410 if a private link has ended. (For scripts the API itself answers 410.)"""
     if isinstance(exception, Ended):
         return render(request, "refused.html", {"sentence": str(exception)}, status=410)
-    return error(NOTHING, 404) if request.path.startswith(API) else page_not_found(request, exception)
+    return error(NOT_FOUND, 404) if request.path.startswith(API) else page_not_found(request, exception)
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """handler500; the disk may be full before a view begins, while a form is taken apart."""
+    """Django's handler500. A full disk ends here, too, if it is noticed before a view begins, while a form is read."""
     problem = sys.exc_info()[1]
-    if problem is not None and (answer := in_trouble(request, problem)) is not None:
+    if problem is not None and (answer := outside_failure(request, problem)) is not None:
         return answer
     return error(BROKEN, 500) if request.path.startswith(API) else server_error(request)
 
 
 def locked_out(request: HttpRequest, response: Any, credentials: Any) -> HttpResponse:
-    """After too many wrong passwords."""
+    """The answer after too many wrong passwords (axes calls it)."""
     if request.path.startswith(API):
         answer: HttpResponse = error(LOCKED_OUT, 429)
     else:

@@ -1,4 +1,5 @@
-"""Stored files as responses: the right type and name, never sniffed, and asked of the view anew each time."""
+"""Stored files as responses, with the right type and name. The browser may keep a file, but asks the view each time
+whether it may still show it."""
 
 from __future__ import annotations
 
@@ -36,17 +37,20 @@ from ..services.learning import dataset_exports
 from ..services.results.logs import as_csv, as_json
 from ..services.results.standing import opened_in_words
 
-SHOWN_INLINE = {"image/png", "image/webp", "application/pdf", "application/json"}
-SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
-LONGEST_STEM = 80
-OPEN_AT_ONCE = 4  # files of tiles, edits of a log
-Opened = Callable[[], IO[bytes]]
+SHOWN_INLINE = {"image/png", "image/webp", "application/pdf", "application/json"}  # other types are downloaded
+SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"  # Content-Security-Policy: no scripts in any file
+LONGEST_STEM = 80  # characters
+OPEN_AT_ONCE = 4  # files of tiles that stay open
+EDITS_AT_ONCE = 4  # rows of a log that are read together; an edit may be large
+Opener = Callable[[], IO[bytes]]  # opens a file
 
 
 def files_of(row: Any, subject: Subject, task: str, address: str, further: Collection[str] = ()) -> dict[str, Any]:
-    """For templates, of a job or a sample: "files", the addresses of its files by name, with dot and dash as
-    underscore, "file_list", the files to download, and "cite", how to cite the software. address: the name of the view
-    that sends them. further: names of files that are written when they are asked for, and have no size yet.
+    """What templates show of the files of a job or a sample.
+
+    "files": their addresses by name, with underscores for dots and dashes. "file_list": the files to download. "cite":
+    how to cite the software. address: the name of the view that sends the files. further: names of files that are not
+    written before somebody asks for them, so that they have no size yet.
     """
     artifacts: dict[str, StoredFile] = {artifact.name: artifact for artifact in row.artifacts.all()}
     urls = {name: reverse(address, args=[row.pk, name]) for name in (*artifacts, *further)}
@@ -56,8 +60,8 @@ def files_of(row: Any, subject: Subject, task: str, address: str, further: Colle
         for name, export in exports.listed(subject, tasks.find(task), judged=bool(row.specification)).items()
         if name in urls and not export.for_the_page
     ]
-    named = {re.sub("[.-]", "_", name): url for name, url in urls.items()}
-    return {"files": named, "file_list": offered, "cite": CITATION}
+    addresses = {re.sub("[.-]", "_", name): url for name, url in urls.items()}
+    return {"files": addresses, "file_list": offered, "cite": CITATION}
 
 
 def thumbnails(jobs: Collection[Any]) -> dict[Any, str]:
@@ -67,13 +71,13 @@ def thumbnails(jobs: Collection[Any]) -> dict[Any, str]:
 
 
 def file_stem(name: str) -> str:
-    """The stem of an upload's name, fit for every file system."""
+    """The stem of an upload's name, changed so that every file system takes it."""
     return portable(PurePosixPath(name).stem, LONGEST_STEM)
 
 
 def serve_stored(request: HttpRequest, artifact: StoredFile, *, download: bool) -> HttpResponse:
-    """A file of a result or a training, named after its upload or sample; what a browser might run is only ever
-    downloaded."""
+    """A file of a result or a training, named after its image or sample. Browsers show only types of SHOWN_INLINE; all
+    others are downloaded, so that a browser never runs them."""
     stem, kind = "", artifact.content_type
     if isinstance(artifact, Artifact):
         step = f"step{artifact.job.step}_" if artifact.job.step else ""
@@ -81,75 +85,75 @@ def serve_stored(request: HttpRequest, artifact: StoredFile, *, download: bool) 
     elif isinstance(artifact, SampleArtifact):
         stem = f"{file_stem(artifact.sample.name.replace('/', '_') + '.')}_"
     inline, tag = kind in SHOWN_INLINE and not download, f"{type(artifact).__name__}-{artifact.pk}-{artifact.attempt}"
-    is_shown = isinstance(artifact, Artifact) and artifact.name == tables.OUTLINES
-    opened: Callable[[], IO[bytes]] = partial(opened_in_words if is_shown else bundles.opened, artifact)
-    response = serve(request, opened, kind, f"{stem}{artifact.name}", inline, tag=tag)
-    packed = kind == "application/json"  # outlines are a quarter as long when packed
-    return GZipMiddleware(lambda _: response)(request) if packed else response
+    has_outlines = isinstance(artifact, Artifact) and artifact.name == tables.OUTLINES
+    open_file: Opener = partial(opened_in_words if has_outlines else bundles.opened, artifact)
+    response = serve(request, open_file, kind, f"{stem}{artifact.name}", inline, tag=tag)
+    is_compressed = kind == "application/json"  # a quarter as long
+    return GZipMiddleware(lambda _: response)(request) if is_compressed else response
 
 
 def serve_shown(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
-    """A micrograph as the viewer shows it at first."""
+    """The picture of a micrograph that the viewer shows before it loads tiles of the full size."""
     name = f"{file_stem(micrograph.name)}_image.webp"
     return serve_image(request, micrograph.viewer_image, name, f"{micrograph.pk}-picture")
 
 
 def serve_tile(request: HttpRequest, tiles: FieldFile, name: str) -> HttpResponse:
-    """A square of a picture by its name in the file of tiles."""
+    """A tile of a picture as PNG; 404 if the file of tiles has none of this name."""
     tag = f"{tiles.name}-{name}"
 
-    def opened() -> IO[bytes]:
+    def open_tile() -> IO[bytes]:
         try:
             return io.BytesIO(_tiles(tiles.storage, tiles.name).read(name))
         except (KeyError, zipfile.BadZipFile):
             raise Http404 from None
 
-    return serve(request, opened, "image/png", name.replace("/", "-"), True, tag=tag)
+    return serve(request, open_tile, "image/png", name.replace("/", "-"), True, tag=tag)
 
 
 @lru_cache(OPEN_AT_ONCE)
 def _tiles(storage: Storage, name: str) -> zipfile.ZipFile:
-    """The tiles in a stored file, which stays open: no other content ever has its name."""
+    """The tiles in a stored file. The file stays open, which is safe: its name is never given to other content."""
     return zipfile.ZipFile(storage.open(name, "rb"))
 
 
 def serve_labels(labels: WorkingLabels, name: str) -> HttpResponse:
-    """A label image as TIFF of 32 bits, made strip by strip: tifffile would want pages, but takes packed strips."""
+    """A label image as TIFF (int32), compressed strip by strip, so that the whole image is never in memory."""
     import tifffile
 
     file = io.BytesIO()
-    how = {"shape": labels.shape, "dtype": np.int32, "photometric": "minisblack", "compression": "zlib"}
-    packed = (zlib.compress(part.astype("<i4").tobytes()) for part in labels.parts())
-    tifffile.imwrite(file, packed, rowsperstrip=STRIP, byteorder="<", metadata=None, **how)
+    options = {"shape": labels.shape, "dtype": np.int32, "photometric": "minisblack", "compression": "zlib"}
+    strips = (zlib.compress(part.astype("<i4").tobytes()) for part in labels.label_strips())
+    tifffile.imwrite(file, strips, rowsperstrip=STRIP, byteorder="<", metadata=None, **options)
     file.seek(0)
     return FileResponse(file, as_attachment=True, filename=f"{file_stem(name)}_labels.tif", content_type="image/tiff")
 
 
 def serve_packed(request: HttpRequest, content: bytes) -> HttpResponse:
-    """Numbers for a script, compressed where it takes that: quickly, since they are made anew each time."""
-    packed = "gzip" in request.headers.get("Accept-Encoding", "")
-    content = gzip.compress(content, 1, mtime=0) if packed else content
+    """Bytes for a script of a page, compressed if it accepts that; level 1, because they are compressed each time."""
+    is_compressed = "gzip" in request.headers.get("Accept-Encoding", "")
+    content = gzip.compress(content, 1, mtime=0) if is_compressed else content
     response = HttpResponse(content, content_type="application/octet-stream", headers={"Vary": "Accept-Encoding"})
-    if packed:
+    if is_compressed:
         response["Content-Encoding"] = "gzip"
     return response
 
 
 def serve_log(job: Job, kind: str) -> HttpResponse:
-    """The log of the corrections of a result to download, as "csv" or "json", named after its upload."""
+    """The log of a result's corrections, to download. kind: "csv" or "json"."""
     write, content_type = {"csv": (as_csv, "text/csv"), "json": (as_json, "application/json")}[kind]
-    pieces = write(job.edits.iterator(chunk_size=OPEN_AT_ONCE))
-    return serve_pieces(pieces, content_type, f"{file_stem(job.micrograph.name)}_corrections.{kind}")
+    chunks = write(job.edits.iterator(chunk_size=EDITS_AT_ONCE))
+    return serve_chunks(chunks, content_type, f"{file_stem(job.micrograph.name)}_corrections.{kind}")
 
 
-def serve_pieces(pieces: Iterable[str | bytes], kind: str, name: str) -> StreamingHttpResponse:
-    """A file to download that is made while it is sent."""
+def serve_chunks(chunks: Iterable[str | bytes], kind: str, name: str) -> StreamingHttpResponse:
+    """A file to download that is made while it is sent. kind: the content type."""
     headers = {"Content-Disposition": content_disposition_header(True, name), "Cache-Control": "private, no-store"}
-    return StreamingHttpResponse(pieces, content_type=kind, headers=headers)
+    return StreamingHttpResponse(chunks, content_type=kind, headers=headers)
 
 
 def serve_image(request: HttpRequest, file: FieldFile, name: str, tag: str) -> HttpResponse:
-    """A stored picture (PNG or WebP), to be seen."""
+    """A stored picture (PNG or WebP), which the browser shows; 404 if there is none."""
     if not file:
         raise Http404
     return serve(request, lambda: file.open("rb"), f"image/{PurePosixPath(name).suffix[1:]}", name, True, tag=tag)
@@ -158,29 +162,35 @@ def serve_image(request: HttpRequest, file: FieldFile, name: str, tag: str) -> H
 def serve_dataset(dataset: Dataset) -> StreamingHttpResponse:
     """A dataset as one ZIP file."""
     stem = file_stem(f"{dataset.name.replace('/', '_')}.")
-    return serve_pieces(streamed_zip(dataset_exports.entries(dataset)), "application/zip", f"{stem}.zip")
+    return serve_chunks(streamed_zip(dataset_exports.entries(dataset)), "application/zip", f"{stem}.zip")
 
 
 def serve_local(request: HttpRequest, path: Path, *, download: bool = False, name: str = "") -> HttpResponse:
-    """A file of this installation: a picture (PNG or WebP), or another one to download, as `name` if that is given."""
+    """A file of this installation: a picture (PNG or WebP) that is shown, or with `download` any file.
+
+    name: the file's name after the download; by default its own name.
+    """
     kind = "application/octet-stream" if download else f"image/{path.suffix[1:]}"
     try:
-        facts = path.stat()
+        status = path.stat()
     except OSError:
         raise Http404 from None
-    tag = f"{facts.st_mtime_ns:x}-{facts.st_size:x}"
+    tag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
     return serve(request, lambda: path.open("rb"), kind, name or path.name, not download, tag=tag)
 
 
-def serve(request: HttpRequest, opened: Opened, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:
-    """What `opened` gives, which is asked only where the browser does not have it yet; 404 where it cannot be read.
-    tag: of its content."""
+def serve(request: HttpRequest, open_file: Opener, kind: str, name: str, inline: bool, *, tag: str) -> HttpResponse:
+    """The file that `open_file` opens, or 304 without opening it if the browser has the content with this tag already.
+
+    404 if the file cannot be read. kind: the content type. inline: whether the browser shows the file or downloads it.
+    tag: a text that is another one for any other content.
+    """
     response = get_conditional_response(request, etag=f'"{tag}"')
     if response is None:
         try:
-            file = opened()
+            file = open_file()
         except (OSError, ValueError) as error:
-            if trouble(error):  # of the machine, which says nothing of the file
+            if trouble(error):  # disk or storage failed: the file may be there
                 raise
             raise Http404 from None
         response = FileResponse(file, as_attachment=not inline, filename=name, content_type=kind)

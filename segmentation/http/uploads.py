@@ -1,4 +1,4 @@
-"""Files of uploads under way, and the addresses that take them."""
+"""Uploaded files while a request is received: which addresses take files, and how a temporary file is locked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.urls import Resolver404, resolve
 
-# Names of addresses with forms for files; `api.routes` adds its own.
+# Names of the views whose forms take files; `api.routes` adds those of the API.
 FOR_FILES = {"home", "sample-add", "job-add", "dataset-add", "job-outlines", "job-settings"}
 
 
@@ -21,10 +21,11 @@ def takes_files(method: str, path: str) -> bool:
 
 
 class LockedFileUploadHandler(TemporaryFileUploadHandler):
-    """Locks the file of a large upload as long as its request lives, so that the remains of killed processes are known
-    by having no lock (`worker.scratch`). Of the sender's name nothing gets into its own, which may not be as long."""
+    """Writes a large upload into a temporary file, which stays locked until the request ends. A temporary file without
+    a lock was left by a killed process and can be removed (`worker.scratch`)."""
 
     def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
+        # The temporary file's name has no part of the sender's name, which may be too long for it.
         super().new_file(field_name, "file", *args, **kwargs)
         self.file_name = self.file.name = file_name
         fcntl.flock(self.file.fileno(), fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Several results in one ZIP archive, a folder for each, or all their objects in one table."""
+"""Downloads of several results together: all their files as one ZIP archive, or all their objects as one table."""
 
 from __future__ import annotations
 
@@ -19,43 +19,44 @@ from ..services.ground.refusal import Refused
 from ..services.results.combined import combined_table
 from ..services.results.exports import unwritten_files
 from ..services.results.steps import ask_for_numbers
-from .serving import file_stem, serve_pieces
+from .serving import file_stem, serve_chunks
 
 NO_FILES = "None of these results has files yet. Only finished results can be downloaded."
 
 
-class Zipped:
-    """The files of some results. Files not written yet are asked for at once. Raises Refused if there are none.
+class ResultsArchive:
+    """The ZIP archive with the files of some results, a folder for each. Making it enqueues the writing of files that
+    are not written yet. Raises Refused if no result has files.
 
-    finished: the number of results with files. written: of these, those whose files are all there. is_ready: whether no
-    more files will come, because all are written or the rest failed.
+    finished: the number of results with files. written: how many of these have all their files. is_ready: whether no
+    more files will come, because all are written or writing the others failed.
     """
 
     def __init__(self, jobs: Iterable[Job], samples: Iterable[Sample] = ()) -> None:
         jobs = list(jobs)
         self._samples = [(sample, files) for sample in samples if (files := _offered_files(sample, "sample"))]
-        self._stored = [(job, files) for job in jobs if job.is_done and (files := _offered_files(job, "image"))]
-        if not self._stored:
+        self._jobs = [(job, files) for job in jobs if job.is_done and (files := _offered_files(job, "image"))]
+        if not self._jobs:
             raise Refused(NO_FILES, 409)
-        self.finished = len(self._stored) + len(self._samples)
-        ready = {job.pk for job, _ in self._stored}
-        self._others = [job for job in jobs if job.pk not in ready]
-        asked_for = [row for result, _ in (*self._stored, *self._samples) if (row := _asked(result))]
-        self.written = self.finished - len(asked_for)
-        self.is_ready = all(export.error for export in asked_for)
+        self.finished = len(self._jobs) + len(self._samples)
+        with_files = {job.pk for job, _ in self._jobs}
+        self._without_files = [job for job in jobs if job.pk not in with_files]
+        writers = [row for result, _ in (*self._jobs, *self._samples) if (row := _enqueued_writer(result))]
+        self.written = self.finished - len(writers)
+        self.is_ready = all(writer.error for writer in writers)
 
     def response(self) -> StreamingHttpResponse:
         """The archive, made while it is sent."""
-        return serve_pieces(streamed_zip(self._entries()), "application/zip", "results.zip")
+        return serve_chunks(streamed_zip(self._entries()), "application/zip", "results.zip")
 
     def _entries(self) -> Iterator[tuple[str, bytes]]:
-        """A folder for each result, and what is missing by name: results without files, files that have gone
-        meanwhile."""
+        """Name and content of each file in the archive. The last one, if anything is missing, lists it: results without
+        files, and files that could not be written or read."""
         missing = [
             f"{job.micrograph.name}: {capital(job.get_state_display())}, so no files of it are here."
-            for job in self._others
+            for job in self._without_files
         ]
-        for number, (row, files) in enumerate([*self._stored, *self._samples], 1):
+        for number, (row, files) in enumerate([*self._jobs, *self._samples], 1):
             name = row.micrograph.name if isinstance(row, Job) else f"{row.name.replace('/', '_')}."
             folder = f"{number:03d} {file_stem(name)}"
             missing += [
@@ -74,8 +75,8 @@ class Zipped:
             yield "NOT INCLUDED.txt", "\n".join([*missing, ""]).encode()
 
 
-def _asked(result: Job | Sample) -> Measuring | ExportJob | Sample | None:
-    """What makes the present numbers of a result, or writes its files; None where all are there."""
+def _enqueued_writer(result: Job | Sample) -> Measuring | ExportJob | Sample | None:
+    """The row whose work will write the missing files of a result, after enqueuing it; None if no file is missing."""
     if isinstance(result, Job) and (measuring := ask_for_numbers(result)):
         return measuring
     if not unwritten_files(result):
@@ -84,7 +85,7 @@ def _asked(result: Job | Sample) -> Measuring | ExportJob | Sample | None:
 
 
 def _offered_files(row: Job | Sample, subject: Subject) -> list[StoredFile]:
-    """The stored files of a result that people take away, archives of them left out."""
+    """The stored files of a result that people download, but for archives of the others."""
     listed = exports.listed(subject, tasks.find(row.settings["task"]), judged=bool(row.specification))
     offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVES]
     artifacts = {artifact.name: artifact for artifact in row.artifacts.all()}
@@ -92,9 +93,9 @@ def _offered_files(row: Job | Sample, subject: Subject) -> list[StoredFile]:
 
 
 def serve_table(jobs: Iterable[Job]) -> StreamingHttpResponse:
-    """All objects of some results as CSV; raises Refused without any."""
-    pieces = combined_table(jobs)
-    piece = next(pieces, None)
-    if piece is None:
+    """All objects of some results as one CSV file; raises Refused if no result has files."""
+    chunks = combined_table(jobs)
+    beginning = next(chunks, None)
+    if beginning is None:
         raise Refused(NO_FILES, 409)
-    return serve_pieces(chain([piece], pieces), "text/csv; charset=utf-8", "objects.csv")
+    return serve_chunks(chain([beginning], chunks), "text/csv; charset=utf-8", "objects.csv")

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from ..core.names import clean_text
 from ..core.settings import LABORATORY
-from ..forms.laboratory import laboratory_of, set_once
+from ..forms.laboratory import changed_settings, laboratory_of
 from ..forms.settings import SettingsForm
 from ..http.access import see_other
 from ..models import Laboratory
@@ -28,7 +28,7 @@ def laboratory_page(request: HttpRequest) -> HttpResponse:
         {name: clean_text(fields[name], LONGEST) for name in names if name in fields}, user=request.user
     )
     if request.method == "POST" and form.is_valid():
-        texts = {entry.name: entry.value for entry in set_once(form)}
+        texts = {entry.name: entry.value for entry in changed_settings(form)}
         if request.user.is_authenticated:
             Laboratory.objects.update_or_create(owner=request.user, defaults={"texts": texts})
         else:

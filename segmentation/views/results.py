@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ..forms.settings import models_by_task
 from ..http.access import ask_to_delete, see_other
-from ..http.zipped import Zipped, serve_table
+from ..http.zipped import ResultsArchive, serve_table
 from ..middleware import sender
 from ..models import Job, Micrograph, Sample
 from ..presenters.listing import cards
@@ -125,7 +125,7 @@ def selected(request: HttpRequest) -> HttpResponse:
         return _analyse_selected_again(request, jobs)
     if action == "table":
         return serve_table(jobs[::-1])
-    zipped = Zipped(jobs, samples)
+    zipped = ResultsArchive(jobs, samples)
     # The page's script asks with this header until the archive is ready, and then sends the form.
     is_script_waiting = "X-Prepare" in request.headers
     if not zipped.is_ready:

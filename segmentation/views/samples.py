@@ -31,7 +31,7 @@ from ..http.access import (
     see_other,
     visible,
 )
-from ..http.serving import files_of, serve_pieces
+from ..http.serving import files_of, serve_chunks
 from ..middleware import sender
 from ..models import Job, Sample
 from ..presenters.growing import growth_of
@@ -193,7 +193,7 @@ def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     sample = visible(request, row_of(Sample, pk))
     if not sample.pooled.get("of"):  # the ids of the pooled jobs
         raise Http404
-    return serve_pieces(pooled_coco(sample), "application/json", f"{sample.pk}_coco.json")
+    return serve_chunks(pooled_coco(sample), "application/json", f"{sample.pk}_coco.json")
 
 
 def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) -> dict[str, Any]:

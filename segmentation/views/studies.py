@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ..core.measure.quantities import number
 from ..core.quality.study_report import CONDITIONS, parts_of, unit_of
-from ..forms.studies import chosen, with_typed
+from ..forms.studies import sent_rows, ticked_labels
 from ..http.access import see_other
 from ..models import Method, Study
 from ..presenters.methods import address_of_version
@@ -33,7 +33,7 @@ def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
     context: dict[str, Any] = {"title": request.POST.get("title", "")}
     if request.method == "POST":
         try:
-            rows = rows_of(request, method, quantity, chosen(request.POST))
+            rows = rows_of(request, method, quantity, ticked_labels(request.POST))
             fields = {"quantity": quantity, "names": CONDITIONS, "rows": rows, "user": request.user}
             return see_other(_address(service.create_study(method=method, title=context["title"], **fields)))
         except Refused as refusal:
@@ -44,7 +44,7 @@ def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
         "label": number(quantity).label,
         "conditions": CONDITIONS.values(),
         "studies": method.studies.order_by("-created").defer("pdf", "rows"),
-        "candidates": with_typed(candidate_list, request.POST),
+        "candidates": sent_rows(candidate_list, request.POST),
         "may_change": method.is_changeable_by(request.user),
     }
     return render(request, "methods/studies.html", context, status=context.get("status", 200))

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from ..core.micrograph import formats
-from ..forms.laboratory import laboratory_of, set_once
+from ..forms.laboratory import changed_settings, laboratory_of
 from ..forms.settings import SettingsForm
 from ..services.results.methods import offered
 from ..services.results.uploads import EXAMPLES
@@ -25,7 +25,7 @@ def work_page(request: HttpRequest, form: SettingsForm, code: int = 200, **extra
         "token": token_of(request),
         "accept": accept_attribute(),
         "formats": formats.listed(),
-        "laboratory": set_once(SettingsForm(laboratory_of(request.user, request.session), models=form.models)),
+        "laboratory": changed_settings(SettingsForm(laboratory_of(request.user, request.session), models=form.models)),
         "examples": [task for task, _ in form.models if task.name in EXAMPLES],
         "on_this_server": not settings.DEEPSEGM_BUCKET,
         "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,

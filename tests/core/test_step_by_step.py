@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.labels import bands
-from segmentation.core.labels.bands import Band, added, boxes, by_band, sums_of_objects
+from segmentation.core.labels.bands import Band, boxes, by_band, summed_by_id, sums_of_objects
 from segmentation.core.labels.operations import Corrections, finished
 from segmentation.core.labels.patches import BadEdit
 from segmentation.core.labels.segmentation import Cut, Segmentation
@@ -133,7 +133,7 @@ def test_of_a_corrected_image_only_the_bands_near_the_correction_are_looked_at_a
     def asked_for(labels, ids, margin):
         tops.clear()
         with remembering(memory):
-            return added(ids, by_band("areas", labels, margin, areas))
+            return summed_by_id(ids, by_band("areas", labels, margin, areas))
 
     for margin in (0, 3):
         assert (asked_for(labels, ids, margin) == np.bincount(labels.ravel())[1:]).all() and len(tops) == 10

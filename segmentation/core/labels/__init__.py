@@ -1,1 +1,1 @@
-"""Labels: outlines made from probability maps, corrected by hand, and stored."""
+"""Labels: how outlines are made from the network's maps, corrected by people, and stored."""

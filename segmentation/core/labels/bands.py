@@ -1,7 +1,8 @@
-"""A label image looked at in bands of rows, each of which is remembered by its pixels.
+"""Sums and boxes of the objects of a label image, calculated band by band (a band is ROWS rows).
 
-The objects have ids, which a correction leaves alone, and no numbers 1..n, of which it changes all behind a deleted
-object. So of a corrected image only the bands are looked at again that the correction lies in.
+The result of each band is kept in a memory (`core.remembered`), under a checksum of the band's pixels. After a
+correction only the bands are calculated again in which pixels changed. This needs labels that are ids, which a
+correction does not change; numbers 1..n would all change behind a deleted object.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ from ..remembered import present_memory, remembered
 
 T = TypeVar("T")
 Ids = NDArray[np.integer[Any]]
-ROWS = 128
-BAND = 2**17  # px of an image whose indices fit into the processor's cache
+ROWS = 128  # of a band
+BAND = 2**17  # px: so many indices fit into the processor's cache
 
 
 class Band(NamedTuple):
-    """Some rows of a label image, with those around them.
+    """A band of a label image, with some rows above and below it.
 
-    labels: (h, W) numbered 1..k in the order of the ids, 0 is background. ids: (k,) ascending, of the whole image.
-    rows: where the band itself lies among these rows. top: the first of all these rows in the image.
+    labels: (h, W) the band and the rows around it, numbered 1..k in the order of the ids; 0 is background. ids: (k,)
+    the objects' ids in the whole image, ascending. rows: which rows of `labels` are the band. top: the image's row with
+    which `labels` begins.
     """
 
     labels: NDArray[np.int32]
@@ -36,7 +38,7 @@ class Band(NamedTuple):
 
 
 def ids_in(labels: NDArray[np.int32], ids: Ids | None) -> Ids:
-    """(n,) the ids of the objects of labels (H, W), ascending; of None 1..n."""
+    """(n,) the given ids; for None the numbers 1..n up to the highest label (H, W)."""
     return np.arange(1, int(labels.max(initial=0)) + 1) if ids is None else ids
 
 
@@ -52,35 +54,37 @@ def numbered(labels: NDArray[np.int32], ids: Ids) -> NDArray[np.int32]:
 def by_band(
     kind: str, labels: NDArray[np.int32], margin: int, make: Callable[..., T], *images: NDArray[Any]
 ) -> list[T]:
-    """What `make` gives of each band of labels (H, W) with up to `margin` rows above and below it, and of these rows of
-    the images (H, W). It follows from these alone, and is remembered while there is a memory.
+    """What `make` returns for each band of labels (H, W), from top to bottom.
 
-    kind: names what is made, with all on which it depends beside the pixels. margin: ROWS at most.
+    make: called with the Band, and with the same rows of each of the images (H, W). Its result must depend on their
+    pixels and on `kind` alone, because it is kept in the memory, if there is one. kind: a name for what is calculated,
+    with all parameters. margin: how many rows above and below the band `make` gets, at most ROWS.
     """
     has_memory, results = present_memory() is not None, list[T]()
-    sums = [_checksums(image) for image in (labels, *images)] if has_memory else []
+    checksums = [_checksums(image) for image in (labels, *images)] if has_memory else []
     for number, top in enumerate(range(0, max(len(labels), 1), ROWS)):
         above = min(top, margin)
         place = slice(top - above, min(top + ROWS + margin, len(labels)))
-        near = slice(max(number - bool(margin), 0), number + 1 + bool(margin))
+        bands_used = slice(max(number - bool(margin), 0), number + 1 + bool(margin))
 
         def band(top: int = top, above: int = above, place: slice = place) -> T:
-            numbers, ids = _numbered_alone(labels[place])
+            numbers, ids = _numbered_rows(labels[place])
             rows = slice(above, above + min(ROWS, len(labels) - top))
             return make(Band(numbers, ids, rows, place.start), *(image[place] for image in images))
 
-        key = (kind, above, place.stop, *(part for checksums in sums for part in checksums[near]))
+        key = (kind, above, place.stop, *(part for of_image in checksums for part in of_image[bands_used]))
         results.append(remembered(lambda key=key: key, band))  # type: ignore[misc]
     return results
 
 
-def whole_image(kind: str, image: NDArray[Any], make: Callable[[], T], *facts: Any) -> T:
-    """What `make` gives of a whole image (H, W) and of hashable facts, remembered as in `by_band`."""
-    return remembered(lambda: (kind, *facts, *_checksums(image)), make)
+def whole_image(kind: str, image: NDArray[Any], make: Callable[[], T], *parameters: Any) -> T:
+    """What `make` returns, kept in the memory as in `by_band`, for a result that depends on a whole image (H, W) and on
+    hashable parameters."""
+    return remembered(lambda: (kind, *parameters, *_checksums(image)), make)
 
 
-def added(ids: Ids, parts: Iterable[tuple[NDArray[np.int32], NDArray[Any]]]) -> NDArray[np.int64]:
-    """(n, ...) whole numbers, the sums over all parts of the rows (k, ...) that each has for its ids (k,)."""
+def summed_by_id(ids: Ids, parts: Iterable[tuple[NDArray[np.int32], NDArray[Any]]]) -> NDArray[np.int64]:
+    """(n, ...) the sums over all parts for each of the ids (n,). A part: some ids (k,) and whole numbers (k, ...)."""
     parts = [*parts]
     shape = parts[0][1].shape[1:] if parts else ()
     total = np.zeros((len(ids), *shape), np.int64)
@@ -90,8 +94,8 @@ def added(ids: Ids, parts: Iterable[tuple[NDArray[np.int32], NDArray[Any]]]) -> 
 
 
 def sums_of_objects(labels: NDArray[np.int32], ids: Ids, *images: NDArray[Any]) -> tuple[NDArray[np.float64], ...]:
-    """(n,) each: `sums_over_labels` for the objects of these ids (n,)."""
-    if any(image.dtype.kind == "f" for image in images):  # the order of the sums decides their last digits
+    """(n,) each: the area in px of each object with one of these ids (n,), and the sum of each image (H, W) over it."""
+    if any(image.dtype.kind == "f" for image in images):  # adding floats band by band would change the last digits
         return sums_over_labels(numbered(labels, ids), *images)
 
     def sums(band: Band, *parts: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
@@ -99,21 +103,21 @@ def sums_of_objects(labels: NDArray[np.int32], ids: Ids, *images: NDArray[Any]) 
         return band.ids, np.stack(sums_over_labels(band_labels, *(part[band.rows] for part in parts)), axis=1)
 
     names = "/".join(str(image.dtype) for image in images)
-    return tuple(added(ids, by_band(f"sums {names}", labels, 0, sums, *images)).astype(np.float64).T)
+    return tuple(summed_by_id(ids, by_band(f"sums {names}", labels, 0, sums, *images)).astype(np.float64).T)
 
 
 def sums_over_labels(labels: NDArray[np.int32], *images: NDArray[Any]) -> tuple[NDArray[np.float64], ...]:
     """(n,) each: the area in px of each label 1..n, and the sums of each of the images (H, W) over it."""
     count = int(labels.max(initial=0)) + 1
     sums = np.zeros((1 + len(images), count))
-    for part, *beside in labelled_pixels(labels, *images):
-        for total, values in zip(sums, (None, *beside), strict=True):
+    for part, *images_part in labelled_pixels(labels, *images):
+        for total, values in zip(sums, (None, *images_part), strict=True):
             total += np.bincount(part, values, count)
     return tuple(sums[:, 1:])
 
 
 def labelled_pixels(labels: NDArray[np.int32], *images: NDArray[Any]) -> Iterator[list[NDArray[Any]]]:
-    """Of the pixels with a label: the labels as indices and the values of each image, flat, some rows at a time."""
+    """Yields, some rows at a time, the labels (k,) of all pixels with a label, and their values (k,) in each image."""
     step = rows_at_once(labels)
     for top in range(0, len(labels), step):
         part = labels[top : top + step].ravel()
@@ -122,12 +126,12 @@ def labelled_pixels(labels: NDArray[np.int32], *images: NDArray[Any]) -> Iterato
 
 
 def rows_at_once(labels: NDArray[np.int32]) -> int:
-    """How many rows to process at a time, so that the results fit into the processor's cache."""
+    """How many rows of labels (H, W) to process at a time, so that their arrays fit into the processor's cache."""
     return max(1, BAND // max(1, len(labels.T)))
 
 
 def boxes(labels: NDArray[np.int32], ids: Ids) -> NDArray[np.int64]:
-    """(n, 4) top, left, bottom and right of the objects of these ids; bottom and right lie outside."""
+    """(n, 4) top, left, bottom and right of the objects with these ids (n,); bottom and right are exclusive."""
 
     def corners(band: Band) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
         owner, row, start, stop = runs_in_rows(band.labels, band.top)
@@ -138,31 +142,34 @@ def boxes(labels: NDArray[np.int32], ids: Ids) -> NDArray[np.int64]:
 
     low, high = np.full((len(ids), 2), np.iinfo(np.int64).max), np.zeros((len(ids), 2), np.int64)
     for part_ids, lowest, highest in by_band("boxes", labels, 0, corners):
-        at = np.searchsorted(ids, part_ids)
-        low[at], high[at] = np.minimum(low[at], lowest), np.maximum(high[at], highest)
+        index = np.searchsorted(ids, part_ids)
+        low[index], high[index] = np.minimum(low[index], lowest), np.maximum(high[index], highest)
     return np.concatenate([low, high], axis=1)
 
 
-def places(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row and column of each pixel of a mask (H, W), as np.nonzero gives them, in a tenth of its time."""
+def rows_and_columns(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row and column (k,) of each pixel of a mask (H, W), like np.nonzero, which takes ten times as long."""
     row, column = np.divmod(np.flatnonzero(mask), max(mask.shape[1], 1))
     return row, column
 
 
 def runs_in_rows(block: NDArray[np.int32], first_row: int) -> tuple[NDArray[np.int64], ...]:
-    """(r,) each: label - 1, row, first column, and the one behind the last of every run of some rows of an image."""
+    """(r,) each: label - 1, row, first column, and last column + 1 of every run of equal labels in rows (h, W).
+
+    first_row: the row of the image with which `block` begins.
+    """
     begins = block != 0
     ends = begins.copy()
     changes = block[:, 1:] != block[:, :-1]
     begins[:, 1:] &= changes
     ends[:, :-1] &= changes
-    row, start = places(begins)
-    stop = places(ends)[1] + 1
+    row, start = rows_and_columns(begins)
+    stop = rows_and_columns(ends)[1] + 1
     return block[row, start].astype(np.int64) - 1, row + first_row, start, stop
 
 
-def _numbered_alone(rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Rows (h, W) of labels numbered 1..k in the order of their ids, and these (k,)."""
+def _numbered_rows(rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Rows (h, W) of labels, numbered 1..k in the order of the ids in them, and these ids (k,)."""
     flat = rows.ravel()
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])[: flat.size]
     ids, numbers = np.unique(flat[starts], return_inverse=True)
@@ -174,16 +181,16 @@ def _numbered_alone(rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray
 
 
 def _checksums(image: NDArray[Any]) -> Sequence[bytes]:
-    """Of each ROWS rows of an image (H, W)."""
+    """The checksum of each band of an image (H, W)."""
     memory = present_memory()
-    return memory.of_image(image, _checksums_made) if memory else _checksums_made(image)
+    return memory.of_image(image, _calculated_checksums) if memory else _calculated_checksums(image)
 
 
-def _checksums_made(image: NDArray[Any]) -> list[bytes]:
+def _calculated_checksums(image: NDArray[Any]) -> list[bytes]:
     def checksum(top: int) -> bytes:
         total = sha256(f"{image.dtype.str} {image.shape[1:]}".encode())
         total.update(np.ascontiguousarray(image[top : top + ROWS]).data)
         return total.digest()
 
-    with ThreadPoolExecutor(2) as pool:  # it runs without Python's lock
+    with ThreadPoolExecutor(2) as pool:  # sha256 runs without Python's lock
         return list(pool.map(checksum, range(0, len(image), ROWS)))

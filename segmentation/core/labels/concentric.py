@@ -1,7 +1,9 @@
-"""Concentric edges: a core within a shell, of which an outline follows the inner edge or the outer one.
+"""Particles with a core and a shell have two concentric edges. This module finds the edge that the outline does not
+follow, and can draw all outlines along the outer or along the inner edge.
 
-From the middle of an outline RAYS go out. Along each the grey is read in shares of the way to the outline, so that 1 is
-the outline itself, whatever its shape. Where the grey falls a second time, behind a plateau, is another edge.
+RAYS go out from the middle of an outline. The grey along a ray is read at multiples of the distance to the outline (the
+"share of the way"), so that the outline is at 1, whatever its shape. There is a second edge where the grey falls a
+second time, behind a plateau.
 """
 
 from __future__ import annotations
@@ -19,38 +21,42 @@ from .separate import Labels, areas_of
 Floats = NDArray[np.float64]
 Grey = NDArray[np.uint8]
 
-RAYS = 24
-STEP, FARTHEST = 0.04, 3.2  # shares of the way to the outline: between two samples, and the last one
+RAYS = 24  # of each outline
+STEP, FARTHEST = 0.04, 3.2  # shares of the way: between two samples of the grey, and at the last sample
 BLUR = 0.05, 0.7  # sigma by which profiles are smoothed: share of the way, px
-AT_OUTLINE = 0.16  # share of the way around 1, where the slope is that of the outline
-OUTSIDE, INSIDE = (1.2, 2.9), (0.22, 0.82)  # where another edge is looked for
-PLATEAU = 0.85  # of the slopes at both edges, under which the slope falls between them
-STEPS = 0.12, 0.2  # share of the whole contrast that the outer edge, and the inner edge, has at least
-MIDDLE = 0.15  # share of the way at which the grey is that of the middle
-COHERENT = 4.0  # standard errors over the rays that the step at the other edge has at least
-SEEN = 1 / 3  # share of the rays that reach so far without another outline
-NARROWEST = 8.0  # px of an outline in which edges can be told apart
-LOOKED_AT = 200  # outlines that suffice to tell whether a picture shows such edges
-# A picture shows them where so many outlines, and such a share, have another edge at the same share of the way. On
-# 366 micrographs of EMPS four do, all of cores in shells; none of powder, TiO2 and composed beds.
-FEWEST, SHARE, ALIKE = 5, 1 / 3, 0.2  # ALIKE: natural logarithm
+AT_OUTLINE = 0.16  # share of the way: the outline's own edge lies within 1 ± this
+OUTSIDE, INSIDE = (1.2, 2.9), (0.22, 0.82)  # shares of the way between which an outer or inner edge is looked for
+PLATEAU = 0.85  # between two edges the slope falls below this share of the slope at either edge
+STEPS = 0.12, 0.2  # least step of the grey at the outer edge, and at the inner one, as a share of the whole contrast
+MIDDLE = 0.15  # share of the way: here the grey is that of the outline's middle
+COHERENT = 4.0  # least step at the second edge, in standard errors over the rays
+SEEN = 1 / 3  # least share of the rays that reach so far without another outline
+NARROWEST = 8.0  # px: in narrower outlines two edges cannot be told apart
+MOST_OUTLINES = 200  # enough to tell whether a picture shows concentric edges
+# A picture shows concentric edges if at least FEWEST outlines, and at least the share SHARE of all, have a second edge
+# at the same share of the way, within the factor exp(SAME_RATIO). Of 366 micrographs of EMPS four do, all with cores in
+# shells; of powder, TiO2 and composed beds none does.
+FEWEST, SHARE, SAME_RATIO = 5, 1 / 3, 0.2
 NESTED, CENTRED = 0.85, 0.3  # share of a core's rim at its shell; distance of both middles in radii of the whole
-LOOSE = 0.2  # share by which a ray may find the other edge nearer or farther
+LOOSE = 0.2  # relative deviation from the typical ratio within which a single ray may find the second edge
 
 
 @dataclass(frozen=True, eq=False)
 class Rays:
-    """Of n outlines: centres (n, 2) row and column, reach (n, RAYS) px to the outline, and grey (n, RAYS, k) at each
-    share of the way, NaN behind another outline or beyond the frame."""
+    """The rays of n outlines.
+
+    centres: (n, 2) row and column. reach: (n, RAYS) px from the centre to the outline. grey: (n, RAYS, k) at each of
+    SHARES, NaN behind another outline or beyond the frame.
+    """
 
     centres: Floats
     reach: Floats
     grey: Floats
 
 
-SHARES = np.arange(STEP, FARTHEST + STEP / 2, STEP)
-ANGLES = 2 * np.pi * np.arange(RAYS) / RAYS
-WAYS = np.stack([np.sin(ANGLES), np.cos(ANGLES)])
+SHARES = np.arange(STEP, FARTHEST + STEP / 2, STEP)  # shares of the way at which the grey is read
+ANGLES = 2 * np.pi * np.arange(RAYS) / RAYS  # rad
+DIRECTIONS = np.stack([np.sin(ANGLES), np.cos(ANGLES)])  # rows and columns
 
 
 def rays_of(grey: Grey, labels: Labels, numbers: NDArray[np.int64]) -> Rays:
@@ -59,26 +65,26 @@ def rays_of(grey: Grey, labels: Labels, numbers: NDArray[np.int64]) -> Rays:
     centres, reach = np.zeros((len(numbers), 2)), np.zeros((len(numbers), RAYS))
     for index, number in enumerate(numbers.tolist()):
         rows, columns = boxes[number - 1]
-        mine = np.pad(labels[rows, columns] == number, 1)
-        middle = np.argwhere(mine).mean(0)
-        away = np.arange(0, float(np.hypot(*mine.shape)), 0.25)
-        at = middle[:, None, None] + WAYS[:, :, None] * away
-        y, x = np.clip(np.rint(at).astype(int), 0, np.array(mine.shape)[:, None, None] - 1)
-        reach[index] = 0.25 * np.argmin(mine[y, x], axis=1)
+        body = np.pad(labels[rows, columns] == number, 1)
+        middle = np.argwhere(body).mean(0)
+        distances = np.arange(0, float(np.hypot(*body.shape)), 0.25)  # px
+        points = middle[:, None, None] + DIRECTIONS[:, :, None] * distances
+        y, x = np.clip(np.rint(points).astype(int), 0, np.array(body.shape)[:, None, None] - 1)
+        reach[index] = 0.25 * np.argmin(body[y, x], axis=1)
         centres[index] = middle - 1 + (rows.start, columns.start)
-    at = centres.T[:, :, None, None] + (WAYS[:, None, :] * reach)[..., None] * SHARES
-    values = ndimage.map_coordinates(grey.astype(np.float32), at, order=1, mode="nearest")
+    points = centres.T[:, :, None, None] + (DIRECTIONS[:, None, :] * reach)[..., None] * SHARES
+    values = ndimage.map_coordinates(grey.astype(np.float32), points, order=1, mode="nearest")
     last = height_width[:, None, None, None] - 1
-    owner = labels[tuple(np.clip(np.rint(at).astype(int), 0, last))]
+    owner = labels[tuple(np.clip(np.rint(points).astype(int), 0, last))]
     foreign = (owner > 0) & (owner != numbers[:, None, None])
-    is_known = np.all((at >= 0) & (at <= last), axis=0) & ~np.maximum.accumulate(foreign, axis=2)
+    is_known = np.all((points >= 0) & (points <= last), axis=0) & ~np.maximum.accumulate(foreign, axis=2)
     return Rays(centres, reach, np.where(is_known, values, np.nan))
 
 
 def other_edges(rays: Rays) -> tuple[Floats, Floats]:
-    """(n,) shares of the way to each outline at which there is a second edge outside it, and inside it; NaN: none.
+    """(n,) each: the share of the way at which each outline has a second edge outside it, and inside it; NaN for none.
 
-    The grey falls outwards at each of them (the objects are brighter than the ground), and between both edges less.
+    At each edge the grey falls outwards, because the objects are brighter than the ground.
     """
     outer, inner = (np.full(len(rays.reach), np.nan) for _ in range(2))
     medians, ends = _profiles(rays.grey)
@@ -93,62 +99,65 @@ def other_edges(rays: Rays) -> tuple[Floats, Floats]:
 
 
 def _profiles(grey: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    """Of grey (n, RAYS, k) the median (n, k) of the rays that are not NaN, and the place (n,) up to which enough of
-    them are seen."""
+    """The median (n, k) of the grey (n, RAYS, k) over the rays that are not NaN, and the number (n,) of samples up to
+    which at least the share SEEN of the rays is not NaN."""
     counts = np.isfinite(grey).sum(1)
     is_seen = np.pad(counts >= SEEN * RAYS, ((0, 0), (0, 1)))
     ascending = np.sort(grey, axis=1)  # NaN last
     middles = (np.maximum(counts - 1, 0) // 2, counts // 2)
-    low, high = (np.take_along_axis(ascending, at[:, None], axis=1)[:, 0] for at in middles)
+    low, high = (np.take_along_axis(ascending, middle[:, None], axis=1)[:, 0] for middle in middles)
     return (low + high) / 2, np.asarray(np.argmin(is_seen, axis=1), np.intp)
 
 
 def _second_edge(
     grey: Floats, middle: Floats, slope: Floats, tops: NDArray[np.intp], limits: tuple[float, float], least: float
 ) -> float:
-    """The share of the way at which the largest step lies within limits, NaN without one. grey: (RAYS, k). middle: (m,)
-    the median of the rays, as far as enough of them are seen. slope: (m,) downwards; tops: its maxima. least: share of
-    the whole contrast."""
+    """The share of the way, within limits, at which the largest step of the grey lies; NaN if no step is clear.
+
+    grey: (RAYS, k) of one outline. middle: (m,) the median over the rays. slope: (m,) how steeply `middle` falls. tops:
+    the places of the slope's maxima. least: the least step, as a share of the whole contrast.
+    """
     shares = SHARES[: len(middle)]
     tops = tops[(shares[tops] >= limits[0]) & (shares[tops] <= limits[1])]
     best, edge = 0.0, np.nan
     if not len(tops):
         return edge
-    main = int(np.argmax(np.where(abs(shares - 1) < AT_OUTLINE, slope, -np.inf)))
+    own_edge = int(np.argmax(np.where(abs(shares - 1) < AT_OUTLINE, slope, -np.inf)))
     for top in tops.tolist():
-        begin, end = sorted((main, top))
+        begin, end = sorted((own_edge, top))
         plateau = begin + int(np.argmin(slope[begin : end + 1]))
-        if slope[plateau] > PLATEAU * min(slope[top], slope[main]):
+        if slope[plateau] > PLATEAU * min(slope[top], slope[own_edge]):
             continue
-        beyond = int(np.clip(2 * top - plateau, 0, len(middle) - 1))  # as far behind the edge as the plateau before it
-        mirrored = int(np.clip(2 * main - plateau, 0, len(middle) - 1))  # the same of the outline's own edge
+        # Places as far behind each of both edges as the plateau lies before it.
+        beyond = int(np.clip(2 * top - plateau, 0, len(middle) - 1))
+        mirrored = int(np.clip(2 * own_edge - plateau, 0, len(middle) - 1))
         ground, before, behind = max(beyond, mirrored), *sorted((plateau, beyond))
         step = middle[before] - middle[behind]
         outline_step = middle[min(plateau, mirrored)] - middle[max(plateau, mirrored)]
-        whole = max(middle[int(MIDDLE / STEP)], middle[before]) - middle[ground]
-        sides = (grey[:, max(0, at - 1) : min(at + 2, len(middle))] for at in (before, behind))
+        contrast = max(middle[int(MIDDLE / STEP)], middle[before]) - middle[ground]
+        sides = (grey[:, max(0, place - 1) : min(place + 2, len(middle))] for place in (before, behind))
         near, far = (np.where(np.isfinite(side).any(1), np.nansum(side, 1), np.nan) / 3 for side in sides)
         steps = (near - far)[np.isfinite(near - far)]
         is_coherent = len(steps) >= SEEN * RAYS and steps.mean() >= COHERENT * steps.std() / np.sqrt(len(steps))
-        if step > max(best, least * whole) and outline_step > least * whole > 0 and is_coherent:
+        if step > max(best, least * contrast) and outline_step > least * contrast > 0 and is_coherent:
             best, edge = step, float(shares[top])
     return edge
 
 
 def concentric(grey: Grey, labels: Labels) -> dict[str, Any]:
-    """What a picture shows of concentric edges, {} where it shows none.
+    """The concentric edges of a picture in numbers; {} if it shows none.
 
-    grey: (H, W), objects brighter than the ground. "cores": share of the outlines that follow the inner edge, of those
-    with two. "outlines": with two edges. "ratio": outer diameter over the inner one. "shift": by which share D10 or the
-    median is smaller than if all followed the outer edge.
+    grey: (H, W), objects brighter than the ground. labels: (H, W) 1..n. The stored result has "outlines": how many of
+    the outlines have two edges; "cores": which share of these follow the inner edge; "ratio": outer over inner
+    diameter; "shift": by which share D10 or the median is smaller than if all outlines followed the outer edge.
     """
-    parted, count = cores_in_shells(labels), int(labels.max(initial=0))
-    apart = np.sqrt(areas_of(labels, count)[list(parted)])
-    labels = _changed(labels, parted)
+    shell_of, count = cores_in_shells(labels), int(labels.max(initial=0))
+    sizes_of_cores = np.sqrt(areas_of(labels, count)[list(shell_of)])
+    labels = _renamed(labels, shell_of)
     areas = areas_of(labels, count)[1:]
     numbers = np.flatnonzero(areas >= np.pi / 4 * NARROWEST**2) + 1
-    if len(numbers) > LOOKED_AT:
-        numbers = numbers[np.linspace(0, len(numbers) - 1, LOOKED_AT).round().astype(int)]
+    if len(numbers) > MOST_OUTLINES:
+        numbers = numbers[np.linspace(0, len(numbers) - 1, MOST_OUTLINES).round().astype(int)]
     if len(numbers) < FEWEST:
         return {}
     outer, inner = other_edges(rays_of(grey, labels, numbers))
@@ -157,14 +166,14 @@ def concentric(grey: Grey, labels: Labels) -> dict[str, Any]:
     if not has_two.any():
         return {}
     ratio = float(np.median(ratios[has_two]))
-    has_two &= abs(np.log(np.where(has_two, ratios, ratio) / ratio)) < ALIKE
+    has_two &= abs(np.log(np.where(has_two, ratios, ratio) / ratio)) < SAME_RATIO
     if has_two.sum() < FEWEST or has_two.mean() < SHARE:
         return {}
     sizes, is_core = np.sqrt(areas[numbers - 1]), has_two & np.isfinite(outer)
-    whole = sizes * np.where(_with_alike(is_core, has_two & ~is_core, sizes, ratio), ratio, 1.0)
-    core_sizes = np.append(sizes, apart)
-    shift = max(1 - np.quantile(core_sizes, level) / np.quantile(whole, level) for level in (0.1, 0.5))
-    cores = float((is_core.sum() + len(apart)) / (has_two.sum() + len(apart)))
+    outer_sizes = sizes * np.where(_with_similar_sizes(is_core, has_two & ~is_core, sizes, ratio), ratio, 1.0)
+    sizes = np.append(sizes, sizes_of_cores)
+    shift = max(1 - np.quantile(sizes, level) / np.quantile(outer_sizes, level) for level in (0.1, 0.5))
+    cores = float((is_core.sum() + len(sizes_of_cores)) / (has_two.sum() + len(sizes_of_cores)))
     return {
         "outlines": int(has_two.sum()),
         "cores": round(cores, 3),
@@ -174,17 +183,18 @@ def concentric(grey: Grey, labels: Labels) -> dict[str, Any]:
 
 
 def along_edge(grey: Grey, labels: Labels, edge: Literal["outer", "inner"]) -> Labels:
-    """Labels 1..n (H, W) whose outlines all follow the outer, or the inner one of two concentric edges; unchanged in a
-    picture that shows none. An outline without a second edge of its own follows those of its size. Where core and shell
-    were outlined apart, one of both numbers has no pixels then.
+    """The labels (H, W) with all outlines drawn along the outer, or along the inner, of two concentric edges; unchanged
+    if the picture shows no such edges.
 
-    What grows takes ground only; of pixels that several reach, each goes to the one that it lies deepest in.
+    An outline whose second edge is not seen is treated like outlines of its size. Where core and shell had two
+    outlines, one of their numbers has no pixels afterwards. An outline that grows takes only background; a pixel that
+    several outlines reach goes to the one in which it lies deepest.
     """
     edges = concentric(grey, labels)
     if not edges:
         return labels
-    parted, count = cores_in_shells(labels), int(labels.max(initial=0))
-    labels = _changed(labels, parted if edge == "outer" else dict.fromkeys(parted.values(), 0))
+    shell_of, count = cores_in_shells(labels), int(labels.max(initial=0))
+    labels = _renamed(labels, shell_of if edge == "outer" else dict.fromkeys(shell_of.values(), 0))
     areas = areas_of(labels, count)[1:]
     numbers = np.flatnonzero(areas) + 1
     areas = areas[numbers - 1]
@@ -192,10 +202,10 @@ def along_edge(grey: Grey, labels: Labels, edge: Literal["outer", "inner"]) -> L
     outer, inner = other_edges(rays)
     outer[areas < np.pi / 4 * NARROWEST**2] = inner[areas < np.pi / 4 * NARROWEST**2] = np.nan
     wanted, other, ratio = (outer, inner, edges["ratio"]) if edge == "outer" else (inner, outer, 1 / edges["ratio"])
-    wanted = np.where(abs(np.log(wanted / ratio)) < ALIKE, wanted, np.nan)
+    wanted = np.where(abs(np.log(wanted / ratio)) < SAME_RATIO, wanted, np.nan)
     changes, stays = np.isfinite(wanted), np.isfinite(other) & ~np.isfinite(wanted)
-    is_alike = _with_alike(changes, stays, np.sqrt(areas), ratio) & ~changes
-    wanted = np.where(is_alike, ratio, wanted)
+    changes_too = _with_similar_sizes(changes, stays, np.sqrt(areas), ratio) & ~changes
+    wanted = np.where(changes_too, ratio, wanted)
     redrawn, depth = labels.copy(), np.full(labels.shape, np.inf)
     for index in np.flatnonzero(np.isfinite(wanted)).tolist():
         ends = _ends(rays, index, float(wanted[index]))
@@ -204,8 +214,8 @@ def along_edge(grey: Grey, labels: Labels, edge: Literal["outer", "inner"]) -> L
 
 
 def cores_in_shells(labels: Labels) -> dict[int, int]:
-    """The number of the shell by that of the core, of outlines (H, W) that lie around each other: a single other one
-    has nearly all of the rim, and both together have the same middle."""
+    """The shell of each core, as numbers of labels (H, W), where the two were outlined separately: the shell touches
+    nearly all of the core's rim, and both together have the same middle as the core."""
     count = int(labels.max(initial=0))
     pairs = []
     for one, other in ((labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])):
@@ -219,17 +229,17 @@ def cores_in_shells(labels: Labels) -> dict[int, int]:
     boxes, shells = ndimage.find_objects(labels), dict[int, int]()
     for core, shell in keys[:, is_nested].T.tolist():
         window = labels[boxes[shell - 1]]
-        core_at, whole_at = (np.argwhere(part) for part in (window == core, (window == core) | (window == shell)))
-        if not len(core_at):
+        core_px, whole_px = (np.argwhere(part) for part in (window == core, (window == core) | (window == shell)))
+        if not len(core_px):
             continue
-        off = float(np.hypot(*(core_at.mean(0) - whole_at.mean(0))))
-        if off < CENTRED * np.sqrt(len(whole_at) / np.pi):
+        distance = float(np.hypot(*(core_px.mean(0) - whole_px.mean(0))))
+        if distance < CENTRED * np.sqrt(len(whole_px) / np.pi):
             shells[core] = shell
     return {core: shell for core, shell in shells.items() if shell not in shells}
 
 
-def _changed(labels: Labels, numbers: Mapping[int, int]) -> Labels:
-    """Labels (H, W) with other numbers instead of some."""
+def _renamed(labels: Labels, numbers: Mapping[int, int]) -> Labels:
+    """The labels (H, W) after each number that is a key of `numbers` was replaced by its value."""
     if not numbers:
         return labels
     table = np.arange(int(labels.max(initial=0)) + 1, dtype=np.int32)
@@ -237,20 +247,27 @@ def _changed(labels: Labels, numbers: Mapping[int, int]) -> Labels:
     return table[labels]
 
 
-def _with_alike(changes: NDArray[np.bool_], stays: NDArray[np.bool_], sizes: Floats, ratio: float) -> NDArray[np.bool_]:
-    """(n,) which outlines follow the other edge: those known to (`changes`), and of those of which nothing is known
-    (nor `stays`) what has their size rather than that of the others. ratio: of the wanted size to theirs."""
+def _with_similar_sizes(
+    changes: NDArray[np.bool_], stays: NDArray[np.bool_], sizes: Floats, ratio: float
+) -> NDArray[np.bool_]:
+    """(n,) which outlines have to be drawn along the other edge: those for which this is known (`changes`), and of
+    those for which nothing is known (neither `changes` nor `stays`) the ones with more similar sizes to `changes`.
+
+    sizes: (n,) px. ratio: of the wanted size to that of an outline which changes.
+    """
     if not changes.any():
         return changes
     sizes = np.log(np.maximum(sizes, 1))
     size = float(np.median(sizes[changes]))
-    of_others = float(np.median(sizes[stays])) if stays.any() else size + np.log(ratio)
-    return changes | (~stays & (abs(sizes - size) < abs(sizes - of_others)))
+    other_size = float(np.median(sizes[stays])) if stays.any() else size + np.log(ratio)
+    return changes | (~stays & (abs(sizes - size) < abs(sizes - other_size)))
 
 
 def _ends(rays: Rays, index: int, share: float) -> Floats:
-    """(RAYS,) px from the middle of an outline to its other edge at about `share` of the way: where each ray is
-    steepest, smoothed; where nothing is seen, at `share`."""
+    """(RAYS,) px from the middle of an outline to its other edge, which lies at about `share` of the way.
+
+    Each ray ends where its grey is steepest near `share`, or at `share` if it shows nothing. The ends are smoothed.
+    """
     is_near = abs(SHARES / share - 1) <= LOOSE
     grey = ndimage.gaussian_filter1d(rays.grey[index], max(1.0, BLUR[0] / STEP), axis=1, mode="nearest")
     slope = np.where(is_near, -np.gradient(grey, axis=1), np.nan)
@@ -263,20 +280,23 @@ def _ends(rays: Rays, index: int, share: float) -> Floats:
 def _redraw(
     redrawn: Labels, depth: Floats, labels: Labels, number: int, middle: Floats, ends: Floats, reach: float
 ) -> None:
-    """Draw an outline with these ends (RAYS,) px around its middle into `redrawn` (H, W). depth: (H, W) share of the
-    way to the end at which each pixel lies in the outline that was drawn there. reach: px of the outline as it was."""
+    """Draw the outline `number` into `redrawn` (H, W), in place: around `middle`, with rays of `ends` (RAYS,) px.
+
+    depth: (H, W), changed in place: at which share of the way to its end each drawn pixel lies. reach: the longest ray
+    of the outline before, px.
+    """
     far = max(float(ends.max()), reach) + 1
     sides = zip(middle, labels.shape, strict=True)
-    window = tuple(slice(max(0, int(at - far)), min(side, int(at + far) + 2)) for at, side in sides)
+    window = tuple(slice(max(0, int(centre - far)), min(side, int(centre + far) + 2)) for centre, side in sides)
     rows, columns = np.ogrid[window]
     dy, dx = rows - middle[0], columns - middle[1]
-    turn = np.arctan2(dy, dx) % (2 * np.pi)
-    share = np.hypot(dy, dx) / np.interp(turn, np.append(ANGLES, 2 * np.pi), np.append(ends, ends[0]))
-    mine = labels[window] == number
-    inside = (share <= 1) & (mine | ((labels[window] == 0) & (share < depth[window])))
+    angle = np.arctan2(dy, dx) % (2 * np.pi)
+    share = np.hypot(dy, dx) / np.interp(angle, np.append(ANGLES, 2 * np.pi), np.append(ends, ends[0]))
+    body = labels[window] == number
+    inside = (share <= 1) & (body | ((labels[window] == 0) & (share < depth[window])))
     if not inside.any():
         return
     part = redrawn[window]
-    part[mine] = 0
+    part[body] = 0
     part[inside] = number
     depth[window][inside] = share[inside]

@@ -1,4 +1,5 @@
-"""Properties of particles from the maps: the confidence of each, their overall clarity, and their size."""
+"""What the network's maps and the picture say of particles: the confidence of each outline, how clear all particles of
+an image are, and their typical size."""
 
 from __future__ import annotations
 
@@ -16,26 +17,28 @@ from .separate import Labels, max_over_labels, mean_over_labels
 Maps = NDArray[np.uint8]
 Grey = NDArray[np.uint8]
 Floats = NDArray[np.float64]
-SURE = 230  # of 255: the foreground from which a pixel is surely particle
+SURE = 230  # of 255: from this foreground on a pixel surely belongs to a particle
 SMALLEST_AREA = 9  # px
-RING = 1, 5  # px, as the network saw them: inner and outer distance of the ground around a particle
-FEWEST = 8  # px of ground around a particle that suffice
-CLEARLY = 4.0  # SD of the ground: a larger contrast counts as no clearer
-SAMPLED = 2**22  # px of ground that suffice to estimate its grey
-NOTHING = 0.002  # share of the picture under which it shows no particles
+RING = 1, 5  # px at the working scale: distances from a particle between which the ground around it is read
+FEWEST = 8  # px of ground around a particle, fewest for its grey
+LARGEST_CONTRAST = 4.0  # in SD of the ground: larger contrasts are set to this
+SAMPLED = 2**22  # px of ground, enough to estimate its grey
+LEAST_FOREGROUND = 0.002  # share of the picture; with less it shows no particles
 
 
 def outline_features(maps: Maps, grey: Grey, labels: Labels, scale: float, diameter: float) -> dict[str, Floats]:
-    """(n,) each, by the names of OUTLINE_FEATURES: properties of each particle from maps and picture.
+    """The variables (n,) of the probability that each particle's outline is right, by the names of OUTLINE_FEATURES.
 
-    maps: (2 or 3, H, W), grey: (H, W), uint8 in the image's own pixels, grey in the polarity that the network saw.
-    labels: (H, W) 1..n. scale: at which the network saw them. diameter: the network's preferred diameter in px.
-    foreground: log-odds of the mean probability over the particle. peak: highest inner distance, 0 to 1. sure: share
-    of pixels from SURE on. size: ln(ECD / diameter), and its square. others: mean of `foreground`
-    over all particles of the image, weighted by area. contrast, excess_brightness: see `_ground`.
+    maps: (2 or 3, H, W) uint8, foreground and inner distance first; grey: (H, W) uint8 in the polarity that the network
+    saw; both in the image's own pixels. labels: (H, W) 1..n. scale: the working scale. diameter: the network's
+    preferred diameter in px.
+
+    foreground: log-odds of the mean probability over the particle. peak: highest inner distance, 0 to 1. sure: share of
+    pixels with a foreground of at least SURE. size: ln(ECD / diameter); size_squared: its square. others: mean of
+    `foreground` over all particles of the image, weighted by area. contrast, excess_brightness: see `_ground`.
     """
-    surely = np.where(maps[0] >= SURE, np.uint8(255), np.uint8(0))
-    areas, *sums = sums_over_labels(labels, maps[0], surely, grey)
+    sure_pixels = np.where(maps[0] >= SURE, np.uint8(255), np.uint8(0))
+    areas, *sums = sums_over_labels(labels, maps[0], sure_pixels, grey)
     if not len(areas):
         return {name: np.zeros(0) for name in OUTLINE_FEATURES}
     areas = np.maximum(areas, 1)
@@ -57,41 +60,44 @@ def outline_features(maps: Maps, grey: Grey, labels: Labels, scale: float, diame
 
 
 def _ground(grey: Grey, labels: Labels, areas: Floats, inside: Floats, scale: float) -> tuple[Floats, Floats]:
-    """(n,) contrast: mean grey of the particle (`inside`) minus that of the ground around it, in units of the ground's
-    SD there, -1 to CLEARLY. excess_brightness: its brightness above the average particle of the image, divided by the
-    brightness of the average particle above the ground, 0 to 1.
+    """(n,) each: contrast and excess brightness of particles with areas (n,) in px and mean grey `inside` (n,).
 
-    The ground around a particle is taken from its RING, or from the whole image if the ring has under FEWEST pixels.
+    contrast: grey of the particle minus that of the ground around it, in SD of this ground, -1 to LARGEST_CONTRAST.
+    excess brightness: how much brighter the particle is than the average one, divided by how much brighter that is than
+    the ground, 0 to 1. The ground around a particle is its RING, or the whole ground if the ring has under FEWEST px.
     """
     bare, count = labels == 0, len(areas)
     near, far = (max(1, round(reach / min(scale, 1.0))) for reach in RING)
-    total = np.zeros((3, count + 1))  # of the ring: pixels, their grey and its square
+    total = np.zeros((3, count + 1))  # number of pixels in each ring, sums of their grey and of its square
     for owners, rows, ring in rings(labels, near, far):
         values = grey[rows][ring].astype(float)
         total += np.stack([np.bincount(owners, weights, count + 1) for weights in (None, values, values**2)])
     pixels, sums, squares = total[:, 1:]
     ground = (grey[bare] if bare.any() else grey).ravel()
     ground = ground[:: 1 + ground.size // SAMPLED]
-    enough, middle = pixels >= FEWEST, sums / np.maximum(pixels, 1)
-    level = np.where(enough, middle, ground.mean())
-    spread = np.where(enough, np.sqrt(np.maximum(squares / np.maximum(pixels, 1) - middle**2, 0)), ground.std())
-    above = inside - ground.mean()
-    typical = max(float(np.average(above, weights=areas)), 1.0)
-    return np.clip((inside - level) / np.maximum(spread, 1), -1, CLEARLY), np.clip(above / typical - 1, 0, 1)
+    is_enough, mean = pixels >= FEWEST, sums / np.maximum(pixels, 1)
+    level = np.where(is_enough, mean, ground.mean())
+    spread = np.where(is_enough, np.sqrt(np.maximum(squares / np.maximum(pixels, 1) - mean**2, 0)), ground.std())
+    contrast = np.clip((inside - level) / np.maximum(spread, 1), -1, LARGEST_CONTRAST)
+    brightness = inside - ground.mean()
+    average = max(float(np.average(brightness, weights=areas)), 1.0)
+    return contrast, np.clip(brightness / average - 1, 0, 1)
 
 
 def likely_right(values: Mapping[str, Floats], weights: Mapping[str, float]) -> NDArray[np.float32]:
-    """(n,) float32 probability that each particle is right; values: see `outline_features`; weights names some of
-    them."""
+    """(n,) float32: the probability that each outline is right, by logistic regression.
+
+    values: (n,) each, from `outline_features`. weights: of INTERCEPT and some of the values, by their names.
+    """
     score = weights[INTERCEPT] + sum(weight * values[name] for name, weight in weights.items() if name != INTERCEPT)
     probability: NDArray[np.float32] = np.asarray(1 / (1 + np.exp(-score)), np.float32)
     return probability
 
 
 def confidence(maps: Maps, grey: Grey, labels: Labels, scale: float, options: ParticleOptions) -> NDArray[np.float32]:
-    """(n,) float32: probability that each particle is right; without calibration its mean foreground probability.
+    """(n,) float32: the confidence of each outline; for a model without weights of it the mean foreground probability.
 
-    maps: (2 or 3, H, W), grey: (H, W), in the image's own pixels. scale: at which the network saw them.
+    maps: (2 or 3, H, W), grey: (H, W), in the image's own pixels. labels: (H, W) 1..n. scale: the working scale.
     """
     if not options.confidence:
         return mean_over_labels(maps[0], labels)
@@ -99,17 +105,17 @@ def confidence(maps: Maps, grey: Grey, labels: Labels, scale: float, options: Pa
 
 
 def clarity(maps: Maps, threshold: float, seed_threshold: float) -> tuple[float, float | None, int]:
-    """The clarity, size and number of particles in maps (2 or 3, H, W), used to judge a scale search.
+    """The clarity of particles in maps (2 or 3, H, W), their typical diameter in px, and their number. The scale search
+    chooses the working scale by these.
 
-    Pixels count from these values on: threshold (foreground probability), seed_threshold (inner distance).
-
-    Clarity is the area-weighted mean of the cores' peaks times the certainty of the foreground, 0 to 1.
+    threshold: least foreground probability of a particle's pixel. seed_threshold: least inner distance in its core.
+    Clarity, 0 to 1: the mean of the cores' highest inner distances, weighted by area, times the mean foreground.
     """
     foreground, distance = maps[:2]
     inside = foreground >= threshold * 255
     cores, count = ndimage.label(distance >= seed_threshold * 255)
     diameter = typical_diameter(maps, threshold, seed_threshold)
-    if count == 0 or inside.mean() < NOTHING:
+    if count == 0 or inside.mean() < LEAST_FOREGROUND:
         return 0.0, diameter, 0
     peaks = max_over_labels(distance, cores)
     height = np.average(peaks, weights=np.bincount(cores.ravel())[1:])
@@ -117,10 +123,10 @@ def clarity(maps: Maps, threshold: float, seed_threshold: float) -> tuple[float,
 
 
 def typical_diameter(maps: Maps, threshold: float, seed_threshold: float) -> float | None:
-    """Median ECD in px, each particle weighted by its ECD; None where there are no particles.
+    """Median ECD in px, each particle weighted by its ECD; None if there is no particle.
 
-    By number, specks would dominate; by area, a few large particles. Cores represent particles: a core of inner
-    distance above c is 1 - c times as wide as its particle.
+    (In a median by number specks would dominate; in one by area, a few large particles.) Sizes are taken from cores,
+    because particles may touch: a core with inner distances above c is 1 - c times as wide as its particle.
     """
     cores, _ = ndimage.label((maps[1] >= seed_threshold * 255) & (maps[0] >= threshold * 255))
     areas = np.sort(np.bincount(cores.ravel())[1:]) / (1 - seed_threshold) ** 2

@@ -1,4 +1,5 @@
-"""The contrast of outlines with their surroundings: in one micrograph, particles of one kind have similar contrast."""
+"""The contrast of outlines with their surroundings. In one micrograph particles of one kind have similar contrast, so
+outlines with little contrast (faint ones), and gaps between particles, can be told from particles."""
 
 from __future__ import annotations
 
@@ -14,23 +15,27 @@ from .options import FAINT
 from .region_graph import BAND
 
 Floats = NDArray[np.float64]
-RING = 1, 6  # px outside an outline, between which its surroundings are looked at
-FEWEST = 8  # fewest px of a ring for its grey
-LEAST_GROUND = 0.02  # share of the picture that must be bare for the grey of the whole ground
-GAP = 0.5, 0.6  # of the typical contrast: that of a gap at most, and by how much more all around it stands out
-# Share of the picture that must be bare for outlines to be faint or gaps: in a bed the bare pixels are crevices, no
-# background. With less, 109 of 194 such outlines are right (6 composed beds of held-out publications, 4 deeper ones,
-# AMPIS powder, EMPS), with more 7 of 29 (TiO2, EMPS).
+# A bare pixel lies in no outline; the ground is all bare pixels.
+RING = 1, 6  # px outside an outline: its surroundings are the bare pixels between these distances
+FEWEST = 8  # px of a ring, fewest for its grey
+LEAST_GROUND = 0.02  # share of the picture that must be bare, else the ground has no grey
+# In units of the typical contrast: the largest contrast of a gap, and how much more the pixels around it have at least.
+GAP = 0.5, 0.6
+# Share of the picture that must be bare, else no outline is judged as faint or a gap: in a bed of particles the bare
+# pixels are crevices, no background. With less bare pixels, 109 of 194 outlines that would be judged so are right
+# (6 composed beds of held-out publications, 4 deeper ones, AMPIS powder, EMPS), with more 7 of 29 (TiO2, EMPS).
 GROUND = 0.35
 TYPICAL = 0.7  # quantile of the outlines' contrasts, weighted by area
 
 
 class Contrasts(NamedTuple):
-    """relative: (n,) the contrast of each outline relative to the typical one of the image: 1 is typical, 0 is no
-    contrast, a negative value has the opposite sign to most of the outlined area; NaN if the ground is not visible.
+    """The contrasts of the n outlines of an image.
+
+    relative: (n,) contrast of each outline, divided by the typical one of the image: 1 is typical, 0 is no contrast, a
+    negative value has the opposite sign to most of the outlined area; NaN if the ground is not visible.
     gap: (n,) bool, whether the outline looks like a gap between particles.
     dark: whether most of the outlined area is darker than its surroundings.
-    has_ground: whether enough of the picture is bare to judge by it whether an outline is faint or a gap.
+    has_ground: whether enough of the picture is bare (GROUND) to judge which outlines are faint or gaps.
     """
 
     relative: Floats
@@ -39,28 +44,29 @@ class Contrasts(NamedTuple):
     has_ground: bool = True
 
     def faint(self, limit: float) -> NDArray[np.bool_]:
-        """(n,) whether the contrast is below `limit`, or the outline is a gap, whether or not there is ground to judge
-        it by; with a limit of 0 none is."""
+        """(n,) bool: whether the relative contrast is below `limit` or the outline is a gap; none if the limit is 0.
+        It does not ask for `has_ground`."""
         return (self.gap | (self.relative < limit)) if limit else np.zeros(len(self.gap), bool)
 
 
 def contrasts(
     grey: NDArray[np.uint8],
     labels: NDArray[np.int32],
-    erased: NDArray[np.bool_] | None = None,
+    foreground: NDArray[np.bool_] | None = None,
     ids: Ids | None = None,
 ) -> Contrasts:
-    """The contrast of the outlines of these ids (n,), or 1..n, of an image with their surroundings.
+    """The contrasts of the outlines with these ids (n,), or 1..n, with their surroundings.
 
-    grey, labels: (H, W), of the analysed rows, in either polarity. erased: (H, W) pixels that are no ground, although
-    no outline has them any more: where a person deletes a particle, its neighbours keep their contrast.
-    The contrast of an outline is its mean grey minus the median of the bare pixels 2 to 6 px outside. If neighbours
-    leave fewer than FEWEST of them, the median of all bare pixels is used.
-    The sign of the contrast of the particles is that of most of the outlined area. The network outlines many particles
-    alike in both polarities, so the polarity in which it saw them does not decide.
+    grey, labels: (H, W) of the analysed rows, in either polarity. foreground: (H, W) pixels that are never ground, even
+    outside of all outlines: where a person deletes a particle, its neighbours keep their contrast.
+
+    The contrast of an outline is its mean grey minus the median of its ring's bare pixels (2 to 6 px outside). If there
+    are fewer than FEWEST, the median of all bare pixels is used. The sign of most of the outlined area counts as the
+    sign of particles; the network's polarity says nothing of it, because many particles are outlined in both.
     The typical contrast is the 0.7 quantile of the absolute contrasts, weighted by area. A gap has less than half the
-    typical contrast, and the median of all pixels around it, other outlines included, exceeds it by 0.6 of that. An
-    outline with a clear contrast of the opposite sign is also a gap. Our own rules (docs/development/experiments.md).
+    typical contrast, and the median of all pixels around it, other outlines included, exceeds it by 0.6 of the typical
+    contrast. An outline with a clear contrast of the opposite sign is also a gap. These rules are our own
+    (docs/development/experiments.md).
     """
     ids = ids_in(labels, ids)
     n = len(ids)
@@ -68,7 +74,7 @@ def contrasts(
         return Contrasts(np.zeros(0), np.zeros(0, bool))
     areas, sums = sums_of_objects(labels, ids, grey)
     inside = sums / np.maximum(areas, 1)
-    level, bare = _level_around(grey, labels, ids, erased)
+    level, bare = _level_around(grey, labels, ids, foreground)
     contrast = inside - level
     is_known = np.isfinite(contrast)
     if not is_known.any():
@@ -87,8 +93,8 @@ def contrasts(
     for index in candidates:
         top, left, bottom, right = box_of[index].tolist()
         window = slice(max(0, top - RING[1]), bottom + RING[1]), slice(max(0, left - RING[1]), right + RING[1])
-        mine = labels[window] == ids[index]
-        near, wide = (ndimage.maximum_filter(mine, 2 * reach + 1) for reach in RING)
+        body = labels[window] == ids[index]
+        near, wide = (ndimage.maximum_filter(body, 2 * reach + 1) for reach in RING)
         around = float(np.median(grey[window][wide & ~near]))
         gap[index] |= sign * (inside[index] - around) / typical < -GAP[1]
     return Contrasts(relative, gap, dark, has_ground)
@@ -97,23 +103,23 @@ def contrasts(
 def explained_contrast(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> float:
     """The share of the variance of grey (H, W) that lies between outlined and bare pixels, 0 to 1.
 
-    Outlines of particles explain the brightness of the picture; outlines of everything, or of nothing, do not. Of 52
-    held-out micrographs of EMPS the right polarity explains more than the wrong one on each.
+    It is high if the outlines are those of particles, and low if everything or nothing is outlined. On each of 52
+    held-out micrographs of EMPS it is higher in the right polarity than in the wrong one.
     """
     inside = labels > 0
-    share, spread = float(inside.mean()), float(grey.var())
-    if not 0 < share < 1 or not spread:
+    share, variance = float(inside.mean()), float(grey.var())
+    if not 0 < share < 1 or not variance:
         return 0.0
-    apart = float(grey[inside].mean()) - float(grey[~inside].mean())
-    return share * (1 - share) * apart**2 / spread
+    difference = float(grey[inside].mean()) - float(grey[~inside].mean())
+    return share * (1 - share) * difference**2 / variance
 
 
 def _level_around(
-    grey: NDArray[np.uint8], labels: NDArray[np.int32], ids: Ids, erased: NDArray[np.bool_] | None
+    grey: NDArray[np.uint8], labels: NDArray[np.int32], ids: Ids, foreground: NDArray[np.bool_] | None
 ) -> tuple[Floats, int]:
-    """(n,) median grey of each outline's ring; if under FEWEST px, of the whole ground; NaN if that is small. And the
-    number of bare pixels."""
-    images = (grey,) if erased is None else (grey, erased)
+    """(n,) the median grey of each outline's ring, and the number of bare pixels of the image. For a ring of under
+    FEWEST px it is the median of the whole ground, or NaN if the ground is less than LEAST_GROUND."""
+    images = (grey,) if foreground is None else (grey, foreground)
     parts = by_band("around", labels, RING[1], _greys_around, *images)
     histogram = np.sum([ground for _, ground in parts], axis=0)
     bare = int(histogram.sum())
@@ -121,16 +127,16 @@ def _level_around(
     around = np.zeros((len(ids), 256), np.int32)  # how many pixels of each ring have each grey
     for (part_ids, greys, counts), _ in parts:
         around[np.searchsorted(ids, part_ids), greys] += counts
-    until = np.cumsum(around, axis=1)
-    counts = until[:, -1]
-    # The two greys in the middle are the first ones up to which there are as many pixels.
-    middle = [(until <= place[:, None]).sum(1) for place in (np.maximum(counts - 1, 0) // 2, counts // 2)]
+    cumulated = np.cumsum(around, axis=1)
+    counts = cumulated[:, -1]
+    # The median is the mean of two greys, at half of the sorted pixels.
+    middle = [(cumulated <= place[:, None]).sum(1) for place in (np.maximum(counts - 1, 0) // 2, counts // 2)]
     median = (middle[0] + middle[1]) / 2
     return np.where(counts >= FEWEST, median, ground), bare
 
 
 class _Greys(NamedTuple):
-    """How many pixels (k,) of the ring of an outline, by its id (k,), have a grey (k,)."""
+    """A sparse table: how many pixels (k,) of the ring of an outline (k,) have a grey (k,)."""
 
     ids: NDArray[np.int32]
     greys: NDArray[np.uint8]
@@ -138,15 +144,15 @@ class _Greys(NamedTuple):
 
 
 def _greys_around(
-    band: Band, grey: NDArray[np.uint8], erased: NDArray[np.bool_] | None = None
+    band: Band, grey: NDArray[np.uint8], foreground: NDArray[np.bool_] | None = None
 ) -> tuple[_Greys, NDArray[np.int64]]:
     """The greys of the rings in a band, and how many bare pixels of it have each grey (256,)."""
     labels, grey = band.labels, grey[band.rows]
-    if erased is not None:  # as one more object, the first, so that a pixel around it and another belongs to the other
-        labels = np.where(labels > 0, labels + 1, erased.astype(np.int32))
+    if foreground is not None:  # as one more object; with the lowest label, so that pixels in two rings go to the other
+        labels = np.where(labels > 0, labels + 1, foreground.astype(np.int32))
     owner = largest_within(labels, RING[1])[band.rows]
     ring = (owner > 0) & ~largest_within(labels > 0, RING[0])[band.rows]
-    numbers = 256 * (owner[ring].astype(np.intp) - (1 if erased is None else 2)) + grey[ring]
+    numbers = 256 * (owner[ring].astype(np.intp) - (1 if foreground is None else 2)) + grey[ring]
     counts = np.bincount(numbers[numbers >= 0], minlength=256 * len(band.ids))
     places = np.flatnonzero(counts)
     greys = _Greys(band.ids[places // 256], (places % 256).astype(np.uint8), counts[places].astype(np.int32))
@@ -156,10 +162,12 @@ def _greys_around(
 def rings(
     labels: NDArray[np.int32], near: int, far: int
 ) -> Iterator[tuple[NDArray[np.int32], slice, NDArray[np.bool_]]]:
-    """Bare pixels more than `near` and at most `far` px from an outline, counted along rows, columns and diagonals.
+    """The rings around outlines: bare pixels more than `near` and at most `far` px away, counted along rows, columns
+    and diagonals.
 
-    Yields, some rows at a time, the outline (k,) to which each belongs, the rows, and where in these the pixels are.
-    All rings of a large image at once would take gigabytes. A pixel between outlines belongs to the last of them.
+    Yields some rows at a time, because all rings of a large image would take gigabytes: the label (k,) of the outline
+    to which each pixel belongs, the rows, and the mask (h, W) of the pixels in them. A pixel near several outlines
+    belongs to the one with the highest label.
     """
     for part, rows, band in overlapping_bands(labels, far):
         owner = largest_within(part, far)[rows]
@@ -168,8 +176,11 @@ def rings(
 
 
 def overlapping_bands(labels: NDArray[np.int32], margin: int) -> Iterator[tuple[NDArray[np.int32], slice, slice]]:
-    """The rows of labels (H, W), some at a time: these with up to `margin` more above and below them, where they lie
-    among these, and where in the image."""
+    """The bands of labels (H, W), some rows each, with up to `margin` more rows above and below.
+
+    Yields the band with these further rows (h, W), the slice of the band in them, and the slice of the band in the
+    image.
+    """
     step = max(margin, BAND // labels.shape[1])
     for top in range(0, len(labels), step):
         above = min(top, margin)
@@ -177,12 +188,14 @@ def overlapping_bands(labels: NDArray[np.int32], margin: int) -> Iterator[tuple[
 
 
 def largest_within(values: NDArray[Any], reach: int) -> NDArray[Any]:
-    """(H, W) the largest of the values (H, W), whole numbers from 0 on, up to `reach` px away along rows, columns and
-    diagonals."""
+    """(H, W): for each pixel the largest value up to `reach` px away, along rows, columns and diagonals.
+
+    values: (H, W), whole numbers from 0 on.
+    """
     import cv2
 
-    kind = np.min_scalar_type(int(values.max(initial=0)))
-    # OpenCV knows no whole numbers of 32 bits; these are exact in 64 bits of a float.
-    narrow = values.astype(kind if kind.itemsize <= 2 else np.float64)
+    dtype = np.min_scalar_type(int(values.max(initial=0)))
+    # OpenCV dilates no int32; float64 holds all such numbers exactly.
+    narrow = values.astype(dtype if dtype.itemsize <= 2 else np.float64)
     square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     return cv2.dilate(narrow, square).astype(values.dtype)

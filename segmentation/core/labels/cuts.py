@@ -1,4 +1,4 @@
-"""Possible cuts: borders within an outline that region merging gave up, though they may be real."""
+"""Possible cuts: borders within an outline that may be real, although region merging removed them."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ from .region_merging import Merges
 from .segmentation import Cut
 from .separate import Labels
 
-LEAST = 0.1  # probability
-MOST = 1000  # as many as one request of corrections holds; the most probable ones stay
-STEP = 4  # edges of pixels between two points of a line
-Corner = tuple[int, int]
-Edges = list[tuple[Corner, Corner]]
+LEAST = 0.1  # probability of a cut; less probable ones are left out
+MOST = 1000  # cuts of an image, the most probable ones: one request of corrections takes as many
+STEP = 4  # pixel edges between two points of a line
+Corner = tuple[int, int]  # x, y of a pixel's corner
+Edges = list[tuple[Corner, Corner]]  # edges of pixels
 
 
 def cut_probability(border: float, size: float, weights: Mapping[str, float]) -> float:
-    """The probability that a border that merging gave up, of the probability `border`, is real, in an image with
-    touching outlines `size` px wide (`typical_size`): borders between particles are given up the more often, the
-    smaller these are. weights: `ParticleOptions.cuts`."""
+    """The probability that a border is real which merging removed.
+
+    border: the probability that merging gave it. size: px, the typical size of touching outlines in the image
+    (`typical_size`): the smaller particles are, the more often merging removes real borders between them. weights:
+    `ParticleOptions.cuts`.
+    """
     odds = log(border / (1 - border))
     return 1 / (1 + exp(-(weights[INTERCEPT] + weights["border"] * odds + weights["size"] * log(size))))
 
 
 def border_probability(probability: float, size: float, weights: Mapping[str, float]) -> float:
-    """The probability of the border of a cut that has this probability, the inverse of `cut_probability`."""
+    """The inverse of `cut_probability`: the probability that merging gave to the border of a cut."""
     odds = (log(probability / (1 - probability)) - weights[INTERCEPT] - weights["size"] * log(size)) / weights["border"]
     return 1 / (1 + exp(-odds))
 
@@ -45,10 +48,11 @@ def possible_cuts(
     size: float,
     weights: Mapping[str, float],
 ) -> tuple[Cut, ...]:
-    """The borders that vanish when regions (`oversegment`) are merged up to a limit, the most probable first.
+    """The possible cuts of an image, the most probable first: borders of regions (`oversegment`) that merging removes.
 
-    labels: (H, W) before merging; the first region's label is `first_region`. limit: probability of a border below
-    which its regions are merged. size: `typical_size` after merging. weights: `ParticleOptions.cuts`.
+    labels: (H, W) before merging; regions have labels from `first_region` on. merges: as merged up to a higher limit.
+    limit: regions are merged if the probability of their border is lower. size: px, `typical_size` after merging.
+    weights: `ParticleOptions.cuts`.
     """
     joins = merges.joining(regions.pairs)
     probabilities = merges.probability[joins]  # of borders
@@ -57,32 +61,32 @@ def possible_cuts(
     order = order[np.lexsort((-merges.turn[order], -merges.probability[order]))][:MOST]
     if not len(order):
         return ()
-    places = np.full(len(merges.targets), -1)
+    places = np.full(len(merges.targets), -1)  # merge -> place of its cut in the result, -1 for none
     places[order] = np.arange(len(order))
     edges: list[Edges] = [[] for _ in order]
     for index, begin, end in _edges(labels, first_region, regions, np.where(is_possible, places[joins], -1)):
         edges[index].append((begin, end))
-    ways = [_way(edges_of_cut) for edges_of_cut in edges]
-    passed: dict[Corner, list[int]] = {}
-    for index, way in enumerate(ways):
-        for corner in way:
-            passed.setdefault(corner, []).append(index)
+    paths = [_path(edges_of_cut) for edges_of_cut in edges]
+    cuts_at: dict[Corner, list[int]] = {}
+    for index, path in enumerate(paths):
+        for corner in path:
+            cuts_at.setdefault(corner, []).append(index)
     return tuple(
         Cut(
             round(cut_probability(merges.probability[order[index]], size, weights), 3),
-            _line(way),
-            sorted({crossed for end in (way[0], way[-1]) for crossed in passed[end] if crossed < index}),
-            _sides(way, labels.shape),
+            _line(path),
+            sorted({earlier for end in (path[0], path[-1]) for earlier in cuts_at[end] if earlier < index}),
+            _sides(path, labels.shape),
         )
-        for index, way in enumerate(ways)
+        for index, path in enumerate(paths)
     )
 
 
 def _edges(
     labels: Labels, first_region: int, regions: RegionGraph, places: NDArray[np.int64]
 ) -> Iterator[tuple[int, Corner, Corner]]:
-    """Of the edges of pixels on wanted borders: the place of their cut and their two corners. places: (m,) of each
-    border's cut, -1 of none."""
+    """The pixel edges of all cuts: the place of the cut, and both corners. places: (m,) the place of the cut that each
+    border belongs to, -1 for none."""
     base = len(regions.peaks)
     keys = regions.pairs[:, 0] * base + regions.pairs[:, 1]
     for (rows, columns), (y, x), _, sides in adjacent(labels, first_region - 1):
@@ -94,8 +98,9 @@ def _edges(
             yield index, (begin[0], begin[1]), (end[0], end[1])
 
 
-def _way(edges: Edges) -> list[Corner]:
-    """The corners along edges; where these are in pieces, as around a hole, one piece after the nearest other one."""
+def _path(edges: Edges) -> list[Corner]:
+    """The corners of pixel edges in their order along the cut. If the edges are in several pieces, as around a hole,
+    each piece is followed by the nearest one that is left."""
     neighbours: dict[Corner, list[Corner]] = {}
     for begin, end in edges:
         neighbours.setdefault(begin, []).append(end)
@@ -109,25 +114,27 @@ def _way(edges: Edges) -> list[Corner]:
             piece.append(following)
         if len(piece) > 1:
             pieces.append(piece)
-    way = pieces.pop(0)
+    path = pieces.pop(0)
     while pieces:
-        turned = [*pieces, *(piece[::-1] for piece in pieces)]
-        head, tail = min(product((way, way[::-1]), turned), key=lambda two: dist(two[0][-1], two[1][0]))
+        both_ways = [*pieces, *(piece[::-1] for piece in pieces)]
+        head, tail = min(product((path, path[::-1]), both_ways), key=lambda pair: dist(pair[0][-1], pair[1][0]))
         pieces = [piece for piece in pieces if piece[0] not in (tail[0], tail[-1])]
-        way = head + tail
-    return way
+        path = head + tail
+    return path
 
 
-def _line(way: Sequence[Corner]) -> list[list[float]]:
-    """The ends [x, y], and between them the middle of every STEP-th edge, so that a slanted line is no staircase."""
-    corners = np.array(way, float)
+def _line(path: Sequence[Corner]) -> list[list[float]]:
+    """The points [x, y] of a cut's line: both ends, and between them the middle of every STEP-th edge, so that a
+    slanted line has no steps."""
+    corners = np.array(path, float)
     middles = (corners[1:] + corners[:-1]) / 2
     points = middles[np.unique(np.linspace(0, len(middles) - 1, 2 + len(middles) // STEP).round().astype(int))]
     return [corners[0].tolist(), *points.tolist(), corners[-1].tolist()]
 
 
-def _sides(way: Sequence[Corner], shape: tuple[int, ...]) -> list[int]:
-    """[x, y, x, y]: the second pixel on either side of the middle edge, as a made cut may differ by one."""
-    (x, y), (across, _) = sorted(way[(len(way) - 2) // 2 :][:2])
-    ends = (x - 2, y, x + 1, y) if x == across else (x, y - 2, x, y + 1)
+def _sides(path: Sequence[Corner], shape: tuple[int, ...]) -> list[int]:
+    """[x, y, x, y]: the second pixel on either side of the path's middle edge. (The first may lie on the other side
+    after the cut was made, because a made cut can differ by one pixel.)"""
+    (x, y), (next_x, _) = sorted(path[(len(path) - 2) // 2 :][:2])
+    ends = (x - 2, y, x + 1, y) if x == next_x else (x, y - 2, x, y + 1)
     return [int(end) for end in np.clip(ends, 0, [shape[1] - 1, shape[0] - 1] * 2)]

@@ -1,7 +1,7 @@
-"""The pixels of drawn shapes as runs: polygons, and strokes of a round brush.
+"""The pixels of drawn shapes, as runs in rows: polygons, and strokes of a round brush.
 
-Positions are (x, y) in pixels of the image, as in `edits`. A shape of a whole image of 67 million pixels takes a few
-thousand runs; as coordinates of pixels, as skimage.draw gives it, it would take a gigabyte.
+Positions are (x, y) in pixels of the image, as in `edits`. A shape as large as an image of 67 million pixels takes a
+few thousand runs; the coordinates of its pixels, which skimage.draw gives, would take a gigabyte.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from .geometry import Floats
 from .runs import Numbers, united
 from .time_limit import check_time
 
-MOST_AT_ONCE = 1 << 17  # rows of all segments
-MOST_CROSSINGS = 1 << 22  # rows of all edges of a polygon
+MOST_AT_ONCE = 1 << 17  # rows that segments of a stroke cross, counted together, in one calculation
+MOST_CROSSINGS = 1 << 22  # rows that the edges of a polygon cross, counted together
 Spans = tuple[Numbers, Numbers]  # first pixels, and the pixels after the last ones, as flat indices
 
 
 def polygon_spans(points: Floats, rows: int, width: int) -> tuple[Spans, bool]:
-    """The pixels of an image whose centres lie in a closed polygon (n, 2), and whether it runs around some of them
-    twice. Raises ValueError for a polygon whose edges cross more than MOST_CROSSINGS rows in all.
+    """The pixels whose centres lie in a closed polygon (n, 2), and whether the polygon runs around any of them twice.
 
-    A row's centre line is inside between the first and second edge that cross it, the third and fourth, and so on; an
-    edge crosses at x0 + (y - y0) (x1 - x0) / (y1 - y0), and holds its upper end.
+    rows, width: of the image. Raises ValueError if the edges cross more than MOST_CROSSINGS rows in all.
+
+    The centre line of a row is inside the polygon between the first and second edge that cross it, the third and
+    fourth, and so on. An edge crosses it at x0 + (y - y0) (x1 - x0) / (y1 - y0); its upper end belongs to the edge.
     """
     begin, end = points, np.roll(points, -1, axis=0)
     ends = np.sort(np.column_stack([begin[:, 1], end[:, 1]]), axis=1)
@@ -36,16 +37,19 @@ def polygon_spans(points: Floats, rows: int, width: int) -> tuple[Spans, bool]:
     pixels = row * width + np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
     check_time()
     order = np.lexsort((pixels, row))
-    turns = np.where(y1 > y0, 1, -1)[order].cumsum().reshape(-1, 2)
+    windings = np.where(y1 > y0, 1, -1)[order].cumsum().reshape(-1, 2)
     starts, stops = pixels[order].reshape(-1, 2).T
-    twice = (np.abs(turns[:, 0]) != 1) & (stops > starts)
-    between = (turns[:-1, 1] != 0) & (starts[1:] > stops[:-1])
-    filled = stops > starts
-    return (starts[filled], stops[filled]), bool(twice.any() or between.any())
+    is_filled = stops > starts
+    twice_within = (np.abs(windings[:, 0]) != 1) & is_filled
+    twice_between = (windings[:-1, 1] != 0) & (starts[1:] > stops[:-1])
+    return (starts[is_filled], stops[is_filled]), bool(twice_within.any() or twice_between.any())
 
 
 def stroke_spans(points: Floats, radius: float, rows: int, width: int) -> Spans:
-    """The pixels of an image whose centres lie within `radius` of a line through points (n, 2); one point is a disc."""
+    """The pixels whose centres lie within `radius` px of a line through points (n, 2); a single point gives a disc.
+
+    rows, width: of the image.
+    """
     begin, end = (points[:-1], points[1:]) if len(points) > 1 else (points, points)
     low, high = np.minimum(begin[:, 1], end[:, 1]) - radius, np.maximum(begin[:, 1], end[:, 1]) + radius
     top = np.clip(np.floor(low - 0.5), 0, rows).astype(np.int64)
@@ -63,14 +67,16 @@ def stroke_spans(points: Floats, radius: float, rows: int, width: int) -> Spans:
 
 
 def _rows_of(top: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Every row from first (n,) to last (n,; exclusive) of each edge or segment: the place of that, and the row."""
+    """The rows from top (n,) to last (n,; exclusive) of n edges, one after the other: (m,) the edge's place, and (m,)
+    the row."""
     counts = last - top
     edge = np.repeat(np.arange(len(top)), counts)
     return edge, np.repeat(top - counts.cumsum() + counts, counts) + np.arange(len(edge))
 
 
 def _ends(a: Floats, b: Floats, y: Floats, radius: float) -> tuple[Floats, Floats]:
-    """Where rows y (n,) enter and leave what lies within radius of segments a to b (n, 2); 0 where they miss it."""
+    """(n,) each: the x at which row y (n,) enters and leaves the area within `radius` of a segment from a to b (n, 2);
+    0 for rows that miss it."""
     d = b - a
     length = np.hypot(*d.T)
     across = radius * np.column_stack([-d[:, 1], d[:, 0]]) / np.where(length > 0, length, 1)[:, None]
@@ -81,7 +87,7 @@ def _ends(a: Floats, b: Floats, y: Floats, radius: float) -> tuple[Floats, Float
         low, high = np.fmin(low, x0 - half), np.fmax(high, x0 + half)
     for x0, y0 in ((a + across).T, (a - across).T):
         share = (y - y0) / np.where(d[:, 1] == 0, np.nan, d[:, 1])
-        on = np.where((share >= 0) & (share <= 1), share, np.nan)
-        low, high = np.fmin(low, x0 + on * d[:, 0]), np.fmax(high, x0 + on * d[:, 0])
-    missed = low > high
-    return np.where(missed, 0, low), np.where(missed, 0, high)
+        share = np.where((share >= 0) & (share <= 1), share, np.nan)
+        low, high = np.fmin(low, x0 + share * d[:, 0]), np.fmax(high, x0 + share * d[:, 0])
+    is_missed = low > high
+    return np.where(is_missed, 0, low), np.where(is_missed, 0, high)

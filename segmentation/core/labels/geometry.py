@@ -1,7 +1,7 @@
-"""Geometry of corrections: connected pieces, cut objects, and the pixels of lines.
+"""Geometry for corrections of outlines: connected pieces, parts of an object that is cut, and the pixels of lines.
 
-Positions are (x, y) in pixels of the image, as in `edits`. The web process imports scipy and scikit-image when the
-first correction comes, never at its start: so they are imported inside functions.
+Positions are (x, y) in pixels of the image, as in `edits`. scipy and scikit-image are imported inside functions, so
+that the web process starts quickly and loads them with the first correction only.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from .time_limit import check_time
 
-LEVELS = 32  # steps between the highest and the lowest value of a map
+LEVELS = 32  # steps into which the values of a map are divided
 MOST_ALONG = 1 << 17  # points on a line
-AT_ONCE = 128  # edges between two looks at the clock
-REACH = 3  # px from the end of a line to the edge
-SMALLEST = 9  # px; the network's outlines are no smaller either
-BOUNDARY = 5  # px between grains, as the finder of grains draws it
+AT_ONCE = 128  # edges of a polygon in one calculation, after which the time limit is checked
+REACH = 3  # px: an end of a line is extended to an edge at most so far away
+SMALLEST = 9  # px of a part; the network's outlines are no smaller either
+BOUNDARY = 5  # px, the width of a boundary between grains, as `grains.find_grains` draws it
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
@@ -27,8 +27,10 @@ Box = tuple[int, int, int, int]  # top, left, bottom, right; the last two exclus
 
 
 def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:
-    """Connected pieces (H, W) int32 1..n of a mask, in reading order, and how many; corners: whether pixels that share
-    only a corner are connected."""
+    """The connected pieces (H, W) int32 1..n of a mask, from top to bottom, and their number n.
+
+    corners: whether pixels that share only a corner are connected.
+    """
     from scipy import ndimage
 
     pieces = np.zeros(mask.shape, np.int32)
@@ -37,8 +39,11 @@ def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:
 
 
 def cut(inside: Mask, barrier: Mask) -> Labels:
-    """The parts (h, w) int32 1..n into which a barrier divides an object. Part 1 keeps the largest part of every
-    connected piece, and every piece that the barrier does not divide."""
+    """The parts (h, w) int32 1..n into which a barrier (h, w) divides an object (h, w).
+
+    An object may have several connected pieces. Part 1 has the largest part of every piece, and all of every piece that
+    the barrier does not divide. The barrier's own pixels go to the parts beside them.
+    """
     pieces, _ = components(inside)
     parts, count = components(inside & ~barrier)
     areas = np.bincount(parts.ravel(), minlength=count + 1)
@@ -56,8 +61,8 @@ def cut(inside: Mask, barrier: Mask) -> Labels:
 
 
 def _grown(parts: Labels, inside: Mask) -> Labels:
-    """Parts (h, w) after the object's pixels without a part have gone to the part beside them, step by step, of several
-    to the one with the highest number. (A watershed leaves the pixels of a cut to both sides by turns.)"""
+    """The parts (h, w) after all pixels of the object that had no part have joined one beside them, step by step; if
+    there are several, the one with the highest number. (A watershed would share the pixels of a cut irregularly.)"""
     wide = parts.shape[1] + 2
     numbers, free = np.pad(parts, 1).ravel(), np.flatnonzero(np.pad(inside & (parts == 0), 1))
     while free.size:
@@ -70,7 +75,7 @@ def _grown(parts: Labels, inside: Mask) -> Labels:
 
 
 def without_boundary(parts: Labels) -> Labels:
-    """Parts (h, w) of an object, 0 in a boundary, BOUNDARY px wide, where they meet."""
+    """The parts (h, w) of an object with a boundary, 0 and BOUNDARY px wide, where two of them meet."""
     from scipy import ndimage
 
     is_met = np.zeros(parts.shape, bool)
@@ -81,8 +86,8 @@ def without_boundary(parts: Labels) -> Labels:
 
 
 def steps_from(mask: Mask, limit: int) -> NDArray[np.int32]:
-    """How many steps (h, w) each pixel is from a mask, through sides and corners; limit + 1 for all that are
-    farther."""
+    """(h, w): the distance of each pixel from a mask in px, along rows, columns and diagonals; limit + 1 for all that
+    are farther than `limit`."""
     from scipy import ndimage
 
     if not mask.any():
@@ -92,8 +97,9 @@ def steps_from(mask: Mask, limit: int) -> NDArray[np.int32]:
 
 
 def flooded(seeds: Labels, height: NDArray[np.uint8], inside: Mask) -> Labels:
-    """Parts (h, w) int32 that grow from their seeds (h, w), 0 where there is none: from the highest values of the map
-    to the lowest, in LEVELS steps, so that noise draws no border (a seeded watershed)."""
+    """Parts (h, w) int32 of an object (h, w), by a seeded watershed: they grow from `seeds` (h, w; 0: no seed), first
+    over the highest values of the map `height` (h, w). The map is divided into LEVELS steps, so that noise makes no
+    border."""
     from skimage.segmentation import watershed
 
     check_time()
@@ -102,7 +108,7 @@ def flooded(seeds: Labels, height: NDArray[np.uint8], inside: Mask) -> Labels:
 
 
 def line_pixels(points: Floats, box: Box) -> Mask:
-    """The pixels (h, w) of a box that a line through points (n, 2) passes; neighbours among them share at least a
+    """The pixels (h, w) of a box that a line through points (n, 2) crosses; successive pixels share a side or
     corner."""
     top, left, bottom, right = box
     barrier = np.zeros((bottom - top, right - left), bool)
@@ -119,8 +125,8 @@ def line_pixels(points: Floats, box: Box) -> Mask:
 
 
 def points_along(line: Floats, box: Box) -> Floats:
-    """Points (m, 2) on a line (n, 2), at most a pixel apart, as far as it lies in a box; a single point is one. Raises
-    ValueError for more than MOST_ALONG."""
+    """Points (m, 2), at most a pixel apart, on the part of a line (n, 2) that lies in a box. A line of a single point
+    gives this point. Raises ValueError for more than MOST_ALONG points."""
     top, left, bottom, right = box
     if len(line) == 1:
         return line
@@ -137,20 +143,20 @@ def points_along(line: Floats, box: Box) -> Floats:
 
 
 def middle_of(line: Floats) -> tuple[Floats, Floats]:
-    """The point (2,) halfway along a line (n, 2), and the direction (2,) across it there, of length 1."""
+    """The point (2,) halfway along a line (n, 2), and the unit vector (2,) perpendicular to the line there."""
     steps = np.diff(line, axis=0)
     lengths = np.hypot(*steps.T)
     ends = lengths.cumsum()
-    at = min(int(np.searchsorted(ends, ends[-1] / 2)), len(steps) - 1)
-    length = max(float(lengths[at]), 1e-9)
-    share = 1 - (ends[at] - ends[-1] / 2) / length
-    across = np.array([-steps[at, 1], steps[at, 0]]) / length
-    return line[at] + share * steps[at], across
+    index = min(int(np.searchsorted(ends, ends[-1] / 2)), len(steps) - 1)  # of the segment with the middle
+    length = max(float(lengths[index]), 1e-9)
+    share = 1 - (ends[index] - ends[-1] / 2) / length
+    across = np.array([-steps[index, 1], steps[index, 0]]) / length
+    return line[index] + share * steps[index], across
 
 
 def to_edge(points: Floats, inside: Mask, box: Box) -> Floats:
-    """A line (n, 2) whose ends, where they lie in an object (h, w) of a box and at most REACH from its edge, go on to
-    the nearest pixel outside."""
+    """The line (n, 2) with both ends extended (n + 2, 2): an end that lies in an object (h, w), and at most REACH px
+    from its edge, goes on to the nearest pixel outside. box: where the object's pixels lie in the image."""
     top, left, *_ = box
     around = np.pad(inside, REACH)
     rows, columns = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
@@ -168,8 +174,8 @@ def to_edge(points: Floats, inside: Mask, box: Box) -> Floats:
 
 
 def _part_in_box(one: Floats, two: Floats, low: Floats, high: Floats) -> tuple[float, float]:
-    """The part of a segment between two corners of a box, as shares of its length; the first larger where there is
-    none."""
+    """Between which shares of its length a segment, from point `one` to `two`, lies in a box with the corners `low` and
+    `high`; if it misses the box, the first share is larger than the second."""
     begin, end = 0.0, 1.0
     for start, step, least, greatest in zip(
         one.tolist(), (two - one).tolist(), low.tolist(), high.tolist(), strict=True
@@ -183,18 +189,19 @@ def _part_in_box(one: Floats, two: Floats, low: Floats, high: Floats) -> tuple[f
 
 
 def crosses_itself(points: Floats) -> bool:
-    """Whether two edges of a closed polygon (n, 2) cross in their insides; a polygon may touch itself."""
+    """Whether two edges of a closed polygon (n, 2) cross; that they touch does not count."""
     begin, end = points, np.roll(points, -1, axis=0)
-    apart = np.zeros((len(points), len(points)), bool)  # both ends of one edge on different sides of another
+    # Whether the line of one edge has another's ends on two sides.
+    is_split = np.zeros((len(points), len(points)), bool)
     for offset in range(0, len(points), AT_ONCE):
         check_time()
         block = slice(offset, offset + AT_ONCE)
-        apart[block] = _side(begin[block], end[block], begin) * _side(begin[block], end[block], end) < 0
-    return bool((apart & apart.T).any())
+        is_split[block] = _side(begin[block], end[block], begin) * _side(begin[block], end[block], end) < 0
+    return bool((is_split & is_split.T).any())
 
 
 def _side(a: Floats, b: Floats, c: Floats) -> Floats:
-    """On which side of lines a to b (n, 2) points c (m, 2) lie: (n, m), -1, 0 or 1."""
+    """(n, m): on which side of the lines from a to b (n, 2) the points c (m, 2) lie: -1, 1, or 0 on the line."""
     one, two = b - a, c[None] - a[:, None]
-    turn: Floats = np.sign(one[:, None, 0] * two[..., 1] - one[:, None, 1] * two[..., 0])
-    return turn
+    side: Floats = np.sign(one[:, None, 0] * two[..., 1] - one[:, None, 1] * two[..., 0])
+    return side

@@ -1,4 +1,5 @@
-"""Corrections that the network's stored maps guide, and smoothing: functions that return a Patch, as in `edits`."""
+"""Corrections by clicks, for which the network's stored maps find the outline, and smoothing. Each is a function that
+returns a Patch, as in `edits`."""
 
 from __future__ import annotations
 
@@ -17,20 +18,22 @@ from .runs import runs_in
 from .time_limit import check_time
 from .working import WorkingLabels
 
-FOREGROUND, DISTANCE, BOUNDARIES = "foreground", "inner_distance", "boundary"  # maps that a segmentation may hold
-# Of an object that is added by a click: share of the image, pixels, and pixels from the click to its end.
+FOREGROUND, DISTANCE, BOUNDARIES = "foreground", "inner_distance", "boundary"  # names of stored maps
+# Limits of an object that is added by a click: share of the image, px of its area, and px from the click to its end.
 LARGEST, MOST, FARTHEST = 0.25, 1 << 20, 1 << 10
-DEEP, SHALLOW = 25, 5  # of 255: a shallower valley of the distance map divides no object
-WIDER, STEPS = 1.05, 8  # times as large an outline is at least when it is widened; tries for that
-FAINTEST = 0.3  # of the level at which an outline began, below which it is not widened
+DEEP, SHALLOW = 25, 5  # of 255: a valley of the distance map divides an object if it is at least so deep
+WIDER, STEPS = 1.05, 8  # a widened outline is at least WIDER times as large; STEPS lower levels are tried for that
+FAINTEST = 0.3  # share of the level with which an outline began; at lower levels it is not widened
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)  # a pixel and those that share a side with it
-FINE = 1 << 16  # px of a box; in a larger one not every pixel is asked where touching objects part
+FINE = 1 << 16  # px of a box; in larger ones only every n-th pixel is used to divide touching objects
 
 
 def split_at(now: WorkingLabels, number: int, points: Points, boundary: bool = False) -> Patch:
-    """The object is divided among points in it, along the picture's edges and the valleys of the network's distance
-    map; without EDGES along valleys alone, and without these each pixel goes to the point that is nearest within the
-    object. The first point's part keeps the id."""
+    """The object is divided into one part for each point in it; the first point's part keeps the id.
+
+    The parts meet along edges of the picture and valleys of the network's distance map; without a stored map EDGES
+    along valleys only. Where no valley lies between points, each pixel goes to the nearest point within the object.
+    """
     box = now.boxes([number])[number]
     inside = now.crop(box) == number
     seeds = np.zeros(inside.shape, np.int32)
@@ -44,7 +47,7 @@ def split_at(now: WorkingLabels, number: int, points: Points, boundary: bool = F
     height = _depth(now, box)
     if EDGES in now.maps:
         parts = parted_along_edges(seeds, inside, height, now.maps[EDGES](box))
-    else:  # no valley lies above the lowest point: there the nearest point decides
+    else:  # higher than the lowest point the map is flat, so that the nearest point gets the pixel
         parts = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside)
     parts[inside & (parts == 0)] = 1  # pieces without a point
     parts = without_boundary(parts) if boundary else parts
@@ -62,16 +65,18 @@ def add(
     wider: int = 0,
     earlier: WorkingLabels | None = None,
 ) -> Patch:
-    """A missed object around a point becomes one of the first class: the background that is connected to the point
-    where the network's map is as high as its threshold, or as half the value at the point if that is lower. Of
-    touching objects it is the one whose basin of the distance map holds the point.
+    """A missed object around a point becomes an object of the first class.
 
-    outside: points that do not belong to it; the level rises until they are left out, else each pixel goes to the
-    point that no valley parts it from. wider: how often the outline is widened, by a lower level and deeper valleys.
-    earlier: the outlines before all corrections; where one of these was deleted, it was too large more often than
-    wrong, so shallow valleys divide it.
+    It is the background connected to the point where the network's map reaches a level: the threshold, or half the
+    map's value at the point if that is lower. If objects touch, it is the one whose basin of the distance map holds the
+    point.
+
+    outside: points that do not belong to it. The level rises until they are outside; if no level does that, pixels go
+    to the point from which no valley separates them. wider: how often the outline is made larger, by a lower level and
+    deeper valleys. earlier: the outlines before all corrections. If one at the point was deleted, shallow valleys
+    divide the object, because a deleted outline was more often too large than wrong.
     """
-    (x, y), *others = np.floor(points_of([point, *outside], 1)).astype(int).tolist()
+    (x, y), *outer = np.floor(points_of([point, *outside], 1)).astype(int).tolist()
     tall, wide = now.rows, now.width
     if not (0 <= y < tall and 0 <= x < wide):
         raise BadEdit(OUTSIDE)
@@ -82,54 +87,54 @@ def add(
     level_here = int(_foreground(now, (y, x, y + 1, x + 1))[0, 0])
     threshold = 255 * float(now.used.get("threshold") or 0.5)
     level = max(1.0, min(threshold, level_here / 2))
-    deleted = earlier is not None and bool(earlier.crop((y, x, y + 1, x + 1))[0, 0])
-    depth = SHALLOW if deleted else DEEP
+    was_deleted = earlier is not None and bool(earlier.crop((y, x, y + 1, x + 1))[0, 0])
+    depth = SHALLOW if was_deleted else DEEP
 
     def outlined(level: float, depth: int) -> tuple[Box, Mask, bool]:
-        box, inside, whole = _region_around(now, x, y, level)
-        if whole and DISTANCE in now.maps:
+        box, inside, is_complete = _region_around(now, x, y, level)
+        if is_complete and DISTANCE in now.maps:
             inside = _basin(inside, now.maps[DISTANCE](box), (y - box[0], x - box[1]), depth)
-        return box, inside, whole
+        return box, inside, is_complete
 
     lowest = FAINTEST * level
     for _ in range(wider):
         area = outlined(level, depth)[1].sum()
         for step in range(STEPS):
             level, depth = max(0.75 * level, lowest), min(2 * depth, 255)
-            _, larger, whole = outlined(level, depth)
-            if whole and larger.sum() >= WIDER * area:
+            _, larger, is_complete = outlined(level, depth)
+            if is_complete and larger.sum() >= WIDER * area:
                 break
-            if not whole or step == STEPS - 1:
+            if not is_complete or step == STEPS - 1:
                 raise BadEdit("The outline cannot grow further: draw the outline instead.")
     levels = np.maximum(np.linspace(level, level_here, LEVELS), 1.0).tolist()
 
     def leaves_out(level: float) -> bool:
-        box, inside, whole = outlined(level, depth)
-        near = [(row, column) for column, row in others if box[0] <= row < box[2] and box[1] <= column < box[3]]
-        return whole and not any(inside[row - box[0], column - box[1]] for row, column in near)
+        box, inside, is_complete = outlined(level, depth)
+        near = [(row, column) for column, row in outer if box[0] <= row < box[2] and box[1] <= column < box[3]]
+        return is_complete and not any(inside[row - box[0], column - box[1]] for row, column in near)
 
-    # An outline is hardly ever larger than those of lower levels.
-    lowest_index = bisect_left(levels, True, key=leaves_out) if others else 0
+    # A higher level hardly ever gives a larger outline: so a binary search finds the lowest level that fits.
+    lowest_index = bisect_left(levels, True, key=leaves_out) if outer else 0
     is_left_out = lowest_index < LEVELS
-    box, inside, whole = outlined(levels[lowest_index] if is_left_out else levels[0], depth)
+    box, inside, is_complete = outlined(levels[lowest_index] if is_left_out else levels[0], depth)
     if not is_left_out:
         seeds = np.zeros(inside.shape, np.int32)
-        for index, (column, row) in enumerate([*others, (x, y)], 1):
+        for index, (column, row) in enumerate([*outer, (x, y)], 1):
             if box[0] <= row < box[2] and box[1] <= column < box[3]:
                 seeds[row - box[0], column - box[1]] = index
-        if not whole or [x, y] in others:
+        if not is_complete or [x, y] in outer:
             raise BadEdit("No outline leaves out these points: draw it instead.")
         height = _depth(now, box)
-        inside = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside) == len(others) + 1
-    if not whole or not SMALLEST <= inside.sum() <= LARGEST * tall * wide:
+        inside = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside) == len(outer) + 1
+    if not is_complete or not SMALLEST <= inside.sum() <= LARGEST * tall * wide:
         raise BadEdit("No outline was recognised there: draw it instead.")
     return assign(now, runs_in(np.zeros(inside.shape, np.int32), inside, box, wide), ground=True)
 
 
 def _region_around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask, bool]:
-    """The background around a pixel, connected to it, where the map is at least `level`: its box, its pixels (h, w),
-    and whether that is all of it, as it is up to MOST pixels no farther than FARTHEST. With a map of boundaries, other
-    objects are BOUNDARY px away."""
+    """The background connected to a pixel where the map is at least `level`: its box, its pixels (h, w), and whether
+    it is complete. It is incomplete if it has more than MOST px, or reaches farther than FARTHEST px. If there is a map
+    of boundaries, it keeps BOUNDARY px away from other objects."""
     tall, wide = now.rows, now.width
     reach = 64
     while True:
@@ -142,15 +147,16 @@ def _region_around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Bo
         inside: Mask = (pieces == pieces[y - box[0], x - box[1]]) & free
         edges = (inside[0].any(), inside[:, 0].any(), inside[-1].any(), inside[:, -1].any())
         ends = (box[0] > 0, box[1] > 0, box[2] < tall, box[3] < wide)
-        whole = not any(edge and end for edge, end in zip(edges, ends, strict=True))
-        if whole or inside.sum() > MOST or reach >= FARTHEST:
-            return box, inside, whole and inside.sum() <= MOST
+        is_complete = not any(edge and end for edge, end in zip(edges, ends, strict=True))  # not cut off by the box
+        if is_complete or inside.sum() > MOST or reach >= FARTHEST:
+            return box, inside, is_complete and inside.sum() <= MOST
         reach *= 2
 
 
 def _basin(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], depth: int) -> Mask:
-    """The part of a mask (h, w) around a click that valleys of the distance map, at least `depth` deep, divide off:
-    one piece, opened, without holes. In a box larger than FINE only every n-th pixel decides: a click stays quick."""
+    """The part of a mask (h, w) that holds the click (row, column), if valleys of the distance map (h, w) that are at
+    least `depth` deep divide the mask: one connected piece without holes, smoothed by a morphological opening. In a box
+    of more than FINE px only every n-th pixel is used, so that a click takes little time."""
     from scipy import ndimage
 
     stride = ceil(sqrt(inside.size / FINE))
@@ -164,31 +170,32 @@ def _basin(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], de
     part: Mask = coarse[np.ix_(*nearest)] & inside
     opened = ndimage.binary_dilation(ndimage.binary_erosion(part, border_value=1)) & part
     pieces, _ = components(opened if opened[click] else part)
-    whole: Mask = ndimage.binary_fill_holes(pieces == pieces[click]) & inside
-    return whole
+    without_holes: Mask = ndimage.binary_fill_holes(pieces == pieces[click]) & inside
+    return without_holes
 
 
 def _flooded_from(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], depth: int) -> Mask:
-    """The basin (h, w) that holds the click, of a watershed from all peaks that rise by `depth` above their saddles."""
+    """The basin (h, w) that holds the click, of a watershed from all peaks that rise at least `depth` above the saddles
+    around them."""
     from skimage.morphology import local_maxima, reconstruction
 
     step = max(depth // 2, 4)
-    least = ceil(depth / step) - 1  # a peak rises by more
+    least = ceil(depth / step) - 1  # a peak that counts rises by more than this
     height = np.where(inside, distance // step + np.int64(least + 1), 0)
-    # What is left of peaks that rise by less is a level field that others look down upon, or one with its neighbours.
-    fields = reconstruction(np.maximum(height - least, 0), height, footprint=CROSS)
-    seeds, _ = components(local_maxima(fields, connectivity=1))
+    # Peaks that rise by less are cut off: they become flat, or one plateau with their surroundings, and no maxima.
+    flattened = reconstruction(np.maximum(height - least, 0), height, footprint=CROSS)
+    seeds, _ = components(local_maxima(flattened, connectivity=1))
     parts = flooded(seeds, distance, inside)
     part: Mask = parts == parts[click]
     return part
 
 
 def smooth(now: WorkingLabels, ids: Sequence[int]) -> Patch:
-    """Outlines lose single teeth and notches: a pixel belongs to the object where most of the nine around it do. No
+    """Outlines lose small teeth and notches: a pixel belongs to the object if most of the 3 x 3 pixels around it do. No
     other object loses a pixel."""
     from scipy import ndimage
 
-    after, written = now, []
+    after, changed_runs = now, []
     for number, box in now.boxes(ids, margin=1).items():
         check_time()
         part, labels = now.crop(box), after.crop(box)
@@ -197,19 +204,20 @@ def smooth(now: WorkingLabels, ids: Sequence[int]) -> Patch:
         grown = (labels == 0) & (part == 0) & majority
         if not (body & majority).any() and not grown.any():
             raise BadEdit(f"Object {number} is too thin to be smoothed.")
-        written.append(runs_in(np.where(grown, np.int32(number), 0), body & ~majority | grown, box, now.width))
-        after = after.written(written[-1])
-    return difference(now, after, written, "These outlines are smooth already.")
+        changed_runs.append(runs_in(np.where(grown, np.int32(number), 0), body & ~majority | grown, box, now.width))
+        after = after.overwritten(changed_runs[-1])
+    return difference(now, after, changed_runs, "These outlines are smooth already.")
 
 
 def _foreground(now: WorkingLabels, box: Box) -> NDArray[np.uint8]:
-    """The map of a network in a box (h, w) that is high in objects: FOREGROUND, else the only map of such a model."""
+    """The map in a box (h, w) that is high in objects: FOREGROUND, or the model's only map; a map of BOUNDARIES is
+    inverted."""
     name = FOREGROUND if FOREGROUND in now.maps else next(iter(now.maps))
     return 255 - now.maps[name](box) if name == BOUNDARIES else now.maps[name](box)
 
 
 def _depth(now: WorkingLabels, box: Box) -> NDArray[np.uint8]:
-    """The map in a box (h, w) that is low where objects touch; all zero without one."""
+    """The map in a box (h, w) that is low where objects touch; zeros if there is no such map."""
     if BOUNDARIES in now.maps:
         return _foreground(now, box)
     if DISTANCE in now.maps:

@@ -1,4 +1,5 @@
-"""Arrays in a compressed .npz file; images that were in the one before are not compressed again."""
+"""Writes arrays into a compressed .npz file. An image that was written before, with the same pixels, is not compressed
+again: its compressed bytes are kept in the memory (`core.remembered`)."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from .bands import whole_image
 
 
 class _Packed(NamedTuple):
-    """The bytes of an array as they stand in a file, deflated; checksum and number of those before."""
+    """An array as compressed bytes for a ZIP archive. check: CRC-32 of the bytes before compression. size: their
+    number."""
 
     content: bytes
     check: int
@@ -25,6 +27,7 @@ class _Packed(NamedTuple):
 
     @classmethod
     def of(cls, array: NDArray[Any], level: int) -> _Packed:
+        """level: of zlib, 0 to 9."""
         head = io.BytesIO()
         np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(array))
         start, pixels = head.getvalue(), np.ascontiguousarray(array).data
@@ -34,8 +37,10 @@ class _Packed(NamedTuple):
 
 
 def write_npz(file: Path | BinaryIO, arrays: Mapping[str, NDArray[Any]], level: int) -> None:
-    """Write arrays by their names, without pickles; the same arrays give the same bytes. level: of zlib, 0 to 9. file:
-    a path, or an open file in which one can go back."""
+    """Write arrays under their names, without pickles; the same arrays give the same bytes.
+
+    file: a path, or an open file that can seek. level: of zlib, 0 to 9.
+    """
     if isinstance(file, Path):
         with file.open("wb") as opened:
             write_npz(opened, arrays, level)
@@ -51,7 +56,9 @@ def write_npz(file: Path | BinaryIO, arrays: Mapping[str, NDArray[Any]], level: 
 
 
 def _write_packed(archive: zipfile.ZipFile, file: BinaryIO, name: str, packed: _Packed) -> None:
-    entry = zipfile.ZipInfo(name)  # at first as it is, else it would be compressed again
+    """Add compressed bytes to an archive; zipfile has no function for this. They are first written like content that is
+    not compressed; then the entry's header is written again, with the true values."""
+    entry = zipfile.ZipInfo(name)
     with archive.open(entry, "w", force_zip64=True) as member:
         member.write(packed.content)
     entry.compress_type, entry.CRC, entry.file_size = zipfile.ZIP_DEFLATED, packed.check, packed.size

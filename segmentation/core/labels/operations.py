@@ -1,4 +1,8 @@
-"""Corrections as people and scripts write them: a list of operations in plain JSON types, applied in order."""
+"""Corrections as pages and scripts send them: operations in plain JSON types, such as {"op": "delete", "ids": [3]}.
+
+This module checks them, carries them out one after the other (`Corrections`), with undo and redo, and puts the result
+into a Segmentation.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +29,8 @@ Points = Annotated[_Point | list[_Point], Field(description="[x, y], or a list o
 Lines = Annotated[list[list[_Point]], Field(min_length=1, description="a list of lines, each a list of points [x, y]")]
 Radius = Annotated[int | float, Field(description="a number")]
 Text = Annotated[str, Field(description="a text")]
-Flag = Annotated[bool, Field(description="true or false")]
-Entries = Mapping[str, Any]  # name and type
+Boolean = Annotated[bool, Field(description="true or false")]
+Entries = Mapping[str, Any]  # an operation's entries: name -> type
 
 
 def _split(
@@ -37,6 +41,7 @@ def _split(
     cuts: Any = None,
     boundary: bool = False,
 ) -> Patch:
+    """The operation "split" with its three forms: along a line, along possible cuts, or between points."""
     if sum(entry is not None for entry in (line, points, cuts)) != 1:
         raise BadEdit("split needs a line, cuts or points, one of these.")
     if points is not None:
@@ -50,54 +55,57 @@ def _split(
     return edits.split(now, number, line, boundary)
 
 
-# Of what is drawn; touching: see `edits.draw`.
-DRAWN: Entries = {"id": Number, "class": Text, "ground": Flag, "touching": Flag}
+# Optional entries of the operations that draw; see `edits.draw`.
+DRAWN: Entries = {"id": Number, "class": Text, "ground": Boolean, "touching": Boolean}
 
-# name of the operation: its function, required entries, optional entries
+# The name of each operation: its function, required entries, optional entries.
 OPERATIONS: dict[str, tuple[Callable[..., Patch], Entries, Entries]] = {
     "delete": (edits.delete, {"ids": Numbers}, {}),
     "restore": (edits.restore, {"ids": Numbers}, {}),
     "set_aside": (edits.set_aside, {"ids": Numbers, "reason": Text}, {}),
     "reviewed": (edits.reviewed, {"ids": Numbers}, {}),
-    "merge": (edits.merge, {}, {"ids": Numbers, "points": Points, "boundary": Flag}),
-    "split": (_split, {}, {"id": Number, "line": Points, "points": Points, "cuts": Lines, "boundary": Flag}),
+    "merge": (edits.merge, {}, {"ids": Numbers, "points": Points, "boundary": Boolean}),
+    "split": (_split, {}, {"id": Number, "line": Points, "points": Points, "cuts": Lines, "boundary": Boolean}),
     "add": (guided.add, {"point": Points}, {"outside": Points, "wider": Number}),
     "area": (edits.area, {"point": Points}, {"id": Number, "class": Text}),
     "smooth": (guided.smooth, {"ids": Numbers}, {}),
-    "draw": (edits.draw, {"polygon": Points}, {**DRAWN, "replace": Flag}),
+    "draw": (edits.draw, {"polygon": Points}, {**DRAWN, "replace": Boolean}),
     "paint": (edits.paint, {"points": Points, "radius": Radius}, DRAWN),
     "erase": (
         edits.erase,
         {},
-        {"polygon": Points, "points": Points, "radius": Radius, "id": Number, "touching": Flag},
+        {"polygon": Points, "points": Points, "radius": Radius, "id": Number, "touching": Boolean},
     ),
     "fill": (edits.fill, {"ids": Numbers}, {}),
     "class": (edits.reclassify, {"ids": Numbers, "class": Text}, {}),
 }
-ARGUMENTS = {"id": "number", "class": "name"}  # names of entries that are named otherwise in the functions
+ARGUMENTS = {"id": "number", "class": "name"}  # entry -> argument of the functions, where the names differ
 
 
-def _words(kind: Any) -> str:
-    return str(kind.__metadata__[-1].description)
+def _words(entry_type: Any) -> str:
+    """The description of an entry's type."""
+    return str(entry_type.__metadata__[-1].description)
 
 
-def _model(name: str, needed: Entries, optional: Entries) -> type[BaseModel]:
-    fields: Any = {"op": (Literal[name], ...), **{entry: (kind, ...) for entry, kind in needed.items()}}
+def _model(name: str, required: Entries, optional: Entries) -> type[BaseModel]:
+    """The pydantic model of an operation as JSON."""
+    fields: Any = {"op": (Literal[name], ...), **{entry: (kind, ...) for entry, kind in required.items()}}
     fields |= {entry: (kind | None, Field(None, description=_words(kind))) for entry, kind in optional.items()}
     return create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
 # What each operation looks like as JSON.
-MODELS = {name: _model(name, needed, optional) for name, (_, needed, optional) in OPERATIONS.items()}
+MODELS = {name: _model(name, required, optional) for name, (_, required, optional) in OPERATIONS.items()}
 MODELS |= {name: _model(name, {}, {}) for name in (UNDO, REDO)}
 
 
 def patch_of(now: WorkingLabels, operation: Operation, original: WorkingLabels) -> Patch:
-    """The patch of one operation; original: the outlines before all corrections. Raises BadEdit."""
+    """The patch that one operation makes from the outlines `now`. original: the outlines before all corrections. Raises
+    BadEdit if the operation is unknown, wrong or impossible."""
     name = operation.get("op") if isinstance(operation, Mapping) else None
     if not isinstance(name, str) or name not in OPERATIONS:
         raise BadEdit(f"op is one of {', '.join(OPERATIONS)}, {UNDO} or {REDO}.")
-    do, needed, optional = OPERATIONS[name]
+    function, required, optional = OPERATIONS[name]
     values = {key: value for key, value in operation.items() if value is not None}
     try:
         MODELS[name].model_validate(values)
@@ -105,19 +113,22 @@ def patch_of(now: WorkingLabels, operation: Operation, original: WorkingLabels) 
         error = problem.errors(include_url=False)[0]
         entry = str(error["loc"][0])
         sentences = {"missing": f"{name} needs {entry}.", "extra_forbidden": f"{name} has no {entry}."}
-        kinds = {**needed, **optional}
-        raise BadEdit(sentences.get(error["type"]) or f"{entry} is {_words(kinds[entry])}.") from None
+        types = {**required, **optional}
+        raise BadEdit(sentences.get(error["type"]) or f"{entry} is {_words(types[entry])}.") from None
     values = {ARGUMENTS.get(key, key): value for key, value in values.items() if key != "op"}
     if "radius" in values:
         values["radius"] = float(min(values["radius"], edits.LARGEST_RADIUS + 1))  # a huge int has no float
-    if do in (edits.restore, guided.add):
+    if function in (edits.restore, guided.add):
         values["earlier"] = original
-    return do(now, **values)
+    return function(now, **values)
 
 
 class Step(NamedTuple):
-    """One correction that was made. before: the patch that takes it back. undoes: the number of the step that this one
-    takes back, from 1 on; None for any other operation."""
+    """One correction that was made: the operation, and the patch that it gave.
+
+    before: the patch that takes it back. undoes: for an undo, the number of the step that it takes back, from 1 on;
+    None for any other operation.
+    """
 
     operation: Operation
     patch: Patch
@@ -125,38 +136,34 @@ class Step(NamedTuple):
     undoes: int | None = None
 
     def is_like(self, other: Step) -> bool:
-        """Whether it is the same operation and changed the same."""
+        """Whether the other step has the same operation and the same patch."""
         return self.operation == other.operation and self.patch.as_dict() == other.patch.as_dict()
 
 
-def standing(steps: Sequence[Step]) -> list[int]:
-    """The numbers of the steps that were not taken back."""
+def steps_in_effect(steps: Sequence[Step]) -> list[int]:
+    """The numbers (from 1 on) of the steps that were not undone and are no undo themselves, in ascending order."""
     undone = {step.undoes for step in steps}
-    return [n for n, step in enumerate(steps, 1) if step.undoes is None and n not in undone]
+    return [number for number, step in enumerate(steps, 1) if step.undoes is None and number not in undone]
 
 
 def since_first_undone(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """The steps from the first one that was taken back, in plain JSON types: what can be made again follows from them.
-    made: the ids that a step gave."""
+    """The steps from the first one that was undone, in plain JSON types; a page learns from them what "redo" would do.
+    "made": the ids of the new objects of a step."""
     oldest = min((step.undoes for step in steps if step.undoes), default=len(steps) + 1)
     return [
         {
             "number": number,
             "operation": step.operation,
             "undoes": step.undoes,
-            "made": [] if step.undoes else sorted(set(_there(step.patch)) - set(_there(step.before))),
+            "made": [] if step.undoes else sorted(set(step.patch.ids_left) - set(step.before.ids_left)),
         }
         for number, step in enumerate(steps[oldest - 1 :], oldest)
     ]
 
 
-def _there(patch: Patch) -> list[int]:
-    return [number for number, data in patch.objects.items() if data is not None]
-
-
 def redoable(steps: Sequence[Step]) -> list[int]:
-    """The numbers of the steps that can be made again, the one that comes first last: those that were taken back since
-    the last other step. One that was made again gave the same patch."""
+    """The numbers of the steps that "redo" can make again; "redo" takes the last one of the list. These are the steps
+    that were undone after the last new step. A step equal to the last one of the list is its redo."""
     undone = list[int]()
     for step in steps:
         if step.undoes is not None:
@@ -169,58 +176,63 @@ def redoable(steps: Sequence[Step]) -> list[int]:
 
 
 def undo_of(steps: Sequence[Step], number: int, operation: Operation) -> Step:
-    """The step that takes back one of these, from 1 on. All after it were taken back, so it has the patches of that one
-    the other way round."""
+    """The step that undoes the step `number` (from 1 on). All steps after that one were undone before, so its two
+    patches can simply be exchanged."""
     undone = steps[number - 1]
     return Step(dict(operation), undone.before, undone.patch, number)
 
 
 class Corrections:
-    """The corrections of outlines so far, and the outlines that stand after them."""
+    """The corrections of outlines so far.
+
+    original: the outlines before all corrections. steps: the corrections. now: the outlines after them.
+    """
 
     def __init__(self, original: WorkingLabels, steps: Iterable[Step] = ()) -> None:
         self.original, self.steps = original, list(steps)
         self.now = original.after(step.patch for step in self.steps)
 
     def followed_by(self, steps: Iterable[Step]) -> Corrections:
-        """The same corrections and some later ones; this one stays as it is."""
+        """A copy with further steps; this object stays as it is."""
         later, new = copy(self), list(steps)
         later.steps, later.now = [*self.steps, *new], self.now.after(step.patch for step in new)
         return later
 
     def do(self, operation: Operation) -> Step:
-        """Make one correction; "undo" takes back the last one that stands, "redo" makes the last one that was taken
-        back again, with the same ids. Raises BadEdit, and changes nothing then."""
+        """Make one correction and return its step. "undo" takes back the last step in effect, "redo" makes the last
+        undone step again, with the same ids. Raises BadEdit and changes nothing if the operation is impossible."""
         name = operation.get("op") if isinstance(operation, Mapping) else None
-        step = self._moved(name, operation) if name in (UNDO, REDO) else self._made(operation)
+        step = self._undo_or_redo(name, operation) if name in (UNDO, REDO) else self._new_step(operation)
         self.now = self.now.after([step.patch])
         self.steps.append(step)
         return step
 
-    def _made(self, operation: Operation) -> Step:
+    def _new_step(self, operation: Operation) -> Step:
         patch = patch_of(self.now, operation, self.original)
         return Step(dict(operation), patch, self.now.inverse(patch))
 
-    def _moved(self, name: str, operation: Operation) -> Step:
-        """The step of an undo or a redo."""
+    def _undo_or_redo(self, name: str, operation: Operation) -> Step:
         if len(operation) > 1:
             raise BadEdit(f"{name} has no other entries.")
-        last = (standing(self.steps) if name == UNDO else redoable(self.steps))[-1:]
+        last = (steps_in_effect(self.steps) if name == UNDO else redoable(self.steps))[-1:]
         if not last:
             raise BadEdit(f"There is nothing to {name}.")
         if name == UNDO:
             return undo_of(self.steps, last[0], operation)
-        again = self.steps[last[0] - 1]  # all is as it was before it
-        return Step(again.operation, again.patch, again.before)
+        undone = self.steps[last[0] - 1]  # its patches fit, because the outlines are as they were before it
+        return Step(undone.operation, undone.patch, undone.before)
 
 
 def finished(original: Segmentation, steps: Sequence[Step]) -> Segmentation:
-    """The corrected segmentation, with the operations in its provenance; `used` counts the objects that people changed
-    (deleted ones included) and the objects that they only reviewed."""
+    """The segmentation after the steps, with their operations in its provenance.
+
+    Its `used` gets, as stored keys: "corrected" and "reviewed", the numbers of objects that people changed (deleted
+    ones included) or only reviewed; "corrected_ids" and "reviewed_ids"; and "step", the number of steps so far.
+    """
     operations = tuple(step.operation for step in steps)
     changed: set[int] = set()
     reviewed: set[int] = set()
-    for number in standing(steps):
+    for number in steps_in_effect(steps):
         step = steps[number - 1]
         (reviewed if step.operation["op"] == "reviewed" else changed).update(step.patch.objects)
     before = original.used
@@ -239,10 +251,8 @@ def finished(original: Segmentation, steps: Sequence[Step]) -> Segmentation:
 
 
 def correct(segmentation: Segmentation, operations: Sequence[Operation]) -> Segmentation:
-    """The segmentation after all operations, with these in its provenance.
-
-    Raises BadEdit, which names the operation that is impossible; then nothing is changed.
-    """
+    """The segmentation after all operations, with these in its provenance. Raises BadEdit, which names the first
+    operation that is impossible."""
     corrections = Corrections(WorkingLabels.of(segmentation))
     for index, operation in enumerate(operations, 1):
         try:

@@ -1,4 +1,4 @@
-"""Card entries of particle models that only the analysis of particles reads."""
+"""The options on the card of a particle model: how the analysis of particles uses its network's maps."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ from pydantic import AfterValidator, Field
 from ..network.card_entries import Between, Fraction, ModelOptions, Px, Times, Weight
 from ..network.cards import ModelCard
 
-OUTLINE_FEATURES = (  # .confidence
-    *("foreground", "peak", "sure", "size", "size_squared", "others", "contrast", "excess_brightness"),
-)
-BORDER_FEATURES = (  # .region_merging
+# Names of weights on the card (stored keys); these of the probability that an outline is right, see
+# `labels.confidence`.
+OUTLINE_FEATURES = (*("foreground", "peak", "sure", "size", "size_squared", "others", "contrast", "excess_brightness"),)
+# Names of the weights for the probability that a border is real, see `labels.region_merging`.
+BORDER_FEATURES = (
     *("saddle", "lower", "higher", "size", "ratio", "border_darkness", "step", "roundness"),
-    "touching",  # of networks that predict it
+    "touching",  # only for networks that predict a map of contacts
 )
-INTERCEPT = "intercept"
-# The probability that a border which merging gave up is real, by its odds and the size of the image's outlines, and
-# the SD of its error from image to image, all in log-odds: `labels.cuts`.
+INTERCEPT = "intercept"  # the constant of a logistic regression
+# Names of the weights for the probability that a possible cut is real, see `labels.cuts`: for the log-odds of its
+# border, and for the size of the image's outlines. "spread" is the SD, from image to image, of the error of the
+# log-odds.
 CUT_FEATURES = ("border", "size", "spread")
-OUTLINE_ERRORS = ("seen", "seen_share", "all", "all_share")
-CUTS = {INTERCEPT: 6.86, "border": 0.944, "size": -1.923, "spread": 1.0}
-MERGE_LIMIT = "limit"  # beside the weights: probability of a border below which regions are merged
-FAINT = 0.2  # relative contrast under which an outline is more often a speck than a particle
-LOW_MERGE_LIMIT = 0.2  # the limit for small particles
-EVEN = 0.5  # probability of being right under which an outline is more likely wrong
-MOSTLY = 0.75  # expected share of right outlines under which a warning asks the user to check them
+OUTLINE_ERRORS = ("seen", "seen_share", "all", "all_share")  # see `ParticleOptions.outline_error`
+CUTS = {INTERCEPT: 6.86, "border": 0.944, "size": -1.923, "spread": 1.0}  # the default
+MERGE_LIMIT = "limit"  # stored beside the weights of borders: regions are merged if their border is less probable
+FAINT = 0.2  # relative contrast; an outline with less is more often a speck than a particle
+LOW_MERGE_LIMIT = 0.2  # the probability MERGE_LIMIT for small particles
+EVEN = 0.5  # probability of being right; an outline with less is more likely wrong than right
+MOSTLY = 0.75  # expected share of right outlines; if it is lower, a warning asks the user to check them
 
 
-def _weights_validator(others: tuple[str, ...], *needed: str) -> AfterValidator:
-    """A validator of weights: all needed ones and any known ones are there, or none at all."""
+def _weights_validator(optional: tuple[str, ...], *required: str) -> AfterValidator:
+    """A validator of a dictionary of weights: it is empty, or has all required names and any optional ones."""
 
     def check(weights: dict[str, float]) -> dict[str, float]:
-        if weights and not {*needed} <= {*weights} <= {*needed, *others}:
-            raise ValueError(f"it has {' and '.join(needed)} and some of {', '.join(others)}, or none.")
+        if weights and not {*required} <= {*weights} <= {*required, *optional}:
+            raise ValueError(f"it has {' and '.join(required)} and some of {', '.join(optional)}, or none.")
         if not 0 < weights.get(MERGE_LIMIT, EVEN) < 1:
             raise ValueError(f"its {MERGE_LIMIT} is a number between 0 and 1.")
         return weights
@@ -46,7 +48,11 @@ Weights = dict[str, Weight]
 
 
 class ParticleOptions(ModelOptions):
-    """How a network's maps become particles."""
+    """How a network's maps become particles.
+
+    FITTED: options that are fitted to images with ground truth. INHERITED: options that a model trained from this one
+    takes over.
+    """
 
     FITTED: ClassVar[frozenset[str]] = frozenset({"confidence", "region_merging", "cuts", "outline_error"})
     INHERITED: ClassVar[frozenset[str]] = FITTED | {

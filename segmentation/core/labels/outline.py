@@ -1,4 +1,5 @@
-"""Maps -> particles with their confidence. Hopeless ones are dropped, and in pure noise also doubtful ones."""
+"""Particles from a network's maps, each with its confidence. Outlines that are surely wrong are dropped; in an image of
+noise, all that are more likely wrong than right."""
 
 from __future__ import annotations
 
@@ -18,18 +19,19 @@ from .region_merging import limit_for, merge, merge_regions, merged_labels, typi
 from .segmentation import Cut
 from .separate import Labels, areas_of, relabel, separate
 
-HOPELESS = (
-    0.1  # probability under which it is never shown: 50 of 56 such were wrong on held-out EMPS, 19 of 20 on powder
-)
+# Confidence; an outline with less is never shown: 50 of 56 such outlines were wrong on held-out EMPS, 19 of 20 on
+# powder.
+HOPELESS = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Outlines:
-    """labels: (H, W) int32 1..n. confidence: (n,) float32. dropped: outlines that were left out.
+    """The outlines of an image.
 
-    expected: expected share of right outlines among those with contrast: of all of them if the image is judged as
-    noise, otherwise of the remaining ones; without any with contrast, of all outlines. 1 if there is no outline, or if
-    the model is not calibrated. cuts: the possible ones, only from `outline_twice`.
+    labels: (H, W) int32 1..n. confidence: (n,) float32. dropped: the number of outlines that were dropped.
+    expected: the expected share of right outlines, among those that are not faint: before dropping if the image is
+    judged as noise, otherwise after it. If all are faint, it is that of all; 1 if there is no outline, or if the model
+    has no weights of the confidence. cuts: the possible cuts, only from `outline_twice`.
     """
 
     labels: Labels
@@ -39,17 +41,18 @@ class Outlines:
     cuts: tuple[Cut, ...] = ()
 
     def redrawn(self, labels: Labels) -> Outlines:
-        """The same outlines as labels (H, W) drawn along other edges, without those that have no pixels left. Their
-        cuts are those of the former edges."""
+        """The outlines with new labels (H, W), drawn along other edges. Outlines without pixels are left out, and there
+        are no cuts, because those belong to the former edges."""
         areas = areas_of(labels, len(self.confidence))[1:]
         numbers = np.concatenate([[0], np.where(areas > 0, np.cumsum(areas > 0), 0)]).astype(np.int32)
         return replace(self, labels=numbers[labels], confidence=self.confidence[areas > 0], cuts=())
 
 
 def particles(maps: Maps, grey: Grey, scale: float, threshold: float, options: ParticleOptions) -> Labels:
-    """(H, W) int32 labels 1..n of the particles of maps (2 or 3, H, W), separated by the model's options.
+    """(H, W) int32 labels 1..n: the particles in maps (2 or 3, H, W), separated as the model's options say.
 
-    grey: (H, W) uint8, the picture as the network saw it.
+    grey: (H, W) uint8, the picture in the polarity that the network saw. scale: the working scale. threshold: least
+    foreground probability of a particle's pixel.
     """
     if not options.region_merging:
         return separate(*maps[:2], threshold=threshold, seed_threshold=options.seed_threshold)
@@ -58,46 +61,47 @@ def particles(maps: Maps, grey: Grey, scale: float, threshold: float, options: P
     )
 
 
-def that_count(outlines: Outlines, grey: Grey, options: ParticleOptions) -> Outlines:
-    """The outlines without faint ones and gaps between particles, which measuring sets aside by default where there is
-    ground to judge them by.
+def counted_outlines(outlines: Outlines, grey: Grey, options: ParticleOptions) -> Outlines:
+    """The outlines without faint ones and gaps between particles, as measuring leaves them out by default; all outlines
+    if there is too little ground to judge by.
 
-    grey: (H, W) uint8, the picture as the network saw it.
+    grey: (H, W) uint8, the picture in the polarity that the network saw.
     """
-    stand_out = contrasts(grey, outlines.labels)
-    if not stand_out.has_ground:
+    contrasts_of = contrasts(grey, outlines.labels)
+    if not contrasts_of.has_ground:
         return outlines
-    labels, confidence = that_stand_out(outlines, ~stand_out.faint(options.faint))
+    labels, confidence = selected(outlines, ~contrasts_of.faint(options.faint))
     return replace(outlines, labels=labels, confidence=confidence)
 
 
-def that_stand_out(outlines: Outlines, keep: NDArray[np.bool_]) -> tuple[Labels, NDArray[np.float32]]:
-    """Labels (H, W) 1..m and confidence (m,) of the outlines to keep (n,)."""
+def selected(outlines: Outlines, keep: NDArray[np.bool_]) -> tuple[Labels, NDArray[np.float32]]:
+    """Labels (H, W) 1..m and confidence (m,) of m of n outlines. keep: (n,) whether an outline is among the m."""
     numbers = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)]).astype(np.int32)
     return numbers[outlines.labels], outlines.confidence[keep]
 
 
-def least_chance(expected: float, options: Mapping[str, Any]) -> float:
-    """Outlines with a lower probability of being right are dropped; options: of the model's stored card."""
+def least_confidence(expected: float, options: Mapping[str, Any]) -> float:
+    """The least confidence of outlines that are not dropped: HOPELESS, or EVEN in an image of noise. expected: see
+    `Outlines`. options: the model's options as its stored card has them."""
     return HOPELESS if expected >= float(options.get("noise", EVEN)) else EVEN
 
 
 def outline(maps: Maps, grey: Grey, scale: float, threshold: float, options: ParticleOptions) -> Outlines:
-    """The particles of maps (2 or 3, H, W) uint8 that a network made at `scale` of a picture, (H, W) uint8.
+    """The outlines of the particles in maps (2 or 3, H, W) uint8 of a picture `grey` (H, W) uint8.
 
-    Outlines with a probability of being right below HOPELESS are dropped. If a calibrated model expects most outlines
-    of an image to be wrong, the image shows noise, not particles: then all outlines that are more likely wrong than
-    right are dropped. Otherwise they stay, for the filter. Faint outlines and gaps, which measuring sets aside, are
-    not counted here. The option `noise` sets the limit of the expected share: with many faint objects most
-    candidates are wrong, but the rest is not noise.
+    Outlines with a confidence below HOPELESS are dropped. If the model expects most outlines of the image to be wrong,
+    the image shows noise, not particles: then all outlines with a confidence below EVEN are dropped. Otherwise these
+    stay, and the filters of measuring decide. The option `noise` is the expected share below which an image shows
+    noise; faint outlines and gaps do not count for it, because measuring leaves them out.
     """
-    return _likely(maps, grey, scale, particles(maps, grey, scale, threshold, options), options)
+    return _without_dropped(maps, grey, scale, particles(maps, grey, scale, threshold, options), options)
 
 
 def outline_twice(
     maps: Maps, grey: Grey, scale: float, threshold: float, options: ParticleOptions
 ) -> tuple[Outlines, Outlines]:
-    """As `outline`, with the possible cuts; and a second time with all cuts made that are probably right."""
+    """The outlines as from `outline`, with the possible cuts; and a second version of them, in which all cuts that are
+    probably right (EVEN) are made."""
     regions = oversegment(maps, grey, threshold=threshold, scale=scale)
     merges = merge(regions[2], options.region_merging, options.diameter / scale)
     size = typical_size(regions[2], merges.ends())
@@ -105,22 +109,25 @@ def outline_twice(
     cuts = possible_cuts(*regions, merges, limit, size, options.cuts)
     # A copy, because `merged_labels` changes the labels in place, and both start from the same ones.
     likely = min(limit, border_probability(EVEN, size, options.cuts))
-    more = merged_labels((regions[0].copy(), *regions[1:]), merges.ends(likely))
+    divided = merged_labels((regions[0].copy(), *regions[1:]), merges.ends(likely))
     usual = merged_labels(regions, merges.ends(limit))
-    outlines, other = (_likely(maps, grey, scale, labels, options) for labels in (usual, more))
+    outlines, other = (_without_dropped(maps, grey, scale, labels, options) for labels in (usual, divided))
     return replace(outlines, cuts=cuts), replace(other, cuts=cuts)
 
 
-def _likely(maps: Maps, grey: Grey, scale: float, labels: Labels, options: ParticleOptions) -> Outlines:
-    certainty = confidence(maps, grey, labels, scale, options)
-    if not len(certainty) or not options.confidence:
-        return Outlines(labels, certainty, 0, 1.0)
-    standing = ~contrasts(grey, labels).faint(options.faint)
-    expected = float(certainty[standing].mean()) if standing.any() else float(certainty.mean())
-    least = least_chance(expected, {"noise": options.noise})
-    keep = certainty >= least
-    left, dropped, certain = certainty[keep], int((~keep).sum()), certainty[keep & standing]
+def _without_dropped(maps: Maps, grey: Grey, scale: float, labels: Labels, options: ParticleOptions) -> Outlines:
+    """The outlines of labels (H, W), after dropping as in `outline`; labels are changed in place."""
+    values = confidence(maps, grey, labels, scale, options)
+    if not len(values) or not options.confidence:
+        return Outlines(labels, values, 0, 1.0)
+    has_contrast = ~contrasts(grey, labels).faint(options.faint)
+    expected = float(values[has_contrast].mean()) if has_contrast.any() else float(values.mean())
+    least = least_confidence(expected, {"noise": options.noise})
+    keep = values >= least
+    dropped, remaining = int((~keep).sum()), values[keep & has_contrast]
     if dropped:
         numbers = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)])
         relabel(labels, numbers)
-    return Outlines(labels, left, dropped, float(certain.mean()) if len(certain) and least == HOPELESS else expected)
+    if len(remaining) and least == HOPELESS:
+        expected = float(remaining.mean())
+    return Outlines(labels, values[keep], dropped, expected)

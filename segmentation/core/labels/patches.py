@@ -1,7 +1,7 @@
-"""Patches: what a correction changes of a Segmentation, applied and undone bit for bit; numpy alone.
+"""Patches: what a correction changes in a Segmentation.
 
-A Patch holds runs of the pixels whose id changes, and the new data of the objects that it touches. A Segmentation and
-its patches give exactly the corrected one, bit for bit (`apply`).
+A Patch holds runs of the pixels whose id changes, and the new data of the objects that change. A Segmentation and its
+patches give exactly the corrected Segmentation, bit for bit (`apply`); this needs numpy alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .segmentation import MOST_IDS, Segmentation
 
 MOST_RUNS = 1 << 22  # of a stored patch
 MOST_POINTS = 2000  # of a line or polygon
-FARTHEST = 1e6  # px; no image is so wide
+FARTHEST = 1e6  # px, limit of coordinates; no image is so wide
 Points = Sequence[Sequence[float]]
 
 
@@ -30,7 +30,7 @@ class BadEdit(ValueError):
 
 
 class Object(NamedTuple):
-    """The data of one object, see Segmentation. reason: why a person set it aside, "" if nobody did."""
+    """The data of one object, as in Segmentation. reason: why a person left it out, "" if nobody did."""
 
     class_index: int
     confidence: float
@@ -38,11 +38,11 @@ class Object(NamedTuple):
     reason: str
 
     def confirmed(self) -> Object:
-        """Confirmed by a person, so that it counts."""
+        """The object after a person has confirmed it, so that it counts."""
         return self._replace(confidence=nan, by_hand=True, reason="")
 
     def changed(self) -> Object:
-        """With other pixels: what a person set aside stays so."""
+        """The object after its pixels or class were changed; if a person had left it out, it stays left out."""
         return self._replace(confidence=nan, by_hand=True)
 
     def as_list(self) -> list[Any]:
@@ -54,8 +54,9 @@ class Object(NamedTuple):
 class Patch:
     """What an operation changes.
 
-    runs: the pixels whose id changes, with their new id; kept packed, as a log keeps many. objects: the new data of
-    every id that it touches; None if the object is gone. next_id: the first free id afterwards.
+    runs: the pixels whose id changes, with their new ids; compressed in memory, because a log has many patches.
+    objects: the new data of every changed object, by its id; None for an object that no longer exists. next_id: the
+    first free id afterwards.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Patch:
 
     @property
     def ids_left(self) -> list[int]:
-        """The touched ids that still exist afterwards."""
+        """The ids in `objects` that exist afterwards."""
         return [number for number, item in self.objects.items() if item is not None]
 
     @property
@@ -79,11 +80,11 @@ class Patch:
         return zlib.crc32(self.runs.astype("<i4").tobytes())
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types, as they are stored: the packed runs in base64."""
+        """The patch in plain JSON types, as it is stored: the compressed runs in base64."""
         return {"runs": base64.b64encode(self._packed).decode(), **self._others()}
 
     def as_lists(self) -> dict[str, Any]:
-        """Plain JSON types, for those who draw it: each run as a list of three numbers."""
+        """The patch in plain JSON types for scripts that draw it: each run is a list of three numbers."""
         return {"runs": self.runs.tolist(), **self._others()}
 
     def _others(self) -> dict[str, Any]:
@@ -92,7 +93,7 @@ class Patch:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Patch:
-        """The patch that `as_dict` wrote, or `as_lists`, as 1.0 stored it; raises BadEdit for anything
+        """The patch that `as_dict` wrote, or `as_lists` (version 1.0 stored these); raises BadEdit for anything
         else."""
         try:
             runs = content["runs"]
@@ -113,7 +114,7 @@ def _object(row: Sequence[Any] | None) -> Object | None:
 
 
 def check_fits(patch: Patch, shape: tuple[int, int]) -> None:
-    """Raises BadEdit if a patch is not one of an image of this shape."""
+    """Raises BadEdit if a patch cannot belong to an image of this shape (H, W)."""
     starts, counts, ids = patch.runs.T.astype(np.int64)
     ends = starts + counts
     if (counts < 1).any() or (starts < 0).any() or ends.max(initial=0) > shape[0] * shape[1]:
@@ -127,7 +128,7 @@ def check_fits(patch: Patch, shape: tuple[int, int]) -> None:
 def apply(segmentation: Segmentation, patches: Iterable[Patch]) -> Segmentation:
     """The segmentation after the patches, in their order.
 
-    Alternatives are dropped, because they belong to the old outlines. Raises BadEdit if a patch does not fit.
+    `alternatives` becomes empty, because they belong to the old outlines. Raises BadEdit if a patch does not fit.
     """
     labels, next_id, changed = segmentation.labels.copy(), segmentation.next_id, False
     objects: dict[int, Object | None] = {}
@@ -141,7 +142,7 @@ def apply(segmentation: Segmentation, patches: Iterable[Patch]) -> Segmentation:
 
 
 def _apply(segmentation: Segmentation, labels: Labels, data: Mapping[int, Object | None], next_id: int) -> Segmentation:
-    """The segmentation with these labels, and with what is known of each id in `data`; None: the object is gone."""
+    """The segmentation with new labels (H, W), and with new data of some objects; None for a deleted object."""
     unchanged = ~np.isin(segmentation.ids, list(data))
     new = {number: item for number, item in data.items() if item is not None}
     ids = np.concatenate([segmentation.ids[unchanged], np.array([*new], np.int32)])
@@ -158,13 +159,14 @@ def _apply(segmentation: Segmentation, labels: Labels, data: Mapping[int, Object
         confidence=np.concatenate([segmentation.confidence[unchanged], confidence])[order],
         next_id=next_id,
         by_hand=frozenset(segmentation.by_hand - data.keys()) | by_hand,
-        set_aside={number: why for number, why in segmentation.set_aside.items() if number not in data} | reasons,
+        set_aside={number: reason for number, reason in segmentation.set_aside.items() if number not in data} | reasons,
         alternatives={},
     )
 
 
 def points_of(points: Points, least: int) -> Floats:
-    """Points (n, 2) of a line or outline; raises BadEdit."""
+    """The points of a line or outline as an array (n, 2); raises BadEdit for fewer than `least`, and for others than
+    pairs of numbers."""
     try:
         array = np.array(points, float).reshape(-1, 2)
     except (TypeError, ValueError, OverflowError) as error:

@@ -1,6 +1,5 @@
-"""The oversegmentation that region merging starts from: regions of foreground components, and their borders.
-
-A component has one region around every maximum of the inner distance.
+"""The oversegmentation with which region merging begins: each connected component of the foreground is divided into one
+region around every maximum of the inner distance. Regions and their borders form a graph with their properties.
 """
 
 from __future__ import annotations
@@ -18,26 +17,28 @@ from .separate import Labels, grow
 Floats = NDArray[np.float64]
 Grey = NDArray[np.uint8]
 Pixels = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows and columns
-SMOOTHED = 0.5  # px, as the network saw them: SD of the smoothing under which ripples of the map are no maxima
-STEP = 10  # of 255: maxima that rise less above their surroundings are none
+SMOOTHED = 0.5  # px at the working scale: SD of the smoothing, so that ripples of the map make no maxima
+STEP = 10  # of 255: steps of the distance map; a maximum must be at least one step above its surroundings
 LOWEST = 64  # of 255: a lower maximum is noise of the map
-INSIDE = 3.0  # px, as the network saw them: distance from a border at which the grey of either side is read
+INSIDE = 3.0  # px at the working scale: distance from a border at which the grey of either side is read
 LEAST_NOISE = 0.5  # of 255: the noise from rounding to whole numbers
-SAMPLED = 2**20  # px that suffice to estimate the noise
-BAND = 2**20  # px that are looked at together
-AREA, X, Y, XX, YY, XY, GREY = range(7)  # places in `RegionGraph.sums`
-LENGTH, DARK, TOUCHING = range(3)  # places in `RegionGraph.lines`
+SAMPLED = 2**20  # px, enough to estimate the noise
+BAND = 2**20  # px that are processed together
+AREA, X, Y, XX, YY, XY, GREY = range(7)  # columns of `RegionGraph.sums`
+LENGTH, DARK, TOUCHING = range(3)  # columns of `RegionGraph.lines`
 
 
 @dataclass(frozen=True, eq=False)
 class RegionGraph:
-    """Regions 1..n, one around each maximum; entry 0 of each array stands for no region. A region that is alone in its
-    component has a peak, but no pixels here: its label is the component's.
+    """Regions 1..n, one around each maximum, and the borders between them; entry 0 of an array stands for no region.
 
-    sums: (n + 1, 7) over the pixels of each: 1, x, y, x², y², xy and grey. peaks: (n + 1,) highest inner distance, 0
-    to 1. pairs: (m, 2) int64 regions that touch. saddles: (m,) highest inner distance, 0 to 1, on the border of each
-    pair. lines: (m, 3), sums over the pixels of each border: 1, the grey just inside both regions minus the grey
-    on the border, and the probability that particles touch there (0 without such a map). noise: its SD in grey levels.
+    A region that is alone in its component has a peak, but no pixels here: it has the component's label.
+
+    sums: (n + 1, 7), sums over the pixels of each region: 1, x, y, x², y², xy and grey. peaks: (n + 1,) highest inner
+    distance, 0 to 1. pairs: (m, 2) int64, the two regions at each border. saddles: (m,) highest inner distance, 0 to 1,
+    on each border. lines: (m, 3), sums over the pixels of each border: 1, the grey just inside both regions minus the
+    grey on the border, and the probability that particles touch there (0 without such a map). noise: SD of the
+    picture's noise in grey levels.
     """
 
     sums: Floats
@@ -51,10 +52,11 @@ class RegionGraph:
 def oversegment(
     maps: NDArray[np.uint8], grey: Grey, *, threshold: float, scale: float
 ) -> tuple[Labels, int, RegionGraph]:
-    """Regions around every maximum of the inner distance: labels (H, W) int32, the first region's label, the regions.
+    """Labels (H, W) int32 with a region around every maximum of the inner distance, the label of the first region, and
+    the graph of the regions. Smaller labels are components with at most one maximum, which are not divided.
 
-    maps: (2 or 3, H, W) uint8. grey: (H, W) the picture as the network saw it. Smaller labels are components with at
-    most one maximum, which stay as they are.
+    maps: (2 or 3, H, W) uint8. grey: (H, W) uint8 in the polarity that the network saw. threshold: least foreground
+    probability. scale: the working scale.
     """
     mask = maps[0] >= max(1, round(threshold * 255))
     components, count = ndimage.label(mask)
@@ -73,7 +75,8 @@ def oversegment(
 
 
 def _maxima(distance: NDArray[np.uint8], components: Labels) -> tuple[Labels, NDArray[np.int64]]:
-    """The plateaus of maxima numbered 1..m (H, W), and the component of each (m + 1,): owners[0] is 0."""
+    """The maxima (plateaus) of the inner distance, numbered 1..m (H, W), and the component of each (m + 1,); entry 0
+    is 0."""
     inside = components > 0
     steps = np.where(inside, distance // STEP + 1, 0).astype(np.uint8)
     tops = local_maxima(steps, connectivity=1).astype(bool) & inside & (distance >= LOWEST)
@@ -84,17 +87,15 @@ def _maxima(distance: NDArray[np.uint8], components: Labels) -> tuple[Labels, ND
 
 
 def _sums(labels: Labels, components: int, count: int, grey: Grey) -> Floats:
-    """`RegionGraph.sums`; the labels of regions are their number + `components`.
-
-    Some rows at a time: of a large image, all places of all pixels would take gigabytes.
-    """
+    """(count, 7) `RegionGraph.sums`, calculated some rows at a time: the places of all pixels of a large image would
+    take gigabytes. components: the label of a region is its number plus this. count: the number of regions plus 1."""
     total, step = np.zeros((count, GREY + 1)), max(1, BAND // labels.shape[1])
     for top in range(0, len(labels), step):
         part = labels[top : top + step].ravel()
-        at = np.flatnonzero(part > components)
-        y_, x_ = (axis.astype(float) for axis in np.divmod(at + top * labels.shape[1], labels.shape[1]))
-        region, shade = part[at] - components, grey[top : top + step].ravel()[at]
-        weights = (None, x_, y_, x_ * x_, y_ * y_, x_ * y_, shade)
+        pixels = np.flatnonzero(part > components)
+        y_, x_ = (axis.astype(float) for axis in np.divmod(pixels + top * labels.shape[1], labels.shape[1]))
+        region, greys = part[pixels] - components, grey[top : top + step].ravel()[pixels]
+        weights = (None, x_, y_, x_ * x_, y_ * y_, x_ * y_, greys)
         total += np.stack([np.bincount(region, weight, minlength=count) for weight in weights], axis=1)
     return total
 
@@ -102,16 +103,17 @@ def _sums(labels: Labels, components: int, count: int, grey: Grey) -> Floats:
 def _borders(
     labels: Labels, components: int, base: int, pictures: tuple[NDArray[np.uint8], ...], inside: int
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """For every two adjacent pixels of different regions: key (for `gathered`), saddle and line.
+    """(k,), (k,) and (k, 3): for every two adjacent pixels of different regions the key of their border (see
+    `gathered`), and what they add to its saddle and line.
 
-    base: above all numbers of regions. pictures: smoothed inner distance, grey and, optionally, contacts of particles.
-    inside: px to where sides are read.
+    components: as in `_sums`. base: a number above all numbers of regions. pictures: smoothed inner distance, grey and,
+    optionally, the map of contacts. inside: px from the border to where the grey of either side is read.
     """
     distance, grey = pictures[:2]
     parts: list[tuple[NDArray[np.int64], Floats, Floats]] = []
     for (rows, columns), one, other, regions in adjacent(labels, components):
-        sides = _deep(labels, grey, one, (-inside * rows, -inside * columns))
-        sides += _deep(labels, grey, other, (inside * rows, inside * columns))
+        sides = _grey_inside(labels, grey, one, (-inside * rows, -inside * columns))
+        sides += _grey_inside(labels, grey, other, (inside * rows, inside * columns))
         darkness = (sides - grey[one] - grey[other]) / 2
         touching = (pictures[2][one] / 255 if len(pictures) > 2 else 0.0) + 0 * darkness
         saddle = np.minimum(distance[one], distance[other]) / 255
@@ -122,8 +124,11 @@ def _borders(
 
 
 def adjacent(labels: Labels, components: int) -> Iterator[tuple[tuple[int, int], Pixels, Pixels, NDArray[np.int64]]]:
-    """The pixels of different regions side by side, first those below each other: the step from one to the other, both
-    places, and the numbers (2, k) of their regions, the lower one first; components: labels that are no region's."""
+    """All pairs of adjacent pixels that belong to different regions: first pairs in a column, then pairs in a row.
+
+    Yields the step (rows, columns) from one pixel to the other, the places of k first and of k second pixels, and the
+    numbers (2, k) of their regions, the lower one first. components: as in `_sums`.
+    """
     for rows, columns in ((1, 0), (0, 1)):
         pixels, neighbours = labels[: len(labels) - rows, : labels.shape[1] - columns], labels[rows:, columns:]
         y, x = np.nonzero((pixels != neighbours) & (pixels > components) & (neighbours > components))
@@ -131,16 +136,20 @@ def adjacent(labels: Labels, components: int) -> Iterator[tuple[tuple[int, int],
         yield (rows, columns), (y, x), (y + rows, x + columns), regions
 
 
-def _deep(labels: Labels, grey: Grey, at: Pixels, step: tuple[int, int]) -> Floats:
-    """The grey (k,) one step away from pixels, or at the pixels themselves if their region ends before."""
-    y, x = (np.clip(axis + far, 0, side - 1) for axis, far, side in zip(at, step, labels.shape, strict=True))
-    return np.where(labels[y, x] == labels[at], grey[y, x], grey[at]).astype(float)
+def _grey_inside(labels: Labels, grey: Grey, pixels: Pixels, step: tuple[int, int]) -> Floats:
+    """The grey (k,) one step (rows, columns) away from pixels, or at the pixels themselves if their region ends
+    before."""
+    y, x = (np.clip(axis + far, 0, side - 1) for axis, far, side in zip(pixels, step, labels.shape, strict=True))
+    return np.where(labels[y, x] == labels[pixels], grey[y, x], grey[pixels]).astype(float)
 
 
 def gathered(
     keys: NDArray[np.int64], saddles: Floats, lines: Floats, base: int
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """`pairs`, `saddles` and `lines` of RegionGraph, from keys lower * base + higher, which may occur many times."""
+    """`pairs`, `saddles` and `lines` of RegionGraph, for which entries with the same key are put together.
+
+    keys: (k,) lower * base + higher of the numbers of the two regions. saddles: (k,). lines: (k, 3).
+    """
     unique, index = np.unique(keys, return_inverse=True)
     highest, sums = np.zeros(len(unique)), np.zeros((len(unique), lines.shape[1]))
     np.maximum.at(highest, index, saddles)
@@ -148,25 +157,27 @@ def gathered(
     return np.stack([unique // base, unique % base], axis=1), highest, sums
 
 
-def merged(regions: RegionGraph, ends: NDArray[np.int64]) -> RegionGraph:
-    """The regions after each was merged into its entry in `ends` (n + 1,); merged ones have no area and no
-    neighbours."""
+def merged_graph(regions: RegionGraph, ends: NDArray[np.int64]) -> RegionGraph:
+    """The graph after each region was merged into the one that `ends` (n + 1,) names; a region that is merged into
+    another has no area and no neighbours."""
     count = len(ends)
     sums, peaks = np.zeros_like(regions.sums), np.zeros(count)
     np.add.at(sums, ends, regions.sums)
     np.maximum.at(peaks, ends, regions.peaks)
     pairs = np.sort(ends[regions.pairs], axis=1)
-    apart = pairs[:, 0] != pairs[:, 1]
-    keys = pairs[apart, 0] * count + pairs[apart, 1]
-    return RegionGraph(sums, peaks, *gathered(keys, regions.saddles[apart], regions.lines[apart], count), regions.noise)
+    remains = pairs[:, 0] != pairs[:, 1]
+    keys = pairs[remains, 0] * count + pairs[remains, 1]
+    borders = gathered(keys, regions.saddles[remains], regions.lines[remains], count)
+    return RegionGraph(sums, peaks, *borders, regions.noise)
 
 
 def noise_of(grey: Grey) -> float:
     """SD of the noise in grey levels, from the median of second differences along rows (after Immerkær 1996)."""
     rows = grey[:: 1 + grey.size // SAMPLED].astype(np.int16)
-    second = np.abs(2 * rows[:, 1:-1] - rows[:, :-2] - rows[:, 2:])
-    if not second.size:
+    differences = np.abs(2 * rows[:, 1:-1] - rows[:, :-2] - rows[:, 2:])
+    if not differences.size:
         return LEAST_NOISE
-    reached = np.cumsum(np.bincount(second.ravel()))  # counting finds the median faster than sorting
-    middle = np.searchsorted(reached, [(second.size - 1) // 2, second.size // 2], "right").mean()
-    return max(float(middle / (0.6745 * np.sqrt(6))), LEAST_NOISE)
+    cumulated = np.cumsum(np.bincount(differences.ravel()))  # counting finds the median faster than sorting
+    median = np.searchsorted(cumulated, [(differences.size - 1) // 2, differences.size // 2], "right").mean()
+    # 0.6745: median over SD of normal noise; sqrt(6): SD of a second difference over that of a pixel.
+    return max(float(median / (0.6745 * np.sqrt(6))), LEAST_NOISE)

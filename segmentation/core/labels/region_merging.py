@@ -1,9 +1,9 @@
-"""Region merging: touching particles are oversegmented, and neighbouring regions are merged.
+"""Region merging separates touching particles: they are first divided into too many regions, which are then merged.
 
-A watershed first gives one region for every maximum of the inner distance, which is too many (`region_graph`).
-Neighbours are then merged one after the other, those with the least probable border first, as long as this probability
-is below the model's limit. The probability that a border is real comes from a logistic model of features of both
-regions and their border in maps and picture. It was fitted on images with truth (docs/development/experiments.md).
+A watershed gives one region for every maximum of the inner distance (`region_graph`). Neighbouring regions are merged
+one pair after the other, those with the least probable border first, as long as the probability that this border is
+real is below the model's limit. The probability comes from a logistic regression on properties of both regions and
+their border in maps and picture, fitted to images with ground truth (docs/development/experiments.md).
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from .options import INTERCEPT, LOW_MERGE_LIMIT, MERGE_LIMIT
 from .region_graph import AREA, DARK, GREY, LENGTH, TOUCHING, XX, XY, YY, Floats, Grey, RegionGraph, X, Y, oversegment
 from .separate import Labels, fill_holes, relabel, renumber
 
-SMALL = 16.0, 24.0  # px of the median ECD: here the limit begins to rise, and here it reaches the usual limit
+SMALL = 16.0, 24.0  # px, median ECD: between these the limit rises from LOW_MERGE_LIMIT to the model's limit
 Ints = NDArray[np.int64]
 
 
 class Merges(NamedTuple):
-    """What `merge` did. Merging up to a lower limit leaves out some of it and changes nothing else, because the least
+    """All merges that `merge` made. Merging up to a lower limit makes the first part of them only, because the least
     probable border always comes first.
 
-    targets: (n + 1,) the region that each was merged into, or its own number. probability: (n + 1,) the probability of
-    the border that vanished then; of a border around earlier ones not less than theirs; 1 of regions that stay. turn:
-    (n + 1,) 1 for the first merge; 0 of regions that stay.
+    targets: (n + 1,) the region into which each region was merged, or its own number if it was not. probability:
+    (n + 1,) that of the border which this removed, but at least that of earlier borders within the two regions; 1 for
+    regions that were not merged. turn: (n + 1,) 1 for the first merge, 2 for the second ...; 0 for regions that were
+    not merged.
     """
 
     targets: Ints
@@ -38,22 +39,25 @@ class Merges(NamedTuple):
     turn: Ints
 
     def ends(self, limit: float = 1.0) -> Ints:
-        """(n + 1,) the final region of each region, merged up to a limit that is not above the limit of all."""
+        """(n + 1,) the final region of each region after merging up to a limit, at most the one that `merge` had."""
         ends = np.where(self.probability < limit, self.targets, np.arange(len(self.targets)))
         while (ends != ends[ends]).any():
             ends = ends[ends]
         return ends
 
     def joining(self, pairs: Ints) -> Ints:
-        """(m,) the merge, by the region that was merged into another, that made regions (m, 2) one; 0 where none
-        did. Both climb the tree of merges, the earlier turn first, until they meet: the last step made them one."""
+        """(m,) which merge made the two regions of each pair (m, 2) one region; 0 for none. A merge is named by the
+        region that was merged into another.
+
+        Both regions climb the tree of merges, the one with the earlier turn first, until they meet.
+        """
         one, other = pairs.T.copy()
         merges = np.zeros(len(pairs), np.int64)
         turns = np.where(self.turn > 0, self.turn, len(self.turn))
-        while (going := (one != other) & (np.minimum(turns[one], turns[other]) < len(turns))).any():
+        while (is_moving := (one != other) & (np.minimum(turns[one], turns[other]) < len(turns))).any():
             earlier = np.where(turns[one] <= turns[other], one, other)
-            merges = np.where(going, earlier, merges)
-            one, other = (np.where(going & (side == earlier), self.targets[side], side) for side in (one, other))
+            merges = np.where(is_moving, earlier, merges)
+            one, other = (np.where(is_moving & (side == earlier), self.targets[side], side) for side in (one, other))
         return np.where(one == other, merges, 0)
 
 
@@ -66,12 +70,13 @@ def merge_regions(
     diameter: float,
     weights: Mapping[str, float],
 ) -> Labels:
-    """Label the particles: every foreground pixel belongs to one particle, and no lines are left between particles.
+    """(H, W) int32 labels 1..n of the particles, 0 background. Every foreground pixel belongs to one particle; no lines
+    of background are left between particles.
 
-    maps: (2 or 3, H, W) uint8 foreground, inner distance and, optionally, contacts of particles, 0..255 for 0..1.
-    grey: (H, W) uint8, the picture as the network saw it. threshold: a pixel at or above it is particle. scale: at
-    which the network saw the picture. diameter: its preferred diameter in px. weights: of the logistic model, see
-    ParticleOptions. Returns (H, W) int32 labels 1..n, 0 background.
+    maps: (2 or 3, H, W) uint8: foreground, inner distance and, optionally, contacts of particles, 0..255 for 0..1.
+    grey: (H, W) uint8 in the polarity that the network saw. threshold: least foreground probability of a particle's
+    pixel. scale: the working scale. diameter: the network's preferred diameter in px. weights:
+    `ParticleOptions.region_merging`.
     """
     oversegmented = oversegment(maps, grey, threshold=threshold, scale=scale)
     merges = merge(oversegmented[2], weights, diameter / scale)
@@ -80,8 +85,10 @@ def merge_regions(
 
 
 def merged_labels(oversegmented: tuple[Labels, int, RegionGraph], ends: Ints) -> Labels:
-    """The labels of regions after each was merged into its entry in `ends` (n + 1,), numbered 1..n without holes; those
-    of `oversegmented`, from `oversegment`, are changed in place."""
+    """The labels (H, W) 1..n after each region was merged into the one that `ends` (n + 1,) names; holes are filled.
+
+    oversegmented: from `oversegment`; its labels are changed in place.
+    """
     labels, first_region, _ = oversegmented
     numbers = np.arange(first_region + len(ends) - 1, dtype=np.int32)
     numbers[first_region:] = ends[1:] + first_region - 1
@@ -89,7 +96,7 @@ def merged_labels(oversegmented: tuple[Labels, int, RegionGraph], ends: Ints) ->
 
 
 def typical_size(regions: RegionGraph, ends: Ints) -> float:
-    """Median ECD in px of the merged regions, without those that were alone in their component; infinite without any.
+    """Median ECD in px of the merged regions; infinite without any. Components with a single region do not count.
     ends: (n + 1,) from `Merges.ends`."""
     areas = np.bincount(ends[1:], regions.sums[1:, AREA])
     areas = areas[areas > 0]
@@ -97,19 +104,20 @@ def typical_size(regions: RegionGraph, ends: Ints) -> float:
 
 
 def limit_for(size: float, usual: float) -> float:
-    """The limit for an image with outlines `size` px wide: below the usual limit if they are SMALL.
+    """The limit of the probability for an image with outlines `size` px wide: lower than `usual` if they are SMALL.
 
-    The border between small particles has only a few pixels, so it never looks probable. With the usual limit most
-    errors are merged particles; a lower limit splits hardly more particles (docs/development/experiments.md).
+    The border between small particles has few pixels, so it never looks probable. With the usual limit many of them are
+    wrongly merged; a lower limit wrongly divides hardly any more (docs/development/experiments.md).
     """
     return float(np.interp(size, SMALL, (min(usual, LOW_MERGE_LIMIT), usual)))
 
 
-def border_features(regions: RegionGraph, one: Ints, other: Ints, at: Ints, unit: float) -> dict[str, Floats]:
-    """The variables of the probability that a border is real, (k,) each, by the names of BORDER_FEATURES.
+def border_features(regions: RegionGraph, one: Ints, other: Ints, borders: Ints, unit: float) -> dict[str, Floats]:
+    """The variables (k,) of the probability that each of k borders is real, by the names of BORDER_FEATURES.
 
-    one, other: (k,) regions. at: (k,) the places of their borders. unit: the network's preferred diameter, in the
-    same pixels.
+    one, other: (k,) the numbers of both regions. borders: (k,) the places of the borders in `regions.pairs`. unit: the
+    network's preferred diameter, in pixels of the regions.
+
     saddle: highest inner distance on the border. lower, higher: the peaks of both. size: ln(ECD of the smaller / unit).
     ratio: ln(area of the larger / of the smaller). border_darkness: asinh of the darkness of the border relative to
     both sides, in units of the noise. step: ln(1 + difference of both mean greys, in the same units). roundness:
@@ -119,7 +127,7 @@ def border_features(regions: RegionGraph, one: Ints, other: Ints, at: Ints, unit
     sums, peaks, lines = (
         (regions.sums[one], regions.sums[other]),
         (regions.peaks[one], regions.peaks[other]),
-        regions.lines[at],
+        regions.lines[borders],
     )
     areas = sums[0][:, AREA], sums[1][:, AREA]
     smaller, length = np.minimum(*areas), lines[:, LENGTH]
@@ -129,10 +137,10 @@ def border_features(regions: RegionGraph, one: Ints, other: Ints, at: Ints, unit
     # A pixel is a square, with a second moment of its own.
     xx, yy = moments[:, XX] / area - x * x + 1 / 12, moments[:, YY] / area - y * y + 1 / 12
     xy = moments[:, XY] / area - x * y
-    middle, off = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
-    roundness = np.asarray(np.sqrt(np.maximum(middle - off, 0) / (middle + off)))
+    mean, difference = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+    roundness = np.asarray(np.sqrt(np.maximum(mean - difference, 0) / (mean + difference)))
     return {
-        "saddle": regions.saddles[at],
+        "saddle": regions.saddles[borders],
         "lower": np.minimum(*peaks),
         "higher": np.maximum(*peaks),
         "size": np.log(np.sqrt(4 * smaller / np.pi) / unit),
@@ -145,12 +153,12 @@ def border_features(regions: RegionGraph, one: Ints, other: Ints, at: Ints, unit
 
 
 def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> Merges:
-    """How regions with an improbable border are merged, up to the limit in `weights`.
+    """Merge regions with improbable borders, up to the limit in `weights`, and return which were merged.
 
     unit: the network's preferred diameter, in pixels of the regions. weights: see `merge_regions`.
     """
     names = [name for name in weights if name not in (INTERCEPT, MERGE_LIMIT)]
-    least = np.log(weights[MERGE_LIMIT] / (1 - weights[MERGE_LIMIT]))
+    limit = np.log(weights[MERGE_LIMIT] / (1 - weights[MERGE_LIMIT]))  # log-odds
     grown = replace(
         regions,
         sums=regions.sums.copy(),
@@ -158,48 +166,46 @@ def merge(regions: RegionGraph, weights: Mapping[str, float], unit: float) -> Me
         saddles=regions.saddles.copy(),
         lines=regions.lines.copy(),
     )
-    beside: list[dict[int, int]] = [{} for _ in regions.peaks]  # neighbour -> the place of the border with it
-    ends, changes = list(range(len(beside))), [0] * len(beside)
-    highest_odds, odds_of, turns = (
-        [-np.inf] * len(beside),
-        np.full(len(beside), np.inf),
-        np.zeros(len(beside), np.int64),
-    )
+    neighbours: list[dict[int, int]] = [{} for _ in regions.peaks]  # neighbour -> the place of the border with it
+    count = len(neighbours)
+    targets, changes = list(range(count)), [0] * count  # changes: how often a region has grown
+    highest_odds, odds_of_merge, turns = [-np.inf] * count, np.full(count, np.inf), np.zeros(count, np.int64)
     queue: list[tuple[float, int, int, int]] = []
     turn = 0
 
-    def offer(one: Ints, other: Ints, at: Ints) -> None:
-        features = border_features(grown, one, other, at, unit)
-        odds = np.full(len(at), weights[INTERCEPT])
+    def enqueue(one: Ints, other: Ints, borders: Ints) -> None:
+        """Put the borders below the limit into the queue."""
+        features = border_features(grown, one, other, borders, unit)
+        odds = np.full(len(borders), weights[INTERCEPT])
         for name in names:
             odds += weights[name] * features[name]
-        for index in np.flatnonzero(odds < least).tolist():
+        for index in np.flatnonzero(odds < limit).tolist():
             a, b = int(one[index]), int(other[index])
             heapq.heappush(queue, (float(odds[index]), a, b, changes[a] + changes[b]))
 
     for border, (one, other) in enumerate(regions.pairs.tolist()):
-        beside[one][other] = beside[other][one] = border
-    offer(regions.pairs[:, 0], regions.pairs[:, 1], np.arange(len(regions.pairs)))
+        neighbours[one][other] = neighbours[other][one] = border
+    enqueue(regions.pairs[:, 0], regions.pairs[:, 1], np.arange(len(regions.pairs)))
     while queue:
         odds, one, other, version = heapq.heappop(queue)
-        # What was offered before one of the two grew, or was taken in, is out of date.
-        if version != changes[one] + changes[other] or ends[one] != one or ends[other] != other:
+        # An entry is out of date if one of the two regions has grown or was merged into another since.
+        if version != changes[one] + changes[other] or targets[one] != one or targets[other] != other:
             continue
-        ends[other] = one
-        odds_of[other] = highest_odds[one] = max(odds, highest_odds[one], highest_odds[other])
+        targets[other] = one
+        odds_of_merge[other] = highest_odds[one] = max(odds, highest_odds[one], highest_odds[other])
         turns[other] = turn = turn + 1
         grown.sums[one] += grown.sums[other]
         grown.peaks[one] = max(grown.peaks[one], grown.peaks[other])
         changes[one] += changes[other] + 1
-        for third, border in beside[other].items():
-            del beside[third][other]
+        for third, border in neighbours[other].items():
+            del neighbours[third][other]
             if third == one:
                 continue
-            edge = beside[one].setdefault(third, border)
-            beside[third][one] = edge
-            if edge != border:
-                grown.saddles[edge] = max(grown.saddles[edge], grown.saddles[border])
-                grown.lines[edge] += grown.lines[border]
-        near = np.array(list(beside[one].items()), np.int64).reshape(-1, 2)
-        offer(np.full(len(near), one), near[:, 0], near[:, 1])
-    return Merges(np.array(ends), 1 / (1 + np.exp(-odds_of)), turns)
+            common = neighbours[one].setdefault(third, border)
+            neighbours[third][one] = common
+            if common != border:
+                grown.saddles[common] = max(grown.saddles[common], grown.saddles[border])
+                grown.lines[common] += grown.lines[border]
+        borders = np.array(list(neighbours[one].items()), np.int64).reshape(-1, 2)
+        enqueue(np.full(len(borders), one), borders[:, 0], borders[:, 1])
+    return Merges(np.array(targets), 1 / (1 + np.exp(-odds_of_merge)), turns)

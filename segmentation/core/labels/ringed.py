@@ -1,4 +1,5 @@
-"""Gaps that only their neighbours show: an outline ringed by others and darker than all of them."""
+"""Finds outlines that are gaps between particles where no background is visible: a gap is surrounded by other outlines
+and darker than all of them. (`contrast` finds gaps if there is background.)"""
 
 from __future__ import annotations
 
@@ -7,24 +8,26 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..micrograph.contrast import grey_limits
-from .bands import Band, Ids, added, boxes, by_band, ids_in, sums_of_objects, whole_image
+from .bands import Band, Ids, boxes, by_band, ids_in, summed_by_id, sums_of_objects, whole_image
 from .contrast import largest_within
 from .separate import Labels, interior
 
 Floats = NDArray[np.float64]
-GAP = 4  # px across which an outline touches another
-RINGED = 0.9  # share of the rim that lies at others
-FEWEST = 3  # neighbours that ring a gap; two leave it open at its ends
-LEAST = 0.04  # share of the rim that makes an outline a neighbour
-DARKER = 0.3  # of the contrast of the neighbours with the darkest ground there is
+# The rim of an outline is its outermost pixels.
+GAP = 4  # px: a pixel of the rim lies at another outline if that is at most so far away
+RINGED = 0.9  # least share of the rim that lies at other outlines
+FEWEST = 3  # neighbours around a gap; with two it is open at its ends
+LEAST = 0.04  # least share of the rim at which an outline lies that counts as a neighbour
+DARKER = 0.3  # by which share of the neighbours' contrast with the darkest grey a gap is darker than each of them
 
 
 def ringed_darker(grey: NDArray[np.uint8], labels: Labels, ids: Ids | None = None) -> NDArray[np.bool_]:
-    """(n,) whether each outline of these ids (n,), or 1..n, of labels (H, W) is a gap between particles: nearly all of
-    its rim lies at other outlines, and it is clearly darker than each of these.
+    """(n,) bool: whether each outline of labels (H, W) with these ids (n,), or 1..n, is a gap between particles: nearly
+    all of its rim lies at other outlines, and it is clearly darker than each of these.
 
-    grey: (H, W), particles brighter than the ground. The contrast of the neighbours is that with the darkest grey that
-    a picture shows (1 %), because in a bed no ground is bare. At the frame nothing is known of the rim.
+    grey: (H, W), particles brighter than the ground. The contrast of the neighbours is taken against the darkest 1 % of
+    the picture, because in a bed of particles no background is visible. An outline at the frame is never a gap, because
+    part of its rim is not known.
     """
     ids = ids_in(labels, ids)
     is_gap = np.zeros(len(ids), bool)
@@ -40,37 +43,38 @@ def ringed_darker(grey: NDArray[np.uint8], labels: Labels, ids: Ids | None = Non
         if top == 0 or left == 0 or bottom == labels.shape[0] or right == labels.shape[1]:
             continue
         part = labels[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin]
-        mine = part == ids[index]
-        rim = mine & ~ndimage.binary_erosion(mine)
-        others = (part > 0) & ~mine
-        away, nearest = ndimage.distance_transform_edt(~others, return_indices=True)
-        beside = part[tuple(axis[rim] for axis in nearest)][away[rim] <= GAP]
-        if len(beside) < RINGED * rim.sum():
+        body = part == ids[index]
+        rim = body & ~ndimage.binary_erosion(body)
+        others = (part > 0) & ~body
+        distance, nearest = ndimage.distance_transform_edt(~others, return_indices=True)
+        touched = part[tuple(axis[rim] for axis in nearest)][distance[rim] <= GAP]
+        if len(touched) < RINGED * rim.sum():
             continue
-        neighbours, lengths = np.unique(beside, return_counts=True)
+        neighbours, lengths = np.unique(touched, return_counts=True)
         neighbours = neighbours[lengths >= LEAST * rim.sum()]
         if len(neighbours) < FEWEST:
             continue
-        means_beside = means[np.searchsorted(ids, neighbours)]
-        contrast = float(np.median(means_beside)) - lowest
-        is_gap[index] = means[index] <= means_beside.min() - DARKER * max(contrast, 1.0)
+        greys = means[np.searchsorted(ids, neighbours)]
+        contrast = float(np.median(greys)) - lowest
+        is_gap[index] = means[index] <= greys.min() - DARKER * max(contrast, 1.0)
     return is_gap
 
 
 def _nearly_ringed(labels: Labels, ids: Ids) -> NDArray[np.intp]:
-    """The places of the outlines of labels (H, W) whose rim lies at others, where these are looked for in squares,
-    which hold the circles of GAP px: few are, and distances from all others take long."""
-    rims, beside = added(ids, by_band("ringed", labels, GAP, _rims)).T
-    return np.flatnonzero((rims > 0) & (beside >= RINGED * rims))
+    """The places in `ids` of the outlines that may be ringed. This quick test takes squares instead of circles of GAP
+    px around the rim, so that it misses none; distances are then calculated for these few only."""
+    rims, at_others = summed_by_id(ids, by_band("ringed", labels, GAP, _rims)).T
+    return np.flatnonzero((rims > 0) & (at_others >= RINGED * rims))
 
 
 def _rims(band: Band) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Of each id (k,) the pixels of its rim in a band, and how many of them lie at others (k, 2)."""
+    """The ids (k,) in a band, and (k, 2) for each of them the pixels of its rim, and how many of these lie at other
+    outlines."""
     labels, rows, count = band.labels, band.rows, len(band.ids)
-    backwards = np.where(labels > 0, count + 1 - labels, 0)
-    highest, lowest = largest_within(labels, GAP), count + 1 - largest_within(backwards, GAP)
+    reversed_labels = np.where(labels > 0, count + 1 - labels, 0)
+    highest, lowest = largest_within(labels, GAP), count + 1 - largest_within(reversed_labels, GAP)
     is_rim = ((labels > 0) & ~interior(labels))[rows]
     at_others = is_rim & ((highest != labels) | (lowest != labels))[rows]
     owners = labels[rows]
-    counts = [np.bincount(owners[where], minlength=count + 1)[1:] for where in (is_rim, at_others)]
+    counts = [np.bincount(owners[mask], minlength=count + 1)[1:] for mask in (is_rim, at_others)]
     return band.ids, np.stack(counts, axis=1)

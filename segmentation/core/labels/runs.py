@@ -1,4 +1,4 @@
-"""Runs of pixels: a label image as rows of equal ids, which takes a hundredth of its memory.
+"""Runs of pixels with equal ids, as a compact form of label images (about a hundredth of the memory).
 
 A run is (start, count, id); start is the flat index row * width + column of its first pixel.
 """
@@ -15,7 +15,7 @@ from .geometry import Box, Labels, Mask
 from .time_limit import check_time
 
 Runs = NDArray[np.int32]  # (n, 3), in ascending order; no two overlap
-Numbers = NDArray[np.int32]
+Numbers = NDArray[np.int32]  # (n,) ids, or flat indices
 
 
 def no_runs() -> Runs:
@@ -23,18 +23,18 @@ def no_runs() -> Runs:
 
 
 def packed(runs: Runs) -> bytes:
-    """Runs compressed by zlib: little-endian int32, first of all runs the number of pixels since the end of the run
-    before, then their numbers of pixels, then their ids."""
+    """Runs compressed by zlib, as little-endian int32: for all runs the gap to the run before in px, then the counts of
+    all runs, then the ids of all runs."""
     starts, counts, ids = runs.astype("<i4").T
     gaps = starts - np.r_[np.int32(0), (starts + counts)[:-1]]
     return zlib.compress(np.stack([gaps, counts, ids]).astype("<i4").tobytes())
 
 
-def unpacked(content: bytes, count: int = 0) -> Runs:
-    """The runs that `packed` wrote; raises ValueError or zlib.error for anything else, and for more than `most`, where
-    that is not 0."""
+def unpacked(content: bytes, most_runs: int = 0) -> Runs:
+    """The runs that `packed` wrote; raises ValueError or zlib.error for other bytes. most_runs: the largest number of
+    runs that is accepted; 0 for any number."""
     stream = zlib.decompressobj()
-    words = stream.decompress(content, 12 * count)
+    words = stream.decompress(content, 12 * most_runs)
     if not stream.eof:
         raise ValueError("too many runs, or no end")
     gaps, counts, ids = np.frombuffer(words, "<i4").reshape(3, -1)
@@ -43,20 +43,21 @@ def unpacked(content: bytes, count: int = 0) -> Runs:
 
 
 def runs_of(starts: Numbers, ends: Numbers, ids: Numbers | int) -> Runs:
-    """Runs from their first pixels, the pixels after their last ones, and their ids."""
+    """The runs with these first pixels (n,), ends (n,; exclusive), and ids (n,) or one id for all."""
     starts = np.asarray(starts)
     return np.column_stack([starts, ends - starts, np.broadcast_to(ids, starts.shape)]).astype(np.int32)
 
 
 def repeated(runs: Runs) -> tuple[NDArray[np.int64], Numbers]:
-    """The flat index of each pixel of the runs, and its id."""
+    """(m,) each: the flat index of every pixel of the runs, and its id."""
     starts, counts, ids = runs.T
     pixels = np.repeat(starts - counts.cumsum() + counts, counts) + np.arange(counts.sum())
     return pixels, np.repeat(ids, counts)
 
 
 def joined(runs: Runs, width: int) -> Runs:
-    """The same pixels in as few runs as possible, each within one row; no run given crosses the end of a row."""
+    """The same pixels in as few runs as possible, each within one row; so must be the given runs. width: of the
+    image."""
     if not len(runs):
         return runs
     starts, counts, ids = runs.T
@@ -66,7 +67,8 @@ def joined(runs: Runs, width: int) -> Runs:
 
 
 def united(starts: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:
-    """Runs within rows, which may overlap and come in any order, as runs that do not, in ascending order."""
+    """The starts and ends of the same pixels without overlaps, in ascending order. starts, ends: (n,) of runs within
+    rows, in any order, which may overlap."""
     if not len(starts):
         return starts, ends
     order = np.argsort(starts, kind="stable")
@@ -76,7 +78,7 @@ def united(starts: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:
 
 
 def in_rows(runs: Runs, width: int) -> Runs:
-    """Runs that may cross the ends of rows, cut there."""
+    """The same runs, cut where they cross the end of a row. width: of the image."""
     starts, counts, ids = runs.T
     ends = starts + counts
     rows = (ends - 1) // width - starts // width + 1
@@ -88,8 +90,11 @@ def in_rows(runs: Runs, width: int) -> Runs:
 
 
 def grouped(runs: Runs, width: int, *, corners: bool = False) -> Numbers:
-    """The numbers 0..n-1 (m,) of the connected pieces that runs, each within one row, belong to; different ids are
-    apart. corners: whether pixels that share only a corner are connected."""
+    """The number 0..n-1 of the connected piece to which each of m runs belongs, (m,).
+
+    Runs of different ids are not connected. runs: each within one row. corners: whether pixels that share only a corner
+    are connected.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -109,10 +114,11 @@ def grouped(runs: Runs, width: int, *, corners: bool = False) -> Numbers:
     return numbers
 
 
-def runs_in(ids: Labels, where: Mask, box: Box, width: int) -> Runs:
-    """The pixels of a box that lie in a mask (h, w), with these ids (h, w)."""
-    padded = np.pad(where, ((0, 0), (1, 1)))
-    values = np.pad(np.where(where, ids, -1), ((0, 0), (1, 1)), constant_values=-1)
+def runs_in(ids: Labels, mask: Mask, box: Box, width: int) -> Runs:
+    """Runs of the pixels of a mask (h, w), with the ids (h, w) there. box: where the mask lies in the image. width: of
+    the image."""
+    padded = np.pad(mask, ((0, 0), (1, 1)))
+    values = np.pad(np.where(mask, ids, -1), ((0, 0), (1, 1)), constant_values=-1)
     edges = values[:, 1:] != values[:, :-1]
     rows, starts = np.nonzero(edges & padded[:, 1:])
     ends = np.nonzero(edges & padded[:, :-1])[1]
@@ -121,9 +127,9 @@ def runs_in(ids: Labels, where: Mask, box: Box, width: int) -> Runs:
 
 
 class Strip(NamedTuple):
-    """Neighbouring rows of a label image in as few runs as possible, which may cross the ends of rows.
+    """Successive rows of a label image in as few runs as possible; runs may cross the ends of rows.
 
-    starts: (n,) int32, the first pixel of each run. ids: (n,) int32. end: the pixel after the last.
+    starts: (n,) int32, the first pixel of each run. ids: (n,) int32. end: the pixel after the last one.
     """
 
     starts: Numbers
@@ -136,33 +142,35 @@ class Strip(NamedTuple):
 
     @classmethod
     def of(cls, part: Labels, offset: int) -> Strip:
-        """From rows (h, W), whose first pixel has the flat index `offset`."""
+        """The strip of rows (h, W), whose first pixel has the flat index `offset`."""
         flat = part.ravel()
         places = np.flatnonzero(np.r_[True, flat[1:] != flat[:-1]])
         return cls((places + offset).astype(np.int32), flat[places], offset + flat.size)
 
-    def under(self, starts: Numbers, ends: Numbers) -> tuple[Runs, NDArray[np.int64]]:
-        """The strip's runs under some given runs, cut at their ends. The second list says under which one each lies."""
+    def runs_under(self, starts: Numbers, ends: Numbers) -> tuple[Runs, NDArray[np.int64]]:
+        """The strip's runs at the pixels of given runs (starts, ends), cut at their ends; and for each of them the
+        place of the given run."""
         run = np.searchsorted(self.starts, starts, "right") - 1
         numbers = np.searchsorted(self.starts, ends, "left") - run
-        above = np.repeat(np.arange(len(starts)), numbers)
-        index = np.repeat(run - numbers.cumsum() + numbers, numbers) + np.arange(len(above))
-        begin = np.maximum(self.starts[index], starts[above])
-        stop = np.minimum(self.ends[index], ends[above])
-        return runs_of(begin, stop, self.ids[index]), above
+        places = np.repeat(np.arange(len(starts)), numbers)
+        index = np.repeat(run - numbers.cumsum() + numbers, numbers) + np.arange(len(places))
+        begin = np.maximum(self.starts[index], starts[places])
+        stop = np.minimum(self.ends[index], ends[places])
+        return runs_of(begin, stop, self.ids[index]), places
 
-    def written(self, runs: Runs) -> Strip:
-        """The strip with some runs, all within it, written over it."""
+    def overwritten(self, runs: Runs) -> Strip:
+        """The strip after some runs, all within it, have got new ids."""
         begin, counts, ids = runs.T
         end = begin + counts
-        over = np.searchsorted(begin, self.starts, "right") - 1
-        is_free = (over < 0) | (self.starts >= end[over])
-        after = self.ids[np.searchsorted(self.starts, end, "right") - 1]
+        covering = np.searchsorted(begin, self.starts, "right") - 1
+        is_free = (covering < 0) | (self.starts >= end[covering])
+        ids_behind = self.ids[np.searchsorted(self.starts, end, "right") - 1]
         starts = np.concatenate([self.starts[is_free], end, begin])
-        values = np.concatenate([self.ids[is_free], after, ids])
+        values = np.concatenate([self.ids[is_free], ids_behind, ids])
         order = np.argsort(starts, kind="stable")
         starts, values = starts[order], values[order]
-        last = np.r_[starts[1:] != starts[:-1], True] & (starts < self.end)  # of several at one pixel, the last counts
-        starts, values = starts[last], values[last]
+        # If several runs start at one pixel, the last of them counts.
+        is_last = np.r_[starts[1:] != starts[:-1], True] & (starts < self.end)
+        starts, values = starts[is_last], values[is_last]
         differs = np.r_[True, values[1:] != values[:-1]]
         return Strip(starts[differs], values[differs], self.end)

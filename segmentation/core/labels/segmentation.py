@@ -1,4 +1,5 @@
-"""The objects found in a micrograph: stored once with their whole provenance, and measured as often as needed."""
+"""A Segmentation: the outlined objects of a micrograph with their whole provenance, and the file in which it is stored.
+It is measured as often as needed, without its model."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from .bands import numbered
 from .npz import write_npz
 
 FORMAT = "deepsegm-segmentation/2"
-MOST_IDS = 100_000_000  # more than any image has objects, and a table of that length is no burden
-# They begin the names of other labels, of layers and of the network's maps in the file.
+MOST_IDS = 100_000_000  # highest id; no image has so many objects, and a table of this length still fits into memory
+# Beginnings of array names in the file, for `alternatives`, `layers` and `maps`.
 ALTERNATIVE, LAYER, MAP = "alternative ", "layer ", "map "
 COMPRESSION = 3  # of zlib: at half the time of 6 (8192 x 8192 px: 9 s -> 4 s) files are 4 to 24 % larger
 MASKS = "masks of other tools"  # in place of a model's name if no model was used
@@ -37,9 +38,10 @@ class UnusableSegmentation(ValueError):
 class Provenance:
     """Where a segmentation comes from.
 
-    micrograph: SHA-256 of the image's file. task: the kind of analysis. settings: the SegmentationSettings as asked
-    for. card: the entries of the ModelCard at that time; {"name": MASKS} if no model was used. version: of DeepSegm,
-    "" if not known. parent: id of the segmentation before the corrections. edits: the corrections.
+    micrograph: SHA-256 of the image's file. task: the kind of analysis. settings: the SegmentationSettings as
+    requested. card: the entries of the ModelCard at that time; {"name": MASKS} if no model was used. version: of
+    DeepSegm, "" if not known. parent: id of the segmentation before the corrections. edits: the operations of the
+    corrections.
     """
 
     micrograph: str
@@ -55,11 +57,12 @@ class Provenance:
         return cls(**{**data, "edits": tuple(data.get("edits", ()))})
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """The provenance in plain JSON types."""
         return {**asdict(self), "edits": list(self.edits)}
 
     @property
     def model(self) -> str:
+        """The model's name; MASKS if no model was used."""
         return str(self.card.get("name", ""))
 
     @property
@@ -69,11 +72,11 @@ class Provenance:
 
 
 class Cut(NamedTuple):
-    """A possible cut: a line of points [x, y] in pixels of the image, through an object from edge to edge, or from the
-    lines of other cuts.
+    """A possible cut, a line through an object from one edge to another, or to the line of another cut.
 
-    probability: that it lies between two particles. after: the places of these others in the list of all cuts of the
-    image; they are no less likely and come before it. sides: [x, y, x, y], pixels on both sides of its middle.
+    probability: that the line lies between two particles. line: points [x, y] in pixels of the image. after: the
+    places, in the list of all cuts of the image, of the cuts on which this one ends; they come before it. sides: [x, y,
+    x, y], pixels on both sides of the line's middle.
     """
 
     probability: float
@@ -82,14 +85,14 @@ class Cut(NamedTuple):
     sides: list[int]
 
     def divides(self, crop: Callable[[tuple[int, int, int, int]], NDArray[np.int32]]) -> int:
-        """The object on both sides of it, 0 if there is none. crop: gives the labels from the top left corner of a box
-        (top, left, bottom, right) on, at least those in it."""
+        """The id of the object on both sides of the cut; 0 if there are two objects, or none. crop: gives the labels in
+        a box (top, left, bottom, right); it may give more rows and columns below and to the right."""
         x0, y0, x1, y1 = self.sides
         one, other = (int(crop((y, x, y + 1, x + 1))[0, 0]) for x, y in ((x0, y0), (x1, y1)))
         return one if one == other else 0
 
     def shifted(self, right: int, down: int) -> Cut:
-        """The same cut so many pixels further."""
+        """The same cut, moved to the right and down by so many pixels."""
         x0, y0, x1, y1 = self.sides
         line = [[x + right, y + down] for x, y in self.line]
         return self._replace(line=line, sides=[x0 + right, y0 + down, x1 + right, y1 + down])
@@ -97,25 +100,24 @@ class Cut(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """The objects of a micrograph, or its regions.
+    """The outlined objects of a micrograph (for phases: its regions).
 
     labels: (H, W) int32 of the uploaded image's full size; 0 is background, other numbers are ids.
-    ids: (n,) int32, ascending, those in `labels`; an id is never given to another object (`next_id`).
+    ids: (n,) int32, ascending, all ids in `labels`; an id is never given to another object (`next_id`).
     classes: (n,) int32, place of each object's class in `class_names`.
-    confidence: (n,) float32, how likely the network's outline is right; NaN where that is not known, and of objects
-        `by_hand`.
-    rows: number of rows analysed, counted from the top; the data bar, if any, begins there.
-    used: values that the settings left open, and diagnostics, by name (plain JSON types). They depend on the task;
-        for particles: polarity, scale, threshold, clarity, expected, dropped, worth and second_scale.
-    alternatives: other labels (H, W) int32 of the same image, by the changed setting. Measuring them shows how much
-        a number depends on that setting.
-    layers: further images (H, W) uint8 by name, which a task measures or shows beside the labels.
-    maps: the network's maps (H, W) uint8 by name, from which objects can be split or added later; with them, for
-        particles, the edges of the picture (`edges.EDGES`).
+    confidence: (n,) float32; NaN if it is not known, and for objects `by_hand`.
+    rows: number of analysed rows, counted from the top; the data bar, if any, begins below them.
+    used: values that the settings left open, and diagnostics, by name (plain JSON types). They depend on the kind of
+        analysis; for particles: polarity, scale, threshold, clarity, expected, dropped, worth and second_scale.
+    alternatives: other labels (H, W) int32 of the same image, by the name of a changed setting. Measuring them shows
+        how much a number depends on this setting.
+    layers: further images (H, W) uint8 by name, which are measured or shown beside the labels.
+    maps: the network's maps (H, W) uint8 by name, from which objects can be split or added later; for particles also
+        the edges of the picture (`edges.EDGES`).
     next_id: the lowest number that was never an id here; 0 means the highest id plus one.
-    by_hand: ids of the objects that a person drew, changed or confirmed; no filter sets them aside.
-    set_aside: ids of the objects that a person set aside, with the reason.
-    cuts: the possible cuts of the outlines as found, the most probable first.
+    by_hand: ids of the objects that a person drew, changed or confirmed; no filter leaves them out.
+    set_aside: ids of the objects that a person left out, with the reason.
+    cuts: the possible cuts of the outlines before corrections, the most probable first.
     """
 
     labels: NDArray[np.int32]
@@ -147,8 +149,10 @@ class Segmentation:
         return numbered(self.labels, self.ids)
 
     def save(self, file: Path | BinaryIO) -> None:
-        """Write as compressed .npz without pickles; the same segmentation gives the same bytes. A file is opened to be
-        read, too."""
+        """Write the segmentation as a compressed .npz without pickles; equal segmentations give equal bytes.
+
+        file: a path, or a file that is open for reading and writing.
+        """
         header = {
             "format": FORMAT,
             "rows": self.rows,
@@ -176,11 +180,10 @@ class Segmentation:
     def load(
         cls, file: Path | BinaryIO, origin: Provenance | None = None, *, alternatives: bool = True
     ) -> Segmentation:
-        """The segmentation in a file; raises UnusableSegmentation if it is damaged, of another format or image.
+        """The segmentation in a file. Raises UnusableSegmentation if the file is damaged, has another format, or
+        belongs to another image than `origin`; disk errors are raised unchanged.
 
-        alternatives: whether to read these, too; corrected outlines have none.
-        origin: its provenance from elsewhere, of which the image must be the same. Disk errors while reading are raised
-        unchanged.
+        origin: the provenance that the caller expects. alternatives: whether to read them, too.
         """
         content = file.read_bytes() if isinstance(file, Path) else file.read()
         with unpacked(lambda: io.BytesIO(content)) as data:
@@ -199,8 +202,8 @@ class Segmentation:
 
 @contextmanager
 def unpacked(opens: Callable[[], BinaryIO]) -> Iterator[Any]:
-    """The arrays of a file, opened by `opens`; raises UnusableSegmentation for damaged bytes. Errors of the storage are
-    raised unchanged."""
+    """A context with the arrays of the file that `opens` opens. Exceptions in it become UnusableSegmentation (damaged
+    bytes), but for errors of the storage, which are raised unchanged."""
     try:
         with opens() as file, np.load(file, allow_pickle=False) as data:
             yield data
@@ -213,7 +216,8 @@ def unpacked(opens: Callable[[], BinaryIO]) -> Iterator[Any]:
 
 
 def without_images(data: Any) -> Segmentation:
-    """What an opened file says beside label image, alternatives, layers and maps; not checked (`check_objects`)."""
+    """The segmentation in an opened file without its images: labels (0, 0), no alternatives, layers and maps. The
+    caller checks it with `check_objects`."""
     header = json.loads(data["header"].tobytes())
     if header["format"] != FORMAT:
         raise UnusableSegmentation(OTHER_FORMAT)
@@ -234,7 +238,7 @@ def without_images(data: Any) -> Segmentation:
 
 
 def names_of(data: Any, kind: str) -> list[str]:
-    """The names of the alternatives, layers or maps in an opened file."""
+    """The names of the alternatives, layers or maps in an opened file. kind: ALTERNATIVE, LAYER or MAP."""
     return [name.removeprefix(kind) for name in data.files if name.startswith(kind)]
 
 
@@ -253,10 +257,11 @@ def _check_outlines(outlines: Segmentation) -> None:
 
 
 def check_objects(outlines: Segmentation, height: int, present: NDArray[Any]) -> None:
-    """Raise ValueError if what is said of the objects does not fit the image; present: the ids in its labels."""
+    """Raise ValueError if the data of the objects does not fit the image. height: of the image. present: the ids in its
+    labels, with or without 0."""
     highest, count = int(outlines.ids.max(initial=0)), len(outlines.ids)
-    touched = sorted(outlines.by_hand | outlines.set_aside.keys())
-    if outlines.next_id <= highest or not np.isin(touched, outlines.ids).all():
+    changed_by_people = sorted(outlines.by_hand | outlines.set_aside.keys())
+    if outlines.next_id <= highest or not np.isin(changed_by_people, outlines.ids).all():
         raise ValueError("what people did is not of these ids")
     if not np.array_equal(present[present != 0], outlines.ids) or not 0 < outlines.rows <= height or highest > MOST_IDS:
         raise ValueError("the labels are not those of the ids")

@@ -1,4 +1,8 @@
-"""Foreground and inner-distance maps -> particles: every component gives at least one, and no pixel is lost."""
+"""Separates the particles in a network's maps of foreground and inner distance by a watershed. Every connected
+component of the foreground gives at least one particle, and every pixel of it belongs to one.
+
+It also has functions on label images that other modules share.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +21,21 @@ from .bands import BAND, labelled_pixels, rows_at_once, sums_over_labels
 
 Labels = NDArray[np.int32]
 Box = tuple[slice, ...]
-THREADS = 2  # at a time in one label image
-LARGE, PART, OVERLAP = 2**22, 1024, 256  # px
-SMALLEST_CORE = 4  # px; a smaller core beside others in its component is noise of the map
+THREADS = 2  # that work on one label image
+# A component whose box has more than LARGE px is divided in parts of PART x PART px, with OVERLAP px around each.
+LARGE, PART, OVERLAP = 2**22, 1024, 256
+SMALLEST_CORE = 4  # px; a smaller core is noise of the map if its component has a larger one
 
 
 def separate(
     foreground: NDArray[np.uint8], distance: NDArray[np.uint8], *, threshold: float, seed_threshold: float
 ) -> Labels:
-    """Label the particles of two probability maps.
+    """(H, W) int32 labels 1..n of the particles in two maps, 0 background.
 
-    foreground, distance: (H, W) uint8, 0..255 for 0..1. threshold: a pixel at or above it is particle.
-    seed_threshold: pixels with at least this inner distance form cores, the markers of their component; a
-    component without a core is one particle. No lines are left between particles; holes of a particle are filled.
-    Returns (H, W) int32 labels 1..n, 0 background.
+    foreground, distance: (H, W) uint8, 0..255 for 0..1; distance is the inner distance. threshold: least foreground of
+    a particle's pixel. seed_threshold: connected pixels with at least this inner distance are a core. A component of
+    the foreground is divided into one particle for each of its cores, or is one particle if it has none. No lines of
+    background are left between particles; holes within a particle are filled.
     """
     mask = foreground >= max(1, round(threshold * 255))
     components, count = ndimage.label(mask)
@@ -40,9 +45,9 @@ def separate(
 
 
 def _markers(cores: NDArray[np.bool_], components: Labels) -> tuple[Labels, NDArray[np.int64]]:
-    """Cores numbered 1..m (H, W), and the component of each (m + 1,): owners[0] is 0.
+    """The cores numbered 1..m (H, W), and the component of each (m + 1,); entry 0 is 0.
 
-    A core under SMALLEST_CORE px counts only where its component has no larger one.
+    A core of fewer than SMALLEST_CORE px is left out if its component has a larger one.
     """
     markers, count = ndimage.label(cores & (components > 0))
     markers = markers.astype(np.int32, copy=False)
@@ -60,11 +65,12 @@ def _markers(cores: NDArray[np.bool_], components: Labels) -> tuple[Labels, NDAr
 def grow(
     components: Labels, count: int, markers: Labels, owners: NDArray[np.int64], distance: NDArray[np.uint8]
 ) -> Labels:
-    """Components 1..count with at most one marker stay as they are; the others are divided by watershed.
+    """Labels (H, W) int32: components 1..count with at most one marker keep their number; the others are divided by a
+    watershed, and the particle around a marker has the marker's number + count.
 
-    markers: (H, W), numbered 1..m. owners: (m + 1,) the component of each. A marker's particle is labelled with its
-    number + count. Components with a box of more than LARGE px are divided part by part, with OVERLAP px around each
-    part, because of limited memory and processor cache.
+    components: (H, W), numbered 1..count. markers: (H, W), numbered 1..m. owners: (m + 1,) the component of each
+    marker. distance: (H, W) uint8, the inner distance. Very large components (LARGE) are divided part by part, because
+    of limited memory and processor cache.
     """
     per_component = np.bincount(owners[1:], minlength=count + 1)
     crowded = per_component > 1
@@ -72,7 +78,8 @@ def grow(
     if not crowded.any():
         return labels
 
-    def share_out(number: int, window: Box, inner: Box) -> None:
+    def divide(number: int, window: Box, inner: Box) -> None:
+        """Divide the part `inner` of the component `number`; the watershed runs in the larger `window`."""
         inside = components[window] == number
         seeds = np.where(inside, markers[window], 0)
         grown = watershed(255 - distance[window], seeds, mask=inside)
@@ -83,18 +90,20 @@ def grow(
     boxes = ndimage.find_objects(components)
     parts = [(number, *part) for number in np.flatnonzero(crowded).tolist() for part in _parts(boxes[number - 1])]
     with ThreadPoolExecutor(THREADS) as pool:  # watershed runs without Python's lock
-        list(pool.map(share_out, *zip(*parts, strict=True)))
+        list(pool.map(divide, *zip(*parts, strict=True)))
     for number in {number for number, window, inner in parts if window != inner}:
         _close(labels, components, number, boxes[number - 1], distance)
     return labels
 
 
 def _parts(box: Box) -> Iterator[tuple[Box, Box]]:
-    """The parts to divide one by one: for each the window to process and the part of it to keep."""
+    """The parts of a component's box, each as the window in which the watershed runs and the part itself."""
     if math.prod(side.stop - side.start for side in box) <= LARGE:
         yield box, box
         return
-    sides = [[slice(at, min(at + PART, side.stop)) for at in range(side.start, side.stop, PART)] for side in box]
+    sides = [
+        [slice(start, min(start + PART, side.stop)) for start in range(side.start, side.stop, PART)] for side in box
+    ]
     for inner in itertools.product(*sides):
         around = (
             slice(max(k.start - OVERLAP, side.start), min(k.stop + OVERLAP, side.stop))
@@ -104,21 +113,20 @@ def _parts(box: Box) -> Iterator[tuple[Box, Box]]:
 
 
 def _close(labels: Labels, components: Labels, number: int, box: Box, distance: NDArray[np.uint8]) -> None:
-    """Give pixels that no marker of their part has reached to the neighbours, in place."""
-    left = (components[box] == number) & (labels[box] == 0)
-    pieces, _ = ndimage.label(left)
+    """Give the pixels of a component that no marker in their part has reached to neighbouring particles, in place."""
+    is_unlabelled = (components[box] == number) & (labels[box] == 0)
+    pieces, _ = ndimage.label(is_unlabelled)
     for piece in ndimage.find_objects(pieces):
-        wider = tuple(
+        window = tuple(
             slice(max(p.start - 1, 0) + b.start, p.stop + 1 + b.start) for p, b in zip(piece, box, strict=True)
         )
-        inside = components[wider] == number
-        labels[wider][inside] = watershed(255 - distance[wider], np.where(inside, labels[wider], 0), mask=inside)[
-            inside
-        ]
+        inside = components[window] == number
+        grown = watershed(255 - distance[window], np.where(inside, labels[window], 0), mask=inside)
+        labels[window][inside] = grown[inside]
 
 
 def interior(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """(H, W): the pixels whose four neighbours have the same label; none at the frame."""
+    """(H, W) bool: the pixels whose four neighbours have the same label as they; never pixels at the frame."""
     inner, middle = np.zeros(labels.shape, bool), labels[1:-1, 1:-1]
     sides = (labels[:-2, 1:-1], labels[2:, 1:-1], labels[1:-1, :-2], labels[1:-1, 2:])
     inside = inner[1:-1, 1:-1]
@@ -129,10 +137,8 @@ def interior(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
 
 
 def fill_holes(labels: Labels) -> Labels:
-    """Give every background region enclosed by one single particle to that particle.
-
-    labels: (H, W) int32, changed in place and returned. A gap between several particles stays a gap.
-    """
+    """Give every background region that a single particle encloses to this particle. Regions between several particles
+    stay background. labels: (H, W) int32, changed in place and returned."""
     holes, count = ndimage.label(labels == 0)
     if count < 2:
         return labels
@@ -140,27 +146,28 @@ def fill_holes(labels: Labels) -> Labels:
     highest = np.zeros(count + 1, np.int32)
     closed = np.ones(count + 1, bool)
     closed[np.concatenate([[0], holes[0], holes[-1], holes[:, 0], holes[:, -1]])] = False
-    at = np.flatnonzero(closed.take(holes))
-    region, flat = holes.ravel()[at], labels.ravel()
+    pixels = np.flatnonzero(closed.take(holes))
+    region, flat = holes.ravel()[pixels], labels.ravel()
     for step in (-labels.shape[1], labels.shape[1], -1, 1):
-        beside = flat[at + step]
-        particles = beside > 0
-        np.minimum.at(lowest, region[particles], beside[particles])
-        np.maximum.at(highest, region[particles], beside[particles])
-    labels[np.unravel_index(at, labels.shape)] = np.where(lowest == highest, highest, 0)[region]
+        neighbours = flat[pixels + step]
+        is_particle = neighbours > 0
+        np.minimum.at(lowest, region[is_particle], neighbours[is_particle])
+        np.maximum.at(highest, region[is_particle], neighbours[is_particle])
+    labels[np.unravel_index(pixels, labels.shape)] = np.where(lowest == highest, highest, 0)[region]
     return labels
 
 
 def renumber(labels: Labels) -> Labels:
-    """The same regions numbered 1..n in reading order, row by row; in place."""
+    """The labels (H, W) numbered 1..n in the order of their first pixels, row by row; changed in place and returned."""
     flat = labels.ravel()
     highest = int(flat.max(initial=0))
     first_place = np.full(highest + 1, flat.size, np.int64)
-    # Writing backwards leaves the first position of every label; a part at a time, as positions take much memory.
+    # From the end to the beginning, so that the first position of every label is written last. In parts, to save
+    # memory.
     for start in reversed(range(0, flat.size, BAND)):
         part = flat[start : start + BAND]
         begins = part != 0
-        begins[1:] &= part[1:] != part[:-1]  # of a run of one label only the first pixel can be the first of all
+        begins[1:] &= part[1:] != part[:-1]  # only the first pixel of a run can be the first one of its label
         positions = start + np.flatnonzero(begins)[::-1]
         first_place[flat[positions]] = positions
     present = np.flatnonzero(first_place < flat.size)
@@ -171,10 +178,8 @@ def renumber(labels: Labels) -> Labels:
 
 
 def relabel(labels: Labels, numbers: NDArray[Any]) -> Labels:
-    """Replace each of labels (H, W) by its entry in numbers (n + 1,), in place, to save two thirds of the memory.
-
-    The numbers must fit into the labels' dtype.
-    """
+    """The labels (H, W), each replaced by its entry in `numbers` (n + 1,); changed in place and returned, which saves
+    two thirds of the memory. The numbers must fit into the labels' dtype."""
     numbers = numbers.astype(labels.dtype)
     step = rows_at_once(labels)
     for top in range(0, len(labels), step):
@@ -183,7 +188,7 @@ def relabel(labels: Labels, numbers: NDArray[Any]) -> Labels:
 
 
 def areas_of(labels: Labels, count: int) -> NDArray[np.int64]:
-    """(count + 1,) px of each label 0..count; some rows at a time, as counting takes eight bytes a pixel."""
+    """(count + 1,): the area in px of each label 0..count. It is counted some rows at a time, to save memory."""
     areas, step = np.zeros(count + 1, np.int64), rows_at_once(labels)
     for top in range(0, len(labels), step):
         areas += np.bincount(labels[top : top + step].ravel(), minlength=count + 1)
@@ -191,14 +196,14 @@ def areas_of(labels: Labels, count: int) -> NDArray[np.int64]:
 
 
 def mean_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.float32]:
-    """(n,) float32: mean of `values` / 255 over each label 1..n."""
+    """(n,) float32: the mean of `values` (H, W) / 255 over each label 1..n."""
     areas, sums = sums_over_labels(labels, values)
     return (sums / np.maximum(areas, 1) / 255).astype(np.float32)
 
 
 def max_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.uint8]:
-    """(n,) uint8: highest of `values` over each label 1..n."""
+    """(n,) uint8: the highest of `values` (H, W) over each label 1..n."""
     highest = np.zeros(int(labels.max(initial=0)) + 1, np.uint8)
-    for part, beside in labelled_pixels(labels, values):
-        np.maximum.at(highest, part, beside)
+    for part, part_values in labelled_pixels(labels, values):
+        np.maximum.at(highest, part, part_values)
     return highest[1:]

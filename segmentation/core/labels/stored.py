@@ -1,4 +1,5 @@
-"""A stored segmentation opened to be corrected: its file is read in strips of rows, and no whole image is made."""
+"""Opens a stored segmentation for corrections. Its file is read in strips of rows, so that no whole image is in
+memory."""
 
 from __future__ import annotations
 
@@ -24,14 +25,17 @@ from .segmentation import (
 )
 from .working import STRIP, WorkingLabels, objects_of
 
-PACKED = 64  # rows of a map that are packed together
-Opens = Callable[[], BinaryIO]
+PACKED = 64  # rows of a map that are compressed together
+Opener = Callable[[], BinaryIO]
 
 
-def opened(opens: Opens, origin: Provenance) -> WorkingLabels:
-    """The outlines in the file that `opens` gives, as often as it is asked; raises UnusableSegmentation as
-    `Segmentation.load`."""
-    with unpacked(opens) as data:
+def opened(open_file: Opener, origin: Provenance) -> WorkingLabels:
+    """The outlines in a file.
+
+    open_file: opens the file; it is called again when a map is first needed. origin: the provenance that the caller
+    expects. Raises UnusableSegmentation as `Segmentation.load` does.
+    """
+    with unpacked(open_file) as data:
         head = without_images(data)
         strips = list[Strip]()
         with data.zip.open("labels.npy") as member:
@@ -39,15 +43,17 @@ def opened(opens: Opens, origin: Provenance) -> WorkingLabels:
             for part in _parts(member, shape, np.dtype(np.int32), STRIP):
                 strips.append(Strip.of(part, strips[-1].end if strips else 0))
         check_objects(head, shape[0], np.unique(np.concatenate([strip.ids for strip in strips])))
-        maps = {name: StoredMap(opens, f"{MAP}{name}", shape) for name in names_of(data, MAP)}
+        maps = {name: StoredMap(open_file, f"{MAP}{name}", shape) for name in names_of(data, MAP)}
     if head.provenance.micrograph != origin.micrograph:
         raise UnusableSegmentation(FOREIGN)
-    facts = head.rows, head.class_names, tuple(strips), objects_of(head), head.next_id, head.used, maps
-    return WorkingLabels(shape, *facts)
+    return WorkingLabels(
+        shape, head.rows, head.class_names, tuple(strips), objects_of(head), head.next_id, head.used, maps
+    )
 
 
 def _shape(member: BinaryIO, dtype: np.dtype[Any]) -> tuple[int, int]:
-    """Height and width in the header of an array; raises ValueError for other arrays than ours."""
+    """Height and width from the header of an array; raises ValueError unless it is a two-dimensional array in row order
+    with this dtype, as Segmentation.save writes."""
     np.lib.format.read_magic(member)
     shape, columns_first, kind = np.lib.format.read_array_header_1_0(member)
     if len(shape) != 2 or not all(shape) or columns_first or kind != dtype:
@@ -56,7 +62,7 @@ def _shape(member: BinaryIO, dtype: np.dtype[Any]) -> tuple[int, int]:
 
 
 def _parts(member: BinaryIO, shape: tuple[int, int], dtype: np.dtype[Any], rows: int) -> Iterator[NDArray[Any]]:
-    """So many rows of an array at a time (h, W)."""
+    """The array, `rows` rows (h, W) at a time. member: the open file, after the array's header."""
     for top in range(0, shape[0], rows):
         tall = min(rows, shape[0] - top)
         yield np.frombuffer(member.read(tall * shape[1] * dtype.itemsize), dtype).reshape(tall, shape[1])
@@ -65,18 +71,19 @@ def _parts(member: BinaryIO, shape: tuple[int, int], dtype: np.dtype[Any], rows:
 
 
 class StoredMap:
-    """A map of the network in a file: read when a part of it is first asked for, or before (`read`), and kept packed
-    from then on."""
+    """A map of the network in a file. It is read when a part of it is first needed, or earlier by `read`, and is then
+    kept compressed in memory. Calling it with a box gives the map's part (h, w) there."""
 
-    def __init__(self, opens: Opens, name: str, shape: tuple[int, int]) -> None:
-        self._opens, self._name, self._shape = opens, name, shape
+    def __init__(self, open_file: Opener, name: str, shape: tuple[int, int]) -> None:
+        self._open_file, self._name, self._shape = open_file, name, shape
         self._packed, self._lock = list[bytes](), Lock()
 
     def read(self) -> list[bytes]:
-        """PACKED rows each, packed; of two that ask at once the second one waits. Raises as `opened`."""
+        """The compressed map, PACKED rows each. If two threads call this at once, the second one waits. Raises
+        UnusableSegmentation as `opened` does."""
         with self._lock:
             if not self._packed:
-                with unpacked(self._opens) as data, data.zip.open(f"{self._name}.npy") as member:
+                with unpacked(self._open_file) as data, data.zip.open(f"{self._name}.npy") as member:
                     if _shape(member, np.dtype(np.uint8)) != self._shape:
                         raise ValueError("the map is not one of the labels")
                     self._packed = [_packed(part) for part in _parts(member, self._shape, np.dtype(np.uint8), PACKED)]
@@ -92,6 +99,7 @@ class StoredMap:
 
 
 def _packed(part: NDArray[np.uint8]) -> bytes:
-    """Real maps take a third of a byte a pixel, as with the usual strategy, which takes twice as long."""
+    """Compressed rows of a map. Real maps then take a third of a byte per pixel; the usual strategy of zlib needs the
+    same space and twice the time."""
     packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
     return packer.compress(part.tobytes()) + packer.flush()

@@ -1,4 +1,4 @@
-"""How long work on corrections may take: one request must not hold a process of the site."""
+"""The time limit for corrections, so that a single request cannot occupy a process of the site for long."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _end = ContextVar("the time.monotonic() at which work on corrections ends", defa
 
 
 class TooLong(Exception):
-    """Work on corrections was given up, because its time was over."""
+    """Work on corrections was stopped by its time limit."""
 
 
 @contextmanager
 def ending(end: float) -> Iterator[None]:
-    """Whatever works on corrections in this block raises TooLong soon after time.monotonic() has reached `end`."""
+    """Within this context work on corrections raises TooLong soon after time.monotonic() has reached `end`."""
     token = _end.set(end)
     try:
         yield
@@ -26,6 +26,6 @@ def ending(end: float) -> Iterator[None]:
 
 
 def check_time() -> None:
-    """Called in every loop whose length a caller chooses; raises TooLong."""
+    """Raises TooLong if the time is over. Every loop whose length depends on what was sent calls it."""
     if time.monotonic() > _end.get():
         raise TooLong

@@ -1,4 +1,5 @@
-"""Outlines while they are corrected: runs instead of an image, so that 67 million pixels take 10 MB."""
+"""Outlines while they are corrected. They are held as runs of pixels instead of a label image, so that an image of 67
+million pixels takes 10 MB."""
 
 from __future__ import annotations
 
@@ -15,18 +16,18 @@ from .runs import Numbers, Runs, Strip, grouped, in_rows, joined, no_runs, runs_
 from .segmentation import Segmentation
 from .time_limit import check_time
 
-STRIP = 256  # rows
-MOST_CROPPED = 1 << 23  # px; one operation unpacks no larger part of the image
+STRIP = 256  # rows of a strip
+MOST_CROPPED = 1 << 23  # px: the largest part of the image that one operation may unpack
 TOO_WIDE = "The object reaches over too large a part of the image for this: draw or erase instead."
-NetworkMap = Callable[[Box], NDArray[np.uint8]]  # its part in a box (h, w)
+NetworkMap = Callable[[Box], NDArray[np.uint8]]  # gives the map's part (h, w) in a box
 
 
 @dataclass(frozen=True, eq=False)
 class WorkingLabels:
-    """The outlines of a Segmentation; a correction gives new ones, which share the rows that it leaves alone.
+    """The outlines of a Segmentation. A correction gives a new object, which shares all strips that do not change.
 
-    strips: the labels, STRIP rows each. objects: the data of every id that stands. The other fields are those of the
-    Segmentation.
+    shape: (H, W). strips: the labels, STRIP rows each. objects: the data of every existing object, by its id. The other
+    fields are those of the Segmentation; `rows` is the number of analysed rows, without the data bar.
     """
 
     shape: tuple[int, int]
@@ -40,7 +41,7 @@ class WorkingLabels:
 
     @classmethod
     def of(cls, result: Segmentation) -> WorkingLabels:
-        """From a Segmentation in memory."""
+        """The outlines of a Segmentation that is in memory."""
         tall, wide = result.labels.shape
         strips = [Strip.of(result.labels[top : top + STRIP], top * wide) for top in range(0, tall, STRIP)]
         maps = {
@@ -48,15 +49,17 @@ class WorkingLabels:
             for name, soft_map in result.maps.items()
         }
         objects = objects_of(result)
-        facts = result.rows, result.class_names, (*strips,), objects, result.next_id, result.used, maps
-        return cls((tall, wide), *facts)
+        return cls(
+            (tall, wide), result.rows, result.class_names, (*strips,), objects, result.next_id, result.used, maps
+        )
 
     @property
     def width(self) -> int:
         return self.shape[1]
 
-    def under(self, runs: Runs) -> tuple[Runs, Numbers]:
-        """What lies under runs, each within one row: runs of the ids there, and of each the id of the one above it."""
+    def runs_under(self, runs: Runs) -> tuple[Runs, Numbers]:
+        """The outlines' own runs at the pixels of given runs, cut at their ends; and (m,) for each of them the id of
+        the given run. runs: each within one row."""
         bounds = np.arange(len(self.strips) + 1) * STRIP * self.width
         places = np.searchsorted(runs[:, 0], bounds).tolist()
         below, above = [no_runs()], [np.zeros(0, np.int32)]
@@ -64,22 +67,22 @@ class WorkingLabels:
             check_time()
             if begin < end:
                 starts, counts, ids = runs[begin:end].T
-                runs_here, above_of = strip.under(starts, starts + counts)
+                runs_here, above_of = strip.runs_under(starts, starts + counts)
                 below.append(runs_here)
                 above.append(ids[above_of])
         return np.concatenate(below), np.concatenate(above)
 
     def crop(self, box: Box) -> Labels:
-        """The labels in a box (h, w); raises BadEdit if it is too large a part of the image."""
+        """The labels (h, w) in a box; raises BadEdit if the box has more than MOST_CROPPED px."""
         top, left, bottom, right = box
         if (bottom - top) * (right - left) > MOST_CROPPED:
             raise BadEdit(TOO_WIDE)
         offset = np.arange(top, bottom, dtype=np.int32) * self.width
-        row_runs, _ = self.under(runs_of(offset + left, offset + right, 0))
+        row_runs, _ = self.runs_under(runs_of(offset + left, offset + right, 0))
         return np.repeat(row_runs[:, 2], row_runs[:, 1]).reshape(bottom - top, right - left)
 
-    def at(self, points: Floats) -> Numbers:
-        """The ids (n,) of the pixels under points (n, 2), x and y; 0 outside the image."""
+    def ids_at(self, points: Floats) -> Numbers:
+        """The ids (n,) of the pixels at points (n, 2), x and y; 0 outside the image."""
         tall, wide = self.shape
         x, y = np.floor(points).T
         is_inside = (x >= 0) & (y >= 0) & (x < wide) & (y < tall)
@@ -92,19 +95,20 @@ class WorkingLabels:
         return ids
 
     def touches(self, runs: Runs, number: int) -> bool:
-        """Whether runs, each within one row, have a pixel of an object, or one beside it, through a side or corner."""
+        """Whether a pixel of the runs belongs to the object `number`, or shares a side or corner with it. runs: each
+        within one row."""
         rows, left = np.divmod(runs[:, 0], self.width)
         begin, end = np.maximum(left - 1, 0), np.minimum(left + runs[:, 1] + 1, self.width)
         for row in (rows - 1, rows, rows + 1):
             within = (row >= 0) & (row < self.shape[0])
             offset = row[within] * self.width
-            around, _ = self.under(runs_of(offset + begin[within], offset + end[within], 0))
+            around, _ = self.runs_under(runs_of(offset + begin[within], offset + end[within], 0))
             if (around[:, 2] == number).any():
                 return True
         return False
 
     def areas(self) -> dict[int, int]:
-        """The pixels of every object, by its id."""
+        """The area of every object in px, by its id."""
         numbers = np.array(sorted(self.objects), np.int32)
         areas = np.zeros(len(numbers), np.int64)
         for strip in self.strips:
@@ -114,28 +118,30 @@ class WorkingLabels:
         return dict(zip(numbers.tolist(), areas.tolist(), strict=True))
 
     def pieces_of(self, ids: Sequence[int]) -> dict[int, int]:
-        """Of how many pieces each of some objects is; pixels of one piece share sides. Raises BadEdit as `chosen`."""
-        runs = self.runs_of(self.chosen(ids))
+        """The number of connected pieces of each of some objects, by its id; pixels are connected by their sides.
+        Raises BadEdit as `checked_ids`."""
+        runs = self.runs_of(self.checked_ids(ids))
         _, index = np.unique(grouped(runs, self.width), return_index=True)
         numbers, counts = np.unique(runs[index, 2], return_counts=True)
         return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
-    def parts(self) -> Iterator[Labels]:
-        """The labels, STRIP rows at a time (h, W)."""
+    def label_strips(self) -> Iterator[Labels]:
+        """The label image, STRIP rows (h, W) at a time."""
         for strip in self.strips:
             yield np.repeat(strip.ids, strip.ends - strip.starts).reshape(-1, self.width)
 
     def runs_of(self, ids: Sequence[int]) -> Runs:
-        """The pixels of some objects."""
+        """The pixels of some objects, as runs within rows."""
         runs = [no_runs()]
         for strip in self.strips:
             check_time()
-            at = np.flatnonzero(np.isin(strip.ids, ids))
-            runs.append(runs_of(strip.starts[at], strip.ends[at], strip.ids[at]))
+            is_wanted = np.isin(strip.ids, ids)
+            runs.append(runs_of(strip.starts[is_wanted], strip.ends[is_wanted], strip.ids[is_wanted]))
         return in_rows(np.concatenate(runs), self.width)
 
     def every_run(self, top: int, bottom: int) -> tuple[Numbers, Numbers]:
-        """All runs of some rows, which may cross the ends of rows: ids and numbers of pixels."""
+        """(n,) each: ids and lengths of all runs, background included, in the rows from `top` to `bottom` (exclusive).
+        Runs may cross the ends of rows."""
         low, last = top * self.width, bottom * self.width
         ids, starts = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
         for strip in self.strips[top // STRIP : -(-bottom // STRIP)]:
@@ -147,7 +153,7 @@ class WorkingLabels:
         return np.concatenate(ids), np.diff(np.append(begins, last)).astype(np.int32)
 
     def as_dict(self) -> dict[str, Any]:
-        """What is known of each object, in plain JSON types."""
+        """The data of all objects in plain JSON types, for the page's scripts and the API."""
         ids = sorted(self.objects)
         entries = [self.objects[number].as_list() for number in ids]
         return {
@@ -161,8 +167,9 @@ class WorkingLabels:
             "set_aside": {str(number): self.objects[number].reason for number in ids if self.objects[number].reason},
         }
 
-    def chosen(self, ids: Sequence[int]) -> list[int]:
-        """The ids in ascending order, each once; raises BadEdit for none, and for one that does not stand."""
+    def checked_ids(self, ids: Sequence[int]) -> list[int]:
+        """The ids in ascending order, each once; raises BadEdit for an empty list, and for objects that do not
+        exist."""
         if not ids:
             raise BadEdit("Choose at least one object.")
         for number in sorted(set(ids)):
@@ -171,8 +178,8 @@ class WorkingLabels:
         return sorted(set(ids))
 
     def boxes(self, ids: Sequence[int], margin: int = 0) -> dict[int, Box]:
-        """The box around each of some objects, with a margin as far as the analysed rows reach."""
-        runs = self.runs_of(self.chosen(ids))
+        """The box around each of some objects, by its id, enlarged by a margin (px) within the analysed rows."""
+        runs = self.runs_of(self.checked_ids(ids))
         runs = runs[np.argsort(runs[:, 2], kind="stable")]
         numbers, starts = np.unique(runs[:, 2], return_index=True)
         top, left = np.divmod(runs[:, 0], self.width)
@@ -183,12 +190,13 @@ class WorkingLabels:
         ends += [np.maximum(np.minimum(bottom + margin, self.rows), bottom), np.minimum(right + margin, self.width)]
         return dict(zip(numbers.tolist(), zip(*(side.tolist() for side in ends), strict=True), strict=True))
 
-    def written(self, runs: Runs) -> WorkingLabels:
-        """With some pixels of other ids, each run within one row; the objects stay as they are."""
+    def overwritten(self, runs: Runs) -> WorkingLabels:
+        """The outlines after the pixels of some runs, each within one row, have got the runs' ids. The data of objects
+        does not change."""
         bounds = np.arange(len(self.strips) + 1) * STRIP * self.width
         places = np.searchsorted(runs[:, 0], bounds).tolist()
         strips = [
-            strip.written(runs[begin:end]) if begin < end else strip
+            strip.overwritten(runs[begin:end]) if begin < end else strip
             for strip, begin, end in zip(self.strips, places[:-1], places[1:], strict=True)
         ]
         return replace(self, strips=tuple(strips))
@@ -199,7 +207,7 @@ class WorkingLabels:
         for patch in patches:
             check_time()
             check_fits(patch, self.shape)
-            now, next_id = now.written(patch.runs), max(next_id, patch.next_id)
+            now, next_id = now.overwritten(patch.runs), max(next_id, patch.next_id)
             for number, item in patch.objects.items():
                 objects.pop(number, None)
                 if item is not None:
@@ -207,15 +215,15 @@ class WorkingLabels:
         return replace(now, objects=objects, next_id=next_id)
 
     def patch_to(self, new_runs: Runs, data: Mapping[int, Object | None]) -> Patch:
-        """The patch that gives pixels these ids. data: the new data of some objects; others that gain or lose pixels
-        are by hand, too."""
-        under, new = self.under(new_runs)
+        """The patch that gives the pixels of `new_runs` their ids. data: the new data of some objects; None for deleted
+        ones. Other objects that gain or lose pixels become "by hand", or are deleted if no pixel is left."""
+        under, new = self.runs_under(new_runs)
         changed = under[:, 2] != new
         under, new = under[changed], new[changed]
         objects = dict(data)
-        lost = np.setdiff1d(under[:, 2], [0, *objects])
-        left = _areas(self.runs_of(lost.tolist()), lost) - _areas(under, lost) if len(lost) else lost
-        for number, area in zip(lost.tolist(), left.tolist(), strict=True):
+        losers = np.setdiff1d(under[:, 2], [0, *objects])  # objects that lose pixels
+        left = _areas(self.runs_of(losers.tolist()), losers) - _areas(under, losers) if len(losers) else losers
+        for number, area in zip(losers.tolist(), left.tolist(), strict=True):
             objects[number] = self.objects[number].changed() if area > 0 else None
         for number in np.setdiff1d(new, [0, *objects]).tolist():
             objects[number] = self.objects[number].changed()
@@ -223,13 +231,14 @@ class WorkingLabels:
         return Patch(runs, objects, max(self.next_id, 1 + max(objects, default=0)))
 
     def inverse(self, patch: Patch) -> Patch:
-        """The patch that undoes `patch`, which was not applied yet; ids that it used stay used."""
-        runs, _ = self.under(patch.runs)
+        """The patch that takes back `patch`, which was not yet applied to these outlines. Ids that `patch` gave are not
+        given again."""
+        runs, _ = self.runs_under(patch.runs)
         return Patch(joined(runs, self.width), {id_: self.objects.get(id_) for id_ in patch.objects}, patch.next_id)
 
 
 def _areas(runs: Runs, ids: Numbers) -> NDArray[np.int64]:
-    """The pixels of each of some ids (n,), ascending."""
+    """(n,) px: how many pixels of the runs have each of the ids (n,), ascending."""
     runs = runs[np.isin(runs[:, 2], ids)]
     return np.bincount(np.searchsorted(ids, runs[:, 2]), runs[:, 1], len(ids)).astype(np.int64)
 

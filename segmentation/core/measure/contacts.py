@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.bands import Band, Ids, added, by_band, ids_in
+from ..labels.bands import Band, Ids, by_band, ids_in, summed_by_id
 
 Ints = NDArray[np.int64]
 
@@ -30,7 +30,7 @@ def borders(labels: NDArray[np.int32], ids: Ids) -> Borders:
     places = np.searchsorted(ids, pairs)
     keys, inverse = np.unique(places[:, 0] * len(ids) + places[:, 1], return_inverse=True)
     counts = np.bincount(inverse, np.concatenate([counts for *_, counts in parts]), len(keys)).astype(np.int64)
-    length = added(ids, ((part_ids, lengths) for part_ids, lengths, *_ in parts))
+    length = summed_by_id(ids, ((part_ids, lengths) for part_ids, lengths, *_ in parts))
     one, other = np.divmod(keys, max(len(ids), 1))
     return Borders(length, (one, other, counts))
 

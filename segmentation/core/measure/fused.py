@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.bands import Band, added, by_band, sums_of_objects
+from ..labels.bands import Band, by_band, summed_by_id, sums_of_objects
 from ..labels.segmentation import Segmentation
 
 MAP = "inner_distance"  # name of the map of a network: 1 in the middle of a particle, 0 at its edge
@@ -55,7 +55,7 @@ def _fused_share(segmentation: Segmentation) -> float:
         return 0.0
     grey = np.zeros(labels.shape, np.uint8)
     sizes = measure(labels, grey, segmentation.confidence, None, rows, only_sizes=True, ids=ids)
-    edge, touching = added(ids, by_band("fused", labels, GAP, _edges)).T
+    edge, touching = summed_by_id(ids, by_band("fused", labels, GAP, _edges)).T
     is_fused: NDArray[np.bool_] = (touching > MOST_OF_RIM * edge) & (true_solidity(sizes) < RAGGED_SOLIDITY)
     share = float(areas[is_fused].sum() / areas.sum())
     return share if share >= LEAST_SHARE else 0.0

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ..labels.bands import Ids, ids_in, places, sums_of_objects
+from ..labels.bands import Ids, ids_in, rows_and_columns, sums_of_objects
 from ..micrograph.types import GreyImage
 from .by_object import by_object, labels_and_runs
 from .contacts import borders
@@ -251,7 +251,7 @@ def perimeters(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:
 def _edges_above(labels: NDArray[np.int32], n: int) -> NDArray[np.float64]:
     """(n + 1,) by label: the lengths of the pixel edges between each row and the row above it,
     added up. The first row, the first column and the last column are only margins."""
-    y, x = places(labels[1:, 1:-1] != labels[:-1, 1:-1])
+    y, x = rows_and_columns(labels[1:, 1:-1] != labels[:-1, 1:-1])
     y, x = y + 1, x + 1
     below = [labels[y, x + side] for side in (0, -1, 1)]
     above = [labels[y - 1, x + side] for side in (0, -1, 1)]

@@ -437,7 +437,7 @@ class CorrectedObjects:
             if number in self.rows
         ]
         if now is not None and changed:  # a cut divides the object that both of its sides belong to
-            ends = now.at(np.array([sides for _, sides in changed], float).reshape(-1, 2)).reshape(-1, 2).tolist()
+            ends = now.ids_at(np.array([sides for _, sides in changed], float).reshape(-1, 2)).reshape(-1, 2).tolist()
             for (place, _), (one, other) in zip(changed, ends, strict=True):
                 object_of_cut[place] = one if one == other else 0
         return {place: number for place, number in object_of_cut.items() if number}

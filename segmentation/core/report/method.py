@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from ..flags import is_unusable
 from ..labels.options import EVEN
-from ..labels.outline import least_chance
+from ..labels.outline import least_confidence
 from ..labels.segmentation import MASKS
 from ..measure.cautions import NAMES_BY_NUMBER, REPORTED_FIGURES, cautions
 from ..measure.filters import ALWAYS, FILTER_REASONS
@@ -195,7 +195,7 @@ def _dropped_outlines(members: list[Member]) -> Iterator[dict[str, Any]]:
     images: Counter[float] = Counter()
     for record in (member.record for member in members):
         if dropped := record.used.get("dropped", 0):
-            least = least_chance(record.used.get("expected", 1.0), record.card.get("options", {}))
+            least = least_confidence(record.used.get("expected", 1.0), record.card.get("options", {}))
             counts[least] += dropped
             images[least] += 1
     for least, count in sorted(counts.items()):

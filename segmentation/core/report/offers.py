@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..labels.operations import Corrections, Step, standing
+from ..labels.operations import Corrections, Step, steps_in_effect
 from ..measure import similar
 from ..measure.filters import BY_HAND
 from ..measure.similar import Floats
@@ -63,7 +63,7 @@ def lesson_of(corrections: Corrections, quick: QuickNumbers) -> Lesson | None:
     """The last corrections of one sort that were not undone; None if they are fewer than FEWEST."""
     if not _is_comparable(quick):
         return None
-    steps = [corrections.steps[number - 1] for number in standing(corrections.steps)]
+    steps = [corrections.steps[number - 1] for number in steps_in_effect(corrections.steps)]
     stored, size = quick.objects.stored, quick.objects.terms.task.size
     action, ids = _last_action(steps)
     rows = [stored.places[number] for number in ids if number in stored.places]

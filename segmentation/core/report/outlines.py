@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.bands import Ids, places
+from ..labels.bands import Ids, rows_and_columns
 from ..measure.by_object import each_object, shifts_of
 from ..measure.hulls import cross
 from ..measure.runs import Runs, around, first_of_each
@@ -100,8 +100,8 @@ def find_pixel_borders(labels: NDArray[np.int32], *, joined: bool = True) -> Pix
 def _edges(labels: NDArray[np.int32]) -> Ints:
     """All edges, (4, k): label, direction, x and y of the start; sorted by label and start."""
     padded = np.pad(labels, 1)
-    y, x = places(padded[1:, 1:-1] != padded[:-1, 1:-1])
-    v, u = places(padded[1:-1, 1:] != padded[1:-1, :-1])
+    y, x = rows_and_columns(padded[1:, 1:-1] != padded[:-1, 1:-1])
+    v, u = rows_and_columns(padded[1:-1, 1:] != padded[1:-1, :-1])
     below, above, right, left = padded[y + 1, x + 1], padded[y, x + 1], padded[v + 1, u + 1], padded[v + 1, u]
     parts = [(below, 0, x, y), (above, 2, x + 1, y), (right, 3, u, v + 1), (left, 1, u, v)]
     edges = np.concatenate([np.stack(np.broadcast_arrays(*part)) for part in parts], axis=1)

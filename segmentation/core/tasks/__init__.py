@@ -1,4 +1,5 @@
-"""The kinds of analysis: each file of this folder that defines TASK is one, and plug-ins bring others."""
+"""The kinds of analysis ("tasks"): each file of this folder that defines TASK is one, and plug-ins can add others. The
+functions here find them by name."""
 
 from __future__ import annotations
 
@@ -17,12 +18,12 @@ from .base import Task
 
 
 class UnknownTask(LookupError):
-    """There is no task of this name; the message lists the known ones."""
+    """There is no kind of analysis of this name; the message lists the existing ones."""
 
 
 @cache
 def catalogue() -> dict[str, Task]:
-    """The tasks by name; always the same dictionary, so that a task from elsewhere may join it."""
+    """The tasks by name. It is always the same dictionary, so that tests can add a task."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
     built_in = [module.TASK for module in modules if hasattr(module, "TASK")]
     registered = plugins.extended(plugins.KINDS, Task, built_in, lambda task: (task.name,), _check_numbers)
@@ -30,13 +31,13 @@ def catalogue() -> dict[str, Task]:
 
 
 def _check_numbers(task: Task) -> None:
-    """Raise UnknownQuantity for a kind whose numbers nobody defined: every page that names them would fail."""
+    """Raise UnknownQuantity if a number of this kind is not defined, because every page that names it would fail."""
     for name in task.quantities:
         number(name)
 
 
 def every() -> list[Task]:
-    """All tasks, the usual one first."""
+    """All tasks, the default one (particles) first, then by name."""
     return sorted(catalogue().values(), key=lambda task: (task.name != DEFAULT_TASK, task.name))
 
 
@@ -59,4 +60,4 @@ def _check_card(card: cards.ModelCard) -> None:
             raise ValueError(f"options: {sentence(error)}") from error
 
 
-cards.check_with(_check_card)  # a card that is read before this module is imported is not checked so
+cards.check_with(_check_card)  # for cards that are read from now on

@@ -1,7 +1,7 @@
-"""The contract of a task: what one kind of analysis is to the rest of the house.
+"""`Task`: all values and functions that describe one kind of analysis to the rest of the program.
 
-A task is values and plain functions, put together in one file of this folder, which `tasks.find` finds by its name.
-The web process reads tasks, too: what needs scipy, scikit-image, matplotlib or torch is imported inside functions.
+Each task is put together in one file of this folder, and `tasks.find` gives it by its name. The web process imports
+these files, too, so they import scipy, scikit-image, matplotlib and torch only inside functions.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from ..network.cards import ModelCard
 from ..network.scale_search import View
 from ..settings import MeasurementSettings, SegmentationSettings
 
-Maps = NDArray[np.uint8]
-Predict = Callable[[NDArray[np.float32]], Maps]
+Maps = NDArray[np.uint8]  # (C, H, W), 0..255 for 0..1
+Predict = Callable[[NDArray[np.float32]], Maps]  # the network: gives the maps of a picture (H, W), 0..1
+# The types of `Task.further` and `Task.first_look`, which are described there.
 Further = Callable[
     [NDArray[np.int32], Maps, NDArray[np.uint8], View, "ModelCard", Any],
     tuple[dict[str, NDArray[np.int32]], dict[str, Any], dict[str, NDArray[np.uint8]]],
@@ -35,15 +36,16 @@ FirstLook = Callable[[Maps, NDArray[np.uint8], View, "ModelCard", Any], tuple[ND
 
 
 def as_is(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: Any) -> View:
-    """The unchanged scale, for networks that were trained in pixels."""
+    """`Task.scale` for networks that were trained on images in their own pixels: the picture is not resampled."""
     return View()
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """The result of `decode` for the analysed rows; fields as in `Segmentation`, without the rows of the data bar.
+    """The result of `Task.decode`: the outlines in the analysed rows of an image, which are without its data bar.
 
-    labels: (H, W) int32 1..n. classes: (n,) int32. confidence: (n,) float32. layers: (H, W) uint8 each.
+    labels: (H, W) int32 1..n. classes: (n,) int32. confidence: (n,) float32. layers: (H, W) uint8 each. The other
+    fields are those of `Segmentation`.
     """
 
     labels: NDArray[np.int32]
@@ -57,12 +59,11 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """The result of `measure`.
+    """The result of `Task.measure`.
 
     table: a row for each object, or for each class of a `semantic` task. statistics: of the objects' sizes; None
-    without a size distribution. quantities: the numbers that the task answers with, in the order of `task.quantities`,
-    by name, those of a class by `of_class`.
-    flags: warnings for the user.
+    without a size distribution. quantities: the numbers with which the task answers, by name, in the order of
+    `Task.quantities`; those of a class have the name that `of_class` gives. flags: warnings and notes.
     """
 
     table: Table
@@ -73,8 +74,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Curve:
-    """A chart of the page. across: the title of x, with its unit. lines: y of each class. A histogram has one x more:
-    the edges of its bars."""
+    """A chart for the page of a result.
+
+    across: the title of the x axis, with its unit. lines: the y values of each class. If x has one value more than a
+    line, the chart is a histogram, and x are the edges of its bars.
+    """
 
     title: str
     across: str
@@ -86,7 +90,8 @@ class Curve:
 class Channels:
     """The maps that the network predicts, one for each name.
 
-    activation: "sigmoid" makes every map a probability of its own, "softmax" the maps of a pixel one together.
+    activation: "sigmoid": each map is a probability of its own; "softmax": the maps are probabilities of classes, which
+    add up to 1 at each pixel.
     """
 
     names: tuple[str, ...]
@@ -98,10 +103,11 @@ class Channels:
 
 @dataclass(frozen=True)
 class Granulometry:
-    """What the report form of OECD Test Guideline 125 says of a kind of analysis.
+    """Entries of the report form of OECD Test Guideline 125 that depend on the kind of analysis.
 
-    why: its size was chosen. objects: what shape they are, "" where the laboratory says. smallest: what counts, ""
-    where the filter decides. also: columns beside the size that matter, () for all measures.
+    why: a sentence, why this size was chosen. objects: the shape of the objects; "" if the laboratory states it.
+    smallest: the smallest object that counts; "" if the filter decides. also: names of further columns that matter, ()
+    for all measures.
     """
 
     why: str
@@ -112,10 +118,11 @@ class Granulometry:
 
 @dataclass(frozen=True)
 class Golden:
-    """A drawn case with known answers, which the conformance test runs.
+    """A drawn test case with known answers, which the conformance test runs for each task.
 
-    picture: (H, W) uint8. maps: (C, H, W) uint8 of a perfect network. names: of the maps, if a card names them. count:
-    number of objects. answers: expected quantities by name, within a relative `tolerance`.
+    picture: (H, W) uint8. maps: (C, H, W) uint8, those of a perfect network. count: number of objects. answers:
+    expected quantities by name, within a relative `tolerance`. names: the names of the maps, for tasks whose card names
+    them.
     """
 
     picture: NDArray[np.uint8]
@@ -128,62 +135,63 @@ class Golden:
 
 @dataclass(frozen=True)
 class Task:
-    """One kind of analysis.
+    """One kind of analysis. Its functions take a model's card, an image, or their results; "candidate" is a
+    segmentation that the search (`core.search`) has made and may choose.
 
-    name: in settings, cards and addresses. title, summary: for people. thing, things: one of what it finds, and
-        several ("particle", "particles"). class_names: of the classes that objects may have, in the order of their
-        numbers; none where they are the maps that a card names.
+    name: in settings, cards and addresses. title, summary: for people. thing, things: words for one object and for
+        several ("particle", "particles"). class_names: the classes that objects may have, in the order of their
+        numbers; () if they are the maps that the card names.
     settings: its SegmentationSettings, from which form, API and command line are derived.
-    channels(card): what the network predicts.
-    scale(predict, card, picture, settings): how to show the picture (H, W) float32 in 0..1; predict(picture) gives the
-        maps (C, H, W) uint8 of any picture.
-    decode(maps, grey, view, card, settings): maps (C, H, W) uint8 in the picture's own pixels -> Decoded. grey: (H, W)
-        uint8, the picture itself in the polarity in which it was shown.
-    measure(segmentation, micrograph, settings, calibration): -> Measured: the table, what it says together, flags.
-    quantities: names of the numbers that this kind answers with, those of classes without the class, in the order in
-        which they are shown (core.measure.quantities).
-    curves(segmentation, calibration, settings): what the page draws where there is no size distribution.
-    panels: the figure's four panels, functions of the report's drawing room by name (core.report.panels).
-    golden(): a drawn case with known answers.
-    method: a sentence for a paper, on how maps become outlines, with {names} of `Segmentation.used`.
-    semantic: whether each pixel belongs to a class and the table has a row per class; else objects have numbers.
-    table: name of its table's file.
-    size: column of its table that the size distribution shows; "" where there is none.
-    figures: its own numbers that are figures of this distribution, by name: {"grain_diameter_mean": "mean"}.
-    screened: whether its objects are screened as nanomaterials, with an uncertainty budget. The size distribution is
+    channels(card): the maps that the network predicts.
+    scale(predict, card, picture, settings): polarity and working scale for the picture (H, W) float32, 0..1;
+        predict(picture) gives the maps (C, H, W) uint8 of any picture.
+    decode(maps, grey, view, card, settings): the outlines (Decoded) in maps (C, H, W) uint8 of the picture's own
+        pixels. grey: (H, W) uint8, the picture in the polarity that the network saw. view: from `scale`.
+    measure(segmentation, micrograph, settings, calibration): table, statistics, quantities and warnings (Measured).
+    quantities: names of the numbers with which this kind answers, in the order in which they are shown; those of
+        classes without the class (core.measure.quantities).
+    curves(segmentation, calibration, settings): charts for the page, if there is no size distribution.
+    panels: the four panels of the figure, names in core.report.panels.
+    golden(): the drawn test case.
+    method: sentences for a paper on how maps become outlines, with {names} of `Segmentation.used`.
+    semantic: whether each pixel belongs to a class and the table has a row for each class, not for each object.
+    table: the name of the table's file.
+    size: the column of the table that the size distribution shows; "" without a distribution.
+    figures: which of its quantities are numbers of this distribution: {"grain_diameter_mean": "mean"}.
+    screened: whether its objects are judged as nanomaterials, with an uncertainty budget. The size distribution is
         then the answer; any other kind answers with its `quantities`, and the distribution stands below them.
-    granulometry: what the form of OECD TG 125 says of it; None where it has neither the form nor the endpoint record.
-    pool_fields(fields): its numbers for several images as one sample; None where the size distributions are pooled.
-    options: entries in the cards of its models that only this kind reads. `diameter` is the size that a model likes
-        best, where a setting names a typical size.
-    facts(card): these entries as terms and sentences for the page of the models.
+    granulometry: its entries in the form of OECD TG 125; None if it has neither this form nor the endpoint record.
+    pool_fields(fields): its numbers for several images as one sample; None if the size distributions are pooled.
+    options: the type of the entries in its models' cards that only this kind reads. Their `diameter` is the model's
+        best size, if a setting names a typical size.
+    facts(card): these entries as terms and sentences for the page of models.
     unsure(segmentation): whether the search should try another model of this task, which may find more.
-    better(one, other): whether the result `one` replaces the result `other` of another model; None where the image
-        alone decides which model is used.
-    replaces(one, other): whether the candidate `one` is taken in place of the candidate `other` of the same model, even
+    better(one, other): whether the result `one` replaces the result `other` of another model; None if the image alone
+        decides which model is used.
+    replaces(one, other): whether the candidate `one` is chosen instead of the candidate `other` of the same model, even
         if its `used["worth"]` is not higher.
     is_beside(one, other): whether `one` shows so many objects which `other` lacks that people should compare both.
     other_settings(segmentation, settings): changed settings with which the same model may segment the image better, if
-        the outlines are doubtful. Only asked where `better` is set. A candidate whose `used["worth"]` is clearly higher
-        than that of the first, or for which `replaces` is true, is taken in place of the first.
-    first_look(maps, grey, view, card, settings): labels (h, w) and the probabilities (n,) of their objects, to be shown
-        before the analysis has ended. The maps are those of one trial of `scale`, or of a part of the picture. It is
-        much faster than `decode`. None where nothing is shown so early.
-    further(labels, maps, grey, view, card, settings): called once, for the labels (H, W) of the candidate that is
-        chosen in the end: other labels by the changed setting and facts, as `alternatives` and `used` of Decoded, and
-        maps (H, W) to keep beside those of the network, by name; None for nothing.
-    plausible(decoded): whether the objects that its model found are those of an image of this kind. If they are, no
-        other kind is chosen by textures alone. None where textures alone decide.
-    recognised(predict, card, picture): what its model finds of its own kind in a picture that is analysed as another
-        kind; {} for nothing. It becomes a part of `used["resembles"]`. It is called only for kinds with `plausible`,
-        and not where the textures are clearly those of the chosen model.
-    parted: whether an object may have several pieces, as a fibre that others cross. The viewer then draws all of them,
-        in the colour of its direction.
+        the outlines are doubtful. It is called only if `better` is set. A candidate with such settings is chosen if its
+        `used["worth"]` is clearly higher than that of the first candidate, or if `replaces` is true.
+    first_look(maps, grey, view, card, settings): labels (h, w) and the probabilities (n,) of their objects, which are
+        shown before the analysis has ended. The maps are those of one trial of `scale`, or of a part of the picture. It
+        is much faster than `decode`. None if nothing is shown so early.
+    further(labels, maps, grey, view, card, settings): called once, for the labels (H, W) of the chosen candidate. It
+        gives what is added to `alternatives` (labels by the changed setting) and `used` of Decoded, and maps (H, W)
+        that are stored with those of the network, by name. None if nothing is added.
+    plausible(decoded): whether the outlines of its model are those of an image of this kind. If they are, no other kind
+        is chosen by textures alone. None if textures alone decide.
+    recognised(predict, card, picture): what its model finds in a picture that is analysed as another kind; {} for
+        nothing. It becomes part of `used["resembles"]`. It is called only for kinds with `plausible`, and not if the
+        textures are clearly those of the chosen model.
+    parted: whether an object may have several pieces, such as a fibre that others cross. The viewer then draws all
+        pieces in the colour of the object's direction.
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
-    bounded: whether boundaries lie between its objects, which belong to none of them.
+    bounded: whether there are boundaries between its objects, which belong to none of them.
     circles: whether its objects are circles.
-    composable: whether its objects lie on each other in agglomerates, which can then be composed of free ones.
-    ignores: names of the measurement settings that change nothing here, which pages do not offer.
+    composable: whether its objects overlap in agglomerates, so that agglomerates can be composed of single objects.
+    ignores: names of the measurement settings that change nothing for this kind; pages do not offer them.
     """
 
     name: str
@@ -228,7 +236,7 @@ class Task:
     ignores: frozenset[str] = frozenset()
 
     def count(self, number: int) -> str:
-        """So many of its things in words: "1 particle", "1,303 particles"."""
+        """A number of objects in words: "1 particle", "1,303 particles"."""
         return f"{number:,} {self.thing if number == 1 else self.things}"
 
     def effective(self, settings: MeasurementSettings) -> MeasurementSettings:
@@ -240,8 +248,9 @@ class Task:
         return self.class_names or self.channels(card).names
 
     def headline_quantities(self, names: Iterable[str]) -> list[str]:
-        """Names of the main numbers for comparing images: the median of the size distribution, else the first quantity
-        that is no count, for every class."""
+        """Those of `names` that are the main number of this kind, by which images are compared: the median of the size
+        distribution, or without a distribution the first quantity that is no count. A semantic task has one for each
+        class."""
         medians = (name for name, figure in self.figures.items() if figure == "median")
         headline = next((name for name in (*medians, *self.quantities) if number(name).kind != "integer"), None)
         return [name for name in names if name.partition(OF)[0] == headline]

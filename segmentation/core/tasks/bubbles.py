@@ -1,4 +1,5 @@
-"""Bubbles: a map of round objects becomes circles, their sizes, their number per area, and swelling."""
+"""The kind "bubbles": circles are fitted to bubbles in a network's map, and give sizes, bubbles per area, and
+swelling."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ class BubbleSettings(shared.ThresholdSettings):
 
 
 def numbers(bubbles: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
-    """The numbers of bubbles beside the diameters, and a note where the swelling lacks a scale."""
+    """The numbers of bubbles beside the diameters, and a note if there is no scale for the swelling."""
     table, area, calibration = bubbles.table, bubbles.area, bubbles.calibration
     inside = np.isin(bubbles.segmentation.dense[: area.shape[0]], np.flatnonzero(table.kept) + 1)
     sums = np.stack([per_block(area.without(inside)), areas_of_blocks(area)], axis=1)
@@ -48,41 +49,41 @@ def numbers(bubbles: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Numbers of several images together; swelling comes from the sums of the volumes."""
+    """The numbers of several images together; the swelling comes from the sums of their volumes."""
     values = by_area(fields)
-    reported = [field for field in fields if field.values["swelling"] is not None]
-    gas = sum(float(_gas(field.table)[field.table.kept].sum()) for field in reported)
-    foil = sum(field.area * field.settings["thickness"] for field in reported)
-    values["swelling"] = gas / (foil - gas) if reported and foil > gas else None
+    with_swelling = [field for field in fields if field.values["swelling"] is not None]
+    gas = sum(float(_volumes(field.table)[field.table.kept].sum()) for field in with_swelling)
+    foil = sum(field.area * field.settings["thickness"] for field in with_swelling)
+    values["swelling"] = gas / (foil - gas) if with_swelling and foil > gas else None
     return values
 
 
-def _gas(table: Table) -> NDArray[np.float64]:
-    """(n,): the volumes of all bubbles, as spheres of the circles' diameters, in the cube of the table's unit."""
+def _volumes(table: Table) -> NDArray[np.float64]:
+    """(n,): the volume of each bubble, as a sphere of the circle's diameter, in the cube of the table's unit."""
     return np.pi / 6 * table.length("ecd") ** 3
 
 
 def swelling(table: Table, area: CountedArea, thickness: float | None, calibration: Calibration) -> Value:
-    """The relative increase of volume by the kept bubbles of a counted area, `thickness` nm thick; None where the
-    thickness or the scale is not known.
+    """The swelling: by which share the counted bubbles increase the volume of a foil, V / (A t - V), with the bubbles'
+    volume V, the area A and the thickness t in nm. None if the thickness or the scale is not known.
 
-    Its interval is that of `over_blocks` with the scale's uncertainty: V / (A t) goes with the length of a pixel, and
-    V / (A t - V) relatively 1 + swelling times as much. The thickness is taken as exact.
+    Its interval is that of `over_blocks`, widened by the scale's uncertainty: V / (A t) is proportional to the size of
+    a pixel, and the relative change of V / (A t - V) is 1 + swelling times as large. The thickness is taken as exact.
     """
     if thickness is None or table.nm_per_pixel is None:
         return Value(None)
     foil = areas_of_blocks(area) * table.nm_per_pixel**2 * thickness
 
-    def swollen(volumes: NDArray[np.float64]) -> float:  # NaN where the foil is no larger than its gas
-        gas, whole = volumes.tolist()
-        return gas / (whole - gas) if whole > gas else float("nan")
+    def increase(volumes: NDArray[np.float64]) -> float:
+        gas, total = volumes.tolist()
+        return gas / (total - gas) if total > gas else float("nan")
 
-    value = over_blocks(swollen, np.stack([in_blocks(table, area.shape, _gas(table)), foil], axis=1))
+    value = over_blocks(increase, np.stack([in_blocks(table, area.shape, _volumes(table)), foil], axis=1))
     return with_scale(if_enough(value, table), calibration.standard_uncertainty, 1 + (value.value or 0.0))
 
 
 def golden() -> Golden:
-    """Sixteen discs of 18 px; two pairs overlap by 2 px."""
+    """The drawn test case of this kind: sixteen discs of 18 px; two pairs overlap by 2 px."""
     rows, columns = np.mgrid[:200, :200]
     inside = np.zeros((200, 200), bool)
     for row in (30, 80, 130, 170):

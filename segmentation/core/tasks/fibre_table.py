@@ -1,4 +1,4 @@
-"""The table of a mat of fibres: what of it counts, and the doubts that it shows."""
+"""The table of the kind "fibres": which objects count, and the warnings about a mat of fibres."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from ..measure.fibres import FibreMeasures
     from ..measure.table import Table
 
-COVERED = 3.0  # typical widths under which what has no end in view is the rest of a covered fibre
-THINNEST = 3.0  # px of a label under which no diameter is given
-FINE = 10.0  # px, from which on the bias is within 3 % with both renderers (docs/method/fibres.md)
+COVERED = 3.0  # in typical widths: a shorter object without an end in view is the rest of a covered fibre
+THINNEST = 3.0  # px; no diameter is given for a thinner object
+FINE = 10.0  # px; from this width on the bias is within 3 % with both renderers (docs/method/fibres.md)
 
 
 def table_of(
@@ -33,8 +33,12 @@ def table_of(
     measures: FibreMeasures,
     is_faint: NDArray[np.bool_],
 ) -> Table:
-    """A row for each object. One at the frame has a diameter and counts, so `reaches_frame` says it, and
-    `touches_frame` is never set. Where most is too thin, nothing counts. is_faint: (n,), like bare ground."""
+    """The table with a row for each object, and the reason why it does not count, if so. If most of the length is too
+    thin for a diameter, no object counts.
+
+    A fibre at the frame has a diameter and counts: so `touches_frame` is False for all, and `reaches_frame` says
+    which fibres reach it. is_faint: (n,) whether an object has as little contrast as bare ground.
+    """
     from ..measure import fields
 
     parts = (measures.steps * wave(2 * measures.angles) for wave in (np.cos, np.sin))
@@ -61,21 +65,22 @@ def table_of(
         return table
     is_thin = (measures.width < THINNEST) | np.isnan(measures.diameter)
     is_rest = (measures.ends == 0) & (measures.visible < COVERED * typical_width(measures))
-    is_bare = is_faint & ~np.isin(segmentation.ids, list(segmentation.by_hand))
-    conditions = [table.reasons != "", is_bare, segmentation.classes == 1, is_thin, is_rest]
-    words = map(str, (Reason.FAINT, Reason.SHORT, Reason.THIN, Reason.PIECE))
-    table = table.judged(np.select(conditions, [table.reasons, *words], ""))
+    is_ground = is_faint & ~np.isin(segmentation.ids, list(segmentation.by_hand))
+    conditions = [table.reasons != "", is_ground, segmentation.classes == 1, is_thin, is_rest]
+    reasons = map(str, (Reason.FAINT, Reason.SHORT, Reason.THIN, Reason.PIECE))
+    table = table.judged(np.select(conditions, [table.reasons, *reasons], ""))
     return table.judged(np.where(table.kept, str(Reason.THIN), table.reasons)) if mostly_thin(table) else table
 
 
 def mostly_thin(table: Table) -> bool:
-    """Whether more length is too thin for a diameter than counts; by number specks of the ground would outvote it."""
+    """Whether the objects that are too thin for a diameter are longer, all together, than the counted objects. (A count
+    would depend on specks of the ground.)"""
     lengths = np.nan_to_num(table.length("visible_length"))
     return bool(lengths[table.reasons == str(Reason.THIN)].sum() > lengths[table.kept].sum())
 
 
 def typical_width(measures: FibreMeasures) -> float:
-    """px: half of the fibre length is thinner; 0 without any."""
+    """The width in px for which half of the total length is thinner; 0 if no width is known."""
     has_width = ~np.isnan(measures.width)
     order = np.argsort(measures.width[has_width])
     lengths = np.cumsum(measures.visible[has_width][order])
@@ -83,7 +88,7 @@ def typical_width(measures: FibreMeasures) -> float:
 
 
 def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
-    """Warnings and notes of a mat."""
+    """The warnings and notes about a mat."""
     if mostly_thin(table):
         yield Flag.doubtful(
             "Most fibres are thinner than 3 px, too thin for a diameter, so no numbers are given. Take an image of a"

@@ -1,4 +1,5 @@
-"""Fibres: a foreground and an inner distance become fibres, their diameters and lengths, and numbers of the mat."""
+"""The kind "fibres": outlines the fibres of a mat, and gives their diameters and lengths and numbers of the mat, such
+as its porosity."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ METHOD = (
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    """Table, statistics and numbers of fibres; no numbers where no fibre counts, or the picture is of another kind."""
+    """Table, statistics and numbers of fibres; no numbers if no fibre counts, or if numbers are withheld
+    (`judgement`)."""
     from ..labels.contrast import contrasts
     from ..labels.separate import areas_of
     from ..measure import fibres
@@ -43,13 +45,13 @@ def measure(
     rows, dense = segmentation.rows, segmentation.dense[: segmentation.rows]
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
     measures = fibres.measure_fibres(dense, grey)
-    contrast = np.abs(contrasts(grey, dense, shared.erased(segmentation)).relative)
-    weights = areas_of(dense, len(contrast))[1:] * contrast  # most of what was outlined may be ground
+    contrast = np.abs(contrasts(grey, dense, shared.foreground_if_corrected(segmentation)).relative)
+    weights = areas_of(dense, len(contrast))[1:] * contrast  # by contrast, too: most of the outlined area may be ground
     typical = float(np.nansum(weights * contrast)) / max(float(np.nansum(weights)), 1e-9)
     is_faint = contrast < shared.faint_limit(segmentation, settings) * typical
     table = fibre_table.table_of(segmentation, micrograph, settings, calibration, measures, is_faint)
-    if nothing := shared.withheld_result(micrograph, segmentation, table, TASK, settings):
-        return nothing
+    if without := shared.withheld_result(micrograph, segmentation, table, TASK, settings):
+        return without
     flags = tuple(fibre_table.doubts(segmentation, table))
     if not table.kept.any():
         return Measured(table, None, dict.fromkeys(TASK.quantities, Value(None)), flags)
@@ -67,7 +69,7 @@ def measure(
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Numbers of several images together; lengths and directions are joined as if all fibres were in one image."""
+    """The numbers of several images together; those by length and direction as if all fibres were in one image."""
     from ..measure.mats import by_length, figures_by_length, order_parameter, with_length
 
     tables = [field.table for field in fields]
@@ -87,9 +89,10 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
 
 
 def golden() -> Golden:
-    """Three bars 8 px wide that lie over each other, and a disc: the long ones reach the frame, one ends in view."""
+    """The drawn test case of this kind: three bars, 8 px wide, that cross, and a disc. Two bars reach the frame, one
+    has both ends in view."""
     rows, columns = np.mgrid[:160, :240]
-    depths = [  # px from the edge of each, inwards
+    depths = [  # px from the edge of each object to its inside
         4 - abs(rows - 40.5),
         4 - abs(columns - 60.5),
         np.minimum(4 - abs(rows - 110.5), 80 - abs(columns - 119.5)),

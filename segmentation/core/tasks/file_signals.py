@@ -1,4 +1,5 @@
-"""What a file and its picture tell whatever was outlined: a tilt of the stage, panels of a figure, colours."""
+"""Warnings that come from the file and its picture, not from outlines: a tilted stage, a figure of several panels, or
+colours instead of grey."""
 
 from __future__ import annotations
 
@@ -11,21 +12,21 @@ from ..micrograph.pages import PANELS
 from ..micrograph.types import Micrograph
 from ..settings import FROM_FILE, MeasurementSettings
 
-OF_CHANNEL = 0.5  # share of the numbers that colours are taken to move where nothing says how much
-LEAST_TILT = 10.0  # degrees from which on a tilt is a warning: cos 10 is 0.985
+COLOUR_SHARE = 0.5  # by which share colours are assumed to change the numbers; nothing says how much
+LEAST_TILT = 10.0  # degrees; a larger tilt is a warning (cos 10° is 0.985)
 DIRECTIONS = {VERTICAL: "vertical", HORIZONTAL: "horizontal", "": "some"}
 NO_TILT = "The settings ask for a correction of the tilt in the file, but the file states none. Nothing was corrected."
 TILT_CORRECTED = "The microscope corrected for the tilt of the stage, so nothing more was corrected."
 
 
 def file_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Iterator[Flag]:
-    """Warnings of what the file and its header say (`Micrograph.metadata`), whatever was outlined."""
+    """All warnings that come from the file, its header (`Micrograph.metadata`) and its picture."""
     yield from tilt_signals(micrograph, settings)
     yield from picture_signals(micrograph)
 
 
 def picture_signals(micrograph: Micrograph) -> Iterator[Flag]:
-    """Warnings of a figure of several panels, and of colours that are no grey."""
+    """Warnings about a figure of several panels, and about colours that do not stand for the microscope's grey."""
     if PANELS in micrograph.metadata:
         yield Flag.doubtful(
             "The panels of this figure may have different scales, and sizes of all together mean nothing. Analyse each"
@@ -40,7 +41,7 @@ def picture_signals(micrograph: Micrograph) -> Iterator[Flag]:
             f"This is the channel {micrograph.metadata.get(CHANNEL_HERE, '')} of a map of elements. Single counts are"
             " no particles, and edges are as blurred as the map. Compare the outlines with the micrograph.",
             "One channel of a map of elements",
-            by=OF_CHANNEL,
+            by=COLOUR_SHARE,
         )
     if kind == RAINBOW:
         yield Flag.doubtful(
@@ -48,12 +49,12 @@ def picture_signals(micrograph: Micrograph) -> Iterator[Flag]:
             " elsewhere. Export the picture in grey.",
             "The colours do not follow the grey of the microscope",
             moves="sizes",
-            by=OF_CHANNEL,
+            by=COLOUR_SHARE,
         )
 
 
 def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Iterator[Flag]:
-    """A warning of a tilt that nothing corrected for, or what a correction means."""
+    """A warning about a tilt that nobody has corrected for, or a note about the correction."""
     stated, corrected = Tilt.of_file(micrograph.metadata), Tilt.to_correct(settings, micrograph.metadata)
     if corrected:
         yield from _corrected_tilt(corrected, stated)
@@ -81,7 +82,10 @@ def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
 
 
 def _corrected_tilt(tilt: Tilt, stated: Tilt | None) -> Iterator[Flag]:
-    """What a correction by the settings means; a warning where the microscope had already made it."""
+    """A note about the correction of a tilt by the settings; a warning if the microscope has already corrected.
+
+    tilt: as corrected by the settings. stated: as the file states it, None if it does not.
+    """
     length, degrees = f"{DIRECTIONS[tilt.direction]} lengths", f"{tilt.degrees:.3g}°"
     if stated and stated.corrected:
         yield Flag.doubtful(

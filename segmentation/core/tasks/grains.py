@@ -1,4 +1,5 @@
-"""Grains: a map of their boundaries becomes grains, their sizes, and the grain size number of ASTM E112."""
+"""The kind "grains": outlines the grains in a network's map of boundaries, and gives their sizes and the grain size
+number of ASTM E112."""
 
 from __future__ import annotations
 
@@ -25,30 +26,29 @@ METHOD = (
     " wide; the regions between them, opened with a square of 3 px, are grains. A grain whose border never bends"
     " inwards is called convex (Xu et al., J. Nucl. Mater. 588, 154813, 2024)."
 )
-OPEN = (
+FEW_ARE_CONVEX = (
     "Only {share:.0f} % of the whole grains are convex: boundaries were missed, and grains are joined. Lower the"
     " threshold, or use the numbers of the convex grains only."
 )
 NO_INTERCEPT = Flag("No mean intercept is given: rows and columns of the image cross too few boundaries.")
-# Limits of `evident`: the least number of outlines; the largest share of the area that one may have; how many times the
-# median diameter by number the median by area may be; the least mean probability along boundaries; the least share of
-# the area that is convex.
+# The limits in `evident`: the least number of outlines; the largest share of the area that one may have; the largest
+# ratio of the median diameter by area to that by number; the least mean probability along boundaries; the least share
+# of the area that belongs to convex grains.
 MANY, LARGEST, UNEVEN, SURE_ALONG, CONVEX = 20, 0.2, 1.6, 0.82, 0.25
-FEW_CONVEX = 0.5  # of the whole grains, under which boundaries were missed
+FEW_CONVEX = 0.5  # share of the whole grains; if fewer are convex, boundaries were missed
 
 
 def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.bool_]]:
-    """The columns of the table that only grains have."""
+    """The columns (n,) of the table that only grains have."""
     from ..labels.grains import are_convex
 
     return {"convex": are_convex(labels)}
 
 
 def evident(labels: NDArray[np.int32], boundaries: NDArray[np.uint8]) -> bool:
-    """Whether labels (H, W) are surely grains.
+    """Whether labels (H, W) are surely grains: there are many, none is much larger than the others (as a background
+    would be), many are convex, and the map of boundaries (H, W) uint8 is high along all of them.
 
-    There are many of them, none is much larger than the others (a background would be), most are convex, and the
-    network is sure of the boundaries (H, W) uint8 along their whole length.
     Measured: true for 11 of 12 drawn polycrystals and 10 of 12 crops of them, for none of 46 pictures of other kinds,
     and for 4 of 86 crops of EMPS, which all show close-packed particles. Such pictures get a warning.
     """
@@ -58,15 +58,15 @@ def evident(labels: NDArray[np.int32], boundaries: NDArray[np.uint8]) -> bool:
     if len(areas) < MANY:
         return False
     ordered = np.sort(areas)
-    of_median_area = ordered[np.searchsorted(np.cumsum(ordered), areas.sum() / 2)]
-    is_even = of_median_area <= UNEVEN**2 * np.median(areas) and ordered[-1] <= LARGEST * areas.sum()
-    sure = float(boundaries[labels == 0].mean()) / 255
-    convex = float(areas[are_convex(labels)].sum() / areas.sum())
-    return bool(is_even and sure >= SURE_ALONG and convex >= CONVEX)
+    median_by_area = ordered[np.searchsorted(np.cumsum(ordered), areas.sum() / 2)]
+    is_even = median_by_area <= UNEVEN**2 * np.median(areas) and ordered[-1] <= LARGEST * areas.sum()
+    mean_along = float(boundaries[labels == 0].mean()) / 255
+    convex_share = float(areas[are_convex(labels)].sum() / areas.sum())
+    return bool(is_even and mean_along >= SURE_ALONG and convex_share >= CONVEX)
 
 
 def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
-    """The numbers of grains beside the diameters, and the warning where many outlines are not convex."""
+    """The numbers of grains beside the diameters, and a warning if many grains are not convex."""
     table, calibration = grains.table, grains.calibration
     is_whole = whole_only(table).kept
     is_convex = is_whole & table["convex"]
@@ -81,18 +81,21 @@ def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
         "grain_number": grain_number(density, calibration.nm_per_pixel),
     }
     share = float(is_convex.sum()) / max(1, int(is_whole.sum()))
-    joined = Flag.doubtful(OPEN.format(share=100 * share), f"Grains may be joined, only {100 * share:.0f} % are convex")
-    flags = [joined] if is_whole.any() and share < FEW_CONVEX else []
+    warning = Flag.doubtful(
+        FEW_ARE_CONVEX.format(share=100 * share), f"Grains may be joined, only {100 * share:.0f} % are convex"
+    )
+    flags = [warning] if is_whole.any() and share < FEW_CONVEX else []
     return values, [*flags, NO_INTERCEPT] if table.kept.any() and values["grain_intercept"].value is None else flags
 
 
 def _mean_intercept(grains: shared.Objects, calibration: Calibration) -> Value:
-    """The mean intercept of counted grains with its interval, in the table's unit; None if longer than the picture."""
+    """The mean intercept of counted grains with its interval, in the table's unit; None if it is longer than the
+    picture."""
     from ..labels.grains import crossings, mean_intercept
 
     table, area, size = grains.table, grains.area, calibration.nm_per_pixel or 1.0
     labels = grains.segmentation.dense[: area.shape[0]]
-    is_counted = table.kept | (table.reasons == Reason.IGNORED)  # of a grain partly in a region the rest counts
+    is_counted = table.kept | (table.reasons == Reason.IGNORED)  # the part of a grain outside the ignored region counts
     labels = np.append(False, is_counted)[labels] * labels
     sums = np.stack([per_block(area.counted(crossings(labels))), areas_of_blocks(area)], axis=1)
     length = over_blocks(lambda parts: size * mean_intercept(*parts), sums)
@@ -102,13 +105,14 @@ def _mean_intercept(grains: shared.Objects, calibration: Calibration) -> Value:
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Numbers of several images together; the mean intercept is the length of all test lines over all crossings."""
+    """The numbers of several images together; the mean intercept is the length of all test lines, divided by the number
+    of grains that they cross."""
     values, reference = by_area(fields), fields[0]
     tables = [whole_only(field.table) for field in fields]
     convex = [table.judged(np.where(table["convex"], table.reasons, "not convex")) for table in tables]
     values["convex_diameter_mean"] = pooled_mean(convex, "ecd", reference.edge)
     intercepts = [field.values["grain_intercept"] for field in fields]
-    # The lines are all rows and columns: their length is proportional to the area over the pixel size.
+    # The test lines are all rows and columns: their length is proportional to the area, divided by the pixel size.
     lines = [field.area / (field.table.nm_per_pixel or 1.0) for field in fields]
     crossed = [line / length if length else 0.0 for line, length in zip(lines, intercepts, strict=True)]
     values["grain_intercept"] = averaged(intercepts, crossed)
@@ -117,19 +121,19 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
 
 
 def grain_number(density: Value, nm_per_pixel: float | None) -> Value:
-    """The number of ASTM E112 from grains per nm^2; None without a scale or grains."""
+    """The grain size number of ASTM E112, from grains per nm²; None without a scale or grains."""
     if nm_per_pixel is None or not density.value:
         return Value(None)
-    of_each = (
+    value, low, high = (
         3.321928 * log10(end * NM2_PER_MM2) - 2.954 if end else None
         for end in (density.value, density.low, density.high)
     )
-    value, low, high = of_each
     return Value(value, low, high)
 
 
 def golden() -> Golden:
-    """Eight by eight cells of 23 px between boundaries of 5 px, of which the outer ones touch the frame."""
+    """The drawn test case of this kind: eight by eight cells of 23 px between boundaries of 5 px; the outer cells touch
+    the frame."""
     y, x = np.mgrid[:196, :196]
     boundary = ((y + 14) % 28 < 5) | ((x + 14) % 28 < 5)
     maps = np.where(boundary, 255, 0).astype(np.uint8)[None]

@@ -1,8 +1,8 @@
-"""One place judges a picture as a whole: whether numbers are given, and which warnings stand beside them.
+"""Judges a picture and its outlines as a whole: whether numbers are given, and which warnings a result has.
 
-Each signal says which number it moves, and by which share of it. All stand among the flags of a result, the gravest
-first; two are shown beside the numbers (`flags.beside_numbers`). A signal that leaves no ground for a number withholds
-it (`groundless`). Which single outlines count is judged in `measure.filters`, in one order.
+Each warning (`Flag`) says which numbers are in doubt (moves), and by which share (by). All are among the flags of a
+result, the gravest first; two are shown beside the numbers (`flags.beside_numbers`). If a picture gives no ground for
+numbers (`groundless`), none are given. `measure.filters` decides which single outlines count.
 """
 
 from __future__ import annotations
@@ -28,43 +28,46 @@ from ..network.scale_search import CLEAR
 from ..settings import MeasurementSettings
 from .file_signals import file_signals
 
-UNLIKE = 1.0  # times the distance that a card allows
-SEVERAL = 10  # sure outlines, from which on the picture shows them
-# Outlines are surely right from these numbers and expected shares of right ones on: nine of 16 EMPS pictures and crops
-# that resemble other kinds, two of 79 pictures of other kinds (gamma prime), and 8 of 316 crops that resemble them.
-# From 100 on: 9 of 16 composed beds resemble alloys or grains and have 0.825 to 0.884 (72 to 89 % are right); of 29
-# pictures of grains, alloys and steel those with 100 outlines or more have 0.80 at most.
+# "Expected" is the expected share of right outlines: the mean of their probabilities (`Outlines.expected`).
+UNLIKE = 1.0  # distance from the training images, in units of the one that the card allows
+SEVERAL = 10  # sure outlines; with so many the picture surely shows particles
+# Outlines are surely right if there are at least so many, and so high a share is expected to be right. This holds for
+# nine of 16 EMPS pictures and crops that resemble other kinds, for two of 79 pictures of other kinds (gamma prime), and
+# for 8 of 316 crops that resemble them. Of pictures with 100 outlines or more: 9 of 16 composed beds resemble alloys or
+# grains and have 0.825 to 0.884 (72 to 89 % are right); 29 pictures of grains, alloys and steel have 0.80 at most.
 SURELY = (100, 0.82), (SEVERAL, 0.88), (3, 0.95)
-EVIDENT = "evident"  # in `Segmentation.used`, where the outlines alone show that the picture is of their kind
-LEFT_OUT = 0.25  # share of the outlines that rules leave out, above which it is said
-FEWEST_SPECKS = 30  # too small ones, under which they are not worth a word
-SURE = 0.8  # probability of being right of a sure outline
-# Expected share of right outlines, under which numbers have no ground; where more were removed than are left, SURE. Of
-# 409 micrographs 1 has less, of 24 grey photographs in which something counts 15.
+EVIDENT = "evident"  # stored in `Segmentation.used`: True if the outlines alone prove that the picture is of their kind
+LEFT_OUT = 0.25  # share of the outlines; if rules leave out more, a warning says so
+FEWEST_SPECKS = 30  # specks too small to be outlined; fewer are not mentioned
+SURE = 0.8  # probability of being right; an outline with more is sure
+# Expected share of right outlines; with less there is no ground for numbers. If more outlines were dropped than remain,
+# SURE is needed. Of 409 micrographs 1 has less, of 24 grey photographs with counted outlines 15.
 GROUND = 0.65
-DRAWN = 0.8  # share of one grey from which a picture is a drawing; of 122 EMPS micrographs two have most: 0.62, 0.16
-AROUND, LOOKED_AT = 5, 1024  # px of a neighbourhood that has one grey; px of each side that are looked at
-FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines, with such a width as a share of the shorter side, are doubtful
+# Share of pixels in areas of exactly one grey; a picture with more is a drawing. Of 122 EMPS micrographs the two with
+# the most have 0.62 and 0.16.
+DRAWN = 0.8
+AROUND, MIDDLE = 5, 1024  # px: side of an area that has one grey; side of the picture's middle in which it is measured
+FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines are doubtful if they are so wide, as a share of the image's shorter side
 WITHHELD = "{why}, so nothing was measured." + ADVICE
 MEASURED = "{why}. Its outlines were measured because somebody asked for it."
 NONE_FOUND = "No {things} were found. Perhaps the image shows none, or the model does not know such {things}."
 TO_CHECK = "the outlines are to be checked"
 FUSED = "The outlines are ragged and touch along most of their rims, as those of fused particles do"
-# Of seven drawn lumps that are named, 13 to 41 % of the primary particles in sight have an outline.
+# Share of the primary particles that have no outline: in seven drawn lumps of fused particles 13 to 41 % have one.
 MISSED = 0.6
 CROSS = "Straight objects cross here, and the particles are pieces of them"
-UNKNOWN = 0.25  # share of the numbers that a warning is taken to move where nothing says how much
-MOVED = 0.05  # change of the median or D10 from which on it matters which of two edges counts
-EXPERIMENTAL = "Experimental"  # first word of the summary of a model's card, whose first limit says why
+UNKNOWN = 0.25  # share of the numbers that is assumed to be in doubt if nothing says how much
+MOVED = 0.05  # relative change of the median or D10; from here on it matters which of two edges the outlines follow
+EXPERIMENTAL = "Experimental"  # the first word of the summary on the card of an experimental model
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 
 
 def is_out_of_domain(segmentation: Segmentation) -> bool:
     """Whether the image is unlike the training images of the model.
 
-    It is, if it clearly looks like the images of a model of another task. If the card describes its own images
-    (network.likeness), it is also if it is too far from these or clearly looks like the images of any other model.
-    Many sure outlines overrule all of these, and outlines that only such a picture has.
+    It is, if it clearly looks like the images of a model of another task. If the card describes its training images
+    (network.likeness), it also is if it is too far from these, or clearly looks like those of any other model. It is
+    not, if many outlines are surely right, or if the outlines prove the kind of picture (EVIDENT).
     """
     used, provenance = segmentation.used, segmentation.provenance
     if are_surely_right(segmentation) or used.get(EVIDENT):
@@ -75,21 +78,23 @@ def is_out_of_domain(segmentation: Segmentation) -> bool:
 
 
 def are_surely_right(segmentation: Segmentation) -> bool:
-    """Whether there are several outlines and the model, which knows its probabilities, expects almost all right."""
+    """Whether there are several outlines, and the model expects that almost all are right (SURELY). Only models with
+    calibrated probabilities can say so."""
     is_calibrated = bool(segmentation.provenance.card.get("options", {}).get("confidence"))
     number, expected = len(segmentation), segmentation.used.get("expected", 0.0)
     return is_calibrated and any(number >= fewest and expected >= least for fewest, least in SURELY)
 
 
 def are_many_sure(confidence: NDArray[np.float32]) -> bool:
-    """Whether outlines (n,) are many and nearly all right. The expected share of an image says nothing of these where
-    it also counts what was removed, such as the gaps between close-packed particles."""
+    """Whether there are many outlines, and nearly all are probably right, by their confidence (n,). The expected share
+    of the image may be low nevertheless, if it includes dropped outlines, such as gaps between close-packed particles.
+    """
     fewest, least = SURELY[1]
     return len(confidence) >= fewest and float(confidence.mean()) >= least
 
 
 def groundless(micrograph: Micrograph, segmentation: Segmentation) -> str:
-    """Why there is no ground for a number, the beginning of a sentence; "" where there is one, or where a person
+    """Why the picture gives no ground for numbers, as the beginning of a sentence; "" if it does, or if a person has
     corrected the outlines."""
     provenance = segmentation.provenance
     if provenance.edits or not len(segmentation) or provenance.card.get("name") == MASKS:
@@ -98,25 +103,28 @@ def groundless(micrograph: Micrograph, segmentation: Segmentation) -> str:
 
 
 def withheld(micrograph: Micrograph, segmentation: Segmentation, settings: MeasurementSettings) -> bool:
-    """Whether no numbers are given: there is no ground for them, and the settings do not ask for them all the same."""
+    """Whether no numbers are given, because there is no ground for them and the settings do not ask for them."""
     return not settings.measure_unlike and bool(groundless(micrograph, segmentation))
 
 
+# Each of the following functions gives one reason why there is no ground for numbers, or "".
+
+
 def _of_another_kind(micrograph: Micrograph, segmentation: Segmentation) -> str:
-    """Of an image that is out of the model's domain."""
+    """The image is unlike the training images of the model."""
     if not is_out_of_domain(segmentation):
         return ""
     other = segmentation.used.get("resembles")
     if other and other.get("crossing"):
         return CROSS
-    if other:  # by texture alone, which noise has, too
+    if other:  # this judges the texture alone
         return f"This image looks like the training images of {other['title']}"
     return f"This image is unlike the training images of {segmentation.provenance.card.get('title', 'the model')}"
 
 
 def _in_colour(micrograph: Micrograph, segmentation: Segmentation) -> str:
-    """Of a picture in colour all over that no scale of colours made from grey. No outlines overrule this: a photograph
-    of coins shows sure ones."""
+    """The picture is in colours that do not stand for grey values. Sure outlines do not matter here: a photograph of
+    coins has them, too."""
     kind = micrograph.metadata.get(COLOURS)
     if kind == MAP:
         return f"This is a map of elements ({micrograph.metadata[CHANNELS]}), where single counts look like particles"
@@ -126,31 +134,33 @@ def _in_colour(micrograph: Micrograph, segmentation: Segmentation) -> str:
 
 
 def _of_fused_particles(micrograph: Micrograph, segmentation: Segmentation) -> str:
-    """Of primary particles that grew together, where the model itself expects that many outlines are wrong."""
+    """The picture shows primary particles that grew together, and the model expects that many outlines are wrong."""
     if segmentation.used.get("expected", 1.0) >= MOSTLY or not fused_share(segmentation):
         return ""
     return f"{FUSED}, and the model was never checked on these"
 
 
 def _mostly_wrong(micrograph: Micrograph, segmentation: Segmentation) -> str:
-    """Of outlines that the model, which knows its probabilities, expects to be wrong too often, or of which it removed
-    more than it left: grey photographs, text and noise look like this."""
+    """The model expects that too many outlines are wrong, or it has dropped more than remain and is not sure of these.
+    Grey photographs, text and noise look like this. Only models with calibrated probabilities can say so."""
     options, used = segmentation.provenance.card.get("options", {}), segmentation.used
-    knows = bool(options.get("confidence")) and options.get("noise", EVEN) > 0
-    if not knows or are_many_sure(segmentation.confidence):
+    is_calibrated = bool(options.get("confidence")) and options.get("noise", EVEN) > 0
+    if not is_calibrated or are_many_sure(segmentation.confidence):
         return ""
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
     if expected >= GROUND and (dropped <= len(segmentation) or expected >= SURE):
         return ""
-    right = f"only about {100 * expected:.0f} % of the outlines are probably right"
-    return f"Perhaps this is no micrograph of particles: {right}"
+    return (
+        "Perhaps this is no micrograph of particles: only about"
+        f" {100 * expected:.0f} % of the outlines are probably right"
+    )
 
 
 GROUNDLESS = (_in_colour, _of_another_kind, _of_fused_particles, _mostly_wrong)
 
 
 def without_numbers(table: Table) -> Table:
-    """The table with all its objects set aside, because the image is out of the domain."""
+    """The table with all objects left out, because numbers are withheld."""
     return table.judged(np.full(len(table), str(Reason.UNLIKE)))
 
 
@@ -162,48 +172,50 @@ def judged(
     things: str,
     doubts: Iterable[Flag],
 ) -> tuple[Flag, ...]:
-    """The flags of a result: the warnings, the gravest first, and the notes.
+    """The flags of a result: first the warnings, the gravest one first, then the notes.
 
-    things: the task's word for several objects. doubts: the task's own flags. The gravest warning of outlines that a
-    person corrected is a note; what the file or the picture puts in doubt is not mended by corrections.
+    things: the task's word for several objects. doubts: the task's own flags. If a person has corrected the outlines,
+    the warnings about outlines become one note; those of the file (`file_signals`) stay warnings.
     """
     if not len(segmentation):
-        none = NONE_IN_MASK if segmentation.provenance.model == MASKS else NONE_FOUND
-        doubts = tuple(doubts) or (Flag(none.format(things=things), f"No {things} found"),)
-    raised, card = list(warnings(micrograph, segmentation, table, settings)), segmentation.provenance.card
+        text = NONE_IN_MASK if segmentation.provenance.model == MASKS else NONE_FOUND
+        doubts = tuple(doubts) or (Flag(text.format(things=things), f"No {things} found"),)
+    flags, card = list(warnings(micrograph, segmentation, table, settings)), segmentation.provenance.card
     has_numbers = not withheld(micrograph, segmentation, settings)
-    if has_numbers:  # of others nothing is to be doubted
-        raised += doubts
+    if has_numbers:
+        flags += doubts
     if has_numbers and len(segmentation) and card.get("summary", "").startswith(EXPERIMENTAL):
-        why = " ".join([f"The model {card['title']} is experimental.", *card.get("limits", ())[:1]])
-        raised.append(Flag.doubtful(why, "The model is experimental", by=UNKNOWN))
-    of_file = list(file_signals(micrograph, settings))
-    doubtful, notes = ranked(flag for flag in raised if flag.doubt), [flag for flag in raised if not flag.doubt]
+        text = " ".join([f"The model {card['title']} is experimental.", *card.get("limits", ())[:1]])
+        flags.append(Flag.doubtful(text, "The model is experimental", by=UNKNOWN))
+    file_flags = list(file_signals(micrograph, settings))
+    doubtful, notes = ranked(flag for flag in flags if flag.doubt), [flag for flag in flags if not flag.doubt]
     if doubtful and segmentation.provenance.edits:
         sentence = doubtful[0].short
         notes, doubtful = [Flag(CORRECTED.format(doubt=sentence[0].lower() + sentence[1:])), *notes], []
-    return *ranked([*(flag for flag in of_file if flag.doubt), *doubtful]), *notes, *(f for f in of_file if not f.doubt)
+    file_warnings = [flag for flag in file_flags if flag.doubt]
+    file_notes = [flag for flag in file_flags if not flag.doubt]
+    return *ranked([*file_warnings, *doubtful]), *notes, *file_notes
 
 
 def warnings(
     micrograph: Micrograph, segmentation: Segmentation, table: Table, settings: MeasurementSettings
 ) -> Iterator[Flag]:
-    """The notes of an import, then all that can be said against a picture and its outlines."""
+    """The warnings about a picture and its outlines, and some notes; outlines from a mask have only notes."""
     used, card = segmentation.used, segmentation.provenance.card
     yield from map(Flag, used.get("imported", {}).get("notes", ()))
     if used.get(MARKS):
         yield _on_marks(int((table.reasons == Reason.MARKED).sum()))
     if card.get("name") == MASKS:
         return
-    if why := groundless(micrograph, segmentation):
+    if reason := groundless(micrograph, segmentation):
         if withheld(micrograph, segmentation, settings):
-            yield Flag.doubtful(WITHHELD.format(why=why), NO_NUMBERS, moves="all", by=1.0)
+            yield Flag.doubtful(WITHHELD.format(why=reason), NO_NUMBERS, moves="all", by=1.0)
             return
-        yield Flag(MEASURED.format(why=why))
-    if (flat := _flat_share(micrograph.pixels[: segmentation.rows])) >= DRAWN:
+        yield Flag(MEASURED.format(why=reason))
+    if (flat_share := _flat_share(micrograph.pixels[: segmentation.rows])) >= DRAWN:
         yield Flag.doubtful(
-            f"{100 * flat:.0f} % of this image has exactly the same grey value. Drawings, plots and text look like"
-            " this, micrographs almost never. Is it the right file?",
+            f"{100 * flat_share:.0f} % of this image has exactly the same grey value. Drawings, plots and text look"
+            " like this, micrographs almost never. Is it the right file?",
             "Hardly a micrograph, most of it has one grey value",
             moves="all",
             by=1.0,
@@ -217,7 +229,7 @@ def warnings(
             f"Very noisy, {noise_words}",
             by=UNKNOWN,
         )
-    if not why:
+    if not reason:
         yield from _likeness(segmentation)
     yield from _two_edges(segmentation)
     if "expected" in used and fused_share(segmentation):
@@ -232,19 +244,19 @@ def warnings(
 
 
 def _two_edges(segmentation: Segmentation) -> Iterator[Flag]:
-    """That particles show one edge around another, and which of both the outlines follow."""
+    """A warning or note if particles show one edge around another: which edge the outlines follow."""
     edges = segmentation.used.get("concentric")
     if not edges:
         return
-    seen = f"Many particles show a core in a shell that is {edges['ratio']:.1f} times as wide: one edge around another"
-    chosen = segmentation.provenance.settings.get("edge", "auto") != "auto"
-    if chosen or edges["shift"] < MOVED:
-        follow = "outer edge" if edges["cores"] < EVEN else "inner edge"
-        yield Flag(f"{seen}. Nearly all outlines follow the {follow}{', as chosen' if chosen else ''}.")
+    words = f"Many particles show a core in a shell that is {edges['ratio']:.1f} times as wide: one edge around another"
+    is_chosen = segmentation.provenance.settings.get("edge", "auto") != "auto"
+    if is_chosen or edges["shift"] < MOVED:
+        edge = "outer edge" if edges["cores"] < EVEN else "inner edge"
+        yield Flag(f"{words}. Nearly all outlines follow the {edge}{', as chosen' if is_chosen else ''}.")
         return
     cores = "All" if edges["cores"] == 1 else f"Of the outlines of these, {100 * edges['cores']:.0f} %"
     yield Flag.doubtful(
-        f"{seen}. {cores} follow the inner edge, so these sizes are those of cores. Let all outlines follow the outer"
+        f"{words}. {cores} follow the inner edge, so these sizes are those of cores. Let all outlines follow the outer"
         " edge, or all the inner one.",
         "Outlines follow the inner of two edges" if edges["cores"] == 1 else "Some outlines follow an inner edge",
         moves="sizes",
@@ -253,7 +265,7 @@ def _two_edges(segmentation: Segmentation) -> Iterator[Flag]:
 
 
 def _on_marks(count: int) -> Flag:
-    """The note of a picture with writing or drawing, with the number of outlines that lie on it."""
+    """The note about a picture on which something is written or drawn. count: how many outlines lie on it."""
     lie = {0: "No outline lies", 1: "1 outline lies"}.get(count, f"{count:,} outlines lie")
     text = f"Something is written or drawn on the picture, which is no part of the specimen. {lie} on it"
     ends = {0: ".", 1: " and does not count."}.get(count, " and do not count.")
@@ -261,13 +273,13 @@ def _on_marks(count: int) -> Flag:
 
 
 def _flat_share(pixels: NDArray[Any]) -> float:
-    """Share (0 to 1) of the middle of a picture (H, W) whose neighbourhood has exactly one grey value: it is small in a
-    micrograph, which has noise everywhere. 0 where it cannot reach DRAWN."""
+    """The share (0 to 1) of pixels, in the middle of a picture (H, W), whose neighbourhood has exactly one grey value.
+    It is small in a micrograph, which has noise everywhere. 0 if a quick test shows that it is below DRAWN."""
     from scipy import ndimage
 
-    rows, columns = (slice(max(0, (n - LOOKED_AT) // 2), (n + LOOKED_AT) // 2) for n in pixels.shape[:2])
+    rows, columns = (slice(max(0, (n - MIDDLE) // 2), (n + MIDDLE) // 2) for n in pixels.shape[:2])
     middle = pixels[rows, columns]
-    # A flat pixel has the grey of the next one, unless it is the last of its row.
+    # Every such pixel has the grey of the next one, but for the last pixels of rows.
     equal_pairs = np.count_nonzero(middle[:, 1:] == middle[:, :-1]) + len(middle)
     if equal_pairs < DRAWN * middle.size or not middle.size:
         return 0.0
@@ -277,7 +289,8 @@ def _flat_share(pixels: NDArray[Any]) -> float:
 def doubtful_outlines(
     micrograph: Micrograph, segmentation: Segmentation, table: Table, settings: MeasurementSettings
 ) -> Flag | None:
-    """What must be done before a verdict where a warning stands beside the numbers; None of corrected outlines."""
+    """The check of the outlines that must come before a decision as a nanomaterial, if there is any warning; None for
+    corrected outlines."""
     if segmentation.provenance.edits:
         return None
     doubts = ranked(flag for flag in warnings(micrograph, segmentation, table, settings) if flag.doubt)
@@ -285,10 +298,9 @@ def doubtful_outlines(
 
 
 def unseen_specks(segmentation: Segmentation, counted: int) -> Flag | None:
-    """The warning that no fewer specks than particles were too small for the working scale, None without them.
-
-    Such a picture needs two magnifications, and its number fractions are those of the coarse particles alone.
-    """
+    """The warning that many specks were too small for the working scale: at least as many as `counted`, the number of
+    counted particles; None otherwise. Such a picture needs two magnifications, because its numbers are those of the
+    coarse particles alone."""
     specks = segmentation.used.get("specks", {})
     if not specks or segmentation.provenance.edits or specks["count"] < max(counted, FEWEST_SPECKS):
         return None
@@ -304,7 +316,7 @@ def unseen_specks(segmentation: Segmentation, counted: int) -> Flag | None:
 
 
 def _likeness(segmentation: Segmentation) -> Iterator[Flag]:
-    """Warnings of an image that is unlike the training images."""
+    """The warning about an image that is unlike the training images, or like those of another model."""
     used, title = segmentation.used, segmentation.provenance.card.get("title", "")
     sure = are_surely_right(segmentation)
     other = used.get("resembles", {})
@@ -336,7 +348,7 @@ def _likeness(segmentation: Segmentation) -> Iterator[Flag]:
 
 
 def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
-    """Warnings of outlines that are probably wrong, by the model's own calibrated expectation."""
+    """Warnings about outlines that are probably wrong or missing, and about many that are left out."""
     used, count = segmentation.used, len(segmentation)
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
     share = f"{100 * expected:.0f} %"
@@ -401,8 +413,8 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
 
 
 def _left_out(table: Table) -> Iterator[Flag]:
-    """The warning that rules left out more than LEFT_OUT of the outlines, without those at the frame, in regions that a
-    person drew, and those that a person decided on."""
+    """The warning that rules leave out more than the share LEFT_OUT of the outlines. Outlines at the frame, in regions
+    to ignore, and those that a person left out are not compared."""
     rules = [str(reason) for reason in Reason if reason not in (Reason.FRAME, Reason.IGNORED, Reason.UNLIKE)]
     is_judged = table.kept | np.isin(table.reasons, rules)
     numbers = {reason: int((table.reasons == reason).sum()) for reason in rules}
@@ -410,7 +422,7 @@ def _left_out(table: Table) -> Iterator[Flag]:
     if total < SEVERAL or count <= LEFT_OUT * total:
         return
     main_reason = max(numbers, key=lambda reason: numbers[reason])
-    medians = [_median(table, chosen) for chosen in (is_judged, table.kept)]
+    medians = [_median(table, mask) for mask in (is_judged, table.kept)]
     effect = "" if None in medians else " With them the median is {} {unit}, without them {} {unit}."
     effect = effect.format(*(f"{median:.3g}" for median in medians if median is not None), unit=table.unit)
     yield Flag.doubtful(
@@ -423,16 +435,16 @@ def _left_out(table: Table) -> Iterator[Flag]:
     )
 
 
-def _median(table: Table, chosen: NDArray[np.bool_]) -> float | None:
-    """The median minimum Feret diameter of the whole ones among the chosen (n,) objects, in the table's unit. None if
-    there is none, or if it was not measured."""
+def _median(table: Table, mask: NDArray[np.bool_]) -> float | None:
+    """The median minimum Feret diameter, in the table's unit, of the objects in a mask (n,) that do not touch the
+    frame; None if there are none, or if it was not measured."""
     sizes = table.columns.get(column_name("min_feret", table.unit), np.full(len(table), np.nan))
-    sizes = sizes[chosen & ~table["touches_frame"].astype(bool)]
+    sizes = sizes[mask & ~table["touches_frame"].astype(bool)]
     return float(np.median(sizes)) if len(sizes) and not np.isnan(sizes).any() else None
 
 
 def _least_certain(table: Table, count: int) -> tuple[int, ...]:
-    """The labels of so many outlines that count, those of the lowest confidence first."""
+    """The labels of the `count` counted outlines with the lowest confidence, the lowest first."""
     counted = np.flatnonzero(table.kept)
     least = counted[np.argsort(table["confidence"][counted], kind="stable")][:count]
     return tuple(table["label"][least].astype(int).tolist())

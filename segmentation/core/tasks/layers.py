@@ -1,4 +1,5 @@
-"""Layers: the phases of a cross-section, and the thickness of one of them, such as a coating or an oxide."""
+"""The kind "layers": the thickness of one layer in a cross-section, such as a coating or an oxide, and all numbers of
+the kind "phases"."""
 
 from __future__ import annotations
 
@@ -25,10 +26,10 @@ from .base import Channels, Curve, Golden, Measured
 from .judgement import withheld
 
 NO_LAYER = "No thickness is given: the image shows no long piece of {layer} with both its sides inside the frame."
-*NAMES, LENGTH = registered(__file__)  # numbers in layers.toml: of the thickness, and last the measured length
-FIGURE_OF = {name: name.removeprefix("thickness_") for name in NAMES}  # names in `measure.thickness`
+*THICKNESSES, LENGTH = registered(__file__)  # names of the numbers in layers.toml; the last is the measured length
+FIGURE_OF = {name: name.removeprefix("thickness_") for name in THICKNESSES}  # name -> name in `measure.thickness`
 MOST_POINTS = 200  # of a curve
-STRIPS = 1, 16  # blocks down and across, of a layer that runs from left to right
+STRIPS = 1, 16  # blocks in a column and in a row, for a layer that runs from left to right
 
 
 class LayerOptions(phases.PhaseOptions):
@@ -40,12 +41,12 @@ class LayerOptions(phases.PhaseOptions):
     )
 
     def named(self, maps: Sequence[str]) -> str:
-        """The layer's name among these maps."""
+        """The name of the layer's class. maps: the names of all classes."""
         return self.layer or maps[1]
 
 
 def channels(card: ModelCard) -> Channels:
-    """A map for each class that the card names, the layer's among them."""
+    """A map for each class that the card names; raises ValueError if the layer is not among them."""
     maps, options = phases.channels(card), LayerOptions.of(card)
     for name in (options.named(maps.names), *options.filled_by):
         if name not in maps.names:
@@ -54,8 +55,8 @@ def channels(card: ModelCard) -> Channels:
 
 
 def profile_of(segmentation: Segmentation, settings: MeasurementSettings) -> tuple[str, Profile | None]:
-    """The layer's name, and its thickness in px, nowhere across a region to ignore; None without a piece that can
-    be read."""
+    """The layer's name, and its thickness in px along its length; None if no part of the layer can be measured. Where
+    the thickness would be read across a region to ignore, it is left out."""
     names = segmentation.class_names
     options = LayerOptions.model_validate(segmentation.provenance.card.get("options", {}))
     layer = options.named(names)
@@ -67,9 +68,9 @@ def profile_of(segmentation: Segmentation, settings: MeasurementSettings) -> tup
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    """The numbers of phases, preceded by the thickness of the layer, which also stands in the layer's row.
+    """The numbers of the layer's thickness, which are also in the layer's row of the table, and those of phases.
 
-    Blocks across the whole section give the intervals of phases: others would lie in one phase each.
+    The intervals of phases come from strips across the whole section, because smaller blocks would lie in one phase.
     """
     layer, profile = profile_of(segmentation, settings)
     grid = STRIPS if profile is None or profile.is_across else STRIPS[::-1]
@@ -91,12 +92,12 @@ def measure(
         result,
         table=replace(result.table, columns={**result.table.columns, **columns}),
         quantities={**{of_class(name, layer): value for name, value in values.items()}, **result.quantities},
-        flags=(*(flag for flag in result.flags if flag.doubt), *flags),  # without the note of phases on missing lengths
+        flags=(*(flag for flag in result.flags if flag.doubt), *flags),  # without the notes of phases
     )
 
 
 def curves(segmentation: Segmentation, calibration: Calibration, settings: MeasurementSettings) -> list[Curve]:
-    """The thickness of the layer along its length, and how often each thickness was read, in per cent."""
+    """Two charts: the thickness of the layer along its length, and a histogram of the thicknesses in per cent."""
     layer, profile = profile_of(segmentation, settings)
     if profile is None:
         return []
@@ -115,16 +116,17 @@ def curves(segmentation: Segmentation, calibration: Calibration, settings: Measu
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Numbers of several images together. The mean thickness is weighted by the length of the layer in each image. SD,
-    least and greatest thickness are over all places. Percentiles are None: a sample does not store all places."""
+    """The numbers of several images together. The mean thickness is weighted by the length of the layer in each image;
+    SD, least and greatest thickness are those of all images together. Percentiles are None, because a sample does not
+    store single thicknesses."""
     pooled_phases = phases.pool_fields(fields)
     layer = next(name.partition(OF)[2] for name in pooled_phases if name.startswith(LENGTH))
 
-    def every(name: str) -> list[float | None]:
+    def values_of(name: str) -> list[float | None]:
         return [field.values[of_class(name, layer)] for field in fields]
 
-    lengths = [length or 0.0 for length in every(LENGTH)]
-    means, spreads = every("thickness_mean"), every("thickness_sd")
+    lengths = [length or 0.0 for length in values_of(LENGTH)]
+    means, spreads = values_of("thickness_mean"), values_of("thickness_sd")
     mean = averaged(means, lengths)
     squares = [
         None if average is None or spread is None or mean is None else spread**2 + (average - mean) ** 2
@@ -134,8 +136,8 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     pooled = {
         "thickness_mean": mean,
         "thickness_sd": None if variance is None else sqrt(variance),
-        "thickness_min": min((value for value in every("thickness_min") if value is not None), default=None),
-        "thickness_max": max((value for value in every("thickness_max") if value is not None), default=None),
+        "thickness_min": min((value for value in values_of("thickness_min") if value is not None), default=None),
+        "thickness_max": max((value for value in values_of("thickness_max") if value is not None), default=None),
         **dict.fromkeys(("thickness_d10", "thickness_median", "thickness_d90")),
         LENGTH: sum(lengths) or None,
     }

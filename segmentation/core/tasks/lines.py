@@ -1,4 +1,4 @@
-"""Lines: a map of line defects, such as dislocation loops seen edge on, becomes lines and their lengths."""
+"""The kind "lines": outlines line defects, such as dislocation loops seen edge on, and gives their lengths."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ METHOD = (
 
 
 def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
+    """The columns (n,) of the table that only lines have, in px."""
     from ..labels.lines import box_diagonals, skeleton_lengths
 
     return {"line_length": skeleton_lengths(labels), "box_diagonal": box_diagonals(labels)}
 
 
 def numbers(lines: shared.Objects) -> tuple[dict[str, Value], tuple[()]]:
+    """The numbers of lines beside the lengths; there are no warnings."""
     table, calibration = lines.table, lines.calibration
     diagonal = mean_of(table, "box_diagonal", lines.settings.border_correction, calibration)
     density = per_area("line_density", table, lines.area, calibration, table.length("line_length"))
@@ -35,18 +37,19 @@ def numbers(lines: shared.Objects) -> tuple[dict[str, Value], tuple[()]]:
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Numbers of several images together."""
+    """The numbers of several images together."""
     values, tables = by_area(fields), [whole_only(field.table) for field in fields]
     values["box_diagonal_mean"] = pooled_mean(tables, "box_diagonal", fields[0].edge)
     return values
 
 
 def golden() -> Golden:
-    """Ten bars of 40 by 3 px, five of them upright. Noise, as flat bars would be a drawing on the picture."""
+    """The drawn test case of this kind: ten bars of 40 by 3 px, five of them upright. The picture has noise, because
+    bars of one grey would be taken for something drawn on it."""
     inside = np.zeros((200, 200), bool)
     for number in range(5):
-        at = 15 + 36 * number
-        inside[at : at + 3, 20:60] = inside[20:60, 85 + 22 * number : 88 + 22 * number] = True
+        row = 15 + 36 * number
+        inside[row : row + 3, 20:60] = inside[20:60, 85 + 22 * number : 88 + 22 * number] = True
     maps = np.where(inside, 255, 0).astype(np.uint8)[None]
     answers = {"lines": 10.0, "line_length_mean": 40.0, "box_diagonal_mean": float(np.hypot(40, 3))}
     picture = np.random.default_rng(0).normal(np.where(inside, 200, 60), 4).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Dislocation loops: a map of them becomes loops, their diameters, and their number per area and per volume."""
+"""The kind "loops": outlines dislocation loops, and gives their diameters and their number per area and per volume."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ class LoopSettings(shared.ThresholdSettings):
 
 
 def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
+    """The column (n,) of the table that only loops have, in px."""
     from ..labels.loops import long_axes
 
     return {"loop_diameter": long_axes(labels)}
 
 
 def numbers(loops: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
-    """The numbers of loops beside the diameters, and a note where the number per volume lacks a scale."""
+    """The numbers of loops beside the diameters, and a note if there is no scale for the number per volume."""
     density, size = per_area("loop_density", loops.table, loops.area, loops.calibration), loops.table.nm_per_pixel
     thickness = loops.segmentation.provenance.settings.get("thickness")
     in_volume = Value(None)
@@ -46,25 +47,25 @@ def numbers(loops: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Numbers of several images together; the number per volume is weighted by the volumes."""
+    """The numbers of several images together; the number per volume is weighted by the images' volumes."""
     values = by_area(fields)
-    reported = [field for field in fields if field.values["loop_volume_density"] is not None]
-    volume = sum(field.area * field.settings["thickness"] for field in reported)
-    count = sum((field.values["loop_density"] or 0.0) * field.area for field in reported)
-    values["loop_volume_density"] = count / volume if reported else None
+    with_volume = [field for field in fields if field.values["loop_volume_density"] is not None]
+    volume = sum(field.area * field.settings["thickness"] for field in with_volume)
+    count = sum((field.values["loop_density"] or 0.0) * field.area for field in with_volume)
+    values["loop_volume_density"] = count / volume if with_volume else None
     return values
 
 
 def golden() -> Golden:
-    """Sixteen ellipses of 24 by 12 px, half of them upright; two touch."""
+    """The drawn test case of this kind: sixteen ellipses of 24 by 12 px, half of them upright; two touch."""
     rows, columns = np.mgrid[:200, :200]
     inside = np.zeros((200, 200), bool)
     for index in range(16):
         row, column = 26 + 50 * (index // 4), 26.0 + 50 * (index % 4)
-        down, across = (12, 6) if index % 2 else (6, 12)
+        half_height, half_width = (12, 6) if index % 2 else (6, 12)
         if index == 3:
-            column = 144.5  # beside the third: its short axis begins where that one's long axis ends
-        inside |= ((rows - row) / down) ** 2 + ((columns - column) / across) ** 2 <= 1
+            column = 144.5  # so that it touches the third ellipse
+        inside |= ((rows - row) / half_height) ** 2 + ((columns - column) / half_width) ** 2 <= 1
     maps = np.where(inside, 255, 0).astype(np.uint8)[None]
     answers = {"loops": 16.0, "loop_diameter_median": 24.0}
     return Golden(np.where(inside, 200, 60).astype(np.uint8), maps, 16, answers, 0.03)

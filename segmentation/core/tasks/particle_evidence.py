@@ -1,5 +1,5 @@
-"""From judged outlines of particles to the `Conditions` of their statistics: what is counted, how sure it is, and
-what must be checked before a verdict as a nanomaterial. `tasks.particles` puts them together.
+"""Makes the `Conditions` of the statistics of particles from the judged outlines (`particle_judge`): what is counted,
+how certain it is, and what must be checked before the decision whether the material is a nanomaterial.
 """
 
 from __future__ import annotations
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """Judged sizes of a picture. pieces: what its outlines may be instead. counted, alternatives: see `Conditions`."""
+    """The judged sizes of a picture.
+
+    counted: whether particles that can be seen are counted, or all, hidden ones too. outlines: of the outlines. pieces:
+    of the pieces into which possible cuts would divide outlines; None without cuts. alternatives: under other settings,
+    by name.
+    """
 
     counted: Literal["seen", "all"]
     outlines: Table
@@ -35,7 +40,8 @@ class Tables:
     alternatives: dict[str, Table]
 
     def stored_pieces(self) -> dict[str, list[float]]:
-        """The pieces that count, for histograms and samples."""
+        """The sizes in px and probabilities of the counted pieces, as result.json stores them for histograms and
+        samples; {} without pieces."""
         if self.pieces is None:
             return {}
         px = self.pieces.rescaled(None)
@@ -45,7 +51,8 @@ class Tables:
 
 
 def conditions(judge: Judge, tables: Tables, divided: PossiblePieces) -> Conditions:
-    """What the statistics of particles that can be seen, or of all, rest on."""
+    """The `Conditions` of the statistics of one measurand, `tables.counted`. divided: the outlines with their
+    pieces."""
     from ..measure.budget import Conditions, Evidence
     from ..measure.possible import sampled_answers
     from ..measure.statistics import seed_of
@@ -55,14 +62,14 @@ def conditions(judge: Judge, tables: Tables, divided: PossiblePieces) -> Conditi
     spread, errors = options.get("cuts", CUTS)["spread"], options.get("outline_error")
     counted, pieces = tables.counted, tables.pieces
     tilt = Tilt.to_correct(settings, judge.micrograph.metadata)
-    drawn = sampled_answers(divided, tables.outlines, pieces, spread, seed) if by_network else None
+    draws = sampled_answers(divided, tables.outlines, pieces, spread, seed) if by_network else None
     per_cent = (settings.repeatability, settings.between_operators)
     repeatability, operators = (None if share is None else share / 100 for share in per_cent)
     evidence = Evidence(
         card.get("scores", ()),
         repeatability,
         operators=operators,
-        draws=drawn,
+        draws=draws,
         repeatability_source=settings.repeatability_source,
         outline_error=(errors[counted], errors[f"{counted}_share"]) if errors and by_network else None,
     )
@@ -81,12 +88,12 @@ def conditions(judge: Judge, tables: Tables, divided: PossiblePieces) -> Conditi
 
 
 def _obstacle(judge: Judge, table: Table) -> Flag | None:
-    """What must be checked before a verdict: the scale, then the tilt, then whether the outlines show particles."""
+    """What must be checked before the decision, or None: first the scale, then the tilt, then the outlines."""
     micrograph, segmentation = judge.micrograph, judge.segmentation
     if factor := largest_contradiction(judge.calibration, micrograph.calibration, micrograph.reading):
-        checked = f"A check of the scale, because two sources of it differ by a factor of {factor_words(factor)}."
-        return Flag.doubtful(checked, "the scale is to be checked")
-    if tilted := next((flag for flag in tilt_signals(micrograph, judge.settings) if flag.doubt), None):
-        return Flag.doubtful(f"A look at the tilt. {tilted.text}", "the tilt of the stage is to be corrected")
+        text = f"A check of the scale, because two sources of it differ by a factor of {factor_words(factor)}."
+        return Flag.doubtful(text, "the scale is to be checked")
+    if tilt_flag := next((flag for flag in tilt_signals(micrograph, judge.settings) if flag.doubt), None):
+        return Flag.doubtful(f"A look at the tilt. {tilt_flag.text}", "the tilt of the stage is to be corrected")
     specks = unseen_specks(segmentation, int(table.kept.sum()))
     return specks or doubtful_outlines(micrograph, segmentation, table, judge.settings)

@@ -1,4 +1,4 @@
-"""Which outlines of particles count."""
+"""Measures the outlines of particles, and decides which of them count and why the others do not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ Floats = NDArray[np.float64] | NDArray[np.float32]
 
 
 class OutlineSignals(NamedTuple):
-    """(n,) of each outline: confidence, contrast with its surroundings, and whether it is a gap (1 or 0)."""
+    """(n,) each: confidence of the outlines, their contrast with the surroundings, and whether each is a gap between
+    particles (1 or 0)."""
 
     confidence: Floats
     contrast: Floats
@@ -40,7 +41,8 @@ class OutlineSignals(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """Measures objects of one picture, and decides which of them count."""
+    """Measures the objects of one picture, and decides which of them count. Its methods give tables in which each row
+    has the reason why its object is left out, if any."""
 
     segmentation: Segmentation
     micrograph: Micrograph
@@ -58,26 +60,25 @@ class Judge:
         from ..labels.contrast import contrasts
 
         labels = self.segmentation.labels[: self.segmentation.rows]
-        return contrasts(self.grey, labels, shared.erased(self.segmentation), self.segmentation.ids)
+        foreground = shared.foreground_if_corrected(self.segmentation)
+        return contrasts(self.grey, labels, foreground, self.segmentation.ids)
 
     @cached_property
     def regions(self) -> dict[str, NDArray[np.bool_]]:
-        """(H, W) by the reason for which nothing in them counts: writing or drawing, and regions to ignore."""
-        regions = {Reason.MARKED: self.segmentation.used.get(MARKS, ()), Reason.IGNORED: self.settings.ignore}
-        return {
-            str(why): mask_of(its_regions, self.micrograph.shape) for why, its_regions in regions.items() if its_regions
-        }
+        """Masks (H, W) in which no object counts, by the reason: writing or drawing, and regions to ignore."""
+        polygons = {Reason.MARKED: self.segmentation.used.get(MARKS, ()), Reason.IGNORED: self.settings.ignore}
+        return {str(reason): mask_of(regions, self.micrograph.shape) for reason, regions in polygons.items() if regions}
 
     @cached_property
     def grey(self) -> NDArray[np.uint8]:
-        """(R, W) the analysed rows of the picture, as it is."""
+        """(R, W) uint8: the analysed rows of the picture, not inverted."""
         pixels = self.micrograph.pixels[: self.segmentation.rows]
         return whole_image("grey", pixels, lambda: as_shown(clip_outliers(pixels), "bright"))
 
     @cached_property
     def signals(self) -> OutlineSignals:
-        """Of each outline. A gap is darker than the particles around it, or has the contrast of a gap, where there is
-        ground to judge that by."""
+        """The signals of each outline. An outline is a gap if it is darker than the particles around it, or if it has
+        the contrast of a gap and there is enough ground to judge by."""
         from ..labels.ringed import ringed_darker
 
         contrasts, labels = self.contrasts, self.segmentation.labels[: self.segmentation.rows]
@@ -90,18 +91,18 @@ class Judge:
 
     @cached_property
     def has_contrast_rule(self) -> bool:
-        """Whether the contrast decides which outlines count: where there is ground to judge it by, or a person set the
-        limit."""
+        """Whether the contrast decides which outlines count: if there is enough ground to judge by, or if a person has
+        set the limit."""
         return self.contrasts.has_ground or self.settings.faint_limit is not None
 
     @cached_property
     def faint_limit(self) -> float:
-        """The least contrast that counts, 0 where none is judged."""
+        """The least relative contrast of outlines that count; 0 if contrast does not decide."""
         return shared.faint_limit(self.segmentation, self.settings) if self.has_contrast_rule else 0.0
 
     def _with_reasons(self, sizes: Table, inside: dict[str, NDArray[np.bool_]], contrast: Floats, gap: Floats) -> Table:
-        """The sizes of k objects, with the first reason to leave each out. inside: (k,) whether each lies in `regions`,
-        by their reason. contrast, gap: (k,)."""
+        """The sizes of k objects, with the first reason to leave each one out. inside: by the reason of the masks in
+        `regions`, (k,) whether each object lies in the mask. contrast, gap: (k,) as in OutlineSignals."""
         sizes = sizes.with_measures(relative_contrast=contrast.astype(np.float64))
         if self.is_withheld:
             return without_numbers(sizes)
@@ -113,19 +114,20 @@ class Judge:
     def measured(
         self, labels: NDArray[np.int32], signals: OutlineSignals, only_sizes: bool = False, ids: Ids | None = None
     ) -> Table:
-        """Judged sizes of the objects of labels (H, W), of these ids (k,) or 1..k. signals: theirs, (k,). only_sizes:
-        without shapes."""
+        """The judged sizes of the objects in labels (H, W) with these ids (k,), or 1..k. signals: of these objects.
+        only_sizes: whether shapes are not measured."""
         from ..measure.shapes import measure
 
         confidence, contrast, gap = signals
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
         probabilities = confidence.astype(np.float32)
         sizes = measure(labels, self.micrograph.pixels, probabilities, size, rows, only_sizes=only_sizes, ids=ids)
-        inside = {why: are_inside(labels, mask, len(sizes), ids) for why, mask in self.regions.items()}
+        inside = {reason: are_inside(labels, mask, len(sizes), ids) for reason, mask in self.regions.items()}
         return self._with_reasons(sizes, inside, contrast, gap)
 
     def pieces(self, divided: PossiblePieces) -> Table | None:
-        """Judged sizes of what the outlines may be instead, with their probabilities; None without any."""
+        """The judged sizes of the pieces into which possible cuts would divide outlines, with their probabilities (the
+        column "chance"); None without any."""
         from ..measure.possible import sizes_of_pieces
 
         count, frame = divided.count, (self.segmentation.rows, self.segmentation.labels.shape[1])
@@ -134,11 +136,11 @@ class Judge:
             return None
         confidence, contrast, gap = (values[divided.owners[count:]] for values in self.signals)
         table = table.with_measures(confidence=confidence.astype(float), chance=divided.probabilities()[count:])
-        inside = {why: divided.pieces_inside(mask) for why, mask in self.regions.items()}
+        inside = {reason: divided.pieces_inside(mask) for reason, mask in self.regions.items()}
         return self._with_reasons(table, inside, contrast, gap)
 
     def alternatives(self, outlines: Table) -> dict[str, Table]:
-        """Judged sizes under other settings, by name; none where no numbers are given."""
+        """The judged sizes means_of_overlapping other settings, by name; {} if no numbers are given for this picture."""
         from ..measure.shapes import means_of_overlapping, without_corners
 
         if self.is_withheld:

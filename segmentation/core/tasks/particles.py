@@ -1,4 +1,5 @@
-"""Particles: a foreground and an inner distance become outlines, sizes and reasons to doubt."""
+"""The kind "particles": outlines particles in a network's maps of foreground and inner distance, and gives their sizes
+and shapes. It also decides which other settings, or which other model, are worth a try."""
 
 from __future__ import annotations
 
@@ -31,25 +32,28 @@ if TYPE_CHECKING:
 
 MAPS = ("foreground", "inner_distance")
 Floats = NDArray[np.float64] | NDArray[np.float32]
-SHORT_OF_MEMORY = 2**24  # px above which memory is short: outlines under two thresholds are found one after the other
+# A result "promises" as many right outlines as its probabilities add up to; see `used` in `decode`.
+SHORT_OF_MEMORY = 2**24  # px; in larger images outlines under two thresholds are found one after the other
 THRESHOLD_STEP = 0.1  # change of the threshold that shows how much the numbers depend on it
-WORTHY = 0.1  # share of the contrast that outlines explain; a candidate with less is compared with others
-LARGEST = 2**21  # px at which candidates at a finer scale stop
-HARDLY = 5  # fewer outlines than these hardly show what the model can
-# One model takes another's place where it promises so many times the right outlines, so many more, and such a share of
-# its own is right. That holds for `supported` on 6 of 8 STEM images, and on none of 52 of EMPS.
+WORTHY = 0.1  # least `used["worth"]`; a candidate with less is compared with others
+LARGEST = 2**21  # px; no candidate is made at a scale where the image has more
+HARDLY = 5  # outlines; with fewer the model has hardly shown what it can
+# One model replaces another if it promises at least TIMES as many right outlines, at least MORE more, and at least the
+# share RIGHT of its own outlines is right. On 6 of 8 STEM images the model `supported` replaces another, on none of 52
+# of EMPS.
 TIMES, MORE, RIGHT = 2.0, 12.0, 0.55
-# The other polarity is shown beside the one that counts where it promises so many times as many, and so many more: on
-# none of the 13 micrographs of EMPS on which both are looked at, because fewer than HARDLY lie inside the frame.
+# The other polarity is shown beside the chosen one if it promises at least BESIDE_TIMES as many right outlines, and at
+# least BESIDE_MORE more. Of EMPS both polarities are tried on 13 micrographs (fewer than HARDLY outlines inside the
+# frame), and on none of them the other one is shown.
 BESIDE_TIMES, BESIDE_MORE = 1.5, 3.0
-SEEN = 0.5  # share of the clarity, from which on the other polarity shows something, too
-# Share of the outlines that have hardly any contrast or that of a gap (1 where most of the outlined area has the
-# contrast of the other polarity), above which they speak against the polarity. The other one is then taken where it
-# promises so many times as many right outlines, and explains more. From the wrong polarity this leads to the right one
-# on 47 of 55 pictures (composed beds and agglomerates, powder, as they are and inverted, TiO2) with clearly more right
-# outlines in one, and on 17 of 46 of EMPS; of 109 as they are read otherwise none changes.
+SEEN = 0.5  # relative clarity of the other polarity, from which on it shows something, too
+# Outlines speak against the polarity if more than the share AGAINST of them are faint or gaps (`used["against"]`). The
+# other polarity is then taken if it promises CLEARLY_MORE times as many right outlines and explains more of the
+# picture. Beginning with the wrong polarity, this finds the right one on 47 of 55 pictures (composed beds and
+# agglomerates, powder, as they are and inverted, TiO2) with clearly more right outlines in one polarity, and on 17 of
+# 46 of EMPS. Beginning with the polarity that the search chooses, none of 109 pictures changes.
 AGAINST, CLEARLY_MORE = 0.1, 1.1
-SEPARATED = "touching particles separated more"
+SEPARATED = "touching particles separated more"  # the stored name of an alternative
 WHY = (
     "It stands for the smallest external dimension of a constituent particle, which 2022/C 229/01 asks for. In a"
     " projection it is also the width of an elongated particle; a flat plate shows its width, not its thickness."
@@ -109,7 +113,7 @@ def channels(card: ModelCard) -> Channels:
 
 
 def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: ParticleSettings) -> View:
-    """Polarity and scale at which the particles are clearest and of the size that the model likes best."""
+    """The polarity in which particles are clearest, and the scale at which they have the model's best size."""
     from ..labels.confidence import clarity
 
     options = ParticleOptions.of(card)
@@ -129,7 +133,7 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
 
 
 def facts(card: ModelCard) -> list[tuple[str, str]]:
-    """Threshold and sizes at which the model works and was taught."""
+    """Terms and sentences for the page of a model: its threshold, its best size, and the sizes that it learnt from."""
     options = ParticleOptions.of(card)
     again = f", and shown a second time {options.second_scale:g} times as large" if options.second_scale > 1 else ""
     return [
@@ -149,57 +153,64 @@ def outlines_under(
     *,
     twice: bool = False,
 ) -> list[Outlines]:
-    """The outlines under the threshold plus a step, along the edge that was asked for; twice: and those with more cuts,
-    where the model merges regions."""
+    """The outlines under the threshold plus `step`, along the edge that the settings choose. twice: whether a second
+    version, with all probable cuts made, follows them; only models that merge regions have it."""
     from ..labels.concentric import along_edge
     from ..labels.outline import outline, outline_twice
     from ..network.runtime import give_freed_memory_back
 
-    if maps[0].size > SHORT_OF_MEMORY:  # a gigabyte of 67 megapixels
-        give_freed_memory_back()
+    if maps[0].size > SHORT_OF_MEMORY:
+        give_freed_memory_back()  # for an image of 67 megapixels a gigabyte
     options = ParticleOptions.of(card)
     inputs = maps, grey, view.scale, threshold_of(card, settings) + step, options
-    every = [*outline_twice(*inputs)] if twice and options.region_merging else [outline(*inputs)]
+    versions = [*outline_twice(*inputs)] if twice and options.region_merging else [outline(*inputs)]
     if settings.edge == "auto":
-        return every
-    return [each.redrawn(along_edge(grey, each.labels, settings.edge)) for each in every]
+        return versions
+    return [outlines.redrawn(along_edge(grey, outlines.labels, settings.edge)) for outlines in versions]
 
 
 def threshold_of(card: ModelCard, settings: ParticleSettings) -> float:
+    """The threshold of the settings, or else of the model."""
     return card.threshold if settings.threshold is None else settings.threshold
 
 
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings) -> Decoded:
-    """The outlines under the threshold, and as an alternative those with more cuts; where these were asked for, they
-    are the outlines."""
+    """The outlines, and as an alternative (SEPARATED) those with all probable cuts made; if the settings ask for
+    separation, the latter are the outlines.
+
+    Stored in `used`, beside the values of `Outlines`: "worth": how well the outlines explain the picture, times their
+    mean confidence; "inside": the number of outlines inside the frame that are not faint; "promised": the sum of their
+    probabilities; "against": the share of outlines that are faint or gaps, or 1 if most of the outlined area has the
+    contrast of the other polarity.
+    """
     from ..labels.contrast import contrasts, explained_contrast
-    from ..labels.outline import that_stand_out
+    from ..labels.outline import selected
 
     options = ParticleOptions.of(card)
-    usual, *separated = outlines_under(0.0, maps, grey, view, card, settings, twice=True)
+    outlines, *separated = outlines_under(0.0, maps, grey, view, card, settings, twice=True)
     if settings.separation == "more" and separated:
-        usual = separated.pop()
-    areas = np.bincount(usual.labels.ravel(), minlength=len(usual.confidence) + 1)[1:]
+        outlines = separated.pop()
+    areas = np.bincount(outlines.labels.ravel(), minlength=len(outlines.confidence) + 1)[1:]
     # Outlines of noise explain nothing.
-    probable = usual.expected >= options.noise or are_many_sure(usual.confidence)
-    believed = float(np.average(usual.confidence, weights=areas)) if len(areas) and probable else 0.0
-    stand_out = contrasts(grey, usual.labels)
-    faint = stand_out.faint(options.faint)
-    labels, probabilities = that_stand_out(usual, ~faint)
-    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    inside = ~np.isin(np.arange(1, len(probabilities) + 1), edge)
+    is_probable = outlines.expected >= options.noise or are_many_sure(outlines.confidence)
+    mean_confidence = float(np.average(outlines.confidence, weights=areas)) if len(areas) and is_probable else 0.0
+    contrasts_of = contrasts(grey, outlines.labels)
+    is_faint = contrasts_of.faint(options.faint)
+    labels, probabilities = selected(outlines, ~is_faint)
+    frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    is_inside = ~np.isin(np.arange(1, len(probabilities) + 1), frame)
     used: dict[str, Any] = {
         "threshold": threshold_of(card, settings),
-        "expected": usual.expected,
-        "dropped": usual.dropped,
-        "worth": round(believed * explained_contrast(grey, usual.labels), 4),
-        "inside": int(inside.sum()),
-        "promised": round(float(probabilities[inside].sum()), 2),  # of these to be right
-        "against": 1.0 if stand_out.dark else round(float(faint.mean()), 4) if len(faint) else 0.0,
+        "expected": outlines.expected,
+        "dropped": outlines.dropped,
+        "worth": round(mean_confidence * explained_contrast(grey, outlines.labels), 4),
+        "inside": int(is_inside.sum()),
+        "promised": round(float(probabilities[is_inside].sum()), 2),
+        "against": 1.0 if contrasts_of.dark else round(float(is_faint.mean()), 4) if len(is_faint) else 0.0,
     }
-    classes = np.zeros(len(usual.confidence), np.int32)
+    classes = np.zeros(len(outlines.confidence), np.int32)
     alternatives = {SEPARATED: separated[0].labels} if separated else {}
-    return Decoded(usual.labels, usual.confidence, classes, used, alternatives, cuts=usual.cuts)
+    return Decoded(outlines.labels, outlines.confidence, classes, used, alternatives, cuts=outlines.cuts)
 
 
 def further(
@@ -210,14 +221,14 @@ def further(
     card: ModelCard,
     settings: ParticleSettings,
 ) -> tuple[dict[str, NDArray[np.int32]], dict[str, Any], dict[str, NDArray[np.uint8]]]:
-    """The outlines under thresholds beside the usual one, which show how much the numbers depend on it; what the
-    picture shows of concentric edges; and its edges as a map, for later splits."""
+    """What is added to the chosen outlines (`Task.further`): outlines under a lower and a higher threshold, which show
+    how much the numbers depend on it; the concentric edges of the picture; and a map of its edges, for later splits."""
     from ..labels.concentric import concentric
     from ..labels.edges import EDGES, edge_map
 
     threshold = threshold_of(card, settings)
     steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
-    # Much of the work runs without Python's lock; of a large image's two, one at a time fits into memory.
+    # Two threads, because much of the work runs without Python's lock; for a large image one, to save memory.
     with ThreadPoolExecutor(2 if maps[0].size <= SHORT_OF_MEMORY else 1) as pool:
         others = pool.map(lambda step: outlines_under(step, maps, grey, view, card, settings)[0].labels, steps)
         alternatives = {f"threshold {step:+.1f}": other for step, other in zip(steps, others, strict=True)}
@@ -228,7 +239,7 @@ def further(
 def first_look(
     maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ParticleSettings
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """The outlines of `decode` and their probabilities."""
+    """The outlines that `decode` would give, and their probabilities."""
     is_twice = settings.separation == "more"
     outlines = outlines_under(0.0, maps, grey, view, card, settings, twice=is_twice)[-1]
     return outlines.labels, outlines.confidence
@@ -237,13 +248,13 @@ def first_look(
 def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
-    """Sizes and shapes of the particles, their statistics, and how much these depend on the settings."""
+    """The sizes and shapes of the particles, which of them count, and their statistics with uncertainties."""
     from ..measure.possible import possible_pieces
     from ..measure.shape_classes import with_shapes
     from ..measure.statistics import other_question, summarise
 
     judge, labels, ids = Judge(segmentation, micrograph, settings, calibration), segmentation.labels, segmentation.ids
-    # Set aside anew, as the decisions of a person go before the filter.
+    # The filter comes once more afterwards, because a person's decisions go before it.
     judged = corrected(judge.measured(labels, judge.signals, ids=ids), segmentation, settings.faint_limit)
     outlines = set_aside(judged, settings.filter)
     outlines = with_shapes(outlines, labels, ids)
@@ -252,66 +263,66 @@ def measure(
     if cuts:
         outlines = outlines.with_measures(chance=divided.probabilities()[: len(outlines)])
     seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
-    every = replace(seen, counted="all")
-    asked_for, other_choice = (every, seen) if settings.measurand == "all" else (seen, every)
-    counted = asked_for.outlines.with_ids(segmentation.ids)
+    with_hidden = replace(seen, counted="all")
+    requested, other = (with_hidden, seen) if settings.measurand == "all" else (seen, with_hidden)
+    counted = requested.outlines.with_ids(segmentation.ids)
     statistics = replace(
-        summarise(counted, conditions(judge, asked_for, divided)),
-        other=None
-        if judge.is_withheld
-        else other_question(other_choice.outlines, conditions(judge, other_choice, divided)),
-        pieces=every.stored_pieces(),
+        summarise(counted, conditions(judge, requested, divided)),
+        other=None if judge.is_withheld else other_question(other.outlines, conditions(judge, other, divided)),
+        pieces=with_hidden.stored_pieces(),
     )
-    # A picture without numbers, or without outlines, has no count either.
-    none = Value(None) if judge.is_withheld or not len(segmentation) else None
-    quantities = {name: none or statistics.value(name) for name in TASK.quantities}
+    has_numbers = bool(len(segmentation)) and not judge.is_withheld  # without numbers there is no count, either
+    quantities = {name: statistics.value(name) if has_numbers else Value(None) for name in TASK.quantities}
     return Measured(counted, statistics, quantities)
 
 
 def other_settings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:
-    """Settings of further candidates of a picture whose outlines do not explain it: the other polarity, half and twice
-    the working scale, and the finest that LARGEST allows. Where the outlines speak against the polarity, or hardly any
-    counts that lies inside the frame, such as at the edge of a hole, only the other polarity.
+    """Settings that are worth a try, each for another candidate.
+
+    If the outlines do not explain the picture: the other polarity, half and twice the working scale, and the finest
+    scale that LARGEST allows. If they explain it, but speak against the polarity, or hardly any lies inside the frame
+    (as at the edge of a hole): the other polarity only.
 
     On 52 held-out micrographs of EMPS with noise of 30 and 40 grey levels this raises the mean F1 from 0.881 to 0.907
-    and from 0.808 to 0.862. Hardly any lies inside in 13 of these without noise: none changes its polarity.
+    and from 0.808 to 0.862. Without noise 13 of these have hardly any outline inside; none changes its polarity.
     """
     used, options = segmentation.used, segmentation.provenance.card.get("options", {})
     explains = bool(len(segmentation)) and used.get("worth", 1.0) >= WORTHY and used.get("expected", 1.0) >= MOSTLY
     has_few = used.get("other_polarity", 0.0) >= SEEN and used["inside"] < HARDLY
     speak_against = used.get("against", 0.0) > AGAINST
-    if options.get("noise") == 0:  # of particles that hardly stand out no outlines explain the picture
+    if options.get("noise") == 0:  # models for particles with hardly any contrast, whose outlines explain no picture
         return
     if settings.polarity == "auto" and (has_few or speak_against or not explains):
         yield {"polarity": "bright" if used["polarity"] == "dark" else "dark"}
     if settings.scale is None and not explains:
-        least, greatest = (
-            LIMITS[0],
-            min(1.0, float(np.sqrt(LARGEST / (segmentation.rows * segmentation.labels.shape[1])))),
-        )
+        least = LIMITS[0]
+        greatest = min(1.0, float(np.sqrt(LARGEST / (segmentation.rows * segmentation.labels.shape[1]))))
         finer = {min(2 * used["scale"], greatest), greatest} if used["scale"] < greatest else set()
         for scale in sorted({max(used["scale"] / 2, least), *finer}):
             yield {"polarity": used["polarity"], "scale": scale}
 
 
 def is_unsure(segmentation: Segmentation) -> bool:
-    """Whether so little was found, or so much of it dropped, that another model may do better."""
+    """Whether another model may do better: few outlines, many dropped ones, or many that are probably wrong."""
     count, used = len(segmentation), segmentation.used
     return count < HARDLY or used.get("dropped", 0) >= count or used.get("expected", 1.0) < MOSTLY
 
 
 def is_better(one: Segmentation, other: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
-    """Whether one segmentation promises clearly more right outlines than another, most of its own being right: of those
-    that count and lie inside the frame. times, more: as TIMES and MORE."""
-    promised, elsewhere = (outlines.used["promised"] for outlines in (one, other))
-    right = promised / max(one.used["inside"], 1)
-    return bool(promised >= max(times * elsewhere, elsewhere + more) and right >= RIGHT)
+    """Whether one segmentation promises clearly more right outlines than another, and most of its own are right. Only
+    outlines inside the frame that are not faint are compared. times, more: as TIMES and MORE."""
+    promised, other_promised = (outlines.used["promised"] for outlines in (one, other))
+    right_share = promised / max(one.used["inside"], 1)
+    return bool(promised >= max(times * other_promised, other_promised + more) and right_share >= RIGHT)
 
 
 def shows_more(candidate: Segmentation, best: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
-    """Whether a candidate of the other polarity replaces the best. Where hardly any outline of the best counts inside
-    the frame, such as at the edge of a hole, it must be better (`is_better`). Where the outlines of the best speak
-    against its polarity, it must promise more right ones and explain more of the picture. times, more: see there."""
+    """Whether a candidate of the other polarity replaces the best one so far.
+
+    If the outlines of the best one speak against its polarity, the candidate must promise more right outlines and
+    explain more of the picture. If the best one has hardly any outline inside the frame (as at the edge of a hole), the
+    candidate must be better (`is_better`, which also explains times and more).
+    """
     if candidate.used["polarity"] == best.used["polarity"]:
         return False
     speak_against = best.used.get("against", 0.0) > AGAINST
@@ -322,11 +333,12 @@ def shows_more(candidate: Segmentation, best: Segmentation, times: float = TIMES
 
 
 def golden() -> Golden:
-    """Nine discs of 24 px; two touch."""
+    """The drawn test case of this kind: nine discs of 24 px; two touch."""
     rows, columns = np.mgrid[:160, :160]
     distance = np.zeros((160, 160))
-    for at in ((30, 30), (30, 80), (30, 130), (80, 30), (80, 80), (80, 104), (130, 30), (130, 80), (130, 130)):
-        distance = np.maximum(distance, 1 - np.hypot(rows - at[0], columns - at[1]) / 12)
+    centres = ((30, 30), (30, 80), (30, 130), (80, 30), (80, 80), (80, 104), (130, 30), (130, 80), (130, 130))
+    for row, column in centres:
+        distance = np.maximum(distance, 1 - np.hypot(rows - row, columns - column) / 12)
     inside = distance > 0
     maps = np.stack([np.where(inside, 255, 0), np.round(np.clip(distance, 0, 1) * 255)]).astype(np.uint8)
     answers: dict[str, Any] = {"median": 24.0}

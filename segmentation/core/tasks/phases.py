@@ -1,5 +1,5 @@
-"""Phases: each pixel belongs to a class that the card names; area fractions, boundaries and intercepts of the
-classes."""
+"""The kind "phases": each pixel gets one of the classes that the model's card names; the results are area fractions,
+boundaries and intercepts of the classes."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Curve, Decoded, Golden, Maps, Measured, Predict, Task
 from .judgement import is_out_of_domain, withheld, without_numbers
 
-CERTAINTY = "certainty"
-DIFFERS = 0.8  # part of the distance that a card allows from which one is warned
+CERTAINTY = "certainty"  # stored name of a layer: the probability of each pixel's class
+DIFFERS = 0.8  # distance from the training images, as a share of the one that the card allows; from here on a warning
 DIFFERENT = Flag.doubtful(
     "This image looks unlike the training images of the model. Compare the colours with the image before you use the"
     " numbers.",
@@ -51,10 +51,10 @@ METHOD = (
     "For each pixel a convolutional network predicted the probability of each class, and the most probable one was"
     " taken ({resampled}{mirrored})."
 )
-LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # numbers of each class that the table has, too
+LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # numbers of each class, which the table has, too
 NO_LENGTH = "No number is given for the {what}: rows and columns of the image cross too few boundaries."
-FEWEST, BARS, MOST = 8, 32, 0.9  # intercepts that a curve needs, its bars, and the share of all length that they show
-CONFUSED = 0.05  # share of a class's pixels that are found to be of another
+FEWEST, BARS, MOST = 8, 32, 0.9  # intercepts that a chart needs; its bars; the share of the total length that it shows
+CONFUSED = 0.05  # share of a class's pixels; the page of a model names a confusion that is more frequent
 
 
 class PhaseSettings(SegmentationSettings):
@@ -87,11 +87,12 @@ class PhaseSettings(SegmentationSettings):
 
     @property
     def flips(self) -> bool:
+        """Whether the network also analyses mirrored forms, under the name that inference knows."""
         return self.mirrored == "on"
 
 
 class PhaseOptions(ModelOptions):
-    """What a card says of a model of phases: its known errors, and the scale at which it works."""
+    """The options on the card of a model of phases: its known errors, and the scale at which it works."""
 
     confusion: Annotated[list[list[Fraction]], worded("a list of lists of numbers from 0 to 1")] = Field(
         [],
@@ -104,23 +105,25 @@ class PhaseOptions(ModelOptions):
 
 
 def channels(card: ModelCard) -> Channels:
-    """A map for each class that the card names."""
+    """A map for each class that the card names; raises ValueError for fewer than two classes."""
     if len(set(card.maps)) < max(2, len(card.maps)):
         raise ValueError("maps names the classes, two or more, all of them different.")
     return Channels(tuple(card.maps), "softmax")
 
 
 def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: PhaseSettings) -> View:
-    """The scale of the model times that of the settings, for any image, because the network was trained in pixels."""
-    return View(scale=float(np.clip(settings.scale * _own_scale(card), *LIMITS)))
+    """The working scale: that of the model times that of the settings. It is the same for all images, because the
+    network was trained in pixels."""
+    return View(scale=float(np.clip(settings.scale * _scale_of_model(card), *LIMITS)))
 
 
-def _own_scale(card: ModelCard) -> float:
+def _scale_of_model(card: ModelCard) -> float:
+    """The working scale on the model's card."""
     return float(card.options.get("scale", 1.0))
 
 
 def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: PhaseSettings) -> Decoded:
-    """Each pixel gets its most probable class; the labels are the classes that occur."""
+    """Each pixel gets its most probable class. The "objects" are the classes that occur in the image."""
     certainty, classes = maps[0].copy(), np.zeros(grey.shape, np.int32)
     for index, level in enumerate(maps[1:], start=1):  # argmax would take eight bytes a pixel
         classes[level > certainty] = index
@@ -132,22 +135,24 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     numbers = np.zeros(len(maps), np.int32)
     numbers[present] = np.arange(1, len(present) + 1)
     sure = np.array([certainty[is_known & (classes == i)].mean() / 255 for i in present], np.float32)
-    used = {"unlike": relative_distance(grey, view.scale / _own_scale(card), card), "mirrored": settings.mirrored}
+    unlike = relative_distance(grey, view.scale / _scale_of_model(card), card)
+    used = {"unlike": unlike, "mirrored": settings.mirrored}
     return Decoded(
         np.where(is_known, numbers[classes], 0).astype(np.int32), sure, present, used, layers={CERTAINTY: certainty}
     )
 
 
 def without_specks(classes: NDArray[np.int32], smallest: int) -> NDArray[np.int32]:
-    """The classes (H, W), connected regions of fewer than `smallest` px given to the nearest larger one, if any."""
+    """The classes (H, W), after connected regions of fewer than `smallest` px have got the class of the nearest larger
+    region. Unchanged if all regions are that small."""
     from scipy import ndimage
     from skimage.measure import label
 
     pieces = label(classes, background=-1, connectivity=1)
-    small = np.bincount(pieces.ravel())[pieces] < smallest
-    if small.all():
+    is_small = np.bincount(pieces.ravel())[pieces] < smallest
+    if is_small.all():
         return classes
-    nearest = ndimage.distance_transform_edt(small, return_distances=False, return_indices=True)
+    nearest = ndimage.distance_transform_edt(is_small, return_distances=False, return_indices=True)
     filled: NDArray[np.int32] = classes[tuple(nearest)]
     return filled
 
@@ -159,8 +164,10 @@ def measure(
     calibration: Calibration,
     grid: tuple[int, int] = GRID,
 ) -> Measured:
-    """Fraction, boundary and intercepts of every class of the card, and a table of the classes in the image. grid:
-    blocks down and across, whose differences give the intervals."""
+    """Area fraction, boundary and intercepts of every class of the card, and a table of the classes in the image.
+
+    grid: the numbers of blocks in a column and in a row of the image; the differences of blocks give the intervals.
+    """
     names = segmentation.class_names
     area = CountedArea.of(settings.ignore, segmentation.rows, segmentation.labels.shape[1])
     classes = classes_of(segmentation, area)
@@ -170,40 +177,48 @@ def measure(
         "boundary_density": with_interval(boundary_density, counts),
     }
     lengths = with_interval(mean_intercept, counts), with_interval(mean_free_path, counts)
-    longest, missing = max(classes.shape), []  # beyond it the image shows too few boundaries for both
+    # A length above the image's longer side is not given: the image shows too few boundaries of that class.
+    longest, missing = max(classes.shape), []
     fits = [all((length.value or 0.0) <= longest for length in pair) for pair in zip(*lengths, strict=True)]
-    for figure, every in zip(LENGTHS[1:], lengths, strict=True):
-        held = [one if fit and one.fits(longest) else Value(None) for fit, one in zip(fits, every, strict=True)]
-        lost = [name for name, one, is_held in zip(names, every, held, strict=True) if one.value != is_held.value]
-        measures[figure] = held
-        missing += [f"{number(figure).label} of {', '.join(lost)}"] if lost else []
+    for figure, all_values in zip(LENGTHS[1:], lengths, strict=True):
+        shown_values = [
+            value if fit and value.fits(longest) else Value(None) for fit, value in zip(fits, all_values, strict=True)
+        ]
+        without = [
+            name
+            for name, before, after in zip(names, all_values, shown_values, strict=True)
+            if before.value != after.value
+        ]
+        measures[figure] = shown_values
+        missing += [f"{number(figure).label} of {', '.join(without)}"] if without else []
     is_withheld = bool(len(segmentation)) and withheld(micrograph, segmentation, settings)
-    reported = bool(counts.pixels.any()) and not is_withheld
+    has_numbers = bool(counts.pixels.any()) and not is_withheld
     values = {
-        of_class(figure, name): _in_calibrated_unit(figure, value, calibration) if reported else Value(None)
-        for figure, every in measures.items()
-        for name, value in zip(names, every, strict=True)
+        of_class(figure, name): _in_calibrated_unit(figure, value, calibration) if has_numbers else Value(None)
+        for figure, all_values in measures.items()
+        for name, value in zip(names, all_values, strict=True)
     }
     table = _table(segmentation, classes, measures, counts, micrograph, area).rescaled(calibration.nm_per_pixel)
     if is_withheld:
-        figures = {name: np.full(len(table), np.nan) for name, cell in table.columns.items() if cell.dtype.kind == "f"}
-        table = replace(without_numbers(table), columns={**without_numbers(table).columns, **figures})
+        empty = {name: np.full(len(table), np.nan) for name, cell in table.columns.items() if cell.dtype.kind == "f"}
+        table = replace(without_numbers(table), columns={**without_numbers(table).columns, **empty})
     used = segmentation.used
-    unlike = is_out_of_domain(segmentation) or used.get("unlike", 0.0) > DIFFERS
-    flags = [DIFFERENT] if unlike and not used.get("unfamiliar") else []  # which has its own warning
-    flags += [Flag(NO_LENGTH.format(what="; ".join(missing)))] if missing and reported else []
+    is_unlike = is_out_of_domain(segmentation) or used.get("unlike", 0.0) > DIFFERS
+    flags = [DIFFERENT] if is_unlike and not used.get("unfamiliar") else []  # an unfamiliar image has its own warning
+    flags += [Flag(NO_LENGTH.format(what="; ".join(missing)))] if missing and has_numbers else []
     return Measured(table, None, values, tuple(flags) if len(segmentation) else ())
 
 
 def curves(segmentation: Segmentation, calibration: Calibration, settings: MeasurementSettings) -> list[Curve]:
-    """How the length of each class on test lines is shared between short and long intercepts, in per cent."""
+    """One chart: a histogram of the intercept lengths of each class, weighted by length, in per cent; no chart if there
+    are fewer than FEWEST intercepts."""
     names = segmentation.class_names
     area = CountedArea.of(settings.ignore, segmentation.rows, segmentation.labels.shape[1])
     lengths = chords(classes_of(segmentation, area), len(names))
-    chords_sorted = np.sort(np.concatenate(lengths))
-    if len(chords_sorted) < FEWEST:
+    ascending = np.sort(np.concatenate(lengths))
+    if len(ascending) < FEWEST:
         return []
-    longest = chords_sorted[np.searchsorted(chords_sorted.cumsum(), MOST * chords_sorted.sum())]
+    longest = ascending[np.searchsorted(ascending.cumsum(), MOST * ascending.sum())]
     width = np.ceil(longest / BARS)
     edges = np.arange(0.5, longest + width, width)
     size, unit = shown_in(calibration, float(longest))
@@ -217,13 +232,13 @@ def curves(segmentation: Segmentation, calibration: Calibration, settings: Measu
 
 
 def classes_of(segmentation: Segmentation, area: CountedArea) -> NDArray[np.int32]:
-    """The class (H, W) of each analysed pixel, -1 where there is none, or where it does not count."""
+    """The class (H, W) of each analysed pixel; -1 for a pixel without a class, or in a region to ignore."""
     classes: NDArray[np.int32] = np.r_[-1, segmentation.classes].astype(np.int32)[segmentation.dense[: area.shape[0]]]
     return classes if area.ignored is None else np.where(area.ignored, np.int32(-1), classes)
 
 
 def shown_in(calibration: Calibration, longest: float) -> tuple[float, Unit]:
-    """The size of a pixel and its unit in a chart that goes to so many px."""
+    """The size of a pixel and its unit in a chart whose largest value is `longest` px."""
     size = calibration.nm_per_pixel
     if size is None:
         return 1.0, "px"
@@ -231,25 +246,28 @@ def shown_in(calibration: Calibration, longest: float) -> tuple[float, Unit]:
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
-    """Numbers of several images together. Fractions and boundaries are weighted by analysed area.
+    """The numbers of several images together. Fractions and boundaries are means, weighted by the analysed areas.
 
-    Mean intercept and mean free path of a class follow from these two, as in one image: π × fraction / boundary per
-    area, and π × (1 − fraction) / boundary per area (Underwood 1970).
+    Mean intercept and mean free path of a class are calculated from these two, as for one image: π × fraction /
+    boundary per area, and π × (1 − fraction) / boundary per area (Underwood 1970). They are None if they would be
+    longer than in each single image.
     """
     values = by_area(fields)
     for name in values:
         figure, _, class_name = name.partition(OF)
         if figure in ("mean_intercept", "mean_free_path"):
-            share, rim = (values[of_class(measure, class_name)] for measure in ("area_fraction", "boundary_density"))
+            share, boundary = (
+                values[of_class(measure, class_name)] for measure in ("area_fraction", "boundary_density")
+            )
             part = share if figure == "mean_intercept" or share is None else 1 - share
-            length = np.pi * part / rim if part and rim else None
+            length = np.pi * part / boundary if part and boundary else None
             longest = max((value for field in fields if (value := field.values[name]) is not None), default=0.0)
-            values[name] = length if length and length <= longest * (1 + 1e-9) else None  # else no image shows it
+            values[name] = length if length and length <= longest * (1 + 1e-9) else None
     return values
 
 
 def _in_calibrated_unit(figure: str, value: Value, calibration: Calibration) -> Value:
-    """Convert a value in px to the calibration's unit; its interval includes the uncertainty of the calibration."""
+    """A value in px, converted to the calibration's unit. Its interval then includes the calibration's uncertainty."""
     quantity, nm_per_pixel = number(figure), calibration.nm_per_pixel
     scaled = value.times((nm_per_pixel or 1.0) ** quantity.power, quantity.unit("px" if nm_per_pixel is None else "nm"))
     return with_scale(scaled, calibration.standard_uncertainty, quantity.power)
@@ -263,7 +281,11 @@ def _table(
     micrograph: Micrograph,
     counted: CountedArea,
 ) -> Table:
-    """A row for each class that occurs, lengths in px; one that only occurs in regions to ignore is left out."""
+    """A row for each class that occurs in the image, with lengths in px. A class that occurs only in regions to ignore
+    is left out (Reason.IGNORED).
+
+    classes: (H, W), from `classes_of`. measures: values in px of all classes of the card, by name.
+    """
     present, area = segmentation.classes, max(float(counts.pixels.sum()), 1.0)
     pixels = counts.pixels.sum(0)[present]
     shares = [measures["area_fraction"][i] for i in present]
@@ -298,11 +320,13 @@ def _table(
 
 
 def _mean(values: NDArray[Any]) -> float:
+    """The mean; NaN without values."""
     return float(values.mean()) if values.size else np.nan
 
 
 def facts(card: ModelCard) -> list[tuple[str, str]]:
-    """The classes, and their confusions if the card has them (`evaluate --write-score`)."""
+    """Terms and sentences for the page of a model: its classes, and which are taken for others, if the card says so
+    (`evaluate --write-score`)."""
     confused = [
         f"{true} for {mistaken} ({100 * share:.0f} %)"
         for true, row in zip(card.maps, card.options.get("confusion", ()), strict=False)
@@ -314,16 +338,16 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
 
 
 def golden() -> Golden:
-    """Twelve bright discs of 24 px on dark ground."""
+    """The drawn test case of this kind: twelve bright discs of 24 px on dark ground."""
     bright = np.hypot(*(np.indices((120, 160)) % 40 - 19.5)) < 12
     maps = np.stack([np.where(bright, 10, 245), np.where(bright, 245, 10)]).astype(np.uint8)
-    share, rim = 12 * np.pi * 12**2 / bright.size, 12 * 2 * np.pi * 12 / bright.size
+    share, boundary = 12 * np.pi * 12**2 / bright.size, 12 * 2 * np.pi * 12 / bright.size
     answers = {
         "area_fraction of bright": share,
         "area_fraction of dark": 1 - share,
-        "boundary_density of bright": rim,
-        "mean_intercept of bright": np.pi * share / rim,
-        "mean_free_path of bright": np.pi * (1 - share) / rim,
+        "boundary_density of bright": boundary,
+        "mean_intercept of bright": np.pi * share / boundary,
+        "mean_free_path of bright": np.pi * (1 - share) / boundary,
     }
     return Golden(np.where(bright, 190, 60).astype(np.uint8), maps, 2, answers, 0.03, ("dark", "bright"))
 

@@ -1,5 +1,5 @@
-"""Parts that tasks share: fields of settings, networks that predict one mask, results without numbers, warnings, and
-which outlines are faint or were erased."""
+"""What several tasks use: fields of settings, tasks whose network predicts a single map (`task_of`), results without
+numbers, a warning, and limits of faint outlines."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ DOUBTFUL = (
     "The network was unsure of these outlines (mean probability {certainty:.2f}). Compare them with the image before"
     " you use the numbers."
 )
-SURE = 0.7  # mean probability below which a warning is given
+SURE = 0.7  # mean probability; if it is lower, a warning is given
 
 
 class ThresholdSettings(SegmentationSettings):
-    """How objects are found in a map."""
+    """The settings of tasks that find objects in a map by a threshold."""
 
     threshold: float | None = Field(
         None,
@@ -50,7 +50,7 @@ class ThresholdSettings(SegmentationSettings):
 
 
 def polarity_field(things: str) -> Any:
-    """The setting `polarity` of a task; things: such as "Particles"."""
+    """The setting `polarity` of a task. things: the word for its objects, such as "Particles"."""
     return Field(
         "auto",
         title=f"{things} are",
@@ -66,7 +66,7 @@ def polarity_field(things: str) -> Any:
 
 
 def scale_field(hint: str = "", **labels: str) -> Any:
-    """The setting `scale` of a task. hint: when to set it. labels: further ways to say it in a form."""
+    """The setting `scale` of a task. hint: a sentence that says when to set it. labels: further choices of a form."""
     return Field(
         None,
         ge=LIMITS[0],
@@ -78,7 +78,7 @@ def scale_field(hint: str = "", **labels: str) -> Any:
 
 
 def foil_field(use: str) -> Any:
-    """The setting `thickness` of a task. use: what it is for, with the punctuation before it."""
+    """The setting `thickness` of a task. use: the end of the description, which says what it is for."""
     return Field(
         None,
         gt=0,
@@ -90,14 +90,14 @@ def foil_field(use: str) -> Any:
 
 
 def certainty(levels: NDArray[np.uint8], threshold: float) -> float:
-    """The mean of a map, 0..255, over the pixels at or above the threshold (0..1), as 0..1; 0 without any."""
+    """The mean, 0 to 1, of a map (H, W) uint8, over the pixels that reach the threshold (0..1); 0 if there are none."""
     inside = levels[levels >= max(1, round(threshold * 255))]
     return float(inside.mean()) / 255 if inside.size else 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Objects:
-    """The objects of one kind in a field of view. table: a row for each. area: what of the field counts."""
+    """The measured objects of one image. table: a row for each object. area: the part of the image that counts."""
 
     segmentation: Segmentation
     settings: MeasurementSettings
@@ -117,16 +117,17 @@ def task_of(
     map_name: str = "",
     **overrides: Any,
 ) -> Task:
-    """A task that finds one kind of object in TEM images, in the map of its name or of `map_name`.
+    """A task for one sort of object in TEM images, whose network predicts a single map, named `map_name` or `thing`.
 
-    numbers(objects): its numbers beside the count and the figures of the size distribution, and warnings. finder: the
-    function of core.labels, such as "lines.find_lines", that makes labels (H, W) 1..n of a map (H, W) uint8 and a
-    threshold; its module, which imports scipy, is imported when it is needed. probabilities: the function of
-    core.labels that gives, from map and labels, the probability (n,) that each object is right; by default the mean of
-    the map over the object.
-    columns(labels): further measures (n,), lengths in px. evident(labels, levels): whether the outlines alone, by
-    labels and map (H, W), prove that the picture is of this kind; if so, `used["unlike"]` is not judged. overrides: the
-    parts of Task that differ from the common ones.
+    numbers(objects): the numbers beside the count and those of the size distribution, and warnings.
+    finder: the function of core.labels, such as "lines.find_lines", that makes labels (H, W) 1..n from a map (H, W)
+        uint8 and a threshold. Its module imports scipy, so it is imported only when it is needed.
+    probabilities: the function of core.labels that gives, from map and labels, the probability (n,) that each object is
+        right; by default the mean of the map over the object.
+    columns(labels): further columns (n,) of the table, lengths in px.
+    evident(labels, levels): whether labels and map (H, W) alone prove that the picture is of this kind; if so, the
+        picture's distance from the training images (`used["unlike"]`) does not matter.
+    overrides: parts of Task that are not the common ones.
     """
     channels, size = Channels((map_name or thing,)), overrides.get("size", f"{thing}_diameter")
 
@@ -135,10 +136,10 @@ def task_of(
     ) -> Decoded:
         threshold = card.threshold if settings.threshold is None else settings.threshold
         sure, labels = certainty(maps[0], threshold), np.zeros(maps.shape[1:], np.int32)
-        if sure:  # else no pixel reaches the threshold
-            labels = _of_labels(finder)(maps[0], threshold)
+        if sure:  # otherwise no pixel reaches the threshold
+            labels = _labels_function(finder)(maps[0], threshold)
         count = int(labels.max(initial=0))
-        probability = _of_labels(probabilities)(maps[0], labels) if count else np.zeros(0, np.float32)
+        probability = _labels_function(probabilities)(maps[0], labels) if count else np.zeros(0, np.float32)
         used: dict[str, Any] = {
             "threshold": threshold,
             "certainty": round(sure, 4),
@@ -152,10 +153,10 @@ def task_of(
         segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
     ) -> Measured:
         too_small = FOR_SIZE if task.bounded else ()
-        measured = columns(segmentation.dense)
-        table = table_of(segmentation, micrograph, settings, calibration, too_small=too_small, **measured)
-        if nothing := withheld_result(micrograph, segmentation, table, task, settings):
-            return nothing
+        further_columns = columns(segmentation.dense)
+        table = table_of(segmentation, micrograph, settings, calibration, too_small=too_small, **further_columns)
+        if without := withheld_result(micrograph, segmentation, table, task, settings):
+            return without
         sizes = distribution(table, task.size, micrograph, settings, calibration)
         area = CountedArea.of(settings.ignore, segmentation.rows, micrograph.shape[1])
         values, flags = numbers(Objects(segmentation, settings, calibration, table, area))
@@ -184,14 +185,15 @@ def task_of(
     return task
 
 
-def _of_labels(name: str) -> Callable[..., Any]:
-    """The function of this name, such as "lines.find_lines", in core.labels."""
+def _labels_function(name: str) -> Callable[..., Any]:
+    """The function of core.labels with this name, such as "lines.find_lines"."""
     module, _, function = name.partition(".")
     return getattr(import_module(f"...labels.{module}", __name__), function)  # type: ignore[no-any-return]
 
 
-def erased(segmentation: Segmentation) -> NDArray[np.bool_] | None:
-    """(R, W) what the network saw as foreground, where outlines may have been deleted; None without corrections."""
+def foreground_if_corrected(segmentation: Segmentation) -> NDArray[np.bool_] | None:
+    """(R, W) bool: where the network saw objects. None if nobody corrected the outlines; corrections may have deleted
+    outlines there."""
     if not segmentation.provenance.edits or FOREGROUND not in segmentation.maps:
         return None
     limit = 255 * segmentation.used.get("threshold", 0.5)
@@ -199,7 +201,7 @@ def erased(segmentation: Segmentation) -> NDArray[np.bool_] | None:
 
 
 def faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> float:
-    """Outlines with less relative contrast are set aside; 0 where a person or another tool drew the outlines."""
+    """The least relative contrast of outlines that count; 0 for outlines from a mask of another tool."""
     card = segmentation.provenance.card
     if card.get("name") == MASKS:
         return 0.0
@@ -210,13 +212,14 @@ def faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> fl
 def withheld_result(
     micrograph: Micrograph, segmentation: Segmentation, table: Table, task: Task, settings: MeasurementSettings
 ) -> Measured | None:
-    """A result without numbers, if nothing was found or the image is of another kind; None if numbers are reported."""
+    """A result without numbers, if there is no outline or numbers are withheld (`judgement`); None if numbers are
+    given."""
     if len(segmentation) and not withheld(micrograph, segmentation, settings):
         return None
     return Measured(without_numbers(table), None, {name: Value(None) for name in task.quantities})
 
 
 def doubts(segmentation: Segmentation) -> Iterator[Flag]:
-    """Warnings to read before the numbers are used."""
+    """A warning, if the network was unsure of the outlines."""
     if (sure := segmentation.used.get("certainty", 1.0)) < SURE:
         yield Flag.doubtful(DOUBTFUL.format(certainty=sure), f"Unsure outlines (mean probability {sure:.2f})")

@@ -9,7 +9,7 @@ from scipy import ndimage
 from segmentation.core.labels.operations import Corrections, correct
 from segmentation.core.labels.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT, ParticleOptions
 from segmentation.core.labels.outline import outline_twice, particles
-from segmentation.core.labels.region_graph import AREA, RegionGraph, merged, noise_of, oversegment
+from segmentation.core.labels.region_graph import AREA, RegionGraph, merged_graph, noise_of, oversegment
 from segmentation.core.labels.region_merging import border_features, merge, merge_regions
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.labels.separate import separate
@@ -97,7 +97,7 @@ def test_the_least_likely_cut_is_joined_first_and_changes_the_others():
 
 def test_joined_pieces_have_the_sums_and_the_highest_saddles():
     """Joined as 1 + 2 and 3 + 4, the borders 2 - 3 and 1 - 4 are one."""
-    regions = merged(chain(), np.array([0, 1, 1, 3, 3]))
+    regions = merged_graph(chain(), np.array([0, 1, 1, 3, 3]))
     assert regions.sums[:, AREA].tolist() == [0, 150, 0, 500, 0]
     assert regions.peaks.tolist() == [0, 0.9, 0, 0.9, 0]
     assert regions.pairs.tolist() == [[1, 3]] and regions.saddles == pytest.approx([0.7])

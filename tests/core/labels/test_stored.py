@@ -50,7 +50,7 @@ def opens(segmentation):
 
 def test_opened_outlines_are_those_of_the_whole_file(found):
     opened, other = stored.opened(opens(found), found.provenance), WorkingLabels.of(found)
-    assert (np.concatenate([*opened.parts()]) == found.labels).all()
+    assert (np.concatenate([*opened.label_strips()]) == found.labels).all()
     assert opened.as_dict() == other.as_dict() and (opened.rows, opened.shape) == (found.rows, (600, 300))
     for box in ((0, 0, 600, 300), (250, 280, 262, 300), (63, 5, 129, 6)):
         assert (opened.crop(box) == found.labels[box[0] : box[2], box[1] : box[3]]).all()
@@ -98,7 +98,7 @@ def test_corrections_of_opened_outlines_are_those_of_the_whole_segmentation(foun
     for operation in operations:
         corrections.do(operation)
     after = correct(found, operations)
-    assert (np.concatenate([*corrections.now.parts()]) == after.labels).all()
+    assert (np.concatenate([*corrections.now.label_strips()]) == after.labels).all()
     assert corrections.now.objects.keys() == set(after.ids.tolist())
 
 
@@ -128,7 +128,7 @@ def test_labels_of_another_kind_are_refused(found, labels):
 
 def test_a_map_that_cannot_be_read_is_named_when_it_is_needed(found):
     labels = stored.opened(opens(found), found.provenance)
-    labels.maps["foreground"]._opens = Mock(side_effect=FileNotFoundError)
+    labels.maps["foreground"]._open_file = Mock(side_effect=FileNotFoundError)
     with pytest.raises(FileNotFoundError):
         labels.maps["foreground"]((0, 0, 3, 3))
 

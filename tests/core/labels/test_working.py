@@ -21,13 +21,13 @@ def test_points_have_the_ids_of_their_pixels_and_nothing_outside(discs):
     column, row = np.floor(points).astype(int).T
     inside = (column >= 0) & (row >= 0) & (column < SHAPE[1]) & (row < SHAPE[0])
     expected = np.where(inside, discs.labels[np.where(inside, row, 0), np.where(inside, column, 0)], 0)
-    ids = WorkingLabels.of(discs).at(points)
+    ids = WorkingLabels.of(discs).ids_at(points)
     assert ids.dtype == np.int32 and set(ids.tolist()) > {0, 1, 40} and not inside.all()
     np.testing.assert_array_equal(ids, expected)
     corners = np.array([(0, 0), (SHAPE[1] - 0.01, SHAPE[0] - 0.01), (SHAPE[1], 0), (0, SHAPE[0]), (-0.01, 5)])
     full = WorkingLabels.of(segmentation_of(np.ones(SHAPE, np.int32)))
-    assert full.at(corners).tolist() == [1, 1, 0, 0, 0]
-    assert full.at(np.zeros((0, 2))).tolist() == []
+    assert full.ids_at(corners).tolist() == [1, 1, 0, 0, 0]
+    assert full.ids_at(np.zeros((0, 2))).tolist() == []
 
 
 def test_areas_are_those_of_the_image(discs):

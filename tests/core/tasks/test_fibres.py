@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.fibres import crossing
+from segmentation.core.labels.fibres import are_crossing
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Calibration
@@ -187,8 +187,8 @@ def test_bars_that_cross_are_told_from_those_that_lie_along_each_other(turned, c
     across = (COLUMNS - 110) * np.sin(angle) - (ROWS - 90) * np.cos(angle)
     labels[(abs(along) < 60) & (abs(across) < 3) & (labels == 0)] = 2  # the first one lies over it
     labels[130:136, 10:90] = 3
-    assert crossing(labels, np.zeros(3, np.int32)).tolist() == [crosses, crosses, False]
-    assert not crossing(labels, np.array([0, 1, 0], np.int32)).any()
+    assert are_crossing(labels, np.zeros(3, np.int32)).tolist() == [crosses, crosses, False]
+    assert not are_crossing(labels, np.array([0, 1, 0], np.int32)).any()
 
 
 def test_fibres_in_their_own_size_and_only_very_wide_ones_made_smaller():

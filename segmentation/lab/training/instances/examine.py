@@ -11,7 +11,7 @@ from skimage.feature import peak_local_max
 from skimage.segmentation import find_boundaries, watershed
 
 from ....core.labels.options import ParticleOptions
-from ....core.labels.outline import outline, particles, that_count
+from ....core.labels.outline import counted_outlines, outline, particles
 from ....core.measure.matching import Kind, error_kinds, match, overlap_of, without_specks
 from ....core.micrograph.types import Micrograph
 from ....core.report.picture import with_coloured_objects
@@ -90,7 +90,7 @@ class OutlineExaminer:
     def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, ImageCounts]:
         threshold, options = self.options.threshold_of(self.predictor.card), self.of_card
         maps, grey, scale = prediction.maps, prediction.grey, prediction.view.scale
-        outlines = that_count(outline(maps, grey, scale, threshold, options), grey, options)
+        outlines = counted_outlines(outline(maps, grey, scale, threshold, options), grey, options)
         for chain, counts in self.chains.items():
             labels = outlines.labels if chain == OWN else CHAINS[chain](maps[0])
             counts.append(count_image(padded(labels, truth.shape), truth, unit))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from ....core.labels.options import MERGE_LIMIT, ParticleOptions
-from ....core.labels.region_graph import RegionGraph, merged, oversegment
+from ....core.labels.region_graph import RegionGraph, merged_graph, oversegment
 from ....core.labels.region_merging import border_features, merge, merge_regions
 from ....core.measure.matching import match, overlap_of, without_specks
 from ....core.micrograph.types import Micrograph
@@ -107,7 +107,7 @@ def borders_of(image: Oversegmented, states: Sequence[Mapping[str, float]]) -> B
     every = [(image.regions, np.arange(len(image.regions.peaks)))]
     for weights in states:
         ends = merge(image.regions, weights, image.unit).ends()
-        every.append((merged(image.regions, ends), ends))
+        every.append((merged_graph(image.regions, ends), ends))
     features, real = zip(*(_borders(regions, ends, image) for regions, ends in every), strict=True)
     return {name: np.concatenate([feature[name] for feature in features]) for name in features[0]}, np.concatenate(real)
 
