@@ -26,7 +26,7 @@ from segmentation.lab.training.adaptation import Options, adapt, trainings
 from segmentation.lab.training.data import DrawnSource, make_sources
 from segmentation.lab.training.evaluation.scores import Figure
 from segmentation.lab.training.instances.counts import ImageCounts, Sums
-from segmentation.lab.training.instances.readings import Found
+from segmentation.lab.training.instances.ways import WayResult
 from segmentation.lab.training.masks import Compared
 from segmentation.lab.training.replay import recipe_of
 from segmentation.lab.training.settings import BadRecipe, read_recipe
@@ -45,7 +45,7 @@ class Killed(BaseException):
 def _little_to_replay(monkeypatch):
     for name, value in {"PICTURES": 3, "KEPT": 1, "SIDE": 96, "KEPT_SIDE": 96, "MICROGRAPHS": 0}.items():
         monkeypatch.setattr(replay, name, value)
-    monkeypatch.setattr(trainings, "SHOWN", 64)
+    monkeypatch.setattr(trainings, "EXAMPLE_SIDE", 64)
     monkeypatch.setattr(replay, "recipe_of", lambda card: None)
 
 
@@ -148,7 +148,7 @@ def test_agglomerates_are_never_composed_of_held_out_images(base, tmp_path):
     for split, (held,) in enumerate(plan["held_out"]):
         sources = make_sources(planned.of_split(split, "composed", composed=True), tmp_path / "run")
         (composed,) = (source for source in sources.training if isinstance(source, DrawnSource))
-        cut_from = {particle.group for particle in composed.drawing.keywords["stock"].particles}
+        cut_from = {particle.group for particle in composed.draw_picture.keywords["stock"].particles}
         assert len(cut_from) == 3 and held.removesuffix(".png") not in {
             group.removesuffix(".png") for group in cut_from
         }
@@ -343,14 +343,14 @@ def test_weights_are_averaged_and_the_share_is_chosen_by_both_kinds_of_images(ba
     read_otherwise = [own_data[0]._replace(after={0.0: 0.6, 0.3: 0.6, 0.5: 0.6, 0.7: 0.6, 1.0: 0.6})]
     assert blend.choose(SCORING, held, read_otherwise) == 1.0, "no share keeps 97 %"
     alone = "it keeps 70 % of what Test could before. Use it for pictures like the taught ones alone."
-    description = blend.described(card, 1.0, [read_otherwise[0].at(1.0)], [])
+    description = blend.share_summary(card, 1.0, [read_otherwise[0].at_share(1.0)], [])
     assert alone.replace("Test", card.title) in description["sentence"]
-    description = blend.described(card, 0.7, [own_data[0].at(0.7)], [f"{number}.png" for number in range(5)])
+    description = blend.share_summary(card, 0.7, [own_data[0].at_share(0.7)], [f"{number}.png" for number in range(5)])
     assert description["keeps"] == pytest.approx(0.85 / 0.86)
     sentence = f"70 % of what was learnt. On 12 own pictures it keeps 99 % of what {card.title} could before."
     assert sentence in description["sentence"]
     assert description["sentence"].endswith("pictures like the own pictures, 0.png, 1.png, 2.png and 2 more images.")
-    assert blend.described(card, 1.0, [], [])["sentence"] == "It takes 100 % of what was learnt."
+    assert blend.share_summary(card, 1.0, [], [])["sentence"] == "It takes 100 % of what was learnt."
 
 
 def test_records_of_every_kind_of_scoring_come_back_as_they_were():
@@ -362,7 +362,9 @@ def test_records_of_every_kind_of_scoring_come_back_as_they_were():
     )
     compared = Compared(sizes[0], float("nan"), *sizes, *sizes, sizes[0])
     for record in (counts, compared, np.arange(6.0).reshape(2, 3)):
-        result = outcome.unpacked_found(outcome.packed_found([Found(record, labels), Found(record, labels + 1)]))
+        result = outcome.unpacked_results(
+            outcome.packed_results([WayResult(record, labels), WayResult(record, labels + 1)])
+        )
         assert repr([result[0].record, result[1].record]) == repr([record, record])
         assert result[0].labels.dtype == np.int32
         assert (result[0].labels == labels).all() and (result[1].labels == labels + 1).all()
@@ -372,4 +374,4 @@ def test_stored_records_call_nothing():
     content = io.BytesIO()
     np.savez(content, kind="array", labels=np.zeros(2, np.uint8), json=np.array([os.getcwd], object))
     with pytest.raises(ValueError, match="allow_pickle"):
-        outcome.unpacked_found(content.getvalue())
+        outcome.unpacked_results(content.getvalue())

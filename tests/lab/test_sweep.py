@@ -11,7 +11,7 @@ import tomlkit
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.lab.research.comparison import COLUMN, Trained, gains, over_trainings, write_tables
+from segmentation.lab.research.comparison import COLUMN, TrainingScores, gains, over_trainings, write_tables
 from segmentation.lab.research.sweep import Sweep, changed, planned, read_sweep
 from segmentation.lab.training import tasks
 from segmentation.lab.training.contract import Definition
@@ -26,7 +26,7 @@ KNOWN = {"f1": Definition("F1", ""), "count": Definition("Count", "", 0, counted
 
 
 def rows(*table):
-    return [Trained((variant,), fold, seed, {"f1": f1, "count": 10.0}) for variant, fold, seed, f1 in table]
+    return [TrainingScores((variant,), fold, seed, {"f1": f1, "count": 10.0}) for variant, fold, seed, f1 in table]
 
 
 OTHERS = {"pretraining-sweep": ["superalloy", "bubbles", "phases-pretrained"], "defect-sweep-small": ["bubbles"]}
@@ -117,7 +117,7 @@ def test_classes_have_a_table_of_their_own(tmp_path):
     scoring = tasks.find("phases").scoring(("matrix", "rare"))
     names = [*scoring.printed, *(name for scores in scoring.by_class.values() for name in scores)]
     trainings = [
-        Trained((variant,), fold, 1, {name: 0.5 + gain if name == "rare_iou" else 0.5 for name in names})
+        TrainingScores((variant,), fold, 1, {name: 0.5 + gain if name == "rare_iou" else 0.5 for name in names})
         for variant, gain in (("scratch", 0.0), ("pretrained", 0.2))
         for fold in range(2)
     ]

@@ -64,17 +64,17 @@ def entries(model: type[Settings]) -> str:
     rows = []
     for name, field in model.model_fields.items():
         if name not in common:
-            takes = "; ".join(filter(None, (_default(field.default), _takes(schema[name]))))
-            rows.append(f"- `{name}` ({takes}): {field.description or ''}")
+            values = "; ".join(filter(None, (_default(field.default), _choices_or_limits(schema[name]))))
+            rows.append(f"- `{name}` ({values}): {field.description or ''}")
     return "\n".join(rows)
 
 
-def _takes(entry: Mapping[str, Any]) -> str:
+def _choices_or_limits(entry: Mapping[str, Any]) -> str:
     """The choices or limits of an entry in words. That a number is not negative is left out."""
     if choices := entry.get("enum", []):
         return ", ".join(filter(None, map(str, choices)))
     if choices := entry.get("anyOf", []):
-        return " or ".join(filter(None, map(_takes, choices)))
+        return " or ".join(filter(None, map(_choices_or_limits, choices)))
     limits = {key: word for key, word in LIMITS.items() if key in entry and (key, entry[key]) != ("minimum", 0)}
     return ", ".join(f"{word} {entry[key]:g}" for key, word in limits.items())
 

@@ -45,7 +45,7 @@ def in_colour(grey: Picture) -> Picture:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def outlined(grey: Picture, labels: Labels, colour: tuple[int, int, int]) -> Picture:
+def with_outlines(grey: Picture, labels: Labels, colour: tuple[int, int, int]) -> Picture:
     """(H, W, 3) uint8: the picture with every particle's own pixels along its edge in `colour`."""
     rim = (ndimage.minimum_filter(labels, 3) != ndimage.maximum_filter(labels, 3)) & (labels > 0)
     drawn = in_colour(grey)
@@ -76,7 +76,7 @@ def draw_examples(
     rows = []
     for picture, truth, predicted in zip(pictures, truths, maps, strict=True):
         grey = (127.5 * (picture + 1)).astype(np.uint8)
-        outlines = outlined(grey, truth, TRUE), outlined(grey, task.preview(predicted), FOUND)
+        outlines = with_outlines(grey, truth, TRUE), with_outlines(grey, task.preview(predicted), FOUND)
         rows.append([in_colour(grey), *outlines, *map(in_colour, predicted)])
     sheet = in_rows(rows, grey=255)[GAP // 2 : -(GAP // 2), GAP // 2 : -(GAP // 2)]
     page = Image.new("RGB", (sheet.shape[1], sheet.shape[0] + 14), "white")

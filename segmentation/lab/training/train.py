@@ -24,7 +24,7 @@ from .contract import Say
 from .data import Crops, DrawnSource, Sources, make_sources
 from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import Scorer
-from .files import alone_in, check_room, write_whole
+from .files import check_disk_space, lock_folder, write_whole
 from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
 from .sheets import draw_examples
 from .start import Run, device_of, encoder_stages, rate_factor, resolved, start_run, unfreeze
@@ -56,7 +56,7 @@ def train(
     recipe = resolved(recipe, out / "recipe.toml")
     device = device or device_of(recipe.device)
     run = start_run(recipe, device)
-    with alone_in(out), runs.computing(device, recipe.threads):
+    with lock_folder(out), runs.computing(device, recipe.threads):
         resumed = (out / runs.CHECKPOINT).exists()
         if resumed:
             refuse_another(recipe, out)
@@ -72,7 +72,7 @@ def train(
             # whole.
             checkpoint = (5 + bool(recipe.schedule.restarts)) * 4 * sum(p.numel() for p in run.network.parameters())
             written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
-            check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
+            check_disk_space(out, max(checkpoint, 2 * checkpoint + ROOM - written))
         if not resumed:  # of a run whose checkpoint was deleted
             (out / runs.METRICS).unlink(missing_ok=True)
         write_whole(out / "recipe.toml", tomlkit.dumps(recipe.model_dump()).encode())
@@ -160,7 +160,7 @@ class Training:
         self.card = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path(), **identity)
         held = range(recipe.validation_batches * size)
         crops = self._crops(validation=bool(held))
-        self.validation_crops = [crops.labelled(number) for number in held]
+        self.validation_crops = [crops.with_labels(number) for number in held]
         tensors = [crops.tensors(*crop) for crop in self.validation_crops]
         batches = (tensors[start : start + size] for start in range(0, len(tensors), size))
         self.validation_batches = [tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches]

@@ -54,7 +54,7 @@ def checked_as(model: type[Model], data: Mapping[str, Any], where: str) -> Model
         raise BadRecipe(f"{where}: {sentence(error)}") from error
 
 
-def chosen(entry: str, models: Mapping[str, type[Settings]], data: Any, usual: str = "") -> Any:
+def chosen_model(entry: str, models: Mapping[str, type[Settings]], data: Any, usual: str = "") -> Any:
     """A table read as the model that its `entry` names; the usual one, if any, where it names none.
     Data that is no table is returned unchanged."""
     if not isinstance(data, Mapping):

@@ -25,7 +25,7 @@ from ....core.settings import DEFAULT_TASK
 from ....core.validation import Settings, sentence
 from .. import tasks
 from ..losses import Loss, losses
-from .files import Above, Amount, Count, CountOrZero, Part, checked_as, chosen, read_toml
+from .files import Above, Amount, Count, CountOrZero, Part, checked_as, chosen_model, read_toml
 from .tables import SIZES, Augmentation, FolderEntry, Optimiser, Schedule, SourceEntry, read_source
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -162,7 +162,7 @@ class TrainingRecipe(Settings):
     def _loss_is_chosen_by_name(cls, data: Any, info: ValidationInfo) -> Any:
         if "task" not in info.data:
             return Loss(name="")
-        return chosen("name", losses(), data, tasks.find(info.data["task"]).loss)
+        return chosen_model("name", losses(), data, tasks.find(info.data["task"]).loss)
 
     @model_validator(mode="after")
     def _entries_agree(self) -> Self:
@@ -230,7 +230,7 @@ def recipe_from(data: Mapping[str, Any], where: str) -> TrainingRecipe:
     return checked_as(TrainingRecipe, data, where)
 
 
-def copied(recipe: TrainingRecipe) -> str:
+def copied_entries(recipe: TrainingRecipe) -> str:
     """Such as "Title and limits": what it has word for word from shipped recipes of other names alone; "" for none."""
     others = [read_toml(file) for file in sorted(RECIPES.glob("*.toml"))]
     same = [

@@ -13,8 +13,8 @@ from ....core.network.card_entries import Text
 from ....core.validation import Settings
 from ..synthesis import composites
 from ..synthesis.draw import DIAMETERS
-from ..synthesis.settings import BadSetting, checked
-from .files import Above, Amount, Count, CountOrZero, Part, Share, chosen
+from ..synthesis.settings import BadSetting, checked_value
+from .files import Above, Amount, Count, CountOrZero, Part, Share, chosen_model
 
 SIZES = (12.0, 80.0)  # typical diameters of objects, in px, that a network is taught
 
@@ -107,7 +107,7 @@ class RenderedEntry(Settings):
             raise ValueError("diameters is the smallest (3 at least) and the largest typical diameter in px.")
         for name, value in self.settings.items():
             try:
-                checked(name, value)
+                checked_value(name, value)
             except BadSetting as error:
                 raise ValueError(f"settings: {error}") from error
         return self
@@ -118,7 +118,7 @@ SOURCES = {"folder": FolderEntry, "composed": ComposedEntry, "rendered": Rendere
 
 
 def read_source(data: Any) -> Any:
-    return chosen("kind", SOURCES, data)
+    return chosen_model("kind", SOURCES, data)
 
 
 class Augmentation(Settings):

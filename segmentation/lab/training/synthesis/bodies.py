@@ -229,14 +229,14 @@ def round_edges(body: Body, radius: float) -> Body:
         return body
     depth = np.clip((ndimage.distance_transform_edt(outline) - 0.5) / radius, 0, 1).astype(np.float32)
     sides = (np.pad(f, 1, constant_values=np.nan) for f in (body.top, body.bottom))
-    top, bottom = (softened(side, inside, 0.3 * radius) for side in sides)
+    top, bottom = (blurred_inside(side, inside, 0.3 * radius) for side in sides)
     middle, half = (top + bottom) / 2, np.maximum((top - bottom) / 2, np.float32(0.1))
     half = half - np.minimum(half, np.float32(radius)) * (1 - np.sqrt(1 - (1 - depth) ** 2))
     half = np.where(outline, half, np.float32(np.nan))
     return solid(middle + half, middle - half)
 
 
-def softened(height: Field, inside: Mask, sigma: float) -> Field:
+def blurred_inside(height: Field, inside: Mask, sigma: float) -> Field:
     """Gaussian blur of `height` that looks at pixels inside only."""
     filled = np.where(inside, height, np.float32(0))
     return blur(filled, sigma) / np.maximum(blur(inside.astype(np.float32), sigma), 1e-3)
@@ -265,7 +265,7 @@ def relief_field(scene: SceneSettings, side: int, rng: Rng) -> Field | None:
     return 2.0 * is_pitted * np.sqrt(np.clip(1 - (distance / rng.uniform(0.15, 0.4)) ** 2, 0, 1))
 
 
-def dressed(body: Body, field: Field, amplitude: float, rng: Rng, *, ragged: bool = False) -> Body:
+def with_relief(body: Body, field: Field, amplitude: float, rng: Rng, *, ragged: bool = False) -> Body:
     """The body with `amplitude` px of a random part of the relief field; unchanged where the field is no larger.
 
     Heights follow the field except at the very rim, where a body is thin. With `ragged` the outline follows it too:

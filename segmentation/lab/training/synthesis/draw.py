@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..contract import Rng
-from .settings import SECONDARY, RenderSettings, checked
+from .settings import SECONDARY, RenderSettings, checked_value
 
 DIAMETERS = (8.0, 150.0)
 POWDERS = 0.06  # share of pictures of powder where neither kind nor family is given
@@ -55,14 +55,14 @@ def draw_settings(
     A fixed setting, other than kind or family, leaves the stream of random numbers as it is.
     Raises BadSetting when a fixed setting is unknown or out of range.
     """
-    values = {name: checked(name, value) for name, value in (fixed or {}).items()}
+    values = {name: checked_value(name, value) for name, value in (fixed or {}).items()}
     if not values.keys() & {"kind", "family"} and rng.random() < POWDERS:
         values["kind"] = "powder"
     if table := distributions().get(values.get("family", "")) or distributions().get(values.get("kind", "")):
         usual = _drawn_values(rng, table, values, {})
         if "lattice_other" in usual:
             usual["lattice_other"] *= usual["lattice_spacing"]
-        values = {name: checked(name, value) for name, value in {**usual, **values}.items()}
+        values = {name: checked_value(name, value) for name, value in {**usual, **values}.items()}
     ranges: dict[str, Range] = {
         "diameter": lambda _: diameters,
         "edge": _edges,

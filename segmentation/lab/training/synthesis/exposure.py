@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 
 from ..contract import Field, Picture, Rng
-from .noise import blur, resized, white
+from .noise import blur, resized, white_noise
 from .settings import ExposureSettings
 
 ENDS = (0.003, 0.997)  # quantiles of grey that become black and white
@@ -25,7 +25,9 @@ def expose(grey: Field, settings: ExposureSettings, rng: Rng) -> Picture:
         sigmas = [settings.defocus * ratio, settings.defocus / ratio]
         grey = ndimage.gaussian_filter(grey, sigmas if rng.random() < 0.5 else sigmas[::-1])
     if settings.charging:  # streaks along the scan lines, stronger where it is bright
-        streaks = resized(white((grey.shape[0], max(4, grey.shape[1] // 24)), rng), (grey.shape[0], grey.shape[1]))
+        streaks = resized(
+            white_noise((grey.shape[0], max(4, grey.shape[1] // 24)), rng), (grey.shape[0], grey.shape[1])
+        )
         grey = grey + np.float32(settings.charging) * streaks * (grey - grey.min()) * np.float32(0.6)
     noisy = _add_noise(_stretch_contrast(grey, settings), settings, rng)
     values = settings.level + settings.gain * _smooth(noisy, settings, rng)
@@ -33,7 +35,7 @@ def expose(grey: Field, settings: ExposureSettings, rng: Rng) -> Picture:
     return _publish(picture, settings, rng)
 
 
-def drifted(fields: list[NDArray], drift: float, rng: Rng) -> list[NDArray]:
+def with_drift(fields: list[NDArray], drift: float, rng: Rng) -> list[NDArray]:
     """The same (H, W) fields, scan lines moved sideways by rare jumps of about `drift` px that cancel in the end."""
     tall, wide = fields[0].shape
     jumps = rng.normal(0, drift, tall) * (rng.random(tall) < 0.06)
@@ -71,11 +73,11 @@ def _add_noise(grey: Field, settings: ExposureSettings, rng: Rng) -> Field:
     if dose < 40:
         noisy = rng.poisson(grey * dose).astype(np.float32) / dose
     else:
-        noisy = grey + np.sqrt(grey / dose) * white(grey.shape, rng)
+        noisy = grey + np.sqrt(grey / dose) * white_noise(grey.shape, rng)
     if settings.read_noise:
-        noisy += np.float32(settings.read_noise) * white(grey.shape, rng)
+        noisy += np.float32(settings.read_noise) * white_noise(grey.shape, rng)
     if settings.line_noise:
-        noisy += np.float32(settings.line_noise) * white((grey.shape[0], 1), rng)
+        noisy += np.float32(settings.line_noise) * white_noise((grey.shape[0], 1), rng)
     return noisy
 
 

@@ -22,7 +22,7 @@ def resized(field: Field, shape: Shape, box: tuple[float, float, float, float] |
     return np.asarray(picture.resize((shape[1], shape[0]), Image.Resampling.BICUBIC, box))
 
 
-def white(shape: Shape, rng: Rng) -> Field:
+def white_noise(shape: Shape, rng: Rng) -> Field:
     """(H, W) float32 independent normal values."""
     return rng.standard_normal(shape, dtype=np.float32)
 
@@ -30,9 +30,9 @@ def white(shape: Shape, rng: Rng) -> Field:
 def smooth_field(shape: Shape, period: float, rng: Rng) -> Field:
     """(H, W) float32 field of zero mean and unit SD that varies over about `period` px."""
     if period <= 1.5:
-        return standardised(white(shape, rng))
+        return standardised(white_noise(shape, rng))
     tall, wide = shape[0] / period, shape[1] / period
-    coarse = white((int(np.ceil(tall)) + 4, int(np.ceil(wide)) + 4), rng)
+    coarse = white_noise((int(np.ceil(tall)) + 4, int(np.ceil(wide)) + 4), rng)
     left, top = rng.uniform(1, 2, 2)
     return standardised(resized(coarse, shape, (left, top, left + wide, top + tall)))
 
@@ -52,7 +52,7 @@ def band_field(shape: Shape, period: float, rng: Rng) -> Field:
     """(H, W) float32 field of zero mean and unit SD with one wavelength, `period` px, in all directions: worms."""
     factor = max(1.0, period / 7)
     small = (int(np.ceil(shape[0] / factor)) + 2, int(np.ceil(shape[1] / factor)) + 2)
-    noise = white(small, rng)
+    noise = white_noise(small, rng)
     sigma = period / factor / 5
     band = ndimage.gaussian_filter(noise, sigma) - ndimage.gaussian_filter(noise, 1.5 * sigma)
     return standardised(band if factor == 1 else resized(band, shape))[: shape[0], : shape[1]]

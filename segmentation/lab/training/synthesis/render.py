@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..contract import Field, Labels, Mask, Picture, Rng, Shape
 from .draw import DIAMETERS, draw_settings
-from .exposure import drifted, expose, full_range, noise_of
+from .exposure import expose, full_range, noise_of, with_drift
 from .fibres import Fibre, build_mat
 from .noise import blur
 from .scene import Scene, build_scene, split_pieces, visible_labels
@@ -84,7 +84,7 @@ def shade_transmission(scene: Scene, settings: RenderSettings, rng: Rng, support
     """
     s, diameter = settings.shading, settings.scene.diameter
     film = substrate(scene.height.shape, settings.substrate, seen_contrast(settings), s.angle, rng)
-    matter = scattered(scene, settings)
+    matter = scattered_share(scene, settings)
     if s.sheen:
         matter = matter * (1 + s.sheen * speckle(scene.height.shape, rng))
     if settings.scene.kind == "hrtem":
@@ -104,7 +104,7 @@ def matter_grey(settings: RenderSettings) -> float:
     return settings.shading.contrast + 0.2
 
 
-def scattered(scene: Scene, settings: RenderSettings) -> Field:
+def scattered_share(scene: Scene, settings: RenderSettings) -> Field:
     """(H, W) float32 share of the beam that the particles scatter."""
     s = settings.shading
     strength = s.absorption * np.maximum(1 + s.diffraction * scene.shade, 0.15)[scene.owner]
@@ -136,7 +136,7 @@ def rendering_of(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
         mass = support_mass(shape, settings.support, settings.scene.diameter, rng)
         scene = build_scene(shape, settings.scene, rng, mass > ON_SUPPORT)
         grey, owner, depth = shade_transmission(scene, settings, rng, mass), scene.owner, scene.height
-        particle_grey = np.float32(matter_grey(settings)) * scattered(scene, settings)
+        particle_grey = np.float32(matter_grey(settings)) * scattered_share(scene, settings)
     else:
         if settings.scene.family == "fibre":
             scene, fibres = build_mat(shape, settings.scene, settings.mat, rng)
@@ -146,7 +146,7 @@ def rendering_of(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
         grey, owner, depth = shade_scene(scene, settings, rng), scene.owner, scene.height
     if settings.exposure.drift:
         layers = [grey, owner, depth, particle_grey]
-        grey, owner, depth, particle_grey = drifted(layers, settings.exposure.drift, rng)
+        grey, owner, depth, particle_grey = with_drift(layers, settings.exposure.drift, rng)
     picture = expose(grey.astype(np.float32), settings.exposure, rng)
     sliver = round(float(np.clip(0.02 * settings.scene.diameter**2, 6, 60)))  # px of the visible rest of a particle
     labels = visible_labels(owner, sliver)

@@ -13,7 +13,7 @@ from skimage.measure import label as connected
 
 from ....core.labels.separate import interior
 from ..contract import Field, Floats, Labels, Mask, Rng, Shape
-from .bodies import CONVEX, Body, Form, dressed, make_body, relief_field
+from .bodies import CONVEX, Body, Form, make_body, relief_field, with_relief
 from .noise import smooth_field, turned_or_mirrored
 from .settings import SceneSettings
 
@@ -143,7 +143,7 @@ def _stock(scene: SceneSettings, diameters: Floats, rng: Rng) -> list[Body]:
         return bodies
     heights = scene.relief_height * np.minimum(diameters, scene.diameter)
     ragged = scene.relief == "bumps"
-    return [dressed(b, texture, float(h), rng, ragged=ragged) for b, h in zip(bodies, heights, strict=False)]
+    return [with_relief(b, texture, float(h), rng, ragged=ragged) for b, h in zip(bodies, heights, strict=False)]
 
 
 def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], canvas: _Canvas) -> bool:

@@ -71,19 +71,19 @@ def limits(setting: FieldInfo) -> tuple[float, float]:
     return low, high
 
 
-def allowed(setting: FieldInfo) -> str:
+def allowed_values(setting: FieldInfo) -> str:
     """The values that a setting may have, in words."""
     return ", ".join(options(setting)) or "{:g} to {:g}".format(*limits(setting))
 
 
-def checked(name: str, text: object) -> Any:
+def checked_value(name: str, text: object) -> Any:
     """The value of setting `name` written as `text`. Raises BadSetting."""
     if name not in every_setting():
         raise BadSetting(f"There is no setting {name!r}; known are {', '.join(every_setting())}.")
     try:
         return _reader(name).validate_python(text)
     except ValidationError as error:
-        raise BadSetting(f"{name} cannot be {text}; it may be {allowed(every_setting()[name])}.") from error
+        raise BadSetting(f"{name} cannot be {text}; it may be {allowed_values(every_setting()[name])}.") from error
 
 
 @cache
@@ -99,5 +99,5 @@ def parse_fixed(entries: list[str]) -> dict[str, Any]:
         name, equals, text = entry.partition("=")
         if not equals:
             raise BadSetting(f"{entry!r} is not NAME=VALUE.")
-        fixed[name.strip()] = checked(name.strip(), text.strip())
+        fixed[name.strip()] = checked_value(name.strip(), text.strip())
     return fixed

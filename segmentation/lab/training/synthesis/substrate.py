@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..contract import Field, Rng, Shape
-from .noise import band_field, blur, distance_to_points, fractal_field, smooth_field, standardised, warped, white
+from .noise import band_field, blur, distance_to_points, fractal_field, smooth_field, standardised, warped, white_noise
 from .settings import SubstrateSettings
 
 
@@ -164,5 +164,5 @@ def _holes(shape: Shape, share: float, rng: Rng) -> Field:
 def speckle(shape: Shape, rng: Rng) -> Field:
     """(H, W) float32 fine grain of a sputtered coat, zero mean and unit SD."""
     if rng.random() < 0.5:
-        return standardised(blur(white(shape, rng), rng.uniform(0.7, 1.5)))
+        return standardised(blur(white_noise(shape, rng), rng.uniform(0.7, 1.5)))
     return fractal_field(shape, 24, 2, 0.75, rng)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..contract import Field, Floats, Labels, Picture, Rng, Shape
-from .noise import band_field, blur, fractal_field, resized, smooth_field, white
+from .noise import band_field, blur, fractal_field, resized, smooth_field, white_noise
 from .scene import Scene
 from .settings import SupportSettings
 
@@ -132,7 +132,7 @@ def lattice(scene: Scene, settings: SupportSettings, rng: Rng, fine: float) -> F
 
 def amorphous(shape: Shape, period: float, rng: Rng) -> Field:
     """(H, W) float32 grain of an amorphous film near Scherzer focus: noise of one band of wavelengths, mean 0, SD 1."""
-    return band_field(shape, period, rng) * np.float32(0.9) + np.float32(0.44) * blur(white(shape, rng), 0.7)
+    return band_field(shape, period, rng) * np.float32(0.9) + np.float32(0.44) * blur(white_noise(shape, rng), 0.7)
 
 
 def too_faint(labels: Labels, contrast: Field, picture: Picture, noise: float) -> Labels:

@@ -14,9 +14,9 @@ from ..evaluation.scores import fit_threshold
 from ..instances import metrics
 from ..instances.confidence import fit_confidence
 from ..instances.examine import COLOURS, OutlineExaminer, panels
-from ..instances.readings import fit_reading, ways
 from ..instances.separation import fit_separation
 from ..instances.targets import CHANNELS, OPTIONAL, targets
+from ..instances.ways import fit_way, ways
 
 
 def rank(image: Mapping[str, Any]) -> tuple[float, float]:
@@ -49,7 +49,7 @@ SCORING = Scoring(
         "separation": fit_separation,
         "confidence": fit_confidence,
         "threshold": lambda *arguments: fit_threshold(SCORING, *arguments),
-        "reading": lambda *arguments: fit_reading(SCORING, *arguments),
+        "reading": lambda *arguments: fit_way(SCORING, *arguments),
     },
 )
 TASK = LearningTask(

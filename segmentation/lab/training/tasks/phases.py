@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..classes import learnt, likeliest, scoring, softmax, targets
+from ..classes import likeliest, likeness_entries, scoring, softmax, targets
 from ..contract import LearningTask
 
 TASK = LearningTask(
@@ -17,6 +17,6 @@ TASK = LearningTask(
     preview=likeliest,
     scoring=scoring,
     classes=True,
-    learnt=learnt,
+    learnt=likeness_entries,
 )
 LAYERS = replace(TASK, name="layers")
