@@ -87,7 +87,7 @@ def test_the_released_recipes_are_valid(file):
 
 
 def test_every_entry_of_a_recipe_is_described():
-    assert "- `steps` (`3000`; ≥ 1): of the optimiser" in reference.document()
+    assert "- `steps` (`3000`; ≥ 1): number of steps of the optimiser" in reference.document()
     for heading, model in reference.sections().items():
         undescribed = [name for name, field in model.model_fields.items() if not field.description]
         assert not undescribed, heading

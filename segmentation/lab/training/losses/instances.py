@@ -38,7 +38,7 @@ class InstanceLoss(Loss):
         if self.balance:
             share = truth.mean().clamp(1e-3, 1 - 1e-3)
             pixel_weights = pixel_weights * torch.where(truth > 0.5, (1 - share) / share, torch.ones_like(truth))
-        # Not as the weight of cross_entropy, which no gradient may pass.
+        # The weights are multiplied here, because no gradient may pass the argument `weight` of cross_entropy.
         total = self.foreground * (pixel_weights * cross_entropy(logits[:, 0], truth, reduction="none")).mean()
         total = total + self.dice * dice_loss(logits[:, 0].sigmoid(), truth)
         weight = 1 + self.inside * truth

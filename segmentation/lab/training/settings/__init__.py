@@ -1,4 +1,4 @@
-"""A training's recipe: one TOML file, checked before any hour is spent."""
+"""The recipe of a training: one TOML file, which is checked before the training starts."""
 
 from __future__ import annotations
 

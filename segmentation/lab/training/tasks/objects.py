@@ -1,4 +1,5 @@
-"""Bubbles, lines and dislocation loops: where they are is taught, and what is found there is scored."""
+"""How bubbles, lines and dislocation loops are taught and scored: the network learns a mask of them; the objects that
+the analysis finds in the mask are scored."""
 
 from __future__ import annotations
 

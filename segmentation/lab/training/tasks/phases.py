@@ -1,4 +1,5 @@
-"""Phases: each pixel is of a class that the recipe names; IoU, Dice, outlines and area fractions are scored."""
+"""How phases and layers are taught and scored: the network learns the class of each pixel; the recipe names the
+classes. IoU, Dice, outlines and area fractions are scored."""
 
 from __future__ import annotations
 
