@@ -43,7 +43,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def _little_to_replay(monkeypatch):
-    for name, value in {"PICTURES": 3, "KEPT": 1, "SIDE": 96, "KEPT_SIDE": 96, "MICROGRAPHS": 0}.items():
+    for name, value in {"PICTURES": 3, "WITHHELD": 1, "SIDE": 96, "WITHHELD_SIDE": 96, "MICROGRAPHS": 0}.items():
         monkeypatch.setattr(replay, name, value)
     monkeypatch.setattr(trainings, "EXAMPLE_SIDE", 64)
     monkeypatch.setattr(replay, "recipe_of", lambda card: None)
@@ -259,7 +259,7 @@ def test_images_of_one_specimen_are_never_parted(base, tmp_path):
 
 def test_the_base_models_own_pictures_are_learnt_from_again_and_measured(base, tmp_path, monkeypatch):
     monkeypatch.undo()
-    for name, value in {"PICTURES": 3, "KEPT": 3, "SIDE": 96, "KEPT_SIDE": 96}.items():
+    for name, value in {"PICTURES": 3, "WITHHELD": 3, "SIDE": 96, "WITHHELD_SIDE": 96}.items():
         monkeypatch.setattr(replay, name, value)
     recipe = replay.read_recipe(replay.RECIPES / "particles.toml")
     rendered = [entry for entry in recipe.sources if entry.kind == "rendered"]
@@ -274,7 +274,7 @@ def test_the_base_models_own_pictures_are_learnt_from_again_and_measured(base, t
 
 def test_a_folder_that_is_composed_from_is_learnt_from_once(tmp_path):
     sources = [{"kind": kind, "path": str(make_folder(tmp_path, 4))} for kind in ("folder", "composed")]
-    assert sum(map(len, replay._of_folders(tiny(tmp_path, sources=sources)))) == 4
+    assert sum(map(len, replay._images_of_folders(tiny(tmp_path, sources=sources)))) == 4
 
 
 def test_the_recipe_of_a_users_model_is_that_of_the_model_it_began_with():

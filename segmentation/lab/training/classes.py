@@ -156,10 +156,17 @@ def confusion(predicted: Labels, truth: Labels, count: int) -> Confusion:
     rims = []  # pixels of a class that share a side with another class; unlabelled pixels do not count
     for number in range(1, count + 1):
         insides = (side == number for side in (predicted, truth))
-        found, true = (
+        found_rim, true_rim = (
             inside & ~ndimage.binary_erosion(inside | ~labelled, border_value=1) & labelled for inside in insides
         )
-        rims.append([found.sum(), near(found, true, TOLERANCE), true.sum(), near(true, found, TOLERANCE)])
+        rims.append(
+            [
+                found_rim.sum(),
+                near(found_rim, true_rim, TOLERANCE),
+                true_rim.sum(),
+                near(true_rim, found_rim, TOLERANCE),
+            ]
+        )
     return np.concatenate([pixels, np.array(rims, float)], axis=1)
 
 
@@ -232,13 +239,13 @@ def panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Pic
 
     predicted, truth: (R, W) classes of the image's first R rows; only those are shown.
     """
-    grey, found, true = as_panels(micrograph, predicted, truth)
-    correctness = np.where(true == found, 1, 2) * (true > 0)  # 1 right, 2 wrong
+    grey, found_classes, true_classes = as_panels(micrograph, predicted, truth)
+    correctness = np.where(true_classes == found_classes, 1, 2) * (true_classes > 0)  # 1 right, 2 wrong
     colours = np.array([RIGHT, WRONG], np.uint8)
     return [
         in_colour(grey),
-        with_classes(grey, true),
-        with_classes(grey, found),
+        with_classes(grey, true_classes),
+        with_classes(grey, found_classes),
         with_classes(grey, correctness, colours),
     ]
 

@@ -104,11 +104,17 @@ class MaskScoring:
         predicted: (R, W) labels of objects, truth: the mask, of the image's first R rows.
         """
         grey, objects, annotated = as_panels(micrograph, predicted, truth)
-        true, found, picture = annotated > 0, (objects > 0) != self.between, in_colour(grey)
+        true_mask, found_mask, picture = annotated > 0, (objects > 0) != self.between, in_colour(grey)
         errors = (0.45 * picture).astype(np.uint8)
-        for colour, pixels in zip(LEGEND.values(), (true & found, found & ~true, true & ~found), strict=True):
+        for colour, pixels in zip(
+            LEGEND.values(), (true_mask & found_mask, found_mask & ~true_mask, true_mask & ~found_mask), strict=True
+        ):
             errors[pixels] = colour
-        return [picture, *(np.where(mask[..., None], np.uint8(255), picture // 2) for mask in (true, found)), errors]
+        return [
+            picture,
+            *(np.where(mask[..., None], np.uint8(255), picture // 2) for mask in (true_mask, found_mask)),
+            errors,
+        ]
 
 
 class MaskExaminer:

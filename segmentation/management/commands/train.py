@@ -116,7 +116,7 @@ class Command(LabCommand):
 
         before = base_card(recipe.start_from) if recipe.start_from else None
         if before and before.task == recipe.task and any(isinstance(source, FolderEntry) for source in recipe.sources):
-            pairs = [picture.pair for picture in held_out(recipe, BASE) if picture.taught]
+            pairs = [picture.pair for picture in held_out(recipe, BASE) if picture.has_labels]
             runtime = Runtime(recipe.device)
             before_and_after(Predictor(before, runtime), Predictor(read_card(card), runtime), pairs, self.say)
 

@@ -164,8 +164,8 @@ def groups_named(checked: CheckedFolder, group_of: dict[str, str]) -> None:
 
 def copies(checked: CheckedFolder) -> None:
     """Add findings about pictures that are there twice, also turned or mirrored."""
-    for first, second in same_pictures([pair.thumbnail for pair in checked.pairs]):
-        first_pair, second_pair = checked.pairs[first], checked.pairs[second]
+    for first_number, second_number in same_pictures([pair.thumbnail for pair in checked.pairs]):
+        first_pair, second_pair = checked.pairs[first_number], checked.pairs[second_number]
         if first_pair.group != second_pair.group:
             checked.add("copy_apart", one=first_pair.name, other=second_pair.name)
         elif source_of(Path(first_pair.name).stem) != source_of(

@@ -190,10 +190,10 @@ def pixel_sweep(values: Picture, truth: Mask) -> Floats:
     truth: (n,) whether each pixel should be taken.
     """
     counts = np.stack([np.bincount(values[truth == side], minlength=256) for side in (True, False)]).astype(float)
-    left_out = np.cumsum(np.pad(counts, ((0, 0), (1, 0))), 1)
+    left_out_counts = np.cumsum(np.pad(counts, ((0, 0), (1, 0))), 1)
     least = [max(1, round(threshold * 255)) for threshold in THRESHOLDS]
-    taken = counts.sum(1)[:, None] - left_out[:, least]
-    return np.stack([taken[0], taken[1], left_out[0, least]], axis=1)
+    taken_counts = counts.sum(1)[:, None] - left_out_counts[:, least]
+    return np.stack([taken_counts[0], taken_counts[1], left_out_counts[0, least]], axis=1)
 
 
 def curve(sweeps: Sequence[Floats], names: Sequence[str]) -> Points:

@@ -115,8 +115,13 @@ def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCou
     if iou.size:
         best = np.array([iou.max(0).sum(), iou.shape[1], iou.max(1).sum(), iou.shape[0]], float)
     # Pixels along the frame are no outline.
-    found, true = (find_boundaries(labels, mode="inner") for labels in (found_objects, true_objects))
-    rims = near(found, true, TOLERANCE), found.sum(), near(true, found, TOLERANCE), true.sum()
+    found_outlines, true_outlines = (find_boundaries(labels, mode="inner") for labels in (found_objects, true_objects))
+    rims = (
+        near(found_outlines, true_outlines, TOLERANCE),
+        found_outlines.sum(),
+        near(true_outlines, found_outlines, TOLERANCE),
+        true_outlines.sum(),
+    )
     sums = Sums(
         pixels=pixels,
         image_iou=np.array([pixels[0] / max(1, pixels[:3].sum()), 1.0]),
