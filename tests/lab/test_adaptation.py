@@ -146,14 +146,14 @@ def test_agglomerates_are_never_composed_of_held_out_images(base, tmp_path):
     planned.summary["plan"] = plan = planned.plan()
     assert plan["trainings"] == 9 and len(plan["held_out"]) == 4
     for split, (held,) in enumerate(plan["held_out"]):
-        sources = make_sources(planned.of_split(split, "composed", composed=True), tmp_path / "run")
+        sources = make_sources(planned.recipe_without_split(split, "composed", composed=True), tmp_path / "run")
         (composed,) = (source for source in sources.training if isinstance(source, DrawnSource))
         cut_from = {particle.group for particle in composed.draw_picture.keywords["stock"].particles}
         assert len(cut_from) == 3 and held.removesuffix(".png") not in {
             group.removesuffix(".png") for group in cut_from
         }
         assert not any(isinstance(source, DrawnSource) for source in sources.validation), "real images alone judge"
-        plain = make_sources(planned.of_split(split, "plain"), tmp_path / "run")
+        plain = make_sources(planned.recipe_without_split(split, "plain"), tmp_path / "run")
         assert not any(isinstance(source, DrawnSource) for source in plain.training)
 
 

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from segmentation.lab.research.comparison import COLUMN, TrainingScores, gains, over_trainings, write_tables
-from segmentation.lab.research.sweep import Sweep, changed, planned, read_sweep
+from segmentation.lab.research.sweep import Sweep, changed_recipe, planned, read_sweep
 from segmentation.lab.training import tasks
 from segmentation.lab.training.contract import Definition
 from segmentation.lab.training.finetune import fine_tuning
@@ -70,7 +70,9 @@ def test_each_group_is_left_out_once(tmp_path):
 
 def test_changes_replace_entries_and_lead_into_tables(tmp_path):
     recipe = tiny(tmp_path)
-    variant = changed(recipe, {"loss.dice": 2.0, "architecture": {"name": "plain-unet"}, "optimiser.clip": 1.0}, "here")
+    variant = changed_recipe(
+        recipe, {"loss.dice": 2.0, "architecture": {"name": "plain-unet"}, "optimiser.clip": 1.0}, "here"
+    )
     assert (variant.loss.dice, variant.optimiser.clip, variant.architecture) == (2.0, 1.0, {"name": "plain-unet"})
     assert "heads" not in variant.model_fields_set  # so that a base model's are taken
     for changes, reason in (
@@ -79,7 +81,7 @@ def test_changes_replace_entries_and_lead_into_tables(tmp_path):
         ({"stepz": 2}, "here: .*did you mean steps"),
     ):
         with pytest.raises(BadRecipe, match=reason):
-            changed(recipe, changes, "here")
+            changed_recipe(recipe, changes, "here")
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,8 @@ def write_layers(network: nn.Module, pixels: GreyImage, names: Collection[str], 
         for layer in layers_of_kind
     }
     if unknown := set(names) - set(layers) - {EVERY}:
-        fitting = [name for name, module in network.named_modules() if any(fits(module) for fits in KINDS.values())]
-        raise UnknownLayer(f"There is no layer {min(unknown)}. The layers are {', '.join(fitting)}.")
+        layer_names = [name for name, module in network.named_modules() if any(fits(module) for fits in KINDS.values())]
+        raise UnknownLayer(f"There is no layer {min(unknown)}. The layers are {', '.join(layer_names)}.")
     files = []
     for name, layer in layers.items():
         if STEPS not in name:  # a strided convolution is in two lists, in the second with STEPS
@@ -144,11 +144,11 @@ class _Interpolations(TorchFunctionMode):
 
 def _layer(name: str, output: Tensor, limit: int | None) -> Layer:
     channels, height, width = output.shape
-    chosen = (
+    shown_channels = (
         range(channels) if limit is None else np.linspace(0, channels - 1, min(limit, channels)).astype(int).tolist()
     )
     maps = []
-    for channel in chosen:
+    for channel in shown_channels:
         grey = output[channel].float().numpy()
         low, high = np.percentile(grey, [1, 99])
         maps.append((255 * (grey - low) / max(float(high - low), 1e-9)).clip(0, 255).astype(np.uint8))

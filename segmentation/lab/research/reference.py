@@ -60,10 +60,10 @@ def entries(model: type[Settings]) -> str:
     those of folders in the section of folders.
     """
     schema = model.model_json_schema(by_alias=False)["properties"]
-    common = {ModelOptions: {}, ComposedEntry: FolderEntry.model_fields}.get(model, ModelOptions.model_fields)
+    listed_elsewhere = {ModelOptions: {}, ComposedEntry: FolderEntry.model_fields}.get(model, ModelOptions.model_fields)
     rows = []
     for name, field in model.model_fields.items():
-        if name not in common:
+        if name not in listed_elsewhere:
             values = "; ".join(filter(None, (_default(field.default), _choices_or_limits(schema[name]))))
             rows.append(f"- `{name}` ({values}): {field.description or ''}")
     return "\n".join(rows)

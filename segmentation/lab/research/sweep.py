@@ -109,25 +109,27 @@ def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planne
     """
     variants = sweep.variants or [Variant(title=recipe.title)]
     grid = list(itertools.product(*sweep.grid.values()))
-    common = changed(recipe, sweep.changes, "changes")
+    common_recipe = changed_recipe(recipe, sweep.changes, "changes")
     if forbidden := SET_BY_SWEEP & {
         name for names in (sweep.grid, *(varied.changes for varied in variants)) for name in names
     }:
         raise BadRecipe(f"{', '.join(sorted(forbidden))}: a sweep varies these by its own entries seeds and folds.")
-    folds = count_groups(common, base) if sweep.folds == ALL else int(sweep.folds)
+    folds = count_groups(common_recipe, base) if sweep.folds == ALL else int(sweep.folds)
     if sweep.folds and folds < 2:
         raise BadRecipe("Of fewer than two groups of images none can be held out.")
-    for seed, fold in itertools.product(sweep.seeds or [common.seed], range(folds) if folds else [common.fold]):
-        fold_entries = {"seed": seed, "fold": fold, "folds": folds or common.folds}
+    for seed, fold in itertools.product(
+        sweep.seeds or [common_recipe.seed], range(folds) if folds else [common_recipe.fold]
+    ):
+        fold_entries = {"seed": seed, "fold": fold, "folds": folds or common_recipe.folds}
         for (number, variant), (point, values) in itertools.product(enumerate(variants), enumerate(grid)):
             name = f"{recipe.name}-{number}-{point}-{fold}-{seed}"
             changes = {**variant.changes, **dict(zip(sweep.grid, values, strict=True)), **fold_entries, "name": name}
-            varied = changed(common, changes, variant.title)
+            varied = changed_recipe(common_recipe, changes, variant.title)
             words = (f"{value:g}" if isinstance(value, float) else str(value) for value in values)
             yield PlannedTraining((variant.title, *words), varied)
 
 
-def changed(recipe: TrainingRecipe, changes: Mapping[str, Any], where: str) -> TrainingRecipe:
+def changed_recipe(recipe: TrainingRecipe, changes: Mapping[str, Any], where: str) -> TrainingRecipe:
     """The recipe with these entries changed; the name `a.b` is entry b of table a. Raises BadRecipe."""
     entries: dict[str, Any] = recipe.model_dump(exclude_unset=True)
     for name, value in changes.items():

@@ -63,10 +63,12 @@ def mean_of(base: ModelCard, tuned: ModelCard, share: float, folder: Path) -> Mo
         check_weights(card)
     content = tuned.weights.read_bytes()
     if share != WHOLE:
-        old, new = load_file(base.weights), load_file(tuned.weights)
+        base_weights, tuned_weights = load_file(base.weights), load_file(tuned.weights)
         mean_weights = {
-            name: old[name].float().lerp(value.float(), share).to(value.dtype) if value.is_floating_point() else value
-            for name, value in new.items()
+            name: base_weights[name].float().lerp(value.float(), share).to(value.dtype)
+            if value.is_floating_point()
+            else value
+            for name, value in tuned_weights.items()
         }
         content = save(mean_weights)
     entries = tomlkit.parse(tuned.weights.with_suffix(".toml").read_text(encoding="utf-8"))
@@ -106,9 +108,9 @@ def share_summary(base: ModelCard, share: float, forgetting: Sequence[Kept], wor
         sentence += f" On {data} it keeps {100 * keeps:.0f} % of what {base.title} could before."
         if round(keeps, 2) < FLOOR:  # rounded as the sentence shows it
             sentence += " Use it for pictures like the taught ones alone."
-    lost = [f"the {kind['data']}" for kind in forgetting if kind["before"] - kind["after"] >= CLEAR]
+    losses = [f"the {kind['data']}" for kind in forgetting if kind["before"] - kind["after"] >= CLEAR]
     more = [f"{len(worse) - MOST_NAMED} more images"] if len(worse) > MOST_NAMED else []
-    if names := [*lost, *worse[:MOST_NAMED], *more]:
+    if names := [*losses, *worse[:MOST_NAMED], *more]:
         words = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
         sentence += f" {base.title} stays the better choice for pictures like {words}."
     return Share(share=share, keeps=keeps, sentence=sentence)

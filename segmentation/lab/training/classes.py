@@ -17,7 +17,7 @@ from ...core.network.likeness import describe, learn
 from ...core.report.picture import COLOURS
 from .contract import Definition, Field, Floats, Labels, Maps, Picture, Scoring, Tracked, read_definitions, table_beside
 from .evaluation.predictions import Options, Prediction, Predictor, padded
-from .evaluation.scores import against_threshold, finite_or_none, near, pixel_sweep, share
+from .evaluation.scores import against_threshold, count_near, finite_or_none, pixel_sweep, share
 from .sheets import STRENGTH, as_panels, in_colour
 
 if TYPE_CHECKING:
@@ -100,7 +100,9 @@ class ClassExaminer:
         """Classes 1..C (R, W), 0 where none was found, and their Confusion with the truth (H, W)."""
         rows_truth = truth[: len(prediction.grey)]
         labelled = rows_truth > 0
-        sides = ((one[labelled], rows_truth[labelled] == n) for n, one in enumerate(prediction.maps, start=1))
+        sides = (
+            (class_map[labelled], rows_truth[labelled] == n) for n, class_map in enumerate(prediction.maps, start=1)
+        )
         self.sweeps.append(np.concatenate([pixel_sweep(*side) for side in sides], axis=1))
         predicted = self.predictor.labels(prediction)
         classes = np.concatenate([[0], predicted.classes + 1]).astype(np.int32)[predicted.labels]
@@ -162,9 +164,9 @@ def confusion(predicted: Labels, truth: Labels, count: int) -> Confusion:
         rims.append(
             [
                 found_rim.sum(),
-                near(found_rim, true_rim, TOLERANCE),
+                count_near(found_rim, true_rim, TOLERANCE),
                 true_rim.sum(),
-                near(true_rim, found_rim, TOLERANCE),
+                count_near(true_rim, found_rim, TOLERANCE),
             ]
         )
     return np.concatenate([pixels, np.array(rims, float)], axis=1)
@@ -174,7 +176,9 @@ def definitions(classes: Sequence[str]) -> dict[str, Definition]:
     """The definitions of the scores by name: those of all classes together, and NAME_score of each class."""
     tables = table_beside(__file__)
     by_class = {name: read_definitions(tables["of_class"], name=name) for name in classes}
-    of_class = {f"{name}_{figure}": what for name, figures in by_class.items() for figure, what in figures.items()}
+    of_class = {
+        f"{name}_{figure}": definition for name, figures in by_class.items() for figure, definition in figures.items()
+    }
     return read_definitions(tables["every"], tolerance=TOLERANCE) | of_class
 
 
@@ -210,13 +214,13 @@ def fraction_errors(
     """For each class its true and found area fraction in percent, their difference in points (NAME_error), and the
     mean over the images of the absolute difference; each (n,), weighted as in `metrics`. nm is not used."""
     _, true, predicted = _sides(np.stack(images))
-    whole = true.sum(1, keepdims=True)
-    by_image = np.nan_to_num(100 * np.abs(share(predicted, whole) - share(true, whole)))
-    absolute = share(weights @ by_image, weights @ (whole > 0).astype(float))
-    true, predicted, whole = weights @ true, weights @ predicted, (weights @ whole)[:, 0]
+    labelled_pixels = true.sum(1, keepdims=True)
+    by_image = np.nan_to_num(100 * np.abs(share(predicted, labelled_pixels) - share(true, labelled_pixels)))
+    absolute = share(weights @ by_image, weights @ (labelled_pixels > 0).astype(float))
+    true, predicted, labelled_pixels = weights @ true, weights @ predicted, (weights @ labelled_pixels)[:, 0]
     figures = {"fraction_error": absolute.mean(1)}
     for column, name in enumerate(classes):
-        sides = 100 * share(true[:, column], whole), 100 * share(predicted[:, column], whole)
+        sides = 100 * share(true[:, column], labelled_pixels), 100 * share(predicted[:, column], labelled_pixels)
         figures |= {f"{name}_true": sides[0], f"{name}_found": sides[1], f"{name}_error": sides[1] - sides[0]}
         figures[f"{name}_absolute_error"] = absolute[:, column]
     return figures
@@ -254,5 +258,5 @@ def with_classes(grey: Picture, classes: Labels, colours: Picture = COLOURS) -> 
     """The picture (h, w) with each class 1, 2, ... in its own colour, 0 in none: (h, w, 3) uint8."""
     shade = in_colour(grey).astype(np.float32)
     colour = colours[(classes - 1) % len(colours)]
-    mixed = STRENGTH * colour + (1 - STRENGTH) * shade
-    return np.where((classes > 0)[..., None], mixed, shade).round().astype(np.uint8)
+    mixture = STRENGTH * colour + (1 - STRENGTH) * shade
+    return np.where((classes > 0)[..., None], mixture, shade).round().astype(np.uint8)

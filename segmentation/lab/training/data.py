@@ -270,32 +270,33 @@ def resample(grey: Picture, labels: Labels, side: int, *, has_classes: bool = Fa
     return resized, in_pieces(labels[np.ix_(index, index)])
 
 
-def augment(grey: Picture, labels: Labels, rng: Rng, how: Augmentation) -> Sample:
+def augment(grey: Picture, labels: Labels, rng: Rng, settings: Augmentation) -> Sample:
     """A crop (S, S) uint8 and its labels, changed at random: turned or mirrored, and with another exposure, focus,
     noise.
 
-    how: how often and how much.
+    settings: how often and how much.
     """
-    if how.flips:
+    if settings.flips:
         grey, labels = turned_or_mirrored(rng, grey, labels)
-    picture = _change_exposure(grey.astype(np.float32) / 255, how, rng)
-    changed = (np.clip(picture, 0, 1) * 255).astype(np.uint8)
-    return changed, np.ascontiguousarray(labels)
+    picture = _change_exposure(grey.astype(np.float32) / 255, settings, rng)
+    result = (np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    return result, np.ascontiguousarray(labels)
 
 
-def _change_exposure(picture: Field, how: Augmentation, rng: Rng) -> Field:
-    """The picture (H, W), 0 to 1, with gamma, blur, noise, a slope and an inversion, each as often as `how` says."""
-    if rng.random() < how.exposure:
-        picture = picture ** np.float32(np.exp(rng.normal(0, how.exposure_spread)))
-    if rng.random() < how.focus:
-        picture = ndimage.gaussian_filter(picture, rng.uniform(0.3, how.focus_px))
-    if rng.random() < how.noise:
-        picture = picture + rng.normal(0, rng.uniform(0, how.noise_spread), picture.shape)
-    if rng.random() < how.gradient:
+def _change_exposure(picture: Field, settings: Augmentation, rng: Rng) -> Field:
+    """The picture (H, W), 0 to 1, with gamma, blur, noise, a slope and an inversion, each as often as the settings
+    say."""
+    if rng.random() < settings.exposure:
+        picture = picture ** np.float32(np.exp(rng.normal(0, settings.exposure_spread)))
+    if rng.random() < settings.focus:
+        picture = ndimage.gaussian_filter(picture, rng.uniform(0.3, settings.focus_px))
+    if rng.random() < settings.noise:
+        picture = picture + rng.normal(0, rng.uniform(0, settings.noise_spread), picture.shape)
+    if rng.random() < settings.gradient:
         rows, columns = np.mgrid[-1 : 1 : picture.shape[0] * 1j, -1 : 1 : picture.shape[1] * 1j]
-        slopes = rng.normal(0, how.gradient_spread), rng.normal(0, how.gradient_spread)
+        slopes = rng.normal(0, settings.gradient_spread), rng.normal(0, settings.gradient_spread)
         picture = picture + slopes[0] * rows + slopes[1] * columns
-    if how.invert and rng.random() < how.invert:
+    if settings.invert and rng.random() < settings.invert:
         picture = 1 - picture
     return picture
 

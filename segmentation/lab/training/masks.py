@@ -137,18 +137,18 @@ class MaskExaminer:
         predicted, true = (
             self.predictor.labels(prediction, maps, threshold=self.threshold).labels for maps in (None, annotated_map)
         )
-        above = prediction.maps[0] >= max(1, round(self.threshold * 255))
+        is_found = prediction.maps[0] >= max(1, round(self.threshold * 255))
         self.sweeps.append(pixel_sweep(prediction.maps[0].ravel(), annotated.ravel()))
         self.values += [np.bincount(prediction.maps[0][where], minlength=256) for where in (annotated, ~annotated)]
         below = int((truth[rows:] > 0).sum())  # annotated pixels below the analysed rows are missed
-        hits = int((above & annotated).sum())
+        hits = int((is_found & annotated).sum())
         counted = [self.scoring.counting(labels) for labels in (predicted, true)]
         sides = list(zip(counted, (predicted, true), strict=True))
         inside = [np.r_[False, is_counted][labels] for is_counted, labels in sides]
         sizes = [self.scoring.size(labels)[is_counted] * unit for is_counted, labels in sides]
         compared = Compared(
-            np.array([hits, above.sum() - hits, annotated.sum() - hits + below, truth.size], float),
-            float(prediction.maps[0][above].sum()) / 255,
+            np.array([hits, is_found.sum() - hits, annotated.sum() - hits + below, truth.size], float),
+            float(prediction.maps[0][is_found].sum()) / 255,
             np.array([(inside[0] & inside[1]).sum(), (inside[0] | inside[1]).sum()], float),
             np.array([counted[1].sum(), counted[0].sum()], float),
             np.array([true.max(initial=0), predicted.max(initial=0)], float),

@@ -27,7 +27,7 @@ RECORDS: dict[str, Any] = {"ndarray": Floats, "ImageCounts": ImageCounts, "Compa
 CROSS_VALIDATED = "each image was held out of a training of its own; these weights learnt from all of them"
 
 
-def better(name: str) -> str:
+def place_of_best(name: str) -> str:
     """Where the best value of a score is: "higher", "lower" or, for errors with a sign, "zero"."""
     return "zero" if name.endswith("_error") else "lower" if name.endswith("_off") else "higher"
 
@@ -45,7 +45,7 @@ def changes(
             name=name,
             title=scoring.definitions[name].title,
             unit=scoring.definitions[name].unit,
-            better=better(name),
+            better=place_of_best(name),
             before=old[name].value,
             before_interval=old[name].interval,
             after=new[name].value,

@@ -72,9 +72,11 @@ def train(
         if not is_over(run, recipe):
             # Size of a checkpoint: network, average, two moments of the optimiser, best and before, in single
             # precision. The old checkpoint is there until the new one is written.
-            checkpoint = (5 + bool(recipe.schedule.restarts)) * 4 * sum(p.numel() for p in run.network.parameters())
-            written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
-            check_disk_space(out, max(checkpoint, 2 * checkpoint + ROOM - written))
+            checkpoint_bytes = (
+                (5 + bool(recipe.schedule.restarts)) * 4 * sum(p.numel() for p in run.network.parameters())
+            )
+            bytes_in_folder = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
+            check_disk_space(out, max(checkpoint_bytes, 2 * checkpoint_bytes + ROOM - bytes_in_folder))
         if not resumed:  # the rows may be those of a run whose checkpoint was deleted
             (out / runs.METRICS).unlink(missing_ok=True)
         write_whole(out / "recipe.toml", tomlkit.dumps(recipe.model_dump()).encode())
@@ -110,10 +112,10 @@ def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
     row = runs.best_of(run.rows, recipe.rule) if recipe.rule else run.rows[-1]
     if row is None or not recipe.validation_batches:
         return []
-    before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
+    dice_before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
     split = CHOSEN_ON if recipe.rule else "held out"
     origin = {"data": "validation crops", "split": split, "step": row.step}
-    return [{**origin, **_figures(row, recipe), **before}]
+    return [{**origin, **_figures(row, recipe), **dice_before}]
 
 
 def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
@@ -227,9 +229,9 @@ class Training:
         new state of the optimiser."""
         run, recipe = self.run, self.recipe
         if run.before:
-            after = {name: value.clone() for name, value in run.averaged.state_dict().items()}
+            new_average = {name: value.clone() for name, value in run.averaged.state_dict().items()}
             run.averaged.load_state_dict(run.before)
-            update_average(run.averaged, after, 1 - recipe.schedule.restart_weight)
+            update_average(run.averaged, new_average, 1 - recipe.schedule.restart_weight)
         run.before = {name: value.clone() for name, value in run.averaged.state_dict().items()}
         run.network.load_state_dict(run.before)
         run.optimiser.state.clear()
@@ -246,14 +248,14 @@ class Training:
     def _batches_of_cycle(self) -> Iterator[Batch]:
         """The batches to the end of the cycle."""
         recipe, cores = self.recipe, len(os.sched_getaffinity(0))
-        last = recipe.schedule.ends(recipe.steps)[recipe.schedule.cycle(self.run.step)]
+        last_step = recipe.schedule.ends(recipe.steps)[recipe.schedule.cycle(self.run.step)]
         # Processes that prepare crops: one if the processor trains, too, several if a GPU waits for them.
-        usual = 1 if self.device.type == "cpu" else min(12, max(1, cores - 2))
+        usual_workers = 1 if self.device.type == "cpu" else min(12, max(1, cores - 2))
         loader = DataLoader(
             self._crops(validation=False),
             batch_size=recipe.batch,
-            sampler=range(self.run.step * recipe.batch, last * recipe.batch),
-            num_workers=recipe.workers or usual,
+            sampler=range(self.run.step * recipe.batch, last_step * recipe.batch),
+            num_workers=recipe.workers or usual_workers,
             prefetch_factor=4,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # else each resumption would change the random numbers of dropout

@@ -58,12 +58,12 @@ def put_beneath(labels: Labels, silhouette: Mask, row: int, column: int, number:
     bottom, right = top + silhouette.shape[0], left + silhouette.shape[1]
     window = np.s_[max(0, top) : min(labels.shape[0], bottom), max(0, left) : min(labels.shape[1], right)]
     inside = silhouette[window[0].start - top : window[0].stop - top, window[1].start - left : window[1].stop - left]
-    visible = inside & (labels[window] == 0)
-    if not inside.any() or visible.sum() < (1 - overlap) * inside.sum():
+    is_visible = inside & (labels[window] == 0)
+    if not inside.any() or is_visible.sum() < (1 - overlap) * inside.sum():
         return False
-    if visible.sum() < inside.sum() and ndimage.label(visible)[1] != 1:
+    if is_visible.sum() < inside.sum() and ndimage.label(is_visible)[1] != 1:
         return False
-    labels[window][visible] = number
+    labels[window][is_visible] = number
     return True
 
 

@@ -41,8 +41,8 @@ def make_generator(filters: int, blocks: int) -> nn.Sequential:
         layers += normed(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), 2 * width)
     layers += [Residual(4 * filters) for _ in range(blocks)]
     for width in (4 * filters, 2 * filters):
-        up = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
-        layers += normed(up, width // 2)
+        upsampling = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
+        layers += normed(upsampling, width // 2)
     return initialised(nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(filters, 1, 7), nn.Tanh()))
 
 

@@ -53,11 +53,11 @@ def silhouettes(labels: NDArray[np.integer], size: int, smallest: float, solidit
         top, left, bottom, right = region.bbox
         is_whole = top > 0 and left > 0 and bottom < rows and right < columns
         if is_whole and region.equivalent_diameter_area >= smallest and region.solidity >= solidity:
-            outlines.append(framed(np.asarray(region.image_filled), size))
+            outlines.append(in_frame(np.asarray(region.image_filled), size))
     return outlines
 
 
-def framed(inside: Mask, size: int) -> Picture:
+def in_frame(inside: Mask, size: int) -> Picture:
     """A silhouette (h, w) centred and scaled to the frame (size, size), 0..255; smoothed where it becomes smaller."""
     points = np.argwhere(inside)
     centre = points.mean(axis=0)
@@ -68,8 +68,8 @@ def framed(inside: Mask, size: int) -> Picture:
     if step > 1:
         soft = ndimage.gaussian_filter(soft, 0.4 * step)
     offset = centre + pad - step * (size - 1) / 2
-    moved = ndimage.affine_transform(soft, np.full(2, step), offset, (size, size), order=1)
-    return np.rint(np.clip(moved, 0, 1) * 255).astype(np.uint8)
+    resampled = ndimage.affine_transform(soft, np.full(2, step), offset, (size, size), order=1)
+    return np.rint(np.clip(resampled, 0, 1) * 255).astype(np.uint8)
 
 
 def clean(field: Field) -> Field | None:
@@ -132,8 +132,8 @@ def make_critic(settings: OutlineSettings) -> nn.Sequential:
     sample)."""
     widths = [1, *(settings.filters * 2**level for level in range(4))]
     layers: list[nn.Module] = []
-    for before, after in pairwise(widths):
-        layers += [nn.Conv2d(before, after, 5, stride=2, padding=2), nn.LeakyReLU(0.2)]
+    for channels_in, channels_out in pairwise(widths):
+        layers += [nn.Conv2d(channels_in, channels_out, 5, stride=2, padding=2), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * (settings.size // 16) ** 2, 1))
 
 
@@ -142,8 +142,8 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 
     share: (B, 1, 1, 1) in 0..1, uniform, as in the paper (the published code draws it from a normal distribution).
     """
-    between = (real + share * (fake - real)).requires_grad_(True)
-    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    mixtures = (real + share * (fake - real)).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(critic(mixtures).sum(), mixtures, create_graph=True)
     return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
 
 

@@ -127,9 +127,9 @@ def estimated_diameter(picture: Field) -> float:
 
     For discs at random places the correlation is a half at 0.4 diameters.
     """
-    smooth = picture - picture.mean()
-    shape = [2 * n for n in smooth.shape]
-    power = np.abs(np.fft.rfft2(smooth, shape)) ** 2
+    deviations = picture - picture.mean()
+    shape = [2 * n for n in deviations.shape]
+    power = np.abs(np.fft.rfft2(deviations, shape)) ** 2
     correlation = np.fft.irfft2(power, shape)
     reach = min(picture.shape) // 2
     rows, columns = np.mgrid[-reach:reach, -reach:reach]
@@ -137,8 +137,8 @@ def estimated_diameter(picture: Field) -> float:
     values = correlation[rows, columns] / ((picture.shape[0] - abs(rows)) * (picture.shape[1] - abs(columns)))
     ring = np.bincount(distance.ravel(), values.ravel()) / np.bincount(distance.ravel())
     # White noise correlates at distance 0 only, so a half is meant relative to distance 1.
-    below = np.flatnonzero(ring[1:reach] < 0.5 * ring[1])
-    return 2.5 * float(1 + below[0]) if len(below) else float(reach)
+    under_half = np.flatnonzero(ring[1:reach] < 0.5 * ring[1])
+    return 2.5 * float(1 + under_half[0]) if len(under_half) else float(reach)
 
 
 def crop_micrograph(stock: Micrographs, side: int, rng: Rng) -> Field:

@@ -77,17 +77,17 @@ class Adaptation(Trainings):
         self.progress.say("scoring the base model")
         every = range(len(self.pairs))
         before = {number: one[0] for number, one in self._results_of(self.card, every, self.out / "before").items()}
-        plain = after = self._held_out(composed=False)
+        plain_results = after = self._held_out(composed=False)
         self.training_of = self._trainings_by_image(dict.fromkeys(after, False))
         composed = False
         if self.options.composed:
-            composed, after = self._chosen_material(plain, self._held_out(composed=True))
-        tuned = self.final(composed=composed)
+            composed, after = self._chosen_material(plain_results, self._held_out(composed=True))
+        tuned = self.train_final(composed=composed)
         records = [[result.record for result in results] for results in after.values()]
         way = self.scoring.ways(tuned)[best_way(self.scoring, records)]
         self._publish_blend(tuned, way, before, after)
         if self.options.learning_curve:
-            self._learning_curve(before, plain)
+            self._learning_curve(before, plain_results)
         self.progress.say("done")
         return self.summary
 
@@ -97,9 +97,9 @@ class Adaptation(Trainings):
         for split in range(splits):
             name = folder_of(split, composed=composed)
             stage = f"training {split + 1} of {splits}" + (", with composed agglomerates" if composed else "")
-            recipe = self.of_split(split, name, composed=composed)
+            recipe = self.recipe_without_split(split, name, composed=composed)
             # The curves and pictures of the page are those of the plain trainings.
-            card = self.trained(recipe, self.out / name, stage, None if composed else split)
+            card = self.train_once(recipe, self.out / name, stage, None if composed else split)
             results |= self._results_of(card, self.places(split), self.out / name / HELD_OUT)
         return results
 
@@ -138,7 +138,7 @@ class Adaptation(Trainings):
         groups: the group of each image. choose(images): the choice. A single group chooses for itself.
         """
         return {
-            group: choose([number for number, other in groups.items() if other != group] or list(groups))
+            group: choose([number for number, other_group in groups.items() if other_group != group] or list(groups))
             for group in dict.fromkeys(groups.values())
         }
 
@@ -232,8 +232,8 @@ class Adaptation(Trainings):
         """Put the table of scores, the images (their pictures are drawn here) and the outcome into the summary; set the
         score for the card. before, after: the result for each image by the base model and by the new one."""
         groups = [self.pairs[number].group for number in after]
-        old, new = ([results[number].record for number in after] for results in (before, after))
-        table, figures = outcome.changes(self.scoring, old, new, groups)
+        old_records, new_records = ([results[number].record for number in after] for results in (before, after))
+        table, figures = outcome.changes(self.scoring, old_records, new_records, groups)
         self._score = outcome.score_entry(self.options.data, len(after), figures)
         images = []
         for number in after:
@@ -265,12 +265,12 @@ class Adaptation(Trainings):
             results = dict[int, Sequence[WayResult]](after) if images == available else {}
             for split in splits if images < available else ():
                 name = f"curve-{split}-{images}"
-                recipe, stage = self.of_split(split, name, images), f"with {images} images"
-                card = self.trained(recipe, self.out / name, stage, None)
+                recipe, stage = self.recipe_without_split(split, name, images), f"with {images} images"
+                card = self.train_once(recipe, self.out / name, stage, None)
                 results |= self._results_of(card, self.places(split), self.out / name / HELD_OUT)
             ways = self._ways_apart(results)
-            chosen = {number: in_every_way[ways[number]] for number, in_every_way in results.items()}
-            steps.append(self._curve_point(images, chosen, ways))
+            results_in_way = {number: in_every_way[ways[number]] for number, in_every_way in results.items()}
+            steps.append(self._curve_point(images, results_in_way, ways))
         self.summary["learning_curve"] = steps
 
     def _curve_point(self, images: int, results: Mapping[int, WayResult], numbers: Iterable[int]) -> Step:
@@ -295,11 +295,11 @@ class Adaptation(Trainings):
                     values.append(self._figure(name, with_options(mean, way), pairs))
                     unload(mean)
                 write_whole(file, json.dumps(values).encode())
-            old, *new = json.loads(file.read_text())
-            if old is not None and None not in new:
+            base_score, *share_scores = json.loads(file.read_text())
+            if base_score is not None and None not in share_scores:
                 figure = self.scoring.definitions[name].title
-                after = dict(zip(blend.SHARES, new, strict=True))
-                own_data.append(blend.OwnData(title, len(pairs), figure, old, after))
+                after = dict(zip(blend.SHARES, share_scores, strict=True))
+                own_data.append(blend.OwnData(title, len(pairs), figure, base_score, after))
         return own_data
 
     def _figure(self, name: str, card: ModelCard, pairs: Sequence[Pair]) -> float | None:

@@ -126,7 +126,7 @@ class Planned:
             if self.options.composed:
                 self._check_composing()
             self.progress.say("planning")
-            chosen = planning.choose(
+            choice = planning.choose(
                 len({pair.group for pair, truth in zip(self.pairs, truths, strict=True) if truth.any()}),
                 sum(truth.size for truth in truths) / 1e6,
                 pace=self.options.pace or self._measured_pace(),
@@ -136,19 +136,19 @@ class Planned:
                 curve=self.options.learning_curve,
                 composed=self.options.composed,
             )
-            folds = [self.recipe.replaced(folds=chosen.folds, steps=chosen.steps, fold=n) for n in range(chosen.splits)]
-            notes = planning.notes(len(self.pairs), chosen)
+            folds = [self.recipe.replaced(folds=choice.folds, steps=choice.steps, fold=n) for n in range(choice.splits)]
+            notes = planning.notes(len(self.pairs), choice)
             if not self.replay.training:
                 notes.append(f"No data of {self.card.name} are at hand, so that what it forgets cannot be measured.")
             plan = Plan(
-                steps=chosen.steps,
-                trainings=chosen.trainings,
+                steps=choice.steps,
+                trainings=choice.trainings,
                 held_out=[sorted(image.pair.image.name for image in held_out(fold, self.out)) for fold in folds],
-                seconds=round(chosen.seconds),
-                of_step=chosen.step_seconds,
+                seconds=round(choice.seconds),
+                of_step=choice.step_seconds,
                 notes=notes,
             )
-            write_whole(file, json.dumps({**plan, "folds": chosen.folds}).encode())
+            write_whole(file, json.dumps({**plan, "folds": choice.folds}).encode())
         content = json.loads(file.read_text())
         self.folds, self.of_step = content.pop("folds"), content["of_step"]
         return Plan(**content)

@@ -37,7 +37,7 @@ def folder_of(split: int, *, composed: bool) -> str:
 class Trainings(Planned):
     """Each training is done once; its points and pictures go into the summary."""
 
-    def of_split(self, split: int, name: str, images: int = 0, *, composed: bool = False) -> TrainingRecipe:
+    def recipe_without_split(self, split: int, name: str, images: int = 0, *, composed: bool = False) -> TrainingRecipe:
         """The recipe of a training without the images of a split.
 
         images: how many of the others are learnt from; 0 for all. composed: also learn from composed agglomerates.
@@ -47,7 +47,7 @@ class Trainings(Planned):
         sources = self.with_composed(sources) if composed else sources
         return self.recipe.replaced(name=name, fold=split, folds=self.folds, steps=steps, sources=sources)
 
-    def final(self, *, composed: bool = False) -> ModelCard:
+    def train_final(self, *, composed: bool = False) -> ModelCard:
         """Train on all images; returns the card.
 
         The number of steps is the median of the best steps of the trainings without some images. composed: also learn
@@ -77,9 +77,9 @@ class Trainings(Planned):
             **LAST,
             sources=self.with_composed(sources) if composed else sources,
         )
-        return self.trained(recipe, self.out / "tuned", "the final training", -1)
+        return self.train_once(recipe, self.out / "tuned", "the final training", -1)
 
-    def trained(self, recipe: TrainingRecipe, folder: Path, stage: str, split: int | None) -> ModelCard:
+    def train_once(self, recipe: TrainingRecipe, folder: Path, stage: str, split: int | None) -> ModelCard:
         """The card of the model that a training publishes; the training is done if the model is not there.
 
         stage: what the training is called in reports. split: the number of the training's points in the summary, -1

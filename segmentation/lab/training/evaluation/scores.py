@@ -176,11 +176,11 @@ def precision_recall_f1(hits: Floats, spurious: Floats, missed: Floats) -> dict[
     }
 
 
-def near(these: Mask, those: Mask, tolerance: float) -> int:
-    """How many of `these` pixels have one of `those` within `tolerance` px."""
-    if not those.any():
+def count_near(pixels: Mask, targets: Mask, tolerance: float) -> int:
+    """How many of the pixels (H, W) have one of the targets (H, W) within `tolerance` px."""
+    if not targets.any():
         return 0
-    return int((ndimage.distance_transform_edt(~those)[these] <= tolerance).sum())
+    return int((ndimage.distance_transform_edt(~targets)[pixels] <= tolerance).sum())
 
 
 def pixel_sweep(values: Picture, truth: Mask) -> Floats:
@@ -218,11 +218,11 @@ def choose(points: Sequence[Mapping[str, Any]], names: Sequence[str]) -> float |
     """The threshold that RULE chooses by the mean F1 of these names; None if that is undefined or 0 at every
     threshold."""
     mean_f1 = {p["threshold"]: sum(p[f"f1_{name}"] or 0 for name in names) / len(names) for p in points}
-    best = max(mean_f1.values())
-    if best == 0:
+    best_f1 = max(mean_f1.values())
+    if best_f1 == 0:
         return None
-    good = [threshold for threshold, value in mean_f1.items() if value >= best - PLATEAU]
-    return float(min(good, key=lambda threshold: abs(threshold - 0.5)))
+    good_thresholds = [threshold for threshold, value in mean_f1.items() if value >= best_f1 - PLATEAU]
+    return float(min(good_thresholds, key=lambda threshold: abs(threshold - 0.5)))
 
 
 def against_threshold(

@@ -95,26 +95,26 @@ def fit_confidence(
     AMPIS powder, which no fit saw, the probabilities were 0.06 too high in the mean with them, 0.11 without. The
     reliability leaves out hopeless outlines, and uses for each outline a fit on other groups. Raises TooFew.
     """
-    used, threshold = every_nth(examples), options.threshold_of(predictor.card)
+    used_examples, threshold = every_nth(examples), options.threshold_of(predictor.card)
     labelled = [
         _labelled_objects(predictor, image, truth, threshold, pair.group)
-        for number, pair in enumerate(followed(used, len(used), say, OFTEN))
+        for number, pair in enumerate(followed(used_examples, len(used_examples), say, OFTEN))
         for image, truth in with_noisy_copies(*pair.load(options.rows), number)
     ]
-    pictures = followed([*composed_pictures(used), *empty_pictures()], COMPOSED + EMPTY, say, OFTEN)
-    others = [_labelled_objects(predictor, *picture, threshold) for picture in pictures]
-    confidence_by_others, right = (
-        cross_fitted(labelled, others),
+    pictures = followed([*composed_pictures(used_examples), *empty_pictures()], COMPOSED + EMPTY, say, OFTEN)
+    drawn_images = [_labelled_objects(predictor, *picture, threshold) for picture in pictures]
+    confidence_by_others, is_right = (
+        cross_fitted(labelled, drawn_images),
         np.concatenate([particles.right for particles in labelled]),
     )
     is_likely = confidence_by_others >= HOPELESS
-    reliability_figures = reliability(confidence_by_others[is_likely], right[is_likely])
+    reliability_figures = reliability(confidence_by_others[is_likely], is_right[is_likely])
     facts = {
         "confidence_error": round(reliability_figures["error"], 3),
         "wrong_under_limit": round(reliability_figures["under"]["wrong"] or 0, 3),
         "wrong_over_limit": round(reliability_figures["over"]["wrong"] or 0, 3),
     }
-    return Fitted("confidence", {"options": {"confidence": fit([*labelled, *others])}}, facts, str(facts))
+    return Fitted("confidence", {"options": {"confidence": fit([*labelled, *drawn_images])}}, facts, str(facts))
 
 
 def with_noisy_copies(micrograph: Micrograph, truth: Labels, seed: int) -> Iterator[tuple[Micrograph, Labels]]:
@@ -148,9 +148,9 @@ def composed_pictures(examples: Sequence[Pair]) -> list[tuple[Micrograph, Labels
     stock = cut_out(pictures)
     draws = (np.random.default_rng((COMPOSED_SEED, number)) for number in range(COMPOSED if stock.particles else 0))
     pictures_and_labels = [compose(COMPOSED_SHAPE, rng, stock) for rng in draws]
-    absent = Calibration.absent()
+    no_calibration = Calibration.absent()
     return [
-        (Micrograph(grey, f"composed {number}", "", absent), labels)
+        (Micrograph(grey, f"composed {number}", "", no_calibration), labels)
         for number, (grey, labels) in enumerate(pictures_and_labels)
     ]
 

@@ -31,7 +31,7 @@ from ....core.measure.runs import blocks
 from ....core.measure.shapes import measure, true_solidity
 from ....core.measure.table import Table
 from ..contract import STORED, Floats, Labels, Mask
-from ..evaluation.scores import near
+from ..evaluation.scores import count_near
 
 IOUS = np.arange(0.5, 1.0, 0.05)
 TOLERANCE = 2.0  # px from a pixel of an outline to the nearest one of the other outline
@@ -117,9 +117,9 @@ def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCou
     # Pixels along the frame are no outline.
     found_outlines, true_outlines = (find_boundaries(labels, mode="inner") for labels in (found_objects, true_objects))
     rims = (
-        near(found_outlines, true_outlines, TOLERANCE),
+        count_near(found_outlines, true_outlines, TOLERANCE),
         found_outlines.sum(),
-        near(true_outlines, found_outlines, TOLERANCE),
+        count_near(true_outlines, found_outlines, TOLERANCE),
         true_outlines.sum(),
     )
     sums = Sums(
@@ -147,8 +147,8 @@ def usual_gap(labels: Labels) -> int:
     for pixels, neighbours in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
         meets = (expanded[pixels] != expanded[neighbours]) & (expanded[pixels] > 0) & (expanded[neighbours] > 0)
         gaps.append((distance[pixels] + distance[neighbours])[meets])
-    every = np.concatenate(gaps)
-    return round(float(np.median(every))) if len(every) else 0
+    all_gaps = np.concatenate(gaps)
+    return round(float(np.median(all_gaps))) if len(all_gaps) else 0
 
 
 def contact_shares(labels: Labels, n: int) -> Floats:
@@ -180,9 +180,9 @@ def mostly_hidden(labels: Labels, table: Table) -> Mask:
     """
     from skimage.segmentation import expand_labels
 
-    closed = expand_labels(labels, (usual_gap(labels) + 1) // 2)
+    closed_labels = expand_labels(labels, (usual_gap(labels) + 1) // 2)
     is_odd = (true_solidity(table) < SEEN_SOLIDITY) | (table["aspect_ratio"] < SEEN_ASPECT_RATIO)
-    return np.asarray((contact_shares(closed, len(table)) > CONTACT) & is_odd)
+    return np.asarray((contact_shares(closed_labels, len(table)) > CONTACT) & is_odd)
 
 
 def min_ferets(labels: Labels, unit: float = 1.0, *, seen: bool = False) -> Floats:
@@ -278,17 +278,21 @@ def count_by_size(overlap: Overlap) -> Counts:
     particles that match no true one at IoU 0.5. bare: false particles that lie on the background.
     """
     matched = pairs(overlap.iou, RIGHT)
-    true_area, found_area, common = overlap.true_area, overlap.found_area, overlap.common
-    missed, false = np.ones(len(true_area), bool), np.ones(len(found_area), bool)
-    missed[matched[0]] = false[matched[1]] = False
-    within = ((common >= MOSTLY * true_area[:, None]) & (found_area > true_area[:, None])).any(1)
-    uncovered = common.sum(1) < MOSTLY * true_area
-    fates = missed & uncovered, missed & ~uncovered & within, missed & ~uncovered & ~within
-    on_background = false & (common.sum(0) < BARE * found_area)
+    true_area, found_area, common_area = overlap.true_area, overlap.found_area, overlap.common
+    is_missed, is_false = np.ones(len(true_area), bool), np.ones(len(found_area), bool)
+    is_missed[matched[0]] = is_false[matched[1]] = False
+    is_swallowed = ((common_area >= MOSTLY * true_area[:, None]) & (found_area > true_area[:, None])).any(1)
+    is_uncovered = common_area.sum(1) < MOSTLY * true_area
+    fates = (
+        is_missed & is_uncovered,
+        is_missed & ~is_uncovered & is_swallowed,
+        is_missed & ~is_uncovered & ~is_swallowed,
+    )
+    on_background = is_false & (common_area.sum(0) < BARE * found_area)
     true_class, found_class = (np.digitize(np.sqrt(4 * area / np.pi), EDGES) for area in (true_area, found_area))
-    columns = [(true_class, fate) for fate in (np.ones(len(missed), bool), ~missed, *fates)]
-    columns += [(found_class, fate) for fate in (np.ones(len(false), bool), false, on_background)]
-    counts = [np.bincount(size_class[chosen], minlength=len(EDGES) + 1) for size_class, chosen in columns]
+    columns = [(true_class, fate) for fate in (np.ones(len(is_missed), bool), ~is_missed, *fates)]
+    columns += [(found_class, fate) for fate in (np.ones(len(is_false), bool), is_false, on_background)]
+    counts = [np.bincount(size_class[is_member], minlength=len(EDGES) + 1) for size_class, is_member in columns]
     return np.stack(counts, axis=1)
 
 
@@ -297,11 +301,11 @@ def by_size(counts: Sequence[Counts]) -> dict[str, Any]:
 
     counts: of each image, see `count_by_size`. The recall is None without true particles.
     """
-    total = np.sum(counts, axis=0)
+    total_counts = np.sum(counts, axis=0)
     middle_names = (f"{low} to {high}" for low, high in pairwise(EDGES))
     names = [f"under {EDGES[0]}", *middle_names, f"from {EDGES[-1]}", "all"]
     rows = []
-    for name, row in zip(names, [*total, total.sum(0)], strict=True):
+    for name, row in zip(names, [*total_counts, total_counts.sum(0)], strict=True):
         counts_by_name = dict(zip(COLUMNS, row.tolist(), strict=True))
         rows.append(
             {

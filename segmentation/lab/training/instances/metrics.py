@@ -30,13 +30,13 @@ def quantity_errors(images: Sequence[ImageCounts], weights: Floats, nm: bool) ->
     """The errors of the sizes by name, each (n,), weighted as in `metrics`. nm: whether sizes are nanometres."""
     sample = SizeSample.of([i.true_sizes for i in images], [i.found_sizes for i in images])
     errors = [sample.figures(row, nm=nm) for row in weights]
-    by_image = np.abs([sample.figures(one, nm=nm)["median_error"] for one in np.eye(len(images))])
+    by_image = np.abs([sample.figures(image_weights, nm=nm)["median_error"] for image_weights in np.eye(len(images))])
     is_finite = np.isfinite(by_image)
     median_off = share(weights @ np.where(is_finite, by_image, 0), weights @ is_finite)
-    seen = SizeSample.of([i.true_seen for i in images], [i.found_seen for i in images])
-    error_seen = np.array([seen.figures(row, nm=nm)["median_error"] for row in weights])
-    every = {name: np.array([values[name] for values in errors]) for name in errors[0]}
-    return every | {"median_off": median_off, "median_error_seen": error_seen}
+    visible_sample = SizeSample.of([i.true_seen for i in images], [i.found_seen for i in images])
+    error_seen = np.array([visible_sample.figures(row, nm=nm)["median_error"] for row in weights])
+    errors_by_name = {name: np.array([values[name] for values in errors]) for name in errors[0]}
+    return errors_by_name | {"median_off": median_off, "median_error_seen": error_seen}
 
 
 def tally(images: Sequence[ImageCounts]) -> dict[str, object]:

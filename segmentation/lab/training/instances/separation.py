@@ -59,31 +59,33 @@ def fit_separation(
     TooFew if hardly any particles touch in the examples and in composites of their particles.
     """
     examples, threshold = every_nth(pairs), options.threshold_of(predictor.card)
-    annotated = [
+    annotated_images = [
         oversegment_image(predictor, *pair.load(options.rows), threshold, pair.group)
         for pair in followed(examples, len(examples), say, OFTEN)
     ]
     composites = composed_pictures(examples)
-    drawn = [
+    composed_images = [
         oversegment_image(predictor, *pair, threshold) for pair in followed(composites, len(composites), say, OFTEN)
     ]
     counts = partial(_counts, predictor, threshold)
-    weights = _fit_weights(annotated, drawn)
+    weights = _fit_weights(annotated_images, composed_images)
     merits_of_limits = {
-        limit: merit(counts(annotated, weights | {MERGE_LIMIT: limit}))
-        + merit(counts(drawn, weights | {MERGE_LIMIT: limit}))
+        limit: merit(counts(annotated_images, weights | {MERGE_LIMIT: limit}))
+        + merit(counts(composed_images, weights | {MERGE_LIMIT: limit}))
         for limit in LIMITS
     }
     weights[MERGE_LIMIT] = max(LIMITS, key=merits_of_limits.__getitem__)
-    merits = {"these": merit(counts(annotated, weights))}
+    merits = {"these": merit(counts(annotated_images, weights))}
     if card_weights := ParticleOptions.of(predictor.card).region_merging:
-        merits["the card's"] = merit(counts(annotated, card_weights))
-    groups = sorted({image.group for image in annotated})
+        merits["the card's"] = merit(counts(annotated_images, card_weights))
+    groups = sorted({image.group for image in annotated_images})
     if len(groups) >= PARTS:
         total = np.zeros((2, 3))
         for part in (groups[number::PARTS] for number in range(PARTS)):
-            weights_of_others = _fit_weights([image for image in annotated if image.group not in part], drawn)
-            left_out = [image for image in annotated if image.group in part]
+            weights_of_others = _fit_weights(
+                [image for image in annotated_images if image.group not in part], composed_images
+            )
+            left_out = [image for image in annotated_images if image.group in part]
             total += counts(left_out, weights_of_others | {MERGE_LIMIT: weights[MERGE_LIMIT]})
         merits["a fit on the others"] = merit(total)
     results = ", ".join(f"{value:.4f} with {name}" for name, value in merits.items())
@@ -127,30 +129,38 @@ def _borders(regions: RegionGraph, ends: NDArray[np.int64], image: Oversegmented
     overlap = csr_array((np.ones(count), (ends, np.arange(count))), shape=(count, count)) @ image.common
     main_particle = np.asarray(overlap.argmax(axis=1)).ravel()
     is_mostly_one = overlap.max(axis=1).toarray().ravel() > overlap.sum(axis=1) / 2
-    one, other = regions.pairs.T
+    region, neighbour = regions.pairs.T
     usable = np.flatnonzero(
-        is_mostly_one[one] & is_mostly_one[other] & ((main_particle[one] > 0) | (main_particle[other] > 0))
+        is_mostly_one[region]
+        & is_mostly_one[neighbour]
+        & ((main_particle[region] > 0) | (main_particle[neighbour] > 0))
     )
-    one, other = one[usable], other[usable]
-    features = border_features(regions, one, other, usable, image.unit)
+    region, neighbour = region[usable], neighbour[usable]
+    features = border_features(regions, region, neighbour, usable, image.unit)
     if len(image.prediction.maps) < 3:
         del features["touching"]
-    return features, main_particle[one] != main_particle[other]
+    return features, main_particle[region] != main_particle[neighbour]
 
 
-def _fit_weights(annotated: Sequence[OversegmentedImage], drawn: Sequence[OversegmentedImage]) -> Weights:
+def _fit_weights(
+    annotated_images: Sequence[OversegmentedImage], composed_images: Sequence[OversegmentedImage]
+) -> Weights:
     """Weights that are fitted in two steps: on the borders of the regions, then also on those of regions that the first
     weights merge."""
-    first_weights = _weights_from(annotated, drawn, [])
-    return _weights_from(annotated, drawn, [first_weights | {MERGE_LIMIT: limit} for limit in STATES])
+    first_weights = _weights_from(annotated_images, composed_images, [])
+    return _weights_from(annotated_images, composed_images, [first_weights | {MERGE_LIMIT: limit} for limit in STATES])
 
 
 def _weights_from(
-    annotated: Sequence[OversegmentedImage], drawn: Sequence[OversegmentedImage], states: Sequence[Mapping[str, float]]
+    annotated_images: Sequence[OversegmentedImage],
+    composed_images: Sequence[OversegmentedImage],
+    states: Sequence[Mapping[str, float]],
 ) -> Weights:
     """Weights that are fitted on `borders_of` all images. Annotated and drawn images have the same total weight; for
     the borders of one image see `share_of`."""
-    borders_by_source = [[borders_of(image, states) for image in images] for images in (annotated, drawn)]
+    borders_by_source = [
+        [borders_of(image, states) for image in images] for images in (annotated_images, composed_images)
+    ]
     shares = [share_of([len(real) for _, real in images]) for images in borders_by_source]
     share = np.concatenate([part / max(part.sum(), 1) for part in shares])
     examples = [borders for images in borders_by_source for borders in images]

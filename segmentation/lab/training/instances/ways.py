@@ -42,8 +42,8 @@ def ways(card: ModelCard) -> list[Way]:
     limits = [{"region_merging": {**options.region_merging, MERGE_LIMIT: limit}} for limit in LIMITS]
     merging = [{"region_merging": options.region_merging}] if options.region_merging else [{}]
     merging += [limit for limit in limits if options.region_merging and limit not in merging]
-    usual = options.diameter
-    sizes = [usual * size for size in SIZES if size == 1 or card.smallest <= usual * size <= card.largest]
+    own_diameter = options.diameter
+    sizes = [own_diameter * size for size in SIZES if size == 1 or card.smallest <= own_diameter * size <= card.largest]
     return [{"diameter": round(size, 1), **limit} for size in sizes for limit in merging]
 
 
@@ -87,7 +87,9 @@ def ways_by_other_groups(scoring: Scoring, records_by_image: Sequence[Records], 
     each way. groups: of the images."""
     way_of_group = {}
     for group in dict.fromkeys(groups):
-        other_records = [records for records, other in zip(records_by_image, groups, strict=True) if other != group]
+        other_records = [
+            records for records, image_group in zip(records_by_image, groups, strict=True) if image_group != group
+        ]
         way_of_group[group] = best_way(scoring, other_records)
     return [way_of_group[group] for group in groups]
 
@@ -101,16 +103,16 @@ def fit_way(
     in_every_way = (results_in_every_way(scoring, predictor, pair, options.rows) for pair in images)
     records_by_image = [[result.record for result in results] for results in in_every_way]
     way = best_way(scoring, records_by_image)
-    chosen = scoring.ways(predictor.card)[way]
-    (before, error_before), (after, error_after) = (
+    best_options = scoring.ways(predictor.card)[way]
+    (score_before, error_before), (score_after, error_after) = (
         _score_and_error(scoring, [r[number] for r in records_by_image]) for number in (0, way)
     )
-    limit = f", limit {chosen['region_merging'][MERGE_LIMIT]:g}" if "region_merging" in chosen else ""
+    limit = f", limit {best_options['region_merging'][MERGE_LIMIT]:g}" if "region_merging" in best_options else ""
     summary = (
-        f"particles of {chosen['diameter']:g} px{limit}: mean F1 at IoU 0.5 and 0.75 {before:.4f} -> {after:.4f},"
-        f" error of the median {error_before:.1f} -> {error_after:.1f} %"
+        f"particles of {best_options['diameter']:g} px{limit}: mean F1 at IoU 0.5 and 0.75 {score_before:.4f} ->"
+        f" {score_after:.4f}, error of the median {error_before:.1f} -> {error_after:.1f} %"
     )
-    return Fitted("reading", {"options": chosen}, {"reading_rule": RULE}, summary)
+    return Fitted("reading", {"options": best_options}, {"reading_rule": RULE}, summary)
 
 
 def _score_and_error(scoring: Scoring, records: Records) -> tuple[float, float]:

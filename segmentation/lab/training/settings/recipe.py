@@ -171,7 +171,7 @@ class TrainingRecipe(Settings):
     def _entries_agree(self) -> Self:
         task = tasks.find(self.task)
         folders = [entry for entry in self.sources if isinstance(entry, FolderEntry)]
-        for possible, why in (
+        for is_met, message in (
             (
                 all(len(entry.classes) in (0, len(self.heads) * task.classes) for entry in folders),
                 "classes names a label for each class"
@@ -208,8 +208,8 @@ class TrainingRecipe(Settings):
                 "freeze and unfreeze need a pretrained encoder.",
             ),
         ):
-            if not possible:
-                raise ValueError(why)
+            if not is_met:
+                raise ValueError(message)
         return self
 
     @property
@@ -236,12 +236,12 @@ def recipe_from(data: Mapping[str, Any], where: str) -> TrainingRecipe:
 def copied_entries(recipe: TrainingRecipe) -> str:
     """Which of title, summary and limits a recipe has word for word from shipped recipes with other names, in words
     such as "Title and limits"; "" for none."""
-    others = [read_toml(file) for file in sorted(RECIPES.glob("*.toml"))]
-    same = [
+    other_recipes = [read_toml(file) for file in sorted(RECIPES.glob("*.toml"))]
+    entries = [
         entry
         for entry in ("title", "summary", "limits")
         if (words := getattr(recipe, entry))
-        and any(other.get(entry) == words and other.get("name") != recipe.name for other in others)
-        and not any(other.get(entry) == words and other.get("name") == recipe.name for other in others)
+        and any(other.get(entry) == words and other.get("name") != recipe.name for other in other_recipes)
+        and not any(other.get(entry) == words and other.get("name") == recipe.name for other in other_recipes)
     ]
-    return " and ".join(same).capitalize()
+    return " and ".join(entries).capitalize()

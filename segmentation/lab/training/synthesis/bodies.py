@@ -200,19 +200,19 @@ def polyhedron(normals: Floats, offsets: Floats, rotation: Floats, phase: Floats
     computed.
     """
     lengths = np.linalg.norm(normals, axis=1)
-    far = np.full(6, 3 * float(np.median(offsets / lengths)))
+    far_offsets = np.full(6, 3 * float(np.median(offsets / lengths)))
     planes = np.concatenate([normals, np.eye(3), -np.eye(3)]) @ rotation.T
-    dual = planes / np.concatenate([offsets, far])[:, None]
+    dual = planes / np.concatenate([offsets, far_offsets])[:, None]
     hull = ConvexHull(dual)
     corners = -hull.equations[:, :3] / hull.equations[:, 3:]
     low, high = corners[:, :2].min(axis=0), corners[:, :2].max(axis=0)
     x, y = grid(low, high, np.zeros(2) if phase is None else phase)
-    steep = dual[hull.vertices]
-    steep[np.abs(steep[:, 2]) < 1e-7, 2] = 1e-7
+    dual_planes = dual[hull.vertices]
+    dual_planes[np.abs(dual_planes[:, 2]) < 1e-7, 2] = 1e-7
     # The plane nx x + ny y + nz z = 1 as a height at each pixel: z = (1 - nx x - ny y) / nz
-    heights = np.stack([np.ones(len(steep)), -steep[:, 0], -steep[:, 1]], axis=1) / steep[:, 2:]
-    up = steep[:, 2] > 0
-    return solid(_lowest(heights[up], x, y), -_lowest(-heights[~up], x, y))
+    heights = np.stack([np.ones(len(dual_planes)), -dual_planes[:, 0], -dual_planes[:, 1]], axis=1) / dual_planes[:, 2:]
+    is_upper = dual_planes[:, 2] > 0
+    return solid(_lowest(heights[is_upper], x, y), -_lowest(-heights[~is_upper], x, y))
 
 
 def _lowest(planes: Floats, x: Field, y: Field) -> Field:
@@ -225,9 +225,9 @@ def _lowest(planes: Floats, x: Field, y: Field) -> Field:
         for column in range(0, out.shape[1], TILE):
             xs, ys = x[:, column : column + TILE], y[row : row + TILE]
             corners = np.array([[1, u, v] for u in (xs[0, 0], xs[0, -1]) for v in (ys[0, 0], ys[-1, 0])]).T
-            ends = planes @ corners
-            near = planes[ends.min(axis=1) <= ends.max(axis=1).min()].astype(np.float32)
-            a, b, c = near.T[:, :, None, None]
+            corner_heights = planes @ corners
+            lowest_planes = planes[corner_heights.min(axis=1) <= corner_heights.max(axis=1).min()].astype(np.float32)
+            a, b, c = lowest_planes.T[:, :, None, None]
             out[row : row + TILE, column : column + TILE] = (a + b * xs + c * ys).min(axis=0)
     return out
 
@@ -296,8 +296,8 @@ def with_relief(body: Body, field: Field, amplitude: float, rng: Rng, *, ragged:
     inside = thickness + bump > 0
     if ragged:
         rim = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
-        cut = inside & (rim > -bump.clip(-amplitude, 0))
-        inside = cut if cut.any() else inside
+        reduced = inside & (rim > -bump.clip(-amplitude, 0))
+        inside = reduced if reduced.any() else inside
     nothing = np.float32(np.nan)
     mass = np.where(inside, np.maximum(body.mass + bump, 0.1), 0).astype(np.float32)
     top, bottom = np.where(inside, body.top + bump, nothing), np.where(inside, body.bottom, nothing)

@@ -66,13 +66,13 @@ def compose(shape: Shape, rng: Rng, stock: Stock, diameters: tuple[float, float]
         window, opacity, tone = placed
         mask = opacity > 0.5
         shade = np.exp(-ndimage.distance_transform_edt(~mask) / max(0.8, reach * min(place.diameter, 1.5 * size)))
-        behind = canvas[window] * (1 - crevice * rng.uniform(0.2, 1.2) * shade)
-        behind = np.where(labels[window] > 0, behind, canvas[window] - 0.3 * halo * shade)
+        shaded = canvas[window] * (1 - crevice * rng.uniform(0.2, 1.2) * shade)
+        shaded = np.where(labels[window] > 0, shaded, canvas[window] - 0.3 * halo * shade)
         brightness = np.exp(rng.normal(0, tones)) * (1 + (tone - 1) * surface)
-        canvas[window] = opacity * brightness + (1 - opacity) * np.where(mask, canvas[window], behind)
+        canvas[window] = opacity * brightness + (1 - opacity) * np.where(mask, canvas[window], shaded)
         areas.append(int(mask.sum()))
         labels[window][mask] = len(areas) - 1
-    _grow_together(canvas, labels, rng.uniform(*NECK) * size)
+    _draw_necks(canvas, labels, rng.uniform(*NECK) * size)
     labels = visible_labels(labels, np.maximum(FEWEST, LEAST * np.array(areas)))
     return _with_noise(ndimage.gaussian_filter(canvas, np.exp(rng.uniform(*np.log(BLUR)))), rng), labels
 
@@ -171,12 +171,12 @@ def _placed_cut_out(
     None if hardly any of it lies in the picture. It is one of `particles` or, if all of these would have to be
     enlarged too much, one of `others`.
     """
-    fitting = [p for p in particles if place.diameter <= ENLARGED * p.diameter] or [
+    candidates = [p for p in particles if place.diameter <= ENLARGED * p.diameter] or [
         p for p in others if place.diameter <= ENLARGED * p.diameter
     ]
-    if not fitting:
-        fitting = others
-    opacity, tone = _resized(fitting[int(rng.integers(len(fitting)))], place.diameter, rng)
+    if not candidates:
+        candidates = others
+    opacity, tone = _resized(candidates[int(rng.integers(len(candidates)))], place.diameter, rng)
     pad = int(np.ceil(0.3 * place.diameter + 6))
     opacity, tone = np.pad(opacity, pad), np.pad(tone, pad, mode="edge")
     corner = [round(middle - side / 2) for middle, side in zip(place[:2], opacity.shape, strict=True)]
@@ -204,7 +204,7 @@ def _resized(particle: CutOut, diameter: float, rng: Rng) -> tuple[Field, Field]
     return np.clip(opacity, 0, 1), tone
 
 
-def _grow_together(canvas: Field, labels: Labels, radius: float) -> None:
+def _draw_necks(canvas: Field, labels: Labels, radius: float) -> None:
     """Draw necks: fill the notches between neighbours, in the picture and in the labels. Each filled pixel belongs to
     the nearest particle. radius: of the necks in px; below 1 nothing is done."""
     if radius < 1:
@@ -212,13 +212,13 @@ def _grow_together(canvas: Field, labels: Labels, radius: float) -> None:
     reach = int(np.ceil(radius))
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     objects = labels > 0
-    closed = ndimage.binary_closing(np.pad(objects, reach), rows**2 + columns**2 <= radius**2)
-    filled: Mask = closed[reach:-reach, reach:-reach] & ~objects
+    closed_objects = ndimage.binary_closing(np.pad(objects, reach), rows**2 + columns**2 <= radius**2)
+    filled: Mask = closed_objects[reach:-reach, reach:-reach] & ~objects
     nearest = tuple(ndimage.distance_transform_edt(~objects, return_distances=False, return_indices=True))
     weight = ndimage.gaussian_filter(objects.astype(np.float32), radius / 2)
-    around = ndimage.gaussian_filter(np.where(objects, canvas, 0), radius / 2) / np.maximum(weight, 1e-3)
+    grey_nearby = ndimage.gaussian_filter(np.where(objects, canvas, 0), radius / 2) / np.maximum(weight, 1e-3)
     labels[filled] = labels[nearest][filled]
-    canvas[filled] = around[filled]
+    canvas[filled] = grey_nearby[filled]
 
 
 def _with_noise(canvas: Field, rng: Rng) -> Picture:

@@ -75,8 +75,8 @@ def _particles(grey: Picture, labels: Labels, contrast: float, group: str) -> li
     boxes = ndimage.find_objects(pieces)
     table = measure(pieces, grey, np.ones(pieces.max(), np.float32), None, len(pieces))
     compact = (table["solidity"] >= SOLID) & (table["ellipse_ratio"] >= SLENDER)
-    fitting = compact & (table["ecd_px"] >= DIAMETERS[0]) & (table["ecd_px"] <= DIAMETERS[1])
-    for number in np.flatnonzero(fitting) + 1:
+    is_suitable = compact & (table["ecd_px"] >= DIAMETERS[0]) & (table["ecd_px"] <= DIAMETERS[1])
+    for number in np.flatnonzero(is_suitable) + 1:
         window = tuple(slice(side.start - MARGIN, side.stop + MARGIN) for side in boxes[number - 1])
         if any(s.start < 0 or s.stop > n for s, n in zip(window, labels.shape, strict=True)):
             continue
@@ -85,15 +85,15 @@ def _particles(grey: Picture, labels: Labels, contrast: float, group: str) -> li
         if max(sides[0].mean(), sides[-1].mean(), sides[:, 0].mean(), sides[:, -1].mean()) > STRAIGHT:
             continue
         rim = ndimage.binary_dilation(mask, iterations=MARGIN) & ~mask
-        others = rim & (labels[window] > 0)
-        if others.sum() > TOUCHED * rim.sum():
+        is_other = rim & (labels[window] > 0)
+        if is_other.sum() > TOUCHED * rim.sum():
             continue
-        ground = float(np.median(grey[window][rim & ~others]))
+        ground = float(np.median(grey[window][rim & ~is_other]))
         inside = grey[window][mask]
-        bright = float(np.median(inside)) - ground
-        if bright < CLEAR * contrast or (inside >= 254).mean() > 0.5:
+        particle_contrast = float(np.median(inside)) - ground
+        if particle_contrast < CLEAR * contrast or (inside >= 254).mean() > 0.5:
             continue
-        tone = (grey[window].astype(np.float32) - ground) / bright
+        tone = (grey[window].astype(np.float32) - ground) / particle_contrast
         cut_outs.append(CutOut(group, float(table["ecd_px"][number - 1]), mask, tone))
     return sorted(cut_outs, key=lambda cut_out: -cut_out.diameter)[:MOST]
 
@@ -101,9 +101,9 @@ def _particles(grey: Picture, labels: Labels, contrast: float, group: str) -> li
 def _textures(grey: Picture, distance: Field, contrast: float) -> list[Field]:
     """A list of the largest square of substrate that is 10 px away from all particles, if it is even; else empty.
     distance: (H, W) of each pixel from the particles, in px."""
-    free = ndimage.distance_transform_cdt(np.pad(distance > 10, 1), metric="chessboard")[1:-1, 1:-1]
-    row, column = np.unravel_index(np.argmax(free), free.shape)
-    reach = min(int(free[row, column]) - 1, LARGEST_PATCH // 2)
+    distance_to_particles = ndimage.distance_transform_cdt(np.pad(distance > 10, 1), metric="chessboard")[1:-1, 1:-1]
+    row, column = np.unravel_index(np.argmax(distance_to_particles), distance_to_particles.shape)
+    reach = min(int(distance_to_particles[row, column]) - 1, LARGEST_PATCH // 2)
     if 2 * reach < 2 * SMALLEST_PATCH:
         return []
     patch = grey[row - reach + 1 : row + reach, column - reach + 1 : column + reach].astype(np.float32)

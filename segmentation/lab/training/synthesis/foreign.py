@@ -23,8 +23,10 @@ def draw_empty(shape: Shape, rng: Rng) -> Picture:
         grey = np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
     else:
         times = float(np.exp(rng.uniform(0, np.log(MOST_REDUCED))))
-        large = random_rendering((round(shape[0] * times), round(shape[1] * times)), rng, {"kind": "blank"}).grey
-        grey = np.asarray(Image.fromarray(large).resize((shape[1], shape[0]), Image.Resampling.BOX))
+        large_picture = random_rendering(
+            (round(shape[0] * times), round(shape[1] * times)), rng, {"kind": "blank"}
+        ).grey
+        grey = np.asarray(Image.fromarray(large_picture).resize((shape[1], shape[0]), Image.Resampling.BOX))
     return 255 - grey if rng.random() < 0.5 else grey
 
 

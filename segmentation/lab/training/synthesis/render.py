@@ -64,10 +64,10 @@ def _occlusion(height: Field, settings: RenderSettings, rng: Rng) -> Field | np.
     strength, diameter = settings.shading.occlusion, settings.scene.diameter
     if not strength:
         return np.float32(0)
-    around = blur(height, diameter * rng.uniform(0.12, 0.45))
+    mean_height = blur(height, diameter * rng.uniform(0.12, 0.45))
     # Dark particles become less dark, because they emit fewer electrons anyway.
     scale = seen_contrast(settings) * (1.0 if settings.scene.polarity == "bright" else 0.5)
-    return np.float32(strength * scale) * np.clip((around - height) / diameter, 0, 1)
+    return np.float32(strength * scale) * np.clip((mean_height - height) / diameter, 0, 1)
 
 
 def _surroundings(particle: Mask, settings: RenderSettings) -> Field | np.float32:
@@ -76,14 +76,14 @@ def _surroundings(particle: Mask, settings: RenderSettings) -> Field | np.float3
     if not (s.shadow or s.halo):
         return np.float32(0)
     mask = particle.astype(np.float32)
-    out = np.zeros(mask.shape, np.float32)
+    change = np.zeros(mask.shape, np.float32)
     if s.halo:
-        out += np.float32(s.halo * s.contrast) * blur(mask, 0.4 * diameter)
+        change += np.float32(s.halo * s.contrast) * blur(mask, 0.4 * diameter)
     if s.shadow:
         reach, angle = 0.3 * diameter, np.deg2rad(s.angle)
         shift = (round(-reach * np.sin(angle)), round(-reach * np.cos(angle)))
-        out -= np.float32(s.shadow * s.contrast) * blur(np.roll(mask, shift, (0, 1)), 0.2 * diameter)
-    return out
+        change -= np.float32(s.shadow * s.contrast) * blur(np.roll(mask, shift, (0, 1)), 0.2 * diameter)
+    return change
 
 
 def shade_transmission(scene: Scene, settings: RenderSettings, rng: Rng, support: Field | float = 0.0) -> Field:
@@ -106,8 +106,8 @@ def shade_transmission(scene: Scene, settings: RenderSettings, rng: Rng, support
     if s.fringe:
         matter = matter + s.fringe * (matter - blur(matter, max(0.8, min(3.0, 0.05 * diameter))))
     # Particles and thick parts of the film scatter, so both are bright in the dark field, and dark in the bright field.
-    bright = matter_grey(settings) * (matter + settings.support.support_grey * support) + film
-    return bright if settings.scene.polarity == "bright" else -bright
+    scattered_grey = matter_grey(settings) * (matter + settings.support.support_grey * support) + film
+    return scattered_grey if settings.scene.polarity == "bright" else -scattered_grey
 
 
 def matter_grey(settings: RenderSettings) -> float:

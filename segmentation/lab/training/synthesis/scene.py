@@ -154,7 +154,7 @@ def _place_body(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.in
 
     If particles may lie on others, the lowest of the places that are tried is taken, as gravity would do.
     """
-    best: _Spot | None = None
+    best_spot: _Spot | None = None
     best_place = np.zeros(2, np.int64)
     for _ in range(TRIALS):
         point = next(places, None)
@@ -163,12 +163,12 @@ def _place_body(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.in
         spot = _spot(body, point, scene.stacking, canvas)
         if spot is None or spot.shared > scene.overlap:
             continue
-        if best is None or spot.lift < best.lift:
-            best, best_place = spot, point
-        if best.shared == 0 or scene.stacking == 0:
+        if best_spot is None or spot.lift < best_spot.lift:
+            best_spot, best_place = spot, point
+        if best_spot.shared == 0 or scene.stacking == 0:
             break
-    if best is not None:
-        _paint(body, best, canvas)
+    if best_spot is not None:
+        _paint(body, best_spot, canvas)
         canvas.placed.append((best_place, max(body.top.shape)))
     return True
 
@@ -212,10 +212,10 @@ def _spot(body: Body, centre: NDArray[np.int64], stacking: float, canvas: _Canva
 def _paint(body: Body, spot: _Spot, canvas: _Canvas) -> None:
     """Add the body to the canvas."""
     upper = body.top[spot.inner] + np.float32(spot.lift)
-    visible = spot.inside & (upper > canvas.height[spot.outer])
+    is_visible = spot.inside & (upper > canvas.height[spot.outer])
     canvas.bodies += 1
-    canvas.height[spot.outer][visible] = upper[visible]
-    canvas.owner[spot.outer][visible] = canvas.bodies
+    canvas.height[spot.outer][is_visible] = upper[is_visible]
+    canvas.owner[spot.outer][is_visible] = canvas.bodies
     canvas.thickness[spot.outer] += body.mass[spot.inner]
 
 

@@ -39,8 +39,10 @@ def substrate(shape: Shape, settings: SubstrateSettings, contrast: float, angle:
             pattern = pattern * (1 / (1 + np.exp(-4 * (field - rng.uniform(-0.5, 0.8))))).astype(np.float32)
         if s.lit:  # the pattern as a height that is lit from the side of the detector
             down, right = np.gradient(pattern)
-            towards = np.cos(np.deg2rad(angle)) * right + np.sin(np.deg2rad(angle)) * down
-            pattern = (1 - s.lit) * pattern + s.lit * np.clip(-towards * np.float32(s.texture_period / 3), -3, 3)
+            slope_to_detector = np.cos(np.deg2rad(angle)) * right + np.sin(np.deg2rad(angle)) * down
+            pattern = (1 - s.lit) * pattern + s.lit * np.clip(
+                -slope_to_detector * np.float32(s.texture_period / 3), -3, 3
+            )
         relief += s.texture_contrast * 0.5 * pattern
     if s.specks:
         points, count = np.zeros(shape, np.float32), max(1, int(s.specks * shape[0] * shape[1] / 1000))

@@ -30,8 +30,8 @@ def support_mass(shape: Shape, settings: SupportSettings, diameter: float, rng: 
     mass = SUPPORTS[settings.support](shape, size, settings, rng)
     mass = mass * np.exp(rng.uniform(0.1, 0.5) * smooth_field(shape, max(shape) * rng.uniform(0.3, 0.8), rng))
     usual = float(np.quantile(mass[::4, ::4], 0.8)) or 1.0
-    fine = 1 + settings.support_grain * fractal_field(shape, size / 2, 3, 0.7, rng)
-    return np.maximum(mass / usual * np.maximum(fine, 0), 0).astype(np.float32)
+    fine_grain = 1 + settings.support_grain * fractal_field(shape, size / 2, 3, 0.7, rng)
+    return np.maximum(mass / usual * np.maximum(fine_grain, 0), 0).astype(np.float32)
 
 
 def _grains(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> Field:
@@ -67,7 +67,7 @@ def _clump(count: int, radius: float, rng: Rng) -> tuple[Floats, Floats]:
     radii = radius * np.exp(rng.normal(0, rng.uniform(0.1, 0.5), count))
     centres, compactness = np.zeros((count, 3)), rng.uniform(0, 1)
     for number in range(1, count):
-        best = np.inf
+        best_cost = np.inf
         for _ in range(3):
             parent = int(rng.integers(number))
             direction = rng.normal(size=3) * [1, 1, 0.6]
@@ -76,8 +76,8 @@ def _clump(count: int, radius: float, rng: Rng) -> tuple[Floats, Floats]:
             distances = np.linalg.norm(centres[:number] - centre, axis=1) / (radii[:number] + radii[number])
             # The best of three tries is not inside another sphere and, in compact clumps, near the middle.
             cost = 10 * max(0.0, 0.4 - distances.min()) + compactness * np.linalg.norm(centre) / radius
-            if cost < best:
-                best, centres[number] = cost, centre
+            if cost < best_cost:
+                best_cost, centres[number] = cost, centre
     return centres, radii
 
 
@@ -124,13 +124,13 @@ def lattice(scene: Scene, settings: SupportSettings, rng: Rng, fine: float) -> F
     contrast = np.where(rng.random(count) < 0.85, rng.uniform(0.4, 1, count), 0)
     contrast *= np.where(is_second, settings.lattice_other_contrast, 1)
     contrast[0] = 0
-    angle, between = rng.uniform(0, np.pi, count), rng.uniform(np.pi / 3, np.pi / 2, count)
+    angle, angle_between = rng.uniform(0, np.pi, count), rng.uniform(np.pi / 3, np.pi / 2, count)
     crossed = (rng.random(count) < 0.5) * rng.uniform(0.4, 1, count)
     rows, columns = np.ogrid[: scene.owner.shape[0], : scene.owner.shape[1]]
     waves = []
-    for direction in (angle, angle + between):
-        along = np.sin(direction)[scene.owner] * rows + np.cos(direction)[scene.owner] * columns
-        waves.append(np.cos(2 * np.pi * along / spacing[scene.owner]))
+    for direction in (angle, angle + angle_between):
+        position = np.sin(direction)[scene.owner] * rows + np.cos(direction)[scene.owner] * columns
+        waves.append(np.cos(2 * np.pi * position / spacing[scene.owner]))
     return (contrast[scene.owner] * (waves[0] + crossed[scene.owner] * waves[1]) / 1.5).astype(np.float32)
 
 
