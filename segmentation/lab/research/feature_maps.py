@@ -33,8 +33,8 @@ EVERY = "all"  # in place of the name of a layer: all layers
 LARGEST = 2**22  # px; a larger picture is reduced, because its maps would take gigabytes
 TILE, MOST = 96, 12  # px of a map; maps per layer, spread evenly over its channels
 SMALL = (24, 5, 4)  # of the pictures beside a model's card: `tile`, `limit` and `abreast` of `sheet`
-WHOLE = 256  # px, longest side of a map where all of a layer are shown
-NONE = "This network has no {kind}: nothing is pooled or enlarged by a layer of that kind."
+WHOLE = 256  # px, longest side of a map in the picture of all maps of a layer
+NO_LAYERS = "This network has no {kind}: nothing is pooled or enlarged by a layer of that kind."
 STEPS = "(a convolution in steps of 2, no max-pool)"
 HALVED = "Convolutions in steps of 2, which halve the maps, as this network has no max-pools"
 
@@ -61,7 +61,7 @@ def write_feature_maps(network: nn.Module, pixels: GreyImage, out: Path) -> list
     files = []
     for kind, layers in feature_maps(network, pixels).items():
         files.append(out / f"{kind}.png")
-        write_picture(files[-1], sheet(layers, NONE.format(kind=kind)))
+        write_picture(files[-1], sheet(layers, NO_LAYERS.format(kind=kind)))
     return files
 
 
@@ -127,18 +127,18 @@ def feature_maps(
 
 
 class _Interpolations(TorchFunctionMode):
-    """A context in which `note` is called with a name and the result of every `interpolate`. (torchvision's
+    """A context in which `add_layer` is called with a name and the result of every `interpolate`. (torchvision's
     create_feature_extractor cannot trace U-Net++, FPN, LinkNet or DeepLab, and keeps the maps of all layers.)"""
 
-    def __init__(self, note: Callable[[str, Tensor], None]) -> None:
+    def __init__(self, add_layer: Callable[[str, Tensor], None]) -> None:
         super().__init__()
-        self.note, self.count = note, 0
+        self.add_layer, self.count = add_layer, 0
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = function(*args, **(kwargs or {}))
         if function is nn.functional.interpolate:
             self.count += 1
-            self.note(f"up-sampling {self.count}", output)
+            self.add_layer(f"up-sampling {self.count}", output)
         return output
 
 
@@ -184,9 +184,8 @@ def every_map(layer: Layer) -> Image.Image:
     channels, height, width = layer.shape
     tiles = [_resized_to_fit(channel, min(WHOLE, max(channel.shape))) for channel in layer.maps]
     tile_width, tile_height = (side + 4 for side in tiles[0].size)
-    tiles_per_row = max(
-        1, round((channels * tile_height / tile_width) ** 0.5), -(-400 // tile_width)
-    )  # the heading needs 400 px
+    # The heading needs 400 px.
+    tiles_per_row = max(1, round((channels * tile_height / tile_width) ** 0.5), -(-400 // tile_width))
     picture = Image.new("L", (tiles_per_row * tile_width, -(-channels // tiles_per_row) * tile_height + 16), 255)
     heading = f"{layer.name}: {channels} maps of {width} x {height} px"
     ImageDraw.Draw(picture).text((2, 1), heading, fill=0)

@@ -103,10 +103,9 @@ def shown_ranks(n: int, per_kind: int) -> dict[int, str]:
     """
     middle = max(0, (n - per_kind) // 2)
     kinds = {"median": range(middle, middle + per_kind), "worst": range(n - per_kind, n), "best": range(per_kind)}
-    places = {
-        rank: why for why, ranks in kinds.items() for rank in ranks if 0 <= rank < n
-    }  # a later word replaces an earlier one
-    return dict(sorted(places.items()))
+    # A later word replaces an earlier one.
+    words = {rank: why for why, ranks in kinds.items() for rank in ranks if 0 <= rank < n}
+    return dict(sorted(words.items()))
 
 
 def panels_of(pair: Pair, report: Path, scoring: Scoring, rows: int | None = None) -> list[Picture]:

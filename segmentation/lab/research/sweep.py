@@ -161,10 +161,8 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
     start_time, time_note = time.monotonic(), ""
     for number, (setting, varied) in enumerate(trainings, start=1):
         parts = [*setting, *([f"fold {varied.fold}"] if varied.folds else []), f"seed {varied.seed}"]
-        heading, time_left_words = (
-            f"{number}/{len(trainings)} {', '.join(parts)}",
-            f" (of all{time_note})" if time_note else "",
-        )
+        heading = f"{number}/{len(trainings)} {', '.join(parts)}"
+        time_left_words = f" (of all{time_note})" if time_note else ""
         figures = _figures(
             varied,
             out,

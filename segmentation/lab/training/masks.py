@@ -106,9 +106,8 @@ class MaskScoring:
         grey, objects, annotated = as_panels(micrograph, predicted, truth)
         true_mask, found_mask, picture = annotated > 0, (objects > 0) != self.between, in_colour(grey)
         errors = (0.45 * picture).astype(np.uint8)
-        for colour, pixels in zip(
-            LEGEND.values(), (true_mask & found_mask, found_mask & ~true_mask, true_mask & ~found_mask), strict=True
-        ):
+        kinds = true_mask & found_mask, found_mask & ~true_mask, true_mask & ~found_mask  # as in LEGEND
+        for colour, pixels in zip(LEGEND.values(), kinds, strict=True):
             errors[pixels] = colour
         return [
             picture,

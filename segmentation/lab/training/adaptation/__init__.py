@@ -5,10 +5,12 @@ Every stage has a folder in `out`. Finished stages are not done again, so the sa
 killed, and comes to the same result. (A result is what a model finds in one image; a way is a set of options by which
 the model's maps become outlines, see `instances.ways`.)
 
-    plan.json     the plan, decided once recipe.json   the recipe that all trainings share replay/       the base
-    model's own data (training.replay) before/       results of the base model for each image split-0/ ...  trainings,
-    each without the images of one split. heldout/ has its results for those images, share-30/ ...
-                  the results of weighted means of its weights and the base model's (training.blend)
+    plan.json     the plan, decided once
+    recipe.json   the recipe that all trainings share
+    replay/       the base model's own data (training.replay)
+    before/       results of the base model for each image
+    split-0/ ...  trainings, each without the images of one split. heldout/ has its results for those images,
+                  share-30/ ... the results of means of its weights and the base model's (training.blend)
     composed-0/   the same with composed agglomerates, if the options ask for them
     kept-0.json   the score of each share of the tuned weights on one part of the base model's own data
     mean/         the mean of the weights for which kept-0.json ... are being measured
@@ -75,8 +77,8 @@ class Adaptation(Trainings):
         plan = self.plan()
         self.progress.begin(plan)
         self.progress.say("scoring the base model")
-        every = range(len(self.pairs))
-        before = {number: one[0] for number, one in self._results_of(self.card, every, self.out / "before").items()}
+        results = self._results_of(self.card, range(len(self.pairs)), self.out / "before")
+        before = {number: in_one_way[0] for number, in_one_way in results.items()}
         plain_results = after = self._held_out(composed=False)
         self.training_of = self._trainings_by_image(dict.fromkeys(after, False))
         composed = False
@@ -98,7 +100,7 @@ class Adaptation(Trainings):
             name = folder_of(split, composed=composed)
             stage = f"training {split + 1} of {splits}" + (", with composed agglomerates" if composed else "")
             recipe = self.recipe_without_split(split, name, composed=composed)
-            # The curves and pictures of the page are those of the plain trainings.
+            # The page shows curves and pictures of the trainings without composed agglomerates.
             card = self.train_once(recipe, self.out / name, stage, None if composed else split)
             results |= self._results_of(card, self.places(split), self.out / name / HELD_OUT)
         return results
@@ -118,6 +120,7 @@ class Adaptation(Trainings):
         choose which of both trainings counts for an image. The summary says what composed agglomerates gain.
         """
         ways = [self._ways_apart(results) for results in (plain, composed)]
+        # By image the record of both trainings, in the way that the other groups choose.
         sides = [{n: side[n][way[n]].record for n in plain} for side, way in zip((plain, composed), ways, strict=True)]
         groups = {number: self.pairs[number].group for number in plain}
 
@@ -126,8 +129,8 @@ class Adaptation(Trainings):
             return after - before >= outcome.CLEAR_SCORE
 
         is_composed, composed_by_group = help_in(list(plain)), self._by_others(groups, help_in)
-        of_side = ([side[number] for number in plain] for side in sides)
-        self.summary["composed"] = outcome.composing(self.scoring, *of_side, [*groups.values()], kept=is_composed)
+        records = ([side[number] for number in plain] for side in sides)
+        self.summary["composed"] = outcome.composing(self.scoring, *records, [*groups.values()], kept=is_composed)
         self.training_of = self._trainings_by_image({n: composed_by_group[group] for n, group in groups.items()})
         return is_composed, {n: (composed if composed_by_group[group] else plain)[n] for n, group in groups.items()}
 
