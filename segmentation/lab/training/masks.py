@@ -157,7 +157,9 @@ class MaskExaminer:
         return predicted, compared
 
     def report(self, images: Sequence[Compared], groups: Sequence[str], nm: bool) -> dict[str, Any]:
-        sizes = {side: np.concatenate([getattr(image, side) for image in images]) for side in ("true", "found")}
+        sizes = {
+            side: np.concatenate([getattr(image, f"{side}_sizes") for image in images]) for side in ("true", "found")
+        }
         return {
             "thresholds": against_threshold(self.sweeps, PIXELS, OF_PIXELS, list(PIXELS), self.threshold),
             "values": {
