@@ -202,9 +202,8 @@ def size_errors(images: Sequence[Compared], weights: Floats, nm: bool) -> dict[s
     `metrics`. nm is not used."""
     largest = max((float(image.true_sizes.max(initial=0)) for image in images), default=0.0) or 1.0
     edges = np.linspace(0, largest, BINS + 1)
-    sizes_of_sides = [
-        [image.true_sizes, image.found_sizes] for image in images
-    ]  # found sizes above the largest true one are put into the last bin
+    sizes_of_sides = [[image.true_sizes, image.found_sizes] for image in images]
+    # Found sizes above the largest true one are put into the last bin.
     bins = np.stack(
         [[np.histogram(np.minimum(sizes, largest), edges)[0] for sizes in sides] for sides in sizes_of_sides]
     )

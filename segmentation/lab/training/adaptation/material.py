@@ -112,13 +112,11 @@ class Planned:
         """The plan, which is made once and stored in plan.json and recipe.json. Raises BadDataset, BadRecipe."""
         file = self.out / "plan.json"
         if not file.exists():
-            recipe = resolved(
-                fine_tuning(self.folder, self.base), self.out / "none.toml"
-            )  # there is no such file: no training has begun
+            # There is no file none.toml, as no training has begun.
+            recipe = resolved(fine_tuning(self.folder, self.base), self.out / "none.toml")
             recipe = recipe.replaced(device=self.options.device, threads=self.options.threads, **self.options.recipe)
-            write_whole(
-                self.out / "recipe.json", recipe.model_dump_json().encode()
-            )  # `self.recipe` and `self.pairs` read it
+            # `self.recipe` and `self.pairs` read this file.
+            write_whole(self.out / "recipe.json", recipe.model_dump_json().encode())
             truths = [pair.load()[1] for pair in self.pairs]
             count = sum(len(np.unique(truth)) - 1 for truth in truths)
             if count < planning.LEAST_OBJECTS and not tasks.find(self.card.task).classes:

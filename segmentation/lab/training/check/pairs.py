@@ -131,9 +131,8 @@ def _checked_classes(
 def _checked_objects(pair: Pair, grey: Picture, raw: NDArray[np.int64], wrong: list[str]) -> CheckedPair:
     """The checked pair for labels that are objects; raw: the numbers in the file. wrong: errors of the picture."""
     assert pair.labels
-    labels = as_labels(raw, kind="labels", background=pair.background)[
-        0
-    ]  # 0, 1, ... for the numbers in the file, whole even if in several pieces
+    # 0, 1, ... for the numbers in the file; a label stays one, even if it is in several pieces.
+    labels = as_labels(raw, kind="labels", background=pair.background)[0]
     values = np.concatenate([[0], np.unique(raw[labels > 0])])
     pieces = split_pieces(labels)
     sizes = np.bincount(pieces.ravel())[1:]

@@ -96,17 +96,15 @@ def fit_confidence(
     reliability leaves out hopeless outlines, and uses for each outline a fit on other groups. Raises TooFew.
     """
     used_examples, threshold = every_nth(examples), options.threshold_of(predictor.card)
-    labelled = [
+    labelled_images = [
         _labelled_objects(predictor, image, truth, threshold, pair.group)
         for number, pair in enumerate(followed(used_examples, len(used_examples), say, OFTEN))
         for image, truth in with_noisy_copies(*pair.load(options.rows), number)
     ]
     pictures = followed([*composed_pictures(used_examples), *empty_pictures()], COMPOSED + EMPTY, say, OFTEN)
     drawn_images = [_labelled_objects(predictor, *picture, threshold) for picture in pictures]
-    confidence_by_others, is_right = (
-        cross_fitted(labelled, drawn_images),
-        np.concatenate([particles.right for particles in labelled]),
-    )
+    confidence_by_others = cross_fitted(labelled_images, drawn_images)
+    is_right = np.concatenate([particles.right for particles in labelled_images])
     is_likely = confidence_by_others >= HOPELESS
     reliability_figures = reliability(confidence_by_others[is_likely], is_right[is_likely])
     facts = {
@@ -114,7 +112,7 @@ def fit_confidence(
         "wrong_under_limit": round(reliability_figures["under"]["wrong"] or 0, 3),
         "wrong_over_limit": round(reliability_figures["over"]["wrong"] or 0, 3),
     }
-    return Fitted("confidence", {"options": {"confidence": fit([*labelled, *drawn_images])}}, facts, str(facts))
+    return Fitted("confidence", {"options": {"confidence": fit([*labelled_images, *drawn_images])}}, facts, str(facts))
 
 
 def with_noisy_copies(micrograph: Micrograph, truth: Labels, seed: int) -> Iterator[tuple[Micrograph, Labels]]:

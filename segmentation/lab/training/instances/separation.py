@@ -128,12 +128,10 @@ def _borders(regions: RegionGraph, ends: NDArray[np.int64], image: Oversegmented
     count = len(ends)
     overlap = csr_array((np.ones(count), (ends, np.arange(count))), shape=(count, count)) @ image.common
     main_particle = np.asarray(overlap.argmax(axis=1)).ravel()
-    is_mostly_one = overlap.max(axis=1).toarray().ravel() > overlap.sum(axis=1) / 2
+    is_clear = overlap.max(axis=1).toarray().ravel() > overlap.sum(axis=1) / 2
     region, neighbour = regions.pairs.T
     usable = np.flatnonzero(
-        is_mostly_one[region]
-        & is_mostly_one[neighbour]
-        & ((main_particle[region] > 0) | (main_particle[neighbour] > 0))
+        is_clear[region] & is_clear[neighbour] & ((main_particle[region] > 0) | (main_particle[neighbour] > 0))
     )
     region, neighbour = region[usable], neighbour[usable]
     features = border_features(regions, region, neighbour, usable, image.unit)
@@ -156,7 +154,7 @@ def _weights_from(
     composed_images: Sequence[OversegmentedImage],
     states: Sequence[Mapping[str, float]],
 ) -> Weights:
-    """Weights that are fitted on `borders_of` all images. Annotated and drawn images have the same total weight; for
+    """Weights that are fitted on `borders_of` all images. Annotated and composed images have the same total weight; for
     the borders of one image see `share_of`."""
     borders_by_source = [
         [borders_of(image, states) for image in images] for images in (annotated_images, composed_images)

@@ -56,9 +56,8 @@ def compose(shape: Shape, rng: Rng, stock: Stock, diameters: tuple[float, float]
     crevice, reach, halo = rng.uniform(*CREVICE), rng.uniform(*REACH), rng.uniform(*HALO)
     tones, surface = rng.uniform(*TONES), rng.uniform(*SURFACE)
     labels, areas = np.zeros(shape, np.int32), [0]  # areas: px of each particle with its hidden part
-    heights = [
-        rng.normal() - 0.5 * np.log(place.diameter / size) for place in places
-    ]  # small particles are more often in front
+    # Small particles are more often in front.
+    heights = [rng.normal() - 0.5 * np.log(place.diameter / size) for place in places]
     for place in (places[number] for number in np.argsort(heights)):
         placed = _placed_cut_out(place, shape, rng, particles, stock.particles)
         if placed is None:

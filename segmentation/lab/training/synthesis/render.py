@@ -26,8 +26,8 @@ ON_SUPPORT = 0.15  # share of the usual thickness of a support, from which on it
 
 def seen_contrast(settings: RenderSettings) -> float:
     """The visible contrast of a particle, the unit of the contrasts on the substrate."""
-    s = settings.shading
-    return s.contrast + 0.4 * s.edge
+    shading = settings.shading
+    return shading.contrast + 0.4 * shading.edge
 
 
 def shade_sem(scene: Scene, settings: RenderSettings, rng: Rng) -> Field:
@@ -35,9 +35,8 @@ def shade_sem(scene: Scene, settings: RenderSettings, rng: Rng) -> Field:
     detector, darker in hollows."""
     s, shape = settings.shading, scene.height.shape
     slope_row, slope_column = np.gradient(blur(scene.height, 0.6))
-    upward = 1 / np.sqrt(
-        1 + slope_row**2 + slope_column**2
-    )  # upward part of the surface's normal: 1 where it is horizontal
+    # The upward part of the surface's normal, 1 where the surface is horizontal.
+    upward = 1 / np.sqrt(1 + slope_row**2 + slope_column**2)
     angle = np.deg2rad(s.angle)
     towards_detector = -(np.cos(angle) * slope_column + np.sin(angle) * slope_row) * upward
     sign = 1 if settings.scene.polarity == "bright" else -1
@@ -140,10 +139,8 @@ class Rendering:
 
 def rendering_of(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
     """The micrograph that the settings describe; the same for the same settings and state of `rng`."""
-    particle_grey, fibres = (
-        np.zeros(shape, np.float32),
-        list[Fibre](),
-    )  # (H, W), what the particles add to the grey of the support
+    fibres = list[Fibre]()
+    particle_grey = np.zeros(shape, np.float32)  # (H, W), what the particles add to the grey of the support
     if settings.scene.kind == "blank":
         grey = substrate(shape, settings.substrate, seen_contrast(settings), settings.shading.angle, rng)
         owner, depth = np.zeros(shape, np.int32), np.zeros(shape, np.float32)

@@ -47,9 +47,8 @@ def substrate(shape: Shape, settings: SubstrateSettings, contrast: float, angle:
     if s.specks:
         points, count = np.zeros(shape, np.float32), max(1, int(s.specks * shape[0] * shape[1] / 1000))
         points[rng.integers(0, shape[0], count), rng.integers(0, shape[1], count)] = rng.uniform(0.2, 1, count)
-        brightest = np.float32(
-            2 * np.pi * s.speck_size**2 if s.speck_size > 0.5 else 1.5
-        )  # factor that gives the brightest speck 1
+        # The factor by which the brightest speck becomes 1.
+        brightest = np.float32(2 * np.pi * s.speck_size**2 if s.speck_size > 0.5 else 1.5)
         relief += s.speck_contrast * (blur(points, s.speck_size) * brightest)
     for _ in range(s.scratches):
         relief += rng.uniform(-0.3, 0.3) * _scratch(shape, rng)
