@@ -131,14 +131,14 @@ def write_tiff(micrograph: Micrograph, file: Path) -> None:
 
 def _draw(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Micrograph, labels: Labels) -> None:
     """Write the preview: a small picture with outlines, darker outside of the checked region."""
-    from segmentation.lab.training.check import TRUE, coloured, outlined
+    from segmentation.lab.training.check import TRUE, with_classes, with_outlines
 
     grey = preview(micrograph, LONGEST)
     small = sampled_labels(labels, grey.shape)
     if dataset.class_names:
-        picture = coloured(grey, np.where(small == files.UNLABELLED, 0, small + 1))
+        picture = with_classes(grey, np.where(small == files.UNLABELLED, 0, small + 1))
     else:
-        picture = outlined(grey, small, TRUE)
+        picture = with_outlines(grey, small, TRUE)
     if image.region:
         ones = np.ones(labels.shape, np.int32)
         outside = sampled_labels(_labels_within(ones, image.region, 0), grey.shape) == 0

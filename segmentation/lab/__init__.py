@@ -1,3 +1,6 @@
-"""How a network learns. `training` is what a site reaches, too: datasets and their check, training, fine-tuning,
-scores. `research` is for the shell alone: comparisons, reports, rendered sets, CycleGAN. It imports `training`, never
-the other way."""
+"""The laboratory: everything by which networks are trained and scored.
+
+`training` is what the site uses, too: datasets and their check, training, fine-tuning, scores. `research` is used from
+the shell alone: comparisons of trainings, reports, rendered sets, CycleGAN. `research` imports `training`, never the
+other way.
+"""

@@ -29,7 +29,7 @@ from segmentation.lab.training.synthesis.noise import (
     fractal_field,
     smooth_field,
     warped,
-    white,
+    white_noise,
 )
 
 SAMPLE = Path("static/sample/sem-sample.tif")
@@ -115,7 +115,7 @@ def write_examples(folder: Path, figures: Path) -> Iterator[Path]:
     `figures` the figure of that."""
     for kind, (_, draw, noise, nm_per_pixel) in DRAWN.items():
         rng = np.random.default_rng(SEED)
-        grey = ndimage.gaussian_filter(ndimage.gaussian_filter(draw(rng), 0.8) + noise * white(SHAPE, rng), 0.55)
+        grey = ndimage.gaussian_filter(ndimage.gaussian_filter(draw(rng), 0.8) + noise * white_noise(SHAPE, rng), 0.55)
         tifffile.imwrite(
             folder / f"{kind}.tif",
             np.clip(255 * grey, 0, 255).astype(np.uint8),

@@ -26,7 +26,7 @@ from segmentation.lab.training.adaptation import Options, adapt, trainings
 from segmentation.lab.training.data import DrawnSource, make_sources
 from segmentation.lab.training.evaluation.scores import Figure
 from segmentation.lab.training.instances.counts import ImageCounts, Sums
-from segmentation.lab.training.instances.readings import Found
+from segmentation.lab.training.instances.ways import WayResult
 from segmentation.lab.training.masks import Compared
 from segmentation.lab.training.replay import recipe_of
 from segmentation.lab.training.settings import BadRecipe, read_recipe
@@ -43,9 +43,9 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def _little_to_replay(monkeypatch):
-    for name, value in {"PICTURES": 3, "KEPT": 1, "SIDE": 96, "KEPT_SIDE": 96, "MICROGRAPHS": 0}.items():
+    for name, value in {"PICTURES": 3, "WITHHELD": 1, "SIDE": 96, "WITHHELD_SIDE": 96, "MICROGRAPHS": 0}.items():
         monkeypatch.setattr(replay, name, value)
-    monkeypatch.setattr(trainings, "SHOWN", 64)
+    monkeypatch.setattr(trainings, "EXAMPLE_SIDE", 64)
     monkeypatch.setattr(replay, "recipe_of", lambda card: None)
 
 
@@ -146,14 +146,14 @@ def test_agglomerates_are_never_composed_of_held_out_images(base, tmp_path):
     planned.summary["plan"] = plan = planned.plan()
     assert plan["trainings"] == 9 and len(plan["held_out"]) == 4
     for split, (held,) in enumerate(plan["held_out"]):
-        sources = make_sources(planned.of_split(split, "composed", composed=True), tmp_path / "run")
+        sources = make_sources(planned.recipe_without_split(split, "composed", composed=True), tmp_path / "run")
         (composed,) = (source for source in sources.training if isinstance(source, DrawnSource))
-        cut_from = {particle.group for particle in composed.drawing.keywords["stock"].particles}
+        cut_from = {particle.group for particle in composed.draw_picture.keywords["stock"].particles}
         assert len(cut_from) == 3 and held.removesuffix(".png") not in {
             group.removesuffix(".png") for group in cut_from
         }
         assert not any(isinstance(source, DrawnSource) for source in sources.validation), "real images alone judge"
-        plain = make_sources(planned.of_split(split, "plain"), tmp_path / "run")
+        plain = make_sources(planned.recipe_without_split(split, "plain"), tmp_path / "run")
         assert not any(isinstance(source, DrawnSource) for source in plain.training)
 
 
@@ -259,7 +259,7 @@ def test_images_of_one_specimen_are_never_parted(base, tmp_path):
 
 def test_the_base_models_own_pictures_are_learnt_from_again_and_measured(base, tmp_path, monkeypatch):
     monkeypatch.undo()
-    for name, value in {"PICTURES": 3, "KEPT": 3, "SIDE": 96, "KEPT_SIDE": 96}.items():
+    for name, value in {"PICTURES": 3, "WITHHELD": 3, "SIDE": 96, "WITHHELD_SIDE": 96}.items():
         monkeypatch.setattr(replay, name, value)
     recipe = replay.read_recipe(replay.RECIPES / "particles.toml")
     rendered = [entry for entry in recipe.sources if entry.kind == "rendered"]
@@ -274,7 +274,7 @@ def test_the_base_models_own_pictures_are_learnt_from_again_and_measured(base, t
 
 def test_a_folder_that_is_composed_from_is_learnt_from_once(tmp_path):
     sources = [{"kind": kind, "path": str(make_folder(tmp_path, 4))} for kind in ("folder", "composed")]
-    assert sum(map(len, replay._of_folders(tiny(tmp_path, sources=sources)))) == 4
+    assert sum(map(len, replay._images_of_folders(tiny(tmp_path, sources=sources)))) == 4
 
 
 def test_the_recipe_of_a_users_model_is_that_of_the_model_it_began_with():
@@ -343,14 +343,14 @@ def test_weights_are_averaged_and_the_share_is_chosen_by_both_kinds_of_images(ba
     read_otherwise = [own_data[0]._replace(after={0.0: 0.6, 0.3: 0.6, 0.5: 0.6, 0.7: 0.6, 1.0: 0.6})]
     assert blend.choose(SCORING, held, read_otherwise) == 1.0, "no share keeps 97 %"
     alone = "it keeps 70 % of what Test could before. Use it for pictures like the taught ones alone."
-    description = blend.described(card, 1.0, [read_otherwise[0].at(1.0)], [])
+    description = blend.share_summary(card, 1.0, [read_otherwise[0].at_share(1.0)], [])
     assert alone.replace("Test", card.title) in description["sentence"]
-    description = blend.described(card, 0.7, [own_data[0].at(0.7)], [f"{number}.png" for number in range(5)])
+    description = blend.share_summary(card, 0.7, [own_data[0].at_share(0.7)], [f"{number}.png" for number in range(5)])
     assert description["keeps"] == pytest.approx(0.85 / 0.86)
     sentence = f"70 % of what was learnt. On 12 own pictures it keeps 99 % of what {card.title} could before."
     assert sentence in description["sentence"]
     assert description["sentence"].endswith("pictures like the own pictures, 0.png, 1.png, 2.png and 2 more images.")
-    assert blend.described(card, 1.0, [], [])["sentence"] == "It takes 100 % of what was learnt."
+    assert blend.share_summary(card, 1.0, [], [])["sentence"] == "It takes 100 % of what was learnt."
 
 
 def test_records_of_every_kind_of_scoring_come_back_as_they_were():
@@ -362,7 +362,9 @@ def test_records_of_every_kind_of_scoring_come_back_as_they_were():
     )
     compared = Compared(sizes[0], float("nan"), *sizes, *sizes, sizes[0])
     for record in (counts, compared, np.arange(6.0).reshape(2, 3)):
-        result = outcome.unpacked_found(outcome.packed_found([Found(record, labels), Found(record, labels + 1)]))
+        result = outcome.unpacked_results(
+            outcome.packed_results([WayResult(record, labels), WayResult(record, labels + 1)])
+        )
         assert repr([result[0].record, result[1].record]) == repr([record, record])
         assert result[0].labels.dtype == np.int32
         assert (result[0].labels == labels).all() and (result[1].labels == labels + 1).all()
@@ -372,4 +374,4 @@ def test_stored_records_call_nothing():
     content = io.BytesIO()
     np.savez(content, kind="array", labels=np.zeros(2, np.uint8), json=np.array([os.getcwd], object))
     with pytest.raises(ValueError, match="allow_pickle"):
-        outcome.unpacked_found(content.getvalue())
+        outcome.unpacked_results(content.getvalue())

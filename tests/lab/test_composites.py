@@ -66,7 +66,9 @@ def test_composites_are_held_out_by_group(tmp_path):
     source = {"kind": "composed", "path": str(folder), "pictures": 3, "diameters": [12.0, 16.0]}
     sources = make_sources(tiny(tmp_path, sources=[source], validation=0.4), tmp_path)
     (training,), (validation,) = sources.training, sources.validation
-    groups = [{one.group for one in source.drawing.keywords["stock"].particles} for source in (training, validation)]
+    groups = [
+        {one.group for one in source.draw_picture.keywords["stock"].particles} for source in (training, validation)
+    ]
     assert groups[0] and groups[1] and not groups[0] & groups[1]
 
 

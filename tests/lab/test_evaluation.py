@@ -26,7 +26,7 @@ from segmentation.lab.training.instances.counts import (
     mostly_hidden,
     usual_gap,
 )
-from segmentation.lab.training.instances.examine import CHOOSING, CURVES, published, sweep_image
+from segmentation.lab.training.instances.examine import CHOOSING, CURVES, published_postprocessing, sweep_image
 from segmentation.lab.training.instances.metrics import ap_by_iou, tally
 from segmentation.lab.training.instances.targets import inner_distance
 from segmentation.lab.training.publish import set_entries
@@ -309,7 +309,7 @@ def test_reliability_of_a_calibrated_and_of_a_boastful_model():
 
 def test_the_published_chain_loses_small_neighbours():
     truth = squares((10, 10, 40, 40), (24, 41, 30, 47), (2, 70, 8, 76))
-    image = count_image(published(np.where(truth > 0, 255, 0).astype(np.uint8)), truth)
+    image = count_image(published_postprocessing(np.where(truth > 0, 255, 0).astype(np.uint8)), truth)
     assert image.kinds[Kind.FALSE_NEGATIVE] == 2 and image.kinds[Kind.CORRECT] == 1
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from segmentation.lab.research.gan.compose import bright_enough, canvas, compose, drawn, perlin, put_beneath
+from segmentation.lab.research.gan.compose import bright_enough, canvas, compose, mask_picture, perlin, put_beneath
 from segmentation.lab.research.gan.cyclegan import ImagePool, contrast, make_generator
 from segmentation.lab.research.gan.outlines import at_diameter, clean, gradient_penalty, shape_of, silhouettes
 from segmentation.lab.research.gan.settings import MaskSettings, read_gan_recipe
@@ -154,7 +154,7 @@ def test_particles_lie_where_the_noise_allows():
 def test_the_drawn_mask_has_dark_contacts_only():
     labels = np.zeros((20, 40), np.int32)
     labels[5:15, 5:20], labels[5:15, 20:35] = 1, 2
-    picture = drawn(labels)
+    picture = mask_picture(labels)
     assert not picture[5:15, 19:21].any()
     assert (picture[5:15, 5:19] == 255).all() and (picture[5:15, 21:35] == 255).all()
     assert not picture[labels == 0].any()

@@ -20,14 +20,18 @@ from tests.lab.folders import save
 ONCE = np.ones((1, 1))
 
 
-def compared(name, maps, truth, threshold=None):
-    """What the scoring of a task says of a map (H, W) uint8 against a mask (H, W)."""
+def examiner_of(name, threshold=None):
+    """The scoring of a task, and its Examiner for a model without weights."""
     card = ModelCard("perfect", "Perfect", "", "1", {"name": "none"}, "a" * 64, Path("none"), name)
     scoring = tasks.find(name).scoring(tasks.find(name).channels)
+    return scoring, scoring.examine(Predictor(card, None), Options(threshold=threshold))
+
+
+def compared(name, maps, truth, threshold=None):
+    """What the scoring of a task says of a map (H, W) uint8 against a mask (H, W)."""
+    scoring, examiner = examiner_of(name, threshold)
     prediction = Prediction(maps[None], np.zeros_like(maps), View(), 0.0)
-    return scoring, scoring.examine(Predictor(card, None), Options(threshold=threshold)).find(
-        prediction, truth.astype(np.int32), 1.0
-    )
+    return scoring, examiner.find(prediction, truth.astype(np.int32), 1.0)
 
 
 def discs(centres, radius=8, side=120):
@@ -64,6 +68,15 @@ def test_the_eight_metrics_of_a_known_case():
     assert figures["number_true"] == figures["number_found"] == labels.max() == 4
     assert figures["object_iou"] == pytest.approx(3 / 5, abs=0.03)
     assert figures["l1"] == figures["mean_error"] == 0
+
+
+def test_a_report_lists_the_true_and_the_found_sizes():
+    true, predicted = discs([(20, 20), (60, 60)]), discs([(20, 20), (60, 60), (60, 100)])
+    _, examiner = examiner_of("bubbles")
+    prediction = Prediction(np.where(predicted, 255, 0).astype(np.uint8)[None], np.zeros_like(true), View(), 0.0)
+    _, record = examiner.find(prediction, true.astype(np.int32), 1.0)
+    sizes = examiner.report([record], ["one"], False)["sizes"]
+    assert (len(sizes["true"]), len(sizes["found"])) == (2, 3) and min(sizes["found"]) > 10
 
 
 def test_the_distance_of_size_histograms_counts_every_object():

@@ -10,7 +10,7 @@ from segmentation import __version__
 from segmentation.core.truth import BadDataset
 from segmentation.lab.training.finetune import fine_tuning
 from segmentation.lab.training.publish import version_of
-from segmentation.lab.training.settings import copied, read_recipe
+from segmentation.lab.training.settings import copied_entries, read_recipe
 from tests.lab.test_classes import drawn
 
 RECIPES = Path("segmentation/lab/recipes")
@@ -26,10 +26,10 @@ def test_fine_tuning_says_that_it_adds_no_class(tmp_path):
 
 def test_words_of_a_copied_recipe_are_told():
     steel = read_recipe(RECIPES / "uhcs-steel.toml")
-    assert copied(steel) == ""
+    assert copied_entries(steel) == ""
     recipe = steel.replaced(name="mine")
-    assert copied(recipe).startswith("Title and summary")
-    assert copied(recipe.replaced(title="Mine", summary="", limits=[])) == ""
+    assert copied_entries(recipe).startswith("Title and summary")
+    assert copied_entries(recipe.replaced(title="Mine", summary="", limits=[])) == ""
 
 
 def test_ones_own_model_has_a_version_of_its_own():

@@ -12,7 +12,7 @@ from segmentation.core.network.runtime import Runtime
 from segmentation.core.truth import find_pairs
 from segmentation.lab.training.evaluation.predictions import Predictor
 from segmentation.lab.training.instances.counts import count_image
-from segmentation.lab.training.instances.readings import best_way, chosen_apart, read_in_every_way, ways
+from segmentation.lab.training.instances.ways import best_way, results_in_every_way, ways, ways_by_other_groups
 from segmentation.lab.training.publish import set_entries
 from segmentation.lab.training.tasks.particles import SCORING
 
@@ -62,11 +62,11 @@ def test_too_few_images_and_images_without_a_find_keep_the_models_own_way():
 
 def test_no_image_chooses_how_it_is_read():
     image, odd = records(TRUE, LARGE, RIGHT), records(TRUE, RIGHT, LARGE)
-    assert chosen_apart(SCORING, [image, image, image, odd], "abcd") == [best_way(SCORING, [image, image, odd])] * 3 + [
-        1
-    ]
-    assert chosen_apart(SCORING, [image] * 4, "aabb") == [0] * 4
-    assert chosen_apart(SCORING, [image] * 4, "aaab") == [0, 0, 0, 1]
+    assert ways_by_other_groups(SCORING, [image, image, image, odd], "abcd") == [
+        best_way(SCORING, [image, image, odd])
+    ] * 3 + [1]
+    assert ways_by_other_groups(SCORING, [image] * 4, "aabb") == [0] * 4
+    assert ways_by_other_groups(SCORING, [image] * 4, "aaab") == [0, 0, 0, 1]
 
 
 @pytest.mark.slow
@@ -74,7 +74,7 @@ def test_the_command_writes_the_best_way_into_the_card(folder, base, capsys):
     set_entries(base, {"options": {"diameter": 18.0, "region_merging": WEIGHTS}})
     card = read_card(base)
     pair = find_pairs(folder).complete()[0]
-    read = read_in_every_way(SCORING, Predictor(card, Runtime("cpu")), pair)
+    read = results_in_every_way(SCORING, Predictor(card, Runtime("cpu")), pair)
     assert len(read) == len(ways(card))
     call_command("fit", str(base), str(folder), "reading")
     after = read_card(base)

@@ -11,8 +11,8 @@ import tomlkit
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.lab.research.comparison import COLUMN, Trained, gains, over_trainings, write_tables
-from segmentation.lab.research.sweep import Sweep, changed, planned, read_sweep
+from segmentation.lab.research.comparison import COLUMN, TrainingScores, gains, over_trainings, write_tables
+from segmentation.lab.research.sweep import Sweep, changed_recipe, planned, read_sweep
 from segmentation.lab.training import tasks
 from segmentation.lab.training.contract import Definition
 from segmentation.lab.training.finetune import fine_tuning
@@ -26,7 +26,7 @@ KNOWN = {"f1": Definition("F1", ""), "count": Definition("Count", "", 0, counted
 
 
 def rows(*table):
-    return [Trained((variant,), fold, seed, {"f1": f1, "count": 10.0}) for variant, fold, seed, f1 in table]
+    return [TrainingScores((variant,), fold, seed, {"f1": f1, "count": 10.0}) for variant, fold, seed, f1 in table]
 
 
 OTHERS = {"pretraining-sweep": ["superalloy", "bubbles", "phases-pretrained"], "defect-sweep-small": ["bubbles"]}
@@ -70,7 +70,9 @@ def test_each_group_is_left_out_once(tmp_path):
 
 def test_changes_replace_entries_and_lead_into_tables(tmp_path):
     recipe = tiny(tmp_path)
-    variant = changed(recipe, {"loss.dice": 2.0, "architecture": {"name": "plain-unet"}, "optimiser.clip": 1.0}, "here")
+    variant = changed_recipe(
+        recipe, {"loss.dice": 2.0, "architecture": {"name": "plain-unet"}, "optimiser.clip": 1.0}, "here"
+    )
     assert (variant.loss.dice, variant.optimiser.clip, variant.architecture) == (2.0, 1.0, {"name": "plain-unet"})
     assert "heads" not in variant.model_fields_set  # so that a base model's are taken
     for changes, reason in (
@@ -79,7 +81,7 @@ def test_changes_replace_entries_and_lead_into_tables(tmp_path):
         ({"stepz": 2}, "here: .*did you mean steps"),
     ):
         with pytest.raises(BadRecipe, match=reason):
-            changed(recipe, changes, "here")
+            changed_recipe(recipe, changes, "here")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ def test_classes_have_a_table_of_their_own(tmp_path):
     scoring = tasks.find("phases").scoring(("matrix", "rare"))
     names = [*scoring.printed, *(name for scores in scoring.by_class.values() for name in scores)]
     trainings = [
-        Trained((variant,), fold, 1, {name: 0.5 + gain if name == "rare_iou" else 0.5 for name in names})
+        TrainingScores((variant,), fold, 1, {name: 0.5 + gain if name == "rare_iou" else 0.5 for name in names})
         for variant, gain in (("scratch", 0.0), ("pretrained", 0.2))
         for fold in range(2)
     ]

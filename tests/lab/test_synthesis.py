@@ -10,13 +10,13 @@ from segmentation.lab.training.synthesis.bodies import (
     FAMILIES,
     Form,
     _lowest,
-    dressed,
     ellipsoid,
     make_body,
     polyhedron,
     random_rotation,
     relief_field,
     round_edges,
+    with_relief,
 )
 from segmentation.lab.training.synthesis.draw import draw_settings
 from segmentation.lab.training.synthesis.noise import (
@@ -125,7 +125,7 @@ def test_reliefs_change_the_surface_but_not_the_number(relief):
         assert field is None
         return
     body = make_body("sphere", 80.0, rng)
-    rough = dressed(body, field, 2.4, rng, ragged=relief == "bumps")
+    rough = with_relief(body, field, 2.4, rng, ragged=relief == "bumps")
     both = np.isfinite(rough.top)
     assert not (both & ~np.isfinite(body.top)).any()
     assert both.sum() > 0.85 * np.isfinite(body.top).sum()

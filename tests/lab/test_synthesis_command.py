@@ -10,10 +10,10 @@ import tifffile
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.lab.research.rendered import Order
+from segmentation.lab.research.rendered import PictureSet
 from segmentation.lab.training.data import load_folder
 from segmentation.lab.training.settings import FolderEntry
-from segmentation.lab.training.sheets import as_grey, contact_sheet, outlined
+from segmentation.lab.training.sheets import as_grey, contact_sheet, with_outlines
 from segmentation.lab.training.synthesis.bodies import FAMILIES
 from segmentation.lab.training.synthesis.settings import every_setting
 from tests.lab.folders import make_folder
@@ -85,7 +85,7 @@ def test_a_picture_depends_on_seed_and_number_only(tmp_path):
 
 
 def test_diameters_are_drawn_from_their_range():
-    sizes = [Order(9, (64, 64), 3, {}, (12, 14)).picture(k).settings.scene.diameter for k in range(9)]
+    sizes = [PictureSet(9, (64, 64), 3, {}, (12, 14)).picture(k).settings.scene.diameter for k in range(9)]
     assert 12 <= min(sizes) < max(sizes) <= 14
 
 
@@ -128,7 +128,7 @@ def test_sheets():
     grey = np.arange(64 * 80, dtype=np.uint32).reshape(64, 80).astype(np.uint8)
     labels = np.zeros((64, 80), np.int32)
     labels[10:30, 20:50] = 1
-    marked = outlined(grey, labels, (255, 120, 0))
+    marked = with_outlines(grey, labels, (255, 120, 0))
     assert (marked[10, 20] == (255, 120, 0)).all() and (marked[20, 35] == grey[20, 35]).all()
     assert contact_sheet([grey] * 5, columns=3, side=40).shape == (88, 132)
     assert contact_sheet([marked] * 5, columns=3, side=40).shape == (88, 132, 3)

@@ -9,14 +9,14 @@ from scipy import ndimage
 from segmentation.lab.training.synthesis import scene as scene_module
 from segmentation.lab.training.synthesis.bodies import FAMILIES
 from segmentation.lab.training.synthesis.draw import CONDITIONS, DIAMETERS, distributions, draw_settings
-from segmentation.lab.training.synthesis.exposure import drifted
+from segmentation.lab.training.synthesis.exposure import with_drift
 from segmentation.lab.training.synthesis.render import random_rendering, render, rendering_of, shade_transmission
 from segmentation.lab.training.synthesis.scene import Scene, build_scene, split_pieces, visible_labels
 from segmentation.lab.training.synthesis.settings import (
     BadSetting,
     MatSettings,
     SupportSettings,
-    checked,
+    checked_value,
     every_setting,
     limits,
     parse_fixed,
@@ -213,7 +213,7 @@ def test_annotations_are_never_labelled():
 
 def test_drift_moves_picture_and_truth_together():
     field = np.tile(np.arange(60, dtype=np.float32), (80, 1))
-    moved, also = drifted([field, field.astype(np.int32)], 3.0, np.random.default_rng(1))
+    moved, also = with_drift([field, field.astype(np.int32)], 3.0, np.random.default_rng(1))
     assert np.array_equal(moved, also) and not np.array_equal(moved, field)
 
 
@@ -246,7 +246,7 @@ def test_settings_stay_in_their_ranges():
     for seed in range(150):
         settings = draw_settings(np.random.default_rng(seed))
         for name, value in settings.flat().items():
-            assert checked(name, value) == value
+            assert checked_value(name, value) == value
         assert DIAMETERS[0] <= settings.scene.diameter <= DIAMETERS[1]
 
 

@@ -74,9 +74,9 @@ def test_the_densest_of_some_crops_is_taken():
     )
     source = DrawnSource(3, 96, 1, renders(entry), blank=0.5)
     plain, dense = (Crops([source], [1.0], 64, seed=5, targets=targets, densest=n) for n in (1, 4))
-    contacts = [np.mean([near_contacts(crops.labelled(n)[1]).mean() for n in range(12)]) for crops in (plain, dense)]
+    contacts = [np.mean([near_contacts(crops.with_labels(n)[1]).mean() for n in range(12)]) for crops in (plain, dense)]
     assert contacts[1] > 1.5 * contacts[0]
-    assert np.array_equal(dense.labelled(3)[1], dense.labelled(3)[1])
+    assert np.array_equal(dense.with_labels(3)[1], dense.with_labels(3)[1])
 
 
 def test_a_folder_is_read_with_its_groups(tmp_path):

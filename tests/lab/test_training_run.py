@@ -21,7 +21,7 @@ from segmentation.core.tasks import particles
 from segmentation.lab.research import reference
 from segmentation.lab.training import files
 from segmentation.lab.training.data import make_sources
-from segmentation.lab.training.files import CannotWrite, InUse, alone_in
+from segmentation.lab.training.files import CannotWrite, InUse, lock_folder
 from segmentation.lab.training.instances.targets import CHANNELS, OPTIONAL
 from segmentation.lab.training.publish import publish
 from segmentation.lab.training.runs import best_of
@@ -87,7 +87,7 @@ def test_the_released_recipes_are_valid(file):
 
 
 def test_every_entry_of_a_recipe_is_described():
-    assert "- `steps` (`3000`; ≥ 1): of the optimiser" in reference.document()
+    assert "- `steps` (`3000`; ≥ 1): number of steps of the optimiser" in reference.document()
     for heading, model in reference.sections().items():
         undescribed = [name for name, field in model.model_fields.items() if not field.description]
         assert not undescribed, heading
@@ -255,7 +255,7 @@ def test_a_run_of_another_recipe_is_not_overwritten(folder, tmp_path):
 
 def test_two_trainings_do_not_write_into_one_folder(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "ENDING_SECONDS", 0)
-    with alone_in(tmp_path / "run"):
+    with lock_folder(tmp_path / "run"):
         with pytest.raises(InUse, match=r"writes into .*run"):
             train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
         with pytest.raises(CommandError, match="Another training"):
@@ -265,7 +265,7 @@ def test_two_trainings_do_not_write_into_one_folder(folder, tmp_path, monkeypatc
     metrics = tmp_path / "run" / "metrics.csv"
     rows = metrics.read_text() + metrics.read_text().splitlines()[-1].replace("4", "6", 1)  # of the other training
     metrics.write_text(rows)
-    with alone_in(tmp_path / "run"), pytest.raises(InUse):
+    with lock_folder(tmp_path / "run"), pytest.raises(InUse):
         train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)
     assert metrics.read_text() == rows
 

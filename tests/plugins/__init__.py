@@ -1,1 +1,1 @@
-"""Three wheels that plug into DeepSegm, and the tests that they do."""
+"""Three plug-ins for DeepSegm, each a wheel of its own, and the tests that they work."""

@@ -1,4 +1,4 @@
-"""Run by test_wheels.py where the three wheels are installed: what they bring is in every place."""
+"""Tests that test_wheels.py runs with the three wheels installed: their kind, format and export work everywhere."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SITE = [pytest.mark.django_db, pytest.mark.usefixtures("own_storage", "queue", "
 
 @pytest.fixture
 def fits() -> bytes:
-    """A file with the size of a pixel."""
+    """A FITS file with the size of a pixel."""
     return [*formats.suffixes()[".fits"].examples()][1]
 
 
-def test_the_registries_have_them():
+def test_the_registries_list_kind_format_and_export():
     assert tasks.find("cracks").title == "Cracks" and taught.find("cracks").classes
     assert formats.suffixes()[".fits"].name == "FITS" and ".fits" in image_suffixes()
     listed = exports.listed("image", tasks.find("cracks"))
@@ -40,20 +40,20 @@ def test_the_registries_have_them():
 class TestSite:
     pytestmark = SITE
 
-    def test_pages_and_api_tell_of_them(self, client):
+    def test_pages_and_api_name_them(self, client):
         start, help_page = client.get("/").content.decode(), words(client.get("/help/"))
         assert ".fits," in start and "EMD, FITS, or a ZIP of them" in words(client.get("/"))
         assert "FITS (images and stacks)" in help_page and "Cracked area" in help_page
         document = client.get("/api/v1/openapi.json").content.decode()
         assert "Least probability" in document and "cracks" in document
 
-    def test_a_fits_file_is_analysed_in_a_confined_child_and_taken_away_as_parquet(self, client, fits, monkeypatch):
+    def test_a_fits_file_is_analysed_in_a_confined_process_and_downloaded_as_parquet(self, client, fits, monkeypatch):
         from pyarrow import parquet
 
         monkeypatch.setattr(attempts, "Heartbeat", lambda row: Heartbeat(row, seconds=3600))
         sys.modules.pop("astropy", None)
-        sent = SimpleUploadedFile("grid.fits", fits)
-        answer = client.post("/api/v1/jobs", {"file": sent, "data_bar": "none"})
+        upload = SimpleUploadedFile("grid.fits", fits)
+        answer = client.post("/api/v1/jobs", {"file": upload, "data_bar": "none"})
         assert answer.status_code == 202, answer.content
         worker.do_analyses()
         address = f"/api/v1/jobs/{answer.json()['id']}"
@@ -67,7 +67,7 @@ class TestSite:
         assert "DeepSegm" in rows.schema.metadata[b"software"].decode() and "area_nm2" in rows.column_names
 
 
-def test_the_command_line_reads_and_writes_them(tmp_path, fits):
+def test_the_command_line_reads_fits_and_writes_parquet(tmp_path, fits):
     (tmp_path / "grid.fits").write_bytes(fits)
     call_command("analyse", str(tmp_path), "--out", str(tmp_path / "out"), "--files", "particles.parquet")
     assert [*(tmp_path / "out").rglob("*.parquet")]
@@ -76,7 +76,7 @@ def test_the_command_line_reads_and_writes_them(tmp_path, fits):
         call_command(*command)
 
 
-def test_its_reader_is_fuzzed(tmp_path):
+def test_the_reader_of_fits_is_fuzzed(tmp_path):
     target = TARGETS["fits"]()
     for seed in target.seeds():
         target.run(seed, tmp_path)

@@ -1,4 +1,5 @@
-"""A reader of another wheel that does whatever it likes: each deed is one clear sentence, and the site goes on."""
+"""A plug-in whose reader of files does wrong or forbidden things: each gives one clear sentence, and the site goes
+on."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from segmentation.core.micrograph import forking
 from segmentation.core.micrograph.confined import landlock_version
 from worker import inspection
 
-MAGIC = "HOSTILE"
+MAGIC = "HOSTILE"  # first letters of its files; the Python code that the reader runs follows
+# The module of the plug-in.
 WHEEL = """
 import os
 import sys
@@ -38,6 +40,7 @@ FORMAT = Format("HOSTILE", (".hos",), (b"HOSTILE",), read, imports=("deepsegm_ho
 """
 AT_FAULT = "reads HOSTILE files is at fault"
 DIED = "could not be read"
+# Code that the reader runs -> words of the sentence that a user then sees.
 DEEDS = {
     "answer = None": AT_FAULT,
     "answer = Decoded(GOOD.tolist(), 'a list')": AT_FAULT,
@@ -78,7 +81,7 @@ DEEDS = {
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel as `pip` would install it."""
+    """A folder with the plug-in, as `pip` would install it."""
     folder = tmp_path_factory.mktemp("installed")
     (folder / "deepsegm_hostile.py").write_text(WHEEL)
     (folder / "deepsegm_hostile_library.py").write_text("raise SystemExit(1)")
@@ -91,7 +94,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(wheel: Path):
-    """The process that forks readers, which knows the wheel."""
+    """The process that forks readers of files, with the plug-in on its path."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(wheel))
         server = forking.ForkServer(forking.INSPECT)
@@ -102,12 +105,13 @@ def server(wheel: Path):
 
 @pytest.fixture(autouse=True)
 def reader(server, monkeypatch, settings):
-    """`inspection` reads by that process, and allows some seconds of the processor only."""
+    """Let `inspection` read files by that process, and allow it only 3 seconds of processor time."""
     monkeypatch.setattr(forking, "FILES", server)
     settings.DEEPSEGM_INSPECTION_SECONDS = 3
 
 
 def read(tmp_path: Path, source: str):
+    """Read a file of the hostile format, whose reader runs this code."""
     file = tmp_path / "upload"
     file.write_text(MAGIC + source)
     return inspection.read_micrograph(file, name="a.hos")
@@ -128,7 +132,7 @@ def test_each_deed_is_one_sentence_and_the_next_file_is_read(tmp_path, server, s
     assert not Path("/tmp/deed").exists() and not Path.home().joinpath("deed").exists()
 
 
-def test_what_it_prints_and_a_pixel_that_is_no_number_lose_no_image(tmp_path):
+def test_printed_lines_and_a_pixel_that_is_no_number_do_no_harm(tmp_path):
     source = textwrap.dedent("""
         print("a reader that tells what it does")
         pixels = GOOD.astype(np.float32)
@@ -138,7 +142,7 @@ def test_what_it_prints_and_a_pixel_that_is_no_number_lose_no_image(tmp_path):
     assert micrograph.pixels[3, 4] == micrograph.pixels.min() and "1 pixel is NaN" in micrograph.notes[0]
 
 
-def test_an_impossible_pixel_size_is_none(tmp_path):
+def test_an_impossible_pixel_size_is_ignored(tmp_path):
     for size in ("float('nan')", "-1.0", "0.0", "1e300"):
         micrograph = read(tmp_path, f"answer = Decoded(GOOD, 'size', header=Facts({size}))")
         assert not micrograph.calibration.is_known

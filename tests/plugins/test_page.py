@@ -1,4 +1,5 @@
-"""The page about plug-ins shows the three that are tested, word for word, and every format has its row of scales."""
+"""The documentation of plug-ins shows the files of the three tested ones word for word; that of scales names all
+formats."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ PAGE = (ROOT / "docs/development/plug-ins.md").read_text(encoding="utf-8")
 FILES = [*HERE.glob("*/*.toml"), *HERE.glob("*/*.py"), *HERE.glob("cracks/deepsegm_cracks/[!_]*.py")]
 
 
-def test_the_page_shows_their_files():
+def test_the_page_shows_the_files_of_the_plugins():
     assert len(FILES) == 7
     for file in FILES:
         assert file.read_text(encoding="utf-8") in PAGE, file.name

@@ -1,4 +1,4 @@
-"""A kind, a format and an export of three other wheels, installed into a folder of their own."""
+"""Builds the three plug-ins as wheels, installs them into a folder, and runs tests with them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory) -> dict[str, str]:
-    """With the three wheels on the path."""
+    """The environment variables of a process that finds the three wheels."""
     pytest.importorskip("astropy", reason="the reader of FITS needs it: requirements-dev.txt")
     pytest.importorskip("pyarrow", reason="the export as Parquet needs it: requirements-dev.txt")
     folder = tmp_path_factory.mktemp("plugins")
@@ -35,10 +35,11 @@ def environment(tmp_path_factory) -> dict[str, str]:
 
 
 def run(environment: dict[str, str], *arguments: str) -> str:
+    """What Python prints for these arguments; its exit status must be 0."""
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500)
-    assert not done.returncode, done.stdout[-6000:] + done.stderr[-3000:]
-    return done.stdout
+    process = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500)
+    assert not process.returncode, process.stdout[-6000:] + process.stderr[-3000:]
+    return process.stdout
 
 
 def test_they_are_part_of_the_site(environment):
@@ -49,5 +50,5 @@ def test_they_are_part_of_the_site(environment):
 def test_kind_and_format_pass_the_tests_of_ours(environment):
     files = ("tests/tasks/test_conformance.py", "tests/tasks/test_site.py", "tests/core/micrograph/test_formats.py")
     options = ("-q", "-p", "no:xdist", "-m", "slow or not slow", "-k", "cracks or FITS")
-    told = run(environment, "-m", "pytest", *options, *files)
-    assert " passed" in told and int(told.split(" passed")[0].split()[-1]) > 30, told[-500:]
+    output = run(environment, "-m", "pytest", *options, *files)
+    assert " passed" in output and int(output.split(" passed")[0].split()[-1]) > 30, output[-500:]

@@ -213,7 +213,7 @@ def test_a_full_disk_puts_it_off(training, monkeypatch):
     row = run(training)
     assert row.state == "queued" and "disk is full" in row.stage and row.due and row.faults == 1
     monkeypatch.setattr(
-        "segmentation.lab.training.train.check_room", Mock(side_effect=files.CannotWrite("It needs more."))
+        "segmentation.lab.training.train.check_disk_space", Mock(side_effect=files.CannotWrite("It needs more."))
     )
     monkeypatch.setattr("segmentation.lab.training.adaptation.material.write_whole", files.write_whole)
     assert run(row).state == "queued"

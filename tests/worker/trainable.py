@@ -27,7 +27,7 @@ def install(put: Callable[..., None] = setattr) -> None:
     few = {"steps": 4, "pace": 1.0, "device": "cpu", "recipe": FEW}
     put(training, "_options", lambda row: {**options(row), **few})
     put(replay, "recipe_of", lambda card: None)
-    put(trainings, "SHOWN", 64)
+    put(trainings, "EXAMPLE_SIDE", 64)
 
 
 def make_training(base: Path, images: int = 3, owner=None):

@@ -1,4 +1,5 @@
-"""Scores of trainings over folds and seeds, and the gain of one setting over another: tables, plots, pictures."""
+"""Compares trainings over folds and seeds, for the command `sweep`: tables, plots and pictures of their scores, and
+what one setting gains over another."""
 
 from __future__ import annotations
 
@@ -16,16 +17,17 @@ from ..training.contract import Definition, Floats, Picture, Scoring
 from ..training.files import write_picture, write_whole
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-ACROSS = 4  # plots
-COLUMN = 280  # px, of a picture of one training
-TELLS = "Mean ± SD over folds and seeds; of counts the sum over the folds, ± SD over seeds."
-GAIN = "Gain over “{first}”, each training against that of the same fold and seed; mean ± SD."
+PLOTS_PER_ROW = 4
+COLUMN = 280  # px, width of each picture in the table of images
+LETTER = 7  # px, width of a letter of the headings
+SUMMARY_NOTE = "Mean ± SD over folds and seeds; of counts the sum over the folds, ± SD over seeds."
+GAIN_NOTE = "Gain over “{first}”, each training against that of the same fold and seed; mean ± SD."
 Setting = tuple[str, ...]
 
 
-class Trained(NamedTuple):
-    """One training and what it reached. setting: what was varied, in one order for all. figures: by name, NaN where
-    undefined."""
+class TrainingScores(NamedTuple):
+    """The scores of one training. setting: the values of what was varied, in the same order for all trainings.
+    figures: the scores by name, NaN where undefined."""
 
     setting: Setting
     fold: int
@@ -34,7 +36,8 @@ class Trained(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """A figure of a setting. sd: NaN of a single value. trainings: (n,) what each reached, NaN where undefined."""
+    """One score of a setting over its trainings. value: mean or sum. sd: standard deviation, NaN for a single training.
+    trainings: (n,) the score of each training, NaN where undefined."""
 
     value: float
     sd: float
@@ -42,30 +45,30 @@ class Summary(NamedTuple):
 
 
 def over_trainings(
-    rows: Sequence[Trained], definitions: Mapping[str, Definition]
+    rows: Sequence[TrainingScores], definitions: Mapping[str, Definition]
 ) -> Iterator[tuple[Setting, dict[str, Summary]]]:
-    """For each setting the summaries of its figures, over the trainings that define them.
+    """Each setting with a Summary of every score, by name; trainings in which a score is undefined are left out.
 
-    Counts are summed over the folds; only the seeds with the most folds are used.
+    Counts are summed over the folds, for the seeds with the most folds.
     """
     for setting in dict.fromkeys(row.setting for row in rows):
-        of_setting = [row for row in rows if row.setting == setting]
-        seeds, folds = np.unique([row.seed for row in of_setting], return_counts=True)
+        setting_rows = [row for row in rows if row.setting == setting]
+        seeds, folds = np.unique([row.seed for row in setting_rows], return_counts=True)
         summaries = {}
-        for name in of_setting[0].figures:
-            figure_values = np.array([row.figures[name] for row in of_setting], float)
+        for name in setting_rows[0].figures:
+            figure_values = np.array([row.figures[name] for row in setting_rows], float)
             values = figure_values[np.isfinite(figure_values)]
             if definitions[name].counted:
-                compared = seeds[folds == folds.max()]
+                complete_seeds = seeds[folds == folds.max()]
                 values = np.array(
-                    [np.nansum(figure_values[[row.seed == seed for row in of_setting]]) for seed in compared]
+                    [np.nansum(figure_values[[row.seed == seed for row in setting_rows]]) for seed in complete_seeds]
                 )
             mean = float(values.mean()) if len(values) else np.nan
             summaries[name] = Summary(mean, float(values.std(ddof=1)) if len(values) > 1 else np.nan, figure_values)
         yield setting, summaries
 
 
-def gains(rows: Sequence[Trained]) -> list[Trained]:
+def gains(rows: Sequence[TrainingScores]) -> list[TrainingScores]:
     """The difference between each training and the training of the first setting with the same fold and seed."""
     reference = {(row.fold, row.seed): row.figures for row in rows if row.setting == rows[0].setting}
     paired = [row for row in rows if row.setting != rows[0].setting and (row.fold, row.seed) in reference]
@@ -75,10 +78,10 @@ def gains(rows: Sequence[Trained]) -> list[Trained]:
     ]
 
 
-def write_tables(names: Sequence[str], rows: Sequence[Trained], scoring: Scoring, out: Path) -> None:
-    """Write `runs.csv`, `table.md`, `metrics.png` and, where there are classes, `classes.png`.
+def write_tables(names: Sequence[str], rows: Sequence[TrainingScores], scoring: Scoring, out: Path) -> None:
+    """Write `runs.csv`, `table.md`, `metrics.png` and, if the task has classes, `classes.png` into the folder `out`.
 
-    names: names of the settings, the variant first.
+    names: what was varied: the names of the parts of a setting, "variant" first.
     """
     text = io.StringIO()
     writer = csv.writer(text)
@@ -86,25 +89,27 @@ def write_tables(names: Sequence[str], rows: Sequence[Trained], scoring: Scoring
     writer.writerows([*row.setting, row.fold, row.seed, *row.figures.values()] for row in rows)
     write_whole(out / "runs.csv", text.getvalue().encode())
     definitions, reference = scoring.definitions, ", ".join(rows[0].setting)
-    of_classes = {figure for figures in scoring.by_class.values() for figure in figures}
-    whole = [row._replace(figures={n: v for n, v in row.figures.items() if n not in of_classes}) for row in rows]
-    parts, gained = [TELLS, _table(names, whole, definitions)], gains(whole)
-    if gained:
-        parts += [GAIN.format(first=reference), _table(names, gained, definitions, "+")]
-    draw(out / "metrics.png", names, whole, definitions, along=min(1, len(names) - 1))
-    if of_classes:
+    class_figure_names = {figure for figures in scoring.by_class.values() for figure in figures}
+    overall_rows = [
+        row._replace(figures={n: v for n, v in row.figures.items() if n not in class_figure_names}) for row in rows
+    ]
+    parts, overall_gains = [SUMMARY_NOTE, _table(names, overall_rows, definitions)], gains(overall_rows)
+    if overall_gains:
+        parts += [GAIN_NOTE.format(first=reference), _table(names, overall_gains, definitions, "+")]
+    draw(out / "metrics.png", names, overall_rows, definitions, along=min(1, len(names) - 1))
+    if class_figure_names:
         names = ["class", *names]
-        apart = [by_class(rows, class_figures, figures) for class_figures, figures in scoring.by_class.items()]
+        rows_by_class = [by_class(rows, class_figures, figures) for class_figures, figures in scoring.by_class.items()]
         definitions = {
             n.removeprefix(f"{c}_"): scoring.definitions[n]
             for c, class_figures in scoring.by_class.items()
             for n in class_figures
         }
-        class_rows = [row for of_class in apart for row in of_class]
+        class_rows = [row for one_class_rows in rows_by_class for row in one_class_rows]
         parts += [_table(names, class_rows, definitions)]
-        if gained:
-            gained_by_class = [row for of_class in apart for row in gains(of_class)]
-            parts += [GAIN.format(first=reference), _table(names, gained_by_class, definitions, "+")]
+        if overall_gains:
+            class_gains = [row for one_class_rows in rows_by_class for row in gains(one_class_rows)]
+            parts += [GAIN_NOTE.format(first=reference), _table(names, class_gains, definitions, "+")]
         draw(out / "classes.png", names, class_rows, definitions, along=0)
     write_whole(out / "table.md", ("\n\n".join(parts) + "\n").encode())
 
@@ -112,18 +117,19 @@ def write_tables(names: Sequence[str], rows: Sequence[Trained], scoring: Scoring
 def draw_images(
     file: Path, trainings: Sequence[str], images: Mapping[str, tuple[Picture, Picture, Sequence[Picture]]]
 ) -> None:
-    """The same images under each training: a row for each image with the picture, its truth, and what each found.
+    """Write a table of pictures: a row for each image with the picture, its truth, and the result of each training.
 
-    trainings: their headings. images: by name the picture, its truth and (trainings) what was found, all (h, w, 3).
+    trainings: headings of the columns. images: image name -> (picture, truth, one result for each training), all
+    (h, w, 3) uint8.
     """
-    headings = [textwrap.wrap(heading, COLUMN // 7) for heading in ("image", "truth", *trainings)]
+    headings = [textwrap.wrap(heading, COLUMN // LETTER) for heading in ("image", "truth", *trainings)]
     top = 14 * max(map(len, headings)) + 6
     rows = []
     for name, (picture, truth, outlines) in images.items():
-        sized = ((one, round(COLUMN * one.shape[0] / one.shape[1])) for one in (picture, truth, *outlines))
-        rows.append((name, [Image.fromarray(one).resize((COLUMN, height)) for one, height in sized]))
-    high = top + sum(row[0].height + 20 for _, row in rows)
-    page = Image.new("RGB", (len(headings) * (COLUMN + 6), high), "white")
+        resized = ((panel, round(COLUMN * panel.shape[0] / panel.shape[1])) for panel in (picture, truth, *outlines))
+        rows.append((name, [Image.fromarray(panel).resize((COLUMN, height)) for panel, height in resized]))
+    page_height = top + sum(row[0].height + 20 for _, row in rows)
+    page = Image.new("RGB", (len(headings) * (COLUMN + 6), page_height), "white")
     pen = ImageDraw.Draw(page)
     for column, lines in enumerate(headings):
         pen.multiline_text((column * (COLUMN + 6) + 2, 3), "\n".join(lines), fill="black", spacing=2)
@@ -135,8 +141,9 @@ def draw_images(
     write_picture(file, page)
 
 
-def by_class(rows: Sequence[Trained], name: str, figures: Sequence[str]) -> list[Trained]:
-    """The same trainings with the figures of one class, which comes first in the setting."""
+def by_class(rows: Sequence[TrainingScores], name: str, figures: Sequence[str]) -> list[TrainingScores]:
+    """The same trainings with the scores of one class alone; `name`, the class, becomes the first part of the
+    setting."""
     return [
         row._replace(
             setting=(name, *row.setting),
@@ -146,7 +153,9 @@ def by_class(rows: Sequence[Trained], name: str, figures: Sequence[str]) -> list
     ]
 
 
-def _table(names: Sequence[str], rows: Sequence[Trained], definitions: Mapping[str, Definition], sign: str = "") -> str:
+def _table(
+    names: Sequence[str], rows: Sequence[TrainingScores], definitions: Mapping[str, Definition], sign: str = ""
+) -> str:
     """A line of Markdown for each setting; sign: "+" shows the sign of every value."""
     figures = list(rows[0].figures)
     lines = [f"| {' | '.join([*names, 'trainings', *figures])} |", "|---" * (len(names) + 1 + len(figures)) + "|"]
@@ -165,38 +174,49 @@ def _value_words(summary: Summary, decimals: int, sign: str) -> str:
 
 
 def draw(
-    file: Path, names: Sequence[str], rows: Sequence[Trained], definitions: Mapping[str, Definition], along: int
+    file: Path, names: Sequence[str], rows: Sequence[TrainingScores], definitions: Mapping[str, Definition], along: int
 ) -> None:
-    """Each figure against one part of the settings (`along`), a line for each of the others; dots: trainings."""
+    """Plot each score against one part of the settings, with a line for each combination of the other parts.
+
+    along: the number of that part. Small dots are single trainings.
+    """
     from matplotlib.figure import Figure
 
     figures = list(rows[0].figures)
-    down = -(-len(figures) // ACROSS)
-    sheet = Figure(figsize=(3.4 * ACROSS, 2.7 * down + 0.5), layout="constrained")
-    axes = sheet.subplots(down, ACROSS, squeeze=False).ravel()
-    places = list(dict.fromkeys(row.setting[along] for row in rows))
-    drawn = [
+    plot_rows = -(-len(figures) // PLOTS_PER_ROW)
+    sheet = Figure(figsize=(3.4 * PLOTS_PER_ROW, 2.7 * plot_rows + 0.5), layout="constrained")
+    axes = sheet.subplots(plot_rows, PLOTS_PER_ROW, squeeze=False).ravel()
+    categories = list(dict.fromkeys(row.setting[along] for row in rows))
+    series = [
         (setting[along], setting[:along] + setting[along + 1 :], summaries)
         for setting, summaries in over_trainings(rows, definitions)
     ]
-    lines = list(dict.fromkeys(line for _, line, _ in drawn))
+    all_other_parts = list(dict.fromkeys(other_parts for _, other_parts, _ in series))
     for ax, name in zip(axes, figures, strict=False):
-        for number, line in enumerate(lines):
-            points = [(places.index(where), summaries[name]) for where, group, summaries in drawn if group == line]
-            aside = 0.08 * (number - (len(lines) - 1) / 2)
-            colour, title = COLOURS[number % len(COLOURS)], ", ".join(line)
-            at, values, spread = zip(*((x + aside, summary.value, summary.sd) for x, summary in points), strict=True)
-            joined = "o-" if along else "o"  # neither variants nor classes have an order
-            ax.errorbar(at, values, np.nan_to_num(spread), fmt=joined, ms=5, capsize=3, color=colour, label=title)
+        for line_number, other_parts in enumerate(all_other_parts):
+            points = [
+                (categories.index(category), summaries[name])
+                for category, group, summaries in series
+                if group == other_parts
+            ]
+            shift = 0.08 * (line_number - (len(all_other_parts) - 1) / 2)
+            colour, title = COLOURS[line_number % len(COLOURS)], ", ".join(other_parts)
+            positions, values, spread = zip(
+                *((x + shift, summary.value, summary.sd) for x, summary in points), strict=True
+            )
+            line_style = "o-" if along else "o"  # neither variants nor classes have an order
+            ax.errorbar(
+                positions, values, np.nan_to_num(spread), fmt=line_style, ms=5, capsize=3, color=colour, label=title
+            )
             if not definitions[name].counted:  # a count is a sum over the folds
                 for x, summary in points:
-                    ax.plot([x + aside] * len(summary.trainings), summary.trainings, ".", ms=3, color=colour, alpha=0.5)
-        ax.set_xticks(range(len(places)), [textwrap.fill(where, 14) for where in places], fontsize=7)
-        ax.set_xlim(-0.5, len(places) - 0.5)
+                    ax.plot([x + shift] * len(summary.trainings), summary.trainings, ".", ms=3, color=colour, alpha=0.5)
+        ax.set_xticks(range(len(categories)), [textwrap.fill(category, 14) for category in categories], fontsize=7)
+        ax.set_xlim(-0.5, len(categories) - 0.5)
         ax.set_ylabel(textwrap.fill(definitions[name].axis, 34), fontsize=8)
         ax.set_xlabel(names[along].replace("_", " "), fontsize=8)
     for ax in axes[len(figures) :]:
         ax.set_axis_off()
-    if len(lines) > 1:
+    if len(all_other_parts) > 1:
         sheet.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     write_picture(file, sheet)

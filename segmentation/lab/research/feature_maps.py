@@ -1,4 +1,4 @@
-"""What the convolution, max-pool and up-sampling layers of a network make of an image."""
+"""Pictures of a network's feature maps: what its convolution, max-pool and up-sampling layers make of an image."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ from ...core.network.runtime import STRIDE
 from ..training.contract import Maps
 from ..training.files import write_picture
 
+# Whether a module is a layer of this kind. The names of the kinds are also those of the files.
 KINDS: dict[str, Callable[[nn.Module], bool]] = {
     LAYERS[0]: lambda module: isinstance(module, nn.Conv2d),
     # Networks without max-pools halve their maps by convolutions in steps of 2, which are named so.
     LAYERS[1]: lambda module: isinstance(module, nn.MaxPool2d | nn.Conv2d) and module.stride in (2, (2, 2)),
     LAYERS[2]: lambda module: isinstance(module, nn.ConvTranspose2d),
 }
-EVERY = "all"
+EVERY = "all"  # in place of the name of a layer: all layers
 LARGEST = 2**22  # px; a larger picture is reduced, because its maps would take gigabytes
 TILE, MOST = 96, 12  # px of a map; maps per layer, spread evenly over its channels
-SMALL = (24, 5, 4)  # TILE and MOST of the pictures beside a card, and how many layers stand abreast there
-WHOLE = 256  # px, longest side of a map where all of a layer are shown
-NONE = "This network has no {kind}: nothing is pooled or enlarged by a layer of that kind."
+SMALL = (24, 5, 4)  # of the pictures beside a model's card: `tile`, `limit` and `abreast` of `sheet`
+WHOLE = 256  # px, longest side of a map in the picture of all maps of a layer
+NO_LAYERS = "This network has no {kind}: nothing is pooled or enlarged by a layer of that kind."
 STEPS = "(a convolution in steps of 2, no max-pool)"
 HALVED = "Convolutions in steps of 2, which halve the maps, as this network has no max-pools"
 
@@ -43,8 +44,8 @@ class UnknownLayer(ValueError):
 
 
 class Layer(NamedTuple):
-    """What a layer made. shape: (channels, h, w). maps: (m, h, w) uint8 of m of its channels, each scaled to its own
-    range."""
+    """The output of a layer. shape: (channels, h, w). maps: (m, h, w) uint8 of m of its channels, each scaled to its
+    own range of values."""
 
     name: str
     shape: tuple[int, int, int]
@@ -52,15 +53,15 @@ class Layer(NamedTuple):
 
 
 def write_feature_maps(network: nn.Module, pixels: GreyImage, out: Path) -> list[Path]:
-    """Write convolutions.png, max-pools.png and up-samplings.png into `out`: a row for each layer in the order of its
-    work, up to MOST maps of each.
+    """Write convolutions.png, max-pools.png and up-samplings.png into `out`: a row for each layer in the order in
+    which the layers work, with up to MOST maps.
 
     pixels: (H, W) as acquired. Raises CannotWrite.
     """
     files = []
     for kind, layers in feature_maps(network, pixels).items():
         files.append(out / f"{kind}.png")
-        write_picture(files[-1], sheet(layers, NONE.format(kind=kind)))
+        write_picture(files[-1], sheet(layers, NO_LAYERS.format(kind=kind)))
     return files
 
 
@@ -69,10 +70,14 @@ def write_layers(network: nn.Module, pixels: GreyImage, names: Collection[str], 
 
     Raises UnknownLayer, CannotWrite.
     """
-    layers = {layer.name: layer for of_map in feature_maps(network, pixels, names).values() for layer in of_map}
+    layers = {
+        layer.name: layer
+        for layers_of_kind in feature_maps(network, pixels, names).values()
+        for layer in layers_of_kind
+    }
     if unknown := set(names) - set(layers) - {EVERY}:
-        fitting = [name for name, module in network.named_modules() if any(fits(module) for fits in KINDS.values())]
-        raise UnknownLayer(f"There is no layer {min(unknown)}. The layers are {', '.join(fitting)}.")
+        layer_names = [name for name, module in network.named_modules() if any(fits(module) for fits in KINDS.values())]
+        raise UnknownLayer(f"There is no layer {min(unknown)}. The layers are {', '.join(layer_names)}.")
     files = []
     for name, layer in layers.items():
         if STEPS not in name:  # a strided convolution is in two lists, in the second with STEPS
@@ -84,18 +89,18 @@ def write_layers(network: nn.Module, pixels: GreyImage, names: Collection[str], 
 def feature_maps(
     network: nn.Module, pixels: GreyImage, names: Collection[str] = (), limit: int = MOST
 ) -> dict[str, list[Layer]]:
-    """The maps of every layer in the order of its work, for each of KINDS; of the layers of these names, or of all
-    with EVERY, all maps, and nothing of the others.
+    """For each of KINDS the layers of the network with their maps, in the order in which they work.
 
-    Every call of `interpolate` is an up-sampling, too: decoders enlarge by it, with nn.Upsample or without a layer.
-    pixels: (H, W) as acquired.
+    pixels: (H, W) as acquired. names: only the layers of these names (EVERY: all layers), with all their maps; without
+    names all layers, with up to `limit` maps each. Every call of `interpolate` is an up-sampling, too: decoders enlarge
+    their maps by it, with nn.Upsample or without a layer.
     """
     layers_by_kind: dict[str, list[Layer]] = {kind: [] for kind in KINDS}
     hooks = []
 
-    def note(kind: str, name: str, output: Tensor) -> None:
+    def add_layer(kind: str, name: str, output: Tensor) -> None:
         if not names or EVERY in names or name in names:
-            # One module may work twice.
+            # A network may use one module twice.
             times = sum(layer.name.partition(" #")[0] == name for layer in layers_by_kind[kind])
             title = f"{name} #{times + 1}" if times else name
             layers_by_kind[kind].append(_layer(title, output[0], None if names else limit))
@@ -105,13 +110,15 @@ def feature_maps(
             if fits(module):
                 is_strided = kind == LAYERS[1] and isinstance(module, nn.Conv2d)
                 title = f"{name} {STEPS}" if is_strided else name
-                hooks.append(module.register_forward_hook(lambda *call, noted=(kind, title): note(*noted, call[-1])))
+                hooks.append(
+                    module.register_forward_hook(lambda *call, layer=(kind, title): add_layer(*layer, call[-1]))
+                )
     picture = clip_outliers(pixels)
     if picture.size > LARGEST:
         picture = resize(picture, (LARGEST / picture.size) ** 0.5)
     padded = np.pad(picture, [(0, -side % STRIDE) for side in picture.shape], mode="symmetric")
     try:
-        with torch.inference_mode(), _Enlargements(partial(note, LAYERS[2])):
+        with torch.inference_mode(), _Interpolations(partial(add_layer, LAYERS[2])):
             network.eval()(torch.from_numpy(padded)[None, None] * 2 - 1)
     finally:
         for hook in hooks:
@@ -119,29 +126,29 @@ def feature_maps(
     return layers_by_kind
 
 
-class _Enlargements(TorchFunctionMode):
-    """Passes on the name and the result of every `interpolate` while it is entered. (torchvision's
+class _Interpolations(TorchFunctionMode):
+    """A context in which `add_layer` is called with a name and the result of every `interpolate`. (torchvision's
     create_feature_extractor cannot trace U-Net++, FPN, LinkNet or DeepLab, and keeps the maps of all layers.)"""
 
-    def __init__(self, note: Callable[[str, Tensor], None]) -> None:
+    def __init__(self, add_layer: Callable[[str, Tensor], None]) -> None:
         super().__init__()
-        self.note, self.count = note, 0
+        self.add_layer, self.count = add_layer, 0
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = function(*args, **(kwargs or {}))
         if function is nn.functional.interpolate:
             self.count += 1
-            self.note(f"up-sampling {self.count}", output)
+            self.add_layer(f"up-sampling {self.count}", output)
         return output
 
 
 def _layer(name: str, output: Tensor, limit: int | None) -> Layer:
     channels, height, width = output.shape
-    chosen = (
+    shown_channels = (
         range(channels) if limit is None else np.linspace(0, channels - 1, min(limit, channels)).astype(int).tolist()
     )
     maps = []
-    for channel in chosen:
+    for channel in shown_channels:
         grey = output[channel].float().numpy()
         low, high = np.percentile(grey, [1, 99])
         maps.append((255 * (grey - low) / max(float(high - low), 1e-9)).clip(0, 255).astype(np.uint8))
@@ -149,22 +156,22 @@ def _layer(name: str, output: Tensor, limit: int | None) -> Layer:
 
 
 def sheet(layers: list[Layer], empty: str, tile: int = TILE, limit: int = MOST, abreast: int = 1) -> Image.Image:
-    """A row of maps for each layer under its name and size; a picture of the sentence `empty` without any.
+    """A picture with a row of maps for each layer under its name and size; without layers the sentence `empty`.
 
-    tile: px of a map. limit: maps of a layer. abreast: layers side by side, to be read downwards.
+    tile: px of a map. limit: maps of a layer. abreast: number of columns of layers; a column is read downwards.
     """
-    deep = -(-len(layers) // abreast) or 1
-    wide, high = limit * (tile + 4) + 8 * (abreast > 1), tile + 18
-    picture = Image.new("L", (abreast * wide, deep * high), 255)
+    layers_per_column = -(-len(layers) // abreast) or 1
+    cell_width, cell_height = limit * (tile + 4) + 8 * (abreast > 1), tile + 18
+    picture = Image.new("L", (abreast * cell_width, layers_per_column * cell_height), 255)
     pen = ImageDraw.Draw(picture)
     if not layers:
         pen.text((4, 4), empty, fill=0)
     for position, (name, (channels, height, width), maps) in enumerate(layers):
-        x, y = position // deep * wide, position % deep * high
+        x, y = position // layers_per_column * cell_width, position % layers_per_column * cell_height
         caption = f"{name}: {channels} maps of {width} x {height} px"
-        if pen.textlength(caption) > wide - 12:
+        if pen.textlength(caption) > cell_width - 12:
             caption = f"{name}: {channels}"
-        while pen.textlength(caption) > wide - 12:  # its end tells the layers apart
+        while pen.textlength(caption) > cell_width - 12:  # the end of a name differs between layers
             caption = f"..{caption.removeprefix('..')[1:]}"
         pen.text((x + 2, y + 1), caption, fill=0)
         for column, channel in enumerate(maps[:limit]):
@@ -173,16 +180,17 @@ def sheet(layers: list[Layer], empty: str, tile: int = TILE, limit: int = MOST, 
 
 
 def every_map(layer: Layer) -> Image.Image:
-    """All maps of a layer, in rows about as long as the picture is high, under its name and size."""
+    """A picture, about square, of all maps of a layer under its name and size."""
     channels, height, width = layer.shape
     tiles = [_resized_to_fit(channel, min(WHOLE, max(channel.shape))) for channel in layer.maps]
-    wide, high = (side + 4 for side in tiles[0].size)
-    across = max(1, round((channels * high / wide) ** 0.5), -(-400 // wide))  # the heading needs 400 px
-    picture = Image.new("L", (across * wide, -(-channels // across) * high + 16), 255)
+    tile_width, tile_height = (side + 4 for side in tiles[0].size)
+    # The heading needs 400 px.
+    tiles_per_row = max(1, round((channels * tile_height / tile_width) ** 0.5), -(-400 // tile_width))
+    picture = Image.new("L", (tiles_per_row * tile_width, -(-channels // tiles_per_row) * tile_height + 16), 255)
     heading = f"{layer.name}: {channels} maps of {width} x {height} px"
     ImageDraw.Draw(picture).text((2, 1), heading, fill=0)
     for number, tile in enumerate(tiles):
-        picture.paste(tile, (number % across * wide, number // across * high + 16))
+        picture.paste(tile, (number % tiles_per_row * tile_width, number // tiles_per_row * tile_height + 16))
     return picture
 
 

@@ -1,5 +1,5 @@
-"""What a card says besides its weights, fitted to images with truth, such as its threshold; and what a fit or a
-training changed there."""
+"""Fits entries of a model's card, such as its threshold, to images with truth, and compares two models on such images
+(commands `fit` and `train`)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ..training.evaluation.scores import Scorer
 from ..training.pretrained import maps_of
 from ..training.publish import set_entries
 
-ALONE = 3  # figures said of each image
-FEW = 300  # objects, under which it is said that a fit to them is unsure
+FIGURES_PER_IMAGE = 3  # how many scores are printed for each image
+FEW = 300  # objects; with fewer a warning says that the fit is unsure
 WARNING = (
     "{count} {things} are few to fit a card to: below {few} a fit may follow chance. Compare both cards on other"
     " images, and take the old one back where the new one is no better there."
@@ -41,8 +41,9 @@ def fit_card(
 ) -> Predictor:
     """Fit parts of the card in `file`, in the order of `Scoring.fits`, and write each into it; returns the new model.
 
-    predictor: the model of that card. title: the card's name for the data. rows: only so many of every image. The card
-    as it was is kept as FILE.before. Raises UserError where there is too little to fit to, and CannotWrite.
+    predictor: the model of that card. parts: names of `Scoring.fits`. title: the card's name for the data. rows: use
+    only the first rows of every image. The old card is copied to FILE.before. Raises UserError for too few images or
+    objects, and CannotWrite.
     """
     task = tasks.find(predictor.card.task)
     backup = file.with_name(f"{file.name}.before")
@@ -70,17 +71,17 @@ def before_and_after(
     what: str = "held out",
     rows: int | None = None,
 ) -> None:
-    """Say the main figures (ALONE) of both models on each image, by its name, and all on all images together.
+    """Print the main scores of both models for each image, and more of them for all images together.
 
-    what: these images. rows: only so many of every image.
+    what: a word for the images in the printed lines. rows: use only the first rows of every image.
     """
     scoring = tasks.find(after.card.task).scoring(maps_of(after.card))
     options = Options(rows=rows, thresholds=False)
-    scorers = [Scorer(scoring, side, options) for side in (before, after)]
-    short = [name for name in scoring.printed if scoring.definitions[name].short][:ALONE]
-    began = time.monotonic()
+    scorers = [Scorer(scoring, model, options) for model in (before, after)]
+    names_per_image = [name for name in scoring.printed if scoring.definitions[name].short][:FIGURES_PER_IMAGE]
+    start_time = time.monotonic()
 
-    def compared(names: Sequence[str], last: int = 0) -> str:
+    def changes_in_words(names: Sequence[str], last: int = 0) -> str:
         old, new = (scorer.figures(last) for scorer in scorers)
         return ", ".join(
             f"{scoring.definitions[name].title} "
@@ -91,6 +92,7 @@ def before_and_after(
     for number, pair in enumerate(pairs, start=1):
         for scorer in scorers:
             scorer.image(pair)
-        say(f"{what}, {pair.name}: {compared(short, last=1)}{time_left(began, number, len(pairs))}")
+        changes = changes_in_words(names_per_image, last=1)
+        say(f"{what}, {pair.name}: {changes}{time_left(start_time, number, len(pairs))}")
     if pairs:
-        say(f"all {len(pairs)} {what}: {compared(scoring.printed)}")
+        say(f"all {len(pairs)} {what}: {changes_in_words(scoring.printed)}")

@@ -1,4 +1,4 @@
-"""The evaluation as one HTML page that needs nothing but itself: inline style, data: images."""
+"""The report of an evaluation as one HTML page, with its style and pictures inside the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from ...core.report.picture import COLOURS as OF_CLASSES
+from ...core.report.picture import COLOURS as CLASS_COLOURS
 from ..training.contract import Picture, Scoring
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#8c959f"
 PINK, YELLOW = "#cc79a7", "#e69f00"
-MOST_INSIDE = 6  # entries of a legend that find room between curves
+MOST_INSIDE = 6  # entries of a legend that fit into a plot; a longer legend stands below it
 COLOURS, STROKES = (BLUE, ORANGE, GREEN, PINK, YELLOW, GREY), ("-", "--", ":")
 
 
@@ -53,7 +53,7 @@ def page(report: Mapping[str, Any], scoring: Scoring, examples: Sequence[Mapping
         charts=charts,
         number=number,
         average=average,
-        of_classes=OF_CLASSES.tolist(),
+        class_colours=CLASS_COLOURS.tolist(),
     )
 
 
@@ -65,7 +65,7 @@ def jpeg(picture: Picture) -> str:
 
 
 def chart(draw: Any, report: Mapping[str, Any]) -> str:
-    """What `draw` puts into a pair of axes, as an SVG inside a data: address."""
+    """The plot that `draw(axes, report)` makes, as an SVG inside a data: address."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 3.6), layout="constrained")
@@ -84,15 +84,19 @@ def chart(draw: Any, report: Mapping[str, Any]) -> str:
 
 
 def _thresholds(axes: Axes, report: Mapping[str, Any]) -> None:
-    """Colours stand for figures, strokes for scored things. For classes, which have no threshold, it is reversed."""
+    """Precision, recall and F1 against the threshold.
+
+    Colours stand for the three scores, line styles for what is scored. For classes, which have no threshold, it is the
+    other way round.
+    """
     thresholds = report["thresholds"]
-    at = [point["threshold"] for point in thresholds["points"]]
+    tried = [point["threshold"] for point in thresholds["points"]]
     for number, (key, name) in enumerate(thresholds["curves"].items()):
         for column, figure in enumerate(("precision", "recall", "f1")):
             values = np.array([point[f"{figure}_{key}"] for point in thresholds["points"]], float)  # None becomes NaN
             colour, stroke = (number, column) if thresholds["used"] is None else (column, number)
             style = {"color": COLOURS[colour % len(COLOURS)], "ls": STROKES[stroke % len(STROKES)]}
-            axes.plot(at, values, label=f"{'F1' if figure == 'f1' else figure}, {name}", **style)
+            axes.plot(tried, values, label=f"{'F1' if figure == 'f1' else figure}, {name}", **style)
     for name, value, stroke in (("in use", thresholds["used"], "-"), ("best by the rule", thresholds["best"], ":")):
         if value is not None:
             axes.axvline(value, color=GREY, ls=stroke, label=f"{name}: {value:g}")
@@ -139,15 +143,15 @@ def _by_iou(axes: Axes, report: Mapping[str, Any]) -> None:
 
 def _by_size(axes: Axes, report: Mapping[str, Any]) -> None:
     rows = [row for row in report["by_size"]["rows"][:-1] if row["true"] or row["found"]]
-    at, bottom = np.arange(len(rows)), np.zeros(len(rows))
+    positions, bottom = np.arange(len(rows)), np.zeros(len(rows))
     true = np.maximum([row["true"] for row in rows], 1)
     for name, colour in (("right", GREEN), ("split", PINK), ("swallowed", YELLOW), ("background", GREY)):
         share = np.array([row[name] for row in rows]) / true
-        axes.bar(at, share, 0.75, bottom, color=colour, label=name)
+        axes.bar(positions, share, 0.75, bottom, color=colour, label=name)
         bottom += share
     false = [row["false"] / row["found"] if row["found"] else np.nan for row in rows]
-    axes.plot(at, false, "D", color=ORANGE, label="found ones that are false")
-    axes.set_xticks(at, [f"{row['diameter']}\n({row['true']})" for row in rows], fontsize=8)
+    axes.plot(positions, false, "D", color=ORANGE, label="found ones that are false")
+    axes.set_xticks(positions, [f"{row['diameter']}\n({row['true']})" for row in rows], fontsize=8)
     axes.set(xlabel="diameter of equal area, px (true objects)", ylabel="share of the true objects", ylim=(0, 1.65))
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_axisbelow(True)
@@ -163,4 +167,5 @@ def _frequency(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.margins(x=0.35)
 
 
-PARTS = (_frequency, _thresholds, _reliability, _values, _sizes, _by_iou, _by_size)  # of a report, by their names
+# Each draws the entry of a report that has the function's name without the underscore.
+PARTS = (_frequency, _thresholds, _reliability, _values, _sizes, _by_iou, _by_size)

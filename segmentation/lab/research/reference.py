@@ -60,21 +60,21 @@ def entries(model: type[Settings]) -> str:
     those of folders in the section of folders.
     """
     schema = model.model_json_schema(by_alias=False)["properties"]
-    common = {ModelOptions: {}, ComposedEntry: FolderEntry.model_fields}.get(model, ModelOptions.model_fields)
+    listed_elsewhere = {ModelOptions: {}, ComposedEntry: FolderEntry.model_fields}.get(model, ModelOptions.model_fields)
     rows = []
     for name, field in model.model_fields.items():
-        if name not in common:
-            takes = "; ".join(filter(None, (_default(field.default), _takes(schema[name]))))
-            rows.append(f"- `{name}` ({takes}): {field.description or ''}")
+        if name not in listed_elsewhere:
+            values = "; ".join(filter(None, (_default(field.default), _choices_or_limits(schema[name]))))
+            rows.append(f"- `{name}` ({values}): {field.description or ''}")
     return "\n".join(rows)
 
 
-def _takes(entry: Mapping[str, Any]) -> str:
+def _choices_or_limits(entry: Mapping[str, Any]) -> str:
     """The choices or limits of an entry in words. That a number is not negative is left out."""
     if choices := entry.get("enum", []):
         return ", ".join(filter(None, map(str, choices)))
     if choices := entry.get("anyOf", []):
-        return " or ".join(filter(None, map(_takes, choices)))
+        return " or ".join(filter(None, map(_choices_or_limits, choices)))
     limits = {key: word for key, word in LIMITS.items() if key in entry and (key, entry[key]) != ("minimum", 0)}
     return ", ".join(f"{word} {entry[key]:g}" for key, word in limits.items())
 

@@ -16,7 +16,7 @@ from ...core.errors import UserError
 from ..training.contract import Labels, Picture, Shape
 from ..training.data import composites, load_folder
 from ..training.settings import ComposedEntry, checked_as
-from ..training.sheets import as_grey, contact_sheet, in_colour, outlined
+from ..training.sheets import as_grey, contact_sheet, in_colour, with_outlines
 from ..training.synthesis.draw import DIAMETERS
 from ..training.synthesis.render import Rendering, random_rendering
 from ..training.synthesis.settings import every_setting
@@ -26,8 +26,12 @@ ON_SHEET = 24  # pictures
 
 
 @dataclass(frozen=True)
-class Order:
-    """count pictures of `shape` (H, W) px; picture k depends on `seed`, k and the rest, not on `count`."""
+class PictureSet:
+    """A set of rendered pictures: `count` pictures of `shape` (H, W) px.
+
+    Picture k depends on `seed`, k and the other entries, not on `count`. fixed: settings that are not drawn at random.
+    diameters: range of the typical diameter in px.
+    """
 
     count: int
     shape: Shape = (512, 512)
@@ -40,58 +44,59 @@ class Order:
         return random_rendering(self.shape, np.random.default_rng((self.seed, number)), self.fixed, self.diameters)
 
 
-def write_pictures(order: Order, folder: Path, progress: Callable[[int], None]) -> None:
-    """Write images/, labels/ (uint16 PNG), depth/ (float32 TIFF, px), settings.csv and sheet.png into a new folder.
+def write_pictures(pictures: PictureSet, folder: Path, progress: Callable[[int], None]) -> None:
+    """Render pictures into a new folder: images/, labels/ (uint16 PNG), depth/ (float32 TIFF, px), settings.csv,
+    sheet.png.
 
     progress: called with the number of pictures done. Raises UserError when `folder` already holds something,
     OSError when the disk refuses.
     """
-    _make(folder, FOLDERS)
+    _make_folders(folder, FOLDERS)
     thumbnails = []
     with (folder / "settings.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["image", "seed", "number", "particles", *every_setting()])
-        for number in range(order.count):
-            rendering = order.picture(number)
-            name = _write(folder, number, rendering.grey, rendering.labels)
+        for number in range(pictures.count):
+            rendering = pictures.picture(number)
+            name = _write_pair(folder, number, rendering.grey, rendering.labels)
             tifffile.imwrite(folder / "depth" / f"{name}.tif", rendering.depth, compression="zlib")
             values = [f"{v:.6g}" if isinstance(v, float) else v for v in rendering.settings.flat().values()]
-            rows.writerow([f"{name}.png", order.seed, number, int(rendering.labels.max()), *values])
+            rows.writerow([f"{name}.png", pictures.seed, number, int(rendering.labels.max()), *values])
             if number < ON_SHEET:
                 thumbnails += [*_with_outlines(rendering.grey, rendering.labels), in_colour(as_grey(rendering.depth))]
             progress(number + 1)
     Image.fromarray(contact_sheet(thumbnails, columns=min(9, len(thumbnails)), side=240)).save(folder / "sheet.png")
 
 
-def write_composites(order: Order, particles: Path, folder: Path, progress: Callable[[int], None]) -> None:
+def write_composites(pictures: PictureSet, particles: Path, folder: Path, progress: Callable[[int], None]) -> None:
     """Write images/, labels/ (uint16 PNG) and sheet.png of pictures composed of the particles of a labelled folder.
 
     Raises BadDataset where no whole particle can be cut out, BadRecipe for diameters that cannot be composed and for
-    data that are for evaluation only; else as `write_pictures`.
+    data that are for evaluation only; and what `write_pictures` raises.
     """
-    entry = checked_as(ComposedEntry, {"path": str(particles), "diameters": list(order.diameters)}, "--diameter")
-    drawing = composites(entry, load_folder(particles, entry))
-    _make(folder, FOLDERS[:2])
+    entry = checked_as(ComposedEntry, {"path": str(particles), "diameters": list(pictures.diameters)}, "--diameter")
+    draw_composite = composites(entry, load_folder(particles, entry))
+    _make_folders(folder, FOLDERS[:2])
     thumbnails = []
-    for number in range(order.count):
-        grey, labels = drawing(order.shape, np.random.default_rng((order.seed, number)))
-        _write(folder, number, grey, labels)
+    for number in range(pictures.count):
+        grey, labels = draw_composite(pictures.shape, np.random.default_rng((pictures.seed, number)))
+        _write_pair(folder, number, grey, labels)
         if number < ON_SHEET:
             thumbnails += _with_outlines(grey, labels)
         progress(number + 1)
     Image.fromarray(contact_sheet(thumbnails, columns=min(4, len(thumbnails)), side=240)).save(folder / "sheet.png")
 
 
-def _make(folder: Path, names: Iterable[str]) -> None:
-    """The folder with folders of these names; raises UserError where it already holds something."""
+def _make_folders(folder: Path, names: Iterable[str]) -> None:
+    """Make the folder with subfolders of these names; raises UserError if it already holds something."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} already holds something; name a new folder.")
     for name in names:
         (folder / name).mkdir(parents=True, exist_ok=True)
 
 
-def _write(folder: Path, number: int, grey: Picture, labels: Labels) -> str:
-    """Write a picture and its labels; the name of both files without its ending. Raises UserError."""
+def _write_pair(folder: Path, number: int, grey: Picture, labels: Labels) -> str:
+    """Write a picture and its labels; returns the name of both files without its ending. Raises UserError."""
     name = f"{number:05d}"
     if labels.max() > np.iinfo(np.uint16).max:
         raise UserError("More than 65,535 particles in one picture: choose a smaller size or larger particles.")
@@ -101,4 +106,4 @@ def _write(folder: Path, number: int, grey: Picture, labels: Labels) -> str:
 
 
 def _with_outlines(grey: Picture, labels: Labels) -> list[Picture]:
-    return [in_colour(grey), outlined(grey, labels, (255, 120, 0))]
+    return [in_colour(grey), with_outlines(grey, labels, (255, 120, 0))]

@@ -1,6 +1,6 @@
-"""Evaluation of a model on images with truth: each is predicted once, scored, and reported as JSON and as a page.
+"""Evaluation of a model on images with truth, for the command `evaluate` and for the comparison of trainings.
 
-For the command `evaluate` and for the comparison of trainings.
+The model looks at each image once; the scores are written as JSON and as a page.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from ..training.evaluation.scores import INTERVALS, Scorer, pooled
 from ..training.files import fingerprint, write_whole
 from .page import page
 
-LABELS = "labels"  # folder of the report with what was found, named as the truth is
-PICTURES = 2  # of the best, of the median and of the worst images
+LABELS = "labels"  # folder of the report with the labels that the model found
+PICTURES = 2  # how many of the best, of the median and of the worst images the page shows
 
 
 def evaluate(
@@ -46,35 +46,38 @@ def evaluate(
     if not pairs:
         raise BadDataset("There are no images to score.")
     say(f"checking {len(pairs)} images and their labels")  # before any time is spent on networks
-    sizes = [options.nm or pair.load(options.rows)[0].calibration.nm_per_pixel for pair in pairs]
-    nm = None not in sizes
+    pixel_sizes = [options.nm or pair.load(options.rows)[0].calibration.nm_per_pixel for pair in pairs]
+    in_nm = None not in pixel_sizes
     predictor.network()
     (out / LABELS).mkdir(parents=True, exist_ok=True)
     scorer = Scorer(scoring, predictor, options)
     images: list[dict[str, Any]] = []
-    began = time.monotonic()
-    for number, (pair, size) in enumerate(zip(pairs, sizes, strict=True), start=1):
-        prediction, labels = scorer.image(pair, (size or 1.0) if nm else 1.0)
+    start_time = time.monotonic()
+    for number, (pair, size) in enumerate(zip(pairs, pixel_sizes, strict=True), start=1):
+        prediction, labels = scorer.image(pair, (size or 1.0) if in_nm else 1.0)
         tifffile.imwrite(out / LABELS / f"{pair.name}.tif", labels, compression="zlib")
-        entry = {"name": pair.name, "group": pair.group, **pooled(scorer.records[-1:], scoring, nm)}
+        entry = {"name": pair.name, "group": pair.group, **pooled(scorer.records[-1:], scoring, in_nm)}
         entry["figures"] = {name: figure["value"] for name, figure in entry["figures"].items()}
-        how = {"polarity": prediction.view.polarity, "scale": prediction.view.scale, "rows": len(prediction.grey)}
-        images.append({**entry, **how, "seconds": round(prediction.seconds, 3)})
-        counted = ", ".join(f"{n} {kind}" for kind, n in entry["errors"].items() if n)
-        say(f"{number}/{len(pairs)} {pair.name}: {counted}".rstrip(": ") + time_left(began, number, len(pairs)))
+        view = {"polarity": prediction.view.polarity, "scale": prediction.view.scale, "rows": len(prediction.grey)}
+        images.append({**entry, **view, "seconds": round(prediction.seconds, 3)})
+        error_counts = ", ".join(f"{n} {kind}" for kind, n in entry["errors"].items() if n)
+        say(
+            f"{number}/{len(pairs)} {pair.name}: {error_counts}".rstrip(": ")
+            + time_left(start_time, number, len(pairs))
+        )
     report = {
         "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
         "data": {
             "name": title,
             "images": len(images),
-            "unit": "nm" if nm else "px",
+            "unit": "nm" if in_nm else "px",
             "rows": options.rows,
             "trained_on": trained_on(card, pairs),
         },
         "definitions": {name: definition.text for name, definition in scoring.definitions.items()}
         | dict(scoring.kinds),
         "intervals": INTERVALS,
-        **scorer.report(nm),
+        **scorer.report(in_nm),
         "images": images,
     }
     write_whole(out / "report.json", json.dumps(report, indent=1).encode())
@@ -94,15 +97,19 @@ def trained_on(card: ModelCard, pairs: Sequence[Pair]) -> list[str]:
 
 
 def shown_ranks(n: int, per_kind: int) -> dict[int, str]:
-    """Places in a ranking of n to show -> why: `per_kind` best, median and worst, none of them twice."""
+    """Which ranks of n images to show, each with the word for why: "best", "median" or "worst".
+
+    per_kind: how many of each word. No rank is there twice.
+    """
     middle = max(0, (n - per_kind) // 2)
     kinds = {"median": range(middle, middle + per_kind), "worst": range(n - per_kind, n), "best": range(per_kind)}
-    places = {rank: why for why, ranks in kinds.items() for rank in ranks if 0 <= rank < n}  # what comes last decides
-    return dict(sorted(places.items()))
+    # A later word replaces an earlier one.
+    words = {rank: why for why, ranks in kinds.items() for rank in ranks if 0 <= rank < n}
+    return dict(sorted(words.items()))
 
 
 def panels_of(pair: Pair, report: Path, scoring: Scoring, rows: int | None = None) -> list[Picture]:
-    """The panels of an image and of what was found in it; report: the folder of its report."""
+    """The panels of an image and of the labels that were found in it. report: the folder of the report."""
     micrograph, truth = pair.load(rows)
     labels = tifffile.imread(report / LABELS / f"{pair.name}.tif").astype(np.int32)
     return scoring.panels(micrograph, labels, truth)

@@ -29,14 +29,15 @@ from ..training.publish import trained_model
 from ..training.settings import BadRecipe, TrainingRecipe, checked_as, read_recipe, read_toml, recipe_from
 from ..training.start import resolved
 from ..training.train import refuse_another
-from .comparison import Trained, draw_images, write_tables
+from .comparison import TrainingScores, draw_images, write_tables
 from .report import evaluate, panels_of, shown_ranks
 
-ALL = "all"  # folds: as many as there are groups
-NAMED_APART = {"seed", "fold", "folds", "name"}
+ALL = "all"  # as a number of folds: as many as there are groups
+SET_BY_SWEEP = {"seed", "fold", "folds", "name"}  # entries of a recipe that neither variants nor grid may change
 
 
-def _parts(value: Any) -> Any:
+def _checked_folds(value: Any) -> Any:
+    """The number of folds of a sweep, if it is possible; raises PydanticCustomError."""
     if value == ALL or (isinstance(value, int) and value != 1 and value >= 0):
         return value
     raise PydanticCustomError("folds", "2 or more, all, or 0")
@@ -45,28 +46,31 @@ def _parts(value: Any) -> Any:
 class Variant(Settings):
     """`[[variants]]`: one of the things that are compared."""
 
-    title: Line = Field(description="of the variant, as tables name it")
-    changes: dict[str, Any] = Field({}, description="of the recipe, for this variant alone")
+    title: Line = Field(description="name of the variant in the tables")
+    changes: dict[str, Any] = Field({}, description="changes of the recipe, for this variant alone")
 
 
 class Sweep(Settings):
-    """What is trained: every variant with every value of the grid, on every fold with every seed."""
+    """What a sweep trains: every variant with every combination of the grid, on every fold with every seed."""
 
-    recipe: str = Field("", description="file of the recipe that is varied, beside this one")
+    recipe: str = Field("", description="file of the recipe that is varied, in the same folder")
     changes: dict[str, Any] = Field(
         {},
-        description='of the recipe, for every training; an entry is replaced whole; `"loss.rarity"` is one of a table',
+        description="changes of the recipe, for every training; an entry is replaced whole; `loss.rarity` in quotation"
+        " marks is one entry of the table `[loss]`",
     )
     variants: list[Variant] = Field([], description="tables `[[variants]]`; none: the recipe alone")
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
         {}, description="values of entries of the recipe; every combination is trained"
     )
-    folds: Annotated[int | str, BeforeValidator(_parts)] = Field(
+    folds: Annotated[int | str, BeforeValidator(_checked_folds)] = Field(
         0,
-        description="parts of the groups, of which each is held out once; all: each group once; 0: as the recipe says",
+        description="number of parts of the groups, each held out once; all: each group once; 0: as the recipe says",
     )
-    figures: list[str] = Field([], description="of a report, that tables tell; none: those that `evaluate` prints")
-    seeds: list[Annotated[int, Field(ge=0)]] = Field([], description="of crops and first weights; none: the recipe's")
+    figures: list[str] = Field([], description="scores that the tables show; none: those that `evaluate` prints")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        [], description="random seeds of crops and first weights; none: the recipe's"
+    )
 
     @model_validator(mode="after")
     def _titles_differ(self) -> Self:
@@ -76,16 +80,16 @@ class Sweep(Settings):
 
 
 class PlannedTraining(NamedTuple):
-    """One training. setting: what of it was varied, the variant's title first."""
+    """One training. setting: its values of what is varied, the variant's title first."""
 
     setting: tuple[str, ...]
     recipe: TrainingRecipe
 
 
 def read_sweep(file: Path, recipe: Path | None = None) -> tuple[Sweep, TrainingRecipe]:
-    """The sweep in a TOML file and the recipe that it varies; a recipe's file is a sweep of that recipe alone.
+    """The sweep in a TOML file, and the recipe that it varies. The file of a recipe is read as a sweep of it alone.
 
-    recipe: another one instead. Raises BadRecipe.
+    recipe: a file of a recipe to vary instead. Raises BadRecipe.
     """
     entries = read_toml(file)
     if "sources" in entries:
@@ -97,83 +101,106 @@ def read_sweep(file: Path, recipe: Path | None = None) -> tuple[Sweep, TrainingR
 
 
 def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[PlannedTraining]:
-    """Every training, seed by seed and fold by fold so that whole rows are there early; raises BadRecipe, BadDataset.
+    """Every training, seed by seed and fold by fold, so that the tables can compare variants early.
+
+    Raises BadRecipe, BadDataset.
 
     base: the recipe's paths are relative to it.
     """
     variants = sweep.variants or [Variant(title=recipe.title)]
     grid = list(itertools.product(*sweep.grid.values()))
-    common = changed(recipe, sweep.changes, "changes")
-    if apart := NAMED_APART & {name for names in (sweep.grid, *(one.changes for one in variants)) for name in names}:
-        raise BadRecipe(f"{', '.join(sorted(apart))}: a sweep varies these by its own entries seeds and folds.")
-    folds = count_groups(common, base) if sweep.folds == ALL else int(sweep.folds)
+    common_recipe = changed_recipe(recipe, sweep.changes, "changes")
+    if forbidden := SET_BY_SWEEP & {
+        name for names in (sweep.grid, *(varied.changes for varied in variants)) for name in names
+    }:
+        raise BadRecipe(f"{', '.join(sorted(forbidden))}: a sweep varies these by its own entries seeds and folds.")
+    folds = count_groups(common_recipe, base) if sweep.folds == ALL else int(sweep.folds)
     if sweep.folds and folds < 2:
         raise BadRecipe("Of fewer than two groups of images none can be held out.")
-    for seed, fold in itertools.product(sweep.seeds or [common.seed], range(folds) if folds else [common.fold]):
-        parted = {"seed": seed, "fold": fold, "folds": folds or common.folds}
+    for seed, fold in itertools.product(
+        sweep.seeds or [common_recipe.seed], range(folds) if folds else [common_recipe.fold]
+    ):
+        fold_entries = {"seed": seed, "fold": fold, "folds": folds or common_recipe.folds}
         for (number, variant), (point, values) in itertools.product(enumerate(variants), enumerate(grid)):
             name = f"{recipe.name}-{number}-{point}-{fold}-{seed}"
-            changes = {**variant.changes, **dict(zip(sweep.grid, values, strict=True)), **parted, "name": name}
-            one = changed(common, changes, variant.title)
+            changes = {**variant.changes, **dict(zip(sweep.grid, values, strict=True)), **fold_entries, "name": name}
+            varied = changed_recipe(common_recipe, changes, variant.title)
             words = (f"{value:g}" if isinstance(value, float) else str(value) for value in values)
-            yield PlannedTraining((variant.title, *words), one)
+            yield PlannedTraining((variant.title, *words), varied)
 
 
-def changed(recipe: TrainingRecipe, changes: Mapping[str, Any], where: str) -> TrainingRecipe:
-    """The recipe with other entries, `a.b` being entry b of table a; raises BadRecipe."""
+def changed_recipe(recipe: TrainingRecipe, changes: Mapping[str, Any], where: str) -> TrainingRecipe:
+    """The recipe with these entries changed; the name `a.b` is entry b of table a. Raises BadRecipe."""
     entries: dict[str, Any] = recipe.model_dump(exclude_unset=True)
     for name, value in changes.items():
-        table, *deeper = entries, *name.split(".")
-        while len(deeper) > 1:
-            table = table.setdefault(deeper.pop(0), {})
+        table, *path = entries, *name.split(".")
+        while len(path) > 1:
+            table = table.setdefault(path.pop(0), {})
             if not isinstance(table, dict):
                 raise BadRecipe(f"{where}: {name} leads into no table.")
-        table[deeper[0]] = deepcopy(value)
+        table[path[0]] = deepcopy(value)
     return recipe_from(entries, where)
 
 
-def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> list[Trained]:
-    """Train and score everything into `out`, going on where it was stopped; write tables and plots anew after each
-    training, images.png at the end. Raises as `train`, and BadRecipe where `out` holds trainings of another sweep."""
-    runs = list(planned(sweep, recipe, base))
-    definitions = tasks.find(recipe.task).scoring(runs[0].recipe.heads).definitions
+def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> list[TrainingScores]:
+    """Run all trainings in folders of `out`, score them, and return the scores. A stopped sweep goes on.
+
+    Tables and plots are written after each training, images.png at the end. Raises what `train` raises, and BadRecipe
+    if `out` holds trainings of another sweep.
+    """
+    trainings = list(planned(sweep, recipe, base))
+    definitions = tasks.find(recipe.task).scoring(trainings[0].recipe.heads).definitions
     if unknown := [name for name in sweep.figures if name not in definitions]:
         figure_names = ", ".join(definitions)
         raise BadRecipe(f"There are no figures {', '.join(unknown)}; those of {recipe.task} are {figure_names}.")
-    new = [not _report(out, varied).exists() for _, varied in runs]
-    if all(new):
-        for varied in {repr(varied.sources): varied for _, varied in runs}.values():
+    is_new = [not _report(out, varied).exists() for _, varied in trainings]
+    if all(is_new):
+        for varied in {repr(varied.sources): varied for _, varied in trainings}.values():
             check_sources(varied, base, say)
-    rows: list[Trained] = []
-    began, time_note = time.monotonic(), ""
-    for number, (setting, varied) in enumerate(runs, start=1):
+    rows: list[TrainingScores] = []
+    start_time, time_note = time.monotonic(), ""
+    for number, (setting, varied) in enumerate(trainings, start=1):
         parts = [*setting, *([f"fold {varied.fold}"] if varied.folds else []), f"seed {varied.seed}"]
-        heading, left = f"{number}/{len(runs)} {', '.join(parts)}", f" (of all{time_note})" if time_note else ""
-        figures = _figures(varied, out, base, lambda line, heading=heading, left=left: say(f"{heading}: {line}{left}"))
+        heading = f"{number}/{len(trainings)} {', '.join(parts)}"
+        time_left_words = f" (of all{time_note})" if time_note else ""
+        figures = _figures(
+            varied,
+            out,
+            base,
+            lambda line, heading=heading, time_left_words=time_left_words: say(f"{heading}: {line}{time_left_words}"),
+        )
         scoring = tasks.find(varied.task).scoring(varied.heads)
         names = dict.fromkeys([*(sweep.figures or scoring.printed), *itertools.chain(*scoring.by_class.values())])
-        rows.append(Trained(setting, varied.fold, varied.seed, {name: figures[name] for name in names}))
+        rows.append(TrainingScores(setting, varied.fold, varied.seed, {name: figures[name] for name in names}))
         write_tables(["variant", *sweep.grid], rows, scoring, out)
-        time_note = time_left(began, sum(new[:number]), sum(new)).replace(",", "")
-    of_first = [one for one in runs if (one.recipe.fold, one.recipe.seed) == (rows[0].fold, rows[0].seed)]
-    _draw_images(of_first, out, base)
+        time_note = time_left(start_time, sum(is_new[:number]), sum(is_new)).replace(",", "")
+    first_fold_and_seed = [
+        training
+        for training in trainings
+        if (training.recipe.fold, training.recipe.seed) == (rows[0].fold, rows[0].seed)
+    ]
+    _draw_images(first_fold_and_seed, out, base)
     return rows
 
 
 def _draw_images(trainings: Sequence[PlannedTraining], out: Path, base: Path) -> None:
     """images.png: the best, the median and the worst image of the first training under every training of its fold and
-    seed, where all have held them out."""
+    seed, if all of these trainings held them out."""
     reports = [json.loads(_report(out, one.recipe).read_text()) for one in trainings]
     recipe, scoring = trainings[0].recipe, tasks.find(trainings[0].recipe.task).scoring(trainings[0].recipe.heads)
     names = set.intersection(*({image["name"] for image in report["images"]} for report in reports))
     ranked = scoring.ranked(image for image in reports[0]["images"] if image["name"] in names)
     pairs = {pair.name: pair for pair in held_out_pairs(recipe, base)}
-    drawn_images = {}
+    pictures = {}
     for name in (ranked[rank]["name"] for rank in shown_ranks(len(ranked), 1)):
-        drawn = [panels_of(pairs[name], _report(out, one.recipe).parent, scoring) for one in trainings]
-        drawn_images[name] = drawn[0][0], drawn[0][1], [panels[2] for panels in drawn]
-    if drawn_images:
-        draw_images(out / "images.png", [", ".join(one.setting) for one in trainings], drawn_images)
+        panels_by_training = [panels_of(pairs[name], _report(out, one.recipe).parent, scoring) for one in trainings]
+        pictures[name] = (
+            panels_by_training[0][0],
+            panels_by_training[0][1],
+            [panels[2] for panels in panels_by_training],
+        )
+    if pictures:
+        draw_images(out / "images.png", [", ".join(one.setting) for one in trainings], pictures)
 
 
 def _report(out: Path, recipe: TrainingRecipe) -> Path:
@@ -181,7 +208,8 @@ def _report(out: Path, recipe: TrainingRecipe) -> Path:
 
 
 def _figures(recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> dict[str, float]:
-    """All figures of one training on its held-out images, NaN where undefined; trains and evaluates what is not yet."""
+    """All scores of one training on its held-out images, by name, NaN where undefined. Trains and evaluates first,
+    unless that is done."""
     folder, report = out / recipe.name, _report(out, recipe)
     refuse_another(resolved(recipe, folder / "recipe.toml"), folder)
     if not report.exists():

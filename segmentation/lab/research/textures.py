@@ -1,4 +1,5 @@
-"""What the images that each model was taught on look like together: the file of `core.network.textures`."""
+"""Writes the file of `core.network.textures`: statistics of the images that each model learnt from, which tell images
+of another kind from them (command `models`)."""
 
 from __future__ import annotations
 
@@ -17,29 +18,30 @@ from ...core.truth import BadDataset
 from ..training.contract import Floats, Say
 from ..training.settings import keep_apart
 
-MANY = 100  # images from which on a covariance is estimated, not variances alone
-# Users crop. A part of 2 is the middle half of both sides. Crops of the other models' images are not learnt: they
-# would make ten of 366 halves of EMPS look like gamma prime, and half the images of `supported` like `particles`.
+MANY = 100  # images; with fewer only variances are estimated, no covariance
+# Users crop images, so the middle of an image is learnt, too: a part of 2 is the middle half of both sides.
 PARTS = 1, 2, 3
+# The models for which parts are learnt. For the other models, parts would make ten of 366 halves of EMPS look like
+# gamma prime, and half of the images of `supported` look like `particles`.
 CROPPED = {"bubbles", "coatings", "grain-boundaries", "superalloy", "uhcs-steel"}
-FLOOR = 0.05  # of the variance of all images together: what is added to each variance, as few images spread too little
+FLOOR = 0.05  # added to each variance, as a share of the variance of all images: few images vary too little
 
 
 def fit(folders: Mapping[str, Path], say: Say) -> None:
-    """Write FILE for these folders of images by model, and say how left-out images would be taken.
+    """Write FILE from these folders, one for each model; say which model each image resembles when it is left out.
 
-    Models in FILE without a folder stay as they are, and then also the scale that all share. Raises BadDataset where a
-    folder has fewer than three images.
+    Models in FILE without a folder stay as they are; then the scale that all models share stays, too. Raises BadDataset
+    if a folder has fewer than three images.
     """
-    textures = {model: _of_folder(model, folder) for model, folder in folders.items()}
+    textures = {model: _features_of(model, folder) for model, folder in folders.items()}
     descriptions = np.concatenate([images[:, 0] for images in textures.values()])
     middle, spread = descriptions.mean(0), descriptions.std(0) + 1e-6
-    every_known = known_textures().models if FILE.is_file() else {}
-    before = {model: entry for model, entry in every_known.items() if model not in textures}
-    if before:
+    stored_models = known_textures().models if FILE.is_file() else {}
+    unchanged_models = {model: entry for model, entry in stored_models.items() if model not in textures}
+    if unchanged_models:
         middle, spread = known_textures().middle, known_textures().spread
     scaled = {model: (values - middle) / spread for model, values in textures.items()}
-    models = before | {model: _fit_textures(model, values) for model, values in scaled.items()}
+    models = unchanged_models | {model: _fit_textures(model, values) for model, values in scaled.items()}
     for model, scaled_textures in scaled.items():
         say(_left_out(model, scaled_textures, models))
     entries = []
@@ -58,7 +60,8 @@ def fit(folders: Mapping[str, Path], say: Say) -> None:
     known_textures.cache_clear()
 
 
-def _of_folder(model: str, folder: Path) -> Floats:
+def _features_of(model: str, folder: Path) -> Floats:
+    """(n, parts, d) texture features of the parts of each image of a folder. Raises BadDataset."""
     rows = []
     for file in sorted(path for path in folder.iterdir() if path.suffix.lower() in formats.suffixes()):
         keep_apart(file)
@@ -73,7 +76,8 @@ def _of_folder(model: str, folder: Path) -> Floats:
 
 
 def _fit_textures(model: str, images: Floats) -> Textures:
-    """images: (n, parts, d). Of few images the variances alone, raised by the share 4 / n."""
+    """The textures of a model from the scaled features (n, parts, d) of its images. For fewer than MANY images only the
+    variances are estimated, and increased by the share 4 / n."""
     count, scaled, size = len(images), np.concatenate(images), images.shape[-1]
     if count >= MANY:
         covariance = 0.95 * np.cov(scaled.T) + 0.05 * np.diag(scaled.var(0)) + 0.3 * FLOOR * np.eye(size)
@@ -83,15 +87,16 @@ def _fit_textures(model: str, images: Floats) -> Textures:
 
 
 def _left_out(model: str, images: Floats, models: Mapping[str, Textures]) -> str:
-    """How many images would look like another model's images; each is compared with the other images of its model."""
-    others, right, far = 0, 0, 0
+    """A line that says how many images resemble the other images of their model, another model's images, or none."""
+    other_count, own_count, unfamiliar_count = 0, 0, 0
     for number, (image, *_) in enumerate(images):
-        without = _fit_textures(model, np.delete(images, number, axis=0))
-        best = max(entry.likelihood(image) for name, entry in models.items() if name != model)
-        others += best > without.likelihood(image) + CLEARLY
-        right += without.likelihood(image) > best + CLEARLY
-        far += without.distance(image) > UNFAMILIAR
-    return f"{model}: {len(images)} images; clearly its own {right}, clearly another's {others}, unfamiliar {far}"
+        without_image = _fit_textures(model, np.delete(images, number, axis=0))
+        best_other = max(entry.likelihood(image) for name, entry in models.items() if name != model)
+        other_count += best_other > without_image.likelihood(image) + CLEARLY
+        own_count += without_image.likelihood(image) > best_other + CLEARLY
+        unfamiliar_count += without_image.distance(image) > UNFAMILIAR
+    counts = f"clearly its own {own_count}, clearly another's {other_count}, unfamiliar {unfamiliar_count}"
+    return f"{model}: {len(images)} images; {counts}"
 
 
 def _four_digits(values: Floats) -> list[float]:

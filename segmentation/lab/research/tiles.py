@@ -1,4 +1,5 @@
-"""Squares of labelled images, with their eight turned and mirrored forms, under the names of Wang et al. (seed 000)."""
+"""Cuts labelled images into squares, also turned and mirrored (command `dataset`). The names of the files follow the
+dataset of Wang et al.; `core.truth` recognises them as parts of one image."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from ..training.files import write_picture
 
 
 def forms(picture: NDArray[np.generic]) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    """The eight dihedral forms of (H, W) with what their names end in: turned counter-clockwise, then mirrored."""
+    """The eight dihedral forms of (H, W) with the ends of their names: turned counter-clockwise, then mirrored."""
     for turns in range(4):
         turned = np.rot90(picture, turns)
         name = f"_rotated_{90 * turns}" if turns else ""
@@ -36,9 +37,10 @@ def blocks(picture: NDArray[np.generic], side: int) -> Iterator[tuple[str, NDArr
 def write_tiles(
     pairs: list[Pair], out: Path, side: int, *, variants: bool = False, say: Say = lambda line: None
 ) -> int:
-    """Write `out/images` and `out/labels` of 8-bit PNGs, with the numbers of the label files; returns how many.
+    """Write `out/images` and `out/labels` of 8-bit PNGs, with the numbers of the label files; returns how many images.
 
-    say: gets the progress. Raises BadDataset, CannotWrite.
+    side: px of a square. variants: write the eight turned and mirrored forms of each square. say: gets the progress.
+    Raises BadDataset, CannotWrite.
     """
     count = 0
     for pair in followed(pairs, len(pairs), say):
@@ -50,8 +52,8 @@ def write_tiles(
         grey, stem = eight_bits(micrograph.pixels), pair.image.stem
         for folder, picture in (("images", grey), ("labels", numbers.astype(np.uint8))):
             for block, part in blocks(picture, side):
-                for form, shape in forms(part) if variants else [("", part)]:
-                    write_picture(out / folder / f"{stem}{block}{form}.png", np.ascontiguousarray(shape))
+                for form, pixels in forms(part) if variants else [("", part)]:
+                    write_picture(out / folder / f"{stem}{block}{form}.png", np.ascontiguousarray(pixels))
                     count += folder == "images"
     if not count:
         raise BadDataset(f"No image is as large as a block of {side} px.")

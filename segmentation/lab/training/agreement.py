@@ -1,8 +1,10 @@
-"""Whether labels and their image belong together: outlines lie on edges, and particles have the shapes of particles.
+"""Tells whether labels and their image belong together: outlines should lie on edges of the image, and particles should
+have the shapes of particles.
 
-Everything is measured on pictures of at most SIDE px. The limits were found on the 409 labelled images of EMPS, AMPIS
-powder and spheroidite, and nanocomposite agglomerates: 5 images (all from EMPS) do not reach LEAST_SCORE, none seems
-moved or inverted. With the labels of the next image 10 are missed; with labels moved by 40 px one is.
+Everything is measured on pictures of at most SIDE px. The limits were set on the 409 labelled images of EMPS, AMPIS
+powder and spheroidite, and nanocomposite agglomerates: 5 images (all from EMPS) do not reach LEAST_SCORE, and none is
+called moved or inverted. If each image gets the labels of the next one, 10 of 409 pass; if labels are moved by 40 px,
+one passes.
 """
 
 from __future__ import annotations
@@ -18,16 +20,21 @@ from .contract import Labels, Mask, Picture
 
 SIDE = 512  # px
 LEAST_SCORE = 3.0  # standard deviations; labels of another image reach 3 in one case of 40
-NEAR = 3  # px by which a hand's outlines may miss an edge
-SURE, BETTER = 8.0, 1.5  # deviations of another place, and how much better it is, to call labels moved
-TIP, NECK = 2.5, 4.0  # px; radii of discs that do not reach into tips
+NEAR = 3  # px by which outlines drawn by hand may miss an edge
+# Labels are called moved if another place reaches SURE standard deviations and is BETTER times as good as theirs.
+SURE, BETTER = 8.0, 1.5
+TIP, NECK = 2.5, 4.0  # px; radii of discs, see `has_shape_of_gaps`
 GAPS, TIPS, COVER = 0.4, 0.1, 0.2  # see `has_shape_of_gaps`
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """score: by how many standard deviations the grey under the outlines is steeper than where else they could be put,
-    in the mean. moved: (right, down) in px by which labels fit their image far better; (0, 0) for none."""
+    """How well labels fit their image.
+
+    score: the mean steepness of the grey under the outlines, in standard deviations above its mean over all places to
+    which the outlines could be moved. moved: (right, down) in px by which the labels must be moved to fit far better;
+    (0, 0) if they need not.
+    """
 
     score: float
     moved: tuple[int, int] = (0, 0)
@@ -37,14 +44,14 @@ def agreement(grey: Picture, labels: Labels) -> Agreement | None:
     """How well outlines follow the edges of (H, W) grey; None without outlines or edges."""
     small_labels = reduced(labels)
     size = small_labels.shape[1], small_labels.shape[0]
-    small = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX), np.float32)
-    steep = ndimage.gaussian_gradient_magnitude(small, 1.5)
-    steep = np.minimum(steep, np.percentile(steep, 99))
+    small_grey = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX), np.float32)
+    steepness = ndimage.gaussian_gradient_magnitude(small_grey, 1.5)
+    steepness = np.minimum(steepness, np.percentile(steepness, 99))
     outlines = find_boundaries(small_labels).astype(np.float32)
-    if not outlines.any() or steep.max() - steep.min() < 1e-3:
+    if not outlines.any() or steepness.max() - steepness.min() < 1e-3:
         return None
-    # The mean steepness under the outlines, put at every place there is.
-    correlation = fft.irfft2(fft.rfft2(steep) * np.conj(fft.rfft2(outlines)), steep.shape) / outlines.sum()
+    # The mean steepness under the outlines, for every shift of them.
+    correlation = fft.irfft2(fft.rfft2(steepness) * np.conj(fft.rfft2(outlines)), steepness.shape) / outlines.sum()
     correlation = (correlation - correlation.mean()) / max(float(correlation.std()), 1e-9)
     reach = np.arange(-NEAR, NEAR + 1)
     in_place = float(correlation[np.ix_(reach % correlation.shape[0], reach % correlation.shape[1])].max())
@@ -52,7 +59,7 @@ def agreement(grey: Picture, labels: Labels) -> Agreement | None:
     if best < SURE or best < BETTER * in_place or in_place >= SURE:
         return Agreement(in_place)
     down, right = (int(n) for n in np.unravel_index(correlation.argmax(), correlation.shape))
-    factor = max(grey.shape) / max(small.shape)
+    factor = max(grey.shape) / max(small_grey.shape)
     height, width = correlation.shape
     # The correlation moves the outlines onto the edges.
     right, down = right - width * (right > width // 2), down - height * (down > height // 2)
@@ -60,16 +67,17 @@ def agreement(grey: Picture, labels: Labels) -> Agreement | None:
 
 
 def has_shape_of_gaps(labels: Labels) -> bool:
-    """Whether the labels have the tips of gaps between particles, and the background is round as particles are.
+    """Whether labels (H, W) look like the gaps between particles, so that background and particles may be exchanged.
 
-    A tip is a part of a class that no disc of TIP (or NECK) px inside the class covers. The tips of the labels must
-    exceed those of the background by GAPS of their sum, and with NECK by TIPS of the length of the outlines. Sparse
-    labels are not judged.
+    Gaps have pointed tips, particles are round. A tip is a part of the labels (or of the background) that no disc of
+    TIP or NECK px radius inside it covers. The tips of the labels must exceed those of the background by the share
+    GAPS of their sum, and with NECK by the share TIPS of the length of the outlines. Labels that cover less than
+    COVER of the image are not judged.
     """
     inside = reduced(labels) > 0
     length = int(find_boundaries(inside.astype(np.int32)).sum())
     if not length or inside.mean() < COVER or _tips(inside, TIP) > 0.5 * inside.sum():
-        return False  # the last: all is thin, so nothing can be said of shapes
+        return False  # the last condition: everything is thin, so shapes say nothing
     for radius in (TIP, NECK):
         inner, outer = _tips(inside, radius), _tips(~inside, radius)
         if inner - outer <= GAPS * max(1, inner + outer):
@@ -78,7 +86,7 @@ def has_shape_of_gaps(labels: Labels) -> bool:
 
 
 def _tips(mask: Mask, radius: float) -> int:
-    """How many pixels of a mask no disc of that radius inside it covers; it goes on beyond the frame."""
+    """How many pixels of a mask no disc of that radius inside it covers; the mask is continued beyond the frame."""
     padded = np.pad(mask, round(radius) + 1, mode="edge")
     centres = ndimage.distance_transform_edt(padded) > radius
     if not centres.any():

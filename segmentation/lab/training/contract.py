@@ -1,5 +1,7 @@
-"""What a task says of itself where networks are taught and scored, and what arrays are called; `core.tasks` says the
-rest."""
+"""The contract by which a task is taught and scored (LearningTask, Scoring), and the types of arrays in the laboratory.
+
+What a task does in an analysis is in `core.tasks`.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
     from ...core.micrograph.types import Micrograph
     from ...core.network.cards import ModelCard
     from ...core.truth import Pair
-    from .data import Labelled
+    from .data import LabelledImage
     from .evaluation.predictions import Options, Prediction, Predictor
 
-# An array of a stored dataclass or named tuple, exact to the last bit: its bytes, and what they are.
+# How an array is written in a stored dataclass or named tuple, exact to the last bit: shape, dtype and bytes.
 STORED = (
     PlainValidator(lambda parts: np.ndarray(parts[0], parts[1], bytes.fromhex(parts[2]))),
     PlainSerializer(lambda array: (array.shape, array.dtype.str, array.tobytes().hex())),
@@ -34,13 +36,16 @@ Field = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Picture = NDArray[np.uint8]
 Rng = np.random.Generator
-Say = Callable[[str], None]
+Say = Callable[[str], None]  # prints or reports a line of text
 Shape = tuple[int, int]  # rows and columns
 
 
 class Definition(NamedTuple):
-    """A figure of a report. title: for tables. text: what it is. short: also in the tables by image and by group.
-    counted: several parts of the data are summed, not averaged. unit: where the title does not have it."""
+    """What a score (a "figure" of a report) means.
+
+    title: for tables. text: what it is. decimals: how many are shown. short: also shown in the tables by image and by
+    group. counted: values of several parts of the data are added, not averaged. unit: if the title does not name it.
+    """
 
     title: str
     text: str
@@ -51,10 +56,11 @@ class Definition(NamedTuple):
 
     @property
     def axis(self) -> str:
-        """Title and unit, as an axis has them."""
+        """Title and unit, for the axis of a plot."""
         return f"{self.title}, {self.unit}" if self.unit else self.title
 
 
+# The definition of "count_off", which several tasks share.
 COUNT_OFF = Definition(
     "Error of the number of objects, %",
     "Sum over the images of |found - true| objects, in percent of the true: images do not make up for each other.",
@@ -63,12 +69,13 @@ COUNT_OFF = Definition(
 
 
 def table_beside(file: str) -> dict[str, Any]:
-    """The content of the TOML file beside a file of Python."""
+    """The content of the TOML file that lies beside a Python file and has its name."""
     return tomllib.loads(Path(file).with_suffix(".toml").read_text("utf-8"))
 
 
-def defined(entries: Mapping[str, Mapping[str, Any]], **words: Any) -> dict[str, Definition]:
-    """The figures of a table by name; words: those in braces. An empty entry is COUNT_OFF."""
+def read_definitions(entries: Mapping[str, Mapping[str, Any]], **words: Any) -> dict[str, Definition]:
+    """The definitions of scores by name, from a table of a TOML file. words: fill the braces of its texts. An empty
+    entry stands for COUNT_OFF."""
     return {
         name: Definition(
             **{key: text.format(**words) if isinstance(text, str) else text for key, text in entry.items()}
@@ -80,8 +87,8 @@ def defined(entries: Mapping[str, Mapping[str, Any]], **words: Any) -> dict[str,
 
 
 class Tracked(NamedTuple):
-    """The figures measured on the validation crops of a training: Dice, the task's best score, and the error of the
-    quantity that the task measures. The error is 0 at best and never negative."""
+    """Names of the scores that are measured on the validation crops of a training: Dice, the main score of the task,
+    and the error of the quantity that the task measures. The error is 0 at best and never negative."""
 
     dice: str
     score: str
@@ -89,21 +96,23 @@ class Tracked(NamedTuple):
 
 
 class Examiner(Protocol):
-    """What becomes of the maps of one image after the other, and what else they say."""
+    """Turns the maps of one image after the other into results, compares them with the truth, and collects more for a
+    report. (A record is what the comparison of one image gives; its type is the Examiner's own.)"""
 
     def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, Any]:
-        """The labels (R, W) found in the analysed rows, and the image's record (see `Scoring.metrics`).
+        """The labels (R, W) found in the analysed rows, and the record of the image (see `Scoring.metrics`).
 
         truth: (H, W) labels. unit: size of a pixel, in the unit of lengths.
         """
 
     def report(self, images: Sequence[Any], groups: Sequence[str], nm: bool) -> dict[str, Any]:
-        """Further entries of the report, of all images. images: their records. groups: of the images."""
+        """Further entries of the report on all images. images: their records. groups: their groups. nm: whether lengths
+        are nanometres, else px."""
 
 
 class Fitted(NamedTuple):
-    """A part of a card that was fitted. entry: its name in the card's facts. entries: of the card. facts: of its table
-    [training]. summary: what it is worth, in a line."""
+    """A fitted part of a model's card. entry: name of the part. entries: those that the fit sets in the card. facts:
+    those that it adds to the card's table [training]. summary: a line about how good the fit is."""
 
     entry: str
     entries: dict[str, Any]
@@ -118,25 +127,25 @@ Fit = Callable[["Predictor", Sequence["Pair"], "Options", Say], Fitted]
 class Scoring:
     """How a result is compared with the truth.
 
-    examine: begins an evaluation.
-    metrics(images, weights): figures of the result, each (n,) for weights (n, images) of the images.
+    examine(predictor, options): a new Examiner.
+    metrics(images, weights): from the records of images the scores by name, each (n,) for weights (n, images).
     quantity_errors(images, weights, nm): errors of the task's quantities, in the same form.
-    definitions: definitions of all these figures.
-    panels(micrograph, predicted, truth): (h, w, 3) pictures: image, truth, result, errors.
+    definitions: definitions of all these scores.
+    panels(micrograph, predicted, truth): (h, w, 3) uint8 pictures: image, truth, result, errors.
     legend: names and colours of the errors.
-    printed: names of the figures that the command prints.
-    tracked: figures in the curves of a training.
+    printed: names of the scores that the command `evaluate` prints.
+    tracked: scores in the curves of a training.
     kinds: description of each kind of error.
-    tally(images): counts over several images.
-    rank: sorts the images of a report, best first; by the task's score without one.
-    by_class: figures that each class has of its own, called NAME_figure.
-    outcome: names of the figures by which a fine-tuned model is compared with its base; the first is the error of the
-    number that an analysis reports. Those that are tracked without any.
-    ways(card): options with which the maps of a model may be read, its own first; see `instances.readings`.
-    note: a sentence for the page that says how things are counted; `{unit}` is the unit of lengths.
+    tally(images): counts over several images, from their records.
+    rank: sort key of the images of a report, best first; None: the task's main score.
+    by_class: names of the scores of each class, such as NAME_iou.
+    outcome: names of the scores by which a fine-tuned model is compared with its base; the first is the error of the
+    number that an analysis reports. Empty: the tracked scores.
+    ways(card): sets of options for the maps of a model, its own options first; see `instances.ways`.
+    note: a sentence for the page that says what is counted; `{unit}` is the unit of lengths.
     options: options of `evaluate` that only some kinds of scoring have.
-    fits: what can be fitted of a card, in this order: from a model and images with truth. They raise UserError where
-    these are too few.
+    fits: the parts of a card that can be fitted, in this order: functions of a model and images with truth. They raise
+    UserError if the images are too few.
     """
 
     examine: Callable[[Predictor, Options], Examiner]
@@ -159,7 +168,7 @@ class Scoring:
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """The names of `outcome`, or those that are tracked."""
+        """Names of the scores by which two models are compared."""
         return self.outcome or (self.tracked.error, self.tracked.score, self.tracked.dice)
 
     def ranked(self, images: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -169,18 +178,19 @@ class Scoring:
 
 @dataclass(frozen=True)
 class LearningTask:
-    """One kind of analysis, as it is taught.
+    """How one kind of analysis is taught.
 
-    channels: names of the network's maps. Empty where a recipe names them in `heads`, and a card in `maps`.
+    channels: names of the network's maps. Empty: a recipe names them in `heads`, and a card in `maps`.
     optional: further maps that a recipe may add; the card then names them.
-    targets(labels, channels): (T, H, W) float32 targets of the loss from labels (H, W).
-    loss: name in `losses` of the default loss.
-    activation: turns logits into maps in 0..1.
-    preview(maps): labels from (C, H, W) uint8 maps, for the pictures of a training.
+    targets(labels, channels): (T, H, W) float32 targets of the loss, from labels (H, W).
+    loss: name of the default loss, see `losses`.
+    activation(logits): maps in 0..1.
+    preview(maps): labels (H, W) from maps (C, H, W) uint8, for the pictures of a training.
     scoring(names): the `Scoring` for maps with these names.
     classes: whether labels are numbers of classes (1, 2, ...) instead of objects. Each class has a map.
-    learnt(pictures): entries of a card's options, from the pictures that the model was taught on.
-    drawn(labels): the mask (H, W) that is taught, from the objects of a result; None where the objects themselves are.
+    learnt(pictures): entries of a card's options that are learnt from the training pictures.
+    drawn(labels): the mask (H, W) that is taught, made from the objects of a result (a person could draw it); None: the
+    objects themselves are taught.
     """
 
     name: str
@@ -192,5 +202,5 @@ class LearningTask:
     preview: Callable[[Maps], Labels]
     scoring: Callable[[Sequence[str]], Scoring]
     classes: bool = False
-    learnt: Callable[[Sequence[Labelled]], dict[str, Any]] = lambda pictures: {}
+    learnt: Callable[[Sequence[LabelledImage]], dict[str, Any]] = lambda pictures: {}
     drawn: Callable[[Labels], Labels] | None = None

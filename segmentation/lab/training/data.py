@@ -1,4 +1,5 @@
-"""Where training pictures come from: folders of labelled micrographs, our renderer, and composed real particles."""
+"""The sources of training pictures: folders of labelled micrographs, rendered pictures, and agglomerates composed of
+real particles. `Crops` draws the crops of a training from them."""
 
 from __future__ import annotations
 
@@ -38,20 +39,23 @@ from .synthesis.scene import split_pieces
 if TYPE_CHECKING:
     from torch import Tensor
 
-ZOOM = (0.8, 1.25)  # small changes of scale
-Sample = tuple[Picture, Labels]
+ZOOM = (0.8, 1.25)  # range of small random changes of scale
+Sample = tuple[Picture, Labels]  # a picture, objects bright, and its labels
 
 
 class Source(Protocol):
+    """Something from which crops are drawn: `draw` gives a random square of `crop` px with its labels."""
+
     def draw(self, crop: int, rng: Rng) -> Sample: ...
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
-    """A pair as it is trained on.
+class LabelledImage:
+    """An image with its labels, as a training uses it.
 
-    grey: (H, W) uint8, objects bright. labels: (H, W) int32, each piece an object; or classes, where the pair's labels
-    are. diameter: median ECD of objects in px, 0 without any. dark: whether they are so in the image.
+    grey: (H, W) uint8, objects bright. labels: (H, W) int32, each piece an object, or the classes if the labels of
+    the pair are classes. diameter: median ECD of the objects in px, 0 without any. dark: whether the objects are dark
+    in the image itself.
     """
 
     pair: Pair
@@ -61,8 +65,8 @@ class Labelled:
     dark: bool = False
 
     @property
-    def taught(self) -> bool:
-        """Whether there is anything to learn from."""
+    def has_labels(self) -> bool:
+        """Whether anything is labelled."""
         return bool(self.labels.any())
 
 
@@ -73,7 +77,8 @@ def are_dark(grey: Picture, labels: Labels) -> bool:
 
 
 def pairs_of(folder: Path, entry: FolderEntry, count: int = 0) -> list[Pair]:
-    """The images and labels of a folder as its entry describes them. count: of classes, 0 of objects.
+    """The images and labels of a folder as its entry describes them. count: of classes; 0: the labels are
+    objects.
 
     Raises BadDataset, and BadRecipe for data that are for evaluation only.
     """
@@ -94,38 +99,38 @@ def pairs_of(folder: Path, entry: FolderEntry, count: int = 0) -> list[Pair]:
     return pairs
 
 
-def load_folder(folder: Path, entry: FolderEntry, count: int = 0) -> list[Labelled]:
-    """The labelled micrographs of a folder; raises BadDataset, also where nothing is labelled, and BadRecipe."""
-    loaded = [load(pair) for pair in pairs_of(folder, entry, count)]
+def load_folder(folder: Path, entry: FolderEntry, count: int = 0) -> list[LabelledImage]:
+    """The micrographs of a folder with their labels; raises BadDataset, also if nothing is labelled, and BadRecipe."""
+    images = [load(pair) for pair in pairs_of(folder, entry, count)]
     if entry.polarity != "any":
-        loaded = [one for one in loaded if one.dark == (entry.polarity == "dark")]
-    if not any(one.taught for one in loaded):
+        images = [image for image in images if image.dark == (entry.polarity == "dark")]
+    if not any(image.has_labels for image in images):
         if count:
-            numbers = ", ".join(map(str, loaded[0].pair.classes))
+            numbers = ", ".join(map(str, images[0].pair.classes))
             nothing = f"holds no labelled pixels: in none of its labels there is a {numbers}."
         else:
             kind = "" if entry.polarity == "any" else f"{entry.polarity} "
             nothing = f"holds no {kind}particles: all its labels are background."
         raise BadDataset(f"{folder} {nothing}", on_page=f"The dataset {nothing}")
-    return loaded
+    return images
 
 
-def load(pair: Pair) -> Labelled:
-    """A pair, read; raises BadDataset."""
+def load(pair: Pair) -> LabelledImage:
+    """Read an image and its labels; raises BadDataset."""
     micrograph, labels = pair.load()
-    return labelled(pair, micrograph.pixels, labels)
+    return as_labelled_image(pair, micrograph.pixels, labels)
 
 
-def labelled(pair: Pair, pixels: GreyImage, labels: Labels) -> Labelled:
-    """A pair whose image (H, W) and labels (H, W) are read."""
+def as_labelled_image(pair: Pair, pixels: GreyImage, labels: Labels) -> LabelledImage:
+    """The labelled image of a pair whose pixels (H, W) and labels (H, W) have been read."""
     if pair.classes:
-        return Labelled(pair, as_seen(pixels), labels, 0.0)
+        return LabelledImage(pair, as_seen(pixels), labels, 0.0)
     pieces, grey = split_pieces(labels), as_seen(pixels)
     dark = are_dark(grey, pieces)
     areas = np.bincount(pieces.ravel())[1:]
     areas = areas[areas > 0]
     diameter = float(np.median(np.sqrt(4 * areas / np.pi))) if len(areas) else 0.0
-    return Labelled(pair, 255 - grey if dark else grey, pieces, diameter, dark)
+    return LabelledImage(pair, 255 - grey if dark else grey, pieces, diameter, dark)
 
 
 def as_seen(pixels: GreyImage) -> Picture:
@@ -134,60 +139,67 @@ def as_seen(pixels: GreyImage) -> Picture:
 
 
 def eight_bits(pixels: GreyImage) -> Picture:
-    """(H, W) uint8: the picture itself where it has eight bits, else as it is seen."""
+    """(H, W) uint8: the picture itself if it has eight bits, else `as_seen`."""
     return pixels if pixels.dtype == np.uint8 else as_seen(pixels)
 
 
-def _draw_of(name: str, salt: int) -> float:
-    """A number in 0..1 by a hash of both: the same for a name in every run."""
+def _fixed_draw(name: str, salt: int) -> float:
+    """A number in 0..1 from a hash of name and salt: random, but the same in every run."""
     return int.from_bytes(hashlib.sha256(f"{salt}:{name}".encode()).digest()[:4], "big") / 2**32
 
 
 def validation_groups(groups: Sequence[str], fraction: float, fold: int = 0, folds: int = 0) -> set[str]:
-    """The groups that are held out: a share of them, or with `folds` the fold-th of so many equal parts.
+    """The groups that are held out: a fraction of them or, with `folds`, the part with number `fold` of so many parts.
 
-    A share above 0 of two groups or more is at least one group, and never all of them. A part is empty where there are
-    fewer groups than parts.
+    For a fraction above 0 of two groups or more, at least one group is held out, and never all. With fewer groups than
+    parts some parts are empty.
     """
-    everything = sorted(set(groups))
+    every_group = sorted(set(groups))
     if folds:
-        return set(sorted(everything, key=lambda group: _draw_of(group, 0))[fold::folds])
-    if fraction == 0 or len(everything) < 2:
+        return set(sorted(every_group, key=lambda group: _fixed_draw(group, 0))[fold::folds])
+    if fraction == 0 or len(every_group) < 2:
         return set()
-    by_draw = sorted(everything, key=lambda group: _draw_of(group, fold))
-    count = sum(_draw_of(group, fold) < fraction for group in everything)
-    return set(by_draw[: min(max(1, count), len(by_draw) - 1)])
+    in_drawn_order = sorted(every_group, key=lambda group: _fixed_draw(group, fold))
+    count = sum(_fixed_draw(group, fold) < fraction for group in every_group)
+    return set(in_drawn_order[: min(max(1, count), len(in_drawn_order) - 1)])
 
 
 class FolderSource:
-    """Crops of labelled micrographs, resampled so that their median diameter is random within `sizes` px, as far as
-    `draw` allows; a picture of classes is resampled by `scale` times a random factor within ZOOM."""
+    """Crops of labelled micrographs.
 
-    def __init__(self, pairs: Sequence[Labelled], sizes: Sequence[float] = SIZES, scale: float = 1.0) -> None:
+    A picture of objects is resampled so that their median diameter is random within `sizes` px (with the limits in
+    `draw`); a picture of classes by `scale` times a random factor within ZOOM.
+    """
+
+    def __init__(self, pairs: Sequence[LabelledImage], sizes: Sequence[float] = SIZES, scale: float = 1.0) -> None:
         self.pairs, self.sizes, self.scale = pairs, tuple(sizes), scale
 
     def draw(self, crop: int, rng: Rng) -> Sample:
         image = self.pairs[int(rng.integers(len(self.pairs)))]
         has_classes = bool(image.pair.classes)
         zoom = np.exp(rng.uniform(*np.log(ZOOM if has_classes else self.sizes))) * (self.scale if has_classes else 1.0)
-        # Not below half a crop (mostly padding then) and not magnified beyond what a microscope resolves.
+        # The picture fills at least half of a crop, as the rest is padding. It is enlarged two times at most, because
+        # a microscope does not resolve more.
         scale = float(np.clip(zoom / (image.diameter or 1.0), 0.5 * crop / min(image.grey.shape), 2.0))
         side = round(crop / scale)
-        return resample(*_cut(image.grey, image.labels, side, rng), crop, has_classes=has_classes)
+        return resample(*_random_square(image.grey, image.labels, side, rng), crop, has_classes=has_classes)
 
 
-Drawing = Callable[[Shape, Rng], Sample]  # of a picture of this shape, and its labels
+DrawPicture = Callable[[Shape, Rng], Sample]  # makes a random picture of this shape, with its labels
 
 
 @dataclass(eq=False)
 class DrawnSource:
-    """Rendered or composed pictures, a share `blank` of them without particles, drawn from with small changes of scale;
-    `renew` makes them anew."""
+    """Crops of `count` rendered or composed pictures, with small changes of scale.
+
+    side: px of a picture. blank: share of pictures without particles. draw_picture: makes one of the others. cycle: the
+    number of the restart for which they are made (see `renew`).
+    """
 
     count: int
     side: int
     seed: int
-    drawing: Drawing
+    draw_picture: DrawPicture
     blank: float = 0.0
     cycle: InitVar[int] = 0
 
@@ -203,38 +215,40 @@ class DrawnSource:
             if rng.random() < self.blank:
                 grey, labels = draw_empty(shape, rng), np.zeros(shape, np.int32)
             else:
-                grey, labels = self.drawing(shape, rng)
+                grey, labels = self.draw_picture(shape, rng)
             self.stock.append((as_seen(grey), labels))
 
     def draw(self, crop: int, rng: Rng) -> Sample:
         grey, labels = self.stock[int(rng.integers(len(self.stock)))]
         side = min(grey.shape[0], round(crop * rng.uniform(*ZOOM)))
-        return resample(*_cut(grey, labels, side, rng), crop)
+        return resample(*_random_square(grey, labels, side, rng), crop)
 
 
-def renders(entry: RenderedEntry) -> Drawing:
-    """What a source of rendered pictures draws."""
+def renders(entry: RenderedEntry) -> DrawPicture:
+    """The function that makes the pictures of a source of rendered pictures."""
     return partial(render, fixed=entry.settings, diameters=(entry.diameters[0], entry.diameters[1]))
 
 
-def stock_of(pictures: Iterable[Labelled]) -> Stock:
-    """The whole, free particles and the empty substrate of pictures."""
-    return cut_out((one.grey, one.labels, one.pair.group) for one in pictures)
+def stock_of(pictures: Iterable[LabelledImage]) -> Stock:
+    """What composites are made of: the particles of pictures that are whole and touch few others, and empty
+    substrate."""
+    return cut_out((image.grey, image.labels, image.pair.group) for image in pictures)
 
 
-def composites(entry: ComposedEntry, pictures: Sequence[Labelled]) -> Drawing:
-    """What is composed of the pictures' particles; raises BadDataset where none is whole and free."""
+def composites(entry: ComposedEntry, pictures: Sequence[LabelledImage]) -> DrawPicture:
+    """The function that composes pictures of the particles of these images; raises BadDataset if no particle is whole
+    and apart from the others."""
     stock = stock_of(pictures)
     if not stock.particles:
         raise BadDataset(f"{entry.path} holds no whole particle that lies free, so none can be cut out.")
     return partial(compose, stock=stock, diameters=(entry.diameters[0], entry.diameters[1]))
 
 
-def _cut(grey: Picture, labels: Labels, side: int, rng: Rng) -> Sample:
-    """A random square of `side` px, mirrored at the frame where the picture is smaller."""
-    short = [max(0, side - n) for n in grey.shape]
-    if any(short):
-        pads = [(s // 2, s - s // 2) for s in short]
+def _random_square(grey: Picture, labels: Labels, side: int, rng: Rng) -> Sample:
+    """A random square of `side` px; a smaller picture is continued by mirroring it at its frame."""
+    lacking = [max(0, side - n) for n in grey.shape]
+    if any(lacking):
+        pads = [(px // 2, px - px // 2) for px in lacking]
         grey, labels = np.pad(grey, pads, mode="symmetric"), np.pad(labels, pads, mode="symmetric")
     row, column = (int(rng.integers(0, n - side + 1)) for n in grey.shape)
     window = slice(row, row + side), slice(column, column + side)
@@ -242,51 +256,58 @@ def _cut(grey: Picture, labels: Labels, side: int, rng: Rng) -> Sample:
 
 
 def resample(grey: Picture, labels: Labels, side: int, *, has_classes: bool = False) -> Sample:
-    """A square picture by area averaging or interpolation, and its labels by nearest pixel, of `side` x `side` px.
+    """A square picture, resampled to `side` x `side` px by area averaging or interpolation, and its labels, by
+    nearest pixel.
 
-    Each piece of an object that falls to pieces is an object then; not of a class.
+    If an object is then in several pieces, each piece becomes an object; pieces of a class stay one class.
     """
-    in_pieces = (lambda whole: whole) if has_classes else split_pieces
+    in_pieces = (lambda classes: classes) if has_classes else split_pieces
     if grey.shape[0] == side:
         return grey, in_pieces(labels)
-    how = Image.Resampling.BOX if grey.shape[0] > side else Image.Resampling.BICUBIC
-    small = np.asarray(Image.fromarray(grey).resize((side, side), how))
+    method = Image.Resampling.BOX if grey.shape[0] > side else Image.Resampling.BICUBIC
+    resized = np.asarray(Image.fromarray(grey).resize((side, side), method))
     index = ((np.arange(side) + 0.5) * grey.shape[0] / side).astype(int)
-    return small, in_pieces(labels[np.ix_(index, index)])
+    return resized, in_pieces(labels[np.ix_(index, index)])
 
 
-def augment(grey: Picture, labels: Labels, rng: Rng, how: Augmentation) -> Sample:
-    """Dihedral flips, and changes of exposure, focus, noise and the rest of `how`; grey (S, S) uint8."""
-    if how.flips:
+def augment(grey: Picture, labels: Labels, rng: Rng, settings: Augmentation) -> Sample:
+    """A crop (S, S) uint8 and its labels, changed at random: turned or mirrored, and with another exposure, focus,
+    noise.
+
+    settings: how often and how much.
+    """
+    if settings.flips:
         grey, labels = turned_or_mirrored(rng, grey, labels)
-    picture = _change_exposure(grey.astype(np.float32) / 255, how, rng)
-    changed = (np.clip(picture, 0, 1) * 255).astype(np.uint8)
-    return changed, np.ascontiguousarray(labels)
+    picture = _change_exposure(grey.astype(np.float32) / 255, settings, rng)
+    result = (np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    return result, np.ascontiguousarray(labels)
 
 
-def _change_exposure(picture: Field, how: Augmentation, rng: Rng) -> Field:
-    """The picture (H, W), 0 to 1, with gamma, blur, noise, a slope and an inversion, each as often as `how` says."""
-    if rng.random() < how.exposure:
-        picture = picture ** np.float32(np.exp(rng.normal(0, how.exposure_spread)))
-    if rng.random() < how.focus:
-        picture = ndimage.gaussian_filter(picture, rng.uniform(0.3, how.focus_px))
-    if rng.random() < how.noise:
-        picture = picture + rng.normal(0, rng.uniform(0, how.noise_spread), picture.shape)
-    if rng.random() < how.gradient:
+def _change_exposure(picture: Field, settings: Augmentation, rng: Rng) -> Field:
+    """The picture (H, W), 0 to 1, with gamma, blur, noise, a slope and an inversion, each as often as the settings
+    say."""
+    if rng.random() < settings.exposure:
+        picture = picture ** np.float32(np.exp(rng.normal(0, settings.exposure_spread)))
+    if rng.random() < settings.focus:
+        picture = ndimage.gaussian_filter(picture, rng.uniform(0.3, settings.focus_px))
+    if rng.random() < settings.noise:
+        picture = picture + rng.normal(0, rng.uniform(0, settings.noise_spread), picture.shape)
+    if rng.random() < settings.gradient:
         rows, columns = np.mgrid[-1 : 1 : picture.shape[0] * 1j, -1 : 1 : picture.shape[1] * 1j]
-        slopes = rng.normal(0, how.gradient_spread), rng.normal(0, how.gradient_spread)
+        slopes = rng.normal(0, settings.gradient_spread), rng.normal(0, settings.gradient_spread)
         picture = picture + slopes[0] * rows + slopes[1] * columns
-    if how.invert and rng.random() < how.invert:
+    if settings.invert and rng.random() < settings.invert:
         picture = 1 - picture
     return picture
 
 
 @dataclass(eq=False)
 class Crops:
-    """(1, S, S) inputs and (T, S, S) targets, which `targets` makes of labels (S, S).
+    """The crops of a training, by number: inputs (1, S, S) in -1..1 and targets (T, S, S).
 
-    The n-th sample depends on sources, seed and n alone, so a resumed run sees what an unbroken one would, whatever the
-    number of processes that prepare samples. densest: of so many crops that with most pixels at contacts is taken.
+    Crop n depends on sources, seed and n alone. So a resumed run sees the same crops as one that was never stopped,
+    whatever the number of processes that prepare them. weights: how often each source is drawn from. targets(labels):
+    makes the targets. densest: so many crops are drawn, and the one with most pixels near contacts is taken.
     """
 
     sources: Sequence[Source]
@@ -298,20 +319,20 @@ class Crops:
     augmentation: Augmentation = field(default_factory=Augmentation)
     densest: int = 1
 
-    def labelled(self, number: int) -> Sample:
+    def with_labels(self, number: int) -> Sample:
         """The n-th crop, (S, S) uint8, with its labels, (S, S) int32."""
         rng = np.random.default_rng((self.seed, number))
         probabilities = np.asarray(self.weights, float) / np.sum(self.weights)
         source = self.sources[int(rng.choice(len(self.sources), p=probabilities))]
-        drawn = [source.draw(self.crop, rng) for _ in range(self.densest)]
-        densest = max(drawn, key=lambda sample: near_contacts(sample[1]).sum()) if self.densest > 1 else drawn[0]
+        samples = [source.draw(self.crop, rng) for _ in range(self.densest)]
+        densest = max(samples, key=lambda sample: near_contacts(sample[1]).sum()) if self.densest > 1 else samples[0]
         return augment(*densest, rng, self.augmentation)
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
-        return self.tensors(*self.labelled(number))
+        return self.tensors(*self.with_labels(number))
 
     def tensors(self, grey: Picture, labels: Labels) -> tuple[Tensor, Tensor]:
-        """A labelled crop as a network and its loss take it."""
+        """The input for the network and the targets for the loss, from a crop and its labels."""
         import torch
 
         return torch.from_numpy(grey[None].astype(np.float32) / 127.5 - 1), torch.from_numpy(self.targets(labels))
@@ -319,7 +340,7 @@ class Crops:
 
 @dataclass(frozen=True, eq=False)
 class Sources:
-    """What to draw from, each list with its weights."""
+    """The sources of training crops and of validation crops, with their weights."""
 
     training: list[Source] = field(default_factory=list)
     validation: list[Source] = field(default_factory=list)
@@ -328,9 +349,10 @@ class Sources:
 
 
 def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
-    """Training sources of a cycle and validation sources; folders are split by group, paths are relative to `base`.
+    """The sources of a recipe. Folders are split by group; their paths are relative to `base`.
 
-    Folders are read before anything is rendered, so that a wrong one is found at once. Raises BadDataset, and
+    cycle: how many restarts there were; it decides which pictures are rendered for training. Folders are read before
+    anything is rendered, so that an error in a folder is found at once. Raises BadDataset, and
     BadRecipe for data that are for evaluation only.
     """
     folders = iter(split_sources(recipe, base))
@@ -338,14 +360,14 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
     for number, entry in enumerate(recipe.sources):
         parts: list[Source | None]
         if isinstance(entry, RenderedEntry):
-            parts = _drawn(recipe, number, entry, entry.count, [renders(entry)] * 2, cycle)
+            parts = _drawn_sources(recipe, number, entry, entry.count, [renders(entry)] * 2, cycle)
         elif isinstance(entry, ComposedEntry):
-            drawings = [composites(entry, pairs) if pairs else None for pairs in next(folders)]
-            parts = _drawn(recipe, number, entry, entry.pictures, drawings, cycle)
+            draw_functions = [composites(entry, images) if images else None for images in next(folders)]
+            parts = _drawn_sources(recipe, number, entry, entry.pictures, draw_functions, cycle)
         else:
-            taught = [[pair for pair in pairs if pair.taught] for pairs in next(folders)]
+            labelled_images = [[image for image in images if image.has_labels] for images in next(folders)]
             scale = recipe.options.get("scale", 1.0)
-            parts = [FolderSource(pairs, recipe.sizes, scale) if pairs else None for pairs in taught]
+            parts = [FolderSource(images, recipe.sizes, scale) if images else None for images in labelled_images]
         lists = (result.training, result.weights), (result.validation, result.validation_weights)
         for source, (sources, weights) in zip(parts, lists, strict=True):
             if source:
@@ -361,79 +383,89 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
     return result
 
 
-def _drawn(
+def _drawn_sources(
     recipe: TrainingRecipe,
     number: int,
     entry: RenderedEntry | ComposedEntry,
     pictures: int,
-    drawings: Sequence[Drawing | None],
+    draw_functions: Sequence[DrawPicture | None],
     cycle: int,
 ) -> list[Source | None]:
-    """Drawn pictures for training, of this cycle, and for validation, always the same; None without a drawing."""
-    side, training, validation = recipe.crop + recipe.crop // 4, *drawings
+    """The sources of rendered or composed pictures for training, in this cycle, and for validation, the same in all
+    cycles.
+
+    number: of the source in the recipe. draw_functions: those for training and for validation; None gives None.
+    """
+    side, training, validation = recipe.crop + recipe.crop // 4, *draw_functions
     return [
         training and DrawnSource(pictures, side, recipe.seed + number, training, entry.blank, cycle),
         validation and DrawnSource(max(8, pictures // 25), side, recipe.seed + 1000 + number, validation, entry.blank),
     ]
 
 
-def training_images(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
-    """The micrographs of the recipe's folders that are trained on; raises as `make_sources`."""
-    return _distinct([one for training, _ in split_sources(recipe, base) for one in training if one.taught])
+def training_images(recipe: TrainingRecipe, base: Path) -> list[LabelledImage]:
+    """The micrographs of the recipe's folders that are trained on; raises what `make_sources` raises."""
+    return _distinct([image for training, _ in split_sources(recipe, base) for image in training if image.has_labels])
 
 
-def _distinct(pictures: Sequence[Labelled]) -> list[Labelled]:
-    """Each file once: a folder may be trained on as it is and be composed from."""
-    return list({(one.pair.image, one.pair.labels): one for one in pictures}.values())
+def _distinct(pictures: Sequence[LabelledImage]) -> list[LabelledImage]:
+    """The pictures, each file once: two sources may use the same folder, as it is and for composites."""
+    return list({(image.pair.image, image.pair.labels): image for image in pictures}.values())
 
 
-def held_out(recipe: TrainingRecipe, base: Path) -> list[Labelled]:
-    """The micrographs of the recipe's folders that are kept from training; raises as `make_sources`."""
+def held_out(recipe: TrainingRecipe, base: Path) -> list[LabelledImage]:
+    """The micrographs of the recipe's folders that are held out; raises what `make_sources` raises."""
     folders = split_sources(recipe, base)
     if not folders:
         raise BadDataset("The recipe has no folder of micrographs: it holds nothing out.")
-    return _distinct([one for _, apart in folders for one in apart])
+    return _distinct([image for _, held_out_images in folders for image in held_out_images])
 
 
 def held_out_pairs(recipe: TrainingRecipe, base: Path) -> list[Pair]:
-    """The pairs of `held_out`, with names of their own where two folders share one."""
-    named: dict[str, Pair] = {}
-    for number, pair in enumerate((labelled.pair for labelled in held_out(recipe, base)), start=1):
-        name = pair.name if pair.name not in named else f"{pair.name}-{number}"
-        named[name] = replace(pair, name=name)
-    return list(named.values())
+    """The images of `held_out` with their labels; if two have the same name, the second gets another one."""
+    by_name: dict[str, Pair] = {}
+    for number, pair in enumerate((image.pair for image in held_out(recipe, base)), start=1):
+        name = pair.name if pair.name not in by_name else f"{pair.name}-{number}"
+        by_name[name] = replace(pair, name=name)
+    return list(by_name.values())
 
 
 def count_groups(recipe: TrainingRecipe, base: Path) -> int:
-    """The largest number of groups with labels that a folder of the recipe parts; raises as `make_sources`."""
+    """The largest number of groups with labels in a folder of the recipe that is split; raises what `make_sources`
+    raises."""
     count = number_of_classes(recipe.task, recipe.heads)
     folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
     loaded = [load_folder(base / entry.path, entry, count) for entry in folders if entry.use in ("both", "held-out")]
-    return max((len({one.pair.group for one in side if one.taught}) for side in loaded), default=0)
+    return max((len({image.pair.group for image in images if image.has_labels}) for images in loaded), default=0)
 
 
-Sides = tuple[list[Labelled], list[Labelled]]
+Sides = tuple[list[LabelledImage], list[LabelledImage]]  # for training, and held out
 
 
 def split_sources(recipe: TrainingRecipe, base: Path) -> list[Sides]:
     """(for training, held out) micrographs of each of the recipe's folders; raises BadDataset, BadRecipe.
 
-    What one source holds out, no other trains on, nor on that group in that folder. Of the rest `count` are drawn.
+    If one source holds out an image, no other source trains on it, nor on other images of its group in that folder.
+    If the entry has a `count`, so many of the other images are drawn for training.
     """
     folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
     sides = [_split_source(entry, recipe, base) for entry in folders]
-    # By folder and group, and by file: another source may name the folder otherwise, or know no groups in it.
-    where = [(base / entry.path).resolve() for entry in folders]
-    held = {(folder, one.pair.group) for folder, (_, out) in zip(where, sides, strict=True) for one in out}
-    files = {one.pair.image.resolve() for _, out in sides for one in out}
+    # Held out by folder and group, and also by file: another source may use another path, or no groups.
+    paths = [(base / entry.path).resolve() for entry in folders]
+    held_out_groups = {
+        (folder, image.pair.group)
+        for folder, (_, held_out_images) in zip(paths, sides, strict=True)
+        for image in held_out_images
+    }
+    held_out_files = {image.pair.image.resolve() for _, held_out_images in sides for image in held_out_images}
     divided = []
-    for entry, folder, (training, out) in zip(folders, where, sides, strict=True):
-        free = [one for one in training if (folder, one.pair.group) not in held]
-        usable = [one for one in free if one.pair.image.resolve() not in files]
+    for entry, folder, (training, held_out_images) in zip(folders, paths, sides, strict=True):
+        of_other_groups = [image for image in training if (folder, image.pair.group) not in held_out_groups]
+        usable = [image for image in of_other_groups if image.pair.image.resolve() not in held_out_files]
         if len(usable) < entry.count:
             raise BadDataset(f"{entry.path} leaves {len(usable)} images to train on, and count asks for {entry.count}.")
-        by_draw = sorted(usable, key=lambda one: _draw_of(one.pair.name, recipe.seed))
-        divided.append((by_draw[: entry.count] if entry.count else usable, out))
+        by_draw = sorted(usable, key=lambda image: _fixed_draw(image.pair.name, recipe.seed))
+        divided.append((by_draw[: entry.count] if entry.count else usable, held_out_images))
     return divided
 
 
@@ -444,10 +476,13 @@ def _split_source(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> Sid
         return loaded, []
     if entry.use == "validation":
         return [], loaded
-    full = {one.pair.group for one in loaded if one.taught}
-    empty = {one.pair.group for one in loaded} - full
-    apart = set()
-    for groups in (full, empty):  # apart, so that a part held out is not all empty images
-        apart |= validation_groups(sorted(groups), recipe.validation, recipe.fold, recipe.folds)
-    training = [one for one in loaded if one.pair.group not in apart and entry.use == "both"]
-    return training, [one for one in loaded if one.pair.group in apart]
+    groups_with_labels = {image.pair.group for image in loaded if image.has_labels}
+    groups_without_labels = {image.pair.group for image in loaded} - groups_with_labels
+    held_out_groups = set()
+    for groups in (
+        groups_with_labels,
+        groups_without_labels,
+    ):  # one after the other, so that the held-out part is not all empty images
+        held_out_groups |= validation_groups(sorted(groups), recipe.validation, recipe.fold, recipe.folds)
+    training = [image for image in loaded if image.pair.group not in held_out_groups and entry.use == "both"]
+    return training, [image for image in loaded if image.pair.group in held_out_groups]

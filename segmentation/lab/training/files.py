@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all."""
+"""Writing of files so that none is ever half written, and the lock of a training's folder."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from .contract import Picture
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-KNOWN_BY = 12  # characters of a SHA-256 by which an image is known again
-ENDING_SECONDS = 10.0  # what the child processes of a killed training may take to notice it and end
+FINGERPRINT = 12  # characters of a SHA-256 by which an image is recognised
+ENDING_SECONDS = 10.0  # how long the child processes of a killed training may take to end
 
 
 class CannotWrite(OSError):
@@ -37,10 +37,10 @@ class InUse(OSError):
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep other trainings out of a folder, which is made if need be; raises InUse, CannotWrite.
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder, which is made if necessary, against other trainings; raises InUse, CannotWrite.
 
-    The lock ends with the process and its children, even if they are killed, and leaves no file behind.
+    The lock ends with the process and its children, even if they are killed, and leaves no file.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,22 +69,23 @@ def _take_lock(descriptor: int) -> bool:
 
 
 def write_whole(file: Path, content: bytes | memoryview) -> None:
-    """Write aside, then rename: a kill or a full disk leaves the old file or the new, never half of one."""
-    aside = file.with_name(f".{file.name}.part")
+    """Write a file under another name, then rename it, so that a killed process or a full disk leaves the old or the
+    new file, never a part of one."""
+    partial_file = file.with_name(f".{file.name}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as out:
+        with partial_file.open("wb") as out:
             out.write(content)
             out.flush()
             os.fsync(out.fileno())
-        os.replace(aside, file)
+        os.replace(partial_file, file)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        partial_file.unlink(missing_ok=True)
         raise CannotWrite(f"{file} cannot be written ({error.strerror or error}); earlier files are kept.") from error
 
 
 def write_picture(file: Path, picture: Image.Image | Figure | Picture | NDArray[np.uint16]) -> None:
-    """A PNG, written as `write_whole` does."""
+    """Write a PNG by `write_whole`."""
     content = io.BytesIO()
     if isinstance(picture, np.ndarray):
         picture = Image.fromarray(picture)
@@ -95,7 +96,7 @@ def write_picture(file: Path, picture: Image.Image | Figure | Picture | NDArray[
     write_whole(file, content.getbuffer())
 
 
-def check_room(folder: Path, needed: int) -> None:
+def check_disk_space(folder: Path, needed: int) -> None:
     """Raise CannotWrite unless `needed` bytes are free where `folder` lies (or will be made)."""
     existing = next(ancestor for ancestor in (folder.absolute(), *folder.absolute().parents) if ancestor.exists())
     free = shutil.disk_usage(existing).free
@@ -104,15 +105,15 @@ def check_room(folder: Path, needed: int) -> None:
 
 
 def fingerprint(file: Path) -> str:
-    """By which an image is known again, whatever it is called."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:KNOWN_BY]
+    """A short hash of a file by which an image is recognised under any name."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:FINGERPRINT]
 
 
-def as_json(kind: Any, value: Any) -> str:
-    """A value of this kind, whose arrays are annotated as `contract.STORED`."""
-    return json.dumps(TypeAdapter(kind).dump_python(value, mode="json"))
+def as_json(value_type: Any, value: Any) -> str:
+    """The JSON of a value of this type; its arrays are annotated with `contract.STORED`."""
+    return json.dumps(TypeAdapter(value_type).dump_python(value, mode="json"))
 
 
-def from_json(kind: Any, text: str | bytes) -> Any:
-    """The value again; raises ValueError, TypeError or IndexError where the text is of something else."""
-    return TypeAdapter(kind).validate_python(json.loads(text))
+def from_json(value_type: Any, text: str | bytes) -> Any:
+    """The value of this type in a JSON; raises ValueError, TypeError or IndexError if it holds no such value."""
+    return TypeAdapter(value_type).validate_python(json.loads(text))

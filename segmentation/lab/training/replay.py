@@ -1,5 +1,5 @@
-"""What a base model was taught on, as far as it is at hand: pictures to go on learning from, and others to see what is
-forgotten."""
+"""The base model's own training data, as far as they are on this machine. A fine-tuning learns from some of them,
+too, and others show what the model forgets."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ import tifffile
 from ...core.network.cards import ModelCard
 from ...core.truth import Pair, find_pairs
 from .contract import Labels, Picture
-from .data import DrawnSource, Labelled, Sample, eight_bits, renders, split_sources
+from .data import DrawnSource, LabelledImage, Sample, eight_bits, renders, split_sources
 from .files import write_picture
 from .pretrained import maps_of
 from .settings import FORBIDDEN, FolderEntry, RenderedEntry, TrainingRecipe, number_of_classes, read_recipe
 from .settings.recipe import RECIPES
 from .start import resolved
 
-ROOT = Path(__file__).parents[3]  # from which the paths of our recipes go out
-PICTURES, MICROGRAPHS = 48, 24  # to learn from
-KEPT, KEPT_SIDE = 12, 448  # to see what is forgotten, of each kind; px
-SIDE, SEED = 320, 7000  # of the rendered pictures to learn from; px
-RENDERED, OWN = "rendered", "own"
+ROOT = Path(__file__).parents[3]  # the paths of the released recipes are relative to it
+PICTURES, MICROGRAPHS = 48, 24  # numbers of rendered pictures and of micrographs to learn from
+SIDE, SEED = 320, 7000  # px and random seed of the rendered pictures to learn from
+WITHHELD, WITHHELD_SIDE = 12, 448  # pictures of each kind that show what is forgotten; px of the rendered ones
+RENDERED, OWN = "rendered", "own"  # names of folders
 
 
 class Replay(NamedTuple):
-    """training: a folder to learn from, None where nothing is at hand. withheld: title and pairs of what shows what is
-    forgotten."""
+    """The base model's own data. training: a folder to learn from, None if no data are on this machine. withheld: by
+    title the images, with labels, that show what is forgotten."""
 
     training: Path | None
     withheld: dict[str, list[Pair]]
 
 
 def replay(card: ModelCard, out: Path) -> Replay:
-    """The base model's own data, laid out in `out`; nothing is done where it is there already."""
+    """The base model's own data, which are written into `out` unless they are there."""
     if not out.exists():
-        aside = out.with_name(f".{out.name}.part")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        _lay_out(card, aside)
-        os.replace(aside, out)
+        partial_folder = out.with_name(f".{out.name}.part")
+        shutil.rmtree(partial_folder, ignore_errors=True)
+        partial_folder.mkdir(parents=True)
+        _write_data(card, partial_folder)
+        os.replace(partial_folder, out)
     titles = {RENDERED: "rendered pictures", OWN: f"validation images of {card.name}"}
     count = number_of_classes(card.task, maps_of(card))
     classes = tuple(range(1, count + 1))
@@ -54,44 +54,49 @@ def replay(card: ModelCard, out: Path) -> Replay:
 
 
 def recipe_of(card: ModelCard) -> TrainingRecipe | None:
-    """The recipe by which a released model was made, or the one that a user's own model goes back to."""
+    """The recipe of a released model or, for a user's own model, that of the model from which it started; None if
+    there is none."""
     names = card.name, card.training.get("start_from", "")
     file = next((RECIPES / f"{name}.toml" for name in names if name and (RECIPES / f"{name}.toml").is_file()), None)
     recipe = read_recipe(file) if file else None
     return recipe if recipe and recipe.task == card.task else None
 
 
-def _lay_out(card: ModelCard, out: Path) -> None:
-    """Write the base model's own data: what its recipe renders and trains on, and what both hold out."""
+def _write_data(card: ModelCard, out: Path) -> None:
+    """Write the base model's own data into `out`: rendered pictures and micrographs of its recipe, to learn from and
+    to see what is forgotten."""
     recipe = recipe_of(card)
     if recipe is None:
         return
     entries = [entry for entry in recipe.sources if isinstance(entry, RenderedEntry)]
-    whole = sum(entry.weight for entry in entries)
-    for folder, count, side, seed in ((out / "training", PICTURES, SIDE, SEED), (out / RENDERED, KEPT, KEPT_SIDE, 0)):
-        stock: list[Sample] = []  # about `count` pictures of the recipe's sources, in their shares
+    total_weight = sum(entry.weight for entry in entries)
+    for folder, count, side, seed in (
+        (out / "training", PICTURES, SIDE, SEED),
+        (out / RENDERED, WITHHELD, WITHHELD_SIDE, 0),
+    ):
+        stock: list[Sample] = []  # about `count` pictures, of each source in proportion to its weight
         for number, entry in enumerate(entries):
-            images = max(1, round(count * entry.weight / whole))
+            images = max(1, round(count * entry.weight / total_weight))
             stock += DrawnSource(images, side, seed + number, renders(entry)).stock
         for number, (grey, labels) in enumerate(stock):
             _write(folder, f"rendered-{number:03d}", grey, labels)
-    training, held = _of_folders(resolved(recipe, out / "none.toml"))  # no such file: no run has begun
-    for folder, pairs, count in ((out / "training", training, MICROGRAPHS), (out / OWN, held, KEPT)):
-        evenly = np.linspace(0, len(pairs) - 1, min(len(pairs), count)).round().astype(int)
-        for number, index in enumerate(evenly):
-            micrograph, labels = pairs[index].pair.load()
+    training, held_out = _images_of_folders(resolved(recipe, out / "none.toml"))  # no such file: no run has begun
+    for folder, images, count in ((out / "training", training, MICROGRAPHS), (out / OWN, held_out, WITHHELD)):
+        evenly_spaced = np.linspace(0, len(images) - 1, min(len(images), count)).round().astype(int)
+        for number, index in enumerate(evenly_spaced):
+            micrograph, labels = images[index].pair.load()
             _write(folder, f"own-{number:03d}", eight_bits(micrograph.pixels), labels)
 
 
-def _of_folders(recipe: TrainingRecipe) -> tuple[list[Labelled], list[Labelled]]:
-    """What the recipe trains on and what it holds out of the folders that are on this machine; nothing that is for
+def _images_of_folders(recipe: TrainingRecipe) -> tuple[list[LabelledImage], list[LabelledImage]]:
+    """(for training, held out) images of the recipe's folders that are on this machine, without data that are for
     evaluation only."""
-    sides: tuple[list[Labelled], list[Labelled]] = [], []
+    sides: tuple[list[LabelledImage], list[LabelledImage]] = [], []
     for entry in recipe.sources:
         if type(entry) is not FolderEntry or not (ROOT / entry.path).is_dir() or FORBIDDEN in entry.path:
             continue
-        for side, pairs in zip(sides, split_sources(recipe.replaced(sources=[entry]), ROOT)[0], strict=True):
-            side += [one for one in pairs if one.taught]
+        for side, images in zip(sides, split_sources(recipe.replaced(sources=[entry]), ROOT)[0], strict=True):
+            side += [image for image in images if image.has_labels]
     return sides
 
 

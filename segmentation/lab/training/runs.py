@@ -1,4 +1,5 @@
-"""What every training does, of one network or of a GAN: the loop, checkpoints, and tables with a row for each."""
+"""What all trainings share, of one network or of a GAN: the loop, checkpoints, and tables with a row for each
+checkpoint."""
 
 from __future__ import annotations
 
@@ -23,13 +24,13 @@ CHECKPOINT, METRICS = "checkpoint.pt", "metrics.csv"
 
 
 class Trainer(Protocol):
-    """What a loop advances. step: how many steps it has made."""
+    """What the loop trains. step: how many steps were made."""
 
     @property
     def step(self) -> int: ...
 
     def advance(self) -> Mapping[str, Tensor]:
-        """One step; returns its losses by name, always the same names."""
+        """Make one step; returns its losses by name, always the same names."""
 
 
 def run_steps(
@@ -41,40 +42,42 @@ def run_steps(
     time_is_up: Callable[[], bool],
     at_checkpoint: Callable[[dict[str, float], float], None],
 ) -> None:
-    """Advance until it is over or, asked after each step, the time is up.
+    """Make steps until `is_over()` or, after a step, `time_is_up()`.
 
-    at_checkpoint(losses, seconds): called every so many steps, at `ends` and when the time is up, with the means of a
-    step since the last time. Raises BadRecipe where a loss is no number any more.
+    at_checkpoint(losses, seconds): called after every `every` steps, at the steps `ends` and when the time is up,
+    with the mean losses and the mean seconds of a step since the last call. Raises BadRecipe if a loss is not a
+    number any more.
     """
     totals: dict[str, Tensor] = {}
-    count, began = 0, time.monotonic()
+    count, start_time = 0, time.monotonic()
     while not is_over():
         for name, loss in trainer.advance().items():
             totals[name] = loss.double() + totals.get(name, 0)
-        count, late = count + 1, time_is_up()
-        if trainer.step % every == 0 or trainer.step in ends or late:
+        count, is_last = count + 1, time_is_up()
+        if trainer.step % every == 0 or trainer.step in ends or is_last:
             means = {name: float(total) / count for name, total in totals.items()}
             check_finite(means.values(), trainer.step)
-            at_checkpoint(means, (time.monotonic() - began) / count)
-            if late:
+            at_checkpoint(means, (time.monotonic() - start_time) / count)
+            if is_last:
                 return
-            totals, count, began = {}, 0, time.monotonic()
+            totals, count, start_time = {}, 0, time.monotonic()
 
 
 def check_finite(losses: Iterable[float], step: int) -> None:
-    """Raise BadRecipe where a loss is no number any more."""
+    """Raise BadRecipe if a loss is not a number any more."""
     if not all(map(math.isfinite, losses)):
         raise BadRecipe(f"The loss is not a number any more at step {step}: lower learning_rate.")
 
 
 def pace(seconds: float, step: int, steps: int) -> str:
-    """Such as "0.20 s/step, about 3 minutes left". seconds: of a step."""
+    """A text such as "0.20 s/step, about 3 minutes left". seconds: of a step."""
     return f"{seconds:.2f} s/step" + (f", {time_words(seconds * (steps - step))} left" if step < steps else "")
 
 
 @contextmanager
 def computing(device: torch.device, threads: int) -> Iterator[None]:
-    """Give torch so many threads for good, 0 leaves it its own; raises BadRecipe where the device's memory runs out."""
+    """Set the number of torch's threads (0 leaves it; it also stays afterwards), and raise BadRecipe if the memory of
+    the device is full."""
     if threads:
         torch.set_num_threads(threads)
     try:
@@ -83,17 +86,17 @@ def computing(device: torch.device, threads: int) -> Iterator[None]:
         raise BadRecipe(f"{device} has too little memory for batches of this size: lower batch.") from error
 
 
-def refuse_changes(old: Mapping[str, Any], new: Mapping[str, Any], free: Collection[str], folder: Path) -> None:
-    """Raise BadRecipe where a run was begun with other entries than these, but for those that are free."""
-    if changed := [name for name in {**new, **old} if name not in free and old.get(name) != new.get(name)]:
+def refuse_changes(old: Mapping[str, Any], new: Mapping[str, Any], may_differ: Collection[str], folder: Path) -> None:
+    """Raise BadRecipe if the entries `old`, with which the run in `folder` was begun, are not the `new` ones."""
+    if changed := [name for name in {**new, **old} if name not in may_differ and old.get(name) != new.get(name)]:
         names = ", ".join(changed)
         raise BadRecipe(f"{folder} holds a run of another recipe ({names} differ): name another folder with --out.")
 
 
 def save_checkpoint(trainer: Any, file: Path, **more: Any) -> None:
-    """The step, the state of each of the `parts` of a training, and more.
+    """Write a checkpoint: the step, the state of each attribute that `trainer.parts` names, and the entries `more`.
 
-    The checkpoint is whole or, when it cannot be written, the one before; raises CannotWrite.
+    If it cannot be written, the earlier checkpoint stays; raises CannotWrite.
     """
     content = io.BytesIO()
     parts = {name: getattr(trainer, name).state_dict() for name in trainer.parts}
@@ -102,7 +105,8 @@ def save_checkpoint(trainer: Any, file: Path, **more: Any) -> None:
 
 
 def restore(trainer: Any, state: State, file: Path) -> None:
-    """Go on from the checkpoint in `file`; raises BadRecipe when it is of another network."""
+    """Set a trainer to the state of a checkpoint, which was read from `file`; raises BadRecipe if it is of another
+    network."""
     try:
         for name in trainer.parts:
             getattr(trainer, name).load_state_dict(state[name])
@@ -112,7 +116,7 @@ def restore(trainer: Any, state: State, file: Path) -> None:
 
 
 def load_state(file: Path, device: torch.device | str = "cpu") -> State:
-    """A checkpoint; raises BadRecipe where the file is damaged."""
+    """Read a checkpoint; raises BadRecipe if the file is damaged."""
     try:
         state: State = torch.load(file, map_location=device, weights_only=True)
     except Exception as error:  # a damaged archive fails in many ways
@@ -121,9 +125,9 @@ def load_state(file: Path, device: torch.device | str = "cpu") -> State:
 
 
 def read_rows(file: Path, last: int | None = None) -> list[dict[str, str]]:
-    """The rows of a table by column, up to the one numbered `last` in its first; none where there is no file.
+    """The rows of a CSV file, each by column, whose number in the first column is at most `last`; none without a file.
 
-    A row that lacks columns, half written, is left out. Raises ValueError where `last` meets a row without a number.
+    A half-written row, which lacks columns, is left out. Raises ValueError if `last` is given and a row has no number.
     """
     if not file.exists():
         return []
@@ -133,25 +137,25 @@ def read_rows(file: Path, last: int | None = None) -> list[dict[str, str]]:
 
 
 def write_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """The whole table; no file where there are no rows."""
+    """Write a CSV file with these rows in place of the old one; no file without rows."""
     file.unlink(missing_ok=True)
     for row in rows:
         add_row(file, row)
 
 
 def add_row(file: Path, row: Mapping[str, Any]) -> None:
-    """One more row, with four decimals; the columns' names come first where the file is new."""
-    fresh = not file.exists()
+    """Add a row to a CSV file, with four decimals; a new file begins with the names of the columns."""
+    is_new = not file.exists()
     with file.open("a", newline="") as lines:
         writer = csv.writer(lines)
-        if fresh:
+        if is_new:
             writer.writerow(row)
         writer.writerow([f"{value:.4f}" if isinstance(value, float) else value for value in row.values()])
 
 
 class CheckpointScores(NamedTuple):
-    """One checkpoint. Losses are means; Dice, score and error of the quantity are the task's figures of the validation
-    crops (see `Scoring.tracked`), NaN where undefined."""
+    """A row of metrics.csv about one checkpoint. Losses are means. Dice, score and error of the quantity are those of
+    the validation crops (see `Scoring.tracked`), NaN if undefined."""
 
     step: int
     loss: float
@@ -163,25 +167,27 @@ class CheckpointScores(NamedTuple):
     quantity_error: float
 
     def rounded(self) -> CheckpointScores:
-        """The losses and figures as the file holds them, so that a resumed run decides as an unbroken one."""
-        measured = "loss", "validation_loss", "validation_dice", "validation_score", "quantity_error"
-        return self._replace(**{name: round(getattr(self, name), 4) for name in measured})
+        """The losses and scores rounded as in the file, so that a resumed run chooses as one that was never stopped."""
+        names = "loss", "validation_loss", "validation_dice", "validation_score", "quantity_error"
+        return self._replace(**{name: round(getattr(self, name), 4) for name in names})
 
     def as_text(self) -> dict[str, str | int | float]:
+        """The row for the file, by column."""
         seconds, rate = f"{self.seconds_per_step:.3f}", f"{self.learning_rate:.3g}"
         return {**self._asdict(), "seconds_per_step": seconds, "learning_rate": rate}
 
 
 def read_metrics(file: Path, last: int) -> list[CheckpointScores]:
-    """The rows up to step `last`. A resumed run leaves out later rows, which are newer than its checkpoint.
+    """The rows of metrics.csv up to step `last`. (Later rows are newer than the checkpoint from which a run is
+    resumed.)
 
-    Raises ValueError, TypeError or KeyError for a file that is not ours.
+    Raises ValueError, TypeError or KeyError if the file has other content.
     """
     rows = [{name: float(value) for name, value in row.items()} for row in read_rows(file, last)]
     return [CheckpointScores(**{**row, "step": int(row["step"])}) for row in rows]  # type: ignore[arg-type]
 
 
-RULES: dict[str, Callable[[CheckpointScores], float]] = {  # what is lowest at the best checkpoint
+RULES: dict[str, Callable[[CheckpointScores], float]] = {  # how a checkpoint is chosen: the lowest is best
     "loss": lambda row: row.validation_loss,
     "score": lambda row: -row.validation_score,
     "quantity": lambda row: row.quantity_error,
@@ -189,7 +195,7 @@ RULES: dict[str, Callable[[CheckpointScores], float]] = {  # what is lowest at t
 
 
 def best_of(rows: Sequence[CheckpointScores], rule: str = "loss") -> CheckpointScores | None:
-    """The first of the rows that are best by a rule of RULES."""
+    """The best row by a rule of RULES, the first if several are equal; None without rows."""
     measure = RULES[rule]
     return min(rows, key=lambda row: (math.isnan(measure(row)), measure(row)), default=None)
 
@@ -197,9 +203,10 @@ def best_of(rows: Sequence[CheckpointScores], rule: str = "loss") -> CheckpointS
 def draw_curves(
     file: Path, rows: Sequence[CheckpointScores], title: str, score: str, error: str, rule: str = "loss"
 ) -> None:
-    """Loss, Dice and score, and error of the quantity against steps as PNG; a dashed line marks the best by the rule.
+    """Draw loss, Dice and score, and error of the quantity against steps, as PNG; a dashed line marks the best
+    checkpoint.
 
-    score, error: what these are called.
+    score, error: titles of these. rule: by which the best is chosen.
     """
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Contact sheets: many pictures on one, with their outlines and heights; the pictures of a training."""
+"""Drawing of contact sheets (many pictures in one), of outlines, and of the pictures of a training."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from ...core.report.picture import sampled_labels
 from .contract import Field, Labels, LearningTask, Picture
 from .files import write_picture
 
-GAP = 4  # px
+GAP = 4  # px between pictures
 LONGEST = 640  # px of a panel's longest side
-STRENGTH = 0.6  # of a colour over the grey
+STRENGTH = 0.6  # share of a colour in its mixture with the grey picture
 TRUE, FOUND = (255, 200, 0), (0, 220, 255)  # colours of outlines
 
 
 def contact_sheet(pictures: list[Picture], columns: int, side: int = 160) -> Picture:
     """(h, w) or (h, w, 3) uint8: the pictures' middle squares in rows of `columns`, on white."""
-    how = {False: Image.Resampling.BICUBIC, True: Image.Resampling.LANCZOS}
+    method = {False: Image.Resampling.BICUBIC, True: Image.Resampling.LANCZOS}  # True: the picture is enlarged
     images = map(Image.fromarray, pictures)
-    tiles = [np.asarray(ImageOps.fit(image, (side, side), how[side > min(image.size)])) for image in images]
+    tiles = [np.asarray(ImageOps.fit(image, (side, side), method[side > min(image.size)])) for image in images]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
     return in_rows((tiles[start : start + columns] for start in range(0, len(tiles), columns)), grey=255)
 
 
 def in_rows(rows: Iterable[Iterable[Picture]], gap: int = GAP, grey: int = 128) -> Picture:
-    """Pictures of one size, (h, w) or (h, w, 3), in rows, `gap` px of `grey` between them, half of it around all."""
+    """One picture of rows of pictures, which have one size, (h, w) or (h, w, 3). `gap` px of `grey` are between them,
+    and half as much around all."""
 
-    def framed(picture: Picture) -> Picture:
+    def with_gap(picture: Picture) -> Picture:
         return np.pad(picture, [(gap // 2,) * 2] * 2 + [(0, 0)] * (picture.ndim - 2), constant_values=grey)
 
-    return np.concatenate([np.concatenate([framed(picture) for picture in row], axis=1) for row in rows])
+    return np.concatenate([np.concatenate([with_gap(picture) for picture in row], axis=1) for row in rows])
 
 
 def in_colour(grey: Picture) -> Picture:
@@ -45,16 +46,19 @@ def in_colour(grey: Picture) -> Picture:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def outlined(grey: Picture, labels: Labels, colour: tuple[int, int, int]) -> Picture:
-    """(H, W, 3) uint8: the picture with every particle's own pixels along its edge in `colour`."""
+def with_outlines(grey: Picture, labels: Labels, colour: tuple[int, int, int]) -> Picture:
+    """(H, W, 3) uint8: the picture with the outline of every particle, its pixels along its edge, in `colour`."""
     rim = (ndimage.minimum_filter(labels, 3) != ndimage.maximum_filter(labels, 3)) & (labels > 0)
-    drawn = in_colour(grey)
-    drawn[rim] = colour
-    return drawn
+    picture = in_colour(grey)
+    picture[rim] = colour
+    return picture
 
 
 def as_panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> tuple[Picture, Labels, Labels]:
-    """The image (h, w) in grey, at most LONGEST px long, and both labels, (R, W) of its first rows, as (h, w)."""
+    """The image (h, w) in grey, with a longest side of at most LONGEST px, and both labels, resampled to (h, w).
+
+    predicted, truth: (R, W) labels of the first R rows of the image; only these are shown.
+    """
     grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
     shape = grey.shape[0], grey.shape[1]
     return grey, sampled_labels(predicted, shape), sampled_labels(truth, shape)
@@ -68,15 +72,15 @@ def as_grey(depth: Field) -> Picture:
 def draw_examples(
     file: Path, pictures: Field, truths: Sequence[Labels], maps: Picture, task: LearningTask, names: Sequence[str]
 ) -> None:
-    """One row for each crop: the crop, true outlines, found outlines and the maps, as PNG.
+    """Write a PNG with a row for each crop: the crop, its true outlines, its found outlines and the maps.
 
-    pictures: (n, S, S) in -1..1. truths: n times (S, S) true labels. maps: (n, C, S, S) the network's, 0..255,
-    of these names.
+    pictures: (n, S, S) in -1..1. truths: n arrays (S, S) of true labels. maps: (n, C, S, S) uint8, those of the
+    network. names: of the maps.
     """
     rows = []
     for picture, truth, predicted in zip(pictures, truths, maps, strict=True):
         grey = (127.5 * (picture + 1)).astype(np.uint8)
-        outlines = outlined(grey, truth, TRUE), outlined(grey, task.preview(predicted), FOUND)
+        outlines = with_outlines(grey, truth, TRUE), with_outlines(grey, task.preview(predicted), FOUND)
         rows.append([in_colour(grey), *outlines, *map(in_colour, predicted)])
     sheet = in_rows(rows, grey=255)[GAP // 2 : -(GAP // 2), GAP // 2 : -(GAP // 2)]
     page = Image.new("RGB", (sheet.shape[1], sheet.shape[0] + 14), "white")

@@ -1,4 +1,5 @@
-"""A run's networks and optimiser, as the first step finds them."""
+"""The state of a run before its first step: network, first weights, optimiser; and how learning rate and frozen layers
+change during the run."""
 
 from __future__ import annotations
 
@@ -26,10 +27,12 @@ from .settings import BadRecipe, Schedule, TrainingRecipe, read_recipe
 class Run:
     """All that changes while training. A checkpoint holds it, except `rows`, which are in metrics.csv.
 
-    network; averaged: its moving average. best: the averaged weights of the best checkpoint, kept where the recipe
-    has a rule. before: the averaged weights at the last restart. rows: the figures of each checkpoint.
+    averaged: the moving average of the network's weights. best: the averaged weights of the best checkpoint, if the
+    recipe has a rule that chooses it. before: the averaged weights at the last restart. rows: the scores of each
+    checkpoint.
     """
 
+    # Attributes, and keys of the checkpoint.
     parts: ClassVar = ("network", "averaged", "optimiser")
 
     network: nn.Module
@@ -41,14 +44,14 @@ class Run:
     rows: list[CheckpointScores] = field(default_factory=list)
 
     def save(self, file: Path) -> None:
-        """Write the whole checkpoint or, when it cannot be written, leave the one before; raises CannotWrite."""
+        """Write a checkpoint; if that fails, the earlier one stays. Raises CannotWrite."""
         random_state = {"cpu": torch.get_rng_state()}  # for dropout
         if torch.cuda.is_available():
             random_state["cuda"] = torch.cuda.get_rng_state()
         save_checkpoint(self, file, best=self.best, before=self.before, random_state=random_state)
 
     def load(self, file: Path, device: torch.device) -> None:
-        """Go on where the checkpoint was made; raises BadRecipe when it is no checkpoint of this network."""
+        """Set the run to the state of a checkpoint; raises BadRecipe if it is no checkpoint of this network."""
         state = load_state(file, device)
         restore(self, state, file)
         self.best, self.before = state.get("best", {}), state.get("before", {})
@@ -60,10 +63,11 @@ class Run:
 
 
 def resolved(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
-    """The recipe with its open entries decided: architecture and maps come from the base model, the precision from the
-    `frozen` recipe where a run has begun.
+    """The recipe with its open entries decided: architecture and maps as in the model from which it starts, and the
+    precision.
 
-    Raises BadRecipe when there is no such model or device.
+    frozen: the file of the recipe of the run; if the run has begun, its precision is taken. Raises BadRecipe if there
+    is no such model or device.
     """
     changes: dict[str, Any] = {}
     if recipe.start_from:
@@ -81,7 +85,7 @@ def resolved(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
 
 
 def device_of(name: str) -> torch.device:
-    """The device of this name; raises BadRecipe when there is none."""
+    """The device of this name; raises BadRecipe if there is none."""
     try:
         return torch_device(Runtime(name))
     except NoDevice as error:
@@ -89,7 +93,7 @@ def device_of(name: str) -> torch.device:
 
 
 def start_run(recipe: TrainingRecipe, device: torch.device) -> Run:
-    """Seed torch and make a network with the weights it starts from, its average and optimiser; raises BadRecipe."""
+    """Seed torch, and make a run: a network with its first weights, the average and the optimiser. Raises BadRecipe."""
     torch.manual_seed(recipe.seed)
     network = build(recipe.architecture, len(recipe.heads))
     if recipe.pretrained:
@@ -102,12 +106,13 @@ def start_run(recipe: TrainingRecipe, device: torch.device) -> Run:
 
 
 def _check_shapes(network: nn.Module, recipe: TrainingRecipe) -> None:
-    """Raise BadRecipe unless a copy of the network maps a batch of crops to the heads' maps."""
+    """Raise BadRecipe unless the network turns a batch of crops into the maps of the recipe; tried with a copy of
+    it."""
     try:
         picture = torch.zeros(recipe.batch, 1, recipe.crop, recipe.crop)
         with torch.random.fork_rng(), torch.no_grad():
             maps = copy.deepcopy(network).train()(picture)
-    except (RuntimeError, ValueError, AssertionError, TypeError) as error:  # the last for numbers beyond 64 bits
+    except (RuntimeError, ValueError, AssertionError, TypeError) as error:  # TypeError: for numbers beyond 64 bits
         reason = str(error).partition("\n")[0]
         if "allocate memory" in reason or "overflow" in reason.lower():
             reason = "there is not enough memory"
@@ -118,9 +123,10 @@ def _check_shapes(network: nn.Module, recipe: TrainingRecipe) -> None:
 
 @torch.no_grad()
 def encoder_stages(network: nn.Module, crop: int, device: torch.device) -> list[list[nn.Module]]:
-    """The encoder's modules with weights of their own, in working order, one stage for each resolution of their maps.
+    """The encoder's modules that have weights, in the order in which they work, as one list for each resolution of
+    their maps.
 
-    crop: side in px. Raises BadRecipe where the network has no encoder.
+    crop: side in px. Raises BadRecipe if the network has no encoder.
     """
     encoder = getattr(network, "encoder", None)
     if encoder is None:
@@ -128,72 +134,79 @@ def encoder_stages(network: nn.Module, crop: int, device: torch.device) -> list[
     stages: list[list[nn.Module]] = []
     side = crop + 1
 
-    def note(module: nn.Module, _: object, out: Tensor) -> None:
+    def add_module(module: nn.Module, _: object, out: Tensor) -> None:
         nonlocal side
-        if not stages or (out.dim() == 4 and 1 < out.shape[-1] < side):  # 1 px: what weighs channels, no stage
+        if not stages or (
+            out.dim() == 4 and 1 < out.shape[-1] < side
+        ):  # maps of 1 px belong to squeeze-and-excitation, and are no stage
             side = min(side, out.shape[-1]) if out.dim() == 4 else side
             stages.append([])
         stages[-1].append(module)
 
     layers = [module for module in encoder.modules() if next(module.parameters(recurse=False), None) is not None]
-    hooks = [module.register_forward_hook(note) for module in layers]
-    before = encoder.training
+    hooks = [module.register_forward_hook(add_module) for module in layers]
+    was_training = encoder.training
     encoder.eval()(torch.zeros(1, 1, crop, crop, device=device))
-    encoder.train(before)
+    encoder.train(was_training)
     for hook in hooks:
         hook.remove()
     return stages
 
 
 def unfreeze(encoder: nn.Module, stages: Sequence[Sequence[nn.Module]], step: int, every: int) -> None:
-    """Let as many of the encoder's stages learn as are due, the deepest first; the weights and batch statistics of the
-    others rest. step: since the first was due, negative before. every: steps from one to the next; 0: all at once."""
-    due = 0 if step < 0 else 1 + step // every if every else len(stages)
-    encoder.requires_grad_(due >= len(stages)).train(due >= len(stages))
-    for module in (module for stage in stages[len(stages) - min(due, len(stages)) :] for module in stage):
+    """Unfreeze the encoder's stages whose time has come, the deepest first. Weights and batch statistics of the
+    others do not change.
+
+    step: steps since the first stage is to learn, negative before. every: steps from one stage to the next; 0: all at
+    once.
+    """
+    stages_to_learn = 0 if step < 0 else 1 + step // every if every else len(stages)
+    encoder.requires_grad_(stages_to_learn >= len(stages)).train(stages_to_learn >= len(stages))
+    for module in (module for stage in stages[len(stages) - min(stages_to_learn, len(stages)) :] for module in stage):
         module.training = True
         for parameter in module.parameters(recurse=False):
             parameter.requires_grad_(True)
 
 
 def make_optimiser(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser; parameters of an encoder that was trained before have a group and a rate of their own."""
-    taught = bool(recipe.pretrained or recipe.start_from)
-    encoder = [p for n, p in network.named_parameters() if taught and n.startswith("encoder.")]
-    chosen = {id(p) for p in encoder}
-    others = [p for p in network.parameters() if id(p) not in chosen]
+    """The recipe's optimiser. The parameters of an encoder that was trained before are a group with another rate
+    ("top")."""
+    is_pretrained = bool(recipe.pretrained or recipe.start_from)
+    encoder = [p for n, p in network.named_parameters() if is_pretrained and n.startswith("encoder.")]
+    encoder_ids = {id(p) for p in encoder}
+    others = [p for p in network.parameters() if id(p) not in encoder_ids]
     groups = [{"params": others, "top": recipe.learning_rate}, {"params": encoder, "top": recipe.encoder_learning_rate}]
     groups = [group for group in groups if group["params"]]
     settings, rate, decay = recipe.optimiser, recipe.learning_rate, recipe.weight_decay
     if settings.name == "sgd":
         return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, weight_decay=decay)
-    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-    return kind(groups, lr=rate, betas=tuple(settings.betas), weight_decay=decay)
+    adam = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+    return adam(groups, lr=rate, betas=tuple(settings.betas), weight_decay=decay)
 
 
 def rate_factor(step: int, steps: int, schedule: Schedule | None = None, losses: Sequence[float] = ()) -> float:
-    """The share of the top rate at a step: linear warm-up, then as `Schedule` says, and anew at each restart.
+    """The share of the learning rate at a step: a linear warm-up, then the schedule; both again after each restart.
 
-    losses: the validation losses so far, one per checkpoint.
+    steps: of the run. losses: the validation losses so far, one for each checkpoint.
     """
     schedule = schedule or Schedule()
     cycle = schedule.cycle(step)
-    begin, last = [0, *schedule.ends(steps)][cycle : cycle + 2]
-    top, beyond = schedule.restart_rate if cycle else 1.0, step - begin - schedule.warm_up
-    if beyond < 0:
+    begin, end = [0, *schedule.ends(steps)][cycle : cycle + 2]
+    top, after_warm_up = schedule.restart_rate if cycle else 1.0, step - begin - schedule.warm_up
+    if after_warm_up < 0:
         return top * ((step - begin + 1) / schedule.warm_up)
     if schedule.name == "cosine":
-        progress = min(1.0, beyond / max(1, last - begin - schedule.warm_up))
+        progress = min(1.0, after_warm_up / max(1, end - begin - schedule.warm_up))
         return top * (schedule.last + (1 - schedule.last) * 0.5 * (1 + math.cos(math.pi * progress)))
     if schedule.name == "steps":
-        return top * schedule.factor ** (beyond // schedule.every)
+        return top * schedule.factor ** (after_warm_up // schedule.every)
     if schedule.name == "plateau":
         return top * schedule.factor ** plateaus(losses, schedule.wait)
     return top
 
 
 def plateaus(losses: Sequence[float], wait: int) -> int:
-    """How often `wait` losses in a row were no better than the best before them."""
+    """How many times `wait` losses in a row were not better than the best one before them."""
     best, waited, count = math.inf, 0, 0
     for loss in losses:
         best, waited = (loss, 0) if loss < best else (best, waited + 1)

@@ -1,7 +1,7 @@
-"""A teacher: a model whose maps are taught beside the truth (Hinton, Vinyals & Dean 2015, arXiv 1503.02531).
+"""A teacher: a model whose maps are taught besides the truth (Hinton, Vinyals & Dean 2015, arXiv 1503.02531).
 
-It looks at each crop twice, as the model does where it is used: at the crop's own size, and mirrored at its second
-scale. A network that learns the mean of both needs one look, a third of the work.
+As in an analysis, the teacher predicts each crop twice: at the crop's own size, and mirrored at its second scale. A
+network that learns the mean of both maps needs one prediction, a third of the work.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ Forward = Callable[[nn.Module, Tensor], Tensor]
 
 
 class Teacher:
-    """The model that a recipe names as its teacher, on the training's device; `forward` runs a network on pictures as
-    the training does. Raises BadRecipe where it cannot teach."""
+    """The model that a recipe names as its teacher. Raises BadRecipe if it predicts other maps than the recipe.
+
+    forward(network, pictures): the logits, as the training computes them. device: that of the training.
+    """
 
     def __init__(self, recipe: TrainingRecipe, forward: Forward, device: torch.device) -> None:
         card = base_card(recipe.teacher)
@@ -39,16 +41,16 @@ class Teacher:
 
     @torch.no_grad()
     def maps(self, pictures: Tensor) -> Tensor:
-        """(B, C, S, S) in 0..1, the mean of both looks at pictures (B, 1, S, S)."""
+        """The teacher's maps (B, C, S, S) in 0..1 of pictures (B, 1, S, S): the mean of both predictions."""
         maps = self.forward(self.network, pictures).float().sigmoid()
         if self.second_scale == 1.0:
             return maps
         side = pictures.shape[-1]
         larger = STRIDE * round(side * self.second_scale / STRIDE)
         enlarged = interpolate(pictures.flip(-1), (larger, larger), mode="bicubic", antialias=True)
-        again = self.forward(self.network, enlarged).float().sigmoid().flip(-1)
-        return (maps + interpolate(again, (side, side), mode="bilinear", antialias=True)) / 2
+        second_maps = self.forward(self.network, enlarged).float().sigmoid().flip(-1)
+        return (maps + interpolate(second_maps, (side, side), mode="bilinear", antialias=True)) / 2
 
     def loss(self, logits: Tensor, pictures: Tensor) -> Tensor:
-        """The cross-entropy of maps, (B, C, S, S) logits, against the teacher's."""
+        """The cross-entropy of logits (B, C, S, S) against the teacher's maps of the pictures (B, 1, S, S)."""
         return binary_cross_entropy_with_logits(logits.float(), self.maps(pictures))

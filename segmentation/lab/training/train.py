@@ -1,4 +1,5 @@
-"""The training loop: resumable at any kill, the same curve either way."""
+"""The training of a network by a recipe. A training that was killed goes on from its last checkpoint, and gives the
+same curve as one that was never stopped."""
 
 from __future__ import annotations
 
@@ -24,16 +25,17 @@ from .contract import Say
 from .data import Crops, DrawnSource, Sources, make_sources
 from .evaluation.predictions import Options, Prediction, Predictor
 from .evaluation.scores import Scorer
-from .files import alone_in, check_room, write_whole
+from .files import check_disk_space, lock_folder, write_whole
 from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
 from .sheets import draw_examples
 from .start import Run, device_of, encoder_stages, rate_factor, resolved, start_run, unfreeze
 from .teacher import Teacher
 
-CHOSEN_ON = "held out, but the checkpoint was chosen on them"  # a card's split of the scores by which it was chosen
-EXAMPLES = 5
+# A card's words about the images of its scores, if the checkpoint was chosen by these scores.
+CHOSEN_ON = "held out, but the checkpoint was chosen on them"
+EXAMPLES = 5  # crops in the picture of a checkpoint
 ROOM = 64 * 2**20  # bytes for metrics, pictures and the published weights
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, Tensor]  # inputs (B, 1, S, S) and targets (B, T, S, S)
 
 
 def train(
@@ -45,18 +47,18 @@ def train(
     time_is_up: Callable[[], bool] = lambda: False,
     watch: Callable[[Run], None] = lambda run: None,
 ) -> Run:
-    """Train to `recipe.steps` or until patience is at an end, resuming from `out/checkpoint.pt` where there is one.
+    """Train to `recipe.steps` or until `recipe.patience` ends it, from the checkpoint in `out` if there is one.
 
     base: the recipe's paths are relative to it. device: None takes the recipe's. time_is_up: called after every step;
     the run stops with a checkpoint when it returns True. watch: called at every checkpoint, before it is written, and
-    before the first step where the weights are those of a model.
-    Returns the run; its `averaged` are the weights to publish. Raises BadRecipe, BadDataset,
+    before the first step if the recipe starts from a model.
+    Returns the run, with the weights to publish in `averaged`. Raises BadRecipe, BadDataset,
     UnknownArchitecture, CannotWrite, InUse.
     """
     recipe = resolved(recipe, out / "recipe.toml")
     device = device or device_of(recipe.device)
     run = start_run(recipe, device)
-    with alone_in(out), runs.computing(device, recipe.threads):
+    with lock_folder(out), runs.computing(device, recipe.threads):
         resumed = (out / runs.CHECKPOINT).exists()
         if resumed:
             refuse_another(recipe, out)
@@ -68,12 +70,14 @@ def train(
             runs.write_rows(out / runs.METRICS, (row.as_text() for row in run.rows))
             say(f"resuming at step {run.step}")
         if not is_over(run, recipe):
-            # Network, average, two moments, best and before, in single precision; the old one stays until the new is
-            # whole.
-            checkpoint = (5 + bool(recipe.schedule.restarts)) * 4 * sum(p.numel() for p in run.network.parameters())
-            written = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
-            check_room(out, max(checkpoint, 2 * checkpoint + ROOM - written))
-        if not resumed:  # of a run whose checkpoint was deleted
+            # Size of a checkpoint: network, average, two moments of the optimiser, best and before, in single
+            # precision. The old checkpoint is there until the new one is written.
+            checkpoint_bytes = (
+                (5 + bool(recipe.schedule.restarts)) * 4 * sum(p.numel() for p in run.network.parameters())
+            )
+            bytes_in_folder = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
+            check_disk_space(out, max(checkpoint_bytes, 2 * checkpoint_bytes + ROOM - bytes_in_folder))
+        if not resumed:  # the rows may be those of a run whose checkpoint was deleted
             (out / runs.METRICS).unlink(missing_ok=True)
         write_whole(out / "recipe.toml", tomlkit.dumps(recipe.model_dump()).encode())
         if not is_over(run, recipe):
@@ -86,7 +90,7 @@ def train(
 
 
 def refuse_another(recipe: TrainingRecipe, out: Path) -> None:
-    """Raise BadRecipe where `out` holds a run of another recipe than this, which is resolved."""
+    """Raise BadRecipe if `out` holds a run of another recipe than this resolved one."""
     if (out / "recipe.toml").exists():
         runs.refuse_changes(dict(read_recipe(out / "recipe.toml")), dict(recipe), MACHINE, out)
 
@@ -97,40 +101,42 @@ def is_over(run: Run, recipe: TrainingRecipe) -> bool:
 
 
 def patience_is_over(rows: list[runs.CheckpointScores], patience: int, rule: str = "loss") -> bool:
-    """Whether the last `patience` checkpoints were no better than one before them; never with 0."""
+    """Whether the last `patience` checkpoints were not better than an earlier one; never if `patience` is 0."""
     best = runs.best_of(rows, rule) if patience else None
     return best is not None and sum(row.step > best.step for row in rows) >= patience
 
 
 def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
-    """The card's entry about the published weights on the validation crops, in a list; empty without such crops."""
+    """The card's scores of the published weights on the validation crops: a list of one entry, or empty without such
+    crops."""
     row = runs.best_of(run.rows, recipe.rule) if recipe.rule else run.rows[-1]
     if row is None or not recipe.validation_batches:
         return []
-    before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
+    dice_before = {"dice_before": run.rows[0].validation_dice} if run.rows[0].step == 0 else {}
     split = CHOSEN_ON if recipe.rule else "held out"
     origin = {"data": "validation crops", "split": split, "step": row.step}
-    return [{**origin, **_figures(row, recipe), **before}]
+    return [{**origin, **_figures(row, recipe), **dice_before}]
 
 
 def choices_of(run: Run, recipe: TrainingRecipe) -> list[str]:
-    """The card's lines on checkpoints: each rule's choice, its figures, and the published one.
+    """The lines of a card about checkpoints: which one each rule would choose, with its scores, and which was
+    published.
 
-    Where nothing was held out no rule has figures to choose by.
+    If nothing was held out, there are no scores by which a rule could choose.
     """
     scoring = tasks.find(recipe.task).scoring(recipe.heads)
     titles = ["", *(f" ({scoring.definitions[name].title})" for name in scoring.tracked[1:])]
     lines = []
     for rule, title in zip(runs.RULES, titles, strict=True) if recipe.validation_batches else ():
         if row := runs.best_of(run.rows, rule):
-            reached = {"loss": row.validation_loss, **_figures(row, recipe)}
-            scores = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in reached.items())
+            values = {"loss": row.validation_loss, **_figures(row, recipe)}
+            scores = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items())
             lines.append(f"step {row.step} by {rule}{title}: {scores}{' (published)' if rule == recipe.rule else ''}")
     return lines if recipe.rule else [*lines, f"step {run.step} is published: the last"]
 
 
 def _figures(row: runs.CheckpointScores, recipe: TrainingRecipe) -> dict[str, float]:
-    """The defined figures of a checkpoint, by their names in reports."""
+    """The scores of a checkpoint by their names in reports, without undefined ones."""
     tracked = tasks.find(recipe.task).scoring(recipe.heads).tracked
     values = zip(("dice", *tracked[1:]), (row.validation_dice, row.validation_score, row.quantity_error), strict=True)
     return {name: value for name, value in values if math.isfinite(value)}
@@ -138,7 +144,10 @@ def _figures(row: runs.CheckpointScores, recipe: TrainingRecipe) -> dict[str, fl
 
 @dataclass(eq=False)
 class Training:
-    """One run at work: the recipe, its data, and where its notes go. `advance` needs the batches that `go` opens."""
+    """A run with its recipe and its sources. `advance` needs the batches that `go` opens.
+
+    out: the folder of the run. say: prints a line. watch: called at each checkpoint, see `train`.
+    """
 
     run: Run
     recipe: TrainingRecipe
@@ -149,40 +158,42 @@ class Training:
     watch: Callable[[Run], None] = lambda run: None
 
     def __post_init__(self) -> None:
-        """Fix the crops on which checkpoints are measured: of the held-out groups and of unseen rendered pictures."""
+        """Make the validation crops, on which all checkpoints are measured: of held-out groups, and of rendered
+        pictures."""
         recipe = self.recipe
         self.task, size = tasks.find(recipe.task), recipe.batch
         self.map_names = self.task.channels or recipe.heads
         self.scoring = self.task.scoring(recipe.heads)
         maps = [] if recipe.heads == list(self.task.channels) else recipe.heads
         identity = {"task": recipe.task, "maps": maps, "options": recipe.options}
-        # Only what the reading of maps asks of a card: no weights are loaded by it.
+        # A card with the entries that the Examiner needs; it has no weights.
         self.card = ModelCard("plain", "-", "", "-", {"name": "none"}, "0" * 64, Path(), **identity)
-        held = range(recipe.validation_batches * size)
-        crops = self._crops(validation=bool(held))
-        self.validation_crops = [crops.labelled(number) for number in held]
+        numbers = range(recipe.validation_batches * size)
+        crops = self._crops(validation=bool(numbers))
+        self.validation_crops = [crops.with_labels(number) for number in numbers]
         tensors = [crops.tensors(*crop) for crop in self.validation_crops]
         batches = (tensors[start : start + size] for start in range(0, len(tensors), size))
         self.validation_batches = [tuple(torch.stack(part) for part in zip(*b, strict=True)) for b in batches]
         self.teacher = Teacher(recipe, self._forward, self.device) if recipe.teacher else None
-        resting = recipe.freeze or recipe.unfreeze
-        self.stages = encoder_stages(self.run.network, recipe.crop, self.device) if resting else []
+        is_frozen_at_first = recipe.freeze or recipe.unfreeze
+        self.stages = encoder_stages(self.run.network, recipe.crop, self.device) if is_frozen_at_first else []
 
     @property
     def step(self) -> int:
+        """How many steps were made."""
         return self.run.step
 
     def go(self, time_is_up: Callable[[], bool]) -> None:
-        """Train from where the run stands to its end, or until the time is up."""
+        """Train from the present step to the end, or until the time is up."""
         run, recipe = self.run, self.recipe
         if recipe.start_from and not run.step:
-            self.note(math.nan, 0.0)
+            self.measure(math.nan, 0.0)
 
         def at_checkpoint(losses: dict[str, float], seconds: float) -> None:
-            self.note(losses["loss"], seconds)
+            self.measure(losses["loss"], seconds)
             run.save(self.out / runs.CHECKPOINT)
 
-        with closing(self._batches()) as self.batches:  # its processes would hold the folder's lock
+        with closing(self._batches()) as self.batches:  # else its processes would keep the folder locked
             runs.run_steps(
                 self,
                 every=recipe.checkpoint,
@@ -195,12 +206,14 @@ class Training:
             self.say(f"stopped at step {run.step}: {recipe.patience} checkpoints brought nothing better")
 
     def advance(self) -> dict[str, Tensor]:
+        """Make one step; returns the loss. Ends a cycle if the step is its last."""
         loss, ends = self.one_step(next(self.batches)), self.recipe.schedule.ends(self.recipe.steps)
         if self.run.step in ends and len(ends) > 1:
             self.end_cycle()
         return {"loss": loss}
 
     def _crops(self, *, validation: bool) -> Crops:
+        """The crops for training or for validation."""
         return Crops(
             self.sources.validation if validation else self.sources.training,
             self.sources.validation_weights if validation else self.sources.weights,
@@ -212,12 +225,13 @@ class Training:
         )
 
     def end_cycle(self) -> None:
-        """Mix the averages at the end of this and of the last cycle; the next begins there, its optimiser anew."""
+        """Start a new cycle from the mean of the averaged weights at the ends of this and of the last cycle, with a
+        new state of the optimiser."""
         run, recipe = self.run, self.recipe
         if run.before:
-            after = {name: value.clone() for name, value in run.averaged.state_dict().items()}
+            new_average = {name: value.clone() for name, value in run.averaged.state_dict().items()}
             run.averaged.load_state_dict(run.before)
-            update_average(run.averaged, after, 1 - recipe.schedule.restart_weight)
+            update_average(run.averaged, new_average, 1 - recipe.schedule.restart_weight)
         run.before = {name: value.clone() for name, value in run.averaged.state_dict().items()}
         run.network.load_state_dict(run.before)
         run.optimiser.state.clear()
@@ -225,36 +239,36 @@ class Training:
     def _batches(self) -> Generator[Batch, None, None]:
         """The batches to the end; each cycle after the first begins with new rendered pictures."""
         while True:
-            yield from self._of_cycle()
+            yield from self._batches_of_cycle()
             self.say("rendering new pictures")
             for source in self.sources.training:
                 if isinstance(source, DrawnSource):
                     source.renew(self.recipe.schedule.cycle(self.run.step))
 
-    def _of_cycle(self) -> Iterator[Batch]:
+    def _batches_of_cycle(self) -> Iterator[Batch]:
         """The batches to the end of the cycle."""
         recipe, cores = self.recipe, len(os.sched_getaffinity(0))
-        last = recipe.schedule.ends(recipe.steps)[recipe.schedule.cycle(self.run.step)]
-        # One process beside a processor that trains, several beside a GPU that waits; the curve is the same.
-        usual = 1 if self.device.type == "cpu" else min(12, max(1, cores - 2))
+        last_step = recipe.schedule.ends(recipe.steps)[recipe.schedule.cycle(self.run.step)]
+        # Processes that prepare crops: one if the processor trains, too, several if a GPU waits for them.
+        usual_workers = 1 if self.device.type == "cpu" else min(12, max(1, cores - 2))
         loader = DataLoader(
             self._crops(validation=False),
             batch_size=recipe.batch,
-            sampler=range(self.run.step * recipe.batch, last * recipe.batch),
-            num_workers=recipe.workers or usual,
+            sampler=range(self.run.step * recipe.batch, last_step * recipe.batch),
+            num_workers=recipe.workers or usual_workers,
             prefetch_factor=4,
             pin_memory=self.device.type == "cuda",
-            generator=torch.Generator(),  # else each resumption would draw from what dropout draws from
+            generator=torch.Generator(),  # else each resumption would change the random numbers of dropout
         )
         return iter(loader)
 
     def one_step(self, batch: Batch) -> Tensor:
-        """Move the weights and their average; returns the loss."""
+        """Change the weights and their average by one batch; returns the loss."""
         run, recipe = self.run, self.recipe
         run.network.train()
         if self.stages:
             unfreeze(run.network.encoder, self.stages, run.step - recipe.freeze, recipe.unfreeze)
-        if recipe.keep_statistics:  # a few crops of a few images say less of their kind than what was seen before
+        if recipe.keep_statistics:  # the statistics of few images are worse than the earlier ones
             for module in run.network.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
@@ -276,14 +290,15 @@ class Training:
         return loss.detach()
 
     def _forward(self, network: nn.Module, picture: Tensor) -> Tensor:
+        """The logits of a network (B, C, S, S) for pictures (B, 1, S, S), in the recipe's precision."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
             logits: Tensor = network(picture.contiguous(memory_format=torch.channels_last))
         return logits
 
     @torch.inference_mode()
     def validate(self) -> tuple[float, list[float], np.ndarray]:
-        """Loss and what `Scoring.tracked` names of the averaged weights on the held crops, and the first of their maps
-        (n, C, S, S) uint8."""
+        """Loss and tracked scores (`Scoring.tracked`) of the averaged weights on the validation crops, and the maps
+        of the first of these crops, (EXAMPLES, C, S, S) uint8."""
         losses, maps = [], []
         for picture, target in ((p.to(self.device), t.to(self.device)) for p, t in self.validation_batches):
             logits = self._forward(self.run.averaged, picture)
@@ -296,20 +311,22 @@ class Training:
         figures = [every[name] for name in self.scoring.tracked]
         return sum(losses) / len(losses), figures, np.stack(maps[:EXAMPLES])[:, : len(self.map_names)]
 
-    def note(self, loss: float, seconds: float) -> None:
-        """Measure the averaged weights, and keep them when they are the best so far. Adds a row to `run.rows` and to
-        metrics.csv, draws examples and curves, says all this and calls `watch`.
+    def measure(self, loss: float, seconds: float) -> None:
+        """Measure the averaged weights, and store them if they are the best so far. Adds a row to `run.rows` and to
+        metrics.csv, draws examples and curves, prints a line and calls `watch`.
 
-        loss, seconds: a step's means since the last checkpoint; loss is nan before the first step.
+        loss, seconds: means of a step since the last checkpoint; the loss is NaN before the first step.
         """
         run, recipe, out = self.run, self.recipe, self.out
         if self.validation_batches:
-            held_loss, (dice, score, error), maps = self.validate()
-            runs.check_finite([held_loss], run.step)
+            validation_loss, (dice, score, error), maps = self.validate()
+            runs.check_finite([validation_loss], run.step)
         else:
-            held_loss = dice = score = error = math.nan
+            validation_loss = dice = score = error = math.nan
         rate = run.optimiser.param_groups[0]["lr"]
-        run.rows.append(runs.CheckpointScores(run.step, loss, held_loss, dice, seconds, rate, score, error).rounded())
+        run.rows.append(
+            runs.CheckpointScores(run.step, loss, validation_loss, dice, seconds, rate, score, error).rounded()
+        )
         if recipe.rule and runs.best_of(run.rows, recipe.rule) is run.rows[-1]:
             run.best = {name: value.detach().clone() for name, value in run.averaged.state_dict().items()}
         if self.validation_batches:
@@ -319,18 +336,24 @@ class Training:
         runs.add_row(out / runs.METRICS, run.rows[-1].as_text())
         titles = [self.scoring.definitions[name].title for name in self.scoring.tracked[1:]]
         runs.draw_curves(out / "curves.png", run.rows, recipe.title, *titles, recipe.rule or "loss")
-        spent = f"loss {loss:.4f}  {runs.pace(seconds, run.step, recipe.steps)}" if run.step else "before training"
-        measured = f"Dice {dice:.4f}  {titles[0]} {score:.4f}  {titles[1].lower()} {error:.2f}"
-        self.say(f"step {run.step}/{recipe.steps}  validation {held_loss:.4f}  {measured}  {spent}")
+        training_words = (
+            f"loss {loss:.4f}  {runs.pace(seconds, run.step, recipe.steps)}" if run.step else "before training"
+        )
+        validation_words = f"Dice {dice:.4f}  {titles[0]} {score:.4f}  {titles[1].lower()} {error:.2f}"
+        self.say(
+            f"step {run.step}/{recipe.steps}  validation {validation_loss:.4f}  {validation_words}  {training_words}"
+        )
         self.watch(run)
 
 
 @torch.no_grad()
 def update_average(averaged: nn.Module, weights: Mapping[str, Tensor], decay: float) -> None:
-    """Move every float tensor of the average (batch statistics too) towards these weights, of a network of the same
-    layers; others become theirs. decay: share of the average that stays."""
-    for mine, theirs in zip(averaged.state_dict().values(), weights.values(), strict=True):
-        if mine.is_floating_point():
-            mine.lerp_(theirs, 1 - decay)
+    """Move the average towards the weights of a network with the same layers, also the batch statistics.
+
+    decay: share of the old average in the new one. Tensors that are not float are copied.
+    """
+    for average, weight in zip(averaged.state_dict().values(), weights.values(), strict=True):
+        if average.is_floating_point():
+            average.lerp_(weight, 1 - decay)
         else:
-            mine.copy_(theirs)
+            average.copy_(weight)

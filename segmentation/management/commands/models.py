@@ -97,11 +97,11 @@ class Command(LabCommand):
 
         from segmentation.core.network.with_torch import folded, load_module
         from segmentation.core.report.picture import captioned_webp
-        from segmentation.lab.research.feature_maps import HALVED, NONE, SMALL, STEPS, feature_maps, sheet
+        from segmentation.lab.research.feature_maps import HALVED, NO_LAYERS, SMALL, STEPS, feature_maps, sheet
 
         network = folded(load_module(card, len(find(card.task).channels(card))))
         for kind, layers in feature_maps(network, pixels, limit=SMALL[1]).items():
-            picture = sheet(layers, NONE.format(kind=kind), *SMALL)
+            picture = sheet(layers, NO_LAYERS.format(kind=kind), *SMALL)
             is_strided = any(STEPS in layer.name for layer in layers)
             title = HALVED if is_strided else kind.capitalize()
             heading = f"{title}: up to {SMALL[1]} maps of each layer, whose number stands above them. {caption}"

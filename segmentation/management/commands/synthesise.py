@@ -41,11 +41,11 @@ class Command(LabCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.lab.research.rendered import write_composites, write_pictures
-        from segmentation.lab.training.synthesis.settings import allowed, every_setting
+        from segmentation.lab.training.synthesis.settings import allowed_values, every_setting
 
         if options["list"]:
             for name, setting in every_setting().items():
-                self.stdout.write(f"{name:18} {setting.description}: {allowed(setting)}")
+                self.stdout.write(f"{name:18} {setting.description}: {allowed_values(setting)}")
             return
         if options["out"] is None:
             raise CommandError("Name the folder to write to: --out DIR.")
@@ -63,11 +63,11 @@ class Command(LabCommand):
 
 
 def _order(options: dict[str, Any]) -> Any:
-    """The Order (number, size, seed and settings of the pictures) from the options. Raises CommandError, BadSetting."""
-    from segmentation.lab.research.rendered import Order
+    """The PictureSet (number, size, seed and settings of the pictures) from the options. Raises CommandError, BadSetting."""
+    from segmentation.lab.research.rendered import PictureSet
     from segmentation.lab.training.synthesis import composites
     from segmentation.lab.training.synthesis.draw import DIAMETERS
-    from segmentation.lab.training.synthesis.settings import checked, parse_fixed
+    from segmentation.lab.training.synthesis.settings import checked_value, parse_fixed
 
     if options["n"] < 1:
         raise CommandError("--n must be at least 1.")
@@ -79,19 +79,19 @@ def _order(options: dict[str, Any]) -> Any:
         option = rendering_options[0].replace("entries", "set")
         raise CommandError(f"--composed takes no --{option}: only rendered pictures have it.")
     fixed = parse_fixed(options["entries"])
-    fixed |= {name: checked(name, options[name]) for name in NAMED if options[name] is not None}
+    fixed |= {name: checked_value(name, options[name]) for name in NAMED if options[name] is not None}
     diameters = composites.DIAMETERS if composed else DIAMETERS
     low, colon, high = (options["diameter"] or "").partition(":")
     if colon:
-        diameters = checked("diameter", low), checked("diameter", high)
+        diameters = checked_value("diameter", low), checked_value("diameter", high)
         if diameters[0] > diameters[1]:
             raise CommandError(f"--diameter {options['diameter']}: the lower end comes first.")
     elif low:
-        fixed["diameter"] = checked("diameter", low)
+        fixed["diameter"] = checked_value("diameter", low)
         diameters = (fixed["diameter"], fixed["diameter"]) if composed else DIAMETERS
     width, _, height = options["size"].lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise CommandError(f"--size {options['size']} is not WIDTHxHEIGHT in pixels, such as 1024x768.")
     if not all(SIDES[0] <= int(side) <= SIDES[1] for side in (width, height)):
         raise CommandError(f"--size {options['size']}: each side may have {SIDES[0]} to {SIDES[1]} px.")
-    return Order(options["n"], (int(height), int(width)), options["seed"], fixed, diameters)
+    return PictureSet(options["n"], (int(height), int(width)), options["seed"], fixed, diameters)

@@ -43,7 +43,7 @@ class Command(LabCommand):
         from segmentation.core.network.cards import read_card
         from segmentation.lab.training.check import check_sources
         from segmentation.lab.training.publish import publish_run
-        from segmentation.lab.training.settings import copied, read_recipe, recipe_from
+        from segmentation.lab.training.settings import copied_entries, read_recipe, recipe_from
         from segmentation.lab.training.train import train
 
         if options["fine_tune"]:
@@ -58,7 +58,7 @@ class Command(LabCommand):
             recipe = recipe_from({**recipe.model_dump(exclude_unset=True), **changes}, "The command line")
         if not (options["out"] / "checkpoint.pt").exists():
             check_sources(recipe, BASE, self.say)
-            if entries := copied(recipe):
+            if entries := copied_entries(recipe):
                 self.say(
                     f"{entries} are still those of the recipe that you copied: the form shows them for your model."
                 )
@@ -117,7 +117,7 @@ class Command(LabCommand):
 
         before = base_card(recipe.start_from) if recipe.start_from else None
         if before and before.task == recipe.task and any(isinstance(source, FolderEntry) for source in recipe.sources):
-            pairs = [picture.pair for picture in held_out(recipe, BASE) if picture.taught]
+            pairs = [picture.pair for picture in held_out(recipe, BASE) if picture.has_labels]
             runtime = Runtime(recipe.device)
             before_and_after(Predictor(before, runtime), Predictor(read_card(card), runtime), pairs, self.say)
 

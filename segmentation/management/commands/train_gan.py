@@ -31,7 +31,7 @@ class Command(LabCommand):
         from segmentation.lab.research.gan.settings import read_gan_recipe
         from segmentation.lab.research.gan.stages import run_stage
         from segmentation.lab.research.gan.stock import check_sources
-        from segmentation.lab.training.files import alone_in, write_whole
+        from segmentation.lab.training.files import lock_folder, write_whole
         from segmentation.lab.training.start import device_of
 
         out = options["out"]
@@ -42,7 +42,7 @@ class Command(LabCommand):
         stages = STAGES if options["stage"] == "all" else (options["stage"],)
         if {"outlines", "cyclegan"} & set(stages):
             check_sources(recipe, BASE)
-        with alone_in(out):
+        with lock_folder(out):
             write_whole(out / "recipe.json", json.dumps(recipe.model_dump(), indent=2).encode())
             for stage in stages:
                 run_stage(stage, work)

@@ -1,4 +1,4 @@
-"""FITS, as astronomers' programs write it: the first image of a file, by astropy."""
+"""A plug-in for DeepSegm that reads FITS, the format of astronomers: the first image of a file, by astropy."""
 
 import io
 
@@ -8,10 +8,11 @@ from segmentation.core.micrograph.formats.base import Format
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.micrograph.vendors.facts import Facts
 
-NM = {"m": 1e9, "mm": 1e6, "um": 1e3, "nm": 1.0}
+NM_PER_UNIT = {"m": 1e9, "mm": 1e6, "um": 1e3, "nm": 1.0}
 
 
 def read(path, max_pixels, page):
+    """The pixels of an image and what the file says of it; `page` is the number of an image of a stack."""
     from astropy.io import fits
 
     from segmentation.core.micrograph.decoded import Decoded, page_index, words
@@ -26,25 +27,25 @@ def read(path, max_pixels, page):
         pages = header.get("NAXIS3", 1)
         check_size(header["NAXIS1"], header["NAXIS2"], max_pixels // max(pages, 1))
         planes = np.asarray(image.data).reshape(pages, header["NAXIS2"], header["NAXIS1"])
-        pixels, notes = to_grey(planes[page_index(page, pages)][::-1])  # rows from the bottom up
-        unit = NM.get(str(header.get("CUNIT1", "")).strip())
-        across, down = header.get("CDELT1"), header.get("CDELT2")
+        pixels, notes = to_grey(planes[page_index(page, pages)][::-1])  # FITS stores the lowest row first
+        unit = NM_PER_UNIT.get(str(header.get("CUNIT1", "")).strip())
+        width, height = header.get("CDELT1"), header.get("CDELT2")  # of a pixel
     if pages > 1 and not page:
         notes = [f"The file is a stack of {pages} images; the first is used.", *notes]
     facts = Facts()
-    if unit and across and down:
-        facts = Facts(abs(across) * unit, "FITS, CDELT1", height_nm=abs(down) * unit).checked()
+    if unit and width and height:
+        facts = Facts(abs(width) * unit, "FITS, CDELT1", height_nm=abs(height) * unit).checked()
     return Decoded(pixels, f"FITS, {words(planes.dtype)}", tuple(notes), facts, pages=pages)
 
 
 def examples():
-    """A picture, and a stack with the size of a pixel."""
+    """Two files for tests: a picture, and a stack of pictures with the size of a pixel."""
     from astropy.io import fits
 
     rows, columns = np.indices((48, 64))
     picture = ((rows // 8 + columns // 8) % 2 * 1000 + rows).astype(np.int16)
-    for data, cards in ((picture, {}), (np.stack([picture, -picture]), {"CUNIT1": "nm"})):
-        header = fits.Header({"CDELT1": 2.5, "CDELT2": 2.5, **cards})
+    for data, entries in ((picture, {}), (np.stack([picture, -picture]), {"CUNIT1": "nm"})):
+        header = fits.Header({"CDELT1": 2.5, "CDELT2": 2.5, **entries})
         file = io.BytesIO()
         fits.PrimaryHDU(data, header).writeto(file)
         yield file.getvalue()

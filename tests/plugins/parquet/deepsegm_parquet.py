@@ -1,10 +1,10 @@
-"""The table of a result as Apache Parquet, by pyarrow."""
+"""A plug-in for DeepSegm that writes the table of a result as Apache Parquet, by pyarrow."""
 
 from segmentation.core.report.exports.base import Export
 
 
 def write(context, path):
-    """One row per object or class, with the columns and units of the CSV file."""
+    """Write one row for each object or class, with the columns and units of the CSV file."""
     import pyarrow
     from pyarrow import parquet
 

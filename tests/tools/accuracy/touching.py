@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from segmentation.lab.training.contract import Labels, Picture
-from segmentation.lab.training.data import Labelled, composites, load_folder, training_images
+from segmentation.lab.training.data import LabelledImage, composites, load_folder, training_images
 from segmentation.lab.training.settings import ComposedEntry, FolderEntry, read_recipe
 from segmentation.lab.training.settings.recipe import RECIPES
 from segmentation.lab.training.synthesis.render import render
@@ -90,5 +90,5 @@ def lines() -> Iterator[str]:
                 yield f"| {name} | {size} | {len(diameter)} | {quartiles} | {flat} | {middle} |"
 
 
-def _pictures(labelled: list[Labelled]) -> Iterator[tuple[Picture, Labels]]:
+def _pictures(labelled: list[LabelledImage]) -> Iterator[tuple[Picture, Labels]]:
     return ((one.grey, one.labels) for one in labelled)

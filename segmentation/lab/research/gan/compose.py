@@ -13,7 +13,7 @@ from ...training.contract import Field, Floats, Labels, Mask, Picture, Rng
 from ...training.instances.targets import near_contacts
 from .settings import MaskSettings
 
-TRIES = 25  # places tried for one particle before it is left out
+TRIES = 25  # places that are tried for one particle before it is left out
 
 
 def canvas(settings: MaskSettings) -> tuple[int, int]:
@@ -34,12 +34,12 @@ def compose(draw: Callable[[float], Mask], settings: MaskSettings, rng: Rng) -> 
     tile's area; a particle that finds no place within the overlap bound is left out.
     """
     side, margin = canvas(settings)
-    target = round(int(rng.integers(settings.particles[0], settings.particles[1] + 1)) * (side / settings.tile) ** 2)
+    wanted = round(int(rng.integers(settings.particles[0], settings.particles[1] + 1)) * (side / settings.tile) ** 2)
     noise = perlin(side, settings.frequency * side / settings.tile, rng)
     places = np.argwhere(noise > settings.threshold)
     places = places if len(places) else np.argwhere(noise <= settings.threshold)
     labels = np.zeros((side, side), np.int32)
-    for number in range(1, target + 1):
+    for number in range(1, wanted + 1):
         size = float(np.clip(rng.normal(1, settings.spread), 0.4, 1.6))
         silhouette = draw(settings.diameter * size)
         for row, column in places[rng.integers(len(places), size=TRIES)]:
@@ -49,28 +49,28 @@ def compose(draw: Callable[[float], Mask], settings: MaskSettings, rng: Rng) -> 
 
 
 def put_beneath(labels: Labels, silhouette: Mask, row: int, column: int, number: int, overlap: float) -> bool:
-    """Lay a silhouette, centred at (row, column), beneath all that lies there; whether that was possible.
+    """Lay a silhouette, centred at (row, column), beneath all that lies there; returns whether that was possible.
 
-    It is not where others would hide more than `overlap` of it or leave it in several pieces. What lay there before
-    does not change, so no particle ever loses more than the bound.
+    False if others would hide more than `overlap` of it, or if its visible part would be in several pieces. What lay
+    there before does not change, so no particle ever loses more than `overlap`.
     """
     top, left = row - silhouette.shape[0] // 2, column - silhouette.shape[1] // 2
     bottom, right = top + silhouette.shape[0], left + silhouette.shape[1]
     window = np.s_[max(0, top) : min(labels.shape[0], bottom), max(0, left) : min(labels.shape[1], right)]
     inside = silhouette[window[0].start - top : window[0].stop - top, window[1].start - left : window[1].stop - left]
-    visible = inside & (labels[window] == 0)
-    if not inside.any() or visible.sum() < (1 - overlap) * inside.sum():
+    is_visible = inside & (labels[window] == 0)
+    if not inside.any() or is_visible.sum() < (1 - overlap) * inside.sum():
         return False
-    if visible.sum() < inside.sum() and ndimage.label(visible)[1] != 1:
+    if is_visible.sum() < inside.sum() and ndimage.label(is_visible)[1] != 1:
         return False
-    labels[window][visible] = number
+    labels[window][is_visible] = number
     return True
 
 
-def drawn(labels: Labels) -> Picture:
-    """The mask as the CycleGAN sees it: 255 inside particles, 0 outside and along contacts (2 px wide).
+def mask_picture(labels: Labels) -> Picture:
+    """The mask (H, W) uint8 as the CycleGAN sees it: 255 inside particles, 0 outside and along contacts (2 px wide).
 
-    Without the dark contacts nothing would tell the translation where one particle ends and the next begins.
+    Without the dark contacts the CycleGAN could not know where one particle ends and the next begins.
     """
     contact = near_contacts(labels, ndimage.generate_binary_structure(2, 1))
     return np.where((labels > 0) & ~contact, 255, 0).astype(np.uint8)

@@ -13,12 +13,12 @@ from torch.nn.functional import l1_loss, mse_loss
 from ...training.contract import Field, Labels, Picture, Rng
 from ...training.sheets import in_rows
 from ...training.synthesis.noise import turned_or_mirrored
-from .compose import drawn
-from .loop import GanTrainer, move, shade
+from .compose import mask_picture
+from .loop import GanTrainer, shade, step_optimiser
 from .settings import CycleSettings
 from .stock import Micrographs, crop_micrograph
 
-SHOWN = 4  # masks and micrographs in a picture of examples, and masks in a measurement
+EXAMPLES = 4  # masks and micrographs in a sample picture, and masks in a measurement
 
 
 class Residual(nn.Module):
@@ -35,19 +35,19 @@ class Residual(nn.Module):
 
 
 def make_generator(filters: int, blocks: int) -> nn.Sequential:
-    """(B, 1, H, W) in -1..1 to the same; H and W are multiples of 4."""
+    """A network from (B, 1, H, W) in -1..1 to the same; H and W are multiples of 4."""
     layers: list[nn.Module] = [nn.ReflectionPad2d(3), *normed(nn.Conv2d(1, filters, 7), filters)]
     for width in (filters, 2 * filters):
         layers += normed(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), 2 * width)
     layers += [Residual(4 * filters) for _ in range(blocks)]
     for width in (4 * filters, 2 * filters):
-        up = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
-        layers += normed(up, width // 2)
+        upsampling = nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1)
+        layers += normed(upsampling, width // 2)
     return initialised(nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(filters, 1, 7), nn.Tanh()))
 
 
 def make_discriminator(filters: int) -> nn.Sequential:
-    """(B, 1, H, W) to (B, 1, h, w): how real each patch of 70 px looks, 1 for real."""
+    """A network from (B, 1, H, W) to (B, 1, h, w): how real each patch of 70 px looks, 1 for real."""
     layers: list[nn.Module] = [nn.Conv2d(1, filters, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
     for width, stride in ((filters, 2), (2 * filters, 2), (4 * filters, 1)):
         convolution = nn.Conv2d(width, 2 * width, 4, stride=stride, padding=1)
@@ -56,11 +56,12 @@ def make_discriminator(filters: int) -> nn.Sequential:
 
 
 def normed(convolution: nn.Module, channels: int) -> list[nn.Module]:
+    """The convolution, followed by its normalisation and activation."""
     return [convolution, nn.InstanceNorm2d(channels), nn.ReLU()]
 
 
 def initialised(network: nn.Sequential) -> nn.Sequential:
-    """Weights from N(0, 0.02), as the paper has it."""
+    """The network with weights drawn from N(0, 0.02), as in the paper."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(layer.weight, 0.0, 0.02)
@@ -86,7 +87,8 @@ class ImagePool:
         self.pictures = state["pictures"]
 
     def exchange(self, batch: Tensor, noise: torch.Generator) -> Tensor:
-        """The batch, which fills the pool; once that is full, each picture is swapped for one of it by even chance."""
+        """The pictures for the discriminator. Until the pool is full, they are the batch itself, which fills the
+        pool. Then each picture is exchanged for one of the pool with a probability of one half."""
         exchanged = []
         for picture in batch.detach().float().cpu():
             if len(self.pictures) < self.size:
@@ -99,12 +101,14 @@ class ImagePool:
 
 
 class CycleTrainer(GanTrainer):
-    """G_AB paints masks (A) as micrographs (B), G_BA finds masks in them; D_A and D_B tell theirs from real ones.
+    """G_AB paints masks (A) as micrographs (B), G_BA finds masks in micrographs; D_A and D_B are the discriminators of
+    masks and of micrographs.
 
-    masks: label images of one tile size; micrographs: see `micrograph_stock`. The random numbers of a step come of
-    the seed, 2 and the step, those of the samples of the seed and 3.
+    masks: label images of one tile size; micrographs: see `micrograph_stock`. The random numbers of a step are seeded
+    by (seed, 2, step), those of the sample pictures by (seed, 3).
     """
 
+    # Names of attributes, and keys of the stored checkpoint.
     parts = ("g_ab", "g_ba", "d_a", "d_b", "generators_adam", "discriminators_adam", "micrograph_pool", "mask_pool")
 
     def __init__(
@@ -119,47 +123,52 @@ class CycleTrainer(GanTrainer):
         torch.manual_seed(seed)
         self.settings, self.masks, self.micrographs = settings, masks, micrographs
         self.seed, self.device, self.dtype = seed, device, dtype
-        painters = [make_generator(settings.filters, settings.blocks) for _ in range(2)]
-        judges = [make_discriminator(settings.critic_filters) for _ in range(2)]
-        networks = [n.to(device, memory_format=torch.channels_last) for n in (*painters, *judges)]  # type: ignore[call-overload]
+        generators = [make_generator(settings.filters, settings.blocks) for _ in range(2)]
+        discriminators = [make_discriminator(settings.critic_filters) for _ in range(2)]
+        networks = [n.to(device, memory_format=torch.channels_last) for n in (*generators, *discriminators)]  # type: ignore[call-overload]
         self.g_ab, self.g_ba, self.d_b, self.d_a = networks
         self.micrograph_pool, self.mask_pool = ImagePool(settings.pool), ImagePool(settings.pool)
-        generators = [*self.g_ab.parameters(), *self.g_ba.parameters()]
-        discriminators = [*self.d_b.parameters(), *self.d_a.parameters()]
-        self.generators_adam = torch.optim.Adam(generators, settings.learning_rate, (settings.beta, 0.999))
-        self.discriminators_adam = torch.optim.Adam(discriminators, settings.learning_rate, (settings.beta, 0.999))
+        generator_weights = [*self.g_ab.parameters(), *self.g_ba.parameters()]
+        discriminator_weights = [*self.d_b.parameters(), *self.d_a.parameters()]
+        self.generators_adam = torch.optim.Adam(generator_weights, settings.learning_rate, (settings.beta, 0.999))
+        self.discriminators_adam = torch.optim.Adam(
+            discriminator_weights, settings.learning_rate, (settings.beta, 0.999)
+        )
 
     def advance(self) -> dict[str, Tensor]:
-        """One step: first the generators move, then the discriminators, which see older pictures, too (the pools)."""
+        """One step: first the generators learn, then the discriminators, which see older pictures, too (the pools).
+        Returns the losses by name."""
         rng = np.random.default_rng((self.seed, 2, self.step))
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
         settings = self.settings
         chosen = rng.integers(len(self.masks), size=settings.batch)
         mask = self._tensor([crop_mask(self.masks[number], settings.crop, rng) for number in chosen])
         micrograph = self._tensor([crop_micrograph(self.micrographs, settings.crop, rng) for _ in chosen])
+        # The learning rate is constant at first, then falls linearly to zero.
         remaining = (settings.steps - self.step) / max(1.0, settings.steps * (1 - settings.fall))
         for optimiser in (self.generators_adam, self.discriminators_adam):
             optimiser.param_groups[0]["lr"] = settings.learning_rate * min(1.0, remaining)
-        losses, painted, segmented = self._move_generators(mask, micrograph)
-        older = self.micrograph_pool.exchange(painted, noise), self.mask_pool.exchange(segmented, noise)
+        losses, painted, segmented = self._teach_generators(mask, micrograph)
+        pooled = self.micrograph_pool.exchange(painted, noise), self.mask_pool.exchange(segmented, noise)
         with self._autocast():
-            of_micrographs = _is(self.d_b(micrograph), 1) + _is(self.d_b(older[0]), 0)
-            of_masks = _is(self.d_a(mask), 1) + _is(self.d_a(older[1]), 0)
-            loss = 0.5 * (of_micrographs + of_masks)
-        move(self.discriminators_adam, loss)
+            micrograph_loss = _distance_from(1, self.d_b(micrograph)) + _distance_from(0, self.d_b(pooled[0]))
+            mask_loss = _distance_from(1, self.d_a(mask)) + _distance_from(0, self.d_a(pooled[1]))
+            loss = 0.5 * (micrograph_loss + mask_loss)
+        step_optimiser(self.discriminators_adam, loss)
         self.step += 1
         return losses | {"discriminators": loss.detach()}
 
-    def _move_generators(self, mask: Tensor, micrograph: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    def _teach_generators(self, mask: Tensor, micrograph: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """One step of the generators: their losses, the painted masks and the masks found in the micrographs."""
         settings = self.settings
         with self._autocast():
             painted, segmented = self.g_ab(mask), self.g_ba(micrograph)
-            back = l1_loss(self.g_ba(painted), mask) + l1_loss(self.g_ab(segmented), micrograph)
-            same = l1_loss(self.g_ba(mask), mask) + l1_loss(self.g_ab(micrograph), micrograph)
-            fooled = _is(self.d_b(painted), 1) + _is(self.d_a(segmented), 1)
-            loss = fooled + settings.cycle * (back + settings.identity * same)
-        move(self.generators_adam, loss)
-        losses = {"fooled": fooled, "cycle": back, "identity": same}
+            cycle_loss = l1_loss(self.g_ba(painted), mask) + l1_loss(self.g_ab(segmented), micrograph)
+            identity_loss = l1_loss(self.g_ba(mask), mask) + l1_loss(self.g_ab(micrograph), micrograph)
+            adversarial_loss = _distance_from(1, self.d_b(painted)) + _distance_from(1, self.d_a(segmented))
+            loss = adversarial_loss + settings.cycle * (cycle_loss + settings.identity * identity_loss)
+        step_optimiser(self.generators_adam, loss)
+        losses = {"fooled": adversarial_loss, "cycle": cycle_loss, "identity": identity_loss}
         return {name: value.detach() for name, value in losses.items()}, painted, segmented
 
     def _autocast(self) -> AbstractContextManager[Any]:
@@ -172,9 +181,9 @@ class CycleTrainer(GanTrainer):
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
         """contrast: of painted particles against their background, in SD of the picture (0: the translation ignores
-        the mask); returned: Dice of a mask against the one found again in its own translation."""
+        the mask); returned: Dice of a mask and the mask that G_BA finds in its translation."""
         contrasts, scores = [], []
-        for labels in self.masks[:SHOWN]:
+        for labels in self.masks[:EXAMPLES]:
             mask = self._tensor([as_picture(labels)])
             painted = self.g_ab(mask)
             inside, segmented = mask > 0, self.g_ba(painted) > 0
@@ -184,10 +193,11 @@ class CycleTrainer(GanTrainer):
 
     @torch.no_grad()
     def picture(self) -> Picture:
-        """Columns: mask, painted, found again; micrograph, found, painted again."""
+        """Columns: mask, the mask painted, the mask found in that; micrograph, the mask found in it, that mask
+        painted."""
         rng = np.random.default_rng((self.seed, 3))
         rows = []
-        for i in range(min(SHOWN, len(self.masks))):
+        for i in range(min(EXAMPLES, len(self.masks))):
             mask = self._tensor([crop_mask(self.masks[i], self.settings.crop, rng)])
             micrograph = self._tensor([crop_micrograph(self.micrographs, self.settings.crop, rng)])
             painted, segmented = self.g_ab(mask), self.g_ba(micrograph)
@@ -196,9 +206,9 @@ class CycleTrainer(GanTrainer):
         return in_rows(rows)
 
 
-def _is(judged: Tensor, target: float) -> Tensor:
-    """Mean squared distance of a discriminator's judgement from `target` (least-squares GAN)."""
-    return mse_loss(judged.float(), torch.full_like(judged, target, dtype=torch.float32))
+def _distance_from(target: float, output: Tensor) -> Tensor:
+    """Mean squared distance of a discriminator's output from `target` (least-squares GAN)."""
+    return mse_loss(output.float(), torch.full_like(output, target, dtype=torch.float32))
 
 
 def contrast(picture: Tensor, inside: Tensor) -> float:
@@ -210,7 +220,7 @@ def contrast(picture: Tensor, inside: Tensor) -> float:
 
 def as_picture(labels: Labels) -> Field:
     """The mask as the generator sees it, -1 or 1."""
-    return drawn(labels).astype(np.float32) / 127.5 - 1
+    return mask_picture(labels).astype(np.float32) / 127.5 - 1
 
 
 @torch.no_grad()

@@ -1,4 +1,5 @@
-"""What the stages share: training by the loop of every training, and pictures that are made one after the other."""
+"""What the stages of the GAN route share: one trains networks, with the loop of every training; the other makes
+numbered pictures. Both go on where they were stopped."""
 
 from __future__ import annotations
 
@@ -23,21 +24,21 @@ from .settings import CycleSettings, GanRecipe, OutlineSettings
 
 SAMPLES, ORIGIN = "samples", "made_from.json"
 SAMPLE_EVERY = 50  # pictures
-Figures = dict[str, Any]
-Make = Callable[[int], tuple[Figures, Picture]]
-MAY_DIFFER = {"steps", "checkpoint", "fall"}  # of a stage's settings, between a checkpoint and its resumption
+Figures = dict[str, Any]  # a row of metrics.csv, or the table in a JSON file
+MakePicture = Callable[[int], tuple[Figures, Picture]]  # of a number: the row, and the picture for samples/
+MAY_DIFFER = {"steps", "checkpoint", "fall"}  # settings of a stage that may be changed before it is resumed
 
 
 def deadline(minutes: float | None = None) -> Callable[[], bool]:
-    """A function that says whether so many minutes from now on are over; None: never."""
+    """A function that returns whether `minutes` have passed since this call; without minutes always False."""
     end = math.inf if minutes is None else time.monotonic() + 60 * minutes
     return lambda: time.monotonic() >= end
 
 
 @dataclass(frozen=True)
 class Work:
-    """One run of the route. out: holds a folder for each stage. base: paths of the recipe begin there. minutes: that
-    each stage may take, None for all it needs."""
+    """One run of the GAN route. out: holds a folder for each stage. base: the paths of the recipe are relative to it.
+    minutes: how long each stage may take, None for no limit."""
 
     recipe: GanRecipe
     out: Path
@@ -48,29 +49,29 @@ class Work:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the CycleGAN calculates in."""
+        """The number format in which the CycleGAN calculates."""
         return dtype_of(Runtime(str(self.device), self.recipe.precision))
 
 
 class GanTrainer:
-    """One stage's networks and what moves them; `advance` makes a step, as `runs.Trainer` says.
+    """The networks and optimisers of one stage; `advance` makes a step (see `runs.Trainer`).
 
-    The n-th step depends on the seed, n and the state alone. parts: names of all that a checkpoint holds.
+    The n-th step depends on the seed, n and the state alone. parts: names of the attributes that a checkpoint holds.
     """
 
     step = 0
     parts: tuple[str, ...]
 
     def measure(self) -> dict[str, float]:
-        """What the stage has learned, by name; always the same names."""
+        """Measures of what the stage has learned, by name; always the same names."""
         raise NotImplementedError
 
     def picture(self) -> Picture:
-        """(H, W) samples to look at."""
+        """(H, W) uint8: samples of the present state, to look at."""
         raise NotImplementedError
 
 
-def move(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+def step_optimiser(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     """One step of the optimiser against the loss."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
@@ -84,9 +85,10 @@ def train_stage(
     time_is_up: Callable[[], bool],
     begin: Callable[[], GanTrainer],
 ) -> bool:
-    """Advance what `begin` makes to the last step, from the checkpoint where there is one; whether it was reached.
+    """Train what `begin` makes up to the last step, from the checkpoint if there is one; returns whether it was
+    reached.
 
-    Each checkpoint adds a row to metrics.csv and a picture to samples/. Raises BadRecipe where the stage was begun with
+    Each checkpoint adds a row to metrics.csv and a picture to samples/. Raises BadRecipe if the stage was begun with
     other settings.
     """
     folder, steps = work.out / stage, settings.steps
@@ -136,30 +138,31 @@ def shade(values: Field | torch.Tensor) -> Picture:
 def make_pictures(
     work: Work,
     stage: str,
-    kinds: tuple[str, ...],
+    folders: tuple[str, ...],
     origin: dict[str, Any],
     count: int,
     time_is_up: Callable[[], bool],
-    begin: Callable[[], Make],
+    begin: Callable[[], MakePicture],
 ) -> bool:
-    """Make as many pictures as are not there yet; whether the end was reached.
+    """Make the pictures of a stage that are missing; returns whether all `count` are there.
 
-    Those made from something else (an earlier state of the stage before, other settings) are removed first. kinds:
-    folders. What `begin` returns writes the files of a number, and gives its row of metrics.csv and a picture to look
-    at. The rows count what is made, so each is added after its files.
+    folders: names of the folders of the stage that hold its pictures. origin: what the pictures are made from; pictures
+    of another origin (other settings, an earlier state of the stage before) are removed first. begin: returns the
+    function that writes the files of a number, and returns its row of metrics.csv and a picture for samples/. A row is
+    added after the files of its number, so the rows count the finished ones.
     """
     folder = work.out / stage
-    for kind in (*kinds, SAMPLES):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
+    for name in (*folders, SAMPLES):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     if read_json(folder / ORIGIN) != json.loads(json.dumps(origin)):
-        old = [f for kind in (*kinds, SAMPLES) for f in numbered(folder / kind)]
+        old = [f for name in (*folders, SAMPLES) for f in numbered(folder / name)]
         if old:
             work.say(f"{stage}: {len(old)} pictures of another origin are removed")
         for picture in (*old, folder / runs.METRICS):
             picture.unlink(missing_ok=True)
         write_whole(folder / ORIGIN, json.dumps(origin, indent=2).encode())
     rows = runs.read_rows(folder / runs.METRICS)
-    runs.write_rows(folder / runs.METRICS, rows)  # without what a kill left half written
+    runs.write_rows(folder / runs.METRICS, rows)  # without a row that was half written when the process was killed
     if len(rows) >= count:
         work.say(f"{stage}: finished before")
         return True
@@ -178,7 +181,7 @@ def make_pictures(
 
 
 def read_json(file: Path) -> Figures:
-    """The table in a JSON file; empty where there is none or it is damaged."""
+    """The table in a JSON file; empty if the file is missing or damaged."""
     try:
         content = json.loads(file.read_text())
     except (OSError, ValueError):

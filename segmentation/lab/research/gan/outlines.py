@@ -23,15 +23,15 @@ from ...training.contract import Field, Mask, Picture, Rng
 from ...training.sheets import in_rows
 from ...training.synthesis.noise import turned_or_mirrored
 from ...training.synthesis.scene import split_pieces
-from .loop import GanTrainer, move, shade
+from .loop import GanTrainer, shade, step_optimiser
 from .settings import MissingStage, OutlineSettings
 
 REACH = 0.45  # of the frame's side: from a silhouette's centroid to its farthest point
 LEAST_AREA = 0.03  # of the frame, under which a drawn silhouette is a speck
 Outlines = Picture  # (n, S, S), 0..255
-COMPARED = 256  # outlines whose shapes are compared at a checkpoint
-BATCH = 256  # outlines drawn at once
-PATIENCE = 20  # outlines drawn for a usable one before the generator counts as unlearned
+COMPARED_OUTLINES = 256  # outlines whose shapes are compared at a checkpoint
+BATCH = 256  # outlines that are drawn at once
+PATIENCE = 20  # drawn outlines for each usable one; if more are needed, the generator has not learnt enough
 
 
 class Shape(NamedTuple):
@@ -53,12 +53,12 @@ def silhouettes(labels: NDArray[np.integer], size: int, smallest: float, solidit
         top, left, bottom, right = region.bbox
         is_whole = top > 0 and left > 0 and bottom < rows and right < columns
         if is_whole and region.equivalent_diameter_area >= smallest and region.solidity >= solidity:
-            outlines.append(framed(np.asarray(region.image_filled), size))
+            outlines.append(in_frame(np.asarray(region.image_filled), size))
     return outlines
 
 
-def framed(inside: Mask, size: int) -> Picture:
-    """A silhouette (h, w) brought to the frame (size, size), 0..255, averaged where it shrinks."""
+def in_frame(inside: Mask, size: int) -> Picture:
+    """A silhouette (h, w) centred and scaled to the frame (size, size), 0..255; smoothed where it becomes smaller."""
     points = np.argwhere(inside)
     centre = points.mean(axis=0)
     reach = float(np.sqrt(((points - centre) ** 2).sum(axis=1).max())) + 0.5
@@ -68,13 +68,13 @@ def framed(inside: Mask, size: int) -> Picture:
     if step > 1:
         soft = ndimage.gaussian_filter(soft, 0.4 * step)
     offset = centre + pad - step * (size - 1) / 2
-    moved = ndimage.affine_transform(soft, np.full(2, step), offset, (size, size), order=1)
-    return np.rint(np.clip(moved, 0, 1) * 255).astype(np.uint8)
+    resampled = ndimage.affine_transform(soft, np.full(2, step), offset, (size, size), order=1)
+    return np.rint(np.clip(resampled, 0, 1) * 255).astype(np.uint8)
 
 
 def clean(field: Field) -> Field | None:
-    """A drawn field (S, S), positive inside, with its largest piece only and no holes; None where that
-    piece touches the frame or is a speck."""
+    """The largest piece of a drawn field (S, S), positive inside, without holes; None if that piece touches the frame
+    or is too small (LEAST_AREA)."""
     pieces, count = ndimage.label(field > 0)
     if count == 0:
         return None
@@ -84,8 +84,8 @@ def clean(field: Field) -> Field | None:
     filled = ndimage.binary_fill_holes(inside)
     if filled.sum() < LEAST_AREA * field.size:
         return None
-    alone = np.where(inside, field, -1)
-    return np.where(filled & ~inside, 1, alone).astype(np.float32)
+    one_piece = np.where(inside, field, -1)
+    return np.where(filled & ~inside, 1, one_piece).astype(np.float32)
 
 
 def shape_of(field: Field) -> Shape:
@@ -111,7 +111,7 @@ class Generator(nn.Module):
         self.side, f = settings.size // 8, settings.filters
         self.start = nn.Linear(settings.latent, 4 * f * self.side**2, bias=False)
         self.layers = nn.Sequential(
-            *(nn.BatchNorm2d(4 * f), nn.LeakyReLU(0.2), *doubled(4 * f, 2 * f), *doubled(2 * f, f)),
+            *(nn.BatchNorm2d(4 * f), nn.LeakyReLU(0.2), *doubling_layers(4 * f, 2 * f), *doubling_layers(2 * f, f)),
             *(nn.Upsample(scale_factor=2), nn.Conv2d(f, 1, 3, padding=1), nn.Tanh()),
         )
 
@@ -121,18 +121,19 @@ class Generator(nn.Module):
         return out
 
 
-def doubled(channels_in: int, channels_out: int) -> list[nn.Module]:
-    """Twice the side: nearest pixel, then a 3x3 convolution."""
+def doubling_layers(channels_in: int, channels_out: int) -> list[nn.Module]:
+    """Layers that double the side of the maps: nearest pixel, then a 3x3 convolution."""
     convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
     return [nn.Upsample(scale_factor=2), convolution, nn.BatchNorm2d(channels_out), nn.LeakyReLU(0.2)]
 
 
 def make_critic(settings: OutlineSettings) -> nn.Sequential:
-    """(B, 1, S, S) to (B, 1): four 5x5 convolutions of stride 2, no norms (the penalty is per sample)."""
+    """A network from (B, 1, S, S) to (B, 1): four 5x5 convolutions of stride 2, no norms (the penalty is per
+    sample)."""
     widths = [1, *(settings.filters * 2**level for level in range(4))]
     layers: list[nn.Module] = []
-    for before, after in pairwise(widths):
-        layers += [nn.Conv2d(before, after, 5, stride=2, padding=2), nn.LeakyReLU(0.2)]
+    for channels_in, channels_out in pairwise(widths):
+        layers += [nn.Conv2d(channels_in, channels_out, 5, stride=2, padding=2), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * (settings.size // 16) ** 2, 1))
 
 
@@ -141,14 +142,15 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 
     share: (B, 1, 1, 1) in 0..1, uniform, as in the paper (the published code draws it from a normal distribution).
     """
-    between = (real + share * (fake - real)).requires_grad_(True)
-    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    mixtures = (real + share * (fake - real)).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(critic(mixtures).sum(), mixtures, create_graph=True)
     return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
 
 
 class OutlineTrainer(GanTrainer):
     """The WGAN-GP. training, held_out: (n, S, S) uint8 outlines; held_out only for the comparison of shapes."""
 
+    # Names of attributes, and keys of the stored checkpoint; the last two are the optimisers.
     parts = ("generator", "critic", "moves_generator", "moves_critic")
 
     def __init__(
@@ -160,29 +162,32 @@ class OutlineTrainer(GanTrainer):
         betas = (settings.beta, 0.9)
         self.moves_generator = torch.optim.Adam(self.generator.parameters(), settings.learning_rate, betas)
         self.moves_critic = torch.optim.Adam(self.critic.parameters(), settings.learning_rate, betas)
-        self.true_shapes = shapes_of([outline.astype(np.float32) / 127.5 - 1 for outline in held_out[:COMPARED]])
+        self.true_shapes = shapes_of(
+            [outline.astype(np.float32) / 127.5 - 1 for outline in held_out[:COMPARED_OUTLINES]]
+        )
 
     def advance(self) -> dict[str, Tensor]:
         rng = np.random.default_rng((self.seed, self.step))
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
         for _ in range(self.settings.critic_steps):
-            distance, penalty = self._move_critic(rng, noise)
+            distance, penalty = self._teach_critic(rng, noise)
         score = self.critic(self.generator(self._latent_noise(noise))).mean()
-        move(self.moves_generator, -score)
+        step_optimiser(self.moves_generator, -score)
         self.step += 1
         return {"distance": distance, "penalty": penalty}
 
-    def _move_critic(self, rng: Rng, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _teach_critic(self, rng: Rng, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        """One step of the critic; returns how differently it judges real and drawn outlines, and the penalty."""
         chosen = self.training[rng.integers(len(self.training), size=self.settings.batch)]
-        turns, mirrored = rng.integers(4, size=len(chosen)), rng.integers(2, size=len(chosen))
-        posed = [np.rot90(o, t)[:, :: 1 - 2 * m] for o, t, m in zip(chosen, turns, mirrored, strict=True)]
-        real = torch.from_numpy(np.stack(posed).astype(np.float32) / 127.5 - 1)[:, None].to(self.device)
+        quarter_turns, mirrored = rng.integers(4, size=len(chosen)), rng.integers(2, size=len(chosen))
+        oriented = [np.rot90(o, t)[:, :: 1 - 2 * m] for o, t, m in zip(chosen, quarter_turns, mirrored, strict=True)]
+        real = torch.from_numpy(np.stack(oriented).astype(np.float32) / 127.5 - 1)[:, None].to(self.device)
         with torch.no_grad():
             fake = self.generator(self._latent_noise(noise))
         share = torch.rand(len(real), 1, 1, 1, generator=noise).to(self.device)
         distance = self.critic(real).mean() - self.critic(fake).mean()
         penalty = gradient_penalty(self.critic, real, fake, share)
-        move(self.moves_critic, self.settings.penalty * penalty - distance)
+        step_optimiser(self.moves_critic, self.settings.penalty * penalty - distance)
         return distance.detach(), penalty.detach()
 
     def _latent_noise(self, noise: torch.Generator) -> Tensor:
@@ -190,13 +195,13 @@ class OutlineTrainer(GanTrainer):
 
     def measure(self) -> dict[str, float]:
         """usable: share of drawn outlines that `clean` can use; ks_*: distance of their shapes' distributions
-        from those of held-out real outlines (Kolmogorov-Smirnov, 0 is alike, 1 is nothing in common)."""
-        drawn = [clean(field) for field in self._drawn_fields(COMPARED)]
-        usable = [field for field in drawn if field is not None]
-        ours = shapes_of(usable) if usable else [Shape(0, 0)]
-        pairs = zip(zip(*ours, strict=True), zip(*self.true_shapes, strict=True), strict=True)
-        aspect, solidity = (float(ks_2samp(mine, theirs).statistic) for mine, theirs in pairs)
-        return {"usable": len(usable) / len(drawn), "ks_aspect": aspect, "ks_solidity": solidity}
+        from those of held-out real outlines (Kolmogorov-Smirnov: 0 for equal, 1 for nothing in common)."""
+        cleaned = [clean(field) for field in self._drawn_fields(COMPARED_OUTLINES)]
+        usable = [field for field in cleaned if field is not None]
+        drawn_shapes = shapes_of(usable) if usable else [Shape(0, 0)]
+        pairs = zip(zip(*drawn_shapes, strict=True), zip(*self.true_shapes, strict=True), strict=True)
+        aspect, solidity = (float(ks_2samp(drawn, true).statistic) for drawn, true in pairs)
+        return {"usable": len(usable) / len(cleaned), "ks_aspect": aspect, "ks_solidity": solidity}
 
     def _drawn_fields(self, count: int) -> list[Field]:
         return draw_fields(self.generator, count, self.settings.latent, self.seed, self.device)
@@ -204,31 +209,31 @@ class OutlineTrainer(GanTrainer):
     def picture(self) -> Picture:
         """Two rows of real outlines above four rows of drawn ones."""
         real = [self.training[i % len(self.training)] for i in range(24)]
-        drawn = [shade(field) for field in self._drawn_fields(48)]
-        everything = real + drawn
+        everything = real + [shade(field) for field in self._drawn_fields(48)]
         return in_rows(everything[i : i + 12] for i in range(0, len(everything), 12))
 
 
 def shapes_of(fields: list[Field]) -> list[Shape]:
+    """The shapes of the fields that are positive anywhere."""
     return [shape_of(field) for field in fields if (field > 0).any()]
 
 
 @torch.no_grad()
 def draw_fields(generator: nn.Module, count: int, latent: int, seed: int, device: torch.device) -> list[Field]:
-    """`count` (S, S) float32 fields in -1..1, the same for the same seed."""
+    """`count` outlines that the generator draws, (S, S) float32 in -1..1; the same for the same seed."""
     noise = torch.Generator().manual_seed(seed)
     generator.eval()
-    drawn = generator(torch.randn(count, latent, generator=noise).to(device))[:, 0].float().cpu().numpy()
+    fields = generator(torch.randn(count, latent, generator=noise).to(device))[:, 0].float().cpu().numpy()
     generator.train()
-    return list(drawn)
+    return list(fields)
 
 
 def draw_outlines(generator: nn.Module, count: int, latent: int, seed: int, device: torch.device) -> list[Field]:
-    """`count` cleaned fields. Raises MissingStage when less than one in PATIENCE drawn ones is usable."""
+    """`count` drawn outlines, cleaned. Raises MissingStage when less than one in PATIENCE drawn ones is usable."""
     usable: list[Field] = []
     for batch in range(PATIENCE * -(-count // BATCH)):
         fields = draw_fields(generator, BATCH, latent, seed + batch, device)
-        usable += [field for drawn in fields if (field := clean(drawn)) is not None]
+        usable += [cleaned for field in fields if (cleaned := clean(field)) is not None]
         if len(usable) >= count:
             return usable[:count]
     raise MissingStage("The outlines stage draws hardly any usable outline yet: train it for more steps.")

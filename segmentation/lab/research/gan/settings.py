@@ -1,4 +1,4 @@
-"""The recipe of the GAN route: one TOML file with a table for each stage, checked before any hour is spent.
+"""The recipe of the GAN route: one TOML file with a table for each stage, checked before any stage runs.
 
 The defaults are the paper's values, or those of the code published with it where the paper is silent.
 """
@@ -33,9 +33,9 @@ class MissingStage(UserError):
 
 
 class GanSource(Settings):
-    """What each source says. path: relative to the checkout, or absolute. groups: relative to path."""
+    """The entries that all sources have. path: relative to the checkout, or absolute. groups: relative to path."""
 
-    groups: str = Field("", description="file image,group,...")
+    groups: str = Field("", description="CSV file with the columns image and group")
     title: str = ""
     licence: Text = "unknown"
 
@@ -48,7 +48,7 @@ class OutlineSource(GanSource):
     labels: str = "labels"
     background: int = Field(0, description="the label that is no particle")
     count: Count = Field(200, description="rendered pictures")
-    diameter: float = Field(48.0, ge=9, le=90, description="of their particles, in px")
+    diameter: float = Field(48.0, ge=9, le=90, description="diameter of their particles in px")
 
     @model_validator(mode="after")
     def _has_a_path(self) -> Self:
@@ -67,7 +67,7 @@ class MicrographSource(GanSource):
     polarity: Literal["bright", "dark"] = "bright"
 
     @model_validator(mode="after")
-    def _diameter_is_seen(self) -> Self:
+    def _diameter_is_visible(self) -> Self:
         if 0 != self.diameter < 4:
             raise ValueError("diameter is at least 4 px, or 0 to be estimated.")
         return self
@@ -133,14 +133,14 @@ class CycleSettings(Settings):
 
 
 class TranslateSettings(Settings):
-    """Masks to pictures."""
+    """How masks are translated to pictures."""
 
     count: CountOrZero = Field(0, description="how many; 0: all there are")
     reject: bool = Field(True, description="drop particles that came out dark")
 
 
 class GanRecipe(Settings):
-    """All stages of one run."""
+    """The recipe of the GAN route: a table for each stage."""
 
     name: str
     title: str
@@ -184,7 +184,7 @@ def unet_recipe(recipe: GanRecipe) -> TrainingRecipe:
         "title": f"Masks of outlines that a WGAN learned from {outlines}, painted by a CycleGAN that saw {micrographs}",
         "licence": "as those",
     }
-    whole = {
+    entries = {
         "name": recipe.name,
         "title": recipe.title,
         "summary": recipe.summary,
@@ -194,7 +194,7 @@ def unet_recipe(recipe: GanRecipe) -> TrainingRecipe:
         "threads": recipe.threads,
         **recipe.unet,
     }
-    return recipe_from(whole, "[unet]")
+    return recipe_from(entries, "[unet]")
 
 
 def _sources_and_licences(sources: list[OutlineSource] | list[MicrographSource]) -> str:

@@ -1,4 +1,5 @@
-"""The stages of the GAN route, in their order; each resumes, and says what it lacks."""
+"""The stages of the GAN route, in their order. A stage that was stopped goes on; one that lacks the results of an
+earlier stage says so."""
 
 from __future__ import annotations
 
@@ -17,12 +18,12 @@ from ...training.publish import publish
 from ...training.runs import CHECKPOINT, METRICS, State, computing, read_rows
 from ...training.sheets import in_rows
 from ...training.train import is_over, scores_of, train
-from .compose import bright_enough, compose, drawn, most_particles
+from .compose import bright_enough, compose, mask_picture, most_particles
 from .cyclegan import CycleTrainer, as_picture, make_generator, paint
 from .loop import (
     ORIGIN,
     Figures,
-    Make,
+    MakePicture,
     Work,
     checkpoint_of,
     deadline,
@@ -37,12 +38,13 @@ from .settings import CycleSettings, MissingStage, OutlineSettings, unet_recipe
 from .stock import micrograph_stock, outline_stock
 
 TimeIsUp = Callable[[], bool]
-OUTLINES_DRAWN = 4096  # from which all masks are composed, each turned and mirrored anew
+OUTLINES_DRAWN = 4096  # outlines of which all masks are mask_files; each is turned and mirrored at random
 SUMMARY = "summary.json"
 
 
 def run_stage(stage: str, work: Work) -> bool:
-    """Run one stage of STAGES, or go on with it; whether it is finished. Raises MissingStage, BadDataset, BadRecipe."""
+    """Run one stage of STAGES, or go on with it; returns whether it is finished. Raises MissingStage, BadDataset,
+    BadRecipe."""
     began = time.monotonic()
     with computing(work.device, work.recipe.threads):
         is_finished = STAGES[stage](work, deadline(work.minutes))
@@ -53,7 +55,8 @@ def run_stage(stage: str, work: Work) -> bool:
 
 
 def outlines(work: Work, time_is_up: TimeIsUp) -> bool:
-    """WGAN: checkpoint.pt, metrics.csv, samples/ with real outlines above drawn ones."""
+    """Train the WGAN; returns whether it is finished. Writes checkpoint.pt, metrics.csv and samples/ (real outlines
+    above drawn ones)."""
     recipe = work.recipe
 
     def begin() -> OutlineTrainer:
@@ -65,12 +68,13 @@ def outlines(work: Work, time_is_up: TimeIsUp) -> bool:
 
 
 def masks(work: Work, time_is_up: TimeIsUp) -> bool:
-    """Composed masks: labels/NNNNN.png (uint16), metrics.csv, samples/."""
+    """Compose masks of drawn outlines; returns whether all are there. Writes labels/NNNNN.png (uint16), metrics.csv and
+    samples/."""
     recipe, folder, settings = work.recipe, work.out / "masks", work.recipe.masks
     state = _checkpoint_before(work.out / "outlines", "masks", recipe.outlines)
     origin = {"outlines_step": state["step"], "seed": recipe.seed, **settings.model_dump(exclude={"count"})}
 
-    def begin() -> Make:
+    def begin() -> MakePicture:
         generator = Generator(recipe.outlines).to(work.device)
         generator.load_state_dict(state["generator"])
         fields = draw_outlines(generator, OUTLINES_DRAWN, recipe.outlines.latent, recipe.seed, work.device)
@@ -81,8 +85,8 @@ def masks(work: Work, time_is_up: TimeIsUp) -> bool:
             labels = compose(lambda diameter: at_diameter(fields[next(chosen)], diameter, rng), settings, rng)
             write_picture(folder / "labels" / f"{number:05d}.png", labels.astype(np.uint16))
             row = {"particles": int(labels.max()), "cover": round(float((labels > 0).mean()), 4)}
-            tinted = np.where(labels > 0, 80 + labels * 67 % 176, 0).astype(np.uint8)  # neighbours unlike
-            return row, in_rows([[drawn(labels), tinted]])
+            tinted = np.where(labels > 0, 80 + labels * 67 % 176, 0).astype(np.uint8)  # neighbours in different greys
+            return row, in_rows([[mask_picture(labels), tinted]])
 
         return make
 
@@ -90,55 +94,57 @@ def masks(work: Work, time_is_up: TimeIsUp) -> bool:
 
 
 def cyclegan(work: Work, time_is_up: TimeIsUp) -> bool:
-    """CycleGAN: checkpoint.pt, metrics.csv, samples/ of masks and micrographs, there and back."""
+    """Train the CycleGAN; returns whether it is finished. Writes checkpoint.pt, metrics.csv and samples/ (masks and
+    micrographs, each translated and translated back)."""
     recipe = work.recipe
-    composed = _whole_masks(work, "cyclegan")
+    mask_files = _whole_masks(work, "cyclegan")
 
     def begin() -> CycleTrainer:
         micrographs = micrograph_stock(recipe, work.base)
-        work.say(f"cyclegan: {len(composed)} masks, {len(micrographs)} micrographs")
-        read = [read_mask(file) for file in composed]
-        return CycleTrainer(recipe.cyclegan, read, micrographs, recipe.seed, work.device, work.dtype)
+        work.say(f"cyclegan: {len(mask_files)} masks, {len(micrographs)} micrographs")
+        label_images = [read_mask(file) for file in mask_files]
+        return CycleTrainer(recipe.cyclegan, label_images, micrographs, recipe.seed, work.device, work.dtype)
 
     return train_stage(work, "cyclegan", recipe.cyclegan, time_is_up, begin)
 
 
 def translate(work: Work, time_is_up: TimeIsUp) -> bool:
-    """Painted masks: images/NNNNN.png and labels/NNNNN.png without the particles that came out dark, metrics.csv."""
+    """Translate masks to pictures; returns whether all are there. Writes images/NNNNN.png, metrics.csv, and
+    labels/NNNNN.png without the particles that are dark in the picture."""
     recipe, folder = work.recipe, work.out / "translate"
     state = _checkpoint_before(work.out / "cyclegan", "translate", recipe.cyclegan)
-    composed = _whole_masks(work, "translate")[: recipe.translate.count or None]
+    mask_files = _whole_masks(work, "translate")[: recipe.translate.count or None]
     masks_from = read_json(work.out / "masks" / ORIGIN)
     origin = {"cyclegan_step": state["step"], "masks": masks_from, "reject": recipe.translate.reject}
 
-    def begin() -> Make:
+    def begin() -> MakePicture:
         network = make_generator(recipe.cyclegan.filters, recipe.cyclegan.blocks).to(work.device)
         network.load_state_dict(state["g_ab"])
 
         def make(number: int) -> tuple[Figures, Picture]:
-            labels = read_mask(composed[number])
+            labels = read_mask(mask_files[number])
             picture = shade(paint(network, as_picture(labels), work.device, work.dtype))
             bright_labels, rejected = bright_enough(picture, labels) if recipe.translate.reject else (labels, 0)
             if bright_labels.any():
                 write_picture(folder / "labels" / f"{number:05d}.png", bright_labels.astype(np.uint16))
                 write_picture(folder / "images" / f"{number:05d}.png", picture)
             row = {"particles": int(labels.max()), "rejected": rejected}
-            return row, in_rows([[drawn(labels), picture, drawn(bright_labels)]])
+            return row, in_rows([[mask_picture(labels), picture, mask_picture(bright_labels)]])
 
         return make
 
-    return make_pictures(work, "translate", ("images", "labels"), origin, len(composed), time_is_up, begin)
+    return make_pictures(work, "translate", ("images", "labels"), origin, len(mask_files), time_is_up, begin)
 
 
 def unet(work: Work, time_is_up: TimeIsUp) -> bool:
-    """The MultiRes U-Net on the painted masks, by the same loop as every training: see `manage.py train`.
+    """Train the MultiRes U-Net on the translated pictures, as `manage.py train` does; returns whether it is finished.
 
-    The weights are those of the last checkpoint, or of the best where the recipe has a rule. If the time is up before
-    the training is over, the card's limits say so.
+    The published weights are those of the last checkpoint, or of the best one if the recipe has a rule for it. If the
+    time is up before the training is over, the card's limits say so.
     """
     pictures = numbered(work.out / "translate" / "images")
     if not read_rows(work.out / "translate" / METRICS):
-        raise MissingStage(_lacks("unet", "translate", work.out / "translate" / "images"))
+        raise MissingStage(_missing_note("unet", "translate", work.out / "translate" / "images"))
     if len(pictures) < 2:
         raise MissingStage(
             "The translation left hardly any particle bright enough to be seen: train the cyclegan stage for longer, "
@@ -160,20 +166,20 @@ STAGES = {stage.__name__: stage for stage in (outlines, masks, cyclegan, transla
 def _checkpoint_before(folder: Path, stage: str, settings: OutlineSettings | CycleSettings) -> State:
     """The checkpoint in the folder of the stage before; raises MissingStage, BadRecipe."""
     if not (folder / CHECKPOINT).exists():
-        raise MissingStage(_lacks(stage, folder.name, folder / CHECKPOINT))
+        raise MissingStage(_missing_note(stage, folder.name, folder / CHECKPOINT))
     return checkpoint_of(folder, settings)
 
 
 def _whole_masks(work: Work, stage: str) -> list[Path]:
-    """The masks that are whole: those with a row in the masks stage's table."""
+    """Files of the masks that are finished: those with a row in the table of the stage `masks`. Raises MissingStage."""
     folder = work.out / "masks"
     files = numbered(folder / "labels")[: len(read_rows(folder / METRICS))]
     if not files:
-        raise MissingStage(_lacks(stage, "masks", folder / "labels"))
+        raise MissingStage(_missing_note(stage, "masks", folder / "labels"))
     return files
 
 
-def _lacks(stage: str, needed: str, missing: Path) -> str:
+def _missing_note(stage: str, needed: str, missing: Path) -> str:
     return f"The {stage} stage needs what the {needed} stage makes, and {missing} is not there: run {needed} first."
 
 
@@ -183,7 +189,7 @@ def read_mask(file: Path) -> Labels:
 
 
 def _summarise(stage: str, work: Work, is_finished: bool, seconds: float) -> None:
-    """Note in summary.json how far the stage got: its last row, seconds over all runs, and on what it ran."""
+    """Note in summary.json how far the stage got: its last row, seconds over all runs, and the device."""
     file = work.out / SUMMARY
     summary = read_json(file)
     rows = read_rows(work.out / stage / METRICS)

@@ -1,4 +1,4 @@
-"""What the GANs learn from: outlines of label files or of our renderer, and unlabelled micrographs."""
+"""What the GANs learn from: outlines from label files or from our renderer, and unlabelled micrographs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .outlines import silhouettes
 from .settings import GanRecipe, MicrographSource, OutlineSource
 
 RENDERED_SIDE = 384  # px
-CROP_TRIES = 8
+CROP_TRIES = 8  # crops that are drawn until one is not nearly empty
 Micrographs = list[Field]
 
 
 def check_sources(recipe: GanRecipe, base: Path) -> None:
-    """Raise unless every folder of the recipe is there, may be used and holds something."""
+    """Check that every folder of the recipe is there, may be used and holds files. Raises BadRecipe, BadDataset."""
     for outline_source in recipe.outlines.sources:
         if outline_source.kind == "labels":
             split_files(base, outline_source, recipe)
@@ -36,7 +36,8 @@ def check_sources(recipe: GanRecipe, base: Path) -> None:
 def split_files(
     base: Path, source: OutlineSource | MicrographSource, recipe: GanRecipe
 ) -> tuple[list[Path], list[Path]]:
-    """(training, held-out) picture files of a source, sorted, split by group as a training's folders are.
+    """(training, held-out) picture files of a source, sorted, split by group in the same way as the folders of a
+    training.
 
     Raises BadRecipe for a forbidden folder, BadDataset for a missing or empty one.
     """
@@ -47,35 +48,36 @@ def split_files(
     keep_apart(*files)
     group_of = grouping(base / source.path / source.groups if source.groups else None)
     groups = [group_of(file) for file in files]
-    apart = validation_groups(groups, recipe.validation, recipe.fold)
+    held_out = validation_groups(groups, recipe.validation, recipe.fold)
     pairs = list(zip(files, groups, strict=True))
-    return [f for f, group in pairs if group not in apart], [f for f, group in pairs if group in apart]
+    return [f for f, group in pairs if group not in held_out], [f for f, group in pairs if group in held_out]
 
 
 def outline_stock(recipe: GanRecipe, base: Path) -> tuple[Picture, Picture]:
     """(training, held-out) outlines, each (n, S, S) uint8, from all sources, those for training in random order.
 
-    Where one side has none (a single file of masks, say), every tenth outline is held out. Raises BadDataset below two.
+    If one side is empty (with a single file of masks, say), every tenth outline is held out. Raises BadDataset for
+    fewer than two outlines.
     """
     training: list[Picture] = []
-    apart: list[Picture] = []
+    held_out: list[Picture] = []
     settings = recipe.outlines
     for number, source in enumerate(settings.sources):
-        for labels, is_apart in _label_images(recipe, base, source, number):
+        for labels, is_held_out in _label_images(recipe, base, source, number):
             outlines = silhouettes(labels, settings.size, settings.smallest, settings.solidity)
-            (apart if is_apart else training).extend(outlines)
-    if len(training) + len(apart) < 2:
+            (held_out if is_held_out else training).extend(outlines)
+    if len(training) + len(held_out) < 2:
         raise BadDataset(
-            f"The sources of outlines hold {len(training) + len(apart)} whole particles of at least "
+            f"The sources of outlines hold {len(training) + len(held_out)} whole particles of at least "
             f"{settings.smallest:g} px; 2 is the least, hundreds are good."
         )
-    if not training or not apart:
-        everything = training + apart
+    if not training or not held_out:
+        everything = training + held_out
         step = min(10, len(everything))
         training = [outline for i, outline in enumerate(everything) if i % step]
-        apart = everything[::step]
+        held_out = everything[::step]
     chosen = np.random.default_rng(recipe.seed).permutation(len(training))[: settings.most]
-    return np.stack([training[i] for i in chosen]), np.stack(apart)
+    return np.stack([training[i] for i in chosen]), np.stack(held_out)
 
 
 def _label_images(recipe: GanRecipe, base: Path, source: OutlineSource, number: int) -> Iterator[tuple[Labels, bool]]:
@@ -93,7 +95,7 @@ def _label_images(recipe: GanRecipe, base: Path, source: OutlineSource, number: 
 def micrograph_stock(recipe: GanRecipe, base: Path) -> Micrographs:
     """The unlabelled micrographs that are not held out, as `read_micrograph` reads them for the masks' diameter.
 
-    Pictures that are then smaller than a crop are left out. Raises BadDataset where none is left.
+    Pictures that are then smaller than a crop are left out. Raises BadDataset if none remains.
     """
     stock = []
     for source in recipe.cyclegan.sources:
@@ -110,8 +112,8 @@ def micrograph_stock(recipe: GanRecipe, base: Path) -> Micrographs:
 
 
 def read_micrograph(file: Path, source: MicrographSource, diameter: float) -> Field:
-    """(H, W) float32 in -1..1: a micrograph without its data bar, contrast clipped, particles bright and of `diameter`
-    px, as far as two times suffice. Raises BadDataset."""
+    """(H, W) float32 in -1..1: a micrograph without its data bar, contrast clipped, inverted if its particles are
+    dark, and scaled so that they have `diameter` px (enlarged two times at most). Raises BadDataset."""
     micrograph = load_image(file)
     picture = clip_outliers(micrograph.pixels[: data_bar(micrograph)])
     if source.polarity == "dark":
@@ -123,24 +125,25 @@ def read_micrograph(file: Path, source: MicrographSource, diameter: float) -> Fi
 def estimated_diameter(picture: Field) -> float:
     """A typical particle diameter in px: 2.5 times the distance at which the picture's correlation is a half.
 
-    For discs strewn at random the correlation is a half at 0.4 diameters.
+    For discs at random places the correlation is a half at 0.4 diameters.
     """
-    smooth = picture - picture.mean()
-    shape = [2 * n for n in smooth.shape]
-    power = np.abs(np.fft.rfft2(smooth, shape)) ** 2
+    deviations = picture - picture.mean()
+    shape = [2 * n for n in deviations.shape]
+    power = np.abs(np.fft.rfft2(deviations, shape)) ** 2
     correlation = np.fft.irfft2(power, shape)
     reach = min(picture.shape) // 2
     rows, columns = np.mgrid[-reach:reach, -reach:reach]
     distance = np.rint(np.hypot(rows, columns)).astype(int)
     values = correlation[rows, columns] / ((picture.shape[0] - abs(rows)) * (picture.shape[1] - abs(columns)))
     ring = np.bincount(distance.ravel(), values.ravel()) / np.bincount(distance.ravel())
-    # White noise correlates at distance 0 only: the curve is read relative to distance 1.
-    below = np.flatnonzero(ring[1:reach] < 0.5 * ring[1])
-    return 2.5 * float(1 + below[0]) if len(below) else float(reach)
+    # White noise correlates at distance 0 only, so a half is meant relative to distance 1.
+    under_half = np.flatnonzero(ring[1:reach] < 0.5 * ring[1])
+    return 2.5 * float(1 + under_half[0]) if len(under_half) else float(reach)
 
 
 def crop_micrograph(stock: Micrographs, side: int, rng: Rng) -> Field:
-    """A random square, turned and mirrored at random; nearly empty ones (under half the SD) only by bad luck."""
+    """A random square of a random micrograph, turned and mirrored at random. A nearly empty square (under half the
+    picture's SD) is drawn again, up to CROP_TRIES times."""
     picture = stock[int(rng.integers(len(stock)))]
     for _ in range(CROP_TRIES):
         row, column = (int(rng.integers(n - side + 1)) for n in picture.shape)

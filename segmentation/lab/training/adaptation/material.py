@@ -1,4 +1,4 @@
-"""What all trainings of one adaptation rest on: its images, the base model and its data, the recipe and the plan."""
+"""What all trainings of one fine-tuning share: the images, the base model and its data, the recipe and the plan."""
 
 from __future__ import annotations
 
@@ -33,23 +33,28 @@ from ..settings import ComposedEntry, FolderEntry, SourceEntry, TrainingRecipe, 
 from ..start import resolved
 from ..train import train
 
-FILES = "files"
+FILES = "files"  # folder of the pictures of the summary
 WEIGHT = 0.25  # share of the crops that show the base model's own data
-COMPOSED, COMPOSITES = 1 / 3, 48  # share of the other crops that is composed, and of how many pictures
-TRIAL_STEPS = 3
-LAST: dict[str, Any] = {"patience": 0, "choose_by": ""}  # the last step is published
-ENOUGH = 0.02  # of the whole, from which on its own progress tells the time left
+COMPOSED = 1 / 3  # share of the other crops that show composed agglomerates
+COMPOSITES = 48  # composed pictures
+TRIAL_STEPS = 3  # steps by which the pace is measured
+LAST: dict[str, Any] = {
+    "patience": 0,
+    "choose_by": "",
+}  # entries of a recipe: the weights of the last step are published
+ENOUGH = 0.02  # part of the work, after which the time left is estimated from the pace so far
 Report = Callable[[str, float, TrainingSummary, float | None], None]
 
 
 @dataclass(frozen=True)
 class Options:
-    """name, title, version: of the model. data, licence: what the images are called, and theirs.
+    """The options of a fine-tuning.
 
-    minutes: for all of it, as far as that is possible. steps: of each training; 0 takes what there is time for.
+    name, title, version: of the new model. data, licence: name and licence of the user's images. minutes: for all
+    trainings together, as far as that is possible. steps: of each training; 0: as many as the minutes allow.
     learning_curve: also train with a third and with two thirds of the images. composed: also train with agglomerates
-    that are composed of the own particles, and keep them if they help. device, threads: where it runs.
-    pace: seconds of a step, where they are known; None measures them. recipe: further entries of the recipe.
+    that are composed of particles of the images, and use them if they help. device, threads: where it runs.
+    pace: seconds of a step; None: they are measured. recipe: further entries of the recipe.
     """
 
     name: str
@@ -68,9 +73,9 @@ class Options:
 
 
 class Progress:
-    """What the caller hears: the summary so far, the share that is done, and the seconds left.
+    """Reports to the caller: the summary so far, the share of the work that is done, and the seconds left.
 
-    done: seconds, as planned. done_before: those of them that an earlier call had done.
+    done: planned seconds of the work that is done. done_before: the part of them that an earlier call did.
     """
 
     def __init__(self, report: Report) -> None:
@@ -79,17 +84,17 @@ class Progress:
         self.done = self.done_before = self.began = 0.0
 
     def begin(self, plan: Plan) -> None:
-        """From here on the time is counted."""
+        """Start to count the time."""
         self.summary["plan"], self.began = plan, time.monotonic()
 
     def say(self, stage: str) -> None:
-        """Tell what is going on now."""
+        """Report what is being done now, in words."""
         plan = self.summary.get("plan")
         fraction = self.done / plan["seconds"] if plan and plan["seconds"] else 0.0
         left = None
         if plan:
-            planned, spent = self.done - self.done_before, time.monotonic() - self.began
-            pace = spent / planned if planned > ENOUGH * plan["seconds"] else 1.0
+            planned, elapsed = self.done - self.done_before, time.monotonic() - self.began
+            pace = elapsed / planned if planned > ENOUGH * plan["seconds"] else 1.0  # elapsed per planned second
             left = pace * max(plan["seconds"] - self.done, 0.0)
         self.report(stage, 1.0 if stage == "done" else min(fraction, 0.99), self.summary, left)
 
@@ -104,12 +109,14 @@ class Planned:
         self.runtime = Runtime(options.device)
 
     def plan(self) -> Plan:
-        """What is to be done, decided once: kept in plan.json and recipe.json. Raises BadDataset, BadRecipe."""
+        """The plan, which is made once and stored in plan.json and recipe.json. Raises BadDataset, BadRecipe."""
         file = self.out / "plan.json"
         if not file.exists():
-            recipe = resolved(fine_tuning(self.folder, self.base), self.out / "none.toml")  # no such file
+            # There is no file none.toml, as no training has begun.
+            recipe = resolved(fine_tuning(self.folder, self.base), self.out / "none.toml")
             recipe = recipe.replaced(device=self.options.device, threads=self.options.threads, **self.options.recipe)
-            write_whole(self.out / "recipe.json", recipe.model_dump_json().encode())  # `self.recipe`, `pairs` read it
+            # `self.recipe` and `self.pairs` read this file.
+            write_whole(self.out / "recipe.json", recipe.model_dump_json().encode())
             truths = [pair.load()[1] for pair in self.pairs]
             count = sum(len(np.unique(truth)) - 1 for truth in truths)
             if count < planning.LEAST_OBJECTS and not tasks.find(self.card.task).classes:
@@ -117,7 +124,7 @@ class Planned:
             if self.options.composed:
                 self._check_composing()
             self.progress.say("planning")
-            chosen = planning.choose(
+            choice = planning.choose(
                 len({pair.group for pair, truth in zip(self.pairs, truths, strict=True) if truth.any()}),
                 sum(truth.size for truth in truths) / 1e6,
                 pace=self.options.pace or self._measured_pace(),
@@ -127,31 +134,31 @@ class Planned:
                 curve=self.options.learning_curve,
                 composed=self.options.composed,
             )
-            folds = [self.recipe.replaced(folds=chosen.folds, steps=chosen.steps, fold=n) for n in range(chosen.splits)]
-            notes = planning.notes(len(self.pairs), chosen)
+            folds = [self.recipe.replaced(folds=choice.folds, steps=choice.steps, fold=n) for n in range(choice.splits)]
+            notes = planning.notes(len(self.pairs), choice)
             if not self.replay.training:
                 notes.append(f"No data of {self.card.name} are at hand, so that what it forgets cannot be measured.")
             plan = Plan(
-                steps=chosen.steps,
-                trainings=chosen.trainings,
-                held_out=[sorted(one.pair.image.name for one in held_out(fold, self.out)) for fold in folds],
-                seconds=round(chosen.seconds),
-                of_step=chosen.step_seconds,
+                steps=choice.steps,
+                trainings=choice.trainings,
+                held_out=[sorted(image.pair.image.name for image in held_out(fold, self.out)) for fold in folds],
+                seconds=round(choice.seconds),
+                of_step=choice.step_seconds,
                 notes=notes,
             )
-            write_whole(file, json.dumps({**plan, "folds": chosen.folds}).encode())
+            write_whole(file, json.dumps({**plan, "folds": choice.folds}).encode())
         content = json.loads(file.read_text())
         self.folds, self.of_step = content.pop("folds"), content["of_step"]
         return Plan(**content)
 
     @cached_property
     def recipe(self) -> TrainingRecipe:
-        """What all trainings have in common."""
+        """The recipe that all trainings share: the user's images and, if they are at hand, data of the base model."""
         shared = TrainingRecipe.model_validate_json((self.out / "recipe.json").read_text(), strict=False)
         source = next(entry for entry in shared.sources if isinstance(entry, FolderEntry))
-        facts = {"title": self.options.data, "licence": self.options.licence}
-        # Relative, so that the data folder may move.
-        sources = [source.replaced(path=os.path.relpath(self.folder.resolve(), self.out.resolve()), **facts)]
+        names = {"title": self.options.data, "licence": self.options.licence}
+        # A relative path, so that the data folder may be moved.
+        sources = [source.replaced(path=os.path.relpath(self.folder.resolve(), self.out.resolve()), **names)]
         if self.replay.training:
             count = number_of_classes(shared.task, shared.heads)
             licences = [facts.get("licence", "") or "unknown" for facts in self.card.data if "base" not in facts]
@@ -168,14 +175,15 @@ class Planned:
         return shared.replaced(sources=sources)
 
     def with_composed(self, sources: Sequence[SourceEntry]) -> list[SourceEntry]:
-        """The sources, the own images first, and agglomerates composed of those of the images that are learnt from."""
+        """The sources with one more: agglomerates composed of particles of the user's images, which are the first
+        source."""
         own_images, *others = sources
         shared = own_images.model_dump(exclude={"kind", "use", "count", "weight"})
         composed = ComposedEntry(**shared, use="training", pictures=COMPOSITES, weight=COMPOSED)
         return [own_images.replaced(weight=1 - COMPOSED), *others, composed]
 
     def _check_composing(self) -> None:
-        """Raises BadDataset where no agglomerates can be composed of the images."""
+        """Raise BadDataset if no agglomerates can be composed of the images."""
         particles = Counter({pair.group: 0 for pair in self.pairs})
         particles.update(particle.group for particle in stock_of(map(load, self.pairs)).particles)
         if problem := planning.composing_obstacle(core_tasks.find(self.card.task), particles):
@@ -183,24 +191,27 @@ class Planned:
 
     @cached_property
     def replay(self) -> Replay:
+        """The base model's own data."""
         return replay(self.card, self.out / "replay")
 
     @cached_property
     def pairs(self) -> list[Pair]:
+        """The user's images with their labels."""
         own_images = next(entry for entry in self.recipe.sources if isinstance(entry, FolderEntry))
         return pairs_of(self.folder, own_images, number_of_classes(self.card.task, maps_of(self.card)))
 
     @cached_property
     def scoring(self) -> Scoring:
+        """How results of the base model's task are scored."""
         return tasks.find(self.card.task).scoring(maps_of(self.card))
 
     def _measured_pace(self) -> float:
         """Seconds of a step on this machine, the fastest of a few."""
         folder = self.out / "trial"
-        few = {"steps": TRIAL_STEPS, "checkpoint": 1, "validation_batches": 1, "folds": 0, "fold": 0, **LAST}
+        few_steps = {"steps": TRIAL_STEPS, "checkpoint": 1, "validation_batches": 1, "folds": 0, "fold": 0, **LAST}
         shutil.rmtree(folder, ignore_errors=True)
-        recipe = self.recipe.replaced(**few, schedule={})
-        run = train(recipe, folder, self.out, say=nothing)
+        recipe = self.recipe.replaced(**few_steps, schedule={})
+        run = train(recipe, folder, self.out, say=print_nothing)
         shutil.rmtree(folder, ignore_errors=True)
         return min(row.seconds_per_step for row in run.rows[1:])
 
@@ -210,11 +221,11 @@ class Planned:
         return [number for number, pair in enumerate(self.pairs) if pair.image.name in names]
 
     def save(self, picture: Picture, name: str) -> None:
-        """Write a picture of the summary, whole or not at all."""
+        """Write a picture of the summary as WEBP."""
         content = io.BytesIO()
         Image.fromarray(picture).save(content, "WEBP", quality=75)
         write_whole(self.out / FILES / name, content.getbuffer())
 
 
-def nothing(line: str) -> None:
-    """Nobody hears what a training says; the report tells its caller."""
+def print_nothing(line: str) -> None:
+    """Print nothing: in place of the lines of a training, the report informs its caller."""

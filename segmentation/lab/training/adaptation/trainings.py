@@ -1,4 +1,5 @@
-"""The trainings of an adaptation: those without some of the images, the final one, and what a page shows of them."""
+"""The trainings of a fine-tuning: those that hold out some of the images, and the final one on all images. Their
+curves and pictures go into the summary."""
 
 from __future__ import annotations
 
@@ -21,37 +22,42 @@ from ..evaluation.scores import finite_or_none
 from ..pretrained import maps_of
 from ..publish import DONE, trained_model
 from ..settings import TrainingRecipe
-from ..sheets import FOUND, TRUE, in_rows, outlined
+from ..sheets import FOUND, TRUE, in_rows, with_outlines
 from ..start import Run
-from .material import LAST, Planned, nothing
+from .material import LAST, Planned, print_nothing
 
-SHOWN = 384  # px, side of the pictures of a held-out image as the training goes on
+EXAMPLE_SIDE = 384  # px, side of the pictures of a held-out image that are drawn during a training
 
 
 def folder_of(split: int, *, composed: bool) -> str:
-    """The name of the training without a split, and of its folder."""
+    """The name of the training without the images of a split, which is also that of its folder."""
     return f"{'composed' if composed else 'split'}-{split}"
 
 
 class Trainings(Planned):
     """Each training is done once; its points and pictures go into the summary."""
 
-    def of_split(self, split: int, name: str, images: int = 0, *, composed: bool = False) -> TrainingRecipe:
-        """The recipe without the images of a split. images: how many are learnt from; 0 for all others. composed: also
-        from agglomerates of their particles."""
+    def recipe_without_split(self, split: int, name: str, images: int = 0, *, composed: bool = False) -> TrainingRecipe:
+        """The recipe of a training without the images of a split.
+
+        images: how many of the others are learnt from; 0 for all. composed: also learn from composed agglomerates.
+        """
         own_images, *others = self.recipe.sources
         steps, sources = self.summary["plan"]["steps"], [own_images.replaced(count=images), *others]
         sources = self.with_composed(sources) if composed else sources
         return self.recipe.replaced(name=name, fold=split, folds=self.folds, steps=steps, sources=sources)
 
-    def final(self, *, composed: bool = False) -> ModelCard:
-        """Train on all images for as long as the held-out trainings found best (their median). composed: also on
-        agglomerates of their particles, as these trainings did."""
-        steps, best = self.summary["plan"]["steps"], []
+    def train_final(self, *, composed: bool = False) -> ModelCard:
+        """Train on all images; returns the card.
+
+        The number of steps is the median of the best steps of the trainings without some images. composed: also learn
+        from composed agglomerates.
+        """
+        steps, best_steps = self.summary["plan"]["steps"], []
         for split in range(len(self.summary["plan"]["held_out"])):
             rows = runs.read_metrics(self.out / folder_of(split, composed=composed) / runs.METRICS, steps)
             row = runs.best_of(rows, self.recipe.rule) if self.recipe.rule else rows[-1]
-            best.append(row.step if row else 0)
+            best_steps.append(row.step if row else 0)
         count = len(self.pairs)
         own_images, *others = self.recipe.sources
         sources = [own_images.replaced(use="training"), *others]
@@ -64,33 +70,36 @@ class Trainings(Planned):
                 f"Learnt from {count} images of {self.options.data}; it may do worse than {self.card.name} on others.",
                 "Its figures are those of trainings without the images that were scored; it learnt from all of them.",
             ],
-            steps=max(int(statistics.median_low(best)), min(self.recipe.checkpoint, steps)),
+            steps=max(int(statistics.median_low(best_steps)), min(self.recipe.checkpoint, steps)),
             folds=0,
             fold=0,
             validation_batches=0,
             **LAST,
             sources=self.with_composed(sources) if composed else sources,
         )
-        return self.trained(recipe, self.out / "tuned", "the final training", -1)
+        return self.train_once(recipe, self.out / "tuned", "the final training", -1)
 
-    def trained(self, recipe: TrainingRecipe, folder: Path, stage: str, split: int | None) -> ModelCard:
-        """The published model of a training, which is done unless it is there. split: under which the summary has its
-        points, -1 for the final training; None: it has none."""
-        before, step, checkpoint = self.progress.done, 0, folder / runs.CHECKPOINT
+    def train_once(self, recipe: TrainingRecipe, folder: Path, stage: str, split: int | None) -> ModelCard:
+        """The card of the model that a training publishes; the training is done if the model is not there.
+
+        stage: what the training is called in reports. split: the number of the training's points in the summary, -1
+        for the final training; None: the summary has no points of it.
+        """
+        done_before, step, checkpoint = self.progress.done, 0, folder / runs.CHECKPOINT
         example = None if split is None or split < 0 else self._example(split)
 
-        def advanced() -> bool:
+        def after_step() -> bool:
             nonlocal step
             step += 1
-            self.progress.done = before + self.of_step * step
+            self.progress.done = done_before + self.of_step * step
             self.progress.say(stage)
             return False
 
-        def watch(run: Run) -> None:
+        def at_checkpoint(run: Run) -> None:
             nonlocal step
             step = run.step
             if example:
-                self._draw(run, *example, self._picture_of(split or 0, run.step))
+                self._draw(run, *example, self._picture_name(split or 0, run.step))
             self._note(split, run.rows, example)
             self.progress.say(stage)
 
@@ -100,14 +109,14 @@ class Trainings(Planned):
             step = runs.load_state(checkpoint)["step"]
             self.progress.done_before += self.of_step * step
             self._note(split, runs.read_metrics(folder / runs.METRICS, step), example)
-        card = trained_model(recipe, folder, self.out, nothing, advanced, watch)
+        card = trained_model(recipe, folder, self.out, print_nothing, after_step, at_checkpoint)
         self._note(split, runs.read_metrics(folder / runs.METRICS, recipe.steps), example)
-        self.progress.done = before + self.of_step * recipe.steps
+        self.progress.done = done_before + self.of_step * recipe.steps
         self.progress.say(stage)
         return card
 
     def _note(self, split: int | None, rows: Sequence[runs.CheckpointScores], example: Any) -> None:
-        """Put a training's checkpoints into the summary, in place of what is there of it."""
+        """Put a training's checkpoints into the summary, in place of its earlier ones."""
         if split is None:
             return
         has_held_out = split >= 0
@@ -124,34 +133,37 @@ class Trainings(Planned):
         ]
         self.summary["curve"] = [p for p in self.summary["curve"] if p["split"] != split] + points
         if example:
-            drawn = [
-                Picture(image=example[0].image.name, split=split, step=row.step, file=self._picture_of(split, row.step))
+            pictures = [
+                Picture(
+                    image=example[0].image.name, split=split, step=row.step, file=self._picture_name(split, row.step)
+                )
                 for row in rows
             ]
-            self.summary["pictures"] = [p for p in self.summary["pictures"] if p["split"] != split] + drawn
+            self.summary["pictures"] = [p for p in self.summary["pictures"] if p["split"] != split] + pictures
 
     @staticmethod
-    def _picture_of(split: int, step: int) -> str:
+    def _picture_name(split: int, step: int) -> str:
         return f"split-{split}-step-{step:05d}.webp"
 
     def _example(self, split: int) -> tuple[Pair, Any, Labels]:
-        """The held-out image with the most objects, and its middle as the network sees it: grey and labels."""
+        """The held-out image with the most objects, and the grey and labels of its middle (S, S), S = EXAMPLE_SIDE,
+        at the scale at which the network sees it."""
         loaded = [load(self.pairs[number]) for number in self.places(split)]
         fullest = max(loaded, key=lambda image: len(np.unique(image.labels)))
         has_classes = bool(fullest.pair.classes)
-        taught = math.sqrt(math.prod(self.recipe.sizes))
-        scale = self.recipe.options.get("scale", 1.0) if has_classes else taught / (fullest.diameter or taught)
-        side = min(round(SHOWN / scale), *fullest.grey.shape)
+        usual = math.sqrt(math.prod(self.recipe.sizes))  # px, middle of the diameters that are taught
+        scale = self.recipe.options.get("scale", 1.0) if has_classes else usual / (fullest.diameter or usual)
+        side = min(round(EXAMPLE_SIDE / scale), *fullest.grey.shape)
         top, left = ((length - side) // 2 for length in fullest.grey.shape)
         window = slice(top, top + side), slice(left, left + side)
-        grey, labels = resample(fullest.grey[window], fullest.labels[window], SHOWN, has_classes=has_classes)
+        grey, labels = resample(fullest.grey[window], fullest.labels[window], EXAMPLE_SIDE, has_classes=has_classes)
         return fullest.pair, grey, labels
 
     @torch.inference_mode()
     def _draw(self, run: Run, pair: Pair, grey: Any, truth: Labels, name: str) -> None:
-        """Save a picture under this name: what is there, and what the training finds now."""
+        """Save a picture under this name: the true outlines, and beside them those that the network finds now."""
         task, device = tasks.find(self.card.task), next(run.averaged.parameters()).device
         picture = torch.from_numpy(grey[None, None].astype(np.float32) / 127.5 - 1).to(device)
         maps = (255 * task.activation(run.averaged(picture).float()))[0].round().to(torch.uint8).cpu().numpy()
         predicted = task.preview(maps[: len(maps_of(self.card))])
-        self.save(in_rows([[outlined(grey, truth, TRUE), outlined(grey, predicted, FOUND)]]), name)
+        self.save(in_rows([[with_outlines(grey, truth, TRUE), with_outlines(grey, predicted, FOUND)]]), name)

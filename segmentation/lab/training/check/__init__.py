@@ -1,13 +1,13 @@
-"""What is wrong with a folder of a user's own images and masks, before any training starts.
+"""Checks a user's own images and masks before a training starts.
 
-With `adaptation` this is all that the site knows of the laboratory. Nothing here needs torch.
+The site uses this package and `adaptation`, and nothing else of the laboratory. Nothing here needs torch.
 """
 
 from __future__ import annotations
 
-from ..classes import coloured
+from ..classes import with_classes
 from ..contract import LearningTask
-from ..sheets import TRUE, outlined
+from ..sheets import TRUE, with_outlines
 from ..tasks import find as find_task
 from .composing import composed_pictures
 from .findings import CheckedFolder, Finding

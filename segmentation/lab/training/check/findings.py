@@ -1,4 +1,4 @@
-"""What a check finds: errors, for which no training should start, and warnings."""
+"""The findings of a check of images and labels: errors, which must be corrected before a training, and warnings."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from ..settings import FolderEntry
 if TYPE_CHECKING:
     from .pairs import CheckedPair
 
-ALIKE = 9  # findings that differ only in names and numbers; of more the first stands for all
-FINDINGS = table_beside(__file__)
+MOST_ALIKE = 9  # findings that differ only in names and numbers; if there are more, the first stands for all
+FINDINGS = table_beside(__file__)  # the content of findings.toml
 
 
 def sentence_of(rule: str, **words: Any) -> str:
+    """The sentence of a rule of findings.toml, filled with the words."""
     text: str = FINDINGS[rule]["sentence"]
     return text.format(**words)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong by a rule of findings.toml; each screen has its own words for it.
+    """One thing that a check found, by a rule of findings.toml.
 
-    error: no training should start before it is corrected; otherwise it is a warning. words: what
-    the rule's sentence is filled with. alike: files of which the same is true, where this finding
-    stands for them. alike_count: of how many more the same is true.
+    error: no training should start before it is corrected; otherwise it is a warning. words: they fill the
+    sentence of the rule. alike: names of other files for which this finding stands, too. alike_count: how
+    many other findings it stands for.
     """
 
     error: bool
@@ -42,15 +43,16 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        """For the shell, with the options of its commands."""
+        """The sentence for the shell, which may name options of commands."""
         return self._worded("sentence")
 
     @property
     def on_page(self) -> str:
-        """For a page, whose readers have no shell."""
+        """The sentence for a page, whose readers have no shell."""
         return self._worded("on_page" if "on_page" in FINDINGS[self.rule] else "sentence")
 
     def _worded(self, which: str) -> str:
+        """The filled sentence. which: its key in findings.toml."""
         sentence: str = FINDINGS[self.rule][which].format(**self.words)
         more = f" The same is true {self.alike_count} more times: {self.alike}."
         return sentence + more if self.alike_count else sentence
@@ -63,8 +65,8 @@ class Finding:
 class CheckedFolder:
     """The result of a check.
 
-    entry: how to read the folder. classes: see `Pair`. task: the task to train, if it is known. pairs: all readable
-    pairs. findings: in file order.
+    entry: how to read the folder. classes: numbers of the classes in the labels, empty for objects (see `Pair`).
+    task: the task to train, if it is known. pairs: all readable pairs. findings: in the order of the files.
     """
 
     entry: FolderEntry
@@ -79,7 +81,7 @@ class CheckedFolder:
 
     @property
     def binary(self) -> bool:
-        """Whether no labels file knows more than one kind of particle pixel."""
+        """Whether no file of labels has more than one number besides the background."""
         return bool(self.pairs) and all(pair.labels_used <= 1 for pair in self.pairs)
 
     @property
@@ -89,13 +91,13 @@ class CheckedFolder:
 
     @property
     def summary(self) -> str:
-        """How much there is: a line, and of classes the table below it."""
+        """What the folder holds, in a line; for classes with the table below it."""
         if self.classes:
             images = f"{len(self.pairs)} images with labels ({len(self.classes)} classes)."
             return "\n".join([images, *self.table])
         kind = "binary masks" if self.binary else "one number per particle"
-        middle = f", median diameter {np.median(self.diameters):.1f} px" if len(self.diameters) else ""
-        return f"{len(self.pairs)} images with labels ({kind}), {len(self.diameters)} particles{middle}."
+        median = f", median diameter {np.median(self.diameters):.1f} px" if len(self.diameters) else ""
+        return f"{len(self.pairs)} images with labels ({kind}), {len(self.diameters)} particles{median}."
 
     @property
     def table(self) -> list[str]:
@@ -111,9 +113,10 @@ class CheckedFolder:
         return ["class number     mean   lowest  highest images", *rows]
 
     def refuse(self, where: str, advice: str = "", *, advice_on_page: str = "") -> None:
-        """Raise BadDataset where there are errors: the first sentence, how many more, and the advice.
+        """Raise BadDataset if there are errors. Its message is the first error, how many more there are, and the
+        advice.
 
-        advice: a sentence for the shell. advice_on_page: one for a page.
+        where: the name of the folder. advice: a sentence for the shell. advice_on_page: one for a page.
         """
         if not (errors := self.errors):
             return
@@ -126,21 +129,21 @@ class CheckedFolder:
         raise BadDataset(f"{where}: {shell}", on_page=page)
 
     def add(self, rule: str, is_error: bool | None = None, /, **words: Any) -> None:
-        """Note a finding of findings.toml; is_error: None leaves it as it is there."""
+        """Add a finding by a rule of findings.toml. is_error: None takes the table's entry."""
         is_error = FINDINGS[rule].get("error", False) if is_error is None else is_error
         self.findings.append(Finding(is_error, rule, words))
 
     def shorten(self, names: Iterable[str]) -> None:
-        """Let one finding stand for all that differ from it only in names of files and in numbers."""
+        """Let one finding stand for all that differ from it only in numbers and names of files, if they are many."""
         longest_first = map(re.escape, sorted(set(names), key=len, reverse=True))
         names_and_numbers = re.compile("|".join([*longest_first, r"\d+(?:\.\d+)?"]))
-        alike: dict[tuple[bool, str], list[Finding]] = {}
+        groups: dict[tuple[bool, str], list[Finding]] = {}
         for finding in self.findings:
-            alike.setdefault((finding.error, names_and_numbers.sub("#", finding.sentence)), []).append(finding)
+            groups.setdefault((finding.error, names_and_numbers.sub("#", finding.sentence)), []).append(finding)
         self.findings = []
-        for group in alike.values():
-            self.findings += group if len(group) <= ALIKE else group[:1]
-            if len(group) > ALIKE:
+        for group in groups.values():
+            self.findings += group if len(group) <= MOST_ALIKE else group[:1]
+            if len(group) > MOST_ALIKE:
                 files = [match[0] for finding in group[1:] if (match := names_and_numbers.search(finding.sentence))]
                 self.findings[-1] = replace(group[0], alike=some_of(files), alike_count=len(group) - 1)
 

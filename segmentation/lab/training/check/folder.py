@@ -1,4 +1,4 @@
-"""What is wrong with a folder of a user's own images and masks, before any training starts."""
+"""Checks a folder of images and masks before a training starts: of a user, or of a recipe."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .pairs import CheckedPair, check_pair
 from .rules import copies, enough_images, every_folder, groups_named, groups_of_tiles
 
 GROUPS = "groups.csv"
-VERSION = 4  # of kept pairs; raise it where `check_pair` finds something else
-DAMAGED = (ValueError, TypeError, LookupError, zlib.error)
+VERSION = 4  # of stored pairs; raise it when `check_pair` gives other findings
+DAMAGED = (ValueError, TypeError, LookupError, zlib.error)  # what `read_pair` raises for a damaged file
 NOT_CAUGHT = (
     "The check for copies finds the same picture under another name, also turned by 90 degrees or mirrored. It does not"
     " find crops, stretched or distorted copies, or copies with another contrast: list their source in groups.csv."
@@ -42,9 +42,10 @@ def check_folder(
     task: str = "",
     say: Say = lambda line: None,
 ) -> CheckedFolder:
-    """Check a folder. The names of its parts are found out where they are not given.
+    """The findings for a folder of images and labels.
 
-    classes, count: see `find_pairs`. task: the task to train, if it is known. say: gets the progress.
+    images, labels, groups: names of its parts; "": they are guessed. classes, count: see `find_pairs`. task: the task
+    to train, if it is known. say: gets the progress.
     """
     groups = groups or (GROUPS if (folder / GROUPS).is_file() else "")
     checked = CheckedFolder(FolderEntry(path=str(folder), images=images, labels=labels, groups=groups), classes, task)
@@ -70,9 +71,10 @@ def check_folder(
 def check_pairs(
     pairs: Sequence[CheckedPair], errors: Sequence[str], names: Sequence[str], *, classes: tuple[int, ...], task: str
 ) -> CheckedFolder:
-    """What `check_folder` says of pairs that were checked one by one, each with its image's group.
+    """The findings of `check_folder`, from pairs that were checked one by one.
 
-    errors: on pairs that cannot be read. names: of all files. classes, task: as of `CheckedFolder`.
+    pairs: each with the group of its image. errors: sentences about pairs that cannot be read. names: of all files.
+    classes, task: as in `CheckedFolder`.
     """
     checked = CheckedFolder(FolderEntry(path="", groups=GROUPS), classes, task, list(pairs))
     for error in errors:
@@ -82,6 +84,7 @@ def check_pairs(
 
 
 def _judge(checked: CheckedFolder, group_of: dict[str, str], names: Sequence[str]) -> None:
+    """Add the findings about all pairs together. group_of: the table of groups. names: of all files."""
     for rule in (every_folder, enough_images, groups_of_tiles, copies):
         rule(checked)
     groups_named(checked, group_of)
@@ -89,12 +92,12 @@ def _judge(checked: CheckedFolder, group_of: dict[str, str], names: Sequence[str
 
 
 def check_sources(recipe: TrainingRecipe, base: Path, say: Say) -> None:
-    """Check every folder of a recipe as a training would read it, and say what is odd.
+    """Check every folder of a recipe as a training would read it, and print the findings.
 
-    base: the recipe's paths are relative to it. Raises BadDataset where a folder is not fit to train on, with the first
-    error and the number of errors; BadRecipe where it may not be used.
+    base: the recipe's paths are relative to it. Raises BadDataset if a folder has errors, with the first error and the
+    number of errors; BadRecipe if it may not be used.
     """
-    paths: set[str] = set()  # particles of a folder may be taught as they are and in composites
+    paths: set[str] = set()  # a folder may be used twice: as it is, and for composites
     for entry in recipe.sources:
         if isinstance(entry, FolderEntry) and entry.path not in paths:
             paths.add(entry.path)
@@ -105,10 +108,10 @@ def check_sources(recipe: TrainingRecipe, base: Path, say: Say) -> None:
 
 
 def inspect_source(entry: FolderEntry, base: Path, count: int = 0, task: str = "") -> CheckedFolder:
-    """What `check_folder` says of a folder of a recipe: not whether it is enough, as the recipe may have other sources.
+    """The findings for a folder of a recipe. Too few images are no finding, because the recipe may have other sources.
 
-    Copies, and tiles in several groups, are looked for where `use` is "both". Raises BadDataset when it cannot be read
-    at all, BadRecipe when it may not be used.
+    Copies, and tiles in several groups, are looked for if `use` is "both". Raises BadDataset if the folder cannot be
+    read at all, BadRecipe if it may not be used.
     """
     pairs = pairs_of(base / entry.path, entry, count)
     checked = CheckedFolder(entry, pairs[0].classes, task)
@@ -123,6 +126,7 @@ def inspect_source(entry: FolderEntry, base: Path, count: int = 0, task: str = "
 
 
 def _add_pair(checked: CheckedFolder, pair: Pair) -> None:
+    """Check a pair, and add it, or the error that it cannot be read."""
     try:
         checked.pairs.append(check_pair(pair))
     except BadDataset as error:
@@ -130,17 +134,17 @@ def _add_pair(checked: CheckedFolder, pair: Pair) -> None:
 
 
 def mark(*what: Any) -> str:
-    """For the name of the file: another one whenever something else would be found. what: all that a pair rests on."""
+    """A hash for the name of a stored pair's file. what: everything on which the findings depend."""
     return hashlib.sha256(json.dumps([VERSION, *what]).encode()).hexdigest()[:16]
 
 
 def write_pair(pair: CheckedPair, file: Path) -> None:
-    """Write a checked pair. Its small pictures are kept only where labels may be another image's."""
+    """Write a checked pair, with its small pictures only if its labels may belong to another image."""
     pair = pair if pair.astray else replace(pair, small=np.zeros((0, 0), np.uint8), small_labels=np.zeros((0, 0), int))
     file.write_bytes(zlib.compress(as_json(CheckedPair, pair).encode()))
 
 
 def read_pair(file: Path) -> CheckedPair:
-    """A pair that was written; raises one of DAMAGED where the file is not whole."""
+    """A pair that `write_pair` wrote; raises one of DAMAGED if the file is damaged."""
     pair: CheckedPair = from_json(CheckedPair, zlib.decompress(file.read_bytes()))
     return pair

@@ -1,4 +1,4 @@
-"""One image with its labels: plain errors, oddities, and the values that the check of the whole folder needs."""
+"""Checks one image with its labels: finds errors, and measures what the check of the whole folder needs (rules.py)."""
 
 from __future__ import annotations
 
@@ -18,35 +18,39 @@ from ....core.micrograph.databar import find_data_bar
 from ....core.truth import Pair
 from ..agreement import LEAST_SCORE, agreement, has_shape_of_gaps, reduced
 from ..contract import STORED, Field, Floats, Labels, Picture, Shape
-from ..data import eight_bits, labelled, stock_of
+from ..data import as_labelled_image, eight_bits, stock_of
 from ..synthesis.scene import split_pieces
 from .findings import sentence_of
 
-SPECK = 9  # px; smaller pieces are slips of a pen
-NOISE = 100  # specks in an image, from which on they are no slips where most labelled pieces or pixels are specks
+SPECK = 9  # px; smaller pieces (specks) are taken for slips of the pen
+NOISE = 100  # specks in an image; from so many on they are noise, if most labelled pieces or pixels are specks
 CONVEX = 0.9  # least solidity of a piece that is one particle; two discs that touch have 0.87
-EXCESS = 0.45
-THUMBNAIL = 48
+EXCESS = 0.45  # px2 of a hull for each px of outline, see `solidities`
+THUMBNAIL = 48  # px, side of the pictures by which copies are found
 SHEET = 220  # px, longest side of a picture on the contact sheet
-FLAT = 3  # grey values; less is no picture
-FEW_NUMBERS = 10  # numbers in all files together, up to which they may be classes
-SPAN, LARGEST, THIN, MESHES = 0.9, 0.8, 10.0, 10  # see `are_lines`
-BETTER = 1.8  # how much better mirrored labels must follow the picture's edges to be called mirrored
+FLAT = 3  # grey values; a picture with a smaller range shows nothing
+FEW_NUMBERS = 10  # if all files together have at most so many different numbers, these may be classes
+# See `are_lines`: shares of the frame's sides and of the labelled pixels, px in a picture of 512 px, and a number.
+SPAN, LARGEST, THIN, MESHES = 0.9, 0.8, 10.0, 10
+BETTER = 1.8  # labels are called mirrored if their mirror image follows the edges so many times better
 MIRRORED = {"left and right": (slice(None), slice(None, None, -1)), "top and bottom": (slice(None, None, -1),)}
 
 
 @dataclass(frozen=True, eq=False)
 class CheckedPair:
-    """One pair. Labels that are classes have what every picture has, `astray`, `wrong`, `shares` and `strange`.
+    """An image with its labels, as checked. The names are also those of the stored file (`folder.write_pair`).
 
-    thumbnail: (48, 48) of mean 0 and norm 1. small, small_labels: the picture and its labels for the contact sheet.
-    labels_used: how many numbers but 0, or classes, the file has. labelled_area: px. bar_rows: rows of a data bar.
-    diameters: (n,) ECD in px. merged_area: px of pieces like several particles. shared: how many labels are in several
-    pieces. astray: outlines follow no edges of the image. gaps: see `has_shape_of_gaps`; for masks only. wrong:
-    sentences on errors. shares: of the labelled pixels, by class. strange: pixels by their number in the
-    file, where it stands for no class. numbers: all in the file but the background, where they are few. pieces: how
-    many the labels have. lines: see `are_lines`; for masks only. whole: how many particles can be cut out for
-    composed agglomerates.
+    For all labels. thumbnail: (48, 48) of mean 0 and norm 1. small, small_labels: the picture and its labels for the
+    contact sheet. labels_used: how many numbers besides 0, or how many classes, the file has. labelled_area: px.
+    bar_rows: rows of a data bar. astray: the outlines follow no edges of the image. wrong: sentences about errors.
+    classes: whether the labels are classes, not objects.
+
+    For classes. shares: of the labelled pixels, by class. strange: number in the file that is no class -> its pixels.
+
+    For objects. diameters: (n,) ECD in px. merged_area: px of pieces that look like several particles. shared: how many
+    labels have several pieces. gaps: see `has_shape_of_gaps`, for masks only. numbers: those of the labels in the file,
+    if they are few. pieces: how many the labels have. lines: see `are_lines`, for masks only. whole: how many particles
+    can be cut out for composed agglomerates.
     """
 
     name: str
@@ -73,8 +77,8 @@ class CheckedPair:
     strange: dict[int, int] = field(default_factory=dict)
 
     @property
-    def taught(self) -> bool:
-        """Whether there is anything to learn from."""
+    def has_labels(self) -> bool:
+        """Whether anything is labelled."""
         return bool(self.labelled_area if self.classes else len(self.diameters))
 
     @property
@@ -89,7 +93,7 @@ class CheckedPair:
 
 
 def check_pair(pair: Pair) -> CheckedPair:
-    """Read and judge one pair; raises BadDataset when either cannot be read or their sizes differ."""
+    """Read and check one pair; raises BadDataset if a file cannot be read or the sizes of both differ."""
     assert pair.labels
     micrograph, loaded = pair.load()
     grey = eight_bits(micrograph.pixels)
@@ -98,33 +102,37 @@ def check_pair(pair: Pair) -> CheckedPair:
         wrong.append(sentence_of("black" if grey.max() < FLAT else "grey", image=pair.image.name))
     if pair.classes:
         return _checked_classes(pair, grey, raw, loaded, wrong)
-    whole = len(stock_of([labelled(pair, micrograph.pixels, loaded)]).particles)
+    whole = len(stock_of([as_labelled_image(pair, micrograph.pixels, loaded)]).particles)
     return replace(_checked_objects(pair, grey, raw, wrong), whole=whole)
 
 
 def _checked_classes(
     pair: Pair, grey: Picture, raw: NDArray[np.int64], classes: Labels, wrong: list[str]
 ) -> CheckedPair:
-    """A pair whose labels are classes (H, W); raw: the numbers in the file. wrong: errors of the picture."""
+    """The checked pair for labels that are classes.
+
+    grey: (H, W). raw: (H, W) the numbers in the file. classes: (H, W) 1..C, 0 unlabelled. wrong: errors of the picture.
+    """
     assert pair.labels
     pixels = np.bincount(classes.ravel(), minlength=len(pair.classes) + 1)[1:]
     values, counts = np.unique(raw, return_counts=True)
-    strange = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    pixels_by_number = dict(zip(values.tolist(), counts.tolist(), strict=True))
     return CheckedPair(
-        **_picture(pair, grey, classes),
+        **_common_entries(pair, grey, classes),
         labels_used=int((pixels > 0).sum()),
         astray=_astray(pair.labels.name, grey, classes, wrong),
         wrong=wrong,
         classes=True,
         shares=tuple((pixels / max(1, pixels.sum())).tolist()),
-        strange={v: n for v, n in strange.items() if v not in pair.classes and len(pair.classes) > 1},
+        strange={v: n for v, n in pixels_by_number.items() if v not in pair.classes and len(pair.classes) > 1},
     )
 
 
 def _checked_objects(pair: Pair, grey: Picture, raw: NDArray[np.int64], wrong: list[str]) -> CheckedPair:
-    """A pair whose labels are objects; raw: the numbers in the file. wrong: errors of the picture."""
+    """The checked pair for labels that are objects; raw: the numbers in the file. wrong: errors of the picture."""
     assert pair.labels
-    labels = as_labels(raw, kind="labels", background=pair.background)[0]  # the file's numbers, none of them parted
+    # 0, 1, ... for the numbers in the file; a label stays one, even if it is in several pieces.
+    labels = as_labels(raw, kind="labels", background=pair.background)[0]
     values = np.concatenate([[0], np.unique(raw[labels > 0])])
     pieces = split_pieces(labels)
     sizes = np.bincount(pieces.ravel())[1:]
@@ -133,15 +141,15 @@ def _checked_objects(pair: Pair, grey: Picture, raw: NDArray[np.int64], wrong: l
     if not lines:
         wrong += _wrong_labels(pair.labels.name, grey, labels, values, sizes)
     astray = _astray(pair.labels.name, grey, labels, wrong)
-    of_piece = np.zeros(len(sizes) + 1, np.int64)
-    of_piece[pieces.ravel()] = labels.ravel()
-    large = of_piece[1:][(sizes >= SPECK) & (of_piece[1:] > 0)]
+    label_of_piece = np.zeros(len(sizes) + 1, np.int64)
+    label_of_piece[pieces.ravel()] = labels.ravel()
+    labels_of_large_pieces = label_of_piece[1:][(sizes >= SPECK) & (label_of_piece[1:] > 0)]
     return CheckedPair(
-        **_picture(pair, grey, pieces),
+        **_common_entries(pair, grey, pieces),
         labels_used=len(values) - 1,
         diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
         merged_area=int(merged),
-        shared=int((np.bincount(large) > 1).sum()),
+        shared=int((np.bincount(labels_of_large_pieces) > 1).sum()),
         astray=astray,
         gaps=len(values) <= 2 and not wrong and not lines and has_shape_of_gaps(labels),
         wrong=wrong,
@@ -152,18 +160,19 @@ def _checked_objects(pair: Pair, grey: Picture, raw: NDArray[np.int64], wrong: l
 
 
 def _astray(name: str, grey: Picture, labels: Labels, wrong: list[str]) -> bool:
-    """Whether outlines follow no edges of an image without errors; adds the error to `wrong` where they are shifted."""
-    agreed = None if wrong else agreement(grey, labels)
-    if agreed and agreed.moved != (0, 0):
-        right, down = agreed.moved
+    """Whether the outlines follow no edges of the image; False if there are errors. Adds an error to `wrong` if the
+    labels are shifted."""
+    fit = None if wrong else agreement(grey, labels)
+    if fit and fit.moved != (0, 0):
+        right, down = fit.moved
         parts = [(abs(right), "left" if right < 0 else "right"), (abs(down), "up" if down < 0 else "down")]
         move = " and ".join(f"{pixels} px {side}" for pixels, side in parts if pixels)
         wrong.append(sentence_of("shifted", name=name, move=move))
-    return agreed is not None and agreed.score < LEAST_SCORE and not wrong
+    return fit is not None and fit.score < LEAST_SCORE and not wrong
 
 
-def _picture(pair: Pair, grey: Picture, labels: Labels) -> dict[str, Any]:
-    """The entries of every pair, whatever its labels are."""
+def _common_entries(pair: Pair, grey: Picture, labels: Labels) -> dict[str, Any]:
+    """The entries of a checked pair that do not depend on what its labels mean."""
     scale = SHEET / max(grey.shape)
     size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
     thumbnail = np.asarray(Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), np.float32)
@@ -181,9 +190,9 @@ def _picture(pair: Pair, grey: Picture, labels: Labels) -> dict[str, Any]:
 
 
 def solidities(pieces: Labels) -> Floats:
-    """(n,) area of each piece 1..n over the area of its hull, about 1 for convex pieces of any size.
+    """(n,) area of each piece 1..n divided by the area of its hull, about 1 for convex pieces of any size.
 
-    A hull of pixel corners is too large by EXCESS px for each px of outline (measured on discs of 6 to 40 px).
+    A hull of pixel corners is too large by EXCESS px2 for each px of outline (measured on discs of 6 to 40 px).
     """
     if not pieces.any():
         return np.zeros(0)
@@ -193,9 +202,10 @@ def solidities(pieces: Labels) -> Floats:
 
 
 def surroundings(labels: Labels) -> int:
-    """The label that lies around everything as a background does, 0 when none does.
+    """The label that lies around the objects as only the background should; 0 if there is none.
 
-    It has a pixel on every side of the frame and most of the frame. The rest is more convex than this label and CONVEX.
+    It has a pixel on every side of the frame and most pixels of the frame, and all other labels together are more
+    convex than it and than CONVEX.
     """
     frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     label = int(np.bincount(frame).argmax())
@@ -211,56 +221,62 @@ def _convexity(pieces: Labels) -> float:
     """Area-weighted mean solidity of pieces that are not specks; 0 without any."""
     sizes = np.bincount(pieces.ravel())[1:]
     large = sizes >= SPECK
-    solid = solidities(pieces.astype(np.int32))
-    return float(np.average(solid[large], weights=sizes[large])) if large.any() else 0.0
+    piece_solidities = solidities(pieces.astype(np.int32))
+    return float(np.average(piece_solidities[large], weights=sizes[large])) if large.any() else 0.0
 
 
 def _wrong_labels(
     name: str, grey: Picture, labels: Labels, values: NDArray[np.int64], sizes: NDArray[np.int64]
 ) -> list[str]:
-    """The first error of the labels, if any. values: of labels 0, 1, ... in the file. sizes: px of labelled pieces."""
+    """A list of the first error of the labels, or of none.
+
+    values: the numbers in the file for labels 0, 1, ... sizes: px of the labelled pieces.
+    """
     surrounding, specks = surroundings(labels), sizes < SPECK
     if has_soft_edges(labels):
         return [sentence_of("soft", name=name)]
     if surrounding:
         rule = "inverted" if len(values) <= 2 else "surrounding"
         return [sentence_of(rule, name=name, value=values[surrounding])]
-    if sides := mirrored(grey, labels):
+    if sides := exchanged_sides(grey, labels):
         return [sentence_of("mirrored", name=name, sides=sides)]
-    mostly = sizes[specks].sum() > 0.5 * sizes.sum() or (len(values) > 2 and specks.mean() > 0.5)
-    is_noise = specks.sum() >= NOISE and mostly
+    mostly_specks = sizes[specks].sum() > 0.5 * sizes.sum() or (len(values) > 2 and specks.mean() > 0.5)
+    is_noise = specks.sum() >= NOISE and mostly_specks
     return [sentence_of("noise", name=name, pieces=len(sizes), speck=SPECK)] if is_noise else []
 
 
 def has_soft_edges(labels: Labels) -> bool:
-    """Whether two values hold nearly all pixels and many others line their edges, as in a mask that was scaled."""
+    """Whether nearly all pixels have one of two values, and many other values lie along the edges, as in a scaled
+    mask."""
     counts = np.bincount(labels.ravel())
-    main = np.argsort(counts)[-2:]
-    other = ~np.isin(labels, main)
-    if (counts > 0).sum() <= 8 or not 0 < other.mean() < 0.2:
+    two_most_frequent = np.argsort(counts)[-2:]
+    is_other = ~np.isin(labels, two_most_frequent)
+    if (counts > 0).sum() <= 8 or not 0 < is_other.mean() < 0.2:
         return False
-    flat = ndimage.minimum_filter(labels, 3) == ndimage.maximum_filter(labels, 3)
-    return bool(flat[other].mean() < 0.1)
+    is_flat = ndimage.minimum_filter(labels, 3) == ndimage.maximum_filter(labels, 3)
+    return bool(is_flat[is_other].mean() < 0.1)
 
 
-def mirrored(grey: Picture, labels: Labels) -> str:
-    """Which sides were exchanged, if the outlines then follow the picture's edges far better; "" for none."""
-    steep = ndimage.gaussian_gradient_magnitude(grey.astype(np.float32), 1.5)
+def exchanged_sides(grey: Picture, labels: Labels) -> str:
+    """Which sides of the labels must be exchanged so that the outlines follow the edges of the picture far better; ""
+    for none."""
+    steepness_map = ndimage.gaussian_gradient_magnitude(grey.astype(np.float32), 1.5)
     outlines = find_boundaries(labels)
-    if not outlines.any() or not steep.any():
+    if not outlines.any() or not steepness_map.any():
         return ""
-    mean = float(steep.mean())
-    straight = float(steep[outlines].mean()) / mean
-    steepness = {name: float(steep[outlines[window]].mean()) / mean for name, window in MIRRORED.items()}
+    mean = float(steepness_map.mean())
+    as_labelled = float(steepness_map[outlines].mean()) / mean
+    steepness = {name: float(steepness_map[outlines[window]].mean()) / mean for name, window in MIRRORED.items()}
     best = max(steepness, key=lambda name: steepness[name])
-    return best if steepness[best] > BETTER * max(straight, 1e-6) else ""
+    return best if steepness[best] > BETTER * max(as_labelled, 1e-6) else ""
 
 
 def are_lines(labels: Labels) -> bool:
-    """Whether the labels are one thin net that spans the picture, as boundaries between grains are drawn.
+    """Whether the labels are one thin net across the picture, as boundaries between grains are drawn.
 
-    Thin is a width of at most THIN px in 512 (or 3 px) at nine pixels of ten. A net has MESHES at least, and at least
-    as many as there are pieces.
+    The largest piece spans SPAN of both sides of the frame and has LARGEST of the labelled pixels. The lines are
+    thin: at nine pixels of ten at most THIN px wide in a picture of 512 px (or 3 px). The net encloses at least
+    MESHES areas, and at least as many as there are pieces.
     """
     inside = reduced(labels) > 0
     pieces, count = ndimage.label(inside, np.ones((3, 3)))

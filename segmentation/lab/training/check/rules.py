@@ -1,4 +1,5 @@
-"""What the labelled images of a folder are checked for together."""
+"""The rules by which the labelled images of a folder are checked together. Each adds its findings to the
+CheckedFolder."""
 
 from __future__ import annotations
 
@@ -19,24 +20,26 @@ from .findings import CheckedFolder, some_of
 from .pairs import FEW_NUMBERS, CheckedPair
 
 SAME = 0.99  # correlation of two thumbnails that show one picture
-FEW_ASTRAY = 0.25  # share of the images
-FEW_IMAGES = 5
-PIECES = 5  # of a number in an image, from which it is no single particle
-MOST = 0.8  # of the files
-CLASSES_FIT = 5.0  # SD, as of `agreement`; classes of another image reach 3.5 on 54 images of three materials
-MERGED = 0.2  # share of the labelled area in pieces like several particles that is worth a word
-FULL = 0.75  # labelled share of an image from which a mask looks inverted
+FEW_ASTRAY = 0.25  # share of the images; if more are astray, borders of classes are no edges in such images
+FEW_IMAGES = 5  # images; with fewer a warning says that a test is not reliable
+PIECES = 5  # pieces of one number in an image, from which on the number is no single particle
+MOST = 0.8  # share of the files that counts as most of them
+CLASSES_FIT = (
+    5.0  # SD of `agreement` for a sure fit; classes of another image reach 3.5 on 54 images of three materials
+)
+MERGED = 0.2  # share of the labelled area in pieces that look like several particles, from which on a warning is given
+FULL = 0.75  # labelled share of an image, from which on a mask looks inverted
 
 
 def _worst(counts: dict[str, int]) -> str:
-    """Files with the number of something in each, the worst first."""
+    """The names of files with their counts, in words, the highest count first."""
     worst = sorted(counts, key=lambda name: -counts[name])
     return some_of([f"{name} ({counts[name]})" for name in worst], more="more files")
 
 
-def another_kind(pairs: Sequence[CheckedPair]) -> tuple[str, dict[str, Any]] | None:
-    """The finding and its words where the labels of most files are plainly of another kind of task than outlined
-    particles."""
+def other_kind_of_task(pairs: Sequence[CheckedPair]) -> tuple[str, dict[str, Any]] | None:
+    """If the labels of most files clearly belong to another kind of task than outlined particles: the rule that says
+    so, and the words for its sentence."""
     if len(pairs) < 2:
         return None
     if (lines := sum(pair.lines for pair in pairs)) >= MOST * len(pairs):
@@ -50,25 +53,25 @@ def another_kind(pairs: Sequence[CheckedPair]) -> tuple[str, dict[str, Any]] | N
 
 
 def every_folder(checked: CheckedFolder) -> None:
-    """Errors of single pairs, data bars, and labels that are odd or of another kind of task."""
+    """Add findings about single pairs, data bars, and labels that are unusual or belong to another kind of task."""
     pairs = checked.pairs
-    kind = None if checked.classes or checked.task not in ("", DEFAULT_TASK) else another_kind(pairs)
-    if kind:
-        checked.add(kind[0], bool(checked.task), **kind[1])
+    other_kind = None if checked.classes or checked.task not in ("", DEFAULT_TASK) else other_kind_of_task(pairs)
+    if other_kind:
+        checked.add(other_kind[0], bool(checked.task), **other_kind[1])
     else:
         for sentence in (sentence for pair in pairs for sentence in pair.wrong):
             checked.add("pair", what=sentence)
     if bars := {pair.name: pair.bar_rows for pair in pairs if pair.bar_rows}:
         checked.add("data_bars", count=len(bars), files=_worst(bars))
-    if not kind:
+    if not other_kind:
         (_classes if checked.classes else _objects)(checked)
 
 
 def _classes(checked: CheckedFolder) -> None:
-    """Labels of classes that are odd."""
-    odd = _report_exchanged(checked)
-    astray = [pair.name for pair in checked.pairs if pair.astray and pair.name not in odd]
-    if 0 < len(astray) < FEW_ASTRAY * len(checked.pairs):  # else borders of classes are no edges in such images
+    """Add findings about labels of classes."""
+    exchanged = _report_exchanged(checked)
+    astray = [pair.name for pair in checked.pairs if pair.astray and pair.name not in exchanged]
+    if 0 < len(astray) < FEW_ASTRAY * len(checked.pairs):
         checked.add("astray", files=some_of(astray))
     strange: dict[int, dict[str, int]] = {}
     for pair in checked.pairs:
@@ -84,7 +87,7 @@ def _classes(checked: CheckedFolder) -> None:
 
 
 def groups_of_tiles(checked: CheckedFolder) -> None:
-    """Tiles and turned or mirrored forms of one image, by their names, in several groups."""
+    """Add a finding if tiles, or turned or mirrored forms, of one image are in several groups; their names show it."""
     groups: dict[str, set[str]] = {}
     for pair in checked.pairs:
         groups.setdefault(source_of(Path(pair.name).stem), set()).add(pair.group)
@@ -93,32 +96,33 @@ def groups_of_tiles(checked: CheckedFolder) -> None:
 
 
 def _objects(checked: CheckedFolder) -> None:
-    """Labels of objects that are odd."""
+    """Add findings about labels of objects."""
     pairs, binary = checked.pairs, checked.binary
-    odd = _report_exchanged(checked)
+    exchanged = _report_exchanged(checked)
     share = sum(pair.merged_area for pair in pairs) / max(1, sum(pair.labelled_area for pair in pairs))
     if binary and share > MERGED:
         checked.add("merged", share=share)
-    full = {pair.name for pair in pairs if pair.labels_used == 1 and pair.labelled > FULL and not pair.wrong}
-    if inverted := [pair.name for pair in pairs if pair.gaps or pair.name in full]:
-        is_error = len(inverted) > len(pairs) / 2
-        checked.add("look_inverted", is_error, count=len(inverted), full=FULL, files=some_of(inverted))
-    empty = [pair.name for pair in pairs if not len(pair.diameters)]
-    if 0 < len(empty) < len(pairs):
-        checked.add("empty", files=some_of(empty))
-    if astray := [pair.name for pair in pairs if pair.astray and pair.name not in odd]:
+    full_images = {pair.name for pair in pairs if pair.labels_used == 1 and pair.labelled > FULL and not pair.wrong}
+    if inverted_images := [pair.name for pair in pairs if pair.gaps or pair.name in full_images]:
+        is_error = len(inverted_images) > len(pairs) / 2
+        checked.add("look_inverted", is_error, count=len(inverted_images), full=FULL, files=some_of(inverted_images))
+    empty_images = [pair.name for pair in pairs if not len(pair.diameters)]
+    if 0 < len(empty_images) < len(pairs):
+        checked.add("empty", files=some_of(empty_images))
+    if astray := [pair.name for pair in pairs if pair.astray and pair.name not in exchanged]:
         checked.add("astray", files=some_of(astray))
     shared = {pair.name: pair.shared for pair in pairs if pair.shared}
     if shared and not binary:
         count = sum(shared.values())
         checked.add("in_pieces", labels="One label has" if count == 1 else f"{count} labels have", files=_worst(shared))
-    least = SIZES[0] / 2  # a picture is magnified twice at most
-    if small := [f"{pair.name} ({pair.median:.1f} px)" for pair in pairs if 0 < pair.median < least]:
-        checked.add("small", count=len(small), least=least, files=some_of(small))
+    least = SIZES[0] / 2  # a training enlarges pictures two times at most
+    if small_images := [f"{pair.name} ({pair.median:.1f} px)" for pair in pairs if 0 < pair.median < least]:
+        checked.add("small", count=len(small_images), least=least, files=some_of(small_images))
 
 
 def _report_exchanged(checked: CheckedFolder) -> set[str]:
-    """Report labels that do not fit their own image and plainly fit another one; returns the names of the images."""
+    """Add findings about labels that do not fit their own image but clearly fit another one; returns the names of the
+    images."""
     astray, exchanged = [pair for pair in checked.pairs if pair.astray], set()
     for pair in astray:
         others = [other for other in astray if other is not pair and other.shape == pair.shape]
@@ -130,8 +134,8 @@ def _report_exchanged(checked: CheckedFolder) -> set[str]:
 
 
 def enough_images(checked: CheckedFolder) -> None:
-    """Too few images or labels."""
-    with_labels = sum(pair.taught for pair in checked.pairs)
+    """Add findings about too few images or labels."""
+    with_labels = sum(pair.has_labels for pair in checked.pairs)
     images = with_labels or len(checked.pairs)
     if images < 2:
         things = "particles" if with_labels else "labels"
@@ -146,27 +150,35 @@ def enough_images(checked: CheckedFolder) -> None:
 
 
 def groups_named(checked: CheckedFolder, group_of: dict[str, str]) -> None:
-    """Images that the table of groups does not name, and a single group for all."""
+    """Add findings about images that the table of groups does not name, and about a single group for all images.
+
+    group_of: the table of groups, by name of a file.
+    """
     unnamed = [p.name for p in checked.pairs if group_of and not {p.name, Path(p.name).stem} & set(group_of)]
     if unnamed:
         checked.add("unnamed", table=checked.entry.groups, count=len(unnamed), files=some_of(unnamed))
-    groups = [pair.group for pair in checked.pairs if pair.taught]
+    groups = [pair.group for pair in checked.pairs if pair.has_labels]
     if len(groups) > 1 and len(set(groups)) == 1:
         checked.add("one_specimen")
 
 
 def copies(checked: CheckedFolder) -> None:
-    """One picture under two names, turned or mirrored ones too."""
-    for one, other in same_pictures([pair.thumbnail for pair in checked.pairs]):
-        a, b = checked.pairs[one], checked.pairs[other]
-        if a.group != b.group:
-            checked.add("copy_apart", one=a.name, other=b.name)
-        elif source_of(Path(a.name).stem) != source_of(Path(b.name).stem):  # else its own turned and mirrored forms
-            checked.add("copy", one=a.name, other=b.name)
+    """Add findings about pictures that are there twice, also turned or mirrored."""
+    for first_number, second_number in same_pictures([pair.thumbnail for pair in checked.pairs]):
+        first_pair, second_pair = checked.pairs[first_number], checked.pairs[second_number]
+        if first_pair.group != second_pair.group:
+            checked.add("copy_apart", one=first_pair.name, other=second_pair.name)
+        elif source_of(Path(first_pair.name).stem) != source_of(
+            Path(second_pair.name).stem
+        ):  # equal sources: tiles of one image, or its turned and mirrored forms
+            checked.add("copy", one=first_pair.name, other=second_pair.name)
 
 
 def same_pictures(thumbnails: list[Field]) -> Iterator[tuple[int, int]]:
-    """Pairs of (S, S) thumbnails, each of mean 0 and norm 1, that agree in one of the 8 turned or mirrored forms."""
+    """Numbers of two thumbnails (S, S) that show the same picture in one of its 8 turned and mirrored forms.
+
+    thumbnails: each of mean 0 and norm 1.
+    """
     if not thumbnails:
         return
     stack = np.stack(thumbnails)

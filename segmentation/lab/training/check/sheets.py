@@ -1,4 +1,4 @@
-"""What a dataset check draws: its contact sheet, and a chart of the sizes or of the shares of the classes."""
+"""The pictures of a check of a dataset: a contact sheet, and a chart of the sizes or of the shares of the classes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ....core.report.picture import COLOURS
-from ..classes import coloured
+from ..classes import with_classes
 from ..files import write_picture
 from ..settings import SIZES
-from ..sheets import TRUE, outlined
+from ..sheets import TRUE, with_outlines
 from .findings import CheckedFolder
 from .pairs import SHEET, CheckedPair
 
-ACROSS, MOST = 6, 60  # pictures in a row and in all
+PER_ROW, MOST = 6, 60  # pictures in a row, and in all
 LINE = 14  # px of a line of text
 
 
 def write_pictures(checked: CheckedFolder, folder: Path) -> list[Path]:
-    """Write contact-sheet.png and sizes.png or, of classes, fractions.png; returns what was written, nothing where
-    there are no pairs."""
+    """Write contact-sheet.png, and sizes.png or, for classes, fractions.png; returns the files. Without pairs nothing
+    is written."""
     if not checked.pairs:
         return []
     sheet, chart = folder / "contact-sheet.png", folder / ("fractions.png" if checked.classes else "sizes.png")
@@ -31,23 +31,23 @@ def write_pictures(checked: CheckedFolder, folder: Path) -> list[Path]:
 
 
 def draw_sheet(file: Path, pairs: list[CheckedPair]) -> None:
-    """Every image with its labels' outlines, its name in red where something is wrong."""
-    rows = -(-len(pairs) // ACROSS)
+    """Draw every image with the outlines of its labels; its name is red if it has errors."""
+    rows = -(-len(pairs) // PER_ROW)
     cell = max(pair.small.shape[0] for pair in pairs) + 2 * LINE
-    sheet = Image.new("RGB", (min(ACROSS, len(pairs)) * (SHEET + 8), rows * cell), "white")
+    sheet = Image.new("RGB", (min(PER_ROW, len(pairs)) * (SHEET + 8), rows * cell), "white")
     pen = ImageDraw.Draw(sheet)
     for number, pair in enumerate(pairs):
-        x, y = number % ACROSS * (SHEET + 8), number // ACROSS * cell
+        x, y = number % PER_ROW * (SHEET + 8), number // PER_ROW * cell
         count = pair.labels_used if pair.classes else len(pair.diameters)
         labels = pair.small_labels
-        picture = coloured(pair.small, labels) if pair.classes else outlined(pair.small, labels, TRUE)
+        picture = with_classes(pair.small, labels) if pair.classes else with_outlines(pair.small, labels, TRUE)
         sheet.paste(Image.fromarray(picture), (x, y + LINE))
         pen.text((x + 1, y), f"{pair.name[:24]}  {count}", fill="red" if pair.wrong else "black")
     write_picture(file, sheet)
 
 
 def draw_fractions(file: Path, checked: CheckedFolder) -> None:
-    """The share of each class: a bar for the mean of the images, a dot for each."""
+    """Draw the share of each class: a bar for the mean of the images, a dot for each image."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3.6), layout="constrained")
@@ -62,7 +62,7 @@ def draw_fractions(file: Path, checked: CheckedFolder) -> None:
 
 
 def draw_sizes(file: Path, checked: CheckedFolder) -> None:
-    """Histogram of particle diameters; the band is the range that networks are taught."""
+    """Draw a histogram of particle diameters; the band is the range of sizes that networks are taught."""
     from matplotlib.figure import Figure
 
     diameters = checked.diameters

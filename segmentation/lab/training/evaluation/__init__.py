@@ -1,1 +1,1 @@
-"""How good a model is: figures against truth, and a report that shows them."""
+"""Measures how good a model is: predictions for images with truth, and their scores."""

@@ -1,4 +1,5 @@
-"""One pass of a model over an image; its maps then serve every threshold and every post-processing."""
+"""Predictions of a model for an image. The network runs once; its maps then serve every threshold and
+post-processing."""
 
 from __future__ import annotations
 
@@ -24,11 +25,11 @@ from ..contract import Labels, Picture
 
 @dataclass(frozen=True)
 class Options:
-    """How an evaluation is done.
+    """The options of an evaluation.
 
-    rows: compare only so many rows of every image. nm: per pixel; None takes the scale of the files, and pixels unless
-    all files have one. threshold: None takes the card's. chains: further post-processings of the same maps, names in
-    `instances.examine.CHAINS`. thresholds: whether to try other thresholds even if that takes long.
+    rows: compare only the first rows of every image. nm: nm per pixel; None: the scale of the files, or pixels if not
+    all files have one. threshold: None takes the card's. chains: further post-processings of the same maps, by their
+    names in `instances.examine.CHAINS`. thresholds: whether to try other thresholds even if that takes long.
     """
 
     rows: int | None = None
@@ -38,14 +39,18 @@ class Options:
     thresholds: bool = True
 
     def threshold_of(self, card: ModelCard) -> float:
+        """The threshold for a model: that of the options, or the card's."""
         return card.threshold if self.threshold is None else self.threshold
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """maps: (C, R, W) uint8, the network's maps of the analysed rows, in the image's own pixels. grey: (R, W)
-    uint8, the rows themselves, as they were shown. view: how the network saw it. seconds: that looking and predicting
-    took, and loading the weights where that was not done before."""
+    """What a network predicts for an image.
+
+    maps: (C, R, W) uint8, the maps of the analysed rows, in the image's own pixels. grey: (R, W) uint8, the rows as
+    they were shown to the network. view: polarity and scale at which the network saw them. seconds: time of the
+    prediction, with the loading of the weights if that was not done before.
+    """
 
     maps: Picture
     grey: Picture
@@ -55,9 +60,10 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A model as the pipeline would use it. settings: of the segmentation, by name; defaults for the others.
+    """A model with the settings of a segmentation, used as in an analysis.
 
-    cache: the predictions so far, by image, rows and how it is shown, where fitting runs over the same images again.
+    settings: of the segmentation, by name; the others have their defaults. cache: stores the predictions if a fit
+    goes over the same images again, by image, rows and options.
     """
 
     card: ModelCard
@@ -67,20 +73,22 @@ class Predictor:
 
     @property
     def task(self) -> Task:
+        """The task of the model in an analysis."""
         return tasks.find(self.card.task)
 
     @property
     def requested(self) -> SegmentationSettings:
+        """All settings of the segmentation."""
         return self.task.settings(**self.settings)
 
     def network(self) -> Network:
-        """Loads the weights on first use; raises AlteredWeights, UnknownArchitecture."""
+        """The network; its weights are loaded at the first use. Raises AlteredWeights, UnknownArchitecture."""
         return load_network(self.card, self.runtime, len(self.task.channels(self.card)))
 
     def labels(self, prediction: Prediction, maps: Picture | None = None, **settings: Any) -> Decoded:
         """What an analysis makes of the model's maps, or of other maps of the same rows.
 
-        settings: instead of the model's own.
+        settings: replace those of the predictor.
         """
         settings_used = self.requested.replaced(**settings)
         maps = prediction.maps if maps is None else maps
@@ -92,16 +100,16 @@ class Predictor:
         key = micrograph.name, micrograph.sha256, rows, str(options)
         if self.cache is not None and key in self.cache:
             return self.cache[key]
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         self.network()
         picture = clip_outliers(micrograph.pixels[: min(rows, data_bar(micrograph))])
         maps, view = predict_maps(picture, self.requested, self.card, self.runtime)
-        prediction = Prediction(maps, as_shown(picture, view.polarity), view, time.perf_counter() - began)
+        prediction = Prediction(maps, as_shown(picture, view.polarity), view, time.perf_counter() - start_time)
         if self.cache is not None:
             self.cache[key] = prediction
         return prediction
 
 
 def padded(labels: Labels, shape: tuple[int, ...]) -> Labels:
-    """The labels (R, W) with empty rows below, as many as `shape` has more."""
+    """The labels (R, W) with empty rows below, so that they have as many rows as `shape`."""
     return np.pad(labels, ((0, shape[0] - labels.shape[0]), (0, 0)))

@@ -1,4 +1,5 @@
-"""Scoring, for every task and every caller: the maps of an image, what is found in them, its record, and the totals."""
+"""Scores of a model on images with truth, for every task. The task's Examiner makes a record of each image; scores
+follow from the records of several images."""
 
 from __future__ import annotations
 
@@ -15,28 +16,29 @@ from ....core.truth import Pair
 from ..contract import Fitted, Floats, Labels, Mask, Picture, Say, Scoring
 from .predictions import Options, Prediction, Predictor, padded
 
-RESAMPLES = 1000
-FEWEST = 5  # groups; an interval from fewer would be an invention
+RESAMPLES = 1000  # bootstrap samples of an interval
+FEWEST = 5  # groups of images; with fewer there is no interval
 INTERVALS = (
     f"95 %, from {RESAMPLES} bootstrap samples of groups of images; none for fewer than {FEWEST} groups. Tiles of one"
     " image, turned and mirrored ones too, are one group."
 )
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
-PLATEAU = 0.002
+PLATEAU = 0.002  # difference of scores that does not matter, see RULE
 RULE = (
     "The threshold with the highest {figure}, pooled over the images; of those within"
     f" {PLATEAU:g} of it, the one nearest to 0.5."
 )
 OF_PIXELS = RULE.format(figure="F1 of the pixels")
-Points = list[dict[str, Any]]
+Points = list[dict[str, Any]]  # of a curve: a threshold with the scores at it
 
 
 class NothingFound(UserError):
-    """No threshold can be chosen."""
+    """No threshold can be chosen, as nothing is right at any of them."""
 
 
 class Figure(NamedTuple):
-    """A value and its 95 % interval; None where undefined or where there are fewer than FEWEST groups."""
+    """The value of a score and the limits of its 95 % interval. A value is None if undefined; an interval also for
+    fewer than FEWEST groups."""
 
     value: float | None
     low: float | None
@@ -50,7 +52,7 @@ class Figure(NamedTuple):
 class Scorer:
     """Scores a model on images, one after the other.
 
-    records: what the task's Examiner says of each image. groups: of the images.
+    records: the record of each image, as the task's Examiner makes it. groups: the group of each image.
     """
 
     def __init__(self, scoring: Scoring, predictor: Predictor, options: Options | None = None) -> None:
@@ -60,7 +62,7 @@ class Scorer:
         self.groups: list[str] = []
 
     def image(self, pair: Pair, unit: float = 1.0) -> tuple[Prediction, Labels]:
-        """Run the model over an image and score it; returns its maps and the labels (H, W) found.
+        """Run the model on an image and score the result; returns its maps and the labels (H, W) found.
 
         unit: size of a pixel, in the unit of lengths.
         """
@@ -69,20 +71,21 @@ class Scorer:
         return prediction, self.score_maps(prediction, truth, unit, pair.group)
 
     def score_maps(self, prediction: Prediction, truth: Labels, unit: float = 1.0, group: str = "") -> Labels:
-        """Score maps that there are already; returns the labels found in them."""
+        """Score given maps; returns the labels (H, W) found in them. unit: size of a pixel, in the unit of lengths."""
         labels, record = self.examiner.find(prediction, truth, unit)
         self.records.append(record)
         self.groups.append(group)
         return padded(labels, truth.shape)
 
     def figures(self, last: int = 0) -> dict[str, float]:
-        """Every figure of all images together (last = 0), or of the `last` ones, lengths in pixels; NaN where
-        undefined."""
+        """Every score by name, of all images together or, if `last` is not 0, of the last ones. Lengths are in
+        pixels; a score is NaN if undefined."""
         records = self.records[-last:] if last else self.records
         return {name: float(values[0]) for name, values in weighted_figures(self.scoring, records).items()}
 
     def report(self, nm: bool) -> dict[str, Any]:
-        """All images together, what the task's Examiner adds, and each group. nm: whether lengths are nanometres."""
+        """The scores of all images together and of each group, and what the task's Examiner adds. nm: whether lengths
+        are nanometres."""
         return {
             "pooled": pooled(self.records, self.scoring, nm, self.groups),
             **self.examiner.report(self.records, self.groups, nm),
@@ -90,7 +93,7 @@ class Scorer:
         }
 
     def _by_group(self, nm: bool) -> list[dict[str, Any]]:
-        """The images of each group together, without intervals; nothing where each image is a group."""
+        """The scores of each group, without intervals; empty if each image is a group."""
         groups: dict[str, list[Any]] = {}
         for name, record in zip(self.groups, self.records, strict=True):
             groups.setdefault(name, []).append(record)
@@ -117,26 +120,26 @@ def fit_threshold(scoring: Scoring, predictor: Predictor, pairs: Sequence[Pair],
 def weighted_figures(
     scoring: Scoring, records: Sequence[Any], weights: Floats | None = None, nm: bool = False
 ) -> dict[str, Floats]:
-    """Every figure (n,) of a task for weights (n, images); without weights each image counts once."""
+    """Every score (n,) of a task for weights (n, images); without weights each image counts once."""
     weights = np.ones((1, len(records))) if weights is None else weights
     return scoring.metrics(records, weights) | scoring.quantity_errors(records, weights, nm)
 
 
 def summarise(scoring: Scoring, images: Sequence[Any], *, nm: bool, groups: Sequence[str] = ()) -> dict[str, Figure]:
-    """Every figure of a task, pooled over at least one image as its Examiner left it.
+    """Every score of a task, for one image or more together. images: their records.
 
-    The interval is the 2.5th to 97.5th percentile of RESAMPLES bootstrap samples of groups (not of images or objects:
-    those of one group resemble each other). nm: whether lengths are nanometres. groups: of the images; without any each
-    image is one.
+    The interval is the 2.5th to 97.5th percentile of RESAMPLES bootstrap samples of groups (not of images or objects,
+    as those of one group resemble each other). nm: whether lengths are nanometres. groups: the group of each image;
+    without them each image is a group.
     """
-    named = list(groups) or list(map(str, range(len(images))))
-    every = list(dict.fromkeys(named))
-    members = np.array([[name == group for name in named] for group in every], float)
-    weights, count = np.ones((1, len(images))), len(every)
+    group_of_image = list(groups) or list(map(str, range(len(images))))
+    group_names = list(dict.fromkeys(group_of_image))
+    members = np.array([[name == group for name in group_of_image] for group in group_names], float)
+    weights, count = np.ones((1, len(images))), len(group_names)
     if count >= FEWEST:
         draws = np.random.default_rng(0).integers(0, count, (RESAMPLES, count))
-        drawn = np.stack([np.bincount(draw, minlength=count) for draw in draws]).astype(float)
-        weights = np.concatenate([weights, drawn @ members])
+        draw_counts = np.stack([np.bincount(draw, minlength=count) for draw in draws]).astype(float)
+        weights = np.concatenate([weights, draw_counts @ members])
     values, figures = weighted_figures(scoring, images, weights, nm), {}
     for name, (value, *drawn_values) in values.items():
         low, high = None, None
@@ -149,13 +152,13 @@ def summarise(scoring: Scoring, images: Sequence[Any], *, nm: bool, groups: Sequ
 
 
 def pooled(records: Sequence[Any], scoring: Scoring, nm: bool, groups: Sequence[str] = ()) -> dict[str, Any]:
-    """Some images together: counts, and figures with their intervals; groups: as of `summarise`."""
+    """Counts and scores, with their intervals, of some images together. groups: as in `summarise`."""
     figures = summarise(scoring, records, nm=nm, groups=groups)
     return {**scoring.tally(records), "figures": {name: figure._asdict() for name, figure in figures.items()}}
 
 
 def finite_or_none(value: float) -> float | None:
-    """As JSON has it."""
+    """The value as JSON can hold it: None for NaN and infinity."""
     return float(value) if np.isfinite(value) else None
 
 
@@ -173,24 +176,28 @@ def precision_recall_f1(hits: Floats, spurious: Floats, missed: Floats) -> dict[
     }
 
 
-def near(these: Mask, those: Mask, tolerance: float) -> int:
-    """How many of `these` pixels have one of `those` within `tolerance` px."""
-    if not those.any():
+def count_near(pixels: Mask, targets: Mask, tolerance: float) -> int:
+    """How many of the pixels (H, W) have one of the targets (H, W) within `tolerance` px."""
+    if not targets.any():
         return 0
-    return int((ndimage.distance_transform_edt(~those)[these] <= tolerance).sum())
+    return int((ndimage.distance_transform_edt(~targets)[pixels] <= tolerance).sum())
 
 
 def pixel_sweep(values: Picture, truth: Mask) -> Floats:
-    """(thresholds, 3) hits, spurious and missed pixels of a map (n,) 0..255, taken from the threshold on."""
+    """(thresholds, 3) hits, spurious and missed pixels of a map (n,) 0..255, if pixels from each of THRESHOLDS on are
+    taken.
+
+    truth: (n,) whether each pixel should be taken.
+    """
     counts = np.stack([np.bincount(values[truth == side], minlength=256) for side in (True, False)]).astype(float)
-    below = np.cumsum(np.pad(counts, ((0, 0), (1, 0))), 1)
+    left_out_counts = np.cumsum(np.pad(counts, ((0, 0), (1, 0))), 1)
     least = [max(1, round(threshold * 255)) for threshold in THRESHOLDS]
-    above = counts.sum(1)[:, None] - below[:, least]
-    return np.stack([above[0], above[1], below[0, least]], axis=1)
+    taken_counts = counts.sum(1)[:, None] - left_out_counts[:, least]
+    return np.stack([taken_counts[0], taken_counts[1], left_out_counts[0, least]], axis=1)
 
 
 def curve(sweeps: Sequence[Floats], names: Sequence[str]) -> Points:
-    """The pooled precision, recall and F1 at each threshold: `precision_NAME` and so on for each of `names`.
+    """Precision, recall and F1 at each threshold, all images pooled: `precision_NAME` and so on for each of `names`.
 
     sweeps: (thresholds, 3 len(names)) of each image: hits, spurious and missed of each name, one after the other.
     """
@@ -208,13 +215,14 @@ def curve(sweeps: Sequence[Floats], names: Sequence[str]) -> Points:
 
 
 def choose(points: Sequence[Mapping[str, Any]], names: Sequence[str]) -> float | None:
-    """The threshold by RULE for the mean F1 of these names; None where that is undefined or 0 at every threshold."""
-    merit = {p["threshold"]: sum(p[f"f1_{name}"] or 0 for name in names) / len(names) for p in points}
-    best = max(merit.values())
-    if best == 0:
+    """The threshold that RULE chooses by the mean F1 of these names; None if that is undefined or 0 at every
+    threshold."""
+    mean_f1 = {p["threshold"]: sum(p[f"f1_{name}"] or 0 for name in names) / len(names) for p in points}
+    best_f1 = max(mean_f1.values())
+    if best_f1 == 0:
         return None
-    good = [threshold for threshold, value in merit.items() if value >= best - PLATEAU]
-    return float(min(good, key=lambda threshold: abs(threshold - 0.5)))
+    good_thresholds = [threshold for threshold, value in mean_f1.items() if value >= best_f1 - PLATEAU]
+    return float(min(good_thresholds, key=lambda threshold: abs(threshold - 0.5)))
 
 
 def against_threshold(
@@ -224,8 +232,12 @@ def against_threshold(
     choosing: Sequence[str] = (),
     used: float | None = None,
 ) -> dict[str, Any]:
-    """A report's entry about thresholds: points and names of the curves, the threshold in use, and the best threshold
-    by the rule for the F1 of `choosing`. None stands for no threshold."""
+    """The entry of a report about thresholds.
+
+    sweeps: of each image, see `curve`. curves: name -> title of each curve. rule: a sentence about the choice.
+    choosing: the names whose F1 chooses the best threshold; without them there is none. used: the threshold in use,
+    if any.
+    """
     points = curve(sweeps, list(curves))
     best = choose(points, choosing) if choosing else None
     return {"points": points, "curves": dict(curves), "rule": rule, "best": best, "used": used}

@@ -1,1 +1,2 @@
-"""What tasks share that find single objects: targets, matching, errors by kind, sizes, fits of the model's card."""
+"""How tasks that find single objects are taught and scored: targets, matching, kinds of errors, sizes, and fits of
+parts of the model's card."""

@@ -1,4 +1,5 @@
-"""The logistic model behind a particle's confidence: fitted on images with truth, judged on others than those."""
+"""Fits the logistic model that gives each outlined particle its confidence, and measures on images that the fit did
+not see how reliable the confidence is."""
 
 from __future__ import annotations
 
@@ -27,22 +28,23 @@ from ..synthesis.composites import compose
 from ..synthesis.cutouts import cut_out
 from ..synthesis.foreign import draw_empty
 
-PARTS = 5
-COMPOSED, COMPOSED_SHAPE, COMPOSED_SEED = 30, (512, 768), 30_000
-EMPTY, EMPTY_SHAPE, EMPTY_SEED = 24, (384, 512), 20_000
-NOISY, MIDDLE = ((1.0, 30), (0.5, 40)), 128  # contrast and noise, in grey levels, of copies around a middle grey
-CROWD = 50  # particles of an image from which it counts no more: a few crowded pictures would decide alone
-MOST = 150  # images of the user's that are used; of more every n-th
-OFTEN = 10  # images after which it is said how far it is
-BINS = np.linspace(0.0, 1.0, 21)
-RIDGE = 1.0  # of the standardised weights: keeps them finite where yes and no fall apart
-FEWEST = 20  # of each kind, under which nothing is fitted
+PARTS = 5  # of the groups, for the cross-validation
+COMPOSED, COMPOSED_SHAPE, COMPOSED_SEED = 30, (512, 768), 30_000  # number, shape in px and seed of composed pictures
+EMPTY, EMPTY_SHAPE, EMPTY_SEED = 24, (384, 512), 20_000  # the same of rendered pictures without particles
+NOISY, MIDDLE = ((1.0, 30), (0.5, 40)), 128  # contrast (factor about MIDDLE) and SD of noise, in grey levels, of copies
+CROWD = 50  # an image counts as at most so many particles, else a few crowded images would decide alone
+MOST = 150  # images that are used; of more images every n-th is used
+OFTEN = 10  # images from one line of progress to the next
+BINS = np.linspace(0.0, 1.0, 21)  # of the confidence
+RIDGE = 1.0  # penalty of the standardised weights; keeps them finite if a plane separates yes and no
+FEWEST = 20  # examples of yes, and of no; with fewer nothing is fitted
 T = TypeVar("T")
 
 
 class LabelledParticles(NamedTuple):
-    """The particles of one image. values: (n,) each, as of core.labels.confidence.outline_features. right: (n,) at IoU
-    0.5. group: images of one are alike."""
+    """The outlined particles of one image. values: features by name, (n,) each
+    (core.labels.confidence.outline_features). right: (n,) whether each is right at IoU 0.5. group: the group of the
+    image."""
 
     values: Mapping[str, Floats]
     right: Mask
@@ -56,11 +58,11 @@ class TooFew(UserError):
 def fit_logistic(
     examples: Sequence[tuple[Mapping[str, Floats], Mask]], shares: Floats, digits: int, refusal: str
 ) -> dict[str, float]:
-    """Weights by name, INTERCEPT among them, of the probability 1 / (1 + exp(-(values @ weights + intercept))) of yes,
-    by penalised maximum likelihood, rounded to `digits` decimals.
+    """Fit the probability of yes, 1 / (1 + exp(-(values @ weights + intercept))), by penalised maximum likelihood.
 
-    examples: of each image its (n,) values by name, and (n,) whether yes. shares: how much each of all counts. Raises
-    TooFew, which says `refusal`, with fewer than FEWEST of yes or of no.
+    Returns the weights by name and the intercept as INTERCEPT, rounded to `digits` decimals. examples: for each image
+    the values (n,) by name, and (n,) whether yes. shares: how much each example counts, for all images one after the
+    other. Raises TooFew, whose message begins with `refusal`, for fewer than FEWEST examples of yes or of no.
     """
     yes = np.concatenate([answers for _, answers in examples])
     if min(yes.sum(), (~yes).sum()) < FEWEST:
@@ -86,34 +88,35 @@ def fit_logistic(
 def fit_confidence(
     predictor: Predictor, examples: Sequence[Pair], options: Options, say: Say = lambda line: None
 ) -> Fitted:
-    """The card's option `confidence`; its facts are the `reliability` on the examples and their noisy copies.
+    """Fit the card's option `confidence`; the facts are its `reliability` on the examples and their noisy copies.
 
-    The weights are fitted on all outlines in the examples, in composites of their particles and in rendered pictures
-    without particles. Noisy copies of the examples teach how much less outlines are worth in noise: with them the
-    probabilities on AMPIS powder, which no fit saw, were 0.06 too high in the mean, without them 0.11. The reliability
-    leaves out hopeless outlines; each outline is judged by a fit on other groups. Raises TooFew.
+    The weights are fitted on all outlines in the examples, in noisy copies of them, in composites of their particles
+    and in rendered pictures without particles. The noisy copies teach that outlines in noise are less often right: on
+    AMPIS powder, which no fit saw, the probabilities were 0.06 too high in the mean with them, 0.11 without. The
+    reliability leaves out hopeless outlines, and uses for each outline a fit on other groups. Raises TooFew.
     """
-    used, threshold = every_nth(examples), options.threshold_of(predictor.card)
-    labelled = [
-        _labelled_objects(predictor, copy, truth, threshold, pair.group)
-        for number, pair in enumerate(followed(used, len(used), say, OFTEN))
-        for copy, truth in with_noisy_copies(*pair.load(options.rows), number)
+    used_examples, threshold = every_nth(examples), options.threshold_of(predictor.card)
+    labelled_images = [
+        _labelled_objects(predictor, image, truth, threshold, pair.group)
+        for number, pair in enumerate(followed(used_examples, len(used_examples), say, OFTEN))
+        for image, truth in with_noisy_copies(*pair.load(options.rows), number)
     ]
-    pictures = followed([*composed(used), *empty()], COMPOSED + EMPTY, say, OFTEN)
-    others = [_labelled_objects(predictor, *picture, threshold) for picture in pictures]
-    apart, right = cross_fitted(labelled, others), np.concatenate([particles.right for particles in labelled])
-    likely = apart >= HOPELESS
-    measured = reliability(apart[likely], right[likely])
+    pictures = followed([*composed_pictures(used_examples), *empty_pictures()], COMPOSED + EMPTY, say, OFTEN)
+    drawn_images = [_labelled_objects(predictor, *picture, threshold) for picture in pictures]
+    confidence_by_others = cross_fitted(labelled_images, drawn_images)
+    is_right = np.concatenate([particles.right for particles in labelled_images])
+    is_likely = confidence_by_others >= HOPELESS
+    reliability_figures = reliability(confidence_by_others[is_likely], is_right[is_likely])
     facts = {
-        "confidence_error": round(measured["error"], 3),
-        "wrong_under_limit": round(measured["under"]["wrong"] or 0, 3),
-        "wrong_over_limit": round(measured["over"]["wrong"] or 0, 3),
+        "confidence_error": round(reliability_figures["error"], 3),
+        "wrong_under_limit": round(reliability_figures["under"]["wrong"] or 0, 3),
+        "wrong_over_limit": round(reliability_figures["over"]["wrong"] or 0, 3),
     }
-    return Fitted("confidence", {"options": {"confidence": fit([*labelled, *others])}}, facts, str(facts))
+    return Fitted("confidence", {"options": {"confidence": fit([*labelled_images, *drawn_images])}}, facts, str(facts))
 
 
 def with_noisy_copies(micrograph: Micrograph, truth: Labels, seed: int) -> Iterator[tuple[Micrograph, Labels]]:
-    """An image as it is, and a copy without its data bar for each of NOISY."""
+    """An image with its truth, then for each of NOISY a noisy copy without the data bar, with its truth."""
     rows = data_bar(micrograph)
     yield micrograph, truth
     grey = micrograph.pixels[:rows].astype(float)
@@ -125,14 +128,15 @@ def with_noisy_copies(micrograph: Micrograph, truth: Labels, seed: int) -> Itera
 
 
 def every_nth(examples: Sequence[Pair]) -> Sequence[Pair]:
-    """Every n-th of them, MOST at the most."""
+    """Every n-th of the examples, so that they are MOST at most."""
     return examples[:: -(-len(examples) // MOST) or 1]
 
 
-def composed(examples: Sequence[Pair]) -> list[tuple[Micrograph, Labels]]:
-    """Agglomerates composed of the examples' bright particles, with their truth: contacts as real as they are many.
+def composed_pictures(examples: Sequence[Pair]) -> list[tuple[Micrograph, Labels]]:
+    """Agglomerates composed of the examples' bright particles, with their truth: they have many contacts of real
+    particles.
 
-    None where no particle is whole and free. Of the publications that a training holds out no training composes.
+    Empty if no particle is whole and apart from the others.
     """
     loaded = ((pair.load(), pair.group) for pair in examples)
     pictures = (
@@ -141,13 +145,16 @@ def composed(examples: Sequence[Pair]) -> list[tuple[Micrograph, Labels]]:
     )
     stock = cut_out(pictures)
     draws = (np.random.default_rng((COMPOSED_SEED, number)) for number in range(COMPOSED if stock.particles else 0))
-    drawn = [compose(COMPOSED_SHAPE, rng, stock) for rng in draws]
-    absent = Calibration.absent()
-    return [(Micrograph(grey, f"composed {number}", "", absent), labels) for number, (grey, labels) in enumerate(drawn)]
+    pictures_and_labels = [compose(COMPOSED_SHAPE, rng, stock) for rng in draws]
+    no_calibration = Calibration.absent()
+    return [
+        (Micrograph(grey, f"composed {number}", "", no_calibration), labels)
+        for number, (grey, labels) in enumerate(pictures_and_labels)
+    ]
 
 
-def empty() -> Iterator[tuple[Micrograph, Labels]]:
-    """Rendered pictures without particles."""
+def empty_pictures() -> Iterator[tuple[Micrograph, Labels]]:
+    """Rendered pictures without particles, with their empty labels."""
     for number in range(EMPTY):
         grey = draw_empty(EMPTY_SHAPE, np.random.default_rng((EMPTY_SEED, number)))
         yield Micrograph(grey, f"empty {number}", "", Calibration.absent()), np.zeros(EMPTY_SHAPE, np.int32)
@@ -156,7 +163,7 @@ def empty() -> Iterator[tuple[Micrograph, Labels]]:
 def _labelled_objects(
     predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float, group: str = ""
 ) -> LabelledParticles:
-    """All outlines of an image, also those that an analysis would drop."""
+    """All outlined particles of an image, also those that an analysis would drop, each right or wrong."""
     prediction, options = predictor.predict(micrograph, len(truth)), ParticleOptions.of(predictor.card)
     decoded = particles(prediction.maps, prediction.grey, prediction.view.scale, threshold, options)
     overlap = overlap_of(without_specks(padded(decoded, truth.shape)), without_specks(truth))
@@ -175,35 +182,41 @@ def fit(images: Sequence[LabelledParticles]) -> dict[str, float]:
 
 
 def share_of(counts: Sequence[int]) -> Floats:
-    """How much each of so many things of several images counts, one after the other: CROWD of an image at the most."""
+    """How much each example counts, for all images one after the other; those of one image count CROWD together at
+    most.
+
+    counts: the number of examples of each image.
+    """
     return np.concatenate([np.full(count, min(1.0, CROWD / max(count, 1))) for count in counts])
 
 
 def cross_fitted(labelled: Sequence[LabelledParticles], others: Sequence[LabelledParticles] = ()) -> Field:
-    """Confidence of every particle of `labelled` by a model fitted on the images of other groups and on `others`.
+    """(n,) the confidence of every particle of `labelled`, by a model that is fitted on images of other groups and
+    `others`.
 
-    The groups are dealt to PARTS parts. Raises TooFew.
+    The groups are divided into PARTS parts. Raises TooFew.
     """
     names = sorted({image.group for image in labelled})
     if len(names) < PARTS:
         raise TooFew(f"The confidence cannot be judged on fewer than {PARTS} groups of images.")
     part = [names.index(image.group) % PARTS for image in labelled]
     weights = [
-        fit([*(image for image, mine in zip(labelled, part, strict=True) if mine != left_out), *others])
+        fit([*(image for image, own_part in zip(labelled, part, strict=True) if own_part != left_out), *others])
         for left_out in range(PARTS)
     ]
-    probabilities = (likely_right(image.values, weights[mine]) for image, mine in zip(labelled, part, strict=True))
+    probabilities = (likely_right(image.values, weights[number]) for image, number in zip(labelled, part, strict=True))
     return np.concatenate(list(probabilities))
 
 
 def reliability(confidence: Field, right: Mask) -> dict[str, Any]:
-    """The reliability diagram of found particles.
+    """The reliability diagram of found particles, as a report stores it.
 
-    confidence: (n,) in 0..1. right: (n,) whether there is a true particle for it at an IoU of at least 0.5.
-    bins: non-empty bins of width 0.05 with their n, mean confidence, share right and its Wilson 95 % interval.
-    error: expected calibration error, the mean over particles of |confidence - share right| by bin; None for none.
-    limit: the confidence under which the product's filter calls a particle unsure; under, over: how many there are
-    on either side of it, and the share of them that is wrong.
+    confidence: (n,) in 0..1. right: (n,) whether each matches a true particle at an IoU of at least 0.5.
+
+    Returns bins: non-empty bins of width 0.05 with their n, mean confidence, share right and its Wilson 95 %
+    interval. error: expected calibration error, the mean over particles of |confidence - share right| by bin; None
+    without particles. limit: the confidence under which an analysis calls a particle unsure. under, over: how many
+    particles are on either side of the limit, and which share of them is wrong.
     """
     bin_of = np.clip(np.digitize(confidence, BINS) - 1, 0, len(BINS) - 2)
     bins: list[dict[str, Any]] = []
@@ -212,11 +225,11 @@ def reliability(confidence: Field, right: Mask) -> dict[str, Any]:
         low, high = wilson(int(inside.sum()), len(inside))
         mean = float(np.mean(confidence[bin_of == number], dtype=float))
         bins.append({"n": len(inside), "confidence": mean, "right": float(inside.mean()), "low": low, "high": high})
-    off = sum(b["n"] * abs(b["confidence"] - b["right"]) for b in bins)
+    error_sum = sum(b["n"] * abs(b["confidence"] - b["right"]) for b in bins)
     unsure = confidence < LEAST_CONFIDENCE
     return {
         "bins": bins,
-        "error": off / len(right) if len(right) else None,
+        "error": error_sum / len(right) if len(right) else None,
         "limit": LEAST_CONFIDENCE,
         "under": _wrong(right[unsure]),
         "over": _wrong(right[~unsure]),
@@ -224,4 +237,5 @@ def reliability(confidence: Field, right: Mask) -> dict[str, Any]:
 
 
 def _wrong(right: Mask) -> dict[str, Any]:
+    """The number of particles, and the share that is wrong."""
     return {"n": len(right), "wrong": float(1 - right.mean()) if len(right) else None}

@@ -1,4 +1,5 @@
-"""What one scored image adds up to: objects found, right and missed, by size. Pooled scores follow from it."""
+"""Compares the labels found in one image with the true ones: counts of objects that are right, false or missed, and
+sizes. Scores of several images follow from the sums of these counts (metrics.py)."""
 
 from __future__ import annotations
 
@@ -30,33 +31,35 @@ from ....core.measure.runs import blocks
 from ....core.measure.shapes import measure, true_solidity
 from ....core.measure.table import Table
 from ..contract import STORED, Floats, Labels, Mask
-from ..evaluation.scores import near
+from ..evaluation.scores import count_near
 
 IOUS = np.arange(0.5, 1.0, 0.05)
-TOLERANCE = 2.0  # px between an outline's pixel and one of the other side
-FRAME = 2  # px; a particle this near to the frame may be cut (drawn masks often leave the first column empty)
-EDGES = (12, 16, 22, 30, 60)  # px of the equivalent circular diameter, between classes
-# Mostly hidden: more than this share of its outline lies at others, and solidity or aspect ratio is under these.
+TOLERANCE = 2.0  # px from a pixel of an outline to the nearest one of the other outline
+FRAME = 2  # px; a particle this near may touch the frame (drawn masks often leave the first column empty)
+EDGES = (12, 16, 22, 30, 60)  # px of ECD, limits of the classes of size
+# A particle is mostly hidden if more than the share CONTACT of its outline touches others, and if its solidity or its
+# aspect ratio is under the other two.
 CONTACT, SEEN_SOLIDITY, SEEN_ASPECT_RATIO = 0.5, 0.92, 0.6
-WIDEST_GAP = 4  # px that people leave between the outlines of particles that touch
-BARE = 0.1  # share of an outline's area under which it lies on the background
-FATES = {
+WIDEST_GAP = 4  # px that people leave at most between the outlines of particles that touch
+BARE = 0.1  # share of an outline's area that is particle; if less is, the outline lies on the background
+FATES = {  # what became of a true particle that was not found
     "background": "less than half of its area was outlined",
     "swallowed": "most of its area lies in a larger outline",
     "split": "outlined for the most part, but in pieces or by a smaller outline",
 }
-COLUMNS = ("true", "right", *FATES, "found", "false", "bare")
+COLUMNS = ("true", "right", *FATES, "found", "false", "bare")  # of `count_by_size`; keys of the report
 Counts = Annotated[NDArray[np.int64], *STORED]
 
 
 class Sums(NamedTuple):
-    """One image's sums, or with leading axes those of many.
+    """The sums of one image or, with leading axes (...), of many.
 
-    pixels (..., 4): hits, spurious and missed ones of the foreground, the rest. image_iou (..., 2): its IoU, and 1.
-    matched (..., 10, 3): hits, spurious, missed particles at each of IOUS. particles (..., 2): true, found.
-    segment_iou (...): IoU summed over pairs above 0.5. best (..., 4): best IoU summed over found particles, their
-    number, and the same over true ones. boundary (..., 4): outline pixels found that are right, all found, true
-    ones that were found, all true.
+    pixels (..., 4): hits, spurious and missed pixels of the foreground, and all others. image_iou (..., 2): IoU of the
+    foreground, and 1 (the number of images). matched (..., 10, 3): hits, spurious and missed particles at each of IOUS.
+    particles (..., 2): number of true and of found ones. segment_iou (...): sum of the IoU of pairs above 0.5.
+    best (..., 4): sum over the found particles of their best IoU, their number, and the same for the true ones.
+    boundary (..., 4): pixels of found outlines that are right, all of these pixels, pixels of true outlines that were
+    found, all of these pixels.
     """
 
     pixels: Floats
@@ -69,20 +72,22 @@ class Sums(NamedTuple):
 
     @classmethod
     def stacked(cls, many: Sequence[Sums]) -> Sums:
-        """Many images' sums with a new first axis."""
+        """The sums of many images, along a new first axis."""
         return cls(*(np.stack(parts) for parts in zip(*many, strict=True)))
 
     def weighted(self, weights: Floats) -> Sums:
-        """The sums over images when image i counts weights[..., i] times."""
+        """The sums over all images, if image i counts weights[..., i] times."""
         return Sums(*(np.tensordot(weights, part, 1) for part in self))
 
 
 @dataclass(frozen=True, eq=False)
 class ImageCounts:
-    """true_sizes, found_sizes: (n,) minimum Feret diameters; true_seen, found_seen: of those that are not
-    `mostly_hidden`. kinds: how many particles of each Kind.
-    right: (F,) whether each found particle (from SMALLEST_PX px) is right at IoU 0.5; found_ids: (F,) its label.
-    by_size: see `count_by_size`."""
+    """The record of one image. The names are also those of stored records.
+
+    true_sizes, found_sizes: (n,) minimum Feret diameters. true_seen, found_seen: those of particles that are not
+    `mostly_hidden`. kinds: number of particles of each Kind of error. right: (F,) whether each found particle (from
+    SMALLEST_PX px on) is right at IoU 0.5. found_ids: (F,) their labels. by_size: see `count_by_size`.
+    """
 
     sums: Sums
     true_sizes: Floats
@@ -96,11 +101,12 @@ class ImageCounts:
 
 
 def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCounts:
-    """Compare two label images (H, W), 0 background. unit: size of a pixel, in the unit of the sizes."""
-    whole_found, whole_true = without_specks(predicted), without_specks(truth)
-    overlap = overlap_of(whole_found, whole_true)
+    """The record of an image from its found and its true labels (H, W), 0 background. unit: size of a pixel, in the
+    unit of the sizes."""
+    found_objects, true_objects = without_specks(predicted), without_specks(truth)
+    overlap = overlap_of(found_objects, true_objects)
     iou = overlap.iou
-    judged: ErrorKinds = error_kinds(overlap)
+    kinds_of_objects: ErrorKinds = error_kinds(overlap)
     right = np.zeros(len(overlap.found_ids), bool)
     right[pairs(iou, 0.5)[1]] = True
     hits, all_found, all_true = ((predicted > 0) & (truth > 0)).sum(), (predicted > 0).sum(), (truth > 0).sum()
@@ -108,9 +114,14 @@ def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCou
     best = np.zeros(4)  # images without true or without found particles have no best partners
     if iou.size:
         best = np.array([iou.max(0).sum(), iou.shape[1], iou.max(1).sum(), iou.shape[0]], float)
-    # The frame is no edge.
-    ours, theirs = (find_boundaries(labels, mode="inner") for labels in (whole_found, whole_true))
-    rims = near(ours, theirs, TOLERANCE), ours.sum(), near(theirs, ours, TOLERANCE), theirs.sum()
+    # Pixels along the frame are no outline.
+    found_outlines, true_outlines = (find_boundaries(labels, mode="inner") for labels in (found_objects, true_objects))
+    rims = (
+        count_near(found_outlines, true_outlines, TOLERANCE),
+        found_outlines.sum(),
+        count_near(true_outlines, found_outlines, TOLERANCE),
+        true_outlines.sum(),
+    )
     sums = Sums(
         pixels=pixels,
         image_iou=np.array([pixels[0] / max(1, pixels[:3].sum()), 1.0]),
@@ -120,34 +131,36 @@ def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCou
         best=best,
         boundary=np.array(rims, float),
     )
-    kinds = {kind: judged.count(kind) for kind in Kind}
+    kinds = {kind: kinds_of_objects.count(kind) for kind in Kind}
     sizes = [min_ferets(labels, unit, seen=seen) for seen in (False, True) for labels in (truth, predicted)]
     return ImageCounts(sums, *sizes, kinds, right, overlap.found_ids, count_by_size(overlap))
 
 
 def usual_gap(labels: Labels) -> int:
-    """px that a label image (H, W) usually leaves between neighbours that are at most WIDEST_GAP px apart: people draw
-    masks with a gap, a watershed leaves none. 0 without neighbours."""
+    """The usual (median) gap in px between neighbours in a label image (H, W) that are at most WIDEST_GAP px apart; 0
+    without neighbours. Masks that people draw have a gap; a watershed leaves none."""
     from scipy import ndimage
     from skimage.segmentation import expand_labels
 
-    away, grown = ndimage.distance_transform_edt(labels == 0), expand_labels(labels, WIDEST_GAP / 2)
+    distance, expanded = ndimage.distance_transform_edt(labels == 0), expand_labels(labels, WIDEST_GAP / 2)
     gaps = []
     for pixels, neighbours in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        meets = (grown[pixels] != grown[neighbours]) & (grown[pixels] > 0) & (grown[neighbours] > 0)
-        gaps.append((away[pixels] + away[neighbours])[meets])
-    every = np.concatenate(gaps)
-    return round(float(np.median(every))) if len(every) else 0
+        meets = (expanded[pixels] != expanded[neighbours]) & (expanded[pixels] > 0) & (expanded[neighbours] > 0)
+        gaps.append((distance[pixels] + distance[neighbours])[meets])
+    all_gaps = np.concatenate(gaps)
+    return round(float(np.median(all_gaps))) if len(all_gaps) else 0
 
 
 def contact_shares(labels: Labels, n: int) -> Floats:
-    """(n,) for each particle 1..n of `labels` (H, W) the share of its outline that other particles touch: of the pixel
-    edges along it, those at the frame left out; 0 without any."""
+    """(n,) for each particle 1..n of `labels` (H, W) the share of its outline that other particles touch.
+
+    The outline is measured in pixel edges, without those at the frame; without such edges the share is 0.
+    """
     edges, shared = np.zeros(n + 1), np.zeros(n + 1)
     for block in blocks(labels.shape):
         rows = labels[block.start : block.stop + 1]
-        beside = labels[block]  # the last row of a block is also the first of the next one
-        for pixels, neighbours in ((beside[:, :-1], beside[:, 1:]), (rows[:-1], rows[1:])):
+        block_rows = labels[block]  # `rows` has one row more, the first of the next block
+        for pixels, neighbours in ((block_rows[:, :-1], block_rows[:, 1:]), (rows[:-1], rows[1:])):
             differ = pixels != neighbours
             pair = pixels[differ], neighbours[differ]
             in_both = (pair[0] > 0) & (pair[1] > 0)
@@ -158,25 +171,26 @@ def contact_shares(labels: Labels, n: int) -> Floats:
 
 
 def mostly_hidden(labels: Labels, table: Table) -> Mask:
-    """(n,) whether others hide so much of each particle 1..n of labels (H, W) that its size is not known. table: its
-    measures.
+    """(n,) whether each particle 1..n of labels (H, W) is hidden so much by others that its size cannot be seen.
 
-    This is a rule for scores, not for results: it says of which particles an image can show the size, of true outlines
-    and of found ones alike. The contact of neighbours is counted across the usual gap of the label image. In composites
-    of real particles it names 64 to 79 % of those that show less than half, 5 to 10 % of those that show 80 %
-    (docs/development/experiments.md).
+    table: the measures of the particles. The rule is used for scores, not for results of an analysis, and for true
+    and found outlines alike. Neighbours touch if only the usual gap of the label image is between them. In composites
+    of real particles the rule selects 64 to 79 % of the particles of which less than half is visible, and 5 to 10 %
+    of those of which 80 % is visible (docs/development/experiments.md).
     """
     from skimage.segmentation import expand_labels
 
-    closed = expand_labels(labels, (usual_gap(labels) + 1) // 2)
+    closed_labels = expand_labels(labels, (usual_gap(labels) + 1) // 2)
     is_odd = (true_solidity(table) < SEEN_SOLIDITY) | (table["aspect_ratio"] < SEEN_ASPECT_RATIO)
-    return np.asarray((contact_shares(closed, len(table)) > CONTACT) & is_odd)
+    return np.asarray((contact_shares(closed_labels, len(table)) > CONTACT) & is_odd)
 
 
 def min_ferets(labels: Labels, unit: float = 1.0, *, seen: bool = False) -> Floats:
-    """Minimum Feret diameters of the particles of a label image (H, W) that have at least SMALLEST_PX px and
-    lie FRAME px away from the frame. unit: size of a pixel, in the unit of the sizes. seen: only of
-    particles whose size can be seen (not `mostly_hidden`)."""
+    """(m,) minimum Feret diameters of the particles of a label image (H, W) with an area of at least SMALLEST px2
+    that are FRAME px or more away from the frame.
+
+    unit: size of a pixel, in the unit of the sizes. seen: only particles whose size can be seen (not `mostly_hidden`).
+    """
     labels = renumber(labels.copy())
     n = int(labels.max(initial=0))
     nothing = np.broadcast_to(np.uint8(0), labels.shape)
@@ -195,7 +209,8 @@ def min_ferets(labels: Labels, unit: float = 1.0, *, seen: bool = False) -> Floa
 
 @dataclass(frozen=True, eq=False)
 class SizeSample:
-    """The sizes of all images in rising order: value (N,), image (N,) its number, is_found (N,) found or true."""
+    """The sizes of all images in rising order. value: (N,) sizes. image: (N,) the number of the image of each.
+    is_found: (N,) whether each is a found size, else a true one."""
 
     value: Floats
     image: NDArray[np.int64]
@@ -203,7 +218,7 @@ class SizeSample:
 
     @classmethod
     def of(cls, true: Sequence[Floats], predicted: Sequence[Floats]) -> SizeSample:
-        """The sample of one array of true and one of found sizes per image."""
+        """The sizes, from an array of true and an array of found sizes for each image."""
         value = np.concatenate([*true, *predicted, np.zeros(0)])
         number = [np.full(len(v), i, np.int64) for side in (true, predicted) for i, v in enumerate(side)]
         is_found = np.repeat([False, True], [sum(map(len, true)), sum(map(len, predicted))])
@@ -211,9 +226,10 @@ class SizeSample:
         return cls(value[order], np.concatenate([*number, np.zeros(0, np.int64)])[order], is_found[order])
 
     def figures(self, weights: Floats, *, nm: bool) -> dict[str, float]:
-        """Errors of the found sizes when image i counts weights[i] times; NaN where a side is empty.
+        """Errors of the found sizes by name, if image i counts weights[i] times; NaN without true or without found
+        sizes.
 
-        median_error, mean_error: percent of the true one. nano_true, nano_found: percent of sizes <= 100 nm;
+        median_error, mean_error: percent of the true value. nano_true, nano_found: percent of sizes <= 100 nm;
         nano_error: their difference in points (all NaN unless `nm`). ks: Kolmogorov-Smirnov distance.
         wasserstein (the first distance), median_true, median_found: in the unit of the sizes.
         """
@@ -223,7 +239,7 @@ class SizeSample:
             return dict.fromkeys(SIZE_FIGURES, float("nan"))
         gap = np.abs(np.cumsum(predicted) / predicted.sum() - np.cumsum(true) / true.sum())
         last_of_equal = np.append(np.diff(self.value) > 0, True)
-        medians = []  # as numpy's for whole-number weights: the mean of the two middle values of an even count
+        medians = []  # as numpy.median with whole-number weights: of an even count the mean of the two middle values
         for side in (true, predicted):
             total = np.cumsum(side)
             lower, upper = np.searchsorted(total, total[-1] / 2), np.searchsorted(total, total[-1] / 2, side="right")
@@ -256,36 +272,46 @@ SIZE_FIGURES = (
 
 
 def count_by_size(overlap: Overlap) -> Counts:
-    """(classes, COLUMNS) of one image, by the ECD of the true particles and of the found ones.
+    """(classes of size, COLUMNS): counts of true and found particles of one image, by their ECD.
 
-    right: true particles that were found at IoU 0.5; the others by their fate. false: found particles that match no
-    true one at IoU 0.5. bare: false particles that lie on the background.
+    right: true particles that were found at IoU 0.5; the other true particles are counted by their fate. false: found
+    particles that match no true one at IoU 0.5. bare: false particles that lie on the background.
     """
     matched = pairs(overlap.iou, RIGHT_IOU)
-    true_area, found_area, common = overlap.true_area, overlap.found_area, overlap.common
-    missed, false = np.ones(len(true_area), bool), np.ones(len(found_area), bool)
-    missed[matched[0]] = false[matched[1]] = False
-    within = ((common >= MOST_OF_AREA * true_area[:, None]) & (found_area > true_area[:, None])).any(1)
-    uncovered = common.sum(1) < MOST_OF_AREA * true_area
-    fates = missed & uncovered, missed & ~uncovered & within, missed & ~uncovered & ~within
-    on_background = false & (common.sum(0) < BARE * found_area)
+    true_area, found_area, common_area = overlap.true_area, overlap.found_area, overlap.common
+    is_missed, is_false = np.ones(len(true_area), bool), np.ones(len(found_area), bool)
+    is_missed[matched[0]] = is_false[matched[1]] = False
+    is_swallowed = ((common_area >= MOST_OF_AREA * true_area[:, None]) & (found_area > true_area[:, None])).any(1)
+    is_uncovered = common_area.sum(1) < MOST_OF_AREA * true_area
+    fates = (
+        is_missed & is_uncovered,
+        is_missed & ~is_uncovered & is_swallowed,
+        is_missed & ~is_uncovered & ~is_swallowed,
+    )
+    on_background = is_false & (common_area.sum(0) < BARE * found_area)
     true_class, found_class = (np.digitize(np.sqrt(4 * area / np.pi), EDGES) for area in (true_area, found_area))
-    columns = [(true_class, fate) for fate in (np.ones(len(missed), bool), ~missed, *fates)]
-    columns += [(found_class, fate) for fate in (np.ones(len(false), bool), false, on_background)]
-    counts = [np.bincount(size_class[chosen], minlength=len(EDGES) + 1) for size_class, chosen in columns]
+    columns = [(true_class, fate) for fate in (np.ones(len(is_missed), bool), ~is_missed, *fates)]
+    columns += [(found_class, fate) for fate in (np.ones(len(is_false), bool), is_false, on_background)]
+    counts = [np.bincount(size_class[is_member], minlength=len(EDGES) + 1) for size_class, is_member in columns]
     return np.stack(counts, axis=1)
 
 
 def by_size(counts: Sequence[Counts]) -> dict[str, Any]:
-    """What the report says of some images together: a row for each class, and one for all.
+    """The entry of a report about sizes, for some images together: a row for each class of size, and one for all.
 
-    recall: None without true particles.
+    counts: of each image, see `count_by_size`. The recall is None without true particles.
     """
-    total = np.sum(counts, axis=0)
-    middle = (f"{low} to {high}" for low, high in pairwise(EDGES))
-    names = [f"under {EDGES[0]}", *middle, f"from {EDGES[-1]}", "all"]
+    total_counts = np.sum(counts, axis=0)
+    middle_names = (f"{low} to {high}" for low, high in pairwise(EDGES))
+    names = [f"under {EDGES[0]}", *middle_names, f"from {EDGES[-1]}", "all"]
     rows = []
-    for name, row in zip(names, [*total, total.sum(0)], strict=True):
-        one = dict(zip(COLUMNS, row.tolist(), strict=True))
-        rows.append({"diameter": name, **one, "recall": one["right"] / one["true"] if one["true"] else None})
+    for name, row in zip(names, [*total_counts, total_counts.sum(0)], strict=True):
+        counts_by_name = dict(zip(COLUMNS, row.tolist(), strict=True))
+        rows.append(
+            {
+                "diameter": name,
+                **counts_by_name,
+                "recall": counts_by_name["right"] / counts_by_name["true"] if counts_by_name["true"] else None,
+            }
+        )
     return {"fates": FATES, "rows": rows}

@@ -1,4 +1,5 @@
-"""What becomes of the maps of every scored image: outlines and pictures, and what thresholds and chains make of it."""
+"""Scores outlined objects: compares the outlines of each image with the true ones, also with other thresholds and other
+post-processings (chains) of the same maps, and draws the pictures of a report."""
 
 from __future__ import annotations
 
@@ -24,11 +25,11 @@ from .counts import ImageCounts, by_size, count_image
 from .metrics import ap_by_iou
 
 CURVES = {"50": "objects at IoU 0.5", "75": "objects at IoU 0.75", "pixels": "pixels"}
-CHOOSING = ("50", "75")
+CHOOSING = ("50", "75")  # the curves by which the threshold is chosen
 OF_OBJECTS = RULE.format(figure="mean of the particles' F1 at IoU 0.5 and at IoU 0.75")
 MIN_DISTANCE = 9  # px between peaks, and between a peak and the frame
-OWN = "own"
-COLOURS = {  # Okabe and Ito's palette, which all eyes tell apart
+OWN = "own"  # name of the chain that an analysis uses
+COLOURS = {  # Okabe and Ito's palette, which colour-blind people can distinguish, too
     Kind.CORRECT: (0, 158, 115),
     Kind.LOW_IOU: (240, 228, 66),
     Kind.MERGED: (230, 159, 0),
@@ -36,32 +37,34 @@ COLOURS = {  # Okabe and Ito's palette, which all eyes tell apart
     Kind.FALSE_POSITIVE: (213, 94, 0),
     Kind.FALSE_NEGATIVE: (86, 180, 233),
 }
-LOST = (Kind.MERGED, Kind.FALSE_NEGATIVE)
+LOST = (Kind.MERGED, Kind.FALSE_NEGATIVE)  # kinds of errors of true objects
 
 
 def sweep_image(maps: Picture, grey: Picture, truth: Labels, scale: float, options: ParticleOptions) -> Floats:
-    """(thresholds, 9): hits, spurious, missed particles at IoU 0.5, the same at 0.75, and the same of pixels.
+    """(thresholds, 9): for each of THRESHOLDS the hits, spurious and missed particles at IoU 0.5, those at 0.75, and
+    the same of pixels.
 
-    maps: (2 or 3, R, W) uint8. grey: (R, W) uint8, the image as it was shown. truth: (H, W) labels, of as many rows or
-    more. scale: at which the network saw the image.
+    maps: (2 or 3, R, W) uint8. grey: (R, W) uint8, the image as the network saw it. truth: (H, W) labels, with as
+    many rows or more. scale: the working scale.
     """
-    true, inside = without_specks(truth), truth > 0
+    true_objects, is_true = without_specks(truth), truth > 0
     rows = []
     for threshold in THRESHOLDS:
         predicted = padded(particles(maps, grey, scale, threshold, options), truth.shape)
-        iou = overlap_of(without_specks(predicted), true).iou
-        hits = int(((predicted > 0) & inside).sum())
-        pixels = hits, int((predicted > 0).sum()) - hits, int(inside.sum()) - hits
+        iou = overlap_of(without_specks(predicted), true_objects).iou
+        hits = int(((predicted > 0) & is_true).sum())
+        pixels = hits, int((predicted > 0).sum()) - hits, int(is_true.sum()) - hits
         rows.append([*match(iou, 0.5), *match(iou, 0.75), *pixels])
     return np.array(rows, float)
 
 
-def published(foreground: Maps) -> Labels:
-    """What the tool of Ruehle et al. (2021) made of its map, as its web page ran it. (H, W) uint8 0..255 in.
+def published_postprocessing(foreground: Maps) -> Labels:
+    """Labels (H, W) from a map of the foreground (H, W) uint8, by the post-processing of Ruehle et al. (2021) as
+    their web page ran it.
 
     Threshold 0.5, holes filled, distance map, Gaussian of sigma 1, peaks at least MIN_DISTANCE apart, watershed with
-    lines burnt in. A component without a peak is lost, as in the original: peaks compete across the whole image, and
-    none is accepted near the frame.
+    lines between the objects. As in the original, a component without a peak is lost: of peaks that are too near to
+    each other only the highest counts, and none near the frame.
     """
     mask = np.asarray(ndimage.binary_fill_holes(foreground >= 128))
     distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), 1)
@@ -71,24 +74,26 @@ def published(foreground: Maps) -> Labels:
     return np.asarray(watershed(-distance, markers, mask=mask, watershed_line=True), np.int32)
 
 
-CHAINS: dict[str, Callable[[Maps], Labels]] = {"published": published}
+# Post-processings by their names in options and reports.
+CHAINS: dict[str, Callable[[Maps], Labels]] = {"published": published_postprocessing}
 
 
 class OutlineExaminer:
     """The Examiner of objects that are outlined; see `contract.Examiner`.
 
-    sweeps, confidence: of each image. chains: ImageCounts of each image, by chain.
+    sweeps: of each image, see `sweep_image`. confidence: of each image, (n,) that of the found objects. chains: by
+    name of a chain the ImageCounts of each image.
     """
 
     def __init__(self, scoring: Scoring, predictor: Predictor, options: Options) -> None:
         self.scoring, self.predictor, self.options = scoring, predictor, options
-        self.of_card = ParticleOptions.of(predictor.card)
+        self.card_options = ParticleOptions.of(predictor.card)
         self.chains: dict[str, list[ImageCounts]] = {chain: [] for chain in (OWN, *options.chains)}
         self.sweeps: list[Floats] = []
         self.confidence: list[Field] = []
 
     def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, ImageCounts]:
-        threshold, options = self.options.threshold_of(self.predictor.card), self.of_card
+        threshold, options = self.options.threshold_of(self.predictor.card), self.card_options
         maps, grey, scale = prediction.maps, prediction.grey, prediction.view.scale
         outlines = counted_outlines(outline(maps, grey, scale, threshold, options), grey, options)
         for chain, counts in self.chains.items():
@@ -101,16 +106,16 @@ class OutlineExaminer:
         return outlines.labels, own_chain
 
     def report(self, images: Sequence[ImageCounts], groups: Sequence[str], nm: bool) -> dict[str, Any]:
-        used = self.options.threshold_of(self.predictor.card)
+        threshold = self.options.threshold_of(self.predictor.card)
         right = np.concatenate([image.right for image in images])
         chains = {name: pooled(counts, self.scoring, nm, groups) for name, counts in self.chains.items()}
         return {
-            "threshold": used,
+            "threshold": threshold,
             "by_iou": ap_by_iou(images),
             "by_size": by_size([image.by_size for image in images]),
-            "thresholds": against_threshold(self.sweeps, CURVES, OF_OBJECTS, CHOOSING, used),
+            "thresholds": against_threshold(self.sweeps, CURVES, OF_OBJECTS, CHOOSING, threshold),
             "reliability": reliability(np.concatenate(self.confidence), right),
-            "seed_threshold": self.of_card.seed_threshold,
+            "seed_threshold": self.card_options.seed_threshold,
             "sizes": {
                 "measure": "minimum Feret diameter",
                 "true": np.concatenate([i.true_sizes for i in images]).round(3).tolist(),
@@ -138,15 +143,15 @@ def panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Pic
 def errors(grey: Picture, predicted: Labels, truth: Labels, small_found: Labels, small_true: Labels) -> Picture:
     """The picture (h, w) with particles in the colours of their Kind and the true outlines in white.
 
-    predicted, truth: (R, W) without specks, by which they are judged; small_found, small_true: the same at (h, w).
+    predicted, truth: (R, W) without specks, which are compared. small_found, small_true: the same, reduced to (h, w).
     """
     overlap = overlap_of(predicted, truth)
-    judged = error_kinds(overlap)
+    kinds_of_objects = error_kinds(overlap)
     canvas = 0.45 * in_colour(grey).astype(np.float32)
-    # Lost particles last: what swallowed one may well be right about another.
+    # Lost particles are drawn last, over the outline that covers them, which may be right about another particle.
     sides = (
-        (small_found, overlap.found_ids, judged.of_found, COLOURS.keys()),
-        (small_true, overlap.true_ids, judged.of_true, LOST),
+        (small_found, overlap.found_ids, kinds_of_objects.of_found, COLOURS.keys()),
+        (small_true, overlap.true_ids, kinds_of_objects.of_true, LOST),
     )
     for labels, ids, kinds, visible in sides:
         for kind in visible:

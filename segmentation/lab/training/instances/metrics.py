@@ -1,4 +1,5 @@
-"""The metrics that compare found objects with true ones: how they follow from sums; metrics.toml defines each."""
+"""The scores that compare found objects with true ones, computed from the records of images (counts.py). metrics.toml
+says what each score means."""
 
 from __future__ import annotations
 
@@ -7,35 +8,35 @@ from collections.abc import Sequence
 import numpy as np
 
 from ....core.measure.matching import Kind
-from ..contract import Floats, defined, table_beside
+from ..contract import Floats, read_definitions, table_beside
 from ..evaluation.scores import finite_or_none, precision_recall_f1, share
 from .counts import IOUS, TOLERANCE, ImageCounts, SizeSample, Sums
 
-# Where two of the IOUs stand among them.
 IOU_50_INDEX, IOU_75_INDEX = (int(np.abs(IOUS - iou).argmin()) for iou in (0.5, 0.75))
 
-DEFINITIONS = defined(table_beside(__file__), tolerance=TOLERANCE)
+DEFINITIONS = read_definitions(table_beside(__file__), tolerance=TOLERANCE)
 
 
 def metrics(images: Sequence[ImageCounts], weights: Floats) -> dict[str, Floats]:
-    """The metrics of outlines and counts, each (n,), when image i counts weights[n, i] times; NaN where undefined."""
+    """The scores of outlines and counts by name, each (n,), if image i counts weights[n, i] times; NaN where
+    undefined."""
     sums = Sums.stacked([image.sums for image in images])
     true, predicted = sums.particles.T
-    off = 100 * share(weights @ np.abs(predicted - true), weights @ true)
-    return of_sums(sums.weighted(weights)) | {"count_off": off}
+    count_off = 100 * share(weights @ np.abs(predicted - true), weights @ true)
+    return scores_from(sums.weighted(weights)) | {"count_off": count_off}
 
 
 def quantity_errors(images: Sequence[ImageCounts], weights: Floats, nm: bool) -> dict[str, Floats]:
-    """The errors of the sizes, each (n,), weighted as in `metrics`. nm: whether sizes are nanometres."""
+    """The errors of the sizes by name, each (n,), weighted as in `metrics`. nm: whether sizes are nanometres."""
     sample = SizeSample.of([i.true_sizes for i in images], [i.found_sizes for i in images])
     errors = [sample.figures(row, nm=nm) for row in weights]
-    by_image = np.abs([sample.figures(one, nm=nm)["median_error"] for one in np.eye(len(images))])
+    by_image = np.abs([sample.figures(image_weights, nm=nm)["median_error"] for image_weights in np.eye(len(images))])
     is_finite = np.isfinite(by_image)
-    off = share(weights @ np.where(is_finite, by_image, 0), weights @ is_finite)
-    seen = SizeSample.of([i.true_seen for i in images], [i.found_seen for i in images])
-    of_seen = np.array([seen.figures(row, nm=nm)["median_error"] for row in weights])
-    every = {name: np.array([values[name] for values in errors]) for name in errors[0]}
-    return every | {"median_off": off, "median_error_seen": of_seen}
+    median_off = share(weights @ np.where(is_finite, by_image, 0), weights @ is_finite)
+    visible_sample = SizeSample.of([i.true_seen for i in images], [i.found_seen for i in images])
+    error_seen = np.array([visible_sample.figures(row, nm=nm)["median_error"] for row in weights])
+    errors_by_name = {name: np.array([values[name] for values in errors]) for name in errors[0]}
+    return errors_by_name | {"median_off": median_off, "median_error_seen": error_seen}
 
 
 def tally(images: Sequence[ImageCounts]) -> dict[str, object]:
@@ -45,8 +46,8 @@ def tally(images: Sequence[ImageCounts]) -> dict[str, object]:
     return {"particles": int(true), "found": int(predicted), "errors": kinds}
 
 
-def of_sums(sums: Sums) -> dict[str, Floats]:
-    """The metrics that follow from sums (...), each (...); NaN where a denominator is 0."""
+def scores_from(sums: Sums) -> dict[str, Floats]:
+    """The scores by name, each (...), from sums (...); NaN where a denominator is 0."""
     hit, spurious, missed, background = np.moveaxis(sums.pixels, -1, 0)
     pixels = precision_recall_f1(hit, spurious, missed)
     tp, fp, fn = np.moveaxis(sums.matched, -1, 0)  # (..., 10)
@@ -69,7 +70,7 @@ def of_sums(sums: Sums) -> dict[str, Floats]:
         "f50": f1[..., IOU_50_INDEX],
         "f75": f1[..., IOU_75_INDEX],
         "pq": share(sums.segment_iou, tp_50 + (fp_50 + fn_50) / 2),
-        # 0 where only one side has outlines, NaN where neither has.
+        # 0 if only the found or only the true objects have outlines, NaN if neither have.
         "boundary_f1": np.where(found_all + true_all > 0, boundary_f1, np.nan),
         "instance_iou_found": share(sums.best[..., 0], sums.best[..., 1]),
         "instance_iou_true": share(sums.best[..., 2], sums.best[..., 3]),
@@ -78,7 +79,7 @@ def of_sums(sums: Sums) -> dict[str, Floats]:
 
 
 def ap_by_iou(images: Sequence[ImageCounts]) -> list[dict[str, float | None]]:
-    """TP / (TP + FP + FN) and F1 at each of IOUS, pooled."""
+    """TP / (TP + FP + FN) and F1 at each of IOUS, all images pooled."""
     tp, fp, fn = np.sum([i.sums.matched for i in images], axis=0).T
     ap, f1 = share(tp, tp + fp + fn), share(2 * tp, 2 * tp + fp + fn)
     return [

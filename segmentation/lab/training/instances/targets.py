@@ -1,4 +1,4 @@
-"""What a network is asked to predict for a label image of objects that may touch."""
+"""The targets of networks that outline objects which may touch: the maps they should predict for labels."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from skimage.segmentation import find_boundaries
 from ..contract import Field, Labels, Mask
 
 CHANNELS = ("foreground", "inner_distance")
-OPTIONAL = ("touching",)
+OPTIONAL = ("touching",)  # a further map that a recipe may add
 WITHIN_2_PX = np.ones((5, 5), bool)
 
 
 def targets(labels: Labels, channels: Sequence[str] = CHANNELS) -> Field:
-    """(channels + 1, H, W) float32: each channel's map in 0..1, then 1 near contacts."""
-    makers = {"foreground": lambda ids: ids > 0, "inner_distance": inner_distance, "touching": near_contacts}
-    return np.stack([*(makers[channel](labels) for channel in channels), near_contacts(labels)]).astype(np.float32)
+    """(channels + 1, H, W) float32 from labels (H, W): each channel's map in 0..1, then a map that is 1 near
+    contacts."""
+    map_functions = {"foreground": lambda ids: ids > 0, "inner_distance": inner_distance, "touching": near_contacts}
+    return np.stack([*(map_functions[channel](labels) for channel in channels), near_contacts(labels)]).astype(
+        np.float32
+    )
 
 
 def inner_distance(labels: Labels) -> Field:
@@ -27,7 +30,7 @@ def inner_distance(labels: Labels) -> Field:
     labels: (H, W) int32, 0 is background. Returns (H, W) float32 in 0..1: 1 at a particle's core, 0 outside.
     """
     inside = (labels > 0) & ~find_boundaries(labels)
-    if not inside.any():  # also keeps distance_transform_edt from measuring to nowhere
+    if not inside.any():  # without it distance_transform_edt has no inside
         return (labels > 0).astype(np.float32) * 0.5
     distance = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1].astype(np.float32) + (labels > 0)
     largest = ndimage.maximum(distance, labels, np.arange(labels.max() + 1))
@@ -36,7 +39,7 @@ def inner_distance(labels: Labels) -> Field:
 
 
 def near_contacts(labels: Labels, around: Mask = WITHIN_2_PX) -> Mask:
-    """(H, W) bool: where two objects meet among the pixels `around` a pixel."""
+    """(H, W) bool: whether two objects meet near a pixel. around: which neighbours are near."""
     highest = ndimage.maximum_filter(labels, footprint=around)
     lowest = ndimage.minimum_filter(np.where(labels > 0, labels, np.iinfo(np.int32).max), footprint=around)
     return (highest > 0) & (lowest < np.iinfo(np.int32).max) & (highest != lowest)

@@ -1,4 +1,4 @@
-"""Losses by name: each file of this folder holds one."""
+"""The losses of trainings: each file of this folder holds one, which recipes choose by its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loss of maps of classes: cross-entropy and Dice, of labelled pixels alone."""
+"""The loss of networks that give each class a probability map: cross-entropy and Dice of the labelled pixels."""
 
 from __future__ import annotations
 
@@ -36,5 +36,7 @@ class ClassLoss(Loss):
         entropy = -(truth * logs).sum((0, 2, 3)) @ weights / (pixels @ weights).clamp(min=1e-6)
         predicted = logs.exp() * labelled
         overlap, sums = (predicted * truth).sum((0, 2, 3)), predicted.sum((0, 2, 3)) + truth.sum((0, 2, 3))
-        dice = ((2 * overlap + 1) / (sums + 1)).mean()  # over the batch: a class that is not there costs nothing
+        dice = (
+            (2 * overlap + 1) / (sums + 1)
+        ).mean()  # over the whole batch; + 1, so that a class that does not occur costs nothing
         return self.cross_entropy * entropy + self.dice * (1 - dice)

@@ -1,4 +1,5 @@
-"""The loss of maps that separate touching objects: foreground, inner distance, and contacts if asked for."""
+"""The loss of networks that separate touching objects: of the maps of foreground, inner distance and, if the recipe
+adds it, contacts."""
 
 from __future__ import annotations
 
@@ -13,10 +14,10 @@ from . import Loss, Weight
 
 
 class InstanceLoss(Loss):
-    """Cross-entropy of the foreground, weighted near contacts, + its Dice loss + loss of the inner distance + contacts.
+    """Cross-entropy and Dice loss of the foreground + cross-entropy of the inner distance + that of the contacts.
 
-    maps: (B, C, H, W) logits of foreground, inner distance and, where it is trained, touching. targets: (B, C + 1, H,
-    W), the same maps in 0..1 and then where objects touch.
+    maps: (B, C, H, W) logits of foreground, inner distance and, if the recipe adds it, touching. targets: (B, C + 1,
+    H, W) in 0..1, the same maps and then a map that is 1 near contacts of objects. Pixels near contacts count more.
     """
 
     either: ClassVar[tuple[str, str]] = ("foreground", "dice")
@@ -33,12 +34,12 @@ class InstanceLoss(Loss):
 
     def __call__(self, maps: Tensor, targets: Tensor) -> Tensor:
         logits, truth = maps.float(), targets[:, 0]
-        near = 1 + self.contacts * targets[:, -1]
+        pixel_weights = 1 + self.contacts * targets[:, -1]
         if self.balance:
             share = truth.mean().clamp(1e-3, 1 - 1e-3)
-            near = near * torch.where(truth > 0.5, (1 - share) / share, torch.ones_like(truth))
-        # Not as the weight of cross_entropy, which no gradient may pass.
-        total = self.foreground * (near * cross_entropy(logits[:, 0], truth, reduction="none")).mean()
+            pixel_weights = pixel_weights * torch.where(truth > 0.5, (1 - share) / share, torch.ones_like(truth))
+        # The weights are multiplied here, because no gradient may pass the argument `weight` of cross_entropy.
+        total = self.foreground * (pixel_weights * cross_entropy(logits[:, 0], truth, reduction="none")).mean()
         total = total + self.dice * dice_loss(logits[:, 0].sigmoid(), truth)
         weight = 1 + self.inside * truth
         total = total + self.inner_distance * cross_entropy(logits[:, 1], targets[:, 1], weight=weight)
@@ -49,6 +50,6 @@ class InstanceLoss(Loss):
 
 
 def dice_loss(probability: Tensor, truth: Tensor) -> Tensor:
-    """1 - Dice over the whole batch (B, H, W), so that empty crops do not swing it."""
+    """1 - Dice over the whole batch (B, H, W), so that empty crops do not change it much."""
     overlap = (probability * truth).sum()
     return 1 - (2 * overlap + 1) / (probability.sum() + truth.sum() + 1)

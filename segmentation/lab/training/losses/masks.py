@@ -1,4 +1,4 @@
-"""The loss of maps that are masks, each of its own: cross-entropy and Dice."""
+"""The loss of networks that predict masks which are independent of each other: cross-entropy and Dice."""
 
 from __future__ import annotations
 

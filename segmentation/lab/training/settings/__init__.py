@@ -1,7 +1,7 @@
-"""A training's recipe: one TOML file, checked before any hour is spent."""
+"""The recipe of a training: one TOML file, which is checked before the training starts."""
 
 from __future__ import annotations
 
 from .files import FORBIDDEN, Above, Amount, BadRecipe, Count, CountOrZero, Part, checked_as, keep_apart, read_toml
-from .recipe import MACHINE, TrainingRecipe, copied, number_of_classes, read_recipe, recipe_from
+from .recipe import MACHINE, TrainingRecipe, copied_entries, number_of_classes, read_recipe, recipe_from
 from .tables import SIZES, Augmentation, ComposedEntry, FolderEntry, Optimiser, RenderedEntry, Schedule, SourceEntry

@@ -1,4 +1,4 @@
-"""Recipes, the TOML files that describe a training: how they are read and refused, and the kinds of numbers in them."""
+"""Reading and checking of recipes, the TOML files that describe a training, and the types of numbers in them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pydantic import Field, ValidationError
 from ....core.errors import UserError
 from ....core.validation import Settings, sentence
 
-FORBIDDEN = "evaluation-only"  # a folder of this name keeps data on which models are scored and nothing else
+FORBIDDEN = "evaluation-only"  # name of folders with data for scores alone, which must never be learnt from
 Share = Annotated[float, Field(ge=0, le=1)]
 Part = Annotated[float, Field(ge=0, lt=1)]
 Amount = Annotated[float, Field(ge=0)]
 Above = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
-Model = TypeVar("Model", bound=Settings)
+Table = TypeVar("Table", bound=Settings)  # the definition of a table of a recipe
 
 
 class BadRecipe(UserError):
@@ -46,20 +46,22 @@ def read_toml(file: Path) -> dict[str, Any]:
         raise BadRecipe(f"{file} cannot be read as TOML: {error}.") from error
 
 
-def checked_as(model: type[Model], data: Mapping[str, Any], where: str) -> Model:
-    """Data read as settings; raises BadRecipe, which begins with `where`."""
+def checked_as(table: type[Table], data: Mapping[str, Any], where: str) -> Table:
+    """The data as a table of this type; raises BadRecipe, whose message begins with `where`."""
     try:
-        return model.model_validate(data)
+        return table.model_validate(data)
     except ValidationError as error:
         raise BadRecipe(f"{where}: {sentence(error)}") from error
 
 
-def chosen(entry: str, models: Mapping[str, type[Settings]], data: Any, usual: str = "") -> Any:
-    """A table read as the model that its `entry` names; the usual one, if any, where it names none.
-    Data that is no table is returned unchanged."""
+def read_chosen(entry: str, tables: Mapping[str, type[Settings]], data: Any, usual: str = "") -> Any:
+    """The data as the one of several types of tables that its entry `entry` names; the usual type if it names none.
+
+    Data that are no table are returned unchanged. Raises ValueError for an unknown name.
+    """
     if not isinstance(data, Mapping):
         return data
     name = data.get(entry, usual)
-    if name not in models:
-        raise ValueError(f"{entry} is {' or '.join(sorted(models))}, not {name!r}.")
-    return models[name].model_validate(data)
+    if name not in tables:
+        raise ValueError(f"{entry} is {' or '.join(sorted(tables))}, not {name!r}.")
+    return tables[name].model_validate(data)

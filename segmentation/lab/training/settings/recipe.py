@@ -1,4 +1,4 @@
-"""A training's recipe: one TOML file, checked before any hour is spent."""
+"""The recipe of a training: one TOML file, which is checked before the training starts. Its tables are in tables.py."""
 
 from __future__ import annotations
 
@@ -25,22 +25,25 @@ from ....core.settings import DEFAULT_TASK
 from ....core.validation import Settings, sentence
 from .. import tasks
 from ..losses import Loss, losses
-from .files import Above, Amount, Count, CountOrZero, Part, checked_as, chosen, read_toml
+from .files import Above, Amount, Count, CountOrZero, Part, checked_as, read_chosen, read_toml
 from .tables import SIZES, Augmentation, FolderEntry, Optimiser, Schedule, SourceEntry, read_source
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-MACHINE = ("device", "threads", "workers")  # where it runs, not what is trained: may differ when a run resumes
+MACHINE = ("device", "threads", "workers")  # entries about the computer, which may differ when a run is resumed
 
 
 class TrainingRecipe(Settings):
-    """What is trained, on what, and how."""
+    """The entries of a recipe: what is trained, on which data, and how. Descriptions are printed by
+    lab.research.reference."""
 
-    name: Name = Field(description="of the model, in small letters")
-    title: Line = Field(description="of the model, as the form shows it")
+    name: Name = Field(description="name of the model, in small letters")
+    title: Line = Field(description="title of the model, as the form shows it")
     version: Text = Field(
-        "", description="of the model, as its card shows it; none: 1, and the software's for a released model"
+        "", description="version of the model, as its card shows it; none: 1, or the software's for a released model"
     )
-    task: str = Field(DEFAULT_TASK, description="what is to be found: a name of segmentation/lab/training/tasks")
+    task: str = Field(
+        DEFAULT_TASK, description="what is to be found: the name of a task in segmentation/lab/training/tasks"
+    )
     sources: list[Annotated[SourceEntry, BeforeValidator(read_source)]] = Field(
         min_length=1, description="tables [[sources]]: where pictures come from"
     )
@@ -50,8 +53,8 @@ class TrainingRecipe(Settings):
         "from the model that the training starts from",
     )
     summary: Text = Field("", description="for the card: what the model is for")
-    licence: Text = Field("MIT", description="for the card: of the weights")
-    limits: Texts = Field([], description="for the card: sentences on what it cannot do")
+    licence: Text = Field("MIT", description="for the card: licence of the weights")
+    limits: Texts = Field([], description="for the card: sentences on what the model cannot do")
     options: dict[str, Any] = Field(
         {},
         description="table [options] of the card, which only its task reads; missing entries are taken from the model "
@@ -62,63 +65,63 @@ class TrainingRecipe(Settings):
     )
     start_from: str = Field(
         "",
-        description="a model (its name, or its card's file) whose weights are trained on; those of its encoder alone "
-        "where the recipe has another decoder",
+        description="a model (its name, or its card's file) from whose weights the training starts; only its encoder's "
+        "weights are used if the recipe has another decoder",
     )
     teacher: str = Field(
         "",
-        description="a model (its name, or its card's file) whose maps are taught, too: the mean of its looks, so that "
-        "one look becomes as good",
+        description="a model (its name, or its card's file) whose maps are taught, too: the mean of its maps at two "
+        "scales, so that the new model needs one scale only",
     )
-    teacher_weight: Amount = Field(0.5, description="of the teacher's maps beside the loss of the truth")
-    freeze: CountOrZero = Field(0, description="steps in which a pretrained encoder rests")
+    teacher_weight: Amount = Field(
+        0.5, description="weight of the loss against the teacher's maps; that against the truth has 1"
+    )
+    freeze: CountOrZero = Field(0, description="steps in which the weights of a pretrained encoder do not change")
     unfreeze: CountOrZero = Field(
         0, description="steps after which the next of its stages may learn, the deepest first; 0: all at once"
     )
     keep_statistics: bool = Field(
-        False, description="batch normalisation keeps what it knows of the pictures that it was trained on before"
+        False, description="batch normalisation keeps the statistics of the pictures of the earlier training"
     )
     heads: list[str] = Field(
         [],
         validate_default=True,
-        description="maps to predict; none: those of the model that it starts from, or of the task",
+        description="names of the maps to predict; none: those of the model that it starts from, or of the task",
     )
     sizes: list[Above] = Field(list(SIZES), description="typical diameters of objects in px that are taught")
-    steps: Count = Field(3000, description="of the optimiser")
+    steps: Count = Field(3000, description="number of steps of the optimiser")
     batch: Count = Field(12, description="crops a step")
     crop: int = Field(256, ge=STRIDE, multiple_of=STRIDE, description="side of a crop in px")
-    densest: Count = Field(1, description="of so many crops the one with most pixels at contacts is trained on")
-    learning_rate: Above = Field(1e-3, description="of new layers")
-    encoder_learning_rate: Amount = Field(3e-4, description="of pretrained ones")
-    weight_decay: Amount = Field(1e-4, description="of the optimiser (L2)")
-    ema_decay: Part = Field(0.998, description="of the moving average of the weights")
+    densest: Count = Field(1, description="of so many crops the one with most pixels near contacts is used")
+    learning_rate: Above = Field(1e-3, description="learning rate of new layers")
+    encoder_learning_rate: Amount = Field(3e-4, description="learning rate of a pretrained encoder")
+    weight_decay: Amount = Field(1e-4, description="weight decay of the optimiser (L2)")
+    ema_decay: Part = Field(0.998, description="decay of the moving average of the weights")
     checkpoint: Count = Field(100, description="steps between checkpoints")
-    patience: CountOrZero = Field(0, description="checkpoints without a better one after which a run stops; 0: never")
+    patience: CountOrZero = Field(0, description="checkpoints without a better one, after which a run stops; 0: never")
     choose_by: Literal["", "loss", "score", "quantity"] = Field(
         "",
         description="what decides which checkpoint is published: the loss, the score (such as IoU) or the error of the "
         "measured quantity on validation crops; none: the last checkpoint, with patience the loss",
     )
     validation: Part = Field(0.15, description="share of the groups that is held out")
-    fold: CountOrZero = Field(0, description="which share; with folds = n the groups are parted into n")
+    fold: CountOrZero = Field(0, description="number of the part that is held out, from 0")
     folds: CountOrZero = Field(
-        0, description="into how many parts the groups are divided; `fold` is held out; 0: `validation` decides"
+        0, description="number of parts into which the groups are divided; `fold` is held out; 0: `validation` decides"
     )
     validation_batches: CountOrZero = Field(
         6,
         description="batches of held-out crops at each checkpoint; 0: nothing is held out, the last step is published",
     )
-    seed: CountOrZero = Field(1, description="of crops and first weights")
+    seed: CountOrZero = Field(1, description="random seed of crops and first weights")
     precision: Literal["bfloat16", "float32", "auto"] = Field(
-        "auto", description="of the network's numbers; auto: the faster one here"
+        "auto", description="number format of the network; auto: the faster one on this machine"
     )
     device: str = Field("auto", description="auto, cpu, cuda, ...")
-    threads: CountOrZero = Field(0, description="of the processor; 0: all")
-    workers: CountOrZero = Field(
-        0, description="processes that prepare crops; 0: one on a processor, more beside a GPU"
-    )
+    threads: CountOrZero = Field(0, description="threads of the processor; 0: all")
+    workers: CountOrZero = Field(0, description="processes that prepare crops; 0: one for a processor, more for a GPU")
     loss: SerializeAsAny[Loss] = Field(
-        {}, validate_default=True, description="table [loss]: the task's own without one"
+        {}, validate_default=True, description="table [loss]; without it the task's usual loss"
     )  # type: ignore[arg-type]
     augmentation: Augmentation = Field(Augmentation(), description="table [augmentation]")
     optimiser: Optimiser = Field(Optimiser(), description="table [optimiser]")
@@ -145,30 +148,30 @@ class TrainingRecipe(Settings):
     @field_validator("heads")
     @classmethod
     def _heads_are_the_tasks(cls, heads: list[str], info: ValidationInfo) -> list[str]:
-        if "task" not in info.data:  # it is refused itself
+        if "task" not in info.data:  # the task has an error of its own
             return heads
         task = tasks.find(info.data["task"])
-        published, every = list(task.channels), [*task.channels, *task.optional]
-        if not published and heads:
+        usual, every = list(task.channels), [*task.channels, *task.optional]
+        if not usual and heads:
             if len(set(heads)) < max(2, len(heads)):
                 raise PydanticCustomError("heads", "the names of two classes or more, all of them different")
             return heads
-        if heads not in ([], published, every):
-            raise PydanticCustomError("heads", " or ".join(dict.fromkeys(map(str, (published, every)))))
-        return heads or published
+        if heads not in ([], usual, every):
+            raise PydanticCustomError("heads", " or ".join(dict.fromkeys(map(str, (usual, every)))))
+        return heads or usual
 
     @field_validator("loss", mode="before")
     @classmethod
     def _loss_is_chosen_by_name(cls, data: Any, info: ValidationInfo) -> Any:
         if "task" not in info.data:
             return Loss(name="")
-        return chosen("name", losses(), data, tasks.find(info.data["task"]).loss)
+        return read_chosen("name", losses(), data, tasks.find(info.data["task"]).loss)
 
     @model_validator(mode="after")
     def _entries_agree(self) -> Self:
         task = tasks.find(self.task)
         folders = [entry for entry in self.sources if isinstance(entry, FolderEntry)]
-        for possible, why in (
+        for is_met, message in (
             (
                 all(len(entry.classes) in (0, len(self.heads) * task.classes) for entry in folders),
                 "classes names a label for each class"
@@ -205,18 +208,18 @@ class TrainingRecipe(Settings):
                 "freeze and unfreeze need a pretrained encoder.",
             ),
         ):
-            if not possible:
-                raise ValueError(why)
+            if not is_met:
+                raise ValueError(message)
         return self
 
     @property
     def rule(self) -> str:
-        """The rule that chooses the published checkpoint; "" where it is the last."""
+        """The rule (of runs.RULES) that chooses the published checkpoint; "": the last one is published."""
         return self.choose_by or ("loss" if self.patience else "")
 
 
 def number_of_classes(task: str, names: Sequence[str]) -> int:
-    """How many classes labels have, where the maps have these names; 0 where each number is an object."""
+    """The number of classes in the labels of a task; 0 if its labels are objects. names: of the network's maps."""
     return len(names) if tasks.find(task).classes else 0
 
 
@@ -226,18 +229,19 @@ def read_recipe(file: Path) -> TrainingRecipe:
 
 
 def recipe_from(data: Mapping[str, Any], where: str) -> TrainingRecipe:
-    """The recipe in a mapping such as TOML's; `where` begins every refusal."""
+    """The recipe with these entries. where: the beginning of the message of a BadRecipe."""
     return checked_as(TrainingRecipe, data, where)
 
 
-def copied(recipe: TrainingRecipe) -> str:
-    """Such as "Title and limits": what it has word for word from shipped recipes of other names alone; "" for none."""
-    others = [read_toml(file) for file in sorted(RECIPES.glob("*.toml"))]
-    same = [
+def copied_entries(recipe: TrainingRecipe) -> str:
+    """Which of title, summary and limits a recipe has word for word from shipped recipes with other names, in words
+    such as "Title and limits"; "" for none."""
+    other_recipes = [read_toml(file) for file in sorted(RECIPES.glob("*.toml"))]
+    entries = [
         entry
         for entry in ("title", "summary", "limits")
         if (words := getattr(recipe, entry))
-        and any(other.get(entry) == words and other.get("name") != recipe.name for other in others)
-        and not any(other.get(entry) == words and other.get("name") == recipe.name for other in others)
+        and any(other.get(entry) == words and other.get("name") != recipe.name for other in other_recipes)
+        and not any(other.get(entry) == words and other.get("name") == recipe.name for other in other_recipes)
     ]
-    return " and ".join(same).capitalize()
+    return " and ".join(entries).capitalize()

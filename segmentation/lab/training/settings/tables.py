@@ -1,4 +1,4 @@
-"""Tables of a recipe: where pictures come from, how crops are changed, and how a network learns."""
+"""The tables of a recipe: the sources of pictures, the random changes of crops, and how the network learns."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ....core.network.card_entries import Text
 from ....core.validation import Settings
 from ..synthesis import composites
 from ..synthesis.draw import DIAMETERS
-from ..synthesis.settings import BadSetting, checked
-from .files import Above, Amount, Count, CountOrZero, Part, Share, chosen
+from ..synthesis.settings import BadSetting, checked_value
+from .files import Above, Amount, Count, CountOrZero, Part, Share, read_chosen
 
 SIZES = (12.0, 80.0)  # typical diameters of objects, in px, that a network is taught
 
@@ -30,37 +30,46 @@ def _checked_pattern(pattern: str) -> str:
 
 
 class FolderEntry(Settings):
-    """A folder of images with labels; see `core.truth.find_pairs`. Who reads it says to what its path is relative."""
+    """A folder of images with labels; see `core.truth.find_pairs`."""
 
-    kind: Literal["folder"] = Field("folder", description="labelled micrographs of one's own")
+    kind: Literal["folder"] = Field("folder", description="a folder of labelled micrographs")
     path: str = Field(description="relative to the checkout, or absolute")
-    images: str = Field("", description="folder of the images, where it has an unusual name")
-    labels: str = Field("", description="folder of the labels, where it has an unusual name; files may lie deeper")
+    images: str = Field("", description="folder of the images, if it has an unusual name")
+    labels: str = Field(
+        "", description="folder of the labels, if it has an unusual name; files may lie in its subfolders"
+    )
     label_suffix: str = Field("", description="added to the name of an image to get the name of its labels")
-    only_labelled: bool = Field(False, description="images without labels are passed over")
+    only_labelled: bool = Field(False, description="images without labels are left out")
     background: int = Field(0, description="the label that is no object")
     classes: list[int] = Field(
         [],
-        description="the labels that stand for the task's classes, in their order; none: they are found in the files "
-        "(of a task that knows classes, not objects)",
+        description="for a task with classes, the numbers in the labels that stand for them, in their order; none: "
+        "they are found in the files",
     )
-    groups: str = Field("", description="file image,group,...: images of one group stay on one side of the split")
+    groups: str = Field(
+        "", description="CSV file with the columns image and group: a group is held out as a whole, or not at all"
+    )
     group_pattern: Annotated[str, AfterValidator(_checked_pattern)] = Field(
         "",
         description="a regular expression; what its first parentheses match in the image's name is the group",
     )
     use: Literal["both", "training", "validation", "held-out"] = Field(
         "both",
-        description="both: parted by group; held-out: the same without training on any; else all of it, but to train "
-        "on no group that another source of the same folder holds out",
+        description="both: some groups are held out, the others trained on; held-out: the same groups are held out, "
+        "none is trained on; training, validation: all groups are for this, except that no training uses a group that "
+        "another source of the same folder holds out",
     )
     polarity: Literal["any", "bright", "dark"] = Field(
-        "any", description="only images whose objects are so beside what surrounds them; in transmission most are dark"
+        "any",
+        description="only images whose objects are brighter or darker than their surroundings; in transmission most "
+        "are dark",
     )
-    count: CountOrZero = Field(0, description="images to train on, drawn by the recipe's seed; 0: all")
+    count: CountOrZero = Field(
+        0, description="number of images to train on, drawn at random by the recipe's seed; 0: all"
+    )
     weight: Above = Field(1.0, description="how often crops are drawn from it, beside the other sources")
-    title: Text = Field("", description="for the card: what the data are called")
-    licence: Text = Field("unknown", description="for the card: of the data")
+    title: Text = Field("", description="for the card: name of the data")
+    licence: Text = Field("unknown", description="for the card: licence of the data")
 
     @model_validator(mode="after")
     def _one_way_to_group(self) -> Self:
@@ -75,8 +84,8 @@ class ComposedEntry(FolderEntry):
     kind: Literal["composed"] = Field(  # type: ignore[assignment]
         "composed", description="see docs/development/synthesis.md#composites"
     )
-    pictures: Count = Field(400, description="pictures, made once")
-    blank: Share = Field(0.0, description="share without particles")
+    pictures: Count = Field(400, description="number of pictures, made once")
+    blank: Share = Field(0.0, description="share of pictures without particles")
     diameters: list[float] = Field(
         list(composites.DIAMETERS), description="range of the median particle diameter in px"
     )
@@ -93,12 +102,13 @@ class RenderedEntry(Settings):
     """Pictures of our renderer."""
 
     kind: Literal["rendered"] = Field("rendered", description="see docs/development/synthesis.md")
-    count: Count = Field(1500, description="pictures, made once")
-    blank: Share = Field(0.05, description="share without particles")
+    count: Count = Field(1500, description="number of pictures, made once")
+    blank: Share = Field(0.05, description="share of pictures without particles")
     weight: Above = Field(1.0, description="how often crops are drawn from it, beside the other sources")
     diameters: list[float] = Field(list(DIAMETERS), description="range of the typical particle diameter in px")
     settings: dict[str, Any] = Field(
-        {}, description="what is fixed instead of drawn, by the names that `manage.py synthesise --list` gives"
+        {},
+        description="settings that are fixed instead of drawn, by the names that `manage.py synthesise --list` prints",
     )
 
     @model_validator(mode="after")
@@ -107,7 +117,7 @@ class RenderedEntry(Settings):
             raise ValueError("diameters is the smallest (3 at least) and the largest typical diameter in px.")
         for name, value in self.settings.items():
             try:
-                checked(name, value)
+                checked_value(name, value)
             except BadSetting as error:
                 raise ValueError(f"settings: {error}") from error
         return self
@@ -118,11 +128,12 @@ SOURCES = {"folder": FolderEntry, "composed": ComposedEntry, "rendered": Rendere
 
 
 def read_source(data: Any) -> Any:
-    return chosen("kind", SOURCES, data)
+    """The entry of a source, from a table of a recipe."""
+    return read_chosen("kind", SOURCES, data)
 
 
 class Augmentation(Settings):
-    """How often (0..1) a crop is changed, and how much."""
+    """How often (0..1) a crop is changed at random, and how much."""
 
     flips: bool = Field(True, description="quarter turns and mirrors")
     exposure: Share = Field(0.5, description="gamma, log-normal with exposure_spread")
@@ -131,22 +142,22 @@ class Augmentation(Settings):
     focus_px: float = Field(1.3, ge=0.3, description="largest SD of the blur in px")
     noise: Share = Field(0.5, description="Gaussian noise of up to noise_spread of the range")
     noise_spread: Amount = Field(0.07, description="largest SD of the noise, as a share of the range")
-    gradient: Share = Field(0.3, description="a ramp of gradient_spread")
-    gradient_spread: Amount = Field(0.12, description="SD of its slopes, as a share of the range")
-    invert: Share = Field(0.0, description="dark objects")
+    gradient: Share = Field(0.3, description="a brightness that increases across the crop, by gradient_spread")
+    gradient_spread: Amount = Field(0.12, description="SD of the slopes of the gradient, as a share of the range")
+    invert: Share = Field(0.0, description="inversion of the contrast, so that objects are dark")
 
 
 class Optimiser(Settings):
-    """What moves the weights."""
+    """The optimiser of the weights."""
 
     name: Literal["adamw", "adam", "sgd"] = Field("adamw", description="by its name in PyTorch")
-    betas: list[Part] = Field([0.9, 0.999], min_length=2, max_length=2, description="Adam's")
-    momentum: Part = Field(0.9, description="that of sgd")
-    clip: Amount = Field(5.0, description="largest norm of a gradient; 0: any")
+    betas: list[Part] = Field([0.9, 0.999], min_length=2, max_length=2, description="betas of adamw and adam")
+    momentum: Part = Field(0.9, description="momentum of sgd")
+    clip: Amount = Field(5.0, description="largest norm of a gradient; 0: no limit")
 
 
 class Schedule(Settings):
-    """How the learning rate goes on after `warm_up` steps."""
+    """How the learning rate changes: it rises in `warm_up` steps, then falls by the schedule `name`."""
 
     name: Literal["cosine", "constant", "steps", "plateau"] = Field(
         "cosine",
@@ -169,9 +180,10 @@ class Schedule(Settings):
     restart_weight: Share = Field(0.7, description="restarts: share of the new weights in the mean of old and new")
 
     def ends(self, steps: int) -> list[int]:
-        """How many steps are made at the end of each cycle, in a run of so many."""
+        """The numbers of the steps after which a cycle (from one restart to the next) ends, in a run of `steps`
+        steps."""
         return [*(step for step in self.restarts if step < steps), steps]
 
     def cycle(self, step: int) -> int:
-        """How many restarts there were up to this step, steps being counted from 0."""
+        """How many restarts there were up to this step, counted from 0."""
         return bisect_right(self.restarts, step)

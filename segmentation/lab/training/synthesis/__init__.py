@@ -1,1 +1,2 @@
-"""A height-field renderer of particles on a substrate, with exact labels of all visible particles."""
+"""Synthetic pictures for trainings: a renderer of particles on a substrate (as height fields), and composites of real
+particles, both with exact labels of all visible particles."""

@@ -1,5 +1,4 @@
-"""Single bodies as height fields: what one particle looks like from above; surface texture, which changes heights and
-outlines, never the number of particles."""
+"""The shapes of synthetic particles (bodies), as height fields seen from above, and the texture of their surfaces."""
 
 from __future__ import annotations
 
@@ -15,10 +14,11 @@ from ..contract import Field, Floats, Mask, Rng
 from .noise import band_field, blur, distance_to_points, fractal_field, smooth_field, standardised
 from .settings import SceneSettings
 
+# Families of shapes, see `family` in settings.toml.
 CONVEX = ("facetted", "rounded", "sphere", "ellipsoid", "rod", "cube", "octahedron", "platelet", "fragment")
 FAMILIES = (*CONVEX, "core-shell", "hollow")
-TEXTURED = 16.0  # px; a smaller particle shows no texture
-TILE = 32  # px: small enough that few planes of a polyhedron matter in one tile
+TEXTURED = 16.0  # px, smallest diameter of particles with a texture
+TILE = 32  # px; so small that only few planes of a polyhedron are the lowest somewhere in a tile
 # The directions of a cube's eight corners.
 DIAGONALS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / np.sqrt(3)
 
@@ -27,8 +27,8 @@ DIAGONALS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 
 class Body:
     """A body seen from above on a pixel grid.
 
-    top, bottom: (h, w) float32 heights in px relative to the body's centre; NaN outside its outline.
-    mass: (h, w) float32 matter along the beam, thickness x density, in px; 0 outside.
+    top, bottom: (h, w) float32 heights in px relative to the body's centre, NaN outside its outline.
+    mass: (h, w) float32 matter along the beam, thickness (px) x relative density; 0 outside.
     """
 
     top: Field
@@ -38,11 +38,11 @@ class Body:
 
 @dataclass(frozen=True)
 class Form:
-    """How bodies of a family vary.
+    """The settings of bodies, see settings.toml.
 
-    flat: share lying on a face. rounding: edge radius relative to the body's. aspect: length over width of rods, width
-    over height of platelets. core: radius of a core or void relative to the particle's. density: of a core relative to
-    the shell.
+    flat: share of bodies that lie on a face. rounding: radius of edges relative to the body's radius. aspect: length
+    over width of rods, width over height of platelets. core: radius of a core or void relative to the particle's.
+    density: that of a core relative to the shell.
     """
 
     flat: float = 0.0
@@ -53,7 +53,7 @@ class Form:
 
 
 def solid(top: Field, bottom: Field) -> Body:
-    """A body of uniform density; where `top` is not above `bottom` is outside."""
+    """A body of uniform density from heights (h, w) of its top and bottom; pixels where top <= bottom are outside."""
     inside = top > bottom
     top, bottom = np.where(inside, top, np.float32(np.nan)), np.where(inside, bottom, np.float32(np.nan))
     return Body(top, bottom, np.where(inside, top - bottom, np.float32(0)))
@@ -66,13 +66,14 @@ def random_rotation(rng: Rng) -> Floats:
 
 
 def make_body(family: str, diameter: float, rng: Rng, form: Form | None = None) -> Body:
-    """A convex body of the family whose typical diameter is `diameter` px, off the pixel centres by a random phase."""
+    """A random convex body of a family, with a typical diameter of `diameter` px; its centre is anywhere within a
+    pixel."""
     form = form or Form()
     if family in ("core-shell", "hollow"):
         return _with_core(make_body("ellipsoid", diameter, rng, form), diameter, rng, form, void=family == "hollow")
     radius = diameter / 2
     phase = rng.uniform(-0.5, 0.5, 2)
-    if rng.random() < form.flat:  # it lies on its face: a turn about the vertical, tilted by a few degrees
+    if rng.random() < form.flat:  # it lies on a face: turned about the vertical, and tilted by a few degrees (0.06 rad)
         turn, tilt = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.06)
         about_z = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
         about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
@@ -88,13 +89,13 @@ def make_body(family: str, diameter: float, rng: Rng, form: Form | None = None) 
 
 
 def _with_core(body: Body, diameter: float, rng: Rng, form: Form, *, void: bool) -> Body:
-    """The body with a denser core or a void inside: its mass changes, its surface does not."""
+    """The body with a core of another density or a void inside: its mass changes, its surface does not."""
     radius = diameter / 2 * form.core * rng.uniform(0.9, 1.05)
     inner = ellipsoid(np.full(3, max(radius, 1.0)) * np.exp(rng.normal(0, 0.05, 3)), random_rotation(rng))
     room = max(0.0, diameter / 2 - radius) * 0.5
     shift = rng.uniform(-room, room, 2) if rng.random() < 0.5 else np.zeros(2)
     core, size = np.zeros(body.mass.shape, np.float32), inner.mass.shape
-    # The inner body lies about the middle; what reaches beyond the grid is cut off.
+    # The inner body lies near the middle; the part beyond the grid is cut off.
     corner = [round((n - m) / 2 + s) for n, m, s in zip(core.shape, size, shift, strict=True)]
     view = core[tuple(slice(max(0, a), max(0, a + m)) for a, m in zip(corner, size, strict=True))]
     view[...] = inner.mass[tuple(slice(max(0, -a), max(0, -a) + v) for a, v in zip(corner, view.shape, strict=True))]
@@ -112,7 +113,11 @@ def _random_planes(
     spread: float,
     longest: float = 0.0,
 ) -> tuple[Floats, Floats]:
-    """spread: of the three axes. longest: times as long the last of them may be; 0: it is as the others."""
+    """Planes with random normals: (k, 3) normals, (k,) offsets in px.
+
+    counts: range of k. distances: range of the offsets, relative to the radius. spread: SD of ln(length) of the three
+    axes. longest: how many times as long the third axis may be; 0: as the others.
+    """
     count = int(rng.integers(*counts))
     normals = rng.normal(size=(count, 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
@@ -121,7 +126,8 @@ def _random_planes(
 
 
 def _prism(sides: int, width: float, height: float, rng: Rng) -> tuple[Floats, Floats]:
-    """A prism about z: in-radius `width`, half height `height`."""
+    """The planes of a prism with its axis along z: radius `width` of its inscribed circle, half height `height`, in
+    px."""
     angles = 2 * np.pi * (np.arange(sides) + rng.uniform(-0.08, 0.08, sides)) / sides
     walls = np.stack([np.cos(angles), np.sin(angles), np.zeros(sides)], axis=1)
     normals = np.concatenate([walls, [[0, 0, 1], [0, 0, -1]]])
@@ -148,31 +154,33 @@ def _cube(radius: float, form: Form, rng: Rng) -> tuple[Floats, Floats]:
 
 
 def _octahedron(radius: float, form: Form, rng: Rng) -> tuple[Floats, Floats]:
-    """Octahedra and bipyramids, their tips cut off more or less."""
+    """Octahedra and bipyramids with tips that are cut off more or less."""
     normals = np.concatenate([DIAGONALS, np.eye(3), -np.eye(3)]) / [1, 1, rng.uniform(0.9, 1.6)]
     return normals, radius * np.concatenate([rng.uniform(0.8, 0.88, 8), np.full(6, rng.uniform(1.0, 1.4))])
 
 
-# Each returns normals (k, 3) and offsets (k,) px of the planes of a body of such a radius.
+# By family, a function of the radius in px: normals (k, 3) and offsets (k,) in px of the planes of a random body.
 PLANES: dict[str, Callable[[float, Form, Rng], tuple[Floats, Floats]]] = {
     "facetted": partial(_random_planes, counts=(14, 48), distances=(0.85, 1.1), spread=0.15),
     # Crystallites as in calcined oxide powders: few facets, somewhat elongated.
     "rounded": partial(_random_planes, counts=(10, 22), distances=(0.85, 1.15), spread=0.1, longest=1.5),
-    # Crushed matter: few planes, very different distances.
+    # Crushed material: few planes, at very different distances.
     "fragment": partial(_random_planes, counts=(7, 14), distances=(0.5, 1.25), spread=0.25),
     **{planes.__name__[1:]: planes for planes in (_rod, _platelet, _cube, _octahedron)},
 }
 
 
 def grid(low: Floats, high: Floats, phase: Floats) -> tuple[Field, Field]:
-    """(1, w) and (h, 1) float32: x and y of the pixels that cover [low, high], off whole numbers by `phase`."""
+    """(1, w) and (h, 1) float32: x and y of the pixels that cover the range from `low` to `high`, shifted by `phase`
+    px."""
     axes = [np.arange(np.floor(a) - 1, np.ceil(b) + 2, dtype=np.float32) for a, b in zip(low, high, strict=True)]
     x, y = (axis + np.float32(shift) for axis, shift in zip(axes, phase, strict=True))
     return x[None, :], y[:, None]
 
 
 def ellipsoid(semi_axes: Floats, rotation: Floats, phase: Floats | None = None) -> Body:
-    """The ellipsoid with the given semi-axes (px), turned by `rotation`."""
+    """The ellipsoid with these semi-axes (3,) in px, turned by the matrix `rotation`; phase: shift of its centre in
+    px."""
     reach = np.sqrt(np.diag(rotation @ np.diag(semi_axes**2) @ rotation.T))[:2]
     x, y = grid(-reach, reach, np.zeros(2) if phase is None else phase)
     inverse = (rotation @ np.diag(1 / semi_axes**2) @ rotation.T).astype(np.float32)
@@ -185,43 +193,48 @@ def ellipsoid(semi_axes: Floats, rotation: Floats, phase: Floats | None = None) 
 
 
 def polyhedron(normals: Floats, offsets: Floats, rotation: Floats, phase: Floats | None = None) -> Body:
-    """The intersection of the half-spaces normals . p <= offsets (> 0), turned by `rotation`.
+    """The body of all points p with normals @ p <= offsets (> 0), turned by the matrix `rotation`.
 
-    Six planes at three times the median offset close a set of half-spaces that is open. The dual hull gives the planes
-    that bound the body and its vertices, so that no pixel and no plane too many is computed.
+    Six more planes, at three times the median offset, close a body that would be open. The hull of the dual points
+    gives the vertices of the body and the planes that bound it, so that only necessary pixels and planes are
+    computed.
     """
     lengths = np.linalg.norm(normals, axis=1)
-    far = np.full(6, 3 * float(np.median(offsets / lengths)))
+    far_offsets = np.full(6, 3 * float(np.median(offsets / lengths)))
     planes = np.concatenate([normals, np.eye(3), -np.eye(3)]) @ rotation.T
-    dual = planes / np.concatenate([offsets, far])[:, None]
+    dual = planes / np.concatenate([offsets, far_offsets])[:, None]
     hull = ConvexHull(dual)
     corners = -hull.equations[:, :3] / hull.equations[:, 3:]
     low, high = corners[:, :2].min(axis=0), corners[:, :2].max(axis=0)
     x, y = grid(low, high, np.zeros(2) if phase is None else phase)
-    steep = dual[hull.vertices]
-    steep[np.abs(steep[:, 2]) < 1e-7, 2] = 1e-7
-    # nx x + ny y + nz z = 1, as height over the pixel: z = (1 - nx x - ny y) / nz
-    heights = np.stack([np.ones(len(steep)), -steep[:, 0], -steep[:, 1]], axis=1) / steep[:, 2:]
-    up = steep[:, 2] > 0
-    return solid(_lowest(heights[up], x, y), -_lowest(-heights[~up], x, y))
+    dual_planes = dual[hull.vertices]
+    dual_planes[np.abs(dual_planes[:, 2]) < 1e-7, 2] = 1e-7
+    # The plane nx x + ny y + nz z = 1 as a height at each pixel: z = (1 - nx x - ny y) / nz
+    heights = np.stack([np.ones(len(dual_planes)), -dual_planes[:, 0], -dual_planes[:, 1]], axis=1) / dual_planes[:, 2:]
+    is_upper = dual_planes[:, 2] > 0
+    return solid(_lowest(heights[is_upper], x, y), -_lowest(-heights[~is_upper], x, y))
 
 
 def _lowest(planes: Floats, x: Field, y: Field) -> Field:
-    """(h, w) float32 minimum over planes (k, 3) of a + b x + c y, tile by tile with the planes that matter there."""
+    """(h, w) float32: at each pixel the minimum over planes (k, 3) of a + b x + c y.
+
+    It is computed tile by tile, with the planes that can be the lowest there.
+    """
     out = np.empty((y.shape[0], x.shape[1]), np.float32)
     for row in range(0, out.shape[0], TILE):
         for column in range(0, out.shape[1], TILE):
             xs, ys = x[:, column : column + TILE], y[row : row + TILE]
             corners = np.array([[1, u, v] for u in (xs[0, 0], xs[0, -1]) for v in (ys[0, 0], ys[-1, 0])]).T
-            ends = planes @ corners
-            near = planes[ends.min(axis=1) <= ends.max(axis=1).min()].astype(np.float32)
-            a, b, c = near.T[:, :, None, None]
+            corner_heights = planes @ corners
+            lowest_planes = planes[corner_heights.min(axis=1) <= corner_heights.max(axis=1).min()].astype(np.float32)
+            a, b, c = lowest_planes.T[:, :, None, None]
             out[row : row + TILE, column : column + TILE] = (a + b * xs + c * ys).min(axis=0)
     return out
 
 
 def round_edges(body: Body, radius: float) -> Body:
-    """The body with edges and corners of about `radius` px: the outline by a blur, the rim as a quarter circle."""
+    """The body with edges and corners of about `radius` px: its outline is blurred, its rim becomes a quarter
+    circle."""
     inside = np.pad(np.isfinite(body.top), 1)
     share = blur(inside.astype(np.float32), 0.4 * radius)
     outline = inside & (share > 0.5)
@@ -229,21 +242,22 @@ def round_edges(body: Body, radius: float) -> Body:
         return body
     depth = np.clip((ndimage.distance_transform_edt(outline) - 0.5) / radius, 0, 1).astype(np.float32)
     sides = (np.pad(f, 1, constant_values=np.nan) for f in (body.top, body.bottom))
-    top, bottom = (softened(side, inside, 0.3 * radius) for side in sides)
+    top, bottom = (blurred_inside(side, inside, 0.3 * radius) for side in sides)
     middle, half = (top + bottom) / 2, np.maximum((top - bottom) / 2, np.float32(0.1))
     half = half - np.minimum(half, np.float32(radius)) * (1 - np.sqrt(1 - (1 - depth) ** 2))
     half = np.where(outline, half, np.float32(np.nan))
     return solid(middle + half, middle - half)
 
 
-def softened(height: Field, inside: Mask, sigma: float) -> Field:
-    """Gaussian blur of `height` that looks at pixels inside only."""
+def blurred_inside(height: Field, inside: Mask, sigma: float) -> Field:
+    """Gaussian blur of heights (h, w) over the pixels `inside` alone."""
     filled = np.where(inside, height, np.float32(0))
     return blur(filled, sigma) / np.maximum(blur(inside.astype(np.float32), sigma), 1e-3)
 
 
 def relief_field(scene: SceneSettings, side: int, rng: Rng) -> Field | None:
-    """(side, side) float32 heights in units of the texture's height, about 0; None for smooth or small particles."""
+    """The texture of surfaces: (side, side) float32 heights about 0, relative to the texture's height; None for
+    smooth or small particles."""
     period = max(2.5, scene.relief_period * scene.diameter)
     if scene.relief == "smooth" or scene.diameter < TEXTURED:
         return None
@@ -251,7 +265,7 @@ def relief_field(scene: SceneSettings, side: int, rng: Rng) -> Field | None:
     if scene.relief == "grain":
         return 0.5 * fractal_field(shape, 2 * period, max(2.0, period / 6), 0.8, rng)
     if scene.relief == "stripes":
-        # Growth steps: sharp on one side, in one direction, somewhat wavy
+        # Growth steps in one direction, sharp on one side, somewhat wavy
         angle = rng.uniform(0, np.pi)
         rows, columns = np.ogrid[: shape[0], : shape[1]]
         run = (rows * np.sin(angle) + columns * np.cos(angle)) / period + 0.4 * band_field(shape, 6 * period, rng)
@@ -265,11 +279,12 @@ def relief_field(scene: SceneSettings, side: int, rng: Rng) -> Field | None:
     return 2.0 * is_pitted * np.sqrt(np.clip(1 - (distance / rng.uniform(0.15, 0.4)) ** 2, 0, 1))
 
 
-def dressed(body: Body, field: Field, amplitude: float, rng: Rng, *, ragged: bool = False) -> Body:
-    """The body with `amplitude` px of a random part of the relief field; unchanged where the field is no larger.
+def with_relief(body: Body, field: Field, amplitude: float, rng: Rng, *, ragged: bool = False) -> Body:
+    """The body with the texture of a random part of the relief field, `amplitude` px high; unchanged if the field is
+    too small.
 
-    Heights follow the field except at the very rim, where a body is thin. With `ragged` the outline follows it too:
-    it is drawn in where the field is low.
+    At the rim, where a body is thin, the texture is lower. ragged: the outline changes, too: it moves inwards where the
+    field is low.
     """
     shape = body.top.shape
     if min(field.shape) <= max(shape):
@@ -281,8 +296,8 @@ def dressed(body: Body, field: Field, amplitude: float, rng: Rng, *, ragged: boo
     inside = thickness + bump > 0
     if ragged:
         rim = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
-        cut = inside & (rim > -bump.clip(-amplitude, 0))
-        inside = cut if cut.any() else inside
+        reduced = inside & (rim > -bump.clip(-amplitude, 0))
+        inside = reduced if reduced.any() else inside
     nothing = np.float32(np.nan)
     mass = np.where(inside, np.maximum(body.mass + bump, 0.1), 0).astype(np.float32)
     top, bottom = np.where(inside, body.top + bump, nothing), np.where(inside, body.bottom, nothing)

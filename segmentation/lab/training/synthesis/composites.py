@@ -1,7 +1,8 @@
-"""Agglomerates composed of real particles: cut-outs that lie on and beside each other, and labels of what is visible.
+"""Composes pictures of agglomerates from real particles, with labels of the visible particles.
 
-Each agglomerate grows by touching. Particles cover each other from back to front, shade what lies behind them, and may
-have grown together; the whole is blurred and gets noise. What nobody could outline is no particle of its own.
+The particles were cut out of micrographs (cutouts.py). An agglomerate grows by particles that touch. Particles are
+laid from back to front, throw a shade on what lies behind them, and may be connected by necks. The picture is then
+blurred and gets noise. Visible parts that nobody could outline are no particles in the labels.
 """
 
 from __future__ import annotations
@@ -17,27 +18,27 @@ from .cutouts import CutOut, Stock
 from .noise import resized, turned_or_mirrored
 from .scene import visible_labels
 
-SMALLEST, LARGEST = 8.0, 90.0  # diameters in px of what is composed
-DIAMETERS = (12.0, 38.0)  # range of the median diameter in px where none is asked for
+SMALLEST, LARGEST = 8.0, 90.0  # diameters in px of the particles in a picture
+DIAMETERS = (12.0, 38.0)  # usual range of the median diameter in px
 ENLARGED = 1.3  # a cut-out is enlarged so many times at most
-# Ranges, from which each picture draws. Those of contacts (crevice, reach, neck, blur) are set so that greys across
-# contacts are as those between true outlines of EMPS (docs/development/synthesis.md).
+# Ranges from which the values of a picture are drawn. Those of contacts (crevice, reach, neck, blur) are set so that
+# greys across contacts are like those between true outlines of EMPS (docs/development/synthesis.md).
 SPREAD = (0.3, 0.55)  # SD of ln(diameter)
-OVERLAP = (0.6, 1.02)  # distance of touching particles, by the sum of their radii
-CREVICE = (0.0, 0.6)  # by how much a particle darkens what lies behind its edge
-REACH = (0.08, 0.26)  # of that shade, by the diameter
-HALO = (0.0, 0.35)  # shade on the substrate
-NECK = (-0.15, 0.35)  # radius of grown-together necks by the median diameter; below 0: none
+OVERLAP = (0.6, 1.02)  # distance of touching particles, divided by the sum of their radii
+CREVICE = (0.0, 0.6)  # share by which a particle darkens other particles behind its edge
+REACH = (0.08, 0.26)  # length over which that shade falls, divided by the diameter
+HALO = (0.0, 0.35)  # strength of the shade on the substrate
+NECK = (-0.15, 0.35)  # radius of necks between particles, divided by the median diameter; below 0: no necks
 BLUR = (0.45, 2.0)  # SD in px
-NOISE = (0.02, 0.10)  # SD by the contrast
-TONES = (0.02, 0.16)  # SD of ln(brightness) of the particles of a picture
-SURFACE = (0.7, 1.1)  # of a cut-out's own shading that is kept
-TILTED = 0.6  # share of cut-outs turned by any angle, not by quarters alone
-FEWEST, LEAST = 14, 0.12  # px and share of a particle that are visible, under which nobody could outline it
+NOISE = (0.02, 0.10)  # SD divided by the contrast
+TONES = (0.02, 0.16)  # SD of ln(brightness) from particle to particle
+SURFACE = (0.7, 1.1)  # strength of a cut-out's own shading in the picture, 1 as in its micrograph
+TILTED = 0.6  # share of cut-outs that are turned by any angle, the others only by 90 degrees
+FEWEST, LEAST = 14, 0.12  # px, and share of a particle: if less is visible, nobody could outline it
 
 
 class Place(NamedTuple):
-    """Where a particle lies, in px."""
+    """The centre and the diameter of a particle in the picture, in px."""
 
     row: float
     column: float
@@ -45,38 +46,39 @@ class Place(NamedTuple):
 
 
 def compose(shape: Shape, rng: Rng, stock: Stock, diameters: tuple[float, float] = DIAMETERS) -> tuple[Picture, Labels]:
-    """A composed micrograph (H, W) uint8, objects bright, and its labels (H, W) int32, 0 is substrate.
+    """A composed micrograph (H, W) uint8, objects bright, and its labels (H, W) int32, 0 substrate.
 
-    diameters: range of the median diameter in px. Raises ValueError for a stock without particles.
+    stock: the cut-outs. diameters: range of the median diameter in px. Raises ValueError for a stock without particles.
     """
     size, spread = float(np.exp(rng.uniform(*np.log(diameters)))), rng.uniform(*SPREAD)
-    canvas, particles = _substrate(shape, rng, stock.textures), _alike(stock.particles, rng)
+    canvas, particles = _substrate(shape, rng, stock.textures), _of_few_groups(stock.particles, rng)
     places = _places(shape, rng, size, spread)
     crevice, reach, halo = rng.uniform(*CREVICE), rng.uniform(*REACH), rng.uniform(*HALO)
     tones, surface = rng.uniform(*TONES), rng.uniform(*SURFACE)
-    labels, whole = np.zeros(shape, np.int32), [0]
-    heights = [rng.normal() - 0.5 * np.log(place.diameter / size) for place in places]  # small ones rather in front
+    labels, areas = np.zeros(shape, np.int32), [0]  # areas: px of each particle with its hidden part
+    # Small particles are more often in front.
+    heights = [rng.normal() - 0.5 * np.log(place.diameter / size) for place in places]
     for place in (places[number] for number in np.argsort(heights)):
-        laid = _laid(place, shape, rng, particles, stock.particles)
-        if laid is None:
+        placed = _placed_cut_out(place, shape, rng, particles, stock.particles)
+        if placed is None:
             continue
-        window, opacity, tone = laid
+        window, opacity, tone = placed
         mask = opacity > 0.5
         shade = np.exp(-ndimage.distance_transform_edt(~mask) / max(0.8, reach * min(place.diameter, 1.5 * size)))
-        behind = canvas[window] * (1 - crevice * rng.uniform(0.2, 1.2) * shade)
-        behind = np.where(labels[window] > 0, behind, canvas[window] - 0.3 * halo * shade)
+        shaded = canvas[window] * (1 - crevice * rng.uniform(0.2, 1.2) * shade)
+        shaded = np.where(labels[window] > 0, shaded, canvas[window] - 0.3 * halo * shade)
         brightness = np.exp(rng.normal(0, tones)) * (1 + (tone - 1) * surface)
-        canvas[window] = opacity * brightness + (1 - opacity) * np.where(mask, canvas[window], behind)
-        whole.append(int(mask.sum()))
-        labels[window][mask] = len(whole) - 1
-    _grow_together(canvas, labels, rng.uniform(*NECK) * size)
-    labels = visible_labels(labels, np.maximum(FEWEST, LEAST * np.array(whole)))
-    return _exposed(ndimage.gaussian_filter(canvas, np.exp(rng.uniform(*np.log(BLUR)))), rng), labels
+        canvas[window] = opacity * brightness + (1 - opacity) * np.where(mask, canvas[window], shaded)
+        areas.append(int(mask.sum()))
+        labels[window][mask] = len(areas) - 1
+    _draw_necks(canvas, labels, rng.uniform(*NECK) * size)
+    labels = visible_labels(labels, np.maximum(FEWEST, LEAST * np.array(areas)))
+    return _with_noise(ndimage.gaussian_filter(canvas, np.exp(rng.uniform(*np.log(BLUR)))), rng), labels
 
 
 def _substrate(shape: Shape, rng: Rng, textures: list[Field]) -> Field:
-    """(H, W): a slope, and the random texture with the spectrum of a real one (Galerne et al., IEEE Trans. Image
-    Process. 20, 257, 2011), so that nothing is tiled."""
+    """(H, W) float32, the substrate: a slope, and a random texture with the spectrum of a real one (Galerne et al.,
+    IEEE Trans. Image Process. 20, 257, 2011), so that no part of it is repeated."""
     canvas = np.zeros(shape, np.float32)
     if textures:
         (texture,) = turned_or_mirrored(rng, textures[int(rng.integers(len(textures)))])
@@ -91,19 +93,21 @@ def _substrate(shape: Shape, rng: Rng, textures: list[Field]) -> Field:
     return (canvas + slopes[0] * rows + slopes[1] * columns).astype(np.float32)
 
 
-def _alike(particles: list[CutOut], rng: Rng) -> list[CutOut]:
-    """The particles of one group, or of two in a quarter of the pictures; groups of many cut-outs come oftener."""
+def _of_few_groups(particles: list[CutOut], rng: Rng) -> list[CutOut]:
+    """The particles of one random group of images or, in a quarter of the pictures, of two groups, so that they look
+    alike. Groups with many cut-outs are chosen more often."""
     if not particles:
         raise ValueError("no whole particle was cut out")
     groups, counts = np.unique([one.group for one in particles], return_counts=True)
     weights = np.minimum(counts, 6)
-    few = min(len(groups), 1 if rng.random() < 0.75 else 2)
-    chosen = set(rng.choice(groups, size=few, replace=False, p=weights / weights.sum()))
+    count = min(len(groups), 1 if rng.random() < 0.75 else 2)
+    chosen = set(rng.choice(groups, size=count, replace=False, p=weights / weights.sum()))
     return [one for one in particles if one.group in chosen]
 
 
 def _places(shape: Shape, rng: Rng, size: float, spread: float) -> list[Place]:
-    """Where the particles lie: a few agglomerates that grew by touching, and single ones."""
+    """The places of the particles: a few agglomerates, and single particles. size: median diameter in px. spread: SD of
+    ln(diameter)."""
     height, width = shape
 
     def diameter() -> float:
@@ -112,25 +116,29 @@ def _places(shape: Shape, rng: Rng, size: float, spread: float) -> list[Place]:
     singles = int(rng.integers(0, 2 + round(12 * height * width / (512 * 768))))
     places = [Place(rng.uniform(0, height), rng.uniform(0, width), diameter()) for _ in range(singles)]
     count = 1 + round(rng.integers(3, 16) * height * width / (512 * 768))
-    area, opened = rng.uniform(0.15, 0.6) * height * width, rng.uniform(0.4, 1.0)
+    area, openness = rng.uniform(0.15, 0.6) * height * width, rng.uniform(0.4, 1.0)
     for share in rng.dirichlet(np.full(count, 1.2)):
-        places += _agglomerate(shape, rng, diameter, share * area, opened)
+        places += _agglomerate(shape, rng, diameter, share * area, openness)
     return places
 
 
-def _agglomerate(shape: Shape, rng: Rng, diameter: Callable[[], float], area: float, opened: float) -> list[Place]:
-    """Bodies that cover about `area` px, each laid beside another. opened: how often it is any, not an inner one."""
+def _agglomerate(shape: Shape, rng: Rng, diameter: Callable[[], float], area: float, openness: float) -> list[Place]:
+    """The places of particles that cover about `area` px2; each touches another particle of the agglomerate.
+
+    diameter: draws a diameter. openness: how often a particle touches any other one; else it touches the innermost of
+    three, so that the agglomerate becomes compact.
+    """
     height, width = shape
     middle = rng.uniform(0.05, 0.95, 2) * shape
     stretch, turn = np.exp(rng.normal(0, 0.35)), rng.uniform(0, np.pi)
     group: list[Place] = []
 
-    def off_middle(place: Place) -> float:
+    def eccentricity(place: Place) -> float:
         rows, columns = place.row - middle[0], place.column - middle[1]
         along, across = columns * np.cos(turn) + rows * np.sin(turn), rows * np.cos(turn) - columns * np.sin(turn)
         return (along / stretch) ** 2 + (across * stretch) ** 2
 
-    def buries(one: Place, other: Place) -> bool:
+    def too_near(one: Place, other: Place) -> bool:
         small, large = sorted((one.diameter, other.diameter))
         near = 0.5 * small if small > 0.55 * large else 0.42 * large
         return (one.row - other.row) ** 2 + (one.column - other.column) ** 2 < near**2
@@ -140,44 +148,49 @@ def _agglomerate(shape: Shape, rng: Rng, diameter: Callable[[], float], area: fl
             break
         place = Place(*middle, diameter())
         if group:
-            candidates = [group[int(rng.integers(len(group)))] for _ in range(1 if rng.random() < opened else 3)]
-            beside, angle = min(candidates, key=off_middle), rng.uniform(0, 2 * np.pi)
-            apart = (place.diameter + beside.diameter) / 2 * rng.uniform(*OVERLAP)
-            place = Place(beside.row + apart * np.sin(angle), beside.column + apart * np.cos(angle), place.diameter)
+            candidates = [group[int(rng.integers(len(group)))] for _ in range(1 if rng.random() < openness else 3)]
+            neighbour, angle = min(candidates, key=eccentricity), rng.uniform(0, 2 * np.pi)
+            distance = (place.diameter + neighbour.diameter) / 2 * rng.uniform(*OVERLAP)
+            place = Place(
+                neighbour.row + distance * np.sin(angle), neighbour.column + distance * np.cos(angle), place.diameter
+            )
         edge = place.diameter / 3
         inside = -edge < place.row < height + edge and -edge < place.column < width + edge
-        if inside and (rng.random() < 0.1 or not any(buries(place, other) for other in group)):
+        if inside and (rng.random() < 0.1 or not any(too_near(place, other) for other in group)):
             group.append(place)
             area -= 0.75 * np.pi / 4 * place.diameter**2
     return group
 
 
-def _laid(
+def _placed_cut_out(
     place: Place, shape: Shape, rng: Rng, particles: list[CutOut], others: list[CutOut]
 ) -> tuple[tuple[slice, slice], Field, Field] | None:
-    """(window of the picture, opacity, tone) of a cut-out at the place, turned, mirrored and resized; None where
-    hardly any of it lies in the picture. Taken from `particles`, or from `others` where these would be enlarged."""
-    fitting = [p for p in particles if place.diameter <= ENLARGED * p.diameter] or [
+    """A random cut-out, turned, mirrored and resized for a place: (window in the picture, opacity 0..1, tone).
+
+    None if hardly any of it lies in the picture. It is one of `particles` or, if all of these would have to be
+    enlarged too much, one of `others`.
+    """
+    candidates = [p for p in particles if place.diameter <= ENLARGED * p.diameter] or [
         p for p in others if place.diameter <= ENLARGED * p.diameter
     ]
-    if not fitting:
-        fitting = others
-    opacity, tone = _resized(fitting[int(rng.integers(len(fitting)))], place.diameter, rng)
+    if not candidates:
+        candidates = others
+    opacity, tone = _resized(candidates[int(rng.integers(len(candidates)))], place.diameter, rng)
     pad = int(np.ceil(0.3 * place.diameter + 6))
     opacity, tone = np.pad(opacity, pad), np.pad(tone, pad, mode="edge")
     corner = [round(middle - side / 2) for middle, side in zip(place[:2], opacity.shape, strict=True)]
-    begin = [max(at, 0) for at in corner]
-    end = [min(at + side, n) for at, side, n in zip(corner, opacity.shape, shape, strict=True)]
+    begin = [max(start, 0) for start in corner]
+    end = [min(start + side, n) for start, side, n in zip(corner, opacity.shape, shape, strict=True)]
     if min(b - a for a, b in zip(begin, end, strict=True)) < 4:
         return None
     window = slice(begin[0], end[0]), slice(begin[1], end[1])
-    part = tuple(slice(a - at, b - at) for a, b, at in zip(begin, end, corner, strict=True))
+    part = tuple(slice(a - start, b - start) for a, b, start in zip(begin, end, corner, strict=True))
     return (window, opacity[part], tone[part]) if (opacity[part] > 0.5).sum() >= 20 else None
 
 
 def _resized(particle: CutOut, diameter: float, rng: Rng) -> tuple[Field, Field]:
-    """(opacity 0 to 1, tone) of a cut-out; beyond its edge the tone of its nearest pixel, so that no substrate comes
-    with it."""
+    """(opacity 0..1, tone) of a cut-out at this diameter in px, turned or mirrored at random. Beyond its edge the
+    tone is that of its nearest pixel, so that the substrate of its micrograph is not copied."""
     mask = particle.mask
     rows, columns = (max(3, round(n * diameter / particle.diameter)) for n in mask.shape)
     nearest = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
@@ -190,28 +203,30 @@ def _resized(particle: CutOut, diameter: float, rng: Rng) -> tuple[Field, Field]
     return np.clip(opacity, 0, 1), tone
 
 
-def _grow_together(canvas: Field, labels: Labels, radius: float) -> None:
-    """Fill the notches between neighbours as a neck does: each filled pixel is its nearest particle's."""
+def _draw_necks(canvas: Field, labels: Labels, radius: float) -> None:
+    """Draw necks: fill the notches between neighbours, in the picture and in the labels. Each filled pixel belongs to
+    the nearest particle. radius: of the necks in px; below 1 nothing is done."""
     if radius < 1:
         return
     reach = int(np.ceil(radius))
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     objects = labels > 0
-    closed = ndimage.binary_closing(np.pad(objects, reach), rows**2 + columns**2 <= radius**2)
-    filled: Mask = closed[reach:-reach, reach:-reach] & ~objects
+    closed_objects = ndimage.binary_closing(np.pad(objects, reach), rows**2 + columns**2 <= radius**2)
+    filled: Mask = closed_objects[reach:-reach, reach:-reach] & ~objects
     nearest = tuple(ndimage.distance_transform_edt(~objects, return_distances=False, return_indices=True))
     weight = ndimage.gaussian_filter(objects.astype(np.float32), radius / 2)
-    around = ndimage.gaussian_filter(np.where(objects, canvas, 0), radius / 2) / np.maximum(weight, 1e-3)
+    grey_nearby = ndimage.gaussian_filter(np.where(objects, canvas, 0), radius / 2) / np.maximum(weight, 1e-3)
     labels[filled] = labels[nearest][filled]
-    canvas[filled] = around[filled]
+    canvas[filled] = grey_nearby[filled]
 
 
-def _exposed(canvas: Field, rng: Rng) -> Picture:
-    """(H, W) uint8: with greys of a detector, and noise that grows with the signal and may be smooth."""
+def _with_noise(canvas: Field, rng: Rng) -> Picture:
+    """(H, W) uint8: the picture in grey values of a detector, with noise that grows with the signal and may be
+    smooth."""
     dark, bright, level, smooth = rng.uniform(20, 75), rng.uniform(140, 215), rng.uniform(*NOISE), rng.uniform(0, 0.5)
     noise = rng.normal(size=canvas.shape)
     if smooth > 0.15:
         noise = ndimage.gaussian_filter(noise, smooth)
         noise /= noise.std()
-    seen = canvas + level * noise * np.sqrt(np.clip(0.6 + 0.6 * canvas, 0.3, 2))
-    return np.clip(np.rint(dark + (bright - dark) * seen), 0, 255).astype(np.uint8)
+    noisy = canvas + level * noise * np.sqrt(np.clip(0.6 + 0.6 * canvas, 0.3, 2))
+    return np.clip(np.rint(dark + (bright - dark) * noisy), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""How settings of rendered micrographs are drawn: the distributions of distributions.toml, and what depends on what."""
+"""Draws the settings of rendered micrographs at random, by the distributions in distributions.toml."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 
 from ..contract import Rng
-from .settings import SECONDARY, RenderSettings, checked
+from .settings import SECONDARY, RenderSettings, checked_value
 
-DIAMETERS = (8.0, 150.0)
-POWDERS = 0.06  # share of pictures of powder where neither kind nor family is given
+DIAMETERS = (8.0, 150.0)  # px, usual range of the typical diameter
+POWDERS = 0.06  # share of pictures of powder, if neither kind nor family is fixed
+# By their names in distributions.toml.
 LAWS: dict[str, Callable[[Rng, float, float], float]] = {
     "between": lambda rng, low, high: float(rng.uniform(low, high)),
     "scaled": lambda rng, low, high: float(np.exp(rng.uniform(np.log(low), np.log(high)))),
     "whole": lambda rng, low, high: int(rng.integers(int(low), int(high) + 1)),
 }
-Values = dict[str, Any]  # by name of the setting
-Range = Callable[[Values], tuple[float, float]]
-CONDITIONS: dict[str, Callable[[Values], bool]] = {  # of the values drawn before
+Values = dict[str, Any]  # of settings, by name
+Range = Callable[[Values], tuple[float, float]]  # of a setting, from the values that were drawn before
+# By their names in distributions.toml, of the values that were drawn before.
+CONDITIONS: dict[str, Callable[[Values], bool]] = {
     "through": lambda values: values["kind"] not in SECONDARY,
     "blank": lambda values: values["kind"] == "blank",
     "packed": lambda values: values["layout"] == "packed",
@@ -43,26 +45,27 @@ def _edges(values: Values) -> tuple[float, float]:
 
 @cache
 def distributions() -> dict[str, Values]:
-    """What distributions.toml holds: rows by setting, of every picture and of what is unlike in some kinds."""
+    """The tables of distributions.toml: "every" for all pictures, and a table for each kind or family that has
+    others."""
     return tomllib.loads(Path(__file__).with_name("distributions.toml").read_text(encoding="utf-8"))
 
 
 def draw_settings(
     rng: Rng, fixed: Mapping[str, Any] | None = None, diameters: tuple[float, float] = DIAMETERS
 ) -> RenderSettings:
-    """Random settings, except the given ones in `fixed`. `diameters`: range of the typical diameter in px.
+    """Random settings, except those in `fixed`. diameters: range of the typical diameter in px.
 
-    A fixed setting, other than kind or family, leaves the stream of random numbers as it is.
-    Raises BadSetting when a fixed setting is unknown or out of range.
+    Fixing a setting other than kind or family does not change the random numbers of the others. Raises BadSetting if a
+    fixed setting is unknown or out of range.
     """
-    values = {name: checked(name, value) for name, value in (fixed or {}).items()}
+    values = {name: checked_value(name, value) for name, value in (fixed or {}).items()}
     if not values.keys() & {"kind", "family"} and rng.random() < POWDERS:
         values["kind"] = "powder"
     if table := distributions().get(values.get("family", "")) or distributions().get(values.get("kind", "")):
-        usual = _drawn_values(rng, table, values, {})
-        if "lattice_other" in usual:
-            usual["lattice_other"] *= usual["lattice_spacing"]
-        values = {name: checked(name, value) for name, value in {**usual, **values}.items()}
+        special = _drawn_values(rng, table, values, {})
+        if "lattice_other" in special:
+            special["lattice_other"] *= special["lattice_spacing"]
+        values = {name: checked_value(name, value) for name, value in {**special, **values}.items()}
     ranges: dict[str, Range] = {
         "diameter": lambda _: diameters,
         "edge": _edges,
@@ -80,7 +83,8 @@ def draw_settings(
 
 
 def _drawn_values(rng: Rng, table: Values, fixed: Values, ranges: Mapping[str, Range]) -> Values:
-    """A value of each setting of the table. All are drawn in its order; fixed ones then keep theirs."""
+    """A value for each setting of the table. All are drawn, in the order of the table; fixed ones then get their
+    values."""
     values: Values = {}
     for name, rows in table.items():
         values[name] = fixed.get(name, _value(rng, rows, values, ranges.get(name)))
@@ -88,7 +92,8 @@ def _drawn_values(rng: Rng, table: Values, fixed: Values, ranges: Mapping[str, R
 
 
 def _value(rng: Rng, rows: Any, values: Values, range_of: Range | None) -> Any:
-    """rows: a plain value, a row, or rows with conditions. range_of: for a row whose range is empty."""
+    """A random value of a setting. rows: a value, a row, or rows with conditions. range_of: gives the range of a row
+    without one."""
     if not isinstance(rows, dict | list):
         return rows
     every = rows if isinstance(rows, list) else [rows]
@@ -98,5 +103,5 @@ def _value(rng: Rng, rows: Any, values: Values, range_of: Range | None) -> Any:
         return names[int(rng.choice(len(names), p=weights / weights.sum()))]
     law = next(law for law in LAWS if law in row)
     low, high = row[law] if range_of is None else range_of(values)
-    drawn, happens = LAWS[law](rng, low, high), rng.random() < row.get("chance", 1.0)
-    return drawn if happens else row.get("otherwise", 0)
+    value, is_drawn = LAWS[law](rng, low, high), rng.random() < row.get("chance", 1.0)
+    return value if is_drawn else row.get("otherwise", 0)

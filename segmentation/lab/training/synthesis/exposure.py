@@ -1,4 +1,4 @@
-"""From grey to the pixels of a file: focus, noise, filters, resampling, compression."""
+"""Turns the grey of a rendered scene into the pixels of a file: focus, noise, filters, resampling, compression."""
 
 from __future__ import annotations
 
@@ -10,31 +10,34 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 
 from ..contract import Field, Picture, Rng
-from .noise import blur, resized, white
+from .noise import blur, resized, white_noise
 from .settings import ExposureSettings
 
-ENDS = (0.003, 0.997)  # quantiles of grey that become black and white
+ENDS = (0.003, 0.997)  # quantiles of the grey that become black and white
 
 
 def expose(grey: Field, settings: ExposureSettings, rng: Rng) -> Picture:
-    """(H, W) uint8 picture of the float32 grey."""
+    """The picture (H, W) uint8 of a grey (H, W) float32."""
     if settings.astigmatism == 1 or settings.defocus < 0.3:
         grey = blur(grey, settings.defocus)
     else:
         ratio = np.sqrt(settings.astigmatism)
         sigmas = [settings.defocus * ratio, settings.defocus / ratio]
         grey = ndimage.gaussian_filter(grey, sigmas if rng.random() < 0.5 else sigmas[::-1])
-    if settings.charging:  # streaks along the scan lines, stronger where it is bright
-        streaks = resized(white((grey.shape[0], max(4, grey.shape[1] // 24)), rng), (grey.shape[0], grey.shape[1]))
+    if settings.charging:  # streaks along the scan lines, stronger where the picture is bright
+        streaks = resized(
+            white_noise((grey.shape[0], max(4, grey.shape[1] // 24)), rng), (grey.shape[0], grey.shape[1])
+        )
         grey = grey + np.float32(settings.charging) * streaks * (grey - grey.min()) * np.float32(0.6)
     noisy = _add_noise(_stretch_contrast(grey, settings), settings, rng)
     values = settings.level + settings.gain * _smooth(noisy, settings, rng)
     picture = np.clip(values, 0, 255).astype(np.uint8)
-    return _publish(picture, settings, rng)
+    return _as_published(picture, settings, rng)
 
 
-def drifted(fields: list[NDArray], drift: float, rng: Rng) -> list[NDArray]:
-    """The same (H, W) fields, scan lines moved sideways by rare jumps of about `drift` px that cancel in the end."""
+def with_drift(fields: list[NDArray], drift: float, rng: Rng) -> list[NDArray]:
+    """The fields (H, W) with scan lines that are moved sideways, all in the same way: by rare jumps of about `drift`
+    px, whose sum is 0."""
     tall, wide = fields[0].shape
     jumps = rng.normal(0, drift, tall) * (rng.random(tall) < 0.06)
     shift = np.round(ndimage.gaussian_filter1d(np.cumsum(jumps) - np.linspace(0, jumps.sum(), tall), 0.5)).astype(int)
@@ -66,38 +69,39 @@ def _stretch_contrast(grey: Field, settings: ExposureSettings) -> Field:
 
 
 def _add_noise(grey: Field, settings: ExposureSettings, rng: Rng) -> Field:
-    """Counting noise (normal where counts are high), electronic noise, and lines of different gain."""
+    """The grey with counting noise (normal if counts are high), electronic noise, and noise from line to line."""
     dose = np.float32(settings.dose)
     if dose < 40:
         noisy = rng.poisson(grey * dose).astype(np.float32) / dose
     else:
-        noisy = grey + np.sqrt(grey / dose) * white(grey.shape, rng)
+        noisy = grey + np.sqrt(grey / dose) * white_noise(grey.shape, rng)
     if settings.read_noise:
-        noisy += np.float32(settings.read_noise) * white(grey.shape, rng)
+        noisy += np.float32(settings.read_noise) * white_noise(grey.shape, rng)
     if settings.line_noise:
-        noisy += np.float32(settings.line_noise) * white((grey.shape[0], 1), rng)
+        noisy += np.float32(settings.line_noise) * white_noise((grey.shape[0], 1), rng)
     return noisy
 
 
 def _smooth(noisy: Field, settings: ExposureSettings, rng: Rng) -> Field:
-    """As microscopes and their users smooth: a little blur, a median, or many frames averaged."""
+    """The picture filtered as microscopes or their users do it: a little blur, a median, or an average of many
+    frames."""
     if settings.filtering == "smooth":
         return blur(noisy, rng.uniform(0.5, 1.3))
     if settings.filtering == "median":
         return ndimage.median_filter(noisy, 3)
     if settings.filtering == "average":
-        strong = blur(noisy, rng.uniform(1.0, 2.0))
-        return strong + np.float32(0.15) * (noisy - strong)
+        average = blur(noisy, rng.uniform(1.0, 2.0))
+        return average + np.float32(0.15) * (noisy - average)
     return noisy
 
 
-def _publish(picture: Picture, settings: ExposureSettings, rng: Rng) -> Picture:
-    """What publishing does to a picture: scaled down and up, sharpened, compressed."""
+def _as_published(picture: Picture, settings: ExposureSettings, rng: Rng) -> Picture:
+    """The picture after changes as in publications: made smaller and larger again, sharpened, compressed."""
     image = Image.fromarray(picture)
     if settings.resampling < 1:
-        how = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)[int(rng.integers(3))]
+        method = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)[int(rng.integers(3))]
         small = image.resize([max(8, round(n * settings.resampling)) for n in image.size], Image.Resampling.BOX)
-        image = small.resize(image.size, how)
+        image = small.resize(image.size, method)
     if settings.sharpening:
         image = image.filter(ImageFilter.UnsharpMask(rng.uniform(1, 3), round(100 * settings.sharpening), 0))
     if settings.jpeg < 100:

@@ -1,4 +1,5 @@
-"""Fibre mats: tubes along curved paths, laid one over the other, with their exact centre lines and widths."""
+"""Synthetic mats of fibres: tubes along curved paths, laid one over the other, with their exact centre lines and
+widths."""
 
 from __future__ import annotations
 
@@ -14,14 +15,14 @@ from ..contract import Field, Floats, Rng, Shape
 from .scene import Scene
 from .settings import MatSettings, SceneSettings
 
-STEP = 1.0  # px between two points of a path
+STEP = 1.0  # px from one point of a path to the next
 MOST_FIBRES = 400  # in a picture of 512 x 512 px
 
 
 @dataclass(frozen=True, eq=False)
 class Fibre:
-    """One fibre. path: (n, 2) float64 rows and columns of its centre line, STEP px apart, also beyond the frame.
-    widths: (n,) px of its diameter there; diameter: px without beads."""
+    """One fibre. path: (n, 2) float64 rows and columns of its centre line, every STEP px, also beyond the frame.
+    widths: (n,) its diameter there, in px. diameter: its typical diameter in px, without beads."""
 
     path: Floats
     widths: Floats
@@ -29,9 +30,10 @@ class Fibre:
 
 
 def build_mat(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) -> tuple[Scene, list[Fibre]]:
-    """Random fibres on a plane: the scene, whose body k is fibre k - 1, and the fibres in the order of laying.
+    """Random fibres on a plane: the scene, in which body k is fibre k - 1, and the fibres in the order in which they
+    are laid.
 
-    The later a fibre, the brighter it mostly is; with `scene.stacking` it lies on the earlier ones.
+    Later fibres are brighter in most cases; with `scene.stacking` they lie on earlier ones.
     """
     fibres = draw_fibres(shape, scene, mat, rng)
     height, thickness = (np.zeros(shape, np.float32) for _ in range(2))
@@ -50,25 +52,25 @@ def build_mat(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) ->
 
 
 def draw_fibres(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) -> list[Fibre]:
-    """As many fibres as cover `scene.cover` of the picture, some of them in bundles."""
+    """Random fibres, some of them in bundles, so many that they cover `scene.cover` of the picture."""
     area, covered, fibres = shape[0] * shape[1], 0.0, list[Fibre]()
     preferred = rng.uniform(0, np.pi)
     while not fibres or (covered < scene.cover * area and len(fibres) < max(4, MOST_FIBRES * area // 512**2)):
         diameter = float(np.clip(scene.diameter * np.exp(rng.normal(0, scene.spread)), 2.5, 4 * scene.diameter))
-        wander = 1.6 * (1 - mat.alignment) ** 2  # SD in rad
-        direction = preferred + rng.normal(0, wander) if mat.alignment else rng.uniform(0, np.pi)
+        direction_spread = 1.6 * (1 - mat.alignment) ** 2  # SD in rad
+        direction = preferred + rng.normal(0, direction_spread) if mat.alignment else rng.uniform(0, np.pi)
         length = diameter * mat.length * np.exp(rng.normal(0, 0.3))
         middle = rng.uniform(0, 1, 2) * shape
         length = float(np.clip(length, 3 * diameter, 2.2 * max(shape)))
-        path = curved(middle, direction, length, diameter, mat.curl, rng)
+        path = curved_path(middle, direction, length, diameter, mat.curl, rng)
         strands = int(rng.integers(2, 6)) if rng.random() < mat.bundles else 1
         for strand in range(strands):
             strand_path = path
-            if strands > 1:  # side by side about the middle of the bundle, touching or a little apart
+            if strands > 1:  # strands of a bundle lie side by side and touch or have small gaps
                 along = np.gradient(path, axis=0)
                 along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-                aside = (strand - (strands - 1) / 2) * diameter * rng.uniform(0.95, 1.3)
-                strand_path = path + aside * np.stack([along[:, 1], -along[:, 0]], 1)
+                offset = (strand - (strands - 1) / 2) * diameter * rng.uniform(0.95, 1.3)
+                strand_path = path + offset * np.stack([along[:, 1], -along[:, 0]], 1)
             fibre = Fibre(strand_path, _widths(len(path), diameter, mat, rng), diameter)
             fibres.append(fibre)
             is_inside = ((strand_path >= 0) & (strand_path < shape)).all(1)
@@ -76,8 +78,11 @@ def draw_fibres(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) 
     return fibres
 
 
-def curved(middle: Floats, direction: float, length: float, diameter: float, curl: float, rng: Rng) -> Floats:
-    """(n, 2) path of this length whose direction wanders smoothly: by about `curl` rad over 30 diameters."""
+def curved_path(middle: Floats, direction: float, length: float, diameter: float, curl: float, rng: Rng) -> Floats:
+    """(n, 2) rows and columns of a path whose direction changes smoothly, by about `curl` rad over 30 diameters.
+
+    middle: its middle point. direction: in rad, at the middle. length, diameter: in px.
+    """
     count = max(4, round(length / STEP))
     smooth = max(4.0, 4 * diameter)
     turns = ndimage.gaussian_filter1d(rng.normal(0, 1, count + round(6 * smooth)), smooth)[-count:]
@@ -89,7 +94,7 @@ def curved(middle: Floats, direction: float, length: float, diameter: float, cur
 
 
 def _widths(count: int, diameter: float, mat: MatSettings, rng: Rng) -> Floats:
-    """(count,) diameters along a path: somewhat uneven, with beads, spindles of up to three diameters."""
+    """(count,) diameters in px along a path: somewhat uneven, with beads of up to three diameters."""
     uneven = ndimage.gaussian_filter1d(rng.normal(0, 1, count), 5 * diameter, mode="reflect")
     widths = diameter * (1 + mat.unevenness * uneven / max(float(uneven.std()), 1e-9))
     steps = np.arange(count)
@@ -100,7 +105,8 @@ def _widths(count: int, diameter: float, mat: MatSettings, rng: Rng) -> Floats:
 
 
 def tube(fibre: Fibre, shape: Shape) -> tuple[NDArray[np.int64], NDArray[np.int64], Field]:
-    """Rows and columns (n,) of the pixels whose centres a fibre covers, and (n,) float32 its height over its axis."""
+    """Rows and columns (n,) of the pixels whose centres a fibre covers, and (n,) float32 px its height above its
+    centre line."""
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
     widest = float(fibre.widths.max())
     is_near = ((fibre.path > -widest) & (fibre.path < np.array(shape) + widest)).all(1)
@@ -109,21 +115,21 @@ def tube(fibre: Fibre, shape: Shape) -> tuple[NDArray[np.int64], NDArray[np.int6
         return nothing
     canvas = Image.new("1", (shape[1], shape[0]))
     jumps = np.flatnonzero(np.linalg.norm(np.diff(path, axis=0), axis=1) > 3 * STEP) + 1
-    pen, pen_width = ImageDraw.Draw(canvas), widest + 4
+    pen, line_width = ImageDraw.Draw(canvas), widest + 4
     for piece in np.split(path, jumps):
         points = [(float(x), float(y)) for y, x in (*piece[:: max(1, round(widest / 6))], piece[-1])]
-        pen.line(points, fill=1, width=int(np.ceil(pen_width)), joint="curve")
+        pen.line(points, fill=1, width=int(np.ceil(line_width)), joint="curve")
         for x, y in (points[0], points[-1]):
-            pen.ellipse((x - pen_width / 2, y - pen_width / 2, x + pen_width / 2, y + pen_width / 2), fill=1)
+            pen.ellipse((x - line_width / 2, y - line_width / 2, x + line_width / 2, y + line_width / 2), fill=1)
     rows, columns = np.nonzero(ndimage.maximum_filter(np.asarray(canvas, np.uint8), 3))
     distance, nearest = cKDTree(path).query(np.stack([rows, columns], 1), distance_upper_bound=widest)
     is_reached = np.isfinite(distance)
     rows, columns, distance, nearest = (values[is_reached] for values in (rows, columns, distance, nearest))
-    # The nearest point of a path of STEP px: less what lies along it, at most half a step.
+    # The distance to the path is that to its nearest point, without the part along the path.
     along = np.gradient(path, axis=0)[nearest] / STEP
-    ahead = ((np.stack([rows, columns], 1) - path[nearest]) * along).sum(1)
+    distance_along = ((np.stack([rows, columns], 1) - path[nearest]) * along).sum(1)
     is_end = (nearest == 0) | (nearest == len(path) - 1)
-    squared_distance = distance**2 - np.where(is_end, 0, np.clip(ahead, -STEP, STEP) ** 2)
+    squared_distance = distance**2 - np.where(is_end, 0, np.clip(distance_along, -STEP, STEP) ** 2)
     radius = widths[nearest] / 2
     is_inside = squared_distance < radius**2
     heights = np.sqrt(radius[is_inside] ** 2 - np.maximum(squared_distance[is_inside], 0))

@@ -1,4 +1,4 @@
-"""Pictures of no particles at all: bare substrates at any magnification, pages of text, plots."""
+"""Synthetic pictures without particles: bare substrates at any magnification, pages of text, and plots."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from PIL import Image, ImageDraw, ImageFont
 from ..contract import Picture, Rng, Shape
 from .render import random_rendering
 
-MOST_REDUCED = 4  # times: a substrate is rendered larger and reduced, as a whole picture shown small looks
+MOST_REDUCED = 4  # a substrate is rendered up to so many times larger, then reduced, as if seen at low magnification
 LETTERS = list("abcdefghijklmnopqrstuvwxyz0123456789.,-")
-FOREIGN_SHARE = 0.25  # of the pictures, text or a plot; the others are substrates
+FOREIGN_SHARE = 0.25  # share of pictures with text or a plot; the others are substrates
 
 
 def draw_empty(shape: Shape, rng: Rng) -> Picture:
-    """(H, W) uint8 without particles: mostly a substrate, else text or a plot, in either polarity."""
+    """A picture (H, W) uint8 without particles: mostly a substrate, else text or a plot; half of all are inverted."""
     if rng.random() < FOREIGN_SHARE:
         image = Image.new("L", (shape[1], shape[0]), int(rng.integers(215, 256)))
         pen = ImageDraw.Draw(image)
@@ -23,8 +23,10 @@ def draw_empty(shape: Shape, rng: Rng) -> Picture:
         grey = np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
     else:
         times = float(np.exp(rng.uniform(0, np.log(MOST_REDUCED))))
-        large = random_rendering((round(shape[0] * times), round(shape[1] * times)), rng, {"kind": "blank"}).grey
-        grey = np.asarray(Image.fromarray(large).resize((shape[1], shape[0]), Image.Resampling.BOX))
+        large_picture = random_rendering(
+            (round(shape[0] * times), round(shape[1] * times)), rng, {"kind": "blank"}
+        ).grey
+        grey = np.asarray(Image.fromarray(large_picture).resize((shape[1], shape[0]), Image.Resampling.BOX))
     return 255 - grey if rng.random() < 0.5 else grey
 
 
@@ -37,7 +39,7 @@ def _page(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: Rng) -> None:
 
 
 def _axes(pen: ImageDraw.ImageDraw, shape: Shape, ink: int) -> tuple[int, int]:
-    """Left and bottom of a plot with axes, ticks and numbers."""
+    """Draw the axes of a plot with numbers; returns the positions of its left and bottom axis in px."""
     left, bottom = round(0.12 * shape[1]), round(0.88 * shape[0])
     pen.line([(left, round(0.05 * shape[0])), (left, bottom), (shape[1], bottom)], fill=ink, width=2)
     font = ImageFont.load_default(size=max(8, shape[0] // 28))
@@ -52,7 +54,9 @@ def _spectrum(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: Rng) -> Non
     left, bottom = _axes(pen, shape, ink)
     x = np.arange(left, shape[1])
     peaks = [(rng.uniform(left, shape[1]), rng.uniform(2, 0.06 * shape[1]), rng.uniform(0.1, 0.9)) for _ in range(8)]
-    curve = sum(high * np.exp(-(((x - at) / wide) ** 2)) for at, wide, high in peaks) + rng.normal(0, 0.01, len(x))
+    curve = sum(height * np.exp(-(((x - middle) / width) ** 2)) for middle, width, height in peaks) + rng.normal(
+        0, 0.01, len(x)
+    )
     points = np.stack([x, bottom - np.clip(curve, 0, 1) * 0.85 * bottom], axis=1)
     pen.line([tuple(p) for p in points.tolist()], fill=ink, width=int(rng.integers(1, 4)))
 
@@ -73,4 +77,4 @@ def _scatter(pen: ImageDraw.ImageDraw, shape: Shape, ink: int, rng: Rng) -> None
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=ink)
 
 
-_KINDS = (_page, _spectrum, _bars, _scatter)  # each draws on a page of `shape` (H, W) px with this grey of the ink
+_KINDS = (_page, _spectrum, _bars, _scatter)  # each draws with `pen` on a page of `shape` (H, W) px in the grey `ink`

@@ -1,4 +1,4 @@
-"""Random fields for substrates, surfaces, layouts and charging, a fast blur, and the eight positions of a picture."""
+"""Random fields for rendered pictures, a fast blur, and the turned and mirrored forms of a picture."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def standardised(field: Field) -> Field:
 
 
 def resized(field: Field, shape: Shape, box: tuple[float, float, float, float] | None = None) -> Field:
-    """(H, W) float32: `box` (left, top, right, bottom) of the field, or all of it, interpolated bicubically."""
+    """(H, W) float32: the field, or its part `box` (left, top, right, bottom), resized by bicubic interpolation."""
     picture = Image.fromarray(np.ascontiguousarray(field, np.float32))
     return np.asarray(picture.resize((shape[1], shape[0]), Image.Resampling.BICUBIC, box))
 
 
-def white(shape: Shape, rng: Rng) -> Field:
+def white_noise(shape: Shape, rng: Rng) -> Field:
     """(H, W) float32 independent normal values."""
     return rng.standard_normal(shape, dtype=np.float32)
 
@@ -30,15 +30,18 @@ def white(shape: Shape, rng: Rng) -> Field:
 def smooth_field(shape: Shape, period: float, rng: Rng) -> Field:
     """(H, W) float32 field of zero mean and unit SD that varies over about `period` px."""
     if period <= 1.5:
-        return standardised(white(shape, rng))
-    tall, wide = shape[0] / period, shape[1] / period
-    coarse = white((int(np.ceil(tall)) + 4, int(np.ceil(wide)) + 4), rng)
+        return standardised(white_noise(shape, rng))
+    rows, columns = shape[0] / period, shape[1] / period
+    coarse = white_noise((int(np.ceil(rows)) + 4, int(np.ceil(columns)) + 4), rng)
     left, top = rng.uniform(1, 2, 2)
-    return standardised(resized(coarse, shape, (left, top, left + wide, top + tall)))
+    return standardised(resized(coarse, shape, (left, top, left + columns, top + rows)))
 
 
 def fractal_field(shape: Shape, longest: float, shortest: float, roughness: float, rng: Rng) -> Field:
-    """Octaves of `smooth_field` from `longest` down to `shortest` px; each halving weighs `roughness`."""
+    """(H, W) float32 sum of smooth fields with periods from `longest` to `shortest` px; zero mean and unit SD.
+
+    The period is halved from one field to the next, and the weight multiplied by `roughness`.
+    """
     total = np.zeros(shape, np.float32)
     weight, period = 1.0, longest
     while period >= shortest:
@@ -49,17 +52,21 @@ def fractal_field(shape: Shape, longest: float, shortest: float, roughness: floa
 
 
 def band_field(shape: Shape, period: float, rng: Rng) -> Field:
-    """(H, W) float32 field of zero mean and unit SD with one wavelength, `period` px, in all directions: worms."""
+    """(H, W) float32 field of zero mean and unit SD with one wavelength, `period` px, in all directions; it looks
+    like worms."""
     factor = max(1.0, period / 7)
     small = (int(np.ceil(shape[0] / factor)) + 2, int(np.ceil(shape[1] / factor)) + 2)
-    noise = white(small, rng)
+    noise = white_noise(small, rng)
     sigma = period / factor / 5
     band = ndimage.gaussian_filter(noise, sigma) - ndimage.gaussian_filter(noise, 1.5 * sigma)
     return standardised(band if factor == 1 else resized(band, shape))[: shape[0], : shape[1]]
 
 
 def distance_to_points(shape: Shape, spacing: float, rng: Rng) -> tuple[Field, NDArray]:
-    """Distance in units of `spacing` px to the nearest of scattered points, and (H, W) int: the number of its pixel."""
+    """For each pixel the nearest of random points that are about `spacing` px apart.
+
+    Returns (H, W) float32 the distance to it, in units of `spacing`, and (H, W) int the number of the pixel it is in.
+    """
     rows, columns = (np.arange(spacing / 2, n + spacing, spacing) for n in shape)
     points = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
     points = (points + rng.uniform(-0.45, 0.45, points.shape) * spacing).astype(int)
@@ -72,7 +79,7 @@ def distance_to_points(shape: Shape, spacing: float, rng: Rng) -> tuple[Field, N
 
 
 def warped(field: NDArray, reach: float, period: float, rng: Rng) -> NDArray:
-    """The field with its pixels displaced by about `reach` px, smoothly over `period` px: straight lines bend."""
+    """The field with its pixels displaced by about `reach` px, so that straight lines bend over about `period` px."""
     shape = field.shape[0], field.shape[1]
     rows, columns = (
         np.clip(axis + reach * smooth_field(shape, period, rng), 0, n - 1).astype(int)
@@ -82,7 +89,7 @@ def warped(field: NDArray, reach: float, period: float, rng: Rng) -> NDArray:
 
 
 def blur(field: Field, sigma: float) -> Field:
-    """Gaussian blur of `sigma` px; a wide one is done on a coarser grid."""
+    """Gaussian blur with an SD of `sigma` px; a wide blur is computed on a coarser grid, which is faster."""
     factor = int(sigma / 2)
     if factor < 2 or min(field.shape) < 4 * factor:
         return ndimage.gaussian_filter(field, min(sigma, max(field.shape)), truncate=3)
@@ -93,7 +100,7 @@ def blur(field: Field, sigma: float) -> Field:
 
 
 def turned_or_mirrored(rng: Rng, *pictures: NDArray) -> list[NDArray]:
-    """The pictures in one of the eight turned and mirrored positions, all in the same."""
+    """The pictures in one of their eight turned and mirrored forms, at random, all in the same."""
     turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
     turned = [np.rot90(picture, turns) for picture in pictures]
     return [picture[:, ::-1] for picture in turned] if mirror else turned

@@ -1,5 +1,5 @@
-"""Synthetic scenes for pictures of a training: particles (bodies) are laid on a plane one after the other. The result
-is the height at each pixel, and which body is seen there."""
+"""Synthetic scenes for training pictures: particles (bodies) are laid on a plane one after the other. A scene holds the
+height at each pixel, and which body is visible there."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from skimage.measure import label as connected
 
 from ....core.labels.separate import interior
 from ..contract import Field, Floats, Labels, Mask, Rng, Shape
-from .bodies import CONVEX, Body, Form, dressed, make_body, relief_field
+from .bodies import CONVEX, Body, Form, make_body, relief_field, with_relief
 from .noise import smooth_field, turned_or_mirrored
 from .settings import SceneSettings
 
 MOST = 1500  # particles in a picture of 512 x 512 px
-SATELLITE = 0.07, 0.32  # diameters of satellites over that of what they are stuck on
-SMALLEST = 8.0  # px of a satellite; smaller ones are no more than roughness
-TRIALS = 4  # places tried for one particle before it is left out
+SATELLITE = 0.07, 0.32  # range of the diameter of a satellite, relative to that of the particle it is stuck on
+SMALLEST = 8.0  # px, diameter of a satellite; smaller ones would look like a rough surface
+TRIALS = 4  # places that are tried for one particle before it is left out
 
 
 def draw_diameters(shape: Shape, scene: SceneSettings, rng: Rng) -> Floats:
-    """(n,) float64 diameters in px, at most 4 x typical, of discs that cover `scene.cover` of the picture."""
+    """(n,) float64 random diameters in px, at most 4 times the typical one, so many that their discs have the area
+    `scene.cover` times that of the picture."""
     area = shape[0] * shape[1]
     limit = max(1, round(MOST * area / 512**2))
     sizes = scene.diameter * np.exp(rng.normal(0, scene.spread, limit))
@@ -37,10 +38,10 @@ def draw_diameters(shape: Shape, scene: SceneSettings, rng: Rng) -> Floats:
 
 
 def draw_places(shape: Shape, scene: SceneSettings, count: int, rng: Rng) -> NDArray[np.int64]:
-    """(m, 2) int64 rows and columns of candidates, mostly more than `count`, some beyond the frame; the first lies well
-    inside.
+    """(m, 2) int64 random places (rows and columns) for `count` particles; the first place lies well inside the
+    picture.
 
-    Later candidates serve where an earlier one is refused.
+    There are mostly more places than `count`, because a place may be refused. Some lie beyond the frame.
     """
     margin = int(min(scene.diameter, 0.5 * min(shape)))
     tall, wide = shape[0] + 2 * margin, shape[1] + 2 * margin
@@ -59,7 +60,7 @@ def draw_places(shape: Shape, scene: SceneSettings, count: int, rng: Rng) -> NDA
 
 
 def _packed_positions(shape: Shape, scene: SceneSettings, rng: Rng) -> NDArray[np.int64]:
-    """A hexagonal layer with a little disorder, gaps where particles are missing, in random order."""
+    """(m, 2) places of a hexagonal layer with a little disorder and a few missing particles, in random order."""
     pitch = scene.diameter * rng.uniform(1.0, 1.12)
     rows, columns = np.mgrid[0 : 2 * max(shape) / pitch, 0 : 2 * max(shape) / pitch]
     along, across = (columns + 0.5 * (rows % 2)) * pitch, rows * pitch * np.sqrt(3) / 2
@@ -73,9 +74,9 @@ def _packed_positions(shape: Shape, scene: SceneSettings, rng: Rng) -> NDArray[n
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """height: (H, W) float32 px above the substrate; owner: (H, W) int32 number of the visible body, 0 substrate;
-    thickness: (H, W) float32 px of matter along the beam; shade: (n + 1,) float32, per body (index owner) a draw from
-    N(0, 1) for its grey."""
+    """A scene of n bodies. height: (H, W) float32 px above the substrate. owner: (H, W) int32 number of the visible
+    body, 0 substrate. thickness: (H, W) float32 px of matter along the beam. shade: (n + 1,) float32, for each number
+    of a body a draw from N(0, 1), from which its grey follows."""
 
     height: Field
     owner: Labels
@@ -85,19 +86,20 @@ class Scene:
 
 @dataclass
 class _Canvas:
-    """What has been put down so far."""
+    """The scene while bodies are added. bodies: how many there are. placed: place of each body, and its width in px."""
 
     height: Field
     owner: Labels
     thickness: Field
     bodies: int = 0
-    put: list[tuple[NDArray[np.int64], int]] = field(default_factory=list)  # place and px across of each body
+    placed: list[tuple[NDArray[np.int64], int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
 class _Spot:
-    """A body over a place: windows into body and canvas, its height there, and the share of its pixels (0..1) that
-    lie over other bodies."""
+    """A body at a place. inner, outer: windows into the body and into the canvas. inside: pixels of the inner window
+    that belong to the body. lift: height of its centre in px. shared: share of its pixels (0..1) that lie over other
+    bodies."""
 
     inner: tuple[slice, slice]
     outer: tuple[slice, slice]
@@ -107,7 +109,7 @@ class _Spot:
 
 
 def build_scene(shape: Shape, scene: SceneSettings, rng: Rng, allowed: Mask | None = None) -> Scene:
-    """A random population of particles on a plane. allowed: (H, W) bool, the places that may be a particle's middle."""
+    """A random scene. allowed: (H, W) bool, the places where the middle of a particle may be."""
     canvas = _Canvas(np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.zeros(shape, np.float32))
     diameters = draw_diameters(shape, scene, rng)
     drawn_places = draw_places(shape, scene, len(diameters), rng)
@@ -117,10 +119,10 @@ def build_scene(shape: Shape, scene: SceneSettings, rng: Rng, allowed: Mask | No
     places = iter(drawn_places)
     stock = _stock(scene, diameters, rng)
     for number in range(len(diameters)):
-        fresh = number < len(stock)
-        body = stock[number if fresh else int(rng.integers(len(stock)))]
-        body = body if fresh else Body(*turned_or_mirrored(rng, body.top, body.bottom, body.mass))
-        if not _put(body, scene, places, canvas):
+        is_new = number < len(stock)
+        body = stock[number if is_new else int(rng.integers(len(stock)))]
+        body = body if is_new else Body(*turned_or_mirrored(rng, body.top, body.bottom, body.mass))
+        if not _place_body(body, scene, places, canvas):
             break
     if scene.satellites:
         _add_satellites(scene, canvas, rng)
@@ -129,7 +131,8 @@ def build_scene(shape: Shape, scene: SceneSettings, rng: Rng, allowed: Mask | No
 
 
 def _stock(scene: SceneSettings, diameters: Floats, rng: Rng) -> list[Body]:
-    """Different bodies, as many as there are particles but not more than the eye tells apart."""
+    """Different bodies: as many as there are particles, but at most 64, as nobody sees that more of them are
+    repeated."""
     form = Form(**{entry.name: getattr(scene, entry.name) for entry in fields(Form)})
     count = min(len(diameters), 64)
     bodies = []
@@ -143,15 +146,15 @@ def _stock(scene: SceneSettings, diameters: Floats, rng: Rng) -> list[Body]:
         return bodies
     heights = scene.relief_height * np.minimum(diameters, scene.diameter)
     ragged = scene.relief == "bumps"
-    return [dressed(b, texture, float(h), rng, ragged=ragged) for b, h in zip(bodies, heights, strict=False)]
+    return [with_relief(b, texture, float(h), rng, ragged=ragged) for b, h in zip(bodies, heights, strict=False)]
 
 
-def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], canvas: _Canvas) -> bool:
-    """Put the body down at one of the next places, or leave it out; False when there are no places left.
+def _place_body(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], canvas: _Canvas) -> bool:
+    """Lay the body at one of the next places, or leave it out; returns False if there are no more places.
 
-    Where particles may lie on others, the lowest of the places tried is taken, as gravity would.
+    If particles may lie on others, the lowest of the places that are tried is taken, as gravity would do.
     """
-    best: _Spot | None = None
+    best_spot: _Spot | None = None
     best_place = np.zeros(2, np.int64)
     for _ in range(TRIALS):
         point = next(places, None)
@@ -160,34 +163,35 @@ def _put(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], 
         spot = _spot(body, point, scene.stacking, canvas)
         if spot is None or spot.shared > scene.overlap:
             continue
-        if best is None or spot.lift < best.lift:
-            best, best_place = spot, point
-        if best.shared == 0 or scene.stacking == 0:
+        if best_spot is None or spot.lift < best_spot.lift:
+            best_spot, best_place = spot, point
+        if best_spot.shared == 0 or scene.stacking == 0:
             break
-    if best is not None:
-        _paint(body, best, canvas)
-        canvas.put.append((best_place, max(body.top.shape)))
+    if best_spot is not None:
+        _paint(body, best_spot, canvas)
+        canvas.placed.append((best_place, max(body.top.shape)))
     return True
 
 
 def _add_satellites(scene: SceneSettings, canvas: _Canvas, rng: Rng) -> None:
-    """Small particles stuck on the large ones that lie there, near their rims rather than on their tops."""
+    """Add small particles that are stuck on large ones, near their rims more often than on their tops."""
     form = Form(**{entry.name: getattr(scene, entry.name) for entry in fields(Form)})
-    for centre, across in canvas.put:
-        if across < 0.6 * scene.diameter:
+    for centre, width in canvas.placed:
+        if width < 0.6 * scene.diameter:
             continue
         for _ in range(int(rng.poisson(scene.satellites))):
-            size = across * float(np.exp(rng.uniform(*np.log(SATELLITE))))
-            turn, away = rng.uniform(0, 2 * np.pi), 0.5 * across * np.sqrt(rng.uniform(0.15, 1.1))
+            size = width * float(np.exp(rng.uniform(*np.log(SATELLITE))))
+            angle, distance = rng.uniform(0, 2 * np.pi), 0.5 * width * np.sqrt(rng.uniform(0.15, 1.1))
             if size >= SMALLEST:
-                middle = centre + np.round(away * np.array([np.sin(turn), np.cos(turn)])).astype(np.int64)
+                middle = centre + np.round(distance * np.array([np.sin(angle), np.cos(angle)])).astype(np.int64)
                 body = make_body("sphere", size, rng, form)
                 if (spot := _spot(body, middle, 1.0, canvas)) is not None:
                     _paint(body, spot, canvas)
 
 
 def _spot(body: Body, centre: NDArray[np.int64], stacking: float, canvas: _Canvas) -> _Spot | None:
-    """The body over the place, resting on what lies there; `stacking` 0 lets bodies sink together."""
+    """The body at a place, resting on the bodies there (stacking 1), or on the plane, so that bodies may penetrate
+    each other (stacking 0); None if it is outside of the canvas."""
     h, w = body.top.shape
     top, left = int(centre[0]) - h // 2, int(centre[1]) - w // 2
     r0, r1 = max(0, top), min(canvas.height.shape[0], top + h)
@@ -200,43 +204,44 @@ def _spot(body: Body, centre: NDArray[np.int64], stacking: float, canvas: _Canva
     if not inside.any():
         return None
     shared = np.count_nonzero(inside & (canvas.owner[outer] > 0)) / np.count_nonzero(inside)
-    ground = -float(np.nanmin(body.bottom))
-    contact = float(np.nanmax(canvas.height[outer] - body.bottom[inner])) if shared and stacking else ground
-    return _Spot(inner, outer, inside, ground + stacking * (max(contact, ground) - ground), shared)
+    lowest_lift = -float(np.nanmin(body.bottom))
+    touching_lift = float(np.nanmax(canvas.height[outer] - body.bottom[inner])) if shared and stacking else lowest_lift
+    return _Spot(inner, outer, inside, lowest_lift + stacking * (max(touching_lift, lowest_lift) - lowest_lift), shared)
 
 
 def _paint(body: Body, spot: _Spot, canvas: _Canvas) -> None:
+    """Add the body to the canvas."""
     upper = body.top[spot.inner] + np.float32(spot.lift)
-    visible = spot.inside & (upper > canvas.height[spot.outer])
+    is_visible = spot.inside & (upper > canvas.height[spot.outer])
     canvas.bodies += 1
-    canvas.height[spot.outer][visible] = upper[visible]
-    canvas.owner[spot.outer][visible] = canvas.bodies
+    canvas.height[spot.outer][is_visible] = upper[is_visible]
+    canvas.owner[spot.outer][is_visible] = canvas.bodies
     canvas.thickness[spot.outer] += body.mass[spot.inner]
 
 
 def visible_labels(owner: Labels, smallest: float | Floats = 12) -> Labels:
-    """(H, W) int32 labels 1..n of the visible pieces; a body split by another counts as its pieces.
+    """(H, W) int32 labels 1..n of the visible pieces of bodies; if another body divides a body, each part is a piece.
 
-    A sliver (nowhere 3 px wide, or under `smallest` px: a number, or one for each body by its number) is what no
-    annotator would outline. Slivers that touch go to the piece that they have most border with, if pieces have a third
-    of their border, or else to the background.
+    owner: see `Scene`. A sliver is a piece that no annotator would outline: it is nowhere 3 px wide, or has fewer
+    than `smallest` px (one number, or one for each number of a body). A group of slivers that touch is added to the
+    piece with which it has most border, if at least a third of its border is with pieces; else it becomes background.
     """
     labels = split_pieces(owner)
     sizes, body = np.bincount(labels.ravel()), np.zeros(labels.max() + 1, np.int32)
     body[labels] = owner
     core = np.bincount(labels[interior(labels)], minlength=len(sizes))
-    keep = (sizes >= (smallest[body] if isinstance(smallest, np.ndarray) else smallest)) & (core > 0) & (body > 0)
-    pieces = np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
+    is_kept = (sizes >= (smallest[body] if isinstance(smallest, np.ndarray) else smallest)) & (core > 0) & (body > 0)
+    pieces = np.where(is_kept, np.cumsum(is_kept), 0).astype(np.int32)[labels]
     slivers, _ = ndimage.label((labels > 0) & (pieces == 0))
     for number, box in enumerate(ndimage.find_objects(slivers), start=1):
         window = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
         sliver = slivers[window] == number
-        beside = pieces[window][ndimage.binary_dilation(sliver) & ~sliver]
-        if 3 * (beside > 0).sum() >= max(1, len(beside)):
-            pieces[window][sliver] = np.bincount(beside[beside > 0]).argmax()
+        neighbours = pieces[window][ndimage.binary_dilation(sliver) & ~sliver]
+        if 3 * (neighbours > 0).sum() >= max(1, len(neighbours)):
+            pieces[window][sliver] = np.bincount(neighbours[neighbours > 0]).argmax()
     return pieces
 
 
 def split_pieces(labels: Labels) -> Labels:
-    """Connected pieces (4-neighbours) of equal label, numbered 1..n in (H, W) int32."""
+    """(H, W) int32: the connected pieces (4-neighbours) of the labels, numbered 1..n; 0 stays 0."""
     return connected(labels, background=0, connectivity=1).astype(np.int32)

@@ -1,4 +1,4 @@
-"""What a rendered micrograph is made of: the tables of settings.toml as models that check what is asked for."""
+"""The settings of a rendered micrograph: a pydantic model of each table of settings.toml, which checks values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from ....core.errors import UserError
 from ....core.validation import Settings
 
-SECONDARY = ("sem", "powder", "blank")  # of these secondary electrons are seen, no transmitted ones
+SECONDARY = ("sem", "powder", "blank")  # kinds of pictures of secondary electrons; the others are transmission pictures
 TABLES: dict[str, dict[str, dict[str, Any]]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 
@@ -23,12 +23,12 @@ class BadSetting(UserError):
 
 
 def _field(entry: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Type and bounds of an entry of settings.toml."""
-    described = {"description": entry["what"], "default": entry.get("usual", ...)}
+    """Type and bounds of a setting, from an entry of settings.toml, as `create_model` takes them."""
+    arguments = {"description": entry["what"], "default": entry.get("usual", ...)}
     if "one_of" in entry:
-        return Literal[*entry["one_of"]], Field(**described)
+        return Literal[*entry["one_of"]], Field(**arguments)
     low, high = entry.get("between") or entry["whole"]
-    return int if "whole" in entry else float, Field(ge=low, le=high, **described)
+    return int if "whole" in entry else float, Field(ge=low, le=high, **arguments)
 
 
 PARTS = tuple(
@@ -40,7 +40,7 @@ SceneSettings, SubstrateSettings, ShadingSettings, ExposureSettings, SupportSett
 
 
 class RenderSettings(Settings):
-    """Everything that decides a picture, but for its size and its random numbers."""
+    """All settings of a picture; its size and the random numbers are not among them."""
 
     scene: SceneSettings
     substrate: SubstrateSettings
@@ -56,12 +56,12 @@ class RenderSettings(Settings):
 
 @cache
 def every_setting() -> dict[str, FieldInfo]:
-    """The fields of all parts by name, in order."""
+    """The fields of all tables by name, in their order."""
     return {name: field for part in PARTS for name, field in part.model_fields.items()}
 
 
 def options(setting: FieldInfo) -> tuple[str, ...]:
-    """What a setting may be, where it is a choice."""
+    """The possible values of a setting, if it is a choice; else empty."""
     return get_args(setting.annotation)
 
 
@@ -71,33 +71,35 @@ def limits(setting: FieldInfo) -> tuple[float, float]:
     return low, high
 
 
-def allowed(setting: FieldInfo) -> str:
+def allowed_values(setting: FieldInfo) -> str:
     """The values that a setting may have, in words."""
     return ", ".join(options(setting)) or "{:g} to {:g}".format(*limits(setting))
 
 
-def checked(name: str, text: object) -> Any:
-    """The value of setting `name` written as `text`. Raises BadSetting."""
+def checked_value(name: str, text: object) -> Any:
+    """The value of the setting `name`, from a value or its text. Raises BadSetting."""
     if name not in every_setting():
         raise BadSetting(f"There is no setting {name!r}; known are {', '.join(every_setting())}.")
     try:
         return _reader(name).validate_python(text)
     except ValidationError as error:
-        raise BadSetting(f"{name} cannot be {text}; it may be {allowed(every_setting()[name])}.") from error
+        raise BadSetting(f"{name} cannot be {text}; it may be {allowed_values(every_setting()[name])}.") from error
 
 
 @cache
 def _reader(name: str) -> TypeAdapter[Any]:
+    """What reads and checks values of this setting."""
     setting = every_setting()[name]
     return TypeAdapter(Annotated[setting.annotation, setting])
 
 
 def parse_fixed(entries: list[str]) -> dict[str, Any]:
-    """{"cover": 0.5} from ["cover=0.5"]. Raises BadSetting for unknown names and impossible values."""
+    """Settings by name from texts: {"cover": 0.5} from ["cover=0.5"]. Raises BadSetting for unknown names and
+    impossible values."""
     fixed = {}
     for entry in entries:
         name, equals, text = entry.partition("=")
         if not equals:
             raise BadSetting(f"{entry!r} is not NAME=VALUE.")
-        fixed[name.strip()] = checked(name.strip(), text.strip())
+        fixed[name.strip()] = checked_value(name.strip(), text.strip())
     return fixed

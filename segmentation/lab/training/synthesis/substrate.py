@@ -1,4 +1,5 @@
-"""What is seen where no particle lies: grain, patterns, stains, scratches, holes. None of it is ever labelled."""
+"""The grey of the substrate, on which no particles lie: grain, patterns, stains, scratches, holes. Nothing of it is
+ever labelled."""
 
 from __future__ import annotations
 
@@ -7,43 +8,47 @@ from collections.abc import Callable
 import numpy as np
 
 from ..contract import Field, Rng, Shape
-from .noise import band_field, blur, distance_to_points, fractal_field, smooth_field, standardised, warped, white
+from .noise import band_field, blur, distance_to_points, fractal_field, smooth_field, standardised, warped, white_noise
 from .settings import SubstrateSettings
 
 
 def substrate(shape: Shape, settings: SubstrateSettings, contrast: float, angle: float, rng: Rng) -> Field:
-    """(H, W) float32 grey of the bare substrate about `settings.ground`.
+    """(H, W) float32: the grey of the bare substrate, about `settings.ground`.
 
-    contrast: grey of the particles over it, the unit of the settings' contrasts. angle: of the detector, degrees.
+    contrast: how much brighter the particles are, the unit of the contrasts in the settings. angle: direction of the
+    detector in degrees.
     """
     s = settings
     relief = np.zeros(shape, np.float32)
     if s.gradient:
-        slope = rng.uniform(0, 2 * np.pi)  # its direction
+        direction = rng.uniform(0, 2 * np.pi)
         rows, columns = np.ogrid[-0.5 : 0.5 : shape[0] * 1j, -0.5 : 0.5 : shape[1] * 1j]
-        relief += s.gradient * (rows * np.sin(slope) + columns * np.cos(slope)).astype(np.float32)
+        relief += s.gradient * (rows * np.sin(direction) + columns * np.cos(direction)).astype(np.float32)
     if s.cloud:
         relief += s.cloud * smooth_field(shape, max(shape) / rng.uniform(1, 4), rng)
     if s.grain:
         if rng.random() < 0.5:
             grain = band_field(shape, max(2.5, s.grain_period), rng)
-        else:  # of several sizes, as on rough films
+        else:  # grains of several sizes, as on rough films
             grain = fractal_field(shape, 4 * s.grain_period, max(1.5, s.grain_period / 2), 0.8, rng)
         relief += s.grain * 0.5 * grain
     if s.texture != "none":
         pattern = PATTERNS[s.texture](shape, s.texture_period, rng)
-        if rng.random() >= 0.5:  # it fades in and out
+        if rng.random() >= 0.5:  # the pattern fades in and out across the picture
             field = smooth_field(shape, max(shape) / rng.uniform(1, 4), rng)
             pattern = pattern * (1 / (1 + np.exp(-4 * (field - rng.uniform(-0.5, 0.8))))).astype(np.float32)
-        if s.lit:  # as a height that is seen from the side of the detector
+        if s.lit:  # the pattern as a height that is lit from the side of the detector
             down, right = np.gradient(pattern)
-            towards = np.cos(np.deg2rad(angle)) * right + np.sin(np.deg2rad(angle)) * down
-            pattern = (1 - s.lit) * pattern + s.lit * np.clip(-towards * np.float32(s.texture_period / 3), -3, 3)
+            slope_to_detector = np.cos(np.deg2rad(angle)) * right + np.sin(np.deg2rad(angle)) * down
+            pattern = (1 - s.lit) * pattern + s.lit * np.clip(
+                -slope_to_detector * np.float32(s.texture_period / 3), -3, 3
+            )
         relief += s.texture_contrast * 0.5 * pattern
     if s.specks:
         points, count = np.zeros(shape, np.float32), max(1, int(s.specks * shape[0] * shape[1] / 1000))
         points[rng.integers(0, shape[0], count), rng.integers(0, shape[1], count)] = rng.uniform(0.2, 1, count)
-        brightest = np.float32(2 * np.pi * s.speck_size**2 if s.speck_size > 0.5 else 1.5)  # gives the brightest 1
+        # The factor by which the brightest speck becomes 1.
+        brightest = np.float32(2 * np.pi * s.speck_size**2 if s.speck_size > 0.5 else 1.5)
         relief += s.speck_contrast * (blur(points, s.speck_size) * brightest)
     for _ in range(s.scratches):
         relief += rng.uniform(-0.3, 0.3) * _scratch(shape, rng)
@@ -65,17 +70,17 @@ def substrate(shape: Shape, settings: SubstrateSettings, contrast: float, angle:
 
 
 def _contours(shape: Shape, period: float, rng: Rng) -> Field:
-    """Thin bright rims around nothing, closed or broken: flakes and dents of a carbon tab, blisters of a film."""
-    angle, sided = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.9)
+    """Thin bright lines around empty areas, closed or broken: flakes and dents of a carbon tab, blisters of a film."""
+    angle, asymmetry = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.9)
     out = np.zeros(shape, np.float32)
     for _ in range(int(rng.integers(1, 4))):
-        height = band_field(shape, max(15.0, period * rng.uniform(0.6, 1.6)), rng)  # finer rims fuse into spots
+        height = band_field(shape, max(15.0, period * rng.uniform(0.6, 1.6)), rng)  # finer lines would merge into spots
         down, right = np.gradient(height)
         slope = np.hypot(down, right) + np.float32(0.2 / period)
-        away = (height - rng.uniform(0.2, 1.8)) / slope  # px to the contour, near it
-        facing = 1 + sided * (np.cos(angle) * right + np.sin(angle) * down) / slope
+        distance = (height - rng.uniform(0.2, 1.8)) / slope  # px to the contour line (exact near it)
+        facing = 1 + asymmetry * (np.cos(angle) * right + np.sin(angle) * down) / slope
         bright = np.clip(rng.uniform(-0.6, 1) + smooth_field(shape, period * rng.uniform(0.6, 4), rng), 0, 2)
-        out += 4 * bright * facing * np.exp(-((away / np.float32(rng.uniform(0.5, 1.4))) ** 2))
+        out += 4 * bright * facing * np.exp(-((distance / np.float32(rng.uniform(0.5, 1.4))) ** 2))
     return out.astype(np.float32)
 
 
@@ -86,7 +91,7 @@ def _wrinkles(shape: Shape, period: float, rng: Rng) -> Field:
 
 
 def _cracks(shape: Shape, period: float, rng: Rng) -> Field:
-    """Dark lines that meet: the borders of a mosaic, wavy."""
+    """Dark wavy lines that meet: the borders between the areas of a mosaic."""
     nearest = warped(distance_to_points(shape, 3 * period, rng)[1], 0.3 * period, period, rng)
     border = np.zeros(shape, np.float32)
     border[:-1] += nearest[:-1] != nearest[1:]
@@ -132,14 +137,15 @@ def _ripples(shape: Shape, period: float, rng: Rng) -> Field:
     return standardised(np.sin(2 * np.pi * run).astype(np.float32) + 0.5 * smooth_field(shape, period, rng))
 
 
+# By the values of the setting `texture`: a function of shape, period (px) and random numbers, (H, W) of about unit SD.
 PATTERNS: dict[str, Callable[[Shape, float, Rng], Field]] = {
-    "worms": lambda *drawn: np.tanh(1.5 * band_field(*drawn)),  # short winding ridges: polymer and carbon tabs
+    "worms": lambda *arguments: np.tanh(1.5 * band_field(*arguments)),  # short winding ridges: polymer and carbon tabs
     **{draw.__name__[1:]: draw for draw in (_contours, _wrinkles, _rings, _cracks, _mosaic, _pits, _ripples)},
 }
 
 
 def _scratch(shape: Shape, rng: Rng) -> Field:
-    """A line from end to end or a part of one, somewhat bent."""
+    """(H, W) float32: a somewhat bent line, across the picture or in a part of it; 1 at its middle."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     angle, length = rng.uniform(0, np.pi), rng.uniform(0.2, 1.5) * max(shape)
     u = rows - rng.uniform(0, shape[0])
@@ -150,7 +156,8 @@ def _scratch(shape: Shape, rng: Rng) -> Field:
 
 
 def _holes(shape: Shape, share: float, rng: Rng) -> Field:
-    """Holes of a film, their rims a little thicker; round (perforated films) or irregular (lacey ones)."""
+    """(H, W) float32: holes of a film, 1 inside; round (perforated films) or irregular (lacey films), with thicker
+    rims."""
     if rng.random() < 0.5:
         distance, _ = distance_to_points(shape, max(shape) * rng.uniform(0.12, 0.5), rng)
         depth = (np.sqrt(share / np.pi) * 0.9 - distance) * max(shape) * 0.3
@@ -162,7 +169,7 @@ def _holes(shape: Shape, share: float, rng: Rng) -> Field:
 
 
 def speckle(shape: Shape, rng: Rng) -> Field:
-    """(H, W) float32 fine grain of a sputtered coat, zero mean and unit SD."""
+    """(H, W) float32: the fine grain of a sputtered coating, with zero mean and unit SD."""
     if rng.random() < 0.5:
-        return standardised(blur(white(shape, rng), rng.uniform(0.7, 1.5)))
+        return standardised(blur(white_noise(shape, rng), rng.uniform(0.7, 1.5)))
     return fractal_field(shape, 24, 2, 0.75, rng)

@@ -1,6 +1,7 @@
-"""Supports of particles in a transmission microscope: thick, uneven supports; lattices on amorphous films.
+"""What particles lie on in a transmission microscope: thick, uneven supports; and the lattices of crystals on amorphous
+films.
 
-Intensities along the beam add up (Z-contrast of thin matter; Pennycook & Jesson, Ultramicroscopy 1991).
+Intensities along the beam are added (Z-contrast of thin matter; Pennycook & Jesson, Ultramicroscopy 1991).
 """
 
 from __future__ import annotations
@@ -9,17 +10,17 @@ import numpy as np
 from scipy import ndimage
 
 from ..contract import Field, Floats, Labels, Picture, Rng, Shape
-from .noise import band_field, blur, fractal_field, resized, smooth_field, white
+from .noise import band_field, blur, fractal_field, resized, smooth_field, white_noise
 from .scene import Scene
 from .settings import SupportSettings
 
 ROSE = 4.0  # contrast x sqrt(pixels) / noise under which no one sees a particle (Rose, J. Opt. Soc. Am. 1948: 3 to 5)
-FAINTEST = 0.025  # of the full range, under which even a large particle is lost in the support
-SATURATED = 250  # grey from which nothing can be distinguished
+FAINTEST = 0.025  # contrast, as a share of the full range, under which even a large particle is not seen on the support
+SATURATED = 250  # grey value from which on nothing can be distinguished
 
 
 def support_mass(shape: Shape, settings: SupportSettings, diameter: float, rng: Rng) -> Field:
-    """(H, W) float32 matter of the support along the beam, 0 in vacuum, about 1 where it is usual.
+    """(H, W) float32: matter of the support along the beam, 0 in vacuum, about 1 for its usual thickness.
 
     diameter: of a typical particle in px.
     """
@@ -29,13 +30,13 @@ def support_mass(shape: Shape, settings: SupportSettings, diameter: float, rng: 
     mass = SUPPORTS[settings.support](shape, size, settings, rng)
     mass = mass * np.exp(rng.uniform(0.1, 0.5) * smooth_field(shape, max(shape) * rng.uniform(0.3, 0.8), rng))
     usual = float(np.quantile(mass[::4, ::4], 0.8)) or 1.0
-    fine = 1 + settings.support_grain * fractal_field(shape, size / 2, 3, 0.7, rng)
-    return np.maximum(mass / usual * np.maximum(fine, 0), 0).astype(np.float32)
+    fine_grain = 1 + settings.support_grain * fractal_field(shape, size / 2, 3, 0.7, rng)
+    return np.maximum(mass / usual * np.maximum(fine_grain, 0), 0).astype(np.float32)
 
 
 def _grains(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> Field:
-    """Clumps of spheres that shine through each other, as carbon black; each clump has its own focus."""
-    coarse = max(1.0, size / 24)  # spheres are smooth: their chords are summed on a grid that shows them with 24 px
+    """Clumps of transparent spheres, as in carbon black; each clump has its own focus."""
+    coarse = max(1.0, size / 24)  # px of a coarser grid, on which a sphere is 24 px wide: spheres are smooth
     small = round(shape[0] / coarse) + 1, round(shape[1] / coarse) + 1
     radius = size / 2 / coarse
     middle = rng.uniform(0, 1, 2) * small
@@ -47,7 +48,9 @@ def _grains(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> F
         centres, radii = _clump(count, typical, rng)
         places = centres[:, :2] + middle + rng.normal(0, 0.45 * reach, 2)
         clump = np.zeros(small, np.float32)
-        for (row, column), sphere_radius in zip(places, radii, strict=True):  # adds the beam's way through a sphere
+        for (row, column), sphere_radius in zip(
+            places, radii, strict=True
+        ):  # adds the length of the beam in the sphere
             (r0, r1), (c0, c1) = (
                 [int(np.clip(np.floor(centre + s * sphere_radius), 0, n)) for s in (-1, 1)]
                 for centre, n in zip((row, column), small, strict=True)
@@ -60,26 +63,26 @@ def _grains(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> F
 
 
 def _clump(count: int, radius: float, rng: Rng) -> tuple[Floats, Floats]:
-    """Centres (n, 3) and radii (n,) of spheres, each of which but the first touches an earlier one."""
+    """Centres (n, 3) and radii (n,) of spheres; each one, except the first, touches an earlier one."""
     radii = radius * np.exp(rng.normal(0, rng.uniform(0.1, 0.5), count))
-    centres, compact = np.zeros((count, 3)), rng.uniform(0, 1)
+    centres, compactness = np.zeros((count, 3)), rng.uniform(0, 1)
     for number in range(1, count):
-        best = np.inf
+        best_cost = np.inf
         for _ in range(3):
             parent = int(rng.integers(number))
             direction = rng.normal(size=3) * [1, 1, 0.6]
             gap = (radii[number] + radii[parent]) * rng.uniform(0.4, 0.9)
             centre = centres[parent] + direction / np.linalg.norm(direction) * gap
-            apart = np.linalg.norm(centres[:number] - centre, axis=1) / (radii[:number] + radii[number])
-            # The best of three tries: not inside another sphere; of the rest, near the middle in compact clumps.
-            cost = 10 * max(0.0, 0.4 - apart.min()) + compact * np.linalg.norm(centre) / radius
-            if cost < best:
-                best, centres[number] = cost, centre
+            distances = np.linalg.norm(centres[:number] - centre, axis=1) / (radii[:number] + radii[number])
+            # The best of three tries is not inside another sphere and, in compact clumps, near the middle.
+            cost = 10 * max(0.0, 0.4 - distances.min()) + compactness * np.linalg.norm(centre) / radius
+            if cost < best_cost:
+                best_cost, centres[number] = cost, centre
     return centres, radii
 
 
 def _fractal(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> Field:
-    """A cloud without any shape of its own, as aggregated or amorphous oxides show."""
+    """An irregular cloud, as of aggregated or amorphous oxides."""
     field = fractal_field(shape, max(3 * size, max(shape) / 3), 4, rng.uniform(0.45, 0.65), rng)
     level = np.quantile(field[::4, ::4], 1 - settings.support_share)
     return blur(np.maximum(field - np.float32(level), 0) ** np.float32(rng.uniform(0.6, 1.5)), settings.support_blur)
@@ -103,47 +106,50 @@ def _sheets(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> F
     return total
 
 
+# By the values of the setting `support`.
 SUPPORTS = {draw.__name__[1:]: draw for draw in (_grains, _fractal, _porous, _sheets)}
 
 
 def lattice(scene: Scene, settings: SupportSettings, rng: Rng, fine: float) -> Field:
-    """(H, W) float32 phase contrast of the particles' lattices, about -1 to 1 (the second material's
-    times its contrast), 0 where there is none.
+    """(H, W) float32: the phase contrast of the particles' lattices, about -1 to 1 (times its contrast for the second
+    material), 0 without a lattice.
 
-    Each particle has a direction of its own, one or two sets of planes, or none where no zone axis lies along the beam.
-    fine: px; smaller particles are of the second material, with its own spacing and contrast.
+    Each particle has its own direction, and one or two sets of planes, or none if no zone axis lies along the beam.
+    fine: px; particles with a smaller diameter are of the second material, which has another spacing and contrast.
     """
     count = len(scene.shade)
     sizes = np.sqrt(4 / np.pi * np.bincount(scene.owner.ravel(), minlength=count))
-    second = sizes < fine
-    spacing = np.where(second, settings.lattice_other, settings.lattice_spacing) * rng.normal(1, 0.01, count)
+    is_second = sizes < fine
+    spacing = np.where(is_second, settings.lattice_other, settings.lattice_spacing) * rng.normal(1, 0.01, count)
     contrast = np.where(rng.random(count) < 0.85, rng.uniform(0.4, 1, count), 0)
-    contrast *= np.where(second, settings.lattice_other_contrast, 1)
+    contrast *= np.where(is_second, settings.lattice_other_contrast, 1)
     contrast[0] = 0
-    angle, between = rng.uniform(0, np.pi, count), rng.uniform(np.pi / 3, np.pi / 2, count)
+    angle, angle_between = rng.uniform(0, np.pi, count), rng.uniform(np.pi / 3, np.pi / 2, count)
     crossed = (rng.random(count) < 0.5) * rng.uniform(0.4, 1, count)
     rows, columns = np.ogrid[: scene.owner.shape[0], : scene.owner.shape[1]]
     waves = []
-    for direction in (angle, angle + between):
-        along = np.sin(direction)[scene.owner] * rows + np.cos(direction)[scene.owner] * columns
-        waves.append(np.cos(2 * np.pi * along / spacing[scene.owner]))
+    for direction in (angle, angle + angle_between):
+        position = np.sin(direction)[scene.owner] * rows + np.cos(direction)[scene.owner] * columns
+        waves.append(np.cos(2 * np.pi * position / spacing[scene.owner]))
     return (contrast[scene.owner] * (waves[0] + crossed[scene.owner] * waves[1]) / 1.5).astype(np.float32)
 
 
 def amorphous(shape: Shape, period: float, rng: Rng) -> Field:
-    """(H, W) float32 grain of an amorphous film near Scherzer focus: noise of one band of wavelengths, mean 0, SD 1."""
-    return band_field(shape, period, rng) * np.float32(0.9) + np.float32(0.44) * blur(white(shape, rng), 0.7)
+    """(H, W) float32: the grain of an amorphous film near Scherzer focus, which is noise of about one wavelength,
+    `period` px, with mean 0 and SD 1."""
+    return band_field(shape, period, rng) * np.float32(0.9) + np.float32(0.44) * blur(white_noise(shape, rng), 0.7)
 
 
 def too_faint(labels: Labels, contrast: Field, picture: Picture, noise: float) -> Labels:
-    """The labels without particles that no one would see: lost in noise, support or saturation.
+    """The labels (H, W) without particles that nobody would see, because of noise, the support or saturation.
 
-    contrast: (H, W) what the particles add, in units of the picture's full range; noise: SD of a pixel in the same.
+    contrast: (H, W) grey that the particles add, as a share of the full range. picture: (H, W) uint8. noise: SD of a
+    pixel, as a share of the full range.
     """
     numbers = np.arange(labels.max() + 1)
     area = np.maximum(np.bincount(labels.ravel(), minlength=len(numbers)), 1)
     mean = ndimage.mean(contrast, labels, numbers)
     is_saturated = ndimage.mean(picture >= SATURATED, labels, numbers) > 0.8
-    lost = is_saturated | (mean < np.maximum(FAINTEST, ROSE * noise / np.sqrt(area)))
-    lost[0] = True
-    return np.where(lost, 0, np.cumsum(~lost))[labels].astype(np.int32)
+    is_invisible = is_saturated | (mean < np.maximum(FAINTEST, ROSE * noise / np.sqrt(area)))
+    is_invisible[0] = True  # the background
+    return np.where(is_invisible, 0, np.cumsum(~is_invisible))[labels].astype(np.int32)

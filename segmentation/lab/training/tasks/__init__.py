@@ -1,5 +1,4 @@
-"""The kinds of analysis as they are taught: every LearningTask that a file of this folder holds is one, and plug-ins
-bring others."""
+"""How each kind of analysis is taught: the LearningTasks in the files of this folder, and those of plug-ins."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from ..contract import LearningTask
 
 @cache
 def catalogue() -> dict[str, LearningTask]:
-    """The tasks by name; always the same dictionary, so that a task from elsewhere may join it."""
+    """The tasks by name; always the same dictionary, so that tests can add a task."""
     modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
     built_in = {
         value.name: value for module in modules for value in vars(module).values() if isinstance(value, LearningTask)

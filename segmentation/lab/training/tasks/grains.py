@@ -1,4 +1,5 @@
-"""Grains: their boundaries are taught; the whole, convex grains are scored, as CHAC counts them."""
+"""How grains are taught and scored: the network learns their boundaries; the whole, convex grains between them are
+scored, which are those that the program CHAC counts."""
 
 from __future__ import annotations
 
@@ -13,14 +14,16 @@ from ..masks import MaskScoring, equal_circles, learning_task
 
 
 def boundaries(labels: Labels) -> Labels:
-    """(H, W) int32: 1 between grains, up to the width at which annotators draw a boundary, and where two grains touch;
-    0 elsewhere, so that the place of a grain that was deleted is no boundary."""
+    """(H, W) int32: 1 on boundaries of grains (H, W), else 0.
+
+    A boundary is background up to 2 REACH px from a grain, the largest width that annotators draw, and the pixels
+    where two grains touch. So the place of a deleted grain is no boundary.
+    """
     between = (labels == 0) & (ndimage.distance_transform_edt(labels == 0) <= 2 * REACH)
     touching = edges(labels) & (ndimage.minimum_filter(labels, 3) > 0)
     return (between | touching).astype(np.int32)
 
 
-# As CHAC counts: whole, convex grains.
 SCORING = MaskScoring(
     "convex grains", lambda labels: are_convex(labels) & ~at_frame(labels), equal_circles, between=True
 )

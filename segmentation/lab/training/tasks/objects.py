@@ -1,11 +1,12 @@
-"""Bubbles, lines and dislocation loops: where they are is taught, and what is found there is scored."""
+"""How bubbles, lines and dislocation loops are taught and scored: the network learns a mask of them; the objects that
+the analysis finds in the mask are scored."""
 
 from __future__ import annotations
 
 from ....core.labels.lines import skeleton_lengths
 from ....core.labels.loops import long_axes
-from ..masks import MaskScoring, equal_circles, every_one, learning_task
+from ..masks import MaskScoring, all_objects, equal_circles, learning_task
 
-BUBBLES = learning_task("bubbles", "bubble", MaskScoring("bubbles", every_one, equal_circles))
-LINES = learning_task("lines", "line", MaskScoring("lines", every_one, skeleton_lengths, "length"))
-LOOPS = learning_task("loops", "loop", MaskScoring("loops", every_one, long_axes))
+BUBBLES = learning_task("bubbles", "bubble", MaskScoring("bubbles", all_objects, equal_circles))
+LINES = learning_task("lines", "line", MaskScoring("lines", all_objects, skeleton_lengths, "length"))
+LOOPS = learning_task("loops", "loop", MaskScoring("loops", all_objects, long_axes))

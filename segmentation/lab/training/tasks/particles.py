@@ -1,4 +1,5 @@
-"""Particles: foreground and inner distance are taught, outlines are scored by IoU, sizes by minimum Feret diameters."""
+"""How particles and fibres are taught and scored: the network learns maps of the foreground and of the inner distance;
+outlines are scored by IoU, and sizes by minimum Feret diameters."""
 
 from __future__ import annotations
 
@@ -14,15 +15,16 @@ from ..evaluation.scores import fit_threshold
 from ..instances import metrics
 from ..instances.confidence import fit_confidence
 from ..instances.examine import COLOURS, OutlineExaminer, panels
-from ..instances.readings import fit_reading, ways
 from ..instances.separation import fit_separation
 from ..instances.targets import CHANNELS, OPTIONAL, targets
+from ..instances.ways import fit_way, ways
 
 
 def rank(image: Mapping[str, Any]) -> tuple[float, float]:
-    """By AP50, then IoU; an image without particles is worth 1 / (1 + false positives)."""
-    correct = image["figures"]["ap50"] if image["particles"] else 1 / (1 + image["found"])
-    return -correct, -(image["figures"]["iou"] or 0)
+    """The sort key of an image in a report: AP50, then IoU. Without true particles 1 / (1 + false positives) stands
+    for AP50."""
+    score = image["figures"]["ap50"] if image["particles"] else 1 / (1 + image["found"])
+    return -score, -(image["figures"]["iou"] or 0)
 
 
 SCORING = Scoring(
@@ -49,7 +51,7 @@ SCORING = Scoring(
         "separation": fit_separation,
         "confidence": fit_confidence,
         "threshold": lambda *arguments: fit_threshold(SCORING, *arguments),
-        "reading": lambda *arguments: fit_reading(SCORING, *arguments),
+        "reading": lambda *arguments: fit_way(SCORING, *arguments),
     },
 )
 TASK = LearningTask(
@@ -62,4 +64,6 @@ TASK = LearningTask(
     preview=lambda maps: separate(maps[0], maps[1], threshold=0.5, seed_threshold=0.5),
     scoring=lambda names: SCORING,
 )
-FIBRES = replace(TASK, name="fibres", optional=())  # whose maps they share; crossings part what lies below
+FIBRES = replace(
+    TASK, name="fibres", optional=()
+)  # same maps; no map of contacts, as a crossing fibre divides the lower one

@@ -1,10 +1,11 @@
-"""Phases: each pixel is of a class that the recipe names; IoU, Dice, outlines and area fractions are scored."""
+"""How phases and layers are taught and scored: the network learns the class of each pixel; the recipe names the
+classes. IoU, Dice, outlines and area fractions are scored."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ..classes import learnt, likeliest, scoring, softmax, targets
+from ..classes import likeliest, likeness_entries, scoring, softmax, targets
 from ..contract import LearningTask
 
 TASK = LearningTask(
@@ -17,6 +18,6 @@ TASK = LearningTask(
     preview=likeliest,
     scoring=scoring,
     classes=True,
-    learnt=learnt,
+    learnt=likeness_entries,
 )
 LAYERS = replace(TASK, name="layers")

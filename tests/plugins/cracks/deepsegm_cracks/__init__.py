@@ -1,1 +1,1 @@
-"""Cracks, a kind of analysis for DeepSegm."""
+"""A plug-in for DeepSegm with a further kind of analysis, cracks."""

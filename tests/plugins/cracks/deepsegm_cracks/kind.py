@@ -1,4 +1,4 @@
-"""Cracks: each pixel is a crack or not; the answer is the share of the area that is cracked."""
+"""The kind "cracks": each pixel is a crack or not; the result is the share of the area that cracks take."""
 
 import numpy as np
 from pydantic import Field
@@ -15,32 +15,34 @@ quantities.add(quantities.NUMBERS, CRACKED)
 
 
 class CrackSettings(SegmentationSettings):
-    """How cracks are told from what is whole."""
+    """The settings of a segmentation of cracks."""
 
     least: int = Field(
         50,
         ge=1,
         le=99,
         title="Least probability",
-        description="A pixel is of a crack where the network gives it this probability.",
+        description="A pixel is a crack if the network gives it this probability or more.",
         json_schema_extra={"unit": "%"},
     )
 
 
 def channels(card):
+    """The names of the network's maps, and their activation."""
     return Channels(CLASSES, "softmax")
 
 
 def decode(maps, grey, view, card, settings):
-    """maps (2, H, W) uint8 -> labels (H, W) int32: one number for each class that occurs."""
-    known, cracked = maps.any(axis=0), (maps[1] >= 2.55 * settings.least).astype(np.int32)
-    present = np.unique(cracked[known])
-    labels = np.where(known, np.searchsorted(present, cracked) + 1, 0).astype(np.int32)
-    sure = [maps[number][known & (cracked == number)].mean() / 255 for number in present]
-    return Decoded(labels, np.array(sure, np.float32), present)
+    """The labels (H, W) int32 of maps (2, H, W) uint8: one number for each class that occurs, 0 where not analysed."""
+    analysed, cracked = maps.any(axis=0), (maps[1] >= 2.55 * settings.least).astype(np.int32)
+    present = np.unique(cracked[analysed])
+    labels = np.where(analysed, np.searchsorted(present, cracked) + 1, 0).astype(np.int32)
+    confidences = [maps[number][analysed & (cracked == number)].mean() / 255 for number in present]
+    return Decoded(labels, np.array(confidences, np.float32), present)
 
 
 def measure(segmentation, micrograph, settings, calibration):
+    """The table of classes, and the cracked share of the area."""
     from segmentation.core.measure.table import Table
 
     count = len(segmentation)
@@ -55,15 +57,15 @@ def measure(segmentation, micrograph, settings, calibration):
         "area": areas,
         "area_fraction": shares,
     }
-    of_class = dict(zip(segmentation.classes.tolist(), shares.tolist(), strict=True))
-    cracked = Value(of_class.get(1, 0.0) if count else None)
+    share_of_class = dict(zip(segmentation.classes.tolist(), shares.tolist(), strict=True))
+    cracked = Value(share_of_class.get(1, 0.0) if count else None)
     flags = () if count else (Flag("The image is of one grey: nothing was found.", "Nothing found"),)
     table = Table.of_pixels(columns, calibration.nm_per_pixel)
     return Measured(table, None, {CRACKED.name: cracked}, flags)
 
 
 def golden():
-    """A bright crack of a quarter of the picture, which a perfect network finds."""
+    """The test case of this kind: a bright crack over a quarter of the picture, which a perfect network finds."""
     cracked = np.zeros((64, 96), bool)
     cracked[:32, :48] = True
     maps = np.stack([np.where(cracked, 10, 245), np.where(cracked, 245, 10)]).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""How cracks are taught: as classes of pixels."""
+"""How the kind "cracks" is taught: its labels give each pixel a class."""
 
 from segmentation.lab.training.classes import likeliest, scoring, softmax, targets
 from segmentation.lab.training.contract import LearningTask
