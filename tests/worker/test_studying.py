@@ -14,7 +14,7 @@ from segmentation.core.micrograph.sources import Source
 from segmentation.core.quality.method import MethodDescription
 from segmentation.models import Method, MethodVersion, Study
 from segmentation.services.results import studies
-from tests.core.quality.test_validated import row
+from tests.core.quality.test_study_report import row
 from worker.tasks import do_analyses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
