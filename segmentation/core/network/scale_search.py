@@ -120,7 +120,7 @@ def search(
     finer_trials: dict[Polarity, list[Trial]] = {}
 
     def clarity_of(one: Polarity) -> float:
-        return clear_throughout([*finer_trials.get(one, []), *trials[one][:DECIDING]])
+        return overall_clarity([*finer_trials.get(one, []), *trials[one][:DECIDING]])
 
     chosen, weaker = max(polarities, key=clarity_of), min(polarities, key=clarity_of)
     if clarity_of(weaker) >= UNDECIDED * clarity_of(chosen) > 0 and chosen != weaker:
@@ -155,7 +155,7 @@ def as_shown(picture: Picture, polarity: Polarity) -> NDArray[np.uint8]:
     return grey if polarity == "bright" else 255 - grey
 
 
-def clear_throughout(trials: list[Trial]) -> float:
+def overall_clarity(trials: list[Trial]) -> float:
     """The clarity of one polarity: that of its clearest trial, plus OTHERS times the mean of all, because a single
     trial may be clear by chance."""
     weighted = [trial.weighted for trial in trials]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.labels.confidence import typical_diameter
-from segmentation.core.network.scale_search import KEEP, Trial, clear_throughout, clearest, search, working_scale
+from segmentation.core.network.scale_search import KEEP, Trial, clearest, overall_clarity, search, working_scale
 
 CARD = SimpleNamespace(smallest=12.0, largest=80.0)
 
@@ -70,6 +70,6 @@ def test_a_single_shape_counts_less_than_many():
     """Bright spheres on dark ground: from afar the ground between them is one clear, dark particle."""
     spheres = [Trial(1.0, 0.88, 40.0, 47), Trial(0.5, 0.75, 20.0, 45), Trial(0.25, 0.44, 10.0, 12)]
     ground = [Trial(1.0, 0.74, 30.0, 45), Trial(0.5, 0.78, 300.0, 2), Trial(0.25, 0.88, 150.0, 1)]
-    assert clear_throughout(spheres) > clear_throughout(ground)
+    assert overall_clarity(spheres) > overall_clarity(ground)
     alone = [Trial(1.0, 0.95, 300.0, 1)] * 3
-    assert clear_throughout(alone) > clear_throughout(spheres), "but one that is clearly the clearest is taken"
+    assert overall_clarity(alone) > overall_clarity(spheres), "but one that is clearly the clearest is taken"
