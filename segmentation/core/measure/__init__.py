@@ -1,3 +1,3 @@
-"""Labels -> tables, statistics, filters with reasons."""
+"""Measuring: from label images to tables of objects, and from these to statistics with intervals."""
 
-from . import descriptors as descriptors  # they add their quantities to the registry
+from . import descriptors as descriptors  # its import registers the descriptors of shape

@@ -69,8 +69,8 @@ def test_only_what_changed_is_measured_again_and_what_is_not_asked_for_is_forgot
 
 
 def test_a_line_parts_the_same_outline_once(monkeypatch: pytest.MonkeyPatch):
-    calls, memory, parted = [], Memory(), cuts._parted
-    monkeypatch.setattr(cuts, "_parted", lambda *inputs: calls.append(inputs) or parted(*inputs))
+    calls, memory, parted = [], Memory(), cuts._divided_by
+    monkeypatch.setattr(cuts, "_divided_by", lambda *inputs: calls.append(inputs) or parted(*inputs))
     cut = Cut(0.3, [[20.0, 8.0], [20.0, 32.0]], [], [16, 20, 24, 20])
     expected = possible_pieces(labels(), [cut])
     for drawn in (labels(), labels(gone=3), labels(grown=1)):

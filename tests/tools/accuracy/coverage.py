@@ -16,9 +16,9 @@ import numpy as np
 from scipy import stats
 
 from segmentation.core.measure.bootstrap import intervals
-from segmentation.core.measure.cautions import doubted
+from segmentation.core.measure.cautions import doubted_figures
 from segmentation.core.measure.distribution import POWER, WEIGHTINGS, WeightedSizes, Weighting, figures
-from segmentation.core.measure.fractions import Fraction, nano_fraction, unseen
+from segmentation.core.measure.fractions import Fraction, missed_fields, nano_fraction
 
 MEDIAN = 110.0
 NAMES = ("mean", "sd", "d10", "d50", "d90", "span", "mode", "geometric_mean", "geometric_sd")
@@ -140,7 +140,7 @@ def hits(sizes: WeightedSizes, goals: dict[Weighting, Truth], seed: int, u: floa
     estimates = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
     limits = intervals(sizes, estimates, np.random.default_rng(seed), u)
     nano = nano_fraction(sizes, u)
-    unsure = {name for names, _ in doubted(sizes) for name in names}
+    unsure = {name for names, _ in doubted_figures(sizes) for name in names}
     ends = {way: {**limits[way], "fraction_100nm": [nano.low, nano.high]} for way in WEIGHTINGS}
     return {
         way: {name: (_holds(ends[way][name], goals[way][name]), name in unsure) for name in COLUMNS}
@@ -244,7 +244,7 @@ class Rare:
             rng = np.random.default_rng([images, self.one_in, i])
             share = np.where(rng.random(images) < 1 / self.one_in, self.there, self.elsewhere)
             fraction = fraction_of(rng.binomial(self.count, share), self.count)
-            _, low, high = unseen(fraction, images)
+            _, low, high = missed_fields(fraction, images)
             held.append((fraction.low <= goal <= fraction.high, low <= goal <= high))
         alone, with_note = np.mean(held, axis=0)
         return float(alone), float(with_note)
