@@ -73,7 +73,7 @@ def _writer(name: str, unit: str) -> Callable[[float], str]:
 
 
 def scales(rows: Iterable[Mapping[str, Any]], size: str, unit: str) -> dict[str, dict[str, Any]]:
-    """The scales of colours, by the names of the numbers that colour objects.
+    """The scales of colours for the counted objects, by the names of the numbers that colour them.
 
     Each has its lower end "from" and the "step" between two of STEPS colours, both in the unit of the rows, and the
     "words" of both ends.
@@ -92,7 +92,8 @@ def scales(rows: Iterable[Mapping[str, Any]], size: str, unit: str) -> dict[str,
 
 
 def state_counts(reasons: Iterable[str]) -> dict[str, str]:
-    """The number of objects of each state, in words. Counted objects have the state ""."""
+    """The number of objects of each state, in words. A state is the reason to leave an object out, or
+    "" if it counts."""
     return {state: f"{count:,}" for state, count in Counter(reasons).items()}
 
 
