@@ -57,7 +57,7 @@ def name_of(row: Job | Sample) -> str:
 
 
 def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[str, Any]:
-    """A result as a study stores it (`core.quality.study_report`); value is None if it has no such number with a scale."""
+    """A result as a study stores it (`core.quality.study_report`); value is None without such a number and a scale."""
     stored = row.summary if isinstance(row, Job) else row.pooled
     statistics = (stored.get("statistics") if isinstance(row, Job) else stored) or {}
     value = numbers_to_judge(row).get(quantity, Value(None))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from . import specimen
 from .conftest import open_tab
 from .test_datasets import PASSWORD, make_staff, sign_in
 from .test_journey import fits_both, result
@@ -72,7 +73,6 @@ def test_images_by_a_method_grow_a_sample_a_chart_and_a_study(visit, open_copy, 
     page.get_by_label("Given standard deviation").fill("1 nm")
     page.get_by_role("button", name="Make the chart").click()
     expect(page.locator("main")).to_contain_text("no point yet")
-    chart = page.url
 
     page.goto(method)
     page.get_by_role("link", name="Analyse by this version").click()

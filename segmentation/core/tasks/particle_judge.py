@@ -140,7 +140,7 @@ class Judge:
         return self._with_reasons(table, inside, contrast, gap)
 
     def alternatives(self, outlines: Table) -> dict[str, Table]:
-        """The judged sizes means_of_overlapping other settings, by name; {} if no numbers are given for this picture."""
+        """The judged sizes under other settings, by name; {} if no numbers are given for this picture."""
         from ..measure.shapes import means_of_overlapping, without_corners
 
         if self.is_withheld:

@@ -63,7 +63,7 @@ class Command(LabCommand):
 
 
 def _order(options: dict[str, Any]) -> Any:
-    """The PictureSet (number, size, seed and settings of the pictures) from the options. Raises CommandError, BadSetting."""
+    """The pictures that the options of the command line describe. Raises CommandError and BadSetting."""
     from segmentation.lab.research.rendered import PictureSet
     from segmentation.lab.training.synthesis import composites
     from segmentation.lab.training.synthesis.draw import DIAMETERS
