@@ -28,10 +28,12 @@ def scene(seed: int) -> NDArray[np.uint8]:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def calibrated(path: Path) -> Path:
+def calibrated(path: Path, seed: int = 1) -> Path:
     """ImageJ's way of saying 10 nm per pixel."""
     per_micrometre = 1000 / NM_PER_PIXEL
-    tifffile.imwrite(path, scene(1), imagej=True, resolution=(per_micrometre, per_micrometre), metadata={"unit": "um"})
+    tifffile.imwrite(
+        path, scene(seed), imagej=True, resolution=(per_micrometre, per_micrometre), metadata={"unit": "um"}
+    )
     return path
 
 

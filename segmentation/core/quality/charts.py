@@ -238,7 +238,7 @@ TESTS: dict[int, tuple[int, Callable[[Floats], Mask], str]] = {
     4: (
         14,
         partial(_steps, length=14, is_alternating=True),
-        "ends fourteen points in a row that go up and down by turns, as two sources by turns do",
+        "ends fourteen points in a row that go up and down in turn, as if two sources alternated",
     ),
     5: (
         3,

@@ -106,7 +106,8 @@ def _by_interval(
     if reach <= rule.half_width:
         more: int | None = 0
     elif images < FEWEST_IMAGES:
-        return None, f"{FEWEST_IMAGES - images} more images will show how much images differ"
+        few = FEWEST_IMAGES - images
+        return None, f"{few} more image{'' if few == 1 else 's'} will show how much images differ"
     else:
         counting = _reach(rule, Value(value.value, value.low, value.high)) or reach
         systematic = sqrt(max(reach**2 - counting**2, 0.0))  # parts of the total that more images do not change
