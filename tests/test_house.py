@@ -62,11 +62,11 @@ def lines_of(paths: set[Path]) -> int:
 
 # Of each typical change the files that an example of it consists of, and the most lines of ours that these import.
 CHANGES = {
-    "a kind": (["tests/tasks/brightness.py", "tests/tasks/taught_brightness.py"], 2200),
-    "a descriptor": (["segmentation/core/measure/descriptors.py"], 400),
+    "a kind": (["tests/tasks/brightness.py", "tests/tasks/taught_brightness.py"], 2300),
+    "a descriptor": (["segmentation/core/measure/descriptors.py"], 450),
     "a headline number": (["segmentation/core/tasks/bubbles.toml"], 0),
     "a format": (["segmentation/core/micrograph/formats/ser.py"], 200),
-    "an export": (["segmentation/core/report/exports/coco.py"], 900),
+    "an export": (["segmentation/core/report/exports/coco.py"], 950),
 }
 
 

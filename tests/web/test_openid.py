@@ -296,5 +296,5 @@ class TestTrouble:
     def test_it_never_takes_all_threads(self, provider, client, monkeypatch):
         from segmentation.views import openid
 
-        monkeypatch.setattr(openid._room, "_value", 0)
+        monkeypatch.setattr(openid._requests, "_value", 0)
         assert client.get(START).status_code == 429

@@ -271,7 +271,7 @@ def backups() -> Target:
     def run(content: bytes, folder: Path) -> None:
         path = folder / "backup.zip"
         path.write_bytes(content)
-        with mock.patch.multiple(backup, _tables=tables, _refuse_what_is_there=lambda archive: None):
+        with mock.patch.multiple(backup, _tables=tables, _check_empty=lambda archive: None):
             backup.restore_backup(path, say=str)
 
     def seeds() -> list[bytes]:

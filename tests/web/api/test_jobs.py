@@ -295,7 +295,7 @@ def test_a_task_stands_for_its_default_model(script, alice, monkeypatch, model):
         patched.setattr(sending, "models_by_task", lambda user: kinds)
         assert ask({"task": "grains", "a": "1"}) == {"model": "boundaries", "a": "1"}
         assert ask({"task": "particles", "model": model.name}) == {"model": model.name}
-        assert ask({"task": "grains"}, now="grains") == {}  # a revision keeps its model
+        assert ask({"task": "grains"}, old_task="grains") == {}  # a revision keeps its model
         with pytest.raises(Refused, match=f"The model {model.name} is for the task particles, and you sent the task"):
             ask({"task": "grains", "model": model.name})
     answer = send(script, task="particles", headers=basic("alice"))

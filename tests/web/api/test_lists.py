@@ -86,7 +86,7 @@ class TestLists:
 
 class TestSeveral:
     def test_a_zip_of_several(self, get, alice, make_job, monkeypatch):
-        monkeypatch.setattr("segmentation.http.zipped.unwritten", lambda job: {})
+        monkeypatch.setattr("segmentation.http.zipped.unwritten_files", lambda job: {})
         done = [make_job(owner=alice, state="done", summary=SUMMARY, files=FILES, attempt=1) for _ in range(2)]
         running = make_job(owner=alice)
         query = "&".join(f"id={job.pk}" for job in (*done, running))
