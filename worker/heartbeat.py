@@ -26,6 +26,7 @@ from segmentation.models import (
     Dataset,
     ExportJob,
     Job,
+    Measuring,
     Proposals,
     Sample,
     Study,
@@ -41,6 +42,9 @@ Progress = Callable[[str, float], None]  # the stage of an attempt in words, and
 SECONDS = 1.0  # between two heartbeats of an attempt
 # Time for a superseded attempt to end by itself, because a new child needs longer to start.
 GRACE_SECONDS = 3.0
+# The same for measuring of corrections, which the next correction supersedes: with the child would
+# go what it remembers of the other objects, and the next attempt would measure all of them.
+MEASURING_GRACE_SECONDS = 30.0
 LOOK_SECONDS = 0.3  # between two looks at waiting rows
 WORKER_SECONDS = 10.0  # between two signs of life of the worker
 _worker_over = threading.Event()  # set when the worker shuts down
@@ -50,8 +54,8 @@ class Heartbeat:
     """A thread that writes the heartbeat of a row as long as the `with` block lasts.
 
     seconds: between two heartbeats. `superseded` is set when the row no longer belongs to this
-    attempt. The attempt should then stop; if it has not stopped after GRACE_SECONDS, `end` is
-    called, which stops it.
+    attempt. The attempt should then stop; if it has not stopped after GRACE_SECONDS, or
+    MEASURING_GRACE_SECONDS, `end` is called, which stops it.
     """
 
     def __init__(self, row: Attempted, seconds: float | None = None, end: Callable[[], None] = end_pool_child) -> None:
@@ -78,7 +82,8 @@ class Heartbeat:
                 self._once()
         finally:
             connection.close()
-        if self.superseded.is_set() and not self._over.wait(GRACE_SECONDS):
+        grace_seconds = MEASURING_GRACE_SECONDS if isinstance(self._row, Measuring) else GRACE_SECONDS
+        if self.superseded.is_set() and not self._over.wait(grace_seconds):
             logger.info("%s: stopped in the middle, as nobody wants its result any more.", self._row.pk)
             with suppress(DatabaseError):
                 folder = getattr(self._row, "folder", "")  # some kinds of rows have none
@@ -114,6 +119,7 @@ def comes_before(kind: type[Attempted]) -> bool:
     rows = [
         Job.objects.arriving(),
         wanted,
+        Measuring.objects.waiting().filter(large=True),  # others are measured elsewhere (`tasks.do_inspections`)
         *(short.objects.waiting() for short in (Sample, Comparison, ChartReport, Study, Dataset)),
     ]
     rows += [idle.objects.waiting() for idle in IDLE[: IDLE.index(kind)]]

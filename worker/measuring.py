@@ -44,10 +44,17 @@ _opened_last: _Opened | None = None
 
 
 def keep_opened(job: Job, micrograph: Micrograph, memory: Memory) -> None:
-    """Remember a result that was just analysed, so that for its first correction only changed
+    """Remember a result that is being measured, so that for its next correction only changed
     objects are measured."""
     global _opened_last
-    _opened_last = _Opened(_key(job), memory, micrograph)
+    if opened_last(job) is None:
+        _opened_last = _Opened(_key(job), memory, micrograph)
+
+
+def opened_last(job: Job) -> tuple[Micrograph, Memory] | None:
+    """The image and the memory of a result, if this process analysed or measured it last."""
+    opened = _opened_last
+    return (opened.micrograph, opened.memory) if opened is not None and opened.key == _key(job) else None
 
 
 def _key(job: Job) -> tuple[Any, ...]:
