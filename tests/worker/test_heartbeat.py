@@ -70,6 +70,17 @@ def test_whoever_does_not_notice_is_stopped_in_the_middle(monkeypatch, removed):
     assert removed == ["jobs/1"]
 
 
+def test_measuring_may_end_by_itself(monkeypatch, removed):
+    """With its process would go what it remembers of the other objects of a large image."""
+    monkeypatch.setattr("worker.heartbeat.GRACE_SECONDS", 0.01)
+    monkeypatch.setattr("worker.heartbeat.Measuring", FakeJob)
+    ended = threading.Event()
+    with Heartbeat(FakeJob(Superseded()), seconds=0.01, end=ended.set) as heartbeat:
+        wait_for(heartbeat.superseded.is_set, "it is noticed")
+        assert not ended.wait(0.2)
+    assert not ended.is_set()
+
+
 def test_whoever_notices_in_time_is_not(monkeypatch):
     ended = threading.Event()
     with Heartbeat(FakeJob(Superseded()), seconds=0.01, end=ended.set) as heartbeat:

@@ -18,7 +18,8 @@ from segmentation.services.ground.callers import visitor_of
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import edits, exports, steps
 from tests.web.finished import visit, words
-from worker import measuring
+from worker import exporting, measuring
+from worker.heartbeat import comes_before
 from worker.tasks import do_analyses, do_inspections
 
 from .test_edits import DELETE, SECRET, SPLIT, UNDO, outlines, result, script, send  # noqa: F401
@@ -273,3 +274,22 @@ def test_a_first_correction_of_a_large_image_measures_only_what_it_changes(resul
     do_analyses()
     assert now(result).summary["found"] == 2 and measuring._opened_last is kept
     assert state(script, now(result))["measured"] is True
+
+
+def test_files_of_a_large_image_are_written_with_what_is_remembered(measured, send, script, monkeypatch):
+    monkeypatch.setattr(steps, "LARGE", 1)
+    send(0, DELETE)
+    state(script, measured), do_analyses()
+    exports.file_of(now(measured), "report.pdf")
+    for module in (measuring, exporting):
+        monkeypatch.setattr(module, "pixels_of", Mock(side_effect=AssertionError("the image was read again")))
+    do_analyses()
+    assert exports.file_of(now(measured), "report.pdf").name == "report.pdf"
+
+
+def test_files_that_nobody_waits_for_give_way_to_corrections_of_a_large_image(measured, send, script, monkeypatch):
+    monkeypatch.setattr(steps, "LARGE", 1)
+    assert not comes_before(ExportJob)
+    send(0, DELETE)
+    state(script, measured)
+    assert Measuring.objects.get().large and comes_before(ExportJob)

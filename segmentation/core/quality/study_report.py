@@ -108,7 +108,7 @@ def _robustness(quantity: str, stored: Row | None) -> Part:
         (title, *(moved_words(quantity, one.value, one.moved[form]) if form in one.moved else "–" for one in tested))
         for form, title in TITLES.items()
     ]
-    table = Rows(("Image", *(one.name for one in tested)), lines)
+    table = Rows(("Form", *(one.name for one in tested)), lines)
     return Part("Robustness", True, sentences(quantity, tested, stored["left_out"]), table)
 
 
@@ -118,7 +118,8 @@ def _selectivity(rows: Sequence[Row]) -> Part:
         return Part("Selectivity", False, ["Not measured: nobody corrected or confirmed outlines of these results."])
     changed, confirmed = (sum(row[name] for row in inspected) for name in ("corrected", "confirmed"))
     line = f"In {len(inspected)} of {len(rows)} results people changed {changed:,} outlines and confirmed {confirmed:,}"
-    return Part("Selectivity", True, [f"{line}. The other results were not looked through."])
+    lines = [f"{line}.", *(["The other results were not looked through."] if len(inspected) < len(rows) else [])]
+    return Part("Selectivity", True, lines)
 
 
 def _range(rows: Sequence[Row], unit: str, label: str) -> Part:

@@ -68,6 +68,7 @@ def test_what_was_not_measured_is_written_as_such():
 def test_what_people_and_certificates_said_is_taken():
     by_title = parts([*ROWS[:2], row(106.0, "2", corrected=3, confirmed=7), row(108.0, "2", reference="It agrees.")])
     assert by_title["Selectivity"].lines == [
-        "In 1 of 4 results people changed 3 outlines and confirmed 7. The other results were not looked through."
+        "In 1 of 4 results people changed 3 outlines and confirmed 7.",
+        "The other results were not looked through.",
     ]
     assert by_title["Trueness"].is_measured and by_title["Trueness"].lines == ["108.tif: It agrees."]
