@@ -57,7 +57,7 @@ export class Histogram {
     this.changed();
   }
 
-  // ---- newer bars after corrections -------------------------------------------------------------
+  // ---- newer bars after corrections --------------------------------------------------------------
 
   // on: the outlines have changed since the bars were made. Such bars are grey.
   stale(on) {
@@ -74,7 +74,7 @@ export class Histogram {
     this.changed();
   }
 
-  // ---- from the controls to bars ----------------------------------------------------------------
+  // ---- from the controls to bars -----------------------------------------------------------------
 
   // Disables measures and weightings that the stored result does not have.
   offer({ measures, weightings }) {
@@ -192,7 +192,7 @@ export class Histogram {
     if (problem) for (const name of names) this.field(name).setAttribute("aria-invalid", "true");
   }
 
-  // ---- drawing ----------------------------------------------------------------------------------
+  // ---- drawing -----------------------------------------------------------------------------------
 
   // Draws a new state, and renews text and highlight of the bar under the pointer.
   show(state) {
@@ -263,7 +263,7 @@ export class Histogram {
     return { low: bounds[first], high: bounds[next], from: ends[first], to: ends[next], ends: [edges[first], edges[next]], name, words: `${name} …` };
   }
 
-  // ---- pointing and choosing --------------------------------------------------------------------
+  // ---- pointing and choosing ---------------------------------------------------------------------
 
   listen() {
     const { svg } = this;

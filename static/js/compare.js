@@ -43,14 +43,14 @@ function drawLitOfOther(sides) {
 
 // If both results are of one image, picture B can lie over picture A; a slider moves the line where B begins.
 function wireSlider() {
-  const [over, at] = ["over", "at"].map((name) => section.querySelector(`[data-${name}]`));
+  const [checkBox, slider] = ["over", "at"].map((name) => section.querySelector(`[data-${name}]`));
   const place = () => {
-    section.classList.toggle("over", over.checked);
-    section.style.setProperty("--at", `${at.value}%`);
-    at.disabled = !over.checked;
+    section.classList.toggle("over", checkBox.checked);
+    section.style.setProperty("--at", `${slider.value}%`);
+    slider.disabled = !checkBox.checked;
   };
-  for (const control of [over, at]) control?.addEventListener("input", place);
-  if (over) place();
+  for (const control of [checkBox, slider]) control?.addEventListener("input", place);
+  if (checkBox) place();
 }
 
 function showFailure() {

@@ -43,7 +43,7 @@ export class Cuts {
 }
 
 // The cuts of a result as objects; the outlines file stores them as columns ({ place: [...], id: [...], ... }).
-export const listed = (columns = { place: [] }) => columns.place.map((_, i) => Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[i]])));
+export const cutsFromColumns = (columns = { place: [] }) => columns.place.map((_, i) => Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[i]])));
 
 // The distance from a point to a line of several segments, in pixels of the image.
 export function distance(line, x, y) {

@@ -112,6 +112,7 @@ export class Doubt {
     return this.queue.filter(({ likely }) => likely).map(({ cut }) => cut);
   }
 
+  // The question in words. sure: the probability in words.
   words({ id, cut, sure }) {
     const { thing, things } = this.page.facts;
     return cut ? `Do two ${things} touch in ${id}? Yes cuts it. The model is ${sure} sure.` : `Is the outline of ${thing} ${id} right? The model is ${sure} sure.`;

@@ -73,24 +73,26 @@ function renew(fresh) {
   late?.replaceWith(later ?? element("p", { id: "late", className: "quiet small" }, "The bars in the images have been read."));
   if (late && later) window.htmx?.process(later);
   document.title = fresh.title;
-  if (histogram() === drawn) askAnew();
+  if (histogram() === drawn) renewBars();
   else chart = histogram() && new Histogram(histogram());
   document.dispatchEvent(new Event("settled"));
   return true;
 }
 
-function askAnew() {
+// Fetches the bars of the histogram again.
+function renewBars() {
   if (!chart) return;
   chart.lastQuery = "";
   chart.changed();
 }
 
-async function count(now) {
+// Sends the ticked images, waits until they are counted, and shows the new numbers. round: the value of `turn` for this.
+async function count(round) {
   const { action, dataset } = form();
   const answer = await fetch(action, { method: "POST", body: new FormData(form()), redirect: "manual" });
   if (answer.type !== "opaqueredirect") throw new Error(answer.statusText);
-  while (now === turn && (await pageOf(dataset.status)).querySelector("[hx-get]")) await pause(ASK_AGAIN);
-  if (now !== turn) return;
+  while (round === turn && (await pageOf(dataset.status)).querySelector("[hx-get]")) await pause(ASK_AGAIN);
+  if (round !== turn) return;
   if (!renew(await pageOf(location.pathname))) location.reload();
   isUnderWay = false;
 }
@@ -107,15 +109,16 @@ document.addEventListener("submit", (event) => {
   form().querySelector("[data-ask]").textContent = `Counting ${chosen()} …`;
 });
 
+// Arrow keys move the focus from image to image; the images stand in rows and columns.
 document.addEventListener("keydown", (event) => {
-  const { activeElement: here } = document;
+  const { activeElement: focused } = document;
   const names = [...document.querySelectorAll(".images li:not([hidden]) a.name")];
-  const now = names.indexOf(here.closest(".entry")?.querySelector("a.name"));
-  if (!names.length || (now < 0 && here !== document.body) || event.altKey || event.ctrlKey || event.metaKey) return;
+  const current = names.indexOf(focused.closest(".entry")?.querySelector("a.name"));
+  if (!names.length || (current < 0 && focused !== document.body) || event.altKey || event.ctrlKey || event.metaKey) return;
   const top = (name) => name.closest(".entry").offsetTop;
   const columns = names.findIndex((name) => top(name) > top(names[0]));
   const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
-  const next = now < 0 ? { ArrowRight: 0, ArrowLeft: names.length - 1 }[event.key] : step && now + step;
+  const next = current < 0 ? { ArrowRight: 0, ArrowLeft: names.length - 1 }[event.key] : step && current + step;
   if (next === undefined || !names[next]) return;
   event.preventDefault();
   names[next].focus();

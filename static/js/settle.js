@@ -10,26 +10,28 @@ export function settle(old, fresh) {
     return true;
   }
   if (old.nodeName === "TIME" && old.dateTime === fresh.dateTime) return true; // shown in the reader's own time
-  const isSettled = old.matches(".entries") && old.matches(":hover") ? rows(old, fresh) : nodes(old, fresh);
+  const isSettled = old.matches(".entries") && old.matches(":hover") ? settleRows(old, fresh) : settleChildren(old, fresh);
   // Attributes only then: the new ones may end the repeated requests of the list.
-  if (isSettled) attributes(old, fresh);
+  if (isSettled) settleAttributes(old, fresh);
   return isSettled;
 }
 
-function attributes(old, fresh) {
+function settleAttributes(old, fresh) {
   for (const name of old.getAttributeNames()) if (!LOCAL_ATTRIBUTES.includes(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) {
     if (!LOCAL_ATTRIBUTES.includes(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
 }
 
-function rows(old, fresh) {
+// Under the mouse: updates rows that stay. Returns whether the new list has the same rows in the same order.
+function settleRows(old, fresh) {
   const before = new Map([...old.children].map((row) => [row.id, row]));
   const settled = [...fresh.children].map((row) => before.has(row.id) && settle(before.get(row.id), row));
   return settled.every(Boolean) && [...before.keys()].join() === [...fresh.children].map((row) => row.id).join();
 }
 
-function nodes(old, fresh) {
+// Makes the child nodes of an element equal to those of a new one.
+function settleChildren(old, fresh) {
   const named = new Map([...old.children].filter(({ id }) => id).map((child) => [child.id, child]));
   let place = old.firstChild;
   let isSettled = true;

@@ -1,5 +1,6 @@
 // In a form with models, shows only the models and settings of the chosen kind of analysis.
 
+// Shows in a form the models, settings and kind of one task. select: the form's menu of models.
 function show(select, task) {
   const form = select.form;
   for (const group of select.querySelectorAll("optgroup")) {

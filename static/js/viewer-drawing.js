@@ -97,14 +97,14 @@ export class Drawing {
   // are kept by squares of the image, so that only squares in view are drawn.
   gather() {
     this.squares = new Map();
-    const isOutstanding = this.lit ?? this.chosen;
+    const highlight = this.lit ?? this.chosen;
     for (const particle of this.particles) {
       if (this.hidden.has(particle.reason) || this.gone.has(particle.id)) continue;
-      const isHighlighted = isOutstanding?.(particle);
-      const plain = particle.kept ? `${particle.byHand ? "hand" : "kept"}${particle.cut ? "Cut" : ""}` : "aside";
-      const name = isHighlighted ? (particle.kept ? "chosenKept" : "chosenAside") : plain;
+      const isHighlighted = highlight?.(particle);
+      const ownKind = particle.kept ? `${particle.byHand ? "hand" : "kept"}${particle.cut ? "Cut" : ""}` : "aside";
+      const kind = isHighlighted ? (particle.kept ? "chosenKept" : "chosenAside") : ownKind;
       const { paths, colourPaths } = this.squareOf(particle.box);
-      paths[name].addPath(particle.path);
+      paths[kind].addPath(particle.path);
       if (particle.kept || particle.colour) colourPaths.get(this.colourOf(particle)).addPath(particle.path);
     }
   }
@@ -180,7 +180,7 @@ export class Drawing {
     return !this.hidden.has(particle.reason) && !this.gone.has(particle.id) && (particle.kept || this.layers.aside);
   }
 
-  // ---- where things are -------------------------------------------------------------------------
+  // ---- where things are --------------------------------------------------------------------------
 
   // The particle at a place of the canvas, or null. place may be null.
   at(place) {
@@ -222,7 +222,7 @@ export class Drawing {
     this.viewport.show(middle, scaleOf(size, stage));
   }
 
-  // ---- what is shown ----------------------------------------------------------------------------
+  // ---- what is shown -----------------------------------------------------------------------------
 
   layer(name, on) {
     this.layers[name] = on;

@@ -1,4 +1,4 @@
-// The table of objects below the picture: sorted by any column, filtered. Only the rows in view are built.
+// The table of objects on the page of a result: sorted by any column, filtered. Only the rows in view are built.
 
 import { element } from "./dom.js";
 

@@ -2,7 +2,7 @@
 // answers at once with the changed outlines and the first numbers. All other numbers stay, grey, until they are measured.
 
 import { Histogram } from "./chart.js";
-import { Cuts, listed } from "./cuts.js";
+import { Cuts, cutsFromColumns } from "./cuts.js";
 import { bareWhileHeld, sliders } from "./display.js";
 import { element, pause } from "./dom.js";
 import { Doubt } from "./doubt.js";
@@ -45,7 +45,7 @@ class ResultPage {
   take(data, step, regions) {
     this.data = { ...data, step, regions };
     this.objects = new Map(data.particles.map((each, place) => [each.id, Object.assign(each, { place, byHand: each.by_hand })]));
-    this.cuts.list = listed(data.cuts);
+    this.cuts.list = cutsFromColumns(data.cuts);
     this.doubts = data.doubts;
     this.doubtCount = data.doubt_count;
     this.base = step; // number of the last correction in the picture
@@ -78,7 +78,7 @@ class ResultPage {
     this.wireForms();
   }
 
-  // ---- numbers after corrections --------------------------------------------------------------------------------
+  // ---- numbers after corrections -----------------------------------------------------------------
 
   // Whether the first numbers (in the sentence) are older than the picture.
   get stale() {
@@ -233,7 +233,7 @@ class ResultPage {
     this.extremes?.changed();
   }
 
-  // ---- looking and selecting --------------------------------------------------------------------
+  // ---- looking and selecting ---------------------------------------------------------------------
 
   // An object in one sentence: its class, the sizes that this kind of analysis measures, and whether it counts.
   sentence(object) {
@@ -366,7 +366,7 @@ class ResultPage {
     only.querySelector("span").textContent = `Only ${words}.`;
   }
 
-  // ---- correcting -------------------------------------------------------------------------------
+  // ---- correcting --------------------------------------------------------------------------------
 
   // Loads the editor on the first call. Returns it, or null if it cannot be loaded.
   correct() {
@@ -392,7 +392,7 @@ class ResultPage {
     else if ("unmeasured" in section.dataset || hasUnsent(this.facts.job)) this.correct(); // to show corrections that are not measured, or not sent
   }
 
-  // ---- another scale, other settings ------------------------------------------------------------
+  // ---- another scale, other settings -------------------------------------------------------------
 
   wireForms() {
     // Downloads and forms use the picture as it is seen: waiting corrections are stored first, and before a form is sent

@@ -50,7 +50,7 @@ export class Viewport {
     this.listeners[name]?.(...values);
   }
 
-  // ---- where things are -------------------------------------------------------------------------
+  // ---- where things are --------------------------------------------------------------------------
 
   place(event) {
     const box = this.stage.getBoundingClientRect();
@@ -79,7 +79,7 @@ export class Viewport {
     return Math.max(1e-6, Math.min(this.stage.clientWidth / this.columns, this.stage.clientHeight / this.rows));
   }
 
-  // ---- moving -----------------------------------------------------------------------------------
+  // ---- moving ------------------------------------------------------------------------------------
 
   // Shows a point of the image at a place of the stage; without a place in the middle, if the image's edges allow it.
   show(point, scale, place) {
@@ -142,7 +142,7 @@ export class Viewport {
     context.setTransform(scale, 0, 0, scale, -view.x * scale, -view.y * scale);
   }
 
-  // ---- pointers, wheel and keys -----------------------------------------------------------------
+  // ---- pointers, wheel and keys ------------------------------------------------------------------
 
   down(event) {
     if (event.button > 2 || (event.pointerType === "touch" && this.pressed.has(this.pen))) return;

@@ -64,7 +64,7 @@ export class Editor {
     return this.panel.one("[data-several]").checked;
   }
 
-  // ---- opening ----------------------------------------------------------------------------------
+  // ---- opening -----------------------------------------------------------------------------------
 
   async start() {
     const waiting = new Waiting(this.facts.job, globalThis.localStorage);
@@ -116,7 +116,7 @@ export class Editor {
     return this.page.describe();
   }
 
-  // ---- corrections ------------------------------------------------------------------------------
+  // ---- corrections -------------------------------------------------------------------------------
 
   // Makes one correction. Returns the ids of the objects that it made or changed, or null if it is impossible.
   async run(operation, { select = false } = {}) {
@@ -184,7 +184,7 @@ export class Editor {
     return this.run({ op: "split", cuts: cuts.map((cut) => pairs(cut.line)) });
   }
 
-  // ---- when the server refuses -------------------------------------------------------------
+  // ---- when the server refuses -------------------------------------------------------------------
 
   // Loads the present state, and sends again what was not stored. sentence: tells the person why.
   async resend(unsent, sentence) {
@@ -220,7 +220,7 @@ export class Editor {
     return token;
   }
 
-  // ---- choosing ---------------------------------------------------------------------------------
+  // ---- choosing ----------------------------------------------------------------------------------
 
   // The id of the object at a point of the image, 0 for none.
   at([x, y]) {
@@ -254,7 +254,7 @@ export class Editor {
     return this.classes.length > 1 ? { class: this.panel.className } : {};
   }
 
-  // ---- actions ----------------------------------------------------------------------------------
+  // ---- actions -----------------------------------------------------------------------------------
 
   // Runs an action by its name. A key right after a click waits for the click, so that it acts on the clicked object.
   async act(name) {

@@ -21,6 +21,7 @@ export class Offer {
     this.one("elsewhere").addEventListener("toggle", () => this.draw());
   }
 
+  // The element of the offer with the attribute data-offer-NAME.
   one(name) {
     return this.box.querySelector(`[data-offer-${name}]`);
   }

@@ -51,7 +51,7 @@ export class Panel {
     return this.one(`button[data-tool="${tool}"]:not([hidden])`) !== null;
   }
 
-  // ---- opening ----------------------------------------------------------------------------------
+  // ---- opening -----------------------------------------------------------------------------------
 
   started() {
     const { editor } = this;
@@ -104,7 +104,7 @@ export class Panel {
     if (!editor.semantic && editor.selected.size) editor.run({ op: "class", ids: [...editor.selected], class: this.className });
   }
 
-  // ---- after a correction -----------------------------------------------------------------------
+  // ---- after a correction ------------------------------------------------------------------------
 
   changed() {
     const { history, undone } = this.editor;
@@ -121,7 +121,7 @@ export class Panel {
     list.replaceChildren(...history.map((operation, i) => element("li", {}, `${wordsOf(operation, this.editor.facts)} `, back(i))).reverse());
   }
 
-  // ---- what is selected -------------------------------------------------------------------------
+  // ---- what is selected --------------------------------------------------------------------------
 
   selected() {
     const { editor } = this;
@@ -143,7 +143,7 @@ export class Panel {
     return editor.run({ op: "set_aside", ids: [...editor.selected], reason: value.trim() || placeholder });
   }
 
-  // ---- tools ------------------------------------------------------------------------------------
+  // ---- tools -------------------------------------------------------------------------------------
 
   used(name) {
     for (const button of this.root.querySelectorAll("button[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
@@ -184,7 +184,7 @@ export class Panel {
     else box.showModal();
   }
 
-  // ---- messages -----------------------------------------------------------------------------
+  // ---- messages ----------------------------------------------------------------------------------
 
   notice(sentence) {
     const box = this.one("[data-notice]");
