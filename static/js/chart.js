@@ -1,5 +1,5 @@
-// The interactive histogram: its controls, the bars that the server sends for them, and the chosen range of sizes.
-// The server makes every number and every word of a bar (segmentation/presenters/histogram.py says what an answer holds).
+// The interactive histogram: its controls, the bars that the server sends for them, and the chosen range of sizes. The
+// server makes every number and every word of a bar (segmentation/presenters/histogram.py says what an answer holds).
 
 import { draw } from "./chart-draw.js";
 
@@ -16,8 +16,8 @@ export function question({ measure, weighting, unit, log, all, typed, typedIn, s
   return new URLSearchParams({ measure, weighting, unit, log: log ? "1" : "", all: all ? "1" : "", ...width, ...span }).toString();
 }
 
-// The function that says whether a range holds a particle. The upper end of a range belongs to the next bar, except for the
-// last bar, which includes its upper end.
+// The function that says whether a range holds a particle. The upper end of a range belongs to the next bar, except for
+// the last bar, which includes its upper end.
 export function holder({ bounds }, { measure, all }, { low, high }) {
   const last = high >= bounds[bounds.length - 1];
   return (particle) => {
@@ -26,8 +26,8 @@ export function holder({ bounds }, { measure, all }, { low, high }) {
   };
 }
 
-// section: the element with the controls and the svg. Optional: choose(holds, words) is called for the chosen range, and
-// light(holds) for the bar under the pointer; holds(particle) says whether it is in there, null for no range.
+// section: the element with the controls and the svg. Optional: choose(holds, words) is called for the chosen range,
+// and light(holds) for the bar under the pointer; holds(particle) says whether it is in there, null for no range.
 export class Histogram {
   constructor(section, choose, light) {
     Object.assign(this, { section, choose, light, things: section.dataset.things });
@@ -51,7 +51,7 @@ export class Histogram {
     this.pressed = null; // the bar where the pointer went down
     this.dragged = null; // { low, high } from there to the pointer, while dragging
     this.controls.addEventListener("submit", (event) => event.preventDefault());
-    this.controls.addEventListener("input", ({ target: { name } }) => this.typed(name));
+    this.controls.addEventListener("input", ({ target: { name } }) => this.onInput(name));
     this.listen();
     new ResizeObserver(() => this.paint()).observe(this.svg.parentElement);
     this.changed();
@@ -105,7 +105,7 @@ export class Histogram {
     };
   }
 
-  typed(name) {
+  onInput(name) {
     const range = ["from", "to"].includes(name);
     if (range) this.typedRange();
     if (name === "bins") this.typedIn = this.field("unit").value;
@@ -164,7 +164,7 @@ export class Histogram {
     this.say(bins.problem, bins.wrong);
     this.section.querySelector("[data-chart-unfit]").textContent = bins.unfit ?? "";
     this.show(state);
-    if (this.span) this.chosen();
+    if (this.span) this.tellChoice();
   }
 
   failed() {
@@ -308,8 +308,8 @@ export class Histogram {
     svg.addEventListener("keydown", (event) => this.key(event));
   }
 
-  // The range from the bar where the pointer went down to the bar under it; beyond the ends the first or last bar counts.
-  // The server says what each range holds.
+  // The range from the bar where the pointer went down to the bar under it; beyond the ends the first or last bar
+  // counts. The server says what each range holds.
   drag(x) {
     const { edges } = this.bins;
     const bin = x <= this.places.x(edges[0]) ? 0 : x >= this.places.x(edges[edges.length - 1]) ? this.last : this.places.bin(x);
@@ -390,10 +390,10 @@ export class Histogram {
     this.mark();
     this.litBin = null;
     this.over(-1);
-    this.chosen();
+    this.tellChoice();
   }
 
-  chosen() {
+  tellChoice() {
     if (this.shownRange) this.choose?.(holder(this.bins, this.state, this.shownRange), `${withSmallInitial(this.state.title)} ${this.shownRange.name}`);
     else this.choose?.(null, "");
   }

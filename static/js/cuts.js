@@ -8,8 +8,8 @@ const REACH = { mouse: 6, finger: 14 }; // CSS pixels: a click nearer to a line 
 const touched = globalThis.matchMedia?.("(hover: none)").matches;
 
 export class Cuts {
-  // list: the possible cuts, the most probable first: { place: number of the cut, id of its object, chance: probability,
-  // line: [x, y, x, y, ...], after: places of the cuts at whose lines it ends, sides }.
+  // list: the possible cuts, the most probable first: { place: number of the cut, id of its object, chance:
+  // probability, line: [x, y, x, y, ...], after: places of the cuts at whose lines it ends, sides }.
   constructor(list) {
     Object.assign(this, { list, shown: [], current: null }); // shown: cuts that are drawn; current: the cut of the open question
   }

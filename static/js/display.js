@@ -1,5 +1,5 @@
-// How the picture is displayed: brightness, contrast, gamma, the opacity of the colours over it, and a key that hides the
-// outlines while it is held. None of this changes a measurement. Viewer and editor share these values.
+// How the picture is displayed: brightness, contrast, gamma, the opacity of the colours over it, and a key that hides
+// the outlines while it is held. None of this changes a measurement. Viewer and editor share these values.
 
 import { takesKeys } from "./dom.js";
 import { modified } from "./viewport.js";

@@ -1,6 +1,6 @@
-// The strip that asks about doubts, one after the other: outlines that may be wrong and possible cuts that may be right. The
-// server orders them: first those that would probably change the numbers most. Yes confirms the outline, or makes the cut;
-// No leaves the outline out, or leaves it uncut.
+// The strip that asks about doubts, one after the other: outlines that may be wrong and possible cuts that may be
+// right. The server orders them: first those that would probably change the numbers most. Yes confirms the outline, or
+// makes the cut; No leaves the outline out, or leaves it uncut.
 
 import { takesKeys } from "./dom.js";
 import { modified } from "./viewport.js";
@@ -53,8 +53,8 @@ export class Doubt {
     return null;
   }
 
-  // Opens the next question that was not skipped; after the last one, the first again. After a click the focus goes to the
-  // picture, after a key to the answers.
+  // Opens the next question that was not skipped; after the last one, the first again. After a click the focus goes to
+  // the picture, after a key to the answers.
   go(event) {
     if (this.current) this.skippedKeys.add(keyOf(this.current));
     let next = this.queue.find((each) => !this.skippedKeys.has(keyOf(each)));

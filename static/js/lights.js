@@ -1,7 +1,7 @@
 // In a comparison, a line of the table highlights its objects in both pictures; at first, the objects that differ.
 
-// sides: two of { box, drawing }. lines: elements with [data-place] and [data-count] (how many objects); the button in a
-// line holds the ids of each side. looked() is called after a press.
+// sides: two of { box, drawing }. lines: elements with [data-place] and [data-count] (how many objects); the button in
+// a line holds the ids of each side. looked() is called after a press.
 export function lights(sides, lines, looked) {
   const buttons = lines.map((line) => line.querySelector("button"));
   const light = (chosen) => {

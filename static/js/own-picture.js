@@ -4,8 +4,8 @@ const LONGEST = 2048; // px, the longer side of the canvas at most
 const LARGEST = 2 ** 28; // bytes: larger TIFF files are not read
 const SIZES = { 1: 1, 3: 2, 4: 4 }; // TIFF type of a value -> its bytes (BYTE, SHORT, LONG)
 
-// Width, height and grey levels (0 to 255) of the first image of a plain TIFF, every n-th pixel of a large one; null for
-// any other file. buffer: the bytes of the whole file. The numbers of tags are those of the TIFF 6.0 standard.
+// Width, height and grey levels (0 to 255) of the first image of a plain TIFF, every n-th pixel of a large one; null
+// for any other file. buffer: the bytes of the whole file. The numbers of tags are those of the TIFF 6.0 standard.
 export function greyOfTiff(buffer) {
   const view = new DataView(buffer);
   const little = view.byteLength > 8 && view.getUint16(0) === 0x4949;

@@ -86,7 +86,8 @@ function renewBars() {
   chart.changed();
 }
 
-// Sends the ticked images, waits until they are counted, and shows the new numbers. round: the value of `turn` for this.
+// Sends the ticked images, waits until they are counted, and shows the new numbers. round: the value of `turn` for
+// this.
 async function count(round) {
   const { action, dataset } = form();
   const answer = await fetch(action, { method: "POST", body: new FormData(form()), redirect: "manual" });
@@ -124,8 +125,8 @@ document.addEventListener("keydown", (event) => {
   names[next].focus();
 });
 
-// When all images are measured, the server tells htmx to reload the page. If somebody has filled in a form, a note with a
-// button is shown instead. The controls of the histogram are ignored: a script sets them, too.
+// When all images are measured, the server tells htmx to reload the page. If somebody has filled in a form, a note with
+// a button is shown instead. The controls of the histogram are ignored: a script sets them, too.
 const isChanged = (field) => {
   if (field.options) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected));
   return field.type === "file" ? field.files.length > 0 : field.checked !== field.defaultChecked || field.value !== field.defaultValue;

@@ -9,8 +9,8 @@ const GLASS = 64; // radius of the magnifying glass in CSS pixels
 const LINE = "#ffd84d";
 
 export class Stage {
-  // image: { columns, rows, tiles, box: [left, top, right, bottom] of the data bar, name }; changed() is called after each
-  // change of the line.
+  // image: { columns, rows, tiles, box: [left, top, right, bottom] of the data bar, name }; changed() is called after
+  // each change of the line.
   constructor(image, changed) {
     Object.assign(this, { ...image, changed });
     this.picture = new Picture(image, () => this.draw());

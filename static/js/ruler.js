@@ -9,8 +9,8 @@ const SHORTEST = 5; // px, as on the server
 const WIDE = 1.96; // half width of a 95 % interval in standard uncertainties
 const COARSE = 0.02; // relative uncertainty from which a closer look is advised
 
-// The scale from a drawn line and the typed length: { pixel: nm, width: nm of the image, relativeUncertainty, stated: fields
-// of the form }; if something is missing, { why: a sentence, missing: "line" or "length" }.
+// The scale from a drawn line and the typed length: { pixel: nm, width: nm of the image, relativeUncertainty, stated:
+// fields of the form }; if something is missing, { why: a sentence, missing: "line" or "length" }.
 export function reckon(line, text, columns) {
   const across = Number(line.length.toFixed(2));
   const error = Number(Math.max(0.01, line.error).toFixed(2));
@@ -101,7 +101,8 @@ export class Ruler {
     this.readout.classList.toggle("wrong-text", wrong);
   }
 
-  // Enter accepts. Its default is prevented, or it would also press the focused button and open this dialog again.
+  // Enter accepts the line. Its default is prevented, or it would also press the focused button and open this dialog
+  // again.
   typed(event) {
     if (event.key !== "Enter") return;
     event.preventDefault();

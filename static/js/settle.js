@@ -1,5 +1,5 @@
-// Updates a list that htmx fetches again and again: only nodes that changed are replaced. While the mouse is over the list
-// no row is added, removed or moved, so that a click meets the row that it was meant for.
+// Updates a list that htmx fetches again and again: only nodes that changed are replaced. While the mouse is over the
+// list no row is added, removed or moved, so that a click meets the row that it was meant for.
 
 const LOCAL_ATTRIBUTES = ["open", "hidden"]; // set by people and scripts on this page: not overwritten
 

@@ -1,5 +1,5 @@
-// The CSRF token of a page's forms. After a new sign-in in another window the server refuses the old token. So each page
-// sends its token to the other open pages when it loads, and they use the newest.
+// The CSRF token of a page's forms. After a new sign-in in another window the server refuses the old token. So each
+// page sends its token to the other open pages when it loads, and they use the newest.
 
 const channel = globalThis.document && globalThis.BroadcastChannel && new BroadcastChannel("token");
 

@@ -1,8 +1,8 @@
-// Which particles picture and table show: by state (counted, or the reason for leaving out), and by a choice such as a bar
-// of the histogram.
+// Which particles picture and table show: by state (counted, or the reason for leaving out), and by a choice such as a
+// bar of the histogram.
 
-// The filter of particles. hidden: a set of states, "" for counted, else the reason; isChosen(particle): whether it belongs
-// to the choice, or null without a choice.
+// The filter of particles. hidden: a set of states, "" for counted, else the reason; isChosen(particle): whether it
+// belongs to the choice, or null without a choice.
 export const shownBy = ({ hidden, isChosen }) => (particle) => !hidden.has(particle.reason) && (isChosen === null || isChosen(particle));
 
 // One button for each state, which shows or hides its particles. hide(states) is called with the set of hidden states.

@@ -26,7 +26,8 @@ export function colouring(key, { scales, shapes }) {
   };
 }
 
-// The colour of a direction; 180 degrees go once around the colour wheel, as in colours_by_direction of report/picture.py.
+// The colour of a direction; 180 degrees go once around the colour wheel, as in colours_by_direction of
+// report/picture.py.
 const hue = (degrees) => `#${[5, 3, 1].map((n) => (n + degrees / 30) % 6).map((k) => Math.round(242.25 * (1 - 0.75 * Math.max(0, Math.min(k, 4 - k, 1)))).toString(16).padStart(2, "0")).join("")}`;
 
 function ofDirections() {
@@ -78,8 +79,8 @@ function entry(colour, words) {
   return item;
 }
 
-// Connects the menu that filters picture and table by shape. shapes: shape -> count, in words. Returns { all(): ends the
-// filter, offer(shapes): updates the menu }.
+// Connects the menu that filters picture and table by shape. shapes: shape -> count, in words. Returns { all(): ends
+// the filter, offer(shapes): updates the menu }.
 export function chooseShape(listing, shapes, choose) {
   const field = listing.querySelector("[data-shapes]");
   const select = field.querySelector("select");

@@ -1,5 +1,5 @@
-// Draws a micrograph and the outlines of its objects on a canvas, and finds the object under a point. "Kept" in names is
-// counted, "aside" is left out.
+// Draws a micrograph and the outlines of its objects on a canvas, and finds the object under a point. "Kept" in names
+// is counted, "aside" is left out.
 
 import { opacity } from "./display.js";
 import { Picture } from "./picture.js";
@@ -93,8 +93,8 @@ export class Drawing {
     this.draw();
   }
 
-  // Joins the outlines into one path for each kind of stroke and each colour, so that drawing needs few calls; these paths
-  // are kept by squares of the image, so that only squares in view are drawn.
+  // Joins the outlines into one path for each kind of stroke and each colour, so that drawing needs few calls; these
+  // paths are kept by squares of the image, so that only squares in view are drawn.
   gather() {
     this.squares = new Map();
     const highlight = this.lit ?? this.chosen;
@@ -127,8 +127,8 @@ export class Drawing {
     return [...this.squares.values()].filter(({ box }) => overlap(box, seen));
   }
 
-  // Shows corrections that the server has not made yet: each is { hidden: ids }, or { polygon } or { line, radius } of a
-  // brush, with erases: whether it is drawn dark.
+  // Shows corrections that the server has not made yet: each is { hidden: ids }, or { polygon } or { line, radius } of
+  // a brush, with erases: whether it is drawn dark.
   ghosts(list) {
     this.waiting = list.filter(({ hidden }) => !hidden);
     this.gone = new Set(list.flatMap(({ hidden }) => hidden ?? []));
@@ -211,8 +211,8 @@ export class Drawing {
     return this.particles.filter((particle) => overlap(particle.box, around) && this.visible(particle) && holds(particle)).map(({ id }) => id);
   }
 
-  // Shows particles with their surroundings: small ones magnified, large ones as a whole. scaleOf(size: px of the upload,
-  // stage: CSS pixels) gives the scale.
+  // Shows particles with their surroundings: small ones magnified, large ones as a whole. scaleOf(size: px of the
+  // upload, stage: CSS pixels) gives the scale.
   reveal(particles, scaleOf = (size, stage) => clamp(this.scale, (0.12 * stage) / size, (0.6 * stage) / size)) {
     const side = (name, extreme) => extreme(...particles.map(({ box }) => box[name]));
     const [left, top, right, bottom] = [side("left", Math.min), side("top", Math.min), side("right", Math.max), side("bottom", Math.max)];

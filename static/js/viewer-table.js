@@ -191,7 +191,8 @@ export function sorted(particles, key, down) {
 
 const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : (a ?? -1) - (b ?? -1));
 
-// The range of rows [from, to) that a box scrolled to `top` shows, with `spare` more rows on both sides. count: all rows.
+// The range of rows [from, to) that a box scrolled to `top` shows, with `spare` more rows on both sides. count: all
+// rows.
 export function inSight(top, height, rowHeight, count, spare) {
   const first = Math.floor(top / rowHeight);
   const many = Math.ceil(height / rowHeight) + 1;

@@ -1,5 +1,6 @@
 // The page of a result: picture, table, histogram and corrections. All numbers come from the server. To a correction it
-// answers at once with the changed outlines and the first numbers. All other numbers stay, grey, until they are measured.
+// answers at once with the changed outlines and the first numbers. All other numbers stay, grey, until they are
+// measured.
 
 import { Histogram } from "./chart.js";
 import { Cuts, cutsFromColumns } from "./cuts.js";
@@ -202,7 +203,7 @@ class ResultPage {
         return this.say(answer.error);
       }
       if (answer?.measured && answer.step >= base) break;
-      if (answer?.parts && answer.numbers === base && this.base === base && !this.waitsToSend) this.numbersArrived(answer);
+      if (answer?.parts && answer.numbers === base && this.base === base && !this.waitsToSend) this.showFirstParts(answer);
       await pause(answer ? AGAIN : 10 * AGAIN);
     }
     const [page, data] = await Promise.all([fetchPage(location.pathname), json(section.dataset.outlines, { cache: "no-store" })]).catch(() => []);
@@ -214,7 +215,7 @@ class ResultPage {
   }
 
   // Shows the first numbers with their intervals; the others are still measured, and the files written.
-  numbersArrived({ numbers, parts }) {
+  showFirstParts({ numbers, parts }) {
     swapSome(document, parts);
     this.numbersStep = numbers;
     this.updateGrey();
@@ -252,6 +253,7 @@ class ResultPage {
     return `${thing} ${object.id}: ${description}; ${object.kept ? (object.cut ? "counted, has no size: cut by the edge" : "counted") : `left out: ${object.reason}. ${meaning()}`}`;
   }
 
+  // Shows in the line below the picture: a message, what is selected, or the object under the pointer.
   describe() {
     const [first] = this.selected;
     const object = (this.pointed && this.objects.get(this.pointed.id)) ?? (this.selected.size === 1 ? this.objects.get(first) : null);
@@ -311,8 +313,8 @@ class ResultPage {
     section.querySelector(`[data-layer="${layer}"]`)?.click();
   }
 
-  // Elements with data-lights mean outlines, by their reason or by their ids. These are highlighted while the element is
-  // pointed at; a click chooses them.
+  // Elements with data-lights mean outlines, by their reason or by their ids. These are highlighted while the element
+  // is pointed at; a click chooses them.
   wireLights() {
     const { drawing } = this;
     const isMeantBy = (link) => {
@@ -395,8 +397,8 @@ class ResultPage {
   // ---- another scale, other settings -------------------------------------------------------------
 
   wireForms() {
-    // Downloads and forms use the picture as it is seen: waiting corrections are stored first, and before a form is sent
-    // they are measured, too.
+    // Downloads and forms use the picture as it is seen: waiting corrections are stored first, and before a form is
+    // sent they are measured, too.
     for (const event of ["click", "submit"]) {
       document.addEventListener(event, (happened) => {
         const { target } = happened;

@@ -1,5 +1,5 @@
-// Which part of an image a canvas shows, and how mouse, fingers and keys move it. The stage is the element that holds the
-// canvas. Places on the stage are in CSS pixels, points of the image in its own pixels.
+// Which part of an image a canvas shows, and how mouse, fingers and keys move it. The stage is the element that holds
+// the canvas. Places on the stage are in CSS pixels, points of the image in its own pixels.
 
 const STILL = 5; // CSS pixels that a press may wander and still be a tap
 const STEP = 60; // CSS pixels by which an arrow key moves the image
@@ -10,9 +10,9 @@ const LINE = 30; // pixels of a line, for wheels that count in lines
 
 export const clamp = (value, least, greatest) => Math.min(Math.max(value, least), greatest);
 
-// The start of the view along one axis, limited so that the image fills the stage, or is centred if it is smaller. length:
-// of the image, seen: of the view, in image pixels. loose: an edge may come to the middle of the stage, so that the point
-// under the pointer stays there when the wheel turns.
+// The start of the view along one axis, limited so that the image fills the stage, or is centred if it is smaller.
+// length: of the image, seen: of the view, in image pixels. loose: an edge may come to the middle of the stage, so that
+// the point under the pointer stays there when the wheel turns.
 export function limitedStart(start, length, seen, loose = false) {
   if (loose) return clamp(start, -seen / 2, length - seen / 2);
   return seen >= length ? (length - seen) / 2 : clamp(start, 0, length - seen);
@@ -21,11 +21,11 @@ export function limitedStart(start, length, seen, loose = false) {
 const spread = (a, b) => Math.max(1, Math.hypot(a.x - b.x, a.y - b.y));
 
 export class Viewport {
-  // stage: the element that receives pointer and wheel events. modal: nothing behind the stage scrolls, so it keeps every
-  // turn of the wheel. draw() is called when the canvas has to be painted again. listeners, called with place and event:
-  // hover(place or null), press, drag (without it a drag moves the image), release, tap (a press that hardly moved),
-  // cancel (a second finger touched, or the pointer is lost). The middle and the right button always move the image; so
-  // does every button while `grabbing`.
+  // stage: the element that receives pointer and wheel events. modal: nothing behind the stage scrolls, so it keeps
+  // every turn of the wheel. draw() is called when the canvas has to be painted again. listeners, called with place and
+  // event: hover(place or null), press, drag (without it a drag moves the image), release, tap (a press that hardly
+  // moved), cancel (a second finger touched, or the pointer is lost). The middle and the right button always move the
+  // image; so does every button while `grabbing`.
   constructor(canvas, { columns, rows, draw, stage = canvas, modal = false, ...listeners }) {
     Object.assign(this, { canvas, stage, columns, rows, draw, modal, listeners });
     this.view = { x: 0, y: 0, scale: 1 }; // place on the stage = (place in the image - (x, y)) * scale

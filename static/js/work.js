@@ -1,5 +1,6 @@
-// The start page, from a dropped picture to its numbers: the browser shows the picture while it is sent, changed settings
-// restart its analysis, and outlines are drawn as they are found. Form and answers are those of a browser without scripts.
+// The start page, from a dropped picture to its numbers: the browser shows the picture while it is sent, changed
+// settings restart its analysis, and outlines are drawn as they are found. Form and answers are those of a browser
+// without scripts.
 
 import { button, element } from "./dom.js";
 import { isJunk, onDrop } from "./dropped.js";
@@ -13,16 +14,16 @@ const GROWN_MS = 1200; // after which newer outlines have faded in (see .growing
 const LOST = "The connection is lost. The analysis goes on, and this page asks again by itself.";
 const work = document.getElementById("work");
 const form = document.getElementById("analyse");
-const shown = document.getElementById("shown");
+const pictureBox = document.getElementById("shown");
 const firstHead = document.getElementById("head").cloneNode(true);
 const picker = document.getElementById("files");
 const byId = (id) => document.getElementById(id);
 const isUnderWay = () => Boolean(sending || byId("status").dataset.status);
 const hasJob = () => form.action.endsWith("/settings/");
 let sending = null; // the request that brings a file
-let wanted = ""; // key of the files that are shown, so that a second drop of them is noticed
+let shownKey = ""; // key of the files that are shown, so that a second drop of them is noticed
 let round = 0; // number of the last drop: answers to earlier ones are ignored
-let last = null; // { files, folder } of the last drop: sent again after a wrong setting was corrected
+let lastDrop = null; // { files, folder } of the last drop: sent again after a wrong setting was corrected
 let changed = false; // whether the settings were changed since they were sent
 let timer = 0; // of the settings that are going to be sent
 let asking = 0; // timer of the next request for the state
@@ -105,11 +106,11 @@ function showAnswer({ status, address, page }, repeat) {
 
 // Shows the page as it was before a file was dropped.
 function reset() {
-  wanted = "";
+  shownKey = "";
   round += 1;
-  last = null;
+  lastDrop = null;
   work.classList.remove("seen");
-  shown.replaceChildren();
+  pictureBox.replaceChildren();
   if (location.pathname === work.dataset.home) byId("head").replaceWith(firstHead.cloneNode(true));
   showTasks();
   tell();
@@ -123,13 +124,13 @@ function refused() {
 
 async function show(file) {
   work.classList.add("seen");
-  shown.replaceChildren();
-  const mine = round;
+  pictureBox.replaceChildren();
+  const thisRound = round;
   const picture = await pictureOf(file);
-  if (!picture || mine !== round || shown.querySelector("img")) return;
+  if (!picture || thisRound !== round || pictureBox.querySelector("img")) return;
   picture.setAttribute("role", "img");
   picture.setAttribute("aria-label", file.name);
-  shown.prepend(picture);
+  pictureBox.prepend(picture);
 }
 
 // Sets title and line of the page. An empty line keeps its height, so that the picture does not move later.
@@ -139,8 +140,8 @@ function setHead(title, line) {
 
 // Adds newer outlines; the older ones are removed once the newer have faded in.
 function grow(outlines) {
-  const before = shown.querySelectorAll("svg");
-  shown.append(outlines);
+  const before = pictureBox.querySelectorAll("svg");
+  pictureBox.append(outlines);
   setTimeout(() => before.forEach((each) => each.remove()), GROWN_MS);
 }
 
@@ -168,15 +169,15 @@ function bodyOf(files, more = {}) {
 async function begin(files, folder = "") {
   if (!files.length) return;
   const key = files.map(({ file }) => [file.name, file.size, file.lastModified].join()).join("|");
-  if (key === wanted && isUnderWay()) return say("This picture is being analysed already.");
-  const mine = (round += 1);
+  if (key === shownKey && isUnderWay()) return say("This picture is being analysed already.");
+  const thisRound = (round += 1);
   clearTimeout(timer);
   sending?.abort();
-  last = { files, folder };
-  wanted = key;
+  lastDrop = { files, folder };
+  shownKey = key;
   say("");
   const images = await pair(files).catch((error) => say(error.message));
-  if (!images || mine !== round) return;
+  if (!images || thisRound !== round) return;
   const archive = images.length === 1 && /\.zip$/i.test(images[0][0].name) && images[0][0].name.slice(0, -4);
   const pages = form.elements.namedItem("pages")?.value.trim();
   if (images.length > 1) await several(images, folder || "");
@@ -185,7 +186,7 @@ async function begin(files, folder = "") {
 
 async function one(files, more) {
   const [{ name }] = files;
-  const mine = round;
+  const thisRound = round;
   changed = false;
   show(files[0]);
   const line = element("p", { role: "status" });
@@ -196,7 +197,7 @@ async function one(files, more) {
     sending = request;
     line.textContent = part < 1 ? `Uploading, ${Math.round(100 * part)} %` : "Storing the picture";
   });
-  if (mine !== round) return; // another file came
+  if (thisRound !== round) return; // another file came
   sending = null;
   if (answer.status >= 0) return showAnswer(answer, again);
   reset();
@@ -204,8 +205,8 @@ async function one(files, more) {
 }
 
 function again() {
-  wanted = "";
-  begin(last.files, last.folder);
+  shownKey = "";
+  begin(lastDrop.files, lastDrop.folder);
 }
 
 // Several images, as one sample or each alone: all are listed at once, and sent one after the other.
@@ -214,10 +215,10 @@ async function several(images, folder) {
   const places = images.map(([file]) => element("li", {}, file.name, element("span", {}, "waiting")));
   const list = element("ul", { className: "places" }, ...places);
   work.classList.add("seen");
-  shown.replaceChildren(list);
+  pictureBox.replaceChildren(list);
   tell();
   setHead(`${images.length} images`, together ? "One sample; each is analysed as it arrives." : "Each is analysed as it arrives.");
-  const mine = round;
+  const thisRound = round;
   let address = "";
   (async () => { // small pictures are made during the sending, one at a time
     for (const [i, [file]] of images.entries()) places[i].prepend((await pictureOf(file)) ?? "");
@@ -228,7 +229,7 @@ async function several(images, folder) {
     const isFirst = together && !address;
     const body = bodyOf(files, isFirst ? { one_sample: "on", sample_name: folder } : {});
     const answer = await post(together && address ? `${address}add/` : work.dataset.home, body, (_, request) => (sending = request));
-    if (mine !== round) return;
+    if (thisRound !== round) return;
     if (answer.page.querySelector("#settings [aria-invalid]")) { // a setting is wrong: all images wait until it is corrected
       [state.textContent, sending] = ["waiting", null];
       return showAnswer(answer, again);
@@ -256,8 +257,8 @@ async function ask() {
   clearTimeout(asking);
   const status = byId("status");
   if (!status.dataset.status) return;
-  const query = new URLSearchParams({ part: [...shown.querySelectorAll("svg")].at(-1)?.dataset.part ?? "" });
-  if (!shown.querySelector("img, canvas")) query.set("unseen", "");
+  const query = new URLSearchParams({ part: [...pictureBox.querySelectorAll("svg")].at(-1)?.dataset.part ?? "" });
+  if (!pictureBox.querySelector("img, canvas")) query.set("unseen", "");
   const answer = await fetch(`${status.dataset.status}?${query}`, { headers: { "HX-Request": "true" } }).catch(() => null);
   if (byId("status") !== status) return; // another picture has come meanwhile
   if (answer?.headers.has("HX-Refresh")) return location.replace(location.pathname + location.search);
@@ -272,9 +273,9 @@ function draw(status, fragment) {
   document.title = fragment.querySelector("title").textContent;
   byId("facts")?.replaceWith(fragment.querySelector("#facts"));
   if (panels && !byId("panels")) byId("facts")?.after(panels);
-  if (picture && !shown.querySelector("img, canvas")) shown.prepend(picture);
+  if (picture && !pictureBox.querySelector("img, canvas")) pictureBox.prepend(picture);
   if (outlines) grow(outlines);
-  else if (!fresh.dataset.part) shown.querySelectorAll("svg").forEach((each) => each.remove()); // the analysis has started again
+  else if (!fresh.dataset.part) pictureBox.querySelectorAll("svg").forEach((each) => each.remove()); // the analysis has started again
   renew(status, fresh);
 }
 
@@ -291,7 +292,7 @@ form.addEventListener("change", ({ target }) => {
   changed = true;
   clearTimeout(timer);
   if (sending) return; // the file is sent first
-  if (last && (target.name === "pages" || !hasJob())) timer = setTimeout(again, SETTLED_MS);
+  if (lastDrop && (target.name === "pages" || !hasJob())) timer = setTimeout(again, SETTLED_MS);
   else if (hasJob()) timer = setTimeout(send, SETTLED_MS);
 });
 form.addEventListener("submit", (event) => {
@@ -303,7 +304,7 @@ form.addEventListener("submit", (event) => {
   };
   if (action) act();
   else if (hasJob()) send();
-  else if (last) again();
+  else if (lastDrop) again();
   else picker?.click();
 });
 form.addEventListener("focusin", ({ target }) => {

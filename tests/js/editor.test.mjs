@@ -118,8 +118,8 @@ test("what waits outlives its window, and is sent under the same key", async () 
   await new Promise((resolve) => setTimeout(resolve, 5));
   const other = new Waiting("job", store);
   assert.deepEqual([other.takeOver(), hasUnsent("job", store)], [[], true], "the window lives");
-  of.store.release(); // it is closed
-  clearInterval(of.store.beating);
+  of.storage.release(); // it is closed
+  clearInterval(of.storage.beating);
   const [{ batch, list }] = other.takeOver();
   assert.deepEqual(list, [each]);
   assert.deepEqual([batch.base, batch.operations], [0, [{ op: "delete", ids: [1] }]]);

@@ -54,8 +54,8 @@ export class Chooser {
     this.limits();
   }
 
-  // Restores deleted objects, if nothing lies in their place. If that is refused for all together, as after a merge, each is
-  // tried alone.
+  // Restores deleted objects, if nothing lies in their place. If that is refused for all together, as after a merge,
+  // each is tried alone.
   async restore(gone) {
     const back = (await this.editor.run({ op: "restore", ids: gone })) ?? [];
     if (!back.length) for (const id of gone.slice(0, MOST_ALONE)) if (await this.editor.run({ op: "restore", ids: [id] })) back.push(id);

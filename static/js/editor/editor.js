@@ -1,5 +1,5 @@
-// The editor of a result's outlines. The server makes each correction; until it answers, the shape that the tool drew is
-// shown. viewer.js loads this file when somebody is about to correct.
+// The editor of a result's outlines. The server makes each correction; until it answers, the shape that the tool drew
+// is shown. viewer.js loads this file when somebody is about to correct.
 
 import { PAGE, json } from "./calls.js";
 import { History, countOf, meanwhile, paired, wordsOf } from "./history.js";
@@ -139,8 +139,8 @@ export class Editor {
     this.page.awaitNumbers();
   }
 
-  // What is drawn for an operation until it is made (see `ghosts` of Drawing): { hidden: ids }, { polygon, erases } or { line,
-  // radius, erases }.
+  // What is drawn for an operation until it is made (see `ghosts` of Drawing): { hidden: ids }, { polygon, erases } or
+  // { line, radius, erases }.
   ghost({ op, ids, points, polygon, radius }) {
     if (op === "delete" || op === "set_aside") return { hidden: ids };
     if (polygon) return { polygon, erases: op === "erase" };
@@ -160,9 +160,9 @@ export class Editor {
     const last = this.sender.waiting.at(-1);
     const undone = this.history.at(-1);
     if (!undone) return this.say("There is nothing to undo.");
-    if (this.sender.offline && last && last.operation.op !== "undo" && !this.sender.store.batch?.operations.includes(last.operation)) {
+    if (this.sender.offline && last && last.operation.op !== "undo" && !this.sender.storage.batch?.operations.includes(last.operation)) {
       this.sender.waiting.pop(); // it was not sent yet
-      this.sender.store.store();
+      this.sender.storage.store();
       this.steps.push({ op: "undo" });
       this.showWaiting();
     } else if ((await this.run({ op: "undo" })) === null) return null;
@@ -340,10 +340,10 @@ export class Editor {
     return location.assign(`${address}#correct`);
   }
 
-  // Waits until the server has made all corrections, so that a point of the picture means the right object; does not wait
-  // while the server does not answer.
+  // Waits until the server has made all corrections, so that a point of the picture means the right object; does not
+  // wait while the server does not answer.
   async untilAnswered() {
-    while (!this.settled && !this.sender.offline) await new Promise((resolve) => this.sender.rests.push(resolve));
+    while (!this.settled && !this.sender.offline) await new Promise((resolve) => this.sender.idleCallbacks.push(resolve));
   }
 
   // Waits until all corrections are saved, and shows a sentence meanwhile.

@@ -15,7 +15,8 @@ export function wordsOf({ op, ids = [], id, reason }, { thing, things }) {
   return `${words[op] ?? op}${of}`;
 }
 
-// How many corrections are in effect, and how many outlines are confirmed, in words; the server's `corrections_in_effect`.
+// How many corrections are in effect, and how many outlines are confirmed, in words; the server's
+// `corrections_in_effect`.
 export function countOf(history) {
   const right = history.filter(({ op }) => op === "reviewed");
   const steps = history.length - right.length;
@@ -29,8 +30,8 @@ export class History {
     Object.assign(this, { inEffect: [...inEffect], undone: [...undone] });
   }
 
-  // Adds an operation, or follows an undo or a redo. Returns the operation that is made, undone or made again; undefined if
-  // there is nothing to undo or to make again.
+  // Adds an operation, or follows an undo or a redo. Returns the operation that is made, undone or made again;
+  // undefined if there is nothing to undo or to make again.
   push(operation) {
     const [from, to] = { undo: [this.inEffect, this.undone], redo: [this.undone, this.inEffect] }[operation.op] ?? [];
     if (!from) {
@@ -44,8 +45,9 @@ export class History {
   }
 }
 
-// Sorts operations that the server did not store. wanted: those to send again, without those that an undo among them takes
-// back. refused: in words, the corrections that another undo or redo meant; it is not sent after corrections of others.
+// Sorts operations that the server did not store. wanted: those to send again, without those that an undo among them
+// takes back. refused: in words, the corrections that another undo or redo meant; it is not sent after corrections of
+// others.
 export function paired(unsent, facts) {
   const [wanted, refused] = [[], []];
   for (const each of unsent) {

@@ -41,8 +41,8 @@ function actionWithControl({ key, altKey, shiftKey }, editor) {
   return { z: () => (shiftKey ? editor.redo() : editor.undo()), y: () => editor.redo() }[key.toLowerCase()];
 }
 
-// The function that a key calls, or nothing. Space, Enter and arrows belong to a control that has the focus; Enter in the
-// table acts on the selected object.
+// The function that a key calls, or nothing. Space, Enter and arrows belong to a control that has the focus; Enter in
+// the table acts on the selected object.
 function actionOf(event, editor) {
   if (modified(event)) return null;
   const { panel, drawing, page } = editor;

@@ -1,5 +1,5 @@
-// Offers to make the last corrections also for similar objects, in this image and in the other images of the sample. The
-// server finds them; a person accepts or declines.
+// Offers to make the last corrections also for similar objects, in this image and in the other images of the sample.
+// The server finds them; a person accepts or declines.
 
 import { PAGE, json } from "./calls.js";
 import { element, pause } from "../dom.js";

@@ -1,4 +1,5 @@
-// The tool bar above the picture: tools, their options, actions on selected objects, and whether all corrections are saved.
+// The tool bar above the picture: tools, their options, actions on selected objects, and whether all corrections are
+// saved.
 
 import { button, element } from "../dom.js";
 import { Chooser } from "./chooser.js";

@@ -1,5 +1,5 @@
-// Sends corrections in order, one request at a time; the server answers with what they changed. Without a connection they
-// wait and are sent later.
+// Sends corrections in order, one request at a time; the server answers with what they changed. Without a connection
+// they wait and are sent later.
 
 import { pause } from "../dom.js";
 import { PAGE } from "./calls.js";
@@ -15,26 +15,27 @@ const randomKey = () => [...crypto.getRandomValues(new Uint32Array(4))].map((par
 
 export class Sender {
   // listeners: state(name, waiting: count, why), token(): a new token, made(batch, answer), conflict(answer, unsent),
-  // refused(sentence, unsent). The last two may be asynchronous; nothing is sent meanwhile. waiting: a Waiting (waiting.js).
+  // refused(sentence, unsent). The last two may be asynchronous; nothing is sent meanwhile. waiting: a Waiting
+  // (waiting.js).
   constructor({ address, token, base, waiting, listeners }) {
-    Object.assign(this, { address, token, base, listeners, store: waiting, waiting: waiting.list });
+    Object.assign(this, { address, token, base, listeners, storage: waiting, waiting: waiting.list });
     this.busy = false;
-    this.rests = []; // functions to call once nothing is under way, or the server does not answer
+    this.idleCallbacks = []; // functions to call once nothing is under way, or the server does not answer
     this.offline = false; // the server does not answer, or refuses this person
     this.denied = ""; // a sentence that says why the server refuses this person, or ""
     for (const back of ["online", "focus"]) globalThis.addEventListener?.(back, () => this.wake?.());
-    globalThis.addEventListener?.("pagehide", () => this.store.release());
+    globalThis.addEventListener?.("pagehide", () => this.storage.release());
   }
 
   get settled() {
     return !this.busy && !this.waiting.length;
   }
 
-  // each: { operation, movedCorrection: the correction that an undo or a redo moves, ghost: shapes to draw until it is made,
-  // answered(ids): called with the server's answer }.
+  // each: { operation, movedCorrection: the correction that an undo or a redo moves, ghost: shapes to draw until it is
+  // made, answered(ids): called with the server's answer }.
   push(each) {
     this.waiting.push(each);
-    this.store.store();
+    this.storage.store();
     if (this.denied) this.wake?.();
     this.run();
   }
@@ -46,7 +47,7 @@ export class Sender {
       this.tell("saving");
       const batch = this.waiting.slice(0, this.single ? 1 : MOST);
       await this.handle(await this.answerTo(batch), batch);
-      this.store.store(null);
+      this.storage.store(null);
     }
     this.busy = false;
     this.tell("saved");
@@ -55,14 +56,14 @@ export class Sender {
   tell(state) {
     const name = this.denied ? "denied" : this.offline ? "offline" : state;
     this.listeners.state(name, this.waiting.length, this.denied);
-    if (name !== "saving") for (const go of this.rests.splice(0)) go();
+    if (name !== "saving") for (const go of this.idleCallbacks.splice(0)) go();
   }
 
   // Sends a batch until the server answers. All tries have one key, so the server makes the corrections only once.
   async answerTo(batch) {
     const request = this.resent ?? { key: randomKey(), base: this.base, operations: batch.map((each) => each.operation) };
     this.resent = null;
-    this.store.store(request);
+    this.storage.store(request);
     const { key, base, operations } = request;
     const body = JSON.stringify({ base, operations, since: base });
     for (let tries = 0; ; tries++) {
@@ -91,8 +92,8 @@ export class Sender {
     }
   }
 
-  // Waits before the next try. Somebody who was signed out may have signed in again when the window gets the focus: then
-  // there is a new token.
+  // Waits before the next try. Somebody who was signed out may have signed in again when the window gets the focus:
+  // then there is a new token.
   async untilRetry(tries) {
     const back = new Promise((resolve) => (this.wake = resolve));
     if (!this.denied) return Promise.race([pause(PAUSES[Math.min(tries, PAUSES.length - 1)]), back]);

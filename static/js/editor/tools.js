@@ -9,8 +9,8 @@ export const forFingers = (words) => (TOUCH ? words.replaceAll("Click", "Tap").r
 const APART = 1.5; // CSS pixels between the points of a stroke that are sent
 const MOST_POINTS = 2000; // of an operation
 
-// The base class. editor offers run(operation), select(ids, add), at(point), drawing, selected, radius, ground (whether only
-// free background is painted), say(sentence).
+// The base class. editor offers run(operation), select(ids, add), at(point), drawing, selected, radius, ground (whether
+// only free background is painted), say(sentence).
 class Gesture {
   constructor(editor) {
     this.editor = editor;
@@ -376,8 +376,8 @@ class Add extends Gesture {
     return this.make({ op: "add", point });
   }
 
-  // A tap on the first point makes the outline larger; a tap elsewhere in it excludes that point. If the server refuses, the
-  // outline stays.
+  // A tap on the first point makes the outline larger; a tap elsewhere in it excludes that point. If the server
+  // refuses, the outline stays.
   async change(point) {
     const { editor } = this;
     const { operation } = this.last;
