@@ -1,12 +1,12 @@
-// Files are written when they are first asked for: the page waits for them. Then the download begins, a picture is shown,
-// or the page loads again.
+// Waits for files that the server writes on first request. When a file is there, its download begins, its picture is
+// shown, or the page reloads.
 
 import { pause } from "./dom.js";
 
-const ASK_AGAIN = 700; // ms
+const ASK_AGAIN = 700; // ms between two requests
 const SETTLED = 150; // ms; Chromium may cancel a download that begins right after a request for the same address
 
-// Whether a file is there, as soon as that is known.
+// Waits until the server has written a file (status 202 until then). Returns false if it cannot be had.
 export async function isWritten(address) {
   for (;;) {
     const answer = await fetch(address, { method: "HEAD" });
@@ -15,7 +15,7 @@ export async function isWritten(address) {
   }
 }
 
-// A link whose file is not yet written.
+// A click on a link whose file is not yet written.
 document.addEventListener("click", async (event) => {
   const link = event.target.closest?.("a[data-further]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -36,7 +36,7 @@ document.addEventListener("click", async (event) => {
   }
 });
 
-// A picture that is written when somebody comes near it.
+// A picture is requested, and so written, when it is scrolled near the window.
 const near = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
     if (!isIntersecting) continue;

@@ -1,8 +1,8 @@
-// The scale of a result: the ruler.
+// Opens the ruler, with which a person draws along the scale bar of a result's image; sends the form with its numbers.
 
 import { Ruler } from "./ruler.js";
 
-function rule(button) {
+function openRuler(button) {
   const { columns, rows, box, ...rest } = button.dataset; // rest: image, tiles, name
   const form = button.parentElement.querySelector("[data-ruler-form]");
   const numbers = { columns: Number(columns), rows: Number(rows), box: box ? box.split(" ").map(Number) : null };
@@ -14,5 +14,5 @@ function rule(button) {
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-ruler]");
-  if (button) rule(button);
+  if (button) openRuler(button);
 });

@@ -5,7 +5,7 @@ import { linearTicks, logTicks, scale, tickText } from "./chart-scale.js";
 const SPACE = "http://www.w3.org/2000/svg";
 const MARGIN = { top: 30, right: 14, bottom: 46, left: 52 };
 const ROOM_FOR_SHARES = 52;
-const SHARES = [[0, "0 %"], [0.25, "25 %"], [0.5, "50 %"], [0.75, "75 %"], [1, "100 %"]]; // at the axis of what is smaller
+const SHARES = [[0, "0 %"], [0.25, "25 %"], [0.5, "50 %"], [0.75, "75 %"], [1, "100 %"]]; // labels of the right axis: share of objects smaller than a size
 
 export function element(name, attributes = {}, ...children) {
   const made = document.createElementNS(SPACE, name);
@@ -14,9 +14,12 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// picture: { axis (its ends), edges, kept, aside (heights by bin), doubtful (the part of `kept` that is pale), heights,
-// cumulative or null, fit (heights of a curve, evenly from one end of the axis to the other) or null, line or null, log, xTitle, yTitle, labels (by bin), asShare, colours (by bin)
-// or null }. Returns, in CSS pixels, bin(x): the bin at an x, -1 outside; and x(size), within the bars.
+// picture: {
+//   axis: [low, high], edges of the bins, log: whether the axis is logarithmic, xTitle, yTitle, labels: words by bin,
+//   heights by bin: kept (counted objects), aside (left out), heights (both), doubtful (the part of kept drawn pale),
+//   asShare: whether heights are shares, colours: by bin, or null, cumulative: share of smaller objects, or null,
+//   fit: heights of a curve at even steps along the axis, or null, line: { at, name } of a limit, or null }
+// Returns { bin(x): the bin at x in CSS pixels, -1 outside; x(size): the place of a size, kept within the bars }.
 export function draw(svg, picture, width, height) {
   const frame = frameOf(picture, width, height);
   const { edges } = picture;
@@ -78,20 +81,20 @@ function shareAxis(frame) {
   return [...labels, element("text", { class: "title cumulative", x: frame.width, y: 12, "text-anchor": "end" }, "Smaller")];
 }
 
-// One group for each bin, so that it has a name and can be focused; its whole column can be pressed.
+// One group for each bin: it has a name and can be focused; a press anywhere in its column counts.
 function bars(picture, frame) {
   const group = element("g", { class: "bars" });
   picture.labels.forEach((label, bin) => {
     const [left, right] = [frame.x(picture.edges[bin]), frame.x(picture.edges[bin + 1])];
     const gap = right - left > 4 ? 0.5 : 0;
-    const part = (name, from, to) =>
+    const bar = (name, from, to) =>
       element("rect", { class: name, x: left + gap, width: Math.max(0.5, right - left - 2 * gap), y: frame.y(to), height: Math.max(0, frame.y(from) - frame.y(to)) });
     const column = element("g", { class: "bin", role: "button", tabindex: "-1", "aria-label": label, "aria-pressed": "false", "data-bin": bin });
     column.append(
       element("rect", { class: "column", x: left, width: Math.max(0.5, right - left), y: frame.top, height: frame.bottom - frame.top }),
-      part("kept", 0, picture.kept[bin]),
-      ...(picture.doubtful[bin] ? [part("doubtful", picture.kept[bin] - picture.doubtful[bin], picture.kept[bin])] : []),
-      part("aside", picture.kept[bin], picture.kept[bin] + picture.aside[bin]),
+      bar("kept", 0, picture.kept[bin]),
+      ...(picture.doubtful[bin] ? [bar("doubtful", picture.kept[bin] - picture.doubtful[bin], picture.kept[bin])] : []),
+      bar("aside", picture.kept[bin], picture.kept[bin] + picture.aside[bin]),
     );
     if (picture.colours) column.querySelector(".kept").style.fill = picture.colours[bin];
     group.append(column);
@@ -111,10 +114,10 @@ function overlays(picture, frame) {
   const { line } = picture;
   if (line && line.at > frame.low && line.at < frame.high) {
     const x = frame.x(line.at);
-    const late = x > frame.right - 60;
+    const isNearRight = x > frame.right - 60; // CSS pixels: the name stands left of the line
     group.append(
       element("line", { class: "limit", x1: x, x2: x, y1: frame.top - 10, y2: frame.bottom }),
-      element("text", { class: "limit", x: late ? x - 5 : x + 5, y: frame.top - 1, "text-anchor": late ? "end" : "start" }, line.name),
+      element("text", { class: "limit", x: isNearRight ? x - 5 : x + 5, y: frame.top - 1, "text-anchor": isNearRight ? "end" : "start" }, line.name),
     );
   }
   return group;

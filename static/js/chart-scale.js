@@ -1,15 +1,15 @@
 // Scales and ticks of the charts, and the numbers at their axes.
 
-const DIGITS = 6; // of a tick
+const DIGITS = 6; // significant digits of a tick
 
-// Where a value lies between `start` and `end`, in CSS pixels.
+// The function that places a value: low lies at `start`, high at `end` (CSS pixels).
 export function scale(low, high, start, end, log = false) {
   const turn = log ? Math.log : (value) => value;
   const factor = (end - start) / (turn(high) - turn(low));
   return (value) => start + (turn(value) - turn(low)) * factor;
 }
 
-// Round steps of 1, 2 or 5: about so many between low and high.
+// About `wanted` ticks between low and high, in steps of 1, 2 or 5 times a power of ten.
 export function linearTicks(low, high, wanted) {
   const rough = (high - low) / Math.max(1, wanted);
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -19,7 +19,7 @@ export function linearTicks(low, high, wanted) {
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
-// 1, 2, 5, 10, ...; powers of ten alone where those are enough; linear ticks where less than three would be in sight.
+// Ticks 1, 2, 5, 10, ...; only powers of ten if these would be too many, linear ticks if fewer than three are in range.
 export function logTicks(low, high, wanted) {
   const ticks = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {

@@ -1,22 +1,23 @@
-// The interactive histogram: its controls, the bars that the server sends for them, and the range of sizes that is chosen.
-// The server makes every number and every word of a bar (segmentation/presenters/histogram.py says what an answer holds).
+// The interactive histogram: its controls, the bars that the server sends for them, and the chosen range of sizes. The
+// server makes every number and every word of a bar (segmentation/presenters/histogram.py says what an answer holds).
 
 import { draw } from "./chart-draw.js";
 
-const HEIGHT = { share: 0.55, least: 190, most: 340 }; // of the width, and in CSS pixels
+const HEIGHT = { share: 0.55, least: 190, most: 340 }; // share of the width; least and most in CSS pixels
 const PAUSE = 250; // ms without typing before the server is asked
 const FAILED = "The histogram could not be made just now. Check the network, then choose again or reload the page.";
 
-const lowered = (title) => title[0].toLowerCase() + title.slice(1);
+const withSmallInitial = (title) => title[0].toLowerCase() + title.slice(1);
 
-// What the server is asked: the query for a state of the controls. span: the range of sizes that is chosen, { low, high }
-// of whole bars or { from, to } as typed, or null. typedIn: the unit in which the width of a bar was typed.
+// The query to the server for a state of the controls. span: the chosen range of sizes, { low, high } for whole bars or
+// { from, to } as typed, or null. typed: the width of a bar as typed, typedIn: its unit.
 export function question({ measure, weighting, unit, log, all, typed, typedIn, span }) {
   const width = typed === "" ? {} : { bins: typed, bins_unit: typedIn };
   return new URLSearchParams({ measure, weighting, unit, log: log ? "1" : "", all: all ? "1" : "", ...width, ...span }).toString();
 }
 
-// Which particles a range holds: as of a bar its upper end belongs to what follows, that of the last bar to the last.
+// The function that says whether a range holds a particle. The upper end of a range belongs to the next bar, except for
+// the last bar, which includes its upper end.
 export function holder({ bounds }, { measure, all }, { low, high }) {
   const last = high >= bounds[bounds.length - 1];
   return (particle) => {
@@ -25,56 +26,57 @@ export function holder({ bounds }, { measure, all }, { low, high }) {
   };
 }
 
-// section: holds the controls and the svg. Where there are any, choose(holds, words) and light(holds) are told which
-// particles the chosen range, and the bar that is pointed at, hold; null for none.
+// section: the element with the controls and the svg. Optional: choose(holds, words) is called for the chosen range,
+// and light(holds) for the bar under the pointer; holds(particle) says whether it is in there, null for no range.
 export class Histogram {
   constructor(section, choose, light) {
     Object.assign(this, { section, choose, light, things: section.dataset.things });
+    this.places = null; // { bin(x), x(size) } of the bars that are drawn, see `draw`
     this.svg = section.querySelector("svg");
     this.readout = section.querySelector("[data-chart-readout]");
-    this.quiet = this.readout.textContent;
+    this.defaultText = this.readout.textContent;
     this.problem = section.querySelector("[data-chart-problem]");
     this.controls = section.querySelector("[data-chart]");
-    this.bins = null; // what the server said last
-    this.asked = ""; // the question to which that is the answer, or will be
-    this.under = null; // what stops the question under way
-    this.old = false; // whether the bars are of an earlier state than what is seen
-    this.renewing = false; // whether those of a newer state are under way
-    this.span = null; // the range of sizes that is chosen, as `question` has it
-    this.held = null; // { low, high, ends, words, name } of it, or of the one that is dragged
+    this.bins = null; // the last answer of the server
+    this.lastQuery = ""; // the query of that answer, or of the request under way
+    this.request = null; // the AbortController of the request under way
+    this.isOld = false; // whether the bars are older than the outlines in the picture
+    this.isRenewing = false; // whether newer bars are being fetched
+    this.span = null; // the chosen range of sizes, see `question`
+    this.shownRange = null; // the chosen or dragged range: { low, high, ends, words, name }
     this.typedIn = this.field("unit").value;
-    this.focused = 0;
-    this.lit = -1; // the bar whose objects stand out in the picture
-    this.x = null; // where the pointer is over the bars
+    this.focused = 0; // the bar that the Tab key reaches
+    this.litBin = -1; // the bar whose objects are highlighted in the picture, -1 for none
+    this.pointerX = null; // place of the pointer over the bars in CSS pixels, or null
     this.pressed = null; // the bar where the pointer went down
-    this.dragged = null; // the range from there, while it is dragged
+    this.dragged = null; // { low, high } from there to the pointer, while dragging
     this.controls.addEventListener("submit", (event) => event.preventDefault());
-    this.controls.addEventListener("input", ({ target: { name } }) => this.typed(name));
+    this.controls.addEventListener("input", ({ target: { name } }) => this.onInput(name));
     this.listen();
     new ResizeObserver(() => this.paint()).observe(this.svg.parentElement);
     this.changed();
   }
 
-  // ---- the state that the bars are of -------------------------------------------------------------
+  // ---- newer bars after corrections --------------------------------------------------------------
 
-  // Whether what is seen is another state than that of the bars: they turn grey and stay where they are.
+  // on: the outlines have changed since the bars were made. Such bars are grey.
   stale(on) {
-    this.old = on;
-    this.section.classList.toggle("stale", this.old || this.renewing);
+    this.isOld = on;
+    this.section.classList.toggle("stale", this.isOld || this.isRenewing);
   }
 
-  // The bars of a newer state, from its address, for the present controls. Until they come the old ones stay, grey.
+  // Fetches newer bars from an address for the present controls. Until they arrive the old ones stay, grey.
   renew(address) {
     this.section.dataset.bars = address;
-    this.renewing = true;
+    this.isRenewing = true;
     this.stale(false);
-    this.asked = "";
+    this.lastQuery = "";
     this.changed();
   }
 
-  // ---- from the controls to bars ----------------------------------------------------------------
+  // ---- from the controls to bars -----------------------------------------------------------------
 
-  // What the stored file does not hold cannot be chosen.
+  // Disables measures and weightings that the stored result does not have.
   offer({ measures, weightings }) {
     for (const option of this.field("measure").options) option.hidden = option.disabled = !measures.includes(option.value);
     for (const choice of this.controls.querySelectorAll("[name=weighting]")) choice.disabled = !weightings.includes(choice.value);
@@ -103,7 +105,7 @@ export class Histogram {
     };
   }
 
-  typed(name) {
+  onInput(name) {
     const range = ["from", "to"].includes(name);
     if (range) this.typedRange();
     if (name === "bins") this.typedIn = this.field("unit").value;
@@ -116,7 +118,7 @@ export class Histogram {
     const [from, to] = ["from", "to"].map((name) => this.field(name).value.trim());
     this.span = from || to ? { from, to } : null;
     if (this.span) return;
-    this.held = null;
+    this.shownRange = null;
     this.tell();
   }
 
@@ -124,22 +126,22 @@ export class Histogram {
     const state = this.chosenState;
     this.arrange(state);
     const query = question(state);
-    if (query !== this.asked) this.ask(query, pause);
-    else if (!this.under) this.show(state);
+    if (query !== this.lastQuery) this.ask(query, pause);
+    else if (!this.request) this.show(state);
   }
 
-  // Only the answer to the last question counts.
+  // Asks the server after `pause` ms. A newer request aborts this one.
   async ask(query, pause) {
-    this.under?.abort();
-    const under = (this.under = new AbortController());
-    this.asked = query;
+    this.request?.abort();
+    const request = (this.request = new AbortController());
+    this.lastQuery = query;
     this.section.setAttribute("aria-busy", "true");
     if (pause) await new Promise((resolve) => setTimeout(resolve, pause));
-    if (under.signal.aborted) return;
-    const answer = await fetch(`${this.section.dataset.bars}?${query}`, { signal: under.signal }).catch(() => null);
+    if (request.signal.aborted) return;
+    const answer = await fetch(`${this.section.dataset.bars}?${query}`, { signal: request.signal }).catch(() => null);
     const bins = answer?.ok ? await answer.json().catch(() => null) : null;
-    if (under.signal.aborted) return;
-    this.under = null;
+    if (request.signal.aborted) return;
+    this.request = null;
     this.section.removeAttribute("aria-busy");
     if (bins) this.answered(bins);
     else this.failed();
@@ -148,25 +150,25 @@ export class Histogram {
   answered(bins) {
     this.offer(bins);
     this.bins = bins;
-    this.renewing = false;
-    this.stale(this.old);
+    this.isRenewing = false;
+    this.stale(this.isOld);
     if (this.typedIn !== this.field("unit").value) {
       this.field("bins").value = bins.bins;
       this.typedIn = this.field("unit").value;
-      this.asked = question(this.chosenState);
+      this.lastQuery = question(this.chosenState);
     }
     const state = this.chosenState;
     const { range } = bins;
-    this.held = range && { ...range, low: range.low ?? -Infinity, high: range.high ?? Infinity };
+    this.shownRange = range && { ...range, low: range.low ?? -Infinity, high: range.high ?? Infinity };
     this.arrange(state);
     this.say(bins.problem, bins.wrong);
     this.section.querySelector("[data-chart-unfit]").textContent = bins.unfit ?? "";
     this.show(state);
-    if (this.span) this.chosen();
+    if (this.span) this.tellChoice();
   }
 
   failed() {
-    this.asked = "";
+    this.lastQuery = "";
     this.controls.hidden = false;
     this.say(FAILED, ["bins"]);
   }
@@ -190,14 +192,14 @@ export class Histogram {
     if (problem) for (const name of names) this.field(name).setAttribute("aria-invalid", "true");
   }
 
-  // ---- drawing ----------------------------------------------------------------------------------
+  // ---- drawing -----------------------------------------------------------------------------------
 
-  // The bar that is pointed at says what it is now, and lights what it holds now.
+  // Draws a new state, and renews text and highlight of the bar under the pointer.
   show(state) {
     this.state = state;
     this.paint();
-    const bin = this.lit < 0 ? -1 : this.x === null ? Math.min(this.lit, this.last) : (this.at?.bin(this.x) ?? -1);
-    this.lit = null;
+    const bin = this.litBin < 0 ? -1 : this.pointerX === null ? Math.min(this.litBin, this.last) : (this.places?.bin(this.pointerX) ?? -1);
+    this.litBin = null;
     this.over(bin);
   }
 
@@ -220,7 +222,7 @@ export class Histogram {
       const isFocused = this.svg.contains(document.activeElement);
       this.svg.setAttribute("width", width);
       this.svg.setAttribute("height", height);
-      this.at = draw(this.svg, picture, width, height);
+      this.places = draw(this.svg, picture, width, height);
       this.focusable(Math.min(this.focused, this.last), isFocused);
     }
     const keys = `Arrow keys go from bin to bin${this.choose ? `, Enter shows its ${this.things}` : ""}.`;
@@ -247,13 +249,13 @@ export class Histogram {
     };
   }
 
-  // The bars of a measure take the colours that the picture has by it. of: the colour of an object.
+  // Colours the bars of a measure as the picture is coloured by it. of(object): its colour.
   colour(key, of) {
     this.coloured = { key, of: (value) => of({ [key]: value }) };
     this.paint();
   }
 
-  // The range of whole bars from one to another, before the server has said what it holds.
+  // The range of whole bars from one bar to another. Its words end with "…" until the server has sent the counts.
   spanOf(bin, other) {
     const { edges, bounds, ends, unit } = this.bins;
     const [first, next] = [Math.min(bin, other), Math.max(bin, other) + 1];
@@ -261,19 +263,19 @@ export class Histogram {
     return { low: bounds[first], high: bounds[next], from: ends[first], to: ends[next], ends: [edges[first], edges[next]], name, words: `${name} …` };
   }
 
-  // ---- pointing and choosing --------------------------------------------------------------------
+  // ---- pointing and choosing ---------------------------------------------------------------------
 
   listen() {
     const { svg } = this;
     const along = (event) => event.clientX - svg.getBoundingClientRect().left;
-    const over = (event) => this.at?.bin(along(event)) ?? -1;
+    const over = (event) => this.places?.bin(along(event)) ?? -1;
     svg.addEventListener("pointermove", (event) => {
-      this.x = along(event);
+      this.pointerX = along(event);
       if (this.pressed === null) this.over(over(event));
-      else this.drag(this.x);
+      else this.drag(this.pointerX);
     });
     svg.addEventListener("pointerleave", () => {
-      this.x = null;
+      this.pointerX = null;
       if (this.pressed === null) this.over(-1);
     });
     svg.addEventListener("pointerdown", (event) => {
@@ -284,12 +286,12 @@ export class Histogram {
     svg.addEventListener("pointerup", () => {
       const { dragged } = this;
       this.pressed = this.dragged = null;
-      if (dragged) this.pick(this.held);
+      if (dragged) this.pick(this.shownRange);
     });
     svg.addEventListener("pointercancel", () => {
       const { dragged } = this;
       this.pressed = this.dragged = null;
-      if (dragged) this.changed(); // what was chosen before is told again
+      if (dragged) this.changed(); // the range that was chosen before is shown again
       this.over(-1);
     });
     // Assistive technology clicks an element, not a place.
@@ -306,17 +308,17 @@ export class Histogram {
     svg.addEventListener("keydown", (event) => this.key(event));
   }
 
-  // From the bar where the pointer went down to the one where it is, and to the first or the last beyond the ends. The
-  // server says what each range holds.
+  // The range from the bar where the pointer went down to the bar under it; beyond the ends the first or last bar
+  // counts. The server says what each range holds.
   drag(x) {
     const { edges } = this.bins;
-    const bin = x <= this.at.x(edges[0]) ? 0 : x >= this.at.x(edges[edges.length - 1]) ? this.last : this.at.bin(x);
+    const bin = x <= this.places.x(edges[0]) ? 0 : x >= this.places.x(edges[edges.length - 1]) ? this.last : this.places.bin(x);
     if (!this.dragged && bin === this.pressed) return;
     const range = this.spanOf(this.pressed, bin);
     if (same(this.dragged, range)) return;
     this.wasDragged = true;
     this.dragged = ends(range);
-    this.held = range;
+    this.shownRange = range;
     this.mark();
     this.readout.textContent = range.words;
     this.changed();
@@ -348,18 +350,18 @@ export class Histogram {
   point(bin) {
     this.svg.querySelector(".pointed")?.classList.remove("pointed");
     this.columns()[bin]?.classList.add("pointed");
-    const words = this.bins?.edges.length ? ((this.dragged ? null : this.bins.words[bin]) ?? this.held?.words) : "";
-    this.readout.textContent = words || this.quiet;
+    const words = this.bins?.edges.length ? ((this.dragged ? null : this.bins.words[bin]) ?? this.shownRange?.words) : "";
+    this.readout.textContent = words || this.defaultText;
   }
 
   over(bin) {
-    if (bin === this.lit) return;
-    this.lit = bin;
+    if (bin === this.litBin) return;
+    this.litBin = bin;
     this.point(bin);
     this.light?.(bin < 0 ? null : holder(this.bins, this.state, this.spanOf(bin, bin)));
   }
 
-  // The bar of a particle that is pointed at in the picture.
+  // Points to the bar of the particle under the pointer in the picture.
   pointTo(particle) {
     const bars = particle && this.bins ? this.bins.edges.slice(1) : [];
     this.point(bars.findIndex((_, bin) => holder(this.bins, this.state, this.spanOf(bin, bin))(particle)));
@@ -372,38 +374,38 @@ export class Histogram {
     this.pick(same(this.span, range) ? null : range);
   }
 
-  // A range of whole bars, as `spanOf` has it, or null.
+  // Chooses a range of whole bars (see `spanOf`), or none with null.
   pick(range) {
     if (!range && !this.span) return;
     this.span = range && ends(range);
-    this.held = range;
+    this.shownRange = range;
     ["from", "to"].forEach((name) => (this.field(name).value = range?.[name] ?? ""));
     this.tell();
     this.changed();
   }
 
-  // What is chosen is shown alone, and no longer what was pointed at.
+  // After a choice: only it is shown, and the highlight of the pointer ends.
   tell() {
     if (!this.bins) return;
     this.mark();
-    this.lit = null;
+    this.litBin = null;
     this.over(-1);
-    this.chosen();
+    this.tellChoice();
   }
 
-  chosen() {
-    if (this.held) this.choose?.(holder(this.bins, this.state, this.held), `${lowered(this.state.title)} ${this.held.name}`);
+  tellChoice() {
+    if (this.shownRange) this.choose?.(holder(this.bins, this.state, this.shownRange), `${withSmallInitial(this.state.title)} ${this.shownRange.name}`);
     else this.choose?.(null, "");
   }
 
-  // Bars and band of the range.
+  // Marks the bars of the range and places the band over them.
   mark() {
     const band = this.svg.querySelector(".range");
     if (!band) return;
-    const { held } = this;
+    const { shownRange } = this;
     const { bounds } = this.bins;
-    this.columns().forEach((column, i) => column.setAttribute("aria-pressed", String(Boolean(held) && bounds[i] >= held.low && bounds[i + 1] <= held.high)));
-    const [left, right] = held ? held.ends.map(this.at.x) : [0, 0];
+    this.columns().forEach((column, i) => column.setAttribute("aria-pressed", String(Boolean(shownRange) && bounds[i] >= shownRange.low && bounds[i + 1] <= shownRange.high)));
+    const [left, right] = shownRange ? shownRange.ends.map(this.places.x) : [0, 0];
     band.setAttribute("x", left);
     band.setAttribute("width", Math.max(0, right - left));
   }

@@ -1,5 +1,5 @@
-// Two results side by side: both pictures move and zoom together, and a line of the table lights its objects in both; from
-// the start all those that differ.
+// The page that compares two results: both pictures move and zoom together, and a line of the table highlights its
+// objects in both. At first the objects that differ are highlighted.
 
 import { element } from "./dom.js";
 import { json } from "./editor/calls.js";
@@ -10,7 +10,7 @@ import { Drawing, tools } from "./viewer-drawing.js";
 const section = document.getElementById("linked");
 const DASHES = [5, 4]; // CSS pixels
 
-async function opened(box) {
+async function openSide(box) {
   const drawing = new Drawing(box.querySelector("canvas"), await json(box.dataset.outlines), box.dataset.tiles);
   drawing.layers.aside = false;
   drawing.load(box.dataset.image);
@@ -23,10 +23,10 @@ function wireReadout({ box, drawing }) {
     drawing.point(object);
     readout.textContent = object ? `${object.id}${object.kept ? "" : `, left out: ${object.reason}`}` : "";
   };
-  drawing.heard = { hover: tell, tap: tell };
+  drawing.listeners = { hover: tell, tap: tell };
 }
 
-// Of one image each picture has what is lit in the other, too, dashed: what one side lacks is seen on both.
+// If both results are of one image, each picture also shows, dashed, the objects that are highlighted in the other.
 function drawLitOfOther(sides) {
   const [first, second] = sides;
   if (!("same" in section.dataset) || first.viewport.columns !== second.viewport.columns) return;
@@ -41,31 +41,31 @@ function drawLitOfOther(sides) {
   }
 }
 
-function slide() {
-  // Of one image the picture of B lies over that of A, from a line on that a slider moves.
-  const [over, at] = ["over", "at"].map((name) => section.querySelector(`[data-${name}]`));
+// If both results are of one image, picture B can lie over picture A; a slider moves the line where B begins.
+function wireSlider() {
+  const [checkBox, slider] = ["over", "at"].map((name) => section.querySelector(`[data-${name}]`));
   const place = () => {
-    section.classList.toggle("over", over.checked);
-    section.style.setProperty("--at", `${at.value}%`);
-    at.disabled = !over.checked;
+    section.classList.toggle("over", checkBox.checked);
+    section.style.setProperty("--at", `${slider.value}%`);
+    slider.disabled = !checkBox.checked;
   };
-  for (const control of [over, at]) control?.addEventListener("input", place);
-  if (over) place();
+  for (const control of [checkBox, slider]) control?.addEventListener("input", place);
+  if (checkBox) place();
 }
 
-function failed() {
+function showFailure() {
   const sentence = "The pictures could not be loaded. Reload the page; the numbers are not affected.";
   section.replaceChildren(element("p", { className: "notice" }, sentence));
 }
 
 async function begin() {
-  const sides = await Promise.all([...section.querySelectorAll("[data-side]")].map(opened));
+  const sides = await Promise.all([...section.querySelectorAll("[data-side]")].map(openSide));
   sides.forEach(wireReadout);
   link(sides, "same" in section.dataset);
   tools(section, sides.map(({ drawing }) => drawing));
   drawLitOfOther(sides);
   lights(sides, [...document.querySelectorAll("[data-place]")], () => section.scrollIntoView({ block: "nearest" }));
-  slide();
+  wireSlider();
 }
 
-if (section) begin().catch(failed);
+if (section) begin().catch(showFailure);

@@ -1,33 +1,34 @@
-// Possible cuts: borders within outlines that may be real, as dashed lines over the outlines.
+// Possible cuts (lines that would divide an outline in two), drawn as dashed lines over the outlines.
 
 import { trace } from "./viewer-drawing.js";
 
 const COLOUR = "#ffd23e";
 const DASH = [4, 4]; // CSS pixels
-const REACH = { mouse: 6, finger: 14 }; // CSS pixels from a line that still mean it
+const REACH = { mouse: 6, finger: 14 }; // CSS pixels: a click nearer to a line than this means that cut
 const touched = globalThis.matchMedia?.("(hover: none)").matches;
 
 export class Cuts {
-  // list: of the result's outlines, the most probable first: { place, id, chance, line, after, sides }.
+  // list: the possible cuts, the most probable first: { place: number of the cut, id of its object, chance:
+  // probability, line: [x, y, x, y, ...], after: places of the cuts at whose lines it ends, sides }.
   constructor(list) {
-    Object.assign(this, { list, shown: [], current: null }); // shown: those that are drawn, current: the one that is asked about
+    Object.assign(this, { list, shown: [], current: null }); // shown: cuts that are drawn; current: the cut of the open question
   }
 
-  // A cut, and before it those at whose lines it ends.
+  // A cut, preceded by the cuts at whose lines it ends: these must be made first.
   chain(cut) {
     const earlier = cut.after.flatMap((place) => this.list.filter((each) => each.place === place).flatMap((each) => this.chain(each)));
     return [...new Set([...earlier, cut])];
   }
 
-  // Of the shown ones the nearest to a point of the image, null where none is near. scale: CSS pixels for one of the image.
+  // The shown cut that is nearest to a point of the image, or null. scale: CSS pixels per pixel of the image.
   near({ x, y }, scale) {
     const reach = (touched ? REACH.finger : REACH.mouse) / scale;
-    let [found, least] = [null, reach];
+    let [nearest, least] = [null, reach];
     for (const cut of this.shown) {
       const far = distance(cut.line, x, y);
-      if (far < least) [found, least] = [cut, far];
+      if (far < least) [nearest, least] = [cut, far];
     }
-    return found;
+    return nearest;
   }
 
   paint(drawing) {
@@ -41,9 +42,10 @@ export class Cuts {
   }
 }
 
-// Of a result's outlines, where they are columns.
-export const listed = (columns = { place: [] }) => columns.place.map((_, i) => Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[i]])));
+// The cuts of a result as objects; the outlines file stores them as columns ({ place: [...], id: [...], ... }).
+export const cutsFromColumns = (columns = { place: [] }) => columns.place.map((_, i) => Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[i]])));
 
+// The distance from a point to a line of several segments, in pixels of the image.
 export function distance(line, x, y) {
   let least = Infinity;
   for (let i = 0; i + 3 < line.length; i += 2) {

@@ -1,20 +1,20 @@
-// How the picture is looked at: its brightness, contrast and gamma, how strongly colours lie over it, and a key that takes
-// everything else away while it is held. No measurement knows of it. The editor goes on with what the viewer has.
+// How the picture is displayed: brightness, contrast, gamma, the opacity of the colours over it, and a key that hides
+// the outlines while it is held. None of this changes a measurement. Viewer and editor share these values.
 
 import { takesKeys } from "./dom.js";
 import { modified } from "./viewport.js";
 
 const AT_FIRST = { brightness: 0, contrast: 0, gamma: 0, opacity: 55 };
-const STEEPEST = 98; // of 100, where contrast would be a step
-const GAMMA = 4; // the largest; its inverse is the least
+const STEEPEST = 98; // the largest contrast used: at 100 the curve would be a step
+const GAMMA = 4; // the largest gamma; the smallest is 1 / GAMMA
 const display = { ...AT_FIRST };
-const made = new WeakMap(); // by image: { key, canvas }
-let table = null; // of the grey values, with its key
+const adjustedImages = new WeakMap(); // image -> { key: the settings, canvas }
+let table = null; // { key: the settings, greys: what greyTable returns }
 
 export const opacity = () => display.opacity / 100;
 const gammaOf = ({ gamma }) => GAMMA ** (gamma / 100);
 
-// What each of the 256 grey values is shown as. brightness, contrast, gamma: from -100 to 100, all 0 for the file's own.
+// The displayed grey of each of the 256 grey values. brightness, contrast, gamma: -100 to 100; 0 changes nothing.
 export function greyTable({ brightness, contrast, gamma }) {
   const slope = Math.tan((Math.PI / 4) * (1 + Math.min(contrast, STEEPEST) / 100));
   return Uint8ClampedArray.from({ length: 256 }, (_, grey) => {
@@ -23,13 +23,13 @@ export function greyTable({ brightness, contrast, gamma }) {
   });
 }
 
-// An image, or a canvas with it as it is to be seen: each is changed once for each setting.
-export function shown(image) {
+// The image itself, or a canvas with its adjusted greys; each image is computed once for each setting.
+export function adjusted(image) {
   const { brightness, contrast, gamma } = display;
   if (!brightness && !contrast && !gamma) return image;
   const key = `${brightness} ${contrast} ${gamma}`;
   if (table?.key !== key) table = { key, greys: greyTable(display) };
-  const before = made.get(image);
+  const before = adjustedImages.get(image);
   if (before?.key === key) return before.canvas;
   const canvas = before?.canvas ?? Object.assign(document.createElement("canvas"), { width: image.naturalWidth, height: image.naturalHeight });
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -40,11 +40,11 @@ export function shown(image) {
     for (let channel = at; channel < at + 3; channel++) data[channel] = table.greys[data[channel]];
   }
   context.putImageData(pixels, 0, 0);
-  made.set(image, { key, canvas });
+  adjustedImages.set(image, { key, canvas });
   return canvas;
 }
 
-// The sliders in a box; changed(): the picture is to be drawn anew.
+// Connects the sliders of the menu `box`; calls changed() when the picture has to be drawn again.
 export function sliders(box, changed) {
   const fields = [...(box.closest("[role=toolbar]") ?? box).querySelectorAll("input[type=range]")].filter(({ name }) => name in AT_FIRST);
   const show = () => {
@@ -64,7 +64,7 @@ export function sliders(box, changed) {
   show();
 }
 
-// H, held while the pointer or the focus is on the picture: bare(on) shows it alone for so long.
+// While H is held, with the pointer or the focus on the picture, bare(true) shows the picture alone.
 export function bareWhileHeld(canvas, bare) {
   document.addEventListener("keydown", (event) => {
     if (event.key.toLowerCase() !== "h" || modified(event) || takesKeys(event.target)) return;

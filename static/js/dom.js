@@ -1,4 +1,4 @@
-// How scripts make parts of a page, and wait.
+// Helpers of all scripts: make elements and buttons, wait, and tell whether a key is meant for a field.
 
 // element("p", { className: "hint" }, "text", child, …)
 export function element(name, properties = {}, ...children) {
@@ -11,11 +11,11 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
-export function button(words, heard, properties = {}) {
-  return element("button", { type: "button", textContent: words, onclick: heard, ...properties });
+export function button(words, onclick, properties = {}) {
+  return element("button", { type: "button", textContent: words, onclick, ...properties });
 }
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Whether keys are letters of a field there, or belong to a window over the page.
+// Whether key presses at `target` belong to a text field or a dialog, so that shortcuts must ignore them.
 export const takesKeys = (target) => target.closest("input:not([type=checkbox], [type=radio], [type=range]), select, textarea, dialog") !== null;

@@ -1,25 +1,25 @@
-// The strip of doubt: outlines that may be wrong and cuts that may be right in one queue, in the order of the server: those
-// first that would probably move the numbers most. A tick takes the program's outline, or makes the cut; a cross leaves
-// out, or leaves as it is.
+// The strip that asks about doubts, one after the other: outlines that may be wrong and possible cuts that may be
+// right. The server orders them: first those that would probably change the numbers most. Yes confirms the outline, or
+// makes the cut; No leaves the outline out, or leaves it uncut.
 
 import { takesKeys } from "./dom.js";
 import { modified } from "./viewport.js";
 
-const AROUND = 8; // typical widths that are seen around what is asked about, at least
-const LARGEST = 0.25; // of the stage
-const LEAST = 24; // CSS pixels that it is large, so that it can be judged
-const CLOSEST = 6; // CSS pixels for one of the image
-const WRONG = "wrong outline";
+const AROUND = 8; // typical widths of objects that are seen around the object in question, at least
+const LARGEST = 0.25; // share of the stage that the object takes at most
+const LEAST = 24; // CSS pixels that the object is large at least, so that it can be judged
+const CLOSEST = 6; // CSS pixels per image pixel at most
+const WRONG = "wrong outline"; // reason that is stored for an outline that is left out
 const ANSWERS = { y: true, n: false }; // keys
 const keyOf = ({ id, cut }) => (cut ? `cut ${cut.place}` : `outline ${id}`);
 
 export class Doubt {
-  // page: the result's; box: the strip.
+  // page: a ResultPage (viewer.js); box: the element of the strip.
   constructor(page, box) {
     Object.assign(this, { page, box, current: null });
-    this.skippedKeys = new Set(); // of what was gone by
-    this.refused = new Set(); // places of cuts that are none
-    this.answered = []; // { asked, before, after }: what was answered, and how many corrections stood before and after it
+    this.skippedKeys = new Set(); // keys of questions that were skipped
+    this.refused = new Set(); // places of cuts to which the answer was No
+    this.answered = []; // { asked: the question, before, after: number of corrections in effect before and after the answer }
     for (const [name, act] of Object.entries({ go: (event) => this.go(event), right: () => this.answer(true), wrong: () => this.answer(false), all: () => this.cutAllLikely(), undo: () => this.undo(), end: () => this.end() })) {
       this.part(name).addEventListener("click", act);
     }
@@ -37,14 +37,14 @@ export class Doubt {
     return this.page.cuts.list.filter(({ id, place }) => id && !this.refused.has(place));
   }
 
-  // The objects are others, or the cuts: what is open now.
+  // Objects or cuts have changed: makes the queue of open questions again.
   changed() {
     const { doubts, objects } = this.page;
     const cuts = new Map(this.cuts.map((cut) => [cut.place, cut]));
     this.queue = doubts
       .filter(({ id, cut }) => objects.has(id) && (cut === null || cuts.has(cut)))
       .map((doubt) => ({ ...doubt, cut: doubt.cut === null ? undefined : cuts.get(doubt.cut) }));
-    // An answer that was taken back is a question once more as soon as the server has taken it back, too.
+    // If an undo took back the last answer, its question is asked again, but only after the server has made the undo.
     const { history = [], sender } = this.page.editor ?? {};
     if (this.answered.length && !sender?.waiting.length && history.length < this.answered.at(-1).after) return this.askAgain();
     this.part("count").textContent = this.queue.length ? `${Math.max(this.queue.length, this.page.doubtCount - this.refused.size)} to check` : "Nothing more to check";
@@ -53,8 +53,8 @@ export class Doubt {
     return null;
   }
 
-  // What comes next: what was not gone by; after the last one from the beginning. After a click the keys belong to the
-  // picture, after a key to the answers.
+  // Opens the next question that was not skipped; after the last one, the first again. After a click the focus goes to
+  // the picture, after a key to the answers.
   go(event) {
     if (this.current) this.skippedKeys.add(keyOf(this.current));
     let next = this.queue.find((each) => !this.skippedKeys.has(keyOf(each)));
@@ -84,7 +84,7 @@ export class Doubt {
 
   end() {
     this.page.select([]);
-    this.page.drawing.viewport.fit(); // as before the first question
+    this.page.drawing.viewport.fit(); // the whole image, as before the first question
     this.leave();
     this.part("go").focus();
   }
@@ -95,7 +95,7 @@ export class Doubt {
     page.cuts.current = current?.cut ?? null;
     page.cuts.shown = page.editor?.isOpen && page.editor.name === "split" ? this.cuts : current ? this.queue.flatMap(({ cut }) => cut ?? []) : [];
     this.part("what").textContent = current ? this.words(current) : "";
-    // It has its room from the start: the answers stay under the pointer.
+    // Undo takes its room from the start, so that the other buttons do not move.
     [this.part("undo").hidden, this.part("undo").disabled] = [!current && !this.answered.length, !this.answered.length];
     for (const name of ["right", "wrong", "end"]) this.part(name).hidden = !current;
     this.part("go").firstChild.textContent = current ? "Unsure " : "Check ";
@@ -112,6 +112,7 @@ export class Doubt {
     return this.queue.filter(({ likely }) => likely).map(({ cut }) => cut);
   }
 
+  // The question in words. sure: the probability in words.
   words({ id, cut, sure }) {
     const { thing, things } = this.page.facts;
     return cut ? `Do two ${things} touch in ${id}? Yes cuts it. The model is ${sure} sure.` : `Is the outline of ${thing} ${id} right? The model is ${sure} sure.`;
@@ -134,14 +135,14 @@ export class Doubt {
     else if (yes) made = editor.cut(cuts);
     else made = this.refuse(current, editor);
     answer.after = editor.history.length;
-    // The next question need not wait for the server; the cuts at whose lines this one ends are made with it.
+    // The next question does not wait for the server. The cuts at whose lines this cut ends are made with it.
     const settled = new Set([current, ...cuts.map((cut) => ({ cut }))].map(keyOf));
     this.queue = this.queue.filter((each) => !settled.has(keyOf(each)));
     this.go();
     await made;
   }
 
-  // Takes the last answer back; "left as it is" of one cut among several was no correction.
+  // Takes the last answer back. No to one of several cuts made no correction: then only the question is asked again.
   async undo() {
     const { before, after } = this.answered.at(-1);
     const { editor } = this.page;
@@ -149,7 +150,7 @@ export class Doubt {
     else this.askAgain();
   }
 
-  // An answer was taken back, here or by an undo of the editor: what was asked then is asked once more.
+  // After an answer was taken back, here or in the editor: asks its question again.
   async askAgain() {
     const { asked } = this.answered.pop();
     if (asked.cut) this.refused.delete(asked.cut.place);
@@ -158,7 +159,7 @@ export class Doubt {
     this.open(this.queue.find((each) => keyOf(each) === keyOf(asked)) ?? this.queue[0] ?? null);
   }
 
-  // Where none of its cuts is left somebody has said that it is one.
+  // No to a cut. If that was the last possible cut of the object, its outline is confirmed.
   refuse({ id, cut }, editor) {
     this.refused.add(cut.place);
     if (this.queue.some((each) => each.cut && each.id === id && !this.refused.has(each.cut.place))) return this.changed();
@@ -171,7 +172,7 @@ export class Doubt {
     return editor?.cut(likely.flatMap((cut) => editor.cuts.chain(cut)));
   }
 
-  // Enter and Delete answer what is asked, as long as it alone is selected. Returns whether they did.
+  // Enter and Delete answer the question while only its object is selected. Returns whether they did.
   answersByKey(action) {
     const { selected } = this.page;
     if (!this.current || !this.part("right") || !(action === "right" || action === "delete") || selected.size !== 1 || !selected.has(this.current.id)) return false;

@@ -1,14 +1,14 @@
 // A form [data-drop] or [data-at-once] is sent as soon as files are chosen. With [data-drop] files may also be dropped
-// anywhere on the page, which shows its text meanwhile. (What is dropped on a result goes to other-outlines.js.) A page
-// that loads this has such a form.
+// anywhere on the page; its text is shown while files are dragged. (Files dropped on a result go to other-outlines.js.)
+// Each page that loads this script has such a form.
 
 import { isJunk, onDrop } from "./dropped.js";
 
 const form = document.querySelector("[data-drop], [data-at-once]");
-const chosen = form.querySelector("[type=file]:not([hidden])"); // beside it stands a button for pages without scripts
-if (chosen) {
+const picker = form.querySelector("[type=file]:not([hidden])"); // its button is only for browsers without scripts
+if (picker) {
   form.classList.add("at-once");
-  chosen.addEventListener("change", () => form.requestSubmit());
+  picker.addEventListener("change", () => form.requestSubmit());
 }
 const words = Object.assign(document.createElement("p"), { className: "drop-here", textContent: form.dataset.drop ?? "", hidden: true });
 document.body.append(words);

@@ -1,4 +1,4 @@
-// What was dropped on a page, folders opened.
+// The files that were dropped on a page, with those inside dropped folders.
 
 const JUNK = /(^|\/)(\.|__MACOSX(\/|$)|Thumbs\.db$|desktop\.ini$)/i;
 
@@ -6,7 +6,7 @@ export const isJunk = (path) => JUNK.test(path);
 
 const fileOf = (entry) => new Promise((resolve, reject) => entry.file(resolve, reject));
 
-// A folder tells its entries in portions, and an empty one means the end.
+// The browser returns the entries of a folder in portions; an empty portion is the end.
 async function entriesOf(folder) {
   const reader = folder.createReader();
   const entries = [];
@@ -17,7 +17,7 @@ async function entriesOf(folder) {
   }
 }
 
-// What cannot be read, such as a link to nothing, is named in `lost`; the rest comes all the same.
+// Yields { file, path } for each file. Paths that cannot be read, such as broken links, are added to `lost`.
 async function* filesIn(entry, path, lost) {
   if (isJunk(path)) return;
   try {
@@ -41,8 +41,7 @@ export async function droppedFiles(transfer) {
 
 const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
 
-// showDragging(isDragging): whether files are being dragged over the page.
-// dropped: gets what `droppedFiles` gives.
+// Calls showDragging(isDragging) as files are dragged over the page, and dropped(...) with the result of droppedFiles.
 export function onDrop(showDragging, dropped) {
   let depth = 0;
   const dragging = (change) => {

@@ -1,14 +1,14 @@
-// Examples of what counts, as parts of the one picture of the page; the server chooses them.
+// Examples of counted objects (such as the largest), each as a crop of the picture; the server chooses them.
 
 import { button, element } from "./dom.js";
 import { KEPT } from "./viewer-drawing.js";
 
-const ROOM = 1.5; // sides of a crop over those of its outline
-const LEAST = 32; // px of the upload that a crop shows
-const LINE = 1.5; // CSS pixels
+const ROOM = 1.5; // side of a crop divided by the longer side of its outline
+const LEAST = 32; // px of the upload, the smallest side of a crop
+const LINE = 1.5; // CSS pixels, width of an outline
 
 export class Extremes {
-  // page: the result's; box: where they stand.
+  // page: a ResultPage (viewer.js); box: the element that holds the examples.
   constructor(page, box) {
     Object.assign(this, { page, box });
     new IntersectionObserver(() => this.draw()).observe(box);
@@ -26,24 +26,24 @@ export class Extremes {
     this.draw();
   }
 
-  // A button with a part of the picture: it shows the particle in the large one.
+  // A button with the crop of a particle; a press shows the particle in the large picture.
   figure(particle, title, size) {
     const words = `${title}: ${size}`;
-    const shown = button("", () => this.page.look(particle), { className: "crop", title: words, "aria-label": `Show in the image: ${words}` });
+    const cropButton = button("", () => this.page.look(particle), { className: "crop", title: words, "aria-label": `Show in the image: ${words}` });
     const canvas = element("canvas");
-    shown.append(canvas);
+    cropButton.append(canvas);
     this.crops.push({ canvas, particle });
-    return element("figure", {}, shown, element("figcaption", {}, `${title} `, element("b", {}, size)));
+    return element("figure", {}, cropButton, element("figcaption", {}, `${title} `, element("b", {}, size)));
   }
 
-  // In a drawer that is closed nothing is drawn, so that no sharp squares are fetched.
+  // While the box is folded away nothing is drawn, so that no tiles are fetched.
   draw() {
     if (!this.box.checkVisibility()) return;
     for (const { canvas, particle } of this.crops) if (canvas.clientWidth && particle.path) crop(canvas, particle, this.page.drawing.picture);
   }
 }
 
-// A part of a picture around an outline, in a square canvas.
+// Draws the surroundings of an outline, and the outline, into a square canvas.
 export function crop(canvas, { box, path }, picture) {
   const ratio = globalThis.devicePixelRatio || 1;
   canvas.width = canvas.height = Math.round(canvas.clientWidth * ratio);

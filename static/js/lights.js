@@ -1,7 +1,7 @@
-// The lines of the table of a comparison light their objects in both pictures; from the start all those that differ.
+// In a comparison, a line of the table highlights its objects in both pictures; at first, the objects that differ.
 
-// sides: { box, drawing }. lines: of the table, [data-place] with their number of objects, [data-count]; a button has the
-// ids of each side. looked: is called where a line was pressed.
+// sides: two of { box, drawing }. lines: elements with [data-place] and [data-count] (how many objects); the button in
+// a line holds the ids of each side. looked() is called after a press.
 export function lights(sides, lines, looked) {
   const buttons = lines.map((line) => line.querySelector("button"));
   const light = (chosen) => {
@@ -10,7 +10,7 @@ export function lights(sides, lines, looked) {
       const ids = new Set((chosen?.dataset[box.dataset.side] ?? "").split(",").filter(Boolean).map(Number));
       drawing.light(chosen && ((object) => object.kept && ids.has(object.id)));
     }
-    sides[0].drawing.draw(); // which shows what is lit in the other, too
+    sides[0].drawing.draw(); // it also shows what is highlighted in the other picture
   };
   for (const button of buttons) {
     button.disabled = false;

@@ -1,15 +1,15 @@
-// Two viewports that move and zoom together. A side is { viewport, pixel }: the length of a pixel, 0 where not known.
+// Two viewports that move and zoom together. A side is { viewport, pixel: length of a pixel, 0 if not known }.
 // same: whether both sides show one image.
 
-// How many pixels of one image are as long as a pixel of the other: of one image one, else by the scale where both have
-// one, else by the widths.
+// How many pixels of `to` are as long as one pixel of `from`: 1 for one image, else by the two scales, and if one is
+// unknown by the widths in pixels.
 export function ratio(from, to, same) {
   if (same && from.viewport.columns === to.viewport.columns) return 1;
   if (from.pixel && to.pixel) return from.pixel / to.pixel;
   return to.viewport.columns / from.viewport.columns;
 }
 
-// The view of the other side that shows the same as one side: the middle is as far through the image.
+// The point and scale at which `to` shows the same part as `from`: the middle lies at the same share of the image.
 export function matching(from, to, same) {
   const { viewport } = from;
   const middle = viewport.toImage(viewport.middle);
@@ -23,6 +23,7 @@ export function link(sides, same) {
   for (const [from, to] of [sides, [...sides].reverse()]) {
     const { viewport } = from;
     const draw = viewport.draw;
+    // Each draw moves the other viewport; `leading` stops that one from moving this one back.
     viewport.draw = () => {
       draw();
       if (leading) return;

@@ -1,4 +1,4 @@
-// A file dropped anywhere on the page of a result is taken as outlines from another tool: the form shows it and waits.
+// A file dropped on the page of a result is taken as outlines from another tool: it is put into the form, not yet sent.
 
 import { onDrop } from "./dropped.js";
 import { reveal } from "./tabs.js";
@@ -9,9 +9,9 @@ const field = section?.querySelector("[type=file]");
 if (field) {
   onDrop(() => {}, ({ files: [first] }) => {
     if (!first || document.querySelector("dialog[open]")) return;
-    const held = new DataTransfer();
-    held.items.add(first.file);
-    field.files = held.files;
+    const transfer = new DataTransfer();
+    transfer.items.add(first.file);
+    field.files = transfer.files;
     reveal(field);
     section.querySelector("button").focus({ preventScroll: true });
   });

@@ -1,11 +1,11 @@
-// The picture in a file as the browser itself can show it, before the server has it.
+// Shows the picture of a chosen file in the browser, before it is sent to the server.
 
-const LONGEST = 2048; // px of a side
-const LARGEST = 2 ** 28; // bytes that are read for it
-const SIZES = { 1: 1, 3: 2, 4: 4 }; // bytes of a value, by its type in a TIFF
+const LONGEST = 2048; // px, the longer side of the canvas at most
+const LARGEST = 2 ** 28; // bytes: larger TIFF files are not read
+const SIZES = { 1: 1, 3: 2, 4: 4 }; // TIFF type of a value -> its bytes (BYTE, SHORT, LONG)
 
-// Width, height and grey levels (0 to 255) of the first image of a plain TIFF, every n-th pixel of a large one; null for
-// any other file. buffer: of the whole file.
+// Width, height and grey levels (0 to 255) of the first image of a plain TIFF, every n-th pixel of a large one; null
+// for any other file. buffer: the bytes of the whole file. The numbers of tags are those of the TIFF 6.0 standard.
 export function greyOfTiff(buffer) {
   const view = new DataView(buffer);
   const little = view.byteLength > 8 && view.getUint16(0) === 0x4949;
@@ -21,15 +21,15 @@ export function greyOfTiff(buffer) {
   }
   const tag = (number, otherwise) => tags.get(number)?.[0] ?? otherwise;
   const [columns, rows, bits, samples] = [tag(256), tag(257), tag(258, 1), tag(277, 1)];
-  const [strips, kind] = [tags.get(273), tag(262)];
+  const [strips, photometric] = [tags.get(273), tag(262)]; // photometric: 0 white is zero, 1 black is zero, 3 palette
   if (!columns || !rows || !strips || tag(259, 1) !== 1 || ![8, 16].includes(bits) || tag(339, 1) !== 1 || tag(284, 1) !== 1) return null;
   const step = Math.ceil(Math.max(columns, rows) / LONGEST);
-  const [width, height, high] = [Math.floor(columns / step), Math.floor(rows / step), tag(278, rows)];
-  const [bytes, ramp] = [bits / 8, kind === 3 ? tags.get(320).map((value) => value >> 8) : null];
+  const [width, height, stripRows] = [Math.floor(columns / step), Math.floor(rows / step), tag(278, rows)];
+  const [bytes, palette] = [bits / 8, photometric === 3 ? tags.get(320).map((value) => value >> 8) : null];
   const levels = new Float32Array(width * height);
   let [least, most] = bits === 8 ? [0, 255] : [Infinity, -Infinity];
   for (let y = 0; y < height; y += 1) {
-    const row = strips[Math.floor((y * step) / high)] + ((y * step) % high) * columns * samples * bytes;
+    const row = strips[Math.floor((y * step) / stripRows)] + ((y * step) % stripRows) * columns * samples * bytes;
     for (let x = 0; x < width; x += 1) {
       const at = row + x * step * samples * bytes;
       const level = bits === 8 ? view.getUint8(at) : view.getUint16(at, little);
@@ -37,11 +37,11 @@ export function greyOfTiff(buffer) {
       if (bits === 16) [least, most] = [Math.min(least, level), Math.max(most, level)];
     }
   }
-  const shown = (level) => ((level - least) / (most - least || 1)) * 255;
-  return { width, height, grey: Uint8ClampedArray.from(levels, (level) => (ramp ? ramp[level] : kind === 0 ? 255 - shown(level) : shown(level))) };
+  const stretched = (level) => ((level - least) / (most - least || 1)) * 255;
+  return { width, height, grey: Uint8ClampedArray.from(levels, (level) => (palette ? palette[level] : photometric === 0 ? 255 - stretched(level) : stretched(level))) };
 }
 
-function drawn(width, height, draw) {
+function canvasOf(width, height, draw) {
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   draw(canvas.getContext("2d"));
   return canvas;
@@ -53,14 +53,14 @@ export async function pictureOf(file) {
   if (bitmap) {
     const scale = Math.min(1, LONGEST / Math.max(bitmap.width, bitmap.height));
     const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
-    return drawn(width, height, (context) => context.drawImage(bitmap, 0, 0, width, height));
+    return canvasOf(width, height, (context) => context.drawImage(bitmap, 0, 0, width, height));
   }
   try {
     const picture = file.size < LARGEST && greyOfTiff(await file.arrayBuffer());
     if (!picture) return null;
     const pixels = new ImageData(picture.width, picture.height);
     picture.grey.forEach((level, i) => pixels.data.set([level, level, level, 255], 4 * i));
-    return drawn(picture.width, picture.height, (context) => context.putImageData(pixels, 0, 0));
+    return canvasOf(picture.width, picture.height, (context) => context.putImageData(pixels, 0, 0));
   } catch {
     return null; // damaged; the server will say so
   }

@@ -1,4 +1,5 @@
-// What every page needs: local times, folds, closing by Escape, typed lengths; and by import files awaited and copying.
+// Loaded by every page: local times, folds that links open, Escape, typed lengths. It also loads scripts for files,
+// copying, lists and tokens.
 
 import "./await-files.js";
 import "./copying.js";
@@ -16,7 +17,7 @@ function localise(root) {
   }
 }
 
-// Fingers do not point.
+// On touch screens hints say "tap" instead of "click".
 if (matchMedia("(hover: none)").matches) {
   for (const hint of document.querySelectorAll("[data-tap]")) hint.textContent = hint.dataset.tap;
 }
@@ -33,13 +34,13 @@ function openFold() {
 openFold();
 addEventListener("hashchange", openFold);
 
-// A definition is shown while its term is pointed at or focused; Escape puts it away.
+// A definition is shown while its term is pointed at or focused; Escape closes it.
 document.addEventListener("keydown", (event) => event.key === "Escape" && document.activeElement?.closest(".term")?.blur());
 
-// What opens over the page closes by Escape, and by a press elsewhere.
+// Folds that open over the page are closed by Escape and by a click elsewhere.
 const OVER = ":is(details[name=word], details[name=why], details[data-display])[open]";
-const closeOver = (but) => {
-  for (const fold of document.querySelectorAll(OVER)) if (!fold.contains(but)) fold.open = false;
+const closeOver = (clicked) => {
+  for (const fold of document.querySelectorAll(OVER)) if (!fold.contains(clicked)) fold.open = false;
 };
 document.addEventListener("click", ({ target }) => target.closest("dialog") || closeOver(target));
 document.addEventListener("keydown", ({ key, target }) => {
@@ -48,14 +49,15 @@ document.addEventListener("keydown", ({ key, target }) => {
   closeOver(null);
 });
 
-// A refused width is said on the page of its result, which Back and a reload can ask for.
+// The answer to a refused width is the page of the result at the address .../width/, which cannot be loaded again: the
+// address becomes that of the result.
 if (location.pathname.endsWith("/width/")) history.replaceState(null, "", "../#width");
 
-// An address that a script gave to an earlier document is a page of its own, also after a reload.
+// Back may lead to an address that a script set (work.js does): then that page is loaded.
 const { pathname } = location;
 addEventListener("popstate", () => location.pathname === pathname || location.reload());
 
-// A typed length with a unit of its own is read back in place of the unit beside the field.
+// If a length is typed with a unit, the length in nm is shown in place of the unit beside the field.
 document.addEventListener("input", ({ target }) => {
   const unit = target.closest(".with-unit")?.querySelector(".unit");
   if (!unit || (unit.dataset.unit ?? unit.textContent.trim()) !== "nm") return;

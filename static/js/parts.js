@@ -1,37 +1,38 @@
-// The parts of a page that say something measured: they become what the server has now, in place.
+// Replaces the measured parts of a page ([data-part]) in place by their present state on the server.
 
 import { settle } from "./settle.js";
 
-export async function fetched(address) {
+// The page at an address, as a document. Throws if the server refuses.
+export async function fetchPage(address) {
   const answer = await fetch(address, { cache: "no-store" });
   if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
-// What is open stays open.
-export function swap(here, page) {
+// Replaces all parts of `here` by those of `page`. Folds that are open stay open.
+export function swapParts(here, page) {
   for (const part of here.querySelectorAll("[data-part]")) {
     const now = page.querySelector(`[data-part="${part.dataset.part}"]`);
-    if (now) become(part, now);
+    if (now) replacePart(part, now);
     else part.replaceChildren();
   }
   here.dispatchEvent(new Event("settled"));
 }
 
-// Only the parts in this HTML.
+// Replaces only the parts that this HTML contains.
 export function swapSome(here, html) {
   for (const now of new DOMParser().parseFromString(html, "text/html").querySelectorAll("[data-part]")) {
-    become(here.querySelector(`[data-part="${now.dataset.part}"]`), now);
+    replacePart(here.querySelector(`[data-part="${now.dataset.part}"]`), now);
   }
   here.dispatchEvent(new Event("settled"));
 }
 
-function become(part, now) {
+function replacePart(part, now) {
   settle(part, now);
   globalThis.htmx?.process(part);
 }
 
-// A part keeps its height while its content is measured, so that nothing below it moves.
-export function fit(part, on) {
+// While `on`, a part keeps its height, so that nothing below it moves when its content changes.
+export function keepHeight(part, on) {
   if (part) part.style.minHeight = on ? part.style.minHeight || `${part.offsetHeight}px` : "";
 }

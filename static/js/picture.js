@@ -1,20 +1,20 @@
-// The micrograph as it is seen: the whole of it coarsely at once, and sharp squares of it as they come into sight.
+// The micrograph in the viewer: first the whole image at low resolution, then sharp tiles for the part in view.
 
-import { shown } from "./display.js";
+import { adjusted } from "./display.js";
 
-const SIDE = 512; // of a tile in its own pixels, as the server cuts them
-const WHOLE = 1024; // the most that the whole picture has a side
-const ENOUGH = 1.5; // pixels of the screen for one of the whole picture from which on tiles are fetched
-const AGAIN = 2000; // ms after which one that is missing is asked for again: of a new result it may not be written yet
-const TRIES = 30; // of a picture, for tiles that are missing
-const MOST = 120; // tiles kept, a megabyte each
+const SIDE = 512; // px, width and height of a tile, as the server cuts them
+const WHOLE = 1024; // px, the longer side of the low-resolution picture at most
+const ENOUGH = 1.5; // screen pixels per pixel of the low-resolution picture; above this, tiles are fetched
+const AGAIN = 2000; // ms until a missing tile is requested again: for a new result it may not be written yet
+const TRIES = 30; // repeated requests for missing tiles, per picture
+const MOST = 120; // tiles in memory, about one megabyte each
 
-// How many levels of tiles there are: each has half as many pixels a side as the one before.
+// How many levels of tiles an image has. Each level has half the resolution of the level before.
 export function levelsOf(columns, rows) {
   return 1 + Math.max(0, Math.ceil(Math.log2(Math.max(columns, rows) / WHOLE)) - 1);
 }
 
-// The level that has a pixel for each one of the screen at a scale, -1 where the whole picture will do.
+// The level with at least one pixel per screen pixel at a scale; -1 if the low-resolution picture is enough.
 export function levelAt(scale, columns, rows) {
   const whole = Math.min(1, WHOLE / Math.max(columns, rows));
   if (scale <= ENOUGH * whole) return -1;
@@ -41,11 +41,11 @@ export function tilesIn({ left, top, right, bottom }, columns, rows, level) {
 }
 
 export class Picture {
-  // tiles: the address of the first one, or "" where there are none; arrived(): there is more to be drawn.
+  // tiles: the address of the first tile, or "" without tiles; arrived() is called when more can be drawn.
   constructor({ columns, rows, tiles = "" }, arrived) {
     Object.assign(this, { columns, rows, tiles, arrived });
     this.whole = null;
-    this.known = new Map(); // by name, the one that was seen last at the end
+    this.known = new Map(); // name -> tile, the most recently used last
   }
 
   async load(address) {
@@ -55,26 +55,26 @@ export class Picture {
     this.whole = whole;
   }
 
-  // Pixels of the upload for one that can be seen when looked at closely enough.
+  // Pixels of the upload per pixel of the sharpest picture that there is.
   get coarse() {
     return this.tiles || !this.whole ? 1 : this.columns / this.whole.naturalWidth;
   }
 
-  // Into a context in pixels of the upload, as a viewport sees it.
+  // Draws the part that a viewport shows; the unit of the context is a pixel of the upload.
   paint(context, viewport) {
     if (!this.whole) return;
     const scale = viewport.view.scale * viewport.ratio;
     context.imageSmoothingEnabled = scale < 2;
-    context.drawImage(shown(this.whole), 0, 0, this.columns, this.rows);
+    context.drawImage(adjusted(this.whole), 0, 0, this.columns, this.rows);
     const level = this.tiles ? levelAt(scale, this.columns, this.rows) : -1;
     if (level < 0) return;
     for (const { x, y, width, height, name } of tilesIn(viewport.seen, this.columns, this.rows, level)) {
       const tile = this.tile(name);
-      if (tile) context.drawImage(shown(tile), x, y, width, height);
+      if (tile) context.drawImage(adjusted(tile), x, y, width, height);
     }
   }
 
-  // The tile if it is there; else it is fetched. Of many those go that were not seen for longest.
+  // The image of a tile, or null while it is being fetched. The least recently used tiles are forgotten.
   tile(name) {
     const tile = this.known.get(name) ?? this.fetch(name);
     this.known.delete(name);
@@ -86,15 +86,15 @@ export class Picture {
   fetch(name) {
     const tile = { image: new Image(), ready: false };
     tile.image.src = this.tiles.replace("0/0-0.png", name);
-    const there = () => {
+    const loaded = () => {
       tile.ready = true;
       this.arrived();
     };
-    tile.image.decode().then(there, () => setTimeout(() => this.missed(name), AGAIN));
+    tile.image.decode().then(loaded, () => setTimeout(() => this.missed(name), AGAIN));
     return tile;
   }
 
-  // Tiles of a fresh result may come a little later than the page.
+  // A tile was missing: the next drawing requests it again, at most TRIES times.
   missed(name) {
     this.known.delete(name);
     this.tries = (this.tries ?? 0) + 1;

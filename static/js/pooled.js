@@ -1,24 +1,24 @@
-// The page of a sample: the histogram of the particles of all its images, the form for another scale, the images that a
-// note means, arrow keys from image to image, and a new count, which leaves the page where it is.
+// The page of a sample: the histogram over all its images, the form for another scale, a list of the images that a
+// warning means, arrow keys from image to image, and counting chosen images without a reload.
 
 import { Histogram } from "./chart.js";
 import { button, element, pause } from "./dom.js";
 import { settle } from "./settle.js";
 
-const ASK_AGAIN = 700; // ms
+const ASK_AGAIN = 700; // ms between two requests for the state
 const histogram = () => document.getElementById("histogram");
 let chart = histogram() && new Histogram(histogram());
 
-// Typing a number means choosing its rule.
+// Typing a number into a field of the scale chooses the rule of that field.
 document.addEventListener("input", ({ target }) => {
   if (target.matches("#scale [name^=rule_]")) target.closest(".rule").querySelector("[name=rule]").checked = true;
 });
 
-// A note shows its images alone, each with its reason, until all are asked for again.
+// A warning shows only the images that it means. places: their numbers, or null to show all images.
 function listOnly(places) {
   const rows = [...document.querySelectorAll(".images > li")];
   for (const row of rows) row.hidden = !(places?.includes(row.dataset.place) ?? true);
-  const images = rows.filter((row) => row.dataset.place); // the last row adds one
+  const images = rows.filter((row) => row.dataset.place); // the last row is the form that adds an image
   const visible = images.filter((row) => !row.hidden);
   const only = document.querySelector("[data-only]");
   only.hidden = visible.length === images.length;
@@ -32,25 +32,25 @@ document.addEventListener("click", ({ target }) => {
   else if (target.matches("[data-only] button")) listOnly(null);
 });
 
-// Many images are left out or taken in with one press.
+// The form in which images are ticked; the ticked ones are counted together.
 const form = () => document.getElementById("counting");
 const boxes = () => [...document.querySelectorAll("#images [name=counted]")];
 const chosen = () => `${boxes().filter((box) => box.checked).length} of ${boxes().length} images`;
-function counting() {
-  const press = form()?.querySelector("button");
-  if (!press) return;
-  press.hidden = boxes().every((box) => box.checked === box.defaultChecked);
-  press.textContent = `Count ${chosen()}`;
+function updateCountButton() {
+  const count = form()?.querySelector("button");
+  if (!count) return;
+  count.hidden = boxes().every((box) => box.checked === box.defaultChecked);
+  count.textContent = `Count ${chosen()}`;
 }
-document.addEventListener("change", (event) => event.target.name === "counted" && counting());
-document.addEventListener("settled", counting);
-counting();
+document.addEventListener("change", (event) => event.target.name === "counted" && updateCountButton());
+document.addEventListener("settled", updateCountButton);
+updateCountButton();
 
-// The page stays where it is: the numbers of before stand there, grey, until the new ones take their places.
+// After a new count the page is not reloaded: the old numbers stay, grey, until the new ones replace them.
 const PLACES = [".head", "#downloads", "#status", ".answer", "#pooled", "#images"];
 const MORE = "#more > [data-tab]";
-let turn = 0; // the last press counts
-let isUnderWay = false; // then nothing else asks, which would load the page anew
+let turn = 0; // number of the last count: answers to earlier ones are ignored
+let isUnderWay = false; // while a count runs, htmx requests are stopped: they would reload the page
 
 document.body.addEventListener("htmx:beforeRequest", (event) => isUnderWay && event.preventDefault());
 
@@ -60,12 +60,12 @@ async function pageOf(address) {
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
-// Puts what is new into its place; false where the page has other parts now.
+// Puts the new parts into their places. Returns false if the new page has other parts: then it has to be reloaded.
 function renew(fresh) {
   const names = (page) => [...PLACES.map((place) => !page.querySelector(place)), ...[...page.querySelectorAll(MORE)].map(({ id }) => id)];
   if (names(document).join() !== names(fresh).join()) return false;
   const drawn = histogram();
-  if (drawn) fresh.getElementById("histogram")?.replaceWith(fresh.importNode(drawn, true)); // it asks for its bars itself
+  if (drawn) fresh.getElementById("histogram")?.replaceWith(fresh.importNode(drawn, true)); // it fetches its bars itself
   for (const place of PLACES) if (fresh.querySelector(place)) settle(document.querySelector(place), fresh.querySelector(place));
   const parts = [...fresh.querySelectorAll(MORE)];
   [...document.querySelectorAll(MORE)].forEach((part, at) => part.replaceChildren(...parts[at].childNodes));
@@ -73,24 +73,27 @@ function renew(fresh) {
   late?.replaceWith(later ?? element("p", { id: "late", className: "quiet small" }, "The bars in the images have been read."));
   if (late && later) window.htmx?.process(later);
   document.title = fresh.title;
-  if (histogram() === drawn) askAnew();
+  if (histogram() === drawn) renewBars();
   else chart = histogram() && new Histogram(histogram());
   document.dispatchEvent(new Event("settled"));
   return true;
 }
 
-function askAnew() {
+// Fetches the bars of the histogram again.
+function renewBars() {
   if (!chart) return;
-  chart.asked = "";
+  chart.lastQuery = "";
   chart.changed();
 }
 
-async function count(now) {
+// Sends the ticked images, waits until they are counted, and shows the new numbers. round: the value of `turn` for
+// this.
+async function count(round) {
   const { action, dataset } = form();
   const answer = await fetch(action, { method: "POST", body: new FormData(form()), redirect: "manual" });
   if (answer.type !== "opaqueredirect") throw new Error(answer.statusText);
-  while (now === turn && (await pageOf(dataset.status)).querySelector("[hx-get]")) await pause(ASK_AGAIN);
-  if (now !== turn) return;
+  while (round === turn && (await pageOf(dataset.status)).querySelector("[hx-get]")) await pause(ASK_AGAIN);
+  if (round !== turn) return;
   if (!renew(await pageOf(location.pathname))) location.reload();
   isUnderWay = false;
 }
@@ -100,37 +103,38 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   turn += 1;
   isUnderWay = true;
-  count(turn).catch(() => location.reload()); // which says what is the matter
+  count(turn).catch(() => location.reload()); // the page says what is wrong
   for (const box of boxes()) box.defaultChecked = box.checked;
-  counting();
+  updateCountButton();
   for (const part of document.querySelectorAll(".answer, #pooled")) part.setAttribute("aria-busy", "true");
   form().querySelector("[data-ask]").textContent = `Counting ${chosen()} …`;
 });
 
+// Arrow keys move the focus from image to image; the images stand in rows and columns.
 document.addEventListener("keydown", (event) => {
-  const { activeElement: here } = document;
+  const { activeElement: focused } = document;
   const names = [...document.querySelectorAll(".images li:not([hidden]) a.name")];
-  const now = names.indexOf(here.closest(".entry")?.querySelector("a.name"));
-  if (!names.length || (now < 0 && here !== document.body) || event.altKey || event.ctrlKey || event.metaKey) return;
+  const current = names.indexOf(focused.closest(".entry")?.querySelector("a.name"));
+  if (!names.length || (current < 0 && focused !== document.body) || event.altKey || event.ctrlKey || event.metaKey) return;
   const top = (name) => name.closest(".entry").offsetTop;
   const columns = names.findIndex((name) => top(name) > top(names[0]));
   const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
-  const next = now < 0 ? { ArrowRight: 0, ArrowLeft: names.length - 1 }[event.key] : step && now + step;
+  const next = current < 0 ? { ArrowRight: 0, ArrowLeft: names.length - 1 }[event.key] : step && current + step;
   if (next === undefined || !names[next]) return;
   event.preventDefault();
   names[next].focus();
 });
 
-// When all has ended the server asks for the page anew; not while somebody is filling in one of its forms. The controls
-// of the histogram are no such form: its script sets them, too.
+// When all images are measured, the server tells htmx to reload the page. If somebody has filled in a form, a note with
+// a button is shown instead. The controls of the histogram are ignored: a script sets them, too.
 const isChanged = (field) => {
   if (field.options) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected));
   return field.type === "file" ? field.files.length > 0 : field.checked !== field.defaultChecked || field.value !== field.defaultValue;
 };
-const filled = () => [...document.querySelectorAll("main form:not([data-chart]) :is(input:not([type=hidden]), select, textarea)")].some(isChanged);
+const hasChangedFields = () => [...document.querySelectorAll("main form:not([data-chart]) :is(input:not([type=hidden]), select, textarea)")].some(isChanged);
 
 document.body.addEventListener("htmx:beforeOnLoad", (event) => {
-  if (!event.detail.xhr.getResponseHeader("HX-Refresh") || !filled()) return;
+  if (!event.detail.xhr.getResponseHeader("HX-Refresh") || !hasChangedFields()) return;
   event.preventDefault();
   const note = element("p", {}, "The new numbers are ready. ", button("Show them", () => location.reload()));
   document.getElementById("status").replaceWith(element("div", { id: "status", className: "panel stack-small", role: "status" }, note));

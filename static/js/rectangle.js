@@ -1,9 +1,9 @@
-// The form "Use as training data": a rectangle is drawn on the picture.
+// The form "Use as training data": a person draws the rectangle of the picture that was checked.
 
 const form = document.querySelector("#training-data form");
 
-export function marked(start, end, box, size) {
-  // The sides in px of the image of a rectangle drawn from one point to another of its picture.
+// The rectangle in pixels of the image. start, end: points of the window; box: the picture in the window, size: its px.
+function rectangleOf(start, end, box, size) {
   const at = (value, low, length, px) => Math.round((Math.min(Math.max(value - low, 0), length) / length) * px);
   const x = [start, end].map((each) => at(each.x, box.left, box.width, size.width));
   const y = [start, end].map((each) => at(each.y, box.top, box.height, size.height));
@@ -31,7 +31,7 @@ if (form) {
 
   const draw = (event) => {
     if (!start) return;
-    const box = marked(start, event, picture.getBoundingClientRect(), size);
+    const box = rectangleOf(start, event, picture.getBoundingClientRect(), size);
     for (const side of sides) side.value = box[side.name];
     show();
   };

@@ -1,4 +1,4 @@
-// The list of results: a bar with actions once something is selected.
+// The list of results: shows a bar with actions once results are selected.
 
 import { pause } from "./dom.js";
 
@@ -21,12 +21,12 @@ function updateBar() {
   bar.hidden = !ticked && !tickOfAll()?.checked;
 }
 
-// The whole entry is seen above the bar.
+// Scrolls so that the whole entry of `target` is seen above the bar.
 function scrollAboveBar(target) {
   target.closest(".entry")?.scrollIntoView({ block: "nearest" });
 }
 
-document.addEventListener("focusin", ({ target }) => target.matches(":focus-visible") && scrollAboveBar(target)); // not under a pointer
+document.addEventListener("focusin", ({ target }) => target.matches(":focus-visible") && scrollAboveBar(target)); // only for keys: under a pointer nothing scrolls
 document.addEventListener("change", (event) => {
   if (event.target.matches(".search select")) event.target.form.requestSubmit();
   if (event.target.closest("[data-every]")) for (const tick of ticks()) tick.checked = event.target.checked;
@@ -36,7 +36,7 @@ document.addEventListener("change", (event) => {
 
 document.addEventListener("settled", updateBar);
 
-// The files of many results are written before they are packed: the list stays and says how far that is.
+// Files of many results are written before the download: the button shows how many are written.
 document.addEventListener("submit", async (event) => {
   const button = event.submitter;
   if (button?.id !== "do-download" || button.dataset.ready) return;

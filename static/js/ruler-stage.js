@@ -1,29 +1,30 @@
-// The picture on which the line is drawn: zoom, the two ends, and the glass under which they are set.
+// The picture of the ruler's dialog: zoom, the line with its two ends, and a magnifying glass while an end is dragged.
 
 import { element } from "./dom.js";
 import { Picture } from "./picture.js";
 import { Viewport, clamp, modified } from "./viewport.js";
 
-const SLIP = 6; // CSS pixels under which a drag was only a click
+const SLIP = 6; // CSS pixels: a shorter drag was only a click
 const GLASS = 64; // radius of the magnifying glass in CSS pixels
 const LINE = "#ffd84d";
 
 export class Stage {
-  // image: { columns, rows, tiles, box, name }; changed() is called whenever the line is another one.
+  // image: { columns, rows, tiles, box: [left, top, right, bottom] of the data bar, name }; changed() is called after
+  // each change of the line.
   constructor(image, changed) {
     Object.assign(this, { ...image, changed });
     this.picture = new Picture(image, () => this.draw());
-    this.level = false;
+    this.level = false; // whether the line is kept horizontal
     this.dragged = null; // { end, offset, before } while an end is under a pointer
-    this.part = 0;
+    this.part = 0; // which part of a wide data bar is shown next, see lookAt
     const [left, top, right, bottom] = image.box ?? [0, 0.9 * image.rows, image.columns, image.rows];
     const [y, ...xs] = [(top + bottom) / 2, 0.35 * right + 0.65 * left, 0.65 * right + 0.35 * left];
     this.line = { ends: xs.map((x) => ({ x, y })), drawn: false, error: 1, length: xs[1] - xs[0] };
     const words = `${image.name}. Arrow keys move the picture, plus and minus zoom, 0 fits. The two ends of the line follow.`;
     this.canvas = element("canvas", { tabIndex: 0, role: "application", "aria-label": words });
     this.context = this.canvas.getContext("2d");
-    const heard = (end) => (event) => this.keyOnEnd(event, end);
-    this.handles = [0, 1].map((end) => element("button", { type: "button", className: "end", "data-end": end, onkeydown: heard(end) }));
+    const onKeyOf = (end) => (event) => this.keyOnEnd(event, end);
+    this.handles = [0, 1].map((end) => element("button", { type: "button", className: "end", "data-end": end, onkeydown: onKeyOf(end) }));
     this.box = element("div", { className: "ruler-stage" }, this.canvas, ...this.handles);
     this.box.style.setProperty("--shape", `${image.columns} / ${image.rows}`);
     this.viewport = new Viewport(this.canvas, {
@@ -45,14 +46,14 @@ export class Stage {
     this.box.classList.add("ready");
   }
 
-  // How well an end can be placed now, in upload pixels: to a point on the screen, and to half a pixel of the picture.
+  // How exactly an end can be placed now, in upload pixels: to one CSS pixel, and to half a pixel of the picture.
   get error() {
     return Math.max(0.5, 0.5 * this.picture.coarse, 1 / this.viewport.view.scale);
   }
 
   // ---- the view ---------------------------------------------------------------------------------
 
-  // A box large enough to read; where it is too wide for the stage, each call shows its next part.
+  // Zooms in on a box so that it can be read; if it is too wide for the stage, each call shows its next part.
   lookAt([left, top, right, bottom]) {
     const scale = clamp(this.box.clientHeight / (4 * (bottom - top)), this.viewport.fitScale, 12);
     const parts = Math.max(1, Math.ceil((scale * (right - left)) / this.box.clientWidth));
@@ -74,7 +75,7 @@ export class Stage {
     if (level && this.line.drawn) this.set(1, this.line.ends[1]);
   }
 
-  // Put an end somewhere on the picture; level: at the height of the other.
+  // Moves an end of the line to a point; level: to the height of the other end.
   set(end, { x, y }, level = this.level) {
     const other = this.line.ends[1 - end];
     this.line.ends[end] = { x: clamp(x, 0, this.columns), y: level ? other.y : clamp(y, 0, this.rows) };
@@ -114,7 +115,7 @@ export class Stage {
     if (!slipped) this.handles[end].focus({ preventScroll: true });
   }
 
-  // The line as it was before comes back where a click or a second finger shows that none was meant.
+  // Ends a drag. undone: a click or a second finger showed that no line was meant, so the line before comes back.
   letGo(undone) {
     const before = this.dragged?.before;
     this.dragged = null;
@@ -180,7 +181,7 @@ export class Stage {
     context.setLineDash([]);
   }
 
-  // What is under the pointer, enlarged, in the corner that the pointer is not in.
+  // The magnifying glass: the dragged end, enlarged, in the upper corner away from the pointer.
   glass() {
     const { context } = this;
     const { ratio, view } = this.viewport;

@@ -1,15 +1,16 @@
-// A dialog in which a line is drawn along the scale bar of an image and its length typed.
-// All places are in pixels of the upload, however small the picture shown of it is.
+// A dialog in which a person draws a line along the scale bar of an image and types its length.
+// All coordinates are in pixels of the upload, at any zoom.
 
 import { button, element } from "./dom.js";
 import { ambiguous, digits, lengthOf, question, widthText } from "./width.js";
 import { Stage } from "./ruler-stage.js";
 
 const SHORTEST = 5; // px, as on the server
-const WIDE = 1.96; // standard uncertainties to either side, as the result says it
+const WIDE = 1.96; // half width of a 95 % interval in standard uncertainties
 const COARSE = 0.02; // relative uncertainty from which a closer look is advised
 
-// What a line and the text typed for its length come to; `why` says what is missing.
+// The scale from a drawn line and the typed length: { pixel: nm, width: nm of the image, relativeUncertainty, stated:
+// fields of the form }; if something is missing, { why: a sentence, missing: "line" or "length" }.
 export function reckon(line, text, columns) {
   const across = Number(line.length.toFixed(2));
   const error = Number(Math.max(0.01, line.error).toFixed(2));
@@ -100,7 +101,8 @@ export class Ruler {
     this.readout.classList.toggle("wrong-text", wrong);
   }
 
-  // Without the default prevented, Enter would also press the button that gets the focus back: it opens this window.
+  // Enter accepts the line. Its default is prevented, or it would also press the focused button and open this dialog
+  // again.
   typed(event) {
     if (event.key !== "Enter") return;
     event.preventDefault();

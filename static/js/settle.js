@@ -1,34 +1,37 @@
-// A list that asks for itself again and again keeps its rows where they are: only what changed is replaced. While the
-// mouse is over it no row comes, goes or changes places, so that a press meets what it was meant for.
+// Updates a list that htmx fetches again and again: only nodes that changed are replaced. While the mouse is over the
+// list no row is added, removed or moved, so that a click meets the row that it was meant for.
 
-const OWN = ["open", "hidden"]; // attributes that people and scripts of the page set
+const LOCAL_ATTRIBUTES = ["open", "hidden"]; // set by people and scripts on this page: not overwritten
 
+// Makes a node equal to a new one of the same name. Returns false if a change has to wait for the mouse to leave.
 export function settle(old, fresh) {
-  // Makes a node like another of the same name; returns whether nothing had to wait for the mouse.
   if (old.nodeType !== Node.ELEMENT_NODE) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return true;
   }
   if (old.nodeName === "TIME" && old.dateTime === fresh.dateTime) return true; // shown in the reader's own time
-  const isSettled = old.matches(".entries") && old.matches(":hover") ? rows(old, fresh) : nodes(old, fresh);
-  if (isSettled) attributes(old, fresh); // with them a list asks no more
+  const isSettled = old.matches(".entries") && old.matches(":hover") ? settleRows(old, fresh) : settleChildren(old, fresh);
+  // Attributes only then: the new ones may end the repeated requests of the list.
+  if (isSettled) settleAttributes(old, fresh);
   return isSettled;
 }
 
-function attributes(old, fresh) {
-  for (const name of old.getAttributeNames()) if (!OWN.includes(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
+function settleAttributes(old, fresh) {
+  for (const name of old.getAttributeNames()) if (!LOCAL_ATTRIBUTES.includes(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) {
-    if (!OWN.includes(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+    if (!LOCAL_ATTRIBUTES.includes(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
 }
 
-function rows(old, fresh) {
+// Under the mouse: updates rows that stay. Returns whether the new list has the same rows in the same order.
+function settleRows(old, fresh) {
   const before = new Map([...old.children].map((row) => [row.id, row]));
   const settled = [...fresh.children].map((row) => before.has(row.id) && settle(before.get(row.id), row));
   return settled.every(Boolean) && [...before.keys()].join() === [...fresh.children].map((row) => row.id).join();
 }
 
-function nodes(old, fresh) {
+// Makes the child nodes of an element equal to those of a new one.
+function settleChildren(old, fresh) {
   const named = new Map([...old.children].filter(({ id }) => id).map((child) => [child.id, child]));
   let place = old.firstChild;
   let isSettled = true;

@@ -1,4 +1,4 @@
-// The parts of a page behind tabs (the ARIA pattern): without this script, and on paper, all of them are shown.
+// Puts parts of a page behind tabs (by the ARIA pattern). Without this script, and in print, all parts are shown.
 
 import { button, element } from "./dom.js";
 
@@ -10,11 +10,11 @@ const tabs = panels.map((panel) => {
   const id = `tab-${panel.id}`;
   panel.setAttribute("role", "tabpanel");
   panel.setAttribute("aria-labelledby", id);
-  const chosen = () => {
+  const onChoose = () => {
     open(panel);
     history.replaceState(history.state, "", `#${panel.id}`);
   };
-  return button(panel.dataset.tab, chosen, { id, role: "tab", "aria-controls": panel.id });
+  return button(panel.dataset.tab, onChoose, { id, role: "tab", "aria-controls": panel.id });
 });
 
 function open(panel) {
@@ -25,7 +25,7 @@ function open(panel) {
   });
 }
 
-// What an address or a link names lies behind a tab, perhaps also in a fold.
+// Shows an element that may lie behind a tab or in closed folds, and scrolls to it.
 export function reveal(target) {
   if (!target) return;
   const panel = panels.find((each) => each.contains(target));
@@ -34,7 +34,7 @@ export function reveal(target) {
   (panel === target ? box : target).scrollIntoView({ block: panel === target ? "nearest" : "start" });
 }
 
-const named = (hash) => hash.length > 1 && document.getElementById(decodeURIComponent(hash.slice(1)));
+const elementOf = (hash) => hash.length > 1 && document.getElementById(decodeURIComponent(hash.slice(1)));
 
 list.addEventListener("keydown", (event) => {
   const here = tabs.indexOf(document.activeElement);
@@ -47,9 +47,9 @@ list.addEventListener("keydown", (event) => {
 });
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.('a[href^="#"]');
-  if (link) reveal(named(link.hash));
+  if (link) reveal(elementOf(link.hash));
 });
-addEventListener("hashchange", () => reveal(named(location.hash)));
+addEventListener("hashchange", () => reveal(elementOf(location.hash)));
 
 const drawer = box.closest("details"); // open without this script
 if (drawer) drawer.open = false;
@@ -57,4 +57,4 @@ list.append(...tabs);
 box.prepend(list);
 open(panels[0]);
 box.classList.add("ready");
-reveal(named(location.hash) || box.querySelector('[aria-invalid="true"], [role="alert"]:not([hidden])'));
+reveal(elementOf(location.hash) || box.querySelector('[aria-invalid="true"], [role="alert"]:not([hidden])'));

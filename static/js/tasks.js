@@ -1,5 +1,6 @@
-// The kind of analysis: its models are to choose from, and its settings are shown.
+// In a form with models, shows only the models and settings of the chosen kind of analysis.
 
+// Shows in a form the models, settings and kind of one task. select: the form's menu of models.
 function show(select, task) {
   const form = select.form;
   for (const group of select.querySelectorAll("optgroup")) {
@@ -11,7 +12,7 @@ function show(select, task) {
   for (const kind of form.querySelectorAll("[data-kinds] input")) kind.checked = kind.value === task;
 }
 
-// Of each form with models, as it stands; once more after "back", and when a page has put in other fields.
+// Updates each form with models; called again after "back", and after a script has replaced fields.
 export function showTasks() {
   for (const select of document.querySelectorAll("select[name=model]")) {
     for (const kinds of select.form.querySelectorAll("[data-kinds]")) kinds.hidden = false;

@@ -1,11 +1,13 @@
-// The token of all forms of a page. Who signs in again in another window has another one from then on, and the server
-// refuses the old: each page tells its own to the others as it comes, and all take the newest.
+// The CSRF token of a page's forms. After a new sign-in in another window the server refuses the old token. So each
+// page sends its token to the other open pages when it loads, and they use the newest.
 
 const channel = globalThis.document && globalThis.BroadcastChannel && new BroadcastChannel("token");
 
+// The token that a page holds, or undefined.
 export const tokenOf = (page) => page.querySelector("[data-token]")?.dataset.token ?? page.querySelector("[name=csrfmiddlewaretoken]")?.value;
 
-export function take(token, page = document) {
+// Puts a token into all forms of a page.
+export function useToken(token, page = document) {
   if (!token) return;
   for (const field of page.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = token;
   for (const holder of page.querySelectorAll("[data-token]")) holder.dataset.token = token;
@@ -13,7 +15,7 @@ export function take(token, page = document) {
 }
 
 if (channel) {
-  channel.onmessage = ({ data }) => take(data);
-  const own = tokenOf(document);
-  if (own) channel.postMessage(own);
+  channel.onmessage = ({ data }) => useToken(data);
+  const pageToken = tokenOf(document);
+  if (pageToken) channel.postMessage(pageToken);
 }

@@ -1,5 +1,4 @@
-// Three notes on the result of the sample image: below its histogram, at the foot of the window as far as that is long;
-// where picture and histogram are one column, between them. Once closed, they do not come again in this browser.
+// A tour of three notes on the result of the example image. After it was closed it is not shown again in this browser.
 
 const SEEN = "deepsegm-tour-seen";
 const tour = document.querySelector("#tour");
@@ -7,7 +6,8 @@ const bubbles = [...tour.querySelectorAll("[data-at]")];
 const next = tour.querySelector("[data-next]");
 let target, step = 0;
 
-function seen(value) {
+// Stores that the tour was closed, if a value is given. Returns the stored value, or null.
+function closedBefore(value) {
   try {
     if (value) localStorage.setItem(SEEN, value);
     return localStorage.getItem(SEEN);
@@ -27,7 +27,7 @@ function show() {
 }
 
 function close() {
-  seen("yes");
+  closedBefore("yes");
   tour.hidden = true;
   target.classList.remove("toured");
   target.querySelector("a, canvas, summary")?.focus({ preventScroll: true });
@@ -42,4 +42,4 @@ next.addEventListener("click", () => {
 tour.querySelector("[data-close]").addEventListener("click", close);
 tour.addEventListener("keydown", (event) => event.key === "Escape" && close());
 
-if (!seen()) show();
+if (!closedBefore()) show();

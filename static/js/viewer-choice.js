@@ -1,10 +1,11 @@
-// Which particles are shown in picture and table: by state, and by the bar of the histogram that was chosen.
+// Which particles picture and table show: by state (counted, or the reason for leaving out), and by a choice such as a
+// bar of the histogram.
 
-// hidden: states, "" is kept, else the reason; stands(particle): whether it is in what was chosen, null where nothing was.
-export const shownBy = ({ hidden, stands }) => (particle) => !hidden.has(particle.reason) && (stands === null || stands(particle));
+// The filter of particles. hidden: a set of states, "" for counted, else the reason; isChosen(particle): whether it
+// belongs to the choice, or null without a choice.
+export const shownBy = ({ hidden, isChosen }) => (particle) => !hidden.has(particle.reason) && (isChosen === null || isChosen(particle));
 
-// The states as buttons: each shows or hides its particles.
-
+// One button for each state, which shows or hides its particles. hide(states) is called with the set of hidden states.
 export class Chips {
   constructor(section, hide) {
     this.section = section;
@@ -21,15 +22,15 @@ export class Chips {
     return [...this.section.querySelectorAll("[data-state]")];
   }
 
-  // How many there are of each state now; a state that had none before gets a button of its own.
+  // Writes how many particles each state has. states: state -> count; a new state gets a button.
   count(states) {
     const { chips } = this;
-    const left = new Map(Object.entries(states));
+    const uncounted = new Map(Object.entries(states));
     for (const chip of chips) {
-      chip.querySelector("b").textContent = left.get(chip.dataset.state) ?? "0";
-      left.delete(chip.dataset.state);
+      chip.querySelector("b").textContent = uncounted.get(chip.dataset.state) ?? "0";
+      uncounted.delete(chip.dataset.state);
     }
-    for (const [reason, count] of chips.length ? left : []) {
+    for (const [reason, count] of chips.length ? uncounted : []) {
       const chip = chips.at(-1).cloneNode(true);
       Object.assign(chip, { title: "Left out by hand." });
       chip.dataset.state = reason;

@@ -1,4 +1,4 @@
-// What the colours of the objects say: which are neighbours, of what shape they are, or a number of each.
+// The colours of the objects: by neighbours, by shape, by direction, or by a measured number.
 
 import { element } from "./dom.js";
 import { COLOURS, neighbourColour } from "./viewer-drawing.js";
@@ -6,12 +6,12 @@ import { COLOURS, neighbourColour } from "./viewer-drawing.js";
 // Eight steps of viridis (van der Walt and Smith), dark to bright.
 const STEPS = ["#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#7fd34e", "#a0da39", "#fde725"];
 const UNKNOWN = "#969696";
-const SECTOR = 10; // degrees of directions with one colour
+const SECTOR = 10; // degrees: directions within such a sector have one colour
 
 export const SHAPES = ["round", "rod", "square", "triangle", "hexagon", "irregular"];
 
-// The colours of a choice: of an object, all there are, and words for each that is shown. scales, shapes: of the server,
-// by the numbers that have one, { from, step, words of both ends }, and how many there are of each shape.
+// The colouring by `key`: { of(object): its colour, colours: all of them, legend: [colour, words] for each }.
+// scales: key -> { from, step, words: of both ends }; shapes: shape -> number of objects. Both come from the server.
 export function colouring(key, { scales, shapes }) {
   if (key === "shape") return ofShapes(shapes);
   if (key === "direction") return ofDirections();
@@ -26,7 +26,8 @@ export function colouring(key, { scales, shapes }) {
   };
 }
 
-// A hue for each sector of directions, once around in half a turn: as report/picture.py has them in colours_by_direction.
+// The colour of a direction; 180 degrees go once around the colour wheel, as in colours_by_direction of
+// report/picture.py.
 const hue = (degrees) => `#${[5, 3, 1].map((n) => (n + degrees / 30) % 6).map((k) => Math.round(242.25 * (1 - 0.75 * Math.max(0, Math.min(k, 4 - k, 1)))).toString(16).padStart(2, "0")).join("")}`;
 
 function ofDirections() {
@@ -42,8 +43,8 @@ function ofShapes(shapes) {
   return { of: ({ shape }) => colour(shape), colours: [...COLOURS, UNKNOWN], legend };
 }
 
-// A choice of colours, with its legend below the picture; dataNow(): what was measured last; tell(key, of) is told of each.
-// Returns what shows the colours once more, of other data.
+// Connects the menu of colourings and the legend below the picture. dataNow(): the newest data; tell(key, of) is called
+// after each choice. Returns a function that colours again after the data changed.
 export function chooseColours(section, drawing, dataNow, tell) {
   const select = section.querySelector("[data-colour-by]");
   if (!select) return () => {};
@@ -78,8 +79,8 @@ function entry(colour, words) {
   return item;
 }
 
-// The shapes that there are as a filter of picture and table. shapes: how many there are of each, in words. Returns what
-// shows all of them again, and what offers those of other data.
+// Connects the menu that filters picture and table by shape. shapes: shape -> count, in words. Returns { all(): ends
+// the filter, offer(shapes): updates the menu }.
 export function chooseShape(listing, shapes, choose) {
   const field = listing.querySelector("[data-shapes]");
   const select = field.querySelector("select");

@@ -1,4 +1,5 @@
-// Draws the micrograph and its particles on a canvas, and knows what lies under a point.
+// Draws a micrograph and the outlines of its objects on a canvas, and finds the object under a point. "Kept" in names
+// is counted, "aside" is left out.
 
 import { opacity } from "./display.js";
 import { Picture } from "./picture.js";
@@ -6,27 +7,28 @@ import { Viewport, clamp } from "./viewport.js";
 
 export const KEPT = "#53d6ee";
 export const ASIDE = "#ff6b5e";
-const HAND = "#7ee081"; // what somebody checked or drew
-const ACCENT = "#f0be62"; // what a tool draws
+const HAND = "#7ee081"; // outlines that somebody checked or drew
+const ACCENT = "#f0be62"; // shapes that a tool draws
 const SELECTED = "#ffffff";
 const CHOSEN = "rgb(83 214 238 / 0.5)";
-// Okabe and Ito's colours without black, and lighter and darker kin: neighbours in the list differ for every eye.
+// The colours of Okabe and Ito without black, and lighter and darker ones: neighbours in the list differ for every eye,
+// also for colour-blind people.
 export const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#a6761d", "#b3de69"];
-const LETTER = 0.6; // width of a figure over the height of the type
-const TYPE = [6, 12]; // CSS pixels, least and most
-const SQUARE = 3; // CSS pixels
+const LETTER = 0.6; // width of a digit divided by the height of the type
+const TYPE = [6, 12]; // CSS pixels, smallest and largest height of a number
+const SQUARE = 3; // CSS pixels, side of a square in Room
 const LINE = [0.9, 1.75]; // CSS pixels, the thinnest and the broadest outline
-const EDGE = "rgb(0 0 0 / 0.5)"; // beside it, so that it is seen on what is bright
-const VEIL = "rgb(14 17 19 / 0.6)"; // over what was not analysed, or is ignored
-const HATCH = "rgb(214 222 228 / 0.55)"; // lines over what is ignored
-const DASHES = [5, 4]; // CSS pixels, of what has no size or was left out
-const FINE = 20; // px of the upload
-const FILLED = "evenodd"; // a ring within another is a hole
-const KINDS = ["kept", "keptCut", "hand", "handCut", "aside", "chosenKept", "chosenAside"]; // of strokes
-const SIDE = 1024; // px of the upload, of a square whose outlines are drawn together
+const EDGE = "rgb(0 0 0 / 0.5)"; // a dark line beside an outline, so that it is seen on bright parts
+const VEIL = "rgb(14 17 19 / 0.6)"; // over the data bar and ignored regions
+const HATCH = "rgb(214 222 228 / 0.55)"; // lines over ignored regions
+const DASHES = [5, 4]; // CSS pixels, of outlines without a size or left out
+const FINE = 20; // px of the upload, width assumed for parts of a class
+const FILLED = "evenodd"; // fill rule: a ring within another is a hole
+const KINDS = ["kept", "keptCut", "hand", "handCut", "aside", "chosenKept", "chosenAside"]; // kinds of strokes; Cut: touches the frame, so has no size
+const SIDE = 1024; // px of the upload, side of a square whose outlines are drawn together
 
 export class Drawing {
-  // tiles: the address of the first, where there are any.
+  // data: the outlines file of the result; tiles: address of the first tile of the picture, if there are tiles.
   constructor(canvas, data, tiles) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
@@ -38,39 +40,39 @@ export class Drawing {
     this.colourOf = neighbourColour;
     this.layers = { image: true, outlines: true, labels: false, aside: true, numbers: false };
     this.hidden = new Set(); // states that are not drawn: "" is kept, else the reason
-    this.chosen = null; // says whether a particle stands out; null where none was chosen
-    this.bare = false; // whether the picture is seen alone
-    this.lit = null; // the same of what is pointed at elsewhere on the page
-    this.pointed = null;
+    this.chosen = null; // chosen(particle): whether it is highlighted by a choice; null without a choice
+    this.bare = false; // whether only the picture is drawn
+    this.lit = null; // as `chosen`, but for what is pointed at elsewhere on the page
+    this.pointed = null; // the particle under the pointer
     this.selected = []; // particles
     this.preview = null; // draws what a tool does, in pixels of the image
-    this.waiting = []; // what corrections draw that the server has not made yet
-    this.gone = new Set(); // ids that these take away
+    this.waiting = []; // shapes of corrections that the server has not made yet
+    this.gone = new Set(); // ids of objects that such corrections remove
     this.take(data.particles);
     this.widest = typicalWidth(this.particles);
     canvas.style.setProperty("--shape", `${data.width} / ${data.height}`);
     this.overlay = null; // draws over the outlines
     this.regions = []; // paths of what is ignored
-    this.marked = null; // which of them stands out
-    this.heard = {}; // hover(particle or null, point of the image), tap(the same), numbers(written, of)
-    const tell = (name) => (place) => this.heard[name]?.(this.at(place), place && this.viewport.toImage(place));
+    this.marked = null; // index of the highlighted one
+    this.listeners = {}; // hover and tap(particle or null, point of the image), numbers(written, in view)
+    const tell = (name) => (place) => this.listeners[name]?.(this.at(place), place && this.viewport.toImage(place));
     this.pointers = { hover: tell("hover"), tap: tell("tap") };
     this.viewport = new Viewport(canvas, { columns: data.width, rows: data.height, draw: () => this.draw(), ...this.pointers });
   }
 
-  // Other particles than before; those that were drawn already keep their path.
+  // Replaces the particles; those that have a path keep it.
   take(particles) {
     this.particles = particles.map((each) => (each.path ? each : prepare(each)));
     this.gather();
     this.pointed = null;
   }
 
-  // A tool takes the pointer, with places [x, y] of the image; without one a drag moves the picture.
+  // Gives the pointer to a tool, which gets points [x, y] of the image; null: a drag moves the picture again.
   hand(tool) {
-    const passed = (name) => (at, event) => tool[name]?.(at && this.placed(at), event);
-    const taken = () => Object.fromEntries(["press", "drag", "release", "cancel"].map((name) => [name, passed(name)]));
-    const hover = (at) => (this.pointers.hover(at), passed("hover")(at));
-    this.viewport.heard = tool ? { ...taken(), hover } : this.pointers;
+    const passTo = (name) => (at, event) => tool[name]?.(at && this.placed(at), event);
+    const listeners = () => Object.fromEntries(["press", "drag", "release", "cancel"].map((name) => [name, passTo(name)]));
+    const hover = (at) => (this.pointers.hover(at), passTo("hover")(at));
+    this.viewport.listeners = tool ? { ...listeners(), hover } : this.pointers;
     this.preview = tool && ((context, scale) => tool.preview(context, scale));
     this.draw();
   }
@@ -91,23 +93,23 @@ export class Drawing {
     this.draw();
   }
 
-  // One path for each kind of stroke and each colour, so that a frame is a handful of calls; of a large image for each
-  // square, so that only those in sight are drawn.
+  // Joins the outlines into one path for each kind of stroke and each colour, so that drawing needs few calls; these
+  // paths are kept by squares of the image, so that only squares in view are drawn.
   gather() {
     this.squares = new Map();
-    const standsOut = this.lit ?? this.chosen;
+    const highlight = this.lit ?? this.chosen;
     for (const particle of this.particles) {
       if (this.hidden.has(particle.reason) || this.gone.has(particle.id)) continue;
-      const stands = standsOut?.(particle);
-      const plain = particle.kept ? `${particle.byHand ? "hand" : "kept"}${particle.cut ? "Cut" : ""}` : "aside";
-      const name = stands ? (particle.kept ? "chosenKept" : "chosenAside") : plain;
+      const isHighlighted = highlight?.(particle);
+      const ownKind = particle.kept ? `${particle.byHand ? "hand" : "kept"}${particle.cut ? "Cut" : ""}` : "aside";
+      const kind = isHighlighted ? (particle.kept ? "chosenKept" : "chosenAside") : ownKind;
       const { paths, colourPaths } = this.squareOf(particle.box);
-      paths[name].addPath(particle.path);
+      paths[kind].addPath(particle.path);
       if (particle.kept || particle.colour) colourPaths.get(this.colourOf(particle)).addPath(particle.path);
     }
   }
 
-  // The square in which the middle of a box lies, and which reaches as far as the boxes in it.
+  // The square that contains the middle of a box. Its own box grows to include all boxes in it.
   squareOf(box) {
     const key = [box.left + box.right, box.top + box.bottom].map((twice) => Math.floor(twice / 2 / SIDE)).join();
     if (!this.squares.has(key)) {
@@ -125,8 +127,8 @@ export class Drawing {
     return [...this.squares.values()].filter(({ box }) => overlap(box, seen));
   }
 
-  // What corrections do that the server has not made yet: each hides objects by their ids, or is a polygon, or a line
-  // with the radius of its brush; one that erases is dark.
+  // Shows corrections that the server has not made yet: each is { hidden: ids }, or { polygon } or { line, radius } of
+  // a brush, with erases: whether it is drawn dark.
   ghosts(list) {
     this.waiting = list.filter(({ hidden }) => !hidden);
     this.gone = new Set(list.flatMap(({ hidden }) => hidden ?? []));
@@ -134,7 +136,7 @@ export class Drawing {
     this.draw();
   }
 
-  // regions: lists of corners [x, y], of a rectangle two.
+  // Shows ignored regions: each a list of corners [x, y]; a rectangle has two.
   ignore(regions) {
     this.regions = regions.map((region) => {
       const [[x0, y0], [x1, y1]] = region;
@@ -151,7 +153,7 @@ export class Drawing {
     this.draw();
   }
 
-  // Which states are drawn at all, and which particles stand out among them.
+  // hidden: states that are not drawn; chosen(particle): whether it is highlighted, or null.
   show(hidden, chosen) {
     this.hidden = hidden;
     this.chosen = chosen;
@@ -160,16 +162,16 @@ export class Drawing {
     this.draw();
   }
 
-  // of: the colour of a particle, one of `colours`.
+  // of(particle): its colour, one of `colours`.
   colourBy(of, colours) {
     Object.assign(this, { colourOf: of, colours });
     this.gather();
     this.draw();
   }
 
-  // What is pointed at elsewhere on the page stands out for so long.
-  light(stands) {
-    this.lit = stands;
+  // Highlights what is pointed at elsewhere on the page; null ends it.
+  light(isLit) {
+    this.lit = isLit;
     this.gather();
     this.draw();
   }
@@ -178,9 +180,9 @@ export class Drawing {
     return !this.hidden.has(particle.reason) && !this.gone.has(particle.id) && (particle.kept || this.layers.aside);
   }
 
-  // ---- where things are -------------------------------------------------------------------------
+  // ---- where things are --------------------------------------------------------------------------
 
-  // place: on the canvas, or null. Returns the particle there, or null.
+  // The particle at a place of the canvas, or null. place may be null.
   at(place) {
     if (!place) return null;
     return this.under(this.viewport.toImage(place));
@@ -194,7 +196,7 @@ export class Drawing {
     return near.find((particle) => this.context.isPointInPath(particle.path, x, y, FILLED)) ?? null;
   }
 
-  // The ids of the particles that a polygon holds, at least in part.
+  // The ids of the particles that lie at least partly in a polygon.
   within(polygon) {
     const path = new Path2D();
     trace(path, polygon.flat());
@@ -209,8 +211,8 @@ export class Drawing {
     return this.particles.filter((particle) => overlap(particle.box, around) && this.visible(particle) && holds(particle)).map(({ id }) => id);
   }
 
-  // Small particles are magnified, large ones seen as a whole, and what lies around them is seen, too. scaleOf(size,
-  // stage): another scale for what is so large, in px of the upload, on a stage so large, in CSS pixels.
+  // Shows particles with their surroundings: small ones magnified, large ones as a whole. scaleOf(size: px of the
+  // upload, stage: CSS pixels) gives the scale.
   reveal(particles, scaleOf = (size, stage) => clamp(this.scale, (0.12 * stage) / size, (0.6 * stage) / size)) {
     const side = (name, extreme) => extreme(...particles.map(({ box }) => box[name]));
     const [left, top, right, bottom] = [side("left", Math.min), side("top", Math.min), side("right", Math.max), side("bottom", Math.max)];
@@ -220,7 +222,7 @@ export class Drawing {
     this.viewport.show(middle, scaleOf(size, stage));
   }
 
-  // ---- what is shown ----------------------------------------------------------------------------
+  // ---- what is shown -----------------------------------------------------------------------------
 
   layer(name, on) {
     this.layers[name] = on;
@@ -263,7 +265,7 @@ export class Drawing {
     context.lineJoin = "round";
     this.strokeAll();
     const numbers = layers.numbers ? this.writeNumbers() : [0, 0];
-    this.heard.numbers?.(...numbers);
+    this.listeners.numbers?.(...numbers);
     for (const particle of [this.pointed, ...this.selected]) this.emphasise(particle);
     this.overlay?.();
     this.paintWaiting();
@@ -273,7 +275,7 @@ export class Drawing {
     this.preview(context, this.scale);
   }
 
-  // Where some particles were chosen, all others step back.
+  // If some particles are highlighted, all others are drawn pale.
   strokeAll() {
     const { context, layers, inSight } = this;
     const strokeKind = (kind, ...style) => inSight.forEach(({ paths }) => this.stroke(paths[kind], ...style));
@@ -299,7 +301,7 @@ export class Drawing {
     this.context.fillRect(0, this.rows, this.width, this.height - this.rows);
   }
 
-  // Dimmed and hatched, whatever the zoom.
+  // Ignored regions are dimmed and hatched, equally at any zoom.
   hatchRegions() {
     if (!this.regions.length) return;
     const { context, scale } = this;
@@ -343,7 +345,7 @@ export class Drawing {
     context.restore();
   }
 
-  // Widths and dashes are in CSS pixels, whatever the zoom.
+  // width, dash: CSS pixels at any zoom.
   stroke(path, colour, width, dash = []) {
     const { context } = this;
     const { view } = this.viewport;
@@ -357,14 +359,14 @@ export class Drawing {
   emphasise(particle) {
     if (!particle) return;
     if (particle.colour) {
-      this.stroke(particle.path, SELECTED, 1); // of the many pieces of a class a broad line would hide the small ones
+      this.stroke(particle.path, SELECTED, 1); // a class has many parts: a broad line would hide the small ones
       return;
     }
     this.stroke(particle.path, "#000000", 5);
     this.stroke(particle.path, this.selected.includes(particle) ? SELECTED : particle.kept ? KEPT : ASIDE, 2.5, particle.kept ? [] : DASHES);
   }
 
-  // As many as have room beside each other, those of large particles first; how many of how many in sight.
+  // Writes as many ids as have room, those of large particles first. Returns [written, particles in view].
   writeNumbers() {
     const { context } = this;
     const { view, seen } = this.viewport;
@@ -378,9 +380,9 @@ export class Drawing {
     context.fillStyle = "#ffffff";
     for (const { id, box } of inView) {
       const [x, y] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
-      const figures = String(id).length;
-      const size = typeSize((box.right - box.left) * view.scale, figures);
-      if (!room.take(this.viewport.toStage({ x, y }), LETTER * figures * size, size)) continue;
+      const digits = String(id).length;
+      const size = typeSize((box.right - box.left) * view.scale, digits);
+      if (!room.take(this.viewport.toStage({ x, y }), LETTER * digits * size, size)) continue;
       context.font = `${size / view.scale}px system-ui, sans-serif`;
       context.lineWidth = size / 4 / view.scale;
       context.strokeText(id, x, y);
@@ -391,7 +393,7 @@ export class Drawing {
   }
 }
 
-// The tools above pictures that are looked at together: buttons that zoom, and boxes for what is drawn.
+// Connects the zoom buttons and the check boxes of layers with drawings that are moved together.
 export function tools(section, drawings) {
   for (const zoom of section.querySelectorAll("[data-zoom]")) {
     zoom.addEventListener("click", () => drawings[0].viewport[zoom.dataset.zoom]());
@@ -418,16 +420,16 @@ function hatching(context) {
 
 const overlap = (box, seen) => box.right >= seen.left && box.left <= seen.right && box.bottom >= seen.top && box.top <= seen.bottom;
 
-// How high, in CSS pixels, a number of so many figures is written on a particle of a width.
-export const typeSize = (width, figures) => clamp(width / (LETTER * figures), ...TYPE);
+// The height in CSS pixels of a number with so many digits on a particle of a width.
+export const typeSize = (width, digits) => clamp(width / (LETTER * digits), ...TYPE);
 
-// Which places of the stage are taken, in squares of a few CSS pixels.
+// Remembers which places of the stage are taken, so that no two numbers overlap.
 export class Room {
   constructor() {
     this.taken = new Set();
   }
 
-  // A box around a point, unless it would lie over another.
+  // Takes a box around a point. Returns false if it would overlap another.
   take({ x, y }, width, height) {
     const range = (at, length) => [Math.round((at - length / 2) / SQUARE), Math.max(1, Math.round(length / SQUARE))];
     const [[left, columns], [top, rows]] = [range(x, width), range(y, height)];
@@ -438,7 +440,7 @@ export class Room {
   }
 }
 
-// One path of all rings: of a class these are its pieces and its holes, of anything else the outline alone.
+// Gives a particle its path and its box. An object has one outline; a class has rings for all its parts and holes.
 export function prepare(particle) {
   const path = new Path2D();
   const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
@@ -453,11 +455,11 @@ export function prepare(particle) {
       box.bottom = Math.max(box.bottom, y);
     }
   }
-  const nothing = { left: 0, top: 0, right: 0, bottom: 0 }; // of what has no outline yet
+  const nothing = { left: 0, top: 0, right: 0, bottom: 0 }; // for a particle without an outline yet
   return Object.assign(particle, { path, box: box.left < box.right ? box : nothing });
 }
 
-// A line [x, y, x, y, ...] as part of a path.
+// Adds a line [x, y, x, y, ...] to a path.
 export function trace(path, line) {
   for (let i = 0; i < line.length; i += 2) {
     if (i) path.lineTo(line[i], line[i + 1]);
@@ -465,15 +467,15 @@ export function trace(path, line) {
   }
 }
 
-// Pixels of a class have the colour of the figure; of objects neighbours in the list differ.
+// A class has its colour in the figure; objects with neighbouring ids get different colours.
 export const neighbourColour = ({ colour, id }) => colour ?? COLOURS[(id * 7) % COLOURS.length];
 
-// The median of the widths, in pixels of the upload; of classes, whose pieces are of any width, that of a fine structure.
+// The median of the widths, in pixels of the upload; FINE for classes, whose parts have any width.
 function typicalWidth(particles) {
   if (particles.some((each) => each.colour)) return FINE;
   const widths = particles.map(({ box }) => box.right - box.left).sort((a, b) => a - b);
   return widths[Math.floor(widths.length / 2)] ?? FINE;
 }
 
-// How broad an outline is, in CSS pixels: thin where things are seen small, or the lines would hide them.
+// The width of an outline in CSS pixels: thin for objects that look small, or the lines would hide them.
 export const lineWidth = (seen) => clamp(seen / 30, ...LINE);

@@ -1,12 +1,12 @@
-// The table of particles beside the picture: sorted by any column, filtered, and only the rows in sight are built.
+// The table of objects on the page of a result: sorted by any column, filtered. Only the rows in view are built.
 
 import { element } from "./dom.js";
 
-const SPARE = 25; // rows above and below those in sight
+const SPARE = 25; // rows that are built above and below those in view
 const GUESS = 33; // px, the height of a row until one was measured
 
 export class ParticleList {
-  // page: the result's, with its data and its `cells`.
+  // page: a ResultPage (viewer.js); choose(particle) is called when a row is chosen.
   constructor(section, page, choose) {
     this.table = section.querySelector("table.particles");
     this.body = this.table.querySelector("tbody");
@@ -14,7 +14,7 @@ export class ParticleList {
     this.shown = section.querySelector("[data-shown]");
     const { data } = page;
     Object.assign(this, { page, choose, particles: data.particles });
-    this.order = sorted(data.particles, "state"); // what is kept first
+    this.order = sorted(data.particles, "state"); // counted objects first
     this.visible = this.order;
     this.rowHeight = GUESS;
     this.selected = null;
@@ -29,21 +29,21 @@ export class ParticleList {
     this.body.addEventListener("click", (event) => this.clicked(event));
     this.body.addEventListener("keydown", (event) => this.key(event));
     this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    const copy = section.querySelector("[data-copy]"); // which the script of every page copies
+    const copy = section.querySelector("[data-copy]"); // copying.js copies its data-copy
     copy.hidden = false;
     copy.addEventListener("click", () => (copy.dataset.copy = this.text()));
     new ResizeObserver(() => this.fill()).observe(this.scroller);
     this.show(() => true);
   }
 
-  // All rows that are chosen, as a spreadsheet takes them: without the commas that part thousands.
+  // The visible rows as text for a spreadsheet: columns parted by tabs, numbers without commas for thousands.
   text() {
     const titles = this.heads.filter((head) => !head.hidden).map((head) => head.textContent.replace(/\u00ad/g, "").trim());
     const lines = this.visible.map((particle) => [...this.row(particle, 0).cells].map((box) => box.textContent.replace(/(\d),(?=\d{3})/g, "$1")));
     return [titles, ...lines].map((line) => line.map((words) => words.replace(/\s+/g, " ")).join("\t")).join("\n");
   }
 
-  // Columns that this kind of analysis does not have are not shown, and of those of shape the first alone but on request.
+  // Hides columns that this kind of analysis does not have; `all`: the further columns of shape are shown, too.
   offer(data, all = false) {
     const [first] = data.particles;
     for (const unit of this.table.querySelectorAll("[data-unit]")) unit.textContent = data.length_unit;
@@ -70,7 +70,7 @@ export class ParticleList {
     this.focus(String(next.id));
   }
 
-  // Other objects, in the order that was chosen.
+  // Replaces the objects; the chosen order stays.
   replace(particles) {
     this.particles = particles;
     const head = this.heads.find((each) => each.hasAttribute("aria-sort"));
@@ -131,7 +131,7 @@ export class ParticleList {
     this.fill();
   }
 
-  // Stands for so many rows that are not built.
+  // One empty row as high as `count` rows that are not built.
   gap(count) {
     if (count <= 0) return [];
     const box = element("td", { className: "gap", colSpan: this.keys.length });
@@ -166,8 +166,8 @@ export class ParticleList {
   row(particle, index) {
     const row = element("tr", { particle, "data-id": particle.id, "aria-rowindex": index + 2, "aria-selected": particle === this.selected });
     for (const key of this.keys) {
-      const box = CELLS[key]?.(particle) ?? cell(this.page.said(particle, key), key === "shape" ? "" : "number");
-      box.dataset.key = key; // narrow tables leave some out
+      const box = CELLS[key]?.(particle) ?? cell(this.page.valueText(particle, key), key === "shape" ? "" : "number");
+      box.dataset.key = key; // the style sheet hides some columns on narrow screens
       row.append(box);
     }
     return row;
@@ -182,7 +182,7 @@ const CELLS = {
 
 const cell = (content, look) => element("td", { className: look }, content);
 
-// By a column and then by number; unknown values are the smallest.
+// The particles sorted by a column, then by id; unknown values count as the smallest. down: the largest first.
 export function sorted(particles, key, down) {
   const value = key === "state" ? (particle) => particle.reason ?? "" : (particle) => particle[key];
   const way = down ? -1 : 1;
@@ -191,7 +191,8 @@ export function sorted(particles, key, down) {
 
 const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : (a ?? -1) - (b ?? -1));
 
-// The rows, of `count`, that a box scrolled to `top` shows, with some to spare on both sides: from, and to before.
+// The range of rows [from, to) that a box scrolled to `top` shows, with `spare` more rows on both sides. count: all
+// rows.
 export function inSight(top, height, rowHeight, count, spare) {
   const first = Math.floor(top / rowHeight);
   const many = Math.ceil(height / rowHeight) + 1;
@@ -199,7 +200,7 @@ export function inSight(top, height, rowHeight, count, spare) {
   return { from: Math.min(Math.max(0, first - spare), to), to };
 }
 
-// Rows, not objects: those left out have a row, too.
+// How many rows are visible, in words. It says rows, as objects that are left out have a row, too.
 export function summary(some, all, thing = "particle") {
   if (!all) return `No ${thing} was found.`;
   return some ? `${some} of ${all} rows` : `None of ${all} rows matches.`;

@@ -1,14 +1,15 @@
-// The page of a result: one picture, one state. The server says every number. After a correction it answers at once with
-// the outlines that changed and the first numbers; all others stay, grey, until it has measured the same state.
+// The page of a result: picture, table, histogram and corrections. All numbers come from the server. To a correction it
+// answers at once with the changed outlines and the first numbers. All other numbers stay, grey, until they are
+// measured.
 
 import { Histogram } from "./chart.js";
-import { Cuts, listed } from "./cuts.js";
+import { Cuts, cutsFromColumns } from "./cuts.js";
 import { bareWhileHeld, sliders } from "./display.js";
 import { element, pause } from "./dom.js";
 import { Doubt } from "./doubt.js";
 import { json } from "./editor/calls.js";
 import { hasUnsent } from "./editor/waiting.js";
-import { fetched, fit, swap, swapSome } from "./parts.js";
+import { fetchPage, keepHeight, swapParts, swapSome } from "./parts.js";
 import { Chips, shownBy } from "./viewer-choice.js";
 import { chooseColours, chooseShape } from "./viewer-colours.js";
 import { Drawing, tools } from "./viewer-drawing.js";
@@ -16,11 +17,11 @@ import { ParticleList } from "./viewer-table.js";
 import { ambiguous, lengthOf } from "./width.js";
 
 const section = document.getElementById("viewer");
-const listing = document.getElementById("table"); // not where nothing was found, or the image is of another kind
-const chart = document.getElementById("histogram"); // not of a few particles
-const AGAIN = 100; // ms between two questions whether a state is measured
-const REST = 50; // ms without a correction, after which the state is measured
-const NEXT = "deepsegm-next"; // where a version goes on as the page before it was left
+const listing = document.getElementById("table"); // null if nothing was found
+const chart = document.getElementById("histogram"); // null for very few particles
+const AGAIN = 100; // ms between two requests that ask whether the numbers are measured
+const REST = 50; // ms without a correction, after which the new numbers are requested
+const NEXT = "deepsegm-next"; // key in sessionStorage: view and tools that the next page takes over
 const FAILED = "The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected.";
 
 class ResultPage {
@@ -29,63 +30,63 @@ class ResultPage {
     this.facts = { ...section.dataset, ...section.querySelector("[data-tools]")?.dataset };
     this.cuts = new Cuts([]);
     this.selected = new Set();
-    this.choice = { hidden: new Set(), stands: null, words: "" }; // see shownBy; words: what was chosen
+    this.choice = { hidden: new Set(), isChosen: null, words: "" }; // see shownBy; words: the choice in words
     this.editor = null;
     this.take(data, Number(section.dataset.step), JSON.parse(section.dataset.regions));
     this.readout = section.querySelector("[data-readout]");
-    this.quiet = this.readout.textContent;
-    this.told = ""; // what went wrong, or what to do next
-    this.failed = null; // the correction after which nothing could be measured
+    this.defaultText = this.readout.textContent;
+    this.message = ""; // a sentence that says what went wrong, or what to do next
+    this.failed = null; // number of the correction after which measuring failed
     this.canvas = section.querySelector("canvas");
     this.drawing = new Drawing(this.canvas, data, section.dataset.tiles);
     this.drawing.ignore(this.data.regions);
   }
 
-  // What the server has measured after so many corrections.
+  // Takes measured data. step: number of the last correction that they include; regions: ignored regions.
   take(data, step, regions) {
     this.data = { ...data, step, regions };
     this.objects = new Map(data.particles.map((each, place) => [each.id, Object.assign(each, { place, byHand: each.by_hand })]));
-    this.cuts.list = listed(data.cuts);
+    this.cuts.list = cutsFromColumns(data.cuts);
     this.doubts = data.doubts;
     this.doubtCount = data.doubt_count;
-    this.base = step; // the correction after which the picture stands
-    this.numbersStep = step; // and the one after which the numbers do
+    this.base = step; // number of the last correction in the picture
+    this.numbersStep = step; // number of the last correction in the first numbers
   }
 
-  // A number of an object in words: one that a correction changed brings its own.
-  said({ cells, place }, key) {
+  // A measured value of an object as text. An object that a correction changed has its own cells.
+  valueText({ cells, place }, key) {
     return (cells ? cells[key] : this.data.cells[key]?.[place]) || "–";
   }
 
-  // Everything that shows the objects.
+  // Makes and connects everything that shows the objects.
   start() {
-    this.histogram = chart && new Histogram(chart, (stands, words) => this.narrow({ stands, words }), (stands) => this.drawing.light(stands));
+    this.histogram = chart && new Histogram(chart, (isChosen, words) => this.narrow({ isChosen, words }), (isLit) => this.drawing.light(isLit));
     this.list = listing && new ParticleList(listing, this, (particle) => this.look(particle));
     this.chips = listing && new Chips(listing, (hidden) => this.narrow({ hidden }));
     this.shapes = listing && chooseShape(listing, this.data.shapes, (...chosen) => this.choose(...chosen));
     this.colour = chooseColours(section, this.drawing, () => this.data, (key, of) => this.histogram?.colour(key, of));
-    this.point();
+    this.wirePointer();
     tools(section, [this.drawing]);
-    this.lights();
-    this.regions();
+    this.wireLights();
+    this.wireRegions();
     section.querySelector("[data-chosen] button").addEventListener("click", () => this.unchoose());
     this.narrow({});
     const strip = section.querySelector("[data-doubt]");
     if (strip) this.doubt = new Doubt(this, strip);
     const box = document.querySelector("[data-extremes]");
     if (box) import("./extremes.js").then(({ Extremes }) => (this.extremes = new Extremes(this, box)));
-    this.correcting();
-    this.measuring();
+    this.wireCorrecting();
+    this.wireForms();
   }
 
-  // ---- one state --------------------------------------------------------------------------------
+  // ---- numbers after corrections -----------------------------------------------------------------
 
-  // Whether the numbers at the sentence are not those of what is seen.
+  // Whether the first numbers (in the sentence) are older than the picture.
   get stale() {
     return this.unfinished && (this.base !== this.numbersStep || this.waitsToSend);
   }
 
-  // Whether all else that is measured, and the files, are not those of what is seen.
+  // Whether other numbers or the files are older than the picture.
   get unfinished() {
     return this.base !== this.data.step || this.waitsToSend;
   }
@@ -94,22 +95,23 @@ class ResultPage {
     return Boolean(this.editor?.sender?.waiting.length);
   }
 
-  // Whether they are not, but will be.
-  get unsaid() {
+  // Whether the numbers are older than the picture, but are being measured.
+  get awaitsNumbers() {
     return this.unfinished && this.failed !== this.base;
   }
 
-  async fresh() {
-    while (this.unsaid) {
+  // Waits until the numbers are those of the picture.
+  async untilMeasured() {
+    while (this.awaitsNumbers) {
       this.say("This follows when the numbers are those of what is seen.");
       await pause(AGAIN);
     }
     this.say("");
   }
 
-  // The objects are others, or how they stand.
+  // Objects, or their states, have changed: draws them, and updates table and states.
   changed() {
-    this.drawn();
+    this.redraw();
     this.select([...this.selected].filter((id) => this.objects.has(id)));
     this.pending ??= requestAnimationFrame(() => {
       this.pending = null;
@@ -119,14 +121,14 @@ class ResultPage {
     });
   }
 
-  // The outlines are others.
-  drawn() {
+  // Draws the present outlines and the selection.
+  redraw() {
     this.drawing.take([...this.objects.values()]);
     this.drawing.select([...this.selected].map((id) => this.objects.get(id)).filter(Boolean));
   }
 
-  // What the server answers to corrections, of which the last one has the number `base`.
-  stand({ rows, states, numbers, unit, few, cuts, doubts, doubt_count: count, examples }, base) {
+  // Shows the server's answer to corrections. base: number of the last of them.
+  showAnswer({ rows, states, numbers, unit, few, cuts, doubts, doubt_count: count, examples }, base) {
     for (const row of rows) {
       if (row.gone) this.objects.delete(row.id);
       else this.objects.set(row.id, { ...row, byHand: row.by_hand });
@@ -139,12 +141,12 @@ class ResultPage {
     this.say("");
     this.changed();
     this.firstNumbers(numbers, unit, few);
-    this.waits();
+    this.awaitNumbers();
     this.doubt?.changed();
     this.extremes?.changed();
   }
 
-  // The numbers that follow at once.
+  // Shows the numbers that the server sends at once after a correction.
   firstNumbers(numbers, unit, few) {
     for (const box of document.querySelectorAll(".sentence [data-number], .shares [data-number]")) this.put(box, numbers[box.dataset.number]);
     for (const line of document.querySelectorAll(".shares li")) {
@@ -158,39 +160,40 @@ class ResultPage {
     if (list && few.length) list.textContent = few.join(", ");
   }
 
-  // A number that is known stands out among those that are still measured.
+  // Writes a number, and marks it as new if it is known already.
   put(box, words) {
     box.classList.toggle("fresh", words !== undefined);
     if (words !== undefined) box.textContent = words && `${box.dataset.prefix ?? ""}${words}${box.dataset.suffix ?? ""}`;
   }
 
-  // What is not measured yet is grey; it is measured once the hand rests.
-  waits() {
-    this.greys();
-    this.stands();
+  // Makes old numbers grey, and requests the new ones once no correction has come for REST ms.
+  awaitNumbers() {
+    this.updateGrey();
+    this.showCount();
     if (!this.unfinished) return;
     for (const link of document.querySelectorAll("a[download][href*='/files/']")) link.dataset.further = "";
     clearTimeout(this.resting);
-    this.resting = setTimeout(() => this.measured(), REST);
+    this.resting = setTimeout(() => this.fetchNumbers(), REST);
   }
 
-  greys() {
+  updateGrey() {
     const { stale, unfinished } = this;
-    fit(document.querySelector(".answer"), stale); // the picture stays where it is
+    keepHeight(document.querySelector(".answer"), stale); // so that the picture below does not move
     const { classList } = document.querySelector(".result-page");
     classList.toggle("stale", stale);
     classList.toggle("unfinished", unfinished);
     this.histogram?.stale(unfinished);
   }
 
-  // How many corrections there are.
-  stands() {
+  // Shows how many corrections are in effect.
+  showCount() {
     const words = document.querySelector("[data-standing-words]");
     if (words && this.editor?.sender) words.textContent = this.editor.words || words.dataset.none;
   }
 
-  // All numbers of what is seen, once a worker has measured it; whoever corrects meanwhile gets those of the next state.
-  async measured() {
+  // Waits until a worker has measured the present corrections, then shows all numbers. A correction made meanwhile ends
+  // this: another call waits for its numbers.
+  async fetchNumbers() {
     const { base } = this;
     for (;;) {
       if (this.base !== base || this.waitsToSend) return null;
@@ -200,68 +203,70 @@ class ResultPage {
         return this.say(answer.error);
       }
       if (answer?.measured && answer.step >= base) break;
-      if (answer?.parts && answer.numbers === base && this.base === base && !this.waitsToSend) this.numbersArrived(answer);
+      if (answer?.parts && answer.numbers === base && this.base === base && !this.waitsToSend) this.showFirstParts(answer);
       await pause(answer ? AGAIN : 10 * AGAIN);
     }
-    const [page, data] = await Promise.all([fetched(location.pathname), json(section.dataset.outlines, { cache: "no-store" })]).catch(() => []);
+    const [page, data] = await Promise.all([fetchPage(location.pathname), json(section.dataset.outlines, { cache: "no-store" })]).catch(() => []);
     if (this.base !== base || this.waitsToSend) return null;
     const step = Number(page?.getElementById("viewer")?.dataset.step);
-    if (step !== base) return page && this.measured(); // somebody else corrects, too
+    if (step !== base) return page && this.fetchNumbers(); // somebody else corrects, too
     if (Boolean(page.getElementById("histogram")) !== Boolean(chart) || Boolean(page.getElementById("table")) !== Boolean(listing)) return this.reload();
-    return this.arrived(page, data, step);
+    return this.showMeasured(page, data, step);
   }
 
-  // The sentence with its intervals, while how the objects lie to each other is measured and files are written.
-  numbersArrived({ numbers, parts }) {
+  // Shows the first numbers with their intervals; the others are still measured, and the files written.
+  showFirstParts({ numbers, parts }) {
     swapSome(document, parts);
     this.numbersStep = numbers;
-    this.greys();
+    this.updateGrey();
   }
 
-  arrived(page, data, step) {
+  // Shows a newly measured state: the parts of its page, and its data.
+  showMeasured(page, data, step) {
     this.take(data, step, this.data.regions);
-    swap(document, page);
+    swapParts(document, page);
     this.histogram?.renew(chart.dataset.bars);
     this.shapes?.offer(data.shapes);
     this.colour();
     this.changed();
-    this.waits();
+    this.awaitNumbers();
     this.doubt?.changed();
     this.extremes?.changed();
   }
 
-  // ---- looking and selecting --------------------------------------------------------------------
+  // ---- looking and selecting ---------------------------------------------------------------------
 
-  // In the words of the kind of analysis, of what it measured: sizes of particles, the class and area of a region.
+  // An object in one sentence: its class, the sizes that this kind of analysis measures, and whether it counts.
   sentence(object) {
     const { min_feret: least, area, confidence } = object;
-    const length = (words, key) => `${words} ${this.said(object, key)} ${this.data.length_unit}`;
-    const facts = Number.isFinite(least) ? [length("minimum Feret", "min_feret"), length("ECD", "ecd")] : [];
-    const sizeHead = listing?.querySelector("th[data-own]"); // the size of a kind of analysis that others do not have
-    if (sizeHead && Number.isFinite(object[sizeHead.dataset.key])) facts.unshift(length(sizeHead.dataset.own, sizeHead.dataset.key));
-    if (!facts.length && Number.isFinite(area)) facts.push(`${length("area", "area")}²`);
-    if (Number.isFinite(confidence)) facts.push(`confidence ${this.said(object, "confidence")}`);
-    if (object.byHand) facts.push("checked by hand");
-    if (object.pieces > 1) facts.push(`in ${object.pieces} pieces`);
-    const description = [object.class, ...facts].filter(Boolean).join(", ");
+    const length = (words, key) => `${words} ${this.valueText(object, key)} ${this.data.length_unit}`;
+    const values = Number.isFinite(least) ? [length("minimum Feret", "min_feret"), length("ECD", "ecd")] : [];
+    const sizeHead = listing?.querySelector("th[data-own]"); // a size that only this kind of analysis has
+    if (sizeHead && Number.isFinite(object[sizeHead.dataset.key])) values.unshift(length(sizeHead.dataset.own, sizeHead.dataset.key));
+    if (!values.length && Number.isFinite(area)) values.push(`${length("area", "area")}²`);
+    if (Number.isFinite(confidence)) values.push(`confidence ${this.valueText(object, "confidence")}`);
+    if (object.byHand) values.push("checked by hand");
+    if (object.pieces > 1) values.push(`in ${object.pieces} pieces`);
+    const description = [object.class, ...values].filter(Boolean).join(", ");
     const thing = this.facts.thing.replace(/^./, (letter) => letter.toUpperCase());
     const meaning = () => this.chips?.chips.find((chip) => chip.dataset.state === object.reason)?.title ?? "";
     return `${thing} ${object.id}: ${description}; ${object.kept ? (object.cut ? "counted, has no size: cut by the edge" : "counted") : `left out: ${object.reason}. ${meaning()}`}`;
   }
 
+  // Shows in the line below the picture: a message, what is selected, or the object under the pointer.
   describe() {
     const [first] = this.selected;
     const object = (this.pointed && this.objects.get(this.pointed.id)) ?? (this.selected.size === 1 ? this.objects.get(first) : null);
     const several = this.selected.size > 1 ? `${this.selected.size} ${this.facts.things} are selected.` : "";
-    const words = this.told || several || (object ? this.sentence(object) : this.quiet);
+    const words = this.message || several || (object ? this.sentence(object) : this.defaultText);
     this.readout.textContent = words;
-    this.readout.classList.toggle("told", words !== this.quiet);
+    this.readout.classList.toggle("told", words !== this.defaultText);
     const hint = section.querySelector("[data-tool-hint]");
     if (hint) hint.textContent = this.editor?.panel.hint ?? "";
   }
 
   say(sentence) {
-    this.told = sentence;
+    this.message = sentence;
     this.describe();
   }
 
@@ -270,7 +275,7 @@ class ResultPage {
     const particles = ids.map((id) => this.objects.get(id)).filter(Boolean);
     this.drawing.select(particles, centre);
     this.list?.select(particles.length === 1 ? particles[0] : null);
-    this.told = "";
+    this.message = "";
     this.editor?.panel.selected();
     this.describe();
   }
@@ -280,9 +285,10 @@ class ResultPage {
     section.scrollIntoView({ block: "nearest" });
   }
 
-  point() {
+  // Connects pointer and keys on the picture.
+  wirePointer() {
     const { canvas, drawing } = this;
-    drawing.heard = {
+    drawing.listeners = {
       hover: (particle) => {
         drawing.point(particle);
         canvas.classList.toggle("over", particle !== null);
@@ -291,14 +297,14 @@ class ResultPage {
         this.describe();
       },
       tap: (particle) => this.select(particle ? [particle.id] : []),
-      numbers: (written, of) => {
-        const note = written < of ? `${written} of ${of} numbers have room here: zoom in for the others.` : this.hint;
-        if (note === this.quiet) return;
-        this.quiet = note;
+      numbers: (written, inView) => {
+        const note = written < inView ? `${written} of ${inView} numbers have room here: zoom in for the others.` : this.hint;
+        if (note === this.defaultText) return;
+        this.defaultText = note;
         this.describe();
       },
     };
-    this.hint = this.quiet;
+    this.hint = this.defaultText;
     canvas.addEventListener("keydown", (event) => event.key === "Escape" && !this.editor?.isOpen && this.select([]));
     canvas.addEventListener("dblclick", (event) => this.editor?.isOpen || drawing.viewport.zoom(2, drawing.viewport.place(event)));
   }
@@ -307,63 +313,64 @@ class ResultPage {
     section.querySelector(`[data-layer="${layer}"]`)?.click();
   }
 
-  // A reason or a warning elsewhere on the page: the outlines it means, by their reason or their numbers, stand out while
-  // it is pointed at, and stay so by a click.
-  lights() {
+  // Elements with data-lights mean outlines, by their reason or by their ids. These are highlighted while the element
+  // is pointed at; a click chooses them.
+  wireLights() {
     const { drawing } = this;
-    const standing = (link) => {
+    const isMeantBy = (link) => {
       const { lights: reason, ids = "" } = link.dataset;
       const meant = new Set(ids.split(",").filter(Boolean).map(Number));
       return (particle) => meant.has(particle.id) || (reason !== "" && particle.reason === reason);
     };
-    const heard = (event, act) => document.addEventListener(event, ({ target }) => {
+    const listen = (event, act) => document.addEventListener(event, ({ target }) => {
       const link = target.closest?.("[data-lights]");
       if (link) act(link);
     });
-    for (const event of ["pointerover", "focusin"]) heard(event, (link) => drawing.light(standing(link)));
-    for (const event of ["pointerout", "focusout"]) heard(event, () => drawing.light(null));
-    heard("click", (link) => {
+    for (const event of ["pointerover", "focusin"]) listen(event, (link) => drawing.light(isMeantBy(link)));
+    for (const event of ["pointerout", "focusout"]) listen(event, () => drawing.light(null));
+    listen("click", (link) => {
       const { lights: reason } = link.dataset;
-      this.choose(standing(link), reason ? `what is left out: ${reason}` : "what the warning means");
+      this.choose(isMeantBy(link), reason ? `what is left out: ${reason}` : "what the warning means");
       section.scrollIntoView({ block: "nearest" });
     });
   }
 
-  // The region that a press would count again stands out.
-  regions() {
+  // Highlights the ignored region whose button is pointed at.
+  wireRegions() {
     for (const place of section.querySelectorAll("[data-region]")) {
       for (const event of ["pointerenter", "focusin"]) place.addEventListener(event, () => this.drawing.markRegion(Number(place.dataset.region)));
       for (const event of ["pointerleave", "focusout"]) place.addEventListener(event, () => this.drawing.markRegion(null));
     }
   }
 
-  choose(stands, words) {
+  // Shows only some objects. isChosen(object): which; words: the choice in words.
+  choose(isChosen, words) {
     this.unchoose();
-    this.narrow({ stands, words });
+    this.narrow({ isChosen, words });
   }
 
   unchoose() {
     this.histogram?.pick(null);
     this.shapes?.all();
-    this.narrow({ stands: null, words: "" });
+    this.narrow({ isChosen: null, words: "" });
   }
 
-  // Picture and table show what is chosen; what is no longer shown is not selected either.
+  // Changes what picture and table show; objects that are no longer shown are no longer selected.
   narrow(change) {
-    const { hidden, stands, words } = Object.assign(this.choice, change);
-    const isShown = shownBy({ hidden, stands });
+    const { hidden, isChosen, words } = Object.assign(this.choice, change);
+    const isShown = shownBy({ hidden, isChosen });
     if ([...this.selected].some((id) => !isShown(this.objects.get(id)))) this.select([]);
     if (this.doubt?.current && !isShown(this.objects.get(this.doubt.current.id))) this.doubt.leave();
-    this.drawing.show(hidden, stands);
+    this.drawing.show(hidden, isChosen);
     this.list?.show(isShown);
     const only = section.querySelector("[data-chosen]");
-    only.hidden = stands === null;
+    only.hidden = isChosen === null;
     only.querySelector("span").textContent = `Only ${words}.`;
   }
 
-  // ---- correcting -------------------------------------------------------------------------------
+  // ---- correcting --------------------------------------------------------------------------------
 
-  // The corrections of this result, once they are loaded; null where they cannot be.
+  // Loads the editor on the first call. Returns it, or null if it cannot be loaded.
   correct() {
     this.opening ??= import("./editor/editor.js")
       .then(({ Editor }) => (this.editor = new Editor(this)).start())
@@ -375,7 +382,7 @@ class ResultPage {
     return this.opening;
   }
 
-  correcting() {
+  wireCorrecting() {
     const button = section.querySelector("[data-correct]");
     if (!button) return;
     for (const soon of [button, section.querySelector("[data-doubt]")]) {
@@ -384,23 +391,24 @@ class ResultPage {
     const toggle = async (on) => (await this.correct())?.toggle(on);
     button.addEventListener("click", () => toggle());
     if (location.hash === "#correct") toggle(true);
-    else if ("unmeasured" in section.dataset || hasUnsent(this.facts.job)) this.correct(); // what is stored, or waits here
+    else if ("unmeasured" in section.dataset || hasUnsent(this.facts.job)) this.correct(); // to show corrections that are not measured, or not sent
   }
 
-  // ---- another scale, other settings ------------------------------------------------------------
+  // ---- another scale, other settings -------------------------------------------------------------
 
-  measuring() {
-    // Whatever is downloaded or sent is what is seen: what waits is stored first, and before a form it is measured.
+  wireForms() {
+    // Downloads and forms use the picture as it is seen: waiting corrections are stored first, and before a form is
+    // sent they are measured, too.
     for (const event of ["click", "submit"]) {
       document.addEventListener(event, (happened) => {
         const { target } = happened;
         const takes = event === "submit" || target.closest?.("a[download], #downloads [id]:not(#get-more)");
         const isForm = event === "submit";
-        if (!takes || !this.editor || (this.editor.settled && !(isForm && this.unsaid))) return;
+        if (!takes || !this.editor || (this.editor.settled && !(isForm && this.awaitsNumbers))) return;
         happened.preventDefault();
         happened.stopImmediatePropagation();
         const stored = this.editor.stored("This follows when all corrections are saved.");
-        stored.then(() => isForm && this.fresh()).then(() => (isForm ? target.requestSubmit(happened.submitter) : target.click()));
+        stored.then(() => isForm && this.untilMeasured()).then(() => (isForm ? target.requestSubmit(happened.submitter) : target.click()));
       }, true);
     }
     document.addEventListener("submit", (event) => {
@@ -413,16 +421,16 @@ class ResultPage {
     });
   }
 
-  // The same outlines with another scale, on the page of that version.
+  // Sends a form with another width, and opens the page of the version that this makes.
   async rescale(form) {
     document.querySelector(".result-page").classList.add("stale");
     const answer = await fetch(form.action, { method: "POST", body: new FormData(form) }).catch(() => null);
-    if (answer?.redirected && new URL(answer.url).pathname !== location.pathname) return this.arrive(answer.url.split("#")[0]);
-    return HTMLFormElement.prototype.submit.call(form); // its page says what is wrong, or asks
+    if (answer?.redirected && new URL(answer.url).pathname !== location.pathname) return this.openVersion(answer.url.split("#")[0]);
+    return HTMLFormElement.prototype.submit.call(form); // the page that answers says what is wrong, or asks
   }
 
-  // A version that measures what is seen: its page once it is there, looking at the same place.
-  async arrive(address) {
+  // Opens the page of a new version as soon as it is measured, with the same part of the picture in view.
+  async openVersion(address) {
     for (;;) {
       const answer = await fetch(`${address}status/`, { headers: { "HX-Request": "true" }, cache: "no-store" }).catch(() => null);
       if (answer?.headers.has("HX-Refresh")) break;
@@ -432,7 +440,7 @@ class ResultPage {
     location.assign(address); // Back leads to the version before
   }
 
-  // The page anew, where it has other parts now.
+  // Reloads the page, with the same part of the picture in view.
   reload() {
     this.keepPlace(location.pathname);
     location.reload();
@@ -445,8 +453,8 @@ class ResultPage {
     sessionStorage.setItem(NEXT, JSON.stringify(state));
   }
 
-  // Goes on as the page was left whose state was measured.
-  goOn() {
+  // Restores the view and the tools that keepPlace stored.
+  restorePlace() {
     const state = JSON.parse(sessionStorage.getItem(NEXT) ?? "null");
     sessionStorage.removeItem(NEXT);
     if (state?.address !== location.pathname) return;
@@ -461,7 +469,7 @@ class ResultPage {
   }
 }
 
-// What fills the screen is the stage with its tools; where a browser refuses, as on iPhones, it fills the window.
+// The full-screen button: the stage with its tools fills the screen, or the window if the browser refuses (iPhones).
 function fullScreen(stage) {
   const button = stage.querySelector("[data-fullscreen]");
   const show = (on) => {
@@ -489,10 +497,10 @@ async function begin() {
   drawing.load(section.dataset.image);
   page.start();
   await drawing.loaded;
-  page.goOn();
+  page.restorePlace();
 }
 
-// A page that the browser kept as it was left shows corrections that were measured since.
+// A page from the browser's cache is reloaded: its numbers may be older than the corrections.
 addEventListener("pageshow", ({ persisted }) => persisted && section.querySelector("[data-tools]") && location.reload());
 
 if (section.dataset.image && section.dataset.outlines) begin().catch(() => section.append(element("p", { className: "notice" }, FAILED)));

@@ -1,18 +1,19 @@
-// What part of an image a canvas shows, and how mouse, fingers and keys move it.
-// Places on the stage are in CSS pixels, those in the image in its own.
+// Which part of an image a canvas shows, and how mouse, fingers and keys move it. The stage is the element that holds
+// the canvas. Places on the stage are in CSS pixels, points of the image in its own pixels.
 
 const STILL = 5; // CSS pixels that a press may wander and still be a tap
 const STEP = 60; // CSS pixels by which an arrow key moves the image
-const CLOSER = 1.5; // by a key or a button
-const CLOSEST = 40; // CSS pixels for one of the image, or four times the whole image where that is more
-const TURN = 400; // pixels of a wheel's turn that magnify e-fold
-const LINE = 30; // pixels of a turn, where a wheel counts in lines
+const CLOSER = 1.5; // zoom factor of a key or a button
+const CLOSEST = 40; // largest zoom in CSS pixels per image pixel, or four times that of the whole image if larger
+const TURN = 400; // pixels of a wheel's turn that magnify by the factor e
+const LINE = 30; // pixels of a line, for wheels that count in lines
 
 export const clamp = (value, least, greatest) => Math.min(Math.max(value, least), greatest);
 
-// The image fills the stage, and is centred where it is smaller. loose: an edge may come to the middle of the stage, so
-// that what is under the pointer stays there when the wheel turns, also near an edge.
-export function held(start, length, seen, loose = false) {
+// The start of the view along one axis, limited so that the image fills the stage, or is centred if it is smaller.
+// length: of the image, seen: of the view, in image pixels. loose: an edge may come to the middle of the stage, so that
+// the point under the pointer stays there when the wheel turns.
+export function limitedStart(start, length, seen, loose = false) {
   if (loose) return clamp(start, -seen / 2, length - seen / 2);
   return seen >= length ? (length - seen) / 2 : clamp(start, 0, length - seen);
 }
@@ -20,19 +21,19 @@ export function held(start, length, seen, loose = false) {
 const spread = (a, b) => Math.max(1, Math.hypot(a.x - b.x, a.y - b.y));
 
 export class Viewport {
-  // stage: hears pointers and wheel; on a modal stage (nothing behind it scrolls) it keeps every turn of the wheel.
-  // draw(): the canvas is to be painted anew. Of one pointer, each with its place and event where it has them:
-  // hover(at | null), press, drag (without it a drag moves the image), release, tap (a press that hardly moved),
-  // cancel (a second finger has come, or the pointer is lost). The middle and the right button always move the image, and
-  // any button does so while `grabbing`.
-  constructor(canvas, { columns, rows, draw, stage = canvas, modal = false, ...heard }) {
-    Object.assign(this, { canvas, stage, columns, rows, draw, modal, heard });
+  // stage: the element that receives pointer and wheel events. modal: nothing behind the stage scrolls, so it keeps
+  // every turn of the wheel. draw() is called when the canvas has to be painted again. listeners, called with place and
+  // event: hover(place or null), press, drag (without it a drag moves the image), release, tap (a press that hardly
+  // moved), cancel (a second finger touched, or the pointer is lost). The middle and the right button always move the
+  // image; so does every button while `grabbing`.
+  constructor(canvas, { columns, rows, draw, stage = canvas, modal = false, ...listeners }) {
+    Object.assign(this, { canvas, stage, columns, rows, draw, modal, listeners });
     this.view = { x: 0, y: 0, scale: 1 }; // place on the stage = (place in the image - (x, y)) * scale
     this.fitted = true;
-    this.ratio = 1; // pixels of the screen for each of CSS
-    this.centre = { x: 0, y: 0 }; // of the stage as it was
-    this.pressed = new Map();
-    this.wandered = 0;
+    this.ratio = 1; // screen pixels per CSS pixel
+    this.centre = { x: 0, y: 0 }; // middle of the stage before it was resized
+    this.pressed = new Map(); // pointer id -> its last place
+    this.wandered = 0; // CSS pixels that the pointer moved since it was pressed
     this.grabbing = false;
     stage.addEventListener("pointerdown", (event) => this.down(event));
     stage.addEventListener("pointermove", (event) => this.moved(event));
@@ -45,11 +46,11 @@ export class Viewport {
     new ResizeObserver(() => this.resize()).observe(stage);
   }
 
-  tell(name, ...facts) {
-    this.heard[name]?.(...facts);
+  tell(name, ...values) {
+    this.listeners[name]?.(...values);
   }
 
-  // ---- where things are -------------------------------------------------------------------------
+  // ---- where things are --------------------------------------------------------------------------
 
   place(event) {
     const box = this.stage.getBoundingClientRect();
@@ -64,7 +65,7 @@ export class Viewport {
     return { x: (x - this.view.x) * this.view.scale, y: (y - this.view.y) * this.view.scale };
   }
 
-  // What part of the image is on the stage.
+  // The box of the image that is on the stage.
   get seen() {
     const [from, to] = [{ x: 0, y: 0 }, { x: this.stage.clientWidth, y: this.stage.clientHeight }].map((at) => this.toImage(at));
     return { left: from.x, top: from.y, right: to.x, bottom: to.y };
@@ -78,9 +79,9 @@ export class Viewport {
     return Math.max(1e-6, Math.min(this.stage.clientWidth / this.columns, this.stage.clientHeight / this.rows));
   }
 
-  // ---- moving -----------------------------------------------------------------------------------
+  // ---- moving ------------------------------------------------------------------------------------
 
-  // Show a point of the image at a place of the stage; without one in the middle, where the image fills the stage so.
+  // Shows a point of the image at a place of the stage; without a place in the middle, if the image's edges allow it.
   show(point, scale, place) {
     const at = place ?? this.middle;
     const least = this.fitScale;
@@ -114,13 +115,13 @@ export class Viewport {
 
   hold(loose) {
     const { view, stage, fitted } = this;
-    view.x = held(view.x, this.columns, stage.clientWidth / view.scale, loose && !fitted);
-    view.y = held(view.y, this.rows, stage.clientHeight / view.scale, loose && !fitted);
+    view.x = limitedStart(view.x, this.columns, stage.clientWidth / view.scale, loose && !fitted);
+    view.y = limitedStart(view.y, this.rows, stage.clientHeight / view.scale, loose && !fitted);
     this.canvas.classList.toggle("zoomed", !this.fitted);
     this.draw();
   }
 
-  // The canvas has as many pixels as the screen; what was in the middle stays there.
+  // Gives the canvas one pixel per screen pixel; the point in the middle stays there.
   resize() {
     const { canvas, stage } = this;
     const point = this.toImage(this.centre);
@@ -132,7 +133,7 @@ export class Viewport {
     else this.show(point, this.view.scale);
   }
 
-  // An empty canvas on which what is drawn in image pixels lands where they are seen.
+  // Empties the canvas, and sets its transform so that drawing is in image pixels.
   clear(context) {
     const { view } = this;
     const scale = view.scale * this.ratio;
@@ -141,12 +142,12 @@ export class Viewport {
     context.setTransform(scale, 0, 0, scale, -view.x * scale, -view.y * scale);
   }
 
-  // ---- pointers, wheel and keys -----------------------------------------------------------------
+  // ---- pointers, wheel and keys ------------------------------------------------------------------
 
   down(event) {
     if (event.button > 2 || (event.pointerType === "touch" && this.pressed.has(this.pen))) return;
     if (event.button === 1) event.preventDefault(); // no scrolling by the wheel's button
-    if (event.pointerType === "pen") this.alone(event.pointerId);
+    if (event.pointerType === "pen") this.useOnlyPen(event.pointerId);
     this.grabbed = event.button > 0 || this.grabbing;
     const at = this.place(event);
     this.stage.setPointerCapture(event.pointerId);
@@ -157,8 +158,8 @@ export class Viewport {
     else if (!this.grabbed) this.tell("press", at, event);
   }
 
-  // What else touches the screen while a pen draws is the hand that holds it.
-  alone(pen) {
+  // A pen draws: all other touches are ignored, as they come from the hand that holds it.
+  useOnlyPen(pen) {
     this.pen = pen;
     if (!this.pressed.size) return;
     this.pressed.clear();
@@ -174,12 +175,12 @@ export class Viewport {
     }
     this.wandered += Math.hypot(now.x - before.x, now.y - before.y);
     if (this.pressed.size === 2) this.pinch(event.pointerId, before, now);
-    else if (this.heard.drag && !this.grabbed) this.heard.drag(now, event);
+    else if (this.listeners.drag && !this.grabbed) this.listeners.drag(now, event);
     else if (this.wandered > STILL) this.pan(before.x - now.x, before.y - now.y);
     this.pressed.set(event.pointerId, now);
   }
 
-  // What lies under the two fingers stays under them.
+  // Zooms and moves so that the points under two fingers stay under them.
   pinch(id, before, now) {
     const other = [...this.pressed].find(([key]) => key !== id)[1];
     const between = (point) => ({ x: (point.x + other.x) / 2, y: (point.y + other.y) / 2 });
@@ -195,7 +196,7 @@ export class Viewport {
     if (!lost && !this.grabbed && this.wandered <= STILL) this.tell("tap", this.place(event));
   }
 
-  // Of the whole image a wheel turned away goes on scrolling the page, so that nobody is caught in the picture.
+  // If the whole image is seen, zooming out scrolls the page instead, so that the picture does not stop scrolling.
   wheel(event) {
     if (event.deltaY > 0 && this.fitted && !this.modal) return;
     event.preventDefault();
@@ -220,5 +221,5 @@ export class Viewport {
   }
 }
 
-// Browsers and screen readers have their own use for such keys.
+// Whether a key has Ctrl, Meta or Alt: browsers and screen readers use such keys.
 export const modified = (event) => event.ctrlKey || event.metaKey || event.altKey;

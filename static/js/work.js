@@ -1,6 +1,6 @@
-// The page of a picture, from its drop to its numbers: the browser shows it while it is sent, what stands beside it
-// changes its analysis, outlines are drawn as they are found, and the numbers come at the same address. The form that is
-// sent and the pages that answer are those of a browser without scripts.
+// The start page, from a dropped picture to its numbers: the browser shows the picture while it is sent, changed
+// settings restart its analysis, and outlines are drawn as they are found. Form and answers are those of a browser
+// without scripts.
 
 import { button, element } from "./dom.js";
 import { isJunk, onDrop } from "./dropped.js";
@@ -8,25 +8,25 @@ import { pictureOf } from "./own-picture.js";
 import { settle as renew } from "./settle.js";
 import { showTasks } from "./tasks.js";
 
-const SETTLED_MS = 300; // after the last change of the settings
-const AGAIN_MS = 2000; // until a lost connection is tried again
-const GROWN_MS = 1200; // in which outlines have appeared (see .growing)
+const SETTLED_MS = 300; // from the last change of the settings until they are sent
+const AGAIN_MS = 2000; // between two tries without a connection
+const GROWN_MS = 1200; // after which newer outlines have faded in (see .growing in the style sheet)
 const LOST = "The connection is lost. The analysis goes on, and this page asks again by itself.";
 const work = document.getElementById("work");
 const form = document.getElementById("analyse");
-const shown = document.getElementById("shown");
+const pictureBox = document.getElementById("shown");
 const firstHead = document.getElementById("head").cloneNode(true);
 const picker = document.getElementById("files");
 const byId = (id) => document.getElementById(id);
 const isUnderWay = () => Boolean(sending || byId("status").dataset.status);
 const hasJob = () => form.action.endsWith("/settings/");
 let sending = null; // the request that brings a file
-let wanted = ""; // the file that is shown, to know a second drop of it
-let round = 0; // how often files were sent: what belongs to an earlier time has no effect
-let last = null; // what was dropped last: it is sent anew once what was wrong beside it is right
-let changed = false; // the settings, since they were sent
-let timer = 0;
-let asking = 0;
+let shownKey = ""; // key of the files that are shown, so that a second drop of them is noticed
+let round = 0; // number of the last drop: answers to earlier ones are ignored
+let lastDrop = null; // { files, folder } of the last drop: sent again after a wrong setting was corrected
+let changed = false; // whether the settings were changed since they were sent
+let timer = 0; // of the settings that are going to be sent
+let asking = 0; // timer of the next request for the state
 
 // ---- what the server answers ----------------------------------------------------------------------
 
@@ -37,14 +37,14 @@ function sentenceFor(status) {
   return "The site could not take it just now. Try again in a moment.";
 }
 
-// A line above the picture; "" takes it away.
+// Shows a problem above the picture; "" removes it. name: the file that it is about.
 function say(sentence, name = "", ...more) {
   const line = element("li", {}, ...(name ? [element("b", {}, name), ": "] : []), sentence, ...more);
   byId("problems").hidden = !sentence;
   byId("problems").querySelector("ul").replaceChildren(...(sentence ? [line] : []));
 }
 
-// What is happening, in the line where the answer will stand; the buttons of what was before go.
+// Shows what is happening, in place of the answer; removes the buttons of the state before.
 function tell(...what) {
   byId("status").replaceWith(element("div", { id: "status", className: "sentence" }, ...what));
   byId("now").replaceChildren();
@@ -52,7 +52,8 @@ function tell(...what) {
 
 const press = (text, action) => button(text, action, { className: "as-link" });
 
-// {status, address, page} of a form that is sent; status 0: it did not arrive, -1: it was taken back.
+// Sends a form. Returns { status, address, page }; status 0: no connection, -1: cancelled. told(part sent, request) is
+// called while it is sent.
 function post(address, body, told = () => {}) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
@@ -74,9 +75,8 @@ function settings() {
   return body;
 }
 
-// The page that answers takes the place of this one, but for the picture and what a person is typing. repeat: what sends
-// it once more.
-function settle({ status, address, page }, repeat) {
+// Shows the page that answers: all but the picture and the fields in use are replaced. repeat() sends the form again.
+function showAnswer({ status, address, page }, repeat) {
   const answer = page.getElementById("analyse");
   const isWrong = status >= 400;
   if (status === 0 || status >= 500 || (isWrong && !answer)) {
@@ -104,58 +104,58 @@ function settle({ status, address, page }, repeat) {
 
 // ---- the picture ----------------------------------------------------------------------------------
 
-// The page as it was before a file came.
-function bare() {
-  wanted = "";
+// Shows the page as it was before a file was dropped.
+function reset() {
+  shownKey = "";
   round += 1;
-  last = null;
+  lastDrop = null;
   work.classList.remove("seen");
-  shown.replaceChildren();
+  pictureBox.replaceChildren();
   if (location.pathname === work.dataset.home) byId("head").replaceWith(firstHead.cloneNode(true));
   showTasks();
   tell();
 }
 
 function refused() {
-  if (form.querySelector("[aria-invalid]")) return tell(); // the picture waits for that
-  bare();
+  if (form.querySelector("[aria-invalid]")) return tell(); // the picture waits until the setting is corrected
+  reset();
   if (location.pathname !== work.dataset.home) byId("now").replaceChildren(press("Back to the picture before", () => location.reload()));
 }
 
 async function show(file) {
   work.classList.add("seen");
-  shown.replaceChildren();
-  const mine = round;
+  pictureBox.replaceChildren();
+  const thisRound = round;
   const picture = await pictureOf(file);
-  if (!picture || mine !== round || shown.querySelector("img")) return;
+  if (!picture || thisRound !== round || pictureBox.querySelector("img")) return;
   picture.setAttribute("role", "img");
   picture.setAttribute("aria-label", file.name);
-  shown.prepend(picture);
+  pictureBox.prepend(picture);
 }
 
-// An empty line below keeps its height, so that the picture stays where it is when there is something to say.
-function headed(title, line) {
+// Sets title and line of the page. An empty line keeps its height, so that the picture does not move later.
+function setHead(title, line) {
   byId("head").firstElementChild.replaceChildren(element("h1", {}, title), element("p", { className: "quiet" }, line || "\u00a0"));
 }
 
-// Outlines come over those before them, which go when they have grown.
+// Adds newer outlines; the older ones are removed once the newer have faded in.
 function grow(outlines) {
-  const before = shown.querySelectorAll("svg");
-  shown.append(outlines);
+  const before = pictureBox.querySelectorAll("svg");
+  pictureBox.append(outlines);
   setTimeout(() => before.forEach((each) => each.remove()), GROWN_MS);
 }
 
 // ---- files ----------------------------------------------------------------------------------------
 
-// Which files belong together is asked of the server, so that script and archives have one rule.
+// Groups files of one image. The server decides, so that dropped files and archives follow one rule.
 async function pair(files) {
   if (files.length === 1) return files.map((each) => [each.file]);
   const body = settings();
   body.set("names", JSON.stringify(files.map(({ path }) => path)));
   const answer = await fetch(work.dataset.pairs, { method: "POST", body }).catch(() => null);
-  const said = await answer?.json().catch(() => null);
-  if (said?.error) throw new Error(said.error);
-  return said ? said.images.map(([image, beside]) => [image, ...beside].map((place) => files[place].file)) : files.map((each) => [each.file]);
+  const groups = await answer?.json().catch(() => null);
+  if (groups?.error) throw new Error(groups.error);
+  return groups ? groups.images.map(([image, beside]) => [image, ...beside].map((place) => files[place].file)) : files.map((each) => [each.file]);
 }
 
 function bodyOf(files, more = {}) {
@@ -169,15 +169,15 @@ function bodyOf(files, more = {}) {
 async function begin(files, folder = "") {
   if (!files.length) return;
   const key = files.map(({ file }) => [file.name, file.size, file.lastModified].join()).join("|");
-  if (key === wanted && isUnderWay()) return say("This picture is being analysed already.");
-  const mine = (round += 1);
+  if (key === shownKey && isUnderWay()) return say("This picture is being analysed already.");
+  const thisRound = (round += 1);
   clearTimeout(timer);
   sending?.abort();
-  last = { files, folder };
-  wanted = key;
+  lastDrop = { files, folder };
+  shownKey = key;
   say("");
   const images = await pair(files).catch((error) => say(error.message));
-  if (!images || mine !== round) return;
+  if (!images || thisRound !== round) return;
   const archive = images.length === 1 && /\.zip$/i.test(images[0][0].name) && images[0][0].name.slice(0, -4);
   const pages = form.elements.namedItem("pages")?.value.trim();
   if (images.length > 1) await several(images, folder || "");
@@ -186,69 +186,69 @@ async function begin(files, folder = "") {
 
 async function one(files, more) {
   const [{ name }] = files;
-  const mine = round;
+  const thisRound = round;
   changed = false;
   show(files[0]);
   const line = element("p", { role: "status" });
-  headed(name, "");
-  tell(line, element("progress", { value: 0, "aria-hidden": "true" })); // of the analysis, which it never takes back
+  setHead(name, "");
+  tell(line, element("progress", { value: 0, "aria-hidden": "true" })); // of the analysis: it never goes back
   byId("now").replaceChildren(press("Cancel the upload", () => sending?.abort()));
   const answer = await post(work.dataset.home, bodyOf(files, more), (part, request) => {
     sending = request;
     line.textContent = part < 1 ? `Uploading, ${Math.round(100 * part)} %` : "Storing the picture";
   });
-  if (mine !== round) return; // another file came
+  if (thisRound !== round) return; // another file came
   sending = null;
-  if (answer.status >= 0) return settle(answer, again);
-  bare();
+  if (answer.status >= 0) return showAnswer(answer, again);
+  reset();
   say("The upload was cancelled, and nothing of it is kept.", name);
 }
 
 function again() {
-  wanted = "";
-  begin(last.files, last.folder);
+  shownKey = "";
+  begin(lastDrop.files, lastDrop.folder);
 }
 
-// Several images, as one sample or each by itself: each has its place at once, and is sent in its turn.
+// Several images, as one sample or each alone: all are listed at once, and sent one after the other.
 async function several(images, folder) {
   const together = byId("together")?.checked ?? true;
   const places = images.map(([file]) => element("li", {}, file.name, element("span", {}, "waiting")));
   const list = element("ul", { className: "places" }, ...places);
   work.classList.add("seen");
-  shown.replaceChildren(list);
+  pictureBox.replaceChildren(list);
   tell();
-  headed(`${images.length} images`, together ? "One sample; each is analysed as it arrives." : "Each is analysed as it arrives.");
-  const mine = round;
+  setHead(`${images.length} images`, together ? "One sample; each is analysed as it arrives." : "Each is analysed as it arrives.");
+  const thisRound = round;
   let address = "";
-  (async () => { // small pictures come beside the sending, one at a time
+  (async () => { // small pictures are made during the sending, one at a time
     for (const [i, [file]] of images.entries()) places[i].prepend((await pictureOf(file)) ?? "");
   })();
   for (const [i, files] of images.entries()) {
-    const said = places[i].querySelector("span");
-    said.textContent = "uploading";
+    const state = places[i].querySelector("span");
+    state.textContent = "uploading";
     const isFirst = together && !address;
     const body = bodyOf(files, isFirst ? { one_sample: "on", sample_name: folder } : {});
     const answer = await post(together && address ? `${address}add/` : work.dataset.home, body, (_, request) => (sending = request));
-    if (mine !== round) return;
-    if (answer.page.querySelector("#settings [aria-invalid]")) { // all of them wait for the field
-      [said.textContent, sending] = ["waiting", null];
-      return settle(answer, again);
+    if (thisRound !== round) return;
+    if (answer.page.querySelector("#settings [aria-invalid]")) { // a setting is wrong: all images wait until it is corrected
+      [state.textContent, sending] = ["waiting", null];
+      return showAnswer(answer, again);
     }
     const problem = answer.page.querySelector("#problems li");
     const sentence = problem?.textContent.replace(`${problem.querySelector("b")?.textContent}: `, "") ?? (answer.status < 400 ? "" : sentenceFor(answer.status));
-    said.textContent = answer.status > 0 && !sentence ? "stored" : sentence || sentenceFor(0);
-    places[i].classList.toggle("wrong", said.textContent !== "stored");
-    if (isFirst && said.textContent === "stored") history.pushState(null, "", (address = new URL(answer.address).pathname));
+    state.textContent = answer.status > 0 && !sentence ? "stored" : sentence || sentenceFor(0);
+    places[i].classList.toggle("wrong", state.textContent !== "stored");
+    if (isFirst && state.textContent === "stored") history.pushState(null, "", (address = new URL(answer.address).pathname));
     const token = answer.page.querySelector("[name=token]")?.value;
     if (token) form.elements.namedItem("token").value = token;
   }
   sending = null;
-  const rest = together ? address : work.dataset.results;
+  const nextPage = together ? address : work.dataset.results;
   const wrong = list.querySelectorAll(".wrong").length;
-  if (!wrong) return location.assign(rest);
+  if (!wrong) return location.assign(nextPage);
   const stored = images.length - wrong;
-  headed(`${stored} of ${images.length} files stored`, "What is wrong stands below the name of a file.");
-  byId("now").replaceChildren(...(rest ? [element("a", { href: rest, className: "button primary" }, stored === 1 ? "Go on with the stored file" : "Go on with the stored files")] : []));
+  setHead(`${stored} of ${images.length} files stored`, "What is wrong stands below the name of a file.");
+  byId("now").replaceChildren(...(nextPage ? [element("a", { href: nextPage, className: "button primary" }, stored === 1 ? "Go on with the stored file" : "Go on with the stored files")] : []));
 }
 
 // ---- while it is analysed -------------------------------------------------------------------------
@@ -257,10 +257,10 @@ async function ask() {
   clearTimeout(asking);
   const status = byId("status");
   if (!status.dataset.status) return;
-  const query = new URLSearchParams({ part: [...shown.querySelectorAll("svg")].at(-1)?.dataset.part ?? "" });
-  if (!shown.querySelector("img, canvas")) query.set("unseen", "");
+  const query = new URLSearchParams({ part: [...pictureBox.querySelectorAll("svg")].at(-1)?.dataset.part ?? "" });
+  if (!pictureBox.querySelector("img, canvas")) query.set("unseen", "");
   const answer = await fetch(`${status.dataset.status}?${query}`, { headers: { "HX-Request": "true" } }).catch(() => null);
-  if (byId("status") !== status) return; // it is asked for another by now
+  if (byId("status") !== status) return; // another picture has come meanwhile
   if (answer?.headers.has("HX-Refresh")) return location.replace(location.pathname + location.search);
   if (answer?.ok) draw(status, document.createRange().createContextualFragment(await answer.text()));
   else say(LOST);
@@ -273,26 +273,26 @@ function draw(status, fragment) {
   document.title = fragment.querySelector("title").textContent;
   byId("facts")?.replaceWith(fragment.querySelector("#facts"));
   if (panels && !byId("panels")) byId("facts")?.after(panels);
-  if (picture && !shown.querySelector("img, canvas")) shown.prepend(picture);
+  if (picture && !pictureBox.querySelector("img, canvas")) pictureBox.prepend(picture);
   if (outlines) grow(outlines);
-  else if (!fresh.dataset.part) shown.querySelectorAll("svg").forEach((each) => each.remove()); // they are sought anew
+  else if (!fresh.dataset.part) pictureBox.querySelectorAll("svg").forEach((each) => each.remove()); // the analysis has started again
   renew(status, fresh);
 }
 
-// The analysis goes on with what stands beside the picture.
+// Sends the present settings; the analysis continues with them.
 async function send() {
   clearTimeout(timer);
   changed = false;
   say("");
-  settle(await post(form.action, settings()), send);
+  showAnswer(await post(form.action, settings()), send);
 }
 
 form.addEventListener("change", ({ target }) => {
   if (target.type === "file" || target.id === "together") return;
   changed = true;
   clearTimeout(timer);
-  if (sending) return; // it comes first
-  if (last && (target.name === "pages" || !hasJob())) timer = setTimeout(again, SETTLED_MS);
+  if (sending) return; // the file is sent first
+  if (lastDrop && (target.name === "pages" || !hasJob())) timer = setTimeout(again, SETTLED_MS);
   else if (hasJob()) timer = setTimeout(send, SETTLED_MS);
 });
 form.addEventListener("submit", (event) => {
@@ -300,11 +300,11 @@ form.addEventListener("submit", (event) => {
   const action = event.submitter?.getAttribute("formaction");
   const act = async () => {
     say("");
-    settle(await post(action, settings()), act);
+    showAnswer(await post(action, settings()), act);
   };
   if (action) act();
   else if (hasJob()) send();
-  else if (last) again();
+  else if (lastDrop) again();
   else picker?.click();
 });
 form.addEventListener("focusin", ({ target }) => {
@@ -326,12 +326,12 @@ for (const input of [picker, byId("folder"), byId("camera")].filter(Boolean)) {
 }
 document.addEventListener("paste", (event) => begin([...(event.clipboardData?.files ?? [])].map((file) => ({ file, path: file.name }))));
 addEventListener("beforeunload", (event) => sending && event.preventDefault());
-addEventListener("popstate", () => location.reload()); // the page of that address, which repeats nothing
+addEventListener("popstate", () => location.reload()); // loads the page of that address; nothing is sent again
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
 const examples = document.querySelectorAll("#sample button");
 byId("sample")?.addEventListener("submit", () => setTimeout(() => examples.forEach((button) => (button.disabled = true))));
-// Fingers drop nothing, and a phone offers its gallery only where any picture is accepted.
+// On touch screens nothing is dropped; phones offer their gallery only if any picture is accepted.
 if (picker && matchMedia("(hover: none) and (pointer: coarse)").matches) picker.accept += ",image/*";
 else if (picker) document.querySelector("[data-drop-text]").textContent = "Drop images here";
 ask();

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Cuts, distance, listed } from "../../static/js/cuts.js";
+import { Cuts, distance, cutsFromColumns } from "../../static/js/cuts.js";
 
-const LIST = listed({
+const LIST = cutsFromColumns({
   place: [0, 1, 4],
   id: [7, 7, 9],
   chance: [0.6, 0.52, 0.2],
@@ -12,7 +12,7 @@ const LIST = listed({
   sides: [[5, 1, 5, -1], [4, 5, 6, 5], [19, 5, 21, 5]],
 });
 
-test("a result of an earlier version has no cuts", () => assert.deepEqual(listed(undefined), []));
+test("a result of an earlier version has no cuts", () => assert.deepEqual(cutsFromColumns(undefined), []));
 
 test("the nearest of the cuts that are shown is meant", () => {
   const cuts = new Cuts(LIST);

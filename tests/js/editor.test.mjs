@@ -55,7 +55,7 @@ function sender(answers, heard = {}, store = new Store()) {
   };
   const quiet = { state: (name) => states.push(name), made: () => {}, conflict: async () => {}, refused: async () => {} };
   const waiting = new Waiting("job", store);
-  return { asked, states, of: new Sender({ address: "/", token: "", base: 0, waiting, heard: { ...quiet, ...heard } }) };
+  return { asked, states, of: new Sender({ address: "/", token: "", base: 0, waiting, listeners: { ...quiet, ...heard } }) };
 }
 
 const stored = ({ base, operations }) => [200, { base: base + operations.length, made: operations.map(() => []) }];
@@ -70,10 +70,10 @@ test("an undo that came too late is not made again, and is told", async () => {
   const later = [{ operation: second }, undo(second), { operation: second }];
   assert.deepEqual(paired([undo(first), ...later], words), { wanted: [later[2]], refused: ["deletion of grain 1"] });
   const said = [];
-  const editor = { facts: words, base: 7, steps: new History(), sender: { waiting: [] }, load: async () => {}, shown: () => {}, panel: { notice: (line) => said.push(line) } };
-  await Editor.prototype.again.call(editor, [undo(first), later[0]], "You made 1 step elsewhere meanwhile; it is shown now.");
+  const editor = { facts: words, base: 7, steps: new History(), sender: { waiting: [] }, load: async () => {}, showWaiting: () => {}, panel: { notice: (line) => said.push(line) } };
+  await Editor.prototype.resend.call(editor, [undo(first), later[0]], "You made 1 step elsewhere meanwhile; it is shown now.");
   assert.deepEqual(editor.sender, { waiting: [later[0]], base: 7, single: true });
-  assert.deepEqual(editor.steps.standing, [second]);
+  assert.deepEqual(editor.steps.inEffect, [second]);
   assert.match(said[0], /The one of this window follows after that\. Not taken back or made again: deletion of grain 1, because/);
 });
 
@@ -82,11 +82,11 @@ test("what was taken back can be made again until something else is done", () =>
   const history = new History([add]);
   assert.equal(history.push({ op: "redo" }), undefined);
   assert.equal(history.push({ op: "undo" }), add);
-  assert.deepEqual([history.standing, history.undone], [[], [add]]);
+  assert.deepEqual([history.inEffect, history.undone], [[], [add]]);
   assert.equal(history.push({ op: "redo" }), add);
   history.push({ op: "undo" });
   history.push(fill);
-  assert.deepEqual([history.standing, history.undone], [[fill], []]);
+  assert.deepEqual([history.inEffect, history.undone], [[fill], []]);
 });
 
 test("corrections are sent in their order, each with the base it knows", async () => {
@@ -112,14 +112,14 @@ test("without a network they wait, say so, and follow under the same key", async
 test("what waits outlives its window, and is sent under the same key", async () => {
   const store = new Store();
   const { of } = sender(["offline"], {}, store);
-  of.woken = () => new Promise(() => {}); // it never tries again
+  of.untilRetry = () => new Promise(() => {}); // it never tries again
   const each = { operation: { op: "delete", ids: [1] }, movedCorrection: { op: "delete", ids: [1] } };
   of.push(each);
   await new Promise((resolve) => setTimeout(resolve, 5));
   const other = new Waiting("job", store);
   assert.deepEqual([other.takeOver(), hasUnsent("job", store)], [[], true], "the window lives");
-  of.kept.release(); // it is closed
-  clearInterval(of.kept.beating);
+  of.storage.release(); // it is closed
+  clearInterval(of.storage.beating);
   const [{ batch, list }] = other.takeOver();
   assert.deepEqual(list, [each]);
   assert.deepEqual([batch.base, batch.operations], [0, [{ op: "delete", ids: [1] }]]);
@@ -164,12 +164,12 @@ test("who is signed out keeps the corrections, and sends them once signed in aga
 
 test("without the server only what needs no look at the image goes on", async () => {
   const [said, pushed] = [[], []];
-  const editor = { steps: new History(), sender: { offline: true, waiting: [], push: (each) => pushed.push(each.operation.op) }, ghost: () => null, shown: () => {}, say: (line) => (said.push(line), null) };
+  const editor = { steps: new History(), sender: { offline: true, waiting: [], push: (each) => pushed.push(each.operation.op) }, ghost: () => null, showWaiting: () => {}, say: (line) => (said.push(line), null) };
   const run = (operation) => Editor.prototype.run.call(editor, operation);
   assert.equal(await run({ op: "smooth", ids: [1] }), null);
   assert.match(said[0], /needs the server/);
   assert.deepEqual(await run({ op: "delete", ids: [1] }), []);
-  assert.deepEqual([pushed, editor.steps.standing], [["delete"], [{ op: "delete", ids: [1] }]]);
+  assert.deepEqual([pushed, editor.steps.inEffect], [["delete"], [{ op: "delete", ids: [1] }]]);
 });
 
 test("a gesture that was given up does nothing, however the pointer goes on", () => {
@@ -183,7 +183,7 @@ test("a gesture that was given up does nothing, however the pointer goes on", ()
     brush.drag([40, 1], {});
     brush.release();
   };
-  for (const giveUp of [() => brush.cancel(), () => brush.left()]) stroke(giveUp);
+  for (const giveUp of [() => brush.cancel(), () => brush.leave()]) stroke(giveUp);
   assert.deepEqual(made, []);
   stroke(() => {});
   assert.equal(made.length, 1);

@@ -46,7 +46,7 @@ test("how many are shown, in words", () => {
 test("states and the chosen bar filter together", () => {
   const [frame, kept] = [new Set(["touches the frame"]), new Set([""])];
   const isSmall = ({ min_feret }) => min_feret < 50;
-  const shown = (hidden, stands) => ids(ROWS.filter(shownBy({ hidden, stands })));
+  const shown = (hidden, isChosen) => ids(ROWS.filter(shownBy({ hidden, isChosen })));
   assert.deepEqual(shown(new Set(), null), [1, 2, 3, 4]);
   assert.deepEqual(shown(frame, null), [1, 3, 4]);
   assert.deepEqual(shown(frame, isSmall), [1, 3]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { Element } from "./page.mjs";
-import { Viewport, held } from "../../static/js/viewport.js";
+import { Viewport, limitedStart } from "../../static/js/viewport.js";
 
 const [COLUMNS, ROWS] = [1000, 500];
 const SIDE = 400; // of a square stage at (30, 20) in the window: the image fits at 0.4 and is 200 high there
@@ -136,7 +136,7 @@ test("an edge of a magnified image comes to the middle of the stage at most, and
   near(viewport.toImage({ x: 1, y: 101 }), corner);
   wheel(100, 1, 101);
   near(viewport.toImage({ x: 1, y: 101 }), corner);
-  assert.equal(held(7, 10, 30), -10); // smaller than what is seen: in the middle
+  assert.equal(limitedStart(7, 10, 30), -10); // smaller than what is seen: in the middle
 });
 
 test("two fingers zoom, and what lies under them stays there", () => {

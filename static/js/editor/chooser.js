@@ -1,9 +1,9 @@
-// Choosing many objects at once: all of one reason, up to a limit, or like one of them.
+// Selects many objects at once: all with one reason, all up to a limit of a measure, or all similar to some.
 
 import { PAGE, json } from "./calls.js";
 import { button } from "../dom.js";
 
-const MOST_ALONE = 200; // requests
+const MOST_ALONE = 200; // requests: objects that are restored one by one at most
 
 export class Chooser {
   constructor(editor, panel) {
@@ -15,7 +15,7 @@ export class Chooser {
     panel.on("[data-rule]", "toggle", (box) => (box.open ? this.fill() : editor.drawing.light(null)));
   }
 
-  // All objects like those that are selected now; the slider says how alike.
+  // Selects the objects that are similar to the selected ones; the slider sets how similar.
   async like() {
     const { editor } = this;
     const query = new URLSearchParams([...editor.selected].map((id) => ["ids", id]).concat([["alike", 0]]));
@@ -31,18 +31,18 @@ export class Chooser {
     const least = Number(panel.one("[data-alike]").value);
     panel.one("[data-alike-words]").textContent = `At least ${least} % alike`;
     editor.select(likeness.filter(([id, value]) => 100 * value >= least && editor.objects.has(id)).map(([id]) => id));
-    this.likeness = likeness; // which another choice ends
+    this.likeness = likeness; // kept: selecting has just ended it, see reset
     panel.one("[data-alike-box]").hidden = false;
   }
 
-  // Somebody chose something else.
-  left() {
+  // Ends the choice by similarity, after another selection.
+  reset() {
     this.likeness = null;
     const box = this.panel.one("[data-alike-box]");
     if (box) box.hidden = true;
   }
 
-  // One button for each reason, one for what was deleted; the measures that the objects have.
+  // Fills the box: a button for each reason and for deleted objects, and the measures that the objects have.
   fill() {
     const { editor, panel } = this;
     const aside = Object.entries(editor.page.data.states).filter(([reason]) => reason);
@@ -54,7 +54,8 @@ export class Chooser {
     this.limits();
   }
 
-  // Deleted objects come back where nothing else lies. Merged ones lie under what they became: then each is tried alone.
+  // Restores deleted objects, if nothing lies in their place. If that is refused for all together, as after a merge,
+  // each is tried alone.
   async restore(gone) {
     const back = (await this.editor.run({ op: "restore", ids: gone })) ?? [];
     if (!back.length) for (const id of gone.slice(0, MOST_ALONE)) if (await this.editor.run({ op: "restore", ids: [id] })) back.push(id);
@@ -67,7 +68,7 @@ export class Chooser {
     return [...this.editor.objects.values()].filter(holds).map((each) => each.id);
   }
 
-  // Of what counts and has the measure, in its order: nothing else is taken.
+  // The counted objects that have the measure, the smallest first.
   ranked(measure) {
     return [...this.editor.objects.values()].filter((each) => each.kept && Number.isFinite(each[measure])).sort((a, b) => a[measure] - b[measure]);
   }
@@ -76,7 +77,7 @@ export class Chooser {
     return this.panel.one("[data-below]").value;
   }
 
-  // The last object that is taken, undefined for none. The slider goes by rank, so that each step takes about as many.
+  // The largest object up to the limit, undefined for none. The slider is a rank, so that each step adds about as many.
   get last() {
     const ranked = this.ranked(this.measure);
     const share = Number(this.panel.one("[data-limit]").value) / 1000;
@@ -98,7 +99,7 @@ export class Chooser {
     const { page, drawing } = this.editor;
     const hasUnit = measure !== "confidence" && measure !== "relative_contrast";
     const unit = hasUnit ? ` ${page.data.length_unit}${measure === "area" ? "²" : ""}` : "";
-    this.panel.one("[data-limit-words]").textContent = last ? `${taken.length} up to ${page.said(last, measure)}${unit}` : "none";
+    this.panel.one("[data-limit-words]").textContent = last ? `${taken.length} up to ${page.valueText(last, measure)}${unit}` : "none";
     this.panel.one("[data-take]").disabled = !taken.length;
     const ids = new Set(taken);
     drawing.light(ids.size ? ({ id }) => ids.has(id) : null);

@@ -1,5 +1,5 @@
-// The corrections of a result's outlines. The server makes each one: until its answer is there the tool's own shape is
-// drawn. The page loads this when somebody is about to correct.
+// The editor of a result's outlines. The server makes each correction; until it answers, the shape that the tool drew
+// is shown. viewer.js loads this file when somebody is about to correct.
 
 import { PAGE, json } from "./calls.js";
 import { History, countOf, meanwhile, paired, wordsOf } from "./history.js";
@@ -7,30 +7,30 @@ import { listen } from "./keys.js";
 import { Offer } from "./offer.js";
 import { Panel } from "./panel.js";
 import { Sender } from "./sending.js";
-import { take, tokenOf } from "../token.js";
+import { tokenOf, useToken } from "../token.js";
 import { TOOLS, TOUCH } from "./tools.js";
 import { Waiting } from "./waiting.js";
 
 const RADIUS = { first: 6, least: 0.5, most: 500 }; // px of the upload
-// What needs no look at the image: it is drawn at once, and may wait until the server answers.
-const DRAWN = new Set(["delete", "set_aside", "restore", "reviewed", "paint", "erase", "draw", "undo"]);
+// Operations that can be drawn without the server; they may wait until it answers.
+const DRAWN_AT_ONCE = new Set(["delete", "set_aside", "restore", "reviewed", "paint", "erase", "draw", "undo"]);
 const AWAY = "This needs the server, which does not answer now. Delete, leave out, confirm, brush, eraser and draw go on.";
 
 export class Editor {
-  // page: the result's (ResultPage of viewer.js), of which this reads objects, selected, data, cuts, doubt, drawing and
-  // facts, and calls select, describe, stand, stands, waits, say and arrive.
+  // page: the ResultPage (viewer.js). This reads its objects, selected, data, cuts, doubt, drawing and facts, and calls
+  // select, describe, showAnswer, showCount, awaitNumbers, say and openVersion.
   constructor(page) {
     Object.assign(this, { page, facts: page.facts, drawing: page.drawing, cuts: page.cuts });
-    this.semantic = "semantic" in this.facts;
-    // What merging and splitting have to know where boundaries lie between the objects.
+    this.semantic = "semantic" in this.facts; // whether outlines are classes of pixels, not objects
+    // Added to merge and split for kinds such as grains, whose objects share boundaries.
     this.boundary = "bounded" in this.facts ? { boundary: true } : {};
     this.steps = new History();
     this.radius = RADIUS.first;
-    this.ground = !this.semantic;
+    this.ground = !this.semantic; // whether painting leaves other objects as they are
     this.redrawing = false;
     this.isOpen = false; // whether the tools are seen
     this.panel = new Panel(this);
-    const offer = this.panel.one("[data-offer]"); // not of classes of pixels
+    const offer = this.panel.one("[data-offer]"); // null for classes of pixels
     this.offer = offer && new Offer(this, offer);
     this.tools = Object.fromEntries(Object.entries(TOOLS).map(([name, Tool]) => [name, new Tool(this)]));
   }
@@ -44,14 +44,14 @@ export class Editor {
   }
 
   get history() {
-    return this.steps.standing;
+    return this.steps.inEffect;
   }
 
   get undone() {
     return this.steps.undone;
   }
 
-  // Whether all is saved.
+  // Whether all corrections are saved.
   get settled() {
     return !this.sender || this.sender.settled;
   }
@@ -64,82 +64,83 @@ export class Editor {
     return this.panel.one("[data-several]").checked;
   }
 
-  // ---- opening ----------------------------------------------------------------------------------
+  // ---- opening -----------------------------------------------------------------------------------
 
   async start() {
     const waiting = new Waiting(this.facts.job, globalThis.localStorage);
-    const left = waiting.takeOver();
+    const abandoned = waiting.takeOver();
     await this.load();
     this.sender = new Sender({
       ...{ address: this.facts.edits, token: tokenOf(document), base: this.base, waiting },
-      heard: {
+      listeners: {
         state: (name, ...values) => this.panel.saving(name, ...values),
         token: () => this.token(),
         made: (batch, answer) => this.made(batch, answer),
-        conflict: (answer, unsent) => this.again(unsent, meanwhile(answer.edits, this.facts)),
+        conflict: (answer, unsent) => this.resend(unsent, meanwhile(answer.edits, this.facts)),
         refused: (sentence, unsent) => this.refused(sentence, unsent),
       },
     });
     addEventListener("token", ({ detail }) => (this.sender.token = detail));
     this.panel.started();
     listen(this);
-    for (const { batch, list } of left) this.inherit(batch, list);
+    for (const { batch, list } of abandoned) this.inherit(batch, list);
     return this;
   }
 
-  // Corrections that a window left which is gone. The first may have been made already: its key says so.
+  // Sends the corrections of a closed window. If the server has made the first batch already, it knows it by its key.
   inherit(batch, list) {
     if (!this.sender.waiting.length) this.sender.resent = batch;
     for (const { operation, movedCorrection } of list) this.sender.push({ operation, movedCorrection, ghost: this.ghost(operation) });
     for (const { operation } of list) this.steps.push(operation);
     this.panel.changed();
-    this.page.stands();
+    this.page.showCount();
   }
 
-  // What stands on the server now.
+  // Loads the present state of the corrections from the server.
   async load() {
     const answer = await json(`${this.facts.standing}?since=${this.page.data.step}`, { headers: PAGE, cache: "no-store" });
     Object.assign(this, { classes: answer.classes, maps: answer.maps, base: answer.base });
     this.steps = new History(answer.operations, answer.undone);
-    this.page.stand(answer.standing, answer.base);
+    this.page.showAnswer(answer.standing, answer.base);
     this.offer?.changed(answer.standing.offer);
   }
 
-  // The tools are seen, or away; what was corrected stays.
+  // Opens or closes the tools; corrections stay.
   toggle(on = !this.isOpen) {
     this.isOpen = on;
     this.panel.opened(on);
     if (on) return this.use(this.semantic ? "brush" : "select");
-    this.tool?.left();
+    this.tool?.leave();
     this.tool = null;
     this.drawing.hand(null);
     return this.page.describe();
   }
 
-  // ---- corrections ------------------------------------------------------------------------------
+  // ---- corrections -------------------------------------------------------------------------------
 
-  // Make one correction; returns the ids that it left, or null where it is impossible.
+  // Makes one correction. Returns the ids of the objects that it made or changed, or null if it is impossible.
   async run(operation, { select = false } = {}) {
-    if (this.sender.offline && !DRAWN.has(operation.op)) return this.say(AWAY);
+    if (this.sender.offline && !DRAWN_AT_ONCE.has(operation.op)) return this.say(AWAY);
     const movedCorrection = this.steps.push(operation);
     this.say("");
     const made = await new Promise((answered) => {
       this.sender.push({ operation, movedCorrection, answered, ghost: this.ghost(operation) });
-      this.shown();
+      this.showWaiting();
       if (this.sender.offline) answered([]);
     });
     if (made?.length && select) this.select([Math.max(...made)]);
     return made;
   }
 
-  // The page shows what waits: the tool's own shape, and how many steps there are.
-  shown() {
+  // Shows corrections that the server has not made yet: their shapes, and how many there are.
+  showWaiting() {
     this.drawing.ghosts(this.sender.waiting.flatMap(({ ghost }) => ghost ?? []));
     this.panel.changed();
-    this.page.waits();
+    this.page.awaitNumbers();
   }
 
-  // What is drawn of an operation until it is made: { hidden: ids } or { line or polygon, radius, erases }.
+  // What is drawn for an operation until it is made (see `ghosts` of Drawing): { hidden: ids }, { polygon, erases } or
+  // { line, radius, erases }.
   ghost({ op, ids, points, polygon, radius }) {
     if (op === "delete" || op === "set_aside") return { hidden: ids };
     if (polygon) return { polygon, erases: op === "erase" };
@@ -150,25 +151,25 @@ export class Editor {
   // The server has made some corrections.
   made(batch, { base, standing }) {
     this.base = base;
-    this.page.stand(standing, base);
+    this.page.showAnswer(standing, base);
     this.offer?.changed(standing.offer);
-    this.shown();
+    this.showWaiting();
   }
 
   async undo() {
     const last = this.sender.waiting.at(-1);
     const undone = this.history.at(-1);
     if (!undone) return this.say("There is nothing to undo.");
-    if (this.sender.offline && last && last.operation.op !== "undo" && !this.sender.kept.batch?.operations.includes(last.operation)) {
+    if (this.sender.offline && last && last.operation.op !== "undo" && !this.sender.storage.batch?.operations.includes(last.operation)) {
       this.sender.waiting.pop(); // it was not sent yet
-      this.sender.kept.store();
+      this.sender.storage.store();
       this.steps.push({ op: "undo" });
-      this.shown();
+      this.showWaiting();
     } else if ((await this.run({ op: "undo" })) === null) return null;
     return this.say(`Undone: ${wordsOf(undone, this.facts)}.`);
   }
 
-  // To before the correction at a place of the history.
+  // Undoes the correction at a place of the history and all later ones.
   backTo(place) {
     const steps = this.history.length - place;
     return Promise.all(Array.from({ length: steps }, () => this.run({ op: "undo" })));
@@ -178,26 +179,26 @@ export class Editor {
     return this.undone.length ? this.run({ op: "redo" }, { select: true }) : this.say("There is nothing to do again.");
   }
 
-  // Makes cuts, with those at whose lines they end, as one correction.
-  cut(some) {
-    return this.run({ op: "split", cuts: some.map((cut) => pairs(cut.line)) });
+  // Makes several possible cuts as one correction.
+  cut(cuts) {
+    return this.run({ op: "split", cuts: cuts.map((cut) => pairs(cut.line)) });
   }
 
-  // ---- when the server knows better -------------------------------------------------------------
+  // ---- when the server refuses -------------------------------------------------------------------
 
-  // Load what stands, and make what was not stored once more.
-  async again(unsent, sentence) {
+  // Loads the present state, and sends again what was not stored. sentence: tells the person why.
+  async resend(unsent, sentence) {
     const { wanted, refused } = paired([...unsent, ...this.sender.waiting.splice(0)], this.facts);
     for (const each of unsent) if (!wanted.includes(each)) each.answered?.(null);
     await this.load().catch((error) => {
-      this.sender.waiting.unshift(...wanted); // nothing is lost by that
+      this.sender.waiting.unshift(...wanted); // so that nothing is lost
       throw error;
     });
     this.sender.base = this.base;
     this.sender.waiting.push(...wanted);
     for (const { operation } of wanted) this.steps.push(operation);
-    this.sender.single = true; // what is impossible now is told apart
-    this.shown();
+    this.sender.single = true; // one correction a request, to find those that are impossible now
+    this.showWaiting();
     const sentences = [sentence, wanted.length && sentence ? `${wanted.length === 1 ? "The one of this window follows" : "Those of this window follow"} after that.` : ""];
     if (refused.length) sentences.push(`Not taken back or made again: ${refused.join(", ")}, because other corrections came after that.`);
     this.panel.notice(sentences.filter(Boolean).join(" "));
@@ -206,22 +207,22 @@ export class Editor {
   async refused(sentence, unsent) {
     const [impossible, ...rest] = unsent;
     impossible.answered?.(null);
-    await this.again(rest, "");
+    await this.resend(rest, "");
     this.say(sentence.replace(/^Operation \d+: /, ""));
   }
 
-  // Of the page as it is now: another one since somebody signed in again.
+  // The token of the page as it is on the server: a new one after somebody has signed in again.
   async token() {
     const answer = await fetch(location.href, { headers: PAGE, cache: "no-store" }).catch(() => null);
     const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
     const token = page && tokenOf(page);
-    take(token);
+    useToken(token);
     return token;
   }
 
-  // ---- choosing ---------------------------------------------------------------------------------
+  // ---- choosing ----------------------------------------------------------------------------------
 
-  // The id of what lies at a point of the image, 0 for nothing.
+  // The id of the object at a point of the image, 0 for none.
   at([x, y]) {
     return this.drawing.under({ x, y })?.id ?? 0;
   }
@@ -236,7 +237,7 @@ export class Editor {
     return this.page.select([...chosen]);
   }
 
-  // The next object by its number, or the one before.
+  // Selects the next object by id (by = 1), or the one before (by = -1).
   step(by) {
     const order = [...this.objects.keys()].sort((a, b) => a - b);
     const [current] = this.selected;
@@ -246,16 +247,16 @@ export class Editor {
     this.page.select([id], { centre: true });
   }
 
-  // Where brush and outline go: into the one that is chosen where they touch it, or a new object.
+  // The object that brush and outline change: the selected one if they touch it, else a new one.
   target() {
     if (this.semantic) return this.panel.classTarget();
     if (this.selected.size === 1) return { id: [...this.selected][0], touching: true };
     return this.classes.length > 1 ? { class: this.panel.className } : {};
   }
 
-  // ---- actions ----------------------------------------------------------------------------------
+  // ---- actions -----------------------------------------------------------------------------------
 
-  // A key pressed right after a click means what was clicked.
+  // Runs an action by its name. A key right after a click waits for the click, so that it acts on the clicked object.
   async act(name) {
     await this.gesture;
     if (this.tool?.acts?.(name)) return null;
@@ -276,12 +277,12 @@ export class Editor {
     return actions[name]();
   }
 
-  // What counts is right; what is set aside stays so, and what was checked by hand is not corrected once more.
+  // Confirms the counted ones of some objects that are not checked yet.
   async right(ids) {
     const counted = ids.filter((id) => this.objects.get(id)?.kept);
     if (!counted.length) return this.say(TOUCH ? "This is left out." : "This is left out: K makes it count.");
-    const left = counted.filter((id) => !this.objects.get(id).byHand);
-    return left.length ? this.run({ op: "reviewed", ids: left }) : this.say("You have checked this already.");
+    const unchecked = counted.filter((id) => !this.objects.get(id).byHand);
+    return unchecked.length ? this.run({ op: "reviewed", ids: unchecked }) : this.say("You have checked this already.");
   }
 
   async count(ids) {
@@ -299,7 +300,7 @@ export class Editor {
   }
 
   use(name) {
-    this.tool?.left();
+    this.tool?.leave();
     this.redrawing = false;
     this.name = name;
     this.tool = this.tools[name];
@@ -319,7 +320,7 @@ export class Editor {
     return null;
   }
 
-  // What stands, measured without one more region of the picture: another version.
+  // Makes a version that ignores one more region of the picture.
   async ignore(region) {
     const { regions } = this.page.data;
     const ignore = [...regions, region];
@@ -328,10 +329,10 @@ export class Editor {
     this.say("Measuring without this region …");
     const headers = { ...PAGE, "X-CSRFToken": tokenOf(document), "Content-Type": "application/json" };
     const answer = await json(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ ignore }) }).catch((error) => this.say(error.message));
-    return answer ? this.page.arrive(answer.page) : this.drawing.ignore(regions);
+    return answer ? this.page.openVersion(answer.page) : this.drawing.ignore(regions);
   }
 
-  // The image before or after this one in its sample, with the tools open.
+  // Opens the image before or after this one in its sample, with the tools open.
   async visit(side) {
     const address = this.facts[side];
     if (!address) return address === undefined ? null : this.say(`This is the ${side === "after" ? "last" : "first"} image of the sample.`);
@@ -339,12 +340,13 @@ export class Editor {
     return location.assign(`${address}#correct`);
   }
 
-  // Once what is drawn is what stands, which a point of the picture is then looked up in; not without the server.
-  async standing() {
-    while (!this.settled && !this.sender.offline) await new Promise((resolve) => this.sender.rests.push(resolve));
+  // Waits until the server has made all corrections, so that a point of the picture means the right object; does not
+  // wait while the server does not answer.
+  async untilAnswered() {
+    while (!this.settled && !this.sender.offline) await new Promise((resolve) => this.sender.idleCallbacks.push(resolve));
   }
 
-  // Once all is saved; somebody else's corrections may come in between.
+  // Waits until all corrections are saved, and shows a sentence meanwhile.
   async stored(sentence) {
     while (!this.settled) {
       this.say(sentence);
@@ -360,4 +362,5 @@ export class Editor {
   }
 }
 
+// [x, y, x, y, ...] as [[x, y], ...].
 const pairs = (line) => Array.from({ length: line.length / 2 }, (_, i) => line.slice(2 * i, 2 * i + 2));

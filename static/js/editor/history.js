@@ -1,12 +1,13 @@
-// Corrections in words, and the order in which they stand.
+// Corrections in words, and which of them are in effect or undone. An operation is what is sent for one correction.
 
-// Whose edits came in between: those of another window of mine are not somebody else's.
+// A sentence on edits that were made elsewhere meanwhile. Edits from another window of the same person are "You".
 export function meanwhile(edits, { author, visitor }) {
   const mine = edits.filter((edit) => (edit.author ? edit.author === author : edit.visitor === visitor)).length;
   const sentence = (who, count) => `${who} made ${count} step${count === 1 ? "" : "s"} ${who === "You" ? "elsewhere " : ""}meanwhile; ${count === 1 ? "it is" : "they are"} shown now.`;
   return [["You", mine], ["Somebody else", edits.length - mine]].filter(([, count]) => count).map(([who, count]) => sentence(who, count)).join(" ");
 }
 
+// An operation in words, such as "deletion of 3 particles". thing, things: what the objects are called.
 export function wordsOf({ op, ids = [], id, reason }, { thing, things }) {
   const many = id !== undefined ? [id] : ids;
   const of = many.length > 1 ? ` of ${many.length} ${things}` : many.length ? ` of ${thing} ${many[0]}` : "";
@@ -14,7 +15,8 @@ export function wordsOf({ op, ids = [], id, reason }, { thing, things }) {
   return `${words[op] ?? op}${of}`;
 }
 
-// How many corrections stand, and of how many outlines somebody said that they are right: `corrections_in_effect` of the server.
+// How many corrections are in effect, and how many outlines are confirmed, in words; the server's
+// `corrections_in_effect`.
 export function countOf(history) {
   const right = history.filter(({ op }) => op === "reviewed");
   const steps = history.length - right.length;
@@ -22,17 +24,18 @@ export function countOf(history) {
   return counts.filter(([count]) => count).map(([count, what]) => `${count} ${what}`).join(", ");
 }
 
-// The operations that stand, the last one last, and those that can be done again.
+// The operations in effect, and those that can be made again; in each list the last one is the newest.
 export class History {
-  constructor(standing = [], undone = []) {
-    Object.assign(this, { standing: [...standing], undone: [...undone] });
+  constructor(inEffect = [], undone = []) {
+    Object.assign(this, { inEffect: [...inEffect], undone: [...undone] });
   }
 
-  // One more step. Returns the operation that it makes, takes back or makes again; undefined where there is none.
+  // Adds an operation, or follows an undo or a redo. Returns the operation that is made, undone or made again;
+  // undefined if there is nothing to undo or to make again.
   push(operation) {
-    const [from, to] = { undo: [this.standing, this.undone], redo: [this.undone, this.standing] }[operation.op] ?? [];
+    const [from, to] = { undo: [this.inEffect, this.undone], redo: [this.undone, this.inEffect] }[operation.op] ?? [];
     if (!from) {
-      this.standing.push(operation);
+      this.inEffect.push(operation);
       this.undone = [];
       return operation;
     }
@@ -42,8 +45,9 @@ export class History {
   }
 }
 
-// What was not stored, without corrections that were taken back before they were. wanted: to be made again. refused: the
-// words of what would be taken back or made again now, which was done before others corrected.
+// Sorts operations that the server did not store. wanted: those to send again, without those that an undo among them
+// takes back. refused: in words, the corrections that another undo or redo meant; it is not sent after corrections of
+// others.
 export function paired(unsent, facts) {
   const [wanted, refused] = [[], []];
   for (const each of unsent) {

@@ -1,20 +1,20 @@
-// The keys of the tools.
+// The keyboard shortcuts of the editor.
 
 import { takesKeys } from "../dom.js";
 import { modified } from "../viewport.js";
 
 const TOOLS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", j: "join", o: "circle", a: "add", w: "ignore" };
 const ACTIONS = { delete: "delete", backspace: "delete", m: "merge", f: "fill", g: "smooth", r: "redraw", enter: "right", k: "count", i: "alike" };
-const HELD = /^(arrow.*|[[\]zy+=\- ])$/i; // keys that act again while they are held down; another one by accident is no correction
-const STEP = 1.25; // by which the brush widens
-// What is pressed with the mouse and needs no further keys: they belong to the picture again.
-const PRESSED = "button:not([data-keys]), label.choice, input[type=range]";
+const HELD = /^(arrow.*|[[\]zy+=\- ])$/i; // keys that repeat while they are held down; others act once, so that no correction is made twice by accident
+const STEP = 1.25; // factor by which the brush gets wider
+// Controls that need no keys after a click: the focus goes back to the picture.
+const CLICK_CONTROLS = "button:not([data-keys]), label.choice, input[type=range]";
 
 export function listen(editor) {
   const { drawing, panel } = editor;
   document.addEventListener("keydown", (event) => pressed(event, editor), true);
   document.addEventListener("keyup", ({ key }) => key === " " && pan(drawing, false));
-  panel.bar.addEventListener("click", ({ detail, target }) => detail && target.closest(PRESSED) && drawing.canvas.focus({ preventScroll: true }));
+  panel.bar.addEventListener("click", ({ detail, target }) => detail && target.closest(CLICK_CONTROLS) && drawing.canvas.focus({ preventScroll: true }));
   globalThis.addEventListener("beforeunload", (event) => !editor.settled && event.preventDefault());
 }
 
@@ -23,26 +23,27 @@ function pan(drawing, on) {
   drawing.canvas.classList.toggle("panning", on);
 }
 
-// Keys are heard while the tools are open and nothing else on the page has the focus; undo is heard always.
+// Keys act while the tools are open and nothing else on the page has the focus; undo and redo act always.
 function pressed(event, editor) {
   const { target } = event;
   const control = event.ctrlKey || event.metaKey;
   if (!(editor.isOpen || control) || takesKeys(target)) return;
   if (!control && target !== document.body && !editor.page.section.contains(target) && !target.closest("#table")) return;
-  const act = control ? withControl(event, editor) : meant(event, editor);
+  const act = control ? actionWithControl(event, editor) : actionOf(event, editor);
   if (!act) return;
   event.preventDefault();
   event.stopPropagation();
   if (!event.repeat || HELD.test(event.key)) act();
 }
 
-function withControl({ key, altKey, shiftKey }, editor) {
+function actionWithControl({ key, altKey, shiftKey }, editor) {
   if (altKey) return null;
   return { z: () => (shiftKey ? editor.redo() : editor.undo()), y: () => editor.redo() }[key.toLowerCase()];
 }
 
-// Space, Enter and arrows belong to a control that has the focus; Enter in the table is about the object that is chosen.
-function meant(event, editor) {
+// The function that a key calls, or nothing. Space, Enter and arrows belong to a control that has the focus; Enter in
+// the table acts on the selected object.
+function actionOf(event, editor) {
   if (modified(event)) return null;
   const { panel, drawing, page } = editor;
   const { viewport } = drawing;

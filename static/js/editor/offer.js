@@ -1,5 +1,5 @@
-// What the last corrections would do with further objects, here and in the other images of the sample. The server says
-// what is like them; a press takes it, or leaves it.
+// Offers to make the last corrections also for similar objects, in this image and in the other images of the sample.
+// The server finds them; a person accepts or declines.
 
 import { PAGE, json } from "./calls.js";
 import { element, pause } from "../dom.js";
@@ -8,32 +8,33 @@ import { Picture } from "../picture.js";
 import { tokenOf } from "../token.js";
 import { prepare } from "../viewer-drawing.js";
 
-const TURNS = 15; // seconds in which the server has no place for a correction
+const TURNS = 15; // tries, one a second, while the server is busy
 
 export class Offer {
-  // box: where it stands, over the lower edge of the picture.
+  // box: the element of the offer, over the lower edge of the picture.
   constructor(editor, box) {
     Object.assign(this, { editor, page: editor.page, box, offer: null, others: [] });
-    this.left = new Set(); // examples whose offer somebody left
+    this.declined = new Set(); // corrected objects whose offer was declined
     for (const [name, act] of Object.entries({ show: () => this.show(), take: () => this.take(), leave: () => this.leave(), everywhere: () => this.everywhere() })) {
       this.one(name).addEventListener("click", act);
     }
     this.one("elsewhere").addEventListener("toggle", () => this.draw());
   }
 
+  // The element of the offer with the attribute data-offer-NAME.
   one(name) {
     return this.box.querySelector(`[data-offer-${name}]`);
   }
 
-  // What the server answers to the last correction.
+  // Shows the offer in the server's answer to the last correction; null: there is none.
   async changed(offer) {
-    const isLeft = offer?.examples.some((each) => this.left.has(each));
-    this.offer = isLeft ? null : offer;
+    const isDeclined = offer?.examples.some((each) => this.declined.has(each));
+    this.offer = isDeclined ? null : offer;
     this.others = [];
     this.render("");
     const address = this.page.facts.elsewhere;
     if (!this.offer || !address) return;
-    const answer = await json(address, { headers: PAGE, cache: "no-store" }).catch(() => null); // this image has its offer
+    const answer = await json(address, { headers: PAGE, cache: "no-store" }).catch(() => null); // then only this image has an offer
     if (!answer || this.offer !== offer) return; // somebody corrected further
     this.others = answer.others;
     this.render(answer.question);
@@ -80,13 +81,13 @@ export class Offer {
     const { page, offer } = this;
     page.select(offer.ids.filter((id) => page.objects.has(id)));
     page.drawing.viewport.fit();
-    // Most of what is like them may be right nevertheless: they are seen before a press takes them.
+    // Similar objects may be right nevertheless: a person sees them before the button that accepts appears.
     [this.one("show").hidden, this.one("take").hidden] = [true, false];
     this.one("take").focus({ preventScroll: true });
   }
 
   leave() {
-    for (const each of this.offer.examples) this.left.add(each);
+    for (const each of this.offer.examples) this.declined.add(each);
     this.settle();
   }
 
@@ -109,7 +110,7 @@ export class Offer {
     const refused = [];
     for (const image of others) {
       this.page.say(`Correcting ${image.name} …`);
-      const problem = await sent(image);
+      const problem = await correctImage(image);
       if (problem) refused.push(`${image.name}: ${problem}`);
     }
     const made = others.length - refused.length;
@@ -118,8 +119,8 @@ export class Offer {
   }
 }
 
-// Make the correction of another image. Returns why it is impossible, "" where it was made.
-async function sent({ edits, base, offer: { operation } }) {
+// Makes the offered correction in another image. Returns why it is impossible, or "".
+async function correctImage({ edits, base, offer: { operation } }) {
   const headers = { ...PAGE, "Content-Type": "application/json", "X-CSRFToken": tokenOf(document) };
   for (let turns = 0; ; turns++) {
     const answer = await fetch(edits, { method: "POST", headers, body: JSON.stringify({ base, operations: [operation] }) }).catch(() => null);

@@ -1,11 +1,12 @@
-// The tool bar above the picture: tools and their options, what can be done with what is selected, and whether all is saved.
+// The tool bar above the picture: tools, their options, actions on selected objects, and whether all corrections are
+// saved.
 
 import { button, element } from "../dom.js";
 import { Chooser } from "./chooser.js";
 import { wordsOf } from "./history.js";
 import { TOUCH, forFingers } from "./tools.js";
 
-const SAID = {
+const SAVING_WORDS = {
   saved: "Saved",
   saving: "Saving …",
   denied: (waiting) => `Not saved: ${waiting} step${waiting === 1 ? "" : "s"}`,
@@ -51,7 +52,7 @@ export class Panel {
     return this.one(`button[data-tool="${tool}"]:not([hidden])`) !== null;
   }
 
-  // ---- opening ----------------------------------------------------------------------------------
+  // ---- opening -----------------------------------------------------------------------------------
 
   started() {
     const { editor } = this;
@@ -82,13 +83,13 @@ export class Panel {
     return this.one("[data-class]").value;
   }
 
-  // Of classes of pixels the brush paints with one of them; it has an id once it has pixels.
+  // For classes of pixels: the class that the brush paints, by id if it has pixels already.
   classTarget() {
     const object = [...this.editor.objects.values()].find((each) => each.class === this.className);
     return object ? { id: object.id } : { class: this.className };
   }
 
-  // The class of what was clicked is painted with.
+  // Chooses the class of the clicked object to paint with.
   pick([id]) {
     const object = this.editor.objects.get(id);
     if (object) this.one("[data-class]").value = object.class;
@@ -104,7 +105,7 @@ export class Panel {
     if (!editor.semantic && editor.selected.size) editor.run({ op: "class", ids: [...editor.selected], class: this.className });
   }
 
-  // ---- after a correction -----------------------------------------------------------------------
+  // ---- after a correction ------------------------------------------------------------------------
 
   changed() {
     const { history, undone } = this.editor;
@@ -114,18 +115,18 @@ export class Panel {
     this.timeline(history);
   }
 
-  // What was done, the last one first; each leads back to before it.
+  // Lists the corrections, the newest first, each with a button that undoes it and all later ones.
   timeline(history) {
     const list = document.querySelector("[data-steps]");
     const back = (i) => button("back to before this", () => this.editor.backTo(i), { className: "as-link" });
     list.replaceChildren(...history.map((operation, i) => element("li", {}, `${wordsOf(operation, this.editor.facts)} `, back(i))).reverse());
   }
 
-  // ---- what is selected -------------------------------------------------------------------------
+  // ---- what is selected --------------------------------------------------------------------------
 
   selected() {
     const { editor } = this;
-    this.chooser.left();
+    this.chooser.reset();
     const records = [...editor.selected].map((id) => editor.objects.get(id)).filter(Boolean);
     for (const button of this.bar.querySelectorAll("[data-needs]")) button.disabled = records.length < Number(button.dataset.needs) || (button.dataset.most && records.length > Number(button.dataset.most));
     const aside = records.some((each) => !each.kept);
@@ -143,7 +144,7 @@ export class Panel {
     return editor.run({ op: "set_aside", ids: [...editor.selected], reason: value.trim() || placeholder });
   }
 
-  // ---- tools ------------------------------------------------------------------------------------
+  // ---- tools -------------------------------------------------------------------------------------
 
   used(name) {
     for (const button of this.root.querySelectorAll("button[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
@@ -155,13 +156,13 @@ export class Panel {
     this.editor.say("");
   }
 
-  // Of a region that is drawn.
+  // Updates the buttons for an ignored region that is being drawn with `count` corners.
   corners(count) {
     this.one("[data-region-options]").hidden = !count; // it lies over the picture
     this.one("[data-region-done]").disabled = count < 3;
   }
 
-  // What to do with the tool that is used.
+  // A hint how to use the present tool.
   get hint() {
     const { hint = "", tapHint } = this.one(`[data-tool="${this.editor.name}"]`)?.dataset ?? {};
     return this.editor.isOpen ? (TOUCH && tapHint) || forFingers(hint) : "";
@@ -184,7 +185,7 @@ export class Panel {
     else box.showModal();
   }
 
-  // ---- what is said -----------------------------------------------------------------------------
+  // ---- messages ----------------------------------------------------------------------------------
 
   notice(sentence) {
     const box = this.one("[data-notice]");
@@ -192,7 +193,7 @@ export class Panel {
     box.querySelector("span").textContent = sentence;
   }
 
-  // What needs the server is disabled while it does not answer.
+  // Disables tools and actions that need the server while it does not answer.
   offline(on) {
     for (const button of this.root.querySelectorAll(NEED_SERVER)) {
       button.disabled = on;
@@ -207,7 +208,7 @@ export class Panel {
     else if (line.dataset.saved === "denied") this.notice("");
     if ((line.dataset.saved === "offline" || line.dataset.saved === "denied") !== (name === "offline" || name === "denied")) this.offline(name === "offline" || name === "denied");
     line.dataset.saved = name;
-    const words = SAID[name];
+    const words = SAVING_WORDS[name];
     line.textContent = typeof words === "string" ? words : words(waiting);
     if (name === "saved") {
       this.whenSaved?.();

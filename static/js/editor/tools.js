@@ -1,14 +1,16 @@
-// What a press, a drag and a tap do with each tool. A tool's gesture ends in one operation, which is one correction.
+// The tools: what press, drag and tap do with each. A gesture ends in at most one operation, which is one correction.
+// Points are [x, y] in pixels of the image.
 
-const SAME = 10; // CSS pixels that the same point may lie beside itself
-const STILL = 4; // CSS pixels that a press may wander and still be a tap
+const SAME = 10; // CSS pixels: taps nearer than this mean the same point
+const STILL = 4; // CSS pixels: a press that moves less is a tap
 export const TOUCH = globalThis.matchMedia?.("(hover: none)").matches;
-// Fingers do not click.
+// Words for a touch screen: "tap" instead of "click".
 export const forFingers = (words) => (TOUCH ? words.replaceAll("Click", "Tap").replaceAll("click", "tap") : words);
-const APART = 1.5; // CSS pixels between points that are kept of a stroke
+const APART = 1.5; // CSS pixels between the points of a stroke that are sent
 const MOST_POINTS = 2000; // of an operation
 
-// editor: run(operation), select(ids, add), at(point), drawing, selected, radius, ground, say(sentence).
+// The base class. editor offers run(operation), select(ids, add), at(point), drawing, selected, radius, ground (whether
+// only free background is painted), say(sentence).
 class Gesture {
   constructor(editor) {
     this.editor = editor;
@@ -21,7 +23,7 @@ class Gesture {
   }
 
   drag(point, event) {
-    if (!this.points.length) return; // the gesture was given up: by Escape, another tool, a second finger
+    if (!this.points.length) return; // the gesture was cancelled by Escape, another tool or a second finger
     const events = event?.getCoalescedEvents?.() ?? [];
     const { drawing } = this.editor;
     this.points.push(...events.slice(0, -1).map((each) => drawing.placed(drawing.viewport.place(each))), point);
@@ -35,10 +37,10 @@ class Gesture {
     if (!points.length) return;
     const { editor } = this;
     const act = () => (this.isTap(points) ? this.tapped(points[0]) : this.dragged(thinned(points, APART / editor.drawing.scale)));
-    editor.gesture = this.draws ? act() : editor.standing().then(act);
+    editor.gesture = this.draws ? act() : editor.untilAnswered().then(act);
   }
 
-  // Whether the gesture is the shape itself, whatever lies under it.
+  // Whether the gesture draws a shape: then it need not wait for corrections that change the objects under it.
   get draws() {
     return false;
   }
@@ -56,8 +58,8 @@ class Gesture {
 
   dragged() {}
 
-  // Nothing of an unfinished gesture stays when the tool is left.
-  left() {
+  // Another tool is chosen: an unfinished gesture is cancelled.
+  leave() {
     this.cancel();
   }
 
@@ -72,7 +74,7 @@ function trace(context, points) {
   points.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
 }
 
-// A line drawn by hand as an outline: where its end runs over its beginning, what hangs over is left away.
+// A line drawn by hand as an outline: if its end crosses its beginning, the parts beyond the crossing are removed.
 export function closed(line) {
   for (let i = 0; i < line.length - 1; i++) {
     for (let j = line.length - 2; j > i + 1; j--) {
@@ -86,7 +88,7 @@ const side = (a, b, c) => Math.sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]
 
 const cross = (a, b, c, d) => side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0;
 
-// Points of a gesture at least so far apart, and not more than an operation may hold.
+// Points of a gesture that are at least `apart` from each other (image pixels), at most MOST_POINTS.
 export function thinned(points, apart) {
   const spaced = points.filter((point, i) => i === 0);
   for (const point of points.slice(1)) {
@@ -147,9 +149,9 @@ class Brush extends Gesture {
     this.editor.drawing.draw();
   }
 
-  left() {
+  leave() {
     this.over = null;
-    super.left();
+    super.leave();
   }
 
   preview(context) {
@@ -171,7 +173,7 @@ class Brush extends Gesture {
 }
 
 class Eraser extends Brush {
-  // Of the selected object where the stroke touches it, else of what lies there.
+  // Erases from the selected object if the stroke touches it, else from the objects that it touches.
   dragged(points) {
     const { editor } = this;
     const one = editor.selected.size === 1 ? { id: [...editor.selected][0], touching: true } : {};
@@ -224,9 +226,9 @@ class Split extends Gesture {
     return this.editor.run({ op: "split", line: points, ...this.editor.boundary }, { select: !this.editor.boundary.boundary });
   }
 
-  left() {
+  leave() {
     this.first = null;
-    super.left();
+    super.leave();
   }
 
   preview(context, scale) {
@@ -241,7 +243,7 @@ function dot(context, [x, y], scale) {
   context.fill();
 }
 
-// The boundary between two objects goes.
+// Removes the boundary between two objects.
 class Join extends Gesture {
   tapped(point) {
     return this.dragged([point]);
@@ -252,7 +254,7 @@ class Join extends Gesture {
   }
 }
 
-// A disc, from its middle to its edge; always a new object.
+// A disc, drawn from its centre to its edge; always a new object.
 class Circle extends Gesture {
   get draws() {
     return true;
@@ -268,14 +270,14 @@ class Circle extends Gesture {
   }
 
   release() {
-    this.drawn = this.points.length ? this.radius : 0; // the line itself is thinned
+    this.finalRadius = this.points.length ? this.radius : 0; // kept, as `dragged` gets thinned points
     super.release();
   }
 
   dragged([centre]) {
     const { editor } = this;
-    const named = editor.classes.length > 1 ? { class: editor.panel.className } : {};
-    return editor.run({ op: "paint", points: [centre], radius: this.drawn, ...named, ...(editor.ground ? { ground: true } : {}) }, { select: true });
+    const withClass = editor.classes.length > 1 ? { class: editor.panel.className } : {};
+    return editor.run({ op: "paint", points: [centre], radius: this.finalRadius, ...withClass, ...(editor.ground ? { ground: true } : {}) }, { select: true });
   }
 
   preview(context) {
@@ -286,7 +288,7 @@ class Circle extends Gesture {
   }
 }
 
-// Of classes of pixels: what hangs together takes the class that is painted with.
+// For classes of pixels: the connected area under a click gets the chosen class.
 class Area extends Gesture {
   async tapped(point) {
     const { editor } = this;
@@ -328,7 +330,7 @@ class Ignore extends Gesture {
     return this.editor.ignore(corners.map(([x, y]) => [Math.min(width, Math.max(0, x)), Math.min(height, Math.max(0, y))]));
   }
 
-  // Enter closes the polygon, Backspace takes its last corner back.
+  // Enter closes the polygon, Delete removes its last corner. Returns whether the key was used.
   acts(name) {
     const { corners } = this;
     if (!corners.length || !["right", "delete"].includes(name)) return false;
@@ -342,9 +344,9 @@ class Ignore extends Gesture {
     if (this.corners.length) this.editor.drawing.draw();
   }
 
-  left() {
+  leave() {
     this.become([]);
-    super.left();
+    super.leave();
   }
 
   preview(context, scale) {
@@ -358,15 +360,15 @@ class Ignore extends Gesture {
 class Add extends Gesture {
   constructor(editor) {
     super(editor);
-    this.last = null; // { operation, id }: what the next tap in it makes wider or narrower
+    this.last = null; // { operation, id } of the last added object: a further tap in it makes it larger or smaller
   }
 
-  // One tap after another: what the one before left decides what this one means.
+  // Taps are handled one after the other: what a tap means depends on the result of the one before.
   tapped(point) {
-    return (this.turn = Promise.resolve(this.turn).catch(() => null).then(() => this.heed(point)));
+    return (this.turn = Promise.resolve(this.turn).catch(() => null).then(() => this.handle(point)));
   }
 
-  async heed(point) {
+  async handle(point) {
     const { editor } = this;
     const id = editor.at(point);
     if (id && id === this.last?.id) return this.change(point);
@@ -374,7 +376,8 @@ class Add extends Gesture {
     return this.make({ op: "add", point });
   }
 
-  // Where the first tap was it gets wider; anywhere else in it that point is left out. What is refused changes nothing.
+  // A tap on the first point makes the outline larger; a tap elsewhere in it excludes that point. If the server
+  // refuses, the outline stays.
   async change(point) {
     const { editor } = this;
     const { operation } = this.last;
@@ -388,7 +391,7 @@ class Add extends Gesture {
     editor.say(again ? "The outline cannot grow further: draw the rest of it." : "No outline leaves out this point: draw it instead.");
   }
 
-  // What lies under a tap is there already; set aside, it may be what is missed.
+  // A tap on an object that exists: if it is left out, a person may want to count it.
   meet({ id, kept, reason }) {
     const { editor } = this;
     const { frame, slip, ignored, thing } = editor.facts;
@@ -404,9 +407,9 @@ class Add extends Gesture {
     return id;
   }
 
-  left() {
+  leave() {
     this.last = null;
-    super.left();
+    super.leave();
   }
 }
 

@@ -1,31 +1,31 @@
-// What waits to be sent, kept by the browser: a reload, another sign-in or the end of a window loses no correction.
+// Stores corrections that are not sent yet in the browser: a reload, a new sign-in or a closed window loses none.
 
-const BEAT = 2000; // ms between two signs of life of a window
-const SILENT = 10_000; // ms after which another window takes over what one left
+const BEAT = 2000; // ms after which a window stores again that it is still open
+const SILENT = 10_000; // ms without that sign, after which another window takes over its corrections
 
 export class Waiting {
-  // job: whose corrections; storage: localStorage. list: of { operation, movedCorrection }.
-  // movedCorrection: what an undo or a redo moves; it is stored as "meant".
+  // job: id of the result; storage: localStorage. list holds { operation, movedCorrection }; movedCorrection: the
+  // correction that an undo or a redo moves, in storage under the key "meant".
   constructor(job, storage) {
     Object.assign(this, { job, storage, list: [], batch: null });
     this.key = `deepsegm-edits ${job} ${crypto.getRandomValues(new Uint32Array(2)).join("")}`;
   }
 
-  // What windows left that are gone: { batch, list } each; it is this window's now.
+  // Takes over the corrections of closed windows. Returns { batch, list } for each window, the oldest first.
   takeOver() {
-    const left = [];
+    const abandoned = [];
     for (const key of Object.keys(this.storage ?? {})) {
       if (!key.startsWith(`deepsegm-edits ${this.job} `)) continue;
       const entry = JSON.parse(this.storage.getItem(key) ?? "null");
       if (!entry || Date.now() - entry.seen < SILENT) continue;
       const list = entry.list.map(({ operation, meant }) => ({ operation, movedCorrection: meant }));
-      left.push({ ...entry, list });
+      abandoned.push({ ...entry, list });
       this.storage.removeItem(key);
     }
-    return left.sort((a, b) => a.began - b.began);
+    return abandoned.sort((a, b) => a.began - b.began);
   }
 
-  // Stores the list. batch: what is on its way, { key, base, operations }, or null.
+  // Stores the list. batch: the request under way, { key, base, operations }, or null.
   store(batch = this.batch) {
     this.batch = batch;
     const { list } = this;
@@ -41,7 +41,7 @@ export class Waiting {
     return null;
   }
 
-  // This window goes: the next one need not wait.
+  // The window is being closed: another window may take over at once.
   release() {
     if (!this.list.length) return;
     clearInterval(this.beating);
@@ -50,5 +50,5 @@ export class Waiting {
   }
 }
 
-// Whether corrections of a result wait in this browser.
+// Whether corrections of a result wait in this browser to be sent.
 export const hasUnsent = (job, storage = globalThis.localStorage) => Object.keys(storage ?? {}).some((key) => key.startsWith(`deepsegm-edits ${job} `));
