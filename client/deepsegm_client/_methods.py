@@ -75,7 +75,8 @@ class Method(_Row[M]):
     @_step
     def create_chart(self, /, reference: str | None = None, **plan: Any) -> Steps[dict[str, Any]]:
         """Make a control chart, with points for the results that the method has already. plan: quantity="median",
-        way="individuals" or "ewma", centre and sigma (fixed limits, in nm or as fractions), rules=[1, 2]. reference: id
+        way="individuals" or "ewma", centre and sigma (fixed limits, in nm or as fractions), rules=[1, 2] (numbers
+        of Nelson's tests that raise an alarm; without it 1 to 4). reference: id
         of a reference material, to show only measurements of it."""
         sent = {"plan": plan, "reference": reference}
         return dict((yield from self._client._json("POST", f"{self.path}/charts", json=sent)))

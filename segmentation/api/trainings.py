@@ -87,7 +87,8 @@ def retry(request: HttpRequest, pk: UUID) -> Any:
 
 @router.does("POST", "/{uuid:pk}/offer", "training-offer", TRAINING_ANSWERS, (), takes(Offer, JSON))
 def offer(request: HttpRequest, pk: UUID) -> Any:
-    """Offer the model of a training. If its error on held-out images did not fall, send overrule; its card says so."""
+    """Put the model of a training into the list of models of its owner. If its error on held-out images did not fall,
+    send overrule = true; the card of the model then says so."""
     row, body = changeable(request, row_of(Training, pk)), _body_or_defaults(request, Offer)
     return trainings.offer(training=row, user=request.user, overrule=body.overrule)
 

@@ -36,9 +36,10 @@ class AnalysisRecord:
     """How the objects of one image were found. A field is None or {} if that is not known.
 
     task: the kind of analysis. settings: all requested settings, by name. card: the entries of the ModelCard at that
-    time. used: values that the settings left open, see `Segmentation`. width, height: size of the image in px.
-    data_bar: first row of the data bar, None without one. instrument: what the file says of microscope and
-    acquisition, by name. method: the method that the analysis followed, if any.
+    time. used: what the analysis chose or found itself, by name, such as scale and clarity, and how many outlines
+    people corrected or reviewed; see `Segmentation`. width, height: size of the image in px. data_bar: first row of
+    the data bar, None without one. instrument: what the file says of microscope and acquisition, by name. method: the
+    method that the analysis followed, if any.
     """
 
     task: str = DEFAULT_TASK
@@ -309,7 +310,7 @@ class SampleAnalysis:
 
     @property
     def corrected(self) -> Corrected | None:
-        """How many of the outlines in the numbers people corrected or reviewed; None if none."""
+        """How many of the counted outlines were corrected or reviewed by a person; None if none."""
         members = [member for _, member in self.counted]
         by_hand = [one for one in members if one.record.used.get("corrected") or one.record.used.get("reviewed")]
         if not by_hand:

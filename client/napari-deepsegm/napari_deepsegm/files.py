@@ -35,10 +35,10 @@ Folder = Path | zipfile.Path  # a folder on the disk or in an archive
 def holds_result(path: Path) -> bool:
     """Whether a folder, an archive or a file seems to have results of DeepSegm."""
     if path.is_dir():
-        return any(True for _ in _result_files(path))
+        return any(True for _ in _result_folders(path))
     if path.suffix.lower() in ARCHIVES:
         try:
-            return any(True for _ in _result_files(path))
+            return any(True for _ in _result_folders(path))
         except (OSError, zipfile.BadZipFile):
             return False
     return path.name == RESULT and path.is_file()
@@ -54,7 +54,7 @@ def results_in(path: Path) -> list[Folder]:
         if path.is_file() and path.suffix.lower() not in ARCHIVES:
             folders: list[Folder] = [path.parent]
         else:
-            folders = [*_result_files(path)]
+            folders = [*_result_folders(path)]
     except (OSError, zipfile.BadZipFile):
         raise Unusable(f"{path.name} cannot be opened: it is damaged, or not there.") from None
     if not folders:
@@ -64,7 +64,7 @@ def results_in(path: Path) -> list[Folder]:
     return of_images or folders[:1]
 
 
-def _result_files(path: Path) -> Iterator[Folder]:
+def _result_folders(path: Path) -> Iterator[Folder]:
     """The folders with a result.json: a folder itself and the folders in it, or all of an
     archive."""
     if not path.is_dir():

@@ -15,7 +15,7 @@ from .time_limit import check_time
 
 MOST_AT_ONCE = 1 << 17  # rows that segments of a stroke cross, counted together, in one calculation
 MOST_CROSSINGS = 1 << 22  # rows that the edges of a polygon cross, counted together
-Spans = tuple[Numbers, Numbers]  # first pixels, and the pixels after the last ones, as flat indices
+Spans = tuple[Numbers, Numbers]  # first pixels, and the pixels after the bottom_end ones, as flat indices
 
 
 def polygon_spans(points: Floats, rows: int, width: int) -> tuple[Spans, bool]:
@@ -28,15 +28,17 @@ def polygon_spans(points: Floats, rows: int, width: int) -> tuple[Spans, bool]:
     """
     begin, end = points, np.roll(points, -1, axis=0)
     ends = np.sort(np.column_stack([begin[:, 1], end[:, 1]]), axis=1)
-    top, last = np.clip(np.ceil(ends - 0.5), 0, rows).astype(np.int64).T
-    if (last - top).sum() > MOST_CROSSINGS:
+    top, bottom_end = np.clip(np.ceil(ends - 0.5), 0, rows).astype(np.int64).T
+    if (bottom_end - top).sum() > MOST_CROSSINGS:
         raise ValueError("too many crossings")
-    edge, row = _rows_of(top, last)
+    edge, row = _rows_of(top, bottom_end)
     (x0, y0), (x1, y1) = begin[edge].T, end[edge].T
     x = x0 + (row + 0.5 - y0) * (x1 - x0) / (y1 - y0)
     pixels = row * width + np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)
     check_time()
     order = np.lexsort((pixels, row))
+    # The winding number after each crossing: [:, 0] within a span, [:, 1] from it to the next span. It is 0
+    # at the end of each row, so one sum serves all rows.
     windings = np.where(y1 > y0, 1, -1)[order].cumsum().reshape(-1, 2)
     starts, stops = pixels[order].reshape(-1, 2).T
     is_filled = stops > starts
@@ -53,23 +55,23 @@ def stroke_spans(points: Floats, radius: float, rows: int, width: int) -> Spans:
     begin, end = (points[:-1], points[1:]) if len(points) > 1 else (points, points)
     low, high = np.minimum(begin[:, 1], end[:, 1]) - radius, np.maximum(begin[:, 1], end[:, 1]) + radius
     top = np.clip(np.floor(low - 0.5), 0, rows).astype(np.int64)
-    last = np.clip(np.ceil(high + 0.5), 0, rows).astype(np.int64)
-    parts = np.cumsum(last - top) // MOST_AT_ONCE
+    bottom_end = np.clip(np.ceil(high + 0.5), 0, rows).astype(np.int64)
+    parts = np.cumsum(bottom_end - top) // MOST_AT_ONCE
     spans = [np.zeros((2, 0), np.int64)]
     for part in np.unique(parts):
         check_time()
         in_part = parts == part
-        segment, row = _rows_of(top[in_part], last[in_part])
+        segment, row = _rows_of(top[in_part], bottom_end[in_part])
         low, high = _ends(begin[in_part][segment], end[in_part][segment], np.asarray(row + 0.5, np.float64), radius)
         columns = np.clip([np.ceil(low - 0.5), np.floor(high + 0.5)], 0, width).astype(np.int64)
         spans.append((row * width + columns)[:, columns[0] < columns[1]])
     return united(*np.concatenate(spans, axis=1))
 
 
-def _rows_of(top: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The rows from top (n,) to last (n,; exclusive) of n edges, one after the other: (m,) the edge's place, and (m,)
-    the row."""
-    counts = last - top
+def _rows_of(top: NDArray[np.int64], bottom_end: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows from top (n,) to bottom_end (n,; exclusive) of n edges, one after the other: (m,) the index
+    of the edge, and (m,) the row."""
+    counts = bottom_end - top
     edge = np.repeat(np.arange(len(top)), counts)
     return edge, np.repeat(top - counts.cumsum() + counts, counts) + np.arange(len(edge))
 

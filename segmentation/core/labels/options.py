@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from ..network.card_entries import Between, Fraction, ModelOptions, Px, Times, Weight
 from ..network.cards import ModelCard
 
-# Names of weights on the card (stored keys); these of the probability that an outline is right, see
+# Names of the weights for the probability that an outline is right, as the card stores them; see
 # `labels.confidence`.
 OUTLINE_FEATURES = (*("foreground", "peak", "sure", "size", "size_squared", "others", "contrast", "excess_brightness"),)
 # Names of the weights for the probability that a border is real, see `labels.region_merging`.
@@ -26,7 +26,7 @@ OUTLINE_ERRORS = ("seen", "seen_share", "all", "all_share")  # see `ParticleOpti
 CUTS = {INTERCEPT: 6.86, "border": 0.944, "size": -1.923, "spread": 1.0}  # the default
 MERGE_LIMIT = "limit"  # stored beside the weights of borders: regions are merged if their border is less probable
 FAINT = 0.2  # relative contrast; an outline with less is more often a speck than a particle
-LOW_MERGE_LIMIT = 0.2  # the probability MERGE_LIMIT for small particles
+LOW_MERGE_LIMIT = 0.2  # the value of MERGE_LIMIT for small particles
 EVEN = 0.5  # probability of being right; an outline with less is more likely wrong than right
 MOSTLY = 0.75  # expected share of right outlines; if it is lower, a warning asks the user to check them
 
@@ -59,18 +59,27 @@ class ParticleOptions(ModelOptions):
         *("seed_threshold", "diameter", "second_scale", "coarsest", "search_threshold", "noise", "faint")
     }
 
-    seed_threshold: Between = Field(0.5, description="inner distance from which a pixel belongs to a particle's core")
+    seed_threshold: Between = Field(
+        0.5, description="value of the map inner_distance from which a pixel belongs to a particle's core"
+    )
     diameter: Px = Field(
-        28.0, description="length-weighted median diameter, in px, to which particles are brought for the network"
+        28.0, description="length-weighted median diameter, in px, to which particles are scaled for the network"
     )
     second_scale: Times = Field(
-        1.0, description="how much larger a picture is shown once more, for the mean of both maps; 1: it is not"
+        1.0,
+        description=(
+            "factor by which the picture is enlarged for a second run of the network, whose maps are averaged with"
+            " those of the first run; 1: no second run"
+        ),
     )
     confidence: Annotated[Weights, _weights_validator(OUTLINE_FEATURES, INTERCEPT)] = Field(
-        {}, description="weights of the probability that an outline is right (core/labels/confidence.py); see `fit`"
+        {},
+        description=(
+            "weights of the probability that an outline is right (core/labels/confidence.py), fitted by `manage.py fit`"
+        ),
     )
     region_merging: Annotated[Weights, _weights_validator(BORDER_FEATURES, INTERCEPT, MERGE_LIMIT)] = Field(
-        {}, description="weights and limit by which touching particles stay apart; see `fit`"
+        {}, description="weights and limit by which touching particles stay apart, fitted by `manage.py fit`"
     )
     cuts: Annotated[Weights, _weights_validator((), INTERCEPT, *CUT_FEATURES)] = Field(
         CUTS,
@@ -80,16 +89,20 @@ class ParticleOptions(ModelOptions):
     outline_error: Annotated[Weights, _weights_validator((), *OUTLINE_ERRORS)] = Field(
         {},
         description=(
-            "standard uncertainty from wrong outlines, of particles that can be seen and of all: of an image's median,"
-            " relative, and of a share p, in units of √(p (1 − p)); see `python -m tests.tools.accuracy contacts`"
+            "standard uncertainty that wrong outlines cause. seen, all: of the median, relative, if visible or all"
+            " particles are counted; seen_share, all_share: of a share p, in units of √(p (1 − p)); see"
+            " `python -m tests.tools.accuracy contacts`"
         ),
     )
     coarsest: Fraction = Field(
         0.0,
-        description="the smallest copy of a picture, as a share, on which particles are looked for to tell their size",
+        description=(
+            "size of the smallest copy of a picture, as a share of its own, on which particles are searched to"
+            " estimate their size"
+        ),
     )
     search_threshold: Between | None = Field(
-        None, description="the threshold while that is done, where it is another than the card's"
+        None, description="the threshold in the search for the size (`coarsest`); None: the card's"
     )
     faint: Fraction = Field(
         FAINT, description="contrast, relative to the image's typical one, under which an outline is left out"

@@ -99,13 +99,14 @@ def grouped(runs: Runs, width: int, *, corners: bool = False) -> Numbers:
     from scipy.sparse.csgraph import connected_components
 
     check_time()
+    # Rows two pixels wider, so that a run at the end of a row has no neighbour at the beginning of the next.
     wide, reach = width + 2, int(corners)
     rows, left = np.divmod(runs[:, 0].astype(np.int64), width)
     starts, ends = rows * wide + left, rows * wide + left + runs[:, 1]
-    nearest = np.searchsorted(ends, starts + wide - reach, "right")
-    counts = np.searchsorted(starts, ends + wide + reach, "left") - nearest
+    first_below = np.searchsorted(ends, starts + wide - reach, "right")
+    counts = np.searchsorted(starts, ends + wide + reach, "left") - first_below
     above = np.repeat(np.arange(len(runs)), counts)
-    below = np.repeat(nearest - counts.cumsum() + counts, counts) + np.arange(len(above))
+    below = np.repeat(first_below - counts.cumsum() + counts, counts) + np.arange(len(above))
     is_same = runs[above, 2] == runs[below, 2]
     pairs = above[is_same], below[is_same]
     graph = coo_array((np.ones(len(pairs[0]), np.int8), pairs), shape=(len(runs), len(runs)))

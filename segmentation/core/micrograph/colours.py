@@ -82,9 +82,9 @@ def colours_of(pixels: Array) -> Colours | None:
         return None
     chroma, coloured_spread = _chroma(sampled[is_coloured]), spread[is_coloured]
     strength = np.hypot(*chroma.T)
-    direction = float(np.hypot(*chroma.sum(0)) / strength.sum())
+    hue_agreement = float(np.hypot(*chroma.sum(0)) / strength.sum())
     by_brightness, by_hue = _spreads(pixels)
-    if direction >= ONE_HUE or by_brightness < BY_BRIGHTNESS:
+    if hue_agreement >= ONE_HUE or by_brightness < BY_BRIGHTNESS:
         return Colours(share, FALSE_COLOURS)
     if by_hue < BY_HUE:
         return Colours(share, RAINBOW)

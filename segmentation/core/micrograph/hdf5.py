@@ -54,19 +54,20 @@ def attribute(item: Any, name: str) -> str:
     if name not in item.attrs or item.attrs.get_id(name).get_storage_size() > LONGEST_ATTRIBUTE:
         return ""
     with Path(item.file.filename).open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        if not _heaps_end(content):
+        if not _heaps_are_sound(content):
             return ""
     value = item.attrs[name]
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
 
 
-def _heaps_end(content: mmap) -> bool:
+def _heaps_are_sound(content: mmap) -> bool:
     """Whether each global heap of a file, where texts lie, is a chain of objects up to its end. Sizes have 8 bytes.
 
-    The library (HDF5 2.0.0) never ends at an object of size 0. Layout: File Format Specification 4.0, III.E.
+    At an object of size 0 the HDF5 library (2.0.0) loops for ever. Layout: File Format Specification 4.0, III.E.
     """
-    version = content[8]
-    if content[13:15] != b"\x08\x08" if version < 2 else content[9:11] != b"\x08\x08":  # bytes of addresses and sizes
+    superblock_version = content[8]
+    sizes_at = 13 if superblock_version < 2 else 9
+    if content[sizes_at : sizes_at + 2] != b"\x08\x08":  # bytes of an address, and of a length
         return False
     heap, objects = content.find(HEAP), 0
     while heap >= 0:

@@ -11,7 +11,7 @@ from . import vendors
 from .crosscheck import crosscheck
 from .decoded import Decoded
 from .sources import Source
-from .square import NOT_KNOWN, are_square
+from .square import PERHAPS_NOT_SQUARE, are_square
 from .vendors.facts import Facts
 
 Side = tuple[str, Path]  # a side file: its name as the user knows it, its path
@@ -101,5 +101,5 @@ def _without_pixel_size(header: Facts, note: str) -> Facts:
     """The facts without the pixel size, and with a note."""
     notes, width, height = (*header.notes, note), header.nm_per_pixel, header.height_nm
     if width and height and not are_square(width, height):
-        notes = (*notes, NOT_KNOWN.format(width=f"{width:.4g}", height=f"{height:.4g}"))
+        notes = (*notes, PERHAPS_NOT_SQUARE.format(width=f"{width:.4g}", height=f"{height:.4g}"))
     return replace(header, nm_per_pixel=None, detail="", relative_uncertainty=None, notes=notes)

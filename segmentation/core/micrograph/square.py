@@ -28,7 +28,7 @@ RESAMPLED = (
 )
 COARSER = " This is the coarser of the two sizes, because the finer one gives too many pixels."
 IMPOSSIBLE = f"{SIDES} No micrograph has such pixels, so neither is used: type the image width."
-NOT_KNOWN = (
+PERHAPS_NOT_SQUARE = (
     "By the file's header, pixels were {width} nm wide and {height} nm high. If they still are, lengths in the two"
     " directions differ."
 )
@@ -103,8 +103,8 @@ def resampled(pixels: Array, shape: tuple[int, int], steps: tuple[float, float])
     is_byte = pixels.dtype == np.uint8
     out = np.empty(shape, pixels.dtype)
     down, across = steps
-    is_upright = shape[0] != pixels.shape[0] or down != 1
-    for old, new in _strips(pixels, out, is_upright):
+    resamples_rows = shape[0] != pixels.shape[0] or down != 1
+    for old, new in _strips(pixels, out, resamples_rows):
         image = Image.fromarray(np.ascontiguousarray(old if is_byte else old.astype(np.float32)))
         box = (0.0, 0.0, min(new.shape[1] * across, old.shape[1]), min(new.shape[0] * down, old.shape[0]))
         part = np.asarray(image.resize((new.shape[1], new.shape[0]), Image.Resampling.BICUBIC, box))
@@ -113,14 +113,14 @@ def resampled(pixels: Array, shape: tuple[int, int], steps: tuple[float, float])
     return out
 
 
-def _strips(old: Array, new: Array, is_upright: bool) -> Iterator[tuple[Array, Array]]:
+def _strips(old: Array, new: Array, resamples_rows: bool) -> Iterator[tuple[Array, Array]]:
     """Pairs of parts of the old and the new image that are resampled one by one, each of about BAND pixels: columns if
-    rows are resampled (is_upright), else rows."""
-    longest = max(old.shape[0], new.shape[0]) if is_upright else max(old.shape[1], new.shape[1])
+    rows are resampled (resamples_rows), else rows."""
+    longest = max(old.shape[0], new.shape[0]) if resamples_rows else max(old.shape[1], new.shape[1])
     width = max(1, BAND // longest)
-    for start in range(0, old.shape[1 if is_upright else 0], width):
+    for start in range(0, old.shape[1 if resamples_rows else 0], width):
         part = slice(start, start + width)
-        yield (old[:, part], new[:, part]) if is_upright else (old[part], new[part])
+        yield (old[:, part], new[:, part]) if resamples_rows else (old[part], new[part])
 
 
 def stored_shape(facts: Mapping[str, Any]) -> tuple[int, int] | None:

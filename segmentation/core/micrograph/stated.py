@@ -24,7 +24,13 @@ NO_LINE = "The line could not be understood: draw it on the scale bar again."
 SHORT_LINE = "The line is too short to measure: draw it from one end of the scale bar to the other."
 LONG_LINE = "The line is longer than the image: draw it on the scale bar again."
 NO_LENGTH = "Type the length that is written at the scale bar, such as 200 nm or 1 µm."
-OF_IMAGE = {None, Source.METADATA, Source.SIDE_FILE, Source.READ}  # sources of the image's own scale; None: not known
+OF_IMAGE = {
+    None,
+    Source.METADATA,
+    Source.SIDE_FILE,
+    Source.READ,
+}  # sources of the image's own scale; None: not known. Not
+# DATA_BAR: there a person confirmed the reading, and so stated it.
 OF_FILE = {Source.METADATA, Source.SIDE_FILE}
 OF_BAR = {Source.READ, Source.DATA_BAR}
 NO_WIDTH = "Send width, such as 7520 nm or 7.52 µm."

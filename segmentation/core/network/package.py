@@ -28,9 +28,9 @@ CARD, ABOUT, RDF = "card.toml", "README.md", "rdf.yaml"
 INPUT, OUTPUT = "test_input.npy", "test_output.npy"
 # End of the weights' name beside a card, and in a package. They are equally long, because the name is replaced inside
 # the ONNX file, where its length is fixed.
-STORED = ".safetensors", "-weight.data"
-STEP, LEAST = 32, 64  # px: a side of the network's picture is LEAST or so many STEPs longer
-LARGEST = 400 * 2**20  # bytes of one file of a package that is read
+BESIDE_CARD, IN_PACKAGE = ".safetensors", "-weight.data"  # endings of the file of weights
+STEP, LEAST = 32, 64  # px: a side of the network's picture is LEAST plus a multiple of STEP
+LARGEST_FILE = 400 * 2**20  # bytes of one file of a package that is read
 UNET = {"text": "The architecture follows U-Net (Ronneberger et al. 2015).", "doi": "10.1007/978-3-319-24574-4_28"}
 SPDX = ("MIT", "Apache-2.0", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0")
 
@@ -50,7 +50,7 @@ def package(card: ModelCard, maps: Sequence[str], activation: str) -> Iterator[t
         raise BadPackage(f"The model {card.name} has no ONNX: `{COMMAND} models graph {card.name}` makes it.")
     check_weights(card)
     weights, graph = card.weights.read_bytes(), graph_of(card).read_bytes()
-    packed_name = card.weights.name.replace(*STORED)
+    packed_name = card.weights.name.replace(BESIDE_CARD, IN_PACKAGE)
     with np.load(test) as tensors:
         files = {
             f"{card.name}{GRAPH}": graph.replace(card.weights.name.encode(), packed_name.encode()),
@@ -71,13 +71,13 @@ def unpack(file: Path, folder: Path) -> Path:
     try:
         with zipfile.ZipFile(file) as archive:
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-            stored = [name for name in sizes if name.endswith(STORED[1])]
+            stored = [name for name in sizes if name.endswith(IN_PACKAGE)]
             if CARD not in sizes or len(stored) != 1 or "/" in stored[0]:
                 raise BadPackage(f"{file.name} is no package that DeepSegm wrote: it has no card with weights.")
-            if max(sizes[CARD], sizes[stored[0]]) > LARGEST:
-                raise BadPackage(f"{file.name} is too large for a model ({LARGEST // 2**20} MB at most).")
-            card = folder / f"{stored[0].removesuffix(STORED[1])}.toml"
-            card.with_suffix(STORED[0]).write_bytes(archive.read(stored[0]))
+            if max(sizes[CARD], sizes[stored[0]]) > LARGEST_FILE:
+                raise BadPackage(f"{file.name} is too large for a model ({LARGEST_FILE // 2**20} MB at most).")
+            card = folder / f"{stored[0].removesuffix(IN_PACKAGE)}.toml"
+            card.with_suffix(BESIDE_CARD).write_bytes(archive.read(stored[0]))
             card.write_bytes(archive.read(CARD))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise BadPackage(f"{file.name} cannot be read as a ZIP file: {error}.") from error
@@ -111,7 +111,7 @@ def _description(
         return {"source": name, "sha256": hashlib.sha256(files[name]).hexdigest()}
 
     (graph,) = (name for name in files if name.endswith(GRAPH))
-    (weights,) = (name for name in files if name.endswith(STORED[1]))
+    (weights,) = (name for name in files if name.endswith(IN_PACKAGE))
     batch = {"type": "batch"}
     sides = [{"type": "space", "id": side, "size": {"min": LEAST, "step": STEP}} for side in "yx"]
     same_sides = [{"type": "space", "id": side, "size": {"tensor_id": "picture", "axis_id": side}} for side in "yx"]

@@ -23,8 +23,10 @@ LEAST_SCORE = 3.0  # standard deviations; labels of another image reach 3 in one
 NEAR = 3  # px by which outlines drawn by hand may miss an edge
 # Labels are called moved if another place reaches SURE standard deviations and is BETTER times as good as theirs.
 SURE, BETTER = 8.0, 1.5
-TIP, NECK = 2.5, 4.0  # px; radii of discs, see `has_shape_of_gaps`
-GAPS, TIPS, COVER = 0.4, 0.1, 0.2  # see `has_shape_of_gaps`
+# For `has_shape_of_gaps`: the radii in px of the discs; how many more tip pixels the labels have, as a share of all tip
+# pixels, and as a share of the length of the outlines; the share of the image that labels cover at least.
+SMALL_DISC, LARGE_DISC = 2.5, 4.0
+LEAST_EXCESS, LEAST_TIPS, LEAST_COVER = 0.4, 0.1, 0.2
 
 
 @dataclass(frozen=True)
@@ -69,20 +71,20 @@ def agreement(grey: Picture, labels: Labels) -> Agreement | None:
 def has_shape_of_gaps(labels: Labels) -> bool:
     """Whether labels (H, W) look like the gaps between particles, so that background and particles may be exchanged.
 
-    Gaps have pointed tips, particles are round. A tip is a part of the labels (or of the background) that no disc of
-    TIP or NECK px radius inside it covers. The tips of the labels must exceed those of the background by the share
-    GAPS of their sum, and with NECK by the share TIPS of the length of the outlines. Labels that cover less than
-    COVER of the image are not judged.
+    Gaps have pointed tips, particles are round. A tip is a part of the labels (or of the background) that no disc
+    inside it covers. With both radii the labels must have more tip pixels than the background, by LEAST_EXCESS of the
+    sum of both. With the larger radius the difference must also exceed LEAST_TIPS times the length of the outlines.
+    Labels that cover less than LEAST_COVER of the image are not judged.
     """
     inside = reduced(labels) > 0
     length = int(find_boundaries(inside.astype(np.int32)).sum())
-    if not length or inside.mean() < COVER or _tips(inside, TIP) > 0.5 * inside.sum():
+    if not length or inside.mean() < LEAST_COVER or _tips(inside, SMALL_DISC) > 0.5 * inside.sum():
         return False  # the last condition: everything is thin, so shapes say nothing
-    for radius in (TIP, NECK):
+    for radius in (SMALL_DISC, LARGE_DISC):
         inner, outer = _tips(inside, radius), _tips(~inside, radius)
-        if inner - outer <= GAPS * max(1, inner + outer):
+        if inner - outer <= LEAST_EXCESS * max(1, inner + outer):
             return False
-    return inner - outer > TIPS * length
+    return inner - outer > LEAST_TIPS * length  # both with the larger disc
 
 
 def _tips(mask: Mask, radius: float) -> int:

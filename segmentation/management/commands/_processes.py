@@ -28,8 +28,8 @@ DIED = "A process ended while it worked at this image. Perhaps it needs more mem
 
 
 class Files(NamedTuple):
-    """Which files of an image are written, and where. patterns: as for `choice.chosen_names`. keep_all: as in
-    `write_chosen`. pooled: whether the image belongs to a sample."""
+    """Which files of an image are written, and where. patterns: as for `choice.chosen_names`. keep_all: whether the
+    files of outlines also hold left out objects. pooled: whether the image belongs to a sample."""
 
     folder: Path
     patterns: tuple[str, ...]
@@ -87,7 +87,7 @@ def write(measured: Measured, files: Files, progress: Progress = quiet) -> tuple
     from segmentation.core.sample import Member
 
     def report(stage: str, fraction: float) -> None:
-        progress(stage, DONE + (1 - DONE) * fraction)
+        progress(stage, DONE + (1 - DONE) * fraction)  # the analysis took it up to DONE
 
     analysis, filing = measured.analysis, Filing(measured.created, image=measured.image)
     folder, patterns = files.folder, files.patterns

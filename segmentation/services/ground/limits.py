@@ -158,8 +158,8 @@ def quota_of(user: Any) -> Quota:
 
 
 def sender_of(user: Any, visitor: UUID | None, address: str) -> Q:
-    """A filter for the rows of a sender: of the account, or without one of this browser or network
-    address, because cookies are easily deleted."""
+    """A filter for the rows of a sender: those of the account. Without an account they are those of
+    the browser and those of the network address, because cookies are easily deleted."""
     if user is not None and user.is_authenticated:
         return Q(owner=user)
     mine = Q(pk__in=[])
@@ -186,8 +186,8 @@ def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]
     One request of a caller runs at a time, and EDITS_AT_ONCE of all callers; they take turns. A
     place is a locked file in which its caller is written. All processes that serve the site on this
     machine share these files, and the system unlocks the file of a process that ends. Callers
-    without an account are told apart by their network address, because they choose their secrets
-    themselves.
+    without an account are told apart by their network address, not by the cookie of their
+    browser, because everybody can get a new one.
     """
     account = getattr(user, "pk", None)
     caller = f"account {account}" if account else address or str(visitor or "")
@@ -226,8 +226,12 @@ def _is_in_turn(caller: str, free: int, door: TextIO) -> bool:
     with suppress(ValueError):  # a process was killed while it wrote the file
         callers = {name: times for name, times in json.loads(door.read()).items() if now - max(times) < TURNS_KEPT}
     first_asked, _, served = callers.get(caller, (now, now, 0.0))
-    waiting = (times for name, times in callers.items() if name != caller and now - times[1] < PATIENCE)
-    ahead = sum(last_asked > had and (had, began) < (served, first_asked) for began, last_asked, had in waiting)
+    others = (times for name, times in callers.items() if name != caller and now - times[1] < PATIENCE)
+    # Those who still wait and were served longer ago, or as long ago and asked earlier.
+    ahead = sum(
+        their_last_asked > their_served and (their_served, their_first_asked) < (served, first_asked)
+        for their_first_asked, their_last_asked, their_served in others
+    )
     callers[caller] = (first_asked, now, served) if ahead >= free else (now, now, now)
     door.truncate(0)
     door.write(json.dumps(callers))

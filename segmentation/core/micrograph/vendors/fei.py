@@ -42,11 +42,12 @@ def read(tags: Tags) -> Facts | None:
     ]
     xml = _from_xml(tags)
     with_size = next((facts for facts in headers if plausible_pixel(facts.nm_per_pixel)), None)
-    others = [*headers, *([xml] if xml else [])]
-    if not others:
+    known_headers = [*headers, *([xml] if xml else [])]
+    if not known_headers:
         return None
-    facts = with_size or (xml if xml and plausible_pixel(xml.nm_per_pixel) else others[0])
-    all_metadata = {name: value for header in reversed(others) for name, value in header.metadata.items()}
+    facts = with_size or (xml if xml and plausible_pixel(xml.nm_per_pixel) else known_headers[0])
+    # Earlier tags come first, and before all the one that gave the size of a pixel.
+    all_metadata = {name: value for header in reversed(known_headers) for name, value in header.metadata.items()}
     return replace(facts, metadata={**all_metadata, **(with_size.metadata if with_size else {})})
 
 
