@@ -7,7 +7,6 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from segmentation.core.analysis import Analysis, MethodUsed
@@ -22,10 +21,9 @@ from segmentation.services.results import steps
 
 from .ahead import names_ahead
 from .evidence import write_evidence
-from .fetching import fetch, pixels_of
+from .fetching import fetch
 from .heartbeat import Progress
-from .measuring import keep_opened, opened_last
-from .outlines import stored_segmentation
+from .measuring import measure_again
 from .results import by_method, stored_files, summarise
 from .samples import filing_of, judged_by, pooled_again
 
@@ -101,24 +99,11 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
 def _measured(export: ExportJob, progress: Progress, folder: Path, out: Path) -> _Source:
     """The data for the files of an image's result, measured again if need be; makes the folder
     `out`."""
-    from segmentation.core import pipeline
-    from segmentation.core.remembered import Memory, remembering
-
     job = export.job
-    reading = partial(progress, "reading the image", 0.0)
-    reading()
+    progress("reading the image", 0.0)
     analysis = _latest.get(_inputs_of(job))
     if analysis is None:
-        micrograph, memory = opened_last(job) or (pixels_of(job.micrograph, folder, reading), Memory())
-        if steps.is_large(job):  # so that its next correction measures only what it changes
-            keep_opened(job, micrograph, memory)
-        with remembering(memory):
-            analysis = pipeline.measure(
-                micrograph,
-                stored_segmentation(job),
-                job.get_settings(),
-                lambda stage, done: progress(stage, MEASURED * done),
-            )
+        analysis = measure_again(job, folder, lambda stage, done: progress(stage, MEASURED * done))
     needs_new_numbers = job.summary.get("unread") and job.micrograph.is_finished and not job.signature_hash
     if needs_new_numbers:
         analysis = by_method(job, analysis)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +19,11 @@ from segmentation.services.results.publishing import NAME as SEGMENTATION
 
 from .fetching import pixels_of
 from .heartbeat import Progress
-from .outlines import corrected_outlines, judged_by_others, original_outlines
+from .outlines import corrected_outlines, judged_by_others, original_outlines, stored_segmentation
 from .results import by_method, stored_files, summarise
 
 if TYPE_CHECKING:
+    from segmentation.core.analysis import Analysis
     from segmentation.core.remembered import Memory
 
 
@@ -44,17 +47,10 @@ _opened_last: _Opened | None = None
 
 
 def keep_opened(job: Job, micrograph: Micrograph, memory: Memory) -> None:
-    """Remember a result that is being measured, so that for its next correction only changed
+    """Remember a result that was just analysed, so that for its first correction only changed
     objects are measured."""
     global _opened_last
-    if opened_last(job) is None:
-        _opened_last = _Opened(_key(job), memory, micrograph)
-
-
-def opened_last(job: Job) -> tuple[Micrograph, Memory] | None:
-    """The image and the memory of a result, if this process analysed or measured it last."""
-    opened = _opened_last
-    return (opened.micrograph, opened.memory) if opened is not None and opened.key == _key(job) else None
+    _opened_last = _Opened(_key(job), memory, micrograph)
 
 
 def _key(job: Job) -> tuple[Any, ...]:
@@ -92,12 +88,28 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
     steps.publish_step(measuring=measuring, step=step, files=files, summary=summary)
 
 
-def _opened(job: Job, folder: Path) -> _Opened:
+def measure_again(job: Job, folder: Path, progress: Progress) -> Analysis:
+    """The result of a job with its stored outlines, for its files. A large image stays remembered
+    for its next correction."""
+    from segmentation.core import pipeline
+    from segmentation.core.remembered import Memory, remembering
+
+    reading = partial(progress, "reading the image", 0.0)
+    if steps.is_large(job):
+        opened = _opened(job, folder, reading)
+        micrograph, memory = opened.micrograph, opened.memory
+    else:
+        micrograph, memory = pixels_of(job.micrograph, folder, reading), Memory()
+    with remembering(memory):
+        return pipeline.measure(micrograph, stored_segmentation(job), job.get_settings(), progress)
+
+
+def _opened(job: Job, folder: Path, reading: Callable[[], None] = lambda: None) -> _Opened:
     """The remembered data of a job; its image is read if another result was measured last."""
     from segmentation.core.remembered import Memory
 
     global _opened_last
     if _opened_last is None or _opened_last.key != _key(job):
         _opened_last = None  # so that its memory is free before the next image is read
-        _opened_last = _Opened(_key(job), Memory(), pixels_of(job.micrograph, folder, lambda: None))
+        _opened_last = _Opened(_key(job), Memory(), pixels_of(job.micrograph, folder, reading))
     return _opened_last

@@ -29,7 +29,7 @@ from segmentation.services.results import after_inspection, jobs, publishing
 from segmentation.services.results import exports as exports_service
 from segmentation.services.upkeep import upkeep
 from tests.core.builders import analysis_of, grey_of
-from worker import exporting, tasks
+from worker import exporting, measuring, tasks
 from worker.failures import BROKEN
 
 from .comparable import LABELS
@@ -62,8 +62,8 @@ def done(make_job, make_segmentation, tmp_path, monkeypatch):
         stored = job.artifacts.create(name=name, attempt=1, size=path.stat().st_size, content_type="text/plain")
         stored.file.save(f"{job.folder}/1/{name}", ContentFile(path.read_bytes()))
     Job.objects.filter(pk=job.pk).update(state="done", attempt=1, finished=timezone.now())
-    monkeypatch.setattr(exporting, "pixels_of", lambda *_: outcome.micrograph)
-    monkeypatch.setattr(exporting, "stored_segmentation", lambda job: outcome.segmentation)
+    monkeypatch.setattr(measuring, "pixels_of", lambda *_: outcome.micrograph)
+    monkeypatch.setattr(measuring, "stored_segmentation", lambda job: outcome.segmentation)
     monkeypatch.setattr("segmentation.core.pipeline.measure", lambda *arguments: outcome)
     return Job.objects.get(pk=job.pk)
 
@@ -282,7 +282,7 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
     Micrograph.objects.filter(pk=image.pk).update(state="running", attempt=1)
     image.refresh_from_db()
 
-    monkeypatch.setattr(exporting, "pixels_of", pixels_of)
+    monkeypatch.setattr(measuring, "pixels_of", pixels_of)
     reading = {"nm_per_pixel": 5.0 * factor, "relative_uncertainty": 0.001, "text": "100 nm", "sure": True}
     after_inspection.publish_reading(micrograph=image, reading=reading)
     if state == "running":
@@ -332,7 +332,7 @@ def test_a_bar_that_was_not_read_in_time_is_read_again(result, monkeypatch, djan
         tasks.do_analyses()
         return Job.objects.get(pk=job.pk)
 
-    monkeypatch.setattr(exporting, "pixels_of", pixels_of)
+    monkeypatch.setattr(measuring, "pixels_of", pixels_of)
     unread = {**job.summary, "calibration": asdict(Calibration.absent()), "unread": True}
     Job.objects.filter(pk=job.pk).update(summary=unread)
     job = publish({"note": CUT_OFF})

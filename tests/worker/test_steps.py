@@ -18,7 +18,7 @@ from segmentation.services.ground.callers import visitor_of
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import edits, exports, steps
 from tests.web.finished import visit, words
-from worker import exporting, measuring
+from worker import measuring
 from worker.heartbeat import comes_before
 from worker.tasks import do_analyses, do_inspections
 
@@ -281,8 +281,7 @@ def test_files_of_a_large_image_are_written_with_what_is_remembered(measured, se
     send(0, DELETE)
     state(script, measured), do_analyses()
     exports.file_of(now(measured), "report.pdf")
-    for module in (measuring, exporting):
-        monkeypatch.setattr(module, "pixels_of", Mock(side_effect=AssertionError("the image was read again")))
+    monkeypatch.setattr(measuring, "pixels_of", Mock(side_effect=AssertionError("the image was read again")))
     do_analyses()
     assert exports.file_of(now(measured), "report.pdf").name == "report.pdf"
 
