@@ -87,7 +87,7 @@ def test_images_by_a_method_grow_a_sample_a_chart_and_a_study(visit, open_copy, 
     growth.get_by_label("Why it is closed before enough is measured").fill("The filament broke")
     growth.get_by_role("button", name="Close").click()
     expect(growth).to_contain_text(f"Closed by {NAME}")
-    expect(growth).to_contain_text("The filament broke It takes no more images.")
+    expect(growth).to_contain_text("(The filament broke). It takes no more images.")
     assert fits_both(page)
     picture(page, "growth")
 

@@ -56,8 +56,12 @@ def sentences(quantity: str, tested: Sequence[Robustness], left_out: Sequence[st
         images = "1 image was" if len(tested) == 1 else f"{len(tested)} images were"
         lines.append(f"{images} analysed again without corrections, as they are and in the forms of the table.")
         moves = [(one, form, moved) for one in tested for form, moved in one.moved.items()]
-        within = sum(one.is_within(form) for one, form, _ in moves)
-        lines.append(f"In {within} of {len(moves)} the {label} stays within the 95 % interval of the image as it is.")
+        compared = [one.is_within(form) for one, form, _ in moves if one.half_width is not None]
+        if compared:
+            reach = f"the {label} stays within the 95 % interval of the image as it is"
+            lines.append(f"In {sum(compared)} of {len(compared)} {reach}.")
+        else:
+            lines.append("None of these images has an interval with which the changes could be compared.")
         known = [(one, form, moved) for one, form, moved in moves if moved is not None]
         if known:
             one, form, moved = max(known, key=lambda move: abs(move[2]) / (abs(move[0].value) or 1))

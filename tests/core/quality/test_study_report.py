@@ -72,3 +72,25 @@ def test_what_people_and_certificates_said_is_taken():
         "The other results were not looked through.",
     ]
     assert by_title["Trueness"].is_measured and by_title["Trueness"].lines == ["108.tif: It agrees."]
+
+
+def test_a_change_is_held_against_an_interval_where_there_is_one():
+    image = {"name": "a.tif", "value": 100.0, "half_width": 5.0, "moved": {"blur": 4.0, "noise": -6.0}, "warned": []}
+    result = as_dict(study_of(["day"], ROWS), "nm")
+
+    def robustness(*tested):
+        study = {**result, "robustness": {"tested": list(tested), "left_out": []}}
+        return parts_of("median", ROWS, study)[-1]
+
+    part = robustness(image, {**image, "name": "b.tif", "half_width": None})
+    assert part.is_measured and part.lines[1:] == [
+        "In 1 of 2 the median stays within the 95 % interval of the image as it is.",
+        "The largest change is -6.0 %, of a.tif with noise (σ 20 of 255).",
+    ]
+    assert part.table.head == ("Form", "a.tif", "b.tif")
+    assert dict(zip([row[0] for row in part.table.rows], part.table.rows, strict=True))["blurred (σ 1 px)"][1:] == (
+        "+4.0 %",
+        "+4.0 %",
+    )
+    alone = robustness({**image, "half_width": None})
+    assert alone.lines[1] == "None of these images has an interval with which the changes could be compared."
