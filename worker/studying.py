@@ -45,10 +45,10 @@ def _robustness(study: Study, progress: Progress, folder: Path) -> dict[str, Any
     from segmentation.core.pipeline import analyse
 
     tested, left_out, jobs = [], [], _images(study)
-    for place, job in enumerate(jobs):
+    for index, job in enumerate(jobs):
 
-        def report(stage: str, done: float, place: int = place) -> None:
-            progress(f"analysing image {place + 1} of {len(jobs)} {stage}", WRITING * (place + done) / len(jobs))
+        def report(stage: str, done: float, index: int = index) -> None:
+            progress(f"analysing image {index + 1} of {len(jobs)} {stage}", WRITING * (index + done) / len(jobs))
 
         try:
             micrograph = pixels_of(job.micrograph, folder, partial(report, "again", 0.0))
@@ -68,4 +68,4 @@ def _images(study: Study) -> list[Job]:
     jobs = list(images.values())
     if len(jobs) <= IMAGES:
         return jobs
-    return [jobs[place * (len(jobs) - 1) // (IMAGES - 1)] for place in range(IMAGES)]
+    return [jobs[index * (len(jobs) - 1) // (IMAGES - 1)] for index in range(IMAGES)]

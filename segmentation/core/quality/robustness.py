@@ -62,9 +62,9 @@ def sentences(quantity: str, tested: Sequence[Robustness], left_out: Sequence[st
             lines.append(f"In {sum(compared)} of {len(compared)} {reach}.")
         else:
             lines.append("None of these images has an interval with which the changes could be compared.")
-        known = [(one, form, moved) for one, form, moved in moves if moved is not None]
-        if known:
-            one, form, moved = max(known, key=lambda move: abs(move[2]) / (abs(move[0].value) or 1))
+        changes = [(one, form, moved) for one, form, moved in moves if moved is not None]
+        if changes:
+            one, form, moved = max(changes, key=lambda move: abs(move[2]) / (abs(move[0].value) or 1))
             change = moved_words(quantity, one.value, moved)
             lines.append(f"The largest change is {change}, of {one.name} {TITLES[form]}.")
         if warned := sum(len(one.warned) for one in tested):
