@@ -26,7 +26,7 @@ from .accounts import client_network
 from .http.access import refused
 from .http.errors import LOCKED_OUT
 from .services.access import second_factor
-from .services.access.claiming import claimable
+from .services.access.claiming import count_claimable
 from .services.ground.refusal import Refused
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Accounts(DefaultAccountAdapter):
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """The page after sign-in: the results, if this browser has results that the account can
         take over, else the usual page."""
-        has_claims = claimable(user=request.user, visitor=request.visitor)
+        has_claims = count_claimable(user=request.user, visitor=request.visitor)
         return reverse("results" if has_claims else settings.LOGIN_REDIRECT_URL)
 
     get_signup_redirect_url = get_login_redirect_url

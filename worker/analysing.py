@@ -21,7 +21,7 @@ from segmentation.core.report.outlines import growing
 from segmentation.core.tasks import find
 from segmentation.models import Job
 from segmentation.services.results import jobs, publishing, steps
-from segmentation.services.results.publishing import NAME as SEGMENTATION
+from segmentation.services.results.publishing import SEGMENTATION_FILE as SEGMENTATION
 
 from .exporting import keep_latest
 from .fetching import pixels_of, store_tiles

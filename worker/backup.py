@@ -56,7 +56,7 @@ from typing_extensions import TypedDict
 
 from segmentation import __version__
 from segmentation.models import Micrograph, StaffAction
-from segmentation.services.ground.refusal import REMOTE, Refused
+from segmentation.services.ground.refusal import NETWORK_MODULES, Refused
 from segmentation.services.ground.staff_log import BACKUP, SHELL
 
 FORMAT = "deepsegm-backup/1"
@@ -282,7 +282,7 @@ def _refusing_for_bucket() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not f"{type(error).__module__}.".startswith(REMOTE):
+        if not f"{type(error).__module__}.".startswith(NETWORK_MODULES):
             raise
         raise Refused(BUCKET.format(name=settings.DEEPSEGM_BUCKET, why=error)) from error
 

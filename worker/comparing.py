@@ -80,7 +80,7 @@ def _of_sample(sample: Sample) -> Side:
 def _tables(jobs: list[Job]) -> Iterator[Table]:
     """The stored tables of objects; raises Refused (409) if one is missing."""
     for job in jobs:
-        artifact = job.artifact(tables.NAME)
+        artifact = job.artifact(tables.TABLE_FILE)
         if artifact is None:
             raise Refused(f"The stored table of {job.micrograph.name} is missing: analyse it again.", 409)
         with artifact.file.open("rb") as file:

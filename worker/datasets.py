@@ -23,7 +23,7 @@ from segmentation.models import Dataset, DatasetImage
 from segmentation.plain import storable
 from segmentation.services.ground.callers import check_has_lab
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.learning.datasets import CHECK, keep_check, publish_dataset
+from segmentation.services.learning.datasets import CHECK_PREFIX, publish_dataset, store_check
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import inspection
@@ -131,7 +131,7 @@ def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[
     from segmentation.lab.training import check
 
     sources = image.name, image.sha256, image.labels_sha256, image.region, classes
-    name = f"{CHECK}{check.mark(*sources)}.json.z"
+    name = f"{CHECK_PREFIX}{check.mark(*sources)}.json.z"
     with scratch() as folder:
         if default_storage.exists(f"{image.folder}/{name}"):
             with suppress(*check.DAMAGED):
@@ -140,7 +140,7 @@ def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[
         lay_out([image], folder, tell)
         pair = check.check_pair(find_pairs(folder, files.IMAGES, files.LABELS, classes=classes).pairs[0])
         check.write_pair(pair, folder / name)
-        keep_check(image=image, file=folder / name)
+        store_check(image=image, file=folder / name)
     return pair
 
 

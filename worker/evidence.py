@@ -10,7 +10,7 @@ from pathlib import Path
 
 from segmentation.models import Job, Signature
 from segmentation.services.results import logs
-from segmentation.services.results.publishing import NAME as SEGMENTATION
+from segmentation.services.results.publishing import SEGMENTATION_FILE as SEGMENTATION
 from segmentation.services.results.signing import SIGNATURES
 
 
@@ -25,8 +25,8 @@ def write_evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict
     if before is not None and log:
         with before.file.open("rb") as file, (out / logs.BEFORE).open("wb") as copy:
             shutil.copyfileobj(file, copy)
-        (out / logs.LOG).write_text("".join(logs.as_json(log)))
-        (out / logs.LOG_CSV).write_text("".join(logs.as_csv(log)), encoding="utf-8", newline="")
+        (out / logs.LOG).write_text("".join(logs.edits_as_json(log)))
+        (out / logs.LOG_CSV).write_text("".join(logs.edits_as_csv(log)), encoding="utf-8", newline="")
         files = {
             logs.BEFORE: "the outlines before the corrections",
             logs.LOG: "the log of the corrections; `deepsegm audit replay` repeats them",

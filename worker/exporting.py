@@ -76,7 +76,7 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
         source = _measured(export, progress, folder, out)
     names = []
     for artifact in result.artifacts.all():
-        with bundles.opened(artifact) as file, (out / artifact.name).open("wb") as copy:
+        with bundles.open_file(artifact) as file, (out / artifact.name).open("wb") as copy:
             shutil.copyfileobj(file, copy)
         names.append(artifact.name)
     files = write_all(
@@ -127,7 +127,7 @@ def _publish_anew(export: ExportJob, analysis: Analysis, out: Path) -> None:
     """Store new numbers and the files that are stored with every result, because the data bar of
     its image was read later."""
     job = export.job
-    files = stored_files(analysis, out, in_sample=job.artifact(tables.NAME) is not None)
+    files = stored_files(analysis, out, in_sample=job.artifact(tables.TABLE_FILE) is not None)
     earlier = {name: job.summary[name] for name in ("reused", "timings")}
     summary = {**summarise(analysis, reused=False, unread=False), **earlier}
     exports_service.publish_export(export=export, files=files, summary=summary, early=True)

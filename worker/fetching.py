@@ -63,7 +63,7 @@ def store_tiles(row: Micrograph, micrograph: types.Micrograph, folder: Path) -> 
     picture, tiles = folder / viewer.PICTURE, folder / viewer.TILES
     picture.write_bytes(viewer.image_webp(micrograph))
     viewer.write_tiles(micrograph, tiles)
-    publishing.keep_picture(micrograph=row, picture=picture, tiles=tiles)
+    publishing.store_picture(micrograph=row, picture=picture, tiles=tiles)
 
 
 def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = lambda: None) -> types.Micrograph:

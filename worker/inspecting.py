@@ -39,7 +39,7 @@ def inspect_upload(micrograph: Micrograph, progress: Progress, folder: Path) -> 
     Superseded.
 
     An image is inspected twice, because reading the text of its data bar takes seconds: that is
-    done in the second inspection, when `may_read_bars` allows it. If it no longer allows it, the
+    done in the second inspection, when `bars_to_read` allows it. If it no longer allows it, the
     second inspection stops and starts again later. An image whose data bar equals that of an
     earlier image of the sender needs no second inspection.
     """
@@ -55,11 +55,11 @@ def inspect_upload(micrograph: Micrograph, progress: Progress, folder: Path) -> 
         path, side = _replace_stack_by_page(micrograph, path, side, folder, partial(progress, stage, 0.3))
     options = {"side": side, "read_bar": micrograph.read_bar, "later": not is_second}
     options["keep_as"] = "" if is_second else str(micrograph.pk)
-    options["known"] = Micrograph.objects.known_bars(micrograph)
+    options["known"] = Micrograph.objects.earlier_readings(micrograph)
 
     def alive() -> None:
         progress(stage, 0.5)
-        if is_second and not Micrograph.objects.may_read_bars().filter(pk=micrograph.pk).exists():
+        if is_second and not Micrograph.objects.bars_to_read().filter(pk=micrograph.pk).exists():
             raise GivesWay
 
     try:

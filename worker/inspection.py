@@ -39,7 +39,7 @@ from segmentation.core.micrograph.unpacking import DIRECTORY_SECONDS, SECONDS_PE
 from segmentation.core.names import file_name
 from segmentation.plain import storable
 from segmentation.services.ground.limits import most_pixels
-from segmentation.services.ground.space import free_bytes, is_scarce
+from segmentation.services.ground.space import free_bytes, is_space_scarce
 from segmentation.services.results.uploads import Note
 
 from . import answers
@@ -335,6 +335,6 @@ def _report_of(output: bytes, died: str = DIED, needed: int = 0) -> dict[str, An
         return dict(report)
     if "errno" not in report:
         raise Unreadable(str(report["error"])[:LONGEST_SENTENCE])
-    if is_scarce(needed):  # checked here, because a malicious child could always claim this
+    if is_space_scarce(needed):  # checked here, because a malicious child could always claim this
         raise OSError(errno.ENOSPC, "the disk is full, says a child that reads files")
     raise Killed(died)

@@ -15,7 +15,7 @@ from segmentation.core.micrograph.types import Micrograph
 from segmentation.models import Job, Measuring
 from segmentation.services.ground import tables
 from segmentation.services.results import steps
-from segmentation.services.results.publishing import NAME as SEGMENTATION
+from segmentation.services.results.publishing import SEGMENTATION_FILE as SEGMENTATION
 
 from .fetching import pixels_of
 from .heartbeat import Progress
@@ -81,7 +81,7 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
         measuring.change(summary=summarise(analysis, reused=True, unread=unread))
         analysis = pipeline.arranged(analysis, clock)
         summary = summarise(analysis, reused=True, unread=unread)
-        in_sample = job.artifact(tables.NAME) is not None or job.sample_id is not None
+        in_sample = job.artifact(tables.TABLE_FILE) is not None or job.sample_id is not None
         files = stored_files(analysis, folder / "results", in_sample=in_sample)
         saving.result()
     files[SEGMENTATION] = folder / SEGMENTATION

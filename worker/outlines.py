@@ -47,7 +47,7 @@ def original_outlines(job: Job, *, alternatives: bool) -> Segmentation:
 def corrected_outlines(job: Job, original: Segmentation, step: int, by_others: dict[str, Any]) -> Segmentation:
     """The outlines `original` after the first `step` corrections of the job. by_others: from
     `judged_by_others`."""
-    outlines = edits.after_corrections(job, original, step)
+    outlines = edits.apply_edits(job, original, step)
     return replace(outlines, used={**outlines.used, **by_others})
 
 
@@ -56,7 +56,7 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
     parent = job.parent
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_PARENT)
-    outlines = edits.corrected(parent, job.corrects)
+    outlines = edits.corrected_segmentation(parent, job.corrects)
     origin = replace(outlines.provenance, parent=str(parent.segmentation_id))
     used = {**outlines.used, **judged_by_others(parent)}
     return keep_outlines(job, replace(outlines, provenance=origin, used=used), parent, folder)
@@ -103,5 +103,5 @@ def keep_outlines(job: Job, outlines: Segmentation, parent: Job | None, folder: 
     file = folder / "segmentation.npz"
     outlines.save(file)
     before = parent.segmentation if parent else None
-    publishing.keep_segmentation(job=job, file=file, provenance=outlines.provenance, parent=before)
+    publishing.store_segmentation(job=job, file=file, provenance=outlines.provenance, parent=before)
     return outlines

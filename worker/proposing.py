@@ -17,7 +17,7 @@ from django.conf import settings
 from segmentation import models
 from segmentation.core.labels.options import EVEN
 from segmentation.core.network import cards
-from segmentation.services.results.models_offered import offered
+from segmentation.services.results.models_offered import offered_models
 
 from .fetching import pixels_of
 from .heartbeat import Progress, comes_before, giving_way
@@ -34,7 +34,7 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     proposed: list[dict[str, Any]] = proposals.result.get("shown", [])
     tried: int = proposals.result.get("tried", 0)
     alive()
-    requested, offered_cards = job.get_settings(), offered(job.owner)
+    requested, offered_cards = job.get_settings(), offered_models(job.owner)
     part = Part.of(pixels_of(job.micrograph, folder, alive), requested)
     used, model, refused = job.summary["used"], job.summary["model"]["name"], job.summary["refused"]
     model_on_page = named_model(used)  # that the page of the result advises

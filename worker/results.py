@@ -15,7 +15,7 @@ from segmentation.core.tasks import find
 from segmentation.models import Job
 from segmentation.plain import storable
 from segmentation.services.ground import tables
-from segmentation.services.results.control import control_words
+from segmentation.services.results.control import out_of_control_words
 from segmentation.services.results.pooled_outlines import COCO_FILE
 
 from .heartbeat import Progress
@@ -26,7 +26,7 @@ def by_method(job: Job, analysis: Analysis) -> Analysis:
     one."""
     if job.method is None:
         return analysis
-    return replace(analysis, method=replace(job.method.written.used(analysis), control=control_words(job)))
+    return replace(analysis, method=replace(job.method.written.used(analysis), control=out_of_control_words(job)))
 
 
 def stored_files(
@@ -39,7 +39,7 @@ def stored_files(
     files = write_all(analysis, out, stored_only=True, also=[COCO_FILE] if in_sample else [], progress=progress)
     if in_sample:
         clarity = analysis.segmentation.used.get("clarity", 1.0)
-        files[tables.NAME] = tables.save(analysis.table, clarity, out / tables.NAME)
+        files[tables.TABLE_FILE] = tables.save(analysis.table, clarity, out / tables.TABLE_FILE)
     return files
 
 

@@ -139,10 +139,10 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
 
 def _member(job: Job) -> Member | None:
     """The data of a finished job for pooling; None if its table cannot be read."""
-    measured_table = job.artifact(tables.NAME)
+    measured_table = job.artifact(tables.TABLE_FILE)
     try:
         if measured_table is None:
-            raise FileNotFoundError(tables.NAME)
+            raise FileNotFoundError(tables.TABLE_FILE)
         with measured_table.file.open("rb") as file:
             table, clarity = tables.load(file)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):

@@ -35,7 +35,7 @@ from segmentation.http.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
 from segmentation.http.uploads import takes_files
 from segmentation.middleware import first_untrusted, is_trusted, network_of
 from segmentation.services.ground.refusal import is_full
-from segmentation.services.ground.space import NO_ROOM, is_scarce
+from segmentation.services.ground.space import NO_ROOM, is_space_scarce
 
 logger = logging.getLogger(__name__)
 THREADS, THREADS_OF_AN_ADDRESS = 16, 5
@@ -179,7 +179,7 @@ class Parser(HTTPRequestParser):
             self.adj.max_request_body_size = LARGEST_OTHERS if no_body else 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         if self.body_rcv is not None:
             self.body_rcv.buf = Body(self.adj.inbuf_overflow)
-            if self.content_length > self.adj.inbuf_overflow and is_scarce(self.content_length):
+            if self.content_length > self.adj.inbuf_overflow and is_space_scarce(self.content_length):
                 self.body_rcv.buf.refuse()
 
     def received(self, data: bytes) -> int:

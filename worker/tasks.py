@@ -44,7 +44,7 @@ from django.conf import settings
 from django.db import connection
 
 from segmentation.models import (
-    AGAIN,
+    REQUEUE_FIELDS,
     Delivery,
     ExportJob,
     Job,
@@ -54,7 +54,7 @@ from segmentation.models import (
     Training,
 )
 from segmentation.services.ground import files as files_service
-from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, KINDS, TRAINING, enqueue, ring
+from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, TRAINING, WORK_KINDS, enqueue, notify_workers
 from segmentation.services.upkeep import upkeep
 
 from . import inspection, warming  # noqa: F401  warming: has a function that Celery calls in a new child
@@ -99,7 +99,7 @@ def do_inspections() -> None:
     more of such work waits, another message is sent.
     """
     if _do_alone(_measuring, partial(_do_next, Measuring.objects, measure_step, large=False)):
-        ring(INSPECTIONS)
+        notify_workers(INSPECTIONS)
     if _do_first(Micrograph.objects, inspect_upload):
         # A message may have come while all rows of its sender had to wait.
         more = Micrograph.objects.first_in_turn() is not None
@@ -107,7 +107,7 @@ def do_inspections() -> None:
         more = _do_alone(_importing, partial(_do_next, Job.imports, _read_outlines))
     to_send = _do_alone(_delivering, partial(_do_next, Delivery.objects, _deliver))
     if _do_alone(_removing, files_service.remove_leftover_folders) or to_send or more:
-        ring(INSPECTIONS)
+        notify_workers(INSPECTIONS)
     inspection.keep_reader()
 
 
@@ -170,7 +170,7 @@ def _do_idle() -> bool:
     """While nobody waits for other work: ask for data bars to be read, write files in advance, and
     try other ways for a doubtful result. Returns False if there was nothing for this process."""
     if Micrograph.objects.waiting().exists():
-        ring(INSPECTIONS)
+        notify_workers(INSPECTIONS)
     is_done = False
     for kind, work, fields in ((ExportJob, _write_ahead, {"asked": False}), (Proposals, propose_others, {})):
         if not comes_before(kind):
@@ -191,7 +191,7 @@ def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
 def _read_outlines(job: Job, progress: Progress, folder: Path) -> None:
     """Read the outlines of another tool for a job; the job is then queued again to be measured."""
     imported_segmentation(job, progress, folder)
-    job.change(**AGAIN)
+    job.change(**REQUEUE_FIELDS)
     enqueue([job.pk])
 
 
@@ -203,7 +203,7 @@ def _deliver(delivery: Delivery, progress: Progress, folder: Path) -> None:
     deliver(delivery, progress, folder)
 
 
-IN_A_CHILD = [row for row, kind in KINDS.items() if kind.queue != INSPECTIONS]
+IN_A_CHILD = [row for row, kind in WORK_KINDS.items() if kind.queue != INSPECTIONS]
 
 
 @task_failure.connect
@@ -216,7 +216,7 @@ def child_died(task_id: str, exception: BaseException, **signal: Any) -> None:
     """
     if isinstance(exception, WorkerLostError | TimeLimitExceeded):
         for kind in IN_A_CHILD:
-            upkeep.child_died(kind=kind, message=task_id, too_long=isinstance(exception, TimeLimitExceeded))
+            upkeep.requeue_after_death(kind=kind, message=task_id, too_long=isinstance(exception, TimeLimitExceeded))
         connection.close()
 
 
@@ -227,5 +227,5 @@ def give_back(**signal: Any) -> None:
     stop_preparing()
     for request in list(state.active_requests):
         for kind in IN_A_CHILD:
-            kind.objects.running().filter(message=request.id).update(**AGAIN)
+            kind.objects.running().filter(message=request.id).update(**REQUEUE_FIELDS)
     connection.close()

@@ -29,10 +29,10 @@ from segmentation.core.tasks import find
 from segmentation.models import DatasetImage, Training
 from segmentation.plain import storable
 from segmentation.services.ground.callers import check_has_lab
-from segmentation.services.ground.queue import KINDS
+from segmentation.services.ground.queue import WORK_KINDS
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.learning import trained
-from segmentation.services.learning.trained import check_given, forget_run, runs_folder
+from segmentation.services.learning.trained import check_training_images, remove_run, runs_folder
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from .dataset_images import lay_out
@@ -61,7 +61,7 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
     run = work / "run"
     report = TrainingReport(training, progress, run)
     try:
-        check_given(training)
+        check_training_images(training)
         _check_material(training)
         trained.begin_version(training=training)
         data = _data(training, work, partial(progress, "fetching the images", 0.0))
@@ -75,11 +75,11 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
         pictures = [run / FILES / name for name in pictures_of(summary)]
         trained.publish_training(training=training, card=card, files=pictures, summary=storable(dict(summary)))
     except Refused:
-        forget_run(training)
+        remove_run(training)
         raise
     except RuntimeError as error:
         if str(error).startswith(LOADER):  # handled as if this process had been killed
-            raise Killed(KINDS[Training].gave_up(MAX_DEATHS)) from error
+            raise Killed(WORK_KINDS[Training].gave_up(MAX_DEATHS)) from error
         raise
     except CannotWrite as error:  # a library may report a full disk without an error number
         raise OSError(error.errno or errno.ENOSPC, str(error)) from error
@@ -103,7 +103,7 @@ class TrainingReport:
 
         self.progress(stage, fraction)
         if time.monotonic() - self.looked > LOOK_SECONDS:
-            check_given(self.training)
+            check_training_images(self.training)
             self.looked = time.monotonic()
         ends = None if left is None else timezone.now() + timedelta(seconds=left)
         # The machine may be more or less busy now.

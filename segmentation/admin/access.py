@@ -132,4 +132,6 @@ class StaffActionAdmin(LookOnly):
     @admin.action(description="Export the selected rows as CSV", permissions=["view"])
     def export(self, request: HttpRequest, rows: QuerySet) -> HttpResponse:
         headers = {"Content-Disposition": 'attachment; filename="staff-actions.csv"'}
-        return HttpResponse(staff_log.as_csv(rows.iterator()), content_type="text/csv; charset=utf-8", headers=headers)
+        return HttpResponse(
+            staff_log.log_as_csv(rows.iterator()), content_type="text/csv; charset=utf-8", headers=headers
+        )

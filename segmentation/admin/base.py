@@ -202,8 +202,12 @@ class WithLink(LookOnly):
         until = f", until {link_of_row.ends:%Y-%m-%d %H:%M}" if link_of_row and link_of_row.ends else ""
         return links.state_of(row) + until
 
-    link_off = action("Switch off the links", partial(steps.share, off=True), "without a link", argument="row")
-    link_renew = action("Renew the links", partial(steps.share, renew=True), "opened by a new link", argument="row")
+    link_off = action(
+        "Switch off the links", partial(steps.change_private_link, off=True), "without a link", argument="row"
+    )
+    link_renew = action(
+        "Renew the links", partial(steps.change_private_link, renew=True), "opened by a new link", argument="row"
+    )
 
 
 def preview(micrograph: Micrograph) -> SafeString | str:

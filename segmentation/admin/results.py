@@ -20,7 +20,7 @@ from ..core.report.wording import calibration_words
 from ..presenters.listing import UNREADABLE, readable
 from ..presenters.progress import times_of
 from ..presenters.stored import counted, headline, numbers_of, warning_of
-from ..services.ground.files import removing_together
+from ..services.ground.files import remove_files_together
 from ..services.results import jobs, samples
 from ..services.results.models_offered import title_of
 from .base import LookOnly, WithLink, action, column, image_of, page_link, preview
@@ -127,7 +127,7 @@ class UploadAdmin(LookOnly):
         return super().get_queryset(request).select_related("owner").annotate(analyses=Count("jobs"))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
-        with transaction.atomic(), removing_together():
+        with transaction.atomic(), remove_files_together():
             models.Micrograph.objects.filter(pk__in=[micrograph.pk for micrograph in queryset]).only("pk").delete()
 
     picture = column("picture", lambda micrograph: preview(micrograph))

@@ -13,9 +13,9 @@ from ninja.utils import check_csrf
 
 from ..services.access import second_factor
 from ..services.access.tokens import PREFIX, token_of
-from ..services.ground.callers import SHORTEST_SECRET, new_secret, visitor_of
+from ..services.ground.callers import SHORTEST_SECRET, new_secret, visitor_id
 from ..services.ground.refusal import Refused
-from ..services.results.signing import account_of
+from ..services.results.signing import account_with_password
 
 SIGN_IN = "Send a token, or sign in with HTTP Basic: the user name or the password is missing or wrong."
 OUR_PAGE = "DeepSegm"  # value of the header X-Requested-With in requests of the site's own pages
@@ -46,17 +46,17 @@ def sign_in(request: HttpRequest) -> bool:
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip().lower().startswith(PREFIX):
         request.token = token_of(request, credentials.strip())
-        request.user = second_factor.limited(request.token.owner)
+        request.user = second_factor.limit_staff(request.token.owner)
     elif scheme.lower() == "bearer" and len(credentials.strip()) >= SHORTEST_SECRET:
         request.secret = credentials.strip()
-        request.visitor = visitor_of(request.secret)
+        request.visitor = visitor_id(request.secret)
     elif scheme:
         user = _user(request, credentials) if scheme.lower() == "basic" else None
         if user is None:
             raise Refused(SIGN_IN, 401)
         if is_mfa_enabled(user):
             raise Refused(second_factor.BY_TOKEN, 401)
-        request.user = second_factor.limited(user)
+        request.user = second_factor.limit_staff(user)
     if settings.DEEPSEGM_REQUIRE_LOGIN and not request.user.is_authenticated:
         raise Refused(SIGN_IN, 401)
     return True
@@ -68,7 +68,7 @@ def _user(request: HttpRequest, encoded: str) -> Any:
         name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
     except ValueError:
         return None
-    return account_of(request, name, password)
+    return account_with_password(request, name, password)
 
 
 def identify(request: HttpRequest) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def identify(request: HttpRequest) -> dict[str, Any]:
     gets a new secret, which the answer holds."""
     if not request.user.is_authenticated and request.visitor is None:
         request.secret = new_secret()
-        request.visitor = visitor_of(request.secret)
+        request.visitor = visitor_id(request.secret)
     return {"user": request.user, "visitor": request.visitor, "address": request.address_hash}
 
 

@@ -13,7 +13,7 @@ from ..core.labels.operations import redoable, since_first_undone, steps_in_effe
 from ..http.access import changeable, row_of, visible
 from ..http.serving import serve_labels, serve_log, serve_packed
 from ..models import Job
-from ..services.ground.limits import one_edit
+from ..services.ground.limits import edit_slot
 from ..services.ground.refusal import Refused
 from ..services.results import edits as edits_service
 from ..services.results import standing as standing_service
@@ -77,7 +77,7 @@ def similar(
     They are compared as they were last measured: a corrected object by its automatic outline, a drawn object only in
     the result that measures the corrections.
     """
-    similarity_by_id = standing_service.alike_in(visible(request, row_of(Job, pk)), ids)
+    similarity_by_id = standing_service.similarities(visible(request, row_of(Job, pk)), ids)
     similar_enough = {number: round(value, 4) for number, value in similarity_by_id.items() if value >= alike}
     return {"ids": list(similar_enough), "alike": list(similar_enough.values())}
 
@@ -90,14 +90,14 @@ def offer(request: HttpRequest, pk: UUID) -> Any:
     correction. Results that are signed, shared or named never change, so nothing is offered for them.
     """
     analysed = visible(request, row_of(Job, pk))
-    question, offers = standing_service.offers_elsewhere(analysed, request.user, request.visitor)
+    question, offers = standing_service.offers_in_sample(analysed, request.user, request.visitor)
     return {"question": question, "others": offers}
 
 
 @router.does("GET", "/{uuid:pk}/edits", "edits", schemas.Edits, (404, 422))
 def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=SINCE)) -> Any:
     """The corrections so far, in their order, at most 100 in an answer. Each holds the hash of the one before."""
-    return edits_service.log_of(visible(request, row_of(Job, pk)), since)
+    return edits_service.log_state(visible(request, row_of(Job, pk)), since)
 
 
 @router.does(
@@ -118,7 +118,7 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     analysed = changeable(request, row_of(Job, pk))
     who = {"user": request.user, "visitor": request.visitor}
     try:
-        with one_edit(address=request.address_hash, **who):
+        with edit_slot(address=request.address_hash, **who):
             body = json_body(request, Corrections)
             fields = {"base": body.base, "operations": body.operations, "key": key_of(request)}
             rows = edits_service.edit_job(job=analysed, **fields, **who)
@@ -143,7 +143,7 @@ def standing_objects(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0,
     """The result after the corrections so far: objects that edits after `since` changed, numbers, outlines to check."""
     analysed = visible(request, row_of(Job, pk))
     corrections = edits_service.corrections_of(analysed)
-    edits_service.read_maps_ahead(corrections)  # the editor has just been opened, and its tools need the maps
+    edits_service.preload_maps(corrections)  # the editor has just been opened, and its tools need the maps
     operations = [corrections.steps[number - 1].operation for number in steps_in_effect(corrections.steps)]
     undone = [corrections.steps[number - 1].operation for number in redoable(corrections.steps)]
     outlines = corrections.now

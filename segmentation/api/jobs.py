@@ -128,7 +128,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
         refuse_tall_bar(settings, parent.micrograph)
     except ValueError as problem:
         raise Refused(str(problem)) from None
-    make = jobs_service.finish_corrections if edited else jobs_service.rerun_job
+    make = jobs_service.rerun_with_corrections if edited else jobs_service.rerun_job
     if file is not None:
         make = partial(reruns.import_outlines, file=file)
     revision = make(job=parent, settings=settings, key=key_of(request), **identify(request))

@@ -23,7 +23,7 @@ ANSWERS = {200: schemas.Link, **refusals(403, 404, 422)}
 class Change(Body):
     """Changes of a link. What is not sent stays."""
 
-    ends: str = Field("", description=links.WHEN)
+    ends: str = Field("", description=links.END_HINT)
     renew: bool = Field(False, description="A new secret: the old link stops at once.")
     off: bool | None = Field(None, description="Switch it off, or on again.")
 
@@ -47,5 +47,5 @@ for router, kind in ((jobs, "job"), (samples, "sample")):  # the same addresses 
     def change(request: HttpRequest, pk: UUID) -> Any:
         """Set when the link ends, renew it, switch it off or on."""
         row = _row(request, pk)
-        steps.share(row=row, **json_body(request, Change).model_dump())
+        steps.change_private_link(row=row, **json_body(request, Change).model_dump())
         return link_context(request, row)

@@ -88,7 +88,7 @@ def create(request: HttpRequest, response: HttpResponse) -> Any:
     body = json_body(request, NewMethod)
     fields = {"user": request.user, "name": body.name, "group": body.group}
     if description := _description(body):
-        version = service.create(description=description, **fields)
+        version = service.create_method(description=description, **fields)
     else:
         version = service.save_as_method(job=_job(request, body.job), **fields)
     return _answer_with(response, version)
@@ -112,7 +112,7 @@ def change(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Change the draft of a method; where its newest version is approved or withdrawn, make the next version."""
     row, body = _method(request, pk), json_body(request, NewVersion)
     if description := _description(body):
-        version = service.change(method=row, description=description, user=request.user)
+        version = service.change_method(method=row, description=description, user=request.user)
     else:
         version = service.save_as_method(job=_job(request, body.job), user=request.user, name="", method=row)
     return _answer_with(response, version)
@@ -127,7 +127,7 @@ def version(request: HttpRequest, pk: UUID, number: int) -> Any:
 @router.does("DELETE", "/{uuid:pk}/versions/{int:number}", "method-version", {204: None}, (403, 404, 409))
 def discard(request: HttpRequest, pk: UUID, number: int) -> Any:
     """Delete a draft, and its method where it is the only version."""
-    service.discard(version=_version(request, pk, number), user=request.user)
+    service.delete_draft(version=_version(request, pk, number), user=request.user)
     return Status(204, None)
 
 
@@ -142,7 +142,7 @@ def discard(request: HttpRequest, pk: UUID, number: int) -> Any:
 def approve(request: HttpRequest, pk: UUID, number: int) -> Any:
     """Approve a draft, with the account's password once more. An approved version never changes."""
     row, body = _version(request, pk, number), json_body(request, Approval)
-    service.approve(version=row, request=request, **body.model_dump())
+    service.approve_version(version=row, request=request, **body.model_dump())
     return row
 
 
@@ -157,7 +157,7 @@ def approve(request: HttpRequest, pk: UUID, number: int) -> Any:
 def withdraw(request: HttpRequest, pk: UUID, number: int) -> Any:
     """Withdraw an approved version: no new image is analysed by it, and its results stay."""
     row, body = _version(request, pk, number), json_body(request, Withdrawal)
-    service.withdraw(version=row, user=request.user, reason=body.reason)
+    service.withdraw_version(version=row, user=request.user, reason=body.reason)
     return row
 
 

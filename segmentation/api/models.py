@@ -20,7 +20,7 @@ router = Routes(tags=["Models"])
 @router.does("GET", "", "models", list[schemas.Model])
 def listed(request: HttpRequest) -> Any:
     """Every model that the account may use: of a release, installed, trained by it, or shared."""
-    rows, cards = models_offered.trained(), models_offered.offered(request.user)
+    rows, cards = models_offered.trainings_by_model(), models_offered.offered_models(request.user)
     defaults = {models_offered.default_model(task, request.user) for task in {card.task for card in cards}}
     return [_model_entry(request, card, rows.get(card.name), card.name in defaults) for card in cards]
 
@@ -37,7 +37,7 @@ def set_default(request: HttpRequest) -> Any:
 def back(request: HttpRequest) -> Any:
     """Make the default before this one the default again. Without an earlier one the choice is automatic."""
     body = json_body(request, PreviousDefault)
-    name = models_offered.back(task=body.task, user=request.user, site=body.site)
+    name = models_offered.restore_default(task=body.task, user=request.user, site=body.site)
     return {"task": body.task, "model": name or None, "site": body.site}
 
 
@@ -49,7 +49,7 @@ def model(request: HttpRequest, name: str) -> Any:
     except UnknownModel:
         raise Http404 from None
     is_default = models_offered.default_model(card.task, request.user) == card.name
-    return _model_entry(request, card, models_offered.trained([name]).get(name), is_default)
+    return _model_entry(request, card, models_offered.trainings_by_model([name]).get(name), is_default)
 
 
 def _model_entry(request: HttpRequest, card: ModelCard, row: Training | None, is_default: bool) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def of_results(request: HttpRequest, response: HttpResponse) -> Any:
 def sample(request: HttpRequest, pk: UUID) -> Any:
     """State, pooled result and images."""
     sample = visible(request, row_of(Sample, pk))
-    samples_service.count_present_steps(sample)
+    samples_service.measure_last_corrections(sample)
     return _with_progress(sample)
 
 

@@ -22,7 +22,7 @@ from ..models import Sample as SampleRow
 from ..presenters.comparison import warning_of_side
 from ..presenters.growing import growth_of
 from ..presenters.sample import PooledResult
-from ..services.ground.tables import UNCORRECTED
+from ..services.ground.tables import UNCORRECTED_FILE
 from ..services.results import exports
 from ..services.results.comparisons import name_of
 
@@ -235,7 +235,10 @@ class Signature(Answer):
 def _files_of_job(job: JobRow, request: HttpRequest) -> dict[str, str]:
     if not job.is_done:
         return {}
-    names = [*job.artifacts.exclude(name=UNCORRECTED).values_list("name", flat=True), *exports.unwritten_files(job)]
+    names = [
+        *job.artifacts.exclude(name=UNCORRECTED_FILE).values_list("name", flat=True),
+        *exports.unwritten_files(job),
+    ]
     names += [PICTURE] if job.micrograph.viewer_image else []
     return {name: address(request, "api:artifact", job.pk, name) for name in names}
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ..core.network.cards import for_comparison
 from ..forms.settings import models_by_task
 from ..services.access.claiming import claim_results
-from ..services.ground.callers import visitor_of
+from ..services.ground.callers import visitor_id
 from . import schemas
 from .routes import JSON, Routes, takes
 from .sending import Claim, json_body, settings_fields
@@ -28,7 +28,7 @@ def me(request: HttpRequest) -> Any:
 @router.does("POST", "/me/claim", "claim", schemas.Claimed, (403, 422), takes(Claim, JSON))
 def claim(request: HttpRequest) -> Any:
     """Take over into the account what a script made without one."""
-    visitor = visitor_of(json_body(request, Claim).secret)
+    visitor = visitor_id(json_body(request, Claim).secret)
     return {"claimed": claim_results(user=request.user, visitor=visitor)}
 
 

@@ -77,7 +77,7 @@ def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Study the precision of a method by a nested analysis of variance, which a worker computes."""
     method = get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
     body = json_body(request, NewStudy)
-    quantity = methods_service.read(methods_service.newest(method)).quantity
+    quantity = methods_service.read_description(methods_service.newest_version(method)).quantity
     rows = rows_of(request, method, quantity, {pk: dict(labels) for pk, labels in body.results.items()})
     fields = {"quantity": quantity, "names": CONDITIONS, "rows": rows, "user": request.user}
     study = service.create_study(method=method, title=body.title, **fields)

@@ -15,8 +15,8 @@ from ..http.serving import serve_stored
 from ..models import Dataset, Training
 from ..services.ground.refusal import Refused
 from ..services.learning import trainings
-from ..services.learning.suggestions import SHOWN, suggestions
-from ..services.results.reruns import rerun_with, runnable_with
+from ..services.learning.suggestions import MOST_SHOWN, suggestions
+from ..services.results.reruns import rerun_results, results_to_rerun
 from . import learning as schemas
 from .auth import identify, key_of
 from .routes import JSON, Routes, a_file, page_of, refusals, takes
@@ -90,20 +90,20 @@ def offer(request: HttpRequest, pk: UUID) -> Any:
     """Put the model of a training into the list of models of its owner. If its error on held-out images did not fall,
     send overrule = true; the card of the model then says so."""
     row, body = changeable(request, row_of(Training, pk)), _body_or_defaults(request, Offer)
-    return trainings.offer(training=row, user=request.user, overrule=body.overrule)
+    return trainings.offer_model(training=row, user=request.user, overrule=body.overrule)
 
 
 @router.does("POST", "/{uuid:pk}/withdraw", "training-withdraw", TRAINING_ANSWERS)
 def withdraw(request: HttpRequest, pk: UUID) -> Any:
     """Withdraw the model. Its results stay."""
-    return trainings.withdraw(training=changeable(request, row_of(Training, pk)))
+    return trainings.withdraw_model(training=changeable(request, row_of(Training, pk)))
 
 
 @router.does("POST", "/{uuid:pk}/share", "training-share", TRAINING_ANSWERS, (), takes(Share, JSON))
 def share(request: HttpRequest, pk: UUID) -> Any:
     """Let every account use the model, or only its owner. Staff only."""
     row, body = changeable(request, row_of(Training, pk)), _body_or_defaults(request, Share)
-    return trainings.share(training=row, user=request.user, shared=body.shared)
+    return trainings.share_model(training=row, user=request.user, shared=body.shared)
 
 
 @router.does(
@@ -120,12 +120,12 @@ def run_again(request: HttpRequest, pk: UUID) -> Any:
     Without jobs: all uncorrected results of the account that another model of this kind made.
     """
     row, body = visible(request, row_of(Training, pk)), _body_or_defaults(request, RunAgain)
-    rows = runnable_with(row.model_name, request.user) if row.offered else None
+    rows = results_to_rerun(row.model_name, request.user) if row.offered else None
     if rows is None:
         raise Refused(trainings.NO_MODEL, 409)
     if body.jobs is not None:
         rows = rows.filter(pk__in=body.jobs)
-    jobs_made = rerun_with(model=row.model_name, jobs=list(rows), **identify(request))
+    jobs_made = rerun_results(model=row.model_name, jobs=list(rows), **identify(request))
     page = request.build_absolute_uri(f"{reverse('results-again')}?model={row.model_name}")
     return Status(202, {"jobs": jobs_made.jobs, "left_out": jobs_made.notes, "page": page})
 
@@ -141,7 +141,7 @@ datasets_router = Routes(tags=["Datasets"])
 
 
 @datasets_router.does("GET", "/{uuid:pk}/suggestions", "suggestions", list[schemas.Suggestion], (404, 422))
-def suggested(request: HttpRequest, pk: UUID, most: int = Query(SHOWN, ge=1, le=MOST_SUGGESTED)) -> Any:
+def suggested(request: HttpRequest, pk: UUID, most: int = Query(MOST_SHOWN, ge=1, le=MOST_SUGGESTED)) -> Any:
     """The uncorrected results of the account from which a model would learn most, the best first."""
     dataset = visible(request, Dataset.objects.filter(pk=pk).first())
     return suggestions(dataset, request.user, most)

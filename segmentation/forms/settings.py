@@ -19,7 +19,7 @@ from ..core.tasks.base import Task
 from ..core.typed import GAP, SIZE, BadSetting, Setting, number_of, read_settings, settings_of
 from ..plain import storable
 from ..services.ground.requested import with_site_uncertainty
-from ..services.results.models_offered import BY_IMAGE, chosen_defaults, offered
+from ..services.results.models_offered import BY_IMAGE, chosen_defaults, offered_models
 
 NO_MODEL = "There is no such model here; choose one from the list."
 
@@ -31,7 +31,7 @@ def models_by_task(user: Any = None) -> ModelsByTask:
     the site has set, if any; otherwise "chosen by the image" (BY_IMAGE), if a kind has several released models."""
     models: dict[str, list[tuple[str, str]]] = {}
     by_image = cards.tasks_of_several()
-    for card in offered(user):
+    for card in offered_models(user):
         if card.task not in models and card.task in by_image:
             models[card.task] = [(cards.automatic(card.task), BY_IMAGE)]
         models.setdefault(card.task, []).append((card.name, card.title))

@@ -14,8 +14,8 @@ from django.views.defaults import page_not_found, server_error
 
 from ..core.tasks import UnknownTask
 from ..middleware import Middleware
-from ..services.access.links import Ended
-from ..services.ground.refusal import FULL, LOCKED_OUT, Refused, trouble
+from ..services.access.links import LinkEnded
+from ..services.ground.refusal import FULL, LOCKED_OUT, Refused, machine_fault
 from .access import refused
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class FailureMiddleware(Middleware):
 def outside_failure(request: HttpRequest, problem: BaseException) -> HttpResponse | None:
     """The answer if disk, storage or database fail, or if a kind of analysis is not installed; None for any other
     exception, which is a fault of our software."""
-    clause = trouble(problem)
+    clause = machine_fault(problem)
     if isinstance(problem, UnknownTask):
         sentence, status = str(problem), 501
     elif clause:
@@ -73,7 +73,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler404; 410 if a private link has ended. (For scripts the API itself answers 410.)"""
-    if isinstance(exception, Ended):
+    if isinstance(exception, LinkEnded):
         return render(request, "refused.html", {"sentence": str(exception)}, status=410)
     return error(NOT_FOUND, 404) if request.path.startswith(API) else page_not_found(request, exception)
 

@@ -32,10 +32,10 @@ from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import CITATION
 from ..models import Artifact, Dataset, Job, Micrograph, SampleArtifact, StoredFile
 from ..services.ground import bundles, tables
-from ..services.ground.refusal import trouble
+from ..services.ground.refusal import machine_fault
 from ..services.learning import dataset_exports
-from ..services.results.logs import as_csv, as_json
-from ..services.results.standing import opened_in_words
+from ..services.results.logs import edits_as_csv, edits_as_json
+from ..services.results.standing import open_with_words
 
 SHOWN_INLINE = {"image/png", "image/webp", "application/pdf", "application/json"}  # other types are downloaded
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"  # Content-Security-Policy: no scripts in any file
@@ -85,8 +85,8 @@ def serve_stored(request: HttpRequest, artifact: StoredFile, *, download: bool) 
     elif isinstance(artifact, SampleArtifact):
         stem = f"{file_stem(artifact.sample.name.replace('/', '_') + '.')}_"
     inline, tag = kind in SHOWN_INLINE and not download, f"{type(artifact).__name__}-{artifact.pk}-{artifact.attempt}"
-    has_outlines = isinstance(artifact, Artifact) and artifact.name == tables.OUTLINES
-    open_file: Opener = partial(opened_in_words if has_outlines else bundles.opened, artifact)
+    has_outlines = isinstance(artifact, Artifact) and artifact.name == tables.OUTLINES_FILE
+    open_file: Opener = partial(open_with_words if has_outlines else bundles.open_file, artifact)
     response = serve(request, open_file, kind, f"{stem}{artifact.name}", inline, tag=tag)
     is_compressed = kind == "application/json"  # a quarter as long
     return GZipMiddleware(lambda _: response)(request) if is_compressed else response
@@ -141,7 +141,7 @@ def serve_packed(request: HttpRequest, content: bytes) -> HttpResponse:
 
 def serve_log(job: Job, kind: str) -> HttpResponse:
     """The log of a result's corrections, to download. kind: "csv" or "json"."""
-    write, content_type = {"csv": (as_csv, "text/csv"), "json": (as_json, "application/json")}[kind]
+    write, content_type = {"csv": (edits_as_csv, "text/csv"), "json": (edits_as_json, "application/json")}[kind]
     chunks = write(job.edits.iterator(chunk_size=EDITS_AT_ONCE))
     return serve_chunks(chunks, content_type, f"{file_stem(job.micrograph.name)}_corrections.{kind}")
 
@@ -190,7 +190,7 @@ def serve(request: HttpRequest, open_file: Opener, kind: str, name: str, inline:
         try:
             file = open_file()
         except (OSError, ValueError) as error:
-            if trouble(error):  # disk or storage failed: the file may be there
+            if machine_fault(error):  # disk or storage failed: the file may be there
                 raise
             raise Http404 from None
         response = FileResponse(file, as_attachment=not inline, filename=name, content_type=kind)

@@ -65,7 +65,7 @@ class ResultsArchive:
             ]
             for artifact in files:
                 try:
-                    with bundles.opened(artifact) as file:
+                    with bundles.open_file(artifact) as file:
                         content = file.read()
                 except (OSError, ValueError):
                     missing.append(f"{folder}/{artifact.name}: it could not be read.")
@@ -87,7 +87,7 @@ def _enqueued_writer(result: Job | Sample) -> Measuring | ExportJob | Sample | N
 def _offered_files(row: Job | Sample, subject: Subject) -> list[StoredFile]:
     """The stored files of a result that people download, but for archives of the others."""
     listed = exports.listed(subject, tasks.find(row.settings["task"]), judged=bool(row.specification))
-    offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVES]
+    offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVE_FILES]
     artifacts = {artifact.name: artifact for artifact in row.artifacts.all()}
     return [artifacts[name] for name in offered if name in artifacts]
 

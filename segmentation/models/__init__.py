@@ -33,7 +33,18 @@ A sample (many images of one specimen) is pooled when all its images have ended,
                         └──── any change ───────────┴─── (FAILED) <─────┘ <── any change ───┘
 """
 
-from .base import AFRESH, AGAIN, LONGEST_DUE, SHOWN_NAME, STARTING, Attempted, Owned, StoredFile, Superseded, shown_name
+from .base import (
+    LONGEST_DUE,
+    REQUEUE_FIELDS,
+    RESTART_FIELDS,
+    SHOWN_NAME,
+    STARTING,
+    Attempted,
+    Owned,
+    StoredFile,
+    Superseded,
+    shown_name,
+)
 from .charts import ChartPoint, ChartReport, ControlChart
 from .datasets import Dataset, DatasetImage, ModelDefault, Training, TrainingFile
 from .edits import Edit, Signature

@@ -105,16 +105,16 @@ class JudgedResult(models.Model):
         abstract = True
 
     @property
-    def judged_by(self) -> dict[str, Any]:
+    def judgement_fields(self) -> dict[str, Any]:
         """Both fields by their names, to copy them to a result that is made from this one."""
         return {"specification": self.specification, "reference": self.reference}
 
 
 # The fields of a row that enters the queue: AGAIN for a further attempt, which keeps the progress of the last one;
 # AFRESH for a first attempt, or for one that a person asks for.
-AGAIN: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "started": None}
-AFRESH: dict[str, Any] = {**AGAIN, "progress": 0.0, "deaths": 0, "faults": 0}
-AFRESH |= {"due": None, "error": "", "finished": None}
+REQUEUE_FIELDS: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "started": None}
+RESTART_FIELDS: dict[str, Any] = {**REQUEUE_FIELDS, "progress": 0.0, "deaths": 0, "faults": 0}
+RESTART_FIELDS |= {"due": None, "error": "", "finished": None}
 
 
 STARTING = "starting"  # the stage of a row that a worker has just claimed, until the worker reports another stage
@@ -203,7 +203,7 @@ class Attempted(models.Model):
 
 
 # Finds the few rows that wait or run among all that have ended: the queries of `AttemptedQuerySet` have its condition.
-UNFINISHED = models.Index(fields=["state"], name="%(class)s_unfinished", condition=Q(finished=None))
+UNFINISHED_INDEX = models.Index(fields=["state"], name="%(class)s_unfinished", condition=Q(finished=None))
 
 
 class PageWork(Attempted):
@@ -217,11 +217,13 @@ class PageWork(Attempted):
     class Meta:
         abstract = True
         ordering = ["-created"]
-        indexes = [models.Index(fields=["started"]), UNFINISHED]
+        indexes = [models.Index(fields=["started"]), UNFINISHED_INDEX]
 
 
-RECENT = timedelta(hours=1)  # a sender of whom a worker took a row has had a turn, which counts for so long
-LATEST = 1000  # how many of the rows last taken are looked at: a sender without any among them has waited the longest
+TURN_REMEMBERED = timedelta(hours=1)  # a sender of whom a worker took a row has had a turn, which counts for so long
+MOST_TURNS_READ = (
+    1000  # how many of the rows last taken are looked at: a sender without any among them has waited the longest
+)
 # The longest time that a row waits after a fault. A `due` further ahead than this was written while a clock was wrong,
 # so it does not count.
 LONGEST_DUE = timedelta(minutes=10)
@@ -232,14 +234,14 @@ class AttemptedQuerySet(OwnedQuerySet):
 
     related: tuple[str, ...] = ()  # the rows that `claim` fetches together with the claimed row
     longest_due = LONGEST_DUE
-    made_by: tuple[str, ...] = ("",)  # prefixes of the lookups of the row that has an owner, such as "job__"
+    owner_prefixes: tuple[str, ...] = ("",)  # prefixes of the lookups of the row that has an owner, such as "job__"
     turn: tuple[Any, ...] = ("created",)  # the order in which the rows of one sender are taken
 
     def by_sender(self) -> AttemptedQuerySet:
         """The rows with an annotation `sender`: the account, else the network address, else the visitor. The address
         comes first, because anybody can have many visitors (cookies or secrets)."""
         text, senders = models.CharField(), []
-        for prefix in self.made_by:
+        for prefix in self.owner_prefixes:
             address = NullIf(f"{prefix}address", models.Value(""))
             senders += [Cast(f"{prefix}owner", text), address, Cast(f"{prefix}visitor", text)]
         return self.annotate(sender=Coalesce(*senders, models.Value("")))
@@ -251,7 +253,7 @@ class AttemptedQuerySet(OwnedQuerySet):
         if len(waits_since) < 2:
             return next(iter(waits_since), None)
         last_turns = self.last_turns()
-        before_all = min(waits_since.values()) - RECENT  # in place of the last turn of a sender without one
+        before_all = min(waits_since.values()) - TURN_REMEMBERED  # in place of the last turn of a sender without one
         return min(waits_since, key=lambda sender: (last_turns.get(sender, before_all), waits_since[sender]))
 
     def first_in_turn(self) -> Any:
@@ -263,8 +265,8 @@ class AttemptedQuerySet(OwnedQuerySet):
     def last_turns(self) -> dict[str, datetime]:
         """sender -> when a worker last took a row of this sender, within the time RECENT."""
         now = timezone.now()
-        recent = self.filter(started__gt=now - RECENT, started__lte=now).by_sender().order_by("-started")
-        return dict(reversed(recent.values_list("sender", "started")[:LATEST]))
+        recent = self.filter(started__gt=now - TURN_REMEMBERED, started__lte=now).by_sender().order_by("-started")
+        return dict(reversed(recent.values_list("sender", "started")[:MOST_TURNS_READ]))
 
     def waiting(self) -> AttemptedQuerySet:
         """The rows that a worker may take now."""

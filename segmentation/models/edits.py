@@ -17,8 +17,8 @@ from ..core.labels.patches import BadEdit, Patch
 from ..core.report.signatures import DIGESTS, PrintedSignature
 from .jobs import Job
 
-FIRST = ""  # the hash before the first row of a log
-LONGEST_NAME = 150
+HASH_BEFORE_FIRST = ""  # the hash before the first row of a log
+LONGEST_SIGNER = 150
 
 
 def hash_of(values: Any) -> str:
@@ -54,7 +54,7 @@ def chain_faults(rows: Iterable[Any], word: str, last: str | None = None, count:
     rows: from the first row on. word: what a row is called, such as "Edit". last: the hash that the last row should
     have, None if not known. count: how many rows there should be, 0 if not known.
     """
-    previous, number = FIRST, 0
+    previous, number = HASH_BEFORE_FIRST, 0
     for number, row in enumerate(rows, 1):
         if row.sequence != number:
             yield f"{word} {number} is missing."
@@ -91,7 +91,7 @@ class Edit(Chained, models.Model):
     patch = models.JSONField()
     before = models.JSONField()
     undoes = models.PositiveIntegerField(null=True, blank=True)
-    previous = models.CharField(max_length=64, blank=True, default=FIRST)
+    previous = models.CharField(max_length=64, blank=True, default=HASH_BEFORE_FIRST)
     hash = models.CharField(max_length=64)
     submission = models.CharField(max_length=64, blank=True, default="", editable=False)
 
@@ -144,13 +144,13 @@ class Signature(Chained, models.Model):
     job = models.ForeignKey(Job, models.CASCADE, related_name="signatures")
     sequence = models.PositiveIntegerField()
     account = models.CharField(max_length=150)
-    name = models.CharField(max_length=LONGEST_NAME)
+    name = models.CharField(max_length=LONGEST_SIGNER)
     meaning = models.CharField(max_length=10, choices=Meaning.choices)
     created = models.DateTimeField("signed", default=timezone.now, editable=False)
     labels_sha256 = models.CharField("SHA-256 of segmentation.npz", max_length=64)
     result_sha256 = models.CharField("SHA-256 of result.json", max_length=64)
     numbers_sha256 = models.CharField("SHA-256 of the numbers", max_length=64)
-    previous = models.CharField(max_length=64, blank=True, default=FIRST)
+    previous = models.CharField(max_length=64, blank=True, default=HASH_BEFORE_FIRST)
     hash = models.CharField(max_length=64)
 
     class Meta:

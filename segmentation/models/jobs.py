@@ -19,8 +19,8 @@ from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..core.pace import BEGINS, OF_MEASURING, Forecast, Pace
-from .base import UNFINISHED, Attempted, AttemptedQuerySet, JudgedResult, Owned, PageWork, StoredFile, WorkState
-from .methods import ACCOUNT, MethodVersion
+from .base import UNFINISHED_INDEX, Attempted, AttemptedQuerySet, JudgedResult, Owned, PageWork, StoredFile, WorkState
+from .methods import LONGEST_ACCOUNT, MethodVersion
 from .micrographs import Micrograph, Segmentation
 from .samples import Sample
 from .upkeep import ALIVE, WorkerProcess
@@ -29,7 +29,7 @@ ANALYSES = "analyses"  # name of the broker's queue for analyses
 RECENT_JOBS = 20  # the jobs from whose durations the time of the next one is estimated
 # By how much the turn of a job is moved back: large images wait for small ones, and images of samples for single ones,
 # but none waits for ever.
-LATER_A_MEGAPIXEL, LATER_IN_A_SAMPLE = timedelta(seconds=10), timedelta(minutes=10)
+DELAY_PER_MEGAPIXEL, DELAY_IN_SAMPLE = timedelta(seconds=10), timedelta(minutes=10)
 LONGEST_TITLE = 80  # characters of the name of a version
 # The next job is chosen among so many single jobs of a sender, and as many of its samples.
 MOST_CANDIDATES = 200
@@ -64,7 +64,7 @@ class JobQuerySet(AttemptedQuerySet):
 
 def _turn_of(queued: datetime, sample: Any, width: int, height: int) -> datetime:
     """The time by which the jobs of one sender are ordered."""
-    return queued + width * height / 1e6 * LATER_A_MEGAPIXEL + (LATER_IN_A_SAMPLE if sample else timedelta())
+    return queued + width * height / 1e6 * DELAY_PER_MEGAPIXEL + (DELAY_IN_SAMPLE if sample else timedelta())
 
 
 class ImportQuerySet(AttemptedQuerySet):
@@ -80,12 +80,12 @@ class JobWorkQuerySet(AttemptedQuerySet):
     """Rows that belong to a job, whose maker is their sender."""
 
     related = ("job__micrograph", "job__segmentation")
-    made_by = ("job__",)
+    owner_prefixes = ("job__",)
 
 
 class ExportJobQuerySet(AttemptedQuerySet):
     related = (*JobWorkQuerySet.related, "sample")
-    made_by = (*JobWorkQuerySet.made_by, "sample__")
+    owner_prefixes = (*JobWorkQuerySet.owner_prefixes, "sample__")
     # First the files that somebody asked for; then those of the newest result, which somebody probably looks at.
     turn = (models.Case(models.When(asked=True, then="created")).asc(nulls_last=True), "-created")
 
@@ -141,7 +141,7 @@ class Job(Owned, Attempted, JudgedResult):
     sample = models.ForeignKey(Sample, models.CASCADE, null=True, blank=True, related_name="jobs")
     included = models.BooleanField(default=True)
     waits = models.TextField(blank=True, default="", db_default="", editable=False)
-    agreed_by = models.CharField(max_length=ACCOUNT, blank=True, default="", db_default="", editable=False)
+    agreed_by = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="", db_default="", editable=False)
     summary = models.JSONField(default=dict, blank=True)
     early = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     ends = models.DateTimeField(null=True, blank=True, editable=False)
@@ -163,7 +163,7 @@ class Job(Owned, Attempted, JudgedResult):
             models.Index(fields=["state", "queued"]),
             models.Index(fields=["state", "-finished"]),
             models.Index(fields=["started"]),
-            UNFINISHED,
+            UNFINISHED_INDEX,
             models.Index(fields=["micrograph", "owner", "created"]),  # the newest result of an image, for the lists
         ]
 
@@ -171,7 +171,7 @@ class Job(Owned, Attempted, JudgedResult):
         return f"{self.micrograph.name} ({self.get_state_display()})"
 
     @property
-    def place_in_sample(self) -> dict[str, Any]:
+    def inherited_place(self) -> dict[str, Any]:
         """The fields that another result of the same image gets. A new check against the method decides whether it
         waits."""
         return {"included": self.included or bool(self.waits), "agreed_by": self.agreed_by, "waits": ""}
@@ -191,13 +191,13 @@ class Job(Owned, Attempted, JudgedResult):
         return self.step == self.edit_count or (not self.step and not self.is_corrected)
 
     @property
-    def standing_steps(self) -> int:
+    def steps_in_effect(self) -> int:
         """How many corrections of its outlines are in effect. An undo and the edit that it takes back are both in
         `edit_count`, hence the 2; a redo is stored as a new edit."""
         return self.edit_count and self.edit_count - 2 * self.edits.filter(undoes__isnull=False).count()
 
     @property
-    def standing_counts(self) -> dict[str, int]:
+    def counts_in_effect(self) -> dict[str, int]:
         """Of the corrections in effect: "corrected", how many changed outlines; "reviewed", how many outlines were
         confirmed as right. {} without corrections."""
         if not self.edit_count:
@@ -211,7 +211,7 @@ class Job(Owned, Attempted, JudgedResult):
     @property
     def is_corrected(self) -> bool:
         """Whether there are corrections of its outlines that were not undone."""
-        return self.standing_steps > 0
+        return self.steps_in_effect > 0
 
     @property
     def needs_network(self) -> bool:
@@ -293,7 +293,7 @@ class Job(Owned, Attempted, JudgedResult):
         before = [job.expected_seconds() if job.ends else job._seconds(pace) for job in running]
         for count, megapixels in WaitingLine().ahead(self):
             before += [pace.seconds(megapixels)] * count
-        at_once = site.DEEPSEGM_CONCURRENCY * workers_of(ANALYSES)
+        at_once = site.DEEPSEGM_CONCURRENCY * count_workers(ANALYSES)
         if not at_once or None in before:
             return None
         return sum(seconds or 0.0 for seconds in before) / at_once + own_seconds
@@ -324,11 +324,11 @@ class WaitingLine:
         grows: not by a later job that is taken first, nor by one that is taken once more because its worker was lost.
         """
         own_sender = next((sender for pk, sender, *_ in self.rows if pk == job.pk), None)
-        later = LATER_IN_A_SAMPLE if job.sample_id else timedelta()
+        later = DELAY_IN_SAMPLE if job.sample_id else timedelta()
         own_turn = job.queued + later, job.pk
         sizes: dict[Any, list[float]] = {}
         for pk, sender, queued, sample, attempt, width, height in self.rows:
-            is_before = (queued + (LATER_IN_A_SAMPLE if sample else timedelta()), pk) < own_turn
+            is_before = (queued + (DELAY_IN_SAMPLE if sample else timedelta()), pk) < own_turn
             if not attempt and (queued, pk) < (job.queued, job.pk) and (sender != own_sender or is_before):
                 sizes.setdefault(sender, []).append(width * height / 1e6)
         own_sizes = sizes.pop(own_sender, [])
@@ -336,7 +336,7 @@ class WaitingLine:
         return [(len(own_sizes), mean(own_sizes) if own_sizes else 0.0), *others]
 
 
-def workers_of(queue: str) -> int:
+def count_workers(queue: str) -> int:
     """How many workers of a queue are alive."""
     alive = WorkerProcess.objects.filter(seen__gt=timezone.now() - ALIVE).values_list("queues", flat=True)
     return sum(queue in names.split(",") for names in alive)
@@ -435,12 +435,12 @@ class Artifact(StoredFile):
 Compared = Job | Sample  # one of the two results of a comparison
 
 
-def _link(model: type[models.Model]) -> Any:
+def _result_key(model: type[models.Model]) -> Any:
     return models.ForeignKey(model, models.CASCADE, null=True, related_name="+")
 
 
 class ComparisonQuerySet(AttemptedQuerySet):
-    made_by = ("first_job__", "first_sample__")
+    owner_prefixes = ("first_job__", "first_sample__")
 
 
 class Comparison(PageWork):
@@ -450,8 +450,8 @@ class Comparison(PageWork):
     result: a `core.compare.results.Comparison`.
     """
 
-    first_job, first_sample = _link(Job), _link(Sample)
-    second_job, second_sample = _link(Job), _link(Sample)
+    first_job, first_sample = _result_key(Job), _result_key(Sample)
+    second_job, second_sample = _result_key(Job), _result_key(Sample)
     content = models.CharField(max_length=64, unique=True, editable=False)
     result = models.JSONField(default=dict, blank=True)
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from ..core.quality.method_file import WrittenMethod
 from .base import SHOWN_NAME
 
-ACCOUNT = 150  # characters of the name of an account, and of a person
+LONGEST_ACCOUNT = 150  # characters of the name of an account, and of a person
 LONGEST_REASON = 500
 
 
@@ -92,12 +92,12 @@ class MethodVersion(models.Model):
     description = models.JSONField()
     checksum = models.CharField("SHA-256 of the description", max_length=64)
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT, db_index=True)
-    author = models.CharField(max_length=ACCOUNT)
+    author = models.CharField(max_length=LONGEST_ACCOUNT)
     created = models.DateTimeField(default=timezone.now, editable=False)
-    approver = models.CharField("approved by", max_length=ACCOUNT, blank=True, default="")
-    approver_name = models.CharField(max_length=ACCOUNT, blank=True, default="")
+    approver = models.CharField("approved by", max_length=LONGEST_ACCOUNT, blank=True, default="")
+    approver_name = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="")
     approved = models.DateTimeField(null=True, blank=True)
-    withdrawn_by = models.CharField(max_length=ACCOUNT, blank=True, default="")
+    withdrawn_by = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="")
     withdrawn = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=LONGEST_REASON, blank=True, default="")
 

@@ -18,7 +18,7 @@ from ..core.micrograph.readings import scale_of
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..core.names import harmless_suffix
-from .base import SHOWN_NAME, UNFINISHED, Attempted, AttemptedQuerySet, Owned
+from .base import SHOWN_NAME, UNFINISHED_INDEX, Attempted, AttemptedQuerySet, Owned
 from .upkeep import ALIVE, WorkerProcess
 
 
@@ -46,23 +46,23 @@ class Arrival(Owned):
         pass
 
 
-MOST_AT_ONCE = 2  # files of one sender that a worker reads at once: half of all, so that others need not wait
+MOST_FILES_AT_ONCE = 2  # files of one sender that a worker reads at once: half of all, so that others need not wait
 # While jobs run, a data bar is read only after it has waited so long: a WANTED one, for which a job waits, and any
 # other.
 LONGEST_HELD = timedelta(seconds=10), timedelta(minutes=10)
 LATEST_IMAGES, MOST_BARS = 24, 8  # whose data bars are compared with a new one, and how many different bars of them
 # The uploads whose data bar is needed: for a job or a sample that waits.
-WANTED = Q(jobs__ready=False, jobs__state__in=Attempted.UNFINISHED) | Q(sample__isnull=False)
+BAR_IS_NEEDED = Q(jobs__ready=False, jobs__state__in=Attempted.UNFINISHED) | Q(sample__isnull=False)
 
 
 class MicrographQuerySet(AttemptedQuerySet):
     def waiting(self) -> MicrographQuerySet:
         """The uploads that a worker may take now: files that are not read yet, and data bars by the rule of
-        `may_read_bars`."""
+        `bars_to_read`."""
         waiting = super().waiting()
-        return waiting.filter(Q(width=0) | Q(pk__in=waiting.may_read_bars().values("pk")))
+        return waiting.filter(Q(width=0) | Q(pk__in=waiting.bars_to_read().values("pk")))
 
-    def may_read_bars(self) -> MicrographQuerySet:
+    def bars_to_read(self) -> MicrographQuerySet:
         """The uploads whose data bar may be read now: all of them if no job waits or runs, otherwise those that have
         waited too long. Reading a bar and running a job at once makes both twice as slow. A job that waits for a data
         bar does not count as waiting."""
@@ -71,9 +71,9 @@ class MicrographQuerySet(AttemptedQuerySet):
             return self
         now = timezone.now()
         waited_long, waited_longest = (~Q(created__range=(now - held, now)) for held in LONGEST_HELD)
-        return self.filter(waited_longest | (WANTED & waited_long))
+        return self.filter(waited_longest | (BAR_IS_NEEDED & waited_long))
 
-    def known_bars(self, micrograph: Micrograph) -> list[dict[str, Any]]:
+    def earlier_readings(self, micrograph: Micrograph) -> list[dict[str, Any]]:
         """The latest readings of data bars in other images of the same account, or of the same visitor without an
         account.
 
@@ -95,13 +95,13 @@ class MicrographQuerySet(AttemptedQuerySet):
         are not read yet come first, then data bars that a job waits for, then other data bars."""
         running = self.running().by_sender().values_list("sender").annotate(models.Count("pk")).order_by()
         workers = WorkerProcess.objects.filter(seen__gt=timezone.now() - ALIVE, queues__contains="inspections").count()
-        limit = MOST_AT_ONCE * max(1, workers)
+        limit = MOST_FILES_AT_ONCE * max(1, workers)
         waiting = self.waiting().by_sender().exclude(sender__in=[sender for sender, count in running if count >= limit])
         sender = self.sender_in_turn(waiting, "created")
         if sender is None:
             return None
         rows = waiting.filter(sender=sender)
-        for condition in (Q(width=0), WANTED):
+        for condition in (Q(width=0), BAR_IS_NEEDED):
             if rows.filter(condition).exists():
                 rows = rows.filter(condition)
                 break
@@ -115,14 +115,14 @@ class Micrograph(Owned, Attempted):
 
         RECEIVING ──stored──> QUEUED ──claim──> RUNNING ──> DONE, or FAILED: `error` says what is wrong with the file
                                 ^                  │
-                                └───── once more, for its data bar (`may_read_bars`)
+                                └───── once more, for its data bar (`bars_to_read`)
 
     name: the file's own name, for display only. sha256: of the file's bytes.
     kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`). kind: the format of the
         file in words. calibration: a `Calibration` as a dict.
     data_bar: first row of the data bar, None without one.
     reading: the `BarReading` of data bar or picture, {} without one; it was read there, or in an earlier image with
-        the same data bar (`known_bars`). read_bar: whether the bar is read even if the file states the scale.
+        the same data bar (`earlier_readings`). read_bar: whether the bar is read even if the file states the scale.
     side: the files of the microscope that were sent with it, as {"name", "sha256", "file": path in the storage}; each
         has a `SideFile`, which says which other images have it. size: bytes of the file, without the side files.
     viewer_image, viewer_tiles: the picture in the viewer, whole and in tiles (core.report.exports.viewer);
@@ -175,7 +175,7 @@ class Micrograph(Owned, Attempted):
     objects = MicrographQuerySet.as_manager()
 
     class Meta(Owned.Meta):
-        indexes = [models.Index(fields=["started"]), UNFINISHED]
+        indexes = [models.Index(fields=["started"]), UNFINISHED_INDEX]
 
     def __str__(self) -> str:
         return self.name

@@ -7,7 +7,7 @@ from django.db import models
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import Calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, JudgedResult, Owned, StoredFile
-from .methods import ACCOUNT, LONGEST_REASON, MethodVersion
+from .methods import LONGEST_ACCOUNT, LONGEST_REASON, MethodVersion
 from .micrographs import Micrograph
 
 LONGEST_TYPED = 100  # characters of a typed number and its unit
@@ -47,7 +47,7 @@ class Sample(Owned, Attempted, JudgedResult):
     notes = models.JSONField(default=list, blank=True)
     method = models.ForeignKey(MethodVersion, models.SET_NULL, null=True, blank=True, related_name="samples")
     closed = models.DateTimeField(null=True, blank=True, editable=False)
-    closed_by = models.CharField(max_length=ACCOUNT, blank=True, default="", db_default="", editable=False)
+    closed_by = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="", db_default="", editable=False)
     closed_reason = models.CharField(max_length=LONGEST_REASON, blank=True, default="", db_default="", editable=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING, db_index=True)
     pooled = models.JSONField(default=dict, blank=True)
@@ -76,7 +76,7 @@ class Sample(Owned, Attempted, JudgedResult):
         are_unread, notes = zip((False, ""), *rows, strict=True)
         return "pending" if any(are_unread) else "cut off" if CUT_OFF in notes else "done"
 
-    def stated_for(self, micrograph: Micrograph) -> Calibration | None:
+    def stated_calibration(self, micrograph: Micrograph) -> Calibration | None:
         """The calibration that the rule states for an image; None if that of the file or the image counts."""
         if self.rule == self.Rule.PIXEL:
             return Calibration.of_pixel(self.value, typed=self.typed, detail="one pixel size for the whole sample")

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models
 
 from .base import SHOWN_NAME, AttemptedQuerySet, PageWork
-from .methods import ACCOUNT, Method
+from .methods import LONGEST_ACCOUNT, Method
 
 
 class StudyQuerySet(AttemptedQuerySet):
@@ -28,7 +28,7 @@ class Study(PageWork):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     method = models.ForeignKey(Method, models.CASCADE, related_name="studies")
     title = models.CharField(max_length=SHOWN_NAME)
-    author = models.CharField(max_length=ACCOUNT)
+    author = models.CharField(max_length=LONGEST_ACCOUNT)
     quantity = models.CharField(max_length=100)
     names = models.JSONField()
     rows = models.JSONField()

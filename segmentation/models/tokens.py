@@ -102,7 +102,9 @@ class Webhook(models.Model):
 
 
 class DeliveryQuerySet(AttemptedQuerySet):
-    longest_due = timedelta(days=4)  # longer than the longest wait before another try (services.access.webhooks.AGES)
+    longest_due = timedelta(
+        days=4
+    )  # longer than the longest wait before another try (services.access.webhooks.RETRY_AGES)
 
     def by_sender(self) -> AttemptedQuerySet:
         return self.annotate(sender=Cast("webhook__owner", models.CharField()))

@@ -16,7 +16,7 @@ from ..core.settings import FROM_FILE, regions_text
 from ..core.tasks import find
 from ..core.typed import settings_of_task
 from ..models import Job
-from ..services.results.models_offered import offered
+from ..services.results.models_offered import offered_models
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ class Choices:
     @property
     def kinds(self) -> list[Change]:
         """A button for each other kind that has a model. The kind that the image resembles comes first."""
-        models = {card.task: card.name for card in reversed(offered(self.job.owner)) if card.task != self.task.name}
+        models = {
+            card.task: card.name for card in reversed(offered_models(self.job.owner)) if card.task != self.task.name
+        }
         models |= {name: cards.automatic(name) for name in cards.tasks_of_several() & models.keys()}
         kinds = sorted(models, key=lambda name: (name != self.used.get("resembles", {}).get("task"), name))
         return [Change(f"Analyse as {find(name).things}", "model", models[name]) for name in kinds]

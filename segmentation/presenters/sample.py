@@ -29,7 +29,7 @@ from ..core.tasks.base import Task
 from ..http.serving import thumbnails
 from ..models import Job, Measuring, Micrograph, Sample
 from ..services.results.models_offered import BY_IMAGE, title_of
-from ..services.results.samples import uncounted
+from ..services.results.samples import outdated_versions
 from .charts import ChartedSummary, ClassRow, Lines, class_rows, lines_of, on_shared_edges
 from .provenance import shown_settings
 from .stored import values_of
@@ -318,7 +318,7 @@ class PooledResult(ChartedSummary):
     @cached_property
     def uncounted(self) -> int:
         """The number of images with corrections that are not yet in its numbers."""
-        return uncounted(self.sample).count()
+        return outdated_versions(self.sample).count()
 
     @property
     def seconds_between_looks(self) -> int:

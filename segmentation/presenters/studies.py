@@ -66,7 +66,7 @@ def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[
     is_scaled = not value.unit.startswith("px")
     numbers = (reported.value, reported.low, reported.high)
     value_and_ends = [end * factor if end is not None and is_scaled else None for end in numbers]
-    changed = row.standing_counts if isinstance(row, Job) else stored.get("corrected") or {}
+    changed = row.counts_in_effect if isinstance(row, Job) else stored.get("corrected") or {}
     comparison = comparison_of(row)
     return {
         "id": str(row.pk),

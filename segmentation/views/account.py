@@ -29,7 +29,9 @@ from .forms import to_uuid
 
 MOST_DELIVERIES = 5  # the last messages of a webhook that the page lists
 NEVER = "never"
-EXPIRIES = [(str(days), "1 year" if days == 365 else f"{days} days") for days in tokens.DAYS] + [(NEVER, "never")]
+EXPIRIES = [(str(days), "1 year" if days == 365 else f"{days} days") for days in tokens.EXPIRY_DAYS] + [
+    (NEVER, "never")
+]
 # A form is sent by POST. GET leads back to the account page, because a browser may open the address again.
 POSTS = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -47,7 +49,7 @@ def make_token(request: HttpRequest) -> HttpResponse:
     fields = {name: request.POST.get(name, "") for name in ("name", "days", "read_only")}
 
     def make(**who: Any) -> str:
-        days_by_choice = {NEVER: None, **{str(days): days for days in tokens.DAYS}}
+        days_by_choice = {NEVER: None, **{str(days): days for days in tokens.EXPIRY_DAYS}}
         if fields["days"] not in days_by_choice:
             raise Refused("Choose when the token expires.")
         options = {"days": days_by_choice[fields["days"]], "read_only": fields["read_only"] == "on"}
@@ -113,7 +115,7 @@ def start_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Start a stopped webhook again."""
     webhook = get_object_or_404(Webhook, pk=pk, owner=request.user)
     if request.method == "POST":
-        webhooks.start_again(webhook=webhook)
+        webhooks.restart_webhook(webhook=webhook)
     return _back_to_account("webhooks")
 
 

@@ -26,7 +26,7 @@ from ..services.results import methods, months
 
 def form_for(request: HttpRequest, method: Method, data: Any = None) -> ChartForm:
     """The form of a new chart of a method."""
-    description = methods.read(methods.newest(method))
+    description = methods.read_description(methods.newest_version(method))
     rows = Reference.objects.listed_for(request.user, request.visitor).order_by("name")
     references = [(str(row.pk), row.name) for row in rows]
     plan = ChartPlan(quantity=description.quantity)

@@ -17,7 +17,7 @@ from ..core.names import clean_text
 from ..forms.laboratory import laboratory_of, with_laboratory
 from ..forms.settings import SettingsForm
 from ..models import MethodVersion
-from ..services.results.methods import resolve, settings_by
+from ..services.results.methods import find_version, settings_from_version
 
 WRONG_FIELDS = "Please correct the marked fields."
 LONGEST = 500  # characters of a text field; the rest is cut off
@@ -67,14 +67,14 @@ def sent_form(
 def method_form(request: HttpRequest, method: MethodVersion, earlier: AnalysisSettings | None = None) -> SettingsForm:
     """The form with the settings of a method, and with the laboratory's settings where the method leaves one open.
     earlier: settings in place of these, of a job that follows the method. Raises Refused."""
-    settings = earlier or settings_by(method, laboratory_of(request.user, request.session))
+    settings = earlier or settings_from_version(method, laboratory_of(request.user, request.session))
     return SettingsForm(earlier=settings, user=request.user, by_method=True)
 
 
 def method_in(request: HttpRequest) -> MethodVersion | None:
     """The version of a method that a form or an address names; None without one. Raises Refused."""
     text = clean_text((request.POST or request.GET).get("method", ""), LONGEST)
-    return resolve(text, request.user) if text else None
+    return find_version(text, request.user) if text else None
 
 
 def stated_in(request: HttpRequest) -> StatedScale:

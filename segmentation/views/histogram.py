@@ -51,11 +51,11 @@ class StoredObjects:
     def read(cls, file: IO[bytes], size: str = SIZE) -> StoredObjects:
         """The objects in an outlines.json; the outlines themselves are not kept. Raises ValueError, KeyError or
         TypeError for another file."""
-        parts = tables.parts(file)
+        parts = tables.read_in_parts(file)
         head = next(parts)
         unit, pixel_size = cast(Unit, str(head["unit"])), float(head["pixel_size"])
         entries = dict.fromkeys([*measures_of(size), LENGTH, "chance", "weight"])
-        numbers = np.concatenate([_numbers(part[tables.OBJECTS], list(entries)) for part in chain([head], parts)])
+        numbers = np.concatenate([_numbers(part[tables.OBJECTS_KEY], list(entries)) for part in chain([head], parts)])
         *measured, is_counted = numbers.T.copy()
         columns = dict(zip(entries, measured, strict=True))
         columns["edge_weight"] = columns.pop("weight")
@@ -116,7 +116,7 @@ def _counted_pieces(counted: str | None, pieces: Pieces | None) -> Pieces | None
 def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The histogram of a result for the choices in the query; 404 if it has no readable outlines.json."""
     job = visible(request, row_of(Job, pk))
-    artifact = Artifact.objects.filter(job=job, name=tables.OUTLINES).first()
+    artifact = Artifact.objects.filter(job=job, name=tables.OUTLINES_FILE).first()
     if artifact is None:
         raise Http404
     statistics = job.summary["statistics"] or {}
@@ -136,7 +136,7 @@ def sample_histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     # "of": the jobs whose numbers are pooled, in the order of "images".
     rows = zip(sample.pooled.get("of", []), sample.pooled.get("images", []), strict=False)
     counting = [key for key, row in rows if not row.get("excluded")]
-    artifacts = Artifact.objects.filter(job__in=counting, name=tables.NAME)
+    artifacts = Artifact.objects.filter(job__in=counting, name=tables.TABLE_FILE)
     names = {str(key): file for key, file in artifacts.values_list("job", "file")}
     if not names:
         raise Http404
@@ -169,5 +169,5 @@ def _stored_tables(storage: Storage, names: tuple[str, ...]) -> list[Table]:
 @lru_cache(OPEN_AT_ONCE)
 def _stored_objects(storage: Storage, name: str, size: str) -> StoredObjects:
     """The objects in an outlines.json, cached like `_stored_tables`."""
-    with bundles.unpacked(storage, name) as file:
+    with bundles.open_compressed(storage, name) as file:
         return StoredObjects.read(file, size)

@@ -57,7 +57,7 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
         "newer": not may_change and job.reruns.filter(owner=job.owner_id, visitor=job.visitor, state="done").exists(),
         "acquired": acquired(job.micrograph),
         "link": link_context(request, job) if may_change else None,
-        "steps": corrections_in_effect(job.standing_counts),
+        "steps": corrections_in_effect(job.counts_in_effect),
         "may_correct": may_correct and not job.fixed,
         "may_go_on": may_correct and job.fixed,
         "width": request.POST.get("width", width_of(job)),
@@ -71,7 +71,7 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
     just_done = job.finished is not None and timezone.now() - job.finished < JUST_DONE
     is_example = job.micrograph.sha256 == example_sha256()
     if unwritten := exports.unwritten_files(job):
-        exports.write_ahead(job)
+        exports.write_in_advance(job)
     further = [*unwritten, *([PICTURE] if job.micrograph.viewer_image else [])]
     context |= files_of(job, "image", job.get_settings().task, "artifact", further)
     context |= {"further": further, "result": Result(job)}

@@ -90,7 +90,7 @@ def go_on(request: HttpRequest, pk: UUID) -> HttpResponse:
     job = changeable(request, row_of(Job, pk))
     if not job.fixed:
         return see_other(f"{reverse('job', args=[pk])}#correct")
-    return see_other(f"{reverse('job', args=[jobs.go_on(job=job, **sender(request)).pk])}#correct")
+    return see_other(f"{reverse('job', args=[jobs.continue_version(job=job, **sender(request)).pk])}#correct")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -99,7 +99,7 @@ def automatic(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         return redirect("job", pk)
     job = changeable(request, row_of(Job, pk))
-    return see_other(reverse("job", args=[jobs.before_corrections(job=job, **sender(request)).pk]))
+    return see_other(reverse("job", args=[jobs.version_before_corrections(job=job, **sender(request)).pk]))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

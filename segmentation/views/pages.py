@@ -34,10 +34,10 @@ from ..services.results.models_offered import (
     chosen_defaults,
     is_usable,
     may_set_for_all,
-    offered,
+    offered_models,
     own_default,
     package_of,
-    trained,
+    trainings_by_model,
 )
 
 FORMATS = ["WEBP"]  # of the pictures that are stored with a card
@@ -53,7 +53,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
         "formats": formats.listed(" and ", with_titles=True),
         "reasons": [(str(reason), reason.definition) for reason in Reason],
         "kinds": [(task, [number(name) for name in task.quantities]) for task in tasks.every()],
-        "with_model": {card.task for card in offered(request.user)},
+        "with_model": {card.task for card in offered_models(request.user)},
         "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,
         "max_megapixels": most_pixels() // 1_000_000,
         "retention_days": settings.DEEPSEGM_RETENTION_DAYS,
@@ -69,8 +69,8 @@ def models(request: HttpRequest) -> HttpResponse:
     titles, kinds = {task.name: task.title for task in tasks.every()}, dict[str, list[cards.ModelCard]]()
     offered_cards: list[cards.ModelCard] = []
     with suppress(OSError, ValueError):  # the system checks report a damaged card
-        offered_cards = offered(request.user)
-    trained_models = trained([card.name for card in offered_cards])
+        offered_cards = offered_models(request.user)
+    trained_models = trainings_by_model([card.name for card in offered_cards])
     for card in offered_cards:
         if card.name not in trained_models:
             kinds.setdefault("For comparison" if card.comparison else card.task, []).append(card)
@@ -90,7 +90,7 @@ def models(request: HttpRequest) -> HttpResponse:
 def model(request: HttpRequest, name: str) -> HttpResponse:
     """The page of a model, with all that its card says."""
     card = _card_for(request, name)
-    row = trained([name]).get(name)
+    row = trainings_by_model([name]).get(name)
     context = {
         "card": card,
         "trained": TrainedModel(card, row) if row else None,

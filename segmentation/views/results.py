@@ -26,7 +26,7 @@ from ..http.zipped import ResultsArchive, serve_table
 from ..middleware import sender
 from ..models import Job, Micrograph, Sample
 from ..presenters.listing import cards
-from ..services.access.claiming import claim_results, claimable
+from ..services.access.claiming import claim_results, count_claimable
 from ..services.ground.refusal import Refused
 from ..services.results.jobs import delete_jobs
 from ..services.results.samples import delete_sample, sample_of_results
@@ -83,7 +83,7 @@ def results(request: HttpRequest) -> HttpResponse:
     may_offer_claiming = not request.htmx and request.session.get(REFUSED_VISITOR) != str(request.visitor)
     context = {
         "page": page,
-        "claimable": claimable(user=request.user, visitor=request.visitor) if may_offer_claiming else 0,
+        "claimable": count_claimable(user=request.user, visitor=request.visitor) if may_offer_claiming else 0,
         "cards": page_cards,
         "archives": archives,
         "any_active": any(card.active for card in page_cards) or any(not archive.is_finished for archive in archives),

@@ -53,7 +53,7 @@ NO_FILES = "Choose the images to add first."
 def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The page of a sample: progress, pooled numbers, images."""
     sample = visible(request, row_of(Sample, pk))
-    samples.count_present_steps(sample)
+    samples.measure_last_corrections(sample)
     return sample_page(request, sample)
 
 
@@ -154,7 +154,7 @@ def close(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 retry = button(Sample, samples.retry_failed)
-corrections = button(Sample, samples.count_corrections)
+corrections = button(Sample, samples.replace_outdated_versions)
 cancel = button(Sample, samples.cancel_sample)
 
 
@@ -216,7 +216,7 @@ def sample_page(request: HttpRequest, sample: Sample, *, status: int = 200, **ex
         scale = width_text(sample.value)
     prefetch_related_objects([sample], "artifacts")
     if further := list(exports.unwritten_files(sample)):
-        exports.write_ahead(sample)
+        exports.write_in_advance(sample)
     context = {
         **_images_context(request, sample, pooled),
         **files_of(sample, "sample", task, "sample-file", further),

@@ -29,7 +29,7 @@ from ..services.results import studies as service
 def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The studies of a method, and the form of a new one; POST makes it."""
     method = _method(request, pk)
-    quantity = methods_service.read(methods_service.newest(method)).quantity
+    quantity = methods_service.read_description(methods_service.newest_version(method)).quantity
     context: dict[str, Any] = {"title": request.POST.get("title", "")}
     if request.method == "POST":
         try:

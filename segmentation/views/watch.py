@@ -93,9 +93,9 @@ def status(request: HttpRequest) -> HttpResponse:
         "wrong": [check for check in health.readiness() if not check.ok],
         "queues": queues,
         "workers": WorkerProcess.objects.order_by("-seen")[:MOST_WORKERS],
-        "failures": health.failures(),
+        "failures": health.count_failures(),
         "stages": [(STAGES.get(stage, stage), seconds) for stage, seconds in health.slowest_stages()],
-        "disk": health.disk(),
+        "disk": health.disk_bytes(),
         "cards": cards([("job", pk) for pk in latest]) if request.user.has_perm("segmentation.view_job") else [],
         "q": q,
         "invited": new_account,
@@ -137,7 +137,7 @@ class RowCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metrics. Those that database or disk do not give within seconds are left out; the checks are always
         there."""
-        numbers = health.numbers()
+        numbers = health.site_numbers()
         checks = numbers["checks"]
         yield _gauge(
             "check_ok", "1 if a check of /readyz is passed.", ["check"], (([c.name], float(c.ok)) for c in checks)

@@ -27,7 +27,7 @@ HIGH = Specification.read({"title": "high", "limits": [{"quantity": "n_kept", "l
 def words_of(result, tmp_path):
     """The text of the stored page."""
     file = tmp_path / "page.pdf"
-    file.write_bytes(bundles.opened(result.artifacts.get(name=CONFORMITY)).read())
+    file.write_bytes(bundles.open_file(result.artifacts.get(name=CONFORMITY)).read())
     return " ".join(subprocess.run(["pdftotext", "-layout", file, "-"], capture_output=True, text=True).stdout.split())
 
 
@@ -73,8 +73,8 @@ def test_a_link_that_is_made_or_switched_off_makes_another_page(done, alice, set
     done.refresh_from_db()
     judging.set_specification(row=done, specification=HIGH, account=alice)
     assert "This code opens" not in words_of(asked(done), tmp_path)
-    steps.share(row=done, renew=True)
+    steps.change_private_link(row=done, renew=True)
     assert links.state_of(done) == "open" and CONFORMITY in exports.unwritten_files(Job.objects.get(pk=done.pk))
     assert "This code opens the result" in words_of(asked(Job.objects.get(pk=done.pk)), tmp_path)
-    steps.share(row=done, off=True)
+    steps.change_private_link(row=done, off=True)
     assert "This code opens" not in words_of(asked(Job.objects.get(pk=done.pk)), tmp_path)

@@ -89,7 +89,7 @@ def result(make_micrograph, make_job, tmp_path, ada):
         job = make_job(
             micrograph=micrograph, state=Job.State.RUNNING, attempt=1, owner=ada, **{"summary": SEEN, **fields}
         )
-        publishing.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=segmentation.provenance)
+        publishing.store_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=segmentation.provenance)
         why = {12: "touches the frame", **(reasons or {})}
         particles = [{"id": n, "kept": n not in why, "reason": why.get(n, "")} for n in segmentation.ids.tolist()]
         stored = job.artifacts.create(name="outlines.json", attempt=1, size=1, content_type="application/json")
@@ -349,7 +349,7 @@ def test_a_result_of_phases_teaches_the_class_of_each_pixel(make_micrograph, mak
     segmentation.save(tmp_path / "segmentation.npz")
     settings = AnalysisSettings.of("phases", model="uhcs-steel")
     job = make_job(micrograph=micrograph, state="running", attempt=1, owner=ada, settings=settings, summary=SEEN)
-    publishing.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=segmentation.provenance)
+    publishing.store_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=segmentation.provenance)
     Job.objects.update(state="done")
     job = Job.objects.select_related("micrograph", "segmentation").get()
     made = datasets.create_dataset(user=ada, name="Pores", task="phases")

@@ -83,7 +83,7 @@ def brief(monkeypatch):
 
 
 def content(job, name):
-    with bundles.opened(job.artifact(name)) as file:
+    with bundles.open_file(job.artifact(name)) as file:
         return file.read()
 
 
@@ -164,7 +164,7 @@ def test_who_asks_twice_has_it_written_once(done, brief):
 
 
 def test_a_file_is_waited_for_no_longer_than_asked(done, brief, monkeypatch):
-    monkeypatch.setattr(exports_service, "PAUSE", 0.0)
+    monkeypatch.setattr(exports_service, "POLL_SECONDS", 0.0)
     assert exports_service.file_of(done, "nothing.pdf", 9) is None
     assert isinstance(exports_service.file_of(done, "report.pdf", 0.01), ExportJob)
     monkeypatch.setattr("time.sleep", lambda seconds: tasks.do_analyses())
@@ -182,7 +182,7 @@ def test_a_figure_with_options_is_written_beside_the_others_and_the_oldest_of_ma
         tasks.do_analyses()
         assert exports_service.file_of(Job.objects.get(pk=done.pk), wanted).name == wanted
     assert done.artifact(name) is None and done.artifact("report.pdf") is not None
-    with bundles.opened(done.artifact("bundle.zip")) as file, zipfile.ZipFile(file) as bundle:
+    with bundles.open_file(done.artifact("bundle.zip")) as file, zipfile.ZipFile(file) as bundle:
         assert not any(name.startswith("figure-") for name in bundle.namelist())
     for options in ({"panels": "AE"}, {"font": "3"}, {"font": "x"}, {"colours": "red"}):
         with pytest.raises(Refused) as refused:

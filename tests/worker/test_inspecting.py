@@ -193,7 +193,7 @@ class TestOne:
         micrograph = receive()
         with monkeypatch.context() as patch:
             patch.setattr(inspection, "_command", to_a_full_disk)
-            patch.setattr(inspection, "is_scarce", lambda *_: True)
+            patch.setattr(inspection, "is_space_scarce", lambda *_: True)
             assert (looked_into(micrograph).state, micrograph.stage) == ("queued", FULL)
         Micrograph.objects.update(due=None)
         assert looked_into(micrograph).state == "done"
@@ -311,7 +311,7 @@ class TestKnownBars:
         return receive(tiff(image_with(drawn(time=time)[0], seed).pixels), name, **who)
 
     def known(self, **who):
-        return Micrograph.objects.known_bars(receive(name="new.png", **who))
+        return Micrograph.objects.earlier_readings(receive(name="new.png", **who))
 
     def test_the_bar_of_the_next_image_is_known_at_its_first_look(self, read_bar):
         visitor = uuid4()

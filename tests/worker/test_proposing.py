@@ -38,7 +38,7 @@ def here(monkeypatch):
     card = cards.find("particles")
     models = [card, *(replace(card, name=name) for name in ("supported", "bubbles", "coatings", "steel", "more"))]
     monkeypatch.setattr(proposing, "nearest", lambda picture, among: list(among))
-    monkeypatch.setattr(worker_proposing, "offered", lambda user: models)
+    monkeypatch.setattr(worker_proposing, "offered_models", lambda user: models)
     monkeypatch.setattr(cards, "find", {model.name: model for model in models}.get)
     return models
 

@@ -146,7 +146,7 @@ def test_a_waiting_page_never_goes_back(science, make_job, client, settings):
     look()
     lost = Job.objects.claim(job.pk)
     look()
-    publishing.requeue(row=lost)
+    publishing.requeue_row(row=lost)
     look()
     attempts.ProgressReporter(Job.objects.claim(job.pk), SimpleNamespace(superseded=threading.Event()))(
         "measuring", 0.2
@@ -179,7 +179,7 @@ def test_files_of_a_result_that_is_looked_at_are_written_in_an_idle_moment(
 ):
     """They stop for a job that comes, unless somebody has asked for them meanwhile."""
     job, written_all = make_job(), fake.write_all
-    exports.write_ahead(job)
+    exports.write_in_advance(job)
 
     def busy(analysis, folder, **how):
         is_export = "stored" in how

@@ -188,7 +188,7 @@ def test_behind_a_proxy_of_ours_its_visitors_are_told_apart(settings):
 @pytest.mark.parametrize("how", ["known from the head", "while it comes", "in pieces"])
 @pytest.mark.parametrize(("path", "kind"), [("/", b"text/plain"), ("/api/v1/jobs", b"application/json")])
 def test_an_upload_that_a_full_disk_has_no_room_for_is_read_and_answered_507(server, monkeypatch, how, path, kind):
-    monkeypatch.setattr(service, "is_scarce", lambda needed: how == "known from the head")
+    monkeypatch.setattr(service, "is_space_scarce", lambda needed: how == "known from the head")
     full = OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr("waitress.buffers.TempfileBasedBuffer.append", Mock(side_effect=full))
     body = b"x" * 3_000_000

@@ -204,7 +204,7 @@ def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
 
 
 def corrections_in_effect(counts: Mapping[str, int]) -> str:
-    """Such as "3 corrections, 2 confirmed". counts: as `Job.standing_counts` gives them.
+    """Such as "3 corrections, 2 confirmed". counts: as `Job.counts_in_effect` gives them.
 
     One correction may change several outlines.
     """

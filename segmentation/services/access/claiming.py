@@ -12,7 +12,7 @@ from ...models import Job, Micrograph, Owned
 from ..ground.refusal import Refused
 
 
-def claimable(*, user: Any, visitor: UUID | None) -> int:
+def count_claimable(*, user: Any, visitor: UUID | None) -> int:
     """The number of results that this browser made without an account; 0 if the user is not signed
     in."""
     signed_in = user is not None and user.is_authenticated

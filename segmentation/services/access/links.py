@@ -18,16 +18,16 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from ...models import Job, Link, Micrograph, Owned, Sample
 from ..ground.refusal import Refused
 
-LENGTH = 32  # characters of a secret: 128 bits
+SECRET_LENGTH = 32  # characters of a secret: 128 bits
 TERMS = {"never": None, "1 day": timedelta(days=1), "1 week": timedelta(days=7), "30 days": timedelta(days=30)}
-LATEST = timedelta(days=3660)  # from now to the latest possible end
+LATEST_END = timedelta(days=3660)  # from now to the latest possible end
 EXPIRED = "This link has expired: ask the person who sent it for a new one."
-OFF = "This link was switched off: ask the person who sent it."
+SWITCHED_OFF = "This link was switched off: ask the person who sent it."
 LOOK_ONLY = "This link is for looking only: ask its owner, or run your own analysis."
-WHEN = f"ends is {', '.join(TERMS)} or a date such as 2027-03-31, from today on and within ten years."
+END_HINT = f"ends is {', '.join(TERMS)} or a date such as 2027-03-31, from today on and within ten years."
 
 
-class Ended(Http404):
+class LinkEnded(Http404):
     """The caller has a link that has expired or is switched off; the message is one sentence."""
 
 
@@ -51,7 +51,7 @@ def is_open(row: Owned, user: Any, visitor: UUID | None) -> bool:
     """Whether a caller may look at a row without a link. (A link gives only the right to look.)"""
     try:
         return may_open(row, user, visitor)
-    except Ended:
+    except LinkEnded:
         return False
 
 
@@ -63,14 +63,16 @@ def check_open(row: Owned, user: Any, visitor: UUID | None) -> None:
 
 def used_secret(row: Owned, secrets: Collection[str]) -> str:
     """The secret among these that opens the row; "" if none does."""
-    valid = {secret_of(link) for link in _links(row).values() if link.number}
+    valid = {secret_of(link) for link in _links_by_target(row).values() if link.number}
     return next((secret for secret in secrets if secret in valid), "")
 
 
 def secret_of(link: Link) -> str:
     """The secret of a link. It is made with the site's secret key, so a copy of the database does
     not tell it."""
-    return salted_hmac("segmentation.link", f"{link.target} {link.number}", algorithm="sha256").hexdigest()[:LENGTH]
+    return salted_hmac("segmentation.link", f"{link.target} {link.number}", algorithm="sha256").hexdigest()[
+        :SECRET_LENGTH
+    ]
 
 
 def link_of(row: Owned) -> Link | None:
@@ -83,7 +85,7 @@ def state_of(row: Owned) -> str:
     link = link_of(row)
     if link is None or (row.owner_id and not link.number):
         return "none" if row.owner_id else "open"
-    return "off" if link.off else "expired" if _is_over(link) else "open"
+    return "off" if link.off else "expired" if _has_ended(link) else "open"
 
 
 @transaction.atomic
@@ -100,7 +102,7 @@ def change_link(*, row: Owned, ends: str = "", renew: bool = False, off: bool | 
     if renew or (row.owner_id and not link.number and not off):
         link.number = token_hex(16)
         link.off = False
-        if _is_over(link):
+        if _has_ended(link):
             link.ends = None
     if off is not None:
         link.off = off
@@ -118,13 +120,13 @@ def _end(text: str) -> datetime | None:
     try:
         day = timezone.make_aware(datetime.combine(date.fromisoformat(text), time.max))
     except ValueError:
-        raise Refused(WHEN, 422) from None
-    if not now < day < now + LATEST:
-        raise Refused(WHEN, 422)
+        raise Refused(END_HINT, 422) from None
+    if not now < day < now + LATEST_END:
+        raise Refused(END_HINT, 422)
     return day
 
 
-def _is_over(link: Link) -> bool:
+def _has_ended(link: Link) -> bool:
     return link.ends is not None and link.ends <= timezone.now()
 
 
@@ -132,7 +134,7 @@ def _opens(row: Job | Sample | Micrograph, secrets: Collection[str]) -> bool:
     """Whether one of the secrets opens a row, by its own link or that of its sample; an image is
     opened by the link of a job that analyses it, too. Raises Ended if the caller has the secret of
     a link that has ended."""
-    links_by_target = _links(row)
+    links_by_target = _links_by_target(row)
     if isinstance(row, Micrograph) and (jobs := list(row.jobs.all())):
         answers = [
             _answer(links_by_target.get(job.pk) or links_by_target.get(job.sample_id), job.owner_id, secrets)
@@ -144,7 +146,7 @@ def _opens(row: Job | Sample | Micrograph, secrets: Collection[str]) -> bool:
     if True in answers:
         return True
     if ended := next((answer for answer in answers if answer), None):
-        raise Ended(ended)
+        raise LinkEnded(ended)
     return False
 
 
@@ -158,10 +160,10 @@ def _answer(link: Link | None, owner: Any, secrets: Iterable[str]) -> bool | str
         may_see = any(constant_time_compare(sent_secret, secret) for sent_secret in secrets)
     if link is None or not may_see:
         return may_see
-    return OFF if link.off else EXPIRED if _is_over(link) else True
+    return SWITCHED_OFF if link.off else EXPIRED if _has_ended(link) else True
 
 
-def _links(row: Owned) -> dict[Any, Link]:
+def _links_by_target(row: Owned) -> dict[Any, Link]:
     """The links that may open a row, by the id of their target: the row, its sample, or the results
     of an image."""
     targets = {row.pk, getattr(row, "sample_id", None)}

@@ -28,7 +28,7 @@ def is_on() -> bool:
     return settings.DEEPSEGM_STAFF_SECOND_FACTOR != "off"
 
 
-def limited(user: Any, request: HttpRequest | None = None) -> Any:
+def limit_staff(user: Any, request: HttpRequest | None = None) -> Any:
     """The same account, which loses the rights of staff for this request if it has not given its
     second factor.
 
@@ -47,7 +47,7 @@ def limited(user: Any, request: HttpRequest | None = None) -> Any:
 
 
 def is_limited(user: Any) -> bool:
-    """Whether `limited` took the rights of staff from this account."""
+    """Whether `limit_staff` took the rights of staff from this account."""
     return hasattr(user, "staff_flags")
 
 

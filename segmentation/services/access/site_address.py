@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-SITE = "site-address"  # a file in the data folder
+SITE_FILE = "site-address"  # a file in the data folder
 
 
 def address_of(row: Any, within: str = "") -> str:
@@ -24,13 +24,13 @@ def remember_site(site: str) -> None:
     """Store the address at which the staff last used the site, if DEEPSEGM_URL is not set."""
     if not settings.DEEPSEGM_URL and site_last_used() != site:
         with suppress(OSError):
-            (settings.DEEPSEGM_DATA / SITE).write_text(site)
+            (settings.DEEPSEGM_DATA / SITE_FILE).write_text(site)
 
 
 def site_last_used() -> str:
     """The stored address of the site, such as "http://lab-pc:8000"; "" before the staff first used
     it."""
-    file = settings.DEEPSEGM_DATA / SITE
+    file = settings.DEEPSEGM_DATA / SITE_FILE
     return file.read_text() if file.is_file() else ""
 
 

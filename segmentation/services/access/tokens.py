@@ -24,15 +24,15 @@ from ..ground.refusal import Refused
 
 logger = logging.getLogger(__name__)
 PREFIX = "deepsegm_"
-LONGEST = 100  # characters: a longer text is no token
-SHOWN = len(PREFIX) + 4  # first characters of a token, which its page shows
-MOST = 50  # tokens of an account
-DAYS = (30, 90, 365)  # choices of the form: after so many days the token expires
-SAFE = ("GET", "HEAD", "OPTIONS")
+LONGEST_TOKEN = 100  # characters: a longer text is no token
+SHOWN_LENGTH = len(PREFIX) + 4  # first characters of a token, which its page shows
+MOST_TOKENS = 50  # tokens of an account
+EXPIRY_DAYS = (30, 90, 365)  # choices of the form: after so many days the token expires
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # Wrong tokens from one address are counted like wrong passwords of this name, which no account has.
 GUESSER = {"username": "a wrong token"}
 NO_NAME = f"Give the token a name of at most {LONGEST_NAME} characters."
-FULL = f"You have {MOST} tokens, which is the limit: revoke one that you no longer use."
+FULL = f"You have {MOST_TOKENS} tokens, which is the limit: revoke one that you no longer use."
 UNKNOWN = "This token is not known here: copy it again, or make another on your account page."
 EXPIRED = "This token has expired: make another on your account page."
 REVOKED = "This token was revoked: make another on your account page."
@@ -51,12 +51,12 @@ def create_token(*, user: Any, name: str, days: int | None, read_only: bool, pk:
     name = clean_text(name)
     if not 0 < len(name) <= LONGEST_NAME:
         raise Refused(NO_NAME)
-    if Token.objects.filter(owner=user, revoked=None).count() >= MOST:
+    if Token.objects.filter(owner=user, revoked=None).count() >= MOST_TOKENS:
         raise Refused(FULL, 409)
     text = PREFIX + secrets.token_urlsafe(32)
     expires = timezone.now() + timedelta(days=days) if days else None
     fields = {"name": name, "read_only": read_only, "expires": expires}
-    token = Token(id=pk, owner=user, key=_key(text), start=text[:SHOWN], **fields)
+    token = Token(id=pk, owner=user, key=_keyed_hash(text), start=text[:SHOWN_LENGTH], **fields)
     token.save(force_insert=True)
     logger.info("Token %s was made by account %s.", token.pk, user.pk)
     return token, text
@@ -75,7 +75,11 @@ def token_of(request: HttpRequest, text: str) -> Token:
     The token is found by its hash, so the time of the search tells nothing about a token. Raises
     Refused (401 not valid, 403 read-only, 429 too often).
     """
-    token = Token.objects.select_related("owner").filter(key=_key(text)).first() if len(text) <= LONGEST else None
+    token = (
+        Token.objects.select_related("owner").filter(key=_keyed_hash(text)).first()
+        if len(text) <= LONGEST_TOKEN
+        else None
+    )
     if token is None:
         # A right token is never locked out: nobody can guess one, and others may share the address.
         if not AxesProxyHandler.is_allowed(request, GUESSER):
@@ -88,12 +92,12 @@ def token_of(request: HttpRequest, text: str) -> Token:
     if problem:
         logger.warning("Token %s: %s %s was refused. %s", token.pk, request.method, request.path, problem.sentence)
         raise problem
-    level = logging.DEBUG if request.method in SAFE else logging.INFO
+    level = logging.DEBUG if request.method in SAFE_METHODS else logging.INFO
     logger.log(level, "Token %s: %s %s.", token.pk, request.method, request.path)
     return token
 
 
-def _key(text: str) -> str:
+def _keyed_hash(text: str) -> str:
     return salted_hmac("segmentation.token", text, algorithm="sha256").hexdigest()
 
 
@@ -117,4 +121,4 @@ def _problem(token: Token, request: HttpRequest) -> Refused | None:
     if not counted:
         seconds_left = 60 - seconds % 60
         return Refused(OFTEN.format(limit=limit, seconds=seconds_left), 429, after=seconds_left)
-    return None if request.method in SAFE or not token.read_only else Refused(READ_ONLY, 403)
+    return None if request.method in SAFE_METHODS or not token.read_only else Refused(READ_ONLY, 403)

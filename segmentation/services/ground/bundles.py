@@ -1,6 +1,6 @@
 """How the files of results are stored: texts compressed, and of an archive (ZIP) only a plan.
 
-The plan is the list of the archive's entries: most of their files are stored anyway. `opened` gives
+The plan is the list of the archive's entries: most of their files are stored anyway. `open_file` gives
 each file as it was made.
 """
 
@@ -22,17 +22,17 @@ from ...core.archive import write_zip
 from ...core.report.looks import MICROGRAPH, NOTEBOOK
 from ...models import StoredFile
 
-NAME = "bundle.zip"
-ARCHIVES = (NAME, NOTEBOOK)  # archives that are put together from a plan when they are read
-PLAN = "bundle.json"  # the name of a stored plan ends so
-TEXTS = (".csv", ".json", ".geojson", ".svg")  # suffixes of the files that are stored compressed
-PACKED = ".gz"  # the name of a stored compressed text ends so
-LEVEL = 4  # of zlib: it takes 0.45 of the time of level 6, and files are 12 % larger
+BUNDLE_FILE = "bundle.zip"
+ARCHIVE_FILES = (BUNDLE_FILE, NOTEBOOK)  # archives that are put together from a plan when they are read
+PLAN_SUFFIX = "bundle.json"  # the name of a stored plan ends so
+TEXT_SUFFIXES = (".csv", ".json", ".geojson", ".svg")  # suffixes of the files that are stored compressed
+COMPRESSED_SUFFIX = ".gz"  # the name of a stored compressed text ends so
+GZIP_LEVEL = 4  # of zlib: it takes 0.45 of the time of level 6, and files are 12 % larger
 
 
-def packed(content: bytes) -> bytes:
+def compressed(content: bytes) -> bytes:
     """A text as it is stored (gzip); equal texts give equal bytes."""
-    return gzip.compress(content, LEVEL, mtime=0)
+    return gzip.compress(content, GZIP_LEVEL, mtime=0)
 
 
 def plan_of(bundle: Path, stored_names: Collection[str]) -> bytes:
@@ -43,43 +43,43 @@ def plan_of(bundle: Path, stored_names: Collection[str]) -> bytes:
     """
     with zipfile.ZipFile(bundle) as archive:
         entries = [
-            (name, None if _file(name) in stored_names or _is_image(name) else archive.read(name).decode())
+            (name, None if _file_name(name) in stored_names or _is_image(name) else archive.read(name).decode())
             for name in archive.namelist()
         ]
     return json.dumps(entries).encode()
 
 
-def _file(entry: str) -> str:
+def _file_name(entry: str) -> str:
     """The name of the file that an entry of an archive holds."""
     return PurePosixPath(entry).name
 
 
-def opened(row: StoredFile) -> IO[bytes]:
+def open_file(row: StoredFile) -> IO[bytes]:
     """A stored file, open at its start, byte for byte as it was made. Raises OSError.
 
     If another file has replaced it since the row was read, it is that one.
     """
     try:
-        return _open_stored(row)
+        return _open_row(row)
     except FileNotFoundError:
         newer = row.siblings().filter(name=row.name).exclude(pk=row.pk).first()
         if newer is None:
             raise
-        return _open_stored(newer)
+        return _open_row(newer)
 
 
-def _open_stored(row: StoredFile) -> IO[bytes]:
+def _open_row(row: StoredFile) -> IO[bytes]:
     """A stored file: a compressed text is unpacked, and an archive is put together from its
     plan."""
-    if row.file.name.endswith(PACKED):
-        return unpacked(row.file.storage, row.file.name)
-    if not row.file.name.endswith(PLAN):
+    if row.file.name.endswith(COMPRESSED_SUFFIX):
+        return open_compressed(row.file.storage, row.file.name)
+    if not row.file.name.endswith(PLAN_SUFFIX):
         return row.file.open("rb")
     with row.file.open("rb") as file:
         entries = json.load(file)
     siblings = {sibling.name: sibling for sibling in row.siblings()}
     content = (
-        (name, _content(row, siblings, _file(name)) if text is None else text.encode()) for name, text in entries
+        (name, _content(row, siblings, _file_name(name)) if text is None else text.encode()) for name, text in entries
     )
     archive: Any = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
     try:
@@ -91,7 +91,7 @@ def _open_stored(row: StoredFile) -> IO[bytes]:
     return archive
 
 
-def unpacked(storage: Storage, name: str) -> IO[bytes]:
+def open_compressed(storage: Storage, name: str) -> IO[bytes]:
     """The content of a compressed text; name: of its stored file."""
     with storage.open(name, "rb") as file:
         return io.BytesIO(gzip.decompress(file.read()))
@@ -110,5 +110,5 @@ def _content(row: StoredFile, siblings: dict[str, StoredFile], name: str) -> byt
             return file.read()
     if name not in siblings:
         raise FileNotFoundError(name)
-    with opened(siblings[name]) as file:
+    with open_file(siblings[name]) as file:
         return file.read()

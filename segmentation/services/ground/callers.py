@@ -16,7 +16,7 @@ from ...location import NO_LAB, has_lab
 from .refusal import Refused
 
 SHORTEST_SECRET = 16  # characters
-NOBODY = "This site trains no models: its administrator has switched training off."
+TRAINING_IS_OFF = "This site trains no models: its administrator has switched training off."
 SIGN_IN = "Sign in first: training data and models belong to an account."
 STAFF_ONLY = "On this site only the staff may make training data and train models: ask the administrator."
 
@@ -26,7 +26,7 @@ def new_secret() -> str:
     return secrets.token_urlsafe(24)
 
 
-def visitor_of(secret: str) -> UUID:
+def visitor_id(secret: str) -> UUID:
     """The number of the visitor who has this secret. The number is stored, the secret is not."""
     return UUID(bytes=salted_hmac("segmentation.secret", secret, algorithm="sha256").digest()[:16])
 
@@ -36,7 +36,7 @@ def fingerprint(*values: Any) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def submission_of(kind: str, user: Any, visitor: UUID | None, *, token: str, key: str, content: str) -> str:
+def submission_id(kind: str, user: Any, visitor: UUID | None, *, token: str, key: str, content: str) -> str:
     """An identifier of what was sent: equal if one caller sends the same again, never equal for two
     callers.
 
@@ -64,7 +64,7 @@ def check_has_lab() -> None:
 def check_may_train(user: Any) -> None:
     """Raises Refused (401, 403) if this user may not make datasets and train models."""
     if settings.DEEPSEGM_TRAINING == "nobody":
-        raise Refused(NOBODY, 403)
+        raise Refused(TRAINING_IS_OFF, 403)
     if settings.DEEPSEGM_EMBEDDED:  # on other sites another machine trains
         check_has_lab()
     if not getattr(user, "is_authenticated", False):  # a request that failed early has no user

@@ -21,12 +21,12 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from ...models import Dataset, DatasetImage, Job, Link, Micrograph, Removal, Sample, Segmentation, SideFile, Training
-from .queue import INSPECTIONS, ring
+from .queue import INSPECTIONS, notify_workers
 
 logger = logging.getLogger(__name__)
-FEW = 30  # folders: so many are removed at once by the process that deletes the rows
-A_BATCH = 100  # folders that a worker removes before it looks for other work
-# The rows that are deleted within `removing_together`; None outside of it.
+MOST_REMOVED_AT_ONCE = 30  # folders: so many are removed at once by the process that deletes the rows
+REMOVAL_BATCH = 100  # folders that a worker removes before it looks for other work
+# The rows that are deleted within `remove_files_together`; None outside of it.
 _deleted_rows: ContextVar[list[Any] | None] = ContextVar("deleted_rows", default=None)
 
 
@@ -56,11 +56,13 @@ def remove_after_commit(*folders: str) -> None:
     (`remove_leftover_folders`).
     """
     removals = Removal.objects.bulk_create(Removal(folder=folder) for folder in folders)
-    transaction.on_commit(lambda: (len(removals) <= FEW and _finish(removals)) or ring(INSPECTIONS))
+    transaction.on_commit(
+        lambda: (len(removals) <= MOST_REMOVED_AT_ONCE and _finish(removals)) or notify_workers(INSPECTIONS)
+    )
 
 
 @contextmanager
-def removing_together() -> Iterator[None]:
+def remove_files_together() -> Iterator[None]:
     """A block that deletes rows, within a transaction. At its end the files and links of all of
     them are removed in one step; of a block inside another one, at the end of the outer block."""
     if _deleted_rows.get() is not None:
@@ -71,7 +73,7 @@ def removing_together() -> Iterator[None]:
         yield
     finally:
         _deleted_rows.reset(token)
-    _remove_with(rows)
+    _remove_files_of(rows)
 
 
 def remove_leftover_folders() -> bool:
@@ -81,8 +83,8 @@ def remove_leftover_folders() -> bool:
     The order is random, so that a folder that the storage refuses does not block the others for
     ever.
     """
-    removals = list(Removal.objects.order_by("?")[:A_BATCH])
-    return _finish(removals) and len(removals) == A_BATCH
+    removals = list(Removal.objects.order_by("?")[:REMOVAL_BATCH])
+    return _finish(removals) and len(removals) == REMOVAL_BATCH
 
 
 def _finish(removals: list[Removal]) -> bool:
@@ -149,17 +151,17 @@ def remove_files(names: Iterable[str]) -> None:
 @receiver(post_delete, sender=DatasetImage)
 @receiver(post_delete, sender=Dataset)
 @receiver(post_delete, sender=Training)
-def remove_with_row(instance: Any, **kwargs: Any) -> None:
+def remove_files_of_row(instance: Any, **kwargs: Any) -> None:
     """Remove the files and links of a deleted row. Django calls this for each row, also of cascades
     and bulk deletes."""
     rows = _deleted_rows.get()
     if rows is None:
-        _remove_with([instance])
+        _remove_files_of([instance])
     else:
         rows.append(copy(instance))  # a copy, because Django takes the id from a deleted instance
 
 
-def _remove_with(rows: list[Any]) -> None:
+def _remove_files_of(rows: list[Any]) -> None:
     """Remove what belongs to deleted rows: files, links, and segmentations that no other job
     measures."""
     Link.objects.filter(pk__in=[row.pk for row in rows if isinstance(row, Job | Sample)]).delete()

@@ -28,17 +28,19 @@ BYTES_PER_PIXEL = 40  # memory for pixels, maps, labels (also at other threshold
 SECONDS_PER_MEGAPIXEL = 6.0
 
 A_MINUTE, AN_HOUR, A_DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-SPENT = (
+DAY_LIMIT_REACHED = (
     "Your limit is {limit:,} megapixels in 24 hours, and {used:,.1f} are used: there is room for this analysis from"
     " {room:%-d %b, %H:%M %Z} on."
 )
-LARGER = "The image has {pixels:,.1f} megapixels, and your limit is {limit:,} in 24 hours: crop it, or ask the staff."
-PATIENCE = 3.0  # seconds for which a refused caller keeps its place before others
-TURNS_KEPT = 60.0  # seconds for which the times of a caller are remembered
+LARGER_THAN_DAY_LIMIT = (
+    "The image has {pixels:,.1f} megapixels, and your limit is {limit:,} in 24 hours: crop it, or ask the staff."
+)
+CALLER_WAITS_SECONDS = 3.0  # seconds for which a refused caller keeps its place before others
+CALLER_REMEMBERED_SECONDS = 60.0  # seconds for which the times of a caller are remembered
 # Requests that run at a time: each uses a processor for up to ten seconds, and pages need one, too.
 EDITS_AT_ONCE = 2
-ONE_EDIT = "Other corrections of yours are still being made: send one request at a time."
-MANY_EDITS = "Other people's corrections are being made at this moment: send yours again in a second."
+OWN_EDIT_RUNS = "Other corrections of yours are still being made: send one request at a time."
+OTHER_EDITS_RUN = "Other people's corrections are being made at this moment: send yours again in a second."
 
 
 def most_pixels() -> int:
@@ -64,7 +66,7 @@ def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
     """Raises Refused (429) if the sender has made the hourly number of uploads; it says when to try
     again."""
     limit, now = settings.DEEPSEGM_UPLOADS_PER_HOUR, timezone.now()
-    recent = Arrival.objects.filter(sender_of(user, visitor, address), job=None, created__gt=now - AN_HOUR)
+    recent = Arrival.objects.filter(filter_for_sender(user, visitor, address), job=None, created__gt=now - AN_HOUR)
     times = list(recent.order_by("-created").values_list("created", flat=True)[:limit])
     if len(times) < limit:
         return
@@ -77,7 +79,7 @@ def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
     """Raises Refused (429) if the sender has too many unfinished jobs. Jobs of samples do not count
     (`check_samples`)."""
     limit = settings.DEEPSEGM_WAITING_JOBS
-    mine = sender_of(user, visitor, address)
+    mine = filter_for_sender(user, visitor, address)
     if Job.objects.filter(mine, sample=None, state__in=Job.UNFINISHED).count() >= limit:
         raise Refused(
             f"At most {limit} of your analyses may wait or run at a time: try again when some of them are done.", 429
@@ -87,7 +89,7 @@ def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
 def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
     """Raises Refused (429) if the sender has too many samples with unfinished images."""
     limit = settings.DEEPSEGM_WAITING_SAMPLES
-    mine = Sample.objects.filter(sender_of(user, visitor, address))
+    mine = Sample.objects.filter(filter_for_sender(user, visitor, address))
     jobs = Job.objects.filter(sample__in=mine, state__in=Job.UNFINISHED)
     arriving = Micrograph.objects.filter(sample__in=mine, state__in=Micrograph.UNFINISHED)
     if mine.filter(Q(pk__in=jobs.values("sample")) | Q(pk__in=arriving.values("sample"))).count() >= limit:
@@ -104,7 +106,7 @@ def count_megapixels(job: Job) -> None:
     tried again. The pixels of an image that is not read yet count later. A job that only measures
     outlines does not count for the 24 hours.
     """
-    mine, limit = sender_of(**job.maker), settings.DEEPSEGM_WAITING_MEGAPIXELS
+    mine, limit = filter_for_sender(**job.maker), settings.DEEPSEGM_WAITING_MEGAPIXELS
     waiting = Job.objects.filter(mine, ready=True, state__in=Job.UNFINISHED)
     pixels = waiting.aggregate(all=Sum(F("micrograph__width") * F("micrograph__height")))["all"] or 0
     if pixels / 1e6 + job.micrograph.megapixels > limit:
@@ -115,19 +117,19 @@ def count_megapixels(job: Job) -> None:
         return
     pixels = job.micrograph.width * job.micrograph.height
     if limit := quota_of(job.owner).megapixels_a_day:
-        _check_day(counted_today(mine).exclude(job=job.pk), pixels, limit)
+        _check_day_limit(analyses_of_day(mine).exclude(job=job.pk), pixels, limit)
     if pixels:
         arrivals = [Arrival(job=job.pk, pixels=pixels, **Job.fields_of(**job.maker))]
         Arrival.objects.bulk_create(arrivals, update_conflicts=True, unique_fields=["job"], update_fields=["created"])
 
 
-def counted_today(mine: Q) -> QuerySet[Arrival]:
-    """The analyses of the last 24 hours that count for the sender `mine` (`sender_of`), the oldest
+def analyses_of_day(mine: Q) -> QuerySet[Arrival]:
+    """The analyses of the last 24 hours that count for the sender `mine` (`filter_for_sender`), the oldest
     first."""
     return Arrival.objects.filter(mine, pixels__gt=0, created__gt=timezone.now() - A_DAY).order_by("created")
 
 
-def _check_day(counted: QuerySet[Arrival], pixels: int, limit: int) -> None:
+def _check_day_limit(counted: QuerySet[Arrival], pixels: int, limit: int) -> None:
     """Raises Refused (429) if so many more pixels exceed the limit in megapixels; it says when
     there is room for them."""
     rows = list(counted.values_list("created", "pixels"))
@@ -141,8 +143,10 @@ def _check_day(counted: QuerySet[Arrival], pixels: int, limit: int) -> None:
         if over <= 0:
             room = timezone.localtime(created + A_DAY)
             after = ceil((room - timezone.now()).total_seconds())
-            raise Refused(SPENT.format(limit=limit, used=used / 1e6, room=room + A_MINUTE), 429, after=after)
-    raise Refused(LARGER.format(pixels=pixels / 1e6, limit=limit), 429)
+            raise Refused(
+                DAY_LIMIT_REACHED.format(limit=limit, used=used / 1e6, room=room + A_MINUTE), 429, after=after
+            )
+    raise Refused(LARGER_THAN_DAY_LIMIT.format(pixels=pixels / 1e6, limit=limit), 429)
 
 
 def quota_of(user: Any) -> Quota:
@@ -157,7 +161,7 @@ def quota_of(user: Any) -> Quota:
     return Quota(**limits)
 
 
-def sender_of(user: Any, visitor: UUID | None, address: str) -> Q:
+def filter_for_sender(user: Any, visitor: UUID | None, address: str) -> Q:
     """A filter for the rows of a sender: those of the account. Without an account they are those of
     the browser and those of the network address, because cookies are easily deleted."""
     if user is not None and user.is_authenticated:
@@ -174,13 +178,13 @@ def check_edits(job: Job, added: int) -> None:
     """Raises Refused (422) if `added` bytes of corrections are too many for all results of the
     job's maker."""
     limit = settings.DEEPSEGM_EDITS_MB
-    mine = Job.objects.filter(sender_of(job.owner, job.visitor, job.address), edit_bytes__gt=0)
+    mine = Job.objects.filter(filter_for_sender(job.owner, job.visitor, job.address), edit_bytes__gt=0)
     if (mine.aggregate(all=Sum("edit_bytes"))["all"] or 0) + added > limit * 2**20:
         raise Refused(f"At most {limit} MB of corrections are stored for each sender: delete results first.", 422)
 
 
 @contextmanager
-def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]:
+def edit_slot(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]:
     """A block in which one request makes corrections. Raises Refused (429) if it has to wait.
 
     One request of a caller runs at a time, and EDITS_AT_ONCE of all callers; they take turns. A
@@ -203,9 +207,9 @@ def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]
                     continue
                 place.seek(0)
                 if caller and place.read() == caller:
-                    raise Refused(ONE_EDIT, 429, after=1)
+                    raise Refused(OWN_EDIT_RUNS, 429, after=1)
             if not _is_in_turn(caller, len(free), door):
-                raise Refused(MANY_EDITS, 429, after=1)
+                raise Refused(OTHER_EDITS_RUN, 429, after=1)
             for place in free[1:]:
                 place.close()
             free[0].truncate(0)
@@ -224,9 +228,13 @@ def _is_in_turn(caller: str, free: int, door: TextIO) -> bool:
     now, callers = time.time(), dict[str, tuple[float, float, float]]()
     door.seek(0)
     with suppress(ValueError):  # a process was killed while it wrote the file
-        callers = {name: times for name, times in json.loads(door.read()).items() if now - max(times) < TURNS_KEPT}
+        callers = {
+            name: times
+            for name, times in json.loads(door.read()).items()
+            if now - max(times) < CALLER_REMEMBERED_SECONDS
+        }
     first_asked, _, served = callers.get(caller, (now, now, 0.0))
-    others = (times for name, times in callers.items() if name != caller and now - times[1] < PATIENCE)
+    others = (times for name, times in callers.items() if name != caller and now - times[1] < CALLER_WAITS_SECONDS)
     # Those who still wait and were served longer ago, or as long ago and asked earlier.
     ahead = sum(
         their_last_asked > their_served and (their_served, their_first_asked) < (served, first_asked)

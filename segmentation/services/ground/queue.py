@@ -16,18 +16,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from ... import models
-from ...models import AFRESH, Attempted, ExportJob, Job, Sample
+from ...models import RESTART_FIELDS, Attempted, ExportJob, Job, Sample
 from ...models.jobs import ANALYSES
 
 logger = logging.getLogger(__name__)
-TRY_AGAIN = timedelta(seconds=10)  # between a failed writing of files and the next one
+RETRY_AFTER = timedelta(seconds=10)  # between a failed writing of files and the next one
 MOST_FIGURES = 12  # figures with options that are kept for a result
 INSPECTIONS, TRAINING = "inspections", "training"
-ASK = "ask the administrator."
+ASK_ADMINISTRATOR = "ask the administrator."
 GOES_ON = "and it goes on where it stopped."
 
 
-class Kind(NamedTuple):
+class WorkKind(NamedTuple):
     """One kind of work: its queue, and the words with which faults are told to users.
 
     queue: the name of the broker's queue. noun: what the work is called within a sentence. subject:
@@ -39,7 +39,7 @@ class Kind(NamedTuple):
     queue: str
     noun: str
     subject: str = ""
-    smaller: str = ASK
+    smaller: str = ASK_ADMINISTRATOR
     quicker: str = ""
 
     def gave_up(self, deaths: int) -> str:
@@ -58,27 +58,29 @@ class Kind(NamedTuple):
         return f"{self.subject} took longer than {allowed}: {self.quicker or self.smaller}"
 
 
-KINDS: dict[type[models.Attempted], Kind] = {
-    models.Job: Kind(ANALYSES, "analysis", "The analysis", f"crop the image, or {ASK}"),
-    models.Micrograph: Kind(INSPECTIONS, "upload"),
-    models.Sample: Kind(ANALYSES, "sample", "The pooling", "exclude images, or make two samples of them."),
-    models.ExportJob: Kind(ANALYSES, "writing of files", "Writing the files", f"crop the image, or {ASK}"),
-    models.Measuring: Kind(
-        INSPECTIONS, "measuring of corrections", "Measuring the corrections", f"crop the image, or {ASK}"
+WORK_KINDS: dict[type[models.Attempted], WorkKind] = {
+    models.Job: WorkKind(ANALYSES, "analysis", "The analysis", f"crop the image, or {ASK_ADMINISTRATOR}"),
+    models.Micrograph: WorkKind(INSPECTIONS, "upload"),
+    models.Sample: WorkKind(ANALYSES, "sample", "The pooling", "exclude images, or make two samples of them."),
+    models.ExportJob: WorkKind(
+        ANALYSES, "writing of files", "Writing the files", f"crop the image, or {ASK_ADMINISTRATOR}"
     ),
-    models.Comparison: Kind(ANALYSES, "comparison", "The comparison"),
-    models.Study: Kind(ANALYSES, "study", "The study"),
-    models.ChartReport: Kind(ANALYSES, "month of a control chart", "Writing the month"),
-    models.Proposals: Kind(ANALYSES, "look at other ways", "The look at other ways"),
-    models.Dataset: Kind(
+    models.Measuring: WorkKind(
+        INSPECTIONS, "measuring of corrections", "Measuring the corrections", f"crop the image, or {ASK_ADMINISTRATOR}"
+    ),
+    models.Comparison: WorkKind(ANALYSES, "comparison", "The comparison"),
+    models.Study: WorkKind(ANALYSES, "study", "The study"),
+    models.ChartReport: WorkKind(ANALYSES, "month of a control chart", "Writing the month"),
+    models.Proposals: WorkKind(ANALYSES, "look at other ways", "The look at other ways"),
+    models.Dataset: WorkKind(
         ANALYSES,
         "dataset",
         "Preparing the dataset",
-        f"remove its largest images, send smaller archives, or {ASK}",
+        f"remove its largest images, send smaller archives, or {ASK_ADMINISTRATOR}",
         f"press Check again, {GOES_ON}",
     ),
-    models.Training: Kind(TRAINING, "training", "The training", ASK, f"try again, {GOES_ON}"),
-    models.Delivery: Kind(INSPECTIONS, "delivery of a message"),
+    models.Training: WorkKind(TRAINING, "training", "The training", ASK_ADMINISTRATOR, f"try again, {GOES_ON}"),
+    models.Delivery: WorkKind(INSPECTIONS, "delivery of a message"),
 }
 
 
@@ -98,7 +100,7 @@ def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job, *, again: bool = Fa
     rows, count = kind.objects.all() if again else kind.objects.filter(enqueued=None), 0
     for pk in pks:
         if rows.filter(pk=pk).update(enqueued=timezone.now()):
-            if not ring(KINDS[kind].queue):
+            if not notify_workers(WORK_KINDS[kind].queue):
                 kind.objects.filter(pk=pk).update(enqueued=None)
                 break
             count += 1
@@ -117,19 +119,19 @@ def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
         rows = ExportJob.objects.filter(pk=export.pk)
         if figure and figure not in export.figures:
             rows.update(figures=[*export.figures, figure][-MOST_FIGURES:])
-        failed = rows.filter(state=ExportJob.State.FAILED, finished__lt=timezone.now() - TRY_AGAIN)
+        failed = rows.filter(state=ExportJob.State.FAILED, finished__lt=timezone.now() - RETRY_AFTER)
         # Files were written, but one is missing: a figure with options, or a file that an earlier
         # version did not have.
         finished = rows.filter(state=ExportJob.State.DONE)
         # `asked` is False while the files are only written in advance: now somebody waits for them.
         newly_asked = rows.filter(asked=False).update(asked=True)
-        if is_new or failed.update(**AFRESH) or finished.update(**AFRESH) or newly_asked:
+        if is_new or failed.update(**RESTART_FIELDS) or finished.update(**RESTART_FIELDS) or newly_asked:
             enqueue_after_commit(export.pk, ExportJob, again=True)
     export.refresh_from_db()
     return export
 
 
-def ring(queue: str) -> bool:
+def notify_workers(queue: str) -> bool:
     """Tell the workers of a queue that work waits. Returns False if the broker cannot be reached:
     then the user sees no error, because `rescue` sends the message again later."""
     try:

@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError
 
 from ...models import Attempted
 
-LONGEST = 1000  # characters of a sentence, which may quote a long text that was sent
+LONGEST_SENTENCE = 1000  # characters of a sentence, which may quote a long text that was sent
 FULL = "The server's disk is full"
 STORAGE = "The server's storage cannot be reached just now"
 DATABASE = "The server's database cannot be reached just now"
@@ -27,7 +27,7 @@ MACHINE_FAULTS = {
     *(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EBUSY),
 }
 # Errors of these modules are faults of a network.
-REMOTE = ("botocore.", "boto3.", "s3transfer.", "urllib3.", "kombu.", "redis.")
+NETWORK_MODULES = ("botocore.", "boto3.", "s3transfer.", "urllib3.", "kombu.", "redis.")
 
 
 class Refused(Exception):
@@ -37,8 +37,8 @@ class Refused(Exception):
     """
 
     def __init__(self, sentence: str, status: int = 400, *, after: int = 0) -> None:
-        if len(sentence) > LONGEST:
-            sentence = f"{sentence[: LONGEST // 2]} ... {sentence[-LONGEST // 4 :]}"
+        if len(sentence) > LONGEST_SENTENCE:
+            sentence = f"{sentence[: LONGEST_SENTENCE // 2]} ... {sentence[-LONGEST_SENTENCE // 4 :]}"
         super().__init__(sentence)
         self.sentence = sentence
         self.status = status
@@ -57,7 +57,7 @@ def lock(row: Any, gone: str) -> None:
         raise Refused(gone, 404) from None
 
 
-def move(row: Attempted, states: tuple[str, ...], otherwise: str, gone: str, **fields: Any) -> None:
+def change_state(row: Attempted, states: tuple[str, ...], otherwise: str, gone: str, **fields: Any) -> None:
     """Change the state of a row that is in one of `states`. fields: the new state and other values.
 
     Nothing happens if the row has the new state already. otherwise: the sentence of Refused (409)
@@ -72,7 +72,7 @@ def move(row: Attempted, states: tuple[str, ...], otherwise: str, gone: str, **f
         raise Refused(otherwise, 409)
 
 
-def trouble(error: BaseException) -> str:
+def machine_fault(error: BaseException) -> str:
     """The fault of the machine that caused an error, as a clause; "" if the machine did not cause
     it."""
     return next(filter(None, map(_sentence_of, _chain(error))), "")
@@ -80,7 +80,7 @@ def trouble(error: BaseException) -> str:
 
 def is_full(error: BaseException) -> bool:
     """Whether a full disk caused the error."""
-    return trouble(error) == FULL
+    return machine_fault(error) == FULL
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -94,7 +94,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _sentence_of(error: BaseException) -> str:
-    """The clause of `trouble` for this error alone, without its causes."""
+    """The clause of `machine_fault` for this error alone, without its causes."""
     if isinstance(error, OperationalError | InterfaceError):
         return FULL if "is full" in str(error) or "No space left" in str(error) else DATABASE
     if isinstance(error, OSError):
@@ -106,4 +106,4 @@ def _sentence_of(error: BaseException) -> str:
         is_upload = isinstance(lost, str) and Path(lost).is_relative_to(settings.FILE_UPLOAD_TEMP_DIR)
         if error.errno in MACHINE_FAULTS or is_upload:
             return STORAGE
-    return STORAGE if f"{type(error).__module__}.".startswith(REMOTE) else ""
+    return STORAGE if f"{type(error).__module__}.".startswith(NETWORK_MODULES) else ""

@@ -11,7 +11,7 @@ from django.db.models import Model
 from ...core.report.cells import lines, name_cell
 from ...models import Link, StaffAction
 
-SHELL, BACKUP, NOBODY = "command line", "made a backup", "without an account"
+SHELL, BACKUP, NO_ACCOUNT = "command line", "made a backup", "without an account"
 COLUMNS = ("created", "account", "action", "kind", "target", "name", "before", "after")
 # The log stores these fields of a row, as far as its model has them.
 LOGGED_FIELDS = (
@@ -22,7 +22,7 @@ LOGGED_FIELDS = (
     *("stored_gb", "megapixels_a_day"),
 )
 # The words of the log, by the end of a URL's name, or by the words of the admin.
-WORDS = {
+ACTION_WORDS = {
     **dict.fromkeys(("add", "images"), "added images"),
     **dict.fromkeys(("change", "rerun", "revisions", "settings"), "analysed again with other settings"),
     **dict.fromkeys(("calibration", "scale", "width"), "measured with another scale"),
@@ -85,7 +85,7 @@ def _values(row: Model, link: Link | None) -> dict[str, Any]:
 
 def name_of(account: Any) -> str:
     """How the log names an account; None is nobody's."""
-    return (account and account.get_username()) or NOBODY
+    return (account and account.get_username()) or NO_ACCOUNT
 
 
 def note(account: Any, action: str, row: Any, before: dict[str, Any] | None = None, after: Any = None) -> None:
@@ -110,10 +110,10 @@ def _entry(account: Any, action: str, row: Any, before: dict[str, Any], after: d
     name = str(getattr(row, "micrograph", None) or row)[:200]
     kind, pk = str(row._meta.verbose_name), str(row.pk)
     entry = {"kind": kind, "target": pk, "name": name, "before": before, "after": after}
-    return StaffAction(account=str(account)[:150], action=WORDS.get(action, action)[:100], **entry)
+    return StaffAction(account=str(account)[:150], action=ACTION_WORDS.get(action, action)[:100], **entry)
 
 
-def as_csv(rows: Iterable[StaffAction]) -> str:
+def log_as_csv(rows: Iterable[StaffAction]) -> str:
     """The log as CSV. A spreadsheet takes none of its cells for a formula."""
     table = ([row.created.isoformat(), *(getattr(row, name) for name in COLUMNS[1:])] for row in rows)
     return lines([COLUMNS, *([name_cell(str(cell)) for cell in row] for row in table)])

@@ -19,9 +19,9 @@ from ...models import Job
 from . import bundles
 
 logger = logging.getLogger(__name__)
-NAME, OUTLINES = "table.npz", "outlines.json"
-UNCORRECTED = "uncorrected.json"  # as OUTLINES, from before all corrections of the result
-OBJECTS = "particles"  # key of the list of objects in OUTLINES, for every kind
+TABLE_FILE, OUTLINES_FILE = "table.npz", "outlines.json"
+UNCORRECTED_FILE = "uncorrected.json"  # as OUTLINES, from before all corrections of the result
+OBJECTS_KEY = "particles"  # key of the list of objects in OUTLINES, for every kind
 # These bytes stand only between two objects: JSON is written without spaces, and escapes quotes in
 # a text.
 NEXT_OBJECT = b'},{"id":'
@@ -54,12 +54,12 @@ def load(file: BinaryIO) -> tuple[Table, float]:
 def objects_of(job: Job) -> list[dict[str, Any]] | None:
     """The objects of a result, as `core.report.exports.viewer.outlines` writes them but without
     their lines; None if they cannot be read."""
-    return objects_in(job, OUTLINES)
+    return objects_in(job, OUTLINES_FILE)
 
 
 def uncorrected_objects_of(job: Job) -> list[dict[str, Any]] | None:
     """The objects of a result before all its corrections; otherwise as `objects_of`."""
-    return objects_in(job, UNCORRECTED if job.artifact(UNCORRECTED) else OUTLINES)
+    return objects_in(job, UNCORRECTED_FILE if job.artifact(UNCORRECTED_FILE) else OUTLINES_FILE)
 
 
 def objects_in(job: Job, name: str) -> list[dict[str, Any]] | None:
@@ -69,15 +69,15 @@ def objects_in(job: Job, name: str) -> list[dict[str, Any]] | None:
     if artifact is None:
         return None
     try:
-        with bundles.opened(artifact) as file:
-            rows = (row for part in parts(file) for row in part[OBJECTS])
+        with bundles.open_file(artifact) as file:
+            rows = (row for part in read_in_parts(file) for row in part[OBJECTS_KEY])
             return [{name: value for name, value in row.items() if name not in LINES} for row in rows]
     except (OSError, EOFError, ValueError, KeyError):
         logger.warning("The outlines of job %s cannot be read.", job.pk, exc_info=True)
         return None
 
 
-def parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+def read_in_parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
     """The content of a file OUTLINES in parts, so that little of it is in memory at a time.
 
     The first part has all keys of the file and the first objects; the others have only OBJECTS.
@@ -89,5 +89,5 @@ def parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
         objects, next_object, tail = (tail + chunk).rpartition(NEXT_OBJECT)
         if next_object:
             yield json.loads(head + objects + b"}]}")
-            head = f'{{"{OBJECTS}":[{{"id":'.encode()
+            head = f'{{"{OBJECTS_KEY}":[{{"id":'.encode()
     yield json.loads(head + tail)

@@ -15,7 +15,7 @@ from ... import __version__
 from ...core import dataset_files as files
 from ...core import tasks
 from ...models import Dataset, DatasetImage
-from .datasets import coco_of
+from .datasets import coco_path
 
 PIECE = 2**20  # bytes that are read at once
 README = """{name}: {count} images of {things} with labels that a person has checked, exported by DeepSegm {version}.
@@ -78,7 +78,7 @@ def coco(dataset: Dataset, images: list[DatasetImage]) -> Iterator[bytes]:
     task, count = tasks.find(dataset.task), 0
     yield b'{"annotations": ['
     for number, image in enumerate(images, 1):
-        with default_storage.open(coco_of(image), "rb") as packed:
+        with default_storage.open(coco_path(image), "rb") as packed:
             annotations = json.loads(gzip.decompress(packed.read()))
         lines = [
             json.dumps({"id": pk, "image_id": number, **annotation})

@@ -22,13 +22,13 @@ from ...core.labels.segmentation import without_images
 from ...core.measure.filters import Reason
 from ...core.names import clean_text, portable
 from ...core.report.wording import day_of
-from ...models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, Micrograph, Sample, shown_name
+from ...models import RESTART_FIELDS, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, Micrograph, Sample, shown_name
 from ..ground import limits
 from ..ground.callers import check_may_train
 from ..ground.files import remove_folder, undo_on_failure
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused, lock
-from ..ground.space import check_space, frees_room, storing
+from ..ground.space import check_space, undo_failed_storing, with_disk_reserve
 from ..results.edits import NO_OUTLINES
 from ..results.jobs import GONE
 from ..results.steps import check_measured
@@ -37,9 +37,9 @@ from ..results.usage import check_quota
 
 logger = logging.getLogger(__name__)
 MOST_IMAGES = 1000
-LEAST_SIDE = 32  # px of a region; a smaller one teaches nothing
-LONGEST = 200  # characters of material, instrument or licence
-CHECK = "check-"  # the file with the check of an image has a name that begins so
+LEAST_SIDE_PX = 32  # px of a region; a smaller one teaches nothing
+LONGEST_TEXT = 200  # characters of material, instrument or licence
+CHECK_PREFIX = "check-"  # the file with the check of an image has a name that begins so
 DELETED = "This dataset has been deleted."
 UNNAMED = "Give the dataset a name."
 NO_TASK = "There is no kind of analysis named {name!r}: choose one of {names}."
@@ -57,14 +57,14 @@ NOT_MEASURED = (
 OTHER_TASK = "This dataset is of {here}, and the result of {other}: choose a dataset of the same kind of analysis."
 OTHER_CLASSES = "This dataset has the classes {here}, and the result {other}: choose a dataset of the same classes."
 NO_REGION = (
-    f"A rectangle is top, left, bottom and right in pixels, within the analysed image, {LEAST_SIDE} px or more on each"
-    " side."
+    f"A rectangle is top, left, bottom and right in pixels, within the analysed image, {LEAST_SIDE_PX} px or more on"
+    " each side."
 )
 FULL = f"The dataset is full: {MOST_IMAGES:,} images are the limit."
 NO_ARCHIVE = "Send a ZIP archive: images in one folder and their labels in another, or images and a COCO JSON file."
 LARGE = "The archive has {size:,.0f} MB and the limit is {limit:,.0f} MB: make several archives."
 # The number in a series at the end of a name: "a (3)", "a_03" or "a003", but not the one of "tio2".
-SERIES = re.compile(r"(?:[\s_.\-]*\(\d+\)|[\s_.\-]+\d+|(?<=\D)\d{3,})$")
+SERIES_NUMBER = re.compile(r"(?:[\s_.\-]*\(\d+\)|[\s_.\-]+\d+|(?<=\D)\d{3,})$")
 
 
 @transaction.atomic
@@ -99,7 +99,7 @@ def change_dataset(*, dataset: Dataset, shared: bool | None = None, **described:
     dataset.refresh_from_db()
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def delete_dataset(*, dataset: Dataset) -> None:
     """Remove a dataset with all its files; models that were trained on it stay."""
@@ -166,7 +166,7 @@ def group_image(*, image: DatasetImage, group: str) -> None:
         _prepare(image.dataset)
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def remove_image(*, image: DatasetImage) -> None:
     """Take an image out of its dataset; its files are deleted, and no later training learns from it."""
@@ -197,7 +197,7 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
     entry = {"name": shown_name(file.name or ""), "size": file.size, "sha256": sha256_of_upload(file), "by": user.pk}
     entry["sent"] = timezone.now().isoformat()
     path = f"{dataset.folder}/incoming/{uuid4().hex}.zip"
-    with storing(lambda: default_storage.delete(path)):
+    with undo_failed_storing(lambda: default_storage.delete(path)):
         entry["file"] = default_storage.save(path, file)
     with undo_on_failure(lambda: default_storage.delete(entry["file"])), transaction.atomic():
         lock(dataset, DELETED)
@@ -246,7 +246,7 @@ def groups_of(sample: Sample) -> dict[Any, str]:
 def default_group_of(name: str) -> str:
     """A file name without suffix and without its number in a series."""
     stem = stem_of(name)
-    return SERIES.sub("", stem).strip() or stem
+    return SERIES_NUMBER.sub("", stem).strip() or stem
 
 
 def stem_of(name: str) -> str:
@@ -291,7 +291,7 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
     if image._state.adding:  # a new image of the archive, whose own bytes will be removed
         check_quota(size - sum(archive["size"] for archive in dataset.incoming[:1]), **dataset.maker)
     with undo_on_failure(remove):
-        names_in_storage = {name: _put(f"{image.folder}/{path.name}", path) for name, path in files.items()}
+        names_in_storage = {name: _store(f"{image.folder}/{path.name}", path) for name, path in files.items()}
         file_fields = {name: names_in_storage[name] for name in ("image", "labels", "preview")}
         with transaction.atomic():
             dataset.change()
@@ -307,17 +307,17 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
         logger.exception("The earlier files under %s could not be removed.", image.folder)
 
 
-def keep_check(*, image: DatasetImage, file: Path) -> None:
+def store_check(*, image: DatasetImage, file: Path) -> None:
     """Store the file with the check of an image, in place of a check of other labels.
 
     A superseded attempt may do this, too: it removes only checks, which can be made again.
     """
-    _put(f"{image.folder}/{file.name}", file)
+    _store(f"{image.folder}/{file.name}", file)
     if not DatasetImage.objects.filter(pk=image.pk).exists():
         remove_folder(image.folder)
         return
     for name in default_storage.listdir(image.folder)[1]:
-        if name.startswith(CHECK) and name != file.name:
+        if name.startswith(CHECK_PREFIX) and name != file.name:
             default_storage.delete(f"{image.folder}/{name}")
 
 
@@ -342,13 +342,13 @@ def publish_dataset(*, dataset: Dataset, summary: dict[str, Any]) -> None:
     dataset.finish(Dataset.State.DONE, summary={**summary, "notes": notes})
 
 
-def coco_of(image: DatasetImage) -> str:
+def coco_path(image: DatasetImage) -> str:
     """The path in the storage of the file with the COCO annotations of an image; it is beside the
     labels."""
     return str(PurePosixPath(image.labels.name).with_suffix(".json.gz"))
 
 
-def _put(name: str, path: Path) -> str:
+def _store(name: str, path: Path) -> str:
     """Store a file; returns its path. Its name depends on its content, so an existing file is the
     same, unless a crash has left only a part of it."""
     if default_storage.exists(name):
@@ -414,14 +414,16 @@ def _region(job: Job, requested: Sequence[int] | None) -> list[int] | None:
 def is_within(region: Sequence[int], rows: int, columns: int) -> bool:
     """Whether a region lies within an image and has at least LEAST_SIDE on each side."""
     top, left, bottom, right = region
-    return min(top, left) >= 0 and bottom <= rows and right <= columns and min(bottom - top, right - left) >= LEAST_SIDE
+    return (
+        min(top, left) >= 0 and bottom <= rows and right <= columns and min(bottom - top, right - left) >= LEAST_SIDE_PX
+    )
 
 
 def _visible_texts(texts: Mapping[str, str]) -> dict[str, str]:
     """The texts of a description without invisible characters; raises Refused (422) for an empty
     name."""
     longest = {"name": SHOWN_NAME}
-    cleaned = {name: clean_text(value, longest.get(name, LONGEST)) for name, value in texts.items()}
+    cleaned = {name: clean_text(value, longest.get(name, LONGEST_TEXT)) for name, value in texts.items()}
     if cleaned.get("name") == "":
         raise Refused(UNNAMED, 422)
     return cleaned
@@ -430,6 +432,6 @@ def _visible_texts(texts: Mapping[str, str]) -> dict[str, str]:
 def _prepare(dataset: Dataset) -> None:
     """Let a worker write the changed images of a dataset and check it. A running attempt is
     superseded."""
-    Dataset.objects.filter(pk=dataset.pk).update(**AFRESH)
+    Dataset.objects.filter(pk=dataset.pk).update(**RESTART_FIELDS)
     enqueue_after_commit(dataset.pk, Dataset)
     dataset.state = Dataset.State.QUEUED

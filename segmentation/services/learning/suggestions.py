@@ -17,9 +17,9 @@ from ...core.suggesting import OCTAVES, SIDE, UNLIKE, Floats, Wrong, expected_wr
 from ...models import Dataset, Job, Micrograph
 from ..ground import tables
 
-LOOKED_AT = 100  # results
-SHOWN = 5  # suggestions
-CACHED_FOR = 7 * 24 * 3600  # seconds
+MOST_EXAMINED = 100  # results
+MOST_SHOWN = 5  # suggestions
+CACHED_SECONDS = 7 * 24 * 3600  # seconds
 NO_TEXTURE = np.zeros(OCTAVES + 1)  # of an image whose preview cannot be read
 
 
@@ -39,7 +39,7 @@ class Suggestion:
         return f"{words}, and it looks unlike the other images." if self.unlike else f"{words}."
 
 
-def suggestions(dataset: Dataset, user: Any, limit: int = SHOWN) -> list[Suggestion]:
+def suggestions(dataset: Dataset, user: Any, limit: int = MOST_SHOWN) -> list[Suggestion]:
     """At most `limit` results of the account that should be corrected, the best first. Each has at
     least half a wrong outline, as expected value.
 
@@ -47,7 +47,7 @@ def suggestions(dataset: Dataset, user: Any, limit: int = SHOWN) -> list[Suggest
     examined, one of each image. Images that were corrected or are in the dataset are left out (by
     their SHA-256).
     """
-    doubtful = [(job, wrong) for job in _candidates(dataset, user) if (wrong := _wrong(job)) and wrong.has_any]
+    doubtful = [(job, wrong) for job in _candidates(dataset, user) if (wrong := _probably_wrong(job)) and wrong.has_any]
     textures = [_texture(job.micrograph.preview, job.micrograph_id) for job, _ in doubtful]
     # Only images of results have a preview without outlines. So the dataset's images from archives
     # are not compared.
@@ -64,20 +64,20 @@ def _candidates(dataset: Dataset, user: Any) -> list[Job]:
     rows = mine.exclude(micrograph__sha256__in=corrected.values("micrograph__sha256"))
     rows = rows.exclude(micrograph__sha256__in=dataset.images.values("sha256"))
     newest: dict[str, Job] = {}
-    for job in rows.select_related("micrograph").order_by("-created")[: 2 * LOOKED_AT]:
+    for job in rows.select_related("micrograph").order_by("-created")[: 2 * MOST_EXAMINED]:
         if job.settings["task"] == dataset.task and not job.summary.get("refused"):
             newest.setdefault(job.micrograph.sha256, job)
-    return list(newest.values())[:LOOKED_AT]
+    return list(newest.values())[:MOST_EXAMINED]
 
 
-def _wrong(job: Job) -> Wrong | None:
+def _probably_wrong(job: Job) -> Wrong | None:
     """Which outlines of a result are probably wrong, from its stored objects; None if they cannot
     be judged. It is cached, because an uncorrected result does not change."""
     key = f"wrong {job.pk} {job.attempt}".replace(" ", "-")
     if (cached := cache.get(key)) is not None:
         return cached or None
     wrong = expected_wrong(tables.objects_of(job) or [])
-    cache.set(key, wrong or False, CACHED_FOR)
+    cache.set(key, wrong or False, CACHED_SECONDS)
     return wrong
 
 
@@ -93,5 +93,5 @@ def _texture(preview: FieldFile, pk: UUID) -> Floats:
                 values = texture(np.asarray(small))
         except (OSError, ValueError, Image.DecompressionBombError):
             values = NO_TEXTURE
-        cache.set(key, values, CACHED_FOR)
+        cache.set(key, values, CACHED_SECONDS)
     return values

@@ -22,9 +22,9 @@ from ...models import Dataset, DatasetImage, Training, TrainingFile
 from ..access.webhooks import announce
 from ..ground.files import delete_with_files, remove_files, undo_on_failure
 from ..ground.refusal import Refused
-from ..results.publishing import store
+from ..results.publishing import store_file
 
-CARD, WEIGHTS = ".toml", ".safetensors"
+CARD_SUFFIX, WEIGHTS_SUFFIX = ".toml", ".safetensors"
 NO_DATASET = "The dataset of this training was deleted, so it cannot go on."
 NOT_SHARED = "The dataset of this training is no longer shared with its account, so it cannot go on."
 REMOVED = "{name} was removed from the dataset after the training was asked for: ask for a new training."
@@ -83,12 +83,12 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
     """
     stored_names = set(training.artifacts.values_list("name", flat=True))
     graph = [file for end in (GRAPH, TEST) if (file := card.with_suffix(end)).exists()]
-    new = [path for path in (card, card.with_suffix(WEIGHTS), *graph, *files) if path.name not in stored_names]
+    new = [path for path in (card, card.with_suffix(WEIGHTS_SUFFIX), *graph, *files) if path.name not in stored_names]
     rows: list[TrainingFile] = []
     with undo_on_failure(lambda: remove_files(row.file.name for row in rows)):
         rows += (_store_copy(training, path) for path in new)
         with transaction.atomic():
-            check_given(training)
+            check_training_images(training)
             # The row is stored before the model: everybody could use a model without a row.
             training.change(model_name=card.stem, summary=summary)
             TrainingFile.objects.bulk_create(rows)
@@ -101,7 +101,7 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
 
 
 @transaction.atomic
-def check_given(training: Training) -> None:
+def check_training_images(training: Training) -> None:
     """Raises Refused (409) if an image of a training was removed from the dataset, or if the
     dataset is deleted or no longer shared with the training's owner. Locks the dataset."""
     dataset = Dataset.objects.locked(training.dataset_id)
@@ -115,7 +115,7 @@ def check_given(training: Training) -> None:
             raise Refused(REMOVED.format(name=entry["name"]), 409)
 
 
-def forget_run(training: Training) -> None:
+def remove_run(training: Training) -> None:
     """Remove everything that an unfinished training has made from images of which one was removed
     from the dataset."""
     delete_with_files(training.artifacts.all())
@@ -142,13 +142,13 @@ def remove_from_trainings(instance: DatasetImage, **kwargs: Any) -> None:
             ]
             Training.objects.filter(pk=training.pk).update(summary=summary)
         else:
-            forget_run(training)
+            remove_run(training)
 
 
 def _store_copy(training: Training, path: Path) -> TrainingFile:
     """Copy a file into the storage; returns its row, not saved yet. The file itself stays, because
     a killed training needs it again."""
-    stored = store(f"{training.folder}/{training.attempt}", path, {}, keep=True)
+    stored = store_file(f"{training.folder}/{training.attempt}", path, {}, keep=True)
     return TrainingFile(training=training, attempt=training.attempt, **stored)
 
 
@@ -160,13 +160,13 @@ def install_model(training: Training) -> None:
     if files were altered.
     """
     folder, name = Path(settings.DEEPSEGM_MODELS), training.model_name
-    if (folder / f"{name}{CARD}").exists():
+    if (folder / f"{name}{CARD_SUFFIX}").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     stored = set(training.artifacts.values_list("name", flat=True))
     # Models of version 1.0.0 have no such files.
     graph = (end for end in (GRAPH, TEST) if f"{name}{end}" in stored)
-    partial_files = {end: folder / f".{name}{end}.part" for end in (WEIGHTS, *graph, CARD)}
+    partial_files = {end: folder / f".{name}{end}.part" for end in (WEIGHTS_SUFFIX, *graph, CARD_SUFFIX)}
     try:
         for end, file in partial_files.items():
             _copy(training, f"{name}{end}", file)
@@ -193,16 +193,16 @@ def _copy(training: Training, name: str, target: Path) -> None:
 def _check_files(files: Mapping[str, Path], name: str) -> None:
     """Raises Refused (409) if the weights or the graph are not those of the card. files: by suffix.
     name: of the model."""
-    card = files[CARD]
-    renamed = card.with_name(f"{name}{CARD}.check") / f"{name}{CARD}"
+    card = files[CARD_SUFFIX]
+    renamed = card.with_name(f"{name}{CARD_SUFFIX}.check") / f"{name}{CARD_SUFFIX}"
     try:
         renamed.parent.mkdir(exist_ok=True)
         shutil.copyfile(card, renamed)
         model = read_card(renamed)  # which takes the name of the model from the file
     except ValueError as error:
-        raise Refused(ALTERED.format(name=f"{name}{CARD}"), 409) from error
+        raise Refused(ALTERED.format(name=f"{name}{CARD_SUFFIX}"), 409) from error
     finally:
         shutil.rmtree(renamed.parent, ignore_errors=True)
-    for end, expected in ((WEIGHTS, model.sha256), (GRAPH, model.graph)):
+    for end, expected in ((WEIGHTS_SUFFIX, model.sha256), (GRAPH, model.graph)):
         if expected and (end not in files or hashlib.sha256(files[end].read_bytes()).hexdigest() != expected):
             raise Refused(ALTERED.format(name=f"{name}{end}"), 409)

@@ -25,18 +25,18 @@ from ...core import planning
 from ...core.names import clean_text
 from ...core.network import cards
 from ...core.tasks import find
-from ...models import AFRESH, Dataset, Training
-from ..ground.callers import check_may_train, fingerprint, submission_of
+from ...models import RESTART_FIELDS, Dataset, Training
+from ..ground.callers import check_may_train, fingerprint, submission_id
 from ..ground.queue import enqueue_after_commit
-from ..ground.refusal import Refused, lock, move
-from ..ground.space import frees_room
-from ..results.models_offered import card_for, chosen_default, is_usable, offered, trained
-from .trained import check_given, runs_folder
+from ..ground.refusal import Refused, change_state, lock
+from ..ground.space import with_disk_reserve
+from ..results.models_offered import card_for, chosen_default, is_usable, offered_models, trainings_by_model
+from .trained import check_training_images, runs_folder
 
 logger = logging.getLogger(__name__)
 LONGEST_TITLE = 80
-FEW, FEW_OBJECTS = 5, 100  # with fewer images or outlines the page of a dataset shows a note
-RECENT = 20  # finished trainings from which the time of a step is taken
+FEW_IMAGES, FEW_OUTLINES = 5, 100  # with fewer images or outlines the page of a dataset shows a note
+RECENT_TRAININGS = 20  # finished trainings from which the time of a step is taken
 LEAST_SHARE = 0.25  # a training gets at least this share of its threads, also on a busy machine
 NOT_THERE = "There is no such dataset."
 NO_IMAGES = "The dataset has no images yet: add images with checked outlines first."
@@ -79,7 +79,7 @@ def create_training(
     """Queue a training that improves a base model with all present images of a dataset.
 
     options: "title" of the model, "learning_curve" and "composed" (bool: whether agglomerates are
-    composed of the particles). token, key: identify a submission (`submission_of`), so that a
+    composed of the particles). token, key: identify a submission (`submission_id`), so that a
     double click makes one training. Raises Refused (401, 403 no right, 404, 409, 422, 429).
     """
     check_may_train(user)
@@ -89,7 +89,7 @@ def create_training(
     title = clean_text(str(options.get("title") or ""), LONGEST_TITLE)
     chosen = {"title": title, **{name: bool(options.get(name)) for name in ("learning_curve", "composed")}}
     content = fingerprint(str(dataset.pk), base, chosen)
-    pk = UUID(submission_of("training", user, None, token=token, key=key, content=content)[:32])
+    pk = UUID(submission_id("training", user, None, token=token, key=key, content=content)[:32])
     existing = Training.objects.filter(pk=pk).first()
     if existing is not None:
         if fingerprint(str(existing.dataset_id), existing.base, existing.options) != content:
@@ -106,18 +106,18 @@ def create_training(
         dataset=dataset,
         base=base,
         options=chosen,
-        frozen=frozen(dataset),
+        frozen=frozen_images(dataset),
         **Training.fields_of(user, None, address),
     )
     enqueue_after_commit(training.pk, Training)
     return training
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def cancel_training(*, training: Training) -> Training:
     """Stop a training that waits or runs. A second call changes nothing."""
-    move(training, Training.UNFINISHED, ENDED, GONE, state=Training.State.CANCELLED, finished=timezone.now())
+    change_state(training, Training.UNFINISHED, ENDED, GONE, state=Training.State.CANCELLED, finished=timezone.now())
     return training
 
 
@@ -128,16 +128,16 @@ def retry_training(*, training: Training) -> Training:
     check_may_train(training.owner)
     ended = (Training.State.FAILED, Training.State.CANCELLED)
     if training.state in ended:
-        check_given(training)
+        check_training_images(training)
         lock(training.dataset, NOT_THERE)
         _check_torch()
         _check_free(training.dataset, training.owner)
-    move(training, ended, NO_RETRY, GONE, queued=timezone.now(), **AFRESH)
+    change_state(training, ended, NO_RETRY, GONE, queued=timezone.now(), **RESTART_FIELDS)
     enqueue_after_commit(training.pk, Training)
     return training
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def delete_training(*, training: Training) -> None:
     """Remove a training in any state, with its files and its model. Results of the model stay,
@@ -146,47 +146,47 @@ def delete_training(*, training: Training) -> None:
 
 
 @transaction.atomic
-def offer(*, training: Training, user: Any, overrule: bool = False) -> Training:
+def offer_model(*, training: Training, user: Any, overrule: bool = False) -> Training:
     """Let the form and the API offer the model of a training, if its error on held-out images fell.
 
     overrule: offer it although the error did not fall; then page and card name the user. Raises
     Refused (401 to 503).
     """
     check_may_train(user)
-    row = _with_model(training)
+    row = _locked_with_model(training)
     improved = bool(row.summary.get("outcome", {}).get("improved"))
     if not improved and not overrule:
         raise Refused(NO_BETTER, 409)
     if not improved:
-        _say_overruled(row, user)
+        _write_overruled(row, user)
         row.overruled_by = user
     row.offered = True
     return _save_fields(training, row, "offered", "overruled_by")
 
 
 @transaction.atomic
-def withdraw(*, training: Training) -> Training:
+def withdraw_model(*, training: Training) -> Training:
     """Stop offering the model of a training. Its results stay. A default that names it has no
     effect any more."""
-    row = _with_model(training)
+    row = _locked_with_model(training)
     row.offered = row.shared = False
     return _save_fields(training, row, "offered", "shared")
 
 
 @transaction.atomic
-def share(*, training: Training, user: Any, shared: bool = True) -> Training:
+def share_model(*, training: Training, user: Any, shared: bool = True) -> Training:
     """Let every account use the model of a training, or only its owner. Raises Refused (403,
     409)."""
     if not training.staff_may(user, "change"):
         raise Refused(STAFF_SHARE, 403)
-    row = _with_model(training)
+    row = _locked_with_model(training)
     if shared and not row.offered:
         raise Refused(NOT_OFFERED, 409)
     row.shared = shared
     return _save_fields(training, row, "shared")
 
 
-def frozen(dataset: Dataset) -> list[dict[str, Any]]:
+def frozen_images(dataset: Dataset) -> list[dict[str, Any]]:
     """The present images of a dataset, as a training stores them."""
     return [
         {
@@ -204,7 +204,7 @@ def frozen(dataset: Dataset) -> list[dict[str, Any]]:
 def bases_for(dataset: Dataset, user: Any) -> list[cards.ModelCard]:
     """The models that can be trained further with a dataset. Models for comparison come last."""
     classes, fitting = list(dataset.class_names or []), []
-    for card in offered(user):
+    for card in offered_models(user):
         model_classes = list(find(card.task).class_names) or list(card.maps)
         # Outlines without classes fit every model.
         if card.task == dataset.task and (not classes or not model_classes or model_classes == classes):
@@ -221,7 +221,7 @@ def usual_base(dataset: Dataset, bases: Sequence[cards.ModelCard], user: Any) ->
     return next((name for name in names if name in offered_names), next(iter(offered_names), ""))
 
 
-def obstacle(dataset: Dataset, user: Any) -> str:
+def training_obstacle(dataset: Dataset, user: Any) -> str:
     """A sentence why no training can start on a dataset now; "" if one can."""
     try:
         check_may_train(user)
@@ -254,12 +254,12 @@ def expected_seconds(dataset: Dataset, *, curve: bool = False, composed: bool = 
     sides = [image.region or (0, 0, image.height, image.width) for image in usable]
     megapixels = sum((bottom - top) * (right - left) for top, left, bottom, right in sides) / 1e6
     rows = Training.objects.filter(state=Training.State.DONE).order_by("-finished")
-    plans = rows.values_list("summary__plan", flat=True)[:RECENT]
+    plans = rows.values_list("summary__plan", flat=True)[:RECENT_TRAININGS]
     step_seconds = sorted(plan["of_step"] - planning.LOOK_SECONDS / planning.CHECKPOINT for plan in plans if plan)
     chosen = planning.choose(
         max(len(groups), 2),
         megapixels,
-        pace=slowed() * (step_seconds[len(step_seconds) // 2] if step_seconds else planning.PACE),
+        pace=slowdown() * (step_seconds[len(step_seconds) // 2] if step_seconds else planning.PACE),
         minutes=planning.MINUTES,
         curve=curve,
         composed=composed,
@@ -267,7 +267,7 @@ def expected_seconds(dataset: Dataset, *, curve: bool = False, composed: bool = 
     return chosen.seconds
 
 
-def slowed() -> float:
+def slowdown() -> float:
     """The factor by which a training takes longer because of other work on this machine (a training
     has the lowest priority). 1 if trainings run on other machines."""
     if not settings.DEEPSEGM_EMBEDDED:
@@ -277,19 +277,19 @@ def slowed() -> float:
     return max(threads / max(free, LEAST_SHARE * threads), 1.0)
 
 
-def sufficiency(dataset: Dataset) -> list[str]:
+def size_notes(dataset: Dataset) -> list[str]:
     """Sentences for a dataset that has few images or outlines; [] if it has enough."""
     images = list(dataset.images.all())
-    objects = objects_of(dataset)
+    objects = count_outlines(dataset)
     sentences = []
-    if len(images) < FEW:
-        sentences.append(f"With fewer than {FEW} images, the test of the new model is less reliable.")
-    if not find(dataset.task).semantic and objects < FEW_OBJECTS:
-        sentences.append(f"There are {objects} outlines. The model learns better from {FEW_OBJECTS} or more.")
+    if len(images) < FEW_IMAGES:
+        sentences.append(f"With fewer than {FEW_IMAGES} images, the test of the new model is less reliable.")
+    if not find(dataset.task).semantic and objects < FEW_OUTLINES:
+        sentences.append(f"There are {objects} outlines. The model learns better from {FEW_OUTLINES} or more.")
     return sentences
 
 
-def objects_of(dataset: Dataset) -> int:
+def count_outlines(dataset: Dataset) -> int:
     """The number of outlines in all images of a dataset."""
     return sum(int(summary.get("objects") or 0) for summary in dataset.images.values_list("summary", flat=True))
 
@@ -312,7 +312,7 @@ def _check_dataset(dataset: Dataset) -> None:
         raise Refused(ONE_IMAGE, 422)
     if find(dataset.task).semantic:
         return
-    objects = objects_of(dataset)
+    objects = count_outlines(dataset)
     if not objects:
         raise Refused(NO_OUTLINES, 422)
     if objects < planning.LEAST_OBJECTS:
@@ -353,7 +353,7 @@ def _check_free(dataset: Dataset, user: Any) -> None:
         raise Refused(FULL.format(limit=limit), 429)
 
 
-def _with_model(training: Training) -> Training:
+def _locked_with_model(training: Training) -> Training:
     """The row of a finished training, locked; raises Refused (404, 409) if it is deleted or has no
     model."""
     row = Training.objects.locked(training.pk)
@@ -371,7 +371,7 @@ def _save_fields(training: Training, row: Training, *fields: str) -> Training:
     return training
 
 
-def _say_overruled(row: Training, user: Any) -> None:
+def _write_overruled(row: Training, user: Any) -> None:
     """Write into the "limits" of a model's card that a person overruled the outcome: into the
     installed card, and into the stored copy, from which other machines install it. Raises Refused
     (503)."""
@@ -406,7 +406,7 @@ def remove_its_model(instance: Training, **kwargs: Any) -> None:
     # Read now, because Django takes the id from a deleted row.
     name, run = instance.model_name, runs_folder() / str(instance.pk)
     transaction.on_commit(lambda: shutil.rmtree(run, ignore_errors=True))
-    if name and name not in cards.released_names() and not trained([name]):
+    if name and name not in cards.released_names() and not trainings_by_model([name]):
         transaction.on_commit(lambda: remove_model(name))
 
 
@@ -423,7 +423,7 @@ def remove_model(name: str) -> None:
             logger.exception("The file %s of a deleted model could not be removed.", file)
 
 
-def versions_of(training: Training) -> QuerySet:
+def versions_of_dataset(training: Training) -> QuerySet:
     """The trainings on the same dataset that made a model, the newest first."""
     if training.dataset_id is None:
         return Training.objects.filter(pk=training.pk).exclude(model_name="")

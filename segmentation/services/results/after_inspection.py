@@ -19,7 +19,7 @@ from ...core.errors import UserError
 from ...core.micrograph.decoded import page_index
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.stated import StatedScale
-from ...models import AFRESH, Job, MethodVersion, Micrograph
+from ...models import RESTART_FIELDS, Job, MethodVersion, Micrograph
 from ..ground.files import (
     LocalFile,
     release_side_files,
@@ -29,7 +29,7 @@ from ..ground.files import (
     undo_on_failure,
 )
 from ..ground.refusal import Refused
-from .jobs import begin_unscaled, create_job, fail_waiting, make_ready
+from .jobs import create_job, fail_waiting, make_ready, start_without_scale
 from .pooling import refresh_after_commit
 from .publishing import apply_bar_reading
 from .samples import add_notes, add_read_images, take_in_images
@@ -58,7 +58,7 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
         facts = {**facts, "preview": micrograph.preview.name}
         if unread:
             # `started` stays: it tells the queue that the sender has had a turn.
-            micrograph.change(**{**AFRESH, "started": micrograph.started, **facts})
+            micrograph.change(**{**RESTART_FIELDS, "started": micrograph.started, **facts})
         else:
             micrograph.finish(Micrograph.State.DONE, **facts)
         _start_waiting_work(micrograph)
@@ -94,7 +94,7 @@ def _start_waiting_work(micrograph: Micrograph) -> None:
         if not micrograph.waits_for_bar(job.asked):
             make_ready(job)
         else:
-            begin_unscaled(job)
+            start_without_scale(job)
     sample = micrograph.sample
     if sample is not None and not sample.waits_for_bar(micrograph):
         add_read_images(sample, [micrograph])

@@ -13,11 +13,11 @@ from ...models import ChartPoint, ControlChart, Job, Method, Reference, Sample
 from ...models.charts import LONGEST_NOTE
 from ..ground import staff_log
 from ..ground.refusal import Refused, lock
-from .control import mark_alarms_as_sent, put_point, same_material
+from .control import is_same_material, mark_alarms_as_sent, put_point
 from .methods import GONE, check_changeable
 
-MOST = 50  # charts of a method
-TOO_MANY = f"A method has at most {MOST} control charts: delete one that nobody looks at."
+MOST_CHARTS = 50  # charts of a method
+TOO_MANY = f"A method has at most {MOST_CHARTS} control charts: delete one that nobody looks at."
 TWICE = "There is a control chart of this number and material already."
 NO_CHART = "This control chart has been deleted."
 NO_REASON = f"Type the known cause, of at most {LONGEST_NOTE} characters."
@@ -35,9 +35,9 @@ def create_chart(*, method: Method, plan: ChartPlan, reference: Reference | None
     lock(method, GONE)
     material = {**reference.material, "id": str(reference.pk)} if reference else {}
     charts = list(method.charts.all())
-    if any(chart.read().quantity == plan.quantity and same_material(chart.reference, material) for chart in charts):
+    if any(chart.read().quantity == plan.quantity and is_same_material(chart.reference, material) for chart in charts):
         raise Refused(TWICE, 409)
-    if len(charts) >= MOST:
+    if len(charts) >= MOST_CHARTS:
         raise Refused(TOO_MANY, 422)
     chart = ControlChart(method=method, plan=plan.model_dump(mode="json"), reference=material)
     chart.save(force_insert=True)

@@ -65,7 +65,7 @@ def _table_of(job: Job) -> _Table | None:
 
 
 def _read(artifact: Artifact) -> str:
-    with bundles.opened(artifact) as file:
+    with bundles.open_file(artifact) as file:
         return file.read().decode()
 
 

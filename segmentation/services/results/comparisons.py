@@ -9,10 +9,10 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from ...models import AFRESH, Comparison, Job, Sample
+from ...models import RESTART_FIELDS, Comparison, Job, Sample
 from ...models.jobs import Compared
 from ..ground.callers import fingerprint
-from ..ground.queue import TRY_AGAIN, enqueue_after_commit
+from ..ground.queue import RETRY_AFTER, enqueue_after_commit
 from ..ground.refusal import Refused
 from .steps import check_measured
 
@@ -58,9 +58,9 @@ def comparison_of(first_result: Compared, second_result: Compared) -> Comparison
         # Remove comparisons of earlier numbers.
         Comparison.objects.filter(**sides).exclude(content=content).delete()
         row, is_new = Comparison.objects.get_or_create(content=content, defaults=sides)
-        before = timezone.now() - TRY_AGAIN
+        before = timezone.now() - RETRY_AFTER
         failed = Comparison.objects.filter(pk=row.pk, state=Comparison.State.FAILED, finished__lt=before)
-        if is_new or failed.update(**AFRESH):
+        if is_new or failed.update(**RESTART_FIELDS):
             enqueue_after_commit(row.pk, Comparison)
     row.refresh_from_db()
     return row

@@ -18,7 +18,7 @@ from ..access.webhooks import announce_alarm
 ALARM = "method.alarm"
 
 
-def record(row: Job | Sample) -> None:
+def add_to_charts(row: Job | Sample) -> None:
     """Put a finished result into the charts of its method, and tell webhooks of new alarms. Call it
     in the transaction that stores the numbers of the result, or its reference material."""
     if row.method_id is None:
@@ -41,7 +41,7 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
     """
     is_job = isinstance(row, Job)
     stored_points = ChartPoint.objects.filter(chart=chart, **{"job" if is_job else "sample": row})
-    value = _value(row, chart.read().quantity) if same_material(chart.reference, row.reference) else None
+    value = _value(row, chart.read().quantity) if is_same_material(chart.reference, row.reference) else None
     if is_job and (row.sample_id or row.parent_id):
         value = None
     if not is_job:
@@ -63,7 +63,7 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
     return point
 
 
-def same_material(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def is_same_material(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return one.get("id") == other.get("id")
 
 
@@ -106,7 +106,7 @@ def _send_alarms(chart: ControlChart, point: ChartPoint, row: Job | Sample) -> N
         announce_alarm(chart, {chart.method.owner_id, row.owner_id} - {None}, ALARM, body)
 
 
-def control_words(row: Job) -> str:
+def out_of_control_words(row: Job) -> str:
     """Sentences for a result that is being measured: in which charts of its method the last point
     before it is out of control; "" if in none."""
     if row.method is None:

@@ -26,26 +26,26 @@ from ...core.labels.time_limit import TooLong, check_time, ending
 from ...core.labels.working import WorkingLabels
 from ...location import COMMAND
 from ...models import Edit, Job
-from ...models.edits import FIRST, chain_faults, steps_of
+from ...models.edits import HASH_BEFORE_FIRST, chain_faults, steps_of
 from ...plain import storable
-from ..ground.callers import submission_of
+from ..ground.callers import submission_id
 from ..ground.limits import check_edits
 from ..ground.refusal import Refused
 from .jobs import GONE
 
-MOST = 1000  # operations of one request
+MOST_OPERATIONS = 1000  # operations of one request
 # Most edits of a page of the log, and most bytes of their patches.
-A_PAGE, PAGE_BYTES = 100, 4_000_000
-LONGEST = 10.0  # seconds of one request
+MOST_PAGE_EDITS, MOST_PAGE_BYTES = 100, 4_000_000
+LONGEST_SECONDS = 10.0  # seconds of one request
 MOST_RUNS = 500_000  # in all patches of one request (a patch is run-length coded)
-READS_MAPS = "maps of the network"  # name of the thread that reads them
+MAPS_THREAD = "maps of the network"  # name of the thread that reads them
 MOST_CACHED = 2  # results whose corrections stay in memory between two requests
 UNREADABLE = (UnusableSegmentation, FileNotFoundError)
 NOT_DONE = "Only a finished result can be corrected."
 FIXED = "This result is a version, which stays as it is: make another one with revisions, then correct that."
 NO_OUTLINES = "The outlines of this result are not stored: analyse the image again, then correct that result."
 ALTERED = f"The log of corrections was altered, so the corrected outlines are not known: see `{COMMAND} audit verify`."
-TOO_LONG = f"These operations take more than {LONGEST:g} s: send fewer at once."
+TOO_LONG = f"These operations take more than {LONGEST_SECONDS:g} s: send fewer at once."
 TOO_LARGE = "These operations change too much at once: send fewer objects in one operation."
 OTHER_EDITS = "This Idempotency-Key belongs to other corrections of this result: use a new key."
 OUTDATED = "Somebody corrected this result at the same time: look at the newer edits, then repeat yours."
@@ -76,7 +76,7 @@ class CachedCorrections(NamedTuple):
         return len(self.corrections.steps)
 
 
-class _Recent:
+class _CorrectionsCache:
     """The corrections of the results that were corrected last, by job. They stay in memory, because
     reading the file of outlines takes longer than an edit."""
 
@@ -98,7 +98,7 @@ class _Recent:
                 self._by_job.popitem(last=False)
 
 
-_recent = _Recent()
+_recent = _CorrectionsCache()
 
 
 def corrections_of(job: Job) -> Corrections:
@@ -107,7 +107,7 @@ def corrections_of(job: Job) -> Corrections:
     cached = _recent.cached(job)
     rows = _rows_after(job, cached.count) if cached else []
     if cached is None or (rows and rows[0].previous != cached.hash):
-        cached, rows = CachedCorrections(FIRST, Corrections(_outlines(job))), _rows_after(job, 0)
+        cached, rows = CachedCorrections(HASH_BEFORE_FIRST, Corrections(_outlines(job))), _rows_after(job, 0)
     try:
         corrections = cached.corrections.followed_by(steps_of(rows, cached.corrections.steps))
     except BadEdit as error:
@@ -116,7 +116,7 @@ def corrections_of(job: Job) -> Corrections:
     return corrections
 
 
-def read_maps_ahead(corrections: Corrections) -> None:
+def preload_maps(corrections: Corrections) -> None:
     """Read the network's maps in a thread now, so that the first split or added object need not
     wait for them."""
     maps = [soft_map for soft_map in corrections.original.maps.values() if isinstance(soft_map, StoredMap)]
@@ -126,7 +126,7 @@ def read_maps_ahead(corrections: Corrections) -> None:
             for soft_map in maps:
                 soft_map.read()
 
-    Thread(target=read, name=READS_MAPS, daemon=True).start()
+    Thread(target=read, name=MAPS_THREAD, daemon=True).start()
 
 
 def _rows_after(job: Job, count: int) -> list[Edit]:
@@ -134,7 +134,7 @@ def _rows_after(job: Job, count: int) -> list[Edit]:
     return list(job.edits.filter(sequence__gt=count, sequence__lte=job.edit_count))
 
 
-def corrected(job: Job, count: int) -> Segmentation:
+def corrected_segmentation(job: Job, count: int) -> Segmentation:
     """The complete segmentation of a job after its first `count` edits; raises Refused as
     `corrections_of`."""
     if job.segmentation is None:
@@ -144,10 +144,10 @@ def corrected(job: Job, count: int) -> Segmentation:
             original = Segmentation.load(file, job.segmentation.get_provenance(), alternatives=not count)
     except UNREADABLE as error:
         raise Refused(NO_OUTLINES, 409) from error
-    return after_corrections(job, original, count)
+    return apply_edits(job, original, count)
 
 
-def after_corrections(job: Job, original: Segmentation, count: int) -> Segmentation:
+def apply_edits(job: Job, original: Segmentation, count: int) -> Segmentation:
     """The segmentation `original` of a job after its first `count` edits; raises Refused (409 the
     log was altered)."""
     try:
@@ -187,15 +187,15 @@ def edit_job(
     if job.fixed:
         raise Refused(FIXED, 409)
     operations = _clean_operations(operations)
-    submission = submission_of("edits", user, visitor, token="", key=key, content="") if key else ""
-    if earlier := _made_before(job, submission, base, operations):
+    submission = submission_id("edits", user, visitor, token="", key=key, content="") if key else ""
+    if earlier := _earlier_edits(job, submission, base, operations):
         return earlier
     if base != job.edit_count:
         raise Outdated(job, base)
     author = user.get_username() if user is not None and user.is_authenticated else ""
     who = {"author": author, "visitor": visitor, "submission": submission}
     try:
-        with ending(time.monotonic() + LONGEST):
+        with ending(time.monotonic() + LONGEST_SECONDS):
             return _add_edits(job, base, operations, **who)
     except TooLong:
         raise Refused(TOO_LONG, 422) from None
@@ -208,7 +208,7 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
     steps = _steps_of(corrections, operations)
     rows = list[Edit]()
     for number, step in enumerate(steps, 1):
-        previous = rows[-1].hash if rows else job.edit_hash or FIRST
+        previous = rows[-1].hash if rows else job.edit_hash or HASH_BEFORE_FIRST
         patch, before = ({}, {}) if step.undoes else (step.patch.as_dict(), step.before.as_dict())
         changes = {"patch": patch, "before": before, "undoes": step.undoes}
         row = Edit(job=job, sequence=base + number, previous=previous, operation=step.operation, **changes, **who)
@@ -225,7 +225,7 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
     if not changed:
         if _refreshed(job).fixed:
             raise Refused(FIXED, 409)
-        if earlier := _made_before(_refreshed(job), who["submission"], base, operations):
+        if earlier := _earlier_edits(_refreshed(job), who["submission"], base, operations):
             return earlier
         raise Outdated(job, base)
     job.edit_count, job.edit_hash = base + len(rows), rows[-1].hash
@@ -233,7 +233,7 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
     return rows
 
 
-def _made_before(job: Job, submission: str, base: int, operations: list[Any]) -> list[Edit]:
+def _earlier_edits(job: Job, submission: str, base: int, operations: list[Any]) -> list[Edit]:
     """The edits of the same request, if it came before; [] if not. Raises Refused if its key
     belongs to another request."""
     rows = list(job.edits.filter(submission=submission)) if submission else []
@@ -299,7 +299,7 @@ def _clean(operation: Any) -> Any:
     return storable(operation)
 
 
-class Log(NamedTuple):
+class LogState(NamedTuple):
     """The log of a job, as the editor needs it.
 
     base: the number of the last edit. edits: the requested edits, at most a page. objects: by id
@@ -315,7 +315,7 @@ class Log(NamedTuple):
     standing: int
 
 
-def log_of(job: Job, since: int = 0) -> Log:
+def log_state(job: Job, since: int = 0) -> LogState:
     """The edits of a job after number `since`, and the state of the outlines after all edits."""
     rows = list(job.edits.values_list("sequence", "undoes", "patch__objects", "patch__next"))
     base = rows[-1][0] if rows else 0
@@ -330,16 +330,16 @@ def log_of(job: Job, since: int = 0) -> Log:
     if not rows:
         with suppress(Refused):
             next_id = corrections_of(job).now.next_id
-    return Log(base, page_of_edits(job, since), objects, next_id, standing)
+    return LogState(base, page_of_edits(job, since), objects, next_id, standing)
 
 
 def page_of_edits(job: Job, since: int) -> list[Edit]:
     """The edits after number `since`: at most A_PAGE of them, and PAGE_BYTES in all unless the first alone has more."""
     rows = job.edits.filter(sequence__gt=since)
     patches = (Length(Cast(name, TextField())) for name in ("patch", "before"))
-    sizes = rows.annotate(size=sum(patches)).values_list("sequence", "size")[:A_PAGE]
+    sizes = rows.annotate(size=sum(patches)).values_list("sequence", "size")[:MOST_PAGE_EDITS]
     totals = accumulate(size for _, size in sizes)
-    last = [number for (number, _), total in zip(sizes, totals, strict=True) if total <= PAGE_BYTES]
+    last = [number for (number, _), total in zip(sizes, totals, strict=True) if total <= MOST_PAGE_BYTES]
     return list(rows.filter(sequence__lte=last[-1]) if last else rows[:1])
 
 

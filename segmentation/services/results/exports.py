@@ -17,23 +17,23 @@ from ...core import tasks
 from ...core.report import exports
 from ...core.report.exports.base import Export, Subject
 from ...core.report.looks import look_of, with_options
-from ...models import AFRESH, ExportJob, Job, Measuring, Micrograph, Sample, StoredFile
+from ...models import RESTART_FIELDS, ExportJob, Job, Measuring, Micrograph, Sample, StoredFile
 from ..access.webhooks import announce
 from ..ground.files import delete_with_files, remove_files, remove_folder, undo_on_failure
 from ..ground.queue import ask_for_files, enqueue_after_commit
 from ..ground.refusal import Refused
-from ..ground.tables import UNCORRECTED
+from ..ground.tables import UNCORRECTED_FILE
 from . import control
 from .pooling import refresh_after_commit
-from .publishing import NAME as SEGMENTATION
-from .publishing import apply_bar_reading, store
+from .publishing import SEGMENTATION_FILE as SEGMENTATION
+from .publishing import apply_bar_reading, store_file
 from .steps import ask_for_numbers
 
-LONGEST_WAIT = 30.0  # seconds that a request may wait for a file
+LONGEST_WAIT_SECONDS = 30.0  # seconds that a request may wait for a file
 # So many threads of the web process may wait; others answer at once.
 WAITING_THREADS = BoundedSemaphore(2)
-PAUSE = 0.2  # seconds between two looks
-MOST_FORGOTTEN = 1000  # exports that one call removes
+POLL_SECONDS = 0.2  # seconds between two looks
+MOST_REMOVED_AT_ONCE = 1000  # exports that one call removes
 T = TypeVar("T")
 Result = Job | Sample
 
@@ -51,7 +51,7 @@ def unwritten_files(result: Result) -> dict[str, Export]:
     return {name: export for name, export in _not_stored(result).items() if name not in names}
 
 
-def write_ahead(result: Result) -> None:
+def write_in_advance(result: Result) -> None:
     """Let a worker write the other files of a result in advance, when no user waits for other work.
 
     Nothing is written for an image in a sample, whose files few people open, nor for a sample
@@ -133,10 +133,10 @@ def _unmade_numbers(result: Result, name: str) -> Measuring | Sample | None:
     """
     if isinstance(result, Sample):
         return result if result.state != Sample.State.DONE and name in unwritten_files(result) else None
-    return None if name in _of_page(result) else ask_for_numbers(result)
+    return None if name in _page_files(result) else ask_for_numbers(result)
 
 
-def _of_page(job: Job) -> set[str]:
+def _page_files(job: Job) -> set[str]:
     """The names of the files that the page of a job shows at once, even if they lack the last
     corrections."""
     return {name for name, export in files_of_kind(job).items() if export.for_the_page and export.stored}
@@ -158,10 +158,10 @@ def _waited_for(ready: Callable[[], T], has_failed: Callable[[], bool], seconds:
     most LONGEST_WAIT), or if `has_failed` is true."""
     if seconds <= 0 or not WAITING_THREADS.acquire(blocking=False):
         return None
-    end = time.monotonic() + min(seconds, LONGEST_WAIT)
+    end = time.monotonic() + min(seconds, LONGEST_WAIT_SECONDS)
     try:
         while time.monotonic() < end:
-            time.sleep(PAUSE)
+            time.sleep(POLL_SECONDS)
             if answer := ready():
                 return answer
             if has_failed():
@@ -171,12 +171,12 @@ def _waited_for(ready: Callable[[], T], has_failed: Callable[[], bool], seconds:
         WAITING_THREADS.release()
 
 
-def forget_unasked(before: datetime) -> None:
+def remove_unrequested(before: datetime) -> None:
     """Remove files that were written in advance before this time and that nobody has asked for.
     They are written again when somebody asks."""
     old = ExportJob.objects.filter(asked=False, state=ExportJob.State.DONE, finished__lt=before)
     long_columns = "job__summary", "job__early", "sample__pooled"
-    for export in old.select_related("job", "sample").defer(*long_columns)[:MOST_FORGOTTEN]:
+    for export in old.select_related("job", "sample").defer(*long_columns)[:MOST_REMOVED_AT_ONCE]:
         files = export.result.artifacts.filter(name__in=_not_stored(export.result))
         with transaction.atomic():
             if ExportJob.objects.filter(pk=export.pk, asked=False).delete()[0]:
@@ -212,7 +212,11 @@ def publish_export(
     artifacts: list[StoredFile] = []
     with undo_on_failure(lambda: remove_files(row.file.name for row in artifacts)):
         for path in (path for name, path in files.items() if name not in stored):
-            fields = {file_model.owner: result, "attempt": result.attempt, **store(folder, path, files, keep=early)}
+            fields = {
+                file_model.owner: result,
+                "attempt": result.attempt,
+                **store_file(folder, path, files, keep=early),
+            }
             artifacts.append(file_model(**fields))
         with transaction.atomic():
             if isinstance(result, Job):
@@ -221,7 +225,7 @@ def publish_export(
             if _is_unchanged(result):
                 names = {row.name for row in artifacts}
                 replaced = (
-                    result.artifacts.exclude(name__in=(SEGMENTATION, UNCORRECTED))
+                    result.artifacts.exclude(name__in=(SEGMENTATION, UNCORRECTED_FILE))
                     if summary
                     else result.artifacts.filter(name__in=names)
                 )
@@ -235,7 +239,7 @@ def publish_export(
             if isinstance(result, Sample):
                 ExportJob.objects.filter(pk=export.pk).delete()
             elif not early:
-                ExportJob.objects.filter(pk=export.pk).update(**AFRESH)
+                ExportJob.objects.filter(pk=export.pk).update(**RESTART_FIELDS)
                 enqueue_after_commit(export.pk, ExportJob)
         remove_files(row.file.name for row in artifacts)
 
@@ -253,7 +257,7 @@ def _after_storing(job: Job, summary: dict[str, Any] | None, *, early: bool) -> 
     data bar meanwhile."""
     if summary:
         Job.objects.filter(pk=job.pk).update(summary=summary)
-        control.record(job)
+        control.add_to_charts(job)
         announce(job, "job.done")
         refresh_after_commit(job.sample_id)
     if not early:

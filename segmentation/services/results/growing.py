@@ -27,7 +27,7 @@ UNDER_WAY = "Images of this sample are still under way: wait for them or cancel 
 NO_REASON = f"Type why the sample is closed before enough is measured, in at most {LONGEST_REASON} characters."
 
 
-def check_open(sample: Sample) -> None:
+def check_not_closed(sample: Sample) -> None:
     """Raises Refused (409) for a closed sample. `sample` must be locked or just read from the
     database."""
     if sample.closed:
@@ -36,7 +36,7 @@ def check_open(sample: Sample) -> None:
 
 def check_takes_images(sample: Sample) -> None:
     """Raises Refused (409) for a closed sample, and for one whose method is withdrawn."""
-    check_open(sample)
+    check_not_closed(sample)
     if sample.method and sample.method.state == MethodVersion.State.WITHDRAWN:
         raise Refused(WITHDRAWN, 409)
 

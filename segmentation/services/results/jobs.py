@@ -15,17 +15,17 @@ from django.utils import timezone
 from ...core.analysis import AnalysisSettings
 from ...core.micrograph.readings import CUT_OFF
 from ...core.micrograph.stated import StatedScale
-from ...models import AFRESH, AGAIN, Job, MethodVersion, Micrograph, Segmentation
+from ...models import REQUEUE_FIELDS, RESTART_FIELDS, Job, MethodVersion, Micrograph, Segmentation
 from ..access.webhooks import announce
 from ..ground import tables
-from ..ground.callers import fingerprint, submission_of
-from ..ground.files import removing_together
+from ..ground.callers import fingerprint, submission_id
+from ..ground.files import remove_files_together
 from ..ground.limits import check_waiting, count_megapixels
-from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
-from ..ground.refusal import Refused, move
+from ..ground.queue import INSPECTIONS, enqueue_after_commit, notify_workers
+from ..ground.refusal import Refused, change_state
 from ..ground.requested import refuse_tall_bar
-from ..ground.space import frees_room
-from .growing import check_open
+from ..ground.space import with_disk_reserve
+from .growing import check_not_closed
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .publishing import segmentation_for
@@ -40,7 +40,7 @@ OTHER_OUTLINES = (
     "These settings would outline the image anew, without the corrections: beside edits or outlines send only settings"
     " of measuring."
 )
-UNCORRECTED = "before all corrections"  # title of the version that `before_corrections` makes
+UNCORRECTED = "before all corrections"  # title of the version that `version_before_corrections` makes
 NOTHING_CORRECTED = "Nothing has been corrected in this result yet."
 UNREADABLE = "The image cannot be read, so trying again would not help: save it as TIFF or PNG and upload that."
 
@@ -65,7 +65,7 @@ def create_job(
 ) -> Job:
     """Make a job for an image; it is enqueued when the image was inspected.
 
-    token, key: identify a submission (`submission_of`), so that a double click or a reload makes no
+    token, key: identify a submission (`submission_id`), so that a double click or a reload makes no
     second job; the second upload of the image is then removed. asked: the stated scale
     (`StatedScale`), used instead of the calibration in the settings. parent: the job from whose
     result this one is made. segmentation: existing outlines to measure; without them the network
@@ -83,14 +83,14 @@ def create_job(
     identity += [f"{parent.pk} {outlines['sha256']}"] if parent and outlines else []
     method = method or (parent.method if parent else None)
     identity += [f"method {method.pk}"] if method else []
-    content = fingerprint(files_of(micrograph), settings.as_dict(), asked, *identity)
-    submission = submission_of("job", user, visitor, token=token, key=key, content=content)
+    content = fingerprint(file_hashes(micrograph), settings.as_dict(), asked, *identity)
+    submission = submission_id("job", user, visitor, token=token, key=key, content=content)
     job = Job.objects.filter(submission=submission).first()
     if job is None:
         fields = {"micrograph": micrograph, "content": content, "parent": parent, "segmentation": segmentation}
         fields |= {"corrects": corrects, "outlines": outlines or {}, "method": method}
         fields |= Job.fields_of(user, visitor, address)
-        fields |= parent.judged_by if parent else {}
+        fields |= parent.judgement_fields if parent else {}
         job = _create(submission, settings, asked, shelve, fields)
     if job.content != content:
         raise Refused(OTHER_CONTENT, 409)
@@ -121,7 +121,7 @@ def _create(
             raise
         state, error, ready = Job.State.FAILED, refusal.sentence, False
     if ready:
-        settings = fitting(settings, asked, micrograph)
+        settings = settings_for_image(settings, asked, micrograph)
     fields |= {"settings": settings.as_dict(), "model_name": settings.segmentation.model, "state": state}
     fields |= {"error": error, "finished": timezone.now() if error else None}
     fields |= {"ready": ready, "asked": {} if ready or asked is None else asked}
@@ -131,7 +131,9 @@ def _create(
     return job
 
 
-def fitting(settings: AnalysisSettings, requested: dict[str, Any] | None, micrograph: Micrograph) -> AnalysisSettings:
+def settings_for_image(
+    settings: AnalysisSettings, requested: dict[str, Any] | None, micrograph: Micrograph
+) -> AnalysisSettings:
     """The settings with the requested calibration; raises ValueError if the image does not fit it."""
     if requested is not None:
         settings = settings.with_(calibration=StatedScale.of(requested).calibration(micrograph.scale))
@@ -152,14 +154,19 @@ def change_job(*, job: Job, settings: AnalysisSettings, asked: dict[str, Any] | 
         return False
     ready = micrograph.is_read and (asked is None or not micrograph.waits_for_bar(asked))
     if ready:
-        settings = fitting(settings, asked, micrograph)
+        settings = settings_for_image(settings, asked, micrograph)
     before = now.get_settings()
     same_outlines = (before.task, before.segmentation) == (settings.task, settings.segmentation)
     fields = {"settings": settings.as_dict(), "ready": ready, "asked": {} if ready or asked is None else asked}
     goes_on = now.state == Job.State.RUNNING or ready == now.ready
     # Otherwise the running attempt reads the new settings before it measures.
     if not same_outlines or now.segmentation_id or not goes_on:
-        fields |= {**AFRESH, "segmentation": now.segmentation if same_outlines else None, "summary": {}, "early": {}}
+        fields |= {
+            **RESTART_FIELDS,
+            "segmentation": now.segmentation if same_outlines else None,
+            "summary": {},
+            "early": {},
+        }
         fields |= {"model_name": settings.segmentation.model, "queued": timezone.now()}
         if ready:
             enqueue_after_commit(job.pk)
@@ -167,7 +174,7 @@ def change_job(*, job: Job, settings: AnalysisSettings, asked: dict[str, Any] | 
     return True
 
 
-def begin_unscaled(job: Job) -> None:
+def start_without_scale(job: Job) -> None:
     """Start a job whose scale is not read yet: it finds the outlines and then waits. Beyond a limit
     it fails."""
     try:
@@ -176,14 +183,14 @@ def begin_unscaled(job: Job) -> None:
         fail_waiting(job, refusal.sentence)
         return
     enqueue_after_commit(job.pk)
-    transaction.on_commit(lambda: ring(INSPECTIONS))  # to read the data bar at the same time
+    transaction.on_commit(lambda: notify_workers(INSPECTIONS))  # to read the data bar at the same time
 
 
 def wait_for_scale(job: Job) -> None:
     """Put a job back into the queue when its outlines are found and the data bar of its image is
     still being read. The next attempt measures them with the scale. Raises Superseded if the job no
     longer belongs to this attempt."""
-    if not Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempt=job.attempt).update(**AGAIN):
+    if not Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempt=job.attempt).update(**REQUEUE_FIELDS):
         job.report()  # raises Superseded
     job.refresh_from_db()
     if job.ready:
@@ -196,7 +203,7 @@ def make_ready(job: Job) -> None:
     """Let a job run after its image was read. If that is refused, it fails, and its settings stay
     for another try."""
     try:
-        settings = fitting(job.get_settings(), job.asked or None, job.micrograph)
+        settings = settings_for_image(job.get_settings(), job.asked or None, job.micrograph)
         count_megapixels(job)
     except (ValueError, Refused) as problem:
         fail_waiting(job, str(problem))
@@ -215,7 +222,7 @@ def fail_waiting(job: Job, sentence: str) -> None:
         announce(job, "job.failed")
 
 
-def finish_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> Job:
+def rerun_with_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> Job:
     """A new job that measures the corrected outlines of a job; raises Refused if nothing was
     corrected.
 
@@ -228,7 +235,7 @@ def finish_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> J
     return create_job(micrograph=job.micrograph, settings=settings, parent=job, corrects=job.edit_count, **who)
 
 
-def go_on(*, job: Job, **who: Any) -> Job:
+def continue_version(*, job: Job, **who: Any) -> Job:
     """A new job with the outlines of a version, in which they can be corrected further. A second
     call gives the same job.
 
@@ -239,9 +246,9 @@ def go_on(*, job: Job, **who: Any) -> Job:
 
 
 @transaction.atomic
-def before_corrections(*, job: Job, **who: Any) -> Job:
+def version_before_corrections(*, job: Job, **who: Any) -> Job:
     """A version with the outlines of a result before all its corrections. A second call gives the
-    same. who: as in `go_on`."""
+    same. who: as in `continue_version`."""
     new = create_job(
         micrograph=job.micrograph,
         settings=job.get_settings(),
@@ -267,11 +274,11 @@ def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **wh
     return create_job(micrograph=job.micrograph, settings=settings, parent=job, **outlines, **who)
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def cancel_job(*, job: Job) -> Job:
     """Stop a job that waits or runs. A second call changes nothing."""
-    move(job, Job.UNFINISHED, ENDED, GONE, state=Job.State.CANCELLED, finished=timezone.now(), early={})
+    change_state(job, Job.UNFINISHED, ENDED, GONE, state=Job.State.CANCELLED, finished=timezone.now(), early={})
     refresh_after_commit(job.sample_id)
     return job
 
@@ -286,7 +293,7 @@ def retry_job(*, job: Job) -> Job:
     """
     job.micrograph = _locked_upload(job)
     if job.sample:
-        check_open(job.sample)
+        check_not_closed(job.sample)
     if job.micrograph.is_useless:
         raise Refused(UNREADABLE, 409)
     if job.is_done and job.scale_check != "done":
@@ -296,11 +303,11 @@ def retry_job(*, job: Job) -> Job:
     if job.can_retry:
         check_waiting(**job.maker)
         count_megapixels(job)
-    move(job, (Job.State.FAILED, Job.State.CANCELLED), NO_RETRY, GONE, queued=timezone.now(), **AFRESH)
+    change_state(job, (Job.State.FAILED, Job.State.CANCELLED), NO_RETRY, GONE, queued=timezone.now(), **RESTART_FIELDS)
     refresh_after_commit(job.sample_id)
     if job.micrograph.state == Micrograph.State.FAILED:
-        Micrograph.objects.filter(pk=job.micrograph_id).update(**AFRESH)
-        transaction.on_commit(lambda: ring(INSPECTIONS))
+        Micrograph.objects.filter(pk=job.micrograph_id).update(**RESTART_FIELDS)
+        transaction.on_commit(lambda: notify_workers(INSPECTIONS))
     elif job.micrograph.is_read and not job.ready and not job.micrograph.waits_for_bar(job.asked):
         make_ready(job)
         job.refresh_from_db()
@@ -312,10 +319,10 @@ def retry_job(*, job: Job) -> Job:
 def read_bar_again(micrograph: Micrograph) -> None:
     """Queue an image whose data bar was not read in time. The reading is then compared with its
     finished results."""
-    if Micrograph.objects.filter(pk=micrograph.pk, reading__note=CUT_OFF).update(reading={}, **AFRESH):
+    if Micrograph.objects.filter(pk=micrograph.pk, reading__note=CUT_OFF).update(reading={}, **RESTART_FIELDS):
         for job in micrograph.jobs.filter(state=Job.State.DONE, signature_hash=""):
             Job.objects.filter(pk=job.pk).update(summary={**job.summary, "unread": True})
-        transaction.on_commit(lambda: ring(INSPECTIONS))
+        transaction.on_commit(lambda: notify_workers(INSPECTIONS))
 
 
 def delete_job(*, job: Job, signed: bool = False) -> None:
@@ -324,7 +331,7 @@ def delete_job(*, job: Job, signed: bool = False) -> None:
         raise Refused(KEPT, 409)
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def delete_jobs(pks: Iterable[UUID], *, signed: bool = False) -> set[UUID]:
     """Remove jobs in any state with their files, and images that no other job needs. Returns the
@@ -348,7 +355,7 @@ def delete_jobs(pks: Iterable[UUID], *, signed: bool = False) -> set[UUID]:
     for job in jobs.values():
         if job.sample_id and job.pk not in superseded:
             _count_earlier_result(job, _last_staying(jobs, job.pk))
-    with removing_together():
+    with remove_files_together():
         Job.objects.filter(pk__in=jobs).only("pk", "sample", "segmentation").delete()
         measured = {job.segmentation_id for job in jobs.values()}
         Segmentation.objects.filter(pk__in=measured, jobs=None).only("pk").delete()
@@ -396,17 +403,17 @@ def _count_earlier_result(job: Job, earlier: UUID | None) -> None:
     if before.sample_id is None:
         if before.state != Job.State.DONE or before.get_settings().task != job.get_settings().task:
             return
-        new_fields = measured_for_pooling(before)
+        new_fields = fields_for_pooling(before)
         if new_fields and before.signature_hash:  # a signed result is never measured again
             return
-    Job.objects.filter(pk=before.pk).update(sample=job.sample_id, **job.place_in_sample, **new_fields)
+    Job.objects.filter(pk=before.pk).update(sample=job.sample_id, **job.inherited_place, **new_fields)
     refresh_after_commit(job.sample_id)
 
 
-def measured_for_pooling(job: Job) -> dict[str, Any]:
+def fields_for_pooling(job: Job) -> dict[str, Any]:
     """The new fields of a result that is put into a sample: a result without the table for pooling
     is measured again; {} for others."""
-    return {} if job.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
+    return {} if job.artifact(tables.TABLE_FILE) else {"queued": timezone.now(), **RESTART_FIELDS}
 
 
 def _locked_upload(job: Job) -> Micrograph:
@@ -421,7 +428,7 @@ def _locked_upload(job: Job) -> Micrograph:
     return micrograph
 
 
-def files_of(micrograph: Micrograph) -> list[str]:
+def file_hashes(micrograph: Micrograph) -> list[str]:
     """The SHA-256 of an upload's file and of its side files, and the requested pages."""
     pages = [micrograph.pages] if micrograph.pages else []
     return [micrograph.sha256, *pages, *(side_file.get("sha256", "") for side_file in micrograph.side)]

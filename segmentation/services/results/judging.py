@@ -38,7 +38,7 @@ def set_reference(*, row: Job | Sample, reference: Reference | None, account: An
     copy = {**reference.material, "id": str(reference.pk)} if reference else {}
     with transaction.atomic():
         _change(row, account, "changed the reference material", reference=copy)
-        control.record(row)
+        control.add_to_charts(row)
 
 
 @transaction.atomic
@@ -57,10 +57,10 @@ def _change(row: Job | Sample, account: Any, action: str, **fields: dict[str, An
     for name, value in fields.items():
         setattr(row, name, value)
     staff_log.note(staff_log.name_of(account), action, row, before, fields)
-    forget_certificate(row)
+    remove_certificate(row)
 
 
-def forget_certificate(row: Job | Sample) -> None:
+def remove_certificate(row: Job | Sample) -> None:
     """Remove the file that states the decision, and the archives that contain it. They are written
     again when somebody asks for them."""
-    delete_with_files(row.artifacts.filter(name__in=(CONFORMITY, *bundles.ARCHIVES)))
+    delete_with_files(row.artifacts.filter(name__in=(CONFORMITY, *bundles.ARCHIVE_FILES)))

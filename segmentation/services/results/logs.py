@@ -24,7 +24,7 @@ from ...core.report.exports.bundle import CHECKSUMS
 from ...models import Edit, Job
 from ...models import Segmentation as SegmentationRow
 from ...models.edits import chain_faults, steps_of
-from .publishing import NAME
+from .publishing import SEGMENTATION_FILE
 
 BEFORE = "uncorrected.npz"  # in an archive: the outlines before the corrections
 LOG, LOG_CSV = "corrections.json", "corrections.csv"
@@ -37,7 +37,7 @@ class NotRepeated(ValueError):
     """The file has no log that can be repeated; the message is one sentence."""
 
 
-def as_csv(edits: Iterable[Edit]) -> Iterator[str]:
+def edits_as_csv(edits: Iterable[Edit]) -> Iterator[str]:
     """The log as CSV, line by line. A spreadsheet takes none of its cells for a formula."""
     yield lines([COLUMNS])
     for edit in edits:
@@ -46,7 +46,7 @@ def as_csv(edits: Iterable[Edit]) -> Iterator[str]:
         yield lines([[name_cell("" if text is None else str(text)) for text in texts]])
 
 
-def as_json(edits: Iterable[Edit]) -> Iterator[str]:
+def edits_as_json(edits: Iterable[Edit]) -> Iterator[str]:
     """The log as a JSON list, row by row."""
     before = "[\n"
     for edit in edits:
@@ -55,7 +55,7 @@ def as_json(edits: Iterable[Edit]) -> Iterator[str]:
     yield "\n]\n" if before == ",\n" else "[]\n"
 
 
-def corrected_by(job: Job) -> Job | None:
+def correcting_job(job: Job) -> Job | None:
     """The job that made the outlines of `job` by corrections: `job` itself or an earlier one. None
     for outlines that are not corrected."""
     if job.segmentation_id is None:
@@ -68,7 +68,7 @@ def corrections_of_result(job: Job) -> tuple[SegmentationRow | None, list[Edit]]
     if nobody corrected them, or if the job that was corrected is deleted."""
     if job.step:
         return job.segmentation, list(job.edits.filter(sequence__lte=job.step))
-    maker = corrected_by(job)
+    maker = correcting_job(job)
     if maker is None or maker.parent is None:
         return None, []
     return maker.parent.segmentation, list(maker.parent.edits.filter(sequence__lte=maker.corrects))
@@ -83,7 +83,7 @@ def differences_when_repeated(bundle: Path) -> list[str]:
     try:
         with zipfile.ZipFile(bundle) as archive:
             names = set(archive.namelist())
-            if missing := [name for name in (BEFORE, NAME, LOG) if name not in names]:
+            if missing := [name for name in (BEFORE, SEGMENTATION_FILE, LOG) if name not in names]:
                 raise NotRepeated(NO_BUNDLE.format(missing=" and ".join(missing)))
             checksum_lines = archive.read(CHECKSUMS).decode().splitlines() if CHECKSUMS in names else []
             sums = [line.partition("  ")[::2] for line in checksum_lines]
@@ -92,7 +92,7 @@ def differences_when_repeated(bundle: Path) -> list[str]:
                 for digest, name in sums
                 if name not in names or hashlib.sha256(archive.read(name)).hexdigest() != digest
             ]
-            before, after = (Segmentation.load(io.BytesIO(archive.read(name))) for name in (BEFORE, NAME))
+            before, after = (Segmentation.load(io.BytesIO(archive.read(name))) for name in (BEFORE, SEGMENTATION_FILE))
             payload = json.loads(archive.read(LOG))
             rows = [_row(entry) for entry in (payload if isinstance(payload, list) else [payload])]
     except (UnusableSegmentation, NotRepeated) as error:
@@ -134,13 +134,13 @@ def _differences(replayed: Segmentation, stored: Segmentation) -> Iterator[str]:
         "objects set aside": dict(replayed.set_aside) == dict(stored.set_aside),
         "counts of corrections": replayed.used.items() <= stored.used.items(),
         "operations": origin.as_dict() == stored.provenance.as_dict(),
-        "rows, names of classes, layers or maps": _rest(replayed) == _rest(stored),
+        "rows, names of classes, layers or maps": _other_parts(replayed) == _other_parts(stored),
     }.items():
         if not is_equal:
             yield f"Not equal: {part}."
 
 
-def _rest(segmentation: Segmentation) -> Any:
+def _other_parts(segmentation: Segmentation) -> Any:
     """The other parts of a segmentation, to compare: rows, names of classes, and all images."""
     images = {**segmentation.layers, **{f"map {name}": pixels for name, pixels in segmentation.maps.items()}}
     return segmentation.rows, segmentation.class_names, {name: pixels.tobytes() for name, pixels in images.items()}

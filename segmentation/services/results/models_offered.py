@@ -26,15 +26,15 @@ from ..ground import staff_log
 from ..ground.refusal import Refused
 
 BY_IMAGE = "Automatic"  # title of a choice with which each image chooses its model
-_packing = Lock()  # one package is made at a time, because that takes as much memory as the weights
-REMEMBERED = 20  # earlier default models that are stored
+_package_lock = Lock()  # one package is made at a time, because that takes as much memory as the weights
+MOST_EARLIER = 20  # earlier default models that are stored
 NO_ACCOUNT = "Sign in first: a default belongs to an account."
 STAFF_ONLY = "Only staff with the right to change defaults may set the model of the whole site."
 NOT_SHARED = "Share this model first: the model of the whole site must be open to every account."
 NOTHING_BEFORE = "There is no default to go back from."
 
 
-def trained(names: Iterable[str] | None = None) -> dict[str, Training]:
+def trainings_by_model(names: Iterable[str] | None = None) -> dict[str, Training]:
     """The trainings by the names of their models. names: of these models only.
 
     A training whose model has the name of a released model is left out: the name means the released
@@ -49,10 +49,10 @@ def trained(names: Iterable[str] | None = None) -> dict[str, Training]:
     return {name: row for name, row in row_by_model.items() if name not in released}
 
 
-def offered(user: Any) -> list[ModelCard]:
+def offered_models(user: Any) -> list[ModelCard]:
     """The cards of the models that forms and lists offer to a person; the default model of the
     release comes first."""
-    trained_models = trained()
+    trained_models = trainings_by_model()
     site = _site_defaults() if trained_models else set()
     return [card for card in cards.available() if _is_offered(trained_models.get(card.name), user, site)]
 
@@ -65,7 +65,7 @@ def card_for(user: Any, name: str) -> ModelCard:
     """
     card = next((card for card in cards.available() if card.name == name), None)
     if card is None or not may_look_at(name, user):
-        names = ", ".join(card.name for card in offered(user)) or "none"
+        names = ", ".join(card.name for card in offered_models(user)) or "none"
         raise UnknownModel(f"There is no model named {name!r} here: the models are {names}.")
     return card
 
@@ -76,7 +76,7 @@ def package_of(card: ModelCard) -> Path:
     digest = hashlib.sha256(f"{card} {__version__}".encode()).hexdigest()[:16]
     folder: Path = settings.DEEPSEGM_DATA / "packages"
     file = folder / f"{card.name}-{digest}.zip"
-    with _packing:
+    with _package_lock:
         if not file.is_file():
             channels, partial = tasks.find(card.task).channels(card), folder / uuid4().hex
             folder.mkdir(exist_ok=True)
@@ -92,7 +92,7 @@ def package_of(card: ModelCard) -> Path:
 
 def may_look_at(name: str, user: Any) -> bool:
     """Whether a person may see the card and the weights of a model of this site."""
-    row = trained([name]).get(name)
+    row = trainings_by_model([name]).get(name)
     return row is None or row.is_visible_to(user) or _is_offered(row, user, _site_defaults())
 
 
@@ -107,7 +107,7 @@ def title_of(name: str) -> str:
 def check_model(name: str, user: Any) -> None:
     """Raises Refused (400) for a model that a person may not use for an analysis."""
     if not is_usable(name, user):
-        names = [card.name for card in offered(user)]
+        names = [card.name for card in offered_models(user)]
         raise Refused(f"There is no model named {name!r} here: choose one of {', '.join(names)}.", 400)
 
 
@@ -115,7 +115,7 @@ def is_usable(name: str, user: Any) -> bool:
     """Whether a person may use this model, or this automatic choice of a model, for an analysis."""
     if cards.released(name):
         return True
-    row = trained([name]).get(name)
+    row = trainings_by_model([name]).get(name)
     is_installed = any(card.name == name for card in cards.available())
     staff = row is not None and row.offered and row.staff_may(user, "view")
     return is_installed and (staff or _is_offered(row, user, _site_defaults()))
@@ -141,16 +141,16 @@ def default_model(task: str, user: Any) -> str:
         return chosen
     if task in cards.tasks_of_several():
         return cards.automatic(task)
-    return next((card.name for card in offered(user) if card.task == task), "")
+    return next((card.name for card in offered_models(user) if card.task == task), "")
 
 
 @transaction.atomic
 def set_default(*, name: str, user: Any, site: bool = False) -> ModelDefault:
     """Make this model the default of the account, or of the site. Raises Refused (400, 401, 403,
     409)."""
-    owner = _owner(user, site)
+    owner = _owner_of_default(user, site)
     check_model(name, user)
-    row = trained([name]).get(name)
+    row = trainings_by_model([name]).get(name)
     if site and row is not None and not row.shared:
         raise Refused(NOT_SHARED, 409)
     task = cards.stands_for(name)[0].task
@@ -158,7 +158,7 @@ def set_default(*, name: str, user: Any, site: bool = False) -> ModelDefault:
         owner=owner, task=task, defaults={"model_name": name}
     )
     if default.model_name != name:
-        default.before = [*default.before, default.model_name][-REMEMBERED:]
+        default.before = [*default.before, default.model_name][-MOST_EARLIER:]
         default.model_name = name
         default.save()
     if site:
@@ -168,10 +168,10 @@ def set_default(*, name: str, user: Any, site: bool = False) -> ModelDefault:
 
 
 @transaction.atomic
-def back(*, task: str, user: Any, site: bool = False) -> str:
+def restore_default(*, task: str, user: Any, site: bool = False) -> str:
     """Go back to the last earlier default that can still be used; returns its name. Without one the
     default is removed, and the name is "". Raises Refused (401, 403, 409)."""
-    row = ModelDefault.objects.select_for_update().filter(owner=_owner(user, site), task=task).first()
+    row = ModelDefault.objects.select_for_update().filter(owner=_owner_of_default(user, site), task=task).first()
     if row is None:
         raise Refused(NOTHING_BEFORE, 409)
     before, present = list(row.before), row.model_name
@@ -196,7 +196,7 @@ def may_set_for_all(user: Any) -> bool:
     return signed_in and user.is_staff and user.has_perm("segmentation.change_modeldefault")
 
 
-def _owner(user: Any, site: bool) -> Any:
+def _owner_of_default(user: Any, site: bool) -> Any:
     """The owner of the row of a default: the account, or None for the site. Raises Refused (401,
     403)."""
     if user is None or not user.is_authenticated:

@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime
 from django.db import transaction
 from django.utils import timezone
 
-from ...models import AFRESH, ChartPoint, ChartReport, ControlChart
+from ...models import RESTART_FIELDS, ChartPoint, ChartReport, ControlChart
 from ..ground.callers import fingerprint
-from ..ground.queue import TRY_AGAIN, enqueue_after_commit
+from ..ground.queue import RETRY_AFTER, enqueue_after_commit
 from ..ground.refusal import Refused
 
 NO_MONTH = "Send a month such as 2026-11."
@@ -52,9 +52,9 @@ def report_of(chart: ControlChart, month: date) -> ChartReport:
         ChartReport.objects.filter(**fields).exclude(content=content).delete()
         row, is_new = ChartReport.objects.get_or_create(content=content, defaults=fields)
         failed = ChartReport.objects.filter(
-            pk=row.pk, state=ChartReport.State.FAILED, finished__lt=timezone.now() - TRY_AGAIN
+            pk=row.pk, state=ChartReport.State.FAILED, finished__lt=timezone.now() - RETRY_AFTER
         )
-        if is_new or failed.update(**AFRESH):
+        if is_new or failed.update(**RESTART_FIELDS):
             enqueue_after_commit(row.pk, ChartReport)
     row.refresh_from_db()
     return row

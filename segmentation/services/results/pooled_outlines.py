@@ -32,7 +32,7 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
     yield '{"annotations": ['
     for artifact in artifacts:
         try:
-            with bundles.opened(artifact) as file:
+            with bundles.open_file(artifact) as file:
                 payload = json.load(file)
             numbers = {}  # number of a category in this file -> its number in the pooled file
             for category in payload["categories"]:

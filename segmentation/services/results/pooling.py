@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from ...models import AFRESH, ExportJob, Job, Micrograph, Sample
+from ...models import RESTART_FIELDS, ExportJob, Job, Micrograph, Sample
 from ..ground.queue import enqueue
 
 
@@ -33,7 +33,7 @@ def refresh_sample(pk: Any) -> None:
         or Micrograph.objects.filter(sample=pk, state__in=Micrograph.UNFINISHED).exists()
     )
     state = Sample.State.WAITING if under_way else Sample.State.QUEUED
-    if not Sample.objects.filter(pk=pk).update(**{**AFRESH, "state": state}):
+    if not Sample.objects.filter(pk=pk).update(**{**RESTART_FIELDS, "state": state}):
         return
     ExportJob.objects.filter(sample=pk).delete()
     if under_way:
@@ -43,7 +43,7 @@ def refresh_sample(pk: Any) -> None:
         enqueue([pk], Sample)
 
 
-def stuck() -> QuerySet:
+def stuck_samples() -> QuerySet:
     """Samples that wait for images although all are finished: the process that should have
     refreshed them died."""
     under_way = Job.objects.filter(sample=OuterRef("pk"), state__in=Job.UNFINISHED)

@@ -24,8 +24,8 @@ from ...core.labels.segmentation import Provenance
 from ...core.micrograph.readings import CUT_OFF
 from ...core.report.exports import content_type_of
 from ...models import (
-    AFRESH,
-    AGAIN,
+    REQUEUE_FIELDS,
+    RESTART_FIELDS,
     Artifact,
     Attempted,
     ExportJob,
@@ -40,16 +40,16 @@ from ..access.webhooks import announce
 from ..ground import bundles
 from ..ground.files import LocalFile, remove_folder, undo_on_failure
 from ..ground.queue import enqueue_after_commit
-from ..ground.tables import UNCORRECTED
+from ..ground.tables import UNCORRECTED_FILE
 from . import control
 from .pooling import refresh_after_commit
 
-NAME = "segmentation.npz"
+SEGMENTATION_FILE = "segmentation.npz"
 # Before a postponed attempt; doubled each time.
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
 
 
-def keep_segmentation(
+def store_segmentation(
     *, job: Job, file: Path, provenance: Provenance, parent: Segmentation | None = None
 ) -> Segmentation:
     """Store the segmentation that an attempt found as that of its job; raises `Superseded` if the
@@ -66,7 +66,7 @@ def keep_segmentation(
         provenance=provenance.as_dict(),
         size=file.stat().st_size,
     )
-    row.file.name = f"{row.folder}/{NAME}"
+    row.file.name = f"{row.folder}/{SEGMENTATION_FILE}"
     row.save(force_insert=True)  # first, so that a file left by a crash belongs to a row, which `tidy` finds
 
     def remove() -> None:
@@ -98,8 +98,8 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
     """
     segmentation = job.segmentation
     artifacts = []
-    if segmentation is not None and NAME not in files:
-        row = {"job": job, "attempt": job.attempt, "name": NAME, "file": segmentation.file.name}
+    if segmentation is not None and SEGMENTATION_FILE not in files:
+        row = {"job": job, "attempt": job.attempt, "name": SEGMENTATION_FILE, "file": segmentation.file.name}
         artifacts = [Artifact(**row, size=segmentation.size, content_type="application/octet-stream")]
 
     with _publishing(job, Artifact, files, artifacts):
@@ -131,7 +131,7 @@ def apply_bar_reading(jobs: QuerySet) -> None:
             export, _ = ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
             # `publish_export` calls this function again for a running export.
             ended = ("done", "failed")
-            ExportJob.objects.filter(pk=export.pk, state__in=ended).update(**AFRESH, asked=False)
+            ExportJob.objects.filter(pk=export.pk, state__in=ended).update(**RESTART_FIELDS, asked=False)
         else:
             Job.objects.filter(pk=job.pk).update(summary={**job.summary, "unread": False})
         for pk in ExportJob.objects.filter(job=job, state="queued").values_list("pk", flat=True):
@@ -145,7 +145,7 @@ def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, 
         sample.finish("done", pooled=pooled)
 
 
-def keep_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
+def store_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
     """Store the files of an image that its page shows: the complete picture, and the picture
     divided into tiles."""
     size = picture.stat().st_size + tiles.stat().st_size
@@ -159,7 +159,7 @@ def keep_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
 
 
 @transaction.atomic
-def fail(*, row: Attempted, sentence: str, **fields: Any) -> None:
+def fail_row(*, row: Attempted, sentence: str, **fields: Any) -> None:
     """Set the row of an attempt failed, with a sentence for its user. Webhooks and the sample are
     told. Raises `Superseded`."""
     row.finish("failed", error=sentence, **fields, **({"early": {}} if isinstance(row, Job) else {}))
@@ -170,20 +170,20 @@ def fail(*, row: Attempted, sentence: str, **fields: Any) -> None:
         refresh_after_commit(row.sample_id)
 
 
-def postpone(*, row: Attempted, why: str) -> None:
+def postpone_row(*, row: Attempted, why: str) -> None:
     """Put the row of an attempt back into the queue for later, because of a fault of the machine,
     not of the image.
 
     This does not count as a death of a worker. why: the fault, for the page. Raises `Superseded`.
     """
     wait = min(FIRST_WAIT * 2 ** min(row.faults, 10), LONGEST_WAIT)
-    row.change(**{**AGAIN, "stage": why}, faults=row.faults + 1, due=timezone.now() + wait)
+    row.change(**{**REQUEUE_FIELDS, "stage": why}, faults=row.faults + 1, due=timezone.now() + wait)
 
 
-def requeue(*, row: Attempted) -> None:
+def requeue_row(*, row: Attempted) -> None:
     """Put a row back into the queue after the process that worked on it died; raises
     `Superseded`."""
-    row.change(**AGAIN, deaths=row.deaths + 1)
+    row.change(**REQUEUE_FIELDS, deaths=row.deaths + 1)
 
 
 @contextmanager
@@ -196,31 +196,33 @@ def _publishing(row: Job | Sample, file_model: Any, files: dict[str, Path], more
     """
     folder, owner = f"{row.folder}/{row.attempt}", {file_model.owner: row}
     with undo_on_failure(partial(remove_folder, folder)):
-        artifacts = [file_model(**owner, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
+        artifacts = [
+            file_model(**owner, attempt=row.attempt, **store_file(folder, path, files)) for path in files.values()
+        ]
         with transaction.atomic():
             yield
-            control.record(row)
+            control.add_to_charts(row)
             announce(row, f"{row._meta.model_name}.done")
-            file_model.objects.filter(**owner).exclude(name=UNCORRECTED).delete()
+            file_model.objects.filter(**owner).exclude(name=UNCORRECTED_FILE).delete()
             file_model.objects.bulk_create([*more, *artifacts])
     for attempt in range(1, row.attempt):
         remove_folder(f"{row.folder}/{attempt}")
 
 
-def store(folder: str, source: Path, files: dict[str, Path], *, keep: bool = False) -> dict[str, Any]:
+def store_file(folder: str, source: Path, files: dict[str, Path], *, keep: bool = False) -> dict[str, Any]:
     """Put the file `source` into the storage; returns the fields of its row. files: all files of
     its result, by name.
 
     On the same disk the file is moved; with `keep` it is copied.
     """
     size = source.stat().st_size
-    if source.name in bundles.ARCHIVES:
+    if source.name in bundles.ARCHIVE_FILES:
         plan = ContentFile(bundles.plan_of(source, files))
-        prefix = "" if source.name == bundles.NAME else f"{source.name}."
-        name = default_storage.save(f"{folder}/{prefix}{bundles.PLAN}", plan)
-    elif source.suffix in bundles.TEXTS:
-        packed = ContentFile(bundles.packed(source.read_bytes()))
-        name = default_storage.save(f"{folder}/{source.name}{bundles.PACKED}", packed)
+        prefix = "" if source.name == bundles.BUNDLE_FILE else f"{source.name}."
+        name = default_storage.save(f"{folder}/{prefix}{bundles.PLAN_SUFFIX}", plan)
+    elif source.suffix in bundles.TEXT_SUFFIXES:
+        packed = ContentFile(bundles.compressed(source.read_bytes()))
+        name = default_storage.save(f"{folder}/{source.name}{bundles.COMPRESSED_SUFFIX}", packed)
     else:
         with source.open("rb") as opened:
             name = default_storage.save(f"{folder}/{source.name}", File(opened) if keep else LocalFile(opened))

@@ -21,9 +21,9 @@ from ...core.tasks import find
 from ...models import Arrival, Job, Proposals, shown_name
 from ..ground import limits
 from ..ground.files import remove_folder
-from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
+from ..ground.queue import INSPECTIONS, enqueue_after_commit, notify_workers
 from ..ground.refusal import Refused
-from ..ground.space import check_space, storing
+from ..ground.space import check_space, undo_failed_storing
 from .edits import NO_OUTLINES, NOT_DONE
 from .jobs import OTHER_OUTLINES, create_job, rerun_job
 from .models_offered import check_model
@@ -45,7 +45,9 @@ class Reruns(NamedTuple):
     notes: list[str]
 
 
-def rerun_with(*, model: str, jobs: Iterable[Job], user: Any, visitor: UUID | None = None, address: str = "") -> Reruns:
+def rerun_results(
+    *, model: str, jobs: Iterable[Job], user: Any, visitor: UUID | None = None, address: str = ""
+) -> Reruns:
     """Make a new job with this model for each result; its other settings stay. A second call gives
     the same jobs.
 
@@ -57,7 +59,7 @@ def rerun_with(*, model: str, jobs: Iterable[Job], user: Any, visitor: UUID | No
     jobs_made, notes, status = list[Job](), list[str](), 409
     who = {"user": user, "visitor": visitor, "address": address}
     for job in jobs:
-        if why := _hindrance(job, task, model):
+        if why := _obstacle(job, task, model):
             notes.append(why)
             continue
         settings = job.get_settings().with_(model=model)
@@ -73,7 +75,7 @@ def rerun_with(*, model: str, jobs: Iterable[Job], user: Any, visitor: UUID | No
     return Reruns(jobs_made, notes)
 
 
-def runnable_with(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[Job]:
+def results_to_rerun(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[Job]:
     """The finished results of the caller that can be run again with a model: those of its kind that
     another model made.
 
@@ -86,7 +88,7 @@ def runnable_with(model: str, user: Any, visitor: UUID | None = None) -> QuerySe
     return others.select_related("micrograph").order_by("-created")
 
 
-def newest_of_each(jobs: Iterable[Job]) -> list[Job]:
+def newest_by_image(jobs: Iterable[Job]) -> list[Job]:
     """The first result of each image; jobs: the newest first."""
     newest: dict[UUID, Job] = {}
     for job in jobs:
@@ -94,7 +96,7 @@ def newest_of_each(jobs: Iterable[Job]) -> list[Job]:
     return list(newest.values())
 
 
-def made_again(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[Job]:
+def reruns_with(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[Job]:
     """The jobs in which this model analysed images of other models' results again; the newest come
     first."""
     mine = Job.objects.visible_to(user, visitor).filter(settings__model=model, parent__isnull=False)
@@ -112,7 +114,7 @@ def proposals_of(job: Job) -> Proposals:
     return row
 
 
-def _hindrance(job: Job, task: str, model: str) -> str:
+def _obstacle(job: Job, task: str, model: str) -> str:
     """A sentence why a result cannot be run again with a model of this kind (`task`); "" if it
     can."""
     name, own_task = job.micrograph.name, job.settings["task"]
@@ -153,8 +155,8 @@ def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: A
     with transaction.atomic():
         new = create_job(micrograph=job.micrograph, settings=settings, parent=job, outlines=outlines, **who)
         if "file" not in new.outlines:
-            with storing(partial(remove_folder, new.folder)):
+            with undo_failed_storing(partial(remove_folder, new.folder)):
                 new.outlines |= {"file": default_storage.save(f"{new.folder}/outlines{suffix}", file)}
                 new.save(update_fields=["outlines"])
-        transaction.on_commit(lambda: ring(INSPECTIONS))
+        transaction.on_commit(lambda: notify_workers(INSPECTIONS))
     return new

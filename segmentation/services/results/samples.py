@@ -18,15 +18,15 @@ from ...core.micrograph.readings import CUT_OFF
 from ...core.micrograph.stated import StatedScale
 from ...core.names import clean_text
 from ...core.settings import Regions, regions_of
-from ...models import AFRESH, SHOWN_NAME, Job, MethodVersion, Micrograph, Sample
+from ...models import RESTART_FIELDS, SHOWN_NAME, Job, MethodVersion, Micrograph, Sample
 from ...models.samples import LONGEST_TYPED
 from ..ground import limits
-from ..ground.callers import fingerprint, submission_of
-from ..ground.files import removing_together
+from ..ground.callers import fingerprint, submission_id
+from ..ground.files import remove_files_together
 from ..ground.refusal import Refused, lock
-from ..ground.space import frees_room
+from ..ground.space import with_disk_reserve
 from . import growing
-from .jobs import OTHER_CONTENT, delete_jobs, files_of, fitting, measured_for_pooling, read_bar_again
+from .jobs import OTHER_CONTENT, delete_jobs, fields_for_pooling, file_hashes, read_bar_again, settings_for_image
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .publishing import segmentation_for
@@ -49,7 +49,7 @@ SIGNED_RESULT = (
 UNDER_WAY = "Images of this sample are still under way: wait for them or cancel them first."
 FULL = "The sample is full: {limit} images are the limit, and this one was left out."
 UNNAMED = "Unnamed sample"
-MORE = re.compile(r" and \d+ more$")  # end of the title of a sample that nobody named (`_titled`)
+AND_MORE = re.compile(r" and \d+ more$")  # end of the title of a sample that nobody named (`_default_title`)
 NO_RESULTS = "Tick the results first that the sample is made of."
 TOO_MANY = "A sample holds up to {limit} images: tick fewer results."
 NOT_DONE = "Only finished results with stored outlines can make a sample: tick no others."
@@ -92,22 +92,22 @@ def create_sample(
     that are not read yet are added later.
 
     notes: on the files that were sent (`Intake`). token, key: identify a submission
-    (`submission_of`). method: the version of a method that the settings follow. Raises Refused (400
+    (`submission_id`). method: the version of a method that the settings follow. Raises Refused (400
     no images, 409 if the key belongs to another submission, 429 too many).
     """
     check_model(settings.segmentation.model, user)
     uploads = list(uploads)
     # Version 1.0.0 had this None; without it, equal submissions would get other hashes.
-    files = [[*files_of(micrograph), None] for micrograph in uploads]
+    files = [[*file_hashes(micrograph), None] for micrograph in uploads]
     identity = [f"method {method.pk}"] if method else []
-    content = fingerprint(files, _clean(name), settings.as_dict(), scale.fields(), *identity)
-    submission = submission_of("sample", user, visitor, token=token, key=key, content=content)
+    content = fingerprint(files, _clean_name(name), settings.as_dict(), scale.fields(), *identity)
+    submission = submission_id("sample", user, visitor, token=token, key=key, content=content)
     sample = Sample.objects.filter(submission=submission).first()
     if sample is None:
         if not uploads:
             raise Refused(NO_IMAGES)
         who = {"user": user, "visitor": visitor, "address": address}
-        title = clean_text(name, SHOWN_NAME) or _titled(uploads[0].name, len(uploads))
+        title = clean_text(name, SHOWN_NAME) or _default_title(uploads[0].name, len(uploads))
         fields = {"name": title, "content": content, "method": method, **scale.fields()}
         sample, created = _new_sample(submission, who, settings, **fields)
         if created:
@@ -134,10 +134,10 @@ def sample_of_results(
     jobs = list(jobs)
     _check_results(jobs)
     newest = [_with_last_scale(job) if moves else job for job in jobs]
-    content = fingerprint([str(job.pk) for job in jobs], _clean(name))
-    submission = submission_of("sample of results", user, visitor, token=token, key="", content=content)
+    content = fingerprint([str(job.pk) for job in jobs], _clean_name(name))
+    submission = submission_id("sample of results", user, visitor, token=token, key="", content=content)
     who |= {"user": user, "visitor": visitor}
-    title = clean_text(name, SHOWN_NAME) or _titled(jobs[0].micrograph.name, len(jobs))
+    title = clean_text(name, SHOWN_NAME) or _default_title(jobs[0].micrograph.name, len(jobs))
     methods = {job.method for job in newest}
     fields = {"name": title, "content": content, "method": methods.pop() if len(methods) == 1 else None}
     fields |= _judged_by_all(jobs)
@@ -145,16 +145,16 @@ def sample_of_results(
     if created:
         for job, last in zip(jobs, newest, strict=True):
             corrected = {"corrects": job.edit_count} if job.is_corrected else {}
-            if corrected or not (moves and _has_moved(sample, last)):
+            if corrected or not (moves and _move_if_possible(sample, last)):
                 rerun_fields = {"parent": job, **(corrected or {"segmentation": job.segmentation})}
-                _job(sample, job.micrograph, last.get_settings(), **rerun_fields).save(force_insert=True)
+                _new_job(sample, job.micrograph, last.get_settings(), **rerun_fields).save(force_insert=True)
         refresh_after_commit(sample.pk)
     return sample
 
 
 def _judged_by_all(jobs: list[Job]) -> dict[str, Any]:
     """The limits and the reference material that all of these results share."""
-    judgements = [job.judged_by for job in jobs]
+    judgements = [job.judgement_fields for job in jobs]
     return {name: value for name, value in judgements[0].items() if all(other[name] == value for other in judgements)}
 
 
@@ -166,9 +166,9 @@ def _with_last_scale(job: Job) -> Job:
     return later.order_by("created").last() or job
 
 
-def _has_moved(sample: Sample, job: Job) -> bool:
+def _move_if_possible(sample: Sample, job: Job) -> bool:
     """Move a result into a new sample of the same maker; returns False if that is not possible."""
-    rerun_fields = measured_for_pooling(job)
+    rerun_fields = fields_for_pooling(job)
     single = Job.objects.filter(pk=job.pk, sample=None, owner=sample.owner_id, visitor=sample.visitor, state="done")
     is_fixed = rerun_fields and job.signature_hash  # a signed result is never measured again
     return not is_fixed and bool(single.update(sample=sample, **rerun_fields))
@@ -210,7 +210,7 @@ def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable
 def rename_sample(*, sample: Sample, name: str) -> None:
     """Rename a sample. Its files contain the name, so they are written again."""
     lock(sample, GONE)
-    if Sample.objects.filter(pk=sample.pk).exclude(name=_clean(name)).update(name=_clean(name)):
+    if Sample.objects.filter(pk=sample.pk).exclude(name=_clean_name(name)).update(name=_clean_name(name)):
         refresh_after_commit(sample.pk)
 
 
@@ -227,7 +227,7 @@ def include_images(*, sample: Sample, included: Mapping[UUID, bool], account: An
     changed = [job for job in members.only("included", "waits") if job.included != included[job.pk]]
     if not changed:
         return
-    growing.check_open(sample)
+    growing.check_not_closed(sample)
     for job in changed:
         agreement = growing.fields_of_agreement(account) if included[job.pk] else {}
         Job.objects.filter(pk=job.pk).update(included=included[job.pk], **agreement)
@@ -251,10 +251,10 @@ def replace_image(*, sample: Sample, job: Job) -> None:
     if job.get_settings().task != counted_job.get_settings().task:
         raise Refused(OTHER_KIND, 409)
     sample.jobs.filter(micrograph=job.micrograph_id).update(sample=None)
-    rerun_fields = measured_for_pooling(job)
+    rerun_fields = fields_for_pooling(job)
     if rerun_fields and job.signature_hash:
         raise Refused(SIGNED, 409)
-    Job.objects.filter(pk=job.pk).update(sample=sample, **counted_job.place_in_sample, **rerun_fields)
+    Job.objects.filter(pk=job.pk).update(sample=sample, **counted_job.inherited_place, **rerun_fields)
     refresh_after_commit(sample.pk)
 
 
@@ -266,13 +266,13 @@ def _unmeasured(sample: Sample) -> QuerySet[Job]:
     return done.filter(Q(step__gt=0) | Q(edit_count__gt=2 * F("undone")))
 
 
-def uncounted(sample: Sample) -> QuerySet[Job]:
+def outdated_versions(sample: Sample) -> QuerySet[Job]:
     """The versions in a sample whose numbers lack their last corrections. Only earlier releases
     made such versions."""
     return _unmeasured(sample).filter(fixed=True)
 
 
-def count_present_steps(sample: Sample) -> None:
+def measure_last_corrections(sample: Sample) -> None:
     """Let workers measure the last corrections of a sample's images. Each finished one pools the
     sample anew."""
     # This quick query answers most of the many calls.
@@ -283,22 +283,22 @@ def count_present_steps(sample: Sample) -> None:
 
 
 @transaction.atomic
-def count_corrections(*, sample: Sample) -> None:
+def replace_outdated_versions(*, sample: Sample) -> None:
     """Let new results with the last corrections count in place of the versions that lack them
-    (`uncounted`).
+    (`outdated_versions`).
 
     The versions become separate results. A result that has these corrections already is used; if
     somebody corrected that one further, its corrections count, too.
     """
     lock(sample, GONE)
     new, replaced = [], []
-    for job in list(uncounted(sample).select_related("micrograph")):
+    for job in list(outdated_versions(sample).select_related("micrograph")):
         newest = _newest_version(job)
         if newest.pk != job.pk and not newest.is_corrected:
             replace_image(sample=sample, job=newest)
         else:
-            rerun_fields = {"parent": newest, "corrects": newest.edit_count, **job.place_in_sample}
-            new.append(_job(sample, job.micrograph, newest.get_settings(), **rerun_fields))
+            rerun_fields = {"parent": newest, "corrects": newest.edit_count, **job.inherited_place}
+            new.append(_new_job(sample, job.micrograph, newest.get_settings(), **rerun_fields))
             replaced.append(job.pk)
     Job.objects.filter(pk__in=replaced).update(sample=None)
     Job.objects.bulk_create(new)
@@ -324,7 +324,7 @@ def retry_failed(*, sample: Sample) -> None:
     Raises Refused (429) if too many samples are running.
     """
     lock(sample, GONE)
-    growing.check_open(sample)
+    growing.check_not_closed(sample)
     if not sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         limits.check_samples(**sample.maker)
     failed_jobs = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("micrograph")
@@ -333,13 +333,13 @@ def retry_failed(*, sample: Sample) -> None:
             limits.count_megapixels(job)
         except Refused:
             break
-        Job.objects.filter(pk=job.pk).update(queued=timezone.now(), **AFRESH)
+        Job.objects.filter(pk=job.pk).update(queued=timezone.now(), **RESTART_FIELDS)
     for job in sample.members.filter(state=Job.State.DONE, micrograph__reading__note=CUT_OFF):
         read_bar_again(job.micrograph)
     refresh_after_commit(sample.pk)
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def cancel_sample(*, sample: Sample) -> None:
     """Cancel the unfinished images of a sample; its finished images are pooled."""
@@ -357,11 +357,11 @@ def recalibrate_sample(*, sample: Sample, scale: ScaleRule) -> None:
     Each gets a new job. Its earlier job becomes the parent and does not change.
     """
     lock(sample, GONE)
-    growing.check_open(sample)
+    growing.check_not_closed(sample)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
     members = list(sample.members.select_related("micrograph", "segmentation").order_by("created", "pk"))
-    earlier = {job.pk: sample.stated_for(job.micrograph) for job in members}
+    earlier = {job.pk: sample.stated_calibration(job.micrograph) for job in members}
     for name, value in scale.fields().items():
         setattr(sample, name, value)
     sample.save(update_fields=ScaleRule._fields)
@@ -369,7 +369,7 @@ def recalibrate_sample(*, sample: Sample, scale: ScaleRule) -> None:
         Micrograph.objects.filter(sample=sample).update(asked={})
     reruns = []
     for job in members:
-        calibration, stated = sample.stated_for(job.micrograph), job.get_settings().measurement.calibration
+        calibration, stated = sample.stated_calibration(job.micrograph), job.get_settings().measurement.calibration
         # This scale was typed or drawn for this image, so it stays.
         if sample.rule == Sample.Rule.OWN and stated not in (None, earlier[job.pk]):
             calibration = stated
@@ -395,7 +395,7 @@ def ignore_in_sample(*, sample: Sample, job: Job) -> None:
     """Ignore the regions of a result in all images of the same size in a sample. Each is measured
     again, with its corrections. The result itself then counts in the sample."""
     lock(sample, GONE)
-    growing.check_open(sample)
+    growing.check_not_closed(sample)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
     replace_image(sample=sample, job=job)
@@ -412,7 +412,7 @@ def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
     """Measure an image of a sample with the scale that it lacked; the new job counts in place of
     the present one. Returns the job that counts."""
     lock(job.sample, GONE)
-    growing.check_open(job.sample)
+    growing.check_not_closed(job.sample)
     counted_job = job.sample.members.filter(micrograph=job.micrograph_id).first() or job
     if counted_job.settings == settings.as_dict():
         return counted_job
@@ -428,11 +428,11 @@ def _measured_again(job: Job, settings: AnalysisSettings) -> Job:
     segmentation = segmentation_for(job, settings)
     is_corrected = segmentation is not None and job.is_corrected
     outlines = {"corrects": job.edit_count} if is_corrected else {"segmentation": segmentation}
-    rerun_fields = {"parent": job, **job.place_in_sample, **outlines}
-    return _job(job.sample, job.micrograph, settings, **rerun_fields)
+    rerun_fields = {"parent": job, **job.inherited_place, **outlines}
+    return _new_job(job.sample, job.micrograph, settings, **rerun_fields)
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def delete_sample(*, sample: Sample, signed: bool = False) -> None:
     """Remove a sample in any state, with its jobs, and its images if no other job needs them. The
@@ -444,7 +444,7 @@ def delete_sample(*, sample: Sample, signed: bool = False) -> None:
     if not signed and sample.jobs.filter(pk__in=signed_jobs()).exists():
         raise Refused(SIGNED_RESULT, 409)
     pks = list(sample.jobs.values_list("pk", flat=True))
-    with removing_together():
+    with remove_files_together():
         _release_uploads(Micrograph.objects.select_for_update().filter(sample=sample))
         sample.jobs.update(sample=None)  # so that the deletions below do not pool the sample
         delete_jobs(pks, signed=True)
@@ -458,12 +458,12 @@ def _release_uploads(arriving: Iterable[Micrograph]) -> None:
     discard_unused(*arriving)
 
 
-def _clean(name: str) -> str:
+def _clean_name(name: str) -> str:
     """A sample's name on one line, without invisible characters; UNNAMED if nothing is left."""
     return clean_text(name, SHOWN_NAME) or UNNAMED
 
 
-def _titled(name: str, images: int) -> str:
+def _default_title(name: str, images: int) -> str:
     """The title of a sample that nobody named: the name of its first image, and the number of the
     others."""
     more = f" and {images - 1} more" if images > 1 else ""
@@ -495,9 +495,9 @@ def add_read_images(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]
             continue
         name_by_sha256[micrograph.sha256] = micrograph.name
         job.save(force_insert=True)
-    if (title := MORE.sub("", sample.name)) in name_by_sha256.values():
+    if (title := AND_MORE.sub("", sample.name)) in name_by_sha256.values():
         still_coming = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
-        Sample.objects.filter(pk=sample.pk).update(name=_titled(title, len(name_by_sha256) + still_coming))
+        Sample.objects.filter(pk=sample.pk).update(name=_default_title(title, len(name_by_sha256) + still_coming))
     add_notes(sample, notes)
     refresh_after_commit(sample.pk)
     return notes
@@ -516,10 +516,10 @@ def _job_of_image(sample: Sample, micrograph: Micrograph, name_by_sha256: Mappin
         raise Refused(FULL.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES), 409)
     # Only uploads to version 1.0.0 have `asked` here.
     stated = StatedScale.of(micrograph.asked) if micrograph.asked else None
-    calibration = stated.calibration(micrograph.scale) if stated else sample.stated_for(micrograph)
+    calibration = stated.calibration(micrograph.scale) if stated else sample.stated_calibration(micrograph)
     requested = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
     requested = requested.with_(ignore=_regions_of_this_size(sample, micrograph, requested.measurement.ignore))
-    job = _job(sample, micrograph, fitting(requested, None, micrograph), created=micrograph.created)
+    job = _new_job(sample, micrograph, settings_for_image(requested, None, micrograph), created=micrograph.created)
     try:
         limits.count_megapixels(job)
     except Refused as refusal:  # it may be tried again when there is room
@@ -561,10 +561,10 @@ def take_in_images(sample: Sample, uploads: list[Micrograph], notes: Iterable[No
     return [*remarks, *add_read_images(sample, ready)]
 
 
-def _job(sample: Sample, micrograph: Micrograph, settings: AnalysisSettings, **fields: Any) -> Job:
+def _new_job(sample: Sample, micrograph: Micrograph, settings: AnalysisSettings, **fields: Any) -> Job:
     """A job for an image of a sample, not stored yet."""
     parent: Job | None = fields.get("parent")
-    judged = parent.judged_by if parent else {}
+    judged = parent.judgement_fields if parent else {}
     return Job(
         **judged,
         method=parent.method if parent else sample.method,

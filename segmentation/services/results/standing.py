@@ -36,7 +36,7 @@ from .edits import NO_OUTLINES, corrections_of
 
 logger = logging.getLogger(__name__)
 # An outlines.json that has the words of its objects begins so.
-WORDED = f'{{"{in_words.CELLS}":'.encode()
+WORDED_START = f'{{"{in_words.CELLS}":'.encode()
 MOST_CACHED = 3  # results whose objects stay in memory between two requests
 MOST_OTHERS = 50  # other images of a sample in which an offer is looked for
 MOST_SHOWN = 8  # objects of each such image that the page shows
@@ -69,7 +69,7 @@ class Standing:
     offer: Offer | None = None
 
 
-class OfferElsewhere(NamedTuple):
+class OfferInImage(NamedTuple):
     """What the corrections of one image would do in another image (`job`) of its sample. base: the
     number of the last edit of `job`. shown: {"id", "outline"} of the objects that are most similar,
     at most MOST_SHOWN."""
@@ -80,7 +80,7 @@ class OfferElsewhere(NamedTuple):
     shown: list[dict[str, Any]]
 
 
-class _Recent:
+class _ObjectsCache:
     """The objects of the results that were used last, as stored and after corrections, by the name
     of the file that holds them. They stay in memory, because reading a large file takes longer than
     a correction may take."""
@@ -101,7 +101,7 @@ class _Recent:
                 self._by_file.popitem(last=False)
 
 
-_recent = _Recent()
+_recent = _ObjectsCache()
 
 
 def standing(job: Job, since: int) -> Standing:
@@ -130,7 +130,7 @@ def standing(job: Job, since: int) -> Standing:
     )
 
 
-def offers_elsewhere(job: Job, user: Any, visitor: UUID | None) -> tuple[str, list[OfferElsewhere]]:
+def offers_in_sample(job: Job, user: Any, visitor: UUID | None) -> tuple[str, list[OfferInImage]]:
     """What the last corrections of a result would do in at most MOST_OTHERS other images of its
     sample. Returns a sentence ("" if they would do nothing) and an offer for each image in which
     they would do something.
@@ -153,14 +153,14 @@ def offers_elsewhere(job: Job, user: Any, visitor: UUID | None) -> tuple[str, li
     return offers_in_words([offer.offer for offer in offers], len(changeable), task.thing, task.things), offers
 
 
-def _offer_in(job: Job, lesson: Lesson) -> list[OfferElsewhere]:
+def _offer_in(job: Job, lesson: Lesson) -> list[OfferInImage]:
     """What the corrections of another image (`lesson`) would do with the present objects of a
     result; [] for nothing."""
     corrections = None if job.is_measured else corrections_of(job)
     if corrections:
         state = _state_of(job, corrections)
     else:  # the stored file has all corrections, so the label image need not be read
-        file = job.artifact(tables.OUTLINES)
+        file = job.artifact(tables.OUTLINES_FILE)
         if file is None:
             raise Refused(NO_OUTLINES, 409)
         state = core.CorrectedObjects(_stored(file), _terms_of(job), {})
@@ -169,10 +169,10 @@ def _offer_in(job: Job, lesson: Lesson) -> list[OfferElsewhere]:
         return []
     rows = [state.rows.get(number) or state.stored.row(number) for number in offer.ids[:MOST_SHOWN]]
     shown = [{name: row[name] for name in ("id", "outline")} for row in rows]
-    return [OfferElsewhere(job, job.edit_count, offer, shown)]
+    return [OfferInImage(job, job.edit_count, offer, shown)]
 
 
-def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
+def similarities(job: Job, ids: Sequence[int]) -> dict[int, float]:
     """How similar each present object is to the most similar of the objects `ids`: by its id, the
     most similar first.
 
@@ -192,16 +192,16 @@ def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
     return dict(sorted(zip(rows, values, strict=True), key=lambda pair: (-pair[1], pair[0])))
 
 
-def opened_in_words(file: Artifact) -> IO[bytes]:
+def open_with_words(file: Artifact) -> IO[bytes]:
     """The stored file outlines.json of a result, open at its start. Raises OSError.
 
     Files of earlier versions lack the words of the objects: here they are added, if the file can be
     read.
     """
-    opened = bundles.opened(file)
-    start = opened.read(len(WORDED))
+    opened = bundles.open_file(file)
+    start = opened.read(len(WORDED_START))
     opened.seek(0)
-    if start == WORDED:
+    if start == WORDED_START:
         return opened
     try:
         content = json.load(opened)
@@ -210,7 +210,7 @@ def opened_in_words(file: Artifact) -> IO[bytes]:
         opened.seek(0)
         return opened
     opened.close()
-    return io.BytesIO(json.dumps(in_words.worded(content, quick, tables.OBJECTS, MOST_DOUBTS)).encode())
+    return io.BytesIO(json.dumps(in_words.worded(content, quick, tables.OBJECTS_KEY, MOST_DOUBTS)).encode())
 
 
 def _state_of(job: Job, corrections: Corrections) -> core.CorrectedObjects:
@@ -256,7 +256,7 @@ def _terms_of(job: Job) -> core.Terms:
 
 def _file_of(job: Job) -> Artifact:
     """The stored file with the objects of a result before all corrections; raises Refused."""
-    file = job.artifact(tables.UNCORRECTED) or job.artifact(tables.OUTLINES)
+    file = job.artifact(tables.UNCORRECTED_FILE) or job.artifact(tables.OUTLINES_FILE)
     if file is None:
         raise Refused(NO_OUTLINES, 409)
     return file
@@ -265,8 +265,8 @@ def _file_of(job: Job) -> Artifact:
 def _stored(file: Artifact) -> core.StoredObjects:
     """The objects in a stored file; raises Refused."""
     try:
-        with bundles.opened(file) as content:
-            return core.StoredObjects.of(tables.parts(content), tables.OBJECTS)
+        with bundles.open_file(file) as content:
+            return core.StoredObjects.of(tables.read_in_parts(content), tables.OBJECTS_KEY)
     except (OSError, EOFError, ValueError, KeyError) as error:
         logger.warning("The outlines of job %s cannot be read.", file.job_id, exc_info=True)
         raise Refused(NO_OUTLINES, 409) from error

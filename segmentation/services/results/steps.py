@@ -16,20 +16,20 @@ from django.db.models import F
 from django.utils import timezone
 
 from ...core.report.wording import one_line
-from ...models import AFRESH, Artifact, ExportJob, Job, Link, Measuring, Micrograph, Owned, Sample
+from ...models import RESTART_FIELDS, Artifact, ExportJob, Job, Link, Measuring, Micrograph, Owned, Sample
 from ...models.jobs import ANALYSES, LONGEST_TITLE
 from ..access import links
 from ..ground.files import delete_with_files, remove_files, undo_on_failure
-from ..ground.queue import TRY_AGAIN, enqueue_after_commit, ring
+from ..ground.queue import RETRY_AFTER, enqueue_after_commit, notify_workers
 from ..ground.refusal import Refused
-from ..ground.tables import OUTLINES, UNCORRECTED
+from ..ground.tables import OUTLINES_FILE, UNCORRECTED_FILE
 from . import control
-from .judging import forget_certificate
+from .judging import remove_certificate
 from .pooling import refresh_after_commit
-from .publishing import store
+from .publishing import store_file
 
 # Pixels; larger images are measured in a process of the analyses, whose memory is limited.
-LARGE = 1 << 24
+LARGE_PX = 1 << 24
 NO_NAME = f"Type a name of at most {LONGEST_TITLE} characters."
 UNMEASURED = "The numbers of the last corrections are still being made: try again in a moment."
 
@@ -37,7 +37,7 @@ UNMEASURED = "The numbers of the last corrections are still being made: try agai
 def is_large(job: Job) -> bool:
     """Whether the image is so large that its corrections are measured in a process of the
     analyses."""
-    return job.micrograph.width * job.micrograph.height > LARGE
+    return job.micrograph.width * job.micrograph.height > LARGE_PX
 
 
 @transaction.atomic
@@ -57,12 +57,12 @@ def ask_for_numbers(job: Job) -> Measuring | None:
         # asked again.
         outdated = rows.exclude(step=job.edit_count)
         outdated |= rows.filter(state=state.DONE).exclude(job__step=F("job__edit_count"))
-        failed = rows.filter(state=state.FAILED, finished__lt=timezone.now() - TRY_AGAIN)
-        is_new = bool((outdated | failed).update(**AFRESH, **fields))
+        failed = rows.filter(state=state.FAILED, finished__lt=timezone.now() - RETRY_AFTER)
+        is_new = bool((outdated | failed).update(**RESTART_FIELDS, **fields))
     if is_new:
         enqueue_after_commit(row.pk, Measuring)
         if large:
-            transaction.on_commit(lambda: ring(ANALYSES))
+            transaction.on_commit(lambda: notify_workers(ANALYSES))
     row.refresh_from_db()
     return row
 
@@ -82,20 +82,20 @@ def publish_step(*, measuring: Measuring, step: int, files: dict[str, Path], sum
     artifacts: list[Artifact] = []
     with undo_on_failure(lambda: remove_files(row.file.name for row in artifacts)):
         for path in files.values():
-            artifacts.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files)))
+            artifacts.append(Artifact(job=job, attempt=job.attempt, **store_file(folder, path, files)))
         with transaction.atomic():
             Micrograph.objects.locked(job.micrograph_id)
             measuring.finish(Measuring.State.DONE, summary={})
             if Job.objects.filter(attempt=job.attempt, fixed=False).locked(job.pk) is not None:
                 # Only the row is deleted; the outlines stay stored.
                 job.artifacts.filter(file=original.file.name if original else "").delete()
-                if not job.artifacts.filter(name=UNCORRECTED).exists():
-                    job.artifacts.filter(name=OUTLINES).update(name=UNCORRECTED)
-                delete_with_files(job.artifacts.exclude(name=UNCORRECTED))
+                if not job.artifacts.filter(name=UNCORRECTED_FILE).exists():
+                    job.artifacts.filter(name=OUTLINES_FILE).update(name=UNCORRECTED_FILE)
+                delete_with_files(job.artifacts.exclude(name=UNCORRECTED_FILE))
                 Artifact.objects.bulk_create(artifacts)
                 ExportJob.objects.filter(job=job).delete()
                 Job.objects.filter(pk=job.pk).update(summary=summary, step=step)
-                control.record(job)
+                control.add_to_charts(job)
                 refresh_after_commit(job.sample_id)
                 return
         remove_files(row.file.name for row in artifacts)
@@ -109,11 +109,11 @@ def name_version(*, job: Job, title: str) -> None:
         raise Refused(NO_NAME, 422)
     check_measured(job)
     with transaction.atomic():
-        fix(job)
+        make_version(job)
         Job.objects.filter(pk=job.pk).update(title=words)
 
 
-def share(*, row: Owned, **wishes: Any) -> Link:
+def change_private_link(*, row: Owned, **wishes: Any) -> Link:
     """Change the private link of a row, as `links.change_link` does; a shared result becomes a
     version. wishes: arguments of `change_link`. Raises Refused as that does, and 409 while the
     present step is measured."""
@@ -123,13 +123,13 @@ def share(*, row: Owned, **wishes: Any) -> Link:
     with transaction.atomic():
         link = links.change_link(row=row, **wishes)
         if is_result and link.number:
-            fix(row)
+            make_version(row)
         if isinstance(row, Job | Sample) and row.specification:
-            forget_certificate(row)  # the link is printed in it
+            remove_certificate(row)  # the link is printed in it
     return link
 
 
-def fix(job: Job) -> None:
+def make_version(job: Job) -> None:
     """Make a result a version, which never changes. Call it in a transaction. Raises Refused (409)
     if somebody has corrected it meanwhile."""
     now = Job.objects.filter(state=Job.State.DONE).locked(job.pk)

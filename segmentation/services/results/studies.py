@@ -92,7 +92,7 @@ def apply_study(*, study: Study, user: Any) -> MethodVersion:
         raise Refused(UNFINISHED, 409)
     if study.quantity != "median":
         raise Refused(OTHER_NUMBER, 409)
-    before = methods.read(methods.newest(study.method))
+    before = methods.read_description(methods.newest_version(study.method))
     if SETTING not in before.settings:
         raise Refused(NO_SETTING, 409)
     stated = {SETTING: float(f"{100 * relative:.3g}"), SOURCE: source_words(study)}
@@ -100,7 +100,7 @@ def apply_study(*, study: Study, user: Any) -> MethodVersion:
         description = MethodDescription.from_dict({**before.as_dict(), "settings": {**before.settings, **stated}})
     except ValidationError as error:
         raise Refused(sentence(error), 409) from None
-    return methods.change(method=study.method, description=description, user=user)
+    return methods.change_method(method=study.method, description=description, user=user)
 
 
 def source_words(study: Study) -> str:

@@ -29,9 +29,9 @@ from ...core.names import harmless_suffix
 from ...core.settings import DEFAULT_TASK
 from ...models import Arrival, Micrograph, SideFile, shown_name
 from ..ground import limits
-from ..ground.queue import INSPECTIONS, ring
+from ..ground.queue import INSPECTIONS, notify_workers
 from ..ground.refusal import Refused
-from ..ground.space import check_space, storing
+from ..ground.space import check_space, undo_failed_storing
 from .usage import check_quota
 
 # Examples by kind: synthetic images that the upload page offers to try (made by python -m
@@ -43,7 +43,7 @@ NO_SIDE_FILE = "No microscope saves a file such as {name} beside an image: send 
 MANY_SIDES = f"An image has at most {MOST_SIDES} files of the microscope beside it: send only those that belong to it."
 # The text of data bars is read if so many images are sent together, or fewer: that of more would
 # take minutes.
-FEW = 12
+MOST_BARS_READ = 12
 
 
 class Note(NamedTuple):
@@ -110,7 +110,7 @@ def receive_upload(
         **fields,
     )
     _store(micrograph, file, side)
-    ring(INSPECTIONS)
+    notify_workers(INSPECTIONS)
     return micrograph
 
 
@@ -147,7 +147,7 @@ def example_sha256(kind: str = DEFAULT_TASK) -> str:
 def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
     """Store the files of an upload whose row is saved already: so files left by a crash belong to a
     row. After a failure neither row nor file stays."""
-    with storing(micrograph.delete):
+    with undo_failed_storing(micrograph.delete):
         micrograph.file.save(micrograph.name, file, save=False)
         for side_file in side:
             name, sha256 = shown_name(side_file.name or ""), sha256_of_upload(side_file)
@@ -163,7 +163,7 @@ def _store_side(micrograph: Micrograph, side_file: Any, name: str, sha256: str) 
 
     The row is saved first here, too. Images that are still being stored do not share their files.
     """
-    images_of_sender = Micrograph.objects.filter(limits.sender_of(**micrograph.maker)).exclude(
+    images_of_sender = Micrograph.objects.filter(limits.filter_for_sender(**micrograph.maker)).exclude(
         state=Micrograph.State.RECEIVING
     )
     same = SideFile.objects.filter(name=name, sha256=sha256, micrograph__in=images_of_sender.values("pk"))
@@ -228,7 +228,7 @@ def receive_files(*, files: Sequence[Any], pages: str = "", **sender: Any) -> In
             micrograph = receive_upload(
                 file=file,
                 side=[by_name[side] for side in paired[file.name or ""]],
-                read_bar=len(images) <= FEW,
+                read_bar=len(images) <= MOST_BARS_READ,
                 holds_several_images=bool(pages) or is_zip(file),
                 pages=pages,
                 **sender,

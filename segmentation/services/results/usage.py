@@ -13,16 +13,16 @@ from django.template.defaultfilters import filesizeformat
 
 from ... import models
 from ..ground import bundles
-from ..ground.limits import counted_today, quota_of, sender_of
+from ..ground.limits import analyses_of_day, filter_for_sender, quota_of
 from ..ground.refusal import Refused
-from .publishing import NAME
+from .publishing import SEGMENTATION_FILE
 
 QUOTA = (
     "You have stored {stored}, and the limit is {limit}: delete results that you no longer need, or ask the"
     " administrator."
 )
 MOST_PEOPLE = 30  # accounts on the page of the staff
-NOBODY = "(without an account)"
+NO_ACCOUNT = "(without an account)"
 
 
 class Spent(NamedTuple):
@@ -51,7 +51,7 @@ class Usage(NamedTuple):
     megapixels_a_day_limit: int | None
 
 
-def people() -> list[tuple[Any, str, Spent]]:
+def latest_accounts() -> list[tuple[Any, str, Spent]]:
     """The MOST_PEOPLE accounts that signed in last, each with its role in words and what it has
     used; the last first."""
     users = get_user_model().objects.prefetch_related("groups").order_by(F("last_login").desc(nulls_last=True), "pk")
@@ -67,7 +67,7 @@ def people() -> list[tuple[Any, str, Spent]]:
 def spent_by(user: Any) -> Spent:
     """What an account has used of its quota; user: None for all senders without an account."""
     mine = Q(owner=user)
-    pixels = counted_today(mine).aggregate(all=Sum("pixels"))["all"] or 0
+    pixels = analyses_of_day(mine).aggregate(all=Sum("pixels"))["all"] or 0
     return Spent(stored_bytes(mine), pixels / 1e6, quota_of(user))
 
 
@@ -76,16 +76,16 @@ def check_quota(added: int, *, user: Any, visitor: UUID | None, address: str) ->
     limit = quota_of(user).stored_gb * 2**30
     if not limit:
         return
-    used = stored_bytes(sender_of(user, visitor, address))
+    used = stored_bytes(filter_for_sender(user, visitor, address))
     if used + added > limit:
         raise Refused(QUOTA.format(stored=filesizeformat(used), limit=filesizeformat(limit)), 507)
 
 
 def stored_bytes(mine: Q) -> int:
-    """The bytes that the filter `mine` (`sender_of`) finds: of images, results, corrections,
+    """The bytes that the filter `mine` (`filter_for_sender`) finds: of images, results, corrections,
     datasets and trainings, and of files of outlines and archives that wait for a worker."""
     jobs, images = models.Job.objects.filter(mine), models.Micrograph.objects.filter(mine)
-    artifacts = models.Artifact.objects.filter(job__in=jobs.values("pk")).exclude(name=NAME)
+    artifacts = models.Artifact.objects.filter(job__in=jobs.values("pk")).exclude(name=SEGMENTATION_FILE)
     segmentations = models.Segmentation.objects.filter(pk__in=jobs.values("segmentation"))
     pooled = models.SampleArtifact.objects.filter(sample__in=models.Sample.objects.filter(mine).values("pk"))
     dataset_images = models.DatasetImage.objects.filter(dataset__in=models.Dataset.objects.filter(mine).values("pk"))
@@ -110,7 +110,7 @@ def bytes_of(rows: QuerySet, field: str = "size") -> int:
     """The sum of a field with bytes over rows. Archives do not count: only a small plan of them is
     stored."""
     if issubclass(rows.model, models.StoredFile):
-        rows = rows.exclude(file__endswith=bundles.PLAN)
+        rows = rows.exclude(file__endswith=bundles.PLAN_SUFFIX)
     return rows.aggregate(all=Sum(field))["all"] or 0
 
 
@@ -129,7 +129,10 @@ def usage(since: datetime | None = None) -> Iterator[Usage]:
         )
         spent, took, last = spent_by(user), totals["took"], totals["last"]
         if totals["analyses"] or spent.stored or spent.today:
-            name, ended = user.get_username() if user else NOBODY, last.isoformat(timespec="seconds") if last else ""
+            name, ended = (
+                user.get_username() if user else NO_ACCOUNT,
+                last.isoformat(timespec="seconds") if last else "",
+            )
             work = round((totals["pixels"] or 0) / 1e6, 1), round(took.total_seconds()) if took else 0
             today = spent.quota.stored_gb or None, round(spent.today, 1), spent.quota.megapixels_a_day or None
             yield Usage(name, totals["images"], totals["analyses"], *work, spent.stored, ended, *today)

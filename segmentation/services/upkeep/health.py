@@ -32,17 +32,17 @@ from ...models import Job, Micrograph, StaffAction, WorkerProcess
 from ...models.upkeep import ALIVE
 from ..ground import staff_log
 from ..ground.limits import AN_HOUR
-from ..ground.queue import KINDS, TRAINING
-from ..ground.space import A_DAY, WEEK, days_left, free_bytes, is_scarce
+from ..ground.queue import TRAINING, WORK_KINDS
+from ..ground.space import DAY_SECONDS, WEEK_SECONDS, days_left, free_bytes, is_space_scarce
 from ..results import usage
 from .upkeep import storage_used
 
 logger = logging.getLogger(__name__)
-PATIENCE = 3  # seconds for all checks together; drivers that have a time limit get the same
-REPEATED_AFTER = 5.0  # seconds; earlier requests get the last answer
+CHECK_SECONDS = 3  # seconds for all checks together; drivers that have a time limit get the same
+REPEATED_AFTER_SECONDS = 5.0  # seconds; earlier requests get the last answer
 A_WEEK = timedelta(days=7)
 MOST_REASONS = 10  # sentences of failures that are listed
-LATEST = 1000  # jobs from which the mean times are made
+LATEST_JOBS = 1000  # jobs from which the mean times are made
 SQLITE_BYTES = 2 * 10**9  # the size of about 100,000 jobs: docs/operate/production.md
 OUTGROWN = (
     "The SQLite database has {size:.1f} GB; above {limit:.0f} GB lists get slow. Set DEEPSEGM_RETENTION_DAYS, or "
@@ -73,11 +73,11 @@ class Waiting(NamedTuple):
 
 _last_answer: tuple[float, list[Check]] = (0.0, [])
 SLOW_SECONDS = 0.1  # a question that takes longer is asked seldom
-RARELY = 20  # such an answer is used for so many times the seconds that the question took
-STALE = 120.0  # seconds for which an old answer is still given while a thread asks again
+REUSE_FACTOR = 20  # such an answer is used for so many times the seconds that the question took
+STALE_SECONDS = 120.0  # seconds for which an old answer is still given while a thread asks again
 
 
-def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
+def cached_if_slow(ask: Callable[[], Any]) -> Callable[[], Any]:
     """A decorator for a question that reads complete tables.
 
     If the question takes long (SLOW_SECONDS), its answer is used again for RARELY times as long. A
@@ -88,7 +88,7 @@ def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
     def fresh_answer() -> Any:
         began = time.monotonic()
         answer, now = ask(), time.monotonic()
-        stored[:] = [(now + RARELY * (now - began), answer)] if now - began > SLOW_SECONDS else []
+        stored[:] = [(now + REUSE_FACTOR * (now - began), answer)] if now - began > SLOW_SECONDS else []
         return answer
 
     def ask_anew() -> None:
@@ -98,11 +98,11 @@ def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
 
     @wraps(ask)
     def answered() -> Any:
-        now, (until, answer) = time.monotonic(), stored[0] if stored else (-2 * STALE, None)
-        if now > until + STALE:
+        now, (until, answer) = time.monotonic(), stored[0] if stored else (-2 * STALE_SECONDS, None)
+        if now > until + STALE_SECONDS:
             return fresh_answer()
         if now > until:
-            stored[:] = [(now + STALE, answer)]  # so that only one thread asks again
+            stored[:] = [(now + STALE_SECONDS, answer)]  # so that only one thread asks again
             threading.Thread(target=ask_anew, daemon=True).start()
         return answer
 
@@ -161,7 +161,7 @@ def answers_in_time(parts: Iterable[Questions], begin: float) -> dict[str, Any]:
     clock."""
     answers: dict[str, Any] = {}
     for part in parts:
-        part.thread.join(max(begin + PATIENCE - time.monotonic(), 0.0))
+        part.thread.join(max(begin + CHECK_SECONDS - time.monotonic(), 0.0))
         answers |= dict(part.answers)
     return answers
 
@@ -171,14 +171,14 @@ def readiness() -> list[Check]:
     answer in time has failed."""
     global _last_answer
     now = time.monotonic()
-    if not _last_answer[1] or now - _last_answer[0] > REPEATED_AFTER:
+    if not _last_answer[1] or now - _last_answer[0] > REPEATED_AFTER_SECONDS:
         parts: dict[str, dict[str, Callable[[], Check]]] = {}
         for name, part, needed, check, broken in _CHECKS:
             parts.setdefault(part, {})[name] = partial(_checked, name, needed, check, broken)
         answers = answers_in_time(
             [questions_to(f"{part}, checks", questions) for part, questions in parts.items()], now
         )
-        silent = f"No answer within {PATIENCE} seconds: it hangs, or the network to it does."
+        silent = f"No answer within {CHECK_SECONDS} seconds: it hangs, or the network to it does."
         checks = [answers.get(name) or Check(name, False, silent, needed) for name, _, needed, *_ in _CHECKS]
         _last_answer = now, checks
     return _last_answer[1]
@@ -190,13 +190,19 @@ def database_answers() -> bool:
     return "alive" in answers_in_time([part], time.monotonic())
 
 
-def numbers() -> dict[str, Any]:
+def site_numbers() -> dict[str, Any]:
     """The numbers for /metrics: "checks", and by the names below those that can be found in
     time."""
     begin = time.monotonic()
     room = questions_to("disk, numbers", {"free": free_bytes, "total": total_bytes})
-    of_rows = {"queues": queues, "ended": ended, "backup": last_backup, "stages": slowest_stages, "states": states}
-    rows = questions_to("database, numbers", {**of_rows, "stored": _stored})
+    of_rows = {
+        "queues": queues,
+        "ended": count_ended,
+        "backup": last_backup,
+        "stages": slowest_stages,
+        "states": count_states,
+    }
+    rows = questions_to("database, numbers", {**of_rows, "stored": _stored_bytes})
     checks = readiness()
     return {"checks": checks, **answers_in_time([room, rows], begin)}
 
@@ -226,7 +232,7 @@ def _short_lock_wait() -> Iterator[None]:
     limit = "PRAGMA busy_timeout = {}" if is_sqlite else "SET statement_timeout = {}"
     usual = settings.DATABASES["default"]["OPTIONS"]["timeout"] * 1000 if is_sqlite else "DEFAULT"
     with connection.cursor() as cursor:
-        cursor.execute(limit.format(PATIENCE * 1000))
+        cursor.execute(limit.format(CHECK_SECONDS * 1000))
     try:
         yield
     finally:
@@ -250,22 +256,22 @@ def _storage() -> str:
 
 def _disk() -> str:
     sentence = "MB of the disk are free. Uploads are refused and analyses wait. Delete results, or make room."
-    return f"Less than {settings.DEEPSEGM_MIN_FREE_MB} {sentence}" if is_scarce() else ""
+    return f"Less than {settings.DEEPSEGM_MIN_FREE_MB} {sentence}" if is_space_scarce() else ""
 
 
 def _days_until_full() -> str:
     """The disk must not become full within a week at its present pace (`space.days_left`)."""
     days = days_left()
-    if days is None or days * A_DAY > WEEK:
+    if days is None or days * DAY_SECONDS > WEEK_SECONDS:
         return ""
     return f"At the pace of the last days the disk is full in {days:.0f} days. Delete results, or make room."
 
 
 def _broker() -> str:
     """The broker must store something small: a full one can be reached, but stores nothing."""
-    options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "socket_timeout": PATIENCE}
+    options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "socket_timeout": CHECK_SECONDS}
     with current_app.connection_for_write().clone(transport_options=options) as broker:
-        broker.ensure_connection(max_retries=1, timeout=PATIENCE)
+        broker.ensure_connection(max_retries=1, timeout=CHECK_SECONDS)
         channel = broker.default_channel
         if hasattr(channel, "folder"):
             problem = why_not_writable(channel.folder)
@@ -302,7 +308,7 @@ def _long_waits() -> str:
     """No row may wait longer than DEEPSEGM_QUEUE_MINUTES. A queue is named by its first kind in
     KINDS."""
     limit = settings.DEEPSEGM_QUEUE_MINUTES * 60
-    nouns = {kind.queue: kind.noun for kind in reversed(KINDS.values())}
+    nouns = {kind.queue: kind.noun for kind in reversed(WORK_KINDS.values())}
     late = [
         f"The oldest {nouns[row.queue]} has waited {time_words(row.oldest)}." for row in queues() if row.oldest > limit
     ]
@@ -333,8 +339,8 @@ def queues() -> list[Waiting]:
     now = timezone.now()
     alive = WorkerProcess.objects.filter(seen__gt=now - ALIVE).values_list("queues", flat=True)
     workers = Counter(name for names in alive for name in names.split(","))
-    counts: dict[str, list[Any]] = {kind.queue: [0, 0, now] for kind in KINDS.values()}
-    for row, kind in KINDS.items():
+    counts: dict[str, list[Any]] = {kind.queue: [0, 0, now] for kind in WORK_KINDS.values()}
+    for row, kind in WORK_KINDS.items():
         fields = {field.name for field in row._meta.get_fields()}
         rows = row.objects.waiting().aggregate(
             count=Count("pk"),
@@ -350,14 +356,14 @@ def queues() -> list[Waiting]:
     ]
 
 
-@seldom
-def states() -> list[tuple[str, str, int]]:
+@cached_if_slow
+def count_states() -> list[tuple[str, str, int]]:
     """How many rows of each kind have each state: (noun of the kind, state, number)."""
-    states = {kind: row.objects.order_by().values_list("state") for row, kind in KINDS.items()}
+    states = {kind: row.objects.order_by().values_list("state") for row, kind in WORK_KINDS.items()}
     return [(kind.noun, *pair) for kind, rows in states.items() for pair in rows.annotate(count=Count("*"))]
 
 
-def ended() -> dict[str, int]:
+def count_ended() -> dict[str, int]:
     """How many analyses were done and how many failed in the last hour, by state."""
     states, limit = (Job.State.DONE, Job.State.FAILED), timezone.now() - AN_HOUR
     return {str(state): Job.objects.filter(state=state, finished__gt=limit).count() for state in states}
@@ -369,7 +375,7 @@ def last_backup() -> float | None:
     return created.timestamp() if (created := backups.first()) else None
 
 
-def failures() -> list[tuple[str, int]]:
+def count_failures() -> list[tuple[str, int]]:
     """The sentences with which jobs failed this week, each with its number; the most frequent
     first."""
     failed = Job.objects.filter(state=Job.State.FAILED, finished__gt=timezone.now() - A_WEEK)
@@ -381,13 +387,13 @@ def slowest_stages() -> list[tuple[str, float]]:
     """The mean seconds for each stage of the LATEST jobs, the longest first."""
     recent = Job.objects.filter(state=Job.State.DONE, summary__has_key="timings").order_by("-finished")
     seconds_by_stage: Counter[str] = Counter()
-    timings = [timing for timing in recent.values_list("summary__timings", flat=True)[:LATEST] if timing]
+    timings = [timing for timing in recent.values_list("summary__timings", flat=True)[:LATEST_JOBS] if timing]
     for timing in timings:
         seconds_by_stage.update(timing)
     return [(stage, seconds / len(timings)) for stage, seconds in seconds_by_stage.most_common()]
 
 
-_stored, people = seldom(storage_used), seldom(usage.people)
+_stored_bytes, people = cached_if_slow(storage_used), cached_if_slow(usage.latest_accounts)
 
 
 def total_bytes() -> int | None:
@@ -396,6 +402,6 @@ def total_bytes() -> int | None:
     return shutil.disk_usage(folder).total if folder.is_dir() else None
 
 
-def disk() -> dict[str, int | None]:
+def disk_bytes() -> dict[str, int | None]:
     """Bytes: "free" and "total" of the disk, and those of all "stored" files."""
-    return {"free": free_bytes(), "total": total_bytes(), "stored": _stored()}
+    return {"free": free_bytes(), "total": total_bytes(), "stored": _stored_bytes()}

@@ -17,31 +17,31 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.utils import timezone
 
 from ... import models
-from ..access.webhooks import forget_deliveries
+from ..access.webhooks import remove_old_deliveries
 from ..ground.files import release_side_files
 from ..ground.limits import AN_HOUR
-from ..ground.queue import INSPECTIONS, KINDS, enqueue, ring
-from ..ground.space import frees_room, note_free
-from ..results.exports import forget_unasked
+from ..ground.queue import INSPECTIONS, WORK_KINDS, enqueue, notify_workers
+from ..ground.space import record_free_space, with_disk_reserve
+from ..results.exports import remove_unrequested
 from ..results.jobs import delete_jobs
-from ..results.pooling import stuck
-from ..results.publishing import fail, requeue
+from ..results.pooling import stuck_samples
+from ..results.publishing import fail_row, requeue_row
 from ..results.signing import signed_jobs
 from ..results.usage import bytes_of, side_bytes
 
 MAX_DEATHS = 3  # after so many deaths of its process a row fails
 # How long a row waits that lost its worker twice; doubled each further time.
 LOST_WAIT = timedelta(seconds=2)
-LOST = "The server was interrupted"
-ABANDONED = timedelta(days=1)  # after this time an upload without an analysis is removed
+LOST_STAGE = "The server was interrupted"
+ABANDONED_AFTER = timedelta(days=1)  # after this time an upload without an analysis is removed
 # Unused rows of this age are looked for each time, older ones once a day.
-LATELY = timedelta(days=2)
-FORGOTTEN = timedelta(minutes=10)  # if no message was sent for so long, messages may be lost
-FEW = 100  # messages that are sent again at once
-PORTION = 20  # rows that one transaction of the tidying deletes
-MANY = 10_000  # ids that it reads at once
+RECENT_ROWS = timedelta(days=2)
+MESSAGE_LOST_AFTER = timedelta(minutes=10)  # if no message was sent for so long, messages may be lost
+MESSAGES_AT_ONCE = 100  # messages that are sent again at once
+ROWS_AT_ONCE = 20  # rows that one transaction of the tidying deletes
+IDS_AT_ONCE = 10_000  # ids that it reads at once
 # For each row of these kinds a message is sent; an upload has none of its own.
-WITH_MESSAGES = tuple(kind for kind in KINDS if kind is not models.Micrograph)
+WITH_MESSAGES = tuple(kind for kind in WORK_KINDS if kind is not models.Micrograph)
 _all_rows_due = 0.0  # when `tidy` looks at all rows again, by the monotonic clock of this process
 
 
@@ -57,7 +57,7 @@ class Purged(NamedTuple):
         return Purged(*(mine + sign * theirs for mine, theirs in zip(self, other, strict=True)))
 
 
-class Watch:
+class HeartbeatWatch:
     """Finds running rows that have been silent for too long, as seen by this process.
 
     A row is silent as long as its heartbeat does not change. The time is measured by this process' own monotonic
@@ -85,24 +85,24 @@ class Watch:
         return [pk for pk, (_, since) in self._since.items() if now - since >= seconds]
 
 
-_watches: dict[type[models.Attempted], Watch] = {}
+_watches: dict[type[models.Attempted], HeartbeatWatch] = {}
 
 
 def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
     """Put rows back into the queue if their worker was silent for DEEPSEGM_SILENCE_SECONDS, and
     send messages again for rows that no worker took. Returns the number of rows put back.
 
-    One process calls this every few seconds, and `Watch`es the heartbeats. died: kinds whose
+    One process calls this every few seconds, and `HeartbeatWatch`es the heartbeats. died: kinds whose
     workers are known to have ended. A row that loses its worker repeatedly waits longer each time,
     so that others can finish, though it may not be its fault. Too many messages do no harm: a
     worker that gets one finds nothing to do.
     """
     states = _states()  # empty sets while nothing waits or runs
-    rescued = sum(_rescue(kind, kind in died) for kind in KINDS if "running" in states[kind])
+    rescued = sum(_rescue(kind, kind in died) for kind in WORK_KINDS if "running" in states[kind])
     if models.Sample.State.WAITING in states[models.Sample]:
-        stuck().update(state=models.Sample.State.QUEUED, enqueued=None)
+        stuck_samples().update(state=models.Sample.State.QUEUED, enqueued=None)
     states = _states() if any(states.values()) else states
-    queued = [kind for kind in KINDS if "queued" in states[kind]]
+    queued = [kind for kind in WORK_KINDS if "queued" in states[kind]]
     for kind in queued:
         if kind in WITH_MESSAGES:
             _send_again(kind)
@@ -110,7 +110,7 @@ def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
     to_inspect += [models.Micrograph.objects.waiting()] if models.Micrograph in queued else []
     to_inspect += [models.Job.imports.waiting()] if models.Job in queued else []
     if any(rows.exists() for rows in to_inspect) and not models.Micrograph.objects.running().exists():
-        ring(INSPECTIONS)
+        notify_workers(INSPECTIONS)
     return rescued
 
 
@@ -119,7 +119,7 @@ def _states() -> dict[type[models.Attempted], set[str]]:
     with connection.cursor() as cursor:
         cursor.execute(*_query_of_states())
         unfinished = set(cursor.fetchall())
-    return {kind: {state for name, state in unfinished if name == kind.__name__} for kind in KINDS}
+    return {kind: {state for name, state in unfinished if name == kind.__name__} for kind in WORK_KINDS}
 
 
 @cache
@@ -128,7 +128,7 @@ def _query_of_states() -> tuple[str, tuple[Any, ...]]:
     longer than the query."""
     states = [
         kind.objects.filter(finished=None).order_by().values_list(Value(kind.__name__), "state").distinct()
-        for kind in KINDS
+        for kind in WORK_KINDS
     ]
     sql, params = states[0].union(*states[1:]).query.sql_with_params()
     return sql, params
@@ -141,7 +141,7 @@ def _rescue(kind: type[models.Attempted], died: bool) -> int:
     died: whether all workers of the kind have ended.
     """
     seconds = float(settings.DEEPSEGM_SILENCE_SECONDS)
-    silent = _watches.setdefault(kind, Watch()).silent(kind, seconds, time.monotonic())
+    silent = _watches.setdefault(kind, HeartbeatWatch()).silent(kind, seconds, time.monotonic())
     rows = kind.objects.running() if died else kind.objects.running().filter(pk__in=silent)
     count = 0
     for row in list(rows.only("pk", "attempt", "heartbeat", "faults")):
@@ -158,14 +158,14 @@ def _rescue(kind: type[models.Attempted], died: bool) -> int:
 def _after_a_loss(row: models.Attempted) -> dict[str, Any]:
     """The new fields of a row that has lost its worker. From the second time on it waits, each time
     twice as long."""
-    fields = {**models.AGAIN, "faults": row.faults + 1}
+    fields = {**models.REQUEUE_FIELDS, "faults": row.faults + 1}
     if not row.faults:
         return fields
     wait = min(LOST_WAIT * 2 ** min(row.faults - 1, 20), models.LONGEST_DUE)
-    return {**fields, "stage": LOST, "due": timezone.now() + wait}
+    return {**fields, "stage": LOST_STAGE, "due": timezone.now() + wait}
 
 
-def child_died(*, kind: type[models.Attempted], message: str, too_long: bool = False) -> None:
+def requeue_after_death(*, kind: type[models.Attempted], message: str, too_long: bool = False) -> None:
     """Queue a row again whose process in a worker's pool died; after MAX_DEATHS deaths it fails.
 
     message: the id of the message for which the process worked. too_long: whether the process was
@@ -178,26 +178,26 @@ def child_died(*, kind: type[models.Attempted], message: str, too_long: bool = F
         return
     with suppress(models.Superseded):
         if too_long:
-            fail(row=row, sentence=KINDS[kind].too_long())
+            fail_row(row=row, sentence=WORK_KINDS[kind].too_long())
         elif row.stage == models.STARTING:
             row.change(**_after_a_loss(row))
         elif row.deaths < MAX_DEATHS - 1:
-            requeue(row=row)
+            requeue_row(row=row)
         else:
-            fail(row=row, sentence=KINDS[kind].gave_up(MAX_DEATHS))
+            fail_row(row=row, sentence=WORK_KINDS[kind].gave_up(MAX_DEATHS))
 
 
-def put_back() -> int:
+def requeue_running() -> int:
     """Queue all running rows again when the embedded worker ends, so that they run after the next
     start. This does not count as a death. Returns the number of rows."""
-    return sum(kind.objects.running().update(**models.AGAIN) for kind in KINDS)
+    return sum(kind.objects.running().update(**models.REQUEUE_FIELDS) for kind in WORK_KINDS)
 
 
 def enqueue_all() -> int:
     """Send a message for each waiting row, when the site starts and its broker has no messages.
     Returns how many."""
     if models.Micrograph.objects.waiting().exists():
-        ring(INSPECTIONS)
+        notify_workers(INSPECTIONS)
     return sum(_enqueue(kind.objects.waiting()) for kind in WITH_MESSAGES)
 
 
@@ -206,12 +206,12 @@ def _enqueue(rows: QuerySet) -> int:
     return enqueue(list(rows.values_list("pk", flat=True)), rows.model, again=True)
 
 
-def never() -> bool:
+def never_over() -> bool:
     """The default for `is_over` below: nobody asks to stop."""
     return False
 
 
-def purge(*, older_than: timedelta, dry_run: bool = False, is_over: Callable[[], bool] = never) -> Purged:
+def purge(*, older_than: timedelta, dry_run: bool = False, is_over: Callable[[], bool] = never_over) -> Purged:
     """Delete finished jobs that are older than `older_than`, and unused uploads of that age. A
     sample is deleted only as a whole.
 
@@ -251,14 +251,14 @@ def _portions(rows: QuerySet, is_over: Callable[[], bool], size: int = 0) -> Ite
 
     size: of a portion, 0 for PORTION.
     """
-    ids, size = rows.order_by("pk").values_list("pk", flat=True), size or PORTION
-    pks = list(ids[:MANY])
+    ids, size = rows.order_by("pk").values_list("pk", flat=True), size or ROWS_AT_ONCE
+    pks = list(ids[:IDS_AT_ONCE])
     while pks:
         for start in range(0, len(pks), size):
             if is_over():
                 return
             yield pks[start : start + size]
-        pks = list(ids.filter(pk__gt=pks[-1])[:MANY])
+        pks = list(ids.filter(pk__gt=pks[-1])[:IDS_AT_ONCE])
 
 
 def _counted(jobs: QuerySet, uploads: QuerySet) -> Purged:
@@ -295,8 +295,8 @@ def _delete_uploads(uploads: QuerySet) -> Purged:
     return counted
 
 
-@frees_room
-def tidy(is_over: Callable[[], bool] = never) -> Purged:
+@with_disk_reserve
+def tidy(is_over: Callable[[], bool] = never_over) -> Purged:
     """The regular tidying: it deletes results older than DEEPSEGM_RETENTION_DAYS (`purge`).
 
     It also removes uploads without an analysis after a day, remains of uploads that a crash
@@ -306,11 +306,11 @@ def tidy(is_over: Callable[[], bool] = never) -> Purged:
     """
     global _all_rows_due
     optimise()
-    note_free()
+    record_free_space()
     now, begin = timezone.now(), time.monotonic()
-    an_hour_ago, a_day_ago = now - AN_HOUR, now - ABANDONED
+    an_hour_ago, a_day_ago = now - AN_HOUR, now - ABANDONED_AFTER
     looks_at_all = begin >= _all_rows_due
-    lately = Q() if looks_at_all else Q(created__gte=now - LATELY)
+    lately = Q() if looks_at_all else Q(created__gte=now - RECENT_ROWS)
     broken = models.Micrograph.objects.filter(state=models.Micrograph.State.RECEIVING, finished=None)
     for pks in _portions(broken.filter(created__lt=an_hour_ago), is_over):
         _delete_uploads(broken.filter(pk__in=pks))
@@ -321,10 +321,10 @@ def tidy(is_over: Callable[[], bool] = never) -> Purged:
         with transaction.atomic():
             unmeasured.filter(pk__in=set(pks) - parents).only("pk").delete()
     models.Arrival.objects.filter(created__lt=a_day_ago).delete()
-    forget_unasked(an_hour_ago)
+    remove_unrequested(an_hour_ago)
     models.WorkerProcess.objects.filter(seen__lt=a_day_ago).delete()
     SessionStore.clear_expired()
-    forget_deliveries()
+    remove_old_deliveries()
     _release_lost_side_files()
     days = settings.DEEPSEGM_RETENTION_DAYS
     purged = purge(older_than=timedelta(days=days), is_over=is_over) if days else Purged(0, 0, 0)
@@ -334,7 +334,7 @@ def tidy(is_over: Callable[[], bool] = never) -> Purged:
     for pks in _portions(abandoned.filter(lately), is_over):
         purged = purged.plus(_delete_uploads(abandoned.filter(pk__in=pks)))
     if looks_at_all and not is_over():
-        _all_rows_due = begin + ABANDONED.total_seconds()
+        _all_rows_due = begin + ABANDONED_AFTER.total_seconds()
     return purged
 
 
@@ -374,10 +374,12 @@ def _send_again(kind: type[models.Attempted]) -> None:
     lately, rows wait for their turn and need no new message.
     """
     now, waiting = timezone.now(), kind.objects.waiting()
-    is_busy = any(row.objects.running().exists() for row in KINDS if KINDS[row].queue == KINDS[kind].queue)
+    is_busy = any(
+        row.objects.running().exists() for row in WORK_KINDS if WORK_KINDS[row].queue == WORK_KINDS[kind].queue
+    )
     # With several workers one may be busy and another idle.
     if not (is_busy and settings.DEEPSEGM_EMBEDDED):
-        limit = now - (FORGOTTEN if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
+        limit = now - (MESSAGE_LOST_AFTER if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
         if not waiting.filter(enqueued__gt=limit, enqueued__lte=now).exists():
-            _enqueue(waiting.exclude(enqueued=None)[:FEW])
+            _enqueue(waiting.exclude(enqueued=None)[:MESSAGES_AT_ONCE])
     enqueue(list(waiting.filter(enqueued=None).values_list("pk", flat=True)), kind)

@@ -61,9 +61,9 @@ def test_opened_outlines_are_those_of_the_whole_file(found):
 def test_a_map_that_was_read_ahead_is_not_read_again(found):
     reads = Mock(side_effect=opens(found))
     opened = stored.opened(reads, found.provenance)
-    edits.read_maps_ahead(SimpleNamespace(original=opened))
+    edits.preload_maps(SimpleNamespace(original=opened))
     for thread in threading.enumerate():
-        if thread.name == edits.READS_MAPS:
+        if thread.name == edits.MAPS_THREAD:
             thread.join(20)
     count = reads.call_count
     for name, layer in found.maps.items():

@@ -23,7 +23,7 @@ from segmentation.models import (
     TrainingFile,
 )
 from segmentation.services.ground import files
-from segmentation.services.ground.queue import KINDS
+from segmentation.services.ground.queue import WORK_KINDS
 from segmentation.services.upkeep import upkeep
 from tests.worker.fake import FILES
 from worker import scratch
@@ -39,7 +39,7 @@ def rows_of(kind: type[Attempted]) -> Any:
 
 def unfinished() -> int:
     """Rows of all kinds that still wait or run; an upload that was cut off does neither."""
-    return sum(rows_of(kind).filter(state__in=("queued", "running", "waiting")).count() for kind in KINDS)
+    return sum(rows_of(kind).filter(state__in=("queued", "running", "waiting")).count() for kind in WORK_KINDS)
 
 
 def lost(senders: list[Sender]) -> Iterator[str]:
@@ -54,7 +54,7 @@ def lost(senders: list[Sender]) -> Iterator[str]:
             sample = Sample.objects.filter(pk=pk).first()
             if sample is None or sample.state != "done" or len(sample.pooled.get("of", [])) != images:
                 yield f"sample {pk}: {sample and (sample.state, sample.error)}"
-    for kind in KINDS:
+    for kind in WORK_KINDS:
         for row in rows_of(kind).exclude(state__in=("done", "cancelled")):
             if not isinstance(row, Job):
                 yield f"{kind.__name__} {row.pk}: {row.state}, {row.error}"
@@ -79,7 +79,7 @@ def doubled(senders: list[Sender]) -> Iterator[str]:
 
 def left_behind() -> Iterator[str]:
     """Files that no row names, after the regular upkeep has removed what is an hour old by its clock."""
-    upkeep.AN_HOUR = upkeep.ABANDONED = timedelta()
+    upkeep.AN_HOUR = upkeep.ABANDONED_AFTER = timedelta()
     scratch.YOUNG_SECONDS = 0.0
     upkeep.tidy()
     while files.remove_leftover_folders():

@@ -324,7 +324,7 @@ def segmentations() -> Target:
 def logs() -> Target:
     from segmentation.core.report.exports.bundle import CHECKSUMS
     from segmentation.services.results.logs import BEFORE, LOG, NotRepeated, differences_when_repeated
-    from segmentation.services.results.publishing import NAME
+    from segmentation.services.results.publishing import SEGMENTATION_FILE
 
     def run(content: bytes, folder: Path) -> None:
         path = folder / "bundle.zip"
@@ -339,7 +339,7 @@ def logs() -> Target:
             "time": "2026-11-23T10:00:00+00:00", "operation": operation, "patch": None, "before": "a" * 64,
             "undoes": None, "previous": "", "hash": "b" * 64,
         }  # fmt: skip
-        files = {BEFORE: stored, NAME: stored, LOG: json.dumps([row]).encode()}
+        files = {BEFORE: stored, SEGMENTATION_FILE: stored, LOG: json.dumps([row]).encode()}
         sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
         return [zipped(files), zipped(files | {CHECKSUMS: sums.encode()})]
 

@@ -27,8 +27,8 @@ from django.db import DatabaseError, OperationalError, close_old_connections, co
 
 from segmentation.location import COMMAND, IS_INSTALLED
 from segmentation.models import Training
-from segmentation.services.ground.queue import KINDS, TRAINING
-from segmentation.services.ground.space import keep_reserve
+from segmentation.services.ground.queue import TRAINING, WORK_KINDS
+from segmentation.services.ground.space import make_reserve
 from segmentation.services.upkeep import upkeep as upkeep_service
 from segmentation.static_files import collect
 from worker import data_directory
@@ -178,7 +178,7 @@ def working(is_needed: bool) -> Iterator[None]:
         return
     if settings.DEEPSEGM_EMBEDDED:
         data_directory.empty_spool(Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["folder"]))
-        upkeep_service.rescue(died=tuple(KINDS))
+        upkeep_service.rescue(died=tuple(WORK_KINDS))
         upkeep_service.enqueue_all()
     supervisors = [
         Supervisor(
@@ -187,7 +187,7 @@ def working(is_needed: bool) -> Iterator[None]:
             ended=partial(_worker_ended, queue),
             is_needed=_trainings_wait if queue == TRAINING else None,
         )
-        for queue in dict.fromkeys(kind.queue for kind in KINDS.values())
+        for queue in dict.fromkeys(kind.queue for kind in WORK_KINDS.values())
     ]
     for supervisor in supervisors:
         supervisor.start()
@@ -201,14 +201,14 @@ def working(is_needed: bool) -> Iterator[None]:
         for thread in stopping:
             thread.join()
         if settings.DEEPSEGM_EMBEDDED:
-            upkeep_service.put_back()
+            upkeep_service.requeue_running()
         _safely(sweep)
 
 
 def _worker_ended(queue: str) -> None:
     """Queue the running rows of a queue again at once, because its only worker has ended."""
     if settings.DEEPSEGM_EMBEDDED:
-        _safely(lambda: upkeep_service.rescue(died=[row for row, kind in KINDS.items() if kind.queue == queue]))
+        _safely(lambda: upkeep_service.rescue(died=[row for row, kind in WORK_KINDS.items() if kind.queue == queue]))
         connection.close()
 
 
@@ -232,7 +232,7 @@ def upkeep() -> Iterator[None]:
     def repair() -> None:
         _safely(upkeep_service.rescue)
         _safely(sweep)
-        _safely(keep_reserve)
+        _safely(make_reserve)
 
     def tidy() -> None:
         _safely(partial(upkeep_service.tidy, over.is_set))

@@ -123,7 +123,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         for particle, number in zip(particles, segmentation.classes.tolist(), strict=True):
             particle["colour"] = PALETTE[number % len(PALETTE)]
     ids = {particle["id"] for particle in particles if particle["kept"] or particle["reason"] == Reason.FRAME}
-    # services/ground/tables.parts reads the file in parts: so the objects come last, and each begins with its id.
+    # services/ground/tables.read_in_parts relies on this order: the objects last, each beginning with its id.
     frame |= {
         "unit": table.unit,
         "pixel_size": table.nm_per_pixel or 1.0,
