@@ -110,8 +110,8 @@ class JudgedResult(models.Model):
         return {"specification": self.specification, "reference": self.reference}
 
 
-# The fields of a row that enters the queue: AGAIN for a further attempt, which keeps the progress of the last one;
-# AFRESH for a first attempt, or for one that a person asks for.
+# The fields of a row that enters the queue: REQUEUE_FIELDS for a further attempt, which keeps the progress of the last one;
+# RESTART_FIELDS for a first attempt, or for one that a person asks for.
 REQUEUE_FIELDS: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "started": None}
 RESTART_FIELDS: dict[str, Any] = {**REQUEUE_FIELDS, "progress": 0.0, "deaths": 0, "faults": 0}
 RESTART_FIELDS |= {"due": None, "error": "", "finished": None}
@@ -263,7 +263,7 @@ class AttemptedQuerySet(OwnedQuerySet):
         return waiting.filter(sender=sender).order_by(*self.turn).values_list("pk", flat=True).first()
 
     def last_turns(self) -> dict[str, datetime]:
-        """sender -> when a worker last took a row of this sender, within the time RECENT."""
+        """sender -> when a worker last took a row of this sender, within the time TURN_REMEMBERED."""
         now = timezone.now()
         recent = self.filter(started__gt=now - TURN_REMEMBERED, started__lte=now).by_sender().order_by("-started")
         return dict(reversed(recent.values_list("sender", "started")[:MOST_TURNS_READ]))

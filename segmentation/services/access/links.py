@@ -1,5 +1,5 @@
-"""Private links: with one, a person without the right account can look at a result. Its owner can
-set its end, renew it or switch it off."""
+"""Private links: anybody who has the link of a result or sample can look at it. The owner can set when
+the link ends, renew it or switch it off."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..ground.refusal import Refused
 
 SECRET_LENGTH = 32  # characters of a secret: 128 bits
 TERMS = {"never": None, "1 day": timedelta(days=1), "1 week": timedelta(days=7), "30 days": timedelta(days=30)}
-LATEST_END = timedelta(days=3660)  # from now to the latest possible end
+LATEST_END = timedelta(days=3660)  # from now: a little over ten years (END_HINT)
 EXPIRED = "This link has expired: ask the person who sent it for a new one."
 SWITCHED_OFF = "This link was switched off: ask the person who sent it."
 LOOK_ONLY = "This link is for looking only: ask its owner, or run your own analysis."
@@ -28,7 +28,7 @@ END_HINT = f"ends is {', '.join(TERMS)} or a date such as 2027-03-31, from today
 
 
 class LinkEnded(Http404):
-    """The caller has a link that has expired or is switched off; the message is one sentence."""
+    """The caller has a link that has expired or is switched off. The message is one sentence."""
 
 
 def may_open(row: Owned, user: Any, visitor: UUID | None, secrets: Collection[str] = ()) -> bool:
@@ -48,7 +48,7 @@ def may_open(row: Owned, user: Any, visitor: UUID | None, secrets: Collection[st
 
 
 def is_open(row: Owned, user: Any, visitor: UUID | None) -> bool:
-    """Whether a caller may look at a row without a link. (A link gives only the right to look.)"""
+    """Whether a caller may look at a row without using a link."""
     try:
         return may_open(row, user, visitor)
     except LinkEnded:
@@ -56,27 +56,27 @@ def is_open(row: Owned, user: Any, visitor: UUID | None) -> bool:
 
 
 def check_open(row: Owned, user: Any, visitor: UUID | None) -> None:
-    """Raises Refused (403) if the caller may look at the row by a link only."""
+    """Raises Refused (403) if the caller may look at the row only because of a link."""
     if not is_open(row, user, visitor):
         raise Refused(LOOK_ONLY, 403)
 
 
 def used_secret(row: Owned, secrets: Collection[str]) -> str:
-    """The secret among these that opens the row; "" if none does."""
+    """The first of these secrets that belongs to a link of the row; "" if none does."""
     valid = {secret_of(link) for link in _links_by_target(row).values() if link.number}
     return next((secret for secret in secrets if secret in valid), "")
 
 
 def secret_of(link: Link) -> str:
-    """The secret of a link. It is made with the site's secret key, so a copy of the database does
-    not tell it."""
+    """The secret of a link. It is computed with the site's secret key, so it cannot be read from a
+    copy of the database."""
     return salted_hmac("segmentation.link", f"{link.target} {link.number}", algorithm="sha256").hexdigest()[
         :SECRET_LENGTH
     ]
 
 
 def link_of(row: Owned) -> Link | None:
-    """The row of the link of a result or sample; None if nobody has changed it yet."""
+    """The link of a result or sample; None if nobody has changed it yet, because it has no row then."""
     return Link.objects.filter(pk=row.pk).first()
 
 
@@ -92,9 +92,9 @@ def state_of(row: Owned) -> str:
 def change_link(*, row: Owned, ends: str = "", renew: bool = False, off: bool | None = None) -> Link:
     """Change the link of a row.
 
-    ends: when it ends (as WHEN says); "" changes nothing. renew: give it a new secret, so that the
-    old one opens nothing. off: switch it off (True) or on (False). Raises Refused (422) if `ends`
-    is no time.
+    ends: a key of TERMS or a date; "" changes nothing. renew: give it a new secret; the old one
+    becomes invalid. off: switch it off (True) or on (False). Raises Refused (422) if `ends` is
+    neither.
     """
     link = Link.objects.select_for_update().filter(pk=row.pk).first() or Link(pk=row.pk)
     if ends:
@@ -111,8 +111,8 @@ def change_link(*, row: Owned, ends: str = "", renew: bool = False, off: bool | 
 
 
 def _end(text: str) -> datetime | None:
-    """The end that a text of the form names: a key of TERMS or a day. None for no end. Raises
-    Refused (422)."""
+    """The time at which a link ends; None for never. text: a key of TERMS or a date such as
+    2027-03-31. Raises Refused (422)."""
     now = timezone.now()
     if text in TERMS:
         term = TERMS[text]
@@ -151,8 +151,8 @@ def _opens(row: Job | Sample | Micrograph, secrets: Collection[str]) -> bool:
 
 
 def _answer(link: Link | None, owner: Any, secrets: Iterable[str]) -> bool | str:
-    """Whether the caller may open a link; a sentence if the caller has its secret but the link has
-    ended."""
+    """Whether a link lets the caller look; a sentence if the caller has its secret but it has ended.
+    owner: of the row; without a link's secret a row without an owner is open."""
     if link is None or not link.number:
         may_see = owner is None
     else:

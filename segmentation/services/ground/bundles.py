@@ -1,7 +1,7 @@
-"""How the files of results are stored: texts compressed, and of an archive (ZIP) only a plan.
+"""Compact storage of the files of results: texts are compressed, and a ZIP archive is stored as a plan.
 
-The plan is the list of the archive's entries: most of their files are stored anyway. `open_file` gives
-each file as it was made.
+The plan lists the entries of the archive, because most of the files in it are stored on their own.
+`open_file` returns each file with the bytes that it had when it was made.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from ...models import StoredFile
 
 BUNDLE_FILE = "bundle.zip"
 ARCHIVE_FILES = (BUNDLE_FILE, NOTEBOOK)  # archives that are put together from a plan when they are read
-PLAN_SUFFIX = "bundle.json"  # the name of a stored plan ends so
+PLAN_SUFFIX = "bundle.json"  # end of the name of a stored plan
 TEXT_SUFFIXES = (".csv", ".json", ".geojson", ".svg")  # suffixes of the files that are stored compressed
-COMPRESSED_SUFFIX = ".gz"  # the name of a stored compressed text ends so
+COMPRESSED_SUFFIX = ".gz"  # end of the name of a compressed text
 GZIP_LEVEL = 4  # of zlib: it takes 0.45 of the time of level 6, and files are 12 % larger
 
 
 def compressed(content: bytes) -> bytes:
-    """A text as it is stored (gzip); equal texts give equal bytes."""
+    """A text compressed by gzip; equal texts give equal bytes."""
     return gzip.compress(content, GZIP_LEVEL, mtime=0)
 
 
@@ -39,7 +39,8 @@ def plan_of(bundle: Path, stored_names: Collection[str]) -> bytes:
     """The plan of an archive, as JSON: a list of (name of the entry, its text), in the archive's
     order.
 
-    The text is null for a file that is stored itself: one of `stored_names`, or the uploaded image.
+    The text is null for a file that is also stored on its own: one of `stored_names`, or the
+    uploaded image.
     """
     with zipfile.ZipFile(bundle) as archive:
         entries = [
@@ -55,9 +56,9 @@ def _file_name(entry: str) -> str:
 
 
 def open_file(row: StoredFile) -> IO[bytes]:
-    """A stored file, open at its start, byte for byte as it was made. Raises OSError.
+    """A stored file, open for reading, with the bytes that it had when it was made. Raises OSError.
 
-    If another file has replaced it since the row was read, it is that one.
+    If a newer file has replaced it since the row was read, the newer file is opened.
     """
     try:
         return _open_row(row)
@@ -92,7 +93,7 @@ def _open_row(row: StoredFile) -> IO[bytes]:
 
 
 def open_compressed(storage: Storage, name: str) -> IO[bytes]:
-    """The content of a compressed text; name: of its stored file."""
+    """The content of a compressed text, open for reading. name: the path of its stored file."""
     with storage.open(name, "rb") as file:
         return io.BytesIO(gzip.decompress(file.read()))
 
@@ -103,8 +104,8 @@ def _is_image(entry: str) -> bool:
 
 
 def _content(row: StoredFile, siblings: dict[str, StoredFile], name: str) -> bytes:
-    """A file of an archive. row: the archive. siblings: the other stored files of its result, by
-    name."""
+    """The bytes of one file of an archive. row: the archive. siblings: the stored files of the same
+    result, by name."""
     if _is_image(name):
         with row.job.micrograph.file.open("rb") as file:
             return file.read()

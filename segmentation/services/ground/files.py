@@ -1,4 +1,4 @@
-"""Removal of stored files: when a row is deleted, its folder in the storage is removed, too."""
+"""Removes stored files: when a row of the database is deleted, its folder in the storage goes, too."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from ...models import Dataset, DatasetImage, Job, Link, Micrograph, Removal, Sam
 from .queue import INSPECTIONS, notify_workers
 
 logger = logging.getLogger(__name__)
-MOST_REMOVED_AT_ONCE = 30  # folders: so many are removed at once by the process that deletes the rows
-REMOVAL_BATCH = 100  # folders that a worker removes before it looks for other work
+# The process that deletes the rows removes at most so many folders itself; a worker removes more.
+MOST_REMOVED_AT_ONCE = 30
+REMOVAL_BATCH = 100  # folders that a worker removes before it checks for other work
 # The rows that are deleted within `remove_files_together`; None outside of it.
 _deleted_rows: ContextVar[list[Any] | None] = ContextVar("deleted_rows", default=None)
 
 
 class LocalFile(File):
-    """A file on this disk that we made: Django can store it without another copy."""
+    """A file on this disk that Django's storage may move instead of copying it."""
 
     def temporary_file_path(self) -> str:
         return str(self.file.name)
@@ -49,10 +50,10 @@ def remove_folder(folder: str) -> bool:
 
 
 def remove_after_commit(*folders: str) -> None:
-    """Remove folders when this transaction is committed. If they are more than FEW, a worker
-    removes them.
+    """Remove folders when this transaction is committed. More than MOST_REMOVED_AT_ONCE are left to a
+    worker.
 
-    A worker also removes what a killed process or a fault of the storage leaves
+    A worker also removes folders that stayed because a process was killed or the storage failed
     (`remove_leftover_folders`).
     """
     removals = Removal.objects.bulk_create(Removal(folder=folder) for folder in folders)
@@ -63,8 +64,8 @@ def remove_after_commit(*folders: str) -> None:
 
 @contextmanager
 def remove_files_together() -> Iterator[None]:
-    """A block that deletes rows, within a transaction. At its end the files and links of all of
-    them are removed in one step; of a block inside another one, at the end of the outer block."""
+    """A block that deletes rows, within a transaction. At its end the files and links of all these
+    rows are removed in one step. Of nested blocks, the outer block removes them."""
     if _deleted_rows.get() is not None:
         yield
         return
@@ -77,11 +78,10 @@ def remove_files_together() -> Iterator[None]:
 
 
 def remove_leftover_folders() -> bool:
-    """Remove a batch of the folders that should be removed already; returns whether the next batch
-    can follow.
+    """Remove a batch of folders whose removal is still due; returns whether more are left to remove now.
 
-    The order is random, so that a folder that the storage refuses does not block the others for
-    ever.
+    The order is random, because otherwise a folder that the storage refuses would always be first
+    and block the others.
     """
     removals = list(Removal.objects.order_by("?")[:REMOVAL_BATCH])
     return _finish(removals) and len(removals) == REMOVAL_BATCH
@@ -91,7 +91,7 @@ def _finish(removals: list[Removal]) -> bool:
     """Remove folders and their rows until the storage refuses one; returns whether all are
     removed."""
     removed = list(takewhile(lambda removal: remove_folder(removal.folder), removals))
-    with suppress(DatabaseError):  # `remove_leftover_folders` will do it
+    with suppress(DatabaseError):  # `remove_leftover_folders` will try again
         Removal.objects.filter(pk__in=[removal.pk for removal in removed]).delete()
         return len(removed) == len(removals)
     return False
@@ -99,12 +99,11 @@ def _finish(removals: list[Removal]) -> bool:
 
 @contextmanager
 def undo_on_failure(remove: Callable[[], Any]) -> Iterator[None]:
-    """A block that stores files and commits their rows. If it fails, `remove` is called, which
-    deletes the files.
+    """A block that stores files and commits their rows. If it fails, `remove` is called to delete the
+    files.
 
-    If the connection to the database broke, nobody knows whether the transaction was committed, so
-    the files stay. If it was not committed, a later attempt, the deletion of the row or `tidy`
-    removes them.
+    If the connection to the database broke, it is not known whether the transaction was committed, so
+    the files stay. A later attempt, the deletion of the row or `upkeep.tidy` removes useless ones.
     """
     try:
         yield
@@ -152,8 +151,8 @@ def remove_files(names: Iterable[str]) -> None:
 @receiver(post_delete, sender=Dataset)
 @receiver(post_delete, sender=Training)
 def remove_files_of_row(instance: Any, **kwargs: Any) -> None:
-    """Remove the files and links of a deleted row. Django calls this for each row, also of cascades
-    and bulk deletes."""
+    """Remove the files and links of a deleted row. Django calls this for each deleted row, also in
+    cascades and bulk deletes."""
     rows = _deleted_rows.get()
     if rows is None:
         _remove_files_of([instance])
@@ -162,8 +161,7 @@ def remove_files_of_row(instance: Any, **kwargs: Any) -> None:
 
 
 def _remove_files_of(rows: list[Any]) -> None:
-    """Remove what belongs to deleted rows: files, links, and segmentations that no other job
-    measures."""
+    """Remove files and links of deleted rows, and segmentations that no other job measures."""
     Link.objects.filter(pk__in=[row.pk for row in rows if isinstance(row, Job | Sample)]).delete()
     release_side_files([row.pk for row in rows if isinstance(row, Micrograph)])
     segmentations = [row.segmentation_id for row in rows if isinstance(row, Job)]

@@ -1,7 +1,7 @@
-"""The kinds of work that workers do, and the messages that tell a worker that work waits.
+"""The kinds of work that workers do, and the messages that tell workers that work waits.
 
-A message names only a queue; the worker reads from the database rows which work it is. Nothing here
-imports the worker's code.
+A message names only a queue; the worker finds the waiting rows in the database. This module imports
+no code of the worker.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ from ...models import RESTART_FIELDS, Attempted, ExportJob, Job, Sample
 from ...models.jobs import ANALYSES
 
 logger = logging.getLogger(__name__)
-RETRY_AFTER = timedelta(seconds=10)  # between a failed writing of files and the next one
-MOST_FIGURES = 12  # figures with options that are kept for a result
+RETRY_AFTER = timedelta(seconds=10)  # from the failure of work that a page needs to the next attempt
+MOST_FIGURES = 12  # figures with options that are stored for a result at a time
 INSPECTIONS, TRAINING = "inspections", "training"
 ASK_ADMINISTRATOR = "ask the administrator."
 GOES_ON = "and it goes on where it stopped."
 
 
 class WorkKind(NamedTuple):
-    """One kind of work: its queue, and the words with which faults are told to users.
+    """One kind of work: its queue, and the words for it in messages to users.
 
-    queue: the name of the broker's queue. noun: what the work is called within a sentence. subject:
-    the same as the beginning of a sentence. smaller: what users can do so that the work needs less
-    memory. quicker: what they can do so that it needs less time; "" if that is the same as
-    `smaller`.
+    queue: the name of the broker's queue. noun: the name of the work. subject: this name as the
+    beginning of a sentence. smaller: advice how the work needs less memory. quicker: advice how it
+    needs less time; "" if `smaller` applies.
     """
 
     queue: str
@@ -43,17 +42,17 @@ class WorkKind(NamedTuple):
     quicker: str = ""
 
     def gave_up(self, deaths: int) -> str:
-        """The error of work whose process ended too often. deaths: how often."""
+        """The error message if the process of the work died too often. deaths: how often."""
         why = "most likely because the computer ran out of memory"
         return f"{self.subject} stopped {deaths} times without finishing, {why}: {self.smaller}"
 
     def needs_memory(self) -> str:
-        """The error of work that was stopped because of its memory."""
+        """The error message if the work needed too much memory."""
         return f"{self.subject} needs more memory than it may have here: {self.smaller}"
 
     def too_long(self, time: str = "") -> str:
-        """The error of work that was stopped because of its time. time: the allowed time; "" if it
-        is not known."""
+        """The error message if the work took too long. time: the allowed time in words; "" if it is
+        not known."""
         allowed = f"the {time} allowed" if time else "is allowed"
         return f"{self.subject} took longer than {allowed}: {self.quicker or self.smaller}"
 
@@ -85,17 +84,17 @@ WORK_KINDS: dict[type[models.Attempted], WorkKind] = {
 
 
 def enqueue_after_commit(pk: Any, kind: type[Attempted] = Job, *, again: bool = False) -> None:
-    """Enqueue a row when the transaction is committed, so that the worker finds the row."""
+    """Send a message for a row after the transaction is committed (see `enqueue`)."""
     transaction.on_commit(lambda: enqueue([pk], kind, again=again))
 
 
 def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job, *, again: bool = False) -> int:
-    """Send a message for each of these rows that had none yet, until the broker fails; returns how
-    many were sent.
+    """Send a message for each of these rows that had none yet, until the broker fails; returns the
+    number of messages.
 
-    kind: the model of the rows. again: send it also for rows that had one, because it may be lost.
-    The time of a message is stored in the row before it is sent: so only one of two processes sends
-    it, and a worker that gets it at once sees that this row had its message.
+    pks: ids of the rows. kind: their model. again: also for rows that had a message, which may be
+    lost. The time of the message is stored in the row before it is sent, so only one of two
+    processes sends it.
     """
     rows, count = kind.objects.all() if again else kind.objects.filter(enqueued=None), 0
     for pk in pks:
@@ -108,11 +107,10 @@ def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job, *, again: bool = Fa
 
 
 def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
-    """Start writing the files of a finished result, because one of them is missing; returns the row
-    of this work.
+    """Let a worker write the missing files of a finished result; returns the row of this work.
 
-    After a failure it starts again only when TRY_AGAIN has passed. figure: the name of a figure
-    with options that is wanted; the last MOST_FIGURES names are kept.
+    After a failure it starts again only when RETRY_AFTER has passed. figure: the file name of a
+    requested figure with options; the row stores the last MOST_FIGURES names.
     """
     with transaction.atomic():
         export, is_new = ExportJob.objects.get_or_create(**{result.artifacts.model.owner: result})
@@ -120,8 +118,8 @@ def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
         if figure and figure not in export.figures:
             rows.update(figures=[*export.figures, figure][-MOST_FIGURES:])
         failed = rows.filter(state=ExportJob.State.FAILED, finished__lt=timezone.now() - RETRY_AFTER)
-        # Files were written, but one is missing: a figure with options, or a file that an earlier
-        # version did not have.
+        # All files were written, but one is missing: a figure with options, or a file that an earlier
+        # version did not write.
         finished = rows.filter(state=ExportJob.State.DONE)
         # `asked` is False while the files are only written in advance: now somebody waits for them.
         newly_asked = rows.filter(asked=False).update(asked=True)
@@ -132,8 +130,8 @@ def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
 
 
 def notify_workers(queue: str) -> bool:
-    """Tell the workers of a queue that work waits. Returns False if the broker cannot be reached:
-    then the user sees no error, because `rescue` sends the message again later."""
+    """Tell the workers of a queue that work waits; returns whether the broker took the message. If
+    not, the user sees no error, because `upkeep.rescue` sends the message again."""
     try:
         current_app.send_task(f"worker.{queue}")
     except Exception as error:

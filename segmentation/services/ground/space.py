@@ -1,7 +1,7 @@
-"""Space on the disk: uploads stop before it is full, and deleting works even when it is full.
+"""Free space on the disk: uploads are refused before it is full, and deleting works when it is full.
 
-On a full disk even the deletion of a job cannot be written to the database. So the data folder holds a reserve, a
-file of zeros, which is removed in that case and made again when there is space.
+On a full disk the database cannot even store that a job is deleted. Therefore the data folder contains
+a reserve, a file of zeros. It is removed in that case, and made again when there is space.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from .refusal import Refused, is_full
 
 logger = logging.getLogger(__name__)
 RESERVE_FILE, FREE_SPACE_FILE = "reserve", "free-space.json"  # files in the data folder
-DAY_SECONDS = 24 * 3600.0  # s
+DAY_SECONDS = 24 * 3600.0
 WEEK_SECONDS = 7 * DAY_SECONDS
 LARGEST_RESERVE = 4 * 2**20  # bytes
-RESERVE_DIVISOR = 16  # the reserve takes at most 1/16 of the disk
+RESERVE_DIVISOR = 16  # the reserve takes at most 1/16 of a small disk
 NO_ROOM = "The server has no room for more images: delete results that you no longer need, or ask its administrator."
 
 P = ParamSpec("P")
@@ -34,9 +34,8 @@ R = TypeVar("R")
 
 
 def free_bytes() -> int | None:
-    """Free bytes on the fullest of the disks that store images and results; None if none of their
-    folders exists."""
-    # A bucket has no such folder.
+    """Free bytes on the fullest disk that stores images or results; None if no such folder exists."""
+    # An object store (S3) has no folder.
     location: Any = settings.STORAGES["default"].get("OPTIONS", {}).get("location")
     folders = [settings.DEEPSEGM_DATA, Path(settings.FILE_UPLOAD_TEMP_DIR), *([Path(location)] if location else [])]
     return min((shutil.disk_usage(folder).free for folder in folders if folder.is_dir()), default=None)
@@ -49,7 +48,7 @@ def is_space_scarce(needed: int = 0) -> bool:
 
 
 def record_free_space() -> None:
-    """Add the free bytes of now to the stored record of the last WEEK. `tidy` calls this each
+    """Add the present free bytes to the stored record of the last week. `upkeep.tidy` calls this each
     hour."""
     free, now, file = free_bytes(), time.time(), settings.DEEPSEGM_DATA / FREE_SPACE_FILE
     if free is not None:
@@ -58,16 +57,15 @@ def record_free_space() -> None:
 
 
 def days_left() -> float | None:
-    """Days until uploads are refused, if the disk fills as fast as since the oldest entry of the
-    record.
+    """Days until uploads are refused, at the rate at which the disk filled in the recorded week.
 
-    None if that entry is not a day old, or if the disk did not become fuller.
+    None if the record is shorter than a day, or if the disk did not become fuller.
     """
     record, free = _free_space_record(), free_bytes()
-    days = (time.time() - record[0][0]) / DAY_SECONDS if record else 0.0
-    if free is None or days < 1 or record[0][1] <= free:
+    recorded_days = (time.time() - record[0][0]) / DAY_SECONDS if record else 0.0
+    if free is None or recorded_days < 1 or record[0][1] <= free:
         return None
-    return max(free - settings.DEEPSEGM_MIN_FREE_MB * 2**20, 0) * days / (record[0][1] - free)
+    return max(free - settings.DEEPSEGM_MIN_FREE_MB * 2**20, 0) * recorded_days / (record[0][1] - free)
 
 
 def _free_space_record() -> list[tuple[float, int]]:
@@ -86,7 +84,7 @@ def check_space(needed: int) -> None:
 
 @contextmanager
 def undo_failed_storing(undo: Callable[[], Any]) -> Iterator[None]:
-    """A block that stores what was sent. If it fails, `undo` removes what it stored. Raises Refused
+    """A block that stores sent files. If it fails, `undo` is called to remove them. Raises Refused
     (507) if the disk is full."""
     try:
         yield
@@ -98,7 +96,7 @@ def undo_failed_storing(undo: Callable[[], Any]) -> Iterator[None]:
 
 
 def make_reserve() -> None:
-    """Make the reserve if it is missing and there is room for it."""
+    """Make the reserve file if it is missing and there is room for it."""
     file = settings.DEEPSEGM_DATA / RESERVE_FILE
     if file.exists() or is_space_scarce():
         return
@@ -116,8 +114,8 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def with_disk_reserve(service: Callable[P, R]) -> Callable[P, R]:
-    """A decorator for services that free space: on a full disk the reserve is removed, and the
-    service tried once more."""
+    """A decorator for services that delete data: if the disk is full, the reserve is removed and the
+    service is called once more."""
 
     @wraps(service)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,6 +1,5 @@
-"""Two stored files about the objects of a result: OUTLINES (outlines.json), from which its page
-draws, and NAME (table.npz), the table of its objects with all digits, from which samples are
-pooled."""
+"""Reads and writes two stored files with the objects of a result: OUTLINES_FILE, which its page draws,
+and TABLE_FILE, the unrounded measurements of the objects, from which samples are pooled."""
 
 from __future__ import annotations
 
@@ -20,19 +19,19 @@ from . import bundles
 
 logger = logging.getLogger(__name__)
 TABLE_FILE, OUTLINES_FILE = "table.npz", "outlines.json"
-UNCORRECTED_FILE = "uncorrected.json"  # as OUTLINES, from before all corrections of the result
-OBJECTS_KEY = "particles"  # key of the list of objects in OUTLINES, for every kind
-# These bytes stand only between two objects: JSON is written without spaces, and escapes quotes in
-# a text.
+UNCORRECTED_FILE = "uncorrected.json"  # the content of OUTLINES_FILE before all corrections of the result
+OBJECTS_KEY = "particles"  # key of the list of objects in OUTLINES_FILE, for every kind of analysis
+# These bytes occur only between two objects, because the JSON is written without spaces and escapes
+# the quotes in a text.
 NEXT_OBJECT = b'},{"id":'
 CHUNK = 1 << 18  # bytes of a file that are read at once
-CLARITY, SCALE = "clarity", "nm_per_pixel"  # arrays in NAME
-COLUMN = "column "  # prefix of the arrays that hold the columns of the table
+CLARITY, SCALE = "clarity", "nm_per_pixel"  # arrays in TABLE_FILE
+COLUMN = "column "  # prefix of the names of the arrays that are columns of the table
 
 
 def save(table: Table, clarity: float, path: Path) -> Path:
-    """Write a table of objects to a file NAME, and how clearly the image shows them; returns the
-    path."""
+    """Write a table of objects to a new file TABLE_FILE at `path`; returns the path. clarity: how
+    clearly the image shows the objects, 0 to 1."""
     scale = np.nan if table.nm_per_pixel is None else table.nm_per_pixel
     columns = {f"{COLUMN}{name}": values for name, values in table.columns.items()}
     np.savez_compressed(path, **{SCALE: scale, CLARITY: clarity}, **columns)
@@ -40,7 +39,7 @@ def save(table: Table, clarity: float, path: Path) -> Path:
 
 
 def load(file: BinaryIO) -> tuple[Table, float]:
-    """The table and the clarity that `save` wrote.
+    """The table and the clarity from a file that `save` wrote.
 
     Raises ValueError if the file is damaged or has a column unknown to this version.
     """
@@ -52,19 +51,19 @@ def load(file: BinaryIO) -> tuple[Table, float]:
 
 
 def objects_of(job: Job) -> list[dict[str, Any]] | None:
-    """The objects of a result, as `core.report.exports.viewer.outlines` writes them but without
-    their lines; None if they cannot be read."""
+    """The objects of a result as dicts, without their outlines: the data that
+    `core.report.exports.viewer.outlines` writes. None if they cannot be read."""
     return objects_in(job, OUTLINES_FILE)
 
 
 def uncorrected_objects_of(job: Job) -> list[dict[str, Any]] | None:
-    """The objects of a result before all its corrections; otherwise as `objects_of`."""
+    """The objects of a result before all its corrections, as `objects_of` returns them."""
     return objects_in(job, UNCORRECTED_FILE if job.artifact(UNCORRECTED_FILE) else OUTLINES_FILE)
 
 
 def objects_in(job: Job, name: str) -> list[dict[str, Any]] | None:
-    """The objects in a stored file of a result, as in `objects_of`. name: OUTLINES or
-    UNCORRECTED."""
+    """The objects in a stored file of a result, as `objects_of` returns them. name: OUTLINES_FILE or
+    UNCORRECTED_FILE."""
     artifact = job.artifact(name)
     if artifact is None:
         return None
@@ -78,11 +77,11 @@ def objects_in(job: Job, name: str) -> list[dict[str, Any]] | None:
 
 
 def read_in_parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
-    """The content of a file OUTLINES in parts, so that little of it is in memory at a time.
+    """Read a file OUTLINES_FILE in parts, because a large one takes much memory.
 
-    The first part has all keys of the file and the first objects; the others have only OBJECTS.
-    This relies on `core.report.exports.viewer.outlines`: each object begins with its id, and the
-    objects come last.
+    The first part has all keys of the file and the first objects; further parts have only
+    OBJECTS_KEY. This relies on the order in which `core.report.exports.viewer.outlines` writes: each
+    object begins with its id, and the objects come last.
     """
     head, tail = b"", b""
     while chunk := file.read(CHUNK):

@@ -412,7 +412,7 @@ def _region(job: Job, requested: Sequence[int] | None) -> list[int] | None:
 
 
 def is_within(region: Sequence[int], rows: int, columns: int) -> bool:
-    """Whether a region lies within an image and has at least LEAST_SIDE on each side."""
+    """Whether a region lies within an image and has at least LEAST_SIDE_PX on each side."""
     top, left, bottom, right = region
     return (
         min(top, left) >= 0 and bottom <= rows and right <= columns and min(bottom - top, right - left) >= LEAST_SIDE_PX

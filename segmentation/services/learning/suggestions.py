@@ -43,7 +43,7 @@ def suggestions(dataset: Dataset, user: Any, limit: int = MOST_SHOWN) -> list[Su
     """At most `limit` results of the account that should be corrected, the best first. Each has at
     least half a wrong outline, as expected value.
 
-    The newest 2 * LOOKED_AT results are read, and at most LOOKED_AT of the dataset's kind are
+    The newest 2 * MOST_EXAMINED results are read, and at most MOST_EXAMINED of the dataset's kind are
     examined, one of each image. Images that were corrected or are in the dataset are left out (by
     their SHA-256).
     """

@@ -155,7 +155,7 @@ def _waited_until(numbers: Measuring | Sample, seconds: float) -> Measuring | Sa
 
 def _waited_for(ready: Callable[[], T], has_failed: Callable[[], bool], seconds: float) -> T | None:
     """What `ready` returns as soon as that is true; None if it is not within so many seconds (at
-    most LONGEST_WAIT), or if `has_failed` is true."""
+    most LONGEST_WAIT_SECONDS), or if `has_failed` is true."""
     if seconds <= 0 or not WAITING_THREADS.acquire(blocking=False):
         return None
     end = time.monotonic() + min(seconds, LONGEST_WAIT_SECONDS)

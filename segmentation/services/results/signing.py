@@ -100,7 +100,7 @@ def account_with_password(request: HttpRequest, name: str, password: str) -> Any
 @transaction.atomic
 def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
     """Store a signature under the present result and files, chained to the signature before it; the
-    files STALE are removed. Raises Refused."""
+    files STALE_FILES are removed. Raises Refused."""
     now = Job.objects.filter(state=Job.State.DONE).locked(job.pk)
     if now is None:
         raise Refused(NOT_DONE, 409)
@@ -126,7 +126,7 @@ def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
 
 
 def _digests(job: Job) -> dict[str, str]:
-    """The SHA-256 of the present outlines, result.json and numbers, by the keys of COVERED; raises
+    """The SHA-256 of the present outlines, result.json and numbers, by the keys of COVERED_NAMES; raises
     OSError."""
     digests = {}
     for name, file in (("labels", SEGMENTATION_FILE), ("result", RESULT)):

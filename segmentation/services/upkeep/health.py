@@ -80,8 +80,8 @@ STALE_SECONDS = 120.0  # seconds for which an old answer is still given while a 
 def cached_if_slow(ask: Callable[[], Any]) -> Callable[[], Any]:
     """A decorator for a question that reads complete tables.
 
-    If the question takes long (SLOW_SECONDS), its answer is used again for RARELY times as long. A
-    caller within STALE seconds after that still gets the old answer, while a thread asks again.
+    If the question takes long (SLOW_SECONDS), its answer is used again for REUSE_FACTOR times as long. A
+    caller within STALE_SECONDS seconds after that still gets the old answer, while a thread asks again.
     """
     stored: list[tuple[float, Any]] = []  # (end of its use, answer); empty for a quick question
 
@@ -157,7 +157,7 @@ def questions_to(part: str, questions: Mapping[str, Callable[[], Any]]) -> Quest
 
 
 def answers_in_time(parts: Iterable[Questions], begin: float) -> dict[str, Any]:
-    """All answers that come within PATIENCE seconds after `begin`, a time of the monotonic
+    """All answers that come within CHECK_SECONDS seconds after `begin`, a time of the monotonic
     clock."""
     answers: dict[str, Any] = {}
     for part in parts:
@@ -167,7 +167,7 @@ def answers_in_time(parts: Iterable[Questions], begin: float) -> dict[str, Any]:
 
 
 def readiness() -> list[Check]:
-    """Every check, made at most once in REPEATED_AFTER seconds by this process. A check without an
+    """Every check, made at most once in REPEATED_AFTER_SECONDS seconds by this process. A check without an
     answer in time has failed."""
     global _last_answer
     now = time.monotonic()
@@ -185,7 +185,7 @@ def readiness() -> list[Check]:
 
 
 def database_answers() -> bool:
-    """Whether the database can be read within PATIENCE seconds."""
+    """Whether the database can be read within CHECK_SECONDS seconds."""
     part = questions_to("database, alive", {"alive": Job.objects.exists})
     return "alive" in answers_in_time([part], time.monotonic())
 
@@ -227,7 +227,7 @@ def _database() -> str:
 
 @contextmanager
 def _short_lock_wait() -> Iterator[None]:
-    """A block in which the database waits at most PATIENCE seconds for a lock."""
+    """A block in which the database waits at most CHECK_SECONDS seconds for a lock."""
     is_sqlite = settings.DEEPSEGM_SQLITE
     limit = "PRAGMA busy_timeout = {}" if is_sqlite else "SET statement_timeout = {}"
     usual = settings.DATABASES["default"]["OPTIONS"]["timeout"] * 1000 if is_sqlite else "DEFAULT"
@@ -306,7 +306,7 @@ def _workers() -> str:
 
 def _long_waits() -> str:
     """No row may wait longer than DEEPSEGM_QUEUE_MINUTES. A queue is named by its first kind in
-    KINDS."""
+    WORK_KINDS."""
     limit = settings.DEEPSEGM_QUEUE_MINUTES * 60
     nouns = {kind.queue: kind.noun for kind in reversed(WORK_KINDS.values())}
     late = [
@@ -384,7 +384,7 @@ def count_failures() -> list[tuple[str, int]]:
 
 
 def slowest_stages() -> list[tuple[str, float]]:
-    """The mean seconds for each stage of the LATEST jobs, the longest first."""
+    """The mean seconds for each stage of the LATEST_JOBS jobs, the longest first."""
     recent = Job.objects.filter(state=Job.State.DONE, summary__has_key="timings").order_by("-finished")
     seconds_by_stage: Counter[str] = Counter()
     timings = [timing for timing in recent.values_list("summary__timings", flat=True)[:LATEST_JOBS] if timing]

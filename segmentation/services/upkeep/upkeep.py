@@ -216,7 +216,7 @@ def purge(*, older_than: timedelta, dry_run: bool = False, is_over: Callable[[],
     sample is deleted only as a whole.
 
     Signed results stay, the results from which they were made, and their samples, too. dry_run:
-    only count. is_over: called before each PORTION of rows, which is deleted in one transaction; if
+    only count. is_over: called before each ROWS_AT_ONCE of rows, which is deleted in one transaction; if
     it returns True, nothing more is deleted.
     """
     limit = timezone.now() - older_than
@@ -249,7 +249,7 @@ def _portions(rows: QuerySet, is_over: Callable[[], bool], size: int = 0) -> Ite
     """The ids of rows, in portions, for a caller that deletes them. Each id comes once, even if its
     row is not deleted.
 
-    size: of a portion, 0 for PORTION.
+    size: of a portion, 0 for ROWS_AT_ONCE.
     """
     ids, size = rows.order_by("pk").values_list("pk", flat=True), size or ROWS_AT_ONCE
     pks = list(ids[:IDS_AT_ONCE])
@@ -302,7 +302,7 @@ def tidy(is_over: Callable[[], bool] = never_over) -> Purged:
     It also removes uploads without an analysis after a day, remains of uploads that a crash
     interrupted, old messages of webhooks, rows of killed workers, expired sessions, files that were
     written in advance and not used, and segmentations that no job uses. Unused rows are looked for
-    among those made LATELY; at a start, and then once a day, among all. is_over: as in `purge`.
+    among those made RECENT_ROWS; at a start, and then once a day, among all. is_over: as in `purge`.
     """
     global _all_rows_due
     optimise()
@@ -367,7 +367,7 @@ def storage_used() -> int:
 
 
 def _send_again(kind: type[models.Attempted]) -> None:
-    """Send messages for queued rows that had none. If messages of this kind may be lost, send FEW
+    """Send messages for queued rows that had none. If messages of this kind may be lost, send MESSAGES_AT_ONCE
     for other rows, too.
 
     A message makes a worker take the next row. While a worker is busy, or if a message was sent
