@@ -32,9 +32,9 @@ class LinkEnded(Http404):
 
 
 def may_open(row: Owned, user: Any, visitor: UUID | None, secrets: Collection[str] = ()) -> bool:
-    """Whether a caller may look at a row: its maker, permitted staff, or anybody who has its link.
+    """Whether a caller may look at a row: the maker, permitted staff, and anybody who has its link.
 
-    secrets: those of links that came with the request. Raises Ended for a link that has expired or
+    secrets: of the links that came with the request. Raises LinkEnded if such a link has expired or
     is switched off.
     """
     if not isinstance(row, Job | Sample | Micrograph):
@@ -131,9 +131,8 @@ def _has_ended(link: Link) -> bool:
 
 
 def _opens(row: Job | Sample | Micrograph, secrets: Collection[str]) -> bool:
-    """Whether one of the secrets opens a row, by its own link or that of its sample; an image is
-    opened by the link of a job that analyses it, too. Raises Ended if the caller has the secret of
-    a link that has ended."""
+    """Whether one of the secrets opens a row: the secret of its link, of the link of its sample, or
+    for an image of the link of a job that analyses it. Raises LinkEnded if that link has ended."""
     links_by_target = _links_by_target(row)
     if isinstance(row, Micrograph) and (jobs := list(row.jobs.all())):
         answers = [
