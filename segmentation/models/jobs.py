@@ -273,7 +273,7 @@ class Job(Owned, Attempted, JudgedResult):
         waiting jobs, if they were read from the database already."""
         if self.state != self.State.QUEUED or not self.ready:
             return None
-        return sum(count for count, _ in (line or WaitingLine()).ahead(self)) + 1
+        return sum(count for count, _ in (line or WaitingLine()).jobs_before(self)) + 1
 
     def expected_seconds(self) -> float | None:
         """Seconds until the job is done, estimated from recent jobs. None if it is finished, if no recent job is
@@ -291,7 +291,7 @@ class Job(Owned, Attempted, JudgedResult):
             return own_seconds
         running = Job.objects.running().select_related("micrograph").defer("summary")
         before = [job.expected_seconds() if job.ends else job._seconds(pace) for job in running]
-        for count, megapixels in WaitingLine().ahead(self):
+        for count, megapixels in WaitingLine().jobs_before(self):
             before += [pace.seconds(megapixels)] * count
         at_once = site.DEEPSEGM_CONCURRENCY * count_workers(ANALYSES)
         if not at_once or None in before:
@@ -316,7 +316,7 @@ class WaitingLine:
         columns = "pk", "sender", "queued", "sample", "attempt", "micrograph__width", "micrograph__height"
         self.rows = list(waiting.values_list(*columns))
 
-    def ahead(self, job: Job) -> list[tuple[int, float]]:
+    def jobs_before(self, job: Job) -> list[tuple[int, float]]:
         """For each sender: how many jobs are expected to run before this one, and their mean megapixels.
 
         As senders take turns, there is at most one more of another sender than of this job's own sender. Only jobs

@@ -109,12 +109,13 @@ class MethodVersion(models.Model):
         return f"{self.method.name}, version {self.number}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Only a new version is saved: every later change is a conditional UPDATE on its state (`move`)."""
+        """Only a new version is saved: every later change is a conditional UPDATE on its state
+        (`update_if_unchanged`)."""
         if not self._state.adding:
-            raise TypeError("A version of a method is changed by `move` alone.")
+            raise TypeError("A version of a method is changed by `update_if_unchanged` alone.")
         super().save(*args, **kwargs)
 
-    def move(self, **fields: Any) -> bool:
+    def update_if_unchanged(self, **fields: Any) -> bool:
         """Change fields, unless another process has changed state or checksum meanwhile; returns whether it did."""
         unchanged = type(self).objects.filter(pk=self.pk, state=self.state, checksum=self.checksum)
         if not unchanged.update(**fields):

@@ -47,8 +47,8 @@ class Arrival(Owned):
 
 
 MOST_FILES_AT_ONCE = 2  # files of one sender that a worker reads at once: half of all, so that others need not wait
-# While jobs run, a data bar is read only after it has waited so long: a BAR_IS_NEEDED one, for which a job waits, and any
-# other.
+# While jobs run, a data bar is read only after it has waited so long: a BAR_IS_NEEDED one, for
+# which a job waits, and any other.
 LONGEST_HELD = timedelta(seconds=10), timedelta(minutes=10)
 LATEST_IMAGES, MOST_BARS = 24, 8  # whose data bars are compared with a new one, and how many different bars of them
 # The uploads whose data bar is needed: for a job or a sample that waits.
@@ -91,8 +91,9 @@ class MicrographQuerySet(AttemptedQuerySet):
         return list(bars.values())[:MOST_BARS]
 
     def first_in_turn(self) -> Any:
-        """As for any row, except that a worker reads at most MOST_FILES_AT_ONCE files of one sender at a time. Files that
-        are not read yet come first, then data bars that a job waits for, then other data bars."""
+        """As for any row, except that a worker reads at most MOST_FILES_AT_ONCE files of one sender
+        at a time. Files that are not read yet come first, then data bars that a job waits for, then
+        other data bars."""
         running = self.running().by_sender().values_list("sender").annotate(models.Count("pk")).order_by()
         workers = WorkerProcess.objects.filter(seen__gt=timezone.now() - ALIVE, queues__contains="inspections").count()
         limit = MOST_FILES_AT_ONCE * max(1, workers)

@@ -84,7 +84,7 @@ class ChartView:
 
     def __init__(self, chart: ControlChart, points: Sequence[ChartPoint], request: Any = None) -> None:
         self.row, self.points, self.request = chart, list(points), request
-        self.plan = chart.read()
+        self.plan = chart.get_plan()
         self.quantity = number(self.plan.quantity)
         is_share = self.quantity.kind == "fraction"
         # What stored values are multiplied by, and the unit of the page.

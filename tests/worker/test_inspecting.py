@@ -26,7 +26,7 @@ from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.preparation import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
-from segmentation.models.micrographs import LONGEST_HELD, MOST_BARS
+from segmentation.models.micrographs import MOST_BARS, OTHER_BAR_WAITS
 from segmentation.services.ground.limits import most_pixels
 from segmentation.services.ground.refusal import FULL, Refused
 from segmentation.services.results import after_inspection, samples
@@ -433,7 +433,7 @@ class TestDataBars:
         Job.objects.update(state="running")
         inspect_uploads()
         assert not Micrograph.objects.exclude(reading={}).exists()
-        Micrograph.objects.filter(pk=micrograph.pk).update(created=timezone.now() - LONGEST_HELD[1])
+        Micrograph.objects.filter(pk=micrograph.pk).update(created=timezone.now() - OTHER_BAR_WAITS)
         assert looked_into(micrograph).reading == {"nm_per_pixel": 5.0}  # not held for ever
         Job.objects.update(state="done")
         inspect_uploads()

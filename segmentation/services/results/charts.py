@@ -35,7 +35,9 @@ def create_chart(*, method: Method, plan: ChartPlan, reference: Reference | None
     lock(method, GONE)
     material = {**reference.material, "id": str(reference.pk)} if reference else {}
     charts = list(method.charts.all())
-    if any(chart.read().quantity == plan.quantity and is_same_material(chart.reference, material) for chart in charts):
+    if any(
+        chart.get_plan().quantity == plan.quantity and is_same_material(chart.reference, material) for chart in charts
+    ):
         raise Refused(TWICE, 409)
     if len(charts) >= MOST_CHARTS:
         raise Refused(TOO_MANY, 422)

@@ -41,7 +41,7 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
     """
     is_job = isinstance(row, Job)
     stored_points = ChartPoint.objects.filter(chart=chart, **{"job" if is_job else "sample": row})
-    value = _value(row, chart.read().quantity) if is_same_material(chart.reference, row.reference) else None
+    value = _value(row, chart.get_plan().quantity) if is_same_material(chart.reference, row.reference) else None
     if is_job and (row.sample_id or row.parent_id):
         value = None
     if not is_job:
@@ -125,7 +125,7 @@ def _out_of_control(chart: ControlChart, measured: datetime, control: Control) -
     material = f" of {chart.reference['name']}" if chart.reference else ""
     why = " ".join(alarm.sentence for alarm in control.last_alarms)
     return (
-        f"The method was out of control at the last point of its chart of the {chart.read().label}{material}, on"
+        f"The method was out of control at the last point of its chart of the {chart.get_plan().label}{material}, on"
         f" {measured:%Y-%m-%d}: {why}"
     )
 

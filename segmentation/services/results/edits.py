@@ -334,7 +334,8 @@ def log_state(job: Job, since: int = 0) -> LogState:
 
 
 def page_of_edits(job: Job, since: int) -> list[Edit]:
-    """The edits after number `since`: at most MOST_PAGE_EDITS of them, and MOST_PAGE_BYTES in all unless the first alone has more."""
+    """The edits after number `since`: at most MOST_PAGE_EDITS of them, and MOST_PAGE_BYTES in all
+    unless the first alone has more."""
     rows = job.edits.filter(sequence__gt=since)
     patches = (Length(Cast(name, TextField())) for name in ("patch", "before"))
     sizes = rows.annotate(size=sum(patches)).values_list("sequence", "size")[:MOST_PAGE_EDITS]

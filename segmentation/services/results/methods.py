@@ -145,7 +145,7 @@ def change_method(*, method: Method, description: MethodDescription, user: Any) 
     if last.state == MethodVersion.State.DRAFT:
         before = _log_values(last)
         fields = {"description": description.as_dict(), "checksum": description.checksum}
-        if not last.move(**fields, author=user.get_username(), created=timezone.now()):
+        if not last.update_if_unchanged(**fields, author=user.get_username(), created=timezone.now()):
             raise Refused(MEANWHILE, 409)
         staff_log.note(user, "changed a draft of a method", last, before, _log_values(last))
         return last
@@ -179,7 +179,7 @@ def approve_version(*, version: MethodVersion, request: HttpRequest, password: s
     fields = {"approver": user.get_username(), "approver_name": name, "approved": timezone.now()}
     with transaction.atomic():
         lock(version.method, GONE)  # so that nobody deletes the draft meanwhile
-        if not version.move(state=MethodVersion.State.APPROVED, **fields):
+        if not version.update_if_unchanged(state=MethodVersion.State.APPROVED, **fields):
             raise Refused(MEANWHILE, 409)
         staff_log.note(user, "approved a method", version, before, _log_values(version))
 
@@ -195,7 +195,7 @@ def withdraw_version(*, version: MethodVersion, user: Any, reason: str) -> None:
         raise Refused(NO_REASON, 422)
     before = _log_values(version)
     fields = {"withdrawn_by": user.get_username(), "withdrawn": timezone.now(), "reason": words}
-    if not version.move(state=MethodVersion.State.WITHDRAWN, **fields):
+    if not version.update_if_unchanged(state=MethodVersion.State.WITHDRAWN, **fields):
         raise Refused(MEANWHILE, 409)
     staff_log.note(user, "withdrew a method", version, before, _log_values(version))
 
