@@ -1,5 +1,5 @@
-"""Jobs and their files; and further work on finished jobs: exports, measuring after corrections, proposals of other
-settings, comparisons of two results."""
+"""Jobs (each analyses one image) and their files; and work on finished jobs: exports, measuring after corrections,
+proposals of other settings, comparisons of two results."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from .upkeep import ALIVE, WorkerProcess
 
 ANALYSES = "analyses"  # name of the broker's queue for analyses
 RECENT_JOBS = 20  # the jobs from whose durations the time of the next one is estimated
-# By how much the turn of a job is moved back: large images wait for small ones, and images of samples for single ones,
-# but none waits for ever.
+# A job comes later in the queue by so much for each megapixel, and as an image of a sample: small and single images go
+# first, but no job waits for ever.
 DELAY_PER_MEGAPIXEL, DELAY_IN_SAMPLE = timedelta(seconds=10), timedelta(minutes=10)
 LONGEST_TITLE = 80  # characters of the name of a version
-# The next job is chosen among so many single jobs of a sender, and as many of its samples.
+# The next job is chosen among so many single jobs of a sender, and as many jobs of samples.
 MOST_CANDIDATES = 200
 
 
@@ -39,18 +39,19 @@ class JobQuerySet(AttemptedQuerySet):
     related = ("micrograph", "segmentation")
 
     def waiting(self) -> JobQuerySet:
-        """The jobs that are ready; and those of an image of which only the data bar, with the scale, is not read yet:
+        """The jobs that are ready, and jobs that lack only the scale because the data bar of the image is not read yet:
         their outlines can be found without the scale."""
         only_scale_missing = Q(ready=False, segmentation=None, micrograph__width__gt=0, micrograph__is_archive=False)
         has_no_file_to_import = Q(segmentation__isnull=False) | Q(outlines={})
         return super().waiting().filter(has_no_file_to_import, Q(ready=True) | only_scale_missing)
 
     def arriving(self) -> JobQuerySet:
-        """The jobs that wait for a worker, or until their image is read; not those that only wait for their scale."""
+        """The jobs that wait for a worker or for the reading of their image, without those that
+        wait only for the scale."""
         return self.filter(Q(ready=True) | Q(segmentation=None), state=WorkState.QUEUED, finished=None)
 
     def first_in_turn(self) -> Any:
-        """As for any row, except that large images and images of samples come later among the jobs of one sender."""
+        """The id of the job to take next. Of one sender, large images and images of samples come later."""
         waiting = self.waiting()
         sender = self.sender_in_turn(waiting, "queued")
         if sender is None:
@@ -63,7 +64,7 @@ class JobQuerySet(AttemptedQuerySet):
 
 
 def _turn_of(queued: datetime, sample: Any, width: int, height: int) -> datetime:
-    """The time by which the jobs of one sender are ordered."""
+    """The time by which the jobs of one sender are sorted."""
     return queued + width * height / 1e6 * DELAY_PER_MEGAPIXEL + (DELAY_IN_SAMPLE if sample else timedelta())
 
 
@@ -86,38 +87,39 @@ class JobWorkQuerySet(AttemptedQuerySet):
 class ExportJobQuerySet(AttemptedQuerySet):
     related = (*JobWorkQuerySet.related, "sample")
     owner_prefixes = (*JobWorkQuerySet.owner_prefixes, "sample__")
-    # First the files that somebody asked for; then those of the newest result, which somebody probably looks at.
+    # First files that somebody requested; then files of the newest result, whose page is probably open.
     turn = (models.Case(models.When(asked=True, then="created")).asc(nulls_last=True), "-created")
 
     def waiting(self) -> ExportJobQuerySet:
-        """Files that nobody has asked for wait until the data bar of their image is read, because it may change them
-        all."""
+        """The exports that a worker may take now. Files that nobody has requested wait until the data bar of the image
+        is read, because the scale in it may change them all."""
         return super().waiting().filter(Q(asked=True) | ~Q(job__micrograph__state__in=Micrograph.UNFINISHED))
 
 
 class Job(Owned, Attempted, JudgedResult):
     """One analysis of one micrograph; see the top of this package for the states.
 
-    settings: the AnalysisSettings, as JSON. segmentation: the one that is measured; None until it exists.
-    method: the version of a method that it follows, None without one. The summary names it even when it is deleted.
+    settings: the AnalysisSettings, as JSON. segmentation: the measured outlines; None until they are found.
+    parent: the job from whose result this job was made, None without one.
+    method: the version of a method that it follows, None without one. The summary names a deleted method, too.
     queued: when the job last entered the queue.
     sample, included: the sample that the image belongs to, and whether it counts there.
-    waits: why it counts in its sample only after a person has agreed, "" if it does not wait. agreed_by: who agreed, ""
-        for nobody; an image on which a person has agreed never waits again.
-    submission: identifies a form, so that sending it twice makes one job. content: hash of the submitted content.
-    ready: whether its upload has been read, with the data bar if the scale depends on it. asked: the scale that the
-        maker stated, as `StatedScale.as_dict`; it is used once the job is ready.
+    waits: the reason why a person must agree before it counts in its sample, "" if nobody must.
+        agreed_by: who agreed, "" for nobody; after that the image never waits again.
+    submission: id of the request; sending it twice makes one job. content: hash of the submitted content.
+    ready: whether its upload has been read, and also the data bar if the scale depends on it. asked: the scale that the
+        maker stated, as `StatedScale.as_dict`; it is applied when the job becomes ready.
     summary: the data that the result page shows without opening a file.
-    early: the outlines that the running attempt has found so far (core.report.outlines.growing), with the number
-        "part", by which a page knows whether it has drawn them; {} once the attempt has ended.
+    early: the outlines that the running attempt has found so far (core.report.outlines.growing), with their number
+        "part", by which the page recognises new ones; {} once the attempt has ended.
     ends: the expected end of the running attempt.
-    edit_count, edit_hash, edit_bytes: how many corrections were made of its outlines, the hash of the last one, and
-        how many bytes those since version 1.1 take in the database.
-    corrects: the number of corrections of the parent that this job measures; None where it measures none.
-    outlines: the file of another tool whose outlines it measures instead of the parent's: name, sha256, file, size.
-    signature_hash: the hash of the last signature, "" before the first one.
-    step: how many of its corrections are in its numbers and files. The page shows the state after all corrections, so a
-        worker measures the job again (`Measuring`) whenever `edit_count` differs.
+    edit_count, edit_hash, edit_bytes: number of corrections of its outlines, the hash of the last one, and the bytes of
+        those since version 1.1 in the database.
+    corrects: how many corrections of the parent this job measures; None if it does not measure corrections.
+    outlines: the file of another tool whose outlines it measures: name, sha256, file, size; {} without one.
+    signature_hash: the hash of the last signature, "" without one.
+    step: number of corrections that its numbers and files include. If it differs from `edit_count`, a worker measures
+        the job again (`Measuring`), because the page shows the state after all corrections.
     fixed: whether it is a version: a result that is signed, shared or named never changes, and corrections of it make
         another result. title: the name that a person gave the version.
     """
@@ -172,8 +174,8 @@ class Job(Owned, Attempted, JudgedResult):
 
     @property
     def inherited_place(self) -> dict[str, Any]:
-        """The fields that another result of the same image gets. A new check against the method decides whether it
-        waits."""
+        """The fields of this job about its sample, for a new result of the same image. (Whether that result waits for
+        agreement is decided anew.)"""
         return {"included": self.included or bool(self.waits), "agreed_by": self.agreed_by, "waits": ""}
 
     @property
@@ -182,24 +184,24 @@ class Job(Owned, Attempted, JudgedResult):
 
     @property
     def is_by_hand(self) -> bool:
-        """Whether it measures corrections of its parent, or outlines of another tool in their place."""
+        """Whether it measures corrections of its parent, or outlines of another tool."""
         return self.corrects is not None or bool(self.outlines)
 
     @property
     def is_measured(self) -> bool:
-        """Whether its numbers and files are those of its outlines as its corrections leave them."""
+        """Whether its numbers and files include all its corrections."""
         return self.step == self.edit_count or (not self.step and not self.is_corrected)
 
     @property
     def steps_in_effect(self) -> int:
-        """How many corrections of its outlines are in effect. An undo and the edit that it takes back are both in
+        """The number of corrections of its outlines that are not undone. An undo and the undone edit are both in
         `edit_count`, hence the 2; a redo is stored as a new edit."""
         return self.edit_count and self.edit_count - 2 * self.edits.filter(undoes__isnull=False).count()
 
     @property
     def counts_in_effect(self) -> dict[str, int]:
-        """Of the corrections in effect: "corrected", how many changed outlines; "reviewed", how many outlines were
-        confirmed as right. {} without corrections."""
+        """Of the corrections that are not undone: "corrected", how many changed outlines; "reviewed", how many outlines
+        were confirmed as right. {} without corrections."""
         if not self.edit_count:
             return {}
         undone = self.edits.filter(undoes__isnull=False).values_list("undoes", flat=True)
@@ -220,7 +222,7 @@ class Job(Owned, Attempted, JudgedResult):
 
     @property
     def can_retry(self) -> bool:
-        """Whether another try could succeed: an unreadable image stays unreadable."""
+        """Whether a failed or cancelled job can be tried again. (An unreadable image stays unreadable.)"""
         return self.state in (self.State.FAILED, self.State.CANCELLED) and not self.micrograph.is_useless
 
     @property
@@ -239,24 +241,25 @@ class Job(Owned, Attempted, JudgedResult):
         return (self.finished or timezone.now()) - self.started
 
     def get_settings(self) -> AnalysisSettings:
+        """The settings of the analysis."""
         return AnalysisSettings.from_dict(self.settings)
 
     @property
     def measured_with(self) -> Calibration | None:
-        """The calibration with which its numbers were made; None before there are any."""
+        """The calibration with which its numbers were computed; None before it has numbers."""
         calibration = self.summary.get("calibration")
         return Calibration(**calibration) if calibration else None
 
     @property
     def calibration(self) -> Calibration:
-        """The calibration in use, as `scale.in_use`, but without reading the settings of a job that has numbers."""
+        """The calibration in use. (`scale.in_use` is slower: it also reads the settings of a job that has numbers.)"""
         return self.measured_with or self.scale.in_use
 
     @property
     def scale(self) -> Scale:
-        """What is known of the scale of its image, what was stated, and what it was measured with.
+        """The scale of its image from all sources: file, picture, statement of the maker, and last measuring.
 
-        While its image is read but the job is not ready, the scale in `asked` counts as stated.
+        If the image is read but the job is not ready, the stated scale is taken from `asked`.
         """
         measurement, scale = self.get_settings().measurement, self.micrograph.scale
         if measurement.calibration is None and not self.ready and self.micrograph.is_read:
@@ -266,11 +269,12 @@ class Job(Owned, Attempted, JudgedResult):
         return replace(measurement.scaled(scale), measured=self.measured_with)
 
     def artifact(self, name: str) -> Artifact | None:
+        """The stored file with this name; None without one."""
         return self.artifacts.filter(name=name).first()
 
     def position(self, line: WaitingLine | None = None) -> int | None:
-        """The place in the queue, 1 for the next job; None if the job does not wait. The place never grows. line: the
-        waiting jobs, if they were read from the database already."""
+        """The place in the queue, 1 for the next job; None if the job does not wait. The number never grows. line: the
+        waiting jobs, if the caller has read them already."""
         if self.state != self.State.QUEUED or not self.ready:
             return None
         return sum(count for count, _ in (line or WaitingLine()).jobs_before(self)) + 1
@@ -279,7 +283,7 @@ class Job(Owned, Attempted, JudgedResult):
         """Seconds until the job is done, estimated from recent jobs. None if it is finished, if no recent job is
         known, or if no worker is alive.
 
-        For a running job the worker's own estimate (`ends`) counts, because it knows the progress of each stage.
+        For a running job the estimate of its worker (`ends`) is used, which includes the progress of each stage.
         """
         if self.is_finished:
             return None
@@ -304,12 +308,12 @@ class Job(Owned, Attempted, JudgedResult):
         return pace.seconds(self.micrograph.megapixels, stages)
 
     def forecast(self) -> Forecast:
-        """An estimate of the remaining time for an attempt that reports its progress."""
+        """An object that estimates the remaining time of an attempt from its progress."""
         return Forecast(recent_pace(), self.micrograph.megapixels)
 
 
 class WaitingLine:
-    """The analyses that wait, as the database has them when the object is made."""
+    """The waiting analyses, read from the database when the object is made."""
 
     def __init__(self) -> None:
         waiting = Job.objects.filter(state=WorkState.QUEUED, finished=None, ready=True).by_sender().order_by()
@@ -319,9 +323,9 @@ class WaitingLine:
     def jobs_before(self, job: Job) -> list[tuple[int, float]]:
         """For each sender: how many jobs are expected to run before this one, and their mean megapixels.
 
-        As senders take turns, there is at most one more of another sender than of this job's own sender. Only jobs
-        count that came before this one and were never begun; the sizes of images do not matter. So the number never
-        grows: not by a later job that is taken first, nor by one that is taken once more because its worker was lost.
+        As senders take turns, another sender has at most one job more before this one than its own sender. Only jobs
+        that came before this one and were never begun are counted, whatever the sizes of their images. So the number
+        never grows, even if a later job is taken first or a job is taken again because its worker was lost.
         """
         own_sender = next((sender for pk, sender, *_ in self.rows if pk == job.pk), None)
         later = DELAY_IN_SAMPLE if job.sample_id else timedelta()
@@ -343,8 +347,8 @@ def count_workers(queue: str) -> int:
 
 
 def recent_pace() -> Pace:
-    """The pace of recent jobs. The time outside their stages counts as "report": reading the image, writing the
-    files."""
+    """The durations of the stages of recent jobs. The time outside all stages (reading the image, writing files) is
+    included in "report"."""
     recent = Job.objects.filter(state=Job.State.DONE, finished__isnull=False, started__isnull=False)
     rows = recent.order_by("-finished").values_list(
         "micrograph__width", "micrograph__height", "summary__timings", "started", "finished"
@@ -359,11 +363,11 @@ def recent_pace() -> Pace:
 
 
 class ExportJob(PageWork):
-    """The writing of those files of a finished job or sample that are not stored with every result.
+    """Work of writing the files of a finished job or sample that are not stored with every result.
 
-    asked: whether somebody has asked for one of these files. Until then a worker writes, when it is idle, only the
-    files that pages show or that most people take. figures: names of the last figures with options that somebody asked
-    for.
+    asked: whether somebody has requested one of these files. Before that an idle worker writes only
+    the files that pages show or most people take. figures: names of the last requested figures with
+    options.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, null=True, related_name="export")
@@ -384,14 +388,15 @@ class ExportJob(PageWork):
 
     @property
     def result(self) -> Job | Sample:
+        """The job or sample whose files are written."""
         return self.job or self.sample
 
 
 class Measuring(PageWork):
-    """The measuring of a result after corrections; it replaces the numbers and files of the result.
+    """Work of measuring a result after corrections; it replaces the numbers and files of the result.
 
-    step: how many corrections are measured. large: whether the image takes so much memory that a child process of the
-    pool for analyses has to measure it. summary: the numbers after this step, {} once the files are made, too.
+    step: how many corrections are measured. large: whether the image needs so much memory that a child process of the
+    pool for analyses must measure it. summary: the new numbers while files are still being written, otherwise {}.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, related_name="measuring")
@@ -406,11 +411,12 @@ class Measuring(PageWork):
 
 
 class Proposals(PageWork):
-    """Other settings for the image of a doubtful result, with small pictures of what they find. They are made when a
-    page first shows the result, and only while no job waits.
+    """Proposals of other settings for the image of a doubtful result, with small pictures of the
+    outlines that they give.
+    They are made when a page first shows the result, and only while no job waits.
 
-    result: "tried": how many were tried. "shown": for each that found something, its words, the count, the settings to
-    change by their names, and the picture (WebP, base64).
+    result: "tried": number of settings that were tried. "shown": for each that found objects, its description, the
+    count, the settings to change by name, and the picture (WebP, base64).
     """
 
     job = models.OneToOneField(Job, models.CASCADE, related_name="proposals")
@@ -446,7 +452,7 @@ class ComparisonQuerySet(AttemptedQuerySet):
 class Comparison(PageWork):
     """The comparison of two results; each is a job or a sample.
 
-    content: identifies both as they were when they were compared: a sample that is pooled again is compared again.
+    content: a hash of the state of both results: a sample that is pooled again is compared again.
     result: a `core.compare.results.Comparison`.
     """
 

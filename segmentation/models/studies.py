@@ -1,4 +1,4 @@
-"""Studies of methods: the precision of a method, computed from results under changed conditions, with a report."""
+"""Studies of methods: the precision of a method from results under changed conditions, with a report."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .methods import LONGEST_ACCOUNT, Method
 
 class StudyQuerySet(AttemptedQuerySet):
     def by_sender(self) -> StudyQuerySet:
-        """Each account is a sender: a study is never made without one."""
+        """The rows with an annotation `sender`: the author. (A study is never made without an account.)"""
         return self.annotate(sender=models.F("author"))
 
 
 class Study(PageWork):
     """The study of a method. A worker computes it once, and nobody changes it.
 
-    author: the account that asked for it. quantity: the number that was studied. names: of the conditions, the outer
-    ones first. rows: the results as they were (`presenters.studies.study_row`). result: the outcome of the analysis of
-    variance. pdf: the report.
+    author: the account that requested it. quantity: the name of the number that was studied. names: of the conditions,
+    the outer ones first. rows: a copy of the results (`presenters.studies.study_row`). result: the outcome of the
+    analysis of variance. pdf: the report.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
