@@ -1,5 +1,4 @@
-"""Control charts of methods: made and filled with the existing results, changed, deleted, and
-points marked with notes."""
+"""Makes, changes and deletes control charts of methods, and writes notes at their points."""
 
 from __future__ import annotations
 
@@ -26,10 +25,10 @@ TOO_LONG = f"A note has at most {LONGEST_NOTE} characters."
 
 @transaction.atomic
 def create_chart(*, method: Method, plan: ChartPlan, reference: Reference | None, user: Any) -> ControlChart:
-    """A new chart of one number of a method, filled with the existing results.
+    """Make a chart of one number of a method, with a point for each existing result.
 
-    reference: the chart shows measurements of this material; None for results without a reference
-    material. Raises Refused (401, 403, 404, 409 there is such a chart already, 422).
+    reference: only measurements of this reference material become points; None: only results without
+    a reference material. Raises Refused (401, 403, 404, 409 there is such a chart already, 422).
     """
     check_changeable(method, user)
     lock(method, GONE)
@@ -47,14 +46,14 @@ def create_chart(*, method: Method, plan: ChartPlan, reference: Reference | None
     single_results = Job.objects.filter(method__method=method, state=Job.State.DONE, sample=None, parent=None)
     for row in [*single_results.select_related("micrograph", "method"), *Sample.objects.filter(method__method=method)]:
         put_point(chart, row)
-    mark_alarms_as_sent(chart)  # webhooks are not told of old points
+    mark_alarms_as_sent(chart)  # no webhook gets messages about old points
     return chart
 
 
 @transaction.atomic
 def change_chart(*, chart: ControlChart, plan: ChartPlan, user: Any) -> None:
-    """Change how a chart is drawn, its rules or its limits. It stays a chart of the same number.
-    Raises Refused."""
+    """Change the rules, the limits or the drawing of a chart, but not the number that it shows. Raises
+    Refused."""
     check_changeable(chart.method, user)
     lock(chart, NO_CHART)
     before, after = chart.plan, {**plan.model_dump(mode="json"), "quantity": chart.plan["quantity"]}

@@ -1,4 +1,4 @@
-"""The objects of many results in one CSV table, for the archive of selected results."""
+"""Writes the objects of many results into one CSV table, for the download of selected results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIRST_COLUMNS = ("image", "result", "corrected_by_hand", "warning")
 
 
 class _Table(NamedTuple):
-    """The table of one result. marked: whether its file begins with a byte order mark."""
+    """The stored table of one result. marked: whether its file begins with a byte order mark."""
 
     job: Job
     artifact: Artifact
@@ -30,9 +30,9 @@ def combined_table(jobs: Iterable[Job]) -> Iterator[str]:
     table.
 
     A row begins with FIRST_COLUMNS: the image, the id of the result, the number of outlines of the
-    result that were corrected by hand, and its warnings in short. Columns that a result does not
-    have stay empty; lengths in nm and in pixels are columns of their own. Results without a table
-    that can be read are named in lines that begin with "#".
+    result that were corrected by hand, and its warnings in short. Columns that a result lacks are
+    empty; lengths in nm and lengths in pixels have separate columns. Results whose table is missing
+    or cannot be read are named in lines that begin with "#".
     """
     tables, missing = [], []
     for job in jobs:
@@ -49,7 +49,7 @@ def combined_table(jobs: Iterable[Job]) -> Iterator[str]:
 
 
 def _table_of(job: Job) -> _Table | None:
-    """The table of a result; None if it has none that can be read."""
+    """The table of a result; None if it is missing or cannot be read."""
     try:
         name = f"{find(job.settings['task']).table}.csv".replace(" ", "-")
     except UnknownTask:

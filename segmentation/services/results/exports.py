@@ -1,6 +1,5 @@
-"""Files that are not stored with every result. A worker writes them when a user asks for one of
-them, or in advance when a user looks at the page of the result. (A `Sample` counts as a result
-here.)"""
+"""Files of results that are not stored at once. A worker writes them when a user requests one of them,
+or in advance when a user opens the page of the result. (A result is here a `Job` or a `Sample`.)"""
 
 from __future__ import annotations
 
@@ -30,17 +29,17 @@ from .publishing import apply_bar_reading, store_file
 from .steps import ask_for_numbers
 
 LONGEST_WAIT_SECONDS = 30.0  # seconds that a request may wait for a file
-# So many threads of the web process may wait; others answer at once.
+# Threads of the web process that may wait for a file; other requests are answered at once.
 WAITING_THREADS = BoundedSemaphore(2)
-POLL_SECONDS = 0.2  # seconds between two looks
+POLL_SECONDS = 0.2  # between two queries whether the file is written
 MOST_REMOVED_AT_ONCE = 1000  # exports that one call removes
 T = TypeVar("T")
 Result = Job | Sample
 
 
 def unwritten_files(result: Result) -> dict[str, Export]:
-    """The files of a finished result that a worker can write and that are not stored, by name. For
-    a sample that is being pooled again they are written after that."""
+    """The files of a finished result that are not stored and that a worker can write, by name. If a
+    sample is being pooled again, they are written afterwards."""
     if isinstance(result, Job):
         has_files = result.is_done and result.segmentation_id is not None
     else:
@@ -52,10 +51,10 @@ def unwritten_files(result: Result) -> dict[str, Export]:
 
 
 def write_in_advance(result: Result) -> None:
-    """Let a worker write the other files of a result in advance, when no user waits for other work.
+    """Let an idle worker write the files of a result before anybody requests them.
 
-    Nothing is written for an image in a sample, whose files few people open, nor for a sample
-    without its numbers.
+    Nothing is written for an image in a sample, whose files few people open, or for a sample without
+    numbers.
     """
     is_wanted = result.sample_id is None if isinstance(result, Job) else result.state == Sample.State.DONE
     if is_wanted:
@@ -86,10 +85,10 @@ def name_with_options(name: str, options: Mapping[str, str]) -> str:
 
 
 def file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | ExportJob | Measuring | Sample | None:
-    """A file of a result with its present numbers; None if there is no such file.
+    """A file of a result with its present numbers; None if the result has no such file.
 
-    If the file is not written within `wait` seconds, returns the row of the work that makes it: the
-    export, or what makes the numbers first. Figures with options that nobody asked for lately are
+    If the file is not written within `wait` seconds, returns the row of the work that must be done
+    first: the export, the measuring, or the pooling of the sample. Older figures with options are
     removed.
     """
     try:
@@ -108,7 +107,7 @@ def _file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | Expor
         result.refresh_from_db()
     figure = name if isinstance(result, Job) and look_of(name) and result.is_done and result.segmentation_id else ""
     may_be_written = figure or name in unwritten_files(result)
-    # Looked for last, because a worker may have stored it meanwhile.
+    # Queried last, because a worker may have stored the file meanwhile.
     stored_file = result.artifacts.filter(name=name).first()
     if stored_file is not None or not may_be_written:
         if stored_file is not None and name in _not_stored(result):
@@ -126,10 +125,11 @@ def _file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | Expor
 
 
 def _unmade_numbers(result: Result, name: str) -> Measuring | Sample | None:
-    """The work that makes the numbers for a file; None if it need not be waited for.
+    """The unfinished work that makes the numbers for a file; None if the file can be given or written
+    without it.
 
-    That is so if the numbers exist, for a file that the page shows at once, and for a file that was
-    written before the sample is pooled again.
+    It is None if the numbers exist, for a file that the page shows at once, and for a file of a
+    sample that was written before the sample is pooled again.
     """
     if isinstance(result, Sample):
         return result if result.state != Sample.State.DONE and name in unwritten_files(result) else None
@@ -143,7 +143,7 @@ def _page_files(job: Job) -> set[str]:
 
 
 def _waited_until(numbers: Measuring | Sample, seconds: float) -> Measuring | Sample | None:
-    """Wait for the work that makes numbers, at most so many seconds; None if it is done then,
+    """Wait at most `seconds` for the work that makes numbers; returns None if it is done then,
     otherwise the work."""
 
     def done() -> bool:
@@ -154,8 +154,8 @@ def _waited_until(numbers: Measuring | Sample, seconds: float) -> Measuring | Sa
 
 
 def _waited_for(ready: Callable[[], T], has_failed: Callable[[], bool], seconds: float) -> T | None:
-    """What `ready` returns as soon as that is true; None if it is not within so many seconds (at
-    most LONGEST_WAIT_SECONDS), or if `has_failed` is true."""
+    """Call `ready` until it returns a true value, and return this value. Returns None if that takes
+    more than `seconds` or LONGEST_WAIT_SECONDS, or if `has_failed` returns True."""
     if seconds <= 0 or not WAITING_THREADS.acquire(blocking=False):
         return None
     end = time.monotonic() + min(seconds, LONGEST_WAIT_SECONDS)
@@ -172,8 +172,8 @@ def _waited_for(ready: Callable[[], T], has_failed: Callable[[], bool], seconds:
 
 
 def remove_unrequested(before: datetime) -> None:
-    """Remove files that were written in advance before this time and that nobody has asked for.
-    They are written again when somebody asks."""
+    """Remove files that were written in advance before the time `before` and that nobody has requested.
+    They are written again on request."""
     old = ExportJob.objects.filter(asked=False, state=ExportJob.State.DONE, finished__lt=before)
     long_columns = "job__summary", "job__early", "sample__pooled"
     for export in old.select_related("job", "sample").defer(*long_columns)[:MOST_REMOVED_AT_ONCE]:
@@ -184,8 +184,7 @@ def remove_unrequested(before: datetime) -> None:
 
 
 def _remove_earlier(export: ExportJob) -> None:
-    """Remove the files of killed attempts at an export. Files that an earlier attempt published
-    stay."""
+    """Remove the files of killed attempts of an export. Files that belong to the result stay."""
     result = export.result
     names = set(result.artifacts.values_list("file", flat=True))
     for attempt in range(1, export.attempt):
@@ -200,10 +199,10 @@ def publish_export(
     """Store the files that are not stored yet and set the export done; raises `Superseded`.
 
     files: all files of the result, by name. If the result was signed meanwhile, they are not stored
-    but written once more; those of a sample that is being pooled again are dropped. summary: the
-    new numbers of a result that was measured again (`apply_bar_reading`): they and these files
-    replace all earlier ones. early: these are only the first files, and the export goes on: copies
-    are stored, so that a user who waits for one need not wait for the others.
+    but written once more; files of a sample that is being pooled again are dropped. summary: the new
+    numbers of a result that was measured again (`apply_bar_reading`); numbers and files replace all
+    earlier ones. early: `files` are only the first files, of which copies are stored, and the export
+    goes on.
     """
     result, file_model = export.result, export.result.artifacts.model
     stored = set() if summary else set(result.artifacts.values_list("name", flat=True))
@@ -245,8 +244,8 @@ def publish_export(
 
 
 def _is_unchanged(result: Result) -> bool:
-    """Whether a result still has the numbers, signatures and limits with which its files were
-    written. It is locked until the transaction ends."""
+    """Whether a result still has the numbers, signatures and limits with which its files were written.
+    Its row is locked until the transaction ends."""
     same = {"signature_hash": result.signature_hash} if isinstance(result, Job) else {"state": Sample.State.DONE}
     row = type(result).objects.filter(attempt=result.attempt, **same).locked(result.pk)
     return row is not None and row.specification == result.specification
