@@ -1,5 +1,5 @@
-"""Jobs that analyse or measure an image: how they are made, cancelled, tried again, run again with
-other settings, and deleted."""
+"""Makes, changes, cancels, repeats and deletes jobs. A job analyses one image, or measures existing
+outlines of it."""
 
 from __future__ import annotations
 
@@ -63,18 +63,18 @@ def create_job(
     method: MethodVersion | None = None,
     shelve: bool = False,
 ) -> Job:
-    """Make a job for an image; it is enqueued when the image was inspected.
+    """Make a job for an image and enqueue it, or if the image is not inspected yet, let it wait.
 
     token, key: identify a submission (`submission_id`), so that a double click or a reload makes no
     second job; the second upload of the image is then removed. asked: the stated scale
     (`StatedScale`), used instead of the calibration in the settings. parent: the job from whose
-    result this one is made. segmentation: existing outlines to measure; without them the network
+    result this job is made. segmentation: existing outlines to measure; without them the network
     finds outlines. corrects: how many corrections of the parent are measured. outlines: the file of
     another tool whose outlines are measured, see `Job`. method: the version of a method that the
-    settings follow; without it that of the parent. shelve: store a job beyond its maker's limits as
-    failed, to be tried again later, instead of refusing it. Raises Refused (409 if the key belongs
-    to another submission, 422 if the file is no image, 429 too many), ValueError if image and
-    request do not fit.
+    settings follow; by default the method of the parent. shelve: if the limits of the maker are
+    exceeded, store the job as failed, to be tried again later, instead of refusing it. Raises
+    Refused (409 if the key belongs to another submission, 422 if the file is no image, 429 too
+    many), ValueError if image and request do not fit.
     """
     if segmentation is None and corrects is None and not outlines:
         check_model(settings.segmentation.model, user)
@@ -102,20 +102,20 @@ def create_job(
 def _create(
     submission: str, settings: AnalysisSettings, asked: dict[str, Any] | None, shelve: bool, fields: dict[str, Any]
 ) -> Job:
-    """A new job, or the equal one that another request made at the same moment. The image is locked
-    meanwhile."""
+    """Make a job; returns it, or the equal job that another request made at the same moment. The image is
+    locked meanwhile."""
     parent, micrograph = fields["parent"], Micrograph.objects.locked(fields["micrograph"].pk)
     if micrograph is None or (parent and not Job.objects.filter(pk=parent.pk).exists()):
         raise Refused(GONE, 404)
     if micrograph.state == Micrograph.State.FAILED:
         raise Refused(micrograph.error, 422)
     fields |= {"id": uuid4(), "micrograph": micrograph}
-    new = Job(**fields)
+    new_job = Job(**fields)
     has_scale = asked is None or not micrograph.waits_for_bar(asked)
     state, error, ready = Job.State.QUEUED, "", micrograph.is_read and has_scale
     try:
-        check_waiting(**new.maker)
-        count_megapixels(new)
+        check_waiting(**new_job.maker)
+        count_megapixels(new_job)
     except Refused as refusal:
         if not shelve:
             raise
@@ -134,7 +134,8 @@ def _create(
 def settings_for_image(
     settings: AnalysisSettings, requested: dict[str, Any] | None, micrograph: Micrograph
 ) -> AnalysisSettings:
-    """The settings with the requested calibration; raises ValueError if the image does not fit it."""
+    """The settings with the requested scale (as `create_job` takes it in `asked`) for this image. Raises ValueError if
+    the scale or the height of the data bar do not fit the image."""
     if requested is not None:
         settings = settings.with_(calibration=StatedScale.of(requested).calibration(micrograph.scale))
     refuse_tall_bar(settings, micrograph)
@@ -143,10 +144,11 @@ def settings_for_image(
 
 @transaction.atomic
 def change_job(*, job: Job, settings: AnalysisSettings, asked: dict[str, Any] | None) -> bool:
-    """Let an unfinished analysis go on with other settings; returns False if it has ended.
+    """Change the settings of an unfinished analysis; returns whether they were changed (not if it has
+    ended).
 
-    Outlines stay, and a running search for them goes on, if the new settings would find the same.
-    asked: as in `create_job`. Raises Refused and ValueError as `create_job` does.
+    If the new settings would give the same outlines, these stay and a running search goes on. asked:
+    as in `create_job`. Raises Refused and ValueError as `create_job` does.
     """
     check_model(settings.segmentation.model, job.owner)
     micrograph, now = _locked_upload(job), Job.objects.locked(job.pk)
@@ -159,7 +161,7 @@ def change_job(*, job: Job, settings: AnalysisSettings, asked: dict[str, Any] | 
     same_outlines = (before.task, before.segmentation) == (settings.task, settings.segmentation)
     fields = {"settings": settings.as_dict(), "ready": ready, "asked": {} if ready or asked is None else asked}
     goes_on = now.state == Job.State.RUNNING or ready == now.ready
-    # Otherwise the running attempt reads the new settings before it measures.
+    # If the attempt goes on, it reads the new settings before it measures.
     if not same_outlines or now.segmentation_id or not goes_on:
         fields |= {
             **RESTART_FIELDS,
@@ -175,8 +177,8 @@ def change_job(*, job: Job, settings: AnalysisSettings, asked: dict[str, Any] | 
 
 
 def start_without_scale(job: Job) -> None:
-    """Start a job whose scale is not read yet: it finds the outlines and then waits. Beyond a limit
-    it fails."""
+    """Start a job whose scale is not read yet: it finds the outlines and then waits. If a limit of the
+    sender is exceeded, it fails."""
     try:
         count_megapixels(job)
     except Refused as refusal:
@@ -187,9 +189,9 @@ def start_without_scale(job: Job) -> None:
 
 
 def wait_for_scale(job: Job) -> None:
-    """Put a job back into the queue when its outlines are found and the data bar of its image is
-    still being read. The next attempt measures them with the scale. Raises Superseded if the job no
-    longer belongs to this attempt."""
+    """Put a running job whose outlines are found back into the queue, because its scale is not read yet.
+    The next attempt measures with the scale. Raises Superseded if the job no longer belongs to this
+    attempt."""
     if not Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempt=job.attempt).update(**REQUEUE_FIELDS):
         job.report()  # raises Superseded
     job.refresh_from_db()
@@ -200,8 +202,8 @@ def wait_for_scale(job: Job) -> None:
 
 
 def make_ready(job: Job) -> None:
-    """Let a job run after its image was read. If that is refused, it fails, and its settings stay
-    for another try."""
+    """Let a job run after its image and scale were read. If settings or limits forbid it, the job fails
+    and can be tried again."""
     try:
         settings = settings_for_image(job.get_settings(), job.asked or None, job.micrograph)
         count_megapixels(job)
@@ -210,12 +212,12 @@ def make_ready(job: Job) -> None:
         return
     fields = {"settings": settings.as_dict(), "ready": True, "asked": {}, "queued": timezone.now()}
     Job.objects.filter(pk=job.pk).update(**fields)
-    # A worker may have got its last message before the job was ready.
+    # A worker may have received the last message before the job was ready.
     enqueue_after_commit(job.pk, again=True)
 
 
 def fail_waiting(job: Job, sentence: str) -> None:
-    """Fail a job that no worker has taken yet; within a transaction."""
+    """Set a job failed that no worker has taken yet. Call it in a transaction."""
     ended = {"state": Job.State.FAILED, "error": sentence, "finished": timezone.now()}
     if Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(**ended):
         job.error = sentence
@@ -223,8 +225,8 @@ def fail_waiting(job: Job, sentence: str) -> None:
 
 
 def rerun_with_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> Job:
-    """A new job that measures the corrected outlines of a job; raises Refused if nothing was
-    corrected.
+    """Make a job that measures the corrected outlines of another job. Raises Refused (409 nothing was
+    corrected, 422 the settings need other outlines).
 
     who: user, visitor, address and token, as for `create_job`.
     """
@@ -236,8 +238,8 @@ def rerun_with_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) 
 
 
 def continue_version(*, job: Job, **who: Any) -> Job:
-    """A new job with the outlines of a version, in which they can be corrected further. A second
-    call gives the same job.
+    """Make a job with the outlines of a version, to correct them further. A second call returns the same
+    job.
 
     who: user, visitor and address, as for `create_job`.
     """
@@ -247,8 +249,8 @@ def continue_version(*, job: Job, **who: Any) -> Job:
 
 @transaction.atomic
 def version_before_corrections(*, job: Job, **who: Any) -> Job:
-    """A version with the outlines of a result before all its corrections. A second call gives the
-    same. who: as in `continue_version`."""
+    """Make a version with the outlines of a result before all its corrections. A second call returns the
+    same job. who: as in `continue_version`."""
     new = create_job(
         micrograph=job.micrograph,
         settings=job.get_settings(),
@@ -262,8 +264,8 @@ def version_before_corrections(*, job: Job, **who: Any) -> Job:
 
 
 def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **who: Any) -> Job:
-    """A new job for the image of a job, with other settings. If they would find the same outlines,
-    it only measures the corrected outlines again.
+    """Make a new job for the image of a job, with other settings. If they would give the same outlines,
+    the new job only measures the corrected outlines.
 
     again: let the network find outlines in any case, for example with a newer model. who: user,
     visitor, address and token, as for `create_job`.
@@ -285,8 +287,8 @@ def cancel_job(*, job: Job) -> Job:
 
 @transaction.atomic
 def retry_job(*, job: Job) -> Job:
-    """Queue a failed or cancelled job once more. For a finished job whose data bar was not read in
-    time, read it again.
+    """Queue a failed or cancelled job once more. For a finished job whose data bar was not read
+    completely, the bar is read again.
 
     A second call changes nothing. Raises Refused (409 if it cannot be tried again, 429 if its maker
     has too many jobs running).
@@ -317,7 +319,7 @@ def retry_job(*, job: Job) -> Job:
 
 
 def read_bar_again(micrograph: Micrograph) -> None:
-    """Queue an image whose data bar was not read in time. The reading is then compared with its
+    """Queue an image again whose data bar was not read in time. The reading will be compared with its
     finished results."""
     if Micrograph.objects.filter(pk=micrograph.pk, reading__note=CUT_OFF).update(reading={}, **RESTART_FIELDS):
         for job in micrograph.jobs.filter(state=Job.State.DONE, signature_hash=""):
@@ -326,7 +328,7 @@ def read_bar_again(micrograph: Micrograph) -> None:
 
 
 def delete_job(*, job: Job, signed: bool = False) -> None:
-    """Remove one job as `delete_jobs` does; raises Refused (409) if it is signed and must stay."""
+    """Delete one job as `delete_jobs` does; raises Refused (409) if it must stay because it is signed."""
     if delete_jobs([job.pk], signed=signed):
         raise Refused(KEPT, 409)
 
@@ -334,12 +336,11 @@ def delete_job(*, job: Job, signed: bool = False) -> None:
 @with_disk_reserve
 @transaction.atomic
 def delete_jobs(pks: Iterable[UUID], *, signed: bool = False) -> set[UUID]:
-    """Remove jobs in any state with their files, and images that no other job needs. Returns the
-    ids of jobs that stay.
+    """Delete jobs in any state with their files, and images that no other job needs. Returns the ids of
+    the jobs that stay.
 
-    The rows are removed at once; if there are many files, they are removed later
-    (`remove_after_commit`). signed: remove also signed jobs, and jobs from whose outlines a signed
-    one was made; otherwise these stay.
+    The rows are deleted at once, many files later (`remove_after_commit`). signed: delete also signed
+    jobs and jobs from whose outlines a signed job was made; otherwise these stay.
     """
     requested = set(pks)
     staying = set() if signed else requested & signed_jobs()
@@ -347,7 +348,7 @@ def delete_jobs(pks: Iterable[UUID], *, signed: bool = False) -> set[UUID]:
     # First the images, then the jobs: a worker locks them in the same order.
     images = list(leaving.values_list("micrograph", flat=True))
     images = list(Micrograph.objects.select_for_update().filter(pk__in=images).order_by("pk").only("pk"))
-    # Locked, because somebody may be correcting one; without the long columns, which nobody needs.
+    # Locked, because a job may be corrected at this moment; long columns are not read.
     locked_jobs = leaving.select_for_update().order_by("pk")
     locked_jobs = locked_jobs.only("pk", "parent", "sample", "included", "segmentation")
     jobs = {job.pk: job for job in locked_jobs}
@@ -364,23 +365,22 @@ def delete_jobs(pks: Iterable[UUID], *, signed: bool = False) -> set[UUID]:
 
 
 def _last_staying(jobs: dict[UUID, Job], pk: UUID | None) -> UUID | None:
-    """The nearest result that is not in `jobs`: the job `pk` itself, its parent, the parent of that
-    and so on; None if there is none."""
+    """The id of the first job that is not in `jobs`, among the job `pk`, its parent, the parent of the
+    parent and so on; None if there is none."""
     while pk in jobs:
         pk = jobs[pk].parent_id
     return pk
 
 
 def _give_children_new_parents(jobs: dict[UUID, Job]) -> set[UUID]:
-    """Give the jobs that were made from these jobs a parent that stays.
+    """Give each job that was made from one of `jobs` a parent that stays.
 
-    Returns the ids of those of these jobs that a later result in the same sample replaces already.
+    Returns the ids of those `jobs` that a later result in the same sample has already replaced.
     """
     superseded, children_of = set[UUID](), defaultdict[UUID | None, list[UUID]](list)
     children = Job.objects.filter(parent__in=jobs).exclude(pk__in=jobs)
     may_follow = Q(corrects=None, outlines={})
-    # A job that measures corrections of its parent, or imported outlines, belongs to no other
-    # parent.
+    # A job that measures corrections of its parent, or imported outlines, cannot get another parent.
     children_of[None] = list(children.exclude(may_follow).values_list("pk", flat=True))
     for pk, parent in children.filter(may_follow).values_list("pk", "parent"):
         children_of[_last_staying(jobs, parent)].append(pk)
@@ -394,7 +394,7 @@ def _give_children_new_parents(jobs: dict[UUID, Job]) -> set[UUID]:
 
 
 def _count_earlier_result(job: Job, earlier: UUID | None) -> None:
-    """Let the result `earlier`, from which this job was made, count in the sample in place of this
+    """Let the result `earlier` (id), from which this job was made, count in the sample instead of this
     job."""
     before = Job.objects.filter(pk=earlier).first() if earlier else None
     if before is None or before.sample_id not in (None, job.sample_id):
@@ -411,8 +411,8 @@ def _count_earlier_result(job: Job, earlier: UUID | None) -> None:
 
 
 def fields_for_pooling(job: Job) -> dict[str, Any]:
-    """The new fields of a result that is put into a sample: a result without the table for pooling
-    is measured again; {} for others."""
+    """The new fields of a result that is put into a sample: a result without the table for pooling is
+    queued to be measured again; {} for other results."""
     return {} if job.artifact(tables.TABLE_FILE) else {"queued": timezone.now(), **RESTART_FIELDS}
 
 

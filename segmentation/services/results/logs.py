@@ -1,5 +1,5 @@
-"""The log of corrections: written as CSV or JSON, the part of it that made a result, and its
-repetition from a file."""
+"""The log of corrections: writes it as CSV or JSON, finds the part of it that belongs to a result, and
+repeats it from a downloaded archive as a check."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ...models import Segmentation as SegmentationRow
 from ...models.edits import chain_faults, steps_of
 from .publishing import SEGMENTATION_FILE
 
-BEFORE = "uncorrected.npz"  # in an archive: the outlines before the corrections
+BEFORE = "uncorrected.npz"  # in bundle.zip: the outlines before the corrections
 LOG, LOG_CSV = "corrections.json", "corrections.csv"
 COLUMNS = ("job", "sequence", "author", "visitor", "time", "operation", "patch", "before", "undoes", "previous", "hash")
 NO_BUNDLE = "This is no bundle.zip of a corrected result: it needs {missing}."
@@ -34,11 +34,11 @@ DAMAGED = "The file cannot be read as a ZIP file with a log of corrections: down
 
 
 class NotRepeated(ValueError):
-    """The file has no log that can be repeated; the message is one sentence."""
+    """The file contains no log that can be repeated; the message is one sentence."""
 
 
 def edits_as_csv(edits: Iterable[Edit]) -> Iterator[str]:
-    """The log as CSV, line by line. A spreadsheet takes none of its cells for a formula."""
+    """The log as CSV, line by line. Cells are escaped, so that a spreadsheet takes none for a formula."""
     yield lines([COLUMNS])
     for edit in edits:
         values = (edit.as_dict()[name] for name in COLUMNS)
@@ -56,16 +56,16 @@ def edits_as_json(edits: Iterable[Edit]) -> Iterator[str]:
 
 
 def correcting_job(job: Job) -> Job | None:
-    """The job that made the outlines of `job` by corrections: `job` itself or an earlier one. None
-    for outlines that are not corrected."""
+    """The job that stored the corrected outlines of `job`: `job` itself or an earlier job. None for
+    uncorrected outlines."""
     if job.segmentation_id is None:
         return None
     return Job.objects.filter(segmentation=job.segmentation_id, corrects__isnull=False).select_related("parent").first()
 
 
 def corrections_of_result(job: Job) -> tuple[SegmentationRow | None, list[Edit]]:
-    """The corrections that made the outlines of a result, and the outlines before them. (None, [])
-    if nobody corrected them, or if the job that was corrected is deleted."""
+    """The outlines of a result before its corrections, and the edits. (None, []) for uncorrected
+    outlines, and if the job that was corrected is deleted."""
     if job.step:
         return job.segmentation, list(job.edits.filter(sequence__lte=job.step))
     maker = correcting_job(job)
@@ -75,10 +75,10 @@ def corrections_of_result(job: Job) -> tuple[SegmentationRow | None, list[Edit]]
 
 
 def differences_when_repeated(bundle: Path) -> list[str]:
-    """Repeat the log of corrections in a bundle.zip. Returns a sentence for each difference from
-    the stored outlines.
+    """Repeat the corrections in a bundle.zip and compare the outlines with the stored ones; returns a
+    sentence for each difference.
 
-    It also checks the checksums of the files and the hash chain of the log. Raises NotRepeated.
+    Checksums of the files and hashes of the log are checked, too. Raises NotRepeated.
     """
     try:
         with zipfile.ZipFile(bundle) as archive:
@@ -119,10 +119,10 @@ def _differences(replayed: Segmentation, stored: Segmentation) -> Iterator[str]:
     if replayed.labels.shape != stored.labels.shape:
         yield "The outlines are of images of two sizes."
         return
-    is_other = replayed.labels != stored.labels
-    if is_other.any():
-        y, x = (int(axis[0]) for axis in np.nonzero(is_other))
-        yield f"The labels differ in {int(is_other.sum()):,} pixels, the first at x = {x}, y = {y}."
+    is_different = replayed.labels != stored.labels
+    if is_different.any():
+        y, x = (int(axis[0]) for axis in np.nonzero(is_different))
+        yield f"The labels differ in {int(is_different.sum()):,} pixels, the first at x = {x}, y = {y}."
     for name in ("ids", "classes", "confidence"):
         values, stored_values = getattr(replayed, name), getattr(stored, name)
         if not np.array_equal(values, stored_values, equal_nan=name == "confidence"):
@@ -141,6 +141,6 @@ def _differences(replayed: Segmentation, stored: Segmentation) -> Iterator[str]:
 
 
 def _other_parts(segmentation: Segmentation) -> Any:
-    """The other parts of a segmentation, to compare: rows, names of classes, and all images."""
+    """Rows, names of classes and all images of a segmentation, to be compared."""
     images = {**segmentation.layers, **{f"map {name}": pixels for name, pixels in segmentation.maps.items()}}
     return segmentation.rows, segmentation.class_names, {name: pixels.tobytes() for name, pixels in images.items()}

@@ -1,5 +1,5 @@
-"""Methods of a laboratory: saved from a result, changed by a further version, approved, withdrawn,
-and found by name."""
+"""Methods of a laboratory: makes them from results, adds versions, approves and withdraws versions, and
+finds a version by name."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ KNOWN_SOURCES = tuple(source for source in Source if source != Source.NONE)
 
 
 def save_as_method(*, job: Job, user: Any, name: str, group: str = "", method: Method | None = None) -> MethodVersion:
-    """Save the settings, the model and the source of the scale of a finished result as a draft: of
-    a new method, or as the next version of `method`, of which the further requirements stay.
+    """Save settings, model and source of the scale of a finished result as a draft: of a new method, or
+    as the next version of `method`. The other requirements of `method` stay.
 
     group: the name of one of the account's groups, "" for none. Raises Refused (401, 409, 422).
     """
@@ -132,12 +132,12 @@ def make_demo(*, user: Any) -> MethodVersion:
 
 @transaction.atomic
 def change_method(*, method: Method, description: MethodDescription, user: Any) -> MethodVersion:
-    """Give the draft of a method this description; if the newest version is no draft, make the next
-    version, a draft. Raises Refused (401, 403, 409, 422 another kind of analysis)."""
+    """Write a description into the draft of a method, or into a new draft if the newest version is not a
+    draft; returns the draft. Raises Refused (401, 403, 409, 422 another kind of analysis)."""
     check_changeable(method, user)
     lock(method, GONE)
     last = newest_version(method)
-    # Both are compared, because the stored checksum is another if an earlier release had fewer settings.
+    # Both are compared: the stored checksum differs if the release that wrote it had fewer settings.
     if description.checksum in (last.checksum, read_description(last).checksum):
         raise Refused(UNCHANGED, 409)
     if description.task != last.description.get("task"):
@@ -160,7 +160,7 @@ def _new_version(method: Method, description: MethodDescription, user: Any, numb
 
 
 def approve_version(*, version: MethodVersion, request: HttpRequest, password: str, checksum: str) -> None:
-    """Approve a draft. As for a signature, the password is given again.
+    """Approve a draft. The user gives the password again, as for a signature.
 
     checksum: of the description that the caller has seen. Raises Refused (403 without the right or
     with a wrong password, 409, 429).
@@ -171,7 +171,7 @@ def approve_version(*, version: MethodVersion, request: HttpRequest, password: s
         raise Refused(NO_DRAFT.format(state=version.state), 409)
     if checksum != version.checksum:
         raise Refused(MEANWHILE, 409)
-    # A wrong password counts as one at the sign-in.
+    # A wrong password is counted as at the sign-in.
     account = account_with_password(request, user.get_username(), storable(password))
     if account is None or account.pk != user.pk:
         raise Refused(WRONG_PASSWORD, 403)
@@ -186,7 +186,7 @@ def approve_version(*, version: MethodVersion, request: HttpRequest, password: s
 
 @transaction.atomic
 def withdraw_version(*, version: MethodVersion, user: Any, reason: str) -> None:
-    """Withdraw an approved version: nothing new is analysed by it. Raises Refused (403, 409, 422 without a reason)."""
+    """Withdraw an approved version: no new image is analysed by it. Raises Refused (403, 409, 422 without a reason)."""
     _check_may_approve(version.method, user)
     if version.state != MethodVersion.State.APPROVED:
         raise Refused(NOT_APPROVED.format(state=version.state), 409)
@@ -202,7 +202,7 @@ def withdraw_version(*, version: MethodVersion, user: Any, reason: str) -> None:
 
 @transaction.atomic
 def delete_draft(*, version: MethodVersion, user: Any) -> bool:
-    """Delete a draft, and its method if it has no other version; returns whether the method stays.
+    """Delete a draft, and the method if it has no other version; returns whether the method stays.
     Raises Refused."""
     check_changeable(version.method, user)
     lock(version.method, GONE)
@@ -233,9 +233,8 @@ def read_description(version: MethodVersion) -> MethodDescription:
 
 
 def settings_from_version(version: MethodVersion, laboratory: dict[str, str]) -> AnalysisSettings:
-    """The settings with which an image is analysed by a version. laboratory: data that the account
-    has given once for all its results; they are used where the method says nothing. Raises Refused
-    (409)."""
+    """The settings with which a version analyses an image. laboratory: texts that the account has set for
+    all its results, used if the method does not set them. Raises Refused (409)."""
     try:
         return settings_of_method(version.written, laboratory)
     except ValueError as error:
@@ -243,34 +242,30 @@ def settings_from_version(version: MethodVersion, laboratory: dict[str, str]) ->
 
 
 def changes_of(version: MethodVersion) -> list[str]:
-    """The changes of a version from the version before it, a line each; [] for the first
-    version."""
+    """The differences of a version from the version before it, a line each; [] for the first version."""
     before = version.method.versions.filter(number__lt=version.number).select_related("method").first()
     return changes(read_description(version), read_description(before)) if before else []
 
 
 def offered_versions(user: Any) -> list[MethodVersion]:
-    """For each method that an account can see, the version that a new analysis follows: the newest
-    approved one, otherwise the draft. Approved methods of its groups come first, then its own
-    approved ones, then drafts."""
+    """For each method that a user can see, the version for a new analysis: the newest approved version,
+    otherwise the draft. Approved versions come first, of these the methods of groups."""
     every = Method.objects.visible_to(user)
     versions = MethodVersion.objects.filter(method__in=every).exclude(state=MethodVersion.State.WITHDRAWN)
     chosen: dict[UUID, MethodVersion] = {}
-    is_draft = MethodVersion.State.DRAFT
-    for version in sorted(
-        versions.select_related("method__group"), key=lambda row: (row.state == is_draft, -row.number)
-    ):
+    draft = MethodVersion.State.DRAFT
+    for version in sorted(versions.select_related("method__group"), key=lambda row: (row.state == draft, -row.number)):
         chosen.setdefault(version.method_id, version)
     return sorted(
-        chosen.values(), key=lambda row: (row.state == is_draft, row.method.group_id is None, row.method.name.lower())
+        chosen.values(), key=lambda row: (row.state == draft, row.method.group_id is None, row.method.name.lower())
     )
 
 
 def find_version(text: str, user: Any) -> MethodVersion:
-    """The version that a text names: its id, "NAME@2", or "NAME" for the newest approved
-    version, otherwise the draft.
+    """The version that a text names: by its id, as "NAME@2", or as "NAME" (the newest approved version,
+    otherwise the draft).
 
-    Raises Refused (409 withdrawn or several of a name, 422 none).
+    Raises Refused (409 it is withdrawn or several methods have the name, 422 there is none).
     """
     rows = MethodVersion.objects.select_related("method__group").filter(method__in=Method.objects.visible_to(user))
     words = clean_text(text)
@@ -286,10 +281,12 @@ def find_version(text: str, user: Any) -> MethodVersion:
 
 
 def _by_name(rows: Any, words: str) -> MethodVersion:
-    """The version among rows that "NAME@2" or "NAME" names, see `find_version`; raises Refused."""
-    is_whole = rows.filter(method__name=words).exists()
-    name, _, number = (words, "", "") if is_whole else words.rpartition("@")
-    versions = list(rows.filter(method__name=name)) if is_whole or (number.isdecimal() and len(number) < 10) else []
+    """The version among `rows` that "NAME@2" or "NAME" means, see `find_version`; raises Refused."""
+    is_whole_name = rows.filter(method__name=words).exists()
+    name, _, number = (words, "", "") if is_whole_name else words.rpartition("@")
+    versions = (
+        list(rows.filter(method__name=name)) if is_whole_name or (number.isdecimal() and len(number) < 10) else []
+    )
     if not versions:
         raise Refused(UNKNOWN.format(text=words), 422)
     if len({version.method_id for version in versions}) > 1:
@@ -306,7 +303,7 @@ def _by_name(rows: Any, words: str) -> MethodVersion:
 
 
 def groups_of_account(user: Any) -> list[Group]:
-    """The groups whose members may share a method with an account."""
+    """The groups of a user, with which the user may share a method; [] without an account."""
     return list(user.groups.order_by("name")) if user.is_authenticated else []
 
 
@@ -316,7 +313,7 @@ def _check_signed_in(user: Any) -> None:
 
 
 def check_changeable(method: Method, user: Any) -> None:
-    """Raises Refused (401, 403) for an account that may not change a method."""
+    """Raises Refused (401, 403) if a user may not change a method."""
     _check_signed_in(user)
     if not method.is_changeable_by(user):
         raise Refused(NOT_YOURS, 403)

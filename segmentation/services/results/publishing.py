@@ -1,7 +1,7 @@
-"""What an attempt at a job or a sample stores.
+"""Stores what a worker's attempt at a job or a sample has made.
 
-It stores the segmentation as soon as it is found, so that a later attempt only needs to measure. At
-the end it stores its files, or a sentence with the reason of the failure.
+An attempt stores the segmentation as soon as it is found, so that a later attempt only needs to
+measure. At the end it stores files and numbers, or the reason of its failure.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ from . import control
 from .pooling import refresh_after_commit
 
 SEGMENTATION_FILE = "segmentation.npz"
-# Before a postponed attempt; doubled each time.
+# Time before a postponed attempt; doubled each time.
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
 
 
 def store_segmentation(
     *, job: Job, file: Path, provenance: Provenance, parent: Segmentation | None = None
 ) -> Segmentation:
-    """Store the segmentation that an attempt found as that of its job; raises `Superseded` if the
-    job no longer belongs to this attempt.
+    """Store the file with the segmentation of a job; returns the new row. Raises `Superseded` if the job
+    no longer belongs to this attempt.
 
-    parent: the segmentation from which it was made by corrections.
+    parent: the segmentation from which it was made by corrections, None without corrections.
     """
     row = Segmentation(
         micrograph_id=job.micrograph_id,
@@ -83,8 +83,7 @@ def store_segmentation(
 
 
 def segmentation_for(job: Job, settings: AnalysisSettings) -> Segmentation | None:
-    """The segmentation of a job if these settings would give the same one, so that only measuring
-    is needed; otherwise None."""
+    """The segmentation of a job if the network would find the same with these settings; otherwise None."""
     present = job.get_settings()
     return job.segmentation if (present.task, present.segmentation) == (settings.task, settings.segmentation) else None
 
@@ -103,7 +102,7 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
         artifacts = [Artifact(**row, size=segmentation.size, content_type="application/octet-stream")]
 
     with _publishing(job, Artifact, files, artifacts):
-        # The data bar was not read when the result was measured.
+        # "unread": the data bar was not read yet when the result was measured.
         if unread := summary.get("unread"):
             Micrograph.objects.locked(job.micrograph_id)  # it may be read at this moment
         job.finish("done", summary=summary, early={})
@@ -114,20 +113,20 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
 
 
 def apply_bar_reading(jobs: QuerySet) -> None:
-    """Compare the data bar of an image, which is read now, with finished results that were measured
-    before.
+    """Compare the data bar of an image, which has just been read, with finished results that were
+    measured before.
 
-    If the bar contradicts the scale of a result, the result is measured again, with all its files
-    (`publish_export`). A signed result stays as it was signed. Call it in a transaction that has
-    locked the image.
+    If the bar contradicts the scale of a result, the result is measured again with all its files
+    (`publish_export`); signed results do not change. Call it in a transaction that has locked the
+    image.
     """
     for job in jobs.filter(state="done", summary__unread=True, signature_hash="").select_related("micrograph"):
         if not job.micrograph.is_finished:
             continue
         scale = job.scale
-        is_another = scale.before_measurement.in_use.nm_per_pixel != scale.in_use.nm_per_pixel
+        scale_changed = scale.before_measurement.in_use.nm_per_pixel != scale.in_use.nm_per_pixel
         cut_off = CUT_OFF in job.summary.get("warnings", ())  # the reading before this one
-        if cut_off or scale.disagreements() or is_another:
+        if cut_off or scale.disagreements() or scale_changed:
             export, _ = ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
             # `publish_export` calls this function again for a running export.
             ended = ("done", "failed")
@@ -146,8 +145,8 @@ def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, 
 
 
 def store_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
-    """Store the files of an image that its page shows: the complete picture, and the picture
-    divided into tiles."""
+    """Store the picture of an image for the viewer of its page: the complete picture, and a file with
+    tiles of it."""
     size = picture.stat().st_size + tiles.stat().st_size
     names = {}
     for field, path in {"viewer_image": picture, "viewer_tiles": tiles}.items():
@@ -160,8 +159,8 @@ def store_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None
 
 @transaction.atomic
 def fail_row(*, row: Attempted, sentence: str, **fields: Any) -> None:
-    """Set the row of an attempt failed, with a sentence for its user. Webhooks and the sample are
-    told. Raises `Superseded`."""
+    """Set the row of an attempt failed, with a sentence for its user. Webhooks get a message, and the
+    sample is pooled. Raises `Superseded`."""
     row.finish("failed", error=sentence, **fields, **({"early": {}} if isinstance(row, Job) else {}))
     row.error = sentence
     if isinstance(row, Job | Sample | Training):
@@ -171,28 +170,26 @@ def fail_row(*, row: Attempted, sentence: str, **fields: Any) -> None:
 
 
 def postpone_row(*, row: Attempted, why: str) -> None:
-    """Put the row of an attempt back into the queue for later, because of a fault of the machine,
-    not of the image.
+    """Put the row of an attempt back into the queue for later, because of a fault of the machine.
 
-    This does not count as a death of a worker. why: the fault, for the page. Raises `Superseded`.
+    This is not counted as a death of the process. why: the fault, for the page. Raises `Superseded`.
     """
     wait = min(FIRST_WAIT * 2 ** min(row.faults, 10), LONGEST_WAIT)
     row.change(**{**REQUEUE_FIELDS, "stage": why}, faults=row.faults + 1, due=timezone.now() + wait)
 
 
 def requeue_row(*, row: Attempted) -> None:
-    """Put a row back into the queue after the process that worked on it died; raises
-    `Superseded`."""
+    """Put a row back into the queue after the process that worked on it died, and count the death;
+    raises `Superseded`."""
     row.change(**REQUEUE_FIELDS, deaths=row.deaths + 1)
 
 
 @contextmanager
 def _publishing(row: Job | Sample, file_model: Any, files: dict[str, Path], more: Sequence[Any] = ()) -> Iterator[None]:
-    """A block that changes a row to done. Before it the files are stored; after it the control
-    charts and webhooks are told, and the files of earlier attempts are replaced.
+    """A block that sets a row done. Before it the files are stored; after it control charts and webhooks
+    are updated, and the files of earlier attempts are replaced.
 
-    file_model: the model of the rows of files. more: further such rows, of files that are stored
-    already.
+    file_model: the model of the rows of files. more: rows of further files that are stored already.
     """
     folder, owner = f"{row.folder}/{row.attempt}", {file_model.owner: row}
     with undo_on_failure(partial(remove_folder, folder)):
@@ -210,10 +207,10 @@ def _publishing(row: Job | Sample, file_model: Any, files: dict[str, Path], more
 
 
 def store_file(folder: str, source: Path, files: dict[str, Path], *, keep: bool = False) -> dict[str, Any]:
-    """Put the file `source` into the storage; returns the fields of its row. files: all files of
-    its result, by name.
+    """Put the file `source` into a folder of the storage; returns the fields of its row. files: all files
+    of its result, by name.
 
-    On the same disk the file is moved; with `keep` it is copied.
+    The file is moved if possible; with `keep` it is copied.
     """
     size = source.stat().st_size
     if source.name in bundles.ARCHIVE_FILES:

@@ -1,4 +1,4 @@
-"""Reference materials of accounts and their groups: added to their list and removed from it."""
+"""Adds reference materials to the list of an account and its groups, and removes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...models import Reference
 from ...plain import storable
 from ..ground.refusal import Refused
 
-MOST_MATERIALS = 200  # reference materials that one person can see
+MOST_MATERIALS = 200  # reference materials of one maker
 TOO_MANY = f"There are {MOST_MATERIALS} reference materials already: delete one that nobody uses any more."
 NOT_YOUR_GROUP = "You are in no group of this name."
 TWICE = "There is a reference material of this name and certificate already."
