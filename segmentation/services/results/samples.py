@@ -1,5 +1,4 @@
-"""Samples: how they are made, extended, renamed, measured with another scale, tried again,
-cancelled and deleted, and which of their images count."""
+"""Makes, changes, cancels, repeats and deletes samples, and sets which of their images count."""
 
 from __future__ import annotations
 
@@ -49,7 +48,7 @@ SIGNED_RESULT = (
 UNDER_WAY = "Images of this sample are still under way: wait for them or cancel them first."
 FULL = "The sample is full: {limit} images are the limit, and this one was left out."
 UNNAMED = "Unnamed sample"
-AND_MORE = re.compile(r" and \d+ more$")  # end of the title of a sample that nobody named (`_default_title`)
+AND_MORE = re.compile(r" and \d+ more$")  # end of a title by `_default_title`
 NO_RESULTS = "Tick the results first that the sample is made of."
 TOO_MANY = "A sample holds up to {limit} images: tick fewer results."
 NOT_DONE = "Only finished results with stored outlines can make a sample: tick no others."
@@ -88,8 +87,8 @@ def create_sample(
     notes: Iterable[Note] = (),
     method: MethodVersion | None = None,
 ) -> Sample:
-    """Make a sample and queue an analysis of each image; at the end the numbers are pooled. Images
-    that are not read yet are added later.
+    """Make a sample of uploads and queue an analysis of each image; at the end the numbers are pooled.
+    Images that are not read yet are added later.
 
     notes: on the files that were sent (`Intake`). token, key: identify a submission
     (`submission_id`). method: the version of a method that the settings follow. Raises Refused (400
@@ -97,7 +96,7 @@ def create_sample(
     """
     check_model(settings.segmentation.model, user)
     uploads = list(uploads)
-    # Version 1.0.0 had this None; without it, equal submissions would get other hashes.
+    # The None comes from version 1.0.0; without it the hashes of equal submissions would differ.
     files = [[*file_hashes(micrograph), None] for micrograph in uploads]
     identity = [f"method {method.pk}"] if method else []
     content = fingerprint(files, _clean_name(name), settings.as_dict(), scale.fields(), *identity)
@@ -123,12 +122,12 @@ def create_sample(
 def sample_of_results(
     *, name: str, jobs: Iterable[Job], moves: bool = False, user: Any, visitor: UUID | None, token: str = "", **who: Any
 ) -> Sample:
-    """Make a sample of finished results. New jobs in the sample measure their corrected outlines;
-    the results stay.
+    """Make a sample of finished results: new jobs in the sample measure the outlines of the results,
+    which stay as they are.
 
-    moves: put the results themselves into the sample, if possible, in place of new jobs. The sample
-    has the settings of the first result, and the method of all if they share one; each image keeps
-    its own settings and scale. token: of a form. Raises Refused (409 for results that are not done,
+    moves: if possible, move the results themselves into the sample instead. The sample gets the
+    settings of the first result, and the method if all results have the same; each image keeps its
+    settings and scale. token: of a form. Raises Refused (409 for results that are not done,
     422 for results of several kinds or of one image, 429 too many).
     """
     jobs = list(jobs)
@@ -153,21 +152,21 @@ def sample_of_results(
 
 
 def _judged_by_all(jobs: list[Job]) -> dict[str, Any]:
-    """The limits and the reference material that all of these results share."""
+    """The specification and the reference material, as far as all of these results have the same."""
     judgements = [job.judgement_fields for job in jobs]
     return {name: value for name, value in judgements[0].items() if all(other[name] == value for other in judgements)}
 
 
 def _with_last_scale(job: Job) -> Job:
-    """The last job of the same maker with the same outlines as this job, because it has the last
-    scale that the maker gave. It may be unfinished. The job itself if there is no later one."""
+    """The last job of the same maker that measured the outlines of this job again: it has the last scale
+    that the maker stated. It may be unfinished. Without such a job, the job itself."""
     same = {"segmentation": job.segmentation_id, "owner": job.owner_id, "visitor": job.visitor, "sample": None}
     later = Job.objects.filter(parent=job, **same).exclude(state__in=("failed", "cancelled"))
     return later.order_by("created").last() or job
 
 
 def _move_if_possible(sample: Sample, job: Job) -> bool:
-    """Move a result into a new sample of the same maker; returns False if that is not possible."""
+    """Move a result into a new sample of the same maker, if possible; returns whether it was moved."""
     rerun_fields = fields_for_pooling(job)
     single = Job.objects.filter(pk=job.pk, sample=None, owner=sample.owner_id, visitor=sample.visitor, state="done")
     is_fixed = rerun_fields and job.signature_hash  # a signed result is never measured again
@@ -216,11 +215,11 @@ def rename_sample(*, sample: Sample, name: str) -> None:
 
 @transaction.atomic
 def include_images(*, sample: Sample, included: Mapping[UUID, bool], account: Any = None) -> None:
-    """Include images in the pooled numbers or leave them out, then pool the sample anew. A second
-    call changes nothing.
+    """Include images in the pooled numbers or leave them out, then pool the sample again. A second call
+    changes nothing.
 
-    included: by the id of a result whether it counts; an image that waited for agreement counts
-    then. account: who does this. Raises Refused (409) if the sample is closed.
+    included: by the id of a result, whether it counts; including an image that waits is the agreement
+    of the user. account: who does this. Raises Refused (409) if the sample is closed.
     """
     lock(sample, GONE)
     members = sample.members.filter(pk__in=included)
@@ -236,7 +235,7 @@ def include_images(*, sample: Sample, included: Mapping[UUID, bool], account: An
 
 @transaction.atomic
 def replace_image(*, sample: Sample, job: Job) -> None:
-    """Count this result of an image in place of the present one, which becomes a separate result.
+    """Count this result of an image instead of the present one, which becomes a separate result.
 
     Raises Refused if the image is not in the sample (404), or if one of the two results cannot be exchanged (409).
     """
@@ -259,23 +258,23 @@ def replace_image(*, sample: Sample, job: Job) -> None:
 
 
 def _unmeasured(sample: Sample) -> QuerySet[Job]:
-    """The finished results in a sample whose numbers lack their last corrections. (An undo is an
-    edit, too.)"""
+    """The finished results in a sample whose numbers do not include their last corrections. (Undone
+    edits and undos are both counted as edits.)"""
     undone = Count("edits", filter=Q(edits__undoes__isnull=False))
     done = sample.members.filter(state=Job.State.DONE).exclude(edit_count=F("step")).annotate(undone=undone)
     return done.filter(Q(step__gt=0) | Q(edit_count__gt=2 * F("undone")))
 
 
 def outdated_versions(sample: Sample) -> QuerySet[Job]:
-    """The versions in a sample whose numbers lack their last corrections. Only earlier releases
-    made such versions."""
+    """The versions in a sample whose numbers do not include their last corrections. Only earlier
+    releases made such versions."""
     return _unmeasured(sample).filter(fixed=True)
 
 
 def measure_last_corrections(sample: Sample) -> None:
-    """Let workers measure the last corrections of a sample's images. Each finished one pools the
-    sample anew."""
-    # This quick query answers most of the many calls.
+    """Let workers measure the last corrections of a sample's images. After each image the sample is
+    pooled again."""
+    # Pages call this often; this quick query is mostly enough.
     if not sample.jobs.exclude(edit_count=F("step")).exists():
         return
     for job in _unmeasured(sample).filter(fixed=False).select_related("micrograph", "segmentation"):
@@ -284,11 +283,10 @@ def measure_last_corrections(sample: Sample) -> None:
 
 @transaction.atomic
 def replace_outdated_versions(*, sample: Sample) -> None:
-    """Let new results with the last corrections count in place of the versions that lack them
-    (`outdated_versions`).
+    """Count results with the last corrections instead of versions without them (`outdated_versions`).
 
-    The versions become separate results. A result that has these corrections already is used; if
-    somebody corrected that one further, its corrections count, too.
+    The versions become separate results. If a result with these corrections exists, it is used; if
+    it was corrected further, a new job measures these corrections, too.
     """
     lock(sample, GONE)
     new, replaced = [], []
@@ -306,8 +304,8 @@ def replace_outdated_versions(*, sample: Sample) -> None:
 
 
 def _newest_version(job: Job) -> Job:
-    """Follows a corrected job to the finished result that measures its corrections, then that
-    one's, and so on; returns the last of them, or the job itself."""
+    """The last result in the chain that begins with this job: each measures the corrections of the one
+    before. The job itself if no result measures its corrections."""
     while job.is_corrected:
         measured = job.reruns.filter(corrects=job.edit_count, sample=None, state=Job.State.DONE)
         if (later := measured.select_related("micrograph").order_by("created").last()) is None:
@@ -318,8 +316,8 @@ def _newest_version(job: Job) -> Job:
 
 @transaction.atomic
 def retry_failed(*, sample: Sample) -> None:
-    """Queue the images that failed or were cancelled once more, as many as their maker's limits
-    allow, and the pooling. Data bars that were not read in time are read again.
+    """Queue failed and cancelled images again, as many as the limits of their maker allow, and pool the
+    sample. Data bars that were not read in time are read again.
 
     Raises Refused (429) if too many samples are running.
     """
@@ -351,27 +349,26 @@ def cancel_sample(*, sample: Sample) -> None:
 
 @transaction.atomic
 def recalibrate_sample(*, sample: Sample, scale: ScaleRule) -> None:
-    """Give a sample another rule for the scale, and measure each image whose scale changes again,
-    with its stored outlines.
-
-    Each gets a new job. Its earlier job becomes the parent and does not change.
+    """Give a sample another rule for the scale. Each image whose scale changes gets a new job that
+    measures its outlines; the earlier job becomes the parent and does not change. Raises Refused
+    (404, 409).
     """
     lock(sample, GONE)
     growing.check_not_closed(sample)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
     members = list(sample.members.select_related("micrograph", "segmentation").order_by("created", "pk"))
-    earlier = {job.pk: sample.stated_calibration(job.micrograph) for job in members}
+    earlier_scales = {job.pk: sample.stated_calibration(job.micrograph) for job in members}
     for name, value in scale.fields().items():
         setattr(sample, name, value)
     sample.save(update_fields=ScaleRule._fields)
-    if sample.rule != Sample.Rule.OWN:  # also for images that are still being read or unpacked
+    if sample.rule != Sample.Rule.OWN:  # for images that are still being read or unpacked
         Micrograph.objects.filter(sample=sample).update(asked={})
     reruns = []
     for job in members:
         calibration, stated = sample.stated_calibration(job.micrograph), job.get_settings().measurement.calibration
         # This scale was typed or drawn for this image, so it stays.
-        if sample.rule == Sample.Rule.OWN and stated not in (None, earlier[job.pk]):
+        if sample.rule == Sample.Rule.OWN and stated not in (None, earlier_scales[job.pk]):
             calibration = stated
         settings = job.get_settings().with_(calibration=calibration)
         if settings != job.get_settings():
@@ -381,8 +378,8 @@ def recalibrate_sample(*, sample: Sample, scale: ScaleRule) -> None:
 
 
 def others_of_this_size(sample: Sample, job: Job) -> list[Job]:
-    """The results in a sample whose images are as large as that of a job, and which do not ignore
-    the same regions."""
+    """The other results in a sample whose images have the size of a job's image, but which ignore other
+    regions."""
     size = {"micrograph__width": job.micrograph.width, "micrograph__height": job.micrograph.height}
     others = sample.members.filter(state=Job.State.DONE, **size).exclude(micrograph=job.micrograph_id)
     ignored = job.get_settings().measurement.ignore
@@ -392,8 +389,8 @@ def others_of_this_size(sample: Sample, job: Job) -> list[Job]:
 
 @transaction.atomic
 def ignore_in_sample(*, sample: Sample, job: Job) -> None:
-    """Ignore the regions of a result in all images of the same size in a sample. Each is measured
-    again, with its corrections. The result itself then counts in the sample."""
+    """Ignore the regions that a result ignores in all images of the same size in its sample: these are
+    measured again, with their corrections. The result itself counts in the sample then."""
     lock(sample, GONE)
     growing.check_not_closed(sample)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
@@ -409,7 +406,7 @@ def ignore_in_sample(*, sample: Sample, job: Job) -> None:
 
 @transaction.atomic
 def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
-    """Measure an image of a sample with the scale that it lacked; the new job counts in place of
+    """Measure an image of a sample with a scale that the user has given; the new job counts instead of
     the present one. Returns the job that counts."""
     lock(job.sample, GONE)
     growing.check_not_closed(job.sample)
@@ -423,8 +420,8 @@ def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
 
 
 def _measured_again(job: Job, settings: AnalysisSettings) -> Job:
-    """A new job, not stored yet, that measures the corrected outlines of a job with other settings,
-    in its place in the sample."""
+    """A new job, not stored yet, that measures the corrected outlines of a job with other settings and
+    replaces it in the sample."""
     segmentation = segmentation_for(job, settings)
     is_corrected = segmentation is not None and job.is_corrected
     outlines = {"corrects": job.edit_count} if is_corrected else {"segmentation": segmentation}
@@ -435,11 +432,10 @@ def _measured_again(job: Job, settings: AnalysisSettings) -> Job:
 @with_disk_reserve
 @transaction.atomic
 def delete_sample(*, sample: Sample, signed: bool = False) -> None:
-    """Remove a sample in any state, with its jobs, and its images if no other job needs them. The
-    rows are removed at once; if there are many files, they are removed later
-    (`remove_after_commit`).
+    """Delete a sample in any state, with its jobs, and its images if no other job needs them. The rows
+    are deleted at once, many files later (`remove_after_commit`).
 
-    signed: remove also a sample with signed results; otherwise that raises Refused (409).
+    signed: delete also a sample with signed results; otherwise such a sample raises Refused (409).
     """
     if not signed and sample.jobs.filter(pk__in=signed_jobs()).exists():
         raise Refused(SIGNED_RESULT, 409)
@@ -452,7 +448,7 @@ def delete_sample(*, sample: Sample, signed: bool = False) -> None:
 
 
 def _release_uploads(arriving: Iterable[Micrograph]) -> None:
-    """Delete the uploads that a sample waits for. Those that a job uses stay."""
+    """Delete the uploads for which a sample waits. Uploads that a job uses stay."""
     arriving = list(arriving)
     Micrograph.objects.filter(pk__in=[micrograph.pk for micrograph in arriving]).update(sample=None)
     discard_unused(*arriving)
@@ -464,8 +460,8 @@ def _clean_name(name: str) -> str:
 
 
 def _default_title(name: str, images: int) -> str:
-    """The title of a sample that nobody named: the name of its first image, and the number of the
-    others."""
+    """The title of a sample without a name: the name of its first image, and the number of the other
+    images."""
     more = f" and {images - 1} more" if images > 1 else ""
     return f"{name[: SHOWN_NAME - len(more)]}{more}"
 
@@ -479,8 +475,8 @@ def add_notes(sample: Sample, notes: Iterable[Note]) -> None:
 
 
 def add_read_images(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
-    """Add uploads that were read to a sample, and start their jobs; returns notes on those that
-    cannot belong to it, which are discarded. Call it in a transaction."""
+    """Add uploads that were read to a sample, and start their jobs. Uploads that cannot belong to it are
+    deleted; returns notes on these. Call it in a transaction."""
     lock(sample, GONE)
     name_by_sha256 = dict(sample.jobs.values_list("micrograph__sha256", "micrograph__name"))
     notes = []
@@ -507,7 +503,7 @@ def _job_of_image(sample: Sample, micrograph: Micrograph, name_by_sha256: Mappin
     """The job of one image, not stored yet; raises Refused or ValueError if the image cannot belong
     to the sample.
 
-    name_by_sha256: the images that the sample has already.
+    name_by_sha256: the images that the sample already has.
     """
     growing.check_takes_images(sample)
     if micrograph.sha256 in name_by_sha256:
@@ -536,7 +532,7 @@ def _regions_of_this_size(sample: Sample, micrograph: Micrograph, usual: Regions
 
 
 def take_in_images(sample: Sample, uploads: list[Micrograph], notes: Iterable[Note]) -> list[Note]:
-    """Add uploads to a sample: images that are read already at once, the others when they are read.
+    """Add uploads to a sample: images that are already read at once, the others when they are read.
     Returns all notes. Call it in a transaction."""
     locked = Micrograph.objects.select_for_update().in_bulk([micrograph.pk for micrograph in uploads])
     images: dict[Any, Micrograph] = {}  # also those that were unpacked from archives

@@ -1,5 +1,5 @@
 """Signatures under finished results. The signer gives the password again; the signature stores
-checksums of what is signed."""
+checksums of the outlines, of result.json and of the numbers."""
 
 from __future__ import annotations
 
@@ -50,11 +50,13 @@ COVERED_NAMES = {
 def sign_job(
     *, job: Job, request: HttpRequest, password: str, name: str = "", meaning: str = Signature.Meaning.MADE
 ) -> Signature:
-    """Sign a finished result that the caller may see; the signed files and numbers never change afterwards.
+    """Sign a finished result that the caller may see. The signed files and numbers never change
+    afterwards.
 
-    name: as it is printed; if empty, the full name of the account. Raises Refused (403 without an
-    account, with a wrong password, or if somebody else made a result that is to be signed as made;
-    409 the result cannot be signed; 422; 429 too many wrong passwords).
+    name: to be printed; "" means the full name of the account. meaning: a `Signature.Meaning`.
+    Raises Refused (403 without an account, with a wrong password, or if somebody else made a result
+    that is to be signed as made; 409 the result cannot be signed; 422; 429 too many wrong
+    passwords).
     """
     user: Any = request.user
     if not user.is_authenticated:
@@ -71,7 +73,7 @@ def sign_job(
     check_measured(job)
     second_factor.check(user)
     links.check_open(job, user, request.visitor)
-    # A wrong password counts as one at the sign-in.
+    # A wrong password is counted as at the sign-in.
     signer = account_with_password(request, user.get_username(), storable(password))
     if signer is None or signer.pk != user.pk:
         raise Refused(WRONG_PASSWORD, 403)
@@ -79,7 +81,7 @@ def sign_job(
 
 
 def meanings_for(job: Job, user: Any) -> list[str]:
-    """The meanings with which an account may sign a result; only its maker may sign it as made."""
+    """The meanings with which a user may sign a result; only its maker may sign it as made."""
     if not user.is_authenticated:
         return []
     return [word for word in Signature.Meaning.values if word != Signature.Meaning.MADE or job.owner_id == user.pk]
@@ -99,8 +101,8 @@ def account_with_password(request: HttpRequest, name: str, password: str) -> Any
 
 @transaction.atomic
 def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
-    """Store a signature under the present result and files, chained to the signature before it; the
-    files STALE_FILES are removed. Raises Refused."""
+    """Store a signature, chained to the signature before it, and remove STALE_FILES, which must be
+    written again. Raises Refused."""
     now = Job.objects.filter(state=Job.State.DONE).locked(job.pk)
     if now is None:
         raise Refused(NOT_DONE, 409)
@@ -139,14 +141,13 @@ def _digests(job: Job) -> dict[str, str]:
 
 
 def broken_signatures(job: Job) -> list[str]:
-    """The faults of a job's signatures, or of the files and numbers that they cover, a sentence
-    each; [] without faults."""
+    """The faults of a job's signatures and of the files and numbers that they cover, a sentence each."""
     rows = list(job.signatures.all())
     return [*chain_faults(rows, "Signature", job.signature_hash), *(_changed_files(job, rows) if rows else ())]
 
 
 def _changed_files(job: Job, rows: list[Signature]) -> Iterator[str]:
-    """A sentence for each file, or the numbers, that changed after a signature."""
+    """A sentence for each of COVERED_NAMES that changed after a signature."""
     try:
         now = _digests(job)
     except (OSError, ValueError, EOFError) as error:
@@ -159,8 +160,8 @@ def _changed_files(job: Job, rows: list[Signature]) -> Iterator[str]:
 
 
 def signed_jobs() -> set[UUID]:
-    """The ids of jobs that only an administrator may delete: signed ones, and those from whose
-    outlines or corrections a signed one was made."""
+    """The ids of jobs that only an administrator may delete: signed jobs, and jobs from whose outlines or
+    corrections a signed job was made."""
     pks = set(Signature.objects.values_list("job", flat=True))
     while pks:
         segmentations = Job.objects.filter(pk__in=pks, segmentation__isnull=False).values("segmentation")

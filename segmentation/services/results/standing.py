@@ -1,8 +1,8 @@
-"""What the page of a result shows at once after a correction: the changed objects, preliminary
-numbers, and outlines to look at. Only corrected objects are measured here; a worker measures
-everything afterwards (`steps`).
+"""Computes what the page of a result shows at once after a correction: the changed objects, preliminary
+numbers, and doubtful outlines. Only changed objects are measured here; a worker measures all objects
+afterwards (`steps`).
 
-The state of the objects after the corrections is called their standing.
+The state of the objects after the corrections is called the standing of the result.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ from ..ground.refusal import Refused
 from .edits import NO_OUTLINES, corrections_of
 
 logger = logging.getLogger(__name__)
-# An outlines.json that has the words of its objects begins so.
+# An outlines.json that contains the texts about its objects begins so.
 WORDED_START = f'{{"{in_words.CELLS}":'.encode()
 MOST_CACHED = 3  # results whose objects stay in memory between two requests
-MOST_OTHERS = 50  # other images of a sample in which an offer is looked for
+MOST_OTHERS = 50  # other images of a sample that are examined
 MOST_SHOWN = 8  # objects of each such image that the page shows
 NOT_MEASURED = "The objects of this result are not measured one by one, so none can be compared with another."
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The state of a result's objects after its corrections, before everything is measured anew.
+    """The state of a result's objects after its corrections, before all objects are measured again.
 
     rows: the changed objects as rows of outlines.json, with their cells in the unit of that file;
     {"id", "gone": True} for a removed object; "pieces": the number of its pieces if there are
     several. states: as in outlines.json. numbers: text by name, as in `QuickNumbers`. unit: of the
-    lengths in these texts. few: the sizes in words, if there are too few objects for a median.
-    cuts: by the place of a possible cut the object that it still divides. doubts: outlines to look
-    at, as in outlines.json: those that change the numbers most first, at most MOST_DOUBTS of
-    doubt_count. examples: {"id", "title", "size"} of objects shown beside the numbers. offer:
-    further objects to which the last corrections could be applied.
+    lengths in these texts. few: the sizes as texts, if there are too few objects for a median.
+    cuts: by the index of a possible cut, the id of the object that it still divides. doubts: the
+    doubtful outlines that change the numbers most, as in outlines.json, at most MOST_DOUBTS of
+    doubt_count. examples: {"id", "title", "size"} of objects shown beside the numbers. offer: further
+    objects to which the last corrections could be applied, None without any.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -70,8 +70,8 @@ class Standing:
 
 
 class OfferInImage(NamedTuple):
-    """What the corrections of one image would do in another image (`job`) of its sample. base: the
-    number of the last edit of `job`. shown: {"id", "outline"} of the objects that are most similar,
+    """The effect that the corrections of one image would have in another image (`job`) of the sample.
+    base: the number of the last edit of `job`. shown: {"id", "outline"} of the most similar objects,
     at most MOST_SHOWN."""
 
     job: Job
@@ -81,9 +81,8 @@ class OfferInImage(NamedTuple):
 
 
 class _ObjectsCache:
-    """The objects of the results that were used last, as stored and after corrections, by the name
-    of the file that holds them. They stay in memory, because reading a large file takes longer than
-    a correction may take."""
+    """A cache of the objects of the results that were used last, as stored and after corrections, by the
+    name of their file. Reading a large file takes longer than a correction may take."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -105,8 +104,8 @@ _recent = _ObjectsCache()
 
 
 def standing(job: Job, since: int) -> Standing:
-    """The standing of a result; its rows are the objects that corrections after number `since`
-    changed. Raises Refused as `corrections_of`, and if the result has no stored objects."""
+    """The standing of a result. Its rows are the objects that corrections after number `since` changed.
+    Raises Refused as `corrections_of` does, and if the result has no stored objects."""
     corrections = corrections_of(job)
     state = _state_of(job, corrections)
     quick = _quick_numbers(job, state, corrections)
@@ -131,12 +130,11 @@ def standing(job: Job, since: int) -> Standing:
 
 
 def offers_in_sample(job: Job, user: Any, visitor: UUID | None) -> tuple[str, list[OfferInImage]]:
-    """What the last corrections of a result would do in at most MOST_OTHERS other images of its
-    sample. Returns a sentence ("" if they would do nothing) and an offer for each image in which
-    they would do something.
+    """The effect that the last corrections of a result would have in other images of its sample. Returns
+    (a sentence, "" for no effect; an offer for each image with an effect).
 
-    Only results that the caller may correct are examined; versions (signed, shared or named) are
-    not. Raises Refused as `standing`.
+    At most MOST_OTHERS results that the caller may correct are examined, without versions (signed,
+    shared or named results). Raises Refused as `standing` does.
     """
     corrections = corrections_of(job)
     lesson = lesson_of(corrections, _quick_numbers(job, _state_of(job, corrections), corrections))
@@ -154,8 +152,8 @@ def offers_in_sample(job: Job, user: Any, visitor: UUID | None) -> tuple[str, li
 
 
 def _offer_in(job: Job, lesson: Lesson) -> list[OfferInImage]:
-    """What the corrections of another image (`lesson`) would do with the present objects of a
-    result; [] for nothing."""
+    """The effect that the corrections of another image (`lesson`) would have on the present objects of a
+    result; [] for no effect."""
     corrections = None if job.is_measured else corrections_of(job)
     if corrections:
         state = _state_of(job, corrections)
@@ -173,10 +171,10 @@ def _offer_in(job: Job, lesson: Lesson) -> list[OfferInImage]:
 
 
 def similarities(job: Job, ids: Sequence[int]) -> dict[int, float]:
-    """How similar each present object is to the most similar of the objects `ids`: by its id, the
-    most similar first.
+    """By the id of each present object, its similarity to the most similar of the objects `ids` (as
+    `core.measure.similar` computes it); the most similar first.
 
-    Raises Refused if there is no such object, or if this kind does not measure single objects.
+    Raises Refused (409 this kind does not measure single objects, 422 there is no such object).
     """
     size = tasks.find(job.get_settings().task).size
     if not size:
@@ -193,10 +191,9 @@ def similarities(job: Job, ids: Sequence[int]) -> dict[int, float]:
 
 
 def open_with_words(file: Artifact) -> IO[bytes]:
-    """The stored file outlines.json of a result, open at its start. Raises OSError.
+    """The stored file outlines.json of a result, open for reading. Raises OSError.
 
-    Files of earlier versions lack the words of the objects: here they are added, if the file can be
-    read.
+    Files of earlier releases lack the texts about the objects; they are added if the file can be read.
     """
     opened = bundles.open_file(file)
     start = opened.read(len(WORDED_START))
@@ -225,8 +222,8 @@ def _state_of(job: Job, corrections: Corrections) -> core.CorrectedObjects:
 
 
 def _state_now(job: Job) -> tuple[Corrections | None, core.CorrectedObjects]:
-    """The corrections of a result and its objects after them; (None, its stored objects) if there
-    are none: then no label image is read. Raises Refused."""
+    """(The corrections of a result, its objects after them). Without corrections: (None, its stored
+    objects); the label image is not read then. Raises Refused."""
     if job.edit_count:
         corrections = corrections_of(job)
         return corrections, _state_of(job, corrections)

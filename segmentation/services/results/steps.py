@@ -1,8 +1,8 @@
-"""The present step of a result (the number of corrections in its numbers), and when it is fixed.
+"""Measures results again after corrections, and makes versions. The step of a result is the number of
+corrections that its numbers include.
 
-After corrections a worker measures the result again, and the new numbers replace the old ones. A
-result that is signed, shared or named becomes a version: it never changes, and further corrections
-of it make another result.
+After corrections a worker measures the result, and the new numbers replace the old ones. A result
+that is signed, shared or named becomes a version, which never changes.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from .judging import remove_certificate
 from .pooling import refresh_after_commit
 from .publishing import store_file
 
-# Pixels; larger images are measured in a process of the analyses, whose memory is limited.
+# Larger images are measured in a child process of the pool for analyses, whose memory is limited.
 LARGE_PX = 1 << 24
 NO_NAME = f"Type a name of at most {LONGEST_TITLE} characters."
 UNMEASURED = "The numbers of the last corrections are still being made: try again in a moment."
 
 
 def is_large(job: Job) -> bool:
-    """Whether the image is so large that its corrections are measured in a process of the
+    """Whether the image is so large that its corrections are measured in a child process of the pool for
     analyses."""
     return job.micrograph.width * job.micrograph.height > LARGE_PX
 
 
 @transaction.atomic
 def ask_for_numbers(job: Job) -> Measuring | None:
-    """Let a worker measure a finished result whose numbers lack its last corrections; returns the
-    row of this work. None if they lack nothing, or for a version. Work that measures an earlier
-    step is superseded."""
+    """If the numbers of a finished result do not include its last corrections, let a worker measure it;
+    returns the row of this work. None if the numbers are complete, and for a version. Work on an
+    earlier step is superseded."""
     if not job.is_done or job.fixed or job.segmentation_id is None or job.is_measured:
         return None
     large = is_large(job)
@@ -53,8 +53,7 @@ def ask_for_numbers(job: Job) -> Measuring | None:
     rows = Measuring.objects.filter(pk=row.pk)
     if not is_new:
         state = Measuring.State
-        # `job` may be older than the numbers that a worker has just published: so the database is
-        # asked again.
+        # A worker may have published numbers since `job` was read, so the database is queried.
         outdated = rows.exclude(step=job.edit_count)
         outdated |= rows.filter(state=state.DONE).exclude(job__step=F("job__edit_count"))
         failed = rows.filter(state=state.FAILED, finished__lt=timezone.now() - RETRY_AFTER)
@@ -68,15 +67,15 @@ def ask_for_numbers(job: Job) -> Measuring | None:
 
 
 def check_measured(job: Job) -> None:
-    """Raises Refused (409) if the numbers of a result lack its last corrections; then a worker is
-    asked to make them."""
+    """Raises Refused (409) if the numbers of a result do not include its last corrections; a worker then
+    measures them."""
     if ask_for_numbers(job) is not None:
         raise Refused(UNMEASURED, 409)
 
 
 def publish_step(*, measuring: Measuring, step: int, files: dict[str, Path], summary: dict[str, Any]) -> None:
-    """Store numbers and files of a result after `step` corrections, in place of all earlier ones.
-    If the result became a version meanwhile, nothing is changed. Raises `Superseded`."""
+    """Replace the numbers (`summary`) and files of a result by those after `step` corrections. If the
+    result became a version meanwhile, it does not change. Raises `Superseded`."""
     job, original = measuring.job, measuring.job.segmentation
     folder = f"{job.folder}/{job.attempt}/step-{step}-{measuring.attempt}"
     artifacts: list[Artifact] = []
@@ -87,7 +86,7 @@ def publish_step(*, measuring: Measuring, step: int, files: dict[str, Path], sum
             Micrograph.objects.locked(job.micrograph_id)
             measuring.finish(Measuring.State.DONE, summary={})
             if Job.objects.filter(attempt=job.attempt, fixed=False).locked(job.pk) is not None:
-                # Only the row is deleted; the outlines stay stored.
+                # Only the row of the outlines is deleted; their file stays.
                 job.artifacts.filter(file=original.file.name if original else "").delete()
                 if not job.artifacts.filter(name=UNCORRECTED_FILE).exists():
                     job.artifacts.filter(name=OUTLINES_FILE).update(name=UNCORRECTED_FILE)
@@ -102,8 +101,8 @@ def publish_step(*, measuring: Measuring, step: int, files: dict[str, Path], sum
 
 
 def name_version(*, job: Job, title: str) -> None:
-    """Make a result with its present step a version with this name; raises Refused (409 while it is
-    measured, 422)."""
+    """Make a result a version with the name `title`; raises Refused (409 while it is being measured,
+    422)."""
     words = " ".join(one_line(title, 10**6).split())
     if not 0 < len(words) <= LONGEST_TITLE:
         raise Refused(NO_NAME, 422)
@@ -114,9 +113,9 @@ def name_version(*, job: Job, title: str) -> None:
 
 
 def change_private_link(*, row: Owned, **wishes: Any) -> Link:
-    """Change the private link of a row, as `links.change_link` does; a shared result becomes a
-    version. wishes: arguments of `change_link`. Raises Refused as that does, and 409 while the
-    present step is measured."""
+    """Change the private link of a row, as `links.change_link` does; a shared result becomes a version.
+    wishes: arguments of `change_link`. Raises Refused as `change_link` does, and 409 while the result
+    is being measured."""
     is_result = isinstance(row, Job) and not wishes.get("off")
     if is_result:
         check_measured(row)
@@ -142,7 +141,7 @@ def make_version(job: Job) -> None:
 
 
 def last_change(job: Job) -> datetime | None:
-    """The time of a result's last correction that its numbers have, otherwise of the end of its
-    analysis. Files state it."""
+    """The time of the last change of a result, which its files state: of the last correction in its
+    numbers, otherwise of the end of its analysis."""
     edit = job.edits.filter(sequence=job.step).values_list("created", flat=True).first() if job.step else None
     return edit or job.finished

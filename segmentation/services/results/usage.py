@@ -1,4 +1,4 @@
-"""How much each account has stored and analysed, and the limit of what a sender may store."""
+"""Counts what each account has stored and analysed, and checks the quota of stored bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUOTA = (
     "You have stored {stored}, and the limit is {limit}: delete results that you no longer need, or ask the"
     " administrator."
 )
-MOST_PEOPLE = 30  # accounts on the page of the staff
+MOST_PEOPLE = 30  # accounts that the page for the staff lists
 NO_ACCOUNT = "(without an account)"
 
 
@@ -35,9 +35,9 @@ class Spent(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """A line of `manage.py usage`. images, analyses, megapixels, worker_seconds: of the finished
-    analyses in the requested time. megapixels_today: counted in the last 24 hours. The limits are
-    None for no limit."""
+    """A line of `manage.py usage`. images, analyses, megapixels, worker_seconds: of the analyses that
+    finished in the requested time. megapixels_today: counted in the last 24 hours. A limit is None if
+    there is none."""
 
     account: str
     images: int
@@ -52,8 +52,8 @@ class Usage(NamedTuple):
 
 
 def latest_accounts() -> list[tuple[Any, str, Spent]]:
-    """The MOST_PEOPLE accounts that signed in last, each with its role in words and what it has
-    used; the last first."""
+    """The MOST_PEOPLE accounts that signed in last, the latest first: (account, its role in words, its use
+    of the quota)."""
     users = get_user_model().objects.prefetch_related("groups").order_by(F("last_login").desc(nulls_last=True), "pk")
     people = []
     for user in users[:MOST_PEOPLE]:
@@ -82,8 +82,8 @@ def check_quota(added: int, *, user: Any, visitor: UUID | None, address: str) ->
 
 
 def stored_bytes(mine: Q) -> int:
-    """The bytes that the filter `mine` (`filter_for_sender`) finds: of images, results, corrections,
-    datasets and trainings, and of files of outlines and archives that wait for a worker."""
+    """The stored bytes of a sender: images, results, corrections, datasets and trainings, and files of
+    outlines and archives that wait for a worker. mine: the result of `filter_for_sender`."""
     jobs, images = models.Job.objects.filter(mine), models.Micrograph.objects.filter(mine)
     artifacts = models.Artifact.objects.filter(job__in=jobs.values("pk")).exclude(name=SEGMENTATION_FILE)
     segmentations = models.Segmentation.objects.filter(pk__in=jobs.values("segmentation"))
@@ -107,16 +107,16 @@ def side_bytes(images: QuerySet) -> int:
 
 
 def bytes_of(rows: QuerySet, field: str = "size") -> int:
-    """The sum of a field with bytes over rows. Archives do not count: only a small plan of them is
-    stored."""
+    """The sum of a field with bytes over rows. Archives are not counted, because only a small plan of
+    each is stored."""
     if issubclass(rows.model, models.StoredFile):
         rows = rows.exclude(file__endswith=bundles.PLAN_SUFFIX)
     return rows.aggregate(all=Sum(field))["all"] or 0
 
 
 def usage(since: datetime | None = None) -> Iterator[Usage]:
-    """The usage of each account that stores something or has analysed images since then; last, of
-    all senders without an account."""
+    """The usage of each account that stores something or has analysed images since the time `since`; the
+    last line is for all senders without an account."""
     for user in (*get_user_model().objects.order_by("pk"), None):
         jobs = models.Job.objects.filter(owner=user, state=models.Job.State.DONE)
         jobs = jobs.filter(finished__gte=since) if since else jobs
