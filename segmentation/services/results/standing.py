@@ -51,7 +51,7 @@ class Standing:
     {"id", "gone": True} for a removed object; "pieces": the number of its pieces if there are
     several. states: as in outlines.json. numbers: text by name, as in `QuickNumbers`. unit: of the
     lengths in these texts. few: the sizes as texts, if there are too few objects for a median.
-    cuts: by the index of a possible cut, the id of the object that it still divides. doubts: the
+    cuts: by the place of a possible cut, the id of the object that it still divides. doubts: the
     doubtful outlines that change the numbers most, as in outlines.json, at most MOST_DOUBTS of
     doubt_count. examples: {"id", "title", "size"} of objects shown beside the numbers. offer: further
     objects to which the last corrections could be applied, None without any.
