@@ -238,7 +238,9 @@ def test_rows_of_1_0_are_read_and_taken_back(send, script, result):
     assert (labels_of(script, result) == squares()).all() and get(script, result, "edits").json()["standing"] == 0
 
 
-@pytest.mark.parametrize(("name", "value", "pages"), [("A_PAGE", 2, [2, 2, 1]), ("PAGE_BYTES", 100, [1] * 5)])
+@pytest.mark.parametrize(
+    ("name", "value", "pages"), [("MOST_PAGE_EDITS", 2, [2, 2, 1]), ("MOST_PAGE_BYTES", 100, [1] * 5)]
+)
 @pytest.mark.services
 def test_a_log_comes_in_pages(send, script, result, monkeypatch, name, value, pages):
     send(0, DELETE, UNDO, DELETE, UNDO, DELETE)
@@ -495,7 +497,9 @@ def test_outlines_of_an_altered_log_are_not_shown(send, script, result, monkeypa
     assert send(1, SPLIT).status_code == 409
 
 
-@pytest.mark.parametrize(("name", "value", "sentence"), [("MOST_RUNS", 3, "TOO_LARGE"), ("LONGEST", -1.0, "TOO_LONG")])
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"), [("MOST_RUNS", 3, "TOO_LARGE"), ("LONGEST_SECONDS", -1.0, "TOO_LONG")]
+)
 def test_too_much_work_in_one_request_is_refused_and_changes_nothing(send, monkeypatch, name, value, sentence):
     monkeypatch.setattr(service, name, value)
     answer = send(0, DELETE, SPLIT)

@@ -110,7 +110,7 @@ def test_a_draft_changes_in_place_and_an_approved_version_never(saved, alice, mo
     assert (second.number, second.state) == (2, "draft")
     assert methods.changes_of(second) == ["Least number of images: 5, before 3."]
     assert MethodVersion.objects.filter(pk=draft.pk).values().get() == before
-    with pytest.raises(TypeError, match="`move`"):
+    with pytest.raises(TypeError, match="`update_if_unchanged`"):
         draft.save()
     with pytest.raises(Refused, match="An approved version stays"):
         methods.delete_draft(version=draft, user=alice)
