@@ -239,7 +239,7 @@ def _second_page(context: Context, sample: SampleAnalysis, summary: Summary) -> 
         yield facts_in_two_halves([(entry.term, f"{entry.words}; {entry.below}".strip("; ")) for entry in numbers])
         yield paragraph(f"{summary.contents_of(numbers)} {summary.main_without_interval}".strip(), SMALL)
     if not _has_no_numbers(sample):
-        yield heading("Method of the laboratory")
+        yield heading("Method")
         yield paragraph(method(sample), SMALL)
         yield paragraph(f"Cite: {CITATION}", SMALL)
     if sample.analysis is None and context.distribution is not None:

@@ -241,6 +241,8 @@ def agreement_words(between: Between | None) -> str:
     if between.get("p", 1.0) >= SIGNIFICANCE:
         return "The typical size differs between images no more than chance explains."
     times = between.get("times", exp(between["sd"]))
+    if times < 1.01:
+        return "The sizes differ between images more than chance explains, but the typical sizes by less than 1 %."
     difference = f"by a factor of {factor_words(times)}" if times >= LARGE else f"by {100 * (times - 1):.0f} %"
     return f"The typical size differs {difference} between images: more than chance explains."
 
