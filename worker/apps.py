@@ -33,26 +33,6 @@ def clear_up(**kwargs: Any) -> None:
     sweep()
 
 
-@worker_init.connect
-def wait_without_the_lock(**kwargs: Any) -> None:
-    """Let idle children of the pool wait for work before they take the lock of their common pipe,
-    not while they hold it.
-
-    If somebody kills a child that holds the lock, no other child ever gets work again.
-    """
-    from billiard.queues import SimpleQueue
-
-    def get_payload(queue: Any) -> bytes:
-        while True:
-            queue._reader.poll(None)
-            with queue._rlock:
-                if queue._reader.poll(0):
-                    payload: bytes = queue._reader.recv_bytes()
-                    return payload
-
-    SimpleQueue.get_payload = get_payload
-
-
 @celeryd_after_setup.connect
 def share_gpu(instance: Any, **kwargs: Any) -> None:
     """If there is a GPU, start one process that calculates the networks for all children, before
