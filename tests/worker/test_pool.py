@@ -45,8 +45,10 @@ def test_workers_use_this_pool():
 def test_the_other_process_works_on(two_processes, killed):
     """In billiard's own queue one of the two that wait has the lock, and takes it with it."""
     messages, answers, processes = two_processes
+    assert messages._rlock.acquire(timeout=WAIT_SECONDS)  # then neither process has it
     os.kill(processes[killed].pid, signal.SIGKILL)
     processes[killed].join()
+    messages._rlock.release()
     messages.put("second")
     assert answers._reader.poll(WAIT_SECONDS)
     assert answers.get() == (processes[1 - killed].pid, "second")
