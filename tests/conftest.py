@@ -207,7 +207,7 @@ def reader(monkeypatch):
     from tests.reader import Reader
 
     made = Reader(TEXT_FILE, picture())
-    monkeypatch.setattr("worker.inspection.inspect", made)
+    monkeypatch.setattr("worker.decoding.inspect", made)
     return made
 
 
@@ -216,7 +216,9 @@ def read_here(monkeypatch):
     """The image of an analysis is decoded in this process, which is quicker."""
     from segmentation.core.micrograph.reader import read
 
-    monkeypatch.setattr("worker.inspection.read_micrograph", lambda path, *, alive, **options: read(path, **options))
+    monkeypatch.setattr(
+        "worker.decoding.read_micrograph", lambda path, *, report_alive, **options: read(path, **options)
+    )
 
 
 def inspect_now(monkeypatch) -> None:

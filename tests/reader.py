@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from tests.web.finished import ZEISS
-from worker import inspection
+from worker import decoding
 
 CALIBRATED = b"calibrated"
 
@@ -28,7 +28,9 @@ class Reader:
     facts: dict[str, Any] = field(default_factory=lambda: {"metadata": {}, "notes": [], "data_bar": None})
     told: list[tuple[str, list[str], bool]] = field(default_factory=list)
 
-    def __call__(self, path: Path, *, name: str, side=(), read_bar=True, later=False, keep_as="", known=(), alive=None):
+    def __call__(
+        self, path: Path, *, name: str, side=(), read_bar=True, later=False, keep_as="", known=(), report_alive=None
+    ):
         self.told.append((name, [beside for beside, _ in side], read_bar))
         content = path.read_bytes()
         try:
@@ -36,7 +38,7 @@ class Reader:
                 image.load()
                 width, height = image.size
         except OSError:
-            raise inspection.Unreadable(self.refusal) from None
+            raise decoding.Unreadable(self.refusal) from None
         facts = {"width": width, "height": height, "kind": "PNG, 8 bit"}
         scale = ZEISS if content.endswith(CALIBRATED) else {**ZEISS, "nm_per_pixel": None, "source": "none"}
-        return inspection.Inspection({**facts, "calibration": scale, **self.facts}, self.preview)
+        return decoding.Inspection({**facts, "calibration": scale, **self.facts}, self.preview)

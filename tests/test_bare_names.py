@@ -32,7 +32,7 @@ OUTSIDE = {
     "segmentation/core/report/exports/base.py": {"both"},
     "segmentation/core/report/schema.py": {"found"},
     "segmentation/lab/research/gan/settings.py": {"most"},
-    "worker/resting.py": {"rest"},
+    "worker/idle_memory.py": {"rest"},
 }
 
 

@@ -17,7 +17,7 @@ from django.conf import settings
 from segmentation.core.network.runtime import SERVER_FOLDER, Runtime, keep_freed_memory
 
 from .child import ANALYSES, NETWORKS, enter_pool
-from .resting import rest_between_tasks
+from .idle_memory import give_memory_back_when_idle
 from .scratch import sweep
 from .supervise import COMMAND, Supervisor
 
@@ -88,4 +88,4 @@ def prepare_pool_child(**kwargs: Any) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     keep_freed_memory()  # before there is a second thread
     enter_pool(os.getppid(), settings.DEEPSEGM_JOB_MEMORY_MB)
-    rest_between_tasks()
+    give_memory_back_when_idle()

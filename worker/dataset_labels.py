@@ -18,9 +18,9 @@ from segmentation.models import DatasetImage, Job
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.ground.tables import objects_of
 
-from .fetching import pixels_of
+from .fetching import load_micrograph
 from .outlines import stored_segmentation
-from .scratch import scratch
+from .scratch import scratch_folder
 
 if TYPE_CHECKING:
     from segmentation.lab.training.check import LearningTask
@@ -78,7 +78,7 @@ def without_ignored(regions: Regions, labels: Labels, image: DatasetImage, job: 
     part = largest_part(occupied)
     if part is None or min(part[2] - part[0], part[3] - part[1]) < LEAST_PART:
         raise Refused(NO_PART)
-    image.region = list(part)  # `store` saves it
+    image.region = list(part)  # `store_image` saves it
     return labels
 
 
@@ -87,6 +87,6 @@ def _measured_objects(job: Job, outlines: Any) -> list[dict[str, Any]]:
     read."""
     from segmentation.core import pipeline
 
-    with scratch() as folder:
-        objects = Objects.of(pipeline.measure(pixels_of(job.micrograph, folder), outlines, job.get_settings()))
+    with scratch_folder() as folder:
+        objects = Objects.of(pipeline.measure(load_micrograph(job.micrograph, folder), outlines, job.get_settings()))
     return [{"id": number, "reason": why} for number, why in zip(objects.ids.tolist(), objects.reasons, strict=True)]

@@ -17,7 +17,7 @@ from segmentation.models import Attempted, Training
 from segmentation.services.ground.queue import KINDS
 from segmentation.services.ground.refusal import Refused
 
-from .inspection import Killed
+from .decoding import Killed
 
 logger = logging.getLogger(__name__)
 

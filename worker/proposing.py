@@ -19,8 +19,8 @@ from segmentation.core.labels.options import EVEN
 from segmentation.core.network import cards
 from segmentation.services.results.models_offered import offered
 
-from .fetching import pixels_of
-from .heartbeat import Progress, comes_before, giving_way
+from .fetching import load_micrograph
+from .heartbeat import Progress, has_more_urgent_work, stopping_for_urgent_work
 
 
 def propose_others(proposals: models.Proposals, progress: Progress, folder: Path) -> None:
@@ -29,13 +29,13 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     from segmentation.core.network.runtime import Runtime
     from segmentation.core.proposing import FEWEST, SHOWN, Part, look, named_model, ways
 
-    report = giving_way(progress, partial(comes_before, models.Proposals))
-    job, alive = proposals.job, partial(report, "trying other ways", 0.0)
+    report = stopping_for_urgent_work(progress, partial(has_more_urgent_work, models.Proposals))
+    job, report_alive = proposals.job, partial(report, "trying other ways", 0.0)
     proposed: list[dict[str, Any]] = proposals.result.get("shown", [])
     tried: int = proposals.result.get("tried", 0)
-    alive()
+    report_alive()
     requested, offered_cards = job.get_settings(), offered(job.owner)
-    part = Part.of(pixels_of(job.micrograph, folder, alive), requested)
+    part = Part.of(load_micrograph(job.micrograph, folder, report_alive), requested)
     used, model, refused = job.summary["used"], job.summary["model"]["name"], job.summary["refused"]
     model_on_page = named_model(used)  # that the page of the result advises
     # Only a way with a better share of outlines that are probably right (`least`) and enough

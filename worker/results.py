@@ -21,7 +21,7 @@ from segmentation.services.results.pooled_outlines import COCO_FILE
 from .heartbeat import Progress
 
 
-def by_method(job: Job, analysis: Analysis) -> Analysis:
+def with_method(job: Job, analysis: Analysis) -> Analysis:
     """The analysis, with the present state of the method that its job follows, if it follows
     one."""
     if job.method is None:
@@ -29,7 +29,7 @@ def by_method(job: Job, analysis: Analysis) -> Analysis:
     return replace(analysis, method=replace(job.method.written.used(analysis), control=control_words(job)))
 
 
-def stored_files(
+def write_stored_files(
     analysis: Analysis, out: Path, *, in_sample: bool, progress: Progress | None = None
 ) -> dict[str, Path]:
     """Write the files that are stored with every result; for an image in a sample also those that

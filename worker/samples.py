@@ -27,7 +27,7 @@ from segmentation.services.ground import tables
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import publishing
 
-from . import growing
+from . import sample_growth
 from .heartbeat import Progress
 
 logger = logging.getLogger(__name__)
@@ -47,9 +47,9 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     has. Raises `Superseded` if the sample changed meanwhile."""
     from segmentation.core.report.files import write_all
 
-    growing.hold_images(sample)
+    sample_growth.hold_images(sample)
     combined, jobs, notes = _combined(sample, progress)
-    while combined and growing.hold_outliers(sample, combined, jobs):
+    while combined and sample_growth.hold_outliers(sample, combined, jobs):
         combined, jobs, notes = _combined(sample, progress)
     if combined is None:
         pooled = {"of": [], "images": [], **as_json(map(Flag, [*notes, NONE_LEFT]))}

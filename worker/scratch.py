@@ -26,14 +26,14 @@ PREFIX = "deepsegm-"
 LOCK = "lock"
 UPLOADS = "*.upload*"  # files of large uploads, locked as long as their request lives (segmentation.http.uploads)
 YOUNG_SECONDS = 60.0  # a younger folder without a lock, or file, is not removed
-KEPT_SECONDS = 300.0  # for which `keep` keeps a file
-LARGEST_KEPT, MOST_KEPT = 2**26, 2**28  # bytes of one kept file, and of all of a process
+KEEP_SECONDS = 300.0  # for which `keep_file` keeps a file
+MAX_FILE_BYTES, MAX_KEPT_BYTES = 2**26, 2**28  # bytes of one kept file, and of all of a process
 # Kept files, open because they are locked, and their bytes.
 _open_files: dict[Path, tuple[IO[bytes], int]] = {}
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
+def scratch_folder() -> Iterator[Path]:
     """A block with a temporary folder, which is removed at its end."""
     folder = Path(tempfile.mkdtemp(dir=_root(), prefix=PREFIX))
     try:
@@ -47,11 +47,11 @@ def scratch() -> Iterator[Path]:
         _remove(folder)
 
 
-def keep(file: Path, name: str) -> None:
-    """Move a temporary file to `path_of(name)`, where all processes of this machine find it, for
-    KEPT_SECONDS or until this process ends. Nothing happens if such files take too much room."""
-    path, size = path_of(name), file.stat().st_size
-    if path in _open_files or size + sum(kept for _, kept in list(_open_files.values())) > MOST_KEPT:
+def keep_file(file: Path, name: str) -> None:
+    """Move a temporary file to `kept_file_path(name)`, where all processes of this machine find it, for
+    KEEP_SECONDS or until this process ends. Nothing happens if such files take too much room."""
+    path, size = kept_file_path(name), file.stat().st_size
+    if path in _open_files or size + sum(kept for _, kept in list(_open_files.values())) > MAX_KEPT_BYTES:
         return
     opened = file.open("rb")
     fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,13 +62,13 @@ def keep(file: Path, name: str) -> None:
         path.unlink(missing_ok=True)
         _open_files.pop(path)[0].close()
 
-    timer = threading.Timer(KEPT_SECONDS, forget)
+    timer = threading.Timer(KEEP_SECONDS, forget)
     timer.daemon = True
     timer.start()
 
 
-def path_of(name: str) -> Path:
-    """The path of a file that `keep` keeps under this name."""
+def kept_file_path(name: str) -> Path:
+    """The path of a file that `keep_file` keeps under this name."""
     return _root() / f"{name}.kept"
 
 

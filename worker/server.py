@@ -40,14 +40,14 @@ from segmentation.services.ground.space import NO_ROOM, is_scarce
 logger = logging.getLogger(__name__)
 THREADS, THREADS_OF_AN_ADDRESS = 16, 5
 # Most connections in all, and of one address; a browser opens six.
-CONNECTIONS, OF_AN_ADDRESS = 800, 128
+CONNECTIONS, CONNECTIONS_OF_AN_ADDRESS = 800, 128
 OPEN_FILES = 4096  # of this process: a connection may have its body and its answer on disk, too
-SECONDS = 15.0  # for the headers of a request to arrive
-SLOWEST = 1000.0  # bytes a second of a body; a slower one is cut off
+HEADER_SECONDS = 15.0  # for the headers of a request to arrive
+SLOWEST_BYTES_PER_SECOND = 1000.0  # bytes a second of a body; a slower one is cut off
 UNREAD_SECONDS = 60.0  # in which a client must read further bytes of an answer
 WITHOUT_A_BODY = ("GET", "HEAD", "OPTIONS", "DELETE")
-LARGEST_OTHERS = 2**16  # bytes of a body with these methods, because some programs send one
-_turns = threading.Lock()  # for the next two
+LARGEST_UNEXPECTED_BODY = 2**16  # bytes of a body with these methods, because some programs send one
+_threads_lock = threading.Lock()  # for the next two
 _working: Counter[str] = Counter()  # how many requests of each sender have a thread
 # The connections that wait for a thread, by sender.
 _waiting: defaultdict[str, deque[Channel]] = defaultdict(deque)
@@ -62,7 +62,7 @@ def listen(bind: str, port: int) -> Any:
     try:
         sockets: dict[int, Any] = {}
         server = waitress.create_server(
-            without_bodies(get_internal_wsgi_application()),
+            without_head_bodies(get_internal_wsgi_application()),
             host=bind,
             port=port,
             map=sockets,
@@ -139,7 +139,7 @@ class RefusedTask(ErrorTask):
         self.write(body)
 
 
-def without_bodies(application: Any) -> Any:
+def without_head_bodies(application: Any) -> Any:
     """The WSGI application, with an empty body in answers to HEAD: a client would take a body for
     the next answer."""
 
@@ -176,7 +176,9 @@ class Parser(HTTPRequestParser):
         if (self.content_length or self.chunked) and not takes_files(self.command, self.path):
             self.adj = copy(self.adj)
             no_body = self.command in WITHOUT_A_BODY
-            self.adj.max_request_body_size = LARGEST_OTHERS if no_body else 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            self.adj.max_request_body_size = (
+                LARGEST_UNEXPECTED_BODY if no_body else 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            )
         if self.body_rcv is not None:
             self.body_rcv.buf = Body(self.adj.inbuf_overflow)
             if self.content_length > self.adj.inbuf_overflow and is_scarce(self.content_length):
@@ -218,7 +220,7 @@ class Channel(HTTPChannel):
         """Work on one request, or let it wait until another request of this sender has ended.
         Called in a thread."""
         sender, server = self.sender, self.server
-        with _turns:
+        with _threads_lock:
             if sender and _working[sender] == THREADS_OF_AN_ADDRESS:
                 _waiting[sender].append(self)
                 return
@@ -226,7 +228,7 @@ class Channel(HTTPChannel):
         try:
             super().service()
         finally:
-            with _turns:
+            with _threads_lock:
                 _working[sender] -= 1
                 following = _waiting[sender].popleft() if _waiting[sender] else None
                 for turns in (_working, _waiting):
@@ -250,8 +252,8 @@ class Channel(HTTPChannel):
         if self.requests:
             return False
         if self.request is None:  # waitress itself closes used connections after a while
-            return not self.used and now - self.since > SECONDS
-        return now - self.since > SECONDS + self.request.body_bytes_received / SLOWEST
+            return not self.used and now - self.since > HEADER_SECONDS
+        return now - self.since > HEADER_SECONDS + self.request.body_bytes_received / SLOWEST_BYTES_PER_SECOND
 
     def give_up(self) -> None:
         """Close the connection."""
@@ -268,7 +270,7 @@ class Channel(HTTPChannel):
             if channel is not self and not channel.will_close
         ]
         if self.sender:
-            self._make_room([channel for channel in others if channel.sender == self.sender], OF_AN_ADDRESS)
+            self._make_room([channel for channel in others if channel.sender == self.sender], CONNECTIONS_OF_AN_ADDRESS)
         self._make_room(others, CONNECTIONS)
 
     def _make_room(self, others: Collection[Channel], limit: int) -> None:

@@ -28,8 +28,8 @@ from kombu.transport import filesystem, virtual
 from kombu.utils.json import dumps, loads
 
 logger = logging.getLogger(__name__)
-GLANCE = 0.5  # seconds between two looks at the folder while a process waits for its bell
-GLANCE_WITHOUT = 0.02  # the same if no pipe can be made, as on some network drives
+FOLDER_CHECK_SECONDS = 0.5  # seconds between two looks at the folder while a process waits for its bell
+CHECK_SECONDS_WITHOUT_BELL = 0.02  # the same if no pipe can be made, as on some network drives
 BELLS = "bells"  # folder of the pipes
 
 
@@ -48,7 +48,7 @@ class Bell:
         with suppress(BlockingIOError):  # the pipe is full, so the process wakes anyway
             os.write(self._pipe, b"!")
 
-    def heard(self, seconds: float) -> bool:
+    def wait(self, seconds: float) -> bool:
         """Wait at most so many seconds; returns whether the bell rang in that time, or before since
         the last call."""
         readable, _, _ = select.select([self._pipe], [], [], seconds)
@@ -177,7 +177,7 @@ class Transport(filesystem.Transport):
                 if state.should_stop is not None or (end is not None and time.monotonic() >= end):
                     raise TimeoutError from None
             while _time_of_change(folder) == changed and (left := late - time.monotonic()) > 0:
-                if state.should_stop is not None or self._rung(folder, left):
+                if state.should_stop is not None or self._wait_for_bell(folder, left):
                     break
 
     def wake(self) -> None:
@@ -185,14 +185,14 @@ class Transport(filesystem.Transport):
         if self._bell:
             self._bell.ring()
 
-    def _rung(self, folder: Path, seconds: float) -> bool:
-        """Whether the bell rings within so many seconds, at most GLANCE."""
+    def _wait_for_bell(self, folder: Path, seconds: float) -> bool:
+        """Whether the bell rings within so many seconds, at most FOLDER_CHECK_SECONDS."""
         try:
             self._bell = self._bell or Bell(folder)
         except OSError:
-            time.sleep(min(GLANCE_WITHOUT, seconds))
+            time.sleep(min(CHECK_SECONDS_WITHOUT_BELL, seconds))
             return False
-        return self._bell.heard(min(GLANCE, seconds))
+        return self._bell.wait(min(FOLDER_CHECK_SECONDS, seconds))
 
 
 def _time_of_change(folder: Path) -> int:

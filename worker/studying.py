@@ -15,7 +15,7 @@ from segmentation.plain import storable
 from segmentation.services.ground.refusal import Refused
 
 from .analysing import runtime_now
-from .fetching import pixels_of
+from .fetching import load_micrograph
 from .heartbeat import Progress
 
 IMAGES = 3  # analysed again, each nine times
@@ -51,7 +51,7 @@ def _robustness(study: Study, progress: Progress, folder: Path) -> dict[str, Any
             progress(f"analysing image {index + 1} of {len(jobs)} {stage}", WRITING * (index + done) / len(jobs))
 
         try:
-            micrograph = pixels_of(job.micrograph, folder, partial(report, "again", 0.0))
+            micrograph = load_micrograph(job.micrograph, folder, partial(report, "again", 0.0))
             again = partial(analyse, runtime=runtime_now())
             one = robustness(micrograph, job.get_settings(), study.quantity, again, report)
             tested.append(one.as_dict())

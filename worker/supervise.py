@@ -2,7 +2,7 @@
 
 start ──> running ──ended by itself──> wait (1, 2, 4 ... 30 s) ──> start again
              │
-            stop, or long not needed ──SIGTERM──> ended, or after PATIENCE SIGKILL to the child and its children
+            stop, or long not needed ──SIGTERM──> ended, or after PATIENCE_SECONDS, SIGKILL to the child and its children
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 COMMAND = (sys.executable, "-m", "worker.child")
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds before a child is started again; doubled each time
 STEADY_SECONDS = 60.0  # a child that ran longer is started again after FIRST_WAIT
-PATIENCE = 5.0  # seconds between SIGTERM and SIGKILL
-LOOK_SECONDS = 3.0  # between two questions whether a child is needed
+PATIENCE_SECONDS = 5.0  # seconds between SIGTERM and SIGKILL
+NEED_CHECK_SECONDS = 3.0  # between two questions whether a child is needed
 UNNEEDED_SECONDS = 60.0  # after which a child that is not needed ends
 
 
@@ -40,7 +40,7 @@ class Supervisor:
         command: tuple[str, ...] = COMMAND,
         *,
         folder: str | os.PathLike[str],
-        patience: float = PATIENCE,
+        patience: float = PATIENCE_SECONDS,
         ended: Callable[[], None] = lambda: None,
         is_needed: Callable[[], bool] | None = None,
     ) -> None:
@@ -53,7 +53,7 @@ class Supervisor:
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._keep, name="supervisor", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     @property
     def pid(self) -> int | None:
@@ -72,13 +72,13 @@ class Supervisor:
             self._end(child)
         self._thread.join()
 
-    def _keep(self) -> None:
+    def _run(self) -> None:
         """The supervisor's thread: start the child again whenever it ends, each time after a longer
         wait unless it ran for a while."""
         wait = FIRST_WAIT
         while not self._stopping.is_set():
             if self.is_needed and not self.is_needed():
-                self._stopping.wait(LOOK_SECONDS)
+                self._stopping.wait(NEED_CHECK_SECONDS)
                 continue
             began = time.monotonic()
             child = self._launch()
@@ -103,7 +103,7 @@ class Supervisor:
         if self.is_needed is None:
             return False
         last_needed = time.monotonic()
-        while child.poll() is None and not self._stopping.wait(LOOK_SECONDS):
+        while child.poll() is None and not self._stopping.wait(NEED_CHECK_SECONDS):
             if self.is_needed():
                 last_needed = time.monotonic()
             elif time.monotonic() - last_needed > UNNEEDED_SECONDS:

@@ -57,19 +57,19 @@ from segmentation.services.ground import files as files_service
 from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, KINDS, TRAINING, enqueue, ring
 from segmentation.services.upkeep import upkeep
 
-from . import inspection, warming  # noqa: F401  warming: has a function that Celery calls in a new child
+from . import decoding, warming  # noqa: F401  warming: has a function that Celery calls in a new child
 from .analysing import analyse_job
 from .attempts import Work, attempt
 from .child import stop_preparing
-from .exporting import write_further
-from .heartbeat import Progress, comes_before, giving_way
+from .exporting import write_export_files
+from .heartbeat import Progress, has_more_urgent_work, stopping_for_urgent_work
 from .inspecting import inspect_upload
 from .measuring import measure_step
 from .outlines import imported_segmentation
 from .proposing import propose_others
-from .short import ONLY, SHORT
+from .short_work import ONLY, SHORT
 
-_measuring, _delivering, _importing, _removing = (threading.Lock() for _ in range(4))
+_measuring_lock, _delivering_lock, _importing_lock, _removing_lock = (threading.Lock() for _ in range(4))
 SHORT_IN_A_ROW = 5  # so much short work is done before a job has its turn
 _short_in_a_row = 0
 
@@ -98,17 +98,17 @@ def do_inspections() -> None:
     files, because each of these may take a minute, and other threads must be free for uploads. If
     more of such work waits, another message is sent.
     """
-    if _do_alone(_measuring, partial(_do_next, Measuring.objects, measure_step, large=False)):
+    if _do_alone(_measuring_lock, partial(_do_next, Measuring.objects, measure_step, large=False)):
         ring(INSPECTIONS)
     if _do_first(Micrograph.objects, inspect_upload):
         # A message may have come while all rows of its sender had to wait.
         more = Micrograph.objects.first_in_turn() is not None
     else:
-        more = _do_alone(_importing, partial(_do_next, Job.imports, _read_outlines))
-    to_send = _do_alone(_delivering, partial(_do_next, Delivery.objects, _deliver))
-    if _do_alone(_removing, files_service.remove_leftover_folders) or to_send or more:
+        more = _do_alone(_importing_lock, partial(_do_next, Job.imports, _read_outlines))
+    to_send = _do_alone(_delivering_lock, partial(_do_next, Delivery.objects, _deliver))
+    if _do_alone(_removing_lock, files_service.remove_leftover_folders) or to_send or more:
         ring(INSPECTIONS)
-    inspection.keep_reader()
+    decoding.keep_reader()
 
 
 @shared_task(
@@ -127,7 +127,7 @@ def _do_first(rows: Any, work: Work, **fields: Any) -> bool:
     """Work on the next of the rows that have these values in their fields; returns False if there
     is none."""
     while (row := rows.filter(**fields).first_in_turn()) is not None:
-        if attempt(rows, row, work, is_asked=work is not _write_ahead):
+        if attempt(rows, row, work, is_asked=work is not _write_early_files):
             return True
     return False
 
@@ -172,20 +172,20 @@ def _do_idle() -> bool:
     if Micrograph.objects.waiting().exists():
         ring(INSPECTIONS)
     is_done = False
-    for kind, work, fields in ((ExportJob, _write_ahead, {"asked": False}), (Proposals, propose_others, {})):
-        if not comes_before(kind):
+    for kind, work, fields in ((ExportJob, _write_early_files, {"asked": False}), (Proposals, propose_others, {})):
+        if not has_more_urgent_work(kind):
             is_done = _do_first(kind.objects, work, **fields) or is_done
     return is_done
 
 
-def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
+def _write_early_files(export: ExportJob, progress: Progress, folder: Path) -> None:
     """Write files that nobody has asked for, as long as no other work waits and nobody asks for
     them."""
 
     def waits() -> bool:
-        return comes_before(ExportJob) and not ExportJob.objects.filter(pk=export.pk, asked=True).exists()
+        return has_more_urgent_work(ExportJob) and not ExportJob.objects.filter(pk=export.pk, asked=True).exists()
 
-    write_further(export, giving_way(progress, waits), folder)
+    write_export_files(export, stopping_for_urgent_work(progress, waits), folder)
 
 
 def _read_outlines(job: Job, progress: Progress, folder: Path) -> None:
@@ -203,7 +203,7 @@ def _deliver(delivery: Delivery, progress: Progress, folder: Path) -> None:
     deliver(delivery, progress, folder)
 
 
-IN_A_CHILD = [row for row, kind in KINDS.items() if kind.queue != INSPECTIONS]
+KINDS_IN_CHILDREN = [row for row, kind in KINDS.items() if kind.queue != INSPECTIONS]
 
 
 @task_failure.connect
@@ -215,17 +215,17 @@ def child_died(task_id: str, exception: BaseException, **signal: Any) -> None:
     finds its row.
     """
     if isinstance(exception, WorkerLostError | TimeLimitExceeded):
-        for kind in IN_A_CHILD:
+        for kind in KINDS_IN_CHILDREN:
             upkeep.child_died(kind=kind, message=task_id, too_long=isinstance(exception, TimeLimitExceeded))
         connection.close()
 
 
 @worker_shutting_down.connect
-def give_back(**signal: Any) -> None:
+def requeue_running_rows(**signal: Any) -> None:
     """When this worker must stop, queue the rows again on which its children work; this does not
     count as a death. A child that is only warming up ends."""
     stop_preparing()
     for request in list(state.active_requests):
-        for kind in IN_A_CHILD:
+        for kind in KINDS_IN_CHILDREN:
             kind.objects.running().filter(message=request.id).update(**AGAIN)
     connection.close()

@@ -10,7 +10,7 @@ import pytest
 
 from segmentation.core.micrograph import forking
 from segmentation.core.micrograph.confined import landlock_version
-from worker import inspection
+from worker import decoding
 
 MAGIC = "HOSTILE"  # first letters of its files; the Python code that the reader runs follows
 # The module of the plug-in.
@@ -105,7 +105,7 @@ def server(wheel: Path):
 
 @pytest.fixture(autouse=True)
 def reader(server, monkeypatch, settings):
-    """Let `inspection` read files by that process, and allow it only 3 seconds of processor time."""
+    """Let `decoding` read files by that process, and allow it only 3 seconds of processor time."""
     monkeypatch.setattr(forking, "FILES", server)
     settings.DEEPSEGM_INSPECTION_SECONDS = 3
 
@@ -114,7 +114,7 @@ def read(tmp_path: Path, source: str):
     """Read a file of the hostile format, whose reader runs this code."""
     file = tmp_path / "upload"
     file.write_text(MAGIC + source)
-    return inspection.read_micrograph(file, name="a.hos")
+    return decoding.read_micrograph(file, name="a.hos")
 
 
 @pytest.mark.parametrize("source", DEEDS)
@@ -122,9 +122,9 @@ def test_each_deed_is_one_sentence_and_the_next_file_is_read(tmp_path, server, s
     if "deed" in source and landlock_version() < 1:
         pytest.skip("this kernel has no Landlock")
     if "sleep" in source:
-        monkeypatch.setattr(inspection, "PATIENCE", 1)
+        monkeypatch.setattr(decoding, "PATIENCE", 1)
     process = server.pid
-    with pytest.raises((inspection.Unreadable, inspection.Killed)) as refused:
+    with pytest.raises((decoding.Unreadable, decoding.Killed)) as refused:
         read(tmp_path, source)
     sentence = str(refused.value)
     assert DEEDS[source] in sentence and sentence.endswith(".") and "\n" not in sentence and len(sentence) < 250

@@ -52,7 +52,7 @@ def part_of(shape=(300, 400), **settings):
 def asked(make_job, alice, client, here, monkeypatch):
     """Other ways of a result without outlines, as its page asks for them; `look` finds what the way's model says."""
     job = make_job(state="done", attempt=1, summary=NOTHING, owner=alice)
-    monkeypatch.setattr(worker_proposing, "pixels_of", lambda *_: make_analysis(12, (300, 400)).micrograph)
+    monkeypatch.setattr(worker_proposing, "load_micrograph", lambda *_: make_analysis(12, (300, 400)).micrograph)
     client.force_login(alice)
     client.get(reverse("job-proposals", args=[job.pk]))
     return Proposals.objects.get(job=job)

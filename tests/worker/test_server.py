@@ -100,9 +100,9 @@ def is_closed(connection) -> bool:
 
 @pytest.mark.parametrize("sent", ["", "GET /page HTTP/1.1\r\n"], ids=["silent", "half a head"])
 def test_whoever_holds_many_connections_loses_the_least_used(server, sent):
-    held = [opened(server, sent) for _ in range(3 * service.OF_AN_ADDRESS)]
+    held = [opened(server, sent) for _ in range(3 * service.CONNECTIONS_OF_AN_ADDRESS)]
     assert page(server)
-    assert all(is_closed(connection) for connection in held[: service.OF_AN_ADDRESS])
+    assert all(is_closed(connection) for connection in held[: service.CONNECTIONS_OF_AN_ADDRESS])
     for connection in held:
         connection.close()
 

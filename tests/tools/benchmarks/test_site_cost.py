@@ -20,7 +20,7 @@ import pytest
 from tests.tools.benchmarks.test_first_answer import WIDTH, image, is_ready, processor, site  # noqa: F401
 from tests.tools.benchmarks.test_load import Visitor
 from tests.worker.lab import REPOSITORY, wait_for
-from worker import resting
+from worker import idle_memory
 
 pytestmark = pytest.mark.benchmark
 PICTURES = int(os.environ.get("PICTURES", "10"))
@@ -103,7 +103,7 @@ def test_cost(site, tmp_path):  # noqa: F811
     print(f"  a sample of {OF_SAMPLE}: {spent / analysis / OF_SAMPLE:.2f} an image, {seconds:.0f} s on the clock")
     rest(process)
     print(f"  with all that follows {(processor(process) - before) / analysis / OF_SAMPLE:.2f} an image")
-    time.sleep(resting.SECONDS + REST)
+    time.sleep(idle_memory.SECONDS + REST)
     print("At rest after that")
     _print_memory(process)
 

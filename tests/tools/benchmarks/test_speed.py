@@ -25,7 +25,7 @@ from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.scale_search import as_shown
 from segmentation.core.pipeline import Clock, analyse, arranged, measure_objects, segment
 from segmentation.core.report.files import write_all
-from worker.inspection import read_micrograph
+from worker.decoding import read_micrograph
 
 pytestmark = pytest.mark.benchmark
 SAMPLE = Path(__file__).resolve().parents[3] / "static" / "sample" / "sem-sample.tif"

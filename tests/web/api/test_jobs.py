@@ -120,7 +120,7 @@ class TestStart:
     def test_a_page_is_kept_for_the_worker(self, script, monkeypatch):
         pages = []
         monkeypatch.setattr(
-            "worker.inspection.take_page", lambda path, folder, page, **how: pages.append(page) or (path, 1)
+            "worker.decoding.take_page", lambda path, folder, page, **how: pages.append(page) or (path, 1)
         )
         assert send(script, page=" 3 ", headers={"Idempotency-Key": "1"}).status_code == 202
         assert send(script, page="4", headers={"Idempotency-Key": "1"}).status_code in (202, 409)

@@ -40,11 +40,11 @@ from worker.supervise import Supervisor
 logger = logging.getLogger("worker.up")
 
 M_ARENA_MAX = -8  # a constant of glibc's malloc.h: the option for the number of heaps
-ARENAS = 2  # heaps
+HEAPS = 2  # heaps
 RESCUE_SECONDS = 3.0  # between two rescues (`upkeep`)
 TIDY_SECONDS = 3600.0  # between two tidyings
 KILLED = "The process that prepares the site was killed, most likely because memory is short: start again."
-ENDS = (signal.SIGTERM, signal.SIGHUP)
+END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Command(BaseCommand):
@@ -58,7 +58,7 @@ class Command(BaseCommand):
 
     def handle(self, *, bind: str, port: int, no_worker: bool, **options: Any) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for background processes
-        for number in ENDS:
+        for number in END_SIGNALS:
             # With nohup a signal is ignored, because the command must go on after the terminal is closed.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda *_: sys.exit(0))
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             data_directory.prepare(settings.DEEPSEGM_DATA)
             lock = data_directory.lock(settings.DEEPSEGM_DATA)
             self._prepare()
-        except data_directory.Unfit as unfit:
+        except data_directory.UnusableFolder as unfit:
             raise CommandError(str(unfit)) from None
         spare_memory()
         tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR  # where the server stores incoming uploads
@@ -81,10 +81,10 @@ class Command(BaseCommand):
     def _prepare(self) -> None:
         """Set the secret key, prepare the database, and check the settings; raises CommandError."""
         if not settings.DEEPSEGM_SECRET_KEY_LASTS:
-            settings.SECRET_KEY = data_directory.lasting_key(settings.DEEPSEGM_SECRET_FILE)
+            settings.SECRET_KEY = data_directory.read_or_make_key(settings.DEEPSEGM_SECRET_FILE)
             settings.DEEPSEGM_SECRET_KEY_LASTS = True
         try:
-            in_own_process(prepare)
+            call_in_own_process(prepare)
         except OperationalError as error:
             raise CommandError(f"The database cannot be used: {str(error).strip()}") from None
         except BrokenProcessPool:
@@ -141,7 +141,7 @@ def prepare() -> None:
     collect()
 
 
-def in_own_process(work: Callable[[], None]) -> None:
+def call_in_own_process(work: Callable[[], None]) -> None:
     """Call a function in a separate process, so that the site does not keep its memory; in this
     process where forking is not safe (not Linux)."""
     if sys.platform != "linux":
@@ -153,7 +153,7 @@ def in_own_process(work: Callable[[], None]) -> None:
 
 
 def spare_memory() -> None:
-    """Give memory back to the system, and let all threads use only ARENAS heaps.
+    """Give memory back to the system, and let all threads use only HEAPS heaps.
 
     By default glibc makes up to eight heaps for each processor core, and each keeps the memory that
     its largest request needed. Other C libraries are not changed.
@@ -162,7 +162,7 @@ def spare_memory() -> None:
     libc = ctypes.CDLL(None)
     if hasattr(libc, "gnu_get_libc_version"):
         libc.malloc_trim(0)
-        libc.mallopt(M_ARENA_MAX, ARENAS)
+        libc.mallopt(M_ARENA_MAX, HEAPS)
 
 
 @contextmanager
@@ -202,13 +202,13 @@ def working(is_needed: bool) -> Iterator[None]:
             thread.join()
         if settings.DEEPSEGM_EMBEDDED:
             upkeep_service.put_back()
-        _safely(sweep)
+        _call_or_log(sweep)
 
 
 def _worker_ended(queue: str) -> None:
     """Queue the running rows of a queue again at once, because its only worker has ended."""
     if settings.DEEPSEGM_EMBEDDED:
-        _safely(lambda: upkeep_service.rescue(died=[row for row, kind in KINDS.items() if kind.queue == queue]))
+        _call_or_log(lambda: upkeep_service.rescue(died=[row for row, kind in KINDS.items() if kind.queue == queue]))
         connection.close()
 
 
@@ -227,19 +227,19 @@ def upkeep() -> Iterator[None]:
     """A block in which two threads do the regular upkeep. One rescues rows, removes temporary files
     of killed processes and keeps the reserve, each RESCUE_SECONDS. The other tidies each
     TIDY_SECONDS, which may take minutes; at the end of the block it stops between two portions."""
-    over = threading.Event()
+    is_over = threading.Event()
 
     def repair() -> None:
-        _safely(upkeep_service.rescue)
-        _safely(sweep)
-        _safely(keep_reserve)
+        _call_or_log(upkeep_service.rescue)
+        _call_or_log(sweep)
+        _call_or_log(keep_reserve)
 
     def tidy() -> None:
-        _safely(partial(upkeep_service.tidy, over.is_set))
+        _call_or_log(partial(upkeep_service.tidy, is_over.is_set))
 
     def repeat(work: Callable[[], None], seconds: float) -> None:
         wait = RESCUE_SECONDS
-        while not over.wait(wait):
+        while not is_over.wait(wait):
             work()
             close_old_connections()
             wait = seconds
@@ -252,12 +252,12 @@ def upkeep() -> Iterator[None]:
     try:
         yield
     finally:
-        over.set()
+        is_over.set()
         for thread in threads:
             thread.join()
 
 
-def _safely(work: Any) -> None:
+def _call_or_log(work: Any) -> None:
     """Call a function; any error is only logged, because upkeep must go on when the database is
     away for a moment."""
     try:

@@ -43,7 +43,7 @@ from segmentation.services.ground.space import free_bytes, is_scarce
 from segmentation.services.results.uploads import Note
 
 from . import answers
-from .scratch import LARGEST_KEPT, keep, scratch
+from .scratch import MAX_FILE_BYTES, keep_file, scratch_folder
 
 logger = logging.getLogger(__name__)
 
@@ -99,36 +99,36 @@ def inspect(
     later: bool = False,
     keep_as: str = "",
     known: Sequence[dict[str, Any]] = (),
-    alive: Callable[[], None] = lambda: None,
+    report_alive: Callable[[], None] = lambda: None,
 ) -> Inspection:
     """The facts about an image file; raises Unreadable, Killed.
 
     name: that the uploader gave it. side: (name, path) of its side files. read_bar: whether the
     text of a data bar is read, too, which takes seconds. later: leave that for a second inspection.
     keep_as: a name under which the pixels are kept for an analysis on this machine
-    (`scratch.keep`), if there are not too many; "": do not keep them. known: readings of data bars
-    of the sender's earlier images: one is used if the bar is the same, also with `later`. alive:
+    (`scratch.keep_file`), if there are not too many; "": do not keep them. known: readings of data bars
+    of the sender's earlier images: one is used if the bar is the same, also with `later`. report_alive:
     called now and then; if it raises an exception, the child is ended.
     """
-    with scratch() as folder:
+    with scratch_folder() as folder:
         preview, pixels = folder / "preview.npy", folder / "pixels.npy"
         options = [f"--preview={preview}", *([] if read_bar else ["--no-reading"]), *(["--later"] if later else [])]
-        options += [f"--pixels={pixels}", f"--most-bytes={LARGEST_KEPT}"] if keep_as else []
+        options += [f"--pixels={pixels}", f"--most-bytes={MAX_FILE_BYTES}"] if keep_as else []
         options += [f"--known={json.dumps(reading)}" for reading in known]
-        facts = _facts(path, name, side, options, alive)
+        facts = _facts(path, name, side, options, report_alive)
         picture = io.BytesIO()
         with _checking_answer(facts):
             preview_pixels = answers.array(preview, [np.uint8], (PREVIEW_SIDE, PREVIEW_SIDE), at_most=True)
             Image.fromarray(preview_pixels).save(picture, format="PNG")
             if keep_as and os.path.lexists(pixels):
                 answers.array(pixels, answers.PIXELS, (facts.height, facts.width))
-                keep(pixels, keep_as)
+                keep_file(pixels, keep_as)
         content = storable(facts.model_dump())
         return Inspection({**content, "reading": content["reading"] or {}}, picture.getvalue(), facts.reading is None)
 
 
 def read_micrograph(
-    path: Path, *, name: str, side: Sequence[tuple[str, Path]] = (), alive: Callable[[], None] = lambda: None
+    path: Path, *, name: str, side: Sequence[tuple[str, Path]] = (), report_alive: Callable[[], None] = lambda: None
 ) -> Micrograph:
     """The image in a file, with its pixels, decoded in a child process. The arguments are those of
     `inspect`.
@@ -139,10 +139,10 @@ def read_micrograph(
     # If the storage fails, it fails here, and the file is not reported as damaged.
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    with scratch() as folder:
+    with scratch_folder() as folder:
         pixels = folder / "pixels.npy"
         try:
-            facts = _facts(path, name, side, [f"--pixels={pixels}"], alive)
+            facts = _facts(path, name, side, [f"--pixels={pixels}"], report_alive)
         except TooSlow as error:
             raise Killed(str(error)) from None
         with _checking_answer(facts):
@@ -152,13 +152,19 @@ def read_micrograph(
 
 
 def take_page(
-    path: Path, folder: Path, page: int, *, name: str, side: Sequence[tuple[str, Path]], alive: Callable[[], None]
+    path: Path,
+    folder: Path,
+    page: int,
+    *,
+    name: str,
+    side: Sequence[tuple[str, Path]],
+    report_alive: Callable[[], None],
 ) -> tuple[Path, int]:
     """Write one page of a stack as a file into `folder`, by a child process; returns its path and
     the number of pages. Of a file with a single page, returns the file itself. The arguments are
     those of `inspect`. Raises Unreadable."""
     file = folder / page_name("taken", page)
-    facts = _facts(path, name, side, [f"--page={page}", f"--page-file={file}"], alive)
+    facts = _facts(path, name, side, [f"--page={page}", f"--page-file={file}"], report_alive)
     with _checking_answer(facts):
         pages = int(facts.metadata.get("pages") or 1)
         if pages > 1 and (not file.is_file() or file.is_symlink()):
@@ -167,13 +173,13 @@ def take_page(
 
 
 def unpack(
-    path: Path, folder: Path, alive: Callable[[], None], *, images: int = 0
+    path: Path, folder: Path, report_alive: Callable[[], None], *, images: int = 0
 ) -> tuple[list[list[tuple[str, Path]]], list[Note]]:
     """Unpack a ZIP archive into `folder`, by a child process; raises Unreadable. Returns groups of
     (name, path), and notes on everything that was left out.
 
     images: the most images; a group is then an image with its side files. 0: each file is a group.
-    alive: as in `inspect`.
+    report_alive: as in `inspect`.
     """
     largest, free = settings.DEEPSEGM_MAX_ARCHIVE_MB, free_bytes()
     seconds = DIRECTORY_SECONDS + SECONDS_PER_MB * largest
@@ -183,19 +189,19 @@ def unpack(
         *([] if free is None else [f"--room={free - settings.DEEPSEGM_MIN_FREE_MB * 2**20}"]),
         *(f"--max-memory-mb={settings.DEEPSEGM_INSPECTION_MEMORY_MB}", f"--seconds={seconds}"),
     ]
-    output = _run(command, alive, ARCHIVE_DIED, ARCHIVE_TOO_SLOW, seconds)
+    output = _run(command, report_alive, ARCHIVE_DIED, ARCHIVE_TOO_SLOW, seconds)
     with _checking_answer(output, ARCHIVE_DIED):
         report = answers.Archive.model_validate(_report_of(output, ARCHIVE_DIED, needed=largest * 2**20))
         return report.files_in(folder), [Note(name, sentence, 422) for name, sentence in report.notes]
 
 
-def read_outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> Outlines:
+def read_outlines(path: Path, query: dict[str, Any], report_alive: Callable[[], None]) -> Outlines:
     """The outlines in a file of another tool, read in a child process; raises Unreadable.
 
-    query: data on the image and the result that `segmentation.core.imported` needs. alive: as in
+    query: data on the image and the result that `segmentation.core.imported` needs. report_alive: as in
     `inspect`.
     """
-    labels, report = _outlines(path, query, alive)
+    labels, report = _outlines(path, query, report_alive)
     with _checking_answer(report, OUTLINES_DIED):
         outlines = OUTLINES.validate_python({**report, "labels": labels})
         if set(outlines.classes) != set(np.unique(labels[labels > 0]).tolist()):
@@ -205,20 +211,22 @@ def read_outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) 
         return outlines
 
 
-def read_truth(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> NDArray[np.int32]:
+def read_truth(path: Path, query: dict[str, Any], report_alive: Callable[[], None]) -> NDArray[np.int32]:
     """The labels (H, W) in a file of training data, read as by `read_outlines`; raises
     Unreadable."""
-    labels, report = _outlines(path, {**query, "truth": True}, alive)
+    labels, report = _outlines(path, {**query, "truth": True}, report_alive)
     with _checking_answer(report, OUTLINES_DIED):
         if query["names"] and not np.isin(labels, [*range(len(query["names"])), UNLABELLED]).all():
             raise ValueError("there is no such class")
     return labels
 
 
-def _outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> tuple[NDArray[np.int32], dict[str, Any]]:
+def _outlines(
+    path: Path, query: dict[str, Any], report_alive: Callable[[], None]
+) -> tuple[NDArray[np.int32], dict[str, Any]]:
     """The labels (H, W) and the report of a child process that reads a file of outlines; raises
     Unreadable."""
-    with scratch() as folder:
+    with scratch_folder() as folder:
         labels = folder / "labels.npy"
         command = [
             *(sys.executable, "-m", forking.IMPORTED, str(path)),
@@ -226,7 +234,7 @@ def _outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> t
             f"--max-memory-mb={settings.DEEPSEGM_INSPECTION_MEMORY_MB}",
             f"--seconds={settings.DEEPSEGM_INSPECTION_SECONDS}",
         ]
-        output = _run(command, alive, OUTLINES_DIED, OUTLINES_TOO_SLOW)
+        output = _run(command, report_alive, OUTLINES_DIED, OUTLINES_TOO_SLOW)
         with _checking_answer(output, OUTLINES_DIED):
             report = _report_of(output, OUTLINES_DIED)
             height, columns, *_ = query["frame"]
@@ -237,14 +245,14 @@ def _outlines(path: Path, query: dict[str, Any], alive: Callable[[], None]) -> t
 
 
 def _facts(
-    path: Path, name: str, side: Sequence[tuple[str, Path]], options: Sequence[str], alive: Callable[[], None]
+    path: Path, name: str, side: Sequence[tuple[str, Path]], options: Sequence[str], report_alive: Callable[[], None]
 ) -> answers.Facts:
     """The facts that a child prints about an image. options: further options of its command
     line."""
     seconds = settings.DEEPSEGM_INSPECTION_SECONDS
     if any(option.startswith(DECODES_ONLY) for option in options):
         seconds = min(seconds, DECODING_SECONDS + DECODING_SECONDS_PER_MB * path.stat().st_size / 2**20)
-    output = _run(_command(path, name, side, [*options, f"--seconds={seconds}"]), alive, DIED, TOO_SLOW, seconds)
+    output = _run(_command(path, name, side, [*options, f"--seconds={seconds}"]), report_alive, DIED, TOO_SLOW, seconds)
     with _checking_answer(output):
         if len(output) > MOST_FACTS:
             raise ValueError("more than can be said of an image")
@@ -264,7 +272,7 @@ def _command(path: Path, name: str, side: Sequence[tuple[str, Path]], options: S
     ]
 
 
-def _run(command: list[str], alive: Callable[[], None], died: str, too_slow: str, seconds: float = 0.0) -> bytes:
+def _run(command: list[str], report_alive: Callable[[], None], died: str, too_slow: str, seconds: float = 0.0) -> bytes:
     """Run a command as a child process; returns its standard output. Raises TooSlow, Killed if the
     child was killed, Unreadable if it died by itself.
 
@@ -274,7 +282,7 @@ def _run(command: list[str], alive: Callable[[], None], died: str, too_slow: str
     patience = PATIENCE * (seconds or settings.DEEPSEGM_INSPECTION_SECONDS)
     with _start_child(command) as child:
         try:
-            output, errors = output_of(child, patience, alive=alive)
+            output, errors = output_of(child, patience, alive=report_alive)
         except OutOfTime:
             raise TooSlow(too_slow) from None
         except TooMuchOutput:
@@ -296,7 +304,7 @@ def _run(command: list[str], alive: Callable[[], None], died: str, too_slow: str
 def keep_reader() -> None:
     """Start the process from which readers of files are forked, unless it runs, so that the next
     file need not wait for it."""
-    forking.FILES.keep()
+    forking.FILES.keep_file()
 
 
 def _start_child(command: list[str]) -> Child:

@@ -21,7 +21,7 @@ _timer: threading.Timer | None = None
 _due: float | None = None  # when memory shall be given back (monotonic clock); None if that is done
 
 
-def rest_between_tasks() -> None:
+def give_memory_back_when_idle() -> None:
     """Call this once in a child of a pool, which does one task at a time."""
     task_prerun.connect(stop_timer)
     task_postrun.connect(start_timer)

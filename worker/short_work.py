@@ -15,10 +15,10 @@ from segmentation.models import (
 )
 
 from .attempts import Work
+from .chart_reports import write_month
 from .comparing import compare_results
-from .control import write_month
 from .datasets import prepare_dataset
-from .exporting import write_further
+from .exporting import write_export_files
 from .measuring import measure_step
 from .samples import pool_sample
 from .studying import make_study
@@ -28,7 +28,7 @@ from .studying import make_study
 ONLY: dict[type[Attempted], dict[str, bool]] = {ExportJob: {"asked": True}, Measuring: {"large": True}}
 SHORT: dict[type[Attempted], Work] = {
     Measuring: measure_step,
-    ExportJob: write_further,
+    ExportJob: write_export_files,
     Comparison: compare_results,
     Study: make_study,
     ChartReport: write_month,

@@ -11,7 +11,7 @@ from segmentation.services.results.exports import files_of_kind
 ON_THE_PAGE = {"figure-small.webp", "panel-lengths.png", "panel-rose.png"}
 
 
-def names_ahead(result: Job | Sample) -> list[str]:
+def early_file_names(result: Job | Sample) -> list[str]:
     """The names of the files that are written in advance: those that the page shows, and those that
     most users download. They take about a third of the time of all files."""
     files = files_of_kind(result).items()
