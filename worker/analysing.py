@@ -1,5 +1,5 @@
-"""The work on a job: a worker finds or reads its outlines, measures them, and stores numbers and
-files of the result."""
+"""The work on a job (the analysis of one image): a worker finds its outlines or reads stored ones,
+measures them, and stores numbers and files of the result."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
     reading()
     micrograph = load_micrograph(job.micrograph, folder, reading)
     clock, parent = pipeline.Clock(), job.parent
-    reused = job.is_by_hand or (parent is not None and job.segmentation_id == parent.segmentation_id is not None)
+    has_outlines_of_parent = parent is not None and job.segmentation_id == parent.segmentation_id is not None
+    reused = job.is_by_hand or has_outlines_of_parent
     if job.segmentation is not None or job.outlines:
         segmented = stored_segmentation(job)
     elif job.corrects is not None:
@@ -83,7 +84,7 @@ def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
         )
     if memory:
         remember_result(job, micrograph, memory)
-    if job.step:  # the number of corrections that it measures; without any the outlines are stored already
+    if job.step:  # corrected outlines; without corrections the outlines are stored already
         files[SEGMENTATION] = folder / SEGMENTATION
         segmented.save(files[SEGMENTATION])
     store_tiles(job.micrograph, micrograph, folder)

@@ -1,5 +1,5 @@
-"""What happens when a worker starts, and when a child process of its pool starts. Celery's signals
-call these functions, so nothing here needs to import the Celery application."""
+"""Prepares a worker, and the child processes of its pool, when they start. Celery's signals call
+these functions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def clear_up(**kwargs: Any) -> None:
 
 
 @worker_init.connect
-def wait_without_the_lock(**kwargs: Any) -> None:
+def wait_before_the_lock(**kwargs: Any) -> None:
     """Let idle children of the pool wait for work before they take the lock of their common pipe,
     not while they hold it.
 
@@ -68,7 +68,7 @@ def share_gpu(instance: Any, **kwargs: Any) -> None:
 
 @celeryd_after_setup.connect
 def share_memory(**kwargs: Any) -> None:
-    """Let the children of the pool share the memory of loaded objects: done before the pool starts.
+    """Let the children of the pool share the memory of loaded objects; called before the pool starts.
 
     Otherwise the garbage collection of a child would write into the shared memory pages, and so
     copy them.

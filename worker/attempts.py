@@ -1,5 +1,5 @@
 """One attempt at a row (such as a job): the row is claimed, the work is done while a heartbeat is
-written, and the outcome is stored. A fault of the machine does not make the row fail, it is tried
+written, and the outcome is stored. After a fault of the machine the row does not fail: it is tried
 again later."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Backup and restoring of a site. A backup is one ZIP archive, written while the site runs:
+"""Writes and restores backups of a site. A backup is one ZIP archive, written while the site runs:
 
     manifest.json            format, version, migrations, and the names of all other members
     rows/<app>.<model>.jsonl names of columns, then one line for each row
@@ -7,8 +7,8 @@
     secret-key
 
 All rows are read in one transaction, so they fit together; it does not block writers. Files are
-listed after the rows were read, and every file is stored before its row. So no row lacks its file,
-unless somebody deletes the file meanwhile.
+listed after the rows were read, and a site stores every file before its row. So a file of a row is
+missing only if somebody deletes it meanwhile.
 
 Rows are restored into tables of the version that made the archive; these tables are then migrated.
 So an archive can be restored by every later version and into each kind of database. Django's own
@@ -70,12 +70,12 @@ TABLES_LEFT_OUT = (  # tables that are not in a backup
 )
 ROWS_AT_ONCE = 500  # rows that are read or written together
 # Most bytes of a member's name (the limit of a bucket), and most folders in it.
-LONGEST_NAME, DEEPEST = 1024, 20
+LONGEST_NAME_BYTES, MOST_FOLDERS = 1024, 20
 CHUNK_BYTES = 2**20  # bytes that are read at once
-SHORTEST_KEY = 16  # characters
+SHORTEST_KEY = 16  # characters of a secret key; a shorter one can be guessed
 # Threads that read a bucket, each with at most 16 MB of a file in memory (DEEPSEGM_BUCKET)
 READER_THREADS = 16
-Say = Callable[[str], None]  # tells the user a line of progress
+Say = Callable[[str], None]  # shows the user a line of progress
 Node = tuple[str, str]  # app and name of a migration
 
 NO_ARCHIVE = "{file} is no backup of DeepSegm, or it was cut off: choose another file."
@@ -120,7 +120,7 @@ class Counted(NamedTuple):
 
 
 def write_backup(file: Path, say: Say = print) -> Counted:
-    """Write a backup to `file`, which appears when it is complete; returns what it holds. Raises
+    """Write a backup to `file`, which appears only when it is complete; returns its numbers. Raises
     Refused if the file exists, OSError."""
     if file.exists():
         raise Refused(f"{file} exists already: choose another name.")
@@ -181,7 +181,7 @@ def _files_in(members: Iterable[str]) -> set[str]:
 
 
 def _file_columns(model: type[Model]) -> list[str]:
-    """The columns of a table that hold the name of a stored file."""
+    """The columns of a table that contain the name of a stored file."""
     return [field.attname for field in model._meta.concrete_fields if isinstance(field, FileField)]
 
 
@@ -220,8 +220,8 @@ def _as_json(value: Any) -> Any:
 
 @contextmanager
 def _one_snapshot() -> Iterator[None]:
-    """A block in which all queries read the database as it is at one moment. Writers are not
-    blocked."""
+    """A block in which all queries see the database as it was at the start of the block. Writers are
+    not blocked."""
     if settings.DEEPSEGM_SQLITE:
         with connection.cursor() as cursor:
             cursor.execute("BEGIN")  # Django's own transactions would block writers
@@ -288,8 +288,8 @@ def _refusing_for_bucket() -> Iterator[None]:
 
 
 def restore_backup(file: Path, say: Say = print) -> Counted:
-    """Restore a backup into an empty site; returns what was restored. Raises Refused; if the backup
-    is damaged, nothing was changed."""
+    """Restore a backup into an empty site; returns the numbers of what was restored. Raises Refused.
+    Nothing is changed if the backup is damaged."""
     try:
         archive = zipfile.ZipFile(file)
     except Exception as error:  # zipfile raises exceptions of many types
@@ -303,7 +303,7 @@ def restore_backup(file: Path, say: Say = print) -> Counted:
             counted = _count_files(archive, _restore_rows(archive, targets, models, manifest))
         except (Refused, OSError, OperationalError):
             raise
-        except Exception as error:  # invented rows can raise any exception
+        except Exception as error:  # forged rows can raise any exception
             raise Refused(UNFIT.format(why=f"{type(error).__name__}: {error}")) from error
         say(f"{counted.rows:,} rows, {counted.files:,} files")
         if not settings.DEEPSEGM_SECRET_KEY_LASTS:
@@ -331,7 +331,7 @@ def _checked_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
         # Only relative paths that every storage accepts. (Django reads a backslash as a slash.)
         parts = name.split("/")
         is_relative = not any(part in ("", ".", "..") or len(os.fsencode(part)) > 255 for part in parts)
-        fits = len(parts) <= DEEPEST and len(os.fsencode(name)) <= LONGEST_NAME and name not in folders
+        fits = len(parts) <= MOST_FOLDERS and len(os.fsencode(name)) <= LONGEST_NAME_BYTES and name not in folders
         is_known = name == KEY or parts[0] == "files" or (parts[0] in ("rows", "models") and len(parts) == 2)
         if "\\" in name or not (is_relative and fits and is_known):
             raise Refused(DAMAGED.format(name=f"{name[:100]}..." if len(name) > 100 else name))
@@ -350,10 +350,10 @@ def _checked_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
 
 
 def _unknown(theirs: str, what: str) -> Refused:
-    """The refusal of a backup that has something unknown: a later version wrote it, or somebody
-    invented it.
+    """The error Refused for a backup with unknown content: a later version wrote it, or somebody
+    forged it.
 
-    theirs: the version in the backup. what: the unknown thing, in words.
+    theirs: the version in the backup. what: the unknown content, in words.
     """
     numbers = [tuple(map(int, re.findall(r"\d+", version)[:3])) for version in (theirs, __version__)]
     sentence = NEWER if numbers[0] > numbers[1] else UNKNOWN

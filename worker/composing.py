@@ -1,5 +1,5 @@
-"""For the check of a dataset: from which particles a training can compose agglomerates, and example
-pictures of them.
+"""Counts, for the check of a dataset, the particles from which a training can compose agglomerates,
+and makes example pictures of composed agglomerates.
 
 Only whole particles can be used: complete ones that nothing touches.
 """
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from segmentation.lab.training.check import CheckedPair
 
 logger = logging.getLogger(__name__)
-# The pictures are made from the images with most particles, only so many, because reading all takes
-# long.
-SOURCES = 4
+# The pictures are made from this number of images, those with most particles: reading all images
+# takes long.
+MOST_SOURCES = 4
 
 
 def composed_of(
@@ -50,7 +50,7 @@ def composed_of(
         whole[pair.group or pair.name] += pair.whole
     if planning.composing_obstacle(find(dataset.task), whole):
         return {"whole": whole, "pictures": [], "mark": ""}
-    fullest = sorted(images, key=lambda image: (-whole_by_image.get(image.name, 0), image.name))[:SOURCES]
+    fullest = sorted(images, key=lambda image: (-whole_by_image.get(image.name, 0), image.name))[:MOST_SOURCES]
     source_hash = mark(*((image.sha256, image.labels_sha256, image.region, image.group) for image in fullest))
     before = dataset.summary.get("composed", {})
     pictures = before["pictures"] if before.get("mark") == source_hash else _composed_pictures(fullest, report_alive)

@@ -1,4 +1,4 @@
-"""The data folder, which `manage.py up` and `restore` prepare and lock, and the secret key in
+"""Prepares and locks the data folder for `manage.py up` and `restore`, and reads the secret key in
 it."""
 
 from __future__ import annotations
@@ -73,6 +73,6 @@ def read_or_make_key(file: Path) -> str:
 
 def empty_spool(folder: Path) -> None:
     """Delete all messages in the folder of the broker (`worker.spool`), also incomplete ones, but
-    not those in quarantine. Messages for waiting rows are sent again afterwards."""
+    not those in quarantine. The caller sends messages for waiting rows again."""
     for file in [*folder.glob("*.msg"), *folder.glob("*.part"), *folder.glob("taken/*.msg")]:
         file.unlink(missing_ok=True)

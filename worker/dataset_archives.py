@@ -45,7 +45,7 @@ from .scratch import scratch_folder
 if TYPE_CHECKING:
     from segmentation.lab.training.check import LearningTask
 
-KILLING = "The archive could not be read: it is damaged or needs too much memory. Make several smaller archives."
+ARCHIVE_DIED = "The archive could not be read: it is damaged or needs too much memory. Make several smaller archives."
 OTHER_TASK = "The archive holds a dataset of {other}, and this one is of {here}: make a new dataset for it."
 OTHER_CLASSES = "The archive has the classes {other}, and this dataset {here}: make a new dataset for it."
 UNNAMED_CLASSES = "The archive names no classes: make a dataset with the names of its classes, and send it there."
@@ -59,7 +59,7 @@ OUTSIDE = "Its rectangle in regions.csv does not lie within the image, so it was
 
 
 class Pair(NamedTuple):
-    """An image of an archive and the file with its labels. name: of the image, without folders."""
+    """An image of an archive and the file with its labels. name: file name of the image, without folders."""
 
     name: str
     image: Path
@@ -67,8 +67,8 @@ class Pair(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """The content of an archive. facts: of the dataset. groups, regions, image_facts: by the name
-    of an image."""
+    """The content of an archive. facts: the entries of dataset.toml on the dataset. groups, regions,
+    image_facts: by the name of an image."""
 
     pairs: list[Pair]
     groups: dict[str, str]
@@ -84,7 +84,7 @@ def add_archives(dataset: Dataset, learning: LearningTask, progress: Progress) -
         notes: list[Note] = []
         # Reading this archive has killed the worker often enough.
         if dataset.deaths >= MAX_DEATHS - 1:
-            notes.append(Note("", KILLING))
+            notes.append(Note("", ARCHIVE_DIED))
         else:
             with scratch_folder() as folder:
                 _add_archive(dataset, learning, progress, folder, notes)
@@ -108,15 +108,15 @@ def _add_archive(dataset: Dataset, learning: LearningTask, progress: Progress, f
         notes.append(Note("", str(error)))
         return
     sender = get_user_model().objects.filter(pk=entry["by"]).first()
-    names = dict[str, str]()  # by SHA-256
+    name_by_sha256 = dict[str, str]()
     for number, pair in enumerate(contents.pairs):
         report_alive = partial(progress, f"reading {pair.name}", number / len(contents.pairs))
         report_alive()
         sha256 = sha256_of(pair.image)
-        if sha256 in names:
-            notes.append(Note(pair.name, TWICE.format(name=names[sha256])))
+        if sha256 in name_by_sha256:
+            notes.append(Note(pair.name, TWICE.format(name=name_by_sha256[sha256])))
             continue
-        names[sha256] = pair.name
+        name_by_sha256[sha256] = pair.name
         earlier = dataset.images.filter(sha256=sha256, job=None, consented__gte=entry["sent"])
         if earlier.exclude(labels="").exists():  # an interrupted attempt has added it
             continue
@@ -137,9 +137,8 @@ def _add_image(
 ) -> None:
     """Store an image of an archive with its labels, in place of an earlier one with the same file.
 
-    sender: the account that sent the archive. report_alive: called now and then to report that the work
-    goes on. A note on an impossible scale is added to `notes`. Raises UnreadableImage, Refused,
-    Killed.
+    sender: the account that sent the archive. report_alive: as in `decoding.inspect`. A note on an
+    impossible scale is added to `notes`. Raises UnreadableImage, Refused, Killed.
     """
     micrograph = decoding.read_micrograph(pair.image, name=pair.name, report_alive=report_alive)
     rows, columns = micrograph.shape
@@ -157,7 +156,7 @@ def _add_image(
         if scale is not None:
             notes.append(Note(pair.name, NO_SCALE))
         scale = None
-    image.region = list(region) if region else None  # `store_image` reads it, but saves only `fields`
+    image.region = list(region) if region else None  # for `store_image`, which saves only `fields`
     fields = {
         "job": None,
         "by": sender,
@@ -174,8 +173,8 @@ def _add_image(
 def _contents(paths: dict[str, Path], notes: list[Note]) -> Contents:
     """The content of an unpacked archive; raises Refused, UserError.
 
-    paths: of its files, by their names with folders. Images are paired with labels as in a folder
-    dataset (`truth.owner_of`); its tables may be in any folder. Notes on files that are left out
+    paths: path of each file, by its name with folders. Images are paired with labels as in a folder
+    dataset (`truth.owner_of`); tables may be in any folder. Notes on files that are left out
     are added to `notes`.
     """
     tables = {PurePosixPath(name).name.lower(): path for name, path in paths.items() if not is_junk(name)}

@@ -1,5 +1,5 @@
-"""The files of dataset images: writes those that are stored (image, labels, preview, annotations),
-and writes stored images as a folder for a training or a check."""
+"""Writes the files of dataset images: the stored files of an image (image, labels, preview,
+annotations), and a folder with stored images for a training or a check."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from segmentation.lab.training.check import LearningTask
 
 Labels = NDArray[np.int32]
-PREVIEW_PX = 480  # px, longer side of a preview
-DIAMETER_BINS_PX = np.geomspace(2, 2048, 21)  # px, of a histogram of diameters: two bins for each doubling
+PREVIEW_PX = 480  # longer side of a preview
+DIAMETER_BINS_PX = np.geomspace(2, 2048, 21)  # edges of a histogram of diameters: two bins for each doubling
 CHANGED = "{name} or its outlines were changed in the storage: remove the image from the dataset and add it again."
 IN_BAR = "{name}: what was checked lies in its data bar. Check another part, or remove the image from the dataset."
 
@@ -61,16 +61,16 @@ def write_folder_dataset(
                 micrograph = decoding.read_micrograph(source, name=image.name, report_alive=report_alive)
             except (UnreadableImage, decoding.Killed) as error:
                 raise type(error)(f"{image.name}: {error}") from error
-            # `_write_image_files` (datasets.py) converts unusual formats to TIFF, but the SHA-256 is of the
-            # original: so it is not compared for a .tif.
+            # `datasets._write_image_files` may have converted the image to TIFF, but the stored SHA-256
+            # is that of the original file: so it is not compared for a .tif.
             may_differ = image.name.endswith(".tif")
             if sha256_of(labels) != image.labels_sha256 or not (may_differ or micrograph.sha256 == image.sha256):
                 raise UnreadableImage(CHANGED.format(name=image.name))
             write_tiff(micrograph, folder / files.IMAGES / image.name)
             shutil.copyfile(labels, folder / files.labels_path(image.name, labels.name))
         groups[image.name] = image.group
-        # The written TIFF has no metadata. If those of the image say where the data bar begins, the
-        # region leaves the bar out.
+        # The written TIFF has no metadata. If the metadata of the image tell where the data bar begins,
+        # the region leaves the bar out.
         image_rows, columns = micrograph.metadata.get("image_rows"), micrograph.shape[1]
         region = image.region or ([0, 0, int(image_rows), columns] if image_rows else None)
         if region:
@@ -149,7 +149,8 @@ def _write_preview(file: Path, dataset: Dataset, image: DatasetImage, micrograph
 
 
 def _facts(dataset: Dataset, learning: LearningTask, labels: Labels) -> dict[str, Any]:
-    """Entries of an image's summary: the shares of its classes, or the number and sizes (in px) of its objects."""
+    """Entries of an image's summary: the shares of its classes, or the number and sizes (px) of its
+    objects."""
     from scipy import ndimage
 
     if dataset.class_names:

@@ -1,5 +1,5 @@
-"""The work on a dataset: archives are read, files of new images are written, and the complete
-dataset is checked, as by the command `dataset check`."""
+"""The work on a dataset: a worker reads its archives, writes the files of new images, and checks the
+complete dataset as the command `dataset check` does."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from .scratch import scratch_folder
 if TYPE_CHECKING:
     from segmentation.lab.training.check import CheckedFolder, CheckedPair, LearningTask
 
-TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7  # the progress (0 to 1) at which these stages begin
+READING, WRITING, CHECKING = 0.0, 0.4, 0.7  # the progress (0 to 1) at which these stages begin
 # A pixel size that differs from the usual one by this factor looks like a mistake.
-OTHER_SCALE = 5.0
+UNUSUAL_FACTOR = 5.0
 NO_RESULT = "Its result was deleted before its outlines were copied: remove it here, or add the image again."
 UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, Refused)
 
@@ -52,7 +52,7 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     from segmentation.lab.training.check import find_task
 
     learning = find_task(dataset.task)
-    add_archives(dataset, learning, lambda stage, done: progress(stage, TAKING + (WRITING - TAKING) * done))
+    add_archives(dataset, learning, lambda stage, done: progress(stage, READING + (WRITING - READING) * done))
     waiting = list(dataset.images.filter(labels="", error="").select_related("job__micrograph", "job__segmentation"))
     for number, image in enumerate(waiting):
         share = WRITING + (CHECKING - WRITING) * number / len(waiting)
@@ -126,8 +126,8 @@ def _check(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], 
 
 
 def _checked_pair(image: DatasetImage, classes: tuple[int, ...], report_alive: Callable[[], None]) -> CheckedPair:
-    """The check of one image with its labels, which is stored beside them. report_alive: called if the
-    image must be read."""
+    """The check of one image with its labels; it is read from the storage, or made and stored.
+    report_alive: called if it must be made."""
     from segmentation.lab.training import check
 
     sources = image.name, image.sha256, image.labels_sha256, image.region, classes
@@ -161,7 +161,7 @@ def _summary(images: list[DatasetImage], ready: list[DatasetImage], checked: Che
 
 
 def contradicting_scales(images: list[DatasetImage]) -> list[str]:
-    """A sentence for each image whose pixel size is OTHER_SCALE times larger or smaller than is
+    """A sentence for each image whose pixel size is UNUSUAL_FACTOR times larger or smaller than is
     usual in the dataset."""
     scaled = [image for image in images if image.nm_per_pixel]
     if len(scaled) < 2:
@@ -172,5 +172,5 @@ def contradicting_scales(images: list[DatasetImage]) -> list[str]:
         f"A pixel of {image.name} is {image.nm_per_pixel:.3g} nm, and {math.exp(usual):.3g} nm is usual in this"
         " dataset: check its scale, unless its magnification was so different."
         for image in scaled
-        if abs(logs[image.pk] - usual) >= math.log(OTHER_SCALE)
+        if abs(logs[image.pk] - usual) >= math.log(UNUSUAL_FACTOR)
     ]

@@ -22,8 +22,8 @@ from .heartbeat import Progress
 
 MESSAGE_SECONDS = 10.0  # for one message
 LATE = f"no answer within {MESSAGE_SECONDS:g} s"
-# How many IP addresses of a host name are tried. Several, because a container often has a route
-# only to IPv4 or only to IPv6.
+# How many IP addresses of a host name are tried: more than one, because a container often has a
+# route only to IPv4 or only to IPv6.
 MOST_ADDRESSES = 4
 
 
@@ -66,7 +66,7 @@ def send(delivery: Delivery) -> tuple[int, str]:
 
 
 def _reason(error: Exception) -> str:
-    """The reason of an error in words: those of the operating system, whose error httpx wraps
+    """The reason of an error in words, from the error of the operating system, which httpx wraps
     several times."""
     cause: BaseException = error
     while deeper := cause.__cause__ or (None if isinstance(cause, OSError) else cause.__context__):

@@ -28,7 +28,7 @@ from .results import summarise, with_method, write_stored_files
 from .samples import filing_of, judged_by, pooled_again
 
 MEASURING_END = 0.1  # the progress (0 to 1) at which measuring ends and writing begins
-# The last analysis of this process, by its inputs; empty or one entry.
+# The last analysis of this process, by the text of its inputs (`_inputs_of`); at most one entry.
 _latest_analysis: dict[str, Analysis] = {}
 MOST_REMEMBERED_PX = 1 << 22  # pixels of the largest image whose analysis stays in memory
 
@@ -42,9 +42,9 @@ def remember_analysis(job: Job, analysis: Analysis | None) -> None:
 
 
 def _inputs_of(job: Job) -> str:
-    """A text that differs for analyses of a job with different inputs."""
-    origin = job.pk, job.attempt, job.segmentation_id, job.step
-    return json.dumps((*origin, job.settings, job.micrograph.reading), default=str)
+    """A text that is equal for two analyses of a job only if their inputs are equal."""
+    outlines_inputs = job.pk, job.attempt, job.segmentation_id, job.step
+    return json.dumps((*outlines_inputs, job.settings, job.micrograph.reading), default=str)
 
 
 @dataclass
@@ -59,11 +59,11 @@ class _Source:
 
 
 def write_export_files(export: ExportJob, progress: Progress, folder: Path) -> None:
-    """Write and store the files of a result that are not stored with it; if no user has asked for
-    one yet, only `early_file_names`.
+    """Write and store the files of a result that are not stored with it; before a user has asked for
+    one, only those of `early_file_names`.
 
     If the data bar was read after the result was measured, its numbers and its stored files are
-    made anew first.
+    first made anew.
     """
     from segmentation.core.report.files import write_all
 
@@ -124,8 +124,8 @@ def _source_of_job(export: ExportJob, progress: Progress, folder: Path, out: Pat
 
 
 def _publish_new_numbers(export: ExportJob, analysis: Analysis, out: Path) -> None:
-    """Store new numbers and the files that are stored with every result, because the data bar of
-    its image was read later."""
+    """Store new numbers of a result, and its files that every result has, because the data bar of
+    its image was read after it was measured."""
     job = export.job
     files = write_stored_files(analysis, out, in_sample=job.artifact(tables.NAME) is not None)
     earlier = {name: job.summary[name] for name in ("reused", "timings")}

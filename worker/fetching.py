@@ -1,4 +1,5 @@
-"""Reads files from the storage, which may be remote: as local files, or as an image's pixels."""
+"""Reads files from the storage, which may be remote, for the work of this worker: as local files, or
+as images with their pixels."""
 
 from __future__ import annotations
 
@@ -48,8 +49,8 @@ def fetch(name: str, folder: Path) -> Path:
 
 
 def fetch_side_files(micrograph: Micrograph, folder: Path) -> list[tuple[str, Path]]:
-    """(name, local path) of the side files of an image: files of the microscope that were sent with
-    it."""
+    """(name, local path) of each side file of an image: a file of the microscope that was sent with
+    the image."""
     return [(side["name"], fetch(side["file"], folder)) for side in micrograph.side]
 
 
@@ -85,10 +86,10 @@ def load_micrograph(
 
 
 def _decoded_at_upload(micrograph: Micrograph) -> types.Micrograph | None:
-    """An image from the file of pixels that its upload has left (`scratch.keep_file`); None without
-    one."""
+    """An image from the file of pixels that the inspection of its upload kept (`scratch.keep_file`);
+    None without such a file."""
     try:
-        pixels = answers.array(
+        pixels = answers.read_array(
             kept_file_path(str(micrograph.pk)), answers.PIXELS, (micrograph.height, micrograph.width)
         )
     except ValueError:

@@ -1,6 +1,6 @@
-"""Signs of life in the database: of a running attempt, also during steps that report no progress,
-and of the worker itself, for /readyz, /metrics and the administrator (models.upkeep). It also lets
-idle work stop when other work waits."""
+"""Writes signs of life to the database: of each running attempt, also during steps that report no
+progress, and of the worker itself, for /readyz, /metrics and the administrator (models.upkeep).
+`stopping_for_urgent_work` lets idle work stop when other work waits."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ Progress = Callable[[str, float], None]  # the stage of an attempt in words, and
 HEARTBEAT_SECONDS = 1.0  # between two heartbeats of an attempt
 # Time for a superseded attempt to end by itself, because a new child needs longer to start.
 GRACE_SECONDS = 3.0
-# The same for measuring of corrections, which the next correction supersedes: with the child would
-# go what it remembers of the other objects, and the next attempt would measure all of them.
+# This time for the measuring of corrections, which the next correction supersedes. If the child were
+# killed, its memory of the unchanged objects would be lost, and all would be measured again.
 MEASURING_GRACE_SECONDS = 30.0
-URGENT_WORK_CHECK_SECONDS = 0.3  # between two looks at waiting rows
+URGENT_WORK_CHECK_SECONDS = 0.3  # between two checks for waiting rows
 SIGN_OF_LIFE_SECONDS = 10.0  # between two signs of life of the worker
 _worker_is_stopping = threading.Event()  # set when the worker shuts down
 
@@ -97,8 +97,9 @@ class Heartbeat:
         try:
             self._row.report()
         except Superseded:
-            row = self._row  # this attempt itself may have ended the row, and be removing its files
-            if not type(row).objects.filter(pk=row.pk, attempt=row.attempt, state__in=("done", "failed")).exists():
+            row = self._row
+            is_ended_here = type(row).objects.filter(pk=row.pk, attempt=row.attempt, state__in=("done", "failed"))
+            if not is_ended_here.exists():  # this attempt may have ended the row, and be removing its files
                 self.superseded.set()
         except DatabaseError:
             logger.warning("A sign of life of %s could not be written.", self._row.pk, exc_info=True)
@@ -108,13 +109,13 @@ class UrgentWorkWaits(Exception):
     """More urgent work waits for this worker, so this attempt ends, and its row is queued again."""
 
 
-# Work for idle moments, in this order. (Of files only those that nobody has asked for.)
+# Work for which nobody waits, the most urgent first. (ExportJob: only without `asked`.)
 IDLE_WORK = (ExportJob, Proposals)
 
 
 def has_more_urgent_work(kind: type[Attempted]) -> bool:
-    """Whether work waits that comes before idle work of this kind: work that a person waits for, or
-    IDLE_WORK work of an earlier kind."""
+    """Whether more urgent work waits than idle work of this kind: work for which a person waits, or
+    idle work of an earlier kind in IDLE_WORK."""
     wanted = ExportJob.objects.waiting().filter(asked=True)
     rows = [
         Job.objects.arriving(),
@@ -126,9 +127,9 @@ def has_more_urgent_work(kind: type[Attempted]) -> bool:
     return any(queryset.exists() for queryset in rows)
 
 
-def stopping_for_urgent_work(progress: Progress, waits: Callable[[], bool]) -> Progress:
-    """A `progress` that raises UrgentWorkWaits if `waits` says that other work waits; it asks each
-    URGENT_WORK_CHECK_SECONDS."""
+def stopping_for_urgent_work(progress: Progress, must_stop: Callable[[], bool]) -> Progress:
+    """A function like `progress` that also raises UrgentWorkWaits if `must_stop()`, called each
+    URGENT_WORK_CHECK_SECONDS, returns true."""
     checked_at = 0.0
 
     def report(stage: str, fraction: float) -> None:
@@ -136,7 +137,7 @@ def stopping_for_urgent_work(progress: Progress, waits: Callable[[], bool]) -> P
         progress(stage, fraction)
         if time.monotonic() - checked_at > URGENT_WORK_CHECK_SECONDS:
             checked_at = time.monotonic()
-            if waits():
+            if must_stop():
                 raise UrgentWorkWaits
 
     return report
@@ -155,7 +156,7 @@ def start_signs_of_life(sender: Any, **signal: Any) -> None:
 
 @worker_shutting_down.connect
 def stop_signs_of_life(**signal: Any) -> None:
-    """Let the thread of `start_signs_of_life` end; it then removes the row of the worker."""
+    """Let the thread of `start_signs_of_life` end, which then removes the row of the worker."""
     _worker_is_stopping.set()
 
 

@@ -1,5 +1,5 @@
-"""The work on an upload: of an image, facts and a preview are stored; the images of an archive
-become uploads themselves."""
+"""The work on an upload: a worker stores the facts and a preview of an image; it stores the images of
+an archive as uploads."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def inspect_upload(micrograph: Micrograph, progress: Progress, folder: Path) -> 
     Superseded.
 
     An image is inspected twice, because reading the text of its data bar takes seconds: that is
-    done in the second inspection, when `may_read_bars` allows it. If it no longer allows it, the
-    second inspection stops and starts again later. An image whose data bar equals that of an
+    done in the second inspection, when `may_read_bars` allows it. The second inspection stops as soon
+    as that is no longer allowed, and starts again later. An image whose data bar equals that of an
     earlier image of the sender needs no second inspection.
     """
     if micrograph.is_archive:
@@ -65,7 +65,7 @@ def inspect_upload(micrograph: Micrograph, progress: Progress, folder: Path) -> 
     try:
         outcome = decoding.inspect(path, name=micrograph.name, report_alive=report_alive, **options)
     except UrgentWorkWaits:
-        # `started` stays: it tells the queue that the sender has had a turn.
+        # `started` stays, because the queue counts this as a turn of the sender.
         micrograph.change(state=Micrograph.State.QUEUED, enqueued=None)
         return
     except (decoding.Unreadable, decoding.Killed):
@@ -120,8 +120,8 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
 def _replace_stack_by_page(
     micrograph: Micrograph, path: Path, side: Group, folder: Path, report_alive: Callable[[], None]
 ) -> tuple[Path, Group]:
-    """Store the requested page of a stack in place of the stack. Returns the path of the page, and
-    its side files: none; of a file with a single page, the file itself and its side files."""
+    """Store the requested page of a stack in place of the stack. Returns the path of the page and no
+    side files; for a file with a single page, the file itself and its side files."""
     # A single number, because the upload is no archive.
     page, name = int(micrograph.pages), micrograph.name
     file, pages = decoding.take_page(path, folder, page, name=name, side=side, report_alive=report_alive)

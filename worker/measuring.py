@@ -1,4 +1,5 @@
-"""Measures a result again after its corrections. No network is loaded."""
+"""Measures a result again: after its corrections, and for files that are not stored. No network is
+loaded."""
 
 from __future__ import annotations
 
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class _RememberedResult:
-    """The result that this process analysed or measured last; it stays in memory for the next
-    correction.
+    """The result that this process analysed or measured last. It stays in memory, because its next
+    correction is then measured faster.
 
-    memory: measured values of its objects. original: its outlines before all corrections.
-    by_others: from `left_out_by_others`. The last two are None until the first correction.
+    key: from `_key_of`. memory: measured values of the objects. original: the outlines before all
+    corrections. by_others: from `left_out_by_others`. Both are None until the first correction.
     """
 
     key: tuple[Any, ...]
@@ -54,12 +55,13 @@ def remember_result(job: Job, micrograph: Micrograph, memory: Memory) -> None:
 
 
 def _key_of(job: Job) -> tuple[Any, ...]:
-    """Equal for a job as long as the remembered data is valid for it."""
+    """A key that stays equal as long as the remembered data of a job is valid."""
     return job.pk, job.segmentation_id, str(job.micrograph.reading)
 
 
 def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None:
-    """Measure a result again after its corrections. The new numbers and files replace the earlier ones."""
+    """Measure a result again after its corrections. The new numbers and files replace the earlier
+    ones."""
     from segmentation.core import pipeline
     from segmentation.core.remembered import remembering
 
@@ -73,7 +75,7 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
     outlines, clock = corrected_outlines(job, original, step, by_others), pipeline.Clock()
     unread = bool(job.summary.get("unread"))
     with remembering(remembered.memory), ThreadPoolExecutor(1) as pool:
-        # Saved in a thread, because most of that runs without Python's global lock.
+        # Saved in a thread, because most of the saving runs without Python's global lock.
         saving = pool.submit(copy_context().run, outlines.save, folder / SEGMENTATION)
         analysis = pipeline.measure_objects(remembered.micrograph, outlines, job.get_settings(), progress, clock=clock)
         analysis = with_method(job, analysis)
@@ -89,8 +91,8 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
 
 
 def measure_again(job: Job, folder: Path, progress: Progress) -> Analysis:
-    """The result of a job with its stored outlines, for its files. A large image stays remembered
-    for its next correction."""
+    """The analysis of a job with its stored outlines, from which files are written. A large image stays
+    in memory for its next correction."""
     from segmentation.core import pipeline
     from segmentation.core.remembered import Memory, remembering
 

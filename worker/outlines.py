@@ -1,4 +1,5 @@
-"""Where the outlines of a job come from: a stored segmentation, corrections of it, or the file of another tool."""
+"""Reads the outlines of a job: from a stored segmentation, with its corrections, or from the file of
+another tool. (`analysing` finds outlines with the network.)"""
 
 from __future__ import annotations
 
@@ -25,8 +26,8 @@ NO_RESULT = "The result to which these outlines belong has been deleted: send th
 
 
 def stored_segmentation(job: Job, step: int | None = None) -> Segmentation:
-    """The outlines of a job after its first `step` corrections. The default is the step of its
-    numbers. Raises UnusableSegmentation if the file is lost or damaged."""
+    """The outlines of a job after its first `step` corrections; None: as its numbers were measured.
+    Raises UnusableSegmentation if the file is lost or damaged."""
     step = job.step if step is None else step
     original = original_outlines(job, alternatives=not step)
     return corrected_outlines(job, original, step, left_out_by_others(job)) if step else original
@@ -52,7 +53,8 @@ def corrected_outlines(job: Job, original: Segmentation, step: int, by_others: d
 
 
 def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
-    """The parent's outlines with the corrections that the job measures. They are stored as the job's own outlines."""
+    """The outlines of the parent with the corrections that the job measures; also stored as the
+    outlines of the job."""
     parent = job.parent
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_PARENT)
@@ -63,8 +65,9 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
 
 
 def left_out_by_others(parent: Job) -> dict[str, Any]:
-    """By reason, the ids of the objects that are left out because of other objects (faint, hidden, in a region). They
-    stay left out after corrections, because the person who corrected saw them so. {} if no object counts."""
+    """The entry "by_others": by reason, the ids of the objects that are left out because of other
+    objects (faint, hidden, in a region). They stay left out after corrections, because the person who
+    corrected saw them so. {} if no object counts."""
     rows, settings = tables.uncorrected_objects_of(parent) or [], parent.get_settings().measurement
     if not any(row["kept"] for row in rows):
         return {}
@@ -76,7 +79,8 @@ def left_out_by_others(parent: Job) -> dict[str, Any]:
 
 
 def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segmentation:
-    """The outlines in the file of another tool that came with the job. They are stored as the job's own outlines."""
+    """The outlines in the file of another tool that was sent with the job; also stored as the outlines
+    of the job."""
     parent = job.parent
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_RESULT)
@@ -98,7 +102,7 @@ def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segment
 
 
 def store_outlines(job: Job, outlines: Segmentation, parent: Job | None, folder: Path) -> Segmentation:
-    """Store a segmentation as the job's own and return it. parent: the job from whose outlines it
+    """Store a segmentation as the outlines of the job, and return it. parent: the job from whose outlines it
     was made; None for outlines that the network found."""
     file = folder / "segmentation.npz"
     outlines.save(file)

@@ -1,5 +1,5 @@
-"""Short work, for which a person waits at a page: for each kind of row the function that does it,
-in the order in which waiting rows are done."""
+"""The short work, for which a person waits at a page: for each kind of row the function that works on
+it. `tasks` does waiting rows in this order."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .measuring import measure_step
 from .samples import pool_sample
 from .studying import make_study
 
-# Only these rows of a kind are short work here: idle workers write files that nobody asked for, and
-# the worker for inspections measures small images.
-ONLY: dict[type[Attempted], dict[str, bool]] = {ExportJob: {"asked": True}, Measuring: {"large": True}}
+# Of these kinds only rows with these values are short work: files that nobody asked for are idle
+# work, and the worker for inspections measures small images.
+FILTERS: dict[type[Attempted], dict[str, bool]] = {ExportJob: {"asked": True}, Measuring: {"large": True}}
 SHORT: dict[type[Attempted], Work] = {
     Measuring: measure_step,
     ExportJob: write_export_files,

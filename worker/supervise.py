@@ -2,7 +2,8 @@
 
 start ──> running ──ended by itself──> wait (1, 2, 4 ... 30 s) ──> start again
              │
-            stop, or long not needed ──SIGTERM──> ended, or after PATIENCE_SECONDS, SIGKILL to the child and its children
+            stop, or not needed for a while ──SIGTERM──> ended
+                                                 └──not ended after PATIENCE_SECONDS──> SIGKILL
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ COMMAND = (sys.executable, "-m", "worker.child")
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds before a child is started again; doubled each time
 STEADY_SECONDS = 60.0  # a child that ran longer is started again after FIRST_WAIT
 PATIENCE_SECONDS = 5.0  # seconds between SIGTERM and SIGKILL
-NEED_CHECK_SECONDS = 3.0  # between two questions whether a child is needed
+NEED_CHECK_SECONDS = 3.0  # between two checks whether a child is needed
 UNNEEDED_SECONDS = 60.0  # after which a child that is not needed ends
 
 
@@ -31,8 +32,8 @@ class Supervisor:
 
     command: of the child. folder: its working folder. patience: seconds between SIGTERM and
     SIGKILL. ended: called in the supervisor's thread whenever the child has ended by itself.
-    is_needed: called in the same thread, returns whether the child has work: it is started when
-    that is true, and ended after UNNEEDED_SECONDS without work; None: it always runs.
+    is_needed: called in the same thread, returns whether there is work for the child. The child is
+    started when there is work, and ended after UNNEEDED_SECONDS without work; None: it always runs.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class Supervisor:
 
 
 def _kill_group(group: int) -> None:
-    """Kill the processes that are left of a child's process group, such as those of its pool."""
+    """Kill the remaining processes of a child's process group, such as those of its pool."""
     try:
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

@@ -40,10 +40,10 @@ from .decoding import Killed
 from .heartbeat import Progress
 
 logger = logging.getLogger(__name__)
-RUN_KEEP_DAYS = 7  # for which the run of a failed or cancelled training stays, so that it may go on
+RUN_KEEP_DAYS = 7  # for which the folder of a failed or cancelled training stays, so that it can be continued
 DATASET_CHECK_SECONDS = 5.0  # between two checks whether an image was removed from the dataset
-END_REPORT_SECONDS = 30.0  # between two corrections of the expected end
-LOADER_ERROR = "DataLoader worker"  # torch's error begins so if a process that prepares crops has died
+END_REPORT_SECONDS = 30.0  # between two changes of the stored expected end
+LOADER_ERROR = "DataLoader worker"  # the beginning of torch's error if a process that prepares crops has died
 CHANGED = "{name} or its outlines were changed after the training was asked for: ask for a new training."
 OTHER_TASK = "The dataset shows {things}, and the model {model} is for {others}: choose a base model of the same kind."
 
@@ -69,7 +69,7 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
             summary = adapt(data, training.base, run, Options(**_options(training), data=str(training.dataset)), report)
             card = run / "final" / f"{trained.model_name_of(training)}.toml"
             add_images(card, [entry["sha256"] for entry in training.frozen])
-            # The memory that the training still holds may be too much for it.
+            # It may fail for lack of memory, because the training still occupies much.
             if problem := add_graph(card):
                 logger.warning(problem)
         pictures = [run / FILES / name for name in pictures_of(summary)]
@@ -93,8 +93,8 @@ class TrainingReport:
     def __init__(self, training: Training, progress: Progress, run: Path) -> None:
         self.training, self.progress, self.run = training, progress, run
         self.most_points = _point_count(training.summary)  # of the curve, in all attempts so far
-        self.reported: Any = None  # what was stored last
-        self.looked = self.end_reported = time.monotonic()  # when the checks were made last
+        self.stored_counts: Any = None  # `counts` when the summary was stored last
+        self.checked_at = self.end_stored_at = time.monotonic()
 
     def __call__(self, stage: str, fraction: float, summary: TrainingSummary, left: float | None) -> None:
         """Store new content of the summary at once, and check now and then whether the training may
@@ -102,17 +102,17 @@ class TrainingReport:
         from segmentation.lab.training.adaptation import FILES
 
         self.progress(stage, fraction)
-        if time.monotonic() - self.looked > DATASET_CHECK_SECONDS:
+        if time.monotonic() - self.checked_at > DATASET_CHECK_SECONDS:
             check_given(self.training)
-            self.looked = time.monotonic()
+            self.checked_at = time.monotonic()
         ends = None if left is None else timezone.now() + timedelta(seconds=left)
         # The machine may be more or less busy now.
-        if ends and time.monotonic() - self.end_reported > END_REPORT_SECONDS:
+        if ends and time.monotonic() - self.end_stored_at > END_REPORT_SECONDS:
             self.training.change(ends=ends)
-            self.end_reported = time.monotonic()
-        now = len(summary.get("curve", [])), len(summary.get("pictures", [])), sorted(summary)
-        if now != self.reported:
-            self.reported = now
+            self.end_stored_at = time.monotonic()
+        counts = len(summary.get("curve", [])), len(summary.get("pictures", [])), sorted(summary)
+        if counts != self.stored_counts:
+            self.stored_counts = counts
             points = _point_count(summary)
             files = [self.run / FILES / name for name in pictures_of(summary)]
             # Until a new attempt has come as far as the one before, the page shows the earlier
@@ -189,8 +189,8 @@ def _write_images(training: Training, work: Path, report_alive: Callable[[], Non
 
 @contextmanager
 def _training_limits() -> Iterator[None]:
-    """A block with the memory limit and the threads of a training, not of an analysis, in which
-    processes that prepare crops may be started."""
+    """A block with the memory limit and the threads of a training instead of those of an analysis.
+    Processes that prepare crops may be started in it."""
     import torch
 
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)

@@ -1,4 +1,5 @@
-"""Warming up: a new child of the pool for analyses analyses a test image before its first job."""
+"""Lets a new child of the pool for analyses analyse a test image before its first job, so that the
+job starts quickly."""
 
 from __future__ import annotations
 

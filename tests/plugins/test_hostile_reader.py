@@ -122,7 +122,7 @@ def test_each_deed_is_one_sentence_and_the_next_file_is_read(tmp_path, server, s
     if "deed" in source and landlock_version() < 1:
         pytest.skip("this kernel has no Landlock")
     if "sleep" in source:
-        monkeypatch.setattr(decoding, "PATIENCE", 1)
+        monkeypatch.setattr(decoding, "PATIENCE_FACTOR", 1)
     process = server.pid
     with pytest.raises((decoding.Unreadable, decoding.Killed)) as refused:
         read(tmp_path, source)

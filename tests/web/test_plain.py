@@ -27,7 +27,7 @@ def test_what_a_file_says_is_made_fit_to_store(monkeypatch):
         b'"data_bar": null}'
     )
     monkeypatch.setattr(decoding, "_run", lambda *given: answer)
-    facts = decoding._facts(Path("a"), "a", [], [], lambda: None)
+    facts = decoding._read_facts(Path("a"), "a", [], [], lambda: None)
     assert facts.metadata == {"gain": None, "user": "xy"}
     assert len(facts.kind) == 100
 
@@ -35,4 +35,4 @@ def test_what_a_file_says_is_made_fit_to_store(monkeypatch):
 def test_a_refusal_is_passed_on(monkeypatch):
     monkeypatch.setattr(decoding, "_run", lambda *given: b'{"ok": false, "error": "The file is empty."}')
     with pytest.raises(Unreadable, match=r"^The file is empty\.$"):
-        decoding._facts(Path("a"), "a", [], [], lambda: None)
+        decoding._read_facts(Path("a"), "a", [], [], lambda: None)

@@ -191,7 +191,7 @@ def test_a_child_that_never_stops_talking_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any, stream: str, error: Any, words: str
 ) -> None:
     settings.DEEPSEGM_INSPECTION_SECONDS = 2
-    monkeypatch.setattr(decoding, "PATIENCE", 1)
+    monkeypatch.setattr(decoding, "PATIENCE_FACTOR", 1)
     (tmp_path / "a").touch()
     code = f"import sys\nwhile True: sys.{stream}.write('a' * 99999)"
     monkeypatch.setattr(decoding, "_command", lambda *given: [sys.executable, "-c", code])
@@ -302,7 +302,7 @@ def test_without_forks_each_reader_is_a_new_process(tmp_path: Path, monkeypatch:
 def test_a_fork_that_dies_is_judged_as_a_process_that_dies(
     monkeypatch: pytest.MonkeyPatch, code: str, error: type[Exception], sentence: str
 ) -> None:
-    monkeypatch.setattr(decoding, "PATIENCE", 1 if "sleep" in code else 600)
+    monkeypatch.setattr(decoding, "PATIENCE_FACTOR", 1 if "sleep" in code else 600)
     monkeypatch.setattr(forking, "FILES", server := forking.ForkServer(DEED))
     with pytest.raises(error) as refused:
         decoding._run([sys.executable, "-m", DEED, code], lambda: None, decoding.DIED, decoding.TOO_SLOW, 1.0)

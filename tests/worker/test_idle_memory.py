@@ -18,7 +18,7 @@ def given_back(monkeypatch):
     """Set once memory was given back."""
     event = threading.Event()
     monkeypatch.setattr(runtime, "give_memory_back", event.set)
-    monkeypatch.setattr(idle_memory, "SECONDS", 0.05)
+    monkeypatch.setattr(idle_memory, "IDLE_SECONDS", 0.05)
     monkeypatch.setattr(idle_memory, "_due", None)
     yield event
     idle_memory.stop_timer()
@@ -31,7 +31,7 @@ def test_memory_is_given_back_some_time_after_a_task(given_back):
 
 
 def test_no_memory_is_given_back_while_a_task_works(given_back, monkeypatch):
-    monkeypatch.setattr(idle_memory, "SECONDS", 0.0)
+    monkeypatch.setattr(idle_memory, "IDLE_SECONDS", 0.0)
     with idle_memory._lock:  # the pause is over, but the next task comes first
         timer = threading.Timer(0.0, idle_memory._give_back)
         idle_memory._timer = timer
@@ -42,7 +42,7 @@ def test_no_memory_is_given_back_while_a_task_works(given_back, monkeypatch):
 
 
 def test_a_message_that_found_nothing_to_do_begins_no_new_time_without_work(given_back, monkeypatch):
-    monkeypatch.setattr(idle_memory, "SECONDS", 3600.0)
+    monkeypatch.setattr(idle_memory, "IDLE_SECONDS", 3600.0)
     idle_memory.stop_timer()
     idle_memory.start_timer(retval=True)
     due = idle_memory._due

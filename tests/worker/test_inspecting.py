@@ -163,7 +163,7 @@ class TestOne:
 
     def test_a_child_that_hangs_is_killed(self, monkeypatch, settings, tmp_path):
         settings.DEEPSEGM_INSPECTION_SECONDS = 1
-        monkeypatch.setattr(decoding, "PATIENCE", 1)
+        monkeypatch.setattr(decoding, "PATIENCE_FACTOR", 1)
         child(monkeypatch, f"echo $$ > {tmp_path}/pid; exec sleep 600")
         assert looked_into(receive()).error == decoding.TOO_SLOW
         assert not _lives(tmp_path / "pid")
@@ -303,7 +303,7 @@ class TestKnownBars:
             arguments = _options([str(path), f"--name={name}", *options])
             return answers.Facts.model_validate(json.loads(json.dumps(_look(arguments))))
 
-        monkeypatch.setattr(decoding, "_facts", facts)
+        monkeypatch.setattr(decoding, "_read_facts", facts)
         return mock
 
     def image(self, time, name="a.tif", seed=0, **who):

@@ -41,7 +41,7 @@ def _quick(monkeypatch):
         except UnreadableImage as bad:
             raise decoding.Unreadable(str(bad)) from None
 
-    monkeypatch.setattr(decoding, "_facts", facts)
+    monkeypatch.setattr(decoding, "_read_facts", facts)
 
 
 def stack() -> bytes:

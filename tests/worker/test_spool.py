@@ -213,14 +213,14 @@ def test_a_message_is_taken_when_the_bell_rings(tmp_path, monkeypatch):
         with pytest.raises(Empty):
             queue.get(timeout=0.001)
         os.mkfifo(tmp_path / "spool" / "bells" / "gone")
-        heard, rung = Bell.heard, []
+        heard, rung = Bell.wait, []
 
         def wait(bell, seconds):
             sender.put("message")
             rung.append(heard(bell, 30.0))
             return rung[-1]
 
-        monkeypatch.setattr(Bell, "heard", wait)
+        monkeypatch.setattr(Bell, "wait", wait)
         queue.get(timeout=60).ack()
         assert rung == [True]
     assert len(list((tmp_path / "spool" / "bells").iterdir())) == 1

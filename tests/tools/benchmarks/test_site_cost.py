@@ -103,7 +103,7 @@ def test_cost(site, tmp_path):  # noqa: F811
     print(f"  a sample of {OF_SAMPLE}: {spent / analysis / OF_SAMPLE:.2f} an image, {seconds:.0f} s on the clock")
     rest(process)
     print(f"  with all that follows {(processor(process) - before) / analysis / OF_SAMPLE:.2f} an image")
-    time.sleep(idle_memory.SECONDS + REST)
+    time.sleep(idle_memory.IDLE_SECONDS + REST)
     print("At rest after that")
     _print_memory(process)
 

@@ -40,9 +40,9 @@ from worker.supervise import Supervisor
 logger = logging.getLogger("worker.up")
 
 M_ARENA_MAX = -8  # a constant of glibc's malloc.h: the option for the number of heaps
-HEAPS = 2  # heaps
-RESCUE_SECONDS = 3.0  # between two rescues (`upkeep`)
-TIDY_SECONDS = 3600.0  # between two tidyings
+MOST_HEAPS = 2  # of all threads together; by default eight for each core
+RESCUE_SECONDS = 3.0  # between two calls of `upkeep_service.rescue`
+TIDY_SECONDS = 3600.0  # between two calls of `upkeep_service.tidy`
 KILLED = "The process that prepares the site was killed, most likely because memory is short: start again."
 END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -71,7 +71,7 @@ class Command(BaseCommand):
         spare_memory()
         tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR  # where the server stores incoming uploads
         server = listen(bind, port)
-        with lock, upkeep(), working(not no_worker):
+        with lock, regular_upkeep(), running_workers(not no_worker):
             self._welcome(server)
             server.run()
             self._tell("\nStopping ...")
@@ -153,7 +153,7 @@ def call_in_own_process(work: Callable[[], None]) -> None:
 
 
 def spare_memory() -> None:
-    """Give memory back to the system, and let all threads use only HEAPS heaps.
+    """Give memory back to the system, and let all threads use only MOST_HEAPS heaps.
 
     By default glibc makes up to eight heaps for each processor core, and each keeps the memory that
     its largest request needed. Other C libraries are not changed.
@@ -162,16 +162,16 @@ def spare_memory() -> None:
     libc = ctypes.CDLL(None)
     if hasattr(libc, "gnu_get_libc_version"):
         libc.malloc_trim(0)
-        libc.mallopt(M_ARENA_MAX, HEAPS)
+        libc.mallopt(M_ARENA_MAX, MOST_HEAPS)
 
 
 @contextmanager
-def working(is_needed: bool) -> Iterator[None]:
-    """A block in which a supervised worker runs for each queue; that for trainings only while there
-    are trainings.
+def running_workers(is_needed: bool) -> Iterator[None]:
+    """A block in which a supervised worker runs for each queue; the worker for trainings runs only while
+    there are trainings.
 
-    is_needed: whether workers run at all. On an embedded site rows that were running are queued
-    again before and after.
+    is_needed: whether workers run at all. On an embedded site (without a message broker of its own),
+    running rows are queued again before and after the block.
     """
     if not is_needed:
         yield
@@ -223,9 +223,9 @@ def _trainings_wait() -> bool:
 
 
 @contextmanager
-def upkeep() -> Iterator[None]:
+def regular_upkeep() -> Iterator[None]:
     """A block in which two threads do the regular upkeep. One rescues rows, removes temporary files
-    of killed processes and keeps the reserve, each RESCUE_SECONDS. The other tidies each
+    of killed processes and keeps the reserve of disk space, each RESCUE_SECONDS. The other tidies each
     TIDY_SECONDS, which may take minutes; at the end of the block it stops between two portions."""
     is_over = threading.Event()
 
@@ -245,8 +245,8 @@ def upkeep() -> Iterator[None]:
             wait = seconds
         connection.close()
 
-    turns = {"upkeep": (repair, RESCUE_SECONDS), "tidying": (tidy, TIDY_SECONDS)}
-    threads = [threading.Thread(target=repeat, args=turn, name=name, daemon=True) for name, turn in turns.items()]
+    repeated = {"upkeep": (repair, RESCUE_SECONDS), "tidying": (tidy, TIDY_SECONDS)}
+    threads = [threading.Thread(target=repeat, args=each, name=name, daemon=True) for name, each in repeated.items()]
     for thread in threads:
         thread.start()
     try:
