@@ -302,10 +302,10 @@ def _run(command: list[str], report_alive: Callable[[], None], died: str, too_sl
     return output
 
 
-def keep_reader() -> None:
+def start_reader_process() -> None:
     """Start the process from which readers of files are forked, unless it runs, so that the next
     file need not wait for it."""
-    forking.FILES.keep_file()
+    forking.FILES.keep()
 
 
 def _start_child(command: list[str]) -> Child:

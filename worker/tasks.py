@@ -108,7 +108,7 @@ def do_inspections() -> None:
     to_send = _do_alone(_delivering_lock, partial(_do_next, Delivery.objects, _deliver))
     if _do_alone(_removing_lock, files_service.remove_leftover_folders) or to_send or more:
         ring(INSPECTIONS)
-    decoding.keep_reader()
+    decoding.start_reader_process()
 
 
 @shared_task(

@@ -269,7 +269,7 @@ def test_a_server_that_is_killed_between_two_files_loses_none(tmp_path: Path) ->
 
 
 def test_files_at_once_are_read_by_children_of_one_server(tmp_path: Path) -> None:
-    decoding.keep_reader()
+    decoding.start_reader_process()
     server = forking.FILES.pid
 
     def width_of(number: int) -> int:
@@ -285,7 +285,7 @@ def test_without_forks_each_reader_is_a_new_process(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(forking, "POSSIBLE", False)
     monkeypatch.setattr(forking, "FILES", server := forking.ForkServer(forking.INSPECT))
     (tmp_path / "upload").write_bytes(tiff(image()))
-    decoding.keep_reader()
+    decoding.start_reader_process()
     assert decoding.inspect(tmp_path / "upload", name="a.tif", later=True).facts["kind"] == "TIFF, 8 bit"
     assert server.pid is None
 

@@ -124,7 +124,7 @@ def test_files_for_nobody_yet_give_way_to_whatever_a_person_waits_for(make_job, 
     ahead = ExportJob.objects.create(job=make_job(state="done"), asked=False)
     jobs = [make_job(state="done") for _ in range(2)]
     end, waiting = tasks.write_export_files, []
-    monkeypatch.setattr("worker.heartbeat.LOOK_SECONDS", -1.0)
+    monkeypatch.setattr("worker.heartbeat.URGENT_WORK_CHECK_SECONDS", -1.0)
 
     def write(row, progress, folder):
         progress("drawing", 0.1)
