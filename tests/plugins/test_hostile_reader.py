@@ -1,5 +1,5 @@
-"""A plug-in whose reader of files does wrong or forbidden things: each gives one clear sentence, and the site goes
-on."""
+"""Tests with a plug-in whose reader of files does wrong or forbidden things: each is refused with one sentence, and the
+site goes on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FORMAT = Format("HOSTILE", (".hos",), (b"HOSTILE",), read, imports=("deepsegm_ho
 AT_FAULT = "reads HOSTILE files is at fault"
 DIED = "could not be read"
 # Code that the reader runs -> words of the sentence that a user then sees.
-DEEDS = {
+SENTENCE_BY_CODE = {
     "answer = None": AT_FAULT,
     "answer = Decoded(GOOD.tolist(), 'a list')": AT_FAULT,
     "pixels = GOOD.astype(object)": AT_FAULT,
@@ -117,8 +117,8 @@ def read(tmp_path: Path, source: str):
     return decoding.read_micrograph(file, name="a.hos")
 
 
-@pytest.mark.parametrize("source", DEEDS)
-def test_each_deed_is_one_sentence_and_the_next_file_is_read(tmp_path, server, source, monkeypatch):
+@pytest.mark.parametrize("source", SENTENCE_BY_CODE)
+def test_each_wrong_code_is_refused_with_one_sentence_and_the_next_file_is_read(tmp_path, server, source, monkeypatch):
     if "deed" in source and landlock_version() < 1:
         pytest.skip("this kernel has no Landlock")
     if "sleep" in source:
@@ -127,7 +127,9 @@ def test_each_deed_is_one_sentence_and_the_next_file_is_read(tmp_path, server, s
     with pytest.raises((decoding.Unreadable, decoding.Killed)) as refused:
         read(tmp_path, source)
     sentence = str(refused.value)
-    assert DEEDS[source] in sentence and sentence.endswith(".") and "\n" not in sentence and len(sentence) < 250
+    assert (
+        SENTENCE_BY_CODE[source] in sentence and sentence.endswith(".") and "\n" not in sentence and len(sentence) < 250
+    )
     assert read(tmp_path, "").pixels.shape == (48, 64) and server.pid == process
     assert not Path("/tmp/deed").exists() and not Path.home().joinpath("deed").exists()
 

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from segmentation.core import pipeline
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.lab.training.synthesis.render import random_rendering
-from tests.fibre_mats import mat, true_of
+from tests.fibre_mats import mat, true_diameters
 from tests.tasks.kinds import micrograph_of
 
 SHAPE = 448, 448
@@ -22,7 +22,7 @@ def drawn(diameter: float, seed: int, cover: float = 0.25, noise: float = 6.0) -
     """Of a mat of the small renderer."""
     made = mat(SHAPE, diameter, cover, np.random.default_rng((31, seed)), noise=noise, dark=seed % 2 == 1)
     analysis = _analysed(made.grey)
-    return _errors(analysis, true_of(made, analysis.segmentation.dense))
+    return _errors(analysis, true_diameters(made, analysis.segmentation.dense))
 
 
 def rendered(diameter: float, seed: int, cover: float = 0.25, noise: float = 0.02) -> Errors:
