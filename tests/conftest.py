@@ -131,7 +131,8 @@ def quick():
 
 @pytest.fixture(scope="session", autouse=True)
 def static_files_once():
-    """Static files are searched once, not by the handler of each client: it was a quarter of the time of a page's test."""
+    """Static files are searched once, not by the handler of each client: it was a quarter of the time of a page's
+    test."""
     find_files, files = WhiteNoiseMiddleware.add_files_from_finders, {}
 
     def add(self):
@@ -249,8 +250,8 @@ def printed(monkeypatch):
 
 @pytest.fixture
 def coarse(monkeypatch):
-    """Figures as SVG and PDF contain only their texts, for tests about other things: drawing would take half of the time
-    of writing all files."""
+    """Figures as SVG and PDF contain only their texts, for tests about other things: drawing would take half of
+    the time of writing all files."""
     monkeypatch.setattr("segmentation.core.report.figure.write", write_words)
 
 

@@ -66,7 +66,8 @@ def mat(
 
 
 def true_diameters(mat: Mat, labels: NDArray[np.int32]) -> NDArray[np.float64]:
-    """(n,) for each label 1..n the true diameter (px) of the fibre at most of its pixels; NaN where there is no fibre."""
+    """(n,) for each label 1..n the true diameter (px) of the fibre at most of its pixels; NaN where there is no
+    fibre."""
     count, fibres = int(labels.max(initial=0)), len(mat.diameters)
     both = np.bincount((labels * (fibres + 1) + mat.labels).ravel(), minlength=(count + 1) * (fibres + 1))
     table = both.reshape(count + 1, fibres + 1)[1:]

@@ -17,7 +17,8 @@ class CommandOutput(NamedTuple):
 
 
 def manage(command: str, *arguments: object) -> CommandOutput:
-    """Run `manage.py COMMAND ARGUMENTS`. An exception that the command does not handle is raised, so that the test fails."""
+    """Run `manage.py COMMAND ARGUMENTS`. An exception that the command does not handle is raised, so that the test
+    fails."""
     module = import_module(f"segmentation.management.commands.{command}")
     out, err, code = io.StringIO(), io.StringIO(), 0
     with redirect_stdout(out), redirect_stderr(err):

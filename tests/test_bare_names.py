@@ -16,8 +16,8 @@ BARE = (
     *("of", "first", "most", "own", "found", "said", "given", "about", "told", "taken", "into"),
     *("here", "both", "rest", "made", "some"),
 )
-# Names that are used outside of the code: keys of the API, of result.json and other stored files, of weights, of settings
-# files, of exports by plug-ins. And `rest` as a verb: an idle network gives its memory back.
+# Names that are used outside of the code: keys of the API, of result.json and other stored files, of weights, of
+# settings files, of exports by plug-ins. And `rest` as a verb: an idle network gives its memory back.
 ALLOWED = {
     "segmentation/api/learning.py": {"of"},
     "segmentation/api/schemas.py": {"of", "first", "made"},
@@ -37,7 +37,8 @@ ALLOWED = {
 
 
 def defined_names(tree: ast.Module) -> Iterator[str]:
-    """Every name that a file defines, except class methods: `of` is allowed there, because `Bar.of(result)` reads well."""
+    """Every name that a file defines, except class methods: `of` is allowed there, because `Bar.of(result)` reads
+    well."""
     constructors = {
         id(function)
         for owner in ast.walk(tree)

@@ -1,5 +1,5 @@
-"""Tests of the wheel: it needs the packages of requirements.txt, it contains all files of the site, and it works outside
-of the checkout."""
+"""Tests of the wheel: it needs the packages of requirements.txt, it contains all files of the site, and it works
+outside of the checkout."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def tracked_files() -> list[str]:
 
 
 def build(hook: str, source: Path, into: Path) -> Path:
-    """The path of what a hook of the build backend makes from a folder of sources, without a network. hook: its name, such
-    as "build_wheel". into: a new folder for it."""
+    """The path of what a hook of the build backend makes from a folder of sources, without a network. hook: its
+    name, such as "build_wheel". into: a new folder for it."""
     into.mkdir()
     call = f"from setuptools import build_meta; print('made:' + build_meta.{hook}({str(into)!r}))"
     done = subprocess.run([sys.executable, "-c", call], cwd=source, capture_output=True, text=True, timeout=300)

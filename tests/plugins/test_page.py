@@ -1,5 +1,5 @@
-"""Checks that the page about plug-ins shows the files of the three tested plug-ins word for word, and that the page about
-scales names all formats."""
+"""Checks that the page about plug-ins shows the files of the three tested plug-ins word for word, and that the
+page about scales names all formats."""
 
 from __future__ import annotations
 

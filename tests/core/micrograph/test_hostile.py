@@ -16,7 +16,7 @@ from segmentation.core.micrograph.contrast import preview
 from segmentation.core.micrograph.databar import find_data_bar
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
-from tests.hostile import READABLE, REFUSED, Hostile, image, tiff, files_of_equal_name
+from tests.hostile import READABLE, REFUSED, Hostile, files_of_equal_name, image, tiff
 
 
 def is_one_sentence(text: str) -> bool:
