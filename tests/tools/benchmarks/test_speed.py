@@ -1,4 +1,5 @@
-"""Where the time of one job goes. Prints; asserts nothing about seconds, since machines are noisy.
+"""Measures how the time of one job is divided into stages. It prints the times, and asserts nothing about them, because
+machines differ.
 
 Run: make benchmarks
 """
