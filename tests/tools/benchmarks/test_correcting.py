@@ -97,13 +97,10 @@ def errors(labels: Labels, truth: Labels) -> list[OutlineError]:
         pieces = np.flatnonzero(mostly[t])
         if len(pieces) > 1 and (kinds.of_found[pieces] == Kind.SPLIT).any():
             listed.append(OutlineError("in pieces", (int(true_ids[t]),), tuple(int(found_ids[f]) for f in pieces)))
-    listed += [
-        OutlineError("invented", (), (int(found_ids[f]),)) for f in np.flatnonzero(kinds.of_found ==
-        Kind.FALSE_POSITIVE)
-    ]
-    listed += [OutlineError("missed", (int(true_ids[t]),)) for t in np.flatnonzero(kinds.of_true ==
-    Kind.FALSE_NEGATIVE)] for t in np.flatnonzero((kinds.of_true == Kind.LOW_IOU)
-    & (iou.max(1, initial=0) < RIGHT)):
+    invented, missed = kinds.of_found == Kind.FALSE_POSITIVE, kinds.of_true == Kind.FALSE_NEGATIVE
+    listed += [OutlineError("invented", (), (int(found_ids[f]),)) for f in np.flatnonzero(invented)]
+    listed += [OutlineError("missed", (int(true_ids[t]),)) for t in np.flatnonzero(missed)]
+    for t in np.flatnonzero((kinds.of_true == Kind.LOW_IOU) & (iou.max(1, initial=0) < RIGHT)):
         f = int(iou[t].argmax())
         listed.append(OutlineError("bad outline", (int(true_ids[t]),), (int(found_ids[f]),)))
     return listed

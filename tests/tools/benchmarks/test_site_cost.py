@@ -100,31 +100,12 @@ def test_cost(site, tmp_path):  # noqa: F811
     sample = json.loads(visitor.post("send", "/api/v1/samples", fields))["id"]
     wait_for(lambda: is_done(visitor, f"/api/v1/samples/{sample}"), "it is pooled", 3600)
     seconds, spent = time.perf_counter() - clock, processor(process) - before
-    print(f"  a sample of {SAMPLE_IMAGES}: {spent / analysis / SAMPLE_IMAGES:.2f} an
-    image, {seconds:.0f}
-    s on the clock") wait_until_idle(process) print(f"  with all that follows {(processor(process) - before)
-    / analysis / SAMPLE_IMAGES:.2f}
-    an image") time.sleep(idle_memory.IDLE_SECONDS +
-    IDLE_CHECK_SECONDS)
-   
-    print("At
-   
-   
-    rest
-   
-   
-   
-    after
-   
-   
-   
-   
-    that")
-   
-   
-   
-   
-   
+    cost = spent / analysis / SAMPLE_IMAGES
+    print(f"  a sample of {SAMPLE_IMAGES}: {cost:.2f} an image, {seconds:.0f} s on the clock")
+    wait_until_idle(process)
+    print(f"  with all that follows {(processor(process) - before) / analysis / SAMPLE_IMAGES:.2f} an image")
+    time.sleep(idle_memory.IDLE_SECONDS + IDLE_CHECK_SECONDS)
+    print("At rest after that")
     _print_memory(process)
 
 

@@ -26,11 +26,8 @@ SEED = 20261123
 MOST_FILE_SECONDS = 10  # of a processor, for one file
 MOST_TARGET_SECONDS = 600  # of a processor, for a target
 MEMORY_MB = 6000
-GUIDED = ["segmentation.core", "segmentation.services", "worker", "roifile", "mrcfile"]  # atheris chooses files by
-the
-branches that
-they reach
-here
+# atheris chooses files by the branches that they reach in these packages.
+GUIDED = ["segmentation.core", "segmentation.services", "worker", "roifile", "mrcfile"]
 # With these variables every run tries the same files: the order of sets is fixed, and only one thread is counted.
 FIXED = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
 
