@@ -31,7 +31,7 @@ from segmentation.core.truth import BadDataset
 from segmentation.lab.training.data import held_out_pairs
 from segmentation.lab.training.settings import read_recipe
 
-from .correcting import DECIDE, PROBE, SCREEN, Box, Person, Point, Refused, load_now, quantiles, analyse_image
+from .correcting import DECIDE, PROBE, SCREEN, Box, Person, Point, Refused, analyse_image, load_now, quantiles
 
 pytestmark = pytest.mark.benchmark
 ROOT = Path(__file__).resolve().parents[3]
