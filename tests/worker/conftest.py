@@ -63,7 +63,7 @@ def busy(monkeypatch):
 @pytest.fixture
 def children_here(monkeypatch):
     """Archives are unpacked and outlines read by the same programs, unconfined in this process: to start one for each
-    takes half a second. How they are started, and what they may say, is tested in test_inspection."""
+    takes half a second. How they are started, and what they may say, is tested in test_decoding."""
     start = decoding._run
 
     def run(command, *given):

@@ -1,4 +1,4 @@
-"""Stacks: their pages become uploads of their own. `test_inspection` takes one out in a child."""
+"""Stacks: their pages become uploads of their own. `test_decoding` takes one out in a child."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def test_a_job_comes_first_and_what_was_tried_is_not_tried_again(asked, make_job
         tried.append(str(way))
 
     monkeypatch.setattr(proposing, "look", look)
-    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", -1.0)
+    monkeypatch.setattr(heartbeat, "URGENT_WORK_CHECK_SECONDS", -1.0)
     tasks.do_analyses()
     asked.refresh_from_db()
     assert (asked.state, asked.result["tried"], len(tried)) == ("queued", 1, 1)

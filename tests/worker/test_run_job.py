@@ -190,7 +190,7 @@ def test_files_of_a_result_that_is_looked_at_are_written_in_an_idle_moment(
         return written_all(analysis, folder, **how)
 
     monkeypatch.setattr(tasks, "_do_idle", DO_IDLE)
-    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", -1)
+    monkeypatch.setattr(heartbeat, "URGENT_WORK_CHECK_SECONDS", -1)
     monkeypatch.setattr(sys.modules["segmentation.core.report.files"], "write_all", busy)
     do_analyses()
     assert job.artifacts.filter(name="figure.png").count() == written

@@ -176,7 +176,7 @@ def test_a_dataset_deleted_meanwhile_ends_its_training_and_nothing_of_it_is_kept
 
 
 def test_an_image_taken_back_meanwhile_stops_its_training_at_once(training, monkeypatch, commit):
-    monkeypatch.setattr(importlib.import_module("worker.training"), "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(importlib.import_module("worker.training"), "DATASET_CHECK_SECONDS", 0.0)
     report, seen = trained.report_training, []
 
     def remove(**fields):
