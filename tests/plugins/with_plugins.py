@@ -1,4 +1,5 @@
-"""Tests that test_wheels.py runs with the three wheels installed: their kind, format and export work everywhere."""
+"""Tests that test_wheels.py runs with the three wheels installed: their kind of analysis, file format and export work
+on the site and in the command line."""
 
 from __future__ import annotations
 
