@@ -247,9 +247,11 @@ def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Ent
     """
     entries = [Entry.of(name, value) for name, value in in_readable_units(quantities).items()]
     for measure in {entry.name.partition(OF)[0] for entry in entries if entry.kind == "fraction"}:
-        places = [at for at, entry in enumerate(entries) if entry.name.startswith(measure + OF)]
-        for at, share in zip(places, shares_in_words([entries[at].number.value for at in places]), strict=False):
-            entries[at] = replace(entries[at], share=share)
+        places = [index for index, entry in enumerate(entries) if entry.name.startswith(measure + OF)]
+        for index, share in zip(
+            places, shares_in_words([entries[index].number.value for index in places]), strict=False
+        ):
+            entries[index] = replace(entries[index], share=share)
     return [entry for entry in entries if every or entry.kind != "fraction" or entry.number.value is not None]
 
 
@@ -265,8 +267,11 @@ def shares_in_words(fractions: Sequence[float | None]) -> list[str]:
     places = 1 if min(filter(None, parts)) >= LEAST_SHARE else 2
     exact = [10 ** (2 + places) * fraction for fraction in parts]
     missing = round(sum(exact)) - sum(floor(part + ROUNDING) for part in exact)
-    rounded_up = sorted(range(len(parts)), key=lambda at: floor(exact[at] + ROUNDING) - exact[at])[:missing]
-    return [f"{(floor(part + ROUNDING) + (at in rounded_up)) / 10**places:.{places}f}" for at, part in enumerate(exact)]
+    rounded_up = sorted(range(len(parts)), key=lambda index: floor(exact[index] + ROUNDING) - exact[index])[:missing]
+    return [
+        f"{(floor(part + ROUNDING) + (index in rounded_up)) / 10**places:.{places}f}"
+        for index, part in enumerate(exact)
+    ]
 
 
 def arrangement_entries(arrangement: Arrangement) -> Iterator[Entry]:

@@ -218,10 +218,13 @@ def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], o
     is_tall = height_over_width > TALL and pictures > 1
     columns = 1 if height_over_width < WIDE or len(names) == 1 else min(3, pictures) if is_tall else 2
     if columns == 2:
-        rows = [names[at : at + 2] for at in range(0, len(names), 2)]
+        rows = [names[start : start + 2] for start in range(0, len(names), 2)]
     else:
         picture_names = [name for name in names if name not in charts]
-        rows = [*(picture_names[at : at + columns] for at in range(0, pictures, columns)), *([name] for name in charts)]
+        rows = [
+            *(picture_names[start : start + columns] for start in range(0, pictures, columns)),
+            *([name] for name in charts),
+        ]
     wide = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
     high = min(wide * height_over_width, TALLEST)
     heights = [max(high, LEAST_CHART) if set(row) & set(charts) else high for row in rows]

@@ -132,10 +132,10 @@ def _charts(frame: Axes, count: int, columns: int, left: float, heights: tuple[f
     gap = 1.6 * LETTER  # room for half of the last label of the x axis
     (wide, tall), (head, high, _) = size_in_inches(frame), heights
     across = (wide - left) / columns
-    for at in range(count):
-        start, top = left + at % columns * across, at // columns * sum(heights) + head
+    for index in range(count):
+        start, top = left + index % columns * across, index // columns * sum(heights) + head
         ax = inner_axes(frame, start, tall - top - high, wide - start - across + gap, top)
-        ax.tick_params(labelleft=not at % columns)
+        ax.tick_params(labelleft=not index % columns)
         yield ax
 
 
@@ -155,9 +155,11 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
     of all images together and its interval. letters: most letters of an image's name.
     """
     pooled, names = in_hundredths(name, _reported(sample.quantities[name], sample.flags)), _numbered(sample, letters)
-    of_images = enumerate(zip(sample.images, _reported_by_image(sample, name), strict=True), 1)
+    estimates = enumerate(zip(sample.images, _reported_by_image(sample, name), strict=True), 1)
     values = [
-        (at, image, in_hundredths(name, estimate)) for at, (image, estimate) in of_images if estimate.value is not None
+        (position, image, in_hundredths(name, estimate))
+        for position, (image, estimate) in estimates
+        if estimate.value is not None
     ]
     if not values:
         ax.set_axis_off()
@@ -185,7 +187,7 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = SH
     ax.xaxis.label.set_parse_math(False)
     ax.set_ylim(max(len(values), 1) - 0.5, -0.5)
     if len(values) * sheet.font <= 72 * size_in_inches(ax)[1]:
-        ax.set_yticks(range(len(values)), [names[at - 1] for at, *_ in values])
+        ax.set_yticks(range(len(values)), [names[position - 1] for position, *_ in values])
         for label in ax.get_yticklabels():
             label.set_parse_math(False)
     else:
@@ -222,9 +224,9 @@ def interval_sentence(sample: SampleAnalysis, name: str) -> str:
         return ""
     parts = filter(None, [Summary.of(sample).scale_in(number(name)), number(name).interval])
     images_by_contents: dict[str, list[str]] = {}  # what an interval includes -> numbers of the images
-    for at, includes in enumerate(contents_of_intervals(sample) or [" and ".join(parts)] * len(with_ends)):
-        if with_ends[at]:
-            images_by_contents.setdefault(includes, []).append(str(at + 1))
+    for index, includes in enumerate(contents_of_intervals(sample) or [" and ".join(parts)] * len(with_ends)):
+        if with_ends[index]:
+            images_by_contents.setdefault(includes, []).append(str(index + 1))
     lines = (
         contents if len(images_by_contents) == 1 else f"{contents}: {', '.join(numbers)}"
         for contents, numbers in images_by_contents.items()
@@ -236,7 +238,11 @@ def _histograms_of_images(sample: SampleAnalysis) -> list[tuple[int, SampleImage
     """Number, image and counts (bins,) of each image that is not left out, or that has sizes."""
     counts = np.array(sample.histogram["counts"], float) if sample.histogram and sample.pooled else ()
     numbered = enumerate(zip(sample.images, counts, strict=False), 1)
-    return [(at, image, of_image) for at, (image, of_image) in numbered if of_image.any() or not image.excluded]
+    return [
+        (position, image, image_counts)
+        for position, (image, image_counts) in numbered
+        if image_counts.any() or not image.excluded
+    ]
 
 
 def _histograms_per_row(count: int) -> int:
@@ -258,14 +264,14 @@ def _draw_histograms_of_images(
     line = LINE * LETTER
     heights = line, SMALL_HEIGHT - 2 * line, line
     charts = _charts(frame, len(first_ones), columns, BESIDE * LETTER, heights)
-    for at, (ax, (position, image, counts)) in enumerate(zip(charts, first_ones, strict=True), 1):
+    for chart_number, (ax, (position, image, counts)) in enumerate(zip(charts, first_ones, strict=True), 1):
         is_apart = image.outlier or image.excluded
         shares, colour = counts / max(counts.sum(), 1), LEFT_OUT_COLOUR if is_apart else BAR
         ax.bar(edges[:-1], shares, np.diff(edges), align="edge", color=colour, linewidth=0)
         ax.stairs(pooled / pooled.sum(), edges, color=INK, linewidth=0.7)
         ax.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.05 * highest))
         label_axes(ax)
-        ax.tick_params(labelbottom=at + columns > len(first_ones))
+        ax.tick_params(labelbottom=chart_number + columns > len(first_ones))
         ax.xaxis.set_major_locator(MaxNLocator(max(1, letters_in(ax) // 6), steps=[1, 2, 4, 5, 10]))
         ax.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
@@ -277,4 +283,4 @@ def _draw_histograms_of_images(
 def _numbered(sample: SampleAnalysis, letters: int) -> list[str]:
     """The names of the images with their numbers, as they stand beside a chart."""
     names = short_names([image.name for image in sample.images], letters)
-    return [f"{at}  {writable(name)}" for at, name in enumerate(names, 1)]
+    return [f"{position}  {writable(name)}" for position, name in enumerate(names, 1)]

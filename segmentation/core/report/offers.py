@@ -151,4 +151,4 @@ def _similar_ids(lesson: Lesson, quick: QuickNumbers) -> list[int]:
     is_similar = quick.table.kept & ~by_hand & (likeness >= ALIKE)
     is_similar &= likeness > similar.similarity(columns, confirmed, size)[:total]
     order = np.lexsort((quick.ids, -likeness))
-    return [int(quick.ids[at]) for at in order.tolist() if is_similar[at]]
+    return [int(quick.ids[index]) for index in order.tolist() if is_similar[index]]

@@ -133,11 +133,11 @@ def _go_around(successors: Ints) -> tuple[Ints, Ints]:
     ring_of = [-1] * len(following)
     order: list[int] = []
     for begin in range(len(following)):
-        at = begin
-        while ring_of[at] < 0:
-            ring_of[at] = begin
-            order.append(at)
-            at = following[at]
+        index = begin
+        while ring_of[index] < 0:
+            ring_of[index] = begin
+            order.append(index)
+            index = following[index]
     visited = np.array(order, np.int64)
     return visited, np.array(ring_of, np.int64)[visited]
 

@@ -255,7 +255,10 @@ class QuickNumbers:
         is_sure = without_doubtful(self.sized, SURE_CONFIDENCE).kept[counted_rows]
         size = self.sized.length(task.size)[counted_rows]
         median = quantile(sizes.size, sizes.weights["number"], 0.5)
-        by_id = [(int(self.ids[counted_rows[at]]), title, size[at]) for at, title in examples_of(size, is_sure, median)]
+        by_id = [
+            (int(self.ids[counted_rows[index]]), title, size[index])
+            for index, title in examples_of(size, is_sure, median)
+        ]
         return [
             Example(number, title or f"{task.thing} {number}", significant(value * nanometre_in(self.unit)))
             for number, title, value in by_id

@@ -80,7 +80,7 @@ def short_names(names: Sequence[str], longest: int) -> list[str]:
     short = [one_line(name, longest) for name in names]
     if len(set(short)) == len(set(names)):
         return short
-    shared = next((at for at, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), 0)
+    shared = next((index for index, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), 0)
     begin = min(shared, max(map(len, names)) - longest + 1)
     return [f"…{one_line(name[begin:], longest - 1)}" for name in names]
 

@@ -48,12 +48,12 @@ def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
         *METHOD_COLUMNS,
         "software",
     )
-    for at, (image, row) in enumerate(zip(sample.images, rows, strict=True)):
+    for index, (image, row) in enumerate(zip(sample.images, rows, strict=True)):
         calibration = None if image.member is None else image.member.calibration
         yield (
             name_cell(image.name),
             *(value if isinstance(value, int) else as_decimal(value) for value in row),
-            *includes[at : at + 1],
+            *includes[index : index + 1],
             "" if calibration is None else as_decimal(calibration.nm_per_pixel),
             "" if calibration is None else calibration.source,
             *(getattr(image, field) for field in fields),
