@@ -82,14 +82,14 @@ def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
     files = write_all(
         source.reported,
         out,
-        stored=names,
+        existing_names=names,
         stored_only=not export.asked,
-        also=[*export.figures, *names_ahead(result)],
-        beside=source.evidence,
+        added_names=[*export.figures, *names_ahead(result)],
+        extra_files=source.evidence,
         signatures=[signature.printed for signature in source.signatures],
         filing=source.filing,
         progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
-        first_written=lambda early_files: exports_service.publish_export(export=export, files=early_files, early=True),
+        on_first_files=lambda early_files: exports_service.publish_export(export=export, files=early_files, early=True),
     )
     exports_service.publish_export(export=export, files=files)
     if not export.asked and ExportJob.objects.filter(pk=export.pk, asked=True).exists():

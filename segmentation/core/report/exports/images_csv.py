@@ -10,7 +10,7 @@ from typing import Any
 
 from ...measure.quantities import OF, number
 from ...sample import Member, SampleAnalysis
-from ..cells import lines, name_cell, with_byte_order_mark
+from ..cells import csv_text, name_cell, with_byte_order_mark
 from ..images_table import contents_of_intervals
 from ..wording import version
 from .base import Export
@@ -63,7 +63,7 @@ def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
 
 
 def _write(context: Any, path: Path) -> None:
-    path.write_text(with_byte_order_mark(lines(_lines(context.sample))), encoding="utf-8", newline="")
+    path.write_text(with_byte_order_mark(csv_text(_lines(context.sample))), encoding="utf-8", newline="")
 
 
 def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | None, ...]]]:
