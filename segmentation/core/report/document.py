@@ -158,7 +158,7 @@ def page(*parts: Flowable | FlexiblePart) -> KeepInFrame:
     is left of it, and so on. All parts shrink if they are too high for the page."""
     flexible_parts = [part for part in parts if isinstance(part, FlexiblePart)]
     fixed_height = _height(part for part in parts if not isinstance(part, FlexiblePart))
-    free_height = PAGE_HEIGHT - fixed_height - sum(room.least for room in flexible_parts)
+    free_height = PAGE_HEIGHT - fixed_height - sum(part.least for part in flexible_parts)
     content: list[Flowable] = []
     for part in parts:
         if isinstance(part, FlexiblePart):

@@ -70,10 +70,10 @@ def _figure_of_sample(sample: SampleAnalysis) -> Sheet:
     sheet, top = _page(
         sample, sum(panel.height + LINE_HEIGHT * LETTER_INCHES + GAP for panel in panels) - GAP / 2, FigureOptions()
     )
-    page = sheet.get_figheight()
+    page_height = sheet.get_figheight()
     for letter, panel in zip(ALL, panels, strict=False):
         top -= LINE_HEIGHT * LETTER_INCHES + panel.height
-        frame = sheet.add_axes((MARGIN / WIDTH, top / page, 1 - 2 * MARGIN / WIDTH, panel.height / page))
+        frame = sheet.add_axes((MARGIN / WIDTH, top / page_height, 1 - 2 * MARGIN / WIDTH, panel.height / page_height))
         frame.set_axis_off()
         panel.draw(frame, f"{letter}  ")
         top -= GAP
@@ -92,18 +92,18 @@ def _page(sample: SampleAnalysis, panels_height: float, options: FigureOptions) 
     if any(flag.doubt for flag in sample.flags):  # else there is no warning
         style = {"color": WARNED, "fontweight": "bold"}
     if options.caption:
-        bold = int(0.88 * line_length)  # bold letters are broader
-        warning = [line for words in warned(sample.flags) for line in fill(words, bold).split("\n")]
+        bold_letters = int(0.88 * line_length)  # bold letters are broader
+        warning = [line for words in warned(sample.flags) for line in fill(words, bold_letters).split("\n")]
         caption = fill(caption_of(sample), line_length).split("\n")
     below = LINE_HEIGHT * font / 72 * len(caption) + MARGIN
-    page = panels_height + below + GAP / 2 * options.caption + LINE_HEIGHT * font / 72 * len(warning) + MARGIN
-    sheet = Sheet((WIDTH, page), DPI, font, options.grey)
+    page_height = panels_height + below + GAP / 2 * options.caption + LINE_HEIGHT * font / 72 * len(warning) + MARGIN
+    sheet = Sheet((WIDTH, page_height), DPI, font, options.grey)
     sheet.title = one_line(sample.name)
     settings = "; ".join(f"{name} {value}" for name, value in main_settings(sample).items())
     size = "" if sample.analysis is None else f"{calibration_words(sample.analysis.calibration)}. "
     sheet.description = f"{sheet.title}. {size}Model {model_words(sample.members[0].record.card)}; {settings}"
     _write_lines(sheet, below, caption, color=sheet.colour(INK))
-    return sheet, _write_lines(sheet, page - MARGIN, warning, **style | {"color": sheet.colour(style["color"])})
+    return sheet, _write_lines(sheet, page_height - MARGIN, warning, **style | {"color": sheet.colour(style["color"])})
 
 
 def _write_lines(sheet: Sheet, top: float, lines: Sequence[str], **style: Any) -> float:
@@ -228,21 +228,27 @@ def _lay_out(sample: SampleAnalysis, names: list[str], shape: tuple[int, int], o
             *(picture_names[start : start + columns] for start in range(0, pictures, columns)),
             *([name] for name in charts),
         ]
-    wide = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
-    high = min(wide * height_over_width, GREATEST_PICTURE_HEIGHT)
-    heights = [max(high, LEAST_CHART_HEIGHT) if set(row) & set(charts) else high for row in rows]
+    panel_width = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
+    panel_height = min(panel_width * height_over_width, GREATEST_PICTURE_HEIGHT)
+    heights = [max(panel_height, LEAST_CHART_HEIGHT) if set(row) & set(charts) else panel_height for row in rows]
     sheet, top = _page(sample, sum(heights) + len(rows) * LINE_HEIGHT * letter_height + (len(rows) - 1) * GAP, options)
-    page = sheet.get_figheight()
-    for row, tall in zip(rows, heights, strict=True):
+    page_height = sheet.get_figheight()
+    for row, row_height in zip(rows, heights, strict=True):
         top -= LINE_HEIGHT * letter_height
-        span = wide if len(row) > 1 or columns == 2 or row[0] not in charts else WIDTH - 2 * MARGIN
+        span = panel_width if len(row) > 1 or columns == 2 or row[0] not in charts else WIDTH - 2 * MARGIN
         for position, name in enumerate(row):
-            left, right, bottom = MARGIN + position * (wide + GAP), MARGIN + position * (wide + GAP) + span, top - tall
+            left, right, bottom = (
+                MARGIN + position * (panel_width + GAP),
+                MARGIN + position * (panel_width + GAP) + span,
+                top - row_height,
+            )
             inset = 0.0
             if name in charts:
                 inset = letter_height * (LABELS_LEFT if PANELS[name].has_y_labels else 0.5)
                 left, bottom, right = left + inset, bottom + LABELS_BELOW * letter_height, right - letter_height
-            ax = sheet.add_axes((left / WIDTH, bottom / page, (right - left) / WIDTH, (top - bottom) / page))
+            ax = sheet.add_axes(
+                (left / WIDTH, bottom / page_height, (right - left) / WIDTH, (top - bottom) / page_height)
+            )
             sheet.insets[ax] = inset
-        top -= tall + GAP
+        top -= row_height + GAP
     return sheet

@@ -48,14 +48,8 @@ NOTE = (
 MOST_VALUES = 6  # different values of the images of a sample that one entry lists
 NONE_COUNTED = "not defined: nothing was counted"
 NOT_KNOWN = "not known: see the warnings"
-FIGURES = (
-    "d10",
-    "d50",
-    "d90",
-    "mean",
-    "sd",
-    "ecd_median",
-)  # numbers in the form; the last only if nanomaterials are screened
+# Numbers in the form; the last only if nanomaterials are screened.
+FIGURES = ("d10", "d50", "d90", "mean", "sd", "ecd_median")
 
 
 class FormEntry(NamedTuple):

@@ -48,14 +48,9 @@ LINE_HEIGHT = 1.35  # height of a line of text, in heights of letters
 # Inches: height of letters on a page of two columns; they have FONT points after the page is reduced to one column.
 LETTER_INCHES = 2 * FONT / 72
 POOLED_HEIGHT, SMALL_HEIGHT = 2.4, 1.3  # inches: of the histogram of all images together, and of a small one
-LEAST_CHART_INCHES, MOST_CHART_INCHES = (
-    0.8,
-    2.6,
-)  # inches: smallest and greatest height of a chart with one point for each image
-LABELS_LEFT, LABELS_BELOW = (
-    4.2,
-    2.7,
-)  # heights of letters: margins for the labels of the axes
+# Smallest and greatest height of a chart with one point for each image.
+LEAST_CHART_INCHES, MOST_CHART_INCHES = 0.8, 2.6
+LABELS_LEFT, LABELS_BELOW = 4.2, 2.7  # heights of letters: margins for the labels of the axes
 
 
 class SamplePanel(NamedTuple):
@@ -113,9 +108,8 @@ def _charts_per_row(count: int) -> int:
 def _heights(sample: SampleAnalysis, names: Sequence[str]) -> tuple[float, float]:
     """The heights in inches of a chart with one point for each image, and of the texts below it."""
     lines = 1 if len(names) == 1 else 3 if _charts_per_row(len(names)) == 3 else 2
-    return min(
-        max(LEAST_CHART_INCHES, LINE_HEIGHT * LETTER_INCHES * len(sample.images)), MOST_CHART_INCHES
-    ), LETTER_INCHES * (LABELS_BELOW + 1.25 * lines - 0.8)
+    chart_height = max(LEAST_CHART_INCHES, LINE_HEIGHT * LETTER_INCHES * len(sample.images))
+    return min(chart_height, MOST_CHART_INCHES), LETTER_INCHES * (LABELS_BELOW + 1.25 * lines - 0.8)
 
 
 def _draw_charts(frame: Axes, letter: str, sample: SampleAnalysis, names: Sequence[str]) -> None:
@@ -139,11 +133,11 @@ def _charts(frame: Axes, count: int, columns: int, left: float, heights: tuple[f
     margin below. In inches.
     """
     gap = 1.6 * LETTER_INCHES  # for half of the last label of the x axis
-    (wide, tall), (head, high, _) = size_in_inches(frame), heights
-    across = (wide - left) / columns
+    (width, frame_height), (margin_above, chart_height, _) = size_in_inches(frame), heights
+    chart_width = (width - left) / columns
     for index in range(count):
-        start, top = left + index % columns * across, index // columns * sum(heights) + head
-        ax = inner_axes(frame, start, tall - top - high, wide - start - across + gap, top)
+        start, top = left + index % columns * chart_width, index // columns * sum(heights) + margin_above
+        ax = inner_axes(frame, start, frame_height - top - chart_height, width - start - chart_width + gap, top)
         ax.tick_params(labelleft=not index % columns)
         yield ax
 
@@ -176,8 +170,8 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = NA
     for y, (_, image, value) in enumerate(values):
         is_red = image.outlier or image.excluded
         colour = LEFT_OUT_COLOUR if is_red else MEDIAN
-        if value.low is not None and value.high is not None:
-            ax.plot([value.low, value.high], [y, y], color=colour, linewidth=max(1.2 * scale, 0.4))
+        if value.low is not None and value.chart_height is not None:
+            ax.plot([value.low, value.chart_height], [y, y], color=colour, linewidth=max(1.2 * scale, 0.4))
         style: dict[str, Any] = {
             "color": colour,
             "markersize": max(3.5 * scale, 1.6),
@@ -186,11 +180,11 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = NA
         ax.plot([value.value or 0.0], [y], "o", **style)
     if pooled.value is not None:
         ax.axvline(pooled.value, color=INK, linestyle="dashed", linewidth=1)
-    if has_interval_band(sample, name) and pooled.low is not None and pooled.high is not None:
+    if has_interval_band(sample, name) and pooled.low is not None and pooled.chart_height is not None:
         left, right = ax.get_xlim()
-        wide = right - left  # so that a very wide interval does not press the points of the images together
-        ax.axvspan(pooled.low, pooled.high, color=FAINT, alpha=0.4, linewidth=0)
-        ax.set_xlim(max(left - wide, min(left, pooled.low)), min(right + wide, max(right, pooled.high)))
+        width = right - left  # so that a very wide interval does not press the points of the images together
+        ax.axvspan(pooled.low, pooled.chart_height, color=FAINT, alpha=0.4, linewidth=0)
+        ax.set_xlim(max(left - width, min(left, pooled.low)), min(right + width, max(right, pooled.chart_height)))
     title = sample.pooled.title if sample.pooled is not None and sample.task.screened else number(name).title
     sheet = label_axes(ax, fill(drawable_text(f"{title} ({pooled.unit})" if pooled.unit else title), letters_in(ax)))
     ax.xaxis.label.set_parse_math(False)
@@ -266,8 +260,8 @@ def _draw_histograms_of_images(
     images together."""
     assert sample.histogram is not None and sample.pooled is not None
     edges, pooled = np.array(sample.histogram["edges"]), sum(counts for *_, counts in histograms)
-    first_ones, columns = histograms[:MOST_SMALL_HISTOGRAMS], _histograms_per_row(len(histograms))
-    highest = max(float((counts / max(counts.sum(), 1)).max()) for *_, counts in (*first_ones, (0, None, pooled)))
+    shown_histograms, columns = histograms[:MOST_SMALL_HISTOGRAMS], _histograms_per_row(len(histograms))
+    highest = max(float((counts / max(counts.sum(), 1)).max()) for *_, counts in (*shown_histograms, (0, None, pooled)))
     heading = (
         f"First {MOST_SMALL_HISTOGRAMS} of {len(histograms)} images"
         if len(histograms) > MOST_SMALL_HISTOGRAMS
@@ -276,15 +270,15 @@ def _draw_histograms_of_images(
     set_title(frame, f"{letter}{heading}, % of its {sample.task.things}; outline: all together")
     line = LINE_HEIGHT * LETTER_INCHES
     heights = line, SMALL_HEIGHT - 2 * line, line
-    charts = _charts(frame, len(first_ones), columns, LABELS_LEFT * LETTER_INCHES, heights)
-    for chart_number, (ax, (position, image, counts)) in enumerate(zip(charts, first_ones, strict=True), 1):
+    charts = _charts(frame, len(shown_histograms), columns, LABELS_LEFT * LETTER_INCHES, heights)
+    for chart_number, (ax, (position, image, counts)) in enumerate(zip(charts, shown_histograms, strict=True), 1):
         is_red = image.outlier or image.excluded
         shares, colour = counts / max(counts.sum(), 1), LEFT_OUT_COLOUR if is_red else BAR
         ax.bar(edges[:-1], shares, np.diff(edges), align="edge", color=colour, linewidth=0)
         ax.stairs(pooled / pooled.sum(), edges, color=INK, linewidth=0.7)
         ax.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.05 * highest))
         label_axes(ax)
-        ax.tick_params(labelbottom=chart_number + columns > len(first_ones))
+        ax.tick_params(labelbottom=chart_number + columns > len(shown_histograms))
         ax.xaxis.set_major_locator(MaxNLocator(max(1, letters_in(ax) // 6), steps=[1, 2, 4, 5, 10]))
         ax.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))

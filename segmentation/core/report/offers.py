@@ -29,7 +29,7 @@ Action = tuple[str, str]  # operation and reason
 
 
 class CorrectionPattern(NamedTuple):
-    """The last corrections of one sort, from which similar objects are found.
+    """The last corrections of one sort, by which similar objects are searched.
 
     examples: ids of the k corrected objects, the newest first. columns: their measures by name,
     (k,) each. unit: of lengths in the columns, "nm" or "px".
@@ -144,11 +144,8 @@ def _similar_ids(pattern: CorrectionPattern, quick_numbers: QuickNumbers) -> lis
     """
     if pattern.unit != quick_numbers.objects.stored.head["unit"]:
         return []
-    size, total, by_hand = (
-        quick_numbers.objects.conditions.task.size,
-        len(quick_numbers.ids),
-        quick_numbers.table[BY_HAND].astype(bool),
-    )
+    size, total = quick_numbers.objects.conditions.task.size, len(quick_numbers.ids)
+    by_hand = quick_numbers.table[BY_HAND].astype(bool)
     columns = {name: np.concatenate([quick_numbers.column(name), values]) for name, values in pattern.columns.items()}
     similarity = similar.similarity_to_all(columns, range(total, total + len(pattern.examples)), size)[:total]
     confirmed = np.flatnonzero(quick_numbers.table.kept & by_hand).tolist()

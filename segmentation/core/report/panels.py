@@ -52,10 +52,8 @@ BOUNDARY_COLOUR = (230, 159, 0)  # RGB
 # Colours of outlines in a grey figure.
 IN_GREY = {COUNTED_COLOUR: "#ffffff", LEFT_OUT_COLOUR: "#ffffff"}
 DASHES = (0, (3.0, 1.6))
-IGNORED_FILL, IGNORED_HATCH = (
-    (0.05, 0.07, 0.07, 0.6),
-    (0.84, 0.87, 0.89, 0.8),
-)  # RGBA of area and hatching of regions to ignore
+# RGBA of area and hatching of regions to ignore.
+IGNORED_FILL, IGNORED_HATCH = (0.05, 0.07, 0.07, 0.6), (0.84, 0.87, 0.89, 0.8)
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,11 +53,8 @@ FIGURE_LOOK = (1000, 60)  # of figure-small.webp: longest side in px, quality of
 WEBP_QUALITY = 80
 ON_PAGE = "shown on the page"
 WEBP_EFFORT = 1  # `method` of WebP, 0 to 6: the default 4 takes three times as long and saves 2 %
-COLOURING_MEASURES = (
-    "neighbour_distance",
-    "neighbour_gap",
-    "local_density",
-)  # measures by which the page colours objects
+# Measures by which the page colours objects.
+COLOURING_MEASURES = ("neighbour_distance", "neighbour_gap", "local_density")
 OBJECTS = "particles"  # name of the list of objects in outlines.json, for all kinds of analysis
 CELLS = "cells"  # name of their numbers in words; also an entry of an object that corrections changed
 MOST_DOUBTS = 500  # listed at once; the next ones are listed after each correction
@@ -74,9 +71,8 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
 
     Each of "particles" has "id", "kept" (it counts), "reason" and "outline". If they are known it
     also has "class", "cut", "weight", measures_of(task.size), "confidence", "chance" (the
-    probability that it is an object), "visible_length", "length", "width",
-    COLOURING_MEASURES, "shape",
-    "shape_chance", "contact" (see `longest_contacts`) and, for classes, "certainty" and
+    probability that it is an object), "visible_length", "length", "width", COLOURING_MEASURES,
+    "shape", "shape_chance", "contact" (see `longest_contacts`) and, for classes, "certainty" and
     "area_fraction". Lengths are in "unit". Sizes, probabilities and weights have all digits, so
     that the page draws the same histogram as the figure. A number that is not known is None. "cut":
     it counts but touches the frame, so its size is not known. "weight": its weight in the border
@@ -226,8 +222,8 @@ def rounded_values(values: NDArray[np.float64], digits: int = 4) -> list[float |
 
 
 def outline_coordinates(line: Points) -> list[float]:
-    """The coordinates of a smooth outline as the page draws it: `thinned`, and kept in memory
-    between analyses."""
+    """The coordinates of a smooth outline as the page draws it, with fewer points; kept in
+    memory between analyses."""
     return remembered(lambda: ("drawn", line.tobytes()), lambda: coordinates(thin_outline(line, TOLERANCE_PX)))
 
 
