@@ -170,8 +170,8 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = NA
     for y, (_, image, value) in enumerate(values):
         is_red = image.outlier or image.excluded
         colour = LEFT_OUT_COLOUR if is_red else MEDIAN
-        if value.low is not None and value.chart_height is not None:
-            ax.plot([value.low, value.chart_height], [y, y], color=colour, linewidth=max(1.2 * scale, 0.4))
+        if value.low is not None and value.high is not None:
+            ax.plot([value.low, value.high], [y, y], color=colour, linewidth=max(1.2 * scale, 0.4))
         style: dict[str, Any] = {
             "color": colour,
             "markersize": max(3.5 * scale, 1.6),
@@ -180,11 +180,11 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = NA
         ax.plot([value.value or 0.0], [y], "o", **style)
     if pooled.value is not None:
         ax.axvline(pooled.value, color=INK, linestyle="dashed", linewidth=1)
-    if has_interval_band(sample, name) and pooled.low is not None and pooled.chart_height is not None:
+    if has_interval_band(sample, name) and pooled.low is not None and pooled.high is not None:
         left, right = ax.get_xlim()
         width = right - left  # so that a very wide interval does not press the points of the images together
-        ax.axvspan(pooled.low, pooled.chart_height, color=FAINT, alpha=0.4, linewidth=0)
-        ax.set_xlim(max(left - width, min(left, pooled.low)), min(right + width, max(right, pooled.chart_height)))
+        ax.axvspan(pooled.low, pooled.high, color=FAINT, alpha=0.4, linewidth=0)
+        ax.set_xlim(max(left - width, min(left, pooled.low)), min(right + width, max(right, pooled.high)))
     title = sample.pooled.title if sample.pooled is not None and sample.task.screened else number(name).title
     sheet = label_axes(ax, fill(drawable_text(f"{title} ({pooled.unit})" if pooled.unit else title), letters_in(ax)))
     ax.xaxis.label.set_parse_math(False)
