@@ -17,7 +17,7 @@ from django.conf import settings
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.micrograph import types
 from segmentation.core.network.runtime import Runtime
-from segmentation.core.report.outlines import growing
+from segmentation.core.report.outlines import unfinished_outlines
 from segmentation.core.tasks import find
 from segmentation.models import Job
 from segmentation.services.results import jobs, publishing, steps
@@ -110,7 +110,7 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
         if len(confidence) >= best_count:
             best_count = len(confidence)
             part = f"{job.attempt}-{next(parts)}"
-            job.change(early={**growing(labels, confidence, micrograph.shape), "part": part})
+            job.change(early={**unfinished_outlines(labels, confidence, micrograph.shape), "part": part})
 
     options = {"runtime": runtime_now(), "clock": clock, "show": show if is_drawn else None}
     outlines = pipeline.segment(micrograph, settings, progress, **options)

@@ -82,14 +82,14 @@ def write_export_files(export: ExportJob, progress: Progress, folder: Path) -> N
     files = write_all(
         source.reported,
         out,
-        stored=names,
+        existing_names=names,
         stored_only=not export.asked,
-        also=[*export.figures, *early_file_names(result)],
-        beside=source.evidence,
+        added_names=[*export.figures, *early_file_names(result)],
+        extra_files=source.evidence,
         signatures=[signature.printed for signature in source.signatures],
         filing=source.filing,
         progress=lambda stage, done: progress(stage, MEASURING_END + (1 - MEASURING_END) * done),
-        first_written=lambda early_files: exports_service.publish_export(export=export, files=early_files, early=True),
+        on_first_files=lambda early_files: exports_service.publish_export(export=export, files=early_files, early=True),
     )
     exports_service.publish_export(export=export, files=files)
     if not export.asked and ExportJob.objects.filter(pk=export.pk, asked=True).exists():

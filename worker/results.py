@@ -35,7 +35,7 @@ def write_stored_files(
     files that pooling needs. Returns their paths by name."""
     from segmentation.core.report.files import write_all
 
-    files = write_all(analysis, out, stored_only=True, also=[COCO_FILE] if in_sample else [], progress=progress)
+    files = write_all(analysis, out, stored_only=True, added_names=[COCO_FILE] if in_sample else [], progress=progress)
     if in_sample:
         clarity = analysis.segmentation.used.get("clarity", 1.0)
         files[tables.NAME] = tables.save(analysis.table, clarity, out / tables.NAME)

@@ -35,7 +35,7 @@ from worker.failures import BROKEN
 from .comparable import LABELS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "coarse")]
-EVERY = exports.listed("image", find("particles"))
+EVERY = exports.by_file_name("image", find("particles"))
 STORED = {name for name, entry in EVERY.items() if entry.stored}
 
 
@@ -72,10 +72,12 @@ def done(make_job, make_segmentation, tmp_path, monkeypatch):
 def brief(monkeypatch):
     """Further files are empty archives, where a test is about when they are written, not about what is in them."""
 
-    def write(reported, folder, *, stored=(), stored_only=False, also=(), **how):
-        files = write_all(reported, folder, stored=stored, stored_only=True, **how) if stored_only else {}
-        names = {*files, *also} if stored_only else EVERY.keys()
-        for name in names - files.keys() - set(stored):
+    def write(reported, folder, *, existing_names=(), stored_only=False, added_names=(), **how):
+        files = (
+            write_all(reported, folder, existing_names=existing_names, stored_only=True, **how) if stored_only else {}
+        )
+        names = {*files, *added_names} if stored_only else EVERY.keys()
+        for name in names - files.keys() - set(existing_names):
             zipfile.ZipFile(folder / name, "w").close()
         return {name: folder / name for name in names}
 
@@ -200,7 +202,7 @@ def test_the_figure_is_there_before_the_slower_files_and_also_if_they_fail(done,
 
     slow = replace(EVERY["report-annex.pdf"], write=fail)
     with monkeypatch.context() as patch:
-        patch.setattr(exports, "listed", lambda *arguments, **how: {**EVERY, "report-annex.pdf": slow})
+        patch.setattr(exports, "by_file_name", lambda *arguments, **how: {**EVERY, "report-annex.pdf": slow})
         queue_service.ask_for_files(done)
         tasks.do_analyses()
     assert {"figure.png", "figure-small.webp"} <= set(there) and done.artifact("report.pdf") is not None

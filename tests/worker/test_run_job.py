@@ -182,7 +182,7 @@ def test_files_of_a_result_that_is_looked_at_are_written_in_an_idle_moment(
     exports.write_ahead(job)
 
     def busy(analysis, folder, **how):
-        is_export = "stored" in how
+        is_export = "existing_names" in how
         if is_export and comes:
             make_job(enqueued=timezone.now())
         if is_export and wanted and not ExportJob.objects.get().asked:

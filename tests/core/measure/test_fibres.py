@@ -161,5 +161,5 @@ def test_pooling_does_not_load_all_of_scipy_stats():
 
 def test_a_half_count_is_shown_as_one_and_says_why():
     half, whole, many = (Entry.of("who_fibres", poisson(count)) for count in (0.5, 3.0, 1037.5))
-    assert half.words == "0.5 (0–4.7)" and half.below == "fibres with one end in view count half"
-    assert (whole.value, whole.below, many.value) == ("3", "", "1,037.5")
+    assert half.words == "0.5 (0–4.7)" and half.note == "fibres with one end in view count half"
+    assert (whole.value, whole.note, many.value) == ("3", "", "1,037.5")

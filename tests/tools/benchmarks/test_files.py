@@ -51,7 +51,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 def written(monkeypatch, tmp_path):
     """A function of an analysis and patterns: writes the files that match, and returns the seconds of each, and of all
     as ""."""
-    every = exports.listed
+    every = exports.by_file_name
     monkeypatch.setattr(files, "ThreadPoolExecutor", AtOnce)
 
     def write(analysis: Analysis, *patterns: str) -> Seconds:
@@ -71,8 +71,8 @@ def written(monkeypatch, tmp_path):
             }
 
         with monkeypatch.context() as patched:
-            patched.setattr(exports, "listed", listed)
-            patched.setattr(Context, "pack_pictures", timed(PICTURES, Context.pack_pictures))
+            patched.setattr(exports, "by_file_name", listed)
+            patched.setattr(Context, "compress_pictures", timed(PICTURES, Context.compress_pictures))
             whole = seconds_of(lambda: files.write_all(analysis, tmp_path))
         return {**spent, "": whole}
 
