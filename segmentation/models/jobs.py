@@ -110,8 +110,8 @@ class Job(Owned, Attempted, JudgedResult):
     ready: whether its upload has been read, and also the data bar if the scale depends on it. asked: the scale that the
         maker stated, as `StatedScale.as_dict`; it is applied when the job becomes ready.
     summary: the data that the result page shows without opening a file.
-    early: the outlines that the running attempt has found so far (core.report.outlines.growing), with their number
-        "part", by which the page recognises new ones; {} once the attempt has ended.
+    early: the outlines that the running attempt has found so far (core.report.outlines.unfinished_outlines), with
+        their number "part", by which the page recognises new ones; {} once the attempt has ended.
     ends: the expected end of the running attempt.
     edit_count, edit_hash, edit_bytes: number of corrections of its outlines, the hash of the last one, and the bytes of
         those since version 1.1 in the database.

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...core import tasks
 from ...core.measure.table import Table
-from ...core.report.corrected_objects import LINES
+from ...core.report.corrected_objects import OUTLINE_KEYS
 from ...models import Job
 from . import bundles
 
@@ -70,7 +70,7 @@ def objects_in(job: Job, name: str) -> list[dict[str, Any]] | None:
     try:
         with bundles.open_file(artifact) as file:
             rows = (row for part in read_in_parts(file) for row in part[OBJECTS_KEY])
-            return [{name: value for name, value in row.items() if name not in LINES} for row in rows]
+            return [{name: value for name, value in row.items() if name not in OUTLINE_KEYS} for row in rows]
     except (OSError, EOFError, ValueError, KeyError):
         logger.warning("The outlines of job %s cannot be read.", job.pk, exc_info=True)
         return None
