@@ -67,7 +67,9 @@ def change(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Change the rules, the way or the limits of a chart."""
     row = _chart(request, pk)
     methods.check_changeable(row.method, request.user)
-    form = _form(row, {**request.POST.dict(), "rules": request.POST.getlist("rules"), "quantity": row.read().quantity})
+    form = _form(
+        row, {**request.POST.dict(), "rules": request.POST.getlist("rules"), "quantity": row.get_plan().quantity}
+    )
     if not form.is_valid():
         return _page(request, row, form=form, status=400)
     service.change_chart(chart=row, plan=form.cleaned_data["plan"], user=request.user)
@@ -119,7 +121,7 @@ def _chart(request: HttpRequest, pk: UUID) -> ControlChart:
 
 
 def _form(row: ControlChart, data: Any = None) -> ChartForm:
-    plan = row.read()
+    plan = row.get_plan()
     return ChartForm(data, plan, [(plan.quantity, plan.label)])
 
 

@@ -133,7 +133,7 @@ def test_a_chart_is_changed_and_deleted(filled, people):
     typed = {"way": "individuals", "rules": ["1"], "centre": "182", "sigma": "2"}
     assert people["alice"].post(f"/charts/{filled.pk}/change/", typed).status_code == 303
     filled.refresh_from_db()
-    assert (filled.read().rules, filled.read().centre, filled.read().quantity) == ((1,), 182.0, "median")
+    assert (filled.get_plan().rules, filled.get_plan().centre, filled.get_plan().quantity) == ((1,), 182.0, "median")
     assert people["alice"].post(f"/charts/{filled.pk}/change/", {**typed, "sigma": ""}).status_code == 400
     assert people["alice"].post(f"/charts/{filled.pk}/delete/").status_code == 303 and not ControlChart.objects.exists()
 

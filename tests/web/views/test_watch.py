@@ -179,7 +179,15 @@ class TestMetrics:
 
     def test_without_a_database_they_say_so(self, client, settings, monkeypatch):
         settings.DEEPSEGM_METRICS_TOKEN = "right"
-        for name in ("states", "queues", "ended", "last_backup", "slowest_stages", "_stored", "_database"):
+        for name in (
+            "count_states",
+            "queues",
+            "count_ended",
+            "last_backup",
+            "slowest_stages",
+            "_stored_bytes",
+            "_database",
+        ):
             monkeypatch.setattr(health, name, Mock(side_effect=OperationalError))
         answer = client.get("/metrics", headers={"Authorization": "Bearer right"})
         text = answer.content.decode()
