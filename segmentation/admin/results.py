@@ -23,7 +23,7 @@ from ..presenters.stored import counted, headline, numbers_of, warning_of
 from ..services.ground.files import removing_together
 from ..services.results import jobs, samples
 from ..services.results.models_offered import title_of
-from .base import LookOnly, WithLink, action, column, image_of, page_link, preview
+from .base import AdminWithLink, ReadOnlyAdmin, action, column, image_tag, page_link, preview_tag
 
 
 class ModelFilter(admin.AllValuesFieldListFilter):
@@ -35,7 +35,7 @@ class ModelFilter(admin.AllValuesFieldListFilter):
 
 
 @admin.register(models.Job)
-class JobAdmin(WithLink):
+class JobAdmin(AdminWithLink):
     list_display = ("thumbnail", "image", "owner", "status", "result", "results", "took", "created")
     list_display_links = ("thumbnail", "image")
     list_filter = ("state", ("model_name", ModelFilter), "created", ("owner", admin.RelatedOnlyFieldListFilter))
@@ -69,7 +69,7 @@ class JobAdmin(WithLink):
     @admin.display(description="picture")
     def thumbnail(self, job: models.Job) -> SafeString:
         address = reverse("artifact", args=[job.pk, THUMBNAIL_FILE])
-        return image_of(address) if job.thumbnails else preview(job.micrograph)
+        return image_tag(address) if job.thumbnails else preview_tag(job.micrograph)
 
     image = column("image", lambda job: truncatechars(job.micrograph.name, 40), "micrograph__name")
     dimensions = column("pixels", lambda job: f"{job.micrograph.width} × {job.micrograph.height}")
@@ -87,7 +87,7 @@ class JobAdmin(WithLink):
 
 
 @admin.register(models.Sample)
-class SampleAdmin(WithLink):
+class SampleAdmin(AdminWithLink):
     list_display = ("name", "owner", "status", "images", "results", "created", "page")
     list_filter = ("state", "rule", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "name", "owner__username", "error")
@@ -113,7 +113,7 @@ class SampleAdmin(WithLink):
 
 
 @admin.register(models.Micrograph)
-class UploadAdmin(LookOnly):
+class UploadAdmin(ReadOnlyAdmin):
     list_display = ("picture", "name", "owner", "status", "kind", "bytes", "analyses", "created")
     list_display_links = ("picture", "name")
     list_filter = ("state", "kind", "created", ("owner", admin.RelatedOnlyFieldListFilter))
@@ -130,13 +130,13 @@ class UploadAdmin(LookOnly):
         with transaction.atomic(), removing_together():
             models.Micrograph.objects.filter(pk__in=[micrograph.pk for micrograph in queryset]).only("pk").delete()
 
-    picture = column("picture", lambda micrograph: preview(micrograph))
+    picture = column("picture", lambda micrograph: preview_tag(micrograph))
     scale = column("scale", lambda micrograph: calibration_words(micrograph.scale.in_use, detail=False))
     analyses = column("analyses", lambda micrograph: micrograph.analyses, "analyses")
 
 
 @admin.register(models.Signature)
-class SignatureAdmin(LookOnly):
+class SignatureAdmin(ReadOnlyAdmin):
     """Signatures. Nobody changes them, or deletes one alone: they are deleted with their result."""
 
     list_display = ("image", "meaning", "name", "account", "created", "page")

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from ..core.names import portable
 from ..core.quality.control import ChartPlan
 from ..forms.charts import ChartForm
-from ..forms.methods import answers
+from ..forms.methods import answer_choices
 from ..http.access import see_other
 from ..models import ControlChart, Method, Reference
 from ..presenters.control import ChartView
@@ -30,7 +30,7 @@ def form_for(request: HttpRequest, method: Method, data: Any = None) -> ChartFor
     rows = Reference.objects.listed_for(request.user, request.visitor).order_by("name")
     references = [(str(row.pk), row.name) for row in rows]
     plan = ChartPlan(quantity=description.quantity)
-    return ChartForm(data, plan, answers(description.task), references)
+    return ChartForm(data, plan, answer_choices(description.task), references)
 
 
 @require_POST

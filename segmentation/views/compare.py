@@ -12,7 +12,7 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.analysis import AnalysisSettings
 from ..core.report.wording import calibration_words
-from ..http.access import address_of, refused, reload_if_gone, visible
+from ..http.access import address_of, refusal_page, reload_if_gone, visible
 from ..http.serving import files_of
 from ..models import Job, Sample
 from ..models.jobs import Compared
@@ -39,7 +39,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         return _overlay(request, [pk for pk in map(to_uuid, several) if pk])
     ids = [to_uuid(request.GET.get(name, "")) for name in ("a", "b")]
     if ids[0] is None or (ids[1] is None and request.GET.get("b")):
-        return refused(request, Refused(NO_SUCH), reverse("results"))
+        return refusal_page(request, Refused(NO_SUCH), reverse("results"))
     try:
         first_result = visible(request, result_for(ids[0]))
         if ids[1] is None:
@@ -47,7 +47,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         second_result = visible(request, result_for(ids[1]))
         row = comparison_of(first_result, second_result)
     except Refused as refusal:
-        return HttpResponseClientRefresh() if request.htmx else refused(request, refusal, address_of(first_result))
+        return HttpResponseClientRefresh() if request.htmx else refusal_page(request, refusal, address_of(first_result))
     results = ComparedResults(row)
     if request.htmx and row.is_finished:
         return HttpResponseClientRefresh()
@@ -77,7 +77,7 @@ def _used_settings(side: Compared) -> AnalysisSettings:
 def _overlay(request: HttpRequest, ids: list[UUID]) -> HttpResponse:
     """The page with the distributions of several results in one chart."""
     if len(ids) > MOST_OVERLAID:
-        return refused(request, Refused(TOO_MANY, 422), reverse("results"))
+        return refusal_page(request, Refused(TOO_MANY, 422), reverse("results"))
     sides = [visible(request, result_for(pk)) for pk in ids]
     request.back = reverse("results")
     rows = cards([("sample" if isinstance(side, Sample) else "job", side.pk) for side in sides])

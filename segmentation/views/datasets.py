@@ -20,10 +20,10 @@ from ..http.access import (
     PAGES,
     address_of,
     ask_to_delete,
-    button,
+    button_view,
     change,
     changeable,
-    deletion,
+    deletion_view,
     reload_if_gone,
     row_of,
     see_other,
@@ -135,10 +135,10 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     return change(request, Dataset, pk, add_archive)
 
 
-check = button(Dataset, datasets_service.check_again)
+check = button_view(Dataset, datasets_service.check_again)
 
 
-@deletion(Dataset, "Delete this dataset?", datasets_service.delete_dataset, "datasets")
+@deletion_view(Dataset, "Delete this dataset?", datasets_service.delete_dataset, "datasets")
 def delete(request: HttpRequest, row: Dataset) -> str:
     """The sentence that asks before a dataset is deleted."""
     count = row.images.count()

@@ -20,7 +20,7 @@ from ..models import MethodVersion
 from ..services.results.methods import resolve, settings_by
 
 WRONG_FIELDS = "Please correct the marked fields."
-LONGEST = 500  # characters of a text field; the rest is cut off
+LONGEST_TEXT = 500  # characters of a text field; the rest is cut off
 MOST_NOTES = 5  # at the top of a page
 
 
@@ -73,13 +73,13 @@ def method_form(request: HttpRequest, method: MethodVersion, earlier: AnalysisSe
 
 def method_in(request: HttpRequest) -> MethodVersion | None:
     """The version of a method that a form or an address names; None without one. Raises Refused."""
-    text = clean_text((request.POST or request.GET).get("method", ""), LONGEST)
+    text = clean_text((request.POST or request.GET).get("method", ""), LONGEST_TEXT)
     return resolve(text, request.user) if text else None
 
 
 def stated_in(request: HttpRequest) -> StatedScale:
     """The scale that the form's field "width" states: a typed width, or nothing if the field is empty."""
-    width = clean_text(request.POST.get("width", ""), LONGEST)
+    width = clean_text(request.POST.get("width", ""), LONGEST_TEXT)
     return StatedScale(width, Source.TYPED) if width.strip() else StatedScale("")
 
 

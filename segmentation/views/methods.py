@@ -24,7 +24,7 @@ from ..services.access.links import check_open
 from ..services.ground.refusal import Refused
 from ..services.results import methods as service
 from .charts import form_for
-from .forms import LONGEST, to_uuid
+from .forms import LONGEST_TEXT, to_uuid
 
 NO_RESULT = "This result is gone: open another one, and save that as a method."
 NO_METHOD = "This method is gone: choose another one, or save a new one."
@@ -59,7 +59,7 @@ def _saved(request: HttpRequest) -> MethodVersion:
         method = Method.objects.visible_to(request.user).filter(pk=to_uuid(method_id)).first()
         if method is None:
             raise Refused(NO_METHOD, 404)
-    name, group = (clean_text(request.POST.get(field, ""), LONGEST) for field in ("name", "group"))
+    name, group = (clean_text(request.POST.get(field, ""), LONGEST_TEXT) for field in ("name", "group"))
     return service.save_as_method(job=job, user=request.user, name=name, group=group, method=method)
 
 
@@ -104,7 +104,7 @@ def change(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         return _page(request, last, form=form, status=400)
     try:
-        version = service.change(method=row, description=form.described, user=request.user)
+        version = service.change(method=row, description=form.description, user=request.user)
     except Refused as refusal:
         form.add_error(None, refusal.sentence)
         return _page(request, last, form=form, status=refusal.status)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph.sources import Source
 from ..core.micrograph.stated import FIELDS, StatedScale, question_about
-from ..forms.settings import SettingsForm, settings_sent
+from ..forms.settings import SettingsForm, read_sent_settings
 from ..http.access import changeable, row_of, see_other, visible
 from ..middleware import sender
 from ..models import Job
@@ -72,7 +72,7 @@ def change(request: HttpRequest, job: Job) -> HttpResponse:
     """Analyse the image with the settings that a button sends; the others stay as they are."""
     try:
         by_method = job.method_id is not None
-        settings = settings_sent(request.POST, request.user, job.get_settings(), by_method=by_method)
+        settings = read_sent_settings(request.POST, request.user, job.get_settings(), by_method=by_method)
     except ValueError as error:
         raise Refused(str(error)) from None
     return _analyse_again(request, job, settings.with_(calibration=job.scale.stated))

@@ -34,7 +34,7 @@ from .forms import to_uuid
 from .trainings import start_again
 
 A_PAGE = 50  # results and samples on a page
-LONGEST = 100  # characters of a search
+LONGEST_SEARCH = 100  # characters of a search
 UNDER_WAY = "under-way"  # value of the filter "state": waiting or running
 STATES = {"done": "Done", UNDER_WAY: "Under way", "failed": "Failed", "cancelled": "Cancelled"}
 SHOWN = {"images": "Images", "samples": "Samples"}
@@ -91,7 +91,7 @@ def results(request: HttpRequest) -> HttpResponse:
         "shown": SHOWN,
         "sorts": SORTS,
         "sort": _sort(request.GET),
-        "q": request.GET.get("q", "")[:LONGEST],
+        "q": request.GET.get("q", "")[:LONGEST_SEARCH],
         "narrowed": any(request.GET.get(name) for name in ("q", "state", "show")),
         "query": request.GET.urlencode(),
         "token": uuid4().hex,
@@ -165,7 +165,7 @@ def entries(request: HttpRequest, query: QueryDict) -> QuerySet:
         ~Exists(same_image.filter(newer)), ~Exists(same_image.filter(sample__isnull=False))
     )
     samples = Sample.objects.visible_to(request.user, request.visitor)
-    for word in query.get("q", "")[:LONGEST].split():
+    for word in query.get("q", "")[:LONGEST_SEARCH].split():
         jobs = jobs.filter(micrograph__name__icontains=word)
         images = _own_jobs(request).filter(micrograph__name__icontains=word, sample__isnull=False)
         samples = samples.filter(Q(name__icontains=word) | Q(pk__in=images.order_by().values("sample")))

@@ -20,11 +20,11 @@ from ..core.micrograph.width import width_text
 from ..forms.samples import ScaleForm
 from ..http.access import (
     address_of,
-    button,
+    button_view,
     change,
     changeable,
     count_image,
-    deletion,
+    deletion_view,
     link_context,
     reload_if_gone,
     row_of,
@@ -153,9 +153,9 @@ def close(request: HttpRequest, pk: UUID) -> HttpResponse:
     return see_other(address_of(row))
 
 
-retry = button(Sample, samples.retry_failed)
-corrections = button(Sample, samples.count_corrections)
-cancel = button(Sample, samples.cancel_sample)
+retry = button_view(Sample, samples.retry_failed)
+corrections = button_view(Sample, samples.count_corrections)
+cancel = button_view(Sample, samples.cancel_sample)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -170,7 +170,7 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
     return change(request, Sample, pk, partial(samples.recalibrate_sample, scale=form.cleaned_data["scale"]))
 
 
-@deletion(Sample, "Delete this sample?", samples.delete_sample, "results")
+@deletion_view(Sample, "Delete this sample?", samples.delete_sample, "results")
 def delete(request: HttpRequest, sample: Sample) -> str:
     """The sentence that asks before a sample is deleted."""
     count = sample.members.count()

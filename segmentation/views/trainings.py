@@ -17,7 +17,17 @@ from django_htmx.http import HttpResponseClientRefresh
 from ..core.network import cards
 from ..core.pace import time_words
 from ..core.tasks import find
-from ..http.access import address_of, button, change, deletion, refused, reload_if_gone, row_of, see_other, visible
+from ..http.access import (
+    address_of,
+    button_view,
+    change,
+    deletion_view,
+    refusal_page,
+    reload_if_gone,
+    row_of,
+    see_other,
+    visible,
+)
 from ..http.serving import serve_stored
 from ..middleware import sender
 from ..models import Dataset, Training
@@ -81,8 +91,8 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "trainings/_live.html", _live(row))
 
 
-cancel = button(Training, trainings.cancel_training)
-retry = button(Training, trainings.retry_training)
+cancel = button_view(Training, trainings.cancel_training)
+retry = button_view(Training, trainings.retry_training)
 
 
 @require_POST
@@ -92,7 +102,7 @@ def offer(request: HttpRequest, pk: UUID) -> HttpResponse:
     return change(request, Training, pk, partial(trainings.offer, user=request.user, overrule=overrule), "#versions")
 
 
-withdraw = button(Training, trainings.withdraw, "#versions")
+withdraw = button_view(Training, trainings.withdraw, "#versions")
 
 
 @require_POST
@@ -102,7 +112,7 @@ def share(request: HttpRequest, pk: UUID) -> HttpResponse:
     return change(request, Training, pk, partial(trainings.share, user=request.user, shared=shared), "#versions")
 
 
-@deletion(Training, "Delete this training?", trainings.delete_training, "models")
+@deletion_view(Training, "Delete this training?", trainings.delete_training, "models")
 def delete(request: HttpRequest, row: Training) -> str:
     """The sentence that asks before a training is deleted."""
     model = " Its model will be deleted, too. Results of this model stay." if row.model_name else ""
@@ -118,7 +128,7 @@ def again(request: HttpRequest) -> HttpResponse:
     try:
         models_offered.check_model(name, request.user)
     except Refused:
-        return refused(request, Refused(NO_SUCH, 404), reverse("results"))
+        return refusal_page(request, Refused(NO_SUCH, 404), reverse("results"))
     runnable = runnable_with(name, request.user, request.visitor)
     if request.method == "POST":
         ids = [pk for pk in map(to_uuid, request.POST.getlist("job")) if pk]

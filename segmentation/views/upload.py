@@ -29,7 +29,7 @@ from ..services.results import after_inspection, samples, uploads
 from ..services.results.models_offered import chosen_default, default_model
 from ..services.results.samples import ScaleRule
 from ..services.results.uploads import EXAMPLES, Note, example_file, example_sha256
-from .forms import LONGEST, WRONG_FIELDS, method_form, method_in, sent_form, stated_in, token_of, wrong_fields
+from .forms import LONGEST_TEXT, WRONG_FIELDS, method_form, method_in, sent_form, stated_in, token_of, wrong_fields
 from .work import work_page
 
 OWN_STATUSES = {413, 429, 503, 507}  # a refusal with another status is answered as 400
@@ -71,7 +71,7 @@ def _begin(
     method: MethodVersion | None,
 ) -> str:
     """Start the analysis of these files, and return the address of the page to show next. Raises Refused."""
-    pages = uploads.checked_pages(clean_text(request.POST.get("pages", ""), LONGEST))
+    pages = uploads.checked_pages(clean_text(request.POST.get("pages", ""), LONGEST_TEXT))
     common = {"settings": settings, "method": method, "token": token_of(request), **sender(request)}
     image, *other_images = pair([file.name or "" for file in files])
     if not other_images and "one_sample" not in request.POST:
@@ -85,7 +85,7 @@ def _begin(
         return address_of(job) if job else reverse("results")
     # While the intake is `in_use`, a fault below removes its files again.
     intake = uploads.receive_files(files=files, pages=pages, **sender(request))
-    text, name = (stated_scale.width or "").strip(), clean_text(request.POST.get("sample_name", ""), LONGEST)
+    text, name = (stated_scale.width or "").strip(), clean_text(request.POST.get("sample_name", ""), LONGEST_TEXT)
     scale = ScaleRule(Sample.Rule.WIDTH, parse_width(text), typed=text) if text else ScaleRule()
     if not intake.uploads and len(intake.notes) == 1:
         raise Refused(intake.notes[0].sentence, intake.notes[0].status)
