@@ -124,7 +124,7 @@ class SpecificationForm(forms.Form):
         return factor
 
     def _read(self, quantity: Quantity, field: str) -> float | None:
-        """The limit typed in a field, in the unit of result.json; None if it is empty, or wrong, which adds an error."""
+        """The limit typed in a field, in the unit of result.json; None if it is empty, or wrong (an error)."""
         text = clean_text(self.cleaned_data.get(field, ""))
         try:
             return typed_number(quantity, text) if text else None

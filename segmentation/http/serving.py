@@ -130,7 +130,7 @@ def serve_labels(labels: WorkingLabels, name: str) -> HttpResponse:
 
 
 def serve_compressed(request: HttpRequest, content: bytes) -> HttpResponse:
-    """Bytes for a script of a page, compressed if the browser accepts that; with level 1, as each request compresses them again."""
+    """Bytes for a script of a page, compressed if the browser accepts that; with the fast level 1, for each request."""
     is_compressed = "gzip" in request.headers.get("Accept-Encoding", "")
     content = gzip.compress(content, 1, mtime=0) if is_compressed else content
     response = HttpResponse(content, content_type="application/octet-stream", headers={"Vary": "Accept-Encoding"})

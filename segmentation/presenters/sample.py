@@ -30,7 +30,7 @@ from ..http.serving import thumbnails
 from ..models import Job, Measuring, Micrograph, Sample
 from ..services.results.models_offered import BY_IMAGE, title_of
 from ..services.results.samples import uncounted
-from .charts import ChartedSummary, ClassRow, Lines, class_rows, lines_of, on_shared_edges
+from .charts import ChartedSummary, ClassRow, Lines, class_rows, lines_of, rebin_to_common_edges
 from .provenance import shown_settings
 from .stored import values_of
 
@@ -234,7 +234,11 @@ class PooledResult(ChartedSummary):
         charts = []
         for titles, group in overlaid.items():
             lines = dict(
-                zip(group, (lines_of(curve, ())[0] for curve in on_shared_edges(list(group.values()))), strict=True)
+                zip(
+                    group,
+                    (lines_of(curve, ())[0] for curve in rebin_to_common_edges(list(group.values()))),
+                    strict=True,
+                )
             )
             charts.append(Lines.of([lines.get(i, []) for i in range(len(rows))], *titles, from_zero=True))
         return [chart for chart in charts if chart]
@@ -374,7 +378,7 @@ class PooledResult(ChartedSummary):
         names = [name for name in self.stored.get("headline_quantities") or [] if name in quantities]
         if len(names) > 1:
             rows = class_rows(answers(values_of({"order": names, "quantities": quantities}), every=True))
-            ends = accumulate((row.share.at if row.share else 0.0 for row in rows), initial=0.0)
+            ends = accumulate((row.share.place if row.share else 0.0 for row in rows), initial=0.0)
             return {"shares": list(zip(rows, ends, strict=False))}
         long = {entry.name for entry in answers(self.stored_quantities, every=True) if "µm" in entry.number.unit}
         values = values_of({"order": names, "quantities": quantities})

@@ -54,7 +54,7 @@ def state_of(job: Job) -> dict[str, Any]:
     """Context of the page: `job`, `active`, `status` in words, `soon`; and `numbers`, the `Result` of a running job as
     soon as it has sizes, else None."""
     result = Result(job) if job.state == Job.State.RUNNING and job.summary else None
-    numbers = None if result is None or result.refused or not result.statistics else result
+    numbers = None if result is None or result.is_refused or not result.statistics else result
     # Most jobs end within seconds; the pages of jobs that wait for longer ask less often.
     soon = timezone.now() - job.queued < SOON
     return {"job": job, "active": not job.is_finished, "status": status_of(job), "numbers": numbers, "soon": soon}

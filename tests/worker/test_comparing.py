@@ -121,7 +121,7 @@ class TestResults:
         assert [cell.interval for cell in difference.cells] == ["28–63", "131–319"]
         assert page.answer.startswith("B is 183 nm larger in median size: the distributions differ")
         assert re.search("Median[^.]*: the interval includes the known uncertainty", page.interval_line)
-        assert page.how_line.endswith("each difference has the intervals of both numbers.")
+        assert page.difference_line.endswith("each difference has the intervals of both numbers.")
 
     def test_beside_a_total_uncertainty_stands_no_interval_of_less(self, result):
         first, second = result(), result(disc_labels(60, (300, 400), 3), "c" * 64)
