@@ -30,7 +30,7 @@ class DatasetAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).select_related("owner").annotate(images_count=Count("images"))
 
     images = column("images", lambda dataset: dataset.images_count, "images_count")
-    counted = column("holds", lambda dataset: DatasetPage(dataset).counted)
+    counted = column("holds", lambda dataset: DatasetPage(dataset).counts_line)
     errors = column("must be corrected before a training", lambda dataset: " ".join(DatasetPage(dataset).errors))
     warnings = column("worth a look", lambda dataset: " ".join(DatasetPage(dataset).warnings))
     page = page_link("dataset-page", "open the dataset")

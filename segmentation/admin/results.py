@@ -17,9 +17,9 @@ from django.utils.safestring import SafeString, mark_safe
 from .. import models
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
-from ..presenters.listing import UNREADABLE, readable
-from ..presenters.progress import times_of
-from ..presenters.stored import counted, headline, numbers_of, warning_of
+from ..presenters.listing import UNREADABLE, read_or_default
+from ..presenters.progress import stage_times
+from ..presenters.stored import count_words, headline, numbers_of, warning_of
 from ..services.ground.files import removing_together
 from ..services.results import jobs, samples
 from ..services.results.models_offered import title_of
@@ -56,15 +56,17 @@ class JobAdmin(AdminWithLink):
     @admin.display
     def result(self, job: models.Job) -> str:
         """The numbers of a job in one line, with short forms of its warnings."""
-        return readable(self._numbers, job, UNREADABLE) if job.is_done else ""
+        return read_or_default(self._numbers, job, UNREADABLE) if job.is_done else ""
 
     def _numbers(self, job: models.Job) -> str:
         numbers = numbers_of(job.summary)
-        return ", ".join(filter(None, (counted(numbers), headline(numbers), warning_of(job))))
+        return ", ".join(filter(None, (count_words(numbers), headline(numbers), warning_of(job))))
 
     @admin.display(description="where its time went")
     def spent(self, job: models.Job) -> SafeString:
-        return format_html_join(mark_safe("<br>"), "{}: {} s", ((part, f"{time:.1f}") for part, time in times_of(job)))
+        return format_html_join(
+            mark_safe("<br>"), "{}: {} s", ((part, f"{time:.1f}") for part, time in stage_times(job))
+        )
 
     @admin.display(description="picture")
     def thumbnail(self, job: models.Job) -> SafeString:

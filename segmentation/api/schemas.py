@@ -638,7 +638,7 @@ class SampleImage(Answer):
     name: Annotated[str, FromRow(lambda image, _: image.job.micrograph.name)]
     state: Annotated[State, FromRow(lambda image, _: image.job.state)]
     error: Annotated[str | None, FromRow(lambda image, _: image.job.error or None)]
-    included: Annotated[bool, FromRow(lambda image, _: image.counts)] = Field(
+    included: Annotated[bool, FromRow(lambda image, _: image.is_counted)] = Field(
         description="Whether it counts, once it is done."
     )
     left_out: Annotated[str | None, or_null("reason")] = Field(description="Why it does not count.")

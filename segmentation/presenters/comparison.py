@@ -216,7 +216,7 @@ class ComparedResults:
         """The numbers that both have. If the images differ, amounts such as counts get no difference: it would only
         say how much of the material the images show."""
         how = self.result["how"] if self.result else "paired"
-        for row in differences(entries_a, entries_b, limits, from_both=how == "independent"):
+        for row in differences(entries_a, entries_b, limits, use_both_intervals=how == "independent"):
             has_no_difference = how != "paired" and (
                 row.after.kind == "integer" or known_number(row.after.name).of_amount
             )

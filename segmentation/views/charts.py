@@ -64,7 +64,7 @@ def chart(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def change(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Change the rules, the way or the limits of a chart."""
+    """Change the tests for alarms, the kind or the limits of a chart."""
     row = _chart(request, pk)
     methods.check_changeable(row.method, request.user)
     form = _form(row, {**request.POST.dict(), "rules": request.POST.getlist("rules"), "quantity": row.read().quantity})
@@ -76,7 +76,7 @@ def change(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def point(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Write a note at a point, or the known cause for which the point does not count."""
+    """Store the note of a point, or the known cause for which the point is excluded."""
     row, number = _chart(request, pk), request.POST.get("point", "")
     if not number.isdecimal() or len(number) > 18:  # more digits than an id of the database has
         raise Http404

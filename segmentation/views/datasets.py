@@ -82,7 +82,9 @@ def dataset(request: HttpRequest, pk: UUID) -> HttpResponse:
         "page": DatasetPage(row),
         "may_change": row.is_changeable_by(user),
         "may_train": may_train(user),
-        "trainings": [TrainingView(one) for one in trainings if one.is_visible_to(user)][:MOST_TRAININGS],
+        "trainings": [TrainingView(training) for training in trainings if training.is_visible_to(user)][
+            :MOST_TRAININGS
+        ],
         "suggestions": suggestions(row, user) if user.is_authenticated else [],
         "others": row.trainings.filter(state__in=Training.UNFINISHED).exclude(owner=row.owner).count(),
     }

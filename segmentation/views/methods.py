@@ -37,7 +37,7 @@ def methods(request: HttpRequest) -> HttpResponse:
     method."""
     if request.method == "POST":
         is_demo = "demo" in request.POST
-        version = service.make_demo(user=request.user) if is_demo else _saved(request)
+        version = service.make_demo(user=request.user) if is_demo else _save_version(request)
         return see_other(address_of_version(version))
     if not request.user.is_authenticated:
         raise Refused(service.SIGN_IN, 401)
@@ -45,7 +45,7 @@ def methods(request: HttpRequest) -> HttpResponse:
     return render(request, "methods/list.html", {"rows": [(row, row.versions.all()[0]) for row in rows]})
 
 
-def _saved(request: HttpRequest) -> MethodVersion:
+def _save_version(request: HttpRequest) -> MethodVersion:
     """Save a result as a version. Fields: job, its id; method, the id of a method that gets a version, or "" for a new
     method; name and group of a new method."""
     pk = to_uuid(request.POST.get("job", ""))
@@ -97,7 +97,7 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def change(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Change what a method asks for besides its settings: in its draft, or as the next version."""
+    """Change the requirements of a method other than its settings: in its draft, or as the next version."""
     row = _method(request, pk)
     last = service.newest(row)
     form = MethodForm(request.POST, service.read(last))

@@ -1,4 +1,4 @@
-"""The pages of reference materials: the list with its form, and the page of one with the measurements of it."""
+"""The pages of reference materials: the list with its form, and the page of one material with its measurements."""
 
 from __future__ import annotations
 

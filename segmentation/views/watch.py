@@ -29,7 +29,7 @@ from ..services.ground.refusal import Refused
 from ..services.upkeep import health
 
 MOST_WORKERS = 50  # on the status page
-LATEST, MOST_MATCHES = 8, 32  # jobs on the status page, without and with a search
+MOST_LATEST, MOST_MATCHES = 8, 32  # jobs on the status page, without and with a search
 LONGEST_SEARCH = 100  # characters of a search
 NO_NAME = "Give the name with which the person will sign in."
 # Metric of a queue -> attribute of `health.queues`, and what the metric means.
@@ -87,7 +87,7 @@ def status(request: HttpRequest) -> HttpResponse:
     jobs = Job.objects.filter(
         Q(micrograph__name__icontains=q) | Q(owner__username__icontains=q) | Q(error__icontains=q)
     )
-    latest = jobs.order_by("-created", "pk").values_list("pk", flat=True)[: MOST_MATCHES if q else LATEST]
+    latest = jobs.order_by("-created", "pk").values_list("pk", flat=True)[: MOST_MATCHES if q else MOST_LATEST]
     queues = [(queue, time_words(queue.oldest) if queue.waiting else "–") for queue in health.queues()]
     context = {
         "wrong": [check for check in health.readiness() if not check.ok],

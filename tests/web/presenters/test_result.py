@@ -24,7 +24,7 @@ from segmentation.presenters.comparison import main_entries
 from segmentation.presenters.differences import difference_of, differences
 from segmentation.presenters.provenance import shown_settings
 from segmentation.presenters.result import Result
-from segmentation.presenters.stored import counted, headline, numbers_of, values_of
+from segmentation.presenters.stored import count_words, headline, numbers_of, values_of
 from tests.web.finished import FILES, SUMMARY, VISITOR, visit, words
 
 NANO_FRACTION = f"{NUMBERS['fraction_100nm'].title}, of 22.5 nm and more"
@@ -348,7 +348,7 @@ def test_numbers_are_told_in_the_order_of_their_kind_and_not_in_that_of_the_data
     summary = {"order": names, "quantities": dict.fromkeys(sorted(names), number)}
     assert list(values_of(summary)) == names
     assert values_of({}) == {}
-    assert counted(numbers_of(summary)) == "273 bubbles", "as the sentence says it"
+    assert count_words(numbers_of(summary)) == "273 bubbles", "as the sentence says it"
 
 
 @pytest.mark.django_db
