@@ -4,7 +4,7 @@
 import { draw } from "./chart-draw.js";
 
 const HEIGHT = { share: 0.55, least: 190, most: 340 }; // share of the width; least and most in CSS pixels
-const PAUSE = 250; // ms without typing before the server is asked
+const TYPING_PAUSE_MS = 250; // ms without typing before the server is asked
 const FAILED = "The histogram could not be made just now. Check the network, then choose again or reload the page.";
 
 const withSmallInitial = (title) => title[0].toLowerCase() + title.slice(1);
@@ -110,7 +110,7 @@ export class Histogram {
     if (range) this.typedRange();
     if (name === "bins") this.typedIn = this.field("unit").value;
     if (["measure", "unit"].includes(name)) this.pick(null);
-    this.changed(range || name === "bins" ? PAUSE : 0);
+    this.changed(range || name === "bins" ? TYPING_PAUSE_MS : 0);
   }
 
   // An empty field is no limit.

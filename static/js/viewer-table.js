@@ -2,8 +2,8 @@
 
 import { element } from "./dom.js";
 
-const SPARE = 25; // rows that are built above and below those in view
-const GUESS = 33; // px, the height of a row until one was measured
+const SPARE_ROWS = 25; // rows that are built above and below those in view
+const GUESSED_HEIGHT_PX = 33; // px, the height of a row until one was measured
 
 export class ParticleList {
   // page: a ResultPage (viewer.js); choose(particle) is called when a row is chosen.
@@ -16,7 +16,7 @@ export class ParticleList {
     Object.assign(this, { page, choose, particles: data.particles });
     this.order = sorted(data.particles, "state"); // counted objects first
     this.visible = this.order;
-    this.rowHeight = GUESS;
+    this.rowHeight = GUESSED_HEIGHT_PX;
     this.selected = null;
     this.offer(data);
     const all = section.querySelector("[data-all-shapes]");
@@ -114,7 +114,7 @@ export class ParticleList {
   }
 
   fill() {
-    Object.assign(this, this.sight(SPARE));
+    Object.assign(this, this.sight(SPARE_ROWS));
     const focused = this.body.contains(document.activeElement) ? document.activeElement.closest("tr").dataset.id : null;
     const rows = this.visible.slice(this.from, this.to).map((particle, i) => this.row(particle, this.from + i));
     this.body.replaceChildren(...this.gap(this.from), ...rows, ...this.gap(this.visible.length - this.to));

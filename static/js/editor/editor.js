@@ -14,7 +14,7 @@ import { Waiting } from "./waiting.js";
 const RADIUS = { first: 6, least: 0.5, most: 500 }; // px of the upload
 // Operations that can be drawn without the server; they may wait until it answers.
 const DRAWN_AT_ONCE = new Set(["delete", "set_aside", "restore", "reviewed", "paint", "erase", "draw", "undo"]);
-const AWAY = "This needs the server, which does not answer now. Delete, leave out, confirm, brush, eraser and draw go on.";
+const NO_SERVER = "This needs the server, which does not answer now. Delete, leave out, confirm, brush, eraser and draw go on.";
 
 export class Editor {
   // page: the ResultPage (viewer.js). This reads its objects, selected, data, cuts, doubt, drawing and facts, and calls
@@ -120,7 +120,7 @@ export class Editor {
 
   // Makes one correction. Returns the ids of the objects that it made or changed, or null if it is impossible.
   async run(operation, { select = false } = {}) {
-    if (this.sender.offline && !DRAWN_AT_ONCE.has(operation.op)) return this.say(AWAY);
+    if (this.sender.offline && !DRAWN_AT_ONCE.has(operation.op)) return this.say(NO_SERVER);
     const movedCorrection = this.steps.push(operation);
     this.say("");
     const made = await new Promise((answered) => {

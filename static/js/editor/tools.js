@@ -1,12 +1,12 @@
 // The tools: what press, drag and tap do with each. A gesture ends in at most one operation, which is one correction.
 // Points are [x, y] in pixels of the image.
 
-const SAME = 10; // CSS pixels: taps nearer than this mean the same point
-const STILL = 4; // CSS pixels: a press that moves less is a tap
+const SAME_POINT_PX = 10; // CSS pixels: taps nearer than this mean the same point
+const TAP_PX = 4; // CSS pixels: a press that moves less is a tap
 export const TOUCH = globalThis.matchMedia?.("(hover: none)").matches;
 // Words for a touch screen: "tap" instead of "click".
 export const forFingers = (words) => (TOUCH ? words.replaceAll("Click", "Tap").replaceAll("click", "tap") : words);
-const APART = 1.5; // CSS pixels between the points of a stroke that are sent
+const POINT_SPACING_PX = 1.5; // CSS pixels between the points of a stroke that are sent
 const MOST_POINTS = 2000; // of an operation
 
 // The base class. editor offers run(operation), select(ids, add), at(point), drawing, selected, radius, ground (whether
@@ -36,7 +36,7 @@ class Gesture {
     this.editor.drawing.draw();
     if (!points.length) return;
     const { editor } = this;
-    const act = () => (this.isTap(points) ? this.tapped(points[0]) : this.dragged(thinned(points, APART / editor.drawing.scale)));
+    const act = () => (this.isTap(points) ? this.tapped(points[0]) : this.dragged(thinned(points, POINT_SPACING_PX / editor.drawing.scale)));
     editor.gesture = this.draws ? act() : editor.untilAnswered().then(act);
   }
 
@@ -51,7 +51,7 @@ class Gesture {
   }
 
   isTap([first, ...others]) {
-    return others.every((point) => Math.hypot(point[0] - first[0], point[1] - first[1]) * this.editor.drawing.scale < STILL);
+    return others.every((point) => Math.hypot(point[0] - first[0], point[1] - first[1]) * this.editor.drawing.scale < TAP_PX);
   }
 
   tapped() {}
@@ -307,7 +307,7 @@ class Ignore extends Gesture {
 
   tapped(point) {
     const { corners, editor } = this;
-    const near = (corner) => corner && Math.hypot(point[0] - corner[0], point[1] - corner[1]) * editor.drawing.scale < SAME;
+    const near = (corner) => corner && Math.hypot(point[0] - corner[0], point[1] - corner[1]) * editor.drawing.scale < SAME_POINT_PX;
     if (corners.length > 2 && (near(corners[0]) || near(corners.at(-1)))) return this.finish(corners);
     if (near(corners.at(-1))) return null;
     return this.become([...corners, point]);
@@ -382,7 +382,7 @@ class Add extends Gesture {
     const { editor } = this;
     const { operation } = this.last;
     const [dx, dy] = [0, 1].map((axis) => point[axis] - operation.point[axis]);
-    const again = Math.hypot(dx, dy) * editor.drawing.scale < SAME;
+    const again = Math.hypot(dx, dy) * editor.drawing.scale < SAME_POINT_PX;
     await editor.undo();
     if (await this.make(again ? { ...operation, wider: (operation.wider ?? 0) + 1 } : { ...operation, outside: [...(operation.outside ?? []), point] })) return;
     const [id] = (await editor.redo()) ?? [];
