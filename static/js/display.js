@@ -45,7 +45,7 @@ export function adjusted(image) {
 }
 
 // Connects the sliders of the menu `box`; calls changed() when the picture has to be drawn again.
-export function sliders(box, changed) {
+export function connectSliders(box, changed) {
   const fields = [...(box.closest("[role=toolbar]") ?? box).querySelectorAll("input[type=range]")].filter(({ name }) => name in DEFAULTS);
   const show = () => {
     for (const field of fields) {
@@ -65,7 +65,7 @@ export function sliders(box, changed) {
 }
 
 // While H is held, with the pointer or the focus on the picture, bare(true) shows the picture alone.
-export function bareWhileHeld(canvas, bare) {
+export function hideWhileHeld(canvas, bare) {
   document.addEventListener("keydown", (event) => {
     if (event.key.toLowerCase() !== "h" || modified(event) || takesKeys(event.target)) return;
     if (canvas.matches(":hover, :focus")) bare(true);

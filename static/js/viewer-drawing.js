@@ -372,7 +372,7 @@ export class Drawing {
     const { view, seen } = this.viewport;
     const inView = this.particles.filter((particle) => this.visible(particle) && overlap(particle.box, seen));
     inView.sort((a, b) => b.box.right - b.box.left - (a.box.right - a.box.left));
-    const room = new Room();
+    const room = new LabelSpace();
     let written = 0;
     context.textAlign = "center";
     context.textBaseline = "middle";
@@ -381,7 +381,7 @@ export class Drawing {
     for (const { id, box } of inView) {
       const [x, y] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
       const digits = String(id).length;
-      const size = typeSize((box.right - box.left) * view.scale, digits);
+      const size = numberHeight((box.right - box.left) * view.scale, digits);
       if (!room.take(this.viewport.toStage({ x, y }), LETTER * digits * size, size)) continue;
       context.font = `${size / view.scale}px system-ui, sans-serif`;
       context.lineWidth = size / 4 / view.scale;
@@ -421,10 +421,10 @@ function hatching(context) {
 const overlap = (box, seen) => box.right >= seen.left && box.left <= seen.right && box.bottom >= seen.top && box.top <= seen.bottom;
 
 // The height in CSS pixels of a number with so many digits on a particle of a width.
-export const typeSize = (width, digits) => clamp(width / (LETTER * digits), ...TYPE);
+export const numberHeight = (width, digits) => clamp(width / (LETTER * digits), ...TYPE);
 
 // Remembers which places of the stage are taken, so that no two numbers overlap.
-export class Room {
+export class LabelSpace {
   constructor() {
     this.taken = new Set();
   }

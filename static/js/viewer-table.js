@@ -93,7 +93,7 @@ export class ParticleList {
     this.wanted = wanted;
     this.visible = this.order.filter(wanted);
     this.table.setAttribute("aria-rowcount", this.visible.length + 1);
-    this.shown.textContent = summary(this.visible.length, this.particles.length, this.table.dataset.thing);
+    this.shown.textContent = countLine(this.visible.length, this.particles.length, this.table.dataset.thing);
     this.fill();
   }
 
@@ -110,7 +110,7 @@ export class ParticleList {
 
   sight(spare) {
     const { scrollTop, clientHeight } = this.scroller;
-    return inSight(scrollTop, clientHeight, this.rowHeight, this.visible.length, spare);
+    return rowsInView(scrollTop, clientHeight, this.rowHeight, this.visible.length, spare);
   }
 
   fill() {
@@ -193,7 +193,7 @@ const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : (a ?? -1
 
 // The range of rows [from, to) that a box scrolled to `top` shows, with `spare` more rows on both sides. count: all
 // rows.
-export function inSight(top, height, rowHeight, count, spare) {
+export function rowsInView(top, height, rowHeight, count, spare) {
   const first = Math.floor(top / rowHeight);
   const many = Math.ceil(height / rowHeight) + 1;
   const to = Math.min(count, first + many + spare);
@@ -201,7 +201,7 @@ export function inSight(top, height, rowHeight, count, spare) {
 }
 
 // How many rows are visible, in words. It says rows, as objects that are left out have a row, too.
-export function summary(some, all, thing = "particle") {
+export function countLine(some, all, thing = "particle") {
   if (!all) return `No ${thing} was found.`;
   return some ? `${some} of ${all} rows` : `None of ${all} rows matches.`;
 }

@@ -4,13 +4,13 @@
 
 import { Histogram } from "./chart.js";
 import { Cuts, cutsFromColumns } from "./cuts.js";
-import { bareWhileHeld, sliders } from "./display.js";
+import { hideWhileHeld, connectSliders } from "./display.js";
 import { element, pause } from "./dom.js";
 import { Doubt } from "./doubt.js";
 import { json } from "./editor/calls.js";
 import { hasUnsent } from "./editor/waiting.js";
 import { fetchPage, keepHeight, swapParts, swapSome } from "./parts.js";
-import { Chips, shownBy } from "./viewer-choice.js";
+import { Chips, particleFilter } from "./viewer-choice.js";
 import { chooseColours, chooseShape } from "./viewer-colours.js";
 import { Drawing, tools } from "./viewer-drawing.js";
 import { ParticleList } from "./viewer-table.js";
@@ -358,7 +358,7 @@ class ResultPage {
   // Changes what picture and table show; objects that are no longer shown are no longer selected.
   narrow(change) {
     const { hidden, isChosen, words } = Object.assign(this.choice, change);
-    const isShown = shownBy({ hidden, isChosen });
+    const isShown = particleFilter({ hidden, isChosen });
     if ([...this.selected].some((id) => !isShown(this.objects.get(id)))) this.select([]);
     if (this.doubt?.current && !isShown(this.objects.get(this.doubt.current.id))) this.doubt.leave();
     this.drawing.show(hidden, isChosen);
@@ -491,8 +491,8 @@ async function begin() {
   for (const part of document.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
   const page = new ResultPage(data);
   const { drawing, canvas } = page;
-  sliders(section.querySelector("[data-display]"), () => drawing.draw());
-  bareWhileHeld(canvas, (on) => drawing.hide(on));
+  connectSliders(section.querySelector("[data-display]"), () => drawing.draw());
+  hideWhileHeld(canvas, (on) => drawing.hide(on));
   fullScreen(section.querySelector(".stage-box"));
   drawing.load(section.dataset.image);
   page.start();

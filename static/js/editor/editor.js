@@ -2,7 +2,7 @@
 // is shown. viewer.js loads this file when somebody is about to correct.
 
 import { PAGE, json } from "./calls.js";
-import { History, countOf, meanwhile, paired, wordsOf } from "./history.js";
+import { History, countWords, editsElsewhere, sortUnsent, operationWords } from "./history.js";
 import { listen } from "./keys.js";
 import { Offer } from "./offer.js";
 import { Panel } from "./panel.js";
@@ -57,7 +57,7 @@ export class Editor {
   }
 
   get words() {
-    return countOf(this.history);
+    return countWords(this.history);
   }
 
   get several() {
@@ -76,7 +76,7 @@ export class Editor {
         state: (name, ...values) => this.panel.saving(name, ...values),
         token: () => this.token(),
         made: (batch, answer) => this.made(batch, answer),
-        conflict: (answer, unsent) => this.resend(unsent, meanwhile(answer.edits, this.facts)),
+        conflict: (answer, unsent) => this.resend(unsent, editsElsewhere(answer.edits, this.facts)),
         refused: (sentence, unsent) => this.refused(sentence, unsent),
       },
     });
@@ -166,7 +166,7 @@ export class Editor {
       this.steps.push({ op: "undo" });
       this.showWaiting();
     } else if ((await this.run({ op: "undo" })) === null) return null;
-    return this.say(`Undone: ${wordsOf(undone, this.facts)}.`);
+    return this.say(`Undone: ${operationWords(undone, this.facts)}.`);
   }
 
   // Undoes the correction at a place of the history and all later ones.
@@ -188,7 +188,7 @@ export class Editor {
 
   // Loads the present state, and sends again what was not stored. sentence: tells the person why.
   async resend(unsent, sentence) {
-    const { wanted, refused } = paired([...unsent, ...this.sender.waiting.splice(0)], this.facts);
+    const { wanted, refused } = sortUnsent([...unsent, ...this.sender.waiting.splice(0)], this.facts);
     for (const each of unsent) if (!wanted.includes(each)) each.answered?.(null);
     await this.load().catch((error) => {
       this.sender.waiting.unshift(...wanted); // so that nothing is lost
