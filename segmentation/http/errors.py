@@ -49,7 +49,7 @@ class FailureMiddleware(Middleware):
 def outside_failure(request: HttpRequest, problem: BaseException) -> HttpResponse | None:
     """The answer if disk, storage or database fail, or if a kind of analysis is not installed; None for any other
     exception, which is a fault of our software."""
-    clause = trouble(problem)  # such as "The disk is full"
+    clause = trouble(problem)  # such as FULL; "" for a fault of our software
     if isinstance(problem, UnknownTask):
         sentence, status = str(problem), 501
     elif clause:

@@ -42,7 +42,7 @@ export class Histogram {
     this.request = null; // the AbortController of the request under way
     this.isOld = false; // whether the bars are older than the outlines in the picture
     this.isRenewing = false; // whether newer bars are being fetched
-    this.span = null; // the chosen range of sizes, see `question`
+    this.span = null; // the chosen range of sizes, see `barsQuery`
     this.shownRange = null; // the chosen or dragged range: { low, high, ends, words, name }
     this.typedIn = this.field("unit").value;
     this.focused = 0; // the bar that the Tab key reaches

@@ -30,7 +30,7 @@ class ResultPage {
     this.facts = { ...section.dataset, ...section.querySelector("[data-tools]")?.dataset };
     this.cuts = new Cuts([]);
     this.selected = new Set();
-    this.choice = { hidden: new Set(), isChosen: null, words: "" }; // see shownBy; words: the choice in words
+    this.choice = { hidden: new Set(), isChosen: null, words: "" }; // see particleFilter; words: the choice in words
     this.editor = null;
     this.take(data, Number(section.dataset.step), JSON.parse(section.dataset.regions));
     this.readout = section.querySelector("[data-readout]");
