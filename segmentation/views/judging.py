@@ -9,11 +9,11 @@ from django.http import HttpRequest
 
 from ..core.measure.quantities import Quantity, number
 from ..core.quality.specification import Specification
-from ..core.report.looks import CONFORMITY
+from ..core.report.file_options import CONFORMITY
 from ..forms.specification import SpecificationForm
 from ..http.access import address_of
 from ..models import Job, Reference, Sample
-from ..presenters.judging import certificate_of, comparison_of, limitable_quantities, numbers_to_judge
+from ..presenters.judging import conformity_statement_of, comparison_of, limitable_quantities, numbers_to_judge
 from .signatures import signatures_context
 
 
@@ -22,7 +22,7 @@ def quality_context(request: HttpRequest, row: Job | Sample, sent: Specification
     and the signatures (a signed result keeps its limits). sent: a refused form of limits, to show again."""
     is_signed = isinstance(row, Job) and bool(row.signature_hash)
     may_change = row.is_changeable_by(request.user, request.visitor) and not is_signed
-    certificate = certificate_of(row)
+    certificate = conformity_statement_of(row)
     references = Reference.objects.listed_for(request.user, request.visitor).order_by("name")
     return {
         **(signatures_context(request, row) if isinstance(row, Job) else {}),

@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
 from .distribution import POWER, Floats, WeightedSizes, Weighting
 
@@ -123,5 +122,7 @@ def differ_by_chance(sizes: WeightedSizes) -> bool:
     divided by m - 1, for m images."""
     if len(sizes) <= sizes.images:
         return False
+    from scipy import special  # not at the top: the web process imports this module without scipy
+
     among, within = mean_squares(sizes)
     return among <= within * float(special.chdtri(sizes.images - 1, 0.05)) / (sizes.images - 1)
