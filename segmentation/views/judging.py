@@ -13,7 +13,7 @@ from ..core.report.file_options import CONFORMITY
 from ..forms.specification import SpecificationForm
 from ..http.access import address_of
 from ..models import Job, Reference, Sample
-from ..presenters.judging import conformity_statement_of, comparison_of, limitable_quantities, numbers_to_judge
+from ..presenters.judging import comparison_of, conformity_statement_of, limitable_quantities, numbers_to_judge
 from .signatures import signatures_context
 
 
