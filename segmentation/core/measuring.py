@@ -53,9 +53,9 @@ def measure_objects(
             for name, value in quantities.items()
         }
     if not task.screened:
-        from .measure.drawn import with_outlines
+        from .measure.figure_draws import with_outline_errors
 
-        quantities = with_outlines(quantities, segmentation.provenance.card.get("scores", ()))
+        quantities = with_outline_errors(quantities, segmentation.provenance.card.get("scores", ()))
     progress("measured", DONE)
     return Analysis(
         micrograph,
@@ -82,7 +82,7 @@ def _stretch(micrograph: Micrograph, settings: MeasurementSettings) -> Stretch |
 
 def arranged(analysis: Analysis, clock: Clock) -> Analysis:
     """The analysis with the arrangement of its objects: nearest neighbours in the table, and the statistics' field."""
-    from .measure.arrangement import arrange
+    from .measure.arrangement import image_arrangement
     from .measure.neighbours import with_neighbours
     from .measure.statistics import seed_of
 
@@ -97,7 +97,7 @@ def arranged(analysis: Analysis, clock: Clock) -> Analysis:
         if stretch:
             frame, table, labels = stretch.frame(*frame), stretch.table(table), stretch.pixels(labels)
         table = with_neighbours(table, labels, frame, bounded=task.bounded, ids=segmentation.ids)
-        arrangement = arrange(table, frame, analysis.calibration, seed_of(micrograph.sha256), task.things)
+        arrangement = image_arrangement(table, frame, analysis.calibration, seed_of(micrograph.sha256), task.things)
     table = stretch.brought_back(table) if stretch else table
     return replace(analysis, table=table, statistics=replace(analysis.statistics, arrangement=arrangement))
 

@@ -6,7 +6,7 @@ import pytest
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.options import EVEN, ParticleOptions
 from segmentation.core.labels.outline import outline
-from segmentation.core.measure.matching import match, overlap_of
+from segmentation.core.measure.matching import count_pairs, overlap_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import find
 from segmentation.core.network.scale_search import search
@@ -25,7 +25,7 @@ def test_the_model_for_supports_finds_what_the_usual_one_does_not():
         micrograph = Micrograph(done.grey, "drawn", f"{seed:064x}", Calibration.absent())
         for model, counts in hits.items():
             outlines = segment(micrograph, AnalysisSettings.of("particles", model=model)).dense
-            counts += match(overlap_of(outlines, done.labels).iou, 0.5)
+            counts += count_pairs(overlap_of(outlines, done.labels).iou, 0.5)
     right, spurious, missed = hits["supported"]
     assert right / (right + missed) > 0.6 and right / (right + spurious) > 0.6, hits
     assert right > 1.3 * hits["particles"][0], hits

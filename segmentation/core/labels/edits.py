@@ -16,7 +16,6 @@ from math import nan
 
 import numpy as np
 
-from .drawn import polygon_spans, stroke_spans
 from .geometry import (
     BOUNDARY,
     SMALLEST,
@@ -36,6 +35,7 @@ from .geometry import (
 )
 from .patches import BadEdit, Object, Patch, Points, points_of
 from .runs import Runs, grouped, no_runs, runs_in, runs_of, united
+from .shape_pixels import polygon_spans, stroke_spans
 from .time_limit import check_time
 from .working import WorkingLabels
 

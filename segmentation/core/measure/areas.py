@@ -131,7 +131,7 @@ def mean_free_path(counts: Counts) -> Floats:
     return lengths
 
 
-def with_interval(figure: Callable[[Counts], Floats], counts: Counts, highest: float = np.inf) -> list[Value]:
+def values_with_intervals(figure: Callable[[Counts], Floats], counts: Counts, highest: float = np.inf) -> list[Value]:
     """A figure of each class, in px, with its 95 % interval; the ends are None where there is only
     one block, or where all blocks give the same figure.
 

@@ -91,7 +91,7 @@ def _spread(values: Floats) -> float:
 def typed_edges(sizes: Floats, width: float) -> Floats | None:
     """Edges at whole multiples of `width` around `sizes`; None for a width that is not positive and finite, or that
     is too narrow."""
-    places = _places(sizes / width) if 0 < width < np.inf else None
+    places = _bin_edges_around(sizes / width) if 0 < width < np.inf else None
     return None if places is None else _widened_edges(sizes, places * width)
 
 
@@ -99,11 +99,11 @@ def typed_edges(sizes: Floats, width: float) -> Floats | None:
 def ratio_edges(sizes: Floats, per_decade: float) -> Floats | None:
     """Edges of equal ratio around positive `sizes`, at whole fractions 1 / per_decade of the decades; None if
     per_decade is not positive and finite, or too large. If it is too small, an edge may overflow to infinity."""
-    places = _places(np.log10(sizes) * per_decade + TOLERANCE) if 0 < per_decade < np.inf else None
+    places = _bin_edges_around(np.log10(sizes) * per_decade + TOLERANCE) if 0 < per_decade < np.inf else None
     return None if places is None else _widened_edges(sizes, 10.0 ** (places / per_decade))
 
 
-def _places(positions: Floats) -> Floats | None:
+def _bin_edges_around(positions: Floats) -> Floats | None:
     """The whole numbers from below the positions (n,) to above them, on an axis with bins of width
     1; None for more than MOST_TYPED_BINS bins."""
     low, high = float(positions.min()), float(positions.max())
@@ -119,7 +119,7 @@ def _widened_edges(sizes: Floats, edges: Floats) -> Floats:
     return edges
 
 
-def places_in(edges: Floats, sizes: Floats) -> NDArray[np.int64]:
+def bin_numbers(edges: Floats, sizes: Floats) -> NDArray[np.int64]:
     """(n,) the bin that each size lies in, -1 for none. An upper edge belongs to the next bin, but
     the last edge to the last bin."""
     places = np.searchsorted(edges, sizes, side="right") - 1
@@ -131,7 +131,7 @@ def histogram(sizes: Floats, weights: Floats, edges: Floats) -> Histogram:
     """The histogram of sizes (n,) with weights (n,) in bins with these edges (k + 1,)."""
     # numpy.histogram takes differences of one long sum: then a sum of weights of 1 is not a whole
     # number.
-    places, k = places_in(edges, sizes), len(edges) - 1
+    places, k = bin_numbers(edges, sizes), len(edges) - 1
     inside = places >= 0
     counts = np.bincount(places[inside], minlength=k).astype(np.int64)
     sums = np.asarray(np.bincount(places[inside], weights[inside], k), np.float64)

@@ -24,10 +24,10 @@ import numpy as np
 
 from ..flags import Flag
 from ..micrograph.types import Calibration
-from .bootstrap import median_interval, undefined
+from .bootstrap import median_interval, why_no_intervals
 from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
 from .distribution import Edge, Floats, WeightedSizes, effective_number, nano_share, quantile
-from .drawn import LEAST_END, Z95
+from .figure_draws import LEAST_END, Z95
 from .fractions import DEVIATES, nano_fraction, shares_if_scaled, wilson
 from .quantities import ALL_DIGITS, Value, decimals_beside, end_words, readable, significant, uncapital
 from .results import Budget, Contribution, Uncertainty
@@ -62,7 +62,7 @@ class Evidence:
     thresholds: for several images: the number of particles of each, and the effect of its threshold.
     operators: as repeatability, but between people who outline the same image.
     draws: median and fraction in each of several random draws of which possible cuts are right
-        (`possible.sampled_answers`); None if no network made the outlines.
+        (`possible_pieces.sampled_answers`); None if no network made the outlines.
     unresolved: as thresholds, but the effect of unresolved contacts.
     outline_error: of median and fraction, see `ParticleOptions`; it replaces the errors in the scores.
     """
@@ -87,7 +87,7 @@ class Conditions:
     edge: the border correction.
     filter: whether the filter was on: with it particles are counted from a smallest length on, without it from a
         smallest area on (`nano.Terms`).
-    pieces: for each table the table of its possible pieces (`possible`), or None.
+    pieces: for each table the table of its possible pieces (`possible_pieces`), or None.
     alternatives: judged tables of the same image under other settings, by name, for the sensitivity of the nano card.
         Those named "threshold ..." also give the effect of the threshold in the budget.
     calibration: of the tables, for its uncertainty.
@@ -336,7 +336,7 @@ def _mean_of(effects: Sequence[tuple[int, Effect]]) -> Effect | None:
 
 def _unresolved(case: Case) -> Contribution | None:
     """How much the answers differ between random draws of which possible cuts are right
-    (`possible`). None unless a network made the outlines (in a sample: those of every image)."""
+    (`possible_pieces`). None unless a network made the outlines (in a sample: those of every image)."""
     evidence = case.conditions.evidence
     effect, source = _mean_of(evidence.unresolved), MEAN_OVER_IMAGES
     if evidence.draws is not None:
@@ -409,7 +409,7 @@ def _within(case: Case) -> Contribution:
         "Sampling of particles",
         f"{len(case.sizes):,} particles; interval between order statistics, and Wilson's interval."
         if effect.median is not None
-        else f"Wilson's interval of the fraction. Of the median not known: {undefined(case.sizes)}",
+        else f"Wilson's interval of the fraction. Of the median not known: {why_no_intervals(case.sizes)}",
         "count more particles.",
         effect,
     )
@@ -477,5 +477,5 @@ def _by_particle(sizes: WeightedSizes) -> Effect:
 def _median_uncertainty(sizes: WeightedSizes) -> float | None:
     """The relative standard uncertainty of the median from sampling: half the width of its
     interval, divided by 1.96."""
-    limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(0), 0.0, any_width=True)
+    limits = None if why_no_intervals(sizes) else median_interval(sizes, np.random.default_rng(0), 0.0, any_width=True)
     return None if limits is None else (limits[1] - limits[0]) / 2 / Z95 / _answers(sizes)[0]

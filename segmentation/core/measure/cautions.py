@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from .bootstrap import undefined
+from .bootstrap import why_no_intervals
 from .distribution import WeightedSizes
 from .fitting import SIGNIFICANCE, log_normal
 from .fractions import MANY_IMAGES
@@ -42,7 +42,7 @@ def cautions(sizes: WeightedSizes, figures: Collection[str]) -> list[str]:
 
 def doubted_figures(sizes: WeightedSizes) -> Iterator[Caution]:
     """The figures whose intervals may be too narrow, and why."""
-    if undefined(sizes):
+    if why_no_intervals(sizes):
         return
     n = len(sizes)
     if n < FEW_SIZES:

@@ -8,9 +8,9 @@ from math import ceil, exp, hypot, log, sqrt
 import numpy as np
 
 from .bins import LEAST_SIZES
-from .bootstrap import median_interval, undefined
+from .bootstrap import median_interval, why_no_intervals
 from .distribution import FEWEST_IMAGES, WeightedSizes, quantile
-from .drawn import LEAST_END, Z95, t95
+from .figure_draws import LEAST_END, Z95, t95
 from .results import Convergence, Interval
 
 TARGET = 0.05  # half width of the interval, of the median
@@ -49,7 +49,7 @@ def converge(
     is_drawn = not by_image or n >= FEWEST_IMAGES_DRAWN
     for step in steps[steps < n].tolist() if is_drawn else ():
         subset = sizes.at(np.isin(sizes.image_numbers, order[:step]) if by_image else np.sort(order[:step]))
-        limits = None if by_image and undefined(subset) else median_interval(subset, rng, uncertainty)
+        limits = None if by_image and why_no_intervals(subset) else median_interval(subset, rng, uncertainty)
         if limits is not None:  # a few particles may have too unequal weights for an interval
             points.append((step, quantile(subset.size, subset.weights["number"], 0.5), limits[0], limits[1]))
     points.append((n, quantile(sizes.size, sizes.weights["number"], 0.5), whole[0], whole[1]))
@@ -144,7 +144,7 @@ def more_images_words(
         return f"about {more:,} more image{'' if more == 1 else 's'} would bring the {answer} to {aim}"
     if more == 0:
         return f"these images are enough for the {answer} to {aim}"
-    if scale := scale_too_uncertain("images", target, uncertainty):
+    if scale := scale_words("images", target, uncertainty):
         return scale
     if remedy:
         return f"more images alone cannot bring the {answer} to {aim}; better: {remedy.removesuffix('.')}"
@@ -153,7 +153,7 @@ def more_images_words(
     )
 
 
-def scale_too_uncertain(things: str, target: float, uncertainty: float | None) -> str:
+def scale_words(things: str, target: float, uncertainty: float | None) -> str:
     """A part of a sentence: the scale is so uncertain that no number of `things` (images,
     particles) would give the median to within `target`; "" where it is certain enough."""
     if Z95 * (uncertainty or 0.0) < target:

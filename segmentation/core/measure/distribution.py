@@ -24,11 +24,11 @@ Figures = dict[str, float | None]
 POWER: dict[Weighting, int] = {"number": 0, "area": 2, "volume": 3}
 WEIGHTINGS: tuple[Weighting, ...] = tuple(POWER)
 DIMENSIONLESS = tuple(name for name in FIGURES if not NUMBERS[name].power)
-TENTHS = {"d10": 0.1, "d50": 0.5, "d90": 0.9}
+DECILES = {"d10": 0.1, "d50": 0.5, "d90": 0.9}
 LEAST_NM = 1.0  # lower limit of the nanoscale
 MODE_GRID = 256  # sizes at which a density is computed to find its mode
 MODE_GROUPS = 2048  # more particles than these are put together for it
-SAME = 1e-9  # relative difference up to which two sizes are equal
+EQUAL_WITHIN = 1e-9  # relative difference up to which two sizes are equal
 # For intervals that show how images differ. Two images may be equal by chance, and Student's t for
 # two, 12.7, gives intervals too wide to be useful.
 FEWEST_IMAGES = 3
@@ -42,7 +42,7 @@ class WeightedSizes:
     weights: by weighting, (n,) each, with a mean of 1. A weight is the product of the object's border correction (1
         unless edges are weighted), its probability, and POWER of its ECD.
     image: (n,) int64, the image of each object; None if there is only one image.
-    number: how many objects there are; with possible pieces (`possible`) the rounded sum of the probabilities.
+    number: how many objects there are; with possible pieces (`possible_pieces`) the rounded sum of the probabilities.
     """
 
     unit: Unit
@@ -62,7 +62,7 @@ class WeightedSizes:
         """The counted objects in the tables of one image or of several, which have one unit.
 
         edge: the border correction. by: the measure that is the size. pieces: for each table the
-        table of its possible pieces (`possible`), or None; with them, outlines and pieces are
+        table of its possible pieces (`possible_pieces`), or None; with them, outlines and pieces are
         weighted by their probabilities.
         """
         all_tables = [table for table in (*tables, *pieces) if table is not None]
@@ -182,7 +182,7 @@ def cumulative_quantiles(size: Floats, weights: Floats, shares: Floats | tuple[f
     defines them. There is no interpolation, because a few large particles may have most of the
     weight."""
     cumulative = np.cumsum(weights) / weights.sum()
-    return size[np.minimum(np.searchsorted(cumulative, np.asarray(shares) - SAME), len(size) - 1)]
+    return size[np.minimum(np.searchsorted(cumulative, np.asarray(shares) - EQUAL_WITHIN), len(size) - 1)]
 
 
 def figures(size: Floats, weights: Floats, way: Weighting = "number") -> Figures:
@@ -196,7 +196,7 @@ def figures(size: Floats, weights: Floats, way: Weighting = "number") -> Figures
     mean, sd = mean_and_deviation(size, weights)
     log_mean, log_sd = mean_and_deviation(np.log(size), weights)
     quantiles_of = quantiles if way == "number" else cumulative_quantiles
-    tenths = dict(zip(TENTHS, quantiles_of(size, weights, tuple(TENTHS.values())).tolist(), strict=True))
+    tenths = dict(zip(DECILES, quantiles_of(size, weights, tuple(DECILES.values())).tolist(), strict=True))
     return {
         "mean": mean,
         "sd": sd,
@@ -215,7 +215,7 @@ def mean_and_deviation(values: Floats, weights: Floats) -> tuple[float, float | 
     total = weights.sum()
     mean = float((weights * values).sum() / total)
     denominator = total - (weights**2).sum() / total
-    if len(values) < 2 or denominator <= SAME * total:
+    if len(values) < 2 or denominator <= EQUAL_WITHIN * total:
         return mean, None
     return mean, float(np.sqrt((weights * (values - mean) ** 2).sum() / denominator))
 
@@ -225,7 +225,7 @@ def bandwidth(logs: Floats, weights: Floats) -> float:
     / 1.34) n^(-1/5), with the effective number n; 0 if all sizes are equal."""
     _, sd = mean_and_deviation(logs, weights)
     low, high = quantiles(logs, weights, (0.25, 0.75)).tolist()
-    if sd is None or logs[-1] - logs[0] <= SAME:
+    if sd is None or logs[-1] - logs[0] <= EQUAL_WITHIN:
         return 0.0
     spread = min(sd, (high - low) / 1.34) or sd
     return float(0.9 * spread * effective_number(weights) ** -0.2)

@@ -139,7 +139,7 @@ def set_aside(table: Table, filter: bool, always: Sequence[Reason] = ()) -> Tabl
     return table.judged(np.where(is_by_person, table.reasons, reasons).astype(REASON_TYPE))
 
 
-def corrected(table: Table, segmentation: Segmentation, faint_limit: float | None) -> Table:
+def with_decisions(table: Table, segmentation: Segmentation, faint_limit: float | None) -> Table:
     """The table with the decisions of a person who corrected the segmentation: objects left out,
     and objects confirmed. The table's rows are in the order of the segmentation's ids.
 
@@ -207,7 +207,7 @@ def whole_only(table: Table) -> Table:
     return table.judged(np.where(table.kept & ~table.whole, str(Reason.FRAME), table.reasons))
 
 
-def sized(table: Table, *, screened: bool) -> Table:
+def only_sized(table: Table, *, screened: bool) -> Table:
     """The table in which only the objects of the size distribution are counted. Those that touch
     the frame are left out, unless the objects were judged as nanomaterials (screened: then they are
     left out already) or the table does not say which touch it."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from .distribution import SAME, Floats, effective_number
+from .distribution import EQUAL_WITHIN, Floats, effective_number
 from .quantities import significant
 from .results import Fit
 
@@ -38,7 +38,7 @@ def log_normal(size: Floats, weights: Floats) -> Fit | None:
     most FAIR_DISTANCE; otherwise poor.
     """
     logs = np.log(size)
-    if len(size) < FEWEST_SIZES or logs[-1] - logs[0] <= SAME:
+    if len(size) < FEWEST_SIZES or logs[-1] - logs[0] <= EQUAL_WITHIN:
         return None
     mean = float(np.average(logs, weights=weights))
     spread = float(np.sqrt(np.average((logs - mean) ** 2, weights=weights)))
@@ -58,7 +58,7 @@ def p_words(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def unfit(fit: Fit | None) -> str:
+def why_no_curve(fit: Fit | None) -> str:
     """A sentence that says why a fitted law is not drawn (its fit is poor); "" if it is drawn, or
     if no law was fitted."""
     if fit is None or fit["word"] != "poor":

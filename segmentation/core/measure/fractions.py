@@ -11,7 +11,7 @@ from scipy import special
 
 from .bins import NANO_NM
 from .distribution import FEWEST_IMAGES, LEAST_NM, Floats, WeightedSizes, effective_number, is_nano, nano_share
-from .drawn import Z95, t95
+from .figure_draws import Z95, t95
 from .fitting import SIGNIFICANCE
 
 # 180 normal deviates of equal probability: the 2.5 and the 97.5 % quantile are among them.

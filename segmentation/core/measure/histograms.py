@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .bins import auto_edges, log_edges, places_in, ratio_edges, typed_edges
+from .bins import auto_edges, bin_numbers, log_edges, ratio_edges, typed_edges
 from .descriptors import measures_of
 from .distribution import Edge, Floats, known_or_one
 from .quantities import Unit, column
@@ -237,7 +237,7 @@ def bars_of(population: Population, choice: Choice = Choice(), *, axis: Sequence
         total = float((amount * weight)[deciding].sum())
         contribution = amount * weight / (total or 1.0)
     edges, refusal = _edges(size[deciding], population, name, choice)
-    return Bars(edges, size, places_in(edges, size), contribution, weight, probability, is_counted, image, refusal)
+    return Bars(edges, size, bin_numbers(edges, size), contribution, weight, probability, is_counted, image, refusal)
 
 
 def _edges(sizes: Floats, population: Population, name: str, choice: Choice) -> tuple[Floats, Refusal]:
@@ -266,7 +266,7 @@ def pieces_table(stored: Mapping[str, Iterable[float]], nm_per_pixel: float | No
     return Table(columns).rescaled(nm_per_pixel)
 
 
-def numbers(values: Iterable[float]) -> list[int | float]:
+def json_numbers(values: Iterable[float]) -> list[int | float]:
     """The values as numbers for JSON; whole ones become integers."""
     return [int(value) if value == int(value) else float(value) for value in values]
 

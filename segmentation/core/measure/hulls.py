@@ -119,7 +119,7 @@ def cross(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     return product
 
 
-def ferets(hulls: Hulls) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def feret_diameters(hulls: Hulls) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Minimum and maximum Feret diameters (n,) in px. The least width of a hull is at a right angle
     to one of its edges; the greatest is the distance of two of its vertices."""
     smallest, largest = np.zeros(len(hulls.count)), np.zeros(len(hulls.count))
@@ -134,7 +134,7 @@ def ferets(hulls: Hulls) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return smallest, largest
 
 
-def areas(hulls: Hulls) -> NDArray[np.float64]:
+def hull_areas(hulls: Hulls) -> NDArray[np.float64]:
     """(n,) areas of the hulls in px²."""
     px2 = np.zeros(len(hulls.count))
     for particles, corners in hulls.of_equal_count():
@@ -142,7 +142,7 @@ def areas(hulls: Hulls) -> NDArray[np.float64]:
     return px2
 
 
-def lengths(hulls: Hulls) -> NDArray[np.float64]:
+def hull_perimeters(hulls: Hulls) -> NDArray[np.float64]:
     """(n,) perimeters of the hulls in px."""
     px = np.zeros(len(hulls.count))
     for particles, corners in hulls.of_equal_count():

@@ -81,7 +81,7 @@ def pairs(iou: Floats, threshold: float) -> tuple[Indices, Indices]:
     return rows[is_pair], columns[is_pair]
 
 
-def match(iou: Floats, threshold: float) -> tuple[int, int, int]:
+def count_pairs(iou: Floats, threshold: float) -> tuple[int, int, int]:
     """How many pairs (`pairs`) there are, how many found objects without a partner, and how many
     true objects without one."""
     true_count, found_count = iou.shape

@@ -12,10 +12,20 @@ from scipy import ndimage, special
 
 from ..micrograph.types import Calibration
 from .bootstrap import intervals
-from .distribution import TENTHS, WEIGHTINGS, WeightedSizes, figures
-from .drawn import with_scale
+from .distribution import DECILES, WEIGHTINGS, WeightedSizes, figures
 from .fibres import FibreMeasures
-from .fields import BLOCKS, areas_of_blocks, block_of, if_enough, mean_of, over_blocks, per_area, per_block, ratio
+from .fields import (
+    BLOCKS,
+    areas_of_blocks,
+    block_of,
+    interval_if_enough,
+    mean_of,
+    per_area,
+    pixel_sums_in_blocks,
+    ratio,
+    value_over_blocks,
+)
+from .figure_draws import with_scale_uncertainty
 from .filters import Reason
 from .pooled_fields import with_ordered_ends
 from .quantities import NUMBERS, Unit, Value
@@ -28,7 +38,7 @@ WHO_LENGTH_NM, WHO_DIAMETER_NM = 5000.0, 3000.0  # longer, and thinner
 WHO_ASPECT = 3.0  # least length / diameter
 FEWEST_PORES = 10  # for an interval of their median
 # Name of the number: name of the figure in `distribution.figures`.
-FIGURES_BY_LENGTH = {"fibre_diameter_by_length": "mean"} | {f"fibre_{name}_by_length": name for name in TENTHS}
+FIGURES_BY_LENGTH = {"fibre_diameter_by_length": "mean"} | {f"fibre_{name}_by_length": name for name in DECILES}
 
 
 def numbers_of(
@@ -60,8 +70,8 @@ def numbers_of(
         """The number `name` from the sums (blocks, k), with the uncertainty of the scale."""
         quantity = NUMBERS[name]
         highest = 1.0 if quantity.kind == "fraction" else np.inf
-        value = if_enough(over_blocks(figure, sums, highest=highest), table, quantity.unit(table.unit))
-        return with_scale(value, calibration.standard_uncertainty, quantity.power)
+        value = interval_if_enough(value_over_blocks(figure, sums, highest=highest), table, quantity.unit(table.unit))
+        return with_scale_uncertainty(value, calibration.standard_uncertainty, quantity.power)
 
     sizes = by_length(table.length("fibre_diameter")[counted], lengths, table.unit)
     # A fibre has one diameter, however long it is: intervals are those of diameters by number.
@@ -75,7 +85,7 @@ def numbers_of(
     terms = (steps * np.cos(2 * angles), steps * np.sin(2 * angles), steps)  # see `order_parameter`
     direction_sums = np.stack([np.bincount(block, term, BLOCKS**2) for term in terms], 1).astype(float)
     areas = areas_of_blocks(field)
-    covered = np.stack([per_block(field.without(labels > 0)), areas], 1).astype(float)
+    covered = np.stack([pixel_sums_in_blocks(field.without(labels > 0)), areas], 1).astype(float)
     whole = with_length(table)
     has_fibres = len(counted) > 0
     return {
@@ -85,7 +95,9 @@ def numbers_of(
         "order_parameter": with_interval("order_parameter", order_parameter, direction_sums)
         if has_fibres
         else Value(None),
-        "porosity": over_blocks(lambda sums: 1 - ratio(*sums), covered, highest=1.0) if has_fibres else Value(None),
+        "porosity": value_over_blocks(lambda sums: 1 - ratio(*sums), covered, highest=1.0)
+        if has_fibres
+        else Value(None),
         "pore_diameter": pore_diameter(labels, calibration, field.ignored),
         "crossing_density": per_area("crossing_density", table, field, calibration, measures.over.astype(float)),
         "fibre_length_density": with_interval(
@@ -160,7 +172,7 @@ def pore_diameter(
     half = 0.98 * np.sqrt(len(sizes))
     ranks = (int(np.clip(round(len(sizes) / 2 + off), 0, len(sizes) - 1)) for off in (-half - 0.5, half))
     low, high = (float(sizes[rank]) for rank in ranks)
-    return with_scale(Value(middle, low, high, unit), calibration.standard_uncertainty, 1)
+    return with_scale_uncertainty(Value(middle, low, high, unit), calibration.standard_uncertainty, 1)
 
 
 def who_fibres(table: Table) -> Value:

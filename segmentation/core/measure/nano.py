@@ -17,8 +17,8 @@ from ..micrograph.types import LEAST_DOUBT
 from .bins import LEAST_JUDGED, NANO_NM
 from .budget import OUTLINES_ALONE, UNRESOLVED_CONTACTS, Conditions
 from .convergence import FEASIBLE_IMAGES, more_images, rounded_up
-from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation, nano_share
-from .drawn import Z95
+from .distribution import EQUAL_WITHIN, Edge, WeightedSizes, mean_and_deviation, nano_share
+from .figure_draws import Z95
 from .filters import (
     FOR_SIZE,
     LEAST_CONFIDENCE,
@@ -123,7 +123,7 @@ def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms, uncertainties
         + _accuracy(verdict, variants, terms)
         + doubtful_words(*doubtful_fractions(variants, terms).values()),
         decides=decides,
-        asked=asked_for(sizes),
+        asked=needed_particles(sizes),
         sensitivity=sensitivity,
     )
 
@@ -222,7 +222,7 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
             f" all are particles, {100 * with_small.fraction:.1f} % are from 1 to 100 nm.",
         )
     size = variants["as analysed"].size
-    if size[-1] - size[0] <= SAME * size[-1]:
+    if size[-1] - size[0] <= EQUAL_WITHIN * size[-1]:
         equal = "Measured outlines: all sizes here are equal, which no real specimen shows."
         return "undecided", "all sizes are equal", equal
     if obstacle and word != "undecided":
@@ -253,12 +253,12 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
     return f"About {more:,} more {counted}{also}, if the fraction stays as it is."
 
 
-def asked_for(sizes: WeightedSizes) -> str:
+def needed_particles(sizes: WeightedSizes) -> str:
     """A sentence on how many particles ISO 13322-1 asks for: so many give the mean of a log-normal
     law by number to within MEAN_WITHIN (Masuda and Iinoya, J. Chem. Eng. Japan 4, 60, 1971). "" if
     not defined."""
     _, spread = mean_and_deviation(np.log(sizes.size), sizes.weights["number"])
-    if spread is None or spread < SAME:
+    if spread is None or spread < EQUAL_WITHIN:
         return ""
     number = rounded_up(ceil(Z95**2 * spread**2 * (1 + spread**2 / 2) / MEAN_WITHIN**2))
     images = "1 image" if sizes.images < 2 else f"{sizes.images} images"

@@ -36,7 +36,7 @@ def as_rods(area: Floats, width: Floats, length: Floats) -> tuple[Floats, Floats
     return radius, radius * (ratio - 1)
 
 
-def place(
+def place_rods(
     radius: Floats, half: Floats, frame: tuple[float, float], times: int, rng: np.random.Generator
 ) -> Floats | None:
     """Centres (times, n, 2) of n rods, the largest first, in so many random pictures; None if there

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .distribution import FEWEST_IMAGES, Edge, Floats, WeightedSizes
-from .drawn import WIDEST_BY_IMAGE, Z95, t95
+from .figure_draws import WIDEST_BY_IMAGE, Z95, t95
 from .quantities import OF, Quantity, Unit, Value, number
 from .table import Table
 
@@ -70,13 +70,13 @@ def by_area(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     return {
         name: sum(field.values[name] or 0.0 for field in fields)
         if number(name).kind == "integer"
-        else averaged([field.values[name] for field in fields], areas)
+        else weighted_mean([field.values[name] for field in fields], areas)
         for name in fields[0].values
         if all(name in field.values for field in fields)
     }
 
 
-def averaged(values: Sequence[float | None], weights: Sequence[float]) -> float | None:
+def weighted_mean(values: Sequence[float | None], weights: Sequence[float]) -> float | None:
     """The weighted mean of the known values; None if there are none."""
     pairs = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
     whole = sum(weight for _, weight in pairs)
@@ -98,7 +98,7 @@ def jackknife_error(without: Floats) -> Floats:
     return error
 
 
-def ends_between(parts: Floats, wholes: Floats, low: float, high: float) -> list[float]:
+def share_ends(parts: Floats, wholes: Floats, low: float, high: float) -> list[float]:
     """The ends `low` and `high` of the interval of a share, widened for the differences between m
     images: at least as far away as those of Student's interval by the jackknife. With fewer than
     FEWEST_IMAGES images they stay.
@@ -110,11 +110,11 @@ def ends_between(parts: Floats, wholes: Floats, low: float, high: float) -> list
     if len(parts) < FEWEST_IMAGES:
         return [low, high]
     without = (parts.sum() - parts) / (wholes.sum() - wholes)
-    low, high = widened(low, high, parts.sum() / wholes.sum(), without)
+    low, high = widened_ends(low, high, parts.sum() / wholes.sum(), without)
     return [max(0.0, low), min(1.0, high)]
 
 
-def widened(low: float, high: float, value: float, without: Floats) -> tuple[float, float]:
+def widened_ends(low: float, high: float, value: float, without: Floats) -> tuple[float, float]:
     """The ends `low` and `high` of the interval of a value, at least as far away as those of
     Student's interval by the jackknife. without: (m,) the value without each of m images."""
     half = t95(len(without) - 1) * float(jackknife_error(without[:, None])[0])
@@ -173,7 +173,7 @@ def pooled_quantities(
     return with_ordered_ends(values)
 
 
-def within_images(whole: Value, images: Sequence[Value], weights: Sequence[float]) -> Value:
+def with_mean_interval(whole: Value, images: Sequence[Value], weights: Sequence[float]) -> Value:
     """The number `whole` of two images together with a 95 % interval from theirs, because two
     images cannot show how fields differ; without an interval if one image has none.
 

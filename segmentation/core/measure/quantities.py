@@ -3,7 +3,7 @@ result. Also: how numbers are written with the right digits, and their conversio
 
 Tables and their files, pages with their tooltips, the JSON Schema and docs/method/accuracy.md take
 names, units and definitions from here. A quantity of one kind of analysis is declared in a TOML
-file beside the module of the kind (`registered`), those of several kinds in quantities.toml.
+file beside the module of the kind (`register_file`), those of several kinds in quantities.toml.
 Descriptors of shape register themselves (`descriptors`).
 """
 
@@ -24,7 +24,7 @@ Registry = dict[str, "Quantity"]
 ISO_SHAPE = "ISO 9276-6:2008"
 OF = " of "  # between the name of a number and that of a class, such as "area_fraction of ferrite"
 NO_INTERVALS = "Without a scale, sizes have no 95 % intervals."
-UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
+UNKNOWN_COLUMN = "No column {} is known: register it with core.measure.quantities.add."
 # What a 95 % interval comes from. That of a sample comes from BETWEEN, except for POISSON and
 # GROUPS.
 COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"
@@ -203,7 +203,7 @@ MICROMETRES = 1e-3  # µm in a nanometre
 _POWERS = {f"nm{mark}": power for power, mark in SUPERSCRIPTS.items()}
 
 
-def in_micrometres(value: Value) -> Value:
+def value_in_micrometres(value: Value) -> Value:
     """A length, an area or a density in nm converted to µm; any other value unchanged."""
     power = _POWERS.get(value.unit)
     return value if power is None else value.times(1e3**-power, f"µm{SUPERSCRIPTS[power]}")
@@ -214,7 +214,7 @@ def readable(value: Value) -> Value:
     more, and all densities (3 µm⁻², not 0.000003 nm⁻²)."""
     power, number = _POWERS.get(value.unit, 0), abs(value.value or 0.0)
     is_long = number >= LONG_NM**power if power > 0 else power < 0
-    return in_micrometres(value) if is_long else value
+    return value_in_micrometres(value) if is_long else value
 
 
 def in_readable_units(values: Mapping[str, Value]) -> dict[str, Value]:
@@ -225,7 +225,9 @@ def in_readable_units(values: Mapping[str, Value]) -> dict[str, Value]:
         for name, value in values.items()
     }
     long_groups = {groups[name] for name, value in values.items() if readable(value) is not value}
-    return {name: in_micrometres(value) if groups[name] in long_groups else value for name, value in values.items()}
+    return {
+        name: value_in_micrometres(value) if groups[name] in long_groups else value for name, value in values.items()
+    }
 
 
 def micrometres(value: Any) -> Any:
@@ -273,15 +275,15 @@ def number(name: str) -> Quantity:
 def column(name: str) -> Quantity:
     """The quantity of a table's column of this name (without its unit); raises UnknownQuantity."""
     if name not in COLUMNS:
-        raise UnknownQuantity(UNKNOWN.format(name))
+        raise UnknownQuantity(UNKNOWN_COLUMN.format(name))
     return COLUMNS[name]
 
 
-def of_column(name: str, length: Unit) -> Quantity:
+def quantity_of_column(name: str, length: Unit) -> Quantity:
     """The quantity of a column named with its unit, as "area_nm2"; raises UnknownQuantity."""
     columns = _columns(length, tuple(COLUMNS))
     if name not in columns:
-        raise UnknownQuantity(UNKNOWN.format(f"{name} (lengths in {length})"))
+        raise UnknownQuantity(UNKNOWN_COLUMN.format(f"{name} (lengths in {length})"))
     return columns[name]
 
 
@@ -292,7 +294,7 @@ def _columns(length: Unit, names: tuple[str, ...]) -> Registry:
     return {COLUMNS[name].column(length): COLUMNS[name] for name in names}
 
 
-def registered(file: str) -> tuple[str, ...]:
+def register_file(file: str) -> tuple[str, ...]:
     """Register the quantities in the TOML file beside a module, and return the names of its numbers
     in order.
 
@@ -307,4 +309,4 @@ def registered(file: str) -> tuple[str, ...]:
     return tuple(tables.get("both", {}) | tables.get("numbers", {}))
 
 
-registered(__file__)
+register_file(__file__)

@@ -48,7 +48,7 @@ class Law(NamedTuple):
         }
 
 
-def departures(sizes: WeightedSizes, way: Weighting, repeats: int, rng: np.random.Generator) -> dict[str, Floats]:
+def log_deviations(sizes: WeightedSizes, way: Weighting, repeats: int, rng: np.random.Generator) -> dict[str, Floats]:
     """For each figure by name: draws (repeats,) of its logarithm minus the logarithm of its
     estimate, by the weighting `way`. Needs two images or more.
 
@@ -117,7 +117,7 @@ def mean_squares(sizes: WeightedSizes) -> tuple[float, float]:
     return float((counts * (means - logs.mean()) ** 2).sum()) / (len(counts) - 1), within
 
 
-def differ_by_chance(sizes: WeightedSizes) -> bool:
+def differ_only_by_chance(sizes: WeightedSizes) -> bool:
     """Whether the sizes of several images differ no more than by chance: 95 % of equal images
     differ less. The limit is the chi-squared quantile as approximated by Wilson and Hilferty
     (1931)."""

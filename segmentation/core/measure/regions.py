@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels.bands import Ids, sums_of_objects
-from ..labels.drawn import polygon_spans
+from ..labels.shape_pixels import polygon_spans
 from ..settings import Regions
 from .table import REASON_TYPE, Table
 

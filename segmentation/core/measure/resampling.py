@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .distribution import Floats, WeightedSizes
-from .drawn import half_steps
+from .figure_draws import half_steps
 
 REPEATS = 2000  # resamples
 GROUPS = 1200  # of particles; if there are more particles, neighbours in size are drawn as one group
@@ -24,7 +24,7 @@ class Resamples:
     """REPEATS resamples of n sizes, which are in g groups of neighbours in size.
 
     counts: (REPEATS, g) float32, how many particles of each group are in each resample. group: (n,)
-    the group of each size. half_steps: (n,) see `drawn.half_steps`. calibration: (REPEATS,) draws
+    the group of each size. half_steps: (n,) see `figure_draws.half_steps`. calibration: (REPEATS,) draws
     of ln(true / used nm per pixel). images: the number of images, 1 if particles are drawn.
     image_counts: (REPEATS, images) how often each image is in each resample, None if particles are
     drawn.

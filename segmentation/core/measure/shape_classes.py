@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels.bands import Ids
-from .bootstrap import median_interval, undefined
+from .bootstrap import median_interval, why_no_intervals
 from .by_object import by_object
 from .convex_outline import convex_outlines
 from .distribution import Edge, Floats, WeightedSizes, figures
 from .fractions import wilson
 from .hulls import Hulls, find_hulls
-from .pooled_fields import ends_between
+from .pooled_fields import share_ends
 from .quantities import COLUMNS
 from .results import SHAPES, Extent, Rods, ShapeShare
 from .runs import Runs
@@ -47,7 +47,7 @@ def class_shares(tables: Sequence[Table]) -> dict[str, ShapeShare]:
     where none has a class.
 
     The interval is Wilson's; with several images it is at least as wide as Student's over the
-    images, by the jackknife (`ends_between`). It does not contain the errors of the classifier
+    images, by the jackknife (`share_ends`). It does not contain the errors of the classifier
     (docs/method/arrangement.md).
     """
     classes = [table["shape"][table.kept].astype(str) for table in tables if "shape" in table.columns]
@@ -58,7 +58,7 @@ def class_shares(tables: Sequence[Table]) -> dict[str, ShapeShare]:
     shares: dict[str, ShapeShare] = {}
     for number, name in enumerate(SHAPES):
         n = int(counts[:, number].sum())
-        low, high = ends_between(counts[:, number], counts.sum(1), *wilson(n, total)) or (None, None)
+        low, high = share_ends(counts[:, number], counts.sum(1), *wilson(n, total)) or (None, None)
         shares[name] = ShapeShare(n=n, share=n / total, low=low, high=high)
     return shares
 
@@ -88,7 +88,7 @@ def _extent(tables: Sequence[Table], by: str, edge: Edge, uncertainty: float, se
     sizes = WeightedSizes.of(*tables, edge=edge, by=by)
     percentiles = figures(sizes.size, sizes.weights["number"])
     d10, median, d90 = (float(percentiles[name] or 0.0) for name in ("d10", "d50", "d90"))
-    limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(seed), uncertainty)
+    limits = None if why_no_intervals(sizes) else median_interval(sizes, np.random.default_rng(seed), uncertainty)
     return Extent(d10=d10, median=median, d90=d90, interval=limits)
 
 
@@ -124,7 +124,7 @@ def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None)
     )
 
 
-def fit(outlines: Hulls, solidity: Floats, convexity: Floats) -> Fits:
+def fit_templates(outlines: Hulls, solidity: Floats, convexity: Floats) -> Fits:
     """The fits of the convex outlines of n objects, with solidity and convexity (n,) of the objects themselves."""
     return _fits(misfits_of(outlines), solidity, convexity)
 
@@ -229,7 +229,7 @@ def classifier() -> dict[str, Floats]:
 
 
 def classify(features: Floats) -> Floats:
-    """(n, classes) the probability of each class in the order of SHAPES, from features (n, features) of `fit`."""
+    """(n, classes) the probability of each class in the order of SHAPES. features: (n, features), see `fit_templates`."""
     layers = classifier()
     ones = np.ones((len(features), 1))
     hidden = np.tanh(np.hstack([(features - layers["mean"]) / layers["sd"], ones]) @ layers["first"])

@@ -27,7 +27,7 @@ from .contacts import borders
 from .convex_outline import convex_outlines
 from .cutouts import CutOut
 from .descriptors import DESCRIPTORS, SIZES, Outlines, axes_of
-from .hulls import areas, ferets, find_hulls, lengths
+from .hulls import feret_diameters, find_hulls, hull_areas, hull_perimeters
 from .runs import Runs, blocks, boxes_of, find_runs, first_of_each
 from .table import REASON_TYPE, Table
 
@@ -85,7 +85,7 @@ def measure(
     return Table.of_pixels(measures, nm_per_pixel)
 
 
-def measure_apart(
+def measure_cut_outs(
     objects: Sequence[CutOut], nm_per_pixel: float | None, frame: tuple[int, int], *, only_sizes: bool = False
 ) -> Table:
     """The table of objects that were cut out of an image, without the columns that need the image
@@ -145,9 +145,11 @@ def _measured_shape(labels: NDArray[np.int32], runs: Runs, only_sizes: bool) -> 
     area, hulls = np.asarray(np.bincount(runs.particle, runs.length, n), np.float64), find_hulls(runs)
     perimeter = convex = np.full(n, np.nan)
     if not only_sizes:
-        traced, convex = perimeters(labels, n), lengths(convex_outlines(hulls))
+        traced, convex = perimeters(labels, n), hull_perimeters(convex_outlines(hulls))
         perimeter = np.maximum(np.where(convex > traced + CUT_PX, convex, traced), np.sqrt(4 * np.pi * area))
-    outlines = Outlines(area, np.sqrt(4 * area / np.pi), *ferets(hulls), perimeter, areas(hulls), convex, runs)
+    outlines = Outlines(
+        area, np.sqrt(4 * area / np.pi), *feret_diameters(hulls), perimeter, hull_areas(hulls), convex, runs
+    )
     sizes = {name: getattr(outlines, name) for name in SIZES}
     if only_sizes:
         return sizes | {name: DESCRIPTORS[name](outlines) for name in ("aspect_ratio", "solidity")}
@@ -215,7 +217,7 @@ def without_corners(table: Table, labels: NDArray[np.int32], ids: Ids | None = N
     """
 
     def diameters(labels: NDArray[np.int32], runs: Runs) -> Measures:
-        return dict(zip(("min_feret", "max_feret"), ferets(convex_outlines(find_hulls(runs))), strict=True))
+        return dict(zip(("min_feret", "max_feret"), feret_diameters(convex_outlines(find_hulls(runs))), strict=True))
 
     return table.with_measures(**by_object("without corners", labels, ids, diameters))
 

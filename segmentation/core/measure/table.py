@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .quantities import Quantity, Unit, column, of_column
+from .quantities import Quantity, Unit, column, quantity_of_column
 
 REASON_TYPE = np.dtype("U40")  # of the column reason
 # Columns of whole numbers; other numbers are float64.
@@ -40,7 +40,7 @@ class Table:
 
     def __post_init__(self) -> None:
         for name in self.columns:
-            of_column(name, self.unit)
+            quantity_of_column(name, self.unit)
         if not {"kept", "reason"} <= set(self.columns):
             raise ValueError(f"A table needs the columns kept and reason; this one has {', '.join(self.columns)}.")
         if len({len(values) for values in self.columns.values()}) != 1:
@@ -66,7 +66,7 @@ class Table:
     @property
     def quantities(self) -> list[Quantity]:
         """The quantities of the columns, in their order."""
-        return [of_column(name, self.unit) for name in self.columns]
+        return [quantity_of_column(name, self.unit) for name in self.columns]
 
     def __len__(self) -> int:
         return len(self.columns["kept"])
@@ -75,7 +75,7 @@ class Table:
         """The column of this name; NaN where it was not measured. Raises UnknownQuantity."""
         if name in self.columns:
             return self.columns[name]
-        of_column(name, self.unit)
+        quantity_of_column(name, self.unit)
         return np.full(len(self), np.nan)
 
     @property
@@ -130,7 +130,7 @@ class Table:
         return replace(self, columns={**self.columns, "kept": reasons == "", "reason": reasons})
 
 
-def aligned(tables: Sequence[Table]) -> list[Table]:
+def with_equal_columns(tables: Sequence[Table]) -> list[Table]:
     """The tables with equal columns: each gets the columns of all tables in one order, NaN where it
     has none."""
     widest_first = sorted(tables, key=lambda table: -len(table.columns))

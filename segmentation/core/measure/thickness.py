@@ -15,7 +15,7 @@ from math import hypot
 import numpy as np
 from numpy.typing import NDArray
 
-from .drawn import Z95, t95
+from .figure_draws import Z95, t95
 from .pooled_fields import jackknife_error
 from .quantities import Value
 

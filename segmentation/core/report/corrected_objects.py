@@ -2,7 +2,7 @@
 
 Untouched objects are read from the file outlines.json. Objects with other pixels are cut out and
 measured by the rules of the full measurement, so that counts, sizes and shares are those that it
-will give. The web process imports this module; only `measured_apart` needs scipy.
+will give. The web process imports this module; only `table_and_part_counts` needs scipy.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..labels.segmentation import Provenance, Segmentation
 from ..labels.working import STRIP, WorkingLabels
 from ..measure.cutouts import CutOut
 from ..measure.descriptors import DESCRIPTORS, SIZES
-from ..measure.filters import FOR_SIZE, Reason, corrected, set_aside, with_reasons_lifted
+from ..measure.filters import FOR_SIZE, Reason, set_aside, with_decisions, with_reasons_lifted
 from ..measure.quantities import of_class
 from ..measure.regions import INSIDE, Region, mask_of
 from ..measure.table import REASON_TYPE, Table
@@ -257,12 +257,12 @@ class CorrectedObjects:
         """Measure objects that were cut out of the labels."""
         if not cut_out:
             return {}
-        from ..measure.apart import measured_apart
+        from ..measure.cut_out_tables import table_and_part_counts
 
         parts, stretch, shape = [*cut_out.values()], self.terms.stretch, now.shape
         stretched = [stretch.cut_out(part, shape) for part in parts] if stretch else parts
         frame = stretch.frame(shape[1], now.rows)[::-1] if stretch else (now.rows, shape[1])
-        table, pieces = measured_apart(stretched, self.stored.nm_per_pixel, frame)
+        table, pieces = table_and_part_counts(stretched, self.stored.nm_per_pixel, frame)
         px_table = table.rescaled(None)
         rings = _rings(parts)
         regions = self.terms.regions(now)
@@ -311,7 +311,7 @@ class CorrectedObjects:
         columns = {name: np.array([measures[name] for measures in rows], float) for name in rows[0]}
         table = Table({"kept": np.array([not why for why in reasons]), "reason": np.array(reasons, REASON_TYPE)})
         table = replace(table, columns={**table.columns, **columns})
-        table = corrected(table, _decisions(now, numbers), None)
+        table = with_decisions(table, _decisions(now, numbers), None)
         table = set_aside(table, terms.settings.filter, FOR_SIZE if task.bounded else ())
         new_reasons: list[str] = (
             table if task.screened else with_reasons_lifted(table, [Reason.FRAME])

@@ -3,7 +3,7 @@ similar objects.
 
 Similar objects are looked for in the corrected image and in the other images of its sample. A
 correction is here a deletion, or an object that is left out for a reason. Corrections are of one
-sort if they do the same and their objects are alike (`measure.similar`). Objects that a person drew
+sort if they do the same and their objects are alike (`measure.similarity`). Objects that a person drew
 or confirmed are never offered. The web process imports this module.
 """
 
@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..labels.operations import Corrections, Step, steps_in_effect
-from ..measure import similar
 from ..measure.filters import BY_HAND
-from ..measure.similar import Floats
+from ..measure.similarity import CONTACT, CONTRAST, SHAPES, Floats, similarity, similarity_to_all
 from .quick_numbers import QuickNumbers
 
 FEWEST = 3  # corrections of one sort, before an offer is made
@@ -69,9 +68,9 @@ def lesson_of(corrections: Corrections, quick: QuickNumbers) -> Lesson | None:
     rows = [stored.places[number] for number in ids if number in stored.places]
     if len(rows) < FEWEST:
         return None
-    names = (*dict.fromkeys((size, "area")), *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
+    names = (*dict.fromkeys((size, "area")), *SHAPES, CONTRAST, CONTACT)
     columns = {name: stored.columns[name] for name in names if name in stored.columns}
-    likeness = similar.similarity_to_all(columns, rows[:1], size)
+    likeness = similarity_to_all(columns, rows[:1], size)
     alike_rows = [row for row in rows if likeness[row] >= OF_ONE_SORT]
     if len(alike_rows) < FEWEST:
         return None
@@ -146,9 +145,9 @@ def _similar_ids(lesson: Lesson, quick: QuickNumbers) -> list[int]:
         return []
     size, total, by_hand = quick.objects.terms.task.size, len(quick.ids), quick.table[BY_HAND].astype(bool)
     columns = {name: np.concatenate([quick.column(name), values]) for name, values in lesson.columns.items()}
-    likeness = similar.similarity_to_all(columns, range(total, total + len(lesson.examples)), size)[:total]
+    likeness = similarity_to_all(columns, range(total, total + len(lesson.examples)), size)[:total]
     confirmed = np.flatnonzero(quick.table.kept & by_hand).tolist()
     is_similar = quick.table.kept & ~by_hand & (likeness >= ALIKE)
-    is_similar &= likeness > similar.similarity(columns, confirmed, size)[:total]
+    is_similar &= likeness > similarity(columns, confirmed, size)[:total]
     order = np.lexsort((quick.ids, -likeness))
     return [int(quick.ids[at]) for at in order.tolist() if is_similar[at]]

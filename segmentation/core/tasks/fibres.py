@@ -10,7 +10,7 @@ import numpy as np
 
 from ..measure.filters import Reason
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
-from ..measure.quantities import Value, registered
+from ..measure.quantities import Value, register_file
 from ..measure.regions import CountedArea
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.types import Calibration, Micrograph
@@ -119,7 +119,7 @@ TASK = Task(
     scale=fibre_outlines.scale,
     decode=fibre_outlines.decode,
     measure=measure,
-    quantities=registered(__file__),
+    quantities=register_file(__file__),
     panels=("directions", "histogram", "lengths", "rose"),
     golden=golden,
     method=METHOD,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..labels.options import MOSTLY, ParticleOptions
-from ..measure.filters import corrected, set_aside
+from ..measure.filters import set_aside, with_decisions
 from ..measure.quantities import Value
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import LIMITS, View, search
@@ -249,13 +249,13 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """The sizes and shapes of the particles, which of them count, and their statistics with uncertainties."""
-    from ..measure.possible import possible_pieces
+    from ..measure.possible_pieces import possible_pieces
     from ..measure.shape_classes import with_shapes
-    from ..measure.statistics import other_question, summarise
+    from ..measure.statistics import other_measurand, summarise
 
     judge, labels, ids = Judge(segmentation, micrograph, settings, calibration), segmentation.labels, segmentation.ids
     # The filter comes once more afterwards, because a person's decisions go before it.
-    judged = corrected(judge.measured(labels, judge.signals, ids=ids), segmentation, settings.faint_limit)
+    judged = with_decisions(judge.measured(labels, judge.signals, ids=ids), segmentation, settings.faint_limit)
     outlines = set_aside(judged, settings.filter)
     outlines = with_shapes(outlines, labels, ids)
     cuts = () if judge.is_withheld else segmentation.cuts
@@ -268,7 +268,7 @@ def measure(
     counted = requested.outlines.with_ids(segmentation.ids)
     statistics = replace(
         summarise(counted, conditions(judge, requested, divided)),
-        other=None if judge.is_withheld else other_question(other.outlines, conditions(judge, other, divided)),
+        other=None if judge.is_withheld else other_measurand(other.outlines, conditions(judge, other, divided)),
         pieces=with_hidden.stored_pieces(),
     )
     has_numbers = bool(len(segmentation)) and not judge.is_withheld  # without numbers there is no count, either

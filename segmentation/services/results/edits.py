@@ -21,7 +21,7 @@ from django.db.models.functions import Cast, Length
 from ...core.labels.operations import REDO, Corrections, Step, finished
 from ...core.labels.patches import BadEdit
 from ...core.labels.segmentation import Segmentation, UnusableSegmentation
-from ...core.labels.stored import StoredMap, opened
+from ...core.labels.stored_outlines import StoredMap, opened
 from ...core.labels.time_limit import TooLong, check_time, ending
 from ...core.labels.working import WorkingLabels
 from ...location import COMMAND

@@ -7,8 +7,8 @@ from scipy import ndimage
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels import bands
 from segmentation.core.labels.contrast import contrasts, largest_within
+from segmentation.core.labels.enclosed_gaps import ringed_darker
 from segmentation.core.labels.options import FAINT
-from segmentation.core.labels.ringed import ringed_darker
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Micrograph

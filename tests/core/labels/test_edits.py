@@ -11,10 +11,10 @@ from skimage.measure import label as measure_label
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels import edits, guided
-from segmentation.core.labels.drawn import stroke_spans
 from segmentation.core.labels.patches import BadEdit, Patch, apply
 from segmentation.core.labels.runs import grouped, repeated, runs_in
 from segmentation.core.labels.segmentation import Provenance, Segmentation
+from segmentation.core.labels.shape_pixels import stroke_spans
 from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure

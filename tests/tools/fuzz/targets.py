@@ -305,7 +305,7 @@ def cards() -> Target:
 
 def segmentations() -> Target:
     from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
-    from segmentation.core.labels.stored import opened
+    from segmentation.core.labels.stored_outlines import opened
     from tests.core.builders import disc_labels, segmentation_of
 
     made = io.BytesIO()

@@ -11,7 +11,7 @@ from struct import pack, unpack_from
 import pytest
 
 from segmentation.core.labels.segmentation import Provenance, UnusableSegmentation
-from segmentation.core.labels.stored import opened
+from segmentation.core.labels.stored_outlines import opened
 from tests.hostile import raw_tiff
 from tests.web.archive import zipped
 

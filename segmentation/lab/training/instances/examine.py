@@ -13,7 +13,7 @@ from skimage.segmentation import find_boundaries, watershed
 
 from ....core.labels.options import ParticleOptions
 from ....core.labels.outline import counted_outlines, outline, particles
-from ....core.measure.matching import Kind, error_kinds, match, overlap_of, without_specks
+from ....core.measure.matching import Kind, count_pairs, error_kinds, overlap_of, without_specks
 from ....core.micrograph.types import Micrograph
 from ....core.report.picture import with_coloured_objects
 from ..contract import Field, Floats, Labels, Maps, Picture, Scoring
@@ -54,7 +54,7 @@ def sweep_image(maps: Picture, grey: Picture, truth: Labels, scale: float, optio
         iou = overlap_of(without_specks(predicted), true_objects).iou
         hits = int(((predicted > 0) & is_true).sum())
         pixels = hits, int((predicted > 0).sum()) - hits, int(is_true.sum()) - hits
-        rows.append([*match(iou, 0.5), *match(iou, 0.75), *pixels])
+        rows.append([*count_pairs(iou, 0.5), *count_pairs(iou, 0.75), *pixels])
     return np.array(rows, float)
 
 

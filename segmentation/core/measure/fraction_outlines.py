@@ -19,7 +19,7 @@ FEW_OUTLINES = 10  # from 1 to 100 nm, or larger; each is then a tenth or more o
 def fraction_outlines(tables: Sequence[Table], pieces: Sequence[Table | None] = ()) -> FractionOutlines:
     """The numbers of outlines in the judged tables of one image or of several.
 
-    pieces: for each table the table of its possible pieces (`possible`). With them, outlines and
+    pieces: for each table the table of its possible pieces (`possible_pieces`). With them, outlines and
     pieces count as their probabilities, and none is called doubtful: the fraction without it is not
     known.
     """
@@ -45,7 +45,7 @@ def depends_on_few(outlines: FractionOutlines) -> bool:
     return less > 0 and (less <= FEW_OUTLINES or outlines["total"] < LEAST_JUDGED)
 
 
-def carried_words(outlines: FractionOutlines, share: str, without: str) -> str:
+def fraction_words(outlines: FractionOutlines, share: str, without: str) -> str:
     """Words beside the fraction wherever people read it: how many outlines it depends on, such as
     "2 of 19; 6 % without the doubtful one"; "" where there is nothing to say.
 

@@ -23,7 +23,7 @@ from ..labels.bands import Ids, boxes, ids_in
 from ..labels.geometry import SMALLEST, Box, Mask, line_pixels, to_edge
 from ..labels.segmentation import Cut
 from ..remembered import remembered
-from .apart import in_one_table
+from .cut_out_tables import cut_out_table
 from .cutouts import CutOut
 from .distribution import nano_share, quantile
 from .regions import INSIDE
@@ -190,7 +190,7 @@ def sizes_of_pieces(tree: PossiblePieces, nm_per_pixel: float | None, frame: tup
     if not tree.pieces:
         return None
     pieces = [CutOut(piece.mask, *piece.box[:2]) for piece in tree.pieces]
-    return in_one_table(pieces, nm_per_pixel, frame, only_sizes=True)
+    return cut_out_table(pieces, nm_per_pixel, frame, only_sizes=True)
 
 
 def sampled_answers(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core.labels.ringed import ringed_darker
+from segmentation.core.labels.enclosed_gaps import ringed_darker
 
 SHAPE = 120, 140
 CORNERS = [(30, 40), (30, 100), (90, 40), (90, 100)]
