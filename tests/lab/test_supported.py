@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.options import EVEN, ParticleOptions
+from segmentation.core.labels.options import EVEN_PROBABILITY, ParticleOptions
 from segmentation.core.labels.outline import outline
 from segmentation.core.measure.matching import count_pairs, overlap_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -54,6 +54,6 @@ def test_a_card_may_say_when_an_image_is_taken_for_noise():
         maps[1] = np.maximum(maps[1], (value * distance).astype(np.uint8))
     weights = {"foreground": 1.0, "intercept": -1.5}
     usual = outline(maps, grey, 1.0, 0.3, ParticleOptions(confidence=weights))
-    assert usual.expected < EVEN and len(usual.confidence) == 1 and usual.dropped == 20
+    assert usual.expected < EVEN_PROBABILITY and len(usual.confidence) == 1 and usual.dropped == 20
     lenient = outline(maps, grey, 1.0, 0.3, ParticleOptions(confidence=weights, noise=0.0))
     assert len(lenient.confidence) == 21 and lenient.dropped == 0

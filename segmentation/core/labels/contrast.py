@@ -16,16 +16,16 @@ from .region_graph import BAND
 
 Floats = NDArray[np.float64]
 # A bare pixel lies in no outline; the ground is all bare pixels.
-RING = 1, 6  # px outside an outline: its surroundings are the bare pixels between these distances
-FEWEST = 8  # px of a ring, fewest for its grey
-LEAST_GROUND = 0.02  # share of the picture that must be bare, else the ground has no grey
+RING_PX = 1, 6  # px outside an outline: its surroundings are the bare pixels between these distances
+FEWEST_RING_PX = 8  # px of a ring, fewest for its grey
+LEAST_GROUND_SHARE = 0.02  # share of the picture that must be bare, else the ground has no grey
 # In units of the typical contrast: the largest contrast of a gap, and how much more the pixels around it have at least.
 GAP = 0.5, 0.6
 # Share of the picture that must be bare, else no outline is judged as faint or a gap: in a bed of particles the bare
 # pixels are crevices, no background. With less bare pixels, 109 of 194 outlines that would be judged so are right
 # (6 composed beds of held-out publications, 4 deeper ones, AMPIS powder, EMPS), with more 7 of 29 (TiO2, EMPS).
-GROUND = 0.35
-TYPICAL = 0.7  # quantile of the outlines' contrasts, weighted by area
+LEAST_BARE_SHARE = 0.35
+TYPICAL_QUANTILE = 0.7  # quantile of the outlines' contrasts, weighted by area
 
 
 class Contrasts(NamedTuple):
@@ -35,7 +35,7 @@ class Contrasts(NamedTuple):
     negative value has the opposite sign to most of the outlined area; NaN if the ground is not visible.
     gap: (n,) bool, whether the outline looks like a gap between particles.
     dark: whether most of the outlined area is darker than its surroundings.
-    has_ground: whether enough of the picture is bare (GROUND) to judge which outlines are faint or gaps.
+    has_ground: whether enough of the picture is bare (LEAST_BARE_SHARE) to judge which outlines are faint or gaps.
     """
 
     relative: Floats
@@ -61,7 +61,7 @@ def contrasts(
     outside of all outlines: where a person deletes a particle, its neighbours keep their contrast.
 
     The contrast of an outline is its mean grey minus the median of its ring's bare pixels (2 to 6 px outside). If there
-    are fewer than FEWEST, the median of all bare pixels is used. The sign of most of the outlined area counts as the
+    are fewer than FEWEST_RING_PX, the median of all bare pixels is used. The sign of most of the outlined area counts as the
     sign of particles; the network's polarity says nothing of it, because many particles are outlined in both.
     The typical contrast is the 0.7 quantile of the absolute contrasts, weighted by area. A gap has less than half the
     typical contrast, and the median of all pixels around it, other outlines included, exceeds it by 0.6 of the typical
@@ -81,20 +81,23 @@ def contrasts(
         return Contrasts(contrast, np.zeros(n, bool))
     dark = bool(areas[contrast < 0].sum() > areas[contrast > 0].sum())
     sign = -1.0 if dark else 1.0
-    has_ground = bare / labels.size >= GROUND
+    has_ground = bare / labels.size >= LEAST_BARE_SHARE
     contrast = sign * contrast
     values, order = np.abs(contrast[is_known]), np.argsort(np.abs(contrast[is_known]))
     total = np.cumsum(areas[is_known][order])
-    typical = max(float(values[order][np.searchsorted(total, TYPICAL * total[-1])]), 1.0)
+    typical = max(float(values[order][np.searchsorted(total, TYPICAL_QUANTILE * total[-1])]), 1.0)
     relative = contrast / typical
     gap = relative <= -FAINT
     candidates = np.flatnonzero(relative < GAP[0]).tolist()
     box_of = boxes(labels, ids) if candidates else np.zeros((0, 4), np.int64)
     for index in candidates:
         top, left, bottom, right = box_of[index].tolist()
-        window = slice(max(0, top - RING[1]), bottom + RING[1]), slice(max(0, left - RING[1]), right + RING[1])
+        window = (
+            slice(max(0, top - RING_PX[1]), bottom + RING_PX[1]),
+            slice(max(0, left - RING_PX[1]), right + RING_PX[1]),
+        )
         body = labels[window] == ids[index]
-        near, wide = (ndimage.maximum_filter(body, 2 * reach + 1) for reach in RING)
+        near, wide = (ndimage.maximum_filter(body, 2 * reach + 1) for reach in RING_PX)
         around = float(np.median(grey[window][wide & ~near]))
         gap[index] |= sign * (inside[index] - around) / typical < -GAP[1]
     return Contrasts(relative, gap, dark, has_ground)
@@ -118,12 +121,14 @@ def _level_around(
     grey: NDArray[np.uint8], labels: NDArray[np.int32], ids: Ids, foreground: NDArray[np.bool_] | None
 ) -> tuple[Floats, int]:
     """(n,) the median grey of each outline's ring, and the number of bare pixels of the image. For a ring of under
-    FEWEST px it is the median of the whole ground, or NaN if the ground is less than LEAST_GROUND."""
+    FEWEST_RING_PX px it is the median of the whole ground, or NaN if the ground is less than LEAST_GROUND_SHARE."""
     images = (grey,) if foreground is None else (grey, foreground)
-    parts = by_band("around", labels, RING[1], _greys_around, *images)
+    parts = by_band("around", labels, RING_PX[1], _greys_around, *images)
     histogram = np.sum([ground for _, ground in parts], axis=0)
     bare = int(histogram.sum())
-    ground = float(np.searchsorted(np.cumsum(histogram), bare / 2)) if bare >= LEAST_GROUND * labels.size else np.nan
+    ground = (
+        float(np.searchsorted(np.cumsum(histogram), bare / 2)) if bare >= LEAST_GROUND_SHARE * labels.size else np.nan
+    )
     around = np.zeros((len(ids), 256), np.int32)  # how many pixels of each ring have each grey
     for (part_ids, greys, counts), _ in parts:
         around[np.searchsorted(ids, part_ids), greys] += counts
@@ -132,7 +137,7 @@ def _level_around(
     # The median is the mean of two greys, at half of the sorted pixels.
     middle = [(cumulated <= place[:, None]).sum(1) for place in (np.maximum(counts - 1, 0) // 2, counts // 2)]
     median = (middle[0] + middle[1]) / 2
-    return np.where(counts >= FEWEST, median, ground), bare
+    return np.where(counts >= FEWEST_RING_PX, median, ground), bare
 
 
 class _Greys(NamedTuple):
@@ -150,8 +155,8 @@ def _greys_around(
     labels, grey = band.labels, grey[band.rows]
     if foreground is not None:  # as one more object; with the lowest label, so that pixels in two rings go to the other
         labels = np.where(labels > 0, labels + 1, foreground.astype(np.int32))
-    owner = largest_within(labels, RING[1])[band.rows]
-    ring = (owner > 0) & ~largest_within(labels > 0, RING[0])[band.rows]
+    owner = largest_within(labels, RING_PX[1])[band.rows]
+    ring = (owner > 0) & ~largest_within(labels > 0, RING_PX[0])[band.rows]
     numbers = 256 * (owner[ring].astype(np.intp) - (1 if foreground is None else 2)) + grey[ring]
     counts = np.bincount(numbers[numbers >= 0], minlength=256 * len(band.ids))
     places = np.flatnonzero(counts)

@@ -22,7 +22,7 @@ def no_runs() -> Runs:
     return np.zeros((0, 3), np.int32)
 
 
-def packed(runs: Runs) -> bytes:
+def compress_runs(runs: Runs) -> bytes:
     """Runs compressed by zlib, as little-endian int32: for all runs the gap to the run before in px, then the counts of
     all runs, then the ids of all runs."""
     starts, counts, ids = runs.astype("<i4").T
@@ -30,8 +30,8 @@ def packed(runs: Runs) -> bytes:
     return zlib.compress(np.stack([gaps, counts, ids]).astype("<i4").tobytes())
 
 
-def unpacked(content: bytes, most_runs: int = 0) -> Runs:
-    """The runs that `packed` wrote; raises ValueError or zlib.error for other bytes. most_runs: the largest number of
+def decompress_runs(content: bytes, most_runs: int = 0) -> Runs:
+    """The runs that `compress_runs` wrote; raises ValueError or zlib.error for other bytes. most_runs: the largest number of
     runs that is accepted; 0 for any number."""
     stream = zlib.decompressobj()
     words = stream.decompress(content, 12 * most_runs)
@@ -48,14 +48,14 @@ def runs_of(starts: Numbers, ends: Numbers, ids: Numbers | int) -> Runs:
     return np.column_stack([starts, ends - starts, np.broadcast_to(ids, starts.shape)]).astype(np.int32)
 
 
-def repeated(runs: Runs) -> tuple[NDArray[np.int64], Numbers]:
+def pixels_and_ids(runs: Runs) -> tuple[NDArray[np.int64], Numbers]:
     """(m,) each: the flat index of every pixel of the runs, and its id."""
     starts, counts, ids = runs.T
     pixels = np.repeat(starts - counts.cumsum() + counts, counts) + np.arange(counts.sum())
     return pixels, np.repeat(ids, counts)
 
 
-def joined(runs: Runs, width: int) -> Runs:
+def join_runs(runs: Runs, width: int) -> Runs:
     """The same pixels in as few runs as possible, each within one row; so must be the given runs. width: of the
     image."""
     if not len(runs):
@@ -66,7 +66,7 @@ def joined(runs: Runs, width: int) -> Runs:
     return runs_of(starts[begins], ends[np.r_[begins[1:], True]], ids[begins])
 
 
-def united(starts: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:
+def unite_runs(starts: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:
     """The starts and ends of the same pixels without overlaps, in ascending order. starts, ends: (n,) of runs within
     rows, in any order, which may overlap."""
     if not len(starts):
@@ -77,7 +77,7 @@ def united(starts: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:
     return starts[begins], ends[np.r_[begins[1:], True]]
 
 
-def in_rows(runs: Runs, width: int) -> Runs:
+def cut_at_rows(runs: Runs, width: int) -> Runs:
     """The same runs, cut where they cross the end of a row. width: of the image."""
     starts, counts, ids = runs.T
     ends = starts + counts
@@ -89,7 +89,7 @@ def in_rows(runs: Runs, width: int) -> Runs:
     return runs_of(begin, end, np.repeat(ids, rows))
 
 
-def grouped(runs: Runs, width: int, *, corners: bool = False) -> Numbers:
+def piece_numbers(runs: Runs, width: int, *, corners: bool = False) -> Numbers:
     """The number 0..n-1 of the connected piece to which each of m runs belongs, (m,).
 
     Runs of different ids are not connected. runs: each within one row. corners: whether pixels that share only a corner

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .geometry import Floats
-from .runs import Numbers, united
+from .runs import Numbers, unite_runs
 from .time_limit import check_time
 
 MOST_AT_ONCE = 1 << 17  # rows that segments of a stroke cross, counted together, in one calculation
@@ -65,7 +65,7 @@ def stroke_spans(points: Floats, radius: float, rows: int, width: int) -> Spans:
         low, high = _ends(begin[in_part][segment], end[in_part][segment], np.asarray(row + 0.5, np.float64), radius)
         columns = np.clip([np.ceil(low - 0.5), np.floor(high + 0.5)], 0, width).astype(np.int64)
         spans.append((row * width + columns)[:, columns[0] < columns[1]])
-    return united(*np.concatenate(spans, axis=1))
+    return unite_runs(*np.concatenate(spans, axis=1))
 
 
 def _rows_of(top: NDArray[np.int64], bottom_end: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -16,7 +16,7 @@ class TooLong(Exception):
 
 
 @contextmanager
-def ending(end: float) -> Iterator[None]:
+def time_limit(end: float) -> Iterator[None]:
     """Within this context work on corrections raises TooLong soon after time.monotonic() has reached `end`."""
     token = _end.set(end)
     try:

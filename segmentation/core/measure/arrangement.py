@@ -28,7 +28,7 @@ FEWEST_TESTED = 20  # objects in a comparison with chance
 # so many objects if they were evenly spread.
 MOST_TESTED = 1000
 RANDOM_PICTURES, FEWER_PICTURES = 99, 39  # random pictures: with the image itself 100 or 40, of which 5 % are 5 or 2
-MANY_OBJECTS = 100  # with more, there are FEWER_TIMES random pictures
+MANY_OBJECTS = 100  # with more, there are FEWER_PICTURES random pictures
 # A mean distance is 1 / sqrt(density).
 KERNEL_HALF_WIDTH = 0.15  # of the kernel, in mean distances (Stoyan and Stoyan 1994: 0.1 to 0.2)
 STEPS_PER_HALF_WIDTH = 8  # distances of the pair correlation in one half width
@@ -54,7 +54,7 @@ class Field(NamedTuple):
 def image_arrangement(
     table: Table, frame: tuple[int, int], calibration: Calibration, seed: int, things: str
 ) -> Arrangement | None:
-    """The arrangement of the counted objects of one image; None with fewer than FEWEST that do not
+    """The arrangement of the counted objects of one image; None with fewer than FEWEST_OBJECTS that do not
     touch the frame.
 
     table: with the columns of `neighbours`. frame: width and height of the analysed area in px.
@@ -346,7 +346,7 @@ def _range_words(band: Range, pairs: Pairs, unit: Unit) -> str:
 
 def alignment(px: Table, frame: tuple[int, int]) -> Alignment | None:
     """The nematic order parameter |mean exp(2 i angle)| of the elongated objects, with its interval
-    over blocks of the image, Rayleigh's test, and the common direction; None with fewer than FEWEST
+    over blocks of the image, Rayleigh's test, and the common direction; None with fewer than FEWEST_OBJECTS
     elongated objects. px, frame: see `compare_with_chance`."""
     is_long = px.whole & (px["ellipse_ratio"] < LARGEST_AXIS_RATIO)
     n = int(is_long.sum())

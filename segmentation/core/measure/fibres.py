@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.special import erf
 
-from ..labels.fibres import Piece, trace
-from ..labels.lines import polyline, straight_end
+from ..labels.fibres import Piece, traced_pieces
+from ..labels.lines import path_length, straight_end
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
@@ -72,7 +72,7 @@ def measure_fibres(labels: Labels, grey: NDArray[np.uint8]) -> FibreMeasures:
     measures = {name: np.full(count, np.nan) for name in PER_FIBRE}
     ends, over = np.zeros(count, np.int64), np.zeros(count, np.int64)
     paths: list[tuple[Floats, int]] = []
-    for number, pieces in trace(labels).items():
+    for number, pieces in traced_pieces(labels).items():
         index = number - 1
         fibre_measures, ends[index] = _measures_of(labels, grey, number, pieces)
         for name, value in fibre_measures.items():
@@ -93,14 +93,14 @@ def _measures_of(
 ) -> tuple[dict[str, float], int]:
     """The measures PER_FIBRE of the fibre `number` by name, and how many of its ends are in view.
 
-    pieces: the parts of the fibre between crossings, in order along it (`labels.fibres.trace`).
+    pieces: the parts of the fibre between crossings, in order along it (`labels.fibres.traced_pieces`).
     """
     diameters, weights = diameters_along(labels, grey, pieces)
     ends, (cut_first, cut_last), extension = _ends(labels, number, pieces)
     line = np.concatenate([piece.path for piece in pieces])
     line = line[cut_first : len(line) - cut_last]
     axis = line[-1] - line[0]
-    chord, visible = float(np.hypot(*axis)) + extension, polyline(line) + extension
+    chord, visible = float(np.hypot(*axis)) + extension, path_length(line) + extension
     if np.hypot(*axis) < 0.2 * len(line):  # a nearly closed line: its main axis
         axis = np.linalg.svd(line - line.mean(0), full_matrices=False)[2][0]
     measures = {

@@ -167,6 +167,6 @@ def value_over_blocks(figure: Callable[[Floats], float], sums: Floats, *, highes
 
 
 def interval_if_enough(value: Value, table: Table, unit: str = "") -> Value:
-    """The value with its unit; without an interval if fewer than FEWEST objects of the table are
+    """The value with its unit; without an interval if fewer than FEWEST_OBJECTS objects of the table are
     counted."""
     return replace(value, unit=unit) if int(table.kept.sum()) >= FEWEST_OBJECTS else Value(value.value, unit=unit)

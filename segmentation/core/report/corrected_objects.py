@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from ..labels.geometry import Box
 from ..labels.operations import Corrections, Step
 from ..labels.patches import BadEdit, Object
-from ..labels.runs import Runs, in_rows, runs_of
+from ..labels.runs import Runs, cut_at_rows, runs_of
 from ..labels.segmentation import Provenance, Segmentation
-from ..labels.working import STRIP, WorkingLabels
+from ..labels.working import STRIP_ROWS, WorkingLabels
 from ..measure.cutouts import CutOut
 from ..measure.descriptors import DESCRIPTORS, SIZES
 from ..measure.filters import FOR_SIZE, Reason, set_aside, with_decisions, with_reasons_lifted
@@ -184,7 +184,7 @@ class CorrectedObjects:
             ignored = terms.settings.ignore
             pixels = dict.fromkeys(areas, 0.0)
             for strip in original.strips if ignored else ():
-                runs = in_rows(runs_of(strip.starts, strip.ends, strip.ids), original.width)
+                runs = cut_at_rows(runs_of(strip.starts, strip.ends, strip.ids), original.width)
                 _add(pixels, runs, _counted_pixels(runs, ignored, original.width), 1)
             pixels = pixels if ignored else dict(areas)
         return cls(stored, terms, stored_boxes, pixels=pixels)
@@ -518,7 +518,7 @@ def _boxes_and_areas(labels: WorkingLabels) -> tuple[dict[int, Box], dict[int, i
     """The box around each object, and its number of pixels, by id."""
     boxes, areas = dict[int, Box](), dict[int, int]()
     for strip in labels.strips:
-        runs = in_rows(runs_of(strip.starts, strip.ends, strip.ids), labels.width)
+        runs = cut_at_rows(runs_of(strip.starts, strip.ends, strip.ids), labels.width)
         runs = runs[runs[:, 2] > 0]
         for number, box in _boxes(runs, labels.width).items():
             boxes[number] = _around(boxes.get(number), box)
@@ -553,11 +553,11 @@ def _counted_pixels(runs: Runs, ignored: Sequence[Region], width: int) -> Floats
     counts = runs[:, 1].astype(float)
     if not ignored or not len(runs):
         return counts
-    strips = runs[:, 0] // width // STRIP
+    strips = runs[:, 0] // width // STRIP_ROWS
     for strip in np.unique(strips).tolist():
         in_strip = np.flatnonzero(strips == strip)
-        top = strip * STRIP
-        inside = mask_of(_shifted(ignored, top, 0), (STRIP, width)).ravel()
+        top = strip * STRIP_ROWS
+        inside = mask_of(_shifted(ignored, top, 0), (STRIP_ROWS, width)).ravel()
         before = np.concatenate([[0], np.cumsum(inside, dtype=np.int64)])
         starts = runs[in_strip, 0] - top * width
         counts[in_strip] -= before[starts + runs[in_strip, 1]] - before[starts]

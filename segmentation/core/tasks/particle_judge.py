@@ -79,13 +79,13 @@ class Judge:
     def signals(self) -> OutlineSignals:
         """The signals of each outline. An outline is a gap if it is darker than the particles around it, or if it has
         the contrast of a gap and there is enough ground to judge by."""
-        from ..labels.enclosed_gaps import ringed_darker
+        from ..labels.enclosed_gaps import are_enclosed_gaps
 
         contrasts, labels = self.contrasts, self.segmentation.labels[: self.segmentation.rows]
         gap = np.zeros(len(contrasts.gap), bool)
         if shared.faint_limit(self.segmentation, self.settings):
             polarity = self.segmentation.used.get("polarity", "dark" if contrasts.dark else "bright")
-            gap = ringed_darker(255 - self.grey if polarity == "dark" else self.grey, labels, self.segmentation.ids)
+            gap = are_enclosed_gaps(255 - self.grey if polarity == "dark" else self.grey, labels, self.segmentation.ids)
             gap |= contrasts.gap & self.has_contrast_rule
         return OutlineSignals(self.segmentation.confidence, contrasts.relative, gap.astype(float))
 
