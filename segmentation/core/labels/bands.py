@@ -1,8 +1,8 @@
 """Sums and boxes of the objects of a label image, calculated band by band (a band is BAND_ROWS rows).
 
-The result of each band is kept in a memory (`core.remembered`), under a checksum of the band's pixels. After a
-correction only the bands are calculated again in which pixels changed. This needs labels that are ids, which a
-correction does not change; numbers 1..n would all change behind a deleted object.
+The result of each band is kept in a cache (`core.remembered`), under a checksum of the band's pixels. After a
+correction only the bands with changed pixels are calculated again. The labels must therefore be ids, which a
+correction does not change. Numbers 1..n would all change after a deleted object.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..remembered import present_memory, remembered
 
 T = TypeVar("T")
 Ids = NDArray[np.integer[Any]]
-BAND_ROWS = 128  # of a band
+BAND_ROWS = 128  # height of a band
 PIXELS_AT_ONCE = 2**17  # px: so many indices fit into the processor's cache
 
 
@@ -27,8 +27,8 @@ class Band(NamedTuple):
     """A band of a label image, with some rows above and below it.
 
     labels: (h, W) the band and the rows around it, numbered 1..k in the order of the ids; 0 is background. ids: (k,)
-    the objects' ids in the whole image, ascending. rows: which rows of `labels` are the band. top: the image's row with
-    which `labels` begins.
+    the objects' ids in the whole image, ascending. rows: which rows of `labels` are the band. top: the row of the
+    image that is the first row of `labels`.
     """
 
     labels: NDArray[np.int32]
@@ -54,11 +54,11 @@ def numbered(labels: NDArray[np.int32], ids: Ids) -> NDArray[np.int32]:
 def by_band(
     kind: str, labels: NDArray[np.int32], margin: int, make: Callable[..., T], *images: NDArray[Any]
 ) -> list[T]:
-    """What `make` returns for each band of labels (H, W), from top to bottom.
+    """The results of `make` for each band of labels (H, W), from top to bottom.
 
     make: called with the Band, and with the same rows of each of the images (H, W). Its result must depend on their
-    pixels and on `kind` alone, because it is kept in the memory, if there is one. kind: a name for what is calculated,
-    with all parameters. margin: how many rows above and below the band `make` gets, at most BAND_ROWS.
+    pixels and on `kind` alone, because it is kept in the cache, if there is one. kind: the name of the result in the
+    cache, with all parameters. margin: how many rows above and below the band `make` gets, at most BAND_ROWS.
     """
     has_memory, results = present_memory() is not None, list[T]()
     checksums = [_checksums(image) for image in (labels, *images)] if has_memory else []
@@ -78,8 +78,8 @@ def by_band(
 
 
 def whole_image(kind: str, image: NDArray[Any], make: Callable[[], T], *parameters: Any) -> T:
-    """What `make` returns, kept in the memory as in `by_band`, for a result that depends on a whole image (H, W) and on
-    hashable parameters."""
+    """The result of `make`, kept in the cache as in `by_band`. It may depend on a whole image (H, W) and on hashable
+    parameters."""
     return remembered(lambda: (kind, *parameters, *_checksums(image)), make)
 
 

@@ -1,4 +1,4 @@
-"""Bubbles, found as circles in a network's map: the Laplacian of Gaussian finds blobs, and a circle is fitted to the
+"""Finds bubbles as circles in a network's map: the Laplacian of Gaussian finds blobs, and a circle is fitted to the
 edge of each blob."""
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ RADII = (2.0, 40.0)  # px: the smallest and the largest blob
 STEP = 1.15  # ratio of two successive radii
 LEAST_RESPONSE = 0.4  # of a blob; a whole disc has 2 / e = 0.74
 ANGLES = np.linspace(0, 2 * np.pi, 48, endpoint=False)  # rad, of the rays from a blob's centre to its edge
-EDGE_RANGE = (0.7, 1.3)  # the edge is looked for between these multiples of a blob's radius
+EDGE_RANGE = (0.7, 1.3)  # the edge is searched between these multiples of a blob's radius
 FEWEST_EDGE_POINTS = 10  # edge points of 48; with fewer no circle is fitted, and the blob's centre and radius are used
-WELL_FILLED = (
-    0.88  # a circle with a smaller share of foreground may hold several objects: better filled ones come first
-)
+# A circle with a smaller share of foreground may contain several objects: better filled ones come first.
+WELL_FILLED = 0.88
 MOST_COVERED = 0.5  # a circle is dropped if circles before it cover a larger share of it
 
 
@@ -140,7 +139,7 @@ def _separate_circles(circles: Sequence[Floats], shape: tuple[int, int]) -> Circ
 
 
 def _depth(circle: Floats, shape: tuple[int, int]) -> tuple[tuple[slice, slice], Floats]:
-    """A window around a circle, and how deep each pixel's centre lies in it: 1 in the middle, 0 at the edge."""
+    """A window around a circle, and how deep each pixel's centre lies in the circle: 1 in the middle, 0 at the edge."""
     row, column, radius = circle
     corner, last = (int(row - radius), int(column - radius)), (int(row + radius) + 2, int(column + radius) + 2)
     rows, columns = (np.arange(max(0, corner[axis]), min(shape[axis], last[axis])) for axis in (0, 1))
@@ -149,7 +148,8 @@ def _depth(circle: Floats, shape: tuple[int, int]) -> tuple[tuple[slice, slice],
 
 
 def discs(circles: Circles, shape: tuple[int, int]) -> NDArray[np.int32]:
-    """(H, W) int32: n if a pixel's centre lies in the n-th circle; if in several, the one in which it lies deepest."""
+    """(H, W) int32: n if a pixel's centre lies in the n-th circle; 0 outside. In several circles it gets the number of
+    the circle in which it lies deepest."""
     labels, deepest = np.zeros(shape, np.int32), np.zeros(shape)
     for number, circle in enumerate(circles, start=1):
         box, depth = _depth(circle, shape)

@@ -1,9 +1,9 @@
 """Particles with a core and a shell have two concentric edges. This module finds the edge that the outline does not
 follow, and can draw all outlines along the outer or along the inner edge.
 
-RAYS go out from the middle of an outline. The grey along a ray is read at multiples of the distance to the outline (the
-"share of the way"), so that the outline is at 1, whatever its shape. There is a second edge where the grey falls a
-second time, behind a plateau.
+RAYS rays start at the middle of an outline. The grey along a ray is read at multiples of the distance from the middle
+to the outline. Such a multiple is called "radius" here: the outline is at radius 1, whatever its shape. There is a
+second edge where the grey falls a second time, behind a plateau.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ Floats = NDArray[np.float64]
 Grey = NDArray[np.uint8]
 
 RAYS = 24  # of each outline
-STEP, LAST_SAMPLE = 0.04, 3.2  # shares of the way: between two samples of the grey, and at the last sample
-BLUR = 0.05, 0.7  # sigma by which profiles are smoothed: share of the way, px
-AT_OUTLINE = 0.16  # share of the way: the outline's own edge lies within 1 ± this
-OUTSIDE, INSIDE = (1.2, 2.9), (0.22, 0.82)  # shares of the way between which an outer or inner edge is looked for
+STEP, LAST_SAMPLE = 0.04, 3.2  # radii: between two samples of the grey, and at the last sample
+BLUR = 0.05, 0.7  # sigma by which profiles are smoothed: in radii, but at least so many px
+AT_OUTLINE = 0.16  # radius: the outline's own edge lies within 1 ± this
+OUTSIDE, INSIDE = (1.2, 2.9), (0.22, 0.82)  # radii between which an outer or inner edge is searched
 PLATEAU = 0.85  # between two edges the slope falls below this share of the slope at either edge
 STEPS = 0.12, 0.2  # least step of the grey at the outer edge, and at the inner one, as a share of the whole contrast
-NEAR_MIDDLE = 0.15  # share of the way: here the grey is that of the outline's middle
+NEAR_MIDDLE = 0.15  # radius at which the grey of the outline's middle is read
 LEAST_STEP_ERRORS = 4.0  # least step at the second edge, in standard errors over the rays
-LEAST_VISIBLE = 1 / 3  # least share of the rays that reach so far without another outline
+LEAST_VISIBLE = 1 / 3  # least share of the rays that reach a radius without meeting another outline
 NARROWEST_PX = 8.0  # px: in narrower outlines two edges cannot be told apart
 MOST_OUTLINES = 200  # enough to tell whether a picture shows concentric edges
-# A picture shows concentric edges if at least FEWEST_OUTLINES outlines, and at least the share LEAST_SHARE of all, have a second edge
-# at the same share of the way, within the factor exp(RATIO_TOLERANCE). Of 366 micrographs of EMPS four do, all with cores in
-# shells; of powder, TiO2 and composed beds none does.
+# A picture shows concentric edges if at least FEWEST_OUTLINES outlines, and at least the share LEAST_SHARE of all, have
+# a second edge at one common radius, within the factor exp(RATIO_TOLERANCE). Of 366 micrographs of EMPS four do, all
+# with cores in shells; of powder, TiO2 and composed beds none does.
 FEWEST_OUTLINES, LEAST_SHARE, RATIO_TOLERANCE = 5, 1 / 3, 0.2
 LEAST_RIM_SHARE, MOST_OFF_CENTRE = (
     0.85,
@@ -49,7 +49,7 @@ class Rays:
     """The rays of n outlines.
 
     centres: (n, 2) row and column. reach: (n, RAYS) px from the centre to the outline. grey: (n, RAYS, k) at each of
-    SHARES, NaN behind another outline or beyond the frame.
+    RADII, NaN behind another outline or beyond the frame.
     """
 
     centres: Floats
@@ -57,7 +57,7 @@ class Rays:
     grey: Floats
 
 
-SHARES = np.arange(STEP, LAST_SAMPLE + STEP / 2, STEP)  # shares of the way at which the grey is read
+RADII = np.arange(STEP, LAST_SAMPLE + STEP / 2, STEP)  # at which the grey is read
 ANGLES = 2 * np.pi * np.arange(RAYS) / RAYS  # rad
 DIRECTIONS = np.stack([np.sin(ANGLES), np.cos(ANGLES)])  # rows and columns
 
@@ -75,7 +75,7 @@ def rays_of_outlines(grey: Grey, labels: Labels, numbers: NDArray[np.int64]) -> 
         y, x = np.clip(np.rint(points).astype(int), 0, np.array(body.shape)[:, None, None] - 1)
         reach[index] = 0.25 * np.argmin(body[y, x], axis=1)
         centres[index] = middle - 1 + (rows.start, columns.start)
-    points = centres.T[:, :, None, None] + (DIRECTIONS[:, None, :] * reach)[..., None] * SHARES
+    points = centres.T[:, :, None, None] + (DIRECTIONS[:, None, :] * reach)[..., None] * RADII
     values = ndimage.map_coordinates(grey.astype(np.float32), points, order=1, mode="nearest")
     last = height_width[:, None, None, None] - 1
     owner = labels[tuple(np.clip(np.rint(points).astype(int), 0, last))]
@@ -85,14 +85,14 @@ def rays_of_outlines(grey: Grey, labels: Labels, numbers: NDArray[np.int64]) -> 
 
 
 def second_edges(rays: Rays) -> tuple[Floats, Floats]:
-    """(n,) each: the share of the way at which each outline has a second edge outside it, and inside it; NaN for none.
+    """(n,) each: the radius at which each outline has a second edge outside it, and inside it; NaN for none.
 
-    At each edge the grey falls outwards, because the objects are brighter than the ground.
+    At each edge the grey falls outwards, because the objects are brighter than the background.
     """
     outer, inner = (np.full(len(rays.reach), np.nan) for _ in range(2))
     medians, ends = _profiles(rays.grey)
     sigmas = np.maximum(BLUR[0], BLUR[1] / np.maximum(np.median(rays.reach, axis=1), 1.0)) / STEP
-    for index in np.flatnonzero((ends > 0) & (SHARES[ends - 1] >= 1 + 2 * AT_OUTLINE)).tolist():
+    for index in np.flatnonzero((ends > 0) & (RADII[ends - 1] >= 1 + 2 * AT_OUTLINE)).tolist():
         middle = ndimage.gaussian_filter1d(medians[index, : ends[index]], float(sigmas[index]), mode="nearest")
         slope = -np.gradient(middle, STEP)
         tops = np.flatnonzero((slope[1:-1] > slope[:-2]) & (slope[1:-1] >= slope[2:])) + 1
@@ -115,17 +115,17 @@ def _profiles(grey: Floats) -> tuple[Floats, NDArray[np.intp]]:
 def _second_edge(
     grey: Floats, middle: Floats, slope: Floats, tops: NDArray[np.intp], limits: tuple[float, float], least: float
 ) -> float:
-    """The share of the way, within limits, at which the largest step of the grey lies; NaN if no step is clear.
+    """The radius, within limits, at which the largest step of the grey lies; NaN if no step is clear.
 
     grey: (RAYS, k) of one outline. middle: (m,) the median over the rays. slope: (m,) how steeply `middle` falls. tops:
     the places of the slope's maxima. least: the least step, as a share of the whole contrast.
     """
-    shares = SHARES[: len(middle)]
-    tops = tops[(shares[tops] >= limits[0]) & (shares[tops] <= limits[1])]
+    radii = RADII[: len(middle)]
+    tops = tops[(radii[tops] >= limits[0]) & (radii[tops] <= limits[1])]
     best, edge = 0.0, np.nan
     if not len(tops):
         return edge
-    own_edge = int(np.argmax(np.where(abs(shares - 1) < AT_OUTLINE, slope, -np.inf)))
+    own_edge = int(np.argmax(np.where(abs(radii - 1) < AT_OUTLINE, slope, -np.inf)))
     for top in tops.tolist():
         begin, end = sorted((own_edge, top))
         plateau = begin + int(np.argmin(slope[begin : end + 1]))
@@ -145,15 +145,15 @@ def _second_edge(
             len(steps)
         )
         if step > max(best, least * contrast) and outline_step > least * contrast > 0 and is_coherent:
-            best, edge = step, float(shares[top])
+            best, edge = step, float(radii[top])
     return edge
 
 
 def concentric_edges(grey: Grey, labels: Labels) -> dict[str, Any]:
     """The concentric edges of a picture in numbers; {} if it shows none.
 
-    grey: (H, W), objects brighter than the ground. labels: (H, W) 1..n. The stored result has "outlines": how many of
-    the outlines have two edges; "cores": which share of these follow the inner edge; "ratio": outer over inner
+    grey: (H, W), objects brighter than the background. labels: (H, W) 1..n. The stored result has "outlines": how many
+    of the outlines have two edges; "cores": the share of these that follow the inner edge; "ratio": outer over inner
     diameter; "shift": by which share D10 or the median is smaller than if all outlines followed the outer edge.
     """
     shell_of, count = cores_in_shells(labels), int(labels.max(initial=0))
@@ -191,7 +191,7 @@ def redrawn_along_edge(grey: Grey, labels: Labels, edge: Literal["outer", "inner
     """The labels (H, W) with all outlines drawn along the outer, or along the inner, of two concentric edges; unchanged
     if the picture shows no such edges.
 
-    An outline whose second edge is not seen is treated like outlines of its size. Where core and shell had two
+    An outline without a visible second edge is treated like outlines of its size. Where core and shell had two
     outlines, one of their numbers has no pixels afterwards. An outline that grows takes only background; a pixel that
     several outlines reach goes to the one in which it lies deepest.
     """
@@ -255,10 +255,10 @@ def _renamed(labels: Labels, numbers: Mapping[int, int]) -> Labels:
 def _with_similar_sizes(
     changes: NDArray[np.bool_], stays: NDArray[np.bool_], sizes: Floats, ratio: float
 ) -> NDArray[np.bool_]:
-    """(n,) which outlines have to be drawn along the other edge: those for which this is known (`changes`), and of
-    those for which nothing is known (neither `changes` nor `stays`) the ones with more similar sizes to `changes`.
+    """(n,) which outlines have to be drawn along the other edge: all of `changes`, and every outline that is neither in
+    `changes` nor in `stays` but resembles the former more in size.
 
-    sizes: (n,) px. ratio: of the wanted size to that of an outline which changes.
+    sizes: (n,) px. ratio: size after the change / size before.
     """
     if not changes.any():
         return changes
@@ -268,18 +268,18 @@ def _with_similar_sizes(
     return changes | (~stays & (abs(sizes - size) < abs(sizes - other_size)))
 
 
-def _ends(rays: Rays, index: int, share: float) -> Floats:
-    """(RAYS,) px from the middle of an outline to its other edge, which lies at about `share` of the way.
+def _ends(rays: Rays, index: int, radius: float) -> Floats:
+    """(RAYS,) px from the middle of an outline to its other edge, which lies at about `radius`.
 
-    Each ray ends where its grey is steepest near `share`, or at `share` if it shows nothing. The ends are smoothed.
+    Each ray ends where its grey is steepest near `radius`, or at `radius` if no edge is visible. The ends are smoothed.
     """
-    is_near = abs(SHARES / share - 1) <= RAY_TOLERANCE
+    is_near = abs(RADII / radius - 1) <= RAY_TOLERANCE
     grey = ndimage.gaussian_filter1d(rays.grey[index], max(1.0, BLUR[0] / STEP), axis=1, mode="nearest")
     slope = np.where(is_near, -np.gradient(grey, axis=1), np.nan)
     is_seen = np.isfinite(slope).any(1)
-    steepest = SHARES[np.argmax(np.nan_to_num(slope, nan=-np.inf), axis=1)]
-    shares = ndimage.median_filter(np.where(is_seen, steepest, share), 5, mode="wrap")
-    return np.asarray(ndimage.gaussian_filter1d(shares * rays.reach[index], 1.0, mode="wrap"), np.float64)
+    steepest = RADII[np.argmax(np.nan_to_num(slope, nan=-np.inf), axis=1)]
+    radii = ndimage.median_filter(np.where(is_seen, steepest, radius), 5, mode="wrap")
+    return np.asarray(ndimage.gaussian_filter1d(radii * rays.reach[index], 1.0, mode="wrap"), np.float64)
 
 
 def _redraw(
@@ -287,8 +287,8 @@ def _redraw(
 ) -> None:
     """Draw the outline `number` into `redrawn` (H, W), in place: around `middle`, with rays of `ends` (RAYS,) px.
 
-    depth: (H, W), changed in place: at which share of the way to its end each drawn pixel lies. reach: the longest ray
-    of the outline before, px.
+    depth: (H, W), changed in place: the distance of each drawn pixel from the middle, as a share of the distance of the
+    new edge. reach: px, the longest ray of the outline before.
     """
     far = max(float(ends.max()), reach) + 1
     sides = zip(middle, labels.shape, strict=True)

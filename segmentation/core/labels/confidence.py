@@ -1,5 +1,5 @@
-"""What the network's maps and the picture say of particles: the confidence of each outline, how clear all particles of
-an image are, and their typical size."""
+"""Values of particles from the network's maps and the picture: the confidence of each outline, how clear all particles
+of an image are, and their typical size."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .separate import Labels, max_over_labels, mean_over_labels
 Maps = NDArray[np.uint8]
 Grey = NDArray[np.uint8]
 Floats = NDArray[np.float64]
-SURE_LEVEL = 230  # of 255: from this foreground on a pixel surely belongs to a particle
+SURE_LEVEL = 230  # of 255: a pixel with this foreground or more surely belongs to a particle
 SMALLEST_AREA = 9  # px
 RING_PX = 1, 5  # px at the working scale: distances from a particle between which the ground around it is read
-FEWEST_RING_PX = 8  # px of ground around a particle, fewest for its grey
+FEWEST_RING_PX = 8  # of background around a particle; with fewer its grey is not read there
 LARGEST_CONTRAST = 4.0  # in SD of the ground: larger contrasts are set to this
 SAMPLED_PX = 2**22  # px of ground, enough to estimate its grey
 LEAST_FOREGROUND = 0.002  # share of the picture; with less it shows no particles
@@ -64,7 +64,8 @@ def _ground(grey: Grey, labels: Labels, areas: Floats, inside: Floats, scale: fl
 
     contrast: grey of the particle minus that of the ground around it, in SD of this ground, -1 to LARGEST_CONTRAST.
     excess brightness: how much brighter the particle is than the average one, divided by how much brighter that is than
-    the ground, 0 to 1. The ground around a particle is its RING_PX, or the whole ground if the ring has under FEWEST_RING_PX px.
+    the ground, 0 to 1. The ground (background) around a particle is its ring (RING_PX), or the whole
+    background if the ring has under FEWEST_RING_PX px.
     """
     bare, count = labels == 0, len(areas)
     near, far = (max(1, round(reach / min(scale, 1.0))) for reach in RING_PX)

@@ -17,9 +17,10 @@ from .region_graph import BAND
 Floats = NDArray[np.float64]
 # A bare pixel lies in no outline; the ground is all bare pixels.
 RING_PX = 1, 6  # px outside an outline: its surroundings are the bare pixels between these distances
-FEWEST_RING_PX = 8  # px of a ring, fewest for its grey
+FEWEST_RING_PX = 8  # with fewer bare pixels a ring has no grey
 LEAST_GROUND_SHARE = 0.02  # share of the picture that must be bare, else the ground has no grey
-# In units of the typical contrast: the largest contrast of a gap, and how much more the pixels around it have at least.
+# In units of the typical contrast: the largest contrast of a gap, and by how much at least the pixels around it exceed
+# its contrast.
 GAP = 0.5, 0.6
 # Share of the picture that must be bare, else no outline is judged as faint or a gap: in a bed of particles the bare
 # pixels are crevices, no background. With less bare pixels, 109 of 194 outlines that would be judged so are right
@@ -45,7 +46,7 @@ class Contrasts(NamedTuple):
 
     def faint(self, limit: float) -> NDArray[np.bool_]:
         """(n,) bool: whether the relative contrast is below `limit` or the outline is a gap; none if the limit is 0.
-        It does not ask for `has_ground`."""
+        `has_ground` is not checked."""
         return (self.gap | (self.relative < limit)) if limit else np.zeros(len(self.gap), bool)
 
 
@@ -61,8 +62,8 @@ def contrasts(
     outside of all outlines: where a person deletes a particle, its neighbours keep their contrast.
 
     The contrast of an outline is its mean grey minus the median of its ring's bare pixels (2 to 6 px outside). If there
-    are fewer than FEWEST_RING_PX, the median of all bare pixels is used. The sign of most of the outlined area counts as the
-    sign of particles; the network's polarity says nothing of it, because many particles are outlined in both.
+    are fewer than FEWEST_RING_PX, the median of all bare pixels is used. The sign of most of the outlined area is taken
+    as the sign of particles; the network's polarity does not show it, because many particles are outlined in both.
     The typical contrast is the 0.7 quantile of the absolute contrasts, weighted by area. A gap has less than half the
     typical contrast, and the median of all pixels around it, other outlines included, exceeds it by 0.6 of the typical
     contrast. An outline with a clear contrast of the opposite sign is also a gap. These rules are our own

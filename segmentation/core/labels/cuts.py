@@ -1,4 +1,4 @@
-"""Possible cuts: borders within an outline that may be real, although region merging removed them."""
+"""Finds possible cuts: borders within an outline that may be real, although region merging removed them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .region_merging import Merges
 from .segmentation import Cut
 from .separate import Labels
 
-LEAST_PROBABILITY = 0.1  # probability of a cut; less probable ones are left out
-MOST_CUTS = 1000  # cuts of an image, the most probable ones: one request of corrections takes as many
-EDGES_PER_POINT = 4  # pixel edges between two points of a line
+LEAST_PROBABILITY = 0.1  # of a cut; less probable ones are left out
+MOST_CUTS = 1000  # of an image, the most probable ones: one request of corrections accepts so many
+EDGES_PER_POINT = 4  # pixel edges between two points of a line, so that a slanted line has no steps
 Corner = tuple[int, int]  # x, y of a pixel's corner
 Edges = list[tuple[Corner, Corner]]  # edges of pixels
 
 
 def cut_probability(border: float, size: float, weights: Mapping[str, float]) -> float:
-    """The probability that a border is real which merging removed.
+    """The probability that a border which merging removed is real.
 
     border: the probability that merging gave it. size: px, the typical size of touching outlines in the image
     (`typical_size`): the smaller particles are, the more often merging removes real borders between them. weights:
@@ -126,8 +126,7 @@ def _path(edges: Edges) -> list[Corner]:
 
 
 def _line(path: Sequence[Corner]) -> list[list[float]]:
-    """The points [x, y] of a cut's line: both ends, and between them the middle of every EDGES_PER_POINT-th edge, so that a
-    slanted line has no steps."""
+    """The points [x, y] of a cut's line: both ends, and between them the middle of one in EDGES_PER_POINT edges."""
     corners = np.array(path, float)
     middles = (corners[1:] + corners[:-1]) / 2
     points = middles[

@@ -18,10 +18,10 @@ EDGES = "edges"  # name of the stored map; results of versions before 1.1 have n
 SMOOTHING_SD_PX = 1.0  # px: SD of the smoothing
 REACH = 4  # px, four SD: a pixel's edge depends on pixels up to here
 GAIN = 32  # times the square root of the gradient (grey levels per px): weak edges differ, strong ones fit into a byte
-STEP = 16  # the map is stored in steps of this: the file is smaller, and objects are split just as well
+STEP = 16  # of 255: the map is rounded to steps, for a smaller file; objects are split just as well
 FAINT = 64  # of 255: where the foreground is lower, there is no outline to split
 BAND = 512  # rows that are calculated together
-STRONG = 95  # percentile of the edges in an object; an edge like this counts as much as a full valley
+STRONG = 95  # percentile of the edges in an object: such an edge has as much weight as a full valley
 # Radius of the disc that stands for a click: at most these shares of the distances to the rim and to the next click.
 RIM_SHARE, CLICK_SHARE = 0.5, 0.4
 
@@ -43,7 +43,7 @@ def edge_map(grey: NDArray[np.uint8], foreground: NDArray[np.uint8]) -> NDArray[
 
 def split_along_edges(seeds: Labels, inside: Mask, distance: NDArray[np.uint8], edges: NDArray[np.uint8]) -> Labels:
     """Parts (h, w) int32 1..n of an object. They grow from clicks, and meet along edges of the picture and valleys of
-    the network's distance map, which count alike.
+    the network's distance map, which have equal weight.
 
     seeds: (h, w), the pixel of each click is 1..n. inside: (h, w) the object. distance, edges: (h, w) maps.
     """

@@ -1,7 +1,7 @@
 """Corrections of outlines by ids, lines and drawn shapes: each operation is a function that returns a Patch, the pixels
 and objects that it changes.
 
-The first argument, `now`, is the outlines as they are before the operation. Positions are (x, y) in pixels of the
+The first argument, `now`, contains the outlines before the operation. Positions are (x, y) in pixels of the
 image, x to the right, y down; (0, 0) is the top left corner of the first pixel, so its centre is (0.5, 0.5). A
 "boundary" is a strip of background between objects, as between grains. Every operation raises BadEdit if it is
 impossible.
@@ -174,8 +174,8 @@ def _background_between(now: WorkingLabels, ids: Sequence[int]) -> Iterator[Runs
 def split(now: WorkingLabels, number: int | None, line: Points, boundary: bool = False) -> Patch:
     """An object is cut along a line of at least two points; the largest part keeps its id.
 
-    number: the id of the object. Without it the line cuts every object that it divides, but for objects that only its
-    ends reach into (`_crossed`). If the line does not divide the object `number`, or without a number the object in
+    number: the id of the object. Without it the line cuts every object that it divides, except objects that contain
+    only its ends (`_crossed`). If the line does not divide the object `number`, or without a number the object in
     which most of the line lies, the line's ends are extended to a near edge of that object (`to_edge`). boundary:
     whether the parts have a boundary between them.
     """
@@ -261,7 +261,7 @@ def draw(
 
     ground: whether only background is taken, and no pixels of other objects. name: the class of a new object; by
     default the first class. replace: whether the object `number` consists of these pixels alone afterwards. touching:
-    whether `number` holds only if the pixels touch this object (`_object_meant`).
+    whether pixels that do not touch the object `number` become a new object (`_object_meant`).
     """
     pixels = _in_polygon(now, polygon)
     if touching:

@@ -1,5 +1,5 @@
-"""Finds outlines that are gaps between particles where no background is visible: a gap is surrounded by other outlines
-and darker than all of them. (`contrast` finds gaps if there is background.)"""
+"""Finds outlines that are gaps between particles, in images without visible background: a gap is surrounded by other
+outlines and darker than all of them. (`contrast` finds gaps if there is background.)"""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from .separate import Labels, interior
 Floats = NDArray[np.float64]
 # The rim of an outline is its outermost pixels.
 GAP_PX = 4  # px: a pixel of the rim lies at another outline if that is at most so far away
-LEAST_RIM_SHARE = 0.9  # least share of the rim that lies at other outlines
-FEWEST_NEIGHBOURS = 3  # neighbours around a gap; with two it is open at its ends
-LEAST_CONTACT = 0.04  # least share of the rim at which an outline lies that counts as a neighbour
-LEAST_DARKER = 0.3  # by which share of the neighbours' contrast with the darkest grey a gap is darker than each of them
+LEAST_RIM_SHARE = 0.9  # of the rim that lies at other outlines
+FEWEST_NEIGHBOURS = 3  # around a gap; with two it is open at its ends
+LEAST_CONTACT = 0.04  # share of the rim; an outline at less of the rim is no neighbour
+# A gap is darker than each neighbour by this share of the neighbours' contrast with the darkest grey.
+LEAST_DARKER = 0.3
 
 
 def are_enclosed_gaps(grey: NDArray[np.uint8], labels: Labels, ids: Ids | None = None) -> NDArray[np.bool_]:
@@ -61,8 +62,8 @@ def are_enclosed_gaps(grey: NDArray[np.uint8], labels: Labels, ids: Ids | None =
 
 
 def _candidates(labels: Labels, ids: Ids) -> NDArray[np.intp]:
-    """The places in `ids` of the outlines that may be ringed. This quick test takes squares instead of circles of GAP_PX
-    px around the rim, so that it misses none; distances are then calculated for these few only."""
+    """The places in `ids` of the outlines that may be surrounded. This quick test takes squares instead of circles of
+    GAP_PX px around the rim, so it misses none. Distances are then calculated only for these few."""
     rims, at_others = summed_by_id(ids, by_band("ringed", labels, GAP_PX, _rims)).T
     return np.flatnonzero((rims > 0) & (at_others >= LEAST_RIM_SHARE * rims))
 

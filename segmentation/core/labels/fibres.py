@@ -1,9 +1,9 @@
-"""Fibres are found in the maps of a network, and each is followed through its crossings.
+"""Finds fibres in the maps of a network, and follows each fibre through its crossings.
 
 The middle of the foreground is thinned to a skeleton, which is cut where its lines meet. The pieces are then joined end
-to end, the best pair first: two ends fit if they go on in the same direction, with the same width, and through
-foreground. A pixel belongs to one fibre only: at a crossing to the fibre that the network saw on top, or else to the
-thicker one. In this file a "piece" is a part of a fibre.
+to end, the best pair first: two ends fit if they continue in the same direction, with the same width, and through
+foreground. A pixel belongs to one fibre only: at a crossing to the fibre that the network saw on top, otherwise to the
+thicker fibre. In this file a "piece" is a part of a fibre.
 """
 
 from __future__ import annotations
@@ -27,19 +27,21 @@ Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
 CORE = 0.5  # inner distance from which on a pixel belongs to the middle of a fibre
-# Where all inner distances near a pixel are below SURE_CORE, its middle is what has the share RIDGE of the highest one.
+# Where all inner distances near a pixel are below SURE_CORE, the middle is all pixels with at least RIDGE times the
+# highest inner distance nearby.
 SURE_CORE, RIDGE = 0.6, 0.75
 ASPECT = 3.0  # length over width, from which on an object is a fibre, as the WHO counts
 WIDTH_EXCESS_PX = 0.5  # px: twice the depth of the middle is the width, or 1 px more; on average half a pixel too much
 SHORTEST_PX = 4  # px of a piece of a skeleton
-# Costs of joining two ends: a turn by TURN_RAD (rad) costs 1, and so does a change of the width by the factor exp(WIDTH_LOG_RATIO).
+# Costs of joining two ends: a turn by TURN_RAD costs 1, a change of the width by the factor exp(WIDTH_LOG_RATIO)
+# also costs 1.
 TURN_RAD, WIDTH_LOG_RATIO = 0.3, 0.35
 HIGHEST_COST = 6.0  # ends whose cost is higher are not joined
-CLEAR_ELONGATION = 300.0  # elongation (see `elongation`) of a mat of fibres that is fully clear
+CLEAR_ELONGATION = 300.0  # `elongation` of a fully clear mat of fibres
 LEAST_FOREGROUND = 0.002  # share of the picture; with less it shows no fibres
-LEAST_BEND = 1.5  # a fibre is bent if its pixels spread across its axis more than this times as wide as those of a bar
+LEAST_BEND = 1.5  # a fibre is bent if its pixels spread across its axis more than this times as far as a bar's
 LEAST_SINE = 0.25  # sine of an angle; under a smaller one two fibres lie along each other and do not cross
-MOST_BARE = 0.34  # largest share of a gap between two ends that is no foreground
+MOST_BARE = 0.34  # largest share of background in a gap between two ends of one fibre
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +63,8 @@ class Piece:
 
 
 def _outwards(path: Floats, width: float) -> Floats:
-    """The unit vector (row, column) in which a path (n, 2) goes on beyond its last point. Its very end is not used,
-    because it bends at a crossing."""
+    """The unit vector (row, column) in which a path (n, 2) continues beyond its last point. The last few points are not
+    used, because a path bends at a crossing."""
     count = len(path)
     skipped = min(round(0.3 * width), count // 4)
     last = path[max(0, count - skipped - max(8, round(2 * width))) : count - skipped]

@@ -16,9 +16,9 @@ from .time_limit import check_time
 
 LEVELS = 32  # steps into which the values of a map are divided
 MOST_POINTS_ON_LINE = 1 << 17  # points on a line
-EDGES_AT_ONCE = 128  # edges of a polygon in one calculation, after which the time limit is checked
+EDGES_AT_ONCE = 128  # edges of a polygon between two checks of the time limit
 REACH = 3  # px: an end of a line is extended to an edge at most so far away
-SMALLEST = 9  # px of a part; the network's outlines are no smaller either
+SMALLEST = 9  # px of a part; the network's outlines have at least as many
 BOUNDARY = 5  # px, the width of a boundary between grains, as `grains.find_grains` draws it
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
@@ -75,7 +75,7 @@ def _grown(parts: Labels, inside: Mask) -> Labels:
 
 
 def without_boundary(parts: Labels) -> Labels:
-    """The parts (h, w) of an object with a boundary, 0 and BOUNDARY px wide, where two of them meet."""
+    """The parts (h, w) of an object, with a boundary (0, BOUNDARY px wide) wherever two parts meet."""
     from scipy import ndimage
 
     is_met = np.zeros(parts.shape, bool)
@@ -189,9 +189,9 @@ def _part_in_box(one: Floats, two: Floats, low: Floats, high: Floats) -> tuple[f
 
 
 def crosses_itself(points: Floats) -> bool:
-    """Whether two edges of a closed polygon (n, 2) cross; that they touch does not count."""
+    """Whether two edges of a closed polygon (n, 2) cross. Edges that only touch do not cross."""
     begin, end = points, np.roll(points, -1, axis=0)
-    # Whether the line of one edge has another's ends on two sides.
+    # Whether the two ends of another edge lie on different sides of the line of each edge.
     is_split = np.zeros((len(points), len(points)), bool)
     for offset in range(0, len(points), EDGES_AT_ONCE):
         check_time()

@@ -1,5 +1,5 @@
-"""Grains, found as the areas that a network's map of boundaries encloses, and properties of each: whether it is convex,
-at the frame, and probably right.
+"""Finds grains as the areas that a network's map of boundaries encloses. Also tells of each grain whether it is convex
+or at the frame, and how probably it is right.
 
 The boundaries of a map may have gaps. So a watershed first divides the image into too many regions; then regions whose
 common border is weak in the map are joined.
@@ -45,8 +45,8 @@ def find_grains(boundary: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[
     2024). Grains at the frame are included.
     """
     regions = closed_regions(boundary, threshold)
-    # A border is one pixel wide: it is blurred and cut off at the value that a straight one has at REACH. This gives it
-    # its width, and smooths jagged borders.
+    # A border is one pixel wide. It is blurred, and all above the value that a straight border has at REACH becomes
+    # boundary. This gives borders their width, and smooths jagged ones.
     level = np.exp(-(REACH**2) / (2 * BLUR**2)) / (BLUR * np.sqrt(2 * np.pi))
     inside = ndimage.gaussian_filter(edges(regions).astype(np.float32), BLUR) < level
     labels, count = ndimage.label(ndimage.binary_opening(inside, SQUARE))

@@ -1,5 +1,5 @@
-"""Corrections by clicks, for which the network's stored maps find the outline, and smoothing. Each is a function that
-returns a Patch, as in `edits`."""
+"""Corrections by clicks, whose outlines come from the network's stored maps, and smoothing. Each correction is a
+function that returns a Patch, as in `edits`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,8 @@ FOREGROUND, DISTANCE, BOUNDARIES = "foreground", "inner_distance", "boundary"  #
 # Limits of an object that is added by a click: share of the image, px of its area, and px from the click to its end.
 LARGEST_SHARE, MOST_AREA_PX, FARTHEST_PX = 0.25, 1 << 20, 1 << 10
 DEEP_VALLEY, SHALLOW_VALLEY = 25, 5  # of 255: a valley of the distance map divides an object if it is at least so deep
-LEAST_GROWTH, STEPS = (
-    1.05,
-    8,
-)  # a widened outline is at least LEAST_GROWTH times as large; STEPS lower levels are tried for that
+LEAST_GROWTH = 1.05  # a widened outline is at least so many times as large
+STEPS = 8  # lower levels that are tried for that
 FAINTEST_LEVEL = 0.3  # share of the level with which an outline began; at lower levels it is not widened
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)  # a pixel and those that share a side with it
 FINE_PX = 1 << 16  # px of a box; in larger ones only every n-th pixel is used to divide touching objects
@@ -35,7 +33,7 @@ def split_at(now: WorkingLabels, number: int, points: Points, boundary: bool = F
     """The object is divided into one part for each point in it; the first point's part keeps the id.
 
     The parts meet along edges of the picture and valleys of the network's distance map; without a stored map EDGES
-    along valleys only. Where no valley lies between points, each pixel goes to the nearest point within the object.
+    along valleys only. Without a valley between points, each pixel goes to the point nearest within the object.
     """
     box = now.boxes([number])[number]
     inside = now.crop(box) == number
@@ -71,13 +69,13 @@ def add_object(
     """A missed object around a point becomes an object of the first class.
 
     It is the background connected to the point where the network's map reaches a level: the threshold, or half the
-    map's value at the point if that is lower. If objects touch, it is the one whose basin of the distance map holds the
-    point.
+    map's value at the point if that is lower. If objects touch, it is the object whose basin of the distance map
+    contains the point.
 
-    outside: points that do not belong to it. The level rises until they are outside; if no level does that, pixels go
-    to the point from which no valley separates them. wider: how often the outline is made larger, by a lower level and
-    deeper valleys. earlier: the outlines before all corrections. If one at the point was deleted, shallow valleys
-    divide the object, because a deleted outline was more often too large than wrong.
+    outside: points that do not belong to it. The level rises until they are outside; if no level achieves this, the
+    object is divided between all points along the valleys. wider: how often the outline is made larger, by a lower
+    level and deeper valleys. earlier: the outlines before all corrections. If an outline at the point was deleted,
+    shallow valleys divide the object, because a deleted outline was more often too large than wrong.
     """
     (x, y), *outer = np.floor(points_of([point, *outside], 1)).astype(int).tolist()
     tall, wide = now.rows, now.width
@@ -135,9 +133,9 @@ def add_object(
 
 
 def _region_around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask, bool]:
-    """The background connected to a pixel where the map is at least `level`: its box, its pixels (h, w), and whether
-    it is complete. It is incomplete if it has more than MOST_AREA_PX px, or reaches farther than FARTHEST_PX px. If there is a map
-    of boundaries, it keeps BOUNDARY px away from other objects."""
+    """The background connected to a pixel where the map is at least `level`: its box, its pixels (h, w), and whether it
+    is complete. It is incomplete if it has more than MOST_AREA_PX px, or reaches farther than FARTHEST_PX. If there is
+    a map of boundaries, it keeps BOUNDARY px away from other objects."""
     tall, wide = now.rows, now.width
     reach = 64
     while True:
@@ -157,9 +155,9 @@ def _region_around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Bo
 
 
 def _basin(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], depth: int) -> Mask:
-    """The part of a mask (h, w) that holds the click (row, column), if valleys of the distance map (h, w) that are at
-    least `depth` deep divide the mask: one connected piece without holes, smoothed by a morphological opening. In a box
-    of more than FINE_PX px only every n-th pixel is used, so that a click takes little time."""
+    """The part of a mask (h, w) that contains the click (row, column), if valleys of the distance map (h, w) that are
+    at least `depth` deep divide the mask: one connected piece without holes, smoothed by a morphological opening. In a
+    box of more than FINE_PX px only every n-th pixel is used, so that a click takes little time."""
     from scipy import ndimage
 
     stride = ceil(sqrt(inside.size / FINE_PX))
@@ -178,12 +176,12 @@ def _basin(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], de
 
 
 def _flooded_from(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], depth: int) -> Mask:
-    """The basin (h, w) that holds the click, of a watershed from all peaks that rise at least `depth` above the saddles
-    around them."""
+    """The basin (h, w) that contains the click, of a watershed from all peaks that rise at least `depth` above the
+    saddles around them."""
     from skimage.morphology import local_maxima, reconstruction
 
     step = max(depth // 2, 4)
-    least = ceil(depth / step) - 1  # a peak that counts rises by more than this
+    least = ceil(depth / step) - 1  # a peak must rise by more steps than this
     height = np.where(inside, distance // step + np.int64(least + 1), 0)
     # Peaks that rise by less are cut off: they become flat, or one plateau with their surroundings, and no maxima.
     flattened = reconstruction(np.maximum(height - least, 0), height, footprint=CROSS)

@@ -1,5 +1,5 @@
-"""Line defects, found as thin lines in a network's map, and their lengths. (`fibres` uses the functions for skeletons
-and paths, too.)"""
+"""Finds line defects as thin lines in a network's map, and measures their lengths. (`fibres` uses the functions for
+skeletons and paths, too.)"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows and columns of a step along a 
 SMALLEST_RING = 8  # px: a skeleton whose ends touch is a ring only if it is longer
 LONGEST_SPUR = 2.0  # in half widths of the line: shorter branches are spurs (the one into a corner of the line has 1.4)
 THIN_PX = 1.1  # px, half the width: a thinner line ends at its outermost pixels
-BLUNT_END = 1.5  # in half widths of the line: so near to an end the skeleton may lead into a corner
+BLUNT_END = 1.5  # in half widths of the line: nearer to an end than this the skeleton may lead into a corner
 SMOOTHING_SD_PX = 2.0  # px, sigma along the skeleton, because its pixels lie up to half a pixel beside the middle
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -174,7 +174,7 @@ def path_length(points: Floats) -> float:
 
 
 def straight_end(path: Floats, half: float, shape: NDArray[np.bool_]) -> float:
-    """How far in px a line (H, W) goes on straight beyond the last point of its path (n, 2).
+    """How far in px a line (H, W) continues straight beyond the last point of its path (n, 2).
 
     half: half the width in px. Pixels in a strip along the middle of the line are counted, after the point and before
     it. The ratio of both counts is the ratio of the lengths, for any width.

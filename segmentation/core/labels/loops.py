@@ -1,4 +1,4 @@
-"""Dislocation loops, found in a network's map, and the long axis of each."""
+"""Finds dislocation loops in a network's map, and measures the long axis of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .lines import inner_depth
 from .separate import fill_holes, renumber
 
 SMALLEST_PX = 5  # px of a loop
-NARROWING = 0.25  # share of its half width by which a piece must be narrower between two loops
+NARROWING = 0.25  # share of the half width by which a piece must be narrower between two loops
 
 
 def find_loops(levels: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:

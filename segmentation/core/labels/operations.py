@@ -1,7 +1,7 @@
 """Corrections as pages and scripts send them: operations in plain JSON types, such as {"op": "delete", "ids": [3]}.
 
-This module checks them, carries them out one after the other (`Corrections`), with undo and redo, and puts the result
-into a Segmentation.
+This module checks the operations, applies them one after the other (`Corrections`), with undo and redo, and puts the
+result into a Segmentation.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _model(name: str, required: Entries, optional: Entries) -> type[BaseModel]:
     return create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
-# What each operation looks like as JSON.
+# The pydantic model of each operation as JSON.
 MODELS = {name: _model(name, required, optional) for name, (_, required, optional) in OPERATIONS.items()}
 MODELS |= {name: _model(name, {}, {}) for name in (UNDO, REDO)}
 
@@ -147,7 +147,7 @@ def steps_in_effect(steps: Sequence[Step]) -> list[int]:
 
 
 def steps_from_first_undone(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """The steps from the first one that was undone, in plain JSON types; a page learns from them what "redo" would do.
+    """The steps from the first undone step on, in plain JSON types. From these a page knows what "redo" would do.
     "made": the ids of the new objects of a step."""
     oldest = min((step.undoes for step in steps if step.undoes), default=len(steps) + 1)
     return [

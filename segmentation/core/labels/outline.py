@@ -1,5 +1,5 @@
-"""Particles from a network's maps, each with its confidence. Outlines that are surely wrong are dropped; in an image of
-noise, all that are more likely wrong than right."""
+"""Outlines particles in a network's maps, each with its confidence. Outlines that are almost surely wrong are dropped;
+in an image of noise also all that are more likely wrong than right."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from .region_merging import limit_for, merge, merge_regions, merged_labels, typi
 from .segmentation import Cut
 from .separate import Labels, areas_of, relabel, separate
 
-# Confidence; an outline with less is never shown: 50 of 56 such outlines were wrong on held-out EMPS, 19 of 20 on
-# powder.
+# Confidence of the outlines that are shown: below it 50 of 56 outlines were wrong on held-out EMPS, 19 of 20 on powder.
 LEAST_SHOWN = 0.1
 
 
@@ -29,9 +28,9 @@ class Outlines:
     """The outlines of an image.
 
     labels: (H, W) int32 1..n. confidence: (n,) float32. dropped: the number of outlines that were dropped.
-    expected: the expected share of right outlines, among those that are not faint: before dropping if the image is
-    judged as noise, otherwise after it. If all are faint, it is that of all; 1 if there is no outline, or if the model
-    has no weights of the confidence. cuts: the possible cuts, only from `outline_twice`.
+    expected: the expected share of right outlines among the outlines that are not faint, after dropping; for an image
+    of noise before dropping. If all are faint, the share among all; 1 without any outline, or if the model has no
+    weights of the confidence. cuts: the possible cuts, only from `outline_twice`.
     """
 
     labels: Labels
@@ -81,16 +80,18 @@ def select_outlines(outlines: Outlines, keep: NDArray[np.bool_]) -> tuple[Labels
 
 
 def least_confidence(expected: float, options: Mapping[str, Any]) -> float:
-    """The least confidence of outlines that are not dropped: LEAST_SHOWN, or EVEN_PROBABILITY in an image of noise. expected: see
-    `Outlines`. options: the model's options as its stored card has them."""
+    """The least confidence of outlines that are not dropped: LEAST_SHOWN, or EVEN_PROBABILITY in an image of noise.
+
+    expected: see `Outlines`. options: the model's options as in its stored card.
+    """
     return LEAST_SHOWN if expected >= float(options.get("noise", EVEN_PROBABILITY)) else EVEN_PROBABILITY
 
 
 def outline(maps: Maps, grey: Grey, scale: float, threshold: float, options: ParticleOptions) -> Outlines:
     """The outlines of the particles in maps (2 or 3, H, W) uint8 of a picture `grey` (H, W) uint8.
 
-    Outlines with a confidence below LEAST_SHOWN are dropped. If the model expects most outlines of the image to be wrong,
-    the image shows noise, not particles: then all outlines with a confidence below EVEN_PROBABILITY are dropped. Otherwise these
+    Outlines with a confidence below LEAST_SHOWN are dropped. If the expected share of right outlines is low, the image
+    shows noise, not particles: then all outlines with a confidence below EVEN_PROBABILITY are dropped. Otherwise these
     stay, and the filters of measuring decide. The option `noise` is the expected share below which an image shows
     noise; faint outlines and gaps do not count for it, because measuring leaves them out.
     """

@@ -1,7 +1,7 @@
-"""Patches: what a correction changes in a Segmentation.
+"""Patches: a Patch is the change that a correction makes in a Segmentation.
 
-A Patch holds runs of the pixels whose id changes, and the new data of the objects that change. A Segmentation and its
-patches give exactly the corrected Segmentation, bit for bit (`apply_patches`); this needs numpy alone.
+A Patch contains runs of the pixels whose id changes, and the new data of the objects that change. A Segmentation and
+its patches give exactly the corrected Segmentation, bit for bit (`apply_patches`); this needs numpy alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .segmentation import MOST_IDS, Segmentation
 
 MOST_RUNS = 1 << 22  # of a stored patch
 MOST_POINTS = 2000  # of a line or polygon
-LARGEST_COORDINATE = 1e6  # px, limit of coordinates; no image is so wide
+LARGEST_COORDINATE = 1e6  # px; no image is so wide
 Points = Sequence[Sequence[float]]
 
 
@@ -52,7 +52,7 @@ class Object(NamedTuple):
 
 
 class Patch:
-    """What an operation changes.
+    """The change that an operation makes.
 
     runs: the pixels whose id changes, with their new ids; compressed in memory, because a log has many patches.
     objects: the new data of every changed object, by its id; None for an object that no longer exists. next_id: the
@@ -169,8 +169,8 @@ def _apply(segmentation: Segmentation, labels: Labels, data: Mapping[int, Object
 
 
 def points_of(points: Points, least: int) -> Floats:
-    """The points of a line or outline as an array (n, 2); raises BadEdit for fewer than `least`, and for others than
-    pairs of numbers."""
+    """The points of a line or outline as an array (n, 2); raises BadEdit for fewer than `least`, and for
+    anything but pairs of numbers."""
     try:
         array = np.array(points, float).reshape(-1, 2)
     except (TypeError, ValueError, OverflowError) as error:

@@ -1,5 +1,5 @@
-"""The oversegmentation with which region merging begins: each connected component of the foreground is divided into one
-region around every maximum of the inner distance. Regions and their borders form a graph with their properties.
+"""The oversegmentation with which region merging begins: each connected component of the foreground is divided into
+regions, one around every maximum of the inner distance. Regions and borders, with their properties, form a graph.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ LENGTH, DARK, TOUCHING = range(3)  # columns of `RegionGraph.lines`
 
 @dataclass(frozen=True, eq=False)
 class RegionGraph:
-    """Regions 1..n, one around each maximum, and the borders between them; entry 0 of an array stands for no region.
+    """Regions 1..n, one around each maximum, and the borders between them; entry 0 of an array is for no region.
 
-    A region that is alone in its component has a peak, but no pixels here: it has the component's label.
+    A region that is alone in its component has a peak, but no pixels and no sums here: in the label image its pixels
+    have the component's label.
 
     sums: (n + 1, 7), sums over the pixels of each region: 1, x, y, x², y², xy and grey. peaks: (n + 1,) highest inner
     distance, 0 to 1. pairs: (m, 2) int64, the two regions at each border. saddles: (m,) highest inner distance, 0 to 1,
@@ -148,7 +149,7 @@ def _grey_inside(labels: Labels, grey: Grey, pixels: Pixels, step: tuple[int, in
 def combined_borders(
     keys: NDArray[np.int64], saddles: Floats, lines: Floats, base: int
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """`pairs`, `saddles` and `lines` of RegionGraph, for which entries with the same key are put together.
+    """`pairs`, `saddles` and `lines` of RegionGraph: entries with the same key are combined.
 
     keys: (k,) lower * base + higher of the numbers of the two regions. saddles: (k,). lines: (k, 3).
     """

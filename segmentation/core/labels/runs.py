@@ -1,4 +1,4 @@
-"""Runs of pixels with equal ids, as a compact form of label images (about a hundredth of the memory).
+"""Runs of pixels with equal ids: a compact form of label images, with about a hundredth of their memory.
 
 A run is (start, count, id); start is the flat index row * width + column of its first pixel.
 """
@@ -19,6 +19,7 @@ Numbers = NDArray[np.int32]  # (n,) ids, or flat indices
 
 
 def no_runs() -> Runs:
+    """(0, 3) an empty array of runs."""
     return np.zeros((0, 3), np.int32)
 
 
@@ -31,8 +32,8 @@ def compress_runs(runs: Runs) -> bytes:
 
 
 def decompress_runs(content: bytes, most_runs: int = 0) -> Runs:
-    """The runs that `compress_runs` wrote; raises ValueError or zlib.error for other bytes. most_runs: the largest number of
-    runs that is accepted; 0 for any number."""
+    """The runs that `compress_runs` wrote; raises ValueError or zlib.error for other bytes. most_runs: the largest
+    number of runs that is accepted; 0 for any number."""
     stream = zlib.decompressobj()
     words = stream.decompress(content, 12 * most_runs)
     if not stream.eof:
@@ -56,8 +57,8 @@ def pixels_and_ids(runs: Runs) -> tuple[NDArray[np.int64], Numbers]:
 
 
 def join_runs(runs: Runs, width: int) -> Runs:
-    """The same pixels in as few runs as possible, each within one row; so must be the given runs. width: of the
-    image."""
+    """The same pixels in as few runs as possible, each within one row. Each given run must lie within one row, too.
+    width: of the image."""
     if not len(runs):
         return runs
     starts, counts, ids = runs.T
@@ -149,8 +150,8 @@ class Strip(NamedTuple):
         return cls((places + offset).astype(np.int32), flat[places], offset + flat.size)
 
     def runs_under(self, starts: Numbers, ends: Numbers) -> tuple[Runs, NDArray[np.int64]]:
-        """The strip's runs at the pixels of given runs (starts, ends), cut at their ends; and for each of them the
-        place of the given run."""
+        """The strip's runs at the pixels of given runs (starts, ends), cut at the ends of these; and for each of the
+        strip's runs the place of the given run."""
         run = np.searchsorted(self.starts, starts, "right") - 1
         numbers = np.searchsorted(self.starts, ends, "left") - run
         places = np.repeat(np.arange(len(starts)), numbers)

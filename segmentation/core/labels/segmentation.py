@@ -1,5 +1,5 @@
-"""A Segmentation: the outlined objects of a micrograph with their whole provenance, and the file in which it is stored.
-It is measured as often as needed, without its model."""
+"""The class Segmentation: the outlined objects of a micrograph with their provenance, and the file in which they are
+stored. A segmentation can be measured again at any time without its model."""
 
 from __future__ import annotations
 
@@ -202,8 +202,8 @@ class Segmentation:
 
 @contextmanager
 def open_arrays(opens: Callable[[], BinaryIO]) -> Iterator[Any]:
-    """A context with the arrays of the file that `opens` opens. Exceptions in it become UnusableSegmentation (damaged
-    bytes), but for errors of the storage, which are raised unchanged."""
+    """A context with the arrays of a file. `opens`: opens the file. Exceptions in the context become
+    UnusableSegmentation (damaged bytes), except errors of the disk, which are raised unchanged."""
     try:
         with opens() as file, np.load(file, allow_pickle=False) as data:
             yield data

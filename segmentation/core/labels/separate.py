@@ -1,7 +1,7 @@
 """Separates the particles in a network's maps of foreground and inner distance by a watershed. Every connected
 component of the foreground gives at least one particle, and every pixel of it belongs to one.
 
-It also has functions on label images that other modules share.
+Other modules use its functions on label images, too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from .bands import PIXELS_AT_ONCE, labelled_pixels, rows_at_once, sums_over_labe
 Labels = NDArray[np.int32]
 Box = tuple[slice, ...]
 THREADS = 2  # that work on one label image
-# A component whose box has more than LARGE_PX px is divided in parts of PART_PX x PART_PX px, with OVERLAP_PX px around each.
+# The watershed of a component whose box has more than LARGE_PX px runs in parts of PART_PX x PART_PX, with a margin of
+# OVERLAP_PX around each.
 LARGE_PX, PART_PX, OVERLAP_PX = 2**22, 1024, 256
 SMALLEST_CORE = 4  # px; a smaller core is noise of the map if its component has a larger one
 
@@ -69,8 +70,8 @@ def grow(
     watershed, and the particle around a marker has the marker's number + count.
 
     components: (H, W), numbered 1..count. markers: (H, W), numbered 1..m. owners: (m + 1,) the component of each
-    marker. distance: (H, W) uint8, the inner distance. Very large components (LARGE_PX) are divided part by part, because
-    of limited memory and processor cache.
+    marker. distance: (H, W) uint8, the inner distance. Very large components (LARGE_PX) are divided part by part, to
+    limit the memory.
     """
     per_component = np.bincount(owners[1:], minlength=count + 1)
     crowded = per_component > 1
@@ -203,7 +204,7 @@ def mean_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.fl
 
 
 def max_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.uint8]:
-    """(n,) uint8: the highest of `values` (H, W) over each label 1..n."""
+    """(n,) uint8: the highest value of `values` (H, W) over each label 1..n."""
     highest = np.zeros(int(labels.max(initial=0)) + 1, np.uint8)
     for part, part_values in labelled_pixels(labels, values):
         np.maximum.at(highest, part, part_values)

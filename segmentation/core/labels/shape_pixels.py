@@ -1,4 +1,4 @@
-"""The pixels of drawn shapes, as runs in rows: polygons, and strokes of a round brush.
+"""Finds the pixels of drawn shapes (polygons, and strokes of a round brush) as runs in rows.
 
 Positions are (x, y) in pixels of the image, as in `edits`. A shape as large as an image of 67 million pixels takes a
 few thousand runs; the coordinates of its pixels, which skimage.draw gives, would take a gigabyte.
@@ -15,7 +15,7 @@ from .time_limit import check_time
 
 MOST_AT_ONCE = 1 << 17  # rows that segments of a stroke cross, counted together, in one calculation
 MOST_CROSSINGS = 1 << 22  # rows that the edges of a polygon cross, counted together
-Spans = tuple[Numbers, Numbers]  # first pixels, and the pixels after the bottom_end ones, as flat indices
+Spans = tuple[Numbers, Numbers]  # the first pixel of each run, and the pixel after its last one, as flat indices
 
 
 def polygon_spans(points: Floats, rows: int, width: int) -> tuple[Spans, bool]:

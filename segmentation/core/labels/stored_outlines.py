@@ -1,5 +1,4 @@
-"""Opens a stored segmentation for corrections. Its file is read in strips of rows, so that no whole image is in
-memory."""
+"""Opens a stored segmentation for corrections. Its file is read in strips of rows, so no whole image is in memory."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ from .segmentation import (
 )
 from .working import STRIP_ROWS, WorkingLabels, objects_of
 
-ROWS_PER_BLOCK = 64  # rows of a map that are compressed together
+ROWS_PER_BLOCK = 64  # of a map, compressed together
 Opener = Callable[[], BinaryIO]
 
 
@@ -79,8 +78,8 @@ class StoredMap:
         self._packed, self._lock = list[bytes](), Lock()
 
     def read(self) -> list[bytes]:
-        """The compressed map, ROWS_PER_BLOCK rows each. If two threads call this at once, the second one waits. Raises
-        UnusableSegmentation as `open_outlines` does."""
+        """The compressed map, in blocks of ROWS_PER_BLOCK rows. If two threads call this at once, the second one waits.
+        Raises UnusableSegmentation as `open_outlines` does."""
         with self._lock:
             if not self._packed:
                 with open_arrays(self._open_file) as data, data.zip.open(f"{self._name}.npy") as member:

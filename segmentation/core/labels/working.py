@@ -1,5 +1,5 @@
-"""Outlines while they are corrected. They are held as runs of pixels instead of a label image, so that an image of 67
-million pixels takes 10 MB."""
+"""The outlines of an image during its corrections, as runs of pixels instead of a label image: an image of 67 million
+pixels then takes 10 MB."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ NetworkMap = Callable[[Box], NDArray[np.uint8]]  # gives the map's part (h, w) i
 class WorkingLabels:
     """The outlines of a Segmentation. A correction gives a new object, which shares all strips that do not change.
 
-    shape: (H, W). strips: the labels, STRIP_ROWS rows each. objects: the data of every existing object, by its id. The other
-    fields are those of the Segmentation; `rows` is the number of analysed rows, without the data bar.
+    shape: (H, W). strips: the labels, STRIP_ROWS rows each. objects: the data of every existing object, by its id. The
+    other fields are those of the Segmentation; `rows` is the number of analysed rows, without the data bar.
     """
 
     shape: tuple[int, int]
@@ -58,8 +58,8 @@ class WorkingLabels:
         return self.shape[1]
 
     def runs_under(self, runs: Runs) -> tuple[Runs, Numbers]:
-        """The outlines' own runs at the pixels of given runs, cut at their ends; and (m,) for each of them the id of
-        the given run. runs: each within one row."""
+        """The runs of these outlines at the pixels of given runs, cut at the ends of the given runs; and (m,) for each
+        of them the id of the given run. runs: each within one row."""
         bounds = np.arange(len(self.strips) + 1) * STRIP_ROWS * self.width
         places = np.searchsorted(runs[:, 0], bounds).tolist()
         below, above = [no_runs()], [np.zeros(0, np.int32)]

@@ -229,7 +229,7 @@ def classifier() -> dict[str, Floats]:
 
 
 def classify(features: Floats) -> Floats:
-    """(n, classes) the probability of each class in the order of SHAPES. features: (n, features), see `fit_templates`."""
+    """(n, classes) the probability of each class, in the order of SHAPES. features: see `Fits`."""
     layers = classifier()
     ones = np.ones((len(features), 1))
     hidden = np.tanh(np.hstack([(features - layers["mean"]) / layers["sd"], ones]) @ layers["first"])
