@@ -24,8 +24,8 @@ DRAWS = 1000  # resamples for an interval
 class Groups:
     """The g groups of touching outlines; an outline that touches none is a group of one.
 
-    outlines, kept: (g,) how many outlines and counted particles are in each. whole: (g,) whether it
-    does not touch the frame. diameter: (g,) ECD of its area. gyration: (g,) radius of gyration of
+    outlines, kept: (g,) how many outlines and counted particles are in each group. whole: (g,) whether
+    it does not touch the frame. diameter: (g,) ECD of its area. gyration: (g,) radius of gyration of
     its projection. primary: (g,) mean radius of its particles. Lengths are in the table's unit."""
 
     outlines: Floats
@@ -124,8 +124,8 @@ def slope(x: Floats, y: Floats) -> Floats:
 
 
 def _interval(figure: Callable[[NDArray[np.int64]], Floats], n: int, rng: np.random.Generator) -> list[float]:
-    """The middle 95 % of a figure of n units over DRAWS resamples. figure: (100,) values from the
-    indices (100, n) of 100 resamples."""
+    """The 95 % interval of a number that is computed from n units, by DRAWS resamples. figure: computes
+    the numbers (100,) of 100 resamples from their indices (100, n)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         drawn = np.concatenate([figure(rng.integers(n, size=(100, n))) for _ in range(DRAWS // 100)])
     low, high = np.nanquantile(drawn, [0.025, 0.975]).tolist()

@@ -1,7 +1,8 @@
 """How the objects of an image are arranged: distances to nearest neighbours, pair correlation,
 alignment.
 
-The first two are compared with chance: with random pictures of the same objects (`placement`).
+Distances and pair correlation are compared with chance: with random pictures of the same objects
+(`placement`).
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from .results import Alignment, Arrangement, Neighbours, Pairs, Range
 from .table import Table
 
 FEWEST_TESTED = 20  # objects in a comparison with chance
-# Of a larger image only a rectangle around the middle is compared, to bound the time: it would have
-# so many objects if they were evenly spread.
+# To bound the time, only a rectangle around the middle of an image with more objects is compared. It
+# would contain so many if they were evenly spread.
 MOST_TESTED = 1000
 RANDOM_PICTURES, FEWER_PICTURES = 99, 39  # random pictures: with the image itself 100 or 40, of which 5 % are 5 or 2
 MANY_OBJECTS = 100  # with more, there are FEWER_PICTURES random pictures
@@ -35,11 +36,11 @@ STEPS_PER_HALF_WIDTH = 8  # distances of the pair correlation in one half width
 STORED_STEP = 2  # every second distance is stored, to keep the row of the database small
 LONGEST_DISTANCE = 5.0  # longest distance, in mean distances; at most a quarter of the field
 # The comparison begins at the distance where random pictures have this part of the mean density of
-# neighbours: nearer, objects cannot be, because they would overlap.
+# neighbours. Objects at shorter distances would overlap.
 LEAST_RANDOM_DENSITY = 0.1
-LARGEST_AXIS_RATIO = 0.8  # short / long axis of an object that has a direction
+LARGEST_AXIS_RATIO = 0.8  # short / long axis; rounder objects have no direction
 OPEN_AN_IMAGE = "Open an image to compare its pattern with chance."
-NEAR_LEAST = 1.5  # times the least distance compared; a range that begins nearer is called "below" its end
+NEAR_LEAST = 1.5  # times the least distance compared; a range that begins before is called "below" its end
 Frame = tuple[float, float]  # width and height
 
 
@@ -135,8 +136,8 @@ class CertainDistances(NamedTuple):
 def certain_distances(table: Table, column: str, frame: tuple[int, int]) -> CertainDistances:
     """The objects whose distance in the column `column` is certain: no nearer neighbour can lie
     outside the frame, because the frame is farther away. Each is weighted by the inverse of the
-    probability of that (Hanisch 1984). For distances from edge to edge the frame's distance is that
-    from the object's bounding box, not from its centre.
+    probability that its distance is certain (Hanisch 1984). For distances from edge to edge the
+    distance to the frame is measured from the object's bounding box, not from its centre.
     """
     px = table.rescaled(None)
     distance, middles = px.length(column), centres(px)
@@ -156,7 +157,7 @@ def neighbour_distances(
     images: Sequence[CertainDistances], frames: Sequence[tuple[int, int]], scale: float
 ) -> Neighbours:
     """Mean and median distance to the nearest neighbour over all images. The interval of the mean
-    is that of `value_over_blocks`: over the images, or with fewer than FEWEST_IMAGES over the blocks of
+    comes from `value_over_blocks`: over the images, or with fewer than FEWEST_IMAGES over the blocks of
     all images.
 
     frames: of each image. scale: relative standard uncertainty of the scale, which the interval
@@ -207,25 +208,25 @@ def mean_distance(field: Field) -> float:
 # ---- the pair correlation, and chance -------------------------------------------------------------
 
 
-def pair_correlation(field: Field, r: Floats, band: float) -> Floats:
+def pair_correlation(field: Field, r: Floats, half_width: float) -> Floats:
     """The pair correlation g (m,) at equally spaced distances r (m,) in px: how many pairs of
     centres have this distance, relative to independent random points of the same density.
 
-    The kernel is that of Epanechnikov with the half width `band` in px, the edge correction by
+    The kernel is Epanechnikov's with the half width `half_width` in px; edges are corrected by
     translation (Ohser 1983). Each pair is divided by its own distance (Guan 2007), so that g is
     unbiased.
     """
     points, frame = field
     n, step = len(points), r[1] - r[0]
-    pairs = cKDTree(points).query_pairs(r[-1] + band, output_type="ndarray")
+    pairs = cKDTree(points).query_pairs(r[-1] + half_width, output_type="ndarray")
     offsets = np.abs(points[pairs[:, 0]] - points[pairs[:, 1]])
     distance = np.hypot(*offsets.T)
     shared = np.prod(np.asarray(frame) - offsets, axis=1)
     weight = 2 / (2 * np.pi * np.maximum(distance, 1e-6) * shared)
-    reach = int(np.ceil(band / step))
+    reach = int(np.ceil(half_width / step))
     edges = r[0] + step * (np.arange(-reach, len(r) + reach + 1) - 0.5)
     sums = np.histogram(distance, edges, weights=weight)[0]
-    u = step * np.arange(-reach, reach + 1) / band
+    u = step * np.arange(-reach, reach + 1) / half_width
     kernel = np.maximum(1 - u**2, 0.0)
     squared_density = n * (n - 1) / (frame[0] * frame[1]) ** 2
     return np.asarray(np.convolve(sums, kernel / (kernel.sum() * step), "valid") / squared_density, np.float64)
@@ -246,8 +247,8 @@ def compare_with_chance(
     inner = (width - 2 * margin, height - 2 * margin)
 
     def field(points: Floats) -> Field:
-        """The centres that lie at least half a large object from the frame. Objects nearer to it
-        may be cut."""
+        """The centres at least half a large object away from the frame. Nearer objects may be cut
+        off."""
         inside = ((points >= margin) & (points <= (width - margin, height - margin))).all(1)
         return Field(points[inside] - margin, inner)
 
@@ -255,25 +256,25 @@ def compare_with_chance(
     if min(inner) <= 0 or len(observed.points) < FEWEST_TESTED:
         return None, []
     spacing = np.sqrt(inner[0] * inner[1] / len(observed.points))
-    band = KERNEL_HALF_WIDTH * spacing
-    r = np.arange(band, min(LONGEST_DISTANCE * spacing, min(inner) / 4), band / STEPS_PER_HALF_WIDTH)
+    half_width = KERNEL_HALF_WIDTH * spacing
+    r = np.arange(half_width, min(LONGEST_DISTANCE * spacing, min(inner) / 4), half_width / STEPS_PER_HALF_WIDTH)
     sizes = (px.length(name)[is_present] for name in ("area", "min_feret", "max_feret"))
     times = RANDOM_PICTURES if is_present.sum() <= MANY_OBJECTS else FEWER_PICTURES
     placements = place_rods(*as_rods(*sizes), (width, height), times, rng)
     if placements is None or len(r) < STEPS_PER_HALF_WIDTH:
         return None, []
     fields = [placement for placement in map(field, placements) if len(placement.points) > 1]
-    g = pair_correlation(observed, r, band)
-    chance = np.stack([pair_correlation(placement, r, band) for placement in fields])
+    g = pair_correlation(observed, r, half_width)
+    chance = np.stack([pair_correlation(placement, r, half_width) for placement in fields])
     return envelope(r, g, chance), [mean for placement in fields if np.isfinite(mean := mean_distance(placement))]
 
 
 def envelope(r: Floats, g: Floats, chance: Floats) -> Pairs:
-    """The pair correlation g (m,) of an image at the distances r (m,), compared with `chance`
-    (times, m), that of the random pictures.
+    """The pair correlation g (m,) of an image at the distances r (m,), compared with the pair
+    correlations `chance` (times, m) of the random pictures.
 
     The envelope is global: 95 % of the random pictures lie inside at all distances (studentised
-    maximum absolute deviation, Myllymäki et al. 2017). p is that of the test with this envelope.
+    maximum absolute deviation, Myllymäki et al. 2017). p: of the test with this envelope.
     """
     curves = np.vstack([g, chance])
     mean_chance = chance.mean(0)

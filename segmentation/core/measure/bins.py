@@ -1,4 +1,4 @@
-"""The rules for the bins of a histogram: where their edges are, and what falls into each."""
+"""The bins of a histogram: their edges, and how many sizes fall into each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NANO_NM = 100.0  # upper limit of the nanoscale
 FEWEST_BINS = 8
 FEWEST_BINS_COMPARED = 12  # of two distributions in one chart, so that a small difference is seen
 MOST_BINS = 60
-MANY_SIZES = 1000
+MANY_SIZES = 1000  # from so many on a comb of whole pixels is clearer than random scatter (`auto_edges`)
 MANTISSAS = (1.0, 2.0, 2.5, 5.0)  # of round bin widths
 LEAST_SIZES = 6  # for an interval: the median of five sizes has none between order statistics
 LEAST_JUDGED = 30  # particles; with fewer there is no verdict, only the advice to count more
@@ -39,13 +39,13 @@ class Histogram:
 
 def auto_edges(sizes: Floats, unit: str = "", pixel_size: float = 0.0, fewest: int = FEWEST_BINS) -> Floats:
     """Round edges (k + 1,) of `fewest` to MOST_BINS equal bins for `sizes` (n,), n at least 1. If
-    possible the bins are no wider than the rule of Freedman and Diaconis (1981) says. In nm, 100 is
+    possible the bins are no wider than by the rule of Freedman and Diaconis (1981). In nm, 100 is
     an edge if sizes lie on both sides of it.
 
     pixel_size: in the unit of the sizes; 0 unless the sizes are lengths. Most widths of particles
-    are near whole pixels, so bins that are not whole pixels wide show a false comb. Such bins are
-    therefore, if possible, at least five pixels wide, or three if there are fewer than MANY_SIZES:
-    then random scatter hides the comb.
+    are near whole pixels, so bins that are not whole pixels wide contain more and fewer sizes by
+    turns, a false comb. If possible such bins are therefore at least five pixels wide; with fewer
+    than MANY_SIZES at least three, because random scatter then hides the comb.
     """
     low, high, width = float(sizes.min()), float(sizes.max()), _spread(sizes)
     if high - low < 1e-9 * max(high, 1.0):
@@ -104,8 +104,8 @@ def ratio_edges(sizes: Floats, per_decade: float) -> Floats | None:
 
 
 def _bin_edges_around(positions: Floats) -> Floats | None:
-    """The whole numbers from below the positions (n,) to above them, on an axis with bins of width
-    1; None for more than MOST_TYPED_BINS bins."""
+    """The edges of the bins around positions (n,), on an axis with bins of width 1; None for more than
+    MOST_TYPED_BINS bins."""
     low, high = float(positions.min()), float(positions.max())
     if not max(abs(low), abs(high)) < FARTHEST_BIN or floor(high) - floor(low) >= MOST_TYPED_BINS:
         return None

@@ -133,7 +133,7 @@ def median_interval(sizes: WeightedSizes, rng: Rng, uncertainty: float, *, any_w
 
 
 def why_no_intervals(sizes: WeightedSizes, weighting: Weighting = "number") -> str:
-    """A sentence that says why sizes by this weighting have no intervals; "" if they have."""
+    """Why sizes by this weighting have no intervals, as a sentence; "" if they have intervals."""
     n = len(sizes)
     if sizes.unit == "px":
         return NO_INTERVALS
@@ -184,7 +184,7 @@ def _intervals_by(
     if resamples.images > 1:
         limits = _with_random_effects(limits, figures, sizes, weighting, resamples, rng)
     if weighting == "number" and _may_be_log_normal(sizes) and (sd := limits["sd"]):
-        limits["sd"] = _hull_of(
+        limits["sd"] = _wider_of(
             sd, FigureDraws(log_normal_sd_draws(sizes, REPEATS, rng)).limits(resamples.calibration) or sd
         )
     return limits
@@ -211,7 +211,7 @@ def _with_random_effects(
         off = deviations[name]
         draws = np.log(value) * np.exp(off) if name == "geometric_sd" else np.log(value) + off
         law = FigureDraws(draws).limits(0 if name in DIMENSIONLESS else resamples.calibration)
-        low, high = _hull_of(limits, law) if law else (0.0, np.inf)
+        low, high = _wider_of(limits, law) if law else (0.0, np.inf)
         wider[name] = [low, high] if high <= widest * value and low * widest >= value else None
     return wider
 
@@ -219,8 +219,8 @@ def _with_random_effects(
 def _intervals_of_one_image(
     as_one: WeightedSizes, weighting: Weighting, figures: Figures, resamples: Resamples, images: int, rng: Rng
 ) -> Intervals:
-    """The intervals of a single one of so many `images`, if all of them are equal. as_one: the
-    particles of all images as if they were from one."""
+    """The intervals that one of the `images` images would have alone, if all of them are alike.
+    as_one: the particles of all images as if they were from one."""
     if why_no_intervals(as_one, weighting):
         return {}
     drawn = _draws(as_one, weighting, figures, resamples, rng)
@@ -231,8 +231,8 @@ def _intervals_of_one_image(
 
 
 def _narrower(by_image: Intervals, of_one_image: Intervals) -> Intervals:
-    """The intervals by image, made no wider than those of a single image: if images differ no more
-    than by chance, all of them together say at least as much as one."""
+    """The intervals by image, but no wider than the intervals of a single image: images that differ no
+    more than by chance are together at least as certain as one."""
     narrower = dict(by_image)
     for name, one in of_one_image.items():
         limits = narrower.get(name)
@@ -241,13 +241,13 @@ def _narrower(by_image: Intervals, of_one_image: Intervals) -> Intervals:
     return narrower
 
 
-def _hull_of(one: list[float], other: list[float]) -> list[float]:
-    """The smallest interval that includes both."""
+def _wider_of(one: list[float], other: list[float]) -> list[float]:
+    """The smallest interval that includes both intervals."""
     return [min(one[0], other[0]), max(one[1], other[1])]
 
 
 def _may_be_log_normal(sizes: WeightedSizes) -> bool:
-    """Whether the sizes are those of one image, few, and may follow a log-normal law."""
+    """Whether the sizes are few, from one image, and may follow a log-normal law."""
     weights = sizes.weights["number"]
     if sizes.images > 1 or effective_number(weights) >= LEAST_EFFECTIVE:
         return False
@@ -258,10 +258,10 @@ def _may_be_log_normal(sizes: WeightedSizes) -> bool:
 def _draws(sizes: WeightedSizes, weighting: Weighting, figures: Figures, resamples: Resamples, rng: Rng) -> Draws:
     """Draws of every figure by name, from resampled particles or images."""
     weights = sizes.weights[weighting]
-    tenths = _quantile_draws(sizes, weights, resamples)
-    draws = {"span": _span(tenths), "mode": _modes(sizes, weights, resamples)}
+    deciles = _quantile_draws(sizes, weights, resamples)
+    draws = {"span": _span(deciles), "mode": _modes(sizes, weights, resamples)}
     if resamples.images > 1:
-        draws |= {name: quantile.draws for name, quantile in tenths.items()}
+        draws |= {name: quantile.draws for name, quantile in deciles.items()}
         widening = _widening_for(resamples.images)
         draws = {name: drawn.widened(figures[name], widening) for name, drawn in draws.items()}
     else:
@@ -272,8 +272,7 @@ def _draws(sizes: WeightedSizes, weighting: Weighting, figures: Figures, resampl
 
 
 def _widening_for(images: int) -> float:
-    """The factor by which draws from several images are widened, because they are too narrow (see
-    the module)."""
+    """The factor by which draws from several images are widened, see the head of this module."""
     widening = 1.0 if images < LEAST_IMAGES else t95(images - 1) / Z95
     return float(np.sqrt(images / (images - 1)) * widening)
 
@@ -281,7 +280,7 @@ def _widening_for(images: int) -> float:
 def _moment_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -> Draws:
     """Draws of MOMENTS by bootstrap-t: each draw is the estimate minus its error times the
     deviation of a resample in units of that resample's error. With two or more images, but fewer
-    than LEAST_IMAGES, an error says nothing: there the draws are the deviations themselves,
+    than LEAST_IMAGES, an error is too uncertain: then the draws are the deviations themselves,
     widened."""
     counts = resamples.image_counts
     units = unit_sums(sizes.size, weights, None if counts is None else sizes.image_numbers)
@@ -327,8 +326,8 @@ def logs_by_rank(size: Floats, weights: Floats, p: float, rng: Rng) -> tuple[Flo
 
 
 def quantile_by_rank(size: Floats, weights: Floats, p: float, half: Floats, rng: Rng) -> FigureDraws:
-    """The draws of `logs_by_rank`, each known to within the half step (`half_steps`) of the sizes
-    there. half: (n,) the half steps."""
+    """The draws of `logs_by_rank`, each known to within the half step of the nearest sizes. half: (n,)
+    the half steps of the sizes (`half_steps`)."""
     draws, tails = logs_by_rank(size, weights, p, rng)
     return FigureDraws.of_logs(draws, np.interp(draws, np.log(size), half), tails)
 
@@ -363,11 +362,11 @@ def _quantile_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples)
     return {name: _Quantile(size[group], half[group]) for name, group in group_of.items()}
 
 
-def _span(tenths: dict[str, _Quantile]) -> FigureDraws:
+def _span(deciles: dict[str, _Quantile]) -> FigureDraws:
     """Draws of the span, (D90 - D10) / D50. If sizes have steps, each draw is the range from the
     smallest to the largest possible span."""
-    d10, d50, d90 = (tenths[name] for name in ("d10", "d50", "d90"))
-    if not any(tenth.half.any() for tenth in (d10, d50, d90)):
+    d10, d50, d90 = (deciles[name] for name in ("d10", "d50", "d90"))
+    if not any(decile.half.any() for decile in (d10, d50, d90)):
         return FigureDraws(logs((d90.size - d10.size) / d50.size))
     width, steps = d90.size - d10.size, d90.half + d10.half
     return FigureDraws.between(
@@ -376,7 +375,7 @@ def _span(tenths: dict[str, _Quantile]) -> FigureDraws:
 
 
 def _modes(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -> FigureDraws:
-    """Draws of the mode: that of each resample, with the bandwidth of the whole sample. The half
+    """Draws of the mode: the mode of each resample, with the bandwidth of the whole sample. The half
     step of a mode is the mean half step of the sizes near it."""
     log_sizes = np.log(sizes.size)
     width = bandwidth(log_sizes, weights)

@@ -1,5 +1,5 @@
-"""Sentences of warning beside 95 % intervals that may be too narrow. Under the conditions below,
-such intervals contained the true value in fewer than 93 % of simulated samples."""
+"""Cautions: sentences beside 95 % intervals that may be too narrow. Under the conditions below, the
+intervals contained the true value in fewer than 93 % of simulated samples."""
 
 from __future__ import annotations
 

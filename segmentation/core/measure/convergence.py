@@ -1,5 +1,5 @@
-"""How the interval of the median shrinks as more particles or images are counted, and how many more
-are needed for a target. Pages draw the curve, and give the number as advice."""
+"""Computes how the interval of the median shrinks as more particles or images are counted, and how
+many more are needed for a target. Pages draw the curve, and give the number as advice."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ def converge(
         return {**_curve(points, more), "by": "image"}
     if reach <= TARGET or fixed >= TARGET:
         return _curve(points, 0 if reach <= TARGET else None)
-    # The part from sampling falls with the root of the number of particles; the calibration's
-    # stays.
+    # The part from sampling falls with the root of the number of particles; the part of the
+    # calibration stays.
     needed = ceil(n * (reach**2 - fixed**2) / (TARGET**2 - fixed**2))
     return _curve(points, rounded_up(max(1, needed - n)))
 
 
 def _reach_added(point: Point, total: tuple[float, float]) -> tuple[float, float]:
-    """What must be added in quadrature to the reach of a point's interval, below and above, to give
-    that of the interval `total`; as logarithms of factors."""
+    """The difference, in quadrature, between the reaches of a point's interval and of the interval
+    `total`, below and above; as logarithms of factors."""
     reaches, total_reaches = _reaches(point), _reaches((*point[:2], *total))
     below, above = (sqrt(max(large**2 - small**2, 0.0)) for small, large in zip(reaches, total_reaches, strict=True))
     return below, above

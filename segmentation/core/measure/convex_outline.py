@@ -67,8 +67,8 @@ def _lines(edge: Floats, vertex: Floats, owner: Ints, middles: Floats) -> tuple[
 
 
 def _bounding(normal: Floats, distance: Floats, owner: Ints) -> tuple[Floats, Floats, Ints]:
-    """The lines without those that do not bound their polygon: a line does not, if it lies outside
-    the crossing of its two neighbours. Returns normals, distances and the particle of each line."""
+    """Normals, distances and particles of the lines that bound their polygons. A line that lies outside
+    the crossing of its two neighbours does not bound its polygon and is left out."""
     while True:
         before, after = around(owner)
         # Hulls run clockwise where y points up, so their normals turn clockwise, too.

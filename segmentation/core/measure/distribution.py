@@ -27,7 +27,7 @@ DIMENSIONLESS = tuple(name for name in FIGURES if not NUMBERS[name].power)
 DECILES = {"d10": 0.1, "d50": 0.5, "d90": 0.9}
 LEAST_NM = 1.0  # lower limit of the nanoscale
 MODE_GRID = 256  # sizes at which a density is computed to find its mode
-MODE_GROUPS = 2048  # more particles than these are put together for it
+MODE_GROUPS = 2048  # of particles; more particles than this are grouped to find the mode
 EQUAL_WITHIN = 1e-9  # relative difference up to which two sizes are equal
 # For intervals that show how images differ. Two images may be equal by chance, and Student's t for
 # two, 12.7, gives intervals too wide to be useful.
@@ -75,11 +75,10 @@ class WeightedSizes:
         image = np.repeat(images, [int(table.kept.sum()) for table in all_tables])
         if pieces and not base.all():  # an outline that is surely divided has the weight 0
             size, ecd, base, image = size[base > 0], ecd[base > 0], base[base > 0], image[base > 0]
-        order = np.argsort(size, kind="stable")
-        size, ecd, base, image = size[order], ecd[order], base[order], image[order]
-        weights = {way: base * ecd**power for way, power in POWER.items()}
-        weights = {way: weight / weight.mean() if len(weight) else weight for way, weight in weights.items()}
-        return cls(tables[0].unit, size, ecd, weights, image if len(tables) > 1 else None, number)
+        order = np.argsort(size, kind="stable") size, ecd, base, image = size[order], ecd[order], base[order],
+        image[order] weights = {weighting: base * ecd**power for weighting, power in POWER.items()} weights =
+        {weighting: weight / weight.mean() if len(weight) else weight for weighting, weight in weights.items()} return
+        cls(tables[0].unit, size, ecd, weights, image if len(tables) > 1 else None, number)
 
     @property
     def images(self) -> int:
@@ -100,7 +99,7 @@ class WeightedSizes:
 
     def at(self, index: NDArray[Any]) -> WeightedSizes:
         """Some of the objects, or all in another order. index: into (n,), as numpy takes it."""
-        weights = {way: weight[index] for way, weight in self.weights.items()}
+        weights = {weighting: weight[index] for weighting, weight in self.weights.items()}
         image = None if self.image is None else self.image[index]
         return WeightedSizes(self.unit, self.size[index], self.ecd[index], weights, image, len(self.size[index]))
 
@@ -141,20 +140,20 @@ def number_weights(tables: Sequence[Table], edge: Edge = "exclude", *, probabili
 
 
 def effective_number(weights: Floats) -> float:
-    """The number of equally weighted particles that would say as much as particles with the weights
-    w (n,): (sum w)² / sum w² (Kish 1965)."""
+    """The number of equally weighted particles with the same statistical precision as particles with
+    the weights w (n,): (sum w)² / sum w² (Kish 1965)."""
     return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
 
 
-def effective_particles(sizes: WeightedSizes, way: Weighting) -> float:
-    """The effective number of particles by the weighting `way`: the smaller of two numbers, because
-    a sample that lacks the few large particles seems better than it is. One is that of the sample
-    (`effective_number`). The other is that of a log-normal law with the sample's spread: n
+def effective_particles(sizes: WeightedSizes, weighting: Weighting) -> float:
+    """The effective number of particles by a weighting: the smaller of two numbers, because
+    a sample that lacks the few large particles seems better than it is. One is the number of the
+    sample (`effective_number`). The other is the number of a log-normal law with the sample's spread: n
     exp(-(POWER × SD of ln ECD)²)."""
     n = effective_number(sizes.weights["number"])
     logs, weights = np.log(sizes.ecd), sizes.weights["number"]
     variance = float(np.average((logs - np.average(logs, weights=weights)) ** 2, weights=weights))
-    return min(effective_number(sizes.weights[way]), n * float(np.exp(-variance * POWER[way] ** 2)))
+    return min(effective_number(sizes.weights[weighting]), n * float(np.exp(-variance * POWER[weighting] ** 2)))
 
 
 def positions(weights: Floats) -> Floats:
@@ -185,7 +184,7 @@ def cumulative_quantiles(size: Floats, weights: Floats, shares: Floats | tuple[f
     return size[np.minimum(np.searchsorted(cumulative, np.asarray(shares) - EQUAL_WITHIN), len(size) - 1)]
 
 
-def figures(size: Floats, weights: Floats, way: Weighting = "number") -> Figures:
+def figures(size: Floats, weights: Floats, weighting: Weighting = "number") -> Figures:
     """All FIGURES of sorted sizes (n,) by name. None if undefined: all for n = 0; spread, D10 and
     D90 for n = 1.
 
@@ -195,7 +194,7 @@ def figures(size: Floats, weights: Floats, way: Weighting = "number") -> Figures
         return dict.fromkeys(FIGURES)
     mean, sd = mean_and_deviation(size, weights)
     log_mean, log_sd = mean_and_deviation(np.log(size), weights)
-    quantiles_of = quantiles if way == "number" else cumulative_quantiles
+    quantiles_of = quantiles if weighting == "number" else cumulative_quantiles
     tenths = dict(zip(DECILES, quantiles_of(size, weights, tuple(DECILES.values())).tolist(), strict=True))
     return {
         "mean": mean,
@@ -259,8 +258,8 @@ def mode(size: Floats, weights: Floats) -> float:
 
 
 def peak(grid: Floats, density: Floats) -> Floats:
-    """(b,) where on the grid (g,) each of the densities (b, g) is highest; the parabola through
-    three points interpolates between those of the grid."""
+    """(b,) where on the grid (g,) each of the densities (b, g) is highest; the parabola through three
+    points interpolates between the points of the grid."""
     top = np.clip(density.argmax(1), 1, len(grid) - 2)
     row = np.arange(len(density))
     before, middle, after = (density[row, top + step] for step in (-1, 0, 1))
