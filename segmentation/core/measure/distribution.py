@@ -75,10 +75,13 @@ class WeightedSizes:
         image = np.repeat(images, [int(table.kept.sum()) for table in all_tables])
         if pieces and not base.all():  # an outline that is surely divided has the weight 0
             size, ecd, base, image = size[base > 0], ecd[base > 0], base[base > 0], image[base > 0]
-        order = np.argsort(size, kind="stable") size, ecd, base, image = size[order], ecd[order], base[order],
-        image[order] weights = {weighting: base * ecd**power for weighting, power in POWER.items()} weights =
-        {weighting: weight / weight.mean() if len(weight) else weight for weighting, weight in weights.items()} return
-        cls(tables[0].unit, size, ecd, weights, image if len(tables) > 1 else None, number)
+        order = np.argsort(size, kind="stable")
+        size, ecd, base, image = size[order], ecd[order], base[order], image[order]
+        weights = {}
+        for weighting, power in POWER.items():
+            weight = base * ecd**power
+            weights[weighting] = weight / weight.mean() if len(weight) else weight
+        return cls(tables[0].unit, size, ecd, weights, image if len(tables) > 1 else None, number)
 
     @property
     def images(self) -> int:

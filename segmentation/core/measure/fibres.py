@@ -1,4 +1,4 @@
-"""What is measured of fibres: diameters from the grey across them, lengths, ends and crossings.
+"""Measures fibres: diameters from the grey across them, lengths, ends and crossings.
 
 A profile is the mean grey along a stretch of a fibre, as a function of the distance from its middle
 line. The profile of a cylinder lies between two limits: a box (equally bright inside) and a half
@@ -47,7 +47,7 @@ class FibreMeasures:
     objects cross over the fibre.
 
     For m places along all fibres: points: (m, 2) row and column. steps: (m,) px of the middle line
-    that the place stands for; those of a fibre add up to `visible`. angles: (m,) direction in rad.
+    that belong to the place; their sum over a fibre is `visible`. angles: (m,) direction in rad.
     owners: (m,) index of the fibre.
     """
 
@@ -132,7 +132,7 @@ def _ends(labels: Labels, number: int, pieces: Sequence[Piece]) -> tuple[int, li
 
 
 def _is_in_view(labels: Labels, number: int, path: Floats, reach: float, half_width: float) -> bool:
-    """Whether the end of a path (m, 2) is in view: neither the frame nor another fibre lies before
+    """Whether the end of a path (m, 2) is in view: neither the frame nor another fibre lies just beyond
     it.
 
     reach: px from the end of the path to the end of the label.
@@ -142,9 +142,9 @@ def _is_in_view(labels: Labels, number: int, path: Floats, reach: float, half_wi
     forward /= max(float(np.hypot(*forward)), 1e-9)
     sideways = np.array([-forward[1], forward[0]])
     end = path[-1] + forward * max(reach, 0)
-    ahead = np.arange(1.5, 2.5 + 0.7 * half_width)
+    beyond = np.arange(1.5, 2.5 + 0.7 * half_width)
     across = np.linspace(-0.7, 0.7, 5) * half_width
-    pixels = np.rint(end + ahead[:, None, None] * forward + across[:, None] * sideways).astype(int).reshape(-1, 2)
+    pixels = np.rint(end + beyond[:, None, None] * forward + across[:, None] * sideways).astype(int).reshape(-1, 2)
     rows, columns = pixels.T
     inside = (rows >= 0) & (columns >= 0) & (rows < labels.shape[0]) & (columns < labels.shape[1])
     if not inside.all():
@@ -235,8 +235,8 @@ def _piece_diameters(
 
 
 def fitted_diameters(across: Floats, profiles: Floats, weights: Floats, start: Floats) -> Floats:
-    """(k,) diameters in px of the cylinders that fit k profiles best; NaN where too little
-    background is seen for a fit.
+    """(k,) diameters in px of the cylinders that fit k profiles best; NaN where a profile has too little
+    background for a fit.
 
     across: (n,) px from the middle line. profiles: (k, n) mean grey. weights: (k, n) how many
     samples each mean has. start: (k,) widths of the label in px.
@@ -244,9 +244,10 @@ def fitted_diameters(across: Floats, profiles: Floats, weights: Floats, start: F
     typical = float(np.median(start)) / 2
     radii = np.unique(np.concatenate([RADII * typical, typical + np.linspace(-RADIUS_CHANGE_PX, RADIUS_CHANGE_PX, 13)]))
     radii = radii[radii > 0.7]
-    ground = np.abs(across) > typical + 1.5
-    ground_samples = [(weights[:, ground & (across < 0)] > 0).sum(1), (weights[:, ground & (across > 0)] > 0).sum(1)]
-    fittable = (np.minimum(*ground_samples) * STEP >= 1.5) & ((weights > 0).sum(1) > 8)
+    is_background = np.abs(across) > typical + 1.5
+    has_samples = weights > 0
+    left, right = ((has_samples & is_background & side).sum(1) for side in (across < 0, across > 0))
+    fittable = (np.minimum(left, right) * STEP >= 1.5) & (has_samples.sum(1) > 8)
     diameters = np.full(len(start), np.nan)
     if not fittable.any():
         return diameters

@@ -1,5 +1,5 @@
-"""Tables, sizes and numbers per area for kinds without a verdict (grains, bubbles, loops): the
-objects in one field of view.
+"""Tables, sizes and numbers per area of the objects in one image (field of view), for kinds of
+analysis without a verdict (grains, bubbles, loops).
 
 Objects that touch the frame have no known size, so they are left out of the sizes. They count as
 halves in numbers per area. The web process imports this module, so scipy is imported inside
@@ -44,8 +44,8 @@ def table_of(
 ) -> Table:
     """The judged table, with a row for each object; those that touch the frame are counted.
 
-    measured: further columns (n,), lengths in px. too_small: reasons of the filter that hold with
-    the filter off, too.
+    measured: further columns (n,), lengths in px. too_small: reasons of the filter that apply even
+    with the filter off.
     """
     from . import shapes
 
@@ -63,8 +63,8 @@ def table_of(
 def distribution(
     table: Table, size: str, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Statistics:
-    """The statistics of the measure `size` over the objects that do not touch the frame. Those that
-    touch it are not among the objects left out, because they are counted elsewhere."""
+    """The statistics of the measure `size` over the objects that do not touch the frame. Objects that
+    touch it are not listed as left out, because numbers per area include them."""
     from .budget import Conditions
     from .statistics import seed_of, summarise
 
@@ -156,7 +156,8 @@ def value_over_blocks(figure: Callable[[Floats], float], sums: Floats, *, highes
     sums: (blocks, k); the blocks are the BLOCKS² parts of a field, or whole images. figure: gets
     the sums (k,) over all blocks. highest: its largest possible value, 1 for a fraction. The
     interval is Student's; its standard error is that of the jackknife over the blocks (Tukey 1958).
-    For the parts of one field it says how well this field is known, not how other fields differ.
+    For the blocks of one field the interval shows how well this field is known, not how other fields
+    differ.
     """
     total = sums.sum(0)
     value = figure(total)
@@ -167,6 +168,5 @@ def value_over_blocks(figure: Callable[[Floats], float], sums: Floats, *, highes
 
 
 def interval_if_enough(value: Value, table: Table, unit: str = "") -> Value:
-    """The value with its unit; without an interval if fewer than FEWEST_OBJECTS objects of the table are
-    counted."""
+    """The value with its unit; without an interval if fewer than FEWEST_OBJECTS objects are counted."""
     return replace(value, unit=unit) if int(table.kept.sum()) >= FEWEST_OBJECTS else Value(value.value, unit=unit)

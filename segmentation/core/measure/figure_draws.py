@@ -1,4 +1,4 @@
-"""Random draws of a figure of a distribution (mean, median, ...), and the 95 % interval from such
+"""Random draws of a figure of a distribution (mean, median, ...), and the 95 % interval from these
 draws.
 
 Means and standard deviations of many resamples are computed at once, each with its standard error
@@ -24,12 +24,12 @@ Interval = list[float] | None
 Tails = tuple[float, float]  # probabilities that an interval leaves out below and above
 
 WIDEST = 10.0  # upper end / figure, above which an interval is useless
-WIDEST_BY_IMAGE = 3.0  # the same for several images; also figure / lower end
+WIDEST_BY_IMAGE = 3.0  # as WIDEST, for several images; also for figure / lower end
 UNBOUNDED = 100.0  # ln(figure); such an extreme draw comes from a resample of equal sizes
 TAILS_OF_95: Tails = (0.025, 0.025)
 Z95 = 1.959963984540054  # the 97.5 % quantile of the normal distribution
-LEAST_END = 1e-3  # of the median: a lower end below it says no more than 0 does
-RARER = 10  # times: so much rarer sizes do not count as neighbours (`half_steps`)
+LEAST_END = 1e-3  # of the median: a lower end below it is as uninformative as 0
+RARER = 10  # so many times rarer sizes are not used as neighbours (`half_steps`)
 MOMENTS = ("mean", "sd", "geometric_mean", "geometric_sd")
 PRODUCTS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))  # pairs of indices in w, w z, w z²
 
@@ -56,8 +56,8 @@ def with_scale_uncertainty(value: Value, uncertainty: float | None, power: float
 
 
 def with_outline_errors(values: Mapping[str, Value], scores: Sequence[Mapping[str, Any]]) -> dict[str, Value]:
-    """The values by name with `total`, the ends of the interval with the total uncertainty, where
-    the errors of the outlines are known.
+    """The values by name. Where the errors of the outlines are known, `total` is set: the ends of the
+    interval with the total uncertainty.
 
     scores: from the cards of the models that made the outlines. `total` adds in quadrature, on each
     side, the distance from the value to the end of its interval, and twice the root mean square

@@ -1,5 +1,4 @@
-"""The bars of a histogram of sizes. Figures, reports, workbooks, pages, the API and samples all
-show these bars.
+"""The bars of a histogram of sizes, for figures, reports, workbooks, pages, the API and samples.
 
 They are computed from a weighted table of outlines and of the pieces into which possible cuts would
 divide them: each has its probability and the weight of the border correction. The web process
@@ -29,7 +28,7 @@ Refusal = Literal["", "many", "wide"]  # too many bars for the width, or a width
 
 @dataclass(frozen=True)
 class Choice:
-    """What a person chose to see in a histogram.
+    """The choices of a person for a histogram.
 
     measure: a column of the population, "" for the size. weighting: one of its weightings. log:
     whether the axis is logarithmic. width: of a bar, in the unit of the measure, but on a
@@ -196,7 +195,7 @@ class Bars:
 
     def within(self, low: float, high: float) -> tuple[float, float]:
         """The expected number of objects from the size `low` to below `high`, and their share of
-        the total. The last edge of all belongs to its bar."""
+        the total. The last edge of the histogram is included."""
         inside = (self.size >= low) & ((self.size < high) | ((self.size == high) & (high >= self.edges[-1])))
         total = float(self.contribution.sum())
         share = float(self.contribution[inside].sum()) / total if total > 0 else 0.0

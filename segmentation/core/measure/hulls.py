@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from .runs import Runs, first_of_each
 
-PAIRS_AT_ONCE = 1_000_000  # of vertices, to bound the memory
+PAIRS_AT_ONCE = 1_000_000  # pairs of vertices in one calculation, to bound the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +92,9 @@ def _convex(points: NDArray[np.int64], chain: NDArray[np.int64]) -> tuple[NDArra
     sequence that each point belongs to: the left or right side of an object. Both ends of a
     sequence are always vertices.
 
-    A point where the sequence does not turn outwards is no vertex of the hull, whatever becomes of
-    its neighbours. So all such points are removed at once; sequences that lost points are looked at
-    again.
+    A point where the sequence does not turn outwards is no vertex of the hull, whether its
+    neighbours are or not. So all such points are removed at once; sequences that lost points are
+    checked again.
     """
     settled: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     while len(points):
