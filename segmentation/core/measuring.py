@@ -46,7 +46,7 @@ def measure_objects(
             outlines, picture = stretch.segmentation(segmentation), stretch.micrograph(picture)
             measuring = measuring.replaced(ignore=stretch.regions(measuring.ignore))
         measured = task.measure(outlines, picture, measuring, calibration)
-    table, quantities = stretch.brought_back(measured.table) if stretch else measured.table, measured.quantities
+    table, quantities = stretch.unstretched_table(measured.table) if stretch else measured.table, measured.quantities
     if not calibration.is_known:  # lengths, areas and densities in pixels are no measurements: no intervals
         quantities = {
             name: replace(value, low=None, high=None) if number(name).power else value
@@ -98,7 +98,7 @@ def arranged(analysis: Analysis, clock: Clock) -> Analysis:
             frame, table, labels = stretch.frame(*frame), stretch.table(table), stretch.pixels(labels)
         table = with_neighbours(table, labels, frame, bounded=task.bounded, ids=segmentation.ids)
         arrangement = image_arrangement(table, frame, analysis.calibration, seed_of(micrograph.sha256), task.things)
-    table = stretch.brought_back(table) if stretch else table
+    table = stretch.unstretched_table(table) if stretch else table
     return replace(analysis, table=table, statistics=replace(analysis.statistics, arrangement=arrangement))
 
 

@@ -25,15 +25,14 @@ ISO_SHAPE = "ISO 9276-6:2008"
 OF = " of "  # between the name of a number and that of a class, such as "area_fraction of ferrite"
 NO_INTERVALS = "Without a scale, sizes have no 95 % intervals."
 UNKNOWN_COLUMN = "No column {} is known: register it with core.measure.quantities.add."
-# What a 95 % interval comes from. That of a sample comes from BETWEEN, except for POISSON and
-# GROUPS.
+# The sources of 95 % intervals. The source for a sample is BETWEEN, except for POISSON and GROUPS.
 COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"
 WITHIN, BETWEEN = "differences within the image", "differences between images"
 ALONG = "how much the layer varies along its length"
 # By their names in the TOML tables.
 INTERVALS = {"within": WITHIN, "poisson": POISSON, "counting": COUNTING, "groups": GROUPS, "along": ALONG}
 FEW_DIGITS, ALL_DIGITS = 3, 15  # significant digits: for reading, and as many as a float has
-MOST_REMEMBERED = 1 << 16  # numbers whose text is remembered: most are short and occur often
+MOST_REMEMBERED = 1 << 16  # numbers whose text is kept in the cache, because most occur often
 SUPERSCRIPTS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}  # of the powers of a unit
 
 
@@ -88,8 +87,8 @@ def end_words(end: float, places: int | None) -> str:
 
 
 def uncapital(text: str) -> str:
-    """The text as it stands within a line: its first letter is small, except in "SD", "ASTM number"
-    and "D10"."""
+    """The text for the middle of a line: with a small first letter, except in "SD", "ASTM number" and
+    "D10"."""
     return text if text[1:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]
 
 
@@ -101,11 +100,11 @@ class Quantity:
     power: of the length in its unit: 0 without a length, 2 for an area, -2 for a density.
     kind: "fraction" is a number from 0 to 1, "halves" a count in which some objects count half,
         "boolean" yes or no.
-    half: which objects count half, in words.
+    half: the objects that count half, in words.
     source: of the definition, "" if it is our own.
     signed: whether it can be below zero.
-    extreme: whether it is that of one place, or a sum, so that it has no interval.
-    interval: what its 95 % interval comes from in one image.
+    extreme: whether it is the value at one place, or a sum, so that it has no interval.
+    interval: the source of its 95 % interval in one image.
     scaled: whether it depends on the scale although its unit has no length.
     above: the name of a number that is never below this one, such as D50 for D10.
     special: whether few people need it; pages show it last.
@@ -130,8 +129,7 @@ class Quantity:
         object.__setattr__(self, "interval", self.interval or (WITHIN if by_area else COUNTING))
 
     def basis(self, by_image: bool) -> str:
-        """What its 95 % interval comes from: that of one image, or `by_image`, that of several
-        images."""
+        """The source of its 95 % interval in one image, or in several images (`by_image`)."""
         return BETWEEN if by_image and self.interval not in (POISSON, GROUPS) else self.interval
 
     @property
@@ -159,8 +157,8 @@ class Quantity:
 @dataclass(frozen=True)
 class Value:
     """One number as measured. low, high: the ends of its 95 % interval; None where undefined. unit:
-    "" without one. total: the ends of the interval with the total uncertainty, which pages show in
-    place of low and high; None if it is not known."""
+    "" without one. total: the ends of the interval with the total uncertainty, which pages show instead
+    of low and high; None if it is not known."""
 
     value: float | None
     low: float | None = None
@@ -170,7 +168,7 @@ class Value:
 
     def as_dict(self) -> dict[str, Any]:
         """The value for JSON, as `from_dict` reads it. The key interval has the ends that pages
-        show; low and high are the ends without the total uncertainty."""
+        show; low and high have the ends without the total uncertainty."""
         ends = None if self.low is None or self.high is None else [self.low, self.high]
         interval = list(self.total) if self.total else ends
         return {"value": self.value, "interval": interval, "low": self.low, "high": self.high, "unit": self.unit}

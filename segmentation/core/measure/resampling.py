@@ -1,4 +1,4 @@
-"""Resamples of a size distribution for bootstrap intervals: its particles are drawn again with
+"""Draws resamples of a size distribution for bootstrap intervals: its particles are drawn with
 replacement, or whole images if there are enough of them."""
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from .figure_draws import half_steps
 
 REPEATS = 2000  # resamples
 GROUPS = 1200  # of particles; if there are more particles, neighbours in size are drawn as one group
-LARGEST = 400  # particles that are groups of their own even then: they carry most of the volume
-MOST_IMAGES_LISTED = 6  # so many images have only 462 different resamples: all are listed
+LARGEST = 400  # the largest particles, never grouped: they have most of the volume
+MOST_IMAGES_LISTED = 6  # six images have only 462 different resamples: all are used
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""The class of an outline: round, rod, square, triangle, hexagon or irregular, with its probability.
+"""Classifies outlines as round, rod, square, triangle, hexagon or irregular, with a probability.
 
 Templates (ellipses, rectangles, triangles and hexagons of many aspect ratios) are fitted to the
 convex outline; their corners are rounded as fits best. A small classifier turns the misfits of the
@@ -33,7 +33,7 @@ from .table import Table
 
 FILE = Path(__file__).with_name("shape_classes.json")
 ANGLES = np.linspace(0, 2 * np.pi, 64, endpoint=False)  # of the support functions
-ROTATIONS = 256  # of a template, that are tried
+ROTATIONS = 256  # of each template
 NOISE_PX = 0.3  # SD of an outline's place
 RATIOS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)  # length / width of the templates
 ROD_RATIO = 1.5  # least length / width of a rod; an outline of this ratio has no COMPACT class
@@ -130,8 +130,8 @@ def fit_templates(outlines: Hulls, solidity: Floats, convexity: Floats) -> Fits:
 
 
 def misfits_of(outlines: Hulls) -> dict[str, Floats]:
-    """What follows from each of n convex outlines alone. misfits: (n, templates). uneven: (n,) how
-    far it is from a circle. noise: (n,) of its place, relative to its radius. width, length: (n,)
+    """The measures of n convex outlines for the classifier. misfits: (n, templates). uneven: (n,) how
+    much the outline differs from a circle. noise: (n,) of its place, relative to its radius. width, length: (n,)
     px."""
     n = len(outlines.count)
     reach = np.zeros((n, len(ANGLES)))  # the support function: how far it reaches at each angle, px
@@ -168,7 +168,7 @@ def _fits(outline_misfits: dict[str, Floats], solidity: Floats, convexity: Float
 
 
 def _sides(outlines: Hulls) -> tuple[Floats, Floats]:
-    """(n,) the least width of each outline, and (n,) its extent at a right angle to it, both in
+    """(n,) the least width of each outline, and (n,) its extent at a right angle to this width, both in
     px."""
     width, length = np.zeros(len(outlines.count)), np.zeros(len(outlines.count))
     for members, corners in outlines.of_equal_count():

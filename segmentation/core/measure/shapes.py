@@ -1,10 +1,10 @@
-"""Measuring objects: the table of a label image, one row per object.
+"""Measures the objects of a label image: a table with one row per object.
 
 Area, ECD and Feret diameters are defined as in ISO 9276-6, for the union of the object's pixels as
 squares of 1 px. The descriptors of shape follow from them (`descriptors`).
 
-The perimeter is that along the outline (`perimeters`), which is too short at corners and at sides
-along the axes. No outline is shorter than its convex hull. So if the convex outline
+The perimeter is measured along the outline (`perimeters`), which is too short at corners and at
+sides along the axes. No outline is shorter than its convex hull. So if the convex outline
 (`convex_outline`) is longer by more than CUT_PX, the perimeter is that of the convex outline. It is
 also at least that of the circle with the same area, so that circularity 4 pi A / P² never exceeds
 1.
@@ -34,7 +34,7 @@ from .table import REASON_TYPE, Table
 EVEN, ODD, CORNER = 0.980, 1.406, -0.091  # see `perimeters`: straight step, diagonal step, change of direction
 # Length of a pixel edge by the number of its ends at which the outline goes straight on: 0, 1 or 2.
 WEIGHTS = np.array([ODD / 2, (EVEN + ODD / 2) / 2 + CORNER, EVEN])
-CUT_PX = 1.0  # error of both perimeters for a round object; up to it the one along the outline is better
+CUT_PX = 1.0  # error of both perimeters for a round object; up to it the perimeter along the outline is better
 
 Measures = dict[str, NDArray[Any]]
 Ints = NDArray[np.int64]
@@ -132,10 +132,10 @@ def _edge_weight(measures: Measures, frame: tuple[int, int]) -> NDArray[np.float
 
 
 def _shape(labels: NDArray[np.int32], ids: Ids, only_sizes: bool) -> Measures:
-    """Columns of sizes and descriptors, remembered by object; only_sizes: those that runs and hulls
-    give alone."""
-    kind = "sizes" if only_sizes else "shape"
-    return by_object(kind, labels, ids, lambda labels, runs: _measured_shape(labels, runs, only_sizes))
+    """Columns of sizes and descriptors, kept in the cache by object. only_sizes: only the columns that
+    follow from runs and hulls."""
+    name = "sizes" if only_sizes else "shape"
+    return by_object(name, labels, ids, lambda labels, runs: _measured_shape(labels, runs, only_sizes))
 
 
 def _measured_shape(labels: NDArray[np.int32], runs: Runs, only_sizes: bool) -> Measures:
@@ -211,7 +211,7 @@ def without_corners(table: Table, labels: NDArray[np.int32], ids: Ids | None = N
     """The table with the Feret diameters of convex outlines (`convex_outline`) instead of those of
     pixel corners.
 
-    labels, ids: the ones that the table was measured on. Pixel corners reach beyond oblique edges
+    labels, ids: of the table. Pixel corners reach beyond oblique edges
     (`hulls`), the convex outline does not. The difference shows how much the choice between the two
     matters.
     """

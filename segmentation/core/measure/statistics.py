@@ -130,23 +130,28 @@ def _size_fields(sizes: WeightedSizes, uncertainty: float, rng: np.random.Genera
     by_ecd = sizes.by_ecd()
     # The order of the random draws decides the last digits of all intervals: ECD, figures,
     # convergence.
-    by_way = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
+    by_weighting = {weighting: figures(sizes.size, sizes.weights[weighting], weighting) for weighting in WEIGHTINGS}
     with threadpool_limits(1, "blas"):  # with more threads the last digits of its sums may differ
-        of_ecd = None if why_no_intervals(by_ecd) else median_interval(by_ecd, rng, uncertainty)
-        limits = intervals(sizes, by_way, rng, uncertainty)
-    number, of_median = by_way["number"], limits["number"]["d50"]
+        ecd_limits = None if why_no_intervals(by_ecd) else median_interval(by_ecd, rng, uncertainty)
+        limits = intervals(sizes, by_weighting, rng, uncertainty)
+    number, median_limits = by_weighting["number"], limits["number"]["d50"]
     return {
         **{name: number[name] for name in ("mean", "sd", "d10", "d50", "d90")},
         "median": number["d50"],
         "ecd_median": figures(by_ecd.size, by_ecd.weights["number"])["d50"],
-        "intervals": {**limits["number"], "median": of_median, "ecd_median": of_ecd},
+        "intervals": {**limits["number"], "median": median_limits, "ecd_median": ecd_limits},
         "interval_note": why_no_intervals(sizes),
         "weighted": {
-            way: {**by_way[way], "intervals": limits[way], "note": why_no_intervals(sizes, way)} for way in by_way
+            weighting: {
+                **by_weighting[weighting],
+                "intervals": limits[weighting],
+                "note": why_no_intervals(sizes, weighting),
+            }
+            for weighting in by_weighting
         },
         "fit": log_normal(sizes.size, sizes.weights["number"]),
         # With several images convergence is by image (`pooling.pool`).
-        "convergence": None if sizes.by_image else converge(sizes, of_median, uncertainty, rng),
+        "convergence": None if sizes.by_image else converge(sizes, median_limits, uncertainty, rng),
     }
 
 

@@ -1,5 +1,5 @@
-"""The table of an image's objects, one row each: measuring fills it, and statistics and reports
-read it."""
+"""The table of an image's objects, one row each. Measuring makes it; statistics and reports use
+it."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ class Table:
 
 
 def with_equal_columns(tables: Sequence[Table]) -> list[Table]:
-    """The tables with equal columns: each gets the columns of all tables in one order, NaN where it
-    has none."""
+    """The tables with equal columns: each gets the columns of all tables in one order; a missing column
+    is NaN."""
     widest_first = sorted(tables, key=lambda table: -len(table.columns))
     quantities = dict.fromkeys(quantity for table in widest_first for quantity in table.quantities)
     return [
