@@ -298,7 +298,7 @@ def test_the_same_request_twice_at_once_is_made_once(send, monkeypatch):
 def test_a_result_is_read_once_whatever_is_refused_meanwhile(send, script, result, monkeypatch):
     read, times = service.opened, []
     monkeypatch.setattr(service, "_recent", service._Recent())
-    monkeypatch.setattr(service, "opened", lambda *args: times.append(1) or read(*args))
+    monkeypatch.setattr(service, "open_outlines", lambda *args: times.append(1) or read(*args))
     assert send(0, DELETE, {"op": "delete", "ids": [99]}).status_code == 422
     assert send(0, DELETE).status_code == 200 and send(0, SPLIT).status_code == 409
     assert get(script, result, "labels?format=objects").json()["ids"] == [1, 3] and len(times) == 1

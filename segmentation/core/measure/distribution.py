@@ -198,12 +198,12 @@ def figures(size: Floats, weights: Floats, weighting: Weighting = "number") -> F
     mean, sd = mean_and_deviation(size, weights)
     log_mean, log_sd = mean_and_deviation(np.log(size), weights)
     quantiles_of = quantiles if weighting == "number" else cumulative_quantiles
-    tenths = dict(zip(DECILES, quantiles_of(size, weights, tuple(DECILES.values())).tolist(), strict=True))
+    deciles = dict(zip(DECILES, quantiles_of(size, weights, tuple(DECILES.values())).tolist(), strict=True))
     return {
         "mean": mean,
         "sd": sd,
-        **{name: value if len(size) > 1 or name == "d50" else None for name, value in tenths.items()},
-        "span": None if sd is None else (tenths["d90"] - tenths["d10"]) / tenths["d50"],
+        **{name: value if len(size) > 1 or name == "d50" else None for name, value in deciles.items()},
+        "span": None if sd is None else (deciles["d90"] - deciles["d10"]) / deciles["d50"],
         "mode": None if sd is None else mode(size, weights),
         "geometric_mean": float(np.exp(log_mean)),
         "geometric_sd": None if log_sd is None else float(np.exp(log_sd)),

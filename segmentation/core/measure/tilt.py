@@ -41,7 +41,7 @@ class Tilt:
     corrected: bool | None = None
 
     @property
-    def share(self) -> float:
+    def shortening(self) -> float:
         """Apparent divided by true length in the direction in which lengths are too short."""
         return cos(radians(self.degrees))
 
@@ -86,7 +86,7 @@ class Stretch:
     @classmethod
     def of(cls, tilt: Tilt) -> Stretch:
         """The stretching that corrects for a tilt."""
-        return cls(1 / tilt.share, tilt.direction == VERTICAL)
+        return cls(1 / tilt.shortening, tilt.direction == VERTICAL)
 
     def length(self, pixels: int) -> int:
         """How many rows or columns `pixels` rows or columns become."""
