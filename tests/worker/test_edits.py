@@ -296,7 +296,7 @@ def test_the_same_request_twice_at_once_is_made_once(send, monkeypatch):
 
 
 def test_a_result_is_read_once_whatever_is_refused_meanwhile(send, script, result, monkeypatch):
-    read, times = service.opened, []
+    read, times = service.open_outlines, []
     monkeypatch.setattr(service, "_recent", service._Recent())
     monkeypatch.setattr(service, "open_outlines", lambda *args: times.append(1) or read(*args))
     assert send(0, DELETE, {"op": "delete", "ids": [99]}).status_code == 422

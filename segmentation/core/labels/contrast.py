@@ -107,7 +107,7 @@ def contrasts(
 def explained_contrast(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> float:
     """The share of the variance of grey (H, W) that lies between outlined and bare pixels, 0 to 1.
 
-    It is high if the outlines are those of particles, and low if everything or nothing is outlined. On each of 52
+    It is high if the outlines are around particles, and low if everything or nothing is outlined. On each of 52
     held-out micrographs of EMPS it is higher in the right polarity than in the wrong one.
     """
     inside = labels > 0

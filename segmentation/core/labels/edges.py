@@ -22,7 +22,7 @@ STEP = 16  # of 255: the map is rounded to steps, for a smaller file; objects ar
 FAINT = 64  # of 255: where the foreground is lower, there is no outline to split
 BAND = 512  # rows that are calculated together
 STRONG = 95  # percentile of the edges in an object: such an edge has as much weight as a full valley
-# Radius of the disc that stands for a click: at most these shares of the distances to the rim and to the next click.
+# Radius of the disc that replaces a click: at most these shares of the distances to the rim and to the next click.
 RIM_SHARE, CLICK_SHARE = 0.5, 0.4
 
 

@@ -438,5 +438,5 @@ def _in_stroke(now: WorkingLabels, points: Points, radius: float) -> Runs:
         raise BadEdit(f"A radius is {LEAST_RADIUS:g} to {LARGEST_RADIUS:g} pixels.")
     spans = stroke_spans(points_of(points, 1), radius, now.rows, now.width)
     if not len(spans[0]):
-        raise BadEdit("The stroke holds no pixel of the image.")
+        raise BadEdit("The stroke contains no pixel of the image.")
     return runs_of(*spans, 0)

@@ -330,7 +330,7 @@ def ordered_pieces(pieces: list[Piece]) -> list[Piece]:
 def are_crossing(labels: Labels, classes: NDArray[np.int32]) -> Mask:
     """(n,) whether each object 1..n of labels (H, W) is a straight fibre that crosses another one, or ends at it.
 
-    classes: (n,), see `find_fibres`. A fibre is straight if its pixels spread across its main axis like those of a bar.
+    classes: (n,), see `find_fibres`. A fibre is straight if its pixels spread across its main axis as in a bar.
     Two fibres cross if their axes meet within both, or beyond them by at most the width of the wider one, and not at a
     sharp angle.
     """

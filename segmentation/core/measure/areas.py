@@ -137,7 +137,7 @@ def values_with_intervals(figure: Callable[[Counts], Floats], counts: Counts, hi
     """A figure of each class, in px, with its 95 % interval; the ends are None where there is only
     one block, or where all blocks give the same figure.
 
-    The interval is Student's; its standard error is that of the jackknife over the blocks (Tukey
+    The interval is Student's, with the standard error of the jackknife over the blocks (Tukey
     1958). For a fraction in equal blocks this is the spread between fields of ASTM E562. The
     interval lies within 0 and `highest`.
     """

@@ -373,7 +373,10 @@ def _segmentation(case: Case) -> Contribution:
         median, share = evidence.outline_error
         p = (case.answers[1] * case.sizes.number + 1) / (case.sizes.number + 2)  # not 0 if none of few is nano
         effect = Effect(median, share * sqrt(p * (1 - p)))
-        source = "Fitted to images whose true outlines are known: in 90 % of them the total holds the truth."
+        source = (
+            "Fitted to images whose true outlines are known: in 90 % of them the interval with the total uncertainty"
+            " contains the true value."
+        )
     elif scores:
         masks = "your own truth masks" if of_owner else "labelled images"
         source = f"Root mean square error of the median on {masks}, from the model's card: {listed}."

@@ -30,7 +30,7 @@ from .results import Statistics
 from .table import Table
 
 BLOCKS = 4  # along each side; intervals come from the differences between the BLOCKS² parts of a field
-FEWEST_OBJECTS = 6  # objects, for an interval
+FEWEST_OBJECTS = 6  # for an interval
 
 
 def table_of(
@@ -103,7 +103,7 @@ def per_area(
 
     name: of the quantity. An object at the frame counts half, because the other half belongs to the
     neighbouring field. An amount counts whole, because only its visible part is measured. The 95 %
-    interval is that of `value_over_blocks`, with the uncertainty of the scale.
+    interval comes from `value_over_blocks`, with the uncertainty of the scale.
     """
     counts = np.where(table["touches_frame"].astype(bool), 0.5, 1.0) if amounts is None else amounts
     quantity, areas = NUMBERS[name], areas_of_blocks(area) * (table.nm_per_pixel or 1.0) ** 2
@@ -155,7 +155,7 @@ def value_over_blocks(figure: Callable[[Floats], float], sums: Floats, *, highes
 
     sums: (blocks, k); the blocks are the BLOCKS² parts of a field, or whole images. figure: gets
     the sums (k,) over all blocks. highest: its largest possible value, 1 for a fraction. The
-    interval is Student's; its standard error is that of the jackknife over the blocks (Tukey 1958).
+    interval is Student's, with the standard error of the jackknife over the blocks (Tukey 1958).
     For the blocks of one field the interval shows how well this field is known, not how other fields
     differ.
     """

@@ -8,8 +8,8 @@ axes.
 
 Bias on analytic shapes of 5 to 200 px (`tests/core/measure/test_accuracy.py`): the minimum Feret
 diameter of discs and upright rectangles has none (single values within 1 px, exact for whole
-pixels). At random angles that of 2:1 ellipses is 0.3 px (5 px long) to 1.0 px (200 px long) too
-large, that of squares and rectangles 0.7 to 1.25 px. The maximum Feret diameter of discs is 0.8 to
+pixels). At random angles the minimum of 2:1 ellipses is 0.3 px (5 px long) to 1.0 px (200 px long)
+too large, of squares and rectangles 0.7 to 1.25 px. The maximum Feret diameter of discs is 0.8 to
 1.3 px too large, of rectangles 0 to 0.5 px. No width is more than sqrt(2) px too large, or more
 than about 1 px too small.
 """

@@ -74,7 +74,7 @@ def numbers_of(
         return with_scale_uncertainty(value, calibration.standard_uncertainty, quantity.power)
 
     sizes = diameters_by_length(table.length("fibre_diameter")[counted], lengths, table.unit)
-    # A fibre has one diameter, however long it is: intervals are those of diameters by number.
+    # A fibre has one diameter, however long it is: intervals are computed from diameters by number.
     rng = np.random.default_rng(seed)
     by_weighting = dict.fromkeys(WEIGHTINGS, figures(sizes.size, sizes.weights["number"]))
     limits_of = intervals(sizes, by_weighting, rng, calibration.standard_uncertainty or 0.0)["number"]
@@ -138,7 +138,7 @@ def order_parameter(sums: Floats) -> float:
 
 def pores(labels: NDArray[np.int32], ignored: NDArray[np.bool_] | None = None) -> Floats:
     """(n,) the diameters of the pores in px. A pore is a connected part of the background that
-    fibres enclose and no ignored pixel touches; its diameter is that of the largest circle in it.
+    fibres enclose and no ignored pixel touches; its diameter is the diameter of the largest circle in it.
 
     labels: (H, W) of the fibres. ignored: (H, W).
     """

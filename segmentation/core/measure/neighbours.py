@@ -67,7 +67,7 @@ def gaps(labels: NDArray[np.int32], ids: Ids | None, indices: NDArray[np.intp], 
     """(m,) px from the edge of each object to the nearest edge of another one.
 
     labels: (H, W) with the ids (n,), or 1..n. indices: (m,) which of them are measured, ascending.
-    points: (m, 2) their centres. The distance is that of the nearest edge pixels less 1 px, because
+    points: (m, 2) their centres. The distance is the distance of the nearest edge pixels minus 1 px, because
     touching pixels have centres 1 px apart. A distance is remembered until the pixels of the
     object, or of an object around it, change (`remembered`).
 

@@ -170,7 +170,7 @@ def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:
     images.
 
     images: their number. An image is an outlier if three conditions hold:
-    - Its distribution differs from that of all others together by the test of Kolmogorov and
+    - Its distribution differs from the distribution of all others together by the test of Kolmogorov and
       Smirnov (p below SIGNIFICANCE after Holm's correction for the number of images).
     - Its median differs from the median of the images' medians by more than LEAST_SHIFT.
     - The logarithms of these two differ by more than LEAST_DEVIATIONS robust standard deviations

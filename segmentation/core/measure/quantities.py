@@ -3,7 +3,7 @@ result. Also: how numbers are written with the right digits, and their conversio
 
 Tables and their files, pages with their tooltips, the JSON Schema and docs/method/accuracy.md take
 names, units and definitions from here. A quantity of one kind of analysis is declared in a TOML
-file beside the module of the kind (`register_file`), those of several kinds in quantities.toml.
+file beside the module of the kind (`register_file`), a quantity of several kinds in quantities.toml.
 Descriptors of shape register themselves (`descriptors`).
 """
 
@@ -22,7 +22,7 @@ Kind = Literal["number", "fraction", "integer", "halves", "boolean", "text"]
 Registry = dict[str, "Quantity"]
 
 ISO_SHAPE = "ISO 9276-6:2008"
-OF = " of "  # between the name of a number and that of a class, such as "area_fraction of ferrite"
+OF = " of "  # between the names of a number and of a class, such as "area_fraction of ferrite"
 NO_INTERVALS = "Without a scale, sizes have no 95 % intervals."
 UNKNOWN_COLUMN = "No column {} is known: register it with core.measure.quantities.add."
 # The sources of 95 % intervals. The source for a sample is BETWEEN, except for POISSON and GROUPS.

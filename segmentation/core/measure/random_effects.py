@@ -94,7 +94,7 @@ def _slopes(
     log_counts: Floats, off: Floats, squares: float, repeats: int, rng: np.random.Generator
 ) -> tuple[float, Floats]:
     """The slope of ln(count) of an image over its mean ln(size), and draws (repeats,) of it. The
-    mean ln(size) of all particles exceeds that of the images by this slope times the variance
+    mean ln(size) of all particles exceeds the mean of the images by this slope times the variance
     between images.
 
     log_counts: (images,). off: (images,) mean ln(size) minus the mean of all. squares: sum of off².

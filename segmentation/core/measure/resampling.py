@@ -65,7 +65,7 @@ def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float 
         return Resamples(_draw(group, rng), group, halves, calibration)
     if images > MOST_IMAGES_LISTED:
         image_counts = _draw(np.arange(images), rng)
-    else:  # each possible resample as often as its probability says, in a random order
+    else:  # each possible resample, as often as its probability requires, in a random order
         draws = combinations_with_replacement(range(images), images)
         listed = np.array([[chosen.count(number) for number in range(images)] for chosen in draws], np.float32)
         probabilities = np.array([1 / prod(factorial(int(number)) for number in row) for row in listed])

@@ -103,7 +103,7 @@ class Fits(NamedTuple):
 
 def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None) -> Table:
     """The table with the columns length, width, slenderness, shape and shape_chance (the
-    probability of the shape). Outlines under LEAST_PX, and those that touch the frame, get no
+    probability of the shape). Outlines under LEAST_PX, and outlines that touch the frame, get no
     shape: "" and NaN.
 
     labels: (H, W) with the ids (n,), or 1..n, in the order of the table.

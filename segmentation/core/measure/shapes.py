@@ -5,8 +5,8 @@ squares of 1 px. The descriptors of shape follow from them (`descriptors`).
 
 The perimeter is measured along the outline (`perimeters`), which is too short at corners and at
 sides along the axes. No outline is shorter than its convex hull. So if the convex outline
-(`convex_outline`) is longer by more than CUT_PX, the perimeter is that of the convex outline. It is
-also at least that of the circle with the same area, so that circularity 4 pi A / P² never exceeds
+(`convex_outline`) is longer by more than CUT_PX, the perimeter of the convex outline is used. It is
+also at least the perimeter of the circle with the same area, so that circularity 4 pi A / P² never exceeds
 1.
 """
 
@@ -118,7 +118,7 @@ def _touches(measures: Measures, frame: tuple[int, int]) -> NDArray[np.bool_]:
 def _edge_weight(measures: Measures, frame: tuple[int, int]) -> NDArray[np.float64]:
     """(n,) the border correction: the inverse of the probability that an object of h x w px,
     somewhere in a frame of H x W px, touches no side of it (Miles 1974, Lantuejoul 1978); NaN for
-    those that touch it.
+    objects that touch it.
 
     It is H W / ((H - 1 - h) (W - 1 - w)): there are W - 1 - w places in which both outer columns
     stay free.

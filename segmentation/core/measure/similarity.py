@@ -3,7 +3,7 @@ contact. The page then offers to choose all similar objects at once.
 
 Differences of a measure are divided by the spread of this measure among the objects of the image,
 so that no measure needs a limit of its own. If a measure has two peaks, one example represents only
-its own peak: then the spread is that of this peak. Several examples of one sort already
+its own peak: then the spread of this peak is used. Several examples of one sort already
 show how much the sort varies: then the spread of all objects is used.
 """
 
@@ -49,7 +49,7 @@ def similarity_to_all(columns: Mapping[str, Floats], places: Sequence[int], size
 
 def _differences(columns: Mapping[str, Floats], places: Sequence[int], size: str, *, by_peak: bool) -> Floats:
     """(k, n) d² between k examples and each object (see `similarity`); inf where they have no
-    measure in common. by_peak: whether the spread is that of the peak that the example is in."""
+    measure in common. by_peak: whether to use the spread of the peak that the example is in."""
     sizes = {name: np.log(columns[name]) for name in (size, "area") if name in columns}
     others = {name: columns[name] for name in (*SHAPES, CONTRAST, CONTACT) if name in columns}
     measured = {name: values for name, values in (sizes | others).items() if np.isfinite(values).any()}

@@ -26,7 +26,7 @@ def column_name(measure: str, unit: Unit) -> str:
 class Table:
     """The measures of n objects (or of n classes), in the order of their labels.
 
-    columns: (n,) each, by name. A name is that of a registered quantity (`quantities`), with the unit at its end if
+    columns: (n,) each, by name. A name is the name of a registered quantity (`quantities`), with the unit at its end if
         it has one. kept (whether the object is counted) and reason ("" or why it is left out) are always there.
         The INTEGERS are int64; kept, by_hand and touches_frame bool; reason and shape text; all others float64.
         Positions are always pixels of the upload, counted from the top left; the centre of the first pixel is at

@@ -229,8 +229,8 @@ def figures(profile: Profile, uncertainty: float = 0.0) -> dict[str, Value]:
     """The FIGURES of the thickness in px by name, with their 95 % intervals.
 
     uncertainty: relative, standard, of the scale. An interval is Student's. Its standard error is
-    that of the jackknife over independent lengths of the layer (Tukey 1958), plus that of the scale
-    in quadrature. It shows how well the layer is known in this image, not how other places differ.
+    the error by the jackknife over independent lengths of the layer (Tukey 1958), plus the error of
+    the scale in quadrature. It shows how well the layer is known in this image, not how other places differ.
     EXTREMES have no interval, and with under FEWEST_LENGTHS independent lengths no figure has one.
     """
     thickness = profile.finite
