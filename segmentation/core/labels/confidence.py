@@ -62,10 +62,10 @@ def outline_features(maps: Maps, grey: Grey, labels: Labels, scale: float, diame
 def _ground(grey: Grey, labels: Labels, areas: Floats, inside: Floats, scale: float) -> tuple[Floats, Floats]:
     """(n,) each: contrast and excess brightness of particles with areas (n,) in px and mean grey `inside` (n,).
 
-    contrast: grey of the particle minus that of the ground around it, in SD of this ground, -1 to LARGEST_CONTRAST.
+    contrast: grey of the particle minus grey of the ground around it, in SD of this ground, -1 to LARGEST_CONTRAST.
     excess brightness: how much brighter the particle is than the average one, divided by how much brighter that is than
-    the ground, 0 to 1. The ground (background) around a particle is its ring (RING_PX), or the whole
-    background if the ring has under FEWEST_RING_PX px.
+    the ground, 0 to 1. The ground around a particle is the background in its ring (RING_PX), or the whole background if
+    the ring has under FEWEST_RING_PX px.
     """
     bare, count = labels == 0, len(areas)
     near, far = (max(1, round(reach / min(scale, 1.0))) for reach in RING_PX)

@@ -28,9 +28,9 @@ class Merges(NamedTuple):
     """All merges that `merge` made. Merging up to a lower limit makes only the first of them, because the least
     probable border always comes first.
 
-    targets: (n + 1,) the region into which each region was merged, or its own number if it was not. probability: (n +
-    1,) the probability of the border which this removed, but at least the probability of every border removed earlier
-    within the two regions; 1 for regions that were not merged. turn: (n + 1,) 1 for the first merge, 2 for the second
+    targets: (n + 1,) the region into which each region was merged, or its own number if it was not. probability:
+    (n + 1,) of the border which this removed, but at least the probability of every border removed earlier within the
+    two regions; 1 for regions that were not merged. turn: (n + 1,) 1 for the first merge, 2 for the second
     ...; 0 for regions that were not merged.
     """
 
