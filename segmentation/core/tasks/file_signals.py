@@ -65,7 +65,7 @@ def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
         return
     not_said = "did not correct for it" if stated.corrected is False else "is not known to have corrected for it"
     begins = f"The stage was tilted by {stated.degrees:.3g}°, and the microscope {not_said}"
-    share, direction = f"{100 * stated.share:.0f} %", DIRECTIONS[stated.direction]
+    share, direction = f"{100 * stated.shortening:.0f} %", DIRECTIONS[stated.direction]
     short = f"{TILTED} {stated.degrees:.0f}°: {direction} lengths are {share} of the true ones"
     advice = "Correct for it what lies flat. A ball looks the same from all sides."
     if stated.degrees > MOST_DEGREES or not stated.direction:
@@ -77,7 +77,7 @@ def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
         f"{begins}: {direction} lengths are {share} of the true ones on a flat specimen. {advice}",
         short,
         moves="sizes",
-        by=round(1 - stated.share, 3),
+        by=round(1 - stated.shortening, 3),
     )
 
 
