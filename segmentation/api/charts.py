@@ -85,7 +85,7 @@ class Chart(Answer):
     plan: dict[str, Any] = Field(description=PLAN)
     reference: dict[str, Any] = Field(description="The reference material with its certificate; {} without one.")
     sentence: Annotated[str, FromRow(lambda row, _: _view(row).sentence)]
-    in_control: Annotated[bool | None, FromRow(lambda row, _: _view(row).in_control)] = Field(
+    in_control: Annotated[bool | None, FromRow(lambda row, _: _view(row).is_in_control)] = Field(
         description="Whether the last point that counts raises no alarm; null before there are limits."
     )
 

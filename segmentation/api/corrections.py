@@ -11,7 +11,7 @@ from ninja import Query, Status
 
 from ..core.labels.operations import redoable_steps, steps_from_first_undone, steps_in_effect
 from ..http.access import changeable, row_of, visible
-from ..http.serving import serve_labels, serve_log, serve_packed
+from ..http.serving import serve_compressed, serve_labels, serve_log
 from ..models import Job
 from ..services.ground.limits import one_edit
 from ..services.ground.refusal import Refused
@@ -60,7 +60,7 @@ def labels(
         raise Refused(f"top and bottom are rows from 0 to {height}, and top is not larger than bottom.", 422)
     ids, lengths = outlines.every_run(top, bottom)
     header = np.array([outlines.width, height, top, bottom, base, outlines.next_id], "<i4")
-    return serve_packed(request, header.tobytes() + np.column_stack([ids, lengths]).astype("<i4").tobytes())
+    return serve_compressed(request, header.tobytes() + np.column_stack([ids, lengths]).astype("<i4").tobytes())
 
 
 @router.operation("GET", "/{uuid:pk}/similar", "similar", schemas.Similar, (404, 409, 422))

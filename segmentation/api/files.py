@@ -10,7 +10,7 @@ from ninja import Query, Status
 
 from ..core.report.exports.viewer import PICTURE
 from ..http.access import row_of, visible
-from ..http.serving import serve_shown, serve_stored
+from ..http.serving import serve_picture, serve_stored
 from ..models import Job, Sample, StoredFile
 from ..services.ground.refusal import Refused
 from ..services.results import exports
@@ -44,7 +44,7 @@ def artifact(
     options = {"annex": str(annex), "panels": panels, "font": font, "colours": colours}
     name = exports.name_with_options(name, options)
     if name == PICTURE and job.micrograph.viewer_image:  # stored with the image, not with the job
-        return serve_shown(request, job.micrograph)
+        return serve_picture(request, job.micrograph)
     return file_or_wait(request, response, exports.file_of(job, name, wait))
 
 

@@ -20,7 +20,7 @@ from ..core.tasks.base import Task
 from ..core.typed import Setting, settings_of, settings_of_task
 from ..core.validation import sentence
 from ..forms.laboratory import laboratory_of, with_laboratory
-from ..forms.settings import models_by_task, settings_sent
+from ..forms.settings import models_by_task, read_sent_settings
 from ..models import MethodVersion
 from ..services.ground.callers import SHORTEST_SECRET
 from ..services.ground.refusal import Refused
@@ -347,7 +347,7 @@ def sent_settings(
         raise Refused(f"There is no field named {unknown[0]}.")
     try:
         fields = sent if old else with_laboratory(sent, laboratory_of(user))
-        return settings_sent(fields, user, old, by_method=method is not None)
+        return read_sent_settings(fields, user, old, by_method=method is not None)
     except ValueError as problem:
         raise Refused(str(problem)) from None
 

@@ -639,11 +639,13 @@ class SampleImage(Answer):
     name: Annotated[str, FromRow(lambda image, _: image.job.micrograph.name)]
     state: Annotated[State, FromRow(lambda image, _: image.job.state)]
     error: Annotated[str | None, FromRow(lambda image, _: image.job.error or None)]
-    included: Annotated[bool, FromRow(lambda image, _: image.counts)] = Field(
+    included: Annotated[bool, FromRow(lambda image, _: image.is_counted)] = Field(
         description="Whether it counts, once it is done."
     )
     left_out: Annotated[str | None, or_null("reason")] = Field(description="Why it does not count.")
-    waits: bool = Field(description="Whether it counts only after included=on; left_out says why.")
+    waits: Annotated[bool, FromRow(lambda image, _: image.needs_agreement)] = Field(
+        description="Whether it counts only after included=on; left_out says why."
+    )
     outlier: Annotated[str | None, or_null("outlier")] = Field(description="Why it may not belong to the sample.")
     warning: Annotated[str | None, or_null("warning")] = Field(description="Short forms of its warnings.")
     n: int | None = Field(description="Number of counted objects; 0 if it is left out, null until it is pooled.")

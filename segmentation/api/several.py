@@ -77,7 +77,7 @@ def compare(
         "state": row.state,
         "page": address(f"{reverse('compare')}?{urlencode({'a': a, 'b': b})}"),
         "results": [first_result, second_result],
-        "numbers": results.main,
-        "every": results.every,
+        "numbers": results.main_numbers,
+        "every": results.all_numbers,
         "comparison": results.result,
     }

@@ -16,7 +16,7 @@ from ..core.tasks import UnknownTask
 from ..middleware import Middleware
 from ..services.access.links import Ended
 from ..services.ground.refusal import FULL, LOCKED_OUT, Refused, trouble
-from .access import refused
+from .access import refusal_page
 
 logger = logging.getLogger(__name__)
 API = "/api/"
@@ -42,14 +42,14 @@ class FailureMiddleware(Middleware):
 
     def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse | None:
         if isinstance(problem, Refused):
-            return refused(request, problem, getattr(request, "back", ""))
+            return refusal_page(request, problem, getattr(request, "back", ""))
         return outside_failure(request, problem)
 
 
 def outside_failure(request: HttpRequest, problem: BaseException) -> HttpResponse | None:
     """The answer if disk, storage or database fail, or if a kind of analysis is not installed; None for any other
     exception, which is a fault of our software."""
-    clause = trouble(problem)
+    clause = trouble(problem)  # such as FULL; "" for a fault of our software
     if isinstance(problem, UnknownTask):
         sentence, status = str(problem), 501
     elif clause:
@@ -79,7 +79,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """Django's handler500. A full disk ends here, too, if it is noticed before a view begins, while a form is read."""
+    """Django's handler500. It also answers if the disk becomes full while a form is read, before a view begins."""
     problem = sys.exc_info()[1]
     if problem is not None and (answer := outside_failure(request, problem)) is not None:
         return answer

@@ -1,4 +1,4 @@
-"""The content of the histogram on a page: bars, axes and texts, for the choices that the reader has made."""
+"""The content of the histogram on a page: bars, axes and texts, for the choices of the user."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ TOO_MANY = f"That would be more than {bins.MOST_TYPED_BINS} bars; choose wider o
 TOO_WIDE = "Such bars would not fit on any axis; choose narrower ones."
 REFUSALS = {"": "", "many": TOO_MANY, "wide": TOO_WIDE}
 LEAST_SHARE = 0.0005  # the smallest share that a per cent with one decimal shows: 0.1 %
-DIGITS = 6  # significant digits of a typed number in another unit, and of the points of a curve
+DIGITS = 6  # significant digits of a typed number after a change of its unit, and of the points of a curve
 FIT_POINTS = 121  # points of the curve of the fit
 MARGIN = 0.02  # of the range of the bars: the empty axis beyond them
-MOST_EMPTY = 0.35  # of an axis may be empty so that it begins at 0
-LEAST_SIZE = 1e-4  # of the largest: the size that stands for 0, where the fit has no value
+MOST_EMPTY = 0.35  # share of a linear axis that may stay empty so that it begins at 0
+LEAST_SIZE = 1e-4  # share of the largest size: used instead of 0, where the fit has no value
 
 
 @dataclass(frozen=True)
@@ -122,11 +122,12 @@ def histogram_content(population: Population, chosen: Mapping[str, str], task: T
 
 
 def _one_of(allowed: Sequence[str], requested: str | None) -> str:
+    """The requested name if it is allowed, else the first allowed one."""
     return requested if requested in allowed else allowed[0]
 
 
 def _number(text: str) -> float:
-    """A typed number, whose decimal sign may be a comma; NaN where it is none."""
+    """A typed number, whose decimal sign may be a comma; NaN if the text is not a number."""
     try:
         return float(re.sub(r"\s", "", text).replace(",", "."))
     except ValueError:

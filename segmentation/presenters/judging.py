@@ -47,13 +47,13 @@ def limitable_quantities(values: Mapping[str, Value]) -> list[Quantity]:
     for name in names:
         try:
             quantities.append(number(name))
-        except UnknownQuantity:  # its kind of analysis does not exist any more
+        except UnknownQuantity:  # its kind of analysis is no longer installed
             continue
     return quantities
 
 
-def certificate_of(row: Job | Sample) -> ConformityStatement | None:
-    """The decision on a result; None without limits, or without numbers yet."""
+def conformity_statement_of(row: Job | Sample) -> ConformityStatement | None:
+    """The decision whether a result is within its limits; None without limits, or without numbers yet."""
     if not row.specification or not _has_numbers(row):
         return None
     is_refused = isinstance(row, Job) and bool(row.summary.get("refused"))
@@ -88,15 +88,15 @@ def certificate_facts(material: ReferenceMaterial) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class MeasuredReference:
-    """A result that is a measurement of a reference material, for a list. verdict: agrees, does not agree, or why
-    nothing is compared; number: the En number in words, "" without one."""
+    """A result that is a measurement of a reference material, as a line of a list. value: the measured value, in words.
+    verdict: agrees, does not agree, or why nothing is compared. en_number: as text, "" without one."""
 
     name: str
     address: str
     created: datetime
-    measured: str
+    value: str
     verdict: str
-    number: str
+    en_number: str
 
     @classmethod
     def of(cls, row: Job | Sample) -> MeasuredReference:
@@ -122,8 +122,8 @@ def _summary(row: Job | Sample) -> Summary:
 
 
 def decision_as_dict(row: Job | Sample) -> dict[str, Any] | None:
-    """The decision of `certificate_of` for the API, in plain JSON types; a missing limit is None."""
-    certificate = certificate_of(row)
+    """The decision of `conformity_statement_of` for the API, in plain JSON types; a missing limit is None."""
+    certificate = conformity_statement_of(row)
     if certificate is None:
         return None
     return {

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from ..core.names import portable
 from ..core.quality.control import ChartPlan
 from ..forms.charts import ChartForm
-from ..forms.methods import answers
+from ..forms.methods import answer_choices
 from ..http.access import see_other
 from ..models import ControlChart, Method, Reference
 from ..presenters.control import ChartView
@@ -30,7 +30,7 @@ def form_for(request: HttpRequest, method: Method, data: Any = None) -> ChartFor
     rows = Reference.objects.listed_for(request.user, request.visitor).order_by("name")
     references = [(str(row.pk), row.name) for row in rows]
     plan = ChartPlan(quantity=description.quantity)
-    return ChartForm(data, plan, answers(description.task), references)
+    return ChartForm(data, plan, answer_choices(description.task), references)
 
 
 @require_POST
@@ -64,7 +64,7 @@ def chart(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def change(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Change the rules, the way or the limits of a chart."""
+    """Change the tests for alarms, the kind or the limits of a chart."""
     row = _chart(request, pk)
     methods.check_changeable(row.method, request.user)
     form = _form(row, {**request.POST.dict(), "rules": request.POST.getlist("rules"), "quantity": row.read().quantity})
@@ -76,7 +76,7 @@ def change(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def point(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Write a note at a point, or the known cause for which the point does not count."""
+    """Store the note of a point, or the known cause for which the point is excluded."""
     row, number = _chart(request, pk), request.POST.get("point", "")
     if not number.isdecimal() or len(number) > 18:  # more digits than an id of the database has
         raise Http404

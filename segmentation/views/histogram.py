@@ -29,7 +29,7 @@ from ..presenters.histogram import histogram_content
 from ..services.ground import bundles, tables
 
 SIZE = "min_feret"  # the size of particles, for results that do not store which size they have
-OPEN_AT_ONCE = 4  # results, and as many samples, whose sizes are kept in memory, 1.3 MB for 20,000 particles
+MOST_CACHED = 4  # results, and as many samples, whose sizes stay in memory; 20,000 particles need 1.3 MB
 # Sizes and probabilities of the pieces into which possible cuts would divide outlines (`Statistics.pieces`).
 Pieces = Mapping[str, Sequence[float]]
 
@@ -81,7 +81,7 @@ class StoredObjects:
 
 
 def _numbers(rows: list[dict[str, Any]], names: Sequence[str]) -> Floats:
-    """(n, columns): the entries of these names, and whether the size of the object counts."""
+    """(n, len(names) + 1) the entries of these names, and 1 or 0: whether the size of the object is counted."""
     rows_read = [[*map(row.get, names), row["kept"] and not row.get("cut")] for row in rows]
     return np.array(rows_read, np.float64).reshape(len(rows), len(names) + 1)
 
@@ -143,8 +143,8 @@ def sample_histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     keys = [key for key in counting if key in names]
     entries = ("summary__statistics__counted", "summary__statistics__pieces")
     stored_pieces = {
-        str(key): _counted_pieces(*counts)
-        for key, *counts in Job.objects.filter(pk__in=keys).values_list("pk", *entries)
+        str(key): _counted_pieces(*counted_and_pieces)
+        for key, *counted_and_pieces in Job.objects.filter(pk__in=keys).values_list("pk", *entries)
     }
     try:
         storage = artifacts.model._meta.get_field("file").storage
@@ -155,7 +155,7 @@ def sample_histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     return JsonResponse(histogram_content(population, request.GET, tasks.find(sample.settings["task"])))
 
 
-@lru_cache(OPEN_AT_ONCE)
+@lru_cache(MOST_CACHED)
 def _stored_tables(storage: Storage, names: tuple[str, ...]) -> list[Table]:
     """The tables in these files. They can be cached by name: a name holds job and attempt, so its content never
     changes."""
@@ -166,7 +166,7 @@ def _stored_tables(storage: Storage, names: tuple[str, ...]) -> list[Table]:
     return tables_read
 
 
-@lru_cache(OPEN_AT_ONCE)
+@lru_cache(MOST_CACHED)
 def _stored_objects(storage: Storage, name: str, size: str) -> StoredObjects:
     """The objects in an outlines.json, cached like `_stored_tables`."""
     with bundles.unpacked(storage, name) as file:

@@ -24,7 +24,7 @@ from ..services.access.links import check_open
 from ..services.ground.refusal import Refused
 from ..services.results import methods as service
 from .charts import form_for
-from .forms import LONGEST, to_uuid
+from .forms import LONGEST_TEXT, to_uuid
 
 NO_RESULT = "This result is gone: open another one, and save that as a method."
 NO_METHOD = "This method is gone: choose another one, or save a new one."
@@ -37,7 +37,7 @@ def methods(request: HttpRequest) -> HttpResponse:
     method."""
     if request.method == "POST":
         is_demo = "demo" in request.POST
-        version = service.make_demo(user=request.user) if is_demo else _saved(request)
+        version = service.make_demo(user=request.user) if is_demo else _save_version(request)
         return see_other(address_of_version(version))
     if not request.user.is_authenticated:
         raise Refused(service.SIGN_IN, 401)
@@ -45,7 +45,7 @@ def methods(request: HttpRequest) -> HttpResponse:
     return render(request, "methods/list.html", {"rows": [(row, row.versions.all()[0]) for row in rows]})
 
 
-def _saved(request: HttpRequest) -> MethodVersion:
+def _save_version(request: HttpRequest) -> MethodVersion:
     """Save a result as a version. Fields: job, its id; method, the id of a method that gets a version, or "" for a new
     method; name and group of a new method."""
     pk = to_uuid(request.POST.get("job", ""))
@@ -59,7 +59,7 @@ def _saved(request: HttpRequest) -> MethodVersion:
         method = Method.objects.visible_to(request.user).filter(pk=to_uuid(method_id)).first()
         if method is None:
             raise Refused(NO_METHOD, 404)
-    name, group = (clean_text(request.POST.get(field, ""), LONGEST) for field in ("name", "group"))
+    name, group = (clean_text(request.POST.get(field, ""), LONGEST_TEXT) for field in ("name", "group"))
     return service.save_as_method(job=job, user=request.user, name=name, group=group, method=method)
 
 
@@ -97,14 +97,14 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def change(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Change what a method asks for besides its settings: in its draft, or as the next version."""
+    """Change the requirements of a method other than its settings: in its draft, or as the next version."""
     row = _method(request, pk)
     last = service.newest(row)
     form = MethodForm(request.POST, service.read(last))
     if not form.is_valid():
         return _page(request, last, form=form, status=400)
     try:
-        version = service.change(method=row, description=form.described, user=request.user)
+        version = service.change(method=row, description=form.description, user=request.user)
     except Refused as refusal:
         form.add_error(None, refusal.sentence)
         return _page(request, last, form=form, status=refusal.status)

@@ -1,5 +1,5 @@
-"""The pages of studies of methods: the list with its form, the page of one study, its report, and its use in the
-method."""
+"""The pages of studies of methods: the list with its form, the page of one study, and its report. A button there
+writes the precision into the method."""
 
 from __future__ import annotations
 

@@ -17,7 +17,17 @@ from django_htmx.http import HttpResponseClientRefresh
 from ..core.network import cards
 from ..core.pace import time_words
 from ..core.tasks import find
-from ..http.access import address_of, button, change, deletion, refused, reload_if_gone, row_of, see_other, visible
+from ..http.access import (
+    address_of,
+    button_view,
+    change,
+    deletion_view,
+    refusal_page,
+    reload_if_gone,
+    row_of,
+    see_other,
+    visible,
+)
 from ..http.serving import serve_stored
 from ..middleware import sender
 from ..models import Dataset, Training
@@ -26,10 +36,10 @@ from ..services.ground.refusal import Refused
 from ..services.learning import trainings
 from ..services.results import models_offered
 from ..services.results.reruns import made_again, newest_of_each, rerun_with, runnable_with
-from .forms import to_uuid, warn
+from .forms import show_notes, to_uuid
 
 MOST_LISTED = 50  # results that were, or can be, run again with one model
-NO_SUCH = "There is no such model here: choose one from the list of models."
+NO_MODEL = "There is no such model here: choose one from the list of models."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -63,12 +73,12 @@ def training(request: HttpRequest, pk: UUID) -> HttpResponse:
     row = visible(request, row_of(Training, pk))
     may_change = row.is_changeable_by(request.user)
     context = {
-        **_live(row),
+        **_live_context(row),
         "may_change": may_change,
         "may_delete": row.is_changeable_by(request.user, action="delete"),
     }
     if row.state == Training.State.DONE:
-        context |= _outcome(request, row)
+        context |= _outcome_context(request, row)
     return render(request, "trainings/training.html", context)
 
 
@@ -78,11 +88,11 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     row = visible(request, row_of(Training, pk))
     if row.is_finished and request.htmx:
         return HttpResponseClientRefresh()
-    return render(request, "trainings/_live.html", _live(row))
+    return render(request, "trainings/_live.html", _live_context(row))
 
 
-cancel = button(Training, trainings.cancel_training)
-retry = button(Training, trainings.retry_training)
+cancel = button_view(Training, trainings.cancel_training)
+retry = button_view(Training, trainings.retry_training)
 
 
 @require_POST
@@ -92,7 +102,7 @@ def offer(request: HttpRequest, pk: UUID) -> HttpResponse:
     return change(request, Training, pk, partial(trainings.offer, user=request.user, overrule=overrule), "#versions")
 
 
-withdraw = button(Training, trainings.withdraw, "#versions")
+withdraw = button_view(Training, trainings.withdraw, "#versions")
 
 
 @require_POST
@@ -102,7 +112,7 @@ def share(request: HttpRequest, pk: UUID) -> HttpResponse:
     return change(request, Training, pk, partial(trainings.share, user=request.user, shared=shared), "#versions")
 
 
-@deletion(Training, "Delete this training?", trainings.delete_training, "models")
+@deletion_view(Training, "Delete this training?", trainings.delete_training, "models")
 def delete(request: HttpRequest, row: Training) -> str:
     """The sentence that asks before a training is deleted."""
     model = " Its model will be deleted, too. Results of this model stay." if row.model_name else ""
@@ -118,7 +128,7 @@ def again(request: HttpRequest) -> HttpResponse:
     try:
         models_offered.check_model(name, request.user)
     except Refused:
-        return refused(request, Refused(NO_SUCH, 404), reverse("results"))
+        return refusal_page(request, Refused(NO_MODEL, 404), reverse("results"))
     runnable = runnable_with(name, request.user, request.visitor)
     if request.method == "POST":
         ids = [pk for pk in map(to_uuid, request.POST.getlist("job")) if pk]
@@ -138,7 +148,7 @@ def again(request: HttpRequest) -> HttpResponse:
 
 def start_again(request: HttpRequest, model: str, jobs: list[Any]) -> HttpResponse:
     """Run results again with a model, then show the differences; also used by My results."""
-    warn(request, rerun_with(model=model, jobs=jobs, **sender(request)).notes, "results were left out.")
+    show_notes(request, rerun_with(model=model, jobs=jobs, **sender(request)).notes, "results were left out.")
     return see_other(f"{reverse('results-again')}?model={model}")
 
 
@@ -195,12 +205,12 @@ def _form(
     return render(request, "trainings/new.html", context, status=status)
 
 
-def _live(row: Training) -> dict[str, Any]:
-    """Context of the part of the page that is asked for again."""
+def _live_context(row: Training) -> dict[str, Any]:
+    """Context of the part of the page that is requested every few seconds."""
     return {"training": row, "view": TrainingView(row), "active": not row.is_finished}
 
 
-def _outcome(request: HttpRequest, row: Training) -> dict[str, Any]:
+def _outcome_context(request: HttpRequest, row: Training) -> dict[str, Any]:
     """Context of the page of a finished training: its model, all versions of the dataset's model, and results of the
     model."""
     versions = [version for version in trainings.versions_of(row) if version.is_visible_to(request.user)]

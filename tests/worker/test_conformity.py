@@ -9,7 +9,7 @@ import pytest
 from segmentation.core.quality.specification import Specification
 from segmentation.core.report.file_options import CONFORMITY
 from segmentation.models import ExportJob, Job, Sample
-from segmentation.presenters.judging import certificate_of
+from segmentation.presenters.judging import conformity_statement_of
 from segmentation.services.access import links
 from segmentation.services.ground import bundles
 from segmentation.services.results import exports, judging, steps
@@ -44,7 +44,7 @@ def test_page_and_file_of_a_sample_say_the_same(pooled, tmp_path):
     limits = [{"quantity": "median", "upper": 60.0}, {"quantity": "n_kept", "lower": 7.0}]
     judging.set_specification(row=sample, specification=Specification.read({"limits": limits}), account=None)
     sample = asked(Sample.objects.get(pk=sample.pk))
-    certificate, words = certificate_of(sample), words_of(sample, tmp_path)
+    certificate, words = conformity_statement_of(sample), words_of(sample, tmp_path)
     assert certificate.headline in words and certificate.explanation in words and "for the material" in words
     assert all(f"{row.requirement}: {row.measured}, {row.verdict.lower()}" in words for row in certificate.rows)
 

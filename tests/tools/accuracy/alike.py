@@ -30,7 +30,7 @@ from segmentation.core.measure.similarity import CONTACT, CONTRAST, SHAPES, simi
 from segmentation.core.micrograph.reader import read
 from segmentation.core.network.cards import find
 from segmentation.core.pipeline import segment
-from segmentation.core.report.offers import ALIKE, FEWEST, OF_ONE_SORT
+from segmentation.core.report.offers import FEWEST, LEAST_IN_SORT, LEAST_OFFERED
 
 from .reference import MASKS
 from .unseen import DATA, MEASURED
@@ -137,9 +137,9 @@ def offer_words(cases: list[Case], at_random: bool = False) -> str:
             draws += 1
             places = random.choice(every if at_random else np.flatnonzero(case.is_of_sort), FEWEST, replace=False)
             to_newest = likeness(case, case, places[:1], CONTACT, similarity_to_all)[places]
-            is_like = likeness(case, case, places, CONTACT, similarity_to_all) >= ALIKE
+            is_like = likeness(case, case, places, CONTACT, similarity_to_all) >= LEAST_OFFERED
             is_like[places] = False
-            if (to_newest >= OF_ONE_SORT).all() and is_like.any():
+            if (to_newest >= LEAST_IN_SORT).all() and is_like.any():
                 left = case.is_of_sort.sum() - case.is_of_sort[places].sum()
                 hits = (is_like & case.is_of_sort).sum()
                 offers.append((hits / is_like.sum(), hits / max(left, 1)))

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from segmentation.core.measure.table import Table
 from segmentation.models import Artifact, ExportJob, Job, Sample, SampleArtifact
-from segmentation.presenters.sample import bars
+from segmentation.presenters.sample import histogram_path
 from segmentation.services.ground import tables
 from segmentation.services.results import exports
 from tests.web.finished import words
@@ -195,8 +195,8 @@ def test_images_say_what_happens_to_them(client, make_sample, make_micrograph):
 
 
 def test_bars_fill_the_box():
-    assert bars([]) == bars([0, 0]) == ""
-    assert bars([1, 0, 2]) == "M0.00 32V16.00h33.33V32zM66.67 32V0.00h33.33V32z"
+    assert histogram_path([]) == histogram_path([0, 0]) == ""
+    assert histogram_path([1, 0, 2]) == "M0.00 32V16.00h33.33V32zM66.67 32V0.00h33.33V32z"
 
 
 def test_thumbnails_are_found_at_once(client, make_sample):
