@@ -58,7 +58,7 @@ def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
     parent = job.parent
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_PARENT)
-    outlines = edits.corrected_segmentation(parent, job.corrects)
+    outlines = edits.load_corrected_segmentation(parent, job.corrects)
     origin = replace(outlines.provenance, parent=str(parent.segmentation_id))
     used = {**outlines.used, **left_out_by_others(parent)}
     return store_outlines(job, replace(outlines, provenance=origin, used=used), parent, folder)

@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from segmentation import models
-from segmentation.core.labels.options import EVEN
+from segmentation.core.labels.options import EVEN_PROBABILITY
 from segmentation.core.network import cards
 from segmentation.services.results.models_offered import offered_models
 
@@ -40,7 +40,7 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     # A way is proposed only if more of its outlines are probably right (share `least`) and if it finds
     # enough outlines (`fewest`). If both polarities of an image are equally likely ("beside"), both
     # are shown.
-    least, fewest = (0.0, 1) if "beside" in used else (EVEN, FEWEST)
+    least, fewest = (0.0, 1) if "beside" in used else (EVEN_PROBABILITY, FEWEST)
     least = least if refused or "beside" in used else max(least, used.get("expected", 0.0))
     runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
     for way in ways(part, requested, used, model, offered_cards, refused=refused)[tried:]:

@@ -9,7 +9,7 @@ import numpy as np
 from django.http import HttpRequest
 from ninja import Query, Status
 
-from ..core.labels.operations import redoable, since_first_undone, steps_in_effect
+from ..core.labels.operations import redoable_steps, steps_from_first_undone, steps_in_effect
 from ..http.access import changeable, row_of, visible
 from ..http.serving import serve_compressed, serve_labels, serve_log
 from ..models import Job
@@ -48,7 +48,7 @@ def labels(
     outlines, base = corrections.now, len(corrections.steps)
     if format == "objects":
         operations = [corrections.steps[number - 1].operation for number in steps_in_effect(corrections.steps)]
-        undone = since_first_undone(corrections.steps)
+        undone = steps_from_first_undone(corrections.steps)
         return {"base": base, "operations": operations, "undone": undone, **outlines.as_dict()}
     if format == "tiff":
         response = serve_labels(outlines, analysed.micrograph.name)
@@ -145,7 +145,7 @@ def standing_objects(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0,
     corrections = edits_service.corrections_of(analysed)
     edits_service.preload_maps(corrections)  # the editor has just been opened, and its tools need the maps
     operations = [corrections.steps[number - 1].operation for number in steps_in_effect(corrections.steps)]
-    undone = [corrections.steps[number - 1].operation for number in redoable(corrections.steps)]
+    undone = [corrections.steps[number - 1].operation for number in redoable_steps(corrections.steps)]
     outlines = corrections.now
     history = {"base": len(corrections.steps), "operations": operations, "undone": undone}
     names = {"classes": outlines.class_names, "maps": [*outlines.maps]}

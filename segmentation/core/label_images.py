@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .labels.geometry import components
-from .labels.runs import Strip, grouped, in_rows, runs_of
+from .labels.runs import Strip, cut_at_rows, piece_numbers, runs_of
 from .micrograph.kinds import sha256_of
 from .micrograph.reader import MAX_PIXELS, read
 from .micrograph.square import as_resampled, stored_shape
@@ -129,7 +129,7 @@ def _count_of_pieces(labels: Labels) -> int:
     """The number of connected pieces of all labels (H, W); pixels that share a side or a corner are connected."""
     strip = Strip.of(labels, 0)  # a strip of all rows
     runs = runs_of(strip.starts, strip.ends, strip.ids)[strip.ids > 0]
-    return int(grouped(in_rows(runs, labels.shape[1]), labels.shape[1], corners=True).max(initial=-1)) + 1
+    return int(piece_numbers(cut_at_rows(runs, labels.shape[1]), labels.shape[1], corners=True).max(initial=-1)) + 1
 
 
 def read_array(path: Path) -> NDArray[Any]:

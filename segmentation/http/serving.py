@@ -24,7 +24,7 @@ from django.utils.http import content_disposition_header
 
 from ..core import tasks
 from ..core.archive import streamed_zip
-from ..core.labels.working import STRIP, WorkingLabels
+from ..core.labels.working import STRIP_ROWS, WorkingLabels
 from ..core.names import portable
 from ..core.report import exports
 from ..core.report.exports.base import Subject
@@ -124,7 +124,7 @@ def serve_labels(labels: WorkingLabels, name: str) -> HttpResponse:
     file = io.BytesIO()
     options = {"shape": labels.shape, "dtype": np.int32, "photometric": "minisblack", "compression": "zlib"}
     strips = (zlib.compress(part.astype("<i4").tobytes()) for part in labels.label_strips())
-    tifffile.imwrite(file, strips, rowsperstrip=STRIP, byteorder="<", metadata=None, **options)
+    tifffile.imwrite(file, strips, rowsperstrip=STRIP_ROWS, byteorder="<", metadata=None, **options)
     file.seek(0)
     return FileResponse(file, as_attachment=True, filename=f"{file_stem(name)}_labels.tif", content_type="image/tiff")
 

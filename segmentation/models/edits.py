@@ -12,7 +12,7 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from ..core.labels.operations import Step, undo_of
+from ..core.labels.operations import Step, undo_step
 from ..core.labels.patches import BadEdit, Patch
 from ..core.report.signatures import DIGESTS, PrintedSignature
 from .jobs import Job
@@ -126,7 +126,7 @@ def steps_of(rows: Iterable[Edit], earlier: Iterable[Step] = ()) -> list[Step]:
         if row.undoes and not row.patch:
             if not 0 < row.undoes <= len(steps):
                 raise BadEdit(f"Edit {row.sequence} takes back none that was made.")
-            steps.append(undo_of(steps, row.undoes, row.operation))
+            steps.append(undo_step(steps, row.undoes, row.operation))
         else:
             patches = Patch.from_dict(row.patch), Patch.from_dict(row.before)
             steps.append(Step(row.operation, *patches, row.undoes))

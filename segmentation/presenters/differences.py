@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..core.compare.results import Limits, difference_interval, with_like_intervals
 from ..core.measure.budget_table import ANSWERS
-from ..core.measure.quantities import Value, in_micrometres, micrometres
+from ..core.measure.quantities import Value, micrometres, value_in_micrometres
 from ..core.report.entries import Entry
 from ..core.report.wording import capital
 
@@ -80,7 +80,7 @@ def differences(
         )
         first_number, second_number = earlier.number, later.number
         if first_number.unit != second_number.unit:
-            first_number, second_number = in_micrometres(first_number), in_micrometres(second_number)
+            first_number, second_number = value_in_micrometres(first_number), value_in_micrometres(second_number)
         if first_number.unit != second_number.unit or first_number.value is second_number.value is None:
             continue
         interval = stored_limits.get(later.name)

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..core.measure import bins
 from ..core.measure.descriptors import DESCRIPTORS
-from ..core.measure.fitting import density, log_normal, unfit
-from ..core.measure.histograms import Bars, Choice, Population, bars_of, numbers
+from ..core.measure.fitting import density, log_normal, why_no_curve
+from ..core.measure.histograms import Bars, Choice, Population, bars_of, json_numbers
 from ..core.measure.quantities import Quantity, Unit, nanometre_in, significant
 from ..core.measure.results import Fit
 from ..core.report.entries import known_column
@@ -107,10 +107,10 @@ def histogram_content(population: Population, chosen: Mapping[str, str], task: T
         "edges": (axis.factor * bars.edges).tolist(),
         "bounds": bars.edges.tolist(),
         **_words(bars, axis, weighting, task),
-        "heights": numbers(bars.heights),
-        "aside": numbers(bars.left_out),
-        "doubtful": numbers(bars.doubtful),
-        "counts": numbers(bars.expected_counts),
+        "heights": json_numbers(bars.heights),
+        "aside": json_numbers(bars.left_out),
+        "doubtful": json_numbers(bars.doubtful),
+        "counts": json_numbers(bars.expected_counts),
         "shares": bars.shares.tolist(),
         "cumulative": bars.cumulative.tolist(),
         **_fit(bars, axis, choice),
@@ -201,7 +201,7 @@ def _fit(bars: Bars, axis: _Axis, choice: Choice) -> dict[str, Any]:
     fit = log_normal(bars.size, bars.contribution)
     # Sizes that are log-normal by number are so by area and volume, too. There a few large particles have most of the
     # weight, so a bad fit may not show: the fit by number is tested as well.
-    poor = unfit(log_normal(bars.size, bars.weight)) or unfit(fit)
+    poor = why_no_curve(log_normal(bars.size, bars.weight)) or why_no_curve(fit)
     is_no_size = choice.measure in (*DESCRIPTORS, "edge_weight")
     curve = _curve(bars, axis, choice.log, fit) if fit and not poor and not is_no_size else None
     # With objects that are left out these are two populations, of which no fit is expected.
@@ -260,7 +260,7 @@ def _range(
         "high": high if isfinite(high) else None,
         "from": texts[0],
         "to": texts[1],
-        "count": numbers([count])[0],
+        "count": json_numbers([count])[0],
         "share": share,
         "name": name,
         "words": f"{name}: {_count(count, task)}, {_share(share)} by {weighting}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.flags import ADVICE, Flag, begins, from_json
-from ..core.labels.options import MOSTLY
+from ..core.labels.options import LEAST_EXPECTED
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.filters import ALWAYS, Reason
 from ..core.measure.quantities import Quantity, column, nanometre_in, significant
@@ -78,7 +78,9 @@ class Result(ChartedSummary):
         none_kept = self.statistics is not None and not self.kept
         looks_like_other_kind = used.get("resembles", {}).get("recognised", False)
         shows_more = bool({"beside", "small"} & used.keys())
-        is_doubtful = bool(self.unsure) or looks_like_other_kind or shows_more or used.get("expected", 1.0) < MOSTLY
+        is_doubtful = (
+            bool(self.unsure) or looks_like_other_kind or shows_more or used.get("expected", 1.0) < LEAST_EXPECTED
+        )
         return self.is_empty or self.is_refused or none_kept or is_doubtful
 
     @property

@@ -18,7 +18,7 @@ from ..core.flags import Flag, begins, from_json
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.distribution import FEWEST_IMAGES
 from ..core.measure.pooled_fields import reason_and_warning
-from ..core.measure.quantities import OF, Value, in_micrometres
+from ..core.measure.quantities import OF, Value, value_in_micrometres
 from ..core.measure.results import NO_PIXEL_SIZE, Statistics, images_words
 from ..core.micrograph.pairing import rank
 from ..core.micrograph.types import Calibration, common_calibration
@@ -301,7 +301,7 @@ class PooledResult(ChartedSummary):
             return ""
         stored_unit = "px" if self.unit == "px" else "nm"
         edges = (Value(histogram["edges"][end], unit=stored_unit) for end in (0, -1))
-        low, high = (Entry("", "", in_micrometres(edge) if self.unit == "µm" else edge).words for edge in edges)
+        low, high = (Entry("", "", value_in_micrometres(edge) if self.unit == "µm" else edge).words for edge in edges)
         return f"{low} to {high}"
 
     @property
@@ -364,7 +364,9 @@ class PooledResult(ChartedSummary):
         for pk, numbers, unit, median, counting, total in of_jobs:
             if median:  # with its interval, so that it gets the same digits as on its own page
                 size = Value(median, *(counting or (None, None)), unit, total and tuple(total))
-                by_job[pk] = {"numbers": [Entry.of("median", in_micrometres(size) if self.unit == "µm" else size)]}
+                by_job[pk] = {
+                    "numbers": [Entry.of("median", value_in_micrometres(size) if self.unit == "µm" else size)]
+                }
             else:
                 by_job[pk] = self._numbers(numbers or {})
         rows = [replace(row, **by_job.get(row.job.pk, {})) for row in rows if row.job]
@@ -384,7 +386,7 @@ class PooledResult(ChartedSummary):
         }
         values = values_of({"order": names, "quantities": quantities})
         present = {
-            name: in_micrometres(number) if name in in_micrometre_names else number
+            name: value_in_micrometres(number) if name in in_micrometre_names else number
             for name, number in values.items()
             if number.value is not None
         }

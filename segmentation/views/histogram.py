@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 from ..core import tasks
 from ..core.measure.descriptors import measures_of
 from ..core.measure.distribution import Edge, Floats
-from ..core.measure.filters import sized
+from ..core.measure.filters import only_sized
 from ..core.measure.histograms import LENGTH, Population, pieces_table
 from ..core.measure.quantities import Unit
 from ..core.measure.table import REASON_TYPE, Table, column_name
@@ -95,7 +95,7 @@ def pooled_population(
     same_unit = [object_tables[i] for i in places]
     pixels = {table.nm_per_pixel or 1.0 for table in same_unit}
     return Population.of(
-        [sized(table, screened=statistics["screened"]) for table in same_unit],
+        [only_sized(table, screened=statistics["screened"]) for table in same_unit],
         [pieces_table(pieces[i] or {}, object_tables[i].nm_per_pixel) for i in places] if pieces else (),
         size=statistics["size"],
         edge=statistics["edge"],

@@ -26,8 +26,8 @@ from PIL import Image
 from segmentation.core.labels.operations import Corrections, correct, patch_of
 from segmentation.core.labels.patches import Patch
 from segmentation.core.labels.segmentation import Segmentation
-from segmentation.core.labels.time_limit import TooLong, ending
-from segmentation.core.labels.working import STRIP, WorkingLabels
+from segmentation.core.labels.time_limit import TooLong, time_limit
+from segmentation.core.labels.working import STRIP_ROWS, WorkingLabels
 from segmentation.http.serving import serve_labels
 from segmentation.middleware import hash_address
 from segmentation.models import Edit, Job
@@ -144,7 +144,7 @@ def test_a_browser_that_follows_the_patches_sees_what_the_server_has(send, scrip
     assert Patch.from_dict(log["edits"][1]["before"]).as_lists() == answer["patches"][2], "which the undo refers to"
 
 
-@pytest.mark.parametrize("shape", [(STRIP, 64), (2 * STRIP + 90, 70)])
+@pytest.mark.parametrize("shape", [(STRIP_ROWS, 64), (2 * STRIP_ROWS + 90, 70)])
 def test_outlines_of_a_tall_image_come_whole(shape):
     tall = np.zeros(shape, np.int32)
     tall[10:60, 10:50], tall[-200:, 20:60] = 1, 70_000
@@ -298,9 +298,9 @@ def test_the_same_request_twice_at_once_is_made_once(send, monkeypatch):
 
 
 def test_a_result_is_read_once_whatever_is_refused_meanwhile(send, script, result, monkeypatch):
-    read, times = service.opened, []
+    read, times = service.open_outlines, []
     monkeypatch.setattr(service, "_recent", service._CorrectionsCache())
-    monkeypatch.setattr(service, "opened", lambda *args: times.append(1) or read(*args))
+    monkeypatch.setattr(service, "open_outlines", lambda *args: times.append(1) or read(*args))
     assert send(0, DELETE, {"op": "delete", "ids": [99]}).status_code == 422
     assert send(0, DELETE).status_code == 200 and send(0, SPLIT).status_code == 409
     assert get(script, result, "labels?format=objects").json()["ids"] == [1, 3] and len(times) == 1
@@ -515,7 +515,7 @@ def test_too_much_work_in_one_request_is_refused_and_changes_nothing(send, monke
 )  # fmt: skip
 def test_the_time_of_a_request_ends_inside_one_operation_too(operation):
     labels = WorkingLabels.of(segmentation_of(squares()))
-    with ending(0.0), pytest.raises(TooLong):
+    with time_limit(0.0), pytest.raises(TooLong):
         patch_of(labels, operation, labels)
 
 

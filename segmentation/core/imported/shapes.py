@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.drawn import polygon_spans
 from ..labels.geometry import Box, Mask
 from ..labels.segmentation import MOST_IDS
+from ..labels.shape_pixels import polygon_spans
 from ..micrograph.square import as_resampled
 from ..micrograph.types import UnreadableImage
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..measure.bins import FEWEST_IN_HISTOGRAM, LEAST_SIZES, NANO_NM
 from ..measure.distribution import WeightedSizes
-from ..measure.fitting import density, unfit
+from ..measure.fitting import density, why_no_curve
 from ..measure.histograms import Bars, Population, bars_of
 from ..measure.quantities import nanometre_in, significant
 from ..measure.results import Statistics
@@ -288,7 +288,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     ax.set_xlim(0.0 if low < 0.35 * high else low - margin, high + margin)
     size = np.linspace(max(ax.get_xlim()[0], 1e-3 * high), high, 300)
     expected, fit = np.zeros(len(size)), statistics.fit
-    if fit is not None and not unfit(fit):
+    if fit is not None and not why_no_curve(fit):
         expected = density(size, fit) * (bars.edges[-1] - bars.edges[-2]) * bars.heights.sum()
     highest = max(float(bars.heights.max()), float(expected.max()))
     for name, colour, line_style in (("mean", MEAN, "solid"), ("median", MEDIAN, "dashed")):

@@ -2,7 +2,7 @@
 
 Unchanged objects are read from the file outlines.json. Objects with other pixels are cut out and
 measured by the rules of the full measurement, which will give the same counts, sizes and shares.
-The web process imports this module; only `measured_apart` needs scipy.
+The web process imports this module; only `table_and_part_counts` needs scipy.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from ..labels.geometry import Box
 from ..labels.operations import Corrections, Step
 from ..labels.patches import BadEdit, Object
-from ..labels.runs import Runs, in_rows, runs_of
+from ..labels.runs import Runs, cut_at_rows, runs_of
 from ..labels.segmentation import Provenance, Segmentation
-from ..labels.working import STRIP, WorkingLabels
+from ..labels.working import STRIP_ROWS, WorkingLabels
 from ..measure.cutouts import CutOut
 from ..measure.descriptors import DESCRIPTORS, SIZES
-from ..measure.filters import FOR_SIZE, Reason, corrected, set_aside, with_reasons_lifted
+from ..measure.filters import FOR_SIZE, Reason, set_aside, with_decisions, with_reasons_lifted
 from ..measure.quantities import of_class
 from ..measure.regions import INSIDE, Region, mask_of
 from ..measure.table import REASON_TYPE, Table
@@ -184,7 +184,7 @@ class CorrectedObjects:
             ignored = conditions.settings.ignore
             pixels = dict.fromkeys(areas, 0.0)
             for strip in original.strips if ignored else ():
-                runs = in_rows(runs_of(strip.starts, strip.ends, strip.ids), original.width)
+                runs = cut_at_rows(runs_of(strip.starts, strip.ends, strip.ids), original.width)
                 _add_to_sums(pixels, runs, _counted_pixels(runs, ignored, original.width), 1)
             pixels = pixels if ignored else dict(areas)
         return cls(stored, conditions, stored_boxes, pixels=pixels)
@@ -262,12 +262,12 @@ class CorrectedObjects:
         """The objects that were cut out of the labels, measured, by id."""
         if not cut_out:
             return {}
-        from ..measure.apart import measured_apart
+        from ..measure.cut_out_tables import table_and_part_counts
 
         parts, stretch, shape = [*cut_out.values()], self.conditions.stretch, now.shape
         stretched = [stretch.cut_out(part, shape) for part in parts] if stretch else parts
         frame = stretch.frame(shape[1], now.rows)[::-1] if stretch else (now.rows, shape[1])
-        table, pieces = measured_apart(stretched, self.stored.nm_per_pixel, frame)
+        table, pieces = table_and_part_counts(stretched, self.stored.nm_per_pixel, frame)
         px_table = table.rescaled(None)
         rings = _rings(parts)
         regions = self.conditions.regions(now)
@@ -318,7 +318,7 @@ class CorrectedObjects:
         columns = {name: np.array([measures[name] for measures in rows], float) for name in rows[0]}
         table = Table({"kept": np.array([not why for why in reasons]), "reason": np.array(reasons, REASON_TYPE)})
         table = replace(table, columns={**table.columns, **columns})
-        table = corrected(table, _decisions(now, object_ids), None)
+        table = with_decisions(table, _decisions(now, object_ids), None)
         table = set_aside(table, conditions.settings.filter, FOR_SIZE if task.bounded else ())
         new_reasons: list[str] = (
             table if task.screened else with_reasons_lifted(table, [Reason.FRAME])
@@ -529,7 +529,7 @@ def _boxes_and_areas(labels: WorkingLabels) -> tuple[dict[int, Box], dict[int, i
     """The box around each object, and its number of pixels, by id."""
     boxes, areas = dict[int, Box](), dict[int, int]()
     for strip in labels.strips:
-        runs = in_rows(runs_of(strip.starts, strip.ends, strip.ids), labels.width)
+        runs = cut_at_rows(runs_of(strip.starts, strip.ends, strip.ids), labels.width)
         runs = runs[runs[:, 2] > 0]
         for object_id, box in _boxes(runs, labels.width).items():
             boxes[object_id] = _joint_box(boxes.get(object_id), box)
@@ -564,11 +564,11 @@ def _counted_pixels(runs: Runs, ignored: Sequence[Region], width: int) -> Floats
     counts = runs[:, 1].astype(float)
     if not ignored or not len(runs):
         return counts
-    strips = runs[:, 0] // width // STRIP
+    strips = runs[:, 0] // width // STRIP_ROWS
     for strip in np.unique(strips).tolist():
         in_strip = np.flatnonzero(strips == strip)
-        top = strip * STRIP
-        inside = mask_of(_shifted(ignored, top, 0), (STRIP, width)).ravel()
+        top = strip * STRIP_ROWS
+        inside = mask_of(_shifted(ignored, top, 0), (STRIP_ROWS, width)).ravel()
         before = np.concatenate([[0], np.cumsum(inside, dtype=np.int64)])
         starts = runs[in_strip, 0] - top * width
         counts[in_strip] -= before[starts + runs[in_strip, 1]] - before[starts]

@@ -26,11 +26,11 @@ from ..measure.quantities import (
     Value,
     decimals_beside,
     end_words,
-    in_micrometres,
     in_readable_units,
     number,
     readable,
     significant,
+    value_in_micrometres,
 )
 from ..measure.results import Arrangement, Statistics
 from .wording import capital, interval_words, per_cent_number
@@ -290,7 +290,7 @@ def arrangement_entries(arrangement: Arrangement) -> Iterator[Entry]:
     centre, edge, unit = arrangement["centre"], arrangement["edge"], arrangement["unit"]
     is_long = readable(Value(centre["mean"] or edge["mean"], unit=unit)).unit != unit
     # All numbers have one unit.
-    convert: Callable[[Value], Value] = in_micrometres if is_long else lambda value: value
+    convert: Callable[[Value], Value] = value_in_micrometres if is_long else lambda value: value
     for name, neighbours in (("neighbour_distance", centre), ("neighbour_gap", edge)):
         if neighbours["mean"] is None:
             continue

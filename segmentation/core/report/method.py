@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from ..flags import is_unusable
-from ..labels.options import EVEN
+from ..labels.options import EVEN_PROBABILITY
 from ..labels.outline import least_confidence
 from ..labels.segmentation import MASKS
 from ..measure.cautions import NAMES_BY_NUMBER, REPORTED_FIGURES, cautions
@@ -200,7 +200,12 @@ def _dropped_outlines(members: list[Member]) -> Iterator[dict[str, Any]]:
             counts[least] += dropped
             images[least] += 1
     for least, count in sorted(counts.items()):
-        yield {"outlines": count, "images": images[least], "least": f"{100 * least:.0f} %", "even": least == EVEN}
+        yield {
+            "outlines": count,
+            "images": images[least],
+            "least": f"{100 * least:.0f} %",
+            "even": least == EVEN_PROBABILITY,
+        }
 
 
 def _uncertainties_of_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:

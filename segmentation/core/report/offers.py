@@ -2,7 +2,7 @@
 
 Similar objects are searched in the corrected image and in the other images of its sample. Only two
 corrections are repeated: to delete an object, and to leave it out for a reason. Corrections are of
-one sort if their operations are equal and their objects are similar (`measure.similar`). Objects
+one sort if their operations are equal and their objects are similar (`measure.similarity`). Objects
 that a person drew or confirmed are never offered. The web process imports this module.
 """
 
@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..labels.operations import Corrections, Step, steps_in_effect
-from ..measure import similar
 from ..measure.filters import BY_HAND
-from ..measure.similar import Floats
+from ..measure.similarity import CONTACT, CONTRAST, SHAPES, Floats, similarity, similarity_to_all
 from .quick_numbers import QuickNumbers
 
 FEWEST = 3  # corrections of one sort, before an offer is made
@@ -68,10 +67,10 @@ def pattern_of(corrections: Corrections, quick_numbers: QuickNumbers) -> Correct
     rows = [stored.places[number] for number in ids if number in stored.places]
     if len(rows) < FEWEST:
         return None
-    names = (*dict.fromkeys((size, "area")), *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
+    names = (*dict.fromkeys((size, "area")), *SHAPES, CONTRAST, CONTACT)
     columns = {name: stored.columns[name] for name in names if name in stored.columns}
-    similarity = similar.similarity_to_all(columns, rows[:1], size)
-    alike_rows = [row for row in rows if similarity[row] >= LEAST_IN_SORT]
+    similarities = similarity_to_all(columns, rows[:1], size)
+    alike_rows = [row for row in rows if similarities[row] >= LEAST_IN_SORT]
     if len(alike_rows) < FEWEST:
         return None
     columns = {name: values[alike_rows] for name, values in columns.items()}
@@ -147,9 +146,9 @@ def _similar_ids(pattern: CorrectionPattern, quick_numbers: QuickNumbers) -> lis
     size, total = quick_numbers.objects.conditions.task.size, len(quick_numbers.ids)
     by_hand = quick_numbers.table[BY_HAND].astype(bool)
     columns = {name: np.concatenate([quick_numbers.column(name), values]) for name, values in pattern.columns.items()}
-    similarity = similar.similarity_to_all(columns, range(total, total + len(pattern.examples)), size)[:total]
+    similarities = similarity_to_all(columns, range(total, total + len(pattern.examples)), size)[:total]
     confirmed = np.flatnonzero(quick_numbers.table.kept & by_hand).tolist()
-    is_similar = quick_numbers.table.kept & ~by_hand & (similarity >= LEAST_OFFERED)
-    is_similar &= similarity > similar.similarity(columns, confirmed, size)[:total]
-    order = np.lexsort((quick_numbers.ids, -similarity))
+    is_similar = quick_numbers.table.kept & ~by_hand & (similarities >= LEAST_OFFERED)
+    is_similar &= similarities > similarity(columns, confirmed, size)[:total]
+    order = np.lexsort((quick_numbers.ids, -similarities))
     return [int(quick_numbers.ids[index]) for index in order.tolist() if is_similar[index]]

@@ -16,11 +16,11 @@ from .. import tasks
 from ..analysis import Analysis
 from ..labels.working import WorkingLabels
 from ..measure.bins import NANO_NM
-from ..measure.carried import fraction_outlines
 from ..measure.distribution import WeightedSizes, figures, nano_share, quantile
 from ..measure.doubts import Candidates, Doubt, PossibleCut, doubts
 from ..measure.examples import Example, examples_of
 from ..measure.filters import BY_HAND, SURE_CONFIDENCE, Reason, by_reason, without_doubtful
+from ..measure.fraction_outlines import fraction_outlines
 from ..measure.quantities import Unit, Value, nanometre_in, significant
 from ..measure.results import Statistics
 from ..measure.table import Table, column_name

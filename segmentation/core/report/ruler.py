@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from ..measure.quantities import LONG_NM, Value, in_micrometres, number
+from ..measure.quantities import LONG_NM, Value, number, value_in_micrometres
 from ..quality.conformity import Decision, limit_words, number_words
 from ..quality.reference import ReferenceMaterial
 
@@ -118,6 +118,8 @@ def _unit(points: Sequence[float], unit: str, is_fraction: bool) -> tuple[float,
     if is_fraction:
         return 100.0, " %"
     longest = Value(max(map(abs, points)), unit=unit)
-    converted = in_micrometres(longest) if unit == "nm" and longest.value and longest.value >= LONG_NM else longest
+    converted = (
+        value_in_micrometres(longest) if unit == "nm" and longest.value and longest.value >= LONG_NM else longest
+    )
     factor = converted.value / longest.value if converted.value and longest.value else 1.0
     return factor, f" {converted.unit}".rstrip()

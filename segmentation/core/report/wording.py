@@ -15,7 +15,7 @@ import numpy as np
 
 from segmentation import __version__
 
-from ..measure.drawn import Z95
+from ..measure.figure_draws import Z95
 from ..measure.fitting import SIGNIFICANCE
 from ..measure.quantities import DOUBTFUL_FRACTIONS, FEW_DIGITS, Value, decimals, number, significant
 from ..measure.quantities import uncapital as uncapital

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import ADVICE, NO_NUMBERS, NO_PARTICLES, WRONG, Flag, ranked
-from ..labels.options import EVEN, MOSTLY
+from ..labels.options import EVEN_PROBABILITY, LEAST_EXPECTED
 from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
-from ..measure.fused import fused_share
+from ..measure.fused_particles import fused_share
 from ..measure.table import Table, column_name
 from ..micrograph.colours import CHANNELS, COLOURS, MANY, MAP
 from ..micrograph.noise import counts_a_pixel
@@ -135,7 +135,7 @@ def _in_colour(micrograph: Micrograph, segmentation: Segmentation) -> str:
 
 def _of_fused_particles(micrograph: Micrograph, segmentation: Segmentation) -> str:
     """The picture shows primary particles that grew together, and the model expects that many outlines are wrong."""
-    if segmentation.used.get("expected", 1.0) >= MOSTLY or not fused_share(segmentation):
+    if segmentation.used.get("expected", 1.0) >= LEAST_EXPECTED or not fused_share(segmentation):
         return ""
     return f"{FUSED}, and the model was never checked on these"
 
@@ -144,7 +144,7 @@ def _mostly_wrong(micrograph: Micrograph, segmentation: Segmentation) -> str:
     """The model expects that too many outlines are wrong, or it has dropped more than remain and is not sure of these.
     Grey photographs, text and noise look like this. Only models with calibrated probabilities can say so."""
     options, used = segmentation.provenance.card.get("options", {}), segmentation.used
-    is_calibrated = bool(options.get("confidence")) and options.get("noise", EVEN) > 0
+    is_calibrated = bool(options.get("confidence")) and options.get("noise", EVEN_PROBABILITY) > 0
     if not is_calibrated or are_many_sure(segmentation.confidence):
         return ""
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
@@ -251,7 +251,7 @@ def _two_edges(segmentation: Segmentation) -> Iterator[Flag]:
     words = f"Many particles show a core in a shell that is {edges['ratio']:.1f} times as wide: one edge around another"
     is_chosen = segmentation.provenance.settings.get("edge", "auto") != "auto"
     if is_chosen or edges["shift"] < MOVED:
-        edge = "outer edge" if edges["cores"] < EVEN else "inner edge"
+        edge = "outer edge" if edges["cores"] < EVEN_PROBABILITY else "inner edge"
         yield Flag(f"{words}. Nearly all outlines follow the {edge}{', as chosen' if is_chosen else ''}.")
         return
     cores = "All" if edges["cores"] == 1 else f"Of the outlines of these, {100 * edges['cores']:.0f} %"
@@ -353,7 +353,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
     share = f"{100 * expected:.0f} %"
     has_few_sure = bool((segmentation.confidence >= SURE).sum() < SEVERAL)
-    is_left_sure = expected < EVEN and are_many_sure(segmentation.confidence)
+    is_left_sure = expected < EVEN_PROBABILITY and are_many_sure(segmentation.confidence)
     if beside := used.get("beside"):
         kept, other = int(table.kept.sum()), beside["polarity"]
         yield Flag(
@@ -368,7 +368,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             moves="count",
             by=small["count"] / (small["count"] + count),
         )
-    if dropped and expected < EVEN and has_few_sure:
+    if dropped and expected < EVEN_PROBABILITY and has_few_sure:
         removed = "We removed 1 outline that was" if dropped == 1 else f"We removed {dropped:,} outlines that were"
         remain = {0: "none remains.", 1: "1 remains."}.get(count, f"{count:,} remain.")
         yield Flag.doubtful(
@@ -379,11 +379,13 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             moves="all",
             by=1.0,
         )
-    elif count and expected < MOSTLY and not is_left_sure and not fused_share(segmentation):
+    elif count and expected < LEAST_EXPECTED and not is_left_sure and not fused_share(segmentation):
         yield Flag.doubtful(
             f"Only about {share} of these outlines are probably right, as measured on test images. Check"
             " the least certain ones before you use the sizes.",
-            f"{WRONG}, about {share} are right" if expected < EVEN else f"Only about {share} are probably right",
+            f"{WRONG}, about {share} are right"
+            if expected < EVEN_PROBABILITY
+            else f"Only about {share} are probably right",
             ids=_least_certain(table, round((1 - expected) * count)),
             moves="count",
             by=1 - expected,

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ...core import tasks
-from ...core.labels.segmentation import without_images
+from ...core.labels.segmentation import objects_in_file
 from ...core.measure.filters import Reason
 from ...core.names import clean_text, portable
 from ...core.report.wording import day_of
@@ -382,7 +382,7 @@ def _check_result(job: Job, dataset: Dataset) -> None:
         return
     try:
         with job.segmentation.file.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            names = list(without_images(data).class_names)
+            names = list(objects_in_file(data).class_names)
     except (OSError, ValueError, KeyError) as error:
         raise Refused(NO_OUTLINES, 409) from error
     if not dataset.class_names:

@@ -18,11 +18,11 @@ from django.db import transaction
 from django.db.models import F, TextField
 from django.db.models.functions import Cast, Length
 
-from ...core.labels.operations import REDO, Corrections, Step, finished
+from ...core.labels.operations import REDO, Corrections, Step, replay_steps
 from ...core.labels.patches import BadEdit
 from ...core.labels.segmentation import Segmentation, UnusableSegmentation
-from ...core.labels.stored import StoredMap, opened
-from ...core.labels.time_limit import TooLong, check_time, ending
+from ...core.labels.stored_outlines import StoredMap, open_outlines
+from ...core.labels.time_limit import TooLong, check_time, time_limit
 from ...core.labels.working import WorkingLabels
 from ...location import COMMAND
 from ...models import Edit, Job
@@ -134,7 +134,7 @@ def _rows_after(job: Job, count: int) -> list[Edit]:
     return list(job.edits.filter(sequence__gt=count, sequence__lte=job.edit_count))
 
 
-def corrected_segmentation(job: Job, count: int) -> Segmentation:
+def load_corrected_segmentation(job: Job, count: int) -> Segmentation:
     """The complete segmentation of a job after its first `count` edits; raises Refused (409) as
     `corrections_of` does."""
     if job.segmentation is None:
@@ -151,7 +151,7 @@ def apply_edits(job: Job, original: Segmentation, count: int) -> Segmentation:
     """Apply the first `count` edits of a job to the segmentation `original`; returns the new one. Raises
     Refused (409 the log was altered)."""
     try:
-        return finished(original, steps_of(job.edits.filter(sequence__lte=count)))
+        return replay_steps(original, steps_of(job.edits.filter(sequence__lte=count)))
     except BadEdit as error:
         raise Refused(ALTERED, 409) from error
 
@@ -167,7 +167,7 @@ def _outlines(job: Job) -> WorkingLabels:
         raise Refused(NO_OUTLINES if job.is_done else NOT_DONE, 409)
     file = job.segmentation.file
     try:
-        return opened(lambda: file.storage.open(file.name, "rb"), job.segmentation.get_provenance())
+        return open_outlines(lambda: file.storage.open(file.name, "rb"), job.segmentation.get_provenance())
     except UNREADABLE as error:
         raise Refused(NO_OUTLINES, 409) from error
 
@@ -195,7 +195,7 @@ def edit_job(
     author = user.get_username() if user is not None and user.is_authenticated else ""
     who = {"author": author, "visitor": visitor, "submission": submission}
     try:
-        with ending(time.monotonic() + LONGEST_SECONDS):
+        with time_limit(time.monotonic() + LONGEST_SECONDS):
             return _add_edits(job, base, operations, **who)
     except TooLong:
         raise Refused(TOO_LONG, 422) from None

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import numpy as np
 
-from ...core.labels.operations import finished
+from ...core.labels.operations import replay_steps
 from ...core.labels.patches import BadEdit
 from ...core.labels.segmentation import Segmentation, UnusableSegmentation
 from ...core.report.cells import csv_text, name_cell
@@ -101,7 +101,7 @@ def differences_when_repeated(bundle: Path) -> list[str]:
         raise NotRepeated(DAMAGED) from error
     faults += chain_faults(rows, "Edit")
     try:
-        replayed = finished(before, steps_of(rows))
+        replayed = replay_steps(before, steps_of(rows))
     except (BadEdit, KeyError, TypeError, IndexError) as error:
         return [*faults, f"The log cannot be applied: {error}"]
     return [*faults, *_differences(replayed, after)]

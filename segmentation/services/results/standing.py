@@ -20,9 +20,9 @@ from uuid import UUID
 
 from ...core import tasks
 from ...core.labels.operations import Corrections
-from ...core.measure import similar
 from ...core.measure.quantities import Value
 from ...core.measure.results import Statistics
+from ...core.measure.similarity import CONTACT, CONTRAST, SHAPES, similarity
 from ...core.measure.tilt import Stretch, Tilt
 from ...core.report import corrected_objects as core
 from ...core.report import in_words
@@ -184,9 +184,9 @@ def similarities(job: Job, ids: Sequence[int]) -> dict[int, float]:
     rows = {number: row for row, number in enumerate(quick.ids.tolist())}
     if missing := [number for number in ids if number not in rows]:
         raise Refused(f"There is no object {missing[0]}.", 422)
-    measures = (size, "area", *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
+    measures = (size, "area", *SHAPES, CONTRAST, CONTACT)
     columns = {name: quick.column(name) for name in measures}
-    values = similar.similarity(columns, [rows[number] for number in ids], size).tolist()
+    values = similarity(columns, [rows[number] for number in ids], size).tolist()
     return dict(sorted(zip(rows, values, strict=True), key=lambda pair: (-pair[1], pair[0])))
 
 

@@ -12,7 +12,7 @@ from segmentation.core.measure.bins import LEAST_SIZES
 from segmentation.core.measure.bootstrap import logs_by_rank
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.distribution import WeightedSizes, figures
-from segmentation.core.measure.drawn import Z95, t95, with_outlines
+from segmentation.core.measure.figure_draws import Z95, t95, with_outline_errors
 from segmentation.core.measure.fractions import nano_fraction, wilson
 from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.resampling import resample
@@ -244,5 +244,5 @@ def test_the_same_image_twice_is_no_certainty():
 def test_intervals_of_other_kinds_hold_the_errors_of_the_outlines():
     value, scores = Value(10.0, 9.0, 11.0), [{"mean_error": 3.0}, {"mean_error": 4.0}, {"dice": 0.9}]
     reach = np.hypot(1, 2 * 10 * np.hypot(0.03, 0.04) / np.sqrt(2))
-    assert with_outlines({"mean": value}, scores)["mean"].total == pytest.approx((10 - reach, 10 + reach))
-    assert with_outlines({"mean": value}, [])["mean"].total is None
+    assert with_outline_errors({"mean": value}, scores)["mean"].total == pytest.approx((10 - reach, 10 + reach))
+    assert with_outline_errors({"mean": value}, [])["mean"].total is None

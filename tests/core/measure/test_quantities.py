@@ -13,7 +13,7 @@ from segmentation.core.measure.descriptors import DESCRIPTORS, descriptor
 from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Quantity, UnknownQuantity, Value, add, readable
 from segmentation.core.measure.results import Statistics
 from segmentation.core.measure.statistics import summarise
-from segmentation.core.measure.table import Table, aligned
+from segmentation.core.measure.table import Table, with_equal_columns
 from segmentation.core.report import schema
 from segmentation.core.report.entries import quantity_entries
 from segmentation.core.report.exports import particles_csv, result, workbooks
@@ -124,7 +124,7 @@ def test_a_table_stored_before_there_was_a_descriptor_is_pooled(roughness, tmp_p
     with stored.save(old, 1.0, tmp_path / "table.npz").open("rb") as file:
         old, _ = stored.load(file)
     new = table_of(log_normal(40, seed=1), roughness=np.full(40, 0.25))
-    table, other = aligned([old, new])
+    table, other = with_equal_columns([old, new])
     assert [quantity.name for quantity in table.quantities] == [quantity.name for quantity in other.quantities]
     assert np.isnan(table["roughness"]).all() and (other["roughness"] == 0.25).all()
     assert "roughness" not in summarise(old).shape

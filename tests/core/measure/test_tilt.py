@@ -102,7 +102,7 @@ def test_a_stretch_can_be_undone(times: float, upright: bool) -> None:
         **{f"centroid_{axis}_px": places / 3 for axis in "xy"},
     }
     table = Table({**columns, "kept": np.ones(len(labels), bool), "reason": np.full(len(labels), "")})
-    again = stretch.brought_back(stretch.table(table))
+    again = stretch.unstretched_table(stretch.table(table))
     assert all(np.allclose(again[name], values) for name, values in columns.items())
     (cut,) = outlines.cuts
     x0, y0, x1, y1 = cut.sides

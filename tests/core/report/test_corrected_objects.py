@@ -10,7 +10,7 @@ import pytest
 
 from segmentation.core import tasks
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.operations import Corrections, finished
+from segmentation.core.labels.operations import Corrections, replay_steps
 from segmentation.core.labels.segmentation import Cut, Provenance, Segmentation
 from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.measure.filters import BY_OTHERS, BY_REGION
@@ -69,7 +69,7 @@ class Case:
         """Everything measured anew, as a worker does."""
         rows = self.file["particles"]
         judged = {str(why): [row["id"] for row in rows if row["reason"] == why] for why in (*BY_OTHERS, *BY_REGION)}
-        after = finished(self.segmentation, self.corrections.steps)
+        after = replay_steps(self.segmentation, self.corrections.steps)
         limit = self.settings.measurement.faint_limit
         after = replace(after, used={**after.used, "by_others": {"faint_limit": limit, **judged}})
         return measure(self.micrograph, after, self.settings)
@@ -333,7 +333,7 @@ def test_what_a_person_left_out_within_a_region_stays_in_it_when_it_is_confirmed
 
 def test_an_object_that_reaches_over_too_much_of_the_picture_waits_for_the_measuring(monkeypatch):
     case = Case()
-    monkeypatch.setattr("segmentation.core.labels.working.MOST_CROPPED", 5_000)
+    monkeypatch.setattr("segmentation.core.labels.working.MOST_CROPPED_PX", 5_000)
     case.do({"op": "merge", "ids": [1, 30]})
     [row] = [row for row in case.state.changed_since(case.corrections, 0) if "gone" not in row]
     assert row["kept"] and "min_feret" not in row and row["outline"]

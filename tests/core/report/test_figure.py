@@ -16,7 +16,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Polygon
 from PIL import Image
 
-from segmentation.core.measure.bins import places_in
+from segmentation.core.measure.bins import bin_numbers
 from segmentation.core.measure.histograms import Bars
 from segmentation.core.measure.quantities import significant
 from segmentation.core.micrograph.types import Calibration
@@ -358,7 +358,7 @@ def test_the_legend_of_a_histogram_lies_over_no_bar_and_no_line(top, font):
     sample = SampleAnalysis.of(make_analysis(40))
     distribution = Distribution.of(sample)
     certain, edges = np.ones(len(sizes)), np.linspace(60, 240, 9)
-    of_bins, none = places_in(edges, sizes), np.zeros(len(sizes), int)
+    of_bins, none = bin_numbers(edges, sizes), np.zeros(len(sizes), int)
     bars = Bars(edges, sizes, of_bins, certain, certain, certain, certain > 0, none)
     middle = replace(distribution.statistics, median=float(np.median(sizes)), mean=float(sizes.mean()))
     for inches in ((2.2, 2.6), (3.4, 1.4), (7, 2.5)):

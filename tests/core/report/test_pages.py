@@ -16,7 +16,7 @@ import pytest
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import DO_NOT_USE, LOOK, NOTE, Flag
 from segmentation.core.labels.segmentation import MASKS
-from segmentation.core.measure.drawn import FigureDraws
+from segmentation.core.measure.figure_draws import FigureDraws
 from segmentation.core.measure.quantities import Value, significant
 from segmentation.core.measure.results import FIGURES
 from segmentation.core.micrograph.types import NO_SCALE, Calibration

@@ -17,7 +17,7 @@ import numpy as np
 
 from segmentation.core import tasks
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.options import EVEN, MOSTLY
+from segmentation.core.labels.options import EVEN_PROBABILITY, LEAST_EXPECTED
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.network import cards
@@ -68,10 +68,10 @@ def first_way(micrograph: Micrograph) -> str | None:
     analysis = analyse(micrograph, requested)
     used, counted = analysis.segmentation.used, int(analysis.table.kept.sum())
     is_other = used.get("resembles", {}).get("recognised", False)
-    if counted and not analysis.refused and not is_other and used.get("expected", 1.0) >= MOSTLY:
+    if counted and not analysis.refused and not is_other and used.get("expected", 1.0) >= LEAST_EXPECTED:
         return None
     part, model = Part.of(micrograph, requested), analysis.segmentation.provenance.card["name"]
-    least = EVEN if analysis.refused else max(EVEN, used.get("expected", 0.0))
+    least = EVEN_PROBABILITY if analysis.refused else max(EVEN_PROBABILITY, used.get("expected", 0.0))
     for way in ways(part, requested, used, model, cards.available(), refused=analysis.refused):
         card = cards.find(way.settings["model"])
         if look(part, requested, way, card, least=least) is not None:

@@ -26,7 +26,7 @@ from segmentation.core.labels.contrast import contrasts
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.contacts import longest_contacts
 from segmentation.core.measure.shapes import measure
-from segmentation.core.measure.similar import CONTACT, CONTRAST, SHAPES, similarity, similarity_to_all
+from segmentation.core.measure.similarity import CONTACT, CONTRAST, SHAPES, similarity, similarity_to_all
 from segmentation.core.micrograph.reader import read
 from segmentation.core.network.cards import find
 from segmentation.core.pipeline import segment

@@ -8,9 +8,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.core.measure.arrangement import certain_distances, compare, nearest
+from segmentation.core.measure.arrangement import certain_distances, compare_with_chance, neighbour_distances
 from segmentation.core.measure.neighbours import with_neighbours
-from segmentation.core.measure.placement import place
+from segmentation.core.measure.placement import place_rods
 from segmentation.core.measure.results import Neighbours
 from segmentation.core.measure.table import Table
 
@@ -23,7 +23,7 @@ def hard_core(rng: np.random.Generator, n: int) -> Floats:
     """Discs of RADIUS placed at random without overlap, also across the frame."""
     wide = np.asarray(FRAME) + 4 * RADIUS
     count = round(n * wide.prod() / np.prod(FRAME))
-    placed = place(np.full(count, RADIUS), np.zeros(count), tuple(wide), 1, rng)
+    placed = place_rods(np.full(count, RADIUS), np.zeros(count), tuple(wide), 1, rng)
     assert placed is not None
     return placed[0] - 2 * RADIUS
 
@@ -92,10 +92,12 @@ def lines(trials: int = 40, counts: tuple[int, ...] = (60, 200)) -> Iterator[str
             rng, verdicts, means = np.random.default_rng(n), [], []
             for seed in range(trials):
                 table = table_of(draw(rng, n))
-                pairs, _ = compare(table, FRAME, np.random.default_rng(seed))
+                pairs, _ = compare_with_chance(table, FRAME, np.random.default_rng(seed))
                 verdicts.append(pairs["ranges"][0]["side"] if pairs and pairs["ranges"] else "")
                 measured = with_neighbours(table, drawn(table), FRAME)
-                means.append(nearest([certain_distances(measured, "neighbour_distance", FRAME)], [FRAME], 0.0))
+                means.append(
+                    neighbour_distances([certain_distances(measured, "neighbour_distance", FRAME)], [FRAME], 0.0)
+                )
             truth = np.mean([interval["mean"] for interval in means])
             held = np.mean([interval["low"] <= truth <= interval["high"] for interval in means])
             shares = [np.mean([verdict == side for verdict in verdicts]) for side in ("more", "fewer", "")]
@@ -118,7 +120,7 @@ def sample_lines(trials: int = 100) -> Iterator[str]:
                 certain_distances(with_neighbours(table, drawn(table), FRAME), "neighbour_distance", FRAME)
                 for table in tables
             ]
-            return nearest(measured, [FRAME] * len(measured), 0.0)
+            return neighbour_distances(measured, [FRAME] * len(measured), 0.0)
 
         truth, means = mean_of(5 * trials)["mean"], [mean_of(images) for _ in range(trials)]
         held = np.mean([interval["low"] <= truth <= interval["high"] for interval in means])

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.options import EVEN, MOSTLY
+from segmentation.core.labels.options import EVEN_PROBABILITY, LEAST_EXPECTED
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.matching import RIGHT_IOU, overlap_of, pairs, without_specks
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -81,10 +81,10 @@ def is_right(short: str, case: ImageWithTruth) -> bool:
         small = overlap.true_area < np.pi / 4 * case.segmentation.used["specks"]["below"] ** 2
         return bool(small.any()) and 2 * int(small[of_truth].sum()) < int(small.sum())
     if "are right" in short:
-        return share < MOSTLY
+        return share < LEAST_EXPECTED
     if "not a micrograph" in short or "clearly a particle" in short or "very large" in short:
-        return share < EVEN
-    return 2 * len(of_found) / max(len(overlap.found_ids) + len(overlap.true_ids), 1) < MOSTLY
+        return share < EVEN_PROBABILITY
+    return 2 * len(of_found) / max(len(overlap.found_ids) + len(overlap.true_ids), 1) < LEAST_EXPECTED
 
 
 def lines(folder: Path) -> Iterator[str]:

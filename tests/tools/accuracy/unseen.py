@@ -49,7 +49,7 @@ from segmentation.core.measure.matching import (
     pairs,
     without_specks,
 )
-from segmentation.core.measure.possible import possible_pieces
+from segmentation.core.measure.possible_pieces import possible_pieces
 from segmentation.core.measure.results import Other
 from segmentation.core.measure.shapes import measure as shapes_of
 from segmentation.core.micrograph.types import Calibration, Micrograph

@@ -26,7 +26,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.measure import find_contours
 
-from segmentation.core.measure.matching import Kind, error_kinds, match, overlap_of, pairs, without_specks
+from segmentation.core.measure.matching import Kind, count_pairs, error_kinds, overlap_of, pairs, without_specks
 from segmentation.core.truth import BadDataset
 from segmentation.lab.training.data import held_out_pairs
 from segmentation.lab.training.settings import read_recipe
@@ -63,7 +63,7 @@ class Score:
     true: int = 0
 
     def add(self, labels: Labels, truth: Labels) -> None:
-        hits, spurious, missed = match(overlap_of(labels, truth).iou, RIGHT)
+        hits, spurious, missed = count_pairs(overlap_of(labels, truth).iou, RIGHT)
         self.hits, self.found, self.true = self.hits + hits, self.found + hits + spurious, self.true + hits + missed
 
     @property

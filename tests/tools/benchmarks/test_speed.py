@@ -17,7 +17,7 @@ from skimage.segmentation import watershed
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.options import ParticleOptions
-from segmentation.core.labels.outline import particles
+from segmentation.core.labels.outline import particle_labels
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import available, find
@@ -136,7 +136,7 @@ def test_separation_against_the_published_chain():
     spent = {"ours": 0.0, "published": 0.0}
     for _ in range(5):
         began = time.perf_counter()
-        particles(maps, grey, 1.0, card.threshold, options)
+        particle_labels(maps, grey, 1.0, card.threshold, options)
         spent["ours"] += time.perf_counter() - began
         began = time.perf_counter()
         published_chain(maps[0])

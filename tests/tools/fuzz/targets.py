@@ -309,7 +309,7 @@ def cards() -> Target:
 
 def segmentations() -> Target:
     from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
-    from segmentation.core.labels.stored import opened
+    from segmentation.core.labels.stored_outlines import open_outlines
     from tests.core.builders import disc_labels, segmentation_of
 
     made = io.BytesIO()
@@ -320,7 +320,7 @@ def segmentations() -> Target:
         if zlib.crc32(content) % 2:
             Segmentation.load(io.BytesIO(content), provenance)
         else:
-            opened(lambda: io.BytesIO(content), provenance)
+            open_outlines(lambda: io.BytesIO(content), provenance)
 
     return Target(lambda: [made.getvalue()], run, (UnusableSegmentation,), 6_000)
 

@@ -21,7 +21,7 @@ from ...measure.contacts import longest_contacts
 from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.doubts import DOUBT
 from ...measure.filters import Reason
-from ...measure.similar import CONTACT
+from ...measure.similarity import CONTACT
 from ...micrograph.contrast import display_picture, preview
 from ...remembered import remembered
 from ..outlines import Points, find_pixel_borders, smooth_outlines, smooth_rings, thin_outline
@@ -152,15 +152,17 @@ def _cuts(segmentation: Segmentation, object_ids: set[int], nm_per_pixel: float 
 def _piece_sizes(segmentation: Segmentation, nm_per_pixel: float | None) -> dict[int, list[float | None]]:
     """For each cut of a probability of DOUBT or more: its index among all cuts -> the sizes of the
     pieces that it makes."""
-    from ...measure.apart import measured_apart
-    from ...measure.possible import pieces_of
+    from ...measure.cut_out_tables import table_and_part_counts
+    from ...measure.possible_pieces import pieces_of
 
     likely_places = [place for place, cut in enumerate(segmentation.cuts) if cut.probability >= DOUBT]
     pieces = pieces_of(segmentation.dense, segmentation.cuts, likely_places)
     if not pieces:
         return {}
     size, frame = tasks.find(segmentation.provenance.task).size, (segmentation.rows, segmentation.labels.shape[1])
-    table, _ = measured_apart([piece for cut_pieces in pieces.values() for piece in cut_pieces], nm_per_pixel, frame)
+    table, _ = table_and_part_counts(
+        [piece for cut_pieces in pieces.values() for piece in cut_pieces], nm_per_pixel, frame
+    )
     lengths = iter(rounded_values(table.length(size)))
     return {place: [next(lengths) for _ in cut_pieces] for place, cut_pieces in pieces.items()}
 

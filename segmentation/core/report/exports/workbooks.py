@@ -12,7 +12,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ...measure.quantities import COLUMNS, OF, Unit, nanometre_in, number, of_column
+from ...measure.quantities import COLUMNS, OF, Unit, nanometre_in, number, quantity_of_column
 from ...measure.table import Table
 from ..detail_lines import HEAD, WIDTHS, detail_lines
 from ..filing import UNFILED, Filing
@@ -236,7 +236,7 @@ def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnaly
 def _head(table: Table, name: str, units: Mapping[str, str], semantic: bool, is_long: bool) -> tuple[str, float]:
     """The head of a column, such as "Minimum Feret diameter (nm)", and the factor from stored
     numbers to its unit."""
-    quantity = of_column(name, table.unit)
+    quantity = quantity_of_column(name, table.unit)
     is_long = is_long or (semantic and (quantity.power != 1 or "µm" in units.values()))
     length: Unit = "µm" if is_long and table.unit == "nm" else table.unit
     unit = units.get(quantity.name) or ("%" if quantity.kind == "fraction" else quantity.unit(length))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ...flags import begins
 from ...measure.bins import FEWEST_IN_HISTOGRAM
-from ...measure.carried import carried_words
 from ...measure.distribution import FEWEST_IMAGES
 from ...measure.filters import MEASURANDS
+from ...measure.fraction_outlines import fraction_words
 from ...measure.quantities import COUNTING, Quantity, Value
 from ...measure.results import BY_IMAGE, NAMES_IN_BUDGET, Nano, Statistics, unscaled_note
 from ...micrograph.types import LEAST_DOUBT
@@ -167,13 +167,13 @@ class Numbers:
         return replace(entry, contents_without_total=contents, missing_parts=missing_parts)
 
     def _carried(self, fraction: Entry) -> str:
-        """How few outlines decide the fraction from 1 to 100 nm (`carried_words`); "" if
+        """How few outlines decide the fraction from 1 to 100 nm (`fraction_words`); "" if
         unknown."""
         if not self.statistics or self.statistics.fraction_outlines is None:
             return ""
         without_doubtful = self.statistics.fraction_100nm_without_doubtful
         words = "" if without_doubtful is None else fraction.write(without_doubtful)
-        return carried_words(self.statistics.fraction_outlines, fraction.value, words)
+        return fraction_words(self.statistics.fraction_outlines, fraction.value, words)
 
     def _with_sure_ends(self, entry: Entry) -> Entry:
         """The entry for main numbers: without interval if the numbers are probably wrong."""

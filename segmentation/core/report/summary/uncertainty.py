@@ -9,8 +9,8 @@ from typing import Any
 
 from ...measure.bins import LEAST_JUDGED
 from ...measure.budget_table import NO_INTERVAL, answers_of, lines, uncertainty_name, uncertainty_words
-from ...measure.convergence import FEASIBLE_IMAGES, more_images_words, scale_too_uncertain
-from ...measure.drawn import Z95
+from ...measure.convergence import FEASIBLE_IMAGES, more_images_words, scale_words
+from ...measure.figure_draws import Z95
 from ..entries import BudgetTable
 from ..wording import capital, per_cent, uncapital
 from .first_screen import FirstScreen
@@ -35,7 +35,7 @@ class Uncertainty(FirstScreen):
             advice = capital(more_images_words(more, target, doubt, self.better_than_images(target)))
             return f"{advice}{scope if more is not None and more <= FEASIBLE_IMAGES else ''}."
         aim = f"± {per_cent(target)}{scope}"
-        if more is None and (scale := scale_too_uncertain(self.things, target, doubt)):
+        if more is None and (scale := scale_words(self.things, target, doubt)):
             return f"{capital(scale)}."
         if more is None:
             return f"There are too few {self.things} to predict how many would bring the median to {aim}."

@@ -12,7 +12,7 @@ from scipy import ndimage
 from skimage.segmentation import find_boundaries
 
 from ....core.label_images import as_labels, read_numbers
-from ....core.measure.hulls import areas, find_hulls
+from ....core.measure.hulls import find_hulls, hull_areas
 from ....core.measure.runs import find_runs
 from ....core.micrograph.databar import find_data_bar
 from ....core.truth import Pair
@@ -198,7 +198,7 @@ def solidities(pieces: Labels) -> Floats:
         return np.zeros(0)
     sizes = np.bincount(pieces.ravel())[1:]
     excess = EXCESS * 2 * np.sqrt(np.pi * sizes)
-    return sizes / np.maximum(areas(find_hulls(find_runs(pieces))) - excess, 1)
+    return sizes / np.maximum(hull_areas(find_hulls(find_runs(pieces))) - excess, 1)
 
 
 def surroundings(labels: Labels) -> int:
