@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from django.core.files.storage import default_storage
 
 from segmentation.core.micrograph import square, types
-from segmentation.core.micrograph.readings import with_scale_read
+from segmentation.core.micrograph.readings import with_stored_reading
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.names import file_name
 from segmentation.models import Micrograph
@@ -79,7 +79,7 @@ def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = 
         image = inspection.read_micrograph(path, name=micrograph.name, side=side, alive=alive)
         if image.shape != (micrograph.height, micrograph.width) and square.stored_shape(image.metadata):
             raise UnreadableImage(NOT_SQUARE_THEN)
-    return with_scale_read(image, micrograph.reading)
+    return with_stored_reading(image, micrograph.reading)
 
 
 def _decoded_before(micrograph: Micrograph) -> types.Micrograph | None:

@@ -20,7 +20,7 @@ from ..core.measure.distribution import FEWEST_IMAGES
 from ..core.measure.pooled_fields import reason_and_warning
 from ..core.measure.quantities import OF, Value, in_micrometres
 from ..core.measure.results import NO_PIXEL_SIZE, Statistics, images_words
-from ..core.micrograph.pairing import rank
+from ..core.micrograph.pairing import sort_key
 from ..core.micrograph.types import Calibration, common_calibration
 from ..core.report.entries import Entry, answers, known_number
 from ..core.report.wording import agreement_words, capital, corrected_images_words, sample_scale, scale_range
@@ -144,8 +144,8 @@ def _last_outlined(job: Job | None) -> Job | None:
 
 
 def in_order(jobs: QuerySet) -> list[Job]:
-    """The jobs in the order of their files' names (`rank`)."""
-    return sorted(jobs.order_by("created", "pk"), key=lambda job: rank(job.micrograph.name, job.micrograph.sha256))
+    """The jobs in the order of their files' names (`sort_key`)."""
+    return sorted(jobs.order_by("created", "pk"), key=lambda job: sort_key(job.micrograph.name, job.micrograph.sha256))
 
 
 class PooledResult(ChartedSummary):

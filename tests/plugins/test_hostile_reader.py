@@ -106,7 +106,7 @@ def server(wheel: Path):
 @pytest.fixture(autouse=True)
 def reader(server, monkeypatch, settings):
     """Let `inspection` read files by that process, and allow it only 3 seconds of processor time."""
-    monkeypatch.setattr(forking, "FILES", server)
+    monkeypatch.setattr(forking, "FILE_SERVER", server)
     settings.DEEPSEGM_INSPECTION_SECONDS = 3
 
 

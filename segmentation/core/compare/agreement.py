@@ -26,7 +26,7 @@ from ..measure.matching import (
 )
 from .results import OUTCOMES, Agreement, Objects, Outcome, Score
 
-ROWS = 1024  # rows of an image that are compared at once, to save memory
+BAND_ROWS = 1024  # rows of an image that are compared at once, to save memory
 OUTCOME_OF: dict[str, Outcome] = {
     Kind.CORRECT: "matched",
     Kind.LOW_IOU: "inexact",
@@ -67,8 +67,8 @@ def overlaps_of(first_labels: Labels, second_labels: Labels) -> Overlaps:
     """The Overlaps of two label images (H, W), in which 0 is background."""
     first_area, second_area = (np.bincount(labels.ravel(), minlength=1) for labels in (first_labels, second_labels))
     columns, parts = len(second_area), []
-    for top in range(0, first_labels.shape[0], ROWS):
-        one, other = first_labels[top : top + ROWS].ravel(), second_labels[top : top + ROWS].ravel()
+    for top in range(0, first_labels.shape[0], BAND_ROWS):
+        one, other = first_labels[top : top + BAND_ROWS].ravel(), second_labels[top : top + BAND_ROWS].ravel()
         in_both = (one > 0) & (other > 0)
         parts.append(np.unique(one[in_both].astype(np.int64) * columns + other[in_both], return_counts=True))
     codes, index = np.unique(np.concatenate([part for part, _ in parts]), return_inverse=True)
@@ -88,7 +88,7 @@ def overlaps_of(first_labels: Labels, second_labels: Labels) -> Overlaps:
     )
 
 
-def groups(common: Overlaps) -> tuple[Indices, Indices]:
+def group_objects(common: Overlaps) -> tuple[Indices, Indices]:
     """The group number of each object of the first image (n,) and of the second (m,).
 
     Two objects are in one group if they share half the area of the smaller one, or enough to be the same object badly
@@ -109,7 +109,7 @@ def groups(common: Overlaps) -> tuple[Indices, Indices]:
 def agree(common: Overlaps, first_group: Indices, second_group: Indices) -> Agreement:
     """How far two segmentations agree; the first one is taken as the truth.
 
-    first_group, second_group: as `groups` gives them.
+    first_group, second_group: as `group_objects` gives them.
     """
     firsts = np.full(len(common.first_ids), Kind.FALSE_NEGATIVE, "U14")  # the longest Kind
     seconds = np.full(len(common.second_ids), Kind.FALSE_POSITIVE, "U14")

@@ -22,7 +22,7 @@ Outcome = Literal["matched", "inexact", "split", "merged", "missed", "invented"]
 OUTCOMES: tuple[Outcome, ...] = ("matched", "inexact", "split", "merged", "missed", "invented")
 # What the test assumes to be independent of each other; "" without a test.
 Test = Literal["objects", "images", ""]
-Limits = tuple[float, float]
+DifferenceInterval = tuple[float, float]
 ALIKE, CLEAR = 0.1, 0.3  # distributions with distances below ALIKE are called alike, from CLEAR on clearly different
 
 
@@ -121,7 +121,7 @@ def with_like_intervals(first_value: Value, second_value: Value) -> tuple[Value,
     return replace(first_value, total=None), replace(second_value, total=None)
 
 
-def difference_interval(first_value: Value, second_value: Value) -> Limits | None:
+def difference_interval(first_value: Value, second_value: Value) -> DifferenceInterval | None:
     """The 95 % interval of the difference, second - first, of two independent numbers; None unless both have intervals.
 
     The distances of the limits from their numbers add in quadrature: Newcombe (1998), method 10, for fractions; Zou and

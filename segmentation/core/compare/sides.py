@@ -14,8 +14,8 @@ from ..measure.quantities import Value
 from ..measure.table import Table
 
 COUNT, FRACTION = "n_kept", "fraction_100nm"
-OF_SIZES = ("median", "mean", "sd", "d10", "d90")
-NUMBERS = (COUNT, FRACTION, *OF_SIZES)  # names of the numbers that are compared
+SIZE_NUMBERS = ("median", "mean", "sd", "d10", "d90")
+NUMBERS = (COUNT, FRACTION, *SIZE_NUMBERS)  # names of the numbers that are compared
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..labels.drawn import polygon_spans
 from ..labels.geometry import Box, Mask
 from ..labels.segmentation import MOST_IDS
-from ..micrograph.square import as_resampled
+from ..micrograph.square import resample_labels
 from ..micrograph.types import UnreadableImage
 
 MOST_OUTLINES = 100_000
@@ -20,8 +20,8 @@ MOST_CORNERS = 2_000_000  # of one outline
 LONGEST_REASON = 40  # characters
 # Sentences for the user.
 MANY = f"The file holds more than {MOST_OUTLINES:,} outlines: split it, or cut the image into parts."
-WILD = "An outline of the file has corners that are no numbers, or too many: export it again."
-SIZE = "The outlines are of an image of {} px and this one has {} px: export them from the same image, uncropped."
+BAD_CORNERS = "An outline of the file has corners that are no numbers, or too many: export it again."
+OTHER_SIZE = "The outlines are of an image of {} px and this one has {} px: export them from the same image, uncropped."
 Ring = NDArray[np.float64]  # (n, 2): corners x, y of a closed line
 Shape = tuple[int, int]  # rows, columns
 
@@ -52,17 +52,17 @@ class Frame(NamedTuple):
         UnreadableImage as `check` does."""
         rows, columns = values.shape[:2]
         if self.is_stored(rows, columns):
-            return as_resampled(values, (self.height, self.columns), (rows, columns))
+            return resample_labels(values, (self.height, self.columns), (rows, columns))
         self.check(rows, columns)
         return values
 
     def check(self, rows: int, columns: int) -> None:
         """Raise UnreadableImage unless this is the size of the image, with or without its data bar."""
         if (rows, columns) not in (self.canvas, (self.height, self.columns)):
-            raise UnreadableImage(SIZE.format(f"{columns} × {rows}", f"{self.columns} × {self.height}"))
+            raise UnreadableImage(OTHER_SIZE.format(f"{columns} × {rows}", f"{self.columns} × {self.height}"))
 
 
-class Facts(NamedTuple):
+class OutlineFacts(NamedTuple):
     """What a file says of an outline. number: its id, 0 without one. reason: why it was left out, "" if it counts.
     class_name: "" without one."""
 
@@ -77,10 +77,10 @@ class Outline:
 
     box: Box
     inside: Mask
-    facts: Facts
+    facts: OutlineFacts
 
 
-class Painted(NamedTuple):
+class PaintedLabels(NamedTuple):
     """Outlines drawn into labels.
 
     labels: (H, W) int32, with the ids of the file if it numbers its outlines, else 1..n. facts: id -> what the file
@@ -89,7 +89,7 @@ class Painted(NamedTuple):
     """
 
     labels: NDArray[np.int32]
-    facts: dict[int, Facts]
+    facts: dict[int, OutlineFacts]
     overlapping: int
     outside: int
 
@@ -99,7 +99,7 @@ def box_of(rings: Sequence[Ring], shape: Shape) -> Box:
     corners that are not finite."""
     corners = np.concatenate(rings) if rings else np.zeros((0, 2))
     if len(corners) > MOST_CORNERS or not np.isfinite(corners).all():
-        raise UnreadableImage(WILD)
+        raise UnreadableImage(BAD_CORNERS)
     if not len(corners):
         return 0, 0, 0, 0
     size = np.array(shape[::-1])
@@ -108,7 +108,7 @@ def box_of(rings: Sequence[Ring], shape: Shape) -> Box:
     return top, left, bottom, right
 
 
-def outline_of(rings: Sequence[Ring], shape: Shape, facts: Facts, *, joined: bool = False) -> Outline:
+def outline_of(rings: Sequence[Ring], shape: Shape, facts: OutlineFacts, *, joined: bool = False) -> Outline:
     """The Outline of all pixels in the rings. A ring within another one is a hole unless `joined`: then the pixels of
     every ring are inside."""
     rings = [ring for ring in rings if len(ring) > 2]
@@ -126,7 +126,7 @@ def _pixels_in_ring(ring: Ring, box: Box) -> Mask:
     try:
         (starts, stops), _ = polygon_spans(ring - (left, top), bottom - top, right - left)
     except ValueError as problem:
-        raise UnreadableImage(WILD) from problem
+        raise UnreadableImage(BAD_CORNERS) from problem
     changes = np.zeros((bottom - top) * (right - left) + 1, np.int32)  # of the number of spans, from pixel to pixel
     np.add.at(changes, starts, 1)
     np.add.at(changes, stops, -1)
@@ -134,10 +134,10 @@ def _pixels_in_ring(ring: Ring, box: Box) -> Mask:
     return inside
 
 
-def paint(outlines: Iterable[Outline], shape: Shape) -> Painted:
+def paint(outlines: Iterable[Outline], shape: Shape) -> PaintedLabels:
     """Draw outlines into labels of this shape, later ones over earlier ones; raises UnreadableImage for too many."""
     labels = np.zeros(shape, np.int32)
-    facts_of: list[Facts] = []
+    facts_of: list[OutlineFacts] = []
     overlapping = outside = 0
     for outline in outlines:
         if not outline.inside.any():
@@ -155,4 +155,4 @@ def paint(outlines: Iterable[Outline], shape: Shape) -> Painted:
     are_usable = len(set(file_ids)) == len(file_ids) and all(0 < number < MOST_IDS for number in file_ids)
     numbers = np.array([0, *(file_ids if are_usable else range(1, len(facts_of) + 1))], np.int32)
     facts = dict(zip(numbers[1:].tolist(), facts_of, strict=True))
-    return Painted(numbers[labels], facts, overlapping, outside)
+    return PaintedLabels(numbers[labels], facts, overlapping, outside)

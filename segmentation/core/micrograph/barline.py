@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from .ocr import Text
 
 Mask = NDArray[np.bool_]
-INK = 0.35  # least contrast of ink, as a share of the largest in the strip
+INK_SHARE = 0.35  # least contrast of ink, as a share of the largest in the strip
 MOST_INK = 0.4  # share of the strip: with more it is no drawing on paper
 LEAST_SHARE = 0.6  # heights of the text: no scale bar is shorter
 SHORTEST_PX = 8
@@ -76,7 +76,7 @@ def ink_of(strip: NDArray[np.uint8]) -> Mask:
     """(h, w) bool: where the grey of a strip differs from that of its paper, the most frequent one."""
     paper = int(np.bincount(strip.ravel(), minlength=256).argmax())
     contrast = np.abs(strip.astype(np.int16) - paper)
-    ink: Mask = contrast > max(20.0, INK * float(contrast.max()))
+    ink: Mask = contrast > max(20.0, INK_SHARE * float(contrast.max()))
     return ink
 
 
@@ -92,7 +92,7 @@ def _runs(row: Mask) -> NDArray[np.int64]:
     return edges.reshape(-1, 2)
 
 
-def _height(text: Text) -> float:
+def _text_height(text: Text) -> float:
     return max(6.0, text.bottom - text.top)
 
 
@@ -145,7 +145,7 @@ def measured_ends(ink: Mask, left: int, right: int, top: int, bottom: int) -> tu
 def _whole_lines(ink: Mask, text: Text, letters: Sequence[Text]) -> Iterator[Line]:
     """Lines and blocks without a gap. letters: texts whose strokes are no lines."""
     rows, columns = ink.shape
-    height = _height(text)
+    height = _text_height(text)
     for left, right, top, bottom in stacked_runs(ink, max(SHORTEST_PX, LEAST_SHARE * height)):
         thick = bottom - top + 1
         if not _is_line(ink, left, right, top, bottom) or thick > 0.5 * rows or right - left < 2 * thick:
@@ -181,12 +181,12 @@ def distance_to_text(left: float, right: float, top: int, bottom: int, text: Tex
     """The distance between a line and a text, in heights of the text."""
     across = max(0.0, left - text.right, text.left - right)
     down = max(0.0, top - text.bottom, text.top - bottom)
-    return (across + down) / _height(text)
+    return (across + down) / _text_height(text)
 
 
 def _broken_lines(ink: Mask, text: Text) -> Iterator[Line]:
     """Lines with the text in a gap: one part ends left of the text, and another of equal length begins right of it."""
-    height = _height(text)
+    height = _text_height(text)
     middle = (text.left + text.right) / 2
     for y in range(max(0, int(text.top)), min(ink.shape[0], int(text.bottom) + 1)):
         runs = _runs(ink[y])
@@ -229,7 +229,7 @@ def _marks(ink: Mask, text: Text) -> NDArray[np.float64]:
     """(n, 4): left, right + 1, top and bottom + 1 of the small upright marks and dots near a text."""
     import cv2  # scipy is not installed where files are inspected
 
-    height = _height(text)
+    height = _text_height(text)
     row = max(0, int(text.top - FARTHEST * height))
     near_ink = ink[row : int(text.bottom + FARTHEST * height) + 1]
     if np.count_nonzero(near_ink[:, 1:] & ~near_ink[:, :-1]) > MOST_RUNS:

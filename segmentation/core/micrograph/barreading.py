@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 
 from .barlayout import layout_of
 from .barline import USUAL_STEPS, Line, find_line
-from .barresult import BarReading, Way, with_other_tick_count
+from .barresult import BarReading, SizeStatement, with_other_tick_count
 from .barwords import Length, lengths, magnifications, text_without_length
-from .burntin import LARGEST, scale_bars, texts_on_picture
+from .burntin import LARGEST_PICTURE_PX, scale_bars, texts_on_picture
 from .contrast import as_bytes
-from .databar import data_bar
-from .ocr import SECONDS, CutOff, Text, texts_by_child
-from .readings import CUT_OFF, LEAST_SIDE, SAME
+from .databar import first_bar_row
+from .ocr import OCR_SECONDS, RecognitionTimeout, Text, texts_by_child
+from .readings import CUT_OFF, LEAST_SIDE, PIXEL_SIZE_TOLERANCE
 from .types import Micrograph
 from .vendors.units import SQRT3, plausible_pixel
 
 END_PX = 1.0 / SQRT3  # standard uncertainty of a printed line's length that is right within 1 px
-MARGIN = 4  # px around the texts of a reading, in the box that is shown to the user
+BOX_MARGIN_PX = 4  # px around the texts of a reading, in the box that is shown to the user
 LARGEST_STRIP = 1 << 23  # px of a data bar
 NO_LENGTH = "The scale bar says “{}”, which is no length. Type the width of the image, or sizes stay in pixels."
 SURE_SCORE = 0.8  # least score of a text that is certain
@@ -37,22 +37,22 @@ LEAST_PICOMETRES = 5e-4  # nm: no microscope's pixel is smaller, so that a "p" i
 SMALLEST_DISPLAY_NM, LARGEST_DISPLAY_NM = 1e7, 2e9  # width of an image on film, screen or camera
 
 
-def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading | None:
+def read_bar(micrograph: Micrograph, *, seconds: float = OCR_SECONDS) -> BarReading | None:
     """The reading of the data bar of an image, or of a scale bar over it; None if there is no reading.
 
     seconds: of processor time for a child process that recognises the text of a strip. If it needs more, the note of
     the reading says so. Only an image without pixels raises an error.
     """
-    first_row, (rows, columns), reading = data_bar(micrograph), micrograph.shape, None
+    first_row, (rows, columns), reading = first_bar_row(micrograph), micrograph.shape, None
     texts_of_bar = partial(texts_by_child, is_bar=True)
     try:
         if first_row < rows and (rows - first_row) * columns <= LARGEST_STRIP:
             reading = _checked_reading(
                 as_bytes(micrograph.pixels[first_row:]), first_row, texts_of_bar, reading_of_bar, seconds
             )
-        if reading is None and micrograph.pixels.size <= LARGEST and min(rows, columns) >= LEAST_SIDE:
+        if reading is None and micrograph.pixels.size <= LARGEST_PICTURE_PX and min(rows, columns) >= LEAST_SIDE:
             reading = _checked_reading(as_bytes(micrograph.pixels), 0, texts_on_picture, reading_of_picture, seconds)
-    except CutOff:
+    except RecognitionTimeout:
         return BarReading(0.0, 0.0, "", None, None, (0, 0, 0, 0), note=CUT_OFF)
     return None if reading is None else with_other_tick_count(reading, micrograph.calibration.nm_per_pixel)
 
@@ -110,7 +110,7 @@ def decisive_text(strip: NDArray[np.uint8], texts: Sequence[Text]) -> int | None
 def reading_of_picture(picture: NDArray[np.uint8], texts: list[Text], first_row: int = 0) -> BarReading | None:
     """The reading of a picture (H, W) over which scale bars are drawn; it is sure only if all of them agree."""
     drawn_bars = scale_bars(picture, texts)
-    ways = [Way(length.nm / line.length, END_PX / line.length, length.text) for length, line in drawn_bars]
+    ways = [SizeStatement(length.nm / line.length, END_PX / line.length, length.text) for length, line in drawn_bars]
     if not ways or not plausible_pixel(ways[0].nm_per_pixel):
         return None
     length, line = max(drawn_bars, key=lambda bar: bar[1].length)
@@ -132,7 +132,7 @@ def reading_of_picture(picture: NDArray[np.uint8], texts: list[Text], first_row:
         box=_box_around(
             [length.part, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)], picture.shape, first_row
         ),
-        ways={"scale bar": Way(nm_per_pixel, END_PX / line.length, length.text)},
+        ways={"scale bar": SizeStatement(nm_per_pixel, END_PX / line.length, length.text)},
         texts=tuple(text.text for text in texts),
         confidence=round(0.8 * length.part.score if all_agree else 0.4 * length.part.score, 3),
         sure=all_agree
@@ -152,13 +152,13 @@ def reading_of_bar(strip: NDArray[np.uint8], texts: list[Text], first_row: int =
         if length.meaning in ("width", "pixel size"):  # these need no line
             stated.setdefault(length.meaning, length)
     columns = {"width": strip.shape[1], "pixel size": 1}  # px that the length spans
-    ways = {name: Way(length.nm / columns[name], length.rounding, length.text) for name, length in stated.items()}
+    ways = {name: SizeStatement(length.nm / columns[name], length.rounding, length.text) for name, length in stated.items()}
     scale = _scale_bar(strip, texts, [length for length in printed if length.meaning == "scale bar"], ways)
     boxes: list[Text] = []
     if scale is not None:
         length, line = scale
         stated["scale bar"] = length
-        ways["scale bar"] = Way(length.nm / line.length, END_PX / line.length, length.text)
+        ways["scale bar"] = SizeStatement(length.nm / line.length, END_PX / line.length, length.text)
         boxes = [length.part, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)]
     ways = {name: way for name, way in ways.items() if plausible_pixel(way.nm_per_pixel)}
     if not ways:
@@ -182,7 +182,7 @@ def reading_of_bar(strip: NDArray[np.uint8], texts: list[Text], first_row: int =
 
 
 def _may_be_sure(
-    agreeing: list[str], ways: dict[str, Way], stated: dict[str, Length], scale: tuple[Length, Line] | None
+    agreeing: list[str], ways: dict[str, SizeStatement], stated: dict[str, Length], scale: tuple[Length, Line] | None
 ) -> bool:
     """Whether the reading is certain, by the lengths themselves. agreeing: names of the ways that agree."""
     if all(stated[name].is_doubtful or _may_be_picometres(stated[name], ways[name].nm_per_pixel) for name in agreeing):
@@ -217,7 +217,7 @@ def _is_contradicted(
 
 
 def _scale_bar(
-    strip: NDArray[np.uint8], texts: list[Text], printed: list[Length], ways: dict[str, Way]
+    strip: NDArray[np.uint8], texts: list[Text], printed: list[Length], ways: dict[str, SizeStatement]
 ) -> tuple[Length, Line] | None:
     """The length and the line of the scale bar; None without one. Of several the one is taken that agrees with the
     other ways, else one with a round length, else the nearest pair."""
@@ -241,7 +241,7 @@ def _scale_bar(
 
 
 def _is_same_length(one: float, other: float) -> bool:
-    return abs(one / other - 1) <= SAME
+    return abs(one / other - 1) <= PIXEL_SIZE_TOLERANCE
 
 
 def _is_round(nm: float) -> bool:
@@ -250,7 +250,7 @@ def _is_round(nm: float) -> bool:
     return any(abs(mantissa / usual - 1) < 1e-6 for usual in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7.5, 8, 9, 10))
 
 
-def _agreeing_ways(ways: dict[str, Way], score: dict[str, float]) -> tuple[list[str], float]:
+def _agreeing_ways(ways: dict[str, SizeStatement], score: dict[str, float]) -> tuple[list[str], float]:
     """The names of the ways that agree, or of the best one if none agree, and the confidence.
 
     A printed pixel size is the last choice: it may be that of a screen, and is wrong after an image was resized.
@@ -266,8 +266,8 @@ def _agreeing_ways(ways: dict[str, Way], score: dict[str, float]) -> tuple[list[
 def _box_around(boxes: list[Text], shape: tuple[int, ...], first_row: int) -> tuple[int, int, int, int]:
     """x, y, width and height in the image of the box around some boxes on the strip, with a margin."""
     rows, columns = shape
-    left = max(0, int(min(box.left for box in boxes)) - MARGIN)
-    top = max(0, int(min(box.top for box in boxes)) - MARGIN)
-    right = min(columns, math.ceil(max(box.right for box in boxes)) + MARGIN)
-    bottom = min(rows, math.ceil(max(box.bottom for box in boxes)) + MARGIN)
+    left = max(0, int(min(box.left for box in boxes)) - BOX_MARGIN_PX)
+    top = max(0, int(min(box.top for box in boxes)) - BOX_MARGIN_PX)
+    right = min(columns, math.ceil(max(box.right for box in boxes)) + BOX_MARGIN_PX)
+    bottom = min(rows, math.ceil(max(box.bottom for box in boxes)) + BOX_MARGIN_PX)
     return left, first_row + top, max(1, right - left), max(1, bottom - top)

@@ -11,14 +11,14 @@ from .contrast import as_bytes
 from .crosscheck import LARGEST_DIFFERENCE
 from .types import Micrograph
 
-RECOUNTED = (
+MISCOUNTED = (
     "We counted {} steps between the ticks of the bar in the image, which gives {:.4g} nm/px. The file says {:.4g}"
     " nm/px, which fits {} steps. We probably miscounted and use the scale of the file."
 )
 
 
 @dataclass(frozen=True)
-class Way:
+class SizeStatement:
     """One way to the pixel size: its value, its relative standard uncertainty, and the text from which it comes."""
 
     nm_per_pixel: float
@@ -27,7 +27,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class BarReading(Way):
+class BarReading(SizeStatement):
     """The pixel size from a data bar, or from a scale bar in the image. It is stored as JSON.
 
     nm_per_pixel, relative_uncertainty, text: those of the most exact of the ways that agree.
@@ -46,7 +46,7 @@ class BarReading(Way):
     length_nm: float | None
     length_px: float | None
     box: tuple[int, int, int, int]
-    ways: dict[str, Way] = field(default_factory=dict)
+    ways: dict[str, SizeStatement] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
     confidence: float = 0.0
     sure: bool = False
@@ -58,7 +58,7 @@ class BarReading(Way):
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> BarReading:
         """A stored reading with a layout. stored: its `asdict`."""
-        ways = {name: Way(**way) for name, way in stored["ways"].items()}
+        ways = {name: SizeStatement(**way) for name, way in stored["ways"].items()}
         return cls(**{**stored, "ways": ways, "layout": Layout(**stored["layout"])})
 
 
@@ -95,7 +95,7 @@ def with_other_tick_count(reading: BarReading, file_nm: float | None) -> BarRead
                 length_px=None if reading.length_px is None else round(reading.length_px / factor, 2),
                 ways={name: replace(way, nm_per_pixel=way.nm_per_pixel * factor) for name, way in reading.ways.items()},
                 sure=False,
-                note=RECOUNTED.format(reading.steps, reading.nm_per_pixel, file_nm, steps),
+                note=MISCOUNTED.format(reading.steps, reading.nm_per_pixel, file_nm, steps),
                 steps=steps,
                 layout=None,  # for a file with another scale the count may be right
             )

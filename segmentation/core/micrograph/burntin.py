@@ -22,12 +22,12 @@ from .barwords import Length, lengths
 from .letters import Place, places_of_writing
 from .ocr import Text, texts_by_child
 
-LARGEST = 1 << 26  # px of an image in which scale bars are searched
-SEEN_PX = 2048  # longest side of the picture in which the detector searches text
-MOST_PLACES, GUTTER = 6, 12  # places in which text is searched once more; px between them
+LARGEST_PICTURE_PX = 1 << 26  # px of an image in which scale bars are searched
+DETECTOR_SIDE_PX = 2048  # longest side of the picture in which the detector searches text
+MOST_PLACES, GUTTER_PX = 6, 12  # places in which text is searched once more; px between them
 # Grey levels by which a line may differ from the letters of its text; in the second try they are fewer.
-INK, CLOSE_INK = 40, 16
-EDGE = 2  # px from the edge of the image: a line that reaches it may be incomplete
+INK_LEVELS, CLOSE_INK_LEVELS = 40, 16
+EDGE_PX = 2  # px from the edge of the image: a line that reaches it may be incomplete
 LEVELS = (98, 2)  # percentiles of the greys in a text's box: bright letters, dark letters
 FARTHEST = 1.6  # heights of the text between it and its line
 THICKEST = 0.9  # heights of the text
@@ -44,7 +44,7 @@ def texts_on_picture(picture: NDArray[np.uint8], seconds: float, places: Sequenc
     places: where letters may be (`letters.places_of_writing`), if they are known already. Places in which the detector
     found no text are searched again, because it misses small text on a large picture. Raises CutOff.
     """
-    factor = max(1.0, max(picture.shape) / SEEN_PX)
+    factor = max(1.0, max(picture.shape) / DETECTOR_SIDE_PX)
     if factor == 1.0:
         texts = texts_by_child(picture, seconds)
     else:
@@ -74,7 +74,7 @@ def _texts_in(picture: NDArray[np.uint8], places: Sequence[Place], seconds: floa
     parts, tops, height = [], [], 0
     for left, top, right, bottom in largest:
         part = picture[top:bottom, left:right]
-        parts.append(np.pad(part, ((0, GUTTER), (0, wide - (right - left))), constant_values=int(np.median(part))))
+        parts.append(np.pad(part, ((0, GUTTER_PX), (0, wide - (right - left))), constant_values=int(np.median(part))))
         tops.append(height)
         height += len(parts[-1])
     texts = []
@@ -121,13 +121,13 @@ def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line
     lines: list[Line] = []
     paper = float(np.median(box))
     for level in np.percentile(box, LEVELS):
-        if abs(level - paper) <= INK:
+        if abs(level - paper) <= INK_LEVELS:
             continue
         difference = np.abs(part.astype(np.int16) - int(level))
-        ink: Mask = difference <= INK
+        ink: Mask = difference <= INK_LEVELS
         straight = list(_straight_lines(ink, ink, moved, moved_texts))
         # The closer limit separates a line from a particle that is nearly as dark.
-        lines += straight or _straight_lines(difference <= CLOSE_INK, ink, moved, moved_texts)
+        lines += straight or _straight_lines(difference <= CLOSE_INK_LEVELS, ink, moved, moved_texts)
         lines += (
             row
             for row in tick_rows(ink, moved)
@@ -158,7 +158,7 @@ def _straight_lines(ink: Mask, near_ink: Mask, text: Text, texts: Sequence[Text]
         thick, across = bottom - top + 1, right - left
         if thick < 2 or thick > THICKEST * height or across < LEAST_RATIO * thick or across > LONGEST_SHARE * columns:
             continue
-        if left < EDGE or right > columns - EDGE or top <= 0 or bottom >= rows - 1:
+        if left < EDGE_PX or right > columns - EDGE_PX or top <= 0 or bottom >= rows - 1:
             continue
         if any(_is_stroke(ink, left, right, top, bottom, words) for words in texts):
             continue

@@ -18,12 +18,12 @@ BLOCK = 4  # px: JPEG halves the resolution of colours, so blocks are compared
 BLACK = 0.15  # share of the largest value in the picture: darker pixels are black
 COLOURED = 0.15  # difference of the channels, as a share of the largest value: pixels with more are in colour
 COLOURFUL = 0.3  # share of pixels in colour, from which on the picture is in colour
-PARTS = 64  # groups of blocks of nearly equal brightness or hue
+MOST_GROUPS = 64  # groups of blocks of nearly equal brightness or hue
 # Largest spread of false colours within groups of equal brightness, and of equal hue, as a share of the whole spread.
 # All of 90 micrographs in ten colour scales, as JPEG, are below one of the two; of 36 photographs six are, of one hue.
 BY_BRIGHTNESS, BY_HUE = 0.18, 0.25
 ONE_HUE = 0.998  # length of the mean of all hues as unit vectors, from which on there is one hue
-GROUND, PURE = 0.25, 0.6  # least share of black pixels, and least saturation of the others, in a map of elements
+LEAST_BLACK, LEAST_SATURATION = 0.25, 0.6  # least share of black pixels, and least saturation of the others, in a map of elements
 CHANNEL_HALF_WIDTH, CHANNEL_DISTANCE = 8, 20  # degrees of hue
 LEAST_CHANNEL, MOST_CHANNELS = 0.1, 4  # share of all colour in one channel; number of channels
 HUES = {0: "red", 30: "orange", 60: "yellow", 120: "green", 180: "cyan", 240: "blue", 280: "violet", 300: "magenta"}
@@ -89,7 +89,7 @@ def colours_of(pixels: Array) -> Colours | None:
     if by_hue < BY_HUE:
         return Colours(share, RAINBOW)
     purity = float(np.average(coloured_spread / brightest[is_coloured], weights=strength))
-    hues = _hues(chroma, strength) if 1 - float(is_not_black.mean()) >= GROUND and purity >= PURE else ()
+    hues = _hues(chroma, strength) if 1 - float(is_not_black.mean()) >= LEAST_BLACK and purity >= LEAST_SATURATION else ()
     return Colours(share, MAP if len(hues) > 1 else MANY, hues)
 
 
@@ -141,7 +141,7 @@ def _spreads(pixels: Array) -> tuple[float, float]:
 def _spread_within(values: Floats, deviations: Floats, key: Floats) -> float:
     """The root mean square deviation of values (n, k) from the mean of their group, divided by that of `deviations`
     (n, k). A group has nearly the same key (n,)."""
-    parts = np.array_split(values[np.argsort(key)], min(PARTS, len(values)))
+    parts = np.array_split(values[np.argsort(key)], min(MOST_GROUPS, len(values)))
     within = sum(float(((part - part.mean(0)) ** 2).sum()) for part in parts)
     return float((within / max(float((deviations**2).sum()), 1e-9)) ** 0.5)
 

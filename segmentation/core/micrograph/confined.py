@@ -34,7 +34,7 @@ WRITE_FILE, READ_FILE, READ_DIR = 1 << 1, 1 << 2, 1 << 3
 REMOVE_FILE, MAKE_FILE = 1 << 5, 1 << 8
 REMOVE_AND_MAKE = sum(1 << bit for bit in range(4, 13))  # files, folders, links, pipes and devices
 REFER, TRUNCATE = 1 << 13, 1 << 14  # since versions 2 and 3
-OF_FILES = WRITE_FILE | READ_FILE | TRUNCATE  # the rights that a rule for a single file may have
+FILE_RIGHTS = WRITE_FILE | READ_FILE | TRUNCATE  # the rights that a rule for a single file may have
 SIGNALS = 0b11  # since version 6: no signals to processes outside, and no abstract Unix sockets of them
 PROGRAM = ROOT / "segmentation"
 # What Python, its libraries and the C library read: programs, and information about this process and the machine.
@@ -49,13 +49,13 @@ FILTER, SYNCHRONISE = 1, 1
 ALLOW, REFUSE, MISSING = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
 LOAD, EQUAL, AT_LEAST, ANY_OF, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # instructions of BPF
 # Offsets in struct seccomp_data; NEW_LIMIT is the third argument, a pointer.
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT, NEW_LIMIT = 0, 4, 16, 32
+CALL_NUMBER, ARCHITECTURE, FIRST_ARGUMENT, NEW_LIMIT = 0, 4, 16, 32
 OTHER_ABI = 0x40000000  # system calls of x32 on x86-64
 CLONE3, THREAD = 435, 0x10000  # THREAD: a flag of clone
 
 # Bytes of memory that a fork has from the server that forked it, and that a new process would not have. Set by
 # forkserver.py.
-preloaded = 0
+preloaded_bytes = 0
 
 
 class Calls(NamedTuple):
@@ -117,7 +117,7 @@ def confine(
 ) -> bool:
     """Confine this process and its children for good; returns whether Landlock and seccomp are available.
 
-    megabytes: of memory, beside what was `preloaded`.
+    megabytes: of memory, beside what was `preloaded_bytes`.
     seconds: of processor time.
     writable: the only folders in which it may write, and only plain files.
     readable: the only files that it may read, beside the programs of the system.
@@ -125,7 +125,7 @@ def confine(
     largest_written_bytes: of one file; LARGEST_FILE if that is more.
     The process has no network, and ends with its parent.
     """
-    _limit(resource.RLIMIT_AS, (megabytes << 20) + preloaded)
+    _limit(resource.RLIMIT_AS, (megabytes << 20) + preloaded_bytes)
     _limit(resource.RLIMIT_CPU, max(1, int(seconds)), 1)  # SIGXCPU comes a second before SIGKILL, and tells the reason
     _limit(resource.RLIMIT_FSIZE, max(LARGEST_FILE, largest_written_bytes))
     _limit(resource.RLIMIT_CORE, 0)
@@ -187,7 +187,7 @@ def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
                 continue
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
             try:
-                rule = struct.pack("=Qi", rights if path.is_dir() else rights & OF_FILES, descriptor)
+                rule = struct.pack("=Qi", rights if path.is_dir() else rights & FILE_RIGHTS, descriptor)
                 _raise_if_failed(libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, rule, 0))
             finally:
                 os.close(descriptor)
@@ -218,7 +218,7 @@ def _filter(calls: Calls, forbid_children: bool) -> Iterator[tuple[int, int, int
     yield LOAD, 0, 0, ARCHITECTURE
     yield EQUAL, 1, 0, calls.architecture
     yield refuse
-    yield LOAD, 0, 0, NUMBER
+    yield LOAD, 0, 0, CALL_NUMBER
     yield AT_LEAST, 0, 1, OTHER_ABI
     yield refuse
     for number in (*calls.refused, *(calls.childless if forbid_children else ())):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .decoded import COPY_AGAIN, Decoded, page_index, words
-from .grey import BAND, Array, check_size, to_grey
+from .grey import BAND_PX, Array, check_size, to_grey
 from .hdf5 import attribute, check_stored, member, open_hdf5
 from .types import UnreadableImage
 from .vendors import facts_or_none, velox
@@ -25,8 +25,8 @@ from .vendors.units import FLOAT32, FLOAT64, nanometres
 
 LARGEST_METADATA = 1 << 22  # bytes of JSON
 MOST_IMAGES, MOST_GROUPS, DEEPEST = 100, 1000, 5  # that are read; DEEPEST: levels of nested groups
-CROP = 512  # px: side of the middle part in which frames are compared
-FINEST = 0.25  # periods per px: the highest frequency that is compared
+CROP_PX = 512  # px: side of the middle part in which frames are compared
+HIGHEST_FREQUENCY = 0.25  # periods per px: the highest frequency that is compared
 NO_IMAGE = (
     "The file is HDF5 but holds no image of Velox or of Berkeley's EMD format: open it in the program that wrote it"
     " and export the image as TIFF."
@@ -170,7 +170,7 @@ def _frames_used(image: _Image, max_pixels: int) -> tuple[int, list[str]]:
     if image.frames == 1:
         return 1, []
     beginning = f"The file is a stack of {image.frames} frames"
-    if count > 1 and _lie_over_each_other(image, count):
+    if count > 1 and _are_aligned(image, count):
         return count, [
             f"{beginning}; the average of {'all' if count == image.frames else f'the first {count}'} is used."
         ]
@@ -186,15 +186,15 @@ def _check_frames(image: _Image, frames: slice, max_pixels: int) -> None:
     check_stored(image.dataset, part, 8 * max_pixels)
 
 
-def _lie_over_each_other(image: _Image, count: int) -> bool:
+def _are_aligned(image: _Image, count: int) -> bool:
     """Whether the middle frame and the last one are shifted by one pixel at most against the first.
 
     Phase correlation of the middle of the image finds the shift (Kuglin and Hines 1975). The finest half of the
     spectrum is left out, because it is mostly noise."""
-    shape = min(image.rows, CROP), min(image.columns, CROP)
+    shape = min(image.rows, CROP_PX), min(image.columns, CROP_PX)
     corner = (image.rows - shape[0]) // 2, (image.columns - shape[1]) // 2
     rows, columns = (slice(start, start + side) for start, side in zip(corner, shape, strict=True))
-    low_frequencies = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])) < FINEST
+    low_frequencies = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])) < HIGHEST_FREQUENCY
     reference, *others = (
         np.fft.rfft2(np.nan_to_num(image.frame(number, rows, columns))) * low_frequencies
         for number in (0, count // 2, count - 1)
@@ -214,7 +214,7 @@ def _average(image: _Image, count: int) -> Array:
     dataset = image.dataset
     rows_at_once, _, frames_at_once = dataset.chunks or (1, 1, count)
     frames_at_once = min(frames_at_once, count)
-    rows_at_once *= max(1, BAND // (rows_at_once * image.columns * frames_at_once))
+    rows_at_once *= max(1, BAND_PX // (rows_at_once * image.columns * frames_at_once))
     total = np.zeros((image.rows, image.columns), np.float32)
     for row in range(0, image.rows, rows_at_once):
         band = slice(row, row + rows_at_once)

@@ -24,21 +24,21 @@ from pathlib import Path
 from weakref import WeakSet
 
 from ...location import ROOT
-from .children import Child, Forked, NewProcess, environment
+from .children import Child, ForkedChild, NewProcess, environment
 
-POSSIBLE = sys.platform == "linux"  # whether to fork: on other systems their libraries do not survive a fork
+CAN_FORK = sys.platform == "linux"  # whether to fork: on other systems their libraries do not survive a fork
 TRIES = 2  # the first try fails if the server has ended meanwhile
 START_SECONDS = 120.0  # on the clock, to import the programs and to fork; a busy machine is slow
 END_SECONDS = 1.0  # on the clock, for a server to end by itself
 IDLE_SECONDS = 180.0  # a server without a request ends after this time, to free its memory
-LONGEST = 64  # bytes of a message from a server, which is a number
+LONGEST_MESSAGE_BYTES = 64  # bytes of a message from a server, which is a number
 
 # Names of the modules that a child runs.
 INSPECT, UNPACKING, OCR = (f"{__package__}.{name}" for name in ("inspect", "unpacking", "ocr"))
 IMPORTED = "segmentation.core.imported"
 
 
-class ForkOfServer(Forked):
+class ForkOfServer(ForkedChild):
     """A child that a server forked.
 
     control: a socket. The server sends the exit status of the child on it. If this side shuts it down, the server kills
@@ -55,7 +55,7 @@ class ForkOfServer(Forked):
             poll.register(self._control, select.POLLIN)
             if not poll.poll(None if timeout is None else 1000 * timeout):
                 raise subprocess.TimeoutExpired("a fork", timeout or 0.0)
-            answer = self._control.recv(LONGEST)
+            answer = self._control.recv(LONGEST_MESSAGE_BYTES)
             self.returncode = int(answer) if answer else -signal.SIGKILL
         return self.returncode
 
@@ -87,7 +87,7 @@ class ForkServer:
         """A child that runs `program`, with `data` on its standard input; it is a new process if it cannot be
         forked."""
         request = json.dumps([program, *arguments]).encode() + b"\n" + data
-        for _ in range(TRIES if POSSIBLE else 0):
+        for _ in range(TRIES if CAN_FORK else 0):
             with suppress(OSError):
                 return self._fork(request)
         return NewProcess([sys.executable, "-m", program, *arguments], data)
@@ -95,7 +95,7 @@ class ForkServer:
     def keep(self) -> None:
         """Start the server now if it does not run, and let it run on without requests."""
         with self._lock:
-            if POSSIBLE and self.pid is None:
+            if CAN_FORK and self.pid is None:
                 self._end()
                 self._runs_on = True
                 self._start_server()
@@ -149,7 +149,7 @@ class ForkServer:
             server_ends.close()
             try:
                 control.settimeout(START_SECONDS)
-                pid = int(control.recv(LONGEST))
+                pid = int(control.recv(LONGEST_MESSAGE_BYTES))
                 control.settimeout(None)
             except (OSError, ValueError) as error:
                 with self._lock:
@@ -187,7 +187,7 @@ class ForkServer:
 
 def has_one_thread() -> bool:
     """Whether this process can be forked safely."""
-    return POSSIBLE and len([*Path("/proc/self/task").iterdir()]) == 1
+    return CAN_FORK and len([*Path("/proc/self/task").iterdir()]) == 1
 
 
 def _forget_all() -> None:
@@ -202,10 +202,10 @@ def _close_all() -> None:
 
 _servers = WeakSet[ForkServer]()
 atexit.register(_close_all)
-if POSSIBLE:
+if CAN_FORK:
     os.register_at_fork(after_in_child=_forget_all)
 
 # The servers of a process, by what their children read.
-FILES = ForkServer(INSPECT, UNPACKING)
-OUTLINES = ForkServer(IMPORTED)
-TEXTS = ForkServer(INSPECT, OCR)  # with the networks that read text
+FILE_SERVER = ForkServer(INSPECT, UNPACKING)
+OUTLINE_SERVER = ForkServer(IMPORTED)
+TEXT_SERVER = ForkServer(INSPECT, OCR)  # with the networks that read text

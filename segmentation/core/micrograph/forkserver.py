@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     for program in programs.values():
         getattr(program, "preload", lambda: None)()
     # Preloaded modules do not count against the memory that a file may take, as a new process would not have them.
-    confined.preloaded = _address_space() - before
+    confined.preloaded_bytes = _address_space() - before
     gc.collect()
     gc.freeze()  # so that children do not write to the objects that exist now, and share their memory
     _Server(requests, programs).serve(float(idle) if idle else None)

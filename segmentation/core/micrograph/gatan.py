@@ -28,8 +28,8 @@ STRUCT, STRING, ARRAY = 15, 18, 20
 _SIMPLE = {2: "i2", 3: "i4", 4: "u2", 5: "u4", 6: "f4", 7: "f8", 8: "u1", 9: "i1", 10: "u1", 11: "i8", 12: "u8"}
 _PIXELS = {1: "i2", 2: "f4", 3: "c8", 6: "u1", 7: "i4", 9: "i1", 10: "u2", 11: "u4", 12: "f8", 13: "c16", 14: "u1"}
 COLOUR = 23  # type of pixels: blue, green, red and an unused byte
-PIXELS, TYPE, SCALES = ("ImageData", "Data"), ("ImageData", "DataType"), ("ImageData", "Calibrations", "Dimension")
-Tags = dict[tuple[str, ...], Any]  # path (names of groups, then of the tag) -> value
+PIXELS_TAG, TYPE_TAG, SCALES_TAG = ("ImageData", "Data"), ("ImageData", "DataType"), ("ImageData", "Calibrations", "Dimension")
+TagValues = dict[tuple[str, ...], Any]  # path (names of groups, then of the tag) -> value
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class _TagReader:
         (little,) = struct.unpack(">I", self.bytes(4))
         self.order = "<" if little else ">"
         self.tags_left = MOST_TAGS
-        self.tags: Tags = {}
+        self.tags: TagValues = {}
         self.group(())
 
     def bytes(self, count: int) -> bytes:
@@ -122,7 +122,7 @@ class _TagReader:
         dtype = _SIMPLE.get(info[1])
         size = np.dtype(dtype).itemsize if dtype else _struct_bytes(info[1:])
         count, offset = info[-1], self.file.tell()
-        if info[1] == 4 and count <= LONGEST_TEXT and name != PIXELS[-1]:
+        if info[1] == 4 and count <= LONGEST_TEXT and name != PIXELS_TAG[-1]:
             return self.text(2 * count)
         self.file.seek(count * size, 1)
         return Block(offset, count, dtype)
@@ -148,7 +148,7 @@ def read_gatan(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     index = page_index(page, pages)
     pixels, kind, notes = _pixels(path, image, (dimensions[0], dimensions[1]), index, reader.order, max_pixels)
     stack = [f"The image is a stack of {pages} planes; the first is used."] if pages > 1 and not page else []
-    unit = str(image.get((*SCALES, "0", "Units")) or "").strip("\0 ")
+    unit = str(image.get((*SCALES_TAG, "0", "Units")) or "").strip("\0 ")
     header = Facts(
         nm_per_pixel=_scale(image, "0"),
         detail="Gatan, calibration of the image",
@@ -162,26 +162,26 @@ def read_gatan(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     return Decoded(pixels, f"DM{reader.version}, {kind}", tuple(notes), header.checked(), pages=pages)
 
 
-def _image(reader: _TagReader) -> Tags:
+def _image(reader: _TagReader) -> TagValues:
     """The tags of the first image that is no thumbnail, else of the last one. Thumbnails are in colour, and come
     first."""
     tags = reader.tags
-    images = [tag[:2] for tag in tags if tag[0] == "ImageList" and tag[2:] == PIXELS and isinstance(tags[tag], Block)]
+    images = [tag[:2] for tag in tags if tag[0] == "ImageList" and tag[2:] == PIXELS_TAG and isinstance(tags[tag], Block)]
     if not images:
         raise UnreadableImage(
             f"The DM{reader.version} file holds no image: export it as TIFF from the microscope's software."
         )
-    chosen = next((image for image in images if tags.get((*image, *TYPE)) != COLOUR), images[-1])
+    chosen = next((image for image in images if tags.get((*image, *TYPE_TAG)) != COLOUR), images[-1])
     return {tag[2:]: value for tag, value in tags.items() if tag[:2] == chosen}
 
 
 def _pixels(
-    path: Path, image: Tags, size: tuple[int, int], index: int, order: str, max_pixels: int
+    path: Path, image: TagValues, size: tuple[int, int], index: int, order: str, max_pixels: int
 ) -> tuple[Array, str, list[str]]:
     """The grey plane `index` (from 0) of an image, the type of its pixels in words, and notes.
 
     image: its tags. size: columns and rows. order: of the bytes, "<" or ">"."""
-    block, pixel_type = image[PIXELS], image.get(TYPE)
+    block, pixel_type = image[PIXELS_TAG], image.get(TYPE_TAG)
     columns, rows = size
     if pixel_type == COLOUR:
         offset = block.offset + index * 4 * rows * columns
@@ -199,14 +199,14 @@ def _pixels(
     return grey, words(dtype), notes
 
 
-def _scale(image: Tags, axis: str) -> float | None:
+def _scale(image: TagValues, axis: str) -> float | None:
     """Nanometres per pixel along an axis ("0": across, "1": down); None without a known unit."""
-    scale, unit = (image.get((*SCALES, axis, name)) for name in ("Scale", "Units"))
+    scale, unit = (image.get((*SCALES_TAG, axis, name)) for name in ("Scale", "Units"))
     factor = nanometres(unit) if isinstance(unit, str) else None
     return scale * factor if isinstance(scale, float) and factor else None
 
 
-def _metadata(image: Tags) -> dict[str, str | float]:
+def _metadata(image: TagValues) -> dict[str, str | float]:
     """The metadata of `Facts` in the tags of an image."""
 
     def text(*tag: str) -> str:

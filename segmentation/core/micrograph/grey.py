@@ -12,7 +12,7 @@ from .types import GreyImage, UnreadableImage
 SMALLEST_SIDE = 16  # px
 LONGEST_SIDE = 100  # times the shorter side: in a figure of a longer strip nothing could be seen
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow and ImageJ's weighted conversion
-BAND = 1 << 22  # pixels that are processed at once, to save memory
+BAND_PX = 1 << 22  # pixels that are processed at once, to save memory
 Array = NDArray[Any]
 
 
@@ -60,8 +60,8 @@ def luminance(colours: Array) -> Array:
 
 
 def bands(image: Array) -> list[slice]:
-    """Slices of rows that cover an image, each with about BAND pixels."""
-    step = max(1, BAND // max(1, image.shape[1]))
+    """Slices of rows that cover an image, each with about BAND_PX pixels."""
+    step = max(1, BAND_PX // max(1, image.shape[1]))
     return [slice(row, row + step) for row in range(0, image.shape[0], step)]
 
 
@@ -103,7 +103,7 @@ def palette_colours(indices: Array, palette: Array) -> Array:
     return picture
 
 
-def inverted(plane: Array, bits: int) -> Array:
+def invert(plane: Array, bits: int) -> Array:
     """A plane in which 0 is white, inverted so that white is the largest value. bits: of an unsigned pixel."""
     if plane.dtype == np.bool_:
         return ~plane

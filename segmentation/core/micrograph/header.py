@@ -14,10 +14,10 @@ from .sources import Source
 from .square import PERHAPS_NOT_SQUARE, are_square
 from .vendors.facts import Facts
 
-Side = tuple[str, Path]  # a side file: its name as the user knows it, its path
-LARGEST = 1 << 24  # bytes of a side file that are read
-SLACK = 1  # rows by which an image may be taller than its header says
-WITH_BAR = 1.25  # an image with its data bar has at most so many times the rows of the image alone
+SideFile = tuple[str, Path]  # a side file: its name as the user knows it, its path
+LARGEST_SIDE_FILE = 1 << 24  # bytes of a side file that are read
+MOST_EXTRA_ROWS = 1  # rows by which an image may be taller than its header says
+MOST_ROWS_FACTOR = 1.25  # an image with its data bar has at most so many times the rows of the image alone
 TALLER = (
     "The image is taller than the file's header says, so we do not use the pixel size of the header:"
     " type the image width."
@@ -29,7 +29,7 @@ EITHER = (
 UNUSED = "The files beside the image contradict each other, so we use none of them. Type the image width."
 
 
-def with_side_files(header: Facts, side: Sequence[Path | Side], frame: tuple[int, int]) -> Facts:
+def with_side_files(header: Facts, side: Sequence[Path | SideFile], frame: tuple[int, int]) -> Facts:
     """The header's facts, completed by those of side files. frame: columns and rows of the image as its file has them.
 
     The header takes precedence. A note says if its pixel size differs by more than 2 % from that of the first side file
@@ -42,7 +42,7 @@ def with_side_files(header: Facts, side: Sequence[Path | Side], frame: tuple[int
         name, path = (item.name, item) if isinstance(item, Path) else item
         try:
             with path.open("rb") as file:
-                contents = vendors.side_facts(file.read(LARGEST), *frame)
+                contents = vendors.facts_of_side_file(file.read(LARGEST_SIDE_FILE), *frame)
         except (OSError, ValueError):
             contents = None
         if contents is None:
@@ -85,7 +85,7 @@ def checked_against_pixels(header: Facts, decoded: Decoded) -> Facts:
     if not header.columns:
         return header
     if header.columns == columns:
-        highest = header.stored_rows + SLACK if header.stored_rows else WITH_BAR * (header.rows or rows)
+        highest = header.stored_rows + MOST_EXTRA_ROWS if header.stored_rows else MOST_ROWS_FACTOR * (header.rows or rows)
         return _without_pixel_size(header, TALLER) if rows > highest else header
     start = (
         f"The file's header describes an image {header.columns} px wide but this one is {columns} px wide: "

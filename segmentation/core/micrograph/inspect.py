@@ -25,7 +25,7 @@ from PIL import Image
 from . import formats
 from .confined import LARGEST_FILE, confine
 from .contrast import preview
-from .databar import data_bar
+from .databar import first_bar_row
 from .pages import write_page
 from .reader import MAX_PIXELS, MEMORY, read
 from .readings import LEAST_SIDE
@@ -34,7 +34,7 @@ from .types import Micrograph, UnreadableImage
 logger = logging.getLogger(__name__)
 
 MAX_MEMORY_MB = 4096
-SECONDS = 60.0  # of processor time, for everything
+INSPECT_SECONDS = 60.0  # of processor time, for everything
 LATER_IMPORTS = ("cv2", "numpy.ma")  # modules that functions import when they read some of the files
 
 
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     largest_written_bytes = 4 * options.max_pixels + 2**20
     bounds = options.max_memory_mb, options.seconds, writable, readable
     return report_confined(
-        lambda: _look(options),
+        lambda: _inspect(options),
         *bounds,
         out_of_memory_sentence=MEMORY,
         forbid_children=reads_no_text,
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def preload() -> None:
     """Import all modules that reading a file may import, before a process is forked."""
-    for name in (*LATER_IMPORTS, *(name for entry in formats.every() for name in entry.imports)):
+    for name in (*LATER_IMPORTS, *(name for entry in formats.all_formats() for name in entry.imports)):
         with suppress(Exception, SystemExit):  # of a plug-in; its `read` will report it
             importlib.import_module(name)
     Image.preinit()
@@ -135,13 +135,13 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--later", action="store_true", help="do not read the bar now; report `reading: null` if one may be there"
     )
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of processor time")
+    parser.add_argument("--seconds", type=float, default=INSPECT_SECONDS, help="of processor time")
     parser.add_argument("--max-pixels", type=int, default=MAX_PIXELS)
     parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
     return parser.parse_args(arguments)
 
 
-def _look(options: argparse.Namespace) -> dict[str, Any]:
+def _inspect(options: argparse.Namespace) -> dict[str, Any]:
     """Read the file, write the files that the options ask for, and return the report."""
     side = [(name, Path(path)) for name, path in options.side]
     limits = {"max_pixels": options.max_pixels, "page": options.page}
@@ -154,7 +154,7 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
         save(options.pixels, micrograph.pixels)
     if options.pixels is not None and options.preview is None:
         return _report(micrograph, None)
-    bar = data_bar(micrograph)
+    bar = first_bar_row(micrograph)
     report = _report(micrograph, bar if bar < len(micrograph.pixels) else None)
     if options.preview is not None:
         save(options.preview, preview(micrograph))

@@ -19,13 +19,13 @@ Bytes = NDArray[np.uint8]
 Place = tuple[int, int, int, int]  # left, top, right, bottom in px
 # Grey levels from the extreme one of the picture, and least step of grey at the edge of components within them.
 TOLERANCES = ((10, 40.0), (25, 60.0))
-SHARP = 130.0  # grey levels: a single component with such a step at its edge may be writing
+SHARP_STEP = 130.0  # grey levels: a single component with such a step at its edge may be writing
 EDGE_SHARE = 5  # percentile of the steps all around a component, so that nearly all are larger
 MOST_COMPONENTS = 3000  # components: more are a texture
 MOST_INK = 0.4  # share of the picture
-SMALLEST, FEWEST_PX = 7, 10  # px: height and area of a letter
+SMALLEST_LETTER_PX, FEWEST_PX = 7, 10  # px: height and area of a letter
 TALLEST = 0.25  # of the picture's height
-THICK = 0.28  # of a letter's height: half of its thickest stroke
+THICKEST_HALF = 0.28  # of a letter's height: half of its thickest stroke
 FEWEST_PAIRS = 2  # of neighbouring letters
 LEAST_LIKE = 0.2  # least share of pairs, or of sharp components: with fewer they are a bright specimen
 # Of a scale bar: least and largest width and largest height, as shares of the picture; least share of ink in its box;
@@ -65,7 +65,7 @@ def places_of_writing(picture: Bytes) -> list[Place]:
                 places += [_with_margin(*box, 3 * box[3], 2 * box[3]) for box in pairs]
             if len(sharp) >= max(1, LEAST_LIKE * len(all_components)):
                 places += [_with_margin(*box, 3 * box[3], 2 * box[3]) for box in sharp]
-        places += [_with_margin(*box[:4], max(60, box[2]), max(40, box[2] // 2)) for box in bars(grey)]
+        places += [_with_margin(*box[:4], max(60, box[2]), max(40, box[2] // 2)) for box in bar_boxes(grey)]
     return _merged(places, picture.shape)
 
 
@@ -94,7 +94,7 @@ def _merged(places: Sequence[Place], shape: tuple[int, ...]) -> list[Place]:
 
 def _is_sharp(component: Component) -> bool:
     """Whether a component may be a letter even without a neighbour."""
-    return component.step >= SHARP and component.half >= 1.9 and component.box[3] >= FEWEST_PX
+    return component.step >= SHARP_STEP and component.half >= 1.9 and component.box[3] >= FEWEST_PX
 
 
 def _components(grey: Bytes, tolerance: int) -> list[Component]:
@@ -107,7 +107,7 @@ def _components(grey: Bytes, tolerance: int) -> list[Component]:
         return []
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     wide, tall, area = boxes.T[2:]
-    is_letter = (area >= FEWEST_PX) & (tall >= SMALLEST) & (tall <= TALLEST * rows) & (wide >= 2) & (wide <= 2.5 * tall)
+    is_letter = (area >= FEWEST_PX) & (tall >= SMALLEST_LETTER_PX) & (tall <= TALLEST * rows) & (wide >= 2) & (wide <= 2.5 * tall)
     is_letter &= (area <= 0.8 * wide * tall) | (wide <= 0.4 * tall)
     numbers = np.flatnonzero(is_letter)
     numbers = numbers[numbers > 0]
@@ -115,7 +115,7 @@ def _components(grey: Bytes, tolerance: int) -> list[Component]:
         return []
     depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
     components = (component_of(grey, labels, depth, number, boxes[number].tolist()) for number in numbers.tolist())
-    return [component for component in components if component.half <= THICK * component.box[3] + 1]
+    return [component for component in components if component.half <= THICKEST_HALF * component.box[3] + 1]
 
 
 def component_of(grey: Bytes, labels: NDArray[Any], depth: NDArray[Any], number: int, box: list[int]) -> Component:
@@ -157,7 +157,7 @@ def _pairs(components: Sequence[Component]) -> list[tuple[int, int, int, int]]:
     return pairs
 
 
-def bars(grey: Bytes) -> Iterator[tuple[int, int, int, int, float]]:
+def bar_boxes(grey: Bytes) -> Iterator[tuple[int, int, int, int, float]]:
     """Left, top, width, height and grey of straight lines or blocks as long as scale bars, with sharp long edges."""
     import cv2
 

@@ -20,15 +20,15 @@ from .vendors.facts import MARKS
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 Regions = list[list[list[float]]]  # polygons of [x, y] corners in px
-# Differences of the channels, as shares of full white: up to GREY they are noise of a JPEG, above COLOUR they are
+# Differences of the channels, as shares of full white: up to GREY_DIFFERENCE they are noise of a JPEG, above COLOUR_DIFFERENCE they are
 # certainly colour.
-GREY, COLOUR = 0.06, 0.2
-GROUND = 0.85  # least share of grey pixels in a grey picture
-FEWEST = 12  # coloured pixels
+GREY_DIFFERENCE, COLOUR_DIFFERENCE = 0.06, 0.2
+LEAST_GREY_SHARE = 0.85  # least share of grey pixels in a grey picture
+FEWEST_COLOURED_PX = 12  # coloured pixels
 RIM, JPEG_RIM = 1, 2  # px around a mark in which it is blended with the picture
-BLURRED = 0.3  # from this ratio of hardly coloured to coloured pixels on, the picture was a JPEG
+JPEG_RATIO = 0.3  # from this ratio of hardly coloured to coloured pixels on, the picture was a JPEG
 # Px from the edge in a wide area; standard deviation of its channels, as a share of full white.
-WIDE, TEXTURE = 8, 0.025
+WIDE_PX, TEXTURE = 8, 0.025
 TILE = 128  # px: regions are cut at such tiles, so that each is quickly drawn
 MOST_CORNERS = 6000  # of all regions of a picture
 SHIFTS = (0.5, 1.5, 3.0, 6.0, 12.0, 24.0)  # px of simplification, tried in turn until there are few enough corners
@@ -43,20 +43,20 @@ def coloured_marks(colours: Array) -> Mask | None:
         red, green, blue = (colours[band][..., channel] for channel in range(3))
         highest, lowest = (pick(pick(red, green), blue) for pick in (np.maximum, np.minimum))
         spread = highest - lowest
-        tinted[band], vivid[band] = spread > GREY * full, spread > COLOUR * full
+        tinted[band], vivid[band] = spread > GREY_DIFFERENCE * full, spread > COLOUR_DIFFERENCE * full
         hardly += int(np.count_nonzero((spread > 0) & ~tinted[band]))
-    if np.count_nonzero(vivid) < FEWEST or tinted.mean() > 1 - GROUND:
+    if np.count_nonzero(vivid) < FEWEST_COLOURED_PX or tinted.mean() > 1 - LEAST_GREY_SHARE:
         return None
     import cv2
 
     count, pieces = cv2.connectedComponents(tinted.astype(np.uint8), connectivity=8)
     is_mark = np.bincount(pieces.ravel(), vivid.ravel(), count) > 0
     is_mark[0] = False
-    core = cv2.distanceTransform(tinted.astype(np.uint8), cv2.DIST_L2, 3) > WIDE
+    core = cv2.distanceTransform(tinted.astype(np.uint8), cv2.DIST_L2, 3) > WIDE_PX
     for number in np.unique(pieces[core]).tolist():
         inside = colours[core & (pieces == number)][:, :3].astype(np.float64) / full
         is_mark[number] &= bool(inside.std(axis=0).min() <= TEXTURE)
-    rim = JPEG_RIM if hardly > BLURRED * np.count_nonzero(tinted) else RIM
+    rim = JPEG_RIM if hardly > JPEG_RATIO * np.count_nonzero(tinted) else RIM
     marks = cv2.dilate(is_mark[pieces].astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)) > 0
     return marks if marks.any() else None
 

@@ -23,9 +23,9 @@ from .decoded import page_index
 from .types import Micrograph
 from .vendors.page import FORMAT
 
-ALL = "all"
-LONGEST = 100  # characters of a text that asks for pages
-LARGEST = 10_000  # number of a page
+ALL_PAGES = "all"
+LONGEST_REQUEST = 100  # characters of a text that asks for pages
+LARGEST_PAGE = 10_000  # number of a page
 LONGEST_STEM = 100  # characters of a file's name
 PANELS = "panels"  # key in the metadata of a figure: number and box of each panel that is a picture
 FIGURE = "This is a figure of {count} panels."
@@ -34,16 +34,16 @@ TOO_MANY = "These are {count} pages, and a sample takes {most} images: choose fe
 Box = tuple[int, int, int, int]  # top, left, bottom, right
 WHITE = 0.92  # share of full white: all pixels of a white gutter (the space between panels) are at least as bright
 LEAST_PANEL, LEAST_GUTTER = 96, 3  # px; JPEG may blur a narrower gutter
-CHART = 0.4  # share of white pixels, or of pixels of one grey, from which on a panel is a chart or text
+CHART_SHARE = 0.4  # share of white pixels, or of pixels of one grey, from which on a panel is a chart or text
 THINNEST, WIDEST = 2, 0.06  # width of a grey gutter: at least so many px, at most this share of the side
 TOLERANCE = 20  # grey levels by which pixels of one grey differ in a JPEG
 # Shares of a row: that have the grey of the gutter in it, and that have another grey beside it.
 LEAST_INSIDE, LEAST_BESIDE = 0.97, 0.6
-FILLED = 0.8  # share of a figure that its panels fill where its gutters are not white
+FILLED_SHARE = 0.8  # share of a figure that its panels fill where its gutters are not white
 SEGMENTS, LEAST_CHANGED = 8, 0.85  # parts of a row, and the share of them that change at a seam
 SEAM_DISTANCE = 16  # px between two seams, at least
-JUMP = 1.5  # a seam changes so many times as much as other rows
-SAMPLED = 2**22  # px of the thinned figure in which panels are searched
+SEAM_FACTOR = 1.5  # a seam changes so many times as much as other rows
+SAMPLED_PX = 2**22  # px of the thinned figure in which panels are searched
 _PART = re.compile(r"([0-9]{1,5})(?:\s*[-–]\s*([0-9]{1,5}))?")
 
 
@@ -51,22 +51,22 @@ class WrongPages(UserError):
     """A text that asks for no valid list of pages; the message is one sentence for the user."""
 
 
-def pages_of(text: str, pages: int = LARGEST, *, limit: int = LARGEST) -> list[int]:
+def pages_of(text: str, pages: int = LARGEST_PAGE, *, limit: int = LARGEST_PAGE) -> list[int]:
     """The page numbers that a text such as "3", "2-5, 8" or "all" asks for, each once, in the order of the text.
 
     pages: how many the file has, for "all". Raises WrongPages for any other text, and for more than `limit` pages.
     """
-    if len(text) > LONGEST:
+    if len(text) > LONGEST_REQUEST:
         raise WrongPages(WRONG)
     chosen: dict[int, None] = {}
     for part in text.split(","):
         match = _PART.fullmatch(part.strip())
         lowest, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-        if part.strip().lower() == ALL:
+        if part.strip().lower() == ALL_PAGES:
             lowest, last = 1, pages
-        elif not 1 <= lowest <= last <= LARGEST:
+        elif not 1 <= lowest <= last <= LARGEST_PAGE:
             raise WrongPages(WRONG)
-        if last - lowest >= LARGEST:  # the header of a damaged file may claim billions of pages
+        if last - lowest >= LARGEST_PAGE:  # the header of a damaged file may claim billions of pages
             raise WrongPages(TOO_MANY.format(count=last, most=limit))
         chosen.update(dict.fromkeys(range(lowest, last + 1)))
     if len(chosen) > limit:
@@ -75,7 +75,7 @@ def pages_of(text: str, pages: int = LARGEST, *, limit: int = LARGEST) -> list[i
 
 
 def take_pages(
-    text: str, take: Callable[[int], tuple[Path, int]], *, limit: int = LARGEST
+    text: str, take: Callable[[int], tuple[Path, int]], *, limit: int = LARGEST_PAGE
 ) -> Iterator[tuple[int, Path]]:
     """Number and file of each page that a text asks for; (0, the file itself) for a file with one page.
 
@@ -126,15 +126,15 @@ def panels_of(pixels: NDArray[Any], *, seams: bool = True) -> list[Panel]:
 
     Panels are divided by white gutters, else by thin gutters of one grey, else by seams, where two panels touch.
     seams: whether seams are searched; in a photograph the horizon looks like one."""
-    step, (height, width) = max(1, int(np.sqrt(pixels.size / SAMPLED))), pixels.shape
+    step, (height, width) = max(1, int(np.sqrt(pixels.size / SAMPLED_PX))), pixels.shape
     if pixels.dtype != np.uint8:  # figures are drawn in 8 bits
         return []
     small = pixels[::step, ::step]
-    ways = ((_white_gutters, 0.0), (_grey_gutters, FILLED), (_seams, FILLED))
+    ways = ((_white_gutters, 0.0), (_grey_gutters, FILLED_SHARE), (_seams, FILLED_SHARE))
     for find_gutters, share in ways[: 3 if seams else 2]:
         boxes = [
             (top, left, bottom, right)
-            for top, left, bottom, right in _divided(partial(find_gutters, step=step), small, (0, 0, *small.shape))
+            for top, left, bottom, right in _panel_boxes(partial(find_gutters, step=step), small, (0, 0, *small.shape))
             if min(bottom - top, right - left) * step >= LEAST_PANEL
         ]
         pictures = [_is_picture(small[top:bottom, left:right], find_gutters) for top, left, bottom, right in boxes]
@@ -156,8 +156,8 @@ def _is_picture(part: NDArray[np.uint8], find_gutters: Callable[..., Any]) -> bo
     """Whether a panel is neither a chart nor text: little of it is white or, if the gutters are not white, of one
     grey."""
     if find_gutters is _white_gutters:
-        return float((part >= WHITE * 255).mean()) < CHART
-    return float(np.bincount(part.ravel(), minlength=256).max()) < CHART * part.size
+        return float((part >= WHITE * 255).mean()) < CHART_SHARE
+    return float(np.bincount(part.ravel(), minlength=256).max()) < CHART_SHARE * part.size
 
 
 def _white_gutters(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
@@ -193,7 +193,7 @@ def _seams(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
     change = np.abs(np.diff(part.astype(np.int16), axis=0))
     segments = np.stack([segment.mean(1) for segment in np.array_split(change, SEGMENTS, axis=1)], 1)
     usual = np.maximum(np.median(segments, 0), 1.0)
-    jumps = (segments > JUMP * np.quantile(segments, 0.99, axis=0)) & (segments > JUMP * usual)
+    jumps = (segments > SEAM_FACTOR * np.quantile(segments, 0.99, axis=0)) & (segments > SEAM_FACTOR * usual)
     rows = np.flatnonzero(jumps.mean(1) >= LEAST_CHANGED) + 1
     # A faulty line of the scan changes twice, before and after it.
     single = [row for row in rows.tolist() if np.sum(np.abs(rows - row) <= SEAM_DISTANCE) == 1]
@@ -207,7 +207,7 @@ def _runs(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _divided(find_gutters: FindGutters, pixels: NDArray[np.uint8], box: Box, undivided: int = 0) -> Iterator[Box]:
+def _panel_boxes(find_gutters: FindGutters, pixels: NDArray[np.uint8], box: Box, undivided: int = 0) -> Iterator[Box]:
     """The boxes between the gutters of a box, without margins; rows and columns are divided in turns.
 
     undivided: how many directions have been tried without a gutter; after two the box is a panel."""
@@ -222,4 +222,4 @@ def _divided(find_gutters: FindGutters, pixels: NDArray[np.uint8], box: Box, und
         if len(spans) == 1 and undivided >= 2:
             yield inner
         else:
-            yield from _divided(find_gutters, pixels, inner, undivided + 1 if len(spans) == 1 else 1 - across)
+            yield from _panel_boxes(find_gutters, pixels, inner, undivided + 1 if len(spans) == 1 else 1 - across)

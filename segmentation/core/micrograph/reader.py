@@ -14,16 +14,16 @@ from ..names import file_name
 from .colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, channel_of, colours_of
 from .decoded import Decoded, as_image, page_index
 from .formats.base import Format
-from .header import Side, checked_against_pixels, with_side_files
-from .kinds import HEAD_BYTES, misnamed, recognise, sha256_of
+from .header import SideFile, checked_against_pixels, with_side_files
+from .kinds import HEAD_BYTES, recognise, sha256_of, wrong_suffix_note
 from .marks import regions_of, regions_text
 from .pages import FIGURE, PANELS, Panel, panels_of
-from .square import as_resampled, make_square
+from .square import make_square, resample_labels
 from .types import Calibration, Micrograph, UnreadableImage
 from .vendors.facts import MARKS, Facts
 
 MAX_PIXELS = 500_000_000  # of one image
-LEAST_ROWS = 0.7  # share of the rows: a header with fewer belongs to another image; a data bar takes a quarter at most
+LEAST_ROWS_SHARE = 0.7  # share of the rows: a header with fewer belongs to another image; a data bar takes a quarter at most
 _DAMAGED = "The {kind} file is damaged or incomplete and cannot be read: copy or export it again."
 _NO_IMAGE = (
     "The program's part that reads {name} files is at fault: it gives no image. Ask whoever runs it to correct or"
@@ -41,7 +41,7 @@ def read(
     *,
     name: str | None = None,
     max_pixels: int = MAX_PIXELS,
-    side: Sequence[Path | Side] = (),
+    side: Sequence[Path | SideFile] = (),
     page: int = 0,
 ) -> Micrograph:
     """The Micrograph in a file of one of the `formats`; its content decides which.
@@ -57,7 +57,7 @@ def read(
     head = _head(path)
     file_format = recognise(head, tidy_name)
     decoded, part_metadata = _decode(path, file_format, max_pixels, page)
-    wrong_name = misnamed(tidy_name, file_format)
+    wrong_name = wrong_suffix_note(tidy_name, file_format)
     header = checked_against_pixels(with_side_files(decoded.header, side, decoded.size), decoded)
     micrograph = _micrograph(decoded, header, max_pixels, tidy_name, sha256_of(path))
     if wrong_name:
@@ -162,11 +162,11 @@ def _micrograph(decoded: Decoded, header: Facts, max_pixels: int, name: str, sha
     metadata: dict[str, Any] = {"kind": decoded.kind, **header.metadata, **(square.metadata or {})}
     rows, columns = decoded.pixels.shape
     is_as_in_header = not decoded.is_reoriented and header.columns in (None, columns)
-    if header.rows and is_as_in_header and LEAST_ROWS * rows <= header.rows < rows:
+    if header.rows and is_as_in_header and LEAST_ROWS_SHARE * rows <= header.rows < rows:
         metadata["image_rows"] = float(int(header.rows * square.row_factor))
     if decoded.marks is not None and decoded.marks.any():
         metadata[MARKS] = regions_text(
-            regions_of(as_resampled(decoded.marks, square.pixels.shape, decoded.marks.shape))
+            regions_of(resample_labels(decoded.marks, square.pixels.shape, decoded.marks.shape))
         )
     return Micrograph(
         pixels=square.pixels,

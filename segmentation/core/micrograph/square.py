@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .decoded import Decoded
-from .grey import BAND, Array, check_size
+from .grey import BAND_PX, Array, check_size
 from .vendors.facts import Facts
 
-LARGEST_DIFFERENCE = 0.005  # relative, of the sides of a pixel that count as equal
-MOST_OBLONG = 10.0  # ratio of the sides: no scan has more; such a header is wrong, or of a spectrum image
+SQUARE_TOLERANCE = 0.005  # relative, of the sides of a pixel that count as equal
+MOST_SIDE_RATIO = 10.0  # ratio of the sides: no scan has more; such a header is wrong, or of a spectrum image
 ROWS, COLUMNS = "file_rows", "file_columns"  # keys of metadata: size of the image in its file, before resampling
 SIDES = "The pixels of the file are {width} nm wide and {height} nm high."
 RESAMPLED = (
@@ -51,7 +51,7 @@ class SquareImage:
 
 def are_square(width: float | None, height: float | None) -> bool:
     """Whether the sides of a pixel are equal, or one of them is not known."""
-    return not width or not height or abs(width / height - 1) <= LARGEST_DIFFERENCE
+    return not width or not height or abs(width / height - 1) <= SQUARE_TOLERANCE
 
 
 def make_square(decoded: Decoded, header: Facts, max_pixels: int) -> SquareImage:
@@ -63,7 +63,7 @@ def make_square(decoded: Decoded, header: Facts, max_pixels: int) -> SquareImage
     if decoded.is_transposed:
         width, height = height, width
     sides = {"width": f"{width:.4g}", "height": f"{height:.4g}"}
-    if max(width / height, height / width) > MOST_OBLONG:
+    if max(width / height, height / width) > MOST_SIDE_RATIO:
         note = IMPOSSIBLE.format(**sides)
         unsized = replace(header, nm_per_pixel=None, detail="", relative_uncertainty=None, height_nm=None)
         return SquareImage(decoded.pixels, replace(unsized, notes=(*header.notes, note)))
@@ -72,13 +72,13 @@ def make_square(decoded: Decoded, header: Facts, max_pixels: int) -> SquareImage
     is_coarser = rows * columns * (width / size) * (height / size) > max_pixels
     if is_coarser:
         size = max(width, height)
-    shape = _count(rows, height / size), _count(columns, width / size)
+    shape = _resampled_count(rows, height / size), _resampled_count(columns, width / size)
     check_size(shape[1], shape[0], max_pixels)
     note = RESAMPLED.format(
         **sides, size=f"{size:.4g}", columns=shape[1], rows=shape[0], file_columns=columns, file_rows=rows
     )
     return SquareImage(
-        resampled(decoded.pixels, shape, (size / height, size / width)),
+        resample_pixels(decoded.pixels, shape, (size / height, size / width)),
         replace(
             header,
             nm_per_pixel=size,
@@ -90,12 +90,12 @@ def make_square(decoded: Decoded, header: Facts, max_pixels: int) -> SquareImage
     )
 
 
-def _count(pixels: int, times: float) -> int:
+def _resampled_count(pixels: int, times: float) -> int:
     """The number of whole pixels along a side that has `pixels` now, and `times` as many after resampling."""
     return int(pixels * times + 1e-6)
 
 
-def resampled(pixels: Array, shape: tuple[int, int], steps: tuple[float, float]) -> Array:
+def resample_pixels(pixels: Array, shape: tuple[int, int], steps: tuple[float, float]) -> Array:
     """Grey pixels (H, W) resampled to `shape`, by cubic interpolation (Catmull-Rom), or by means over larger pixels.
 
     steps: old pixels per new one, down and across. No value lies outside the range of the image."""
@@ -117,7 +117,7 @@ def _strips(old: Array, new: Array, resamples_rows: bool) -> Iterator[tuple[Arra
     """Pairs of parts of the old and the new image that are resampled one by one, each of about BAND pixels: columns if
     rows are resampled (resamples_rows), else rows."""
     longest = max(old.shape[0], new.shape[0]) if resamples_rows else max(old.shape[1], new.shape[1])
-    width = max(1, BAND // longest)
+    width = max(1, BAND_PX // longest)
     for start in range(0, old.shape[1 if resamples_rows else 0], width):
         part = slice(start, start + width)
         yield (old[:, part], new[:, part]) if resamples_rows else (old[part], new[part])
@@ -128,7 +128,7 @@ def stored_shape(facts: Mapping[str, Any]) -> tuple[int, int] | None:
     return (int(facts[ROWS]), int(facts[COLUMNS])) if {ROWS, COLUMNS} <= facts.keys() else None
 
 
-def as_resampled(values: NDArray[Number], shape: tuple[int, int], stored: tuple[int, int] | None) -> NDArray[Number]:
+def resample_labels(values: NDArray[Number], shape: tuple[int, int], stored: tuple[int, int] | None) -> NDArray[Number]:
     """Labels (H, W) or (H, W, channels), resampled to `shape` (by nearest neighbour) if they have the shape `stored`.
 
     For labels of an image as its file stores it, whose pixels were made square. stored: of `stored_shape`. Labels of

@@ -16,7 +16,7 @@ from .types import Calibration, DrawnLine, Scale
 from .vendors.units import plausible_pixel
 from .width import VERY_WIDE_NM, parse_length, parse_width, width_text
 
-SAME_NM = 0.0051  # widths that differ by less look the same in a field, which shows two decimals
+WIDTH_TOLERANCE_NM = 0.0051  # widths that differ by less look the same in a field, which shows two decimals
 SHORTEST_PX = 5.0  # a shorter line cannot be measured
 FIELDS = ("width", "source", "pixels", "error", "length")  # names of the fields in forms and JSON
 LONGEST_LENGTH = 40  # characters of the text of a length
@@ -24,15 +24,15 @@ NO_LINE = "The line could not be understood: draw it on the scale bar again."
 SHORT_LINE = "The line is too short to measure: draw it from one end of the scale bar to the other."
 LONG_LINE = "The line is longer than the image: draw it on the scale bar again."
 NO_LENGTH = "Type the length that is written at the scale bar, such as 200 nm or 1 µm."
-OF_IMAGE = {
+IMAGE_SOURCES = {
     None,
     Source.METADATA,
     Source.SIDE_FILE,
     Source.READ,
 }  # sources of the image's own scale; None: not known. Not
 # DATA_BAR: there a person confirmed the reading, and so stated it.
-OF_FILE = {Source.METADATA, Source.SIDE_FILE}
-OF_BAR = {Source.READ, Source.DATA_BAR}
+FILE_SOURCES = {Source.METADATA, Source.SIDE_FILE}
+BAR_SOURCES = {Source.READ, Source.DATA_BAR}
 NO_WIDTH = "Send width, such as 7520 nm or 7.52 µm."
 NO_SCALE = "There is no scale in the {source} of this image."
 
@@ -76,7 +76,7 @@ class StatedScale:
     @property
     def is_of_image(self) -> bool:
         """Whether this means the image's own scale: nothing is stated, or the text came from it."""
-        return self.width is None or self.source in OF_IMAGE
+        return self.width is None or self.source in IMAGE_SOURCES
 
     def needs_bar(self, scale: Scale) -> bool:
         """Whether the scale has to be read from a bar in the image: it is to be the image's own, and
@@ -97,7 +97,7 @@ class StatedScale:
             return None
         offered, width = self._offered(scale), parse_width(self.text)
         offered_nm = offered.width_nm(columns) if offered else None
-        if width is not None and offered_nm is not None and abs(width - offered_nm) <= SAME_NM:
+        if width is not None and offered_nm is not None and abs(width - offered_nm) <= WIDTH_TOLERANCE_NM:
             return offered
         if not width:
             return Calibration.absent()
@@ -122,15 +122,15 @@ class StatedScale:
             return self.calibration(scale)
         calibration = self._offered(scale)
         if calibration is None or not calibration.is_known:
-            raise ValueError(NO_SCALE.format(source="data bar" if self.source in OF_BAR else "file"))
+            raise ValueError(NO_SCALE.format(source="data bar" if self.source in BAR_SOURCES else "file"))
         return None if calibration == scale.of_image.in_use else calibration
 
     def _offered(self, scale: Scale) -> Calibration | None:
         """The calibration that `source` gives, whatever the text is; None for typed and unknown
         sources. Raises ValueError with a sentence for a bad line."""
-        if self.source in OF_FILE:
+        if self.source in FILE_SOURCES:
             return scale.file
-        if self.source in OF_BAR:
+        if self.source in BAR_SOURCES:
             return scale.confirmed_bar
         return _line_calibration(self.line, scale.shape) if self.source == Source.DRAWN else None
 

@@ -13,7 +13,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from . import codestream, vendors
 from .decoded import COPY_AGAIN, Decoded, apply_orientation, page_index
-from .grey import Array, check_size, inverted, is_grey_ramp, luminance, palette_colours, palette_grey, to_grey
+from .grey import Array, check_size, invert, is_grey_ramp, luminance, palette_colours, palette_grey, to_grey
 from .marks import coloured_marks
 from .types import UnreadableImage
 from .vendors.facts import Facts
@@ -75,10 +75,10 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
 def _header(page: TiffPage, others: Sequence[TiffPage]) -> Facts:
     """The facts in the tags of a page. If they have no scale, those of another page of the same size are taken: in many
     stacks only the first page has a scale, in files of SIS only the second."""
-    header, size = vendors.facts(PageTags(page)), (page.imagewidth, page.imagelength)
+    header, size = vendors.facts_of_tags(PageTags(page)), (page.imagewidth, page.imagelength)
     same_size = (other for other in others if (other.imagewidth, other.imagelength) == size)
     headers = (
-        (header, *(vendors.facts(PageTags(other)) for other in same_size)) if not header.nm_per_pixel else (header,)
+        (header, *(vendors.facts_of_tags(PageTags(other)) for other in same_size)) if not header.nm_per_pixel else (header,)
     )
     return next((facts for facts in headers if facts.nm_per_pixel), header)
 
@@ -155,7 +155,7 @@ def _check_page(page: TiffPage, max_pixels: int) -> None:
     check_size(columns, rows, max_pixels)
     if page.nbytes > BYTES_PER_PIXEL * max_pixels:
         raise UnreadableImage(TOO_MANY_BYTES.format(megabytes=page.nbytes / 1e6))
-    if page.compression in codestream.UNBOUNDED:
+    if page.compression in codestream.NOT_CHECKED:
         raise UnreadableImage(NOT_READ)
     tile = int(page.tilewidth) * int(page.tilelength) if page.is_tiled else 0
     if tile * math.prod(page.chunked) > max(4 * columns * rows * page.samplesperpixel, SMALLEST_TILE_LIMIT):
@@ -176,7 +176,7 @@ def _check_data(page: TiffPage) -> None:
         is_missing = is_missing or len(offsets) < math.prod(page.chunked) or len(counts) < math.prod(page.chunked)
     if is_missing or min(offsets) <= 0:
         raise UnreadableImage(f"The file is incomplete, part of the image is missing: {COPY_AGAIN}.")
-    if codestream.sizes_itself(page.compression):
+    if codestream.declares_size(page.compression):
         _check_strips(page)
 
 
@@ -189,10 +189,10 @@ def _check_strips(page: TiffPage) -> None:
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
         file.seek(offset)
         is_jpeg = page.compression in codestream.JPEG
-        strip = file.read(count if is_jpeg else min(count, codestream.HEAD))
+        strip = file.read(count if is_jpeg else min(count, codestream.STRIP_HEAD_BYTES))
         if is_jpeg:
             codestream.check_scans(strip)
-        size = codestream.size_of(page.compression, strip[: codestream.HEAD])
+        size = codestream.declared_size(page.compression, strip[: codestream.STRIP_HEAD_BYTES])
         if size is None or size[0] >= columns + BLOCK or size[1] >= rows + BLOCK:
             raise UnreadableImage(f"The TIFF is damaged, its strips are larger than its image: {COPY_AGAIN}.")
 
@@ -249,7 +249,7 @@ def _plane(samples: Array, page: TiffPage) -> tuple[Array, list[str]]:
         colours = (paper - samples[..., :3].astype(np.float32)) * (black / paper)[..., np.newaxis]
         return np.asarray(np.rint(luminance(colours))).astype(samples.dtype), []
     if photometric == PHOTOMETRIC.MINISWHITE:
-        return inverted(samples[..., 0], int(page.bitspersample)), []
+        return invert(samples[..., 0], int(page.bitspersample)), []
     alpha = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
     channels = count - sum(kind in alpha for kind in page.extrasamples)
     return samples[..., 0], [f"The image has {channels} channels; the first is used."] if channels > 1 else []

@@ -23,7 +23,7 @@ from .width import width_text
 
 Polarity = Literal["bright", "dark"]
 PROGRAMS = ("ImageJ", "OME-XML")  # `Calibration.detail` begins so if a program wrote the pixel size
-LEAST_DOUBT = 0.001  # relative uncertainty; a smaller one comes from the rounding of a tag and is left out
+LEAST_UNCERTAINTY = 0.001  # relative uncertainty; a smaller one comes from the rounding of a tag and is left out
 NO_SCALE = "The scale of this image is not known, so sizes are in pixels."
 GreyImage = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
@@ -126,7 +126,7 @@ class Calibration:
 ABSENT = Calibration.absent()
 
 
-class Why(StrEnum):
+class ScaleReason(StrEnum):
     """Why a calibration is in use, or none is."""
 
     MEASURED = "the numbers were made with it"
@@ -164,7 +164,7 @@ class Scale:
     instrument_uncertainty: float | None = None
     instrument_note: str = ""
 
-    def choose(self) -> tuple[Calibration, Why]:
+    def choose(self) -> tuple[Calibration, ScaleReason]:
         """The calibration in use, and why: the only place where this is decided.
 
         The calibration with which a result was measured stays. Otherwise the order is: what a
@@ -174,15 +174,15 @@ class Scale:
         agree, or if a program wrote the file, which may not know that the image was resized.
         """
         if self.measured is not None:
-            return self.measured, Why.MEASURED
+            return self.measured, ScaleReason.MEASURED
         if self.stated is not None:
-            return self._with_instrument(self.stated), Why.STATED
+            return self._with_instrument(self.stated), ScaleReason.STATED
         bar, is_of_program = self.certain_bar, self.file.detail.startswith(PROGRAMS)
         if contradict(self.file, bar) and (self.texts_agree or is_of_program):
-            return Calibration.absent(), Why.CONTRADICTED
+            return Calibration.absent(), ScaleReason.CONTRADICTED
         if self.file.nm_per_pixel:
-            return self._with_instrument(self.file), Why.FILE
-        return self._with_instrument(bar), Why.BAR if bar.is_known else Why.NOT_KNOWN
+            return self._with_instrument(self.file), ScaleReason.FILE
+        return self._with_instrument(bar), ScaleReason.BAR if bar.is_known else ScaleReason.NOT_KNOWN
 
     @property
     def in_use(self) -> Calibration:
@@ -244,7 +244,7 @@ def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
         calibrations = [replace(one, instrument_uncertainty=None, instrument_note="") for one in calibrations]
     worst = max(calibrations, key=lambda calibration: calibration.standard_uncertainty or 0.0)
     unknown = [calibration for calibration in calibrations if calibration.standard_uncertainty is None]
-    return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT else worst
+    return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_UNCERTAINTY else worst
 
 
 # Keys in the metadata of a mask: name and SHA-256 of the micrograph that the mask belongs to.

@@ -28,14 +28,14 @@ from typing import Any
 
 from ..names import clean_text, harmless_suffix
 from .kinds import HEAD_BYTES, recognise
-from .pairing import is_side, pair
+from .pairing import is_side_file, pair
 from .types import UnreadableImage
 
 MOST_ENTRIES = 10_000
 LARGEST_DIRECTORY = 4 * 2**20  # bytes; 10,000 entries with names of 300 characters have 3.5 MB
-LARGE = 20 * 2**20  # bytes: an entry that unpacks to more may have at most MOST_PACKED times its packed size
-LARGE_SIDE = 2**20  # bytes: the same for all side files together, texts of some kB that shrink about five times
-MOST_PACKED = 200
+LARGE_ENTRY_BYTES = 20 * 2**20  # bytes: an entry that unpacks to more may have at most MOST_PACKING_RATIO times its packed size
+LARGE_SIDE_BYTES = 2**20  # bytes: the same for all side files together, texts of some kB that shrink about five times
+MOST_PACKING_RATIO = 200
 DIRECTORY_SECONDS = 10.0  # for the directory; as many again for the entries, beside those for their bytes
 MEMORY = "The ZIP archive needs more memory than there is: make several smaller archives."
 SECONDS_PER_MB = 2.0  # per MB of unpacked bytes, which is about a megapixel of a grey image
@@ -65,7 +65,7 @@ SYSTEM = "{count} {files} left out because only the operating system needs {them
 
 
 @dataclass(frozen=True)
-class Limits:
+class UnpackingLimits:
     """The limits of unpacking.
 
     entry_mb, archive_mb: MB of one unpacked file, and of all. images: number of images that are unpacked, with their
@@ -92,7 +92,7 @@ class Unpacked:
     bytes: int = 0
 
 
-def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
+def unpack(path: Path, folder: Path, limits: UnpackingLimits) -> Unpacked:
     """Unpack an archive into `folder`. If no file can be used, the notes say why.
 
     Raises UnreadableImage if the file is no archive of files, lists too many, or takes too long to list; OSError if the
@@ -151,8 +151,8 @@ def _open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.Zi
     with _Bounded(io.FileIO(path)) as file:
         try:
             archive = zipfile.ZipFile(file)
-        except (*_FAULTS, IndexError) as error:
-            if isinstance(error, UnreadableImage) or _is_of_the_disk(error):
+        except (*_ZIP_ERRORS, IndexError) as error:
+            if isinstance(error, UnreadableImage) or _is_disk_error(error):
                 raise
             raise UnreadableImage(DAMAGED) from None
         if len(archive.filelist) > MOST_ENTRIES:
@@ -180,14 +180,14 @@ def _usable_by_name(entries: Sequence[zipfile.ZipInfo], notes: list[tuple[str, s
         elif sentence := _sentence_if_unusable(info, name):
             notes.append((_visible_name(name), sentence))
         elif (
-            is_side(name)
-            and (total := unpacked + info.file_size) > LARGE_SIDE
+            is_side_file(name)
+            and (total := unpacked + info.file_size) > LARGE_SIDE_BYTES
             and _is_bomb(total, packed + info.compress_size)
         ):
-            notes.append((_visible_name(name), BOMB.format(times=MOST_PACKED)))
+            notes.append((_visible_name(name), BOMB.format(times=MOST_PACKING_RATIO)))
         else:
             usable[_unique_name(name, usable, numbers)] = info
-            if is_side(name):
+            if is_side_file(name):
                 unpacked, packed = unpacked + info.file_size, packed + info.compress_size
     if overlapping:
         notes.append(("", SAME_BYTES.format(**_count_words(len(overlapping)))))
@@ -235,17 +235,17 @@ def _sentence_if_unusable(info: zipfile.ZipInfo, name: str) -> str:
         return LINK
     if PurePosixPath(name.lower()).suffix in ARCHIVES:
         return NESTED
-    if info.file_size > LARGE and _is_bomb(info.file_size, info.compress_size):
-        return BOMB.format(times=MOST_PACKED)
+    if info.file_size > LARGE_ENTRY_BYTES and _is_bomb(info.file_size, info.compress_size):
+        return BOMB.format(times=MOST_PACKING_RATIO)
     return ""
 
 
 def _is_bomb(unpacked: int, packed: int) -> bool:
     """Whether so many bytes cannot be honest content of so few packed ones."""
-    return unpacked > MOST_PACKED * max(1, packed)
+    return unpacked > MOST_PACKING_RATIO * max(1, packed)
 
 
-def _check_is_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits, count: int) -> None:
+def _check_is_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: UnpackingLimits, count: int) -> None:
     """Raises _Unusable for an entry that is no image by its first bytes, and if no more images are allowed. count: of
     the images so far."""
     try:
@@ -253,7 +253,7 @@ def _check_is_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Lim
             recognise(entry.read(HEAD_BYTES), info.filename)
     except UnreadableImage as error:
         raise _Unusable(str(error)) from None
-    except _FAULTS:
+    except _ZIP_ERRORS:
         raise _Unusable(BROKEN) from None
     if count >= limits.images:
         raise _Unusable(TOO_MANY.format(limit=limits.images))
@@ -263,17 +263,17 @@ class _Unusable(Exception):
     """An entry that cannot be unpacked; the message is a sentence."""
 
 
-_FAULTS = (
+_ZIP_ERRORS = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, OSError,
 )  # fmt: skip
 
 
-def _is_of_the_disk(error: BaseException) -> bool:
+def _is_disk_error(error: BaseException) -> bool:
     """Whether an error comes from the disk, and not from a wrong offset in a damaged archive."""
     return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
-def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits: Limits, result: Unpacked) -> None:
+def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits: UnpackingLimits, result: Unpacked) -> None:
     """Write one entry to `path`, and add its bytes to those of `result`; raises _Unusable, and OSError on a full
     disk."""
     size = 0
@@ -288,8 +288,8 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits
                 if limits.room is not None and result.bytes + size > limits.room:
                     raise OSError(errno.ENOSPC, "the disk is nearly full")
                 copy.write(block)
-    except _FAULTS as error:
-        if _is_of_the_disk(error):
+    except _ZIP_ERRORS as error:
+        if _is_disk_error(error):
             raise
         raise _Unusable(BROKEN) from None
     result.bytes += size
@@ -329,7 +329,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--max-memory-mb", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True, help="of processor time, for everything")
     options = parser.parse_args(arguments)
-    limits = Limits(options.entry_mb, options.archive_mb, options.images, options.room)
+    limits = UnpackingLimits(options.entry_mb, options.archive_mb, options.images, options.room)
 
     def report() -> dict[str, Any]:
         result = unpack(options.input, options.folder, limits)

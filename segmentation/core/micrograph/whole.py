@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 INCOMPLETE = f"The file is incomplete, part of the image is missing: {COPY_AGAIN}."
 MOST_ENTRIES, MOST_PARTS = 2000, 10**6  # entries of a TIFF's directory; strips or tiles of its image
-TAIL = 2**16  # last bytes of a JPEG, in which its end marker lies
+TAIL_BYTES = 2**16  # last bytes of a JPEG, in which its end marker lies
 # Codes of TIFF tags: size and type of the image; offsets and lengths of its strips or tiles.
 WIDTH, HEIGHT, BITS, COMPRESSION, SAMPLES = 256, 257, 258, 259, 277
 STRIPS, STRIP_BYTES, TILES, TILE_BYTES = 273, 279, 324, 325
 LETTERS = {3: "H", 4: "I", 16: "Q"}  # type of a tag -> letter of struct
 
 
-def check_whole(file: IO[bytes], file_format: Format, size: int) -> None:
+def check_complete(file: IO[bytes], file_format: Format, size: int) -> None:
     """Raises UnreadableImage if the image in a file of `size` bytes goes on beyond the end of the file.
 
     Formats without `Format.end` are not checked. The file is at its start afterwards.
@@ -63,8 +63,8 @@ def end_of_bmp(file: IO[bytes], size: int) -> int:
 
 def end_of_jpeg(file: IO[bytes], size: int) -> int:
     """More than `size` if the end marker is missing, else 0. Some programs write a few bytes behind the marker."""
-    file.seek(max(size - TAIL, 0))
-    return 0 if b"\xff\xd9" in file.read(TAIL) else size + 1
+    file.seek(max(size - TAIL_BYTES, 0))
+    return 0 if b"\xff\xd9" in file.read(TAIL_BYTES) else size + 1
 
 
 def end_of_tiff(file: IO[bytes], size: int) -> int:

@@ -24,7 +24,7 @@ from ...core.micrograph.kinds import HEAD_BYTES, maker_of, recognise
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.pairing import MOST_SIDES, pair
 from ...core.micrograph.types import UnreadableImage
-from ...core.micrograph.whole import check_whole
+from ...core.micrograph.whole import check_complete
 from ...core.names import harmless_suffix
 from ...core.settings import DEFAULT_TASK
 from ...models import Arrival, Micrograph, SideFile, shown_name
@@ -93,7 +93,7 @@ def receive_upload(
     check_quota(size, user=user, visitor=visitor, address=address)
     if not (holds_several_images and is_zip(file)):
         try:
-            check_whole(file, recognise(head_of(file), file.name or ""), file.size)
+            check_complete(file, recognise(head_of(file), file.name or ""), file.size)
         except UnreadableImage as error:
             raise Refused(str(error), 422) from None
     for name in (shown_name(beside.name or "") for beside in side):

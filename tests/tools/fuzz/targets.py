@@ -53,7 +53,7 @@ def micrographs(files: Callable[[], list[bytes]] | None = None, page: int = 0) -
             write_page(micrograph, path)
             micrograph = read(path, max_pixels=MOST_PIXELS)
         preview(micrograph)
-        json.dumps(inspect._report(micrograph, inspect.data_bar(micrograph)), allow_nan=False)
+        json.dumps(inspect._report(micrograph, inspect.first_bar_row(micrograph)), allow_nan=False)
 
     def seeds() -> list[bytes]:
         noted = [tiff(image(), extratags=[(code, 2, len(text) + 1, text + b"\0", True)]) for code, text in headers()]
@@ -81,13 +81,13 @@ def of_examples(entry: Format) -> Callable[[], Target]:
 
 def stacks() -> list[bytes]:
     """Of every reader, and a page out of one."""
-    from segmentation.core.micrograph.vendors.page import BEGINS
+    from segmentation.core.micrograph.vendors.page import BEGINNING
     from tests.core.micrograph.test_pages import STACKS
     from tests.hostile import image, tiff
 
     scale = {"nm_per_pixel": 0.5, "source": "metadata", "detail": "MRC", "relative_uncertainty": 0.01}
     facts = {"calibration": scale, "metadata": {"page": 2, "pages": 3, "image_rows": 20.0}, "notes": ["A note."]}
-    taken = tiff(image(24, 32), description=f"{BEGINS}, {json.dumps(facts)[1:]}")
+    taken = tiff(image(24, 32), description=f"{BEGINNING}, {json.dumps(facts)[1:]}")
     return [taken, *(build() for build, _ in STACKS.values())]
 
 
@@ -139,7 +139,7 @@ def sides() -> Target:
 def outlines(seeds: Callable[[], list[bytes]], steps: int) -> Target:
     from segmentation.core import label_images
     from segmentation.core.imported.kinds import HEAD_BYTES, suffix_and_kind
-    from segmentation.core.imported.reading import OUTLINES, read_outlines, read_truth
+    from segmentation.core.imported.reading import OUTLINES_JSON, read_outlines, read_truth
     from segmentation.core.imported.shapes import Frame
     from segmentation.core.micrograph.types import UnreadableImage
     from segmentation.core.tasks import find
@@ -155,7 +155,7 @@ def outlines(seeds: Callable[[], list[bytes]], steps: int) -> Target:
                 read_truth(path, frame, task, names, "a.png")
             else:
                 record = read_outlines(path, frame, task, names, image="a.png", nm_per_pixel=1.0)
-                json.dumps(OUTLINES.dump_python(record, mode="json"), allow_nan=False)
+                json.dumps(OUTLINES_JSON.dump_python(record, mode="json"), allow_nan=False)
 
     return Target(seeds, run, (UnreadableImage,), steps)
 
@@ -206,14 +206,14 @@ def coco() -> list[bytes]:
 
 def archives() -> Target:
     from segmentation.core.micrograph.types import UnreadableImage
-    from segmentation.core.micrograph.unpacking import Limits, unpack
+    from segmentation.core.micrograph.unpacking import UnpackingLimits, unpack
     from tests.web.archive import picture
 
     def run(content: bytes, folder: Path) -> None:
         path = folder / "archive.zip"
         path.write_bytes(content)
         for images in (500, 0):
-            unpack(path, folder, Limits(200, 4000, images))
+            unpack(path, folder, UnpackingLimits(200, 4000, images))
 
     def seeds() -> list[bytes]:
         files = {
@@ -231,7 +231,7 @@ def archives() -> Target:
 def datasets() -> Target:
     from segmentation.core.errors import UserError
     from segmentation.core.micrograph.types import UnreadableImage
-    from segmentation.core.micrograph.unpacking import Limits, unpack
+    from segmentation.core.micrograph.unpacking import UnpackingLimits, unpack
     from segmentation.models import Dataset
     from segmentation.services.ground.refusal import Refused
     from tests.web.archive import picture
@@ -240,7 +240,7 @@ def datasets() -> Target:
     def run(content: bytes, folder: Path) -> None:
         path = folder / "dataset.zip"
         path.write_bytes(content)
-        files = unpack(path, folder, Limits(200, 4000)).files
+        files = unpack(path, folder, UnpackingLimits(200, 4000)).files
         contents = _contents({name: folder / unpacked for [(name, unpacked)] in files}, [])
         with mock.patch.object(Dataset, "change", lambda self, **fields: None):
             _adopt_classes(Dataset(task=("particles", "phases")[zlib.crc32(content) % 2], name="a"), contents)
@@ -361,5 +361,5 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "segmentations": segmentations,
     "logs": logs,
     # Ours begin with files of their tests.
-    **{entry.name.lower(): of_examples(entry) for entry in formats.every() if [*entry.examples()]},
+    **{entry.name.lower(): of_examples(entry) for entry in formats.all_formats() if [*entry.examples()]},
 }

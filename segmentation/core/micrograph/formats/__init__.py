@@ -11,7 +11,7 @@ from .base import Format
 
 
 @cache
-def every() -> tuple[Format, ...]:
+def all_formats() -> tuple[Format, ...]:
     """All formats, in the order in which a file is compared with them: this program's own first, then plug-ins'."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
     formats = [entry for module in modules for entry in getattr(module, "FORMATS", ())]
@@ -19,18 +19,18 @@ def every() -> tuple[Format, ...]:
     return plugins.extended(plugins.FORMATS, Format, formats, lambda entry: (entry.name.upper(),))
 
 
-def of_content(head: bytes) -> Format | None:
+def format_of(head: bytes) -> Format | None:
     """The format of a file with these first bytes; None if no format has them."""
-    return next((entry for entry in every() if entry.is_of(head)), None)
+    return next((entry for entry in all_formats() if entry.is_of(head)), None)
 
 
 @cache
-def suffixes() -> dict[str, Format]:
+def format_by_suffix() -> dict[str, Format]:
     """The format of each suffix; if two formats have a suffix, the first of them."""
-    return {suffix: entry for entry in reversed(every()) for suffix in entry.suffixes}
+    return {suffix: entry for entry in reversed(all_formats()) for suffix in entry.suffixes}
 
 
-def listed(last: str = ", ", *, with_titles: bool = False) -> str:
+def names_text(last: str = ", ", *, with_titles: bool = False) -> str:
     """The names of all formats (with_titles: their titles) as one text. last: the separator before the last one."""
-    *names, final = (entry.title if with_titles and entry.title else entry.name for entry in every())
+    *names, final = (entry.title if with_titles and entry.title else entry.name for entry in all_formats())
     return f"{', '.join(names)}{last}{final}"

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from ..decoded import Decoded
 
-LAST = 1000  # `Format.place` of formats that give none: behind the others
+LAST_PLACE = 1000  # `Format.place` of formats that give none: behind the others
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Format:
     read: Callable[[Path, int, int], Decoded]
     title: str = ""
     imports: tuple[str, ...] = ()
-    place: int = LAST
+    place: int = LAST_PLACE
     end: Callable[[IO[bytes], int], int] | None = None
     is_picture: bool = False
     examples: Callable[[], Iterable[bytes]] = tuple

@@ -19,7 +19,7 @@ UNUSED = "As they contradict each other, none of them is used. Type the image wi
 SIDE_READERS = (hitachi.read_side, jeol.read_side, tescan.read_side, emi.read_side)
 
 
-def facts(tags: Tags) -> Facts:
+def facts_of_tags(tags: Tags) -> Facts:
     """The Facts of the first vendor whose header has a pixel size, else of the first with any facts, else empty ones.
     If the pixel sizes of two vendors contradict each other, neither is used.
 
@@ -33,7 +33,7 @@ def facts(tags: Tags) -> Facts:
     return replace(answer_used, nm_per_pixel=None, detail="", relative_uncertainty=None, notes=notes)
 
 
-def side_facts(raw: bytes, columns: int, rows: int) -> Facts | None:
+def facts_of_side_file(raw: bytes, columns: int, rows: int) -> Facts | None:
     """The Facts in a side file of an image of `columns` x `rows` px; None for a file that no vendor's reader knows."""
     answers = [answer for reader in SIDE_READERS if (answer := facts_or_none(reader, raw, columns, rows)) is not None]
     return _best(answers) if answers else None

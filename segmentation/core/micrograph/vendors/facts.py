@@ -239,7 +239,7 @@ def scaled(value: float | None, factor: float) -> float | None:
     return None if value is None else float(f"{value * factor:.6g}")
 
 
-def pair_of(text: str | None) -> tuple[int | None, int | None]:
+def columns_and_rows(text: str | None) -> tuple[int | None, int | None]:
     """Columns and rows of "1024 x 768", "1024 * 768" or "1024 768"; (None, None) for any other text."""
     match = re.search(r"([0-9]{1,6})\s*[xX*×\s]\s*([0-9]{1,6})", text or "")
     return (pixel_count(float(match[1])), pixel_count(float(match[2]))) if match else (None, None)

@@ -14,7 +14,7 @@ from ...measure.distribution import FEWEST_IMAGES
 from ...measure.filters import MEASURANDS
 from ...measure.quantities import COUNTING, Quantity, Value
 from ...measure.results import BY_IMAGE, NAMES_IN_BUDGET, Nano, Statistics, unscaled_note
-from ...micrograph.types import LEAST_DOUBT
+from ...micrograph.types import LEAST_UNCERTAINTY
 from ..entries import Entry, known_column, known_number
 from ..wording import counted_from
 
@@ -175,4 +175,4 @@ class Numbers:
     def scale_in(self, quantity: Quantity) -> str:
         """ "scale" if its uncertainty is a notable part of the intervals of the quantity, else ""."""
         doubt = (self.statistics.relative_uncertainty if self.statistics else self.scale_doubt) or 0.0
-        return "scale" if doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled) else ""
+        return "scale" if doubt >= LEAST_UNCERTAINTY and (quantity.power or quantity.scaled) else ""
