@@ -115,7 +115,12 @@ def _box_of_ink(strip: NDArray[np.uint8], box: Box) -> Box:
         return box
     x, y, rows, columns = left + int(across.min()), top + int(down.min()), *strip.shape
     right, bottom = left + int(across.max()) + 1, top + int(down.max()) + 1
-    return max(0, x - TEXT_MARGIN_PX), max(0, y - TEXT_MARGIN_PX), min(columns, right + TEXT_MARGIN_PX), min(rows, bottom + TEXT_MARGIN_PX)
+    return (
+        max(0, x - TEXT_MARGIN_PX),
+        max(0, y - TEXT_MARGIN_PX),
+        min(columns, right + TEXT_MARGIN_PX),
+        min(rows, bottom + TEXT_MARGIN_PX),
+    )
 
 
 def _hash(strip: NDArray[np.uint8], firm: Sequence[Box], free: Sequence[Box], line: Box | None) -> str:

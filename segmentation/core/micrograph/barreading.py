@@ -152,7 +152,9 @@ def reading_of_bar(strip: NDArray[np.uint8], texts: list[Text], first_row: int =
         if length.meaning in ("width", "pixel size"):  # these need no line
             stated.setdefault(length.meaning, length)
     columns = {"width": strip.shape[1], "pixel size": 1}  # px that the length spans
-    ways = {name: SizeStatement(length.nm / columns[name], length.rounding, length.text) for name, length in stated.items()}
+    ways = {
+        name: SizeStatement(length.nm / columns[name], length.rounding, length.text) for name, length in stated.items()
+    }
     scale = _scale_bar(strip, texts, [length for length in printed if length.meaning == "scale bar"], ways)
     boxes: list[Text] = []
     if scale is not None:

@@ -27,7 +27,10 @@ PASSED_PREFIXES = ("LC_", "PYTHON", "OMP_")
 # threads cannot be forked.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 POLL_SECONDS = 0.2  # between two looks at a child, and between two calls of `alive`
-MOST_OUTPUT_BYTES, ERROR_TAIL_BYTES = 2**25, 2000  # bytes: of the output, as of 100,000 outlines; of the errors, the last ones
+MOST_OUTPUT_BYTES, ERROR_TAIL_BYTES = (
+    2**25,
+    2000,
+)  # bytes: of the output, as of 100,000 outlines; of the errors, the last ones
 MOST_DESCRIPTORS = 4096  # descriptors that a process which forks children has open: a few, and one for each child
 
 
@@ -149,7 +152,11 @@ def run_in_fork(work: Callable[[], int], streams: Sequence[int]) -> NoReturn:
 
 def environment() -> dict[str, str]:
     """The environment variables of a process that reads foreign files."""
-    passed = {name: value for name, value in os.environ.items() if name in PASSED_VARIABLES or name.startswith(PASSED_PREFIXES)}
+    passed = {
+        name: value
+        for name, value in os.environ.items()
+        if name in PASSED_VARIABLES or name.startswith(PASSED_PREFIXES)
+    }
     return {**passed, **ONE_THREAD}
 
 

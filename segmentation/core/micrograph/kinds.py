@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: its format, or a sentence that tells the user what it is instead of an image."""
+"""Recognises the format of a file by its first bytes. For other files a sentence tells the user what the file is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import formats
 from .formats.base import Format
 from .types import UnreadableImage
 
-HEAD_BYTES = 4096  # from the beginning of a file, by which it is recognised
+HEAD_BYTES = 4096  # at the beginning of a file, by which it is recognised
 
 _EXPORT_ADVICE = "open it in the microscope's or camera's own software and export a TIFF"
 _SAVE_ADVICE = "save it as PNG or TIFF and upload that"
@@ -35,7 +35,7 @@ _OTHER_FILES: tuple[tuple[bytes, str, str], ...] = (
     (b"MZ", "a Windows program", ""),
     (b"\x7fELF", "a program", ""),
 )
-# Suffixes of makers' files, whose first bytes other files have too (ZIP): what it is, and what the user can do.
+# Suffixes of makers' files that begin like other files (ZIP): what the file is, and what the user can do.
 _MAKER_SUFFIXES = {
     ".bcf": ("a Bruker BCF file", "open it in Bruker ESPRIT and export the image as TIFF"),
     ".elid": ("a Phenom project (ELID)", "open it in Phenom's Element Identification and export the image as TIFF"),
@@ -56,13 +56,13 @@ def recognise(head: bytes, name: str = "") -> Format:
         raise UnreadableImage(f"The file is empty; {_upload_advice()}.")
     if file_format := formats.format_of(head):
         return file_format
-    if maker := maker_of(name):
+    if maker := maker_file(name):
         raise UnreadableImage(f"The file looks like {maker[0]}, which is not read yet; {maker[1]}.")
     raise UnreadableImage(f"The file looks like {_other_file_text(head)}.")
 
 
-def maker_of(name: str) -> tuple[str, str] | None:
-    """What a maker's file of this name is, and what the user can do; None for other names."""
+def maker_file(name: str) -> tuple[str, str] | None:
+    """(what the file is, what the user can do) for the file of a microscope maker, by its name; None for other names."""
     return _MAKER_SUFFIXES.get(PurePath(name).suffix.lower())
 
 
@@ -84,12 +84,12 @@ def _other_file_text(head: bytes) -> str:
 
 
 def _upload_advice() -> str:
-    """What to upload, as the end of a sentence."""
+    """The end of a sentence that tells what to upload."""
     return f"upload the micrograph itself as {formats.names_text(' or ')}"
 
 
 def _text_kind(head: bytes) -> str | None:
-    """What kind of text a file is, by its first bytes; None if it is no text."""
+    """The kind of a text file in words, by its first bytes; None if the file is no text."""
     start = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "a web page (HTML)"
@@ -100,7 +100,7 @@ def _text_kind(head: bytes) -> str | None:
 
 
 def wrong_suffix_note(name: str, file_format: Format) -> str | None:
-    """A sentence if the suffix of the file's name does not belong to this format, else None."""
+    """A sentence for the user if the suffix of the file's name does not belong to this format, else None."""
     suffix = PurePath(name).suffix.lower()
     if not suffix or suffix in file_format.suffixes:
         return None

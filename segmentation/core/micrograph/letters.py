@@ -107,7 +107,13 @@ def _components(grey: Bytes, tolerance: int) -> list[Component]:
         return []
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     wide, tall, area = boxes.T[2:]
-    is_letter = (area >= FEWEST_PX) & (tall >= SMALLEST_LETTER_PX) & (tall <= TALLEST * rows) & (wide >= 2) & (wide <= 2.5 * tall)
+    is_letter = (
+        (area >= FEWEST_PX)
+        & (tall >= SMALLEST_LETTER_PX)
+        & (tall <= TALLEST * rows)
+        & (wide >= 2)
+        & (wide <= 2.5 * tall)
+    )
     is_letter &= (area <= 0.8 * wide * tall) | (wide <= 0.4 * tall)
     numbers = np.flatnonzero(is_letter)
     numbers = numbers[numbers > 0]

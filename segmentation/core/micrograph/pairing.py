@@ -41,7 +41,9 @@ def pair(names: Sequence[str]) -> dict[str, list[str]]:
     for name in dict.fromkeys(names):
         if is_side_file(name):
             sides.setdefault(_comparable(name), []).append(name)
-    side_files = {name: list(islice(_side_files_of(name, sides), MOST_SIDES)) for name in names if not is_side_file(name)}
+    side_files = {
+        name: list(islice(_side_files_of(name, sides), MOST_SIDES)) for name in names if not is_side_file(name)
+    }
     paired = {side for names in side_files.values() for side in names}
     return {name: side_files.get(name, []) for name in names if name not in paired}
 

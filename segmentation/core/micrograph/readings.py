@@ -51,7 +51,11 @@ def _calibration(reading: Mapping[str, Any] | None) -> Calibration:
 def _texts_agree(reading: Mapping[str, Any] | None) -> bool:
     """Whether two independent texts, such as the scale bar's and the width, led to the same pixel size."""
     sizes = [way["nm_per_pixel"] for way in ((reading or {}).get("ways") or {}).values()]
-    return len([size for size in sizes if abs(size / reading["nm_per_pixel"] - 1) <= PIXEL_SIZE_TOLERANCE]) > 1 if reading else False
+    return (
+        len([size for size in sizes if abs(size / reading["nm_per_pixel"] - 1) <= PIXEL_SIZE_TOLERANCE]) > 1
+        if reading
+        else False
+    )
 
 
 def _note(reading: Mapping[str, Any] | None) -> str:
@@ -62,5 +66,7 @@ def _note(reading: Mapping[str, Any] | None) -> str:
     sizes = [way["nm_per_pixel"] for way in ways.values()]
     if not reading or not sizes or max(sizes) <= (1 + PIXEL_SIZE_TOLERANCE) * min(sizes):
         return ""
-    scales = ", ".join(f"“{way['text'][:LONGEST_QUOTE]}” gives {way['nm_per_pixel']:.4g} nm/px" for way in ways.values())
+    scales = ", ".join(
+        f"“{way['text'][:LONGEST_QUOTE]}” gives {way['nm_per_pixel']:.4g} nm/px" for way in ways.values()
+    )
     return f"The data bar contradicts itself or was misread: {scales}. Check which is right."

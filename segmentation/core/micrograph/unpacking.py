@@ -1,9 +1,9 @@
-"""`python -m segmentation.core.micrograph.unpacking INPUT FOLDER`, which unpacks a ZIP archive in a child process.
+"""Unpacks a ZIP archive in a child process: `python -m segmentation.core.micrograph.unpacking INPUT FOLDER`.
 
-Like `inspect` it prints one line of JSON. Every entry of the archive is either unpacked or has a note.
+Like `inspect` it prints one line of JSON. Every entry of the archive is either unpacked or mentioned in a note.
 
-An archive may be made to do harm. So the size of its directory is checked before it is read, no name in it becomes a
-path, no bytes are used by two entries, and unpacked bytes and time are limited.
+An archive may be made to do harm. So the size of its directory is checked before it is read, names in it are never used
+as paths, entries that share bytes are refused, and unpacked bytes and time are limited.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ from .types import UnreadableImage
 
 MOST_ENTRIES = 10_000
 LARGEST_DIRECTORY = 4 * 2**20  # bytes; 10,000 entries with names of 300 characters have 3.5 MB
-LARGE_ENTRY_BYTES = 20 * 2**20  # bytes: an entry that unpacks to more may have at most MOST_PACKING_RATIO times its packed size
-LARGE_SIDE_BYTES = 2**20  # bytes: the same for all side files together, texts of some kB that shrink about five times
+# An entry that unpacks to more than LARGE_ENTRY_BYTES may have at most MOST_PACKING_RATIO times its packed size, and so
+# may all side files together from LARGE_SIDE_BYTES on: they are texts of some kB, which are packed about 5 to 1.
+LARGE_ENTRY_BYTES = 20 * 2**20
+LARGE_SIDE_BYTES = 2**20
 MOST_PACKING_RATIO = 200
-DIRECTORY_SECONDS = 10.0  # for the directory; as many again for the entries, beside those for their bytes
+DIRECTORY_SECONDS = 10.0  # for the directory; and again for the entries, in addition to SECONDS_PER_MB
 MEMORY = "The ZIP archive needs more memory than there is: make several smaller archives."
 SECONDS_PER_MB = 2.0  # per MB of unpacked bytes, which is about a megapixel of a grey image
 HEADER_BYTES = 30  # of an entry, before its name
@@ -68,14 +70,15 @@ SYSTEM = "{count} {files} left out because only the operating system needs {them
 class UnpackingLimits:
     """The limits of unpacking.
 
-    entry_mb, archive_mb: MB of one unpacked file, and of all. images: number of images that are unpacked, with their
-    side files; 0: all files of any kind are unpacked. room: free bytes of the disk; None if that is not known.
+    entry_mb, archive_mb: MB of one unpacked file, and of all. images: largest number of images that are unpacked, with
+    their side files; 0: all files of any kind are unpacked. free_bytes: bytes that may be written; None if that is not
+    known.
     """
 
     entry_mb: int
     archive_mb: int
     images: int = 0
-    room: int | None = None
+    free_bytes: int | None = None
 
 
 @dataclass
@@ -83,8 +86,8 @@ class Unpacked:
     """The result of unpacking.
 
     files: for each image a list of the image and its side files; a file is (name in the archive, name in the folder).
-    notes: (name, sentence) for entries that were left out; the name is "" if the sentence is about several. bytes: of
-    all unpacked files.
+    notes: (name, sentence) for entries that were left out; the name is "" if the sentence is about several. bytes:
+    number of bytes of all unpacked files.
     """
 
     files: list[list[tuple[str, str]]]
@@ -136,7 +139,7 @@ def unpack(path: Path, folder: Path, limits: UnpackingLimits) -> Unpacked:
 
 
 class _Bounded(io.BufferedReader):
-    """A file for zipfile, which reads the whole directory at once. Raises UnreadableImage if that is too large."""
+    """A file for zipfile, which reads the whole directory at once. Raises UnreadableImage if the directory is too large."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size and size > LARGEST_DIRECTORY:
@@ -204,8 +207,8 @@ def _count_words(count: int) -> dict[str, str]:
 
 
 def _overlapping(entries: Sequence[zipfile.ZipInfo]) -> set[int]:
-    """The indices of entries that begin within the bytes of another entry. Of entries that begin at one place
-    the first is left out."""
+    """The indices of entries that begin within the bytes of another entry. If several begin at the same place, the first
+    is not among them."""
     overlapping, end = set(), 0
     for index, info in sorted(enumerate(entries), key=lambda entry: entry[1].header_offset):
         if info.header_offset < end:
@@ -216,7 +219,7 @@ def _overlapping(entries: Sequence[zipfile.ZipInfo]) -> set[int]:
 
 
 def _unique_name(name: str, names: Any, numbers: Counter[str]) -> str:
-    """The name, with a number if `names` has it already: an archive may have two files of one name.
+    """The name, with a number if `names` has it already: an archive may have two files with the same name.
 
     numbers: the last number of each name, so that thousands of equal names take no longer than others.
     """
@@ -241,7 +244,7 @@ def _sentence_if_unusable(info: zipfile.ZipInfo, name: str) -> str:
 
 
 def _is_bomb(unpacked: int, packed: int) -> bool:
-    """Whether so many bytes cannot be honest content of so few packed ones."""
+    """Whether a file of these unpacked and packed bytes unpacks to more than any file of a microscope."""
     return unpacked > MOST_PACKING_RATIO * max(1, packed)
 
 
@@ -273,7 +276,9 @@ def _is_disk_error(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
-def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits: UnpackingLimits, result: Unpacked) -> None:
+def _extract(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits: UnpackingLimits, result: Unpacked
+) -> None:
     """Write one entry to `path`, and add its bytes to those of `result`; raises _Unusable, and OSError on a full
     disk."""
     size = 0
@@ -285,7 +290,7 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits
                     raise _Unusable(LARGE_ENTRY.format(limit=limits.entry_mb))
                 if result.bytes + size > limits.archive_mb * 2**20:
                     raise _Unusable(TOO_MUCH.format(limit=limits.archive_mb))
-                if limits.room is not None and result.bytes + size > limits.room:
+                if limits.free_bytes is not None and result.bytes + size > limits.free_bytes:
                     raise OSError(errno.ENOSPC, "the disk is nearly full")
                 copy.write(block)
     except _ZIP_ERRORS as error:
@@ -318,7 +323,7 @@ def is_junk(name: str) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Unpack the archive that the command line names, and print the report. The exit status is always 0."""
+    """Unpack the archive that the command line names, and print the report. Returns the exit status, which is always 0."""
     from .inspect import report_confined  # here, because it imports all decoders
 
     parser = argparse.ArgumentParser(description="Unpack a ZIP archive and say what is in it, as one line of JSON.")

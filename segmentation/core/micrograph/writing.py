@@ -47,7 +47,10 @@ RIM, BAR_RIM = 0.4, 3  # blurred edge of strokes, in half of their thickness; of
 LINE_LEAST = 0.06  # of the picture's shorter side: least length of a drawn line
 LINE_STEP, LINE_HALF = 100.0, 3.5  # grey levels of the step around a drawn line; half of its largest thickness in px
 LINE_SPREAD = 4.0  # grey levels: largest standard deviation within a drawn line
-LINE_RATIO, LONGEST_LINE = 4.0, 0.75  # least ratio of length to width of a line; share of the picture: longer is an edge
+LINE_RATIO, LONGEST_LINE = (
+    4.0,
+    0.75,
+)  # least ratio of length to width of a line; share of the picture: longer is an edge
 MOST_LINES, LINE_SHARE = 10, 0.3  # more lines are the specimen; so are those with a smaller share of all such pixels
 CIRCLE_SPREAD = 0.06  # of the radius: largest standard deviation of the radii of a drawn circle
 MOST_MARKED = 0.25  # of the picture: more is no writing on a micrograph
@@ -228,7 +231,9 @@ def _lines(grey: Bytes) -> Iterator[Component]:
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     left, upper, wide, tall, area = boxes.T
     length = np.hypot(wide, tall)
-    is_long = (length >= LINE_LEAST * min(rows, columns)) & (wide <= LONGEST_LINE * columns) & (tall <= LONGEST_LINE * rows)
+    is_long = (
+        (length >= LINE_LEAST * min(rows, columns)) & (wide <= LONGEST_LINE * columns) & (tall <= LONGEST_LINE * rows)
+    )
     is_long &= (left > 0) & (upper > 0) & (left + wide < columns) & (upper + tall < rows)
     is_bar = (area >= BAR_FULL * wide * tall) & (wide >= LINE_RATIO * tall)
     numbers = np.flatnonzero(is_long)

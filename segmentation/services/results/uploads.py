@@ -20,7 +20,7 @@ from django.db import transaction
 from ...core import tasks
 from ...core.errors import UserError
 from ...core.micrograph.decoded import page_index
-from ...core.micrograph.kinds import HEAD_BYTES, maker_of, recognise
+from ...core.micrograph.kinds import HEAD_BYTES, maker_file, recognise
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.pairing import MOST_SIDES, pair
 from ...core.micrograph.types import UnreadableImage
@@ -62,7 +62,7 @@ class Note(NamedTuple):
 def is_zip(file: Any) -> bool:
     """Whether an uploaded file is a ZIP archive, by its first bytes. Image files of makers that use
     ZIP do not count."""
-    return head_of(file, 4) in (b"PK\x03\x04", b"PK\x05\x06") and not maker_of(file.name or "")
+    return head_of(file, 4) in (b"PK\x03\x04", b"PK\x05\x06") and not maker_file(file.name or "")
 
 
 def receive_upload(

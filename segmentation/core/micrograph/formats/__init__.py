@@ -1,4 +1,4 @@
-"""The list of file formats that can be read: those in `FORMATS` of each module here, and those of plug-ins."""
+"""Lists the file formats that can be read: the `FORMATS` of each module in this folder, and the formats of plug-ins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .base import Format
 
 @cache
 def all_formats() -> tuple[Format, ...]:
-    """All formats, in the order in which a file is compared with them: this program's own first, then plug-ins'."""
+    """All formats, in the order in which a file is compared with them: those of this program first, then those of plug-ins."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
     formats = [entry for module in modules for entry in getattr(module, "FORMATS", ())]
     formats.sort(key=lambda entry: entry.place)
@@ -21,12 +21,12 @@ def all_formats() -> tuple[Format, ...]:
 
 def format_of(head: bytes) -> Format | None:
     """The format of a file with these first bytes; None if no format has them."""
-    return next((entry for entry in all_formats() if entry.is_of(head)), None)
+    return next((entry for entry in all_formats() if entry.matches(head)), None)
 
 
 @cache
 def format_by_suffix() -> dict[str, Format]:
-    """The format of each suffix; if two formats have a suffix, the first of them."""
+    """The formats by suffix (lower case, with the dot); if two formats have a suffix, the first of them."""
     return {suffix: entry for entry in reversed(all_formats()) for suffix in entry.suffixes}
 
 
