@@ -296,7 +296,7 @@ def _run(command: list[str], alive: Callable[[], None], died: str, too_slow: str
 def keep_reader() -> None:
     """Start the process from which readers of files are forked, unless it runs, so that the next
     file need not wait for it."""
-    forking.FILE_SERVER.keep()
+    forking.FILE_SERVER.keep_running()
 
 
 def _start_child(command: list[str]) -> Child:

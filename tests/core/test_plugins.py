@@ -115,7 +115,9 @@ def test_an_export_has_a_name_of_its_own_for_every_kind_of_analysis(install):
 )
 def test_what_is_no_format_is_one_sentence(install, caplog, brought, why):
     install(plugins.FORMATS, mine=brought)
-    assert len(formats.all_formats()) == 9 and warnings() == [f"The plug-in mine of deepsegm.formats is left out: {why}"]
+    assert len(formats.all_formats()) == 9 and warnings() == [
+        f"The plug-in mine of deepsegm.formats is left out: {why}"
+    ]
     assert caplog.messages == warnings(), "once in a process, however often it is asked"
 
 

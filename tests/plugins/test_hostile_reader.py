@@ -98,7 +98,7 @@ def server(wheel: Path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(wheel))
         server = forking.ForkServer(forking.INSPECT)
-        server.keep()
+        server.keep_running()
         yield server
         server.close()
 

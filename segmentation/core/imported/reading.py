@@ -46,9 +46,9 @@ NO_CLASS = "The category {name!r} of the file is none of the classes {names}."
 class Outlines:
     """The outlines that a file holds.
 
-    labels: (H, W) int32, ids of the outlines; `_outlines_of_objects` and `_outlines_of_classes` give only the analysed rows. classes: id ->
-    index of the class. reasons: id -> why the outline was left out. format: of the file, in words. overlapping: number
-    of outlines that lie on earlier ones. notes: sentences for the user.
+    labels: (H, W) int32, ids of the outlines; `_outlines_of_objects` and `_outlines_of_classes` give only the
+    analysed rows. classes: id -> index of the class. reasons: id -> why the outline was left out. format: of the
+    file, in words. overlapping: number of outlines that lie on earlier ones. notes: sentences for the user.
     """
 
     labels: Annotated[NDArray[np.int32], Field(exclude=True)]

@@ -1,4 +1,4 @@
-"""`Layout`, by which a data bar with the same scale is recognised in another image, so that its text is not read again.
+"""Recognises a data bar with the same scale in another image (`Layout`), so that its text is not read again.
 
 A microscope draws a data bar below each image. Time, file number and the like differ; but if the texts of the scale
 have the same pixels and the scale bar has the same ink, both data bars state the same scale. This also holds for JPEG:
@@ -24,23 +24,23 @@ from .ocr import Text
 Box = tuple[int, int, int, int]  # left, top, right and bottom, in px of the strip of the data bar
 UNCOMPARED_EDGE_PX = 8  # px along the edges of a strip that are not compared: blocks of JPEG, and rows of the picture
 TEXT_MARGIN_PX = 2  # px around a text of the scale
-BESIDE_HEIGHTS = 1.0  # heights of a text of the scale, in which the ink beside it is compared
-ABOVE_HEIGHTS = 1.2  # heights of a length, in which its heading may stand above it
-FREE_ACROSS, FREE_DOWN = 1.0, 0.3  # heights of a text, by which another text in its place may be larger
+BESIDE_HEIGHTS = 1.0  # width of the areas beside a text of the scale in which ink is compared, in heights of the text
+ABOVE_HEIGHTS = 1.2  # heights of a length's text, in which its heading may be above it
+FREE_ACROSS, FREE_DOWN = 1.0, 0.3  # margins of a free box, in heights of its text: another text there may be larger
 LEAST_REACH = 3  # px from the line of a scale bar to the ends of its ticks, at least
 MOST_BOXES = 60  # texts of a data bar
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What another data bar must share with this one to state the same scale. It is stored as JSON.
+    """The parts of a data bar that are equal in another data bar with the same scale. It is stored as JSON.
 
     rows, columns: of the image. first: row of the image in which the bar begins.
     firm: boxes of the texts that state the scale. Their pixels must be the same.
     line: box around the scale bar and its ticks, None without one. Its ink must be the same.
-    free: boxes of other texts, such as the time. They may have any pixels. In all the rest of the bar the ink must be
-        the same, except at its edges.
-    sha256: of everything that must be the same.
+    free: boxes of other texts, such as the time. They may have any pixels. In all other parts of the bar the ink must
+        be the same, except at its edges.
+    sha256: SHA-256 of everything that must be the same.
     """
 
     rows: int
@@ -61,7 +61,7 @@ class Layout:
 def layout_of(strip: NDArray[np.uint8], texts: Sequence[Text], line: Line | None, first_row: int) -> Layout | None:
     """The layout of a data bar (h, w) that begins at row `first_row` of its image; None for more than MOST_BOXES texts.
 
-    texts: all that were read on it. line: of its scale bar; None without one.
+    texts: all texts that were read on it. line: the line of its scale bar; None without one.
     """
     if len(texts) > MOST_BOXES:
         return None

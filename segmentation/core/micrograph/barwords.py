@@ -1,4 +1,4 @@
-"""Lengths and magnifications in the texts of a data bar, and what each length means (`Meaning`)."""
+"""Finds lengths and magnifications in the texts of a data bar, and what each length means (`Meaning`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _LENGTH = re.compile(
     r"(?![\w²³/⁻^−–-]|\s[⁻−–-][1¹])",  # nm² is an area, nm⁻¹ and nm/px are no lengths, 5 nm–7 nm is a range
     re.IGNORECASE,
 )
-# Before a length: digits that belong to its number, as in "1 500 nm", "2:30 PM" and "1/2 µm"; not in "x5,000 1 µm".
+# The text before a length ends with digits that belong to its number, as in "1 500 nm", "2:30 PM" and "1/2 µm"; not
+# in "x5,000 1 µm".
 _NUMBER_START = re.compile(r"(?<![\w.,:/])(?<![x×]\s)(?:[0-9.,]+\s|[0-9.,:/]*[0-9][:/])$", re.IGNORECASE)
 _LOST_POINT = re.compile(r"0[0-9]+")  # "05" may be 0.5 without its point
 _WORKING_DISTANCE = re.compile(r"\s*(?:wd|working)\b", re.IGNORECASE)
@@ -50,7 +51,7 @@ _DIGITS = str.maketrans("OoIl", "0011")  # letters that text recognition gives f
 class Length:
     """A length in a data bar.
 
-    nm: nanometres. meaning: what it is the length of. text: the length as it was read, with its key word.
+    nm: nanometres. meaning: what has this length. text: the length as it was read, with its key word.
     part: the length alone, with its box. rounding: relative standard uncertainty from its last digit.
     is_doubtful: whether the text may be another number, or has the unit mm or cm, which scale bars do not have.
     has_p: whether its unit was read with a p: a misread µ, or pm, as in images of atoms.
@@ -89,13 +90,12 @@ def text_without_length(texts: Sequence[Text]) -> str:
 
 
 def _with_units(texts: Sequence[Text]) -> list[Text]:
-    """The texts, in which a number and the unit right of it are joined. The line of a scale bar may lie between
-    them."""
+    """The texts, after a number and the unit right of it were joined. The line of a scale bar may lie between them."""
     units = [text for text in texts if _UNIT.fullmatch(text.text)]
     complete = []
     for text in texts:
         unit = (
-            next((unit for unit in units if _is_right_of(text, unit)), None)
+            next((unit for unit in units if _is_right_of(unit, text)), None)
             if _NUMBER_ALONE.fullmatch(text.text)
             else None
         )
@@ -108,8 +108,8 @@ def _with_units(texts: Sequence[Text]) -> list[Text]:
     return complete
 
 
-def _is_right_of(text: Text, unit: Text) -> bool:
-    """Whether a unit stands right of a text, in the same row."""
+def _is_right_of(unit: Text, text: Text) -> bool:
+    """Whether a unit is right of a text, in the same row."""
     height = max(text.bottom - text.top, unit.bottom - unit.top)
     same_row = min(text.bottom, unit.bottom) - max(text.top, unit.top) > 0.5 * height
     return same_row and -0.6 * height <= unit.left - text.right <= height

@@ -1,5 +1,4 @@
-"""Child processes that read foreign files: how a child is started, which environment it gets, and how its output is
-read.
+"""Starts child processes that read untrusted files, gives them their environment, and reads their output.
 
 A child is either a new process or a fork.
 """
@@ -26,16 +25,14 @@ PASSED_PREFIXES = ("LC_", "PYTHON", "OMP_")
 # A child needs no more threads: it multiplies no matrices, threads take time to start, and a process with several
 # threads cannot be forked.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
-POLL_SECONDS = 0.2  # between two looks at a child, and between two calls of `alive`
-MOST_OUTPUT_BYTES, ERROR_TAIL_BYTES = (
-    2**25,
-    2000,
-)  # bytes: of the output, as of 100,000 outlines; of the errors, the last ones
-MOST_DESCRIPTORS = 4096  # descriptors that a process which forks children has open: a few, and one for each child
+POLL_SECONDS = 0.2  # longest wait for output of a child, and least time between two calls of `alive`
+MOST_OUTPUT_BYTES = 2**25  # enough for 100,000 outlines
+ERROR_TAIL_BYTES = 2000  # at the end of the standard errors, which are kept
+MOST_DESCRIPTORS = 4096  # open in a process that forks children: a few, and one for each child
 
 
 class OutOfTime(Exception):
-    """A child did not end in time on the clock."""
+    """A child did not end in the allowed time on the clock."""
 
 
 class TooMuchOutput(Exception):
@@ -59,8 +56,9 @@ class NewProcess(subprocess.Popen[bytes]):
 
 
 class ForkedChild:
-    """A forked child with the interface of subprocess.Popen. output, errors: file descriptors from which its standard
-    output and errors are read."""
+    """A forked child with the interface of subprocess.Popen; subclasses define `wait` and `kill_group`.
+
+    output, errors: file descriptors from which its standard output and errors are read."""
 
     def __init__(self, pid: int, output: int, errors: int) -> None:
         self.pid = pid
@@ -94,8 +92,8 @@ Child = NewProcess | ForkedChild
 
 
 class ForkOfThisProcess(ForkedChild):
-    """A fork of this process, which must have one thread. The fork calls `work`, and exits with the status it
-    returns."""
+    """A fork of this process, which must have one thread only. The fork calls `work` and exits with the status that
+    `work` returns."""
 
     def __init__(self, work: Callable[[], int]) -> None:
         (output, to_output), (errors, to_errors) = os.pipe(), os.pipe()
@@ -120,7 +118,8 @@ class ForkOfThisProcess(ForkedChild):
         return self.returncode
 
     def kill_group(self) -> None:
-        """Kill the fork. It starts no processes, and it has no group of its own: a confined process may make none."""
+        """Kill the fork. It starts no processes and leads no process group, because a confined process may make
+        none."""
         if self.returncode is None:
             os.kill(self.pid, signal.SIGKILL)
 
@@ -151,7 +150,7 @@ def run_in_fork(work: Callable[[], int], streams: Sequence[int]) -> NoReturn:
 
 
 def environment() -> dict[str, str]:
-    """The environment variables of a process that reads foreign files."""
+    """The environment variables of a process that reads untrusted files."""
     passed = {
         name: value
         for name, value in os.environ.items()
@@ -163,13 +162,13 @@ def environment() -> dict[str, str]:
 def output_of(
     child: Child, seconds: float, byte_limit: int = MOST_OUTPUT_BYTES, alive: Callable[[], None] = lambda: None
 ) -> tuple[bytes, bytes]:
-    """Standard output of a child and the end of its standard errors, after it has ended by itself.
+    """(standard output, end of the standard errors) of a child, after it has ended by itself.
 
-    alive: called every POLL_SECONDS; it may raise an error to stop waiting. Raises OutOfTime after `seconds` on the
-        clock, TooMuchOutput for more than `byte_limit` bytes."""
+    alive: called every POLL_SECONDS while the child runs; it may raise an exception to stop waiting.
+    Raises OutOfTime after `seconds` on the clock, TooMuchOutput for more than `byte_limit` bytes."""
     outputs = {child.stdout: bytearray(), child.stderr: bytearray()}
-    looked = time.monotonic()
-    end = looked + seconds
+    last_call = time.monotonic()
+    end = last_call + seconds
     with selectors.DefaultSelector() as pipes:
         for pipe in outputs:
             pipes.register(pipe, selectors.EVENT_READ)  # type: ignore[arg-type]
@@ -188,8 +187,8 @@ def output_of(
                 raise TooMuchOutput
             if now > end:
                 raise OutOfTime
-            if now - looked > POLL_SECONDS:
-                looked = now
+            if now - last_call > POLL_SECONDS:
+                last_call = now
                 alive()
     output, errors = outputs.values()
     return bytes(output), bytes(errors)

@@ -1,7 +1,7 @@
-"""`confine`, which limits a process that decodes a foreign file.
+"""Confines a process that decodes an untrusted file (`confine`).
 
-It limits memory, processor time, size of files, the files that are read and the folders that are written, and forbids
-the network and other processes. So a file that was made to take over the decoder can do no harm. Landlock (files) is a
+Memory, processor time, size of files, readable files and writable folders are limited; the network and other processes
+are forbidden. So a file that was made to take over the decoder can do no harm. Landlock (files) is a
 part of Linux since 5.13, seccomp (system calls) since 3.17; without them only memory, time and size are limited.
 https://docs.kernel.org/userspace-api/landlock.html, https://docs.kernel.org/userspace-api/seccomp_filter.html
 """
@@ -37,7 +37,7 @@ REFER, TRUNCATE = 1 << 13, 1 << 14  # since versions 2 and 3
 FILE_RIGHTS = WRITE_FILE | READ_FILE | TRUNCATE  # the rights that a rule for a single file may have
 SIGNALS = 0b11  # since version 6: no signals to processes outside, and no abstract Unix sockets of them
 PROGRAM = ROOT / "segmentation"
-# What Python, its libraries and the C library read: programs, and information about this process and the machine.
+# Folders that Python, its libraries and the C library read: programs, and data about this process and the machine.
 SYSTEM = ("/usr", "/lib", "/lib64", "/nix/store", "/proc/self", "/proc/sys")
 # The only readable files of /etc, which also holds accounts, names of hosts and keys of other services.
 ETC = ("ld.so.cache", "alternatives", "localtime", "fonts", "mime.types", "ssl/openssl.cnf", "pki/tls/openssl.cnf")
@@ -53,8 +53,7 @@ CALL_NUMBER, ARCHITECTURE, FIRST_ARGUMENT, NEW_LIMIT = 0, 4, 16, 32
 OTHER_ABI = 0x40000000  # system calls of x32 on x86-64
 CLONE3, THREAD = 435, 0x10000  # THREAD: a flag of clone
 
-# Bytes of memory that a fork has from the server that forked it, and that a new process would not have. Set by
-# forkserver.py.
+# Bytes of memory of modules that the fork server loaded before it forked this process. Set by forkserver.py.
 preloaded_bytes = 0
 
 
@@ -117,13 +116,13 @@ def confine(
 ) -> bool:
     """Confine this process and its children for good; returns whether Landlock and seccomp are available.
 
-    megabytes: of memory, beside what was `preloaded_bytes`.
+    megabytes: of memory, in addition to `preloaded_bytes`.
     seconds: of processor time.
-    writable: the only folders in which it may write, and only plain files.
-    readable: the only files that it may read, beside the programs of the system.
-    forbid_children: whether it may start no process and send no signal.
-    largest_written_bytes: of one file; LARGEST_FILE if that is more.
-    The process has no network, and ends with its parent.
+    writable: the only folders in which it may write; only plain files.
+    readable: the only files that it may read, in addition to the programs of the system.
+    forbid_children: whether it is forbidden to start processes and to send signals.
+    largest_written_bytes: limit of one written file, but at least LARGEST_FILE.
+    The process has no network, and is killed when its parent ends.
     """
     _limit(resource.RLIMIT_AS, (megabytes << 20) + preloaded_bytes)
     _limit(resource.RLIMIT_CPU, max(1, int(seconds)), 1)  # SIGXCPU comes a second before SIGKILL, and tells the reason
@@ -145,7 +144,7 @@ def end_with_parent() -> None:
 
 
 def _limit(kind: int, size: int, more: int = 0) -> None:
-    """Set the soft limit to `size` and the hard one to `size + more`, but neither above the present hard limit."""
+    """Set the soft limit to `size` and the hard limit to `size + more`, but neither above the present hard limit."""
     _, hard = resource.getrlimit(kind)
     soft, hard = (limit if hard == resource.RLIM_INFINITY else min(limit, hard) for limit in (size, size + more))
     resource.setrlimit(kind, (soft, hard))

@@ -1,4 +1,4 @@
-"""Comparison of the calibrations that different sources give for one image, with sentences about differences."""
+"""Compares the calibrations that different sources give for one image, and writes sentences about differences."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def contradict(one: HasPixelSize, other: HasPixelSize) -> bool:
 
 
 def largest_contradiction(used: HasPixelSize, *others: HasPixelSize) -> float:
-    """The largest factor between the calibration in use and one that contradicts it; 0 if none is FAR_APART."""
+    """The largest factor between the calibration in use and another that contradicts it; 0 if none differs by more than
+    FAR_APART."""
     difference = max((_difference(used, other) for other in others if contradict(used, other)), default=0.0)
     return difference + 1 if difference > FAR_APART else 0.0
 

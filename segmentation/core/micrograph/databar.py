@@ -1,4 +1,4 @@
-"""Where the data bar begins, the strip of text that a microscope adds below the image.
+"""Finds the row of an image in which its data bar begins.
 
 The rows of a data bar are drawn, not acquired: nearly all pixels have one grey (the background), with ink (text, lines,
 a scale bar) on it, and the bar begins suddenly across the whole width. Acquired rows have noise or structure.
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from .types import GreyImage, Micrograph
 
-LARGEST_SHARE = 0.25  # of the image's height, in the data bar
-SMALLEST_SHARE = 0.022
+LARGEST_SHARE, SMALLEST_SHARE = 0.25, 0.022  # height of a data bar as a share of the image's height
 FEWEST_ROWS = 10  # of a data bar
 ROWS_ABOVE = 8  # acquired rows that are compared with the bar's first rows
 MOST_COLUMNS = 2048  # of a wider image only every n-th column is examined
@@ -26,13 +25,14 @@ Rows = NDArray[np.float32]
 
 
 def first_bar_row(micrograph: Micrograph) -> int:
-    """The first row of the data bar: by the header if it states the acquired rows, else found in the pixels."""
+    """The first row of the data bar, from the header if it states the acquired rows, else found in the pixels; the
+    number of rows without a data bar."""
     image_rows = micrograph.metadata.get("image_rows")
     return int(image_rows) if image_rows else find_first_bar_row(micrograph.pixels)
 
 
 def find_first_bar_row(pixels: GreyImage) -> int:
-    """The first row of the data bar of a grey image (H, W), which is the number of acquired rows; H without a data bar.
+    """The first row of the data bar of a grey image (H, W), which is the number of acquired rows; H if there is no bar.
 
     A bar in the middle of an image, and a bar without text, is not found. A constant image has no data bar.
     """

@@ -115,8 +115,8 @@ def apply_orientation(pixels: Array, orientation: int) -> tuple[Array, list[str]
 
 
 def read_plane(path: Path, offset: int, dtype: np.dtype[Any], columns: int, rows: int, max_pixels: int) -> Array:
-    """(rows, columns) of `dtype`: the numbers from byte `offset` of a file on; raises UnreadableImage for a bad size or a
-    file that is too short."""
+    """(rows, columns) of `dtype`: the numbers from byte `offset` of a file on; raises UnreadableImage for a bad size
+    or a file that is too short."""
     if columns <= 0 or rows <= 0:
         raise UnreadableImage(f"The file does not say how large its image is: {COPY_AGAIN}.")
     check_size(columns, rows, max_pixels)

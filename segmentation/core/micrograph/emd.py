@@ -36,8 +36,8 @@ NO_IMAGE = (
 
 @dataclass(frozen=True)
 class _Image:
-    """An image or a stack in the file. dataset: its HDF5 dataset. frames: the number of frames, along the last axis of the
-    dataset if `frames_last`, else along the first."""
+    """An image or a stack in the file. dataset: its HDF5 dataset. frames: the number of frames, along the last axis
+    of the dataset if `frames_last`, else along the first."""
 
     dataset: Any
     header: Facts

@@ -35,7 +35,8 @@ TagValues = dict[tuple[str, ...], Any]  # path (names of groups, then of the tag
 
 @dataclass(frozen=True)
 class Block:
-    """The place of an array that was not read: offset in the file, number of items, numpy type (None for structures)."""
+    """The place of an array that was not read: offset in the file, number of items, numpy type (None for
+    structures)."""
 
     offset: int
     count: int
@@ -96,7 +97,8 @@ class _TagReader:
                 raise ValueError("this is no tag")
 
     def read_value(self, name: str) -> Any:
-        """The next value, which belongs to the tag `name`: first its type as a list of numbers, then the value itself."""
+        """The next value, which belongs to the tag `name`: first its type as a list of numbers, then the value
+        itself."""
         if self.read_bytes(4) != b"%%%%":
             raise ValueError("this is no value")
         count = self.read_size()
@@ -129,8 +131,8 @@ class _TagReader:
 
 
 def _struct_bytes(info: list[int]) -> int:
-    """The number of bytes of one structure. info: STRUCT, length of its name, number of fields; then for each field the length of its
-    name, and its type."""
+    """The number of bytes of one structure. info: STRUCT, length of its name, number of fields; then for each field
+    the length of its name, and its type."""
     return sum(np.dtype(_SIMPLE[kind]).itemsize for kind in info[4 : 3 + 2 * info[2] : 2])
 
 

@@ -33,8 +33,8 @@ def with_side_files(header: Facts, side: Sequence[Path | SideFile], frame: tuple
     """The header's facts, completed by those of side files. frame: columns and rows of the image as its file has them.
 
     The header takes precedence. A note is added if its pixel size differs by more than 2 % from that of the first side
-    file with a pixel size. If only side files have a pixel size and they agree, the facts of the first one are used, with columns
-    and rows from the header if the side file has none.
+    file with a pixel size. If only side files have a pixel size and they agree, the facts of the first one are used,
+    with columns and rows from the header if the side file has none.
     """
     files: list[tuple[str, Facts]] = []
     notes = list(header.notes)
@@ -76,7 +76,8 @@ def _differences(facts: Mapping[str, Facts]) -> list[str]:
 
 
 def checked_against_pixels(header: Facts, decoded: Decoded) -> Facts:
-    """The header's facts; without a pixel size, and with a note, if the image does not have the header's columns or rows.
+    """The header's facts; without a pixel size, and with a note, if the image does not have the header's columns or
+    rows.
 
     An image of another width was cropped or resized, and the header does not tell which. So the pixel size is removed.
     It is also removed if the image has more rows than were acquired.

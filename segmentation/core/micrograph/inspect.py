@@ -167,8 +167,8 @@ def _inspect(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _known_reading(micrograph: Micrograph, bar_row: int, known: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The one of the earlier readings `known` (as JSON) whose data bar is the same; {} without one, and after any error,
-    so that an upload is never lost because of it.
+    """The one of the earlier readings `known` (as JSON) whose data bar is the same; {} without one, and after any
+    error, so that an upload is never lost because of it.
 
     bar_row: first row of the data bar.
     """

@@ -62,7 +62,8 @@ def recognise(head: bytes, name: str = "") -> Format:
 
 
 def maker_file(name: str) -> tuple[str, str] | None:
-    """(what the file is, what the user can do) for the file of a microscope maker, by its name; None for other names."""
+    """(what the file is, what the user can do) for the file of a microscope maker, by its name; None for other
+    names."""
     return _MAKER_SUFFIXES.get(PurePath(name).suffix.lower())
 
 

@@ -1,6 +1,6 @@
-"""Search of small components of a picture that look like letters or scale bars.
+"""Finds small components of a picture that look like letters or scale bars.
 
-They are as bright or as dark as the picture gets, have sharp edges, and strokes of one thickness. Text recognition
+They have the brightest or the darkest grey of the picture, sharp edges, and strokes of one thickness. Text recognition
 takes a second or two, so it runs only where such components are.
 """
 
@@ -17,7 +17,8 @@ from .barline import Mask
 
 Bytes = NDArray[np.uint8]
 Place = tuple[int, int, int, int]  # left, top, right, bottom in px
-# Grey levels from the extreme one of the picture, and least step of grey at the edge of components within them.
+# Two searches: grey levels from the brightest or darkest grey that a component may have, and least step of grey at its
+# edge.
 TOLERANCES = ((10, 40.0), (25, 60.0))
 SHARP_STEP = 130.0  # grey levels: a single component with such a step at its edge may be writing
 EDGE_SHARE = 5  # percentile of the steps all around a component, so that nearly all are larger
@@ -27,11 +28,11 @@ SMALLEST_LETTER_PX, FEWEST_PX = 7, 10  # px: height and area of a letter
 TALLEST = 0.25  # of the picture's height
 THICKEST_HALF = 0.28  # of a letter's height: half of its thickest stroke
 FEWEST_PAIRS = 2  # of neighbouring letters
-LEAST_LIKE = 0.2  # least share of pairs, or of sharp components: with fewer they are a bright specimen
+LEAST_LIKE = 0.2  # share of pairs, or of sharp components, among all components: with fewer they are a bright specimen
 # Of a scale bar: least and largest width and largest height, as shares of the picture; least share of ink in its box;
 # least step at its edge.
 BAR_SHARE, BAR_WIDEST, BAR_TALLEST, BAR_FULL, BAR_STEP = 0.04, 0.7, 0.06, 0.93, 60.0
-PAD = 4  # px around a component that belong to its view
+PAD = 4  # px around the box of a component that are examined with it
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class Component:
     """A connected component of nearly one grey.
 
     box: left, top, width, height in px. shape: (h + 2 PAD, w + 2 PAD) its pixels. half: half of the thickness of its
-    thickest stroke, in px. step: grey levels by which nearly all pixels around it differ.
+    thickest stroke, in px. step: grey levels by which nearly all pixels around it differ from it.
     """
 
     box: tuple[int, int, int, int]
@@ -49,8 +50,8 @@ class Component:
 
 
 def places_of_writing(picture: Bytes) -> list[Place]:
-    """Places on a picture (H, W) in which letters or scale bars may be, with room for the text around them; [] without
-    any. It takes a tenth of a second.
+    """Places on a picture (H, W) in which letters or scale bars may be, with a margin for the text around them; []
+    without any. The search takes a tenth of a second.
 
     It finds places in none of 170 micrographs without writing (crops of figures left out), and in 232 of 275 with
     writing (docs/development/experiments.md).
@@ -75,7 +76,7 @@ def _with_margin(left: int, top: int, wide: int, tall: int, across: int, down: i
 
 
 def _merged(places: Sequence[Place], shape: tuple[int, ...]) -> list[Place]:
-    """The places, cut at the edges of the picture; those that overlap are joined."""
+    """The places, cropped at the edges of the picture; overlapping places are joined."""
     merged: list[Place] = []
     for place in sorted(places):
         left, top, right, bottom = max(0, place[0]), max(0, place[1]), min(shape[1], place[2]), min(shape[0], place[3])

@@ -1,9 +1,9 @@
-"""Text recognition on a strip of pixels, by rapidocr in a child process, whose faults and delays stay in the child.
+"""Recognises text on a strip of pixels, by rapidocr in a child process, so that its faults do not reach the caller.
 
 A process with one thread, such as a reader of files, forks this child itself. For other processes a server that has
-loaded the networks (`forking.TEXT_SERVER`) forks a child, which does what `python -m segmentation.core.micrograph.ocr SECONDS
-[bar] < strip.png` does: it prints the texts as one line of JSON. The networks (PP-OCR, Apache-2.0) are in rapidocr's
-wheel, so nothing is downloaded.
+loaded the networks (`forking.TEXT_SERVER`) forks a child, which runs the same code as
+`python -m segmentation.core.micrograph.ocr SECONDS [bar] < strip.png`: it prints the texts as one line of JSON. The
+networks (PP-OCR, Apache-2.0) are in rapidocr's wheel, so nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LEAST_SCORE = 0.5  # texts with a lower score are left out
 SMALL_STRIP_ROWS = 44  # a strip with fewer rows is enlarged, because the networks have learnt larger letters
 LONGEST_SIDE = 4096  # px
 REREAD_HEIGHT_PX = 40.0  # height of a text at its second reading; if it has about this height, it is enlarged 1.5 times
-# px: rapidocr enlarges a picture, a strip, or a text at its second reading until its shorter side has so many.
+# Least px of the shorter side to which rapidocr enlarges a picture, a strip, and a text at its second reading.
 PICTURE_SIDE, STRIP_SIDE, REREAD_SIDE = 736, 256, 128
 STRIP_ROWS = 128  # a strip has so many rows at most; its letters fill a large part of its height
 MAY_BE_LENGTH = re.compile(r"[0-9].*m", re.IGNORECASE)
@@ -67,7 +67,7 @@ class Text:
         return Text(self.text, left, top, right, bottom, self.score, self.second_reading)
 
     def part(self, start: int, stop: int) -> Text:
-        """The text of the characters from `start` up to `stop`, with their box if all characters are equally wide."""
+        """The characters from `start` up to `stop`, with their box as if all characters were equally wide."""
         step = (self.right - self.left) / max(1, len(self.text))
         left, right = self.left + start * step, self.left + stop * step
         return Text(self.text[start:stop], left, self.top, right, self.bottom, self.score, self.second_reading)
@@ -80,8 +80,8 @@ class RecognitionTimeout(Exception):
 def texts_by_child(strip: NDArray[np.uint8], seconds: float = OCR_SECONDS, *, is_bar: bool = False) -> list[Text]:
     """The texts on a grey strip (h, w), read in a child process; [] if recognition fails or is not installed.
 
-    seconds: of processor time (CLOCK_FACTOR times as many on the clock). is_bar: see `texts_of`. Raises CutOff if the child
-    takes more or is killed.
+    seconds: of processor time (CLOCK_FACTOR times as many on the clock). is_bar: see `texts_of`. Raises
+    RecognitionTimeout if the child takes more or is killed.
     """
     try:
         with _start_child(strip, seconds, is_bar) as child:
@@ -133,9 +133,10 @@ def _print_texts(strip: NDArray[np.uint8], seconds: float, *, is_bar: bool) -> i
 
 
 def preload() -> None:
-    """Load the networks before forking. The search in whole pictures is not run once: that would take 150 MB."""
+    """Load the networks before forking. Detection in whole pictures is not run here: that would take 150 MB of
+    memory."""
     black = np.zeros((32, 64, 3), np.uint8)
-    with suppress(Exception):  # a child that reads reports what is missing
+    with suppress(Exception):  # the child that reads reports what is missing
         for side in (REREAD_SIDE, STRIP_SIDE, PICTURE_SIDE):
             _engine(side)(black, use_det=False, use_rec=True)
         for side in (REREAD_SIDE, STRIP_SIDE):
@@ -145,8 +146,8 @@ def preload() -> None:
 def texts_of(strip: NDArray[np.uint8], *, is_bar: bool = False) -> list[list[Any]]:
     """The texts on a grey strip (h, w), read in this process, each as a list of the fields of `Text`.
 
-    is_bar: whether the strip is a data bar. Then only the text that decides is read a second time; otherwise all
-    possible lengths are.
+    is_bar: whether the strip is a data bar. Then only the decisive text (`barreading.decisive_text`) is read a
+    second time; otherwise all possible lengths are.
     """
     bar = strip if is_bar else None
     scale = min(2.0 if len(strip) < SMALL_STRIP_ROWS else 1.0, LONGEST_SIDE / max(strip.shape))
@@ -191,7 +192,8 @@ def _second_reading(strip: NDArray[np.uint8], box: Sequence[float]) -> str:
 
 
 def _recognise(strip: NDArray[np.uint8], side: int) -> Any:
-    """What rapidocr finds on a grey strip (h, w). Both flags are given, because it keeps those of an earlier call."""
+    """The result of rapidocr for a grey strip (h, w). Both flags are given, because it keeps those of an earlier
+    call."""
     return _engine(side)(np.repeat(strip[..., np.newaxis], 3, axis=2), use_det=True, use_rec=True)
 
 

@@ -1,7 +1,6 @@
-"""Pages of a stack, and panels of a figure: which pages a text asks for, a page as a file of its own, and where a
-figure has its panels.
+"""Reads the page numbers that a user typed, writes a page of a stack as a file, and finds the panels of a figure.
 
-A panel of a figure is taken as a page, too.
+Panels of a figure are numbered and taken like pages of a stack.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from .types import Micrograph
 from .vendors.page import FORMAT
 
 ALL_PAGES = "all"
-LONGEST_REQUEST = 100  # characters of a text that asks for pages
-LARGEST_PAGE = 10_000  # number of a page
+LONGEST_REQUEST = 100  # characters of the text with the page numbers
+LARGEST_PAGE = 10_000  # largest number of a page
 LONGEST_STEM = 100  # characters of a file's name
 PANELS = "panels"  # key in the metadata of a figure: number and box of each panel that is a picture
 FIGURE = "This is a figure of {count} panels."
@@ -35,9 +34,9 @@ Box = tuple[int, int, int, int]  # top, left, bottom, right
 WHITE = 0.92  # share of full white: all pixels of a white gutter (the space between panels) are at least as bright
 LEAST_PANEL, LEAST_GUTTER = 96, 3  # px; JPEG may blur a narrower gutter
 CHART_SHARE = 0.4  # share of white pixels, or of pixels of one grey, from which on a panel is a chart or text
-THINNEST, WIDEST = 2, 0.06  # width of a grey gutter: at least so many px, at most this share of the side
+THINNEST_PX, WIDEST_SHARE = 2, 0.06  # width of a grey gutter: least px, largest share of the side
 TOLERANCE = 20  # grey levels by which pixels of one grey differ in a JPEG
-# Shares of a row: that have the grey of the gutter in it, and that have another grey beside it.
+# Least share of a row that has the grey of the gutter, in the gutter; that has another grey, beside the gutter.
 LEAST_INSIDE, LEAST_BESIDE = 0.97, 0.6
 FILLED_SHARE = 0.8  # share of a figure that its panels fill where its gutters are not white
 SEGMENTS, LEAST_CHANGED = 8, 0.85  # parts of a row, and the share of them that change at a seam
@@ -48,13 +47,14 @@ _PART = re.compile(r"([0-9]{1,5})(?:\s*[-–]\s*([0-9]{1,5}))?")
 
 
 class WrongPages(UserError):
-    """A text that asks for no valid list of pages; the message is one sentence for the user."""
+    """A text that is no valid list of pages; the message is one sentence for the user."""
 
 
 def pages_of(text: str, pages: int = LARGEST_PAGE, *, limit: int = LARGEST_PAGE) -> list[int]:
-    """The page numbers that a text such as "3", "2-5, 8" or "all" asks for, each once, in the order of the text.
+    """The page numbers in a text such as "3", "2-5, 8" or "all", each once, in the order of the text.
 
-    pages: how many the file has, for "all". Raises WrongPages for any other text, and for more than `limit` pages.
+    pages: number of pages of the file, for "all". Raises WrongPages for any other text, and for more than `limit`
+    pages.
     """
     if len(text) > LONGEST_REQUEST:
         raise WrongPages(WRONG)
@@ -77,9 +77,9 @@ def pages_of(text: str, pages: int = LARGEST_PAGE, *, limit: int = LARGEST_PAGE)
 def take_pages(
     text: str, take: Callable[[int], tuple[Path, int]], *, limit: int = LARGEST_PAGE
 ) -> Iterator[tuple[int, Path]]:
-    """Number and file of each page that a text asks for; (0, the file itself) for a file with one page.
+    """(number, file) of each page in a text of page numbers; (0, the file itself) for a file with one page.
 
-    take(number): the file of a page, and how many pages there are. Raises WrongPages, and UnreadableImage like `take`.
+    take(number): (file of this page, number of pages). Raises WrongPages, and UnreadableImage like `take`.
     """
     lowest = pages_of(text, 1)[0]
     file, pages = take(lowest)
@@ -100,9 +100,9 @@ def page_name(name: str, page: int) -> str:
 def write_page(micrograph: Micrograph, path: Path) -> None:
     """Write an image that was read as a page of a stack as a TIFF of one page, with its grey values.
 
-    The TIFF's description is JSON with scale, instrument, notes, and name and SHA-256 of the stack, for
-    `vendors.page`. It begins with "format", by which that reader knows it. Equal pages of equal stacks give equal
-    bytes.
+    The TIFF's description is JSON with scale, instrument, notes, and name and SHA-256 of the stack, which
+    `vendors.page` reads. It begins with "format", by which `vendors.page` recognises it. Equal pages of equal stacks
+    give equal bytes.
     """
     from tifffile import imwrite  # here, so that the web process does not load it
 
@@ -130,8 +130,8 @@ def panels_of(pixels: NDArray[Any], *, seams: bool = True) -> list[Panel]:
     if pixels.dtype != np.uint8:  # figures are drawn in 8 bits
         return []
     small = pixels[::step, ::step]
-    ways = ((_white_gutters, 0.0), (_grey_gutters, FILLED_SHARE), (_seams, FILLED_SHARE))
-    for find_gutters, share in ways[: 3 if seams else 2]:
+    methods = ((_white_gutters, 0.0), (_grey_gutters, FILLED_SHARE), (_seams, FILLED_SHARE))
+    for find_gutters, share in methods[: 3 if seams else 2]:
         boxes = [
             (top, left, bottom, right)
             for top, left, bottom, right in _panel_boxes(partial(find_gutters, step=step), small, (0, 0, *small.shape))
@@ -139,7 +139,8 @@ def panels_of(pixels: NDArray[Any], *, seams: bool = True) -> list[Panel]:
         ]
         pictures = [_is_picture(small[top:bottom, left:right], find_gutters) for top, left, bottom, right in boxes]
         filled = sum((bottom - top) * (right - left) for top, left, bottom, right in boxes) / small.size
-        if len(boxes) > 1 and filled >= share and (any if find_gutters is _white_gutters else all)(pictures):
+        has_pictures = any(pictures) if find_gutters is _white_gutters else all(pictures)
+        if len(boxes) > 1 and filled >= share and has_pictures:
             ends = (height, width)
             scaled = [
                 (top * step, left * step, min(bottom * step, ends[0]), min(right * step, ends[1]))
@@ -180,8 +181,8 @@ def _grey_gutters(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
             continue
         level = np.median(grey[start:last])
         rows_beside = [row for row in (start - 2, last + 1) if 0 <= row < len(part)]
-        stands_out = all((np.abs(part[row] - level) > TOLERANCE).mean() >= LEAST_BESIDE for row in rows_beside)
-        if THINNEST <= (last - start) * step <= WIDEST * len(part) * step and rows_beside and stands_out:
+        differs_beside = all((np.abs(part[row] - level) > TOLERANCE).mean() >= LEAST_BESIDE for row in rows_beside)
+        if THINNEST_PX <= (last - start) * step <= WIDEST_SHARE * len(part) * step and rows_beside and differs_beside:
             gutters.append((start, last))
     return gutters
 

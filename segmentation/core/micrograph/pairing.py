@@ -1,4 +1,4 @@
-"""Pairing of images with their side files, and sorting of images, by names alone; no file is opened.
+"""Pairs images with their side files, and sorts images, by their names alone; no file is opened.
 
 Microscopes write a second file beside the image: JEOL and Hitachi a `.txt`, TESCAN a `.hdr`, FEI's TIA an `.emi`.
 """
@@ -17,13 +17,13 @@ _SERIES = re.compile(r"_[0-9]+$")  # TIA numbers the images of `name.emi`: `name
 
 
 def sort_key(name: str, sha256: str) -> tuple[Any, ...]:
-    """A sorting key by which 2.tif comes before 10.tif; it does not depend on the order of uploading."""
+    """A key for `sorted` by which 2.tif comes before 10.tif; it does not depend on the order of uploading."""
     parts = re.split(r"(\d+)", name.casefold())
     return ([int(part) if number % 2 else part for number, part in enumerate(parts)], name, sha256)
 
 
 def is_side_file(name: str) -> bool:
-    """Whether a file of this name can only be a side file."""
+    """Whether the suffix of this name is that of a side file."""
     return PurePosixPath(_comparable(name)).suffix in SIDE_SUFFIXES
 
 

@@ -1,4 +1,4 @@
-"""Resampling of images whose pixels are not square, by their header, so that all other code knows only square pixels.
+"""Resamples images whose pixels are not square by their header, so that all other code gets square pixels.
 
 One direction is resampled to the finer of the two pixel sizes, so that nothing is lost. If that gives too many pixels,
 the other direction is resampled to the coarser one.
@@ -40,7 +40,8 @@ class SquareImage:
     """An image with square pixels.
 
     pixels: (H, W). header: facts with the size of these pixels, and with notes. row_factor: its number of rows divided
-    by that in the file. metadata: the image's size in the file, under ROWS and COLUMNS, if it was resampled.
+    by the number of rows in the file. metadata: the image's size in the file, under ROWS and COLUMNS, if it was
+    resampled.
     """
 
     pixels: Array
@@ -55,8 +56,8 @@ def are_square(width: float | None, height: float | None) -> bool:
 
 
 def make_square(decoded: Decoded, header: Facts, max_pixels: int) -> SquareImage:
-    """The image with square pixels. header: its facts, from `header.checked_against_pixels`. Raises UnreadableImage if
-    the resampled image is too long and narrow."""
+    """The image, resampled if its pixels are not square. header: its facts, from `header.checked_against_pixels`.
+    Raises UnreadableImage if the resampled image is too long and narrow."""
     width, height = header.nm_per_pixel, header.height_nm
     if not width or not height or are_square(width, height):
         return SquareImage(decoded.pixels, replace(header, height_nm=None))
@@ -91,7 +92,7 @@ def make_square(decoded: Decoded, header: Facts, max_pixels: int) -> SquareImage
 
 
 def _resampled_count(pixels: int, times: float) -> int:
-    """The number of whole pixels along a side that has `pixels` now, and `times` as many after resampling."""
+    """The number of whole pixels along a side after resampling. pixels: number before. times: the factor."""
     return int(pixels * times + 1e-6)
 
 
@@ -124,15 +125,15 @@ def _strips(old: Array, new: Array, resamples_rows: bool) -> Iterator[tuple[Arra
 
 
 def stored_shape(facts: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Rows and columns of the image in its file, if its pixels were made square; else None. facts: its metadata."""
+    """(rows, columns) of the image in its file if it was resampled to square pixels, else None. facts: its metadata."""
     return (int(facts[ROWS]), int(facts[COLUMNS])) if {ROWS, COLUMNS} <= facts.keys() else None
 
 
 def resample_labels(values: NDArray[Number], shape: tuple[int, int], stored: tuple[int, int] | None) -> NDArray[Number]:
     """Labels (H, W) or (H, W, channels), resampled to `shape` (by nearest neighbour) if they have the shape `stored`.
 
-    For labels of an image as its file stores it, whose pixels were made square. stored: of `stored_shape`. Labels of
-    any other shape are returned unchanged."""
+    For labels that were drawn on the image as its file stores it, before it was resampled. stored: from `stored_shape`.
+    Labels of any other shape are returned unchanged."""
     if values.shape[:2] != stored:
         return values
     # The resampled image may be up to a pixel shorter than the image in the file.

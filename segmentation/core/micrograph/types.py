@@ -264,8 +264,9 @@ class Micrograph:
     reading: the certain calibration from a data bar or scale bar in the image; absent without one.
     texts_agree: whether two independent texts in the image gave `reading`.
     metadata: numbers and texts by key. `kind`: the kind of file in words. `image_rows`: rows above the data bar, if the
-        header states them. `pages`, `page`: number of images in a stack, number of this one. `marks`: places of coloured
-        marks (module `marks`). `colours`, `channels`: what the module `colours` finds in a picture in colour. Further
+        header states them. `pages`, `page`: number of images in a stack, number of this one. `marks`: places of
+        coloured marks (module `marks`). `colours`, `channels`: what the module `colours` finds in a picture in
+        colour. Further
         keys: facts about the instrument (`vendors.facts.Facts`).
     notes: sentences for the user, such as "The file has 3 pages; the first is used.".
     """

@@ -139,7 +139,8 @@ def unpack(path: Path, folder: Path, limits: UnpackingLimits) -> Unpacked:
 
 
 class _Bounded(io.BufferedReader):
-    """A file for zipfile, which reads the whole directory at once. Raises UnreadableImage if the directory is too large."""
+    """A file for zipfile, which reads the whole directory at once. Raises UnreadableImage if the directory is too
+    large."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size and size > LARGEST_DIRECTORY:
@@ -207,8 +208,8 @@ def _count_words(count: int) -> dict[str, str]:
 
 
 def _overlapping(entries: Sequence[zipfile.ZipInfo]) -> set[int]:
-    """The indices of entries that begin within the bytes of another entry. If several begin at the same place, the first
-    is not among them."""
+    """The indices of entries that begin within the bytes of another entry. If several begin at the same place, the
+    first is not among them."""
     overlapping, end = set(), 0
     for index, info in sorted(enumerate(entries), key=lambda entry: entry[1].header_offset):
         if info.header_offset < end:
@@ -323,7 +324,8 @@ def is_junk(name: str) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Unpack the archive that the command line names, and print the report. Returns the exit status, which is always 0."""
+    """Unpack the archive that the command line names, and print the report. Returns the exit status, which is always
+    0."""
     from .inspect import report_confined  # here, because it imports all decoders
 
     parser = argparse.ArgumentParser(description="Unpack a ZIP archive and say what is in it, as one line of JSON.")

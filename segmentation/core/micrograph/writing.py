@@ -1,8 +1,8 @@
-"""`writing_on`, a mask of what is written or drawn in black or white on a picture: text, scale bars, arrows, circles.
+"""Finds text, scale bars, arrows and circles in black or white on a picture, and gives a mask of them (`writing_on`).
 
 Text is recognised as in data bars, but only where small components look like letters (`letters`), because recognition
-takes a second or two. A text counts only if its strokes have one grey and sharp edges, so that the texture of a
-specimen is not taken for letters.
+takes a second or two. A text is taken only if its strokes have one grey and sharp edges, so that the texture of
+a specimen is not taken for letters.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LEAST_SHARE, MOST_SHARE = 0.04, 0.7  # share of the box of a text that its strok
 WORD_STEP, LETTER_STEP = 30.0, 50.0  # grey levels: least step at the edges of the strokes of a word, of a single letter
 LETTER_SPREAD = 6.0  # grey levels: largest standard deviation within the strokes of a single letter
 PAPER_SPREAD, PAPER_SHARE = 3, 0.35  # the paper of a label: grey levels, least share of the box of the text
-RIM, BAR_RIM = 0.4, 3  # blurred edge of strokes, in half of their thickness; of scale bars, in px
+RIM, BAR_RIM = 0.4, 3  # blurred edge of strokes, in halves of their thickness; of scale bars, in px
 LINE_LEAST = 0.06  # of the picture's shorter side: least length of a drawn line
 LINE_STEP, LINE_HALF = 100.0, 3.5  # grey levels of the step around a drawn line; half of its largest thickness in px
 LINE_SPREAD = 4.0  # grey levels: largest standard deviation within a drawn line
@@ -51,13 +51,16 @@ LINE_RATIO, LONGEST_LINE = (
     4.0,
     0.75,
 )  # least ratio of length to width of a line; share of the picture: longer is an edge
-MOST_LINES, LINE_SHARE = 10, 0.3  # more lines are the specimen; so are those with a smaller share of all such pixels
+MOST_LINES, LINE_SHARE = (
+    10,
+    0.3,
+)  # with more lines, or a smaller share of all pixels of that grey, they are the specimen
 CIRCLE_SPREAD = 0.06  # of the radius: largest standard deviation of the radii of a drawn circle
 MOST_MARKED = 0.25  # of the picture: more is no writing on a micrograph
 
 
 def writing_on(pixels: GreyImage, seconds: float = OCR_SECONDS) -> Mask | None:
-    """(H, W) bool: what is written or drawn in black or white on a picture (H, W); None if there is nothing.
+    """(H, W) bool: the pixels that are written or drawn in black or white on a picture (H, W); None without any.
 
     seconds: of processor time for text recognition in a child process; if it needs more, no text is found.
     """
@@ -85,8 +88,8 @@ def draw_texts(picture: Bytes, texts: Sequence[Text], mask: Mask) -> None:
 class Strokes:
     """The pixels of a text.
 
-    top, left: place in the picture of `shape`, the mask (h, w) of the pixels. is_dark: whether they are darker than the
-    picture. level: their grey, in the inverted picture if they are dark.
+    top, left: place of `shape` in the picture. shape: mask (h, w) of the pixels. is_dark: whether they are darker
+    than the picture. level: their grey, in the inverted picture if they are dark.
     """
 
     top: int

@@ -59,7 +59,7 @@ def status_of(pid: int | None, name: str) -> str:
 
 
 def test_the_servers_have_one_thread() -> None:
-    forking.FILE_SERVER.keep()
+    forking.FILE_SERVER.keep_running()
     with forking.FILE_SERVER.start(forking.INSPECT, ["--help"]) as child:  # it has imported all before it forks
         output_of(child, SECONDS)
     assert child.returncode == 0 and status_of(forking.FILE_SERVER.pid, "Threads") == "1"

@@ -34,7 +34,10 @@ def test_one_rule_chooses(scale, in_use, why):
 
 def test_the_same_scale_asked_for_less():
     scale = Scale(FILE, BAR, TYPED, USED, instrument_uncertainty=0.01, instrument_note="grating")
-    assert scale.before_measurement.choose()[1] == ScaleReason.STATED and scale.before_measurement.in_use.nm_per_pixel == 5.0
+    assert (
+        scale.before_measurement.choose()[1] == ScaleReason.STATED
+        and scale.before_measurement.in_use.nm_per_pixel == 5.0
+    )
     assert scale.before_measurement.in_use.instrument_note == "grating"
     assert scale.of_image.choose() == (FILE, ScaleReason.FILE)
     assert scale.with_stated(None).in_use.nm_per_pixel == 2.0

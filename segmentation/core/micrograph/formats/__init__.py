@@ -12,7 +12,8 @@ from .base import Format
 
 @cache
 def all_formats() -> tuple[Format, ...]:
-    """All formats, in the order in which a file is compared with them: those of this program first, then those of plug-ins."""
+    """All formats, in the order in which a file is compared with them: those of this program first, then those of
+    plug-ins."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
     formats = [entry for module in modules for entry in getattr(module, "FORMATS", ())]
     formats.sort(key=lambda entry: entry.place)
