@@ -99,7 +99,7 @@ def _differences(
     limits: dict[str, DifferenceInterval | None] = {}
     if how == "paired" and paired_objects and first_side.sizes and second_side.sizes:
         limits = _paired_intervals(
-            first_side.sizes, second_side.sizes, *paired_objects, of_fraction=FRACTION in first_side.values
+            first_side.sizes, second_side.sizes, *paired_objects, with_fraction=FRACTION in first_side.values
         )
         notes += [] if limits else [FEW]
     elif how == "independent":
@@ -128,12 +128,12 @@ def _paired_intervals(
     first_group: Indices,
     second_group: Indices,
     *,
-    of_fraction: bool,
+    with_fraction: bool,
 ) -> dict[str, DifferenceInterval | None]:
     """95 % bootstrap intervals of the differences, by drawing groups of objects; {} if there are too few groups.
 
     first_group, second_group: the group of each object, in the order of `common.first_ids` and `common.second_ids`.
-    of_fraction: whether there is one for the fraction from 1 to 100 nm, too.
+    with_fraction: whether the fraction from 1 to 100 nm gets an interval, too.
     """
     n_groups = int(max(first_group.max(initial=-1), second_group.max(initial=-1))) + 1
     if n_groups < LEAST_SIZES or not len(first_sizes.size) or not len(second_sizes.size):
@@ -147,12 +147,12 @@ def _paired_intervals(
     repeats = min(REPEATS, max(LEAST_REPEATS, MOST_DRAWN_SIZES // (len(first_sizes.size) + len(second_sizes.size))))
     for _ in range(repeats):
         times = np.bincount(rng.integers(0, n_groups, n_groups), minlength=n_groups)  # how often each group is drawn
-        numbers = [_numbers(*side, times, of_fraction=of_fraction) for side in sides]
+        numbers = [_numbers(*side, times, with_fraction=with_fraction) for side in sides]
         if None not in numbers:
             differences.append([float(times @ counts[1] - times @ counts[0]), *np.subtract(numbers[1], numbers[0])])  # type: ignore[arg-type]
     if len(differences) < LEAST_REPEATS:
         return {}
-    names = (COUNT, *SIZE_NUMBERS, FRACTION) if of_fraction else (COUNT, *SIZE_NUMBERS)
+    names = (COUNT, *SIZE_NUMBERS, FRACTION) if with_fraction else (COUNT, *SIZE_NUMBERS)
     ends = np.percentile(differences, [2.5, 97.5], axis=0).T.tolist()
     return {name: (low, high) for name, (low, high) in zip(names, ends, strict=True)}
 
@@ -163,8 +163,10 @@ def _in_order_of_size(sizes: Sizes, group: Indices) -> tuple[Floats, Floats, Ind
     return sizes.size[order], sizes.weight[order], group[order]
 
 
-def _numbers(size: Floats, weight: Floats, group: Indices, times: Indices, *, of_fraction: bool) -> list[float] | None:
-    """The numbers OF_SIZES of one draw and, if asked for, the fraction from 1 to 100 nm; None with too few sizes.
+def _numbers(
+    size: Floats, weight: Floats, group: Indices, times: Indices, *, with_fraction: bool
+) -> list[float] | None:
+    """The SIZE_NUMBERS of one draw and, if `with_fraction`, the fraction from 1 to 100 nm; None for too few sizes.
 
     times: (groups,) how often each group is drawn.
     """
@@ -174,4 +176,4 @@ def _numbers(size: Floats, weight: Floats, group: Indices, times: Indices, *, of
     if deviation is None:
         return None
     d10, median, d90 = quantiles(sizes, weights, (0.1, 0.5, 0.9)).tolist()
-    return [median, mean, deviation, d10, d90, *([nano_share(sizes, weights)] if of_fraction else [])]
+    return [median, mean, deviation, d10, d90, *([nano_share(sizes, weights)] if with_fraction else [])]

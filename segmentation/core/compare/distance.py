@@ -1,4 +1,4 @@
-"""The Kolmogorov-Smirnov distance of two size distributions, its test, and a sentence about both."""
+"""Computes the Kolmogorov-Smirnov distance of two size distributions, tests it, and describes both in a sentence."""
 
 from __future__ import annotations
 

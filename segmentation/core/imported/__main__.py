@@ -21,6 +21,8 @@ MEMORY = "The file of outlines needs more memory than there is: split it into pa
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the outlines that the command line names, and print the answer. Returns the exit status, which is always
+    0."""
     parser = argparse.ArgumentParser(description="Read outlines from another tool and say what they are, as JSON.")
     parser.add_argument("input", type=Path)
     parser.add_argument("--asked", type=json.loads, required=True, help="what is known of the image and the result")

@@ -110,7 +110,7 @@ def _outline_of_runs(runs: dict[str, Any], frame: Frame, facts: OutlineFacts) ->
     if is_stored:
         whole = np.zeros((rows, columns), bool)
         whole[:, left:right] = inside
-        whole = frame.fitted(whole)[: frame.rows]
+        whole = frame.fit(whole)[: frame.rows]
         return Outline((0, 0, *whole.shape), whole, facts)
     inside = inside[: frame.rows]
     return Outline((0, left, len(inside), right), inside, facts)

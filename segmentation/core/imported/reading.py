@@ -24,7 +24,7 @@ from .imagej import read_rois
 from .kinds import COCO, HEAD_BYTES, IMAGES, ROI, suffix_and_kind
 from .shapes import MANY, MOST_OUTLINES, Frame, Outline, PaintedLabels, paint
 
-NOT_ANALYSED = 255  # stands for no class, in our own labels.tif, too
+NOT_ANALYSED = 255  # the value of pixels without a class, also in our own labels.tif
 SCALE_TOLERANCE = 0.01  # relative difference of two scales that are taken as equal
 # Sentences for the user.
 OTHER_NUMBER = "The file holds the number {found}, but here the classes are {classes}, and 255 is none of them."
@@ -61,10 +61,10 @@ class Outlines:
     def segmentation(
         self, parent: Segmentation, *, name: str, sha256: str, version: str, parent_id: str = "", semantic: bool = False
     ) -> Segmentation:
-        """A segmentation with these outlines, which takes the place of `parent`, another one of the same image.
+        """A segmentation with these outlines, which replaces `parent`, another segmentation of the same image.
 
-        The outlines count as made by hand. There is one exception: one that DeepSegm had left out in `parent` and that
-        is unchanged here is judged anew.
+        The outlines count as made by hand. There is one exception: an outline that DeepSegm had left out in
+        `parent` and that is unchanged here is judged again.
 
         name, sha256: of the file. version: of DeepSegm. parent_id: id of the parent. semantic: `Task.semantic`.
         The values that describe the network's work are dropped. Its maps stay, because people need them to add missed
@@ -139,7 +139,7 @@ def read_truth(
         return np.where(classes > 0, classes - 1, UNLABELLED).astype(np.int32)
     if kind != IMAGES:
         return paint(_file_outlines(path, frame, kind, image, []), frame.canvas).labels
-    numbers = frame.fitted(read_numbers(path))
+    numbers = frame.fit(read_numbers(path))
     if numbers.max(initial=0) >= MOST_IDS:
         return as_labels(numbers)[0]
     labels: NDArray[np.int32] = np.maximum(numbers, 0).astype(np.int32)
@@ -215,7 +215,7 @@ def read_objects(path: Path, frame: Frame, *, corners: bool) -> tuple[NDArray[np
     A mask without numbers is divided into its connected pieces. corners: whether pixels that share only a corner are
     connected.
     """
-    numbers = frame.fitted(read_numbers(path))[: frame.rows]
+    numbers = frame.fit(read_numbers(path))[: frame.rows]
     present = np.unique(numbers)
     present = present[present > 0]
     if len(present) > MOST_OUTLINES:
@@ -232,13 +232,13 @@ def read_classes(path: Path, frame: Frame, names: Sequence[str], *, exported: bo
     """1 + the class of each pixel (rows, W) int32, 0 where it has none; raises UnreadableImage.
 
     The file holds the numbers of the classes from 0 on and 255 for no class, or it holds the colours that the figure
-    gives to the classes and black for no class. If there are two classes, a mask of only 0 and 255 from another tool
-    stands for both; in our own files (exported) 255 means no class even then.
+    gives to the classes and black for no class. If there are two classes, a mask from
+    another tool with only 0 and 255 gives both of them; in our own files (exported) 255 means no class even then.
     """
     values = read_array(path)
     if values.ndim == 3 and values.shape[2] in (3, 4) and (values[..., :3] != values[..., :1]).any():
         return _classes_of_colours(values[..., :3], frame, names)
-    numbers = frame.fitted(read_numbers(path))[: frame.rows]
+    numbers = frame.fit(read_numbers(path))[: frame.rows]
     present = set(np.unique(numbers).tolist())
     if len(names) == 2 and present == {0, NOT_ANALYSED} and not exported:
         return np.where(numbers == 0, 1, 2).astype(np.int32)
@@ -248,8 +248,9 @@ def read_classes(path: Path, frame: Frame, names: Sequence[str], *, exported: bo
 
 
 def _classes_of_colours(values: NDArray[Any], frame: Frame, names: Sequence[str]) -> NDArray[np.int32]:
-    """The same as `read_classes`, from an image (H, W, 3) with the colours of the figure."""
-    values = frame.fitted(values)[: frame.rows]
+    """1 + the class of each pixel (rows, W), as from `read_classes`, from an image (H, W, 3) in the figure's
+    colours."""
+    values = frame.fit(values)[: frame.rows]
     labels = np.zeros(values.shape[:2], np.int32)
     classified = (values == 0).all(2)
     for number, colour in enumerate(COLOURS[: len(names)]):

@@ -1,4 +1,4 @@
-"""Outlines of other tools, and how they become labels: a pixel belongs to an outline if its centre lies inside."""
+"""Draws outlines of other tools as labels: a pixel belongs to an outline if its centre lies inside."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Frame(NamedTuple):
         """Whether this is the size of the image in its file (`stored`)."""
         return (rows, columns) == tuple(self.stored)
 
-    def fitted(self, values: NDArray[Any]) -> NDArray[Any]:
+    def fit(self, values: NDArray[Any]) -> NDArray[Any]:
         """Labels (H, W) or (H, W, channels), resampled to the image if they have its stored size; raises
         UnreadableImage as `check` does."""
         rows, columns = values.shape[:2]
@@ -63,8 +63,8 @@ class Frame(NamedTuple):
 
 
 class OutlineFacts(NamedTuple):
-    """What a file says of an outline. number: its id, 0 without one. reason: why it was left out, "" if it counts.
-    class_name: "" without one."""
+    """What a file states about an outline. number: its id, 0 without one. reason: why it was left out, "" if it was
+    counted. class_name: "" without a class."""
 
     number: int = 0
     reason: str = ""
@@ -83,9 +83,8 @@ class Outline:
 class PaintedLabels(NamedTuple):
     """Outlines drawn into labels.
 
-    labels: (H, W) int32, with the ids of the file if it numbers its outlines, else 1..n. facts: id -> what the file
-    says. overlapping: number of outlines that cover a part of an earlier one. outside: number of those without a pixel
-    in the image.
+    labels: (H, W) int32, with the ids of the file if it numbers its outlines, else 1..n. facts: by id. overlapping:
+    number of outlines that cover a part of an earlier one. outside: number of outlines without a pixel in the image.
     """
 
     labels: NDArray[np.int32]
@@ -137,22 +136,22 @@ def _pixels_in_ring(ring: Ring, box: Box) -> Mask:
 def paint(outlines: Iterable[Outline], shape: Shape) -> PaintedLabels:
     """Draw outlines into labels of this shape, later ones over earlier ones; raises UnreadableImage for too many."""
     labels = np.zeros(shape, np.int32)
-    facts_of: list[OutlineFacts] = []
+    facts_in_order: list[OutlineFacts] = []
     overlapping = outside = 0
     for outline in outlines:
         if not outline.inside.any():
             outside += 1
             continue
-        if len(facts_of) == MOST_OUTLINES:
+        if len(facts_in_order) == MOST_OUTLINES:
             raise UnreadableImage(MANY)
-        facts_of.append(outline.facts)
+        facts_in_order.append(outline.facts)
         top, left, bottom, right = outline.box
         part = labels[top:bottom, left:right]
         overlapping += bool(part[outline.inside].any())
-        part[outline.inside] = len(facts_of)
-    file_ids = [facts.number for facts in facts_of]
+        part[outline.inside] = len(facts_in_order)
+    file_ids = [facts.number for facts in facts_in_order]
     # The ids of the file are used if every outline has one and no two are equal.
     are_usable = len(set(file_ids)) == len(file_ids) and all(0 < number < MOST_IDS for number in file_ids)
-    numbers = np.array([0, *(file_ids if are_usable else range(1, len(facts_of) + 1))], np.int32)
-    facts = dict(zip(numbers[1:].tolist(), facts_of, strict=True))
+    numbers = np.array([0, *(file_ids if are_usable else range(1, len(facts_in_order) + 1))], np.int32)
+    facts = dict(zip(numbers[1:].tolist(), facts_in_order, strict=True))
     return PaintedLabels(numbers[labels], facts, overlapping, outside)

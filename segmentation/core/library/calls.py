@@ -1,4 +1,4 @@
-"""The functions of the Python library: analyse an image, measure a mask of another tool, pool results."""
+"""The functions of the Python library: they analyse an image, measure a mask of another tool, and pool results."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def pool(results: Sequence[Result], name: str = "sample") -> Pooled:
         raise UserError("There is no result to pool.")
     requested = [result.analysis.settings for result in results]
     rule = requested[0].measurement
-    rules = {(one.task, one.measurement.border_correction, one.measurement.filter) for one in requested}
+    rules = {(used.task, used.measurement.border_correction, used.measurement.filter) for used in requested}
     if len(rules) > 1:
         raise UserError("Only results of one kind, with the same border correction and filter, can be pooled.")
     from ..combine import combine

@@ -1,4 +1,4 @@
-"""The inputs of the Python library: images and masks as files or arrays, pixel sizes, settings by name."""
+"""Reads the inputs of the Python library: images and masks as files or arrays, pixel sizes, settings by name."""
 
 from __future__ import annotations
 

@@ -94,11 +94,8 @@ def _with_units(texts: Sequence[Text]) -> list[Text]:
     units = [text for text in texts if _UNIT.fullmatch(text.text)]
     complete = []
     for text in texts:
-        unit = (
-            next((unit for unit in units if _is_right_of(unit, text)), None)
-            if _NUMBER_ALONE.fullmatch(text.text)
-            else None
-        )
+        is_number = _NUMBER_ALONE.fullmatch(text.text) is not None
+        unit = next((unit for unit in units if is_number and _is_right_of(unit, text)), None)
         if unit is not None:
             words = f"{text.text.strip()} {unit.text.strip()}"
             top, bottom = min(text.top, unit.top), max(text.bottom, unit.bottom)

@@ -32,9 +32,7 @@ from .forking import OCR, TEXT_SERVER, has_one_thread
 logger = logging.getLogger(__name__)
 
 OCR_SECONDS = 35.0  # of processor time for one strip
-CLOCK_FACTOR = (
-    20  # a child hangs after so many times OCR_SECONDS on the clock; a busy machine must not change the result
-)
+CLOCK_FACTOR = 20  # a child that takes so many times its processor time on the clock hangs, even on a busy machine
 LEAST_SCORE = 0.5  # texts with a lower score are left out
 SMALL_STRIP_ROWS = 44  # a strip with fewer rows is enlarged, because the networks have learnt larger letters
 LONGEST_SIDE = 4096  # px

@@ -47,14 +47,10 @@ RIM, BAR_RIM = 0.4, 3  # blurred edge of strokes, in halves of their thickness; 
 LINE_LEAST = 0.06  # of the picture's shorter side: least length of a drawn line
 LINE_STEP, LINE_HALF = 100.0, 3.5  # grey levels of the step around a drawn line; half of its largest thickness in px
 LINE_SPREAD = 4.0  # grey levels: largest standard deviation within a drawn line
-LINE_RATIO, LONGEST_LINE = (
-    4.0,
-    0.75,
-)  # least ratio of length to width of a line; share of the picture: longer is an edge
-MOST_LINES, LINE_SHARE = (
-    10,
-    0.3,
-)  # with more lines, or a smaller share of all pixels of that grey, they are the specimen
+LINE_RATIO = 4.0  # least ratio of length to width of a line
+LONGEST_LINE = 0.75  # share of the picture's side: a longer line is an edge of the picture
+# With more lines than MOST_LINES, or less than LINE_SHARE of all pixels of their grey, "lines" belong to the specimen.
+MOST_LINES, LINE_SHARE = 10, 0.3
 CIRCLE_SPREAD = 0.06  # of the radius: largest standard deviation of the radii of a drawn circle
 MOST_MARKED = 0.25  # of the picture: more is no writing on a micrograph
 

@@ -1,4 +1,5 @@
-"""Facts (pixel size, instrument) in the headers and side files of microscope and software makers: a module for each."""
+"""Reads facts (pixel size, instrument) in headers and side files of microscopes and programs: a module for each
+maker."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ SIDE_READERS = (hitachi.read_side, jeol.read_side, tescan.read_side, emi.read_si
 
 
 def facts_of_tags(tags: Tags) -> Facts:
-    """The Facts of the first vendor whose header has a pixel size, else of the first with any facts, else empty ones.
+    """The Facts of the first vendor whose header has a pixel size, else of the first vendor with any facts, else empty.
     If the pixel sizes of two vendors contradict each other, neither is used.
 
     A malformed header is ignored, so that the image is not lost because of it.

@@ -1,4 +1,4 @@
-"""Reader of Hitachi's side file: a `.txt` with `[SemImageFile]` and `Key=value` lines, in ASCII or UTF-16."""
+"""Reads Hitachi's side file: a `.txt` with `[SemImageFile]` and `Key=value` lines, in ASCII or UTF-16."""
 
 from __future__ import annotations
 

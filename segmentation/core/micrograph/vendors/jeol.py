@@ -1,4 +1,4 @@
-"""Reader of JEOL's headers: `$CM_…` and `$SM_…` entries in the Exif MakerNote (tag 37500) or in a `.txt` side file.
+"""Reads JEOL's headers: `$CM_…` and `$SM_…` entries in the Exif MakerNote (tag 37500) or in a `.txt` side file.
 
 TEM images have XML in the description (tag 270) instead. The entries have two notations: lines `$CM_MAG 10000` and
 `$$SM_WD 8.1`, and `$CM_MAG=10000` and `$SM_WD=8.1` with tabs between them.
@@ -96,11 +96,12 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
 
 
 def _facts(text: str, where: str) -> Facts | None:
-    """The facts in a text of entries; None without any. The pixel size is the first of three: the entry for it, the
-    field of view over its columns, the scale bar over its pixels. `where`: of the text, for people."""
+    """The facts in a text of entries; None without any. The pixel size comes from the first of these that is
+    there: its own entry, field of view over columns, length of the scale bar over its pixels. where: the place of the
+    text, for people."""
     if "$CM_" not in text and "$SM_" not in text:
         return None
-    entries: dict[str, str] = {}  # of two equal keys the first counts
+    entries: dict[str, str] = {}  # of two equal keys the first is taken
     for match in filter(None, map(_ENTRY.match, lines_of(text.replace("\t$", "\n$")))):
         entries.setdefault(match[1], match[2].strip("\0 \t")[:LONGEST_VALUE])
 

@@ -1,4 +1,5 @@
-"""Reader of pages that this program took out of stacks: JSON in the description (tag 270), by `pages.write_page`."""
+"""Reads the facts of pages that this program took out of stacks: JSON in the description (tag 270), by
+`pages.write_page`."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ DESCRIPTION = 270
 FORMAT = "deepsegm-page/1"
 BEGINNING = f'{{"format": "{FORMAT}"'
 MOST_NOTES, LONGEST_NOTE = 20, 500  # number of notes; characters of one
-# Metadata that is found anew in each file, so that it is not taken from the description.
+# Keys of metadata that are found again in each file, and so are not taken from the description.
 FILE_KEYS = ("kind", "image_rows", "page", "pages", "panels", "channels", MARKS)
 
 

@@ -1,4 +1,4 @@
-"""Reader of TESCAN's `Key=value` lines, at the end of tag 50431 (after a thumbnail) or in a `.hdr` side file.
+"""Reads TESCAN's `Key=value` lines, at the end of tag 50431 (after a thumbnail) or in a `.hdr` side file.
 
 Lengths are in metres.
 """

@@ -1,5 +1,4 @@
-"""Reader of Zeiss SmartSEM's tag (34118): a line with a key, such as `AP_WIDTH`, then one such as `Width = 7.520
-µm`."""
+"""Reads Zeiss SmartSEM's tag (34118): a line with a key, such as `AP_WIDTH`, then a line such as `Width = 7.520 µm`."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ def read(tags: Tags) -> Facts | None:
 
     "Image Pixel Size" is a pixel of the stored image; "Pixel Size" may be one of the screen. The fourth line of the
     block without keys at the top is the pixel size in metres, with more digits. Zeiss' helium-ion microscopes write
-    only that.
+    only this line.
     """
     raw = tags.raw(TAG)
     if raw is None:
