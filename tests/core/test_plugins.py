@@ -19,7 +19,7 @@ from segmentation.core.report import exports
 from segmentation.core.report.exports.base import Export
 from segmentation.core.tasks import particles
 
-CACHED = (plugins._installed, tasks.catalogue, formats.all_formats, formats.format_by_suffix, exports.every)
+CACHED = (plugins._installed, tasks.catalogue, formats.every, formats.format_by_suffix, exports.every)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_of_two_with_one_name_the_first_is_taken(install):
 
 def test_an_entry_point_may_name_several(install):
     install(plugins.FORMATS, both=(raw(), raw(name="RAW2", suffixes=(".raw2",))))
-    assert [entry.name for entry in formats.all_formats()][-2:] == ["RAW", "RAW2"]
+    assert [entry.name for entry in formats.every()][-2:] == ["RAW", "RAW2"]
 
 
 def test_a_kind_is_one_of_all_and_its_numbers_must_be_known(install):
@@ -115,9 +115,7 @@ def test_an_export_has_a_name_of_its_own_for_every_kind_of_analysis(install):
 )
 def test_what_is_no_format_is_one_sentence(install, caplog, brought, why):
     install(plugins.FORMATS, mine=brought)
-    assert len(formats.all_formats()) == 9 and warnings() == [
-        f"The plug-in mine of deepsegm.formats is left out: {why}"
-    ]
+    assert len(formats.every()) == 9 and warnings() == [f"The plug-in mine of deepsegm.formats is left out: {why}"]
     assert caplog.messages == warnings(), "once in a process, however often it is asked"
 
 
@@ -137,7 +135,7 @@ def test_one_that_cannot_be_imported_is_one_sentence(install, monkeypatch, tmp_p
     point = EntryPoint("broken", "broken_wheel:FORMAT", plugins.FORMATS)
     install(plugins.FORMATS)
     monkeypatch.setattr(plugins, "_installed", lambda: {group: [] for group in plugins.GROUPS} | {point.group: [point]})
-    assert len(formats.all_formats()) == 9
+    assert len(formats.every()) == 9
     assert warnings() == [f"The plug-in broken of deepsegm.formats is left out: {why}"]
     sys.modules.pop("broken_wheel", None)
 

@@ -21,4 +21,4 @@ def test_the_page_shows_the_files_of_the_plugins():
 
 def test_every_format_of_ours_has_a_row_in_the_page_of_scales():
     scales = (ROOT / "docs/method/calibration.md").read_text(encoding="utf-8")
-    assert [entry.name for entry in formats.all_formats() if entry.name not in scales and not entry.is_picture] == []
+    assert [entry.name for entry in formats.every() if entry.name not in scales and not entry.is_picture] == []

@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def preload() -> None:
     """Import all modules that reading a file may import, before a process is forked."""
-    for name in (*LATER_IMPORTS, *(name for entry in formats.all_formats() for name in entry.imports)):
+    for name in (*LATER_IMPORTS, *(name for entry in formats.every() for name in entry.imports)):
         with suppress(Exception, SystemExit):  # of a plug-in; `reader.read` reports it later
             importlib.import_module(name)
     Image.preinit()

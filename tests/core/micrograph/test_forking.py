@@ -123,7 +123,7 @@ address_space, used = resource.getrlimit(resource.RLIMIT_AS)[0], time.process_ti
 try:
     bytearray(500 << 20)
 except MemoryError:
-    print(json.dumps([address_space - confined.preloaded_bytes, confined.preloaded, used]))
+    print(json.dumps([address_space - confined.preloaded_bytes, confined.preloaded_bytes, used]))
 """
     limit, preloaded, used = said(server, code)
     times = psutil.Process(server.pid).cpu_times()

@@ -23,12 +23,12 @@ OURS = {
     "MRC": lambda: mrc(image().astype(np.int16)),
     "EMD": lambda: velox(image()[..., np.newaxis]),
 }
-NAMES = [entry.name for entry in formats.all_formats()]
+NAMES = [entry.name for entry in formats.every()]
 
 
 @pytest.fixture(params=NAMES)
 def entry(request) -> Format:
-    return next(entry for entry in formats.all_formats() if entry.name == request.param)
+    return next(entry for entry in formats.every() if entry.name == request.param)
 
 
 @pytest.fixture

@@ -361,5 +361,5 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "segmentations": segmentations,
     "logs": logs,
     # Ours begin with files of their tests.
-    **{entry.name.lower(): of_examples(entry) for entry in formats.all_formats() if [*entry.examples()]},
+    **{entry.name.lower(): of_examples(entry) for entry in formats.every() if [*entry.examples()]},
 }
