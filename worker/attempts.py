@@ -1,5 +1,5 @@
 """One attempt at a row (such as a job): the row is claimed, the work is done while a heartbeat is
-written, and the outcome is stored. A fault of the machine does not make the row fail, it is tried
+written, and the outcome is stored. After a fault of the machine the row does not fail: it is tried
 again later."""
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from segmentation.services.ground.space import is_scarce
 from segmentation.services.results import after_inspection, publishing
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
+from .decoding import Killed
 from .failures import sentence_for
 from .fetching import GONE
-from .heartbeat import GivesWay, Heartbeat, Progress
-from .inspection import Killed
-from .scratch import scratch
+from .heartbeat import Heartbeat, Progress, UrgentWorkWaits
+from .scratch import scratch_folder
 
 logger = logging.getLogger(__name__)
 
-EVERY_SECONDS = 0.5  # between two reports of the progress within one stage
+PROGRESS_REPORT_SECONDS = 0.5  # between two reports of the progress within one stage
 NO_NETWORKS = "The process that calculates the networks does not start"
 NEWER = "The analysis needs a worker of the new version"  # while a site is upgraded
 Work = Callable[[Any, Progress, Path], None]  # of a row; the path is a folder for temporary files
@@ -70,10 +70,10 @@ def attempt(rows: Any, pk: Any, work: Work, *, is_asked: bool = True) -> bool:
         if job_settings and AnalysisSettings.from_dict(job_settings).others:
             publishing.postpone(row=row, why=NEWER)
             return True
-        with Heartbeat(row) as heartbeat, scratch() as folder:
+        with Heartbeat(row) as heartbeat, scratch_folder() as folder:
             try:
                 work(row, ProgressReporter(row, heartbeat), folder)
-            except GivesWay:
+            except UrgentWorkWaits:
                 row.change(**AGAIN)
                 # Files that are written in advance need no message: idle workers look for them.
                 if kind is not ExportJob:
@@ -90,7 +90,7 @@ class ProgressReporter:
     """The `progress` of an attempt, which stores stage and fraction in the row; raises
     `Superseded`.
 
-    A new stage is stored at once, other progress at most each EVERY_SECONDS. The fraction never
+    A new stage is stored at once, other progress at most each PROGRESS_REPORT_SECONDS. The fraction never
     becomes smaller, also not in a further attempt. The expected end is that of this attempt.
     """
 
@@ -103,7 +103,7 @@ class ProgressReporter:
         if self._heartbeat.superseded.is_set():
             raise Superseded
         now = time.monotonic()
-        if stage == self._stage and now - self._reported < EVERY_SECONDS:
+        if stage == self._stage and now - self._reported < PROGRESS_REPORT_SECONDS:
             return
         self._stage, self._reported = stage, now
         fraction = self._furthest = max(self._furthest, min(fraction, 1.0))

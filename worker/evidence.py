@@ -15,9 +15,9 @@ from segmentation.services.results.signing import SIGNATURES
 
 
 def write_evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str, str]:
-    """Write the log of corrections and the signatures of a result to the folder `out`. Returns for
-    each file, and for that of the outlines, what it contains, in words; {} without corrections and
-    signatures."""
+    """Write the log of corrections and the signatures of a result to the folder `out`. Returns the
+    content of each written file, and of the file of the outlines, in words by its name; {} without
+    corrections and signatures."""
     before, log = logs.corrections_of_result(job)
     files = {}
     if not log and not signatures:

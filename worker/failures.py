@@ -17,7 +17,7 @@ from segmentation.models import Attempted, Training
 from segmentation.services.ground.queue import KINDS
 from segmentation.services.ground.refusal import Refused
 
-from .inspection import Killed
+from .decoding import Killed
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +35,10 @@ def sentence_for(row: Attempted, error: Exception) -> str:
     if isinstance(error, (UnreadableImage, Killed, ServerGone, UnusableSegmentation, Refused)):
         return str(error)
     if isinstance(row, Training) and isinstance(error, UserError):
-        # These words are for a web page: users know neither our folders nor the commands.
-        return error.on_page
+        return error.on_page  # without folders and commands, which users of the site do not know
     kind = KINDS[type(row)]
-    context = kind.noun.capitalize(), row.pk, row.attempt
-    logger.error("%s %s: attempt %s failed.", *context, exc_info=error, extra={"each": True})
+    name, number = kind.noun.capitalize(), row.attempt
+    logger.error("%s %s: attempt %s failed.", name, row.pk, number, exc_info=error, extra={"each": True})
     if isinstance(error, (cards.UnknownModel, cards.AlteredWeights, cards.NoDevice, UnknownTask)):
         return str(error)
     if isinstance(error, SoftTimeLimitExceeded):

@@ -1,4 +1,4 @@
-"""Who sends a request to the API: an account, a script with a secret, or somebody without either."""
+"""Identifies the sender of a request to the API: an account, a script with a secret, or neither."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ OWNER_ONLY = (
 def sign_in(request: HttpRequest) -> bool:
     """Set user, visitor, links, secret and token of a request, and return True; raises Refused.
 
-    Cookies count only in requests of the site's own pages, so a page of another site can do nothing. For any other
-    caller only the header Authorization and a link in the address count. request.secret: identifies a script without
-    an account, as a cookie identifies a browser; "" without one. request.token: the token that was sent, or None.
+    Cookies are used only in requests of the site's own pages, so a page of another site can do nothing. For any other
+    caller only the header Authorization and a link in the address are used. request.secret: identifies a script
+    without an account, as a cookie identifies a browser; "" if none was sent. request.token: the token that was sent,
+    or None.
     """
     if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
         raise Refused("Browsers may not call this address from another site.", 403)
@@ -72,8 +73,8 @@ def _user(request: HttpRequest, encoded: str) -> Any:
 
 
 def identify(request: HttpRequest) -> dict[str, Any]:
-    """The maker of new rows, as services take it: user, visitor, address (hashed). A script without account and secret
-    gets a new secret, which the answer holds."""
+    """The maker of new rows, as arguments of services: user, visitor, address (hashed). A script without account and
+    secret gets a new secret, which the answer contains."""
     if not request.user.is_authenticated and request.visitor is None:
         request.secret = new_secret()
         request.visitor = visitor_of(request.secret)
@@ -81,5 +82,5 @@ def identify(request: HttpRequest) -> dict[str, Any]:
 
 
 def key_of(request: HttpRequest) -> str:
-    """The header Idempotency-Key, by which a request sent twice makes its rows only once; "" without one."""
+    """The header Idempotency-Key, with which a request that is sent twice makes its rows only once; "" without it."""
     return request.headers.get("Idempotency-Key", "")[:200]

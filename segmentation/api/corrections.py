@@ -1,4 +1,4 @@
-"""The corrections of a job in the API: its outlines after all corrections, and the log of these."""
+"""The corrections of a job in the API: its outlines after all corrections, and the log of corrections."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ..services.results import standing as standing_service
 from ..services.results.edits import Outdated
 from . import schemas
 from .auth import key_of
-from .routes import JSON, LABELS, Routes, a_file, takes
-from .sending import Corrections, json_body
+from .request_bodies import Corrections, json_body
+from .routes import JSON, LABELS, Routes, file_answer, request_body
 
 SINCE = "Only the edits after this number."
 ROWS_SINCE = "Only the objects that edits after this number changed."
 router = Routes(tags=["Jobs"])
 
 
-@router.does("GET", "/{uuid:pk}/labels", "labels", schemas.Objects, (404, 409, 422), LABELS)
+@router.operation("GET", "/{uuid:pk}/labels", "labels", schemas.Objects, (404, 409, 422), LABELS)
 def labels(
     request: HttpRequest,
     pk: UUID,
@@ -63,7 +63,7 @@ def labels(
     return serve_packed(request, header.tobytes() + np.column_stack([ids, lengths]).astype("<i4").tobytes())
 
 
-@router.does("GET", "/{uuid:pk}/similar", "similar", schemas.Similar, (404, 409, 422))
+@router.operation("GET", "/{uuid:pk}/similar", "similar", schemas.Similar, (404, 409, 422))
 def similar(
     request: HttpRequest,
     pk: UUID,
@@ -82,7 +82,7 @@ def similar(
     return {"ids": list(similar_enough), "alike": list(similar_enough.values())}
 
 
-@router.does("GET", "/{uuid:pk}/offer", "offer", schemas.OffersElsewhere, (404, 409, 422))
+@router.operation("GET", "/{uuid:pk}/offer", "offer", schemas.OffersElsewhere, (404, 409, 422))
 def offer(request: HttpRequest, pk: UUID) -> Any:
     """What three corrections of one sort would do in the other images of the sample.
 
@@ -94,19 +94,19 @@ def offer(request: HttpRequest, pk: UUID) -> Any:
     return {"question": question, "others": offers}
 
 
-@router.does("GET", "/{uuid:pk}/edits", "edits", schemas.Edits, (404, 422))
+@router.operation("GET", "/{uuid:pk}/edits", "edits", schemas.Edits, (404, 422))
 def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=SINCE)) -> Any:
     """The corrections so far, in their order, at most 100 in an answer. Each holds the hash of the one before."""
     return edits_service.log_of(visible(request, row_of(Job, pk)), since)
 
 
-@router.does(
+@router.operation(
     "POST",
     "/{uuid:pk}/edits",
     "edits",
     {200: schemas.Edited, 409: schemas.Outdated},
     (403, 404, 413, 422),
-    takes(Corrections, JSON),
+    request_body(Corrections, JSON),
     sparse=True,
 )
 def edit(request: HttpRequest, pk: UUID) -> Any:
@@ -138,7 +138,7 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     return answer
 
 
-@router.does("GET", "/{uuid:pk}/standing", "standing", schemas.Standings, (404, 409, 422))
+@router.operation("GET", "/{uuid:pk}/standing", "standing", schemas.Standings, (404, 409, 422))
 def standing_objects(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=ROWS_SINCE)) -> Any:
     """The result after the corrections so far: objects that edits after `since` changed, numbers, outlines to check."""
     analysed = visible(request, row_of(Job, pk))
@@ -152,7 +152,7 @@ def standing_objects(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0,
     return {**history, **names, "standing": standing_service.standing(analysed, since)}
 
 
-@router.does("GET", "/{uuid:pk}/edits.csv", "edits-csv", {}, (404,), a_file("text/csv"))
+@router.operation("GET", "/{uuid:pk}/edits.csv", "edits-csv", {}, (404,), file_answer("text/csv"))
 def edits_csv(request: HttpRequest, pk: UUID) -> Any:
     """The corrections so far as CSV."""
     return serve_log(visible(request, row_of(Job, pk)), "csv")

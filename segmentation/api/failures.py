@@ -1,4 +1,4 @@
-"""The errors of the API, as JSON with one sentence each."""
+"""Makes the answers of the API to errors: JSON with one sentence."""
 
 from __future__ import annotations
 

@@ -11,13 +11,13 @@ from ..core.network.cards import ModelCard, UnknownModel
 from ..models import Training
 from ..services.results import models_offered
 from . import learning as schemas
-from .routes import JSON, Routes, takes
-from .sending import Default, PreviousDefault, json_body
+from .request_bodies import Default, PreviousDefault, json_body
+from .routes import JSON, Routes, request_body
 
 router = Routes(tags=["Models"])
 
 
-@router.does("GET", "", "models", list[schemas.Model])
+@router.operation("GET", "", "models", list[schemas.Model])
 def listed(request: HttpRequest) -> Any:
     """Every model that the account may use: of a release, installed, trained by it, or shared."""
     rows, cards = models_offered.trained(), models_offered.offered(request.user)
@@ -25,7 +25,7 @@ def listed(request: HttpRequest) -> Any:
     return [_model_entry(request, card, rows.get(card.name), card.name in defaults) for card in cards]
 
 
-@router.does("PUT", "/default", "model-default", schemas.Default, (403, 409), takes(Default, JSON))
+@router.operation("PUT", "/default", "model-default", schemas.Default, (403, 409), request_body(Default, JSON))
 def set_default(request: HttpRequest) -> Any:
     """Make this model the default of the account, or, with `site`, of the whole site (staff only)."""
     body = json_body(request, Default)
@@ -33,7 +33,9 @@ def set_default(request: HttpRequest) -> Any:
     return {"task": row.task, "model": row.model_name, "site": body.site}
 
 
-@router.does("POST", "/default/back", "model-default-back", schemas.Default, (403, 409), takes(PreviousDefault, JSON))
+@router.operation(
+    "POST", "/default/back", "model-default-back", schemas.Default, (403, 409), request_body(PreviousDefault, JSON)
+)
 def back(request: HttpRequest) -> Any:
     """Make the default before this one the default again. Without an earlier one the choice is automatic."""
     body = json_body(request, PreviousDefault)
@@ -41,7 +43,7 @@ def back(request: HttpRequest) -> Any:
     return {"task": body.task, "model": name or None, "site": body.site}
 
 
-@router.does("GET", "/{str:name}", "model", schemas.Model, (404,))
+@router.operation("GET", "/{str:name}", "model", schemas.Model, (404,))
 def model(request: HttpRequest, name: str) -> Any:
     """One model, with the whole card."""
     try:

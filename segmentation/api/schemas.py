@@ -67,12 +67,12 @@ class FromRow:
 
 
 class Answer(BaseModel):
-    """An answer that is made from a row: each field says with `FromRow` how it is read. Pydantic's `from_attributes`
-    is not used, because it would report a fault of the database as a wrong answer."""
+    """An answer that is made from a row: `FromRow` tells how a field is read, else the attribute of its name is taken.
+    Pydantic's `from_attributes` is not used, because it would report a fault of the database as a wrong answer."""
 
     @model_validator(mode="before")
     @classmethod
-    def _of_row(cls, row: Any, info: ValidationInfo) -> Any:
+    def _read_row(cls, row: Any, info: ValidationInfo) -> Any:
         if isinstance(row, Mapping):
             return row
         request, values = info.context["request"], {}
@@ -105,7 +105,7 @@ def text_of(name: str) -> FromRow:
 def file_urls(view: str) -> FromRow:
     """The full address of each stored file of the row, by its name."""
     return FromRow(
-        lambda row, request: {one.name: address(request, view, row.pk, one.name) for one in row.artifacts.all()}
+        lambda row, request: {file.name: address(request, view, row.pk, file.name) for file in row.artifacts.all()}
     )
 
 
@@ -563,6 +563,7 @@ class ReferenceListed(Reference):
 
 
 def url_by_type(job: str, sample: str) -> FromRow:
+    """The full address of the view named `job` for a job, of the view named `sample` for a sample."""
     return FromRow(lambda side, request: address(request, job if isinstance(side, JobRow) else sample, side.pk))
 
 

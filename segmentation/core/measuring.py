@@ -128,10 +128,8 @@ def _flags_of_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]
     if factor := largest_contradiction(used, *others):
         short = f"Do not use: scale wrong by a factor of {factor_words(factor)}?"
         yield Flag.doubtful(WRONG_SCALE.format(sources=" ".join(sources)), short, moves="all", by=1.0)
+    elif any(contradict(other, used) for other in others):
+        yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=TWO_PER_CENT)
     else:
-        doubt = any(contradict(other, used) for other in others)
-        yield from (
-            Flag.doubtful(sentence, TWO_SCALES, moves="sizes", by=TWO_PER_CENT) if doubt else Flag(sentence)
-            for sentence in sources
-        )
+        yield from map(Flag, sources)
     yield from map(Flag, micrograph.notes)

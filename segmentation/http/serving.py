@@ -57,7 +57,7 @@ def files_of(row: Any, subject: Subject, task: str, address: str, further: Colle
     sizes = {name: artifact.size for name, artifact in artifacts.items()}
     offered = [
         {"name": name, "url": urls[name], "size": sizes.get(name), "export": export, "what": export.line(subject)}
-        for name, export in exports.listed(subject, tasks.find(task), judged=bool(row.specification)).items()
+        for name, export in exports.by_file_name(subject, tasks.find(task), judged=bool(row.specification)).items()
         if name in urls and not export.for_the_page
     ]
     addresses = {re.sub("[.-]", "_", name): url for name, url in urls.items()}

@@ -86,7 +86,7 @@ def _enqueued_writer(result: Job | Sample) -> Measuring | ExportJob | Sample | N
 
 def _offered_files(row: Job | Sample, subject: Subject) -> list[StoredFile]:
     """The stored files of a result that people download, but for archives of the others."""
-    listed = exports.listed(subject, tasks.find(row.settings["task"]), judged=bool(row.specification))
+    listed = exports.by_file_name(subject, tasks.find(row.settings["task"]), judged=bool(row.specification))
     offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVES]
     artifacts = {artifact.name: artifact for artifact in row.artifacts.all()}
     return [artifacts[name] for name in offered if name in artifacts]

@@ -108,8 +108,8 @@ class Job(Owned, Attempted, JudgedResult):
     ready: whether its upload has been read, with the data bar if the scale depends on it. asked: the scale that the
         maker stated, as `StatedScale.as_dict`; it is used once the job is ready.
     summary: the data that the result page shows without opening a file.
-    early: the outlines that the running attempt has found so far (core.report.outlines.growing), with the number
-        "part", by which a page knows whether it has drawn them; {} once the attempt has ended.
+    early: the outlines that the running attempt has found so far (core.report.outlines.unfinished_outlines), with the
+        number "part", by which a page knows whether it has drawn them; {} once the attempt has ended.
     ends: the expected end of the running attempt.
     edit_count, edit_hash, edit_bytes: how many corrections were made of its outlines, the hash of the last one, and
         how many bytes those since version 1.1 take in the database.

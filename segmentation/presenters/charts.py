@@ -13,7 +13,7 @@ import numpy as np
 from ..core.flags import Flag, beside_numbers
 from ..core.measure.descriptors import DESCRIPTORS, measures_of
 from ..core.measure.quantities import OF, Quantity, Value, significant
-from ..core.report.entries import CAVEAT, Entry, answers, is_special, known_column, known_number
+from ..core.report.entries import CAVEAT, Entry, is_special, known_column, known_number, quantity_entries
 from ..core.report.picture import PALETTE
 from ..core.report.summary import Summary
 from ..core.report.wording import per_cent
@@ -268,7 +268,7 @@ class ChartedSummary(Summary):
     def classes(self) -> list[ClassRow]:
         """The numbers of each class, for a kind of analysis with classes; else []."""
         has_classes = self.task.semantic and not self.statistics
-        entries = map(self.with_basis, answers(self.stored_quantities, every=True) if has_classes else ())
+        entries = map(self.with_basis, quantity_entries(self.stored_quantities, every=True) if has_classes else ())
         return class_rows(map(self._with_sure_ends, entries))
 
     @property

@@ -71,7 +71,11 @@ def differences(
         # A number with an uncertainty budget is compared by its interval from counting alone, like the other one.
         has_ends = all(side.has_ends or side.name in ANSWERS for side in (earlier, later))
         earlier, later = (
-            replace(side, number=number, holds=side.includes if number == side.number.reported else side.holds)
+            replace(
+                side,
+                number=number,
+                contents_without_total=side.includes if number == side.number.reported else side.contents_without_total,
+            )
             for side, number in zip((earlier, later), with_like_intervals(earlier.number, later.number), strict=True)
         )
         first_number, second_number = earlier.number, later.number

@@ -12,7 +12,7 @@ from ..core.measure.results import Statistics
 from ..core.quality.conformity import number_words
 from ..core.quality.reference import ReferenceMaterial
 from ..core.quality.specification import Specification
-from ..core.report.certificate import Certificate, Comparison
+from ..core.report.certificate import ConformityStatement, ReferenceComparison
 from ..core.report.summary import Summary
 from ..core.tasks import find
 from ..http.access import address_of
@@ -52,21 +52,21 @@ def limitable_quantities(values: Mapping[str, Value]) -> list[Quantity]:
     return quantities
 
 
-def certificate_of(row: Job | Sample) -> Certificate | None:
+def certificate_of(row: Job | Sample) -> ConformityStatement | None:
     """The decision on a result; None without limits, or without numbers yet."""
     if not row.specification or not _has_numbers(row):
         return None
     is_refused = isinstance(row, Job) and bool(row.summary.get("refused"))
     specification = Specification.read(row.specification)
-    return Certificate.of(specification, numbers_to_judge(row), _summary(row), is_refused=is_refused)
+    return ConformityStatement.of(specification, numbers_to_judge(row), _summary(row), is_refused=is_refused)
 
 
-def comparison_of(row: Job | Sample) -> Comparison | None:
+def comparison_of(row: Job | Sample) -> ReferenceComparison | None:
     """A result beside the certificate of its reference material; None of another material, or without numbers yet."""
     if not row.reference or not _has_numbers(row):
         return None
     material = ReferenceMaterial.read({name: value for name, value in row.reference.items() if name != "id"})
-    return Comparison.of(material, numbers_to_judge(row), _summary(row))
+    return ReferenceComparison.of(material, numbers_to_judge(row), _summary(row))
 
 
 def certificate_facts(material: ReferenceMaterial) -> list[tuple[str, str]]:

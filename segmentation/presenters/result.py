@@ -16,7 +16,7 @@ from ..core.micrograph.pages import FIGURE
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import NO_SCALE
 from ..core.report import exports
-from ..core.report.in_words import LIKELY
+from ..core.report.in_words import LIKELY_CUT
 from ..core.report.wording import capital, doubt_line, per_cent
 from ..core.tasks import find
 from ..models import Job
@@ -131,7 +131,7 @@ class Result(ChartedSummary):
     @property
     def figure_panels(self) -> list[tuple[str, str]]:
         """Letter and title of each panel of the figure, from the title of its export, "Panel: TITLE, ..."."""
-        titles = {export.panel: export.title for export in exports.listed("image", self.task).values()}
+        titles = {export.panel: export.title for export in exports.by_file_name("image", self.task).values()}
         names = (capital(titles[name].removeprefix("Panel: ").split(", ")[0]) for name in self.task.panels)
         return list(zip("ABCD", names, strict=True))
 
@@ -175,7 +175,7 @@ class Result(ChartedSummary):
         press."""
         size = self.task.size or "area"
         reasons = {"frame": str(Reason.FRAME), "slip": str(Reason.SLIP), "ignored": str(Reason.IGNORED)}
-        return {"size": size, "title": column(size).title, "likely": f"with {per_cent(LIKELY)} or more", **reasons}
+        return {"size": size, "title": column(size).title, "likely": f"with {per_cent(LIKELY_CUT)} or more", **reasons}
 
     @property
     def regions_json(self) -> str:

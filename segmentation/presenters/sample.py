@@ -22,7 +22,7 @@ from ..core.measure.quantities import OF, Value, in_micrometres
 from ..core.measure.results import NO_PIXEL_SIZE, Statistics, images_words
 from ..core.micrograph.pairing import sort_key
 from ..core.micrograph.types import Calibration, common_calibration
-from ..core.report.entries import Entry, answers, known_number
+from ..core.report.entries import Entry, known_number, quantity_entries
 from ..core.report.wording import agreement_words, capital, corrected_images_words, sample_scale, scale_range
 from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
@@ -373,10 +373,12 @@ class PooledResult(ChartedSummary):
         of the pooled one."""
         names = [name for name in self.stored.get("headline_quantities") or [] if name in quantities]
         if len(names) > 1:
-            rows = class_rows(answers(values_of({"order": names, "quantities": quantities}), every=True))
+            rows = class_rows(quantity_entries(values_of({"order": names, "quantities": quantities}), every=True))
             ends = accumulate((row.share.at if row.share else 0.0 for row in rows), initial=0.0)
             return {"shares": list(zip(rows, ends, strict=False))}
-        long = {entry.name for entry in answers(self.stored_quantities, every=True) if "µm" in entry.number.unit}
+        long = {
+            entry.name for entry in quantity_entries(self.stored_quantities, every=True) if "µm" in entry.number.unit
+        }
         values = values_of({"order": names, "quantities": quantities})
         present = {
             name: in_micrometres(number) if name in long else number

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from ..core.measure.quantities import Quantity, number
 from ..core.quality.specification import Specification
-from ..core.report.looks import CONFORMITY
+from ..core.report.file_options import CONFORMITY
 from ..forms.specification import SpecificationForm
 from ..http.access import address_of
 from ..models import Job, Reference, Sample

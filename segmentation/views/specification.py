@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ..core.report.looks import CONFORMITY
+from ..core.report.file_options import CONFORMITY
 from ..forms.specification import SpecificationForm
 from ..http.access import address_of, changeable, row_of, see_other, visible
 from ..models import Job, Reference, Sample

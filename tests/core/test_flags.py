@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
-from segmentation.core.flags import LONGEST, WRONG, Flag, as_json, from_json, short_forms, warned
+from segmentation.core.flags import LONGEST, TWO_SCALES, WRONG, Flag, as_json, from_json, short_forms, warned
+from segmentation.core.measuring import _flags_of_scale
+from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.report.summary import Summary
 
 FAINT = Flag("77 outlines are faint.", "77 faint outlines set aside", reason="much fainter than the others")
@@ -58,3 +61,18 @@ def test_the_gravest_level_is_said_whatever_came_first():
     assert warned(flags) == ["Do not use: wrong scale", "Look at the picture: Few right"]
     assert warned(flags[:2]) == ["Look at the picture: Few right"] and warned([]) == []
     assert [flag.headline for flag in Summary(None, {}).notices_of(flags)] == ["wrong scale", "Few right", "note"]
+
+
+def test_a_scale_that_two_others_contradict_is_one_warning():
+    """File and data bar agree; the typed width differs from both by 9 %, then from none."""
+    micrograph = Micrograph(
+        np.zeros((64, 64), np.float32),
+        name="a.tif",
+        sha256="",
+        calibration=Calibration(7.34, "metadata"),
+        reading=Calibration(7.32, "data bar"),
+    )
+    warning, *others = _flags_of_scale(micrograph, Calibration(8.0, "typed"))
+    assert (warning.short, warning.level, others) == (TWO_SCALES, "Look at the picture", [])
+    assert "The file gives 7.34 nm per pixel" in warning.text and warning.text.count("check which is right") == 2
+    assert list(_flags_of_scale(micrograph, Calibration(7.34, "typed"))) == []

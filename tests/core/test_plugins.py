@@ -96,10 +96,10 @@ def test_a_kind_is_one_of_all_and_its_numbers_must_be_known(install):
 def test_an_export_has_a_name_of_its_own_for_every_kind_of_analysis(install):
     export = Export("{table}.parquet", "Parquet", 150, lambda context, path: None, image="Rows", content_type="a/b")
     install(plugins.EXPORTS, mine=export)
-    assert "particles.parquet" in exports.listed("image", particles.TASK)
+    assert "particles.parquet" in exports.by_file_name("image", particles.TASK)
     assert exports.content_type_of("x.parquet") == "a/b" and exports.content_type_of("x") == exports.UNKNOWN_CONTENT
     install(plugins.EXPORTS, mine=replace(export, name="particles.csv"))
-    ours = exports.listed("image", particles.TASK)["particles.csv"]
+    ours = exports.by_file_name("image", particles.TASK)["particles.csv"]
     assert ours.title != "Parquet" and "DeepSegm itself has the name particles.csv" in warnings()[0]
     install(plugins.EXPORTS, mine=replace(export, title="{nosuch}"))
     assert len(warnings()) == 1 and "KeyError" in warnings()[0]

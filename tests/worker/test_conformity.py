@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from segmentation.core.quality.specification import Specification
-from segmentation.core.report.looks import CONFORMITY
+from segmentation.core.report.file_options import CONFORMITY
 from segmentation.models import ExportJob, Job, Sample
 from segmentation.presenters.judging import certificate_of
 from segmentation.services.access import links

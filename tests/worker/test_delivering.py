@@ -241,7 +241,7 @@ def never(handler):
 
 @pytest.mark.parametrize("answer", [slowly, never])
 def test_a_slow_answer_is_cut_off(hook, receiver, monkeypatch, answer):
-    monkeypatch.setattr(delivering, "SECONDS", 0.5)
+    monkeypatch.setattr(delivering, "MESSAGE_SECONDS", 0.5)
     receiver.answers = [answer]
     send_and_try(hook)
     assert (the_only().state, the_only().answer) == ("queued", delivering.LATE)  # to its end it would not be late

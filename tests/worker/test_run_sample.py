@@ -25,7 +25,7 @@ from segmentation.services.ground import bundles, tables
 from segmentation.services.ground.queue import ask_for_files
 from segmentation.services.results import exports, pooling, samples
 from tests.web.finished import SUMMARY
-from worker import exporting, inspection
+from worker import decoding, exporting
 from worker.failures import BROKEN
 from worker.samples import CANCELLED, LOST, NONE_LEFT, OTHER_SETTINGS, UNREAD, filing_of, pooled_again
 from worker.tasks import do_analyses
@@ -148,7 +148,7 @@ def test_files_that_are_asked_for_later_are_those_that_would_have_been_written_a
 def test_files_of_a_sample_that_changes_meanwhile_are_dropped_and_its_earlier_ones_stay(pooled, monkeypatch):
     sample = pooled(squares([10]), squares([12]))
     run(sample)
-    before, write = stored_files_of(sample), exporting.names_ahead
+    before, write = stored_files_of(sample), exporting.early_file_names
 
     def change(result):
         pooling.refresh_sample(sample.pk)
@@ -156,7 +156,7 @@ def test_files_of_a_sample_that_changes_meanwhile_are_dropped_and_its_earlier_on
 
     ask_for_files(sample)
     with monkeypatch.context() as patch:
-        patch.setattr(exporting, "names_ahead", change)
+        patch.setattr(exporting, "early_file_names", change)
         do_analyses()
     sample.refresh_from_db()
     assert sample.state == Sample.State.QUEUED and not ExportJob.objects.exists()
@@ -374,13 +374,13 @@ def test_the_worker_reads_the_side_files_that_came_with_an_image(science, make_j
     micrograph.side = [{"name": "a.txt", "file": stored}]
     micrograph.save()
     seen = []
-    read = inspection.read_micrograph
+    read = decoding.read_micrograph
 
     def noting(path, *, side=(), **options):
         seen.extend((name, beside.read_bytes()) for name, beside in side)
         return read(path, **options)
 
-    monkeypatch.setattr(inspection, "read_micrograph", noting)
+    monkeypatch.setattr(decoding, "read_micrograph", noting)
     make_job(micrograph=micrograph)
     do_analyses()
     assert {*seen} == {("a.txt", b"$CM_PIXEL_SIZE 5 nm")}

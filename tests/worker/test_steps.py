@@ -19,7 +19,7 @@ from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import edits, exports, steps
 from tests.web.finished import visit, words
 from worker import measuring
-from worker.heartbeat import comes_before
+from worker.heartbeat import has_more_urgent_work
 from worker.tasks import do_analyses, do_inspections
 
 from .test_edits import DELETE, SECRET, SPLIT, UNDO, outlines, result, script, send  # noqa: F401
@@ -93,7 +93,7 @@ def test_the_page_says_all_numbers_before_files_are_written(measured, send, scri
     monkeypatch.setattr("segmentation.core.report.summary.numbers.FEWEST_IN_HISTOGRAM", 2)
     send(0, DELETE)
     script.get(f"/jobs/{measured.pk}/state/")
-    stored_files, answers = measuring.stored_files, []
+    write_stored_files, answers = measuring.write_stored_files, []
 
     def asked_meanwhile(*args, **options):
         answers.append(state(script, measured))
@@ -102,9 +102,9 @@ def test_the_page_says_all_numbers_before_files_are_written(measured, send, scri
             patch.setattr("segmentation.core.report.summary.numbers.FEWEST_IN_HISTOGRAM", 10)
             assert state(script, measured)["parts"] == "", "sizes one by one are in the files"
         assert Measuring.objects.get().summary["statistics"]["arrangement"] is None
-        return stored_files(*args, **options)
+        return write_stored_files(*args, **options)
 
-    monkeypatch.setattr(measuring, "stored_files", asked_meanwhile)
+    monkeypatch.setattr(measuring, "write_stored_files", asked_meanwhile)
     do_inspections()
     first = answers[0].pop("parts")
     assert answers == [{"numbers": 1, "step": 0, "measured": False, "error": ""}]
@@ -116,11 +116,11 @@ def test_the_page_says_all_numbers_before_files_are_written(measured, send, scri
     def corrected_meanwhile(*args, **options):
         send(2, DELETE | {"ids": [3]})
         assert state(script, measured)["numbers"] == 1, "of the last step that was stored"
-        return stored_files(*args, **options)
+        return write_stored_files(*args, **options)
 
     send(1, SPLIT)
     script.get(f"/jobs/{measured.pk}/state/")
-    monkeypatch.setattr(measuring, "stored_files", corrected_meanwhile)
+    monkeypatch.setattr(measuring, "write_stored_files", corrected_meanwhile)
     do_inspections()
     assert now(measured).step == 1 and Measuring.objects.get().summary == {}
 
@@ -266,13 +266,13 @@ def test_a_first_correction_of_a_large_image_measures_only_what_it_changes(resul
     monkeypatch.setattr(steps, "LARGE", 1)
     Job.objects.filter(pk=result.pk).update(state=Job.State.QUEUED)
     do_analyses()
-    kept = measuring._opened_last
+    kept = measuring._last_result
     assert kept is not None and kept.original is None
-    monkeypatch.setattr(measuring, "pixels_of", Mock(side_effect=AssertionError("the image was read again")))
+    monkeypatch.setattr(measuring, "load_micrograph", Mock(side_effect=AssertionError("the image was read again")))
     send(0, DELETE)
     assert script.get(f"/jobs/{result.pk}/state/").json()["measured"] is False
     do_analyses()
-    assert now(result).summary["found"] == 2 and measuring._opened_last is kept
+    assert now(result).summary["found"] == 2 and measuring._last_result is kept
     assert state(script, now(result))["measured"] is True
 
 
@@ -281,14 +281,14 @@ def test_files_of_a_large_image_are_written_with_what_is_remembered(measured, se
     send(0, DELETE)
     state(script, measured), do_analyses()
     exports.file_of(now(measured), "report.pdf")
-    monkeypatch.setattr(measuring, "pixels_of", Mock(side_effect=AssertionError("the image was read again")))
+    monkeypatch.setattr(measuring, "load_micrograph", Mock(side_effect=AssertionError("the image was read again")))
     do_analyses()
     assert exports.file_of(now(measured), "report.pdf").name == "report.pdf"
 
 
 def test_files_that_nobody_waits_for_give_way_to_corrections_of_a_large_image(measured, send, script, monkeypatch):
     monkeypatch.setattr(steps, "LARGE", 1)
-    assert not comes_before(ExportJob)
+    assert not has_more_urgent_work(ExportJob)
     send(0, DELETE)
     state(script, measured)
-    assert Measuring.objects.get().large and comes_before(ExportJob)
+    assert Measuring.objects.get().large and has_more_urgent_work(ExportJob)

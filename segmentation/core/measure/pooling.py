@@ -40,6 +40,7 @@ LEAST_IMAGES = 4  # with two or three images nobody can say which is the outlier
 LEAST_PARTICLES = 10
 LEAST_SHIFT = 0.25  # the median is 1.25 times larger or smaller
 LEAST_DEVIATIONS = 3.0  # robust standard deviations of the images' medians
+ROUNDING = 1e-20  # mean squares of ln(size) below it are errors of rounding: the sizes are equal
 POINTS = 2000  # sizes at which cumulative distributions are compared
 
 
@@ -254,9 +255,8 @@ def between_images(sizes: WeightedSizes) -> Between | None:
     ]
     total = variance + within
     share = variance / total if total > 0 else 0.0
-    p = (
-        float(special.fdtrc(len(counts) - 1, len(sizes) - len(counts), among / within))
-        if within > 0
-        else float(among == 0)
-    )
+    if within > ROUNDING:
+        p = float(special.fdtrc(len(counts) - 1, len(sizes) - len(counts), among / within))
+    else:
+        p = float(among <= ROUNDING)
     return {"variance": variance, "sd": sqrt(variance), "share": share, "p": p, "times": max(medians) / min(medians)}

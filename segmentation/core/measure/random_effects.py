@@ -17,7 +17,6 @@ import numpy as np
 
 from .distribution import POWER, Floats, WeightedSizes, Weighting
 
-Z95_ONE_SIDED = 1.6448536269514722  # the 95 % quantile of the normal distribution
 Z90 = 1.2815515655446004  # the 90 % quantile of the normal distribution
 FEWEST_FOR_SLOPE = 4  # images; with fewer, counts are taken as independent of the size
 STEEPEST = 3.0  # slope; counts fall with the cube of the size if each image shows the same mass
@@ -119,10 +118,11 @@ def mean_squares(sizes: WeightedSizes) -> tuple[float, float]:
 
 def differ_by_chance(sizes: WeightedSizes) -> bool:
     """Whether the sizes of several images differ no more than by chance: 95 % of equal images
-    differ less. The limit is the chi-squared quantile as approximated by Wilson and Hilferty
-    (1931)."""
+    differ less. The limit is the 95 % quantile of chi-squared with m - 1 degrees of freedom,
+    divided by m - 1, for m images."""
     if len(sizes) <= sizes.images:
         return False
+    from scipy import special  # not at the top: the web process imports this module without scipy
+
     among, within = mean_squares(sizes)
-    part = 2 / (9 * (sizes.images - 1))
-    return among <= within * float((1 - part + Z95_ONE_SIDED * np.sqrt(part)) ** 3)
+    return among <= within * float(special.chdtri(sizes.images - 1, 0.05)) / (sizes.images - 1)

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.core.files.storage import Storage
 
 from ...core.archive import write_zip
-from ...core.report.looks import MICROGRAPH, NOTEBOOK
+from ...core.report.file_options import MICROGRAPH, NOTEBOOK
 from ...models import StoredFile
 
 NAME = "bundle.zip"

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Model
 
-from ...core.report.cells import lines, name_cell
+from ...core.report.cells import csv_text, name_cell
 from ...models import Link, StaffAction
 
 SHELL, BACKUP, NOBODY = "command line", "made a backup", "without an account"
@@ -116,4 +116,4 @@ def _entry(account: Any, action: str, row: Any, before: dict[str, Any], after: d
 def as_csv(rows: Iterable[StaffAction]) -> str:
     """The log as CSV. A spreadsheet takes none of its cells for a formula."""
     table = ([row.created.isoformat(), *(getattr(row, name) for name in COLUMNS[1:])] for row in rows)
-    return lines([COLUMNS, *([name_cell(str(cell)) for cell in row] for row in table)])
+    return csv_text([COLUMNS, *([name_cell(str(cell)) for cell in row] for row in table)])

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...core import tasks
 from ...core.measure.table import Table
-from ...core.report.corrected_objects import LINES
+from ...core.report.corrected_objects import OUTLINE_KEYS
 from ...models import Job
 from . import bundles
 
@@ -71,7 +71,7 @@ def objects_in(job: Job, name: str) -> list[dict[str, Any]] | None:
     try:
         with bundles.opened(artifact) as file:
             rows = (row for part in parts(file) for row in part[OBJECTS])
-            return [{name: value for name, value in row.items() if name not in LINES} for row in rows]
+            return [{name: value for name, value in row.items() if name not in OUTLINE_KEYS} for row in rows]
     except (OSError, EOFError, ValueError, KeyError):
         logger.warning("The outlines of job %s cannot be read.", job.pk, exc_info=True)
         return None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ...core.flags import from_json, short_forms
-from ...core.report.cells import BYTE_ORDER_MARK, comment, lines, name_cell
+from ...core.report.cells import BYTE_ORDER_MARK, comment_text, csv_text, name_cell
 from ...core.tasks import UnknownTask, find
 from ...models import Artifact, Job
 from ..ground import bundles
@@ -42,10 +42,10 @@ def combined_table(jobs: Iterable[Job]) -> Iterator[str]:
         return
     columns = list(dict.fromkeys(name for table in tables for name in table.columns))
     yield BYTE_ORDER_MARK if any(table.marked for table in tables) else ""
-    yield from (f"# not included: {comment(job.micrograph.name)}\n" for job in missing)
-    yield lines([(*FIRST_COLUMNS, *columns)])
+    yield from (f"# not included: {comment_text(job.micrograph.name)}\n" for job in missing)
+    yield csv_text([(*FIRST_COLUMNS, *columns)])
     for table in tables:
-        yield lines(_aligned_rows(table, columns))
+        yield csv_text(_aligned_rows(table, columns))
 
 
 def _table_of(job: Job) -> _Table | None:

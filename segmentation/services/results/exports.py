@@ -16,7 +16,7 @@ from django.db import transaction
 from ...core import tasks
 from ...core.report import exports
 from ...core.report.exports.base import Export, Subject
-from ...core.report.looks import look_of, with_options
+from ...core.report.file_options import options_in_name, with_options
 from ...models import AFRESH, ExportJob, Job, Measuring, Micrograph, Sample, StoredFile
 from ..access.webhooks import announce
 from ..ground.files import delete_with_files, remove_files, remove_folder, undo_on_failure
@@ -73,11 +73,11 @@ def _not_stored(result: Result) -> dict[str, Export]:
 def files_of_kind(result: Result) -> dict[str, Export]:
     """All files that a result of this kind can have, by name."""
     unit: Subject = "image" if isinstance(result, Job) else "sample"
-    return exports.listed(unit, tasks.find(result.settings["task"]), judged=bool(result.specification))
+    return exports.by_file_name(unit, tasks.find(result.settings["task"]), judged=bool(result.specification))
 
 
 def name_with_options(name: str, options: Mapping[str, str]) -> str:
-    """The name of a file with these options, such as the fonts of a figure (`core.report.looks`);
+    """The name of a file with these options, such as the fonts of a figure (`core.report.file_options`);
     raises Refused (422)."""
     try:
         return with_options(name, options)
@@ -106,7 +106,9 @@ def _file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | Expor
         if (numbers := _waited_until(numbers, wait)) is not None:
             return numbers
         result.refresh_from_db()
-    figure = name if isinstance(result, Job) and look_of(name) and result.is_done and result.segmentation_id else ""
+    figure = (
+        name if isinstance(result, Job) and options_in_name(name) and result.is_done and result.segmentation_id else ""
+    )
     may_be_written = figure or name in unwritten_files(result)
     # Looked for last, because a worker may have stored it meanwhile.
     stored_file = result.artifacts.filter(name=name).first()
@@ -116,7 +118,7 @@ def _file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | Expor
         return stored_file
     export = ask_for_files(result, figure)
     rows = result.artifacts.filter(name__startswith="figure-").exclude(name__in=export.figures)
-    delete_with_files(result.artifacts.filter(pk__in=[row.pk for row in rows if look_of(row.name)]))
+    delete_with_files(result.artifacts.filter(pk__in=[row.pk for row in rows if options_in_name(row.name)]))
 
     def written() -> StoredFile | None:
         export.refresh_from_db()

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from ...core.quality.specification import Specification
-from ...core.report.looks import CONFORMITY
+from ...core.report.file_options import CONFORMITY
 from ...models import Job, Reference, Sample
 from ..ground import bundles, staff_log
 from ..ground.files import delete_with_files

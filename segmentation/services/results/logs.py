@@ -19,7 +19,7 @@ import numpy as np
 from ...core.labels.operations import finished
 from ...core.labels.patches import BadEdit
 from ...core.labels.segmentation import Segmentation, UnusableSegmentation
-from ...core.report.cells import lines, name_cell
+from ...core.report.cells import csv_text, name_cell
 from ...core.report.exports.bundle import CHECKSUMS
 from ...models import Edit, Job
 from ...models import Segmentation as SegmentationRow
@@ -39,11 +39,11 @@ class NotRepeated(ValueError):
 
 def as_csv(edits: Iterable[Edit]) -> Iterator[str]:
     """The log as CSV, line by line. A spreadsheet takes none of its cells for a formula."""
-    yield lines([COLUMNS])
+    yield csv_text([COLUMNS])
     for edit in edits:
         values = (edit.as_dict()[name] for name in COLUMNS)
         texts = (json.dumps(value) if isinstance(value, dict | list) else value for value in values)
-        yield lines([[name_cell("" if text is None else str(text)) for text in texts]])
+        yield csv_text([[name_cell("" if text is None else str(text)) for text in texts]])
 
 
 def as_json(edits: Iterable[Edit]) -> Iterator[str]:

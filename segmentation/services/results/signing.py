@@ -14,7 +14,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from ...core.report.exports.base import RESULT
-from ...core.report.looks import ANNEX, CONFORMITY, FORM, REPORT
+from ...core.report.file_options import ANNEX, CONFORMITY, FORM, REPORT
 from ...core.report.wording import one_line
 from ...models import Job, Signature
 from ...models.edits import LONGEST_NAME, chain_faults, hash_of

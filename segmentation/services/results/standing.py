@@ -27,7 +27,7 @@ from ...core.measure.tilt import Stretch, Tilt
 from ...core.report import corrected_objects as core
 from ...core.report import in_words
 from ...core.report.exports.viewer import MOST_DOUBTS
-from ...core.report.offers import Lesson, Offer, lesson_of, offer_of, offers_in_words
+from ...core.report.offers import CorrectionPattern, Offer, offer_of, offers_in_words, pattern_of
 from ...core.report.quick_numbers import QuickNumbers
 from ...models import Artifact, Job
 from ..ground import bundles, tables
@@ -112,21 +112,21 @@ def standing(job: Job, since: int) -> Standing:
     quick = _quick_numbers(job, state, corrections)
     cuts = state.cuts_after(corrections.now)
     doubts = quick.doubts(cuts)
-    lesson = lesson_of(corrections, quick)
+    pattern = pattern_of(corrections, quick)
     rows = state.changed_since(corrections, since)
-    columns = in_words.cells(rows, state.terms.task.size, in_words.length_unit(quick))
+    columns = in_words.object_cells(rows, state.conditions.task.size, in_words.length_unit(quick))
     words = [{name: cells[index] for name, cells in columns.items()} for index in range(len(rows))]
     return Standing(
         rows=[row if "gone" in row else {**row, in_words.CELLS: cells} for row, cells in zip(rows, words, strict=True)],
         states=in_words.state_counts(quick.table.reasons.tolist()),
         numbers=quick.numbers,
         unit=quick.unit,
-        few=quick.few,
+        few=quick.few_sizes,
         cuts=cuts,
-        doubts=in_words.questions(doubts[:MOST_DOUBTS]),
+        doubts=in_words.doubts_in_words(doubts[:MOST_DOUBTS]),
         doubt_count=len(doubts),
         examples=[example._asdict() for example in quick.examples],
-        offer=lesson and offer_of(lesson, quick),
+        offer=pattern and offer_of(pattern, quick),
     )
 
 
@@ -139,8 +139,8 @@ def offers_elsewhere(job: Job, user: Any, visitor: UUID | None) -> tuple[str, li
     not. Raises Refused as `standing`.
     """
     corrections = corrections_of(job)
-    lesson = lesson_of(corrections, _quick_numbers(job, _state_of(job, corrections), corrections))
-    if lesson is None or job.sample is None:
+    pattern = pattern_of(corrections, _quick_numbers(job, _state_of(job, corrections), corrections))
+    if pattern is None or job.sample is None:
         return "", []
     others = job.sample.members.filter(state=Job.State.DONE, fixed=False).exclude(micrograph=job.micrograph_id)
     others = others.exclude(segmentation=None).select_related("micrograph", "segmentation").order_by("created", "pk")
@@ -148,12 +148,12 @@ def offers_elsewhere(job: Job, user: Any, visitor: UUID | None) -> tuple[str, li
     offers = []
     for other in changeable:
         with suppress(Refused):  # its outlines cannot be read
-            offers += _offer_in(other, lesson)
+            offers += _offer_in(other, pattern)
     task = tasks.find(job.get_settings().task)
     return offers_in_words([offer.offer for offer in offers], len(changeable), task.thing, task.things), offers
 
 
-def _offer_in(job: Job, lesson: Lesson) -> list[OfferElsewhere]:
+def _offer_in(job: Job, pattern: CorrectionPattern) -> list[OfferElsewhere]:
     """What the corrections of another image (`lesson`) would do with the present objects of a
     result; [] for nothing."""
     corrections = None if job.is_measured else corrections_of(job)
@@ -163,8 +163,8 @@ def _offer_in(job: Job, lesson: Lesson) -> list[OfferElsewhere]:
         file = job.artifact(tables.OUTLINES)
         if file is None:
             raise Refused(NO_OUTLINES, 409)
-        state = core.CorrectedObjects(_stored(file), _terms_of(job), {})
-    offer = offer_of(lesson, _quick_numbers(job, state, corrections))
+        state = core.CorrectedObjects(_stored(file), _conditions_of(job), {})
+    offer = offer_of(pattern, _quick_numbers(job, state, corrections))
     if not offer.ids:
         return []
     rows = [state.rows.get(number) or state.stored.row(number) for number in offer.ids[:MOST_SHOWN]]
@@ -205,21 +205,21 @@ def opened_in_words(file: Artifact) -> IO[bytes]:
         return opened
     try:
         content = json.load(opened)
-        quick = _quick_numbers(file.job, core.CorrectedObjects(_stored(file), _terms_of(file.job), {}))
+        quick = _quick_numbers(file.job, core.CorrectedObjects(_stored(file), _conditions_of(file.job), {}))
     except (ValueError, Refused):
         opened.seek(0)
         return opened
     opened.close()
-    return io.BytesIO(json.dumps(in_words.worded(content, quick, tables.OBJECTS, MOST_DOUBTS)).encode())
+    return io.BytesIO(json.dumps(in_words.with_page_words(content, quick, tables.OBJECTS, MOST_DOUBTS)).encode())
 
 
 def _state_of(job: Job, corrections: Corrections) -> core.CorrectedObjects:
     """The objects of a result after these corrections; raises Refused."""
     file = _file_of(job)
     stored, state = _recent.cached(file.file.name) or (_stored(file), None)
-    if state is None or not state.is_before(corrections):
-        state = core.CorrectedObjects.of(stored, corrections.original, _terms_of(job))
-    state = state.followed_by(corrections)
+    if state is None or not state.is_continued_by(corrections):
+        state = core.CorrectedObjects.of(stored, corrections.original, _conditions_of(job))
+    state = state.with_corrections(corrections)
     _recent.keep(file.file.name, stored, state)
     return state
 
@@ -233,7 +233,7 @@ def _state_now(job: Job) -> tuple[Corrections | None, core.CorrectedObjects]:
     file = _file_of(job)
     stored, state = _recent.cached(file.file.name) or (_stored(file), None)
     _recent.keep(file.file.name, stored, state)
-    return None, core.CorrectedObjects(stored, _terms_of(job), {})
+    return None, core.CorrectedObjects(stored, _conditions_of(job), {})
 
 
 def _quick_numbers(job: Job, state: core.CorrectedObjects, corrections: Corrections | None = None) -> QuickNumbers:
@@ -245,13 +245,15 @@ def _quick_numbers(job: Job, state: core.CorrectedObjects, corrections: Correcti
     return QuickNumbers(state, corrections and corrections.now, before, quantities)
 
 
-def _terms_of(job: Job) -> core.Terms:
+def _conditions_of(job: Job) -> core.MeasuringConditions:
     """Kind, settings and tilt with which the objects of a result are measured."""
     settings = job.get_settings()
     task = tasks.find(settings.task)
     measuring = task.effective(settings.measurement)
     tilt = Tilt.to_correct(measuring, job.micrograph.metadata)
-    return core.Terms(task, measuring, bool(job.summary.get("refused")), Stretch.of(tilt) if tilt else None)
+    return core.MeasuringConditions(
+        task, measuring, bool(job.summary.get("refused")), Stretch.of(tilt) if tilt else None
+    )
 
 
 def _file_of(job: Job) -> Artifact:

@@ -362,7 +362,7 @@ def test_imported_outlines_of_every_kind_are_measured_and_reported(tmp_path, tas
     assert segmentation.maps.keys() == {"foreground"} and len(segmentation.by_hand) == 2
     micrograph = Micrograph(golden.picture, "a.tif", "ab" * 32, Calibration.of_pixel(5.0), {"kind": "TIFF"})
     analysis = measure(micrograph, segmentation, requested)
-    files = write_all(analysis, tmp_path / "out", stored_only=True, also=["result.json", "report.pdf"])
+    files = write_all(analysis, tmp_path / "out", stored_only=True, added_names=["result.json", "report.pdf"])
     result = json.loads(files["result.json"].read_text())
     assert result["used"]["imported"]["outlines"] == 2 and result["model"]["name"] == MASKS
     assert imported_words(segmentation.used).split(" from ") == ["2 outlines", "cells, 1.png (PNG labels)"]

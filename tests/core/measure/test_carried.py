@@ -25,7 +25,7 @@ def words_of(statistics):
     """As people read it: of the numbers that result.json holds."""
     stored = Statistics.from_dict(statistics.as_dict())
     headlines = Summary(stored, {}, "particle", "particles").headlines
-    return next(entry.carried for entry in headlines if entry.name == "fraction_100nm")
+    return next(entry.outlines_note for entry in headlines if entry.name == "fraction_100nm")
 
 
 def said(sizes, **measures):

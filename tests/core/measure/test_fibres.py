@@ -23,7 +23,7 @@ from segmentation.core.report.entries import Entry
 from segmentation.lab.training.instances.targets import targets
 from segmentation.lab.training.synthesis.draw import draw_settings
 from segmentation.lab.training.synthesis.fibres import Fibre, build_mat, tube
-from tests.fibre_mats import mat, true_of
+from tests.fibre_mats import mat, true_diameters
 
 ROWS, COLUMNS = np.mgrid[:200, :200].astype(float)
 
@@ -78,7 +78,7 @@ def test_a_blob_is_no_fibre_and_nothing_is_nothing():
 def test_diameters_of_a_mat_are_right(size):
     made = mat((300, 300), size, 0.3, np.random.default_rng(size))
     labels, _ = find_fibres((255 * targets(made.labels)[:2]).round().astype(np.uint8), 0.5)
-    off = measure_fibres(labels, made.grey).diameter / true_of(made, labels) - 1
+    off = measure_fibres(labels, made.grey).diameter / true_diameters(made, labels) - 1
     assert abs(np.nanmedian(off)) < 0.03
 
 
@@ -161,5 +161,5 @@ def test_pooling_does_not_load_all_of_scipy_stats():
 
 def test_a_half_count_is_shown_as_one_and_says_why():
     half, whole, many = (Entry.of("who_fibres", poisson(count)) for count in (0.5, 3.0, 1037.5))
-    assert half.words == "0.5 (0–4.7)" and half.below == "fibres with one end in view count half"
-    assert (whole.value, whole.below, many.value) == ("3", "", "1,037.5")
+    assert half.words == "0.5 (0–4.7)" and half.note == "fibres with one end in view count half"
+    assert (whole.value, whole.note, many.value) == ("3", "", "1,037.5")

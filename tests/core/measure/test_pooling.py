@@ -28,6 +28,7 @@ from segmentation.core.measure.pooling import (
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration, common_calibration
 from segmentation.core.report.summary import Summary
+from segmentation.core.report.wording import agreement_words
 from segmentation.core.sample import Member
 from tests.core.measure.particle_tables import log_normal, table_of
 
@@ -112,6 +113,22 @@ def test_variance_between_images_is_that_of_an_f_test():
     assert variance["p"] == pytest.approx(p)
     medians = [np.median(table["min_feret_nm"]) for table in tables]
     assert variance["times"] == pytest.approx(max(medians) / min(medians), rel=0.02)
+
+
+@pytest.mark.parametrize("size", [33.3, 41.7, 100.0])
+def test_equal_sizes_differ_by_nothing_but_rounding(size):
+    tables = [table_of(np.full(n, size), nm_per_pixel=7.34) for n in (7, 9, 13)]
+    between = between_images(WeightedSizes.of(*tables, edge="exclude"))
+    assert between["p"] == 1.0 and "no more than chance explains" in agreement_words(between)
+    tables[1] = table_of(np.full(9, 1.2 * size), nm_per_pixel=7.34)
+    between = between_images(WeightedSizes.of(*tables, edge="exclude"))
+    assert between["p"] == 0.0 and "differs by 20 %" in agreement_words(between)
+
+
+def test_a_difference_below_one_per_cent_is_not_written_as_zero():
+    between = {"variance": 1e-5, "sd": 0.003, "share": 0.01, "p": 0.01, "times": 1.004}
+    assert "the typical sizes by less than 1 %" in agreement_words(between)
+    assert "differs by 1 %" in agreement_words(between | {"times": 1.012})
 
 
 def test_the_odd_image_is_named_and_no_other():

@@ -16,7 +16,7 @@ from segmentation.core.micrograph.contrast import preview
 from segmentation.core.micrograph.databar import find_first_bar_row
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
-from tests.hostile import READABLE, REFUSED, Hostile, image, tiff, twins
+from tests.hostile import READABLE, REFUSED, Hostile, files_of_equal_name, image, tiff
 
 
 def is_one_sentence(text: str) -> bool:
@@ -84,6 +84,6 @@ def test_truncated_anywhere(tmp_path: Path, cut: int, options: dict[str, object]
 
 
 def test_two_files_of_one_name_stay_apart(tmp_path: Path) -> None:
-    first, second = (read(path) for path in twins(tmp_path))
+    first, second = (read(path) for path in files_of_equal_name(tmp_path))
     assert first.name == second.name
     assert first.sha256 != second.sha256

@@ -113,7 +113,7 @@ def test_letters_are_6_points_high_in_one_column_and_panels_are_aligned(case):
 
 def test_one_panel_larger_letters_and_no_colours():
     sample = SampleAnalysis.of(CASES["fifteen"]())
-    panel = figure.draw(sample, options=figure.Look("C", 8, True))
+    panel = figure.draw(sample, options=figure.FigureOptions("C", 8, True))
     assert len(panel.axes) == 1 and panel.axes[0].get_position().width > 0.98
     assert panel.texts[-1].get_fontsize() == 16 and not panel.axes[0].get_title(loc="left")
     pixels = figure.pixels_of(panel)

@@ -1,4 +1,4 @@
-"""Point patterns of known arrangement, and what is said of them."""
+"""Draws point patterns with a known arrangement, and counts how the analysis judges them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ PATTERNS: dict[str, Callable[[np.random.Generator, int], Floats]] = {
 
 
 def table_of(points: Floats, radius: float = RADIUS, half: float = 0.0) -> Table:
-    """Rods around these places, with what the arrangement reads of a table; what the frame cuts is there, too."""
+    """The columns of a table that the arrangement uses, for rods around these points. Rods that touch the frame are
+    included. radius, half: half width and half length of the straight part, in px."""
     reach = radius + half
     inside = ((points >= -reach) & (points <= np.asarray(FRAME) + reach)).all(1)
     points = points[inside]
@@ -82,8 +83,8 @@ def table_of(points: Floats, radius: float = RADIUS, half: float = 0.0) -> Table
 
 
 def lines(trials: int = 40, counts: tuple[int, ...] = (60, 200)) -> Iterator[str]:
-    """A table in Markdown: what is said of drawn patterns, and how often the interval of the mean nearest distance
-    holds the mean of many frames."""
+    """A table in Markdown: how drawn patterns are judged, and how often the interval of the mean nearest distance
+    contains the mean of many frames."""
     yield "| pattern | objects | clustered | even | as by chance | interval holds the mean |"
     yield "|---|---|---|---|---|---|"
     for name, draw in PATTERNS.items():
@@ -103,8 +104,8 @@ def lines(trials: int = 40, counts: tuple[int, ...] = (60, 200)) -> Iterator[str
 
 
 def sample_lines(trials: int = 100) -> Iterator[str]:
-    """Of samples of images whose numbers of objects differ by chance, or by an SD of 40 % more: how often the interval
-    holds the mean of many images."""
+    """A table in Markdown for samples of images whose numbers of objects differ by chance, or by an SD of 40 %
+    more: how often the interval contains the mean of many images."""
     yield "| images | spread of numbers | interval holds the mean |"
     yield "|---|---|---|"
     for images, spread in product((3, 6), (0.0, 0.4)):
@@ -125,7 +126,7 @@ def sample_lines(trials: int = 100) -> Iterator[str]:
 
 
 def drawn(table: Table) -> NDArray[np.int32]:
-    """Labels with a pixel for each object: for distances between centres nothing else is looked at."""
+    """Labels (H, W) with one pixel for each object, which is enough for distances between centres."""
     labels = np.zeros(FRAME[::-1], np.int32)
     x, y = (table[f"centroid_{axis}_px"].astype(int).clip(0, side - 1) for axis, side in zip("xy", FRAME, strict=True))
     labels[y, x] = np.arange(1, len(table) + 1)

@@ -1,4 +1,5 @@
-"""Where the time of one job goes. Prints; asserts nothing about seconds, since machines are noisy.
+"""Measures how the time of one job is divided into stages. It prints the times, and asserts nothing about them, because
+machines differ.
 
 Run: make benchmarks
 """
@@ -25,7 +26,7 @@ from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.scale_search import as_shown
 from segmentation.core.pipeline import Clock, analyse, arranged, measure_objects, segment
 from segmentation.core.report.files import write_all
-from worker.inspection import read_micrograph
+from worker.decoding import read_micrograph
 
 pytestmark = pytest.mark.benchmark
 SAMPLE = Path(__file__).resolve().parents[3] / "static" / "sample" / "sem-sample.tif"

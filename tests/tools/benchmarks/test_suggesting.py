@@ -1,5 +1,5 @@
-"""How well the expected number of wrong outlines tells how many are wrong, on true images. Prints; asserts that the
-suggested order finds more errors than chance.
+"""Compares the expected number of wrong outlines with the true number, on images with ground truth. It prints both, and
+asserts that the suggested order of images finds more errors than chance.
 
 The images are the smallest of EMPS that the shipped model's recipe holds out (../shared/data/particles/emps-train). Its
 confidences were calibrated on images of the same source.

@@ -1,4 +1,4 @@
-"""What reads foreign bytes: for each reader the files it starts from, and the refusals that it may answer with."""
+"""The targets of fuzzing: for each reader of files its first test files (seeds), and the errors that it may raise."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ SMALL = 60_000  # bytes: larger files only make a step slower
 
 @dataclass(frozen=True)
 class Target:
-    """seeds: files to begin with. run: reads a file's bytes, may write in a folder. refusals: what it may raise.
-    steps: how many files a run of CI makes."""
+    """A reader to test.
+
+    seeds: returns the contents of the first files. run: reads the content of a file; may write in a folder.
+    refusals: the exceptions that it may raise. steps: number of files in CI.
+    """
 
     seeds: Callable[[], list[bytes]]
     run: Run
@@ -35,7 +38,8 @@ class Target:
 
 
 def micrographs(files: Callable[[], list[bytes]] | None = None, page: int = 0) -> Target:
-    """files: seeds in place of those of every maker but HDF5's. page: of a stack, which is also written as a file."""
+    """The reader of micrographs. files: seeds; by default files of every vendor, without HDF5. page: the page of a
+    stack that is read and then written as a file; 0: no stack."""
     from segmentation.core.micrograph import inspect
     from segmentation.core.micrograph.contrast import preview
     from segmentation.core.micrograph.pages import write_page
@@ -80,7 +84,7 @@ def of_examples(entry: Format) -> Callable[[], Target]:
 
 
 def stacks() -> list[bytes]:
-    """Of every reader, and a page out of one."""
+    """A stack for every reader, and a page that was taken out of a stack."""
     from segmentation.core.micrograph.vendors.page import BEGINNING
     from tests.core.micrograph.test_pages import STACKS
     from tests.hostile import image, tiff
@@ -92,7 +96,7 @@ def stacks() -> list[bytes]:
 
 
 def emd_files() -> list[bytes]:
-    """Of both makers, plain and packed, with one frame and several."""
+    """EMD files of both vendors, with and without compression, with one frame and several."""
     from tests.core.micrograph import instrument_files as made
     from tests.hostile import image
 
@@ -133,7 +137,7 @@ def sides() -> Target:
         (folder / "side").write_bytes(content)
         json.dumps(read(folder / "image", side=[("side", folder / "side")]).metadata, allow_nan=False)
 
-    return Target(side_files, run, (), 3_000)  # of what 12,000 reach these reach 99 %
+    return Target(side_files, run, (), 3_000)  # they reach 99 % of the code that 12,000 files reach
 
 
 def outlines(seeds: Callable[[], list[bytes]], steps: int) -> Target:
@@ -360,6 +364,6 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "cards": cards,
     "segmentations": segmentations,
     "logs": logs,
-    # Ours begin with files of their tests.
+    # Formats that bring no examples are in `micrographs`.
     **{entry.name.lower(): of_examples(entry) for entry in formats.every() if [*entry.examples()]},
 }

@@ -1,4 +1,5 @@
-"""Files that fuzzing found: each brought an error of a library out of a reader, and is refused with a sentence now."""
+"""Tests with files that fuzzing found: in each case a reader let an error of a library through; now it refuses the file
+with a sentence."""
 
 from __future__ import annotations
 

@@ -134,9 +134,11 @@ class TestSizes:
         ends = {"median": {"value": 165.0, "ends": [103.0, 208.0]}, "fraction_100nm": {"ends": [0.124, 0.324]}}
         whole = {"rows": [], **ends}
         median, fraction = numbers(budget=whole, relative_uncertainty=None).headlines
-        assert (median.holds, fraction.holds) == ("counting only", "counting only")
+        assert (median.contents_without_total, fraction.contents_without_total) == ("counting only", "counting only")
         assert (median.interval, fraction.interval) == ("103–208", "12–32")
-        assert {entry.holds for entry in numbers(relative_uncertainty=0.02).headlines} == {"scale and counting"}
+        assert {entry.contents_without_total for entry in numbers(relative_uncertainty=0.02).headlines} == {
+            "scale and counting"
+        }
         rows = [
             {"name": "segmentation", "title": "Outlines", "median": 0.15, "fraction_100nm": 0.04},
             {"name": "scale", "title": "Scale", "median": 0.03, "fraction_100nm": None},

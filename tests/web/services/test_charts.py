@@ -251,13 +251,13 @@ def test_what_no_chart_is(plan):
 
 def test_worker_writes_it_in_the_summary(chart, result, make_job, version, alice):
     from tests.core.builders import make_analysis
-    from worker.results import by_method, summarise
+    from worker.results import summarise, with_method
 
     for number in range(20):
         result(number, 182 + NOISE[number])
     result(20, 230.0)
     job = make_job(method=version, owner=alice)
-    stored = summarise(by_method(job, make_analysis(30)), reused=False, unread=False)["method"]
+    stored = summarise(with_method(job, make_analysis(30)), reused=False, unread=False)["method"]
     assert stored["control"] == control.control_words(job) and "Point 21 lies beyond" in stored["control"]
     assert MethodUsed.from_dict(deepcopy(stored)).remarks[-1] == stored["control"]
 

@@ -179,7 +179,7 @@ class TestSeveral:
     def test_a_side_file_goes_with_its_image(self, client, reader):
         side = SimpleUploadedFile("a.txt", b"$CM_PIXEL_SIZE 1 nm")
         assert send(client, side, good()).status_code == 303
-        assert reader.told == [("a.png", ["a.txt"], True)]
+        assert reader.calls == [("a.png", ["a.txt"], True)]
         assert Job.objects.get().sample is None
 
     def test_several_images_are_one_sample_with_the_typed_width(self, client):

@@ -1,4 +1,5 @@
-"""Tests that test_wheels.py runs with the three wheels installed: their kind, format and export work everywhere."""
+"""Tests that test_wheels.py runs with the three wheels installed: their kind of analysis, file format and export work
+on the site and in the command line."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ def fits() -> bytes:
 def test_the_registries_list_kind_format_and_export():
     assert tasks.find("cracks").title == "Cracks" and taught.find("cracks").classes
     assert formats.format_by_suffix()[".fits"].name == "FITS" and ".fits" in image_suffixes()
-    listed = exports.listed("image", tasks.find("cracks"))
+    listed = exports.by_file_name("image", tasks.find("cracks"))
     assert listed["classes.parquet"].image and exports.content_type_of("a.parquet").endswith("parquet")
     assert plugins.faults() == ()
 

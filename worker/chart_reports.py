@@ -18,7 +18,7 @@ MONTHS = (
 
 
 def write_month(report: ChartReport, progress: Progress, folder: Path) -> None:
-    """Write the report with the points up to the end of its month, and store it."""
+    """Write the report of a month, with all points up to its end in the chart, and store the PDF."""
     from segmentation.core.report import control_page
 
     progress("writing the month", 0.0)

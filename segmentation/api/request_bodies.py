@@ -337,7 +337,7 @@ def sent_settings(
     """The settings of a request. Raises Refused, whose sentence says what is wrong with them.
 
     sent: the fields of the request: those of `body`, and settings by their names. old: the settings of an earlier job,
-    which stay where none are sent. method: the version of a method that is followed; without `old`, its settings stay.
+    used where none are sent. method: the version of a method that is followed; its settings are used without `old`.
     """
     if method is not None and old is None:
         old = settings_by(method, laboratory_of(user))
