@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segmentation.core.dataset_files import UNLABELLED
-from segmentation.core.imported.reading import OUTLINES, Outlines
+from segmentation.core.imported.reading import OUTLINES_JSON, Outlines
 from segmentation.core.labels.segmentation import MOST_IDS
 from segmentation.core.micrograph import forking
 from segmentation.core.micrograph.children import Child, NewProcess, OutOfTime, TooMuchOutput, output_of
@@ -204,7 +204,7 @@ def read_outlines(path: Path, query: dict[str, Any], report_alive: Callable[[], 
     """
     labels, report = _read_labels(path, query, report_alive)
     with _checking_answer(report, OUTLINES_DIED):
-        outlines = OUTLINES.validate_python({**report, "labels": labels})
+        outlines = OUTLINES_JSON.validate_python({**report, "labels": labels})
         if set(outlines.classes) != set(np.unique(labels[labels > 0]).tolist()):
             raise ValueError("the outlines have other numbers")
         if not set(outlines.classes.values()) <= set(range(len(query["names"]))):
@@ -305,7 +305,7 @@ def _run(command: list[str], report_alive: Callable[[], None], died: str, too_sl
 def start_reader_process() -> None:
     """Start the process from which readers of files are forked, unless it runs, so that the next
     file need not wait for it."""
-    forking.FILES.keep()
+    forking.FILE_SERVER.keep_running()
 
 
 def _start_child(command: list[str]) -> Child:
@@ -314,9 +314,9 @@ def _start_child(command: list[str]) -> Child:
     if command[:2] != [sys.executable, "-m"]:
         return NewProcess(command)
     program, arguments = command[2], command[3:]
-    server = forking.OUTLINES if program == forking.IMPORTED else forking.FILES
+    server = forking.OUTLINE_SERVER if program == forking.IMPORTED else forking.FILE_SERVER
     if program == forking.INSPECT and not any(word.startswith(OPTIONS_WITHOUT_TEXT) for word in arguments):
-        server = forking.TEXTS
+        server = forking.TEXT_SERVER
     return server.start(program, arguments)
 
 

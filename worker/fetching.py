@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from django.core.files.storage import default_storage
 
 from segmentation.core.micrograph import square, types
-from segmentation.core.micrograph.readings import with_scale_read
+from segmentation.core.micrograph.readings import with_stored_reading
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.names import file_name
 from segmentation.models import Micrograph
@@ -82,7 +82,7 @@ def load_micrograph(
         image = decoding.read_micrograph(path, name=micrograph.name, side=side, report_alive=report_alive)
         if image.shape != (micrograph.height, micrograph.width) and square.stored_shape(image.metadata):
             raise UnreadableImage(NOT_SQUARE)
-    return with_scale_read(image, micrograph.reading)
+    return with_stored_reading(image, micrograph.reading)
 
 
 def _decoded_at_upload(micrograph: Micrograph) -> types.Micrograph | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from segmentation.core.analysis import AnalysisSettings, MethodUsed
 from segmentation.core.flags import Flag, as_json, from_json
-from segmentation.core.micrograph.pairing import rank
+from segmentation.core.micrograph.pairing import sort_key
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.quality.specification import Specification
 from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
@@ -115,7 +115,7 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
     reason, and sentences about included images."""
     settings = AnalysisSettings.from_dict(sample.settings)
     all_jobs = list(sample.members.select_related("micrograph").order_by("created", "pk"))
-    all_jobs.sort(key=lambda job: rank(job.micrograph.name, job.micrograph.sha256))
+    all_jobs.sort(key=lambda job: sort_key(job.micrograph.name, job.micrograph.sha256))
     jobs, members, left_out, notes = [], [], [], []
     for number, job in enumerate(all_jobs):
         progress("reading the tables", POOLING * number / len(all_jobs))

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Query, Status
 
-from ..core.micrograph.pages import LARGEST
+from ..core.micrograph.pages import LARGEST_PAGE
 from ..core.micrograph.sources import Source
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.width import parse_width
@@ -56,7 +56,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
         parse_width(width or "")
     except ValueError as problem:
         raise Refused(str(problem)) from None
-    if page and not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= LARGEST):
+    if page and not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= LARGEST_PAGE):
         raise Refused(ONE_PAGE)
     who, key = identify(request), key_of(request)
     fields = {"file": file, "side": request.FILES.getlist("side"), "pages": page, "key": key, "method": method}

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ..core.analysis import AnalysisSettings
 from ..core.labels.operations import MODELS
-from ..core.micrograph.pages import LARGEST
+from ..core.micrograph.pages import LARGEST_PAGE
 from ..core.micrograph.sources import Source
 from ..core.settings import MOST_CORNERS, MOST_REGIONS, MeasurementSettings
 from ..core.tasks import every
@@ -57,7 +57,7 @@ class OneImage(Body):
     page: int | None = Field(
         None,
         ge=1,
-        le=LARGEST,
+        le=LARGEST_PAGE,
         description="A page of a file with several. Default: the first, or the average of frames without drift.",
     )
     width: str | None = Field(

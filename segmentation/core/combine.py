@@ -22,7 +22,7 @@ from .measure.pooling import find_outliers, notes_on, pool, statistics_of_only_i
 from .measure.quantities import POISSON, Value, number
 from .measure.results import PooledStatistics, Statistics, images_words
 from .measure.table import Table, with_equal_columns
-from .micrograph.pairing import rank
+from .micrograph.pairing import sort_key
 from .micrograph.sources import Source
 from .micrograph.types import Calibration, common_calibration
 from .sample import Member, SampleAnalysis, SampleImage, pixel_sizes_of
@@ -65,8 +65,8 @@ def combine(
     their `record`, as `Member.of` makes it. Images of one instrument share the error of its calibration, so the
     largest uncertainty of their calibrations is included once.
     """
-    members = sorted(members, key=lambda member: rank(member.name, member.sha256))
-    left_out = sorted(left_out, key=lambda image: rank(image.name, image.sha256))
+    members = sorted(members, key=lambda member: sort_key(member.name, member.sha256))
+    left_out = sorted(left_out, key=lambda image: sort_key(image.name, image.sha256))
     titles = unique_names([*(member.name for member in members), *(image.name for image in left_out)])
     tables = with_equal_columns([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]

@@ -8,7 +8,7 @@ from functools import cached_property
 from math import sqrt
 from typing import Any, Literal
 
-from ..core.compare.results import ALIKE, Limits, Outcome, verdict
+from ..core.compare.results import ALIKE, DifferenceInterval, Outcome, verdict
 from ..core.compare.results import Comparison as StoredComparison
 from ..core.flags import warned
 from ..core.labels.segmentation import MASKS
@@ -211,7 +211,7 @@ class ComparedResults:
         return list(self._rows(entries_a, entries_b, {}))
 
     def _rows(
-        self, entries_a: Mapping[Any, Entry], entries_b: Mapping[Any, Entry], limits: Mapping[str, Limits]
+        self, entries_a: Mapping[Any, Entry], entries_b: Mapping[Any, Entry], limits: Mapping[str, DifferenceInterval]
     ) -> Iterator[Difference]:
         """The numbers that both have. If the images differ, amounts such as counts get no difference: it would only
         say how much of the material the images show."""

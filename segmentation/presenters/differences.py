@@ -8,7 +8,7 @@ from decimal import Decimal
 from math import floor, log10
 from typing import Any, NamedTuple
 
-from ..core.compare.results import Limits, difference_interval, with_like_intervals
+from ..core.compare.results import DifferenceInterval, difference_interval, with_like_intervals
 from ..core.measure.budget_table import ANSWERS
 from ..core.measure.quantities import Value, micrometres, value_in_micrometres
 from ..core.report.entries import Entry
@@ -59,7 +59,7 @@ class Difference:
 def differences(
     before: Mapping[Any, Entry],
     after: Mapping[Any, Entry],
-    stored_limits: Mapping[str, Limits],
+    stored_limits: Mapping[str, DifferenceInterval],
     use_both_intervals: bool = False,
 ) -> Iterator[Difference]:
     """The numbers that both results have. stored_limits: known intervals of differences by name, in the unit of files.
@@ -90,7 +90,7 @@ def differences(
         yield difference_of(replace(earlier, number=first_number), replace(later, number=second_number), limits)
 
 
-def difference_of(before: Entry, after: Entry, limits: Limits | None) -> Difference:
+def difference_of(before: Entry, after: Entry, limits: DifferenceInterval | None) -> Difference:
     """One number of two results. limits: the 95 % interval of the difference, in the unit of both."""
     first_value, second_value = before.number.value, after.number.value
     term = TERMS.get(after.name, capital(after.term))
@@ -108,7 +108,7 @@ def difference_of(before: Entry, after: Entry, limits: Limits | None) -> Differe
     return Difference(term, after.definition, before, after, text, *numbers, *(limits or (None, None)))
 
 
-def _writer(after: Entry, limits: Limits | None) -> Callable[..., str]:
+def _writer(after: Entry, limits: DifferenceInterval | None) -> Callable[..., str]:
     """The function that writes a difference and the ends of its interval: with the digits that its interval allows,
     else with those of a number without an interval."""
     number = Value(max(map(abs, limits)), *limits) if limits else Value(after.number.value)

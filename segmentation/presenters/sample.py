@@ -20,7 +20,7 @@ from ..core.measure.distribution import FEWEST_IMAGES
 from ..core.measure.pooled_fields import reason_and_warning
 from ..core.measure.quantities import OF, Value, value_in_micrometres
 from ..core.measure.results import NO_PIXEL_SIZE, Statistics, images_words
-from ..core.micrograph.pairing import rank
+from ..core.micrograph.pairing import sort_key
 from ..core.micrograph.types import Calibration, common_calibration
 from ..core.report.entries import Entry, known_number, quantity_entries
 from ..core.report.wording import agreement_words, capital, corrected_images_words, sample_scale, scale_range
@@ -144,7 +144,7 @@ def _with_outlines(job: Job | None) -> Job | None:
 
 def sorted_by_name(jobs: QuerySet) -> list[Job]:
     """The jobs, sorted by the names of their files."""
-    return sorted(jobs.order_by("created", "pk"), key=lambda job: rank(job.micrograph.name, job.micrograph.sha256))
+    return sorted(jobs.order_by("created", "pk"), key=lambda job: sort_key(job.micrograph.name, job.micrograph.sha256))
 
 
 class PooledResult(ChartedSummary):

@@ -16,8 +16,8 @@ from PIL import Image
 from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE
 from ..core.micrograph.sources import Source
 from ..core.micrograph.square import COLUMNS, ROWS
-from ..core.micrograph.stated import OF_BAR
-from ..core.micrograph.types import Calibration, Scale, Why
+from ..core.micrograph.stated import BAR_SOURCES
+from ..core.micrograph.types import Calibration, Scale, ScaleReason
 from ..core.micrograph.vendors.facts import MARKS
 from ..core.report.wording import calibration_words, capital, pixel_size, rounding_words, trimmed
 from ..http.access import row_of, visible
@@ -77,7 +77,7 @@ def file_suggestion(job: Job) -> Suggestion | None:
     """The scale that the file states. It is offered if the data bar contradicts it and no scale is in use; else
     None."""
     scale = job.scale
-    if scale.in_use.is_known or scale.of_image.choose()[1] != Why.CONTRADICTED:
+    if scale.in_use.is_known or scale.of_image.choose()[1] != ScaleReason.CONTRADICTED:
         return None
     return _suggestion_of(scale.file, "offered", scale, False)
 
@@ -92,7 +92,7 @@ def _suggestion_of(calibration: Calibration, state: str, scale: Scale, is_pictur
 
 def _state(suggested: Calibration, in_use: Calibration) -> str:
     """`Suggestion.state` of the suggested calibration."""
-    if in_use.source in OF_BAR:
+    if in_use.source in BAR_SOURCES:
         return "read" if in_use.source == Source.READ else "used"
     if not in_use.is_known or not in_use.nm_per_pixel or not suggested.nm_per_pixel:
         return "offered"

@@ -26,7 +26,7 @@ MOST_NOTES = 5  # at the top of a page
 
 def accept_attribute() -> str:
     """The suffixes of all files that can be sent, as the attribute `accept` of a file field has them."""
-    return ",".join((*formats.suffixes(), *SIDE_SUFFIXES, ".zip"))
+    return ",".join((*formats.format_by_suffix(), *SIDE_SUFFIXES, ".zip"))
 
 
 def to_uuid(text: str) -> UUID | None:

@@ -50,7 +50,7 @@ OBJECT_COLOUR = 86, 180, 233  # RGB of the objects in a drawn picture
 def help_page(request: HttpRequest) -> HttpResponse:
     """The help page: what every number means, and how to work with the files."""
     context = {
-        "formats": formats.listed(" and ", with_titles=True),
+        "formats": formats.names_text(" and ", with_titles=True),
         "reasons": [(str(reason), reason.definition) for reason in Reason],
         "kinds": [(task, [number(name) for name in task.quantities]) for task in tasks.every()],
         "with_model": {card.task for card in offered_models(request.user)},

@@ -124,7 +124,9 @@ def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         # A drawn or confirmed scale stays, because the form's field, which is empty then, cannot hold it.
         earlier_scale = job.scale.stated
-        scale_stays = stated_scale.is_of_image and earlier_scale is not None and earlier_scale.source != Source.TYPED
+        scale_stays = (
+            stated_scale.uses_image_scale and earlier_scale is not None and earlier_scale.source != Source.TYPED
+        )
         new_settings = form.settings(earlier_scale if scale_stays else None)
         if jobs.change_job(job=job, settings=new_settings, asked=None if scale_stays else stated_scale.as_dict()):
             return see_other(reverse("job", args=[pk]))

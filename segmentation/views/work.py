@@ -24,7 +24,7 @@ def work_page(request: HttpRequest, form: SettingsForm, code: int = 200, **extra
         "form": form,
         "token": token_of(request),
         "accept": accept_attribute(),
-        "formats": formats.listed(),
+        "formats": formats.names_text(),
         "laboratory": changed_settings(SettingsForm(laboratory_of(request.user, request.session), models=form.models)),
         "examples": [task for task, _ in form.models if task.name in EXAMPLES],
         "on_this_server": not settings.DEEPSEGM_BUCKET,

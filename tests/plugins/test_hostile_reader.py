@@ -98,7 +98,7 @@ def server(wheel: Path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(wheel))
         server = forking.ForkServer(forking.INSPECT)
-        server.keep()
+        server.keep_running()
         yield server
         server.close()
 
@@ -106,7 +106,7 @@ def server(wheel: Path):
 @pytest.fixture(autouse=True)
 def reader(server, monkeypatch, settings):
     """Let `decoding` read files by that process, and allow it only 3 seconds of processor time."""
-    monkeypatch.setattr(forking, "FILES", server)
+    monkeypatch.setattr(forking, "FILE_SERVER", server)
     settings.DEEPSEGM_INSPECTION_SECONDS = 3
 
 

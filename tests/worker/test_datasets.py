@@ -218,7 +218,7 @@ def test_what_is_learnt_from_is_decoded_in_a_confined_process(result, give, data
     with image.image.open("rb") as stored:
         assert (stored.read(4), laid.read_bytes()[:2]) == (b"\x89PNG", b"II")
     stored = reader.read(Path(default_storage.path(image.image.name)))
-    assert (real(laid, formats.suffixes()[".tif"], 10**6, 0)[0].pixels == stored.pixels).all()
+    assert (real(laid, formats.format_by_suffix()[".tif"], 10**6, 0)[0].pixels == stored.pixels).all()
 
 
 def test_a_file_that_was_changed_in_the_storage_is_not_learnt_from(result, give, dataset, tmp_path):

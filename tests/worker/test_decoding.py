@@ -263,14 +263,14 @@ def test_a_server_that_is_killed_between_two_files_loses_none(tmp_path: Path) ->
     for _ in range(2):
         outcome = decoding.inspect(tmp_path / "upload", name="a.tif", later=True)
         assert outcome.facts["kind"] == "TIFF, 8 bit"
-        servers.add(forking.FILES.pid)
-        os.kill(forking.FILES.pid or 0, signal.SIGKILL)
+        servers.add(forking.FILE_SERVER.pid)
+        os.kill(forking.FILE_SERVER.pid or 0, signal.SIGKILL)
     assert len(servers) == 2 and None not in servers
 
 
 def test_files_at_once_are_read_by_children_of_one_server(tmp_path: Path) -> None:
     decoding.start_reader_process()
-    server = forking.FILES.pid
+    server = forking.FILE_SERVER.pid
 
     def width_of(number: int) -> int:
         (tmp_path / str(number)).write_bytes(tiff(image(48, 64 + number)))
@@ -278,12 +278,12 @@ def test_files_at_once_are_read_by_children_of_one_server(tmp_path: Path) -> Non
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(width_of, range(12))) == [64 + number for number in range(12)]
-    assert forking.FILES.pid == server
+    assert forking.FILE_SERVER.pid == server
 
 
 def test_without_forks_each_reader_is_a_new_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forking, "POSSIBLE", False)
-    monkeypatch.setattr(forking, "FILES", server := forking.ForkServer(forking.INSPECT))
+    monkeypatch.setattr(forking, "CAN_FORK", False)
+    monkeypatch.setattr(forking, "FILE_SERVER", server := forking.ForkServer(forking.INSPECT))
     (tmp_path / "upload").write_bytes(tiff(image()))
     decoding.start_reader_process()
     assert decoding.inspect(tmp_path / "upload", name="a.tif", later=True).facts["kind"] == "TIFF, 8 bit"
@@ -303,7 +303,7 @@ def test_a_fork_that_dies_is_judged_as_a_process_that_dies(
     monkeypatch: pytest.MonkeyPatch, code: str, error: type[Exception], sentence: str
 ) -> None:
     monkeypatch.setattr(decoding, "PATIENCE_FACTOR", 1 if "sleep" in code else 600)
-    monkeypatch.setattr(forking, "FILES", server := forking.ForkServer(DEED))
+    monkeypatch.setattr(forking, "FILE_SERVER", server := forking.ForkServer(DEED))
     with pytest.raises(error) as refused:
         decoding._run([sys.executable, "-m", DEED, code], lambda: None, decoding.DIED, decoding.TOO_SLOW, 1.0)
     assert (type(refused.value), str(refused.value)) == (error, sentence)

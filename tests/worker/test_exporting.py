@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph import types
-from segmentation.core.micrograph.readings import CUT_OFF, with_scale_read
+from segmentation.core.micrograph.readings import CUT_OFF, with_stored_reading
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports
 from segmentation.core.report.files import write_all
@@ -41,7 +41,7 @@ STORED = {name for name, entry in EVERY.items() if entry.stored}
 
 def pixels_of(stored, *_):
     micrograph = types.Micrograph(grey_of(LABELS), stored.name, stored.sha256, Calibration.absent())
-    return with_scale_read(micrograph, stored.reading)
+    return with_stored_reading(micrograph, stored.reading)
 
 
 def analysis():

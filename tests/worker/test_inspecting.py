@@ -21,7 +21,7 @@ from django.utils import timezone
 from PIL import Image
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.inspect import _look, _options
+from segmentation.core.micrograph.inspect import _inspect, _options
 from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.preparation import NO_ROW
@@ -301,7 +301,7 @@ class TestKnownBars:
 
         def facts(path, name, side, options, report_alive):
             arguments = _options([str(path), f"--name={name}", *options])
-            return answers.Facts.model_validate(json.loads(json.dumps(_look(arguments))))
+            return answers.Facts.model_validate(json.loads(json.dumps(_inspect(arguments))))
 
         monkeypatch.setattr(decoding, "_read_facts", facts)
         return mock

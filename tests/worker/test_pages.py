@@ -36,7 +36,7 @@ def _quick(monkeypatch):
     def facts(path, name, side, options, report_alive):
         try:
             return answers.Facts.model_validate(
-                inspect._look(inspect._options([str(path), f"--name={name}", *options]))
+                inspect._inspect(inspect._options([str(path), f"--name={name}", *options]))
             )
         except UnreadableImage as bad:
             raise decoding.Unreadable(str(bad)) from None

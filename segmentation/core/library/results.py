@@ -76,7 +76,7 @@ class Number:
 class BaseResult:
     """The common part of a Result (of one image) and of Pooled ones.
 
-    sample: the result as the engine has it. file: that of the image, None without one.
+    sample: the SampleAnalysis with all details. file: the file of the image, None without one.
     """
 
     def __init__(self, sample: SampleAnalysis, file: Path | None = None) -> None:

@@ -13,7 +13,7 @@ from math import ceil, exp
 
 import numpy as np
 
-from ..micrograph.types import LEAST_DOUBT
+from ..micrograph.types import LEAST_UNCERTAINTY
 from .bins import LEAST_JUDGED, NANO_NM
 from .budget import OUTLINES_ALONE, UNRESOLVED_CONTACTS, Conditions
 from .convergence import FEASIBLE_IMAGES, more_images, rounded_up
@@ -179,7 +179,7 @@ def variants_of(tables: Sequence[Table], conditions: Conditions) -> dict[str, We
     }
     if tables[0].unit == "nm":
         errors = set() if conditions.has_instrument_uncertainty else set(ASSUMED_ERRORS)
-        errors |= {conditions.uncertainty} if conditions.uncertainty >= LEAST_DOUBT else set()
+        errors |= {conditions.uncertainty} if conditions.uncertainty >= LEAST_UNCERTAINTY else set()
         for off in (sign * error for error in sorted(errors) for sign in (-1, 1)):
             scaled = (table.rescaled((table.nm_per_pixel or 1.0) * (1 + off)) for table in tables)
             variants[calibration_name(off)] = WeightedSizes.of(*scaled, edge=edge)

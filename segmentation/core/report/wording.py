@@ -22,7 +22,7 @@ from ..measure.quantities import uncapital as uncapital
 from ..measure.results import Between, Corrected, Statistics
 from ..micrograph.crosscheck import factor_words
 from ..micrograph.sources import Source
-from ..micrograph.types import LEAST_DOUBT, Calibration
+from ..micrograph.types import LEAST_UNCERTAINTY, Calibration
 from ..names import clean_text
 
 LARGE_FACTOR = 1.5  # a larger difference is written as a factor, a smaller one in per cent
@@ -160,7 +160,7 @@ def with_doubtful_words(statistics: Statistics) -> str:
 def _doubt_words(fraction: float, coverage: float = Z95) -> str:
     """The 95 % limits of a relative standard uncertainty, such as "± 2 %"; only an upper limit if
     it is negligible."""
-    return f"± {significant(100 * coverage * fraction, 2)} %" if fraction >= LEAST_DOUBT else "under 0.2 %"
+    return f"± {significant(100 * coverage * fraction, 2)} %" if fraction >= LEAST_UNCERTAINTY else "under 0.2 %"
 
 
 def instrument_words(calibration: Calibration) -> str:

@@ -20,7 +20,7 @@ from ..measure.filters import Reason
 from ..measure.fused_particles import fused_share
 from ..measure.table import Table, column_name
 from ..micrograph.colours import CHANNELS, COLOURS, MANY, MAP
-from ..micrograph.noise import counts_a_pixel
+from ..micrograph.noise import counts_per_pixel
 from ..micrograph.types import Micrograph
 from ..micrograph.vendors.facts import MARKS
 from ..network.likeness import ENTRY
@@ -221,7 +221,7 @@ def warnings(
             by=1.0,
         )
     if noise := segmentation.used.get("noise"):
-        counts = counts_a_pixel(micrograph)
+        counts = counts_per_pixel(micrograph)
         noise_words = f"about {counts:.2g} counts a pixel" if counts else f"its noise is {noise:.1f} times its contrast"
         yield Flag.doubtful(
             f"The picture is very noisy: {noise_words}. The outlines were found in a smoothed copy, so small and faint"

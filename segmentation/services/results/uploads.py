@@ -20,11 +20,11 @@ from django.db import transaction
 from ...core import tasks
 from ...core.errors import UserError
 from ...core.micrograph.decoded import page_index
-from ...core.micrograph.kinds import HEAD_BYTES, maker_of, recognise
+from ...core.micrograph.kinds import HEAD_BYTES, maker_file, recognise
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.pairing import MOST_SIDES, pair
 from ...core.micrograph.types import UnreadableImage
-from ...core.micrograph.whole import check_whole
+from ...core.micrograph.whole import check_complete
 from ...core.names import harmless_suffix
 from ...core.settings import DEFAULT_TASK
 from ...models import Arrival, Micrograph, SideFile, shown_name
@@ -62,7 +62,7 @@ class Note(NamedTuple):
 def is_zip(file: Any) -> bool:
     """Whether an uploaded file is a ZIP archive, by its first bytes. Image formats that use ZIP are no
     archives."""
-    return head_of(file, 4) in (b"PK\x03\x04", b"PK\x05\x06") and not maker_of(file.name or "")
+    return head_of(file, 4) in (b"PK\x03\x04", b"PK\x05\x06") and not maker_file(file.name or "")
 
 
 def receive_upload(
@@ -93,7 +93,7 @@ def receive_upload(
     check_quota(size, user=user, visitor=visitor, address=address)
     if not (holds_several_images and is_zip(file)):
         try:
-            check_whole(file, recognise(head_of(file), file.name or ""), file.size)
+            check_complete(file, recognise(head_of(file), file.name or ""), file.size)
         except UnreadableImage as error:
             raise Refused(str(error), 422) from None
     for name in (shown_name(beside.name or "") for beside in side):

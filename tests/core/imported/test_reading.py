@@ -216,9 +216,9 @@ def test_packed_run_lengths_are_those_of_pycocotools(seed):
     mask = (rng.random((23, 31)) < rng.choice([0.02, 0.5, 0.97])).astype(np.uint8)
     if mask.any():
         runs = {"size": [23, 31], "counts": packed.encode(np.asfortranarray(mask))["counts"].decode()}
-        from segmentation.core.imported.coco import _of_runs
+        from segmentation.core.imported.coco import _outline_of_runs
 
-        outline = _of_runs(runs, Frame(23, 31, 23), shapes.Facts())
+        outline = _outline_of_runs(runs, Frame(23, 31, 23), shapes.OutlineFacts())
         whole = np.zeros((23, 31), bool)
         top, left, bottom, right = outline.box
         whole[top:bottom, left:right] = outline.inside

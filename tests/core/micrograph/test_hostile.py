@@ -13,7 +13,7 @@ import pytest
 
 from segmentation.core.micrograph import picture as picture_module
 from segmentation.core.micrograph.contrast import preview
-from segmentation.core.micrograph.databar import find_data_bar
+from segmentation.core.micrograph.databar import find_first_bar_row
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
 from tests.hostile import READABLE, REFUSED, Hostile, files_of_equal_name, image, tiff
@@ -54,7 +54,7 @@ def test_read_and_said(case: Hostile, tmp_path: Path) -> None:
     assert "/" not in micrograph.name
     assert "\\" not in micrograph.name
     assert micrograph.name.isprintable()
-    assert find_data_bar(micrograph.pixels) == micrograph.shape[0]
+    assert find_first_bar_row(micrograph.pixels) == micrograph.shape[0]
     assert max(preview(micrograph).shape) <= 640
 
 

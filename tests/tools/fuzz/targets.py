@@ -57,7 +57,7 @@ def micrographs(files: Callable[[], list[bytes]] | None = None, page: int = 0) -
             write_page(micrograph, path)
             micrograph = read(path, max_pixels=MOST_PIXELS)
         preview(micrograph)
-        json.dumps(inspect._report(micrograph, inspect.data_bar(micrograph)), allow_nan=False)
+        json.dumps(inspect._report(micrograph, inspect.first_bar_row(micrograph)), allow_nan=False)
 
     def seeds() -> list[bytes]:
         noted = [tiff(image(), extratags=[(code, 2, len(text) + 1, text + b"\0", True)]) for code, text in headers()]
@@ -85,13 +85,13 @@ def of_examples(entry: Format) -> Callable[[], Target]:
 
 def stacks() -> list[bytes]:
     """A stack for every reader, and a page that was taken out of a stack."""
-    from segmentation.core.micrograph.vendors.page import BEGINS
+    from segmentation.core.micrograph.vendors.page import BEGINNING
     from tests.core.micrograph.test_pages import STACKS
     from tests.hostile import image, tiff
 
     scale = {"nm_per_pixel": 0.5, "source": "metadata", "detail": "MRC", "relative_uncertainty": 0.01}
     facts = {"calibration": scale, "metadata": {"page": 2, "pages": 3, "image_rows": 20.0}, "notes": ["A note."]}
-    taken = tiff(image(24, 32), description=f"{BEGINS}, {json.dumps(facts)[1:]}")
+    taken = tiff(image(24, 32), description=f"{BEGINNING}, {json.dumps(facts)[1:]}")
     return [taken, *(build() for build, _ in STACKS.values())]
 
 
@@ -143,7 +143,7 @@ def sides() -> Target:
 def outlines(seeds: Callable[[], list[bytes]], steps: int) -> Target:
     from segmentation.core import label_images
     from segmentation.core.imported.kinds import HEAD_BYTES, suffix_and_kind
-    from segmentation.core.imported.reading import OUTLINES, read_outlines, read_truth
+    from segmentation.core.imported.reading import OUTLINES_JSON, read_outlines, read_truth
     from segmentation.core.imported.shapes import Frame
     from segmentation.core.micrograph.types import UnreadableImage
     from segmentation.core.tasks import find
@@ -159,7 +159,7 @@ def outlines(seeds: Callable[[], list[bytes]], steps: int) -> Target:
                 read_truth(path, frame, task, names, "a.png")
             else:
                 record = read_outlines(path, frame, task, names, image="a.png", nm_per_pixel=1.0)
-                json.dumps(OUTLINES.dump_python(record, mode="json"), allow_nan=False)
+                json.dumps(OUTLINES_JSON.dump_python(record, mode="json"), allow_nan=False)
 
     return Target(seeds, run, (UnreadableImage,), steps)
 
@@ -210,14 +210,14 @@ def coco() -> list[bytes]:
 
 def archives() -> Target:
     from segmentation.core.micrograph.types import UnreadableImage
-    from segmentation.core.micrograph.unpacking import Limits, unpack
+    from segmentation.core.micrograph.unpacking import UnpackingLimits, unpack
     from tests.web.archive import picture
 
     def run(content: bytes, folder: Path) -> None:
         path = folder / "archive.zip"
         path.write_bytes(content)
         for images in (500, 0):
-            unpack(path, folder, Limits(200, 4000, images))
+            unpack(path, folder, UnpackingLimits(200, 4000, images))
 
     def seeds() -> list[bytes]:
         files = {
@@ -235,7 +235,7 @@ def archives() -> Target:
 def datasets() -> Target:
     from segmentation.core.errors import UserError
     from segmentation.core.micrograph.types import UnreadableImage
-    from segmentation.core.micrograph.unpacking import Limits, unpack
+    from segmentation.core.micrograph.unpacking import UnpackingLimits, unpack
     from segmentation.models import Dataset
     from segmentation.services.ground.refusal import Refused
     from tests.web.archive import picture
@@ -244,7 +244,7 @@ def datasets() -> Target:
     def run(content: bytes, folder: Path) -> None:
         path = folder / "dataset.zip"
         path.write_bytes(content)
-        files = unpack(path, folder, Limits(200, 4000)).files
+        files = unpack(path, folder, UnpackingLimits(200, 4000)).files
         contents = _contents({name: folder / unpacked for [(name, unpacked)] in files}, [])
         with mock.patch.object(Dataset, "change", lambda self, **fields: None):
             _adopt_classes(Dataset(task=("particles", "phases")[zlib.crc32(content) % 2], name="a"), contents)

@@ -14,7 +14,7 @@ from ...flags import Flag, beside_numbers, ranked
 from ...measure.budget_table import ends_words, uncertainty_words
 from ...measure.filters import BY_OTHERS, Reason
 from ...measure.quantities import OF, significant
-from ...micrograph.types import LEAST_DOUBT, NO_SCALE
+from ...micrograph.types import LEAST_UNCERTAINTY, NO_SCALE
 from ..entries import Entry, LeftOut, is_special, known_number, quantity_entries
 from ..wording import WHOLE_AND_CUT, per_cent, verdict_words
 from .numbers import Numbers
@@ -65,7 +65,7 @@ class FirstScreen(Numbers):
         if not budget.get(answer, {}).get("ends"):
             return []
         parts = ((row[answer] or 0.0, row["title"]) for row in budget["rows"])
-        rows = sorted((part for part in parts if part[0] >= LEAST_DOUBT), reverse=True)
+        rows = sorted((part for part in parts if part[0] >= LEAST_UNCERTAINTY), reverse=True)
         return [(title, uncertainty_words(part, answer), round(100 * part / rows[0][0])) for part, title in rows]
 
     def _ends_line(self, answer: str) -> str:

@@ -14,7 +14,7 @@ from ...measure.filters import MEASURANDS
 from ...measure.fraction_outlines import fraction_words
 from ...measure.quantities import COUNTING, Quantity, Value
 from ...measure.results import BY_IMAGE, NAMES_IN_BUDGET, Nano, Statistics, unscaled_note
-from ...micrograph.types import LEAST_DOUBT
+from ...micrograph.types import LEAST_UNCERTAINTY
 from ..entries import Entry, known_column, known_number
 from ..wording import counted_from
 
@@ -183,4 +183,4 @@ class Numbers:
         """ "scale" if the scale's uncertainty is a notable part of the quantity's intervals, else
         ""."""
         doubt = (self.statistics.relative_uncertainty if self.statistics else self.scale_doubt) or 0.0
-        return "scale" if doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled) else ""
+        return "scale" if doubt >= LEAST_UNCERTAINTY and (quantity.power or quantity.scaled) else ""

@@ -18,7 +18,7 @@ from ....core.measure.filters import LEAST_CONFIDENCE
 from ....core.measure.fractions import wilson
 from ....core.measure.matching import RIGHT_IOU, overlap_of, pairs, without_specks
 from ....core.micrograph.contrast import clip_outliers
-from ....core.micrograph.databar import data_bar
+from ....core.micrograph.databar import first_bar_row
 from ....core.micrograph.types import Calibration, Micrograph
 from ....core.pace import followed
 from ....core.truth import Pair
@@ -117,7 +117,7 @@ def fit_confidence(
 
 def with_noisy_copies(micrograph: Micrograph, truth: Labels, seed: int) -> Iterator[tuple[Micrograph, Labels]]:
     """An image with its truth, then for each of NOISY a noisy copy without the data bar, with its truth."""
-    rows = data_bar(micrograph)
+    rows = first_bar_row(micrograph)
     yield micrograph, truth
     grey = micrograph.pixels[:rows].astype(float)
     grey *= 255 / max(float(grey.max()), 255.0)
