@@ -13,7 +13,7 @@ from PIL import Image
 
 from segmentation.core.network.likeness import describe, distance, learn
 from segmentation.core.truth import ANY, BadDataset, find_pairs
-from segmentation.lab.research.tiles import forms, write_tiles
+from segmentation.lab.research.tiles import dihedral_forms, write_tiles
 from segmentation.lab.training.check import check_folder
 from segmentation.lab.training.classes import TOLERANCE, ClassExaminer, confusion, metrics
 from segmentation.lab.training.data import load_folder, validation_groups
@@ -90,7 +90,7 @@ class TestTiles:
         names = {file.stem for file in (tmp_path / "tiles" / "images").iterdir()}
         assert {"m0_block_1", "m0_block_4_flipped", "m0_block_2_rotated_270", "m0_block_3_rotated_90_flipped"} <= names
         picture = np.arange(6).reshape(2, 3)
-        assert len({form.tobytes() + bytes(form.shape) for _, form in forms(picture)}) == 8
+        assert len({form.tobytes() + bytes(form.shape) for _, form in dihedral_forms(picture)}) == 8
 
     def test_labels_go_with_their_image_and_none_is_on_both_sides(self, tmp_path):
         write_tiles(find_pairs(drawn(tmp_path / "data")).pairs, tmp_path / "tiles", 32, variants=True)

@@ -75,9 +75,9 @@ class ScoringCommand(LabCommand):
         parser.add_argument("--device", default=settings.DEEPSEGM_DEVICE, help="auto, cpu, cuda, ...")
 
     def warn_of_training_images(self, card: ModelCard, pairs: Any) -> None:
-        from segmentation.lab.research.report import trained_on
+        from segmentation.lab.research.report import names_of_training_images
 
-        if images := trained_on(card, pairs):
+        if images := names_of_training_images(card, pairs):
             examples = ", ".join(images[:3]) + (", ..." if len(images) > 3 else "")
             self.say(
                 f"Warning: {card.name} was trained on {len(images)} of these images ({examples}): scores on them say "

@@ -32,7 +32,7 @@ class Command(ScoringCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.tasks import find
-        from segmentation.lab.research.fit import before_and_after, fit_card
+        from segmentation.lab.research.fit import fit_card, print_comparison
         from segmentation.lab.training import tasks
         from segmentation.lab.training.pretrained import maps_of
         from segmentation.lab.training.settings import keep_apart
@@ -47,5 +47,5 @@ class Command(ScoringCommand):
         self.warn_of_training_images(card, pairs)
         before = replace(self.predictor(card, options), cache={})
         after = fit_card(file, before, pairs, options["parts"], title_of(options["dataset"]), rows, self.say)
-        before_and_after(before, after, pairs, self.say, "fitted on", rows)
+        print_comparison(before, after, pairs, self.say, "fitted on", rows)
         self.say("Scores on these images are scores on images that the card was fitted to.")

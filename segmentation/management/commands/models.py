@@ -97,14 +97,21 @@ class Command(LabCommand):
 
         from segmentation.core.network.with_torch import folded, load_module
         from segmentation.core.report.picture import captioned_webp
-        from segmentation.lab.research.feature_maps import HALVED, NO_LAYERS, SMALL, STEPS, feature_maps, sheet
+        from segmentation.lab.research.feature_maps import (
+            NO_LAYERS,
+            SMALL_SHEET,
+            STRIDED,
+            STRIDED_TITLE,
+            feature_maps,
+            sheet,
+        )
 
         network = folded(load_module(card, len(find(card.task).channels(card))))
-        for kind, layers in feature_maps(network, pixels, limit=SMALL[1]).items():
-            picture = sheet(layers, NO_LAYERS.format(kind=kind), *SMALL)
-            is_strided = any(STEPS in layer.name for layer in layers)
-            title = HALVED if is_strided else kind.capitalize()
-            heading = f"{title}: up to {SMALL[1]} maps of each layer, whose number stands above them. {caption}"
+        for kind, layers in feature_maps(network, pixels, limit=SMALL_SHEET[1]).items():
+            picture = sheet(layers, NO_LAYERS.format(kind=kind), *SMALL_SHEET)
+            is_strided = any(STRIDED in layer.name for layer in layers)
+            title = STRIDED_TITLE if is_strided else kind.capitalize()
+            heading = f"{title}: up to {SMALL_SHEET[1]} maps of each layer, whose number stands above them. {caption}"
             file = card.weights.parent / f"{card.name}-{kind}.webp"
             file.write_bytes(captioned_webp(np.asarray(picture), heading))
             self.stdout.write(f"{file}: {len(layers)} layers")
@@ -142,9 +149,9 @@ class Command(LabCommand):
         self.stdout.write(f"{options['name']} is removed; analyses made with it stay.")
 
     def _textures(self, options: dict[str, Any]) -> None:
-        from segmentation.lab.research.textures import fit
+        from segmentation.lab.research.textures import write_textures
 
         pairs = [pair.partition("=")[::2] for pair in options["folders"]]
         if wrong := [name for name, folder in pairs if not Path(folder or " ").is_dir()]:
             raise CommandError(f"{wrong[0]} names no folder: write NAME=FOLDER, such as particles=data/images.")
-        fit({name: Path(folder) for name, folder in pairs}, self.say)
+        write_textures({name: Path(folder) for name, folder in pairs}, self.say)
