@@ -15,7 +15,7 @@ from PIL import Image
 
 from ...core.errors import UserError
 from ..training.contract import Labels, Picture, Shape
-from ..training.data import composites, load_folder
+from ..training.data import composing_function, load_folder
 from ..training.settings import ComposedEntry, checked_as
 from ..training.sheets import as_grey, contact_sheet, in_colour, with_outlines
 from ..training.synthesis.draw import DIAMETERS
@@ -76,7 +76,7 @@ def write_composites(pictures: PictureSet, particles: Path, folder: Path, progre
     data that must only be used for evaluation, and the errors of `write_pictures`.
     """
     entry = checked_as(ComposedEntry, {"path": str(particles), "diameters": list(pictures.diameters)}, "--diameter")
-    draw_composite = composites(entry, load_folder(particles, entry))
+    draw_composite = composing_function(entry, load_folder(particles, entry))
     _make_folders(folder, FOLDERS[:2])
     thumbnails = []
     for number in range(pictures.count):

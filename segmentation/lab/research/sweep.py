@@ -26,7 +26,7 @@ from ..training.data import count_groups, held_out_pairs
 from ..training.evaluation.predictions import Options, Predictor
 from ..training.publish import trained_model
 from ..training.settings import BadRecipe, TrainingRecipe, checked_as, read_recipe, read_toml, recipe_from
-from ..training.start import resolved
+from ..training.start import resolve_recipe
 from ..training.train import refuse_another
 from .comparison import Configuration, TrainingScores, draw_images, write_tables
 from .report import evaluate, panels_of, shown_ranks
@@ -210,7 +210,7 @@ def _figures(recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> dict[st
     """All scores of one training on its held-out images, by name, NaN where undefined. Trains and evaluates first,
     if there is no report yet."""
     folder, report = out / recipe.name, _report(out, recipe)
-    refuse_another(resolved(recipe, folder / "recipe.toml"), folder)
+    refuse_another(resolve_recipe(recipe, folder / "recipe.toml"), folder)
     if not report.exists():
         scoring = tasks.find(recipe.task).scoring(recipe.heads)
         predictor = Predictor(trained_model(recipe, folder, base, say), Runtime(recipe.device))

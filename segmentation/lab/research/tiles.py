@@ -13,7 +13,7 @@ from ...core.label_images import read_numbers
 from ...core.pace import followed
 from ...core.truth import BadDataset, Pair
 from ..training.contract import Say
-from ..training.data import eight_bits
+from ..training.data import eight_bit_picture
 from ..training.files import write_picture
 
 
@@ -52,7 +52,7 @@ def write_tiles(
         numbers = pair.cut(read_numbers(pair.labels))
         if numbers.min() < 0 or numbers.max() > 255:
             raise BadDataset(f"{pair.labels.name} holds numbers beyond 0 to 255: these are no classes.")
-        grey, stem = eight_bits(micrograph.pixels), pair.image.stem
+        grey, stem = eight_bit_picture(micrograph.pixels), pair.image.stem
         for folder, picture in (("images", grey), ("labels", numbers.astype(np.uint8))):
             for block, part in blocks(picture, side):
                 for form, pixels in dihedral_forms(part) if variants else [("", part)]:

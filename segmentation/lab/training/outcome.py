@@ -1,5 +1,5 @@
-"""The outcome of a fine-tuning on held-out images: the table of scores before and after, a verdict on each image, and
-one sentence. Also how the results of an image are stored."""
+"""Compares the held-out images before and after a fine-tuning: a table of scores, a verdict on each image, and a
+sentence. Also stores the results of an image (`packed_results`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from .instances.counts import ImageCounts
 from .instances.ways import WayResult
 from .masks import Compared
 
-CLEAR_SCORE, CLEAR_ERROR = 0.005, 0.5  # smallest changes of an image's score and of its error (points) that count
+# Smallest changes of an image's score and of its error (points) by which its verdict is better or worse.
+CLEAR_SCORE, CLEAR_ERROR = 0.005, 0.5
 # The types of the records of Examiners, by their names in stored files.
 RECORDS: dict[str, Any] = {"ndarray": Floats, "ImageCounts": ImageCounts, "Compared": Compared}
 CROSS_VALIDATED = "each image was held out of a training of its own; these weights learnt from all of them"
@@ -63,8 +64,8 @@ def verdict(scoring: Scoring, before: Mapping[str, float | None], after: Mapping
     before, after: scores of the image by name.
     """
     error, score = scoring.compared[0], scoring.tracked.score
-    points = _sign(before[score], after[score], CLEAR_SCORE) - _sign(before[error], after[error], CLEAR_ERROR)
-    return "better" if points > 0 else "worse" if points < 0 else "same"
+    improvements = _sign(before[score], after[score], CLEAR_SCORE) - _sign(before[error], after[error], CLEAR_ERROR)
+    return "better" if improvements > 0 else "worse" if improvements < 0 else "same"
 
 
 def _sign(before: float | None, after: float | None, least: float) -> int:
@@ -100,11 +101,13 @@ def _uncertain(groups: Sequence[str]) -> str:
     return f" With {count} specimens this is uncertain." if count < FEWEST else ""
 
 
-def composing(
+def composed_summary(
     scoring: Scoring, plain: Sequence[Any], composed: Sequence[Any], groups: Sequence[str], *, kept: bool
 ) -> Composed:
-    """What composed agglomerates gain. plain, composed: records of the same held-out images by trainings without and
-    with them. kept: whether the model learns from them."""
+    """The entry of the summary about composed agglomerates: scores without and with them.
+
+    plain, composed: records of the same held-out images by trainings without and with them. kept: whether the model
+    learns from them."""
     error_name, score_name = scoring.compared[0], scoring.tracked.score
     figures = [summarise(scoring, records, nm=False, groups=[""] * len(records)) for records in (plain, composed)]
     errors, scores = ([side[name].value for side in figures] for name in (error_name, score_name))

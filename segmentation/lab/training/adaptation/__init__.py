@@ -1,8 +1,8 @@
 """Fine-tuning: a model is trained further on a user's images. A table on held-out images says how much better it
 became.
 
-Every stage has a folder in `out`. Finished stages are not done again, so the same call goes on after the process was
-killed, and comes to the same result. (A result is what a model finds in one image; a way is a set of options by which
+Every stage has a folder in `out`. Finished stages are not repeated: if the process was killed, the same call continues
+and gives the same model. (A result is what a model finds in one image; a way is a set of options by which
 the model's maps become outlines, see `instances.ways`.)
 
     plan.json     the plan, decided once
@@ -11,9 +11,9 @@ the model's maps become outlines, see `instances.ways`.)
     before/       results of the base model for each image
     split-0/ ...  trainings, each without the images of one split. heldout/ has its results for those images,
                   share-30/ ... the results of means of its weights and the base model's (training.blend)
-    composed-0/   the same with composed agglomerates, if the options ask for them
+    composed-0/   like split-0/, with composed agglomerates, if the options say so
     kept-0.json   the score of each share of the tuned weights on one part of the base model's own data
-    mean/         the mean of the weights for which kept-0.json ... are being measured
+    mean/         temporary: the mean of the weights that is scored for kept-0.json ...
     curve-0-3/ .. trainings of a split with three images, for the learning curve
     tuned/        the training on all images
     final/        the new model: weights and card
@@ -35,8 +35,8 @@ from ....core.network.likeness import ENTRY, OWN, describe, learn
 from ....core.network.runtime import unload
 from ....core.truth import Pair
 from .. import blend, outcome
-from ..data import as_seen
-from ..evaluation.predictions import Options as HowScored
+from ..data import clipped_picture
+from ..evaluation.predictions import Options as ScoringOptions
 from ..evaluation.predictions import Predictor
 from ..evaluation.scores import Scorer, finite_or_none, summarise
 from ..files import CannotWrite, write_whole
@@ -45,7 +45,7 @@ from ..pretrained import base_card
 from ..publish import add_graph, add_images, set_entries
 from ..sheets import in_rows
 from .material import FILES, Options, Report
-from .trainings import Trainings, folder_of
+from .trainings import Trainings, training_name
 
 HELD_OUT = "heldout"  # name of a folder
 Choice = TypeVar("Choice")
@@ -58,19 +58,19 @@ def adapt(
 
     The model is written to `out/final`, the pictures of the summary to `out/files`. report(stage, fraction of all,
     summary so far, seconds left or None) is called often, also during a training; it may raise to stop, and
-    finished stages stay. Raises BadDataset or BadRecipe if the folder or the base cannot be used, and CannotWrite.
+    finished stages are kept. Raises BadDataset or BadRecipe if the folder or the base cannot be used, and CannotWrite.
     """
-    return Adaptation(folder, base, out, options, report).go()
+    return Adaptation(folder, base, out, options, report).run()
 
 
 class Adaptation(Trainings):
-    """One call of `adapt`: its plan, its trainings, and how they do on the held-out images.
+    """One call of `adapt`: its plan, its trainings, and their scores on the held-out images.
 
     `after` in the methods below: by number of a held-out image its results by the training without it, one for each
     way.
     """
 
-    def go(self) -> TrainingSummary:
+    def run(self) -> TrainingSummary:
         """Run all stages; returns the summary."""
         self.out.mkdir(parents=True, exist_ok=True)
         self.progress.say("checking the images")
@@ -97,19 +97,21 @@ class Adaptation(Trainings):
         """The results for each held-out image, in every way, by the training without it."""
         results, splits = dict[int, list[WayResult]](), len(self.summary["plan"]["held_out"])
         for split in range(splits):
-            name = folder_of(split, composed=composed)
+            name = training_name(split, composed=composed)
             stage = f"training {split + 1} of {splits}" + (", with composed agglomerates" if composed else "")
             recipe = self.recipe_without_split(split, name, composed=composed)
             # The page shows curves and pictures of the trainings without composed agglomerates.
             card = self.train_once(recipe, self.out / name, stage, None if composed else split)
-            results |= self._results_of(card, self.places(split), self.out / name / HELD_OUT)
+            results |= self._results_of(card, self.numbers_of_split(split), self.out / name / HELD_OUT)
         return results
 
     def _trainings_by_image(self, composed: Mapping[int, bool]) -> dict[int, str]:
         """The name of the training without each held-out image. composed: whether it learns from composed
         agglomerates."""
         splits = range(len(self.summary["plan"]["held_out"]))
-        return {number: folder_of(n, composed=composed[number]) for n in splits for number in self.places(n)}
+        return {
+            number: training_name(n, composed=composed[number]) for n in splits for number in self.numbers_of_split(n)
+        }
 
     def _chosen_material(
         self, plain: Mapping[int, list[WayResult]], composed: Mapping[int, list[WayResult]]
@@ -130,7 +132,9 @@ class Adaptation(Trainings):
 
         is_composed, composed_by_group = help_in(list(plain)), self._by_others(groups, help_in)
         records = ([side[number] for number in plain] for side in sides)
-        self.summary["composed"] = outcome.composing(self.scoring, *records, [*groups.values()], kept=is_composed)
+        self.summary["composed"] = outcome.composed_summary(
+            self.scoring, *records, [*groups.values()], kept=is_composed
+        )
         self.training_of = self._trainings_by_image({n: composed_by_group[group] for n, group in groups.items()})
         return is_composed, {n: (composed if composed_by_group[group] else plain)[n] for n, group in groups.items()}
 
@@ -193,7 +197,7 @@ class Adaptation(Trainings):
         card = blend.mean_of(self.card, tuned, share, self.out / "final")
         options = dict(way)
         if ENTRY not in card.options:  # with ENTRY the task has described the images already
-            descriptions = [describe(as_seen(pair.load()[0].pixels)) for pair in self.pairs]
+            descriptions = [describe(clipped_picture(pair.load()[0].pixels)) for pair in self.pairs]
             options[OWN] = learn(descriptions, [pair.group for pair in self.pairs])[ENTRY]
         set_entries(
             card.weights.with_suffix(".toml"),
@@ -211,7 +215,7 @@ class Adaptation(Trainings):
         after: the results of the tuned weights alone, in every way.
         """
         ways = self._ways_apart(after)
-        held_out = {blend.WHOLE: {number: results[ways[number]] for number, results in after.items()}}
+        held_out = {blend.TUNED_ONLY: {number: results[ways[number]] for number, results in after.items()}}
         for share in blend.SHARES[1:]:
             held_out[share] = {}
             for name in dict.fromkeys(self.training_of.values()):
@@ -259,7 +263,7 @@ class Adaptation(Trainings):
         """Put the learning curve into the summary: scores of the held-out images by trainings on none, a third, two
         thirds and all of the other images, with the tuned weights alone."""
         splits = range(len(self.summary["plan"]["held_out"]))
-        available = min(len(self.pairs) - len(self.places(split)) for split in splits)
+        available = min(len(self.pairs) - len(self.numbers_of_split(split)) for split in splits)
         steps = [self._curve_point(0, before, after)]
         for images in [
             *sorted({max(1, round(available / 3)), max(1, round(2 * available / 3))} - {available}),
@@ -270,7 +274,7 @@ class Adaptation(Trainings):
                 name = f"curve-{split}-{images}"
                 recipe, stage = self.recipe_without_split(split, name, images), f"with {images} images"
                 card = self.train_once(recipe, self.out / name, stage, None)
-                results |= self._results_of(card, self.places(split), self.out / name / HELD_OUT)
+                results |= self._results_of(card, self.numbers_of_split(split), self.out / name / HELD_OUT)
             ways = self._ways_apart(results)
             results_in_way = {number: in_every_way[ways[number]] for number, in_every_way in results.items()}
             steps.append(self._curve_point(images, results_in_way, ways))
@@ -307,7 +311,7 @@ class Adaptation(Trainings):
 
     def _figure(self, name: str, card: ModelCard, pairs: Sequence[Pair]) -> float | None:
         """The score of this name of a model on these images; None where undefined."""
-        scorer = Scorer(self.scoring, Predictor(card, self.runtime), HowScored(thresholds=False))
+        scorer = Scorer(self.scoring, Predictor(card, self.runtime), ScoringOptions(thresholds=False))
         for pair in pairs:
             scorer.image(pair)
             self.progress.say("measuring what it forgets")

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from ....core.labels.grains import REACH, are_convex, at_frame, edges
 from ..contract import Labels
-from ..masks import MaskScoring, equal_circles, learning_task
+from ..masks import MaskScoring, equivalent_diameters, learning_task
 
 
 def boundaries(labels: Labels) -> Labels:
@@ -25,6 +25,6 @@ def boundaries(labels: Labels) -> Labels:
 
 
 SCORING = MaskScoring(
-    "convex grains", lambda labels: are_convex(labels) & ~at_frame(labels), equal_circles, between=True
+    "convex grains", lambda labels: are_convex(labels) & ~at_frame(labels), equivalent_diameters, between=True
 )
 TASK = replace(learning_task("grains", "boundary", SCORING), drawn=boundaries)
