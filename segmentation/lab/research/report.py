@@ -17,7 +17,7 @@ from ...core.pace import time_left
 from ...core.truth import BadDataset, Pair
 from ..training.contract import Picture, Say, Scoring
 from ..training.evaluation.predictions import Options, Predictor
-from ..training.evaluation.scores import INTERVALS, Scorer, pooled
+from ..training.evaluation.scores import INTERVALS, Scorer, pooled_scores
 from ..training.files import fingerprint, write_whole
 from .page import html_page
 
@@ -54,7 +54,7 @@ def evaluate(
     for number, (pair, size) in enumerate(zip(pairs, pixel_sizes, strict=True), start=1):
         prediction, labels = scorer.image(pair, (size or 1.0) if in_nm else 1.0)
         tifffile.imwrite(out / LABELS / f"{pair.name}.tif", labels, compression="zlib")
-        entry = {"name": pair.name, "group": pair.group, **pooled(scorer.records[-1:], scoring, in_nm)}
+        entry = {"name": pair.name, "group": pair.group, **pooled_scores(scorer.records[-1:], scoring, in_nm)}
         entry["figures"] = {name: figure["value"] for name, figure in entry["figures"].items()}
         view = {"polarity": prediction.view.polarity, "scale": prediction.view.scale, "rows": len(prediction.grey)}
         images.append({**entry, **view, "seconds": round(prediction.seconds, 3)})

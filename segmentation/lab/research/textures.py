@@ -16,7 +16,7 @@ from ...core.micrograph.reader import read
 from ...core.network.textures import CLEARLY, FILE, UNFAMILIAR, Textures, features, known_textures
 from ...core.truth import BadDataset
 from ..training.contract import Floats, Say
-from ..training.settings import keep_apart
+from ..training.settings import refuse_evaluation_data
 
 COVARIANCE_IMAGES = 100  # images from which a covariance can be estimated; with fewer only variances are estimated
 # Users crop images, so central crops are described, too. 1: the whole image, 2: the middle half of both sides, and so
@@ -65,7 +65,7 @@ def _features_of(model: str, folder: Path) -> Floats:
     """(n, crops, d) texture features of the crops of each image of a folder. Raises BadDataset."""
     rows = []
     for file in sorted(path for path in folder.iterdir() if path.suffix.lower() in formats.suffixes()):
-        keep_apart(file)
+        refuse_evaluation_data(file)
         micrograph = read(file)
         pixels = micrograph.pixels[: data_bar(micrograph)]
         divisors = CROP_DIVISORS if model in CROPPED_MODELS else CROP_DIVISORS[:1]

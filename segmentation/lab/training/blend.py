@@ -20,7 +20,7 @@ from ...core.network.cards import ModelCard, check_weights, read_card
 from .contract import Scoring
 from .evaluation.scores import summarise
 from .files import write_whole
-from .instances.ways import PER_PERCENT
+from .instances.option_sets import PER_PERCENT
 
 TUNED_ONLY = 1.0  # the share of the tuned weights if the base weights are not used
 SHARES = (TUNED_ONLY, 0.7, 0.5, 0.3, 0.0)  # of the tuned weights; the first of equally good ones is chosen

@@ -16,8 +16,8 @@ from ...core.micrograph.types import Micrograph
 from ...core.network.likeness import describe, learn
 from ...core.report.picture import COLOURS
 from .contract import Definition, Field, Floats, Labels, Maps, Picture, Scoring, Tracked, read_definitions, table_beside
-from .evaluation.predictions import Options, Prediction, Predictor, padded
-from .evaluation.scores import against_threshold, count_near, finite_or_none, pixel_sweep, share
+from .evaluation.predictions import Options, Prediction, Predictor, pad_rows
+from .evaluation.scores import count_near, finite_or_none, pixel_sweep, share, threshold_report
 from .sheets import STRENGTH, as_panels, in_colour
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def scoring(classes: Sequence[str]) -> Scoring:
 class ClassExaminer:
     """Compares the classes that an analysis finds with the true ones; see `contract.Examiner`.
 
-    sweeps: of each image the counts of pixels at each threshold, see `curve`.
+    sweeps: of each image the counts of pixels at each threshold, see `pooled_curve`.
     """
 
     def __init__(self, classes: tuple[str, ...], predictor: Predictor, options: Options) -> None:
@@ -106,12 +106,12 @@ class ClassExaminer:
         self.sweeps.append(np.concatenate([pixel_sweep(*side) for side in sides], axis=1))
         predicted = self.predictor.labels(prediction)
         classes = np.concatenate([[0], predicted.classes + 1]).astype(np.int32)[predicted.labels]
-        return classes, confusion(padded(classes, truth.shape), truth, len(self.classes))
+        return classes, confusion(pad_rows(classes, truth.shape), truth, len(self.classes))
 
     def report(self, images: Sequence[Confusion], groups: Sequence[str], nm: bool) -> dict[str, Any]:
         """Further entries of the report.
 
-        thresholds: see `against_threshold`. spread: statistics of the groups' scores, each the mean of its images.
+        thresholds: see `threshold_report`. spread: statistics of the groups' scores, each the mean of its images.
         confusion: of each true class (row) the shares of the found classes. frequency: share of each class in the
         labelled pixels, and its IoU, all images pooled.
         """
@@ -124,7 +124,7 @@ class ClassExaminer:
         pixels = np.sum(images, axis=0)[:, : len(self.classes) + 1]
         pooled = metrics(self.classes, images, np.ones((1, len(images))))
         return {
-            "thresholds": against_threshold(self.sweeps, dict(zip(self.classes, self.classes, strict=True)), LIKELIEST),
+            "thresholds": threshold_report(self.sweeps, dict(zip(self.classes, self.classes, strict=True)), LIKELIEST),
             "spread": {name: _spread(values, groups) for name, values in figures.items()},
             "confusion": {
                 "classes": self.classes,

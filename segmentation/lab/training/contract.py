@@ -143,7 +143,7 @@ class Scoring:
     by_class: names of the scores of each class, such as NAME_iou.
     outcome: names of the scores by which a fine-tuned model is compared with its base; the first is the error of the
     number that an analysis reports. Empty: the tracked scores.
-    ways(card): sets of options for the maps of a model, its own options first; see `instances.ways`.
+    option_sets(card): sets of options for the maps of a model, its own options first; see `instances.option_sets`.
     note: a sentence for the page that says what is counted; `{unit}` is the unit of lengths.
     options: options of `evaluate` that only some kinds of scoring have.
     fits: the parts of a card that can be fitted, in this order: functions of a model and images with truth. They raise
@@ -163,7 +163,7 @@ class Scoring:
     rank: Callable[[Mapping[str, Any]], Any] | None = None
     by_class: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     outcome: tuple[str, ...] = ()
-    ways: Callable[[ModelCard], list[dict[str, Any]]] = lambda card: [{}]
+    option_sets: Callable[[ModelCard], list[dict[str, Any]]] = lambda card: [{}]
     note: str = ""
     options: frozenset[str] = frozenset()
     fits: Mapping[str, Fit] = field(default_factory=dict)

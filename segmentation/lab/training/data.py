@@ -26,8 +26,8 @@ from .settings import (
     FolderEntry,
     RenderedEntry,
     TrainingRecipe,
-    keep_apart,
     number_of_classes,
+    refuse_evaluation_data,
 )
 from .synthesis.composites import compose
 from .synthesis.cutouts import Stock, cut_out
@@ -82,7 +82,7 @@ def pairs_of(folder: Path, entry: FolderEntry, count: int = 0) -> list[Pair]:
 
     Raises BadDataset, and BadRecipe for data that are for evaluation only.
     """
-    keep_apart(folder)
+    refuse_evaluation_data(folder)
     folder_pairs = find_pairs(
         folder,
         entry.images,
@@ -95,7 +95,7 @@ def pairs_of(folder: Path, entry: FolderEntry, count: int = 0) -> list[Pair]:
         count=count,
     )
     pairs = folder_pairs.complete(only_labelled=entry.only_labelled)
-    keep_apart(*(file for pair in pairs for file in pair.files))
+    refuse_evaluation_data(*(file for pair in pairs for file in pair.files))
     return pairs
 
 

@@ -29,7 +29,7 @@ from .contract import (
     table_beside,
 )
 from .evaluation.predictions import Options, Prediction, Predictor
-from .evaluation.scores import OF_PIXELS, against_threshold, fit_threshold, pixel_sweep, precision_recall_f1, share
+from .evaluation.scores import OF_PIXELS, fit_threshold, pixel_sweep, precision_recall_f1, share, threshold_report
 from .sheets import as_panels, in_colour
 
 BINS = 20  # of the histograms of sizes
@@ -119,7 +119,7 @@ class MaskScoring:
 class MaskExaminer:
     """Compares a predicted mask, and its objects, with the annotation; see `contract.Examiner`.
 
-    sweeps: of each image the counts of pixels at each threshold, see `curve`. values: (2, 256) histograms of the
+    sweeps: of each image the counts of pixels at each threshold, see `pooled_curve`. values: (2, 256) histograms of the
     predicted values of annotated and of other pixels, over all images.
     """
 
@@ -161,7 +161,7 @@ class MaskExaminer:
             side: np.concatenate([getattr(image, f"{side}_sizes") for image in images]) for side in ("true", "found")
         }
         return {
-            "thresholds": against_threshold(self.sweeps, PIXELS, OF_PIXELS, list(PIXELS), self.threshold),
+            "thresholds": threshold_report(self.sweeps, PIXELS, OF_PIXELS, list(PIXELS), self.threshold),
             "values": {
                 "edges": (np.arange(0, 257, VALUES) / 256).tolist(),
                 "threshold": self.threshold,

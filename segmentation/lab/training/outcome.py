@@ -15,10 +15,10 @@ from ...core.learning import Change, Composed, Outcome
 from ...core.network.card_entries import FIGURES
 from ...core.report.wording import uncapital
 from .contract import Floats, Scoring
-from .evaluation.scores import FEWEST, Figure, summarise
+from .evaluation.scores import FEWEST_GROUPS, Figure, summarise
 from .files import as_json, from_json
 from .instances.counts import ImageCounts
-from .instances.ways import WayResult
+from .instances.option_sets import OptionSetResult
 from .masks import Compared
 
 # Smallest changes of an image's score and of its error (points) by which its verdict is better or worse.
@@ -98,7 +98,7 @@ def outcome(scoring: Scoring, table: Sequence[Change], groups: Sequence[str]) ->
 def _uncertain(groups: Sequence[str]) -> str:
     """A sentence that the outcome is uncertain if there are few groups; "" if they are enough for an interval."""
     count = len(set(groups))
-    return f" With {count} specimens this is uncertain." if count < FEWEST else ""
+    return f" With {count} specimens this is uncertain." if count < FEWEST_GROUPS else ""
 
 
 def composed_summary(
@@ -154,8 +154,8 @@ def score_entry(title: str, images: int, figures: Mapping[str, Figure]) -> dict[
     return {"data": f"{title}, {images} images", "split": CROSS_VALIDATED, **rounded}
 
 
-def packed_results(results: Sequence[WayResult]) -> bytes:
-    """The content of an .npz file with the results for one image in each way. All records are of one type of
+def packed_results(results: Sequence[OptionSetResult]) -> bytes:
+    """The content of an .npz file with the results for one image with each option set. All records are of one type of
     RECORDS."""
     kind = type(results[0].record).__name__  # "kind", "json", "labels" and "shape" are names in the stored file
     records = as_json(list[RECORDS[kind]], [result.record for result in results])
@@ -166,10 +166,10 @@ def packed_results(results: Sequence[WayResult]) -> bytes:
     return content.getvalue()
 
 
-def unpacked_results(content: bytes) -> list[WayResult]:
+def unpacked_results(content: bytes) -> list[OptionSetResult]:
     """The results in the content of such a file."""
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         arrays = dict(archive)
     labels = np.frombuffer(zlib.decompress(arrays["labels"]), np.int32).reshape(arrays["shape"])
     records = from_json(list[RECORDS[str(arrays["kind"])]], str(arrays["json"]))
-    return [WayResult(*parts) for parts in zip(records, labels, strict=True)]
+    return [OptionSetResult(*parts) for parts in zip(records, labels, strict=True)]

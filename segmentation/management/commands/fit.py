@@ -35,7 +35,7 @@ class Command(ScoringCommand):
         from segmentation.lab.research.fit import fit_card, print_comparison
         from segmentation.lab.training import tasks
         from segmentation.lab.training.pretrained import maps_of
-        from segmentation.lab.training.settings import keep_apart
+        from segmentation.lab.training.settings import refuse_evaluation_data
 
         card, file = self.card(options)
         fits = tasks.find(card.task).scoring(maps_of(card)).fits
@@ -43,7 +43,7 @@ class Command(ScoringCommand):
             raise CommandError(f"{find(card.task).title} have no {' and no '.join(unknown)} to be fitted.")
         pairs, rows = self.pairs(card, options), options["rows"]
         if not is_recipe(options["dataset"]):  # a recipe names no such folder
-            keep_apart(options["dataset"], *(path for pair in pairs for path in pair.files))
+            refuse_evaluation_data(options["dataset"], *(path for pair in pairs for path in pair.files))
         self.warn_of_training_images(card, pairs)
         before = replace(self.predictor(card, options), cache={})
         after = fit_card(file, before, pairs, options["parts"], title_of(options["dataset"]), rows, self.say)

@@ -75,7 +75,7 @@ SMALL = 0.3  # share of the true particles that the limit of the fraction is set
 MEASURED = AnalysisSettings.of("particles", measure_unlike=True)
 BINS = (0.1, 0.5, 0.7, 0.8, 0.9, 0.95, 1.001)
 WITHIN, FEW_CUTS = (0.01, 0.999), 0.01
-SIZES = {"under 12 px": slice(0, 1), "12 to 22 px": slice(1, 3), "from 22 px": slice(3, 6)}  # of counts.EDGES
+SIZES = {"under 12 px": slice(0, 1), "12 to 22 px": slice(1, 3), "from 22 px": slice(3, 6)}  # of counts.SIZE_LIMITS_PX
 
 
 class Known(NamedTuple):

@@ -22,9 +22,9 @@ from ...training.settings import (
     Part,
     TrainingRecipe,
     checked_as,
-    keep_apart,
     read_toml,
     recipe_from,
+    refuse_evaluation_data,
 )
 
 
@@ -168,7 +168,7 @@ class GanRecipe(Settings):
 def read_gan_recipe(file: Path) -> GanRecipe:
     """The recipe in a TOML file. Raises BadRecipe for unknown, missing or impossible entries."""
     recipe = checked_as(GanRecipe, read_toml(file), str(file))
-    keep_apart(*(Path(source.path) for source in (*recipe.outlines.sources, *recipe.cyclegan.sources)))
+    refuse_evaluation_data(*(Path(source.path) for source in (*recipe.outlines.sources, *recipe.cyclegan.sources)))
     unet_recipe(recipe)
     return recipe
 

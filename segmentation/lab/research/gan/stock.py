@@ -13,7 +13,7 @@ from ....core.network.resample import resize
 from ....core.truth import LABEL_KINDS, BadDataset, files_in, grouping, image_suffixes, load_image, load_labels
 from ...training.contract import Field, Labels, Picture, Rng
 from ...training.data import validation_groups
-from ...training.settings import keep_apart
+from ...training.settings import refuse_evaluation_data
 from ...training.synthesis.noise import turned_or_mirrored
 from ...training.synthesis.render import render
 from .outlines import silhouettes
@@ -43,9 +43,9 @@ def split_files(
     """
     name, pattern = (source.labels, "*") if isinstance(source, OutlineSource) else (source.images, source.names)
     folder = base / source.path / name
-    keep_apart(folder)
+    refuse_evaluation_data(folder)
     files = files_in(folder, LABEL_KINDS if isinstance(source, OutlineSource) else image_suffixes(), pattern)
-    keep_apart(*files)
+    refuse_evaluation_data(*files)
     group_of = grouping(base / source.path / source.groups if source.groups else None)
     groups = [group_of(file) for file in files]
     held_out = validation_groups(groups, recipe.validation, recipe.fold)

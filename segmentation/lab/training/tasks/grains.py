@@ -1,5 +1,5 @@
 """How grains are taught and scored: the network learns their boundaries; the whole, convex grains between them are
-scored, which are those that the program CHAC counts."""
+scored, as in the program CHAC."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def boundaries(labels: Labels) -> Labels:
     """(H, W) int32: 1 on boundaries of grains (H, W), else 0.
 
     A boundary is background up to 2 REACH px from a grain, the largest width that annotators draw, and the pixels
-    where two grains touch. So the place of a deleted grain is no boundary.
+    where two grains touch. So the area of a deleted grain is no boundary.
     """
     between = (labels == 0) & (ndimage.distance_transform_edt(labels == 0) <= 2 * REACH)
     touching = edges(labels) & (ndimage.minimum_filter(labels, 3) > 0)
