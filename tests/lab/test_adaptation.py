@@ -184,7 +184,7 @@ def test_the_gain_of_agglomerates_is_said_in_figures():
         patch.setattr(
             outcome, "summarise", lambda *_, **__: {n: Figure(v, None, None) for n, v in next(figures).items()}
         )
-        gain = outcome.composing(SCORING, [0] * 6, [0] * 6, list("abcdef"), kept=True)
+        gain = outcome.composed_summary(SCORING, [0] * 6, [0] * 6, list("abcdef"), kept=True)
     assert (gain["without"], gain["with_them"], gain["score_without"], gain["score_with_them"]) == (
         5.04,
         4.2,

@@ -146,7 +146,7 @@ def _dataset(text: str) -> Any:
     matches = list(Dataset.objects.filter(name=text)[:2])
     if len(matches) != 1:
         why = "There are several datasets" if matches else "There is no dataset"
-        raise CommandError(f"{why} named {text!r}: say the id that stands in the address of its page.")
+        raise CommandError(f"{why} named {text!r}: give its id, which is in the address of its page.")
     return matches[0]
 
 

@@ -1,4 +1,4 @@
-"""`models`: lists the models of the site, adds and removes own ones, and makes the files that belong to a model."""
+"""`models`: lists the models of the site, adds and removes models, and makes the files that belong to a model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Command(LabCommand):
         "`models list`; `models add RUN` offers a training's model in the form; `models picture NAME IMAGE` makes one "
         "of its example pictures, or with --layers those of its feature maps; `models images NAME RECIPE` notes what "
         "it was trained on; `models package NAME FILE.zip` writes it for other programs (ONNX); `models graph "
-        "NAME` lets processors run one of version 1.0.0 without torch; `models remove NAME`; "
+        "NAME` makes the ONNX file by which a model of version 1.0.0 runs without torch; `models remove NAME`; "
         "`models textures NAME=FOLDER ...` learns what the images of each released model look like. Added models lie "
         "in DEEPSEGM_MODELS."
     )
@@ -89,7 +89,7 @@ class Command(LabCommand):
         analysis = analyse(micrograph, requested)
         file = card.weights.parent / f"{card.name}-{options['number']}.webp"
         file.write_bytes(example_picture(analysis, caption))
-        self.stdout.write(f"{file}: {inputs.outcome(analysis)}")
+        self.stdout.write(f"{file}: {inputs.counts_in_words(analysis)}")
 
     def _layers(self, card: cards.ModelCard, pixels: Any, caption: str) -> None:
         """Write a small picture of the maps of each kind of layer beside the card."""

@@ -40,11 +40,11 @@ from worker.supervise import Supervisor
 logger = logging.getLogger("worker.up")
 
 M_ARENA_MAX = -8  # a constant of glibc's malloc.h: the option for the number of heaps
-ARENAS = 2  # heaps
-RESCUE_SECONDS = 3.0  # between two rescues (`upkeep`)
+ARENAS = 2  # heaps; with more the site would need more memory
+RESCUE_SECONDS = 3.0  # between two rescues of rows whose worker has ended (`upkeep`)
 TIDY_SECONDS = 3600.0  # between two tidyings
 KILLED = "The process that prepares the site was killed, most likely because memory is short: start again."
-ENDS = (signal.SIGTERM, signal.SIGHUP)
+END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Command(BaseCommand):
@@ -58,7 +58,7 @@ class Command(BaseCommand):
 
     def handle(self, *, bind: str, port: int, no_worker: bool, **options: Any) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for background processes
-        for number in ENDS:
+        for number in END_SIGNALS:
             # With nohup a signal is ignored, because the command must go on after the terminal is closed.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda *_: sys.exit(0))
@@ -71,7 +71,7 @@ class Command(BaseCommand):
         spare_memory()
         tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR  # where the server stores incoming uploads
         server = listen(bind, port)
-        with lock, upkeep(), working(not no_worker):
+        with lock, upkeep(), running_workers(not no_worker):
             self._welcome(server)
             server.run()
             self._tell("\nStopping ...")
@@ -84,7 +84,7 @@ class Command(BaseCommand):
             settings.SECRET_KEY = data_directory.lasting_key(settings.DEEPSEGM_SECRET_FILE)
             settings.DEEPSEGM_SECRET_KEY_LASTS = True
         try:
-            in_own_process(prepare)
+            in_child_process(prepare)
         except OperationalError as error:
             raise CommandError(f"The database cannot be used: {str(error).strip()}") from None
         except BrokenProcessPool:
@@ -115,7 +115,7 @@ class Command(BaseCommand):
         self._tell(f"DeepSegm is at {self.style.SUCCESS(f'http://{name}:{port}/')} - Ctrl-C stops it.")
 
     def _tell(self, words: str, level: int = logging.INFO) -> None:
-        """Show a text at the terminal; if the log is JSON, write it to the log instead."""
+        """Write a text on the terminal; if the log is JSON, into the log instead."""
         if settings.DEEPSEGM_LOG_FORMAT == "json":
             logger.log(level, words.strip())
         elif level > logging.INFO:
@@ -141,7 +141,7 @@ def prepare() -> None:
     collect()
 
 
-def in_own_process(work: Callable[[], None]) -> None:
+def in_child_process(work: Callable[[], None]) -> None:
     """Call a function in a separate process, so that the site does not keep its memory; in this
     process where forking is not safe (not Linux)."""
     if sys.platform != "linux":
@@ -166,12 +166,12 @@ def spare_memory() -> None:
 
 
 @contextmanager
-def working(is_needed: bool) -> Iterator[None]:
-    """A block in which a supervised worker runs for each queue; that for trainings only while there
-    are trainings.
+def running_workers(is_needed: bool) -> Iterator[None]:
+    """A block in which a supervised worker runs for each queue; the worker for trainings only while
+    there are trainings.
 
-    is_needed: whether workers run at all. On an embedded site rows that were running are queued
-    again before and after.
+    is_needed: whether workers run at all. If the site is embedded (web server, workers and queue
+    on one machine), rows that were running are queued again before and after the block.
     """
     if not is_needed:
         yield
@@ -224,8 +224,8 @@ def _trainings_wait() -> bool:
 
 @contextmanager
 def upkeep() -> Iterator[None]:
-    """A block in which two threads do the regular upkeep. One rescues rows, removes temporary files
-    of killed processes and keeps the reserve, each RESCUE_SECONDS. The other tidies each
+    """A block in which two threads do the regular upkeep. One queues rows of ended workers again, removes
+    temporary files of killed processes and keeps the reserve of disk space, each RESCUE_SECONDS. The other tidies each
     TIDY_SECONDS, which may take minutes; at the end of the block it stops between two portions."""
     over = threading.Event()
 
@@ -245,8 +245,8 @@ def upkeep() -> Iterator[None]:
             wait = seconds
         connection.close()
 
-    turns = {"upkeep": (repair, RESCUE_SECONDS), "tidying": (tidy, TIDY_SECONDS)}
-    threads = [threading.Thread(target=repeat, args=turn, name=name, daemon=True) for name, turn in turns.items()]
+    tasks = {"upkeep": (repair, RESCUE_SECONDS), "tidying": (tidy, TIDY_SECONDS)}
+    threads = [threading.Thread(target=repeat, args=task, name=name, daemon=True) for name, task in tasks.items()]
     for thread in threads:
         thread.start()
     try:
@@ -258,8 +258,8 @@ def upkeep() -> Iterator[None]:
 
 
 def _safely(work: Any) -> None:
-    """Call a function; any error is only logged, because upkeep must go on when the database is
-    away for a moment."""
+    """Call a function; any error is only logged, because upkeep must continue after a short failure of
+    the database."""
     try:
         work()
     except Exception:
