@@ -49,7 +49,7 @@ def train(
 ) -> Run:
     """Train to `recipe.steps` or until `recipe.patience` ends it, from the checkpoint in `out` if there is one.
 
-    base: folder to which the recipe's paths are relative. device: None: the recipe's. time_is_up: called after every
+    base: folder to which the recipe's paths are relative. device: None for the recipe's. time_is_up: called after every
     step; the run stops with a checkpoint when it returns True. watch: called at every checkpoint, before it is
     written, and before the first step if the recipe starts from a model. Returns the run, with the weights to publish
     in `averaged`. Raises BadRecipe, BadDataset, UnknownArchitecture, CannotWrite, InUse.

@@ -93,9 +93,8 @@ class Progress:
         left = None
         if plan:
             planned, elapsed = self.done - self.done_before, time.monotonic() - self.start_time
-            pace = (
-                elapsed / planned if planned > MEASURED_SHARE * plan["seconds"] else 1.0
-            )  # elapsed per planned second
+            is_measured = planned > MEASURED_SHARE * plan["seconds"]
+            pace = elapsed / planned if is_measured else 1.0  # elapsed per planned second
             left = pace * max(plan["seconds"] - self.done, 0.0)
         self.report(stage, 1.0 if stage == "done" else min(fraction, 0.99), self.summary, left)
 

@@ -129,7 +129,7 @@ class CheckedFolder:
         raise BadDataset(f"{where}: {shell}", on_page=page)
 
     def add(self, rule: str, is_error: bool | None = None, /, **words: Any) -> None:
-        """Add a finding by a rule of findings.toml. is_error: None: as in findings.toml."""
+        """Add a finding by a rule of findings.toml. is_error: None for the entry in findings.toml."""
         is_error = FINDINGS[rule].get("error", False) if is_error is None else is_error
         self.findings.append(Finding(is_error, rule, words))
 

@@ -28,9 +28,9 @@ class Options:
     """The options of an evaluation.
 
     rows: compare only the first rows of every image. nm: nm per pixel; None: the scale of the files, or pixels if not
-    all files have one. threshold: None: the card's. chains: further post-processings of the same maps, by their names
-    in `instances.examine.CHAINS`. thresholds: whether the scores at other thresholds are calculated, which may take
-    long.
+    all files have one. threshold: None for the card's. chains: further post-processings of the same maps, by their
+    names in `instances.examine.CHAINS`. thresholds: whether the scores at other thresholds are calculated, which may
+    take long.
     """
 
     rows: int | None = None

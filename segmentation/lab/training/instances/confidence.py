@@ -221,7 +221,7 @@ def reliability(confidence: Field, right: Mask) -> dict[str, Any]:
 
     Returns bins: non-empty bins of width 0.05 with their n, mean confidence, share right and its Wilson 95 %
     interval. error: expected calibration error, the mean over particles of |confidence - share right| by bin; None
-    without particles. limit: the confidence below which an analysis leaves a particle out as uncertain. under, over:
+    without particles. limit: the confidence below which an analysis regards a particle as unsure. under, over:
     number of particles below and above the limit, and the share of them that is wrong.
     """
     bin_of = np.clip(np.digitize(confidence, BINS) - 1, 0, len(BINS) - 2)
