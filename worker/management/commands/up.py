@@ -170,8 +170,8 @@ def running_workers(is_needed: bool) -> Iterator[None]:
     """A block in which a supervised worker runs for each queue; the worker for trainings only while
     there are trainings.
 
-    is_needed: whether workers run at all. If the site is embedded (web server, workers and queue
-    on one machine), rows that were running are queued again before and after the block.
+    is_needed: whether workers run at all. If the site is embedded (without a broker; the queue is
+    a folder), rows that were running are queued again before and after the block.
     """
     if not is_needed:
         yield
