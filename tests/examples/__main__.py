@@ -36,7 +36,7 @@ SAMPLE = Path("static/sample/sem-sample.tif")
 SHAPE = (512, 512)
 SEED, QUALITY = 5, 75  # of the noise; of the JPEG in a TIFF
 SMALL = 300, 200  # px, twice as many as the page shows
-FIGURE = "figure.png", 1400, 128  # its width in px, and its number of colours
+FIGURE = "figure.png", 1400, 256  # its width in px, and its number of colours
 CAPTION = "Rendered by DeepSegm, not acquired."
 SKY, GROUND = (86, 180, 233), (14, 17, 19)
 
