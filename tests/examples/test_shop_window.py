@@ -36,6 +36,6 @@ def test_pictures_show_what_the_shipped_model_finds(kind):
 
 
 @pytest.mark.slow
-def test_the_figure_of_the_readme_shows_what_the_shipped_model_finds(tmp_path):
+def test_the_figure_of_the_readme_shows_what_the_shipped_model_finds(tmp_path, printed):
     made = write_figure(analysed("particles", SAMPLE), tmp_path)
     assert_alike(ROOT / "docs" / "screenshots" / made.name, made)
