@@ -43,7 +43,7 @@ EXCEPTIONS = {
     ("viewport.js", "Math.exp(-event.deltaY"): "the wheel magnifies",
     ("viewer-drawing.js", "The median of the widths"): "how broad lines are drawn; no number of it is shown",
     ("ruler.js", "as on the server"): DRAWN_LINE,
-    ("ruler.js", "const WIDE = 1.96"): "said while a line is dragged; the server says its own interval",
+    ("ruler.js", "const HALF_WIDTH_95 = 1.96"): "said while a line is dragged; the server says its own interval",
     ("ruler.js", "Math.SQRT2 * error"): DRAWN_LINE,
     ("width.js", "const VERY_WIDE"): TYPED_LENGTH,
     ("width.js", "const UNITS"): TYPED_LENGTH,
@@ -117,7 +117,7 @@ def test_a_typed_length_is_told_as_it_counts():
         pytest.approx(length, rel=1e-12) if (length := length_on_server(text)) else None for text in TYPED
     ]
     just_wide = [f"{VERY_WIDE_NM:.0f}", f"{VERY_WIDE_NM - 1:.0f}"]
-    assert evaluate_in_node(f"{json.dumps(just_wide)}.map((text) => width.question(text) !== '')") == [True, False]
+    assert evaluate_in_node(f"{json.dumps(just_wide)}.map((text) => width.widthQuestion(text) !== '')") == [True, False]
 
 
 def length_on_server(text: str) -> float | None:
@@ -134,13 +134,13 @@ def length_on_server(text: str) -> float | None:
 )
 def test_a_line_is_told_as_it_counts(pixels: float, error: float, text: str):
     line = json.dumps({"drawn": True, "length": pixels, "error": error})
-    answer = evaluate_in_node(f"ruler.reckon({line}, {json.dumps(text)}, 1000)")
+    answer = evaluate_in_node(f"ruler.scaleFromLine({line}, {json.dumps(text)}, 1000)")
     calibration = Calibration.of_line(parse_length(text), pixels, error)
     assert answer["pixel"] == pytest.approx(calibration.nm_per_pixel, rel=1e-12)
     assert answer["relativeUncertainty"] == pytest.approx(calibration.relative_uncertainty, rel=1e-12)
     assert answer["stated"]["width"] == width_text(calibration.width_nm(1000))
     short = json.dumps({"drawn": True, "length": SHORTEST_PX - 0.01, "error": error})
-    assert evaluate_in_node(f"ruler.reckon({short}, '1 nm', 9).missing") == "line"
+    assert evaluate_in_node(f"ruler.scaleFromLine({short}, '1 nm', 9).missing") == "line"
 
 
 def test_tiles_are_asked_for_as_they_are_cut():
