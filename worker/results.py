@@ -26,7 +26,7 @@ def by_method(job: Job, analysis: Analysis) -> Analysis:
     one."""
     if job.method is None:
         return analysis
-    return replace(analysis, method=replace(job.method.written.used(analysis), control=control_words(job)))
+    return replace(analysis, method=replace(job.method.written.record_for(analysis), control=control_words(job)))
 
 
 def stored_files(

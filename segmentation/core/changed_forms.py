@@ -21,7 +21,7 @@ from .quality.robustness import JPEG_QUALITY, NOISE, TITLES, Robustness
 
 Grey = NDArray[np.float64]
 Analyse = Callable[[Micrograph, AnalysisSettings], Analysis]
-LARGEST = 2**24  # px of a picture to analyse
+LARGEST_PX = 2**24  # px of a picture to analyse
 HAS_REGIONS = "it has regions to ignore"
 TOO_LARGE = "it is larger than 16 megapixels"
 NO_NUMBER = "analysed again without corrections it has no such number"
@@ -81,7 +81,7 @@ FORMS = {
 }
 
 
-def eight_bits(pixels: NDArray[Any]) -> Grey:
+def grey_levels(pixels: NDArray[Any]) -> Grey:
     """Pixels (H, W) as grey levels in 0..255: those of 8 bits as they are, others from their darkest to their
     brightest."""
     grey = pixels.astype(np.float64)
@@ -91,7 +91,7 @@ def eight_bits(pixels: NDArray[Any]) -> Grey:
     return np.asarray((grey - low) * (255 / (high - low) if high > low else 0.0))
 
 
-def changed(grey: Grey, form: Form) -> NDArray[np.uint8]:
+def in_form(grey: Grey, form: Form) -> NDArray[np.uint8]:
     """The picture (H, W) in a form."""
     return np.ascontiguousarray(np.clip(np.rint(form.change(grey)), 0, 255).astype(np.uint8))
 
@@ -100,7 +100,7 @@ class NotTested(ValueError):
     """A picture that cannot be analysed in other forms; the message says why, in half a sentence."""
 
 
-def robustness(
+def measure_robustness(
     micrograph: Micrograph,
     settings: AnalysisSettings,
     quantity: str,
@@ -111,17 +111,17 @@ def robustness(
     title of a form and the fraction done. Raises NotTested, and as `analyse` does."""
     if settings.measurement.ignore:
         raise NotTested(HAS_REGIONS)
-    if micrograph.pixels.size > LARGEST:
+    if micrograph.pixels.size > LARGEST_PX:
         raise NotTested(TOO_LARGE)
     calibration = settings.measurement.scaled(micrograph.scale).in_use
-    grey = eight_bits(without_coloured_marks(micrograph).pixels[: analysed_rows(micrograph, settings.segmentation)])
+    grey = grey_levels(without_coloured_marks(micrograph).pixels[: analysed_rows(micrograph, settings.segmentation)])
     metadata = {name: fact for name, fact in micrograph.metadata.items() if name != MARKS}
 
     def analysed(form: Form) -> Analysis:
         size = calibration.nm_per_pixel and calibration.nm_per_pixel * form.pixel
         own_scale = replace(calibration, nm_per_pixel=size)
-        picture = Micrograph(changed(grey, form), micrograph.name, micrograph.sha256, own_scale, metadata)
-        return analyse(picture, _settings_in(form, settings).with_(calibration=own_scale, data_bar=0))
+        picture = Micrograph(in_form(grey, form), micrograph.name, micrograph.sha256, own_scale, metadata)
+        return analyse(picture, _settings_in(form, settings).replaced(calibration=own_scale, data_bar=0))
 
     progress("again", 0.0)
     original = analysed(Form(lambda grey: grey))
@@ -148,14 +148,14 @@ def _forms_for(grey: Grey, settings: AnalysisSettings, metadata: Mapping[str, An
     """The forms that a picture can have: none turns a picture with a tilt, and none is too large."""
     is_tilted = Tilt.to_correct(settings.measurement, metadata) is not None
     for name, form in FORMS.items():
-        if not (form.turns and is_tilted) and grey.size / form.pixel**2 <= LARGEST:
+        if not (form.turns and is_tilted) and grey.size / form.pixel**2 <= LARGEST_PX:
             yield name, form
 
 
 def _settings_in(form: Form, settings: AnalysisSettings) -> AnalysisSettings:
     """The settings for a form: a scale at which the network has to look belongs to the size of the pixels."""
     scale = getattr(settings.segmentation, "scale", None)
-    return settings.with_(scale=scale * form.pixel) if isinstance(scale, float) and form.pixel != 1 else settings
+    return settings.replaced(scale=scale * form.pixel) if isinstance(scale, float) and form.pixel != 1 else settings
 
 
 def _is_doubted(analysis: Analysis) -> bool:

@@ -9,7 +9,7 @@ from math import cos, radians
 from typing import Any
 
 from . import tasks
-from .flags import DO_NOT_USE, LONGEST, TWO_SCALES, Flag, is_unusable
+from .flags import DO_NOT_USE, LONGEST_SHORT_FORM, TWO_SCALES, Flag, is_unusable
 from .measure.arrangement import pooled as arrangement
 from .measure.budget import UNRESOLVED_CONTACTS, Conditions, Effect, Evidence, effect
 from .measure.distribution import FEWEST_IMAGES, Edge, WeightedSizes
@@ -366,7 +366,7 @@ def _short_with_count(short: str, warned: int, images: int) -> str:
     """The short form of a warning that `warned` of `images` images have, such as "2 of 5 images: ..."; without the
     numbers if all have it, or if the text would be too long."""
     words = f"{warned} of {images} images: {short[0].lower() + short[1:]}"
-    return words if warned < images and len(words) <= LONGEST and not short.startswith(DO_NOT_USE) else short
+    return words if warned < images and len(words) <= LONGEST_SHORT_FORM and not short.startswith(DO_NOT_USE) else short
 
 
 def _gravest(flags: Sequence[Flag]) -> Flag:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-LONGEST = 60  # characters of a short form
+LONGEST_SHORT_FORM = 60  # characters of a short form
 MOST_WARNINGS = 2  # that are shown beside the numbers
 NOTE, LOOK, DO_NOT_USE = "Note", "Look at the picture", "Do not use"  # the levels of a flag
 UNSURE = "Unsure:"  # begins the sentence of a result with one of the next three flags
@@ -26,7 +26,7 @@ ADVICE = " If its outlines look right, measure them; else choose another model."
 class Flag:
     """A warning or a note about a result.
 
-    Raises ValueError if the short form is longer than LONGEST, or if a warning has none.
+    Raises ValueError if the short form is longer than LONGEST_SHORT_FORM, or if a warning has none.
     """
 
     text: Annotated[str, Field(description="full sentences")]
@@ -44,7 +44,7 @@ class Flag:
     )
 
     def __post_init__(self) -> None:
-        if len(self.short) > LONGEST or (self.doubt and not self.short):
+        if len(self.short) > LONGEST_SHORT_FORM or (self.doubt and not self.short):
             raise ValueError(f"a short form of {len(self.short)} characters: {self.short}")
 
     def __str__(self) -> str:
@@ -98,7 +98,7 @@ def is_unusable(flags: Iterable[Flag]) -> bool:
     return any(flag.level == DO_NOT_USE for flag in flags)
 
 
-def begins(flags: Iterable[Flag]) -> str:
+def opening_words(flags: Iterable[Flag]) -> str:
     """How the sentence of a result with these flags begins: `Flag.unsure` of the gravest."""
     return next(iter(ranked(flags)), Flag("")).unsure
 
@@ -117,7 +117,7 @@ def beside_numbers(flags: Iterable[Flag]) -> list[Flag]:
     return [*doubts[:1], *further][:MOST_WARNINGS] or gravest[:1]
 
 
-def warned(flags: Iterable[Flag]) -> list[str]:
+def warning_texts(flags: Iterable[Flag]) -> list[str]:
     """The gravest warnings as texts with their level, MOST_WARNINGS at most; no notes."""
     return [f"{flag.level}: {flag.headline}" for flag in beside_numbers(flag for flag in flags if flag.short)]
 

@@ -19,9 +19,9 @@ from .micrograph.types import NO_SCALE, Calibration, Micrograph
 from .pace import DONE, MEASURING, Clock, Progress, quiet
 from .preparation import without_coloured_marks
 from .settings import MeasurementSettings
-from .tasks.judgement import judged
+from .tasks.judgement import result_flags
 
-TWO_PER_CENT = 0.02  # sources of the scale that differ by less do not contradict each other
+LEAST_CONTRADICTION = 0.02  # relative; sources of the scale that differ by less do not contradict each other
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
 
 
@@ -33,8 +33,8 @@ def measure_objects(
     *,
     clock: Clock,
 ) -> Analysis:
-    """The Analysis with all numbers and flags except the arrangement of the objects (`arranged` adds it), which takes a
-    third of the time."""
+    """The Analysis with all numbers and flags except the arrangement of the objects (`with_arrangement` adds it), which
+    takes a third of the time."""
     task = tasks.find(segmentation.provenance.task)
     progress("measuring", MEASURING)
     settings = replace(settings, measurement=task.effective(settings.measurement))
@@ -67,7 +67,7 @@ def measure_objects(
         quantities,
         clock.seconds,
         (
-            *judged(micrograph, segmentation, table, settings.measurement, task.things, measured.flags),
+            *result_flags(micrograph, segmentation, table, settings.measurement, task.things, measured.flags),
             *_note_on_ignored(segmentation, table, settings.measurement),
             *_flags_of_scale(micrograph, calibration),
         ),
@@ -80,7 +80,7 @@ def _stretch(micrograph: Micrograph, settings: MeasurementSettings) -> Stretch |
     return None if tilt is None else Stretch.of(tilt)
 
 
-def arranged(analysis: Analysis, clock: Clock) -> Analysis:
+def with_arrangement(analysis: Analysis, clock: Clock) -> Analysis:
     """The analysis with the arrangement of its objects: nearest neighbours in the table, and the statistics' field."""
     from .measure.arrangement import arrange
     from .measure.neighbours import with_neighbours
@@ -129,7 +129,7 @@ def _flags_of_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]
         short = f"Do not use: scale wrong by a factor of {factor_words(factor)}?"
         yield Flag.doubtful(WRONG_SCALE.format(sources=" ".join(sources)), short, moves="all", by=1.0)
     elif any(contradict(other, used) for other in others):
-        yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=TWO_PER_CENT)
+        yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=LEAST_CONTRADICTION)
     else:
         yield from map(Flag, sources)
     yield from map(Flag, micrograph.notes)

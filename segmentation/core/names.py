@@ -47,7 +47,7 @@ def file_name(name: str, longest: int = LONGEST_NAME, *, unnamed: str = UNNAMED)
     return f"{last[: longest - len(suffix) - 1].rstrip()}…{suffix}"
 
 
-def portable(name: str, longest: int | None = None) -> str:
+def portable_name(name: str, longest: int | None = None) -> str:
     """A name that every file system allows. Signs that some system does not allow become "_". The name neither begins
     nor ends with "_", a space or a point. It has at most `longest` characters; UNNAMED if nothing is left."""
     return _IN_NO_FILE_SYSTEM.sub("_", name).strip(" ._")[:longest] or UNNAMED

@@ -5,15 +5,15 @@ from __future__ import annotations
 from . import tasks
 from .analysis import Analysis, AnalysisSettings
 from .labels.segmentation import Segmentation
-from .measuring import arranged, measure_objects
+from .measuring import measure_objects, with_arrangement
 from .micrograph.contrast import clip_outliers
 from .micrograph.noise import NOISY, noise_of
 from .micrograph.types import Micrograph
-from .network.cards import ModelCard, stands_for
+from .network.cards import ModelCard, cards_for_name
 from .network.runtime import Runtime
 from .network.textures import nearest
 from .pace import PREPARING, Clock, Progress, quiet
-from .preparation import analysed_rows, marks_on, smoothed, without_coloured_marks
+from .preparation import analysed_rows, marks_on, smooth, without_coloured_marks
 from .search import Search, Show, with_reason
 
 # The reason that a result states for an automatic choice of the model.
@@ -41,7 +41,7 @@ def analyse(
     """
     clock = Clock()
     segmentation = segment(micrograph, settings, progress, runtime=runtime, card=card, clock=clock)
-    return arranged(measure_objects(micrograph, segmentation, settings, progress, clock=clock), clock)
+    return with_arrangement(measure_objects(micrograph, segmentation, settings, progress, clock=clock), clock)
 
 
 def segment(
@@ -62,7 +62,7 @@ def segment(
     the segmentation's `used` says why.
     """
     task, requested, clock = tasks.find(settings.task), settings.segmentation, clock or Clock()
-    candidates, runtime = [card] if card else stands_for(requested.model), runtime or Runtime()
+    candidates, runtime = [card] if card else cards_for_name(requested.model), runtime or Runtime()
     if (default := candidates[0]).task != task.name:
         raise WrongTask(f"The model {default.name} is for {default.task}, not for {task.name}: choose another model.")
     progress("finding the data bar", PREPARING)
@@ -72,7 +72,7 @@ def segment(
         marks = marks_on(unmarked, rows)
         picture, noise = clip_outliers(unmarked.pixels[:rows]), {}
         if task.better and (relative := noise_of(picture)) >= NOISY:
-            picture, noise = smoothed(unmarked.pixels[:rows]), {"noise": round(relative, 2)}
+            picture, noise = smooth(unmarked.pixels[:rows]), {"noise": round(relative, 2)}
     search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, noise=noise, marks=marks)
     if task.better:  # the task can compare candidates
         return search.completed(search.compared(candidates, progress), candidates)
@@ -87,4 +87,4 @@ def measure(
 ) -> Analysis:
     """Measure a segmentation. This needs no model, not even the one that made the segmentation."""
     clock = Clock()
-    return arranged(measure_objects(micrograph, segmentation, settings, progress, clock=clock), clock)
+    return with_arrangement(measure_objects(micrograph, segmentation, settings, progress, clock=clock), clock)

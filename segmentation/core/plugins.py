@@ -28,7 +28,7 @@ class _Unusable(Exception):
     """A plug-in is left out; the message says why and ends a sentence."""
 
 
-def extended(
+def registry_entries(
     group: str,
     contract: type[T],
     built_in: Sequence[T],

@@ -7,10 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from . import tasks
-from .network.answers import Answers
+from .network.answers import PredictionMemory
 from .network.cards import ModelCard
-from .network.inference import Progress as Fraction
-from .network.inference import no_progress, predict_augmented
+from .network.inference import FractionProgress, no_progress, predict_augmented
 from .network.runtime import Maps, Runtime, load_network
 from .network.scale_search import View, with_bright_objects
 from .pace import SEARCHING, SEGMENTING, SEPARATING, Clock, Progress, quiet
@@ -23,7 +22,7 @@ def predict_maps(
     requested: SegmentationSettings,
     card: ModelCard,
     runtime: Runtime,
-    answers: Answers | None = None,
+    answers: PredictionMemory | None = None,
     progress: Progress = quiet,
     clock: Clock | None = None,
     show_view: Callable[[View], None] = lambda view: None,
@@ -37,10 +36,10 @@ def predict_maps(
     channels = task.channels(card)
     if not picture.any():
         return np.zeros((len(channels), *picture.shape), np.uint8), View(clarity=0.0)
-    network, answers = load_network(card, runtime, len(channels)), answers or Answers()
+    network, answers = load_network(card, runtime, len(channels)), answers or PredictionMemory()
 
-    def ask(copy: Picture, fraction: Fraction = no_progress) -> Maps:
-        return answers.predict(network, copy, activation=channels.activation, progress=fraction)
+    def ask(copy: Picture, progress_of_copy: FractionProgress = no_progress) -> Maps:
+        return answers.predict(network, copy, activation=channels.activation, progress=progress_of_copy)
 
     progress(f"estimating the size of the {task.things}", SEARCHING)
     with clock.stage("search"):

@@ -52,7 +52,7 @@ def without_coloured_marks(micrograph: Micrograph) -> Micrograph:
     return replace(micrograph, pixels=fill_in(micrograph.pixels, mask))
 
 
-def smoothed(pixels: GreyImage) -> Picture:
+def smooth(pixels: GreyImage) -> Picture:
     """Pixels (H, W) as a picture in 0..1, smoothed by a Gaussian that removes most of the noise."""
     from scipy import ndimage
 

@@ -24,17 +24,17 @@ from .micrograph.types import Calibration, Micrograph
 from .network.cards import ModelCard
 from .network.resample import middle
 from .network.runtime import Runtime
-from .network.scale_search import LIMITS
+from .network.scale_search import SCALE_LIMITS
 from .network.textures import nearest
 from .pace import Progress, quiet
 from .pipeline import analyse
 from .preparation import analysed_rows
 from .report.exports.viewer import thumbnail
 
-SHRUNK = 2048  # px: an image with a longer side is made smaller, because its objects may be larger than the part
-SIDE = 768  # px of a side of the part
-MODELS, SHOWN = 4, 3  # most models that are tried, and most ways that a page shows
-FEWEST = 3  # counted objects that a way must find to be shown
+LONGEST_SIDE_PX = 2048  # an image with a longer side is reduced, because its objects may be larger than the part
+PART_SIDE_PX = 768
+MOST_MODELS, MOST_SHOWN = 4, 3  # models that are tried, and ways that a page shows
+FEWEST_OBJECTS = 3  # counted objects that a way must find to be shown
 SCALES = {0.5: "Larger {things}, at half the scale", 2.0: "Smaller {things}, at twice the scale"}
 
 
@@ -62,14 +62,14 @@ class Part:
 
     @classmethod
     def of(cls, micrograph: Micrograph, settings: AnalysisSettings) -> Part:
-        """The middle of the analysed rows. Only an image larger than SHRUNK is made smaller."""
+        """The middle of the analysed rows. Only an image larger than LONGEST_SIDE_PX is made smaller."""
         pixels: NDArray[Any] = micrograph.pixels[: analysed_rows(micrograph, settings.segmentation)]
-        shrunk = max(1, -(-max(pixels.shape) // SHRUNK))
+        shrunk = max(1, -(-max(pixels.shape) // LONGEST_SIDE_PX))
         if shrunk > 1:
             rows, columns = (side // shrunk for side in pixels.shape)
             blocks = pixels[: rows * shrunk, : columns * shrunk].reshape(rows, shrunk, columns, shrunk)
             pixels = blocks.mean((1, 3), dtype=np.float32).astype(pixels.dtype)
-        return cls(without_scale(micrograph, pixels[middle(pixels.shape, SIDE)]), shrunk)
+        return cls(without_scale(micrograph, pixels[middle(pixels.shape, PART_SIDE_PX)]), shrunk)
 
     @property
     def picture(self) -> NDArray[np.float32]:
@@ -110,7 +110,7 @@ def ways(
     fine = {"scale": 1.0} if is_coarse else {}
     models = [
         Way(card.title, {"model": card.name} | (fine if card.task == requested.task else {}))
-        for card in others[:MODELS]
+        for card in others[:MOST_MODELS]
     ]
     varied, names = list[Way](), task.settings.model_fields
     if not refused and any(card.name == model for card in offered_cards):
@@ -119,19 +119,19 @@ def ways(
             varied.append(Way(f"{other.capitalize()} {task.things}", {"model": model, "polarity": other}))
         for factor, words in SCALES.items() if used.get("scale") and "scale" in names and not task.semantic else ():
             scale = round(used["scale"] * factor, 4)
-            if LIMITS[0] <= scale <= LIMITS[1]:
+            if SCALE_LIMITS[0] <= scale <= SCALE_LIMITS[1]:
                 varied.append(Way(words.format(things=task.things), {"model": model, "scale": scale}))
     return [way for pair in zip_longest(models, varied) for way in pair if way is not None]
 
 
-def look(
+def try_way(
     part: Part,
     requested: AnalysisSettings,
     way: Way,
     card: ModelCard,
     *,
     least: float = EVEN,
-    fewest: int = FEWEST,
+    fewest: int = FEWEST_OBJECTS,
     runtime: Runtime | None = None,
     progress: Progress = quiet,
 ) -> tuple[str, bytes] | None:
@@ -143,7 +143,7 @@ def look(
     """
     changed = {**way.settings, "data_bar": 0}
     if "scale" in changed:
-        changed["scale"] = min(changed["scale"] * part.shrunk, LIMITS[1])
+        changed["scale"] = min(changed["scale"] * part.shrunk, SCALE_LIMITS[1])
     task = tasks.find(card.task)
     is_same = task.name == requested.task
     segmentation = requested.segmentation.replaced(**changed) if is_same else task.settings(**changed)

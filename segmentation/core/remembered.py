@@ -66,12 +66,12 @@ def remembering(memory: Memory) -> Iterator[None]:
     memory.forget_unused()
 
 
-def present_memory() -> Memory | None:
+def current_memory() -> Memory | None:
     """The memory of the surrounding block of `remembering`, None outside of one."""
     return _memory.get()
 
 
-def remembered(key: Callable[[], Hashable], make: Callable[[], T]) -> T:
+def calculated_once(key: Callable[[], Hashable], make: Callable[[], T]) -> T:
     """make(); in a block of `remembering` it is called only once for each key."""
     memory = _memory.get()
     if memory is None:

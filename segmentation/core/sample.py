@@ -81,7 +81,7 @@ class AnalysisRecord:
         return share_of(regions_of(self.settings.get("ignore", ())), (rows, width))
 
     @property
-    def by_model(self) -> bool:
+    def is_by_model(self) -> bool:
         """Whether a model found the objects; False if another tool did."""
         return self.card.get("name") != MASKS
 
@@ -289,10 +289,10 @@ class SampleAnalysis:
         """How many images and objects the numbers include, such as "3 images, 1,024 grains"."""
         counts = [count for image, _ in self.counted if (count := image.counts[0]) is not None]
         objects = f", {self.task.count(sum(counts))}{' counted' if self.task.screened else ''}" if counts else ""
-        return self.counted_images + objects
+        return self.counted_images_words + objects
 
     @property
-    def counted_images(self) -> str:
+    def counted_images_words(self) -> str:
         """How many images the numbers include, such as "3 images"."""
         return images_words(len(self.counted), len(self.images))
 

@@ -19,9 +19,9 @@ from .micrograph.marks import Regions
 from .micrograph.types import Micrograph
 from .micrograph.vendors.facts import MARKS
 from .network import cards
-from .network.answers import Answers
+from .network.answers import PredictionMemory
 from .network.cards import ModelCard
-from .network.likeness import ENTRY, NEAR, OWN, relative_distance
+from .network.likeness import LIKENESS, NEAR, OWN_IMAGES, relative_distance
 from .network.resample import resize
 from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown
@@ -69,7 +69,7 @@ class Search:
     recognised: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     noise: Mapping[str, float] = field(default_factory=dict)
     marks: Regions = field(default_factory=list)
-    answers: Answers = field(default_factory=Answers)
+    answers: PredictionMemory = field(default_factory=PredictionMemory)
 
     def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
         """The segmentation by one model. changed: settings that replace requested ones."""
@@ -127,15 +127,15 @@ class Search:
         task = self.task
         likely, is_unfamiliar = compared_with_models(self.picture, card, same_task=task.better is None)
         bright_picture = as_shown(self.picture, "bright")
-        is_unlike_own = OWN in card.options and relative_distance(bright_picture, 1.0, card, OWN) > UNLIKE
+        is_unlike_own = OWN_IMAGES in card.options and relative_distance(bright_picture, 1.0, card, OWN_IMAGES) > UNLIKE
         is_near_own_images = (
-            ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR
+            LIKENESS in card.options and decoded.used.get("unlike", 1.0) * card.options[LIKENESS]["limit"] < NEAR
         )
         if is_near_own_images:
             likely, is_unfamiliar = [], False
         if task.plausible and task.plausible(decoded):
             # The shapes of the objects are stronger evidence than the texture of the picture.
-            likely, is_unfamiliar = [kind for kind in likely if ENTRY in kind.options], False
+            likely, is_unfamiliar = [kind for kind in likely if LIKENESS in kind.options], False
         plausible = iter(()) if is_near_own_images else self._plausible(card, likely)
         resembled = next((kind for kind in plausible if relative_distance(bright_picture, 1.0, kind) <= UNLIKE), None)
         if resembled:
@@ -147,7 +147,7 @@ class Search:
             decoded.used["unfamiliar"] = True
         elif is_unlike_own:
             began_with = card.training.get("start_from", "")
-            decoded.used["unlike_own"] = {"images": len(card.options[OWN]["taught"]), "began_with": began_with}
+            decoded.used["unlike_own"] = {"images": len(card.options[OWN_IMAGES]["taught"]), "began_with": began_with}
 
     def _plausible(self, card: ModelCard, likely: Sequence[ModelCard]) -> Iterator[ModelCard]:
         """Cards of other kinds that the picture may show, the likeliest first.

@@ -32,8 +32,8 @@ TEXTS = (  # settings whose texts are printed in files and report; they change n
 )
 ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
 MOST_REGIONS, MOST_CORNERS, MOST_IN_ALL = 50, 200, 1000  # regions to ignore, corners of one region, corners of all
-FARTHEST = 1e6  # px: the largest coordinate of a corner
-A_REGION = (
+LARGEST_COORDINATE_PX = 1e6  # px: the largest coordinate of a corner
+REGIONS_FORM = (
     f"a list of at most {MOST_REGIONS} regions, each 2 to {MOST_CORNERS} different corners x, y in pixels of the image,"
     f" and {MOST_IN_ALL:,} corners in all"
 )
@@ -83,7 +83,7 @@ def _region(sent: Any) -> tuple[Corner, ...]:
         placed = tuple((round(float(x), 2), round(float(y), 2)) for x, y in corners)
     except (TypeError, ValueError, OverflowError):
         raise _not_regions() from None
-    is_near = all(math.isfinite(value) and abs(value) <= FARTHEST for corner in placed for value in corner)
+    is_near = all(math.isfinite(value) and abs(value) <= LARGEST_COORDINATE_PX for corner in placed for value in corner)
     is_flat = len(placed) == 2 and (placed[0][0] == placed[1][0] or placed[0][1] == placed[1][1])
     if len(placed) != len(sent) or not 2 <= len(placed) <= MOST_CORNERS or len({*placed}) < 2 or is_flat or not is_near:
         raise _not_regions()
@@ -91,7 +91,7 @@ def _region(sent: Any) -> tuple[Corner, ...]:
 
 
 def _not_regions() -> PydanticCustomError:
-    return PydanticCustomError("regions", A_REGION)
+    return PydanticCustomError("regions", REGIONS_FORM)
 
 
 def regions_text(regions: Any) -> str:

@@ -29,10 +29,10 @@ from .micrograph.types import Calibration, Micrograph, UnreadableImage
 from .names import file_name
 
 LABEL_KINDS = (".png", *TIFF, ".npy", ".bmp", *LOSSY)  # suffixes; LOSSY files are refused with a sentence when read
-IMAGES = ("images", "image", "imgs", "img")  # names of folders, the likeliest first
-LABELS = ("labels", "masks", "segmaps", "label", "mask", "annotations")
-NOTHING = "none"  # instead of the name of a folder of labels: no image shows an object
-ANY = -1  # as number of classes: not known
+IMAGE_FOLDERS = ("images", "image", "imgs", "img")  # names of folders, the likeliest first
+LABEL_FOLDERS = ("labels", "masks", "segmaps", "label", "mask", "annotations")
+NO_LABELS = "none"  # instead of the name of a folder of labels: no image shows an object
+ANY_NUMBER = -1  # as number of classes: not known
 MOST_CLASSES = 20
 TILE = re.compile(
     r"(_block_\d+)?(_rotated_(?:90|180|270))?(_flipped)?$"
@@ -148,8 +148,8 @@ def find_pairs(
     """The images and labels in two folders inside `folder`, sorted by name. No image is decoded; labels only for
     `count`.
 
-    images, labels: names of the two folders; "" takes the first existing one of IMAGES, or of LABELS. If labels is
-    NOTHING, no image shows an object.
+    images, labels: names of the two folders; "" takes the first existing one of IMAGE_FOLDERS, or of LABEL_FOLDERS. If labels is
+    NO_LABELS, no image shows an object.
     suffix: labels belong to the image whose stem is theirs without this suffix. Without a suffix they belong to the
     image of the same stem, or to the image with the longest stem that theirs continues as a new word: a_mask.tif
     belongs to a.png.
@@ -159,8 +159,8 @@ def find_pairs(
     If the table REGIONS in `folder` names an image, only that part of it is used. Raises BadDataset, also if two files
     could be the labels of one image.
     """
-    pictures = files_in(folder_in(folder, images, IMAGES), image_suffixes())
-    labels_folder = folder_in(folder, labels, LABELS) if labels != NOTHING else None
+    pictures = files_in(folder_in(folder, images, IMAGE_FOLDERS), image_suffixes())
+    labels_folder = folder_in(folder, labels, LABEL_FOLDERS) if labels != NO_LABELS else None
     group, regions = grouping(groups, pattern), regions_in(folder)
     if missing := regions.keys() - {image.name for image in pictures}:
         unknown = f"{REGIONS} names {min(missing)}, which is no image of"
@@ -189,7 +189,7 @@ def find_pairs(
 
 
 def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
-    """The numbers that stand for `count` classes in files of labels; ANY: for as many as occur, at most MOST_CLASSES.
+    """The numbers that stand for `count` classes in files of labels; ANY_NUMBER: for as many as occur, at most MOST_CLASSES.
 
     If exactly `count` numbers occur, these are the classes, in their order. If one more occurs, 255 or else 0 means
     unlabelled. If fewer occur, the classes are 0, 1, ... or 1, 2, ... A single class is every number above 0
@@ -201,7 +201,7 @@ def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
     for pair in pairs:
         if pair.labels:
             numbers |= {int(number) for number in np.unique(pair.cut(_read_with(read_numbers, pair.labels)))}
-    if count == ANY:
+    if count == ANY_NUMBER:
         count = min(len(numbers - {UNLABELLED} if len(numbers) > 2 else numbers), MOST_CLASSES)
     unlabelled = next((number for number in (UNLABELLED, 0) if number in numbers and len(numbers) == count + 1), None)
     numbers_of_classes = sorted(numbers - {unlabelled})

@@ -32,8 +32,8 @@ from .validation import Settings, sentence, shortened
 
 SWITCH = {"on": True, "off": False}
 SYNONYMS = {"true": "on", "yes": "on", "1": "on", "false": "off", "no": "off", "0": "off"}
-GAP = "…"  # in labels: the place of a field for a number
-SIZE = "size"  # in labels: the word for a size in px
+FIELD_SIGN = "…"  # in labels: the place of a field for a number
+SIZE_WORD = "size"  # in labels: the word for a size in px
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Setting:
 
     words: words that may be typed, with their values. number: "" if no number may be typed, else "number" or "whole
     number", from least to greatest. form: what may be typed, for a setting that has neither words nor a number
-    (`takes` of the schema). several: whether its value is a list of regions.
+    (`takes` of the schema). is_regions: whether its value is a list of regions.
     """
 
     name: str
@@ -59,16 +59,16 @@ class Setting:
     group: str = ""
     scripts: bool = False
     form: str = ""
-    several: bool = False
+    is_regions: bool = False
 
     @property
     def is_switch(self) -> bool:
         return self.words == SWITCH
 
     @property
-    def with_gap(self) -> list[str]:
+    def words_with_field(self) -> list[str]:
         """The words whose labels have a field for a number."""
-        return [word for word, label in self.labels.items() if GAP in label]
+        return [word for word, label in self.labels.items() if FIELD_SIGN in label]
 
     @property
     def takes(self) -> str:
@@ -107,14 +107,14 @@ class Setting:
 
     def write(self, value: Any) -> str:
         """The text that may be typed for a value; `read` is its inverse."""
-        if self.several:
+        if self.is_regions:
             return regions_text(value)
         words = (word for word, meaning in self.words.items() if meaning == value)
         return next(words, f"{value:g}" if isinstance(value, float) else str(value))
 
-    def says(self, value: Any) -> str:
+    def words_for(self, value: Any) -> str:
         """The words that a page shows for a value."""
-        if self.several:
+        if self.is_regions:
             return "1 region" if len(value) == 1 else f"{len(value) or 'no'} regions"
         word = self.write(value)
         if word in self.words or not self.unit:
@@ -123,7 +123,7 @@ class Setting:
 
     def change(self, value: Any) -> str:
         """Such as "border correction: leave out what touches the frame"."""
-        return f"{self.title[:1].lower()}{self.title[1:]}: {self.says(value)}"
+        return f"{self.title[:1].lower()}{self.title[1:]}: {self.words_for(value)}"
 
 
 class BadSetting(ValueError):
@@ -193,7 +193,7 @@ def settings_of_task(task: Task) -> tuple[Setting, ...]:
     return (*settings_of(task.settings), *settings_of(MeasurementSettings))
 
 
-def settings_apart(settings: AnalysisSettings, old: AnalysisSettings) -> Iterator[tuple[Setting, Any, Any]]:
+def changed_settings(settings: AnalysisSettings, old: AnalysisSettings) -> Iterator[tuple[Setting, Any, Any]]:
     """The settings that differ between two analyses, the model first: each with its value now, and its old value or
     None. The calibration is not compared."""
     values, before = settings.as_dict(), old.as_dict()

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
-from ..core.quality.control import ChartPlan, Control
+from ..core.quality.control import ChartPlan, ChartState
 from .base import SHOWN_NAME, AttemptedQuerySet, PageWork
 from .jobs import Job
 from .methods import Method
@@ -48,9 +48,9 @@ class ControlChart(models.Model):
     def read(self) -> ChartPlan:
         return ChartPlan.read(self.plan)
 
-    def control(self, points: list[ChartPoint]) -> Control:
+    def control(self, points: list[ChartPoint]) -> ChartState:
         """The state after points in the order of time."""
-        return Control.of(self.read(), [point.value for point in points], [bool(point.excluded) for point in points])
+        return ChartState.of(self.read(), [point.value for point in points], [bool(point.excluded) for point in points])
 
 
 class ChartPoint(models.Model):

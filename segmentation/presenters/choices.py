@@ -81,7 +81,7 @@ class Choices:
     def kinds(self) -> list[Change]:
         """A button for each other kind that has a model. The kind that the image resembles comes first."""
         models = {card.task: card.name for card in reversed(offered(self.job.owner)) if card.task != self.task.name}
-        models |= {name: cards.automatic(name) for name in cards.tasks_of_several() & models.keys()}
+        models |= {name: cards.automatic_name(name) for name in cards.tasks_of_several() & models.keys()}
         kinds = sorted(models, key=lambda name: (name != self.used.get("resembles", {}).get("task"), name))
         return [Change(f"Analyse as {find(name).things}", "model", models[name]) for name in kinds]
 

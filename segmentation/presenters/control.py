@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..core.measure.quantities import decimals, number, significant
-from ..core.quality.control import Control
+from ..core.quality.control import ChartState
 from ..http.access import address_of
 from ..models import ChartPoint, ControlChart
 from ..services.access.links import may_open
@@ -91,7 +91,7 @@ class ChartView:
         self.factor, self.unit = (100.0, "%") if is_share else (1.0, self.quantity.unit("nm"))
 
     @cached_property
-    def control(self) -> Control:
+    def control(self) -> ChartState:
         return self.row.control(self.points)
 
     @property

@@ -75,7 +75,7 @@ def test_one_death_or_one_hanging_fails_none_of_three_networks(server, monkeypat
         monkeypatch.undo()  # the server that follows has its networks to load
         kill()
 
-    monkeypatch.setattr(served, "HANGS_SECONDS", 1.0)
+    monkeypatch.setattr(served, "LONGEST_WAIT_SECONDS", 1.0)
     monkeypatch.setattr(served, "_kill", kill_once)
     os.kill(hanging, signal.SIGSTOP)
     assert networks[0].maps(WINDOW, BOX, "sigmoid").shape == (1, 2, 64, 128)
@@ -84,8 +84,8 @@ def test_one_death_or_one_hanging_fails_none_of_three_networks(server, monkeypat
 
 @pytest.mark.slow
 def test_those_who_connect_and_say_nothing_keep_nobody_waiting(server):
-    served.connected()
-    served.connected()._send(b"\0")
+    served.connect_to_server()
+    served.connect_to_server()._send(b"\0")
     network = load_network(find("particles"), EXACT, 2)
     assert network.maps(WINDOW, BOX, "sigmoid").shape == (1, 2, 64, 128)
 

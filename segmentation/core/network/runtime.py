@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .cards import ModelCard, check_weights, need_torch
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # options of glibc's mallopt (malloc.h)
-RETAINED = 2**30  # bytes of freed memory that a process keeps
+RETAINED_BYTES = 2**30  # bytes of freed memory that a process keeps
 SERVER_FOLDER = "NETWORK_SERVER_FOLDER"  # environment variable: folder of the server of networks (`served`)
 STRIDE = 32  # sides of a network's input are multiples of this
 NO_GRAPH = "The model {name}, published without a graph for processors,"
@@ -89,14 +89,14 @@ def has_gpu() -> bool:
 
 @cache
 def keep_freed_memory() -> None:
-    """Let the process keep up to RETAINED bytes of freed memory, to use them again for its next layer or array.
+    """Let the process keep up to RETAINED_BYTES bytes of freed memory, to use them again for its next layer or array.
 
     By default glibc returns every large block to the system and requests it again; the page faults took up to half of a
     network's time. With other C libraries nothing is done.
     """
     if libc := _glibc():
         for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
-            libc.mallopt(option, RETAINED)
+            libc.mallopt(option, RETAINED_BYTES)
         libc.mallopt(M_ARENA_MAX, 1)  # malloc_trim returns only memory of the first arena
 
 

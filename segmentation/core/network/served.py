@@ -27,12 +27,12 @@ from .cards import ModelCard
 from .runtime import SERVER_FOLDER, Activation, Box, Maps, Picture, Runtime, load_network
 
 START_SECONDS = 120.0  # time in which a server must have started
-HANGS_SECONDS = (
+LONGEST_WAIT_SECONDS = (
     300.0  # a server without an answer for so long is killed; a window takes seconds, loading a network, too
 )
 MOST_DEATHS = 2  # a window is given up when so many servers ended while they calculated it
 SOCKET, PID = "socket", "pid"  # names of files in SERVER_FOLDER
-WAITING = 64  # workers that may connect at the same time
+MOST_WAITING = 64  # workers that may connect at the same time
 _one_at_a_time = threading.Lock()
 
 
@@ -53,13 +53,13 @@ def serve() -> None:
     folder = Path(os.environ.pop(SERVER_FOLDER))  # without the variable `load_network` loads networks in this process
     (folder / PID).write_text(str(os.getpid()))
     (folder / SOCKET).unlink(missing_ok=True)  # left by the server before
-    with Listener(str(folder / SOCKET), "AF_UNIX", backlog=WAITING) as listener:
+    with Listener(str(folder / SOCKET), "AF_UNIX", backlog=MOST_WAITING) as listener:
         while True:
             with suppress(OSError):  # the worker has ended meanwhile
-                threading.Thread(target=answer, args=[listener.accept()], daemon=True).start()
+                threading.Thread(target=serve_worker, args=[listener.accept()], daemon=True).start()
 
 
-def answer(connection: Connection) -> None:
+def serve_worker(connection: Connection) -> None:
     """Answer all questions of one worker. Each gets True when the calculation begins, then the answer or an error."""
     with connection, suppress(EOFError, OSError):
         while True:
@@ -112,7 +112,7 @@ class _Server:
             while deaths < MOST_DEATHS:
                 has_begun = False
                 try:
-                    connection = self._connection = self._connection or connected()
+                    connection = self._connection = self._connection or connect_to_server()
                     with _killing_what_hangs():
                         connection.send(question)
                         has_begun = connection.recv()
@@ -129,7 +129,7 @@ class _Server:
 _server = _Server()
 
 
-def connected() -> Connection:
+def connect_to_server() -> Connection:
     """A connection to the server; waits up to START_SECONDS until it listens. Raises ServerAway."""
     end = time.monotonic() + START_SECONDS
     while True:
@@ -143,8 +143,8 @@ def connected() -> Connection:
 
 @contextmanager
 def _killing_what_hangs() -> Iterator[None]:
-    """Kill the server if the block takes longer than HANGS_SECONDS, so that the workers can go on with a new one."""
-    timer = threading.Timer(HANGS_SECONDS, _kill)
+    """Kill the server if the block takes longer than LONGEST_WAIT_SECONDS, so that the workers can go on with a new one."""
+    timer = threading.Timer(LONGEST_WAIT_SECONDS, _kill)
     timer.daemon = True
     timer.start()
     try:

@@ -1,7 +1,7 @@
 """Tells which model's training images a picture resembles, by its texture.
 
 This chooses the model for an automatic name, decides whether other models are tried, and warns users who chose the
-wrong kind. So CLEARLY, UNFAMILIAR and LIKELY change results.
+wrong kind. So CLEAR_DIFFERENCE, UNFAMILIAR and LIKELY change results.
 
 The texture features of each model's training images are taken as normally distributed (`lab.research.textures` fits
 the distributions). A picture belongs to the model with the largest likelihood.
@@ -24,14 +24,14 @@ from .cards import ModelCard
 from .resample import resize
 
 FILE = cards.CARDS / "textures.json"
-SIDE = 512  # px: pictures are resampled to this longest side
+SIDE_PX = 512  # px: pictures are resampled to this longest side
 OCTAVES = 6
-EDGES = 0, 2  # octaves of which the edges are described
-GREYS = 8  # bins of the histogram of greys
+EDGE_OCTAVES = 0, 2  # octaves of which the edges are described
+GREY_BINS = 8  # bins of the histogram of greys
 GREY_PERCENTILES = 1, 99  # between them lies the range of greys
-EXTREME = 6.0  # largest skewness
+LARGEST_SKEWNESS = 6.0  # largest skewness
 # A difference of log-likelihoods from which a model is clearly better: 8 of 366 images of EMPS are wrongly assigned.
-CLEARLY = 7.0
+CLEAR_DIFFERENCE = 7.0
 # Mean square distances in standard deviations: beyond UNFAMILIAR a picture is unlike the training images (of held-out
 # images of steel, alloys and grains all but one are nearer). Below LIKELY a model of another task is advised (five of
 # 366 images of EMPS resemble grains or bubbles, but have sure outlines).
@@ -70,7 +70,7 @@ class Textures:
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class KnownTextures:
     """The textures of all models. middle, spread: (d,) of all images together, to normalise the features."""
 
     middle: Floats
@@ -91,7 +91,7 @@ _last: list[Any] = [lambda: None, None]  # weak reference to the last picture, a
 
 
 @lru_cache
-def known_textures() -> Known:
+def known_textures() -> KnownTextures:
     """The content of FILE."""
     data = json.loads(FILE.read_text(encoding="utf-8"))
     models = {
@@ -100,7 +100,7 @@ def known_textures() -> Known:
         )
         for model in data["models"]
     }
-    return Known(np.array(data["middle"]), np.array(data["spread"]), models)
+    return KnownTextures(np.array(data["middle"]), np.array(data["spread"]), models)
 
 
 def with_known_textures(candidates: Sequence[ModelCard]) -> list[ModelCard]:
@@ -123,7 +123,7 @@ def clearly_resembles(picture: NDArray[np.float32], card: ModelCard, others: Seq
     must be `with_known_textures`."""
     models, textures = known_textures().models, known_textures().scaled(picture)
     likelihood = models[card.name].likelihood(textures)
-    return all(likelihood > models[other.name].likelihood(textures) + CLEARLY for other in others)
+    return all(likelihood > models[other.name].likelihood(textures) + CLEAR_DIFFERENCE for other in others)
 
 
 def compared_with_models(
@@ -146,7 +146,7 @@ def compared_with_models(
     clearer = [
         model
         for model in models.values()
-        if model.likelihood(textures) > own_model.likelihood(textures) + CLEARLY
+        if model.likelihood(textures) > own_model.likelihood(textures) + CLEAR_DIFFERENCE
         and model.distance(textures) < (UNFAMILIAR if same_task else LIKELY)
     ]
     clearer.sort(key=lambda model: -model.likelihood(textures))
@@ -157,11 +157,11 @@ def features(picture: NDArray[np.float32]) -> Floats:
     """The texture features (32,) of a picture (H, W) in 0..1.
 
     They are: skewness and kurtosis of the greys, square roots of their histogram; for each octave its share of the
-    contrast, its skewness and kurtosis; for the octaves of EDGES the share of flat ground and the spread of the edges.
+    contrast, its skewness and kurtosis; for the octaves of EDGE_OCTAVES the share of flat ground and the spread of the edges.
     """
     from scipy import ndimage
 
-    scale = SIDE / max(picture.shape)
+    scale = SIDE_PX / max(picture.shape)
     if scale < 1:
         picture = resize(picture, scale)
     elif scale > 1:
@@ -170,13 +170,13 @@ def features(picture: NDArray[np.float32]) -> Floats:
     grey = np.clip((picture - low) / max(high - low, 1e-6), 0, 1)
     contrast = max(float(grey.std()), 1e-6)
     values = _moments(grey - grey.mean())
-    histogram = np.histogram(grey, GREYS, (0, 1))[0] / grey.size
+    histogram = np.histogram(grey, GREY_BINS, (0, 1))[0] / grey.size
     values += np.sqrt(histogram).tolist()
     for octave in range(OCTAVES):
         blurred = ndimage.gaussian_filter(grey, 1)
         detail = grey - blurred
         values += [float(np.log(detail.std() / contrast + 1e-4)), *_moments(detail)]
-        if octave in EDGES:
+        if octave in EDGE_OCTAVES:
             edges = np.hypot(*(ndimage.sobel(blurred, axis) for axis in (0, 1)))
             values += [float((edges < 0.15 * edges.max()).mean()), float(edges.std() / max(edges.mean(), 1e-6))]
         grey = blurred[::2, ::2]
@@ -187,5 +187,5 @@ def _moments(values: NDArray[np.float32]) -> list[float]:
     """The skewness and the logarithm of the kurtosis of values with mean 0."""
     relative = values / max(float(values.std()), 1e-6)
     squared = relative * relative  # `**` takes ten times as long
-    skewness = float(np.clip((squared * relative).mean(), -EXTREME, EXTREME))
+    skewness = float(np.clip((squared * relative).mean(), -LARGEST_SKEWNESS, LARGEST_SKEWNESS))
     return [skewness, float(np.log(max((squared * squared).mean(), 1e-6)))]

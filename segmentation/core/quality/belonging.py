@@ -14,10 +14,10 @@ from ..micrograph.sources import Source
 from ..tasks import find
 from .method import MethodDescription, source_words
 
-ENOUGH = "Enough was measured before this image came"  # a reason, like those of `misfits`
+ENOUGH = "Enough was measured before this image came"  # a reason, like those of `reasons_not_to_join`
 
 
-def misfits(
+def reasons_not_to_join(
     method: MethodDescription, task: str, source: Source, nm_per_pixel: float | None, others: Sequence[float]
 ) -> list[str]:
     """The reasons why an image does not fit a sample, as sentences without a full stop; [] if it fits.

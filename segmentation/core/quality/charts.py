@@ -28,8 +28,8 @@ from ..measure.distribution import Floats
 
 BASELINE = 20  # number of the first points, from which the limits are calculated
 D2, D4 = 1.128, 3.267  # constants of the standard, for ranges of two neighbours
-SHEWHART = 3.0  # distance of the limits from the centre line, in sigma
-WEIGHT, WIDTH = 0.2, 2.962  # λ and L of the EWMA
+SHEWHART_WIDTH = 3.0  # distance of the limits from the centre line, in sigma
+EWMA_WEIGHT, EWMA_WIDTH = 0.2, 2.962  # λ and L of the EWMA
 RANGE_RULE, EWMA_RULE = 9, 10  # numbers of the alarms that are none of Nelson's tests
 Mask = NDArray[np.bool_]
 
@@ -108,7 +108,9 @@ def level_of(values: Sequence[float]) -> Level | None:
     return Level(float(points.mean()), sigma, f"the first {BASELINE} points")
 
 
-def individuals(values: Sequence[float], level: Level | None = None, rules: Collection[int] = range(1, 9)) -> Chart:
+def individuals_chart(
+    values: Sequence[float], level: Level | None = None, rules: Collection[int] = range(1, 9)
+) -> Chart:
     """The chart of individuals and moving ranges.
 
     values: (n,) in the order of time. level: None for that of the first BASELINE points. rules:
@@ -128,15 +130,15 @@ def individuals(values: Sequence[float], level: Level | None = None, rules: Coll
         Alarm(index + 1, RANGE_RULE, index, "differs from the one before by more than the limit of ranges.")
         for index in np.flatnonzero(ranges > greatest).tolist()
     ]
-    lower, upper = (np.full(len(points), level.centre + side * SHEWHART * level.sigma) for side in (-1, 1))
+    lower, upper = (np.full(len(points), level.centre + side * SHEWHART_WIDTH * level.sigma) for side in (-1, 1))
     return Chart(points, lower, upper, level, ranges, greatest, _sorted(alarms))
 
 
-def ewma(
+def ewma_chart(
     values: Sequence[float],
     level: Level | None = None,
-    weight: float = WEIGHT,
-    width: float = WIDTH,
+    weight: float = EWMA_WEIGHT,
+    width: float = EWMA_WIDTH,
 ) -> Chart:
     """The chart of the exponentially weighted moving average of (n,) values in the order of time.
 
@@ -224,7 +226,7 @@ def _beyond(deviates: Floats, limit: float, least: int, length: int) -> Mask:
 
 # Nelson's tests: number -> points of the pattern, function of the deviates (n,) in standard deviations, words.
 TESTS: dict[int, tuple[int, Callable[[Floats], Mask], str]] = {
-    1: (1, lambda z: np.abs(z) > SHEWHART, "lies beyond three standard deviations"),
+    1: (1, lambda z: np.abs(z) > SHEWHART_WIDTH, "lies beyond three standard deviations"),
     2: (
         9,
         partial(_on_one_side, lambda z: _run(z > 0, 9)),

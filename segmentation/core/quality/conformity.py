@@ -38,8 +38,8 @@ from .spread import NumberName, Spread, spread_of
 
 Verdict = Literal["passes", "fails", "undecided"]
 Rule = Literal["simple", "guard band"]
-EXACT = ("integer", "halves")  # kinds of numbers that are counted
-SURE = 0.9995  # a probability of at least this is written as "over 99.9 %"
+COUNTED_KINDS = ("integer", "halves")  # kinds of numbers that are counted
+NEARLY_CERTAIN = 0.9995  # a probability of at least this is written as "over 99.9 %"
 
 
 class Limit(Settings):
@@ -148,7 +148,7 @@ def _known_spread(limit: Limit, value: Value) -> Spread | None:
     quantity = number(limit.quantity)
     if quantity.power and value.unit.startswith("px"):
         return None
-    is_counted = quantity.kind in EXACT and value.low is None and value.total is None
+    is_counted = quantity.kind in COUNTED_KINDS and value.low is None and value.total is None
     return Spread(0.0, 0.0) if is_counted else spread_of(value)
 
 
@@ -189,11 +189,11 @@ def number_words(name: str, value: Value) -> str:
     reported = value.reported
     if quantity.kind == "fraction":
         reported = reported.times(100.0, "%")
-    elif quantity.kind not in EXACT:
+    elif quantity.kind not in COUNTED_KINDS:
         reported = readable(reported)
     estimate, unit = reported.value or 0.0, f" {reported.unit}" if reported.unit else ""
     if reported.low is None or reported.high is None:
-        return f"{f'{estimate:,.10g}' if quantity.kind in EXACT else significant(estimate)}{unit}"
+        return f"{f'{estimate:,.10g}' if quantity.kind in COUNTED_KINDS else significant(estimate)}{unit}"
     places = decimals_beside(estimate, reported.low, reported.high)
     ends = " to ".join(end_words(end, places) for end in (reported.low, reported.high))
     return f"{significant(estimate, ALL_DIGITS, places)}{unit} ({ends})"
@@ -201,9 +201,9 @@ def number_words(name: str, value: Value) -> str:
 
 def probability_words(probability: float) -> str:
     """Such as "97.5 %", "over 99.9 %"."""
-    if probability >= SURE:
+    if probability >= NEARLY_CERTAIN:
         return "over 99.9 %"
-    return "under 0.1 %" if probability < 1 - SURE else f"{100 * probability:.1f} %"
+    return "under 0.1 %" if probability < 1 - NEARLY_CERTAIN else f"{100 * probability:.1f} %"
 
 
 def _words(limit: Limit, value: Value, verdict: Verdict, probability: float) -> str:
@@ -213,7 +213,7 @@ def _words(limit: Limit, value: Value, verdict: Verdict, probability: float) -> 
         "undecided": "it is undecided, because a limit is nearer than the guard band",
     }[verdict]
     quantity = number(limit.quantity)
-    if quantity.kind in EXACT and value.reported.low is None:
+    if quantity.kind in COUNTED_KINDS and value.reported.low is None:
         return f"Asked: {limit_words(limit)}. Counted: {number_words(limit.quantity, value)}; {end}."
     rule = "by simple acceptance" if limit.rule == "simple" else f"with a guard band of {limit.factor:g} U"
     measured = number_words(limit.quantity, value)

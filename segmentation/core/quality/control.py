@@ -16,11 +16,11 @@ from pydantic import Field, model_validator
 from ..measure.distribution import Floats
 from ..measure.quantities import number
 from ..validation import LISTED, Settings
-from .charts import TESTS, Alarm, Chart, Level, ewma, individuals, level_of
+from .charts import TESTS, Alarm, Chart, Level, ewma_chart, individuals_chart, level_of
 from .spread import NumberName
 
 Way = Literal["individuals", "ewma"]  # kind of chart
-LARGEST = 1e12  # limit of a given centre line or standard deviation, in nm or nm²
+LARGEST_LEVEL = 1e12  # limit of a given centre line or standard deviation, in nm or nm²
 SAME_POINTS = "The points that the limits are made of are all equal: give the limits."
 
 
@@ -35,8 +35,8 @@ class ChartPlan(Settings):
 
     quantity: NumberName = "median"
     way: Way = "individuals"
-    centre: float | None = Field(None, ge=-LARGEST, le=LARGEST)
-    sigma: float | None = Field(None, gt=0, le=LARGEST)
+    centre: float | None = Field(None, ge=-LARGEST_LEVEL, le=LARGEST_LEVEL)
+    sigma: float | None = Field(None, gt=0, le=LARGEST_LEVEL)
     rules: Annotated[tuple[int, ...], LISTED] = (1, 2, 3, 4)
 
     @model_validator(mode="after")
@@ -62,7 +62,7 @@ class ChartPlan(Settings):
 
 
 @dataclass(frozen=True, eq=False)
-class Control:
+class ChartState:
     """The state of a chart: its n points in the order of time, with alarms.
 
     values: (n,) as measured, in the unit of result.json. counts: (n,) False for excluded points.
@@ -75,7 +75,7 @@ class Control:
     problem: str = ""
 
     @classmethod
-    def of(cls, plan: ChartPlan, values: Sequence[float], excluded: Sequence[bool]) -> Control:
+    def of(cls, plan: ChartPlan, values: Sequence[float], excluded: Sequence[bool]) -> ChartState:
         """The state from all values (n,) in the order of time. excluded: (n,) whether a point is excluded. Raises
         ValueError for values that are not finite."""
         counts = tuple(not is_excluded for is_excluded in excluded)
@@ -89,7 +89,7 @@ class Control:
             unknown = np.full(len(counted), np.nan)
             chart = Chart(np.asarray(counted), unknown, unknown, None, np.abs(np.diff(counted)), None, ())
         else:
-            chart = ewma(counted, level) if plan.way == "ewma" else individuals(counted, level, plan.rules)
+            chart = ewma_chart(counted, level) if plan.way == "ewma" else individuals_chart(counted, level, plan.rules)
         return cls(np.asarray(values, np.float64), counts, chart, problem)
 
     @cached_property

@@ -57,7 +57,7 @@ class WrittenMethod(NamedTuple):
         except ValidationError as error:
             raise ValueError(UNREADABLE.format(why=sentence(error))) from None
 
-    def used(self, analysis: Analysis) -> MethodUsed:
+    def record_for(self, analysis: Analysis) -> MethodUsed:
         """The record of this method for an analysis that was made by it, with the departures."""
         origin = analysis.segmentation.provenance
         weights = "" if origin.card.get("name") == MASKS else origin.weights
@@ -73,4 +73,4 @@ def settings_of_method(written: WrittenMethod, left_open: Mapping[str, Any]) -> 
     """The settings with which an image is analysed by a method. left_open: the laboratory's values by name; those that
     the method leaves open are used. Raises ValueError."""
     method = written.read()
-    return method.analysis.with_(**{name: value for name, value in left_open.items() if method.leaves_open(name)})
+    return method.analysis.replaced(**{name: value for name, value in left_open.items() if method.leaves_open(name)})

@@ -76,7 +76,7 @@ class Agreement:
         return abs(self.en) <= 1
 
 
-def agreement(material: ReferenceMaterial, value: Value) -> Agreement:
+def compared_with_certificate(material: ReferenceMaterial, value: Value) -> Agreement:
     """The comparison of a measurement of a reference material with its certificate.
 
     value: the number `material.quantity` of the result, in the unit of result.json. Raises

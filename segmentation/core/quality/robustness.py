@@ -65,14 +65,14 @@ def sentences(quantity: str, tested: Sequence[Robustness], left_out: Sequence[st
         changes = [(one, form, moved) for one, form, moved in moves if moved is not None]
         if changes:
             one, form, moved = max(changes, key=lambda move: abs(move[2]) / (abs(move[0].value) or 1))
-            change = moved_words(quantity, one.value, moved)
+            change = change_words(quantity, one.value, moved)
             lines.append(f"The largest change is {change}, of {one.name} {TITLES[form]}.")
         if warned := sum(len(one.warned) for one in tested):
             lines.append(f"In {warned} of {len(moves)} a new warning stands beside the number.")
     return [*lines, *(f"Not analysed again: {words}." for words in left_out)]
 
 
-def moved_words(quantity: str, value: float, moved: float | None) -> str:
+def change_words(quantity: str, value: float, moved: float | None) -> str:
     """Such as "+3.1 %", of a share "+1.2 points"; "no number"."""
     if moved is None:
         return "no number"

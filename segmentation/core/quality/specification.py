@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from ..measure.quantities import Value, number, uncapital
 from ..names import clean_text
 from ..validation import LISTED, Settings
-from .conformity import SURE, Conformity, Limit, decide_all, probability_words
+from .conformity import NEARLY_CERTAIN, Conformity, Limit, decide_all, probability_words
 
 MOST_LIMITS = 30
 LONGEST_TITLE = 120
@@ -63,7 +63,7 @@ def conclusion(specification: Specification, conformity: Conformity, *, of_mater
     probability = conformity.at_least
     probability_sentence = ""
     if probability and total > 1:
-        bound = "" if probability >= SURE else "at least "
+        bound = "" if probability >= NEARLY_CERTAIN else "at least "
         probability_sentence = f"All are met with a probability of {bound}{probability_words(probability)}. "
     scope = "This holds for the material."
     if not of_material:

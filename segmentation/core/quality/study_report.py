@@ -6,8 +6,8 @@ unit of the study, labels (condition -> label), n, d10 and d90 (None for a kind 
 (numbers of outlines that people changed and confirmed), reference (the sentence of a comparison with a certificate, or
 "") and departures.
 
-A study keeps beside its analysis of variance (`as_dict`) under "robustness" what `robustness` gave: "tested", a dict
-for each image, and "left_out", a half sentence for each that could not be tested.
+The stored outcome of a study is the dict of `study_as_dict`. `worker.studying` adds the entry "robustness": "tested", a
+list with the dict of each `Robustness`, and "left_out", a half sentence for each image that could not be tested.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..measure.quantities import number, significant
-from .robustness import TITLES, Robustness, moved_words, sentences
+from .robustness import TITLES, Robustness, change_words, sentences
 from .study import Study, nested_study
 
 Row = Mapping[str, Any]
@@ -28,7 +28,7 @@ CONDITIONS = {  # name -> title, the outermost condition first
 }
 
 
-class Rows(NamedTuple):
+class ReportTable(NamedTuple):
     """A table. head: titles of its columns. rows: their texts, numbers but in the first column."""
 
     head: tuple[str, ...]
@@ -46,11 +46,11 @@ class Part(NamedTuple):
     title: str
     is_measured: bool
     lines: list[str]
-    table: Rows | None = None
+    table: ReportTable | None = None
 
 
 def unit_of(quantity: str) -> str:
-    """The unit in which a study states a number; "" for a number without a unit."""
+    """The unit in which a study gives a number; "" for a number without a unit."""
     info = number(quantity)
     return "%" if info.kind == "fraction" else info.unit("nm")
 
@@ -61,7 +61,7 @@ def study_of(names: Sequence[str], rows: Sequence[Row]) -> Study:
     return nested_study([row["value"] for row in rows], labels)
 
 
-def as_dict(study: Study, unit: str) -> dict[str, Any]:
+def study_as_dict(study: Study, unit: str) -> dict[str, Any]:
     """The outcome of a study in plain JSON types. unit: of the results."""
     precisions = {name: {**vars(getattr(study, name))} for name in ("repeatability", "intermediate")}
     components = [{**vars(part), "sd": part.sd} for part in study.components]
@@ -71,7 +71,7 @@ def as_dict(study: Study, unit: str) -> dict[str, Any]:
 
 
 def parts_of(quantity: str, rows: Sequence[Row], result: Mapping[str, Any]) -> list[Part]:
-    """The parts of the validation report, in order. result: the outcome from `as_dict`."""
+    """The parts of the validation report, in order. result: the outcome from `study_as_dict`."""
     unit, label = unit_of(quantity), number(quantity).label
     return [
         _selectivity(rows),
@@ -83,7 +83,7 @@ def parts_of(quantity: str, rows: Sequence[Row], result: Mapping[str, Any]) -> l
     ]
 
 
-def _components(components: Sequence[Row], unit: str) -> Rows:
+def _components(components: Sequence[Row], unit: str) -> ReportTable:
     square, deviation = (f" ({words})" if unit else "" for words in (f"{unit}²", unit))
     head = ("Condition", "Groups", "Degrees of freedom", f"Mean square{square}", f"Standard deviation{deviation}")
     lines = [
@@ -95,7 +95,7 @@ def _components(components: Sequence[Row], unit: str) -> Rows:
         )
         for row in components
     ]
-    return Rows(head, lines)
+    return ReportTable(head, lines)
 
 
 def _robustness(quantity: str, stored: Row | None) -> Part:
@@ -105,10 +105,10 @@ def _robustness(quantity: str, stored: Row | None) -> Part:
         return Part("Robustness", False, [f"Not measured: no image was analysed again in another form.{why}"])
     tested = [Robustness(**one) for one in stored["tested"]]
     lines = [
-        (title, *(moved_words(quantity, one.value, one.moved[form]) if form in one.moved else "–" for one in tested))
+        (title, *(change_words(quantity, one.value, one.moved[form]) if form in one.moved else "–" for one in tested))
         for form, title in TITLES.items()
     ]
-    table = Rows(("Form", *(one.name for one in tested)), lines)
+    table = ReportTable(("Form", *(one.name for one in tested)), lines)
     return Part("Robustness", True, sentences(quantity, tested, stored["left_out"]), table)
 
 

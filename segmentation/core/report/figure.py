@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ..flags import warned
+from ..flags import warning_texts
 from ..sample import SampleAnalysis
 from .caption import caption_of
 from .charts import INK, WARNED, Sheet
@@ -91,7 +91,7 @@ def _page(sample: SampleAnalysis, panels_height: float, options: Look) -> tuple[
         style = {"color": WARNED, "fontweight": "bold"}
     if options.caption:
         bold = int(0.88 * line_length)  # bold letters are broader
-        warning = [line for words in warned(sample.flags) for line in fill(words, bold).split("\n")]
+        warning = [line for words in warning_texts(sample.flags) for line in fill(words, bold).split("\n")]
         caption = fill(caption_of(sample), line_length).split("\n")
     below = LINE * font / 72 * len(caption) + MARGIN
     page = panels_height + below + GAP / 2 * options.caption + LINE * font / 72 * len(warning) + MARGIN

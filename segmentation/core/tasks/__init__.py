@@ -26,7 +26,7 @@ def catalogue() -> dict[str, Task]:
     """The tasks by name. It is always the same dictionary, so that tests can add a task."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
     built_in = [module.TASK for module in modules if hasattr(module, "TASK")]
-    registered = plugins.extended(plugins.KINDS, Task, built_in, lambda task: (task.name,), _check_numbers)
+    registered = plugins.registry_entries(plugins.KINDS, Task, built_in, lambda task: (task.name,), _check_numbers)
     return {task.name: task for task in registered}
 
 
@@ -60,4 +60,4 @@ def _check_card(card: cards.ModelCard) -> None:
             raise ValueError(f"options: {sentence(error)}") from error
 
 
-cards.check_with(_check_card)  # for cards that are read from now on
+cards.add_check(_check_card)  # for cards that are read from now on

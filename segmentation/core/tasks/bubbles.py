@@ -33,7 +33,7 @@ class BubbleSettings(shared.ThresholdSettings):
     thickness: float | None = shared.foil_field("; the swelling is given only with it.")
 
 
-def numbers(bubbles: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
+def numbers(bubbles: shared.MeasuredObjects) -> tuple[dict[str, Value], list[Flag]]:
     """The numbers of bubbles beside the diameters, and a note if there is no scale for the swelling."""
     table, area, calibration = bubbles.table, bubbles.area, bubbles.calibration
     inside = np.isin(bubbles.segmentation.dense[: area.shape[0]], np.flatnonzero(table.kept) + 1)

@@ -128,7 +128,7 @@ TASK = Task(
     granulometry=Granulometry(
         "It is the smaller of the two dimensions of a fibre. The length is measured where both ends are in view.",
         objects="fibres",
-        smallest=f"{fibre_table.THINNEST:g} px across and three times as long as wide",
+        smallest=f"{fibre_table.THINNEST_PX:g} px across and three times as long as wide",
         also=("fibre_length", "visible_length", "ends_seen", "fibre_diameter_sd", "curl"),
     ),
     pool_fields=pool_fields,

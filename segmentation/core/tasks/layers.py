@@ -23,11 +23,11 @@ from ..network.cards import ModelCard
 from ..settings import MeasurementSettings
 from . import phases
 from .base import Channels, Curve, Golden, Measured
-from .judgement import withheld
+from .judgement import are_numbers_withheld
 
 NO_LAYER = "No thickness is given: the image shows no long piece of {layer} with both its sides inside the frame."
 *THICKNESSES, LENGTH = registered(__file__)  # names of the numbers in layers.toml; the last is the measured length
-FIGURE_OF = {name: name.removeprefix("thickness_") for name in THICKNESSES}  # name -> name in `measure.thickness`
+FIGURES = {name: name.removeprefix("thickness_") for name in THICKNESSES}  # name -> name in `measure.thickness`
 MOST_POINTS = 200  # of a curve
 STRIPS = 1, 16  # blocks in a column and in a row, for a layer that runs from left to right
 
@@ -54,7 +54,7 @@ def channels(card: ModelCard) -> Channels:
     return maps
 
 
-def profile_of(segmentation: Segmentation, settings: MeasurementSettings) -> tuple[str, Profile | None]:
+def layer_profile(segmentation: Segmentation, settings: MeasurementSettings) -> tuple[str, Profile | None]:
     """The layer's name, and its thickness in px along its length; None if no part of the layer can be measured. Where
     the thickness would be read across a region to ignore, it is left out."""
     names = segmentation.class_names
@@ -72,15 +72,15 @@ def measure(
 
     The intervals of phases come from strips across the whole section, because smaller blocks would lie in one phase.
     """
-    layer, profile = profile_of(segmentation, settings)
+    layer, profile = layer_profile(segmentation, settings)
     grid = STRIPS if profile is None or profile.is_across else STRIPS[::-1]
     result = phases.measure(segmentation, micrograph, settings, calibration, grid)
-    has_numbers = bool(len(segmentation)) and not withheld(micrograph, segmentation, settings)
+    has_numbers = bool(len(segmentation)) and not are_numbers_withheld(micrograph, segmentation, settings)
     size, unit = calibration.nm_per_pixel or 1.0, "px" if calibration.nm_per_pixel is None else "nm"
-    values = dict.fromkeys((*FIGURE_OF, LENGTH), Value(None, unit=unit))
+    values = dict.fromkeys((*FIGURES, LENGTH), Value(None, unit=unit))
     if profile and has_numbers:
         by_name = figures(profile, calibration.standard_uncertainty or 0.0)
-        values = {name: by_name[figure].times(size, unit) for name, figure in FIGURE_OF.items()}
+        values = {name: by_name[figure].times(size, unit) for name, figure in FIGURES.items()}
         values[LENGTH] = Value(profile.length * size, unit=unit)
     is_layer = np.array([segmentation.class_names[index] for index in segmentation.classes]) == layer
     columns = {
@@ -98,11 +98,11 @@ def measure(
 
 def curves(segmentation: Segmentation, calibration: Calibration, settings: MeasurementSettings) -> list[Curve]:
     """Two charts: the thickness of the layer along its length, and a histogram of the thicknesses in per cent."""
-    layer, profile = profile_of(segmentation, settings)
+    layer, profile = layer_profile(segmentation, settings)
     if profile is None:
         return []
-    size, unit = phases.shown_in(calibration, float(profile.finite.max()))
-    size_along, unit_along = phases.shown_in(calibration, profile.length)
+    size, unit = phases.display_size(calibration, float(profile.finite.max()))
+    size_along, unit_along = phases.display_size(calibration, profile.length)
     step, thickness = -(-len(profile.thickness) // MOST_POINTS), profile.thickness * size
     places = profile.along * size_along
     sizes = profile.finite * size
@@ -163,7 +163,7 @@ TASK = replace(
     options=LayerOptions,
     channels=channels,
     measure=measure,
-    quantities=(*FIGURE_OF, LENGTH, *phases.TASK.quantities),
+    quantities=(*FIGURES, LENGTH, *phases.TASK.quantities),
     panels=("image", "classes", "certainty", "thickness"),
     golden=golden,
     method=phases.METHOD

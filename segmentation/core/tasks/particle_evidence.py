@@ -16,7 +16,7 @@ from ..measure.table import column_name
 from ..measure.tilt import Tilt
 from ..micrograph.crosscheck import factor_words, largest_contradiction
 from .file_signals import tilt_signals
-from .judgement import doubtful_outlines, unseen_specks
+from .judgement import check_of_outlines, missed_specks_warning
 
 if TYPE_CHECKING:
     from ..measure.budget import Conditions
@@ -50,7 +50,7 @@ class Tables:
         return {name: values[px.kept].round(4).tolist() for name, values in stored.items()}
 
 
-def conditions(judge: Judge, tables: Tables, divided: PossiblePieces) -> Conditions:
+def conditions_of(judge: Judge, tables: Tables, divided: PossiblePieces) -> Conditions:
     """The `Conditions` of the statistics of one measurand, `tables.counted`. divided: the outlines with their
     pieces."""
     from ..measure.budget import Conditions, Evidence
@@ -95,5 +95,5 @@ def _obstacle(judge: Judge, table: Table) -> Flag | None:
         return Flag.doubtful(text, "the scale is to be checked")
     if tilt_flag := next((flag for flag in tilt_signals(micrograph, judge.settings) if flag.doubt), None):
         return Flag.doubtful(f"A look at the tilt. {tilt_flag.text}", "the tilt of the stage is to be corrected")
-    specks = unseen_specks(segmentation, int(table.kept.sum()))
-    return specks or doubtful_outlines(micrograph, segmentation, table, judge.settings)
+    specks = missed_specks_warning(segmentation, int(table.kept.sum()))
+    return specks or check_of_outlines(micrograph, segmentation, table, judge.settings)

@@ -18,7 +18,7 @@ from ..micrograph.vendors.facts import MARKS
 from ..network.scale_search import as_shown
 from ..settings import MeasurementSettings
 from . import shared
-from .judgement import withheld, without_numbers
+from .judgement import are_numbers_withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.bands import Ids
@@ -52,7 +52,7 @@ class Judge:
     @cached_property
     def is_withheld(self) -> bool:
         """Whether no numbers are given for this picture."""
-        return withheld(self.micrograph, self.segmentation, self.settings)
+        return are_numbers_withheld(self.micrograph, self.segmentation, self.settings)
 
     @cached_property
     def contrasts(self) -> Contrasts:

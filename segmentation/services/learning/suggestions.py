@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.db.models.fields.files import FieldFile
 from PIL import Image
 
-from ...core.suggesting import OCTAVES, SIDE, UNLIKE, Floats, Wrong, expected_wrong, order, texture
+from ...core.suggesting import OCTAVES, SIDE, UNLIKE, ExpectedErrors, Floats, expected_wrong, rank_images, texture
 from ...models import Dataset, Job, Micrograph
 from ..ground import tables
 
@@ -29,7 +29,7 @@ class Suggestion:
     its image differs much from all images of the dataset and of the suggestions before it."""
 
     job: Job
-    wrong: Wrong
+    wrong: ExpectedErrors
     unlike: bool
 
     @property
@@ -53,7 +53,7 @@ def suggestions(dataset: Dataset, user: Any, limit: int = SHOWN) -> list[Suggest
     # are not compared.
     taught = Micrograph.objects.filter(jobs__dataset_images__dataset=dataset).distinct()
     taught_textures = [_texture(image.preview, image.pk) for image in taught]
-    ranked = order([wrong.expected for _, wrong in doubtful], textures, taught_textures)
+    ranked = rank_images([wrong.expected for _, wrong in doubtful], textures, taught_textures)
     return [Suggestion(*doubtful[number], UNLIKE <= apart < float("inf")) for number, apart in ranked[:limit]]
 
 
@@ -70,7 +70,7 @@ def _candidates(dataset: Dataset, user: Any) -> list[Job]:
     return list(newest.values())[:LOOKED_AT]
 
 
-def _wrong(job: Job) -> Wrong | None:
+def _wrong(job: Job) -> ExpectedErrors | None:
     """Which outlines of a result are probably wrong, from its stored objects; None if they cannot
     be judged. It is cached, because an uncorrected result does not change."""
     key = f"wrong {job.pk} {job.attempt}".replace(" ", "-")

@@ -134,7 +134,7 @@ def _create(
 def fitting(settings: AnalysisSettings, requested: dict[str, Any] | None, micrograph: Micrograph) -> AnalysisSettings:
     """The settings with the requested calibration; raises ValueError if the image does not fit it."""
     if requested is not None:
-        settings = settings.with_(calibration=StatedScale.of(requested).calibration(micrograph.scale))
+        settings = settings.replaced(calibration=StatedScale.of(requested).calibration(micrograph.scale))
     refuse_tall_bar(settings, micrograph)
     return settings
 

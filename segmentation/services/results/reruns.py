@@ -53,14 +53,14 @@ def rerun_with(*, model: str, jobs: Iterable[Job], user: Any, visitor: UUID | No
     Refused (400 no such model; 409 or the status of the limit if nothing could be started).
     """
     check_model(model, user)
-    task = cards.stands_for(model)[0].task
+    task = cards.cards_for_name(model)[0].task
     jobs_made, notes, status = list[Job](), list[str](), 409
     who = {"user": user, "visitor": visitor, "address": address}
     for job in jobs:
         if why := _hindrance(job, task, model):
             notes.append(why)
             continue
-        settings = job.get_settings().with_(model=model)
+        settings = job.get_settings().replaced(model=model)
         try:
             jobs_made.append(rerun_job(job=job, settings=settings, again=True, token=f"again {job.pk} {model}", **who))
         except Refused as refusal:
@@ -79,9 +79,9 @@ def runnable_with(model: str, user: Any, visitor: UUID | None = None) -> QuerySe
 
     An image that the model has analysed already is left out, and so is a result with corrections.
     """
-    task, mine = cards.stands_for(model)[0].task, Job.objects.visible_to(user, visitor)
+    task, mine = cards.cards_for_name(model)[0].task, Job.objects.visible_to(user, visitor)
     finished = mine.filter(settings__task=task, state=Job.State.DONE, corrects=None, outlines={}, edit_count=0)
-    names = {card.name for card in cards.stands_for(model)}
+    names = {card.name for card in cards.cards_for_name(model)}
     others = finished.exclude(micrograph__in=mine.filter(model_name__in=names).values("micrograph"))
     return others.select_related("micrograph").order_by("-created")
 

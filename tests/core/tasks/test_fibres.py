@@ -46,7 +46,7 @@ def analysed(
     )
     settings = AnalysisSettings.of("fibres", faint_limit=faint)
     if nm_per_pixel:
-        settings = settings.with_(calibration=Calibration.of_pixel(nm_per_pixel, typed=f"{nm_per_pixel:g}"))
+        settings = settings.replaced(calibration=Calibration.of_pixel(nm_per_pixel, typed=f"{nm_per_pixel:g}"))
     return pipeline.measure(micrograph, segmentation, settings)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from ...analysis import Analysis, Objects
+from ...analysis import Analysis, ExportedObjects
 from ...archive import write_zip
 from ..outlines import Polygon
 from ..picture import COUNTED_COLOUR, LEFT_OUT_COLOUR
@@ -33,7 +33,7 @@ def write_rois(analysis: Analysis, shapes: list[list[Polygon]], file: Path | Bin
 
     shapes: the polygons of each object.
     """
-    objects = Objects.of(analysis)
+    objects = ExportedObjects.of(analysis)
     digits = max(4, len(str(objects.ids.max(initial=0))))
     entries = []
     for i in np.flatnonzero(objects.kept | keep_all).tolist():

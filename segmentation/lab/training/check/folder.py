@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ....core.pace import followed
+from ....core.pace import reporting_progress
 from ....core.truth import BadDataset, Pair, find_pairs, groups_in, read_groups
 from ..contract import Say
 from ..data import pairs_of
@@ -61,7 +61,7 @@ def check_folder(
         checked.add("unlabelled", name=picture.name)
     for truth in folder_pairs.strays:
         checked.add("stray", name=truth.name)
-    for pair in followed(folder_pairs.pairs, len(folder_pairs.pairs), say):
+    for pair in reporting_progress(folder_pairs.pairs, len(folder_pairs.pairs), say):
         _add_pair(checked, pair)
     paired = [file for pair in folder_pairs.pairs for file in pair.files]
     _judge(checked, group_of, [file.name for file in (*paired, *folder_pairs.unlabelled, *folder_pairs.strays)])

@@ -20,7 +20,7 @@ from ....core.measure.matching import RIGHT_IOU, overlap_of, pairs, without_spec
 from ....core.micrograph.contrast import clip_outliers
 from ....core.micrograph.databar import data_bar
 from ....core.micrograph.types import Calibration, Micrograph
-from ....core.pace import followed
+from ....core.pace import reporting_progress
 from ....core.truth import Pair
 from ..contract import Field, Fitted, Floats, Labels, Mask, Say
 from ..evaluation.predictions import Options, Predictor, padded
@@ -98,10 +98,10 @@ def fit_confidence(
     used_examples, threshold = every_nth(examples), options.threshold_of(predictor.card)
     labelled_images = [
         _labelled_objects(predictor, image, truth, threshold, pair.group)
-        for number, pair in enumerate(followed(used_examples, len(used_examples), say, OFTEN))
+        for number, pair in enumerate(reporting_progress(used_examples, len(used_examples), say, OFTEN))
         for image, truth in with_noisy_copies(*pair.load(options.rows), number)
     ]
-    pictures = followed([*composed_pictures(used_examples), *empty_pictures()], COMPOSED + EMPTY, say, OFTEN)
+    pictures = reporting_progress([*composed_pictures(used_examples), *empty_pictures()], COMPOSED + EMPTY, say, OFTEN)
     drawn_images = [_labelled_objects(predictor, *picture, threshold) for picture in pictures]
     confidence_by_others = cross_fitted(labelled_images, drawn_images)
     is_right = np.concatenate([particles.right for particles in labelled_images])

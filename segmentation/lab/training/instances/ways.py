@@ -16,7 +16,7 @@ import numpy as np
 
 from ....core.labels.options import MERGE_LIMIT, ParticleOptions
 from ....core.network.cards import ModelCard
-from ....core.pace import followed
+from ....core.pace import reporting_progress
 from ....core.truth import Pair
 from ..contract import Fitted, Labels, Say, Scoring
 from ..evaluation.predictions import Options, Predictor
@@ -99,7 +99,7 @@ def fit_way(
 ) -> Fitted:
     """Fit the card's options `diameter` and `region_merging`; of the second only the limit may change."""
     examples = every_nth(pairs)
-    images = followed(examples, len(examples), say, OFTEN)
+    images = reporting_progress(examples, len(examples), say, OFTEN)
     in_every_way = (results_in_every_way(scoring, predictor, pair, options.rows) for pair in images)
     records_by_image = [[result.record for result in results] for results in in_every_way]
     way = best_way(scoring, records_by_image)
