@@ -1,4 +1,4 @@
-"""Measures a Segmentation: all numbers and flags of an Analysis. No model is needed for it."""
+"""Measures a Segmentation, without a model: gives all numbers and flags of an Analysis."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def _stretch(micrograph: Micrograph, settings: MeasurementSettings) -> Stretch |
 
 
 def with_arrangement(analysis: Analysis, clock: Clock) -> Analysis:
-    """The analysis with the arrangement of its objects: nearest neighbours in the table, and the statistics' field."""
+    """The analysis with the arrangement of its objects: nearest neighbours in the table, and
+    `Statistics.arrangement`."""
     from .measure.arrangement import arrange
     from .measure.neighbours import with_neighbours
     from .measure.statistics import seed_of
@@ -103,7 +104,7 @@ def with_arrangement(analysis: Analysis, clock: Clock) -> Analysis:
 
 
 def _note_on_ignored(segmentation: Segmentation, table: Table, settings: MeasurementSettings) -> Iterator[Flag]:
-    """The note on the regions to ignore and the objects in them; none without such regions."""
+    """The note on the regions to ignore and the objects in them; no note without regions."""
     if not (regions := settings.ignore):
         return
     task, is_one = tasks.find(segmentation.provenance.task), len(regions) == 1
@@ -123,12 +124,12 @@ def _flags_of_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]
     """Flags about the scale, then the notes of the micrograph. used: the calibration of the analysis."""
     if not used.is_known:
         yield Flag(NO_SCALE)
-    others = micrograph.calibration, micrograph.reading
-    sources = crosscheck_sources(*others, used)
-    if factor := largest_contradiction(used, *others):
+    readings = micrograph.calibration, micrograph.reading
+    sources = crosscheck_sources(*readings, used)
+    if factor := largest_contradiction(used, *readings):
         short = f"Do not use: scale wrong by a factor of {factor_words(factor)}?"
         yield Flag.doubtful(WRONG_SCALE.format(sources=" ".join(sources)), short, moves="all", by=1.0)
-    elif any(contradict(other, used) for other in others):
+    elif any(contradict(reading, used) for reading in readings):
         yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=LEAST_CONTRADICTION)
     else:
         yield from map(Flag, sources)

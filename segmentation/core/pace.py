@@ -19,10 +19,10 @@ STAGE_BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "m
 PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = STAGE_BEGINS.values()  # DONE: only the report is left
 NETWORK = "network"  # the longest stage; its duration cannot be estimated from those of other stages
 MEASURING_STAGES = ("measure", "report")  # the stages of a job that already has its segmentation
-# The part of a stage's duration that does not depend on the size of the image, as the megapixels that take as long;
-# inf: the whole duration. Other stages have none.
+# The part of a stage's duration that does not depend on the size of the image, given as megapixels that take as long;
+# inf: the whole duration. Stages that are not listed have no such part.
 FIXED_MEGAPIXELS = {"load": math.inf, "search": math.inf, "measure": 0.3, "report": 5.0}
-REPORT_EVERY = 25  # turns of a long loop between two messages about its progress
+REPORT_EVERY = 25  # items of a long loop between two messages about its progress
 LEAST_PROGRESS = 0.02  # fraction of the network's stage after which its speed so far gives the remaining time
 
 T = TypeVar("T")
@@ -41,6 +41,7 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        """A block whose duration is added to the stage of this name."""
         began = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
@@ -59,8 +60,8 @@ class Pace:
         self._pace = {stage: seconds / work for stage, (seconds, work) in totals.items() if work > 0}
 
     def seconds(self, megapixels: float, stages: Iterable[str] = tuple(STAGE_BEGINS)) -> float | None:
-        """Expected seconds of an image in these stages; None without any earlier image, or, if the network's stage is
-        among them, without an earlier image that went through it."""
+        """Expected seconds of an image in these stages. None if the duration of no stage is known, or if NETWORK is
+        among them and its duration is not known."""
         stages = tuple(stages)
         if NETWORK in stages and NETWORK not in self._pace:
             return None
@@ -94,7 +95,8 @@ class Forecast:
 
 
 def _work(stage: str, megapixels: float) -> float:
-    """To what the duration of a stage is proportional: megapixels plus the fixed part, or 1 if all of it is fixed."""
+    """A number to which the duration of a stage is proportional: megapixels plus the fixed part, or 1 if all of it is
+    fixed."""
     fixed = FIXED_MEGAPIXELS.get(stage, 0.0)
     return 1.0 if math.isinf(fixed) else megapixels + fixed
 
@@ -111,7 +113,8 @@ def time_words(seconds: float) -> str:
 
 
 def time_left(began: float, done: int, total: int) -> str:
-    """Such as ", about 3 minutes left", for a loop of which `done` of `total` turns are done; "" at its start and end.
+    """The remaining time of a loop of which `done` of `total` items are done, such as ", about 3 minutes left"; "" at
+    its start and end.
 
     began: time.monotonic() at the start of the loop.
     """
@@ -121,7 +124,8 @@ def time_left(began: float, done: int, total: int) -> str:
 def reporting_progress(
     items: Iterable[T], total: int, say: Callable[[str], None], every: int = REPORT_EVERY
 ) -> Iterator[T]:
-    """The items, unchanged; `say` is called after each `every` items with their number and the remaining time."""
+    """The items, unchanged. After each `every` items `say` is called with a text: their number and the remaining
+    time."""
     began = time.monotonic()
     for number, item in enumerate(items, start=1):
         yield item

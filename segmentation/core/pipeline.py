@@ -1,4 +1,4 @@
-"""The pipeline of an analysis: a Micrograph is segmented, then the Segmentation is measured."""
+"""The pipeline of an analysis: it segments a Micrograph, then measures the Segmentation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def analyse(
     runtime: Runtime | None = None,
     card: ModelCard | None = None,
 ) -> Analysis:
-    """Segment and measure a micrograph.
+    """The Analysis of a micrograph: segmented and measured.
 
     progress(stage, fraction) receives the current stage and the fraction done; it may raise to stop.
     card: the model to use instead of the one that the settings name.
@@ -54,12 +54,12 @@ def segment(
     clock: Clock | None = None,
     show: Show | None = None,
 ) -> Segmentation:
-    """Find the objects of a micrograph, in the pixels of the uploaded image; raises what `analyse` raises.
+    """The Segmentation of a micrograph, in the pixels of the uploaded image; raises what `analyse` raises.
 
-    show(labels, confidence) receives early outlines, before the network has seen the whole picture: labels (h, w) of a
-    smaller copy of the analysed rows, and for each (n,) the probability that it is right. None: they are not made.
-    The name of a model such as auto-particles stands for several models. The one that fits the image best is used, and
-    the segmentation's `used` says why.
+    show(labels, confidence) receives early outlines, before the network has predicted the whole picture: labels (h, w)
+    of a smaller copy of the analysed rows, and the probability (n,) that each is right. None: they are not made.
+    If the settings name several models, such as auto-particles does, the model that fits the image best is used, and
+    `Segmentation.used` has the reason.
     """
     task, requested, clock = tasks.find(settings.task), settings.segmentation, clock or Clock()
     candidates, runtime = [card] if card else cards_for_name(requested.model), runtime or Runtime()
@@ -75,16 +75,16 @@ def segment(
             picture, noise = smooth(unmarked.pixels[:rows]), {"noise": round(relative, 2)}
     search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, noise=noise, marks=marks)
     if task.better:  # the task can compare candidates
-        return search.completed(search.compared(candidates, progress), candidates)
+        return search.with_alternatives(search.best_of_models(candidates, progress), candidates)
     if len(candidates) == 1:
-        return search.completed(search.find(candidates[0], progress), candidates)
+        return search.with_alternatives(search.find(candidates[0], progress), candidates)
     best = search.find((nearest(picture, candidates) or candidates)[0], progress)
-    return search.completed(with_reason(best, NEAREST.format(count=len(candidates))), candidates)
+    return search.with_alternatives(with_reason(best, NEAREST.format(count=len(candidates))), candidates)
 
 
 def measure(
     micrograph: Micrograph, segmentation: Segmentation, settings: AnalysisSettings, progress: Progress = quiet
 ) -> Analysis:
-    """Measure a segmentation. This needs no model, not even the one that made the segmentation."""
+    """The Analysis of a segmentation, measured again. No model is needed."""
     clock = Clock()
     return with_arrangement(measure_objects(micrograph, segmentation, settings, progress, clock=clock), clock)

@@ -1,4 +1,4 @@
-"""The plan of a fine-tuning, made before it starts and without torch: how many trainings, how many steps, how long.
+"""Plans a fine-tuning before it starts, without torch: the number of trainings, their steps, and the expected time.
 
 Images are divided into groups (of one specimen or session), and groups into folds. To judge a training, each split
 holds out one fold and trains a network on the others; a final training uses all images.
@@ -14,18 +14,18 @@ from .tasks.base import Task
 FEW_GROUPS = 5  # with fewer groups each group is held out once
 MANY_GROUPS = 15  # with so many groups it is enough to hold out a fifth of them once
 DEFAULT_STEPS = 200  # of a training by the default recipe
-CHECKPOINT_STEPS = 25  # steps between two checkpoints, which score the held-out crops
-LEAST_SHARE = 0.4  # of the recipe's steps: a plan with more splits must leave so many for each training
+CHECKPOINT_STEPS = 25  # between two checkpoints, which score the held-out crops
+LEAST_SHARE = 0.4  # of the recipe's steps: a plan with more splits must leave this share for each training
 LEAST_STEPS = 50  # of any training
-CHECKPOINT_SECONDS = 2.0  # of a checkpoint
-IMAGE_SECONDS = 3.0  # of scoring a megapixel once
-AUGMENTED_TIMES = 8.0  # times as long takes scoring with all flips and scales (lab.training.instances.ways)
+CHECKPOINT_SECONDS = 2.0  # for one checkpoint, on two cores
+IMAGE_SECONDS = 3.0  # for scoring a megapixel once, on two cores
+AUGMENTED_TIMES = 8.0  # scoring with all flips and scales takes so many times as long (lab.training.instances.ways)
 MIXTURES = 4  # mixtures of tuned and base weights that are scored (lab.training.blend)
-MINUTES = 20.0  # the time in which a training should end
-STEP_SECONDS = 1.4  # seconds of a step on two cores
-LEAST_OBJECTS = 10  # in all images together; a training needs so many
+MINUTES = 20.0  # in which a training should end
+STEP_SECONDS = 1.4  # for one step of a training, on two cores
+LEAST_OBJECTS = 10  # that a training needs, in all images together
 FEW_IMAGES = 10  # with fewer images a note says that the scores are uncertain
-LEAST_COMPOSED_PX = 16.0  # the least diameter in px of a particle that is cut out for composed agglomerates
+LEAST_COMPOSED_PX = 16.0  # diameter of a particle that is cut out for composed agglomerates
 
 
 class ChosenPlan(NamedTuple):
@@ -57,8 +57,8 @@ def choose_plan(
 ) -> ChosenPlan:
     """The best plan for so many `minutes`.
 
-    With fewer than FEW_GROUPS groups each is held out once. Else the plan has five folds, or three if the time is short, or,
-    with MANY_GROUPS groups and little time, one of five folds is held out.
+    With fewer than FEW_GROUPS groups each is held out once. Otherwise the plan has five folds, or three if the time is
+    short. With MANY_GROUPS groups and very little time one of five folds is held out.
 
     groups: number of groups that show objects, two or more. megapixels: of all images together. pace: seconds of a
     step. steps: of each training, however long they take; 0: as many as the time allows, at most `usual`. curve:
@@ -96,12 +96,13 @@ def choose_plan(
 
 
 def few_objects(count: int, things: str) -> str:
-    """The sentence that refuses a training with so few outlines. things: what the outlines are, such as "particles"."""
+    """The sentence that refuses a training with `count` outlines. things: what the outlines are, such as
+    "particles"."""
     return f"The images show {count} {things} together: a training needs {LEAST_OBJECTS} at least. Outline more."
 
 
 def composing_obstacle(task: Task, particles: Mapping[str, int]) -> str:
-    """The sentence that says why no agglomerates can be composed for a training; "" if they can.
+    """The reason, as a sentence, why no agglomerates can be composed for a training; "" if they can.
 
     particles: group -> number of whole particles that touch no other. Each split must leave LEAST_OBJECTS of them. It
     holds out at most a third of the groups; with fewer than FEW_GROUPS groups it holds out one.

@@ -148,13 +148,12 @@ def find_pairs(
     """The images and labels in two folders inside `folder`, sorted by name. No image is decoded; labels only for
     `count`.
 
-    images, labels: names of the two folders; "" takes the first existing one of IMAGE_FOLDERS, or of LABEL_FOLDERS. If labels is
-    NO_LABELS, no image shows an object.
-    suffix: labels belong to the image whose stem is theirs without this suffix. Without a suffix they belong to the
-    image of the same stem, or to the image with the longest stem that theirs continues as a new word: a_mask.tif
-    belongs to a.png.
-    groups, pattern: see `grouping`. background: as in `as_labels`. classes: as in `Pair`; if empty and `count` is
-    given, the numbers of so many classes are looked for in the files (`class_numbers`).
+    images, labels: names of the two folders; "" takes the first existing one of IMAGE_FOLDERS, or of LABEL_FOLDERS. If
+    labels is NO_LABELS, no image shows an object. suffix: labels belong to the image whose stem is theirs without this
+    suffix. Without a suffix they belong to the image of the same stem, or to the image with the longest stem that
+    theirs continues as a new word: a_mask.tif belongs to a.png. groups, pattern: see `grouping`. background: as in
+    `as_labels`. classes: as in `Pair`; if empty and `count` is given, the numbers of so many classes are looked for in
+    the files (`class_numbers`).
 
     If the table REGIONS in `folder` names an image, only that part of it is used. Raises BadDataset, also if two files
     could be the labels of one image.
@@ -189,7 +188,8 @@ def find_pairs(
 
 
 def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
-    """The numbers that stand for `count` classes in files of labels; ANY_NUMBER: for as many as occur, at most MOST_CLASSES.
+    """The numbers that stand for `count` classes in files of labels; ANY_NUMBER: for as many as occur, at most
+    MOST_CLASSES.
 
     If exactly `count` numbers occur, these are the classes, in their order. If one more occurs, 255 or else 0 means
     unlabelled. If fewer occur, the classes are 0, 1, ... or 1, 2, ... A single class is every number above 0

@@ -122,7 +122,7 @@ def test_forms_leave_the_pixels_where_back_brings_them():
         bright = in_form(grey, form) > 120
         if name == "inverted":
             bright = ~bright
-        back = form.back(bright.astype(np.int32))[:ROWS, :COLUMNS] > 0
+        back = form.restore(bright.astype(np.int32))[:ROWS, :COLUMNS] > 0
         assert (back != (grey > 120)).sum() <= 110, name  # a rim of half a pixel, where it is blurred
 
 

@@ -41,7 +41,10 @@ def test_there_are_three_levels_and_one_warning():
     wrong = Flag.doubtful("The scale is wrong.", "Do not use: scale wrong by a factor of 10?")
     assert [flag.level for flag in (NOTE, FAINT, SCALE, wrong)] == [*["Note"] * 2, "Look at the picture", "Do not use"]
     assert (NOTE.headline, wrong.headline) == (NOTE.text, "scale wrong by a factor of 10?")
-    assert [SCALE.unsure, Flag.doubtful("34 %.", f"{WRONG}, about 34 % are right").unsure] == ["", "Unsure:"]
+    assert [SCALE.opening_words, Flag.doubtful("34 %.", f"{WRONG}, about 34 % are right").opening_words] == [
+        "",
+        "Unsure:",
+    ]
     assert (
         warning_texts([NOTE, FAINT, SCALE]) == ["Look at the picture: Scale doubtful"] and warning_texts([NOTE]) == []
     )

@@ -95,7 +95,7 @@ def test_the_part_is_the_middle_of_a_large_image_without_its_bar():
     pixels = np.zeros((3000, 4000), np.uint8)
     pixels[1400:1500, 2000:2100] = 255
     part = Part.of(replace(micrograph, pixels=pixels), AnalysisSettings.of(data_bar=100))
-    assert (part.micrograph.shape, part.shrunk) == ((768, 768), 2)
+    assert (part.micrograph.shape, part.divisor) == ((768, 768), 2)
     assert part.micrograph.pixels[359:409, 384:434].min() == 255 and part.micrograph.pixels.mean() < 2
 
 
@@ -105,7 +105,7 @@ def test_only_a_way_that_finds_something_is_shown(count, refused, words, monkeyp
     analysis = replace(analysis, table=without_numbers(analysis.table)) if refused else analysis
     words, asked_of = words.replace("12", str(int(analysis.table.kept.sum()))), []
     monkeypatch.setattr(proposing, "analyse", lambda _, settings, *__, **___: asked_of.append(settings) or analysis)
-    part, way = replace(part_of(), shrunk=2), proposing.Way("", {"model": "particles", "scale": 0.5})
+    part, way = replace(part_of(), divisor=2), proposing.Way("", {"model": "particles", "scale": 0.5})
     seen = proposing.try_way(part, AnalysisSettings.of(polarity="dark"), way, cards.find("particles"))
     assert (seen[0] if seen else "") == words
     settings = asked_of[0].segmentation

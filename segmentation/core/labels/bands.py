@@ -183,7 +183,7 @@ def _numbered_rows(rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[
 def _checksums(image: NDArray[Any]) -> Sequence[bytes]:
     """The checksum of each band of an image (H, W)."""
     memory = current_memory()
-    return memory.of_image(image, _calculated_checksums) if memory else _calculated_checksums(image)
+    return memory.value_for_image(image, _calculated_checksums) if memory else _calculated_checksums(image)
 
 
 def _calculated_checksums(image: NDArray[Any]) -> list[bytes]:

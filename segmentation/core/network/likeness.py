@@ -37,8 +37,8 @@ Floats = NDArray[np.float64]
 
 
 def describe(grey: NDArray[np.uint8], scale: float = 1.0) -> Floats:
-    """The features (n,) of the middle of a picture (H, W): logarithms of the contrast between the SIGMAS_PX, relative to
-    that of the whole, how heavy the tail of the gradient's distribution is, and the skewness of the greys.
+    """The features (n,) of the middle of a picture (H, W): logarithms of the contrast between the SIGMAS_PX, relative
+    to that of the whole, how heavy the tail of the gradient's distribution is, and the skewness of the greys.
 
     scale: factor by which the picture is resampled before.
     """
@@ -68,8 +68,8 @@ def likeness_entry(descriptions: Sequence[Floats], groups: Sequence[str]) -> dic
 
 
 def distance(description: Floats, taught: Sequence[Any] | Floats) -> float:
-    """Root mean square difference of the features from the nearest training image, in units of FEATURE_SPREADS; infinite without
-    any."""
+    """Root mean square difference of the features from the nearest training image, in units of FEATURE_SPREADS;
+    infinite without any."""
     differences = (np.asarray(taught, float).reshape(-1, len(FEATURE_SPREADS)) - description) / FEATURE_SPREADS
     return float(np.sqrt((differences**2).mean(1)).min(initial=np.inf))
 

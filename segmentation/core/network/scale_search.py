@@ -27,8 +27,8 @@ DECIDING_TRIALS = 3  # the first of these trials decide on the polarity; the sma
 # Weight of the mean clarity of all trials, compared with 1 for the clearest trial. With it the polarity of 7 of 366
 # EMPS micrographs is wrong, without it that of 9.
 MEAN_WEIGHT = 0.25
-# The clarity of a trial with n objects is lowered by FEW_OBJECTS_LOSS / n, because a single object may be the background between
-# particles.
+# The clarity of a trial with n objects is lowered by FEW_OBJECTS_LOSS / n, because a single object may be the
+# background between particles.
 FEW_OBJECTS_LOSS = 0.05
 NEARLY_EQUAL = 0.95  # if the other polarity reaches this share of the clearer one's clarity, finer copies decide
 LEAST_CLARITY = (

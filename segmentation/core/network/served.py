@@ -143,7 +143,8 @@ def connect_to_server() -> Connection:
 
 @contextmanager
 def _killing_what_hangs() -> Iterator[None]:
-    """Kill the server if the block takes longer than LONGEST_WAIT_SECONDS, so that the workers can go on with a new one."""
+    """Kill the server if the block takes longer than LONGEST_WAIT_SECONDS, so that the workers can go on with a new
+    one."""
     timer = threading.Timer(LONGEST_WAIT_SECONDS, _kill)
     timer.daemon = True
     timer.start()

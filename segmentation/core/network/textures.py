@@ -157,7 +157,8 @@ def features(picture: NDArray[np.float32]) -> Floats:
     """The texture features (32,) of a picture (H, W) in 0..1.
 
     They are: skewness and kurtosis of the greys, square roots of their histogram; for each octave its share of the
-    contrast, its skewness and kurtosis; for the octaves of EDGE_OCTAVES the share of flat ground and the spread of the edges.
+    contrast, its skewness and kurtosis; for the octaves of EDGE_OCTAVES the share of flat ground and the spread of the
+    edges.
     """
     from scipy import ndimage
 

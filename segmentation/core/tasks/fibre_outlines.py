@@ -21,9 +21,10 @@ WORKING_WIDTH_PX = 16.0  # px, the width to which very wide fibres are reduced f
 # What a picture of fibres has at least: fibres as a share of the image, and of what is outlined; their elongation
 # (`elongation`); and their mean length as a share of the image's side. Rods, and needles in steel, are shorter.
 LEAST_COVER, LEAST_FIBRE_SHARE, LEAST_ELONGATION, LEAST_LENGTH = 0.02, 0.6, 7.0, 0.3
-# Whether a picture of another kind shows fibres is looked for in its middle MIDDLE_PX px, reduced to REDUCED_PX px; and only
-# if a copy of GLANCE_PX px has a clarity of at least LEAST_CLARITY. Of 76 mats that are recognised the least clear one has 0.713;
-# of 146 other pictures 75 have less than LEAST_CLARITY. 133 of 140 mats of 1024 px are recognised, and none of 280 others.
+# Whether a picture of another kind shows fibres is looked for in its middle MIDDLE_PX px, reduced to REDUCED_PX px; and
+# only if a copy of GLANCE_PX px has a clarity of at least LEAST_CLARITY. Of 76 mats that are recognised the least clear
+# one has 0.713; of 146 other pictures 75 have less than LEAST_CLARITY. 133 of 140 mats of 1024 px are recognised, and
+# none of 280 others.
 MIDDLE_PX, REDUCED_PX, GLANCE_PX, LEAST_CLARITY = 1024, 640, 256, 0.7
 FEWEST_LONG = 3  # fibres that are long enough; two may be scratches
 # Needles that cross are fibres even if they are short: then fibres are MOSTLY_FIBRES of what is outlined, and the share

@@ -86,8 +86,8 @@ def is_out_of_domain(segmentation: Segmentation) -> bool:
 
 
 def are_surely_right(segmentation: Segmentation) -> bool:
-    """Whether there are several outlines, and the model expects that almost all are right (SURELY_RIGHT). Only models with
-    calibrated probabilities can say so."""
+    """Whether there are several outlines, and the model expects that almost all are right (SURELY_RIGHT). Only models
+    with calibrated probabilities can say so."""
     is_calibrated = bool(segmentation.provenance.card.get("options", {}).get("confidence"))
     number, expected = len(segmentation), segmentation.used.get("expected", 0.0)
     return is_calibrated and any(number >= fewest and expected >= least for fewest, least in SURELY_RIGHT)
@@ -242,8 +242,8 @@ def warnings(
     yield from _two_edges(segmentation)
     if "expected" in used and fused_share(segmentation):
         yield Flag.doubtful(
-            f"{FUSED_WORDS}. The probability to be right was learnt on separate particles. It is not known how many of these"
-            " outlines are one primary particle, and how many primary particles have none.",
+            f"{FUSED_WORDS}. The probability to be right was learnt on separate particles. It is not known how many of"
+            " these outlines are one primary particle, and how many primary particles have none.",
             "Fused particles: how many are right is not known",
             moves="count",
             by=FUSED_MISSED,
@@ -423,8 +423,8 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
 
 
 def _left_out(table: Table) -> Iterator[Flag]:
-    """The warning that rules leave out more than the share MOST_LEFT_OUT of the outlines. Outlines at the frame, in regions
-    to ignore, and those that a person left out are not compared."""
+    """The warning that rules leave out more than the share MOST_LEFT_OUT of the outlines. Outlines at the frame, in
+    regions to ignore, and those that a person left out are not compared."""
     rules = [str(reason) for reason in Reason if reason not in (Reason.FRAME, Reason.IGNORED, Reason.UNLIKE)]
     is_judged = table.kept | np.isin(table.reasons, rules)
     numbers = {reason: int((table.reasons == reason).sum()) for reason in rules}

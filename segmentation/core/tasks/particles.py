@@ -38,17 +38,17 @@ THRESHOLD_STEP = 0.1  # change of the threshold that shows how much the numbers 
 LEAST_WORTH = 0.1  # least `used["worth"]`; a candidate with less is compared with others
 LARGEST_PX = 2**21  # px; no candidate is made at a scale where the image has more
 FEW_OUTLINES = 5  # outlines; with fewer the model has hardly shown what it can
-# One model replaces another if it promises at least BETTER_TIMES as many right outlines, at least BETTER_MORE more, and at least the
-# share LEAST_RIGHT_SHARE of its own outlines is right. On 6 of 8 STEM images the model `supported` replaces another, on none of 52
-# of EMPS.
+# One model replaces another if it promises at least BETTER_TIMES as many right outlines, at least BETTER_MORE more, and
+# at least the share LEAST_RIGHT_SHARE of its own outlines is right. On 6 of 8 STEM images the model `supported`
+# replaces another, on none of 52 of EMPS.
 BETTER_TIMES, BETTER_MORE, LEAST_RIGHT_SHARE = 2.0, 12.0, 0.55
 # The other polarity is shown beside the chosen one if it promises at least BESIDE_TIMES as many right outlines, and at
-# least BESIDE_MORE more. Of EMPS both polarities are tried on 13 micrographs (fewer than FEW_OUTLINES outlines inside the
-# frame), and on none of them the other one is shown.
+# least BESIDE_MORE more. Of EMPS both polarities are tried on 13 micrographs (fewer than FEW_OUTLINES outlines inside
+# the frame), and on none of them the other one is shown.
 BESIDE_TIMES, BESIDE_MORE = 1.5, 3.0
 LEAST_OTHER_CLARITY = 0.5  # relative clarity of the other polarity, from which on it shows something, too
-# Outlines speak against the polarity if more than the share MOST_AGAINST of them are faint or gaps (`used["against"]`). The
-# other polarity is then taken if it promises CLEARLY_MORE times as many right outlines and explains more of the
+# Outlines speak against the polarity if more than the share MOST_AGAINST of them are faint or gaps (`used["against"]`).
+# The other polarity is then taken if it promises CLEARLY_MORE times as many right outlines and explains more of the
 # picture. Beginning with the wrong polarity, this finds the right one on 47 of 55 pictures (composed beds and
 # agglomerates, powder, as they are and inverted, TiO2) with clearly more right outlines in one polarity, and on 17 of
 # 46 of EMPS. Beginning with the polarity that the search chooses, none of 109 pictures changes.
@@ -280,8 +280,8 @@ def other_settings(segmentation: Segmentation, settings: ParticleSettings) -> It
     """Settings that are worth a try, each for another candidate.
 
     If the outlines do not explain the picture: the other polarity, half and twice the working scale, and the finest
-    scale that LARGEST_PX allows. If they explain it, but speak against the polarity, or hardly any lies inside the frame
-    (as at the edge of a hole): the other polarity only.
+    scale that LARGEST_PX allows. If they explain it, but speak against the polarity, or hardly any lies inside the
+    frame (as at the edge of a hole): the other polarity only.
 
     On 52 held-out micrographs of EMPS with noise of 30 and 40 grey levels this raises the mean F1 from 0.881 to 0.907
     and from 0.808 to 0.862. Without noise 13 of these have hardly any outline inside; none changes its polarity.

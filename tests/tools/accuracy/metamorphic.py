@@ -68,7 +68,7 @@ def counted(analysis: Analysis) -> NDArray[np.int32]:
 
 def compare(first: Analysis, second: Analysis, form: str) -> Change:
     """How the answer of the second analysis, of the changed picture, differs."""
-    before, after = counted(first), FORMS[form].back(counted(second))
+    before, after = counted(first), FORMS[form].restore(counted(second))
     if form == "cropped":
         before = FORMS[form].change(before)
         cut = np.unique(np.concatenate([before[0], before[-1], before[:, 0], before[:, -1]]))
