@@ -1,16 +1,16 @@
-"""Settings as texts: how a typed text becomes a value, and how a value is shown. Pages, API, command line and
-documentation use the same rules.
+"""Converts settings between texts and values: reads a typed text, and gives the words that show a value. Pages, API,
+command line and documentation use it.
 
-These rules come from the settings models: from titles, descriptions, bounds, and from `json_schema_extra`, which has
+The rules are in the settings models: in titles, descriptions, bounds, and in `json_schema_extra`, which has
 
-    unit    what a number counts, such as "rows"
-    words   further words that may be typed, with the value that each stands for
-    labels  what a page shows for a word. "…" in a label stands for a field for a number. The word "size" stands for a
-            size of objects in px, from which forms calculate the working scale that suits the model
+    unit    unit of a number, such as "rows"
+    words   further words that may be typed, each with its value
+    labels  the text that a page shows for a word. A page replaces "…" in a label by a field for a number. For the word
+            "size" this number is a size of objects in px, from which forms calculate the working scale
     main    whether the setting comes first among the options
     group   title of the section in which the page for running a result again shows it; the upload page does not
-    scripts whether no page shows it, because pages offer something better
-    takes   what may be typed, if neither words nor numbers say it
+    scripts whether only scripts use the setting: no page shows it, because pages offer something better
+    takes   description of what may be typed, for a setting that has neither words nor a number
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Setting:
         return next(words, f"{value:g}" if isinstance(value, float) else str(value))
 
     def words_for(self, value: Any) -> str:
-        """The words that a page shows for a value."""
+        """The text that a page shows for a value."""
         if self.is_regions:
             return "1 region" if len(value) == 1 else f"{len(value) or 'no'} regions"
         word = self.write(value)
@@ -121,8 +121,8 @@ class Setting:
             return self.labels.get(word, word)
         return f"{word} {self.unit}"
 
-    def change(self, value: Any) -> str:
-        """Such as "border correction: leave out what touches the frame"."""
+    def change_words(self, value: Any) -> str:
+        """The title and the text of a value, such as "border correction: leave out what touches the frame"."""
         return f"{self.title[:1].lower()}{self.title[1:]}: {self.words_for(value)}"
 
 
@@ -194,8 +194,8 @@ def settings_of_task(task: Task) -> tuple[Setting, ...]:
 
 
 def changed_settings(settings: AnalysisSettings, old: AnalysisSettings) -> Iterator[tuple[Setting, Any, Any]]:
-    """The settings that differ between two analyses, the model first: each with its value now, and its old value or
-    None. The calibration is not compared."""
+    """The settings that differ between two analyses, the model first: (setting, new value, old value or None). The
+    calibration is not compared."""
     values, before = settings.as_dict(), old.as_dict()
     for setting in settings_of_task(find(settings.task)):
         if values[setting.name] != before.get(setting.name):

@@ -198,7 +198,7 @@ class ChartView:
         counted_dots, excluded_dots = iter(lines.dots), iter(lines.whiskers)
         marks = []
         for place, value in zip(places_shown, values, strict=True):
-            x, y = next(counted_dots)[:2] if self.control.counts[place] else next(excluded_dots)[:2]
+            x, y = next(counted_dots)[:2] if self.control.is_counted[place] else next(excluded_dots)[:2]
             point, alarms = self.points[place], self.control.alarms_at(place)
             state = "alarm" if alarms else "out" if point.excluded else "noted" if point.note else ""
             texts = [f"Point {place + 1}, {point.measured:%Y-%m-%d}: {significant(value, 4)} {self.unit}".strip()]

@@ -117,6 +117,6 @@ def _change_words(job: Job, before: Job | None, micrograph: Micrograph) -> str:
 def setting_changes(settings: AnalysisSettings, old: AnalysisSettings) -> list[str]:
     """The settings in which two analyses differ, in words, without the calibration."""
     return [
-        f"model {title_of(value)}" if setting.name == "model" else setting.change(value)
+        f"model {title_of(value)}" if setting.name == "model" else setting.change_words(value)
         for setting, value, _ in changed_settings(settings, old)
     ]

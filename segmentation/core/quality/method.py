@@ -1,7 +1,7 @@
 """The description of a method: everything that decides a number, as one table with a checksum.
 
-The description says what is done. The database holds name, version, state and who approved it. Two
-descriptions with the same checksum give the same numbers; any change makes another version.
+Name, version, state and approval of a method are not in it, but in the database. Two descriptions
+with the same checksum give the same numbers; any change makes another version.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from .stopping import StoppingRule
 
 # Settings that belong to an image or a specimen, and are therefore no part of a method.
 ONE_RESULT_SETTINGS = ("calibration", "ignore", "operator", "orcid", "material", "deviations")
-RETIRED = ("sources",)  # written before 1.1 was released; a setting has its source in another setting
+RETIRED = ("sources",)  # fields that development versions before 1.1 wrote; they are ignored
 CHECKSUM = r"^[0-9a-f]{64}$"
-SourceOrText = Annotated[Source, Field(strict=False)]  # JSON has the text of a Source
+SourceOrText = Annotated[Source, Field(strict=False)]  # a Source, or its text as in JSON
 
 
 class MethodDescription(Settings):
@@ -80,7 +80,7 @@ class MethodDescription(Settings):
 
     @classmethod
     def of_result(cls, settings: AnalysisSettings, model_sha256: str, source: Source, **more: Any) -> Self:
-        """The method that describes how a result was made. source: of the result's scale, the only
+        """The method by which a result was made. source: the source of the result's scale, the only
         one that the method then allows. more: further fields."""
         values = {
             name: value for name, value in settings.as_dict().items() if name not in (*ONE_RESULT_SETTINGS, "task")
@@ -109,13 +109,13 @@ class MethodDescription(Settings):
         return checksum_of(self.as_dict())
 
     def leaves_open(self, setting: str) -> bool:
-        """Whether a setting is no part of the method: it belongs to one result, or is an empty text."""
+        """Whether the method does not fix a setting: it belongs to one result, or is an empty text."""
         return setting in ONE_RESULT_SETTINGS or (setting in TEXTS and not self.settings.get(setting))
 
     @property
     def analysis(self) -> AnalysisSettings:
-        """The settings with which an image is analysed by this method. Those of one result have
-        their defaults."""
+        """The settings with which an image is analysed by this method. ONE_RESULT_SETTINGS have their
+        defaults."""
         return AnalysisSettings.of(self.task, **{**self.settings, "model": self.model})
 
 
@@ -130,7 +130,7 @@ def checksum_of(description: Mapping[str, Any]) -> str:
 
 
 def changes(new: MethodDescription, old: MethodDescription) -> list[str]:
-    """Lines about what a version changes compared with the one before; [] if nothing."""
+    """Sentences about the changes of a version compared with the version before; [] if nothing."""
     lines = []
     if new.task != old.task:
         lines.append(f"Kind of analysis: {find(new.task).title}, before {find(old.task).title}.")
@@ -141,11 +141,11 @@ def changes(new: MethodDescription, old: MethodDescription) -> list[str]:
         for setting, value, before in changed_settings(new.analysis, old.analysis)
         if setting.name != "model"
     ]
-    pairs = [fields_in_words(method) for method in (new, old)]
+    new_fields, old_fields = fields_in_words(new), fields_in_words(old)
     lines += [
-        f"{title}: {words or 'nothing'}, before {pairs[1][title] or 'nothing'}."
-        for title, words in pairs[0].items()
-        if words != pairs[1][title]
+        f"{title}: {words or 'nothing'}, before {old_fields[title] or 'nothing'}."
+        for title, words in new_fields.items()
+        if words != old_fields[title]
     ]
     return lines
 
@@ -174,7 +174,7 @@ def fields_in_words(method: MethodDescription) -> dict[str, str]:
 
 
 def source_words(sources: Sequence[Source]) -> str:
-    """The sources in words, such as "from the file or drawn on the scale bar"."""
+    """The allowed sources in words, such as "from the file or drawn on the scale bar"."""
     *others, last = (source.words for source in sources)
     return " or ".join(filter(None, [", ".join(others), last]))
 
@@ -190,8 +190,8 @@ def departures(
 ) -> Iterator[str]:
     """Sentences about how one result departs from a method; none if it follows the method.
 
-    settings: those of the result. model_sha256: of the weights that made its outlines, "" if no
-    model did. source: of the scale of its numbers.
+    settings: the settings of the result. model_sha256: checksum of the weights that made its
+    outlines, "" if no model did. source: the source of its scale.
     """
     if settings.task != method.task:
         yield f"This is an analysis of {find(settings.task).title}; the method is for {find(method.task).title}."

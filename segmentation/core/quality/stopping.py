@@ -1,5 +1,5 @@
 """Decides when a growing sample is large enough: by its numbers of images and particles, and by the
-interval of its number.
+interval of the number that the method gives.
 
 `measure.convergence` predicts how many more images are needed: the part of the half width that
 comes from the differences between images becomes smaller with their number (by Student's t); the
@@ -21,11 +21,11 @@ from ..validation import Settings
 from .conformity import number_words
 from .spread import NumberName
 
-DEFAULT_REMEDY = "look at what is largest in the uncertainty budget"  # the default of `remedy`
+DEFAULT_REMEDY = "look at what is largest in the uncertainty budget"
 
 
 class StoppingRule(Settings):
-    """A rule: enough is measured when the 95 % interval of a number is narrow.
+    """The rule that enough is measured when the 95 % interval of a number is narrow.
 
     quantity: name of the number, such as "median" or "fraction_100nm". half_width: the largest
     allowed distance from the number to either end of its interval, as a part of the number; for a
@@ -51,8 +51,8 @@ class StoppingRule(Settings):
 
 @dataclass(frozen=True)
 class SampleProgress:
-    """How far a sample is. is_enough: whether it may be closed. more: about how many more images
-    are needed, 0 if none; None if that is not known. sentence: for people."""
+    """The progress of a sample. is_enough: whether it may be closed. more: estimated number of images
+    that are still needed, 0 if none; None if not known. sentence: for people."""
 
     is_enough: bool
     more: int | None
@@ -69,9 +69,9 @@ def sample_progress(
     names: tuple[str, str] = ("object", "objects"),
     remedy: str = "",
 ) -> SampleProgress:
-    """How far a sample of some images and particles is.
+    """The progress of a sample with these numbers of images and particles.
 
-    value: its number that `rule` names, in the unit of result.json. particles: None for a kind of
+    value: the number that `rule` names, in the unit of result.json. particles: None for a kind of
     analysis that counts none. least: numbers of images and of particles that the method asks for.
     uncertainty: relative standard uncertainty of the scale; None if not known. names: of what is
     counted, singular and plural. remedy: advice on how to make the interval narrower if more images
@@ -96,7 +96,7 @@ def sample_progress(
 def _by_interval(
     rule: StoppingRule, value: Value, images: int, uncertainty: float | None, remedy: str
 ) -> tuple[int | None, str]:
-    """How many more images are needed for the interval (None if not known), and the words for that."""
+    """(number of images that are still needed for the interval, None if not known; words for it)."""
     fixed = 0.0
     scale = None if rule.is_share else uncertainty
     answer = number(rule.quantity).label

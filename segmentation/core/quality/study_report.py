@@ -1,5 +1,5 @@
-"""The outcome of a study as a validation report: selectivity, range, trueness, precision, uncertainty and robustness
-of the method. The report also names what was not measured.
+"""The parts of a validation report, from a study of precision: selectivity, range, trueness, precision, uncertainty and
+robustness of the method. The report also states what was not measured.
 
 Each result of a study is a stored dict (Row): name, version of the method, value, low and high (95 % interval) in the
 unit of the study, labels (condition -> label), n, d10 and d90 (None for a kind without sizes), corrected and confirmed
@@ -29,7 +29,7 @@ CONDITIONS = {  # name -> title, the outermost condition first
 
 
 class ReportTable(NamedTuple):
-    """A table. head: titles of its columns. rows: their texts, numbers but in the first column."""
+    """A table of the report. head: titles of the columns. rows: the texts; all columns but the first are numbers."""
 
     head: tuple[str, ...]
     rows: list[tuple[str, ...]]
@@ -41,7 +41,8 @@ class ReportTable(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One characteristic of a method. is_measured: whether the study tells anything about it. lines: sentences."""
+    """The part of the report about one characteristic of the method. is_measured: whether the study measured it. lines:
+    sentences."""
 
     title: str
     is_measured: bool
@@ -56,7 +57,8 @@ def unit_of(quantity: str) -> str:
 
 
 def study_of(names: Sequence[str], rows: Sequence[Row]) -> Study:
-    """The analysis of variance of the results. names: the conditions that changed. Raises ValueError."""
+    """The analysis of variance of the results (`nested_study`). names: the conditions that changed. Raises
+    ValueError."""
     labels = {name: [row["labels"][name] for row in rows] for name in names}
     return nested_study([row["value"] for row in rows], labels)
 
@@ -65,9 +67,9 @@ def study_as_dict(study: Study, unit: str) -> dict[str, Any]:
     """The outcome of a study in plain JSON types. unit: of the results."""
     precisions = {name: {**vars(getattr(study, name))} for name in ("repeatability", "intermediate")}
     components = [{**vars(part), "sd": part.sd} for part in study.components]
-    whole = {"n": study.n, "mean": study.mean, "is_balanced": study.is_balanced, "components": components}
+    outcome = {"n": study.n, "mean": study.mean, "is_balanced": study.is_balanced, "components": components}
     relative = {"relative_intermediate": study.relative_intermediate} if study.mean else {}
-    return {**whole, **precisions, **relative, "sentences": study.sentences(unit)}
+    return {**outcome, **precisions, **relative, "sentences": study.sentences(unit)}
 
 
 def parts_of(quantity: str, rows: Sequence[Row], result: Mapping[str, Any]) -> list[Part]:
@@ -103,12 +105,18 @@ def _robustness(quantity: str, stored: Row | None) -> Part:
         left_out = stored["left_out"] if stored else []
         why = f" {sentences(quantity, [], left_out)[0]}" if left_out else ""
         return Part("Robustness", False, [f"Not measured: no image was analysed again in another form.{why}"])
-    tested = [Robustness(**one) for one in stored["tested"]]
+    tested = [Robustness(**entry) for entry in stored["tested"]]
     lines = [
-        (title, *(change_words(quantity, one.value, one.moved[form]) if form in one.moved else "–" for one in tested))
+        (
+            title,
+            *(
+                change_words(quantity, image.value, image.moved[form]) if form in image.moved else "–"
+                for image in tested
+            ),
+        )
         for form, title in TITLES.items()
     ]
-    table = ReportTable(("Form", *(one.name for one in tested)), lines)
+    table = ReportTable(("Form", *(image.name for image in tested)), lines)
     return Part("Robustness", True, sentences(quantity, tested, stored["left_out"]), table)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..measure.quantities import Value, number
 from ..quality.conformity import Conformity, Decision, limit_words, number_words, probability_words
-from ..quality.reference import Agreement, ReferenceMaterial, compared_with_certificate
+from ..quality.reference import Agreement, ReferenceMaterial, compare_with_certificate
 from ..quality.specification import VERDICTS, Specification, conclusion
 from .entries import Entry
 from .ruler import Ruler
@@ -127,7 +127,7 @@ class Comparison:
             if value.value is None:
                 label = number(material.quantity).label
                 raise ValueError(f"This result has no {label}, which the certificate of {material.name} states.")
-            agreement_found: Agreement | None = compared_with_certificate(material, value)
+            agreement_found: Agreement | None = compare_with_certificate(material, value)
         except ValueError as problem:
             agreement_found, problem_sentence = None, str(problem)
         ruler = None if agreement_found is None else Ruler.of_reference(material, value)

@@ -101,7 +101,7 @@ def _draw_points(ax: Axes, month: Month) -> None:
             style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "color": WARNED}
             ax.annotate(str(place + 1), (place + 1, heights[place]), (0, 5), **style)
     first_drawn = len(control.values) - MOST_POINTS
-    excluded = [place for place, counts in enumerate(control.counts) if not counts and place >= first_drawn]
+    excluded = [place for place, is_counted in enumerate(control.is_counted) if not is_counted and place >= first_drawn]
     hollow: dict[str, Any] = {"color": INK, "markersize": 5, "markerfacecolor": "none"}
     ax.plot([place + 1 for place in excluded], factor * control.values[excluded], "o", **hollow)
     _set_ends(ax, control)

@@ -17,9 +17,10 @@ from ..network.scale_search import View, as_shown, find_view, with_bright_object
 from . import shared
 from .base import Decoded, Maps, Predict
 
-WORKING_WIDTH_PX = 16.0  # px, the width to which very wide fibres are reduced for the network
-# What a picture of fibres has at least: fibres as a share of the image, and of what is outlined; their elongation
-# (`elongation`); and their mean length as a share of the image's side. Rods, and needles in steel, are shorter.
+WORKING_WIDTH_PX = 16.0  # very wide fibres are reduced to this width for the network
+# Least values for a picture of fibres: the share of the image that fibres cover, and their share of the outlined
+# pixels; their elongation (`elongation`); and their mean length as a share of the image's side. Rods, and needles in
+# steel, are shorter.
 LEAST_COVER, LEAST_FIBRE_SHARE, LEAST_ELONGATION, LEAST_LENGTH = 0.02, 0.6, 7.0, 0.3
 # Whether a picture of another kind shows fibres is looked for in its middle MIDDLE_PX px, reduced to REDUCED_PX px; and
 # only if a copy of GLANCE_PX px has a clarity of at least LEAST_CLARITY. Of 76 mats that are recognised the least clear
@@ -27,10 +28,10 @@ LEAST_COVER, LEAST_FIBRE_SHARE, LEAST_ELONGATION, LEAST_LENGTH = 0.02, 0.6, 7.0,
 # none of 280 others.
 MIDDLE_PX, REDUCED_PX, GLANCE_PX, LEAST_CLARITY = 1024, 640, 256, 0.7
 FEWEST_LONG = 3  # fibres that are long enough; two may be scratches
-# Needles that cross are fibres even if they are short: then fibres are MOSTLY_FIBRES of what is outlined, and the share
-# LEAST_CROSSING of their area crosses.
+# Needles that cross are fibres even if they are short: then fibres must be the share MOSTLY_FIBRES of the outlined
+# pixels, and the share LEAST_CROSSING of their area must cross.
 MOSTLY_FIBRES, LEAST_CROSSING = 0.9, 0.25
-WIDEST_PX = 36.0  # px; only wider fibres are resampled
+WIDEST_PX = 36.0  # only wider fibres are resampled
 
 
 class FibreSettings(shared.ThresholdSettings):
@@ -54,7 +55,9 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
         polarity=polarity,
         scale=settings.scale,
     )
-    view = replace(view, clarity=1.0)  # the clarity only compares polarities, it does not judge the picture
+    view = replace(
+        view, clarity=1.0
+    )  # this clarity only compares the polarities, it does not tell whether the picture is clear
     is_narrow = WORKING_WIDTH_PX / view.scale <= WIDEST_PX
     return replace(view, scale=1.0) if settings.scale is None and is_narrow else view
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..measure.fibres import FibreMeasures
     from ..measure.table import Table
 
-COVERED_WIDTHS = 3.0  # in typical widths: a shorter object without an end in view is the rest of a covered fibre
+COVERED_WIDTHS = 3.0  # typical widths: a shorter object without an end in view is a piece of a covered fibre
 THINNEST_PX = 3.0  # px; no diameter is given for a thinner object
 FINE_PX = 10.0  # px; from this width on the bias is within 3 % with both renderers (docs/method/fibres.md)
 
@@ -33,11 +33,11 @@ def table_of(
     measures: FibreMeasures,
     is_faint: NDArray[np.bool_],
 ) -> Table:
-    """The table with a row for each object, and the reason why it does not count, if so. If most of the length is too
-    thin for a diameter, no object counts.
+    """The table with a row for each object, with the reason if it does not count. If most of the length is too thin for
+    a diameter, no object counts.
 
     A fibre at the frame has a diameter and counts: so `touches_frame` is False for all, and `reaches_frame` says
-    which fibres reach it. is_faint: (n,) whether an object has as little contrast as bare ground.
+    which fibres reach it. is_faint: (n,) whether an object has as little contrast as the background.
     """
     from ..measure import fields
 
@@ -64,9 +64,9 @@ def table_of(
     if are_numbers_withheld(micrograph, segmentation, settings):
         return table
     is_thin = (measures.width < THINNEST_PX) | np.isnan(measures.diameter)
-    is_rest = (measures.ends == 0) & (measures.visible < COVERED_WIDTHS * typical_width(measures))
-    is_ground = is_faint & ~np.isin(segmentation.ids, list(segmentation.by_hand))
-    conditions = [table.reasons != "", is_ground, segmentation.classes == 1, is_thin, is_rest]
+    is_covered = (measures.ends == 0) & (measures.visible < COVERED_WIDTHS * typical_width(measures))
+    is_background = is_faint & ~np.isin(segmentation.ids, list(segmentation.by_hand))
+    conditions = [table.reasons != "", is_background, segmentation.classes == 1, is_thin, is_covered]
     reasons = map(str, (Reason.FAINT, Reason.SHORT, Reason.THIN, Reason.PIECE))
     table = table.judged(np.select(conditions, [table.reasons, *reasons], ""))
     return table.judged(np.where(table.kept, str(Reason.THIN), table.reasons)) if mostly_thin(table) else table
@@ -74,7 +74,7 @@ def table_of(
 
 def mostly_thin(table: Table) -> bool:
     """Whether the objects that are too thin for a diameter are longer, all together, than the counted objects. (A count
-    would depend on specks of the ground.)"""
+    would depend on specks of the background.)"""
     lengths = np.nan_to_num(table.length("visible_length"))
     return bool(lengths[table.reasons == str(Reason.THIN)].sum() > lengths[table.kept].sum())
 

@@ -1,7 +1,7 @@
 """Judges a picture and its outlines as a whole: whether numbers are given, and which warnings a result has.
 
-Each warning (`Flag`) says which numbers are in doubt (moves), and by which share (by). All are among the flags of a
-result, the gravest first; two are shown beside the numbers (`flags.beside_numbers`). If a picture gives no ground for
+Each warning (`Flag`) states which numbers are in doubt (moves), and by which share (by). The flags of a result are in
+the order of their gravity; two are shown beside the numbers (`flags.beside_numbers`). If there is a reason against
 numbers (`why_no_numbers`), none are given. `measure.filters` decides which single outlines count.
 """
 
@@ -29,8 +29,8 @@ from ..settings import MeasurementSettings
 from .file_signals import file_signals
 
 # "Expected" is the expected share of right outlines: the mean of their probabilities (`Outlines.expected`).
-UNLIKE = 1.0  # distance from the training images, in units of the one that the card allows
-FEWEST_SURE = 10  # sure outlines; with so many the picture surely shows particles
+UNLIKE = 1.0  # distance from the training images, divided by the limit in the card (`relative_distance`)
+FEWEST_SURE = 10  # sure outlines; a picture with so many surely shows particles
 # Outlines are surely right if there are at least so many, and so high a share is expected to be right. This holds for
 # nine of 16 EMPS pictures and crops that resemble other kinds, for two of 79 pictures of other kinds (gamma prime), and
 # for 8 of 316 crops that resemble them. Of pictures with 100 outlines or more: 9 of 16 composed beds resemble alloys or
@@ -40,7 +40,7 @@ EVIDENT = "evident"  # stored in `Segmentation.used`: True if the outlines alone
 MOST_LEFT_OUT = 0.25  # share of the outlines; if rules leave out more, a warning says so
 FEWEST_SPECKS = 30  # specks too small to be outlined; fewer are not mentioned
 SURE_PROBABILITY = 0.8  # probability of being right; an outline with more is sure
-# Expected share of right outlines; with less there is no ground for numbers. If more outlines were dropped than remain,
+# Expected share of right outlines; with less no numbers are given. If more outlines were dropped than remain,
 # SURE_PROBABILITY is needed. Of 409 micrographs 1 has less, of 24 grey photographs with counted outlines 15.
 LEAST_EXPECTED = 0.65
 # Share of pixels in areas of exactly one grey; a picture with more is a drawing. Of 122 EMPS micrographs the two with
@@ -62,7 +62,7 @@ FUSED_WORDS = "The outlines are ragged and touch along most of their rims, as th
 # Share of the primary particles that have no outline: in seven drawn lumps of fused particles 13 to 41 % have one.
 FUSED_MISSED = 0.6
 CROSSING_WORDS = "Straight objects cross here, and the particles are pieces of them"
-UNKNOWN_SHARE = 0.25  # share of the numbers that is assumed to be in doubt if nothing says how much
+UNKNOWN_SHARE = 0.25  # share of the numbers that is assumed to be in doubt if it is not known
 LEAST_SHIFT = (
     0.05  # relative change of the median or D10; from here on it matters which of two edges the outlines follow
 )
@@ -73,9 +73,9 @@ CORRECTED = "A person corrected these outlines. Before that the software had a d
 def is_out_of_domain(segmentation: Segmentation) -> bool:
     """Whether the image is unlike the training images of the model.
 
-    It is, if it clearly looks like the images of a model of another task. If the card describes its training images
-    (network.likeness), it also is if it is too far from these, or clearly looks like those of any other model. It is
-    not, if many outlines are surely right, or if the outlines prove the kind of picture (EVIDENT).
+    True if it clearly looks like the images of a model of another task. If the card describes its training images
+    (network.likeness), also if it is too far from these, or clearly looks like the images of any other model. False if
+    many outlines are surely right, or if the outlines prove the kind of picture (EVIDENT).
     """
     used, provenance = segmentation.used, segmentation.provenance
     if are_surely_right(segmentation) or used.get(EVIDENT):
@@ -86,8 +86,8 @@ def is_out_of_domain(segmentation: Segmentation) -> bool:
 
 
 def are_surely_right(segmentation: Segmentation) -> bool:
-    """Whether there are several outlines, and the model expects that almost all are right (SURELY_RIGHT). Only models
-    with calibrated probabilities can say so."""
+    """Whether there are several outlines, and the model expects that almost all are right (SURELY_RIGHT). False
+    for models without calibrated probabilities."""
     is_calibrated = bool(segmentation.provenance.card.get("options", {}).get("confidence"))
     number, expected = len(segmentation), segmentation.used.get("expected", 0.0)
     return is_calibrated and any(number >= fewest and expected >= least for fewest, least in SURELY_RIGHT)
@@ -102,20 +102,20 @@ def are_many_sure(confidence: NDArray[np.float32]) -> bool:
 
 
 def why_no_numbers(micrograph: Micrograph, segmentation: Segmentation) -> str:
-    """Why the picture gives no ground for numbers, as the beginning of a sentence; "" if it does, or if a person has
-    corrected the outlines."""
+    """The reason why a picture gives no numbers, as the beginning of a sentence; "" if there is none, or if a person
+    has corrected the outlines."""
     provenance = segmentation.provenance
     if provenance.edits or not len(segmentation) or provenance.card.get("name") == MASKS:
         return ""
-    return next(filter(None, (signal(micrograph, segmentation) for signal in REASONS_FOR_NO_NUMBERS)), "")
+    return next(filter(None, (reason_of(micrograph, segmentation) for reason_of in REASONS_FOR_NO_NUMBERS)), "")
 
 
 def are_numbers_withheld(micrograph: Micrograph, segmentation: Segmentation, settings: MeasurementSettings) -> bool:
-    """Whether no numbers are given, because there is no ground for them and the settings do not ask for them."""
+    """Whether no numbers are given: there is a reason against them, and the settings do not ask for them."""
     return not settings.measure_unlike and bool(why_no_numbers(micrograph, segmentation))
 
 
-# Each of the following functions gives one reason why there is no ground for numbers, or "".
+# Each of the following functions returns one reason why no numbers are given, or "".
 
 
 def _of_another_kind(micrograph: Micrograph, segmentation: Segmentation) -> str:
@@ -150,7 +150,7 @@ def _of_fused_particles(micrograph: Micrograph, segmentation: Segmentation) -> s
 
 def _mostly_wrong(micrograph: Micrograph, segmentation: Segmentation) -> str:
     """The model expects that too many outlines are wrong, or it has dropped more than remain and is not sure of these.
-    Grey photographs, text and noise look like this. Only models with calibrated probabilities can say so."""
+    Grey photographs, text and noise look like this. Models without calibrated probabilities give ""."""
     options, used = segmentation.provenance.card.get("options", {}), segmentation.used
     is_calibrated = bool(options.get("confidence")) and options.get("noise", EVEN) > 0
     if not is_calibrated or are_many_sure(segmentation.confidence):
@@ -287,7 +287,7 @@ def _flat_share(pixels: NDArray[Any]) -> float:
 
     rows, columns = (slice(max(0, (n - MIDDLE_PX) // 2), (n + MIDDLE_PX) // 2) for n in pixels.shape[:2])
     middle = pixels[rows, columns]
-    # Every such pixel has the grey of the next one, but for the last pixels of rows.
+    # Quick test: such a pixel has the grey of the next one, except the last pixels of rows.
     equal_pairs = np.count_nonzero(middle[:, 1:] == middle[:, :-1]) + len(middle)
     if equal_pairs < DRAWING_SHARE * middle.size or not middle.size:
         return 0.0
@@ -297,8 +297,8 @@ def _flat_share(pixels: NDArray[Any]) -> float:
 def check_of_outlines(
     micrograph: Micrograph, segmentation: Segmentation, table: Table, settings: MeasurementSettings
 ) -> Flag | None:
-    """The check of the outlines that must come before a decision as a nanomaterial, if there is any warning; None for
-    corrected outlines."""
+    """The check of the outlines that must come before the nanomaterial decision, if there is any warning; None without
+    one, and for corrected outlines."""
     if segmentation.provenance.edits:
         return None
     doubts = ranked(flag for flag in warnings(micrograph, segmentation, table, settings) if flag.doubt)
@@ -306,9 +306,8 @@ def check_of_outlines(
 
 
 def missed_specks_warning(segmentation: Segmentation, counted: int) -> Flag | None:
-    """The warning that many specks were too small for the working scale: at least as many as `counted`, the number of
-    counted particles; None otherwise. Such a picture needs two magnifications, because its numbers are those of the
-    coarse particles alone."""
+    """The warning that specks were too small for the working scale, if they are at least as many as `counted`, the
+    number of counted particles; else None. The numbers are then only those of the coarse particles."""
     specks = segmentation.used.get("specks", {})
     if not specks or segmentation.provenance.edits or specks["count"] < max(counted, FEWEST_SPECKS):
         return None

@@ -26,10 +26,10 @@ from .base import Channels, Curve, Golden, Measured
 from .judgement import are_numbers_withheld
 
 NO_LAYER = "No thickness is given: the image shows no long piece of {layer} with both its sides inside the frame."
-*THICKNESSES, LENGTH = registered(__file__)  # names of the numbers in layers.toml; the last is the measured length
-FIGURES = {name: name.removeprefix("thickness_") for name in THICKNESSES}  # name -> name in `measure.thickness`
+*THICKNESSES, LENGTH = registered(__file__)  # names of the numbers in layers.toml, the measured length last
+FIGURES = {name: name.removeprefix("thickness_") for name in THICKNESSES}  # name -> key of `thickness.figures`
 MOST_POINTS = 200  # of a curve
-STRIPS = 1, 16  # blocks in a column and in a row, for a layer that runs from left to right
+STRIPS = 1, 16  # rows and columns of blocks, for a layer that runs from left to right
 
 
 class LayerOptions(phases.PhaseOptions):
@@ -40,7 +40,7 @@ class LayerOptions(phases.PhaseOptions):
         [], description="classes that lie within the layer and belong to its thickness, such as cracks"
     )
 
-    def named(self, maps: Sequence[str]) -> str:
+    def layer_name(self, maps: Sequence[str]) -> str:
         """The name of the layer's class. maps: the names of all classes."""
         return self.layer or maps[1]
 
@@ -48,7 +48,7 @@ class LayerOptions(phases.PhaseOptions):
 def channels(card: ModelCard) -> Channels:
     """A map for each class that the card names; raises ValueError if the layer is not among them."""
     maps, options = phases.channels(card), LayerOptions.of(card)
-    for name in (options.named(maps.names), *options.filled_by):
+    for name in (options.layer_name(maps.names), *options.filled_by):
         if name not in maps.names:
             raise ValueError(f"options: layer and filled_by are names of maps, and {name!r} is none.")
     return maps
@@ -59,7 +59,7 @@ def layer_profile(segmentation: Segmentation, settings: MeasurementSettings) -> 
     the thickness would be read across a region to ignore, it is left out."""
     names = segmentation.class_names
     options = LayerOptions.model_validate(segmentation.provenance.card.get("options", {}))
-    layer = options.named(names)
+    layer = options.layer_name(names)
     numbers = [number for number, name in enumerate(names) if name in (layer, *options.filled_by)]
     inside = np.r_[False, np.isin(segmentation.classes, numbers)][segmentation.dense[: segmentation.rows]]
     return layer, measure_layer(inside, CountedArea.of(settings.ignore, *inside.shape).ignored)

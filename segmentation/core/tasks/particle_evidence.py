@@ -1,5 +1,5 @@
-"""Makes the `Conditions` of the statistics of particles from the judged outlines (`particle_judge`): what is counted,
-how certain it is, and what must be checked before the decision whether the material is a nanomaterial.
+"""Makes the `Conditions` of the statistics of particles from the judged outlines (`particle_judge`): the measurand, the
+evidence for uncertainties, and the check that must come before the nanomaterial decision.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 class Tables:
     """The judged sizes of a picture.
 
-    counted: whether particles that can be seen are counted, or all, hidden ones too. outlines: of the outlines. pieces:
-    of the pieces into which possible cuts would divide outlines; None without cuts. alternatives: under other settings,
-    by name.
+    counted: the measurand: particles that can be seen, or all, hidden ones too. outlines: sizes of the outlines.
+    pieces: sizes of the pieces into which possible cuts would divide outlines; None without cuts. alternatives: sizes
+    of the outlines under other settings, by name.
     """
 
     counted: Literal["seen", "all"]
@@ -88,7 +88,8 @@ def conditions_of(judge: Judge, tables: Tables, divided: PossiblePieces) -> Cond
 
 
 def _obstacle(judge: Judge, table: Table) -> Flag | None:
-    """What must be checked before the decision, or None: first the scale, then the tilt, then the outlines."""
+    """The check that must come before the nanomaterial decision: of the scale, else the tilt, else the outlines; None
+    if nothing is in doubt."""
     micrograph, segmentation = judge.micrograph, judge.segmentation
     if factor := largest_contradiction(judge.calibration, micrograph.calibration, micrograph.reading):
         text = f"A check of the scale, because two sources of it differ by a factor of {factor_words(factor)}."

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 MAPS = ("foreground", "inner_distance")
 Floats = NDArray[np.float64] | NDArray[np.float32]
 # A result "promises" as many right outlines as its probabilities add up to; see `used` in `decode`.
-LARGE_PX = 2**24  # px; in larger images outlines under two thresholds are found one after the other
+LARGE_PX = 2**24  # in larger images the outlines under two thresholds are made one after the other, to save memory
 THRESHOLD_STEP = 0.1  # change of the threshold that shows how much the numbers depend on it
 LEAST_WORTH = 0.1  # least `used["worth"]`; a candidate with less is compared with others
-LARGEST_PX = 2**21  # px; no candidate is made at a scale where the image has more
-FEW_OUTLINES = 5  # outlines; with fewer the model has hardly shown what it can
+LARGEST_PX = 2**21  # no candidate is made at a scale at which the image has more pixels
+FEW_OUTLINES = 5  # with fewer outlines, other polarities or models are tried
 # One model replaces another if it promises at least BETTER_TIMES as many right outlines, at least BETTER_MORE more, and
 # at least the share LEAST_RIGHT_SHARE of its own outlines is right. On 6 of 8 STEM images the model `supported`
 # replaces another, on none of 52 of EMPS.
@@ -46,7 +46,7 @@ BETTER_TIMES, BETTER_MORE, LEAST_RIGHT_SHARE = 2.0, 12.0, 0.55
 # least BESIDE_MORE more. Of EMPS both polarities are tried on 13 micrographs (fewer than FEW_OUTLINES outlines inside
 # the frame), and on none of them the other one is shown.
 BESIDE_TIMES, BESIDE_MORE = 1.5, 3.0
-LEAST_OTHER_CLARITY = 0.5  # relative clarity of the other polarity, from which on it shows something, too
+LEAST_OTHER_CLARITY = 0.5  # relative clarity of the other polarity, from which it may show objects, too
 # Outlines speak against the polarity if more than the share MOST_AGAINST of them are faint or gaps (`used["against"]`).
 # The other polarity is then taken if it promises CLEARLY_MORE times as many right outlines and explains more of the
 # picture. Beginning with the wrong polarity, this finds the right one on 47 of 55 pictures (composed beds and
@@ -254,8 +254,8 @@ def measure(
     from ..measure.statistics import other_question, summarise
 
     judge, labels, ids = Judge(segmentation, micrograph, settings, calibration), segmentation.labels, segmentation.ids
-    # The filter comes once more afterwards, because a person's decisions go before it.
-    judged = corrected(judge.measured(labels, judge.signals, ids=ids), segmentation, settings.faint_limit)
+    # The filter is applied again after the corrections, because it leaves a person's decisions unchanged.
+    judged = corrected(judge.judged_sizes(labels, judge.signals, ids=ids), segmentation, settings.faint_limit)
     outlines = set_aside(judged, settings.filter)
     outlines = with_shapes(outlines, labels, ids)
     cuts = () if judge.is_withheld else segmentation.cuts

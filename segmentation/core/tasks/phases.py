@@ -93,7 +93,7 @@ class PhaseSettings(SegmentationSettings):
 
     @property
     def flips(self) -> bool:
-        """Whether the network also analyses mirrored forms, under the name that inference knows."""
+        """Whether the network also analyses mirrored forms (`mirrored` under the name that `predict_maps` reads)."""
         return self.mirrored == "on"
 
 
@@ -206,7 +206,9 @@ def measure(
     }
     table = _table(segmentation, classes, measures, counts, micrograph, area).rescaled(calibration.nm_per_pixel)
     if is_withheld:
-        empty = {name: np.full(len(table), np.nan) for name, cell in table.columns.items() if cell.dtype.kind == "f"}
+        empty = {
+            name: np.full(len(table), np.nan) for name, column in table.columns.items() if column.dtype.kind == "f"
+        }
         table = replace(without_numbers(table), columns={**without_numbers(table).columns, **empty})
     used = segmentation.used
     is_unlike = is_out_of_domain(segmentation) or used.get("unlike", 0.0) > LEAST_UNLIKE

@@ -1,5 +1,5 @@
-"""What several tasks use: fields of settings, tasks whose network predicts a single map (`task_of`), results without
-numbers, a warning, and limits of faint outlines."""
+"""Functions that several tasks use: fields of settings, tasks whose network predicts a single map (`task_of`), results
+without numbers, a warning, and limits of faint outlines."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def task_of(
     columns(labels): further columns (n,) of the table, lengths in px.
     is_evident(labels, levels): whether labels and map (H, W) alone prove that the picture is of this kind; if so, the
         picture's distance from the training images (`used["unlike"]`) does not matter.
-    overrides: parts of Task that are not the common ones.
+    overrides: fields of Task that differ from the common ones below.
     """
     channels, size = Channels((map_name or thing,)), overrides.get("size", f"{thing}_diameter")
 
@@ -135,17 +135,17 @@ def task_of(
         maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ThresholdSettings
     ) -> Decoded:
         threshold = card.threshold if settings.threshold is None else settings.threshold
-        sure, labels = certainty(maps[0], threshold), np.zeros(maps.shape[1:], np.int32)
-        if sure:  # otherwise no pixel reaches the threshold
+        mean_probability, labels = certainty(maps[0], threshold), np.zeros(maps.shape[1:], np.int32)
+        if mean_probability:  # otherwise no pixel reaches the threshold
             labels = _labels_function(finder)(maps[0], threshold)
         count = int(labels.max(initial=0))
         probability = _labels_function(probabilities)(maps[0], labels) if count else np.zeros(0, np.float32)
         used: dict[str, Any] = {
             "threshold": threshold,
-            "certainty": round(sure, 4),
-            "unlike": relative_distance(grey, 1.0, card),  # how far it is from the images that the model learnt from
+            "certainty": round(mean_probability, 4),
+            "unlike": relative_distance(grey, 1.0, card),  # distance from the training images of the model
         }
-        if sure and is_evident(labels, maps[0]):
+        if mean_probability and is_evident(labels, maps[0]):
             used[EVIDENT] = True
         return Decoded(labels, probability, np.zeros(count, np.int32), used)
 
@@ -221,5 +221,6 @@ def withheld_result(
 
 def doubts(segmentation: Segmentation) -> Iterator[Flag]:
     """A warning, if the network was unsure of the outlines."""
-    if (sure := segmentation.used.get("certainty", 1.0)) < LEAST_CERTAINTY:
-        yield Flag.doubtful(UNSURE.format(certainty=sure), f"Unsure outlines (mean probability {sure:.2f})")
+    if (mean_probability := segmentation.used.get("certainty", 1.0)) < LEAST_CERTAINTY:
+        short = f"Unsure outlines (mean probability {mean_probability:.2f})"
+        yield Flag.doubtful(UNSURE.format(certainty=mean_probability), short)

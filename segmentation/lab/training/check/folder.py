@@ -59,12 +59,12 @@ def check_folder(
         return checked
     for picture in folder_pairs.unlabelled:
         checked.add("unlabelled", name=picture.name)
-    for truth in folder_pairs.strays:
+    for truth in folder_pairs.unmatched:
         checked.add("stray", name=truth.name)
     for pair in reporting_progress(folder_pairs.pairs, len(folder_pairs.pairs), say):
         _add_pair(checked, pair)
     paired = [file for pair in folder_pairs.pairs for file in pair.files]
-    _judge(checked, group_of, [file.name for file in (*paired, *folder_pairs.unlabelled, *folder_pairs.strays)])
+    _judge(checked, group_of, [file.name for file in (*paired, *folder_pairs.unlabelled, *folder_pairs.unmatched)])
     return checked
 
 
