@@ -1,4 +1,4 @@
-"""Remembers the predictions of networks during one analysis, so that none calculates the same picture twice.
+"""Remembers the predictions of networks during one analysis, so that no picture is predicted twice.
 
 An analysis often needs the maps of the same small copy again: when it tries one polarity anew, when a trial already had
 the working scale, or when the barest window is the whole picture. This saves 6 % of the processor time of nine
@@ -13,14 +13,14 @@ from hashlib import blake2b
 from .inference import FractionProgress, no_progress, predict
 from .runtime import Activation, Maps, Network, Picture
 
-LARGEST_PX = 2**20  # px: the maps of a larger picture are not remembered, because it is hardly ever needed twice
+LARGEST_PX = 2**20  # the maps of a larger picture are not remembered, because it is hardly ever needed twice
 Key = tuple[int, Activation, tuple[int, ...], bytes]
 
 
 @dataclass(frozen=True, eq=False)
 class PredictionMemory:
-    """The predictions so far. remembered: maps (M, H, W) uint8, read-only, by network, activation, shape and content of
-    the picture."""
+    """Predicts pictures and remembers the results. remembered: maps (M, H, W) uint8, read-only, by network, activation,
+    shape and content of the picture."""
 
     remembered: dict[Key, Maps] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""The types of the entries of a ModelCard. They check every entry, because people write cards by hand."""
+"""The types of the entries of a ModelCard. pydantic checks every entry by them, because people write cards by hand."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..validation import Settings
 if TYPE_CHECKING:
     from .cards import ModelCard
 
-CHARACTER = r"[^\x00-\x08\x0b-\x1f\x7f]"  # neither XML nor a database takes all control characters
-# Names of the score's figures (numbers) that lie from 0 to 1.
+CHARACTER = r"[^\x00-\x08\x0b-\x1f\x7f]"  # no control characters, which XML and databases do not store
+# Names of the numbers in a score that lie from 0 to 1.
 FRACTIONS = ("dice", "iou", "boundary_f1", "accuracy", "ap50", "ap75", "f50", "f75", "pq")
 FIGURES = {  # name of a number in a score -> its title and definition
     "dice": ("Dice", "Overlap of the found pixels with the truth: 2 TP / (2 TP + FP + FN)."),
@@ -42,7 +42,7 @@ STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 
 
 def worded(words: str) -> WrapValidator:
-    """A validator that replaces pydantic's message about a wrong entry by these words, which say what it has to be."""
+    """A validator that replaces pydantic's message about a wrong entry by these words for an allowed entry."""
 
     def check(value: Any, read: Callable[[Any], Any]) -> Any:
         try:
@@ -101,8 +101,8 @@ class Likeness(BaseModel):
 class ModelOptions(Settings):
     """The table [options] of a card: entries that only its kind of analysis uses. A task may have a subclass.
 
-    INHERITED: names of the options that a fine-tuned model takes from its base model. FITTED: those of them that were
-    fitted to the maps of one decoder.
+    INHERITED: names of the options that a fine-tuned model takes from its base model. FITTED: inherited options that
+    were fitted to the maps of one decoder.
     """
 
     INHERITED: ClassVar[frozenset[str]] = frozenset()

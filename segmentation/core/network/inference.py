@@ -15,7 +15,7 @@ from .runtime import STRIDE, Activation, Maps, Network, Picture, give_freed_memo
 HALO = 384  # px around a tile: the receptive field of the U-Net (tests/core/network/test_inference.py measures it)
 FractionProgress = Callable[[float], None]
 Axes = tuple[int, ...]  # axes of (H, W) along which a picture is mirrored
-# The mirrored forms in which a picture is predicted.
+# Sets of mirrored forms in which a picture is predicted: not mirrored, mirrored once, all four.
 ONCE: tuple[Axes, ...] = ((),)
 MIRRORED: tuple[Axes, ...] = ((1,),)
 ALL_FORMS: tuple[Axes, ...] = ((), (0,), (1,), (0, 1))
@@ -31,7 +31,10 @@ class Tile:
     @property
     def part_of_window(self) -> tuple[slice, slice]:
         """The part, counted from the window's corner."""
-        inner = [slice(p.start - w.start, p.stop - w.start) for p, w in zip(self.part, self.window, strict=True)]
+        inner = [
+            slice(part.start - window.start, part.stop - window.start)
+            for part, window in zip(self.part, self.window, strict=True)
+        ]
         return inner[0], inner[1]
 
 

@@ -1,7 +1,7 @@
-"""Measures how unlike an image is to the training images of one model, by its contrast at different lengths.
+"""Measures how much an image differs from the training images of one model, by its contrast at different lengths.
 
-The card holds descriptions of its training images, so this works for a user's own model, too. `textures` tells which
-of several models has the most similar images."""
+The card has descriptions of the training images, so this works for a user's own model, too. `textures` chooses among
+several models."""
 
 from __future__ import annotations
 
@@ -15,24 +15,21 @@ from numpy.typing import NDArray
 from .cards import ModelCard
 from .resample import middle, resize
 
-# Keys of a card's options, stored in cards: {"taught": descriptions, "limit": distance}.
+# Keys of a card's options; each value is {"taught": descriptions of training images, "limit": distance}.
 LIKENESS = "likeness"
-OWN_IMAGES = "own_images"  # only of the user's images with which a model was fine-tuned
-SIGMAS_PX = (1, 2, 4, 8, 16, 32)  # px, standard deviations of the Gaussians between which contrast is measured
-MIDDLE_PX = 1024  # px: largest side of the middle of a picture, which is described
-FEATURE_SPREADS = np.array(
-    [0.8, *[0.5] * (len(SIGMAS_PX) - 1), 0.5, 1.5]
-)  # spread of each feature over ten kinds of micrographs
-DISTANCE_LIMITS = (
-    0.4,
-    1.25,
-)  # micrographs of other kinds begin at about 0.4; images that differ much among themselves get more
-# Below this distance `textures` may not refuse an image. Of 999 images of other kinds that textures alone refuse, two
+OWN_IMAGES = "own_images"  # the same for the user's images on which a model was fine-tuned
+SIGMAS_PX = (1, 2, 4, 8, 16, 32)  # standard deviations of the Gaussians between which contrast is measured
+MIDDLE_PX = 1024  # largest side of the middle of a picture; only the middle is described
+# Standard deviation of each feature over ten kinds of micrographs.
+FEATURE_SPREADS = np.array([0.8, *[0.5] * (len(SIGMAS_PX) - 1), 0.5, 1.5])
+# Smallest and largest limit. Micrographs of other kinds begin at a distance of about 0.4; if the training images differ
+# much from each other, the limit is larger.
+DISTANCE_LIMITS = (0.4, 1.25)
+# At a smaller distance an image is not refused because of `textures`. Of 999 images of other kinds that textures alone refuse, two
 # are nearer.
 NEAR = 0.3
-LIMIT_FACTOR = (
-    1.25  # the limit: so many times the distance that nine of ten training images keep from other groups' images
-)
+# The limit is the distance that nine of ten training images have from the images of other groups, times this factor.
+LIMIT_FACTOR = 1.25
 Floats = NDArray[np.float64]
 
 
@@ -48,7 +45,7 @@ def describe(grey: NDArray[np.uint8], scale: float = 1.0) -> Floats:
     picture: NDArray[np.float32] = grey.astype(np.float32) / np.float32(255)
     if scale != 1:
         picture = resize(picture, scale)
-    blurred = [picture, *(ndimage.gaussian_filter(picture, reach) for reach in SIGMAS_PX)]
+    blurred = [picture, *(ndimage.gaussian_filter(picture, sigma) for sigma in SIGMAS_PX)]
     spread = max(float(picture.std()), 1e-6)
     bands = [np.log(max(float((fine - coarse).std()) / spread, 1e-4)) for fine, coarse in pairwise(blurred)]
     steep = ndimage.gaussian_gradient_magnitude(picture, 1.5)
@@ -58,7 +55,8 @@ def describe(grey: NDArray[np.uint8], scale: float = 1.0) -> Floats:
 
 
 def likeness_entry(descriptions: Sequence[Floats], groups: Sequence[str]) -> dict[str, Any]:
-    """The entry for a card, from the descriptions of a model's training images and the group of each."""
+    """The entry LIKENESS for a card's options, from the descriptions of a model's training images and the group of
+    each."""
     all_features, names = np.stack(descriptions), np.array(groups)
     distances = [
         distance(features, all_features[names != group]) for features, group in zip(all_features, names, strict=True)

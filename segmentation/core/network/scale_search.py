@@ -1,5 +1,5 @@
-"""Finds the working scale and the polarity of a picture: trial predictions on small copies of it show how large its
-objects are, and whether they are bright or dark."""
+"""Finds the working scale and the polarity of a picture, by trial predictions on small copies of it: they show how
+large its objects are, and whether they are bright or dark."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ from ..micrograph.types import Polarity
 from .cards import ModelCard
 from .resample import resize
 
-FIRST_SIDE_PX = 512  # px, longest side of the picture in the first trials
-COPY_FACTORS = (
-    1.0,
-    0.5,
-    0.25,
-    0.125,
-)  # times this size the trials have; small ones, because particles may fill the picture
+FIRST_SIDE_PX = 512  # longest side of the largest copy in the first trials
+# Sides of the copies in the first trials, relative to the largest copy. Small copies are needed because particles may
+# fill the picture.
+COPY_FACTORS = (1.0, 0.5, 0.25, 0.125)
 DECIDING_TRIALS = 3  # the first of these trials decide on the polarity; the smallest copy shows too little
 # Weight of the mean clarity of all trials, compared with 1 for the clearest trial. With it the polarity of 7 of 366
 # EMPS micrographs is wrong, without it that of 9.
@@ -31,15 +28,14 @@ MEAN_WEIGHT = 0.25
 # background between particles.
 FEW_OBJECTS_LOSS = 0.05
 NEARLY_EQUAL = 0.95  # if the other polarity reaches this share of the clearer one's clarity, finer copies decide
-LEAST_CLARITY = (
-    0.6  # below this clarity no object is clearly a particle: of 8 rendered blanks 4 are below, of 52 EMPS none
-)
+# Below this clarity no object is clearly a particle. Of 8 rendered pictures without objects 4 are below, of 52 EMPS
+# none.
+LEAST_CLARITY = 0.6
 UNCHANGED_SCALES = (0.75, 1.35)  # a scale in this range becomes 1, because resampling would not help
-SCALE_LIMITS = (0.02, 2.0)  # of the scale
-SMALL_OBJECT_PX = 20.0  # px: if a trial shows smaller objects, one at a finer scale may show them better
-LARGEST_FACTOR = (
-    1.5  # times the largest training size: up to it the outlines' sizes are right, although outlines are poor
-)
+SCALE_LIMITS = (0.02, 2.0)  # smallest and largest working scale
+SMALL_OBJECT_PX = 20.0  # if a trial shows smaller objects, a trial at a finer scale may show them better
+# Objects up to this factor times the largest training size have outlines of the right size, although poor ones.
+LARGEST_FACTOR = 1.5
 # A scale above 1 is raised to this power: objects in a magnified picture are blurred, and then they are often split.
 MAGNIFYING_POWER = 0.5
 EQUALLY_CLEAR = 0.98  # trials with at least this share of the best clarity are taken as equally clear
@@ -54,9 +50,9 @@ RateMaps = Callable[[Maps], tuple[float, float | None, int]]  # clarity, diamete
 class View:
     """How the network gets a picture.
 
-    polarity: that of the objects; for "dark" the picture is inverted. scale: factor by which it is resampled. clarity:
-    how clearly the picture shows its objects, 0 to 1; 1 if not determined. second_scale: if above 1, the network
-    predicts a second time, at `scale` times this factor, and the maps of both predictions are averaged.
+    polarity: whether the objects are bright or dark; for "dark" the picture is inverted. scale: factor by which it is
+    resampled. clarity: how clearly the picture shows its objects, 0 to 1; 1 if not determined. second_scale: if above
+    1, the network predicts a second time, at `scale` times this factor, and the maps of both predictions are averaged.
     other_polarity: clarity in the other polarity, relative to this one; 0 if not determined. trial: the trial whose
     scale is nearest to `scale`; None without trials.
     """
@@ -78,8 +74,8 @@ class View:
 class Trial:
     """The result of one trial prediction.
 
-    scale: that of the copy of the picture. clarity: how clear the objects are, 0 without any. diameter: typical size of
-    an object in px of the copy; None without objects. count: number of objects. maps: (C, h, w) uint8 of the copy.
+    scale: scale of the copy of the picture. clarity: how clear the objects are, 0 without any. diameter: typical size
+    of an object in px of the copy; None without objects. count: number of objects. maps: (C, h, w) uint8 of the copy.
     """
 
     scale: float
@@ -90,7 +86,7 @@ class Trial:
 
     @property
     def weighted(self) -> float:
-        """Its clarity, lowered if it shows few objects, because a heap may look like one clear particle."""
+        """The clarity, lowered if the trial shows few objects, because a heap may look like one clear particle."""
         return self.clarity * (1 - FEW_OBJECTS_LOSS / max(self.count, 1))
 
 
@@ -105,7 +101,7 @@ def find_view(
     scale: float | None = None,
     coarsest: float = 0.0,
 ) -> View:
-    """Find the polarity and the scale, unless they are given.
+    """The View of a picture: its polarity and its working scale, found by trials unless they are given.
 
     Both polarities are tried on small copies of the picture. The one with the clearer objects in the larger copies is
     taken, and its clearest copy gives the size of the objects.

@@ -1,7 +1,7 @@
-"""Tells which model's training images a picture resembles, by its texture.
+"""Finds the model whose training images a picture resembles most, by its texture.
 
-This chooses the model for an automatic name, decides whether other models are tried, and warns users who chose the
-wrong kind. So CLEAR_DIFFERENCE, UNFAMILIAR and LIKELY change results.
+It is used to choose the model for an automatic name, to decide whether other models are tried, and to warn about a
+wrong kind. So other values of CLEAR_DIFFERENCE, UNFAMILIAR and LIKELY change results.
 
 The texture features of each model's training images are taken as normally distributed (`lab.research.textures` fits
 the distributions). A picture belongs to the model with the largest likelihood.
@@ -28,7 +28,7 @@ SIDE_PX = 512  # px: pictures are resampled to this longest side
 OCTAVES = 6
 EDGE_OCTAVES = 0, 2  # octaves of which the edges are described
 GREY_BINS = 8  # bins of the histogram of greys
-GREY_PERCENTILES = 1, 99  # between them lies the range of greys
+GREY_PERCENTILES = 1, 99  # the greys between them are scaled to 0..1
 LARGEST_SKEWNESS = 6.0  # largest skewness
 # A difference of log-likelihoods from which a model is clearly better: 8 of 366 images of EMPS are wrongly assigned.
 CLEAR_DIFFERENCE = 7.0
@@ -44,8 +44,8 @@ Floats = NDArray[np.float64]
 class Textures:
     """The textures of a model's training images.
 
-    model: its name. images: their number. centre: (d,) mean of the features. covariance: (d, d), or (d,) its diagonal.
-    Both are in units of `Known.spread`.
+    model: its name. images: number of images. centre: (d,) mean of the normalised features (`KnownTextures`).
+    covariance: (d, d) of these, or (d,) its diagonal.
     """
 
     model: str
@@ -59,14 +59,15 @@ class Textures:
         full = np.diag(self.covariance) if self.covariance.ndim == 1 else self.covariance
         return np.asarray(np.linalg.inv(full), np.float64), float(np.linalg.slogdet(full)[1])
 
-    def distance(self, textures: Floats) -> float:
-        """Mean square distance of a picture's features (d,) from the centre, in standard deviations."""
-        difference = textures - self.centre
+    def distance(self, values: Floats) -> float:
+        """Mean square distance of a picture's normalised features (d,) from the centre, in squared standard
+        deviations."""
+        difference = values - self.centre
         return float(difference @ self._inverse[0] @ difference / len(difference))
 
-    def likelihood(self, textures: Floats) -> float:
-        """The log-likelihood without terms that are equal for all models."""
-        return -0.5 * (len(textures) * self.distance(textures) + self._inverse[1])
+    def likelihood(self, values: Floats) -> float:
+        """The log-likelihood of a picture's normalised features (d,), without terms that are equal for all models."""
+        return -0.5 * (len(values) * self.distance(values) + self._inverse[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ class KnownTextures:
     spread: Floats
     models: dict[str, Textures]  # by their names
 
-    def scaled(self, picture: NDArray[np.float32]) -> Floats:
+    def normalised(self, picture: NDArray[np.float32]) -> Floats:
         """The normalised features (d,) of a picture. Those of the last picture are remembered, because an analysis
         needs them several times."""
         last_picture, values = _last
@@ -104,24 +105,24 @@ def known_textures() -> KnownTextures:
 
 
 def with_known_textures(candidates: Sequence[ModelCard]) -> list[ModelCard]:
-    """Those candidates whose models have known training images (FILE)."""
+    """The candidates whose models have known training images (FILE)."""
     return [card for card in candidates if card.name in known_textures().models]
 
 
 def nearest(picture: NDArray[np.float32], candidates: Sequence[ModelCard]) -> list[ModelCard]:
-    """Those candidates with known training images, in the order of how much a picture (H, W) in 0..1 resembles these,
-    the most similar first. An empty picture leaves the order unchanged."""
+    """The candidates with known training images; those whose images a picture (H, W) in 0..1 resembles most come first.
+    An empty picture leaves the order unchanged."""
     known = with_known_textures(candidates)
     if not picture.any():
         return known
-    models, textures = known_textures().models, known_textures().scaled(picture)
+    models, textures = known_textures().models, known_textures().normalised(picture)
     return sorted(known, key=lambda card: -models[card.name].likelihood(textures))
 
 
 def clearly_resembles(picture: NDArray[np.float32], card: ModelCard, others: Sequence[ModelCard]) -> bool:
     """Whether a picture is clearly more like the training images of one model than like those of the others. All cards
     must be `with_known_textures`."""
-    models, textures = known_textures().models, known_textures().scaled(picture)
+    models, textures = known_textures().models, known_textures().normalised(picture)
     likelihood = models[card.name].likelihood(textures)
     return all(likelihood > models[other.name].likelihood(textures) + CLEAR_DIFFERENCE for other in others)
 
@@ -142,7 +143,7 @@ def compared_with_models(
         return [], False
     if not same_task:
         models = {name: model for name, model in models.items() if available[name].task != card.task}
-    textures = known_textures().scaled(picture)
+    textures = known_textures().normalised(picture)
     clearer = [
         model
         for model in models.values()

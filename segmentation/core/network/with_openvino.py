@@ -16,7 +16,7 @@ os.environ.setdefault("HWLOC_HIDE_ERRORS", "2")  # else hwloc warns in container
 
 import openvino as ov  # noqa: E402
 
-TILE_PX = {"bfloat16": 2048, "float32": 1280}  # px, side of a tile: with its halo a tile takes up to 1.9 GB of memory
+TILE_PX = {"bfloat16": 2048, "float32": 1280}  # side of a tile: with its halo a tile takes up to 1.9 GB of memory
 TYPES = {"bfloat16": ov.Type.bf16, "float32": ov.Type.f32}
 
 

@@ -24,10 +24,10 @@ from .architectures import build
 from .cards import AlteredWeights, ModelCard, NoDevice, check_weights
 from .runtime import Activation, Box, Maps, Picture, Runtime
 
-TILE_PX = 2048  # px, side of a tile for networks that work in parts: with its halo a tile takes up to 1.6 GB
-TILE_AT_ONCE_PX = {torch.float32: 1024, torch.bfloat16: 1536}  # px, for other networks: up to 1.4 GB
-PART_PX = 1024  # px, side of a part
-MARGIN_PX = 16  # px around a part that are calculated, too: the last blocks need them
+TILE_PX = 2048  # side of a tile for networks that work in parts: with its halo a tile takes up to 1.6 GB
+TILE_AT_ONCE_PX = {torch.float32: 1024, torch.bfloat16: 1536}  # for other networks: up to 1.4 GB
+PART_PX = 1024  # side of a part
+MARGIN_PX = 16  # around a part; these pixels are calculated, too, because the last blocks need them
 LAST_BLOCKS = 3  # blocks of the decoder that work in parts; their inputs have 1/8, 1/4 and 1/2 of the resolution
 
 
@@ -118,7 +118,8 @@ class TorchNetwork:
 
 
 def load_module(card: ModelCard, maps: int) -> nn.Module:
-    """The card's network in single precision on the processor; raises what `TorchNetwork` raises. maps: number."""
+    """The card's network in single precision on the processor; raises what `TorchNetwork` raises. maps: number of
+    its maps."""
     network, weights = build(card.architecture, maps), read_weights(card)
     try:
         network.load_state_dict(weights)

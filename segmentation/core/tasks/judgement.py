@@ -46,14 +46,10 @@ LEAST_EXPECTED = 0.65
 # Share of pixels in areas of exactly one grey; a picture with more is a drawing. Of 122 EMPS micrographs the two with
 # the most have 0.62 and 0.16.
 DRAWING_SHARE = 0.8
-FLAT_SIDE_PX, MIDDLE_PX = (
-    5,
-    1024,
-)  # px: side of an area that has one grey; side of the picture's middle in which it is measured
-FEW_OUTLINES, WIDE_SHARE = (
-    5,
-    1 / 3,
-)  # so few outlines are doubtful if they are so wide, as a share of the image's shorter side
+# Sides of the area with one grey, and of the picture's middle that is searched for it.
+FLAT_SIDE_PX, MIDDLE_PX = 5, 1024
+# So few outlines are doubtful if they are wider than this share of the image's shorter side.
+FEW_OUTLINES, WIDE_SHARE = 5, 1 / 3
 WITHHELD = "{why}, so nothing was measured." + ADVICE
 MEASURED = "{why}. Its outlines were measured because somebody asked for it."
 NONE_FOUND = "No {things} were found. Perhaps the image shows none, or the model does not know such {things}."
@@ -63,9 +59,8 @@ FUSED_WORDS = "The outlines are ragged and touch along most of their rims, as th
 FUSED_MISSED = 0.6
 CROSSING_WORDS = "Straight objects cross here, and the particles are pieces of them"
 UNKNOWN_SHARE = 0.25  # share of the numbers that is assumed to be in doubt if it is not known
-LEAST_SHIFT = (
-    0.05  # relative change of the median or D10; from here on it matters which of two edges the outlines follow
-)
+# Relative change of the median or D10, from which it matters which of two edges the outlines follow.
+LEAST_SHIFT = 0.05
 EXPERIMENTAL = "Experimental"  # the first word of the summary on the card of an experimental model
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 

@@ -41,9 +41,8 @@ from .base import Channels, Curve, Decoded, Golden, Maps, Measured, Predict, Tas
 from .judgement import are_numbers_withheld, is_out_of_domain, without_numbers
 
 CERTAINTY = "certainty"  # stored name of a layer: the probability of each pixel's class
-LEAST_UNLIKE = (
-    0.8  # distance from the training images, as a share of the one that the card allows; from here on a warning
-)
+# Distance from the training images, as a share of the limit in the card; from here on there is a warning.
+LEAST_UNLIKE = 0.8
 UNLIKE_WARNING = Flag.doubtful(
     "This image looks unlike the training images of the model. Compare the colours with the image before you use the"
     " numbers.",
@@ -55,11 +54,8 @@ METHOD = (
 )
 LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # numbers of each class, which the table has, too
 NO_LENGTH = "No number is given for the {what}: rows and columns of the image cross too few boundaries."
-FEWEST_INTERCEPTS, BARS, SHOWN_SHARE = (
-    8,
-    32,
-    0.9,
-)  # intercepts that a chart needs; its bars; the share of the total length that it shows
+# Intercepts that a chart needs; number of its bars; share of the total length of all intercepts that it shows.
+FEWEST_INTERCEPTS, BARS, SHOWN_SHARE = 8, 32, 0.9
 LEAST_CONFUSION = 0.05  # share of a class's pixels; the page of a model names a confusion that is more frequent
 
 

@@ -172,5 +172,5 @@ def test_resizing_keeps_means_and_positions():
 def test_a_picture_resized_in_bands_shows_no_seams(monkeypatch, scale):
     picture = np.random.default_rng(0).random((120, 90)).astype(np.float32)
     whole = resize(picture, scale)
-    monkeypatch.setattr("segmentation.core.network.resample.BAND", 7 * whole.shape[1])
+    monkeypatch.setattr("segmentation.core.network.resample.BAND_PX", 7 * whole.shape[1])
     assert np.abs(resize(picture, scale) - whole).max() < 1e-4
