@@ -105,11 +105,11 @@ def test_only_a_window_that_ended_two_servers_is_to_blame(tmp_path, monkeypatch)
     with served.Listener(str(tmp_path / served.SOCKET), "AF_UNIX") as listener:
         threading.Thread(target=serve, args=[listener], daemon=True).start()
         with pytest.raises(served.ServerGone, match="ended: try again"):
-            served._Server().ask("a window")
+            served._Server().request("a window")
     assert next(ends, None) is None
     monkeypatch.setattr(served, "START_SECONDS", 0.0)
     with pytest.raises(served.ServerAway):
-        served._Server().ask("a window")
+        served._Server().request("a window")
 
 
 @pytest.mark.parametrize(

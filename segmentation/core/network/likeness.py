@@ -25,8 +25,8 @@ FEATURE_SPREADS = np.array([0.8, *[0.5] * (len(SIGMAS_PX) - 1), 0.5, 1.5])
 # Smallest and largest limit. Micrographs of other kinds begin at a distance of about 0.4; if the training images differ
 # much from each other, the limit is larger.
 DISTANCE_LIMITS = (0.4, 1.25)
-# At a smaller distance an image is not refused because of `textures`. Of 999 images of other kinds that textures alone refuse, two
-# are nearer.
+# At a smaller distance an image is not refused because of `textures`. Of 999 images of other kinds that textures alone
+# refuse, two are nearer.
 NEAR = 0.3
 # The limit is the distance that nine of ten training images have from the images of other groups, times this factor.
 LIMIT_FACTOR = 1.25

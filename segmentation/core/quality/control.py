@@ -20,7 +20,7 @@ from .charts import TESTS, Alarm, Chart, Level, ewma_chart, individuals_chart, l
 from .spread import NumberName
 
 ChartKind = Literal["individuals", "ewma"]
-LARGEST_LEVEL = 1e12  # of a given centre line or standard deviation, in the unit of the number; a bound for storage
+LARGEST_LEVEL = 1e12  # of a given centre line or standard deviation, in the unit of the number
 SAME_POINTS = "The points that the limits are made of are all equal: give the limits."
 
 
