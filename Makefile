@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-# Tests and tools start Python hundreds of times: where nothing compiled is kept, each time twice as slowly.
+# Tests and tools start Python hundreds of times, and without stored compiled files each start takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run gpu fresh wheel test test-slow test-all js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
@@ -15,7 +15,7 @@ run: .venv/run-ready
 gpu: .venv/torch-ready
 	@echo "torch is installed: trainings can start. Start the site again to analyse on a GPU."
 
-# One process a core, each with one thread: more threads than cores are slower than one.
+# One process for each core, each with one thread: more threads than cores would be slower.
 PARALLEL := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 test: .venv/test-ready
@@ -23,36 +23,36 @@ test: .venv/test-ready
 	  else echo "The tests of the scripts are skipped: there is no node (Debian's nodejs) here."; fi
 	$(PARALLEL) $(ARGS)
 
-# What takes long and seldom breaks: before a version. CI runs a part of it (.ci/run).
+# Tests that take long and seldom break; run them before a version. CI runs some of them (.ci/run).
 test-slow: .venv/test-ready
 	$(PARALLEL) -m "slow and not e2e and not benchmark" $(ARGS)
 
 test-all: override ARGS += -m "not e2e and not benchmark"
 test-all: test
 
-# The scripts' arithmetic, by node's own test runner (18 or later): it needs no package.
+# Tests of the JavaScript, by the test runner of node 18 or later, which needs no package.
 js:
 	node --test tests/js/*.test.mjs
 
-# The same on PostgreSQL and Redis, for what touches them; .ci/services starts both.
+# The tests that use the database or the queue, with PostgreSQL and Redis, which .ci/services starts.
 test-services: .venv/test-ready
 	bash .ci/services $(PARALLEL) --migrations -m "services and not e2e and not benchmark" tests/web tests/worker $(ARGS)
 
 e2e: .venv/test-ready
 	env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m e2e -n 2 --dist loadfile --no-loadscope-reorder tests/e2e $(ARGS)
 
-# Damaged files for every reader; as in CI, or e.g. ARGS="micrographs --seconds 600".
+# Damaged files for every reader of files, as in CI, or with ARGS="micrographs --seconds 600" and the like.
 fuzz: .venv/test-ready
 	$(BIN)/python -m tests.tools.fuzz $(ARGS)
 
 benchmarks: .venv/test-ready
 	$(BIN)/python -m pytest -m benchmark -s $(or $(ARGS),tests/tools/benchmarks)
 
-# Before a version: a bare Debian in a folder, a fresh clone, `make run`, the sample, `make test`. As root.
+# Before a version, as root: `make run`, the example and `make test` in a fresh clone on a bare Debian.
 fresh:
 	.ci/fresh $(or $(SUITE),trixie)
 
-# dist/: the wheel and its sources, by the backend that pyproject.toml names. A former build's remains would get into it.
+# dist/: the wheel and its sources. Remains of an earlier build are removed, because they would get into the wheel.
 wheel: .venv/made
 	@$(BIN)/pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements-dev.txt)"
 	@rm -rf build dist *.egg-info
@@ -65,9 +65,10 @@ lint: .venv/test-ready
 	$(BIN)/lint-imports
 	$(BIN)/hadolint docker/Dockerfile
 
-# Every version with the hashes of its files, for each platform: all that requirements.txt needs, of it what analyses on a
-# processor need (`make run`), and of that what the small image has (docker/Dockerfile). OpenVINO's telemetry, which reports
-# to its makers, is left out. Versions stay as they are; ARGS=--upgrade takes the newest that requirements.txt allows.
+# Three lists of package versions with the hashes of their files, for all platforms. requirements.lock: all packages.
+# light.lock: packages for analyses on a processor (`make run`). docker/web.lock: packages of the small image. OpenVINO's
+# telemetry, which reports to its makers, is left out. Versions stay as they are; ARGS=--upgrade takes the newest that
+# requirements.txt allows.
 TORCH := torch|torchvision|segmentation-models-pytorch|timm|safetensors|onnx
 HEAVY := openvino|scipy|scikit-image|matplotlib|h5py
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
@@ -77,13 +78,13 @@ lock: .venv/test-ready
 	grep -vE '^($(TORCH))\b' requirements.txt | $(COMPILE) $(ARGS) - --constraint requirements.lock --output-file light.lock
 	grep -vE '^($(TORCH)|$(HEAVY))\b' requirements.txt | $(COMPILE) $(ARGS) - --constraint requirements.lock --output-file docker/web.lock
 
-# Known faults of what is installed, and a list of it for those who must keep one (CycloneDX); both ask PyPI.
+# audit: known vulnerabilities of the packages. sbom: a list of the packages (CycloneDX). Both ask PyPI.
 audit:
 	$(BIN)/uvx pip-audit==2.10.1 --vulnerability-service pypi --disable-pip --require-hashes -r requirements.lock
 sbom:
 	$(BIN)/uvx --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock --output-file $(or $(FILE),sbom.json)
 
-# By digest in place of tags, where registries can be reached: docs/operate/deploy.md.
+# Images by digest instead of by tag; needs access to the registries: docs/operate/deploy.md.
 PYTHON_IMAGE = $(shell sed -n 's/^FROM \(python:[^@ ]*\).*/\1/p' docker/Dockerfile)
 digests:
 	docker compose --file docker/compose.yaml --profile '*' config --lock-image-digests > docker/digests.yaml
@@ -92,7 +93,7 @@ digests:
 
 INSTALL ?= $(BIN)/pip install --quiet --disable-pip-version-check
 
-# Debian ships Python's venv apart; root can fetch it, anyone else is told how.
+# Debian has Python's venv in a separate package: root installs it here, others get a message.
 .venv/made:
 	@rm -rf .venv && $(PYTHON) -m venv .venv >/dev/null 2>&1 \
 	  || { rm -rf .venv; [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
@@ -100,7 +101,7 @@ INSTALL ?= $(BIN)/pip install --quiet --disable-pip-version-check
 	  || { rm -rf .venv; echo "Python's venv module is missing: run 'sudo apt-get install python3-venv', then try again."; exit 1; }
 	@touch $@
 
-# Without what no analysis on a processor opens: OpenVINO's parts for GPUs and NPUs (61 MB), other packages' tests (66 MB).
+# Files that no analysis on a processor needs are removed: OpenVINO's parts for GPUs and NPUs (61 MB), tests of packages (66 MB).
 .venv/run-ready: .venv/made light.lock
 	@echo "Installing what analyses need (once, about a minute, 0.9 GB) ..."
 	@PIP_COMPILE=0 $(INSTALL) --no-deps --require-hashes -r light.lock
@@ -113,7 +114,7 @@ INSTALL ?= $(BIN)/pip install --quiet --disable-pip-version-check
 	@$(INSTALL) --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
-# It asks for a Python before 3.14, for pandas before 3 and for HDF5 libraries of 50 MB; its data model needs none of them.
+# pyambit requires Python before 3.14, pandas before 3 and HDF5 libraries of 50 MB, but the part that we use needs none of them.
 PYAMBIT := pyambit==0.0.2
 .venv/test-ready: .venv/torch-ready requirements-dev.txt
 	@$(INSTALL) -r requirements-dev.txt

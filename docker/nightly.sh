@@ -1,16 +1,17 @@
 #!/bin/sh
-# A backup of the whole site each night at BACKUP_AT (UTC, 02:30), of which the newest BACKUPS_KEPT (14) stay.
-#   sh docker/nightly.sh FOLDER          waits for the time, for ever: the service backup of compose.yaml
-#   sh docker/nightly.sh FOLDER now      once: docker/systemd/deepsegm-backup.service
+# Makes a backup of the whole site each night at BACKUP_AT (UTC, default 02:30), and keeps the newest BACKUPS_KEPT
+# (default 14).
+#   sh docker/nightly.sh FOLDER          each night, without end: the service backup of compose.yaml
+#   sh docker/nightly.sh FOLDER now      once, now: docker/systemd/deepsegm-backup.service
 set -eu
 folder=$1
 python=python
 [ -x .venv/bin/python ] && python=.venv/bin/python
 umask 077
 
-once() {
+make_backup() {
   name=$(date -u +deepsegm-%Y-%m-%dT%H%M%S.zip)
-  # A backup that failed has another name and removes no older one.
+  # A backup has its final name only when it is complete. Older backups are removed only then.
   if "$python" manage.py backup "$folder/.$name.part" && mv "$folder/.$name.part" "$folder/$name"; then
     ls -1r "$folder" | grep '^deepsegm-.*\.zip$' | tail -n +$((${BACKUPS_KEPT:-14} + 1)) \
       | while read -r old; do rm -- "$folder/$old"; done
@@ -22,7 +23,7 @@ once() {
 }
 
 if [ "${2:-}" = now ]; then
-  once
+  make_backup
   exit
 fi
 while true; do
@@ -30,5 +31,5 @@ while true; do
   next=$(date -u -d "today ${BACKUP_AT:-02:30}" +%s)
   [ "$next" -gt "$now" ] || next=$((next + 86400))
   sleep $((next - now))
-  once || true
+  make_backup || true
 done

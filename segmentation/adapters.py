@@ -23,10 +23,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from .accounts import client_network
-from .http.access import refused
+from .http.access import refusal_page
 from .http.errors import LOCKED_OUT
 from .services.access import second_factor
-from .services.access.claiming import claimable
+from .services.access.claiming import count_claimable
 from .services.ground.refusal import Refused
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Accounts(DefaultAccountAdapter):
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """The page after sign-in: the results, if this browser has results that the account can
         take over, else the usual page."""
-        has_claims = claimable(user=request.user, visitor=request.visitor)
+        has_claims = count_claimable(user=request.user, visitor=request.visitor)
         return reverse("results" if has_claims else settings.LOGIN_REDIRECT_URL)
 
     get_signup_redirect_url = get_login_redirect_url
@@ -160,7 +160,7 @@ class Factors(DefaultMFAAdapter):
         try:
             return _fernet().decrypt(encrypted_text.encode()).decode()
         except InvalidToken:
-            raise ImmediateHttpResponse(refused(context.request, Refused(OTHER_KEY, 409))) from None
+            raise ImmediateHttpResponse(refusal_page(context.request, Refused(OTHER_KEY, 409))) from None
 
     def get_totp_issuer(self) -> str:
         return f"DeepSegm {self._get_site_name()}"
@@ -196,7 +196,7 @@ def provider_refused(request: HttpRequest, sentence: str, status: int) -> HttpRe
     """The page that refuses a sign-in by the provider. sentence: may contain {name}, for the
     provider's name."""
     sentence = sentence.format(name=settings.DEEPSEGM_OIDC_NAME)
-    return refused(request, Refused(sentence, status), reverse(settings.LOGIN_URL))
+    return refusal_page(request, Refused(sentence, status), reverse(settings.LOGIN_URL))
 
 
 def _fernet() -> Any:

@@ -19,7 +19,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
 
 from .services.access import second_factor
-from .services.access.links import LENGTH
+from .services.access.links import SECRET_LENGTH
 from .services.access.site_address import remember_site
 from .services.ground import staff_log
 
@@ -112,7 +112,7 @@ class SecondFactor(Middleware):
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if second_factor.is_on():
             user = request.user
-            request.user = SimpleLazyObject(lambda: second_factor.limited(user, request))
+            request.user = SimpleLazyObject(lambda: second_factor.limit_staff(user, request))
         elif request.path_info.startswith("/account/second-factor/"):
             raise Http404
         return self.get_response(request)
@@ -196,7 +196,7 @@ def read_links(request: HttpRequest) -> tuple[str, ...]:
     except BadSignature:
         links = ""
     from_address = request.GET.get("link", "")
-    return tuple(dict.fromkeys(secret for secret in (from_address[:LENGTH], *links.split(".")) if secret))
+    return tuple(dict.fromkeys(secret for secret in (from_address[:SECRET_LENGTH], *links.split(".")) if secret))
 
 
 def sender(request: HttpRequest) -> dict[str, Any]:

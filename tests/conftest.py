@@ -1,6 +1,6 @@
-"""What all tests share: a storage of their own, a model, a cast of users, and a queue that only takes notes.
+"""Fixtures for all tests: a separate storage, a model, three users, and a queue that only records messages.
 
-Alice owns it, Charlie must not see it, Ada is the administrator.
+Alice is the owner of rows, Charlie must not see them, Ada is the administrator.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network.cards import ModelCard, UnknownModel
 from tests.web.finished import SUMMARY
 
-# What is said of a file of words, by its first bytes.
+# The refusal of a text file.
 TEXT_FILE = (
     "The file looks like a text file; upload the micrograph itself as TIFF, PNG, JPEG, BMP, DM3, DM4, SER, MRC or EMD."
 )
 
 
 class NoLab:
-    """A finder of modules that finds none of the laboratory, as where it is not installed."""
+    """A finder of modules that raises ModuleNotFoundError for segmentation.lab, as if it was not installed."""
 
     def find_spec(self, name: str, *rest: object) -> None:
         if name == "segmentation.lab" or name.startswith("segmentation.lab."):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-# `DEEPSEGM_TEST_WITHOUT_LAB=1 pytest tests/web ...` runs the site's suite without the laboratory: not those files that
-# import it themselves, nor those that are time_words datasets and trainings.
+# `DEEPSEGM_TEST_WITHOUT_LAB=1 pytest tests/web ...` runs the tests of the site without segmentation.lab. Files that
+# import it, and files about datasets and trainings, are not run then.
 WITHOUT_LAB = os.environ.get("DEEPSEGM_TEST_WITHOUT_LAB") == "1"
 NEEDS_LAB = re.compile(r"^from (segmentation|tests)\.lab\b|^from \.(test_training|trainable)\b", re.MULTILINE)
 ABOUT_LEARNING = re.compile(r"dataset|training|suggestion|learning")
@@ -51,16 +51,16 @@ if WITHOUT_LAB:
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     if not WITHOUT_LAB or collection_path.suffix != ".py":
         return None
-    of_tasks = collection_path.parent.name == "tasks"  # whose networks answer as the laboratory teaches them
-    needs = NEEDS_LAB.search(collection_path.read_text(encoding="utf-8"))
-    return True if of_tasks or needs or ABOUT_LEARNING.search(collection_path.stem) else None
+    # The tests in tests/tasks compute their networks' answers with the training code of segmentation.lab.
+    is_of_tasks = collection_path.parent.name == "tasks"
+    needs_lab = NEEDS_LAB.search(collection_path.read_text(encoding="utf-8"))
+    return True if is_of_tasks or needs_lab or ABOUT_LEARNING.search(collection_path.stem) else None
 
 
-# Where they are not named: to collect the browser's tests and timings costs each process of the others two seconds.
+# Not collected unless they are named, because collecting them costs each test process two seconds.
 collect_ignore = ["e2e", "tools/benchmarks"]
-# What may differ on PostgreSQL is what a database does itself: locks, conditional updates, transactions, constraints,
-# lengths, JSON, order and collation. These rooms and files are about that; elsewhere single tests are marked `services`
-# by hand. What is computed, drawn, worded or started as a process is the same with either engine.
+# The tests that also run on PostgreSQL, where these things may differ: locks, conditional updates, transactions,
+# constraints, lengths, JSON, order and collation. In other folders and files, single tests are marked `services`.
 ON_BOTH_ENGINES = (
     "web/models/",
     "web/services/test_jobs.py",
@@ -73,19 +73,19 @@ ON_BOTH_ENGINES = (
 
 
 def runs_on_both_engines(item: pytest.Item) -> bool:
-    """Whether a test touches the database where PostgreSQL may differ; slow ones, too, are marked by hand."""
+    """Whether a test also runs on PostgreSQL. (Slow tests are marked one by one.)"""
     mark = item.get_closest_marker("django_db")
     fixtures = getattr(item, "fixturenames", ())
     if not (mark or "db" in fixtures) or item.get_closest_marker("slow"):
         return False
     if "transactional_db" in fixtures or (mark and mark.kwargs.get("transaction")):
         return True
-    return any(room in str(item.path) for room in ON_BOTH_ENGINES)
+    return any(part in str(item.path) for part in ON_BOTH_ENGINES)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start processes and wait for them come first: at the end one core had a minute of them left, and the
-    other nothing.
+    """Put tests first that start processes and wait for them: at the end they would keep one core busy for a minute
+    while the other core has nothing to do.
     """
     items.sort(key=lambda item: item.path.parent.name not in ("worker", "cli"))
     for item in items:
@@ -94,12 +94,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection() -> None:
-    """What is imported and collected stays: nothing unreachable is looked for in it, a tenth of the time that takes."""
+    """Switch garbage collection off: all objects of the collection stay, and this saves a tenth of its time."""
     gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Unreachable objects are looked for less often, and not among modules: it was a ninth of the time."""
+    """Let garbage collection run seldom, and not among modules: this saves a ninth of the time of the tests."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)
@@ -122,7 +122,7 @@ def as_file(pixels: np.ndarray, kind: str = "PNG") -> bytes:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick():
-    """A slow hash protects real passwords, and a figure for print is large: here they would only cost minutes."""
+    """A fast hash of passwords, and small figures: the slow hash and figures for print would cost minutes."""
     hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     with override_settings(PASSWORD_HASHERS=hashers), pytest.MonkeyPatch.context() as patch:
         patch.setattr("segmentation.core.report.figure.DPI", 75)
@@ -131,12 +131,13 @@ def quick():
 
 @pytest.fixture(scope="session", autouse=True)
 def static_files_once():
-    """Each client has a handler of its own, which looked for all static files anew: a quarter of a page's test."""
-    look, files = WhiteNoiseMiddleware.add_files_from_finders, {}
+    """Static files are searched once, not by the handler of each client: it was a quarter of the time of a page's
+    test."""
+    find_files, files = WhiteNoiseMiddleware.add_files_from_finders, {}
 
     def add(self):
         if not files:
-            look(self)
+            find_files(self)
             files.update(self.files)
         self.files.update(files)
 
@@ -147,7 +148,7 @@ def static_files_once():
 
 @pytest.fixture
 def own_storage(settings, tmp_path):
-    """Files and data of this test only."""
+    """A data folder and a storage for this test only; gives the folder of the stored files."""
     settings.DEEPSEGM_DATA = tmp_path / "data"
     settings.DEEPSEGM_DATA.mkdir()
     settings.DEEPSEGM_MIN_FREE_MB = 1
@@ -156,7 +157,7 @@ def own_storage(settings, tmp_path):
     files = settings.DEEPSEGM_DATA / "files"
     settings.STORAGES = {
         **settings.STORAGES,
-        # What `make run` collected in this checkout is not what is tested.
+        # Not the static files that `make run` may have collected in this checkout.
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": files}},
     }
@@ -182,9 +183,9 @@ def model(monkeypatch, tmp_path):
 
 @pytest.fixture
 def queue(monkeypatch):
-    """The queues to which a message was sent, one after the other; no broker is touched.
+    """The names of the queues to which messages were sent, in order; no broker is used.
 
-    What comes in is looked into at once, as by a worker that is faster than the page.
+    Uploads are inspected at once, as by a worker that is faster than the page.
     """
     messages: list[str] = []
     inspecting: list[str] = []
@@ -192,7 +193,7 @@ def queue(monkeypatch):
     def send_task(name: str) -> None:
         if name != "worker.inspections":
             messages.append(name.removeprefix("worker."))
-        elif not inspecting:  # which sends messages of its own
+        elif not inspecting:  # an inspection sends messages, too
             inspecting.append(name)
             inspect_now(monkeypatch)
             inspecting.clear()
@@ -203,12 +204,12 @@ def queue(monkeypatch):
 
 @pytest.fixture
 def reader(monkeypatch):
-    """Uploads are looked into in this process."""
+    """Uploads are inspected in this process, by `tests.reader.Reader`."""
     from tests.reader import Reader
 
-    made = Reader(TEXT_FILE, picture())
-    monkeypatch.setattr("worker.inspection.inspect", made)
-    return made
+    reader = Reader(TEXT_FILE, picture())
+    monkeypatch.setattr("worker.decoding.inspect", reader)
+    return reader
 
 
 @pytest.fixture
@@ -216,11 +217,13 @@ def read_here(monkeypatch):
     """The image of an analysis is decoded in this process, which is quicker."""
     from segmentation.core.micrograph.reader import read
 
-    monkeypatch.setattr("worker.inspection.read_micrograph", lambda path, *, alive, **options: read(path, **options))
+    monkeypatch.setattr(
+        "worker.decoding.read_micrograph", lambda path, *, report_alive, **options: read(path, **options)
+    )
 
 
 def inspect_now(monkeypatch) -> None:
-    """Look into all uploads that wait; without a heartbeat, which on its own connection sees no test's transaction."""
+    """Inspect all waiting uploads; without heartbeats, whose own connection does not see the transaction of a test."""
     from worker import attempts
     from worker.heartbeat import Heartbeat
 
@@ -230,7 +233,7 @@ def inspect_now(monkeypatch) -> None:
 
 
 def inspect_uploads(most: int = 1000) -> None:
-    """Look into all uploads and files of outlines that wait, as a worker does, or into so many."""
+    """Inspect the waiting uploads, and read the waiting files of outlines, as a worker does; at most `most` of them."""
     from segmentation.models import Job, Micrograph
     from worker import tasks
 
@@ -241,18 +244,19 @@ def inspect_uploads(most: int = 1000) -> None:
 
 @pytest.fixture
 def printed(monkeypatch):
-    """Figures as they are printed, where a test is about how they are drawn."""
+    """Figures with the resolution for print, for tests about drawing."""
     monkeypatch.setattr("segmentation.core.report.figure.DPI", 360)
 
 
 @pytest.fixture
 def coarse(monkeypatch):
-    """Of figures as SVG and PDF their words alone, where the test is about other things: they take half the time of
-    writing all files."""
+    """Figures as SVG and PDF contain only their texts, for tests about other things: drawing would take half of
+    the time of writing all files."""
     monkeypatch.setattr("segmentation.core.report.figure.write", write_words)
 
 
 def write_words(figure, file: Path) -> None:
+    """Write only the texts of a figure, in place of the figure."""
     texts = figure.findobj(lambda artist: hasattr(artist, "get_text"))
     words = [*(text.get_text() for text in texts), figure.description]
     file.write_text("\n".join(words), errors="replace")
@@ -260,20 +264,20 @@ def write_words(figure, file: Path) -> None:
 
 @pytest.fixture
 def one_core(monkeypatch):
-    """The command line needs no further process, which takes seconds to start and knows nothing of what is patched."""
+    """The command line starts no further process: this would take seconds, and would not have the patches of a test."""
     monkeypatch.setattr("segmentation.management.commands._measuring.cores", lambda: 1)
 
 
 @pytest.fixture
 def no_text(monkeypatch):
-    """No text is recognised in any picture: that takes two seconds, also where there is none."""
+    """Text recognition finds no text; it would take two seconds for each picture."""
     for reader in ("barreading", "burntin"):
         monkeypatch.setattr(f"segmentation.core.micrograph.{reader}.texts_by_child", lambda *strip, **how: [])
 
 
 @pytest.fixture
 def commit(django_capture_on_commit_callbacks):
-    """A block at whose end what waits for the commit is done."""
+    """A function that gives a block; the callbacks that wait for the commit are called at its end."""
     return lambda: django_capture_on_commit_callbacks(execute=True)
 
 
@@ -294,7 +298,7 @@ def ada(db, django_user_model):
 
 @pytest.fixture
 def signed_in(alice):
-    """A browser of Alice's."""
+    """A browser in which Alice is signed in."""
     browser = Client()
     browser.force_login(alice)
     return browser
@@ -302,14 +306,14 @@ def signed_in(alice):
 
 @pytest.fixture
 def desk(client, ada):
-    """The browser of the administrator."""
+    """A browser in which the administrator is signed in."""
     client.force_login(ada)
     return client
 
 
 @pytest.fixture
 def make_micrograph(db, own_storage):
-    """Stored uploads without inspection; any field may be given."""
+    """A function that makes a stored upload without inspection. fields: of the row."""
     from segmentation.models import Micrograph
 
     def make(**fields):
@@ -335,7 +339,7 @@ def make_micrograph(db, own_storage):
 
 @pytest.fixture
 def make_job(make_micrograph):
-    """Stored jobs in any state; `files` are made artifacts of the last attempt."""
+    """A function that makes a stored job. fields: of the row. files: names of artifacts that the last attempt made."""
     from segmentation.models import Artifact, Job
 
     def make(*, files=(), **fields):
@@ -357,7 +361,7 @@ def make_job(make_micrograph):
 
 @pytest.fixture
 def make_segmentation(make_job):
-    """A stored segmentation, measured by one job."""
+    """A function that makes a stored segmentation, which one job has measured."""
     from segmentation.models import Job, Segmentation
 
     def make(**fields):
@@ -373,7 +377,7 @@ def make_segmentation(make_job):
 
 @pytest.fixture
 def make_sample(make_micrograph, make_job):
-    """A stored sample with a job in each of the states given."""
+    """A function that makes a stored sample with one job for each of the given states."""
     from segmentation.models import Job, Sample
 
     def make(*states, **fields):

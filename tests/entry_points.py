@@ -1,6 +1,7 @@
-"""`.ci/confined .venv/bin/python -m tests.entry_points`: the commands of compose.yaml start, and a job runs to its end.
+"""Checks that the commands of compose.yaml start, and that a job runs to its end.
 
-Run as another user on a read-only root, so that whatever writes elsewhere fails here.
+Run by `.ci/confined .venv/bin/python -m tests.entry_points`, as another user on a read-only root: a program that writes
+to a wrong place fails here.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ import httpx
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-SECONDS = 300
-LAST = ("web", "inspector", "worker", "trainer")  # in the order in which they start
+MOST_SECONDS = 300
+SERVICES = ("web", "inspector", "worker", "trainer")  # in the order of their start
 
 
 def commands(port: int) -> dict[str, list[str]]:
-    """The command of each service; those of the web service without the bucket, which is not there."""
+    """The command of each service by its name; of the web service without making the bucket, because there is none."""
     services = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())["services"]
     usual = json.loads((ROOT / "docker" / "Dockerfile").read_text().rpartition("CMD ")[2])
-    texts = {name: services[name].get("command") for name in LAST}
+    texts = {name: services[name].get("command") for name in SERVICES}
     arguments = {name: shlex.split(command) if command else usual for name, command in texts.items()}
     arguments["web"] = [*shlex.split(arguments["web"][2].rpartition("exec ")[2]), "--port", str(port)]
     return arguments
@@ -52,8 +53,8 @@ def main() -> int:
                 options = {"stdout": log, "stderr": subprocess.STDOUT, "cwd": ROOT, "env": {**os.environ, "PATH": path}}
                 running.append(subprocess.Popen(command, **options))
             if name == "web":
-                wait_for(lambda: up(f"{site}/healthz"), running, "the web service")
-        wait_for(lambda: present() == {"analyses", "inspections", "training"}, running, "the workers")
+                wait_for(lambda: is_up(f"{site}/healthz"), running, "the web service")
+        wait_for(lambda: queues_of_workers() == {"analyses", "inspections", "training"}, running, "the workers")
         with (ROOT / "static" / "sample" / "sem-sample.tif").open("rb") as image:
             sent = httpx.post(f"{site}/api/v1/jobs", files={"file": image}, timeout=60).raise_for_status().json()
         job: dict[str, object] = {}
@@ -64,11 +65,11 @@ def main() -> int:
 
         wait_for(done, running, "the job")
         assert job["state"] == "done" and job["result"], job["error"]
-        for name in LAST:
+        for name in SERVICES:
             text = (logs / name).read_text()
             assert "Read-only file system" not in text and "Traceback" not in text, name
     except BaseException:
-        for name in LAST:
+        for name in SERVICES:
             print(
                 f"== {name}\n{(logs / name).read_text()[-3000:]}"
                 if (logs / name).exists()
@@ -83,21 +84,21 @@ def main() -> int:
     return 0
 
 
-def wait_for(holds, running: list[subprocess.Popen[bytes]], what: str) -> None:
-    end = time.monotonic() + SECONDS
-    while not holds():
-        assert all(process.poll() is None for process in running), f"a process ended before {what}"
-        assert time.monotonic() < end, f"{what}: not within {SECONDS} s"
+def wait_for(condition, running: list[subprocess.Popen[bytes]], event: str) -> None:
+    end = time.monotonic() + MOST_SECONDS
+    while not condition():
+        assert all(process.poll() is None for process in running), f"a process ended before {event}"
+        assert time.monotonic() < end, f"{event}: not within {MOST_SECONDS} s"
         time.sleep(0.5)
 
 
-def present() -> set[str]:
-    """The queues of the workers that say they are alive; all of them have one name, as on a machine without Docker."""
+def queues_of_workers() -> set[str]:
+    """The queues of the workers that have written a sign of life to the database."""
     with closing(sqlite3.connect(Path(os.environ["DEEPSEGM_DATA"]) / "db.sqlite3", timeout=30)) as database:
         return {queue for (queue,) in database.execute("SELECT queues FROM segmentation_workerprocess")}
 
 
-def up(address: str) -> bool:
+def is_up(address: str) -> bool:
     try:
         with urllib.request.urlopen(address, timeout=5) as answer:
             return answer.status == 200

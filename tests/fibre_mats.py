@@ -1,5 +1,5 @@
-"""A second, small renderer of fibres, which shares nothing with that of the training: exact arcs and bars, painted one
-over the other on a grid three times as fine."""
+"""Draws pictures of fibres with known diameters for tests: exact arcs and bars, painted one over the other on a grid
+three times as fine. It shares no code with the renderer of the training."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-FINE = 3
+OVERSAMPLING = 3
 
 
 @dataclass(frozen=True, eq=False)
 class Mat:
-    """grey: (H, W) uint8. labels: (H, W) int32, of the fibre on top. diameters: (n,) px."""
+    """A picture of fibres. grey: (H, W) uint8. labels: (H, W) int32, of the fibre on top, 1 to n; 0 for background.
+    diameters: (n,) px."""
 
     grey: NDArray[np.uint8]
     labels: NDArray[np.int32]
@@ -33,31 +34,40 @@ def mat(
     dark: bool = False,
     spread: float = 0.1,
 ) -> Mat:
-    """Fibres that go through the whole picture. rim: how much brighter their edges are; noise, of 255."""
-    tall, wide = shape
-    y, x = (np.mgrid[: tall * FINE, : wide * FINE] + 0.5) / FINE - 0.5
-    ground = 60 + 25 * ndimage.zoom(rng.normal(0, 0.4, (5, 5)), (tall * FINE / 5, wide * FINE / 5), order=1)
-    picture, owner = ground[: tall * FINE, : wide * FINE].copy(), np.zeros(y.shape, np.int32)
+    """A picture of bent fibres that cross the whole picture.
+
+    diameter: median in px; spread: SD of its logarithm. cover: share of the area. noise: SD, of 255. blur: px. rim: how
+    much brighter the edges are. dark: fibres are darker than the background.
+    """
+    rows, columns = shape
+    y, x = (np.mgrid[: rows * OVERSAMPLING, : columns * OVERSAMPLING] + 0.5) / OVERSAMPLING - 0.5
+    zoom = (rows * OVERSAMPLING / 5, columns * OVERSAMPLING / 5)
+    background = 60 + 25 * ndimage.zoom(rng.normal(0, 0.4, (5, 5)), zoom, order=1)
+    picture = background[: rows * OVERSAMPLING, : columns * OVERSAMPLING].copy()
+    fibre_of_pixel = np.zeros(y.shape, np.int32)
     diameters: list[float] = []
-    while not diameters or (np.array(diameters).sum() * 0.9 * max(shape) < cover * tall * wide):
+    while not diameters or (np.array(diameters).sum() * 0.9 * max(shape) < cover * rows * columns):
         size = float(diameter * np.exp(rng.normal(0, spread)))
         angle, radius = rng.uniform(0, 2 * np.pi), max(shape) * np.exp(rng.uniform(np.log(2), np.log(40)))
-        through = rng.uniform(0.1, 0.9, 2) * shape
-        centre = through + radius * np.array([np.sin(angle), np.cos(angle)])
-        off = np.abs(np.hypot(y - centre[0], x - centre[1]) - radius) / (size / 2)
-        inside = off < 1
+        point_on_fibre = rng.uniform(0.1, 0.9, 2) * shape
+        centre = point_on_fibre + radius * np.array([np.sin(angle), np.cos(angle)])
+        from_axis = np.abs(np.hypot(y - centre[0], x - centre[1]) - radius) / (size / 2)
+        inside = from_axis < 1
         diameters.append(size)
         level = rng.uniform(140, 190)
-        picture[inside] = level * (1 - rim + rim * np.sqrt(1 / np.maximum(1.15 - off[inside] ** 2, 0.15)).clip(0, 2))
-        owner[inside] = len(diameters)
-    coarse = picture.reshape(tall, FINE, wide, FINE).mean((1, 3))
+        edge = np.sqrt(1 / np.maximum(1.15 - from_axis[inside] ** 2, 0.15)).clip(0, 2)
+        picture[inside] = level * (1 - rim + rim * edge)
+        fibre_of_pixel[inside] = len(diameters)
+    coarse = picture.reshape(rows, OVERSAMPLING, columns, OVERSAMPLING).mean((1, 3))
     grey = ndimage.gaussian_filter(coarse, blur) + rng.normal(0, noise, shape)
     grey = np.clip(255 - grey if dark else grey, 0, 255).round().astype(np.uint8)
-    return Mat(grey, owner[FINE // 2 :: FINE, FINE // 2 :: FINE], np.array(diameters))
+    labels = fibre_of_pixel[OVERSAMPLING // 2 :: OVERSAMPLING, OVERSAMPLING // 2 :: OVERSAMPLING]
+    return Mat(grey, labels, np.array(diameters))
 
 
-def true_of(mat: Mat, labels: NDArray[np.int32]) -> NDArray[np.float64]:
-    """(n,) the true diameter under most of the pixels of each label 1..n; NaN where there is none."""
+def true_diameters(mat: Mat, labels: NDArray[np.int32]) -> NDArray[np.float64]:
+    """(n,) for each label 1..n the true diameter (px) of the fibre at most of its pixels; NaN where there is no
+    fibre."""
     count, fibres = int(labels.max(initial=0)), len(mat.diameters)
     both = np.bincount((labels * (fibres + 1) + mat.labels).ravel(), minlength=(count + 1) * (fibres + 1))
     table = both.reshape(count + 1, fibres + 1)[1:]
@@ -67,7 +77,8 @@ def true_of(mat: Mat, labels: NDArray[np.int32]) -> NDArray[np.float64]:
 def needles(
     shape: tuple[int, int], width: float, length: float, count: int, rng: np.random.Generator, *, crossing: bool = True
 ) -> NDArray[np.uint8]:
-    """(H, W) uint8 with straight bright bars that lie over each other in all directions, or side by side."""
+    """(H, W) uint8: a picture of straight bright bars, over each other in all directions (crossing), or side by side.
+    width, length: px."""
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     grey, step = np.full(shape, 60.0), shape[0] / count
     for number in range(count):

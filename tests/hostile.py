@@ -1,6 +1,6 @@
-"""Files that uploads are made of: broken, misleading or just unusual. Used by the reader, web and shell tests.
+"""Test files that are broken, misleading or unusual, for tests of the reader, the site and the command line.
 
-Each `Hostile` builds its own bytes; nothing is read from disk. `HOSTILE` parametrises a test:
+Each `Hostile` builds the bytes of its file; nothing is read from disk. `HOSTILE` parametrises a test:
 
     @pytest.mark.parametrize("case", HOSTILE, ids=str)
     def test_it(case, tmp_path):
@@ -29,9 +29,10 @@ Outcome = Literal["refused", "readable"]
 
 @dataclass(frozen=True)
 class Hostile:
-    """A file that should be refused with one sentence that contains `says`, or read with a note that contains it.
+    """A file that should be refused with one sentence, or read with a note; either contains the words `says`.
 
-    name: the file's name as the user has it; it may be no possible name on disk.
+    label: name of the test case. name: file name of the upload, which may be impossible on a disk. build: makes its
+    bytes.
     """
 
     label: str
@@ -51,7 +52,7 @@ class Hostile:
 
 
 def image(rows: int = 48, columns: int = 64, dtype: Any = np.uint8, top: float = 255) -> np.ndarray:
-    """Bright discs on noise, values 0..top."""
+    """(rows, columns) a bright disc on noise, with values from 0 to top."""
     rng = np.random.default_rng(7)
     y, x = np.mgrid[:rows, :columns]
     grey = rng.uniform(0.1, 0.3, (rows, columns))
@@ -60,14 +61,14 @@ def image(rows: int = 48, columns: int = 64, dtype: Any = np.uint8, top: float =
 
 
 def tiff(pixels: np.ndarray, **options: Any) -> bytes:
-    """Pixels as TIFF bytes, options as of tifffile.imwrite."""
+    """The bytes of a TIFF with these pixels. options: those of tifffile.imwrite."""
     file = io.BytesIO()
     tifffile.imwrite(file, pixels, **{"metadata": None, **options})
     return file.getvalue()
 
 
 def picture(pixels: np.ndarray | Image.Image, kind: str, **options: Any) -> bytes:
-    """Pixels as bytes of a Pillow format."""
+    """The bytes of a file in a format of Pillow (kind) with these pixels. options: those of its save."""
     file = io.BytesIO()
     whole = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     whole.save(file, kind, **options)
@@ -98,8 +99,8 @@ def raw_tiff(
     return head + body + struct.pack("<I", following) + image().tobytes()
 
 
-def strips_of_their_own(compression: str, side: int = 256) -> bytes:
-    """A TIFF of 64 x 64 px whose one strip holds a picture of `side` x `side` px."""
+def tiff_with_large_strip(compression: str, side: int = 256) -> bytes:
+    """A TIFF of 64 x 64 px whose only strip contains a picture of `side` x `side` px."""
     file = io.BytesIO(tiff(np.zeros((side, side, 3), np.uint8), photometric="rgb", compression=compression))
     with tifffile.TiffFile(file, mode="r+") as container:
         for name in ("ImageWidth", "ImageLength", "RowsPerStrip"):
@@ -108,18 +109,18 @@ def strips_of_their_own(compression: str, side: int = 256) -> bytes:
 
 
 def jpeg_of_scans(count: int) -> bytes:
-    """A progressive JPEG with so many scans more, which are empty; each costs as much as one that is not."""
+    """A progressive JPEG with `count` further empty scans; decoding each takes as long as a scan with content."""
     scan = b"\xff\xda" + struct.pack(">HBBBBBB", 8, 1, 1, 0, 1, 63, 0)
     return picture(image(), "JPEG", progressive=True)[:-2] + scan * count + b"\xff\xd9"
 
 
 def tiff_of_jpeg(stream: bytes) -> bytes:
-    """A TIFF of 64 x 48 px whose one strip is this JPEG."""
+    """A TIFF of 64 x 48 px whose only strip is this JPEG."""
     return raw_tiff({259: (3, 1, 7), 273: (4, 1, len(raw_tiff())), 279: (4, 1, len(stream))}) + stream
 
 
-def _circle_of_two() -> bytes:
-    """Two IFDs that name each other as the next one."""
+def _tiff_with_circle() -> bytes:
+    """A TIFF with two IFDs, each of which names the other as the next one."""
     first = bytearray(raw_tiff())
     second = len(first)
     tags = struct.unpack("<H", first[8:10])[0]
@@ -129,7 +130,7 @@ def _circle_of_two() -> bytes:
 
 
 def _png_header(columns: int, rows: int) -> bytes:
-    """A PNG that declares a size and holds next to nothing."""
+    """A PNG that declares a size and has hardly any data."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -205,7 +206,7 @@ _DAMAGED = (
     _refused("tiff_ifd_beyond_end", "bad.tif", lambda: b"II*\0" + struct.pack("<I", 1 << 30) + b"\0" * 64),
     _refused("tiff_strip_beyond_end", "bad.tif", lambda: raw_tiff({273: (4, 1, 0x7FFFFFF0)}), "incomplete"),
     _refused("tiff_ifd_names_itself", "circle.tif", lambda: raw_tiff(following=8), "circle"),
-    _refused("tiff_ifds_in_circle", "circle.tif", _circle_of_two, "circle"),
+    _refused("tiff_ifds_in_circle", "circle.tif", _tiff_with_circle, "circle"),
     _refused("tiff_65535_tags", "bad.tif", lambda: raw_tiff(count=65535)),
     _refused("tiff_no_tags", "bad.tif", lambda: raw_tiff(count=0)),
     _refused("tiff_tag_of_4e9_values", "bad.tif", lambda: raw_tiff({273: (4, 0xFFFFFFFF, 8)})),
@@ -231,11 +232,11 @@ _DAMAGED = (
         "tiff_declares_1e19", "huge.tif", lambda: raw_tiff({256: (4, 1, 0xFFFFFFFF), 257: (4, 1, 0xFFFFFFFF)}), "large"
     ),
     *(
-        _refused(f"tiff_{kind}_strip_larger_than_its_image", "bomb.tif", partial(strips_of_their_own, kind), "strips")
+        _refused(f"tiff_{kind}_strip_larger_than_its_image", "bomb.tif", partial(tiff_with_large_strip, kind), "strips")
         for kind in ("jpeg", "jpeg2000", "jpegxl", "png", "webp")
     ),
-    _refused("tiff_jpegxr", "bomb.tif", partial(strips_of_their_own, "jpegxr"), "not read here"),
-    _refused("tiff_lerc", "bomb.tif", partial(strips_of_their_own, "lerc"), "not read here"),
+    _refused("tiff_jpegxr", "bomb.tif", partial(tiff_with_large_strip, "jpegxr"), "not read here"),
+    _refused("tiff_lerc", "bomb.tif", partial(tiff_with_large_strip, "lerc"), "not read here"),
     _refused("png_cut", "cut.png", lambda: picture(image(), "PNG")[:-400]),
     _refused("png_signature_only", "cut.png", lambda: picture(image(), "PNG")[:8]),
     _refused("png_declares_1e10", "huge.png", lambda: _png_header(100_000, 100_000), "large"),
@@ -306,8 +307,8 @@ REFUSED = tuple(case for case in HOSTILE if case.outcome == "refused")
 READABLE = tuple(case for case in HOSTILE if case.outcome == "readable")
 
 
-def twins(folder: Path) -> tuple[Path, Path]:
-    """Two different files of one name, in two folders."""
+def files_of_equal_name(folder: Path) -> tuple[Path, Path]:
+    """Two different files with equal names, in two folders."""
     paths = folder / "a" / "same.tif", folder / "b" / "same.tif"
     for path, pixels in zip(paths, (image(), image()[::-1]), strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)

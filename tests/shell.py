@@ -1,4 +1,4 @@
-"""The command line in this process: what it would say and how it would end, without the seconds that imports take."""
+"""Runs commands of the command line in the process of a test, which saves the seconds of importing libraries."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from importlib import import_module
 from typing import NamedTuple
 
 
-class Said(NamedTuple):
-    """How a command ended, and what it told; the fields are named as those of subprocess.CompletedProcess."""
+class CommandOutput(NamedTuple):
+    """The exit status and the output of a command; the fields have the names of subprocess.CompletedProcess."""
 
     returncode: int | str | None
     stdout: str
     stderr: str
 
 
-def manage(command: str, *arguments: object) -> Said:
-    """`manage.py COMMAND ARGUMENTS` from the parser to the exit code; a traceback fails the test that runs it."""
+def manage(command: str, *arguments: object) -> CommandOutput:
+    """Run `manage.py COMMAND ARGUMENTS`. An exception that the command does not handle is raised, so that the test
+    fails."""
     module = import_module(f"segmentation.management.commands.{command}")
     out, err, code = io.StringIO(), io.StringIO(), 0
     with redirect_stdout(out), redirect_stderr(err):
@@ -25,4 +26,4 @@ def manage(command: str, *arguments: object) -> Said:
             module.Command().run_from_argv(["manage.py", command, *map(str, arguments)])
         except SystemExit as end:
             code = end.code
-    return Said(code, out.getvalue(), err.getvalue())
+    return CommandOutput(code, out.getvalue(), err.getvalue())

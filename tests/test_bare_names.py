@@ -1,4 +1,5 @@
-"""No argument, variable, attribute or function is called by a bare preposition, participle or vague word."""
+"""Checks that no argument, variable, attribute or function has a bare preposition, participle or vague word as its
+name."""
 
 from __future__ import annotations
 
@@ -15,9 +16,9 @@ BARE = (
     *("of", "first", "most", "own", "found", "said", "given", "about", "told", "taken", "into"),
     *("here", "both", "rest", "made", "some"),
 )
-# Keys that others read: of the API, of result.json and other stored files, of weights, of settings files, of exports
-# that plug-ins bring. And `rest` where it is a verb: what has nothing to do gives its memory back.
-OUTSIDE = {
+# Names that are used outside of the code: keys of the API, of result.json and other stored files, of weights, of
+# settings files, of exports by plug-ins. And `rest` as a verb: an idle network gives its memory back.
+ALLOWED = {
     "segmentation/api/learning.py": {"of"},
     "segmentation/api/schemas.py": {"of", "first", "made"},
     "segmentation/api/trainings.py": {"most"},
@@ -32,13 +33,12 @@ OUTSIDE = {
     "segmentation/core/report/exports/base.py": {"both"},
     "segmentation/core/report/schema.py": {"found"},
     "segmentation/lab/research/gan/settings.py": {"most"},
-    "worker/resting.py": {"rest"},
 }
 
 
-def named(tree: ast.Module) -> Iterator[str]:
-    """Every name that a file gives to a thing. `of` as a constructor, as in `Bar.of(result)`, reads as a phrase: it is
-    not among them."""
+def defined_names(tree: ast.Module) -> Iterator[str]:
+    """Every name that a file defines, except class methods: `of` is allowed there, because `Bar.of(result)` reads
+    well."""
     constructors = {
         id(function)
         for owner in ast.walk(tree)
@@ -59,11 +59,11 @@ def named(tree: ast.Module) -> Iterator[str]:
                 yield name
 
 
-def counts() -> dict[str, Counter[str]]:
-    """Of each file how often it gives each name."""
+def name_counts() -> dict[str, Counter[str]]:
+    """For each file how often it defines each name."""
     files = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
     return {
-        str(path.relative_to(ROOT)): Counter(named(ast.parse(path.read_text(encoding="utf-8"))))
+        str(path.relative_to(ROOT)): Counter(defined_names(ast.parse(path.read_text(encoding="utf-8"))))
         for path in files
         if "migrations" not in path.parts
     }
@@ -72,13 +72,13 @@ def counts() -> dict[str, Counter[str]]:
 def test_no_name_is_a_bare_word():
     bare = {
         f"{count} `{word}` in {file}"
-        for file, names in counts().items()
+        for file, names in name_counts().items()
         for word in BARE
-        if (count := names[word]) and word not in OUTSIDE.get(file, ())
+        if (count := names[word]) and word not in ALLOWED.get(file, ())
     }
     assert not bare, "a name is a noun that says what it holds: " + ", ".join(sorted(bare))
 
 
 @pytest.mark.parametrize("code", ["for of in rows: pass", "def first(): pass", "f = lambda most: 0", "self.said = 1"])
 def test_each_way_to_give_a_name_is_seen(code):
-    assert set(named(ast.parse(code))) & set(BARE)
+    assert set(defined_names(ast.parse(code))) & set(BARE)

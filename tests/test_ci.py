@@ -1,4 +1,4 @@
-"""The steps of `.ci/run` that run beside each other; the workflows; the number of a version."""
+"""Tests of the background step of `.ci/run`, of the workflows of GitHub, and of the version number."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ HEAD = """set -euo pipefail
 scratch=$(mktemp -d)
 set -m
 trap 'jobs -p | xargs -r -I{} kill -- -{}; rm -rf "$scratch"' EXIT
-. "$CI/beside"
+. "$CI/background"
 """
 
 
 def run(lines):
-    """What a script of these lines prints, and its exit status; one that hangs is an error."""
+    """The lines that a script prints, and its exit status. A script that hangs is an error."""
     script = ["bash", "-c", HEAD + lines]
     done = subprocess.run(
         script, env={"CI": str(CI), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=120
@@ -33,22 +33,27 @@ def run(lines):
     return done.stdout.split("\n")[:-1], done.returncode
 
 
-def test_a_failure_beside_is_told_while_the_tests_run():
-    beside = "lint() { echo 'E501 Line too long'; return 3; }\nbeside lint\n"
-    assert run(f"{beside}in_front sleep 1000; echo never") == (["E501 Line too long"], 3)
+def test_a_failure_in_the_background_ends_the_foreground_step():
+    failing = "lint() { echo 'E501 Line too long'; return 3; }\nin_background lint\n"
+    assert run(f"{failing}in_foreground sleep 1000; echo never") == (["E501 Line too long"], 3)
 
 
-@pytest.mark.parametrize("first", ["beside sleep 0.3\nin_front sleep 0", "beside true\nin_front sleep 0.3"])
+@pytest.mark.parametrize(
+    "first", ["in_background sleep 0.3\nin_foreground sleep 0", "in_background true\nin_foreground sleep 0.3"]
+)
 def test_both_are_waited_for(first):
-    assert run(f"{first}\njoined; in_front echo e2e; echo done") == (["e2e", "done"], 0)
+    assert run(f"{first}\nwait_for_background; in_foreground echo e2e; echo done") == (["e2e", "done"], 0)
 
 
-def test_a_failure_in_front_ends_what_runs_beside():
-    assert run("beside sleep 1000\nin_front false; echo never") == ([], 1)
+def test_a_failure_in_the_foreground_ends_the_background_step():
+    assert run("in_background sleep 1000\nin_foreground false; echo never") == ([], 1)
 
 
 def test_a_failure_that_is_known_only_at_the_end():
-    assert run("late() { sleep 0.3; echo late; return 4; }\nbeside late\nin_front true\njoined; echo never") == (
+    assert run(
+        "late() { sleep 0.3; echo late; return 4; }\nin_background late\nin_foreground true\n"
+        "wait_for_background; echo never"
+    ) == (
         ["late"],
         4,
     )

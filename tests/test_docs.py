@@ -1,5 +1,5 @@
-"""Every link of the documents leads to a file and a heading that exist, and every document that code names exists; the
-settings of a site are written as the code has them (python -m tests.test_docs)."""
+"""Checks of the documents: their links lead to existing files and headings, documents named in the code exist, and the
+page of settings agrees with the code (`python -m tests.test_docs` writes it anew)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 SETTINGS = ROOT / "docs" / "operate" / "settings.md"
-NAMING = [ROOT / "CHANGELOG.md", *PAGES]
-NAMING += [file for part in ("segmentation", "worker", "tests") for file in (ROOT / part).rglob("*.py")]
-NAMING += [*(ROOT / "segmentation").rglob("*.toml"), *(ROOT / "templates").rglob("*.html")]
+FILES_THAT_NAME_DOCUMENTS = [ROOT / "CHANGELOG.md", *PAGES]
+FILES_THAT_NAME_DOCUMENTS += [
+    file for part in ("segmentation", "worker", "tests") for file in (ROOT / part).rglob("*.py")
+]
+FILES_THAT_NAME_DOCUMENTS += [*(ROOT / "segmentation").rglob("*.toml"), *(ROOT / "templates").rglob("*.html")]
 
 
 def anchors(page: Path) -> set[str]:
+    """The anchors of all headings of a page, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -40,7 +43,7 @@ def test_relative_links_lead_somewhere(page):
 
 
 def test_named_documents_exist():
-    for file in NAMING:
+    for file in FILES_THAT_NAME_DOCUMENTS:
         for name in re.findall(r"\bdocs/[\w/-]+\.md\b", file.read_text(encoding="utf-8")):
             assert (ROOT / name).is_file(), f"{file.relative_to(ROOT)} names {name}"
 
@@ -51,13 +54,13 @@ def test_the_list_of_documents_is_whole():
         assert f"]({page.parent.name}/{page.name})" in listed
 
 
-# What has one meaning by docs/use/glossary.md, said with another word.
+# Words that must not take the place of a word of docs/use/glossary.md.
 OTHER_WORDS = re.compile(
     r"\bsample (image|picture)\b|\bframe (cuts|does not cut)\b|\bcut by the frame\b"
     r"|\bchance (that|to be) |\breadings? of (the|an) (image|picture|layer)\b",
     re.IGNORECASE,
 )
-# Visible texts: pages, and definitions in tables. Experiments keep the words of their time.
+# Texts that users see: pages, and definitions in tables. The page of experiments may keep old words.
 TEXTS = [page for page in PAGES if page.name != "experiments.md"]
 TEXTS += [*(ROOT / "templates").rglob("*.html"), *(ROOT / "segmentation" / "core").rglob("*.toml")]
 
@@ -75,7 +78,7 @@ def test_the_glossary_names_each_word_once_in_order():
 
 
 def variables() -> dict[str, str]:
-    """Name -> the default with what else it takes, or the mark of a secret, of each variable that the settings read."""
+    """For each environment variable that the settings read: its default and limits, or the mark of a secret."""
     rows = {}
     for node in ast.walk(ast.parse((ROOT / "deepsegm" / "settings.py").read_text(encoding="utf-8"))):
         match node:
@@ -91,7 +94,7 @@ def variables() -> dict[str, str]:
 
 
 def settings_of_a_site() -> str:
-    """The page of settings with its tables made anew; what stands behind them stays."""
+    """The text of the page of settings, with its tables made anew and the rest unchanged."""
     read, lines = variables(), []
     for group, meanings in tomllib.loads((ROOT / "deepsegm" / "variables.toml").read_text(encoding="utf-8")).items():
         lines += [f"## {group}", "", *(f"- `{name}`{read[name]}: {text}" for name, text in meanings.items()), ""]

@@ -1,4 +1,5 @@
-"""What a change in this house costs: the files it touches, what these rest on, and what a file depends on at once."""
+"""Checks that a typical change of the code touches few files, that no file imports too many others, and that no
+attribute of another package is replaced."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("segmentation", "worker", "deepsegm")
-MOST_DIRECT = 20  # files of ours that one file may depend on directly
-# Settings of packages that are made for it, and words of Django's own tables.
-MEANT_FOR_IT = ("django.", "PIL.Image.MAX_IMAGE_PIXELS", "reportlab.rl_config", "sys.", "tempfile.tempdir")
+MOST_IMPORTED = 20  # files of this repository that one file may import directly
+# Attributes of other packages that are meant to be set.
+CONFIGURATION = ("django.", "PIL.Image.MAX_IMAGE_PIXELS", "reportlab.rl_config", "sys.", "tempfile.tempdir")
 
 
 def files() -> list[Path]:
@@ -30,7 +31,7 @@ def modules() -> dict[str, Path]:
 
 
 def imported(path: Path) -> set[str]:
-    """Modules of ours that a file imports anywhere, but for types alone."""
+    """The modules of this repository that a file imports anywhere, except those that it needs only for types."""
     tree, name = ast.parse(path.read_text(encoding="utf-8")), module_of(path)
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     for_types = {
@@ -56,7 +57,7 @@ def lines_of(paths: set[Path]) -> int:
     return sum(path.read_text(encoding="utf-8").count("\n") for path in paths)
 
 
-# Of each typical change the files that an example of it consists of, and the most lines of ours that these import.
+# For each typical change the files of an example, and the most lines of this repository that these files import.
 CHANGES = {
     "a kind": (["tests/tasks/brightness.py", "tests/tasks/taught_brightness.py"], 2300),
     "a descriptor": (["segmentation/core/measure/descriptors.py"], 450),
@@ -67,7 +68,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_typical_change_touches_few_files_that_rest_on_little(change: str):
+def test_a_typical_change_touches_few_files_with_few_imports(change: str):
     names, most = CHANGES[change]
     paths = [ROOT / name for name in names]
     needed = {modules()[name] for path in paths if path.suffix == ".py" for name in imported(path)}
@@ -79,11 +80,11 @@ def test_no_file_depends_on_more_than_twenty_others():
     counts = {str(path.relative_to(ROOT)): len(imported(path)) for path in files()}
     largest = sorted(counts.items(), key=lambda pair: -pair[1])[:10]
     print("\n" + "\n".join(f"{count} {name}" for name, count in largest))
-    assert not {name: count for name, count in largest if count > MOST_DIRECT}
+    assert not {name: count for name, count in largest if count > MOST_IMPORTED}
 
 
 def replaced_in(path: Path) -> set[str]:
-    """Attributes of imported packages that are not ours which a file sets."""
+    """The attributes of imported foreign packages that a file sets."""
     tree, names = ast.parse(path.read_text(encoding="utf-8")), dict[str, str]()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -101,5 +102,5 @@ def replaced_in(path: Path) -> set[str]:
 
 
 def test_nothing_of_another_package_is_replaced_in_place():
-    replaced = {name for path in files() for name in replaced_in(path) if not name.startswith(MEANT_FOR_IT)}
+    replaced = {name for path in files() for name in replaced_in(path) if not name.startswith(CONFIGURATION)}
     assert not replaced, f"set in place: {sorted(replaced)}"

@@ -1,4 +1,5 @@
-"""The locks hold the versions of requirements.txt, all that these need, and a hash of each file."""
+"""Checks that the lock files contain the versions of requirements.txt, all their dependencies, and a hash of each
+file."""
 
 from __future__ import annotations
 
@@ -16,24 +17,27 @@ UNWANTED = {"openvino-telemetry"}  # reports to its makers; OpenVINO works witho
 RENEW = "run: make lock"
 
 
-def here(requirement: Requirement, extra: str = "") -> bool:
-    """Whether it is meant for this Python and machine."""
+def is_for_this_machine(requirement: Requirement, extra: str = "") -> bool:
+    """Whether a requirement is for this Python and machine. extra: the extra that asks for it."""
     return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
 
 
 def versions(lock: str) -> dict[str, str]:
-    """The version of each package of a lock on this machine."""
+    """The version of each package in a lock file, as far as it is for this machine. lock: path of the file."""
     lines = re.findall(r"^([a-z].*?) \\$", (ROOT / lock).read_text(), re.MULTILINE)
-    return {each.name: str(each.specifier)[2:] for each in map(Requirement, lines) if here(each)}
+    return {each.name: str(each.specifier)[2:] for each in map(Requirement, lines) if is_for_this_machine(each)}
 
 
-def asked() -> dict[str, Requirement]:
+def required() -> dict[str, Requirement]:
+    """The requirements of requirements.txt for this machine, by package."""
     lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
-    return {canonicalize_name(each.name): each for line in lines if line and here(each := Requirement(line))}
+    return {
+        canonicalize_name(each.name): each for line in lines if line and is_for_this_machine(each := Requirement(line))
+    }
 
 
-def needed(names: list[Requirement]) -> set[str]:
-    """All packages that these need on this machine, by what is installed."""
+def dependencies_of(names: list[Requirement]) -> set[str]:
+    """These packages and all their dependencies on this machine, as the installed packages state them."""
     pairs, waiting = (
         set[tuple[str, str]](),
         [(requirement.name, extra) for requirement in names for extra in (*requirement.extras, "")],
@@ -47,25 +51,28 @@ def needed(names: list[Requirement]) -> set[str]:
             requirement = Requirement(line)
             if requirement.name in UNWANTED:
                 continue
-            if here(requirement, extra):
+            if is_for_this_machine(requirement, extra):
                 waiting += [(requirement.name, extra) for extra in (*requirement.extras, "")]
     return {name for name, _ in pairs}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_holds_the_versions_asked_for(lock):
-    held, listed = versions(lock), asked()
+    locked, listed = versions(lock), required()
     for name, requirement in listed.items():
-        if lock == LOCKS[0] or name in held:
-            assert held.get(name) == str(requirement.specifier)[2:], RENEW
-    assert held.items() <= versions(LOCKS[0]).items(), RENEW
+        if lock == LOCKS[0] or name in locked:
+            assert locked.get(name) == str(requirement.specifier)[2:], RENEW
+    assert locked.items() <= versions(LOCKS[0]).items(), RENEW
 
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_is_whole(lock):
-    held = versions(lock)
+    locked = versions(lock)
     try:
-        assert needed([requirement for name, requirement in asked().items() if name in held]) == held.keys(), RENEW
+        assert (
+            dependencies_of([requirement for name, requirement in required().items() if name in locked])
+            == locked.keys()
+        ), RENEW
     except PackageNotFoundError as error:
         pytest.fail(f"{error.name} is not installed: {RENEW}")
 

@@ -1,4 +1,4 @@
-"""The browser writes no number of a result: the server sends its words."""
+"""Checks that no JavaScript formats a number of a result: the server sends the text of each number."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "static" / "js"
-# What rounds a number, or writes one beside a unit. `${...}%` without a space is a length of CSS.
+# Code that rounds a number, or writes a number with a unit. `${...}%` without a space is a length in CSS.
 FORMATS = re.compile(r"toFixed|toPrecision|toExponential|toLocaleString|Intl\.|\} (?:%|nm|µm|px)(?!\w)")
 ALLOWED = {
     "chart-draw.js": "coordinates of a path on the screen",

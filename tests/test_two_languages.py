@@ -1,9 +1,10 @@
-"""No rule is kept in Python and in JavaScript: scripts draw, and the server makes every number and every judgement.
+"""Checks that no rule is implemented both in Python and in JavaScript: scripts draw, and the server makes every number
+and every judgement.
 
-A script that computes what Python computes, too, gives itself away by its words: a mean or a median, a logarithm or a
-root, a factor of an interval, a table of units, a remark that the server does the same. Every line with such a word is
-counted here, but for those of EXCEPTIONS, each of which has its reason; where two programs must know one thing before
-the server can be asked, a test below holds their answers equal.
+A script that repeats a computation of the server is recognised by its words: a mean or a median, a logarithm or a root,
+a factor of an interval, a table of units, a remark that the server does the same. No line may have such a word, except
+those in EXCEPTIONS, each with its reason. If both must implement a rule, because the server cannot be asked in time, a
+test below compares their answers.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SIGNS = {
     "a table of units": r"// nm\b|\b(nm|um|mm)\b\"?: [0-9]",
     "a remark that it is one": r"\bas (on the server|the (server|result|report) (does|says|has it|cuts|counts))\b",
 }
-# By script and a part of the line: why this is no rule that the server has, or why both must have it.
+# By script and a part of the line: why it is no rule of the server, or why both implement the rule.
 TYPED_LENGTH = "said while a length is typed, by one rule: test_a_typed_length_is_told_as_it_counts"
 DRAWN_LINE = "said while a line is dragged, by one rule: test_a_line_is_told_as_it_counts"
 EXCEPTIONS = {
@@ -94,31 +95,33 @@ def test_a_rule_gives_itself_away(line: str):
     assert any(re.search(pattern, line) for pattern in SIGNS.values())
 
 
-def in_the_browser(code: str) -> object:
-    """What a script's own functions answer: `print(...)` in code that has them."""
+def evaluate_in_node(code: str) -> object:
+    """The value of a JavaScript expression with functions of our scripts, which node computes."""
     if not (node := shutil.which("node")):
         pytest.skip("there is no node here")
     imports = "".join(f'import * as {name} from "./{name}.js";' for name in ("width", "ruler", "picture"))
-    told = subprocess.run(
+    answer = subprocess.run(
         [node, "--input-type=module", "-e", f"{imports} console.log(JSON.stringify({code}))"],
         cwd=SCRIPTS,
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert not told.returncode, told.stderr
-    return json.loads(told.stdout)
+    assert not answer.returncode, answer.stderr
+    return json.loads(answer.stdout)
 
 
 def test_a_typed_length_is_told_as_it_counts():
-    told = in_the_browser(f"{json.dumps(TYPED)}.map((text) => width.ambiguous(text) ? null : width.lengthOf(text))")
-    assert told == [pytest.approx(length, rel=1e-12) if (length := counts(text)) else None for text in TYPED]
+    answer = evaluate_in_node(f"{json.dumps(TYPED)}.map((text) => width.ambiguous(text) ? null : width.lengthOf(text))")
+    assert answer == [
+        pytest.approx(length, rel=1e-12) if (length := length_on_server(text)) else None for text in TYPED
+    ]
     just_wide = [f"{VERY_WIDE_NM:.0f}", f"{VERY_WIDE_NM - 1:.0f}"]
-    assert in_the_browser(f"{json.dumps(just_wide)}.map((text) => width.question(text) !== '')") == [True, False]
+    assert evaluate_in_node(f"{json.dumps(just_wide)}.map((text) => width.question(text) !== '')") == [True, False]
 
 
-def counts(text: str) -> float | None:
-    """The length in nm that the server takes a text for; None for none above 0."""
+def length_on_server(text: str) -> float | None:
+    """The length in nm as which the server reads a text; None if it is no length above 0."""
     try:
         length = parse_length(text)
     except ValueError:
@@ -131,13 +134,13 @@ def counts(text: str) -> float | None:
 )
 def test_a_line_is_told_as_it_counts(pixels: float, error: float, text: str):
     line = json.dumps({"drawn": True, "length": pixels, "error": error})
-    told = in_the_browser(f"ruler.reckon({line}, {json.dumps(text)}, 1000)")
+    answer = evaluate_in_node(f"ruler.reckon({line}, {json.dumps(text)}, 1000)")
     calibration = Calibration.of_line(parse_length(text), pixels, error)
-    assert told["pixel"] == pytest.approx(calibration.nm_per_pixel, rel=1e-12)
-    assert told["relativeUncertainty"] == pytest.approx(calibration.relative_uncertainty, rel=1e-12)
-    assert told["stated"]["width"] == width_text(calibration.width_nm(1000))
+    assert answer["pixel"] == pytest.approx(calibration.nm_per_pixel, rel=1e-12)
+    assert answer["relativeUncertainty"] == pytest.approx(calibration.relative_uncertainty, rel=1e-12)
+    assert answer["stated"]["width"] == width_text(calibration.width_nm(1000))
     short = json.dumps({"drawn": True, "length": SHORTEST_PX - 0.01, "error": error})
-    assert in_the_browser(f"ruler.reckon({short}, '1 nm', 9).missing") == "line"
+    assert evaluate_in_node(f"ruler.reckon({short}, '1 nm', 9).missing") == "line"
 
 
 def test_tiles_are_asked_for_as_they_are_cut():
@@ -146,4 +149,4 @@ def test_tiles_are_asked_for_as_they_are_cut():
     box = json.dumps({"left": 0, "top": 0, "right": columns, "bottom": rows})
     levels = f"Array.from({{length: picture.levelsOf({columns}, {rows})}}, (_, level) => level)"
     tiles = f"picture.tilesIn({box}, {columns}, {rows}, level).map(({{name}}) => name)"
-    assert in_the_browser(f"{levels}.flatMap((level) => {tiles})") == [name for name, _ in viewer.tiles(micrograph)]
+    assert evaluate_in_node(f"{levels}.flatMap((level) => {tiles})") == [name for name, _ in viewer.tiles(micrograph)]

@@ -1,5 +1,5 @@
-"""The wheel: what it needs is what requirements.txt says, it holds all that the site opens, and it
-works elsewhere."""
+"""Tests of the wheel: it needs the packages of requirements.txt, it contains all files of the site, and it works
+outside of the checkout."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from packaging.utils import canonicalize_name
 
 import segmentation
 from segmentation.location import IS_INSTALLED, ROOT
-from tests.test_locks import asked, versions
+from tests.test_locks import required, versions
 
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "requirements.txt", "README.md", "LICENSE")
 PACKAGES = ("deepsegm", "segmentation", "worker")
-INSIDE = ("templates", "static", "client")  # of the package deepsegm
+INSIDE = ("templates", "static", "client")  # folders that the wheel contains in the package deepsegm
 START_PAGE = """
 import django
 django.setup()
@@ -45,16 +45,16 @@ print("the start page")
 """
 
 
-def tracked() -> list[str]:
-    """The files of the checkout that git has, by their paths."""
+def tracked_files() -> list[str]:
+    """The paths of the tracked files of the checkout that belong to the wheel or its sources."""
     command = ["git", "ls-files", *SOURCES, *PACKAGES, *INSIDE]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [name for name in done.stdout.splitlines() if (ROOT / name).is_file()]
 
 
-def built(hook: str, source: Path, into: Path) -> Path:
-    """What a hook of the backend made of a folder of sources, as every tool that builds wheels
-    calls it; offline."""
+def build(hook: str, source: Path, into: Path) -> Path:
+    """The path of what a hook of the build backend makes from a folder of sources, without a network. hook: its
+    name, such as "build_wheel". into: a new folder for it."""
     into.mkdir()
     call = f"from setuptools import build_meta; print('made:' + build_meta.{hook}({str(into)!r}))"
     done = subprocess.run([sys.executable, "-c", call], cwd=source, capture_output=True, text=True, timeout=300)
@@ -71,7 +71,7 @@ def requirements(tmp_path_factory) -> dict[str, list[Requirement]]:
         shutil.copy(ROOT / name, folder / "source")
     for package in (*PACKAGES, *INSIDE):
         (folder / "source" / package).mkdir()
-    made = built("prepare_metadata_for_build_wheel", folder / "source", folder / "made")
+    made = build("prepare_metadata_for_build_wheel", folder / "source", folder / "made")
     metadata = message_from_string((made / "METADATA").read_text(encoding="utf-8"))
     assert metadata["Version"] == segmentation.__version__
     by_extra: dict[str, list[Requirement]] = {}
@@ -87,8 +87,8 @@ def names(listed: list[Requirement]) -> set[str]:
 
 def test_what_it_needs_is_what_is_tested(requirements):
     every = [requirement for listed in requirements.values() for requirement in listed]
-    assert names(every) == asked().keys()
-    for name, pinned in asked().items():
+    assert names(every) == required().keys()
+    for name, pinned in required().items():
         held = str(pinned.specifier)[2:]
         here = [one for one in every if canonicalize_name(one.name) == name and _is_for_here(one)]
         assert here and all(held in one.specifier for one in here), name
@@ -100,7 +100,7 @@ def _is_for_here(requirement: Requirement) -> bool:
 
 
 def test_without_an_extra_it_is_what_analyses_on_a_processor_need(requirements):
-    assert names(requirements[""]) | names(requirements["server"]) == asked().keys() & versions("light.lock").keys()
+    assert names(requirements[""]) | names(requirements["server"]) == required().keys() & versions("light.lock").keys()
     torch = re.search(r"^TORCH := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert names(requirements["lab"]) == set(torch[1].split("|"))
     assert names(requirements["gpu"]) == names(requirements["lab"]) - {"onnx"}
@@ -115,10 +115,10 @@ def test_this_is_a_checkout():
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    for name in tracked():
+    for name in tracked_files():
         (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / "source" / name)
-    return built("build_wheel", folder / "source", folder / "made")
+    return build("build_wheel", folder / "source", folder / "made")
 
 
 @pytest.mark.slow
@@ -126,7 +126,7 @@ def test_it_holds_every_file_of_the_site_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     beside_client = ("client/README.md", "client/pyproject.toml")
-    names = [name for name in tracked() if not name.startswith("client/napari-deepsegm/")]
+    names = [name for name in tracked_files() if not name.startswith("client/napari-deepsegm/")]
     expected = {f"deepsegm/{name}" if name.startswith(INSIDE) else name for name in names}
     expected -= {*SOURCES, *(f"deepsegm/{name}" for name in beside_client)}
     assert sorted(expected - held) == [] and sorted(held - expected) == []

@@ -1,5 +1,5 @@
-"""The work on a job: a worker finds or reads its outlines, measures them, and stores numbers and
-files of the result."""
+"""The work on a job (the analysis of one image): a worker finds its outlines or reads stored ones,
+measures them, and stores numbers and files of the result."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from django.conf import settings
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.micrograph import types
 from segmentation.core.network.runtime import Runtime
-from segmentation.core.report.outlines import growing
+from segmentation.core.report.outlines import unfinished_outlines
 from segmentation.core.tasks import find
 from segmentation.models import Job
 from segmentation.services.results import jobs, publishing, steps
-from segmentation.services.results.publishing import NAME as SEGMENTATION
+from segmentation.services.results.publishing import SEGMENTATION_FILE as SEGMENTATION
 
-from .exporting import keep_latest
-from .fetching import pixels_of, store_tiles
+from .exporting import remember_analysis
+from .fetching import load_micrograph, store_tiles
 from .heartbeat import Progress
-from .measuring import keep_opened
-from .outlines import corrected_segmentation, keep_outlines, stored_segmentation
-from .results import by_method, stored_files, summarise
+from .measuring import remember_result
+from .outlines import corrected_segmentation, store_outlines, stored_segmentation
+from .results import summarise, with_method, write_stored_files
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +44,13 @@ def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
     from segmentation.core import pipeline
     from segmentation.core.remembered import Memory, remembering
 
-    keep_latest(job, None)  # forget the analysis of the job before
+    remember_analysis(job, None)  # forget the analysis of the job before
     reading = partial(progress, "reading the image", 0.0)
     reading()
-    micrograph = pixels_of(job.micrograph, folder, reading)
+    micrograph = load_micrograph(job.micrograph, folder, reading)
     clock, parent = pipeline.Clock(), job.parent
-    reused = job.is_by_hand or (parent is not None and job.segmentation_id == parent.segmentation_id is not None)
+    has_outlines_of_parent = parent is not None and job.segmentation_id == parent.segmentation_id is not None
+    reused = job.is_by_hand or has_outlines_of_parent
     if job.segmentation is not None or job.outlines:
         segmented = stored_segmentation(job)
     elif job.corrects is not None:
@@ -67,14 +68,14 @@ def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
     memory = Memory() if steps.is_large(job) else None
     with remembering(memory) if memory else nullcontext():
         analysis = pipeline.measure_objects(micrograph, segmented, job.get_settings(), progress, clock=clock)
-        analysis = by_method(job, analysis)
+        analysis = with_method(job, analysis)
         # The page shows the numbers while the rest is measured and the files are written.
         job.change(summary=summarise(analysis, reused=reused, unread=unread))
         progress("drawing the figure", WRITING)
         analysis = pipeline.with_arrangement(analysis, clock)
-        keep_latest(job, analysis)
+        remember_analysis(job, analysis)
         summary = summarise(analysis, reused=reused, unread=unread)
-        files = stored_files(
+        files = write_stored_files(
             analysis,
             folder / "results",
             # The job may be put into that sample.
@@ -82,8 +83,8 @@ def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
             progress=lambda stage, done: progress(stage, WRITING + (STORING - WRITING) * done),
         )
     if memory:
-        keep_opened(job, micrograph, memory)
-    if job.step:  # the number of corrections that it measures; without any the outlines are stored already
+        remember_result(job, micrograph, memory)
+    if job.step:  # corrected outlines; without corrections the outlines are stored already
         files[SEGMENTATION] = folder / SEGMENTATION
         segmented.save(files[SEGMENTATION])
     store_tiles(job.micrograph, micrograph, folder)
@@ -109,14 +110,14 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
         if len(confidence) >= best_count:
             best_count = len(confidence)
             part = f"{job.attempt}-{next(parts)}"
-            job.change(early={**growing(labels, confidence, micrograph.shape), "part": part})
+            job.change(early={**unfinished_outlines(labels, confidence, micrograph.shape), "part": part})
 
     options = {"runtime": runtime_now(), "clock": clock, "show": show if is_drawn else None}
     outlines = pipeline.segment(micrograph, settings, progress, **options)
     best_count = 0  # so that the chosen outlines are shown even if they are fewer
     if is_drawn:
         show(outlines.dense, outlines.confidence)
-    return keep_outlines(job, outlines, None, folder)
+    return store_outlines(job, outlines, None, folder)
 
 
 def runtime_now() -> Runtime:

@@ -1,5 +1,5 @@
-"""Checks of the answers of a child process that decodes an uploaded file. A malicious file may
-control the child, so everything in its answer is checked."""
+"""Checks the answers of a child process that decodes an uploaded file (`decoding`). A malicious
+file may control the child, so everything in its answer is checked."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from segmentation.core.micrograph.types import IMAGE, IMAGE_SHA256, Calibration
 from segmentation.services.ground.limits import most_pixels
 
 LONGEST_KIND = 100  # characters
-FILE_SOURCES = ("metadata", "side file", "none")  # possible sources of a pixel size in a file
-NO_FILE = (errno.ELOOP, errno.ENOENT, errno.ENXIO)  # errors of opening a link, nothing, a socket
-LONGEST_HEADER = 256  # bytes, of a .npy file
+FILE_SCALE_SOURCES = ("metadata", "side file", "none")  # possible sources of a pixel size in a file
+NO_FILE = (errno.ELOOP, errno.ENOENT, errno.ENXIO)  # errors when a link, a missing file or a socket is opened
+LONGEST_HEADER_BYTES = 256  # of a .npy file; that of a two-dimensional array is shorter
 PIXELS = (np.uint8, np.uint16, np.float32)  # types of the pixels of an image
-OURS = (IMAGE, IMAGE_SHA256)  # metadata that only we set, so a file must not state them
+OUR_METADATA = (IMAGE, IMAGE_SHA256)  # metadata that only we set, so a file must not state them
 
 
 class Facts(BaseModel):
@@ -47,14 +47,14 @@ class Facts(BaseModel):
     def _check_values(self) -> Facts:
         """Raises ValueError for values that no image can have."""
         size = self.calibration.nm_per_pixel
-        if self.calibration.source not in FILE_SOURCES or (size is not None and not 0 < size < np.inf):
+        if self.calibration.source not in FILE_SCALE_SOURCES or (size is not None and not 0 < size < np.inf):
             raise ValueError("such a calibration is in no file")
         if self.width * self.height > most_pixels() or not 0 <= (self.data_bar or 0) <= self.height:
             raise ValueError("no image of such a size is read")
         rows = self.metadata.get("image_rows")
         if rows is not None and not (isinstance(rows, float) and 1 <= rows < self.height):
             raise ValueError("a data bar begins within the image")
-        self.metadata = {name: value for name, value in self.metadata.items() if name not in OURS}
+        self.metadata = {name: value for name, value in self.metadata.items() if name not in OUR_METADATA}
         self.kind = self.kind[:LONGEST_KIND]
         return self
 
@@ -63,7 +63,7 @@ class Archive(BaseModel):
     """The unpacked files of an archive, as `segmentation.core.micrograph.unpacking` prints them.
 
     files: for each image a list of (name, file in the folder): the image, then its side files.
-    notes: (name, sentence) of what was left out.
+    notes: (name, sentence) of each file that was left out.
     """
 
     files: list[list[tuple[str, Annotated[str, Field(pattern=r"^entry-\d{1,9}-\d{1,9}(\.[a-z0-9]{1,5})?$")]]]]
@@ -78,9 +78,9 @@ class Archive(BaseModel):
         return files
 
 
-def array(file: Path, dtypes: Sequence[type[np.generic]], shape: tuple[int, int], *, at_most: bool = False) -> Any:
+def read_array(file: Path, dtypes: Sequence[type[np.generic]], shape: tuple[int, int], *, at_most: bool = False) -> Any:
     """The array (H, W) that a child wrote to a .npy file. Raises ValueError if its type is not in
-    `dtypes`, or if it has another shape; with `at_most`, if it is larger than that.
+    `dtypes`, or if its shape is not `shape` (with `at_most`: is larger than `shape`).
     """
     try:
         # Only a regular file is opened: a link could lead to any file that we may read, and a pipe
@@ -95,12 +95,12 @@ def array(file: Path, dtypes: Sequence[type[np.generic]], shape: tuple[int, int]
         raise ValueError("not a file")
     with os.fdopen(descriptor, "rb") as opened:
         np.lib.format.read_magic(opened)
-        if int.from_bytes(opened.read(2), "little") > LONGEST_HEADER:
+        if int.from_bytes(opened.read(2), "little") > LONGEST_HEADER_BYTES:
             raise ValueError("a longer header than an array has")
         opened.seek(-2, os.SEEK_CUR)
         size, _, dtype = np.lib.format.read_array_header_1_0(opened)
-        is_within = len(size) == 2 and 0 < size[0] <= shape[0] and 0 < size[1] <= shape[1]
-        if not is_within or not (at_most or size == shape) or dtype not in dtypes:
+        is_inside = len(size) == 2 and 0 < size[0] <= shape[0] and 0 < size[1] <= shape[1]
+        if not is_inside or not (at_most or size == shape) or dtype not in dtypes:
             raise ValueError(f"an array of {dtype}, {size}")
         opened.seek(0)
         values: NDArray[Any] = np.lib.format.read_array(opened, allow_pickle=False)

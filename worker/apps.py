@@ -1,5 +1,5 @@
-"""What happens when a worker starts, and when a child process of its pool starts. Celery's signals
-call these functions, so nothing here needs to import the Celery application."""
+"""Prepares a worker, and the child processes of its pool, when they start. Celery's signals call
+these functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from django.conf import settings
 from segmentation.core.network.runtime import SERVER_FOLDER, Runtime, keep_freed_memory
 
 from .child import ANALYSES, NETWORKS, enter_pool
-from .resting import rest_between_tasks
+from .idle_memory import give_memory_back_when_idle
 from .scratch import sweep
 from .supervise import COMMAND, Supervisor
 
@@ -48,7 +48,7 @@ def share_gpu(instance: Any, **kwargs: Any) -> None:
 
 @celeryd_after_setup.connect
 def share_memory(**kwargs: Any) -> None:
-    """Let the children of the pool share the memory of loaded objects: done before the pool starts.
+    """Let the children of the pool share the memory of loaded objects; called before the pool starts.
 
     Otherwise the garbage collection of a child would write into the shared memory pages, and so
     copy them.
@@ -68,4 +68,4 @@ def prepare_pool_child(**kwargs: Any) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     keep_freed_memory()  # before there is a second thread
     enter_pool(os.getppid(), settings.DEEPSEGM_JOB_MEMORY_MB)
-    rest_between_tasks()
+    give_memory_back_when_idle()

@@ -1,5 +1,5 @@
 """One attempt at a row (such as a job): the row is claimed, the work is done while a heartbeat is
-written, and the outcome is stored. A fault of the machine does not make the row fail, it is tried
+written, and the outcome is stored. After a fault of the machine the row does not fail: it is tried
 again later."""
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.served import ServerAway, ServerGone
-from segmentation.models import AGAIN, Attempted, ExportJob, Job, Micrograph, Superseded
+from segmentation.models import REQUEUE_FIELDS, Attempted, ExportJob, Job, Micrograph, Superseded
 from segmentation.services.ground import refusal
-from segmentation.services.ground.queue import enqueue, ring
+from segmentation.services.ground.queue import enqueue, notify_workers
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.ground.space import is_scarce
+from segmentation.services.ground.space import is_space_scarce
 from segmentation.services.results import after_inspection, publishing
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
+from .decoding import Killed
 from .failures import sentence_for
 from .fetching import GONE
-from .heartbeat import GivesWay, Heartbeat, Progress
-from .inspection import Killed
-from .scratch import scratch
+from .heartbeat import Heartbeat, Progress, UrgentWorkWaits
+from .scratch import scratch_folder
 
 logger = logging.getLogger(__name__)
 
-EVERY_SECONDS = 0.5  # between two reports of the progress within one stage
+PROGRESS_REPORT_SECONDS = 0.5  # between two reports of the progress within one stage
 NO_NETWORKS = "The process that calculates the networks does not start"
 NEWER = "The analysis needs a worker of the new version"  # while a site is upgraded
 Work = Callable[[Any, Progress, Path], None]  # of a row; the path is a folder for temporary files
@@ -58,23 +58,23 @@ def attempt(rows: Any, pk: Any, work: Work, *, is_asked: bool = True) -> bool:
     kind = type(row)
     if row.enqueued is None and is_asked:
         # Its own message was not sent yet, so this task came by the message of another row.
-        ring(current_task.name.removeprefix("worker."))
+        notify_workers(current_task.name.removeprefix("worker."))
     log_filters.row.set(f"{kind.__name__} {pk}")
     logger.debug("Attempt %s begins.", row.attempt)
     try:
-        if kind is not Micrograph and is_scarce():
+        if kind is not Micrograph and is_space_scarce():
             raise OSError(errno.ENOSPC, f"less than {settings.DEEPSEGM_MIN_FREE_MB} MB are free")
         analysed = row.result if isinstance(row, ExportJob) else getattr(row, "job", row)
         job_settings = getattr(analysed, "settings", None)
         # The job has settings that this version of the worker does not know.
         if job_settings and AnalysisSettings.from_dict(job_settings).later_settings:
-            publishing.postpone(row=row, why=NEWER)
+            publishing.postpone_row(row=row, why=NEWER)
             return True
-        with Heartbeat(row) as heartbeat, scratch() as folder:
+        with Heartbeat(row) as heartbeat, scratch_folder() as folder:
             try:
                 work(row, ProgressReporter(row, heartbeat), folder)
-            except GivesWay:
-                row.change(**AGAIN)
+            except UrgentWorkWaits:
+                row.change(**REQUEUE_FIELDS)
                 # Files that are written in advance need no message: idle workers look for them.
                 if kind is not ExportJob:
                     enqueue([row.pk], kind)
@@ -90,7 +90,7 @@ class ProgressReporter:
     """The `progress` of an attempt, which stores stage and fraction in the row; raises
     `Superseded`.
 
-    A new stage is stored at once, other progress at most each EVERY_SECONDS. The fraction never
+    A new stage is stored at once, other progress at most each PROGRESS_REPORT_SECONDS. The fraction never
     becomes smaller, also not in a further attempt. The expected end is that of this attempt.
     """
 
@@ -103,7 +103,7 @@ class ProgressReporter:
         if self._heartbeat.superseded.is_set():
             raise Superseded
         now = time.monotonic()
-        if stage == self._stage and now - self._reported < EVERY_SECONDS:
+        if stage == self._stage and now - self._reported < PROGRESS_REPORT_SECONDS:
             return
         self._stage, self._reported = stage, now
         fraction = self._furthest = max(self._furthest, min(fraction, 1.0))
@@ -119,12 +119,12 @@ def _end(row: Attempted, error: Exception) -> None:
     If that cannot be stored, it is tried until it succeeds, because this process could do nothing
     else meanwhile.
     """
-    why = NO_NETWORKS if isinstance(error, ServerAway) else refusal.trouble(error)
+    why = NO_NETWORKS if isinstance(error, ServerAway) else refusal.machine_fault(error)
     if why:
         logger.warning("%s: put off, %s (%s).", row.pk, why, error)
-        change = partial(publishing.postpone, row=row, why=why)
+        change = partial(publishing.postpone_row, row=row, why=why)
     elif isinstance(error, (Killed, ServerGone)) and row.deaths < MAX_DEATHS - 1:
-        change = partial(publishing.requeue, row=row)
+        change = partial(publishing.requeue_row, row=row)
     else:
         sentence = sentence_for(row, error)
         if isinstance(row, Micrograph):
@@ -133,7 +133,7 @@ def _end(row: Attempted, error: Exception) -> None:
         else:  # a job loses an unusable segmentation, so that another try finds outlines anew
             unusable = isinstance(row, Job) and isinstance(error, UnusableSegmentation)
             change = partial(
-                publishing.fail, row=row, sentence=sentence, **({"segmentation": None} if unusable else {})
+                publishing.fail_row, row=row, sentence=sentence, **({"segmentation": None} if unusable else {})
             )
     for wait in chain((1.0, 2.0, 5.0), repeat(10.0)):
         try:

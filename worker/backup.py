@@ -1,4 +1,4 @@
-"""Backup and restoring of a site. A backup is one ZIP archive, written while the site runs:
+"""Writes and restores backups of a site. A backup is one ZIP archive, written while the site runs:
 
     manifest.json            format, version, migrations, and the names of all other members
     rows/<app>.<model>.jsonl names of columns, then one line for each row
@@ -7,8 +7,8 @@
     secret-key
 
 All rows are read in one transaction, so they fit together; it does not block writers. Files are
-listed after the rows were read, and every file is stored before its row. So no row lacks its file,
-unless somebody deletes the file meanwhile.
+listed after the rows were read, and a site stores every file before its row. So a file of a row is
+missing only if somebody deletes it meanwhile.
 
 Rows are restored into tables of the version that made the archive; these tables are then migrated.
 So an archive can be restored by every later version and into each kind of database. Django's own
@@ -56,26 +56,26 @@ from typing_extensions import TypedDict
 
 from segmentation import __version__
 from segmentation.models import Micrograph, StaffAction
-from segmentation.services.ground.refusal import REMOTE, Refused
+from segmentation.services.ground.refusal import NETWORK_MODULES, Refused
 from segmentation.services.ground.staff_log import BACKUP, SHELL
 
 FORMAT = "deepsegm-backup/1"
 MANIFEST, KEY = "manifest.json", "secret-key"
-LEFT_OUT = (  # tables that are not in a backup
+TABLES_LEFT_OUT = (  # tables that are not in a backup
     "sessions.session",
     "axes.accessattempt",
     "axes.accesslog",
     "axes.accessfailurelog",
     "axes.accessattemptexpiration",
 )
-AT_ONCE = 500  # rows that are read or written together
+ROWS_AT_ONCE = 500  # rows that are read or written together
 # Most bytes of a member's name (the limit of a bucket), and most folders in it.
-LONGEST_NAME, DEEPEST = 1024, 20
-CHUNK = 2**20  # bytes that are read at once
-SHORTEST_KEY = 16  # characters
+LONGEST_NAME_BYTES, MOST_FOLDERS = 1024, 20
+CHUNK_BYTES = 2**20  # bytes that are read at once
+SHORTEST_KEY = 16  # characters of a secret key; a shorter one can be guessed
 # Threads that read a bucket, each with at most 16 MB of a file in memory (DEEPSEGM_BUCKET)
-READERS = 16
-Say = Callable[[str], None]  # tells the user a line of progress
+READER_THREADS = 16
+Say = Callable[[str], None]  # shows the user a line of progress
 Node = tuple[str, str]  # app and name of a migration
 
 NO_ARCHIVE = "{file} is no backup of DeepSegm, or it was cut off: choose another file."
@@ -120,7 +120,7 @@ class Counted(NamedTuple):
 
 
 def write_backup(file: Path, say: Say = print) -> Counted:
-    """Write a backup to `file`, which appears when it is complete; returns what it holds. Raises
+    """Write a backup to `file`, which appears only when it is complete; returns its numbers. Raises
     Refused if the file exists, OSError."""
     if file.exists():
         raise Refused(f"{file} exists already: choose another name.")
@@ -136,11 +136,11 @@ def write_backup(file: Path, say: Say = print) -> Counted:
             folder = settings.DEEPSEGM_MODELS
             for path in sorted(filter(Path.is_file, folder.iterdir())) if folder.is_dir() else ():
                 with path.open("rb") as opened, _member(archive, f"models/{path.name}") as member:
-                    shutil.copyfileobj(opened, member, CHUNK)
+                    shutil.copyfileobj(opened, member, CHUNK_BYTES)
             with _refusing_for_bucket():
                 for name, opened in _opened_files(_stored_names("")):
                     with opened, _member(archive, f"files/{name}") as member:
-                        shutil.copyfileobj(opened, member, CHUNK)
+                        shutil.copyfileobj(opened, member, CHUNK_BYTES)
             counted = _count_files(archive, rows)
             say(f"{counted.files:,} files of {counted.bytes / 1e6:,.1f} MB")
             applied = sorted(MigrationRecorder(connection).applied_migrations())
@@ -181,7 +181,7 @@ def _files_in(members: Iterable[str]) -> set[str]:
 
 
 def _file_columns(model: type[Model]) -> list[str]:
-    """The columns of a table that hold the name of a stored file."""
+    """The columns of a table that contain the name of a stored file."""
     return [field.attname for field in model._meta.concrete_fields if isinstance(field, FileField)]
 
 
@@ -191,13 +191,13 @@ def _write_rows(archive: zipfile.ZipFile, named_files: set[str]) -> int:
     count = 0
     with _one_snapshot():
         for model in apps.get_models(include_auto_created=True):
-            if model._meta.label_lower in LEFT_OUT or model._meta.proxy or not model._meta.managed:
+            if model._meta.label_lower in TABLES_LEFT_OUT or model._meta.proxy or not model._meta.managed:
                 continue
             names = [field.attname for field in model._meta.concrete_fields]
             with _member(archive, f"rows/{model._meta.label_lower}.jsonl", packed=True) as member:
                 member.write(json.dumps(names).encode() + b"\n")
                 places = [names.index(column) for column in _file_columns(model)]
-                for row in model._base_manager.order_by("pk").values_list(*names).iterator(AT_ONCE):
+                for row in model._base_manager.order_by("pk").values_list(*names).iterator(ROWS_AT_ONCE):
                     named_files.update(row[place] for place in places if row[place])
                     member.write(json.dumps(row, default=_as_json).encode() + b"\n")
                     count += 1
@@ -220,8 +220,8 @@ def _as_json(value: Any) -> Any:
 
 @contextmanager
 def _one_snapshot() -> Iterator[None]:
-    """A block in which all queries read the database as it is at one moment. Writers are not
-    blocked."""
+    """A block in which all queries see the database as it was at the start of the block. Writers are
+    not blocked."""
     if settings.DEEPSEGM_SQLITE:
         with connection.cursor() as cursor:
             cursor.execute("BEGIN")  # Django's own transactions would block writers
@@ -248,13 +248,13 @@ def _stored_names(folder: str) -> list[str]:
 
 
 def _opened_files(names: Iterable[str]) -> Iterator[tuple[str, IO[bytes]]]:
-    """(name, open file) of these stored files, without those that were deleted meanwhile. READERS
+    """(name, open file) of these stored files, without those that were deleted meanwhile. READER_THREADS
     of them are opened at a time, because opening a file in a bucket takes 40 ms."""
     waiting: deque[tuple[str, Future[Any]]] = deque()
-    with ThreadPoolExecutor(READERS) as readers:
+    with ThreadPoolExecutor(READER_THREADS) as readers:
         for name in names:
             waiting.append((name, readers.submit(_fetched, name)))
-            if len(waiting) == READERS:
+            if len(waiting) == READER_THREADS:
                 yield from _if_not_deleted(*waiting.popleft())
         while waiting:
             yield from _if_not_deleted(*waiting.popleft())
@@ -282,14 +282,14 @@ def _refusing_for_bucket() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not f"{type(error).__module__}.".startswith(REMOTE):
+        if not f"{type(error).__module__}.".startswith(NETWORK_MODULES):
             raise
         raise Refused(BUCKET.format(name=settings.DEEPSEGM_BUCKET, why=error)) from error
 
 
 def restore_backup(file: Path, say: Say = print) -> Counted:
-    """Restore a backup into an empty site; returns what was restored. Raises Refused; if the backup
-    is damaged, nothing was changed."""
+    """Restore a backup into an empty site; returns the numbers of what was restored. Raises Refused.
+    Nothing is changed if the backup is damaged."""
     try:
         archive = zipfile.ZipFile(file)
     except Exception as error:  # zipfile raises exceptions of many types
@@ -303,7 +303,7 @@ def restore_backup(file: Path, say: Say = print) -> Counted:
             counted = _count_files(archive, _restore_rows(archive, targets, models, manifest))
         except (Refused, OSError, OperationalError):
             raise
-        except Exception as error:  # invented rows can raise any exception
+        except Exception as error:  # forged rows can raise any exception
             raise Refused(UNFIT.format(why=f"{type(error).__name__}: {error}")) from error
         say(f"{counted.rows:,} rows, {counted.files:,} files")
         if not settings.DEEPSEGM_SECRET_KEY_LASTS:
@@ -331,13 +331,13 @@ def _checked_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
         # Only relative paths that every storage accepts. (Django reads a backslash as a slash.)
         parts = name.split("/")
         is_relative = not any(part in ("", ".", "..") or len(os.fsencode(part)) > 255 for part in parts)
-        fits = len(parts) <= DEEPEST and len(os.fsencode(name)) <= LONGEST_NAME and name not in folders
+        fits = len(parts) <= MOST_FOLDERS and len(os.fsencode(name)) <= LONGEST_NAME_BYTES and name not in folders
         is_known = name == KEY or parts[0] == "files" or (parts[0] in ("rows", "models") and len(parts) == 2)
         if "\\" in name or not (is_relative and fits and is_known):
             raise Refused(DAMAGED.format(name=f"{name[:100]}..." if len(name) > 100 else name))
         try:
             with archive.open(name) as member:
-                while member.read(CHUNK):  # compares the CRC at the end
+                while member.read(CHUNK_BYTES):  # compares the CRC at the end
                     pass
         except Exception as error:  # a damaged member fails in many ways
             raise Refused(DAMAGED.format(name=name)) from error
@@ -350,10 +350,10 @@ def _checked_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
 
 
 def _unknown(theirs: str, what: str) -> Refused:
-    """The refusal of a backup that has something unknown: a later version wrote it, or somebody
-    invented it.
+    """The error Refused for a backup with unknown content: a later version wrote it, or somebody
+    forged it.
 
-    theirs: the version in the backup. what: the unknown thing, in words.
+    theirs: the version in the backup. what: the unknown content, in words.
     """
     numbers = [tuple(map(int, re.findall(r"\d+", version)[:3])) for version in (theirs, __version__)]
     sentence = NEWER if numbers[0] > numbers[1] else UNKNOWN
@@ -394,7 +394,7 @@ def _restore_rows(archive: zipfile.ZipFile, targets: list[Node], models: list[ty
             for name, model in ((f"rows/{model._meta.label_lower}.jsonl", model) for model in models):
                 if name in members:
                     with archive.open(name) as lines:
-                        count += _fill(model, lines, named_files)
+                        count += _restore_table(model, lines, named_files)
             with connection.cursor() as cursor:
                 for statement in connection.ops.sequence_reset_sql(no_style(), models):
                     cursor.execute(statement)
@@ -452,7 +452,7 @@ def _tables(manifest: Manifest) -> tuple[list[Node], list[type[Model]]]:
     models = [model for model in state.get_models(include_auto_created=True) if not model._meta.proxy]
     labels = {model._meta.label_lower for model in models if model._meta.managed}
     members = {name[5:-6] for name in manifest["members"] if name.startswith("rows/")}
-    if (labels ^ members) - set(LEFT_OUT):
+    if (labels ^ members) - set(TABLES_LEFT_OUT):
         raise Refused(DAMAGED.format(name=MANIFEST))
     return targets, models
 
@@ -471,7 +471,7 @@ def _make_tables(targets: list[Node]) -> None:
         raise Refused(NOT_CLEARED.format(why=error)) from error
 
 
-def _fill(model: type[Model], lines: IO[bytes], named_files: set[str]) -> int:
+def _restore_table(model: type[Model], lines: IO[bytes], named_files: set[str]) -> int:
     """Store the rows of a table; returns their number. The stored files that they name are added to
     `named_files`. Raises ValueError for a value that is not among the choices of its column, such
     as an unknown state."""
@@ -486,7 +486,7 @@ def _fill(model: type[Model], lines: IO[bytes], named_files: set[str]) -> int:
         for name, field in fields.items()
         if field.choices
     }
-    while batch := list(islice(lines, AT_ONCE)):
+    while batch := list(islice(lines, ROWS_AT_ONCE)):
         rows = (dict(zip(names, json.loads(line), strict=True)) for line in batch)
         objects = [model(**{name: fields[name].to_python(value) for name, value in row.items()}) for row in rows]
         for column, choices in choices_of.items():

@@ -1,8 +1,8 @@
-"""Child processes that end when their parent ends.
+"""Runs a worker as a child process that ends when its parent ends.
 
 `python -m worker.child QUEUE` is a Celery worker, as `manage.py up` starts it. `python -m
 worker.child networks` is the process that calculates networks on a GPU for all children of a
-worker. The functions are also used by the children of a worker's pool.
+worker. The other functions are for the children of a worker's pool.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from mmap import mmap
 
 from celery.app.utils import find_app
 
-SECONDS = 1.0  # between two checks whether the parent lives
+PARENT_CHECK_SECONDS = 1.0  # between two checks whether the parent lives
 ANALYSES, INSPECTIONS, TRAINING, NETWORKS = "analyses", "inspections", "training", "networks"
-# With one worker of each kind gossip is useless. `up` has run Django's checks, which import every
-# page (34 MB).
-QUIET = ("--skip-checks", "--quiet", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat")
+# With one worker of each kind, messages between workers (gossip) are useless. Django's checks import
+# every page (34 MB), and `up` has run them already.
+COMMON_OPTIONS = ("--skip-checks", "--quiet", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat")
 # Uploads are decoded in separate processes, so the worker for inspections needs only threads that
 # wait for these.
-OPTIONS = {
+QUEUE_OPTIONS = {
     ANALYSES: ("--queues=analyses", "--hostname=analyses@%h"),
     INSPECTIONS: ("--queues=inspections", "--hostname=inspections@%h", "--pool=threads", "--concurrency=4"),
     # Each training has its own process, so that torch needs no memory between two trainings.
@@ -38,9 +38,9 @@ OPTIONS = {
 NICENESS = {ANALYSES: 10, TRAINING: 15}
 USUAL_NICENESS = 5
 
-LOOK_SECONDS = 0.2  # between two checks of a child that prepares itself
+STOP_CHECK_SECONDS = 0.2  # between two checks of a child that prepares itself
 _in_pool = threading.Event()  # set in a child of a pool
-_must_stop = mmap(-1, 1)  # memory that a worker shares with the children of its pool
+_must_stop = mmap(-1, 1)  # one byte that a worker shares with the children of its pool: 1 when it must stop
 
 
 def enter_pool(parent: int, megabytes: int) -> None:
@@ -72,12 +72,12 @@ def stop_preparing() -> None:
 
 @contextmanager
 def preparing() -> Iterator[None]:
-    """A block of work in a child of the pool that nobody asked for: the child ends at once when the
-    worker must stop."""
-    over = threading.Event()
+    """A block of preparing work in a child of the pool, for which nobody waits: the child ends at once
+    when the worker must stop."""
+    is_over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(LOOK_SECONDS):
+        while not is_over.wait(STOP_CHECK_SECONDS):
             if _must_stop[0]:
                 end_pool_child()
 
@@ -85,20 +85,20 @@ def preparing() -> Iterator[None]:
     try:
         yield
     finally:
-        over.set()
+        is_over.set()
 
 
 def die_with_parent(parent: int) -> None:
-    """Kill this process soon after its parent (a pid) has ended, because otherwise it would go on
-    unnoticed.
+    """Start a thread that kills this process soon after its parent (a pid) has ended; otherwise it
+    would go on unnoticed.
 
-    It asks again and again, because prctl's death signal exists only on Linux and depends on the
-    parent's thread, not its process.
+    The thread checks again and again, because prctl's death signal exists only on Linux and depends
+    on the parent's thread, not its process.
     """
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(SECONDS)
+            time.sleep(PARENT_CHECK_SECONDS)
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="watch for the parent", daemon=True).start()
@@ -115,7 +115,7 @@ def main(queue: str) -> None:
     # Celery warns if root runs it, but our messages are JSON, which is safe. The warning would hide
     # the address of the site.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser")
-    find_app("deepsegm").worker_main(list(QUIET + OPTIONS[queue]))
+    find_app("deepsegm").worker_main(list(COMMON_OPTIONS + QUEUE_OPTIONS[queue]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Two results compared, from what is stored: no micrograph is opened and no network loaded."""
+"""Compares two results by their stored numbers, tables and outlines: no image is read, and no
+network is loaded."""
 
 from __future__ import annotations
 
@@ -25,8 +26,7 @@ from .outlines import stored_segmentation
 
 
 def compare_results(comparison: Comparison, progress: Progress, folder: Path) -> None:
-    """Compare two results and store the outcome. (If one of the results is deleted, so is the
-    comparison.)"""
+    """Compare two results and store the outcome. (A comparison is deleted with its results.)"""
     from segmentation.core.compare.compare import compare
 
     first_result, second_result = comparison.first_result, comparison.second_result
@@ -35,12 +35,14 @@ def compare_results(comparison: Comparison, progress: Progress, folder: Path) ->
     sides = []
     for number, side in enumerate((first_result, second_result)):
         progress("reading the results", 0.3 * number)
-        sides.append(_of_sample(side) if isinstance(side, Sample) else _of_job(side, with_outlines=is_one_image))
+        sides.append(
+            _side_of_sample(side) if isinstance(side, Sample) else _side_of_job(side, with_outlines=is_one_image)
+        )
     progress("comparing", 0.6)
     comparison.finish(Comparison.State.DONE, result=storable(dict(compare(*sides))))
 
 
-def _of_job(job: Job, *, with_outlines: bool) -> Side:
+def _side_of_job(job: Job, *, with_outlines: bool) -> Side:
     """The data of one result for the comparison. with_outlines: also its outlines, because the
     other result has the same image and their outlines are paired."""
     task, objects = find(job.get_settings().task), tables.objects_of(job)
@@ -61,8 +63,8 @@ def _of_job(job: Job, *, with_outlines: bool) -> Side:
     return Side([job.micrograph.sha256], unit, size if statistics else "", values, sizes, **images)
 
 
-def _of_sample(sample: Sample) -> Side:
-    """The data of a sample for the comparison: of its images that count. Outlines of samples are
+def _side_of_sample(sample: Sample) -> Side:
+    """The data of a sample for the comparison, from its images that count. Outlines of samples are
     not paired."""
     rows = zip(sample.pooled["of"], sample.pooled["images"], strict=True)
     counted = [pk for pk, row in rows if not row.get("excluded")]
@@ -80,7 +82,7 @@ def _of_sample(sample: Sample) -> Side:
 def _tables(jobs: list[Job]) -> Iterator[Table]:
     """The stored tables of objects; raises Refused (409) if one is missing."""
     for job in jobs:
-        artifact = job.artifact(tables.NAME)
+        artifact = job.artifact(tables.TABLE_FILE)
         if artifact is None:
             raise Refused(f"The stored table of {job.micrograph.name} is missing: analyse it again.", 409)
         with artifact.file.open("rb") as file:

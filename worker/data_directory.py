@@ -1,4 +1,4 @@
-"""The data folder, which `manage.py up` and `restore` prepare and lock, and the secret key in
+"""Prepares and locks the data folder for `manage.py up` and `restore`, and reads the secret key in
 it."""
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from django.core.management.utils import get_random_secret_key
 from segmentation.checks import why_not_writable
 
 
-class Unfit(Exception):
+class UnusableFolder(Exception):
     """The data folder cannot be used; the message is one sentence for the administrator."""
 
 
 def prepare(folder: Path) -> None:
     """Make the data folder and its database, if they are missing, readable only for their owner.
-    Raises Unfit if the folder cannot be written."""
+    Raises UnusableFolder if the folder cannot be written."""
     database = folder / "db.sqlite3"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def prepare(folder: Path) -> None:
     except OSError as error:
         problem = error.strerror or str(error)
     if problem:
-        raise Unfit(
+        raise UnusableFolder(
             f"The data folder {folder} cannot be used ({problem}): make it writable or set DEEPSEGM_DATA to another."
         )
 
@@ -39,7 +39,7 @@ def prepare(folder: Path) -> None:
 def lock(folder: Path) -> TextIO:
     """Lock the folder for this process; the lock holds as long as the returned file is open.
 
-    The system releases it when the process ends for any reason. Raises Unfit if another process has
+    The system releases it when the process ends for any reason. Raises UnusableFolder if another process has
     it.
     """
     file = (folder / "up.lock").open("a+", encoding="utf-8")
@@ -49,7 +49,7 @@ def lock(folder: Path) -> TextIO:
         file.seek(0)
         process = file.read().strip() or "unknown"
         file.close()
-        raise Unfit(
+        raise UnusableFolder(
             f"DeepSegm already runs on the data folder {folder} (process {process}): "
             "stop that one first, or set DEEPSEGM_DATA to another folder."
         ) from None
@@ -59,7 +59,7 @@ def lock(folder: Path) -> TextIO:
     return file
 
 
-def lasting_key(file: Path) -> str:
+def read_or_make_key(file: Path) -> str:
     """The secret key in a file. A missing file is made, with a new key, readable only for its
     owner."""
     if not file.exists():
@@ -73,6 +73,6 @@ def lasting_key(file: Path) -> str:
 
 def empty_spool(folder: Path) -> None:
     """Delete all messages in the folder of the broker (`worker.spool`), also incomplete ones, but
-    not those in quarantine. Messages for waiting rows are sent again afterwards."""
+    not those in quarantine. The caller sends messages for waiting rows again."""
     for file in [*folder.glob("*.msg"), *folder.glob("*.part"), *folder.glob("taken/*.msg")]:
         file.unlink(missing_ok=True)

@@ -36,16 +36,16 @@ from segmentation.services.learning.datasets import (
 from segmentation.services.results.uploads import Note
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
-from . import inspection
-from .dataset_images import store
+from . import decoding
+from .dataset_images import store_image
 from .fetching import fetch
 from .heartbeat import Progress
-from .scratch import scratch
+from .scratch import scratch_folder
 
 if TYPE_CHECKING:
     from segmentation.lab.training.check import LearningTask
 
-KILLING = "The archive could not be read: it is damaged or needs too much memory. Make several smaller archives."
+ARCHIVE_DIED = "The archive could not be read: it is damaged or needs too much memory. Make several smaller archives."
 OTHER_TASK = "The archive holds a dataset of {other}, and this one is of {here}: make a new dataset for it."
 OTHER_CLASSES = "The archive has the classes {other}, and this dataset {here}: make a new dataset for it."
 UNNAMED_CLASSES = "The archive names no classes: make a dataset with the names of its classes, and send it there."
@@ -59,7 +59,7 @@ OUTSIDE = "Its rectangle in regions.csv does not lie within the image, so it was
 
 
 class Pair(NamedTuple):
-    """An image of an archive and the file with its labels. name: of the image, without folders."""
+    """An image of an archive and the file with its labels. name: file name of the image, without folders."""
 
     name: str
     image: Path
@@ -67,8 +67,8 @@ class Pair(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """The content of an archive. facts: of the dataset. groups, regions, image_facts: by the name
-    of an image."""
+    """The content of an archive. facts: the entries of dataset.toml on the dataset. groups, regions,
+    image_facts: by the name of an image."""
 
     pairs: list[Pair]
     groups: dict[str, str]
@@ -84,9 +84,9 @@ def add_archives(dataset: Dataset, learning: LearningTask, progress: Progress) -
         notes: list[Note] = []
         # Reading this archive has killed the worker often enough.
         if dataset.deaths >= MAX_DEATHS - 1:
-            notes.append(Note("", KILLING))
+            notes.append(Note("", ARCHIVE_DIED))
         else:
-            with scratch() as folder:
+            with scratch_folder() as folder:
                 _add_archive(dataset, learning, progress, folder, notes)
         remove_archive(dataset=dataset, notes=[(note.name, note.sentence) for note in notes])
 
@@ -98,7 +98,7 @@ def _add_archive(dataset: Dataset, learning: LearningTask, progress: Progress, f
     stage = f"reading {entry['name']}"
     progress(stage, 0.0)
     try:
-        groups, left_out = inspection.unpack(fetch(entry["file"], folder), folder, partial(progress, stage, 0.0))
+        groups, left_out = decoding.unpack(fetch(entry["file"], folder), folder, partial(progress, stage, 0.0))
         paths = {name: path for [(name, path)] in groups}
         notes += left_out
         contents = _contents(paths, notes)
@@ -108,21 +108,21 @@ def _add_archive(dataset: Dataset, learning: LearningTask, progress: Progress, f
         notes.append(Note("", str(error)))
         return
     sender = get_user_model().objects.filter(pk=entry["by"]).first()
-    names = dict[str, str]()  # by SHA-256
+    name_by_sha256 = dict[str, str]()
     for number, pair in enumerate(contents.pairs):
-        tell = partial(progress, f"reading {pair.name}", number / len(contents.pairs))
-        tell()
+        report_alive = partial(progress, f"reading {pair.name}", number / len(contents.pairs))
+        report_alive()
         sha256 = sha256_of(pair.image)
-        if sha256 in names:
-            notes.append(Note(pair.name, TWICE.format(name=names[sha256])))
+        if sha256 in name_by_sha256:
+            notes.append(Note(pair.name, TWICE.format(name=name_by_sha256[sha256])))
             continue
-        names[sha256] = pair.name
+        name_by_sha256[sha256] = pair.name
         earlier = dataset.images.filter(sha256=sha256, job=None, consented__gte=entry["sent"])
         if earlier.exclude(labels="").exists():  # an interrupted attempt has added it
             continue
         try:
-            _add_image(dataset, learning, pair, contents, sender, tell, notes)
-        except (UnreadableImage, Refused, inspection.Killed) as error:
+            _add_image(dataset, learning, pair, contents, sender, report_alive, notes)
+        except (UnreadableImage, Refused, decoding.Killed) as error:
             notes.append(Note(pair.name, str(error)))
 
 
@@ -132,21 +132,20 @@ def _add_image(
     pair: Pair,
     contents: Contents,
     sender: Any,
-    tell: Callable[[], None],
+    report_alive: Callable[[], None],
     notes: list[Note],
 ) -> None:
     """Store an image of an archive with its labels, in place of an earlier one with the same file.
 
-    sender: the account that sent the archive. tell: called now and then to report that the work
-    goes on. A note on an impossible scale is added to `notes`. Raises UnreadableImage, Refused,
-    Killed.
+    sender: the account that sent the archive. report_alive: as in `decoding.inspect`. A note on an
+    impossible scale is added to `notes`. Raises UnreadableImage, Refused, Killed.
     """
-    micrograph = inspection.read_micrograph(pair.image, name=pair.name, alive=tell)
+    micrograph = decoding.read_micrograph(pair.image, name=pair.name, report_alive=report_alive)
     rows, columns = micrograph.shape
     frame = [rows, columns, rows, stored_shape(micrograph.metadata) or ()]
     request = {"frame": frame, "task": dataset.task, "names": dataset.class_names, "image": pair.name}
     request["exported"] = "version" in contents.facts  # only our exports have it
-    labels = inspection.read_truth(pair.labels, request, tell)
+    labels = decoding.read_truth(pair.labels, request, report_alive)
     region = contents.regions.get(pair.name)
     if region is not None and not is_within(region, rows, columns):
         raise Refused(OUTSIDE)
@@ -157,7 +156,7 @@ def _add_image(
         if scale is not None:
             notes.append(Note(pair.name, NO_SCALE))
         scale = None
-    image.region = list(region) if region else None  # `store` reads it, but saves only `fields`
+    image.region = list(region) if region else None  # for `store_image`, which saves only `fields`
     fields = {
         "job": None,
         "by": sender,
@@ -168,14 +167,14 @@ def _add_image(
         "nm_per_pixel": scale,
         "group": clean_text(contents.groups.get(pair.name, ""), SHOWN_NAME) or default_group_of(pair.name),
     }
-    store(dataset, image, learning, micrograph, pair.image, labels, further={}, **fields)
+    store_image(dataset, image, learning, micrograph, pair.image, labels, further={}, **fields)
 
 
 def _contents(paths: dict[str, Path], notes: list[Note]) -> Contents:
     """The content of an unpacked archive; raises Refused, UserError.
 
-    paths: of its files, by their names with folders. Images are paired with labels as in a folder
-    dataset (`truth.owner_of`); its tables may be in any folder. Notes on files that are left out
+    paths: path of each file, by its name with folders. Images are paired with labels as in a folder
+    dataset (`truth.owner_of`); tables may be in any folder. Notes on files that are left out
     are added to `notes`.
     """
     tables = {PurePosixPath(name).name.lower(): path for name, path in paths.items() if not is_junk(name)}
@@ -183,11 +182,14 @@ def _contents(paths: dict[str, Path], notes: list[Note]) -> Contents:
     facts, image_facts = files.read_facts(tables[files.FACTS]) if files.FACTS in tables else ({}, {})
     rows = files.read_table(tables[files.GROUPS], files.GROUPS, ("image", "group")) if files.GROUPS in tables else []
     images = {
-        PurePosixPath(name): path for name, path in _in_folder(paths, truth.IMAGE_FOLDERS, truth.image_suffixes())
+        PurePosixPath(name): path
+        for name, path in _files_in_folders(paths, truth.IMAGE_FOLDERS, truth.image_suffixes())
     }
     if not images:
         raise Refused(NO_IMAGES)
-    labels = {PurePosixPath(name): path for name, path in _in_folder(paths, truth.LABEL_FOLDERS, truth.LABEL_KINDS)}
+    labels = {
+        PurePosixPath(name): path for name, path in _files_in_folders(paths, truth.LABEL_FOLDERS, truth.LABEL_KINDS)
+    }
     coco = next((path for name, path in tables.items() if name.endswith(".json")), None)
     labels_of = dict[PurePosixPath, Path]()
     for file, path in labels.items():
@@ -205,7 +207,9 @@ def _contents(paths: dict[str, Path], notes: list[Note]) -> Contents:
     return Contents(sorted(pairs), {row[0]: row[1] for row in rows}, regions, facts, image_facts)
 
 
-def _in_folder(paths: dict[str, Path], folders: tuple[str, ...], kinds: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+def _files_in_folders(
+    paths: dict[str, Path], folders: tuple[str, ...], kinds: tuple[str, ...]
+) -> Iterator[tuple[str, Path]]:
     """(name with folders, path) of the files below a folder with one of these names, with one of
     the suffixes `kinds`."""
     for name, path in paths.items():

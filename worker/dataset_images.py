@@ -1,5 +1,5 @@
-"""The files of dataset images: writes those that are stored (image, labels, preview, annotations),
-and writes stored images as a folder for a training or a check."""
+"""Writes the files of dataset images: the stored files of an image (image, labels, preview,
+annotations), and a folder with stored images for a training or a check."""
 
 from __future__ import annotations
 
@@ -26,23 +26,25 @@ from segmentation.models import Dataset, DatasetImage
 from segmentation.plain import storable
 from segmentation.services.learning.datasets import publish_image
 
-from . import inspection
+from . import decoding
 from .fetching import fetch
-from .scratch import scratch
+from .scratch import scratch_folder
 
 if TYPE_CHECKING:
     from segmentation.lab.training.check import LearningTask
 
 Labels = NDArray[np.int32]
-LONGEST = 480  # px, longer side of a preview
-BINS = np.geomspace(2, 2048, 21)  # px, of a histogram of diameters: two bins for each doubling
+PREVIEW_PX = 480  # longer side of a preview
+DIAMETER_BINS_PX = np.geomspace(2, 2048, 21)  # edges of a histogram of diameters: two bins for each doubling
 CHANGED = "{name} or its outlines were changed in the storage: remove the image from the dataset and add it again."
 IN_BAR = "{name}: what was checked lies in its data bar. Check another part, or remove the image from the dataset."
 
 
-def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], None] = lambda: None) -> None:
-    """Write images with their labels as a folder dataset, see `core.dataset_files`. alive: as in
-    `inspection.inspect`. Raises UnreadableImage if a file is missing or was changed, or if the
+def write_folder_dataset(
+    images: Iterable[DatasetImage], folder: Path, report_alive: Callable[[], None] = lambda: None
+) -> None:
+    """Write images with their labels as a folder dataset, see `core.dataset_files`. report_alive: as in
+    `decoding.inspect`. Raises UnreadableImage if a file is missing or was changed, or if the
     checked region lies in the data bar, and Killed.
 
     Each image is written as TIFF, under its own name. So a training never decodes uploaded files
@@ -52,23 +54,23 @@ def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], No
     for name in (files.IMAGES, files.LABELS):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for image in images:
-        alive()
-        with scratch() as copies:
+        report_alive()
+        with scratch_folder() as copies:
             try:
                 source, labels = fetch(image.image.name, copies), fetch(image.labels.name, copies)
-                micrograph = inspection.read_micrograph(source, name=image.name, alive=alive)
-            except (UnreadableImage, inspection.Killed) as error:
+                micrograph = decoding.read_micrograph(source, name=image.name, report_alive=report_alive)
+            except (UnreadableImage, decoding.Killed) as error:
                 raise type(error)(f"{image.name}: {error}") from error
-            # `_write` (datasets.py) converts unusual formats to TIFF, but the SHA-256 is of the
-            # original: so it is not compared for a .tif.
+            # `datasets._write_image_files` may have converted the image to TIFF, but the stored SHA-256
+            # is that of the original file: so it is not compared for a .tif.
             may_differ = image.name.endswith(".tif")
             if sha256_of(labels) != image.labels_sha256 or not (may_differ or micrograph.sha256 == image.sha256):
                 raise UnreadableImage(CHANGED.format(name=image.name))
             write_tiff(micrograph, folder / files.IMAGES / image.name)
             shutil.copyfile(labels, folder / files.labels_path(image.name, labels.name))
         groups[image.name] = image.group
-        # The written TIFF has no metadata. If those of the image say where the data bar begins, the
-        # region leaves the bar out.
+        # The written TIFF has no metadata. If the metadata of the image tell where the data bar begins,
+        # the region leaves the bar out.
         image_rows, columns = micrograph.metadata.get("image_rows"), micrograph.shape[1]
         region = image.region or ([0, 0, int(image_rows), columns] if image_rows else None)
         if region:
@@ -82,7 +84,7 @@ def lay_out(images: Iterable[DatasetImage], folder: Path, alive: Callable[[], No
         (folder / files.REGIONS).write_text(files.regions_table(regions), encoding="utf-8")
 
 
-def store(
+def store_image(
     dataset: Dataset,
     image: DatasetImage,
     learning: LearningTask,
@@ -98,12 +100,12 @@ def store(
     if labels.shape != micrograph.shape:
         raise UnreadableImage("The outlines are of another size than the image.")
     labels = _labels_within(labels, image.region, files.UNLABELLED if dataset.class_names else 0)
-    with scratch() as folder:
+    with scratch_folder() as folder:
         written = files.write_labels(folder, "labels", labels)
         sha256 = hashlib.sha256(written.read_bytes()).hexdigest()
         renamed = written.rename(folder / f"labels-{sha256[:16]}{written.suffix}")
         preview, coco = folder / f"preview-{sha256[:16]}.webp", renamed.with_suffix(".json.gz")
-        _draw(preview, dataset, image, micrograph, labels)
+        _write_preview(preview, dataset, image, micrograph, labels)
         coco.write_bytes(gzip.compress(json.dumps(_annotations(dataset, labels)).encode(), 6, mtime=0))
         copy = folder / f"image{PurePosixPath(image.name).suffix.lower()}"
         shutil.copyfile(source, copy)
@@ -129,11 +131,11 @@ def write_tiff(micrograph: Micrograph, file: Path) -> None:
     tifffile.imwrite(file, micrograph.pixels, compression="zlib")
 
 
-def _draw(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Micrograph, labels: Labels) -> None:
+def _write_preview(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Micrograph, labels: Labels) -> None:
     """Write the preview: a small picture with outlines, darker outside of the checked region."""
     from segmentation.lab.training.check import TRUE, with_classes, with_outlines
 
-    grey = preview(micrograph, LONGEST)
+    grey = preview(micrograph, PREVIEW_PX)
     small = sampled_labels(labels, grey.shape)
     if dataset.class_names:
         picture = with_classes(grey, np.where(small == files.UNLABELLED, 0, small + 1))
@@ -147,7 +149,8 @@ def _draw(file: Path, dataset: Dataset, image: DatasetImage, micrograph: Microgr
 
 
 def _facts(dataset: Dataset, learning: LearningTask, labels: Labels) -> dict[str, Any]:
-    """Entries of an image's summary: the shares of its classes, or the number and sizes (in px) of its objects."""
+    """Entries of an image's summary: the shares of its classes, or the number and sizes (px) of its
+    objects."""
     from scipy import ndimage
 
     if dataset.class_names:
@@ -163,7 +166,7 @@ def _facts(dataset: Dataset, learning: LearningTask, labels: Labels) -> dict[str
     return {
         "objects": len(diameters),
         "median_px": median,
-        "bins": np.histogram(diameters.clip(BINS[0], BINS[-1]), BINS)[0].tolist(),
+        "bins": np.histogram(diameters.clip(DIAMETER_BINS_PX[0], DIAMETER_BINS_PX[-1]), DIAMETER_BINS_PX)[0].tolist(),
     }
 
 

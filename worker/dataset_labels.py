@@ -1,4 +1,4 @@
-"""The labels that a training may learn from: made from the outlines of a result."""
+"""Makes the labels from which a training may learn, from the outlines of a result."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from segmentation.models import DatasetImage, Job
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.ground.tables import objects_of
 
-from .fetching import pixels_of
+from .fetching import load_micrograph
 from .outlines import stored_segmentation
-from .scratch import scratch
+from .scratch import scratch_folder
 
 if TYPE_CHECKING:
     from segmentation.lab.training.check import LearningTask
@@ -29,17 +29,16 @@ Labels = NDArray[np.int32]
 # An outline that is left out for one of these reasons is right all the same, so a training may
 # learn it.
 RIGHT_BUT_LEFT_OUT = {str(reason) for reason in (Reason.FRAME, Reason.HIDDEN, Reason.SMALL, Reason.UNRESOLVED)}
-LEAST_PART = 64  # px, each side of a rectangle to learn from
-NO_PART = f"Its regions to ignore leave no rectangle of {LEAST_PART} px or more to learn from."
+LEAST_SIDE_PX = 64  # of a rectangle to learn from; a smaller part shows hardly a whole object
+NO_PART = f"Its regions to ignore leave no rectangle of {LEAST_SIDE_PX} px or more to learn from."
 
 
 def true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
     """The labels (H, W) of a result, and the number of outlines that are not in them.
 
-    An outline is not in them, so that a training sees background there, if a person left it out, if
-    it may be wrong and nobody confirmed it, or if it lies on writing or drawing in the image
-    (MARKS). In a kind with classes, pixels under writing are unlabelled, because their class is not
-    known.
+    Background takes the place of an outline if a person left it out, if it may be wrong and nobody
+    confirmed it, or if it lies on writing or drawing in the image (MARKS). In a kind with classes,
+    pixels under writing are unlabelled, because their class is not known.
     """
     outlines = stored_segmentation(job)
     marks = mask_of(outlines.used.get(MARKS, ()), outlines.labels.shape)
@@ -53,8 +52,8 @@ def true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
         return learning.drawn(without_writing), len(on_writing)
     rows = objects_of(job)
     rows = _measured_objects(job, outlines) if rows is None else rows
-    reasons = {row["id"]: row.get("reason") or "" for row in rows}
-    right = [number for number in outlines.ids.tolist() if reasons.get(number, "") in ("", *RIGHT_BUT_LEFT_OUT)]
+    reason_by_id = {row["id"]: row.get("reason") or "" for row in rows}
+    right = [number for number in outlines.ids.tolist() if reason_by_id.get(number, "") in ("", *RIGHT_BUT_LEFT_OUT)]
     return np.where(np.isin(outlines.labels, right), outlines.labels, 0), len(outlines) - len(right)
 
 
@@ -70,15 +69,15 @@ def without_ignored(regions: Regions, labels: Labels, image: DatasetImage, job: 
     if has_classes:
         return np.where(ignored, files.UNLABELLED, labels)
     outlines = stored_segmentation(job)
-    numbers = [row["id"] for row in objects_of(job) or [] if row.get("reason") == Reason.IGNORED]
+    ignored_ids = [row["id"] for row in objects_of(job) or [] if row.get("reason") == Reason.IGNORED]
     top, left, bottom, right = image.region or (0, 0, *labels.shape)
     occupied = np.ones(labels.shape, np.bool_)
     checked = slice(top, min(bottom, outlines.rows)), slice(left, right)
-    occupied[checked] = ignored[checked] | np.isin(outlines.labels[checked], numbers)
+    occupied[checked] = ignored[checked] | np.isin(outlines.labels[checked], ignored_ids)
     part = largest_part(occupied)
-    if part is None or min(part[2] - part[0], part[3] - part[1]) < LEAST_PART:
+    if part is None or min(part[2] - part[0], part[3] - part[1]) < LEAST_SIDE_PX:
         raise Refused(NO_PART)
-    image.region = list(part)  # `store` saves it
+    image.region = list(part)  # `store_image` saves it
     return labels
 
 
@@ -87,6 +86,8 @@ def _measured_objects(job: Job, outlines: Any) -> list[dict[str, Any]]:
     read."""
     from segmentation.core import pipeline
 
-    with scratch() as folder:
-        objects = ExportedObjects.of(pipeline.measure(pixels_of(job.micrograph, folder), outlines, job.get_settings()))
+    with scratch_folder() as folder:
+        objects = ExportedObjects.of(
+            pipeline.measure(load_micrograph(job.micrograph, folder), outlines, job.get_settings())
+        )
     return [{"id": number, "reason": why} for number, why in zip(objects.ids.tolist(), objects.reasons, strict=True)]

@@ -1,5 +1,5 @@
-"""The work on a dataset: archives are read, files of new images are written, and the complete
-dataset is checked, as by the command `dataset check`."""
+"""The work on a dataset: a worker reads its archives, writes the files of new images, and checks the
+complete dataset as the command `dataset check` does."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from segmentation.models import Dataset, DatasetImage
 from segmentation.plain import storable
 from segmentation.services.ground.callers import check_has_lab
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.learning.datasets import CHECK, keep_check, publish_dataset
+from segmentation.services.learning.datasets import CHECK_PREFIX, publish_dataset, store_check
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
-from . import inspection
+from . import decoding
 from .composing import composed_of
 from .dataset_archives import add_archives
-from .dataset_images import BINS, lay_out, store, write_tiff
+from .dataset_images import DIAMETER_BINS_PX, store_image, write_folder_dataset, write_tiff
 from .dataset_labels import true_labels, without_ignored
-from .fetching import fetch, pixels_of
+from .fetching import fetch, load_micrograph
 from .heartbeat import Progress
-from .scratch import scratch
+from .scratch import scratch_folder
 
 if TYPE_CHECKING:
     from segmentation.lab.training.check import CheckedFolder, CheckedPair, LearningTask
 
-TAKING, WRITING, CHECKING = 0.0, 0.4, 0.7  # the progress (0 to 1) at which these stages begin
+READING, WRITING, CHECKING = 0.0, 0.4, 0.7  # the progress (0 to 1) at which these stages begin
 # A pixel size that differs from the usual one by this factor looks like a mistake.
-OTHER_SCALE = 5.0
+UNUSUAL_FACTOR = 5.0
 NO_RESULT = "Its result was deleted before its outlines were copied: remove it here, or add the image again."
 UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, Refused)
 
@@ -52,15 +52,15 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     from segmentation.lab.training.check import find_task
 
     learning = find_task(dataset.task)
-    add_archives(dataset, learning, lambda stage, done: progress(stage, TAKING + (WRITING - TAKING) * done))
+    add_archives(dataset, learning, lambda stage, done: progress(stage, READING + (WRITING - READING) * done))
     waiting = list(dataset.images.filter(labels="", error="").select_related("job__micrograph", "job__segmentation"))
     for number, image in enumerate(waiting):
         share = WRITING + (CHECKING - WRITING) * number / len(waiting)
-        tell = partial(progress, f"writing the outlines of {image.name}", share)
-        tell()
+        report_alive = partial(progress, f"writing the outlines of {image.name}", share)
+        report_alive()
         try:
-            _write(dataset, image, learning, folder, tell)
-        except (*UNSUITABLE, inspection.Killed) as error:
+            _write_image_files(dataset, image, learning, folder, report_alive)
+        except (*UNSUITABLE, decoding.Killed) as error:
             _raise_if_killed(error, dataset)
             dataset.change()  # raises Superseded, so that only the present attempt stores errors
             DatasetImage.objects.filter(pk=image.pk).update(error=str(error))
@@ -70,27 +70,27 @@ def prepare_dataset(dataset: Dataset, progress: Progress, folder: Path) -> None:
     checked = _check(dataset, learning, ready, progress) if ready else None
     summary = _summary(images, ready, checked)
     if find(dataset.task).composable:
-        tell = partial(progress, "composing agglomerates", 1.0)
-        summary["composed"] = composed_of(dataset, ready, checked.pairs if checked else [], tell)
+        report_alive = partial(progress, "composing agglomerates", 1.0)
+        summary["composed"] = composed_of(dataset, ready, checked.pairs if checked else [], report_alive)
     publish_dataset(dataset=dataset, summary=storable(summary))
 
 
 def _raise_if_killed(error: Exception, dataset: Dataset) -> None:
     """Raise the error again if a child was killed, because another attempt may succeed. In the last
     attempt it is not raised: it becomes the error of the image, and the work goes on."""
-    if isinstance(error, inspection.Killed) and dataset.deaths < MAX_DEATHS - 1:
+    if isinstance(error, decoding.Killed) and dataset.deaths < MAX_DEATHS - 1:
         raise error
 
 
-def _write(
-    dataset: Dataset, image: DatasetImage, learning: LearningTask, folder: Path, alive: Callable[[], None]
+def _write_image_files(
+    dataset: Dataset, image: DatasetImage, learning: LearningTask, folder: Path, report_alive: Callable[[], None]
 ) -> None:
-    """Write and store the files of a new image. alive: called now and then. Raises one of
+    """Write and store the files of a new image. report_alive: called now and then. Raises one of
     UNSUITABLE, Killed."""
     job = image.job
     if job is None or job.segmentation is None:
         raise Refused(NO_RESULT)
-    micrograph = pixels_of(job.micrograph, folder, alive)
+    micrograph = load_micrograph(job.micrograph, folder, report_alive)
     labels, left_out = true_labels(job, learning)
     if regions := job.get_settings().measurement.ignore:
         labels = without_ignored(regions, labels, image, job, bool(dataset.class_names))
@@ -101,7 +101,7 @@ def _write(
         image.name = f"{PurePosixPath(image.name).stem}.tif"
     edited = job.summary["used"].get("corrected") or {}
     further = {"left_out": left_out, "model": job.model_name, "by_hand": job.is_by_hand, "corrected": edited}
-    store(dataset, image, learning, micrograph, source, labels, further, name=image.name, region=image.region)
+    store_image(dataset, image, learning, micrograph, source, labels, further, name=image.name, region=image.region)
 
 
 def _check(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], progress: Progress) -> CheckedFolder:
@@ -115,32 +115,32 @@ def _check(dataset: Dataset, learning: LearningTask, ready: list[DatasetImage], 
     for number, image in enumerate(sorted(ready, key=lambda image: image.name)):
         names += [image.name, PurePosixPath(files.labels_path(image.name, image.labels.name)).name]
         try:
-            tell = partial(progress, f"checking {image.name}", CHECKING + (1 - CHECKING) * number / len(ready))
-            pairs.append(replace(_checked_pair(image, classes, tell), group=image.group))
+            report_alive = partial(progress, f"checking {image.name}", CHECKING + (1 - CHECKING) * number / len(ready))
+            pairs.append(replace(_checked_pair(image, classes, report_alive), group=image.group))
         except BadDataset as error:
             errors.append(str(error))
-        except (UnreadableImage, inspection.Killed) as error:
+        except (UnreadableImage, decoding.Killed) as error:
             _raise_if_killed(error, dataset)
             errors.append(str(error))
     return check_pairs(pairs, errors, names, classes=classes, task=dataset.task)
 
 
-def _checked_pair(image: DatasetImage, classes: tuple[int, ...], tell: Callable[[], None]) -> CheckedPair:
-    """The check of one image with its labels, which is stored beside them. tell: called if the
-    image must be read."""
+def _checked_pair(image: DatasetImage, classes: tuple[int, ...], report_alive: Callable[[], None]) -> CheckedPair:
+    """The check of one image with its labels; it is read from the storage, or made and stored.
+    report_alive: called if it must be made."""
     from segmentation.lab.training import check
 
     sources = image.name, image.sha256, image.labels_sha256, image.region, classes
-    name = f"{CHECK}{check.mark(*sources)}.json.z"
-    with scratch() as folder:
+    name = f"{CHECK_PREFIX}{check.mark(*sources)}.json.z"
+    with scratch_folder() as folder:
         if default_storage.exists(f"{image.folder}/{name}"):
             with suppress(*check.DAMAGED):
                 return check.read_pair(fetch(f"{image.folder}/{name}", folder))
-        tell()
-        lay_out([image], folder, tell)
+        report_alive()
+        write_folder_dataset([image], folder, report_alive)
         pair = check.check_pair(find_pairs(folder, files.IMAGES, files.LABELS, classes=classes).pairs[0])
         check.write_pair(pair, folder / name)
-        keep_check(image=image, file=folder / name)
+        store_check(image=image, file=folder / name)
     return pair
 
 
@@ -155,13 +155,13 @@ def _summary(images: list[DatasetImage], ready: list[DatasetImage], checked: Che
     bins = [image.summary["bins"] for image in ready if "bins" in image.summary]
     return {
         "images": len(ready),
-        "sizes": {"edges": BINS.round(1).tolist(), "counts": np.sum(bins, 0).tolist()} if bins else {},
+        "sizes": {"edges": DIAMETER_BINS_PX.round(1).tolist(), "counts": np.sum(bins, 0).tolist()} if bins else {},
         "findings": [*errors, *scales, *findings],
     }
 
 
 def contradicting_scales(images: list[DatasetImage]) -> list[str]:
-    """A sentence for each image whose pixel size is OTHER_SCALE times larger or smaller than is
+    """A sentence for each image whose pixel size is UNUSUAL_FACTOR times larger or smaller than is
     usual in the dataset."""
     scaled = [image for image in images if image.nm_per_pixel]
     if len(scaled) < 2:
@@ -172,5 +172,5 @@ def contradicting_scales(images: list[DatasetImage]) -> list[str]:
         f"A pixel of {image.name} is {image.nm_per_pixel:.3g} nm, and {math.exp(usual):.3g} nm is usual in this"
         " dataset: check its scale, unless its magnification was so different."
         for image in scaled
-        if abs(logs[image.pk] - usual) >= math.log(OTHER_SCALE)
+        if abs(logs[image.pk] - usual) >= math.log(UNUSUAL_FACTOR)
     ]

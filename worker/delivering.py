@@ -20,10 +20,10 @@ from segmentation.services.ground.refusal import Refused
 
 from .heartbeat import Progress
 
-SECONDS = 10.0  # for one message
-LATE = f"no answer within {SECONDS:g} s"
-# How many IP addresses of a host name are tried. Several, because a container often has a route
-# only to IPv4 or only to IPv6.
+MESSAGE_SECONDS = 10.0  # for one message
+LATE = f"no answer within {MESSAGE_SECONDS:g} s"
+# How many IP addresses of a host name are tried: more than one, because a container often has a
+# route only to IPv4 or only to IPv6.
 MOST_ADDRESSES = 4
 
 
@@ -66,7 +66,7 @@ def send(delivery: Delivery) -> tuple[int, str]:
 
 
 def _reason(error: Exception) -> str:
-    """The reason of an error in words: those of the operating system, whose error httpx wraps
+    """The reason of an error in words, from the error of the operating system, which httpx wraps
     several times."""
     cause: BaseException = error
     while deeper := cause.__cause__ or (None if isinstance(cause, OSError) else cause.__context__):
@@ -84,7 +84,7 @@ async def _post(url: httpx.URL, addresses: list[str], delivery: Delivery) -> int
     answer.
 
     The header Host and the check of the certificate use the host name. Raises the errors of httpx,
-    and TimeoutError after SECONDS in all (the time limits of httpx are for single steps).
+    and TimeoutError after MESSAGE_SECONDS in all (the time limits of httpx are for single steps).
     """
     now, body = timezone.now(), json.dumps(delivery.payload)
     headers = {
@@ -95,13 +95,13 @@ async def _post(url: httpx.URL, addresses: list[str], delivery: Delivery) -> int
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": Signer(delivery.webhook.secret).sign(str(delivery.pk), now, body),
     }
-    limits = httpx.Timeout(SECONDS, connect=SECONDS / len(addresses))
+    limits = httpx.Timeout(MESSAGE_SECONDS, connect=MESSAGE_SECONDS / len(addresses))
     # Use the certificates that the system trusts, because a closed network may have its own. (By
     # default httpx uses those of certifi.)
     client = httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False, timeout=limits, headers=headers)
     problem: httpx.TransportError = httpx.ConnectError("the name has no address")
     sni = {"sni_hostname": url.raw_host.decode()}
-    async with asyncio.timeout(SECONDS), client:
+    async with asyncio.timeout(MESSAGE_SECONDS), client:
         for address in addresses:
             try:
                 async with client.stream("POST", url.copy_with(host=address), content=body, extensions=sni) as answer:

@@ -19,32 +19,32 @@ from segmentation.services.ground import bundles, queue, tables
 from segmentation.services.results import exports as exports_service
 from segmentation.services.results import steps
 
-from .ahead import names_ahead
+from .early_files import early_file_names
 from .evidence import write_evidence
 from .fetching import fetch
 from .heartbeat import Progress
 from .measuring import measure_again
-from .results import by_method, stored_files, summarise
+from .results import summarise, with_method, write_stored_files
 from .samples import filing_of, judged_by, pooled_again
 
-MEASURED = 0.1  # the progress (0 to 1) at which measuring ends and writing begins
-# The last analysis of this process, by its inputs; empty or one entry.
-_latest: dict[str, Analysis] = {}
-LARGEST_KEPT = 1 << 22  # pixels of the largest image whose analysis stays in memory
+MEASURING_END = 0.1  # the progress (0 to 1) at which measuring ends and writing begins
+# The last analysis of this process, by the text of its inputs (`_inputs_of`); at most one entry.
+_latest_analysis: dict[str, Analysis] = {}
+MOST_REMEMBERED_PX = 1 << 22  # pixels of the largest image whose analysis stays in memory
 
 
-def keep_latest(job: Job, analysis: Analysis | None) -> None:
+def remember_analysis(job: Job, analysis: Analysis | None) -> None:
     """Remember only this analysis, so that writing files of the job need not measure again, unless
     its image is large. None empties the memory."""
-    _latest.clear()
-    if analysis is not None and analysis.micrograph.pixels.size <= LARGEST_KEPT:
-        _latest[_inputs_of(job)] = analysis
+    _latest_analysis.clear()
+    if analysis is not None and analysis.micrograph.pixels.size <= MOST_REMEMBERED_PX:
+        _latest_analysis[_inputs_of(job)] = analysis
 
 
 def _inputs_of(job: Job) -> str:
-    """A text that differs for analyses of a job with different inputs."""
-    origin = job.pk, job.attempt, job.segmentation_id, job.step
-    return json.dumps((*origin, job.settings, job.micrograph.reading), default=str)
+    """A text that is equal for two analyses of a job only if their inputs are equal."""
+    outlines_inputs = job.pk, job.attempt, job.segmentation_id, job.step
+    return json.dumps((*outlines_inputs, job.settings, job.micrograph.reading), default=str)
 
 
 @dataclass
@@ -58,61 +58,61 @@ class _Source:
     evidence: Mapping[str, str] = field(default_factory=dict)
 
 
-def write_further(export: ExportJob, progress: Progress, folder: Path) -> None:
-    """Write and store the files of a result that are not stored with it; if no user has asked for
-    one yet, only `names_ahead`.
+def write_export_files(export: ExportJob, progress: Progress, folder: Path) -> None:
+    """Write and store the files of a result that are not stored with it; before a user has asked for
+    one, only those of `early_file_names`.
 
     If the data bar was read after the result was measured, its numbers and its stored files are
-    made anew first.
+    first made anew.
     """
     from segmentation.core.report.files import write_all
 
     result, out = export.result, folder / "results"
     if isinstance(result, Sample):
-        again = pooled_again(result, lambda stage, done: progress(stage, MEASURED * done))
+        again = pooled_again(result, lambda stage, done: progress(stage, MEASURING_END * done))
         source = _Source(again, filing_of(result))
         out.mkdir()
     else:
-        source = _measured(export, progress, folder, out)
+        source = _source_of_job(export, progress, folder, out)
     names = []
     for artifact in result.artifacts.all():
-        with bundles.opened(artifact) as file, (out / artifact.name).open("wb") as copy:
+        with bundles.open_file(artifact) as file, (out / artifact.name).open("wb") as copy:
             shutil.copyfileobj(file, copy)
         names.append(artifact.name)
     files = write_all(
         source.reported,
         out,
-        stored=names,
+        existing_names=names,
         stored_only=not export.asked,
-        also=[*export.figures, *names_ahead(result)],
-        beside=source.evidence,
+        added_names=[*export.figures, *early_file_names(result)],
+        extra_files=source.evidence,
         signatures=[signature.printed for signature in source.signatures],
         filing=source.filing,
-        progress=lambda stage, done: progress(stage, MEASURED + (1 - MEASURED) * done),
-        first_written=lambda early_files: exports_service.publish_export(export=export, files=early_files, early=True),
+        progress=lambda stage, done: progress(stage, MEASURING_END + (1 - MEASURING_END) * done),
+        on_first_files=lambda early_files: exports_service.publish_export(export=export, files=early_files, early=True),
     )
     exports_service.publish_export(export=export, files=files)
     if not export.asked and ExportJob.objects.filter(pk=export.pk, asked=True).exists():
         queue.ask_for_files(result)  # a user asked meanwhile, perhaps for another file
 
 
-def _measured(export: ExportJob, progress: Progress, folder: Path, out: Path) -> _Source:
+def _source_of_job(export: ExportJob, progress: Progress, folder: Path, out: Path) -> _Source:
     """The data for the files of an image's result, measured again if need be; makes the folder
     `out`."""
     job = export.job
     progress("reading the image", 0.0)
-    analysis = _latest.get(_inputs_of(job))
+    analysis = _latest_analysis.get(_inputs_of(job))
     if analysis is None:
-        analysis = measure_again(job, folder, lambda stage, done: progress(stage, MEASURED * done))
+        analysis = measure_again(job, folder, lambda stage, done: progress(stage, MEASURING_END * done))
     needs_new_numbers = job.summary.get("unread") and job.micrograph.is_finished and not job.signature_hash
     if needs_new_numbers:
-        analysis = by_method(job, analysis)
+        analysis = with_method(job, analysis)
     elif job.summary.get("method"):  # as the method was when the numbers were made
         analysis = replace(analysis, method=MethodUsed.from_dict(job.summary["method"]))
     image = fetch(job.micrograph.file.name, folder) if job.micrograph.size <= MOST_BYTES else None
     out.mkdir()
     if needs_new_numbers:
-        _publish_anew(export, analysis, out)
+        _publish_new_numbers(export, analysis, out)
     signatures = list(job.signatures.all())
     sample = job.sample.name if job.sample else ""
     return _Source(
@@ -123,11 +123,11 @@ def _measured(export: ExportJob, progress: Progress, folder: Path, out: Path) ->
     )
 
 
-def _publish_anew(export: ExportJob, analysis: Analysis, out: Path) -> None:
-    """Store new numbers and the files that are stored with every result, because the data bar of
-    its image was read later."""
+def _publish_new_numbers(export: ExportJob, analysis: Analysis, out: Path) -> None:
+    """Store new numbers of a result, and its files that every result has, because the data bar of
+    its image was read after it was measured."""
     job = export.job
-    files = stored_files(analysis, out, in_sample=job.artifact(tables.NAME) is not None)
+    files = write_stored_files(analysis, out, in_sample=job.artifact(tables.TABLE_FILE) is not None)
     earlier = {name: job.summary[name] for name in ("reused", "timings")}
     summary = {**summarise(analysis, reused=False, unread=False), **earlier}
     exports_service.publish_export(export=export, files=files, summary=summary, early=True)

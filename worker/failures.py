@@ -14,10 +14,10 @@ from segmentation.core.network import cards
 from segmentation.core.network.served import ServerGone
 from segmentation.core.tasks import UnknownTask
 from segmentation.models import Attempted, Training
-from segmentation.services.ground.queue import KINDS
+from segmentation.services.ground.queue import WORK_KINDS
 from segmentation.services.ground.refusal import Refused
 
-from .inspection import Killed
+from .decoding import Killed
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +35,10 @@ def sentence_for(row: Attempted, error: Exception) -> str:
     if isinstance(error, (UnreadableImage, Killed, ServerGone, UnusableSegmentation, Refused)):
         return str(error)
     if isinstance(row, Training) and isinstance(error, UserError):
-        # These words are for a web page: users know neither our folders nor the commands.
-        return error.on_page
-    kind = KINDS[type(row)]
-    context = kind.noun.capitalize(), row.pk, row.attempt
-    logger.error("%s %s: attempt %s failed.", *context, exc_info=error, extra={"each": True})
+        return error.on_page  # without folders and commands, which users of the site do not know
+    kind = WORK_KINDS[type(row)]
+    name, number = kind.noun.capitalize(), row.attempt
+    logger.error("%s %s: attempt %s failed.", name, row.pk, number, exc_info=error, extra={"each": True})
     if isinstance(error, (cards.UnknownModel, cards.AlteredWeights, cards.NoDevice, UnknownTask)):
         return str(error)
     if isinstance(error, SoftTimeLimitExceeded):

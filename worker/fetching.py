@@ -1,4 +1,5 @@
-"""Reads files from the storage, which may be remote: as local files, or as an image's pixels."""
+"""Reads files from the storage, which may be remote, for the work of this worker: as local files, or
+as images with their pixels."""
 
 from __future__ import annotations
 
@@ -11,16 +12,16 @@ from pathlib import Path, PurePosixPath
 from django.core.files.storage import default_storage
 
 from segmentation.core.micrograph import square, types
-from segmentation.core.micrograph.readings import with_scale_read
+from segmentation.core.micrograph.readings import with_stored_reading
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.names import file_name
 from segmentation.models import Micrograph
 from segmentation.services.results import publishing
 
-from . import answers, inspection
-from .scratch import path_of
+from . import answers, decoding
+from .scratch import kept_file_path
 
-NOT_SQUARE_THEN = (
+NOT_SQUARE = (
     "The pixels of this image are not square, and an earlier version of DeepSegm left them so: upload it again."
 )
 GONE = "The stored file of this image is gone: upload it again."
@@ -47,9 +48,9 @@ def fetch(name: str, folder: Path) -> Path:
     return copy
 
 
-def fetch_beside(micrograph: Micrograph, folder: Path) -> list[tuple[str, Path]]:
-    """(name, local path) of the side files of an image: files of the microscope that were sent with
-    it."""
+def fetch_side_files(micrograph: Micrograph, folder: Path) -> list[tuple[str, Path]]:
+    """(name, local path) of each side file of an image: a file of the microscope that was sent with
+    the image."""
     return [(side["name"], fetch(side["file"], folder)) for side in micrograph.side]
 
 
@@ -63,30 +64,34 @@ def store_tiles(row: Micrograph, micrograph: types.Micrograph, folder: Path) -> 
     picture, tiles = folder / viewer.PICTURE, folder / viewer.TILES
     picture.write_bytes(viewer.image_webp(micrograph))
     viewer.write_tiles(micrograph, tiles)
-    publishing.keep_picture(micrograph=row, picture=picture, tiles=tiles)
+    publishing.store_picture(micrograph=row, picture=picture, tiles=tiles)
 
 
-def pixels_of(micrograph: Micrograph, folder: Path, alive: Callable[[], None] = lambda: None) -> types.Micrograph:
+def load_micrograph(
+    micrograph: Micrograph, folder: Path, report_alive: Callable[[], None] = lambda: None
+) -> types.Micrograph:
     """An image with its pixels, its metadata and the scale from its data bar; raises
-    UnreadableImage. alive: as in `inspection.inspect`.
+    UnreadableImage. report_alive: as in `decoding.inspect`.
 
     Pixels that this machine decoded some minutes ago, at the upload, are not decoded again, only
     checked.
     """
-    image = _decoded_before(micrograph)
+    image = _decoded_at_upload(micrograph)
     if image is None:
-        path, side = fetch(micrograph.file.name, folder), fetch_beside(micrograph, folder)
-        image = inspection.read_micrograph(path, name=micrograph.name, side=side, alive=alive)
+        path, side = fetch(micrograph.file.name, folder), fetch_side_files(micrograph, folder)
+        image = decoding.read_micrograph(path, name=micrograph.name, side=side, report_alive=report_alive)
         if image.shape != (micrograph.height, micrograph.width) and square.stored_shape(image.metadata):
-            raise UnreadableImage(NOT_SQUARE_THEN)
-    return with_scale_read(image, micrograph.reading)
+            raise UnreadableImage(NOT_SQUARE)
+    return with_stored_reading(image, micrograph.reading)
 
 
-def _decoded_before(micrograph: Micrograph) -> types.Micrograph | None:
-    """An image from the file of pixels that its upload has left (`scratch.keep`); None without
-    one."""
+def _decoded_at_upload(micrograph: Micrograph) -> types.Micrograph | None:
+    """An image from the file of pixels that the inspection of its upload kept (`scratch.keep_file`);
+    None without such a file."""
     try:
-        pixels = answers.array(path_of(str(micrograph.pk)), answers.PIXELS, (micrograph.height, micrograph.width))
+        pixels = answers.read_array(
+            kept_file_path(str(micrograph.pk)), answers.PIXELS, (micrograph.height, micrograph.width)
+        )
     except ValueError:
         return None
     name, sha256, calibration = file_name(micrograph.name), micrograph.sha256, micrograph.scale.file

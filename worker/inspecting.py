@@ -1,5 +1,5 @@
-"""The work on an upload: of an image, facts and a preview are stored; the images of an archive
-become uploads themselves."""
+"""The work on an upload: a worker stores the facts and a preview of an image; it stores the images of
+an archive as uploads."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import after_inspection, uploads
 from segmentation.services.results.uploads import Note, is_zip, sha256_of_upload
 
-from . import inspection
-from .fetching import fetch, fetch_beside
-from .heartbeat import GivesWay, Progress
+from . import decoding
+from .fetching import fetch, fetch_side_files
+from .heartbeat import Progress, UrgentWorkWaits
 
 Group = list[tuple[str, Path]]  # (name, path) of an image, then of its side files
 UNPACKING = "unpacking the archive"
@@ -39,8 +39,8 @@ def inspect_upload(micrograph: Micrograph, progress: Progress, folder: Path) -> 
     Superseded.
 
     An image is inspected twice, because reading the text of its data bar takes seconds: that is
-    done in the second inspection, when `may_read_bars` allows it. If it no longer allows it, the
-    second inspection stops and starts again later. An image whose data bar equals that of an
+    done in the second inspection, when `bars_to_read` allows it. The second inspection stops as soon
+    as that is no longer allowed, and starts again later. An image whose data bar equals that of an
     earlier image of the sender needs no second inspection.
     """
     if micrograph.is_archive:
@@ -50,25 +50,25 @@ def inspect_upload(micrograph: Micrograph, progress: Progress, folder: Path) -> 
     stage = READING_BAR if is_second else READING
     progress(stage, 0.1)
     path = fetch(micrograph.file.name, folder)
-    side = fetch_beside(micrograph, folder)
+    side = fetch_side_files(micrograph, folder)
     if micrograph.pages:
         path, side = _replace_stack_by_page(micrograph, path, side, folder, partial(progress, stage, 0.3))
     options = {"side": side, "read_bar": micrograph.read_bar, "later": not is_second}
     options["keep_as"] = "" if is_second else str(micrograph.pk)
-    options["known"] = Micrograph.objects.known_bars(micrograph)
+    options["known"] = Micrograph.objects.earlier_readings(micrograph)
 
-    def alive() -> None:
+    def report_alive() -> None:
         progress(stage, 0.5)
-        if is_second and not Micrograph.objects.may_read_bars().filter(pk=micrograph.pk).exists():
-            raise GivesWay
+        if is_second and not Micrograph.objects.bars_to_read().filter(pk=micrograph.pk).exists():
+            raise UrgentWorkWaits
 
     try:
-        outcome = inspection.inspect(path, name=micrograph.name, alive=alive, **options)
-    except GivesWay:
-        # `started` stays: it tells the queue that the sender has had a turn.
+        outcome = decoding.inspect(path, name=micrograph.name, report_alive=report_alive, **options)
+    except UrgentWorkWaits:
+        # `started` stays, because the queue counts this as a turn of the sender.
         micrograph.change(state=Micrograph.State.QUEUED, enqueued=None)
         return
-    except (inspection.Unreadable, inspection.Killed):
+    except (decoding.Unreadable, decoding.Killed):
         if not is_second:
             raise
         after_inspection.publish_reading(micrograph=micrograph, reading={"note": CUT_OFF})
@@ -90,14 +90,14 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
     for broken in archive.images.filter(state=Micrograph.State.RECEIVING):
         broken.delete()
     counts = Counter(archive.images.values_list("name", "sha256"))
-    alive, limit = partial(progress, stage, 0.3), settings.DEEPSEGM_SAMPLE_IMAGES
+    report_alive, limit = partial(progress, stage, 0.3), settings.DEEPSEGM_SAMPLE_IMAGES
     path, notes = fetch(archive.file.name, folder), []
-    groups: Iterable[Group] = [[(archive.name, path), *fetch_beside(archive, folder)]]
+    groups: Iterable[Group] = [[(archive.name, path), *fetch_side_files(archive, folder)]]
     with path.open("rb") as file:
         if is_zip(file):
-            groups, notes = inspection.unpack(path, folder, alive, images=limit)
+            groups, notes = decoding.unpack(path, folder, report_alive, images=limit)
     if archive.pages:
-        groups = _pages(archive.pages, groups, notes, folder, alive)
+        groups = _pages(archive.pages, groups, notes, folder, report_alive)
     for number, group in enumerate(groups, 1):
         with ExitStack() as stack:
             opened = [(name, stack.enter_context(path.open("rb"))) for name, path in group]
@@ -118,13 +118,13 @@ def _unpack(archive: Micrograph, progress: Progress, folder: Path) -> None:
 
 
 def _replace_stack_by_page(
-    micrograph: Micrograph, path: Path, side: Group, folder: Path, alive: Callable[[], None]
+    micrograph: Micrograph, path: Path, side: Group, folder: Path, report_alive: Callable[[], None]
 ) -> tuple[Path, Group]:
-    """Store the requested page of a stack in place of the stack. Returns the path of the page, and
-    its side files: none; of a file with a single page, the file itself and its side files."""
+    """Store the requested page of a stack in place of the stack. Returns the path of the page and no
+    side files; for a file with a single page, the file itself and its side files."""
     # A single number, because the upload is no archive.
     page, name = int(micrograph.pages), micrograph.name
-    file, pages = inspection.take_page(path, folder, page, name=name, side=side, alive=alive)
+    file, pages = decoding.take_page(path, folder, page, name=name, side=side, report_alive=report_alive)
     if pages == 1:
         return path, side
     with file.open("rb") as opened:
@@ -135,12 +135,12 @@ def _replace_stack_by_page(
 
 
 def _pages(
-    pages: str, groups: Iterable[Group], notes: list[Note], folder: Path, alive: Callable[[], None]
+    pages: str, groups: Iterable[Group], notes: list[Note], folder: Path, report_alive: Callable[[], None]
 ) -> Iterator[Group]:
     """The images of an archive; of a stack only the pages that `pages` names. A note on a page that
     cannot be read is added to `notes`."""
     for (name, path), *side in groups:
-        take = partial(inspection.take_page, path, folder, name=name, side=side, alive=alive)
+        take = partial(decoding.take_page, path, folder, name=name, side=side, report_alive=report_alive)
         try:
             for page, file in take_pages(pages, take, limit=settings.DEEPSEGM_SAMPLE_IMAGES):
                 yield [(shown_name(page_name(name, page)), file)] if page else [(name, path), *side]

@@ -1,4 +1,5 @@
-"""Where the outlines of a job come from: a stored segmentation, corrections of it, or the file of another tool."""
+"""Reads the outlines of a job: from a stored segmentation, with its corrections, or from the file of
+another tool. (`analysing` finds outlines with the network.)"""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from segmentation.models import Job
 from segmentation.services.ground import tables
 from segmentation.services.results import edits, publishing
 
-from . import inspection
+from . import decoding
 from .fetching import fetch
 from .heartbeat import Progress
 
@@ -25,11 +26,11 @@ NO_RESULT = "The result to which these outlines belong has been deleted: send th
 
 
 def stored_segmentation(job: Job, step: int | None = None) -> Segmentation:
-    """The outlines of a job after its first `step` corrections. The default is the step of its
-    numbers. Raises UnusableSegmentation if the file is lost or damaged."""
+    """The outlines of a job after its first `step` corrections; None: as its numbers were measured.
+    Raises UnusableSegmentation if the file is lost or damaged."""
     step = job.step if step is None else step
     original = original_outlines(job, alternatives=not step)
-    return corrected_outlines(job, original, step, judged_by_others(job)) if step else original
+    return corrected_outlines(job, original, step, left_out_by_others(job)) if step else original
 
 
 def original_outlines(job: Job, *, alternatives: bool) -> Segmentation:
@@ -46,25 +47,27 @@ def original_outlines(job: Job, *, alternatives: bool) -> Segmentation:
 
 def corrected_outlines(job: Job, original: Segmentation, step: int, by_others: dict[str, Any]) -> Segmentation:
     """The outlines `original` after the first `step` corrections of the job. by_others: from
-    `judged_by_others`."""
-    outlines = edits.after_corrections(job, original, step)
+    `left_out_by_others`."""
+    outlines = edits.apply_edits(job, original, step)
     return replace(outlines, used={**outlines.used, **by_others})
 
 
 def corrected_segmentation(job: Job, folder: Path) -> Segmentation:
-    """The parent's outlines with the corrections that the job measures. They are stored as the job's own outlines."""
+    """The outlines of the parent with the corrections that the job measures; also stored as the
+    outlines of the job."""
     parent = job.parent
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_PARENT)
-    outlines = edits.corrected(parent, job.corrects)
+    outlines = edits.load_corrected_segmentation(parent, job.corrects)
     origin = replace(outlines.provenance, parent=str(parent.segmentation_id))
-    used = {**outlines.used, **judged_by_others(parent)}
-    return keep_outlines(job, replace(outlines, provenance=origin, used=used), parent, folder)
+    used = {**outlines.used, **left_out_by_others(parent)}
+    return store_outlines(job, replace(outlines, provenance=origin, used=used), parent, folder)
 
 
-def judged_by_others(parent: Job) -> dict[str, Any]:
-    """By reason, the ids of the objects that are left out because of other objects (faint, hidden, in a region). They
-    stay left out after corrections, because the person who corrected saw them so. {} if no object counts."""
+def left_out_by_others(parent: Job) -> dict[str, Any]:
+    """The entry "by_others": by reason, the ids of the objects that are left out because of other
+    objects (faint, hidden, in a region). They stay left out after corrections, because the person who
+    corrected saw them so. {} if no object counts."""
     rows, settings = tables.uncorrected_objects_of(parent) or [], parent.get_settings().measurement
     if not any(row["kept"] for row in rows):
         return {}
@@ -76,7 +79,8 @@ def judged_by_others(parent: Job) -> dict[str, Any]:
 
 
 def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segmentation:
-    """The outlines in the file of another tool that came with the job. They are stored as the job's own outlines."""
+    """The outlines in the file of another tool that was sent with the job; also stored as the outlines
+    of the job."""
     parent = job.parent
     if parent is None or parent.segmentation is None:
         raise UnusableSegmentation(NO_RESULT)
@@ -90,18 +94,18 @@ def imported_segmentation(job: Job, progress: Progress, folder: Path) -> Segment
         "nm_per_pixel": calibration.nm_per_pixel if calibration.is_known else None,
     }
     stage = "reading the outlines"
-    imported = inspection.read_outlines(fetch(job.outlines["file"], folder), request, lambda: progress(stage, 0.1))
+    imported = decoding.read_outlines(fetch(job.outlines["file"], folder), request, lambda: progress(stage, 0.1))
     source = {name: job.outlines[name] for name in ("name", "sha256")}
     parent_id = str(parent.segmentation_id)
     outlines = imported.segmentation(before, **source, version=__version__, parent_id=parent_id, semantic=task.semantic)
-    return keep_outlines(job, outlines, parent, folder)
+    return store_outlines(job, outlines, parent, folder)
 
 
-def keep_outlines(job: Job, outlines: Segmentation, parent: Job | None, folder: Path) -> Segmentation:
-    """Store a segmentation as the job's own and return it. parent: the job from whose outlines it
+def store_outlines(job: Job, outlines: Segmentation, parent: Job | None, folder: Path) -> Segmentation:
+    """Store a segmentation as the outlines of the job, and return it. parent: the job from whose outlines it
     was made; None for outlines that the network found."""
     file = folder / "segmentation.npz"
     outlines.save(file)
     before = parent.segmentation if parent else None
-    publishing.keep_segmentation(job=job, file=file, provenance=outlines.provenance, parent=before)
+    publishing.store_segmentation(job=job, file=file, provenance=outlines.provenance, parent=before)
     return outlines

@@ -1,8 +1,7 @@
-"""Tries other ways to analyse an image (such as another model) if its result is doubtful. The page
-of the result shows them as small pictures.
+"""Tries other ways to analyse an image, such as another model, if its result is doubtful. The page
+of the result shows the outcomes as small pictures.
 
-This is the least urgent work: it stops as soon as other work waits, and later goes on with the next
-way.
+This is the least urgent work: it stops as soon as other work waits, and goes on later.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from typing import Any
 from django.conf import settings
 
 from segmentation import models
-from segmentation.core.labels.options import EVEN
+from segmentation.core.labels.options import EVEN_PROBABILITY
 from segmentation.core.network import cards
-from segmentation.services.results.models_offered import offered
+from segmentation.services.results.models_offered import offered_models
 
-from .fetching import pixels_of
-from .heartbeat import Progress, comes_before, giving_way
+from .fetching import load_micrograph
+from .heartbeat import Progress, has_more_urgent_work, stopping_for_urgent_work
 
 
 def propose_others(proposals: models.Proposals, progress: Progress, folder: Path) -> None:
@@ -29,26 +28,26 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     from segmentation.core.network.runtime import Runtime
     from segmentation.core.proposing import FEWEST_OBJECTS, MOST_SHOWN, Part, named_model, try_way, ways
 
-    report = giving_way(progress, partial(comes_before, models.Proposals))
-    job, alive = proposals.job, partial(report, "trying other ways", 0.0)
+    report = stopping_for_urgent_work(progress, partial(has_more_urgent_work, models.Proposals))
+    job, report_alive = proposals.job, partial(report, "trying other ways", 0.0)
     proposed: list[dict[str, Any]] = proposals.result.get("shown", [])
     tried: int = proposals.result.get("tried", 0)
-    alive()
-    requested, offered_cards = job.get_settings(), offered(job.owner)
-    part = Part.of(pixels_of(job.micrograph, folder, alive), requested)
+    report_alive()
+    requested, offered_cards = job.get_settings(), offered_models(job.owner)
+    part = Part.of(load_micrograph(job.micrograph, folder, report_alive), requested)
     used, model, refused = job.summary["used"], job.summary["model"]["name"], job.summary["refused"]
-    model_on_page = named_model(used)  # that the page of the result advises
-    # Only a way with a better share of outlines that are probably right (`least`) and enough
-    # outlines (`fewest`) is proposed. Of an image whose two polarities are equally likely
-    # ("beside"), both are shown.
-    least, fewest = (0.0, 1) if "beside" in used else (EVEN, FEWEST_OBJECTS)
+    advised_model = named_model(used)  # on the page of the result
+    # A way is proposed only if more of its outlines are probably right (share `least`) and if it finds
+    # enough outlines (`fewest`). If both polarities of an image are equally likely ("beside"), both
+    # are shown.
+    least, fewest = (0.0, 1) if "beside" in used else (EVEN_PROBABILITY, FEWEST_OBJECTS)
     least = least if refused or "beside" in used else max(least, used.get("expected", 0.0))
     runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
     for way in ways(part, requested, used, model, offered_cards, refused=refused)[tried:]:
         if len(proposed) == MOST_SHOWN:
             break
         card = cards.find(way.settings["model"])
-        few = 0 if card.name == model_on_page else fewest  # the advised model is always shown
+        few = 0 if card.name == advised_model else fewest  # the advised model is always shown
         if outcome := try_way(part, requested, way, card, least=least, fewest=few, runtime=runtime, progress=report):
             count, picture = outcome[0], b64encode(outcome[1]).decode()
             proposed.append({"words": way.words, "settings": way.settings, "count": count, "picture": picture})

@@ -1,5 +1,4 @@
-"""What is stored with every result: a summary with the numbers for its page, and some of its
-files."""
+"""Makes the summary with the numbers of a result, and the files that are stored with every result."""
 
 from __future__ import annotations
 
@@ -15,31 +14,31 @@ from segmentation.core.tasks import find
 from segmentation.models import Job
 from segmentation.plain import storable
 from segmentation.services.ground import tables
-from segmentation.services.results.control import control_words
+from segmentation.services.results.control import out_of_control_words
 from segmentation.services.results.pooled_outlines import COCO_FILE
 
 from .heartbeat import Progress
 
 
-def by_method(job: Job, analysis: Analysis) -> Analysis:
-    """The analysis, with the present state of the method that its job follows, if it follows
-    one."""
+def with_method(job: Job, analysis: Analysis) -> Analysis:
+    """The analysis with the present state of the method that its job follows; unchanged without a
+    method."""
     if job.method is None:
         return analysis
-    return replace(analysis, method=replace(job.method.written.record_for(analysis), control=control_words(job)))
+    return replace(analysis, method=replace(job.method.written.record_for(analysis), control=out_of_control_words(job)))
 
 
-def stored_files(
+def write_stored_files(
     analysis: Analysis, out: Path, *, in_sample: bool, progress: Progress | None = None
 ) -> dict[str, Path]:
-    """Write the files that are stored with every result; for an image in a sample also those that
-    pooling needs. Returns their paths by name."""
+    """Write the files that are stored with every result; for an image in a sample also the
+    files that pooling needs. Returns their paths by name."""
     from segmentation.core.report.files import write_all
 
-    files = write_all(analysis, out, stored_only=True, also=[COCO_FILE] if in_sample else [], progress=progress)
+    files = write_all(analysis, out, stored_only=True, added_names=[COCO_FILE] if in_sample else [], progress=progress)
     if in_sample:
         clarity = analysis.segmentation.used.get("clarity", 1.0)
-        files[tables.NAME] = tables.save(analysis.table, clarity, out / tables.NAME)
+        files[tables.TABLE_FILE] = tables.save(analysis.table, clarity, out / tables.TABLE_FILE)
     return files
 
 

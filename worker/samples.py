@@ -1,5 +1,5 @@
-"""Pools a sample: puts the stored tables of its images together. No image is read, and no network
-is loaded."""
+"""Pools a sample: combines the stored tables of its images. No image is read, and no network is
+loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from segmentation.core.analysis import AnalysisSettings, MethodUsed
 from segmentation.core.flags import Flag, as_json, from_json
-from segmentation.core.micrograph.pairing import rank
+from segmentation.core.micrograph.pairing import sort_key
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.quality.specification import Specification
 from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
@@ -27,7 +27,7 @@ from segmentation.services.ground import tables
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import publishing
 
-from . import growing
+from . import sample_growth
 from .heartbeat import Progress
 
 logger = logging.getLogger(__name__)
@@ -47,10 +47,10 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     has. Raises `Superseded` if the sample changed meanwhile."""
     from segmentation.core.report.files import write_all
 
-    growing.hold_images(sample)
-    combined, jobs, notes = _combined(sample, progress)
-    while combined and growing.hold_outliers(sample, combined, jobs):
-        combined, jobs, notes = _combined(sample, progress)
+    sample_growth.hold_images(sample)
+    combined, jobs, notes = _combine(sample, progress)
+    while combined and sample_growth.hold_outliers(sample, combined, jobs):
+        combined, jobs, notes = _combine(sample, progress)
     if combined is None:
         pooled = {"of": [], "images": [], **as_json(map(Flag, [*notes, NONE_LEFT]))}
         publishing.publish_sample(sample=sample, files={}, pooled=pooled)
@@ -65,13 +65,13 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
 def pooled_again(sample: Sample, progress: Progress) -> SampleAnalysis:
     """The pooled numbers of a sample once more, to write files from them. Raises Refused (409) if
     the table of an image cannot be read any more."""
-    combined, jobs, _ = _combined(sample, progress)
+    combined, jobs, _ = _combine(sample, progress)
     if combined is None or [str(job.pk) for job in jobs] != sample.pooled["of"]:
         raise Refused(LOST, 409)
     return combined
 
 
-def _combined(sample: Sample, progress: Progress) -> tuple[SampleAnalysis | None, list[Job], list[str]]:
+def _combine(sample: Sample, progress: Progress) -> tuple[SampleAnalysis | None, list[Job], list[str]]:
     """The pooled numbers of the included images (None without images), the jobs of these images,
     and sentences about them."""
     from segmentation.core.combine import combine
@@ -115,7 +115,7 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
     reason, and sentences about included images."""
     settings = AnalysisSettings.from_dict(sample.settings)
     all_jobs = list(sample.members.select_related("micrograph").order_by("created", "pk"))
-    all_jobs.sort(key=lambda job: rank(job.micrograph.name, job.micrograph.sha256))
+    all_jobs.sort(key=lambda job: sort_key(job.micrograph.name, job.micrograph.sha256))
     jobs, members, left_out, notes = [], [], [], []
     for number, job in enumerate(all_jobs):
         progress("reading the tables", POOLING * number / len(all_jobs))
@@ -139,10 +139,10 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
 
 def _member(job: Job) -> Member | None:
     """The data of a finished job for pooling; None if its table cannot be read."""
-    measured_table = job.artifact(tables.NAME)
+    measured_table = job.artifact(tables.TABLE_FILE)
     try:
         if measured_table is None:
-            raise FileNotFoundError(tables.NAME)
+            raise FileNotFoundError(tables.TABLE_FILE)
         with measured_table.file.open("rb") as file:
             table, clarity = tables.load(file)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):

@@ -1,5 +1,5 @@
-"""Temporary folders and files of the workers. They contain images of users, so those of killed
-processes are removed.
+"""Makes temporary folders and files for the workers, and removes those that killed processes left,
+because they contain images of users.
 
 Each folder or file is locked as long as its process lives; the system releases the lock when the
 process ends.
@@ -25,21 +25,21 @@ logger = logging.getLogger(__name__)
 PREFIX = "deepsegm-"
 LOCK = "lock"
 UPLOADS = "*.upload*"  # files of large uploads, locked as long as their request lives (segmentation.http.uploads)
-YOUNG_SECONDS = 60.0  # a younger folder without a lock, or file, is not removed
-KEPT_SECONDS = 300.0  # for which `keep` keeps a file
-LARGEST_KEPT, MOST_KEPT = 2**26, 2**28  # bytes of one kept file, and of all of a process
+YOUNG_SECONDS = 60.0  # a file, or a folder without a lock, is not removed while it is younger
+KEEP_SECONDS = 300.0  # for which `keep_file` keeps a file
+MAX_FILE_BYTES, MAX_KEPT_BYTES = 2**26, 2**28  # of one kept file, and of all kept files of a process
 # Kept files, open because they are locked, and their bytes.
 _open_files: dict[Path, tuple[IO[bytes], int]] = {}
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
-    """A block with a temporary folder, which is removed at its end."""
+def scratch_folder() -> Iterator[Path]:
+    """A block with a new temporary folder, which is removed at the end of the block."""
     folder = Path(tempfile.mkdtemp(dir=_root(), prefix=PREFIX))
     try:
         with (folder / "new").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            (folder / "new").rename(folder / LOCK)  # so that `sweep` never finds it without a lock
+            (folder / "new").rename(folder / LOCK)  # renamed when locked, so that `sweep` never sees an unlocked file
             work = folder / "work"
             work.mkdir()
             yield work
@@ -47,28 +47,30 @@ def scratch() -> Iterator[Path]:
         _remove(folder)
 
 
-def keep(file: Path, name: str) -> None:
-    """Move a temporary file to `path_of(name)`, where all processes of this machine find it, for
-    KEPT_SECONDS or until this process ends. Nothing happens if such files take too much room."""
-    path, size = path_of(name), file.stat().st_size
-    if path in _open_files or size + sum(kept for _, kept in list(_open_files.values())) > MOST_KEPT:
+def keep_file(file: Path, name: str) -> None:
+    """Move a temporary file to `kept_file_path(name)`, where all processes of this machine find it, for
+    KEEP_SECONDS or until this process ends. Does nothing if kept files would take more than
+    MAX_KEPT_BYTES."""
+    path, size = kept_file_path(name), file.stat().st_size
+    kept_bytes = sum(size_of_file for _, size_of_file in list(_open_files.values()))
+    if path in _open_files or size + kept_bytes > MAX_KEPT_BYTES:
         return
     opened = file.open("rb")
     fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     file.rename(path)
     _open_files[path] = opened, size
 
-    def forget() -> None:
+    def remove() -> None:
         path.unlink(missing_ok=True)
         _open_files.pop(path)[0].close()
 
-    timer = threading.Timer(KEPT_SECONDS, forget)
+    timer = threading.Timer(KEEP_SECONDS, remove)
     timer.daemon = True
     timer.start()
 
 
-def path_of(name: str) -> Path:
-    """The path of a file that `keep` keeps under this name."""
+def kept_file_path(name: str) -> Path:
+    """The path of the file that `keep_file` keeps under this name; the file may not exist."""
     return _root() / f"{name}.kept"
 
 

@@ -1,9 +1,9 @@
 """The web server of `manage.py up`: waitress, with limits for the connections and threads of one
 address, and for the time that a request may take to arrive.
 
-If an address has too many connections, the least used ones are closed, but never one whose request
-is being worked on. A connection that does not read its answer is closed, too. An answer that is
-read slowly uses a thread, so an address has at most THREADS_OF_AN_ADDRESS threads, and its further
+If an address has too many connections, the least used ones are closed, but never a connection with a
+request in work. A connection is also closed if its client does not read the answer. A client that
+reads slowly occupies a thread, so an address has at most THREADS_OF_AN_ADDRESS threads; its further
 requests wait.
 """
 
@@ -35,19 +35,19 @@ from segmentation.http.errors import API, NOT_UNDERSTOOD, TOO_LARGE, error
 from segmentation.http.uploads import takes_files
 from segmentation.middleware import first_untrusted, is_trusted, network_of
 from segmentation.services.ground.refusal import is_full
-from segmentation.services.ground.space import NO_ROOM, is_scarce
+from segmentation.services.ground.space import NO_ROOM, is_space_scarce
 
 logger = logging.getLogger(__name__)
 THREADS, THREADS_OF_AN_ADDRESS = 16, 5
-# Most connections in all, and of one address; a browser opens six.
-CONNECTIONS, OF_AN_ADDRESS = 800, 128
-OPEN_FILES = 4096  # of this process: a connection may have its body and its answer on disk, too
-SECONDS = 15.0  # for the headers of a request to arrive
-SLOWEST = 1000.0  # bytes a second of a body; a slower one is cut off
+# Most connections of all addresses, and of one address; a browser opens six.
+CONNECTIONS, CONNECTIONS_OF_AN_ADDRESS = 800, 128
+MOST_OPEN_FILES = 4096  # of this process: a connection may also have its body and its answer on disk
+HEADER_SECONDS = 15.0  # for the headers of a request to arrive
+SLOWEST_BYTES_PER_SECOND = 1000.0  # of a body; a slower body is cut off
 UNREAD_SECONDS = 60.0  # in which a client must read further bytes of an answer
 WITHOUT_A_BODY = ("GET", "HEAD", "OPTIONS", "DELETE")
-LARGEST_OTHERS = 2**16  # bytes of a body with these methods, because some programs send one
-_turns = threading.Lock()  # for the next two
+LARGEST_UNEXPECTED_BODY = 2**16  # bytes of a body with these methods; some programs send a body with them
+_threads_lock = threading.Lock()  # protects _working and _waiting
 _working: Counter[str] = Counter()  # how many requests of each sender have a thread
 # The connections that wait for a thread, by sender.
 _waiting: defaultdict[str, deque[Channel]] = defaultdict(deque)
@@ -57,20 +57,20 @@ def listen(bind: str, port: int) -> Any:
     """A server that listens on this address and port; raises CommandError with one sentence if it
     cannot."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    wanted = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MOST_OPEN_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     try:
         sockets: dict[int, Any] = {}
         server = waitress.create_server(
-            without_bodies(get_internal_wsgi_application()),
+            without_head_bodies(get_internal_wsgi_application()),
             host=bind,
             port=port,
             map=sockets,
             threads=THREADS,
             ident=None,
             max_request_body_size=settings.DEEPSEGM_MAX_REQUEST_BYTES,
-            clear_untrusted_proxy_headers=False,  # our own middleware does it, under every server
-            # Twice our own limit, so it is never reached: at this limit waitress accepts nobody.
+            clear_untrusted_proxy_headers=False,  # our own middleware clears them, under every server
+            # Twice our own limit, so it is never reached: waitress would accept no connection at all then.
             connection_limit=2 * CONNECTIONS,
             asyncore_use_poll=True,  # `select` works only with the first 1024 files
         )
@@ -98,8 +98,8 @@ class NoRoom(Error):
 
 
 class Body(OverflowableBuffer):
-    """The body of a request. If there is no room for it, it is not stored but read to its end,
-    because a client that cannot send everything does not read the answer."""
+    """The body of a request. If the disk has no room for the body, it is read to its end but not
+    stored, because a client that cannot send everything does not read the answer."""
 
     no_room = False
 
@@ -139,8 +139,8 @@ class RefusedTask(ErrorTask):
         self.write(body)
 
 
-def without_bodies(application: Any) -> Any:
-    """The WSGI application, with an empty body in answers to HEAD: a client would take a body for
+def without_head_bodies(application: Any) -> Any:
+    """The WSGI application, with an empty body in answers to HEAD, because a client would read a body as
     the next answer."""
 
     def answer(environ: dict[str, Any], start_response: Any) -> Any:
@@ -155,7 +155,7 @@ def without_bodies(application: Any) -> Any:
 
 
 class Task(WSGITask):
-    """The answer of Django. In an answer to HEAD no end of a chunked body is sent either."""
+    """The answer of Django. An answer to HEAD has no body, also not the end mark of a chunked body."""
 
     def build_response_header(self) -> bytes:
         header: bytes = super().build_response_header()
@@ -164,9 +164,9 @@ class Task(WSGITask):
 
 
 class Parser(HTTPRequestParser):
-    """The parser of requests. From the headers it decides how large the body may be: only addresses
-    for files accept large bodies. A request that states its length twice is the last one of its
-    connection, because a proxy may see another end of it."""
+    """The parser of requests. It limits the size of the body: only addresses for files accept large
+    bodies. A request that states its length twice is the last request of its connection, because a
+    proxy may see its end at another place."""
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
@@ -176,10 +176,12 @@ class Parser(HTTPRequestParser):
         if (self.content_length or self.chunked) and not takes_files(self.command, self.path):
             self.adj = copy(self.adj)
             no_body = self.command in WITHOUT_A_BODY
-            self.adj.max_request_body_size = LARGEST_OTHERS if no_body else 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            self.adj.max_request_body_size = (
+                LARGEST_UNEXPECTED_BODY if no_body else 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            )
         if self.body_rcv is not None:
             self.body_rcv.buf = Body(self.adj.inbuf_overflow)
-            if self.content_length > self.adj.inbuf_overflow and is_scarce(self.content_length):
+            if self.content_length > self.adj.inbuf_overflow and is_space_scarce(self.content_length):
                 self.body_rcv.buf.refuse()
 
     def received(self, data: bytes) -> int:
@@ -190,16 +192,19 @@ class Parser(HTTPRequestParser):
 
 
 class Channel(HTTPChannel):
-    """A connection. sender: the network of the visitor's address, which our proxy states in the
-    headers of a request; "" until it does. since: when the present request or, before it, the
-    connection began. used: whether data has come."""
+    """A connection.
+
+    sender: the network of the visitor's address, which our proxy states in the headers of a request;
+    "" before the first request. since: when the present request began; before the first request,
+    when the connection began. used: whether data has come.
+    """
 
     task_class, error_task_class, parser_class = Task, RefusedTask, Parser
 
     def __init__(self, server: Any, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:
         super().__init__(server, sock, addr, adj, map)
         self.since, self.sender, self.used = self.creation_time, sender_of(addr[0], ""), False
-        self.make_room()
+        self.close_least_used()
 
     def received(self, data: bytes) -> Any:
         """Called by waitress with new data."""
@@ -211,14 +216,14 @@ class Channel(HTTPChannel):
         if request is not None and request.headers_finished and is_trusted(self.addr[0]):
             self.sender = sender_of(self.addr[0], request.headers.get("X_FORWARDED_FOR", ""))
             if self.sender != earlier_sender:
-                self.make_room()
+                self.close_least_used()
         return is_consumed
 
     def service(self) -> None:
         """Work on one request, or let it wait until another request of this sender has ended.
         Called in a thread."""
         sender, server = self.sender, self.server
-        with _turns:
+        with _threads_lock:
             if sender and _working[sender] == THREADS_OF_AN_ADDRESS:
                 _waiting[sender].append(self)
                 return
@@ -226,12 +231,12 @@ class Channel(HTTPChannel):
         try:
             super().service()
         finally:
-            with _turns:
+            with _threads_lock:
                 _working[sender] -= 1
                 following = _waiting[sender].popleft() if _waiting[sender] else None
-                for turns in (_working, _waiting):
-                    if not turns[sender]:
-                        del turns[sender]
+                for by_sender in (_working, _waiting):
+                    if not by_sender[sender]:
+                        del by_sender[sender]
             if following:
                 server.add_task(following)
 
@@ -239,7 +244,7 @@ class Channel(HTTPChannel):
         """Whether the connection waits for data. Waitress asks at least once a second, so late
         connections are closed here."""
         if self.is_late(time.time()):
-            self.give_up()
+            self.cut_off()
         return super().readable()
 
     def is_late(self, now: float) -> bool:
@@ -250,38 +255,44 @@ class Channel(HTTPChannel):
         if self.requests:
             return False
         if self.request is None:  # waitress itself closes used connections after a while
-            return not self.used and now - self.since > SECONDS
-        return now - self.since > SECONDS + self.request.body_bytes_received / SLOWEST
+            return not self.used and now - self.since > HEADER_SECONDS
+        return now - self.since > HEADER_SECONDS + self.request.body_bytes_received / SLOWEST_BYTES_PER_SECOND
 
-    def give_up(self) -> None:
+    def cut_off(self) -> None:
         """Close the connection."""
         self.will_close = True
         with suppress(OSError, AttributeError):  # it is closed already
             self.socket.shutdown(socket.SHUT_RDWR)
 
-    def make_room(self) -> None:
-        """If this sender, or all together, have too many connections, close the least used one;
-        this one, if the requests of all others are being worked on."""
+    def close_least_used(self) -> None:
+        """Close the least used other connection if this sender, or all senders together, have too many;
+        close this connection if all others have a request in work."""
         others = [
             channel
             for channel in self.server.active_channels.values()
             if channel is not self and not channel.will_close
         ]
         if self.sender:
-            self._make_room([channel for channel in others if channel.sender == self.sender], OF_AN_ADDRESS)
-        self._make_room(others, CONNECTIONS)
+            self._close_one_of(
+                [channel for channel in others if channel.sender == self.sender], CONNECTIONS_OF_AN_ADDRESS
+            )
+        self._close_one_of(others, CONNECTIONS)
 
-    def _make_room(self, others: Collection[Channel], limit: int) -> None:
+    def _close_one_of(self, others: Collection[Channel], limit: int) -> None:
+        """Close the least used of these connections, if there are `limit` or more."""
         if len(others) < limit:
             return
         logger.warning("%s has many open connections, so the least used are closed.", self.sender or self.addr[0])
         idle = [channel for channel in others if not channel.requests and not channel.total_outbufs_len]
-        min(idle, key=lambda channel: (channel.request is not None, channel.last_activity), default=self).give_up()
+        min(idle, key=lambda channel: (channel.request is not None, channel.last_activity), default=self).cut_off()
 
 
 def sender_of(peer: str, forwarded: str) -> str:
-    """The network of a visitor's address. peer: the address at the other end; forwarded: the header
-    X-Forwarded-For of our proxy. "" if our proxy has not stated an address."""
+    """The network of a visitor's address; "" if our proxy has not stated an address.
+
+    peer: the address at the other end of the connection. forwarded: the header X-Forwarded-For of our
+    proxy.
+    """
     if not is_trusted(peer):
         return network_of(peer)
     visitor = first_untrusted(forwarded, "")

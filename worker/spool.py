@@ -2,13 +2,12 @@
 filesystem transport, made safe for several writers and for wrong files.
 
 In kombu's transport a reader can find a half-written message: messages get lost and workers die
-(celery/kombu#1551). Here a message is written under another name, then renamed into the queue; the
-reader that gets it renames it out of the queue. A file that is no message is moved to quarantine
-and does not stop the worker. If messages are lost in a crash, `services.upkeep.upkeep.rescue` sends
-them again.
+(celery/kombu#1551). Here a message is written under another name, then renamed into the queue; its
+reader renames it out of the queue. A file that is no message is moved to quarantine and does not
+stop the worker. If messages are lost in a crash, `services.upkeep.upkeep.rescue` sends them again.
 
-A process that waits for messages has a bell: a named pipe, in which a process that sends a message
-writes a byte.
+A process that waits for messages has a bell: a named pipe. The sender of a message writes a byte to
+every bell.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ from kombu.transport import filesystem, virtual
 from kombu.utils.json import dumps, loads
 
 logger = logging.getLogger(__name__)
-GLANCE = 0.5  # seconds between two looks at the folder while a process waits for its bell
-GLANCE_WITHOUT = 0.02  # the same if no pipe can be made, as on some network drives
+FOLDER_CHECK_SECONDS = 0.5  # between two checks of the folder, while a process waits for its bell
+CHECK_SECONDS_WITHOUT_BELL = 0.02  # between them if no pipe can be made, as on some network drives
 BELLS = "bells"  # folder of the pipes
 
 
@@ -40,7 +39,7 @@ class Bell:
         """Raises OSError if the file system has no named pipes."""
         path = folder / BELLS / uuid4().hex
         os.mkfifo(path, 0o600)
-        # Open at both ends, so that reading never finds its end.
+        # Open for reading and writing, so that a read never reports the end of the file.
         self._pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
 
     def ring(self) -> None:
@@ -48,9 +47,8 @@ class Bell:
         with suppress(BlockingIOError):  # the pipe is full, so the process wakes anyway
             os.write(self._pipe, b"!")
 
-    def heard(self, seconds: float) -> bool:
-        """Wait at most so many seconds; returns whether the bell rang in that time, or before since
-        the last call."""
+    def wait(self, seconds: float) -> bool:
+        """Wait for the bell, at most so many seconds; returns whether it rang since the last call."""
         readable, _, _ = select.select([self._pipe], [], [], seconds)
         if readable:
             with suppress(BlockingIOError):
@@ -73,8 +71,8 @@ def ring(folder: Path) -> None:
 
 
 class Channel(filesystem.Channel):
-    """The messages in one folder: files named `<time>_<uuid>.<queue>.msg`. Other files in it are
-    not (or no longer) messages."""
+    """The messages in one folder: files named `<time>_<uuid>.<queue>.msg`. Other files in the folder
+    are not messages."""
 
     # Without fan-out (one message for several queues) a routing table in memory is enough.
     supports_fanout = False
@@ -104,7 +102,7 @@ class Channel(filesystem.Channel):
         try:
             partial.write_bytes(dumps(payload).encode())
             partial.replace(self.folder / f"{name}.{queue}.msg")
-        except OSError:  # such as no room: a .part file is no message
+        except OSError:  # such as a full disk; a .part file is no message
             partial.unlink(missing_ok=True)
             raise
         ring(self.folder)
@@ -140,7 +138,7 @@ class Channel(filesystem.Channel):
         self._purge(queue)
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
-        """A task has ended: wake the worker, which may take another message now that it had to
+        """Called when a task has ended: wake the worker, which may now take a message that it had to
         leave in the folder."""
         super().basic_ack(delivery_tag, multiple)
         self.connection.wake()
@@ -158,9 +156,9 @@ class Transport(filesystem.Transport):
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
         """Wait for the next message; raises TimeoutError.
 
-        The folder is read when the bell rings, when the folder's time of change is another, and
-        after the polling interval in any case, because two changes may have the same time. A worker
-        that must stop does not wait any longer.
+        The folder is read when the bell rings, when its time of change is new, and after the polling
+        interval in any case, because two changes may have the same time. A worker that must stop does
+        not wait any longer.
         """
         # Imported here, because processes that only send messages do not need it.
         from celery.worker import state
@@ -177,22 +175,22 @@ class Transport(filesystem.Transport):
                 if state.should_stop is not None or (end is not None and time.monotonic() >= end):
                     raise TimeoutError from None
             while _time_of_change(folder) == changed and (left := late - time.monotonic()) > 0:
-                if state.should_stop is not None or self._rung(folder, left):
+                if state.should_stop is not None or self._wait_for_bell(folder, left):
                     break
 
     def wake(self) -> None:
-        """Let `drain_events` look again, from any thread."""
+        """Let `drain_events` read the folder again; may be called in any thread."""
         if self._bell:
             self._bell.ring()
 
-    def _rung(self, folder: Path, seconds: float) -> bool:
-        """Whether the bell rings within so many seconds, at most GLANCE."""
+    def _wait_for_bell(self, folder: Path, seconds: float) -> bool:
+        """Wait for the bell, at most so many seconds and FOLDER_CHECK_SECONDS; returns whether it rang."""
         try:
             self._bell = self._bell or Bell(folder)
         except OSError:
-            time.sleep(min(GLANCE_WITHOUT, seconds))
+            time.sleep(min(CHECK_SECONDS_WITHOUT_BELL, seconds))
             return False
-        return self._bell.heard(min(GLANCE, seconds))
+        return self._bell.wait(min(FOLDER_CHECK_SECONDS, seconds))
 
 
 def _time_of_change(folder: Path) -> int:

@@ -1,4 +1,5 @@
-"""Makes the study of a method: the analysis of variance, some images analysed again in other forms, and the report."""
+"""Makes the study of a method: an analysis of variance, the analysis of some images in changed forms
+(such as blurred), and the report."""
 
 from __future__ import annotations
 
@@ -15,15 +16,15 @@ from segmentation.plain import storable
 from segmentation.services.ground.refusal import Refused
 
 from .analysing import runtime_now
-from .fetching import pixels_of
+from .fetching import load_micrograph
 from .heartbeat import Progress
 
-IMAGES = 3  # analysed again, each nine times
-WRITING = 0.95  # where this begins in the progress
+MOST_IMAGES = 3  # that are analysed again, each nine times
+WRITING = 0.95  # the progress (0 to 1) at which the writing of the report begins
 
 
 def make_study(study: Study, progress: Progress, folder: Path) -> None:
-    """Make the study and its report; raises Refused where nothing follows from the results."""
+    """Make the study and its report; raises Refused if its results are not sufficient."""
     from segmentation.core.report.validation_page import write_report
 
     progress("comparing the conditions", 0.0)
@@ -41,7 +42,8 @@ def make_study(study: Study, progress: Progress, folder: Path) -> None:
 
 
 def _robustness(study: Study, progress: Progress, folder: Path) -> dict[str, Any]:
-    """What the images of a study show in other forms, as `core.quality.study_report` reads it."""
+    """The entry "robustness" of a study: how its images are analysed in changed forms, as
+    `core.quality.study_report` reads it."""
     from segmentation.core.pipeline import analyse
 
     tested, left_out, jobs = [], [], _images(study)
@@ -51,21 +53,22 @@ def _robustness(study: Study, progress: Progress, folder: Path) -> dict[str, Any
             progress(f"analysing image {index + 1} of {len(jobs)} {stage}", WRITING * (index + done) / len(jobs))
 
         try:
-            micrograph = pixels_of(job.micrograph, folder, partial(report, "again", 0.0))
-            again = partial(analyse, runtime=runtime_now())
-            one = measure_robustness(micrograph, job.get_settings(), study.quantity, again, report)
-            tested.append(one.as_dict())
+            micrograph = load_micrograph(job.micrograph, folder, partial(report, "again", 0.0))
+            analyse_form = partial(analyse, runtime=runtime_now())
+            image_test = measure_robustness(micrograph, job.get_settings(), study.quantity, analyse_form, report)
+            tested.append(image_test.as_dict())
         except (NotTested, UnreadableImage, UnknownModel) as problem:
             left_out.append(f"{job.micrograph.name} ({str(problem).rstrip('.')})")
     return {"tested": tested, "left_out": left_out}
 
 
 def _images(study: Study) -> list[Job]:
-    """At most IMAGES of the results and of the images of its samples: the first, the last, and what lies between."""
+    """At most MOST_IMAGES jobs, from the results of a study and the images of its samples: the first, the
+    last, and others evenly between them in time."""
     ids = [row["id"] for row in study.rows]
     results = Job.objects.filter(pk__in=ids) | Job.objects.filter(sample__in=ids, state=Job.State.DONE)
     images = {job.micrograph_id: job for job in results.select_related("micrograph").order_by("created", "pk")}
     jobs = list(images.values())
-    if len(jobs) <= IMAGES:
+    if len(jobs) <= MOST_IMAGES:
         return jobs
-    return [jobs[index * (len(jobs) - 1) // (IMAGES - 1)] for index in range(IMAGES)]
+    return [jobs[index * (len(jobs) - 1) // (MOST_IMAGES - 1)] for index in range(MOST_IMAGES)]

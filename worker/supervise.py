@@ -2,7 +2,8 @@
 
 start ──> running ──ended by itself──> wait (1, 2, 4 ... 30 s) ──> start again
              │
-            stop, or long not needed ──SIGTERM──> ended, or after PATIENCE SIGKILL to the child and its children
+            stop, or not needed for a while ──SIGTERM──> ended
+                                                 └──not ended after PATIENCE_SECONDS──> SIGKILL
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ logger = logging.getLogger(__name__)
 COMMAND = (sys.executable, "-m", "worker.child")
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds before a child is started again; doubled each time
 STEADY_SECONDS = 60.0  # a child that ran longer is started again after FIRST_WAIT
-PATIENCE = 5.0  # seconds between SIGTERM and SIGKILL
-LOOK_SECONDS = 3.0  # between two questions whether a child is needed
+PATIENCE_SECONDS = 5.0  # seconds between SIGTERM and SIGKILL
+NEED_CHECK_SECONDS = 3.0  # between two checks whether a child is needed
 UNNEEDED_SECONDS = 60.0  # after which a child that is not needed ends
 
 
@@ -31,8 +32,8 @@ class Supervisor:
 
     command: of the child. folder: its working folder. patience: seconds between SIGTERM and
     SIGKILL. ended: called in the supervisor's thread whenever the child has ended by itself.
-    is_needed: called in the same thread, returns whether the child has work: it is started when
-    that is true, and ended after UNNEEDED_SECONDS without work; None: it always runs.
+    is_needed: called in the same thread, returns whether there is work for the child. The child is
+    started when there is work, and ended after UNNEEDED_SECONDS without work; None: it always runs.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Supervisor:
         command: tuple[str, ...] = COMMAND,
         *,
         folder: str | os.PathLike[str],
-        patience: float = PATIENCE,
+        patience: float = PATIENCE_SECONDS,
         ended: Callable[[], None] = lambda: None,
         is_needed: Callable[[], bool] | None = None,
     ) -> None:
@@ -53,7 +54,7 @@ class Supervisor:
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._keep, name="supervisor", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     @property
     def pid(self) -> int | None:
@@ -72,13 +73,13 @@ class Supervisor:
             self._end(child)
         self._thread.join()
 
-    def _keep(self) -> None:
+    def _run(self) -> None:
         """The supervisor's thread: start the child again whenever it ends, each time after a longer
         wait unless it ran for a while."""
         wait = FIRST_WAIT
         while not self._stopping.is_set():
             if self.is_needed and not self.is_needed():
-                self._stopping.wait(LOOK_SECONDS)
+                self._stopping.wait(NEED_CHECK_SECONDS)
                 continue
             began = time.monotonic()
             child = self._launch()
@@ -103,7 +104,7 @@ class Supervisor:
         if self.is_needed is None:
             return False
         last_needed = time.monotonic()
-        while child.poll() is None and not self._stopping.wait(LOOK_SECONDS):
+        while child.poll() is None and not self._stopping.wait(NEED_CHECK_SECONDS):
             if self.is_needed():
                 last_needed = time.monotonic()
             elif time.monotonic() - last_needed > UNNEEDED_SECONDS:
@@ -140,7 +141,7 @@ class Supervisor:
 
 
 def _kill_group(group: int) -> None:
-    """Kill the processes that are left of a child's process group, such as those of its pool."""
+    """Kill the remaining processes of a child's process group, such as those of its pool."""
     try:
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

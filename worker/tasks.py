@@ -44,7 +44,7 @@ from django.conf import settings
 from django.db import connection
 
 from segmentation.models import (
-    AGAIN,
+    REQUEUE_FIELDS,
     Delivery,
     ExportJob,
     Job,
@@ -54,23 +54,23 @@ from segmentation.models import (
     Training,
 )
 from segmentation.services.ground import files as files_service
-from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, KINDS, TRAINING, enqueue, ring
+from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, TRAINING, WORK_KINDS, enqueue, notify_workers
 from segmentation.services.upkeep import upkeep
 
-from . import inspection, warming  # noqa: F401  warming: has a function that Celery calls in a new child
+from . import decoding, warming  # noqa: F401  warming: has a function that Celery calls in a new child
 from .analysing import analyse_job
 from .attempts import Work, attempt
 from .child import stop_preparing
-from .exporting import write_further
-from .heartbeat import Progress, comes_before, giving_way
+from .exporting import write_export_files
+from .heartbeat import Progress, has_more_urgent_work, stopping_for_urgent_work
 from .inspecting import inspect_upload
 from .measuring import measure_step
 from .outlines import imported_segmentation
 from .proposing import propose_others
-from .short import ONLY, SHORT
+from .short_work import FILTERS, SHORT
 
-_measuring, _delivering, _importing, _removing = (threading.Lock() for _ in range(4))
-SHORT_IN_A_ROW = 5  # so much short work is done before a job has its turn
+_measuring_lock, _delivering_lock, _importing_lock, _removing_lock = (threading.Lock() for _ in range(4))
+SHORT_IN_A_ROW = 5  # rows of short work that are done before a job has its turn
 _short_in_a_row = 0
 
 
@@ -79,8 +79,8 @@ def do_analyses() -> bool:
     """Do the next work in this queue; returns False if there was none. A message only says that
     work waits; the rows decide what comes first.
 
-    Short work comes first, because a person waits for it at a page, but after SHORT_IN_A_ROW of it
-    a job is next. In both, senders take turns. Work for which nobody waits comes last, while no
+    Short work comes first, because a person waits for it at a page, but after SHORT_IN_A_ROW rows a
+    job is next. In both, senders take turns. Idle work, for which nobody waits, is only done while no
     other work waits.
     """
     short_first = _short_in_a_row < SHORT_IN_A_ROW
@@ -90,25 +90,25 @@ def do_analyses() -> bool:
 
 @shared_task(name=f"worker.{INSPECTIONS}")
 def do_inspections() -> None:
-    """Measure corrections of a small image, then inspect an upload or, without one, read a file of
-    outlines; then send a message of a webhook, and remove files of deleted rows. In each, senders
-    take turns.
+    """Measure corrections of a small image; then inspect an upload or, if there is none, read a file
+    of outlines; then send a message of a webhook, and remove files of deleted rows. In each of these
+    works, senders take turns.
 
     Only one thread at a time measures, one reads outlines, one sends messages, and one removes
     files, because each of these may take a minute, and other threads must be free for uploads. If
     more of such work waits, another message is sent.
     """
-    if _do_alone(_measuring, partial(_do_next, Measuring.objects, measure_step, large=False)):
-        ring(INSPECTIONS)
+    if _do_alone(_measuring_lock, partial(_do_next, Measuring.objects, measure_step, large=False)):
+        notify_workers(INSPECTIONS)
     if _do_first(Micrograph.objects, inspect_upload):
         # A message may have come while all rows of its sender had to wait.
         more = Micrograph.objects.first_in_turn() is not None
     else:
-        more = _do_alone(_importing, partial(_do_next, Job.imports, _read_outlines))
-    to_send = _do_alone(_delivering, partial(_do_next, Delivery.objects, _deliver))
-    if _do_alone(_removing, files_service.remove_leftover_folders) or to_send or more:
-        ring(INSPECTIONS)
-    inspection.keep_reader()
+        more = _do_alone(_importing_lock, partial(_do_next, Job.imports, _read_outlines))
+    to_send = _do_alone(_delivering_lock, partial(_do_next, Delivery.objects, _deliver))
+    if _do_alone(_removing_lock, files_service.remove_leftover_folders) or to_send or more:
+        notify_workers(INSPECTIONS)
+    decoding.start_reader_process()
 
 
 @shared_task(
@@ -124,10 +124,9 @@ def do_training() -> None:
 
 
 def _do_first(rows: Any, work: Work, **fields: Any) -> bool:
-    """Work on the next of the rows that have these values in their fields; returns False if there
-    is none."""
+    """Work on the next row whose fields have these values; returns False if there is none."""
     while (row := rows.filter(**fields).first_in_turn()) is not None:
-        if attempt(rows, row, work, is_asked=work is not _write_ahead):
+        if attempt(rows, row, work, is_asked=work is not _write_early_files):
             return True
     return False
 
@@ -138,8 +137,8 @@ def _do_next(rows: Any, work: Work, **fields: Any) -> bool:
 
 
 def _do_alone(lock: threading.Lock, step: Callable[[], bool]) -> bool:
-    """Do a step of which only one thread at a time may do one; returns what the step returns
-    (whether more work waits), or False if another thread is doing it."""
+    """Do a step unless another thread is doing such a step (has the lock); returns its result (whether
+    more work waits), or False if it was not done."""
     if not lock.acquire(blocking=False):
         return False
     try:
@@ -152,7 +151,7 @@ def _do_short() -> bool:
     """Do the next short work; returns False if there is none."""
     global _short_in_a_row
     for kind, work in SHORT.items():
-        if _do_first(kind.objects, work, **ONLY.get(kind, {})):
+        if _do_first(kind.objects, work, **FILTERS.get(kind, {})):
             _short_in_a_row += 1
             return True
     return False
@@ -167,31 +166,32 @@ def _do_job() -> bool:
 
 
 def _do_idle() -> bool:
-    """While nobody waits for other work: ask for data bars to be read, write files in advance, and
-    try other ways for a doubtful result. Returns False if there was nothing for this process."""
+    """Do work for which nobody waits, unless other work waits: ask for data bars to be read, write
+    files in advance, and try other ways for a doubtful result. Returns False if nothing was done in
+    this process."""
     if Micrograph.objects.waiting().exists():
-        ring(INSPECTIONS)
+        notify_workers(INSPECTIONS)
     is_done = False
-    for kind, work, fields in ((ExportJob, _write_ahead, {"asked": False}), (Proposals, propose_others, {})):
-        if not comes_before(kind):
+    for kind, work, fields in ((ExportJob, _write_early_files, {"asked": False}), (Proposals, propose_others, {})):
+        if not has_more_urgent_work(kind):
             is_done = _do_first(kind.objects, work, **fields) or is_done
     return is_done
 
 
-def _write_ahead(export: ExportJob, progress: Progress, folder: Path) -> None:
-    """Write files that nobody has asked for, as long as no other work waits and nobody asks for
-    them."""
+def _write_early_files(export: ExportJob, progress: Progress, folder: Path) -> None:
+    """Write files of a result in advance; stops when other work waits, unless somebody has asked for
+    these files meanwhile."""
 
-    def waits() -> bool:
-        return comes_before(ExportJob) and not ExportJob.objects.filter(pk=export.pk, asked=True).exists()
+    def must_stop() -> bool:
+        return has_more_urgent_work(ExportJob) and not ExportJob.objects.filter(pk=export.pk, asked=True).exists()
 
-    write_further(export, giving_way(progress, waits), folder)
+    write_export_files(export, stopping_for_urgent_work(progress, must_stop), folder)
 
 
 def _read_outlines(job: Job, progress: Progress, folder: Path) -> None:
     """Read the outlines of another tool for a job; the job is then queued again to be measured."""
     imported_segmentation(job, progress, folder)
-    job.change(**AGAIN)
+    job.change(**REQUEUE_FIELDS)
     enqueue([job.pk])
 
 
@@ -203,29 +203,29 @@ def _deliver(delivery: Delivery, progress: Progress, folder: Path) -> None:
     deliver(delivery, progress, folder)
 
 
-IN_A_CHILD = [row for row, kind in KINDS.items() if kind.queue != INSPECTIONS]
+KINDS_IN_CHILDREN = [row for row, kind in WORK_KINDS.items() if kind.queue != INSPECTIONS]
 
 
 @task_failure.connect
 def child_died(task_id: str, exception: BaseException, **signal: Any) -> None:
-    """Queue the row again, or fail it, on which a dead child of the pool worked. Celery calls this
-    in the worker's process.
+    """Queue the row on which a dead child of the pool worked again, or let the row fail. Celery calls
+    this in the worker's process.
 
-    If a child died together with its worker, nothing is called: `services.upkeep.upkeep.rescue`
-    finds its row.
+    If a child died together with its worker, Celery calls nothing, and
+    `services.upkeep.upkeep.rescue` finds the row.
     """
     if isinstance(exception, WorkerLostError | TimeLimitExceeded):
-        for kind in IN_A_CHILD:
-            upkeep.child_died(kind=kind, message=task_id, too_long=isinstance(exception, TimeLimitExceeded))
+        for kind in KINDS_IN_CHILDREN:
+            upkeep.requeue_after_death(kind=kind, message=task_id, too_long=isinstance(exception, TimeLimitExceeded))
         connection.close()
 
 
 @worker_shutting_down.connect
-def give_back(**signal: Any) -> None:
-    """When this worker must stop, queue the rows again on which its children work; this does not
-    count as a death. A child that is only warming up ends."""
+def requeue_running_rows(**signal: Any) -> None:
+    """Called when this worker must stop: queue the rows on which its children work again, which does not
+    count as a death of a child. A child that is only warming up ends."""
     stop_preparing()
     for request in list(state.active_requests):
-        for kind in IN_A_CHILD:
-            kind.objects.running().filter(message=request.id).update(**AGAIN)
+        for kind in KINDS_IN_CHILDREN:
+            kind.objects.running().filter(message=request.id).update(**REQUEUE_FIELDS)
     connection.close()

@@ -29,21 +29,21 @@ from segmentation.core.tasks import find
 from segmentation.models import DatasetImage, Training
 from segmentation.plain import storable
 from segmentation.services.ground.callers import check_has_lab
-from segmentation.services.ground.queue import KINDS
+from segmentation.services.ground.queue import WORK_KINDS
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.learning import trained
-from segmentation.services.learning.trained import check_given, forget_run, runs_folder
+from segmentation.services.learning.trained import check_training_images, remove_run, runs_folder
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
-from .dataset_images import lay_out
+from .dataset_images import write_folder_dataset
+from .decoding import Killed
 from .heartbeat import Progress
-from .inspection import Killed
 
 logger = logging.getLogger(__name__)
-KEPT_DAYS = 7  # for which the run of a failed or cancelled training stays, so that it may go on
-LOOK_SECONDS = 5.0  # between two checks whether an image was removed from the dataset
-TOLD_SECONDS = 30.0  # between two corrections of the expected end
-LOADER = "DataLoader worker"  # torch's error begins so if a process that prepares crops has died
+RUN_KEEP_DAYS = 7  # for which the folder of a failed or cancelled training stays, so that it can be continued
+DATASET_CHECK_SECONDS = 5.0  # between two checks whether an image was removed from the dataset
+END_REPORT_SECONDS = 30.0  # between two changes of the stored expected end
+LOADER_ERROR = "DataLoader worker"  # the beginning of torch's error if a process that prepares crops has died
 CHANGED = "{name} or its outlines were changed after the training was asked for: ask for a new training."
 OTHER_TASK = "The dataset shows {things}, and the model {model} is for {others}: choose a base model of the same kind."
 
@@ -61,25 +61,25 @@ def train(training: Training, progress: Progress, folder: Path) -> None:
     run = work / "run"
     report = TrainingReport(training, progress, run)
     try:
-        check_given(training)
-        _check_material(training)
+        check_training_images(training)
+        _check_same_kind(training)
         trained.begin_version(training=training)
-        data = _data(training, work, partial(progress, "fetching the images", 0.0))
-        with _own_limits():
+        data = _write_images(training, work, partial(progress, "fetching the images", 0.0))
+        with _training_limits():
             summary = adapt(data, training.base, run, Options(**_options(training), data=str(training.dataset)), report)
             card = run / "final" / f"{trained.model_name_of(training)}.toml"
             add_images(card, [entry["sha256"] for entry in training.frozen])
-            # The memory that the training still holds may be too much for it.
+            # It may fail for lack of memory, because the training still occupies much.
             if problem := add_graph(card):
                 logger.warning(problem)
         pictures = [run / FILES / name for name in pictures_of(summary)]
         trained.publish_training(training=training, card=card, files=pictures, summary=storable(dict(summary)))
     except Refused:
-        forget_run(training)
+        remove_run(training)
         raise
     except RuntimeError as error:
-        if str(error).startswith(LOADER):  # handled as if this process had been killed
-            raise Killed(KINDS[Training].gave_up(MAX_DEATHS)) from error
+        if str(error).startswith(LOADER_ERROR):  # handled as if this process had been killed
+            raise Killed(WORK_KINDS[Training].gave_up(MAX_DEATHS)) from error
         raise
     except CannotWrite as error:  # a library may report a full disk without an error number
         raise OSError(error.errno or errno.ENOSPC, str(error)) from error
@@ -92,9 +92,9 @@ class TrainingReport:
 
     def __init__(self, training: Training, progress: Progress, run: Path) -> None:
         self.training, self.progress, self.run = training, progress, run
-        self.most_points = _points(training.summary)  # of the curve, in all attempts so far
-        self.reported: Any = None  # what was stored last
-        self.looked = self.end_reported = time.monotonic()  # when the checks were made last
+        self.most_points = _point_count(training.summary)  # of the curve, in all attempts so far
+        self.stored_counts: Any = None  # `counts` when the summary was stored last
+        self.checked_at = self.end_stored_at = time.monotonic()
 
     def __call__(self, stage: str, fraction: float, summary: TrainingSummary, left: float | None) -> None:
         """Store new content of the summary at once, and check now and then whether the training may
@@ -102,18 +102,18 @@ class TrainingReport:
         from segmentation.lab.training.adaptation import FILES
 
         self.progress(stage, fraction)
-        if time.monotonic() - self.looked > LOOK_SECONDS:
-            check_given(self.training)
-            self.looked = time.monotonic()
+        if time.monotonic() - self.checked_at > DATASET_CHECK_SECONDS:
+            check_training_images(self.training)
+            self.checked_at = time.monotonic()
         ends = None if left is None else timezone.now() + timedelta(seconds=left)
         # The machine may be more or less busy now.
-        if ends and time.monotonic() - self.end_reported > TOLD_SECONDS:
+        if ends and time.monotonic() - self.end_stored_at > END_REPORT_SECONDS:
             self.training.change(ends=ends)
-            self.end_reported = time.monotonic()
-        now = len(summary.get("curve", [])), len(summary.get("pictures", [])), sorted(summary)
-        if now != self.reported:
-            self.reported = now
-            points = _points(summary)
+            self.end_stored_at = time.monotonic()
+        counts = len(summary.get("curve", [])), len(summary.get("pictures", [])), sorted(summary)
+        if counts != self.stored_counts:
+            self.stored_counts = counts
+            points = _point_count(summary)
             files = [self.run / FILES / name for name in pictures_of(summary)]
             # Until a new attempt has come as far as the one before, the page shows the earlier
             # summary.
@@ -133,12 +133,12 @@ def pictures_of(summary: TrainingSummary) -> list[str]:
     return [picture["file"] for picture in (*summary.get("pictures", []), *summary.get("images", []))]
 
 
-def _points(summary: Any) -> int:
+def _point_count(summary: Any) -> int:
     """The number of points of the curve in a summary."""
     return len(summary.get("curve", []))
 
 
-def _check_material(training: Training) -> None:
+def _check_same_kind(training: Training) -> None:
     """Raises Refused if dataset and base model are of different kinds."""
     from segmentation.lab.training.adaptation import base_card
 
@@ -166,7 +166,7 @@ def _options(training: Training) -> dict[str, Any]:
     }
 
 
-def _data(training: Training, work: Path, alive: Callable[[], None]) -> Path:
+def _write_images(training: Training, work: Path, report_alive: Callable[[], None]) -> Path:
     """The images of the training as a folder dataset, which is written once. Raises Refused if one
     was changed after the training was requested."""
     data = work / "data"
@@ -182,15 +182,15 @@ def _data(training: Training, work: Path, alive: Callable[[], None]) -> Path:
             raise Refused(CHANGED.format(name=entry["name"]))
         row.group, row.region = entry["group"], entry["region"]
         chosen.append(row)
-    lay_out(chosen, partial_data, alive)
+    write_folder_dataset(chosen, partial_data, report_alive)
     os.replace(partial_data, data)
     return data
 
 
 @contextmanager
-def _own_limits() -> Iterator[None]:
-    """A block with the memory limit and the threads of a training, not of an analysis, in which
-    processes that prepare crops may be started."""
+def _training_limits() -> Iterator[None]:
+    """A block with the memory limit and the threads of a training instead of those of an analysis.
+    Processes that prepare crops may be started in it."""
     import torch
 
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
@@ -209,10 +209,10 @@ def _own_limits() -> Iterator[None]:
 
 
 def sweep_runs() -> None:
-    """Remove the folders of trainings that are deleted, done, or ended more than KEPT_DAYS ago."""
+    """Remove the folders of trainings that are deleted, done, or ended more than RUN_KEEP_DAYS ago."""
     if not runs_folder().is_dir():
         return
-    late = timezone.now() - timedelta(days=KEPT_DAYS)
+    late = timezone.now() - timedelta(days=RUN_KEEP_DAYS)
     unfinished = Training.objects.exclude(state=Training.State.DONE).exclude(finished__lt=late)
     names = {str(pk) for pk in unfinished.values_list("pk", flat=True)}
     for folder in runs_folder().iterdir():

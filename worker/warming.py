@@ -1,4 +1,5 @@
-"""Warming up: a new child of the pool for analyses analyses a test image before its first job."""
+"""Lets a new child of the pool for analyses analyse a test image before its first job, so that the
+job starts quickly."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from segmentation.services.ground.queue import ANALYSES
 
 from .analysing import runtime_now
 from .child import preparing
-from .scratch import scratch
+from .scratch import scratch_folder
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def warm_up(**signal: Any) -> None:
 
         picture = find(DEFAULT_TASK).golden().picture
         micrograph = types.Micrograph(picture, "drawn", "0" * 64, types.Calibration(5.0, Source.METADATA))
-        with scratch() as folder:
+        with scratch_folder() as folder:
             write_all(
                 pipeline.analyse(micrograph, AnalysisSettings.of(), runtime=runtime_now()), folder, stored_only=True
             )

@@ -20,18 +20,18 @@ from ._learning import Dataset, Training
 from ._methods import Method, _source
 from ._parts import File, _form, _id, _new_key, _part, _retry_after, _save
 from ._samples import Sample, SampleResult
-from ._steps import Answer, Async, M, Steps, Sync, T, _Bound, _Page, _paged, _Request, _step, path_part
+from ._steps import Answer, Async, M, Steps, Sync, T, _Page, _paged, _Request, _step, _UsesClient, path_part
 
 if TYPE_CHECKING:
     from ._parts import Image
 
 REPEATABLE_METHODS = ("GET", "PUT", "DELETE")  # methods of HTTP that may be sent twice without harm
 LONGEST_KEY = 200  # characters of an Idempotency-Key that a site reads
-LONGEST_PAUSE = 60.0  # seconds: if a site asks for a longer pause, a request is not repeated
-NEW_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)  # errors before anything was sent
+LONGEST_PAUSE_SECONDS = 60.0  # seconds: if a site asks for a longer pause, a request is not repeated
+CONNECTION_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)  # errors before a request was sent
 
 
-class _Client(_Bound[M]):
+class _Client(_UsesClient[M]):
     """The methods that Client and AsyncClient share, written as steps (`_steps`). M: Sync or Async."""
 
     _open: Any
@@ -71,7 +71,7 @@ class _Client(_Bound[M]):
         )
 
     def _run(self, steps: Steps[T]) -> Any:
-        """The value that the steps return in the end."""
+        """Run the steps; gives the value that they return in the end."""
         raise NotImplementedError
 
     def _pages(self, page: Callable[[int], Steps[_Page[T]]]) -> Any:
@@ -96,9 +96,9 @@ class _Client(_Bound[M]):
                 pause = _retry_after(answer) or pause
                 if method == "DELETE" and attempt and answer.status_code == 404:
                     return answer  # deleted by an earlier try, whose answer was lost
-                if not is_busy or attempt == self.retries or pause > LONGEST_PAUSE:
+                if not is_busy or attempt == self.retries or pause > LONGEST_PAUSE_SECONDS:
                     return _successful_answer(answer, self.url)
-            elif attempt == self.retries or not (is_repeatable or isinstance(answer, NEW_CONNECTION)):
+            elif attempt == self.retries or not (is_repeatable or isinstance(answer, CONNECTION_ERRORS)):
                 raise Unreachable(f"{self.url} cannot be reached ({str(answer) or type(answer).__name__}).") from answer
             yield pause
         raise AssertionError("unreachable")
@@ -391,7 +391,7 @@ class _Client(_Bound[M]):
 
     @_step
     def restore_default(self, task: str = "particles", site: bool = False) -> Steps[None]:
-        """Make the model the default again that was so before the last set_default."""
+        """Make the model the default again that was the default before the last set_default."""
         yield from self._ask("POST", "/models/default/back", json={"task": task, "site": site})
 
 
@@ -411,8 +411,8 @@ class Client(_Client[Sync]):
         self._http.close()
 
     def _run(self, steps: Steps[T]) -> T:
-        """Go through steps: send each request, and sleep if a step is a number of seconds. If no answer comes, the
-        steps get the error, and decide whether to try again."""
+        """Run the steps: send each request, and sleep if a step is a number of seconds. If no answer comes, the
+        generator gets the error, and decides whether to try again."""
         answer: Answer = None
         try:
             while True:
@@ -455,8 +455,8 @@ class AsyncClient(_Client[Async]):
         await self._http.aclose()
 
     async def _run(self, steps: Steps[T]) -> T:
-        """Go through steps: send each request, and sleep if a step is a number of seconds. If no answer comes, the
-        steps get the error, and decide whether to try again."""
+        """Run the steps: send each request, and sleep if a step is a number of seconds. If no answer comes, the
+        generator gets the error, and decides whether to try again."""
         answer: Answer = None
         try:
             while True:

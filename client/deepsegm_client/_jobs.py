@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ._errors import DeepSegmError, Failed, TimedOut
 from ._parts import File, _cell_value, _form, _import_optional, _new_key, _part, _save
-from ._steps import M, Steps, _Bound, _property, _step, path_part
+from ._steps import M, Steps, _property, _step, _UsesClient, path_part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,15 +22,17 @@ if TYPE_CHECKING:
     from ._client import _Client
     from ._parts import Image
 
-ENDED = ("done", "failed", "cancelled")
-LONGEST_CHECK = 60.0  # seconds that a finished result waits until the site has compared the scale with the image
+END_STATES = ("done", "failed", "cancelled")
+# How long a finished result waits until the site has compared its scale with the image.
+LONGEST_SCALE_CHECK_SECONDS = 60.0
 # Names of the table of objects; a result has one of them.
-TABLES = ("particles.csv", "objects.csv", "classes.csv")
+OBJECT_TABLES = ("particles.csv", "objects.csv", "classes.csv")
 Progress = Callable[[str, float], object]  # called with the present stage in words, and progress from 0 to 1
 
 
-class _Row(_Bound[M]):
-    """A row of the site. data: its JSON, as the site sent it last. kind: its part of the address, such as "jobs"."""
+class _Row(_UsesClient[M]):
+    """A row of the site, such as a job. data: its JSON, as the site sent it last. kind: its part of the address, such
+    as "jobs"."""
 
     kind = ""
 
@@ -67,10 +69,11 @@ class _Row(_Bound[M]):
         yield from self._client._ask("DELETE", self.path)
 
 
-class _Work(_Row[M]):
-    """A row that a worker of the site works at. whole: a key of `data` that is missing if the row came from a list."""
+class _Task(_Row[M]):
+    """A row on which a worker of the site works. full_row_key: a key of `data` that is missing if the row came from a
+    list."""
 
-    whole = "files"
+    full_row_key = "files"
 
     @property
     def state(self) -> str:
@@ -79,7 +82,7 @@ class _Work(_Row[M]):
 
     @property
     def error(self) -> str:
-        """The reason why it failed; "" if it did not."""
+        """The reason why the work failed; "" if it did not fail."""
         return self.data.get("error") or ""
 
     def _stage_and_progress(self) -> tuple[str, float]:
@@ -92,14 +95,14 @@ class _Work(_Row[M]):
         For a finished result it also waits, up to a minute, until the site has checked its scale. That changes no
         number, but may add a warning."""
         deadline, pause = float("inf") if timeout is None else time.monotonic() + timeout, 0.2
-        if self.whole not in self.data:
+        if self.full_row_key not in self.data:
             yield from self._refresh()
         while True:
             if progress:
                 progress(*self._stage_and_progress())
             now = time.monotonic()
-            if self.state in ENDED:
-                deadline = min(deadline, now + LONGEST_CHECK)
+            if self.state in END_STATES:
+                deadline = min(deadline, now + LONGEST_SCALE_CHECK_SECONDS)
                 is_checked = self.state != "done" or self.data.get("scale_check") != "pending"
                 if is_checked or now >= deadline:
                     break
@@ -112,7 +115,7 @@ class _Work(_Row[M]):
             raise Failed(self.data)
 
 
-class _Stoppable(_Work[M]):
+class _Stoppable(_Task[M]):
     """Work that can be cancelled and tried again."""
 
     def _do(self, action: str, **fields: Any) -> Steps[None]:
@@ -161,8 +164,7 @@ class _Measured(_Files[M]):
     @property
     def numbers(self) -> dict[str, dict[str, Any]]:
         """The numbers by name. Each has value, unit, interval (95 %, as on the page, or None), and low and high (an
-        interval
-        without the total uncertainty: from counting, or from differences within or between images)."""
+        interval without the total uncertainty: from counting, or from differences within or between images)."""
         return dict(self.data["result"]["quantities"])
 
     @property
@@ -201,7 +203,7 @@ class _Measured(_Files[M]):
 
     def _table(self) -> Steps[str]:
         """The table of objects as CSV, without its lines of comments."""
-        for name in TABLES:
+        for name in OBJECT_TABLES:
             if name in self.files:
                 lines = (yield from self._read(name)).decode("utf-8-sig").splitlines()
                 return "\n".join(line for line in lines if not line.startswith("#"))
@@ -209,7 +211,7 @@ class _Measured(_Files[M]):
 
     @_property
     def rows(self) -> Steps[list[dict[str, Any]]]:
-        """The table of objects: a dictionary for each object, also for those that are left out (kept is False)."""
+        """The table of objects: a dictionary for each object, also for objects that are left out (kept is False)."""
         table = yield from self._table()
         return [{name: _cell_value(text) for name, text in row.items()} for row in csv.DictReader(table.splitlines())]
 
@@ -386,8 +388,8 @@ class Result(_Measured[M]):
 
     @_step
     def scales(self, width: str = "") -> Steps[dict[str, Any]]:
-        """The scale in use, that of the file and that of the data bar, with warnings if these differ, or differ from
-        `width`."""
+        """The scale in use, the scale of the file and the scale of the data bar, with warnings if these differ from
+        each other or from `width`."""
         return dict((yield from self._client._json("GET", f"{self.path}/calibration", params={"width": width})))
 
     @_step
@@ -430,7 +432,7 @@ class Result(_Measured[M]):
     ) -> Steps[Result[M]]:
         """Measure the outlines of another program on this image; gives a new result. This one is kept.
 
-        file: a label image (also as an array of whole numbers), a mask, an ImageJ ROI or ROI ZIP, or COCO JSON.
+        file: a label image (also as an array of full_row_key numbers), a mask, an ImageJ ROI or ROI ZIP, or COCO JSON.
         """
         with ExitStack() as stack:
             files = [("outlines", _part(file, name, stack))]

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._jobs import Job, Progress, Result, _Files, _Stoppable, _Work
+from ._jobs import Job, Progress, Result, _Files, _Stoppable, _Task
 from ._parts import File, _form, _id, _new_key, _part
 from ._steps import M, Steps, _step, path_part
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from ._parts import Image
 
 
-class Dataset(_Work[M]):
+class Dataset(_Task[M]):
     """Images with correct outlines, on which a model can be trained. A worker of the site stores and checks images that
     are added: call `wait` after each change."""
 
     kind = "datasets"
-    whole = "images"
+    full_row_key = "images"
 
     @property
     def images(self) -> list[dict[str, Any]]:

@@ -76,8 +76,8 @@ class Method(_Row[M]):
     def create_chart(self, /, reference: str | None = None, **plan: Any) -> Steps[dict[str, Any]]:
         """Make a control chart, with points for the results that the method has already. plan: quantity="median",
         way="individuals" or "ewma", centre and sigma (fixed limits, in nm or as fractions), rules=[1, 2] (numbers
-        of Nelson's tests that raise an alarm; without it 1 to 4). reference: id
-        of a reference material, to show only measurements of it."""
+        of Nelson's tests that raise an alarm; without it 1 to 4). reference: id of a reference material, to show
+        only measurements of it."""
         sent = {"plan": plan, "reference": reference}
         return dict((yield from self._client._json("POST", f"{self.path}/charts", json=sent)))
 
@@ -100,5 +100,5 @@ class Study(_Row[M]):
 
     @_step
     def apply(self) -> Steps[dict[str, Any]]:
-        """Write the intermediate precision that was found into the next version of the method; gives that version."""
+        """Write the intermediate precision of the study into the next version of the method; gives that version."""
         return dict((yield from self._client._json("POST", f"{self.path}/apply")))

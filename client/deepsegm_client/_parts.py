@@ -1,4 +1,4 @@
-"""Helpers that make the parts of a form for a request, save files, and read values of answers and tables."""
+"""Helpers of the other modules: they make the parts of a form, save files, and read values of answers and tables."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def _cell_value(text: str) -> Any:
     """The value of a cell of a table: a bool, int, float or text; None for an empty cell."""
     if text in ("TRUE", "FALSE"):
         return text == "TRUE"
-    for kind in (int, float):
+    for number_type in (int, float):
         try:
-            return kind(text)
+            return number_type(text)
         except ValueError:
             continue
     return text or None

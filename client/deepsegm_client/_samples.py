@@ -63,8 +63,8 @@ class Sample(_Stoppable[M]):
 
     @_step
     def rescale(self, rule: str, value: str = "") -> Steps[None]:
-        """Measure all images with another scale. rule: "width" or "pixel" (size) with a value, or "own" for that of
-        each image."""
+        """Measure all images with another scale. rule: "width" (of an image) or "pixel" (its size) with a
+        value, or "own": the scale of each image."""
         yield from self._do("scale", rule=rule, value=value)
 
     @_step

@@ -1,4 +1,4 @@
-"""How a method is written once for Client and AsyncClient: as a generator of steps.
+"""Lets a method be written once for Client and AsyncClient, as a generator of steps.
 
 A step is a request or a pause in seconds. The method yields its steps, and gets the answer to each request back. A
 Client runs the generator at once; an AsyncClient runs it when it is awaited.
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ._client import _Client
 
 P = ParamSpec("P")  # arguments of a method
-T = TypeVar("T")  # what it gives
-M = TypeVar("M")  # Sync or Async
+T = TypeVar("T")  # the result of a method
+M = TypeVar("M")  # the mode: Sync or Async
 
 
 class Sync:
@@ -49,7 +49,7 @@ Answer = httpx.Response | httpx.TransportError | None
 Steps = Generator[_Request | float, Answer, T]  # a float (never an int) is a pause in seconds
 
 
-class _Bound(Generic[M]):
+class _UsesClient(Generic[M]):
     """An object that uses a client. M: its mode."""
 
     _client: _Client[M]
@@ -65,9 +65,9 @@ class _step(Generic[P, T]):  # noqa: N801
     @overload
     def __get__(self, instance: None, owner: type) -> _step[P, T]: ...
     @overload
-    def __get__(self, instance: _Bound[Sync], owner: type) -> Callable[P, T]: ...
+    def __get__(self, instance: _UsesClient[Sync], owner: type) -> Callable[P, T]: ...
     @overload
-    def __get__(self, instance: _Bound[Async], owner: type) -> Callable[P, Awaitable[T]]: ...
+    def __get__(self, instance: _UsesClient[Async], owner: type) -> Callable[P, Awaitable[T]]: ...
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
             return self
@@ -88,9 +88,9 @@ class _property(Generic[T]):  # noqa: N801
     @overload
     def __get__(self, instance: None, owner: type) -> _property[T]: ...
     @overload
-    def __get__(self, instance: _Bound[Sync], owner: type) -> T: ...
+    def __get__(self, instance: _UsesClient[Sync], owner: type) -> T: ...
     @overload
-    def __get__(self, instance: _Bound[Async], owner: type) -> Awaitable[T]: ...
+    def __get__(self, instance: _UsesClient[Async], owner: type) -> Awaitable[T]: ...
     def __get__(self, instance: Any, owner: type) -> Any:
         return self if instance is None else instance._client._run(self.method(instance))
 
@@ -105,9 +105,9 @@ class _paged(Generic[T]):  # noqa: N801
     @overload
     def __get__(self, instance: None, owner: type) -> _paged[T]: ...
     @overload
-    def __get__(self, instance: _Bound[Sync], owner: type) -> Callable[[], Iterator[T]]: ...
+    def __get__(self, instance: _UsesClient[Sync], owner: type) -> Callable[[], Iterator[T]]: ...
     @overload
-    def __get__(self, instance: _Bound[Async], owner: type) -> Callable[[], AsyncIterator[T]]: ...
+    def __get__(self, instance: _UsesClient[Async], owner: type) -> Callable[[], AsyncIterator[T]]: ...
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
             return self
@@ -116,8 +116,8 @@ class _paged(Generic[T]):  # noqa: N801
 
 @dataclass(frozen=True)
 class _Page(Generic[T]):
-    """A page of a list. count: of the rows on all pages; None if the site does not send it. Then an empty page is the
-    last."""
+    """A page of a list. count: number of rows on all pages; None if the site does not send it (then an empty page is
+    the last)."""
 
     rows: list[T]
     count: int | None

@@ -35,7 +35,7 @@ INSTRUCTIONS = (
 
 @contextmanager
 def _as_tool_error() -> Iterator[None]:
-    """Turns an error of the site or of a file into a ToolError, whose sentence the agent reads."""
+    """A block in which an error of the site or of a file becomes a ToolError, whose sentence the agent reads."""
     try:
         yield
     except (DeepSegmError, OSError) as problem:
@@ -43,7 +43,7 @@ def _as_tool_error() -> Iterator[None]:
 
 
 def _progress(context: Context) -> Callable[[str, float], object]:
-    """The function `progress` for `wait`, which tells the agent's program how far an analysis is."""
+    """The argument `progress` of `wait`: a function that reports the progress to the program of the agent."""
     reports = set[asyncio.Task[None]]()  # without a reference, a task may be deleted before it has run
 
     def report(stage: str, done: float) -> None:
@@ -53,7 +53,7 @@ def _progress(context: Context) -> Callable[[str, float], object]:
 
 
 def _summary(result: Result[Async] | SampleResult[Async]) -> dict[str, Any]:
-    """What an agent gets to read of a result."""
+    """The part of a result that an agent reads."""
     summary = {"id": result.id, "page": result.page, "numbers": result.numbers, "warnings": result.warnings}
     check = {"scale_check": result.data.get("scale_check")}
     images = {"images": result.images} if isinstance(result, SampleResult) else {}
@@ -61,12 +61,12 @@ def _summary(result: Result[Async] | SampleResult[Async]) -> dict[str, Any]:
     return {**summary, **method, **check, **images, "files": result.files}
 
 
-def _kind(task: str, method: str) -> dict[str, str]:
-    """The settings that choose the analysis: a method, else the kind of analysis (task)."""
+def _method_or_task(task: str, method: str) -> dict[str, str]:
+    """The setting that chooses the analysis: a method, else the kind of analysis (task)."""
     return {"method": method} if method else {"task": task}
 
 
-class Reading:
+class ReadingTools:
     """The tools that only read. The docstring of a tool is its description for the agent."""
 
     def __init__(self, site: AsyncClient) -> None:
@@ -87,7 +87,7 @@ class Reading:
         return [
             {
                 "name": row.data["name"],
-                "versions": [{"number": one["number"], "state": one["state"]} for one in row.versions],
+                "versions": [{"number": version["number"], "state": version["state"]} for version in row.versions],
             }
             for row in rows
         ]
@@ -128,8 +128,8 @@ class Reading:
             return Image(data=await (await self._result(id)).read("figure-small.webp"), format="webp")
 
 
-class Adding(Reading):
-    """The tools that also send images from one folder, and save files in it, and nowhere else."""
+class AddingTools(ReadingTools):
+    """The tools that only read, and tools that send images from one folder and save files only there."""
 
     def __init__(self, site: AsyncClient, folder: Path) -> None:
         super().__init__(site)
@@ -163,7 +163,7 @@ class Adding(Reading):
         if not (image := self._path_inside(path)).is_file():
             raise ToolError(f"There is no file {path} in {self.folder}.")
         with _as_tool_error():
-            job = await self.site.submit(image, width, **_kind(task, method), **(settings or {}))
+            job = await self.site.submit(image, width, **_method_or_task(task, method), **(settings or {}))
             return _summary(await job.wait(progress=_progress(context)))
 
     async def analyse_folder(
@@ -186,7 +186,9 @@ class Adding(Reading):
         if not files:
             raise ToolError(f"{path} is no folder with files inside {self.folder}.")
         with _as_tool_error():
-            sample = await self.site.submit_sample(files, name or inside.name, width=width, **_kind(task, method))
+            sample = await self.site.submit_sample(
+                files, name or inside.name, width=width, **_method_or_task(task, method)
+            )
             return _summary(await sample.wait(progress=_progress(context)))
 
     async def download(self, id: str, file: str) -> str:
@@ -195,7 +197,7 @@ class Adding(Reading):
             return str(await (await self._result(id)).download(file, self._path_inside(f"{id}-{file}")))
 
 
-def server(site: AsyncClient, folder: Path | None) -> MCPServer[Any]:
+def make_server(site: AsyncClient, folder: Path | None) -> MCPServer[Any]:
     """The MCP server for a site. folder: where images may be read and files saved; None for tools that only read."""
 
     @asynccontextmanager
@@ -206,10 +208,10 @@ def server(site: AsyncClient, folder: Path | None) -> MCPServer[Any]:
     mcp = MCPServer[Any](
         "deepsegm", title="DeepSegm", instructions=INSTRUCTIONS, lifespan=lifespan, log_level="WARNING"
     )
-    reader = Reading(site)
+    reader = ReadingTools(site)
     reading: list[Callable[..., Any]] = [reader.list_kinds, reader.list_methods, reader.list_results]
     reading += [reader.read_result, reader.read_sample, reader.read_objects, reader.show_figure]
-    sender = Adding(site, folder) if folder else None
+    sender = AddingTools(site, folder) if folder else None
     adding: list[Callable[..., Any]] = [sender.analyse, sender.analyse_folder, sender.download] if sender else []
     for tool in (*reading, *adding):
         mcp.tool(annotations=ADDS if tool in adding else READS)(tool)
@@ -226,7 +228,7 @@ def main() -> None:
         sys.exit(f"{options.folder} is no folder. Make it first, or name another one.")
     try:
         url, token = os.environ.get("DEEPSEGM_URL", "http://127.0.0.1:8000"), os.environ.get("DEEPSEGM_TOKEN")
-        mcp = server(AsyncClient(url, token=token or None), options.folder)
+        mcp = make_server(AsyncClient(url, token=token or None), options.folder)
     except ValueError as problem:
         sys.exit(f"DEEPSEGM_URL: {problem}")
     if options.http:

@@ -17,14 +17,14 @@ from django.shortcuts import redirect
 from ..core.report.wording import capital
 from ..services.access.second_factor import is_limited
 
-# How the admin calls the tables.
+# The names of tables in the admin.
 NAMES = {"segmentation.job": "analysis", "segmentation.micrograph": "uploaded image", "auth.user": "account",
          "segmentation.modeldefault": "default model", "segmentation.staffaction": "staff change",
          "axes.accessattempt": "failed sign-in", "socialaccount.socialaccount": "OpenID account"}  # fmt: skip
 for label, name in NAMES.items():
     meta = apps.get_model(label)._meta
     meta.verbose_name, meta.verbose_name_plural = name, "analyses" if name == "analysis" else f"{name}s"
-# The tables of allauth hold secrets; this site never writes the last two, which are of axes.
+# Not listed: tables of allauth, because they contain secrets, and the last two, of axes, because they stay empty.
 for hidden_table in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, AccessFailureLog, AccessLog):
     admin.site.unregister(hidden_table)
 attempt_admin = type(admin.site.get_model_admin(AccessAttempt))
@@ -41,8 +41,8 @@ admin.site.enable_nav_sidebar = False  # so that the lists fit a screen 1280 px 
 
 @login_not_required
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Sends people to the site's sign-in, because the admin itself takes no password; staff who have not shown their
-    second factor go to the page where they set it up or show it."""
+    """Redirects to the site's sign-in, because the admin itself takes no password. Staff who have not used their second
+    factor are redirected to the page where they set it up or use it."""
     return redirect("mfa_index") if is_limited(request.user) else _staff_only(request)
 
 

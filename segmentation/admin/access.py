@@ -16,7 +16,7 @@ from ..models import Quota, StaffAction, Token, Webhook
 from ..services.access import tokens
 from ..services.ground import staff_log
 from ..services.ground.limits import quota_of
-from .base import LookOnly, action, column
+from .base import ReadOnlyAdmin, action, column
 
 admin.site.unregister(User)
 for name, title in {"is_active": "may sign in", "is_staff": "staff", "is_superuser": "administrator"}.items():
@@ -63,7 +63,7 @@ class QuotaAdmin(admin.ModelAdmin):
 
 
 @admin.register(Token)
-class TokenAdmin(LookOnly):
+class TokenAdmin(ReadOnlyAdmin):
     """Tokens of scripts, to look at and to revoke; nobody can read the token itself."""
 
     list_display = summary_fields = ("name", "start", "owner", "read_only", "created", "expires", "used", "revoked")
@@ -76,7 +76,7 @@ class TokenAdmin(LookOnly):
 
 
 @admin.register(Webhook)
-class WebhookAdmin(LookOnly):
+class WebhookAdmin(ReadOnlyAdmin):
     """Addresses of webhooks, without their secrets."""
 
     list_display = ("url", "owner", "created", "failing", "stopped")
@@ -96,7 +96,7 @@ class WebhookAdmin(LookOnly):
 
 
 @admin.register(SocialAccount)
-class IdentityAdmin(LookOnly):
+class IdentityAdmin(ReadOnlyAdmin):
     """Each row lets a user of the OpenID provider sign in to one account here, until the row is deleted."""
 
     date_hierarchy = "date_joined"
@@ -105,7 +105,7 @@ class IdentityAdmin(LookOnly):
 
 
 @admin.register(StaffAction)
-class StaffActionAdmin(LookOnly):
+class StaffActionAdmin(ReadOnlyAdmin):
     """What staff changed. Superusers may read it and export it as CSV; nobody can delete a row."""
 
     list_display = ("created", "account", "action", "kind", "name", "changes")
@@ -132,4 +132,6 @@ class StaffActionAdmin(LookOnly):
     @admin.action(description="Export the selected rows as CSV", permissions=["view"])
     def export(self, request: HttpRequest, rows: QuerySet) -> HttpResponse:
         headers = {"Content-Disposition": 'attachment; filename="staff-actions.csv"'}
-        return HttpResponse(staff_log.as_csv(rows.iterator()), content_type="text/csv; charset=utf-8", headers=headers)
+        return HttpResponse(
+            staff_log.log_as_csv(rows.iterator()), content_type="text/csv; charset=utf-8", headers=headers
+        )

@@ -1,4 +1,4 @@
-"""What the admin's lists share: most rows can be looked at, retried, cancelled and deleted, but not edited."""
+"""Base classes of the admin's lists. Staff can look at, retry, cancel and delete most rows, not edit them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..services.ground import staff_log
 from ..services.ground.refusal import Refused
 from ..services.results import steps
 
-MOST_NAMES = 100  # rows whose names the question before a deletion lists
+MOST_NAMES = 100  # names in the question before a deletion
 
 
 class LoggedAdmin(admin.ModelAdmin):
@@ -42,8 +42,8 @@ class LoggedAdmin(admin.ModelAdmin):
 
     def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
         names = [name for name in form.changed_data if "password" not in name]
-        request.logged = [{}, {}]  # values before and after, for log_addition or log_change: Django calls one next
-        for logged, values in zip(request.logged, (form.initial, form.cleaned_data), strict=True):
+        request.logged_values = [{}, {}]  # before and after, for log_addition or log_change, which Django calls next
+        for logged, values in zip(request.logged_values, (form.initial, form.cleaned_data), strict=True):
             for name in names:
                 value = values.get(name)
                 is_list = isinstance(value, list | tuple | QuerySet)
@@ -58,12 +58,12 @@ class LoggedAdmin(admin.ModelAdmin):
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def log_addition(self, request: Any, obj: Any, message: Any) -> Any:
-        staff_log.note(request.user, "added", obj, {}, getattr(request, "logged", ({}, {}))[1])
+        staff_log.note(request.user, "added", obj, {}, getattr(request, "logged_values", ({}, {}))[1])
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: Any, obj: Any, message: Any) -> Any:
         verb = getattr(request, "logged_verb", "changed")
-        staff_log.note(request.user, verb, obj, *getattr(request, "logged", ({}, {})))
+        staff_log.note(request.user, verb, obj, *getattr(request, "logged_values", ({}, {})))
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: Any, queryset: Any) -> Any:
@@ -108,10 +108,10 @@ def action(title: str, service: Callable[..., Any], verb: str, *, argument: str 
     return admin.action(run, permissions=["change"], description=title)
 
 
-class LookOnly(admin.ModelAdmin):
+class ReadOnlyAdmin(admin.ModelAdmin):
     """A list whose rows staff can only look at and delete; the site makes rows, and services change them.
 
-    summary_fields: what the page of a row shows first; the row as it is stored follows in a fold.
+    summary_fields: what the page of a row shows first; all stored columns follow in a closed section.
     files: the table with the stored files of a row; None without one.
     """
 
@@ -150,7 +150,7 @@ class LookOnly(admin.ModelAdmin):
         rights are missing. (Django's own method reads all these rows.)"""
         rows = self.model._base_manager.filter(pk__in=[row.pk for row in objs])
         counts, missing_rights = {str(self.opts.verbose_name_plural): rows.count()}, set()
-        for model, count in deleted_with(rows):
+        for model, count in counts_deleted_with(rows):
             title = str(model._meta.verbose_name_plural)
             counts[title] = counts.get(title, 0) + count
             if admin.site.is_registered(model):
@@ -183,17 +183,17 @@ class LookOnly(admin.ModelAdmin):
         return super().render_change_form(request, context, *args, **more)
 
 
-def deleted_with(rows: QuerySet) -> Iterator[tuple[type[Model], int]]:
-    """The tables with rows that are deleted together with `rows`, each with the number of these. No row is read."""
+def counts_deleted_with(rows: QuerySet) -> Iterator[tuple[type[Model], int]]:
+    """(table, number of its rows) for each table with rows that are deleted together with `rows`. No row is read."""
     for relation in rows.model._meta.get_fields(include_hidden=True):
         if getattr(relation, "on_delete", None) is CASCADE and relation.auto_created:
             related = relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": rows.values("pk")})
             if count := related.count():
                 yield relation.related_model, count
-                yield from deleted_with(related)
+                yield from counts_deleted_with(related)
 
 
-class WithLink(LookOnly):
+class AdminWithLink(ReadOnlyAdmin):
     """A list of results, which may have private links."""
 
     @admin.display(description="private link")
@@ -202,14 +202,19 @@ class WithLink(LookOnly):
         until = f", until {link_of_row.ends:%Y-%m-%d %H:%M}" if link_of_row and link_of_row.ends else ""
         return links.state_of(row) + until
 
-    link_off = action("Switch off the links", partial(steps.share, off=True), "without a link", argument="row")
-    link_renew = action("Renew the links", partial(steps.share, renew=True), "opened by a new link", argument="row")
+    link_off = action(
+        "Switch off the links", partial(steps.change_private_link, off=True), "without a link", argument="row"
+    )
+    link_renew = action(
+        "Renew the links", partial(steps.change_private_link, renew=True), "opened by a new link", argument="row"
+    )
 
 
-def preview(micrograph: Micrograph) -> SafeString | str:
-    """The small picture of an uploaded image; "" until the image has been read."""
-    return image_of(reverse("upload-preview", args=[micrograph.pk])) if micrograph.preview else ""
+def preview_tag(micrograph: Micrograph) -> SafeString | str:
+    """The HTML of the small picture of an uploaded image; "" until the image has been read."""
+    return image_tag(reverse("upload-preview", args=[micrograph.pk])) if micrograph.preview else ""
 
 
-def image_of(address: str) -> SafeString:
+def image_tag(address: str) -> SafeString:
+    """The HTML of a small picture."""
     return format_html('<img src="{}" alt="" width="64" loading="lazy">', address)

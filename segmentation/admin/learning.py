@@ -11,11 +11,11 @@ from ..presenters.dataset import DatasetPage
 from ..presenters.training import sentence_of
 from ..services.learning import datasets
 from ..services.learning.trainings import cancel_training, delete_training, retry_training
-from .base import LookOnly, action, column, page_link
+from .base import ReadOnlyAdmin, action, column, page_link
 
 
 @admin.register(Dataset)
-class DatasetAdmin(LookOnly):
+class DatasetAdmin(ReadOnlyAdmin):
     list_display = ("name", "owner", "task", "status", "images", "shared", "created", "page")
     list_filter = ("task", "state", "shared", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "name", "material", "instrument", "owner__username", "images__name", "images__sha256")
@@ -30,7 +30,7 @@ class DatasetAdmin(LookOnly):
         return super().get_queryset(request).select_related("owner").annotate(images_count=Count("images"))
 
     images = column("images", lambda dataset: dataset.images_count, "images_count")
-    counted = column("holds", lambda dataset: DatasetPage(dataset).counted)
+    counted = column("holds", lambda dataset: DatasetPage(dataset).counts_line)
     errors = column("must be corrected before a training", lambda dataset: " ".join(DatasetPage(dataset).errors))
     warnings = column("worth a look", lambda dataset: " ".join(DatasetPage(dataset).warnings))
     page = page_link("dataset-page", "open the dataset")
@@ -41,7 +41,7 @@ class DatasetAdmin(LookOnly):
 
 
 @admin.register(Training)
-class TrainingAdmin(LookOnly):
+class TrainingAdmin(ReadOnlyAdmin):
     list_display = ("dataset", "owner", "status", "model_name", "offered", "shared", "created", "page")
     list_filter = ("state", "offered", "shared", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "dataset__name", "base", "model_name", "owner__username", "error")
@@ -63,7 +63,7 @@ class TrainingAdmin(LookOnly):
 
 
 @admin.register(ModelDefault)
-class ModelDefaultAdmin(LookOnly):
+class ModelDefaultAdmin(ReadOnlyAdmin):
     """Which model is used where nobody chooses one; deleting a row makes the choice automatic again."""
 
     date_hierarchy = "changed"

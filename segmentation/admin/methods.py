@@ -7,11 +7,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from ..models import Method
-from .base import LookOnly, column, page_link
+from .base import ReadOnlyAdmin, column, page_link
 
 
 @admin.register(Method)
-class MethodAdmin(LookOnly):
+class MethodAdmin(ReadOnlyAdmin):
     """Methods and their versions. People approve and withdraw versions on the method's page. If a method is deleted
     here, its results keep their numbers."""
 

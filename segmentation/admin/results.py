@@ -17,13 +17,13 @@ from django.utils.safestring import SafeString, mark_safe
 from .. import models
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
-from ..presenters.listing import UNREADABLE, readable
-from ..presenters.progress import times_of
-from ..presenters.stored import counted, headline, numbers_of, warning_of
-from ..services.ground.files import removing_together
+from ..presenters.listing import UNREADABLE, read_or_default
+from ..presenters.progress import stage_times
+from ..presenters.stored import count_words, headline, numbers_of, warning_of
+from ..services.ground.files import remove_files_together
 from ..services.results import jobs, samples
 from ..services.results.models_offered import title_of
-from .base import LookOnly, WithLink, action, column, image_of, page_link, preview
+from .base import AdminWithLink, ReadOnlyAdmin, action, column, image_tag, page_link, preview_tag
 
 
 class ModelFilter(admin.AllValuesFieldListFilter):
@@ -35,7 +35,7 @@ class ModelFilter(admin.AllValuesFieldListFilter):
 
 
 @admin.register(models.Job)
-class JobAdmin(WithLink):
+class JobAdmin(AdminWithLink):
     list_display = ("thumbnail", "image", "owner", "status", "result", "results", "took", "created")
     list_display_links = ("thumbnail", "image")
     list_filter = ("state", ("model_name", ModelFilter), "created", ("owner", admin.RelatedOnlyFieldListFilter))
@@ -56,20 +56,22 @@ class JobAdmin(WithLink):
     @admin.display
     def result(self, job: models.Job) -> str:
         """The numbers of a job in one line, with short forms of its warnings."""
-        return readable(self._numbers, job, UNREADABLE) if job.is_done else ""
+        return read_or_default(self._numbers, job, UNREADABLE) if job.is_done else ""
 
     def _numbers(self, job: models.Job) -> str:
         numbers = numbers_of(job.summary)
-        return ", ".join(filter(None, (counted(numbers), headline(numbers), warning_of(job))))
+        return ", ".join(filter(None, (count_words(numbers), headline(numbers), warning_of(job))))
 
     @admin.display(description="where its time went")
     def spent(self, job: models.Job) -> SafeString:
-        return format_html_join(mark_safe("<br>"), "{}: {} s", ((part, f"{time:.1f}") for part, time in times_of(job)))
+        return format_html_join(
+            mark_safe("<br>"), "{}: {} s", ((part, f"{time:.1f}") for part, time in stage_times(job))
+        )
 
     @admin.display(description="picture")
     def thumbnail(self, job: models.Job) -> SafeString:
         address = reverse("artifact", args=[job.pk, THUMBNAIL_FILE])
-        return image_of(address) if job.thumbnails else preview(job.micrograph)
+        return image_tag(address) if job.thumbnails else preview_tag(job.micrograph)
 
     image = column("image", lambda job: truncatechars(job.micrograph.name, 40), "micrograph__name")
     dimensions = column("pixels", lambda job: f"{job.micrograph.width} × {job.micrograph.height}")
@@ -87,7 +89,7 @@ class JobAdmin(WithLink):
 
 
 @admin.register(models.Sample)
-class SampleAdmin(WithLink):
+class SampleAdmin(AdminWithLink):
     list_display = ("name", "owner", "status", "images", "results", "created", "page")
     list_filter = ("state", "rule", "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "name", "owner__username", "error")
@@ -113,7 +115,7 @@ class SampleAdmin(WithLink):
 
 
 @admin.register(models.Micrograph)
-class UploadAdmin(LookOnly):
+class UploadAdmin(ReadOnlyAdmin):
     list_display = ("picture", "name", "owner", "status", "kind", "bytes", "analyses", "created")
     list_display_links = ("picture", "name")
     list_filter = ("state", "kind", "created", ("owner", admin.RelatedOnlyFieldListFilter))
@@ -127,16 +129,16 @@ class UploadAdmin(LookOnly):
         return super().get_queryset(request).select_related("owner").annotate(analyses=Count("jobs"))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
-        with transaction.atomic(), removing_together():
+        with transaction.atomic(), remove_files_together():
             models.Micrograph.objects.filter(pk__in=[micrograph.pk for micrograph in queryset]).only("pk").delete()
 
-    picture = column("picture", lambda micrograph: preview(micrograph))
+    picture = column("picture", lambda micrograph: preview_tag(micrograph))
     scale = column("scale", lambda micrograph: calibration_words(micrograph.scale.in_use, detail=False))
     analyses = column("analyses", lambda micrograph: micrograph.analyses, "analyses")
 
 
 @admin.register(models.Signature)
-class SignatureAdmin(LookOnly):
+class SignatureAdmin(ReadOnlyAdmin):
     """Signatures. Nobody changes them, or deletes one alone: they are deleted with their result."""
 
     list_display = ("image", "meaning", "name", "account", "created", "page")

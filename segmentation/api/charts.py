@@ -17,9 +17,9 @@ from ..models import ControlChart, Method, Reference
 from ..presenters.control import ChartView
 from ..services.ground.refusal import Refused
 from ..services.results import charts as service
-from .routes import JSON, Routes, takes
+from .request_bodies import Body, json_body
+from .routes import JSON, Routes, request_body
 from .schemas import Answer, FromRow, Id, text_of, url_of_view
-from .sending import Body, json_body
 
 router = Routes(tags=["Control charts"])
 methods_router = Routes(tags=["Methods"])
@@ -85,7 +85,7 @@ class Chart(Answer):
     plan: dict[str, Any] = Field(description=PLAN)
     reference: dict[str, Any] = Field(description="The reference material with its certificate; {} without one.")
     sentence: Annotated[str, FromRow(lambda row, _: _view(row).sentence)]
-    in_control: Annotated[bool | None, FromRow(lambda row, _: _view(row).in_control)] = Field(
+    in_control: Annotated[bool | None, FromRow(lambda row, _: _view(row).is_in_control)] = Field(
         description="Whether the last point that counts raises no alarm; null before there are limits."
     )
 
@@ -106,14 +106,19 @@ def _view(row: ControlChart, request: HttpRequest | None = None) -> ChartView:
     return ChartView(row, row.points.select_related("job__sample", "sample"), request)
 
 
-@methods_router.does("GET", "/{uuid:pk}/charts", "method-charts", list[Chart], (404,))
+@methods_router.operation("GET", "/{uuid:pk}/charts", "method-charts", list[Chart], (404,))
 def charts(request: HttpRequest, pk: UUID) -> Any:
     """The control charts of a method, each with its state."""
     return list(_method(request, pk).charts.select_related("method"))
 
 
-@methods_router.does(
-    "POST", "/{uuid:pk}/charts", "method-charts", {201: ChartInFull}, (401, 403, 404, 409, 422), takes(NewChart, JSON)
+@methods_router.operation(
+    "POST",
+    "/{uuid:pk}/charts",
+    "method-charts",
+    {201: ChartInFull},
+    (401, 403, 404, 409, 422),
+    request_body(NewChart, JSON),
 )
 def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Make a control chart of one number; the results so far are its first points."""
@@ -128,13 +133,13 @@ def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     return Status(201, row)
 
 
-@router.does("GET", "/{uuid:pk}", "chart", ChartInFull, (404,))
+@router.operation("GET", "/{uuid:pk}", "chart", ChartInFull, (404,))
 def chart(request: HttpRequest, pk: UUID) -> Any:
     """Limits, points and alarms."""
     return _chart(request, pk)
 
 
-@router.does("PATCH", "/{uuid:pk}", "chart", ChartInFull, (403, 404, 422), takes(ChangedChart, JSON))
+@router.operation("PATCH", "/{uuid:pk}", "chart", ChartInFull, (403, 404, 422), request_body(ChangedChart, JSON))
 def change(request: HttpRequest, pk: UUID) -> Any:
     """Change the rules, the way or the limits of a chart."""
     row, body = _chart(request, pk), json_body(request, ChangedChart)
@@ -142,15 +147,15 @@ def change(request: HttpRequest, pk: UUID) -> Any:
     return row
 
 
-@router.does("DELETE", "/{uuid:pk}", "chart", {204: None}, (403, 404))
+@router.operation("DELETE", "/{uuid:pk}", "chart", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a chart with its notes. Results stay."""
     service.delete_chart(chart=_chart(request, pk), user=request.user)
     return Status(204, None)
 
 
-@router.does(
-    "PATCH", "/{uuid:pk}/points/{int:point}", "chart-point", ChartInFull, (403, 404, 422), takes(PointMark, JSON)
+@router.operation(
+    "PATCH", "/{uuid:pk}/points/{int:point}", "chart-point", ChartInFull, (403, 404, 422), request_body(PointMark, JSON)
 )
 def mark(request: HttpRequest, pk: UUID, point: int) -> Any:
     """Write a note at a point, or the known cause for which the point does not count."""

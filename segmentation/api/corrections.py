@@ -1,4 +1,4 @@
-"""The corrections of a job in the API: its outlines after all corrections, and the log of these."""
+"""The corrections of a job in the API: its outlines after all corrections, and the log of corrections."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import numpy as np
 from django.http import HttpRequest
 from ninja import Query, Status
 
-from ..core.labels.operations import redoable, since_first_undone, steps_in_effect
+from ..core.labels.operations import redoable_steps, steps_from_first_undone, steps_in_effect
 from ..http.access import changeable, row_of, visible
-from ..http.serving import serve_labels, serve_log, serve_packed
+from ..http.serving import serve_compressed, serve_labels, serve_log
 from ..models import Job
-from ..services.ground.limits import one_edit
+from ..services.ground.limits import edit_slot
 from ..services.ground.refusal import Refused
 from ..services.results import edits as edits_service
 from ..services.results import standing as standing_service
 from ..services.results.edits import Outdated
 from . import schemas
 from .auth import key_of
-from .routes import JSON, LABELS, Routes, a_file, takes
-from .sending import Corrections, json_body
+from .request_bodies import Corrections, json_body
+from .routes import JSON, LABELS, Routes, file_answer, request_body
 
 SINCE = "Only the edits after this number."
 ROWS_SINCE = "Only the objects that edits after this number changed."
 router = Routes(tags=["Jobs"])
 
 
-@router.does("GET", "/{uuid:pk}/labels", "labels", schemas.Objects, (404, 409, 422), LABELS)
+@router.operation("GET", "/{uuid:pk}/labels", "labels", schemas.Objects, (404, 409, 422), LABELS)
 def labels(
     request: HttpRequest,
     pk: UUID,
@@ -48,7 +48,7 @@ def labels(
     outlines, base = corrections.now, len(corrections.steps)
     if format == "objects":
         operations = [corrections.steps[number - 1].operation for number in steps_in_effect(corrections.steps)]
-        undone = since_first_undone(corrections.steps)
+        undone = steps_from_first_undone(corrections.steps)
         return {"base": base, "operations": operations, "undone": undone, **outlines.as_dict()}
     if format == "tiff":
         response = serve_labels(outlines, analysed.micrograph.name)
@@ -60,10 +60,10 @@ def labels(
         raise Refused(f"top and bottom are rows from 0 to {height}, and top is not larger than bottom.", 422)
     ids, lengths = outlines.every_run(top, bottom)
     header = np.array([outlines.width, height, top, bottom, base, outlines.next_id], "<i4")
-    return serve_packed(request, header.tobytes() + np.column_stack([ids, lengths]).astype("<i4").tobytes())
+    return serve_compressed(request, header.tobytes() + np.column_stack([ids, lengths]).astype("<i4").tobytes())
 
 
-@router.does("GET", "/{uuid:pk}/similar", "similar", schemas.Similar, (404, 409, 422))
+@router.operation("GET", "/{uuid:pk}/similar", "similar", schemas.Similar, (404, 409, 422))
 def similar(
     request: HttpRequest,
     pk: UUID,
@@ -77,12 +77,12 @@ def similar(
     They are compared as they were last measured: a corrected object by its automatic outline, a drawn object only in
     the result that measures the corrections.
     """
-    similarity_by_id = standing_service.alike_in(visible(request, row_of(Job, pk)), ids)
+    similarity_by_id = standing_service.similarities(visible(request, row_of(Job, pk)), ids)
     similar_enough = {number: round(value, 4) for number, value in similarity_by_id.items() if value >= alike}
     return {"ids": list(similar_enough), "alike": list(similar_enough.values())}
 
 
-@router.does("GET", "/{uuid:pk}/offer", "offer", schemas.OffersElsewhere, (404, 409, 422))
+@router.operation("GET", "/{uuid:pk}/offer", "offer", schemas.OffersElsewhere, (404, 409, 422))
 def offer(request: HttpRequest, pk: UUID) -> Any:
     """What three corrections of one sort would do in the other images of the sample.
 
@@ -90,23 +90,23 @@ def offer(request: HttpRequest, pk: UUID) -> Any:
     correction. Results that are signed, shared or named never change, so nothing is offered for them.
     """
     analysed = visible(request, row_of(Job, pk))
-    question, offers = standing_service.offers_elsewhere(analysed, request.user, request.visitor)
+    question, offers = standing_service.offers_in_sample(analysed, request.user, request.visitor)
     return {"question": question, "others": offers}
 
 
-@router.does("GET", "/{uuid:pk}/edits", "edits", schemas.Edits, (404, 422))
+@router.operation("GET", "/{uuid:pk}/edits", "edits", schemas.Edits, (404, 422))
 def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=SINCE)) -> Any:
     """The corrections so far, in their order, at most 100 in an answer. Each holds the hash of the one before."""
-    return edits_service.log_of(visible(request, row_of(Job, pk)), since)
+    return edits_service.log_state(visible(request, row_of(Job, pk)), since)
 
 
-@router.does(
+@router.operation(
     "POST",
     "/{uuid:pk}/edits",
     "edits",
     {200: schemas.Edited, 409: schemas.Outdated},
     (403, 404, 413, 422),
-    takes(Corrections, JSON),
+    request_body(Corrections, JSON),
     sparse=True,
 )
 def edit(request: HttpRequest, pk: UUID) -> Any:
@@ -118,7 +118,7 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     analysed = changeable(request, row_of(Job, pk))
     who = {"user": request.user, "visitor": request.visitor}
     try:
-        with one_edit(address=request.address_hash, **who):
+        with edit_slot(address=request.address_hash, **who):
             body = json_body(request, Corrections)
             fields = {"base": body.base, "operations": body.operations, "key": key_of(request)}
             rows = edits_service.edit_job(job=analysed, **fields, **who)
@@ -138,21 +138,21 @@ def edit(request: HttpRequest, pk: UUID) -> Any:
     return answer
 
 
-@router.does("GET", "/{uuid:pk}/standing", "standing", schemas.Standings, (404, 409, 422))
+@router.operation("GET", "/{uuid:pk}/standing", "standing", schemas.Standings, (404, 409, 422))
 def standing_objects(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, description=ROWS_SINCE)) -> Any:
     """The result after the corrections so far: objects that edits after `since` changed, numbers, outlines to check."""
     analysed = visible(request, row_of(Job, pk))
     corrections = edits_service.corrections_of(analysed)
-    edits_service.read_maps_ahead(corrections)  # the editor has just been opened, and its tools need the maps
+    edits_service.preload_maps(corrections)  # the editor has just been opened, and its tools need the maps
     operations = [corrections.steps[number - 1].operation for number in steps_in_effect(corrections.steps)]
-    undone = [corrections.steps[number - 1].operation for number in redoable(corrections.steps)]
+    undone = [corrections.steps[number - 1].operation for number in redoable_steps(corrections.steps)]
     outlines = corrections.now
     history = {"base": len(corrections.steps), "operations": operations, "undone": undone}
     names = {"classes": outlines.class_names, "maps": [*outlines.maps]}
     return {**history, **names, "standing": standing_service.standing(analysed, since)}
 
 
-@router.does("GET", "/{uuid:pk}/edits.csv", "edits-csv", {}, (404,), a_file("text/csv"))
+@router.operation("GET", "/{uuid:pk}/edits.csv", "edits-csv", {}, (404,), file_answer("text/csv"))
 def edits_csv(request: HttpRequest, pk: UUID) -> Any:
     """The corrections so far as CSV."""
     return serve_log(visible(request, row_of(Job, pk)), "csv")

@@ -22,17 +22,17 @@ from ..services.ground.callers import SIGN_IN
 from ..services.ground.refusal import Refused
 from ..services.learning import datasets as datasets_service
 from . import learning as schemas
-from .routes import JSON, Routes, a_file, page_of, refusals, takes
-from .sending import Archive, DatasetChanges, ImageGroup, NewDataset, TrainingData, json_body
+from .request_bodies import Archive, DatasetChanges, ImageGroup, NewDataset, TrainingData, json_body
+from .routes import JSON, Routes, error_answers, file_answer, page_of, request_body
 
 A_PAGE = 100  # datasets
 NO_FILE = "Send the ZIP archive as a field named file."
 NO_SUCH_RESULT = "There is no result with this id that you can see."
 router = Routes(tags=["Datasets"])
-DATASET_ANSWERS = {200: schemas.Dataset, **refusals(403, 404, 422)}
+DATASET_ANSWERS = {200: schemas.Dataset, **error_answers(403, 404, 422)}
 
 
-@router.does("GET", "", "datasets", schemas.Datasets, (401, 404, 422))
+@router.operation("GET", "", "datasets", schemas.Datasets, (401, 404, 422))
 def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_PAGE} on each.")) -> Any:
     """Your datasets and those that are shared with every account, newest first."""
     if not request.user.is_authenticated:
@@ -43,7 +43,7 @@ def datasets(request: HttpRequest, page: int = Query(1, ge=1, description=f"{A_P
     return {"count": visible_rows.count(), "datasets": rows}
 
 
-@router.does("POST", "", "datasets", {201: schemas.Dataset}, (401, 422), takes(NewDataset, JSON))
+@router.operation("POST", "", "datasets", {201: schemas.Dataset}, (401, 422), request_body(NewDataset, JSON))
 def create(request: HttpRequest, response: HttpResponse) -> Any:
     """Make an empty dataset."""
     dataset = datasets_service.create_dataset(user=request.user, **json_body(request, NewDataset).model_dump())
@@ -51,13 +51,13 @@ def create(request: HttpRequest, response: HttpResponse) -> Any:
     return Status(201, dataset)
 
 
-@router.does("GET", "/{uuid:pk}", "dataset", schemas.Dataset, (404,))
+@router.operation("GET", "/{uuid:pk}", "dataset", schemas.Dataset, (404,))
 def dataset(request: HttpRequest, pk: UUID) -> Any:
     """Description, images, counts, and the outcome of the check."""
     return visible(request, row_of(Dataset, pk))
 
 
-@router.does("PATCH", "/{uuid:pk}", "dataset", DATASET_ANSWERS, (), takes(DatasetChanges, JSON))
+@router.operation("PATCH", "/{uuid:pk}", "dataset", DATASET_ANSWERS, (), request_body(DatasetChanges, JSON))
 def describe(request: HttpRequest, pk: UUID) -> Any:
     """Change the description, or share the dataset. What is not sent stays as it is."""
     row = changeable(request, row_of(Dataset, pk))
@@ -65,20 +65,20 @@ def describe(request: HttpRequest, pk: UUID) -> Any:
     return _changed_dataset(row, partial(datasets_service.change_dataset, dataset=row, **fields))
 
 
-@router.does("DELETE", "/{uuid:pk}", "dataset", {204: None}, (403, 404))
+@router.operation("DELETE", "/{uuid:pk}", "dataset", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a dataset with its images and labels; results and models stay."""
     datasets_service.delete_dataset(dataset=changeable(request, row_of(Dataset, pk), "delete"))
     return Status(204, None)
 
 
-@router.does(
+@router.operation(
     "POST",
     "/{uuid:pk}/images",
     "dataset-images",
     {202: schemas.Dataset},
     (401, 403, 404, 409, 413, 422, 507),
-    takes(TrainingData, JSON, form=Archive),
+    request_body(TrainingData, JSON, form=Archive),
 )
 def add(request: HttpRequest, pk: UUID) -> Any:
     """Add a finished result of yours (JSON), or a ZIP archive of images with labels (form).
@@ -102,14 +102,16 @@ def add(request: HttpRequest, pk: UUID) -> Any:
     return Status(202, _changed_dataset(row, partial(add_images, dataset=row, user=request.user)))
 
 
-@router.does("POST", "/{uuid:pk}/check", "dataset-check", {202: schemas.Dataset}, (403, 404))
+@router.operation("POST", "/{uuid:pk}/check", "dataset-check", {202: schemas.Dataset}, (403, 404))
 def check(request: HttpRequest, pk: UUID) -> Any:
     """Try again to write the images that could not be written, and check the dataset again."""
     row = changeable(request, row_of(Dataset, pk))
     return Status(202, _changed_dataset(row, partial(datasets_service.check_again, dataset=row)))
 
 
-@router.does("PATCH", "/{uuid:pk}/images/{uuid:image}", "dataset-image", DATASET_ANSWERS, (), takes(ImageGroup, JSON))
+@router.operation(
+    "PATCH", "/{uuid:pk}/images/{uuid:image}", "dataset-image", DATASET_ANSWERS, (), request_body(ImageGroup, JSON)
+)
 def group(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     """Set the specimen or session of an image."""
     row, image_row = _image(request, pk, image)
@@ -117,7 +119,7 @@ def group(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     return _changed_dataset(row, partial(datasets_service.group_image, image=image_row, group=fields.group))
 
 
-@router.does("DELETE", "/{uuid:pk}/images/{uuid:image}", "dataset-image", {204: None}, (403, 404))
+@router.operation("DELETE", "/{uuid:pk}/images/{uuid:image}", "dataset-image", {204: None}, (403, 404))
 def remove(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     """Remove an image from its dataset. Its files there are deleted."""
     _, image_row = _image(request, pk, image)
@@ -125,7 +127,7 @@ def remove(request: HttpRequest, pk: UUID, image: UUID) -> Any:
     return Status(204, None)
 
 
-@router.does("GET", "/{uuid:pk}/export.zip", "dataset-export", {}, (404,), a_file("application/zip"))
+@router.operation("GET", "/{uuid:pk}/export.zip", "dataset-export", {}, (404,), file_answer("application/zip"))
 def export(request: HttpRequest, pk: UUID) -> Any:
     """Images, labels, groups.csv, regions.csv, coco.json and dataset.toml as one ZIP file."""
     return serve_dataset(visible(request, row_of(Dataset, pk)))

@@ -1,4 +1,4 @@
-"""The errors of the API, as JSON with one sentence each."""
+"""Makes the answers of the API to errors: JSON with one sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from ..core.validation import sentence
 from ..http.errors import BROKEN, NOT_FOUND, TOO_LARGE, error, outside_failure
-from ..services.access.links import Ended
+from ..services.access.links import LinkEnded
 from ..services.ground.refusal import Refused
 from .auth import ACCOUNT_ONLY, OWNER_ONLY
 
@@ -41,7 +41,7 @@ def failed(request: HttpRequest, problem: Exception) -> HttpResponse:
         return response
     if isinstance(problem, PermissionDenied):  # raised by `http.access.changeable`
         return error(ACCOUNT_ONLY if request.user.is_authenticated else OWNER_ONLY, 403)
-    if isinstance(problem, Ended):
+    if isinstance(problem, LinkEnded):
         return error(str(problem), 410)
     if isinstance(problem, Http404):
         return error(NOT_FOUND, 404)

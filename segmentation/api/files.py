@@ -10,12 +10,12 @@ from ninja import Query, Status
 
 from ..core.report.exports.viewer import PICTURE
 from ..http.access import row_of, visible
-from ..http.serving import serve_shown, serve_stored
+from ..http.serving import serve_picture, serve_stored
 from ..models import Job, Sample, StoredFile
 from ..services.ground.refusal import Refused
 from ..services.results import exports
 from . import schemas
-from .routes import Routes, a_file
+from .routes import Routes, file_answer
 
 WAIT = "Seconds to wait for a file that is not written yet, at most 30."
 ANNEX = "For report.pdf: with all annexes, as report-annex.pdf."
@@ -25,7 +25,9 @@ IN_COLOURS = "For the figure: colour or grey."
 router = Routes(tags=["Jobs"])
 
 
-@router.does("GET", "/{uuid:pk}/files/{str:name}", "artifact", {202: schemas.BeingWritten}, (404, 422, 503), a_file())
+@router.operation(
+    "GET", "/{uuid:pk}/files/{str:name}", "artifact", {202: schemas.BeingWritten}, (404, 422, 503), file_answer()
+)
 def artifact(
     request: HttpRequest,
     response: HttpResponse,
@@ -42,13 +44,13 @@ def artifact(
     options = {"annex": str(annex), "panels": panels, "font": font, "colours": colours}
     name = exports.name_with_options(name, options)
     if name == PICTURE and job.micrograph.viewer_image:  # stored with the image, not with the job
-        return serve_shown(request, job.micrograph)
+        return serve_picture(request, job.micrograph)
     return file_or_wait(request, response, exports.file_of(job, name, wait))
 
 
 def file_or_wait(request: HttpRequest, response: HttpResponse, file: Any) -> Any:
-    """The answer for what `exports.file_of` returned: the file, or 202 while it is written. Raises Refused (503) if
-    writing failed, and Http404 if there is no such file."""
+    """The answer with a file, or 202 while it is written. file: as `exports.file_of` returns it. Raises
+    Refused (503) if writing failed, and Http404 if there is no such file."""
     if file is None:
         raise Http404
     if isinstance(file, StoredFile):

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Query, Status
 
-from ..core.micrograph.pages import LARGEST
+from ..core.micrograph.pages import LARGEST_PAGE
 from ..core.micrograph.sources import Source
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.width import parse_width
@@ -24,16 +24,22 @@ from ..services.results import jobs as jobs_service
 from ..services.results import steps as steps_service
 from . import schemas
 from .auth import identify, key_of
-from .routes import FORM, JSON, ONLY_STATE, Listing, Routes, page_of_rows, takes
-from .sending import Changes, OneImage, Sign, json_body, sent_fields, sent_method, sent_settings
+from .request_bodies import Changes, OneImage, Sign, json_body, sent_fields, sent_method, sent_settings
+from .routes import FORM, JSON, ONLY_STATE, Listing, Routes, page_of_rows, request_body
 
 ONE_PAGE = "page is a whole number from 1, such as 3: for several pages send the file as a sample, with pages."
 NOT_READ = "The image has not been read yet: ask again when the job runs."
 router = Routes(tags=["Jobs"])
 
 
-@router.does(
-    "POST", "", "jobs", {202: schemas.JobStarted}, (409, 413, 422, 507), takes(OneImage, settings=True), sparse=True
+@router.operation(
+    "POST",
+    "",
+    "jobs",
+    {202: schemas.JobStarted},
+    (409, 413, 422, 507),
+    request_body(OneImage, settings=True),
+    sparse=True,
 )
 def start(request: HttpRequest, response: HttpResponse) -> Any:
     """Start a job: the analysis of an image.
@@ -50,7 +56,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
         parse_width(width or "")
     except ValueError as problem:
         raise Refused(str(problem)) from None
-    if page and not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= LARGEST):
+    if page and not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= LARGEST_PAGE):
         raise Refused(ONE_PAGE)
     who, key = identify(request), key_of(request)
     fields = {"file": file, "side": request.FILES.getlist("side"), "pages": page, "key": key, "method": method}
@@ -63,7 +69,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     return Status(202, job)
 
 
-@router.does("GET", "", "jobs", schemas.Jobs, (404, 422))
+@router.operation("GET", "", "jobs", schemas.Jobs, (404, 422))
 def jobs(
     request: HttpRequest,
     listing: Query[Listing],
@@ -76,7 +82,7 @@ def jobs(
     return page_of_rows(request, rows, listing, state, "micrograph__name", "jobs")
 
 
-@router.does("GET", "/{uuid:pk}", "job", schemas.Job, (404,))
+@router.operation("GET", "/{uuid:pk}", "job", schemas.Job, (404,))
 def job(request: HttpRequest, pk: UUID) -> Any:
     """Progress and result of a job at its present step."""
     job = visible(request, row_of(Job, pk))
@@ -84,20 +90,20 @@ def job(request: HttpRequest, pk: UUID) -> Any:
     return job
 
 
-@router.does("DELETE", "/{uuid:pk}", "job", {204: None}, (403, 404))
+@router.operation("DELETE", "/{uuid:pk}", "job", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a job with its files."""
     jobs_service.delete_job(job=changeable(request, row_of(Job, pk), "delete"))
     return Status(204, None)
 
 
-@router.does(
+@router.operation(
     "POST",
     "/{uuid:pk}/revisions",
     "revisions",
     {202: schemas.Job},
     (403, 404, 409, 413, 422, 507),
-    takes(Changes, FORM, JSON, settings=True),
+    request_body(Changes, FORM, JSON, settings=True),
 )
 def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Analyse the image of a job with other settings or another width, as a form or as a JSON object.
@@ -128,7 +134,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
         refuse_tall_bar(settings, parent.micrograph)
     except ValueError as problem:
         raise Refused(str(problem)) from None
-    make = jobs_service.finish_corrections if edited else jobs_service.rerun_job
+    make = jobs_service.rerun_with_corrections if edited else jobs_service.rerun_job
     if file is not None:
         make = partial(reruns.import_outlines, file=file)
     revision = make(job=parent, settings=settings, key=key_of(request), **identify(request))
@@ -136,8 +142,13 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     return Status(202, revision)
 
 
-@router.does(
-    "POST", "/{uuid:pk}/signatures", "signatures", {201: schemas.Signature}, (403, 404, 409, 422), takes(Sign, JSON)
+@router.operation(
+    "POST",
+    "/{uuid:pk}/signatures",
+    "signatures",
+    {201: schemas.Signature},
+    (403, 404, 409, 422),
+    request_body(Sign, JSON),
 )
 def sign(request: HttpRequest, pk: UUID) -> Any:
     """Sign a finished result, with the account's password once more. The signed result never changes."""
@@ -145,13 +156,13 @@ def sign(request: HttpRequest, pk: UUID) -> Any:
     return Status(201, signing.sign_job(job=job, request=request, **body.model_dump()))
 
 
-@router.does("POST", "/{uuid:pk}/retry", "retry", schemas.Job, (403, 404, 409, 422))
+@router.operation("POST", "/{uuid:pk}/retry", "retry", schemas.Job, (403, 404, 409, 422))
 def retry(request: HttpRequest, pk: UUID) -> Any:
     """Try a failed or cancelled job again, or read its data bar again if there was too little time."""
     return jobs_service.retry_job(job=changeable(request, row_of(Job, pk)))
 
 
-@router.does("POST", "/{uuid:pk}/cancel", "cancel", schemas.Job, (403, 404, 409))
+@router.operation("POST", "/{uuid:pk}/cancel", "cancel", schemas.Job, (403, 404, 409))
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop a job."""
     return jobs_service.cancel_job(job=changeable(request, row_of(Job, pk)))

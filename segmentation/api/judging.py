@@ -16,12 +16,12 @@ from ..presenters.judging import decision_as_dict
 from ..services.ground.refusal import Refused
 from ..services.results import judging
 from . import schemas
-from .routes import JSON, Routes, refusals, takes
-from .sending import Body, json_body
+from .request_bodies import Body, json_body
+from .routes import JSON, Routes, error_answers, request_body
 
 jobs, samples = Routes(tags=["Jobs"]), Routes(tags=["Samples"])
-ANSWERS = {200: schemas.Judged, **refusals(404)}
-CHANGED = {200: schemas.Judged, **refusals(403, 404, 409, 422)}
+ANSWERS = {200: schemas.Judged, **error_answers(404)}
+CHANGED = {200: schemas.Judged, **error_answers(403, 404, 409, 422)}
 
 
 class NewSpecification(Body):
@@ -47,13 +47,13 @@ def _answer(row: Job | Sample) -> dict[str, Any]:
 for router, kind in ((jobs, "job"), (samples, "sample")):  # the same addresses below both
     PATH, NAME = "/{uuid:pk}/specification", f"{kind}-specification"
 
-    @router.does("GET", PATH, NAME, ANSWERS, operation_id=f"{kind}_specification")
+    @router.operation("GET", PATH, NAME, ANSWERS, operation_id=f"{kind}_specification")
     def specification(request: HttpRequest, pk: UUID) -> Any:
         """The limits of a result, and the decision on them; null without limits, or while there are no numbers."""
         return _answer(_row(request, pk))
 
-    @router.does(
-        "PUT", PATH, NAME, CHANGED, (), takes(NewSpecification, JSON), operation_id=f"set_{kind}_specification"
+    @router.operation(
+        "PUT", PATH, NAME, CHANGED, (), request_body(NewSpecification, JSON), operation_id=f"set_{kind}_specification"
     )
     def set_specification(request: HttpRequest, pk: UUID) -> Any:
         """Compare a result with new limits in place of those before; a signed result keeps its limits."""
@@ -64,8 +64,8 @@ for router, kind in ((jobs, "job"), (samples, "sample")):  # the same addresses 
             raise Refused(str(problem), 422) from None
         return _answer(_changed(request, row, limits))
 
-    @router.does(
-        "DELETE", PATH, NAME, {204: None, **refusals(403, 404, 409)}, operation_id=f"remove_{kind}_specification"
+    @router.operation(
+        "DELETE", PATH, NAME, {204: None, **error_answers(403, 404, 409)}, operation_id=f"remove_{kind}_specification"
     )
     def remove_specification(request: HttpRequest, pk: UUID) -> Any:
         """Take the limits of a result away."""

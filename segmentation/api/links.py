@@ -13,17 +13,17 @@ from ..models import Job, Sample
 from ..services.access import links
 from ..services.results import steps
 from . import schemas
-from .routes import JSON, Routes, refusals, takes
-from .sending import Body, json_body
+from .request_bodies import Body, json_body
+from .routes import JSON, Routes, error_answers, request_body
 
 jobs, samples = Routes(tags=["Jobs"]), Routes(tags=["Samples"])
-ANSWERS = {200: schemas.Link, **refusals(403, 404, 422)}
+ANSWERS = {200: schemas.Link, **error_answers(403, 404, 422)}
 
 
 class Change(Body):
     """Changes of a link. What is not sent stays."""
 
-    ends: str = Field("", description=links.WHEN)
+    ends: str = Field("", description=links.END_HINT)
     renew: bool = Field(False, description="A new secret: the old link stops at once.")
     off: bool | None = Field(None, description="Switch it off, or on again.")
 
@@ -36,16 +36,22 @@ def _row(request: HttpRequest, pk: UUID) -> Any:
 
 for router, kind in ((jobs, "job"), (samples, "sample")):  # the same addresses below both
 
-    @router.does("GET", "/{uuid:pk}/link", f"{kind}-link", ANSWERS, operation_id=f"{kind}_link")
+    @router.operation("GET", "/{uuid:pk}/link", f"{kind}-link", ANSWERS, operation_id=f"{kind}_link")
     def link(request: HttpRequest, pk: UUID) -> Any:
         """The link, for the maker of the result."""
         return link_context(request, _row(request, pk))
 
-    @router.does(
-        "POST", "/{uuid:pk}/link", f"{kind}-link", ANSWERS, (), takes(Change, JSON), operation_id=f"change_{kind}_link"
+    @router.operation(
+        "POST",
+        "/{uuid:pk}/link",
+        f"{kind}-link",
+        ANSWERS,
+        (),
+        request_body(Change, JSON),
+        operation_id=f"change_{kind}_link",
     )
     def change(request: HttpRequest, pk: UUID) -> Any:
         """Set when the link ends, renew it, switch it off or on."""
         row = _row(request, pk)
-        steps.share(row=row, **json_body(request, Change).model_dump())
+        steps.change_private_link(row=row, **json_body(request, Change).model_dump())
         return link_context(request, row)

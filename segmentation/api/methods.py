@@ -20,9 +20,9 @@ from ..plain import storable
 from ..services.access.links import check_open
 from ..services.ground.refusal import Refused
 from ..services.results import methods as service
-from .routes import JSON, Routes, takes
+from .request_bodies import Approval, NewMethod, NewVersion, Withdrawal, json_body
+from .routes import JSON, Routes, request_body
 from .schemas import Answer, FromRow, Id, address, text_of, url_of_view
-from .sending import Approval, NewMethod, NewVersion, Withdrawal, json_body
 
 ONE_OF_BOTH = "Send either job or description."
 router = Routes(tags=["Methods"])
@@ -73,7 +73,7 @@ class Listed(Answer):
     methods: list[OneMethod]
 
 
-@router.does("GET", "", "methods", Listed, (401,))
+@router.operation("GET", "", "methods", Listed, (401,))
 def methods(request: HttpRequest) -> Any:
     """The methods of your account and of its groups, by name."""
     if not request.user.is_authenticated:
@@ -82,82 +82,82 @@ def methods(request: HttpRequest) -> Any:
     return {"methods": list(rows)}
 
 
-@router.does("POST", "", "methods", {201: VersionInFull}, (401, 404, 409, 422), takes(NewMethod, JSON))
+@router.operation("POST", "", "methods", {201: VersionInFull}, (401, 404, 409, 422), request_body(NewMethod, JSON))
 def create(request: HttpRequest, response: HttpResponse) -> Any:
     """Save a finished result, or a description, as the first version of a new method: a draft."""
     body = json_body(request, NewMethod)
     fields = {"user": request.user, "name": body.name, "group": body.group}
     if description := _description(body):
-        version = service.create(description=description, **fields)
+        version = service.create_method(description=description, **fields)
     else:
         version = service.save_as_method(job=_job(request, body.job), **fields)
     return _answer_with(response, version)
 
 
-@router.does("GET", "/{uuid:pk}", "method", OneMethod, (404,))
+@router.operation("GET", "/{uuid:pk}", "method", OneMethod, (404,))
 def method(request: HttpRequest, pk: UUID) -> Any:
     """Name, group and versions."""
     return _method(request, pk)
 
 
-@router.does(
+@router.operation(
     "POST",
     "/{uuid:pk}/versions",
     "method-versions",
     {201: VersionInFull},
     (401, 403, 404, 409, 422),
-    takes(NewVersion, JSON),
+    request_body(NewVersion, JSON),
 )
 def change(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Change the draft of a method; where its newest version is approved or withdrawn, make the next version."""
     row, body = _method(request, pk), json_body(request, NewVersion)
     if description := _description(body):
-        version = service.change(method=row, description=description, user=request.user)
+        version = service.change_method(method=row, description=description, user=request.user)
     else:
         version = service.save_as_method(job=_job(request, body.job), user=request.user, name="", method=row)
     return _answer_with(response, version)
 
 
-@router.does("GET", "/{uuid:pk}/versions/{int:number}", "method-version", VersionInFull, (404, 409))
+@router.operation("GET", "/{uuid:pk}/versions/{int:number}", "method-version", VersionInFull, (404, 409))
 def version(request: HttpRequest, pk: UUID, number: int) -> Any:
     """The whole description of a version, and what it changes of the one before."""
     return _version(request, pk, number)
 
 
-@router.does("DELETE", "/{uuid:pk}/versions/{int:number}", "method-version", {204: None}, (403, 404, 409))
+@router.operation("DELETE", "/{uuid:pk}/versions/{int:number}", "method-version", {204: None}, (403, 404, 409))
 def discard(request: HttpRequest, pk: UUID, number: int) -> Any:
     """Delete a draft, and its method where it is the only version."""
-    service.discard(version=_version(request, pk, number), user=request.user)
+    service.delete_draft(version=_version(request, pk, number), user=request.user)
     return Status(204, None)
 
 
-@router.does(
+@router.operation(
     "POST",
     "/{uuid:pk}/versions/{int:number}/approve",
     "method-approve",
     VersionInFull,
     (403, 404, 409, 422),
-    takes(Approval, JSON),
+    request_body(Approval, JSON),
 )
 def approve(request: HttpRequest, pk: UUID, number: int) -> Any:
     """Approve a draft, with the account's password once more. An approved version never changes."""
     row, body = _version(request, pk, number), json_body(request, Approval)
-    service.approve(version=row, request=request, **body.model_dump())
+    service.approve_version(version=row, request=request, **body.model_dump())
     return row
 
 
-@router.does(
+@router.operation(
     "POST",
     "/{uuid:pk}/versions/{int:number}/withdraw",
     "method-withdraw",
     VersionInFull,
     (403, 404, 409, 422),
-    takes(Withdrawal, JSON),
+    request_body(Withdrawal, JSON),
 )
 def withdraw(request: HttpRequest, pk: UUID, number: int) -> Any:
     """Withdraw an approved version: no new image is analysed by it, and its results stay."""
     row, body = _version(request, pk, number), json_body(request, Withdrawal)
-    service.withdraw(version=row, user=request.user, reason=body.reason)
+    service.withdraw_version(version=row, user=request.user, reason=body.reason)
     return row
 
 

@@ -11,21 +11,21 @@ from ..core.network.cards import ModelCard, UnknownModel
 from ..models import Training
 from ..services.results import models_offered
 from . import learning as schemas
-from .routes import JSON, Routes, takes
-from .sending import Default, PreviousDefault, json_body
+from .request_bodies import Default, PreviousDefault, json_body
+from .routes import JSON, Routes, request_body
 
 router = Routes(tags=["Models"])
 
 
-@router.does("GET", "", "models", list[schemas.Model])
+@router.operation("GET", "", "models", list[schemas.Model])
 def listed(request: HttpRequest) -> Any:
     """Every model that the account may use: of a release, installed, trained by it, or shared."""
-    rows, cards = models_offered.trained(), models_offered.offered(request.user)
+    rows, cards = models_offered.trainings_by_model(), models_offered.offered_models(request.user)
     defaults = {models_offered.default_model(task, request.user) for task in {card.task for card in cards}}
     return [_model_entry(request, card, rows.get(card.name), card.name in defaults) for card in cards]
 
 
-@router.does("PUT", "/default", "model-default", schemas.Default, (403, 409), takes(Default, JSON))
+@router.operation("PUT", "/default", "model-default", schemas.Default, (403, 409), request_body(Default, JSON))
 def set_default(request: HttpRequest) -> Any:
     """Make this model the default of the account, or, with `site`, of the whole site (staff only)."""
     body = json_body(request, Default)
@@ -33,15 +33,17 @@ def set_default(request: HttpRequest) -> Any:
     return {"task": row.task, "model": row.model_name, "site": body.site}
 
 
-@router.does("POST", "/default/back", "model-default-back", schemas.Default, (403, 409), takes(PreviousDefault, JSON))
+@router.operation(
+    "POST", "/default/back", "model-default-back", schemas.Default, (403, 409), request_body(PreviousDefault, JSON)
+)
 def back(request: HttpRequest) -> Any:
     """Make the default before this one the default again. Without an earlier one the choice is automatic."""
     body = json_body(request, PreviousDefault)
-    name = models_offered.back(task=body.task, user=request.user, site=body.site)
+    name = models_offered.restore_default(task=body.task, user=request.user, site=body.site)
     return {"task": body.task, "model": name or None, "site": body.site}
 
 
-@router.does("GET", "/{str:name}", "model", schemas.Model, (404,))
+@router.operation("GET", "/{str:name}", "model", schemas.Model, (404,))
 def model(request: HttpRequest, name: str) -> Any:
     """One model, with the whole card."""
     try:
@@ -49,7 +51,7 @@ def model(request: HttpRequest, name: str) -> Any:
     except UnknownModel:
         raise Http404 from None
     is_default = models_offered.default_model(card.task, request.user) == card.name
-    return _model_entry(request, card, models_offered.trained([name]).get(name), is_default)
+    return _model_entry(request, card, models_offered.trainings_by_model([name]).get(name), is_default)
 
 
 def _model_entry(request: HttpRequest, card: ModelCard, row: Training | None, is_default: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reference materials in the API: their list, and which of them a result is a measurement of."""
+"""Reference materials in the API: their list, and the reference material that a result measures."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..services.results import judging
 from ..services.results import references as references_service
 from . import schemas
 from .auth import identify
-from .routes import JSON, Routes, refusals, takes
-from .sending import Body, json_body
+from .request_bodies import Body, json_body
+from .routes import JSON, Routes, error_answers, request_body
 
 router = Routes(tags=["Reference materials"])
 jobs, samples = Routes(tags=["Jobs"]), Routes(tags=["Samples"])
@@ -42,14 +42,20 @@ class ChosenReference(Body):
     reference: UUID
 
 
-@router.does("GET", "", "references", list[schemas.Reference])
+@router.operation("GET", "", "references", list[schemas.Reference])
 def references(request: HttpRequest) -> Any:
     """Your reference materials and those of your groups."""
     return list(Reference.objects.listed_for(request.user, request.visitor).select_related("group").order_by("name"))
 
 
-@router.does(
-    "POST", "", "references", {201: schemas.ReferenceListed}, (403, 409, 422), takes(NewReference, JSON), sparse=True
+@router.operation(
+    "POST",
+    "",
+    "references",
+    {201: schemas.ReferenceListed},
+    (403, 409, 422),
+    request_body(NewReference, JSON),
+    sparse=True,
 )
 def create(request: HttpRequest, response: HttpResponse) -> Any:
     """List a reference material. It never changes: a new certificate is a new one."""
@@ -63,13 +69,13 @@ def create(request: HttpRequest, response: HttpResponse) -> Any:
     return Status(201, row)
 
 
-@router.does("GET", "/{uuid:pk}", "reference", schemas.Reference, (404,))
+@router.operation("GET", "/{uuid:pk}", "reference", schemas.Reference, (404,))
 def reference(request: HttpRequest, pk: UUID) -> Any:
     """One reference material."""
     return visible(request, row_of(Reference, pk))
 
 
-@router.does("DELETE", "/{uuid:pk}", "reference", {204: None}, (403, 404))
+@router.operation("DELETE", "/{uuid:pk}", "reference", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a reference material from the list. Results that were compared with it keep its certificate."""
     references_service.delete_reference(reference=changeable(request, row_of(Reference, pk), "delete"))
@@ -95,20 +101,20 @@ def _set_and_answer(request: HttpRequest, row: Job | Sample, reference: Referenc
 for router_of_kind, kind in ((jobs, "job"), (samples, "sample")):  # the same addresses below both
     PATH, NAME = "/{uuid:pk}/reference", f"{kind}-reference"
 
-    @router_of_kind.does(
-        "GET", PATH, NAME, {200: schemas.ComparedWithReference, **refusals(404)}, operation_id=f"{kind}_reference"
+    @router_of_kind.operation(
+        "GET", PATH, NAME, {200: schemas.ComparedWithReference, **error_answers(404)}, operation_id=f"{kind}_reference"
     )
     def reference_of(request: HttpRequest, pk: UUID) -> Any:
         """The reference material that a result is a measurement of, and how it agrees with the certificate."""
         return _answer(_row(request, pk))
 
-    @router_of_kind.does(
+    @router_of_kind.operation(
         "PUT",
         PATH,
         NAME,
-        {200: schemas.ComparedWithReference, **refusals(403, 404, 409, 422)},
+        {200: schemas.ComparedWithReference, **error_answers(403, 404, 409, 422)},
         (),
-        takes(ChosenReference, JSON),
+        request_body(ChosenReference, JSON),
         operation_id=f"set_{kind}_reference",
     )
     def set_reference(request: HttpRequest, pk: UUID) -> Any:
@@ -120,8 +126,8 @@ for router_of_kind, kind in ((jobs, "job"), (samples, "sample")):  # the same ad
             raise Http404
         return _set_and_answer(request, row, reference)
 
-    @router_of_kind.does(
-        "DELETE", PATH, NAME, {204: None, **refusals(403, 404, 409)}, operation_id=f"remove_{kind}_reference"
+    @router_of_kind.operation(
+        "DELETE", PATH, NAME, {204: None, **error_answers(403, 404, 409)}, operation_id=f"remove_{kind}_reference"
     )
     def remove_reference(request: HttpRequest, pk: UUID) -> Any:
         """State that a result is not a measurement of a reference material."""

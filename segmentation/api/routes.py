@@ -1,5 +1,5 @@
-"""How views of the API are declared: address, body, answer and errors, as the OpenAPI document lists them; and pages
-of lists."""
+"""`Routes`, with which every view of the API is declared (address, body, answer, errors, as the OpenAPI document lists
+them), and the pages of lists."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BINARY = {
     "description": "As asked for by format",
     "content": dict.fromkeys(("image/tiff", "application/octet-stream"), FILE),
 }
-LABELS = {"responses": {200: BINARY}}  # what labels answers besides the JSON of format=objects
+LABELS = {"responses": {200: BINARY}}  # the answers of the view labels, besides the JSON of format=objects
 MOST_PAGES = 10**6  # a larger number may be no valid offset for the database
 ONLY_STATE = "Only those in this state."
 NO_TIME = "since is a time such as 2026-05-04T12:00:00Z."
@@ -38,7 +38,7 @@ NO_TIME = "since is a time such as 2026-05-04T12:00:00Z."
 class Routes(Router):
     """The views for one type of rows, such as jobs."""
 
-    def does(
+    def operation(
         self,
         method: str,
         path: str,
@@ -54,8 +54,8 @@ class Routes(Router):
 
         name: of the URL. answer: the schema of status 200, or a dict from status to schema. refused: statuses of errors
         besides those that every address may answer with. extra: further entries of the operation in the OpenAPI
-        document, from `takes`, `a_file` or LABELS. sparse: leave fields that were not set out of the answer.
-        operation_id: for the document, if the name of the function is used twice.
+        document, from `request_body`, `file_answer` or LABELS. sparse: leave out fields of the answer that
+        were not set. operation_id: for the document, if the name of the function is used twice.
         """
         content_types = (extra or {}).get("requestBody", {}).get("content", {})
         if "binary" in json.dumps(content_types):
@@ -65,7 +65,7 @@ class Routes(Router):
             path,
             url_name=name,
             response={
-                **refusals(*refused, *([415] if content_types else [])),
+                **error_answers(*refused, *([415] if content_types else [])),
                 **(answer if isinstance(answer, dict) else {200: answer}),
             },
             exclude_unset=sparse or None,
@@ -74,12 +74,12 @@ class Routes(Router):
         )
         if not content_types:
             return operation
-        return lambda view: operation(decorate_view(accepting(*content_types))(view))
+        return lambda view: operation(decorate_view(accept_only(*content_types))(view))
 
 
-def accepting(*content_types: str) -> Callable[[Any], Any]:
-    """A decorator of views: a body of another content type is refused (415), because it would look like an empty form.
-    FORM includes PLAIN_FORM. A request without a body is accepted."""
+def accept_only(*content_types: str) -> Callable[[Any], Any]:
+    """A decorator of views: a body of another content type is refused (415), because Django would read it as an empty
+    form. FORM includes PLAIN_FORM. A request without a body is accepted."""
     accepted = {*content_types, *([PLAIN_FORM, ""] if FORM in content_types else [""])}
 
     def decorated(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -94,14 +94,14 @@ def accepting(*content_types: str) -> Callable[[Any], Any]:
     return decorated
 
 
-def a_file(content_type: str = "*/*") -> dict[str, Any]:
+def file_answer(content_type: str = "*/*") -> dict[str, Any]:
     """The entry of the OpenAPI document for an answer that is a file. */*: the type depends on the file's name."""
     schemas_by_type = {"application/json": {"type": "object"}, "*/*": {"format": "binary"}}
     content = {"schema": schemas_by_type[content_type]} if content_type in schemas_by_type else FILE
     return {"responses": {200: {"description": "The file", "content": {content_type: content}}}}
 
 
-def takes(
+def request_body(
     body: type[BaseModel], *content_types: str, settings: bool = False, form: type[BaseModel] | None = None
 ) -> dict[str, Any]:
     """The entry of the OpenAPI document for the body of a request.
@@ -115,7 +115,7 @@ def takes(
     return {"requestBody": {"required": required, "content": content}, **({WITH_SETTINGS: True} if settings else {})}
 
 
-def refusals(*statuses: int) -> dict[int, Any]:
+def error_answers(*statuses: int) -> dict[int, Any]:
     """The schema of errors by status: for the statuses that any address may answer with, and for the named ones."""
     return dict.fromkeys(sorted({400, 401, 403, 429, 500, 503, *statuses}), schemas.Error)
 

@@ -25,8 +25,7 @@ from ..services.results.uploads import Intake, Note
 from . import schemas
 from .auth import identify, key_of
 from .files import ANNEX, WAIT, file_or_wait
-from .routes import JSON, ONLY_STATE, Listing, Routes, a_file, page_of_rows, refusals, takes
-from .sending import (
+from .request_bodies import (
     Closing,
     FromResults,
     Images,
@@ -38,22 +37,23 @@ from .sending import (
     sent_method,
     sent_settings,
 )
+from .routes import JSON, ONLY_STATE, Listing, Routes, error_answers, file_answer, page_of_rows, request_body
 
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."
 ONE_SCALE = "Send either width or nm_per_pixel, not both."
 IN_OR_OUT = "Send included=on, included=off or included=instead."
 NO_NAME = "Send the sample's new name as name."
 router = Routes(tags=["Samples"])
-SAMPLE_ANSWERS = {200: schemas.Sample, **refusals(403, 404, 409)}
+SAMPLE_ANSWERS = {200: schemas.Sample, **error_answers(403, 404, 409)}
 
 
-@router.does(
+@router.operation(
     "POST",
     "",
     "samples",
     {202: schemas.SampleStarted},
     (409, 413, 422, 507),
-    takes(NewSample, settings=True),
+    request_body(NewSample, settings=True),
     sparse=True,
 )
 def start(request: HttpRequest, response: HttpResponse) -> Any:
@@ -69,7 +69,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     return Status(202, _fresh(sample))
 
 
-@router.does("GET", "", "samples", schemas.Samples, (404, 422))
+@router.operation("GET", "", "samples", schemas.Samples, (404, 422))
 def samples(
     request: HttpRequest,
     listing: Query[Listing],
@@ -80,13 +80,13 @@ def samples(
     return page_of_rows(request, rows, listing, state, "name", "samples")
 
 
-@router.does(
+@router.operation(
     "POST",
     "/of-results",
     "sample-of-results",
     {202: schemas.SampleStarted},
     (404, 409, 422),
-    takes(FromResults, JSON),
+    request_body(FromResults, JSON),
     sparse=True,
 )
 def of_results(request: HttpRequest, response: HttpResponse) -> Any:
@@ -101,23 +101,23 @@ def of_results(request: HttpRequest, response: HttpResponse) -> Any:
     return Status(202, _fresh(sample))
 
 
-@router.does("GET", "/{uuid:pk}", "sample", schemas.Sample, (404,))
+@router.operation("GET", "/{uuid:pk}", "sample", schemas.Sample, (404,))
 def sample(request: HttpRequest, pk: UUID) -> Any:
     """State, pooled result and images."""
     sample = visible(request, row_of(Sample, pk))
-    samples_service.count_present_steps(sample)
+    samples_service.measure_last_corrections(sample)
     return _with_progress(sample)
 
 
-@router.does("DELETE", "/{uuid:pk}", "sample", {204: None}, (403, 404))
+@router.operation("DELETE", "/{uuid:pk}", "sample", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a sample with all its images."""
     samples_service.delete_sample(sample=changeable(request, row_of(Sample, pk), "delete"))
     return Status(204, None)
 
 
-@router.does(
-    "POST", "/{uuid:pk}/images", "sample-images", {202: schemas.Sample}, (403, 404, 413, 422, 507), takes(Images)
+@router.operation(
+    "POST", "/{uuid:pk}/images", "sample-images", {202: schemas.Sample}, (403, 404, 413, 422, 507), request_body(Images)
 )
 def images(request: HttpRequest, pk: UUID) -> Any:
     """Add images; they get the settings of the sample."""
@@ -131,7 +131,7 @@ def images(request: HttpRequest, pk: UUID) -> Any:
     return Status(202, row)
 
 
-@router.does("POST", "/{uuid:pk}/images/{uuid:job}", "sample-image", SAMPLE_ANSWERS, (), takes(Inclusion))
+@router.operation("POST", "/{uuid:pk}/images/{uuid:job}", "sample-image", SAMPLE_ANSWERS, (), request_body(Inclusion))
 def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
     """Count an image (included=on), leave it out (off), or count this other result of an image (instead)."""
     sample = changeable(request, row_of(Sample, pk))
@@ -142,7 +142,7 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
     return _fresh(sample)
 
 
-@router.does("POST", "/{uuid:pk}/name", "sample-name", SAMPLE_ANSWERS, (), takes(Name))
+@router.operation("POST", "/{uuid:pk}/name", "sample-name", SAMPLE_ANSWERS, (), request_body(Name))
 def name(request: HttpRequest, pk: UUID) -> Any:
     """Rename a sample; its files are made again."""
     sample = changeable(request, row_of(Sample, pk))
@@ -152,7 +152,9 @@ def name(request: HttpRequest, pk: UUID) -> Any:
     return _fresh(sample)
 
 
-@router.does("POST", "/{uuid:pk}/scale", "sample-scale", SAMPLE_ANSWERS, (403, 404, 409, 422), takes(SampleScale, JSON))
+@router.operation(
+    "POST", "/{uuid:pk}/scale", "sample-scale", SAMPLE_ANSWERS, (403, 404, 409, 422), request_body(SampleScale, JSON)
+)
 def scale(request: HttpRequest, pk: UUID) -> Any:
     """Measure all images with another scale, from their outlines."""
     changeable(request, row_of(Sample, pk))  # first, so that a caller who may not is told so, whatever the body is
@@ -164,7 +166,9 @@ def scale(request: HttpRequest, pk: UUID) -> Any:
     return _change(request, pk, partial(samples_service.recalibrate_sample, scale=scale))
 
 
-@router.does("POST", "/{uuid:pk}/close", "sample-close", SAMPLE_ANSWERS, (403, 404, 409, 422), takes(Closing, JSON))
+@router.operation(
+    "POST", "/{uuid:pk}/close", "sample-close", SAMPLE_ANSWERS, (403, 404, 409, 422), request_body(Closing, JSON)
+)
 def close(request: HttpRequest, pk: UUID) -> Any:
     """Close a sample that grows by a method: it takes no more images. Before enough is measured this takes a reason."""
     sample = changeable(request, row_of(Sample, pk))
@@ -175,7 +179,7 @@ def close(request: HttpRequest, pk: UUID) -> Any:
     return _fresh(sample)
 
 
-@router.does("GET", "/{uuid:pk}/outlines.json", "sample-outlines", {}, (404,), a_file("application/json"))
+@router.operation("GET", "/{uuid:pk}/outlines.json", "sample-outlines", {}, (404,), file_answer("application/json"))
 def outlines(request: HttpRequest, pk: UUID) -> Any:
     """The outlines of all pooled images as COCO annotations."""
     sample = visible(request, row_of(Sample, pk))
@@ -184,20 +188,20 @@ def outlines(request: HttpRequest, pk: UUID) -> Any:
     return StreamingHttpResponse(pooled_coco(sample), content_type="application/json")
 
 
-@router.does("POST", "/{uuid:pk}/retry", "sample-retry", SAMPLE_ANSWERS)
+@router.operation("POST", "/{uuid:pk}/retry", "sample-retry", SAMPLE_ANSWERS)
 def retry(request: HttpRequest, pk: UUID) -> Any:
     """Try failed images again, and read data bars again that there was too little time for."""
     return _change(request, pk, samples_service.retry_failed)
 
 
-@router.does("POST", "/{uuid:pk}/cancel", "sample-cancel", SAMPLE_ANSWERS)
+@router.operation("POST", "/{uuid:pk}/cancel", "sample-cancel", SAMPLE_ANSWERS)
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop the unfinished images; finished images are pooled."""
     return _change(request, pk, samples_service.cancel_sample)
 
 
-@router.does(
-    "GET", "/{uuid:pk}/files/{str:name}", "sample-file", {202: schemas.BeingWritten}, (404, 422, 503), a_file()
+@router.operation(
+    "GET", "/{uuid:pk}/files/{str:name}", "sample-file", {202: schemas.BeingWritten}, (404, 422, 503), file_answer()
 )
 def file(
     request: HttpRequest,

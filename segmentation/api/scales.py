@@ -19,13 +19,13 @@ from ..services.results import jobs
 from . import schemas
 from .auth import identify, key_of
 from .jobs import NOT_READ
-from .routes import JSON, Routes, takes
-from .sending import LENGTH_EXAMPLES, NewScale, json_body
+from .request_bodies import LENGTH_EXAMPLES, NewScale, json_body
+from .routes import JSON, Routes, request_body
 
 router = Routes(tags=["Jobs"])
 
 
-@router.does("GET", "/{uuid:pk}/calibration", "calibration", schemas.Scales, (404, 409, 422))
+@router.operation("GET", "/{uuid:pk}/calibration", "calibration", schemas.Scales, (404, 409, 422))
 def scales(
     request: HttpRequest,
     pk: UUID,
@@ -50,8 +50,13 @@ def scales(
     }
 
 
-@router.does(
-    "POST", "/{uuid:pk}/calibration", "calibration", {202: schemas.Job}, (403, 404, 409, 422), takes(NewScale, JSON)
+@router.operation(
+    "POST",
+    "/{uuid:pk}/calibration",
+    "calibration",
+    {202: schemas.Job},
+    (403, 404, 409, 422),
+    request_body(NewScale, JSON),
 )
 def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Measure the same outlines with another scale, as a new job. The scale is that of the file or the data bar, a

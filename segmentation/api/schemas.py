@@ -22,7 +22,7 @@ from ..models import Sample as SampleRow
 from ..presenters.comparison import warning_of_side
 from ..presenters.growing import growth_of
 from ..presenters.sample import PooledResult
-from ..services.ground.tables import UNCORRECTED
+from ..services.ground.tables import UNCORRECTED_FILE
 from ..services.results import exports
 from ..services.results.comparisons import name_of
 
@@ -67,12 +67,12 @@ class FromRow:
 
 
 class Answer(BaseModel):
-    """An answer that is made from a row: each field says with `FromRow` how it is read. Pydantic's `from_attributes`
-    is not used, because it would report a fault of the database as a wrong answer."""
+    """An answer that is made from a row: `FromRow` tells how a field is read, else the attribute of its name is taken.
+    Pydantic's `from_attributes` is not used, because it would report a fault of the database as a wrong answer."""
 
     @model_validator(mode="before")
     @classmethod
-    def _of_row(cls, row: Any, info: ValidationInfo) -> Any:
+    def _read_row(cls, row: Any, info: ValidationInfo) -> Any:
         if isinstance(row, Mapping):
             return row
         request, values = info.context["request"], {}
@@ -105,7 +105,7 @@ def text_of(name: str) -> FromRow:
 def file_urls(view: str) -> FromRow:
     """The full address of each stored file of the row, by its name."""
     return FromRow(
-        lambda row, request: {one.name: address(request, view, row.pk, one.name) for one in row.artifacts.all()}
+        lambda row, request: {file.name: address(request, view, row.pk, file.name) for file in row.artifacts.all()}
     )
 
 
@@ -235,7 +235,10 @@ class Signature(Answer):
 def _files_of_job(job: JobRow, request: HttpRequest) -> dict[str, str]:
     if not job.is_done:
         return {}
-    names = [*job.artifacts.exclude(name=UNCORRECTED).values_list("name", flat=True), *exports.unwritten_files(job)]
+    names = [
+        *job.artifacts.exclude(name=UNCORRECTED_FILE).values_list("name", flat=True),
+        *exports.unwritten_files(job),
+    ]
     names += [PICTURE] if job.micrograph.viewer_image else []
     return {name: address(request, "api:artifact", job.pk, name) for name in names}
 
@@ -563,6 +566,7 @@ class ReferenceListed(Reference):
 
 
 def url_by_type(job: str, sample: str) -> FromRow:
+    """The full address of the view named `job` for a job, of the view named `sample` for a sample."""
     return FromRow(lambda side, request: address(request, job if isinstance(side, JobRow) else sample, side.pk))
 
 
@@ -638,11 +642,13 @@ class SampleImage(Answer):
     name: Annotated[str, FromRow(lambda image, _: image.job.micrograph.name)]
     state: Annotated[State, FromRow(lambda image, _: image.job.state)]
     error: Annotated[str | None, FromRow(lambda image, _: image.job.error or None)]
-    included: Annotated[bool, FromRow(lambda image, _: image.counts)] = Field(
+    included: Annotated[bool, FromRow(lambda image, _: image.is_counted)] = Field(
         description="Whether it counts, once it is done."
     )
     left_out: Annotated[str | None, or_null("reason")] = Field(description="Why it does not count.")
-    waits: bool = Field(description="Whether it counts only after included=on; left_out says why.")
+    waits: Annotated[bool, FromRow(lambda image, _: image.needs_agreement)] = Field(
+        description="Whether it counts only after included=on; left_out says why."
+    )
     outlier: Annotated[str | None, or_null("outlier")] = Field(description="Why it may not belong to the sample.")
     warning: Annotated[str | None, or_null("warning")] = Field(description="Short forms of its warnings.")
     n: int | None = Field(description="Number of counted objects; 0 if it is left out, null until it is pooled.")

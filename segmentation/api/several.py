@@ -1,4 +1,5 @@
-"""Several results in one request of the API: a ZIP archive of their files, one table of their objects, a comparison."""
+"""Views of the API for several results at once: a ZIP archive of their files, a table of their objects,
+a comparison of two."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from ..presenters.comparison import ComparedResults
 from ..services.ground.refusal import Refused
 from ..services.results import comparisons
 from . import schemas
-from .routes import Routes, a_file
+from .routes import Routes, file_answer
 
 MOST_JOBS = 200
 IDS = Query(
@@ -27,7 +28,9 @@ RESULT_ID = "Id of a job or of a sample."
 router, comparisons_router = Routes(tags=["Jobs"]), Routes(tags=["Comparisons"])
 
 
-@router.does("GET", "/results.zip", "results-zip", {202: schemas.Written}, (404, 409, 422), a_file("application/zip"))
+@router.operation(
+    "GET", "/results.zip", "results-zip", {202: schemas.Written}, (404, 409, 422), file_answer("application/zip")
+)
 def results(request: HttpRequest, response: HttpResponse, ids: list[UUID] = IDS) -> Any:
     """All files of several results as a ZIP archive, a folder for each: 202 until all files are written."""
     zipped = ResultsArchive(_visible(request, ids))
@@ -37,7 +40,7 @@ def results(request: HttpRequest, response: HttpResponse, ids: list[UUID] = IDS)
     return Status(202, {"written": zipped.written, "of": zipped.finished})
 
 
-@router.does("GET", "/objects.csv", "objects-csv", {}, (404, 409, 422), a_file("text/csv"))
+@router.operation("GET", "/objects.csv", "objects-csv", {}, (404, 409, 422), file_answer("text/csv"))
 def objects(request: HttpRequest, ids: list[UUID] = IDS) -> Any:
     """All objects of several results as one CSV table."""
     return serve_table(_visible(request, ids))
@@ -51,7 +54,7 @@ def _visible(request: HttpRequest, ids: list[UUID]) -> list[Job]:
     return [visible(request, job_by_id[pk]) for pk in dict.fromkeys(ids)]
 
 
-@comparisons_router.does(
+@comparisons_router.operation(
     "GET", "", "compare", {200: schemas.ResultsCompared, 202: schemas.Comparing}, (404, 409, 422, 503)
 )
 def compare(
@@ -74,7 +77,7 @@ def compare(
         "state": row.state,
         "page": address(f"{reverse('compare')}?{urlencode({'a': a, 'b': b})}"),
         "results": [first_result, second_result],
-        "numbers": results.main,
-        "every": results.every,
+        "numbers": results.main_numbers,
+        "every": results.all_numbers,
         "comparison": results.result,
     }

@@ -9,15 +9,15 @@ from django.http import HttpRequest
 from ..core.network.cards import is_for_comparison
 from ..forms.settings import models_by_task
 from ..services.access.claiming import claim_results
-from ..services.ground.callers import visitor_of
+from ..services.ground.callers import visitor_id
 from . import schemas
-from .routes import JSON, Routes, takes
-from .sending import Claim, json_body, settings_fields
+from .request_bodies import Claim, json_body, settings_fields
+from .routes import JSON, Routes, request_body
 
 router = Routes(tags=["Site"])
 
 
-@router.does("GET", "/me", "me", schemas.Me)
+@router.operation("GET", "/me", "me", schemas.Me)
 def me(request: HttpRequest) -> Any:
     """The account and token of this request."""
     user = request.user
@@ -25,14 +25,14 @@ def me(request: HttpRequest) -> Any:
     return {"account": account, "token": request.token, "staff": user.is_staff}
 
 
-@router.does("POST", "/me/claim", "claim", schemas.Claimed, (403, 422), takes(Claim, JSON))
+@router.operation("POST", "/me/claim", "claim", schemas.Claimed, (403, 422), request_body(Claim, JSON))
 def claim(request: HttpRequest) -> Any:
     """Take over into the account what a script made without one."""
-    visitor = visitor_of(json_body(request, Claim).secret)
+    visitor = visitor_id(json_body(request, Claim).secret)
     return {"claimed": claim_results(user=request.user, visitor=visitor)}
 
 
-@router.does("GET", "/tasks", "tasks", schemas.Tasks)
+@router.operation("GET", "/tasks", "tasks", schemas.Tasks)
 def tasks(request: HttpRequest) -> Any:
     """The kinds of analysis with a model on this site, their models and settings."""
     return {

@@ -18,9 +18,9 @@ from ..presenters.studies import report_of, rows_of, study_of
 from ..services.results import methods as methods_service
 from ..services.results import studies as service
 from .methods import VersionInFull
-from .routes import JSON, Routes, a_file, takes
+from .request_bodies import Body, json_body
+from .routes import JSON, Routes, file_answer, request_body
 from .schemas import Answer, FromRow, Id, text_of, url_of_view
-from .sending import Body, json_body
 
 methods, router = Routes(tags=["Methods"]), Routes(tags=["Methods"])
 
@@ -70,14 +70,14 @@ def _report(row: Study) -> list[dict[str, Any]]:
     ]
 
 
-@methods.does(
-    "POST", "/{uuid:pk}/studies", "method-studies", {202: OneStudy}, (401, 403, 404, 422), takes(NewStudy, JSON)
+@methods.operation(
+    "POST", "/{uuid:pk}/studies", "method-studies", {202: OneStudy}, (401, 403, 404, 422), request_body(NewStudy, JSON)
 )
 def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Study the precision of a method by a nested analysis of variance, which a worker computes."""
     method = get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
     body = json_body(request, NewStudy)
-    quantity = methods_service.read(methods_service.newest(method)).quantity
+    quantity = methods_service.read_description(methods_service.newest_version(method)).quantity
     rows = rows_of(request, method, quantity, {pk: dict(labels) for pk, labels in body.results.items()})
     fields = {"quantity": quantity, "names": CONDITIONS, "rows": rows, "user": request.user}
     study = service.create_study(method=method, title=body.title, **fields)
@@ -85,19 +85,19 @@ def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     return Status(202, study)
 
 
-@router.does("GET", "/{uuid:pk}", "study", OneStudy, (404,))
+@router.operation("GET", "/{uuid:pk}", "study", OneStudy, (404,))
 def study(request: HttpRequest, pk: UUID) -> Any:
     """A study with all its inputs and its results."""
     return study_of(request, pk)
 
 
-@router.does("GET", "/{uuid:pk}/report.pdf", "study-report", {}, (404,), a_file("application/pdf"))
+@router.operation("GET", "/{uuid:pk}/report.pdf", "study-report", {}, (404,), file_answer("application/pdf"))
 def study_report(request: HttpRequest, pk: UUID) -> Any:
     """The validation report."""
     return report_of(study_of(request, pk))
 
 
-@router.does("POST", "/{uuid:pk}/apply", "study-apply", VersionInFull, (401, 403, 404, 409))
+@router.operation("POST", "/{uuid:pk}/apply", "study-apply", VersionInFull, (401, 403, 404, 409))
 def apply(request: HttpRequest, pk: UUID) -> Any:
     """Write the intermediate precision into the draft of the method, or into its next version."""
     return service.apply_study(study=study_of(request, pk), user=request.user)

@@ -1,4 +1,4 @@
-"""Trainings in the API: made from a dataset and a base model, each gives a new model."""
+"""Trainings in the API: a training of a base model on a dataset makes a new model."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ..http.serving import serve_stored
 from ..models import Dataset, Training
 from ..services.ground.refusal import Refused
 from ..services.learning import trainings
-from ..services.learning.suggestions import SHOWN, suggestions
-from ..services.results.reruns import rerun_with, runnable_with
+from ..services.learning.suggestions import MOST_SHOWN, suggestions
+from ..services.results.reruns import rerun_results, results_to_rerun
 from . import learning as schemas
 from .auth import identify, key_of
-from .routes import JSON, Routes, a_file, page_of, refusals, takes
-from .sending import NewTraining, Offer, RunAgain, Share, json_body
+from .request_bodies import NewTraining, Offer, RunAgain, Share, json_body
+from .routes import JSON, Routes, error_answers, file_answer, page_of, request_body
 
 A_PAGE = 50  # trainings
 MOST_SUGGESTED = 50
 router = Routes(tags=["Trainings"])
-TRAINING_ANSWERS = {200: schemas.Training, **refusals(403, 404, 409)}
+TRAINING_ANSWERS = {200: schemas.Training, **error_answers(403, 404, 409)}
 
 
-@router.does("POST", "", "trainings", {202: schemas.Training}, (404, 409, 422), takes(NewTraining, JSON))
+@router.operation("POST", "", "trainings", {202: schemas.Training}, (404, 409, 422), request_body(NewTraining, JSON))
 def start(request: HttpRequest, response: HttpResponse) -> Any:
     """Train a base model further on a dataset. Some images are held out to judge the result."""
     body = json_body(request, NewTraining)
@@ -46,7 +46,7 @@ def start(request: HttpRequest, response: HttpResponse) -> Any:
     return Status(202, row)
 
 
-@router.does("GET", "", "trainings", list[schemas.Training], (404, 422))
+@router.operation("GET", "", "trainings", list[schemas.Training], (404, 422))
 def listed(
     request: HttpRequest,
     dataset: Annotated[UUID | None, Query(description="Only those on this dataset.")] = None,
@@ -60,59 +60,59 @@ def listed(
     return page_of(rows, page, A_PAGE)
 
 
-@router.does("GET", "/{uuid:pk}", "training", schemas.Training, (404,))
+@router.operation("GET", "/{uuid:pk}", "training", schemas.Training, (404,))
 def training(request: HttpRequest, pk: UUID) -> Any:
     """Progress and outcome of a training."""
     return visible(request, row_of(Training, pk))
 
 
-@router.does("DELETE", "/{uuid:pk}", "training", {204: None}, (403, 404))
+@router.operation("DELETE", "/{uuid:pk}", "training", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a training with its files and its model. Results of the model stay."""
     trainings.delete_training(training=changeable(request, row_of(Training, pk), "delete"))
     return Status(204, None)
 
 
-@router.does("POST", "/{uuid:pk}/cancel", "training-cancel", TRAINING_ANSWERS)
+@router.operation("POST", "/{uuid:pk}/cancel", "training-cancel", TRAINING_ANSWERS)
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop a training."""
     return trainings.cancel_training(training=changeable(request, row_of(Training, pk)))
 
 
-@router.does("POST", "/{uuid:pk}/retry", "training-retry", TRAINING_ANSWERS)
+@router.operation("POST", "/{uuid:pk}/retry", "training-retry", TRAINING_ANSWERS)
 def retry(request: HttpRequest, pk: UUID) -> Any:
     """Continue a failed or cancelled training."""
     return trainings.retry_training(training=changeable(request, row_of(Training, pk)))
 
 
-@router.does("POST", "/{uuid:pk}/offer", "training-offer", TRAINING_ANSWERS, (), takes(Offer, JSON))
+@router.operation("POST", "/{uuid:pk}/offer", "training-offer", TRAINING_ANSWERS, (), request_body(Offer, JSON))
 def offer(request: HttpRequest, pk: UUID) -> Any:
     """Put the model of a training into the list of models of its owner. If its error on held-out images did not fall,
     send overrule = true; the card of the model then says so."""
     row, body = changeable(request, row_of(Training, pk)), _body_or_defaults(request, Offer)
-    return trainings.offer(training=row, user=request.user, overrule=body.overrule)
+    return trainings.offer_model(training=row, user=request.user, overrule=body.overrule)
 
 
-@router.does("POST", "/{uuid:pk}/withdraw", "training-withdraw", TRAINING_ANSWERS)
+@router.operation("POST", "/{uuid:pk}/withdraw", "training-withdraw", TRAINING_ANSWERS)
 def withdraw(request: HttpRequest, pk: UUID) -> Any:
     """Withdraw the model. Its results stay."""
-    return trainings.withdraw(training=changeable(request, row_of(Training, pk)))
+    return trainings.withdraw_model(training=changeable(request, row_of(Training, pk)))
 
 
-@router.does("POST", "/{uuid:pk}/share", "training-share", TRAINING_ANSWERS, (), takes(Share, JSON))
+@router.operation("POST", "/{uuid:pk}/share", "training-share", TRAINING_ANSWERS, (), request_body(Share, JSON))
 def share(request: HttpRequest, pk: UUID) -> Any:
     """Let every account use the model, or only its owner. Staff only."""
     row, body = changeable(request, row_of(Training, pk)), _body_or_defaults(request, Share)
-    return trainings.share(training=row, user=request.user, shared=body.shared)
+    return trainings.share_model(training=row, user=request.user, shared=body.shared)
 
 
-@router.does(
+@router.operation(
     "POST",
     "/{uuid:pk}/revisions",
     "training-revisions",
     {202: schemas.RunAgain},
     (403, 404, 409, 422),
-    takes(RunAgain, JSON),
+    request_body(RunAgain, JSON),
 )
 def run_again(request: HttpRequest, pk: UUID) -> Any:
     """Run finished results again with the model of a training, each as a new version.
@@ -120,17 +120,17 @@ def run_again(request: HttpRequest, pk: UUID) -> Any:
     Without jobs: all uncorrected results of the account that another model of this kind made.
     """
     row, body = visible(request, row_of(Training, pk)), _body_or_defaults(request, RunAgain)
-    rows = runnable_with(row.model_name, request.user) if row.offered else None
+    rows = results_to_rerun(row.model_name, request.user) if row.offered else None
     if rows is None:
         raise Refused(trainings.NO_MODEL, 409)
     if body.jobs is not None:
         rows = rows.filter(pk__in=body.jobs)
-    jobs_made = rerun_with(model=row.model_name, jobs=list(rows), **identify(request))
+    jobs_made = rerun_results(model=row.model_name, jobs=list(rows), **identify(request))
     page = request.build_absolute_uri(f"{reverse('results-again')}?model={row.model_name}")
     return Status(202, {"jobs": jobs_made.jobs, "left_out": jobs_made.notes, "page": page})
 
 
-@router.does("GET", "/{uuid:pk}/files/{str:name}", "training-file", {}, (404,), a_file())
+@router.operation("GET", "/{uuid:pk}/files/{str:name}", "training-file", {}, (404,), file_answer())
 def file(request: HttpRequest, pk: UUID, name: str) -> Any:
     """A picture, a table, the card or the weights of a training."""
     artifact = get_object_or_404(visible(request, row_of(Training, pk)).artifacts, name=name)
@@ -140,8 +140,8 @@ def file(request: HttpRequest, pk: UUID, name: str) -> Any:
 datasets_router = Routes(tags=["Datasets"])
 
 
-@datasets_router.does("GET", "/{uuid:pk}/suggestions", "suggestions", list[schemas.Suggestion], (404, 422))
-def suggested(request: HttpRequest, pk: UUID, most: int = Query(SHOWN, ge=1, le=MOST_SUGGESTED)) -> Any:
+@datasets_router.operation("GET", "/{uuid:pk}/suggestions", "suggestions", list[schemas.Suggestion], (404, 422))
+def suggested(request: HttpRequest, pk: UUID, most: int = Query(MOST_SHOWN, ge=1, le=MOST_SUGGESTED)) -> Any:
     """The uncorrected results of the account from which a model would learn most, the best first."""
     dataset = visible(request, Dataset.objects.filter(pk=pk).first())
     return suggestions(dataset, request.user, most)

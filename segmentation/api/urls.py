@@ -1,4 +1,5 @@
-"""The addresses under api/v1/, where every answer is JSON, also an error; the OpenAPI document, and its page."""
+"""The addresses under api/: the views of the API, whose answers and errors are JSON, its OpenAPI
+document, and the page that shows this document."""
 
 from __future__ import annotations
 
@@ -21,10 +22,10 @@ from ..http.errors import NOT_FOUND, error
 from ..services.ground.refusal import Refused
 from .auth import sign_in
 from .failures import failed, wrong_value
+from .request_bodies import settings_fields
 from .routers import ROUTERS
 from .routes import FORM, WITH_SETTINGS
 from .schemas import with_results
-from .sending import settings_fields
 
 if TYPE_CHECKING:
     from ..core.settings import SegmentationSettings

@@ -10,19 +10,19 @@ from typing import Any
 
 from . import tasks
 from .flags import DO_NOT_USE, LONGEST_SHORT_FORM, TWO_SCALES, Flag, is_unusable
-from .measure.arrangement import pooled as arrangement
+from .measure.arrangement import pooled_arrangement as arrangement
 from .measure.budget import UNRESOLVED_CONTACTS, Conditions, Effect, Evidence, effect
 from .measure.distribution import FEWEST_IMAGES, Edge, WeightedSizes
-from .measure.drawn import with_outlines
+from .measure.figure_draws import with_outline_errors
 from .measure.filters import by_reason
-from .measure.histograms import Population, bars_of, numbers
+from .measure.histograms import Population, bars_of, json_numbers
 from .measure.mats import poisson
-from .measure.pooled_fields import FieldOfView, pooled_quantities, reasons_not_to_pool, within_images
+from .measure.pooled_fields import FieldOfView, pooled_quantities, reasons_not_to_pool, with_mean_interval
 from .measure.pooling import find_outliers, notes_on, pool, statistics_of_only_image, without_scale
 from .measure.quantities import POISSON, Value, number
 from .measure.results import PooledStatistics, Statistics, images_words
-from .measure.table import Table, aligned
-from .micrograph.pairing import rank
+from .measure.table import Table, with_equal_columns
+from .micrograph.pairing import sort_key
 from .micrograph.sources import Source
 from .micrograph.types import Calibration, common_calibration
 from .sample import Member, SampleAnalysis, SampleImage, pixel_sizes_of
@@ -65,10 +65,10 @@ def combine(
     their `record`, as `Member.of` makes it. Images of one instrument share the error of its calibration, so the
     largest uncertainty of their calibrations is included once.
     """
-    members = sorted(members, key=lambda member: rank(member.name, member.sha256))
-    left_out = sorted(left_out, key=lambda image: rank(image.name, image.sha256))
+    members = sorted(members, key=lambda member: sort_key(member.name, member.sha256))
+    left_out = sorted(left_out, key=lambda image: sort_key(image.name, image.sha256))
     titles = unique_names([*(member.name for member in members), *(image.name for image in left_out)])
-    tables = aligned([member.table for member in members])
+    tables = with_equal_columns([member.table for member in members])
     members = [replace(member, table=table) for member, table in zip(members, tables, strict=True)]
     images = [
         _Image(at, title, member, _field_of_view(member, edge), member.sized)
@@ -190,7 +190,7 @@ def _numbers(
         if len(fields) < FEWEST_IMAGES:
             unit, areas = fields[0].table.unit, [field.area for field in fields]
             values = {
-                name: within_images(
+                name: with_mean_interval(
                     Value(value, unit=number(name).unit(unit)),
                     [image.member.quantities.get(name, Value(None)) for image in included],
                     areas,
@@ -204,7 +204,7 @@ def _numbers(
     figures = task.figures if pooled else {}
     values |= {name: pooled.value(figure) for name, figure in figures.items() if pooled and name in values}
     cards = {card.get("sha256"): card for card in (image.member.record.card for image in included)}
-    return with_outlines(values, [score for card in cards.values() for score in card.get("scores", ())])
+    return with_outline_errors(values, [score for card in cards.values() for score in card.get("scores", ())])
 
 
 def _field_of_view(member: Member, edge: Edge) -> FieldOfView:
@@ -319,7 +319,7 @@ def histogram_of(
     if bars is None:
         return None
     no_counts = [0] * len(bars.heights)
-    counts = {index: numbers(bars.of_image(place)) for place, index in enumerate(in_unit)}
+    counts = {index: json_numbers(bars.of_image(place)) for place, index in enumerate(in_unit)}
     return {"edges": bars.edges.tolist(), "counts": [counts.get(index, no_counts) for index in range(len(tables))]}
 
 

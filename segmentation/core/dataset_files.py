@@ -63,12 +63,12 @@ def write_labels(folder: Path, stem: str, labels: NDArray[np.int32]) -> Path:
 
 def groups_table(groups: Mapping[str, str]) -> str:
     """The text of GROUPS. groups: image -> group."""
-    return cells.lines([("image", "group"), *groups.items()])
+    return cells.csv_text([("image", "group"), *groups.items()])
 
 
 def regions_table(regions: Mapping[str, Sequence[int]]) -> str:
     """The text of REGIONS. regions: image -> top, left, bottom, right in px."""
-    return cells.lines([("image", *SIDE_NAMES), *((name, *region) for name, region in regions.items())])
+    return cells.csv_text([("image", *SIDE_NAMES), *((name, *region) for name, region in regions.items())])
 
 
 def read_table(file: Path, name: str, columns: Sequence[str]) -> list[list[str]]:

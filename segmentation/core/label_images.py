@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .labels.geometry import components
-from .labels.runs import Strip, grouped, in_rows, runs_of
+from .labels.runs import Strip, cut_at_rows, piece_numbers, runs_of
 from .micrograph.kinds import sha256_of
 from .micrograph.reader import MAX_PIXELS, read
-from .micrograph.square import as_resampled, stored_shape
+from .micrograph.square import resample_labels, stored_shape
 from .micrograph.tiff import count_pages
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
 from .names import file_name
@@ -63,7 +63,7 @@ def read_mask(path: Path, *, kind: Kind = "auto", background: int = 0, corners: 
     numbers, picture = read_numbers(path), _as_picture(path)
     notes_on_resampling: tuple[str, ...] = ()
     if picture is not None and (stored := stored_shape(picture.metadata)):
-        numbers, notes_on_resampling = as_resampled(numbers, picture.shape, stored), picture.notes
+        numbers, notes_on_resampling = resample_labels(numbers, picture.shape, stored), picture.notes
     labels, notes = as_labels(numbers, kind=kind, background=background, corners=corners)
     calibration = Calibration.absent() if picture is None else picture.calibration
     return Mask(file_name(path.name), sha256_of(path), labels, (*notes, *notes_on_resampling), calibration)
@@ -129,7 +129,7 @@ def _count_of_pieces(labels: Labels) -> int:
     """The number of connected pieces of all labels (H, W); pixels that share a side or a corner are connected."""
     strip = Strip.of(labels, 0)  # a strip of all rows
     runs = runs_of(strip.starts, strip.ends, strip.ids)[strip.ids > 0]
-    return int(grouped(in_rows(runs, labels.shape[1]), labels.shape[1], corners=True).max(initial=-1)) + 1
+    return int(piece_numbers(cut_at_rows(runs, labels.shape[1]), labels.shape[1], corners=True).max(initial=-1)) + 1
 
 
 def read_array(path: Path) -> NDArray[Any]:

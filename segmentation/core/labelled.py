@@ -12,7 +12,7 @@ from .label_images import Mask
 from .labels.segmentation import MASKS, Provenance, Segmentation
 from .micrograph.crosscheck import crosscheck
 from .micrograph.kinds import sha256_of
-from .micrograph.square import as_resampled, stored_shape
+from .micrograph.square import resample_labels, stored_shape
 from .micrograph.types import IMAGE, IMAGE_SHA256, Micrograph, Scale, UnreadableImage
 from .pace import Progress, quiet
 from .pipeline import measure
@@ -36,7 +36,7 @@ def analyse_mask(
     differ, or if the bar leaves no row.
     """
     if image is not None:
-        mask = replace(mask, labels=as_resampled(mask.labels, image.shape, stored_shape(image.metadata)))
+        mask = replace(mask, labels=resample_labels(mask.labels, image.shape, stored_shape(image.metadata)))
     if image is None:
         pixels = np.where(mask.labels > 0, np.uint8(200), np.uint8(40))
         micrograph = Micrograph(pixels, mask.name, mask.sha256, mask.calibration, {"kind": "mask"}, mask.notes)

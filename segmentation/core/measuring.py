@@ -46,16 +46,16 @@ def measure_objects(
             outlines, picture = stretch.segmentation(segmentation), stretch.micrograph(picture)
             measuring = measuring.replaced(ignore=stretch.regions(measuring.ignore))
         measured = task.measure(outlines, picture, measuring, calibration)
-    table, quantities = stretch.brought_back(measured.table) if stretch else measured.table, measured.quantities
+    table, quantities = stretch.unstretched_table(measured.table) if stretch else measured.table, measured.quantities
     if not calibration.is_known:  # lengths, areas and densities in pixels are no measurements: no intervals
         quantities = {
             name: replace(value, low=None, high=None) if number(name).power else value
             for name, value in quantities.items()
         }
     if not task.screened:
-        from .measure.drawn import with_outlines
+        from .measure.figure_draws import with_outline_errors
 
-        quantities = with_outlines(quantities, segmentation.provenance.card.get("scores", ()))
+        quantities = with_outline_errors(quantities, segmentation.provenance.card.get("scores", ()))
     progress("measured", DONE)
     return Analysis(
         micrograph,
@@ -83,7 +83,7 @@ def _stretch(micrograph: Micrograph, settings: MeasurementSettings) -> Stretch |
 def with_arrangement(analysis: Analysis, clock: Clock) -> Analysis:
     """The analysis with the arrangement of its objects: nearest neighbours in the table, and
     `Statistics.arrangement`."""
-    from .measure.arrangement import arrange
+    from .measure.arrangement import image_arrangement
     from .measure.neighbours import with_neighbours
     from .measure.statistics import seed_of
 
@@ -98,8 +98,8 @@ def with_arrangement(analysis: Analysis, clock: Clock) -> Analysis:
         if stretch:
             frame, table, labels = stretch.frame(*frame), stretch.table(table), stretch.pixels(labels)
         table = with_neighbours(table, labels, frame, bounded=task.bounded, ids=segmentation.ids)
-        arrangement = arrange(table, frame, analysis.calibration, seed_of(micrograph.sha256), task.things)
-    table = stretch.brought_back(table) if stretch else table
+        arrangement = image_arrangement(table, frame, analysis.calibration, seed_of(micrograph.sha256), task.things)
+    table = stretch.unstretched_table(table) if stretch else table
     return replace(analysis, table=table, statistics=replace(analysis.statistics, arrangement=arrangement))
 
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from .measure.regions import mask_of
 from .micrograph.contrast import clip_outliers
-from .micrograph.databar import data_bar
+from .micrograph.databar import first_bar_row
 from .micrograph.marks import Regions, fill_in, regions_from_metadata, regions_of
-from .micrograph.noise import SMOOTH
+from .micrograph.noise import SMOOTH_PX
 from .micrograph.types import GreyImage, Micrograph, UnreadableImage
 from .micrograph.writing import writing_on
 from .settings import SegmentationSettings
@@ -24,7 +24,7 @@ def analysed_rows(micrograph: Micrograph, settings: SegmentationSettings) -> int
     """The number of rows above the data bar, which are analysed; raises UnreadableImage if there are none."""
     bar, height = settings.data_bar, micrograph.shape[0]
     if bar == "auto":
-        return data_bar(micrograph)
+        return first_bar_row(micrograph)
     if bar >= height:
         raise UnreadableImage(NO_ROW.format(rows=bar, tall=height))
     return height - bar
@@ -57,4 +57,4 @@ def smooth(pixels: GreyImage) -> Picture:
     """Pixels (H, W) as a picture in 0..1, smoothed by a Gaussian that removes most of the noise."""
     from scipy import ndimage
 
-    return clip_outliers(np.asarray(ndimage.gaussian_filter(pixels.astype(np.float32), SMOOTH), np.float32))
+    return clip_outliers(np.asarray(ndimage.gaussian_filter(pixels.astype(np.float32), SMOOTH_PX), np.float32))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from . import tasks
 from .analysis import Analysis, AnalysisSettings
 from .coarse import COARSE
-from .labels.options import EVEN
+from .labels.options import EVEN_PROBABILITY
 from .measure.quantities import number
 from .micrograph.contrast import clip_outliers
 from .micrograph.types import Calibration, Micrograph
@@ -131,7 +131,7 @@ def try_way(
     way: Way,
     card: ModelCard,
     *,
-    least: float = EVEN,
+    least: float = EVEN_PROBABILITY,
     fewest: int = FEWEST_OBJECTS,
     runtime: Runtime | None = None,
     progress: Progress = quiet,

@@ -14,9 +14,9 @@ from . import tasks
 from .analysis import Analysis, MethodUsed
 from .flags import Flag, as_json, short_forms
 from .labels.segmentation import MASKS
-from .measure.filters import sized
+from .measure.filters import only_sized
 from .measure.histograms import pieces_table
-from .measure.quantities import NUMBERS, Unit, Value, in_micrometres, in_readable_units, micrometres
+from .measure.quantities import NUMBERS, Unit, Value, in_readable_units, micrometres, value_in_micrometres
 from .measure.regions import share_of
 from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words, unscaled_note
 from .measure.table import Table
@@ -140,7 +140,7 @@ class Member:
     @property
     def sized(self) -> Table:
         """Its table, in which only the objects of the size distribution count."""
-        return sized(self.table, screened=tasks.find(self.record.task).screened)
+        return only_sized(self.table, screened=tasks.find(self.record.task).screened)
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,7 +243,7 @@ class SampleAnalysis:
             self,
             pooled=self.pooled.in_readable_unit(),
             histogram=self.histogram and {**self.histogram, "edges": micrometres(self.histogram["edges"])},
-            quantities={name: in_micrometres(value) for name, value in self.quantities.items()},
+            quantities={name: value_in_micrometres(value) for name, value in self.quantities.items()},
         )
 
     @property
@@ -261,7 +261,7 @@ class SampleAnalysis:
         unit = self.quantities[name].unit if name in self.quantities else self.unit
         members = [image.member if image.has_numbers else None for image in self.images]
         quantities = [member.value(name) if member else Value(None) for member in members]
-        converted = [in_micrometres(value) if "µm" in unit else value for value in quantities]
+        converted = [value_in_micrometres(value) if "µm" in unit else value for value in quantities]
         values = [value if value.unit in (unit, "") else Value(None) for value in converted]
         is_count = name in NUMBERS and NUMBERS[name].kind == "integer"
         zeros = [is_count and bool(image.excluded) for image in self.images]

@@ -20,11 +20,11 @@ from .dataset_files import REGIONS, UNLABELLED, Region, read_regions
 from .errors import UserError
 from .label_images import LOSSY, TIFF, Labels, one_plane, read_array, read_mask, read_numbers
 from .micrograph import formats
-from .micrograph.databar import data_bar
+from .micrograph.databar import first_bar_row
 from .micrograph.grey import to_grey
 from .micrograph.kinds import sha256_of
 from .micrograph.reader import read
-from .micrograph.square import as_resampled, stored_shape
+from .micrograph.square import resample_labels, stored_shape
 from .micrograph.types import Calibration, Micrograph, UnreadableImage
 from .names import file_name
 
@@ -45,7 +45,7 @@ class BadDataset(UserError):
 
 def image_suffixes() -> tuple[str, ...]:
     """The suffixes of images with ground truth: every suffix of a readable format, and .npy."""
-    return (*formats.suffixes(), ".npy")
+    return (*formats.format_by_suffix(), ".npy")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Pair:
             return micrograph, np.zeros(micrograph.shape, np.int32)[:rows]
         labels = load_classes(self.labels, self.classes) if self.classes else load_labels(self.labels, self.background)
         height, width = micrograph.shape
-        labels = as_resampled(labels, micrograph.shape, stored_shape(micrograph.metadata))
+        labels = resample_labels(labels, micrograph.shape, stored_shape(micrograph.metadata))
         if labels[:rows].shape != (min(rows or height, height), width):
             size = f"{labels.shape[1]} x {labels.shape[0]}"
             raise BadDataset(f"{self.image.name} is {width} x {height} pixels, its labels {self.name} are {size}.")
@@ -103,7 +103,7 @@ class Pair:
                 f"The region of {self.image.name} in {REGIONS} reaches beyond its {width} x {height} pixels."
             )
         metadata = {name: value for name, value in micrograph.metadata.items() if name != "image_rows"}
-        bottom = min(self.region[2], data_bar(micrograph))
+        bottom = min(self.region[2], first_bar_row(micrograph))
         if bottom <= self.region[0]:
             raise BadDataset(f"The region of {self.image.name} in {REGIONS} lies in its data bar.")
         part = np.ascontiguousarray(self.cut(micrograph.pixels))

@@ -1,1 +1,1 @@
-"""Forms: they turn what people type into settings and other values; every error is a sentence that says what to do."""
+"""The forms of the pages. They turn typed text into settings and other values; each error tells the user what to do."""

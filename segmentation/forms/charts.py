@@ -1,4 +1,4 @@
-"""The form of a control chart: which number it shows, which kind of chart, which tests warn, and given limits."""
+"""The form that makes or changes a control chart: its number, kind of chart, tests for alarms, and given limits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .specification import typed_number
 
 # The kinds of charts (`ChartPlan.way`), with their titles.
 WAYS = (("individuals", "Individuals with moving ranges"), ("ewma", "Weighted moving average (EWMA)"))
-BOTH = "Type the centre line and the standard deviation, or leave both empty."
+BOTH_OR_NEITHER = "Type the centre line and the standard deviation, or leave both empty."
 NO_QUANTITY = "Choose the number that the chart shows."
 
 
-def rule_words() -> list[tuple[str, str]]:
-    """The tests that a chart may apply: number and words of each, as choices of a form."""
+def rule_choices() -> list[tuple[str, str]]:
+    """The tests that a chart may apply, as choices of a form field: (number, words) of each."""
     return [(str(rule), f"{rule}: a point {words}") for rule, (_, _, words) in TESTS.items()]
 
 
@@ -27,7 +27,7 @@ class ChartForm(forms.Form):
     """The form of one chart. `cleaned_data` has the `ChartPlan` as "plan", and as "reference" the id of a reference
     material, or "".
 
-    centre, sigma: given centre line and standard deviation; fractions are typed in per cent.
+    way: the kind of chart. centre, sigma: given centre line and standard deviation; fractions are typed in per cent.
     """
 
     quantity = forms.ChoiceField(error_messages={"required": NO_QUANTITY, "invalid_choice": NO_QUANTITY})
@@ -48,7 +48,7 @@ class ChartForm(forms.Form):
         super().__init__(data)
         self.fields["quantity"].choices = quantities
         self.fields["reference"].choices = [("", "no reference material"), *references]
-        self.fields["rules"].choices = rule_words()
+        self.fields["rules"].choices = rule_choices()
         factor = 100.0 if number(plan.quantity).kind == "fraction" else 1.0
         self.initial = {
             "quantity": plan.quantity,
@@ -60,7 +60,7 @@ class ChartForm(forms.Form):
         }
 
     @property
-    def sentences(self) -> list[str]:
+    def error_sentences(self) -> list[str]:
         """The sentences of all errors, each once."""
         return list(dict.fromkeys(str(error) for errors in self.errors.values() for error in errors))
 
@@ -77,7 +77,7 @@ class ChartForm(forms.Form):
         if self.errors:
             return data
         if (limits["centre"] is None) != (limits["sigma"] is None):
-            raise forms.ValidationError(BOTH)
+            raise forms.ValidationError(BOTH_OR_NEITHER)
         rules = [int(rule) for rule in data["rules"]]
         try:
             data["plan"] = ChartPlan.read({"quantity": data["quantity"], "way": data["way"], "rules": rules, **limits})

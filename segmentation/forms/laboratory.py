@@ -1,5 +1,5 @@
-"""The settings that a laboratory sets once (`core.settings.LABORATORY`), kept in an account or a session: they apply
-to every analysis whose request does not send them."""
+"""The settings that a laboratory sets once (group `core.settings.LABORATORY`), such as the operator. They are stored
+with an account or a session, and apply to each analysis whose request does not send them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCALE_UNCERTAINTY = "scale_uncertainty"  # the beginning of the names of three s
 
 
 def laboratory_of(user: Any, session: Mapping[str, Any] = MappingProxyType({})) -> dict[str, str]:
-    """The texts that the laboratory of an account has set, by the names of settings; without an account those of the
+    """The stored texts of the laboratory's settings, by name: those of the account, or without an account those of the
     session."""
     if user is None or not user.is_authenticated:
         return dict(session.get(LABORATORY, {}))
@@ -23,7 +23,7 @@ def laboratory_of(user: Any, session: Mapping[str, Any] = MappingProxyType({})) 
 
 
 def with_laboratory(fields: Mapping[str, str], laboratory: Mapping[str, str]) -> dict[str, str]:
-    """The sent fields, and those of the laboratory that were not sent.
+    """The sent fields, and the settings of the laboratory that were not sent.
 
     The three settings of the scale's uncertainty belong together: if one is sent, the laboratory's do not apply.
     """
@@ -33,7 +33,9 @@ def with_laboratory(fields: Mapping[str, str], laboratory: Mapping[str, str]) ->
 
 
 def changed_settings(form: SettingsForm) -> list[FormSetting]:
-    """The settings of the laboratory's fold whose value is not the default."""
+    """The settings of the laboratory in a form whose value is not the default."""
     return [
-        entry for entry in form.folds[LABORATORY] if entry.value not in ("", entry.setting.write(entry.setting.default))
+        entry
+        for entry in form.groups[LABORATORY]
+        if entry.value not in ("", entry.setting.write(entry.setting.default))
     ]

@@ -1,5 +1,5 @@
-"""The form of what a method says beside its settings: which number answers, allowed sources of the scale, texts that
-must be filled in, least numbers of images and particles, and when a sample is large enough."""
+"""The form of a method's requirements other than its settings: the number that is its answer, allowed sources of the
+scale, texts that must be filled in, least numbers of images and particles, and when a sample is large enough."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from ..core.tasks import find
 from ..core.typed import number_of
 from ..core.validation import sentence
 
-PERCENT, NARROWEST = 100, 0.01  # NARROWEST and the greatest half width are in per cent
+PERCENT = 100  # also the greatest half width, in per cent
+LEAST_HALF_WIDTH_PERCENT = 0.01
 BAD_COUNT = dict.fromkeys(("required", "invalid", "min_value"), "Type a whole number of at least 1.")
-BAD_HALF_WIDTH = f"Type per cent from {NARROWEST} to {PERCENT}, or leave it empty."
+BAD_HALF_WIDTH = f"Type per cent from {LEAST_HALF_WIDTH_PERCENT} to {PERCENT}, or leave it empty."
 
 
-def answers(task: str) -> list[tuple[str, str]]:
-    """The numbers that a method of this kind of analysis may answer with, by name and title."""
+def answer_choices(task: str) -> list[tuple[str, str]]:
+    """The numbers that can be the answer of a method of this kind of analysis: (name, title) of each."""
     names = [name for name in find(task).quantities if name in NUMBERS and NUMBERS[name].kind != "text"]
     return [(name, number(name).label) for name in names]
 
 
 class MethodForm(forms.Form):
-    """The form of a method's description. After a valid form, `described` is the `MethodDescription` as typed.
+    """The form of a method's description. If the form is valid, `description` is the typed `MethodDescription`.
 
-    texts: settings that must be filled in. half_width: of the interval at which a sample is large enough, in per cent
-    of the answer.
+    texts: settings that must be filled in. half_width: half the width of the interval at which a sample is large
+    enough, in per cent of the answer.
     """
 
     quantity = forms.ChoiceField()
@@ -52,9 +53,9 @@ class MethodForm(forms.Form):
 
     def __init__(self, data: Any, description: MethodDescription) -> None:
         super().__init__(data)
-        self.before = description
+        self.previous = description
         stopping = description.stopping
-        choices = answers(description.task)
+        choices = answer_choices(description.task)
         if description.quantity not in dict(choices):
             choices.append((description.quantity, number(description.quantity).label))
         self.fields["quantity"].choices = choices
@@ -68,11 +69,11 @@ class MethodForm(forms.Form):
         }
 
     def clean_half_width(self) -> float | None:
-        """The half width in per cent, None for an empty field."""
+        """The typed half width in per cent; None for an empty field."""
         if not (text := self.cleaned_data["half_width"]):
             return None
         per_cent = number_of(text)
-        if not NARROWEST <= per_cent <= PERCENT:
+        if not LEAST_HALF_WIDTH_PERCENT <= per_cent <= PERCENT:
             raise forms.ValidationError(BAD_HALF_WIDTH)
         return per_cent
 
@@ -84,7 +85,7 @@ class MethodForm(forms.Form):
         half_width = data["half_width"]
         stopping = {"quantity": data["quantity"], "half_width": half_width / PERCENT} if half_width else None
         try:
-            self.described = MethodDescription.from_dict({**self.before.as_dict(), **fields, "stopping": stopping})
+            self.description = MethodDescription.from_dict({**self.previous.as_dict(), **fields, "stopping": stopping})
         except ValidationError as error:
             self.add_error(None, sentence(error))
         return data

@@ -21,7 +21,7 @@ TEXTS = {
     "source": "Its address, if it has one.",
     "batch": "Of your own unit, if the certificate is of one.",
 }
-# A sentence for each required field that is empty, and what it calls the fields.
+# The error of an empty required field, and how this sentence names each field.
 NEEDED = "Fill in {}."
 REQUIRED = {
     "name": "the name of the material",
@@ -40,7 +40,10 @@ def certifiable() -> list[Quantity]:
 
 class ReferenceForm(forms.Form):
     """The form of one material. `cleaned_data` has the `ReferenceMaterial` as "material", and as "group" the name of
-    the group of people that may list it, or ""."""
+    the group of people who see the material in their list, or "".
+
+    expanded, k: expanded uncertainty of the certified value, and its coverage factor.
+    """
 
     name = forms.CharField(max_length=200, required=False)
     quantity = forms.CharField(initial="median", required=False)
@@ -64,13 +67,13 @@ class ReferenceForm(forms.Form):
         return [(self[name], hint) for name, hint in TEXTS.items()]
 
     @property
-    def sentences(self) -> list[str]:
+    def error_sentences(self) -> list[str]:
         """The sentences of all errors, each once."""
         return list(dict.fromkeys(str(error) for errors in self.errors.values() for error in errors))
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        quantity = next((one for one in self.quantities if one.name == data.get("quantity")), None)
+        quantity = next((offered for offered in self.quantities if offered.name == data.get("quantity")), None)
         if quantity is None:
             raise forms.ValidationError("Choose the number that the certificate states.")
         for name, words in REQUIRED.items():

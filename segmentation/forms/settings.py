@@ -1,5 +1,5 @@
-"""The settings of an analysis: as a form for pages, with those of every kind of analysis that has a model here, and
-read from what scripts send."""
+"""Reads the settings of an analysis: `SettingsForm` from a page, `read_sent_settings` from a script or a button. The
+form has the settings of every kind of analysis that has a model on this site."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ..core.tasks.base import Task
 from ..core.typed import FIELD_SIGN, SIZE_WORD, BadSetting, Setting, number_of, read_settings, settings_of
 from ..plain import storable
 from ..services.ground.requested import with_site_uncertainty
-from ..services.results.models_offered import BY_IMAGE, chosen_defaults, offered
+from ..services.results.models_offered import BY_IMAGE, chosen_defaults, offered_models
 
 NO_MODEL = "There is no such model here; choose one from the list."
 
-ModelsByTask = list[tuple[Task, list[tuple[str, str]]]]  # kinds of analysis, each with name and title of its models
+ModelsByTask = list[tuple[Task, list[tuple[str, str]]]]  # kinds of analysis, each with (name, title) of its models
 
 
 def models_by_task(user: Any = None) -> ModelsByTask:
@@ -31,7 +31,7 @@ def models_by_task(user: Any = None) -> ModelsByTask:
     the site has set, if any; otherwise "chosen by the image" (BY_IMAGE), if a kind has several released models."""
     models: dict[str, list[tuple[str, str]]] = {}
     by_image = cards.tasks_of_several()
-    for card in offered(user):
+    for card in offered_models(user):
         if card.task not in models and card.task in by_image:
             models[card.task] = [(cards.automatic_name(card.task), BY_IMAGE)]
         models.setdefault(card.task, []).append((card.name, card.title))
@@ -42,8 +42,13 @@ def models_by_task(user: Any = None) -> ModelsByTask:
     return choices or [(first_task, [(DEFAULT_MODEL, first_task.title)])]
 
 
-def _with_model_of(settings: AnalysisSettings | None, models: ModelsByTask) -> ModelsByTask:
-    """These models, and the settings' model if it is not among them, because it is no longer installed."""
+def _default_model(models: ModelsByTask) -> str:
+    """The name of the first model of the first kind."""
+    return models[0][1][0][0]
+
+
+def _add_model_of(settings: AnalysisSettings | None, models: ModelsByTask) -> ModelsByTask:
+    """These models, and the model of the settings if it is missing, because it is no longer installed."""
     names = {name for _, choices in models for name, _ in choices}
     if settings is None or settings.segmentation.model in names:
         return models
@@ -53,17 +58,17 @@ def _with_model_of(settings: AnalysisSettings | None, models: ModelsByTask) -> M
     return list({**tasks, task.name: (task, [*choices, missing])}.values())
 
 
-def settings_sent(
+def read_sent_settings(
     sent: Mapping[str, Any], user: Any, earlier: AnalysisSettings | None = None, *, by_method: bool = False
 ) -> AnalysisSettings:
-    """The settings that a script or a button sends by their names in `core.settings`.
+    """The settings that a script or a button sends. sent: values by the names in `core.settings`.
 
-    earlier: settings of a result or a method, which apply where nothing is sent; if the sent model belongs to another
-    kind of analysis, only those that every kind has. by_method: see `with_site_uncertainty`. Raises ValueError with a
-    sentence.
+    earlier: settings of a result or a method, used where nothing is sent; if the sent model belongs to another kind of
+    analysis, only the settings that every kind has. by_method: whether the result follows a method, so that the
+    site's usual uncertainty of the scale is not added. Raises ValueError with a sentence.
     """
-    models = _with_model_of(earlier, models_by_task(user))
-    model = sent.get("model") or (earlier.segmentation.model if earlier else models[0][1][0][0])
+    models = _add_model_of(earlier, models_by_task(user))
+    model = sent.get("model") or (earlier.segmentation.model if earlier else _default_model(models))
     task = next((task for task, choices in models if model in dict(choices)), None)
     if task is None:
         raise ValueError(NO_MODEL)
@@ -76,8 +81,8 @@ def settings_sent(
 
 
 class SettingField(forms.CharField):
-    """The field of one setting. A choice with a gap for a number, such as "at least … px", stays a word here; the form
-    replaces it by the number later (`SettingsForm._fill`)."""
+    """The field of one setting. A choice with a gap for a number, such as "at least … px", is cleaned to its word; the
+    form then replaces the word by the number (`SettingsForm._fill_gap`)."""
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(required=False)
@@ -90,8 +95,8 @@ class SettingField(forms.CharField):
 
 @dataclass(frozen=True)
 class FormSetting:
-    """A setting as templates show it in the form. name: of its field. task: the kind of analysis that has the setting;
-    None if all kinds have it."""
+    """A setting as templates show it in the form. name: the name of its field. task: the kind of analysis that has the
+    setting; None if all kinds have it."""
 
     form: SettingsForm
     setting: Setting
@@ -123,7 +128,7 @@ class FormSetting:
 
     @property
     def default(self) -> str:
-        """The default as people read it."""
+        """The default in words."""
         return self.setting.words_for(self.setting.default)
 
     @property
@@ -143,15 +148,15 @@ class FormSetting:
         return [error for field in fields for error in self.form.errors.get(field, [])]
 
     def gap_field(self, word: str) -> str:
-        """The name of the field in the gap of this word's label."""
+        """The name of the field in the gap of a choice. word: the stored word of the choice."""
         return f"{self.task.thing}_px" if word == SIZE_WORD and self.task else f"{self.name}_{word}"
 
 
 class SettingsForm(forms.Form):
-    """All settings but the calibration, which belongs to one image.
+    """All settings except the calibration, which belongs to one image.
 
-    The fields of the first kind of analysis, and of settings that all kinds have, are named as the settings; those of
-    another kind begin with its name, such as "phases.".
+    A field has the name of its setting. Fields of settings that only one kind of analysis has begin with the name of
+    that kind, such as "phases."; only those of the first kind do not.
     """
 
     model = forms.ChoiceField(required=False, error_messages={"invalid_choice": NO_MODEL})
@@ -166,13 +171,13 @@ class SettingsForm(forms.Form):
     ) -> None:
         """data: the sent fields. earlier: settings that the fields show before anything is sent; their model can be
         chosen even if it is no longer installed, because its outlines can still be measured. user: whose models can be
-        chosen. models: those of the user, if they were read before. by_method: see `with_site_uncertainty`."""
+        chosen. models: `models_by_task(user)`, if the caller has it. by_method: see `read_sent_settings`."""
         super().__init__()
         self.by_method = by_method
-        self.models = _with_model_of(earlier, models or models_by_task(user))
+        self.models = _add_model_of(earlier, models or models_by_task(user))
         self.fields["model"].choices = [choice for _, choices in self.models for choice in choices]
         tasks = [task for task, _ in self.models]
-        self._model_if_none_is_sent = earlier.segmentation.model if earlier else self.models[0][1][0][0]
+        self._model_if_none_is_sent = earlier.segmentation.model if earlier else _default_model(self.models)
         model = (data or {}).get("model") or self._model_if_none_is_sent
         self.task = next((task for task, choices in self.models if model in dict(choices)), tasks[0])
         common = (*settings_of(SegmentationSettings), *settings_of(MeasurementSettings))
@@ -195,48 +200,50 @@ class SettingsForm(forms.Form):
             self.initial = self.texts_of(earlier)
 
     @property
-    def of_task(self) -> list[FormSetting]:
+    def task_settings(self) -> list[FormSetting]:
         """The settings of the chosen model's kind of analysis."""
         return [entry for entry in self.entries if entry.task in (None, self.task)]
 
     @property
     def main(self) -> list[FormSetting]:
-        """The settings that the page shows at once, without a fold."""
+        """The settings that the page always shows."""
         return [entry for entry in self.entries if entry.setting.main]
 
     @property
     def more(self) -> list[tuple[Task | None, list[FormSetting]]]:
-        """The settings in the fold "more": for each kind of analysis its own, then (None) those of all kinds."""
+        """The settings in the closed section "more": those of each kind of analysis, then (None) those of all kinds."""
         shown = (entry for entry in self.entries if not entry.setting.scripts)
         others = [entry for entry in shown if not (entry.setting.main or entry.setting.group)]
         tasks = dict.fromkeys(entry.task for entry in others)
         return [(task, [entry for entry in others if entry.task is task]) for task in tasks]
 
     @property
-    def folds(self) -> dict[str, list[FormSetting]]:
-        """The settings that have a fold of their own, by the fold's title."""
+    def groups(self) -> dict[str, list[FormSetting]]:
+        """The settings with a `Setting.group`, by the title of the group; each group is a closed section."""
         titles = dict.fromkeys(entry.setting.group for entry in self.entries if entry.setting.group)
         return {title: [entry for entry in self.entries if entry.setting.group == title] for title in titles}
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        for entry in self.of_task:
+        for entry in self.task_settings:
             word = data.get(entry.name)
             if isinstance(word, str) and word in entry.setting.words_with_field:
-                self._fill(entry, word)
+                self._fill_gap(entry, word)
         if not self.errors:
-            values = {entry.setting.name: data[entry.name] for entry in self.of_task}
+            values = {entry.setting.name: data[entry.name] for entry in self.task_settings}
             try:
                 self._settings = read_settings(
                     self.task, {**values, "model": data["model"] or self._model_if_none_is_sent}
                 )
             except BadSetting as error:
-                self.add_error(next(entry.name for entry in self.of_task if entry.setting == error.setting), str(error))
+                self.add_error(
+                    next(entry.name for entry in self.task_settings if entry.setting == error.setting), str(error)
+                )
             except ValueError as error:
                 self.add_error(None, str(error))
         return data
 
-    def _fill(self, entry: FormSetting, word: str) -> None:
+    def _fill_gap(self, entry: FormSetting, word: str) -> None:
         """Replace the word of a choice with a gap by the number typed in the gap; errors go to the gap's field."""
         field = entry.gap_field(word)
         text = self.cleaned_data.get(field, "")
@@ -248,7 +255,7 @@ class SettingsForm(forms.Form):
 
     def _factor_of_size(self, text: str) -> float:
         """The factor of enlargement at which objects of the typed size (px) have the model's best size."""
-        scale = next(entry.setting for entry in self.of_task if SIZE_WORD in entry.setting.words_with_field)
+        scale = next(entry.setting for entry in self.task_settings if SIZE_WORD in entry.setting.words_with_field)
         try:
             card = cards.cards_for_name(self.cleaned_data.get("model") or self._model_if_none_is_sent)[0]
         except cards.UnknownModel as unknown:
@@ -284,7 +291,7 @@ class SettingsForm(forms.Form):
         model_name = query.get("model", "")
         models = models_by_task(user)
         task_of_model = {name: task for task, choices in models for name, _ in choices}
-        model = model_name if model_name in task_of_model else models[0][1][0][0]
+        model = model_name if model_name in task_of_model else _default_model(models)
         settings = with_site_uncertainty(AnalysisSettings.of(task_of_model[model].name, model=model))
         return cls(earlier=settings, user=user, models=models)
 

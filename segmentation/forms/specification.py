@@ -19,8 +19,8 @@ RULES = [("guard band", "with a guard band"), ("simple", "simple acceptance")]
 NO_LIMITS = "Type at least one limit."
 NO_NUMBER = "“{}” is not a number: type a number such as {}."
 NO_FACTOR = "The guard band is 0 to 3 times U, such as 1."
-LONGEST = 40  # characters of a typed number
-EXAMPLES = {1: "80 or 1.2 µm", 0: "10"}  # by the quantity's power of the length unit
+LONGEST_NUMBER = 40  # characters of a typed number
+EXAMPLES = {1: "80 or 1.2 µm", 0: "10"}  # by the power of a length in the quantity's unit
 
 
 def typed_number(quantity: Quantity | None, text: str) -> float:
@@ -61,7 +61,7 @@ class SpecificationForm(forms.Form):
 
     title = forms.CharField(required=False, max_length=LONGEST_TITLE)
     rule = forms.ChoiceField(choices=RULES, required=False)
-    factor = forms.CharField(required=False, max_length=LONGEST)
+    factor = forms.CharField(required=False, max_length=LONGEST_NUMBER)
 
     def __init__(
         self, data: Mapping[str, str] | None, quantities: Sequence[Quantity], specification: Specification | None = None
@@ -76,7 +76,7 @@ class SpecificationForm(forms.Form):
             limit = limits.get(quantity.name)
             for side, end in (("least", limit and limit.lower), ("most", limit and limit.upper)):
                 text = "" if end is None else f"{_factor(quantity) * end:.10g}"
-                field = forms.CharField(required=False, max_length=LONGEST, initial=text)
+                field = forms.CharField(required=False, max_length=LONGEST_NUMBER, initial=text)
                 self.fields[f"{side} {quantity.name}"] = field
 
     @property
@@ -87,13 +87,13 @@ class SpecificationForm(forms.Form):
             yield LimitRow(quantity.title, unit, self[f"least {quantity.name}"], self[f"most {quantity.name}"])
 
     @property
-    def sentences(self) -> list[str]:
+    def error_sentences(self) -> list[str]:
         """The sentences of all errors, each once."""
         return list(dict.fromkeys(str(error) for errors in self.errors.values() for error in errors))
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        rule, factor = data.get("rule") or "guard band", self._factor_of_band(data.get("factor", ""))
+        rule, factor = data.get("rule") or "guard band", self._guard_band_factor(data.get("factor", ""))
         limits = []
         for quantity in self.quantities:
             ends = {
@@ -112,7 +112,8 @@ class SpecificationForm(forms.Form):
             raise forms.ValidationError(str(problem)) from None
         return data
 
-    def _factor_of_band(self, text: str) -> float:
+    def _guard_band_factor(self, text: str) -> float:
+        """The typed factor; 1 if the field is empty or wrong, which then gets an error."""
         try:
             factor = typed_number(None, text) if clean_text(text) else 1.0
         except ValueError:
@@ -123,7 +124,7 @@ class SpecificationForm(forms.Form):
         return factor
 
     def _read(self, quantity: Quantity, field: str) -> float | None:
-        """The limit typed in a field, in the unit of result.json; None if it is empty or wrong."""
+        """The limit typed in a field, in the unit of result.json; None if it is empty, or wrong (an error)."""
         text = clean_text(self.cleaned_data.get(field, ""))
         try:
             return typed_number(quantity, text) if text else None

@@ -26,8 +26,8 @@ def ticked_labels(data: QueryDict) -> dict[UUID, dict[str, str]]:
 
 
 def sent_rows(candidates: list[Any], data: QueryDict) -> list[tuple[Any, bool]]:
-    """The candidates (`presenters.studies`) with the labels that were typed, and whether each is ticked; to show the
-    form again after an error."""
+    """(candidate, is ticked) for each `presenters.studies.Candidate`, with the typed labels; for a form that is shown
+    again after an error."""
     ticked = set(data.getlist("result"))
     rows = []
     for candidate in candidates:

@@ -1,1 +1,1 @@
-"""What pages and the API have in common: who may see what, answers to errors, stored files as responses."""
+"""Code that pages and the API share: checks of access, answers to errors, stored files as responses."""

@@ -1,6 +1,7 @@
-"""Who may open and change the row of an address: checks for every view, and ready views for buttons and deletions.
+"""Checks whether the caller may see or change the row (a result, a dataset, ...) that an address names, and ready-made
+views for buttons and deletions. Every view that opens a row uses these checks.
 
-A stranger gets "not found" (404); somebody who only has a private link and wants to change something gets 403.
+A caller without access gets 404; a caller who may only look, by a private link, gets 403 for a change.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ PAGES: dict[type[Owned], str] = {
     Training: "training",
     Reference: "reference",
 }
-# Rows that the page of a row needs, too (`select_related`).
+# Related rows that the page of a row needs, too (for `select_related`).
 RELATED: dict[type[Owned], tuple[str, ...]] = {
     Job: ("micrograph", "method__method"),
     Sample: ("method__method",),
@@ -53,7 +54,7 @@ def address_of(row: Owned) -> str:
 
 
 def row_of(model: type[Row], pk: UUID) -> Row | None:
-    """The row of a table with this id, and what its page needs; None if there is no such row."""
+    """The row of a table with this id, loaded with the related rows that its page needs; None if there is none."""
     return model.objects.select_related(*RELATED.get(model, (None,))).filter(pk=pk).first()
 
 
@@ -99,7 +100,7 @@ def count_image(request: HttpRequest, sample: Sample, pk: UUID, included: str) -
         include_images(sample=sample, included={member.pk: included == "on"}, account=request.user)
 
 
-def refused(request: HttpRequest, refusal: Refused, back: str = "") -> HttpResponse:
+def refusal_page(request: HttpRequest, refusal: Refused, back: str = "") -> HttpResponse:
     """The page with the sentence of a refusal. back: address to which the page links; "" for no link."""
     context = {"sentence": refusal.sentence, "back": back, "sign_in": refusal.status == 401}
     return render(request, "refused.html", context, status=refusal.status)
@@ -115,13 +116,14 @@ def change(
 ) -> HttpResponse:
     """Call `service` with a row that the caller may change, then redirect to the row's page.
 
-    service: is called with the row under the name of its class, such as service(job=row). fragment: place on the page.
+    service: is called with the row under the name of its class, such as service(job=row).
+    fragment: place on the page, such as "#versions".
     """
     service(**{model.__name__.lower(): changeable(request, row_of(model, pk))})
     return see_other(request.back + fragment)
 
 
-def button(model: type[Owned], service: Callable[..., object], fragment: str = "") -> Callable[..., HttpResponse]:
+def button_view(model: type[Owned], service: Callable[..., object], fragment: str = "") -> Callable[..., HttpResponse]:
     """The view (POST) of a button that changes a row without any further fields; see `change`."""
     return require_POST(lambda request, pk: change(request, model, pk, service, fragment))
 
@@ -138,13 +140,13 @@ def ask_to_delete(
 ) -> HttpResponse:
     """The page that asks for confirmation before a deletion.
 
-    names: of what is deleted. hidden: names and values of hidden fields, by which the view knows that it has asked.
+    names: of the rows that will be deleted. hidden: (name, value) of hidden fields, sent back with the confirmation.
     """
     context = {"question": question, "sentence": sentence, "back": back, "names": names, "hidden": hidden, "verb": verb}
     return render(request, "delete.html", context)
 
 
-def deletion(
+def deletion_view(
     model: type[Owned], question: str, service: Callable[..., object], after: str
 ) -> Callable[[Callable[..., str]], Callable[..., HttpResponse]]:
     """A decorator that makes a view which asks for confirmation (GET) and deletes a row (POST).
@@ -191,7 +193,7 @@ def reload_if_gone(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
 
 
 def link_context(request: HttpRequest, row: Job | Sample) -> dict[str, Any]:
-    """What templates show of the private link to a row: "state", "address" (None unless open) and "ends", a time."""
+    """The private link to a row, for templates: "state", "address" (None unless it is open) and "ends", a time."""
     link, state = links.link_of(row), links.state_of(row)
     secret = f"?link={links.secret_of(link)}" if link and link.number else ""
     address = request.build_absolute_uri(address_of(row) + secret)

@@ -14,9 +14,9 @@ from django.views.defaults import page_not_found, server_error
 
 from ..core.tasks import UnknownTask
 from ..middleware import Middleware
-from ..services.access.links import Ended
-from ..services.ground.refusal import FULL, LOCKED_OUT, Refused, trouble
-from .access import refused
+from ..services.access.links import LinkEnded
+from ..services.ground.refusal import FULL, LOCKED_OUT, Refused, machine_fault
+from .access import refusal_page
 
 logger = logging.getLogger(__name__)
 API = "/api/"
@@ -42,14 +42,14 @@ class FailureMiddleware(Middleware):
 
     def process_exception(self, request: HttpRequest, problem: Exception) -> HttpResponse | None:
         if isinstance(problem, Refused):
-            return refused(request, problem, getattr(request, "back", ""))
+            return refusal_page(request, problem, getattr(request, "back", ""))
         return outside_failure(request, problem)
 
 
 def outside_failure(request: HttpRequest, problem: BaseException) -> HttpResponse | None:
     """The answer if disk, storage or database fail, or if a kind of analysis is not installed; None for any other
     exception, which is a fault of our software."""
-    clause = trouble(problem)
+    clause = machine_fault(problem)  # such as FULL; "" for a fault of our software
     if isinstance(problem, UnknownTask):
         sentence, status = str(problem), 501
     elif clause:
@@ -73,13 +73,13 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler404; 410 if a private link has ended. (For scripts the API itself answers 410.)"""
-    if isinstance(exception, Ended):
+    if isinstance(exception, LinkEnded):
         return render(request, "refused.html", {"sentence": str(exception)}, status=410)
     return error(NOT_FOUND, 404) if request.path.startswith(API) else page_not_found(request, exception)
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """Django's handler500. A full disk ends here, too, if it is noticed before a view begins, while a form is read."""
+    """Django's handler500. It also answers if the disk becomes full while a form is read, before a view begins."""
     problem = sys.exc_info()[1]
     if problem is not None and (answer := outside_failure(request, problem)) is not None:
         return answer

@@ -1,5 +1,5 @@
-"""Stored files as responses, with the right type and name. The browser may keep a file, but asks the view each time
-whether it may still show it."""
+"""Sends stored files as responses, with the right type and name. A browser may cache a file, but must ask each time
+whether the copy is still valid and allowed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from django.utils.http import content_disposition_header
 
 from ..core import tasks
 from ..core.archive import streamed_zip
-from ..core.labels.working import STRIP, WorkingLabels
+from ..core.labels.working import STRIP_ROWS, WorkingLabels
 from ..core.names import portable_name
 from ..core.report import exports
 from ..core.report.exports.base import Subject
@@ -32,32 +32,32 @@ from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import CITATION
 from ..models import Artifact, Dataset, Job, Micrograph, SampleArtifact, StoredFile
 from ..services.ground import bundles, tables
-from ..services.ground.refusal import trouble
+from ..services.ground.refusal import machine_fault
 from ..services.learning import dataset_exports
-from ..services.results.logs import as_csv, as_json
-from ..services.results.standing import opened_in_words
+from ..services.results.logs import edits_as_csv, edits_as_json
+from ..services.results.standing import open_with_words
 
 SHOWN_INLINE = {"image/png", "image/webp", "application/pdf", "application/json"}  # other types are downloaded
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"  # Content-Security-Policy: no scripts in any file
 LONGEST_STEM = 80  # characters
-OPEN_AT_ONCE = 4  # files of tiles that stay open
-EDITS_AT_ONCE = 4  # rows of a log that are read together; an edit may be large
+MOST_OPEN_TILE_FILES = 4  # so many stay open
+EDITS_PER_QUERY = 4  # rows of a log that are read together; few, because an edit may be large
 Opener = Callable[[], IO[bytes]]  # opens a file
 
 
 def files_of(row: Any, subject: Subject, task: str, address: str, further: Collection[str] = ()) -> dict[str, Any]:
-    """What templates show of the files of a job or a sample.
+    """The files of a job or a sample, for templates.
 
     "files": their addresses by name, with underscores for dots and dashes. "file_list": the files to download. "cite":
-    how to cite the software. address: the name of the view that sends the files. further: names of files that are not
-    written before somebody asks for them, so that they have no size yet.
+    how to cite the software. address: the name of the view that sends the files. further: names of files without a
+    stored row, mostly because they are written only when somebody opens them; they have no size yet.
     """
     artifacts: dict[str, StoredFile] = {artifact.name: artifact for artifact in row.artifacts.all()}
     urls = {name: reverse(address, args=[row.pk, name]) for name in (*artifacts, *further)}
     sizes = {name: artifact.size for name, artifact in artifacts.items()}
     offered = [
         {"name": name, "url": urls[name], "size": sizes.get(name), "export": export, "what": export.line(subject)}
-        for name, export in exports.listed(subject, tasks.find(task), judged=bool(row.specification)).items()
+        for name, export in exports.by_file_name(subject, tasks.find(task), judged=bool(row.specification)).items()
         if name in urls and not export.for_the_page
     ]
     addresses = {re.sub("[.-]", "_", name): url for name, url in urls.items()}
@@ -85,14 +85,14 @@ def serve_stored(request: HttpRequest, artifact: StoredFile, *, download: bool) 
     elif isinstance(artifact, SampleArtifact):
         stem = f"{file_stem(artifact.sample.name.replace('/', '_') + '.')}_"
     inline, tag = kind in SHOWN_INLINE and not download, f"{type(artifact).__name__}-{artifact.pk}-{artifact.attempt}"
-    has_outlines = isinstance(artifact, Artifact) and artifact.name == tables.OUTLINES
-    open_file: Opener = partial(opened_in_words if has_outlines else bundles.opened, artifact)
+    has_outlines = isinstance(artifact, Artifact) and artifact.name == tables.OUTLINES_FILE
+    open_file: Opener = partial(open_with_words if has_outlines else bundles.open_file, artifact)
     response = serve(request, open_file, kind, f"{stem}{artifact.name}", inline, tag=tag)
     is_compressed = kind == "application/json"  # a quarter as long
     return GZipMiddleware(lambda _: response)(request) if is_compressed else response
 
 
-def serve_shown(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
+def serve_picture(request: HttpRequest, micrograph: Micrograph) -> HttpResponse:
     """The picture of a micrograph that the viewer shows before it loads tiles of the full size."""
     name = f"{file_stem(micrograph.name)}_image.webp"
     return serve_image(request, micrograph.viewer_image, name, f"{micrograph.pk}-picture")
@@ -111,7 +111,7 @@ def serve_tile(request: HttpRequest, tiles: FieldFile, name: str) -> HttpRespons
     return serve(request, open_tile, "image/png", name.replace("/", "-"), True, tag=tag)
 
 
-@lru_cache(OPEN_AT_ONCE)
+@lru_cache(MOST_OPEN_TILE_FILES)
 def _tiles(storage: Storage, name: str) -> zipfile.ZipFile:
     """The tiles in a stored file. The file stays open, which is safe: its name is never given to other content."""
     return zipfile.ZipFile(storage.open(name, "rb"))
@@ -124,13 +124,13 @@ def serve_labels(labels: WorkingLabels, name: str) -> HttpResponse:
     file = io.BytesIO()
     options = {"shape": labels.shape, "dtype": np.int32, "photometric": "minisblack", "compression": "zlib"}
     strips = (zlib.compress(part.astype("<i4").tobytes()) for part in labels.label_strips())
-    tifffile.imwrite(file, strips, rowsperstrip=STRIP, byteorder="<", metadata=None, **options)
+    tifffile.imwrite(file, strips, rowsperstrip=STRIP_ROWS, byteorder="<", metadata=None, **options)
     file.seek(0)
     return FileResponse(file, as_attachment=True, filename=f"{file_stem(name)}_labels.tif", content_type="image/tiff")
 
 
-def serve_packed(request: HttpRequest, content: bytes) -> HttpResponse:
-    """Bytes for a script of a page, compressed if it accepts that; level 1, because they are compressed each time."""
+def serve_compressed(request: HttpRequest, content: bytes) -> HttpResponse:
+    """Bytes for a script of a page, compressed if the browser accepts that; with the fast level 1, for each request."""
     is_compressed = "gzip" in request.headers.get("Accept-Encoding", "")
     content = gzip.compress(content, 1, mtime=0) if is_compressed else content
     response = HttpResponse(content, content_type="application/octet-stream", headers={"Vary": "Accept-Encoding"})
@@ -139,17 +139,17 @@ def serve_packed(request: HttpRequest, content: bytes) -> HttpResponse:
     return response
 
 
-def serve_log(job: Job, kind: str) -> HttpResponse:
-    """The log of a result's corrections, to download. kind: "csv" or "json"."""
-    write, content_type = {"csv": (as_csv, "text/csv"), "json": (as_json, "application/json")}[kind]
-    chunks = write(job.edits.iterator(chunk_size=EDITS_AT_ONCE))
-    return serve_chunks(chunks, content_type, f"{file_stem(job.micrograph.name)}_corrections.{kind}")
+def serve_log(job: Job, file_format: str) -> HttpResponse:
+    """The log of a result's corrections, to download. file_format: "csv" or "json"."""
+    write, content_type = {"csv": (edits_as_csv, "text/csv"), "json": (edits_as_json, "application/json")}[file_format]
+    chunks = write(job.edits.iterator(chunk_size=EDITS_PER_QUERY))
+    return serve_chunks(chunks, content_type, f"{file_stem(job.micrograph.name)}_corrections.{file_format}")
 
 
-def serve_chunks(chunks: Iterable[str | bytes], kind: str, name: str) -> StreamingHttpResponse:
-    """A file to download that is made while it is sent. kind: the content type."""
+def serve_chunks(chunks: Iterable[str | bytes], content_type: str, name: str) -> StreamingHttpResponse:
+    """A file to download that is made while it is sent."""
     headers = {"Content-Disposition": content_disposition_header(True, name), "Cache-Control": "private, no-store"}
-    return StreamingHttpResponse(chunks, content_type=kind, headers=headers)
+    return StreamingHttpResponse(chunks, content_type=content_type, headers=headers)
 
 
 def serve_image(request: HttpRequest, file: FieldFile, name: str, tag: str) -> HttpResponse:
@@ -183,14 +183,14 @@ def serve(request: HttpRequest, open_file: Opener, kind: str, name: str, inline:
     """The file that `open_file` opens, or 304 without opening it if the browser has the content with this tag already.
 
     404 if the file cannot be read. kind: the content type. inline: whether the browser shows the file or downloads it.
-    tag: a text that is another one for any other content.
+    tag: the ETag, a text that is different whenever the content is different.
     """
     response = get_conditional_response(request, etag=f'"{tag}"')
     if response is None:
         try:
             file = open_file()
         except (OSError, ValueError) as error:
-            if trouble(error):  # disk or storage failed: the file may be there
+            if machine_fault(error):  # disk or storage failed: the file may be there
                 raise
             raise Http404 from None
         response = FileResponse(file, as_attachment=not inline, filename=name, content_type=kind)

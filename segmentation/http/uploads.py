@@ -1,4 +1,4 @@
-"""Uploaded files while a request is received: which addresses take files, and how a temporary file is locked."""
+"""Receives uploaded files: which addresses take files, and how a temporary file is locked while its request runs."""
 
 from __future__ import annotations
 

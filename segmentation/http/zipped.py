@@ -39,8 +39,8 @@ class ResultsArchive:
         if not self._jobs:
             raise Refused(NO_FILES, 409)
         self.finished = len(self._jobs) + len(self._samples)
-        with_files = {job.pk for job, _ in self._jobs}
-        self._without_files = [job for job in jobs if job.pk not in with_files]
+        jobs_with_files = {job.pk for job, _ in self._jobs}
+        self._without_files = [job for job in jobs if job.pk not in jobs_with_files]
         writers = [row for result, _ in (*self._jobs, *self._samples) if (row := _enqueued_writer(result))]
         self.written = self.finished - len(writers)
         self.is_ready = all(writer.error for writer in writers)
@@ -50,8 +50,8 @@ class ResultsArchive:
         return serve_chunks(streamed_zip(self._entries()), "application/zip", "results.zip")
 
     def _entries(self) -> Iterator[tuple[str, bytes]]:
-        """Name and content of each file in the archive. The last one, if anything is missing, lists it: results without
-        files, and files that could not be written or read."""
+        """Name and content of each file in the archive. If anything is missing, the last file lists it: results
+        without files, and files that could not be written or read."""
         missing = [
             f"{job.micrograph.name}: {capital(job.get_state_display())}, so no files of it are here."
             for job in self._without_files
@@ -65,7 +65,7 @@ class ResultsArchive:
             ]
             for artifact in files:
                 try:
-                    with bundles.opened(artifact) as file:
+                    with bundles.open_file(artifact) as file:
                         content = file.read()
                 except (OSError, ValueError):
                     missing.append(f"{folder}/{artifact.name}: it could not be read.")
@@ -85,9 +85,9 @@ def _enqueued_writer(result: Job | Sample) -> Measuring | ExportJob | Sample | N
 
 
 def _offered_files(row: Job | Sample, subject: Subject) -> list[StoredFile]:
-    """The stored files of a result that people download, but for archives of the others."""
-    listed = exports.listed(subject, tasks.find(row.settings["task"]), judged=bool(row.specification))
-    offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVES]
+    """The stored files of a result that people download, without those that are archives of other files."""
+    listed = exports.by_file_name(subject, tasks.find(row.settings["task"]), judged=bool(row.specification))
+    offered = [name for name, export in listed.items() if not export.for_the_page and name not in bundles.ARCHIVE_FILES]
     artifacts = {artifact.name: artifact for artifact in row.artifacts.all()}
     return [artifacts[name] for name in offered if name in artifacts]
 
@@ -95,7 +95,7 @@ def _offered_files(row: Job | Sample, subject: Subject) -> list[StoredFile]:
 def serve_table(jobs: Iterable[Job]) -> StreamingHttpResponse:
     """All objects of some results as one CSV file; raises Refused if no result has files."""
     chunks = combined_table(jobs)
-    beginning = next(chunks, None)
-    if beginning is None:
+    first_chunk = next(chunks, None)
+    if first_chunk is None:
         raise Refused(NO_FILES, 409)
-    return serve_chunks(chain([beginning], chunks), "text/csv; charset=utf-8", "objects.csv")
+    return serve_chunks(chain([first_chunk], chunks), "text/csv; charset=utf-8", "objects.csv")

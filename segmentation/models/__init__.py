@@ -1,6 +1,7 @@
 """The tables of the database: uploads, segmentations, jobs, samples, methods, datasets, trainings, accounts, workers.
 
-The Job row alone says in which state a job is; a message of the broker only says that some job waits. A job's life:
+The state of a job is stored in its row `Job`; a message of the broker only tells workers that some job waits. The
+states of a job and the functions that change them:
 
     create_job ──> QUEUED ──claim──> RUNNING ──publish──> DONE
                     │  ^ ^            │  │ │
@@ -10,21 +11,20 @@ The Job row alone says in which state a job is; a message of the broker only say
                        │                            │       │
                        └───────────retry────────────┴───────┘
 
-DONE stores what the result page shows: segmentation, table, numbers, preview of the figure. An ExportJob writes the
-other files when somebody first asks for one of them. The files that pages show, or that most people take, are written
-earlier, in an idle moment of the worker.
+A job that is DONE has the segmentation, table, numbers and preview that its page shows. An ExportJob writes the other
+files when somebody first asks for one of them; an idle worker writes those that most people take earlier.
 
 An ExportJob has the same states, without CANCELLED. Four more rows have them, too: the Comparison of two results, the
 Study of a method, the Proposals beside a doubtful result, and the Measuring of a result after corrections. Measuring
 replaces the numbers and files of the result.
 
 Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt). If two processes try the
-same transition, exactly one succeeds. `attempt` only grows: a worker that was silent too long and comes back holds an
-old number, and each of its reports raises `Superseded`.
+same transition, exactly one succeeds. `attempt` grows with each claim: if a worker was silent for too long and comes
+back, it has an old number, and each of its reports raises `Superseded`.
 
-A micrograph is inspected before its job, with the same states. Until the image has been read, its job is QUEUED but not
-`ready`, and no worker takes it. If only the data bar is not read yet, a worker finds the outlines and queues the job
-again. A row whose `due` is in the future waits until then, so that the machine can recover.
+A micrograph is inspected before its job; the inspection has similar states. Until the image has been read, its job is
+QUEUED but not `ready`, and no worker takes it. If only the data bar is not read yet, a worker finds the outlines and
+queues the job again. After a fault of the machine a row waits until its time `due`.
 
 A sample (many images of one specimen) is pooled when all its images have ended, and again after each change:
 
@@ -33,7 +33,18 @@ A sample (many images of one specimen) is pooled when all its images have ended,
                         └──── any change ───────────┴─── (FAILED) <─────┘ <── any change ───┘
 """
 
-from .base import AFRESH, AGAIN, LONGEST_DUE, SHOWN_NAME, STARTING, Attempted, Owned, StoredFile, Superseded, shown_name
+from .base import (
+    LONGEST_DUE,
+    REQUEUE_FIELDS,
+    RESTART_FIELDS,
+    SHOWN_NAME,
+    STARTING,
+    Attempted,
+    Owned,
+    StoredFile,
+    Superseded,
+    shown_name,
+)
 from .charts import ChartPoint, ChartReport, ControlChart
 from .datasets import Dataset, DatasetImage, ModelDefault, Training, TrainingFile
 from .edits import Edit, Signature

@@ -1,4 +1,4 @@
-"""What models of this package have in common: an owner, attempts of workers, stored files."""
+"""Base classes of the models: rows with an owner, rows that workers take, and stored files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN_NAME = 150  # characters of a name that pages show
 
 
 def shown_name(name: str) -> str:
-    """A file's own name as its row stores it (`core.names.file_name`)."""
+    """The name of an uploaded file as its row stores it (`core.names.file_name`)."""
     return file_name(name, SHOWN_NAME, unnamed="unnamed")
 
 
@@ -26,7 +26,7 @@ class OwnedQuerySet(models.QuerySet):
     """Rows of an `Owned` model."""
 
     def visible_to(self, user: Any, visitor: uuid.UUID | None) -> OwnedQuerySet:
-        """The rows that "My results" lists: those of the account, or without an account those of this browser."""
+        """The rows that "My results" lists: the rows of the account, or without an account of this browser."""
         if user is not None and user.is_authenticated:
             return self.filter(owner=user)
         if visitor is None or settings.DEEPSEGM_REQUIRE_LOGIN:
@@ -34,17 +34,18 @@ class OwnedQuerySet(models.QuerySet):
         return self.filter(owner=None, visitor=visitor)
 
     def locked(self, pk: Any) -> Any:
-        """The row as it is now, locked until the transaction ends; None if it is gone."""
+        """The row as it is now, locked until the transaction ends; None if it is deleted."""
         return self.select_for_update().filter(pk=pk).first()
 
 
 class Owned(models.Model):
-    """A row that belongs to an account, or to nobody: then its address, which nobody can guess, opens it."""
+    """A row that belongs to an account. A row without an account can be opened by its address,
+    which nobody can guess."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # The rows of a deleted account are deleted, because rows without an owner are public.
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
-    # The browser, or the script's secret (services.ground.callers), that made the row; it counts only without an owner.
+    # The browser or script that made the row (services.ground.callers.visitor_id); used only without an owner.
     visitor = models.UUIDField(null=True, blank=True, db_index=True, editable=False)
     # Keyed hash of the maker's network address, for the limits.
     address = models.CharField(max_length=64, blank=True, default="", db_index=True, editable=False)
@@ -56,28 +57,29 @@ class Owned(models.Model):
 
     @staticmethod
     def fields_of(user: Any, visitor: uuid.UUID | None, address: str) -> dict[str, Any]:
-        """The fields that make a caller the maker of a row."""
+        """The fields of a new row that store who made it."""
         signed_in = user is not None and user.is_authenticated
         return {"owner": user if signed_in else None, "visitor": visitor, "address": address}
 
     @property
     def maker(self) -> dict[str, Any]:
-        """The caller who made it, as arguments of the services and their limits."""
+        """The caller who made the row, as arguments of services and of `services.ground.limits`."""
         return {"user": self.owner, "visitor": self.visitor, "address": self.address}
 
     def is_visible_to(self, user: Any) -> bool:
-        """A row with an owner is visible to the owner and to staff who may see such rows. Any other row is visible to
-        everybody who has its link; on a site that requires sign-in, to every account that has it."""
+        """Whether a user may see the row: the owner, and staff who may see such rows. A row without
+        an owner may be seen by everybody who has its address, on a site that requires sign-in only
+        with an account."""
         signed_in = user is not None and user.is_authenticated
         if self.owner_id is None:
             return signed_in or not settings.DEEPSEGM_REQUIRE_LOGIN
         return signed_in and (user.pk == self.owner_id or self.staff_may(user, "view"))
 
     def is_changeable_by(self, user: Any, visitor: uuid.UUID | None = None, action: str = "change") -> bool:
-        """Whether the caller may change (cancel, retry) the row, or with the `action` "delete" delete it: its maker and
-        permitted staff may.
+        """Whether the caller may change (cancel, retry) the row, or delete it (action "delete"):
+        its maker and permitted staff may.
 
-        The maker of a row without an owner is the browser or script that made it, not everybody who has the link.
+        The maker of a row without an owner is the browser or script that made it.
         """
         if not self.is_visible_to(user):
             return False
@@ -105,24 +107,23 @@ class JudgedResult(models.Model):
         abstract = True
 
     @property
-    def judged_by(self) -> dict[str, Any]:
-        """Both fields by their names, to copy them to a result that is made from this one."""
+    def judgement_fields(self) -> dict[str, Any]:
+        """Both fields by name, for a new result that is made from this one."""
         return {"specification": self.specification, "reference": self.reference}
 
 
-# The fields of a row that enters the queue: AGAIN for a further attempt, which keeps the progress of the last one;
-# AFRESH for a first attempt, or for one that a person asks for.
-AGAIN: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "started": None}
-AFRESH: dict[str, Any] = {**AGAIN, "progress": 0.0, "deaths": 0, "faults": 0}
-AFRESH |= {"due": None, "error": "", "finished": None}
+# New fields of a row that enters the queue. REQUEUE_FIELDS: for a further attempt, which keeps the progress of the last
+# one. RESTART_FIELDS: for a new start without progress and errors, such as a retry by a person.
+REQUEUE_FIELDS: dict[str, Any] = {"state": "queued", "enqueued": None, "stage": "", "started": None}
+RESTART_FIELDS: dict[str, Any] = {**REQUEUE_FIELDS, "progress": 0.0, "deaths": 0, "faults": 0}
+RESTART_FIELDS |= {"due": None, "error": "", "finished": None}
 
 
 STARTING = "starting"  # the stage of a row that a worker has just claimed, until the worker reports another stage
 
 
 class Superseded(Exception):
-    """The row was cancelled, changed, deleted or given to another worker: this attempt has to stop and to store
-    nothing."""
+    """The row was cancelled, changed, deleted or given to another worker. The attempt must stop and store nothing."""
 
 
 class WorkState(models.TextChoices):
@@ -145,16 +146,17 @@ class PageWorkState(models.TextChoices):
 
 
 class Attempted(models.Model):
-    """A row that workers take, one attempt at a time.
+    """A row with work for a worker, which may take several attempts.
 
-    attempt: grows with every claim, so that reports of superseded workers are refused.
-    progress: 0 to 1; it never goes back, not from one attempt to the next either.
-    deaths: how many of the last attempts, one after the other, ended because the worker's child process died; 0 again
+    attempt: number of the last attempt; it grows with every claim, so that reports of earlier attempts are refused.
+    progress: 0 to 1; it never decreases, also from one attempt to the next.
+    deaths: number of attempts, without another in between, that ended because the worker's child process died; 0 again
         after a retry by a person.
-    faults: how many of the last attempts, one after the other, ended by a fault of the machine (disk, storage,
+    faults: number of attempts, without another in between, that ended by a fault of the machine (disk, storage,
         database) or because the worker was lost.
-    due: the time before which no worker takes the row, because of such a fault or a message that was not accepted.
-    enqueued: when a message was last sent for it. message: id of the message that led to the last attempt.
+    due: no worker takes the row before this time. It is set after a fault, and for a message that was not accepted.
+    enqueued: when a message of the broker was last sent for the row. message: id of the message by which a worker took
+        the row last.
     """
 
     UNFINISHED: tuple[str, ...] = ("queued", "running")
@@ -185,25 +187,24 @@ class Attempted(models.Model):
         return self.state not in self.UNFINISHED
 
     def change(self, **fields: Any) -> None:
-        """Change the row while this attempt still runs it; raises `Superseded` when it no longer does."""
+        """Change fields of the row and set its heartbeat; raises `Superseded` if another attempt has the row now."""
         this_attempt = type(self).objects.filter(pk=self.pk, state="running", attempt=self.attempt)
         if not this_attempt.update(heartbeat=timezone.now(), **fields):
             raise Superseded(f"attempt {self.attempt} of {type(self).__name__.lower()} {self.pk}")
 
     def finish(self, state: str, **fields: Any) -> None:
-        """End this attempt; raises `Superseded`."""
+        """End this attempt: set the row "done" or "failed" (`state`), with other fields; raises `Superseded`."""
         if state == "done":
             fields = {"stage": "", "progress": 1.0, **fields}
         self.change(state=state, finished=timezone.now(), deaths=0, faults=0, **fields)
 
     def report(self, **values: Any) -> None:
-        """Store stage and progress, and the time as heartbeat. Raises `Superseded` if the row was cancelled or belongs
-        to another attempt; all this is one UPDATE."""
+        """Store stage and progress (`values`), and the time as heartbeat; raises `Superseded`."""
         self.change(**values)
 
 
-# Finds the few rows that wait or run among all that have ended: the queries of `AttemptedQuerySet` have its condition.
-UNFINISHED = models.Index(fields=["state"], name="%(class)s_unfinished", condition=Q(finished=None))
+# Finds the few unfinished rows. The queries of `AttemptedQuerySet` contain its condition, so that it is used.
+UNFINISHED_INDEX = models.Index(fields=["state"], name="%(class)s_unfinished", condition=Q(finished=None))
 
 
 class PageWork(Attempted):
@@ -217,54 +218,55 @@ class PageWork(Attempted):
     class Meta:
         abstract = True
         ordering = ["-created"]
-        indexes = [models.Index(fields=["started"]), UNFINISHED]
+        indexes = [models.Index(fields=["started"]), UNFINISHED_INDEX]
 
 
-RECENT = timedelta(hours=1)  # a sender of whom a worker took a row has had a turn, which counts for so long
-LATEST = 1000  # how many of the rows last taken are looked at: a sender without any among them has waited the longest
-# The longest time that a row waits after a fault. A `due` further ahead than this was written while a clock was wrong,
-# so it does not count.
+TURN_REMEMBERED = timedelta(
+    hours=1
+)  # a sender had a turn when a worker took a row of the sender; older turns do not count
+MOST_TURNS_READ = 1000  # turns that are read; a sender without any among them has waited the longest
+# The longest time that a row waits after a fault. A later `due` was written while a clock was wrong, and is ignored.
 LONGEST_DUE = timedelta(minutes=10)
 
 
 class AttemptedQuerySet(OwnedQuerySet):
-    """Rows of an `Attempted` model, and which of them a worker takes next: senders take turns."""
+    """Rows of an `Attempted` model, and the choice of the row that a worker takes next: senders take turns."""
 
-    related: tuple[str, ...] = ()  # the rows that `claim` fetches together with the claimed row
+    related: tuple[str, ...] = ()  # related rows that `claim` reads with the claimed row
     longest_due = LONGEST_DUE
-    made_by: tuple[str, ...] = ("",)  # prefixes of the lookups of the row that has an owner, such as "job__"
+    owner_prefixes: tuple[str, ...] = ("",)  # prefixes of the lookups of the owner, such as "job__"
     turn: tuple[Any, ...] = ("created",)  # the order in which the rows of one sender are taken
 
     def by_sender(self) -> AttemptedQuerySet:
-        """The rows with an annotation `sender`: the account, else the network address, else the visitor. The address
-        comes first, because anybody can have many visitors (cookies or secrets)."""
+        """The rows with an annotation `sender`: the account, otherwise the network address, otherwise the visitor. The
+        address comes before the visitor, because anybody can make many visitors (cookies or secrets)."""
         text, senders = models.CharField(), []
-        for prefix in self.made_by:
+        for prefix in self.owner_prefixes:
             address = NullIf(f"{prefix}address", models.Value(""))
             senders += [Cast(f"{prefix}owner", text), address, Cast(f"{prefix}visitor", text)]
         return self.annotate(sender=Coalesce(*senders, models.Value("")))
 
     def sender_in_turn(self, waiting: AttemptedQuerySet, since: str) -> str | None:
-        """The sender of waiting rows whose last turn is longest ago, so that a hundred rows of one sender do not delay
-        the only row of another. since: the column that says since when a row waits. None if nothing waits."""
+        """The sender of waiting rows whose last turn is longest ago: so many rows of one sender do not delay the only
+        row of another. since: the column with the time since when a row waits. None if no row waits."""
         waits_since = dict(waiting.by_sender().values_list("sender").annotate(Min(since)).order_by())
         if len(waits_since) < 2:
             return next(iter(waits_since), None)
         last_turns = self.last_turns()
-        before_all = min(waits_since.values()) - RECENT  # in place of the last turn of a sender without one
+        before_all = min(waits_since.values()) - TURN_REMEMBERED  # in place of the last turn of a sender without one
         return min(waits_since, key=lambda sender: (last_turns.get(sender, before_all), waits_since[sender]))
 
     def first_in_turn(self) -> Any:
-        """The id of the row to take next: the first one of the sender whose turn it is; None if no row waits."""
+        """The id of the row to take next: the first row of the sender whose turn it is; None if no row waits."""
         waiting = self.waiting().by_sender()
         sender = self.sender_in_turn(waiting, "created")
         return waiting.filter(sender=sender).order_by(*self.turn).values_list("pk", flat=True).first()
 
     def last_turns(self) -> dict[str, datetime]:
-        """sender -> when a worker last took a row of this sender, within the time RECENT."""
+        """By sender: when a worker last took a row of this sender, within the time TURN_REMEMBERED."""
         now = timezone.now()
-        recent = self.filter(started__gt=now - RECENT, started__lte=now).by_sender().order_by("-started")
-        return dict(reversed(recent.values_list("sender", "started")[:LATEST]))
+        recent = self.filter(started__gt=now - TURN_REMEMBERED, started__lte=now).by_sender().order_by("-started")
+        return dict(reversed(recent.values_list("sender", "started")[:MOST_TURNS_READ]))
 
     def waiting(self) -> AttemptedQuerySet:
         """The rows that a worker may take now."""
@@ -272,11 +274,11 @@ class AttemptedQuerySet(OwnedQuerySet):
         return self.filter(~Q(due__range=(now, now + self.longest_due)), state="queued", finished=None)
 
     def running(self) -> AttemptedQuerySet:
-        """The rows that workers have taken."""
+        """The rows on which workers are working."""
         return self.filter(state="running", finished=None)
 
     def claim(self, pk: Any, message: str = "") -> Any:
-        """Take the row `pk` for this worker and return it; None if it is not among the `waiting` rows any more.
+        """Take the row `pk` for this worker and return it; None if it is no longer among the `waiting` rows.
 
         message: id of the broker's message by which the worker takes it.
         """
@@ -284,8 +286,8 @@ class AttemptedQuerySet(OwnedQuerySet):
             return None
         now = timezone.now()
         with transaction.atomic():
-            # The condition has columns of this table only: if two workers claim at once, PostgreSQL checks these
-            # columns again for the second one, but no joined table.
+            # The condition uses only columns of this table: if two workers claim at once, PostgreSQL checks them again
+            # for the second worker, but not the columns of a joined table.
             claimed_count = self.filter(pk=pk, state="queued").update(
                 state="running",
                 attempt=F("attempt") + 1,
@@ -301,9 +303,9 @@ class AttemptedQuerySet(OwnedQuerySet):
 
 
 class StoredFile(models.Model):
-    """A file that an attempt made. owner: the name of the field of the row that the file belongs to.
+    """A file that an attempt made. owner: the name of the field with the row to which the file belongs.
 
-    size: bytes of the download. A bundle, which is compressed, takes less in the storage (services.ground.bundles).
+    size: bytes of the download; texts and archives take less in the storage (services.ground.bundles).
     """
 
     owner: str
@@ -321,6 +323,6 @@ class StoredFile(models.Model):
         return self.name
 
     def siblings(self) -> models.QuerySet:
-        """All files of the same row, this one among them."""
+        """All files of the same row, including this file."""
         rows: models.QuerySet = getattr(self, self.owner).artifacts.all()
         return rows

@@ -1,4 +1,4 @@
-"""Control charts of methods, and their points."""
+"""ChartState charts of methods, and their points."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .jobs import Job
 from .methods import Method
 from .samples import Sample
 
-LONGEST_NOTE = 500
+LONGEST_NOTE = 500  # characters
 
 
 class ControlChart(models.Model):
@@ -38,29 +38,32 @@ class ControlChart(models.Model):
 
     def __str__(self) -> str:
         material = f" of {self.reference['name']}" if self.reference else ""
-        return f"{self.method.name}: {self.read().label}{material}"
+        return f"{self.method.name}: {self.get_plan().label}{material}"
 
     @property
     def folder(self) -> str:
         """The path of its page."""
         return f"charts/{self.pk}"
 
-    def read(self) -> ChartPlan:
+    def get_plan(self) -> ChartPlan:
+        """The plan of the chart: its number, limits and rules."""
         return ChartPlan.read(self.plan)
 
     def control(self, points: list[ChartPoint]) -> ChartState:
-        """The state after points in the order of time."""
-        return ChartState.of(self.read(), [point.value for point in points], [bool(point.excluded) for point in points])
+        """Limits and alarms of the chart with these points, which are in the order of time."""
+        return ChartState.of(
+            self.get_plan(), [point.value for point in points], [bool(point.excluded) for point in points]
+        )
 
 
 class ChartPoint(models.Model):
     """One result as a point of a chart.
 
-    job, sample: the result, None once it is deleted: its point stays. name, version: of the image or sample, and of the
-    method. measured: when the result was made, which is its place in the chart. value: in the unit of result.json.
-    departures: in which ways the result departs from the method. note: what happened. excluded: the known cause for
-    which the point does not count, "" if it counts. sent_rules: numbers of the rules whose alarm at this point was
-    sent.
+    job, sample: the result; both are None once it is deleted, the point stays. name: of the image
+    or sample. version: of the method. measured: when the result was made; points are in this order.
+    value: in the unit of result.json.
+    departures: how the result departs from the method. note: a comment of a person. excluded: the known cause for which
+    the point is left out, "" if it counts. sent_rules: numbers of the rules whose alarm at this point was sent.
     """
 
     chart = models.ForeignKey(ControlChart, models.CASCADE, related_name="points")
@@ -102,8 +105,8 @@ class ChartReportQuerySet(AttemptedQuerySet):
 class ChartReport(PageWork):
     """The PDF of a chart for one month, which a worker writes.
 
-    month: its first day. content: identifies the points and the plan that the PDF shows. pdf: stored in the database,
-    as it is small and is deleted with its chart.
+    month: its first day. content: a hash of the points and the plan that the PDF shows. pdf: stored in the database,
+    because it is small and is deleted with its chart.
     """
 
     chart = models.ForeignKey(ControlChart, models.CASCADE, related_name="reports")

@@ -1,5 +1,5 @@
-"""Datasets: images with outlines that a person has checked, from which a model may learn; trainings on them, and which
-model is the default of an account or of the site."""
+"""Datasets (images with checked outlines, from which models learn), trainings on them, and the
+default models of accounts and of the site."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .jobs import Job
 class Dataset(Owned, Attempted):
     """Images with checked outlines of one kind of analysis.
 
-    A change of its images queues it: a worker then writes the files of new images, takes in `incoming` archives and
-    checks the whole dataset (`worker.datasets`).
+    After each change of its images the dataset is queued: a worker writes the files of new images, unpacks `incoming`
+    archives and checks the whole dataset (`worker.datasets`).
 
-    task, class_names: those of its segmentations; class_names is empty if each label is an object, and until an image
-        is added.
+    task, class_names: of its segmentations; class_names is empty if each label is an object, and
+    until an image is added.
     material, instrument, licence: as the owner describes them. shared: whether every account may see and train on it.
-    incoming: archives that are to be taken in, as {"name", "file", "size", "sha256", "by", "sent"}.
-    summary: what the page shows: counts, sizes, findings of the check.
+    incoming: archives that are not unpacked yet, as {"name", "file", "size", "sha256", "by", "sent"}.
+    summary: for the page: counts, sizes, findings of the check.
     """
 
     class State(models.TextChoices):
@@ -51,22 +51,22 @@ class Dataset(Owned, Attempted):
         return self.name
 
     def is_visible_to(self, user: Any) -> bool:
-        """A shared dataset is visible to every account, too."""
+        """Whether a user may see the dataset; a shared dataset is visible to every account."""
         signed_in = user is not None and user.is_authenticated
         return signed_in and (self.shared or super().is_visible_to(user))
 
 
 class DatasetImage(models.Model):
-    """One image of a dataset with its outlines, in files of its own, so that it outlives the result it comes from.
+    """One image of a dataset with its outlines, in separate files, which stay when the result is deleted.
 
     job: the result that the outlines come from; None for an import, or once the result is deleted.
     sha256: of the image file; an image is in a dataset once. labels_sha256: of the file of labels.
-    group: specimen or session; images of one group are never parted by a split.
+    group: specimen or session; a training never tests on images of a group from which it learns.
     region: [top, left, bottom, right] in px of the part that was checked, ends exclusive; None for the whole image.
     by, consented: who allowed that models learn from it, and when.
     image, labels, preview: files, "" until a worker has written them. size: their bytes. error: why they could not be
     written.
-    summary: {"objects", "median_px", ...} for the page.
+    summary: for the page, such as "objects" and "median_px".
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -102,16 +102,17 @@ class DatasetImage(models.Model):
 
 
 class Training(Owned, Attempted):
-    """One training. Once it is done, it is one version of the dataset's model.
+    """One training on a dataset, and the model that it makes.
 
     base: name of the model that is trained further. options: the choices of the form, by the names of its fields.
-    frozen: the images as they were when the training was asked for:
+    frozen: the images of the dataset when the training was requested:
         {"image" (pk), "name", "sha256", "labels_sha256", "group", "region"}.
     summary: a `core.learning.TrainingSummary`, which the page shows. queued: when it last entered the queue.
-    model_name: name of its ModelCard, "" until the model is published. version: the number of its model among those of
-        the dataset, 1, 2, ...; 0 before it first runs.
-    offered: whether the forms of analyses offer the model. overruled_by: who offered it although it was no better.
-    shared: whether every account may use the model, or its owner alone. ends: expected end of the running attempt.
+    model_name: name of its ModelCard, "" until the model is published. version: number of its model among the models of
+        the dataset, 1, 2, ...; 0 before the training first runs.
+    offered: whether the forms of analyses offer the model. overruled_by: who offered it although
+    its error did not fall.
+    shared: whether every account may use the model, or only its owner. ends: expected end of the running attempt.
     """
 
     State = WorkState

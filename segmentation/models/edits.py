@@ -1,5 +1,5 @@
-"""The logs of a result: its corrections and its signatures. Each row holds the hash of the row before, which shows
-whether a row was altered, removed or exchanged."""
+"""The two logs of a result: corrections and signatures. Each row contains the hash of the row before it, so a row that
+was altered, removed or exchanged is found."""
 
 from __future__ import annotations
 
@@ -12,23 +12,27 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from ..core.labels.operations import Step, undo_of
+from ..core.labels.operations import Step, undo_step
 from ..core.labels.patches import BadEdit, Patch
 from ..core.report.signatures import DIGESTS, PrintedSignature
 from .jobs import Job
 
-FIRST = ""  # the hash before the first row of a log
-LONGEST_NAME = 150
+HASH_BEFORE_FIRST = ""  # the hash before the first row of a log
+LONGEST_SIGNER = 150
 
 
 def hash_of(values: Any) -> str:
-    """SHA-256 of plain JSON types, as JSON with sorted keys, in ASCII and without spaces."""
+    """The SHA-256 of plain JSON values, written with sorted keys, in ASCII and without spaces."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 class Chained:
-    """A row of a log. sequence: its number, from 1 on. logged: the names of the fields that the hash covers, besides
-    job and `previous`. previous: the hash of the row before. hash: SHA-256 of the other entries of `as_dict`."""
+    """A row of a log, with a hash that includes the hash of the row before it.
+
+    sequence: number of the row, from 1 on. logged: names of the fields that the hash covers besides
+    `job` and `previous`.
+    previous: the hash of the row before. hash: SHA-256 of the other entries of `as_dict`.
+    """
 
     logged: tuple[str, ...]
     job_id: Any
@@ -40,7 +44,7 @@ class Chained:
         return self.created.astimezone(UTC).isoformat()
 
     def as_dict(self) -> dict[str, Any]:
-        """All that the hash covers, and the hash, in plain JSON types."""
+        """All values that the hash covers, and the hash, in plain JSON types."""
         return {"job": str(self.job_id), **{name: getattr(self, name) for name in (*self.logged, "previous", "hash")}}
 
     def computed_hash(self) -> str:
@@ -49,12 +53,13 @@ class Chained:
 
 
 def chain_faults(rows: Iterable[Any], word: str, last: str | None = None, count: int = 0) -> Iterator[str]:
-    """A sentence for each fault of a log, up to the first gap.
+    """A sentence for each fault of a log (a missing or altered row), up to the first missing row.
 
-    rows: from the first row on. word: what a row is called, such as "Edit". last: the hash that the last row should
-    have, None if not known. count: how many rows there should be, 0 if not known.
+    rows: all rows, in order. word: the noun for a row, such as "Edit". last: the hash that the last
+    row should have, None if not known. count: the number of rows that there should be, 0 if not
+    known.
     """
-    previous, number = FIRST, 0
+    previous, number = HASH_BEFORE_FIRST, 0
     for number, row in enumerate(rows, 1):
         if row.sequence != number:
             yield f"{word} {number} is missing."
@@ -73,12 +78,13 @@ def chain_faults(rows: Iterable[Any], word: str, last: str | None = None, count:
 class Edit(Chained, models.Model):
     """One correction of the outlines of a finished job.
 
-    sequence: from 1 on, without gaps. author: the account's name, kept when the account is gone; "" without one.
-    visitor: the browser or script. operation: as it was sent. patch: what it changed; before: the patch that takes it
-    back. undoes: for an undo, the number of the edit that it takes back. An undo stores empty patches, because its
-    patch is `before` of that edit and the other way round (version 1.0 stored them). previous, hash: SHA-256 of the
-    edit before and of this one. submission: identifies the request, if it had an Idempotency-Key; it is no part of the
-    log.
+    sequence: from 1 on, without gaps. author: the name of the account, which stays when the account
+    is deleted; "" without an account. visitor: the browser or script. operation: as it was sent.
+    patch: the change of the outlines. before: the patch that undoes the change. undoes: for an
+    undo, the number of the edit that it undoes. An undo stores empty patches, because they would be
+    those of the undone edit, exchanged (version 1.0 stored them). previous, hash: SHA-256 of the
+    edit before and of this edit. submission: id of the request, if it had an Idempotency-Key; not
+    part of the log.
     """
 
     logged = ("sequence", "author", "visitor", "time", "operation", "patch", "before", "undoes")
@@ -91,7 +97,7 @@ class Edit(Chained, models.Model):
     patch = models.JSONField()
     before = models.JSONField()
     undoes = models.PositiveIntegerField(null=True, blank=True)
-    previous = models.CharField(max_length=64, blank=True, default=FIRST)
+    previous = models.CharField(max_length=64, blank=True, default=HASH_BEFORE_FIRST)
     hash = models.CharField(max_length=64)
     submission = models.CharField(max_length=64, blank=True, default="", editable=False)
 
@@ -104,7 +110,7 @@ class Edit(Chained, models.Model):
 
     @property
     def size(self) -> int:
-        """Bytes of the row in the database."""
+        """Bytes of the row in the log, about as many as in the database."""
         return len(json.dumps(self.as_dict()))
 
     def as_dict(self) -> dict[str, Any]:
@@ -113,14 +119,14 @@ class Edit(Chained, models.Model):
 
 
 def steps_of(rows: Iterable[Edit], earlier: Iterable[Step] = ()) -> list[Step]:
-    """The steps of `rows`. earlier: the steps of all rows of the log before these. Raises BadEdit."""
+    """The steps that the edits `rows` store. earlier: the steps of all edits before them. Raises BadEdit."""
     steps = [*earlier]
     earlier_count = len(steps)
     for row in rows:
         if row.undoes and not row.patch:
             if not 0 < row.undoes <= len(steps):
                 raise BadEdit(f"Edit {row.sequence} takes back none that was made.")
-            steps.append(undo_of(steps, row.undoes, row.operation))
+            steps.append(undo_step(steps, row.undoes, row.operation))
         else:
             patches = Patch.from_dict(row.patch), Patch.from_dict(row.before)
             steps.append(Step(row.operation, *patches, row.undoes))
@@ -130,9 +136,9 @@ def steps_of(rows: Iterable[Edit], earlier: Iterable[Step] = ()) -> list[Step]:
 class Signature(Chained, models.Model):
     """One signature under the result of a job; several people may sign one result.
 
-    sequence: from 1 on, without gaps. account: its name, kept when the account is gone. name: as printed.
+    sequence: from 1 on, without gaps. account: its name, which stays when the account is deleted. name: as printed.
     labels_sha256: of the file segmentation.npz. result_sha256: of the file result.json. numbers_sha256: of the numbers
-    that page and API show, `hash_of` the job's summary. previous, hash: of the signature before and of this one.
+    that page and API show: `hash_of` the summary of the job. previous, hash: of the signature before and of this one.
     """
 
     class Meaning(models.TextChoices):
@@ -144,13 +150,13 @@ class Signature(Chained, models.Model):
     job = models.ForeignKey(Job, models.CASCADE, related_name="signatures")
     sequence = models.PositiveIntegerField()
     account = models.CharField(max_length=150)
-    name = models.CharField(max_length=LONGEST_NAME)
+    name = models.CharField(max_length=LONGEST_SIGNER)
     meaning = models.CharField(max_length=10, choices=Meaning.choices)
     created = models.DateTimeField("signed", default=timezone.now, editable=False)
     labels_sha256 = models.CharField("SHA-256 of segmentation.npz", max_length=64)
     result_sha256 = models.CharField("SHA-256 of result.json", max_length=64)
     numbers_sha256 = models.CharField("SHA-256 of the numbers", max_length=64)
-    previous = models.CharField(max_length=64, blank=True, default=FIRST)
+    previous = models.CharField(max_length=64, blank=True, default=HASH_BEFORE_FIRST)
     hash = models.CharField(max_length=64)
 
     class Meta:

@@ -1,5 +1,5 @@
-"""Jobs and their files; and further work on finished jobs: exports, measuring after corrections, proposals of other
-settings, comparisons of two results."""
+"""Jobs (each analyses one image) and their files; and work on finished jobs: exports, measuring after corrections,
+proposals of other settings, comparisons of two results."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..core.pace import MEASURING_STAGES, STAGE_BEGINS, Forecast, Pace
-from .base import UNFINISHED, Attempted, AttemptedQuerySet, JudgedResult, Owned, PageWork, StoredFile, WorkState
-from .methods import ACCOUNT, MethodVersion
+from .base import UNFINISHED_INDEX, Attempted, AttemptedQuerySet, JudgedResult, Owned, PageWork, StoredFile, WorkState
+from .methods import LONGEST_ACCOUNT, MethodVersion
 from .micrographs import Micrograph, Segmentation
 from .samples import Sample
 from .upkeep import ALIVE, WorkerProcess
 
 ANALYSES = "analyses"  # name of the broker's queue for analyses
 RECENT_JOBS = 20  # the jobs from whose durations the time of the next one is estimated
-# By how much the turn of a job is moved back: large images wait for small ones, and images of samples for single ones,
-# but none waits for ever.
-LATER_A_MEGAPIXEL, LATER_IN_A_SAMPLE = timedelta(seconds=10), timedelta(minutes=10)
+# A job comes later in the queue by so much for each megapixel, and as an image of a sample: small and single images go
+# first, but no job waits for ever.
+DELAY_PER_MEGAPIXEL, DELAY_IN_SAMPLE = timedelta(seconds=10), timedelta(minutes=10)
 LONGEST_TITLE = 80  # characters of the name of a version
-# The next job is chosen among so many single jobs of a sender, and as many of its samples.
+# The next job is chosen among so many single jobs of a sender, and as many jobs of samples.
 MOST_CANDIDATES = 200
 
 
@@ -39,18 +39,19 @@ class JobQuerySet(AttemptedQuerySet):
     related = ("micrograph", "segmentation")
 
     def waiting(self) -> JobQuerySet:
-        """The jobs that are ready; and those of an image of which only the data bar, with the scale, is not read yet:
+        """The jobs that are ready, and jobs that lack only the scale because the data bar of the image is not read yet:
         their outlines can be found without the scale."""
         only_scale_missing = Q(ready=False, segmentation=None, micrograph__width__gt=0, micrograph__is_archive=False)
         has_no_file_to_import = Q(segmentation__isnull=False) | Q(outlines={})
         return super().waiting().filter(has_no_file_to_import, Q(ready=True) | only_scale_missing)
 
     def arriving(self) -> JobQuerySet:
-        """The jobs that wait for a worker, or until their image is read; not those that only wait for their scale."""
+        """The jobs that wait for a worker or for the reading of their image, without those that
+        wait only for the scale."""
         return self.filter(Q(ready=True) | Q(segmentation=None), state=WorkState.QUEUED, finished=None)
 
     def first_in_turn(self) -> Any:
-        """As for any row, except that large images and images of samples come later among the jobs of one sender."""
+        """The id of the job to take next. Of one sender, large images and images of samples come later."""
         waiting = self.waiting()
         sender = self.sender_in_turn(waiting, "queued")
         if sender is None:
@@ -63,8 +64,8 @@ class JobQuerySet(AttemptedQuerySet):
 
 
 def _turn_of(queued: datetime, sample: Any, width: int, height: int) -> datetime:
-    """The time by which the jobs of one sender are ordered."""
-    return queued + width * height / 1e6 * LATER_A_MEGAPIXEL + (LATER_IN_A_SAMPLE if sample else timedelta())
+    """The time by which the jobs of one sender are sorted."""
+    return queued + width * height / 1e6 * DELAY_PER_MEGAPIXEL + (DELAY_IN_SAMPLE if sample else timedelta())
 
 
 class ImportQuerySet(AttemptedQuerySet):
@@ -80,44 +81,45 @@ class JobWorkQuerySet(AttemptedQuerySet):
     """Rows that belong to a job, whose maker is their sender."""
 
     related = ("job__micrograph", "job__segmentation")
-    made_by = ("job__",)
+    owner_prefixes = ("job__",)
 
 
 class ExportJobQuerySet(AttemptedQuerySet):
     related = (*JobWorkQuerySet.related, "sample")
-    made_by = (*JobWorkQuerySet.made_by, "sample__")
-    # First the files that somebody asked for; then those of the newest result, which somebody probably looks at.
+    owner_prefixes = (*JobWorkQuerySet.owner_prefixes, "sample__")
+    # First files that somebody requested; then files of the newest result, whose page is probably open.
     turn = (models.Case(models.When(asked=True, then="created")).asc(nulls_last=True), "-created")
 
     def waiting(self) -> ExportJobQuerySet:
-        """Files that nobody has asked for wait until the data bar of their image is read, because it may change them
-        all."""
+        """The exports that a worker may take now. Files that nobody has requested wait until the data bar of the image
+        is read, because the scale in it may change them all."""
         return super().waiting().filter(Q(asked=True) | ~Q(job__micrograph__state__in=Micrograph.UNFINISHED))
 
 
 class Job(Owned, Attempted, JudgedResult):
     """One analysis of one micrograph; see the top of this package for the states.
 
-    settings: the AnalysisSettings, as JSON. segmentation: the one that is measured; None until it exists.
-    method: the version of a method that it follows, None without one. The summary names it even when it is deleted.
+    settings: the AnalysisSettings, as JSON. segmentation: the measured outlines; None until they are found.
+    parent: the job from whose result this job was made, None without one.
+    method: the version of a method that it follows, None without one. The summary names a deleted method, too.
     queued: when the job last entered the queue.
     sample, included: the sample that the image belongs to, and whether it counts there.
-    waits: why it counts in its sample only after a person has agreed, "" if it does not wait. agreed_by: who agreed, ""
-        for nobody; an image on which a person has agreed never waits again.
-    submission: identifies a form, so that sending it twice makes one job. content: hash of the submitted content.
-    ready: whether its upload has been read, with the data bar if the scale depends on it. asked: the scale that the
-        maker stated, as `StatedScale.as_dict`; it is used once the job is ready.
+    waits: the reason why a person must agree before it counts in its sample, "" if nobody must.
+        agreed_by: who agreed, "" for nobody; after that the image never waits again.
+    submission: id of the request; sending it twice makes one job. content: hash of the submitted content.
+    ready: whether its upload has been read, and also the data bar if the scale depends on it. asked: the scale that the
+        maker stated, as `StatedScale.as_dict`; it is applied when the job becomes ready.
     summary: the data that the result page shows without opening a file.
-    early: the outlines that the running attempt has found so far (core.report.outlines.growing), with the number
-        "part", by which a page knows whether it has drawn them; {} once the attempt has ended.
+    early: the outlines that the running attempt has found so far (core.report.outlines.unfinished_outlines), with
+        their number "part", by which the page recognises new ones; {} once the attempt has ended.
     ends: the expected end of the running attempt.
-    edit_count, edit_hash, edit_bytes: how many corrections were made of its outlines, the hash of the last one, and
-        how many bytes those since version 1.1 take in the database.
-    corrects: the number of corrections of the parent that this job measures; None where it measures none.
-    outlines: the file of another tool whose outlines it measures instead of the parent's: name, sha256, file, size.
-    signature_hash: the hash of the last signature, "" before the first one.
-    step: how many of its corrections are in its numbers and files. The page shows the state after all corrections, so a
-        worker measures the job again (`Measuring`) whenever `edit_count` differs.
+    edit_count, edit_hash, edit_bytes: number of corrections of its outlines, the hash of the last one, and the bytes of
+        those since version 1.1 in the database.
+    corrects: how many corrections of the parent this job measures; None if it does not measure corrections.
+    outlines: the file of another tool whose outlines it measures: name, sha256, file, size; {} without one.
+    signature_hash: the hash of the last signature, "" without one.
+    step: number of corrections that its numbers and files include. If it differs from `edit_count`, a worker measures
+        the job again (`Measuring`), because the page shows the state after all corrections.
     fixed: whether it is a version: a result that is signed, shared or named never changes, and corrections of it make
         another result. title: the name that a person gave the version.
     """
@@ -141,7 +143,7 @@ class Job(Owned, Attempted, JudgedResult):
     sample = models.ForeignKey(Sample, models.CASCADE, null=True, blank=True, related_name="jobs")
     included = models.BooleanField(default=True)
     waits = models.TextField(blank=True, default="", db_default="", editable=False)
-    agreed_by = models.CharField(max_length=ACCOUNT, blank=True, default="", db_default="", editable=False)
+    agreed_by = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="", db_default="", editable=False)
     summary = models.JSONField(default=dict, blank=True)
     early = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     ends = models.DateTimeField(null=True, blank=True, editable=False)
@@ -163,7 +165,7 @@ class Job(Owned, Attempted, JudgedResult):
             models.Index(fields=["state", "queued"]),
             models.Index(fields=["state", "-finished"]),
             models.Index(fields=["started"]),
-            UNFINISHED,
+            UNFINISHED_INDEX,
             models.Index(fields=["micrograph", "owner", "created"]),  # the newest result of an image, for the lists
         ]
 
@@ -171,9 +173,9 @@ class Job(Owned, Attempted, JudgedResult):
         return f"{self.micrograph.name} ({self.get_state_display()})"
 
     @property
-    def place_in_sample(self) -> dict[str, Any]:
-        """The fields that another result of the same image gets. A new check against the method decides whether it
-        waits."""
+    def inherited_place(self) -> dict[str, Any]:
+        """The fields of this job about its sample, for a new result of the same image. (Whether that result waits for
+        agreement is decided anew.)"""
         return {"included": self.included or bool(self.waits), "agreed_by": self.agreed_by, "waits": ""}
 
     @property
@@ -182,24 +184,24 @@ class Job(Owned, Attempted, JudgedResult):
 
     @property
     def is_by_hand(self) -> bool:
-        """Whether it measures corrections of its parent, or outlines of another tool in their place."""
+        """Whether it measures corrections of its parent, or outlines of another tool."""
         return self.corrects is not None or bool(self.outlines)
 
     @property
     def is_measured(self) -> bool:
-        """Whether its numbers and files are those of its outlines as its corrections leave them."""
+        """Whether its numbers and files include all its corrections."""
         return self.step == self.edit_count or (not self.step and not self.is_corrected)
 
     @property
-    def standing_steps(self) -> int:
-        """How many corrections of its outlines are in effect. An undo and the edit that it takes back are both in
+    def steps_in_effect(self) -> int:
+        """The number of corrections of its outlines that are not undone. An undo and the undone edit are both in
         `edit_count`, hence the 2; a redo is stored as a new edit."""
         return self.edit_count and self.edit_count - 2 * self.edits.filter(undoes__isnull=False).count()
 
     @property
-    def standing_counts(self) -> dict[str, int]:
-        """Of the corrections in effect: "corrected", how many changed outlines; "reviewed", how many outlines were
-        confirmed as right. {} without corrections."""
+    def counts_in_effect(self) -> dict[str, int]:
+        """Of the corrections that are not undone: "corrected", how many changed outlines; "reviewed", how many outlines
+        were confirmed as right. {} without corrections."""
         if not self.edit_count:
             return {}
         undone = self.edits.filter(undoes__isnull=False).values_list("undoes", flat=True)
@@ -211,7 +213,7 @@ class Job(Owned, Attempted, JudgedResult):
     @property
     def is_corrected(self) -> bool:
         """Whether there are corrections of its outlines that were not undone."""
-        return self.standing_steps > 0
+        return self.steps_in_effect > 0
 
     @property
     def needs_network(self) -> bool:
@@ -220,7 +222,7 @@ class Job(Owned, Attempted, JudgedResult):
 
     @property
     def can_retry(self) -> bool:
-        """Whether another try could succeed: an unreadable image stays unreadable."""
+        """Whether a failed or cancelled job can be tried again. (An unreadable image stays unreadable.)"""
         return self.state in (self.State.FAILED, self.State.CANCELLED) and not self.micrograph.is_useless
 
     @property
@@ -239,24 +241,25 @@ class Job(Owned, Attempted, JudgedResult):
         return (self.finished or timezone.now()) - self.started
 
     def get_settings(self) -> AnalysisSettings:
+        """The settings of the analysis."""
         return AnalysisSettings.from_dict(self.settings)
 
     @property
     def measured_with(self) -> Calibration | None:
-        """The calibration with which its numbers were made; None before there are any."""
+        """The calibration with which its numbers were computed; None before it has numbers."""
         calibration = self.summary.get("calibration")
         return Calibration(**calibration) if calibration else None
 
     @property
     def calibration(self) -> Calibration:
-        """The calibration in use, as `scale.in_use`, but without reading the settings of a job that has numbers."""
+        """The calibration in use. (`scale.in_use` is slower: it also reads the settings of a job that has numbers.)"""
         return self.measured_with or self.scale.in_use
 
     @property
     def scale(self) -> Scale:
-        """What is known of the scale of its image, what was stated, and what it was measured with.
+        """The scale of its image from all sources: file, picture, statement of the maker, and last measuring.
 
-        While its image is read but the job is not ready, the scale in `asked` counts as stated.
+        If the image is read but the job is not ready, the stated scale is taken from `asked`.
         """
         measurement, scale = self.get_settings().measurement, self.micrograph.scale
         if measurement.calibration is None and not self.ready and self.micrograph.is_read:
@@ -266,20 +269,21 @@ class Job(Owned, Attempted, JudgedResult):
         return replace(measurement.scaled(scale), measured=self.measured_with)
 
     def artifact(self, name: str) -> Artifact | None:
+        """The stored file with this name; None without one."""
         return self.artifacts.filter(name=name).first()
 
     def position(self, line: WaitingLine | None = None) -> int | None:
-        """The place in the queue, 1 for the next job; None if the job does not wait. The place never grows. line: the
-        waiting jobs, if they were read from the database already."""
+        """The place in the queue, 1 for the next job; None if the job does not wait. The number never grows. line: the
+        waiting jobs, if the caller has read them already."""
         if self.state != self.State.QUEUED or not self.ready:
             return None
-        return sum(count for count, _ in (line or WaitingLine()).ahead(self)) + 1
+        return sum(count for count, _ in (line or WaitingLine()).jobs_before(self)) + 1
 
     def expected_seconds(self) -> float | None:
         """Seconds until the job is done, estimated from recent jobs. None if it is finished, if no recent job is
         known, or if no worker is alive.
 
-        For a running job the worker's own estimate (`ends`) counts, because it knows the progress of each stage.
+        For a running job the estimate of its worker (`ends`) is used, which includes the progress of each stage.
         """
         if self.is_finished:
             return None
@@ -291,9 +295,9 @@ class Job(Owned, Attempted, JudgedResult):
             return own_seconds
         running = Job.objects.running().select_related("micrograph").defer("summary")
         before = [job.expected_seconds() if job.ends else job._seconds(pace) for job in running]
-        for count, megapixels in WaitingLine().ahead(self):
+        for count, megapixels in WaitingLine().jobs_before(self):
             before += [pace.seconds(megapixels)] * count
-        at_once = site.DEEPSEGM_CONCURRENCY * workers_of(ANALYSES)
+        at_once = site.DEEPSEGM_CONCURRENCY * count_workers(ANALYSES)
         if not at_once or None in before:
             return None
         return sum(seconds or 0.0 for seconds in before) / at_once + own_seconds
@@ -304,31 +308,31 @@ class Job(Owned, Attempted, JudgedResult):
         return pace.seconds(self.micrograph.megapixels, stages)
 
     def forecast(self) -> Forecast:
-        """An estimate of the remaining time for an attempt that reports its progress."""
+        """An object that estimates the remaining time of an attempt from its progress."""
         return Forecast(recent_pace(), self.micrograph.megapixels)
 
 
 class WaitingLine:
-    """The analyses that wait, as the database has them when the object is made."""
+    """The waiting analyses, read from the database when the object is made."""
 
     def __init__(self) -> None:
         waiting = Job.objects.filter(state=WorkState.QUEUED, finished=None, ready=True).by_sender().order_by()
         columns = "pk", "sender", "queued", "sample", "attempt", "micrograph__width", "micrograph__height"
         self.rows = list(waiting.values_list(*columns))
 
-    def ahead(self, job: Job) -> list[tuple[int, float]]:
+    def jobs_before(self, job: Job) -> list[tuple[int, float]]:
         """For each sender: how many jobs are expected to run before this one, and their mean megapixels.
 
-        As senders take turns, there is at most one more of another sender than of this job's own sender. Only jobs
-        count that came before this one and were never begun; the sizes of images do not matter. So the number never
-        grows: not by a later job that is taken first, nor by one that is taken once more because its worker was lost.
+        As senders take turns, another sender has at most one job more before this one than its own sender. Only jobs
+        that came before this one and were never begun are counted, whatever the sizes of their images. So the number
+        never grows, even if a later job is taken first or a job is taken again because its worker was lost.
         """
         own_sender = next((sender for pk, sender, *_ in self.rows if pk == job.pk), None)
-        later = LATER_IN_A_SAMPLE if job.sample_id else timedelta()
+        later = DELAY_IN_SAMPLE if job.sample_id else timedelta()
         own_turn = job.queued + later, job.pk
         sizes: dict[Any, list[float]] = {}
         for pk, sender, queued, sample, attempt, width, height in self.rows:
-            is_before = (queued + (LATER_IN_A_SAMPLE if sample else timedelta()), pk) < own_turn
+            is_before = (queued + (DELAY_IN_SAMPLE if sample else timedelta()), pk) < own_turn
             if not attempt and (queued, pk) < (job.queued, job.pk) and (sender != own_sender or is_before):
                 sizes.setdefault(sender, []).append(width * height / 1e6)
         own_sizes = sizes.pop(own_sender, [])
@@ -336,15 +340,15 @@ class WaitingLine:
         return [(len(own_sizes), mean(own_sizes) if own_sizes else 0.0), *others]
 
 
-def workers_of(queue: str) -> int:
+def count_workers(queue: str) -> int:
     """How many workers of a queue are alive."""
     alive = WorkerProcess.objects.filter(seen__gt=timezone.now() - ALIVE).values_list("queues", flat=True)
     return sum(queue in names.split(",") for names in alive)
 
 
 def recent_pace() -> Pace:
-    """The pace of recent jobs. The time outside their stages counts as "report": reading the image, writing the
-    files."""
+    """The durations of the stages of recent jobs. The time outside all stages (reading the image, writing files) is
+    included in "report"."""
     recent = Job.objects.filter(state=Job.State.DONE, finished__isnull=False, started__isnull=False)
     rows = recent.order_by("-finished").values_list(
         "micrograph__width", "micrograph__height", "summary__timings", "started", "finished"
@@ -359,11 +363,11 @@ def recent_pace() -> Pace:
 
 
 class ExportJob(PageWork):
-    """The writing of those files of a finished job or sample that are not stored with every result.
+    """Work of writing the files of a finished job or sample that are not stored with every result.
 
-    asked: whether somebody has asked for one of these files. Until then a worker writes, when it is idle, only the
-    files that pages show or that most people take. figures: names of the last figures with options that somebody asked
-    for.
+    asked: whether somebody has requested one of these files. Before that an idle worker writes only
+    the files that pages show or most people take. figures: names of the last requested figures with
+    options.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, null=True, related_name="export")
@@ -384,14 +388,15 @@ class ExportJob(PageWork):
 
     @property
     def result(self) -> Job | Sample:
+        """The job or sample whose files are written."""
         return self.job or self.sample
 
 
 class Measuring(PageWork):
-    """The measuring of a result after corrections; it replaces the numbers and files of the result.
+    """Work of measuring a result after corrections; it replaces the numbers and files of the result.
 
-    step: how many corrections are measured. large: whether the image takes so much memory that a child process of the
-    pool for analyses has to measure it. summary: the numbers after this step, {} once the files are made, too.
+    step: how many corrections are measured. large: whether the image needs so much memory that a child process of the
+    pool for analyses must measure it. summary: the new numbers while files are still being written, otherwise {}.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, related_name="measuring")
@@ -406,11 +411,12 @@ class Measuring(PageWork):
 
 
 class Proposals(PageWork):
-    """Other settings for the image of a doubtful result, with small pictures of what they find. They are made when a
-    page first shows the result, and only while no job waits.
+    """Proposals of other settings for the image of a doubtful result, with small pictures of the
+    outlines that they give.
+    They are made when a page first shows the result, and only while no job waits.
 
-    result: "tried": how many were tried. "shown": for each that found something, its words, the count, the settings to
-    change by their names, and the picture (WebP, base64).
+    result: "tried": number of settings that were tried. "shown": for each that found objects, its description, the
+    count, the settings to change by name, and the picture (WebP, base64).
     """
 
     job = models.OneToOneField(Job, models.CASCADE, related_name="proposals")
@@ -435,23 +441,23 @@ class Artifact(StoredFile):
 Compared = Job | Sample  # one of the two results of a comparison
 
 
-def _link(model: type[models.Model]) -> Any:
+def _result_key(model: type[models.Model]) -> Any:
     return models.ForeignKey(model, models.CASCADE, null=True, related_name="+")
 
 
 class ComparisonQuerySet(AttemptedQuerySet):
-    made_by = ("first_job__", "first_sample__")
+    owner_prefixes = ("first_job__", "first_sample__")
 
 
 class Comparison(PageWork):
     """The comparison of two results; each is a job or a sample.
 
-    content: identifies both as they were when they were compared: a sample that is pooled again is compared again.
+    content: a hash of the state of both results: a sample that is pooled again is compared again.
     result: a `core.compare.results.Comparison`.
     """
 
-    first_job, first_sample = _link(Job), _link(Sample)
-    second_job, second_sample = _link(Job), _link(Sample)
+    first_job, first_sample = _result_key(Job), _result_key(Sample)
+    second_job, second_sample = _result_key(Job), _result_key(Sample)
     content = models.CharField(max_length=64, unique=True, editable=False)
     result = models.JSONField(default=dict, blank=True)
 

@@ -13,13 +13,14 @@ from django.utils import timezone
 from ..core.quality.method_file import WrittenMethod
 from .base import SHOWN_NAME
 
-ACCOUNT = 150  # characters of the name of an account, and of a person
-LONGEST_REASON = 500
+LONGEST_ACCOUNT = 150  # characters of the name of an account or of a person
+LONGEST_REASON = 500  # characters
 
 
 class MethodQuerySet(models.QuerySet):
     def visible_to(self, user: Any) -> MethodQuerySet:
-        """The methods of the account and of its groups; all for permitted staff; none without an account."""
+        """The methods that a user may see: of the account and its groups, for permitted staff all,
+        without an account none."""
         if user is None or not user.is_authenticated:
             return self.none()
         if Method.staff_may_look(user):
@@ -30,8 +31,8 @@ class MethodQuerySet(models.QuerySet):
 class Method(models.Model):
     """A method of a laboratory: a name and its versions.
 
-    owner: who wrote it; the method stays when the account is deleted. group: its members see and use the method; a
-    group with methods cannot be deleted. None: only the owner sees the method.
+    owner: who wrote it; the method stays when the account is deleted. group: its members see, use
+    and change the method, None for no group; a group with methods cannot be deleted.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -61,24 +62,24 @@ class Method(models.Model):
         return MethodQuerySet(Method).filter(pk=self.pk).visible_to(user).exists()
 
     def is_changeable_by(self, user: Any) -> bool:
-        """Whether an account may write versions and delete drafts: its owner, members of its group, permitted staff."""
+        """Whether a user may write versions and delete drafts: the owner, members of the group, permitted staff."""
         if not user.is_authenticated:
             return False
         is_own = self.owner_id == user.pk or (self.group_id and user.groups.filter(pk=self.group_id).exists())
         return bool(is_own or (user.is_staff and user.has_perm("segmentation.change_method")))
 
     def may_be_approved_by(self, user: Any) -> bool:
-        """Whether an account that sees it may approve and withdraw its versions."""
+        """Whether a user who sees the method may approve and withdraw its versions."""
         return bool(user.is_authenticated and user.has_perm("segmentation.approve_method"))
 
 
 class MethodVersion(models.Model):
     """One version of a method: its description, and who wrote and approved it.
 
-    number: from 1 on. description: a `MethodDescription` as JSON, as it was when it was written: a later release, which
-    has more settings, does not change it. checksum: the SHA-256 of the description.
-    author, approver, withdrawn_by: names of accounts, kept when these are gone. approver_name: as printed. reason: why
-    it was withdrawn.
+    number: from 1 on. description: a `MethodDescription` as JSON; it never changes, even if a later release has more
+    settings. checksum: the SHA-256 of the description.
+    author, approver, withdrawn_by: names of accounts, which stay when the accounts are deleted. approver_name: as
+    printed. reason: why it was withdrawn.
     """
 
     class State(models.TextChoices):
@@ -92,12 +93,12 @@ class MethodVersion(models.Model):
     description = models.JSONField()
     checksum = models.CharField("SHA-256 of the description", max_length=64)
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT, db_index=True)
-    author = models.CharField(max_length=ACCOUNT)
+    author = models.CharField(max_length=LONGEST_ACCOUNT)
     created = models.DateTimeField(default=timezone.now, editable=False)
-    approver = models.CharField("approved by", max_length=ACCOUNT, blank=True, default="")
-    approver_name = models.CharField(max_length=ACCOUNT, blank=True, default="")
+    approver = models.CharField("approved by", max_length=LONGEST_ACCOUNT, blank=True, default="")
+    approver_name = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="")
     approved = models.DateTimeField(null=True, blank=True)
-    withdrawn_by = models.CharField(max_length=ACCOUNT, blank=True, default="")
+    withdrawn_by = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="")
     withdrawn = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=LONGEST_REASON, blank=True, default="")
 
@@ -109,13 +110,15 @@ class MethodVersion(models.Model):
         return f"{self.method.name}, version {self.number}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Only a new version is saved: every later change is a conditional UPDATE on its state (`move`)."""
+        """Only a new version is saved: every later change is a conditional UPDATE on its state
+        (`update_if_unchanged`)."""
         if not self._state.adding:
-            raise TypeError("A version of a method is changed by `move` alone.")
+            raise TypeError("A version of a method is changed by `update_if_unchanged` alone.")
         super().save(*args, **kwargs)
 
-    def move(self, **fields: Any) -> bool:
-        """Change fields, unless another process has changed state or checksum meanwhile; returns whether it did."""
+    def update_if_unchanged(self, **fields: Any) -> bool:
+        """Change fields, unless another process has changed state or checksum meanwhile; returns
+        whether they were changed."""
         unchanged = type(self).objects.filter(pk=self.pk, state=self.state, checksum=self.checksum)
         if not unchanged.update(**fields):
             return False
@@ -124,10 +127,10 @@ class MethodVersion(models.Model):
 
     @property
     def written(self) -> WrittenMethod:
-        """The version as results and files state it."""
+        """The version in the form in which results and files store it."""
         return WrittenMethod(self.method.name, self.number, self.state, self.description, self.checksum)
 
     @property
     def title(self) -> str:
-        """Such as "Powder, version 2, approved"."""
+        """The name with number and state, such as "Powder, version 2, approved"."""
         return f"{self}, {self.get_state_display()}"

@@ -18,25 +18,25 @@ from ..core.micrograph.readings import scale_of
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..core.names import harmless_suffix
-from .base import SHOWN_NAME, UNFINISHED, Attempted, AttemptedQuerySet, Owned
+from .base import SHOWN_NAME, UNFINISHED_INDEX, Attempted, AttemptedQuerySet, Owned
 from .upkeep import ALIVE, WorkerProcess
 
 
 def upload_path(micrograph: Micrograph, name: str) -> str:
-    """The path of an uploaded file in the storage. Of the file's own name only the suffix is used, if it is
-    harmless."""
+    """The path of an uploaded file in the storage. Only the suffix of its name is used, if it is harmless."""
     return f"{micrograph.folder}/image{harmless_suffix(name)}"
 
 
 def preview_path(micrograph: Micrograph, name: str) -> str:
+    """The path of a preview in the storage."""
     return f"{micrograph.folder}/{name}"
 
 
 class Arrival(Owned):
-    """A record of one upload or of one analysis, for the daily limits. It is kept for a day, also when the upload is
-    deleted: so nobody gets around a limit by deleting.
+    """A record of one upload or of one analysis, for the limits of an hour and a day. It is stored
+    for a day, even if the upload is deleted, so that deleting does not get around a limit.
 
-    job: id of the job of the analysis, None for an upload. pixels: how many the image has.
+    job: id of the job of the analysis, None for an upload. pixels: number of pixels of the image.
     """
 
     job = models.UUIDField(null=True, unique=True, editable=False)
@@ -46,44 +46,46 @@ class Arrival(Owned):
         pass
 
 
-MOST_AT_ONCE = 2  # files of one sender that a worker reads at once: half of all, so that others need not wait
-# While jobs run, a data bar is read only after it has waited so long: a WANTED one, for which a job waits, and any
-# other.
-LONGEST_HELD = timedelta(seconds=10), timedelta(minutes=10)
+MOST_FILES_AT_ONCE = 2  # files of one sender that a worker reads at once, so that others need not wait
+# While jobs run, a data bar is read only after it has waited so long: a BAR_IS_NEEDED one, for
+# which a job waits, and any other.
+NEEDED_BAR_WAITS, OTHER_BAR_WAITS = timedelta(seconds=10), timedelta(minutes=10)
 LATEST_IMAGES, MOST_BARS = 24, 8  # whose data bars are compared with a new one, and how many different bars of them
-# The uploads whose data bar is needed: for a job or a sample that waits.
-WANTED = Q(jobs__ready=False, jobs__state__in=Attempted.UNFINISHED) | Q(sample__isnull=False)
+# Uploads whose data bar a waiting job or sample needs.
+BAR_IS_NEEDED = Q(jobs__ready=False, jobs__state__in=Attempted.UNFINISHED) | Q(sample__isnull=False)
 
 
 class MicrographQuerySet(AttemptedQuerySet):
     def waiting(self) -> MicrographQuerySet:
         """The uploads that a worker may take now: files that are not read yet, and data bars by the rule of
-        `may_read_bars`."""
+        `bars_to_read`."""
         waiting = super().waiting()
-        return waiting.filter(Q(width=0) | Q(pk__in=waiting.may_read_bars().values("pk")))
+        return waiting.filter(Q(width=0) | Q(pk__in=waiting.bars_to_read().values("pk")))
 
-    def may_read_bars(self) -> MicrographQuerySet:
-        """The uploads whose data bar may be read now: all of them if no job waits or runs, otherwise those that have
-        waited too long. Reading a bar and running a job at once makes both twice as slow. A job that waits for a data
-        bar does not count as waiting."""
+    def bars_to_read(self) -> MicrographQuerySet:
+        """The uploads whose data bar may be read now: all of them if no job waits or runs,
+        otherwise uploads that have waited long enough. (A data bar and a job at the same time slow
+        each other down.) A job that waits for a data bar is not counted as waiting."""
         has_job = Q(Q(jobs__ready=True) | Q(width=0), jobs__state__in=Attempted.UNFINISHED, jobs__finished=None)
         if not Micrograph.objects.filter(has_job).exists():
             return self
         now = timezone.now()
-        waited_long, waited_longest = (~Q(created__range=(now - held, now)) for held in LONGEST_HELD)
-        return self.filter(waited_longest | (WANTED & waited_long))
+        needed_is_due, other_is_due = (
+            ~Q(created__range=(now - wait, now)) for wait in (NEEDED_BAR_WAITS, OTHER_BAR_WAITS)
+        )
+        return self.filter(other_is_due | (BAR_IS_NEEDED & needed_is_due))
 
-    def known_bars(self, micrograph: Micrograph) -> list[dict[str, Any]]:
-        """The latest readings of data bars in other images of the same account, or of the same visitor without an
-        account.
+    def earlier_readings(self, micrograph: Micrograph) -> list[dict[str, Any]]:
+        """The latest readings of data bars in other images of the same account, or without an account of the same
+        visitor; of equal bars only the latest.
 
-        Each different bar comes once. If the new image has the same bar, its reading is reused
+        If the new image has one of these bars, the reading is reused
         (`core.micrograph.barresult.reading_of_same_bar`).
         """
         if micrograph.owner_id is None and micrograph.visitor is None:
             return []
-        of_sender = Q(owner=micrograph.owner_id) if micrograph.owner_id else Q(owner=None, visitor=micrograph.visitor)
-        rows = self.filter(of_sender, reading__layout__rows__gt=0).exclude(pk=micrograph.pk).order_by("-created")
+        is_senders = Q(owner=micrograph.owner_id) if micrograph.owner_id else Q(owner=None, visitor=micrograph.visitor)
+        rows = self.filter(is_senders, reading__layout__rows__gt=0).exclude(pk=micrograph.pk).order_by("-created")
         bars: dict[str, dict[str, Any]] = {}
         for name, reading in rows.values_list("name", "reading")[:LATEST_IMAGES]:
             same_as = reading["same_as"] or name
@@ -91,17 +93,18 @@ class MicrographQuerySet(AttemptedQuerySet):
         return list(bars.values())[:MOST_BARS]
 
     def first_in_turn(self) -> Any:
-        """As for any row, except that a worker reads at most MOST_AT_ONCE files of one sender at a time. Files that
-        are not read yet come first, then data bars that a job waits for, then other data bars."""
+        """As for any row, except that a worker reads at most MOST_FILES_AT_ONCE files of one sender
+        at a time. Files that are not read yet come first, then data bars that a job waits for, then
+        other data bars."""
         running = self.running().by_sender().values_list("sender").annotate(models.Count("pk")).order_by()
         workers = WorkerProcess.objects.filter(seen__gt=timezone.now() - ALIVE, queues__contains="inspections").count()
-        limit = MOST_AT_ONCE * max(1, workers)
+        limit = MOST_FILES_AT_ONCE * max(1, workers)
         waiting = self.waiting().by_sender().exclude(sender__in=[sender for sender, count in running if count >= limit])
         sender = self.sender_in_turn(waiting, "created")
         if sender is None:
             return None
         rows = waiting.filter(sender=sender)
-        for condition in (Q(width=0), WANTED):
+        for condition in (Q(width=0), BAR_IS_NEEDED):
             if rows.filter(condition).exists():
                 rows = rows.filter(condition)
                 break
@@ -115,23 +118,25 @@ class Micrograph(Owned, Attempted):
 
         RECEIVING ──stored──> QUEUED ──claim──> RUNNING ──> DONE, or FAILED: `error` says what is wrong with the file
                                 ^                  │
-                                └───── once more, for its data bar (`may_read_bars`)
+                                └───── once more, for its data bar (`bars_to_read`)
 
-    name: the file's own name, for display only. sha256: of the file's bytes.
-    kind, width, height, calibration, metadata, notes: known once it has been read (`is_read`). kind: the format of the
+    name: the name of the sent file, for display only. sha256: of the bytes of the file.
+    kind, width, height, calibration, metadata, notes: stored when it has been read (`is_read`). kind: the format of the
         file in words. calibration: a `Calibration` as a dict.
-    data_bar: first row of the data bar, None without one.
-    reading: the `BarReading` of data bar or picture, {} without one; it was read there, or in an earlier image with
-        the same data bar (`known_bars`). read_bar: whether the bar is read even if the file states the scale.
+    data_bar: first pixel row of the data bar, None without one.
+    reading: the `BarReading` of data bar or picture as a dict, {} without one; it may come from an
+        earlier image with the same data bar (`earlier_readings`). read_bar: whether the bar is read
+        even if the file states the scale.
     side: the files of the microscope that were sent with it, as {"name", "sha256", "file": path in the storage}; each
-        has a `SideFile`, which says which other images have it. size: bytes of the file, without the side files.
+        has a row `SideFile`. size: bytes of the file, without the side files.
     viewer_image, viewer_tiles: the picture in the viewer, whole and in tiles (core.report.exports.viewer);
         viewer_size: bytes of both.
-    is_archive: whether the file gives several images: a ZIP archive, or a stack of which pages were asked for.
-    archive: the file that contained this one.
-    pages: for a file with several images, the pages that were asked for, such as "3", "2-5" or "all"; "": it is used as
-        one image. Each page becomes a file of its own.
-    sample: the sample that will include it; None once it does.
+    is_archive: whether several images are made of the file: a ZIP archive, or a stack of which pages were requested.
+    archive: the archive or stack from which this file was made, None without one.
+    pages: for a file with several images, the requested pages, such as "3", "2-5" or "all"; "": it
+    is used as one image.
+        Each requested page becomes a separate file.
+    sample: the sample that waits for this image; None once the image belongs to it.
     asked: what the sender stated about its scale and, for an archive, about the analysis of its images
         (services.results.after_inspection).
     """
@@ -175,19 +180,19 @@ class Micrograph(Owned, Attempted):
     objects = MicrographQuerySet.as_manager()
 
     class Meta(Owned.Meta):
-        indexes = [models.Index(fields=["started"]), UNFINISHED]
+        indexes = [models.Index(fields=["started"]), UNFINISHED_INDEX]
 
     def __str__(self) -> str:
         return self.name
 
     @property
     def is_useless(self) -> bool:
-        """Whether it cannot be read, and its bytes are gone."""
+        """Whether it could not be read, so that its bytes were deleted."""
         return self.state == self.State.FAILED and not self.file
 
     @property
     def is_read(self) -> bool:
-        """Whether the image can be analysed; the text of its data bar may be still unread."""
+        """Whether the image can be analysed; its data bar may be still unread."""
         return bool(self.width) and self.state != self.State.FAILED and not self.is_archive
 
     @property
@@ -198,7 +203,7 @@ class Micrograph(Owned, Attempted):
 
     @property
     def panels(self) -> list[tuple[int, str]]:
-        """For a figure of several pictures: (page, SVG viewBox of the picture) for each picture in it."""
+        """The pictures in a figure of several pictures: (page, place of the picture as an SVG viewBox) for each."""
         entries = (map(int, entry.split(",")) for entry in str(self.metadata.get("panels", "")).split())
         return [(page, f"{left} {top} {right - left} {bottom - top}") for page, top, left, bottom, right in entries]
 
@@ -209,7 +214,7 @@ class Micrograph(Owned, Attempted):
 
     @property
     def scale(self) -> Scale:
-        """What the file, a side file of the microscope and the image state of the scale."""
+        """The scale as stated by the file, a side file of the microscope, and the image."""
         file = Calibration(**self.calibration) if self.calibration else Calibration.absent()
         return scale_of(file, self.reading, (self.height, self.width))
 
@@ -231,11 +236,13 @@ class Micrograph(Owned, Attempted):
 
 
 class SideFile(models.Model):
-    """One row for each image that has a file of the microscope beside it. The file is stored once for all images of its
-    sender that have it (`services.results.uploads`), and deleted with the last of them (`services.ground.files`).
+    """A file of the microscope that was sent beside an image; one row for each such image. The file
+    is stored once for all images of its sender (`services.results.uploads`), and deleted with the
+    last of them (`services.ground.files`).
 
-    micrograph: id of the image; it is no foreign key, so that an older version of the site, which does not know this
-    table, can delete the image. file: its path in the storage, alone in its folder. size: in bytes.
+    micrograph: id of the image; not a foreign key, because an older version of the site, which
+    lacks this table, must be able to delete the image. file: path in the storage; the file has a
+    folder for itself. size: in bytes.
     """
 
     micrograph = models.UUIDField(db_index=True, editable=False)
@@ -258,7 +265,7 @@ class SideFile(models.Model):
 class Segmentation(models.Model):
     """A stored `core.labels.segmentation.Segmentation`; it is deleted with the last job that measured it.
 
-    provenance: a `Provenance` as JSON: task, settings, the whole ModelCard as it was. size: of the file in bytes.
+    provenance: a `Provenance` as JSON: task, settings and the complete ModelCard at that time. size: bytes of the file.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -284,4 +291,5 @@ class Segmentation(models.Model):
         return f"segmentations/{self.pk}"
 
     def get_provenance(self) -> Provenance:
+        """How the outlines were made."""
         return Provenance.from_dict(self.provenance)

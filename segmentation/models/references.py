@@ -8,7 +8,7 @@ from django.db import models
 
 from .base import Owned, OwnedQuerySet
 
-LONGEST_MATERIAL = 200
+LONGEST_MATERIAL = 200  # characters of the name of a material
 
 
 class ReferenceQuerySet(OwnedQuerySet):
@@ -23,8 +23,8 @@ class ReferenceQuerySet(OwnedQuerySet):
 class Reference(Owned):
     """A reference material with its certificate. It never changes: a new certificate is a new row.
 
-    name: of the material. material: a `core.quality.reference.ReferenceMaterial` as JSON. group: its accounts can
-    choose the material, too; None: only its maker can.
+    name: of the material. material: a `core.quality.reference.ReferenceMaterial` as JSON. group:
+    its members can use the material, too; None: only its maker can.
     """
 
     name = models.CharField(max_length=LONGEST_MATERIAL)
@@ -37,7 +37,7 @@ class Reference(Owned):
         return self.name
 
     def is_visible_to(self, user: Any) -> bool:
-        """A reference material of a group is visible to the accounts of the group, too."""
+        """Whether a user may see the material; members of its group may, too."""
         signed_in = user is not None and user.is_authenticated
         in_group = signed_in and self.group_id is not None and user.groups.filter(pk=self.group_id).exists()
         return in_group or super().is_visible_to(user)

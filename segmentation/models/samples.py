@@ -7,7 +7,7 @@ from django.db import models
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import Calibration
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, JudgedResult, Owned, StoredFile
-from .methods import ACCOUNT, LONGEST_REASON, MethodVersion
+from .methods import LONGEST_ACCOUNT, LONGEST_REASON, MethodVersion
 from .micrographs import Micrograph
 
 LONGEST_TYPED = 100  # characters of a typed number and its unit
@@ -16,15 +16,16 @@ LONGEST_TYPED = 100  # characters of a typed number and its unit
 class Sample(Owned, Attempted, JudgedResult):
     """Many images of one specimen, analysed one by one and pooled; see the top of this package for the states.
 
-    settings: of the images, without the calibration. rule: where the calibration comes from. value: in nm, the width of
-    an image, or of a pixel by the rule PIXEL; None if none was given. typed: the text by which the user gave `value`,
-    such as "7.52 µm", "" without one; its last digit says how well `value` is known.
-    notes: sentences about uploads that were not taken, as {"name", "sentence"}.
+    settings: of the images, without the calibration. rule: where the calibration comes from. value:
+    the width of an image, or by the rule PIXEL of a pixel, in nm; None without one. typed: the text
+    that the user typed for `value`, such as "7.52 µm", "" without one; the uncertainty of `value`
+    is taken from its last digit.
+    notes: sentences about uploads that were left out, as {"name", "sentence"}.
     method: the version of a method by which its images are analysed; None without one.
-    closed: when it was closed; then it takes no more images. closed_by: the account. closed_reason: why it was closed
+    closed: when it was closed; after that no images are added. closed_by: the account. closed_reason: why it was closed
         before enough was measured, "" otherwise.
-    pooled: the pooled summary that the page shows, and under "of" the ids of the jobs in it.
-    submission: identifies a form, so that sending it twice makes one sample. content: hash of the submitted content.
+    pooled: the pooled numbers that the page shows, and under "of" the ids of the pooled jobs.
+    submission: id of the request; sending it twice makes one sample. content: hash of the submitted content.
     """
 
     class State(models.TextChoices):
@@ -47,7 +48,7 @@ class Sample(Owned, Attempted, JudgedResult):
     notes = models.JSONField(default=list, blank=True)
     method = models.ForeignKey(MethodVersion, models.SET_NULL, null=True, blank=True, related_name="samples")
     closed = models.DateTimeField(null=True, blank=True, editable=False)
-    closed_by = models.CharField(max_length=ACCOUNT, blank=True, default="", db_default="", editable=False)
+    closed_by = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="", db_default="", editable=False)
     closed_reason = models.CharField(max_length=LONGEST_REASON, blank=True, default="", db_default="", editable=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING, db_index=True)
     pooled = models.JSONField(default=dict, blank=True)
@@ -70,14 +71,15 @@ class Sample(Owned, Attempted, JudgedResult):
 
     @property
     def scale_check(self) -> str:
-        """`Job.scale_check` of all its images: "pending" if one is pending, else "cut off" if one is, else "done"."""
+        """`Job.scale_check` for all counted images: "pending" or "cut off" if it is so for one
+        image, otherwise "done"."""
         counted = self.members.filter(state="done", included=True)
         rows = counted.values_list("summary__unread", "micrograph__reading__note")
         are_unread, notes = zip((False, ""), *rows, strict=True)
         return "pending" if any(are_unread) else "cut off" if CUT_OFF in notes else "done"
 
-    def stated_for(self, micrograph: Micrograph) -> Calibration | None:
-        """The calibration that the rule states for an image; None if that of the file or the image counts."""
+    def stated_calibration(self, micrograph: Micrograph) -> Calibration | None:
+        """The calibration that the rule gives an image; None if the scale in its file or picture is used."""
         if self.rule == self.Rule.PIXEL:
             return Calibration.of_pixel(self.value, typed=self.typed, detail="one pixel size for the whole sample")
         scale = micrograph.scale

@@ -1,4 +1,4 @@
-"""Studies of methods: the precision of a method, computed from results under changed conditions, with a report."""
+"""Studies of methods: the precision of a method from results under changed conditions, with a report."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any
 from django.db import models
 
 from .base import SHOWN_NAME, AttemptedQuerySet, PageWork
-from .methods import ACCOUNT, Method
+from .methods import LONGEST_ACCOUNT, Method
 
 
 class StudyQuerySet(AttemptedQuerySet):
     def by_sender(self) -> StudyQuerySet:
-        """Each account is a sender: a study is never made without one."""
+        """The rows with an annotation `sender`: the author. (A study is never made without an account.)"""
         return self.annotate(sender=models.F("author"))
 
 
 class Study(PageWork):
     """The study of a method. A worker computes it once, and nobody changes it.
 
-    author: the account that asked for it. quantity: the number that was studied. names: of the conditions, the outer
-    ones first. rows: the results as they were (`presenters.studies.study_row`). result: the outcome of the analysis of
-    variance. pdf: the report.
+    author: the account that requested it. quantity: the name of the number that was studied. names: of the conditions,
+    the outer ones first. rows: a copy of the results (`presenters.studies.study_row`). result: the outcome of the
+    analysis of variance. pdf: the report.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     method = models.ForeignKey(Method, models.CASCADE, related_name="studies")
     title = models.CharField(max_length=SHOWN_NAME)
-    author = models.CharField(max_length=ACCOUNT)
+    author = models.CharField(max_length=LONGEST_ACCOUNT)
     quantity = models.CharField(max_length=100)
     names = models.JSONField()
     rows = models.JSONField()

@@ -1,4 +1,4 @@
-"""What belongs to an account: tokens for scripts, webhooks, settings of its laboratory, and how much it may use."""
+"""Rows of accounts: tokens for scripts, webhooks, settings of the laboratory, and quotas."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LONGEST_NAME = 100  # characters of the name of a token
 
 
 class Token(models.Model):
-    """What a script sends in place of a name and a password. The token itself is stored nowhere.
+    """A token, which a script sends instead of a name and a password. The token itself is not stored.
 
-    key: its keyed hash. start: its first characters, by which its owner recognises it. minute: that of the last
-    request, counted from 1970. requests: how many requests came in that minute.
+    key: its keyed hash. start: its first characters, by which its owner recognises it. minute: the minute of the last
+    request, since 1970. requests: number of requests in that minute.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -44,8 +44,7 @@ class Token(models.Model):
 
 
 class Laboratory(models.Model):
-    """The settings that an account sets once for its laboratory. texts: name of a setting -> text; new jobs take
-    them."""
+    """Settings that an account sets once for its laboratory; new jobs use them. texts: by the name of the setting."""
 
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="laboratory")
     texts = models.JSONField(default=dict)
@@ -55,7 +54,7 @@ class Laboratory(models.Model):
 
 
 class Quota(models.Model):
-    """How much a person, or each person of a group, may use; `services.ground.limits.quota_of` says which row counts.
+    """How much a person, or each person of a group, may use. `services.ground.limits.quota_of` chooses the row.
 
     stored_gb: in GB of 2**30 bytes. megapixels_a_day: of all images analysed within 24 hours. For both: None if the row
     does not decide it, 0 for no limit.
@@ -80,10 +79,10 @@ class Quota(models.Model):
 
 
 class Webhook(models.Model):
-    """An address that is told when an account's work is done or has failed (Standard Webhooks).
+    """An address to which the site sends a message when work of an account is done or has failed (Standard Webhooks).
 
     secret: the key by which this site signs its messages, so it is not hashed; a page shows it once. failing: since
-    when no message was accepted. stopped: since when nothing is sent any more, because messages were not accepted.
+    when messages are not accepted, None if the last one was. stopped: since when nothing is sent for this reason.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -102,7 +101,9 @@ class Webhook(models.Model):
 
 
 class DeliveryQuerySet(AttemptedQuerySet):
-    longest_due = timedelta(days=4)  # longer than the longest wait before another try (services.access.webhooks.AGES)
+    longest_due = timedelta(
+        days=4
+    )  # longer than the longest wait before another try (services.access.webhooks.RETRY_AGES)
 
     def by_sender(self) -> AttemptedQuerySet:
         return self.annotate(sender=Cast("webhook__owner", models.CharField()))
@@ -111,7 +112,7 @@ class DeliveryQuerySet(AttemptedQuerySet):
 class Delivery(Attempted):
     """One message to one webhook. Its id is the id of the message, the same for each try.
 
-    event: such as "job.done". payload: the body. answer: HTTP status of the last try, or what went wrong.
+    event: such as "job.done". payload: the body. answer: the HTTP status of the last attempt, or the error in words.
     """
 
     class State(models.TextChoices):

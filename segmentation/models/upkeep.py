@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db import models
 from django.utils import timezone
 
-ALIVE = timedelta(seconds=45)  # a worker that has not been seen for so long is not alive
+ALIVE = timedelta(seconds=45)  # a worker that has not updated its row for so long is not alive
 
 
 class WorkerProcess(models.Model):
@@ -35,12 +35,12 @@ class WorkerProcess(models.Model):
 
 
 class Link(models.Model):
-    """The private link of one job or sample. Without such a row, the address of a result without an account opens it
-    for ever, and a result of an account opens for that account only.
+    """The private link of one job or sample. Without this row, a result without an account can be opened by its address
+    for ever, and a result of an account only by the account.
 
     target: id of the job or sample. number: random text that the secret of the link is computed from
-    (services.access.links), "" if the address alone opens it. ends: when the link stops, None for never. off: whether
-    it is switched off.
+    (services.access.links), "" if no secret is needed. ends: when the link ends, None for never. off: whether it is
+    switched off.
     """
 
     target = models.UUIDField(primary_key=True, editable=False)
@@ -54,8 +54,9 @@ class Link(models.Model):
 
 
 class Removal(models.Model):
-    """A folder of the storage that is to be removed. The row is made in the transaction that makes the folder useless,
-    and deleted once the folder is empty. So the folder is removed even if a process is killed in between."""
+    """A folder of the storage whose removal is due. The row is made in the transaction that makes
+    the folder useless, and deleted when the folder is empty; so a killed process leaves no folder
+    for ever."""
 
     folder = models.CharField(max_length=200)
     created = models.DateTimeField(default=timezone.now, db_index=True)
@@ -72,7 +73,7 @@ class StaffAction(models.Model):
     material of a result, by anybody. The site never changes or deletes such a row.
 
     account: its name at that time. action: such as "cancelled". kind, target, name: what was changed. before, after:
-    the values that differ; after a deletion only those before.
+    the values that differ; after a deletion only `before`.
     """
 
     created = models.DateTimeField("when", default=timezone.now, db_index=True, editable=False)

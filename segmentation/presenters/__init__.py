@@ -1,1 +1,1 @@
-"""From rows of the database to what pages, API and admin show: numbers, words and small charts."""
+"""Turns rows of the database into the numbers, words and small charts that pages, API and admin show."""

@@ -1,4 +1,4 @@
-"""The small charts of a result, as places and texts from which templates draw SVG without JavaScript."""
+"""The small charts of a result: positions and texts from which templates draw SVG, without JavaScript."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ import numpy as np
 from ..core.flags import Flag, beside_numbers
 from ..core.measure.descriptors import DESCRIPTORS, measures_of
 from ..core.measure.quantities import OF, Quantity, Value, significant
-from ..core.report.entries import CAVEAT, Entry, answers, is_special, known_column, known_number
+from ..core.report.entries import CAVEAT, Entry, is_special, known_column, known_number, quantity_entries
 from ..core.report.picture import PALETTE
 from ..core.report.summary import Summary
 from ..core.report.wording import per_cent
 from ..core.tasks.base import Task
 
 TICKS = 5
-MAIN_OTHERS = 3  # the further numbers of a class that stand in the main sentence
+MAIN_OTHERS = 3  # so many further numbers of a class are in the main sentence
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A fraction with its interval, drawn as a bar. value, interval: in words, interval "" without one. at, left,
-    right: the fraction and both ends of its interval in per cent, as places on the axis. n: the number of objects that
-    the fraction is of, 0 if that is not shown."""
+    """A fraction with its interval, drawn as a bar. value, interval: in words, interval "" if not known. place, left,
+    right: the fraction and both ends of its interval in per cent, as positions on the axis. n: the number of all
+    objects, of which this is a fraction; 0 if that is not shown."""
 
     name: str
     value: str
     interval: str
     n: int
-    at: float
+    place: float
     left: float
     right: float
 
@@ -51,9 +51,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class Tick:
-    """A tick of an axis: its place in per cent of the length, and its text."""
+    """A tick of an axis. place: in per cent of the length of the axis."""
 
-    at: float
+    place: float
     text: str
 
 
@@ -66,7 +66,7 @@ def _round_steps(low: float, high: float) -> list[float]:
 
 
 def polygon(edges: Sequence[float], heights: Sequence[float]) -> list[tuple[float, float | None]]:
-    """A histogram as a line through the middles of its bins, as points (x, y)."""
+    """The frequency polygon of a histogram: points (x, y) at the middles of its bins, with y = 0 at both ends."""
     bins = zip(edges, edges[1:], heights, strict=False)
     return [(edges[0], 0.0), *(((low + high) / 2, height) for low, high, height in bins), (edges[-1], 0.0)]
 
@@ -78,7 +78,7 @@ def lines_of(curve: Mapping[str, Any], names: Iterable[str]) -> list[list[tuple[
     return [polygon(x, y) if len(x) > len(y) > 0 else list(zip(x, y, strict=False)) for y in ys]
 
 
-def on_shared_edges(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def rebin_to_common_edges(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Stored curves of one line each, ready to be drawn over each other. If all are histograms (each has equal bins),
     they get common bins, as wide as the widest, so that equal heights are equal shares."""
     lines = [(curve["x"], *curve["lines"].values()) for curve in curves]
@@ -106,7 +106,7 @@ class Lines:
     """Curves over one axis. Places are in per cent of the chart: x goes right and y down.
 
     paths: SVG paths, one for each curve. dots: x, y and words of the points of the first curve. whiskers: x, low, high.
-    title: of the y axis. across: title of the x axis. words: the alternative text. bands: areas behind the curves, as
+    y_title, x_title: titles of the axes. words: the alternative text. bands: areas behind the curves, as
     closed SVG paths.
     """
 
@@ -115,8 +115,8 @@ class Lines:
     whiskers: tuple[tuple[float, float, float], ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
-    title: str
-    across: str
+    y_title: str
+    x_title: str
     words: str
     bands: tuple[str, ...] = ()
 
@@ -124,8 +124,8 @@ class Lines:
     def of(
         cls,
         series: Sequence[Sequence[tuple[float, float | None]]],
-        title: str,
-        across: str,
+        y_title: str,
+        x_title: str,
         intervals: Sequence[tuple[float, float, float]] = (),
         *,
         bands: Sequence[Band] = (),
@@ -133,7 +133,7 @@ class Lines:
     ) -> Lines | None:
         """The chart of curves, each a series of points (x, y); None if no curve has two points.
 
-        title, across: titles of the y and x axes. intervals: (x, low, high), drawn as whiskers. from_zero: whether the
+        intervals: (x, low, high), drawn as whiskers. bands: areas behind the curves. from_zero: whether the
         y axis begins at 0.
         """
         drawable = [[(x, y) for x, y in points if y is not None] for points in series]
@@ -162,13 +162,13 @@ class Lines:
         steps = steps[::2] if len(steps) > TICKS else steps  # so that their texts fit on a phone
         return cls(
             tuple(path(points) if len(points) > 1 else "" for points in drawable),
-            tuple((right(x), down(y), f"{significant(x)} {across}: {significant(y)}") for x, y in drawable[0]),
+            tuple((right(x), down(y), f"{significant(x)} {x_title}: {significant(y)}") for x, y in drawable[0]),
             tuple((right(x), down(low), down(high)) for x, low, high in intervals),
             tuple(Tick(right(x), f"{x:,.12g}") for x in steps),
             tuple(Tick(down(y), f"{y:.6g}") for y in _round_steps(bottom, top)),
-            title,
-            across,
-            f"{title}: " + "; ".join(_course(points) for points in drawable if points),
+            y_title,
+            x_title,
+            f"{y_title}: " + "; ".join(_course(points) for points in drawable if points),
             tuple(f"{path([*band.low, *reversed(band.high)])} Z" for band in bands),
         )
 
@@ -184,7 +184,7 @@ def _course(points: Sequence[tuple[float, float]]) -> str:
 @dataclass(frozen=True)
 class ClassRow:
     """The numbers of one class, and its colour in the figure as a web colour. cells: the numbers that every class has;
-    others: what else is known, such as the thickness of a layer."""
+    others: numbers that only some classes have, such as the thickness of a layer."""
 
     name: str
     colour: str
@@ -193,12 +193,12 @@ class ClassRow:
 
     @property
     def main_others(self) -> list[Entry]:
-        """Those of the `others` that stand in the main sentence."""
+        """The `others` that are in the main sentence."""
         return self.others[:MAIN_OTHERS]
 
     @property
     def more_others(self) -> list[Entry]:
-        """The rest of the `others`, which stands in the table of all numbers."""
+        """The `others` that are only in the table of all numbers."""
         return self.others[MAIN_OTHERS:]
 
     @property
@@ -235,9 +235,9 @@ def class_rows(quantities: Iterable[Entry]) -> list[ClassRow]:
 
 
 class ChartedSummary(Summary):
-    """The numbers of a result, with what only its page shows: sentences, and small charts that a template draws.
+    """The numbers of a result, with sentences and small charts that only its page shows.
 
-    notices: the warnings and buttons beside the numbers.
+    Base class of `Result` (one image) and `PooledResult` (a sample). notices: the warnings and buttons of the page.
     """
 
     task: Task
@@ -246,21 +246,20 @@ class ChartedSummary(Summary):
 
     @property
     def notices_beside(self) -> list[Any]:
-        """Those of the `notices` that stand beside the numbers: the gravest warnings; without warnings the first
-        notice."""
+        """The `notices` shown beside the numbers: the gravest warnings; without warnings the first notice."""
         doubts = [notice for notice in self.notices if isinstance(notice, Flag) and notice.doubt]
         return beside_numbers(doubts) or list(self.notices[:1])
 
     @property
     def listed_notices(self) -> list[Any]:
-        """The `notices` in the list below the numbers: all, except a first one that is written in full beside the
+        """The `notices` in the list below the numbers: all, except the first if it is written in full beside the
         numbers."""
         return [
             notice for place, notice in enumerate(self.notices) if place or (isinstance(notice, Flag) and notice.short)
         ]
 
     @property
-    def answers_with_shares(self) -> bool:
+    def main_numbers_are_shares(self) -> bool:
         """Whether the main numbers are shares of the area, one for each class; these need no scale."""
         return bool(self.leading) and self.leading[0].kind == "fraction"
 
@@ -268,7 +267,7 @@ class ChartedSummary(Summary):
     def classes(self) -> list[ClassRow]:
         """The numbers of each class, for a kind of analysis with classes; else []."""
         has_classes = self.task.semantic and not self.statistics
-        entries = map(self.with_basis, answers(self.stored_quantities, every=True) if has_classes else ())
+        entries = map(self.with_basis, quantity_entries(self.stored_quantities, every=True) if has_classes else ())
         return class_rows(map(self._with_sure_ends, entries))
 
     @property
@@ -293,25 +292,25 @@ class ChartedSummary(Summary):
         return f"Sizes are {self.size.label}s, by number: {definition[:1].lower()}{definition[1:]}"
 
     @property
-    def further(self) -> list[Entry]:
+    def further_numbers(self) -> list[Entry]:
         """The numbers that are not among the sizes."""
         return [entry for entry in self.known_quantities if not (self.sizes and entry.name in self.task.figures)]
 
     @property
-    def further_listed(self) -> list[Entry]:
-        """The `further` numbers that are not in the main sentence, without `special` ones."""
+    def further_numbers_listed(self) -> list[Entry]:
+        """The `further_numbers` that are neither in the main sentence nor among `special_numbers`."""
         headlines = {entry.name for entry in self.leading}
-        return [entry for entry in self.further if entry.name not in headlines and not is_special(entry)]
+        return [entry for entry in self.further_numbers if entry.name not in headlines and not is_special(entry)]
 
     @property
-    def special(self) -> list[Entry]:
-        """The numbers that few people ask for."""
-        return list(filter(is_special, self.further))
+    def special_numbers(self) -> list[Entry]:
+        """The `further_numbers` that few people need, which the page shows last."""
+        return list(filter(is_special, self.further_numbers))
 
     @property
     def convergence(self) -> Lines | None:
         """The median with its interval against the number of counted objects or images, over a band around the final
-        median, the `wanted` range. None if the result has no such curve."""
+        median, as wide as `wanted_precision`. None if the result has no such curve."""
         curve = self.statistics.convergence if self.statistics and self.kept else None
         if not self.statistics or not curve or len(curve["n"]) < 2 or None in curve["median"]:
             return None
@@ -336,8 +335,8 @@ class ChartedSummary(Summary):
         )
 
     @property
-    def wanted(self) -> str:
-        """How close to the final median the interval should be, such as "5 %"; "" without such a curve."""
+    def wanted_precision(self) -> str:
+        """How close to the final median the interval should be, such as "5 %"; "" without `convergence`."""
         curve = self.statistics.convergence if self.statistics else None
         return per_cent(curve["wanted"]) if curve else ""
 

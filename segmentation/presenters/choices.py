@@ -1,4 +1,4 @@
-"""The buttons beside a result. Each makes a revision, that is a new analysis, with one other setting."""
+"""The buttons beside a result. Each makes a revision, that is a new analysis, with one setting changed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..core.settings import FROM_FILE, regions_text
 from ..core.tasks import find
 from ..core.typed import settings_of_task
 from ..models import Job
-from ..services.results.models_offered import offered
+from ..services.results.models_offered import offered_models
 
 
 @dataclass(frozen=True)
-class Change:
-    """A button that makes a revision with one other setting. words: on the button. setting: its name. value: as a
-    person would type it. text: the reason, or what the button would show."""
+class SettingButton:
+    """A button that makes a revision with one setting changed. words: on the button. setting: its name. value: as a
+    person would type it. text: the reason for the change, or the numbers that it would give."""
 
     words: str
     setting: str
@@ -31,43 +31,45 @@ class Change:
 
 
 # Reason for which objects are left out -> the button that counts them.
-COUNTED_AGAIN = {
-    str(Reason.UNLIKE): Change("Yes, measure", "measure_unlike", "on"),
-    **dict.fromkeys((str(Reason.FAINT), str(Reason.GAP)), Change("count them", "faint_limit", "0")),
-    str(Reason.HIDDEN): Change("count them", "measurand", "all"),
-    str(Reason.IGNORED): Change("count them", "ignore", ""),
+COUNT_BUTTONS = {
+    str(Reason.UNLIKE): SettingButton("Yes, measure", "measure_unlike", "on"),
+    **dict.fromkeys((str(Reason.FAINT), str(Reason.GAP)), SettingButton("count them", "faint_limit", "0")),
+    str(Reason.HIDDEN): SettingButton("count them", "measurand", "all"),
+    str(Reason.IGNORED): SettingButton("count them", "ignore", ""),
 }
 
 
 # Beginning of the short form of a warning -> the button that removes its cause.
-BUTTON_OF_WARNING = {TILTED: Change("correct for the tilt", "tilt_correction", FROM_FILE)}
+BUTTON_OF_WARNING = {TILTED: SettingButton("correct for the tilt", "tilt_correction", FROM_FILE)}
 
 
 @dataclass(frozen=True)
 class WarningWithButton(Flag):
-    """A warning with the button that removes its cause; the fields are those of `Change`."""
+    """A warning with the button that removes its cause; the fields are those of `SettingButton`."""
 
     words: str = ""
     setting: str = ""
     value: str = ""
 
     @classmethod
-    def of(cls, flag: Flag, change: Change) -> WarningWithButton:
-        return cls(**vars(flag), words=change.words, setting=change.setting, value=change.value)
+    def of(cls, flag: Flag, button: SettingButton) -> WarningWithButton:
+        return cls(**vars(flag), words=button.words, setting=button.setting, value=button.value)
 
 
 @dataclass(frozen=True)
-class AsideLine(LeftOut):
-    """The objects left out for one reason, and the setting that counts them, if one click can change it."""
+class LeftOutLine(LeftOut):
+    """The objects left out for one reason. button: counts them; None if no single setting does."""
 
-    change: Change | None = None
+    button: SettingButton | None = None
 
 
-def with_button(flag: Flag) -> Flag:
+def add_button(flag: Flag) -> Flag:
     """A warning, with the button that removes its cause if there is one."""
-    changes = (change for begins, change in BUTTON_OF_WARNING.items() if flag.doubt and flag.short.startswith(begins))
-    change = next(changes, None)
-    return WarningWithButton.of(flag, change) if change else flag
+    if not flag.doubt:
+        return flag
+    buttons = (button for begins, button in BUTTON_OF_WARNING.items() if flag.short.startswith(begins))
+    button = next(buttons, None)
+    return WarningWithButton.of(flag, button) if button else flag
 
 
 class Choices:
@@ -78,27 +80,29 @@ class Choices:
         self.task = find(job.summary["task"])
 
     @property
-    def kinds(self) -> list[Change]:
+    def kind_buttons(self) -> list[SettingButton]:
         """A button for each other kind that has a model. The kind that the image resembles comes first."""
-        models = {card.task: card.name for card in reversed(offered(self.job.owner)) if card.task != self.task.name}
+        models = {
+            card.task: card.name for card in reversed(offered_models(self.job.owner)) if card.task != self.task.name
+        }
         models |= {name: cards.automatic_name(name) for name in cards.tasks_of_several() & models.keys()}
         kinds = sorted(models, key=lambda name: (name != self.used.get("resembles", {}).get("task"), name))
-        return [Change(f"Analyse as {find(name).things}", "model", models[name]) for name in kinds]
+        return [SettingButton(f"Analyse as {find(name).things}", "model", models[name]) for name in kinds]
 
     @property
-    def earlier_models(self) -> list[Change]:
+    def earlier_model_buttons(self) -> list[SettingButton]:
         """A button for the model from which the user's own model was trained further, if the image is unlike the
         images of that training; otherwise []."""
         name = self.used.get("unlike_own", {}).get("began_with")
         reason = "Another model may fit better."
         return [
-            Change(f"analyse with {card.title}", "model", card.name, reason)
+            SettingButton(f"analyse with {card.title}", "model", card.name, reason)
             for card in cards.available()
             if card.name == name
         ]
 
     @property
-    def edges(self) -> list[Change]:
+    def edge_buttons(self) -> list[SettingButton]:
         """A button for each other edge that all outlines may follow, if particles show two edges, one around the
         other, or if an edge was chosen before."""
         current_edge = (self.job.settings or {}).get("edge", "auto")
@@ -106,7 +110,7 @@ class Choices:
             return []
         reasons = {"outer": "Each whole particle, its shell included.", "inner": "The cores alone."}
         return [
-            Change(f"all by the {edge} edge", "edge", edge, reason)
+            SettingButton(f"all by the {edge} edge", "edge", edge, reason)
             for edge, reason in reasons.items()
             if edge != current_edge
         ]
@@ -118,14 +122,14 @@ class Choices:
         return ignored
 
     @property
-    def regions_taken_back(self) -> list[Change]:
+    def region_buttons(self) -> list[SettingButton]:
         """A button for each ignored region, which stops ignoring it; and one for all if there are several."""
         regions = self.job.get_settings().measurement.ignore
         remaining = (regions_text(regions[:index] + regions[index + 1 :]) for index in range(len(regions)))
-        one_by_one = [Change(f"region {number}", "ignore", text) for number, text in enumerate(remaining, 1)]
-        return [*one_by_one, Change("all", "ignore", "")] if len(regions) > 1 else one_by_one
+        one_by_one = [SettingButton(f"region {number}", "ignore", text) for number, text in enumerate(remaining, 1)]
+        return [*one_by_one, SettingButton("all", "ignore", "")] if len(regions) > 1 else one_by_one
 
-    def measurand(self, statistics: Statistics) -> Change | None:
+    def measurand_button(self, statistics: Statistics) -> SettingButton | None:
         """A button that shows the numbers of the other measurand and makes them the result; None if they are not
         known."""
         if (answer := statistics.other) is None:
@@ -140,18 +144,21 @@ class Choices:
         measurand = "all" if statistics.counted == "seen" else "seen"
         text = f"{capital(MEASURANDS[measurand])}: about {answer['n']:,}, {median}"
         parts = [text, *(f"{words} from 1 to 100 nm" for words in fractions)]
-        return Change("Show these", "measurand", measurand, ", ".join(parts))
+        return SettingButton("Show these", "measurand", measurand, ", ".join(parts))
 
-    def aside(self, set_aside: Sequence[LeftOut]) -> list[AsideLine]:
-        """How many objects were left out, by reason. A button that counts objects of several reasons stands beside the
+    def left_out_lines(self, set_aside: Sequence[LeftOut]) -> list[LeftOutLine]:
+        """How many objects were left out, by reason. A button that counts objects of several reasons is only beside the
         last of these reasons."""
-        changes = {line.reason: COUNTED_AGAIN[line.reason] for line in set_aside if line.reason in COUNTED_AGAIN}
-        setting_names, every_change = {setting.name for setting in settings_of_task(self.task)}, list(changes.values())
-        last_reason = {change: reason for reason, change in changes.items() if change.setting in setting_names}
+        button_of_reason = {
+            line.reason: COUNT_BUTTONS[line.reason] for line in set_aside if line.reason in COUNT_BUTTONS
+        }
+        setting_names = {setting.name for setting in settings_of_task(self.task)}
+        every_button = list(button_of_reason.values())
+        last_reason = {button: reason for reason, button in button_of_reason.items() if button.setting in setting_names}
         buttons = {
             reason: replace(
-                change, words={1: change.words, 2: "count both"}.get(every_change.count(change), "count all")
+                button, words={1: button.words, 2: "count both"}.get(every_button.count(button), "count all")
             )
-            for change, reason in last_reason.items()
+            for button, reason in last_reason.items()
         }
-        return [AsideLine(**vars(line), change=buttons.get(line.reason)) for line in set_aside]
+        return [LeftOutLine(**vars(line), button=buttons.get(line.reason)) for line in set_aside]

@@ -8,7 +8,7 @@ from functools import cached_property
 from math import sqrt
 from typing import Any, Literal
 
-from ..core.compare.results import ALIKE, Limits, Outcome, verdict
+from ..core.compare.results import ALIKE, DifferenceInterval, Outcome, verdict
 from ..core.compare.results import Comparison as StoredComparison
 from ..core.flags import warning_texts
 from ..core.labels.segmentation import MASKS
@@ -34,7 +34,7 @@ INTERVAL_NOTES = {
 }
 NOT_PAIRED = "Both are of one image, so their differences have no interval."
 OTHER_LENGTHS = "Lengths are not compared, because the scale of {} is not known."
-# For each outcome of an object: its title, its meaning, and in which of the two results its objects are counted.
+# Outcome of an object -> title, meaning, and the result (first or second) in which its objects are counted.
 OUTCOMES: dict[Outcome, tuple[str, str, str]] = {
     "matched": ("Matched", "One of each, outlined alike.", "first"),
     "inexact": ("Outlined differently", "One of each, outlined otherwise.", "first"),
@@ -45,7 +45,7 @@ OUTCOMES: dict[Outcome, tuple[str, str, str]] = {
 }
 
 
-# The outcomes of objects that are not outlined alike, and how the sentence says them.
+# The outcomes of objects that are not outlined alike, and the words for them after their number.
 CHANGED: tuple[Outcome, ...] = ("inexact", "split", "merged", "missed", "invented")
 OUTCOME_WORDS: dict[Outcome, str] = {
     "invented": " more",
@@ -75,8 +75,8 @@ class OutcomeRow:
 
 @dataclass(frozen=True)
 class Operators:
-    """How much the results of two people who outlined one image differ, as a standard uncertainty. per_cent: in per
-    cent of the median. value: the same as a value of the setting `between_operators`. who: their accounts."""
+    """How much the results of two people who outlined one image differ, as a standard uncertainty in per cent of the
+    median. per_cent: in words. value: as the setting `between_operators` takes it. who: their accounts."""
 
     per_cent: str
     value: str
@@ -105,7 +105,7 @@ class ComparedResults:
         """The outcome in a sentence, such as "No difference shown: 8 nm, −38 to +58, in median size."; for two
         segmentations of one image "Without 3 outlines the median is 8 nm larger."; "" without a number that both
         have."""
-        rows = sorted(self.main, key=lambda row: (row.after.name != "median", row.after.kind == "integer"))
+        rows = sorted(self.main_numbers, key=lambda row: (row.after.name != "median", row.after.kind == "integer"))
         if not rows or rows[0].value is None or not self.result:
             return ""
         row, is_size = rows[0], rows[0].after.name == "median"
@@ -161,13 +161,13 @@ class ComparedResults:
         if not self._agreement or not self._agreement["scores"]:
             return ""
         changes = self._changes
-        others = [(changes[name], way) for name, way in OUTCOME_WORDS.items() if changes[name]]
-        missing, parts = changes["missed"], [f"{count:,}{way}" for count, way in others]
+        others = [(changes[name], words) for name, words in OUTCOME_WORDS.items() if changes[name]]
+        missing, parts = changes["missed"], [f"{count:,}{words}" for count, words in others]
         if not missing and not others:
             return "The outlines are the same;"
         if others and not missing:  # then the word "outlines" belongs into the first part
-            (count, way), noun = others[0], f" outline{'' if others[0][0] == 1 else 's'}"
-            parts[0] = f"{count:,}{way}{noun}" if way == " more" else f"{count:,}{noun}{way}"
+            (count, words), noun = others[0], f" outline{'' if others[0][0] == 1 else 's'}"
+            parts[0] = f"{count:,}{words}{noun}" if words == " more" else f"{count:,}{noun}{words}"
         listed = " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
         if not missing:
             return f"With {listed}" + ("," if len(parts) > 1 else "")
@@ -175,7 +175,7 @@ class ComparedResults:
         return f"{lead}, with {listed}," if parts else lead
 
     @property
-    def how_line(self) -> str:
+    def difference_line(self) -> str:
         """What the intervals of the differences include, in a sentence."""
         if not self.result:
             return ""
@@ -187,12 +187,12 @@ class ComparedResults:
     @property
     def interval_line(self) -> str:
         """What the intervals of the numbers include, in the words of the results' own pages."""
-        line_a = self.a.contents_of(row.before for row in self.main)
-        line_b = self.b.contents_of(row.after for row in self.main)
+        line_a = self.a.contents_of(row.before for row in self.main_numbers)
+        line_b = self.b.contents_of(row.after for row in self.main_numbers)
         return line_a if line_a == line_b else f"A: {line_a} B: {line_b}"
 
     @cached_property
-    def main(self) -> list[Difference]:
+    def main_numbers(self) -> list[Difference]:
         """The main numbers."""
         differences = self.result["differences"] if self.result else []
         limits = {
@@ -203,7 +203,7 @@ class ComparedResults:
         return list(self._rows(main_entries(self.a), main_entries(self.b), limits))
 
     @cached_property
-    def every(self) -> list[Difference]:
+    def all_numbers(self) -> list[Difference]:
         """All numbers of both, in the order of the files."""
         entries_a, entries_b = (
             {(entry.group, entry.name, entry.term): entry for entry in side.all_numbers()} for side in (self.a, self.b)
@@ -211,14 +211,18 @@ class ComparedResults:
         return list(self._rows(entries_a, entries_b, {}))
 
     def _rows(
-        self, entries_a: Mapping[Any, Entry], entries_b: Mapping[Any, Entry], limits: Mapping[str, Limits]
+        self, entries_a: Mapping[Any, Entry], entries_b: Mapping[Any, Entry], limits: Mapping[str, DifferenceInterval]
     ) -> Iterator[Difference]:
         """The numbers that both have. If the images differ, amounts such as counts get no difference: it would only
         say how much of the material the images show."""
         how = self.result["how"] if self.result else "paired"
-        for row in differences(entries_a, entries_b, limits, from_both=how == "independent"):
-            has_none = how != "paired" and (row.after.kind == "integer" or known_number(row.after.name).of_amount)
-            yield replace(row, difference="", interval="", value=None, low=None, high=None) if has_none else row
+        for row in differences(entries_a, entries_b, limits, use_both_intervals=how == "independent"):
+            has_no_difference = how != "paired" and (
+                row.after.kind == "integer" or known_number(row.after.name).of_amount
+            )
+            yield (
+                replace(row, difference="", interval="", value=None, low=None, high=None) if has_no_difference else row
+            )
 
     @property
     def overlay(self) -> Lines | None:
@@ -227,7 +231,7 @@ class ComparedResults:
             return None
         if self._distance and min(self._distance["n"]) < FEWEST_IN_HISTOGRAM:
             return None
-        unit = next((row.after.unit for row in self.main if row.after.name == "median"), self.result["unit"])
+        unit = next((row.after.unit for row in self.main_numbers if row.after.name == "median"), self.result["unit"])
         factor = nanometre_in(unit)  # the axis has the unit of the table
         edges = [factor * edge for edge in curves["edges"]]
         shares = [[100 * share for share in curves[side]] for side in ("first", "second")]
@@ -237,7 +241,7 @@ class ComparedResults:
         return chart and replace(chart, words="Both size distributions by number.")
 
     @property
-    def places(self) -> list[OutcomeRow]:
+    def outcome_rows(self) -> list[OutcomeRow]:
         """A row for each outcome of objects, after a row of all that differ; [] if objects are not paired."""
         if not self._agreement or not self._agreement["scores"]:
             return []
@@ -278,7 +282,7 @@ class ComparedResults:
         return per_cent(self._agreement["pixels"]) if self._agreement else ""
 
     @property
-    def p(self) -> str:
+    def p_value(self) -> str:
         """The p-value of the distance, in words; "" if it is unknown, or if there are too few images for any p-value
         to be significant."""
         if not self._distance or self._distance["p"] is None or (self._distance["least_p"] or 0.0) >= SIGNIFICANCE:
@@ -327,6 +331,6 @@ def authors(job: Job) -> list[str]:
 
 def main_entries(result: ChartedSummary) -> dict[Any, Entry]:
     """The main numbers of a result by name: counts, sizes, and the further ones."""
-    counts = result.counts[:2] if result.screened else []  # other kinds have their counts among `further`
-    entries = [*counts, *(entry for entry in result.answer_sizes if not entry.text), *result.further]
+    counts = result.counts[:2] if result.screened else []  # other kinds have their counts among the further ones
+    entries = [*counts, *(entry for entry in result.answer_sizes if not entry.text), *result.further_numbers]
     return {entry.name: entry for entry in entries}

@@ -15,8 +15,8 @@ from ..models import ChartPoint, ControlChart
 from ..services.access.links import may_open
 from .charts import Lines
 
-MOST_SHOWN = 200  # points, the last ones
-LABEL_WIDTH = 8.0  # of the number above a point, in per cent of the picture on a phone
+MOST_POINTS = 200  # the last ones, in a picture and in the table
+LABEL_WIDTH = 8.0  # of the number above a point: per cent of the width of the picture on a phone
 
 
 class Mark(NamedTuple):
@@ -34,7 +34,7 @@ class Mark(NamedTuple):
         return 6 if self.state else 3
 
 
-def _without_overlaps(marks: Sequence[Mark]) -> list[Mark]:
+def _drop_overlapping_labels(marks: Sequence[Mark]) -> list[Mark]:
     """The same marks; where labels would overlap, only the later mark keeps its label."""
     labelled_marks: list[Mark] = []
     leftmost = 100.0 + LABEL_WIDTH
@@ -55,8 +55,8 @@ class Picture:
 
 @dataclass(frozen=True)
 class PointRow:
-    """One point in the table. number: from 1 on. value, average, range: in words, "" without one. sentences: those of
-    its alarms. name, address: of its result, "" if the caller may not see the result."""
+    """One point in the table. number: from 1 on. value, average, range: in words, "" if there is none. sentences: one
+    for each of its alarms. name, address: of its result, "" if the caller may not see the result."""
 
     point: ChartPoint
     number: int
@@ -72,7 +72,7 @@ class PointRow:
         return self.point.measured
 
     @property
-    def happened(self) -> str:
+    def remarks(self) -> str:
         """Alarms, the known cause, the note and what departs from the method, in words."""
         point = self.point
         cause = f"Excluded: {point.excluded.rstrip('.')}." if point.excluded else ""
@@ -84,10 +84,10 @@ class ChartView:
 
     def __init__(self, chart: ControlChart, points: Sequence[ChartPoint], request: Any = None) -> None:
         self.row, self.points, self.request = chart, list(points), request
-        self.plan = chart.read()
+        self.plan = chart.get_plan()
         self.quantity = number(self.plan.quantity)
         is_share = self.quantity.kind == "fraction"
-        # What stored values are multiplied by, and the unit of the page.
+        # Stored values times factor have the unit of the page.
         self.factor, self.unit = (100.0, "%") if is_share else (1.0, self.quantity.unit("nm"))
 
     @cached_property
@@ -108,12 +108,12 @@ class ChartView:
         return self.points[-1].measured if self.points else None
 
     @property
-    def column(self) -> str:
-        """The title of the column of the table beside the values."""
+    def extra_column_title(self) -> str:
+        """The title of the table's column after the values."""
         return "Average" if self.plan.way == "ewma" else "Range"
 
     @property
-    def is_out(self) -> bool:
+    def is_out_of_control(self) -> bool:
         """Whether the last point that counts raises an alarm."""
         return bool(self.control.last_alarms)
 
@@ -151,10 +151,10 @@ class ChartView:
         return f"{significant(self.factor * float(value), 15, self._decimals)} {self.unit}".strip().replace("-", "−")
 
     @cached_property
-    def main(self) -> Picture | None:
+    def main_picture(self) -> Picture | None:
         """The points with centre line and limits; None if there are fewer than two."""
-        control, places_shown = self.control, range(len(self.points))[-MOST_SHOWN:]
-        # place: among all points. index_of: from there to the place among the points that count, as the chart has them.
+        control, places_shown = self.control, range(len(self.points))[-MOST_POINTS:]
+        # place: among all points. index_of[place]: among the points that count; `chart` has only these.
         chart, index_of = control.chart, {place: index for index, place in enumerate(control.places)}
         values = [
             self.factor * float(chart.values[index_of[place]] if place in index_of else control.values[place])
@@ -204,7 +204,7 @@ class ChartView:
             texts = [f"Point {place + 1}, {point.measured:%Y-%m-%d}: {significant(value, 4)} {self.unit}".strip()]
             texts += [*(alarm.sentence for alarm in alarms), point.excluded, point.note]
             marks.append(Mark(x, y, state, ". ".join(filter(None, texts)), str(place + 1) if alarms else ""))
-        return Picture(lines, tuple(_without_overlaps(marks)))
+        return Picture(lines, tuple(_drop_overlapping_labels(marks)))
 
     @cached_property
     def ranges(self) -> Lines | None:
@@ -217,23 +217,23 @@ class ChartView:
             [
                 (x, self.factor * float(size))
                 for x, size in zip(xs, chart.ranges, strict=True)
-                if x > len(self.points) - MOST_SHOWN
+                if x > len(self.points) - MOST_POINTS
             ]
         ]
         if chart.greatest_range is not None:
-            # From the first to the last point that `main` shows.
-            ends = max(1.0, len(self.points) - MOST_SHOWN + 1.0), float(len(self.points))
+            # From the first to the last point of `main_picture`.
+            ends = max(1.0, len(self.points) - MOST_POINTS + 1.0), float(len(self.points))
             series.append([(x, self.factor * chart.greatest_range) for x in ends])
         title = f"Moving range, {self.unit}" if self.unit else "Moving range"
         return Lines.of(series, title, "point", from_zero=True)
 
     @property
-    def rows(self) -> list[PointRow]:
+    def last_rows(self) -> list[PointRow]:
         """The last points, the newest first."""
-        return self.every_row[:MOST_SHOWN]
+        return self.all_rows[:MOST_POINTS]
 
     @cached_property
-    def every_row(self) -> list[PointRow]:
+    def all_rows(self) -> list[PointRow]:
         """All points, the newest first."""
         control, chart = self.control, self.control.chart
         index_of = {place: index for index, place in enumerate(control.places)}
@@ -259,9 +259,9 @@ class ChartView:
         return rows
 
     @property
-    def in_control(self) -> bool | None:
+    def is_in_control(self) -> bool | None:
         """Whether the last point that counts raises no alarm; None before there are limits."""
-        return None if self.control.chart.level is None or not self.control.places else not self.is_out
+        return None if self.control.chart.level is None or not self.control.places else not self.is_out_of_control
 
     def level_as_dict(self) -> dict[str, Any] | None:
         """The limits for the API, in the unit of result.json; None while there are none."""
@@ -275,8 +275,8 @@ class ChartView:
         rows = []
         for place, point in enumerate(self.points):
             index, is_seen = index_of.get(place), bool(self._address(point))
-            is_held = chart.level is not None and index is not None
-            is_average, has_range = is_held and self.plan.way == "ewma", bool(index) and len(chart.ranges)
+            has_limits = chart.level is not None and index is not None
+            is_average, has_range = has_limits and self.plan.way == "ewma", bool(index) and len(chart.ranges)
             texts = {name: getattr(point, name) for name in ("value", "note", "excluded", "version", "departures")}
             rows.append(
                 {
@@ -286,8 +286,8 @@ class ChartView:
                     "measured": point.measured,
                     "average": float(chart.values[index]) if is_average else None,
                     "moving_range": float(chart.ranges[index - 1]) if has_range and index else None,
-                    "lower": float(chart.lower[index]) if is_held else None,
-                    "upper": float(chart.upper[index]) if is_held else None,
+                    "lower": float(chart.lower[index]) if has_limits else None,
+                    "upper": float(chart.upper[index]) if has_limits else None,
                     "alarms": [{"rule": alarm.rule, "sentence": alarm.sentence} for alarm in control.alarms_at(place)],
                     "job": str(point.job_id) if point.job_id and is_seen else None,
                     "sample": str(point.sample_id) if point.sample_id and is_seen else None,

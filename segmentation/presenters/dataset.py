@@ -12,7 +12,7 @@ from ..core.measure.quantities import significant
 from ..core.tasks.base import Task
 from ..models import Dataset, DatasetImage
 
-WIDTH, HEIGHT = 320, 96  # of the chart of sizes, in its own units
+CHART_WIDTH, CHART_HEIGHT = 320, 96  # of the chart of sizes, in the units of its SVG
 IMAGES = Prefetch("images", DatasetImage.objects.select_related("by", "job__micrograph").order_by("-consented", "pk"))
 
 
@@ -27,7 +27,8 @@ class SizeBar(NamedTuple):
 
 
 class ImageLine(NamedTuple):
-    """One image of a dataset. facts: its numbers in words. part: which part was checked, "" for the whole image."""
+    """One image of a dataset. facts: its numbers in words. part: the part whose outlines were checked, in words; ""
+    for the whole image."""
 
     image: DatasetImage
     facts: str
@@ -47,8 +48,8 @@ class DatasetPage:
         self.errors, self.warnings = (findings_of(dataset, error=error) if checked else [] for error in (True, False))
 
     @property
-    def counted(self) -> str:
-        """Such as "12 images of 3 specimens, 1,204 particles"."""
+    def counts_line(self) -> str:
+        """The numbers of images, specimens and objects, such as "12 images of 3 specimens, 1,204 particles"."""
         count, groups = len(self.images), len({line.image.group for line in self.images})
         line = f"{amount(count, 'image')} of {amount(groups, 'specimen or session', 'specimens or sessions')}"
         objects = sum(line.image.summary.get("objects", 0) for line in self.images)
@@ -70,13 +71,13 @@ class DatasetPage:
         """How many objects have which size in px."""
         sizes = self.summary.get("sizes") or {}
         counts, edges = sizes.get("counts", []), sizes.get("edges", [])
-        top, bar_width = max(counts, default=0) or 1, WIDTH / max(1, len(counts))
+        top, bar_width = max(counts, default=0) or 1, CHART_WIDTH / max(1, len(counts))
         return [
             SizeBar(
                 number * bar_width,
-                HEIGHT * (1 - n / top),
+                CHART_HEIGHT * (1 - n / top),
                 bar_width - 1,
-                HEIGHT * n / top,
+                CHART_HEIGHT * n / top,
                 f"{low:g} to {high:g} px: {n:,}",
             )
             for number, (n, low, high) in enumerate(zip(counts, edges, edges[1:], strict=False))
@@ -86,7 +87,7 @@ class DatasetPage:
     def ticks(self) -> list[tuple[float, str]]:
         """Place and text of every fourth edge of the bars."""
         edges = (self.summary.get("sizes") or {}).get("edges", [])
-        return [(WIDTH * i / max(1, len(edges) - 1), f"{edges[i]:g}") for i in range(0, len(edges), 4)]
+        return [(CHART_WIDTH * i / max(1, len(edges) - 1), f"{edges[i]:g}") for i in range(0, len(edges), 4)]
 
 
 def findings_of(dataset: Dataset, *, error: bool) -> list[str]:
@@ -118,5 +119,5 @@ def _part(image: DatasetImage) -> str:
 
 
 def amount(count: int, one: str, several: str = "") -> str:
-    """Such as "1 image" or "1,204 images"."""
+    """A number with its noun, such as "1 image" or "1,204 images". several: the plural, if it is not `one` + "s"."""
     return f"{count:,} {one if count == 1 else several or one + 's'}"

@@ -8,15 +8,15 @@ from decimal import Decimal
 from math import floor, log10
 from typing import Any, NamedTuple
 
-from ..core.compare.results import Limits, difference_interval, with_like_intervals
+from ..core.compare.results import DifferenceInterval, difference_interval, with_like_intervals
 from ..core.measure.budget_table import ANSWERS
-from ..core.measure.quantities import Value, in_micrometres, micrometres
+from ..core.measure.quantities import Value, micrometres, value_in_micrometres
 from ..core.report.entries import Entry
 from ..core.report.wording import capital
 
 TERMS = {"n_kept": "Counted", "n_set_aside": "Left out"}
-LARGEST_RELATIVE = 1  # a difference of this many times the number, or more, is not also written in per cent
-MORE_DECIMALS = 1  # two numbers may get at most so many further decimals, so that their difference agrees with them
+LARGEST_RELATIVE = 1  # share of the number: a larger difference is not also written in per cent
+MORE_DECIMALS = 1  # so many decimals are added at most to make two rounded numbers agree with their difference
 TOLERANCE = 0.05  # share of a difference by which the difference of the rounded numbers may deviate from it
 LEAST_WITH_COMMAS = 10_000  # smaller numbers have no comma between thousands
 
@@ -59,11 +59,11 @@ class Difference:
 def differences(
     before: Mapping[Any, Entry],
     after: Mapping[Any, Entry],
-    stored_limits: Mapping[str, Limits],
-    from_both: bool = False,
+    stored_limits: Mapping[str, DifferenceInterval],
+    use_both_intervals: bool = False,
 ) -> Iterator[Difference]:
     """The numbers that both results have. stored_limits: known intervals of differences by name, in the unit of files.
-    from_both: whether the interval of a difference is computed from the intervals of both numbers."""
+    use_both_intervals: whether the interval of a difference is computed from the intervals of both numbers."""
     for key, later in after.items():
         earlier = before.get(key)
         if earlier is None or later.text or earlier.text:
@@ -71,29 +71,33 @@ def differences(
         # A number with an uncertainty budget is compared by its interval from counting alone, like the other one.
         has_ends = all(side.has_ends or side.name in ANSWERS for side in (earlier, later))
         earlier, later = (
-            replace(side, number=number, holds=side.includes if number == side.number.reported else side.holds)
+            replace(
+                side,
+                number=number,
+                contents_without_total=side.includes if number == side.number.reported else side.contents_without_total,
+            )
             for side, number in zip((earlier, later), with_like_intervals(earlier.number, later.number), strict=True)
         )
         first_number, second_number = earlier.number, later.number
         if first_number.unit != second_number.unit:
-            first_number, second_number = in_micrometres(first_number), in_micrometres(second_number)
+            first_number, second_number = value_in_micrometres(first_number), value_in_micrometres(second_number)
         if first_number.unit != second_number.unit or first_number.value is second_number.value is None:
             continue
         interval = stored_limits.get(later.name)
         limits = (micrometres(interval) if second_number.unit == "µm" else interval) or (
-            difference_interval(first_number, second_number) if from_both and has_ends else None
+            difference_interval(first_number, second_number) if use_both_intervals and has_ends else None
         )
         yield difference_of(replace(earlier, number=first_number), replace(later, number=second_number), limits)
 
 
-def difference_of(before: Entry, after: Entry, limits: Limits | None) -> Difference:
+def difference_of(before: Entry, after: Entry, limits: DifferenceInterval | None) -> Difference:
     """One number of two results. limits: the 95 % interval of the difference, in the unit of both."""
     first_value, second_value = before.number.value, after.number.value
     term = TERMS.get(after.name, capital(after.term))
     if first_value is None or second_value is None:
         return Difference(term, after.definition, before, after, "")
     change = second_value - first_value
-    first_text, second_text, digits = agreeing(before, after)
+    first_text, second_text, digits = agreeing_texts(before, after)
     unit = "points" if after.kind == "fraction" else after.unit
     text = f"{_sign(change, digits) or '±'}{digits} {unit}".strip()
     if digits != "0" and after.kind != "fraction" and abs(change) < LARGEST_RELATIVE * abs(first_value):
@@ -104,14 +108,14 @@ def difference_of(before: Entry, after: Entry, limits: Limits | None) -> Differe
     return Difference(term, after.definition, before, after, text, *numbers, *(limits or (None, None)))
 
 
-def _writer(after: Entry, limits: Limits | None) -> Callable[..., str]:
+def _writer(after: Entry, limits: DifferenceInterval | None) -> Callable[..., str]:
     """The function that writes a difference and the ends of its interval: with the digits that its interval allows,
     else with those of a number without an interval."""
     number = Value(max(map(abs, limits)), *limits) if limits else Value(after.number.value)
     return replace(after, number=number).write
 
 
-def agreeing(before: Entry, after: Entry) -> tuple[str, str, str]:
+def agreeing_texts(before: Entry, after: Entry) -> tuple[str, str, str]:
     """Both numbers and their difference as texts, without sign and unit. All have the same number of decimals, so that
     a reader who subtracts gets the difference shown: 4.4 %, 7.6 % and 3.2 points, not 4 %, 8 % and 3.
 

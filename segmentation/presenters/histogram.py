@@ -1,4 +1,4 @@
-"""The content of the histogram on a page: bars, axes and texts, for the choices that the reader has made."""
+"""The content of the histogram on a page: bars, axes and texts, for the choices of the user."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 
 from ..core.measure import bins
 from ..core.measure.descriptors import DESCRIPTORS
-from ..core.measure.fitting import density, log_normal, unfit
-from ..core.measure.histograms import Bars, Choice, Population, bars_of, numbers
+from ..core.measure.fitting import density, log_normal, why_no_curve
+from ..core.measure.histograms import Bars, Choice, Population, bars_of, json_numbers
 from ..core.measure.quantities import Quantity, Unit, nanometre_in, significant
 from ..core.measure.results import Fit
 from ..core.report.entries import known_column
@@ -28,11 +28,11 @@ TOO_MANY = f"That would be more than {bins.MOST_TYPED_BINS} bars; choose wider o
 TOO_WIDE = "Such bars would not fit on any axis; choose narrower ones."
 REFUSALS = {"": "", "many": TOO_MANY, "wide": TOO_WIDE}
 LEAST_SHARE = 0.0005  # the smallest share that a per cent with one decimal shows: 0.1 %
-DIGITS = 6  # significant digits of a typed number in another unit, and of the points of a curve
+DIGITS = 6  # significant digits of a typed number after a change of its unit, and of the points of a curve
 FIT_POINTS = 121  # points of the curve of the fit
 MARGIN = 0.02  # of the range of the bars: the empty axis beyond them
-MOST_EMPTY = 0.35  # of an axis may be empty so that it begins at 0
-LEAST_SIZE = 1e-4  # of the largest: the size that stands for 0, where the fit has no value
+MOST_EMPTY = 0.35  # share of a linear axis that may stay empty so that it begins at 0
+LEAST_SIZE = 1e-4  # share of the largest size: used instead of 0, where the fit has no value
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,10 @@ def histogram_content(population: Population, chosen: Mapping[str, str], task: T
         "edges": (axis.factor * bars.edges).tolist(),
         "bounds": bars.edges.tolist(),
         **_words(bars, axis, weighting, task),
-        "heights": numbers(bars.heights),
-        "aside": numbers(bars.left_out),
-        "doubtful": numbers(bars.doubtful),
-        "counts": numbers(bars.expected_counts),
+        "heights": json_numbers(bars.heights),
+        "aside": json_numbers(bars.left_out),
+        "doubtful": json_numbers(bars.doubtful),
+        "counts": json_numbers(bars.expected_counts),
         "shares": bars.shares.tolist(),
         "cumulative": bars.cumulative.tolist(),
         **_fit(bars, axis, choice),
@@ -122,11 +122,12 @@ def histogram_content(population: Population, chosen: Mapping[str, str], task: T
 
 
 def _one_of(allowed: Sequence[str], requested: str | None) -> str:
+    """The requested name if it is allowed, else the first allowed one."""
     return requested if requested in allowed else allowed[0]
 
 
 def _number(text: str) -> float:
-    """A typed number, whose decimal sign may be a comma; NaN where it is none."""
+    """A typed number, whose decimal sign may be a comma; NaN if the text is not a number."""
     try:
         return float(re.sub(r"\s", "", text).replace(",", "."))
     except ValueError:
@@ -200,7 +201,7 @@ def _fit(bars: Bars, axis: _Axis, choice: Choice) -> dict[str, Any]:
     fit = log_normal(bars.size, bars.contribution)
     # Sizes that are log-normal by number are so by area and volume, too. There a few large particles have most of the
     # weight, so a bad fit may not show: the fit by number is tested as well.
-    poor = unfit(log_normal(bars.size, bars.weight)) or unfit(fit)
+    poor = why_no_curve(log_normal(bars.size, bars.weight)) or why_no_curve(fit)
     is_no_size = choice.measure in (*DESCRIPTORS, "edge_weight")
     curve = _curve(bars, axis, choice.log, fit) if fit and not poor and not is_no_size else None
     # With objects that are left out these are two populations, of which no fit is expected.
@@ -259,7 +260,7 @@ def _range(
         "high": high if isfinite(high) else None,
         "from": texts[0],
         "to": texts[1],
-        "count": numbers([count])[0],
+        "count": json_numbers([count])[0],
         "share": share,
         "name": name,
         "words": f"{name}: {_count(count, task)}, {_share(share)} by {weighting}",

@@ -12,7 +12,7 @@ from ..core.measure.results import Statistics
 from ..core.quality.conformity import number_words
 from ..core.quality.reference import ReferenceMaterial
 from ..core.quality.specification import Specification
-from ..core.report.certificate import Certificate, Comparison
+from ..core.report.certificate import ConformityStatement, ReferenceComparison
 from ..core.report.summary import Summary
 from ..core.tasks import find
 from ..http.access import address_of
@@ -47,26 +47,26 @@ def limitable_quantities(values: Mapping[str, Value]) -> list[Quantity]:
     for name in names:
         try:
             quantities.append(number(name))
-        except UnknownQuantity:  # its kind of analysis does not exist any more
+        except UnknownQuantity:  # its kind of analysis is no longer installed
             continue
     return quantities
 
 
-def certificate_of(row: Job | Sample) -> Certificate | None:
-    """The decision on a result; None without limits, or without numbers yet."""
+def conformity_statement_of(row: Job | Sample) -> ConformityStatement | None:
+    """The decision whether a result is within its limits; None without limits, or without numbers yet."""
     if not row.specification or not _has_numbers(row):
         return None
     is_refused = isinstance(row, Job) and bool(row.summary.get("refused"))
     specification = Specification.read(row.specification)
-    return Certificate.of(specification, numbers_to_judge(row), _summary(row), is_refused=is_refused)
+    return ConformityStatement.of(specification, numbers_to_judge(row), _summary(row), is_refused=is_refused)
 
 
-def comparison_of(row: Job | Sample) -> Comparison | None:
+def comparison_of(row: Job | Sample) -> ReferenceComparison | None:
     """A result beside the certificate of its reference material; None of another material, or without numbers yet."""
     if not row.reference or not _has_numbers(row):
         return None
     material = ReferenceMaterial.read({name: value for name, value in row.reference.items() if name != "id"})
-    return Comparison.of(material, numbers_to_judge(row), _summary(row))
+    return ReferenceComparison.of(material, numbers_to_judge(row), _summary(row))
 
 
 def certificate_facts(material: ReferenceMaterial) -> list[tuple[str, str]]:
@@ -88,15 +88,15 @@ def certificate_facts(material: ReferenceMaterial) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class MeasuredReference:
-    """A result that is a measurement of a reference material, for a list. verdict: agrees, does not agree, or why
-    nothing is compared; number: the En number in words, "" without one."""
+    """A result that is a measurement of a reference material, as a line of a list. value: the measured value, in words.
+    verdict: agrees, does not agree, or why nothing is compared. en_number: as text, "" without one."""
 
     name: str
     address: str
     created: datetime
-    measured: str
+    value: str
     verdict: str
-    number: str
+    en_number: str
 
     @classmethod
     def of(cls, row: Job | Sample) -> MeasuredReference:
@@ -122,8 +122,8 @@ def _summary(row: Job | Sample) -> Summary:
 
 
 def decision_as_dict(row: Job | Sample) -> dict[str, Any] | None:
-    """The decision of `certificate_of` for the API, in plain JSON types; a missing limit is None."""
-    certificate = certificate_of(row)
+    """The decision of `conformity_statement_of` for the API, in plain JSON types; a missing limit is None."""
+    certificate = conformity_statement_of(row)
     if certificate is None:
         return None
     return {

@@ -1,4 +1,4 @@
-"""Results and samples as cards of a list, and their distributions in one chart; read from rows, without files."""
+"""Results and samples as cards of a list, and a chart of several distributions. Reads only rows of the database."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ..models.jobs import WaitingLine
 from ..services.results.comparisons import check_alike, comparison_group, size_of, summary_of, unit_of
 from .charts import Lines, polygon
 from .progress import place_words
-from .sample import STATES, PooledResult, bars
-from .stored import counted, headline, numbers_of, warning_of
+from .sample import STATES, PooledResult, histogram_path
+from .stored import count_words, headline, numbers_of, warning_of
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-MOST_PICTURES = 3  # of a sample, in its card
+MOST_PICTURES = 3  # in the card of a sample
 UNREADABLE = "The numbers of this result cannot be read. Analyse its image again, or delete it."
 
 
@@ -37,11 +37,11 @@ UNREADABLE = "The numbers of this result cannot be read. Analyse its image again
 class Card:
     """A result or a sample in a list.
 
-    kind: "job" or "sample". pictures: addresses, for a sample of its first images. mark: the state as a CSS class,
-    state: in words. active: whether it is under way; per_cent: how far. number: the main number in words: the median,
-    for a kind without sizes its first number, for few particles their count. counted: how many objects (and images)
-    are in that number. bars: its histogram as an SVG path. unscaled: a note that scales are missing. older: how many
-    earlier versions there are. alike: results with the same text can be compared.
+    kind: "job" or "sample". pictures: addresses, for a sample of its first images. mark: the state as a CSS class;
+    state: in words. active: whether it waits or runs; per_cent: its progress. number: the main number in words: the
+    median, for a kind without sizes its first number, for few particles their count. counted: how many objects (and
+    images) are in that number. bars: its histogram as an SVG path. unscaled: a note that scales are missing. older:
+    number of earlier versions. alike: results with equal texts can be compared.
     """
 
     kind: str
@@ -76,9 +76,9 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
     ids = {kind: [pk for entry_kind, pk in entries if entry_kind == kind] for kind in ("job", "sample")}
     related = Job.objects.select_related("micrograph", "owner").defer("micrograph__metadata")
     jobs, samples = related.in_bulk(ids["job"]), Sample.objects.select_related("owner").in_bulk(ids["sample"])
-    first_images = {pk: readable(_first_images, sample, []) for pk, sample in samples.items()}
+    first_images = {pk: read_or_default(_first_images, sample, []) for pk, sample in samples.items()}
     pictures = {str(pk): address for pk, address in thumbnails([*jobs, *chain(*first_images.values())]).items()}
-    # As `Sample.members`: only the latest job of an image that was measured again.
+    # Like `Sample.members`: without jobs that were measured again in the sample.
     images = Job.objects.filter(sample__in=list(samples)).exclude(reruns__sample=F("sample")).order_by()
     states: dict[Any, dict[str, int]] = {}  # how many images of each sample are in which state
     for pk, state, count in images.values_list("sample", "state").annotate(Count("pk")):
@@ -95,13 +95,13 @@ def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None)
     return [(by_key | waiting)[pk] for _, pk in entries if pk in by_key]
 
 
-def readable(read: Callable[..., T], row: Job | Sample, otherwise: T) -> T:
-    """read(row); `otherwise` if its summary cannot be read, so that one damaged row does not break a whole list."""
+def read_or_default(read: Callable[..., T], row: Job | Sample, default: T) -> T:
+    """read(row), or `default` if that raises, so that one damaged row does not break a whole list."""
     try:
         return read(row)
     except Exception:  # a damaged summary can raise anything
         logger.exception("The summary of %s %s cannot be read.", type(row).__name__, row.pk)
-        return otherwise
+        return default
 
 
 def _first_images(sample: Sample) -> list[str]:
@@ -131,20 +131,20 @@ def _card_of_job(job: Job, picture: str, older: int) -> Card:
 
     def with_numbers(job: Job) -> Card:
         numbers = numbers_of(job.summary)
-        number, count = headline(numbers), counted(numbers)
+        number, count = headline(numbers), count_words(numbers)
         measured_with = job.measured_with
         is_scaled = measured_with is not None and measured_with.is_known
         return replace(
             without_numbers,
             counted="" if numbers.has_few else count,
             number=count if numbers.has_few else number,
-            bars=bars(_counts(job.summary)),
+            bars=histogram_path(_total_counts(job.summary)),
             warning=warning_of(job),
             unscaled="scale not set" if number and not is_scaled else "",
             alike=comparison_group(job),
         )
 
-    return readable(with_numbers, job, without_numbers) if job.is_done else without_numbers
+    return read_or_default(with_numbers, job, without_numbers) if job.is_done else without_numbers
 
 
 def _card_of_sample(sample: Sample, pictures: list[str], states: dict[str, int]) -> Card:
@@ -174,37 +174,36 @@ def _card_of_sample(sample: Sample, pictures: list[str], states: dict[str, int])
         return replace(
             without_numbers,
             active=pooled.active,
-            counted=f"{images}, {counted(pooled)}" if pooled.kept else images,
+            counted=f"{images}, {count_words(pooled)}" if pooled.kept else images,
             number=headline(pooled),
-            bars=bars(_counts(sample.pooled)),
+            bars=histogram_path(_total_counts(sample.pooled)),
             warning="; ".join(warning_texts(pooled.warnings)),
             unscaled=f"{pooled.unscaled} without a scale" if pooled.unscaled else "",
             alike=comparison_group(sample),
         )
 
-    return readable(with_numbers, sample, without_numbers)
+    return read_or_default(with_numbers, sample, without_numbers)
 
 
-def _counts(summary: dict[str, Any]) -> list[float]:
+def _total_counts(summary: dict[str, Any]) -> list[float]:
     """The heights of the bars of all images together; [] if there are too few sizes for a histogram."""
     counts = (summary.get("histogram") or {}).get("counts") or []
     sums = [sum(column) for column in zip(*counts, strict=True)]
-    return (
-        sums if round(sum(sums)) >= FEWEST_IN_HISTOGRAM else []
-    )  # rounded like `n_kept`: an object may count by a fraction
+    # Rounded like `n_kept`: an object may count by a fraction.
+    return sums if round(sum(sums)) >= FEWEST_IN_HISTOGRAM else []
 
 
-def curves(sides: Sequence[Job | Sample]) -> Lines | None:
+def distribution_chart(results: Sequence[Job | Sample]) -> Lines | None:
     """The distributions of several results over each other, each as a polygon whose top is 1; a result that stores no
     histogram has an empty one. Raises Refused (422) where their sizes cannot be compared."""
-    check_alike(*sides)
+    check_alike(*results)
     series = []
-    for side in sides:
-        summary = summary_of(side)
-        counts, edges = _counts(summary), (summary.get("histogram") or {}).get("edges", [])
+    for result in results:
+        summary = summary_of(result)
+        counts, edges = _total_counts(summary), (summary.get("histogram") or {}).get("edges", [])
         heights = [count / (high - low) for count, low, high in zip(counts, edges, edges[1:], strict=False)]
         top = max(heights, default=0.0)
         series.append(polygon(edges, [height / top for height in heights]) if top else [])
-    size = known_column(size_of(sides[0]) or "min_feret").title
-    lines = Lines.of(series, f"{size}, {unit_of(sides[0])}", "", from_zero=True)
+    size = known_column(size_of(results[0]) or "min_feret").title
+    lines = Lines.of(series, f"{size}, {unit_of(results[0])}", "", from_zero=True)
     return lines and replace(lines, words="The size distributions of the results below, over each other.")

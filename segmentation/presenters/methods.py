@@ -1,4 +1,4 @@
-"""A version of a method as its page shows it, and what the page of a result says of its method."""
+"""The description of a method in words for its page, and the line about the method on the page of a result."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ class MethodView:
 
 
 class MethodLine(NamedTuple):
-    """What a result says of the method that it follows. remarks: what departs from it, and that it was out of control
-    before. address: of the page of that version, "" where the caller may not see it. is_withdrawn: whether it was
-    withdrawn after the result was measured."""
+    """The line about the method that a result follows. remarks: how the result departs from the method, and whether the
+    method was out of control before. address: of the page of the version, "" if the caller may not see it.
+    is_withdrawn: whether the version was withdrawn after the measurement."""
 
     title: str
     remarks: tuple[str, ...]
@@ -78,13 +78,13 @@ class MethodLine(NamedTuple):
 
 
 def method_line(stored: Mapping[str, Any] | None, version: MethodVersion | None, user: Any) -> MethodLine | None:
-    """The line of a result. stored: what its summary says of the method. version: the row, while it is there."""
+    """The line of a result; None without a method. stored: "method" of its summary. version: None if deleted."""
     if not stored:
         return None
     used = MethodUsed.from_dict(stored)
-    is_seen = version is not None and version.method.is_visible_to(user)
+    may_see = version is not None and version.method.is_visible_to(user)
     is_withdrawn = version is not None and version.state == MethodVersion.State.WITHDRAWN != used.state
-    return MethodLine(used.title, used.remarks, address_of_version(version) if is_seen else "", is_withdrawn)
+    return MethodLine(used.title, used.remarks, address_of_version(version) if may_see else "", is_withdrawn)
 
 
 def address_of_version(version: MethodVersion) -> str:

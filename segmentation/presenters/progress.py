@@ -1,4 +1,4 @@
-"""How far a job is, and how far the images of a sample are: in words, read from rows."""
+"""The progress of a job, and of the images of a sample, in words. Reads rows of the database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..core.pace import time_words
 from ..core.report.wording import capital, uncapital
 from ..models import Job, Micrograph, Sample
 
-DIGITS = 7  # a number with so many digits or more is no place in a queue
+PLACE_DIGITS = 7  # a number with so many digits or more is no place in a queue
 # Name of a stage in the stored timings -> what pages call it.
 STAGES = {
     "load": "Load the model",
@@ -24,7 +24,7 @@ STAGES = {
 }
 
 
-def times_of(job: Job) -> list[tuple[str, float]]:
+def stage_times(job: Job) -> list[tuple[str, float]]:
     """The seconds of each stage of a finished job: (stage in words, seconds). First comes the wait before its last
     attempt, last the time outside all stages. [] before the job has ended."""
     if job.started is None or job.finished is None:
@@ -36,8 +36,8 @@ def times_of(job: Job) -> list[tuple[str, float]]:
 
 
 class PageProgress(NamedTuple):
-    """The progress of a sample that a page already shows. The page sends it with each request, so that the progress
-    never goes back. place: the smallest place in the queue so far, None without one. per_cent: the largest so far."""
+    """The progress of a sample that a page already shows. The page sends it with each request, so that the shown
+    progress never goes back. place: the smallest place in the queue so far, None if unknown. per_cent: the largest."""
 
     place: int | None = None
     per_cent: int = 0
@@ -47,13 +47,13 @@ class PageProgress(NamedTuple):
         """The progress that a page has sent; unusable values count as none."""
         texts = [query.get(name, "") for name in cls._fields]
         place, per_cent = (
-            int(text) if text.isascii() and text.isdigit() and len(text) < DIGITS else 0 for text in texts
+            int(text) if text.isascii() and text.isdigit() and len(text) < PLACE_DIGITS else 0 for text in texts
         )
         return cls(place or None, min(per_cent, 100))
 
     @property
     def query(self) -> str:
-        """The parameters with which the page asks next."""
+        """The query of the page's next request."""
         return "&".join(f"{name}={value}" for name, value in self._asdict().items() if value)
 
 
@@ -62,22 +62,22 @@ NEW_PAGE = PageProgress()
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the images of a sample are.
+    """The progress of the images of a sample.
 
     total, done, failed, under_way: numbers of images; failed includes cancelled ones, under_way those that wait, run or
-    arrive. now: the jobs that run. seconds: until all jobs are done, None if not known. arriving: images still to be
-    read. part: the progress of the jobs under way, as a number of jobs. place: the place of its first image in the
-    queue, while none runs. page: what the page has shown before.
+    are still to be read. running: the jobs that run. seconds: until all jobs are done, None if not known. arriving:
+    number of images still to be read. partial_jobs: sum of the progress of all jobs under way, each from 0 to 1.
+    place: the place of its first image in the queue, while none runs. page: what the page has shown before.
     """
 
     total: int
     done: int
     failed: int
     under_way: int
-    now: tuple[Job, ...] = ()
+    running: tuple[Job, ...] = ()
     seconds: float | None = None
     arriving: int = 0
-    part: float = 0.0
+    partial_jobs: float = 0.0
     place: int | None = None
     page: PageProgress = NEW_PAGE
 
@@ -109,35 +109,37 @@ class Progress:
 
     @property
     def per_cent(self) -> int:
-        done = self.ended + self.part
+        done = self.ended + self.partial_jobs
         return max(round(100 * done / self.total) if self.total else 0, self.page.per_cent)
 
     @property
     def next_page(self) -> PageProgress:
-        """What the page has shown together with this."""
+        """What the page has shown after this progress."""
         places = [place for place in (self.place, self.page.place) if place]
         return PageProgress(min(places, default=None), self.per_cent)
 
     @property
     def line(self) -> str:
-        """How many are done, and how long the rest takes."""
+        """How many images are done, and the remaining time."""
         text = f"{self.done} of {self.total} images done"
         text += f", {self.failed} without a result" if self.failed else ""
         text += f", {self.arriving} still to be read" if self.arriving else ""
         # Another sender may have overtaken this one; then the page does not show the larger place.
-        is_not_farther = self.place is not None and self.place == self.next_page.place
-        text += f", {place_words(self.place)}" if self.place and is_not_farther else ""
+        is_no_setback = self.place is not None and self.place == self.next_page.place
+        text += f", {place_words(self.place)}" if self.place and is_no_setback else ""
         return text + (f", {time_words(self.seconds)} left" if self.seconds and self.under_way else "")
 
     @property
     def running_lines(self) -> list[str]:
         """A line for each job that runs: image, stage and per cent."""
-        return [f"{job.micrograph.name}: {job.stage or 'starting'}, {round(100 * job.progress)} %" for job in self.now]
+        return [
+            f"{job.micrograph.name}: {job.stage or 'starting'}, {round(100 * job.progress)} %" for job in self.running
+        ]
 
 
 def _seconds(running: list[Job], waiting: list[Job]) -> float | None:
-    """Seconds until all these jobs are done: those of the last one that waits, else the longest of the running ones.
-    None if not known."""
+    """Seconds until all these jobs are done: of the last waiting job, else of the slowest running one. None if not
+    known."""
     if not all(job.ready for job in waiting):
         return None
     seconds = [job.expected_seconds() for job in waiting[-1:] or running]

@@ -59,13 +59,13 @@ class Provenance:
         ]
 
     @property
-    def removed(self) -> int:
+    def removed_count(self) -> int:
         """How many outlines were removed because they are probably wrong."""
         return int(self.used.get("dropped", 0))
 
     @property
     def imported_line(self) -> str:
-        """The file of another tool that the outlines come from, else ""."""
+        """The file of another tool from which the outlines were imported; "" without one."""
         words = imported_words(self.used)
         return words and f"{words}."
 
@@ -129,8 +129,8 @@ class Provenance:
 
 
 def shown_settings(settings: AnalysisSettings, changed: bool) -> Iterator[tuple[Setting, Any]]:
-    """The settings to list: those that differ from the default, or the others. Empty texts are left out. So are the
-    settings that the page shows elsewhere."""
+    """(setting, value) for each setting to list. changed: whether those that differ from the default, or the others.
+    Empty texts are left out, and settings that the page shows elsewhere."""
     task, values = find(settings.task), settings.as_dict()
     for setting in settings_of_task(task):
         value = values[setting.name]

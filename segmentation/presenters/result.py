@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.flags import ADVICE, Flag, from_json, opening_words
-from ..core.labels.options import MOSTLY
+from ..core.labels.options import LEAST_EXPECTED
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.filters import ALWAYS, Reason
 from ..core.measure.quantities import Quantity, column, nanometre_in, significant
@@ -16,13 +16,13 @@ from ..core.micrograph.pages import FIGURE
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import NO_SCALE
 from ..core.report import exports
-from ..core.report.in_words import LIKELY
+from ..core.report.in_words import LIKELY_CUT
 from ..core.report.wording import capital, doubt_line, per_cent
 from ..core.tasks import find
 from ..models import Job
 from ..services.ground import tables
 from .charts import ChartedSummary, Lines, lines_of
-from .choices import COUNTED_AGAIN, AsideLine, Change, Choices, with_button
+from .choices import COUNT_BUTTONS, Choices, LeftOutLine, SettingButton, add_button
 from .provenance import Provenance
 from .stored import statistics_of, values_of
 
@@ -43,7 +43,7 @@ class Chip:
 class Result(ChartedSummary):
     """A finished job as its page shows it."""
 
-    measure_anyway = COUNTED_AGAIN[Reason.UNLIKE]  # the button on a result without numbers, as the image is unlike
+    measure_anyway = COUNT_BUTTONS[Reason.UNLIKE]  # on a result without numbers because its image is unlike others
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -59,27 +59,29 @@ class Result(ChartedSummary):
         self.unsure = opening_words(self.warnings) or ("All panels together:" if job.micrograph.panels else "")
 
     @property
-    def nothing(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether no outline was found."""
         return bool(self.summary["found"] == 0)
 
     @property
-    def refused(self) -> bool:
+    def is_refused(self) -> bool:
         """Whether no number is given because the image does not look like one of this kind of analysis."""
         return bool(self.summary["refused"]) or any(line.reason == Reason.UNLIKE for line in self.set_aside)
 
     @property
-    def wants_proposals(self) -> bool:
-        """Whether other settings are tried by themselves, because a network found nothing, or nothing sure, or the
-        other polarity shows more."""
+    def needs_proposals(self) -> bool:
+        """Whether the page tries other settings automatically: a network found nothing, or nothing sure, or other
+        settings would show more."""
         used = self.used
         if not self.may_propose:
             return False
         none_kept = self.statistics is not None and not self.kept
-        is_other = used.get("resembles", {}).get("recognised", False)
+        looks_like_other_kind = used.get("resembles", {}).get("recognised", False)
         shows_more = bool({"beside", "small"} & used.keys())
-        is_doubtful = bool(self.unsure) or is_other or shows_more or used.get("expected", 1.0) < MOSTLY
-        return self.nothing or self.refused or none_kept or is_doubtful
+        is_doubtful = (
+            bool(self.unsure) or looks_like_other_kind or shows_more or used.get("expected", 1.0) < LEAST_EXPECTED
+        )
+        return self.is_empty or self.is_refused or none_kept or is_doubtful
 
     @property
     def may_propose(self) -> bool:
@@ -87,18 +89,18 @@ class Result(ChartedSummary):
         return not {"imported", "corrected", "reviewed"} & self.used.keys()
 
     @property
-    def notices(self) -> list[Flag | Change]:
-        """All that the page says beside the numbers, in order: warnings, buttons for other settings, notes."""
-        if self.nothing or self.refused:
+    def notices(self) -> list[Flag | SettingButton]:
+        """Warnings, then buttons for other settings, then notes."""
+        if self.is_empty or self.is_refused:
             return []
-        flags: list[Flag | Change] = [with_button(flag) for flag in self.notices_of(self.warnings)]
+        flags: list[Flag | SettingButton] = [add_button(flag) for flag in self.notices_of(self.warnings)]
         doubts = sum(warning.doubt for warning in self.warnings)  # these come first among the flags
-        return [*flags[:doubts], *self.choices.edges, *self.choices.earlier_models, *flags[doubts:]]
+        return [*flags[:doubts], *self.choices.edge_buttons, *self.choices.earlier_model_buttons, *flags[doubts:]]
 
     @property
-    def asks_scale(self) -> bool:
+    def needs_scale(self) -> bool:
         """Whether the page asks for the scale: if it has lengths, and they are in pixels."""
-        return self.in_pixels and not (self.nothing or self.refused or (self.screened and not self.kept))
+        return self.in_pixels and not (self.is_empty or self.is_refused or (self.screened and not self.kept))
 
     @property
     def has_curves(self) -> bool:
@@ -118,7 +120,7 @@ class Result(ChartedSummary):
 
     @property
     def material_line(self) -> str:
-        """A note that the numbers are those of one or two images; "" if they hold for the material."""
+        """A note that the numbers are only about one or two images; "" if they are about the material."""
         return MATERIAL if self.statistics and self.kept and not self._by_image else ""
 
     @property
@@ -131,30 +133,30 @@ class Result(ChartedSummary):
     @property
     def figure_panels(self) -> list[tuple[str, str]]:
         """Letter and title of each panel of the figure, from the title of its export, "Panel: TITLE, ..."."""
-        titles = {export.panel: export.title for export in exports.listed("image", self.task).values()}
+        titles = {export.panel: export.title for export in exports.by_file_name("image", self.task).values()}
         names = (capital(titles[name].removeprefix("Panel: ").split(", ")[0]) for name in self.task.panels)
         return list(zip("ABCD", names, strict=True))
 
     @property
-    def aside(self) -> list[AsideLine]:
+    def left_out_lines(self) -> list[LeftOutLine]:
         """How many objects were left out, by reason, with the buttons that count them."""
-        return self.choices.aside(self.set_aside)
+        return self.choices.left_out_lines(self.set_aside)
 
     @property
-    def other_measurand(self) -> Change | None:
+    def measurand_button(self) -> SettingButton | None:
         """A button that shows the numbers of the other measurand and makes them the result; None if they are not
         known."""
-        return self.choices.measurand(self.statistics) if self.statistics and self.kept else None
+        return self.choices.measurand_button(self.statistics) if self.statistics and self.kept else None
 
     @property
     def warnings(self) -> list[Flag]:
         """The warnings, without those that the page shows elsewhere: at the scale, at the panels of a figure, and in
-        the heading of an empty result. There notes come first, and warnings last."""
+        the heading of an empty result. In an empty result notes come first."""
         panels = FIGURE.format(count=self.job.micrograph.page_count)
         heading = f"No {self.task.things} were found. "
         raised = [flag for flag in from_json(self.summary) if not flag.text.startswith((panels, NO_SCALE, CUT_OFF))]
         raised = [replace(flag, text=flag.text.removeprefix(heading).removesuffix(ADVICE)) for flag in raised]
-        return sorted(raised, key=lambda flag: flag.doubt) if self.nothing else raised
+        return sorted(raised, key=lambda flag: flag.doubt) if self.is_empty else raised
 
     @property
     def curves(self) -> list[Lines]:
@@ -165,17 +167,17 @@ class Result(ChartedSummary):
 
     @property
     def own_size(self) -> Quantity | None:
-        """The size of this kind of analysis, if it is none of COMMON_SIZES; else None."""
+        """The size of this kind of analysis, if it is not among COMMON_SIZES; else None."""
         return None if self.task.size in ("", *COMMON_SIZES) else column(self.task.size)
 
     @property
     def editor(self) -> dict[str, str]:
-        """Values for the page's script, the editor of outlines: name and title of the size, three reasons why an
-        object is left out, and in words how probable a possible cut must be to be made together with others by one
-        press."""
+        """Texts for the page's script, the editor of outlines. size, title: name and title of the size. frame, slip,
+        ignored: the reasons why an object is left out. likely: how probable possible cuts must be, in words, so that
+        one button makes all of them."""
         size = self.task.size or "area"
         reasons = {"frame": str(Reason.FRAME), "slip": str(Reason.SLIP), "ignored": str(Reason.IGNORED)}
-        return {"size": size, "title": column(size).title, "likely": f"with {per_cent(LIKELY)} or more", **reasons}
+        return {"size": size, "title": column(size).title, "likely": f"with {per_cent(LIKELY_CUT)} or more", **reasons}
 
     @property
     def regions_json(self) -> str:
@@ -207,6 +209,6 @@ class Result(ChartedSummary):
     @property
     def filter_line(self) -> str:
         """What the filter of probably wrong outlines removed; "" if it is off, or if no number is given."""
-        if self.refused or not self.summary["filter"]:
+        if self.is_refused or not self.summary["filter"]:
             return ""
         return f"Filter on. {self.without_filter or 'It removed nothing.'}"

@@ -1,4 +1,4 @@
-"""The content of the page of a sample: pooled numbers and a row for each image; read from rows, without files."""
+"""The page of a sample: its pooled numbers and a row for each image. Reads only rows of the database, no files."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from ..core.flags import Flag, from_json, opening_words
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.distribution import FEWEST_IMAGES
 from ..core.measure.pooled_fields import reason_and_warning
-from ..core.measure.quantities import OF, Value, in_micrometres
+from ..core.measure.quantities import OF, Value, value_in_micrometres
 from ..core.measure.results import NO_PIXEL_SIZE, Statistics, images_words
-from ..core.micrograph.pairing import rank
+from ..core.micrograph.pairing import sort_key
 from ..core.micrograph.types import Calibration, common_calibration
-from ..core.report.entries import Entry, answers, known_number
+from ..core.report.entries import Entry, known_number, quantity_entries
 from ..core.report.wording import agreement_words, capital, corrected_images_words, sample_scale, scale_range
 from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
 from ..models import Job, Measuring, Micrograph, Sample
 from ..services.results.models_offered import BY_IMAGE, title_of
-from ..services.results.samples import uncounted
-from .charts import ChartedSummary, ClassRow, Lines, class_rows, lines_of, on_shared_edges
+from ..services.results.samples import outdated_versions
+from .charts import ChartedSummary, ClassRow, Lines, class_rows, lines_of, rebin_to_common_edges
 from .provenance import shown_settings
 from .stored import values_of
 
-BARS_HEIGHT = 32.0  # of the small histograms, which are 100 wide
+BARS_HEIGHT = 32.0  # of the small histograms, whose width is 100
 MANY_IMAGES = 20  # a page with more images asks for their rows less often
 EXCLUDED = "left out by you"
 PENDING = "not counted yet"
@@ -56,10 +56,10 @@ class ImageRow:
     job: None while the image is still to be read. mark: the state of its job; state: the same in words.
     reason: why it failed or is not pooled. outlier: why it may not belong to the sample, or "". warning: its warnings
     in short. n: number of counted objects, None if not known. bars: its histogram as an SVG path, "" without one.
-    numbers: the median or the main number as on its own page. shares: those of classes, for a kind without sizes.
-    by_hand: whether people or another tool made or changed its outlines. other: the id of another result of the image
-    that can count instead: an automatic one if this one is by hand, and the other way round; None without one. number:
-    the number that the notes of the sample give it, 0 without one. scale: its scale, if the scales of the images
+    numbers: the median or the main number as on its own page. shares: of each class, for a kind without sizes.
+    is_by_hand: whether people or another tool made or changed its outlines. other: the id of another result of the
+    image that can count instead: an automatic one if this one is by hand, else one by hand; None without one. number:
+    the number of the image in the notes of the sample, 0 without one. scale: in words, if the scales of the images
     differ.
     """
 
@@ -75,33 +75,32 @@ class ImageRow:
     bars: str = ""
     numbers: Sequence[Entry] = ()
     shares: Sequence[tuple[ClassRow, float]] = ()  # each class, and where its bar begins, in per cent
-    by_hand: bool = False
+    is_by_hand: bool = False
     other: Any = None
     number: int = 0
     scale: str = ""
 
     @property
-    def left_out(self) -> bool:
+    def is_left_out(self) -> bool:
         return self.mark == Job.State.DONE and self.reason not in ("", PENDING)
 
     @property
-    def counts(self) -> bool:
+    def is_counted(self) -> bool:
         """Whether it is in the pooled numbers, or will be once it is done."""
         return self.job is not None and self.job.included and self.reason in ("", PENDING)
 
     @property
     def may_tick(self) -> bool:
-        """Whether its tick box decides that it counts: it is not left out for another reason, and does not wait for a
-        person's agreement."""
-        return self.counts or (self.job is not None and not self.job.included and not self.waits)
+        """Whether a person can count it, or leave it out, by its tick box: nothing else keeps it out."""
+        return self.is_counted or (self.job is not None and not self.job.included and not self.needs_agreement)
 
     @property
-    def waits(self) -> bool:
+    def needs_agreement(self) -> bool:
         """Whether it counts only after a person agrees; `reason` says why."""
         return self.job is not None and bool(self.job.waits)
 
     @property
-    def asks_scale(self) -> bool:
+    def needs_scale(self) -> bool:
         """Whether it does not count because it has no scale."""
         return self.reason == NO_PIXEL_SIZE
 
@@ -126,8 +125,8 @@ def neighbours(job: Job, sample: Sample) -> Neighbours | None:
     An image that is being measured again stays in the order, with its earlier result."""
     fields = ("created", "micrograph__name", "micrograph__sha256")
     fields += tuple(f"{prefix}{name}" for prefix in ("", "parent__") for name in ("state", "segmentation", "parent"))
-    members = in_order(sample.members.select_related("micrograph", "parent").only(*fields))
-    ids = [(member.micrograph_id, outlined.pk) for member in members if (outlined := _last_outlined(member))]
+    members = sorted_by_name(sample.members.select_related("micrograph", "parent").only(*fields))
+    ids = [(member.micrograph_id, outlined.pk) for member in members if (outlined := _with_outlines(member))]
     index = next((i for i, (micrograph, _) in enumerate(ids) if micrograph == job.micrograph_id), None)
     if index is None or len(ids) < 2:
         return None
@@ -136,16 +135,16 @@ def neighbours(job: Job, sample: Sample) -> Neighbours | None:
     return Neighbours(*addresses, index + 1, len(ids))
 
 
-def _last_outlined(job: Job | None) -> Job | None:
-    """The job, or while it has no outlines its nearest parent that has some; None without one."""
+def _with_outlines(job: Job | None) -> Job | None:
+    """The job; while it has no outlines, its nearest ancestor that has some, or None."""
     while job is not None and (job.state != Job.State.DONE or job.segmentation_id is None):
         job = job.parent
     return job
 
 
-def in_order(jobs: QuerySet) -> list[Job]:
-    """The jobs in the order of their files' names (`rank`)."""
-    return sorted(jobs.order_by("created", "pk"), key=lambda job: rank(job.micrograph.name, job.micrograph.sha256))
+def sorted_by_name(jobs: QuerySet) -> list[Job]:
+    """The jobs, sorted by the names of their files."""
+    return sorted(jobs.order_by("created", "pk"), key=lambda job: sort_key(job.micrograph.name, job.micrograph.sha256))
 
 
 class PooledResult(ChartedSummary):
@@ -158,7 +157,7 @@ class PooledResult(ChartedSummary):
         reported = bool(self.stored.get("of"))
         statistics = Statistics.from_dict(self.stored) if reported and "n_kept" in self.stored else None
         words: dict[str, str] = {}
-        with suppress(UnknownTask):  # lists and API must not fail where this version does not know it
+        with suppress(UnknownTask):  # lists and API must work if this kind of analysis is not installed
             words = {"thing": self.task.thing, "things": self.task.things}
         super().__init__(statistics, values_of(self.stored) if reported else {}, **words)
         self.several, self.of_material = self.images_pooled > 1, self.images_pooled >= FEWEST_IMAGES
@@ -183,8 +182,8 @@ class PooledResult(ChartedSummary):
 
     @property
     def waiting(self) -> bool:
-        """Whether it is under way and has no numbers yet."""
-        return self.active and not self.answered
+        """Whether it waits or runs, and has no numbers yet."""
+        return self.active and not self.has_numbers
 
     @property
     def unscaled(self) -> int:
@@ -195,10 +194,10 @@ class PooledResult(ChartedSummary):
     @property
     def in_pixels(self) -> bool:
         """Whether no image has a scale, so that sizes are pixels."""
-        return self.answered and self.unit == "px"
+        return self.has_numbers and self.unit == "px"
 
     @property
-    def answered(self) -> bool:
+    def has_numbers(self) -> bool:
         """Whether there are pooled numbers."""
         return bool(self.kept or any(entry.number.value is not None for entry in self.quantities))
 
@@ -234,7 +233,11 @@ class PooledResult(ChartedSummary):
         charts = []
         for titles, group in overlaid.items():
             lines = dict(
-                zip(group, (lines_of(curve, ())[0] for curve in on_shared_edges(list(group.values()))), strict=True)
+                zip(
+                    group,
+                    (lines_of(curve, ())[0] for curve in rebin_to_common_edges(list(group.values()))),
+                    strict=True,
+                )
             )
             charts.append(Lines.of([lines.get(i, []) for i in range(len(rows))], *titles, from_zero=True))
         return [chart for chart in charts if chart]
@@ -248,7 +251,7 @@ class PooledResult(ChartedSummary):
     def images_words(self) -> str:
         """How many images it has in words; and how many of them count, if not all do."""
         count = len(self.images)
-        return images_words(self.images_pooled if self.answered else count, count)
+        return images_words(self.images_pooled if self.has_numbers else count, count)
 
     @property
     def corrected_line(self) -> str:
@@ -275,9 +278,9 @@ class PooledResult(ChartedSummary):
         return [("Kind of analysis", self.task.title), ("Model", model_names or model), *self._settings(changed=True)]
 
     @property
-    def removed(self) -> int:
+    def removed_count(self) -> int:
         """How many outlines were removed because they are probably wrong."""
-        return sum(image.job.dropped or 0 for image in self.images if image.job and image.counts)
+        return sum(image.job.dropped or 0 for image in self.images if image.job and image.is_counted)
 
     @property
     def more_facts(self) -> list[tuple[str, str]]:
@@ -298,14 +301,14 @@ class PooledResult(ChartedSummary):
             return ""
         stored_unit = "px" if self.unit == "px" else "nm"
         edges = (Value(histogram["edges"][end], unit=stored_unit) for end in (0, -1))
-        low, high = (Entry("", "", in_micrometres(edge) if self.unit == "µm" else edge).words for edge in edges)
+        low, high = (Entry("", "", value_in_micrometres(edge) if self.unit == "µm" else edge).words for edge in edges)
         return f"{low} to {high}"
 
     @property
     def scale_line(self) -> str:
         """The calibration of the pooled images, in words."""
         calibration = self.stored.get("calibration")
-        is_known = calibration and (calibration["low"] is not None or self.answered)
+        is_known = calibration and (calibration["low"] is not None or self.has_numbers)
         return sample_scale(calibration, self.common_calibration) if is_known else ""
 
     @property
@@ -318,11 +321,11 @@ class PooledResult(ChartedSummary):
     @cached_property
     def uncounted(self) -> int:
         """The number of images with corrections that are not yet in its numbers."""
-        return uncounted(self.sample).count()
+        return outdated_versions(self.sample).count()
 
     @property
-    def seconds_between_looks(self) -> int:
-        """After how many seconds the page asks again for the images of a sample that is under way."""
+    def seconds_between_requests(self) -> int:
+        """After how many seconds the page requests the images of a running sample again."""
         return 2 if len(self.images) <= MANY_IMAGES else 6
 
     @cached_property
@@ -331,13 +334,13 @@ class PooledResult(ChartedSummary):
         jobs are large and not loaded: only three values of them, as attributes `nm_per_pixel`, `by` (title of the
         model) and `dropped` (number of removed outlines)."""
         paths = {"nm_per_pixel": "calibration__nm_per_pixel", "by": "model__title", "dropped": "used__dropped"}
-        jobs = in_order(self._members().annotate(**{name: F(f"summary__{path}") for name, path in paths.items()}))
+        jobs = sorted_by_name(self._members().annotate(**{name: F(f"summary__{path}") for name, path in paths.items()}))
         return self._rows(jobs, thumbnails([job.pk for job in jobs]))
 
     @property
     def counted_images(self) -> list[ImageRow]:
-        """A row for each image that has a job, without pictures and numbers: quick, for scripts that ask often."""
-        return self._counted(in_order(self._members()), {})
+        """A row for each image that has a job, without pictures and numbers: fast, for scripts that ask often."""
+        return self._counted(sorted_by_name(self._members()), {})
 
     def _members(self) -> QuerySet[Job]:
         return self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
@@ -345,8 +348,8 @@ class PooledResult(ChartedSummary):
     def _counted(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
         counts = (self.stored.get("histogram") or {}).get("counts") or [[]] * len(self.stored.get("of", []))
         rows = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
-        pooled = {pk: (number, entry, bars(column)) for number, (pk, entry, column) in enumerate(rows, 1)}
-        return [_image(job, pictures.get(job.pk, ""), pooled.get(str(job.pk))) for job in jobs]
+        pooled = {pk: (number, entry, histogram_path(column)) for number, (pk, entry, column) in enumerate(rows, 1)}
+        return [_row_of_job(job, pictures.get(job.pk, ""), pooled.get(str(job.pk))) for job in jobs]
 
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
         rows = self._counted(jobs, pictures)
@@ -361,25 +364,29 @@ class PooledResult(ChartedSummary):
         for pk, numbers, unit, median, counting, total in of_jobs:
             if median:  # with its interval, so that it gets the same digits as on its own page
                 size = Value(median, *(counting or (None, None)), unit, total and tuple(total))
-                by_job[pk] = {"numbers": [Entry.of("median", in_micrometres(size) if self.unit == "µm" else size)]}
+                by_job[pk] = {
+                    "numbers": [Entry.of("median", value_in_micrometres(size) if self.unit == "µm" else size)]
+                }
             else:
                 by_job[pk] = self._numbers(numbers or {})
         rows = [replace(row, **by_job.get(row.job.pk, {})) for row in rows if row.job]
         arriving = self.sample.arriving.filter(state__in=Micrograph.UNFINISHED).order_by("created", "pk")
-        return rows + [_arriving(micrograph) for micrograph in arriving]
+        return rows + [_row_of_upload(micrograph) for micrograph in arriving]
 
     def _numbers(self, quantities: dict[str, Any]) -> dict[str, list[Any]]:
         """The main numbers of one image as fields of `ImageRow`: the shares of all classes, or one number in the unit
         of the pooled one."""
         names = [name for name in self.stored.get("headline_quantities") or [] if name in quantities]
         if len(names) > 1:
-            rows = class_rows(answers(values_of({"order": names, "quantities": quantities}), every=True))
-            ends = accumulate((row.share.at if row.share else 0.0 for row in rows), initial=0.0)
+            rows = class_rows(quantity_entries(values_of({"order": names, "quantities": quantities}), every=True))
+            ends = accumulate((row.share.place if row.share else 0.0 for row in rows), initial=0.0)
             return {"shares": list(zip(rows, ends, strict=False))}
-        long = {entry.name for entry in answers(self.stored_quantities, every=True) if "µm" in entry.number.unit}
+        in_micrometre_names = {
+            entry.name for entry in quantity_entries(self.stored_quantities, every=True) if "µm" in entry.number.unit
+        }
         values = values_of({"order": names, "quantities": quantities})
         present = {
-            name: in_micrometres(number) if name in long else number
+            name: value_in_micrometres(number) if name in in_micrometre_names else number
             for name, number in values.items()
             if number.value is not None
         }
@@ -387,8 +394,8 @@ class PooledResult(ChartedSummary):
         return {"numbers": [replace(Entry.of(name, value), term=terms[name]) for name, value in present.items()]}
 
     def _with_others(self, rows: list[ImageRow]) -> list[ImageRow]:
-        """The rows with `by_hand` and `other`: the newest result of the image that is made by people if this one is
-        automatic, and the other way round."""
+        """The rows, with `is_by_hand` and `other` filled in: the newest result by hand of the image if the row's result
+        is automatic, else the newest automatic one."""
         images = {row.job.micrograph_id for row in rows if row.job}
         own_results = Q(sample=self.sample) | Q(sample=None, owner=self.sample.owner_id, visitor=self.sample.visitor)
         finished = Job.objects.filter(own_results, micrograph__in=images, state=Job.State.DONE).order_by(
@@ -403,17 +410,17 @@ class PooledResult(ChartedSummary):
             for result in results
             if not result["sample"] and result["settings__task"] == kind
         }
-        return [
-            replace(
-                row, by_hand=by_hand[row.job.pk], other=others.get((row.job.micrograph_id, not by_hand[row.job.pk]))
-            )
-            if row.job and row.job.pk in by_hand
-            else row
-            for row in rows
-        ]
+
+        def with_other(row: ImageRow) -> ImageRow:
+            if row.job is None or row.job.pk not in by_hand:
+                return row
+            is_by_hand = by_hand[row.job.pk]
+            return replace(row, is_by_hand=is_by_hand, other=others.get((row.job.micrograph_id, not is_by_hand)))
+
+        return [with_other(row) for row in rows]
 
 
-def _arriving(micrograph: Micrograph) -> ImageRow:
+def _row_of_upload(micrograph: Micrograph) -> ImageRow:
     """The row of an image that is still to be read."""
     picture = reverse("upload-preview", args=[micrograph.pk]) if micrograph.preview else ""
     under_way = micrograph.state == Micrograph.State.RUNNING
@@ -423,7 +430,7 @@ def _arriving(micrograph: Micrograph) -> ImageRow:
     )
 
 
-def _state(job: Job) -> str:
+def _state_words(job: Job) -> str:
     """The state of the job of an image, in words."""
     if job.state == Job.State.RUNNING:
         return f"{capital(job.stage or 'starting')}, {round(100 * job.progress)} %"
@@ -432,11 +439,11 @@ def _state(job: Job) -> str:
     return capital(job.get_state_display())
 
 
-def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
+def _row_of_job(job: Job, picture: str, pooled: Any) -> ImageRow:
     """The row of a job. pooled: number, entry and histogram of its image in the pooled summary; None if it has none."""
     if not picture and job.micrograph.preview:
         picture = reverse("upload-preview", args=[job.micrograph_id])
-    fields = (job, job.micrograph.name, picture, job.state, _state(job))
+    fields = (job, job.micrograph.name, picture, job.state, _state_words(job))
     if job.state != Job.State.DONE:
         return ImageRow(*fields, job.error if job.state == Job.State.FAILED else "")
     if pooled is None:
@@ -448,7 +455,7 @@ def _image(job: Job, picture: str, pooled: Any) -> ImageRow:
     return ImageRow(*fields, reason, counted, outlier, warning, path, number=number)
 
 
-def bars(counts: Sequence[float]) -> str:
+def histogram_path(counts: Sequence[float]) -> str:
     """A histogram as the SVG path of its bars, in a box of 100 by BARS_HEIGHT; "" if nothing is counted."""
     highest = max(counts, default=0)
     if not highest:

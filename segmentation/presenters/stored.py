@@ -37,7 +37,7 @@ def numbers_of(summary: Mapping[str, Any]) -> Summary:
     return Summary(statistics_of(summary), values_of(summary), *words)
 
 
-def counted(numbers: Summary) -> str:
+def count_words(numbers: Summary) -> str:
     """The number of objects in words, such as "273 grains"; "" if there is none."""
     entry = None if numbers.screened else next(iter(numbers.leading), None)
     if entry and entry.kind in ("integer", "halves"):
@@ -46,8 +46,8 @@ def counted(numbers: Summary) -> str:
 
 
 def main_number(numbers: Summary) -> Entry | None:
-    """The number by which a result is known: the median size, or without sizes the first known number; None without
-    any."""
+    """The number that stands for a result in a list: the median size, or without sizes the first known number; None
+    without any."""
     candidates = numbers.headlines[:1] if numbers.kept else numbers.quantities
     return next((entry for entry in candidates if entry.number.value is not None), None)
 

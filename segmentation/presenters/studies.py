@@ -1,4 +1,4 @@
-"""Which results a study of a method can use, and what it stores of each of them."""
+"""The results that a study of a method can use, and the data of each result that it stores; for pages and API."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ MOST_LISTED = 200  # results in the form
 
 
 class Candidate(NamedTuple):
-    """A finished result of a method that a study can take. labels: of its conditions, each with its title, "" if not
-    known."""
+    """A finished result of a method that a study can use. value: in words. labels: by the name of the condition, its
+    title and the label, "" if not known."""
 
     row: Job | Sample
     name: str
@@ -34,7 +34,7 @@ class Candidate(NamedTuple):
 
 
 def candidates(method: Method, quantity: str, user: Any, visitor: Any) -> Iterator[Candidate]:
-    """The finished results of a method that the caller sees, the newest first: images, also those of samples, and
+    """The finished results of a method that the caller may see, the newest first: images, also those in samples, and
     samples."""
     by_method = {"method__method": method}
     jobs = Job.objects.visible_to(user, visitor).filter(**by_method, state=Job.State.DONE, reruns=None)
@@ -66,7 +66,7 @@ def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[
     is_scaled = not value.unit.startswith("px")
     numbers = (reported.value, reported.low, reported.high)
     value_and_ends = [end * factor if end is not None and is_scaled else None for end in numbers]
-    changed = row.standing_counts if isinstance(row, Job) else stored.get("corrected") or {}
+    changed = row.counts_in_effect if isinstance(row, Job) else stored.get("corrected") or {}
     comparison = comparison_of(row)
     return {
         "id": str(row.pk),
@@ -88,22 +88,22 @@ def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[
 
 
 def rows_of(request: HttpRequest, method: Method, quantity: str, labels: dict[UUID, dict[str, str]]) -> list[Any]:
-    """The results of a study as it keeps them; raises Http404 where the caller may not see one, Refused (422) of
-    another method."""
+    """The results of a study as it stores them (`study_row`). labels: by the id of the result. "version" is None for a
+    result of another method. Raises Http404 if the caller may not see a result."""
     rows = []
     for pk, conditions in labels.items():
         row = row_of(Job, pk) or row_of(Sample, pk)
         visible(request, row)
         check_open(row, request.user, request.visitor)  # a link to a result does not make it data of others
-        described = study_row(row, quantity, conditions)
+        entry = study_row(row, quantity, conditions)
         if row.method is None or row.method.method_id != method.pk:
-            described["version"] = None
-        rows.append(described)
+            entry["version"] = None
+        rows.append(entry)
     return rows
 
 
 def study_of(request: HttpRequest, pk: UUID) -> Study:
-    """A study of a method that the caller sees, else 404."""
+    """The study, if the caller may see its method; else raises Http404."""
     visible_studies = Study.objects.filter(method__in=Method.objects.visible_to(request.user))
     return get_object_or_404(visible_studies.select_related("method"), pk=pk)
 

@@ -22,7 +22,7 @@ from .dataset import amount
 from .progress import Status
 from .stored import headline, main_number, numbers_of
 
-FINAL = -1  # as a number of a split: the training on all images
+FINAL = -1  # number of the split without held-out images: the training on all images
 VERDICTS = {"better": "better", "worse": "worse", "same": "about the same"}
 # More images are worth the time if the last step of the learning curve lowered the error by more than this share of it.
 LEAST_GAIN = 0.1
@@ -31,7 +31,7 @@ TOLERATED_LOSS = 0.01  # of AP50: a smaller loss on the data of the base model d
 
 
 @dataclass(frozen=True)
-class Row:
+class ScoreRow:
     """A number before and after the training, in words. verdict: "better", "worse" or "same"."""
 
     title: str
@@ -42,13 +42,13 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Addresses of pictures of a held-out image: its outlines before the training, and after `step` steps. now: ""
-    until there is a second picture."""
+class PicturePair:
+    """Addresses of two pictures of a held-out image: with its outlines before the training, and after `step` steps.
+    latest: "" until there is a second picture."""
 
     image: str
     before: str
-    now: str
+    latest: str
     step: int
 
 
@@ -76,7 +76,7 @@ class TrainedModel:
         return self.training.dataset.name if self.training.dataset else "a deleted dataset"
 
     @property
-    def overruled(self) -> str:
+    def overruled_line(self) -> str:
         """Who offered the model although it was no better; "" otherwise."""
         if not self.training.offered or (self.training.summary.get("outcome") or {}).get("improved"):
             return ""
@@ -96,7 +96,7 @@ class Rerun:
     change: str
 
     @property
-    def comparable(self) -> bool:
+    def is_comparable(self) -> bool:
         return self.old.is_done and self.new.is_done
 
     @classmethod
@@ -196,7 +196,7 @@ class TrainingView:
         return f"{text} {added} made it no better. More images like these will probably help little."
 
     @property
-    def pairs(self) -> list[Pair]:
+    def picture_pairs(self) -> list[PicturePair]:
         """The pictures of each held-out image: the first and the latest one."""
         by_image: dict[tuple[int, str], list[Any]] = {}
         for picture in self.summary.get("pictures", []):
@@ -204,14 +204,14 @@ class TrainingView:
         pairs = []
         for (_, image), pictures in by_image.items():
             earliest, last = (pick(pictures, key=lambda picture: picture["step"]) for pick in (min, max))
-            now = self._file(last["file"]) if last is not earliest else ""
-            pairs.append(Pair(image, self._file(earliest["file"]), now, last["step"]))
+            latest = self._file(last["file"]) if last is not earliest else ""
+            pairs.append(PicturePair(image, self._file(earliest["file"]), latest, last["step"]))
         return pairs
 
-    overruled = TrainedModel.overruled
+    overruled_line = TrainedModel.overruled_line  # both classes have the attribute `training`
 
     @property
-    def table(self) -> list[Row]:
+    def table(self) -> list[ScoreRow]:
         return [_row(line) for line in self.summary.get("table", [])]
 
     @property
@@ -226,14 +226,14 @@ class TrainingView:
         return [self._image(row) for row in rows]
 
     @property
-    def forgetting(self) -> list[Row]:
+    def forgetting(self) -> list[ScoreRow]:
         """The score on the data of the base model before and after: whether the new model forgot them."""
         rows = []
         for line in self.summary.get("forgetting", []):
             before, after = line["before"], line["after"]
             verdict = "same" if abs(before - after) <= TOLERATED_LOSS else "worse" if before > after else "better"
             title = f"{line['data']} ({amount(line['images'], 'image')}), {line['figure']}"
-            rows.append(Row(title, _value(before, ""), _value(after, ""), verdict, VERDICTS[verdict]))
+            rows.append(ScoreRow(title, _value(before, ""), _value(after, ""), verdict, VERDICTS[verdict]))
         return rows
 
     @cached_property
@@ -271,8 +271,8 @@ def status_of(training: Training) -> Status:
     if training.state == Training.State.QUEUED and training.stage:
         return Status(f"Waiting: {uncapital(training.stage)}", "It goes on by itself.")
     if training.state == Training.State.QUEUED:
-        ahead = Training.objects.filter(state__in=Training.UNFINISHED, queued__lt=training.queued).count()
-        turn = f"{amount(ahead, 'training')} before it" if ahead else "next in the queue"
+        count_before = Training.objects.filter(state__in=Training.UNFINISHED, queued__lt=training.queued).count()
+        turn = f"{amount(count_before, 'training')} before it" if count_before else "next in the queue"
         return Status("Waiting for its turn", f"{capital(turn)}. Analyses go first. You may close this page.")
     if training.state == Training.State.RUNNING:
         per_cent = round(100 * training.progress)
@@ -299,7 +299,7 @@ def sentence_of(training: Training) -> str:
     return str((training.summary.get("outcome") or {}).get("sentence", ""))
 
 
-def _row(change: Change) -> Row:
+def _row(change: Change) -> ScoreRow:
     before, after = change["before"], change["after"]
     if change["better"] == "zero":
         before, after = (None if side is None else abs(side) for side in (before, after))
@@ -311,7 +311,7 @@ def _row(change: Change) -> Row:
         _value(change[side], unit, change[f"{side}_interval"])  # type: ignore[literal-required]
         for side in ("before", "after")
     ]
-    return Row(title, *sides, verdict, VERDICTS[verdict])
+    return ScoreRow(title, *sides, verdict, VERDICTS[verdict])
 
 
 def _title_and_unit(change: Change) -> tuple[str, str]:

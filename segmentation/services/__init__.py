@@ -2,7 +2,6 @@
 
 A service changes rows that belong together in one transaction. If a request breaks a rule, it
 raises `Refused`: one sentence for the user and an HTTP status. There are five packages, from the
-lowest to the highest: `ground` (what all of them need), `access`, `results`, `learning`, `upkeep`.
-A package imports only lower ones. Import their modules by name: these packages export nothing
-themselves.
+lowest to the highest: `ground` (shared by the others), `access`, `results`, `learning`, `upkeep`.
+A package imports only lower ones. Their `__init__.py` export nothing: import the modules.
 """

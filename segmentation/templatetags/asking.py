@@ -15,7 +15,7 @@ from ..presenters.sample import ImageRow
 from ..services.access.links import is_open
 from ..services.ground import callers
 from ..services.learning.datasets import default_group, groups_of
-from ..services.results.methods import own_groups
+from ..services.results.methods import groups_of_account
 from ..views import calibration
 from ..views.datasets import NEW
 
@@ -61,7 +61,7 @@ def saving_as_method(context: dict[str, Any], job: Job) -> dict[str, Any] | None
     if job.summary["used"].get("imported"):  # its outlines are those of another tool
         return None
     methods = Method.objects.visible_to(request.user).filter(versions__description__task=job.summary["task"])
-    return {"methods": methods.distinct(), "groups": own_groups(request.user)}
+    return {"methods": methods.distinct(), "groups": groups_of_account(request.user)}
 
 
 @register.simple_tag(takes_context=True)

@@ -1,1 +1,1 @@
-"""The pages of the site. Upload, result and downloads also work without JavaScript."""
+"""The views of the site's pages. Upload, result and downloads also work without JavaScript."""

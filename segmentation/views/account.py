@@ -27,11 +27,13 @@ from ..services.ground.refusal import Refused
 from ..services.results.usage import spent_by
 from .forms import to_uuid
 
-MOST_DELIVERIES = 5  # the last messages of a webhook that the page lists
+MOST_DELIVERIES = 5  # messages of a webhook that the page lists, the last ones
 NEVER = "never"
-EXPIRIES = [(str(days), "1 year" if days == 365 else f"{days} days") for days in tokens.DAYS] + [(NEVER, "never")]
+EXPIRIES = [(str(days), "1 year" if days == 365 else f"{days} days") for days in tokens.EXPIRY_DAYS] + [
+    (NEVER, "never")
+]
 # A form is sent by POST. GET leads back to the account page, because a browser may open the address again.
-POSTS = require_http_methods(["GET", "HEAD", "POST"])
+FORM_METHODS = require_http_methods(["GET", "HEAD", "POST"])
 
 
 @require_safe
@@ -46,17 +48,17 @@ def make_token(request: HttpRequest) -> HttpResponse:
     """Make a token and show it; it is shown only in this answer."""
     fields = {name: request.POST.get(name, "") for name in ("name", "days", "read_only")}
 
-    def make(**who: Any) -> str:
-        days_by_choice = {NEVER: None, **{str(days): days for days in tokens.DAYS}}
+    def make(**owner: Any) -> str:
+        days_by_choice = {NEVER: None, **{str(days): days for days in tokens.EXPIRY_DAYS}}
         if fields["days"] not in days_by_choice:
             raise Refused("Choose when the token expires.")
         options = {"days": days_by_choice[fields["days"]], "read_only": fields["read_only"] == "on"}
-        return tokens.create_token(name=fields["name"], **options, **who)[1]
+        return tokens.create_token(name=fields["name"], **options, **owner)[1]
 
     return _make(request, make, "token", fields)
 
 
-@POSTS
+@FORM_METHODS
 @login_required
 def revoke(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Revoke a token, after a page that asks for confirmation."""
@@ -74,13 +76,13 @@ def make_webhook(request: HttpRequest) -> HttpResponse:
     return _make(request, partial(webhooks.create_webhook, url=url), "webhook", url)
 
 
-# The decorators are here for both `make_token` and `make_webhook`, which only read the form before they call this.
-@POSTS
+# `make_token` and `make_webhook` need no decorators of their own: they only read the form, then call this view.
+@FORM_METHODS
 @login_required
 @never_cache
-def _make(request: HttpRequest, make: Callable[..., Any], what: str, fields: Any) -> HttpResponse:
+def _make(request: HttpRequest, make: Callable[..., Any], kind: str, fields: Any) -> HttpResponse:
     """Make a token or a webhook from a form, and show the account page. A form that is sent twice makes only one row.
-    what: "token" or "webhook". fields: the sent ones, which the page shows again if the form is refused."""
+    kind: "token" or "webhook". fields: what was sent; the page shows it again if the form is refused."""
     if request.method != "POST":
         return _back_to_account()
     try:
@@ -88,11 +90,11 @@ def _make(request: HttpRequest, make: Callable[..., Any], what: str, fields: Any
     except IntegrityError:
         return _back_to_account()
     except Refused as refusal:
-        return _page(request, status=refusal.status, **{what: fields, f"{what}_error": refusal.sentence})
-    return _page(request, **{f"new_{what}": row})
+        return _page(request, status=refusal.status, **{kind: fields, f"{kind}_error": refusal.sentence})
+    return _page(request, **{f"new_{kind}": row})
 
 
-@POSTS
+@FORM_METHODS
 @login_required
 def test_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Send a test message."""
@@ -107,17 +109,17 @@ def test_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _back_to_account("webhooks")
 
 
-@POSTS
+@FORM_METHODS
 @login_required
 def start_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Start a stopped webhook again."""
     webhook = get_object_or_404(Webhook, pk=pk, owner=request.user)
     if request.method == "POST":
-        webhooks.start_again(webhook=webhook)
+        webhooks.restart_webhook(webhook=webhook)
     return _back_to_account("webhooks")
 
 
-@POSTS
+@FORM_METHODS
 @login_required
 def delete_webhook(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete a webhook with its messages, after a page that asks for confirmation."""

@@ -1,4 +1,5 @@
-"""The scale on the page of a result: what was read in the data bar, with its picture, and what the file states."""
+"""The scale on the page of a result: the scale read in the data bar, with its picture, and the facts that the file
+states."""
 
 from __future__ import annotations
 
@@ -15,15 +16,15 @@ from PIL import Image
 from ..core.micrograph.crosscheck import LARGEST_DIFFERENCE
 from ..core.micrograph.sources import Source
 from ..core.micrograph.square import COLUMNS, ROWS
-from ..core.micrograph.stated import OF_BAR
-from ..core.micrograph.types import Calibration, Scale, Why
+from ..core.micrograph.stated import BAR_SOURCES
+from ..core.micrograph.types import Calibration, Scale, ScaleReason
 from ..core.micrograph.vendors.facts import MARKS
 from ..core.report.wording import calibration_words, capital, pixel_size, rounding_words, trimmed
 from ..http.access import row_of, visible
 from ..http.serving import serve
 from ..models import Job, Micrograph
 
-# Margins of the picture of a reading, in heights of the text: words may stand beside it.
+# Margins of the picture of a reading, as multiples of the height of the text, because words may be beside it.
 MARGIN_BESIDE, MARGIN_ABOVE = 1.5, 0.25
 # Name in the metadata -> term and unit on the page, in the order of the page.
 FACTS = {
@@ -40,6 +41,7 @@ FACTS = {
     COLUMNS: ("Columns in the file", "px"),
 }
 LONGEST_FACT = 80  # characters of a value; longer ones are not shown
+UNLISTED_METADATA = ("panels", MARKS)  # positions in the image, not facts for people
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,18 @@ class Suggestion:
 
     state: "offered" to be accepted, "agrees" with the calibration in use, "read" if it is in use automatically, or
     "used" if the user has confirmed it.
-    size, doubt, width, detail: pixel size, its uncertainty, the width of the image for the form's field, and how it was
-    read, in words. pictured: whether there is a picture of the part of the image that was read.
+    size, uncertainty, width, detail: pixel size, its uncertainty, the width of the image for the form's field, and how
+    it was read, in words. has_picture: whether there is a picture of the part of the image that was read.
     same_as: name of an earlier image with the same data bar, whose reading is used; "" if the bar of this image was
     read.
     """
 
     state: str
     size: str
-    doubt: str
+    uncertainty: str
     width: str
     detail: str
-    pictured: bool
+    has_picture: bool
     same_as: str = ""
 
 
@@ -75,7 +77,7 @@ def file_suggestion(job: Job) -> Suggestion | None:
     """The scale that the file states. It is offered if the data bar contradicts it and no scale is in use; else
     None."""
     scale = job.scale
-    if scale.in_use.is_known or scale.of_image.choose()[1] != Why.CONTRADICTED:
+    if scale.in_use.is_known or scale.of_image.choose()[1] != ScaleReason.CONTRADICTED:
         return None
     return _suggestion_of(scale.file, "offered", scale, False)
 
@@ -84,17 +86,17 @@ def _suggestion_of(calibration: Calibration, state: str, scale: Scale, is_pictur
     """A suggestion of this calibration; None if it has no pixel size."""
     if calibration.nm_per_pixel is None:
         return None
-    size, doubt = pixel_size(calibration.nm_per_pixel), rounding_words(calibration)
-    return Suggestion(state, size, doubt, scale.width_text(calibration), calibration.detail, is_pictured)
+    size, uncertainty = pixel_size(calibration.nm_per_pixel), rounding_words(calibration)
+    return Suggestion(state, size, uncertainty, scale.width_text(calibration), calibration.detail, is_pictured)
 
 
-def _state(read: Calibration, used: Calibration) -> str:
-    """`Suggestion.state` of what was read. used: the calibration in use."""
-    if used.source in OF_BAR:
-        return "read" if used.source == Source.READ else "used"
-    if not used.is_known or not used.nm_per_pixel or not read.nm_per_pixel:
+def _state(suggested: Calibration, in_use: Calibration) -> str:
+    """`Suggestion.state` of the suggested calibration."""
+    if in_use.source in BAR_SOURCES:
+        return "read" if in_use.source == Source.READ else "used"
+    if not in_use.is_known or not in_use.nm_per_pixel or not suggested.nm_per_pixel:
         return "offered"
-    relative_difference = math.expm1(abs(math.log(read.nm_per_pixel / used.nm_per_pixel)))
+    relative_difference = math.expm1(abs(math.log(suggested.nm_per_pixel / in_use.nm_per_pixel)))
     return "agrees" if relative_difference <= LARGEST_DIFFERENCE else "offered"
 
 
@@ -139,18 +141,17 @@ def _crop(file: Any, box: tuple[float, float, float, float], micrograph: Microgr
     return png
 
 
-PLACES = ("panels", MARKS)  # metadata that are places in the image, which the page does not list
-
-
-def acquired(micrograph: Micrograph) -> list[tuple[str, str]]:
-    """What the file says of scale, instrument and settings: terms and their words, those of FACTS first."""
+def acquisition_facts(micrograph: Micrograph) -> list[tuple[str, str]]:
+    """Scale, instrument and settings as the file states them: (term, words) of each, those in FACTS first."""
     file = micrograph.scale.file
     words = (calibration_words(file, detail=False), file.detail) if file.nm_per_pixel else ()
     scale = [("Scale in the file", ": ".join(filter(None, words)))] if words else []
     facts = {
         name: value
         for name, value in micrograph.metadata.items()
-        if isinstance(value, str | int | float) and 0 < len(str(value)) <= LONGEST_FACT and name not in PLACES
+        if isinstance(value, str | int | float)
+        and 0 < len(str(value)) <= LONGEST_FACT
+        and name not in UNLISTED_METADATA
     }
     listed = [_fact(*FACTS[name], facts[name]) for name in FACTS if name in facts]
     others = [_fact(capital(name.replace("_", " ")), "", facts[name]) for name in facts if name not in FACTS]

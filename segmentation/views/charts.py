@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from ..core.names import portable_name
 from ..core.quality.control import ChartPlan
 from ..forms.charts import ChartForm
-from ..forms.methods import answers
+from ..forms.methods import answer_choices
 from ..http.access import see_other
 from ..models import ControlChart, Method, Reference
 from ..presenters.control import ChartView
@@ -26,11 +26,11 @@ from ..services.results import methods, months
 
 def form_for(request: HttpRequest, method: Method, data: Any = None) -> ChartForm:
     """The form of a new chart of a method."""
-    description = methods.read(methods.newest(method))
+    description = methods.read_description(methods.newest_version(method))
     rows = Reference.objects.listed_for(request.user, request.visitor).order_by("name")
     references = [(str(row.pk), row.name) for row in rows]
     plan = ChartPlan(quantity=description.quantity)
-    return ChartForm(data, plan, answers(description.task), references)
+    return ChartForm(data, plan, answer_choices(description.task), references)
 
 
 @require_POST
@@ -64,10 +64,12 @@ def chart(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def change(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Change the rules, the way or the limits of a chart."""
+    """Change the tests for alarms, the kind or the limits of a chart."""
     row = _chart(request, pk)
     methods.check_changeable(row.method, request.user)
-    form = _form(row, {**request.POST.dict(), "rules": request.POST.getlist("rules"), "quantity": row.read().quantity})
+    form = _form(
+        row, {**request.POST.dict(), "rules": request.POST.getlist("rules"), "quantity": row.get_plan().quantity}
+    )
     if not form.is_valid():
         return _page(request, row, form=form, status=400)
     service.change_chart(chart=row, plan=form.cleaned_data["plan"], user=request.user)
@@ -76,7 +78,7 @@ def change(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def point(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Write a note at a point, or the known cause for which the point does not count."""
+    """Store the note of a point, or the known cause for which the point is excluded."""
     row, number = _chart(request, pk), request.POST.get("point", "")
     if not number.isdecimal() or len(number) > 18:  # more digits than an id of the database has
         raise Http404
@@ -119,7 +121,7 @@ def _chart(request: HttpRequest, pk: UUID) -> ControlChart:
 
 
 def _form(row: ControlChart, data: Any = None) -> ChartForm:
-    plan = row.read()
+    plan = row.get_plan()
     return ChartForm(data, plan, [(plan.quantity, plan.label)])
 
 

@@ -1,4 +1,5 @@
-"""The page that compares two results: numbers, distributions, and which objects differ; and several distributions."""
+"""The page that compares two results (numbers, distributions, differing objects), and the chart of the distributions
+of several results."""
 
 from __future__ import annotations
 
@@ -12,12 +13,12 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from ..core.analysis import AnalysisSettings
 from ..core.report.wording import calibration_words
-from ..http.access import address_of, refused, reload_if_gone, visible
+from ..http.access import address_of, refusal_page, reload_if_gone, visible
 from ..http.serving import files_of
 from ..models import Job, Sample
 from ..models.jobs import Compared
 from ..presenters.comparison import ComparedResults, warning_of_side
-from ..presenters.listing import cards, curves
+from ..presenters.listing import cards, distribution_chart
 from ..presenters.sample import PooledResult
 from ..presenters.stored import headline, numbers_of
 from ..services.ground.refusal import Refused
@@ -28,7 +29,7 @@ from .revisions import revisions, setting_changes
 MOST_OFFERED = 100  # newest results, and as many samples, among which the second result is chosen
 MOST_OVERLAID = 8  # distributions in one chart
 TOO_MANY = f"At most {MOST_OVERLAID} results fit over each other: select fewer."
-NO_SUCH = "The address names no result to compare: choose two in My results."
+NO_RESULT = "The address names no result to compare: choose two in My results."
 
 
 @reload_if_gone
@@ -39,7 +40,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         return _overlay(request, [pk for pk in map(to_uuid, several) if pk])
     ids = [to_uuid(request.GET.get(name, "")) for name in ("a", "b")]
     if ids[0] is None or (ids[1] is None and request.GET.get("b")):
-        return refused(request, Refused(NO_SUCH), reverse("results"))
+        return refusal_page(request, Refused(NO_RESULT), reverse("results"))
     try:
         first_result = visible(request, result_for(ids[0]))
         if ids[1] is None:
@@ -47,7 +48,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         second_result = visible(request, result_for(ids[1]))
         row = comparison_of(first_result, second_result)
     except Refused as refusal:
-        return HttpResponseClientRefresh() if request.htmx else refused(request, refusal, address_of(first_result))
+        return HttpResponseClientRefresh() if request.htmx else refusal_page(request, refusal, address_of(first_result))
     results = ComparedResults(row)
     if request.htmx and row.is_finished:
         return HttpResponseClientRefresh()
@@ -77,15 +78,15 @@ def _used_settings(side: Compared) -> AnalysisSettings:
 def _overlay(request: HttpRequest, ids: list[UUID]) -> HttpResponse:
     """The page with the distributions of several results in one chart."""
     if len(ids) > MOST_OVERLAID:
-        return refused(request, Refused(TOO_MANY, 422), reverse("results"))
+        return refusal_page(request, Refused(TOO_MANY, 422), reverse("results"))
     sides = [visible(request, result_for(pk)) for pk in ids]
     request.back = reverse("results")
     rows = cards([("sample" if isinstance(side, Sample) else "job", side.pk) for side in sides])
-    return render(request, "compare/several.html", {"chart": curves(sides), "rows": rows})
+    return render(request, "compare/several.html", {"chart": distribution_chart(sides), "rows": rows})
 
 
 def _side(side: Compared, letter: str) -> dict[str, Any]:
-    """What the page shows of one result. files: those that the viewer needs, None for a sample."""
+    """One of the two results, for templates. "files": addresses of files for the viewer; None for a sample."""
     context = {"letter": letter, "name": name_of(side), "page": address_of(side), "files": None, "row": side}
     context |= {"warning": warning_of_side(side)}
     if isinstance(side, Sample):

@@ -20,10 +20,10 @@ from ..http.access import (
     PAGES,
     address_of,
     ask_to_delete,
-    button,
+    button_view,
     change,
     changeable,
-    deletion,
+    deletion_view,
     reload_if_gone,
     row_of,
     see_other,
@@ -82,7 +82,9 @@ def dataset(request: HttpRequest, pk: UUID) -> HttpResponse:
         "page": DatasetPage(row),
         "may_change": row.is_changeable_by(user),
         "may_train": may_train(user),
-        "trainings": [TrainingView(one) for one in trainings if one.is_visible_to(user)][:MOST_TRAININGS],
+        "trainings": [TrainingView(training) for training in trainings if training.is_visible_to(user)][
+            :MOST_TRAININGS
+        ],
         "suggestions": suggestions(row, user) if user.is_authenticated else [],
         "others": row.trainings.filter(state__in=Training.UNFINISHED).exclude(owner=row.owner).count(),
     }
@@ -135,10 +137,10 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     return change(request, Dataset, pk, add_archive)
 
 
-check = button(Dataset, datasets_service.check_again)
+check = button_view(Dataset, datasets_service.check_again)
 
 
-@deletion(Dataset, "Delete this dataset?", datasets_service.delete_dataset, "datasets")
+@deletion_view(Dataset, "Delete this dataset?", datasets_service.delete_dataset, "datasets")
 def delete(request: HttpRequest, row: Dataset) -> str:
     """The sentence that asks before a dataset is deleted."""
     count = row.images.count()

@@ -1,4 +1,4 @@
-"""How views read the forms of pages: the sent fields as settings, scale and ids, and what is wrong with them."""
+"""Helpers by which views read the sent forms: settings, method, scale and ids, and errors of fields."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ..core.names import clean_text
 from ..forms.laboratory import laboratory_of, with_laboratory
 from ..forms.settings import SettingsForm
 from ..models import MethodVersion
-from ..services.results.methods import resolve, settings_by
+from ..services.results.methods import find_version, settings_from_version
 
 WRONG_FIELDS = "Please correct the marked fields."
-LONGEST = 500  # characters of a text field; the rest is cut off
+LONGEST_TEXT = 500  # characters of a text field; the rest is cut off
 MOST_NOTES = 5  # at the top of a page
 
 
 def accept_attribute() -> str:
     """The suffixes of all files that can be sent, as the attribute `accept` of a file field has them."""
-    return ",".join((*formats.suffixes(), *SIDE_SUFFIXES, ".zip"))
+    return ",".join((*formats.format_by_suffix(), *SIDE_SUFFIXES, ".zip"))
 
 
 def to_uuid(text: str) -> UUID | None:
@@ -37,7 +37,7 @@ def to_uuid(text: str) -> UUID | None:
         return None
 
 
-def warn(request: HttpRequest, notes: list[str], others: str) -> None:
+def show_notes(request: HttpRequest, notes: list[str], others: str) -> None:
     """Show the first MOST_NOTES notes at the top of the next page. others: the words after the number of further
     notes."""
     for note in notes[:MOST_NOTES]:
@@ -55,7 +55,7 @@ def sent_form(
     request: HttpRequest, earlier: AnalysisSettings | None = None, method: MethodVersion | None = None
 ) -> SettingsForm:
     """The form with the sent settings; settings that were not sent come from the method, or from the laboratory.
-    earlier: the settings of an earlier job, see `SettingsForm`."""
+    earlier: the settings of an earlier job, as in `SettingsForm`."""
     if method is not None:
         form = method_form(request, method, earlier)
         fields = {**form.initial, **{name: request.POST[name] for name in request.POST}}
@@ -66,25 +66,25 @@ def sent_form(
 
 def method_form(request: HttpRequest, method: MethodVersion, earlier: AnalysisSettings | None = None) -> SettingsForm:
     """The form with the settings of a method, and with the laboratory's settings where the method leaves one open.
-    earlier: settings in place of these, of a job that follows the method. Raises Refused."""
-    settings = earlier or settings_by(method, laboratory_of(request.user, request.session))
+    earlier: settings of a job that follows the method; if given, the form shows these instead. Raises Refused."""
+    settings = earlier or settings_from_version(method, laboratory_of(request.user, request.session))
     return SettingsForm(earlier=settings, user=request.user, by_method=True)
 
 
-def method_in(request: HttpRequest) -> MethodVersion | None:
+def sent_method(request: HttpRequest) -> MethodVersion | None:
     """The version of a method that a form or an address names; None without one. Raises Refused."""
-    text = clean_text((request.POST or request.GET).get("method", ""), LONGEST)
-    return resolve(text, request.user) if text else None
+    text = clean_text((request.POST or request.GET).get("method", ""), LONGEST_TEXT)
+    return find_version(text, request.user) if text else None
 
 
-def stated_in(request: HttpRequest) -> StatedScale:
+def sent_scale(request: HttpRequest) -> StatedScale:
     """The scale that the form's field "width" states: a typed width, or nothing if the field is empty."""
-    width = clean_text(request.POST.get("width", ""), LONGEST)
+    width = clean_text(request.POST.get("width", ""), LONGEST_TEXT)
     return StatedScale(width, Source.TYPED) if width.strip() else StatedScale("")
 
 
-def wrong_fields(form: SettingsForm, stated: StatedScale) -> dict[str, str]:
-    """The context for the page if a field is wrong; {} if all fields are right."""
+def field_errors(form: SettingsForm, stated: StatedScale) -> dict[str, str]:
+    """Context of the page, with "width_error", if a field is wrong; {} if all fields are right."""
     try:
         parse_width(stated.width or "")
     except ValueError as error:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 from ..core import tasks
 from ..core.measure.descriptors import measures_of
 from ..core.measure.distribution import Edge, Floats
-from ..core.measure.filters import sized
+from ..core.measure.filters import only_sized
 from ..core.measure.histograms import LENGTH, Population, pieces_table
 from ..core.measure.quantities import Unit
 from ..core.measure.table import REASON_TYPE, Table, column_name
@@ -29,7 +29,7 @@ from ..presenters.histogram import histogram_content
 from ..services.ground import bundles, tables
 
 SIZE = "min_feret"  # the size of particles, for results that do not store which size they have
-OPEN_AT_ONCE = 4  # results, and as many samples, whose sizes are kept in memory, 1.3 MB for 20,000 particles
+MOST_CACHED = 4  # results, and as many samples, whose sizes stay in memory; 20,000 particles need 1.3 MB
 # Sizes and probabilities of the pieces into which possible cuts would divide outlines (`Statistics.pieces`).
 Pieces = Mapping[str, Sequence[float]]
 
@@ -51,11 +51,11 @@ class StoredObjects:
     def read(cls, file: IO[bytes], size: str = SIZE) -> StoredObjects:
         """The objects in an outlines.json; the outlines themselves are not kept. Raises ValueError, KeyError or
         TypeError for another file."""
-        parts = tables.parts(file)
+        parts = tables.read_in_parts(file)
         head = next(parts)
         unit, pixel_size = cast(Unit, str(head["unit"])), float(head["pixel_size"])
         entries = dict.fromkeys([*measures_of(size), LENGTH, "chance", "weight"])
-        numbers = np.concatenate([_numbers(part[tables.OBJECTS], list(entries)) for part in chain([head], parts)])
+        numbers = np.concatenate([_numbers(part[tables.OBJECTS_KEY], list(entries)) for part in chain([head], parts)])
         *measured, is_counted = numbers.T.copy()
         columns = dict(zip(entries, measured, strict=True))
         columns["edge_weight"] = columns.pop("weight")
@@ -81,7 +81,7 @@ class StoredObjects:
 
 
 def _numbers(rows: list[dict[str, Any]], names: Sequence[str]) -> Floats:
-    """(n, columns): the entries of these names, and whether the size of the object counts."""
+    """(n, len(names) + 1) the entries of these names, and 1 or 0: whether the size of the object is counted."""
     rows_read = [[*map(row.get, names), row["kept"] and not row.get("cut")] for row in rows]
     return np.array(rows_read, np.float64).reshape(len(rows), len(names) + 1)
 
@@ -95,7 +95,7 @@ def pooled_population(
     same_unit = [object_tables[i] for i in places]
     pixels = {table.nm_per_pixel or 1.0 for table in same_unit}
     return Population.of(
-        [sized(table, screened=statistics["screened"]) for table in same_unit],
+        [only_sized(table, screened=statistics["screened"]) for table in same_unit],
         [pieces_table(pieces[i] or {}, object_tables[i].nm_per_pixel) for i in places] if pieces else (),
         size=statistics["size"],
         edge=statistics["edge"],
@@ -116,7 +116,7 @@ def _counted_pieces(counted: str | None, pieces: Pieces | None) -> Pieces | None
 def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The histogram of a result for the choices in the query; 404 if it has no readable outlines.json."""
     job = visible(request, row_of(Job, pk))
-    artifact = Artifact.objects.filter(job=job, name=tables.OUTLINES).first()
+    artifact = Artifact.objects.filter(job=job, name=tables.OUTLINES_FILE).first()
     if artifact is None:
         raise Http404
     statistics = job.summary["statistics"] or {}
@@ -136,15 +136,15 @@ def sample_histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     # "of": the jobs whose numbers are pooled, in the order of "images".
     rows = zip(sample.pooled.get("of", []), sample.pooled.get("images", []), strict=False)
     counting = [key for key, row in rows if not row.get("excluded")]
-    artifacts = Artifact.objects.filter(job__in=counting, name=tables.NAME)
+    artifacts = Artifact.objects.filter(job__in=counting, name=tables.TABLE_FILE)
     names = {str(key): file for key, file in artifacts.values_list("job", "file")}
     if not names:
         raise Http404
     keys = [key for key in counting if key in names]
     entries = ("summary__statistics__counted", "summary__statistics__pieces")
     stored_pieces = {
-        str(key): _counted_pieces(*counts)
-        for key, *counts in Job.objects.filter(pk__in=keys).values_list("pk", *entries)
+        str(key): _counted_pieces(*counted_and_pieces)
+        for key, *counted_and_pieces in Job.objects.filter(pk__in=keys).values_list("pk", *entries)
     }
     try:
         storage = artifacts.model._meta.get_field("file").storage
@@ -155,7 +155,7 @@ def sample_histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     return JsonResponse(histogram_content(population, request.GET, tasks.find(sample.settings["task"])))
 
 
-@lru_cache(OPEN_AT_ONCE)
+@lru_cache(MOST_CACHED)
 def _stored_tables(storage: Storage, names: tuple[str, ...]) -> list[Table]:
     """The tables in these files. They can be cached by name: a name holds job and attempt, so its content never
     changes."""
@@ -166,8 +166,8 @@ def _stored_tables(storage: Storage, names: tuple[str, ...]) -> list[Table]:
     return tables_read
 
 
-@lru_cache(OPEN_AT_ONCE)
+@lru_cache(MOST_CACHED)
 def _stored_objects(storage: Storage, name: str, size: str) -> StoredObjects:
     """The objects in an outlines.json, cached like `_stored_tables`."""
-    with bundles.unpacked(storage, name) as file:
+    with bundles.open_compressed(storage, name) as file:
         return StoredObjects.read(file, size)

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from ..core.report.exports.viewer import PICTURE
 from ..http.access import address_of, row_of, visible
-from ..http.serving import serve_log, serve_shown, serve_stored, serve_tile
+from ..http.serving import serve_log, serve_picture, serve_stored, serve_tile
 from ..models import Job, Sample, StoredFile
 from ..services.results import exports
 
@@ -20,7 +20,7 @@ def artifact(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """A file of a finished job. While it is being written: 202, with a page that asks again; 503 if writing failed."""
     job = visible(request, row_of(Job, pk))
     if name == PICTURE and job.micrograph.viewer_image:  # stored with the image, not with the job
-        return serve_shown(request, job.micrograph)
+        return serve_picture(request, job.micrograph)
     name = exports.name_with_options(name, {**request.GET.dict(), "panels": "".join(request.GET.getlist("panels"))})
     return file_or_wait(request, job, name)
 

@@ -24,21 +24,21 @@ from ..models import Job, Measuring
 from ..presenters.result import Result
 from ..services.results import exports, steps
 from ..services.results.uploads import example_sha256
-from .calibration import acquired
+from .calibration import acquisition_facts
 from .forms import accept_attribute
-from .job_status import scale_context, state_of
-from .judging import judged
+from .job_status import scale_context, state_context
+from .judging import quality_context
 from .revisions import revisions, sample_context
 from .work import work_page
 
-# A job that ended within this time is new for the page. A tab in the background asks at least so often.
+# A job that ended within this time is shown as new. A tab in the background asks at least once in this time.
 JUST_DONE = timedelta(minutes=2)
 
 
 def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) -> HttpResponse:
     """The page of a job: its result, or its picture and what it waits for or why it failed. extra: further entries of
     the context, from a form that was refused."""
-    state = _of_any_state(request, job)
+    state = _common_context(request, job)
     if not job.is_done:
         scale = job.scale
         is_typed = scale.stated is not None and scale.stated.source == Source.TYPED
@@ -55,15 +55,15 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
         "measured": job.fixed or job.is_measured,
         # Whether there is a newer result, for a note to callers who only have the link; they get no link to it.
         "newer": not may_change and job.reruns.filter(owner=job.owner_id, visitor=job.visitor, state="done").exists(),
-        "acquired": acquired(job.micrograph),
+        "acquired": acquisition_facts(job.micrograph),
         "link": link_context(request, job) if may_change else None,
-        "steps": corrections_in_effect(job.standing_counts),
+        "steps": corrections_in_effect(job.counts_in_effect),
         "may_correct": may_correct and not job.fixed,
         "may_go_on": may_correct and job.fixed,
         "width": request.POST.get("width", width_of(job)),
         "token": uuid4().hex,
         "accept": accept_attribute(),
-        **judged(request, job),
+        **quality_context(request, job),
         "model_changed": has_weights and outlines.weights not in {card.sha256 for card in cards.available()},
         **extra,
     }
@@ -71,7 +71,7 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
     just_done = job.finished is not None and timezone.now() - job.finished < JUST_DONE
     is_example = job.micrograph.sha256 == example_sha256()
     if unwritten := exports.unwritten_files(job):
-        exports.write_ahead(job)
+        exports.write_in_advance(job)
     further = [*unwritten, *([PICTURE] if job.micrograph.viewer_image else [])]
     context |= files_of(job, "image", job.get_settings().task, "artifact", further)
     context |= {"further": further, "result": Result(job)}
@@ -87,8 +87,8 @@ def numbers_first(request: HttpRequest, job: Job, measuring: Measuring) -> str:
     if Result(job).has_few:
         return ""
     may_change = job.is_changeable_by(request.user, request.visitor)
-    context = {**state_of(job), **scale_context(request, job), "may_change": may_change, "width": width_of(job)}
-    context |= {**judged(request, job), "result": Result(job)}
+    context = {**state_context(job), **scale_context(request, job), "may_change": may_change, "width": width_of(job)}
+    context |= {**quality_context(request, job), "result": Result(job)}
     return render_to_string("_numbers_first.html", context, request)
 
 
@@ -97,12 +97,11 @@ def width_of(job: Job) -> str:
     return str(job.scale.width_text(job.scale.before_measurement.in_use))
 
 
-def _of_any_state(request: HttpRequest, job: Job) -> dict[str, Any]:
-    """The part of the context that a page of a job has with and without numbers: versions, and what the caller may
-    do."""
+def _common_context(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """Context that the page of a job needs with and without numbers: versions, and what the caller may do."""
     shown_revisions = revisions(job, request.user, request.visitor)
     return {
-        **state_of(job),
+        **state_context(job),
         **scale_context(request, job),
         "form": SettingsForm(earlier=job.get_settings(), user=request.user),
         "revisions": shown_revisions,

@@ -1,4 +1,4 @@
-"""How far a job is: the part of its page that is asked for every few seconds."""
+"""The progress of a job: the part of its page that the page requests every few seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..presenters.result import Result
 from ..services.access.links import is_open
 from ..services.ground import queue
 
-SOON = timedelta(seconds=5)  # the page of a job that waits for no longer asks more often
+SOON = timedelta(seconds=5)  # so long after it was queued, the page of a job asks more often
 
 
 @reload_if_gone
@@ -42,7 +42,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
         return render(request, "_late.html", {"job": job, "late": late, "grave": grave, "may_change": may_change})
     if job.is_finished and request.htmx:
         return HttpResponseClientRefresh()
-    context = state_of(job) | scale_context(request, job)
+    context = state_context(job) | scale_context(request, job)
     if job.early.get("part") != request.GET.get("part"):
         context["early"] = job.early
     if "unseen" in request.GET and job.micrograph.preview:
@@ -50,11 +50,11 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "_status.html", context)
 
 
-def state_of(job: Job) -> dict[str, Any]:
+def state_context(job: Job) -> dict[str, Any]:
     """Context of the page: `job`, `active`, `status` in words, `soon`; and `numbers`, the `Result` of a running job as
     soon as it has sizes, else None."""
     result = Result(job) if job.state == Job.State.RUNNING and job.summary else None
-    numbers = None if result is None or result.refused or not result.statistics else result
+    numbers = None if result is None or result.is_refused or not result.statistics else result
     # Most jobs end within seconds; the pages of jobs that wait for longer ask less often.
     soon = timezone.now() - job.queued < SOON
     return {"job": job, "active": not job.is_finished, "status": status_of(job), "numbers": numbers, "soon": soon}

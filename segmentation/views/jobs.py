@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ..http.access import button, changeable, deletion, reload_if_gone, row_of, see_other, visible
+from ..http.access import button_view, changeable, deletion_view, reload_if_gone, row_of, see_other, visible
 from ..middleware import sender
 from ..models import Job
 from ..presenters.result import Result
@@ -46,11 +46,11 @@ def proposals(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "_proposals.html", context | {"result": result})
 
 
-cancel = button(Job, jobs.cancel_job)
-retry = button(Job, jobs.retry_job)
+cancel = button_view(Job, jobs.cancel_job)
+retry = button_view(Job, jobs.retry_job)
 
 
-@deletion(Job, "Delete this result?", jobs.delete_job, "results")
+@deletion_view(Job, "Delete this result?", jobs.delete_job, "results")
 def delete(request: HttpRequest, job: Job) -> str:
     """The sentence that asks before a job is deleted."""
     others = len(revisions(job, request.user, request.visitor)) - 1
@@ -90,7 +90,7 @@ def go_on(request: HttpRequest, pk: UUID) -> HttpResponse:
     job = changeable(request, row_of(Job, pk))
     if not job.fixed:
         return see_other(f"{reverse('job', args=[pk])}#correct")
-    return see_other(f"{reverse('job', args=[jobs.go_on(job=job, **sender(request)).pk])}#correct")
+    return see_other(f"{reverse('job', args=[jobs.continue_version(job=job, **sender(request)).pk])}#correct")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -99,7 +99,7 @@ def automatic(request: HttpRequest, pk: UUID) -> HttpResponse:
     if request.method != "POST":
         return redirect("job", pk)
     job = changeable(request, row_of(Job, pk))
-    return see_other(reverse("job", args=[jobs.before_corrections(job=job, **sender(request)).pk]))
+    return see_other(reverse("job", args=[jobs.version_before_corrections(job=job, **sender(request)).pk]))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -9,23 +9,23 @@ from django.http import HttpRequest
 
 from ..core.measure.quantities import Quantity, number
 from ..core.quality.specification import Specification
-from ..core.report.looks import CONFORMITY
+from ..core.report.file_options import CONFORMITY
 from ..forms.specification import SpecificationForm
 from ..http.access import address_of
 from ..models import Job, Reference, Sample
-from ..presenters.judging import certificate_of, comparison_of, limitable_quantities, numbers_to_judge
-from .signatures import signatures_of
+from ..presenters.judging import comparison_of, conformity_statement_of, limitable_quantities, numbers_to_judge
+from .signatures import signatures_context
 
 
-def judged(request: HttpRequest, row: Job | Sample, sent: SpecificationForm | None = None) -> dict[str, Any]:
+def quality_context(request: HttpRequest, row: Job | Sample, sent: SpecificationForm | None = None) -> dict[str, Any]:
     """Context of the page of a result: the decision, the form of its limits, the comparison with a reference material,
-    and the signatures (a signed result keeps its limits). sent: a form of limits that was refused."""
+    and the signatures (a signed result keeps its limits). sent: a refused form of limits, to show again."""
     is_signed = isinstance(row, Job) and bool(row.signature_hash)
     may_change = row.is_changeable_by(request.user, request.visitor) and not is_signed
-    certificate = certificate_of(row)
+    certificate = conformity_statement_of(row)
     references = Reference.objects.listed_for(request.user, request.visitor).order_by("name")
     return {
-        **(signatures_of(request, row) if isinstance(row, Job) else {}),
+        **(signatures_context(request, row) if isinstance(row, Job) else {}),
         "certificate": certificate,
         "limits_form": (sent or specification_form(row)) if may_change else None,
         "limits_open": sent is not None,

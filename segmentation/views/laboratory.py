@@ -15,7 +15,7 @@ from ..forms.laboratory import changed_settings, laboratory_of
 from ..forms.settings import SettingsForm
 from ..http.access import see_other
 from ..models import Laboratory
-from .forms import LONGEST
+from .forms import LONGEST_TEXT
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -23,9 +23,9 @@ from .forms import LONGEST
 def laboratory_page(request: HttpRequest) -> HttpResponse:
     """The page; POST stores the settings with the account, or without an account in the session."""
     fields = request.POST if request.method == "POST" else laboratory_of(request.user, request.session)
-    names = [entry.name for entry in SettingsForm(user=request.user).folds[LABORATORY]]
+    names = [entry.name for entry in SettingsForm(user=request.user).groups[LABORATORY]]
     form = SettingsForm(
-        {name: clean_text(fields[name], LONGEST) for name in names if name in fields}, user=request.user
+        {name: clean_text(fields[name], LONGEST_TEXT) for name in names if name in fields}, user=request.user
     )
     if request.method == "POST" and form.is_valid():
         texts = {entry.name: entry.value for entry in changed_settings(form)}
@@ -36,4 +36,4 @@ def laboratory_page(request: HttpRequest) -> HttpResponse:
         messages.success(request, "Saved. New analyses take these values.")
         return see_other(reverse("laboratory"))
     status = 400 if request.method == "POST" else 200
-    return render(request, "laboratory.html", {"form": form, "settings": form.folds[LABORATORY]}, status=status)
+    return render(request, "laboratory.html", {"form": form, "settings": form.groups[LABORATORY]}, status=status)

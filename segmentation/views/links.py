@@ -14,7 +14,7 @@ from ..models import Job, Sample
 from ..services.ground.refusal import Refused
 from ..services.results import steps
 
-# Value of the field "do" -> arguments of `steps.share`.
+# Value of the field "do" -> arguments of `steps.change_private_link`.
 ARGUMENTS = {"end": {}, "renew": {"renew": True}, "off": {"off": True}, "on": {"off": False}}
 NO_DATE = "Choose the day on which the link ends."
 
@@ -33,5 +33,5 @@ def link(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
         ends = request.POST.get("day", "") if ends == "day" else ends
     if action not in ARGUMENTS or (action == "end" and not ends):
         raise Refused(NO_DATE)
-    steps.share(row=row, ends=ends, **ARGUMENTS[action])
+    steps.change_private_link(row=row, ends=ends, **ARGUMENTS[action])
     return see_other(request.back)

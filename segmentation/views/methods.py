@@ -24,7 +24,7 @@ from ..services.access.links import check_open
 from ..services.ground.refusal import Refused
 from ..services.results import methods as service
 from .charts import form_for
-from .forms import LONGEST, to_uuid
+from .forms import LONGEST_TEXT, to_uuid
 
 NO_RESULT = "This result is gone: open another one, and save that as a method."
 NO_METHOD = "This method is gone: choose another one, or save a new one."
@@ -37,7 +37,7 @@ def methods(request: HttpRequest) -> HttpResponse:
     method."""
     if request.method == "POST":
         is_demo = "demo" in request.POST
-        version = service.make_demo(user=request.user) if is_demo else _saved(request)
+        version = service.make_demo(user=request.user) if is_demo else _save_version(request)
         return see_other(address_of_version(version))
     if not request.user.is_authenticated:
         raise Refused(service.SIGN_IN, 401)
@@ -45,7 +45,7 @@ def methods(request: HttpRequest) -> HttpResponse:
     return render(request, "methods/list.html", {"rows": [(row, row.versions.all()[0]) for row in rows]})
 
 
-def _saved(request: HttpRequest) -> MethodVersion:
+def _save_version(request: HttpRequest) -> MethodVersion:
     """Save a result as a version. Fields: job, its id; method, the id of a method that gets a version, or "" for a new
     method; name and group of a new method."""
     pk = to_uuid(request.POST.get("job", ""))
@@ -59,7 +59,7 @@ def _saved(request: HttpRequest) -> MethodVersion:
         method = Method.objects.visible_to(request.user).filter(pk=to_uuid(method_id)).first()
         if method is None:
             raise Refused(NO_METHOD, 404)
-    name, group = (clean_text(request.POST.get(field, ""), LONGEST) for field in ("name", "group"))
+    name, group = (clean_text(request.POST.get(field, ""), LONGEST_TEXT) for field in ("name", "group"))
     return service.save_as_method(job=job, user=request.user, name=name, group=group, method=method)
 
 
@@ -68,7 +68,7 @@ def _saved(request: HttpRequest) -> MethodVersion:
 def method(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The page of a version of a method: ?version=NUMBER, otherwise the newest."""
     number = request.GET.get("version", "")
-    return _page(request, _version(request, pk, number) if number else service.newest(_method(request, pk)))
+    return _page(request, _version(request, pk, number) if number else service.newest_version(_method(request, pk)))
 
 
 @sensitive_post_parameters("password")
@@ -78,7 +78,7 @@ def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
     version = _version(request, pk, request.POST.get("version", ""))
     password, checksum = (request.POST.get(name, "") for name in ("password", "checksum"))
     try:
-        service.approve(version=version, request=request, password=password, checksum=checksum)
+        service.approve_version(version=version, request=request, password=password, checksum=checksum)
     except Refused as refusal:
         return _page(request, version, approve_error=refusal.sentence, status=refusal.status)
     return see_other(address_of_version(version))
@@ -89,7 +89,7 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Withdraw an approved version, with a reason."""
     version, reason = _version(request, pk, request.POST.get("version", "")), request.POST.get("reason", "")
     try:
-        service.withdraw(version=version, user=request.user, reason=reason)
+        service.withdraw_version(version=version, user=request.user, reason=reason)
     except Refused as refusal:
         return _page(request, version, withdraw_error=refusal.sentence, reason=reason, status=refusal.status)
     return see_other(address_of_version(version))
@@ -97,14 +97,14 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def change(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Change what a method asks for besides its settings: in its draft, or as the next version."""
+    """Change the requirements of a method other than its settings: in its draft, or as the next version."""
     row = _method(request, pk)
-    last = service.newest(row)
-    form = MethodForm(request.POST, service.read(last))
+    last = service.newest_version(row)
+    form = MethodForm(request.POST, service.read_description(last))
     if not form.is_valid():
         return _page(request, last, form=form, status=400)
     try:
-        version = service.change(method=row, description=form.described, user=request.user)
+        version = service.change_method(method=row, description=form.description, user=request.user)
     except Refused as refusal:
         form.add_error(None, refusal.sentence)
         return _page(request, last, form=form, status=refusal.status)
@@ -116,7 +116,7 @@ def discard(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete a draft; if it is the only version, its method is deleted, too."""
     version = _version(request, pk, request.POST.get("version", ""))
     request.back = address_of_version(version)
-    stays = service.discard(version=version, user=request.user)
+    stays = service.delete_draft(version=version, user=request.user)
     return see_other(reverse("method", args=[pk]) if stays else reverse("methods"))
 
 

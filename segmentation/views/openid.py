@@ -31,7 +31,7 @@ from ..adapters import DOWN, FAILED, provider_refused
 
 PROVIDER = "oidc"
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-SKEW = 60  # seconds by which the provider's clock may differ
+MOST_SKEW_SECONDS = 60  # difference of the provider's clock from ours
 # A provider that does not answer must not block all threads of the site.
 _requests = BoundedSemaphore(3)
 
@@ -44,7 +44,7 @@ class Provider(OpenIDConnectOAuth2Adapter):
 
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> SocialLogin:
         id_token, config = kwargs["response"].get("id_token") or "", self.openid_config
-        expected = {"audience": app.client_id, "issuer": config["issuer"], "leeway": SKEW}
+        expected = {"audience": app.client_id, "issuer": config["issuer"], "leeway": MOST_SKEW_SECONDS}
         try:
             keys = jwt.PyJWKClient(config["jwks_uri"], timeout=settings.SOCIALACCOUNT_REQUESTS_TIMEOUT)
             key = keys.get_signing_key_from_jwt(id_token)
@@ -96,7 +96,7 @@ def start(request: HttpRequest) -> HttpResponse:
 
 @_asks_provider
 def arrive(request: HttpRequest) -> HttpResponse:
-    """Where the provider sends the browser back to, with a code that signs it in."""
+    """The provider sends the browser back to this address, with a code that signs the person in."""
     return OAuth2CallbackView.adapter_view(Provider(request, PROVIDER))(request)
 
 

@@ -34,26 +34,26 @@ from ..services.results.models_offered import (
     chosen_defaults,
     is_usable,
     may_set_for_all,
-    offered,
+    offered_models,
     own_default,
     package_of,
-    trained,
+    trainings_by_model,
 )
 
-FORMATS = ["WEBP"]  # of the pictures that are stored with a card
+PICTURE_FORMATS = ["WEBP"]  # of the pictures that are stored with a card
 CAPTION = 0x010E  # the EXIF tag in which core.report.picture writes the caption of a picture
-KIND_PICTURE = 192, 144  # width and height in px of the picture of a kind of analysis
-COLOUR = 86, 180, 233  # RGB of the objects in a drawn picture
+KIND_PICTURE_SIZE = 192, 144  # width and height in px of the picture of a kind of analysis
+OBJECT_COLOUR = 86, 180, 233  # RGB of the objects in a drawn picture
 
 
 @require_safe
 def help_page(request: HttpRequest) -> HttpResponse:
     """The help page: what every number means, and how to work with the files."""
     context = {
-        "formats": formats.listed(" and ", with_titles=True),
+        "formats": formats.names_text(" and ", with_titles=True),
         "reasons": [(str(reason), reason.definition) for reason in Reason],
         "kinds": [(task, [number(name) for name in task.quantities]) for task in tasks.every()],
-        "with_model": {card.task for card in offered(request.user)},
+        "with_model": {card.task for card in offered_models(request.user)},
         "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,
         "max_megapixels": most_pixels() // 1_000_000,
         "retention_days": settings.DEEPSEGM_RETENTION_DAYS,
@@ -69,8 +69,8 @@ def models(request: HttpRequest) -> HttpResponse:
     titles, kinds = {task.name: task.title for task in tasks.every()}, dict[str, list[cards.ModelCard]]()
     offered_cards: list[cards.ModelCard] = []
     with suppress(OSError, ValueError):  # the system checks report a damaged card
-        offered_cards = offered(request.user)
-    trained_models = trained([card.name for card in offered_cards])
+        offered_cards = offered_models(request.user)
+    trained_models = trainings_by_model([card.name for card in offered_cards])
     for card in offered_cards:
         if card.name not in trained_models:
             kinds.setdefault("For comparison" if card.comparison else card.task, []).append(card)
@@ -88,9 +88,9 @@ def models(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def model(request: HttpRequest, name: str) -> HttpResponse:
-    """The page of a model, with all that its card says."""
+    """The page of a model: everything in its card."""
     card = _card_for(request, name)
-    row = trained([name]).get(name)
+    row = trainings_by_model([name]).get(name)
     context = {
         "card": card,
         "trained": TrainedModel(card, row) if row else None,
@@ -145,24 +145,24 @@ def kind_picture(request: HttpRequest, name: str) -> HttpResponse:
         # A name that stands for several models shows the picture of the first one.
         card = next(iter(cards.released(name)), None) or card_for(request.user, name)
         path = cards.picture_of(card, "1")
-        content = _small(path if path.is_file() else None, card.task)
+        content = _kind_jpeg(path if path.is_file() else None, card.task)
     except (OSError, ValueError, cards.UnknownModel, tasks.UnknownTask, Image.DecompressionBombError):
         raise Http404 from None
     return HttpResponse(content, "image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 
 @lru_cache(32)
-def _small(path: Path | None, task: str) -> bytes:
+def _kind_jpeg(path: Path | None, task: str) -> bytes:
     """The JPEG of `kind_picture`. path: the picture of a model, None to draw the test case of the kind."""
     if path:
-        with Image.open(path, formats=FORMATS) as picture:
+        with Image.open(path, formats=PICTURE_FORMATS) as picture:
             half = picture.convert("RGB").crop((picture.width // 2, 0, picture.width, picture.height))
     else:
         case = tasks.find(task).golden()
         grey = np.repeat(case.picture[..., None], 3, axis=2)
-        half = Image.fromarray(np.where((case.maps[0] > 127)[..., None], COLOUR, grey // 2).astype(np.uint8))
+        half = Image.fromarray(np.where((case.maps[0] > 127)[..., None], OBJECT_COLOUR, grey // 2).astype(np.uint8))
     jpeg = BytesIO()
-    ImageOps.fit(half, KIND_PICTURE).save(jpeg, "JPEG", quality=80)
+    ImageOps.fit(half, KIND_PICTURE_SIZE).save(jpeg, "JPEG", quality=80)
     return jpeg.getvalue()
 
 
@@ -174,7 +174,7 @@ def _card_for(request: HttpRequest, name: str) -> cards.ModelCard:
 
 
 def _facts(card: cards.ModelCard) -> list[tuple[str, str]]:
-    """What the page says of a model: terms and their words."""
+    """The facts about a model: (term, words) of each."""
     base = " ".join(card.training[name] for name in ("start_from", "start_version") if card.training.get(name))
     encoder = card.training.get("pretrained", "")
     # Of published weights: the training step, and the criterion by which it was the best.
@@ -226,7 +226,7 @@ def _pictures(card: cards.ModelCard, names: Iterable[str]) -> list[dict[str, Any
 def _size_and_caption(path: Path, card: cards.ModelCard) -> dict[str, Any]:
     default_caption = f"A micrograph with the outlines that the model {card.title} finds in it"
     try:
-        with Image.open(path, formats=FORMATS) as picture:
+        with Image.open(path, formats=PICTURE_FORMATS) as picture:
             caption = picture.getexif().get(CAPTION, "").encode("latin-1", "replace").decode("utf-8", "replace")
             return {"width": picture.width, "height": picture.height, "text": caption or default_caption}
     except (OSError, ValueError, Image.DecompressionBombError):

@@ -1,4 +1,4 @@
-"""The pages of reference materials: the list with its form, and the page of one with the measurements of it."""
+"""The pages of reference materials: the list with its form, and the page of one material with its measurements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ..core.quality.reference import ReferenceMaterial
 from ..forms.references import ReferenceForm
-from ..http.access import address_of, deletion, row_of, see_other, visible
+from ..http.access import address_of, deletion_view, row_of, see_other, visible
 from ..middleware import sender
 from ..models import Job, Reference, Sample
 from ..presenters.judging import MeasuredReference, certificate_facts
@@ -67,7 +67,7 @@ def reference(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "references/reference.html", context)
 
 
-@deletion(Reference, "Delete this reference material?", references_service.delete_reference, "references")
+@deletion_view(Reference, "Delete this reference material?", references_service.delete_reference, "references")
 def delete(request: HttpRequest, reference: Reference) -> str:
     """The sentence that asks before a reference material is deleted."""
     return f"“{reference.name}” will leave the list. Results that were compared with it keep its certificate."

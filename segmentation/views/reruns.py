@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph.sources import Source
 from ..core.micrograph.stated import FIELDS, StatedScale, question_about
-from ..forms.settings import SettingsForm, settings_sent
+from ..forms.settings import SettingsForm, read_sent_settings
 from ..http.access import changeable, row_of, see_other, visible
 from ..middleware import sender
 from ..models import Job
@@ -25,7 +25,7 @@ from ..services.ground.requested import refuse_tall_bar
 from ..services.results import after_inspection, jobs, samples
 from ..services.results import reruns as rerun_service
 from ..services.results.uploads import Note
-from .forms import WRONG_FIELDS, sent_form, stated_in, wrong_fields
+from .forms import WRONG_FIELDS, field_errors, sent_form, sent_scale
 from .job_page import job_page
 
 NO_WIDTH = "Type how wide the image is, such as 7520 nm or 7.52 µm."
@@ -34,8 +34,8 @@ NOT_READ = "The image is still being read: wait a moment, then try again."
 
 
 def rerun_form(view: Callable[[HttpRequest, Job], HttpResponse]) -> Callable[[HttpRequest, UUID], HttpResponse]:
-    """A decorator that makes the view of such a form: view(request, job) is called for POST, with a job that the
-    caller may see and whose image has been read."""
+    """A decorator for the views of forms that make a new job from an earlier one. The view is called only for POST,
+    with a job that the caller may see and whose image has been read."""
 
     @require_http_methods(["GET", "HEAD", "POST"])
     @wraps(view)
@@ -72,7 +72,7 @@ def change(request: HttpRequest, job: Job) -> HttpResponse:
     """Analyse the image with the settings that a button sends; the others stay as they are."""
     try:
         by_method = job.method_id is not None
-        settings = settings_sent(request.POST, request.user, job.get_settings(), by_method=by_method)
+        settings = read_sent_settings(request.POST, request.user, job.get_settings(), by_method=by_method)
     except ValueError as error:
         raise Refused(str(error)) from None
     return _analyse_again(request, job, settings.replaced(calibration=job.scale.stated))
@@ -116,15 +116,17 @@ def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
     ended is followed by a new job."""
     if request.method != "POST":
         return redirect("job", pk)
-    job, stated_scale = changeable(request, row_of(Job, pk)), stated_in(request)
+    job, stated_scale = changeable(request, row_of(Job, pk)), sent_scale(request)
     form = sent_form(request, job.get_settings(), job.method)
-    if context := wrong_fields(form, stated_scale):
+    if context := field_errors(form, stated_scale):
         problem = Note("", WRONG_FIELDS)
         return job_page(request, job, form=form, problem=problem, stated=stated_scale, status=400, **context)
     try:
         # A drawn or confirmed scale stays, because the form's field, which is empty then, cannot hold it.
         earlier_scale = job.scale.stated
-        scale_stays = stated_scale.is_of_image and earlier_scale is not None and earlier_scale.source != Source.TYPED
+        scale_stays = (
+            stated_scale.uses_image_scale and earlier_scale is not None and earlier_scale.source != Source.TYPED
+        )
         new_settings = form.settings(earlier_scale if scale_stays else None)
         if jobs.change_job(job=job, settings=new_settings, asked=None if scale_stays else stated_scale.as_dict()):
             return see_other(reverse("job", args=[pk]))
@@ -152,8 +154,8 @@ def import_from_tool(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _analyse_again(request: HttpRequest, job: Job, settings: AnalysisSettings) -> HttpResponse:
-    """Make the new job. Field token: identifies the form, so that sending it twice makes one job. Field again: find the
-    outlines again in any case, also if the new settings only concern measuring."""
+    """Make the new job and redirect to it. Field token: a form that is sent twice makes one job. Field again: with
+    "on" the outlines are found again, even if the new settings only change how they are measured."""
     token, again = request.POST.get("token", "")[:64], request.POST.get("again") == "on"
     revision = jobs.rerun_job(job=job, settings=settings, again=again, token=token, **sender(request))
     return see_other(reverse("job", args=[revision.pk]))

@@ -26,15 +26,15 @@ from ..http.zipped import ResultsArchive, serve_table
 from ..middleware import sender
 from ..models import Job, Micrograph, Sample
 from ..presenters.listing import cards
-from ..services.access.claiming import claim_results, claimable
+from ..services.access.claiming import claim_results, count_claimable
 from ..services.ground.refusal import Refused
 from ..services.results.jobs import delete_jobs
 from ..services.results.samples import delete_sample, sample_of_results
 from .forms import to_uuid
 from .trainings import start_again
 
-A_PAGE = 50  # results and samples on a page
-LONGEST = 100  # characters of a search
+ROWS_PER_PAGE = 50  # results and samples
+LONGEST_SEARCH = 100  # characters of a search
 UNDER_WAY = "under-way"  # value of the filter "state": waiting or running
 STATES = {"done": "Done", UNDER_WAY: "Under way", "failed": "Failed", "cancelled": "Cancelled"}
 SHOWN = {"images": "Images", "samples": "Samples"}
@@ -53,7 +53,7 @@ SORTS = {
 }
 STATISTICS = {"job": "summary__statistics", "sample": "pooled"}  # the field of the row with its size distribution
 REFUSED_VISITOR = "claiming-left"  # key of the session: the browser whose results the user did not want to take over
-NEWS = timedelta(hours=1)  # how long the list says what was left out of an archive
+ARCHIVE_NOTES_SHOWN = timedelta(hours=1)  # so long the list says which files of an archive were left out
 NOTHING_CHOSEN = "Select results first, then choose what to do with them."
 NOT_DELETED = (
     "Signed results were not deleted, and neither were the results that were corrected for them. Only an administrator"
@@ -66,7 +66,7 @@ NOT_DELETED = (
 def results(request: HttpRequest) -> HttpResponse:
     """The list, filtered and sorted by the query. A request of HTMX gets only the list, which asks again while a job
     runs."""
-    page = Paginator(entries(request, request.GET), A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(entries(request, request.GET), ROWS_PER_PAGE).get_page(request.GET.get("page"))
     listed_jobs = [pk for kind, pk, *_ in page if kind == "job"]
     images = Job.objects.filter(pk__in=listed_jobs).values("micrograph")
     versions = _own_jobs(request).filter(micrograph__in=images).exclude(pk__in=listed_jobs)
@@ -74,7 +74,7 @@ def results(request: HttpRequest) -> HttpResponse:
     page_cards = cards([(kind, pk) for kind, pk, *_ in page], older)
     # Archives of single images that are being unpacked, or from which something was left out within the last hour.
     visible_archives = Micrograph.objects.visible_to(request.user, request.visitor).filter(is_archive=True, sample=None)
-    recent = timezone.now() - NEWS
+    recent = timezone.now() - ARCHIVE_NOTES_SHOWN
     archives = [
         archive
         for archive in visible_archives.exclude(asked={}).order_by("created")
@@ -83,7 +83,7 @@ def results(request: HttpRequest) -> HttpResponse:
     may_offer_claiming = not request.htmx and request.session.get(REFUSED_VISITOR) != str(request.visitor)
     context = {
         "page": page,
-        "claimable": claimable(user=request.user, visitor=request.visitor) if may_offer_claiming else 0,
+        "claimable": count_claimable(user=request.user, visitor=request.visitor) if may_offer_claiming else 0,
         "cards": page_cards,
         "archives": archives,
         "any_active": any(card.active for card in page_cards) or any(not archive.is_finished for archive in archives),
@@ -91,7 +91,7 @@ def results(request: HttpRequest) -> HttpResponse:
         "shown": SHOWN,
         "sorts": SORTS,
         "sort": _sort(request.GET),
-        "q": request.GET.get("q", "")[:LONGEST],
+        "q": request.GET.get("q", "")[:LONGEST_SEARCH],
         "narrowed": any(request.GET.get(name) for name in ("q", "state", "show")),
         "query": request.GET.urlencode(),
         "token": uuid4().hex,
@@ -138,8 +138,8 @@ def selected(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def claim(request: HttpRequest) -> HttpResponse:
-    """Take over into the account what this browser made before; or, by "leave", do not ask again during this
-    sign-in."""
+    """Move the results that this browser made before the sign-in into the account; or, by "leave", do not ask
+    again during this sign-in."""
     if request.POST.get("answer") == "leave":
         request.session[REFUSED_VISITOR] = str(request.visitor)
         return redirect("results")
@@ -165,7 +165,7 @@ def entries(request: HttpRequest, query: QueryDict) -> QuerySet:
         ~Exists(same_image.filter(newer)), ~Exists(same_image.filter(sample__isnull=False))
     )
     samples = Sample.objects.visible_to(request.user, request.visitor)
-    for word in query.get("q", "")[:LONGEST].split():
+    for word in query.get("q", "")[:LONGEST_SEARCH].split():
         jobs = jobs.filter(micrograph__name__icontains=word)
         images = _own_jobs(request).filter(micrograph__name__icontains=word, sample__isnull=False)
         samples = samples.filter(Q(name__icontains=word) | Q(pk__in=images.order_by().values("sample")))

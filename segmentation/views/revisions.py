@@ -1,4 +1,4 @@
-"""The revisions of a result: the list of all analyses of one image, and what each of them changed."""
+"""The revisions of a result: all analyses of its image as a list, each with its changes in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..core.report.wording import calibration_words, capital, corrected_words
 from ..core.typed import changed_settings
 from ..models import Job, Micrograph, Sample
 from ..presenters.sample import neighbours
-from ..presenters.stored import counted, headline, numbers_of
+from ..presenters.stored import count_words, headline, numbers_of
 from ..services.access.links import is_open
 from ..services.results import samples
 from ..services.results.models_offered import title_of
@@ -19,17 +19,17 @@ from ..services.results.models_offered import title_of
 
 @dataclass(frozen=True)
 class Revision:
-    """One line of the list. number: from 1 on. changed: what it changed, in words. outcome: the number of objects, or
-    the state. is_shown: whether the page shows this revision. newest: whether it is the last one. before: the result
-    that it can be compared with, None if one of both is not done."""
+    """One line of the list. number: from 1 on. changes: what it changed, in words. outcome: the number of objects, or
+    the state. is_shown: whether the page shows this revision. is_newest: whether it is the last one. before: the result
+    to compare it with; None if either is not done."""
 
     number: int
     job: Job
-    changed: str
+    changes: str
     outcome: str
     main_number: str
     is_shown: bool
-    newest: bool
+    is_newest: bool
     before: Job | None = None
 
 
@@ -43,8 +43,8 @@ def revisions(job: Job, user: Any, visitor: UUID | None) -> list[Revision]:
     return [_revision(number, jobs, family, job) for number in range(1, len(jobs) + 1)]
 
 
-def sample_of(job: Job, user: Any, visitor: UUID | None) -> Sample | None:
-    """The sample that counts another result of the job's image, and could count this job instead; None without one."""
+def sample_with_other_result(job: Job, user: Any, visitor: UUID | None) -> Sample | None:
+    """The sample that counts another result of the job's image, and can count this job instead; None without one."""
     if job.sample_id or job.state != Job.State.DONE:
         return None
     sample = Sample.objects.filter(jobs__micrograph=job.micrograph_id).first()
@@ -55,10 +55,10 @@ def sample_of(job: Job, user: Any, visitor: UUID | None) -> Sample | None:
 
 
 def sample_context(job: Job, user: Any, visitor: UUID | None) -> dict[str, Any]:
-    """What the page of a result says of the sample of its image. sample: one that could count this result instead of
-    another. neighbours: the images before and after. ignoring: the sample, if the result ignores regions that other
-    images of the sample could ignore, too; same_size: how many images these are."""
-    other = sample_of(job, user, visitor)
+    """Context of the page of a result, about the sample of its image. sample: see `sample_with_other_result`.
+    neighbours: the images before and after. ignoring: the sample, if the result ignores regions that other images of
+    the sample could ignore, too; same_size: the number of these images."""
+    other = sample_with_other_result(job, user, visitor)
     sample = job.sample or other
     context: dict[str, Any] = {"sample": other, "neighbours": neighbours(job, sample) if sample else None}
     if sample and job.is_changeable_by(user, visitor) and job.get_settings().measurement.ignore:
@@ -91,7 +91,7 @@ def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], page_job: J
         number,
         job,
         capital(_change_words(job, before, page_job.micrograph)),
-        counted(numbers) or outcome,
+        count_words(numbers) or outcome,
         headline(numbers),
         job.pk == page_job.pk,
         number == len(jobs),

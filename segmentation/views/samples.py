@@ -20,11 +20,11 @@ from ..core.micrograph.width import width_text
 from ..forms.samples import ScaleForm
 from ..http.access import (
     address_of,
-    button,
+    button_view,
     change,
     changeable,
     count_image,
-    deletion,
+    deletion_view,
     link_context,
     reload_if_gone,
     row_of,
@@ -40,10 +40,10 @@ from ..presenters.sample import PooledResult
 from ..services.ground.refusal import Refused
 from ..services.results import exports, growing, samples, uploads
 from ..services.results.pooled_outlines import pooled_coco
-from .forms import accept_attribute, to_uuid, warn
+from .forms import accept_attribute, show_notes, to_uuid
 from .job_files import file_or_wait
 from .job_page import JUST_DONE
-from .judging import judged
+from .judging import quality_context
 
 NO_FILES = "Choose the images to add first."
 
@@ -53,7 +53,7 @@ NO_FILES = "Choose the images to add first."
 def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The page of a sample: progress, pooled numbers, images."""
     sample = visible(request, row_of(Sample, pk))
-    samples.count_present_steps(sample)
+    samples.measure_last_corrections(sample)
     return sample_page(request, sample)
 
 
@@ -111,7 +111,7 @@ def add(request: HttpRequest, pk: UUID, kind: type[Job | Sample] = Sample) -> Ht
             sample = row.sample or samples.sample_of_results(**fields, **sender(request))
         notes = samples.add_images(sample=sample, uploads=intake.uploads, notes=intake.notes)
     sentences = [f"{note.name}: {note.sentence}" if note.name else note.sentence for note in notes]
-    warn(request, sentences, "files were not taken: see the remarks below.")
+    show_notes(request, sentences, "files were not taken: see the remarks below.")
     return see_other(address_of(sample))
 
 
@@ -153,9 +153,9 @@ def close(request: HttpRequest, pk: UUID) -> HttpResponse:
     return see_other(address_of(row))
 
 
-retry = button(Sample, samples.retry_failed)
-corrections = button(Sample, samples.count_corrections)
-cancel = button(Sample, samples.cancel_sample)
+retry = button_view(Sample, samples.retry_failed)
+corrections = button_view(Sample, samples.replace_outdated_versions)
+cancel = button_view(Sample, samples.cancel_sample)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -170,7 +170,7 @@ def scale(request: HttpRequest, pk: UUID) -> HttpResponse:
     return change(request, Sample, pk, partial(samples.recalibrate_sample, scale=form.cleaned_data["scale"]))
 
 
-@deletion(Sample, "Delete this sample?", samples.delete_sample, "results")
+@deletion_view(Sample, "Delete this sample?", samples.delete_sample, "results")
 def delete(request: HttpRequest, sample: Sample) -> str:
     """The sentence that asks before a sample is deleted."""
     count = sample.members.count()
@@ -216,7 +216,7 @@ def sample_page(request: HttpRequest, sample: Sample, *, status: int = 200, **ex
         scale = width_text(sample.value)
     prefetch_related_objects([sample], "artifacts")
     if further := list(exports.unwritten_files(sample)):
-        exports.write_ahead(sample)
+        exports.write_in_advance(sample)
     context = {
         **_images_context(request, sample, pooled),
         **files_of(sample, "sample", task, "sample-file", further),
@@ -227,7 +227,7 @@ def sample_page(request: HttpRequest, sample: Sample, *, status: int = 200, **ex
         "address": request.build_absolute_uri(address_of(sample)),
         "link": link_context(request, sample) if sample.is_changeable_by(request.user, request.visitor) else None,
         "may_delete": sample.is_changeable_by(request.user, request.visitor, "delete"),
-        **judged(request, sample),
+        **quality_context(request, sample),
         "scale_form": ScaleForm(initial={"rule": sample.rule, f"rule_{sample.rule}": scale}),
         **extra,
     }

@@ -12,7 +12,7 @@ from ..services.access.links import is_open
 from ..services.results.signing import meanings_for
 
 
-def signatures_of(request: HttpRequest, job: Job) -> dict[str, Any]:
+def signatures_context(request: HttpRequest, job: Job) -> dict[str, Any]:
     """Context of the page: `signatures`, their checksums as `digests`, `meanings` with which the caller may sign, and
     the caller's `printed_name`."""
     signatures = [signature.printed for signature in job.signatures.all()]

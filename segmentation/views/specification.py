@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ..core.report.looks import CONFORMITY
+from ..core.report.file_options import CONFORMITY
 from ..forms.specification import SpecificationForm
 from ..http.access import address_of, changeable, row_of, see_other, visible
 from ..models import Job, Reference, Sample
@@ -17,7 +17,7 @@ from ..services.ground.refusal import Refused
 from ..services.results import exports, judging
 from .forms import to_uuid
 from .job_page import job_page
-from .judging import judged, specification_form
+from .judging import quality_context, specification_form
 from .samples import sample_page
 
 FRAGMENT = "#specification"
@@ -60,7 +60,7 @@ def reference(request: HttpRequest, pk: UUID, kind: type[Job | Sample]) -> HttpR
 def _page_of(request: HttpRequest, row: Job | Sample, form: SpecificationForm) -> HttpResponse:
     """The page of a result with a form that was refused."""
     page = job_page if isinstance(row, Job) else sample_page
-    return page(request, row, status=400, **judged(request, row, form))
+    return page(request, row, status=400, **quality_context(request, row, form))
 
 
 @require_safe
@@ -68,7 +68,7 @@ def _page_of(request: HttpRequest, row: Job | Sample, form: SpecificationForm) -
 def conformity(request: HttpRequest, pk: UUID, kind: type[Job | Sample]) -> HttpResponse:
     """The decision alone, for a supplier or a customer: one page to print."""
     row = visible(request, row_of(kind, pk))
-    context = judged(request, row)
+    context = quality_context(request, row)
     if context["certificate"] is None:
         return redirect(address_of(row))
     is_job = isinstance(row, Job)
@@ -80,6 +80,6 @@ def conformity(request: HttpRequest, pk: UUID, kind: type[Job | Sample]) -> Http
 
 
 def _facts(row: Job | Sample) -> list[tuple[str, str]]:
-    """What the settings say of material, laboratory, operator and preparation: terms and their words."""
+    """Material, laboratory, operator and preparation from the settings: (term, words) of each that is filled in."""
     titles = {"material": "Material", "laboratory": "Laboratory", "operator": "Operator", "preparation": "Preparation"}
     return [(title, row.settings[name]) for name, title in titles.items() if row.settings.get(name)]

@@ -1,5 +1,5 @@
-"""The pages of studies of methods: the list with its form, the page of one study, its report, and its use in the
-method."""
+"""The pages of studies of methods: the list with its form, the page of one study, and its report. A button there
+writes the precision into the method."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ..services.results import studies as service
 def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The studies of a method, and the form of a new one; POST makes it."""
     method = _method(request, pk)
-    quantity = methods_service.read(methods_service.newest(method)).quantity
+    quantity = methods_service.read_description(methods_service.newest_version(method)).quantity
     context: dict[str, Any] = {"title": request.POST.get("title", "")}
     if request.method == "POST":
         try:

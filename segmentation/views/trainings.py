@@ -17,7 +17,17 @@ from django_htmx.http import HttpResponseClientRefresh
 from ..core.network import cards
 from ..core.pace import time_words
 from ..core.tasks import find
-from ..http.access import address_of, button, change, deletion, refused, reload_if_gone, row_of, see_other, visible
+from ..http.access import (
+    address_of,
+    button_view,
+    change,
+    deletion_view,
+    refusal_page,
+    reload_if_gone,
+    row_of,
+    see_other,
+    visible,
+)
 from ..http.serving import serve_stored
 from ..middleware import sender
 from ..models import Dataset, Training
@@ -25,11 +35,11 @@ from ..presenters.training import Rerun, TrainedModel, TrainingView
 from ..services.ground.refusal import Refused
 from ..services.learning import trainings
 from ..services.results import models_offered
-from ..services.results.reruns import made_again, newest_of_each, rerun_with, runnable_with
-from .forms import to_uuid, warn
+from ..services.results.reruns import newest_by_image, rerun_results, reruns_with, results_to_rerun
+from .forms import show_notes, to_uuid
 
 MOST_LISTED = 50  # results that were, or can be, run again with one model
-NO_SUCH = "There is no such model here: choose one from the list of models."
+NO_MODEL = "There is no such model here: choose one from the list of models."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -63,12 +73,12 @@ def training(request: HttpRequest, pk: UUID) -> HttpResponse:
     row = visible(request, row_of(Training, pk))
     may_change = row.is_changeable_by(request.user)
     context = {
-        **_live(row),
+        **_live_context(row),
         "may_change": may_change,
         "may_delete": row.is_changeable_by(request.user, action="delete"),
     }
     if row.state == Training.State.DONE:
-        context |= _outcome(request, row)
+        context |= _outcome_context(request, row)
     return render(request, "trainings/training.html", context)
 
 
@@ -78,31 +88,33 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     row = visible(request, row_of(Training, pk))
     if row.is_finished and request.htmx:
         return HttpResponseClientRefresh()
-    return render(request, "trainings/_live.html", _live(row))
+    return render(request, "trainings/_live.html", _live_context(row))
 
 
-cancel = button(Training, trainings.cancel_training)
-retry = button(Training, trainings.retry_training)
+cancel = button_view(Training, trainings.cancel_training)
+retry = button_view(Training, trainings.retry_training)
 
 
 @require_POST
 def offer(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Offer the model to users; with "overrule" also if it is no better than its base model."""
     overrule = request.POST.get("overrule") == "on"
-    return change(request, Training, pk, partial(trainings.offer, user=request.user, overrule=overrule), "#versions")
+    return change(
+        request, Training, pk, partial(trainings.offer_model, user=request.user, overrule=overrule), "#versions"
+    )
 
 
-withdraw = button(Training, trainings.withdraw, "#versions")
+withdraw = button_view(Training, trainings.withdraw_model, "#versions")
 
 
 @require_POST
 def share(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Let every account use the model, or its owner alone."""
     shared = request.POST.get("shared") == "on"
-    return change(request, Training, pk, partial(trainings.share, user=request.user, shared=shared), "#versions")
+    return change(request, Training, pk, partial(trainings.share_model, user=request.user, shared=shared), "#versions")
 
 
-@deletion(Training, "Delete this training?", trainings.delete_training, "models")
+@deletion_view(Training, "Delete this training?", trainings.delete_training, "models")
 def delete(request: HttpRequest, row: Training) -> str:
     """The sentence that asks before a training is deleted."""
     model = " Its model will be deleted, too. Results of this model stay." if row.model_name else ""
@@ -118,27 +130,27 @@ def again(request: HttpRequest) -> HttpResponse:
     try:
         models_offered.check_model(name, request.user)
     except Refused:
-        return refused(request, Refused(NO_SUCH, 404), reverse("results"))
-    runnable = runnable_with(name, request.user, request.visitor)
+        return refusal_page(request, Refused(NO_MODEL, 404), reverse("results"))
+    runnable = results_to_rerun(name, request.user, request.visitor)
     if request.method == "POST":
         ids = [pk for pk in map(to_uuid, request.POST.getlist("job")) if pk]
         request.back = f"{reverse('results-again')}?model={name}"
         return start_again(request, name, list(runnable.filter(pk__in=ids)))
-    reruns = list(made_again(name, request.user, request.visitor)[:MOST_LISTED])
+    reruns = list(reruns_with(name, request.user, request.visitor)[:MOST_LISTED])
     context = {
         "card": cards.cards_for_name(name)[0],
         "model": name,
         "reruns": [Rerun.of(rerun) for rerun in reruns],
-        "left": newest_of_each(runnable[: 4 * MOST_LISTED])[:MOST_LISTED],
+        "left": newest_by_image(runnable[: 4 * MOST_LISTED])[:MOST_LISTED],
         "active": any(not rerun.is_finished for rerun in reruns),
-        "row": models_offered.trained([name]).get(name),
+        "row": models_offered.trainings_by_model([name]).get(name),
     }
     return render(request, "trainings/again.html", context)
 
 
 def start_again(request: HttpRequest, model: str, jobs: list[Any]) -> HttpResponse:
     """Run results again with a model, then show the differences; also used by My results."""
-    warn(request, rerun_with(model=model, jobs=jobs, **sender(request)).notes, "results were left out.")
+    show_notes(request, rerun_results(model=model, jobs=jobs, **sender(request)).notes, "results were left out.")
     return see_other(f"{reverse('results-again')}?model={model}")
 
 
@@ -149,13 +161,13 @@ def default(request: HttpRequest) -> HttpResponse:
     fields, site = request.POST, request.POST.get("site") == "on"
     request.back = reverse("model", args=[fields.get("model", "")]) if fields.get("model") else reverse("models")
     if fields.get("do") == "back":
-        name = models_offered.back(task=fields.get("task", ""), user=request.user, site=site)
+        name = models_offered.restore_default(task=fields.get("task", ""), user=request.user, site=site)
         words = "The choice is automatic again." if not name else f"The default is {name} again."
     else:
         row = models_offered.set_default(name=fields.get("model", ""), user=request.user, site=site)
         words = f"{row.model_name} is now the default{' of the site' if site else ' of your account'}."
     messages.success(request, words)
-    training = models_offered.trained([fields.get("model", "")]).get(fields.get("model", ""))
+    training = models_offered.trainings_by_model([fields.get("model", "")]).get(fields.get("model", ""))
     if fields.get("from") == "training" and training is not None:
         return see_other(f"{address_of(training)}#versions")
     return see_other(request.back)
@@ -171,7 +183,7 @@ def _form(
     options: dict[str, Any] | None = None,
 ) -> HttpResponse:
     """The form that starts a training. problem: why the one that was sent was refused."""
-    bases, obstacle = trainings.bases_for(dataset, request.user), trainings.obstacle(dataset, request.user)
+    bases, obstacle = trainings.bases_for(dataset, request.user), trainings.training_obstacle(dataset, request.user)
     count, base_name = dataset.images.count(), base or trainings.usual_base(dataset, bases, request.user)
     context = {
         "dataset": dataset,
@@ -182,28 +194,28 @@ def _form(
         "problem": problem or obstacle,
         "startable": not obstacle and bool(bases),
         "images": count,
-        "objects": trainings.objects_of(dataset),
+        "objects": trainings.count_outlines(dataset),
         "time": time_words(seconds := trainings.expected_seconds(dataset)),
         "longer": time_words(max(seconds, trainings.expected_seconds(dataset, curve=True))),
         "composing": find(dataset.task).composable,
         "composing_obstacle": trainings.composing_obstacle(dataset),
         "composing_time": time_words(trainings.expected_seconds(dataset, composed=True)),
         "composed_pictures": dataset.summary.get("composed", {}).get("pictures", []),
-        "notes": trainings.sufficiency(dataset) if count else [],
+        "notes": trainings.size_notes(dataset) if count else [],
         "token": uuid4().hex,
     }
     return render(request, "trainings/new.html", context, status=status)
 
 
-def _live(row: Training) -> dict[str, Any]:
-    """Context of the part of the page that is asked for again."""
+def _live_context(row: Training) -> dict[str, Any]:
+    """Context of the part of the page that is requested every few seconds."""
     return {"training": row, "view": TrainingView(row), "active": not row.is_finished}
 
 
-def _outcome(request: HttpRequest, row: Training) -> dict[str, Any]:
+def _outcome_context(request: HttpRequest, row: Training) -> dict[str, Any]:
     """Context of the page of a finished training: its model, all versions of the dataset's model, and results of the
     model."""
-    versions = [version for version in trainings.versions_of(row) if version.is_visible_to(request.user)]
+    versions = [version for version in trainings.versions_of_dataset(row) if version.is_visible_to(request.user)]
     installed, user = {card.name: card for card in cards.available()}, request.user
     card = installed.get(row.model_name)
     task = card.task if card else row.dataset.task if row.dataset else ""
@@ -220,8 +232,8 @@ def _outcome(request: HttpRequest, row: Training) -> dict[str, Any]:
         "task": task,
         "may_share": row.staff_may(user, "change"),
         "may_set_for_all": models_offered.may_set_for_all(user),
-        "runnable": len(newest_of_each(runnable_with(row.model_name, user)[: 4 * MOST_LISTED])) if usable else 0,
-        "reruns": [Rerun.of(rerun) for rerun in made_again(row.model_name, user)[:5]] if card else [],
+        "runnable": len(newest_by_image(results_to_rerun(row.model_name, user)[: 4 * MOST_LISTED])) if usable else 0,
+        "reruns": [Rerun.of(rerun) for rerun in reruns_with(row.model_name, user)[:5]] if card else [],
     }
 
 

@@ -29,11 +29,11 @@ from ..services.results import after_inspection, samples, uploads
 from ..services.results.models_offered import chosen_default, default_model
 from ..services.results.samples import ScaleRule
 from ..services.results.uploads import EXAMPLES, Note, example_file, example_sha256
-from .forms import LONGEST, WRONG_FIELDS, method_form, method_in, sent_form, stated_in, token_of, wrong_fields
+from .forms import LONGEST_TEXT, WRONG_FIELDS, field_errors, method_form, sent_form, sent_method, sent_scale, token_of
 from .work import work_page
 
-OWN_STATUSES = {413, 429, 503, 507}  # a refusal with another status is answered as 400
-NOTHING = "Choose at least one image, or try the sample."
+PASSED_STATUSES = {413, 429, 503, 507}  # a refusal with another status is answered as 400
+NO_IMAGE = "Choose at least one image, or try the sample."
 NO_EXAMPLE = "This example does not exist. Choose one on the start page."
 NO_NAMES = "The names of the files could not be read; reload the page and choose the files again."
 MOST_NAMES = 5000  # files that are dropped on the page at once
@@ -44,26 +44,26 @@ TOO_MANY = f"More than {MOST_NAMES} files at once are too many: choose the image
 def home(request: HttpRequest) -> HttpResponse:
     """The first page. POST starts the analysis of one file with its side files, or of several images as one sample; a
     form that is refused is shown again with the reason. The page's script sends the same form."""
-    method = method_in(request)
+    method = sent_method(request)
     if request.method != "POST":
         form = method_form(request, method) if method else SettingsForm.from_query(request.GET, request.user)
         return work_page(request, form, method=method)
-    form, stated_scale, files = sent_form(request, method=method), stated_in(request), request.FILES.getlist("file")
-    error_context, problem = wrong_fields(form, stated_scale), Note("", NOTHING, 400)
+    form, stated_scale, files = sent_form(request, method=method), sent_scale(request), request.FILES.getlist("file")
+    error_context, problem = field_errors(form, stated_scale), Note("", NO_IMAGE, 400)
     if error_context:
         problem = Note("", WRONG_FIELDS, 400)
     elif files:
         try:
-            return see_other(_begin(request, form.settings(), stated_scale, files, method))
+            return see_other(_start_analysis(request, form.settings(), stated_scale, files, method))
         except Refused as refusal:
             name = shown_name(files[0].name or "") if len(files) == 1 else ""
-            status = refusal.status if refusal.status in OWN_STATUSES else 400
+            status = refusal.status if refusal.status in PASSED_STATUSES else 400
             problem = Note(name, refusal.sentence, status)
     context = {"problem": problem, "stated": stated_scale, "method": method, **error_context}
     return work_page(request, form, problem.status, **context)
 
 
-def _begin(
+def _start_analysis(
     request: HttpRequest,
     settings: AnalysisSettings,
     stated_scale: StatedScale,
@@ -71,7 +71,7 @@ def _begin(
     method: MethodVersion | None,
 ) -> str:
     """Start the analysis of these files, and return the address of the page to show next. Raises Refused."""
-    pages = uploads.checked_pages(clean_text(request.POST.get("pages", ""), LONGEST))
+    pages = uploads.checked_pages(clean_text(request.POST.get("pages", ""), LONGEST_TEXT))
     common = {"settings": settings, "method": method, "token": token_of(request), **sender(request)}
     image, *other_images = pair([file.name or "" for file in files])
     if not other_images and "one_sample" not in request.POST:
@@ -85,7 +85,7 @@ def _begin(
         return address_of(job) if job else reverse("results")
     # While the intake is `in_use`, a fault below removes its files again.
     intake = uploads.receive_files(files=files, pages=pages, **sender(request))
-    text, name = (stated_scale.width or "").strip(), clean_text(request.POST.get("sample_name", ""), LONGEST)
+    text, name = (stated_scale.width or "").strip(), clean_text(request.POST.get("sample_name", ""), LONGEST_TEXT)
     scale = ScaleRule(Sample.Rule.WIDTH, parse_width(text), typed=text) if text else ScaleRule()
     if not intake.uploads and len(intake.notes) == 1:
         raise Refused(intake.notes[0].sentence, intake.notes[0].status)

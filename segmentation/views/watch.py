@@ -29,8 +29,8 @@ from ..services.ground.refusal import Refused
 from ..services.upkeep import health
 
 MOST_WORKERS = 50  # on the status page
-LATEST, MOST_MATCHES = 8, 32  # jobs on the status page, without and with a search
-LONGEST = 100  # characters of a search
+MOST_LATEST, MOST_MATCHES = 8, 32  # jobs on the status page, without and with a search
+LONGEST_SEARCH = 100  # characters of a search
 NO_NAME = "Give the name with which the person will sign in."
 # Metric of a queue -> attribute of `health.queues`, and what the metric means.
 QUEUE_METRICS = {
@@ -83,19 +83,19 @@ def status(request: HttpRequest) -> HttpResponse:
     """The status page for staff: checks that fail, queues, workers, disk space, the latest jobs or those that match the
     search `q`, and accounts, as far as the caller may view them. POST makes an account for the person `name`."""
     new_account = _invite(request) if request.method == "POST" else None
-    q = request.GET.get("q", "")[:LONGEST]
+    q = request.GET.get("q", "")[:LONGEST_SEARCH]
     jobs = Job.objects.filter(
         Q(micrograph__name__icontains=q) | Q(owner__username__icontains=q) | Q(error__icontains=q)
     )
-    latest = jobs.order_by("-created", "pk").values_list("pk", flat=True)[: MOST_MATCHES if q else LATEST]
+    latest = jobs.order_by("-created", "pk").values_list("pk", flat=True)[: MOST_MATCHES if q else MOST_LATEST]
     queues = [(queue, time_words(queue.oldest) if queue.waiting else "–") for queue in health.queues()]
     context = {
         "wrong": [check for check in health.readiness() if not check.ok],
         "queues": queues,
         "workers": WorkerProcess.objects.order_by("-seen")[:MOST_WORKERS],
-        "failures": health.failures(),
+        "failures": health.count_failures(),
         "stages": [(STAGES.get(stage, stage), seconds) for stage, seconds in health.slowest_stages()],
-        "disk": health.disk(),
+        "disk": health.disk_bytes(),
         "cards": cards([("job", pk) for pk in latest]) if request.user.has_perm("segmentation.view_job") else [],
         "q": q,
         "invited": new_account,
@@ -137,7 +137,7 @@ class RowCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metrics. Those that database or disk do not give within seconds are left out; the checks are always
         there."""
-        numbers = health.numbers()
+        numbers = health.site_numbers()
         checks = numbers["checks"]
         yield _gauge(
             "check_ok", "1 if a check of /readyz is passed.", ["check"], (([c.name], float(c.ok)) for c in checks)

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from ..core.micrograph import formats
 from ..forms.laboratory import changed_settings, laboratory_of
 from ..forms.settings import SettingsForm
-from ..services.results.methods import offered
+from ..services.results.methods import offered_versions
 from ..services.results.uploads import EXAMPLES
 from .forms import accept_attribute, token_of
 
@@ -24,12 +24,12 @@ def work_page(request: HttpRequest, form: SettingsForm, code: int = 200, **extra
         "form": form,
         "token": token_of(request),
         "accept": accept_attribute(),
-        "formats": formats.listed(),
+        "formats": formats.names_text(),
         "laboratory": changed_settings(SettingsForm(laboratory_of(request.user, request.session), models=form.models)),
         "examples": [task for task, _ in form.models if task.name in EXAMPLES],
         "on_this_server": not settings.DEEPSEGM_BUCKET,
         "max_upload_mb": settings.DEEPSEGM_MAX_UPLOAD_MB,
-        "methods": [] if "job" in extra else offered(request.user),
+        "methods": [] if "job" in extra else offered_versions(request.user),
         "more_open": form.is_bound and not form.is_valid(),
         **extra,
     }

@@ -3,15 +3,15 @@
 
 import { pause } from "./dom.js";
 
-const ASK_AGAIN = 700; // ms between two requests
-const SETTLED = 150; // ms; Chromium may cancel a download that begins right after a request for the same address
+const RETRY_MS = 700; // ms between two requests
+const DOWNLOAD_DELAY_MS = 150; // ms; Chromium may cancel a download that begins right after a request for the same address
 
 // Waits until the server has written a file (status 202 until then). Returns false if it cannot be had.
 export async function isWritten(address) {
   for (;;) {
     const answer = await fetch(address, { method: "HEAD" });
     if (answer.status !== 202) return answer.ok;
-    await pause(ASK_AGAIN);
+    await pause(RETRY_MS);
   }
 }
 
@@ -26,7 +26,7 @@ document.addEventListener("click", async (event) => {
     const written = await isWritten(link.href);
     if (written) {
       for (const other of document.querySelectorAll("a[data-further]")) other.removeAttribute("data-further");
-      await pause(SETTLED);
+      await pause(DOWNLOAD_DELAY_MS);
       link.click();
     } else {
       location.assign(link.href); // a page that says why

@@ -2,13 +2,13 @@
 
 import { linearTicks, logTicks, scale, tickText } from "./chart-scale.js";
 
-const SPACE = "http://www.w3.org/2000/svg";
+const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
 const MARGIN = { top: 30, right: 14, bottom: 46, left: 52 };
-const ROOM_FOR_SHARES = 52;
+const SHARES_MARGIN = 52;
 const SHARES = [[0, "0 %"], [0.25, "25 %"], [0.5, "50 %"], [0.75, "75 %"], [1, "100 %"]]; // labels of the right axis: share of objects smaller than a size
 
 export function element(name, attributes = {}, ...children) {
-  const made = document.createElementNS(SPACE, name);
+  const made = document.createElementNS(SVG_NAMESPACE, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.append(...children);
   return made;
@@ -36,7 +36,7 @@ export function draw(svg, picture, width, height) {
 
 function frameOf(picture, width, height) {
   const { log } = picture;
-  const right = width - (picture.cumulative ? ROOM_FOR_SHARES : MARGIN.right);
+  const right = width - (picture.cumulative ? SHARES_MARGIN : MARGIN.right);
   const [low, high] = picture.axis;
   const bottom = height - MARGIN.bottom;
   const top = Math.max(...picture.heights, ...(picture.fit ?? [])) * 1.06 || 1;

@@ -4,21 +4,21 @@
 import { draw } from "./chart-draw.js";
 
 const HEIGHT = { share: 0.55, least: 190, most: 340 }; // share of the width; least and most in CSS pixels
-const PAUSE = 250; // ms without typing before the server is asked
+const TYPING_PAUSE_MS = 250; // ms without typing before the server is asked
 const FAILED = "The histogram could not be made just now. Check the network, then choose again or reload the page.";
 
 const withSmallInitial = (title) => title[0].toLowerCase() + title.slice(1);
 
 // The query to the server for a state of the controls. span: the chosen range of sizes, { low, high } for whole bars or
 // { from, to } as typed, or null. typed: the width of a bar as typed, typedIn: its unit.
-export function question({ measure, weighting, unit, log, all, typed, typedIn, span }) {
+export function barsQuery({ measure, weighting, unit, log, all, typed, typedIn, span }) {
   const width = typed === "" ? {} : { bins: typed, bins_unit: typedIn };
   return new URLSearchParams({ measure, weighting, unit, log: log ? "1" : "", all: all ? "1" : "", ...width, ...span }).toString();
 }
 
 // The function that says whether a range holds a particle. The upper end of a range belongs to the next bar, except for
 // the last bar, which includes its upper end.
-export function holder({ bounds }, { measure, all }, { low, high }) {
+export function rangeFilter({ bounds }, { measure, all }, { low, high }) {
   const last = high >= bounds[bounds.length - 1];
   return (particle) => {
     const size = particle[measure];
@@ -42,7 +42,7 @@ export class Histogram {
     this.request = null; // the AbortController of the request under way
     this.isOld = false; // whether the bars are older than the outlines in the picture
     this.isRenewing = false; // whether newer bars are being fetched
-    this.span = null; // the chosen range of sizes, see `question`
+    this.span = null; // the chosen range of sizes, see `barsQuery`
     this.shownRange = null; // the chosen or dragged range: { low, high, ends, words, name }
     this.typedIn = this.field("unit").value;
     this.focused = 0; // the bar that the Tab key reaches
@@ -110,7 +110,7 @@ export class Histogram {
     if (range) this.typedRange();
     if (name === "bins") this.typedIn = this.field("unit").value;
     if (["measure", "unit"].includes(name)) this.pick(null);
-    this.changed(range || name === "bins" ? PAUSE : 0);
+    this.changed(range || name === "bins" ? TYPING_PAUSE_MS : 0);
   }
 
   // An empty field is no limit.
@@ -125,7 +125,7 @@ export class Histogram {
   changed(pause = 0) {
     const state = this.chosenState;
     this.arrange(state);
-    const query = question(state);
+    const query = barsQuery(state);
     if (query !== this.lastQuery) this.ask(query, pause);
     else if (!this.request) this.show(state);
   }
@@ -155,7 +155,7 @@ export class Histogram {
     if (this.typedIn !== this.field("unit").value) {
       this.field("bins").value = bins.bins;
       this.typedIn = this.field("unit").value;
-      this.lastQuery = question(this.chosenState);
+      this.lastQuery = barsQuery(this.chosenState);
     }
     const state = this.chosenState;
     const { range } = bins;
@@ -358,13 +358,13 @@ export class Histogram {
     if (bin === this.litBin) return;
     this.litBin = bin;
     this.point(bin);
-    this.light?.(bin < 0 ? null : holder(this.bins, this.state, this.spanOf(bin, bin)));
+    this.light?.(bin < 0 ? null : rangeFilter(this.bins, this.state, this.spanOf(bin, bin)));
   }
 
   // Points to the bar of the particle under the pointer in the picture.
   pointTo(particle) {
     const bars = particle && this.bins ? this.bins.edges.slice(1) : [];
-    this.point(bars.findIndex((_, bin) => holder(this.bins, this.state, this.spanOf(bin, bin))(particle)));
+    this.point(bars.findIndex((_, bin) => rangeFilter(this.bins, this.state, this.spanOf(bin, bin))(particle)));
   }
 
   toggle(bin) {
@@ -394,7 +394,7 @@ export class Histogram {
   }
 
   tellChoice() {
-    if (this.shownRange) this.choose?.(holder(this.bins, this.state, this.shownRange), `${withSmallInitial(this.state.title)} ${this.shownRange.name}`);
+    if (this.shownRange) this.choose?.(rangeFilter(this.bins, this.state, this.shownRange), `${withSmallInitial(this.state.title)} ${this.shownRange.name}`);
     else this.choose?.(null, "");
   }
 

@@ -4,19 +4,19 @@
 import { takesKeys } from "./dom.js";
 import { modified } from "./viewport.js";
 
-const AT_FIRST = { brightness: 0, contrast: 0, gamma: 0, opacity: 55 };
-const STEEPEST = 98; // the largest contrast used: at 100 the curve would be a step
-const GAMMA = 4; // the largest gamma; the smallest is 1 / GAMMA
-const display = { ...AT_FIRST };
+const DEFAULTS = { brightness: 0, contrast: 0, gamma: 0, opacity: 55 };
+const MOST_CONTRAST = 98; // the largest contrast used: at 100 the curve would be a step
+const MOST_GAMMA = 4; // the largest gamma; the smallest is 1 / MOST_GAMMA
+const display = { ...DEFAULTS };
 const adjustedImages = new WeakMap(); // image -> { key: the settings, canvas }
 let table = null; // { key: the settings, greys: what greyTable returns }
 
 export const opacity = () => display.opacity / 100;
-const gammaOf = ({ gamma }) => GAMMA ** (gamma / 100);
+const gammaOf = ({ gamma }) => MOST_GAMMA ** (gamma / 100);
 
 // The displayed grey of each of the 256 grey values. brightness, contrast, gamma: -100 to 100; 0 changes nothing.
 export function greyTable({ brightness, contrast, gamma }) {
-  const slope = Math.tan((Math.PI / 4) * (1 + Math.min(contrast, STEEPEST) / 100));
+  const slope = Math.tan((Math.PI / 4) * (1 + Math.min(contrast, MOST_CONTRAST) / 100));
   return Uint8ClampedArray.from({ length: 256 }, (_, grey) => {
     const straight = (grey / 255 - 0.5) * slope + 0.5 + brightness / 100;
     return 255 * Math.min(1, Math.max(0, straight)) ** (1 / gammaOf({ gamma }));
@@ -45,14 +45,14 @@ export function adjusted(image) {
 }
 
 // Connects the sliders of the menu `box`; calls changed() when the picture has to be drawn again.
-export function sliders(box, changed) {
-  const fields = [...(box.closest("[role=toolbar]") ?? box).querySelectorAll("input[type=range]")].filter(({ name }) => name in AT_FIRST);
+export function connectSliders(box, changed) {
+  const fields = [...(box.closest("[role=toolbar]") ?? box).querySelectorAll("input[type=range]")].filter(({ name }) => name in DEFAULTS);
   const show = () => {
     for (const field of fields) {
       field.value = String(display[field.name]);
       field.nextElementSibling.textContent = field.name === "gamma" ? gammaOf(display).toFixed(2) : `${display[field.name]} %`;
     }
-    box.classList.toggle("changed", Object.entries(AT_FIRST).some(([name, value]) => display[name] !== value));
+    box.classList.toggle("changed", Object.entries(DEFAULTS).some(([name, value]) => display[name] !== value));
   };
   const set = (values) => {
     Object.assign(display, values);
@@ -60,12 +60,12 @@ export function sliders(box, changed) {
     changed();
   };
   for (const field of fields) field.addEventListener("input", () => set({ [field.name]: Number(field.value) }));
-  box.querySelector("[data-reset]").addEventListener("click", () => set(AT_FIRST));
+  box.querySelector("[data-reset]").addEventListener("click", () => set(DEFAULTS));
   show();
 }
 
 // While H is held, with the pointer or the focus on the picture, bare(true) shows the picture alone.
-export function bareWhileHeld(canvas, bare) {
+export function hideWhileHeld(canvas, bare) {
   document.addEventListener("keydown", (event) => {
     if (event.key.toLowerCase() !== "h" || modified(event) || takesKeys(event.target)) return;
     if (canvas.matches(":hover, :focus")) bare(true);

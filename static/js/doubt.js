@@ -5,10 +5,10 @@
 import { takesKeys } from "./dom.js";
 import { modified } from "./viewport.js";
 
-const AROUND = 8; // typical widths of objects that are seen around the object in question, at least
-const LARGEST = 0.25; // share of the stage that the object takes at most
-const LEAST = 24; // CSS pixels that the object is large at least, so that it can be judged
-const CLOSEST = 6; // CSS pixels per image pixel at most
+const OBJECTS_AROUND = 8; // typical widths of objects that are seen around the object in question, at least
+const MOST_STAGE_SHARE = 0.25; // share of the stage that the object takes at most
+const LEAST_SIZE_PX = 24; // CSS pixels that the object is large at least, so that it can be judged
+const MOST_ZOOM = 6; // CSS pixels per image pixel at most
 const WRONG = "wrong outline"; // reason that is stored for an outline that is left out
 const ANSWERS = { y: true, n: false }; // keys
 const keyOf = ({ id, cut }) => (cut ? `cut ${cut.place}` : `outline ${id}`);
@@ -72,7 +72,7 @@ export class Doubt {
     if (event) (event.detail ? this.page.canvas : this.part("right")).focus({ preventScroll: true });
     this.page.select([next.id]);
     const { drawing, objects } = this.page;
-    const withNeighbours = (size, stage) => Math.min((LARGEST * stage) / size, CLOSEST, Math.max(LEAST / size, stage / (AROUND * drawing.widest)));
+    const withNeighbours = (size, stage) => Math.min((MOST_STAGE_SHARE * stage) / size, MOST_ZOOM, Math.max(LEAST_SIZE_PX / size, stage / (OBJECTS_AROUND * drawing.widest)));
     drawing.reveal([objects.get(next.id)], withNeighbours);
     this.box.scrollIntoView({ block: "nearest" }); // the answers under the picture
   }

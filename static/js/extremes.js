@@ -3,9 +3,9 @@
 import { button, element } from "./dom.js";
 import { KEPT } from "./viewer-drawing.js";
 
-const ROOM = 1.5; // side of a crop divided by the longer side of its outline
-const LEAST = 32; // px of the upload, the smallest side of a crop
-const LINE = 1.5; // CSS pixels, width of an outline
+const CROP_FACTOR = 1.5; // side of a crop divided by the longer side of its outline
+const LEAST_CROP_PX = 32; // px of the upload, the smallest side of a crop
+const LINE_WIDTH_PX = 1.5; // CSS pixels, width of an outline
 
 export class Extremes {
   // page: a ResultPage (viewer.js); box: the element that holds the examples.
@@ -47,13 +47,13 @@ export class Extremes {
 export function crop(canvas, { box, path }, picture) {
   const ratio = globalThis.devicePixelRatio || 1;
   canvas.width = canvas.height = Math.round(canvas.clientWidth * ratio);
-  const side = Math.max(LEAST, ROOM * Math.max(box.right - box.left, box.bottom - box.top));
+  const side = Math.max(LEAST_CROP_PX, CROP_FACTOR * Math.max(box.right - box.left, box.bottom - box.top));
   const [left, top] = [(box.left + box.right - side) / 2, (box.top + box.bottom - side) / 2];
   const scale = canvas.width / side;
   const context = canvas.getContext("2d");
   context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
   picture.paint(context, { view: { scale }, ratio: 1, seen: { left, top, right: left + side, bottom: top + side } });
   context.strokeStyle = KEPT;
-  context.lineWidth = (LINE * ratio) / scale;
+  context.lineWidth = (LINE_WIDTH_PX * ratio) / scale;
   context.stroke(path);
 }

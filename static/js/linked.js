@@ -3,19 +3,19 @@
 
 // How many pixels of `to` are as long as one pixel of `from`: 1 for one image, else by the two scales, and if one is
 // unknown by the widths in pixels.
-export function ratio(from, to, same) {
+export function pixelRatio(from, to, same) {
   if (same && from.viewport.columns === to.viewport.columns) return 1;
   if (from.pixel && to.pixel) return from.pixel / to.pixel;
   return to.viewport.columns / from.viewport.columns;
 }
 
 // The point and scale at which `to` shows the same part as `from`: the middle lies at the same share of the image.
-export function matching(from, to, same) {
+export function matchingView(from, to, same) {
   const { viewport } = from;
   const middle = viewport.toImage(viewport.middle);
   const { columns, rows } = to.viewport;
   const point = { x: (middle.x / viewport.columns) * columns, y: (middle.y / viewport.rows) * rows };
-  return { point, scale: viewport.view.scale / ratio(from, to, same) };
+  return { point, scale: viewport.view.scale / pixelRatio(from, to, same) };
 }
 
 export function link(sides, same) {
@@ -30,7 +30,7 @@ export function link(sides, same) {
       leading = from;
       if (viewport.fitted) to.viewport.fit();
       else {
-        const { point, scale } = matching(from, to, same);
+        const { point, scale } = matchingView(from, to, same);
         to.viewport.show(point, scale, to.viewport.middle); // as far beyond the edge as the other
       }
       leading = null;

@@ -1,5 +1,5 @@
-// Loaded by every page: local times, folds that links open, Escape, typed lengths. It also loads scripts for files,
-// copying, lists and tokens.
+// Loaded by every page: local times, closed sections that links open, Escape, typed lengths. It also loads scripts for
+// files, copying, lists and tokens.
 
 import "./await-files.js";
 import "./copying.js";

@@ -9,7 +9,7 @@ export async function fetchPage(address) {
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
-// Replaces all parts of `here` by those of `page`. Folds that are open stay open.
+// Replaces all parts of `here` by those of `page`. Open sections (details) stay open.
 export function swapParts(here, page) {
   for (const part of here.querySelectorAll("[data-part]")) {
     const now = page.querySelector(`[data-part="${part.dataset.part}"]`);

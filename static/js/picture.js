@@ -2,28 +2,28 @@
 
 import { adjusted } from "./display.js";
 
-const SIDE = 512; // px, width and height of a tile, as the server cuts them
-const WHOLE = 1024; // px, the longer side of the low-resolution picture at most
-const ENOUGH = 1.5; // screen pixels per pixel of the low-resolution picture; above this, tiles are fetched
-const AGAIN = 2000; // ms until a missing tile is requested again: for a new result it may not be written yet
-const TRIES = 30; // repeated requests for missing tiles, per picture
-const MOST = 120; // tiles in memory, about one megabyte each
+const TILE_PX = 512; // px, width and height of a tile, as the server cuts them
+const WHOLE_IMAGE_PX = 1024; // px, the longer side of the low-resolution picture at most
+const MOST_ENLARGEMENT = 1.5; // screen pixels per pixel of the low-resolution picture; above this, tiles are fetched
+const RETRY_MS = 2000; // ms until a missing tile is requested again: for a new result it may not be written yet
+const MOST_RETRIES = 30; // repeated requests for missing tiles, per picture
+const MOST_TILES = 120; // tiles in memory, about one megabyte each
 
 // How many levels of tiles an image has. Each level has half the resolution of the level before.
 export function levelsOf(columns, rows) {
-  return 1 + Math.max(0, Math.ceil(Math.log2(Math.max(columns, rows) / WHOLE)) - 1);
+  return 1 + Math.max(0, Math.ceil(Math.log2(Math.max(columns, rows) / WHOLE_IMAGE_PX)) - 1);
 }
 
 // The level with at least one pixel per screen pixel at a scale; -1 if the low-resolution picture is enough.
 export function levelAt(scale, columns, rows) {
-  const whole = Math.min(1, WHOLE / Math.max(columns, rows));
-  if (scale <= ENOUGH * whole) return -1;
+  const whole = Math.min(1, WHOLE_IMAGE_PX / Math.max(columns, rows));
+  if (scale <= MOST_ENLARGEMENT * whole) return -1;
   return Math.min(Math.max(0, Math.floor(Math.log2(1 / scale))), levelsOf(columns, rows) - 1);
 }
 
 // The tiles of a level that lie in a box: place and size in pixels of the upload, and the end of their address.
 export function tilesIn({ left, top, right, bottom }, columns, rows, level) {
-  const side = SIDE * 2 ** level;
+  const side = TILE_PX * 2 ** level;
   const range = (from, to, length) => {
     const last = Math.ceil(length / side) - 1;
     const first = Math.max(0, Math.floor(from / side));
@@ -79,7 +79,7 @@ export class Picture {
     const tile = this.known.get(name) ?? this.fetch(name);
     this.known.delete(name);
     this.known.set(name, tile);
-    if (this.known.size > MOST) this.known.delete(this.known.keys().next().value);
+    if (this.known.size > MOST_TILES) this.known.delete(this.known.keys().next().value);
     return tile.ready ? tile.image : null;
   }
 
@@ -90,14 +90,14 @@ export class Picture {
       tile.ready = true;
       this.arrived();
     };
-    tile.image.decode().then(loaded, () => setTimeout(() => this.missed(name), AGAIN));
+    tile.image.decode().then(loaded, () => setTimeout(() => this.missed(name), RETRY_MS));
     return tile;
   }
 
-  // A tile was missing: the next drawing requests it again, at most TRIES times.
+  // A tile was missing: the next drawing requests it again, at most MOST_RETRIES times.
   missed(name) {
     this.known.delete(name);
     this.tries = (this.tries ?? 0) + 1;
-    if (this.tries <= TRIES) this.arrived();
+    if (this.tries <= MOST_RETRIES) this.arrived();
   }
 }

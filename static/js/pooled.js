@@ -5,7 +5,7 @@ import { Histogram } from "./chart.js";
 import { button, element, pause } from "./dom.js";
 import { settle } from "./settle.js";
 
-const ASK_AGAIN = 700; // ms between two requests for the state
+const RETRY_MS = 700; // ms between two requests for the state
 const histogram = () => document.getElementById("histogram");
 let chart = histogram() && new Histogram(histogram());
 
@@ -47,7 +47,7 @@ document.addEventListener("settled", updateCountButton);
 updateCountButton();
 
 // After a new count the page is not reloaded: the old numbers stay, grey, until the new ones replace them.
-const PLACES = [".head", "#downloads", "#status", ".answer", "#pooled", "#images"];
+const REPLACED_PARTS = [".head", "#downloads", "#status", ".answer", "#pooled", "#images"];
 const MORE = "#more > [data-tab]";
 let turn = 0; // number of the last count: answers to earlier ones are ignored
 let isUnderWay = false; // while a count runs, htmx requests are stopped: they would reload the page
@@ -62,11 +62,11 @@ async function pageOf(address) {
 
 // Puts the new parts into their places. Returns false if the new page has other parts: then it has to be reloaded.
 function renew(fresh) {
-  const names = (page) => [...PLACES.map((place) => !page.querySelector(place)), ...[...page.querySelectorAll(MORE)].map(({ id }) => id)];
+  const names = (page) => [...REPLACED_PARTS.map((place) => !page.querySelector(place)), ...[...page.querySelectorAll(MORE)].map(({ id }) => id)];
   if (names(document).join() !== names(fresh).join()) return false;
   const drawn = histogram();
   if (drawn) fresh.getElementById("histogram")?.replaceWith(fresh.importNode(drawn, true)); // it fetches its bars itself
-  for (const place of PLACES) if (fresh.querySelector(place)) settle(document.querySelector(place), fresh.querySelector(place));
+  for (const place of REPLACED_PARTS) if (fresh.querySelector(place)) settle(document.querySelector(place), fresh.querySelector(place));
   const parts = [...fresh.querySelectorAll(MORE)];
   [...document.querySelectorAll(MORE)].forEach((part, at) => part.replaceChildren(...parts[at].childNodes));
   const [late, later] = [document, fresh].map((page) => page.getElementById("late"));
@@ -92,7 +92,7 @@ async function count(round) {
   const { action, dataset } = form();
   const answer = await fetch(action, { method: "POST", body: new FormData(form()), redirect: "manual" });
   if (answer.type !== "opaqueredirect") throw new Error(answer.statusText);
-  while (round === turn && (await pageOf(dataset.status)).querySelector("[hx-get]")) await pause(ASK_AGAIN);
+  while (round === turn && (await pageOf(dataset.status)).querySelector("[hx-get]")) await pause(RETRY_MS);
   if (round !== turn) return;
   if (!renew(await pageOf(location.pathname))) location.reload();
   isUnderWay = false;

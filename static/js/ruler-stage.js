@@ -4,9 +4,9 @@ import { element } from "./dom.js";
 import { Picture } from "./picture.js";
 import { Viewport, clamp, modified } from "./viewport.js";
 
-const SLIP = 6; // CSS pixels: a shorter drag was only a click
-const GLASS = 64; // radius of the magnifying glass in CSS pixels
-const LINE = "#ffd84d";
+const CLICK_PX = 6; // CSS pixels: a shorter drag was only a click
+const GLASS_RADIUS_PX = 64; // radius of the magnifying glass in CSS pixels
+const LINE_COLOUR = "#ffd84d";
 
 export class Stage {
   // image: { columns, rows, tiles, box: [left, top, right, bottom] of the data bar, name }; changed() is called after
@@ -109,7 +109,7 @@ export class Stage {
 
   release() {
     if (!this.dragged) return;
-    const slipped = this.line.length * this.viewport.view.scale < SLIP;
+    const slipped = this.line.length * this.viewport.view.scale < CLICK_PX;
     const { end } = this.dragged;
     this.letGo(slipped);
     if (!slipped) this.handles[end].focus({ preventScroll: true });
@@ -172,7 +172,7 @@ export class Stage {
       path.moveTo(end.x - cross.x, end.y - cross.y);
       path.lineTo(end.x + cross.x, end.y + cross.y);
     }
-    for (const [colour, width] of [["#000000", 3.5], [LINE, 1.5]]) {
+    for (const [colour, width] of [["#000000", 3.5], [LINE_COLOUR, 1.5]]) {
       context.strokeStyle = colour;
       context.lineWidth = width / scale;
       context.setLineDash(line.drawn ? [] : [6 / scale, 5 / scale]);
@@ -187,12 +187,12 @@ export class Stage {
     const { ratio, view } = this.viewport;
     const end = this.line.ends[this.dragged.end];
     const at = this.viewport.toStage(end);
-    const middle = { x: at.x < this.box.clientWidth / 2 ? this.box.clientWidth - GLASS - 8 : GLASS + 8, y: GLASS + 8 };
+    const middle = { x: at.x < this.box.clientWidth / 2 ? this.box.clientWidth - GLASS_RADIUS_PX - 8 : GLASS_RADIUS_PX + 8, y: GLASS_RADIUS_PX + 8 };
     const scale = Math.max(4, 3 * view.scale);
     context.save();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.beginPath();
-    context.arc(middle.x, middle.y, GLASS, 0, 2 * Math.PI);
+    context.arc(middle.x, middle.y, GLASS_RADIUS_PX, 0, 2 * Math.PI);
     context.fillStyle = "#0e1113";
     context.fill();
     context.strokeStyle = "#e8ebed";

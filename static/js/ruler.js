@@ -2,19 +2,19 @@
 // All coordinates are in pixels of the upload, at any zoom.
 
 import { button, element } from "./dom.js";
-import { ambiguous, digits, lengthOf, question, widthText } from "./width.js";
+import { ambiguous, digits, lengthOf, widthQuestion, widthText } from "./width.js";
 import { Stage } from "./ruler-stage.js";
 
-const SHORTEST = 5; // px, as on the server
-const WIDE = 1.96; // half width of a 95 % interval in standard uncertainties
-const COARSE = 0.02; // relative uncertainty from which a closer look is advised
+const SHORTEST_PX = 5; // px, as on the server
+const HALF_WIDTH_95 = 1.96; // half width of a 95 % interval in standard uncertainties
+const COARSE_UNCERTAINTY = 0.02; // relative uncertainty from which a closer look is advised
 
 // The scale from a drawn line and the typed length: { pixel: nm, width: nm of the image, relativeUncertainty, stated:
 // fields of the form }; if something is missing, { why: a sentence, missing: "line" or "length" }.
-export function reckon(line, text, columns) {
+export function scaleFromLine(line, text, columns) {
   const across = Number(line.length.toFixed(2));
   const error = Number(Math.max(0.01, line.error).toFixed(2));
-  if (!line.drawn || across < SHORTEST) return { why: "Draw a line from one end of the scale bar to the other.", missing: "line" };
+  if (!line.drawn || across < SHORTEST_PX) return { why: "Draw a line from one end of the scale bar to the other.", missing: "line" };
   if (ambiguous(text)) return { why: "The length could be two numbers: leave the comma or point out.", missing: "length" };
   const length = lengthOf(text);
   if (length === null) return { why: "Type the length that is written there, such as 200 nm or 1 µm.", missing: "length" };
@@ -80,7 +80,7 @@ export class Ruler {
   }
 
   get reckoned() {
-    return reckon(this.stage.line, this.length.value, this.image.columns);
+    return scaleFromLine(this.stage.line, this.length.value, this.image.columns);
   }
 
   show() {
@@ -88,11 +88,11 @@ export class Ruler {
     const across = this.stage.line.drawn ? `${this.stage.line.length.toFixed(1)} px` : "";
     if (why) this.say(across ? `${across}. ${why}` : why);
     else {
-      const concern = question(this.length.value);
-      const closer = concern ? ` Please check: ${concern}` : relativeUncertainty > COARSE ? " Zoom in and set the ends again for a smaller uncertainty." : "";
+      const concern = widthQuestion(this.length.value);
+      const closer = concern ? ` Please check: ${concern}` : relativeUncertainty > COARSE_UNCERTAINTY ? " Zoom in and set the ends again for a smaller uncertainty." : "";
       const length = this.length.value.trim();
       const stated = /[a-zµμÅ]/i.test(length) ? length : `${length} nm`;
-      this.say(`${across} = ${stated}: ${digits(pixel)} nm/px (± ${digits(100 * WIDE * relativeUncertainty, 2)} %); the whole image is ${digits(width)} nm wide.${closer}`);
+      this.say(`${across} = ${stated}: ${digits(pixel)} nm/px (± ${digits(100 * HALF_WIDTH_95 * relativeUncertainty, 2)} %); the whole image is ${digits(width)} nm wide.${closer}`);
     }
   }
 

@@ -3,7 +3,7 @@
 
 // The filter of particles. hidden: a set of states, "" for counted, else the reason; isChosen(particle): whether it
 // belongs to the choice, or null without a choice.
-export const shownBy = ({ hidden, isChosen }) => (particle) => !hidden.has(particle.reason) && (isChosen === null || isChosen(particle));
+export const particleFilter = ({ hidden, isChosen }) => (particle) => !hidden.has(particle.reason) && (isChosen === null || isChosen(particle));
 
 // One button for each state, which shows or hides its particles. hide(states) is called with the set of hidden states.
 export class Chips {

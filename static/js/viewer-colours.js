@@ -4,9 +4,9 @@ import { element } from "./dom.js";
 import { COLOURS, neighbourColour } from "./viewer-drawing.js";
 
 // Eight steps of viridis (van der Walt and Smith), dark to bright.
-const STEPS = ["#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#7fd34e", "#a0da39", "#fde725"];
+const COLOUR_STEPS = ["#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#7fd34e", "#a0da39", "#fde725"];
 const UNKNOWN = "#969696";
-const SECTOR = 10; // degrees: directions within such a sector have one colour
+const SECTOR_DEGREES = 10; // degrees: directions within such a sector have one colour
 
 export const SHAPES = ["round", "rod", "square", "triangle", "hexagon", "irregular"];
 
@@ -17,12 +17,12 @@ export function colouring(key, { scales, shapes }) {
   if (key === "direction") return ofDirections();
   const scale = scales[key];
   if (!scale) return { of: ({ id }) => neighbourColour({ id }), colours: COLOURS, legend: [] };
-  const step = (value) => Math.max(0, Math.min(STEPS.length - 1, Math.floor((value - scale.from) / scale.step)));
-  const words = new Map([[0, scale.words[0]], [STEPS.length - 1, scale.words[1]]]);
+  const step = (value) => Math.max(0, Math.min(COLOUR_STEPS.length - 1, Math.floor((value - scale.from) / scale.step)));
+  const words = new Map([[0, scale.words[0]], [COLOUR_STEPS.length - 1, scale.words[1]]]);
   return {
-    of: (particle) => (Number.isFinite(particle[key]) ? STEPS[step(particle[key])] : UNKNOWN),
-    colours: [...STEPS, UNKNOWN],
-    legend: STEPS.map((colour, i) => [colour, words.get(i) ?? ""]),
+    of: (particle) => (Number.isFinite(particle[key]) ? COLOUR_STEPS[step(particle[key])] : UNKNOWN),
+    colours: [...COLOUR_STEPS, UNKNOWN],
+    legend: COLOUR_STEPS.map((colour, i) => [colour, words.get(i) ?? ""]),
   };
 }
 
@@ -31,9 +31,9 @@ export function colouring(key, { scales, shapes }) {
 const hue = (degrees) => `#${[5, 3, 1].map((n) => (n + degrees / 30) % 6).map((k) => Math.round(242.25 * (1 - 0.75 * Math.max(0, Math.min(k, 4 - k, 1)))).toString(16).padStart(2, "0")).join("")}`;
 
 function ofDirections() {
-  const middles = Array.from({ length: 180 / SECTOR }, (_, i) => (i + 0.5) * SECTOR);
+  const middles = Array.from({ length: 180 / SECTOR_DEGREES }, (_, i) => (i + 0.5) * SECTOR_DEGREES);
   const words = (degrees) => ({ 5: "0° along the rows", 45: "45°", 95: "90° upright", 135: "135°", 175: "180°" })[degrees] ?? "";
-  const of = ({ direction }) => (Number.isFinite(direction) ? hue((Math.floor((direction % 180) / SECTOR) + 0.5) * SECTOR) : UNKNOWN);
+  const of = ({ direction }) => (Number.isFinite(direction) ? hue((Math.floor((direction % 180) / SECTOR_DEGREES) + 0.5) * SECTOR_DEGREES) : UNKNOWN);
   return { of, colours: [...middles.map(hue), UNKNOWN], legend: middles.map((degrees) => [hue(degrees), words(degrees)]) };
 }
 

@@ -16,7 +16,7 @@ const CHOSEN = "rgb(83 214 238 / 0.5)";
 export const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#a6761d", "#b3de69"];
 const LETTER = 0.6; // width of a digit divided by the height of the type
 const TYPE = [6, 12]; // CSS pixels, smallest and largest height of a number
-const SQUARE = 3; // CSS pixels, side of a square in Room
+const SQUARE = 3; // CSS pixels, side of a square in LabelSpace
 const LINE = [0.9, 1.75]; // CSS pixels, the thinnest and the broadest outline
 const EDGE = "rgb(0 0 0 / 0.5)"; // a dark line beside an outline, so that it is seen on bright parts
 const VEIL = "rgb(14 17 19 / 0.6)"; // over the data bar and ignored regions
@@ -372,7 +372,7 @@ export class Drawing {
     const { view, seen } = this.viewport;
     const inView = this.particles.filter((particle) => this.visible(particle) && overlap(particle.box, seen));
     inView.sort((a, b) => b.box.right - b.box.left - (a.box.right - a.box.left));
-    const room = new Room();
+    const room = new LabelSpace();
     let written = 0;
     context.textAlign = "center";
     context.textBaseline = "middle";
@@ -381,7 +381,7 @@ export class Drawing {
     for (const { id, box } of inView) {
       const [x, y] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
       const digits = String(id).length;
-      const size = typeSize((box.right - box.left) * view.scale, digits);
+      const size = numberHeight((box.right - box.left) * view.scale, digits);
       if (!room.take(this.viewport.toStage({ x, y }), LETTER * digits * size, size)) continue;
       context.font = `${size / view.scale}px system-ui, sans-serif`;
       context.lineWidth = size / 4 / view.scale;
@@ -421,10 +421,10 @@ function hatching(context) {
 const overlap = (box, seen) => box.right >= seen.left && box.left <= seen.right && box.bottom >= seen.top && box.top <= seen.bottom;
 
 // The height in CSS pixels of a number with so many digits on a particle of a width.
-export const typeSize = (width, digits) => clamp(width / (LETTER * digits), ...TYPE);
+export const numberHeight = (width, digits) => clamp(width / (LETTER * digits), ...TYPE);
 
 // Remembers which places of the stage are taken, so that no two numbers overlap.
-export class Room {
+export class LabelSpace {
   constructor() {
     this.taken = new Set();
   }

@@ -2,8 +2,8 @@
 
 import { element } from "./dom.js";
 
-const SPARE = 25; // rows that are built above and below those in view
-const GUESS = 33; // px, the height of a row until one was measured
+const SPARE_ROWS = 25; // rows that are built above and below those in view
+const GUESSED_HEIGHT_PX = 33; // px, the height of a row until one was measured
 
 export class ParticleList {
   // page: a ResultPage (viewer.js); choose(particle) is called when a row is chosen.
@@ -16,7 +16,7 @@ export class ParticleList {
     Object.assign(this, { page, choose, particles: data.particles });
     this.order = sorted(data.particles, "state"); // counted objects first
     this.visible = this.order;
-    this.rowHeight = GUESS;
+    this.rowHeight = GUESSED_HEIGHT_PX;
     this.selected = null;
     this.offer(data);
     const all = section.querySelector("[data-all-shapes]");
@@ -93,7 +93,7 @@ export class ParticleList {
     this.wanted = wanted;
     this.visible = this.order.filter(wanted);
     this.table.setAttribute("aria-rowcount", this.visible.length + 1);
-    this.shown.textContent = summary(this.visible.length, this.particles.length, this.table.dataset.thing);
+    this.shown.textContent = countLine(this.visible.length, this.particles.length, this.table.dataset.thing);
     this.fill();
   }
 
@@ -110,11 +110,11 @@ export class ParticleList {
 
   sight(spare) {
     const { scrollTop, clientHeight } = this.scroller;
-    return inSight(scrollTop, clientHeight, this.rowHeight, this.visible.length, spare);
+    return rowsInView(scrollTop, clientHeight, this.rowHeight, this.visible.length, spare);
   }
 
   fill() {
-    Object.assign(this, this.sight(SPARE));
+    Object.assign(this, this.sight(SPARE_ROWS));
     const focused = this.body.contains(document.activeElement) ? document.activeElement.closest("tr").dataset.id : null;
     const rows = this.visible.slice(this.from, this.to).map((particle, i) => this.row(particle, this.from + i));
     this.body.replaceChildren(...this.gap(this.from), ...rows, ...this.gap(this.visible.length - this.to));
@@ -193,7 +193,7 @@ const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : (a ?? -1
 
 // The range of rows [from, to) that a box scrolled to `top` shows, with `spare` more rows on both sides. count: all
 // rows.
-export function inSight(top, height, rowHeight, count, spare) {
+export function rowsInView(top, height, rowHeight, count, spare) {
   const first = Math.floor(top / rowHeight);
   const many = Math.ceil(height / rowHeight) + 1;
   const to = Math.min(count, first + many + spare);
@@ -201,7 +201,7 @@ export function inSight(top, height, rowHeight, count, spare) {
 }
 
 // How many rows are visible, in words. It says rows, as objects that are left out have a row, too.
-export function summary(some, all, thing = "particle") {
+export function countLine(some, all, thing = "particle") {
   if (!all) return `No ${thing} was found.`;
   return some ? `${some} of ${all} rows` : `None of ${all} rows matches.`;
 }

@@ -4,13 +4,13 @@
 
 import { Histogram } from "./chart.js";
 import { Cuts, cutsFromColumns } from "./cuts.js";
-import { bareWhileHeld, sliders } from "./display.js";
+import { hideWhileHeld, connectSliders } from "./display.js";
 import { element, pause } from "./dom.js";
 import { Doubt } from "./doubt.js";
 import { json } from "./editor/calls.js";
 import { hasUnsent } from "./editor/waiting.js";
 import { fetchPage, keepHeight, swapParts, swapSome } from "./parts.js";
-import { Chips, shownBy } from "./viewer-choice.js";
+import { Chips, particleFilter } from "./viewer-choice.js";
 import { chooseColours, chooseShape } from "./viewer-colours.js";
 import { Drawing, tools } from "./viewer-drawing.js";
 import { ParticleList } from "./viewer-table.js";
@@ -19,9 +19,9 @@ import { ambiguous, lengthOf } from "./width.js";
 const section = document.getElementById("viewer");
 const listing = document.getElementById("table"); // null if nothing was found
 const chart = document.getElementById("histogram"); // null for very few particles
-const AGAIN = 100; // ms between two requests that ask whether the numbers are measured
-const REST = 50; // ms without a correction, after which the new numbers are requested
-const NEXT = "deepsegm-next"; // key in sessionStorage: view and tools that the next page takes over
+const RETRY_MS = 100; // ms between two requests that ask whether the numbers are measured
+const IDLE_MS = 50; // ms without a correction, after which the new numbers are requested
+const NEXT_PAGE_KEY = "deepsegm-next"; // key in sessionStorage: view and tools that the next page takes over
 const FAILED = "The zoomable image could not be loaded. Reload the page; the figure and the size file are not affected.";
 
 class ResultPage {
@@ -30,7 +30,7 @@ class ResultPage {
     this.facts = { ...section.dataset, ...section.querySelector("[data-tools]")?.dataset };
     this.cuts = new Cuts([]);
     this.selected = new Set();
-    this.choice = { hidden: new Set(), isChosen: null, words: "" }; // see shownBy; words: the choice in words
+    this.choice = { hidden: new Set(), isChosen: null, words: "" }; // see particleFilter; words: the choice in words
     this.editor = null;
     this.take(data, Number(section.dataset.step), JSON.parse(section.dataset.regions));
     this.readout = section.querySelector("[data-readout]");
@@ -104,7 +104,7 @@ class ResultPage {
   async untilMeasured() {
     while (this.awaitsNumbers) {
       this.say("This follows when the numbers are those of what is seen.");
-      await pause(AGAIN);
+      await pause(RETRY_MS);
     }
     this.say("");
   }
@@ -166,14 +166,14 @@ class ResultPage {
     if (words !== undefined) box.textContent = words && `${box.dataset.prefix ?? ""}${words}${box.dataset.suffix ?? ""}`;
   }
 
-  // Makes old numbers grey, and requests the new ones once no correction has come for REST ms.
+  // Makes old numbers grey, and requests the new ones once no correction has come for IDLE_MS ms.
   awaitNumbers() {
     this.updateGrey();
     this.showCount();
     if (!this.unfinished) return;
     for (const link of document.querySelectorAll("a[download][href*='/files/']")) link.dataset.further = "";
     clearTimeout(this.resting);
-    this.resting = setTimeout(() => this.fetchNumbers(), REST);
+    this.resting = setTimeout(() => this.fetchNumbers(), IDLE_MS);
   }
 
   updateGrey() {
@@ -204,7 +204,7 @@ class ResultPage {
       }
       if (answer?.measured && answer.step >= base) break;
       if (answer?.parts && answer.numbers === base && this.base === base && !this.waitsToSend) this.showFirstParts(answer);
-      await pause(answer ? AGAIN : 10 * AGAIN);
+      await pause(answer ? RETRY_MS : 10 * RETRY_MS);
     }
     const [page, data] = await Promise.all([fetchPage(location.pathname), json(section.dataset.outlines, { cache: "no-store" })]).catch(() => []);
     if (this.base !== base || this.waitsToSend) return null;
@@ -358,7 +358,7 @@ class ResultPage {
   // Changes what picture and table show; objects that are no longer shown are no longer selected.
   narrow(change) {
     const { hidden, isChosen, words } = Object.assign(this.choice, change);
-    const isShown = shownBy({ hidden, isChosen });
+    const isShown = particleFilter({ hidden, isChosen });
     if ([...this.selected].some((id) => !isShown(this.objects.get(id)))) this.select([]);
     if (this.doubt?.current && !isShown(this.objects.get(this.doubt.current.id))) this.doubt.leave();
     this.drawing.show(hidden, isChosen);
@@ -434,7 +434,7 @@ class ResultPage {
     for (;;) {
       const answer = await fetch(`${address}status/`, { headers: { "HX-Request": "true" }, cache: "no-store" }).catch(() => null);
       if (answer?.headers.has("HX-Refresh")) break;
-      await pause(AGAIN);
+      await pause(RETRY_MS);
     }
     this.keepPlace(address);
     location.assign(address); // Back leads to the version before
@@ -450,13 +450,13 @@ class ResultPage {
     const { viewport } = this.drawing;
     const tools = this.editor?.isOpen ? this.editor.name : "";
     const state = { address: new URL(address, location).pathname, view: viewport.fitted ? null : viewport.view, tools };
-    sessionStorage.setItem(NEXT, JSON.stringify(state));
+    sessionStorage.setItem(NEXT_PAGE_KEY, JSON.stringify(state));
   }
 
   // Restores the view and the tools that keepPlace stored.
   restorePlace() {
-    const state = JSON.parse(sessionStorage.getItem(NEXT) ?? "null");
-    sessionStorage.removeItem(NEXT);
+    const state = JSON.parse(sessionStorage.getItem(NEXT_PAGE_KEY) ?? "null");
+    sessionStorage.removeItem(NEXT_PAGE_KEY);
     if (state?.address !== location.pathname) return;
     const { viewport } = this.drawing;
     if (state.view) Object.assign(viewport, { view: state.view, fitted: false });
@@ -491,8 +491,8 @@ async function begin() {
   for (const part of document.querySelectorAll("[data-viewer], [data-chips]")) part.hidden = false;
   const page = new ResultPage(data);
   const { drawing, canvas } = page;
-  sliders(section.querySelector("[data-display]"), () => drawing.draw());
-  bareWhileHeld(canvas, (on) => drawing.hide(on));
+  connectSliders(section.querySelector("[data-display]"), () => drawing.draw());
+  hideWhileHeld(canvas, (on) => drawing.hide(on));
   fullScreen(section.querySelector(".stage-box"));
   drawing.load(section.dataset.image);
   page.start();

@@ -1,12 +1,12 @@
 // Which part of an image a canvas shows, and how mouse, fingers and keys move it. The stage is the element that holds
 // the canvas. Places on the stage are in CSS pixels, points of the image in its own pixels.
 
-const STILL = 5; // CSS pixels that a press may wander and still be a tap
-const STEP = 60; // CSS pixels by which an arrow key moves the image
-const CLOSER = 1.5; // zoom factor of a key or a button
-const CLOSEST = 40; // largest zoom in CSS pixels per image pixel, or four times that of the whole image if larger
-const TURN = 400; // pixels of a wheel's turn that magnify by the factor e
-const LINE = 30; // pixels of a line, for wheels that count in lines
+const TAP_PX = 5; // CSS pixels that a press may wander and still be a tap
+const ARROW_STEP_PX = 60; // CSS pixels by which an arrow key moves the image
+const ZOOM_FACTOR = 1.5; // zoom factor of a key or a button
+const MOST_ZOOM = 40; // largest zoom in CSS pixels per image pixel, or four times that of the whole image if larger
+const WHEEL_PX_PER_E = 400; // pixels of a wheel's turn that magnify by the factor e
+const WHEEL_LINE_PX = 30; // pixels of a line, for wheels that count in lines
 
 export const clamp = (value, least, greatest) => Math.min(Math.max(value, least), greatest);
 
@@ -85,7 +85,7 @@ export class Viewport {
   show(point, scale, place) {
     const at = place ?? this.middle;
     const least = this.fitScale;
-    const used = clamp(scale, least, Math.max(CLOSEST, 4 * least));
+    const used = clamp(scale, least, Math.max(MOST_ZOOM, 4 * least));
     this.fitted = used <= least * 1.001;
     this.view = { x: point.x - at.x / used, y: point.y - at.y / used, scale: used };
     this.hold(place !== undefined);
@@ -100,11 +100,11 @@ export class Viewport {
   }
 
   closer(at) {
-    this.zoom(CLOSER, at);
+    this.zoom(ZOOM_FACTOR, at);
   }
 
   farther(at) {
-    this.zoom(1 / CLOSER, at);
+    this.zoom(1 / ZOOM_FACTOR, at);
   }
 
   pan(dx, dy) {
@@ -176,7 +176,7 @@ export class Viewport {
     this.wandered += Math.hypot(now.x - before.x, now.y - before.y);
     if (this.pressed.size === 2) this.pinch(event.pointerId, before, now);
     else if (this.listeners.drag && !this.grabbed) this.listeners.drag(now, event);
-    else if (this.wandered > STILL) this.pan(before.x - now.x, before.y - now.y);
+    else if (this.wandered > TAP_PX) this.pan(before.x - now.x, before.y - now.y);
     this.pressed.set(event.pointerId, now);
   }
 
@@ -193,18 +193,18 @@ export class Viewport {
     if (this.pressed.size === 0) this.canvas.classList.remove("held");
     if (lost) this.tell("cancel");
     else if (!this.grabbed) this.tell("release");
-    if (!lost && !this.grabbed && this.wandered <= STILL) this.tell("tap", this.place(event));
+    if (!lost && !this.grabbed && this.wandered <= TAP_PX) this.tell("tap", this.place(event));
   }
 
   // If the whole image is seen, zooming out scrolls the page instead, so that the picture does not stop scrolling.
   wheel(event) {
     if (event.deltaY > 0 && this.fitted && !this.modal) return;
     event.preventDefault();
-    this.zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? LINE : 1) / TURN), this.place(event));
+    this.zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? WHEEL_LINE_PX : 1) / WHEEL_PX_PER_E), this.place(event));
   }
 
   key(event) {
-    const moves = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] };
+    const moves = { ArrowLeft: [-ARROW_STEP_PX, 0], ArrowRight: [ARROW_STEP_PX, 0], ArrowUp: [0, -ARROW_STEP_PX], ArrowDown: [0, ARROW_STEP_PX] };
     const move = moves[event.key];
     if (!move) this.keyOfZoom(event);
     else if (!modified(event)) {

@@ -30,7 +30,7 @@ export function digits(value, count = 4) {
 }
 
 // A question about a width of a millimetre or more, which is unlikely in electron microscopy; "" for others.
-export function question(text) {
+export function widthQuestion(text) {
   if (!(lengthOf(text) >= VERY_WIDE)) return "";
   const [, number, unit] = /^([0-9.,]+)\s*(\S*)/.exec(cleaned(text));
   return unit === "mm" ? `did you mean ${number} µm?` : `that is ${digits(lengthOf(text) / 1e6)} mm, is it right?`;

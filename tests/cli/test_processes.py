@@ -29,7 +29,7 @@ from tests.shell import manage
 from .test_analyse import USUAL
 
 ROOT = Path(__file__).resolve().parents[2]
-EVERY = {name for name, export in exports.listed("image", find("particles")).items() if not export.for_the_page}
+EVERY = {name for name, export in exports.by_file_name("image", find("particles")).items() if not export.for_the_page}
 TIMES = "timings.json"
 
 

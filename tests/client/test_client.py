@@ -253,7 +253,7 @@ def test_a_scale_that_is_still_checked_is_waited_for_but_not_for_ever(site, no_p
     assert result.warnings == ["Scale doubtful."] and len(no_pauses) == 3
     site.answers["GET /jobs/j1"] = [json_answer(200, pending)] * 3
     assert site.client().job("j1").wait(timeout=0).warnings == []
-    monkeypatch.setattr("deepsegm_client._jobs.LONGEST_CHECK", 0)
+    monkeypatch.setattr("deepsegm_client._jobs.LONGEST_SCALE_CHECK_SECONDS", 0)
     assert site.client().job("j1").wait().warnings == []
     site.answers["GET /jobs/j1"] = [json_answer(200, {**pending, "state": "failed", "error": "Damaged."})]
     with pytest.raises(Failed, match="Damaged"):

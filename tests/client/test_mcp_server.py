@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from deepsegm_client import AsyncClient
-from deepsegm_client.mcp_server import server
+from deepsegm_client.mcp_server import make_server
 from mcp import Client, StdioServerParameters
 
 from tests.client.fake import Site, json_answer
@@ -71,7 +71,7 @@ def test_without_a_folder_results_are_only_read(fake):
         ("read_objects", {"id": "5"}),
         ("read_objects", {"id": "5", "left_out": True, "limit": 2}),
     ]
-    tools, (listed, result, counted, table) = answers(server(fake.async_client(), None), *calls)
+    tools, (listed, result, counted, table) = answers(make_server(fake.async_client(), None), *calls)
     assert sorted(tool.name for tool in tools) == READING
     assert all(tool.annotations.read_only_hint for tool in tools)
     assert [(row["id"], row["image"]) for row in content(listed)] == [("5", "discs.tif")]
@@ -95,7 +95,7 @@ def test_nothing_outside_the_folder_is_read_or_written(fake, tmp_path):
         ("analyse_folder", {"path": "."}),
         ("download", {"id": "5", "file": "/../../../figure.png"}),
     ]
-    tools, refusals = answers(server(fake.async_client(), tmp_path / "images"), *calls)
+    tools, refusals = answers(make_server(fake.async_client(), tmp_path / "images"), *calls)
     assert len(tools) == len(READING) + 3
     for refusal in refusals:
         assert refusal.is_error and "the only folder that may be used here" in refusal.content[0].text
@@ -112,7 +112,7 @@ def test_a_method_stands_in_place_of_a_task(fake, tmp_path):
     ]
     fake.answers["POST /jobs"] = [json_answer(202, {**JOB, "result": measured})]
     calls = [("list_methods", {}), ("analyse", {"path": "a.tif", "method": "Powder@2"})]
-    _, (listed, result) = answers(server(fake.async_client(), tmp_path), *calls)
+    _, (listed, result) = answers(make_server(fake.async_client(), tmp_path), *calls)
     assert content(listed) == [{"name": "Powder", "versions": versions}]
     assert content(result)["method"]["departures"] == departures
     sent = fake.bodies[fake.asked.index("POST /jobs")]
@@ -122,7 +122,7 @@ def test_a_method_stands_in_place_of_a_task(fake, tmp_path):
 def test_what_goes_wrong_is_a_sentence(fake, tmp_path):
     calls = [("read_result", {"id": "7"}), ("analyse", {"path": "no.tif"}), ("analyse_folder", {"path": "no"})]
     nameless = [(tool, {"path": path}) for tool in ("analyse", "analyse_folder") for path in ("a\0b", 300 * "a")]
-    _, (missing, no_file, no_folder, *others) = answers(server(fake.async_client(), tmp_path), *calls, *nameless)
+    _, (missing, no_file, no_folder, *others) = answers(make_server(fake.async_client(), tmp_path), *calls, *nameless)
     for refusal in others:
         assert refusal.is_error and re.search("There is no file|is no folder with files", refusal.content[0].text)
     assert missing.is_error and missing.content[0].text.endswith("There is nothing at GET /jobs/7.")
@@ -190,5 +190,5 @@ def test_an_agent_measures_an_image_over_stdio_and_http(site, discs):
 
 def test_the_client_of_the_site_is_closed_at_the_end(fake):
     site: AsyncClient = fake.async_client()
-    answers(server(site, None))
+    answers(make_server(site, None))
     assert site._http.is_closed

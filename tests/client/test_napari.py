@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from segmentation.location import ROOT
-from tests.test_wheel import built
+from tests.test_wheel import build
 
 SOURCES = {"client": ROOT / "client", "plug-in": ROOT / "client" / "napari-deepsegm"}
 SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
@@ -29,7 +29,7 @@ def python(tmp_path_factory) -> Path:
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "napari-deepsegm")
     for name, source in SOURCES.items():
         shutil.copytree(source, folder / name, ignore=ignored)
-        wheels.append(str(built("build_wheel", folder / name, folder / f"{name}-wheel")))
+        wheels.append(str(build("build_wheel", folder / name, folder / f"{name}-wheel")))
     environment = folder / "environment"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True, timeout=120)
     python = environment / "bin" / "python"

@@ -14,8 +14,8 @@ import pytest
 import tifffile
 from deepsegm_client import Refused, Unreachable
 from napari_deepsegm import analysis
-from napari_deepsegm.analysis import PIXEL, WIDTH_UM, Size, by_site, open_site, picture_of
-from napari_deepsegm.files import holds_result, layers_of
+from napari_deepsegm.analysis import PIXEL, WIDTH_UM, TypedScale, analyse_by_site, open_site, picture_of
+from napari_deepsegm.files import has_result, layers_of
 from napari_deepsegm.layers import Unusable, outcome_of_files
 
 import deepsegm
@@ -105,7 +105,7 @@ def test_archives_and_folders_of_several_results(folder, tmp_path, name):
     if inside:
         (tmp_path / "discs.tif").unlink()
     layers, _ = layers_of(tmp_path / name)
-    assert holds_result(tmp_path / name) and [kind for *_, kind in layers] == ["image", "labels", "labels"]
+    assert has_result(tmp_path / name) and [kind for *_, kind in layers] == ["image", "labels", "labels"]
     shutil.copytree(folder, folder.parent / "more")
     assert len(layers_of(folder.parent)[0]) == (4 if inside else 6)
 
@@ -140,7 +140,7 @@ def test_what_is_no_result_is_left_to_other_readers(tmp_path):
     (tmp_path / "other.json").write_text("{}")
     (tmp_path / "broken.zip").write_bytes(b"PK")
     names = ("", "other.json", "broken.zip", "missing.zip", "missing")
-    assert [name for name in names if holds_result(tmp_path / name)] == []
+    assert [name for name in names if has_result(tmp_path / name)] == []
     with pytest.raises(Unusable, match=r"holds no result\.json"):
         layers_of(tmp_path)
 
@@ -204,14 +204,14 @@ def test_the_file_is_sent_where_the_layer_is_what_it_holds(tmp_path):
 
 
 def test_scales_that_were_typed():
-    assert Size().width(100) is None and Size().calibration(100) is None
-    assert Size("7,34").width(1000) == "7340 nm" and Size("7.520", WIDTH_UM).width(10) == "7.520 µm"
-    pixel, width = Size("7.50").calibration(100), Size("7.52", WIDTH_UM).calibration(1000)
+    assert TypedScale().width(100) is None and TypedScale().calibration(100) is None
+    assert TypedScale("7,34").width(1000) == "7340 nm" and TypedScale("7.520", WIDTH_UM).width(10) == "7.520 µm"
+    pixel, width = TypedScale("7.50").calibration(100), TypedScale("7.52", WIDTH_UM).calibration(1000)
     assert pixel.nm_per_pixel == 7.5 and width.nm_per_pixel == pytest.approx(7.52)
-    assert pixel.relative_uncertainty < Size("7.5").calibration(100).relative_uncertainty
+    assert pixel.relative_uncertainty < TypedScale("7.5").calibration(100).relative_uncertainty
     for text in ("wide", "0", "-3", "nan", "inf", "7 nm"):
         with pytest.raises(Unusable, match=f"“{text}” is no length"):
-            Size(text, PIXEL)
+            TypedScale(text, PIXEL)
 
 
 def test_the_kinds_are_those_that_have_models():
@@ -222,8 +222,8 @@ def test_the_kinds_are_those_that_have_models():
 class TestSite:
     picture = picture_of(np.zeros((4, 5)), "a")
 
-    def analyse(self, client, size=Size()):  # noqa: B008
-        return by_site(client, self.picture, "grains", size, lambda stage, done: None)
+    def analyse(self, client, size=TypedScale()):  # noqa: B008
+        return analyse_by_site(client, self.picture, "grains", size, lambda stage, done: None)
 
     def test_a_layer_is_sent_and_its_result_comes_back(self, folder):
         site, names = Site(), [file.name for file in folder.iterdir()]
@@ -232,7 +232,7 @@ class TestSite:
         for name in names:
             content = (folder / name).read_bytes()
             site.answers[f"GET /jobs/7/files/{name}"] = [httpx.Response(200, content=content)] * 2
-        outcome = self.analyse(site.client(), Size("2"))
+        outcome = self.analyse(site.client(), TypedScale("2"))
         sent = site.bodies[0]
         assert b'name="width"\r\n\r\n10 nm' in sent and b'name="task"\r\n\r\ngrains' in sent
         assert b'filename="a.tif"' in sent
@@ -257,4 +257,4 @@ class TestSite:
 def test_the_library_refuses_in_one_sentence(side, kind, sentence):
     picture = picture_of(np.zeros((side, side)), "a")
     with pytest.raises(Unusable, match=sentence):
-        analysis.by_library(picture, kind, Size(), lambda stage, done: None)
+        analysis.analyse_by_library(picture, kind, TypedScale(), lambda stage, done: None)

@@ -18,7 +18,7 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.facts import settings_used as said_settings
 from segmentation.core.report.files import write_all
-from segmentation.core.report.method import WEIGHTED, method
+from segmentation.core.report.method import WEIGHTED, methods_paragraph
 from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.core.tasks.bubbles import swelling
 
@@ -74,7 +74,7 @@ def test_weighting_for_the_frame_is_said():
     for edge, word in (("weight", "weighted"), ("exclude", "excluded")):
         sample = SampleAnalysis.of(measured(labels, "lines", border_correction=edge))
         assert said_settings(sample, sample.members[0])["edges"] == word
-        assert (WEIGHTED in method(sample)) == (edge == "weight") == ("edge-weighted" in as_text(sample))
+        assert (WEIGHTED in methods_paragraph(sample)) == (edge == "weight") == ("edge-weighted" in as_text(sample))
 
 
 def test_the_table_of_a_sample_is_in_the_unit_of_the_images_that_count():

@@ -19,7 +19,7 @@ from segmentation.core.report import exports
 from segmentation.core.report.exports.base import Export
 from segmentation.core.tasks import particles
 
-CACHED = (plugins._installed, tasks.catalogue, formats.every, formats.suffixes, exports.every)
+CACHED = (plugins._installed, tasks.catalogue, formats.every, formats.format_by_suffix, exports.every)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def warnings() -> list[str]:
 def test_a_format_is_known_by_its_first_bytes_and_named_where_ours_are(install):
     install(plugins.FORMATS, raw=raw())
     assert kinds.recognise(b"RAW1....").name == "RAW"
-    assert formats.suffixes()[".raw"].name == "RAW" and formats.listed(" or ").endswith("EMD or RAW")
+    assert formats.format_by_suffix()[".raw"].name == "RAW" and formats.names_text(" or ").endswith("EMD or RAW")
     with pytest.raises(UnreadableImage, match=r"EMD or RAW\.$"):
         kinds.recognise(b"%PDF")
     assert warnings() == []
@@ -71,14 +71,14 @@ def test_none_replaces_ours(install):
     expected = "The plug-in one of deepsegm.formats is left out: DeepSegm itself has the name TIFF"
     assert sentence == f"{expected}, which no plug-in can replace."
     install(plugins.FORMATS, two=raw(magic=(b"II*\0",), suffixes=(".tif",)))
-    assert kinds.recognise(b"II*\0").name == "TIFF" == formats.suffixes()[".tif"].name
+    assert kinds.recognise(b"II*\0").name == "TIFF" == formats.format_by_suffix()[".tif"].name
     install(plugins.KINDS, mine=replace(particles.TASK, title="Mine"))
     assert tasks.find("particles").title == "Particles" and "name particles," in warnings()[0]
 
 
 def test_of_two_with_one_name_the_first_is_taken(install):
     install(plugins.FORMATS, a=raw(title="first"), b=raw(title="second"))
-    assert formats.suffixes()[".raw"].title == "first" and "another plug-in has the name RAW" in warnings()[0]
+    assert formats.format_by_suffix()[".raw"].title == "first" and "another plug-in has the name RAW" in warnings()[0]
 
 
 def test_an_entry_point_may_name_several(install):
@@ -96,10 +96,10 @@ def test_a_kind_is_one_of_all_and_its_numbers_must_be_known(install):
 def test_an_export_has_a_name_of_its_own_for_every_kind_of_analysis(install):
     export = Export("{table}.parquet", "Parquet", 150, lambda context, path: None, image="Rows", content_type="a/b")
     install(plugins.EXPORTS, mine=export)
-    assert "particles.parquet" in exports.listed("image", particles.TASK)
+    assert "particles.parquet" in exports.by_file_name("image", particles.TASK)
     assert exports.content_type_of("x.parquet") == "a/b" and exports.content_type_of("x") == exports.UNKNOWN_CONTENT
     install(plugins.EXPORTS, mine=replace(export, name="particles.csv"))
-    ours = exports.listed("image", particles.TASK)["particles.csv"]
+    ours = exports.by_file_name("image", particles.TASK)["particles.csv"]
     assert ours.title != "Parquet" and "DeepSegm itself has the name particles.csv" in warnings()[0]
     install(plugins.EXPORTS, mine=replace(export, title="{nosuch}"))
     assert len(warnings()) == 1 and "KeyError" in warnings()[0]
@@ -148,7 +148,7 @@ def test_one_that_imports_what_is_heavy_is_told_of_and_used(install, monkeypatch
     install(plugins.FORMATS, raw=raw())
     point = EntryPoint("heavy", "heavy_wheel:FORMAT", plugins.FORMATS)
     monkeypatch.setattr(plugins, "_installed", lambda: {group: [] for group in plugins.GROUPS} | {point.group: [point]})
-    assert formats.suffixes()[".raw"].name == "RAW"
+    assert formats.format_by_suffix()[".raw"].name == "RAW"
     assert "imports heavy_library at once" in warnings()[0] and warnings()[0].endswith("import it inside functions.")
     for name in ("heavy_library", "heavy_wheel"):
         sys.modules.pop(name)

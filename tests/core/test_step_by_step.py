@@ -14,7 +14,7 @@ from scipy import ndimage
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.labels import bands
 from segmentation.core.labels.bands import Band, boxes, by_band, summed_by_id, sums_of_objects
-from segmentation.core.labels.operations import Corrections, finished
+from segmentation.core.labels.operations import Corrections, replay_steps
 from segmentation.core.labels.patches import BadEdit
 from segmentation.core.labels.segmentation import Cut, Segmentation
 from segmentation.core.labels.working import WorkingLabels
@@ -113,7 +113,7 @@ def test_each_step_gives_what_measuring_afresh_gives(seed, dtype, steps):
             corrections.do(operation(corrections.now, rng))
         except BadEdit:
             continue
-        outlines = finished(found, corrections.steps)
+        outlines = replay_steps(found, corrections.steps)
         with remembering(memory):
             step_by_step = everything(measure(micrograph, outlines, settings))
         for one, other in zip(step_by_step, everything(measure(micrograph, outlines, settings)), strict=True):
@@ -122,7 +122,7 @@ def test_each_step_gives_what_measuring_afresh_gives(seed, dtype, steps):
 
 
 def test_of_a_corrected_image_only_the_bands_near_the_correction_are_looked_at_again(monkeypatch):
-    monkeypatch.setattr(bands, "ROWS", 10)
+    monkeypatch.setattr(bands, "BAND_ROWS", 10)
     labels, memory, tops = disc_labels(30, (100, 120)), Memory(), list[int]()
     ids = np.arange(1, 31)
 
@@ -146,7 +146,7 @@ def test_of_a_corrected_image_only_the_bands_near_the_correction_are_looked_at_a
 
 
 def test_sums_and_boxes_of_ids_with_gaps(monkeypatch):
-    monkeypatch.setattr(bands, "ROWS", 16)
+    monkeypatch.setattr(bands, "BAND_ROWS", 16)
     labels = disc_labels(30, (100, 120))
     grey, ids = grey_of(labels), np.arange(1, 31) * 1000
     areas, sums = sums_of_objects(labels * 1000, ids, grey)

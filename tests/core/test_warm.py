@@ -10,7 +10,7 @@ import pytest
 
 from segmentation.core import tasks
 from segmentation.core.analysis import Analysis, AnalysisSettings
-from segmentation.core.library.inputs import with_bar
+from segmentation.core.library.inputs import with_bar_scale
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network import cards, runtime
@@ -94,10 +94,10 @@ def test_a_bar_that_is_known_gives_the_scale_that_reading_it_gives(monkeypatch):
     pixels = np.vstack([np.random.default_rng(0).integers(90, 150, (300, 640), np.uint8), data_bar(640)])
     micrograph = Micrograph(pixels, "a.png", "0" * 64, Calibration.absent())
     known = []
-    read = with_bar(micrograph, is_scale_known=False, known=known)
+    read = with_bar_scale(micrograph, is_scale_known=False, known=known)
     assert len(known) == 1 and read.reading.nm_per_pixel == 5.0
     monkeypatch.setattr("segmentation.core.library.inputs.read_bar", None)  # it is not read again
-    repeated = with_bar(micrograph, is_scale_known=False, known=known)
+    repeated = with_bar_scale(micrograph, is_scale_known=False, known=known)
     kept = "calibration", "reading", "texts_agree", "notes", "metadata"
     assert [getattr(repeated, name) for name in kept] == [getattr(read, name) for name in kept]
     np.testing.assert_array_equal(repeated.pixels, read.pixels)

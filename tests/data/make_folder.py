@@ -85,7 +85,7 @@ def work() -> None:
 
 def small() -> None:
     """A result of Alice with a correction and a version of that; no file that is written when somebody asks for it."""
-    viewer.LONGEST_FIGURE, tasks._do_idle = 160, lambda: None
+    viewer.FIGURE_LOOK, tasks._do_idle = (160, 60), lambda: None
     call_command("migrate", verbosity=0)
     get_user_model().objects.create_user(**ALICE)
     alice = signed_in()

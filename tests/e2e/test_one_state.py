@@ -53,7 +53,7 @@ def words_of(job):
         return [f"{entry.value} %" for entry in numbers.leading]
     words = [f"{numbers.kept:,} particles"] if task.screened else []
     for entry in numbers.headlines if task.screened else numbers.leading:
-        words += [entry.value, entry.ends, entry.carried]
+        words += [entry.value, entry.ends, entry.outlines_note]
     return words
 
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Element } from "./page.mjs";
-import { holder, question } from "../../static/js/chart.js";
+import { rangeFilter, barsQuery } from "../../static/js/chart.js";
 import { draw } from "../../static/js/chart-draw.js";
 import { linearTicks, logTicks, scale, tickText } from "../../static/js/chart-scale.js";
 
@@ -40,7 +40,7 @@ test("the number at a tick", () => {
 });
 
 const STATE = { measure: "area", weighting: "number", unit: "nm", log: false, all: false, typed: "", typedIn: "nm", span: null };
-const asked = (changes) => Object.fromEntries(new URLSearchParams(question({ ...STATE, ...changes })));
+const asked = (changes) => Object.fromEntries(new URLSearchParams(barsQuery({ ...STATE, ...changes })));
 
 test("what the server is asked", () => {
   const plain = { measure: "area", weighting: "number", unit: "nm", log: "", all: "" };
@@ -49,20 +49,20 @@ test("what the server is asked", () => {
   assert.deepEqual(asked({ typed: "0,05", unit: "um" }), { ...plain, unit: "um", bins: "0,05", bins_unit: "nm" }); // as it was typed
   assert.deepEqual(asked({ span: { low: 10.1, high: 20.2 } }), { ...plain, low: "10.1", high: "20.2" });
   assert.deepEqual(asked({ span: { from: "12,5", to: "" } }), { ...plain, from: "12,5", to: "" });
-  assert.equal(question(STATE), question({ ...STATE, fit: true, cumulative: true })); // drawn without asking
+  assert.equal(barsQuery(STATE), barsQuery({ ...STATE, fit: true, cumulative: true })); // drawn without asking
 });
 
 test("every particle between the edges is in one bar", () => {
   const bounds = [10, 20, 30];
-  const bars = [{ low: 10, high: 20 }, { low: 20, high: 30 }].map((span) => holder({ bounds }, STATE, span));
+  const bars = [{ low: 10, high: 20 }, { low: 20, high: 30 }].map((span) => rangeFilter({ bounds }, STATE, span));
   const held = (area, kept = true) => bars.map((bar) => bar({ area, kept }));
   assert.deepEqual(held(10), [true, false]);
   assert.deepEqual(held(20), [false, true]);
   assert.deepEqual(held(30), [false, true]);
   for (const outside of [9.99, 30.01, null, undefined, NaN]) assert.deepEqual(held(outside), [false, false]);
   assert.deepEqual(held(15, false), [false, false]);
-  assert.equal(holder({ bounds }, { ...STATE, all: true }, { low: 10, high: 20 })({ area: 15, kept: false }), true);
-  assert.equal(holder({ bounds }, STATE, { low: 12, high: Infinity })({ area: 30, kept: true }), true);
+  assert.equal(rangeFilter({ bounds }, { ...STATE, all: true }, { low: 10, high: 20 })({ area: 15, kept: false }), true);
+  assert.equal(rangeFilter({ bounds }, STATE, { low: 12, high: Infinity })({ area: 30, kept: true }), true);
 });
 
 const PICTURE = {

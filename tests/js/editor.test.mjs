@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Editor } from "../../static/js/editor/editor.js";
-import { History, countOf, meanwhile, paired } from "../../static/js/editor/history.js";
+import { History, countWords, editsElsewhere, sortUnsent } from "../../static/js/editor/history.js";
 import { Sender } from "../../static/js/editor/sending.js";
-import { TOOLS, closed, thinned } from "../../static/js/editor/tools.js";
+import { TOOLS, closedLine, thinnedLine } from "../../static/js/editor/tools.js";
 import { Waiting, hasUnsent } from "../../static/js/editor/waiting.js";
 
 // What a browser keeps, by its keys.
@@ -24,20 +24,20 @@ class Store {
 
 test("an outline whose end runs over its beginning is cut there", () => {
   const line = [[0, 0], [10, 0], [10, 10], [0, 10], [0.5, -2]];
-  assert.deepEqual(closed(line), [[10, 0], [10, 10], [0, 10]]);
-  assert.deepEqual(closed(line.slice(0, 4)), line.slice(0, 4));
+  assert.deepEqual(closedLine(line), [[10, 0], [10, 10], [0, 10]]);
+  assert.deepEqual(closedLine(line.slice(0, 4)), line.slice(0, 4));
 });
 
 test("a long stroke is thinned to what a request holds", () => {
   const line = Array.from({ length: 9000 }, (_, i) => [i / 2, Math.sin(i)]);
-  assert.ok(thinned(line, 0.1).length <= 2000);
+  assert.ok(thinnedLine(line, 0.1).length <= 2000);
 });
 
 test("somebody else is not who corrects in another window", () => {
   const edits = [{ author: "ada", visitor: "1" }, { author: "ada", visitor: "2" }, { author: "", visitor: "2" }];
-  assert.equal(meanwhile(edits.slice(0, 2), { author: "ada", visitor: "1" }), "You made 2 steps elsewhere meanwhile; they are shown now.");
-  assert.equal(meanwhile(edits.slice(2), { author: "", visitor: "2" }), "You made 1 step elsewhere meanwhile; it is shown now.");
-  assert.equal(meanwhile(edits.slice(2), { author: "ada", visitor: "1" }), "Somebody else made 1 step meanwhile; it is shown now.");
+  assert.equal(editsElsewhere(edits.slice(0, 2), { author: "ada", visitor: "1" }), "You made 2 steps elsewhere meanwhile; they are shown now.");
+  assert.equal(editsElsewhere(edits.slice(2), { author: "", visitor: "2" }), "You made 1 step elsewhere meanwhile; it is shown now.");
+  assert.equal(editsElsewhere(edits.slice(2), { author: "ada", visitor: "1" }), "Somebody else made 1 step meanwhile; it is shown now.");
 });
 
 // ---- sending ------------------------------------------------------------------------------------
@@ -66,9 +66,9 @@ const settled = async (each) => {
 test("an undo that came too late is not made again, and is told", async () => {
   const [first, second, words] = [{ op: "delete", ids: [1] }, { op: "fill", ids: [2] }, { thing: "grain" }];
   const undo = (movedCorrection) => ({ operation: { op: "undo" }, movedCorrection });
-  assert.deepEqual(paired([undo(first)], words), { wanted: [], refused: ["deletion of grain 1"] });
+  assert.deepEqual(sortUnsent([undo(first)], words), { wanted: [], refused: ["deletion of grain 1"] });
   const later = [{ operation: second }, undo(second), { operation: second }];
-  assert.deepEqual(paired([undo(first), ...later], words), { wanted: [later[2]], refused: ["deletion of grain 1"] });
+  assert.deepEqual(sortUnsent([undo(first), ...later], words), { wanted: [later[2]], refused: ["deletion of grain 1"] });
   const said = [];
   const editor = { facts: words, base: 7, steps: new History(), sender: { waiting: [] }, load: async () => {}, showWaiting: () => {}, panel: { notice: (line) => said.push(line) } };
   await Editor.prototype.resend.call(editor, [undo(first), later[0]], "You made 1 step elsewhere meanwhile; it is shown now.");
@@ -240,7 +240,7 @@ test("corrections that find no place wait a second, and nobody is told that the 
 
 test("outlines that are right are no corrections", () => {
   const history = [{ op: "delete", ids: [1, 2] }, { op: "reviewed", ids: [3] }, { op: "reviewed", ids: [4, 5] }];
-  assert.equal(countOf(history), "1 correction, 3 confirmed");
-  assert.equal(countOf(history.slice(1, 2)), "1 confirmed");
-  assert.equal(countOf([]), "");
+  assert.equal(countWords(history), "1 correction, 3 confirmed");
+  assert.equal(countWords(history.slice(1, 2)), "1 confirmed");
+  assert.equal(countWords([]), "");
 });

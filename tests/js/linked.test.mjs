@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { Element } from "./page.mjs";
-import { link, ratio } from "../../static/js/linked.js";
+import { link, pixelRatio } from "../../static/js/linked.js";
 import { Viewport } from "../../static/js/viewport.js";
 
 let sides;
@@ -53,5 +53,5 @@ test("images of two scales are shown at one magnification", () => {
 });
 
 test("without a scale the widths count", () => {
-  assert.equal(ratio(side(1000, 500), side(500, 500), false), 0.5);
+  assert.equal(pixelRatio(side(1000, 500), side(500, 500), false), 0.5);
 });

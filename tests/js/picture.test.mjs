@@ -4,7 +4,7 @@ import { test } from "node:test";
 import "./page.mjs";
 import { greyTable } from "../../static/js/display.js";
 import { Picture, levelAt, levelsOf, tilesIn } from "../../static/js/picture.js";
-import { Room, lineWidth, typeSize } from "../../static/js/viewer-drawing.js";
+import { LabelSpace, lineWidth, numberHeight } from "../../static/js/viewer-drawing.js";
 
 test("there are as many levels as the server cuts", () => {
   assert.deepEqual([[640, 480], [1024, 768], [1025, 9], [2048, 2048], [2049, 9], [100, 4096], [8192, 8192]].map(([a, b]) => levelsOf(a, b)), [1, 1, 1, 1, 2, 2, 3]);
@@ -62,13 +62,13 @@ test("a tile is fetched once and drawn over the whole when it has come", async (
 });
 
 test("numbers are as large as their particles allow, within what can be read", () => {
-  assert.equal(typeSize(10, 4), 6);
-  assert.ok(typeSize(24, 4) > 9 && typeSize(24, 4) < 12);
-  assert.equal(typeSize(500, 1), 12);
+  assert.equal(numberHeight(10, 4), 6);
+  assert.ok(numberHeight(24, 4) > 9 && numberHeight(24, 4) < 12);
+  assert.equal(numberHeight(500, 1), 12);
 });
 
 test("every number that has room is written, of any count, and none over another", () => {
-  const room = new Room();
+  const room = new LabelSpace();
   const grid = Array.from({ length: 1800 }, (_, i) => ({ x: 10 + 20 * (i % 60), y: 10 + 12 * Math.floor(i / 60) }));
   assert.ok(grid.every((place) => room.take(place, 15, 7)));
   assert.equal(room.take({ x: 12, y: 11 }, 15, 7), false);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { shownBy } from "../../static/js/viewer-choice.js";
-import { inSight, sorted, summary } from "../../static/js/viewer-table.js";
+import { particleFilter } from "../../static/js/viewer-choice.js";
+import { rowsInView, sorted, countLine } from "../../static/js/viewer-table.js";
 
 const ROWS = [
   { id: 1, min_feret: 30, confidence: 0.9, reason: "" },
@@ -30,23 +30,23 @@ test("states sort by their words, kept first", () => {
 });
 
 test("only the rows in sight and some to spare are built", () => {
-  assert.deepEqual(inSight(0, 330, 33, 20000, 25), { from: 0, to: 36 });
-  assert.deepEqual(inSight(33 * 1000, 330, 33, 20000, 25), { from: 975, to: 1036 });
-  assert.deepEqual(inSight(33 * 19990, 330, 33, 20000, 25), { from: 19965, to: 20000 });
-  assert.deepEqual(inSight(33 * 19990, 330, 33, 5, 25), { from: 5, to: 5 }); // scrolled far, then filtered
-  assert.deepEqual(inSight(0, 330, 33, 0, 25), { from: 0, to: 0 });
+  assert.deepEqual(rowsInView(0, 330, 33, 20000, 25), { from: 0, to: 36 });
+  assert.deepEqual(rowsInView(33 * 1000, 330, 33, 20000, 25), { from: 975, to: 1036 });
+  assert.deepEqual(rowsInView(33 * 19990, 330, 33, 20000, 25), { from: 19965, to: 20000 });
+  assert.deepEqual(rowsInView(33 * 19990, 330, 33, 5, 25), { from: 5, to: 5 }); // scrolled far, then filtered
+  assert.deepEqual(rowsInView(0, 330, 33, 0, 25), { from: 0, to: 0 });
 });
 
 test("how many are shown, in words", () => {
-  assert.equal(summary(3, 4), "3 of 4 rows");
-  assert.equal(summary(0, 4), "None of 4 rows matches.");
-  assert.equal(summary(0, 0, "layer"), "No layer was found.");
+  assert.equal(countLine(3, 4), "3 of 4 rows");
+  assert.equal(countLine(0, 4), "None of 4 rows matches.");
+  assert.equal(countLine(0, 0, "layer"), "No layer was found.");
 });
 
 test("states and the chosen bar filter together", () => {
   const [frame, kept] = [new Set(["touches the frame"]), new Set([""])];
   const isSmall = ({ min_feret }) => min_feret < 50;
-  const shown = (hidden, isChosen) => ids(ROWS.filter(shownBy({ hidden, isChosen })));
+  const shown = (hidden, isChosen) => ids(ROWS.filter(particleFilter({ hidden, isChosen })));
   assert.deepEqual(shown(new Set(), null), [1, 2, 3, 4]);
   assert.deepEqual(shown(frame, null), [1, 3, 4]);
   assert.deepEqual(shown(frame, isSmall), [1, 3]);

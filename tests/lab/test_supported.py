@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.options import EVEN, ParticleOptions
+from segmentation.core.labels.options import EVEN_PROBABILITY, ParticleOptions
 from segmentation.core.labels.outline import outline
-from segmentation.core.measure.matching import match, overlap_of
+from segmentation.core.measure.matching import count_pairs, overlap_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import find
 from segmentation.core.network.scale_search import find_view
@@ -25,7 +25,7 @@ def test_the_model_for_supports_finds_what_the_usual_one_does_not():
         micrograph = Micrograph(done.grey, "drawn", f"{seed:064x}", Calibration.absent())
         for model, counts in hits.items():
             outlines = segment(micrograph, AnalysisSettings.of("particles", model=model)).dense
-            counts += match(overlap_of(outlines, done.labels).iou, 0.5)
+            counts += count_pairs(overlap_of(outlines, done.labels).iou, 0.5)
     right, spurious, missed = hits["supported"]
     assert right / (right + missed) > 0.6 and right / (right + spurious) > 0.6, hits
     assert right > 1.3 * hits["particles"][0], hits
@@ -54,6 +54,6 @@ def test_a_card_may_say_when_an_image_is_taken_for_noise():
         maps[1] = np.maximum(maps[1], (value * distance).astype(np.uint8))
     weights = {"foreground": 1.0, "intercept": -1.5}
     usual = outline(maps, grey, 1.0, 0.3, ParticleOptions(confidence=weights))
-    assert usual.expected < EVEN and len(usual.confidence) == 1 and usual.dropped == 20
+    assert usual.expected < EVEN_PROBABILITY and len(usual.confidence) == 1 and usual.dropped == 20
     lenient = outline(maps, grey, 1.0, 0.3, ParticleOptions(confidence=weights, noise=0.0))
     assert len(lenient.confidence) == 21 and lenient.dropped == 0

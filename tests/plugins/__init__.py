@@ -1,1 +1,1 @@
-"""Three plug-ins for DeepSegm, each a wheel of its own, and the tests that they work."""
+"""Three example plug-ins for DeepSegm, each a separate wheel, and their tests."""

@@ -1,5 +1,5 @@
-"""A plug-in whose reader of files does wrong or forbidden things: each gives one clear sentence, and the site goes
-on."""
+"""Tests with a plug-in whose reader of files does wrong or forbidden things: each is refused with one sentence, and the
+site goes on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from segmentation.core.micrograph import forking
 from segmentation.core.micrograph.confined import landlock_version
-from worker import inspection
+from worker import decoding
 
 MAGIC = "HOSTILE"  # first letters of its files; the Python code that the reader runs follows
 # The module of the plug-in.
@@ -41,7 +41,7 @@ FORMAT = Format("HOSTILE", (".hos",), (b"HOSTILE",), read, imports=("deepsegm_ho
 AT_FAULT = "reads HOSTILE files is at fault"
 DIED = "could not be read"
 # Code that the reader runs -> words of the sentence that a user then sees.
-DEEDS = {
+SENTENCE_BY_CODE = {
     "answer = None": AT_FAULT,
     "answer = Decoded(GOOD.tolist(), 'a list')": AT_FAULT,
     "pixels = GOOD.astype(object)": AT_FAULT,
@@ -98,15 +98,15 @@ def server(wheel: Path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(wheel))
         server = forking.ForkServer(forking.INSPECT)
-        server.keep()
+        server.keep_running()
         yield server
         server.close()
 
 
 @pytest.fixture(autouse=True)
 def reader(server, monkeypatch, settings):
-    """Let `inspection` read files by that process, and allow it only 3 seconds of processor time."""
-    monkeypatch.setattr(forking, "FILES", server)
+    """Let `decoding` read files by that process, and allow it only 3 seconds of processor time."""
+    monkeypatch.setattr(forking, "FILE_SERVER", server)
     settings.DEEPSEGM_INSPECTION_SECONDS = 3
 
 
@@ -114,20 +114,22 @@ def read(tmp_path: Path, source: str):
     """Read a file of the hostile format, whose reader runs this code."""
     file = tmp_path / "upload"
     file.write_text(MAGIC + source)
-    return inspection.read_micrograph(file, name="a.hos")
+    return decoding.read_micrograph(file, name="a.hos")
 
 
-@pytest.mark.parametrize("source", DEEDS)
-def test_each_deed_is_one_sentence_and_the_next_file_is_read(tmp_path, server, source, monkeypatch):
+@pytest.mark.parametrize("source", SENTENCE_BY_CODE)
+def test_each_wrong_code_is_refused_with_one_sentence_and_the_next_file_is_read(tmp_path, server, source, monkeypatch):
     if "deed" in source and landlock_version() < 1:
         pytest.skip("this kernel has no Landlock")
     if "sleep" in source:
-        monkeypatch.setattr(inspection, "PATIENCE", 1)
+        monkeypatch.setattr(decoding, "PATIENCE_FACTOR", 1)
     process = server.pid
-    with pytest.raises((inspection.Unreadable, inspection.Killed)) as refused:
+    with pytest.raises((decoding.Unreadable, decoding.Killed)) as refused:
         read(tmp_path, source)
     sentence = str(refused.value)
-    assert DEEDS[source] in sentence and sentence.endswith(".") and "\n" not in sentence and len(sentence) < 250
+    assert (
+        SENTENCE_BY_CODE[source] in sentence and sentence.endswith(".") and "\n" not in sentence and len(sentence) < 250
+    )
     assert read(tmp_path, "").pixels.shape == (48, 64) and server.pid == process
     assert not Path("/tmp/deed").exists() and not Path.home().joinpath("deed").exists()
 

@@ -1,5 +1,5 @@
-"""The documentation of plug-ins shows the files of the three tested ones word for word; that of scales names all
-formats."""
+"""Checks that the page about plug-ins shows the files of the three tested plug-ins word for word, and that the
+page about scales names all formats."""
 
 from __future__ import annotations
 

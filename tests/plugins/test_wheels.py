@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from segmentation.location import ROOT
-from tests.test_wheel import built
+from tests.test_wheel import build
 
 WHEELS = ("cracks", "fits", "parquet")
 HERE = Path(__file__).parent
@@ -27,7 +27,7 @@ def environment(tmp_path_factory) -> dict[str, str]:
     wheels = []
     for name in WHEELS:
         shutil.copytree(HERE / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        wheels.append(str(built("build_wheel", folder / name, folder / f"{name}-wheel")))
+        wheels.append(str(build("build_wheel", folder / name, folder / f"{name}-wheel")))
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*install, "--target", folder / "installed", *wheels], check=True, timeout=120)
     path = os.pathsep.join(filter(None, (str(folder / "installed"), os.environ.get("PYTHONPATH"))))
@@ -35,7 +35,7 @@ def environment(tmp_path_factory) -> dict[str, str]:
 
 
 def run(environment: dict[str, str], *arguments: str) -> str:
-    """What Python prints for these arguments; its exit status must be 0."""
+    """The output of Python with these arguments; the exit status must be 0."""
     command = [sys.executable, *arguments]
     process = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500)
     assert not process.returncode, process.stdout[-6000:] + process.stderr[-3000:]
@@ -44,7 +44,7 @@ def run(environment: dict[str, str], *arguments: str) -> str:
 
 def test_they_are_part_of_the_site(environment):
     assert "no issues" in run(environment, "manage.py", "check")
-    assert " passed" in run(environment, "-m", "pytest", "-q", "-p", "no:xdist", "tests/plugins/inside.py")
+    assert " passed" in run(environment, "-m", "pytest", "-q", "-p", "no:xdist", "tests/plugins/with_plugins.py")
 
 
 def test_kind_and_format_pass_the_tests_of_ours(environment):

@@ -238,10 +238,12 @@ def test_odd_images_are_analysed_and_reported(kind, picture, tmp_path):
 
 def test_every_export_applies_or_declines_and_the_figure_is_whole(kind, golden, tmp_path):
     files = write_all(golden, tmp_path / "files")
-    listed = exports.listed("image", kind.task)
+    listed = exports.by_file_name("image", kind.task)
     assert set(files) == set(listed) and not [name for name, path in files.items() if not path.stat().st_size]
     left_out = [
-        export for export in exports.every() if export.image and export.worded("image", kind.task).name not in listed
+        export
+        for export in exports.every()
+        if export.image and export.with_words("image", kind.task).name not in listed
     ]
     assert all(
         (export.panel and export.panel not in kind.task.panels)

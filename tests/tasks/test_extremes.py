@@ -78,5 +78,5 @@ def make_every_file(kind, golden, tmp_path, shape, count, nm_per_pixel):
     segmentation = as_found(kind, golden.segmentation, labels)
     made = pipeline.measure(micrograph_of(pixels), segmentation, kind.settings(data_bar=0, **scale))
     files = write_all(made, tmp_path / "files")
-    assert set(files) == set(exports.listed("image", kind.task))
+    assert set(files) == set(exports.by_file_name("image", kind.task))
     assert all(path.stat().st_size for path in files.values())

@@ -120,7 +120,7 @@ class TestSite:
         assert client.get(f"/api/v1/jobs/{job.pk}/files/figure.png").status_code == 200
         assert client.get(f"/api/v1/jobs/{job.pk}/files/bundle.zip").status_code == 202
         worker.do_analyses()
-        files = exports.listed("image", kind.task)
+        files = exports.by_file_name("image", kind.task)
         assert {artifact.name for artifact in job.artifacts.all()} >= {*files, "segmentation.npz"}
         assert content["files"].keys() == {*files, "segmentation.npz", "image.webp"}
         for name in content["files"]:
@@ -270,7 +270,7 @@ def test_the_command_line_writes_every_file_of_two_images_and_their_sample(kind,
     call_command(*arguments, "--out", str(out))
     assert "Both -> " in (output := capsys.readouterr().out) and "2 images" in output and kind.task.things in output
     for what, folder, more in (("image", out / "golden", {"timings.json"}), ("sample", out, {"golden", "other"})):
-        listed = [name for name, export in exports.listed(what, kind.task).items() if not export.for_the_page]
+        listed = [name for name, export in exports.by_file_name(what, kind.task).items() if not export.for_the_page]
         assert {file.name for file in folder.iterdir()} == {*listed, *more}
         assert all((folder / name).stat().st_size for name in listed)
         result = json.loads((folder / "result.json").read_text())

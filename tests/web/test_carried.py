@@ -42,8 +42,8 @@ def analysis():
 
 def report_of(sample):
     with ThreadPoolExecutor(1) as packing:
-        context = Context(sample, exports.listed("image", find("particles")), packing)
-        context.pack_pictures()
+        context = Context(sample, exports.by_file_name("image", find("particles")), packing)
+        context.compress_pictures()
     context.checksums = context.contents = ()
     pages.write_report(context, file := io.BytesIO(), annex=False)
     return " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(file).pages).split())
@@ -56,7 +56,7 @@ def test_page_and_api_say_the_same(analysis, maker, make_job):
     page = " ".join(visible(maker.get(f"/jobs/{job.pk}/")).split())
     assert f"11 % ({WORDS}) from 1 to 100 nm" in page
     _, small = numbers_of(maker.get(f"/api/v1/jobs/{job.pk}").json()["result"]).headlines
-    assert small.carried == WORDS and small.words.endswith(f"; {WORDS})")
+    assert small.outlines_note == WORDS and small.words.endswith(f"; {WORDS})")
 
 
 def test_report_workbook_caption_and_first_answer_say_the_same(analysis):

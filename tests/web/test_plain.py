@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from segmentation.plain import storable
-from worker import inspection
-from worker.inspection import Unreadable
+from worker import decoding
+from worker.decoding import Unreadable
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ def test_what_a_file_says_is_made_fit_to_store(monkeypatch):
         b'{"nm_per_pixel": null, "source": "none"}, "metadata": {"gain": NaN, "user": "x\\u0000y"}, "notes": [], '
         b'"data_bar": null}'
     )
-    monkeypatch.setattr(inspection, "_run", lambda *given: answer)
-    facts = inspection._facts(Path("a"), "a", [], [], lambda: None)
+    monkeypatch.setattr(decoding, "_run", lambda *given: answer)
+    facts = decoding._read_facts(Path("a"), "a", [], [], lambda: None)
     assert facts.metadata == {"gain": None, "user": "xy"}
     assert len(facts.kind) == 100
 
 
 def test_a_refusal_is_passed_on(monkeypatch):
-    monkeypatch.setattr(inspection, "_run", lambda *given: b'{"ok": false, "error": "The file is empty."}')
+    monkeypatch.setattr(decoding, "_run", lambda *given: b'{"ok": false, "error": "The file is empty."}')
     with pytest.raises(Unreadable, match=r"^The file is empty\.$"):
-        inspection._facts(Path("a"), "a", [], [], lambda: None)
+        decoding._read_facts(Path("a"), "a", [], [], lambda: None)

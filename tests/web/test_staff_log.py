@@ -62,7 +62,7 @@ def test_each_address_that_changes_a_row_has_words():
     rows = ("job", "sample", "dataset", "training")
     changing = [f"{row}-{what}" for row, _, what in parts if row in rows and what and what not in looks | {"download"}]
     assert len(changing) > 25
-    assert all(staff_log.action_of(name, "POST") in staff_log.WORDS for name in changing)
+    assert all(staff_log.action_of(name, "POST") in staff_log.ACTION_WORDS for name in changing)
     assert staff_log.action_of("api:dataset-image", "DELETE") == "remove"
     assert staff_log.action_of("api:job", "DELETE") == "delete" and staff_log.action_of("api:retry", "POST") == "retry"
 

@@ -15,7 +15,7 @@ from segmentation.location import NO_LAB, ROOT, has_lab
 from segmentation.models import Dataset
 from segmentation.services.ground.callers import may_train
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.learning.trainings import create_training, obstacle
+from segmentation.services.learning.trainings import create_training, training_obstacle
 from tests.conftest import WITHOUT_LAB
 from worker.datasets import prepare_dataset
 from worker.training import train
@@ -42,7 +42,7 @@ def dataset(alice):
 @without_lab
 @pytest.mark.django_db
 def test_nobody_is_offered_a_training(signed_in, alice, dataset):
-    assert not has_lab() and not may_train(alice) and obstacle(dataset, alice) == NO_LAB
+    assert not has_lab() and not may_train(alice) and training_obstacle(dataset, alice) == NO_LAB
     page = signed_in.get(reverse("dataset-page", args=[dataset.pk])).content.decode()
     assert "Mine" in page and reverse("training-new", args=[dataset.pk]) not in page
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from segmentation.core.network.cards import ModelCard, UnknownModel, read_card
 from segmentation.models import Dataset, DatasetImage, Training, TrainingFile
-from segmentation.services.learning.trainings import frozen
+from segmentation.services.learning.trainings import frozen_images
 
 BASE = "particles"
 PLAN = {
@@ -129,7 +129,7 @@ def add_image(dataset: Dataset, number: int = 0, **fields: Any) -> DatasetImage:
 def make_training(owner: Any, dataset: Dataset | None = None, **fields: Any) -> Training:
     dataset = dataset or make_dataset(owner)
     return Training.objects.create(
-        **{"owner": owner, "dataset": dataset, "base": BASE, "frozen": frozen(dataset)[:1], **fields}
+        **{"owner": owner, "dataset": dataset, "base": BASE, "frozen": frozen_images(dataset)[:1], **fields}
     )
 
 

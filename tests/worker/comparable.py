@@ -45,11 +45,11 @@ def store(job, labels, folder, *, used=None, **more):
     segmentation.save(path)
     Job.objects.filter(pk=job.pk).update(state="running", attempt=1)
     job.refresh_from_db()
-    publishing.keep_segmentation(job=job, file=path, provenance=segmentation.provenance)
+    publishing.store_segmentation(job=job, file=path, provenance=segmentation.provenance)
     files = {
         "outlines.json": json.dumps(outlines(analysis)).encode(),
         "particles.csv": as_text(SampleAnalysis.of(analysis)).encode(),
-        tables.NAME: tables.save(analysis.table, 1.0, folder / f"{job.pk}-table.npz").read_bytes(),
+        tables.TABLE_FILE: tables.save(analysis.table, 1.0, folder / f"{job.pk}-table.npz").read_bytes(),
     }
     for name, content in files.items():
         stored = job.artifacts.create(name=name, attempt=1, size=len(content), content_type="application/json")

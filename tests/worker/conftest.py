@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 import pytest
 
 from tests.conftest import inspect_uploads, picture
-from worker import attempts, inspection, tasks
+from worker import attempts, decoding, tasks
 from worker.heartbeat import Heartbeat
 
 from . import fake
@@ -63,8 +63,8 @@ def busy(monkeypatch):
 @pytest.fixture
 def children_here(monkeypatch):
     """Archives are unpacked and outlines read by the same programs, unconfined in this process: to start one for each
-    takes half a second. How they are started, and what they may say, is tested in test_inspection."""
-    start = inspection._run
+    takes half a second. How they are started, and what they may say, is tested in test_decoding."""
+    start = decoding._run
 
     def run(command, *given):
         if command[2] not in ("segmentation.core.imported", "segmentation.core.micrograph.unpacking"):
@@ -76,7 +76,7 @@ def children_here(monkeypatch):
         return said.getvalue().encode()
 
     monkeypatch.setattr("segmentation.core.micrograph.inspect.confine", lambda *bounds, **more: None)
-    monkeypatch.setattr(inspection, "_run", run)
+    monkeypatch.setattr(decoding, "_run", run)
 
 
 @pytest.fixture

@@ -73,13 +73,13 @@ def measure_again(micrograph, segmentation, recipe, progress=lambda *arguments: 
 
 
 def write_all(
-    outcome, folder: Path, *, progress=None, stored_only=False, also=(), stored=(), **more
+    outcome, folder: Path, *, progress=None, stored_only=False, added_names=(), existing_names=(), **more
 ) -> dict[str, Path]:
     folder.mkdir(exist_ok=True)
-    names = (*FILES, *(name for name in FURTHER if name in also or not stored_only))
+    names = (*FILES, *(name for name in FURTHER if name in added_names or not stored_only))
     for number, name in enumerate(names):
         progress("drawing the figure", number / len(names))
-        if name not in stored:
+        if name not in existing_names:
             (folder / name).write_bytes(b"content of " + name.encode())
     return {name: folder / name for name in names}
 

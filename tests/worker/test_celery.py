@@ -11,7 +11,7 @@ import time
 import pytest
 
 from deepsegm.celery import app
-from segmentation.services.ground.queue import KINDS
+from segmentation.services.ground.queue import WORK_KINDS
 
 from .lab import REPOSITORY
 
@@ -21,7 +21,7 @@ HEAVY = ("torch", "skimage", "matplotlib", "scipy", "segmentation_models_pytorch
 def test_the_tasks_have_the_names_that_the_queue_uses():
     import worker.tasks  # noqa: F401
 
-    assert {*(f"worker.{kind.queue}" for kind in KINDS.values()), *app.conf.task_routes} <= set(app.tasks)
+    assert {*(f"worker.{kind.queue}" for kind in WORK_KINDS.values()), *app.conf.task_routes} <= set(app.tasks)
 
 
 def test_looking_into_uploads_does_not_wait_behind_an_analysis():

@@ -115,13 +115,13 @@ class TestResults:
             job.save()
         median = numbers(compared(first, second))["median"]
         page = ComparedResults(Comparison.objects.get())
-        (difference,) = (row for row in page.main if row.after.name == "median")
+        (difference,) = (row for row in page.main_numbers if row.after.name == "median")
         expected = (183 - np.hypot(98, 17), 183 + np.hypot(90, 18))
         assert (median["low"], median["high"]) == (difference.low, difference.high) == pytest.approx(expected)
         assert [cell.interval for cell in difference.cells] == ["28–63", "131–319"]
         assert page.answer.startswith("B is 183 nm larger in median size: the distributions differ")
         assert re.search("Median[^.]*: the interval includes the known uncertainty", page.interval_line)
-        assert page.how_line.endswith("each difference has the intervals of both numbers.")
+        assert page.difference_line.endswith("each difference has the intervals of both numbers.")
 
     def test_beside_a_total_uncertainty_stands_no_interval_of_less(self, result):
         first, second = result(), result(disc_labels(60, (300, 400), 3), "c" * 64)
@@ -131,7 +131,7 @@ class TestResults:
             job.save()
         median = numbers(compared(first, second))["median"]
         page = ComparedResults(Comparison.objects.get())
-        (difference,) = (row for row in page.main if row.after.name == "median")
+        (difference,) = (row for row in page.main_numbers if row.after.name == "median")
         ends = [job.summary["statistics"]["intervals"]["median"] for job in (first, second)]
         sides = (difference.before.number, difference.after.number)
         assert [(of.low, of.high) for of in sides] == [tuple(of) for of in ends]
@@ -149,7 +149,7 @@ class TestResults:
         row = next(row for row in page.result["differences"] if row["name"] == "median")
         row |= {"low": -38.0, "high": 58.0}
         assert page.answer == "No difference shown: 8 nm, −38 to +58, in median size."
-        del page.main
+        del page.main_numbers
         page.result["distance"] |= {"distance": 0.4, "p": 0.001, "reading": "The distributions differ clearly. In A …"}
         assert page.answer == (
             "No difference shown: 8 nm, −38 to +58, in median size: the distributions differ clearly."
@@ -161,7 +161,7 @@ class TestResults:
         for name, value in (("who_fibres", Value(4.0, 1.0, 9.0)), ("porosity", Value(0.5, 0.4, 0.6))):
             for side in (page.a, page.b):
                 side.statistics, side.stored_quantities = None, {**side.stored_quantities, name: value}
-        texts = {row.after.name: (row.difference, bool(row.interval)) for row in page.main}
+        texts = {row.after.name: (row.difference, bool(row.interval)) for row in page.main_numbers}
         assert texts["who_fibres"] == ("", False)
         assert texts["porosity"] == ("±0 points", True)
 

@@ -7,9 +7,9 @@ import subprocess
 import pytest
 
 from segmentation.core.quality.specification import Specification
-from segmentation.core.report.looks import CONFORMITY
+from segmentation.core.report.file_options import CONFORMITY
 from segmentation.models import ExportJob, Job, Sample
-from segmentation.presenters.judging import certificate_of
+from segmentation.presenters.judging import conformity_statement_of
 from segmentation.services.access import links
 from segmentation.services.ground import bundles
 from segmentation.services.results import exports, judging, steps
@@ -27,7 +27,7 @@ HIGH = Specification.read({"title": "high", "limits": [{"quantity": "n_kept", "l
 def words_of(result, tmp_path):
     """The text of the stored page."""
     file = tmp_path / "page.pdf"
-    file.write_bytes(bundles.opened(result.artifacts.get(name=CONFORMITY)).read())
+    file.write_bytes(bundles.open_file(result.artifacts.get(name=CONFORMITY)).read())
     return " ".join(subprocess.run(["pdftotext", "-layout", file, "-"], capture_output=True, text=True).stdout.split())
 
 
@@ -44,7 +44,7 @@ def test_page_and_file_of_a_sample_say_the_same(pooled, tmp_path):
     limits = [{"quantity": "median", "upper": 60.0}, {"quantity": "n_kept", "lower": 7.0}]
     judging.set_specification(row=sample, specification=Specification.read({"limits": limits}), account=None)
     sample = asked(Sample.objects.get(pk=sample.pk))
-    certificate, words = certificate_of(sample), words_of(sample, tmp_path)
+    certificate, words = conformity_statement_of(sample), words_of(sample, tmp_path)
     assert certificate.headline in words and certificate.explanation in words and "for the material" in words
     assert all(f"{row.requirement}: {row.measured}, {row.verdict.lower()}" in words for row in certificate.rows)
 
@@ -73,8 +73,8 @@ def test_a_link_that_is_made_or_switched_off_makes_another_page(done, alice, set
     done.refresh_from_db()
     judging.set_specification(row=done, specification=HIGH, account=alice)
     assert "This code opens" not in words_of(asked(done), tmp_path)
-    steps.share(row=done, renew=True)
+    steps.change_private_link(row=done, renew=True)
     assert links.state_of(done) == "open" and CONFORMITY in exports.unwritten_files(Job.objects.get(pk=done.pk))
     assert "This code opens the result" in words_of(asked(Job.objects.get(pk=done.pk)), tmp_path)
-    steps.share(row=done, off=True)
+    steps.change_private_link(row=done, off=True)
     assert "This code opens" not in words_of(asked(Job.objects.get(pk=done.pk)), tmp_path)

@@ -18,7 +18,7 @@ from segmentation.core.report.wording import corrected_words
 from segmentation.models import Job
 from segmentation.models import Segmentation as Stored
 from segmentation.services.ground import tables
-from segmentation.services.ground.bundles import packed
+from segmentation.services.ground.bundles import compressed
 from segmentation.services.learning.suggestions import suggestions
 from segmentation.services.results import jobs
 from segmentation.services.results.edits import NO_OUTLINES
@@ -70,7 +70,7 @@ def test_a_script_asks_which_objects_are_like_one(send, script, result):
     assert ask(result, ids=2).json()["error"] == NO_OUTLINES
     Job.objects.filter(pk=result.pk).update(state=Job.State.QUEUED)
     do_analyses()
-    assert Job.objects.get(pk=result.pk).state == "done" and result.artifact(tables.NAME) is None
+    assert Job.objects.get(pk=result.pk).state == "done" and result.artifact(tables.TABLE_FILE) is None
     likeness = ask(result, ids=2, alike=0).json()
     assert likeness["ids"] == [2, 3, 1] and likeness["alike"][0] == 1
     assert ask(result, ids=2, alike=likeness["alike"][1] - 0.001).json()["ids"] == [2, 3]
@@ -100,10 +100,10 @@ def test_corrections_and_a_region_to_ignore_are_measured_together(send, script, 
     assert back.summary["statistics"]["n_kept"] == 3 and back.summary["used"]["reviewed"] == 3
 
 
-@pytest.mark.parametrize("content", [b"torn", packed(b'{"rows": 3}'), packed(b'{"particles": [')[:-9]])
+@pytest.mark.parametrize("content", [b"torn", compressed(b'{"rows": 3}'), compressed(b'{"particles": [')[:-9]])
 def test_damaged_outlines_are_compared_with_nothing(script, result, content):
     file = ContentFile(content, "outlines.json.gz")
-    result.artifacts.create(name=tables.OUTLINES, attempt=1, size=1, file=file, content_type="application/json")
+    result.artifacts.create(name=tables.OUTLINES_FILE, attempt=1, size=1, file=file, content_type="application/json")
     answer = script.get(f"/api/v1/jobs/{result.pk}/similar", {"ids": 2})
     assert answer.status_code == 409 and answer.json()["error"] == NO_OUTLINES
 
@@ -117,7 +117,11 @@ def test_a_measured_result_is_named_to_be_corrected_next(result, alice):
     Job.objects.filter(pk=result.pk).update(state=Job.State.QUEUED, owner=alice, visitor=None)
     do_analyses()
     (best,) = suggestions(make_dataset(alice), alice)
-    assert best.job == result and result.artifact(tables.NAME) is None and best.gain.startswith("About 2 of 3 outlines")
+    assert (
+        best.job == result
+        and result.artifact(tables.TABLE_FILE) is None
+        and best.gain.startswith("About 2 of 3 outlines")
+    )
 
 
 def test_a_correction_of_a_deleted_result_fails_in_a_sentence(send, script, result):

@@ -53,7 +53,7 @@ def content(sample, name):
     if name in exports.unwritten_files(sample):
         ask_for_files(sample)
         tasks.do_analyses()
-    with bundles.opened(sample.artifacts.get(name=name)) as file:
+    with bundles.open_file(sample.artifacts.get(name=name)) as file:
         return file.read().decode()
 
 
@@ -132,7 +132,7 @@ def test_corrections_of_versions_of_earlier_releases_are_measured_and_counted_at
     first, second, third = sample.members.order_by("micrograph__sha256")
     for job, operations in ((first, [DELETE]), (second, [DELETE]), (third, [DELETE, {"op": "undo"}])):
         edits.edit_job(job=job, base=0, operations=operations, visitor=VISITOR)
-    finished = jobs.finish_corrections(job=second, settings=second.get_settings(), **sample.maker)
+    finished = jobs.rerun_with_corrections(job=second, settings=second.get_settings(), **sample.maker)
     tasks.do_analyses()
     sample.jobs.update(fixed=True)
     page, address = reverse("sample-page", args=[sample.pk]), reverse("sample-corrections", args=[sample.pk])
@@ -149,7 +149,7 @@ def test_corrections_of_versions_of_earlier_releases_are_measured_and_counted_at
     assert "have changes" not in text and "has changes" not in text
     assert "have corrections" not in text and "has corrections" not in text
     assert client.get(page).context["pooled"].images[0].other == first.pk  # the automatic outlines can count again
-    samples.count_corrections(sample=sample)
+    samples.replace_outdated_versions(sample=sample)
     assert sample.jobs.count() == 3  # nothing is measured twice
 
 
@@ -157,12 +157,12 @@ def test_a_version_that_was_corrected_further_counts_as_it_is_now(no_files, samp
     """Its page shows the newest state; the sample counted the version as it was when it was kept."""
     first = sample.members.order_by("micrograph__sha256").first()
     edits.edit_job(job=first, base=0, operations=[DELETE], visitor=VISITOR)
-    kept = jobs.finish_corrections(job=first, settings=first.get_settings(), **sample.maker)
+    kept = jobs.rerun_with_corrections(job=first, settings=first.get_settings(), **sample.maker)
     tasks.do_analyses()
     kept.refresh_from_db()
     edits.edit_job(job=kept, base=0, operations=[{"op": "delete", "ids": [2]}], visitor=VISITOR)
     sample.jobs.update(fixed=True)
-    samples.count_corrections(sample=sample)
+    samples.replace_outdated_versions(sample=sample)
     new = sample.members.get(micrograph=first.micrograph)
     assert (new.parent, new.corrects) == (kept, 1) and sample.jobs.count() == 3
 
@@ -186,7 +186,7 @@ def test_the_editor_knows_the_image_before_and_after(no_files, sample, corrected
 
     # A version that is still to be measured: until then the result before it is in the walk.
     edits.edit_job(job=corrected, base=0, operations=[DELETE], visitor=VISITOR)
-    samples.count_corrections(sample=sample)
+    samples.replace_outdated_versions(sample=sample)
     assert client.get(pages[1]).context["neighbours"] == (address, pages[2], 2, 3)
     assert client.get(address).context["neighbours"] == neighbours[0]
 

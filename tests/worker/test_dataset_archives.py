@@ -19,7 +19,7 @@ from segmentation.models import Dataset
 from segmentation.services.learning import datasets
 from tests.conftest import as_file
 from tests.web.archive import zipped
-from worker import inspection
+from worker import decoding
 
 from .test_datasets import SHAPE, dataset, give, labels_of, notes, prepared, result, send, squares  # noqa: F401
 
@@ -192,7 +192,7 @@ def test_an_archive_that_was_interrupted_goes_on_where_it_was(dataset, ada, monk
     files |= {f"labels/{n}.png": as_file(squares(n)[0].astype(np.uint8)) for n in range(2)}
     file = SimpleUploadedFile("two.zip", zipped(files))
     datasets.add_archive(dataset=dataset, file=file, user=ada, consent=True, reviewed=True)
-    real, seen = inspection.read_micrograph, []
+    real, seen = decoding.read_micrograph, []
 
     def once(path, **more):
         seen.append(more["name"])
@@ -200,7 +200,7 @@ def test_an_archive_that_was_interrupted_goes_on_where_it_was(dataset, ada, monk
             raise OSError(28, "full")
         return real(path, **more)
 
-    monkeypatch.setattr(inspection, "read_micrograph", once)
+    monkeypatch.setattr(decoding, "read_micrograph", once)
     prepared(dataset)
     assert dataset.state == "queued" and len(dataset.incoming) == 1
     Dataset.objects.update(due=None)

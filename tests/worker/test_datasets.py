@@ -31,13 +31,13 @@ from tests.core.builders import segmentation_of
 from tests.lab.folders import discs
 from tests.web.archive import zipped
 from tests.web.finished import SUMMARY
-from worker import inspection
-from worker.dataset_images import lay_out
+from worker import decoding
+from worker.dataset_images import write_folder_dataset
 from worker.datasets import contradicting_scales
 from worker.tasks import do_analyses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here")]
-READ = inspection.read_micrograph
+READ = decoding.read_micrograph
 SHAPE = (120, 160)
 SEEN = {**SUMMARY, "data_bar": None}
 
@@ -89,7 +89,7 @@ def result(make_micrograph, make_job, tmp_path, ada):
         job = make_job(
             micrograph=micrograph, state=Job.State.RUNNING, attempt=1, owner=ada, **{"summary": SEEN, **fields}
         )
-        publishing.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=segmentation.provenance)
+        publishing.store_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=segmentation.provenance)
         why = {12: "touches the frame", **(reasons or {})}
         particles = [{"id": n, "kept": n not in why, "reason": why.get(n, "")} for n in segmentation.ids.tolist()]
         stored = job.artifacts.create(name="outlines.json", attempt=1, size=1, content_type="application/json")
@@ -177,7 +177,7 @@ def test_only_the_checked_rectangle_is_truth(result, give, dataset, tmp_path):
     image.refresh_from_db()
     labels = labels_of(image)
     assert not labels[60:].any() and (labels[:60] == squares()[0][:60]).all()
-    lay_out(dataset.images.all(), tmp_path / "folder")
+    write_folder_dataset(dataset.images.all(), tmp_path / "folder")
     assert (tmp_path / "folder" / "regions.csv").read_text().splitlines()[1] == "powder_0.png,0,0,60,160"
     assert (tmp_path / "folder" / "groups.csv").read_text().splitlines() == ["image,group", "powder_0.png,powder"]
     assert sorted(file.name for file in (tmp_path / "folder").rglob("*.png")) == ["powder_0.png"] * 2
@@ -207,18 +207,18 @@ def test_what_is_learnt_from_is_decoded_in_a_confined_process(result, give, data
         kinds.add(kind.name)
         return real(path, kind, *how)
 
-    monkeypatch.setattr(inspection, "read_micrograph", READ)
+    monkeypatch.setattr(decoding, "read_micrograph", READ)
     monkeypatch.setattr(reader, "_decode", decoded)
     image = give(result())
     prepared(dataset)
     image.refresh_from_db()
     assert kinds == {"TIFF"}
-    lay_out([image], tmp_path / "folder")
+    write_folder_dataset([image], tmp_path / "folder")
     laid = tmp_path / "folder" / "images" / "powder_0.png"
     with image.image.open("rb") as stored:
         assert (stored.read(4), laid.read_bytes()[:2]) == (b"\x89PNG", b"II")
     stored = reader.read(Path(default_storage.path(image.image.name)))
-    assert (real(laid, formats.suffixes()[".tif"], 10**6, 0)[0].pixels == stored.pixels).all()
+    assert (real(laid, formats.format_by_suffix()[".tif"], 10**6, 0)[0].pixels == stored.pixels).all()
 
 
 def test_a_file_that_was_changed_in_the_storage_is_not_learnt_from(result, give, dataset, tmp_path):
@@ -227,37 +227,37 @@ def test_a_file_that_was_changed_in_the_storage_is_not_learnt_from(result, give,
     image.refresh_from_db()
     Path(default_storage.path(image.image.name)).write_bytes(picture())
     with pytest.raises(UnreadableImage, match=r"powder_0.png or its outlines were changed in the storage"):
-        lay_out([image], tmp_path / "folder")
+        write_folder_dataset([image], tmp_path / "folder")
 
 
 def test_where_the_header_says_that_the_data_bar_begins_learning_ends(result, give, dataset, tmp_path, monkeypatch):
     """What is laid out has no header."""
     image = give(result())
     prepared(dataset)
-    read = inspection.read_micrograph
+    read = decoding.read_micrograph
 
     def with_rows(*given, **options):
         micrograph = read(*given, **options)
         return replace(micrograph, metadata={**micrograph.metadata, "image_rows": 100.0})
 
-    monkeypatch.setattr(inspection, "read_micrograph", with_rows)
+    monkeypatch.setattr(decoding, "read_micrograph", with_rows)
     for number, (region, table) in enumerate([(None, "0,0,100,160"), ([10, 0, 120, 50], "10,0,100,50")]):
         image.refresh_from_db()
         image.region = region
-        lay_out([image], tmp_path / str(number))
+        write_folder_dataset([image], tmp_path / str(number))
         assert (tmp_path / str(number) / "regions.csv").read_text().splitlines()[1] == f"powder_0.png,{table}"
 
 
 def test_a_killed_decoder_costs_an_image_at_the_last_attempt_only(result, give, dataset, monkeypatch):
     good, bad = give(result(0)), give(result(1))
-    read = inspection.read_micrograph
+    read = decoding.read_micrograph
 
     def killed(path, *, name, **options):
         if name == bad.name:
-            raise inspection.Killed("The image could not be read.")
+            raise decoding.Killed("The image could not be read.")
         return read(path, name=name, **options)
 
-    monkeypatch.setattr(inspection, "read_micrograph", killed)
+    monkeypatch.setattr(decoding, "read_micrograph", killed)
     for deaths in (1, 2):
         Dataset.objects.update(due=None)
         assert (prepared(dataset).state, dataset.deaths) == ("queued", deaths)
@@ -349,7 +349,7 @@ def test_a_result_of_phases_teaches_the_class_of_each_pixel(make_micrograph, mak
     segmentation.save(tmp_path / "segmentation.npz")
     settings = AnalysisSettings.of("phases", model="uhcs-steel")
     job = make_job(micrograph=micrograph, state="running", attempt=1, owner=ada, settings=settings, summary=SEEN)
-    publishing.keep_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=segmentation.provenance)
+    publishing.store_segmentation(job=job, file=tmp_path / "segmentation.npz", provenance=segmentation.provenance)
     Job.objects.update(state="done")
     job = Job.objects.select_related("micrograph", "segmentation").get()
     made = datasets.create_dataset(user=ada, name="Pores", task="phases")
@@ -433,7 +433,7 @@ def test_one_image_more_is_read_alone_and_the_check_says_what_it_says_of_the_fol
     datasets.group_image(image=image, group="specimen 0")
     prepared(dataset)
     assert read == []
-    lay_out(dataset.images.all(), tmp_path / "folder")
+    write_folder_dataset(dataset.images.all(), tmp_path / "folder")
     whole = check_folder(tmp_path / "folder", task="particles").findings
     assert whole and [finding.on_page for finding in whole] == [
         finding["sentence"] for finding in dataset.summary["findings"]

@@ -125,7 +125,7 @@ def test_who_ends_a_job_tells_its_owner(hook, receiver, make_job, alice, charlie
     settings.DEEPSEGM_URL = urlsplit(site) if site else None
     jobs = [make_job(owner=user, state="running", attempt=1) for user in (alice, charlie, None)]
     for job in jobs:
-        publishing.fail(row=job, sentence="It failed.")
+        publishing.fail_row(row=job, sentence="It failed.")
     try_all()
     (_, _, body) = receiver.got[0]
     assert len(receiver.got) == 1
@@ -201,7 +201,7 @@ def test_a_webhook_stops_after_five_days_and_starts_again(hook, receiver, alice)
     assert set(Delivery.objects.values_list("state", flat=True)) == {"failed"}
     with pytest.raises(Refused):
         webhooks.send_test(webhook=hook)
-    webhooks.start_again(webhook=hook)
+    webhooks.restart_webhook(webhook=hook)
     hook.refresh_from_db()
     receiver.answers = [200]
     send_and_try(hook)
@@ -241,7 +241,7 @@ def never(handler):
 
 @pytest.mark.parametrize("answer", [slowly, never])
 def test_a_slow_answer_is_cut_off(hook, receiver, monkeypatch, answer):
-    monkeypatch.setattr(delivering, "SECONDS", 0.5)
+    monkeypatch.setattr(delivering, "MESSAGE_SECONDS", 0.5)
     receiver.answers = [answer]
     send_and_try(hook)
     assert (the_only().state, the_only().answer) == ("queued", delivering.LATE)  # to its end it would not be late
@@ -331,7 +331,7 @@ def test_accounts_take_turns_and_a_failed_try_is_a_turn(hook, receiver, charlie,
 
 
 def test_test_messages_are_limited(hook):
-    for _ in range(webhooks.TESTS):
+    for _ in range(webhooks.MOST_TESTS_A_MINUTE):
         webhooks.send_test(webhook=hook)
     with pytest.raises(Refused) as caught:
         webhooks.send_test(webhook=hook)

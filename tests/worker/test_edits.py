@@ -26,14 +26,14 @@ from PIL import Image
 from segmentation.core.labels.operations import Corrections, correct, patch_of
 from segmentation.core.labels.patches import Patch
 from segmentation.core.labels.segmentation import Segmentation
-from segmentation.core.labels.time_limit import TooLong, ending
-from segmentation.core.labels.working import STRIP, WorkingLabels
+from segmentation.core.labels.time_limit import TooLong, time_limit
+from segmentation.core.labels.working import STRIP_ROWS, WorkingLabels
 from segmentation.http.serving import serve_labels
 from segmentation.middleware import hash_address
 from segmentation.models import Edit, Job
 from segmentation.services.ground import limits
-from segmentation.services.ground.callers import visitor_of
-from segmentation.services.ground.limits import MANY_EDITS, ONE_EDIT, one_edit
+from segmentation.services.ground.callers import visitor_id
+from segmentation.services.ground.limits import OTHER_EDITS_RUN, OWN_EDIT_RUNS, edit_slot
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import edits as edits_service
 from segmentation.services.results import edits as service
@@ -62,7 +62,7 @@ def result(make_micrograph, make_job, tmp_path):
     Image.fromarray(np.where(squares() > 0, 200, 40).astype(np.uint8)).save(file, "PNG")
     sha256 = hashlib.sha256(file.getvalue()).hexdigest()
     size = {"width": 160, "height": 120}
-    owner = {"visitor": visitor_of(SECRET)}
+    owner = {"visitor": visitor_id(SECRET)}
     micrograph = make_micrograph(content=file.getvalue(), sha256=sha256, **size, **owner)
     segmentation = segmentation_of(squares())
     layers = {"certainty": np.full((120, 160), 7, np.uint8)}
@@ -70,7 +70,7 @@ def result(make_micrograph, make_job, tmp_path):
     segmentation.save(tmp_path / "segmentation.npz")
     job = make_job(micrograph=micrograph, state=Job.State.RUNNING, attempt=1, summary=SUMMARY, **owner)
     fields = {"file": tmp_path / "segmentation.npz", "provenance": segmentation.provenance}
-    publishing.keep_segmentation(job=job, **fields)
+    publishing.store_segmentation(job=job, **fields)
     Job.objects.filter(pk=job.pk).update(state=Job.State.DONE)
     return Job.objects.get(pk=job.pk)
 
@@ -144,7 +144,7 @@ def test_a_browser_that_follows_the_patches_sees_what_the_server_has(send, scrip
     assert Patch.from_dict(log["edits"][1]["before"]).as_lists() == answer["patches"][2], "which the undo refers to"
 
 
-@pytest.mark.parametrize("shape", [(STRIP, 64), (2 * STRIP + 90, 70)])
+@pytest.mark.parametrize("shape", [(STRIP_ROWS, 64), (2 * STRIP_ROWS + 90, 70)])
 def test_outlines_of_a_tall_image_come_whole(shape):
     tall = np.zeros(shape, np.int32)
     tall[10:60, 10:50], tall[-200:, 20:60] = 1, 70_000
@@ -203,7 +203,7 @@ def test_undo_appends_the_inverse_and_goes_on_to_the_first_edit(send, script, re
     answer = send(4, UNDO)
     assert answer.status_code == 422 and re.match("Operation 1: .*undo", answer.json()["error"])
     send(4, right := {"op": "reviewed", "ids": [1, 3]}, UNDO, right, DELETE)
-    assert Job.objects.get(pk=result.pk).standing_counts == {"corrected": 1, "reviewed": 2}
+    assert Job.objects.get(pk=result.pk).counts_in_effect == {"corrected": 1, "reviewed": 2}
 
 
 def test_a_correction_costs_what_it_changes_and_an_undo_nothing(send, script, result, settings):
@@ -220,7 +220,7 @@ def test_a_correction_costs_what_it_changes_and_an_undo_nothing(send, script, re
     answer = send(3, SPLIT)
     assert answer.status_code == 422 and "of corrections are stored" in answer.json()["error"]
     Job.objects.update(visitor=uuid4())
-    assert limits.check_edits(Job(visitor=visitor_of(SECRET)), 300) is None, "those of others do not count"
+    assert limits.check_edits(Job(visitor=visitor_id(SECRET)), 300) is None, "those of others do not count"
 
 
 def test_rows_of_1_0_are_read_and_taken_back(send, script, result):
@@ -232,13 +232,15 @@ def test_rows_of_1_0_are_read_and_taken_back(send, script, result):
         row.hash = previous = row.computed_hash()
         row.save()
     Job.objects.filter(pk=result.pk).update(edit_hash=previous)
-    service._recent = service._Recent()
+    service._recent = service._CorrectionsCache()
     assert send(3, SPLIT, UNDO, UNDO).json()["base"] == 6
     assert edits_service.broken_edits(Job.objects.get(pk=result.pk)) == []
     assert (labels_of(script, result) == squares()).all() and get(script, result, "edits").json()["standing"] == 0
 
 
-@pytest.mark.parametrize(("name", "value", "pages"), [("A_PAGE", 2, [2, 2, 1]), ("PAGE_BYTES", 100, [1] * 5)])
+@pytest.mark.parametrize(
+    ("name", "value", "pages"), [("MOST_PAGE_EDITS", 2, [2, 2, 1]), ("MOST_PAGE_BYTES", 100, [1] * 5)]
+)
 @pytest.mark.services
 def test_a_log_comes_in_pages(send, script, result, monkeypatch, name, value, pages):
     send(0, DELETE, UNDO, DELETE, UNDO, DELETE)
@@ -289,16 +291,16 @@ def test_the_same_request_twice_at_once_is_made_once(send, monkeypatch):
         return make(*args)
 
     monkeypatch.setattr(service, "_steps_of", and_again)
-    monkeypatch.setattr("segmentation.api.corrections.one_edit", lambda **who: nullcontext())  # as on two machines
+    monkeypatch.setattr("segmentation.api.corrections.edit_slot", lambda **who: nullcontext())  # as on two machines
     answers.append(send(0, DELETE, key="a"))
     assert [answer.status_code for answer in answers] == [200, 200] and answers[0].json() == answers[1].json()
     assert Edit.objects.count() == 1
 
 
 def test_a_result_is_read_once_whatever_is_refused_meanwhile(send, script, result, monkeypatch):
-    read, times = service.opened, []
-    monkeypatch.setattr(service, "_recent", service._Recent())
-    monkeypatch.setattr(service, "opened", lambda *args: times.append(1) or read(*args))
+    read, times = service.open_outlines, []
+    monkeypatch.setattr(service, "_recent", service._CorrectionsCache())
+    monkeypatch.setattr(service, "open_outlines", lambda *args: times.append(1) or read(*args))
     assert send(0, DELETE, {"op": "delete", "ids": [99]}).status_code == 422
     assert send(0, DELETE).status_code == 200 and send(0, SPLIT).status_code == 409
     assert get(script, result, "labels?format=objects").json()["ids"] == [1, 3] and len(times) == 1
@@ -321,9 +323,9 @@ def test_what_is_kept_of_another_log_is_not_used(send, script, result):
 @pytest.mark.services
 def test_what_another_process_stored_meanwhile_is_known(send, result, monkeypatch):
     send(0, DELETE)
-    monkeypatch.setattr(service, "_recent", service._Recent())
+    monkeypatch.setattr(service, "_recent", service._CorrectionsCache())
     assert send(1, {"op": "restore", "ids": [2]}).status_code == 200
-    monkeypatch.setattr(service, "_recent", service._Recent())
+    monkeypatch.setattr(service, "_recent", service._CorrectionsCache())
     assert (outlines(result) == squares()).all()
 
 
@@ -490,12 +492,14 @@ def test_whole_numbers_are_stored_as_any_database_gives_them_back(send, result):
 def test_outlines_of_an_altered_log_are_not_shown(send, script, result, monkeypatch):
     send(0, DELETE)
     Edit.objects.update(patch={})
-    monkeypatch.setattr(service, "_recent", service._Recent())
+    monkeypatch.setattr(service, "_recent", service._CorrectionsCache())
     assert script.get(f"/api/v1/jobs/{result.pk}/labels").json()["error"] == service.ALTERED
     assert send(1, SPLIT).status_code == 409
 
 
-@pytest.mark.parametrize(("name", "value", "sentence"), [("MOST_RUNS", 3, "TOO_LARGE"), ("LONGEST", -1.0, "TOO_LONG")])
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"), [("MOST_RUNS", 3, "TOO_LARGE"), ("LONGEST_SECONDS", -1.0, "TOO_LONG")]
+)
 def test_too_much_work_in_one_request_is_refused_and_changes_nothing(send, monkeypatch, name, value, sentence):
     monkeypatch.setattr(service, name, value)
     answer = send(0, DELETE, SPLIT)
@@ -511,22 +515,22 @@ def test_too_much_work_in_one_request_is_refused_and_changes_nothing(send, monke
 )  # fmt: skip
 def test_the_time_of_a_request_ends_inside_one_operation_too(operation):
     labels = WorkingLabels.of(segmentation_of(squares()))
-    with ending(0.0), pytest.raises(TooLong):
+    with time_limit(0.0), pytest.raises(TooLong):
         patch_of(labels, operation, labels)
 
 
 def test_a_caller_makes_one_edit_at_a_time_and_the_site_two(send):
     def mine():
-        return one_edit(user=None, visitor=uuid4(), address=hash_address("127.0.0.1"))  # a new secret helps nobody
+        return edit_slot(user=None, visitor=uuid4(), address=hash_address("127.0.0.1"))  # a new secret helps nobody
 
     def other():
-        return one_edit(user=None, visitor=uuid4(), address=uuid4().hex)
+        return edit_slot(user=None, visitor=uuid4(), address=uuid4().hex)
 
     with mine():
         answer = send(0, DELETE)
-    assert answer.status_code == 429 and answer.json()["error"] == ONE_EDIT and answer["Retry-After"] == "1"
+    assert answer.status_code == 429 and answer.json()["error"] == OWN_EDIT_RUNS and answer["Retry-After"] == "1"
     with other(), other():
-        assert send(0, DELETE).json()["error"] == MANY_EDITS
+        assert send(0, DELETE).json()["error"] == OTHER_EDITS_RUN
     with other():
         assert send(0, DELETE).status_code == 200
     with mine():
@@ -535,10 +539,10 @@ def test_a_caller_makes_one_edit_at_a_time_and_the_site_two(send):
 
 def test_who_waits_for_a_place_has_it_before_those_who_come_again(send):
     def of(address):
-        return one_edit(user=None, visitor=None, address=address)
+        return edit_slot(user=None, visitor=None, address=address)
 
     with of("first"), of("second"):
-        assert send(0, DELETE).json()["error"] == MANY_EDITS
+        assert send(0, DELETE).json()["error"] == OTHER_EDITS_RUN
     with of("second"):
         with pytest.raises(Refused, match="Other people's"), of("first"):
             pass

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph import types
-from segmentation.core.micrograph.readings import CUT_OFF, with_scale_read
+from segmentation.core.micrograph.readings import CUT_OFF, with_stored_reading
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports
 from segmentation.core.report.files import write_all
@@ -35,13 +35,13 @@ from worker.failures import BROKEN
 from .comparable import LABELS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "coarse")]
-EVERY = exports.listed("image", find("particles"))
+EVERY = exports.by_file_name("image", find("particles"))
 STORED = {name for name, entry in EVERY.items() if entry.stored}
 
 
 def pixels_of(stored, *_):
     micrograph = types.Micrograph(grey_of(LABELS), stored.name, stored.sha256, Calibration.absent())
-    return with_scale_read(micrograph, stored.reading)
+    return with_stored_reading(micrograph, stored.reading)
 
 
 def analysis():
@@ -62,7 +62,7 @@ def done(make_job, make_segmentation, tmp_path, monkeypatch):
         stored = job.artifacts.create(name=name, attempt=1, size=path.stat().st_size, content_type="text/plain")
         stored.file.save(f"{job.folder}/1/{name}", ContentFile(path.read_bytes()))
     Job.objects.filter(pk=job.pk).update(state="done", attempt=1, finished=timezone.now())
-    monkeypatch.setattr(measuring, "pixels_of", lambda *_: outcome.micrograph)
+    monkeypatch.setattr(measuring, "load_micrograph", lambda *_: outcome.micrograph)
     monkeypatch.setattr(measuring, "stored_segmentation", lambda job: outcome.segmentation)
     monkeypatch.setattr("segmentation.core.pipeline.measure", lambda *arguments: outcome)
     return Job.objects.get(pk=job.pk)
@@ -72,10 +72,12 @@ def done(make_job, make_segmentation, tmp_path, monkeypatch):
 def brief(monkeypatch):
     """Further files are empty archives, where a test is about when they are written, not about what is in them."""
 
-    def write(reported, folder, *, stored=(), stored_only=False, also=(), **how):
-        files = write_all(reported, folder, stored=stored, stored_only=True, **how) if stored_only else {}
-        names = {*files, *also} if stored_only else EVERY.keys()
-        for name in names - files.keys() - set(stored):
+    def write(reported, folder, *, existing_names=(), stored_only=False, added_names=(), **how):
+        files = (
+            write_all(reported, folder, existing_names=existing_names, stored_only=True, **how) if stored_only else {}
+        )
+        names = {*files, *added_names} if stored_only else EVERY.keys()
+        for name in names - files.keys() - set(existing_names):
             zipfile.ZipFile(folder / name, "w").close()
         return {name: folder / name for name in names}
 
@@ -83,7 +85,7 @@ def brief(monkeypatch):
 
 
 def content(job, name):
-    with bundles.opened(job.artifact(name)) as file:
+    with bundles.open_file(job.artifact(name)) as file:
         return file.read()
 
 
@@ -164,7 +166,7 @@ def test_who_asks_twice_has_it_written_once(done, brief):
 
 
 def test_a_file_is_waited_for_no_longer_than_asked(done, brief, monkeypatch):
-    monkeypatch.setattr(exports_service, "PAUSE", 0.0)
+    monkeypatch.setattr(exports_service, "POLL_SECONDS", 0.0)
     assert exports_service.file_of(done, "nothing.pdf", 9) is None
     assert isinstance(exports_service.file_of(done, "report.pdf", 0.01), ExportJob)
     monkeypatch.setattr("time.sleep", lambda seconds: tasks.do_analyses())
@@ -182,7 +184,7 @@ def test_a_figure_with_options_is_written_beside_the_others_and_the_oldest_of_ma
         tasks.do_analyses()
         assert exports_service.file_of(Job.objects.get(pk=done.pk), wanted).name == wanted
     assert done.artifact(name) is None and done.artifact("report.pdf") is not None
-    with bundles.opened(done.artifact("bundle.zip")) as file, zipfile.ZipFile(file) as bundle:
+    with bundles.open_file(done.artifact("bundle.zip")) as file, zipfile.ZipFile(file) as bundle:
         assert not any(name.startswith("figure-") for name in bundle.namelist())
     for options in ({"panels": "AE"}, {"font": "3"}, {"font": "x"}, {"colours": "red"}):
         with pytest.raises(Refused) as refused:
@@ -200,7 +202,7 @@ def test_the_figure_is_there_before_the_slower_files_and_also_if_they_fail(done,
 
     slow = replace(EVERY["report-annex.pdf"], write=fail)
     with monkeypatch.context() as patch:
-        patch.setattr(exports, "listed", lambda *arguments, **how: {**EVERY, "report-annex.pdf": slow})
+        patch.setattr(exports, "by_file_name", lambda *arguments, **how: {**EVERY, "report-annex.pdf": slow})
         queue_service.ask_for_files(done)
         tasks.do_analyses()
     assert {"figure.png", "figure-small.webp"} <= set(there) and done.artifact("report.pdf") is not None
@@ -250,7 +252,7 @@ def test_a_lost_worker_is_followed_by_another(done, brief):
 def test_the_analysis_of_a_moment_ago_is_measured_again_only_where_its_inputs_changed(done, brief, monkeypatch):
     outcome, measured = analysis(), []
     monkeypatch.setattr("segmentation.core.pipeline.measure", lambda *_: (measured.append(1), outcome)[1])
-    exporting.keep_latest(done, outcome)
+    exporting.remember_analysis(done, outcome)
     queue_service.ask_for_files(done)
     tasks.do_analyses()
     assert done.artifact("report.pdf") is not None and not measured
@@ -282,7 +284,7 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
     Micrograph.objects.filter(pk=image.pk).update(state="running", attempt=1)
     image.refresh_from_db()
 
-    monkeypatch.setattr(measuring, "pixels_of", pixels_of)
+    monkeypatch.setattr(measuring, "load_micrograph", pixels_of)
     reading = {"nm_per_pixel": 5.0 * factor, "relative_uncertainty": 0.001, "text": "100 nm", "sure": True}
     after_inspection.publish_reading(micrograph=image, reading=reading)
     if state == "running":
@@ -303,7 +305,9 @@ def test_what_a_bar_says_reaches_the_result_that_was_measured_before(result, mon
 def test_files_for_nobody_yet_wait_for_the_data_bar(result, monkeypatch, queue, commit):
     """It may change them all; the reading lets them be written, once."""
     job, typed, written = result(), Calibration.of_pixel(5.0), []
-    monkeypatch.setattr(tasks, "write_further", lambda export, *_: (written.append(export.pk), export.finish("done")))
+    monkeypatch.setattr(
+        tasks, "write_export_files", lambda export, *_: (written.append(export.pk), export.finish("done"))
+    )
     summary = {**job.summary, "calibration": asdict(typed), "unread": True}
     Job.objects.filter(pk=job.pk).update(summary=summary, settings=AnalysisSettings.of(calibration=typed).as_dict())
     Micrograph.objects.filter(pk=job.micrograph_id).update(state="running", attempt=1)
@@ -332,7 +336,7 @@ def test_a_bar_that_was_not_read_in_time_is_read_again(result, monkeypatch, djan
         tasks.do_analyses()
         return Job.objects.get(pk=job.pk)
 
-    monkeypatch.setattr(measuring, "pixels_of", pixels_of)
+    monkeypatch.setattr(measuring, "load_micrograph", pixels_of)
     unread = {**job.summary, "calibration": asdict(Calibration.absent()), "unread": True}
     Job.objects.filter(pk=job.pk).update(summary=unread)
     job = publish({"note": CUT_OFF})

@@ -14,7 +14,7 @@ from django.test import Client
 from segmentation.core.labels.segmentation import MASKS, Segmentation
 from segmentation.models import Job
 from segmentation.services.ground import limits
-from segmentation.services.ground.callers import visitor_of
+from segmentation.services.ground.callers import visitor_id
 from segmentation.services.results import comparisons, jobs
 from segmentation.services.results.jobs import OTHER_OUTLINES
 from tests.conftest import as_file, inspect_uploads
@@ -161,7 +161,7 @@ def test_outlines_in_place_of_a_deleted_result_fail_in_a_sentence(send, result):
 
 
 def test_the_page_takes_a_file_without_scripts(result, client):  # noqa: F811
-    page = visit(client, visitor_of(SECRET))
+    page = visit(client, visitor_id(SECRET))
     assert 'id="outlines_file"' in page.get(f"/jobs/{result.pk}/").content.decode()
     assert 'id="outlines_file"' not in Client().get(f"/jobs/{result.pk}/").content.decode()
     answer = page.post(f"/jobs/{result.pk}/outlines/", {"outlines": SimpleUploadedFile("a.png", as_file(moved()))})

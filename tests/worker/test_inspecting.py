@@ -21,12 +21,12 @@ from django.utils import timezone
 from PIL import Image
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.inspect import _look, _options
+from segmentation.core.micrograph.inspect import _inspect, _options
 from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.preparation import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
-from segmentation.models.micrographs import LONGEST_HELD, MOST_BARS
+from segmentation.models.micrographs import MOST_BARS, OTHER_BAR_WAITS
 from segmentation.services.ground.limits import most_pixels
 from segmentation.services.ground.refusal import FULL, Refused
 from segmentation.services.results import after_inspection, samples
@@ -38,13 +38,13 @@ from segmentation.services.upkeep import upkeep
 from tests.conftest import inspect_uploads, picture
 from tests.core.micrograph.test_barlayout import EARLIER, drawn, image_with
 from tests.hostile import image, tiff
-from worker import answers, inspecting, inspection
-from worker.fetching import pixels_of
-from worker.scratch import path_of
+from worker import answers, decoding, inspecting
+from worker.fetching import load_micrograph
+from worker.scratch import kept_file_path
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
 WHO = {"user": None, "visitor": None, "address": ""}
-BY_A_CHILD = inspection.inspect
+BY_A_CHILD = decoding.inspect
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def looked_into(micrograph=None, most=1000):
 
 def child(monkeypatch, does):
     """Replace the inspecting child by a shell command."""
-    monkeypatch.setattr(inspection, "_command", lambda *given: ["sh", "-c", does])
+    monkeypatch.setattr(decoding, "_command", lambda *given: ["sh", "-c", does])
 
 
 def damaged():
@@ -85,7 +85,7 @@ class TestOne:
         assert (micrograph.width, micrograph.height) == (64, 48)
         assert micrograph.preview.read().startswith(b"\x89PNG")
         assert micrograph.calibration["source"] == "none"
-        assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == [path_of(str(micrograph.pk))]
+        assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == [kept_file_path(str(micrograph.pk))]
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
     def test_its_analysis_takes_the_pixels_that_were_decoded_and_decodes_again_without(
@@ -94,11 +94,11 @@ class TestOne:
         side = SimpleUploadedFile("a.txt", b"[SemImageFile]\nPixelSize=24.8\n")
         micrograph = looked_into(receive(tiff(image(48, 64, dtype, 200)), name="a µ.tif", side=[side]))
         with monkeypatch.context() as patch:
-            patch.setattr(inspection, "read_micrograph", None)
-            at_once = pixels_of(micrograph, tmp_path)
-        with path_of(str(micrograph.pk)).open("r+b") as file:  # no longer what was decoded
+            patch.setattr(decoding, "read_micrograph", None)
+            at_once = load_micrograph(micrograph, tmp_path)
+        with kept_file_path(str(micrograph.pk)).open("r+b") as file:  # no longer what was decoded
             file.write(b"not an array")
-        decoded = pixels_of(micrograph, tmp_path)
+        decoded = load_micrograph(micrograph, tmp_path)
         np.testing.assert_array_equal(at_once.pixels, decoded.pixels)
         assert at_once.pixels.dtype == decoded.pixels.dtype == dtype
         for name in ("name", "sha256", "calibration", "metadata", "notes", "reading"):
@@ -108,10 +108,10 @@ class TestOne:
         content = tiff(image(48, 64), imagej=True, resolution=(0.25, 0.125), metadata={"unit": "nm"})
         micrograph = looked_into(receive(content, name="a.tif"))
         assert (micrograph.width, micrograph.height) == (64, 96)
-        assert pixels_of(micrograph, tmp_path).shape == (96, 64)
+        assert load_micrograph(micrograph, tmp_path).shape == (96, 64)
         micrograph.height = 48
         with pytest.raises(UnreadableImage, match="upload it again"):
-            pixels_of(micrograph, tmp_path)
+            load_micrograph(micrograph, tmp_path)
 
     def test_an_unreadable_one_fails_with_its_sentence_and_its_bytes_go(self, own_storage, commit):
         with commit():
@@ -123,7 +123,7 @@ class TestOne:
     def test_a_child_that_dies_or_babbles_is_the_files_fault(self, monkeypatch, does):
         child(monkeypatch, does)
         micrograph = looked_into(receive())
-        assert micrograph.state == "failed" and micrograph.error == inspection.DIED
+        assert micrograph.state == "failed" and micrograph.error == decoding.DIED
 
     def test_a_child_that_somebody_kills_is_started_again_twice(self, monkeypatch, tmp_path):
         """The system does when memory is short: that is not the file's fault at once."""
@@ -134,8 +134,8 @@ class TestOne:
             inspect_uploads()
             micrograph.refresh_from_db()
             job.refresh_from_db()
-            assert (micrograph.state, micrograph.error) == ("failed", inspection.DIED)
-            assert (micrograph.attempt, job.state, job.error) == (3, "failed", inspection.DIED)
+            assert (micrograph.state, micrograph.error) == ("failed", decoding.DIED)
+            assert (micrograph.attempt, job.state, job.error) == (3, "failed", decoding.DIED)
             second = looked_into(receive(), most=2)
             assert (second.state, second.deaths) == ("queued", 2)
         assert looked_into(second).state == "done"
@@ -144,28 +144,28 @@ class TestOne:
         """By its upload, and by an analysis if the upload took just less: it would take as much again."""
         child(monkeypatch, "ulimit -S -t 1; while :; do :; done")
         micrograph = looked_into(receive())
-        assert (micrograph.state, micrograph.error, micrograph.attempt) == ("failed", inspection.TOO_SLOW, 1)
+        assert (micrograph.state, micrograph.error, micrograph.attempt) == ("failed", decoding.TOO_SLOW, 1)
         (tmp_path / "a").touch()
-        with pytest.raises(inspection.Unreadable, match="took too long"):
-            inspection.read_micrograph(tmp_path / "a", name="a")
+        with pytest.raises(decoding.Unreadable, match="took too long"):
+            decoding.read_micrograph(tmp_path / "a", name="a")
 
     @pytest.mark.parametrize(("size", "limit"), [(0, 10), (5, 15), (150, 60)])
     def test_the_time_of_the_processor_grows_with_the_file(self, monkeypatch, tmp_path, size, limit):
         commands = []
-        monkeypatch.setattr(inspection, "_run", lambda command, *more: commands.append(command) or b"{}")
+        monkeypatch.setattr(decoding, "_run", lambda command, *more: commands.append(command) or b"{}")
         with (tmp_path / "a").open("wb") as file:
             file.truncate(size * 2**20)
         for options in ({"later": True}, {"later": False}):  # the second one reads text
-            with pytest.raises(inspection.Unreadable):
-                inspection.inspect(tmp_path / "a", name="a", **options)
+            with pytest.raises(decoding.Unreadable):
+                decoding.inspect(tmp_path / "a", name="a", **options)
         limits = [float(word.partition("=")[2]) for command in commands for word in command if "--seconds" in word]
         assert limits == [limit, 60]
 
     def test_a_child_that_hangs_is_killed(self, monkeypatch, settings, tmp_path):
         settings.DEEPSEGM_INSPECTION_SECONDS = 1
-        monkeypatch.setattr(inspection, "PATIENCE", 1)
+        monkeypatch.setattr(decoding, "PATIENCE_FACTOR", 1)
         child(monkeypatch, f"echo $$ > {tmp_path}/pid; exec sleep 600")
-        assert looked_into(receive()).error == inspection.TOO_SLOW
+        assert looked_into(receive()).error == decoding.TOO_SLOW
         assert not _lives(tmp_path / "pid")
 
     def test_a_child_whose_upload_was_deleted_is_killed(self, monkeypatch, tmp_path):
@@ -179,31 +179,31 @@ class TestOne:
             report(row, **fields)
 
         monkeypatch.setattr(Micrograph, "report", deleted)
-        monkeypatch.setattr("worker.attempts.EVERY_SECONDS", 0.0)
+        monkeypatch.setattr("worker.attempts.PROGRESS_REPORT_SECONDS", 0.0)
         inspect_uploads()
         assert not Micrograph.objects.filter(pk=micrograph.pk).exists()
         assert not _lives(tmp_path / "pid")
 
     def test_a_full_disk_under_the_child_is_not_the_files_fault(self, monkeypatch):
-        command = inspection._command
+        command = decoding._command
 
         def to_a_full_disk(path, name, side, options):
             return command(path, name, side, ["--preview=/dev/full"])
 
         micrograph = receive()
         with monkeypatch.context() as patch:
-            patch.setattr(inspection, "_command", to_a_full_disk)
-            patch.setattr(inspection, "is_scarce", lambda *_: True)
+            patch.setattr(decoding, "_command", to_a_full_disk)
+            patch.setattr(decoding, "is_space_scarce", lambda *_: True)
             assert (looked_into(micrograph).state, micrograph.stage) == ("queued", FULL)
         Micrograph.objects.update(due=None)
         assert looked_into(micrograph).state == "done"
 
     def test_pixels_that_are_kept_go_with_their_image(self, commit):
         micrograph = looked_into(receive())
-        assert path_of(str(micrograph.pk)).exists()
+        assert kept_file_path(str(micrograph.pk)).exists()
         with commit():
             micrograph.delete()
-        assert not path_of(str(micrograph.pk)).exists()
+        assert not kept_file_path(str(micrograph.pk)).exists()
 
     @pytest.mark.services
     def test_the_preview_of_what_was_deleted_meanwhile_goes(self, own_storage, commit):
@@ -299,11 +299,11 @@ class TestKnownBars:
         mock = Mock(return_value=replace(EARLIER, same_as=""))
         monkeypatch.setattr("segmentation.core.micrograph.barreading.read_bar", mock)
 
-        def facts(path, name, side, options, alive):
+        def facts(path, name, side, options, report_alive):
             arguments = _options([str(path), f"--name={name}", *options])
-            return answers.Facts.model_validate(json.loads(json.dumps(_look(arguments))))
+            return answers.Facts.model_validate(json.loads(json.dumps(_inspect(arguments))))
 
-        monkeypatch.setattr(inspection, "_facts", facts)
+        monkeypatch.setattr(decoding, "_read_facts", facts)
         return mock
 
     def image(self, time, name="a.tif", seed=0, **who):
@@ -311,7 +311,7 @@ class TestKnownBars:
         return receive(tiff(image_with(drawn(time=time)[0], seed).pixels), name, **who)
 
     def known(self, **who):
-        return Micrograph.objects.known_bars(receive(name="new.png", **who))
+        return Micrograph.objects.earlier_readings(receive(name="new.png", **who))
 
     def test_the_bar_of_the_next_image_is_known_at_its_first_look(self, read_bar):
         visitor = uuid4()
@@ -379,7 +379,7 @@ class TestDataBars:
             reading = {} if later else {"nm_per_pixel": 5.0}
             return replace(outcome, facts={**outcome.facts, "reading": reading}, unread=later)
 
-        monkeypatch.setattr(inspection, "inspect", inspected)
+        monkeypatch.setattr(decoding, "inspect", inspected)
         return looks
 
     def start(self, micrograph, **fields):
@@ -416,24 +416,24 @@ class TestDataBars:
     def test_they_are_read_while_no_job_waits_or_runs_and_then_begun_again(self, bars, monkeypatch):
         """Beside a job that has its scale, and would be twice as slow."""
         micrograph, taken = receive(), []
-        look = inspection.inspect
+        look = decoding.inspect
 
-        def arriving(path, *, later, alive, **options):
+        def arriving(path, *, later, report_alive, **options):
             if not later and not taken:
                 taken.append(self.start(receive(picture(70)), asked={"width": "64", "source": "typed"}))
-                with pytest.raises(inspecting.GivesWay):
-                    alive()
-                raise inspecting.GivesWay
-            return look(path, later=later, alive=alive, **options)
+                with pytest.raises(inspecting.UrgentWorkWaits):
+                    report_alive()
+                raise inspecting.UrgentWorkWaits
+            return look(path, later=later, report_alive=report_alive, **options)
 
-        monkeypatch.setattr(inspection, "inspect", arriving)
+        monkeypatch.setattr(decoding, "inspect", arriving)
         inspect_uploads()
         assert self.ready(taken[0])
         assert set(Micrograph.objects.values_list("state", "deaths", "faults")) == {("queued", 0, 0)}
         Job.objects.update(state="running")
         inspect_uploads()
         assert not Micrograph.objects.exclude(reading={}).exists()
-        Micrograph.objects.filter(pk=micrograph.pk).update(created=timezone.now() - LONGEST_HELD[1])
+        Micrograph.objects.filter(pk=micrograph.pk).update(created=timezone.now() - OTHER_BAR_WAITS)
         assert looked_into(micrograph).reading == {"nm_per_pixel": 5.0}  # not held for ever
         Job.objects.update(state="done")
         inspect_uploads()
@@ -455,7 +455,7 @@ class TestDataBars:
         assert self.ready(untouched) and self.ready(later)
 
     def test_a_job_whose_file_says_its_scale_does_not_wait(self, monkeypatch):
-        monkeypatch.setattr(inspection, "inspect", BY_A_CHILD)
+        monkeypatch.setattr(decoding, "inspect", BY_A_CHILD)
         path = Path(__file__).parents[2] / "static" / "sample" / "sem-sample.tif"
         micrograph = receive(path.read_bytes(), name="sem-sample.tif")
         job = self.start(micrograph, asked={"width": "", "source": None})
@@ -467,7 +467,7 @@ class TestDataBars:
         micrograph = receive()
         job = self.start(micrograph, asked={"width": None, "source": "typed"})
         inspect_uploads(1)
-        monkeypatch.setattr(inspection, "inspect", BY_A_CHILD)
+        monkeypatch.setattr(decoding, "inspect", BY_A_CHILD)
         child(monkeypatch, does)
         assert (looked_into(micrograph, most=1).state, micrograph.error) == ("done", "")
         assert micrograph.scale.disagreements() == [CUT_OFF]  # its page says so
@@ -558,7 +558,7 @@ class TestJobs:
     def test_a_fault_of_ours_keeps_the_image_for_another_try(self, monkeypatch):
         job = self.start(receive())
         with monkeypatch.context() as patch:
-            patch.setattr(inspection, "inspect", lambda *path, **options: 1 / 0)
+            patch.setattr(decoding, "inspect", lambda *path, **options: 1 / 0)
             inspect_uploads()
         job.refresh_from_db()
         assert job.state == "failed" and "not in what you sent" in job.error

@@ -17,7 +17,7 @@ from segmentation.core.report.files import write_all
 from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.models import Job, Method, MethodVersion
 from tests.core.builders import make_analysis
-from worker.results import by_method
+from worker.results import with_method
 from worker.tasks import do_analyses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy")]
@@ -35,16 +35,16 @@ def version(alice):
 def test_an_analysis_that_follows_its_method_departs_in_nothing(version, make_job):
     analysis = make_analysis(30)
     analysis = replace(analysis, settings=AnalysisSettings.of(threshold=0.5))
-    used = by_method(make_job(method=version), analysis).method
+    used = with_method(make_job(method=version), analysis).method
     assert used == MethodUsed("Powder", 2, "approved", version.checksum)
-    assert by_method(make_job(), analysis).method is None
+    assert with_method(make_job(), analysis).method is None
 
 
 def test_what_departs_is_said_a_sentence_each(version, make_job):
     analysis = replace(
         make_analysis(30), settings=AnalysisSettings.of(threshold=0.4), calibration=Calibration(2.0, "typed")
     )
-    departures = by_method(make_job(method=version), analysis).method.departures
+    departures = with_method(make_job(method=version), analysis).method.departures
     assert SCALE in departures and any("0.4; the method asks for 0.5" in line for line in departures)
     assert len(departures) == 2
 
@@ -52,7 +52,7 @@ def test_what_departs_is_said_a_sentence_each(version, make_job):
 def test_a_description_that_this_release_cannot_read_is_said(version, make_job):
     MethodVersion.objects.update(description={**version.description, "from_a_later_release": 1})
     version.refresh_from_db()
-    [line] = by_method(make_job(method=version), make_analysis(30)).method.departures
+    [line] = with_method(make_job(method=version), make_analysis(30)).method.departures
     assert line.startswith("This release cannot read the method")
 
 

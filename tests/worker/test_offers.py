@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from segmentation.models import Job, Sample
-from segmentation.services.ground.callers import visitor_of
+from segmentation.services.ground.callers import visitor_id
 from segmentation.services.results import publishing
 from segmentation.services.results import standing as service
 from tests.core.builders import segmentation_of
@@ -44,7 +44,7 @@ def analysed(make_micrograph, make_job, folder, name, shift=0, **fields):
     file = io.BytesIO()
     Image.fromarray(np.where(drawn > 0, 200, 40).astype(np.uint8)).save(file, "PNG")
     sha256 = hashlib.sha256(file.getvalue()).hexdigest()
-    owner = {"visitor": visitor_of(SECRET)}
+    owner = {"visitor": visitor_id(SECRET)}
     size = {"width": COLUMNS, "height": ROWS, "name": name}
     micrograph = make_micrograph(content=file.getvalue(), sha256=sha256, **size, **owner)
     segmentation = segmentation_of(drawn)
@@ -52,7 +52,7 @@ def analysed(make_micrograph, make_job, folder, name, shift=0, **fields):
     segmentation = replace(segmentation, provenance=provenance)
     segmentation.save(folder / "segmentation.npz")
     job = make_job(micrograph=micrograph, state=Job.State.RUNNING, attempt=1, summary=SUMMARY, **owner, **fields)
-    publishing.keep_segmentation(job=job, file=folder / "segmentation.npz", provenance=segmentation.provenance)
+    publishing.store_segmentation(job=job, file=folder / "segmentation.npz", provenance=segmentation.provenance)
     Job.objects.filter(pk=job.pk).update(state=Job.State.QUEUED)
     do_analyses()
     return Job.objects.get(pk=job.pk)
@@ -66,7 +66,7 @@ def result(make_micrograph, make_job, tmp_path):
 @pytest.fixture
 def pair(make_micrograph, make_job, tmp_path):
     """Two images of a sample."""
-    fields = {"settings": make_job(state="done").settings, "submission": "s", "visitor": visitor_of(SECRET)}
+    fields = {"settings": make_job(state="done").settings, "submission": "s", "visitor": visitor_id(SECRET)}
     sample = Sample.objects.create(name="a", **fields)
     images = (("first.png", 0), ("second.png", 30))
     return [analysed(make_micrograph, make_job, tmp_path, name, shift, sample=sample) for name, shift in images]
@@ -150,9 +150,9 @@ def test_versions_and_what_others_made_are_not_looked_at(script, pair, client):
     post(script, here, *singly({"op": "delete"}, SPECKS[:3]))
     Job.objects.filter(pk=there.pk).update(fixed=True)
     assert script.get(f"/api/v1/jobs/{here.pk}/offer").json()["others"] == []
-    Job.objects.filter(pk=there.pk).update(fixed=False, visitor=visitor_of("somebody else, of the lab"))
+    Job.objects.filter(pk=there.pk).update(fixed=False, visitor=visitor_id("somebody else, of the lab"))
     assert script.get(f"/api/v1/jobs/{here.pk}/offer").json()["others"] == []
-    Job.objects.filter(pk=there.pk).update(visitor=visitor_of(SECRET))
+    Job.objects.filter(pk=there.pk).update(visitor=visitor_id(SECRET))
     assert client.get(f"/api/v1/jobs/{here.pk}/offer").json()["others"] == [], (
         "whoever may only look is offered nothing"
     )

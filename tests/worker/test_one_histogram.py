@@ -21,7 +21,7 @@ from segmentation.presenters.histogram import histogram_content
 from segmentation.services.ground import tables
 from segmentation.views.histogram import StoredObjects, pooled_population
 from tests.core.builders import make_analysis
-from tests.core.measure.test_possible import measured, outlines
+from tests.core.measure.test_possible_pieces import measured, outlines
 from worker.results import summarise
 
 PARTICLES = tasks.find("particles")

@@ -1,4 +1,4 @@
-"""Stacks: their pages become uploads of their own. `test_inspection` takes one out in a child."""
+"""Stacks: their pages become uploads of their own. `test_decoding` takes one out in a child."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.core.micrograph.test_pages import figure
 from tests.hostile import image
 from tests.web.archive import zipped
 from tests.web.finished import SUMMARY, summary, words
-from worker import answers, inspection
+from worker import answers, decoding
 
 from .test_inspecting import WHO, looked_into, messages, receive  # noqa: F401
 
@@ -33,15 +33,15 @@ PAGES = np.stack([image(), image()[::-1], image()[:, ::-1]])
 def _quick(monkeypatch):
     """Files are read in this process."""
 
-    def facts(path, name, side, options, alive):
+    def facts(path, name, side, options, report_alive):
         try:
             return answers.Facts.model_validate(
-                inspect._look(inspect._options([str(path), f"--name={name}", *options]))
+                inspect._inspect(inspect._options([str(path), f"--name={name}", *options]))
             )
         except UnreadableImage as bad:
-            raise inspection.Unreadable(str(bad)) from None
+            raise decoding.Unreadable(str(bad)) from None
 
-    monkeypatch.setattr(inspection, "_facts", facts)
+    monkeypatch.setattr(decoding, "_read_facts", facts)
 
 
 def stack() -> bytes:

@@ -32,12 +32,12 @@ def both():
 
 def test_workers_of_one_name_do_not_overwrite_each_other(monkeypatch):
     """As `celery -A deepsegm worker` is named that is started twice on one machine."""
-    monkeypatch.setattr(heartbeat, "_safely", patiently)
+    monkeypatch.setattr(heartbeat, "_write_or_log", patiently)
     end = time.monotonic() + 120
     try:
         for queue in ("analyses", "training"):
             app = SimpleNamespace(amqp=SimpleNamespace(queues=SimpleNamespace(consume_from={queue: None})))
-            heartbeat.appear(SimpleNamespace(hostname="celery@vm", app=app))
+            heartbeat.start_signs_of_life(SimpleNamespace(hostname="celery@vm", app=app))
         while len(workers := patiently(both)) < 2:
             assert time.monotonic() < end
             time.sleep(0.05)
@@ -47,7 +47,7 @@ def test_workers_of_one_name_do_not_overwrite_each_other(monkeypatch):
         patiently(lambda: WorkerProcess.objects.create(**other))
     finally:
         threads = [thread for thread in threading.enumerate() if thread.name == "presence"]
-        heartbeat.vanish()
+        heartbeat.stop_signs_of_life()
     for thread in threads:
         thread.join(120)
     assert [queues for _, queues in both()] == ["inspections"]

@@ -38,7 +38,7 @@ def here(monkeypatch):
     card = cards.find("particles")
     models = [card, *(replace(card, name=name) for name in ("supported", "bubbles", "coatings", "steel", "more"))]
     monkeypatch.setattr(proposing, "nearest", lambda picture, among: list(among))
-    monkeypatch.setattr(worker_proposing, "offered", lambda user: models)
+    monkeypatch.setattr(worker_proposing, "offered_models", lambda user: models)
     monkeypatch.setattr(cards, "find", {model.name: model for model in models}.get)
     return models
 
@@ -52,7 +52,7 @@ def part_of(shape=(300, 400), **settings):
 def asked(make_job, alice, client, here, monkeypatch):
     """Other ways of a result without outlines, as its page asks for them; `try_way` is replaced."""
     job = make_job(state="done", attempt=1, summary=NOTHING, owner=alice)
-    monkeypatch.setattr(worker_proposing, "pixels_of", lambda *_: make_analysis(12, (300, 400)).micrograph)
+    monkeypatch.setattr(worker_proposing, "load_micrograph", lambda *_: make_analysis(12, (300, 400)).micrograph)
     client.force_login(alice)
     client.get(reverse("job-proposals", args=[job.pk]))
     return Proposals.objects.get(job=job)
@@ -160,7 +160,7 @@ def test_a_job_comes_first_and_what_was_tried_is_not_tried_again(asked, make_job
         tried.append(str(way))
 
     monkeypatch.setattr(proposing, "try_way", look)
-    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", -1.0)
+    monkeypatch.setattr(heartbeat, "URGENT_WORK_CHECK_SECONDS", -1.0)
     tasks.do_analyses()
     asked.refresh_from_db()
     assert (asked.state, asked.result["tried"], len(tried)) == ("queued", 1, 1)

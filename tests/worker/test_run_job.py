@@ -34,15 +34,15 @@ from segmentation.services.ground.refusal import DATABASE, FULL, STORAGE
 from segmentation.services.results import after_inspection, exports, jobs, publishing
 from segmentation.services.upkeep import upkeep
 from tests.conftest import picture
-from worker import analysing, attempts, heartbeat, inspection, tasks
+from worker import analysing, attempts, decoding, heartbeat, tasks
 from worker.attempts import NO_NETWORKS
 from worker.failures import BROKEN
 from worker.fetching import GONE
-from worker.tasks import do_analyses, give_back
+from worker.tasks import do_analyses, requeue_running_rows
 
 from . import fake
 
-READ, DO_IDLE = inspection.read_micrograph, tasks._do_idle
+READ, DO_IDLE = decoding.read_micrograph, tasks._do_idle
 STORED = ("particles.csv.gz", "outlines.json.gz")  # texts are compressed
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy")]
 
@@ -146,7 +146,7 @@ def test_a_waiting_page_never_goes_back(science, make_job, client, settings):
     look()
     lost = Job.objects.claim(job.pk)
     look()
-    publishing.requeue(row=lost)
+    publishing.requeue_row(row=lost)
     look()
     attempts.ProgressReporter(Job.objects.claim(job.pk), SimpleNamespace(superseded=threading.Event()))(
         "measuring", 0.2
@@ -179,10 +179,10 @@ def test_files_of_a_result_that_is_looked_at_are_written_in_an_idle_moment(
 ):
     """They stop for a job that comes, unless somebody has asked for them meanwhile."""
     job, written_all = make_job(), fake.write_all
-    exports.write_ahead(job)
+    exports.write_in_advance(job)
 
     def busy(analysis, folder, **how):
-        is_export = "stored" in how
+        is_export = "existing_names" in how
         if is_export and comes:
             make_job(enqueued=timezone.now())
         if is_export and wanted and not ExportJob.objects.get().asked:
@@ -190,7 +190,7 @@ def test_files_of_a_result_that_is_looked_at_are_written_in_an_idle_moment(
         return written_all(analysis, folder, **how)
 
     monkeypatch.setattr(tasks, "_do_idle", DO_IDLE)
-    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", -1)
+    monkeypatch.setattr(heartbeat, "URGENT_WORK_CHECK_SECONDS", -1)
     monkeypatch.setattr(sys.modules["segmentation.core.report.files"], "write_all", busy)
     do_analyses()
     assert job.artifacts.filter(name="figure.png").count() == written
@@ -201,7 +201,7 @@ def test_files_of_a_result_that_is_looked_at_are_written_in_an_idle_moment(
 
 def test_the_foreign_file_is_decoded_in_a_confined_process(science, make_job, monkeypatch):
     decoded = Mock(side_effect=AssertionError("a foreign file was decoded in the worker's own process"))
-    monkeypatch.setattr(inspection, "read_micrograph", READ)
+    monkeypatch.setattr(decoding, "read_micrograph", READ)
     monkeypatch.setattr("segmentation.core.micrograph.reader._decode", decoded)
     job = make_job()
     run(job)
@@ -381,7 +381,7 @@ def test_an_ordered_stop_puts_a_job_back_and_is_no_death(make_job, monkeypatch):
     at_work = SimpleNamespace(name="worker.analyses", id="mine")
     monkeypatch.setattr("worker.tasks.state.active_requests", [at_work])
     monkeypatch.setattr("worker.tasks.connection.close", lambda: None)
-    give_back()
+    requeue_running_rows()
     states = dict(Job.objects.values_list("pk", "state"))
     assert states == {job.pk: "queued", other.pk: "running"} and set(Job.objects.values_list("deaths")) == {(1,)}
 

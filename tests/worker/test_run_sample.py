@@ -20,12 +20,12 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.files import write_all
 from segmentation.core.sample import BY_USER
 from segmentation.core.sample import FAILED as NOT_ANALYSED
-from segmentation.models import AGAIN, Artifact, ExportJob, Job, Sample
+from segmentation.models import REQUEUE_FIELDS, Artifact, ExportJob, Job, Sample
 from segmentation.services.ground import bundles, tables
 from segmentation.services.ground.queue import ask_for_files
 from segmentation.services.results import exports, pooling, samples
 from tests.web.finished import SUMMARY
-from worker import exporting, inspection
+from worker import decoding, exporting
 from worker.failures import BROKEN
 from worker.samples import CANCELLED, LOST, NONE_LEFT, OTHER_SETTINGS, UNREAD, filing_of, pooled_again
 from worker.tasks import do_analyses
@@ -54,7 +54,7 @@ def pooled(make_sample, tmp_path):
         for job, table in zip(sample.jobs.order_by("created"), stored, strict=True):
             if table is None:
                 continue
-            path = tables.save(table, 1.0, tmp_path / tables.NAME)
+            path = tables.save(table, 1.0, tmp_path / tables.TABLE_FILE)
             scale = Calibration(table.nm_per_pixel, "typed" if table.nm_per_pixel else "none")
             job.summary = {
                 **SUMMARY,
@@ -66,8 +66,8 @@ def pooled(make_sample, tmp_path):
                 "quantities": {"median": Value(28.0, 20.0, 30.0, "nm").as_dict()},
             }
             job.save()
-            artifact = Artifact(job=job, attempt=0, name=tables.NAME, size=1, content_type="x")
-            artifact.file.save(f"{job.folder}/0/{tables.NAME}", ContentFile(path.read_bytes()))
+            artifact = Artifact(job=job, attempt=0, name=tables.TABLE_FILE, size=1, content_type="x")
+            artifact.file.save(f"{job.folder}/0/{tables.TABLE_FILE}", ContentFile(path.read_bytes()))
             artifact.save()
         return sample
 
@@ -119,7 +119,7 @@ def files_of(sample):
 
 
 def stored_files_of(sample):
-    return {artifact.name: bundles.opened(artifact).read() for artifact in sample.artifacts.all()}
+    return {artifact.name: bundles.open_file(artifact).read() for artifact in sample.artifacts.all()}
 
 
 def test_its_numbers_come_before_its_files(pooled):
@@ -134,7 +134,7 @@ def test_files_that_are_asked_for_later_are_those_that_would_have_been_written_a
     sample = pooled(squares([10, 12, 14]), None, squares([16, 18]))
     run(sample)
     written = write_all(pooled_again(sample, lambda *report: None), tmp_path / "at-once", filing=filing_of(sample))
-    exports.write_ahead(sample)
+    exports.write_in_advance(sample)
     do_analyses()
     ahead = stored_files_of(sample)
     assert {"report.pdf", "sample.xlsx", "figure.png"} <= set(ahead) < set(written)
@@ -148,7 +148,7 @@ def test_files_that_are_asked_for_later_are_those_that_would_have_been_written_a
 def test_files_of_a_sample_that_changes_meanwhile_are_dropped_and_its_earlier_ones_stay(pooled, monkeypatch):
     sample = pooled(squares([10]), squares([12]))
     run(sample)
-    before, write = stored_files_of(sample), exporting.names_ahead
+    before, write = stored_files_of(sample), exporting.early_file_names
 
     def change(result):
         pooling.refresh_sample(sample.pk)
@@ -156,7 +156,7 @@ def test_files_of_a_sample_that_changes_meanwhile_are_dropped_and_its_earlier_on
 
     ask_for_files(sample)
     with monkeypatch.context() as patch:
-        patch.setattr(exporting, "names_ahead", change)
+        patch.setattr(exporting, "early_file_names", change)
         do_analyses()
     sample.refresh_from_db()
     assert sample.state == Sample.State.QUEUED and not ExportJob.objects.exists()
@@ -184,7 +184,7 @@ def test_a_killed_worker_loses_no_file_of_a_sample(pooled, monkeypatch):
         do_analyses()
     first = stored_files_of(sample)
     assert "figure.png" in first and "bundle.zip" not in first
-    ExportJob.objects.filter(pk=export.pk).update(**AGAIN)
+    ExportJob.objects.filter(pk=export.pk).update(**REQUEUE_FIELDS)
     do_analyses()
     every = stored_files_of(sample)
     assert not exports.unwritten_files(sample) and {name: every[name] for name in first} == first
@@ -204,7 +204,7 @@ def test_the_files_of_a_sample_go_with_it(pooled, own_storage, django_capture_on
 def test_files_are_not_written_without_an_image_that_was_pooled(pooled, own_storage):
     sample = pooled(squares([10, 12]), squares([16]))
     run(sample)
-    (own_storage / sample.jobs.first().artifact(tables.NAME).file.name).unlink()
+    (own_storage / sample.jobs.first().artifact(tables.TABLE_FILE).file.name).unlink()
     export = ask_for_files(sample)
     do_analyses()
     export.refresh_from_db()
@@ -218,7 +218,7 @@ def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(po
     samples.include_images(sample=sample, included={excluded.pk: False, failed.pk: False})
     Job.objects.filter(pk=failed.pk).update(error="Damaged: export it.")
     Job.objects.filter(pk=cancelled.pk).update(state=Job.State.CANCELLED)
-    (own_storage / lost.artifact(tables.NAME).file.name).unlink()
+    (own_storage / lost.artifact(tables.TABLE_FILE).file.name).unlink()
     summary = run(sample)
     assert summary["n_kept"] == 2 and len(summary["of"]) == len(summary["images"]) == 1
     files = files_of(sample)
@@ -291,8 +291,8 @@ def test_one_particle_and_none_at_all(pooled, no_files):
 def test_a_table_that_cannot_be_read_is_named_and_the_rest_pooled(pooled, no_files, own_storage):
     sample = pooled(squares([10, 12]), squares([16, 18]), squares([20]))
     first, second, _ = sample.jobs.order_by("created")
-    (own_storage / first.artifact(tables.NAME).file.name).write_bytes(b"PK\x03\x04 no table")
-    (own_storage / second.artifact(tables.NAME).file.name).unlink()
+    (own_storage / first.artifact(tables.TABLE_FILE).file.name).write_bytes(b"PK\x03\x04 no table")
+    (own_storage / second.artifact(tables.TABLE_FILE).file.name).unlink()
     summary = run(sample)
     assert summary["n_kept"] == 1
     assert [warning.split(":")[0] for warning in summary["warnings"][:2]] == ["0.png", "1.png"]
@@ -340,7 +340,7 @@ def test_an_image_of_a_sample_leaves_its_table_and_the_last_one_rings(science, m
     for job in sample.jobs.order_by("created"):
         with commit():
             do_analyses()
-        with job.artifact(tables.NAME).file.open("rb") as file:
+        with job.artifact(tables.TABLE_FILE).file.open("rb") as file:
             table, clarity = tables.load(file)
         assert (len(table), clarity) == (1, 1.0)
     sample.refresh_from_db()
@@ -365,7 +365,7 @@ def test_its_images_draw_no_outlines_that_grow(science, make_sample):
 def test_a_single_image_leaves_none(science, make_job):
     job = make_job()
     do_analyses()
-    assert job.artifact(tables.NAME) is None and job.artifacts.exists()
+    assert job.artifact(tables.TABLE_FILE) is None and job.artifacts.exists()
 
 
 def test_the_worker_reads_the_side_files_that_came_with_an_image(science, make_job, make_micrograph, monkeypatch):
@@ -374,13 +374,13 @@ def test_the_worker_reads_the_side_files_that_came_with_an_image(science, make_j
     micrograph.side = [{"name": "a.txt", "file": stored}]
     micrograph.save()
     seen = []
-    read = inspection.read_micrograph
+    read = decoding.read_micrograph
 
     def noting(path, *, side=(), **options):
         seen.extend((name, beside.read_bytes()) for name, beside in side)
         return read(path, **options)
 
-    monkeypatch.setattr(inspection, "read_micrograph", noting)
+    monkeypatch.setattr(decoding, "read_micrograph", noting)
     make_job(micrograph=micrograph)
     do_analyses()
     assert {*seen} == {("a.txt", b"$CM_PIXEL_SIZE 5 nm")}

@@ -10,22 +10,22 @@ from pathlib import Path
 from unittest.mock import Mock
 
 from segmentation.http.uploads import LockedFileUploadHandler
-from worker.scratch import keep, path_of, scratch, sweep
+from worker.scratch import keep_file, kept_file_path, scratch_folder, sweep
 
 KILLED = """
 import os, signal, django
 django.setup()
-from worker.scratch import keep, scratch
-with scratch() as folder:
+from worker.scratch import keep_file, scratch_folder
+with scratch_folder() as folder:
     (folder / "pixels.npy").write_bytes(b"image")
-    keep(folder / "pixels.npy", "pixels")
+    keep_file(folder / "pixels.npy", "pixels")
     (folder / "customer.tif").write_bytes(b"image")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 def test_a_folder_goes_with_its_work(settings):
-    with scratch() as folder:
+    with scratch_folder() as folder:
         (folder / "a.tif").write_bytes(b"image")
         assert sweep() == 0
         assert (folder / "a.tif").exists()
@@ -33,7 +33,7 @@ def test_a_folder_goes_with_its_work(settings):
 
 
 def test_folders_in_folders_go_too(settings):
-    with scratch() as folder:
+    with scratch_folder() as folder:
         here = os.open(folder, os.O_RDONLY)
         for _ in range(1500):
             os.mkdir("a", dir_fd=here)
@@ -57,17 +57,17 @@ def test_what_a_killed_process_left_is_removed(settings, tmp_path):
 
 def test_kept_files_are_there_while_their_process_lives_and_not_too_many(settings, monkeypatch):
     monkeypatch.setattr("threading.Timer", timer := Mock())
-    monkeypatch.setattr("worker.scratch.MOST_KEPT", 10)
+    monkeypatch.setattr("worker.scratch.MAX_KEPT_BYTES", 10)
     monkeypatch.setattr("worker.scratch._open_files", {})
     for name in ("a", "b"):
-        with scratch() as folder:
+        with scratch_folder() as folder:
             (folder / "pixels.npy").write_bytes(b"seven b")
-            keep(folder / "pixels.npy", name)
-    os.utime(path_of("a"), (time.time() - 3600, time.time() - 3600))
+            keep_file(folder / "pixels.npy", name)
+    os.utime(kept_file_path("a"), (time.time() - 3600, time.time() - 3600))
     assert sweep() == 0
-    assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == [path_of("a")]
+    assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == [kept_file_path("a")]
     timer.call_args.args[1]()
-    assert not path_of("a").exists()
+    assert not kept_file_path("a").exists()
 
 
 def test_a_folder_without_a_lock_is_young_or_abandoned(settings):

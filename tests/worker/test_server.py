@@ -100,9 +100,9 @@ def is_closed(connection) -> bool:
 
 @pytest.mark.parametrize("sent", ["", "GET /page HTTP/1.1\r\n"], ids=["silent", "half a head"])
 def test_whoever_holds_many_connections_loses_the_least_used(server, sent):
-    held = [opened(server, sent) for _ in range(3 * service.OF_AN_ADDRESS)]
+    held = [opened(server, sent) for _ in range(3 * service.CONNECTIONS_OF_AN_ADDRESS)]
     assert page(server)
-    assert all(is_closed(connection) for connection in held[: service.OF_AN_ADDRESS])
+    assert all(is_closed(connection) for connection in held[: service.CONNECTIONS_OF_AN_ADDRESS])
     for connection in held:
         connection.close()
 
@@ -110,7 +110,7 @@ def test_whoever_holds_many_connections_loses_the_least_used(server, sent):
 def test_a_request_must_come_in_time_and_an_answer_be_taken(server, monkeypatch):
     used = opened(server)
     assert page(server, used)
-    for name in ("SECONDS", "UNREAD_SECONDS"):
+    for name in ("HEADER_SECONDS", "UNREAD_SECONDS"):
         monkeypatch.setattr(service, name, 0.5)
     late = [opened(server), opened(server, "GET /page HTTP/1.1\r\n")]
     late.append(opened(server, "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"))
@@ -188,7 +188,7 @@ def test_behind_a_proxy_of_ours_its_visitors_are_told_apart(settings):
 @pytest.mark.parametrize("how", ["known from the head", "while it comes", "in pieces"])
 @pytest.mark.parametrize(("path", "kind"), [("/", b"text/plain"), ("/api/v1/jobs", b"application/json")])
 def test_an_upload_that_a_full_disk_has_no_room_for_is_read_and_answered_507(server, monkeypatch, how, path, kind):
-    monkeypatch.setattr(service, "is_scarce", lambda needed: how == "known from the head")
+    monkeypatch.setattr(service, "is_space_scarce", lambda needed: how == "known from the head")
     full = OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr("waitress.buffers.TempfileBasedBuffer.append", Mock(side_effect=full))
     body = b"x" * 3_000_000

@@ -42,7 +42,7 @@ def finished(result, alice):  # noqa: F811
     job = Job.objects.get(pk=result.pk)
     edits.edit_job(job=job, base=0, operations=[DELETE, SPLIT], user=alice)
     fields = {"settings": job.get_settings(), "user": alice, "visitor": None, "address": ""}
-    made = jobs.finish_corrections(job=job, **fields)
+    made = jobs.rerun_with_corrections(job=job, **fields)
     do_analyses()
     made.refresh_from_db()
     assert made.state == "done", made.error
@@ -64,7 +64,7 @@ def written(job, name="bundle.zip") -> bytes:
     if isinstance(export, ExportJob):
         do_analyses()
         job = Job.objects.get(pk=job.pk)
-    with bundles.opened(job.artifact(name)) as file:
+    with bundles.open_file(job.artifact(name)) as file:
         return file.read()
 
 
@@ -81,7 +81,7 @@ def test_the_maker_signs_with_the_password(sign, finished, signed_in):
     assert (row.account, row.name, row.meaning, row.sequence) == ("alice", "Dr. Alice Example", "made", 1)
     with finished.segmentation.file.open("rb") as file:
         assert row.labels_sha256 == hashlib.sha256(file.read()).hexdigest()
-    with bundles.opened(finished.artifact("result.json")) as file:
+    with bundles.open_file(finished.artifact("result.json")) as file:
         assert row.result_sha256 == hashlib.sha256(file.read()).hexdigest()
     page = signed_in.get(f"/jobs/{finished.pk}/").content.decode()
     assert 'data-meaning="made" data-account="alice"' in page and row.labels_sha256 in page and "UTC" in page
@@ -269,12 +269,17 @@ def test_one_altered_byte_is_found_and_named(sign, finished):
 def test_a_changed_result_or_number_is_found_and_named(sign, finished):
     sign()
     file = finished.artifact("result.json").file
-    with bundles.opened(finished.artifact("result.json")) as opened:
+    with bundles.open_file(finished.artifact("result.json")) as opened:
         content = opened.read().replace(b'"width": 160', b'"width": 161')
-    change_file(file, bundles.packed(content))
+    change_file(file, bundles.compressed(content))
     Job.objects.filter(pk=finished.pk).update(summary={**finished.summary, "found": 99})
     code, text = audit("verify")
-    assert code == 1 and "result.json" in text and signing.COVERED["numbers"] in text and "segmentation.npz" not in text
+    assert (
+        code == 1
+        and "result.json" in text
+        and signing.COVERED_NAMES["numbers"] in text
+        and "segmentation.npz" not in text
+    )
 
 
 def test_an_altered_signature_is_named(sign):
@@ -380,7 +385,7 @@ def test_the_log_is_downloaded_from_the_page_and_by_api(finished, signed_in):
 
 def test_an_uncorrected_unsigned_result_has_no_such_files(result, finished, alice):  # noqa: F811
     fields = {"user": alice, "visitor": None, "address": ""}
-    rerun = jobs.before_corrections(job=Job.objects.get(pk=result.pk), **fields)
+    rerun = jobs.version_before_corrections(job=Job.objects.get(pk=result.pk), **fields)
     do_analyses()
     with zipfile.ZipFile(io.BytesIO(written(Job.objects.get(pk=rerun.pk)))) as archive:
         assert not {"segmentation.npz", "corrections.json", "signatures.json"} & set(archive.namelist())

@@ -17,7 +17,7 @@ from kombu import Connection, Consumer, Queue
 
 import deepsegm.celery  # noqa: F401  registers spool://
 from worker.data_directory import empty_spool
-from worker.spool import GLANCE_WITHOUT, Bell
+from worker.spool import CHECK_SECONDS_WITHOUT_BELL, Bell
 
 from .lab import REPOSITORY, wait_for
 
@@ -213,14 +213,14 @@ def test_a_message_is_taken_when_the_bell_rings(tmp_path, monkeypatch):
         with pytest.raises(Empty):
             queue.get(timeout=0.001)
         os.mkfifo(tmp_path / "spool" / "bells" / "gone")
-        heard, rung = Bell.heard, []
+        heard, rung = Bell.wait, []
 
         def wait(bell, seconds):
             sender.put("message")
             rung.append(heard(bell, 30.0))
             return rung[-1]
 
-        monkeypatch.setattr(Bell, "heard", wait)
+        monkeypatch.setattr(Bell, "wait", wait)
         queue.get(timeout=60).ack()
         assert rung == [True]
     assert len(list((tmp_path / "spool" / "bells").iterdir())) == 1
@@ -241,7 +241,7 @@ def test_where_no_pipe_can_be_made_it_is_taken_at_the_next_glance(tmp_path, monk
 
         monkeypatch.setattr("worker.spool.time.sleep", sleep)
         queue.get(timeout=60).ack()
-        assert slept[-1] == GLANCE_WITHOUT
+        assert slept[-1] == CHECK_SECONDS_WITHOUT_BELL
 
 
 def test_who_is_to_stop_waits_no_longer(tmp_path, monkeypatch):

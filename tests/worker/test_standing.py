@@ -34,7 +34,7 @@ def standing(job, since=0):
 
 
 def file_of(job):
-    with bundles.opened(job.artifact(tables.OUTLINES)) as file:
+    with bundles.open_file(job.artifact(tables.OUTLINES_FILE)) as file:
         return {row["id"]: row for row in json.load(file)["particles"]}
 
 
@@ -70,14 +70,14 @@ def test_what_is_taken_back_is_as_it_was_measured_also_in_another_process(send, 
     expected = [automatic[1], automatic[2], {"id": 4, "gone": True}]
     rows = standing(measured, 2).rows
     assert [{name: row[name] for name in row if name != "cells"} for row in rows] == expected
-    monkeypatch.setattr(service, "_recent", service._Recent())
-    monkeypatch.setattr(edits, "_recent", edits._Recent())
+    monkeypatch.setattr(service, "_recent", service._ObjectsCache())
+    monkeypatch.setattr(edits, "_recent", edits._CorrectionsCache())
     assert standing(measured, 2).rows == rows and standing(measured, 4).rows == []
 
 
 def test_the_queue_of_a_result_that_nobody_corrected_needs_no_label_image(send, measured, monkeypatch):
     monkeypatch.setattr(service, "corrections_of", lambda job: pytest.fail("outlines were read"))
-    with bundles.opened(measured.artifact(tables.OUTLINES)) as file:
+    with bundles.open_file(measured.artifact(tables.OUTLINES_FILE)) as file:
         content = json.load(file)
     assert [example["title"] for example in content["examples"]] == ["particle 2", "particle 3", "particle 1"]
     assert content["doubts"] == []

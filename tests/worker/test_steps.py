@@ -14,12 +14,12 @@ import pytest
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.models import ExportJob, Job, Measuring
 from segmentation.services.ground import bundles, tables
-from segmentation.services.ground.callers import visitor_of
+from segmentation.services.ground.callers import visitor_id
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import edits, exports, steps
 from tests.web.finished import visit, words
 from worker import measuring
-from worker.heartbeat import comes_before
+from worker.heartbeat import has_more_urgent_work
 from worker.tasks import do_analyses, do_inspections
 
 from .test_edits import DELETE, SECRET, SPLIT, UNDO, outlines, result, script, send  # noqa: F401
@@ -56,7 +56,7 @@ def part_of(page, name):
 
 
 def rows_of(job, name="particles.csv"):
-    with bundles.opened(job.artifact(name)) as file:
+    with bundles.open_file(job.artifact(name)) as file:
         lines = [line for line in file.read().decode("utf-8-sig").splitlines() if not line.startswith("#")]
     return list(csv.DictReader(io.StringIO("\n".join(lines))))
 
@@ -75,7 +75,9 @@ def test_numbers_and_files_follow_in_their_place(measured, send, script):
     assert job.summary["used"]["step"] == 2 and job.summary["used"]["corrected"] == 3
     assert [row["id"] for row in tables.objects_of(job)] == [1, 3, 4]
     names = {artifact.name: artifact.file.name for artifact in job.artifacts.all()}
-    assert names.pop(tables.UNCORRECTED) == before["outlines.json"] and not set(names.values()) & set(before.values())
+    assert names.pop(tables.UNCORRECTED_FILE) == before["outlines.json"] and not set(names.values()) & set(
+        before.values()
+    )
     assert job.segmentation.file.name == before["segmentation.npz"] and job.segmentation.file.storage.exists(
         job.segmentation.file.name
     )
@@ -93,7 +95,7 @@ def test_the_page_says_all_numbers_before_files_are_written(measured, send, scri
     monkeypatch.setattr("segmentation.core.report.summary.numbers.FEWEST_IN_HISTOGRAM", 2)
     send(0, DELETE)
     script.get(f"/jobs/{measured.pk}/state/")
-    stored_files, answers = measuring.stored_files, []
+    write_stored_files, answers = measuring.write_stored_files, []
 
     def asked_meanwhile(*args, **options):
         answers.append(state(script, measured))
@@ -102,9 +104,9 @@ def test_the_page_says_all_numbers_before_files_are_written(measured, send, scri
             patch.setattr("segmentation.core.report.summary.numbers.FEWEST_IN_HISTOGRAM", 10)
             assert state(script, measured)["parts"] == "", "sizes one by one are in the files"
         assert Measuring.objects.get().summary["statistics"]["arrangement"] is None
-        return stored_files(*args, **options)
+        return write_stored_files(*args, **options)
 
-    monkeypatch.setattr(measuring, "stored_files", asked_meanwhile)
+    monkeypatch.setattr(measuring, "write_stored_files", asked_meanwhile)
     do_inspections()
     first = answers[0].pop("parts")
     assert answers == [{"numbers": 1, "step": 0, "measured": False, "error": ""}]
@@ -116,11 +118,11 @@ def test_the_page_says_all_numbers_before_files_are_written(measured, send, scri
     def corrected_meanwhile(*args, **options):
         send(2, DELETE | {"ids": [3]})
         assert state(script, measured)["numbers"] == 1, "of the last step that was stored"
-        return stored_files(*args, **options)
+        return write_stored_files(*args, **options)
 
     send(1, SPLIT)
     script.get(f"/jobs/{measured.pk}/state/")
-    monkeypatch.setattr(measuring, "stored_files", corrected_meanwhile)
+    monkeypatch.setattr(measuring, "write_stored_files", corrected_meanwhile)
     do_inspections()
     assert now(measured).step == 1 and Measuring.objects.get().summary == {}
 
@@ -185,7 +187,7 @@ def test_what_fails_says_so_and_is_tried_again(measured, send, script, monkeypat
 
 def test_a_named_version_stays_and_is_corrected_as_another(measured, send, script, client):
     send(0, DELETE)
-    browser = visit(client, visitor_of(SECRET))
+    browser = visit(client, visitor_id(SECRET))
     assert browser.post(f"/jobs/{measured.pk}/version/", {"title": "first review"}).status_code == 409
     do_inspections()
     assert browser.post(f"/jobs/{measured.pk}/version/", {"title": "first review"}).status_code == 303
@@ -209,9 +211,9 @@ def test_what_is_shared_stays(measured, send, alice):
     job = now(measured)
     edits.edit_job(job=job, base=0, operations=[DELETE], user=alice)
     with pytest.raises(Refused, match="still being made"):
-        steps.share(row=job, renew=True)
+        steps.change_private_link(row=job, renew=True)
     do_inspections()
-    steps.share(row=now(job), renew=True)
+    steps.change_private_link(row=now(job), renew=True)
     assert now(job).fixed
     with pytest.raises(Refused, match="stays as it is"):
         edits.edit_job(job=now(job), base=1, operations=[SPLIT], user=alice)
@@ -227,7 +229,7 @@ def test_other_settings_measure_what_stands(measured, send, script):
 
 def test_the_outlines_before_all_corrections_become_a_version(measured, send, client):
     send(0, DELETE)
-    browser = visit(client, visitor_of(SECRET))
+    browser = visit(client, visitor_id(SECRET))
     browser.post(f"/jobs/{measured.pk}/automatic/")
     do_analyses()
     job = Job.objects.exclude(pk=measured.pk).get()
@@ -263,32 +265,32 @@ def test_a_file_is_waited_for_although_a_correction_is_measured_meanwhile(measur
 
 
 def test_a_first_correction_of_a_large_image_measures_only_what_it_changes(result, send, script, monkeypatch):
-    monkeypatch.setattr(steps, "LARGE", 1)
+    monkeypatch.setattr(steps, "LARGE_PX", 1)
     Job.objects.filter(pk=result.pk).update(state=Job.State.QUEUED)
     do_analyses()
-    kept = measuring._opened_last
+    kept = measuring._last_result
     assert kept is not None and kept.original is None
-    monkeypatch.setattr(measuring, "pixels_of", Mock(side_effect=AssertionError("the image was read again")))
+    monkeypatch.setattr(measuring, "load_micrograph", Mock(side_effect=AssertionError("the image was read again")))
     send(0, DELETE)
     assert script.get(f"/jobs/{result.pk}/state/").json()["measured"] is False
     do_analyses()
-    assert now(result).summary["found"] == 2 and measuring._opened_last is kept
+    assert now(result).summary["found"] == 2 and measuring._last_result is kept
     assert state(script, now(result))["measured"] is True
 
 
 def test_files_of_a_large_image_are_written_with_what_is_remembered(measured, send, script, monkeypatch):
-    monkeypatch.setattr(steps, "LARGE", 1)
+    monkeypatch.setattr(steps, "LARGE_PX", 1)
     send(0, DELETE)
     state(script, measured), do_analyses()
     exports.file_of(now(measured), "report.pdf")
-    monkeypatch.setattr(measuring, "pixels_of", Mock(side_effect=AssertionError("the image was read again")))
+    monkeypatch.setattr(measuring, "load_micrograph", Mock(side_effect=AssertionError("the image was read again")))
     do_analyses()
     assert exports.file_of(now(measured), "report.pdf").name == "report.pdf"
 
 
 def test_files_that_nobody_waits_for_give_way_to_corrections_of_a_large_image(measured, send, script, monkeypatch):
-    monkeypatch.setattr(steps, "LARGE", 1)
-    assert not comes_before(ExportJob)
+    monkeypatch.setattr(steps, "LARGE_PX", 1)
+    assert not has_more_urgent_work(ExportJob)
     send(0, DELETE)
     state(script, measured)
-    assert Measuring.objects.get().large and comes_before(ExportJob)
+    assert Measuring.objects.get().large and has_more_urgent_work(ExportJob)

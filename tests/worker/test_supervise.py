@@ -62,7 +62,7 @@ def test_a_child_that_always_dies_is_not_started_in_a_rush(supervise_code, monke
 
 
 def test_a_child_is_there_only_while_it_is_needed(supervise_code, monkeypatch):
-    monkeypatch.setattr(supervise, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(supervise, "NEED_CHECK_SECONDS", 0.02)
     monkeypatch.setattr(supervise, "UNNEEDED_SECONDS", 0.1)
     looks, needed = [], threading.Event()
     supervisor, _ = supervise_code("import time; time.sleep(600)", is_needed=lambda: looks.append(1) or needed.is_set())

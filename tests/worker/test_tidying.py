@@ -24,8 +24,8 @@ def test_rows_are_rescued_while_a_long_purge_goes_on_and_its_end_waits_for_a_por
     monkeypatch.setattr(up.upkeep_service, "tidy", tidy)
     monkeypatch.setattr(up.upkeep_service, "rescue", rescued.release)
     monkeypatch.setattr(up, "sweep", lambda: None)
-    monkeypatch.setattr(up, "keep_reserve", lambda: None)
-    with up.upkeep():
+    monkeypatch.setattr(up, "make_reserve", lambda: None)
+    with up.regular_upkeep():
         assert begun.wait(30)
         for _ in range(3):
             assert rescued.acquire(timeout=30)

@@ -54,7 +54,11 @@ def run(row):
 def test_a_dataset_becomes_a_model(training, settings, monkeypatch, tmp_path):
     from segmentation.lab.training import publish
 
-    of_training, own_limits, add_graph = [], importlib.import_module("worker.training")._own_limits, publish.add_graph
+    of_training, own_limits, add_graph = (
+        [],
+        importlib.import_module("worker.training")._training_limits,
+        publish.add_graph,
+    )
 
     @contextmanager
     def limits():
@@ -67,7 +71,7 @@ def test_a_dataset_becomes_a_model(training, settings, monkeypatch, tmp_path):
         assert of_training, "the memory of a training is more than an analysis may have"
         return add_graph(card)
 
-    monkeypatch.setattr("worker.training._own_limits", limits)
+    monkeypatch.setattr("worker.training._training_limits", limits)
     monkeypatch.setattr(publish, "add_graph", graph)
     row = run(training)
     assert (row.state, row.error) == ("done", "")
@@ -172,7 +176,7 @@ def test_a_dataset_deleted_meanwhile_ends_its_training_and_nothing_of_it_is_kept
 
 
 def test_an_image_taken_back_meanwhile_stops_its_training_at_once(training, monkeypatch, commit):
-    monkeypatch.setattr(importlib.import_module("worker.training"), "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(importlib.import_module("worker.training"), "DATASET_CHECK_SECONDS", 0.0)
     report, seen = trained.report_training, []
 
     def remove(**fields):
@@ -244,7 +248,7 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(training, what):
 
 
 def test_a_child_of_the_pool_may_start_processes_only_while_it_trains():
-    process, limits = multiprocessing.current_process(), importlib.import_module("worker.training")._own_limits
+    process, limits = multiprocessing.current_process(), importlib.import_module("worker.training")._training_limits
     process.daemon = True  # as the children of a pool are
     try:
         with limits():

@@ -24,7 +24,7 @@ def done(monkeypatch):
         row.finish("done")
 
     monkeypatch.setattr(tasks, "analyse_job", end)
-    monkeypatch.setattr(tasks, "write_further", end)
+    monkeypatch.setattr(tasks, "write_export_files", end)
     monkeypatch.setattr(tasks, "SHORT", dict.fromkeys(tasks.SHORT, end))
     monkeypatch.setattr(tasks, "_short_in_a_row", 0)
     return order
@@ -123,8 +123,8 @@ def test_of_files_for_nobody_yet_those_of_the_newest_result_come_first(make_job,
 def test_files_for_nobody_yet_give_way_to_whatever_a_person_waits_for(make_job, done, alice, monkeypatch, kind):
     ahead = ExportJob.objects.create(job=make_job(state="done"), asked=False)
     jobs = [make_job(state="done") for _ in range(2)]
-    end, waiting = tasks.write_further, []
-    monkeypatch.setattr("worker.heartbeat.LOOK_SECONDS", -1.0)
+    end, waiting = tasks.write_export_files, []
+    monkeypatch.setattr("worker.heartbeat.URGENT_WORK_CHECK_SECONDS", -1.0)
 
     def write(row, progress, folder):
         progress("drawing", 0.1)
@@ -140,7 +140,7 @@ def test_files_for_nobody_yet_give_way_to_whatever_a_person_waits_for(make_job, 
             progress("storing", 0.2)
         end(row, progress, folder)
 
-    monkeypatch.setattr(tasks, "write_further", write)
+    monkeypatch.setattr(tasks, "write_export_files", write)
     tasks.do_analyses()
     assert done == [] and waiting
     tasks.do_analyses()

@@ -71,14 +71,14 @@ def main(word: str) -> None:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepsegm.settings")
     django.setup()
-    from segmentation.models import AGAIN, Training
+    from segmentation.models import REQUEUE_FIELDS, Training
     from worker import tasks
 
     if word == "make":
         print(make_training(Path(sys.argv[2]), int(sys.argv[3])).pk)
     if word == "train":
         install()
-        Training.objects.filter(state="running").update(**AGAIN)
+        Training.objects.filter(state="running").update(**REQUEUE_FIELDS)
         tasks.do_training()
 
 

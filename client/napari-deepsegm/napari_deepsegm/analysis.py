@@ -1,5 +1,5 @@
-"""The analysis of an open image, by a site or by the library on this machine. The window is in
-`widget`."""
+"""Analyses an open image, by a site or by the library on this machine. `widget` has the window that
+calls this."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from deepsegm_client import Client, Result
 from numpy.typing import NDArray
 
-from .files import decoded
+from .files import decode
 from .layers import Outcome, Unusable, outcome_of_files
 
 KINDS = ("particles", "grains", "bubbles", "phases", "layers", "fibres")
@@ -24,7 +24,7 @@ Progress = Callable[[str, float], None]  # called with the stage in words, and p
 
 
 @dataclass(frozen=True)
-class Size:
+class TypedScale:
     """The scale that a person typed.
 
     text: a number, or "" to use the scale of the file or of a bar in the image. unit: a key of
@@ -110,7 +110,7 @@ def picture_of(data: Any, name: str, *, rgb: bool = False, path: str | None = No
 def _has_pixels(file: Path, pixels: NDArray[Any]) -> bool:
     """Whether a file can be read and holds exactly these pixels."""
     try:
-        content = decoded(file.read_bytes(), file.suffix)
+        content = decode(file.read_bytes(), file.suffix)
     except OSError:
         return False
     return content is not None and np.array_equal(content, pixels)
@@ -121,7 +121,9 @@ def has_library() -> bool:
     return find_spec("deepsegm") is not None
 
 
-def by_library(picture: Picture, kind: str, size: Size, progress: Progress) -> Outcome:
+def analyse_by_library(
+    picture: Picture, kind: str, size: TypedScale, progress: Progress
+) -> Outcome:
     """Analyse a picture by the library on this machine; raises Unusable."""
     import deepsegm
 
@@ -144,7 +146,7 @@ def by_library(picture: Picture, kind: str, size: Size, progress: Progress) -> O
 
 
 def open_site(url: str, token: str) -> Client:
-    """The client of a site; raises Unusable for an address that is none.
+    """The client of a site; raises Unusable for an invalid address.
 
     token: from the account page, or the secret of earlier results; without one a secret is made."""
     try:
@@ -153,17 +155,19 @@ def open_site(url: str, token: str) -> Client:
         raise Unusable(str(error)) from None
 
 
-def by_site(client: Client, picture: Picture, kind: str, size: Size, progress: Progress) -> Outcome:
+def analyse_by_site(
+    client: Client, picture: Picture, kind: str, size: TypedScale, progress: Progress
+) -> Outcome:
     """Analyse a picture at a site; raises DeepSegmError with one sentence."""
     width, file = size.width(picture.columns), picture.file
-    image = file or _sendable(picture.pixels)
+    image = file or _as_tiff_pixels(picture.pixels)
     name = file.name if file else f"{picture.name}.tif"
     return outcome_of(
         client.analyse(image, width, name=name, task=kind, progress=progress), client.url
     )
 
 
-def _sendable(pixels: NDArray[Any]) -> NDArray[Any]:
+def _as_tiff_pixels(pixels: NDArray[Any]) -> NDArray[Any]:
     """The pixels as uint8, uint16 or float32, which a TIFF of a micrograph can hold."""
     if pixels.dtype == bool:
         return pixels.astype(np.uint8) * 255
@@ -182,14 +186,16 @@ def open_result(client: Client, address: str, progress: Progress) -> Outcome:
 
 
 def outcome_of(result: Result[Any], site: str) -> Outcome:
-    """The Outcome of a result of a site, with the corrections in its files. site: address."""
+    """The Outcome of a result of a site, from its files, which include corrections.
+
+    site: address of the site."""
     outcome = outcome_of_files(lambda name: result.read(name) if name in result.files else None)
-    return outcome.at(site, result.id)
+    return outcome.with_source(site, result.id)
 
 
 def send_outlines(client: Client, job: str, labels: Any, progress: Progress) -> tuple[Outcome, str]:
-    """Measure corrected outlines as a new version of a result of the site; gives it, and the
-    address of its page.
+    """Measure corrected outlines as a new version of a result of the site; returns the
+    version and the address of its page.
 
     job: id of the result. labels: (H, W) whole numbers. Raises DeepSegmError.
     """

@@ -1,4 +1,4 @@
-"""Reading of results in folders and archives, and of the image that belongs to a result."""
+"""Reads results in folders and archives, and the image that belongs to a result."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ UPLOADED = "micrograph"  # the name, before its suffix, of the image in notebook
 Folder = Path | zipfile.Path  # a folder on the disk or in an archive
 
 
-def holds_result(path: Path) -> bool:
-    """Whether a folder, an archive or a file seems to have results of DeepSegm."""
+def has_result(path: Path) -> bool:
+    """Whether a folder, an archive or a file seems to contain results of DeepSegm."""
     if path.is_dir():
         return any(True for _ in _result_folders(path))
     if path.suffix.lower() in ARCHIVES:
@@ -59,9 +59,9 @@ def results_in(path: Path) -> list[Folder]:
         raise Unusable(f"{path.name} cannot be opened: it is damaged, or not there.") from None
     if not folders:
         raise Unusable(f"{path.name} holds no {RESULT} of DeepSegm.")
-    # A sample has a result.json of its own beside those of its images.
-    of_images = [folder for folder in folders if _is_of_one_image(folder)]
-    return of_images or folders[:1]
+    # A sample has a result.json beside those of its images.
+    image_folders = [folder for folder in folders if _is_of_one_image(folder)]
+    return image_folders or folders[:1]
 
 
 def _result_folders(path: Path) -> Iterator[Folder]:
@@ -105,25 +105,25 @@ def layers_of(path: Path) -> tuple[list[LayerData], list[str]]:
     for folder in results_in(path):
         outcome = outcome_of_files(lambda name, folder=folder: _content(folder, name))  # type: ignore[misc]
         sentences += [outcome.sentence, *outcome.warnings]
-        near = (path.parent if path.is_file() else Path(str(folder))).resolve()
+        outer_folder = (path.parent if path.is_file() else Path(str(folder))).resolve()
         try:
-            layers.append(image_layer(outcome, image_of(outcome, folder, near)))
+            layers.append(image_layer(outcome, image_of(outcome, folder, outer_folder)))
         except Unusable as reason:
             sentences.append(str(reason))
         layers += labels_layers(outcome)
     return layers, sentences
 
 
-def image_of(outcome: Outcome, folder: Folder, near: Path) -> NDArray[Any]:
+def image_of(outcome: Outcome, folder: Folder, outer_folder: Path) -> NDArray[Any]:
     """The pixels (H, W) or (H, W, 3) of the image of a result.
 
-    The file is searched in the folder of the result, in `near` and in the two folders above `near`.
-    A file with this name but another SHA-256, rows or columns is another image. Raises Unusable if
-    the image is not found.
+    The file is searched in the folder of the result, in `outer_folder` and in the two folders above
+    it. A file with this name but another SHA-256, rows or columns is another image. Raises Unusable
+    if the image is not found.
     """
     name = Path(outcome.name.replace("\\", "/")).name
     uploaded = [file for file in folder.iterdir() if Path(file.name).stem == UPLOADED]
-    directories = (near, near.parent, near.parent.parent)
+    directories = (outer_folder, outer_folder.parent, outer_folder.parent.parent)
     files = [folder / name, *uploaded, *(directory / name for directory in directories)]
     found_another_image = False
     for file in files:
@@ -141,7 +141,7 @@ def image_of(outcome: Outcome, folder: Folder, near: Path) -> NDArray[Any]:
 
 def _pixels(content: bytes, file: Folder, shape: tuple[int, ...]) -> NDArray[Any]:
     """The image in a file, which must have the shape of the labels; raises Unusable."""
-    pixels = decoded(content, Path(file.name).suffix)
+    pixels = decode(content, Path(file.name).suffix)
     if pixels is not None and pixels.shape[:2] == shape:
         return pixels
     if isinstance(file, Path) and find_spec("deepsegm"):
@@ -158,7 +158,7 @@ def _pixels(content: bytes, file: Folder, shape: tuple[int, ...]) -> NDArray[Any
     raise Unusable(f"{file.name} is not shown: it has other rows and columns than the outlines.")
 
 
-def decoded(content: bytes, suffix: str) -> NDArray[Any] | None:
+def decode(content: bytes, suffix: str) -> NDArray[Any] | None:
     """The pixels of a TIFF or of one of PICTURES, without opacity; None for other and damaged
     files."""
     suffix = suffix.lower()

@@ -1,5 +1,5 @@
-"""Conversion of a result (`Outcome`) to layers for napari: arrays and options. napari is not
-imported here."""
+"""Converts a result (`Outcome`) to layers for napari: arrays and options. napari is not imported
+here."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Outcome:
             return {}
         return {"scale": (self.nm_per_pixel, self.nm_per_pixel), "units": ("nm", "nm")}
 
-    def at(self, site: str, job: str) -> Outcome:
+    def with_source(self, site: str, job: str) -> Outcome:
         """This outcome with the address of its site and the id of its job."""
         return replace(self, site=site, job=job)
 
@@ -115,8 +115,8 @@ def _first_file(read: ReadFile, *names: str) -> bytes | None:
 
 
 def _labels(read: ReadFile) -> NDArray[np.int32]:
-    """(H, W) int32: the label image. For objects it has those that are left out, if there is a file
-    with them; for classes it has their numbers in the table, from 1 on."""
+    """(H, W) int32: the label image. For objects it includes those that are left out, if there is a
+    file with them; for classes its values are their numbers in the table, from 1 on."""
     content = _first_file(read, *LABELS)
     if content is None:
         raise Unusable(f"There is no labels.tif beside {RESULT}: save it with the result.")
@@ -156,8 +156,8 @@ def _sentence(caption: bytes | None, name: str, words: str) -> str:
 
 
 def labels_layers(outcome: Outcome, **placement: Any) -> list[LayerData]:
-    """The layers of a result: one of the objects that count, and a hidden one behind it of those
-    that are left out, if there are any.
+    """The layers of a result: a layer of the counted objects and, behind it, a hidden layer of the
+    objects that are left out, if there are any.
 
     placement: options for the place of both layers, instead of the scale of the result.
     """

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from napari.utils.notifications import show_info
 
-from .files import holds_result, layers_of
+from .files import has_result, layers_of
 from .layers import LayerData
 
 
 def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
     """The function that reads the results at one or several paths; None if a path has no result."""
-    return read if all(holds_result(file) for file in _paths(path)) else None
+    return read if all(has_result(file) for file in _paths(path)) else None
 
 
 def read(path: str | list[str]) -> list[LayerData]:

@@ -27,14 +27,20 @@ from qtpy.QtWidgets import (
 )
 
 from . import analysis
-from .analysis import Progress, Size
+from .analysis import Progress, TypedScale
 from .layers import Outcome, Unusable, labels_layers
 
 SITE, LIBRARY = "a site", "this computer"  # choices of where to analyse
 FROM_FILE = "as the file or its bar says"
 PROBLEMS = (DeepSegmError, Unusable, OSError, MemoryError)  # errors that are shown as one sentence
 T = TypeVar("T")
-PLACE = ("scale", "units", "translate", "rotate", "shear")  # options for the place of a layer
+PLACEMENT_OPTIONS = (
+    "scale",
+    "units",
+    "translate",
+    "rotate",
+    "shear",
+)  # options for the place of a layer
 
 
 class Analyse(QWidget):  # type: ignore[misc]
@@ -160,23 +166,23 @@ class Analyse(QWidget):  # type: ignore[misc]
         layer = self.image.currentData()
         if layer is None:
             raise Unusable("Open an image first.")
-        data, path = finest(layer), layer.source.path
+        data, path = finest_pixels(layer), layer.source.path
         picture = analysis.picture_of(data, layer.name, rgb=layer.rgb, path=path)
-        size = Size(self.size.text().strip(), self.unit.currentText())
+        size = TypedScale(self.size.text().strip(), self.unit.currentText())
         kind = self.kind.currentText()
         client = self.client() if self.where.currentText() == SITE else None
 
         def work(progress: Progress) -> Outcome:
             if client is None:
-                return analysis.by_library(picture, kind, size, progress)
-            return analysis.by_site(client, picture, kind, size, progress)
+                return analysis.analyse_by_library(picture, kind, size, progress)
+            return analysis.analyse_by_site(client, picture, kind, size, progress)
 
-        self._start(work, lambda outcome: self._add(outcome, layer))
+        self._run_in_thread(work, lambda outcome: self._add(outcome, layer))
 
     def _open(self) -> None:
         """Show the result of the site whose id was typed."""
         address, layer, client = self.result.text(), self.image.currentData(), self.client()
-        self._start(
+        self._run_in_thread(
             lambda progress: analysis.open_result(client, address, progress),
             lambda outcome: self._add(outcome, layer),
         )
@@ -189,12 +195,12 @@ class Analyse(QWidget):  # type: ignore[misc]
         if client.url != layer.metadata["site"]:
             raise Unusable(f"These outlines are of {layer.metadata['site']}: type its address.")
         job, labels = layer.metadata["job"], layer.data.copy()
-        self._start(
+        self._run_in_thread(
             lambda progress: analysis.send_outlines(client, job, labels, progress),
             lambda sent: self._add_version(sent, layer),
         )
 
-    def _start(self, work: Callable[[Progress], T], then: Callable[[T], None]) -> None:
+    def _run_in_thread(self, work: Callable[[Progress], T], then: Callable[[T], None]) -> None:
         """Call `work` in a thread, then `then` with its result in the window's thread.
 
         Only one work runs at a time. Faults of the program are left to napari, which shows where
@@ -231,7 +237,7 @@ class Analyse(QWidget):  # type: ignore[misc]
 
         image: the chosen layer; one of another shape is not the image of the result."""
         over = image
-        if image is None or finest(image).shape[:2] != outcome.labels.shape:
+        if image is None or finest_pixels(image).shape[:2] != outcome.labels.shape:
             over = None
         has_scale = nm_per_pixel(over) == outcome.nm_per_pixel
         if over is not None and outcome.nm_per_pixel is not None and not has_scale:
@@ -250,13 +256,15 @@ class Analyse(QWidget):  # type: ignore[misc]
     def _add_layers(self, outcome: Outcome, over: Layer | None) -> None:
         """Add the layers of a result at the place of the layer `over`, select the outlines that
         count, and show their sentence."""
-        placement = {} if over is None else {name: getattr(over, name) for name in PLACE}
+        placement = (
+            {} if over is None else {name: getattr(over, name) for name in PLACEMENT_OPTIONS}
+        )
         for data, options, _ in labels_layers(outcome, **placement):
             self.viewer.layers.selection.active = self.viewer.add_labels(data, **options)
         self._show_active()
 
 
-def finest(image: Image) -> Any:
+def finest_pixels(image: Image) -> Any:
     """The pixels of an image layer; if it has several resolutions, the finest one."""
     return image.data[0] if image.multiscale else image.data
 

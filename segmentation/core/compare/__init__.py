@@ -1,1 +1,1 @@
-"""Two results side by side: differences with their intervals, distance of the distributions, agreement of objects."""
+"""Compares two results: differences with their intervals, distance of the distributions, agreement of objects."""

@@ -1,7 +1,7 @@
-"""Pairs the objects of two segmentations of one image: which are the same, and what happened to the others.
+"""Pairs the objects of two segmentations of one image, and finds the outcome of the others (`results.Outcome`).
 
-The rule is the one by which models are scored (`measure.matching`). It is applied to each group of objects that share
-much of their area, so memory and time grow with the number of objects, not with its square.
+The rule for pairs is that of the scores of models (`measure.matching`). It is applied to each group of objects that
+share much of their area, so memory and time grow with the number of objects, not with its square.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..measure.matching import (
 )
 from .results import OUTCOMES, Agreement, Objects, Outcome, Score
 
-ROWS = 1024  # rows of an image that are compared at once, to save memory
+BAND_ROWS = 1024  # number of rows of an image that are compared at once, to save memory
 OUTCOME_OF: dict[str, Outcome] = {
     Kind.CORRECT: "matched",
     Kind.LOW_IOU: "inexact",
@@ -67,8 +67,8 @@ def overlaps_of(first_labels: Labels, second_labels: Labels) -> Overlaps:
     """The Overlaps of two label images (H, W), in which 0 is background."""
     first_area, second_area = (np.bincount(labels.ravel(), minlength=1) for labels in (first_labels, second_labels))
     columns, parts = len(second_area), []
-    for top in range(0, first_labels.shape[0], ROWS):
-        one, other = first_labels[top : top + ROWS].ravel(), second_labels[top : top + ROWS].ravel()
+    for top in range(0, first_labels.shape[0], BAND_ROWS):
+        one, other = first_labels[top : top + BAND_ROWS].ravel(), second_labels[top : top + BAND_ROWS].ravel()
         in_both = (one > 0) & (other > 0)
         parts.append(np.unique(one[in_both].astype(np.int64) * columns + other[in_both], return_counts=True))
     codes, index = np.unique(np.concatenate([part for part, _ in parts]), return_inverse=True)
@@ -88,11 +88,11 @@ def overlaps_of(first_labels: Labels, second_labels: Labels) -> Overlaps:
     )
 
 
-def groups(common: Overlaps) -> tuple[Indices, Indices]:
+def group_objects(common: Overlaps) -> tuple[Indices, Indices]:
     """The group number of each object of the first image (n,) and of the second (m,).
 
-    Two objects are in one group if they share half the area of the smaller one, or enough to be the same object badly
-    outlined. Other overlaps do not matter for the rule.
+    Two objects are in one group if they share half the area of the smaller one, or if their IoU is large enough for a
+    pair. Other overlaps do not matter for the rule.
     """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
@@ -109,32 +109,34 @@ def groups(common: Overlaps) -> tuple[Indices, Indices]:
 def agree(common: Overlaps, first_group: Indices, second_group: Indices) -> Agreement:
     """How far two segmentations agree; the first one is taken as the truth.
 
-    first_group, second_group: as `groups` gives them.
+    first_group, second_group: as `group_objects` gives them.
     """
-    firsts = np.full(len(common.first_ids), Kind.FALSE_NEGATIVE, "U14")  # the longest Kind
-    seconds = np.full(len(common.second_ids), Kind.FALSE_POSITIVE, "U14")
+    first_kinds = np.full(len(common.first_ids), Kind.FALSE_NEGATIVE, "U14")  # the longest Kind
+    second_kinds = np.full(len(common.second_ids), Kind.FALSE_POSITIVE, "U14")
     hits = dict.fromkeys((RIGHT_IOU, GOOD_OUTLINE_IOU), 0)
     ious: list[float] = []
     for one, other, overlap in _blocks(common, first_group, second_group):
         judged = error_kinds(overlap)
-        firsts[one], seconds[other] = judged.of_true, judged.of_found
+        first_kinds[one], second_kinds[other] = judged.of_true, judged.of_found
         iou = overlap.iou
         rows, columns = pairs(iou, RIGHT_IOU)
         ious += iou[rows, columns].tolist()
         for threshold in hits:
             hits[threshold] += len(pairs(iou, threshold)[0])
-    places = {outcome: _objects_with(outcome, common, firsts, seconds) for outcome in OUTCOMES}
-    scores = [_score(threshold, hits[threshold], len(firsts), len(seconds)) for threshold in hits]
+    places = {outcome: _objects_with(outcome, common, first_kinds, second_kinds) for outcome in OUTCOMES}
+    scores = [_score(threshold, hits[threshold], len(first_kinds), len(second_kinds)) for threshold in hits]
     return Agreement(scores=scores, mean_iou=float(np.mean(ious)) if ious else None, places=places, pixels=common.same)
 
 
-def _objects_with(outcome: Outcome, common: Overlaps, firsts: NDArray[np.str_], seconds: NDArray[np.str_]) -> Objects:
+def _objects_with(
+    outcome: Outcome, common: Overlaps, first_kinds: NDArray[np.str_], second_kinds: NDArray[np.str_]
+) -> Objects:
     """The objects with an outcome. For "split" and "merged" also the objects of the other image that contain them.
 
-    firsts, seconds: the Kind of each object of the first and the second image.
+    first_kinds, second_kinds: the Kind of each object of the first and the second image.
     """
     kinds = [kind for kind, its_outcome in OUTCOME_OF.items() if its_outcome == outcome]
-    in_first, in_second = np.isin(firsts, kinds), np.isin(seconds, kinds)
+    in_first, in_second = np.isin(first_kinds, kinds), np.isin(second_kinds, kinds)
     if outcome == "merged":
         in_second[
             common.second_places[

@@ -16,15 +16,25 @@ from ..measure.distribution import Floats, mean_and_deviation, nano_share, quant
 from ..measure.matching import Indices
 from ..measure.resampling import REPEATS
 from . import results
-from .agreement import Overlaps, agree, groups, overlaps_of
+from .agreement import Overlaps, agree, group_objects, overlaps_of
 from .distance import distance
-from .results import OUTCOMES, Agreement, Comparison, Curves, Difference, How, Limits, Objects, difference_interval
-from .sides import COUNT, FRACTION, NUMBERS, OF_SIZES, Side, Sizes
+from .results import (
+    OUTCOMES,
+    Agreement,
+    Comparison,
+    Curves,
+    Difference,
+    DifferenceInterval,
+    How,
+    Objects,
+    difference_interval,
+)
+from .sides import COUNT, FRACTION, NUMBERS, SIZE_NUMBERS, Side, Sizes
 
 SEED = 0  # of random numbers: the same results give the same comparison
 Paired = tuple[Overlaps, Indices, Indices]  # the overlaps, and the group of each object of the first and second side
 NO_SIZES = Sizes(np.zeros(0), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
-MOST_DRAWN = 20_000_000  # sizes in all draws together: with very many objects there are fewer draws, to save time
+MOST_DRAWN_SIZES = 20_000_000  # sizes in all draws together: with very many objects there are fewer draws, to save time
 LEAST_REPEATS = 400  # draws that an interval needs
 # Notes for the user.
 FEW = f"Intervals of paired differences need at least {LEAST_SIZES} groups of outlines."
@@ -77,7 +87,7 @@ def _pair_objects(first_side: Side, second_side: Side) -> tuple[Agreement | None
     if first_side.labels is None or second_side.labels is None or first_side.labels.shape != second_side.labels.shape:
         return None, None
     common = overlaps_of(first_side.labels, second_side.labels)
-    object_groups = groups(common)
+    object_groups = group_objects(common)
     return agree(common, *object_groups), (common, *object_groups)
 
 
@@ -86,10 +96,10 @@ def _differences(
 ) -> list[Difference]:
     """The numbers that both sides have, each with the difference and its interval. If there are too few objects for
     intervals, a sentence about it is added to `notes`."""
-    limits: dict[str, Limits | None] = {}
+    limits: dict[str, DifferenceInterval | None] = {}
     if how == "paired" and paired_objects and first_side.sizes and second_side.sizes:
         limits = _paired_intervals(
-            first_side.sizes, second_side.sizes, *paired_objects, of_fraction=FRACTION in first_side.values
+            first_side.sizes, second_side.sizes, *paired_objects, with_fraction=FRACTION in first_side.values
         )
         notes += [] if limits else [FEW]
     elif how == "independent":
@@ -103,7 +113,7 @@ def _differences(
     return differences
 
 
-def _independent_interval(name: str, first_side: Side, second_side: Side) -> Limits | None:
+def _independent_interval(name: str, first_side: Side, second_side: Side) -> DifferenceInterval | None:
     """The interval of the difference of a number, if the sides share no image."""
     one, other = first_side.values.get(name), second_side.values.get(name)
     if one is None or other is None:
@@ -118,12 +128,12 @@ def _paired_intervals(
     first_group: Indices,
     second_group: Indices,
     *,
-    of_fraction: bool,
-) -> dict[str, Limits | None]:
+    with_fraction: bool,
+) -> dict[str, DifferenceInterval | None]:
     """95 % bootstrap intervals of the differences, by drawing groups of objects; {} if there are too few groups.
 
     first_group, second_group: the group of each object, in the order of `common.first_ids` and `common.second_ids`.
-    of_fraction: whether there is one for the fraction from 1 to 100 nm, too.
+    with_fraction: whether the fraction from 1 to 100 nm gets an interval, too.
     """
     n_groups = int(max(first_group.max(initial=-1), second_group.max(initial=-1))) + 1
     if n_groups < LEAST_SIZES or not len(first_sizes.size) or not len(second_sizes.size):
@@ -134,15 +144,15 @@ def _paired_intervals(
     ]
     counts = [np.bincount(group, minlength=n_groups) for group in (first_group, second_group)]
     rng, differences = np.random.default_rng(SEED), []
-    repeats = min(REPEATS, max(LEAST_REPEATS, MOST_DRAWN // (len(first_sizes.size) + len(second_sizes.size))))
+    repeats = min(REPEATS, max(LEAST_REPEATS, MOST_DRAWN_SIZES // (len(first_sizes.size) + len(second_sizes.size))))
     for _ in range(repeats):
         times = np.bincount(rng.integers(0, n_groups, n_groups), minlength=n_groups)  # how often each group is drawn
-        numbers = [_numbers(*side, times, of_fraction=of_fraction) for side in sides]
+        numbers = [_numbers(*side, times, with_fraction=with_fraction) for side in sides]
         if None not in numbers:
             differences.append([float(times @ counts[1] - times @ counts[0]), *np.subtract(numbers[1], numbers[0])])  # type: ignore[arg-type]
     if len(differences) < LEAST_REPEATS:
         return {}
-    names = (COUNT, *OF_SIZES, FRACTION) if of_fraction else (COUNT, *OF_SIZES)
+    names = (COUNT, *SIZE_NUMBERS, FRACTION) if with_fraction else (COUNT, *SIZE_NUMBERS)
     ends = np.percentile(differences, [2.5, 97.5], axis=0).T.tolist()
     return {name: (low, high) for name, (low, high) in zip(names, ends, strict=True)}
 
@@ -153,8 +163,10 @@ def _in_order_of_size(sizes: Sizes, group: Indices) -> tuple[Floats, Floats, Ind
     return sizes.size[order], sizes.weight[order], group[order]
 
 
-def _numbers(size: Floats, weight: Floats, group: Indices, times: Indices, *, of_fraction: bool) -> list[float] | None:
-    """The numbers OF_SIZES of one draw and, if asked for, the fraction from 1 to 100 nm; None with too few sizes.
+def _numbers(
+    size: Floats, weight: Floats, group: Indices, times: Indices, *, with_fraction: bool
+) -> list[float] | None:
+    """The SIZE_NUMBERS of one draw and, if `with_fraction`, the fraction from 1 to 100 nm; None for too few sizes.
 
     times: (groups,) how often each group is drawn.
     """
@@ -164,4 +176,4 @@ def _numbers(size: Floats, weight: Floats, group: Indices, times: Indices, *, of
     if deviation is None:
         return None
     d10, median, d90 = quantiles(sizes, weights, (0.1, 0.5, 0.9)).tolist()
-    return [median, mean, deviation, d10, d90, *([nano_share(sizes, weights)] if of_fraction else [])]
+    return [median, mean, deviation, d10, d90, *([nano_share(sizes, weights)] if with_fraction else [])]

@@ -1,4 +1,4 @@
-"""The Kolmogorov-Smirnov distance of two size distributions, its test, and a sentence about both."""
+"""Computes the Kolmogorov-Smirnov distance of two size distributions, tests it, and describes both in a sentence."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..measure.quantities import significant
 from .results import Distance, How, Test, verdict
 from .sides import Sizes
 
-MOST_LISTED = 5000  # divisions of the images into two samples that are tried: all of them, or so many at random
-SAME = 1e-9  # distances that differ by less are equal
+MOST_DIVISIONS = 5000  # divisions of the images into two samples that are tried: all of them, or so many at random
+DISTANCE_TOLERANCE = 1e-9  # distances that differ by less are equal
 # Sentences for the user.
 NOT_INDEPENDENT = {
     "paired": "Both results are of the same image, so nothing is tested.",
@@ -99,16 +99,16 @@ def _by_images(first_sizes: Sizes, second_sizes: Sizes, rng: np.random.Generator
     table = np.concatenate(rows)
     images, in_first = len(table), first_sizes.images
     observed = np.arange(images) < in_first
-    if comb(images, in_first) <= MOST_LISTED:
+    if comb(images, in_first) <= MOST_DIVISIONS:
         listed = np.array(list(combinations(range(images), in_first)))
     else:
-        listed = rng.random((MOST_LISTED - 1, images)).argsort(1)[:, :in_first]
+        listed = rng.random((MOST_DIVISIONS - 1, images)).argsort(1)[:, :in_first]
     divisions = np.zeros((len(listed), images), bool)  # a row for each: which images are in the first sample
     np.put_along_axis(divisions, listed, True, axis=1)
     if len(divisions) < comb(images, in_first):
         divisions = np.concatenate([observed[None], divisions])
     gap = float(_distances(table, observed[None])[0])
-    p = float((_distances(table, divisions) >= gap - SAME).mean())
+    p = float((_distances(table, divisions) >= gap - DISTANCE_TOLERANCE).mean())
     equal = 2 if images == 2 * in_first else 1  # exchanging both whole samples gives the same distance
     return p, equal / len(divisions)
 

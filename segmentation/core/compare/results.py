@@ -20,15 +20,15 @@ How = Literal["paired", "independent", "shared"]
 # objects; missed: not at all; invented: it is only in the second. Limits: docs/use/compare.md.
 Outcome = Literal["matched", "inexact", "split", "merged", "missed", "invented"]
 OUTCOMES: tuple[Outcome, ...] = ("matched", "inexact", "split", "merged", "missed", "invented")
-# What the test assumes to be independent of each other; "" without a test.
+# The things that the test takes as independent of each other; "" without a test.
 Test = Literal["objects", "images", ""]
-Limits = tuple[float, float]
+DifferenceInterval = tuple[float, float]
 ALIKE, CLEAR = 0.1, 0.3  # distributions with distances below ALIKE are called alike, from CLEAR on clearly different
 
 
 def verdict(gap: float, p: float | None, least: float | None) -> str:
-    """The words for how far two distributions differ. gap: their distance. p: of the test, None without one. least: the
-    smallest p that the test can give with so few images."""
+    """The words for how far two distributions differ. gap: their distance. p: p-value of the test, None without a test.
+    least: the smallest p-value that the test can give with so few images."""
     if least is not None and least >= SIGNIFICANCE:
         return "come from too few images to tell whether they differ"
     if gap < ALIKE:
@@ -121,7 +121,7 @@ def with_like_intervals(first_value: Value, second_value: Value) -> tuple[Value,
     return replace(first_value, total=None), replace(second_value, total=None)
 
 
-def difference_interval(first_value: Value, second_value: Value) -> Limits | None:
+def difference_interval(first_value: Value, second_value: Value) -> DifferenceInterval | None:
     """The 95 % interval of the difference, second - first, of two independent numbers; None unless both have intervals.
 
     The distances of the limits from their numbers add in quadrature: Newcombe (1998), method 10, for fractions; Zou and

@@ -1,4 +1,4 @@
-"""The input of a comparison: for each of two results its numbers, its sizes and, for a single image, its labels."""
+"""The types of the input of a comparison: numbers, sizes and, for a single image, labels of each of two results."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..measure.quantities import Value
 from ..measure.table import Table
 
 COUNT, FRACTION = "n_kept", "fraction_100nm"
-OF_SIZES = ("median", "mean", "sd", "d10", "d90")
-NUMBERS = (COUNT, FRACTION, *OF_SIZES)  # names of the numbers that are compared
+SIZE_NUMBERS = ("median", "mean", "sd", "d10", "d90")
+NUMBERS = (COUNT, FRACTION, *SIZE_NUMBERS)  # names of the numbers that are compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,7 @@ class Sizes:
 
     @property
     def images(self) -> int:
+        """The number of images."""
         return int(self.image.max(initial=0)) + 1
 
     @classmethod
@@ -64,7 +65,7 @@ class Side:
     """One of two results.
 
     images: SHA-256 of its images. unit: of the sizes. size: the name of the measure. values: its NUMBERS that are
-    known, with their intervals. labels: (H, W) ids of the objects that count; None if they are not stored, or if there
+    known, with their intervals. labels: (H, W) ids of the counted objects; None if they are not stored, or if there
     are several images. classes: (H, W) instead of labels, if each pixel belongs to a class; -1 where not analysed.
     """
 

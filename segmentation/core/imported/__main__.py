@@ -12,21 +12,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..micrograph.inspect import MAX_MEMORY_MB, SECONDS, report_confined, save
+from ..micrograph.inspect import INSPECT_SECONDS, MAX_MEMORY_MB, report_confined, save
 from ..tasks import find
-from .reading import OUTLINES, read_outlines, read_truth
+from .reading import OUTLINES_JSON, read_outlines, read_truth
 from .shapes import Frame
 
 MEMORY = "The file of outlines needs more memory than there is: split it into parts."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the outlines that the command line names, and print the answer. Returns the exit status, which is always
+    0."""
     parser = argparse.ArgumentParser(description="Read outlines from another tool and say what they are, as JSON.")
     parser.add_argument("input", type=Path)
     parser.add_argument("--asked", type=json.loads, required=True, help="what is known of the image and the result")
     parser.add_argument("--labels", type=Path, required=True, help="where the labels are written, as npy")
     parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="time after which the caller gives up")
+    parser.add_argument("--seconds", type=float, default=INSPECT_SECONDS, help="time after which the caller gives up")
     options = parser.parse_args(arguments)
     limits = options.max_memory_mb, options.seconds, [options.labels.parent], [options.input]
     return report_confined(lambda: _read(options), *limits, out_of_memory_sentence=MEMORY)
@@ -49,7 +51,7 @@ def _read(options: argparse.Namespace) -> dict[str, Any]:
         options.input, frame, task, request["names"], image=request["image"], nm_per_pixel=request["nm_per_pixel"]
     )
     save(options.labels, outlines.labels)
-    return {"ok": True, **OUTLINES.dump_python(outlines, mode="json")}
+    return {"ok": True, **OUTLINES_JSON.dump_python(outlines, mode="json")}
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..micrograph.types import UnreadableImage
-from .shapes import LONGEST_REASON, Facts, Frame, Outline, outline_of
+from .shapes import LONGEST_REASON, Frame, Outline, OutlineFacts, outline_of
 
 NO_COCO = "This JSON file is no COCO file of outlines: it needs a list of annotations with a segmentation each."
-WRONG = "The annotation {number} of the COCO file is damaged: export the file again."
+DAMAGED = "The annotation {number} of the COCO file is damaged: export the file again."
 SEVERAL = "The COCO file contains {count} images, and not exactly one has the name of this one: export only this image."
 
 
@@ -42,7 +42,7 @@ def read_coco(path: Path, frame: Frame, name: str) -> Iterator[Outline]:
         except UnreadableImage:
             raise
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
-            raise UnreadableImage(WRONG.format(number=number)) from error
+            raise UnreadableImage(DAMAGED.format(number=number)) from error
 
 
 def _image_id(images: dict[Any, Any], name: str) -> Any:
@@ -73,21 +73,21 @@ def _is_stored(image: dict[str, Any], frame: Frame) -> bool:
 def _outline(annotation: dict[str, Any], frame: Frame, classes: dict[Any, str], is_stored: bool) -> Outline:
     """The outline of one annotation. classes: id of the category -> its name. is_stored: see `_is_stored`."""
     number, reason = annotation.get("id", 0), annotation.get("reason", "")
-    facts = Facts(
+    facts = OutlineFacts(
         number if type(number) is int else 0,
         reason[:LONGEST_REASON] if isinstance(reason, str) else "",
         classes.get(annotation.get("category_id"), ""),
     )
     shape = annotation["segmentation"]
     if isinstance(shape, dict):
-        return _of_runs(shape, frame, facts)
+        return _outline_of_runs(shape, frame, facts)
     rings = [np.array(ring, np.float64).reshape(-1, 2) for ring in shape]
     if is_stored:
         rings = [ring * (frame.columns / frame.stored[1], frame.height / frame.stored[0]) for ring in rings]
     return outline_of(rings, frame.canvas, facts, joined=True)
 
 
-def _of_runs(runs: dict[str, Any], frame: Frame, facts: Facts) -> Outline:
+def _outline_of_runs(runs: dict[str, Any], frame: Frame, facts: OutlineFacts) -> Outline:
     """The outline in COCO's run lengths. The pixels are counted down one column after the other; the lengths are those
     of background and object in turn."""
     rows, columns = map(int, runs["size"])
@@ -110,7 +110,7 @@ def _of_runs(runs: dict[str, Any], frame: Frame, facts: Facts) -> Outline:
     if is_stored:
         whole = np.zeros((rows, columns), bool)
         whole[:, left:right] = inside
-        whole = frame.fitted(whole)[: frame.rows]
+        whole = frame.fit(whole)[: frame.rows]
         return Outline((0, 0, *whole.shape), whole, facts)
     inside = inside[: frame.rows]
     return Outline((0, left, len(inside), right), inside, facts)

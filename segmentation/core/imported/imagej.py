@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..micrograph.types import UnreadableImage
-from .shapes import LONGEST_REASON, MANY, MOST_OUTLINES, Facts, Outline, Ring, Shape, box_of, outline_of
+from .shapes import LONGEST_REASON, MANY, MOST_OUTLINES, Outline, OutlineFacts, Ring, Shape, box_of, outline_of
 
 if TYPE_CHECKING:
     from roifile import ImagejRoi
@@ -82,7 +82,7 @@ def _outline(content: bytes, shape: Shape) -> Outline:
 
     roi = ImagejRoi.frombytes(content)
     match = OUR_NAME.fullmatch(roi.name or "")
-    facts = Facts(int(match[1]), (match[2] or "")[:LONGEST_REASON]) if match else Facts()
+    facts = OutlineFacts(int(match[1]), (match[2] or "")[:LONGEST_REASON]) if match else OutlineFacts()
     if roi.subtype in (ROI_SUBTYPE.TEXT, ROI_SUBTYPE.ARROW, ROI_SUBTYPE.IMAGE):
         raise NoArea
     if roi.multi_coordinates is not None:
@@ -94,7 +94,7 @@ def _outline(content: bytes, shape: Shape) -> Outline:
     raise NoArea
 
 
-def _rounded_rectangle(roi: ImagejRoi, shape: Shape, facts: Facts, *, oval: bool) -> Outline:
+def _rounded_rectangle(roi: ImagejRoi, shape: Shape, facts: OutlineFacts, *, oval: bool) -> Outline:
     """The pixels of a rectangle with round corners. In an oval the corners take the whole width and height."""
     if roi.subpixelrect:
         left, top, width, height = roi.xd, roi.yd, roi.widthd, roi.heightd

@@ -22,10 +22,10 @@ from ..tasks.base import Task
 from . import coco
 from .imagej import read_rois
 from .kinds import COCO, HEAD_BYTES, IMAGES, ROI, suffix_and_kind
-from .shapes import MANY, MOST_OUTLINES, Frame, Outline, Painted, paint
+from .shapes import MANY, MOST_OUTLINES, Frame, Outline, PaintedLabels, paint
 
-NOT_ANALYSED = 255  # stands for no class, in our own labels.tif, too
-SCALE_AGREES = 0.01  # relative difference of two scales that are taken as equal
+NOT_ANALYSED = 255  # the value of pixels without a class, also in our own labels.tif
+SCALE_TOLERANCE = 0.01  # relative difference of two scales that are taken as equal
 # Sentences for the user.
 OTHER_NUMBER = "The file holds the number {found}, but here the classes are {classes}, and 255 is none of them."
 OTHER_COLOUR = (
@@ -46,9 +46,9 @@ NO_CLASS = "The category {name!r} of the file is none of the classes {names}."
 class Outlines:
     """The outlines that a file holds.
 
-    labels: (H, W) int32, ids of the outlines; `_objects` and `_classes` give only the analysed rows. classes: id ->
-    index of the class. reasons: id -> why the outline was left out. format: of the file, in words. overlapping: number
-    of outlines that lie on earlier ones. notes: sentences for the user.
+    labels: (H, W) int32, ids of the outlines; `_outlines_of_objects` and `_outlines_of_classes` give only the
+    analysed rows. classes: id -> index of the class. reasons: id -> why the outline was left out. format: of the
+    file, in words. overlapping: number of outlines that lie on earlier ones. notes: sentences for the user.
     """
 
     labels: Annotated[NDArray[np.int32], Field(exclude=True)]
@@ -61,10 +61,10 @@ class Outlines:
     def segmentation(
         self, parent: Segmentation, *, name: str, sha256: str, version: str, parent_id: str = "", semantic: bool = False
     ) -> Segmentation:
-        """A segmentation with these outlines, which takes the place of `parent`, another one of the same image.
+        """A segmentation with these outlines, which replaces `parent`, another segmentation of the same image.
 
-        The outlines count as made by hand. There is one exception: one that DeepSegm had left out in `parent` and that
-        is unchanged here is judged anew.
+        The outlines count as made by hand. There is one exception: an outline that DeepSegm had left out in
+        `parent` and that is unchanged here is judged again.
 
         name, sha256: of the file. version: of DeepSegm. parent_id: id of the parent. semantic: `Task.semantic`.
         The values that describe the network's work are dropped. Its maps stay, because people need them to add missed
@@ -98,7 +98,7 @@ class Outlines:
         )
 
 
-OUTLINES = TypeAdapter(Outlines)  # writes all fields but the labels as JSON
+OUTLINES_JSON = TypeAdapter(Outlines)  # writes all fields but the labels as JSON
 
 
 def read_outlines(
@@ -112,9 +112,9 @@ def read_outlines(
         _, kind = suffix_and_kind(file.read(HEAD_BYTES))
     if kind == IMAGES:
         stated = calibration_in_file(path).nm_per_pixel
-        if stated and nm_per_pixel and abs(stated - nm_per_pixel) > SCALE_AGREES * nm_per_pixel:
+        if stated and nm_per_pixel and abs(stated - nm_per_pixel) > SCALE_TOLERANCE * nm_per_pixel:
             raise UnreadableImage(OTHER_SCALE.format(own=stated, here=nm_per_pixel))
-    reader = _classes if task.semantic else _objects
+    reader = _outlines_of_classes if task.semantic else _outlines_of_objects
     outlines = reader(path, frame, kind, task, names, image)
     if not outlines.classes:
         raise UnreadableImage(NOTHING)
@@ -135,25 +135,25 @@ def read_truth(
     with path.open("rb") as file:
         _, kind = suffix_and_kind(file.read(HEAD_BYTES))
     if task.semantic:
-        classes = _classes(path, frame, kind, task, names, image, exported=exported).labels
+        classes = _outlines_of_classes(path, frame, kind, task, names, image, exported=exported).labels
         return np.where(classes > 0, classes - 1, UNLABELLED).astype(np.int32)
     if kind != IMAGES:
-        return paint(_shapes(path, frame, kind, image, []), frame.canvas).labels
-    numbers = frame.fitted(read_numbers(path))
+        return paint(_file_outlines(path, frame, kind, image, []), frame.canvas).labels
+    numbers = frame.fit(read_numbers(path))
     if numbers.max(initial=0) >= MOST_IDS:
         return as_labels(numbers)[0]
     labels: NDArray[np.int32] = np.maximum(numbers, 0).astype(np.int32)
     return labels
 
 
-def _objects(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str) -> Outlines:
+def _outlines_of_objects(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str) -> Outlines:
     """The outlines of objects in a file. If objects have classes (`names`), their names in the file tell the class."""
     if kind == IMAGES:
         labels, changes = read_objects(path, frame, corners=task.corners)
         ids = np.unique(labels[labels > 0]).tolist()
         return Outlines(labels, dict.fromkeys(ids, 0), {}, _format(path, kind), 0, tuple(changes))
     left_out: list[str] = []
-    painted = paint(_shapes(path, frame, kind, image, left_out), frame.canvas)
+    painted = paint(_file_outlines(path, frame, kind, image, left_out), frame.canvas)
     visible = np.unique(painted.labels[painted.labels > 0]).tolist()
     if not visible and painted.outside:
         raise UnreadableImage(ALL_OUTSIDE.format(count=painted.outside))
@@ -164,7 +164,7 @@ def _objects(path: Path, frame: Frame, kind: str, task: Task, names: Sequence[st
     return Outlines(painted.labels, classes, reasons, _format(path, kind), painted.overlapping, notes)
 
 
-def _classes(
+def _outlines_of_classes(
     path: Path, frame: Frame, kind: str, task: Task, names: Sequence[str], image: str, *, exported: bool = False
 ) -> Outlines:
     """The classes of the pixels in a file. A label image has their numbers, COCO their names; ImageJ has no classes."""
@@ -173,7 +173,7 @@ def _classes(
         overlapping = 0
     elif kind == COCO:
         numbers_of_names = {name: number for number, name in enumerate(names, 1)}
-        painted = paint(_shapes(path, frame, kind, image, []), frame.canvas)
+        painted = paint(_file_outlines(path, frame, kind, image, []), frame.canvas)
         if unknown := {facts.class_name for facts in painted.facts.values()} - numbers_of_names.keys():
             raise UnreadableImage(NO_CLASS.format(name=min(unknown), names=", ".join(names)))
         numbers = np.zeros(max(painted.facts, default=0) + 1, np.int32)
@@ -186,7 +186,7 @@ def _classes(
     return Outlines(labels, {number: number - 1 for number in present}, {}, _format(path, kind), overlapping)
 
 
-def _shapes(path: Path, frame: Frame, kind: str, image: str, left_out: list[str]) -> Iterator[Outline]:
+def _file_outlines(path: Path, frame: Frame, kind: str, image: str, left_out: list[str]) -> Iterator[Outline]:
     if kind == COCO:
         return coco.read_coco(path, frame, image)
     return read_rois(path, frame.canvas, left_out)
@@ -198,7 +198,7 @@ def _format(path: Path, kind: str) -> str:
     return "ImageJ" if kind == ROI else kind
 
 
-def _notes(painted: Painted, hidden: int, left_out: int) -> Iterator[str]:
+def _notes(painted: PaintedLabels, hidden: int, left_out: int) -> Iterator[str]:
     for count, sentence in (
         (painted.overlapping, "Outlines of the file that lie on an earlier one: {:,}. There the later one counts."),
         (hidden, "Outlines of the file that later ones cover completely: {:,}. They are left out."),
@@ -215,7 +215,7 @@ def read_objects(path: Path, frame: Frame, *, corners: bool) -> tuple[NDArray[np
     A mask without numbers is divided into its connected pieces. corners: whether pixels that share only a corner are
     connected.
     """
-    numbers = frame.fitted(read_numbers(path))[: frame.rows]
+    numbers = frame.fit(read_numbers(path))[: frame.rows]
     present = np.unique(numbers)
     present = present[present > 0]
     if len(present) > MOST_OUTLINES:
@@ -232,13 +232,13 @@ def read_classes(path: Path, frame: Frame, names: Sequence[str], *, exported: bo
     """1 + the class of each pixel (rows, W) int32, 0 where it has none; raises UnreadableImage.
 
     The file holds the numbers of the classes from 0 on and 255 for no class, or it holds the colours that the figure
-    gives to the classes and black for no class. If there are two classes, a mask of only 0 and 255 from another tool
-    stands for both; in our own files (exported) 255 means no class even then.
+    gives to the classes and black for no class. If there are two classes, a mask from
+    another tool with only 0 and 255 gives both of them; in our own files (exported) 255 means no class even then.
     """
     values = read_array(path)
     if values.ndim == 3 and values.shape[2] in (3, 4) and (values[..., :3] != values[..., :1]).any():
-        return _of_colours(values[..., :3], frame, names)
-    numbers = frame.fitted(read_numbers(path))[: frame.rows]
+        return _classes_of_colours(values[..., :3], frame, names)
+    numbers = frame.fit(read_numbers(path))[: frame.rows]
     present = set(np.unique(numbers).tolist())
     if len(names) == 2 and present == {0, NOT_ANALYSED} and not exported:
         return np.where(numbers == 0, 1, 2).astype(np.int32)
@@ -247,9 +247,10 @@ def read_classes(path: Path, frame: Frame, names: Sequence[str], *, exported: bo
     return np.where(numbers == NOT_ANALYSED, 0, numbers.astype(np.int64) + 1).astype(np.int32)
 
 
-def _of_colours(values: NDArray[Any], frame: Frame, names: Sequence[str]) -> NDArray[np.int32]:
-    """The same as `read_classes`, from an image (H, W, 3) with the colours of the figure."""
-    values = frame.fitted(values)[: frame.rows]
+def _classes_of_colours(values: NDArray[Any], frame: Frame, names: Sequence[str]) -> NDArray[np.int32]:
+    """1 + the class of each pixel (rows, W), as from `read_classes`, from an image (H, W, 3) in the figure's
+    colours."""
+    values = frame.fit(values)[: frame.rows]
     labels = np.zeros(values.shape[:2], np.int32)
     classified = (values == 0).all(2)
     for number, colour in enumerate(COLOURS[: len(names)]):

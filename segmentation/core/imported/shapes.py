@@ -1,4 +1,4 @@
-"""Outlines of other tools, and how they become labels: a pixel belongs to an outline if its centre lies inside."""
+"""Draws outlines of other tools as labels: a pixel belongs to an outline if its centre lies inside."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.drawn import polygon_spans
 from ..labels.geometry import Box, Mask
 from ..labels.segmentation import MOST_IDS
-from ..micrograph.square import as_resampled
+from ..labels.shape_pixels import polygon_spans
+from ..micrograph.square import resample_labels
 from ..micrograph.types import UnreadableImage
 
 MOST_OUTLINES = 100_000
@@ -20,8 +20,8 @@ MOST_CORNERS = 2_000_000  # of one outline
 LONGEST_REASON = 40  # characters
 # Sentences for the user.
 MANY = f"The file holds more than {MOST_OUTLINES:,} outlines: split it, or cut the image into parts."
-WILD = "An outline of the file has corners that are no numbers, or too many: export it again."
-SIZE = "The outlines are of an image of {} px and this one has {} px: export them from the same image, uncropped."
+BAD_CORNERS = "An outline of the file has corners that are no numbers, or too many: export it again."
+OTHER_SIZE = "The outlines are of an image of {} px and this one has {} px: export them from the same image, uncropped."
 Ring = NDArray[np.float64]  # (n, 2): corners x, y of a closed line
 Shape = tuple[int, int]  # rows, columns
 
@@ -47,24 +47,24 @@ class Frame(NamedTuple):
         """Whether this is the size of the image in its file (`stored`)."""
         return (rows, columns) == tuple(self.stored)
 
-    def fitted(self, values: NDArray[Any]) -> NDArray[Any]:
+    def fit(self, values: NDArray[Any]) -> NDArray[Any]:
         """Labels (H, W) or (H, W, channels), resampled to the image if they have its stored size; raises
         UnreadableImage as `check` does."""
         rows, columns = values.shape[:2]
         if self.is_stored(rows, columns):
-            return as_resampled(values, (self.height, self.columns), (rows, columns))
+            return resample_labels(values, (self.height, self.columns), (rows, columns))
         self.check(rows, columns)
         return values
 
     def check(self, rows: int, columns: int) -> None:
         """Raise UnreadableImage unless this is the size of the image, with or without its data bar."""
         if (rows, columns) not in (self.canvas, (self.height, self.columns)):
-            raise UnreadableImage(SIZE.format(f"{columns} × {rows}", f"{self.columns} × {self.height}"))
+            raise UnreadableImage(OTHER_SIZE.format(f"{columns} × {rows}", f"{self.columns} × {self.height}"))
 
 
-class Facts(NamedTuple):
-    """What a file says of an outline. number: its id, 0 without one. reason: why it was left out, "" if it counts.
-    class_name: "" without one."""
+class OutlineFacts(NamedTuple):
+    """What a file states about an outline. number: its id, 0 without one. reason: why it was left out, "" if it was
+    counted. class_name: "" without a class."""
 
     number: int = 0
     reason: str = ""
@@ -77,19 +77,18 @@ class Outline:
 
     box: Box
     inside: Mask
-    facts: Facts
+    facts: OutlineFacts
 
 
-class Painted(NamedTuple):
+class PaintedLabels(NamedTuple):
     """Outlines drawn into labels.
 
-    labels: (H, W) int32, with the ids of the file if it numbers its outlines, else 1..n. facts: id -> what the file
-    says. overlapping: number of outlines that cover a part of an earlier one. outside: number of those without a pixel
-    in the image.
+    labels: (H, W) int32, with the ids of the file if it numbers its outlines, else 1..n. facts: by id. overlapping:
+    number of outlines that cover a part of an earlier one. outside: number of outlines without a pixel in the image.
     """
 
     labels: NDArray[np.int32]
-    facts: dict[int, Facts]
+    facts: dict[int, OutlineFacts]
     overlapping: int
     outside: int
 
@@ -99,7 +98,7 @@ def box_of(rings: Sequence[Ring], shape: Shape) -> Box:
     corners that are not finite."""
     corners = np.concatenate(rings) if rings else np.zeros((0, 2))
     if len(corners) > MOST_CORNERS or not np.isfinite(corners).all():
-        raise UnreadableImage(WILD)
+        raise UnreadableImage(BAD_CORNERS)
     if not len(corners):
         return 0, 0, 0, 0
     size = np.array(shape[::-1])
@@ -108,7 +107,7 @@ def box_of(rings: Sequence[Ring], shape: Shape) -> Box:
     return top, left, bottom, right
 
 
-def outline_of(rings: Sequence[Ring], shape: Shape, facts: Facts, *, joined: bool = False) -> Outline:
+def outline_of(rings: Sequence[Ring], shape: Shape, facts: OutlineFacts, *, joined: bool = False) -> Outline:
     """The Outline of all pixels in the rings. A ring within another one is a hole unless `joined`: then the pixels of
     every ring are inside."""
     rings = [ring for ring in rings if len(ring) > 2]
@@ -126,7 +125,7 @@ def _pixels_in_ring(ring: Ring, box: Box) -> Mask:
     try:
         (starts, stops), _ = polygon_spans(ring - (left, top), bottom - top, right - left)
     except ValueError as problem:
-        raise UnreadableImage(WILD) from problem
+        raise UnreadableImage(BAD_CORNERS) from problem
     changes = np.zeros((bottom - top) * (right - left) + 1, np.int32)  # of the number of spans, from pixel to pixel
     np.add.at(changes, starts, 1)
     np.add.at(changes, stops, -1)
@@ -134,25 +133,25 @@ def _pixels_in_ring(ring: Ring, box: Box) -> Mask:
     return inside
 
 
-def paint(outlines: Iterable[Outline], shape: Shape) -> Painted:
+def paint(outlines: Iterable[Outline], shape: Shape) -> PaintedLabels:
     """Draw outlines into labels of this shape, later ones over earlier ones; raises UnreadableImage for too many."""
     labels = np.zeros(shape, np.int32)
-    facts_of: list[Facts] = []
+    facts_in_order: list[OutlineFacts] = []
     overlapping = outside = 0
     for outline in outlines:
         if not outline.inside.any():
             outside += 1
             continue
-        if len(facts_of) == MOST_OUTLINES:
+        if len(facts_in_order) == MOST_OUTLINES:
             raise UnreadableImage(MANY)
-        facts_of.append(outline.facts)
+        facts_in_order.append(outline.facts)
         top, left, bottom, right = outline.box
         part = labels[top:bottom, left:right]
         overlapping += bool(part[outline.inside].any())
-        part[outline.inside] = len(facts_of)
-    file_ids = [facts.number for facts in facts_of]
+        part[outline.inside] = len(facts_in_order)
+    file_ids = [facts.number for facts in facts_in_order]
     # The ids of the file are used if every outline has one and no two are equal.
     are_usable = len(set(file_ids)) == len(file_ids) and all(0 < number < MOST_IDS for number in file_ids)
-    numbers = np.array([0, *(file_ids if are_usable else range(1, len(facts_of) + 1))], np.int32)
-    facts = dict(zip(numbers[1:].tolist(), facts_of, strict=True))
-    return Painted(numbers[labels], facts, overlapping, outside)
+    numbers = np.array([0, *(file_ids if are_usable else range(1, len(facts_in_order) + 1))], np.int32)
+    facts = dict(zip(numbers[1:].tolist(), facts_in_order, strict=True))
+    return PaintedLabels(numbers[labels], facts, overlapping, outside)

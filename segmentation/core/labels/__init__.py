@@ -1,1 +1,1 @@
-"""Labels: how outlines are made from the network's maps, corrected by people, and stored."""
+"""Outlines of objects: made from the network's maps, corrected by people, and stored as label images."""

@@ -1,8 +1,8 @@
-"""Sums and boxes of the objects of a label image, calculated band by band (a band is ROWS rows).
+"""Sums and boxes of the objects of a label image, calculated band by band (a band is BAND_ROWS rows).
 
-The result of each band is kept in a memory (`core.remembered`), under a checksum of the band's pixels. After a
-correction only the bands are calculated again in which pixels changed. This needs labels that are ids, which a
-correction does not change; numbers 1..n would all change behind a deleted object.
+The result of each band is kept in a cache (`core.remembered`), under a checksum of the band's pixels. After a
+correction only the bands with changed pixels are calculated again. The labels must therefore be ids, which a
+correction does not change. Numbers 1..n would all change after a deleted object.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from ..remembered import calculated_once, current_memory
 
 T = TypeVar("T")
 Ids = NDArray[np.integer[Any]]
-ROWS = 128  # of a band
-BAND = 2**17  # px: so many indices fit into the processor's cache
+BAND_ROWS = 128  # height of a band
+PIXELS_AT_ONCE = 2**17  # px: so many indices fit into the processor's cache
 
 
 class Band(NamedTuple):
     """A band of a label image, with some rows above and below it.
 
     labels: (h, W) the band and the rows around it, numbered 1..k in the order of the ids; 0 is background. ids: (k,)
-    the objects' ids in the whole image, ascending. rows: which rows of `labels` are the band. top: the image's row with
-    which `labels` begins.
+    the objects' ids in the whole image, ascending. rows: which rows of `labels` are the band. top: the row of the
+    image that is the first row of `labels`.
     """
 
     labels: NDArray[np.int32]
@@ -54,22 +54,22 @@ def numbered(labels: NDArray[np.int32], ids: Ids) -> NDArray[np.int32]:
 def by_band(
     kind: str, labels: NDArray[np.int32], margin: int, make: Callable[..., T], *images: NDArray[Any]
 ) -> list[T]:
-    """What `make` returns for each band of labels (H, W), from top to bottom.
+    """The results of `make` for each band of labels (H, W), from top to bottom.
 
     make: called with the Band, and with the same rows of each of the images (H, W). Its result must depend on their
-    pixels and on `kind` alone, because it is kept in the memory, if there is one. kind: a name for what is calculated,
-    with all parameters. margin: how many rows above and below the band `make` gets, at most ROWS.
+    pixels and on `kind` alone, because it is kept in the cache, if there is one. kind: the name of the result in the
+    cache, with all parameters. margin: how many rows above and below the band `make` gets, at most BAND_ROWS.
     """
     has_memory, results = current_memory() is not None, list[T]()
     checksums = [_checksums(image) for image in (labels, *images)] if has_memory else []
-    for number, top in enumerate(range(0, max(len(labels), 1), ROWS)):
+    for number, top in enumerate(range(0, max(len(labels), 1), BAND_ROWS)):
         above = min(top, margin)
-        place = slice(top - above, min(top + ROWS + margin, len(labels)))
+        place = slice(top - above, min(top + BAND_ROWS + margin, len(labels)))
         bands_used = slice(max(number - bool(margin), 0), number + 1 + bool(margin))
 
         def band(top: int = top, above: int = above, place: slice = place) -> T:
             numbers, ids = _numbered_rows(labels[place])
-            rows = slice(above, above + min(ROWS, len(labels) - top))
+            rows = slice(above, above + min(BAND_ROWS, len(labels) - top))
             return make(Band(numbers, ids, rows, place.start), *(image[place] for image in images))
 
         key = (kind, above, place.stop, *(part for of_image in checksums for part in of_image[bands_used]))
@@ -78,8 +78,8 @@ def by_band(
 
 
 def whole_image(kind: str, image: NDArray[Any], make: Callable[[], T], *parameters: Any) -> T:
-    """What `make` returns, kept in the memory as in `by_band`, for a result that depends on a whole image (H, W) and on
-    hashable parameters."""
+    """The result of `make`, kept in the cache as in `by_band`. It may depend on a whole image (H, W) and on hashable
+    parameters."""
     return calculated_once(lambda: (kind, *parameters, *_checksums(image)), make)
 
 
@@ -127,7 +127,7 @@ def labelled_pixels(labels: NDArray[np.int32], *images: NDArray[Any]) -> Iterato
 
 def rows_at_once(labels: NDArray[np.int32]) -> int:
     """How many rows of labels (H, W) to process at a time, so that their arrays fit into the processor's cache."""
-    return max(1, BAND // max(1, len(labels.T)))
+    return max(1, PIXELS_AT_ONCE // max(1, len(labels.T)))
 
 
 def boxes(labels: NDArray[np.int32], ids: Ids) -> NDArray[np.int64]:
@@ -189,8 +189,8 @@ def _checksums(image: NDArray[Any]) -> Sequence[bytes]:
 def _calculated_checksums(image: NDArray[Any]) -> list[bytes]:
     def checksum(top: int) -> bytes:
         total = sha256(f"{image.dtype.str} {image.shape[1:]}".encode())
-        total.update(np.ascontiguousarray(image[top : top + ROWS]).data)
+        total.update(np.ascontiguousarray(image[top : top + BAND_ROWS]).data)
         return total.digest()
 
     with ThreadPoolExecutor(2) as pool:  # sha256 runs without Python's lock
-        return list(pool.map(checksum, range(0, len(image), ROWS)))
+        return list(pool.map(checksum, range(0, len(image), BAND_ROWS)))

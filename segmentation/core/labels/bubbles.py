@@ -1,4 +1,4 @@
-"""Bubbles, found as circles in a network's map: the Laplacian of Gaussian finds blobs, and a circle is fitted to the
+"""Finds bubbles as circles in a network's map: the Laplacian of Gaussian finds blobs, and a circle is fitted to the
 edge of each blob."""
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ RADII = (2.0, 40.0)  # px: the smallest and the largest blob
 STEP = 1.15  # ratio of two successive radii
 LEAST_RESPONSE = 0.4  # of a blob; a whole disc has 2 / e = 0.74
 ANGLES = np.linspace(0, 2 * np.pi, 48, endpoint=False)  # rad, of the rays from a blob's centre to its edge
-EDGE = (0.7, 1.3)  # the edge is looked for between these multiples of a blob's radius
-FEWEST = 10  # edge points of 48; with fewer no circle is fitted, and the blob's centre and radius are used
-FILLED = 0.88  # a circle with a smaller share of foreground may hold several objects: better filled ones come first
-COVERED = 0.5  # a circle is dropped if circles before it cover a larger share of it
+EDGE_RANGE = (0.7, 1.3)  # the edge is searched between these multiples of a blob's radius
+FEWEST_EDGE_POINTS = 10  # edge points of 48; with fewer no circle is fitted, and the blob's centre and radius are used
+# A circle with a smaller share of foreground may contain several objects: better filled ones come first.
+WELL_FILLED = 0.88
+MOST_COVERED = 0.5  # a circle is dropped if circles before it cover a larger share of it
 
 
 def find_bubbles(levels: NDArray[np.uint8], threshold: float) -> NDArray[np.int32]:
@@ -43,7 +44,9 @@ def find_circles(levels: NDArray[np.uint8], threshold: float = 0.5) -> Circles:
     soft = np.clip((values - threshold) / min(threshold, 1 - threshold) / 2 + 0.5, 0, 1).astype(np.float32)
     # Where objects are crowded, some have no blob: the largest circles that fit into the foreground are tried, too.
     fitted = [_fitted_circle(soft, circle) for circle in (*_blobs(soft), *_inscribed_circles(soft))]
-    return _separate_circles(sorted(fitted, key=lambda circle: _foreground_share(soft, circle) < FILLED), levels.shape)
+    return _separate_circles(
+        sorted(fitted, key=lambda circle: _foreground_share(soft, circle) < WELL_FILLED), levels.shape
+    )
 
 
 def _blobs(soft: NDArray[np.float32]) -> Circles:
@@ -82,19 +85,23 @@ def _fitted_circle(soft: NDArray[np.float32], blob: Floats) -> Floats:
     """The circle (3,) through the edge points of a blob (3,); the blob itself if it has too few of them, or if the
     circle is too different."""
     row, column, radius = blob
-    steps = np.arange(EDGE[0] * radius - 0.5, EDGE[1] * radius + 1, 0.5)
+    steps = np.arange(EDGE_RANGE[0] * radius - 0.5, EDGE_RANGE[1] * radius + 1, 0.5)
     directions = np.stack([np.sin(ANGLES), np.cos(ANGLES)])
     places = np.array([[row], [column]])[..., None] + directions[..., None] * steps
     profiles = ndimage.map_coordinates(soft, places, order=1, mode="constant", cval=1.0)  # no edge beyond the frame
     outside = profiles < 0.5
     crossing = outside.argmax(1)
     has_edge = crossing > 0  # rays that begin outside or run on into a neighbour have no edge
-    if has_edge.sum() < FEWEST:
+    if has_edge.sum() < FEWEST_EDGE_POINTS:
         return blob
     after, before = profiles[has_edge, crossing[has_edge]], profiles[has_edge, crossing[has_edge] - 1]
     edge = steps[crossing[has_edge] - 1] + 0.5 * (before - 0.5) / (before - after)
     circle = _least_squares_circle(directions[:, has_edge] * edge)  # relative to the blob's centre
-    if circle is None or not EDGE[0] * radius <= circle[2] <= EDGE[1] * radius or np.hypot(*circle[:2]) > radius / 2:
+    if (
+        circle is None
+        or not EDGE_RANGE[0] * radius <= circle[2] <= EDGE_RANGE[1] * radius
+        or np.hypot(*circle[:2]) > radius / 2
+    ):
         return blob
     return np.array([row + circle[0], column + circle[1], circle[2]])
 
@@ -115,7 +122,7 @@ def _foreground_share(soft: NDArray[np.float32], circle: Floats) -> float:
 
 
 def _separate_circles(circles: Sequence[Floats], shape: tuple[int, int]) -> Circles:
-    """The circles without those that lie in circles before them (COVERED), sorted by row and column.
+    """The circles without those that lie in circles before them (MOST_COVERED), sorted by row and column.
 
     circles: the clearest first. shape: of the map.
     """
@@ -124,7 +131,7 @@ def _separate_circles(circles: Sequence[Floats], shape: tuple[int, int]) -> Circ
     for circle in circles:
         box, depth = _depth(circle, shape)
         inside = depth > 0
-        if inside.any() and (covered[box] & inside).sum() < COVERED * inside.sum():
+        if inside.any() and (covered[box] & inside).sum() < MOST_COVERED * inside.sum():
             covered[box] |= inside
             separate.append(circle)
     table = np.array(separate).reshape(-1, 3)
@@ -132,7 +139,7 @@ def _separate_circles(circles: Sequence[Floats], shape: tuple[int, int]) -> Circ
 
 
 def _depth(circle: Floats, shape: tuple[int, int]) -> tuple[tuple[slice, slice], Floats]:
-    """A window around a circle, and how deep each pixel's centre lies in it: 1 in the middle, 0 at the edge."""
+    """A window around a circle, and how deep each pixel's centre lies in the circle: 1 in the middle, 0 at the edge."""
     row, column, radius = circle
     corner, last = (int(row - radius), int(column - radius)), (int(row + radius) + 2, int(column + radius) + 2)
     rows, columns = (np.arange(max(0, corner[axis]), min(shape[axis], last[axis])) for axis in (0, 1))
@@ -141,7 +148,8 @@ def _depth(circle: Floats, shape: tuple[int, int]) -> tuple[tuple[slice, slice],
 
 
 def discs(circles: Circles, shape: tuple[int, int]) -> NDArray[np.int32]:
-    """(H, W) int32: n if a pixel's centre lies in the n-th circle; if in several, the one in which it lies deepest."""
+    """(H, W) int32: n if a pixel's centre lies in the n-th circle; 0 outside. In several circles it gets the number of
+    the circle in which it lies deepest."""
     labels, deepest = np.zeros(shape, np.int32), np.zeros(shape)
     for number, circle in enumerate(circles, start=1):
         box, depth = _depth(circle, shape)

@@ -1,5 +1,5 @@
-"""What the network's maps and the picture say of particles: the confidence of each outline, how clear all particles of
-an image are, and their typical size."""
+"""Values of particles from the network's maps and the picture: the confidence of each outline, how clear all particles
+of an image are, and their typical size."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .separate import Labels, max_over_labels, mean_over_labels
 Maps = NDArray[np.uint8]
 Grey = NDArray[np.uint8]
 Floats = NDArray[np.float64]
-SURE = 230  # of 255: from this foreground on a pixel surely belongs to a particle
+SURE_LEVEL = 230  # of 255: a pixel with this foreground or more surely belongs to a particle
 SMALLEST_AREA = 9  # px
-RING = 1, 5  # px at the working scale: distances from a particle between which the ground around it is read
-FEWEST = 8  # px of ground around a particle, fewest for its grey
+RING_PX = 1, 5  # px at the working scale: distances from a particle between which the ground around it is read
+FEWEST_RING_PX = 8  # of background around a particle; with fewer its grey is not read there
 LARGEST_CONTRAST = 4.0  # in SD of the ground: larger contrasts are set to this
-SAMPLED = 2**22  # px of ground, enough to estimate its grey
+SAMPLED_PX = 2**22  # px of ground, enough to estimate its grey
 LEAST_FOREGROUND = 0.002  # share of the picture; with less it shows no particles
 
 
@@ -34,10 +34,10 @@ def outline_features(maps: Maps, grey: Grey, labels: Labels, scale: float, diame
     preferred diameter in px.
 
     foreground: log-odds of the mean probability over the particle. peak: highest inner distance, 0 to 1. sure: share of
-    pixels with a foreground of at least SURE. size: ln(ECD / diameter); size_squared: its square. others: mean of
+    pixels with a foreground of at least SURE_LEVEL. size: ln(ECD / diameter); size_squared: its square. others: mean of
     `foreground` over all particles of the image, weighted by area. contrast, excess_brightness: see `_ground`.
     """
-    sure_pixels = np.where(maps[0] >= SURE, np.uint8(255), np.uint8(0))
+    sure_pixels = np.where(maps[0] >= SURE_LEVEL, np.uint8(255), np.uint8(0))
     areas, *sums = sums_over_labels(labels, maps[0], sure_pixels, grey)
     if not len(areas):
         return {name: np.zeros(0) for name in OUTLINE_FEATURES}
@@ -62,20 +62,21 @@ def outline_features(maps: Maps, grey: Grey, labels: Labels, scale: float, diame
 def _ground(grey: Grey, labels: Labels, areas: Floats, inside: Floats, scale: float) -> tuple[Floats, Floats]:
     """(n,) each: contrast and excess brightness of particles with areas (n,) in px and mean grey `inside` (n,).
 
-    contrast: grey of the particle minus that of the ground around it, in SD of this ground, -1 to LARGEST_CONTRAST.
+    contrast: grey of the particle minus grey of the ground around it, in SD of this ground, -1 to LARGEST_CONTRAST.
     excess brightness: how much brighter the particle is than the average one, divided by how much brighter that is than
-    the ground, 0 to 1. The ground around a particle is its RING, or the whole ground if the ring has under FEWEST px.
+    the ground, 0 to 1. The ground around a particle is the background in its ring (RING_PX), or the whole background if
+    the ring has under FEWEST_RING_PX px.
     """
     bare, count = labels == 0, len(areas)
-    near, far = (max(1, round(reach / min(scale, 1.0))) for reach in RING)
+    near, far = (max(1, round(reach / min(scale, 1.0))) for reach in RING_PX)
     total = np.zeros((3, count + 1))  # number of pixels in each ring, sums of their grey and of its square
     for owners, rows, ring in rings(labels, near, far):
         values = grey[rows][ring].astype(float)
         total += np.stack([np.bincount(owners, weights, count + 1) for weights in (None, values, values**2)])
     pixels, sums, squares = total[:, 1:]
     ground = (grey[bare] if bare.any() else grey).ravel()
-    ground = ground[:: 1 + ground.size // SAMPLED]
-    is_enough, mean = pixels >= FEWEST, sums / np.maximum(pixels, 1)
+    ground = ground[:: 1 + ground.size // SAMPLED_PX]
+    is_enough, mean = pixels >= FEWEST_RING_PX, sums / np.maximum(pixels, 1)
     level = np.where(is_enough, mean, ground.mean())
     spread = np.where(is_enough, np.sqrt(np.maximum(squares / np.maximum(pixels, 1) - mean**2, 0)), ground.std())
     contrast = np.clip((inside - level) / np.maximum(spread, 1), -1, LARGEST_CONTRAST)

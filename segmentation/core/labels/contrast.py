@@ -16,16 +16,17 @@ from .region_graph import BAND
 
 Floats = NDArray[np.float64]
 # A bare pixel lies in no outline; the ground is all bare pixels.
-RING = 1, 6  # px outside an outline: its surroundings are the bare pixels between these distances
-FEWEST = 8  # px of a ring, fewest for its grey
-LEAST_GROUND = 0.02  # share of the picture that must be bare, else the ground has no grey
-# In units of the typical contrast: the largest contrast of a gap, and how much more the pixels around it have at least.
+RING_PX = 1, 6  # px outside an outline: its surroundings are the bare pixels between these distances
+FEWEST_RING_PX = 8  # with fewer bare pixels a ring has no grey
+LEAST_GROUND_SHARE = 0.02  # share of the picture that must be bare, else the ground has no grey
+# In units of the typical contrast: the largest contrast of a gap, and by how much at least the pixels around it exceed
+# its contrast.
 GAP = 0.5, 0.6
 # Share of the picture that must be bare, else no outline is judged as faint or a gap: in a bed of particles the bare
 # pixels are crevices, no background. With less bare pixels, 109 of 194 outlines that would be judged so are right
 # (6 composed beds of held-out publications, 4 deeper ones, AMPIS powder, EMPS), with more 7 of 29 (TiO2, EMPS).
-GROUND = 0.35
-TYPICAL = 0.7  # quantile of the outlines' contrasts, weighted by area
+LEAST_BARE_SHARE = 0.35
+TYPICAL_QUANTILE = 0.7  # quantile of the outlines' contrasts, weighted by area
 
 
 class Contrasts(NamedTuple):
@@ -35,7 +36,7 @@ class Contrasts(NamedTuple):
     negative value has the opposite sign to most of the outlined area; NaN if the ground is not visible.
     gap: (n,) bool, whether the outline looks like a gap between particles.
     dark: whether most of the outlined area is darker than its surroundings.
-    has_ground: whether enough of the picture is bare (GROUND) to judge which outlines are faint or gaps.
+    has_ground: whether enough of the picture is bare (LEAST_BARE_SHARE) to judge which outlines are faint or gaps.
     """
 
     relative: Floats
@@ -45,7 +46,7 @@ class Contrasts(NamedTuple):
 
     def faint(self, limit: float) -> NDArray[np.bool_]:
         """(n,) bool: whether the relative contrast is below `limit` or the outline is a gap; none if the limit is 0.
-        It does not ask for `has_ground`."""
+        `has_ground` is not checked."""
         return (self.gap | (self.relative < limit)) if limit else np.zeros(len(self.gap), bool)
 
 
@@ -61,8 +62,8 @@ def contrasts(
     outside of all outlines: where a person deletes a particle, its neighbours keep their contrast.
 
     The contrast of an outline is its mean grey minus the median of its ring's bare pixels (2 to 6 px outside). If there
-    are fewer than FEWEST, the median of all bare pixels is used. The sign of most of the outlined area counts as the
-    sign of particles; the network's polarity says nothing of it, because many particles are outlined in both.
+    are fewer than FEWEST_RING_PX, the median of all bare pixels is used. The sign of most of the outlined area is taken
+    as the sign of particles; the network's polarity does not show it, because many particles are outlined in both.
     The typical contrast is the 0.7 quantile of the absolute contrasts, weighted by area. A gap has less than half the
     typical contrast, and the median of all pixels around it, other outlines included, exceeds it by 0.6 of the typical
     contrast. An outline with a clear contrast of the opposite sign is also a gap. These rules are our own
@@ -81,20 +82,23 @@ def contrasts(
         return Contrasts(contrast, np.zeros(n, bool))
     dark = bool(areas[contrast < 0].sum() > areas[contrast > 0].sum())
     sign = -1.0 if dark else 1.0
-    has_ground = bare / labels.size >= GROUND
+    has_ground = bare / labels.size >= LEAST_BARE_SHARE
     contrast = sign * contrast
     values, order = np.abs(contrast[is_known]), np.argsort(np.abs(contrast[is_known]))
     total = np.cumsum(areas[is_known][order])
-    typical = max(float(values[order][np.searchsorted(total, TYPICAL * total[-1])]), 1.0)
+    typical = max(float(values[order][np.searchsorted(total, TYPICAL_QUANTILE * total[-1])]), 1.0)
     relative = contrast / typical
     gap = relative <= -FAINT
     candidates = np.flatnonzero(relative < GAP[0]).tolist()
     box_of = boxes(labels, ids) if candidates else np.zeros((0, 4), np.int64)
     for index in candidates:
         top, left, bottom, right = box_of[index].tolist()
-        window = slice(max(0, top - RING[1]), bottom + RING[1]), slice(max(0, left - RING[1]), right + RING[1])
+        window = (
+            slice(max(0, top - RING_PX[1]), bottom + RING_PX[1]),
+            slice(max(0, left - RING_PX[1]), right + RING_PX[1]),
+        )
         body = labels[window] == ids[index]
-        near, wide = (ndimage.maximum_filter(body, 2 * reach + 1) for reach in RING)
+        near, wide = (ndimage.maximum_filter(body, 2 * reach + 1) for reach in RING_PX)
         around = float(np.median(grey[window][wide & ~near]))
         gap[index] |= sign * (inside[index] - around) / typical < -GAP[1]
     return Contrasts(relative, gap, dark, has_ground)
@@ -103,7 +107,7 @@ def contrasts(
 def explained_contrast(grey: NDArray[np.uint8], labels: NDArray[np.int32]) -> float:
     """The share of the variance of grey (H, W) that lies between outlined and bare pixels, 0 to 1.
 
-    It is high if the outlines are those of particles, and low if everything or nothing is outlined. On each of 52
+    It is high if the outlines are around particles, and low if everything or nothing is outlined. On each of 52
     held-out micrographs of EMPS it is higher in the right polarity than in the wrong one.
     """
     inside = labels > 0
@@ -118,12 +122,14 @@ def _level_around(
     grey: NDArray[np.uint8], labels: NDArray[np.int32], ids: Ids, foreground: NDArray[np.bool_] | None
 ) -> tuple[Floats, int]:
     """(n,) the median grey of each outline's ring, and the number of bare pixels of the image. For a ring of under
-    FEWEST px it is the median of the whole ground, or NaN if the ground is less than LEAST_GROUND."""
+    FEWEST_RING_PX px it is the median of the whole ground, or NaN if the ground is less than LEAST_GROUND_SHARE."""
     images = (grey,) if foreground is None else (grey, foreground)
-    parts = by_band("around", labels, RING[1], _greys_around, *images)
+    parts = by_band("around", labels, RING_PX[1], _greys_around, *images)
     histogram = np.sum([ground for _, ground in parts], axis=0)
     bare = int(histogram.sum())
-    ground = float(np.searchsorted(np.cumsum(histogram), bare / 2)) if bare >= LEAST_GROUND * labels.size else np.nan
+    ground = (
+        float(np.searchsorted(np.cumsum(histogram), bare / 2)) if bare >= LEAST_GROUND_SHARE * labels.size else np.nan
+    )
     around = np.zeros((len(ids), 256), np.int32)  # how many pixels of each ring have each grey
     for (part_ids, greys, counts), _ in parts:
         around[np.searchsorted(ids, part_ids), greys] += counts
@@ -132,7 +138,7 @@ def _level_around(
     # The median is the mean of two greys, at half of the sorted pixels.
     middle = [(cumulated <= place[:, None]).sum(1) for place in (np.maximum(counts - 1, 0) // 2, counts // 2)]
     median = (middle[0] + middle[1]) / 2
-    return np.where(counts >= FEWEST, median, ground), bare
+    return np.where(counts >= FEWEST_RING_PX, median, ground), bare
 
 
 class _Greys(NamedTuple):
@@ -150,8 +156,8 @@ def _greys_around(
     labels, grey = band.labels, grey[band.rows]
     if foreground is not None:  # as one more object; with the lowest label, so that pixels in two rings go to the other
         labels = np.where(labels > 0, labels + 1, foreground.astype(np.int32))
-    owner = largest_within(labels, RING[1])[band.rows]
-    ring = (owner > 0) & ~largest_within(labels > 0, RING[0])[band.rows]
+    owner = largest_within(labels, RING_PX[1])[band.rows]
+    ring = (owner > 0) & ~largest_within(labels > 0, RING_PX[0])[band.rows]
     numbers = 256 * (owner[ring].astype(np.intp) - (1 if foreground is None else 2)) + grey[ring]
     counts = np.bincount(numbers[numbers >= 0], minlength=256 * len(band.ids))
     places = np.flatnonzero(counts)

@@ -1,4 +1,4 @@
-"""Possible cuts: borders within an outline that may be real, although region merging removed them."""
+"""Finds possible cuts: borders within an outline that may be real, although region merging removed them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .options import INTERCEPT
-from .region_graph import RegionGraph, adjacent
+from .region_graph import RegionGraph, adjacent_pixels
 from .region_merging import Merges
 from .segmentation import Cut
 from .separate import Labels
 
-LEAST = 0.1  # probability of a cut; less probable ones are left out
-MOST = 1000  # cuts of an image, the most probable ones: one request of corrections takes as many
-STEP = 4  # pixel edges between two points of a line
+LEAST_PROBABILITY = 0.1  # of a cut; less probable ones are left out
+MOST_CUTS = 1000  # of an image, the most probable ones: one request of corrections accepts so many
+EDGES_PER_POINT = 4  # pixel edges between two points of a line, so that a slanted line has no steps
 Corner = tuple[int, int]  # x, y of a pixel's corner
 Edges = list[tuple[Corner, Corner]]  # edges of pixels
 
 
 def cut_probability(border: float, size: float, weights: Mapping[str, float]) -> float:
-    """The probability that a border is real which merging removed.
+    """The probability that a border which merging removed is real.
 
     border: the probability that merging gave it. size: px, the typical size of touching outlines in the image
     (`typical_size`): the smaller particles are, the more often merging removes real borders between them. weights:
@@ -56,9 +56,11 @@ def possible_cuts(
     """
     joins = merges.joining(regions.pairs)
     probabilities = merges.probability[joins]  # of borders
-    is_possible = (joins > 0) & (probabilities >= border_probability(LEAST, size, weights)) & (probabilities < limit)
+    is_possible = (
+        (joins > 0) & (probabilities >= border_probability(LEAST_PROBABILITY, size, weights)) & (probabilities < limit)
+    )
     order = np.unique(joins[is_possible])
-    order = order[np.lexsort((-merges.turn[order], -merges.probability[order]))][:MOST]
+    order = order[np.lexsort((-merges.turn[order], -merges.probability[order]))][:MOST_CUTS]
     if not len(order):
         return ()
     places = np.full(len(merges.targets), -1)  # merge -> place of its cut in the result, -1 for none
@@ -89,7 +91,7 @@ def _edges(
     border belongs to, -1 for none."""
     base = len(regions.peaks)
     keys = regions.pairs[:, 0] * base + regions.pairs[:, 1]
-    for (rows, columns), (y, x), _, sides in adjacent(labels, first_region - 1):
+    for (rows, columns), (y, x), _, sides in adjacent_pixels(labels, first_region - 1):
         cuts = places[np.searchsorted(keys, sides[0] * base + sides[1])]
         is_cut = cuts >= 0
         begins = np.stack([x + columns, y + rows], axis=1)[is_cut]
@@ -124,11 +126,12 @@ def _path(edges: Edges) -> list[Corner]:
 
 
 def _line(path: Sequence[Corner]) -> list[list[float]]:
-    """The points [x, y] of a cut's line: both ends, and between them the middle of every STEP-th edge, so that a
-    slanted line has no steps."""
+    """The points [x, y] of a cut's line: both ends, and between them the middle of one in EDGES_PER_POINT edges."""
     corners = np.array(path, float)
     middles = (corners[1:] + corners[:-1]) / 2
-    points = middles[np.unique(np.linspace(0, len(middles) - 1, 2 + len(middles) // STEP).round().astype(int))]
+    points = middles[
+        np.unique(np.linspace(0, len(middles) - 1, 2 + len(middles) // EDGES_PER_POINT).round().astype(int))
+    ]
     return [corners[0].tolist(), *points.tolist(), corners[-1].tolist()]
 
 

@@ -12,18 +12,18 @@ from math import ceil, hypot
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry import Labels, Mask, flooded
+from .geometry import Labels, Mask, watershed_parts
 
 EDGES = "edges"  # name of the stored map; results of versions before 1.1 have none
-SMOOTHED = 1.0  # px: SD of the smoothing
+SMOOTHING_SD_PX = 1.0  # px: SD of the smoothing
 REACH = 4  # px, four SD: a pixel's edge depends on pixels up to here
 GAIN = 32  # times the square root of the gradient (grey levels per px): weak edges differ, strong ones fit into a byte
-STEP = 16  # the map is stored in steps of this: the file is smaller, and objects are split just as well
+STEP = 16  # of 255: the map is rounded to steps, for a smaller file; objects are split just as well
 FAINT = 64  # of 255: where the foreground is lower, there is no outline to split
 BAND = 512  # rows that are calculated together
-STRONG = 95  # percentile of the edges in an object; an edge like this counts as much as a full valley
-# Radius of the disc that stands for a click: at most these shares of the distances to the rim and to the next click.
-OF_RIM, OF_GAP = 0.5, 0.4
+STRONG = 95  # percentile of the edges in an object: such an edge has as much weight as a full valley
+# Radius of the disc that replaces a click: at most these shares of the distances to the rim and to the next click.
+RIM_SHARE, CLICK_SHARE = 0.5, 0.4
 
 
 def edge_map(grey: NDArray[np.uint8], foreground: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -35,15 +35,15 @@ def edge_map(grey: NDArray[np.uint8], foreground: NDArray[np.uint8]) -> NDArray[
     for top in range(0, len(grey), BAND):
         low = max(0, top - REACH)
         rows = grey[low : top + BAND + REACH].astype(np.float32)
-        steep = ndimage.gaussian_gradient_magnitude(rows, SMOOTHED)[top - low :][:BAND]
+        steep = ndimage.gaussian_gradient_magnitude(rows, SMOOTHING_SD_PX)[top - low :][:BAND]
         levels = np.minimum(GAIN * np.sqrt(steep), 255).astype(np.uint8)
         edges[top : top + BAND] = np.where(foreground[top : top + BAND] < FAINT, 0, levels // STEP * STEP)
     return edges
 
 
-def parted_along_edges(seeds: Labels, inside: Mask, distance: NDArray[np.uint8], edges: NDArray[np.uint8]) -> Labels:
+def split_along_edges(seeds: Labels, inside: Mask, distance: NDArray[np.uint8], edges: NDArray[np.uint8]) -> Labels:
     """Parts (h, w) int32 1..n of an object. They grow from clicks, and meet along edges of the picture and valleys of
-    the network's distance map, which count alike.
+    the network's distance map, which have equal weight.
 
     seeds: (h, w), the pixel of each click is 1..n. inside: (h, w) the object. distance, edges: (h, w) maps.
     """
@@ -51,7 +51,7 @@ def parted_along_edges(seeds: Labels, inside: Mask, distance: NDArray[np.uint8],
     height = distance.astype(np.float32) / 255 - np.minimum(edges.astype(np.float32) / strong, 1)
     low, high = float(height[inside].min()), float(height[inside].max())
     height = np.clip((height - low) / max(high - low, 1e-6), 0, 1)
-    return flooded(_discs(seeds, inside), (255 * height).astype(np.uint8), inside)
+    return watershed_parts(_discs(seeds, inside), (255 * height).astype(np.uint8), inside)
 
 
 def _discs(seeds: Labels, inside: Mask) -> Labels:
@@ -67,5 +67,5 @@ def _discs(seeds: Labels, inside: Mask) -> Labels:
         away = np.hypot(rows + top - row, columns + left - column)
         rim = min(row, column, inside.shape[0] - 1 - row, inside.shape[1] - 1 - column) + 1
         to_rim = min(float(away[~inside[window]].min(initial=far)), rim)
-        discs[window][away <= min(OF_RIM * to_rim, OF_GAP * gap)] = seeds[row, column]
+        discs[window][away <= min(RIM_SHARE * to_rim, CLICK_SHARE * gap)] = seeds[row, column]
     return discs

@@ -1,7 +1,7 @@
 """Corrections of outlines by ids, lines and drawn shapes: each operation is a function that returns a Patch, the pixels
 and objects that it changes.
 
-The first argument, `now`, is the outlines as they are before the operation. Positions are (x, y) in pixels of the
+The first argument, `now`, contains the outlines before the operation. Positions are (x, y) in pixels of the
 image, x to the right, y down; (0, 0) is the top left corner of the first pixel, so its centre is (0.5, 0.5). A
 "boundary" is a strip of background between objects, as between grains. Every operation raises BadEdit if it is
 impossible.
@@ -16,7 +16,6 @@ from math import nan
 
 import numpy as np
 
-from .drawn import polygon_spans, stroke_spans
 from .geometry import (
     BOUNDARY,
     SMALLEST,
@@ -26,7 +25,7 @@ from .geometry import (
     Mask,
     components,
     crosses_itself,
-    cut,
+    cut_parts,
     line_pixels,
     middle_of,
     points_along,
@@ -35,7 +34,8 @@ from .geometry import (
     without_boundary,
 )
 from .patches import BadEdit, Object, Patch, Points, points_of
-from .runs import Runs, grouped, no_runs, runs_in, runs_of, united
+from .runs import Runs, no_runs, piece_numbers, runs_in, runs_of, unite_runs
+from .shape_pixels import polygon_spans, stroke_spans
 from .time_limit import check_time
 from .working import WorkingLabels
 
@@ -43,9 +43,9 @@ NO_CHANGES: Mapping[int, Object | None] = {}
 NO_PIXEL = "The outline contains no pixel that can be taken: draw it larger, or over other objects."
 OUTSIDE = "The point lies outside the image."
 NO_BOUNDARY = "No boundary is near: zoom in, then press on the boundary itself."
-GAP = BOUNDARY + 2  # px: largest width of a ragged boundary
-NEAR = 9  # px: a line follows a boundary if the objects on its sides are at most so far away
-BESIDE = 1.5  # px on either side of a cut's middle: the pixels there say which object it divides
+GAP_PX = BOUNDARY + 2  # px: largest width of a ragged boundary
+NEAR_PX = 9  # px: a line follows a boundary if the objects on its sides are at most so far away
+BESIDE_PX = 1.5  # px on either side of a cut's middle: the pixels there say which object it divides
 POINTS_AT_ONCE = 1 << 10  # points of a line in one calculation
 LEAST_RADIUS, LARGEST_RADIUS = 0.5, 500.0  # px, of a brush
 
@@ -78,7 +78,7 @@ def set_aside(now: WorkingLabels, ids: Sequence[int], reason: str) -> Patch:
     return now.patch_to(no_runs(), objects)
 
 
-def reviewed(now: WorkingLabels, ids: Sequence[int]) -> Patch:
+def review(now: WorkingLabels, ids: Sequence[int]) -> Patch:
     """A person has checked the outlines of the objects, so they count."""
     return now.patch_to(no_runs(), {number: now.objects[number].confirmed() for number in now.checked_ids(ids)})
 
@@ -106,19 +106,19 @@ def merge(
     runs = now.runs_of(now.checked_ids(ids))
     largest = int(np.bincount(runs[:, 2], runs[:, 1]).argmax())
     changed_runs = np.concatenate([runs, *(_background_between(now, now.checked_ids(ids)) if boundary else ())])
-    starts, ends = united(changed_runs[:, 0], changed_runs[:, 0] + changed_runs[:, 1])
+    starts, ends = unite_runs(changed_runs[:, 0], changed_runs[:, 0] + changed_runs[:, 1])
     return now.patch_to(runs_of(starts, ends, largest), {largest: now.objects[largest].confirmed()})
 
 
 def _ids_along(now: WorkingLabels, line: Floats) -> list[int]:
     """The ids of the objects on both sides of the boundaries that a line (n, 2) crosses or follows.
 
-    A point of the line is at the boundary of the two nearest objects if both are at most NEAR away. Boundaries with
+    A point of the line is at the boundary of the two nearest objects if both are at most NEAR_PX away. Boundaries with
     less than half as many points as the one with the most are ignored: the line only touches them.
     """
-    dy, dx = np.mgrid[-NEAR : NEAR + 1, -NEAR : NEAR + 1]
+    dy, dx = np.mgrid[-NEAR_PX : NEAR_PX + 1, -NEAR_PX : NEAR_PX + 1]
     distance = np.hypot(dy, dx).ravel()
-    order = np.argsort(distance, kind="stable")[: int((distance <= NEAR).sum())]
+    order = np.argsort(distance, kind="stable")[: int((distance <= NEAR_PX).sum())]
     around = np.stack([dx.ravel()[order], dy.ravel()[order]], axis=1)
     points = np.floor(_points_along(now, line))
     pairs = [np.zeros((0, 2), np.int32)]
@@ -150,27 +150,32 @@ def _first_ids(ids: Labels, allowed: Mask) -> Labels:
 
 
 def _background_between(now: WorkingLabels, ids: Sequence[int]) -> Iterator[Runs]:
-    """The background between every two of the objects: pixels whose distances to both are GAP + 1 px at most in sum,
+    """The background between every two of the objects: pixels whose distances to both are GAP_PX + 1 px at most in sum,
     and which are more than BOUNDARY px away from any other object."""
-    boxes = now.boxes(ids, margin=GAP)
+    boxes = now.boxes(ids, margin=GAP_PX)
     for one, other in combinations(ids, 2):
         check_time()
         top, left = (max(pair) for pair in zip(boxes[one][:2], boxes[other][:2], strict=True))
         bottom, right = (min(pair) for pair in zip(boxes[one][2:], boxes[other][2:], strict=True))
         if top >= bottom or left >= right:
             continue
-        ends = max(0, top - GAP), max(0, left - GAP), min(now.rows, bottom + GAP), min(now.width, right + GAP)
+        ends = (
+            max(0, top - GAP_PX),
+            max(0, left - GAP_PX),
+            min(now.rows, bottom + GAP_PX),
+            min(now.width, right + GAP_PX),
+        )
         labels = now.crop(ends)
-        steps = steps_from(labels == one, GAP) + steps_from(labels == other, GAP)
+        steps = steps_from(labels == one, GAP_PX) + steps_from(labels == other, GAP_PX)
         others = steps_from((labels != 0) & ~np.isin(labels, ids), BOUNDARY)
-        yield runs_in(labels, (labels == 0) & (steps <= GAP + 1) & (others > BOUNDARY), ends, now.width)
+        yield runs_in(labels, (labels == 0) & (steps <= GAP_PX + 1) & (others > BOUNDARY), ends, now.width)
 
 
 def split(now: WorkingLabels, number: int | None, line: Points, boundary: bool = False) -> Patch:
     """An object is cut along a line of at least two points; the largest part keeps its id.
 
-    number: the id of the object. Without it the line cuts every object that it divides, but for objects that only its
-    ends reach into (`_crossed`). If the line does not divide the object `number`, or without a number the object in
+    number: the id of the object. Without it the line cuts every object that it divides, except objects that contain
+    only its ends (`_crossed`). If the line does not divide the object `number`, or without a number the object in
     which most of the line lies, the line's ends are extended to a near edge of that object (`to_edge`). boundary:
     whether the parts have a boundary between them.
     """
@@ -218,7 +223,7 @@ def _crossed(now: WorkingLabels, line: Floats) -> tuple[list[int], int]:
 def _divided(inside: Mask, line: Floats, box: Box, boundary: bool) -> Labels | None:
     """The parts (h, w) 1, 2, ... of an object (h, w) in a box on both sides of a line (n, 2); None if the line does not
     divide the object."""
-    parts = cut(inside, line_pixels(line, box))
+    parts = cut_parts(inside, line_pixels(line, box))
     parts = without_boundary(parts) if boundary else parts
     is_divided = parts.max() > 1 and (np.bincount(parts[inside])[1:] >= SMALLEST).all()
     return parts if is_divided else None
@@ -231,7 +236,7 @@ def split_along(now: WorkingLabels, lines: Sequence[Points], boundary: bool = Fa
     for line in lines:
         check_time()
         middle, across = middle_of(points_of(line, 2))
-        one, other = after.ids_at(np.stack([middle - BESIDE * across, middle + BESIDE * across])).tolist()
+        one, other = after.ids_at(np.stack([middle - BESIDE_PX * across, middle + BESIDE_PX * across])).tolist()
         if one != other or not one:
             continue
         with suppress(BadEdit):
@@ -256,7 +261,7 @@ def draw(
 
     ground: whether only background is taken, and no pixels of other objects. name: the class of a new object; by
     default the first class. replace: whether the object `number` consists of these pixels alone afterwards. touching:
-    whether `number` holds only if the pixels touch this object (`_object_meant`).
+    whether pixels that do not touch the object `number` become a new object (`_object_meant`).
     """
     pixels = _in_polygon(now, polygon)
     if touching:
@@ -330,7 +335,7 @@ def assign(
     return now.patch_to(_with_id(pixels, number), {number: item})
 
 
-def area(now: WorkingLabels, point: Sequence[float], number: int | None = None, *, name: str = "") -> Patch:
+def draw_area(now: WorkingLabels, point: Sequence[float], number: int | None = None, *, name: str = "") -> Patch:
     """As `draw`, but for a connected area around a point: pixels of one object, or of background, connected by their
     sides."""
     ((x, y),) = np.floor(points_of([point], 1)).astype(int).tolist()
@@ -338,7 +343,7 @@ def area(now: WorkingLabels, point: Sequence[float], number: int | None = None, 
         raise BadEdit(OUTSIDE)
     runs = now.runs_of([int(now.crop((y, x, y + 1, x + 1))[0, 0])])
     runs = runs[runs[:, 0] < now.rows * now.width]  # without the background below, in the data bar
-    pieces = grouped(runs, now.width)
+    pieces = piece_numbers(runs, now.width)
     piece = pieces[np.searchsorted(runs[:, 0], y * now.width + x, "right") - 1]
     return assign(now, runs[pieces == piece], number, name=name)
 
@@ -391,7 +396,7 @@ def difference(
     """The patch from `now` to `after`, which may differ in `changed_runs` only. Raises BadEdit(sentence) if no pixel
     differs. objects: the new data of objects."""
     all_runs = np.concatenate([no_runs(), *changed_runs])
-    starts, ends = united(all_runs[:, 0], all_runs[:, 0] + all_runs[:, 1])
+    starts, ends = unite_runs(all_runs[:, 0], all_runs[:, 0] + all_runs[:, 1])
     patch = now.patch_to(after.runs_under(runs_of(starts, ends, 0))[0], objects)
     if not len(patch.runs):
         raise BadEdit(sentence)
@@ -433,5 +438,5 @@ def _in_stroke(now: WorkingLabels, points: Points, radius: float) -> Runs:
         raise BadEdit(f"A radius is {LEAST_RADIUS:g} to {LARGEST_RADIUS:g} pixels.")
     spans = stroke_spans(points_of(points, 1), radius, now.rows, now.width)
     if not len(spans[0]):
-        raise BadEdit("The stroke holds no pixel of the image.")
+        raise BadEdit("The stroke contains no pixel of the image.")
     return runs_of(*spans, 0)

@@ -1,9 +1,9 @@
-"""Fibres are found in the maps of a network, and each is followed through its crossings.
+"""Finds fibres in the maps of a network, and follows each fibre through its crossings.
 
 The middle of the foreground is thinned to a skeleton, which is cut where its lines meet. The pieces are then joined end
-to end, the best pair first: two ends fit if they go on in the same direction, with the same width, and through
-foreground. A pixel belongs to one fibre only: at a crossing to the fibre that the network saw on top, or else to the
-thicker one. In this file a "piece" is a part of a fibre.
+to end, the best pair first: two ends fit if they continue in the same direction, with the same width, and through
+foreground. A pixel belongs to one fibre only: at a crossing to the fibre that the network saw on top, otherwise to the
+thicker fibre. In this file a "piece" is a part of a fibre.
 """
 
 from __future__ import annotations
@@ -20,26 +20,28 @@ from scipy.spatial import cKDTree
 from skimage.morphology import skeletonize
 from skimage.segmentation import watershed
 
-from .lines import ALL_SIDES, inner_depth, polyline, smoothed, tree_of
+from .lines import ALL_SIDES, inner_depth, path_length, smoothed_path, tree_of
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
 CORE = 0.5  # inner distance from which on a pixel belongs to the middle of a fibre
-# Where all inner distances near a pixel are below SURE_CORE, its middle is what has the share RIDGE of the highest one.
+# Where all inner distances near a pixel are below SURE_CORE, the middle is all pixels with at least RIDGE times the
+# highest inner distance nearby.
 SURE_CORE, RIDGE = 0.6, 0.75
 ASPECT = 3.0  # length over width, from which on an object is a fibre, as the WHO counts
-HALF = 0.5  # px: twice the depth of the middle is the width, or 1 px more; on average half a pixel too much
-SHORTEST = 4  # px of a piece of a skeleton
-# Costs of joining two ends: a turn by TURN (rad) costs 1, and so does a change of the width by the factor exp(WIDTHS).
-TURN, WIDTHS = 0.3, 0.35
-WORST = 6.0  # ends whose cost is higher are not joined
-NETWORK = 300.0  # elongation (see `elongation`) of a mat of fibres that is fully clear
+WIDTH_EXCESS_PX = 0.5  # px: twice the depth of the middle is the width, or 1 px more; on average half a pixel too much
+SHORTEST_PX = 4  # px of a piece of a skeleton
+# Costs of joining two ends: a turn by TURN_RAD costs 1, a change of the width by the factor exp(WIDTH_LOG_RATIO)
+# also costs 1.
+TURN_RAD, WIDTH_LOG_RATIO = 0.3, 0.35
+HIGHEST_COST = 6.0  # ends whose cost is higher are not joined
+CLEAR_ELONGATION = 300.0  # `elongation` of a fully clear mat of fibres
 LEAST_FOREGROUND = 0.002  # share of the picture; with less it shows no fibres
-BENT = 1.5  # a fibre is bent if its pixels spread across its axis more than this times as wide as those of a bar
-SHARP = 0.25  # sine of an angle; under a smaller one two fibres lie along each other and do not cross
-BARE = 0.34  # largest share of a gap between two ends that is no foreground
+LEAST_BEND = 1.5  # a fibre is bent if its pixels spread across its axis more than this times as far as a bar's
+LEAST_SINE = 0.25  # sine of an angle; under a smaller one two fibres lie along each other and do not cross
+MOST_BARE = 0.34  # largest share of background in a gap between two ends of one fibre
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +59,12 @@ class Piece:
     @property
     def length(self) -> float:
         """The length of the path in px."""
-        return polyline(self.path)
+        return path_length(self.path)
 
 
 def _outwards(path: Floats, width: float) -> Floats:
-    """The unit vector (row, column) in which a path (n, 2) goes on beyond its last point. Its very end is not used,
-    because it bends at a crossing."""
+    """The unit vector (row, column) in which a path (n, 2) continues beyond its last point. The last few points are not
+    used, because a path bends at a crossing."""
     count = len(path)
     skipped = min(round(0.3 * width), count // 4)
     last = path[max(0, count - skipped - max(8, round(2 * width))) : count - skipped]
@@ -81,7 +83,7 @@ class Link:
 
 
 def ordered_paths(bone: Mask, numbers: Labels) -> Iterator[tuple[int, Floats]]:
-    """The number and the path (n, 2) of each connected part of a skeleton that has at least SHORTEST px. The path is
+    """The number and the path (n, 2) of each connected part of a skeleton that has at least SHORTEST_PX px. The path is
     the longest one through the part, without branches.
 
     bone: (H, W) the skeleton. numbers: (H, W); pixels with different numbers are not connected.
@@ -93,7 +95,7 @@ def ordered_paths(bone: Mask, numbers: Labels) -> Iterator[tuple[int, Floats]]:
     count, parts = csgraph.connected_components(tree, directed=False)
     order, graph = np.argsort(parts, kind="stable"), tree + tree.T
     nodes_of_parts = np.split(order, np.cumsum(np.bincount(parts, minlength=count))[:-1])
-    if not (long_parts := [nodes for nodes in nodes_of_parts if len(nodes) >= SHORTEST]):
+    if not (long_parts := [nodes for nodes in nodes_of_parts if len(nodes) >= SHORTEST_PX]):
         return
     # One search serves all parts: each has one source, and no path leads to another part.
     distances = csgraph.dijkstra(graph, indices=[nodes[0] for nodes in long_parts], min_only=True)
@@ -136,10 +138,12 @@ def find_fibres(maps: NDArray[np.uint8], threshold: float) -> tuple[Labels, NDAr
     blobs, _ = ndimage.label(without_piece, ALL_SIDES)
     markers[without_piece] = blobs[without_piece] + len(chains)
     labels = watershed(255 - maps[1], markers, mask=mask).astype(np.int32)
-    return numbered(labels, chains, pieces)
+    return numbered_fibres(labels, chains, pieces)
 
 
-def numbered(labels: Labels, chains: Sequence[Chain], pieces: Sequence[Piece]) -> tuple[Labels, NDArray[np.int32]]:
+def numbered_fibres(
+    labels: Labels, chains: Sequence[Chain], pieces: Sequence[Piece]
+) -> tuple[Labels, NDArray[np.int32]]:
     """The labels (H, W) numbered 1..n, without objects of fewer than 9 px, and the class of each (see `find_fibres`).
 
     chains: the pieces of the fibres with labels 1, 2, ...; higher labels are objects without pieces.
@@ -176,13 +180,13 @@ def find_pieces(mask: Mask, distance: NDArray[np.uint8]) -> list[Piece]:
     pieces = []
     for _, path in ordered_paths(bone & ~near, parts.astype(np.int32)):
         rows, columns = path.astype(int).T
-        width = 2 * float(np.median(depth[rows, columns])) - HALF
+        width = 2 * float(np.median(depth[rows, columns])) - WIDTH_EXCESS_PX
         ends = at_junction[rows[[0, -1]], columns[[0, -1]]]
         length = len(path)
         is_spur = ends.sum() == 1 and length < 1.2 * width
         is_bridge = ends.all() and length < 1.5 * width and length < 24
         if not (is_spur or is_bridge):
-            pieces.append(Piece(smoothed(path), max(width, 1.0)))
+            pieces.append(Piece(smoothed_path(path), max(width, 1.0)))
     return pieces
 
 
@@ -218,8 +222,8 @@ class Ends:
         sideways = np.abs(mean_direction[:, 0] * gap_vector[:, 1] - mean_direction[:, 1] * gap_vector[:, 0])
         is_backwards = (mean_direction * gap_vector).sum(1) < -0.7 * width
         offset = sideways / (0.35 * width + 0.15 * gap + 0.7)
-        ratio = np.log(self.widths[one] / self.widths[other]) / WIDTHS
-        return (turn / TURN) ** 2 + offset**2 + ratio**2 + 0.15 * gap / (width + 2) + 99 * is_backwards, gap
+        ratio = np.log(self.widths[one] / self.widths[other]) / WIDTH_LOG_RATIO
+        return (turn / TURN_RAD) ** 2 + offset**2 + ratio**2 + 0.15 * gap / (width + 2) + 99 * is_backwards, gap
 
 
 def find_links(pieces: Sequence[Piece], mask: Mask, depth: Floats) -> list[Link]:
@@ -234,7 +238,7 @@ def find_links(pieces: Sequence[Piece], mask: Mask, depth: Floats) -> list[Link]
     pairs = cKDTree(ends.places).query_pairs(reach, output_type="ndarray")
     pairs = pairs[pairs[:, 0] // 2 != pairs[:, 1] // 2]
     costs, _ = ends.costs(*pairs.T)
-    is_good = costs < WORST
+    is_good = costs < HIGHEST_COST
     links = [
         Link(i, j, cost)
         for (i, j), cost in zip(pairs[is_good].tolist(), costs[is_good].tolist(), strict=True)
@@ -255,7 +259,7 @@ def _may_join(start: Floats, end: Floats, mask: Mask, depth: Floats, width: floa
     rows, columns = np.rint(np.linspace(start, end, max(2, round(gap) + 1))).astype(int).T
     inside = mask[rows, columns]
     width_above = 2 * float(depth[rows, columns].max())
-    return bool((~inside).mean() <= BARE or gap < width) and gap <= 10 + 3 * max(width_above, width)
+    return bool((~inside).mean() <= MOST_BARE or gap < width) and gap <= 10 + 3 * max(width_above, width)
 
 
 def chains_of(count: int, links: Sequence[Link]) -> list[Chain]:
@@ -279,12 +283,12 @@ def chains_of(count: int, links: Sequence[Link]) -> list[Chain]:
     return chains
 
 
-def trace(labels: Labels) -> dict[int, list[Piece]]:
+def traced_pieces(labels: Labels) -> dict[int, list[Piece]]:
     """The pieces of each object of a label image (H, W), by its number: in order along the object, all in one
     direction.
 
     Where another fibre crosses and has the pixels, there is a gap between two pieces. An object whose skeletons have
-    fewer than SHORTEST px is left out.
+    fewer than SHORTEST_PX px is left out.
     """
     is_border = np.zeros(labels.shape, bool)
     for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
@@ -295,12 +299,12 @@ def trace(labels: Labels) -> dict[int, list[Piece]]:
     pieces_of: dict[int, list[Piece]] = defaultdict(list)
     for number, path in ordered_paths(bone, labels):
         rows, columns = path.astype(int).T
-        width = max(2 * float(np.median(depth[rows, columns])) - HALF, 1.0)
-        pieces_of[number].append(Piece(smoothed(path), width, number))
-    return {number: in_order(pieces) for number, pieces in pieces_of.items()}
+        width = max(2 * float(np.median(depth[rows, columns])) - WIDTH_EXCESS_PX, 1.0)
+        pieces_of[number].append(Piece(smoothed_path(path), width, number))
+    return {number: ordered_pieces(pieces) for number, pieces in pieces_of.items()}
 
 
-def in_order(pieces: list[Piece]) -> list[Piece]:
+def ordered_pieces(pieces: list[Piece]) -> list[Piece]:
     """The pieces of one fibre in order from end to end, without those shorter than half its width. All are joined, the
     ends with the lowest cost first."""
     widest, longest = max(piece.width for piece in pieces), max(piece.length for piece in pieces)
@@ -326,7 +330,7 @@ def in_order(pieces: list[Piece]) -> list[Piece]:
 def are_crossing(labels: Labels, classes: NDArray[np.int32]) -> Mask:
     """(n,) whether each object 1..n of labels (H, W) is a straight fibre that crosses another one, or ends at it.
 
-    classes: (n,), see `find_fibres`. A fibre is straight if its pixels spread across its main axis like those of a bar.
+    classes: (n,), see `find_fibres`. A fibre is straight if its pixels spread across its main axis as in a bar.
     Two fibres cross if their axes meet within both, or beyond them by at most the width of the wider one, and not at a
     sharp angle.
     """
@@ -342,14 +346,14 @@ def are_crossing(labels: Labels, classes: NDArray[np.int32]) -> Mask:
     lengths = np.sqrt(12 * (mean + difference))
     thickness = np.sqrt(12 * np.maximum(mean - difference, 1 / 12))
     widths = areas / lengths
-    straight = np.flatnonzero((classes == 0) & (lengths >= ASPECT * widths) & (thickness <= BENT * widths + 1))
+    straight = np.flatnonzero((classes == 0) & (lengths >= ASPECT * widths) & (thickness <= LEAST_BEND * widths + 1))
     if len(straight) < 2:
         return np.zeros(count, bool)
     directions = np.stack([np.sin(angles[straight]), np.cos(angles[straight])], axis=1)
     centres = np.stack([y[straight], x[straight]], axis=1)
     offsets = centres[None] - centres[:, None]  # from one fibre to another
     sine = directions[:, None, 0] * directions[None, :, 1] - directions[:, None, 1] * directions[None, :, 0]
-    sine = np.where(abs(sine) > SHARP, sine, np.inf)
+    sine = np.where(abs(sine) > LEAST_SINE, sine, np.inf)
     # How far along its axis, from its centre, each fibre is met by the axis of each other one.
     meeting = (offsets[..., 0] * directions[None, :, 1] - offsets[..., 1] * directions[None, :, 0]) / sine
     reach = np.maximum(widths[straight][:, None], widths[straight])
@@ -373,10 +377,10 @@ def clarity(maps: NDArray[np.uint8], threshold: float) -> tuple[float, float | N
     depth = inner_depth(mask)
     product = float(maps[0][mask].mean()) * float(maps[1][middle].mean()) / 255**2
     # The pores between fibres, seen in the other polarity, are compact, and they are most of the image.
-    relative = np.log(elongation(*areas_and_radii(ndimage.label(mask)[0]))) / np.log(NETWORK)
+    relative = np.log(elongation(*areas_and_radii(ndimage.label(mask)[0]))) / np.log(CLEAR_ELONGATION)
     product *= float(np.clip(relative, 0.01, 1) * (1 - 0.3 * mask.mean()))
     clear = product**0.25  # the root is above CLEAR of the scale search if fibres are seen
-    return clear, max(2 * float(np.median(depth[middle])) - HALF, 1.0), ndimage.label(middle, ALL_SIDES)[1]
+    return clear, max(2 * float(np.median(depth[middle])) - WIDTH_EXCESS_PX, 1.0), ndimage.label(middle, ALL_SIDES)[1]
 
 
 def areas_and_radii(labels: Labels) -> tuple[Floats, Floats]:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from .time_limit import check_time
 
 LEVELS = 32  # steps into which the values of a map are divided
-MOST_ALONG = 1 << 17  # points on a line
-AT_ONCE = 128  # edges of a polygon in one calculation, after which the time limit is checked
+MOST_POINTS_ON_LINE = 1 << 17  # points on a line
+EDGES_AT_ONCE = 128  # edges of a polygon between two checks of the time limit
 REACH = 3  # px: an end of a line is extended to an edge at most so far away
-SMALLEST = 9  # px of a part; the network's outlines are no smaller either
+SMALLEST = 9  # px of a part; the network's outlines have at least as many
 BOUNDARY = 5  # px, the width of a boundary between grains, as `grains.find_grains` draws it
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
@@ -38,7 +38,7 @@ def components(mask: Mask, *, corners: bool = False) -> tuple[Labels, int]:
     return pieces, int(count)
 
 
-def cut(inside: Mask, barrier: Mask) -> Labels:
+def cut_parts(inside: Mask, barrier: Mask) -> Labels:
     """The parts (h, w) int32 1..n into which a barrier (h, w) divides an object (h, w).
 
     An object may have several connected pieces. Part 1 has the largest part of every piece, and all of every piece that
@@ -75,7 +75,7 @@ def _grown(parts: Labels, inside: Mask) -> Labels:
 
 
 def without_boundary(parts: Labels) -> Labels:
-    """The parts (h, w) of an object with a boundary, 0 and BOUNDARY px wide, where two of them meet."""
+    """The parts (h, w) of an object, with a boundary (0, BOUNDARY px wide) wherever two parts meet."""
     from scipy import ndimage
 
     is_met = np.zeros(parts.shape, bool)
@@ -96,7 +96,7 @@ def steps_from(mask: Mask, limit: int) -> NDArray[np.int32]:
     return np.minimum(steps, limit + 1)
 
 
-def flooded(seeds: Labels, height: NDArray[np.uint8], inside: Mask) -> Labels:
+def watershed_parts(seeds: Labels, height: NDArray[np.uint8], inside: Mask) -> Labels:
     """Parts (h, w) int32 of an object (h, w), by a seeded watershed: they grow from `seeds` (h, w; 0: no seed), first
     over the highest values of the map `height` (h, w). The map is divided into LEVELS steps, so that noise makes no
     border."""
@@ -126,7 +126,7 @@ def line_pixels(points: Floats, box: Box) -> Mask:
 
 def points_along(line: Floats, box: Box) -> Floats:
     """Points (m, 2), at most a pixel apart, on the part of a line (n, 2) that lies in a box. A line of a single point
-    gives this point. Raises ValueError for more than MOST_ALONG points."""
+    gives this point. Raises ValueError for more than MOST_POINTS_ON_LINE points."""
     top, left, bottom, right = box
     if len(line) == 1:
         return line
@@ -136,7 +136,7 @@ def points_along(line: Floats, box: Box) -> Floats:
         if begin <= end:
             steps = ceil(float(np.hypot(*(two - one))) * (end - begin)) + 1
             count += steps
-            if count > MOST_ALONG:
+            if count > MOST_POINTS_ON_LINE:
                 raise ValueError("too long a line")
             points.append(one + np.linspace(begin, end, steps)[:, None] * (two - one))
     return np.concatenate(points)
@@ -189,13 +189,13 @@ def _part_in_box(one: Floats, two: Floats, low: Floats, high: Floats) -> tuple[f
 
 
 def crosses_itself(points: Floats) -> bool:
-    """Whether two edges of a closed polygon (n, 2) cross; that they touch does not count."""
+    """Whether two edges of a closed polygon (n, 2) cross. Edges that only touch do not cross."""
     begin, end = points, np.roll(points, -1, axis=0)
-    # Whether the line of one edge has another's ends on two sides.
+    # Whether the two ends of another edge lie on different sides of the line of each edge.
     is_split = np.zeros((len(points), len(points)), bool)
-    for offset in range(0, len(points), AT_ONCE):
+    for offset in range(0, len(points), EDGES_AT_ONCE):
         check_time()
-        block = slice(offset, offset + AT_ONCE)
+        block = slice(offset, offset + EDGES_AT_ONCE)
         is_split[block] = _side(begin[block], end[block], begin) * _side(begin[block], end[block], end) < 0
     return bool((is_split & is_split.T).any())
 

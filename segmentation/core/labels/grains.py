@@ -1,5 +1,5 @@
-"""Grains, found as the areas that a network's map of boundaries encloses, and properties of each: whether it is convex,
-at the frame, and probably right.
+"""Finds grains as the areas that a network's map of boundaries encloses. Also tells of each grain whether it is convex
+or at the frame, and how probably it is right.
 
 The boundaries of a map may have gaps. So a watershed first divides the image into too many regions; then regions whose
 common border is weak in the map are joined.
@@ -20,7 +20,7 @@ from .separate import Labels, areas_of, relabel, renumber
 
 SMOOTH = 1.0  # px, sigma by which the map is smoothed
 MIDDLE = 128  # of 255; a pixel with a higher value surely lies on a boundary
-SLOPE, FAR = 3.0, 40.0  # the height for the watershed falls by SLOPE (of 255) per px from a boundary, up to FAR px
+SLOPE, FAR_PX = 3.0, 40.0  # the height for the watershed falls by SLOPE (of 255) per px from a boundary, up to FAR px
 DEPTH = 15  # of 255; a shallower basin is noise of the map
 SMALLEST = 9  # px; a smaller region is a gap within a boundary
 REACH, BLUR = 2.5, 2.0  # px: half the width of a boundary, as annotators draw it, and sigma by which it is smoothed
@@ -28,9 +28,12 @@ REACH, BLUR = 2.5, 2.0  # px: half the width of a boundary, as annotators draw i
 # mean within it, and the logarithm of its area in px. Fitted to the 7 films of 11 annotated ones that the network
 # learnt from: 5,153 outlines, 70 % right at IoU 0.5.
 WEIGHTS = -11.52, 11.49, -5.22, 0.42
-RIM, WITHIN = 1.5, 2.0  # px: the boundary is read up to RIM outside a grain; its inside begins WITHIN from its edge
+RIM_PX, WITHIN_PX = (
+    1.5,
+    2.0,
+)  # px: the boundary is read up to RIM_PX outside a grain; its inside begins WITHIN_PX from its edge
 TOLERANCE = 0.02  # share of the outline's length by which the simplified polygon may differ from it, as in CHAC
-BLOCK = np.ones((3, 3), bool)
+SQUARE = np.ones((3, 3), bool)
 
 
 def find_grains(boundary: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:
@@ -42,11 +45,11 @@ def find_grains(boundary: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[
     2024). Grains at the frame are included.
     """
     regions = closed_regions(boundary, threshold)
-    # A border is one pixel wide: it is blurred and cut off at the value that a straight one has at REACH. This gives it
-    # its width, and smooths jagged borders.
+    # A border is one pixel wide. It is blurred, and all above the value that a straight border has at REACH becomes
+    # boundary. This gives borders their width, and smooths jagged ones.
     level = np.exp(-(REACH**2) / (2 * BLUR**2)) / (BLUR * np.sqrt(2 * np.pi))
     inside = ndimage.gaussian_filter(edges(regions).astype(np.float32), BLUR) < level
-    labels, count = ndimage.label(ndimage.binary_opening(inside, BLOCK))
+    labels, count = ndimage.label(ndimage.binary_opening(inside, SQUARE))
     labels = labels.astype(np.int32, copy=False)
     return renumber(relabel(labels, np.where(areas_of(labels, count) >= SMALLEST, np.arange(count + 1), 0)))
 
@@ -61,7 +64,7 @@ def closed_regions(lines: NDArray[np.uint8], threshold: float) -> Labels:
     smooth = ndimage.gaussian_filter(lines.astype(np.float32), SMOOTH)
     clear = smooth < MIDDLE
     distance = ndimage.distance_transform_edt(clear) if not clear.all() else np.zeros(smooth.shape)
-    height = np.rint(smooth - SLOPE * np.minimum(distance, FAR)).astype(np.int16)
+    height = np.rint(smooth - SLOPE * np.minimum(distance, FAR_PX)).astype(np.int16)
     minima = h_minima(height, DEPTH) if np.ptp(height) > DEPTH else np.ones(height.shape, np.uint8)
     basins = np.asarray(watershed(height, ndimage.label(minima)[0]), np.int32)
     roots = _joined_labels(_borders(basins, smooth), int(basins.max(initial=0)), 255 * threshold)
@@ -153,8 +156,8 @@ def probabilities(boundary: NDArray[np.uint8], labels: Labels) -> NDArray[np.flo
         window = tuple(slice(max(0, side.start - margin), side.stop + margin) for side in box)
         body = labels[window] == number
         outside, inside = (ndimage.distance_transform_edt(shape) for shape in (~body, np.pad(body, 1)))
-        rim = (outside > 0) & (outside <= RIM) & is_known[window]
-        core = inside[1:-1, 1:-1] > WITHIN
+        rim = (outside > 0) & (outside <= RIM_PX) & is_known[window]
+        core = inside[1:-1, 1:-1] > WITHIN_PX
         around = float(crest[window][rim].mean()) if rim.any() else 0.5
         within = float(smooth[window][core].mean()) if core.any() else 0.0
         values = 1.0, around, within, float(np.log(body.sum()))

@@ -1,5 +1,5 @@
-"""Corrections by clicks, for which the network's stored maps find the outline, and smoothing. Each is a function that
-returns a Patch, as in `edits`."""
+"""Corrections by clicks, whose outlines come from the network's stored maps, and smoothing. Each correction is a
+function that returns a Patch, as in `edits`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from math import ceil, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from .edges import EDGES, parted_along_edges
+from .edges import EDGES, split_along_edges
 from .edits import OUTSIDE, assign, difference
-from .geometry import BOUNDARY, LEVELS, SMALLEST, Box, Mask, components, flooded, steps_from, without_boundary
+from .geometry import BOUNDARY, LEVELS, SMALLEST, Box, Mask, components, steps_from, watershed_parts, without_boundary
 from .patches import BadEdit, Patch, Points, points_of
 from .runs import runs_in
 from .time_limit import check_time
@@ -20,19 +20,20 @@ from .working import WorkingLabels
 
 FOREGROUND, DISTANCE, BOUNDARIES = "foreground", "inner_distance", "boundary"  # names of stored maps
 # Limits of an object that is added by a click: share of the image, px of its area, and px from the click to its end.
-LARGEST, MOST, FARTHEST = 0.25, 1 << 20, 1 << 10
-DEEP, SHALLOW = 25, 5  # of 255: a valley of the distance map divides an object if it is at least so deep
-WIDER, STEPS = 1.05, 8  # a widened outline is at least WIDER times as large; STEPS lower levels are tried for that
-FAINTEST = 0.3  # share of the level with which an outline began; at lower levels it is not widened
+LARGEST_SHARE, MOST_AREA_PX, FARTHEST_PX = 0.25, 1 << 20, 1 << 10
+DEEP_VALLEY, SHALLOW_VALLEY = 25, 5  # of 255: a valley of the distance map divides an object if it is at least so deep
+LEAST_GROWTH = 1.05  # a widened outline is at least so many times as large
+STEPS = 8  # lower levels that are tried for that
+FAINTEST_LEVEL = 0.3  # share of the level with which an outline began; at lower levels it is not widened
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)  # a pixel and those that share a side with it
-FINE = 1 << 16  # px of a box; in larger ones only every n-th pixel is used to divide touching objects
+FINE_PX = 1 << 16  # px of a box; in larger ones only every n-th pixel is used to divide touching objects
 
 
 def split_at(now: WorkingLabels, number: int, points: Points, boundary: bool = False) -> Patch:
     """The object is divided into one part for each point in it; the first point's part keeps the id.
 
     The parts meet along edges of the picture and valleys of the network's distance map; without a stored map EDGES
-    along valleys only. Where no valley lies between points, each pixel goes to the nearest point within the object.
+    along valleys only. Without a valley between points, each pixel goes to the point nearest within the object.
     """
     box = now.boxes([number])[number]
     inside = now.crop(box) == number
@@ -46,9 +47,9 @@ def split_at(now: WorkingLabels, number: int, points: Points, boundary: bool = F
         seeds[row, column] = index
     height = _depth(now, box)
     if EDGES in now.maps:
-        parts = parted_along_edges(seeds, inside, height, now.maps[EDGES](box))
+        parts = split_along_edges(seeds, inside, height, now.maps[EDGES](box))
     else:  # higher than the lowest point the map is flat, so that the nearest point gets the pixel
-        parts = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside)
+        parts = watershed_parts(seeds, np.minimum(height, height[seeds > 0].min()), inside)
     parts[inside & (parts == 0)] = 1  # pieces without a point
     parts = without_boundary(parts) if boundary else parts
     if (np.bincount(parts.ravel(), minlength=len(points) + 1)[1:] < SMALLEST).any():
@@ -58,7 +59,7 @@ def split_at(now: WorkingLabels, number: int, points: Points, boundary: bool = F
     return now.patch_to(runs_in(ids[parts], inside, box, now.width), objects)
 
 
-def add(
+def add_object(
     now: WorkingLabels,
     point: Sequence[float],
     outside: Points = (),
@@ -68,13 +69,13 @@ def add(
     """A missed object around a point becomes an object of the first class.
 
     It is the background connected to the point where the network's map reaches a level: the threshold, or half the
-    map's value at the point if that is lower. If objects touch, it is the one whose basin of the distance map holds the
-    point.
+    map's value at the point if that is lower. If objects touch, it is the object whose basin of the distance map
+    contains the point.
 
-    outside: points that do not belong to it. The level rises until they are outside; if no level does that, pixels go
-    to the point from which no valley separates them. wider: how often the outline is made larger, by a lower level and
-    deeper valleys. earlier: the outlines before all corrections. If one at the point was deleted, shallow valleys
-    divide the object, because a deleted outline was more often too large than wrong.
+    outside: points that do not belong to it. The level rises until they are outside; if no level achieves this, the
+    object is divided between all points along the valleys. wider: how often the outline is made larger, by a lower
+    level and deeper valleys. earlier: the outlines before all corrections. If an outline at the point was deleted,
+    shallow valleys divide the object, because a deleted outline was more often too large than wrong.
     """
     (x, y), *outer = np.floor(points_of([point, *outside], 1)).astype(int).tolist()
     tall, wide = now.rows, now.width
@@ -88,7 +89,7 @@ def add(
     threshold = 255 * float(now.used.get("threshold") or 0.5)
     level = max(1.0, min(threshold, level_here / 2))
     was_deleted = earlier is not None and bool(earlier.crop((y, x, y + 1, x + 1))[0, 0])
-    depth = SHALLOW if was_deleted else DEEP
+    depth = SHALLOW_VALLEY if was_deleted else DEEP_VALLEY
 
     def outlined(level: float, depth: int) -> tuple[Box, Mask, bool]:
         box, inside, is_complete = _region_around(now, x, y, level)
@@ -96,13 +97,13 @@ def add(
             inside = _basin(inside, now.maps[DISTANCE](box), (y - box[0], x - box[1]), depth)
         return box, inside, is_complete
 
-    lowest = FAINTEST * level
+    lowest = FAINTEST_LEVEL * level
     for _ in range(wider):
         area = outlined(level, depth)[1].sum()
         for step in range(STEPS):
             level, depth = max(0.75 * level, lowest), min(2 * depth, 255)
             _, larger, is_complete = outlined(level, depth)
-            if is_complete and larger.sum() >= WIDER * area:
+            if is_complete and larger.sum() >= LEAST_GROWTH * area:
                 break
             if not is_complete or step == STEPS - 1:
                 raise BadEdit("The outline cannot grow further: draw the outline instead.")
@@ -125,16 +126,16 @@ def add(
         if not is_complete or [x, y] in outer:
             raise BadEdit("No outline leaves out these points: draw it instead.")
         height = _depth(now, box)
-        inside = flooded(seeds, np.minimum(height, height[seeds > 0].min()), inside) == len(outer) + 1
-    if not is_complete or not SMALLEST <= inside.sum() <= LARGEST * tall * wide:
+        inside = watershed_parts(seeds, np.minimum(height, height[seeds > 0].min()), inside) == len(outer) + 1
+    if not is_complete or not SMALLEST <= inside.sum() <= LARGEST_SHARE * tall * wide:
         raise BadEdit("No outline was recognised there: draw it instead.")
     return assign(now, runs_in(np.zeros(inside.shape, np.int32), inside, box, wide), ground=True)
 
 
 def _region_around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Box, Mask, bool]:
-    """The background connected to a pixel where the map is at least `level`: its box, its pixels (h, w), and whether
-    it is complete. It is incomplete if it has more than MOST px, or reaches farther than FARTHEST px. If there is a map
-    of boundaries, it keeps BOUNDARY px away from other objects."""
+    """The background connected to a pixel where the map is at least `level`: its box, its pixels (h, w), and whether it
+    is complete. It is incomplete if it has more than MOST_AREA_PX px, or reaches farther than FARTHEST_PX. If there is
+    a map of boundaries, it keeps BOUNDARY px away from other objects."""
     tall, wide = now.rows, now.width
     reach = 64
     while True:
@@ -148,18 +149,18 @@ def _region_around(now: WorkingLabels, x: int, y: int, level: float) -> tuple[Bo
         edges = (inside[0].any(), inside[:, 0].any(), inside[-1].any(), inside[:, -1].any())
         ends = (box[0] > 0, box[1] > 0, box[2] < tall, box[3] < wide)
         is_complete = not any(edge and end for edge, end in zip(edges, ends, strict=True))  # not cut off by the box
-        if is_complete or inside.sum() > MOST or reach >= FARTHEST:
-            return box, inside, is_complete and inside.sum() <= MOST
+        if is_complete or inside.sum() > MOST_AREA_PX or reach >= FARTHEST_PX:
+            return box, inside, is_complete and inside.sum() <= MOST_AREA_PX
         reach *= 2
 
 
 def _basin(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], depth: int) -> Mask:
-    """The part of a mask (h, w) that holds the click (row, column), if valleys of the distance map (h, w) that are at
-    least `depth` deep divide the mask: one connected piece without holes, smoothed by a morphological opening. In a box
-    of more than FINE px only every n-th pixel is used, so that a click takes little time."""
+    """The part of a mask (h, w) that contains the click (row, column), if valleys of the distance map (h, w) that are
+    at least `depth` deep divide the mask: one connected piece without holes, smoothed by a morphological opening. In a
+    box of more than FINE_PX px only every n-th pixel is used, so that a click takes little time."""
     from scipy import ndimage
 
-    stride = ceil(sqrt(inside.size / FINE))
+    stride = ceil(sqrt(inside.size / FINE_PX))
     offsets = click[0] % stride, click[1] % stride
     sparse = slice(offsets[0], None, stride), slice(offsets[1], None, stride)
     coarse = _flooded_from(inside[sparse], distance[sparse], (click[0] // stride, click[1] // stride), depth)
@@ -175,22 +176,22 @@ def _basin(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], de
 
 
 def _flooded_from(inside: Mask, distance: NDArray[np.uint8], click: tuple[int, int], depth: int) -> Mask:
-    """The basin (h, w) that holds the click, of a watershed from all peaks that rise at least `depth` above the saddles
-    around them."""
+    """The basin (h, w) that contains the click, of a watershed from all peaks that rise at least `depth` above the
+    saddles around them."""
     from skimage.morphology import local_maxima, reconstruction
 
     step = max(depth // 2, 4)
-    least = ceil(depth / step) - 1  # a peak that counts rises by more than this
+    least = ceil(depth / step) - 1  # a peak must rise by more steps than this
     height = np.where(inside, distance // step + np.int64(least + 1), 0)
     # Peaks that rise by less are cut off: they become flat, or one plateau with their surroundings, and no maxima.
     flattened = reconstruction(np.maximum(height - least, 0), height, footprint=CROSS)
     seeds, _ = components(local_maxima(flattened, connectivity=1))
-    parts = flooded(seeds, distance, inside)
+    parts = watershed_parts(seeds, distance, inside)
     part: Mask = parts == parts[click]
     return part
 
 
-def smooth(now: WorkingLabels, ids: Sequence[int]) -> Patch:
+def smooth_outlines(now: WorkingLabels, ids: Sequence[int]) -> Patch:
     """Outlines lose small teeth and notches: a pixel belongs to the object if most of the 3 x 3 pixels around it do. No
     other object loses a pixel."""
     from scipy import ndimage

@@ -1,5 +1,5 @@
-"""Line defects, found as thin lines in a network's map, and their lengths. (`fibres` uses the functions for skeletons
-and paths, too.)"""
+"""Finds line defects as thin lines in a network's map, and measures their lengths. (`fibres` uses the functions for
+skeletons and paths, too.)"""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 from skimage.morphology import skeletonize
 
-SMALLEST = 9  # px of a line
+SMALLEST_PX = 9  # px of a line
 ALL_SIDES = np.ones((3, 3), bool)
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows and columns of a step along a skeleton
 SMALLEST_RING = 8  # px: a skeleton whose ends touch is a ring only if it is longer
-SPUR = 2.0  # in half widths of the line: shorter branches are spurs (the one into a corner of the line has 1.4)
-THIN = 1.1  # px, half the width: a thinner line ends at its outermost pixels
-BLUNT = 1.5  # in half widths of the line: so near to an end the skeleton may lead into a corner
-SMOOTH = 2.0  # px, sigma along the skeleton, because its pixels lie up to half a pixel beside the middle
+LONGEST_SPUR = 2.0  # in half widths of the line: shorter branches are spurs (the one into a corner of the line has 1.4)
+THIN_PX = 1.1  # px, half the width: a thinner line ends at its outermost pixels
+BLUNT_END = 1.5  # in half widths of the line: nearer to an end than this the skeleton may lead into a corner
+SMOOTHING_SD_PX = 2.0  # px, sigma along the skeleton, because its pixels lie up to half a pixel beside the middle
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 def find_lines(levels: NDArray[np.uint8], threshold: float = 0.5) -> NDArray[np.int32]:
-    """(H, W) int32 1..n, 0 background: the connected pieces of at least SMALLEST px where a map (H, W) uint8, 0..255
+    """(H, W) int32 1..n, 0 background: the connected pieces of at least SMALLEST_PX px where a map (H, W) uint8, 0..255
     for 0..1, reaches the threshold. Pixels that share a corner are connected."""
     pieces, count = ndimage.label(levels >= max(1, round(threshold * 255)), ALL_SIDES)
-    keep = np.bincount(pieces.ravel(), minlength=count + 1) >= SMALLEST
+    keep = np.bincount(pieces.ravel(), minlength=count + 1) >= SMALLEST_PX
     keep[0] = False
     numbers = np.cumsum(keep) * keep
     labels: NDArray[np.int32] = numbers.astype(np.int32)[pieces]
@@ -62,8 +62,8 @@ def _length(shape: NDArray[np.bool_]) -> float:
     gap = points[trunk[0]] - points[trunk[-1]]
     is_ring = len(trunk) > SMALLEST_RING and np.abs(gap).max() <= 1
     if is_ring:
-        ring = ndimage.gaussian_filter1d(points[trunk].astype(float), SMOOTH, axis=0, mode="wrap")
-        length = polyline(np.concatenate([ring, ring[:1]]))
+        ring = ndimage.gaussian_filter1d(points[trunk].astype(float), SMOOTHING_SD_PX, axis=0, mode="wrap")
+        length = path_length(np.concatenate([ring, ring[:1]]))
     else:
         length = _straight(padded, depth) or _along(points[trunk].astype(float), depth[trunk], padded, 2)
     return length + sum(_along(points[branch].astype(float), depth[branch], padded, 1) for branch in branches)
@@ -112,7 +112,7 @@ def _chains(tree: sparse.csr_matrix, depth: Floats) -> Iterator[Ints]:
     for node in order[1:].tolist():
         parent = int(before[node])
         reach = length[node] + float(distances[node] - distances[parent])
-        if following[parent] != node and reach > SPUR * depth[parent] + 1:
+        if following[parent] != node and reach > LONGEST_SPUR * depth[parent] + 1:
             heads.append((node, parent))
     for node, parent in heads:
         chain = [] if parent < 0 else [parent]
@@ -129,9 +129,9 @@ def _along(path: Floats, depth: Floats, shape: NDArray[np.bool_], ends: int) -> 
     with two ends; 1 for a branch, which begins on the skeleton of its line.
     """
     half = float(np.median(depth))
-    cut = min(int(np.ceil(BLUNT * half)) + 1, max((len(path) - 3) // ends, 0))
-    smooth = smoothed(path[cut * (ends - 1) : len(path) - cut])
-    return polyline(smooth) + sum(straight_end(line, half, shape) for line in (smooth, smooth[::-1])[:ends])
+    cut = min(int(np.ceil(BLUNT_END * half)) + 1, max((len(path) - 3) // ends, 0))
+    smooth = smoothed_path(path[cut * (ends - 1) : len(path) - cut])
+    return path_length(smooth) + sum(straight_end(line, half, shape) for line in (smooth, smooth[::-1])[:ends])
 
 
 def _straight(shape: NDArray[np.bool_], depth: Floats) -> float | None:
@@ -146,7 +146,7 @@ def _straight(shape: NDArray[np.bool_], depth: Floats) -> float | None:
     across, along = (offsets @ vectors).T
     if np.abs(across).max() > 1.15 * half + 1:
         return None
-    if half < THIN:  # its width goes up and down by whole pixels
+    if half < THIN_PX:  # its width goes up and down by whole pixels
         return float(np.ptp(along)) + 1.0
     weight, inner = _weights(across, half), np.abs(along).max() / 2
     per_px = (weight * np.clip(inner + 0.5 - np.abs(along), 0, 1)).sum() / (2 * inner) if inner else 1.0
@@ -160,21 +160,21 @@ def _weights(across: Floats, half: float) -> Floats:
     return np.where(np.abs(across) < reach, np.cos(np.pi / 2 * across / reach) ** 2, 0.0)
 
 
-def smoothed(path: Floats) -> Floats:
-    """A path (n, 2), smoothed along itself (SMOOTH); its ends stay where they are."""
-    margin = min(len(path) - 1, round(4 * SMOOTH))
+def smoothed_path(path: Floats) -> Floats:
+    """A path (n, 2), smoothed along itself (SMOOTHING_SD_PX); its ends stay where they are."""
+    margin = min(len(path) - 1, round(4 * SMOOTHING_SD_PX))
     padded = np.pad(path, [(margin, margin), (0, 0)], mode="reflect", reflect_type="odd")
-    smooth: Floats = ndimage.gaussian_filter1d(padded, SMOOTH, axis=0, mode="nearest")
+    smooth: Floats = ndimage.gaussian_filter1d(padded, SMOOTHING_SD_PX, axis=0, mode="nearest")
     return smooth[margin : margin + len(path)]
 
 
-def polyline(points: Floats) -> float:
+def path_length(points: Floats) -> float:
     """The length of a line through points (n, 2)."""
     return float(np.hypot(*np.diff(points, axis=0).T).sum())
 
 
 def straight_end(path: Floats, half: float, shape: NDArray[np.bool_]) -> float:
-    """How far in px a line (H, W) goes on straight beyond the last point of its path (n, 2).
+    """How far in px a line (H, W) continues straight beyond the last point of its path (n, 2).
 
     half: half the width in px. Pixels in a strip along the middle of the line are counted, after the point and before
     it. The ratio of both counts is the ratio of the lengths, for any width.
@@ -182,7 +182,7 @@ def straight_end(path: Floats, half: float, shape: NDArray[np.bool_]) -> float:
     last = path[-max(6, round(4 * half)) :]
     direction = np.linalg.svd(last - last.mean(0), full_matrices=False)[2][0]
     direction *= np.sign(direction @ (last[-1] - last[0])) or 1.0
-    ahead, behind = 2 * (BLUNT * half + 2), max(8.0, 2 * half)
+    ahead, behind = 2 * (BLUNT_END * half + 2), max(8.0, 2 * half)
     reach = int(np.ceil(max(ahead, behind) + half)) + 3
     corner = np.maximum(path[-1].astype(int) - reach, 0)
     window = tuple(slice(low, low + 2 * reach + 1) for low in corner)

@@ -1,5 +1,5 @@
-"""Writes arrays into a compressed .npz file. An image that was written before, with the same pixels, is not compressed
-again: its compressed bytes are kept in the memory (`core.remembered`)."""
+"""Writes arrays into a compressed .npz file. The compressed bytes of images are kept in a cache (`core.remembered`), so
+an unchanged image is not compressed again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Packed(NamedTuple):
 
     @classmethod
     def of(cls, array: NDArray[Any], level: int) -> _Packed:
-        """level: of zlib, 0 to 9."""
+        """The array in .npy format, compressed. level: of zlib, 0 to 9."""
         head = io.BytesIO()
         np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(array))
         start, pixels = head.getvalue(), np.ascontiguousarray(array).data

@@ -1,7 +1,7 @@
 """Corrections as pages and scripts send them: operations in plain JSON types, such as {"op": "delete", "ids": [3]}.
 
-This module checks them, carries them out one after the other (`Corrections`), with undo and redo, and puts the result
-into a Segmentation.
+This module checks the operations, applies them one after the other (`Corrections`), with undo and redo, and puts the
+result into a Segmentation.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from . import edits, guided
-from .patches import BadEdit, Patch, apply
+from .patches import BadEdit, Patch, apply_patches
 from .segmentation import Segmentation
 from .working import WorkingLabels
 
@@ -56,21 +56,21 @@ def _split(
 
 
 # Optional entries of the operations that draw; see `edits.draw`.
-DRAWN: Entries = {"id": Number, "class": Text, "ground": Boolean, "touching": Boolean}
+DRAWING_ENTRIES: Entries = {"id": Number, "class": Text, "ground": Boolean, "touching": Boolean}
 
 # The name of each operation: its function, required entries, optional entries.
 OPERATIONS: dict[str, tuple[Callable[..., Patch], Entries, Entries]] = {
     "delete": (edits.delete, {"ids": Numbers}, {}),
     "restore": (edits.restore, {"ids": Numbers}, {}),
     "set_aside": (edits.set_aside, {"ids": Numbers, "reason": Text}, {}),
-    "reviewed": (edits.reviewed, {"ids": Numbers}, {}),
+    "reviewed": (edits.review, {"ids": Numbers}, {}),
     "merge": (edits.merge, {}, {"ids": Numbers, "points": Points, "boundary": Boolean}),
     "split": (_split, {}, {"id": Number, "line": Points, "points": Points, "cuts": Lines, "boundary": Boolean}),
-    "add": (guided.add, {"point": Points}, {"outside": Points, "wider": Number}),
-    "area": (edits.area, {"point": Points}, {"id": Number, "class": Text}),
-    "smooth": (guided.smooth, {"ids": Numbers}, {}),
-    "draw": (edits.draw, {"polygon": Points}, {**DRAWN, "replace": Boolean}),
-    "paint": (edits.paint, {"points": Points, "radius": Radius}, DRAWN),
+    "add": (guided.add_object, {"point": Points}, {"outside": Points, "wider": Number}),
+    "area": (edits.draw_area, {"point": Points}, {"id": Number, "class": Text}),
+    "smooth": (guided.smooth_outlines, {"ids": Numbers}, {}),
+    "draw": (edits.draw, {"polygon": Points}, {**DRAWING_ENTRIES, "replace": Boolean}),
+    "paint": (edits.paint, {"points": Points, "radius": Radius}, DRAWING_ENTRIES),
     "erase": (
         edits.erase,
         {},
@@ -94,7 +94,7 @@ def _model(name: str, required: Entries, optional: Entries) -> type[BaseModel]:
     return create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
-# What each operation looks like as JSON.
+# The pydantic model of each operation as JSON.
 MODELS = {name: _model(name, required, optional) for name, (_, required, optional) in OPERATIONS.items()}
 MODELS |= {name: _model(name, {}, {}) for name in (UNDO, REDO)}
 
@@ -118,7 +118,7 @@ def patch_of(now: WorkingLabels, operation: Operation, original: WorkingLabels) 
     values = {ARGUMENTS.get(key, key): value for key, value in values.items() if key != "op"}
     if "radius" in values:
         values["radius"] = float(min(values["radius"], edits.LARGEST_RADIUS + 1))  # a huge int has no float
-    if function in (edits.restore, guided.add):
+    if function in (edits.restore, guided.add_object):
         values["earlier"] = original
     return function(now, **values)
 
@@ -146,8 +146,8 @@ def steps_in_effect(steps: Sequence[Step]) -> list[int]:
     return [number for number, step in enumerate(steps, 1) if step.undoes is None and number not in undone]
 
 
-def since_first_undone(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """The steps from the first one that was undone, in plain JSON types; a page learns from them what "redo" would do.
+def steps_from_first_undone(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """The steps from the first undone step on, in plain JSON types. From these a page knows what "redo" would do.
     "made": the ids of the new objects of a step."""
     oldest = min((step.undoes for step in steps if step.undoes), default=len(steps) + 1)
     return [
@@ -161,7 +161,7 @@ def since_first_undone(steps: Sequence[Step]) -> list[dict[str, Any]]:
     ]
 
 
-def redoable(steps: Sequence[Step]) -> list[int]:
+def redoable_steps(steps: Sequence[Step]) -> list[int]:
     """The numbers of the steps that "redo" can make again; "redo" takes the last one of the list. These are the steps
     that were undone after the last new step. A step equal to the last one of the list is its redo."""
     undone = list[int]()
@@ -175,7 +175,7 @@ def redoable(steps: Sequence[Step]) -> list[int]:
     return undone
 
 
-def undo_of(steps: Sequence[Step], number: int, operation: Operation) -> Step:
+def undo_step(steps: Sequence[Step], number: int, operation: Operation) -> Step:
     """The step that undoes the step `number` (from 1 on). All steps after that one were undone before, so its two
     patches can simply be exchanged."""
     undone = steps[number - 1]
@@ -214,16 +214,16 @@ class Corrections:
     def _undo_or_redo(self, name: str, operation: Operation) -> Step:
         if len(operation) > 1:
             raise BadEdit(f"{name} has no other entries.")
-        last = (steps_in_effect(self.steps) if name == UNDO else redoable(self.steps))[-1:]
+        last = (steps_in_effect(self.steps) if name == UNDO else redoable_steps(self.steps))[-1:]
         if not last:
             raise BadEdit(f"There is nothing to {name}.")
         if name == UNDO:
-            return undo_of(self.steps, last[0], operation)
+            return undo_step(self.steps, last[0], operation)
         undone = self.steps[last[0] - 1]  # its patches fit, because the outlines are as they were before it
         return Step(undone.operation, undone.patch, undone.before)
 
 
-def finished(original: Segmentation, steps: Sequence[Step]) -> Segmentation:
+def replay_steps(original: Segmentation, steps: Sequence[Step]) -> Segmentation:
     """The segmentation after the steps, with their operations in its provenance.
 
     Its `used` gets, as stored keys: "corrected" and "reviewed", the numbers of objects that people changed (deleted
@@ -246,7 +246,7 @@ def finished(original: Segmentation, steps: Sequence[Step]) -> Segmentation:
         "step": before.get("step", 0) + len(steps),
     }
     provenance = replace(original.provenance, edits=(*original.provenance.edits, *operations))
-    corrected = apply(original, [step.patch for step in steps])
+    corrected = apply_patches(original, [step.patch for step in steps])
     return replace(corrected, provenance=provenance, used={**before, **counts})
 
 
@@ -259,4 +259,4 @@ def correct(segmentation: Segmentation, operations: Sequence[Operation]) -> Segm
             corrections.do(operation)
         except BadEdit as problem:
             raise BadEdit(f"Operation {index}: {problem}") from problem
-    return finished(segmentation, corrections.steps)
+    return replay_steps(segmentation, corrections.steps)

@@ -27,8 +27,8 @@ CUTS = {INTERCEPT: 6.86, "border": 0.944, "size": -1.923, "spread": 1.0}  # the 
 MERGE_LIMIT = "limit"  # stored beside the weights of borders: regions are merged if their border is less probable
 FAINT = 0.2  # relative contrast; an outline with less is more often a speck than a particle
 LOW_MERGE_LIMIT = 0.2  # the value of MERGE_LIMIT for small particles
-EVEN = 0.5  # probability of being right; an outline with less is more likely wrong than right
-MOSTLY = 0.75  # expected share of right outlines; if it is lower, a warning asks the user to check them
+EVEN_PROBABILITY = 0.5  # an outline with a lower confidence is more likely wrong than right
+LEAST_EXPECTED = 0.75  # expected share of right outlines; below it a warning asks the user to check them
 
 
 def _weights_validator(optional: tuple[str, ...], *required: str) -> AfterValidator:
@@ -37,7 +37,7 @@ def _weights_validator(optional: tuple[str, ...], *required: str) -> AfterValida
     def check(weights: dict[str, float]) -> dict[str, float]:
         if weights and not {*required} <= {*weights} <= {*required, *optional}:
             raise ValueError(f"it has {' and '.join(required)} and some of {', '.join(optional)}, or none.")
-        if not 0 < weights.get(MERGE_LIMIT, EVEN) < 1:
+        if not 0 < weights.get(MERGE_LIMIT, EVEN_PROBABILITY) < 1:
             raise ValueError(f"its {MERGE_LIMIT} is a number between 0 and 1.")
         return weights
 
@@ -108,7 +108,7 @@ class ParticleOptions(ModelOptions):
         FAINT, description="contrast, relative to the image's typical one, under which an outline is left out"
     )
     noise: Fraction = Field(
-        EVEN, description="expected share of right outlines under which an image is taken for noise"
+        EVEN_PROBABILITY, description="expected share of right outlines under which an image is taken for noise"
     )
 
     @classmethod

@@ -1,7 +1,7 @@
-"""Patches: what a correction changes in a Segmentation.
+"""Patches: a Patch is the change that a correction makes in a Segmentation.
 
-A Patch holds runs of the pixels whose id changes, and the new data of the objects that change. A Segmentation and its
-patches give exactly the corrected Segmentation, bit for bit (`apply`); this needs numpy alone.
+A Patch contains runs of the pixels whose id changes, and the new data of the objects that change. A Segmentation and
+its patches give exactly the corrected Segmentation, bit for bit (`apply_patches`); this needs numpy alone.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .geometry import Floats, Labels
-from .runs import Runs, no_runs, packed, repeated, unpacked
+from .runs import Runs, compress_runs, decompress_runs, no_runs, pixels_and_ids
 from .segmentation import MOST_IDS, Segmentation
 
 MOST_RUNS = 1 << 22  # of a stored patch
 MOST_POINTS = 2000  # of a line or polygon
-FARTHEST = 1e6  # px, limit of coordinates; no image is so wide
+LARGEST_COORDINATE = 1e6  # px; no image is so wide
 Points = Sequence[Sequence[float]]
 
 
@@ -52,7 +52,7 @@ class Object(NamedTuple):
 
 
 class Patch:
-    """What an operation changes.
+    """The change that an operation makes.
 
     runs: the pixels whose id changes, with their new ids; compressed in memory, because a log has many patches.
     objects: the new data of every changed object, by its id; None for an object that no longer exists. next_id: the
@@ -62,12 +62,12 @@ class Patch:
     def __init__(
         self, runs: Runs | None = None, objects: Mapping[int, Object | None] | None = None, next_id: int = 1
     ) -> None:
-        self._packed = packed(no_runs() if runs is None else runs)
+        self._packed = compress_runs(no_runs() if runs is None else runs)
         self.objects, self.next_id = objects or {}, next_id
 
     @property
     def runs(self) -> Runs:
-        return unpacked(self._packed)
+        return decompress_runs(self._packed)
 
     @property
     def ids_left(self) -> list[int]:
@@ -97,7 +97,11 @@ class Patch:
         else."""
         try:
             runs = content["runs"]
-            runs = unpacked(base64.b64decode(runs), MOST_RUNS) if isinstance(runs, str) else np.array(runs or no_runs())
+            runs = (
+                decompress_runs(base64.b64decode(runs), MOST_RUNS)
+                if isinstance(runs, str)
+                else np.array(runs or no_runs())
+            )
             if runs.dtype.kind != "i" or runs.shape[1:] != (3,) or runs.min(initial=0) < 0 or runs.max(initial=0) >> 31:
                 raise ValueError("no runs")
             objects = {int(number): _object(item) for number, item in content["objects"].items()}
@@ -125,7 +129,7 @@ def check_fits(patch: Patch, shape: tuple[int, int]) -> None:
         raise BadEdit("An edit names an object that cannot be.")
 
 
-def apply(segmentation: Segmentation, patches: Iterable[Patch]) -> Segmentation:
+def apply_patches(segmentation: Segmentation, patches: Iterable[Patch]) -> Segmentation:
     """The segmentation after the patches, in their order.
 
     `alternatives` becomes empty, because they belong to the old outlines. Raises BadEdit if a patch does not fit.
@@ -134,7 +138,7 @@ def apply(segmentation: Segmentation, patches: Iterable[Patch]) -> Segmentation:
     objects: dict[int, Object | None] = {}
     for patch in patches:
         check_fits(patch, (labels.shape[0], labels.shape[1]))
-        pixels, ids = repeated(patch.runs)
+        pixels, ids = pixels_and_ids(patch.runs)
         labels.ravel()[pixels] = ids
         objects |= patch.objects
         next_id, changed = max(next_id, patch.next_id), True
@@ -165,12 +169,12 @@ def _apply(segmentation: Segmentation, labels: Labels, data: Mapping[int, Object
 
 
 def points_of(points: Points, least: int) -> Floats:
-    """The points of a line or outline as an array (n, 2); raises BadEdit for fewer than `least`, and for others than
-    pairs of numbers."""
+    """The points of a line or outline as an array (n, 2); raises BadEdit for fewer than `least`, and for
+    anything but pairs of numbers."""
     try:
         array = np.array(points, float).reshape(-1, 2)
     except (TypeError, ValueError, OverflowError) as error:
         raise BadEdit("A line or outline is a list of points [x, y].") from error
-    if not least <= len(array) <= MOST_POINTS or not (np.abs(array) < FARTHEST).all():
+    if not least <= len(array) <= MOST_POINTS or not (np.abs(array) < LARGEST_COORDINATE).all():
         raise BadEdit(f"It takes {least} to {MOST_POINTS} points [x, y], each in pixels of the image.")
     return array

@@ -1,5 +1,5 @@
-"""The oversegmentation with which region merging begins: each connected component of the foreground is divided into one
-region around every maximum of the inner distance. Regions and their borders form a graph with their properties.
+"""The oversegmentation with which region merging begins: each connected component of the foreground is divided into
+regions, one around every maximum of the inner distance. Regions and borders, with their properties, form a graph.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from .separate import Labels, grow
 Floats = NDArray[np.float64]
 Grey = NDArray[np.uint8]
 Pixels = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows and columns
-SMOOTHED = 0.5  # px at the working scale: SD of the smoothing, so that ripples of the map make no maxima
+SMOOTHING_SD_PX = 0.5  # px at the working scale: SD of the smoothing, so that ripples of the map make no maxima
 STEP = 10  # of 255: steps of the distance map; a maximum must be at least one step above its surroundings
-LOWEST = 64  # of 255: a lower maximum is noise of the map
-INSIDE = 3.0  # px at the working scale: distance from a border at which the grey of either side is read
+LOWEST_MAXIMUM = 64  # of 255: a lower maximum is noise of the map
+INSIDE_PX = 3.0  # px at the working scale: distance from a border at which the grey of either side is read
 LEAST_NOISE = 0.5  # of 255: the noise from rounding to whole numbers
-SAMPLED = 2**20  # px, enough to estimate the noise
+SAMPLED_PX = 2**20  # px, enough to estimate the noise
 BAND = 2**20  # px that are processed together
 AREA, X, Y, XX, YY, XY, GREY = range(7)  # columns of `RegionGraph.sums`
 LENGTH, DARK, TOUCHING = range(3)  # columns of `RegionGraph.lines`
@@ -30,9 +30,10 @@ LENGTH, DARK, TOUCHING = range(3)  # columns of `RegionGraph.lines`
 
 @dataclass(frozen=True, eq=False)
 class RegionGraph:
-    """Regions 1..n, one around each maximum, and the borders between them; entry 0 of an array stands for no region.
+    """Regions 1..n, one around each maximum, and the borders between them; entry 0 of an array is for no region.
 
-    A region that is alone in its component has a peak, but no pixels here: it has the component's label.
+    A region that is alone in its component has a peak, but no pixels and no sums here: in the label image its pixels
+    have the component's label.
 
     sums: (n + 1, 7), sums over the pixels of each region: 1, x, y, x², y², xy and grey. peaks: (n + 1,) highest inner
     distance, 0 to 1. pairs: (m, 2) int64, the two regions at each border. saddles: (m,) highest inner distance, 0 to 1,
@@ -61,7 +62,7 @@ def oversegment(
     mask = maps[0] >= max(1, round(threshold * 255))
     components, count = ndimage.label(mask)
     components = components.astype(np.int32, copy=False)
-    distance = ndimage.gaussian_filter(maps[1], SMOOTHED / min(scale, 1.0))
+    distance = ndimage.gaussian_filter(maps[1], SMOOTHING_SD_PX / min(scale, 1.0))
     markers, owners = _maxima(distance, components)
     marked = markers > 0
     peaks = np.zeros(len(owners))
@@ -69,8 +70,8 @@ def oversegment(
     del marked
     labels = grow(components, count, markers, owners, distance)
     del components, markers  # of a large image half a gigabyte
-    inside = max(1, round(INSIDE / min(scale, 1.0)))
-    borders = gathered(*_borders(labels, count, len(owners), (distance, grey, *maps[2:]), inside), len(owners))
+    inside = max(1, round(INSIDE_PX / min(scale, 1.0)))
+    borders = combined_borders(*_borders(labels, count, len(owners), (distance, grey, *maps[2:]), inside), len(owners))
     return labels, count + 1, RegionGraph(_sums(labels, count, len(owners), grey), peaks, *borders, noise_of(grey))
 
 
@@ -79,7 +80,7 @@ def _maxima(distance: NDArray[np.uint8], components: Labels) -> tuple[Labels, ND
     is 0."""
     inside = components > 0
     steps = np.where(inside, distance // STEP + 1, 0).astype(np.uint8)
-    tops = local_maxima(steps, connectivity=1).astype(bool) & inside & (distance >= LOWEST)
+    tops = local_maxima(steps, connectivity=1).astype(bool) & inside & (distance >= LOWEST_MAXIMUM)
     markers, count = ndimage.label(tops, structure=np.ones((3, 3)))
     owners = np.zeros(count + 1, np.int64)
     owners[markers[tops]] = components[tops]
@@ -104,14 +105,14 @@ def _borders(
     labels: Labels, components: int, base: int, pictures: tuple[NDArray[np.uint8], ...], inside: int
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
     """(k,), (k,) and (k, 3): for every two adjacent pixels of different regions the key of their border (see
-    `gathered`), and what they add to its saddle and line.
+    `combined_borders`), and what they add to its saddle and line.
 
     components: as in `_sums`. base: a number above all numbers of regions. pictures: smoothed inner distance, grey and,
     optionally, the map of contacts. inside: px from the border to where the grey of either side is read.
     """
     distance, grey = pictures[:2]
     parts: list[tuple[NDArray[np.int64], Floats, Floats]] = []
-    for (rows, columns), one, other, regions in adjacent(labels, components):
+    for (rows, columns), one, other, regions in adjacent_pixels(labels, components):
         sides = _grey_inside(labels, grey, one, (-inside * rows, -inside * columns))
         sides += _grey_inside(labels, grey, other, (inside * rows, inside * columns))
         darkness = (sides - grey[one] - grey[other]) / 2
@@ -123,7 +124,9 @@ def _borders(
     return np.concatenate(keys), np.concatenate(saddles), np.concatenate(lines)
 
 
-def adjacent(labels: Labels, components: int) -> Iterator[tuple[tuple[int, int], Pixels, Pixels, NDArray[np.int64]]]:
+def adjacent_pixels(
+    labels: Labels, components: int
+) -> Iterator[tuple[tuple[int, int], Pixels, Pixels, NDArray[np.int64]]]:
     """All pairs of adjacent pixels that belong to different regions: first pairs in a column, then pairs in a row.
 
     Yields the step (rows, columns) from one pixel to the other, the places of k first and of k second pixels, and the
@@ -143,10 +146,10 @@ def _grey_inside(labels: Labels, grey: Grey, pixels: Pixels, step: tuple[int, in
     return np.where(labels[y, x] == labels[pixels], grey[y, x], grey[pixels]).astype(float)
 
 
-def gathered(
+def combined_borders(
     keys: NDArray[np.int64], saddles: Floats, lines: Floats, base: int
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """`pairs`, `saddles` and `lines` of RegionGraph, for which entries with the same key are put together.
+    """`pairs`, `saddles` and `lines` of RegionGraph: entries with the same key are combined.
 
     keys: (k,) lower * base + higher of the numbers of the two regions. saddles: (k,). lines: (k, 3).
     """
@@ -167,13 +170,13 @@ def merged_graph(regions: RegionGraph, ends: NDArray[np.int64]) -> RegionGraph:
     pairs = np.sort(ends[regions.pairs], axis=1)
     remains = pairs[:, 0] != pairs[:, 1]
     keys = pairs[remains, 0] * count + pairs[remains, 1]
-    borders = gathered(keys, regions.saddles[remains], regions.lines[remains], count)
+    borders = combined_borders(keys, regions.saddles[remains], regions.lines[remains], count)
     return RegionGraph(sums, peaks, *borders, regions.noise)
 
 
 def noise_of(grey: Grey) -> float:
     """SD of the noise in grey levels, from the median of second differences along rows (after Immerkær 1996)."""
-    rows = grey[:: 1 + grey.size // SAMPLED].astype(np.int16)
+    rows = grey[:: 1 + grey.size // SAMPLED_PX].astype(np.int16)
     differences = np.abs(2 * rows[:, 1:-1] - rows[:, :-2] - rows[:, 2:])
     if not differences.size:
         return LEAST_NOISE

@@ -25,13 +25,13 @@ Ints = NDArray[np.int64]
 
 
 class Merges(NamedTuple):
-    """All merges that `merge` made. Merging up to a lower limit makes the first part of them only, because the least
+    """All merges that `merge` made. Merging up to a lower limit makes only the first of them, because the least
     probable border always comes first.
 
     targets: (n + 1,) the region into which each region was merged, or its own number if it was not. probability:
-    (n + 1,) that of the border which this removed, but at least that of earlier borders within the two regions; 1 for
-    regions that were not merged. turn: (n + 1,) 1 for the first merge, 2 for the second ...; 0 for regions that were
-    not merged.
+    (n + 1,) of the border which this removed, but at least the probability of every border removed earlier within the
+    two regions; 1 for regions that were not merged. turn: (n + 1,) 1 for the first merge, 2 for the second
+    ...; 0 for regions that were not merged.
     """
 
     targets: Ints
@@ -39,7 +39,8 @@ class Merges(NamedTuple):
     turn: Ints
 
     def ends(self, limit: float = 1.0) -> Ints:
-        """(n + 1,) the final region of each region after merging up to a limit, at most the one that `merge` had."""
+        """(n + 1,) the final region of each region after merging up to `limit`, which is at most the limit of
+        `merge`."""
         ends = np.where(self.probability < limit, self.targets, np.arange(len(self.targets)))
         while (ends != ends[ends]).any():
             ends = ends[ends]

@@ -1,4 +1,4 @@
-"""Runs of pixels with equal ids, as a compact form of label images (about a hundredth of the memory).
+"""Runs of pixels with equal ids: a compact form of label images, with about a hundredth of their memory.
 
 A run is (start, count, id); start is the flat index row * width + column of its first pixel.
 """
@@ -19,10 +19,11 @@ Numbers = NDArray[np.int32]  # (n,) ids, or flat indices
 
 
 def no_runs() -> Runs:
+    """(0, 3) an empty array of runs."""
     return np.zeros((0, 3), np.int32)
 
 
-def packed(runs: Runs) -> bytes:
+def compress_runs(runs: Runs) -> bytes:
     """Runs compressed by zlib, as little-endian int32: for all runs the gap to the run before in px, then the counts of
     all runs, then the ids of all runs."""
     starts, counts, ids = runs.astype("<i4").T
@@ -30,9 +31,9 @@ def packed(runs: Runs) -> bytes:
     return zlib.compress(np.stack([gaps, counts, ids]).astype("<i4").tobytes())
 
 
-def unpacked(content: bytes, most_runs: int = 0) -> Runs:
-    """The runs that `packed` wrote; raises ValueError or zlib.error for other bytes. most_runs: the largest number of
-    runs that is accepted; 0 for any number."""
+def decompress_runs(content: bytes, most_runs: int = 0) -> Runs:
+    """The runs that `compress_runs` wrote; raises ValueError or zlib.error for other bytes. most_runs: the largest
+    number of runs that is accepted; 0 for any number."""
     stream = zlib.decompressobj()
     words = stream.decompress(content, 12 * most_runs)
     if not stream.eof:
@@ -48,16 +49,16 @@ def runs_of(starts: Numbers, ends: Numbers, ids: Numbers | int) -> Runs:
     return np.column_stack([starts, ends - starts, np.broadcast_to(ids, starts.shape)]).astype(np.int32)
 
 
-def repeated(runs: Runs) -> tuple[NDArray[np.int64], Numbers]:
+def pixels_and_ids(runs: Runs) -> tuple[NDArray[np.int64], Numbers]:
     """(m,) each: the flat index of every pixel of the runs, and its id."""
     starts, counts, ids = runs.T
     pixels = np.repeat(starts - counts.cumsum() + counts, counts) + np.arange(counts.sum())
     return pixels, np.repeat(ids, counts)
 
 
-def joined(runs: Runs, width: int) -> Runs:
-    """The same pixels in as few runs as possible, each within one row; so must be the given runs. width: of the
-    image."""
+def join_runs(runs: Runs, width: int) -> Runs:
+    """The same pixels in as few runs as possible, each within one row. Each given run must lie within one row, too.
+    width: of the image."""
     if not len(runs):
         return runs
     starts, counts, ids = runs.T
@@ -66,7 +67,7 @@ def joined(runs: Runs, width: int) -> Runs:
     return runs_of(starts[begins], ends[np.r_[begins[1:], True]], ids[begins])
 
 
-def united(starts: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:
+def unite_runs(starts: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:
     """The starts and ends of the same pixels without overlaps, in ascending order. starts, ends: (n,) of runs within
     rows, in any order, which may overlap."""
     if not len(starts):
@@ -77,7 +78,7 @@ def united(starts: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:
     return starts[begins], ends[np.r_[begins[1:], True]]
 
 
-def in_rows(runs: Runs, width: int) -> Runs:
+def cut_at_rows(runs: Runs, width: int) -> Runs:
     """The same runs, cut where they cross the end of a row. width: of the image."""
     starts, counts, ids = runs.T
     ends = starts + counts
@@ -89,7 +90,7 @@ def in_rows(runs: Runs, width: int) -> Runs:
     return runs_of(begin, end, np.repeat(ids, rows))
 
 
-def grouped(runs: Runs, width: int, *, corners: bool = False) -> Numbers:
+def piece_numbers(runs: Runs, width: int, *, corners: bool = False) -> Numbers:
     """The number 0..n-1 of the connected piece to which each of m runs belongs, (m,).
 
     Runs of different ids are not connected. runs: each within one row. corners: whether pixels that share only a corner
@@ -149,8 +150,8 @@ class Strip(NamedTuple):
         return cls((places + offset).astype(np.int32), flat[places], offset + flat.size)
 
     def runs_under(self, starts: Numbers, ends: Numbers) -> tuple[Runs, NDArray[np.int64]]:
-        """The strip's runs at the pixels of given runs (starts, ends), cut at their ends; and for each of them the
-        place of the given run."""
+        """The strip's runs at the pixels of given runs (starts, ends), cut at the ends of these; and for each of the
+        strip's runs the place of the given run."""
         run = np.searchsorted(self.starts, starts, "right") - 1
         numbers = np.searchsorted(self.starts, ends, "left") - run
         places = np.repeat(np.arange(len(starts)), numbers)

@@ -1,5 +1,5 @@
-"""A Segmentation: the outlined objects of a micrograph with their whole provenance, and the file in which it is stored.
-It is measured as often as needed, without its model."""
+"""The class Segmentation: the outlined objects of a micrograph with their provenance, and the file in which they are
+stored. A segmentation can be measured again at any time without its model."""
 
 from __future__ import annotations
 
@@ -186,9 +186,9 @@ class Segmentation:
         origin: the provenance that the caller expects. alternatives: whether to read them, too.
         """
         content = file.read_bytes() if isinstance(file, Path) else file.read()
-        with unpacked(lambda: io.BytesIO(content)) as data:
+        with open_arrays(lambda: io.BytesIO(content)) as data:
             outlines = replace(
-                without_images(data),
+                objects_in_file(data),
                 labels=data["labels"],
                 alternatives=_arrays_of_kind(data, ALTERNATIVE) if alternatives else {},
                 layers=_arrays_of_kind(data, LAYER),
@@ -201,9 +201,9 @@ class Segmentation:
 
 
 @contextmanager
-def unpacked(opens: Callable[[], BinaryIO]) -> Iterator[Any]:
-    """A context with the arrays of the file that `opens` opens. Exceptions in it become UnusableSegmentation (damaged
-    bytes), but for errors of the storage, which are raised unchanged."""
+def open_arrays(opens: Callable[[], BinaryIO]) -> Iterator[Any]:
+    """A context with the arrays of a file. `opens`: opens the file. Exceptions in the context become
+    UnusableSegmentation (damaged bytes), except errors of the disk, which are raised unchanged."""
     try:
         with opens() as file, np.load(file, allow_pickle=False) as data:
             yield data
@@ -215,7 +215,7 @@ def unpacked(opens: Callable[[], BinaryIO]) -> Iterator[Any]:
         raise UnusableSegmentation(DAMAGED) from error
 
 
-def without_images(data: Any) -> Segmentation:
+def objects_in_file(data: Any) -> Segmentation:
     """The segmentation in an opened file without its images: labels (0, 0), no alternatives, layers and maps. The
     caller checks it with `check_objects`."""
     header = json.loads(data["header"].tobytes())

@@ -1,7 +1,7 @@
 """Separates the particles in a network's maps of foreground and inner distance by a watershed. Every connected
 component of the foreground gives at least one particle, and every pixel of it belongs to one.
 
-It also has functions on label images that other modules share.
+Other modules use its functions on label images, too.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from .bands import BAND, labelled_pixels, rows_at_once, sums_over_labels
+from .bands import PIXELS_AT_ONCE, labelled_pixels, rows_at_once, sums_over_labels
 
 Labels = NDArray[np.int32]
 Box = tuple[slice, ...]
 THREADS = 2  # that work on one label image
-# A component whose box has more than LARGE px is divided in parts of PART x PART px, with OVERLAP px around each.
-LARGE, PART, OVERLAP = 2**22, 1024, 256
+# The watershed of a component whose box has more than LARGE_PX px runs in parts of PART_PX x PART_PX, with a margin of
+# OVERLAP_PX around each.
+LARGE_PX, PART_PX, OVERLAP_PX = 2**22, 1024, 256
 SMALLEST_CORE = 4  # px; a smaller core is noise of the map if its component has a larger one
 
 
@@ -69,8 +70,8 @@ def grow(
     watershed, and the particle around a marker has the marker's number + count.
 
     components: (H, W), numbered 1..count. markers: (H, W), numbered 1..m. owners: (m + 1,) the component of each
-    marker. distance: (H, W) uint8, the inner distance. Very large components (LARGE) are divided part by part, because
-    of limited memory and processor cache.
+    marker. distance: (H, W) uint8, the inner distance. Very large components (LARGE_PX) are divided part by part, to
+    limit the memory.
     """
     per_component = np.bincount(owners[1:], minlength=count + 1)
     crowded = per_component > 1
@@ -92,27 +93,28 @@ def grow(
     with ThreadPoolExecutor(THREADS) as pool:  # watershed runs without Python's lock
         list(pool.map(divide, *zip(*parts, strict=True)))
     for number in {number for number, window, inner in parts if window != inner}:
-        _close(labels, components, number, boxes[number - 1], distance)
+        _label_rest(labels, components, number, boxes[number - 1], distance)
     return labels
 
 
 def _parts(box: Box) -> Iterator[tuple[Box, Box]]:
     """The parts of a component's box, each as the window in which the watershed runs and the part itself."""
-    if math.prod(side.stop - side.start for side in box) <= LARGE:
+    if math.prod(side.stop - side.start for side in box) <= LARGE_PX:
         yield box, box
         return
     sides = [
-        [slice(start, min(start + PART, side.stop)) for start in range(side.start, side.stop, PART)] for side in box
+        [slice(start, min(start + PART_PX, side.stop)) for start in range(side.start, side.stop, PART_PX)]
+        for side in box
     ]
     for inner in itertools.product(*sides):
         around = (
-            slice(max(k.start - OVERLAP, side.start), min(k.stop + OVERLAP, side.stop))
+            slice(max(k.start - OVERLAP_PX, side.start), min(k.stop + OVERLAP_PX, side.stop))
             for k, side in zip(inner, box, strict=True)
         )
         yield tuple(around), inner
 
 
-def _close(labels: Labels, components: Labels, number: int, box: Box, distance: NDArray[np.uint8]) -> None:
+def _label_rest(labels: Labels, components: Labels, number: int, box: Box, distance: NDArray[np.uint8]) -> None:
     """Give the pixels of a component that no marker in their part has reached to neighbouring particles, in place."""
     is_unlabelled = (components[box] == number) & (labels[box] == 0)
     pieces, _ = ndimage.label(is_unlabelled)
@@ -164,8 +166,8 @@ def renumber(labels: Labels) -> Labels:
     first_place = np.full(highest + 1, flat.size, np.int64)
     # From the end to the beginning, so that the first position of every label is written last. In parts, to save
     # memory.
-    for start in reversed(range(0, flat.size, BAND)):
-        part = flat[start : start + BAND]
+    for start in reversed(range(0, flat.size, PIXELS_AT_ONCE)):
+        part = flat[start : start + PIXELS_AT_ONCE]
         begins = part != 0
         begins[1:] &= part[1:] != part[:-1]  # only the first pixel of a run can be the first one of its label
         positions = start + np.flatnonzero(begins)[::-1]
@@ -202,7 +204,7 @@ def mean_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.fl
 
 
 def max_over_labels(values: NDArray[np.uint8], labels: Labels) -> NDArray[np.uint8]:
-    """(n,) uint8: the highest of `values` (H, W) over each label 1..n."""
+    """(n,) uint8: the highest value of `values` (H, W) over each label 1..n."""
     highest = np.zeros(int(labels.max(initial=0)) + 1, np.uint8)
     for part, part_values in labelled_pixels(labels, values):
         np.maximum.at(highest, part, part_values)

@@ -16,8 +16,8 @@ class TooLong(Exception):
 
 
 @contextmanager
-def ending(end: float) -> Iterator[None]:
-    """Within this context work on corrections raises TooLong soon after time.monotonic() has reached `end`."""
+def time_limit(end: float) -> Iterator[None]:
+    """A context in which work on corrections raises TooLong soon after time.monotonic() has reached `end`."""
     token = _end.set(end)
     try:
         yield
@@ -26,6 +26,6 @@ def ending(end: float) -> Iterator[None]:
 
 
 def check_time() -> None:
-    """Raises TooLong if the time is over. Every loop whose length depends on what was sent calls it."""
+    """Raises TooLong if the time is over. Every loop whose length depends on a sent operation calls it."""
     if time.monotonic() > _end.get():
         raise TooLong

@@ -1,5 +1,5 @@
-"""Outlines while they are corrected. They are held as runs of pixels instead of a label image, so that an image of 67
-million pixels takes 10 MB."""
+"""The outlines of an image during its corrections, as runs of pixels instead of a label image: an image of 67 million
+pixels then takes 10 MB."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from .geometry import Box, Floats, Labels
 from .patches import BadEdit, Object, Patch, check_fits
-from .runs import Numbers, Runs, Strip, grouped, in_rows, joined, no_runs, runs_of
+from .runs import Numbers, Runs, Strip, cut_at_rows, join_runs, no_runs, piece_numbers, runs_of
 from .segmentation import Segmentation
 from .time_limit import check_time
 
-STRIP = 256  # rows of a strip
-MOST_CROPPED = 1 << 23  # px: the largest part of the image that one operation may unpack
-TOO_WIDE = "The object reaches over too large a part of the image for this: draw or erase instead."
+STRIP_ROWS = 256  # rows of a strip
+MOST_CROPPED_PX = 1 << 23  # px: the largest part of the image that one operation may unpack
+TOO_LARGE = "The object reaches over too large a part of the image for this: draw or erase instead."
 NetworkMap = Callable[[Box], NDArray[np.uint8]]  # gives the map's part (h, w) in a box
 
 
@@ -26,8 +26,8 @@ NetworkMap = Callable[[Box], NDArray[np.uint8]]  # gives the map's part (h, w) i
 class WorkingLabels:
     """The outlines of a Segmentation. A correction gives a new object, which shares all strips that do not change.
 
-    shape: (H, W). strips: the labels, STRIP rows each. objects: the data of every existing object, by its id. The other
-    fields are those of the Segmentation; `rows` is the number of analysed rows, without the data bar.
+    shape: (H, W). strips: the labels, STRIP_ROWS rows each. objects: the data of every existing object, by its id. The
+    other fields are those of the Segmentation; `rows` is the number of analysed rows, without the data bar.
     """
 
     shape: tuple[int, int]
@@ -43,7 +43,7 @@ class WorkingLabels:
     def of(cls, result: Segmentation) -> WorkingLabels:
         """The outlines of a Segmentation that is in memory."""
         tall, wide = result.labels.shape
-        strips = [Strip.of(result.labels[top : top + STRIP], top * wide) for top in range(0, tall, STRIP)]
+        strips = [Strip.of(result.labels[top : top + STRIP_ROWS], top * wide) for top in range(0, tall, STRIP_ROWS)]
         maps = {
             name: lambda box, soft_map=soft_map: soft_map[box[0] : box[2], box[1] : box[3]]
             for name, soft_map in result.maps.items()
@@ -58,9 +58,9 @@ class WorkingLabels:
         return self.shape[1]
 
     def runs_under(self, runs: Runs) -> tuple[Runs, Numbers]:
-        """The outlines' own runs at the pixels of given runs, cut at their ends; and (m,) for each of them the id of
-        the given run. runs: each within one row."""
-        bounds = np.arange(len(self.strips) + 1) * STRIP * self.width
+        """The runs of these outlines at the pixels of given runs, cut at the ends of the given runs; and (m,) for each
+        of them the id of the given run. runs: each within one row."""
+        bounds = np.arange(len(self.strips) + 1) * STRIP_ROWS * self.width
         places = np.searchsorted(runs[:, 0], bounds).tolist()
         below, above = [no_runs()], [np.zeros(0, np.int32)]
         for strip, begin, end in zip(self.strips, places[:-1], places[1:], strict=True):
@@ -73,10 +73,10 @@ class WorkingLabels:
         return np.concatenate(below), np.concatenate(above)
 
     def crop(self, box: Box) -> Labels:
-        """The labels (h, w) in a box; raises BadEdit if the box has more than MOST_CROPPED px."""
+        """The labels (h, w) in a box; raises BadEdit if the box has more than MOST_CROPPED_PX px."""
         top, left, bottom, right = box
-        if (bottom - top) * (right - left) > MOST_CROPPED:
-            raise BadEdit(TOO_WIDE)
+        if (bottom - top) * (right - left) > MOST_CROPPED_PX:
+            raise BadEdit(TOO_LARGE)
         offset = np.arange(top, bottom, dtype=np.int32) * self.width
         row_runs, _ = self.runs_under(runs_of(offset + left, offset + right, 0))
         return np.repeat(row_runs[:, 2], row_runs[:, 1]).reshape(bottom - top, right - left)
@@ -87,7 +87,7 @@ class WorkingLabels:
         x, y = np.floor(points).T
         is_inside = (x >= 0) & (y >= 0) & (x < wide) & (y < tall)
         places = np.where(is_inside, y * wide + x, 0).astype(np.int64)
-        strips = np.where(is_inside, places // (STRIP * wide), -1)
+        strips = np.where(is_inside, places // (STRIP_ROWS * wide), -1)
         ids = np.zeros(len(places), np.int32)
         for number in np.unique(strips[is_inside]).tolist():
             in_strip, strip = strips == number, self.strips[number]
@@ -121,12 +121,12 @@ class WorkingLabels:
         """The number of connected pieces of each of some objects, by its id; pixels are connected by their sides.
         Raises BadEdit as `checked_ids`."""
         runs = self.runs_of(self.checked_ids(ids))
-        _, index = np.unique(grouped(runs, self.width), return_index=True)
+        _, index = np.unique(piece_numbers(runs, self.width), return_index=True)
         numbers, counts = np.unique(runs[index, 2], return_counts=True)
         return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
     def label_strips(self) -> Iterator[Labels]:
-        """The label image, STRIP rows (h, W) at a time."""
+        """The label image, STRIP_ROWS rows (h, W) at a time."""
         for strip in self.strips:
             yield np.repeat(strip.ids, strip.ends - strip.starts).reshape(-1, self.width)
 
@@ -137,14 +137,14 @@ class WorkingLabels:
             check_time()
             is_wanted = np.isin(strip.ids, ids)
             runs.append(runs_of(strip.starts[is_wanted], strip.ends[is_wanted], strip.ids[is_wanted]))
-        return in_rows(np.concatenate(runs), self.width)
+        return cut_at_rows(np.concatenate(runs), self.width)
 
     def every_run(self, top: int, bottom: int) -> tuple[Numbers, Numbers]:
         """(n,) each: ids and lengths of all runs, background included, in the rows from `top` to `bottom` (exclusive).
         Runs may cross the ends of rows."""
         low, last = top * self.width, bottom * self.width
         ids, starts = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
-        for strip in self.strips[top // STRIP : -(-bottom // STRIP)]:
+        for strip in self.strips[top // STRIP_ROWS : -(-bottom // STRIP_ROWS)]:
             begin = max(0, int(np.searchsorted(strip.starts, low, "right")) - 1)
             end = int(np.searchsorted(strip.starts, last, "left"))
             ids.append(strip.ids[begin:end])
@@ -193,7 +193,7 @@ class WorkingLabels:
     def overwritten(self, runs: Runs) -> WorkingLabels:
         """The outlines after the pixels of some runs, each within one row, have got the runs' ids. The data of objects
         does not change."""
-        bounds = np.arange(len(self.strips) + 1) * STRIP * self.width
+        bounds = np.arange(len(self.strips) + 1) * STRIP_ROWS * self.width
         places = np.searchsorted(runs[:, 0], bounds).tolist()
         strips = [
             strip.overwritten(runs[begin:end]) if begin < end else strip
@@ -227,14 +227,14 @@ class WorkingLabels:
             objects[number] = self.objects[number].changed() if area > 0 else None
         for number in np.setdiff1d(new, [0, *objects]).tolist():
             objects[number] = self.objects[number].changed()
-        runs = joined(np.column_stack([under[:, :2], new]), self.width)
+        runs = join_runs(np.column_stack([under[:, :2], new]), self.width)
         return Patch(runs, objects, max(self.next_id, 1 + max(objects, default=0)))
 
     def inverse(self, patch: Patch) -> Patch:
         """The patch that takes back `patch`, which was not yet applied to these outlines. Ids that `patch` gave are not
         given again."""
         runs, _ = self.runs_under(patch.runs)
-        return Patch(joined(runs, self.width), {id_: self.objects.get(id_) for id_ in patch.objects}, patch.next_id)
+        return Patch(join_runs(runs, self.width), {id_: self.objects.get(id_) for id_ in patch.objects}, patch.next_id)
 
 
 def _areas(runs: Runs, ids: Numbers) -> NDArray[np.int64]:

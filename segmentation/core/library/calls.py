@@ -1,4 +1,4 @@
-"""The functions of the Python library: analyse an image, measure a mask of another tool, pool results."""
+"""The functions of the Python library: they analyse an image, measure a mask of another tool, and pool results."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ..report.exports.viewer import thumbnail
 from ..sample import Member
 from ..settings import DEFAULT_TASK, MeasurementSettings
 from ..typed import settings_of_task
-from .inputs import Picture, PixelSize, mask_of, model_for, read, settings_of, task_named
+from .inputs import Picture, PixelSize, mask_of, model_for, read, settings_of, task_by_name
 from .results import Pooled, Result
 
 # Names of the settings that `measure` takes.
-OF_MASKS = ("data_bar", *(name for name in MeasurementSettings.model_fields if name != "measure_unlike"))
+MASK_SETTINGS = ("data_bar", *(name for name in MeasurementSettings.model_fields if name != "measure_unlike"))
 
 
 def analyse(
@@ -54,16 +54,16 @@ def analyse(
     Raises UserError (a ValueError), one sentence, for an image, a number or a setting that cannot
     be used.
     """
-    task = task_named(kind)
+    task = task_by_name(kind)
     names = [setting.name for setting in settings_of_task(task)]
     model = model_for(task, settings.pop("model", ""))
     requested = settings_of(task, nm_per_pixel, {**settings, "model": model}, names)
     micrograph = read(image, page=page, nm_per_pixel=nm_per_pixel)
     file = Path(image) if isinstance(image, str | os.PathLike) else None
-    return analysed(micrograph, requested, runtime=Runtime(device), progress=progress, file=file)
+    return analyse_micrograph(micrograph, requested, runtime=Runtime(device), progress=progress, file=file)
 
 
-def analysed(
+def analyse_micrograph(
     micrograph: Micrograph,
     settings: AnalysisSettings,
     *,
@@ -100,10 +100,10 @@ def measure(
         and data_bar.
     Raises UserError (a ValueError), one sentence.
     """
-    task = task_named(kind)
+    task = task_by_name(kind)
     if task.semantic:
         raise UserError(f"{task.title} have no single objects, so that a mask of them is not measured.")
-    requested = settings_of(task, nm_per_pixel, settings, OF_MASKS)
+    requested = settings_of(task, nm_per_pixel, settings, MASK_SETTINGS)
     mask = mask_of(labels, task, values=values, background=background)
     micrograph = None if image is None else read(image, nm_per_pixel=nm_per_pixel)
     return Result(analyse_mask(mask, requested, progress, image=micrograph))
@@ -121,7 +121,7 @@ def pool(results: Sequence[Result], name: str = "sample") -> Pooled:
         raise UserError("There is no result to pool.")
     requested = [result.analysis.settings for result in results]
     rule = requested[0].measurement
-    rules = {(one.task, one.measurement.border_correction, one.measurement.filter) for one in requested}
+    rules = {(used.task, used.measurement.border_correction, used.measurement.filter) for used in requested}
     if len(rules) > 1:
         raise UserError("Only results of one kind, with the same border correction and filter, can be pooled.")
     from ..combine import combine

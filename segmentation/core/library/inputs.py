@@ -1,4 +1,4 @@
-"""The inputs of the Python library: images and masks as files or arrays, pixel sizes, settings by name."""
+"""Reads the inputs of the Python library: images and masks as files or arrays, pixel sizes, settings by name."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from ..label_images import Kind, Mask, as_labels, read_mask
 from ..micrograph.arrays import micrograph_of
 from ..micrograph.barreading import read_bar
 from ..micrograph.barresult import BarReading, reading_of_same_bar
-from ..micrograph.databar import data_bar
-from ..micrograph.pairing import is_side, pair
+from ..micrograph.databar import first_bar_row
+from ..micrograph.pairing import is_side_file, pair
 from ..micrograph.reader import read as read_file
-from ..micrograph.readings import with_scale_read
+from ..micrograph.readings import with_stored_reading
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import UnknownModel, automatic_name, cards_for_name
 from ..tasks.base import Task
@@ -35,7 +35,7 @@ Picture = str | os.PathLike[str] | ArrayLike | Micrograph
 PixelSize = float | Calibration | None
 LEAST_NM, MOST_NM = 1e-6, 1e6  # limits of nm_per_pixel
 DOUBTFUL = "The bar in the image seems to say {:.4g} nm per pixel: if that is right, give it as nm_per_pixel."
-NO_SIZE = "nm_per_pixel is a number from 0.000001 to 1000000, not {given!r}."
+BAD_PIXEL_SIZE = "nm_per_pixel is a number from 0.000001 to 1000000, not {given!r}."
 
 
 def read(picture: Picture, *, name: str = "", page: int = 0, nm_per_pixel: PixelSize = None) -> Micrograph:
@@ -60,13 +60,13 @@ def read(picture: Picture, *, name: str = "", page: int = 0, nm_per_pixel: Pixel
         micrograph = read_file(path, name=name or None, side=side_files(path), page=page)
     else:
         micrograph = micrograph_of(picture, name=name or "array")
-    return with_bar(micrograph, is_scale_known=nm_per_pixel is not None)
+    return with_bar_scale(micrograph, is_scale_known=nm_per_pixel is not None)
 
 
 def side_files(image: Path) -> list[tuple[str, Path]]:
     """The side files of the microscope that lie next to an image, as (name, path)."""
     try:
-        candidates = [path for path in image.parent.iterdir() if is_side(path.name) and path.is_file()]
+        candidates = [path for path in image.parent.iterdir() if is_side_file(path.name) and path.is_file()]
     except OSError:
         return []
     paths = {path.name: path for path in candidates}
@@ -74,7 +74,7 @@ def side_files(image: Path) -> list[tuple[str, Path]]:
     return [(name, paths[name]) for name in names]
 
 
-def with_bar(
+def with_bar_scale(
     micrograph: Micrograph,
     *,
     is_scale_known: bool,
@@ -88,7 +88,7 @@ def with_bar(
     reading gives no scale. known: readings of earlier images; this reading is added to them, and a
     bar that was read before is not read again.
     """
-    known, first_row = [] if known is None else known, data_bar(micrograph)
+    known, first_row = [] if known is None else known, first_bar_row(micrograph)
     is_scale_known = is_scale_known or micrograph.calibration.is_known
     if is_scale_known and first_row == micrograph.shape[0]:
         return micrograph
@@ -96,7 +96,7 @@ def with_bar(
     if reading is None and (reading := read_bar(micrograph)) is not None:
         known.append(replace(reading, same_as=micrograph.name))
     if reading is None or reading.sure or is_scale_known:
-        return with_scale_read(micrograph, asdict(reading) if reading else None)
+        return with_stored_reading(micrograph, asdict(reading) if reading else None)
     note = reading.note or doubtful.format(reading.nm_per_pixel)
     return replace(micrograph, notes=(*micrograph.notes, note))
 
@@ -117,7 +117,7 @@ def mask_of(labels: str | os.PathLike[str] | ArrayLike, task: Task, *, values: K
     return Mask("mask", sha256, renumbered, notes)
 
 
-def task_named(kind: str) -> Task:
+def task_by_name(kind: str) -> Task:
     """A kind of analysis by its name; raises UserError, whose sentence lists all kinds."""
     try:
         return tasks.find(kind)
@@ -133,7 +133,7 @@ def stated_calibration(nm_per_pixel: PixelSize) -> Calibration | None:
     is_number = isinstance(nm_per_pixel, Real) and not isinstance(nm_per_pixel, bool)
     size = float(nm_per_pixel) if is_number else math.nan
     if not LEAST_NM <= size <= MOST_NM:
-        raise UserError(NO_SIZE.format(given=nm_per_pixel))
+        raise UserError(BAD_PIXEL_SIZE.format(given=nm_per_pixel))
     return Calibration.of_pixel(size)
 
 

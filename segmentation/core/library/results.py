@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis import Analysis
-from ..measure.table import aligned
+from ..measure.table import with_equal_columns
 from ..report.entries import Entry, known_number
 from ..report.exports.base import Subject
 from ..report.exports.result import as_dict, json_value
@@ -76,7 +76,7 @@ class Number:
 class BaseResult:
     """The common part of a Result (of one image) and of Pooled ones.
 
-    sample: the result as the engine has it. file: that of the image, None without one.
+    sample: the SampleAnalysis with all details. file: the file of the image, None without one.
     """
 
     def __init__(self, sample: SampleAnalysis, file: Path | None = None) -> None:
@@ -195,7 +195,7 @@ class Pooled(BaseResult):
         counted = [(image.name, member.table) for image, member in self.sample.counted]
         columns: dict[str, NDArray[Any]] = {}
         if counted:
-            tables = aligned([table for _, table in counted])
+            tables = with_equal_columns([table for _, table in counted])
             names = [np.full(len(table), name) for name, table in counted]
             columns = {"image": np.concatenate(names)} | {
                 column: np.concatenate([table[column] for table in tables]) for column in tables[0].columns

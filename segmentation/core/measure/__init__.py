@@ -1,3 +1,3 @@
-"""Measuring: from label images to tables of objects, and from these to statistics with intervals."""
+"""Measures objects: label images give tables of objects, and tables give statistics with intervals."""
 
 from . import descriptors as descriptors  # its import registers the descriptors of shape

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .distribution import FEWEST_IMAGES, Floats
 from .fractions import wilson
-from .pooled_fields import ends_between, widened
+from .pooled_fields import share_ends, widened_ends
 from .results import Agglomerates
 from .table import Table
 
@@ -24,8 +24,8 @@ DRAWS = 1000  # resamples for an interval
 class Groups:
     """The g groups of touching outlines; an outline that touches none is a group of one.
 
-    outlines, kept: (g,) how many outlines and counted particles are in each. whole: (g,) whether it
-    does not touch the frame. diameter: (g,) ECD of its area. gyration: (g,) radius of gyration of
+    outlines, kept: (g,) how many outlines and counted particles are in each group. whole: (g,) whether
+    it does not touch the frame. diameter: (g,) ECD of its area. gyration: (g,) radius of gyration of
     its projection. primary: (g,) mean radius of its particles. Lengths are in the table's unit."""
 
     outlines: Floats
@@ -97,7 +97,7 @@ def agglomerates(tables: Sequence[Table], seed: int) -> Agglomerates:
         by_image = np.array(
             [(image_groups.kept[image_groups.kept > 1].sum(), image_groups.kept.sum()) for image_groups in parts]
         )
-        groups["share_interval"] = ends_between(by_image[:, 0], by_image[:, 1], *ends)
+        groups["share_interval"] = share_ends(by_image[:, 0], by_image[:, 1], *ends)
     if is_sized.sum() >= FEWEST_FRACTAL and np.ptp(outlines[is_sized]) > 0:
         x, y = np.log(gyration[is_sized] / primary[is_sized]), np.log(outlines[is_sized])
         image = np.repeat(np.arange(len(parts)), [len(part.kept) for part in parts])[is_sized]
@@ -114,7 +114,7 @@ def _fractal_interval(x: Floats, y: Floats, image: NDArray[np.int64], rng: np.ra
     if len(present) < FEWEST_IMAGES:
         return [low, high]
     without = np.array([slope(x[image != number], y[image != number]) for number in present])
-    return list(widened(low, high, float(slope(x, y)), without))
+    return list(widened_ends(low, high, float(slope(x, y)), without))
 
 
 def slope(x: Floats, y: Floats) -> Floats:
@@ -124,8 +124,8 @@ def slope(x: Floats, y: Floats) -> Floats:
 
 
 def _interval(figure: Callable[[NDArray[np.int64]], Floats], n: int, rng: np.random.Generator) -> list[float]:
-    """The middle 95 % of a figure of n units over DRAWS resamples. figure: (100,) values from the
-    indices (100, n) of 100 resamples."""
+    """The 95 % interval of a number that is computed from n units, by DRAWS resamples. figure: computes
+    the numbers (100,) of 100 resamples from their indices (100, n)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         drawn = np.concatenate([figure(rng.integers(n, size=(100, n))) for _ in range(DRAWS // 100)])
     low, high = np.nanquantile(drawn, [0.025, 0.975]).tolist()

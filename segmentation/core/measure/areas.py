@@ -22,15 +22,15 @@ from .runs import find_runs
 GRID = (4, 4)  # blocks down and across
 LEAST_SIDE = 8  # px, of a block
 LEAST_REGION = 4  # px, area; smaller connected regions are noise
-DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))  # rows and columns of one step along a test line
+DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))  # of test lines: rows and columns of one step
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """What was counted in the blocks of an image. pixels: (blocks, classes). crossings: (blocks,
-    directions, classes), how often test lines enter or leave a class. length: (blocks, directions),
-    of the test lines in px."""
+    """The counts in the blocks of an image. pixels: (blocks, classes). crossings: (blocks, directions,
+    classes), how often test lines enter or leave a class. length: (blocks, directions), px of the
+    test lines."""
 
     pixels: Floats
     crossings: Floats
@@ -42,8 +42,10 @@ class Counts:
 
 
 def count(classes: NDArray[np.int32], number: int, grid: tuple[int, int] = GRID) -> Counts:
-    """The Counts of an image of classes (H, W) from 0 to number - 1 (-1: no class), divided into at
-    most `grid` blocks down and across."""
+    """The Counts of an image of classes (H, W), divided into at most `grid` blocks down and across.
+
+    number: of the classes, which are 0 to number - 1; -1 is no class.
+    """
     blocks = [
         np.linspace(0, side, max(1, min(limit, side // LEAST_SIDE)) + 1).astype(int)
         for side, limit in zip(classes.shape, grid, strict=True)
@@ -131,11 +133,11 @@ def mean_free_path(counts: Counts) -> Floats:
     return lengths
 
 
-def with_interval(figure: Callable[[Counts], Floats], counts: Counts, highest: float = np.inf) -> list[Value]:
+def values_with_intervals(figure: Callable[[Counts], Floats], counts: Counts, highest: float = np.inf) -> list[Value]:
     """A figure of each class, in px, with its 95 % interval; the ends are None where there is only
     one block, or where all blocks give the same figure.
 
-    The interval is Student's; its standard error is that of the jackknife over the blocks (Tukey
+    The interval is Student's, with the standard error of the jackknife over the blocks (Tukey
     1958). For a fraction in equal blocks this is the spread between fields of ASTM E562. The
     interval lies within 0 and `highest`.
     """
@@ -162,8 +164,8 @@ def _finite_or_none(value: float) -> float | None:
 class ClassRegions:
     """The connected regions (pixels that share sides) of one class with LEAST_REGION px or more.
 
-    number: of all. diameters: (n,) ECD in px of those that touch neither the frame nor a region
-    that a person asked to ignore."""
+    number: of all these regions. diameters: (n,) ECD in px of the regions that touch neither the
+    frame nor a region to ignore."""
 
     number: int
     diameters: Floats

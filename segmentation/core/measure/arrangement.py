@@ -1,7 +1,8 @@
 """How the objects of an image are arranged: distances to nearest neighbours, pair correlation,
 alignment.
 
-The first two are compared with chance: with random pictures of the same objects (`placement`).
+Distances and pair correlation are compared with chance: with random pictures of the same objects
+(`placement`).
 """
 
 from __future__ import annotations
@@ -15,31 +16,31 @@ from scipy.spatial import cKDTree
 
 from ..micrograph.types import Calibration
 from .distribution import FEWEST_IMAGES, Floats, quantile
-from .drawn import with_scale
-from .fields import BLOCKS, FEWEST, block_of, over_blocks, ratio
+from .fields import BLOCKS, FEWEST_OBJECTS, block_of, ratio, value_over_blocks
+from .figure_draws import with_scale_uncertainty
 from .neighbours import centres, is_neighbour
-from .placement import as_rods, place
+from .placement import as_rods, place_rods
 from .quantities import Unit, Value, nanometre_in, readable, significant
 from .results import Alignment, Arrangement, Neighbours, Pairs, Range
 from .table import Table
 
 FEWEST_TESTED = 20  # objects in a comparison with chance
-# Of a larger image only a rectangle around the middle is compared, to bound the time: it would have
-# so many objects if they were evenly spread.
+# To bound the time, only a rectangle around the middle of an image with more objects is compared. It
+# would contain so many if they were evenly spread.
 MOST_TESTED = 1000
-TIMES, FEWER_TIMES = 99, 39  # random pictures: with the image itself 100 or 40, of which 5 % are 5 or 2
-MANY_OBJECTS = 100  # with more, there are FEWER_TIMES random pictures
+RANDOM_PICTURES, FEWER_PICTURES = 99, 39  # random pictures: with the image itself 100 or 40, of which 5 % are 5 or 2
+MANY_OBJECTS = 100  # with more, there are FEWER_PICTURES random pictures
 # A mean distance is 1 / sqrt(density).
-HALF_WIDTH = 0.15  # of the kernel, in mean distances (Stoyan and Stoyan 1994: 0.1 to 0.2)
-STEPS = 8  # distances of the pair correlation in one half width
+KERNEL_HALF_WIDTH = 0.15  # of the kernel, in mean distances (Stoyan and Stoyan 1994: 0.1 to 0.2)
+STEPS_PER_HALF_WIDTH = 8  # distances of the pair correlation in one half width
 STORED_STEP = 2  # every second distance is stored, to keep the row of the database small
-FARTHEST = 5.0  # longest distance, in mean distances; at most a quarter of the field
+LONGEST_DISTANCE = 5.0  # longest distance, in mean distances; at most a quarter of the field
 # The comparison begins at the distance where random pictures have this part of the mean density of
-# neighbours: nearer, objects cannot be, because they would overlap.
-LEAST_CHANCE = 0.1
-LARGEST_AXIS_RATIO = 0.8  # short / long axis of an object that has a direction
-BY_IMAGE = "Open an image to compare its pattern with chance."
-NEAR_LEAST = 1.5  # times the least distance compared; a range that begins nearer is called "below" its end
+# neighbours. Objects at shorter distances would overlap.
+LEAST_RANDOM_DENSITY = 0.1
+LARGEST_AXIS_RATIO = 0.8  # short / long axis; rounder objects have no direction
+OPEN_AN_IMAGE = "Open an image to compare its pattern with chance."
+NEAR_LEAST = 1.5  # times the least distance compared; a range that begins before is called "below" its end
 Frame = tuple[float, float]  # width and height
 
 
@@ -51,22 +52,22 @@ class Field(NamedTuple):
     frame: Frame
 
 
-def arrange(
+def image_arrangement(
     table: Table, frame: tuple[int, int], calibration: Calibration, seed: int, things: str
 ) -> Arrangement | None:
-    """The arrangement of the counted objects of one image; None with fewer than FEWEST that do not
+    """The arrangement of the counted objects of one image; None with fewer than FEWEST_OBJECTS that do not
     touch the frame.
 
     table: with the columns of `neighbours`. frame: width and height of the analysed area in px.
     seed: of the random pictures. things: the plural word for the objects.
     """
     px, pixel = table.rescaled(None), table.nm_per_pixel or 1.0
-    if int(px.whole.sum()) < FEWEST:
+    if int(px.whole.sum()) < FEWEST_OBJECTS:
         return None
     scale = calibration.standard_uncertainty or 0.0
-    pairs, chance_means = compare(px, frame, np.random.default_rng(seed))
+    pairs, chance_means = compare_with_chance(px, frame, np.random.default_rng(seed))
     distances = {
-        name: nearest([certain_distances(table, f"neighbour_{name}", frame)], [frame], scale)
+        name: neighbour_distances([certain_distances(table, f"neighbour_{name}", frame)], [frame], scale)
         for name in ("distance", "gap")
     }
     if chance_means:
@@ -77,7 +78,7 @@ def arrange(
             "r": [distance * pixel for distance in pairs["r"]],
             "ranges": [band | {"low": band["low"] * pixel, "high": band["high"] * pixel} for band in pairs["ranges"]],
         }
-    words = sentence(pairs, table.unit, things)
+    words = comparison_sentence(pairs, table.unit, things)
     if pairs:  # fewer points, with four digits, are enough for a curve
         curves = {name: pairs[name][::STORED_STEP] for name in ("r", "g", "chance", "low", "high")}
         pairs |= {name: [float(f"{value:.4g}") for value in curve] for name, curve in curves.items()}  # type: ignore[typeddict-item]
@@ -92,14 +93,16 @@ def arrange(
     )
 
 
-def pooled(tables: Sequence[Table], frames: Sequence[tuple[int, int]], calibration: Calibration) -> Arrangement | None:
+def pooled_arrangement(
+    tables: Sequence[Table], frames: Sequence[tuple[int, int]], calibration: Calibration
+) -> Arrangement | None:
     """The distances to nearest neighbours in all counted images together; from FEWEST_IMAGES images
     on their intervals contain how the images differ. None if no object has a certain neighbour.
 
-    tables, frames: of each image, see `arrange`.
+    tables, frames: of each image, see `image_arrangement`.
     """
     centre, edge = (
-        nearest(
+        neighbour_distances(
             [certain_distances(table, name, frame) for table, frame in zip(tables, frames, strict=True)],
             frames,
             calibration.standard_uncertainty or 0.0,
@@ -107,7 +110,9 @@ def pooled(tables: Sequence[Table], frames: Sequence[tuple[int, int]], calibrati
         for name in ("neighbour_distance", "neighbour_gap")
     )
     n, unit = sum(int(table.whole.sum()) for table in tables), tables[0].unit
-    arrangement = Arrangement(unit=unit, n=n, centre=centre, edge=edge, pairs=None, alignment=None, sentence=BY_IMAGE)
+    arrangement = Arrangement(
+        unit=unit, n=n, centre=centre, edge=edge, pairs=None, alignment=None, sentence=OPEN_AN_IMAGE
+    )
     return arrangement if centre["n"] else None
 
 
@@ -131,8 +136,8 @@ class CertainDistances(NamedTuple):
 def certain_distances(table: Table, column: str, frame: tuple[int, int]) -> CertainDistances:
     """The objects whose distance in the column `column` is certain: no nearer neighbour can lie
     outside the frame, because the frame is farther away. Each is weighted by the inverse of the
-    probability of that (Hanisch 1984). For distances from edge to edge the frame's distance is that
-    from the object's bounding box, not from its centre.
+    probability that its distance is certain (Hanisch 1984). For distances from edge to edge the
+    distance to the frame is measured from the object's bounding box, not from its centre.
     """
     px = table.rescaled(None)
     distance, middles = px.length(column), centres(px)
@@ -148,9 +153,11 @@ def certain_distances(table: Table, column: str, frame: tuple[int, int]) -> Cert
     return CertainDistances(distance[is_certain] * (table.nm_per_pixel or 1.0), weight, middles[is_certain])
 
 
-def nearest(images: Sequence[CertainDistances], frames: Sequence[tuple[int, int]], scale: float) -> Neighbours:
+def neighbour_distances(
+    images: Sequence[CertainDistances], frames: Sequence[tuple[int, int]], scale: float
+) -> Neighbours:
     """Mean and median distance to the nearest neighbour over all images. The interval of the mean
-    is that of `over_blocks`: over the images, or with fewer than FEWEST_IMAGES over the blocks of
+    comes from `value_over_blocks`: over the images, or with fewer than FEWEST_IMAGES over the blocks of
     all images.
 
     frames: of each image. scale: relative standard uncertainty of the scale, which the interval
@@ -166,8 +173,8 @@ def nearest(images: Sequence[CertainDistances], frames: Sequence[tuple[int, int]
         sums = np.concatenate(
             [_by_block(image.points, frame, image.weight * image.distance, image.weight) for image, frame in framed]
         )
-    mean = with_scale(over_blocks(lambda parts: ratio(parts[0], parts[1]), sums), scale, 1)
-    has_enough = len(distance) >= FEWEST
+    mean = with_scale_uncertainty(value_over_blocks(lambda parts: ratio(parts[0], parts[1]), sums), scale, 1)
+    has_enough = len(distance) >= FEWEST_OBJECTS
     ascending = np.argsort(distance)
     return Neighbours(
         n=len(distance),
@@ -201,31 +208,33 @@ def mean_distance(field: Field) -> float:
 # ---- the pair correlation, and chance -------------------------------------------------------------
 
 
-def pair_correlation(field: Field, r: Floats, band: float) -> Floats:
+def pair_correlation(field: Field, r: Floats, half_width: float) -> Floats:
     """The pair correlation g (m,) at equally spaced distances r (m,) in px: how many pairs of
     centres have this distance, relative to independent random points of the same density.
 
-    The kernel is that of Epanechnikov with the half width `band` in px, the edge correction by
+    The kernel is Epanechnikov's with the half width `half_width` in px; edges are corrected by
     translation (Ohser 1983). Each pair is divided by its own distance (Guan 2007), so that g is
     unbiased.
     """
     points, frame = field
     n, step = len(points), r[1] - r[0]
-    pairs = cKDTree(points).query_pairs(r[-1] + band, output_type="ndarray")
+    pairs = cKDTree(points).query_pairs(r[-1] + half_width, output_type="ndarray")
     offsets = np.abs(points[pairs[:, 0]] - points[pairs[:, 1]])
     distance = np.hypot(*offsets.T)
     shared = np.prod(np.asarray(frame) - offsets, axis=1)
     weight = 2 / (2 * np.pi * np.maximum(distance, 1e-6) * shared)
-    reach = int(np.ceil(band / step))
+    reach = int(np.ceil(half_width / step))
     edges = r[0] + step * (np.arange(-reach, len(r) + reach + 1) - 0.5)
     sums = np.histogram(distance, edges, weights=weight)[0]
-    u = step * np.arange(-reach, reach + 1) / band
+    u = step * np.arange(-reach, reach + 1) / half_width
     kernel = np.maximum(1 - u**2, 0.0)
     squared_density = n * (n - 1) / (frame[0] * frame[1]) ** 2
     return np.asarray(np.convolve(sums, kernel / (kernel.sum() * step), "valid") / squared_density, np.float64)
 
 
-def compare(px: Table, frame: tuple[int, int], rng: np.random.Generator) -> tuple[Pairs | None, list[float]]:
+def compare_with_chance(
+    px: Table, frame: tuple[int, int], rng: np.random.Generator
+) -> tuple[Pairs | None, list[float]]:
     """The pair correlation of an image with the envelope of random pictures, lengths in px, and the
     mean distance to the nearest neighbour in each random picture. None and [] with too few objects,
     or without room to place them.
@@ -238,8 +247,8 @@ def compare(px: Table, frame: tuple[int, int], rng: np.random.Generator) -> tupl
     inner = (width - 2 * margin, height - 2 * margin)
 
     def field(points: Floats) -> Field:
-        """The centres that lie at least half a large object from the frame. Objects nearer to it
-        may be cut."""
+        """The centres at least half a large object away from the frame. Nearer objects may be cut
+        off."""
         inside = ((points >= margin) & (points <= (width - margin, height - margin))).all(1)
         return Field(points[inside] - margin, inner)
 
@@ -247,29 +256,29 @@ def compare(px: Table, frame: tuple[int, int], rng: np.random.Generator) -> tupl
     if min(inner) <= 0 or len(observed.points) < FEWEST_TESTED:
         return None, []
     spacing = np.sqrt(inner[0] * inner[1] / len(observed.points))
-    band = HALF_WIDTH * spacing
-    r = np.arange(band, min(FARTHEST * spacing, min(inner) / 4), band / STEPS)
+    half_width = KERNEL_HALF_WIDTH * spacing
+    r = np.arange(half_width, min(LONGEST_DISTANCE * spacing, min(inner) / 4), half_width / STEPS_PER_HALF_WIDTH)
     sizes = (px.length(name)[is_present] for name in ("area", "min_feret", "max_feret"))
-    times = TIMES if is_present.sum() <= MANY_OBJECTS else FEWER_TIMES
-    placements = place(*as_rods(*sizes), (width, height), times, rng)
-    if placements is None or len(r) < STEPS:
+    times = RANDOM_PICTURES if is_present.sum() <= MANY_OBJECTS else FEWER_PICTURES
+    placements = place_rods(*as_rods(*sizes), (width, height), times, rng)
+    if placements is None or len(r) < STEPS_PER_HALF_WIDTH:
         return None, []
     fields = [placement for placement in map(field, placements) if len(placement.points) > 1]
-    g = pair_correlation(observed, r, band)
-    chance = np.stack([pair_correlation(placement, r, band) for placement in fields])
+    g = pair_correlation(observed, r, half_width)
+    chance = np.stack([pair_correlation(placement, r, half_width) for placement in fields])
     return envelope(r, g, chance), [mean for placement in fields if np.isfinite(mean := mean_distance(placement))]
 
 
 def envelope(r: Floats, g: Floats, chance: Floats) -> Pairs:
-    """The pair correlation g (m,) of an image at the distances r (m,), compared with `chance`
-    (times, m), that of the random pictures.
+    """The pair correlation g (m,) of an image at the distances r (m,), compared with the pair
+    correlations `chance` (times, m) of the random pictures.
 
     The envelope is global: 95 % of the random pictures lie inside at all distances (studentised
-    maximum absolute deviation, Myllymäki et al. 2017). p is that of the test with this envelope.
+    maximum absolute deviation, Myllymäki et al. 2017). p: of the test with this envelope.
     """
     curves = np.vstack([g, chance])
     mean_chance = chance.mean(0)
-    is_possible = np.logical_or.accumulate(mean_chance >= LEAST_CHANCE)
+    is_possible = np.logical_or.accumulate(mean_chance >= LEAST_RANDOM_DENSITY)
     spread = np.sqrt(curves.var(0, ddof=1)) + 1e-9
     deviations = np.where(is_possible, np.abs(curves - curves.mean(0)) / spread, 0.0).max(1)
     p = float((deviations >= deviations[0]).mean())
@@ -307,7 +316,7 @@ def _around_middle(px: Table, frame: tuple[int, int]) -> tuple[Table, Frame]:
     return Table({name: values[is_inside] for name, values in columns.items()}), (share * frame[0], share * frame[1])
 
 
-def sentence(pairs: Pairs | None, unit: Unit, things: str) -> str:
+def comparison_sentence(pairs: Pairs | None, unit: Unit, things: str) -> str:
     """The result of the comparison with chance in a sentence. unit: of the lengths in `pairs`."""
     if pairs is None:
         return f"Not compared with chance: there are too few {things}, or they fill too much of the image."
@@ -326,7 +335,7 @@ def _range_words(band: Range, pairs: Pairs, unit: Unit) -> str:
     """A range in words, such as "more neighbours below 300 nm"."""
     high = readable(Value(band["high"], unit=unit))
     end = f"{significant(high.value, 2)} {high.unit}"
-    least = next(r for r, chance in zip(pairs["r"], pairs["chance"], strict=True) if chance >= LEAST_CHANCE)
+    least = next(r for r, chance in zip(pairs["r"], pairs["chance"], strict=True) if chance >= LEAST_RANDOM_DENSITY)
     if band["low"] <= NEAR_LEAST * least:
         return f"{band['side']} neighbours below {end}"
     start = band["low"] * nanometre_in(high.unit)
@@ -338,15 +347,15 @@ def _range_words(band: Range, pairs: Pairs, unit: Unit) -> str:
 
 def alignment(px: Table, frame: tuple[int, int]) -> Alignment | None:
     """The nematic order parameter |mean exp(2 i angle)| of the elongated objects, with its interval
-    over blocks of the image, Rayleigh's test, and the common direction; None with fewer than FEWEST
-    elongated objects. px, frame: see `compare`."""
+    over blocks of the image, Rayleigh's test, and the common direction; None with fewer than FEWEST_OBJECTS
+    elongated objects. px, frame: see `compare_with_chance`."""
     is_long = px.whole & (px["ellipse_ratio"] < LARGEST_AXIS_RATIO)
     n = int(is_long.sum())
-    if n < FEWEST:
+    if n < FEWEST_OBJECTS:
         return None
     doubled_angles, middles = 2 * np.radians(px["orientation"][is_long]), centres(px)[is_long]
     sums = _by_block(middles, frame, np.cos(doubled_angles), np.sin(doubled_angles), np.ones(n))
-    order = over_blocks(lambda parts: ratio(float(np.hypot(parts[0], parts[1])), parts[2]), sums, highest=1.0)
+    order = value_over_blocks(lambda parts: ratio(float(np.hypot(parts[0], parts[1])), parts[2]), sums, highest=1.0)
     total, value = n * (order.value or 0.0), order.value or 0.0
     p_value = float(np.exp(np.sqrt(1 + 4 * n + 4 * (n**2 - total**2)) - (1 + 2 * n)))
     return Alignment(

@@ -1,4 +1,4 @@
-"""The rules for the bins of a histogram: where their edges are, and what falls into each."""
+"""The bins of a histogram: their edges, and how many sizes fall into each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NANO_NM = 100.0  # upper limit of the nanoscale
 FEWEST_BINS = 8
 FEWEST_BINS_COMPARED = 12  # of two distributions in one chart, so that a small difference is seen
 MOST_BINS = 60
-MANY_SIZES = 1000
+MANY_SIZES = 1000  # from so many on a comb of whole pixels is clearer than random scatter (`auto_edges`)
 MANTISSAS = (1.0, 2.0, 2.5, 5.0)  # of round bin widths
 LEAST_SIZES = 6  # for an interval: the median of five sizes has none between order statistics
 LEAST_JUDGED = 30  # particles; with fewer there is no verdict, only the advice to count more
@@ -39,13 +39,13 @@ class Histogram:
 
 def auto_edges(sizes: Floats, unit: str = "", pixel_size: float = 0.0, fewest: int = FEWEST_BINS) -> Floats:
     """Round edges (k + 1,) of `fewest` to MOST_BINS equal bins for `sizes` (n,), n at least 1. If
-    possible the bins are no wider than the rule of Freedman and Diaconis (1981) says. In nm, 100 is
+    possible the bins are no wider than by the rule of Freedman and Diaconis (1981). In nm, 100 is
     an edge if sizes lie on both sides of it.
 
     pixel_size: in the unit of the sizes; 0 unless the sizes are lengths. Most widths of particles
-    are near whole pixels, so bins that are not whole pixels wide show a false comb. Such bins are
-    therefore, if possible, at least five pixels wide, or three if there are fewer than MANY_SIZES:
-    then random scatter hides the comb.
+    are near whole pixels, so bins that are not whole pixels wide contain more and fewer sizes by
+    turns, a false comb. If possible such bins are therefore at least five pixels wide; with fewer
+    than MANY_SIZES at least three, because random scatter then hides the comb.
     """
     low, high, width = float(sizes.min()), float(sizes.max()), _spread(sizes)
     if high - low < 1e-9 * max(high, 1.0):
@@ -91,7 +91,7 @@ def _spread(values: Floats) -> float:
 def typed_edges(sizes: Floats, width: float) -> Floats | None:
     """Edges at whole multiples of `width` around `sizes`; None for a width that is not positive and finite, or that
     is too narrow."""
-    places = _places(sizes / width) if 0 < width < np.inf else None
+    places = _bin_edges_around(sizes / width) if 0 < width < np.inf else None
     return None if places is None else _widened_edges(sizes, places * width)
 
 
@@ -99,13 +99,13 @@ def typed_edges(sizes: Floats, width: float) -> Floats | None:
 def ratio_edges(sizes: Floats, per_decade: float) -> Floats | None:
     """Edges of equal ratio around positive `sizes`, at whole fractions 1 / per_decade of the decades; None if
     per_decade is not positive and finite, or too large. If it is too small, an edge may overflow to infinity."""
-    places = _places(np.log10(sizes) * per_decade + TOLERANCE) if 0 < per_decade < np.inf else None
+    places = _bin_edges_around(np.log10(sizes) * per_decade + TOLERANCE) if 0 < per_decade < np.inf else None
     return None if places is None else _widened_edges(sizes, 10.0 ** (places / per_decade))
 
 
-def _places(positions: Floats) -> Floats | None:
-    """The whole numbers from below the positions (n,) to above them, on an axis with bins of width
-    1; None for more than MOST_TYPED_BINS bins."""
+def _bin_edges_around(positions: Floats) -> Floats | None:
+    """The edges of the bins around positions (n,), on an axis with bins of width 1; None for more than
+    MOST_TYPED_BINS bins."""
     low, high = float(positions.min()), float(positions.max())
     if not max(abs(low), abs(high)) < FARTHEST_BIN or floor(high) - floor(low) >= MOST_TYPED_BINS:
         return None
@@ -119,7 +119,7 @@ def _widened_edges(sizes: Floats, edges: Floats) -> Floats:
     return edges
 
 
-def places_in(edges: Floats, sizes: Floats) -> NDArray[np.int64]:
+def bin_numbers(edges: Floats, sizes: Floats) -> NDArray[np.int64]:
     """(n,) the bin that each size lies in, -1 for none. An upper edge belongs to the next bin, but
     the last edge to the last bin."""
     places = np.searchsorted(edges, sizes, side="right") - 1
@@ -131,7 +131,7 @@ def histogram(sizes: Floats, weights: Floats, edges: Floats) -> Histogram:
     """The histogram of sizes (n,) with weights (n,) in bins with these edges (k + 1,)."""
     # numpy.histogram takes differences of one long sum: then a sum of weights of 1 is not a whole
     # number.
-    places, k = places_in(edges, sizes), len(edges) - 1
+    places, k = bin_numbers(edges, sizes), len(edges) - 1
     inside = places >= 0
     counts = np.bincount(places[inside], minlength=k).astype(np.int64)
     sums = np.asarray(np.bincount(places[inside], weights[inside], k), np.float64)

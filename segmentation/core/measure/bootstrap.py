@@ -10,7 +10,7 @@ How the figure is drawn:
   particles below the quantile is drawn from its binomial distribution and spread evenly over one step.
 - span and mode of one image: the figure of each resample (percentile bootstrap).
 - SD of one image with fewer than LEAST_EFFECTIVE particles: if a log-normal law fits (p at least
-  5 %), the interval also includes the law's own interval (`law_sd`). Resampling cannot draw particles
+  5 %), the interval also includes the law's own interval (`log_normal_sd_draws`). Resampling cannot draw particles
   larger than the largest one measured.
 - several images: whole images are drawn with replacement. For up to MOST_IMAGES_LISTED images all
   possible resamples are used, each as often as its probability requires. Mean, SD, geometric mean
@@ -42,9 +42,9 @@ import numpy as np
 
 from .bins import LEAST_SIZES
 from .distribution import (
+    DECILES,
     DIMENSIONLESS,
-    SAME,
-    TENTHS,
+    EQUAL_WITHIN,
     WEIGHTINGS,
     Figures,
     Floats,
@@ -58,7 +58,7 @@ from .distribution import (
     peak,
     quantile,
 )
-from .drawn import (
+from .figure_draws import (
     MOMENTS,
     TAILS_OF_95,
     WIDEST,
@@ -66,16 +66,16 @@ from .drawn import (
     Z95,
     FigureDraws,
     half_steps,
-    law_sd,
+    log_normal_sd_draws,
     logs,
     moments,
     t95,
     unit_sums,
 )
-from .drawn import Interval as Interval
+from .figure_draws import Interval as Interval
 from .fitting import SIGNIFICANCE, log_normal
 from .quantities import NO_INTERVALS
-from .random_effects import departures, differ_by_chance
+from .random_effects import differ_only_by_chance, log_deviations
 from .resampling import REPEATS, Resamples, resample
 
 Rng = np.random.Generator
@@ -93,20 +93,20 @@ def intervals(
 ) -> dict[Weighting, Intervals]:
     """The intervals of the `figures` by weighting and name. figures: their values, by weighting and
     name. uncertainty: relative standard uncertainty of the calibration."""
-    if undefined(sizes):
+    if why_no_intervals(sizes):
         return {weighting: dict.fromkeys(figures[weighting]) for weighting in WEIGHTINGS}
     resamples = resample(sizes, rng, uncertainty)
     limits = {
         weighting: _intervals_by(sizes, weighting, figures[weighting], resamples, rng) for weighting in WEIGHTINGS
     }
-    if not sizes.by_image or not differ_by_chance(sizes):
+    if not sizes.by_image or not differ_only_by_chance(sizes):
         return limits
     as_one = replace(sizes, image=None)
     particle_resamples = resample(as_one, rng, uncertainty)
     return {
         weighting: _narrower(
             by_image,
-            _of_one_image(as_one, weighting, figures[weighting], particle_resamples, sizes.images, rng),
+            _intervals_of_one_image(as_one, weighting, figures[weighting], particle_resamples, sizes.images, rng),
         )
         for weighting, by_image in limits.items()
     }
@@ -126,20 +126,20 @@ def median_interval(sizes: WeightedSizes, rng: Rng, uncertainty: float, *, any_w
     by_resample = by_resample.widened(median, _widening_for(resamples.images))
     limits = {"d50": by_resample.limits(resamples.calibration, widest)}
     limits = _with_random_effects(limits, {"d50": median}, sizes, "number", resamples, rng, by_image)
-    if differ_by_chance(sizes):
+    if differ_only_by_chance(sizes):
         of_one_image = drawn.widened(median, sqrt(sizes.images)).limits(resamples.calibration, widest)
         limits = _narrower(limits, {"d50": of_one_image})
     return limits["d50"]
 
 
-def undefined(sizes: WeightedSizes, weighting: Weighting = "number") -> str:
-    """A sentence that says why sizes by this weighting have no intervals; "" if they have."""
+def why_no_intervals(sizes: WeightedSizes, weighting: Weighting = "number") -> str:
+    """Why sizes by this weighting have no intervals, as a sentence; "" if they have intervals."""
     n = len(sizes)
     if sizes.unit == "px":
         return NO_INTERVALS
     if n < LEAST_SIZES:
         return f"95 % intervals of sizes need at least {LEAST_SIZES} sizes; there {'is' if n == 1 else 'are'} {n}."
-    if sizes.size[-1] - sizes.size[0] <= SAME * sizes.size[-1]:
+    if sizes.size[-1] - sizes.size[0] <= EQUAL_WITHIN * sizes.size[-1]:
         return "95 % intervals are not defined: all sizes are equal."
     if _are_copies(sizes):
         return "95 % intervals are not defined: all images have the same sizes."
@@ -167,14 +167,14 @@ def _are_copies(sizes: WeightedSizes) -> bool:
     if len(count) < 2 or count.min() < count.max():
         return False
     by_image = sizes.size[order].reshape(len(count), -1)
-    return bool((np.ptp(by_image, axis=0) <= SAME * by_image[0]).all())
+    return bool((np.ptp(by_image, axis=0) <= EQUAL_WITHIN * by_image[0]).all())
 
 
 def _intervals_by(
     sizes: WeightedSizes, weighting: Weighting, figures: Figures, resamples: Resamples, rng: Rng
 ) -> Intervals:
     """The intervals of the figures of one weighting, by name."""
-    if undefined(sizes, weighting):
+    if why_no_intervals(sizes, weighting):
         return dict.fromkeys(figures)
     drawn = _draws(sizes, weighting, figures, resamples, rng)
     no_interval = () if weighting == "number" else SPREAD if weighting == "volume" and resamples.images > 1 else ("sd",)
@@ -183,8 +183,10 @@ def _intervals_by(
         limits[name] = drawn[name].limits(0 if name in DIMENSIONLESS else resamples.calibration)
     if resamples.images > 1:
         limits = _with_random_effects(limits, figures, sizes, weighting, resamples, rng)
-    if weighting == "number" and _law_may_hold(sizes) and (sd := limits["sd"]):
-        limits["sd"] = _both(sd, FigureDraws(law_sd(sizes, REPEATS, rng)).limits(resamples.calibration) or sd)
+    if weighting == "number" and _may_be_log_normal(sizes) and (sd := limits["sd"]):
+        limits["sd"] = _wider_of(
+            sd, FigureDraws(log_normal_sd_draws(sizes, REPEATS, rng)).limits(resamples.calibration) or sd
+        )
     return limits
 
 
@@ -201,7 +203,7 @@ def _with_random_effects(
     None where the model has no limit, or where an end differs from the figure by more than the
     factor `widest`."""
     wider = dict(intervals)
-    deviations = departures(sizes, weighting, REPEATS, rng)
+    deviations = log_deviations(sizes, weighting, REPEATS, rng)
     for name, limits in intervals.items():
         value = figures[name]
         if limits is None or not value or (name == "geometric_sd" and value <= 1):
@@ -209,17 +211,17 @@ def _with_random_effects(
         off = deviations[name]
         draws = np.log(value) * np.exp(off) if name == "geometric_sd" else np.log(value) + off
         law = FigureDraws(draws).limits(0 if name in DIMENSIONLESS else resamples.calibration)
-        low, high = _both(limits, law) if law else (0.0, np.inf)
+        low, high = _wider_of(limits, law) if law else (0.0, np.inf)
         wider[name] = [low, high] if high <= widest * value and low * widest >= value else None
     return wider
 
 
-def _of_one_image(
+def _intervals_of_one_image(
     as_one: WeightedSizes, weighting: Weighting, figures: Figures, resamples: Resamples, images: int, rng: Rng
 ) -> Intervals:
-    """The intervals of a single one of so many `images`, if all of them are equal. as_one: the
-    particles of all images as if they were from one."""
-    if undefined(as_one, weighting):
+    """The intervals that one of the `images` images would have alone, if all of them are alike.
+    as_one: the particles of all images as if they were from one."""
+    if why_no_intervals(as_one, weighting):
         return {}
     drawn = _draws(as_one, weighting, figures, resamples, rng)
     return {
@@ -229,8 +231,8 @@ def _of_one_image(
 
 
 def _narrower(by_image: Intervals, of_one_image: Intervals) -> Intervals:
-    """The intervals by image, made no wider than those of a single image: if images differ no more
-    than by chance, all of them together say at least as much as one."""
+    """The intervals by image, but no wider than the intervals of a single image: images that differ no
+    more than by chance are together at least as certain as one."""
     narrower = dict(by_image)
     for name, one in of_one_image.items():
         limits = narrower.get(name)
@@ -239,13 +241,13 @@ def _narrower(by_image: Intervals, of_one_image: Intervals) -> Intervals:
     return narrower
 
 
-def _both(one: list[float], other: list[float]) -> list[float]:
-    """The smallest interval that includes both."""
+def _wider_of(one: list[float], other: list[float]) -> list[float]:
+    """The smallest interval that includes both intervals."""
     return [min(one[0], other[0]), max(one[1], other[1])]
 
 
-def _law_may_hold(sizes: WeightedSizes) -> bool:
-    """Whether the sizes are those of one image, few, and may follow a log-normal law."""
+def _may_be_log_normal(sizes: WeightedSizes) -> bool:
+    """Whether the sizes are few, from one image, and may follow a log-normal law."""
     weights = sizes.weights["number"]
     if sizes.images > 1 or effective_number(weights) >= LEAST_EFFECTIVE:
         return False
@@ -256,22 +258,21 @@ def _law_may_hold(sizes: WeightedSizes) -> bool:
 def _draws(sizes: WeightedSizes, weighting: Weighting, figures: Figures, resamples: Resamples, rng: Rng) -> Draws:
     """Draws of every figure by name, from resampled particles or images."""
     weights = sizes.weights[weighting]
-    tenths = _quantile_draws(sizes, weights, resamples)
-    draws = {"span": _span(tenths), "mode": _modes(sizes, weights, resamples)}
+    deciles = _quantile_draws(sizes, weights, resamples)
+    draws = {"span": _span(deciles), "mode": _modes(sizes, weights, resamples)}
     if resamples.images > 1:
-        draws |= {name: quantile.draws for name, quantile in tenths.items()}
+        draws |= {name: quantile.draws for name, quantile in deciles.items()}
         widening = _widening_for(resamples.images)
         draws = {name: drawn.widened(figures[name], widening) for name, drawn in draws.items()}
     else:
         draws |= {
-            name: quantile_by_rank(sizes.size, weights, p, resamples.half_steps, rng) for name, p in TENTHS.items()
+            name: quantile_by_rank(sizes.size, weights, p, resamples.half_steps, rng) for name, p in DECILES.items()
         }
     return draws | _moment_draws(sizes, weights, resamples)
 
 
 def _widening_for(images: int) -> float:
-    """The factor by which draws from several images are widened, because they are too narrow (see
-    the module)."""
+    """The factor by which draws from several images are widened, see the head of this module."""
     widening = 1.0 if images < LEAST_IMAGES else t95(images - 1) / Z95
     return float(np.sqrt(images / (images - 1)) * widening)
 
@@ -279,7 +280,7 @@ def _widening_for(images: int) -> float:
 def _moment_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -> Draws:
     """Draws of MOMENTS by bootstrap-t: each draw is the estimate minus its error times the
     deviation of a resample in units of that resample's error. With two or more images, but fewer
-    than LEAST_IMAGES, an error says nothing: there the draws are the deviations themselves,
+    than LEAST_IMAGES, an error is too uncertain: then the draws are the deviations themselves,
     widened."""
     counts = resamples.image_counts
     units = unit_sums(sizes.size, weights, None if counts is None else sizes.image_numbers)
@@ -325,8 +326,8 @@ def logs_by_rank(size: Floats, weights: Floats, p: float, rng: Rng) -> tuple[Flo
 
 
 def quantile_by_rank(size: Floats, weights: Floats, p: float, half: Floats, rng: Rng) -> FigureDraws:
-    """The draws of `logs_by_rank`, each known to within the half step (`half_steps`) of the sizes
-    there. half: (n,) the half steps."""
+    """The draws of `logs_by_rank`, each known to within the half step of the nearest sizes. half: (n,)
+    the half steps of the sizes (`half_steps`)."""
     draws, tails = logs_by_rank(size, weights, p, rng)
     return FigureDraws.of_logs(draws, np.interp(draws, np.log(size), half), tails)
 
@@ -357,15 +358,15 @@ def _quantile_draws(sizes: WeightedSizes, weights: Floats, resamples: Resamples)
     size, half = (np.bincount(resamples.group, values) / count for values in (sizes.size, resamples.half_steps))
     reached = np.cumsum(resamples.counts * mean.astype(np.float32), axis=1, dtype=np.float32)
     total = reached[:, -1:]
-    group_of = {name: np.minimum((reached < np.float32(p) * total).sum(1), groups - 1) for name, p in TENTHS.items()}
+    group_of = {name: np.minimum((reached < np.float32(p) * total).sum(1), groups - 1) for name, p in DECILES.items()}
     return {name: _Quantile(size[group], half[group]) for name, group in group_of.items()}
 
 
-def _span(tenths: dict[str, _Quantile]) -> FigureDraws:
+def _span(deciles: dict[str, _Quantile]) -> FigureDraws:
     """Draws of the span, (D90 - D10) / D50. If sizes have steps, each draw is the range from the
     smallest to the largest possible span."""
-    d10, d50, d90 = (tenths[name] for name in ("d10", "d50", "d90"))
-    if not any(tenth.half.any() for tenth in (d10, d50, d90)):
+    d10, d50, d90 = (deciles[name] for name in ("d10", "d50", "d90"))
+    if not any(decile.half.any() for decile in (d10, d50, d90)):
         return FigureDraws(logs((d90.size - d10.size) / d50.size))
     width, steps = d90.size - d10.size, d90.half + d10.half
     return FigureDraws.between(
@@ -374,7 +375,7 @@ def _span(tenths: dict[str, _Quantile]) -> FigureDraws:
 
 
 def _modes(sizes: WeightedSizes, weights: Floats, resamples: Resamples) -> FigureDraws:
-    """Draws of the mode: that of each resample, with the bandwidth of the whole sample. The half
+    """Draws of the mode: the mode of each resample, with the bandwidth of the whole sample. The half
     step of a mode is the mean half step of the sizes near it."""
     log_sizes = np.log(sizes.size)
     width = bandwidth(log_sizes, weights)

@@ -3,7 +3,7 @@
 The median and the fraction are called the answers. Each contribution is given as a standard
 uncertainty of both answers: relative for the median, absolute for the fraction. The known
 contributions add in quadrature (GUM 5.1.2); the sum is multiplied by the coverage factor k = 2. An
-unknown contribution is never taken as zero: it is named beside the sum. One exception: unresolved
+unknown contribution is not taken as zero, but named beside the sum. One exception: unresolved
 contacts of a sample are left out of the budget unless they are known for every image.
 docs/method/uncertainty.md has the definitions and an example.
 
@@ -24,10 +24,10 @@ import numpy as np
 
 from ..flags import Flag
 from ..micrograph.types import Calibration
-from .bootstrap import median_interval, undefined
+from .bootstrap import median_interval, why_no_intervals
 from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
 from .distribution import Edge, Floats, WeightedSizes, effective_number, nano_share, quantile
-from .drawn import LEAST_END, Z95
+from .figure_draws import LEAST_END, Z95
 from .fractions import DEVIATES, nano_fraction, shares_if_scaled, wilson
 from .quantities import ALL_DIGITS, Value, decimals_beside, end_words, readable, significant, uncapital
 from .results import Budget, Contribution, Uncertainty
@@ -58,11 +58,11 @@ class Evidence:
 
     scores: from the cards of the models that made the outlines.
     repeatability: of the median, relative; None if not provided.
-    repeatability_source: how it was found; "" if nobody says.
+    repeatability_source: how it was determined; "" if not stated.
     thresholds: for several images: the number of particles of each, and the effect of its threshold.
-    operators: as repeatability, but between people who outline the same image.
-    draws: median and fraction in each of several random draws of which possible cuts are right
-        (`possible.sampled_answers`); None if no network made the outlines.
+    operators: relative standard uncertainty of the median between people who outline the same image.
+    draws: median and fraction in several random draws; each draw decides which possible cuts are right
+        (`possible_pieces.sampled_answers`); None if no network made the outlines.
     unresolved: as thresholds, but the effect of unresolved contacts.
     outline_error: of median and fraction, see `ParticleOptions`; it replaces the errors in the scores.
     """
@@ -79,7 +79,7 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Conditions:
-    """Everything that statistics, uncertainty budget and nano card need beside the tables of
+    """Everything that statistics, uncertainty budget and nano card need besides the tables of
     objects.
 
     size: name of the column of sizes. counted: the measurand, see `filters.MEASURANDS`.
@@ -87,7 +87,7 @@ class Conditions:
     edge: the border correction.
     filter: whether the filter was on: with it particles are counted from a smallest length on, without it from a
         smallest area on (`nano.Terms`).
-    pieces: for each table the table of its possible pieces (`possible`), or None.
+    pieces: for each table the table of its possible pieces (`possible_pieces`), or None.
     alternatives: judged tables of the same image under other settings, by name, for the sensitivity of the nano card.
         Those named "threshold ..." also give the effect of the threshold in the budget.
     calibration: of the tables, for its uncertainty.
@@ -127,11 +127,11 @@ DEFAULT_CONDITIONS = Conditions()
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """The input of the contributions.
+    """The input of the functions that compute the contributions.
 
     variants: see `nano.variants_of`. pixel: nm, the largest of all images. counted_words: see
     `nano.Terms`. intervals: the 95 % intervals of both answers by name, from sampling and scale;
-    that of the fraction also from the differences between fields.
+    the interval of the fraction also from the differences between fields.
     """
 
     variants: Mapping[str, WeightedSizes]
@@ -150,13 +150,13 @@ class Case:
         """The median, and the fraction from 1 to 100 nm."""
         return _answers(self.sizes)
 
-    def if_scaled(self, u: float | None) -> Effect:
+    def effect_of_scaling(self, u: float | None) -> Effect:
         """The effect of a relative standard uncertainty u that is common to all sizes."""
         if u is None:
             return Effect()
         return Effect(u, self._change(np.exp(u * DEVIATES)))
 
-    def if_shifted(self, sd: float) -> Effect:
+    def effect_of_shift(self, sd: float) -> Effect:
         """The effect of an error that is common to all sizes, with a rectangular distribution of
         the SD `sd` in nm."""
         edges = np.linspace(-1, 1, len(DEVIATES) + 1)
@@ -206,7 +206,7 @@ def _answers(sizes: WeightedSizes) -> tuple[float, float]:
 def _total(
     rows: Sequence[Contribution], answer: Literal["median", "fraction_100nm"], value: float, title: str, case: Case
 ) -> Uncertainty:
-    """The total of one answer. value: the answer itself. title: of the answer in the sentence."""
+    """One answer with its total uncertainty. value: the answer. title: the beginning of the sentence."""
     parts = [(u, row) for row in rows if (u := row[answer]) is not None]  # never empty: resolution is known
     without = [row["title"] for row in rows if row[answer] is None]
     total = sqrt(sum(u**2 for u, _ in parts))
@@ -273,7 +273,7 @@ def _rounding(case: Case) -> Contribution:
         if u is not None
         else "Not known: nothing says how exactly the scale was read.",
         "give the scale with more digits, or draw along a longer bar.",
-        case.if_scaled(u),
+        case.effect_of_scaling(u),
     )
 
 
@@ -287,7 +287,7 @@ def _instrument(case: Case) -> Contribution:
         if u is not None
         else "Not provided; image files do not contain it.",
         "measure a certified grating at this magnification.",
-        case.if_scaled(u),
+        case.effect_of_scaling(u),
     )
 
 
@@ -335,8 +335,8 @@ def _mean_of(effects: Sequence[tuple[int, Effect]]) -> Effect | None:
 
 
 def _unresolved(case: Case) -> Contribution | None:
-    """How much the answers differ between random draws of which possible cuts are right
-    (`possible`). None unless a network made the outlines (in a sample: those of every image)."""
+    """How much the answers differ between random draws, which decide what possible cuts are right
+    (`possible_pieces`). None unless a network made the outlines of all images."""
     evidence = case.conditions.evidence
     effect, source = _mean_of(evidence.unresolved), MEAN_OVER_IMAGES
     if evidence.draws is not None:
@@ -357,10 +357,10 @@ def _unresolved(case: Case) -> Contribution | None:
 
 
 def _segmentation(case: Case) -> Contribution:
-    """The error of the outlines. If the evidence has an `outline_error`, it is that one, and the
-    model's owner has not scored the model on own truth masks. Otherwise it is the root mean square
-    error of the median over the labelled data in the model's card, because nobody knows which of
-    these the image resembles; its effect on the fraction follows from the sizes of this image."""
+    """The error of the outlines. If the evidence has an `outline_error`, and the model's owner has not
+    scored the model on own truth masks, it is the `outline_error`. Otherwise it is the root mean
+    square error of the median over the labelled data in the model's card, because nobody knows
+    which of these the image resembles; its effect on the fraction follows from this image's sizes."""
     evidence = case.conditions.evidence
     with_error = [score for score in evidence.scores if isinstance(score.get(MEDIAN_ERROR), int | float)]
     of_owner = [score for score in with_error if score.get("split") == SCORED_BY_OWNER]
@@ -368,12 +368,15 @@ def _segmentation(case: Case) -> Contribution:
     u = sqrt(sum(entry[MEDIAN_ERROR] ** 2 for entry in scores) / len(scores)) / 100 if scores else None
     listed = "; ".join(_score_words(entry) for entry in scores)
     source = "Not known: the model's card states no error of the median, or another tool made the outlines."
-    effect = case.if_scaled(u)
+    effect = case.effect_of_scaling(u)
     if evidence.outline_error is not None and not of_owner:
         median, share = evidence.outline_error
         p = (case.answers[1] * case.sizes.number + 1) / (case.sizes.number + 2)  # not 0 if none of few is nano
         effect = Effect(median, share * sqrt(p * (1 - p)))
-        source = "Fitted to images whose true outlines are known: in 90 % of them the total holds the truth."
+        source = (
+            "Fitted to images whose true outlines are known: in 90 % of them the interval with the total uncertainty"
+            " contains the true value."
+        )
     elif scores:
         masks = "your own truth masks" if of_owner else "labelled images"
         source = f"Root mean square error of the median on {masks}, from the model's card: {listed}."
@@ -398,7 +401,7 @@ def _resolution(case: Case) -> Contribution:
         f"Outlines follow whole pixels of {case.pixel:.3g} nm; the median is {case.answers[0] / case.pixel:.3g} px. All"
         " diameters share an error of up to one pixel (rectangular distribution, divided by √12).",
         "take images at a higher magnification.",
-        case.if_shifted(case.pixel / sqrt(12)),
+        case.effect_of_shift(case.pixel / sqrt(12)),
     )
 
 
@@ -409,7 +412,7 @@ def _within(case: Case) -> Contribution:
         "Sampling of particles",
         f"{len(case.sizes):,} particles; interval between order statistics, and Wilson's interval."
         if effect.median is not None
-        else f"Wilson's interval of the fraction. Of the median not known: {undefined(case.sizes)}",
+        else f"Wilson's interval of the fraction. Of the median not known: {why_no_intervals(case.sizes)}",
         "count more particles.",
         effect,
     )
@@ -445,7 +448,7 @@ def _repeatability(case: Case) -> Contribution:
         "Repeatability",
         "Not provided." if evidence.repeatability is None else f"{provided.rstrip('.')}.",
         "prepare and measure more specimens, and report their mean.",
-        case.if_scaled(evidence.repeatability),
+        case.effect_of_scaling(evidence.repeatability),
     )
 
 
@@ -456,7 +459,11 @@ def _operators(case: Case) -> Contribution | None:
     source = "As provided: difference of the median between people who outlined the same image."
     remedy = "agree on what is outlined, and let several people outline each image."
     return _contribution(
-        "operators", "Operator (who outlines)", source, remedy, case.if_scaled(case.conditions.evidence.operators)
+        "operators",
+        "Operator (who outlines)",
+        source,
+        remedy,
+        case.effect_of_scaling(case.conditions.evidence.operators),
     )
 
 
@@ -477,5 +484,5 @@ def _by_particle(sizes: WeightedSizes) -> Effect:
 def _median_uncertainty(sizes: WeightedSizes) -> float | None:
     """The relative standard uncertainty of the median from sampling: half the width of its
     interval, divided by 1.96."""
-    limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(0), 0.0, any_width=True)
+    limits = None if why_no_intervals(sizes) else median_interval(sizes, np.random.default_rng(0), 0.0, any_width=True)
     return None if limits is None else (limits[1] - limits[0]) / 2 / Z95 / _answers(sizes)[0]

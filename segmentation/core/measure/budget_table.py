@@ -11,7 +11,7 @@ ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}  #
 NOT_KNOWN = "not known"
 UNRESOLVED = "Unresolved contacts"
 NO_INTERVAL = "no interval"
-LOPSIDED = 1.25  # distances of both ends, longer / shorter, from which on a sentence says why
+LOPSIDED = 1.25  # longer / shorter distance of the two ends, from which on a sentence gives the reason
 
 # Title, source, and standard uncertainty of the median and of the fraction, or a word in place of
 # it.
@@ -43,8 +43,8 @@ def lines(budget: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def ends_words(budget: Mapping[str, Any], answer: str) -> str:
-    """A sentence that says why one end of an answer's interval is further away than the other; ""
-    if neither is. Only the median gets such a sentence."""
+    """Why one end of an answer's interval is further away than the other, as a sentence; "" if the
+    distances are similar. Only the median gets such a sentence."""
     ends = budget[answer].get("ends")
     if not ends:
         return ""
@@ -61,8 +61,8 @@ def ends_words(budget: Mapping[str, Any], answer: str) -> str:
 
 
 def uncertainty_words(value: float | str, answer: str) -> str:
-    """A standard uncertainty in words: that of the median in per cent of it, that of the fraction
-    in percentage points. value: 0.05 is 5 %; words such as NOT_KNOWN are returned unchanged."""
+    """A standard uncertainty in words: of the median in per cent of the median, of the fraction in
+    percentage points. value: 0.05 is 5 %; words such as NOT_KNOWN are returned unchanged."""
     if isinstance(value, str):
         return value
     unit = "%" if answer == "median" else "points"

@@ -1,6 +1,6 @@
-"""Measuring objects one by one, with a memory: while a person corrects outlines, an object whose
-pixels and place have not changed is not measured again. The memory is that of `core.remembered`,
-its keys are checksums of the object's pixels and place."""
+"""Measures objects one by one, with a cache (`core.remembered`): while a person corrects outlines,
+an object whose pixels and place have not changed is not measured again. The keys of the cache are
+checksums of the object's pixels and place."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ MeasureSome = Callable[[NDArray[np.int32], Runs], Columns]
 
 
 def each_object(
-    kind: str, labels: NDArray[np.int32], ids: Ids | None, make_some: Callable[[NDArray[np.int32], Runs], Sequence[T]]
+    name: str, labels: NDArray[np.int32], ids: Ids | None, make_some: Callable[[NDArray[np.int32], Runs], Sequence[T]]
 ) -> list[T]:
-    """The value that `make_some` gives for each object of labels (H, W) with the ids (n,), or 1..n.
-    Values in the memory are taken from there.
+    """The value of each object of labels (H, W) with the ids (n,), or 1..n, from the cache or from
+    `make_some`.
 
-    kind: a name for this value in the memory. make_some: gets a label image of some objects 1..k,
-    and their runs, and returns k values. The runs have the places of the whole image, the label
-    image may not. A value must follow from its object's pixels and their place alone.
+    name: of this value in the cache. make_some: gets a label image of some objects 1..k and their
+    runs, and returns k values. The runs have the places in the whole image; the label image may be
+    a smaller one. A value must depend only on the pixels of its object and their place.
     """
     runs, memory = find_runs(labels, ids), current_memory()
     if memory is None:
         return [*make_some(labels if ids is None else numbered(labels, ids), runs)]
-    keys = [(kind, checksum) for checksum in runs.checksums]
+    keys = [(name, checksum) for checksum in runs.checksums]
     missing = [number for number, key in enumerate(keys) if key not in memory]
     objects = _cut_out(runs, missing)
     for batch in in_batches(objects):
@@ -43,7 +43,7 @@ def each_object(
     return [memory[key] for key in keys]
 
 
-def by_object(kind: str, labels: NDArray[np.int32], ids: Ids | None, measure_some: MeasureSome) -> Columns:
+def by_object(name: str, labels: NDArray[np.int32], ids: Ids | None, measure_some: MeasureSome) -> Columns:
     """Columns (n, ...) of the objects by name. The arguments are those of `each_object`;
     `measure_some` returns columns for the k objects that it gets."""
     if current_memory() is None:
@@ -54,22 +54,24 @@ def by_object(kind: str, labels: NDArray[np.int32], ids: Ids | None, measure_som
         columns = measure_some(labels, runs)
         return [(columns, row) for row in range(len(next(iter(columns.values()))))]
 
-    places = each_object(kind, labels, ids, rows)
+    places = each_object(name, labels, ids, rows)
     if not places:
         return measure_some(labels, find_runs(labels, ids))
     tables = {id(columns): columns for columns, _ in places}
     owner, row = np.array([id(columns) for columns, _ in places]), np.array([row for _, row in places])
-    gathered = {name: np.empty((len(places), *values.shape[1:]), values.dtype) for name, values in places[0][0].items()}
+    gathered = {
+        column: np.empty((len(places), *values.shape[1:]), values.dtype) for column, values in places[0][0].items()
+    }
     for number, columns in tables.items():
         chosen = np.flatnonzero(owner == number)
-        for name, values in columns.items():
-            gathered[name][chosen] = values[row[chosen]]
+        for column, values in columns.items():
+            gathered[column][chosen] = values[row[chosen]]
     return gathered
 
 
 def shifts_of(labels: NDArray[np.int32], runs: Runs) -> NDArray[np.int64]:
-    """(n, 2) by how many pixels the runs of each object lie further right and down than the object
-    itself in labels (H, W)."""
+    """(n, 2) by how many pixels the runs of each object lie further right and down than the object in
+    labels (H, W)."""
     runs_in_labels = find_runs(labels)
     places = (np.stack([part.start, part.row], axis=1)[first_of_each(part.particle)] for part in (runs, runs_in_labels))
     return np.subtract(*places)

@@ -1,5 +1,5 @@
-"""Sentences of warning beside 95 % intervals that may be too narrow. Under the conditions below,
-such intervals contained the true value in fewer than 93 % of simulated samples."""
+"""Cautions: sentences beside 95 % intervals that may be too narrow. Under the conditions below, the
+intervals contained the true value in fewer than 93 % of simulated samples."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from .bootstrap import undefined
+from .bootstrap import why_no_intervals
 from .distribution import WeightedSizes
 from .fitting import SIGNIFICANCE, log_normal
 from .fractions import MANY_IMAGES
@@ -17,7 +17,7 @@ from .results import FIGURES
 FEW_SIZES, FEW_SIZES_FOR_SPREAD = 30, 100
 FEW_IMAGES = 4
 POOR_FIT = 0.08  # distance between the cumulative curves of the sizes and of the law
-LEFT_SKEW = -0.3  # skewness of ln(size); that of a log-normal law is 0
+LEFT_SKEW = -0.3  # skewness of ln(size); a log-normal law has 0
 Caution = tuple[tuple[str, ...], str]  # names of figures, and why their intervals are doubted
 LOCATION = ("mean", "d10", "d50", "d90", "mode", "geometric_mean")
 SPREAD = ("sd", "span", "geometric_sd")
@@ -42,7 +42,7 @@ def cautions(sizes: WeightedSizes, figures: Collection[str]) -> list[str]:
 
 def doubted_figures(sizes: WeightedSizes) -> Iterator[Caution]:
     """The figures whose intervals may be too narrow, and why."""
-    if undefined(sizes):
+    if why_no_intervals(sizes):
         return
     n = len(sizes)
     if n < FEW_SIZES:
@@ -50,7 +50,7 @@ def doubted_figures(sizes: WeightedSizes) -> Iterator[Caution]:
     elif n < FEW_SIZES_FOR_SPREAD:
         yield SPREAD, f"there are fewer than {FEW_SIZES_FOR_SPREAD} sizes"
     if 1 < sizes.images < FEW_IMAGES:
-        yield LOCATION, f"{sizes.images} images cannot show whether images of larger objects hold fewer of them"
+        yield LOCATION, f"{sizes.images} images cannot show whether images of larger objects contain fewer of them"
     if 1 < sizes.images < MANY_IMAGES and fits_poorly(sizes):
         yield ("d10", "d90", "span"), "the sizes of few images fit a log-normal law poorly"
     if n >= FEW_SIZES_FOR_SPREAD and skewness(sizes) < LEFT_SKEW:

@@ -1,4 +1,4 @@
-"""Which objects touch each other, and along how much of their borders."""
+"""Finds which objects touch each other, and along which share of their borders."""
 
 from __future__ import annotations
 

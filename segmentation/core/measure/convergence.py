@@ -1,5 +1,5 @@
-"""How the interval of the median shrinks as more particles or images are counted, and how many more
-are needed for a target. Pages draw the curve, and give the number as advice."""
+"""Computes how the interval of the median shrinks as more particles or images are counted, and how
+many more are needed for a target. Pages draw the curve, and give the number as advice."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from math import ceil, exp, hypot, log, sqrt
 import numpy as np
 
 from .bins import LEAST_SIZES
-from .bootstrap import median_interval, undefined
+from .bootstrap import median_interval, why_no_intervals
 from .distribution import FEWEST_IMAGES, WeightedSizes, quantile
-from .drawn import LEAST_END, Z95, t95
+from .figure_draws import LEAST_END, Z95, t95
 from .results import Convergence, Interval
 
 TARGET = 0.05  # half width of the interval, of the median
@@ -49,7 +49,7 @@ def converge(
     is_drawn = not by_image or n >= FEWEST_IMAGES_DRAWN
     for step in steps[steps < n].tolist() if is_drawn else ():
         subset = sizes.at(np.isin(sizes.image_numbers, order[:step]) if by_image else np.sort(order[:step]))
-        limits = None if by_image and undefined(subset) else median_interval(subset, rng, uncertainty)
+        limits = None if by_image and why_no_intervals(subset) else median_interval(subset, rng, uncertainty)
         if limits is not None:  # a few particles may have too unequal weights for an interval
             points.append((step, quantile(subset.size, subset.weights["number"], 0.5), limits[0], limits[1]))
     points.append((n, quantile(sizes.size, sizes.weights["number"], 0.5), whole[0], whole[1]))
@@ -64,15 +64,15 @@ def converge(
         return {**_curve(points, more), "by": "image"}
     if reach <= TARGET or fixed >= TARGET:
         return _curve(points, 0 if reach <= TARGET else None)
-    # The part from sampling falls with the root of the number of particles; the calibration's
-    # stays.
+    # The part from sampling falls with the root of the number of particles; the part of the
+    # calibration stays.
     needed = ceil(n * (reach**2 - fixed**2) / (TARGET**2 - fixed**2))
     return _curve(points, rounded_up(max(1, needed - n)))
 
 
 def _reach_added(point: Point, total: tuple[float, float]) -> tuple[float, float]:
-    """What must be added in quadrature to the reach of a point's interval, below and above, to give
-    that of the interval `total`; as logarithms of factors."""
+    """The difference, in quadrature, between the reaches of a point's interval and of the interval
+    `total`, below and above; as logarithms of factors."""
     reaches, total_reaches = _reaches(point), _reaches((*point[:2], *total))
     below, above = (sqrt(max(large**2 - small**2, 0.0)) for small, large in zip(reaches, total_reaches, strict=True))
     return below, above
@@ -144,7 +144,7 @@ def more_images_words(
         return f"about {more:,} more image{'' if more == 1 else 's'} would bring the {answer} to {aim}"
     if more == 0:
         return f"these images are enough for the {answer} to {aim}"
-    if scale := scale_too_uncertain("images", target, uncertainty):
+    if scale := scale_words("images", target, uncertainty):
         return scale
     if remedy:
         return f"more images alone cannot bring the {answer} to {aim}; better: {remedy.removesuffix('.')}"
@@ -153,7 +153,7 @@ def more_images_words(
     )
 
 
-def scale_too_uncertain(things: str, target: float, uncertainty: float | None) -> str:
+def scale_words(things: str, target: float, uncertainty: float | None) -> str:
     """A part of a sentence: the scale is so uncertain that no number of `things` (images,
     particles) would give the median to within `target`; "" where it is certain enough."""
     if Z95 * (uncertainty or 0.0) < target:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .hulls import Hulls, areas, cross
+from .hulls import Hulls, cross, hull_areas
 from .runs import around
 
 Floats = NDArray[np.float64]
@@ -35,7 +35,7 @@ def convex_outlines(hulls: Hulls) -> Hulls:
     # area(corner hull) = area(hull of the centres) + width + height + 1.
     highest = np.maximum.reduceat(hulls.vertices, hulls.starts)
     sides = highest - np.minimum.reduceat(hulls.vertices, hulls.starts)  # width + 1, height + 1
-    has_area = (np.round(2 * (areas(hulls) - (sides.sum(1) - 1))) > 0)[owner]
+    has_area = (np.round(2 * (hull_areas(hulls) - (sides.sum(1) - 1))) > 0)[owner]
     # Along each axis a corner hull has edges of 1 px that the hull of the centres does not have.
     is_step = (np.abs(edge).sum(1) == 1) & (np.abs(edge).max(1) == 1)
     is_moved = has_area & ~is_step
@@ -67,8 +67,8 @@ def _lines(edge: Floats, vertex: Floats, owner: Ints, middles: Floats) -> tuple[
 
 
 def _bounding(normal: Floats, distance: Floats, owner: Ints) -> tuple[Floats, Floats, Ints]:
-    """The lines without those that do not bound their polygon: a line does not, if it lies outside
-    the crossing of its two neighbours. Returns normals, distances and the particle of each line."""
+    """Normals, distances and particles of the lines that bound their polygons. A line that lies outside
+    the crossing of its two neighbours does not bound its polygon and is left out."""
     while True:
         before, after = around(owner)
         # Hulls run clockwise where y points up, so their normals turn clockwise, too.

@@ -1,6 +1,6 @@
-"""Single objects cut out of an image, and laid side by side in one small label image: so a few
-objects are measured without the whole image. This module needs only numpy, because the web process
-imports it."""
+"""Cuts single objects out of an image, and puts them side by side into one small label image, to
+measure a few objects without the whole image. The web process imports this module, so it needs only
+numpy."""
 
 from __future__ import annotations
 

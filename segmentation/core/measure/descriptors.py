@@ -1,5 +1,5 @@
-"""The dimensionless descriptors of shape, such as circularity: one function each, which registers
-itself.
+"""The dimensionless descriptors of shape, such as circularity. Each is a function with the decorator
+`descriptor`, which registers it.
 
 A new descriptor needs one more function here, and a test (tests/core/measure/test_hulls.py). The
 table of objects, the files, the statistics, the pages, the JSON Schema and docs/method/accuracy.md
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Outlines:
-    """What descriptors are computed from: (n,) each for n outlines, lengths in px. hull_area,
+    """The input of descriptors: (n,) each for n outlines, lengths in px. hull_area,
     hull_perimeter: of the convex hull. runs: the pixels of all outlines."""
 
     area: Floats
@@ -41,8 +41,8 @@ SIZES = ("min_feret", "max_feret", "ecd", "area")
 
 
 def measures_of(size: str) -> list[str]:
-    """The names of the columns by which a person can show and compare objects: `size` first, which
-    is the column of the size of their kind, then the other sizes and the descriptors."""
+    """The names of the columns by which objects can be shown and compared: first `size`, the column
+    with the size of their kind, then the other sizes and the descriptors."""
     return list(filter(None, dict.fromkeys((size, *SIZES, *DESCRIPTORS))))
 
 

@@ -24,11 +24,11 @@ Figures = dict[str, float | None]
 POWER: dict[Weighting, int] = {"number": 0, "area": 2, "volume": 3}
 WEIGHTINGS: tuple[Weighting, ...] = tuple(POWER)
 DIMENSIONLESS = tuple(name for name in FIGURES if not NUMBERS[name].power)
-TENTHS = {"d10": 0.1, "d50": 0.5, "d90": 0.9}
+DECILES = {"d10": 0.1, "d50": 0.5, "d90": 0.9}
 LEAST_NM = 1.0  # lower limit of the nanoscale
 MODE_GRID = 256  # sizes at which a density is computed to find its mode
-MODE_GROUPS = 2048  # more particles than these are put together for it
-SAME = 1e-9  # relative difference up to which two sizes are equal
+MODE_GROUPS = 2048  # of particles; more particles than this are grouped to find the mode
+EQUAL_WITHIN = 1e-9  # relative difference up to which two sizes are equal
 # For intervals that show how images differ. Two images may be equal by chance, and Student's t for
 # two, 12.7, gives intervals too wide to be useful.
 FEWEST_IMAGES = 3
@@ -42,7 +42,7 @@ class WeightedSizes:
     weights: by weighting, (n,) each, with a mean of 1. A weight is the product of the object's border correction (1
         unless edges are weighted), its probability, and POWER of its ECD.
     image: (n,) int64, the image of each object; None if there is only one image.
-    number: how many objects there are; with possible pieces (`possible`) the rounded sum of the probabilities.
+    number: how many objects there are; with possible pieces (`possible_pieces`) the rounded sum of the probabilities.
     """
 
     unit: Unit
@@ -62,7 +62,7 @@ class WeightedSizes:
         """The counted objects in the tables of one image or of several, which have one unit.
 
         edge: the border correction. by: the measure that is the size. pieces: for each table the
-        table of its possible pieces (`possible`), or None; with them, outlines and pieces are
+        table of its possible pieces (`possible_pieces`), or None; with them, outlines and pieces are
         weighted by their probabilities.
         """
         all_tables = [table for table in (*tables, *pieces) if table is not None]
@@ -77,8 +77,10 @@ class WeightedSizes:
             size, ecd, base, image = size[base > 0], ecd[base > 0], base[base > 0], image[base > 0]
         order = np.argsort(size, kind="stable")
         size, ecd, base, image = size[order], ecd[order], base[order], image[order]
-        weights = {way: base * ecd**power for way, power in POWER.items()}
-        weights = {way: weight / weight.mean() if len(weight) else weight for way, weight in weights.items()}
+        weights = {}
+        for weighting, power in POWER.items():
+            weight = base * ecd**power
+            weights[weighting] = weight / weight.mean() if len(weight) else weight
         return cls(tables[0].unit, size, ecd, weights, image if len(tables) > 1 else None, number)
 
     @property
@@ -100,7 +102,7 @@ class WeightedSizes:
 
     def at(self, index: NDArray[Any]) -> WeightedSizes:
         """Some of the objects, or all in another order. index: into (n,), as numpy takes it."""
-        weights = {way: weight[index] for way, weight in self.weights.items()}
+        weights = {weighting: weight[index] for weighting, weight in self.weights.items()}
         image = None if self.image is None else self.image[index]
         return WeightedSizes(self.unit, self.size[index], self.ecd[index], weights, image, len(self.size[index]))
 
@@ -141,20 +143,20 @@ def number_weights(tables: Sequence[Table], edge: Edge = "exclude", *, probabili
 
 
 def effective_number(weights: Floats) -> float:
-    """The number of equally weighted particles that would say as much as particles with the weights
-    w (n,): (sum w)² / sum w² (Kish 1965)."""
+    """The number of equally weighted particles with the same statistical precision as particles with
+    the weights w (n,): (sum w)² / sum w² (Kish 1965)."""
     return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
 
 
-def effective_particles(sizes: WeightedSizes, way: Weighting) -> float:
-    """The effective number of particles by the weighting `way`: the smaller of two numbers, because
-    a sample that lacks the few large particles seems better than it is. One is that of the sample
-    (`effective_number`). The other is that of a log-normal law with the sample's spread: n
+def effective_particles(sizes: WeightedSizes, weighting: Weighting) -> float:
+    """The effective number of particles by a weighting: the smaller of two numbers, because
+    a sample that lacks the few large particles seems better than it is. One is the number of the
+    sample (`effective_number`). The other is the number of a log-normal law with the sample's spread: n
     exp(-(POWER × SD of ln ECD)²)."""
     n = effective_number(sizes.weights["number"])
     logs, weights = np.log(sizes.ecd), sizes.weights["number"]
     variance = float(np.average((logs - np.average(logs, weights=weights)) ** 2, weights=weights))
-    return min(effective_number(sizes.weights[way]), n * float(np.exp(-variance * POWER[way] ** 2)))
+    return min(effective_number(sizes.weights[weighting]), n * float(np.exp(-variance * POWER[weighting] ** 2)))
 
 
 def positions(weights: Floats) -> Floats:
@@ -182,10 +184,10 @@ def cumulative_quantiles(size: Floats, weights: Floats, shares: Floats | tuple[f
     defines them. There is no interpolation, because a few large particles may have most of the
     weight."""
     cumulative = np.cumsum(weights) / weights.sum()
-    return size[np.minimum(np.searchsorted(cumulative, np.asarray(shares) - SAME), len(size) - 1)]
+    return size[np.minimum(np.searchsorted(cumulative, np.asarray(shares) - EQUAL_WITHIN), len(size) - 1)]
 
 
-def figures(size: Floats, weights: Floats, way: Weighting = "number") -> Figures:
+def figures(size: Floats, weights: Floats, weighting: Weighting = "number") -> Figures:
     """All FIGURES of sorted sizes (n,) by name. None if undefined: all for n = 0; spread, D10 and
     D90 for n = 1.
 
@@ -195,13 +197,13 @@ def figures(size: Floats, weights: Floats, way: Weighting = "number") -> Figures
         return dict.fromkeys(FIGURES)
     mean, sd = mean_and_deviation(size, weights)
     log_mean, log_sd = mean_and_deviation(np.log(size), weights)
-    quantiles_of = quantiles if way == "number" else cumulative_quantiles
-    tenths = dict(zip(TENTHS, quantiles_of(size, weights, tuple(TENTHS.values())).tolist(), strict=True))
+    quantiles_of = quantiles if weighting == "number" else cumulative_quantiles
+    deciles = dict(zip(DECILES, quantiles_of(size, weights, tuple(DECILES.values())).tolist(), strict=True))
     return {
         "mean": mean,
         "sd": sd,
-        **{name: value if len(size) > 1 or name == "d50" else None for name, value in tenths.items()},
-        "span": None if sd is None else (tenths["d90"] - tenths["d10"]) / tenths["d50"],
+        **{name: value if len(size) > 1 or name == "d50" else None for name, value in deciles.items()},
+        "span": None if sd is None else (deciles["d90"] - deciles["d10"]) / deciles["d50"],
         "mode": None if sd is None else mode(size, weights),
         "geometric_mean": float(np.exp(log_mean)),
         "geometric_sd": None if log_sd is None else float(np.exp(log_sd)),
@@ -215,7 +217,7 @@ def mean_and_deviation(values: Floats, weights: Floats) -> tuple[float, float | 
     total = weights.sum()
     mean = float((weights * values).sum() / total)
     denominator = total - (weights**2).sum() / total
-    if len(values) < 2 or denominator <= SAME * total:
+    if len(values) < 2 or denominator <= EQUAL_WITHIN * total:
         return mean, None
     return mean, float(np.sqrt((weights * (values - mean) ** 2).sum() / denominator))
 
@@ -225,7 +227,7 @@ def bandwidth(logs: Floats, weights: Floats) -> float:
     / 1.34) n^(-1/5), with the effective number n; 0 if all sizes are equal."""
     _, sd = mean_and_deviation(logs, weights)
     low, high = quantiles(logs, weights, (0.25, 0.75)).tolist()
-    if sd is None or logs[-1] - logs[0] <= SAME:
+    if sd is None or logs[-1] - logs[0] <= EQUAL_WITHIN:
         return 0.0
     spread = min(sd, (high - low) / 1.34) or sd
     return float(0.9 * spread * effective_number(weights) ** -0.2)
@@ -259,8 +261,8 @@ def mode(size: Floats, weights: Floats) -> float:
 
 
 def peak(grid: Floats, density: Floats) -> Floats:
-    """(b,) where on the grid (g,) each of the densities (b, g) is highest; the parabola through
-    three points interpolates between those of the grid."""
+    """(b,) where on the grid (g,) each of the densities (b, g) is highest; the parabola through three
+    points interpolates between the points of the grid."""
     top = np.clip(density.argmax(1), 1, len(grid) - 2)
     row = np.arange(len(density))
     before, middle, after = (density[row, top + step] for step in (-1, 0, 1))

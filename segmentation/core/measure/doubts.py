@@ -1,6 +1,6 @@
 """The questions that a person is asked about a result: whether an outline is right, and whether a
-possible cut is right. Those come first that probably change the numbers most. The web process
-imports this module, so it needs only numpy."""
+possible cut is right. The questions that probably change the numbers most come first. The web
+process imports this module, so it needs only numpy."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class PossibleCut(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """n objects that may be doubtful; (n,) each. open: whether it is counted and nobody has decided
-    on it. whole: whether it does not touch the frame. size, confidence: NaN where not known."""
+    """n objects that may be doubtful; (n,) each. open: whether it is counted and no person has
+    decided about it. whole: whether it does not touch the frame. size, confidence: NaN where not known."""
 
     ids: NDArray[np.int64]
     open: NDArray[np.bool_]

@@ -1,5 +1,5 @@
-"""The choice of the objects that the page and the report of a result show as examples: the
-smallest, the one nearest to the median, and the largest."""
+"""Chooses the objects that the page and the report of a result show as examples: the smallest, the
+object nearest to the median, and the largest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .bins import FEWEST_IN_HISTOGRAM
 from .distribution import Floats
 
-# Of the examples; a sure outline has a high confidence.
+# Titles of the examples; a sure outline has a high confidence.
 TITLES = ("smallest sure one", "nearest to the median", "largest sure one")
 
 
@@ -24,9 +24,9 @@ class Example(NamedTuple):
 
 
 def extremes(size: Floats, is_sure: NDArray[np.bool_], median: float) -> tuple[int, int, int] | None:
-    """The places in `size` (n,) of the smallest sure one, the sure one nearest to the median of
-    all, and the largest sure one; None if fewer than three are sure. Of two equally near ones the
-    smaller is taken."""
+    """The places in `size` (n,) of the smallest sure object, the sure object nearest to the median of
+    all (of two equally near the smaller), and the largest sure object; None if fewer than three are
+    sure."""
     order = np.argsort(np.where(is_sure, size, np.nan), kind="stable")
     order = order[: int(np.isfinite(size[is_sure]).sum())]
     if len(order) < len(TITLES):

@@ -1,4 +1,4 @@
-"""What is measured of fibres: diameters from the grey across them, lengths, ends and crossings.
+"""Measures fibres: diameters from the grey across them, lengths, ends and crossings.
 
 A profile is the mean grey along a stretch of a fibre, as a function of the distance from its middle
 line. The profile of a cylinder lies between two limits: a box (equally bright inside) and a half
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.special import erf
 
-from ..labels.fibres import Piece, trace
-from ..labels.lines import polyline, straight_end
+from ..labels.fibres import Piece, traced_pieces
+from ..labels.lines import path_length, straight_end
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
@@ -47,7 +47,7 @@ class FibreMeasures:
     objects cross over the fibre.
 
     For m places along all fibres: points: (m, 2) row and column. steps: (m,) px of the middle line
-    that the place stands for; those of a fibre add up to `visible`. angles: (m,) direction in rad.
+    that belong to the place; their sum over a fibre is `visible`. angles: (m,) direction in rad.
     owners: (m,) index of the fibre.
     """
 
@@ -72,7 +72,7 @@ def measure_fibres(labels: Labels, grey: NDArray[np.uint8]) -> FibreMeasures:
     measures = {name: np.full(count, np.nan) for name in PER_FIBRE}
     ends, over = np.zeros(count, np.int64), np.zeros(count, np.int64)
     paths: list[tuple[Floats, int]] = []
-    for number, pieces in trace(labels).items():
+    for number, pieces in traced_pieces(labels).items():
         index = number - 1
         fibre_measures, ends[index] = _measures_of(labels, grey, number, pieces)
         for name, value in fibre_measures.items():
@@ -93,14 +93,14 @@ def _measures_of(
 ) -> tuple[dict[str, float], int]:
     """The measures PER_FIBRE of the fibre `number` by name, and how many of its ends are in view.
 
-    pieces: the parts of the fibre between crossings, in order along it (`labels.fibres.trace`).
+    pieces: the parts of the fibre between crossings, in order along it (`labels.fibres.traced_pieces`).
     """
     diameters, weights = diameters_along(labels, grey, pieces)
     ends, (cut_first, cut_last), extension = _ends(labels, number, pieces)
     line = np.concatenate([piece.path for piece in pieces])
     line = line[cut_first : len(line) - cut_last]
     axis = line[-1] - line[0]
-    chord, visible = float(np.hypot(*axis)) + extension, polyline(line) + extension
+    chord, visible = float(np.hypot(*axis)) + extension, path_length(line) + extension
     if np.hypot(*axis) < 0.2 * len(line):  # a nearly closed line: its main axis
         axis = np.linalg.svd(line - line.mean(0), full_matrices=False)[2][0]
     measures = {
@@ -132,7 +132,7 @@ def _ends(labels: Labels, number: int, pieces: Sequence[Piece]) -> tuple[int, li
 
 
 def _is_in_view(labels: Labels, number: int, path: Floats, reach: float, half_width: float) -> bool:
-    """Whether the end of a path (m, 2) is in view: neither the frame nor another fibre lies before
+    """Whether the end of a path (m, 2) is in view: neither the frame nor another fibre lies just beyond
     it.
 
     reach: px from the end of the path to the end of the label.
@@ -142,9 +142,9 @@ def _is_in_view(labels: Labels, number: int, path: Floats, reach: float, half_wi
     forward /= max(float(np.hypot(*forward)), 1e-9)
     sideways = np.array([-forward[1], forward[0]])
     end = path[-1] + forward * max(reach, 0)
-    ahead = np.arange(1.5, 2.5 + 0.7 * half_width)
+    beyond = np.arange(1.5, 2.5 + 0.7 * half_width)
     across = np.linspace(-0.7, 0.7, 5) * half_width
-    pixels = np.rint(end + ahead[:, None, None] * forward + across[:, None] * sideways).astype(int).reshape(-1, 2)
+    pixels = np.rint(end + beyond[:, None, None] * forward + across[:, None] * sideways).astype(int).reshape(-1, 2)
     rows, columns = pixels.T
     inside = (rows >= 0) & (columns >= 0) & (rows < labels.shape[0]) & (columns < labels.shape[1])
     if not inside.all():
@@ -235,8 +235,8 @@ def _piece_diameters(
 
 
 def fitted_diameters(across: Floats, profiles: Floats, weights: Floats, start: Floats) -> Floats:
-    """(k,) diameters in px of the cylinders that fit k profiles best; NaN where too little
-    background is seen for a fit.
+    """(k,) diameters in px of the cylinders that fit k profiles best; NaN where a profile has too little
+    background for a fit.
 
     across: (n,) px from the middle line. profiles: (k, n) mean grey. weights: (k, n) how many
     samples each mean has. start: (k,) widths of the label in px.
@@ -244,9 +244,10 @@ def fitted_diameters(across: Floats, profiles: Floats, weights: Floats, start: F
     typical = float(np.median(start)) / 2
     radii = np.unique(np.concatenate([RADII * typical, typical + np.linspace(-RADIUS_CHANGE_PX, RADIUS_CHANGE_PX, 13)]))
     radii = radii[radii > 0.7]
-    ground = np.abs(across) > typical + 1.5
-    ground_samples = [(weights[:, ground & (across < 0)] > 0).sum(1), (weights[:, ground & (across > 0)] > 0).sum(1)]
-    fittable = (np.minimum(*ground_samples) * STEP >= 1.5) & ((weights > 0).sum(1) > 8)
+    is_background = np.abs(across) > typical + 1.5
+    has_samples = weights > 0
+    left, right = ((has_samples & is_background & side).sum(1) for side in (across < 0, across > 0))
+    fittable = (np.minimum(left, right) * STEP >= 1.5) & (has_samples.sum(1) > 8)
     diameters = np.full(len(start), np.nan)
     if not fittable.any():
         return diameters

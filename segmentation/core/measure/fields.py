@@ -1,5 +1,5 @@
-"""Tables, sizes and numbers per area for kinds without a verdict (grains, bubbles, loops): the
-objects in one field of view.
+"""Tables, sizes and numbers per area of the objects in one image (field of view), for kinds of
+analysis without a verdict (grains, bubbles, loops).
 
 Objects that touch the frame have no known size, so they are left out of the sizes. They count as
 halves in numbers per area. The web process imports this module, so scipy is imported inside
@@ -19,10 +19,10 @@ from ..labels.segmentation import Segmentation
 from ..micrograph.types import Calibration, Micrograph
 from ..micrograph.vendors.facts import MARKS
 from ..settings import MeasurementSettings
-from .bootstrap import undefined
+from .bootstrap import why_no_intervals
 from .distribution import Edge, Floats, WeightedSizes, effective_number
-from .drawn import t95, with_scale
-from .filters import Reason, by_reason, corrected, set_aside, whole_only, with_reasons_lifted
+from .figure_draws import t95, with_scale_uncertainty
+from .filters import Reason, by_reason, set_aside, whole_only, with_decisions, with_reasons_lifted
 from .pooled_fields import jackknife_error
 from .quantities import NUMBERS, Value, column
 from .regions import CountedArea, set_regions_aside
@@ -30,7 +30,7 @@ from .results import Statistics
 from .table import Table
 
 BLOCKS = 4  # along each side; intervals come from the differences between the BLOCKS² parts of a field
-FEWEST = 6  # objects, for an interval
+FEWEST_OBJECTS = 6  # for an interval
 
 
 def table_of(
@@ -44,8 +44,8 @@ def table_of(
 ) -> Table:
     """The judged table, with a row for each object; those that touch the frame are counted.
 
-    measured: further columns (n,), lengths in px. too_small: reasons of the filter that hold with
-    the filter off, too.
+    measured: further columns (n,), lengths in px. too_small: reasons of the filter that apply even
+    with the filter off.
     """
     from . import shapes
 
@@ -55,7 +55,7 @@ def table_of(
     marks = segmentation.used.get(MARKS, ())
     table = set_regions_aside(table, labels, marks, str(Reason.MARKED), segmentation.labels.shape)
     table = set_regions_aside(table, labels, settings.ignore, ignored, micrograph.shape)
-    table = corrected(table, segmentation, settings.faint_limit)
+    table = with_decisions(table, segmentation, settings.faint_limit)
     judged = set_aside(table, settings.filter, too_small)
     return with_reasons_lifted(judged, [Reason.FRAME]).with_ids(segmentation.ids)
 
@@ -63,8 +63,8 @@ def table_of(
 def distribution(
     table: Table, size: str, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Statistics:
-    """The statistics of the measure `size` over the objects that do not touch the frame. Those that
-    touch it are not among the objects left out, because they are counted elsewhere."""
+    """The statistics of the measure `size` over the objects that do not touch the frame. Objects that
+    touch it are not listed as left out, because numbers per area include them."""
     from .budget import Conditions
     from .statistics import seed_of, summarise
 
@@ -79,7 +79,7 @@ def mean_of(table: Table, by: str, edge: Edge, calibration: Calibration) -> Valu
     Student's 95 % interval.
 
     The interval includes the uncertainty of the calibration. It is missing where it is not defined
-    (`bootstrap.undefined`).
+    (`bootstrap.why_no_intervals`).
     """
     sizes = WeightedSizes.of(whole_only(table), edge=edge, by=by)
     power = column(by).power
@@ -88,7 +88,7 @@ def mean_of(table: Table, by: str, edge: Edge, calibration: Calibration) -> Valu
         return Value(None, unit=unit)
     weights, n = sizes.weights["number"], effective_number(sizes.weights["number"])
     mean = float(np.average(sizes.size, weights=weights))
-    if undefined(sizes):
+    if why_no_intervals(sizes):
         return Value(mean, unit=unit)
     error = float(np.sqrt(np.average((sizes.size - mean) ** 2, weights=weights) / (n - 1)))
     half = t95(int(n) - 1) * np.hypot(error, mean * spread)
@@ -103,13 +103,15 @@ def per_area(
 
     name: of the quantity. An object at the frame counts half, because the other half belongs to the
     neighbouring field. An amount counts whole, because only its visible part is measured. The 95 %
-    interval is that of `over_blocks`, with the uncertainty of the scale.
+    interval comes from `value_over_blocks`, with the uncertainty of the scale.
     """
     counts = np.where(table["touches_frame"].astype(bool), 0.5, 1.0) if amounts is None else amounts
     quantity, areas = NUMBERS[name], areas_of_blocks(area) * (table.nm_per_pixel or 1.0) ** 2
-    mean = over_blocks(lambda sums: ratio(sums[0], sums[1]), np.stack([in_blocks(table, area.shape, counts), areas], 1))
-    enough = if_enough(mean, table, quantity.unit(table.unit))
-    return with_scale(enough, calibration.standard_uncertainty, quantity.power)
+    mean = value_over_blocks(
+        lambda sums: ratio(sums[0], sums[1]), np.stack([sums_in_blocks(table, area.shape, counts), areas], 1)
+    )
+    enough = interval_if_enough(mean, table, quantity.unit(table.unit))
+    return with_scale_uncertainty(enough, calibration.standard_uncertainty, quantity.power)
 
 
 def block_of(rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.int64]:
@@ -121,7 +123,7 @@ def block_of(rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int]) 
     return np.asarray(BLOCKS * down + across, np.int64)
 
 
-def per_block(amounts: NDArray[Any]) -> Floats:
+def pixel_sums_in_blocks(amounts: NDArray[Any]) -> Floats:
     """(BLOCKS²,) the sums of the amounts (H, W) over the pixels of each block."""
     height, width = amounts.shape
     blocks = block_of(np.arange(height)[:, None], np.arange(width)[None], (height, width))
@@ -132,7 +134,7 @@ def areas_of_blocks(area: CountedArea) -> Floats:
     """(BLOCKS²,) the counted area of each block in px."""
     if area.ignored is None:
         return np.full(BLOCKS**2, area.shape[0] * area.shape[1] / BLOCKS**2)
-    return per_block(~area.ignored)
+    return pixel_sums_in_blocks(~area.ignored)
 
 
 def ratio(part: float, whole: float) -> float:
@@ -140,21 +142,22 @@ def ratio(part: float, whole: float) -> float:
     return float(part / whole) if whole else float("nan")
 
 
-def in_blocks(table: Table, shape: tuple[int, int], amounts: Floats) -> Floats:
+def sums_in_blocks(table: Table, shape: tuple[int, int], amounts: Floats) -> Floats:
     """(BLOCKS²,) the sums of the amounts (n,) over the counted objects whose centres lie in each
     block."""
     rows, columns = (table[f"centroid_{axis}_px"][table.kept] for axis in "yx")
     return np.bincount(block_of(rows, columns, shape), amounts[table.kept], BLOCKS**2).astype(float)
 
 
-def over_blocks(figure: Callable[[Floats], float], sums: Floats, *, highest: float = np.inf) -> Value:
+def value_over_blocks(figure: Callable[[Floats], float], sums: Floats, *, highest: float = np.inf) -> Value:
     """A figure that follows from sums over blocks, such as a ratio, with its 95 % interval; None if
     it is undefined.
 
     sums: (blocks, k); the blocks are the BLOCKS² parts of a field, or whole images. figure: gets
     the sums (k,) over all blocks. highest: its largest possible value, 1 for a fraction. The
-    interval is Student's; its standard error is that of the jackknife over the blocks (Tukey 1958).
-    For the parts of one field it says how well this field is known, not how other fields differ.
+    interval is Student's, with the standard error of the jackknife over the blocks (Tukey 1958).
+    For the blocks of one field the interval shows how well this field is known, not how other fields
+    differ.
     """
     total = sums.sum(0)
     value = figure(total)
@@ -164,7 +167,6 @@ def over_blocks(figure: Callable[[Floats], float], sums: Floats, *, highest: flo
     return Value(value, max(0.0, value - half), min(highest, value + half)) if np.isfinite(half) else Value(value)
 
 
-def if_enough(value: Value, table: Table, unit: str = "") -> Value:
-    """The value with its unit; without an interval if fewer than FEWEST objects of the table are
-    counted."""
-    return replace(value, unit=unit) if int(table.kept.sum()) >= FEWEST else Value(value.value, unit=unit)
+def interval_if_enough(value: Value, table: Table, unit: str = "") -> Value:
+    """The value with its unit; without an interval if fewer than FEWEST_OBJECTS objects are counted."""
+    return replace(value, unit=unit) if int(table.kept.sum()) >= FEWEST_OBJECTS else Value(value.value, unit=unit)

@@ -31,7 +31,7 @@ MEASURANDS = {"seen": "particles whose outline can be seen", "all": "all particl
 
 
 class Reason(StrEnum):
-    """The reasons. If several hold, `set_aside` gives the first in this order (but GAP goes before
+    """The reasons. If several apply, `set_aside` gives the first in this order (but GAP before
     FAINT)."""
 
     UNLIKE = "unusual picture"  # unlike the pictures that the model learnt from
@@ -56,7 +56,7 @@ class Reason(StrEnum):
         return _DEFINITIONS[self]
 
 
-# Groups of reasons. ALWAYS hold with the filter off, too; FILTER_REASONS only with the filter on.
+# Groups of reasons. ALWAYS apply even with the filter off; FILTER_REASONS only with the filter on.
 ALWAYS = (Reason.FRAME, Reason.SLIP)
 OF_FIBRES = (Reason.SHORT, Reason.THIN, Reason.PIECE)  # given after `set_aside`, which removes them
 FILTER_REASONS = (Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
@@ -107,14 +107,14 @@ _DEFINITIONS = {
 
 
 def set_aside(table: Table, filter: bool, always: Sequence[Reason] = ()) -> Table:
-    """The table judged: every object is counted, or left out for the first reason that holds.
+    """The table judged: every object is counted, or left out for the first reason that applies.
 
-    filter: whether the filter is on. always: reasons of the filter that hold with the filter off,
-    too. All limits are in pixels of the upload, so the calibration changes no judgement. A NaN
+    filter: whether the filter is on. always: reasons of the filter that apply even with the filter
+    off. All limits are in pixels of the upload, so the calibration changes no judgement. A NaN
     confidence (none was measured) is not low. An object that a person left out stays left out, and
-    so does one with a reason of BY_IMAGE. But for an object that a person confirmed, only two
-    things count: the reasons ALWAYS, and whether it lies in a region to ignore, because the area of
-    that region does not count.
+    so does one with a reason of BY_IMAGE. An object that a person confirmed is left
+    out only for the reasons ALWAYS, or if it lies in a region to ignore, because the area of that
+    region does not count.
     """
     px = table.rescaled(None)
     # Converting to nm and back may change the last digit, and many sizes lie exactly at a limit.
@@ -139,7 +139,7 @@ def set_aside(table: Table, filter: bool, always: Sequence[Reason] = ()) -> Tabl
     return table.judged(np.where(is_by_person, table.reasons, reasons).astype(REASON_TYPE))
 
 
-def corrected(table: Table, segmentation: Segmentation, faint_limit: float | None) -> Table:
+def with_decisions(table: Table, segmentation: Segmentation, faint_limit: float | None) -> Table:
     """The table with the decisions of a person who corrected the segmentation: objects left out,
     and objects confirmed. The table's rows are in the order of the segmentation's ids.
 
@@ -181,7 +181,7 @@ def judged_without(table: Table, filter: bool, *reasons: Reason) -> Table:
 
 
 def with_doubtful(table: Table, filter: bool) -> Table:
-    """The table judged as if no confidence were low; other reasons still hold."""
+    """The table judged as if no confidence were low; other reasons still apply."""
     if not (table.reasons == Reason.UNSURE).any():
         return table
     without_confidence = table.with_measures(confidence=np.full(len(table), np.nan))
@@ -207,10 +207,10 @@ def whole_only(table: Table) -> Table:
     return table.judged(np.where(table.kept & ~table.whole, str(Reason.FRAME), table.reasons))
 
 
-def sized(table: Table, *, screened: bool) -> Table:
-    """The table in which only the objects of the size distribution are counted. Those that touch
-    the frame are left out, unless the objects were judged as nanomaterials (screened: then they are
-    left out already) or the table does not say which touch it."""
+def only_sized(table: Table, *, screened: bool) -> Table:
+    """The table in which only the objects of the size distribution are counted. Objects that touch the
+    frame are left out. screened: the objects were judged as nanomaterials, so these are left out
+    already. A table without the column touches_frame is unchanged."""
     return table if screened or "touches_frame" not in table.columns else whole_only(table)
 
 

@@ -7,16 +7,16 @@ from typing import Literal
 
 import numpy as np
 
-from .distribution import SAME, Floats, effective_number
+from .distribution import EQUAL_WITHIN, Floats, effective_number
 from .quantities import significant
 from .results import Fit
 
-# With fewer sizes a fit says little: of samples of 50 that are uniform from 0.2 to 2 every third
+# With fewer sizes a fit proves little: of samples of 50 that are uniform from 0.2 to 2 every third
 # passes as log-normal, of samples of 30 every second.
 FEWEST_SIZES = 50
 SIGNIFICANCE = 0.05  # a p below it means that chance does not explain the difference
 # Distances of the cumulative curves up to which a fit is good, or fair. From 0.05 on a person sees
-# that the top of the curve is beside that of the bars.
+# that the top of the curve is beside the top of the bars.
 GOOD_DISTANCE, FAIR_DISTANCE = 0.03, 0.05
 
 # The table of the test of Lilliefors (1967). P_VALUES: how likely a sample of the fitted law is
@@ -38,7 +38,7 @@ def log_normal(size: Floats, weights: Floats) -> Fit | None:
     most FAIR_DISTANCE; otherwise poor.
     """
     logs = np.log(size)
-    if len(size) < FEWEST_SIZES or logs[-1] - logs[0] <= SAME:
+    if len(size) < FEWEST_SIZES or logs[-1] - logs[0] <= EQUAL_WITHIN:
         return None
     mean = float(np.average(logs, weights=weights))
     spread = float(np.sqrt(np.average((logs - mean) ** 2, weights=weights)))
@@ -58,9 +58,9 @@ def p_words(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def unfit(fit: Fit | None) -> str:
-    """A sentence that says why a fitted law is not drawn (its fit is poor); "" if it is drawn, or
-    if no law was fitted."""
+def why_no_curve(fit: Fit | None) -> str:
+    """Why a fitted law is not drawn (its fit is poor), as a sentence; "" if it is drawn, or if no law
+    was fitted."""
     if fit is None or fit["word"] != "poor":
         return ""
     return "These sizes follow no log-normal law."

@@ -11,7 +11,7 @@ from scipy import special
 
 from .bins import NANO_NM
 from .distribution import FEWEST_IMAGES, LEAST_NM, Floats, WeightedSizes, effective_number, is_nano, nano_share
-from .drawn import Z95, t95
+from .figure_draws import Z95, t95
 from .fitting import SIGNIFICANCE
 
 # 180 normal deviates of equal probability: the 2.5 and the 97.5 % quantile are among them.
@@ -43,14 +43,14 @@ def nano_fraction(sizes: WeightedSizes, uncertainty: float = 0.0) -> Fraction | 
     """Fraction by number of sizes from 1 to 100 nm, and its interval; None in pixels or without particles.
 
     uncertainty: relative standard uncertainty u of the calibration. Wilson's formula is evaluated
-    for the equivalent number of particles (`_trials`) at all DEVIATES, and for the fractions with
+    for the equivalent number of particles (`_independent_number`) at all DEVIATES, and for the fractions with
     all sizes exp(u DEVIATES) times as large; the interval is the middle 95 % of the results. For
-    images that differ no more than by chance it is never wider than that of one of them.
+    images that differ no more than by chance it is never wider than the interval of one image.
     """
     if sizes.unit != "nm" or not len(sizes):
         return None
     share = nano_share(sizes.size, sizes.weights["number"])
-    low, high = _limits(sizes, share, uncertainty, *_trials(sizes))
+    low, high = _limits(sizes, share, uncertainty, *_independent_number(sizes))
     if sizes.by_image and _differ_by_chance(sizes, share):
         n = effective_number(sizes.weights["number"]) / sizes.images
         least, greatest = _limits(sizes, share, uncertainty, n, Z95)
@@ -84,12 +84,12 @@ def _differ_by_chance(sizes: WeightedSizes, share: float) -> bool:
 
 
 def missed_fields(nano: Fraction, images: int) -> tuple[float, float, float] | None:
-    """What fields of view that are on none of the images could change: the share of the specimen
-    that they can cover at most (a kind of field that covers more is on at least one image with 95 %
-    probability), and the lowest and the highest fraction that is then possible.
+    """How much fields of view that are on none of the images could change the fraction: the share of
+    the specimen that they can cover at most (a kind of field that covers more is on at least one
+    image with 95 % probability), and the lowest and the highest fraction that is then possible.
 
-    None for too few images to say anything of the material, and for so many that hardly any kind is
-    missed. nano: the fraction in the images.
+    None for too few images to describe the material, and for so many that hardly any kind of field
+    is missed. nano: the fraction in the images.
     """
     if not FEWEST_IMAGES <= images < MANY_IMAGES:
         return None
@@ -108,7 +108,7 @@ def shares_if_scaled(sizes: WeightedSizes, factors: Floats, shifts: Floats | flo
     return np.asarray(np.clip(below[high] - below[low], 0, 1), np.float64)
 
 
-def _trials(sizes: WeightedSizes) -> tuple[float, float]:
+def _independent_number(sizes: WeightedSizes) -> tuple[float, float]:
     """The equivalent number of independent particles, and the deviate for the ends of the
     fraction's interval.
 

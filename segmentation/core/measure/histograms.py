@@ -1,5 +1,4 @@
-"""The bars of a histogram of sizes. Figures, reports, workbooks, pages, the API and samples all
-show these bars.
+"""The bars of a histogram of sizes, for figures, reports, workbooks, pages, the API and samples.
 
 They are computed from a weighted table of outlines and of the pieces into which possible cuts would
 divide them: each has its probability and the weight of the border correction. The web process
@@ -16,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .bins import auto_edges, log_edges, places_in, ratio_edges, typed_edges
+from .bins import auto_edges, bin_numbers, log_edges, ratio_edges, typed_edges
 from .descriptors import measures_of
 from .distribution import Edge, Floats, known_or_one
 from .quantities import Unit, column
@@ -29,7 +28,7 @@ Refusal = Literal["", "many", "wide"]  # too many bars for the width, or a width
 
 @dataclass(frozen=True)
 class Choice:
-    """What a person chose to see in a histogram.
+    """The choices of a person for a histogram.
 
     measure: a column of the population, "" for the size. weighting: one of its weightings. log:
     whether the axis is logarithmic. width: of a bar, in the unit of the measure, but on a
@@ -196,7 +195,7 @@ class Bars:
 
     def within(self, low: float, high: float) -> tuple[float, float]:
         """The expected number of objects from the size `low` to below `high`, and their share of
-        the total. The last edge of all belongs to its bar."""
+        the total. The last edge of the histogram is included."""
         inside = (self.size >= low) & ((self.size < high) | ((self.size == high) & (high >= self.edges[-1])))
         total = float(self.contribution.sum())
         share = float(self.contribution[inside].sum()) / total if total > 0 else 0.0
@@ -237,7 +236,7 @@ def bars_of(population: Population, choice: Choice = Choice(), *, axis: Sequence
         total = float((amount * weight)[deciding].sum())
         contribution = amount * weight / (total or 1.0)
     edges, refusal = _edges(size[deciding], population, name, choice)
-    return Bars(edges, size, places_in(edges, size), contribution, weight, probability, is_counted, image, refusal)
+    return Bars(edges, size, bin_numbers(edges, size), contribution, weight, probability, is_counted, image, refusal)
 
 
 def _edges(sizes: Floats, population: Population, name: str, choice: Choice) -> tuple[Floats, Refusal]:
@@ -266,7 +265,7 @@ def pieces_table(stored: Mapping[str, Iterable[float]], nm_per_pixel: float | No
     return Table(columns).rescaled(nm_per_pixel)
 
 
-def numbers(values: Iterable[float]) -> list[int | float]:
+def json_numbers(values: Iterable[float]) -> list[int | float]:
     """The values as numbers for JSON; whole ones become integers."""
     return [int(value) if value == int(value) else float(value) for value in values]
 

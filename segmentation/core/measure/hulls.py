@@ -8,8 +8,8 @@ axes.
 
 Bias on analytic shapes of 5 to 200 px (`tests/core/measure/test_accuracy.py`): the minimum Feret
 diameter of discs and upright rectangles has none (single values within 1 px, exact for whole
-pixels). At random angles that of 2:1 ellipses is 0.3 px (5 px long) to 1.0 px (200 px long) too
-large, that of squares and rectangles 0.7 to 1.25 px. The maximum Feret diameter of discs is 0.8 to
+pixels). At random angles the minimum of 2:1 ellipses is 0.3 px (5 px long) to 1.0 px (200 px long)
+too large, of squares and rectangles 0.7 to 1.25 px. The maximum Feret diameter of discs is 0.8 to
 1.3 px too large, of rectangles 0 to 0.5 px. No width is more than sqrt(2) px too large, or more
 than about 1 px too small.
 """
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from .runs import Runs, first_of_each
 
-PAIRS_AT_ONCE = 1_000_000  # of vertices, to bound the memory
+PAIRS_AT_ONCE = 1_000_000  # pairs of vertices in one calculation, to bound the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +92,9 @@ def _convex(points: NDArray[np.int64], chain: NDArray[np.int64]) -> tuple[NDArra
     sequence that each point belongs to: the left or right side of an object. Both ends of a
     sequence are always vertices.
 
-    A point where the sequence does not turn outwards is no vertex of the hull, whatever becomes of
-    its neighbours. So all such points are removed at once; sequences that lost points are looked at
-    again.
+    A point where the sequence does not turn outwards is no vertex of the hull, whether its
+    neighbours are or not. So all such points are removed at once; sequences that lost points are
+    checked again.
     """
     settled: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
     while len(points):
@@ -119,7 +119,7 @@ def cross(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     return product
 
 
-def ferets(hulls: Hulls) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def feret_diameters(hulls: Hulls) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Minimum and maximum Feret diameters (n,) in px. The least width of a hull is at a right angle
     to one of its edges; the greatest is the distance of two of its vertices."""
     smallest, largest = np.zeros(len(hulls.count)), np.zeros(len(hulls.count))
@@ -134,7 +134,7 @@ def ferets(hulls: Hulls) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return smallest, largest
 
 
-def areas(hulls: Hulls) -> NDArray[np.float64]:
+def hull_areas(hulls: Hulls) -> NDArray[np.float64]:
     """(n,) areas of the hulls in px²."""
     px2 = np.zeros(len(hulls.count))
     for particles, corners in hulls.of_equal_count():
@@ -142,7 +142,7 @@ def areas(hulls: Hulls) -> NDArray[np.float64]:
     return px2
 
 
-def lengths(hulls: Hulls) -> NDArray[np.float64]:
+def hull_perimeters(hulls: Hulls) -> NDArray[np.float64]:
     """(n,) perimeters of the hulls in px."""
     px = np.zeros(len(hulls.count))
     for particles, corners in hulls.of_equal_count():

@@ -1,7 +1,7 @@
-"""Pairs the particles that were found with the true ones, by intersection over union (IoU), and
-names the kind of error of every other particle.
+"""Pairs found particles with true ones by intersection over union (IoU), and names the kind of error
+of every other particle.
 
-Scores of models, the comparison of two results and the check of a training use it.
+Used by the scores of models, the comparison of two results and the check of a training.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Labels = NDArray[np.int32]
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 SMALLEST_PX = 9  # area; smaller objects are slips of a pen and count as background
-MOST_OF_AREA = 0.5  # least share of an object's area that is most of it
+MOST_OF_AREA = 0.5  # a larger share of an object's area is most of it
 RIGHT_IOU = 0.5  # of a particle that was found
 GOOD_OUTLINE_IOU = 0.75  # of a particle whose outline is right, too
 LEAST_PAIR_IOU = 0.1  # of a pair that can be called one particle with a bad outline
@@ -81,16 +81,16 @@ def pairs(iou: Floats, threshold: float) -> tuple[Indices, Indices]:
     return rows[is_pair], columns[is_pair]
 
 
-def match(iou: Floats, threshold: float) -> tuple[int, int, int]:
-    """How many pairs (`pairs`) there are, how many found objects without a partner, and how many
-    true objects without one."""
+def count_pairs(iou: Floats, threshold: float) -> tuple[int, int, int]:
+    """The numbers of pairs (`pairs`), of found objects without a partner, and of true objects without a
+    partner."""
     true_count, found_count = iou.shape
     hits = len(pairs(iou, threshold)[0])
     return hits, found_count - hits, true_count - hits
 
 
 class Kind(StrEnum):
-    """What became of an object, in the order of reports; docs/use/compare.md has the exact
+    """How an object was found or missed, in the order of reports; docs/use/compare.md has the exact
     criteria."""
 
     CORRECT = "correct"
@@ -132,9 +132,9 @@ class ErrorKinds:
 
 
 def error_kinds(overlap: Overlap) -> ErrorKinds:
-    """The kind of every object. For an object without a partner, three questions follow each other:
-    were true objects merged into one outline, are found objects pieces of one true object, and does
-    the object overlap another remaining one at all? The place of most of its area decides."""
+    """The kind of every object. An object without a partner is checked for three errors in turn: true
+    objects merged into one outline; found objects that are pieces of one true object; any overlap
+    with another remaining object. The object with most of its area decides."""
     kinds_true = np.full(len(overlap.true_ids), Kind.FALSE_NEGATIVE, "U14")
     kinds_found = np.full(len(overlap.found_ids), Kind.FALSE_POSITIVE, "U14")
     iou = overlap.iou
@@ -145,7 +145,7 @@ def error_kinds(overlap: Overlap) -> ErrorKinds:
         ~np.isin(np.arange(len(kinds_found)), f),
     )
     covered = overlap.common >= MOST_OF_AREA * overlap.true_area[:, None]  # (T, F)
-    is_merger = covered.sum(0) >= 2  # (F,) found objects that hold most of two true ones
+    is_merger = covered.sum(0) >= 2  # (F,) found objects that contain most of two true ones
     kinds_true[is_unpaired_true & (covered & is_merger).any(1)] = Kind.MERGED
     kinds_found[is_merger & (kinds_found == Kind.FALSE_POSITIVE)] = Kind.MERGED
     inside = overlap.common > MOST_OF_AREA * overlap.found_area  # (T, F); at most one true object each

@@ -12,10 +12,20 @@ from scipy import ndimage, special
 
 from ..micrograph.types import Calibration
 from .bootstrap import intervals
-from .distribution import TENTHS, WEIGHTINGS, WeightedSizes, figures
-from .drawn import with_scale
+from .distribution import DECILES, WEIGHTINGS, WeightedSizes, figures
 from .fibres import FibreMeasures
-from .fields import BLOCKS, areas_of_blocks, block_of, if_enough, mean_of, over_blocks, per_area, per_block, ratio
+from .fields import (
+    BLOCKS,
+    areas_of_blocks,
+    block_of,
+    interval_if_enough,
+    mean_of,
+    per_area,
+    pixel_sums_in_blocks,
+    ratio,
+    value_over_blocks,
+)
+from .figure_draws import with_scale_uncertainty
 from .filters import Reason
 from .pooled_fields import with_ordered_ends
 from .quantities import NUMBERS, Unit, Value
@@ -28,7 +38,7 @@ WHO_LENGTH_NM, WHO_DIAMETER_NM = 5000.0, 3000.0  # longer, and thinner
 WHO_ASPECT = 3.0  # least length / diameter
 FEWEST_PORES = 10  # for an interval of their median
 # Name of the number: name of the figure in `distribution.figures`.
-FIGURES_BY_LENGTH = {"fibre_diameter_by_length": "mean"} | {f"fibre_{name}_by_length": name for name in TENTHS}
+FIGURES_BY_LENGTH = {"fibre_diameter_by_length": "mean"} | {f"fibre_{name}_by_length": name for name in DECILES}
 
 
 def numbers_of(
@@ -56,46 +66,48 @@ def numbers_of(
     block = block_of(pixels[:, 0], pixels[:, 1], shape)
     lengths = np.bincount(np.searchsorted(counted, owners), steps, len(counted)).astype(float)  # of each counted fibre
 
-    def with_interval(name: str, figure: Callable[[Floats], float], sums: Floats) -> Value:
+    def number_with_interval(name: str, figure: Callable[[Floats], float], sums: Floats) -> Value:
         """The number `name` from the sums (blocks, k), with the uncertainty of the scale."""
         quantity = NUMBERS[name]
         highest = 1.0 if quantity.kind == "fraction" else np.inf
-        value = if_enough(over_blocks(figure, sums, highest=highest), table, quantity.unit(table.unit))
-        return with_scale(value, calibration.standard_uncertainty, quantity.power)
+        value = interval_if_enough(value_over_blocks(figure, sums, highest=highest), table, quantity.unit(table.unit))
+        return with_scale_uncertainty(value, calibration.standard_uncertainty, quantity.power)
 
-    sizes = by_length(table.length("fibre_diameter")[counted], lengths, table.unit)
-    # A fibre has one diameter, however long it is: intervals are those of diameters by number.
+    sizes = diameters_by_length(table.length("fibre_diameter")[counted], lengths, table.unit)
+    # A fibre has one diameter, however long it is: intervals are computed from diameters by number.
     rng = np.random.default_rng(seed)
-    by_way = dict.fromkeys(WEIGHTINGS, figures(sizes.size, sizes.weights["number"]))
-    limits_of = intervals(sizes, by_way, rng, calibration.standard_uncertainty or 0.0)["number"]
-    by_length_values = {name: Value(value, unit=table.unit) for name, value in figures_by_length(sizes).items()}
+    by_weighting = dict.fromkeys(WEIGHTINGS, figures(sizes.size, sizes.weights["number"]))
+    limits_of = intervals(sizes, by_weighting, rng, calibration.standard_uncertainty or 0.0)["number"]
+    length_weighted = {name: Value(value, unit=table.unit) for name, value in figures_by_length(sizes).items()}
     for name, figure in FIGURES_BY_LENGTH.items():
         if limits := limits_of[figure]:
-            by_length_values[name] = replace(by_length_values[name], low=limits[0], high=limits[1])
+            length_weighted[name] = replace(length_weighted[name], low=limits[0], high=limits[1])
     terms = (steps * np.cos(2 * angles), steps * np.sin(2 * angles), steps)  # see `order_parameter`
     direction_sums = np.stack([np.bincount(block, term, BLOCKS**2) for term in terms], 1).astype(float)
     areas = areas_of_blocks(field)
-    covered = np.stack([per_block(field.without(labels > 0)), areas], 1).astype(float)
-    whole = with_length(table)
+    covered = np.stack([pixel_sums_in_blocks(field.without(labels > 0)), areas], 1).astype(float)
+    whole = only_with_length(table)
     has_fibres = len(counted) > 0
     return {
-        **with_ordered_ends(by_length_values),
+        **with_ordered_ends(length_weighted),
         "whole_fibres": Value(float(whole.kept.sum())),
         "fibre_length_mean": mean_of(whole, "fibre_length", "exclude", calibration),
-        "order_parameter": with_interval("order_parameter", order_parameter, direction_sums)
+        "order_parameter": number_with_interval("order_parameter", order_parameter, direction_sums)
         if has_fibres
         else Value(None),
-        "porosity": over_blocks(lambda sums: 1 - ratio(*sums), covered, highest=1.0) if has_fibres else Value(None),
+        "porosity": value_over_blocks(lambda sums: 1 - ratio(*sums), covered, highest=1.0)
+        if has_fibres
+        else Value(None),
         "pore_diameter": pore_diameter(labels, calibration, field.ignored),
         "crossing_density": per_area("crossing_density", table, field, calibration, measures.over.astype(float)),
-        "fibre_length_density": with_interval(
+        "fibre_length_density": number_with_interval(
             "fibre_length_density", lambda sums: ratio(*sums), np.stack([direction_sums[:, 2], areas * px**2], 1)
         ),
         "who_fibres": who_fibres(table),
     }
 
 
-def by_length(diameters: Floats, lengths: Floats, unit: Unit) -> WeightedSizes:
+def diameters_by_length(diameters: Floats, lengths: Floats, unit: Unit) -> WeightedSizes:
     """The distribution of the diameters (n,) of fibres, weighted by their lengths (n,)."""
     order = np.argsort(diameters, kind="stable")
     weights = lengths[order] / max(float(lengths.mean()), 1e-9) if len(lengths) else lengths
@@ -103,17 +115,17 @@ def by_length(diameters: Floats, lengths: Floats, unit: Unit) -> WeightedSizes:
 
 
 def figures_by_length(sizes: WeightedSizes) -> dict[str, float | None]:
-    """Mean and percentiles of `by_length` by the names of the numbers. D10 is the smallest diameter
-    so that at least 10 % of the length is no thicker (ISO 9276-2)."""
-    # All weightings of `by_length` have the lengths as weights; "area" asks for percentiles without
-    # interpolation.
+    """Mean and percentiles of `diameters_by_length` by the names of the numbers. D10 is the smallest diameter
+    that at least 10 % of the length do not exceed (ISO 9276-2)."""
+    # All weightings of `diameters_by_length` have the lengths as weights; with "area" percentiles are not
+    # interpolated.
     values = figures(sizes.size, sizes.weights["area"], "area")
     return {name: values[figure] for name, figure in FIGURES_BY_LENGTH.items()}
 
 
-def with_length(table: Table) -> Table:
-    """The table in which fibres without a length are left out: the frame or another fibre hides an
-    end."""
+def only_with_length(table: Table) -> Table:
+    """The table in which fibres without a known length are left out: the frame or another fibre hides
+    an end."""
     is_cut = table.kept & np.isnan(table.length("fibre_length"))
     return table.judged(np.where(is_cut, str(Reason.FRAME), table.reasons))
 
@@ -126,7 +138,7 @@ def order_parameter(sums: Floats) -> float:
 
 def pores(labels: NDArray[np.int32], ignored: NDArray[np.bool_] | None = None) -> Floats:
     """(n,) the diameters of the pores in px. A pore is a connected part of the background that
-    fibres enclose and no ignored pixel touches; its diameter is that of the largest circle in it.
+    fibres enclose and no ignored pixel touches; its diameter is the diameter of the largest circle in it.
 
     labels: (H, W) of the fibres. ignored: (H, W).
     """
@@ -160,7 +172,7 @@ def pore_diameter(
     half = 0.98 * np.sqrt(len(sizes))
     ranks = (int(np.clip(round(len(sizes) / 2 + off), 0, len(sizes) - 1)) for off in (-half - 0.5, half))
     low, high = (float(sizes[rank]) for rank in ranks)
-    return with_scale(Value(middle, low, high, unit), calibration.standard_uncertainty, 1)
+    return with_scale_uncertainty(Value(middle, low, high, unit), calibration.standard_uncertainty, 1)
 
 
 def who_fibres(table: Table) -> Value:

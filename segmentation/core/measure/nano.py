@@ -13,12 +13,12 @@ from math import ceil, exp
 
 import numpy as np
 
-from ..micrograph.types import LEAST_DOUBT
+from ..micrograph.types import LEAST_UNCERTAINTY
 from .bins import LEAST_JUDGED, NANO_NM
 from .budget import OUTLINES_ALONE, UNRESOLVED_CONTACTS, Conditions
 from .convergence import FEASIBLE_IMAGES, more_images, rounded_up
-from .distribution import SAME, Edge, WeightedSizes, mean_and_deviation, nano_share
-from .drawn import Z95
+from .distribution import EQUAL_WITHIN, Edge, WeightedSizes, mean_and_deviation, nano_share
+from .figure_draws import Z95
 from .filters import (
     FOR_SIZE,
     LEAST_CONFIDENCE,
@@ -40,8 +40,8 @@ from .table import Table
 THRESHOLD = 0.5  # fraction from which on a material is a nanomaterial
 # Relative errors of the magnification, for the sensitivity, if its accuracy is not given.
 ASSUMED_ERRORS = (0.01, 0.02, 0.05)
-LIKELY_ERROR = 0.02  # that a microscope may well have if nobody checked it
-MOST_PARTICLES = 100_000  # to advise more would be useless
+LIKELY_ERROR = 0.02  # of the magnification, plausible for a microscope that nobody checked
+MOST_PARTICLES = 100_000  # advice to count more would be useless
 MEAN_WITHIN = 0.05  # relative half width of the mean's interval, for the number of particles after ISO 13322-1
 SMALL_COUNTED = "small outlines also counted"
 OTHERS = " Images of other places may decide."
@@ -50,10 +50,10 @@ INCLUDES = "the interval includes 50 %"
 
 @dataclass(frozen=True)
 class Terms:
-    """What a verdict needs besides the sizes.
+    """The input of a verdict besides the sizes.
 
-    pixel: nm, the largest of all images; None without a calibration. mixed: whether other images
-    have smaller pixels, so that the smallest counted length differs between images.
+    pixel: nm, the largest of all images; None without a calibration. mixed: whether the images have
+    different pixel sizes, so that the smallest counted length differs between them.
     """
 
     conditions: Conditions
@@ -123,15 +123,14 @@ def nano_card(variants: Mapping[str, WeightedSizes], terms: Terms, uncertainties
         + _accuracy(verdict, variants, terms)
         + doubtful_words(*doubtful_fractions(variants, terms).values()),
         decides=decides,
-        asked=asked_for(sizes),
+        asked=needed_particles(sizes),
         sensitivity=sensitivity,
     )
 
 
 def _under_total(verdict: Verdict, reason: str, decides: str, uncertainties: Budget) -> tuple[Verdict, str, str]:
-    """Verdict, reason and what would decide, as `_verdict` gives them, changed by the total
-    uncertainty if it is known: a verdict holds only if the whole interval lies on one side of the
-    threshold."""
+    """Verdict, reason and what would decide, as from `_verdict`, after the total uncertainty if it is
+    known: a verdict stays only if the whole interval lies on one side of the threshold."""
     total = uncertainties["fraction_100nm"]
     if not total["ends"]:
         return verdict, reason, decides
@@ -180,7 +179,7 @@ def variants_of(tables: Sequence[Table], conditions: Conditions) -> dict[str, We
     }
     if tables[0].unit == "nm":
         errors = set() if conditions.has_instrument_uncertainty else set(ASSUMED_ERRORS)
-        errors |= {conditions.uncertainty} if conditions.uncertainty >= LEAST_DOUBT else set()
+        errors |= {conditions.uncertainty} if conditions.uncertainty >= LEAST_UNCERTAINTY else set()
         for off in (sign * error for error in sorted(errors) for sign in (-1, 1)):
             scaled = (table.rescaled((table.nm_per_pixel or 1.0) * (1 + off)) for table in tables)
             variants[calibration_name(off)] = WeightedSizes.of(*scaled, edge=edge)
@@ -194,8 +193,8 @@ def calibration_name(off: float) -> str:
 
 
 def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: Terms) -> tuple[Verdict, str, str]:
-    """The verdict; and if it is undecided, a short reason, and a sentence on what would decide it,
-    otherwise "" and ""."""
+    """The verdict, a short reason why it is undecided, and a sentence on what would decide it; the last
+    two are "" for a decided verdict."""
     pixel = terms.pixel or 0.0
     if pixel * RESOLVED_PX > NANO_NM:
         too_coarse = f"100 nm is only {NANO_NM / pixel:.1f} px"
@@ -222,7 +221,7 @@ def _verdict(variants: Mapping[str, WeightedSizes], fraction: Fraction, terms: T
             f" all are particles, {100 * with_small.fraction:.1f} % are from 1 to 100 nm.",
         )
     size = variants["as analysed"].size
-    if size[-1] - size[0] <= SAME * size[-1]:
+    if size[-1] - size[0] <= EQUAL_WITHIN * size[-1]:
         equal = "Measured outlines: all sizes here are equal, which no real specimen shows."
         return "undecided", "all sizes are equal", equal
     if obstacle and word != "undecided":
@@ -253,12 +252,12 @@ def _deciding(sizes: WeightedSizes, terms: Terms) -> str:
     return f"About {more:,} more {counted}{also}, if the fraction stays as it is."
 
 
-def asked_for(sizes: WeightedSizes) -> str:
-    """A sentence on how many particles ISO 13322-1 asks for: so many give the mean of a log-normal
+def needed_particles(sizes: WeightedSizes) -> str:
+    """A sentence on how many particles ISO 13322-1 requires: this number gives the mean of a log-normal
     law by number to within MEAN_WITHIN (Masuda and Iinoya, J. Chem. Eng. Japan 4, 60, 1971). "" if
     not defined."""
     _, spread = mean_and_deviation(np.log(sizes.size), sizes.weights["number"])
-    if spread is None or spread < SAME:
+    if spread is None or spread < EQUAL_WITHIN:
         return ""
     number = rounded_up(ceil(Z95**2 * spread**2 * (1 + spread**2 / 2) / MEAN_WITHIN**2))
     images = "1 image" if sizes.images < 2 else f"{sizes.images} images"
@@ -293,8 +292,7 @@ def images_to_decide(fraction: Fraction, images: int) -> int | None:
 
 
 def _reach(fraction: Fraction) -> float:
-    """The distance from the fraction to that end of its interval that lies towards the
-    threshold."""
+    """The distance from the fraction to the end of its interval on the side of the threshold."""
     return fraction.fraction - fraction.low if fraction.fraction > THRESHOLD else fraction.high - fraction.fraction
 
 

@@ -1,8 +1,8 @@
-"""Three columns of the table of objects: the distances of each object to its nearest neighbour,
-from centre to centre and from edge to edge, and the local density of objects.
+"""Computes three columns of the table of objects: the distances of each object to its nearest
+neighbour, from centre to centre and from edge to edge, and the local density of objects.
 
-All counted objects are neighbours, and all that touch the frame. Distances are in px here; the
-columns of the table have the table's unit.
+All counted objects are neighbours, and all objects that touch the frame. Distances are in px here;
+the columns of the table have the table's unit.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def with_neighbours(
     objects that are no neighbours themselves (`is_neighbour`), and where there is no other object.
 
     labels: (H, W) with the ids (n,), or 1..n, in the order of the table. frame: width and height of
-    the analysed area in px. bounded: see `Task`; neighbour_gap stays NaN, because it would only be
-    the width with which the boundary between two objects was drawn.
+    the analysed area in px. bounded: see `Task`; neighbour_gap is then NaN, because it would only
+    be the width with which the boundary between two objects was drawn.
     """
     indices, n = np.flatnonzero(is_neighbour(table)), len(table)
     measured = {name: np.full(n, np.nan) for name in ("neighbour_distance", "neighbour_gap", "local_density")}
@@ -67,12 +67,12 @@ def gaps(labels: NDArray[np.int32], ids: Ids | None, indices: NDArray[np.intp], 
     """(m,) px from the edge of each object to the nearest edge of another one.
 
     labels: (H, W) with the ids (n,), or 1..n. indices: (m,) which of them are measured, ascending.
-    points: (m, 2) their centres. The distance is that of the nearest edge pixels less 1 px, because
+    points: (m, 2) their centres. The distance is the distance of the nearest edge pixels minus 1 px, because
     touching pixels have centres 1 px apart. A distance is remembered until the pixels of the
     object, or of an object around it, change (`calculated_once`).
 
-    The circle around a centre that holds the whole object gives a lower bound of each distance. So
-    the nearest candidates are searched first, and most of the others never.
+    The smallest circle around the centre that contains the whole object gives a lower bound of each
+    distance. So the nearest candidates are searched first, and most others never.
     """
     all_edges, checksums = each_object("edges", labels, ids, _edges), find_runs(labels, ids).checksums
     edges = [all_edges[index] for index in indices.tolist()]
@@ -92,10 +92,10 @@ def gaps(labels: NDArray[np.int32], ids: Ids | None, indices: NDArray[np.intp], 
         for j, bound in zip(others[order], lower_bound[order], strict=True):
             if bound >= nearest[i] or nearest[i] <= 1:
                 break
-            apart = edge_tree.query(edges[j], distance_upper_bound=nearest[i])[0].min()
-            nearest[i] = min(nearest[i], apart)
+            gap = edge_tree.query(edges[j], distance_upper_bound=nearest[i])[0].min()
+            nearest[i] = min(nearest[i], gap)
             if i in around[j]:
-                nearest[j] = min(nearest[j], apart)
+                nearest[j] = min(nearest[j], gap)
         return float(nearest[i])
 
     for i in range(len(points)):
@@ -122,9 +122,9 @@ def local_densities(points: Floats, frame: tuple[int, int]) -> Floats:
     if len(points) <= DENSITY_NEIGHBOURS:
         return np.full(len(points), np.nan)
     radius = cKDTree(points).query(points, k=DENSITY_NEIGHBOURS + 1)[0][:, -1:]
-    to_frame = []  # px to the two sides of the frame ahead, in each direction
+    to_frame = []  # px to the frame along x and along y, in each direction
     for axis, step in enumerate((np.cos(ANGLES), np.sin(ANGLES))):
-        ahead = np.where(step > 0, frame[axis] - points[:, axis, None], points[:, axis, None])
-        to_frame.append(ahead / np.maximum(np.abs(step), 1e-9))
+        along_axis = np.where(step > 0, frame[axis] - points[:, axis, None], points[:, axis, None])
+        to_frame.append(along_axis / np.maximum(np.abs(step), 1e-9))
     area = np.pi * (np.minimum(radius, np.asarray(np.minimum(*to_frame), np.float64)) ** 2).mean(1)
     return np.asarray((DENSITY_NEIGHBOURS - 1) / area, np.float64)

@@ -1,8 +1,8 @@
-"""Random pictures: the objects of a picture placed again at random without overlap. The arrangement
-of the real picture is compared with them, to see whether it is more than chance.
+"""Makes random pictures: the objects of a picture are placed again at random without overlap.
+`arrangement` compares the real picture with them, to see whether its order is more than chance.
 
 Objects have a size, so their centres cannot lie as near each other as points of a Poisson process.
-So each object is replaced by a rod with round ends that has its area, and its ratio of length and
+Therefore each object is replaced by a rod with round ends that has its area, and its ratio of length and
 width. The rods are placed one after another, the largest first, at random places and in random
 directions where they overlap no earlier rod (random sequential adsorption, Feder 1980).
 """
@@ -20,9 +20,9 @@ from .hulls import cross
 Floats32 = NDArray[np.float32]
 Ints = NDArray[np.int64]
 DISC_RATIO = 1.2  # length / width, up to which an object is taken as a disc
-TRIES = 300  # places tried for one object in a picture, in the mean; then there is no room
-# Places tried at once in a random picture, in the mean. When few pictures still lack the object,
-# more places are tried in each of them.
+TRIES = 300  # mean number of places tried for one object in a picture, before there is no room
+# Mean number of places tried at once in a random picture. When few pictures still lack the object,
+# more places are tried in each.
 MOST_TRIES_AT_ONCE = 12
 MOST_CELLS = 64  # along a side of the frame, see `_PlacedRods`
 
@@ -36,7 +36,7 @@ def as_rods(area: Floats, width: Floats, length: Floats) -> tuple[Floats, Floats
     return radius, radius * (ratio - 1)
 
 
-def place(
+def place_rods(
     radius: Floats, half: Floats, frame: tuple[float, float], times: int, rng: np.random.Generator
 ) -> Floats | None:
     """Centres (times, n, 2) of n rods, the largest first, in so many random pictures; None if there

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .distribution import FEWEST_IMAGES, Edge, Floats, WeightedSizes
-from .drawn import WIDEST_BY_IMAGE, Z95, t95
+from .figure_draws import WIDEST_BY_IMAGE, Z95, t95
 from .quantities import OF, Quantity, Unit, Value, number
 from .table import Table
 
@@ -36,7 +36,7 @@ def reason_and_warning(excluded: str, warning: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, eq=False)
 class FieldOfView:
-    """One image of several.
+    """One of several images.
 
     table: its judged objects or classes. values: its numbers by name, with lengths in the unit of
     the table; None without a value. area: the analysed area in this unit squared. edge: the border
@@ -70,13 +70,13 @@ def by_area(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     return {
         name: sum(field.values[name] or 0.0 for field in fields)
         if number(name).kind == "integer"
-        else averaged([field.values[name] for field in fields], areas)
+        else weighted_mean([field.values[name] for field in fields], areas)
         for name in fields[0].values
         if all(name in field.values for field in fields)
     }
 
 
-def averaged(values: Sequence[float | None], weights: Sequence[float]) -> float | None:
+def weighted_mean(values: Sequence[float | None], weights: Sequence[float]) -> float | None:
     """The weighted mean of the known values; None if there are none."""
     pairs = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
     whole = sum(weight for _, weight in pairs)
@@ -98,24 +98,24 @@ def jackknife_error(without: Floats) -> Floats:
     return error
 
 
-def ends_between(parts: Floats, wholes: Floats, low: float, high: float) -> list[float]:
+def share_ends(parts: Floats, wholes: Floats, low: float, high: float) -> list[float]:
     """The ends `low` and `high` of the interval of a share, widened for the differences between m
-    images: at least as far away as those of Student's interval by the jackknife. With fewer than
-    FEWEST_IMAGES images they stay.
+    images: at least as far away as the ends of Student's interval by the jackknife. With fewer than
+    FEWEST_IMAGES images they are unchanged.
 
-    parts, wholes: (m,) the share is that of all parts in all wholes; images with the whole 0 do not
-    count.
+    parts, wholes: (m,) of each image; the share is the sum of the parts divided by the sum of the
+    wholes. Images with the whole 0 are ignored.
     """
     parts, wholes = parts[wholes > 0], wholes[wholes > 0]
     if len(parts) < FEWEST_IMAGES:
         return [low, high]
     without = (parts.sum() - parts) / (wholes.sum() - wholes)
-    low, high = widened(low, high, parts.sum() / wholes.sum(), without)
+    low, high = widened_ends(low, high, parts.sum() / wholes.sum(), without)
     return [max(0.0, low), min(1.0, high)]
 
 
-def widened(low: float, high: float, value: float, without: Floats) -> tuple[float, float]:
-    """The ends `low` and `high` of the interval of a value, at least as far away as those of
+def widened_ends(low: float, high: float, value: float, without: Floats) -> tuple[float, float]:
+    """The ends `low` and `high` of the interval of a value, moved at least as far away as the ends of
     Student's interval by the jackknife. without: (m,) the value without each of m images."""
     half = t95(len(without) - 1) * float(jackknife_error(without[:, None])[0])
     return min(low, value - half), max(high, value + half)
@@ -133,8 +133,8 @@ def reasons_not_to_pool(fields: Sequence[FieldOfView]) -> list[str]:
 
 
 def _have_equal_classes(one: Mapping[str, float | None], other: Mapping[str, float | None]) -> bool:
-    """Whether the figures that both images have are those of the same classes. Results of older
-    versions may lack some figures."""
+    """Whether the figures that both images have are for the same classes. Results of older versions may
+    lack some figures."""
     figures = {name.partition(OF)[0] for name in one} & {name.partition(OF)[0] for name in other}
     names_of_one, names_of_other = (
         {name for name in values if name.partition(OF)[0] in figures} for values in (one, other)
@@ -173,12 +173,12 @@ def pooled_quantities(
     return with_ordered_ends(values)
 
 
-def within_images(whole: Value, images: Sequence[Value], weights: Sequence[float]) -> Value:
-    """The number `whole` of two images together with a 95 % interval from theirs, because two
-    images cannot show how fields differ; without an interval if one image has none.
+def with_mean_interval(whole: Value, images: Sequence[Value], weights: Sequence[float]) -> Value:
+    """The number `whole` of two images together, with a 95 % interval from their two intervals, because
+    two images cannot show how fields differ; without an interval if one image has none.
 
-    Its distance to each end is the mean of those of the images, weighted, because both share the
-    error of the scale. weights: of the images, such as their areas.
+    The distance to each end is the weighted mean of the distances in the images, because both share
+    the error of the scale. weights: of the images, such as their areas.
     """
     ends = [(image.value, image.low, image.high) for image in images]
     if whole.value is None or any(None in image for image in ends):

@@ -1,5 +1,5 @@
-"""The images of a sample put together: their pooled statistics, how much the images differ, and
-which of them are outliers."""
+"""Pools the images of a sample: their statistics together, how much the images differ, and which of
+them are outliers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .results import BY_IMAGE, BY_PARTICLE, NO_PIXEL_SIZE, Between, PooledStatis
 from .statistics import describe
 from .table import Table
 
-# Why images are left out, as a part of a sentence; and what a warning adds.
+# Why images are left out, as a part of a sentence; and the words that a warning adds.
 WHY_LEFT_OUT = {
     NO_PIXEL_SIZE: "without a scale",
     OTHER_NUMBERS: "of a model with other classes",
@@ -36,7 +36,7 @@ ADDED_WORDS = {
     NO_NUMBER: " (see their pages). If they show nothing to count, the numbers per area are too high",
 }
 # Limits of `find_outliers`.
-LEAST_IMAGES = 4  # with two or three images nobody can say which is the outlier
+LEAST_IMAGES = 4  # with two or three images it is unclear which is the outlier
 LEAST_PARTICLES = 10
 LEAST_SHIFT = 0.25  # the median is 1.25 times larger or smaller
 LEAST_DEVIATIONS = 3.0  # robust standard deviations of the images' medians
@@ -77,8 +77,8 @@ def pool(
 
 
 def statistics_of_only_image(statistics: Statistics, excluded: Sequence[str]) -> PooledStatistics:
-    """The statistics of a sample of which only one image counts: those of the image, without advice
-    on how many more objects to count, because nobody knows how other images differ. If images
+    """The statistics of a sample of which only one image counts: the statistics of this image, without
+    advice on how many more objects to count, because nobody knows how other images differ. If images
     without a scale may change the verdict, it is undecided."""
     nano, flag = statistics.nano, _obstacle((), excluded)
     if nano and flag and nano["verdict"] != "undecided":
@@ -95,8 +95,8 @@ def without_scale(tables: Sequence[Table], refused: Sequence[bool] = ()) -> list
 
 
 def _obstacle(chosen: Sequence[Table], excluded: Sequence[str]) -> Flag | None:
-    """What a person must do before the sample gets a verdict (text), and the reason (short); None
-    if nothing. chosen: the tables of the images that count."""
+    """A flag with what a person must do before the sample gets a verdict (text), and the reason (short);
+    None if nothing must be done. chosen: the tables of the images that count."""
     pixels = [table.nm_per_pixel for table in chosen if table.nm_per_pixel is not None]
     if any(excluded):
         return Flag(
@@ -122,7 +122,7 @@ def notes_on(tables: Sequence[Table], excluded: Sequence[str], things: str, scre
     those without objects. `Flag.ids` are numbers of images from 1 on.
 
     excluded: see `pool`. things: the plural word for the objects. screened: whether they are judged
-    as nanomaterials. Then different magnifications are a doubt, if the image with the largest
+    as nanomaterials. Then different magnifications are a doubt if the image with the largest
     pixels cannot show the particles of another image.
     """
     if all(excluded):
@@ -171,7 +171,7 @@ def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:
     images.
 
     images: their number. An image is an outlier if three conditions hold:
-    - Its distribution differs from that of all others together by the test of Kolmogorov and
+    - Its distribution differs from the distribution of all others together by the test of Kolmogorov and
       Smirnov (p below SIGNIFICANCE after Holm's correction for the number of images).
     - Its median differs from the median of the images' medians by more than LEAST_SHIFT.
     - The logarithms of these two differ by more than LEAST_DEVIATIONS robust standard deviations

@@ -3,7 +3,7 @@ result. Also: how numbers are written with the right digits, and their conversio
 
 Tables and their files, pages with their tooltips, the JSON Schema and docs/method/accuracy.md take
 names, units and definitions from here. A quantity of one kind of analysis is declared in a TOML
-file beside the module of the kind (`registered`), those of several kinds in quantities.toml.
+file beside the module of the kind (`register_file`), a quantity of several kinds in quantities.toml.
 Descriptors of shape register themselves (`descriptors`).
 """
 
@@ -22,18 +22,17 @@ Kind = Literal["number", "fraction", "integer", "halves", "boolean", "text"]
 Registry = dict[str, "Quantity"]
 
 ISO_SHAPE = "ISO 9276-6:2008"
-OF = " of "  # between the name of a number and that of a class, such as "area_fraction of ferrite"
+OF = " of "  # between the names of a number and of a class, such as "area_fraction of ferrite"
 NO_INTERVALS = "Without a scale, sizes have no 95 % intervals."
-UNKNOWN = "No column {} is known: register it with core.measure.quantities.add."
-# What a 95 % interval comes from. That of a sample comes from BETWEEN, except for POISSON and
-# GROUPS.
+UNKNOWN_COLUMN = "No column {} is known: register it with core.measure.quantities.add."
+# The sources of 95 % intervals. The source for a sample is BETWEEN, except for POISSON and GROUPS.
 COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"
 WITHIN, BETWEEN = "differences within the image", "differences between images"
 ALONG = "how much the layer varies along its length"
 # By their names in the TOML tables.
 INTERVALS = {"within": WITHIN, "poisson": POISSON, "counting": COUNTING, "groups": GROUPS, "along": ALONG}
 FEW_DIGITS, ALL_DIGITS = 3, 15  # significant digits: for reading, and as many as a float has
-MOST_REMEMBERED = 1 << 16  # numbers whose text is remembered: most are short and occur often
+MOST_REMEMBERED = 1 << 16  # numbers whose text is kept in the cache, because most occur often
 SUPERSCRIPTS = {-3: "⁻³", -2: "⁻²", -1: "⁻¹", 1: "", 2: "²"}  # of the powers of a unit
 
 
@@ -88,8 +87,8 @@ def end_words(end: float, places: int | None) -> str:
 
 
 def uncapital(text: str) -> str:
-    """The text as it stands within a line: its first letter is small, except in "SD", "ASTM number"
-    and "D10"."""
+    """The text for the middle of a line: with a small first letter, except in "SD", "ASTM number" and
+    "D10"."""
     return text if text[1:2].isupper() or text[1:2].isdigit() else text[:1].lower() + text[1:]
 
 
@@ -101,11 +100,11 @@ class Quantity:
     power: of the length in its unit: 0 without a length, 2 for an area, -2 for a density.
     kind: "fraction" is a number from 0 to 1, "halves" a count in which some objects count half,
         "boolean" yes or no.
-    half: which objects count half, in words.
+    half: the objects that count half, in words.
     source: of the definition, "" if it is our own.
     signed: whether it can be below zero.
-    extreme: whether it is that of one place, or a sum, so that it has no interval.
-    interval: what its 95 % interval comes from in one image.
+    extreme: whether it is the value at one place, or a sum, so that it has no interval.
+    interval: the source of its 95 % interval in one image.
     scaled: whether it depends on the scale although its unit has no length.
     above: the name of a number that is never below this one, such as D50 for D10.
     special: whether few people need it; pages show it last.
@@ -130,8 +129,7 @@ class Quantity:
         object.__setattr__(self, "interval", self.interval or (WITHIN if by_area else COUNTING))
 
     def basis(self, by_image: bool) -> str:
-        """What its 95 % interval comes from: that of one image, or `by_image`, that of several
-        images."""
+        """The source of its 95 % interval in one image, or in several images (`by_image`)."""
         return BETWEEN if by_image and self.interval not in (POISSON, GROUPS) else self.interval
 
     @property
@@ -159,8 +157,8 @@ class Quantity:
 @dataclass(frozen=True)
 class Value:
     """One number as measured. low, high: the ends of its 95 % interval; None where undefined. unit:
-    "" without one. total: the ends of the interval with the total uncertainty, which pages show in
-    place of low and high; None if it is not known."""
+    "" without one. total: the ends of the interval with the total uncertainty, which pages show instead
+    of low and high; None if it is not known."""
 
     value: float | None
     low: float | None = None
@@ -170,7 +168,7 @@ class Value:
 
     def as_dict(self) -> dict[str, Any]:
         """The value for JSON, as `from_dict` reads it. The key interval has the ends that pages
-        show; low and high are the ends without the total uncertainty."""
+        show; low and high have the ends without the total uncertainty."""
         ends = None if self.low is None or self.high is None else [self.low, self.high]
         interval = list(self.total) if self.total else ends
         return {"value": self.value, "interval": interval, "low": self.low, "high": self.high, "unit": self.unit}
@@ -203,7 +201,7 @@ MICROMETRES = 1e-3  # µm in a nanometre
 _POWERS = {f"nm{mark}": power for power, mark in SUPERSCRIPTS.items()}
 
 
-def in_micrometres(value: Value) -> Value:
+def value_in_micrometres(value: Value) -> Value:
     """A length, an area or a density in nm converted to µm; any other value unchanged."""
     power = _POWERS.get(value.unit)
     return value if power is None else value.times(1e3**-power, f"µm{SUPERSCRIPTS[power]}")
@@ -214,7 +212,7 @@ def readable(value: Value) -> Value:
     more, and all densities (3 µm⁻², not 0.000003 nm⁻²)."""
     power, number = _POWERS.get(value.unit, 0), abs(value.value or 0.0)
     is_long = number >= LONG_NM**power if power > 0 else power < 0
-    return in_micrometres(value) if is_long else value
+    return value_in_micrometres(value) if is_long else value
 
 
 def in_readable_units(values: Mapping[str, Value]) -> dict[str, Value]:
@@ -225,7 +223,9 @@ def in_readable_units(values: Mapping[str, Value]) -> dict[str, Value]:
         for name, value in values.items()
     }
     long_groups = {groups[name] for name, value in values.items() if readable(value) is not value}
-    return {name: in_micrometres(value) if groups[name] in long_groups else value for name, value in values.items()}
+    return {
+        name: value_in_micrometres(value) if groups[name] in long_groups else value for name, value in values.items()
+    }
 
 
 def micrometres(value: Any) -> Any:
@@ -273,15 +273,15 @@ def number(name: str) -> Quantity:
 def column(name: str) -> Quantity:
     """The quantity of a table's column of this name (without its unit); raises UnknownQuantity."""
     if name not in COLUMNS:
-        raise UnknownQuantity(UNKNOWN.format(name))
+        raise UnknownQuantity(UNKNOWN_COLUMN.format(name))
     return COLUMNS[name]
 
 
-def of_column(name: str, length: Unit) -> Quantity:
+def quantity_of_column(name: str, length: Unit) -> Quantity:
     """The quantity of a column named with its unit, as "area_nm2"; raises UnknownQuantity."""
     columns = _columns(length, tuple(COLUMNS))
     if name not in columns:
-        raise UnknownQuantity(UNKNOWN.format(f"{name} (lengths in {length})"))
+        raise UnknownQuantity(UNKNOWN_COLUMN.format(f"{name} (lengths in {length})"))
     return columns[name]
 
 
@@ -292,7 +292,7 @@ def _columns(length: Unit, names: tuple[str, ...]) -> Registry:
     return {COLUMNS[name].column(length): COLUMNS[name] for name in names}
 
 
-def registered(file: str) -> tuple[str, ...]:
+def register_file(file: str) -> tuple[str, ...]:
     """Register the quantities in the TOML file beside a module, and return the names of its numbers
     in order.
 
@@ -307,4 +307,4 @@ def registered(file: str) -> tuple[str, ...]:
     return tuple(tables.get("both", {}) | tables.get("numbers", {}))
 
 
-registered(__file__)
+register_file(__file__)

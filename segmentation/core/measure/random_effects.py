@@ -1,8 +1,8 @@
-"""How uncertain the figures of a specimen are after few images: the model of random effects. It
-widens the intervals of several images (`bootstrap`).
+"""The model of random effects: how uncertain the figures of a specimen are after few images.
+`bootstrap` widens the intervals of several images with it.
 
-The model: each image has a mean ln(size), and these means are normally distributed around that of
-the specimen. The sizes in an image are log-normal around its mean. Images with larger particles may
+The model: each image has a mean ln(size), and these means are normally distributed around the mean
+of the specimen. The sizes in an image are log-normal around its mean. Images with larger particles may
 show more or fewer of them: ln(count) is linear in the mean. The model gives only the width of an
 interval: only differences from its own estimate of a figure are used. The draws are generalised
 pivotal quantities: variances are drawn by the chi-squared distribution, with m - 1 degrees of
@@ -29,11 +29,11 @@ class Law(NamedTuple):
     mean: Floats
     variance: Floats
 
-    def figures(self, way: Weighting) -> dict[str, Floats]:
-        """The logarithms of the figures by the weighting `way` (Hatch and Choate 1929); for the
+    def figures(self, weighting: Weighting) -> dict[str, Floats]:
+        """The logarithms of the figures by a weighting (Hatch and Choate 1929); for the
         geometric SD the logarithm of its logarithm."""
         spread = np.sqrt(self.variance)
-        middle = self.mean + POWER[way] * self.variance
+        middle = self.mean + POWER[weighting] * self.variance
         return {
             "mean": middle + self.variance / 2,
             "sd": middle + self.variance / 2 + np.log(np.expm1(self.variance)) / 2,
@@ -47,16 +47,18 @@ class Law(NamedTuple):
         }
 
 
-def departures(sizes: WeightedSizes, way: Weighting, repeats: int, rng: np.random.Generator) -> dict[str, Floats]:
+def log_deviations(
+    sizes: WeightedSizes, weighting: Weighting, repeats: int, rng: np.random.Generator
+) -> dict[str, Floats]:
     """For each figure by name: draws (repeats,) of its logarithm minus the logarithm of its
-    estimate, by the weighting `way`. Needs two images or more.
+    estimate, by a weighting. Needs two images or more.
 
     For the geometric SD it is the logarithm of its logarithm. The mean has the draws of the median.
     The logarithm of the mean contains half the variance between images, and few images leave this
     variance so uncertain that the mean would have no useful upper end.
     """
     estimate, drawn = laws(sizes, repeats, rng)
-    draws, estimates = drawn.figures(way), estimate.figures(way)
+    draws, estimates = drawn.figures(weighting), estimate.figures(weighting)
     off = {name: draws[name] - estimates[name] for name in estimates}
     return {**off, "mean": off["d50"]}
 
@@ -91,7 +93,7 @@ def _slopes(
     log_counts: Floats, off: Floats, squares: float, repeats: int, rng: np.random.Generator
 ) -> tuple[float, Floats]:
     """The slope of ln(count) of an image over its mean ln(size), and draws (repeats,) of it. The
-    mean ln(size) of all particles exceeds that of the images by this slope times the variance
+    mean ln(size) of all particles exceeds the mean of the images by this slope times the variance
     between images.
 
     log_counts: (images,). off: (images,) mean ln(size) minus the mean of all. squares: sum of off².
@@ -107,7 +109,7 @@ def _slopes(
 
 
 def mean_squares(sizes: WeightedSizes) -> tuple[float, float]:
-    """The mean squares of ln(size) among the images and within them (one-way analysis of
+    """The mean squares of ln(size) among the images and within them (one-weighting analysis of
     variance)."""
     image, logs = sizes.image_numbers, np.log(sizes.size)
     counts = np.bincount(image)
@@ -116,7 +118,7 @@ def mean_squares(sizes: WeightedSizes) -> tuple[float, float]:
     return float((counts * (means - logs.mean()) ** 2).sum()) / (len(counts) - 1), within
 
 
-def differ_by_chance(sizes: WeightedSizes) -> bool:
+def differ_only_by_chance(sizes: WeightedSizes) -> bool:
     """Whether the sizes of several images differ no more than by chance: 95 % of equal images
     differ less. The limit is the 95 % quantile of chi-squared with m - 1 degrees of freedom,
     divided by m - 1, for m images."""

@@ -1,5 +1,5 @@
-"""What an image can show, and what not, for each point of Commission Recommendation 2022/C 229/01
-(the EU definition of a nanomaterial). Results and reports print these sentences.
+"""Sentences on what an image can show, and what not, for each point of Commission Recommendation
+2022/C 229/01 (the EU definition of a nanomaterial). Results and reports print them.
 
 The volume-specific surface area is computed for spheres of the measured diameters d: the sum of
 their surfaces divided by the sum of their volumes, 6 sum(d²) / sum(d³). The Recommendation excludes
@@ -17,8 +17,8 @@ from .nano import Terms
 from .results import Agglomerates, Point, Recommendation
 
 EXCLUDED_UNDER = 6.0  # m²/cm³
-EXEMPT_NM = 100_000.0  # in two directions: larger particles need not be counted
-THIN_NM = 1.0  # thinner rods and plates count, if they are over 100 nm long or wide
+EXEMPT_NM = 100_000.0  # particles larger than this in two directions need not be counted
+THIN_NM = 1.0  # thinner rods and plates count if they are over 100 nm long or wide
 SPHERE_OF_1_NM = 6000.0  # m²/cm³
 DIMENSION = (
     f"The minimum Feret diameter stands for the smallest external dimension; it counts from 1 to {NANO_NM:g} nm."

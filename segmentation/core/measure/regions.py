@@ -1,5 +1,5 @@
-"""Regions of a picture whose objects do not count: a person drew the region, or letters and arrows
-were found in it. The two differ only in the reason that their objects get.
+"""Regions of a picture whose objects do not count: regions that a person drew, or in which letters and
+arrows were found. Their objects are left out for different reasons.
 
 A region is a polygon of (x, y) corners in px of the uploaded image, as in `labels.edits`; a region
 of two corners is the rectangle between them.
@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels.bands import Ids, sums_of_objects
-from ..labels.drawn import polygon_spans
+from ..labels.shape_pixels import polygon_spans
 from ..settings import Regions
 from .table import REASON_TYPE, Table
 
-INSIDE = 0.5  # least share of an outline's pixels in regions with which it does not count
+INSIDE = 0.5  # an outline with this share of its pixels or more in regions does not count
 MOST_CELLS = 512  # along the longer side, when the largest free rectangle is searched
 PIXELS_AT_ONCE = 2**22  # of a picture when polygons are filled, to bound the memory
 Region = Sequence[Sequence[float]]

@@ -1,4 +1,4 @@
-"""Resamples of a size distribution for bootstrap intervals: its particles are drawn again with
+"""Draws resamples of a size distribution for bootstrap intervals: its particles are drawn with
 replacement, or whole images if there are enough of them."""
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .distribution import Floats, WeightedSizes
-from .drawn import half_steps
+from .figure_draws import half_steps
 
 REPEATS = 2000  # resamples
 GROUPS = 1200  # of particles; if there are more particles, neighbours in size are drawn as one group
-LARGEST = 400  # particles that are groups of their own even then: they carry most of the volume
-MOST_IMAGES_LISTED = 6  # so many images have only 462 different resamples: all are listed
+LARGEST = 400  # the largest particles, never grouped: they have most of the volume
+MOST_IMAGES_LISTED = 6  # six images have only 462 different resamples: all are used
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Resamples:
     """REPEATS resamples of n sizes, which are in g groups of neighbours in size.
 
     counts: (REPEATS, g) float32, how many particles of each group are in each resample. group: (n,)
-    the group of each size. half_steps: (n,) see `drawn.half_steps`. calibration: (REPEATS,) draws
+    the group of each size. half_steps: (n,) see `figure_draws.half_steps`. calibration: (REPEATS,) draws
     of ln(true / used nm per pixel). images: the number of images, 1 if particles are drawn.
     image_counts: (REPEATS, images) how often each image is in each resample, None if particles are
     drawn.
@@ -65,7 +65,7 @@ def resample(sizes: WeightedSizes, rng: np.random.Generator, uncertainty: float 
         return Resamples(_draw(group, rng), group, halves, calibration)
     if images > MOST_IMAGES_LISTED:
         image_counts = _draw(np.arange(images), rng)
-    else:  # each possible resample as often as its probability says, in a random order
+    else:  # each possible resample, as often as its probability requires, in a random order
         draws = combinations_with_replacement(range(images), images)
         listed = np.array([[chosen.count(number) for number in range(images)] for chosen in draws], np.float32)
         probabilities = np.array([1 / prod(factorial(int(number)) for number in row) for row in listed])

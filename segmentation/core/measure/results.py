@@ -1,8 +1,7 @@
-"""The types of the numbers in a result: they are computed as such, and stored as JSON under the
-names of the fields.
+"""The types of the numbers in a result. They are stored as JSON under the names of the fields.
 
-result.schema.json and the schema of the API are generated from these types; the docstrings are
-descriptions there. The web process imports this module, so it needs neither numpy nor scipy.
+result.schema.json and the schema of the API are generated from these types; the docstrings become
+their descriptions. The web process imports this module, so it needs neither numpy nor scipy.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ Verdict = Literal["above", "below", "undecided"]
 
 
 def images_words(counted: int, total: int) -> str:
-    """How many images there are, and how many of them count: "3 images", "1 of 3 images counted"."""
+    """How many images there are, and how many of them count, in words: "3 images", "1 of 3 images counted"."""
     images = f"{total} image{'' if total == 1 else 's'}"
     return images if counted == total else f"{counted} of {images} counted"
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..labels.bands import Band, Ids, by_band, runs_in_rows, whole_image
 
-BLOCK_PIXELS = 4_000_000  # of an image that are worked on at once, to bound the memory
+BLOCK_PIXELS = 4_000_000  # pixels of an image that are processed at once, to bound the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +114,8 @@ def boxes_of(runs: Runs) -> tuple[NDArray[np.int64], ...]:
 
 
 def around(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(k,) the indices of the previous and of the next element in the group of each element, where
-    a group is a stretch of equal `keys` (k,) and is closed: its first element follows its last."""
+    """(k,) each: the index of the previous, and of the next element in the group of each element. A
+    group is a stretch of equal `keys` (k,), and is closed: its first element follows its last."""
     starts = first_of_each(keys)
     after = np.arange(1, len(keys) + 1)
     after[np.r_[starts, len(keys)][1:] - 1] = starts

@@ -1,4 +1,4 @@
-"""The class of an outline: round, rod, square, triangle, hexagon or irregular, with its probability.
+"""Classifies outlines as round, rod, square, triangle, hexagon or irregular, with a probability.
 
 Templates (ellipses, rectangles, triangles and hexagons of many aspect ratios) are fitted to the
 convex outline; their corners are rounded as fits best. A small classifier turns the misfits of the
@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels.bands import Ids
-from .bootstrap import median_interval, undefined
+from .bootstrap import median_interval, why_no_intervals
 from .by_object import by_object
 from .convex_outline import convex_outlines
 from .distribution import Edge, Floats, WeightedSizes, figures
 from .fractions import wilson
 from .hulls import Hulls, find_hulls
-from .pooled_fields import ends_between
+from .pooled_fields import share_ends
 from .quantities import COLUMNS
 from .results import SHAPES, Extent, Rods, ShapeShare
 from .runs import Runs
@@ -33,7 +33,7 @@ from .table import Table
 
 FILE = Path(__file__).with_name("shape_classes.json")
 ANGLES = np.linspace(0, 2 * np.pi, 64, endpoint=False)  # of the support functions
-ROTATIONS = 256  # of a template, that are tried
+ROTATIONS = 256  # of each template
 NOISE_PX = 0.3  # SD of an outline's place
 RATIOS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)  # length / width of the templates
 ROD_RATIO = 1.5  # least length / width of a rod; an outline of this ratio has no COMPACT class
@@ -47,7 +47,7 @@ def class_shares(tables: Sequence[Table]) -> dict[str, ShapeShare]:
     where none has a class.
 
     The interval is Wilson's; with several images it is at least as wide as Student's over the
-    images, by the jackknife (`ends_between`). It does not contain the errors of the classifier
+    images, by the jackknife (`share_ends`). It does not contain the errors of the classifier
     (docs/method/arrangement.md).
     """
     classes = [table["shape"][table.kept].astype(str) for table in tables if "shape" in table.columns]
@@ -58,7 +58,7 @@ def class_shares(tables: Sequence[Table]) -> dict[str, ShapeShare]:
     shares: dict[str, ShapeShare] = {}
     for number, name in enumerate(SHAPES):
         n = int(counts[:, number].sum())
-        low, high = ends_between(counts[:, number], counts.sum(1), *wilson(n, total)) or (None, None)
+        low, high = share_ends(counts[:, number], counts.sum(1), *wilson(n, total)) or (None, None)
         shares[name] = ShapeShare(n=n, share=n / total, low=low, high=high)
     return shares
 
@@ -88,7 +88,7 @@ def _extent(tables: Sequence[Table], by: str, edge: Edge, uncertainty: float, se
     sizes = WeightedSizes.of(*tables, edge=edge, by=by)
     percentiles = figures(sizes.size, sizes.weights["number"])
     d10, median, d90 = (float(percentiles[name] or 0.0) for name in ("d10", "d50", "d90"))
-    limits = None if undefined(sizes) else median_interval(sizes, np.random.default_rng(seed), uncertainty)
+    limits = None if why_no_intervals(sizes) else median_interval(sizes, np.random.default_rng(seed), uncertainty)
     return Extent(d10=d10, median=median, d90=d90, interval=limits)
 
 
@@ -103,7 +103,7 @@ class Fits(NamedTuple):
 
 def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None) -> Table:
     """The table with the columns length, width, slenderness, shape and shape_chance (the
-    probability of the shape). Outlines under LEAST_PX, and those that touch the frame, get no
+    probability of the shape). Outlines under LEAST_PX, and outlines that touch the frame, get no
     shape: "" and NaN.
 
     labels: (H, W) with the ids (n,), or 1..n, in the order of the table.
@@ -124,14 +124,14 @@ def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None)
     )
 
 
-def fit(outlines: Hulls, solidity: Floats, convexity: Floats) -> Fits:
+def fit_templates(outlines: Hulls, solidity: Floats, convexity: Floats) -> Fits:
     """The fits of the convex outlines of n objects, with solidity and convexity (n,) of the objects themselves."""
     return _fits(misfits_of(outlines), solidity, convexity)
 
 
 def misfits_of(outlines: Hulls) -> dict[str, Floats]:
-    """What follows from each of n convex outlines alone. misfits: (n, templates). uneven: (n,) how
-    far it is from a circle. noise: (n,) of its place, relative to its radius. width, length: (n,)
+    """The measures of n convex outlines for the classifier. misfits: (n, templates). uneven: (n,) how
+    much the outline differs from a circle. noise: (n,) of its place, relative to its radius. width, length: (n,)
     px."""
     n = len(outlines.count)
     reach = np.zeros((n, len(ANGLES)))  # the support function: how far it reaches at each angle, px
@@ -168,7 +168,7 @@ def _fits(outline_misfits: dict[str, Floats], solidity: Floats, convexity: Float
 
 
 def _sides(outlines: Hulls) -> tuple[Floats, Floats]:
-    """(n,) the least width of each outline, and (n,) its extent at a right angle to it, both in
+    """(n,) the least width of each outline, and (n,) its extent at a right angle to this width, both in
     px."""
     width, length = np.zeros(len(outlines.count)), np.zeros(len(outlines.count))
     for members, corners in outlines.of_equal_count():
@@ -229,7 +229,7 @@ def classifier() -> dict[str, Floats]:
 
 
 def classify(features: Floats) -> Floats:
-    """(n, classes) the probability of each class in the order of SHAPES, from features (n, features) of `fit`."""
+    """(n, classes) the probability of each class, in the order of SHAPES. features: see `Fits`."""
     layers = classifier()
     ones = np.ones((len(features), 1))
     hidden = np.tanh(np.hstack([(features - layers["mean"]) / layers["sd"], ones]) @ layers["first"])

@@ -1,12 +1,12 @@
-"""Measuring objects: the table of a label image, one row per object.
+"""Measures the objects of a label image: a table with one row per object.
 
 Area, ECD and Feret diameters are defined as in ISO 9276-6, for the union of the object's pixels as
 squares of 1 px. The descriptors of shape follow from them (`descriptors`).
 
-The perimeter is that along the outline (`perimeters`), which is too short at corners and at sides
-along the axes. No outline is shorter than its convex hull. So if the convex outline
-(`convex_outline`) is longer by more than CUT_PX, the perimeter is that of the convex outline. It is
-also at least that of the circle with the same area, so that circularity 4 pi A / P² never exceeds
+The perimeter is measured along the outline (`perimeters`), which is too short at corners and at
+sides along the axes. No outline is shorter than its convex hull. So if the convex outline
+(`convex_outline`) is longer by more than CUT_PX, the perimeter of the convex outline is used. It is
+also at least the perimeter of the circle with the same area, so that circularity 4 pi A / P² never exceeds
 1.
 """
 
@@ -27,14 +27,14 @@ from .contacts import borders
 from .convex_outline import convex_outlines
 from .cutouts import CutOut
 from .descriptors import DESCRIPTORS, SIZES, Outlines, axes_of
-from .hulls import areas, ferets, find_hulls, lengths
+from .hulls import feret_diameters, find_hulls, hull_areas, hull_perimeters
 from .runs import Runs, blocks, boxes_of, find_runs, first_of_each
 from .table import REASON_TYPE, Table
 
 EVEN, ODD, CORNER = 0.980, 1.406, -0.091  # see `perimeters`: straight step, diagonal step, change of direction
 # Length of a pixel edge by the number of its ends at which the outline goes straight on: 0, 1 or 2.
 WEIGHTS = np.array([ODD / 2, (EVEN + ODD / 2) / 2 + CORNER, EVEN])
-CUT_PX = 1.0  # error of both perimeters for a round object; up to it the one along the outline is better
+CUT_PX = 1.0  # error of both perimeters for a round object; up to it the perimeter along the outline is better
 
 Measures = dict[str, NDArray[Any]]
 Ints = NDArray[np.int64]
@@ -85,7 +85,7 @@ def measure(
     return Table.of_pixels(measures, nm_per_pixel)
 
 
-def measure_apart(
+def measure_cut_outs(
     objects: Sequence[CutOut], nm_per_pixel: float | None, frame: tuple[int, int], *, only_sizes: bool = False
 ) -> Table:
     """The table of objects that were cut out of an image, without the columns that need the image
@@ -118,7 +118,7 @@ def _touches(measures: Measures, frame: tuple[int, int]) -> NDArray[np.bool_]:
 def _edge_weight(measures: Measures, frame: tuple[int, int]) -> NDArray[np.float64]:
     """(n,) the border correction: the inverse of the probability that an object of h x w px,
     somewhere in a frame of H x W px, touches no side of it (Miles 1974, Lantuejoul 1978); NaN for
-    those that touch it.
+    objects that touch it.
 
     It is H W / ((H - 1 - h) (W - 1 - w)): there are W - 1 - w places in which both outer columns
     stay free.
@@ -132,10 +132,10 @@ def _edge_weight(measures: Measures, frame: tuple[int, int]) -> NDArray[np.float
 
 
 def _shape(labels: NDArray[np.int32], ids: Ids, only_sizes: bool) -> Measures:
-    """Columns of sizes and descriptors, remembered by object; only_sizes: those that runs and hulls
-    give alone."""
-    kind = "sizes" if only_sizes else "shape"
-    return by_object(kind, labels, ids, lambda labels, runs: _measured_shape(labels, runs, only_sizes))
+    """Columns of sizes and descriptors, kept in the cache by object. only_sizes: only the columns that
+    follow from runs and hulls."""
+    name = "sizes" if only_sizes else "shape"
+    return by_object(name, labels, ids, lambda labels, runs: _measured_shape(labels, runs, only_sizes))
 
 
 def _measured_shape(labels: NDArray[np.int32], runs: Runs, only_sizes: bool) -> Measures:
@@ -145,9 +145,11 @@ def _measured_shape(labels: NDArray[np.int32], runs: Runs, only_sizes: bool) -> 
     area, hulls = np.asarray(np.bincount(runs.particle, runs.length, n), np.float64), find_hulls(runs)
     perimeter = convex = np.full(n, np.nan)
     if not only_sizes:
-        traced, convex = perimeters(labels, n), lengths(convex_outlines(hulls))
+        traced, convex = perimeters(labels, n), hull_perimeters(convex_outlines(hulls))
         perimeter = np.maximum(np.where(convex > traced + CUT_PX, convex, traced), np.sqrt(4 * np.pi * area))
-    outlines = Outlines(area, np.sqrt(4 * area / np.pi), *ferets(hulls), perimeter, areas(hulls), convex, runs)
+    outlines = Outlines(
+        area, np.sqrt(4 * area / np.pi), *feret_diameters(hulls), perimeter, hull_areas(hulls), convex, runs
+    )
     sizes = {name: getattr(outlines, name) for name in SIZES}
     if only_sizes:
         return sizes | {name: DESCRIPTORS[name](outlines) for name in ("aspect_ratio", "solidity")}
@@ -209,13 +211,13 @@ def without_corners(table: Table, labels: NDArray[np.int32], ids: Ids | None = N
     """The table with the Feret diameters of convex outlines (`convex_outline`) instead of those of
     pixel corners.
 
-    labels, ids: the ones that the table was measured on. Pixel corners reach beyond oblique edges
+    labels, ids: of the table. Pixel corners reach beyond oblique edges
     (`hulls`), the convex outline does not. The difference shows how much the choice between the two
     matters.
     """
 
     def diameters(labels: NDArray[np.int32], runs: Runs) -> Measures:
-        return dict(zip(("min_feret", "max_feret"), ferets(convex_outlines(find_hulls(runs))), strict=True))
+        return dict(zip(("min_feret", "max_feret"), feret_diameters(convex_outlines(find_hulls(runs))), strict=True))
 
     return table.with_measures(**by_object("without corners", labels, ids, diameters))
 

@@ -10,15 +10,15 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .agglomerates import agglomerates
-from .bootstrap import intervals, median_interval, undefined
+from .bootstrap import intervals, median_interval, why_no_intervals
 from .budget import DEFAULT_CONDITIONS, OUTLINES_ALONE, Case, Conditions, budget
-from .carried import fraction_outlines
 from .cautions import cautions
 from .convergence import converge
 from .descriptors import DESCRIPTORS
 from .distribution import WEIGHTINGS, Edge, WeightedSizes, figures, nano_share, quantile
 from .filters import FILTER_REASONS, by_reason, with_reasons_lifted
 from .fitting import log_normal
+from .fraction_outlines import fraction_outlines
 from .nano import Terms, doubtful_fractions, nano_card, variants_of
 from .recommendation import recommendation
 from .results import Other, Spread, Statistics, WithoutFilter
@@ -96,7 +96,7 @@ def describe(tables: Sequence[Table], conditions: Conditions) -> tuple[dict[str,
     }, sizes
 
 
-def other_question(table: Table, conditions: Conditions) -> Other | None:
+def other_measurand(table: Table, conditions: Conditions) -> Other | None:
     """The numbers of the other measurand: all particles, hidden ones too. table: judged, of one
     image, with the objects of this measurand counted. None without sizes."""
     edge = conditions.edge
@@ -111,7 +111,7 @@ def other_question(table: Table, conditions: Conditions) -> Other | None:
     rng, terms = np.random.default_rng(conditions.seed), Terms(conditions, table.nm_per_pixel)
     share = terms.fraction(sizes)
     intervals = {
-        "median": None if undefined(sizes) else median_interval(sizes, rng, conditions.uncertainty),
+        "median": None if why_no_intervals(sizes) else median_interval(sizes, rng, conditions.uncertainty),
         "fraction_100nm": [share.low, share.high] if share else None,
     }
     total = budget(Case(variants, conditions, table.nm_per_pixel or 0.0, terms.counted_words, intervals))
@@ -130,21 +130,28 @@ def _size_fields(sizes: WeightedSizes, uncertainty: float, rng: np.random.Genera
     by_ecd = sizes.by_ecd()
     # The order of the random draws decides the last digits of all intervals: ECD, figures,
     # convergence.
-    by_way = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
+    by_weighting = {weighting: figures(sizes.size, sizes.weights[weighting], weighting) for weighting in WEIGHTINGS}
     with threadpool_limits(1, "blas"):  # with more threads the last digits of its sums may differ
-        of_ecd = None if undefined(by_ecd) else median_interval(by_ecd, rng, uncertainty)
-        limits = intervals(sizes, by_way, rng, uncertainty)
-    number, of_median = by_way["number"], limits["number"]["d50"]
+        ecd_limits = None if why_no_intervals(by_ecd) else median_interval(by_ecd, rng, uncertainty)
+        limits = intervals(sizes, by_weighting, rng, uncertainty)
+    number, median_limits = by_weighting["number"], limits["number"]["d50"]
     return {
         **{name: number[name] for name in ("mean", "sd", "d10", "d50", "d90")},
         "median": number["d50"],
         "ecd_median": figures(by_ecd.size, by_ecd.weights["number"])["d50"],
-        "intervals": {**limits["number"], "median": of_median, "ecd_median": of_ecd},
-        "interval_note": undefined(sizes),
-        "weighted": {way: {**by_way[way], "intervals": limits[way], "note": undefined(sizes, way)} for way in by_way},
+        "intervals": {**limits["number"], "median": median_limits, "ecd_median": ecd_limits},
+        "interval_note": why_no_intervals(sizes),
+        "weighted": {
+            weighting: {
+                **by_weighting[weighting],
+                "intervals": limits[weighting],
+                "note": why_no_intervals(sizes, weighting),
+            }
+            for weighting in by_weighting
+        },
         "fit": log_normal(sizes.size, sizes.weights["number"]),
         # With several images convergence is by image (`pooling.pool`).
-        "convergence": None if sizes.by_image else converge(sizes, of_median, uncertainty, rng),
+        "convergence": None if sizes.by_image else converge(sizes, median_limits, uncertainty, rng),
     }
 
 

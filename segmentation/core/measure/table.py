@@ -1,5 +1,5 @@
-"""The table of an image's objects, one row each: measuring fills it, and statistics and reports
-read it."""
+"""The table of an image's objects, one row each. Measuring makes it; statistics and reports use
+it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .quantities import Quantity, Unit, column, of_column
+from .quantities import Quantity, Unit, column, quantity_of_column
 
 REASON_TYPE = np.dtype("U40")  # of the column reason
 # Columns of whole numbers; other numbers are float64.
@@ -26,7 +26,7 @@ def column_name(measure: str, unit: Unit) -> str:
 class Table:
     """The measures of n objects (or of n classes), in the order of their labels.
 
-    columns: (n,) each, by name. A name is that of a registered quantity (`quantities`), with the unit at its end if
+    columns: (n,) each, by name. A name is the name of a registered quantity (`quantities`), with the unit at its end if
         it has one. kept (whether the object is counted) and reason ("" or why it is left out) are always there.
         The INTEGERS are int64; kept, by_hand and touches_frame bool; reason and shape text; all others float64.
         Positions are always pixels of the upload, counted from the top left; the centre of the first pixel is at
@@ -40,7 +40,7 @@ class Table:
 
     def __post_init__(self) -> None:
         for name in self.columns:
-            of_column(name, self.unit)
+            quantity_of_column(name, self.unit)
         if not {"kept", "reason"} <= set(self.columns):
             raise ValueError(f"A table needs the columns kept and reason; this one has {', '.join(self.columns)}.")
         if len({len(values) for values in self.columns.values()}) != 1:
@@ -66,7 +66,7 @@ class Table:
     @property
     def quantities(self) -> list[Quantity]:
         """The quantities of the columns, in their order."""
-        return [of_column(name, self.unit) for name in self.columns]
+        return [quantity_of_column(name, self.unit) for name in self.columns]
 
     def __len__(self) -> int:
         return len(self.columns["kept"])
@@ -75,7 +75,7 @@ class Table:
         """The column of this name; NaN where it was not measured. Raises UnknownQuantity."""
         if name in self.columns:
             return self.columns[name]
-        of_column(name, self.unit)
+        quantity_of_column(name, self.unit)
         return np.full(len(self), np.nan)
 
     @property
@@ -130,9 +130,9 @@ class Table:
         return replace(self, columns={**self.columns, "kept": reasons == "", "reason": reasons})
 
 
-def aligned(tables: Sequence[Table]) -> list[Table]:
-    """The tables with equal columns: each gets the columns of all tables in one order, NaN where it
-    has none."""
+def with_equal_columns(tables: Sequence[Table]) -> list[Table]:
+    """The tables with equal columns: each gets the columns of all tables in one order; a missing column
+    is NaN."""
     widest_first = sorted(tables, key=lambda table: -len(table.columns))
     quantities = dict.fromkeys(quantity for table in widest_first for quantity in table.quantities)
     return [

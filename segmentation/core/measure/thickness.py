@@ -1,4 +1,4 @@
-"""The thickness of a layer that runs through an image, measured along normals to its middle line.
+"""Measures the thickness of a layer that crosses an image, along normals to its middle line.
 
 ISO 1463:2021 and ASTM B487 describe this for measuring a cross-section by hand: at many places,
 each at a right angle to the layer. The middle line is the mean position of the layer's pixels
@@ -15,11 +15,11 @@ from math import hypot
 import numpy as np
 from numpy.typing import NDArray
 
-from .drawn import Z95, t95
+from .figure_draws import Z95, t95
 from .pooled_fields import jackknife_error
 from .quantities import Value
 
-LARGE_REGION = 0.1  # of the area of the layer's largest region; smaller regions are left out
+LARGE_REGION = 0.1  # times the area of the layer's largest region; smaller regions are left out
 LEAST_AREA = 100  # px of a layer
 LEAST_RATIO = 1.5  # length / thickness of a layer, as standard deviations of its pixels
 STEP = 0.5  # px between samples along a normal; an edge is interpolated between two samples
@@ -137,7 +137,7 @@ def whole_layer(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _in_line(regions: NDArray[np.int32], largest: int) -> NDArray[np.bool_]:
     """(n,) whether each label of `regions` (H, W) lies in line with the largest region: its mean
-    position across that region's length differs by no more than that region is wide."""
+    position across the length of the largest region differs by no more than the width of this."""
     places = np.argwhere(regions == largest).astype(float)
     middle = places.mean(0)
     across = np.linalg.eigh(np.cov((places - middle).T))[1][:, 0]
@@ -211,7 +211,7 @@ def _crosses(ends: Floats, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def independent_lengths(values: Floats) -> float:
-    """How many independent values would say as much as the values (n,), which are in order along a
+    """How many independent values would be as certain as the values (n,), which are in order along a
     layer: n divided by the integral of their autocorrelation up to its first zero (Bartlett
     1946)."""
     off = values - values.mean()
@@ -229,8 +229,8 @@ def figures(profile: Profile, uncertainty: float = 0.0) -> dict[str, Value]:
     """The FIGURES of the thickness in px by name, with their 95 % intervals.
 
     uncertainty: relative, standard, of the scale. An interval is Student's. Its standard error is
-    that of the jackknife over independent lengths of the layer (Tukey 1958), plus that of the scale
-    in quadrature. It says how well the layer is known in this image, not how other places differ.
+    the error by the jackknife over independent lengths of the layer (Tukey 1958), plus the error of
+    the scale in quadrature. It shows how well the layer is known in this image, not how other places differ.
     EXTREMES have no interval, and with under FEWEST_LENGTHS independent lengths no figure has one.
     """
     thickness = profile.finite

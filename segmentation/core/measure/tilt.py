@@ -1,5 +1,5 @@
-"""The correction for a tilted specimen: everything is measured as if the beam had met it at a right
-angle.
+"""Corrects measurements for a tilted specimen: everything is measured as if the beam had met the
+specimen at a right angle.
 
 On a flat specimen tilted by t degrees, lengths at a right angle to the tilt axis appear shorter by
 the factor cos t. So the outlines are stretched by 1 / cos t in that direction and measured, and
@@ -41,8 +41,8 @@ class Tilt:
     corrected: bool | None = None
 
     @property
-    def share(self) -> float:
-        """The length in that direction as the picture shows it, divided by the true length."""
+    def shortening(self) -> float:
+        """Apparent divided by true length in the direction in which lengths are too short."""
         return cos(radians(self.degrees))
 
     @classmethod
@@ -86,10 +86,10 @@ class Stretch:
     @classmethod
     def of(cls, tilt: Tilt) -> Stretch:
         """The stretching that corrects for a tilt."""
-        return cls(1 / tilt.share, tilt.direction == VERTICAL)
+        return cls(1 / tilt.shortening, tilt.direction == VERTICAL)
 
     def length(self, pixels: int) -> int:
-        """How many rows or columns so many become."""
+        """How many rows or columns `pixels` rows or columns become."""
         return int(pixels * self.times + 1e-9)
 
     def pixels(self, picture: NDArray[Any]) -> NDArray[Any]:
@@ -142,7 +142,7 @@ class Stretch:
         edges = {name: np.ceil(table[name] * self.times - 0.5).astype(np.int64) for name in (start, last)}
         return replace(table, columns={**table.columns, **edges, centre: (table[centre] + 0.5) * self.times - 0.5})
 
-    def brought_back(self, table: Table) -> Table:
+    def unstretched_table(self, table: Table) -> Table:
         """The table with positions converted back to pixels of the upload: the inverse of
         `table`."""
         if "bbox_top_px" not in table.columns:  # rows of classes have no place

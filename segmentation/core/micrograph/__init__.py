@@ -1,1 +1,1 @@
-"""File -> pixels and Calibration. Imports nothing, so that the web process need not load what decodes files."""
+"""Reads image files: pixels, facts and scale. Imports nothing here, so that the web process loads no decoders."""

@@ -1,4 +1,4 @@
-"""`micrograph_of`, which makes a Micrograph of an array, for programs that have read the file themselves."""
+"""Makes a Micrograph from an array (`micrograph_of`), for programs that have read the file themselves."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .reader import MAX_PIXELS
 from .types import Calibration, Micrograph, UnreadableImage
 from .vendors.facts import MARKS
 
+# Sentences for the user.
 _SHAPE = (
     "An array of shape {shape} is no picture: give one of rows and columns (H, W), or of red, green and blue (H, W, 3)."
 )
@@ -29,7 +30,7 @@ def micrograph_of(array: ArrayLike, *, name: str = "array", max_pixels: int = MA
     array: (H, W) grey, or (H, W, 3 or 4) red, green and blue (a fourth channel is ignored), of
         bool, whole or floating-point numbers; axes of length 1 are dropped. Values that are not
         finite become the smallest valid one, with a note. Colours become grey by their luminance;
-        coloured marks are found as in a PNG. `sha256` is that of shape, type and values.
+        coloured marks are found as in a PNG. The `sha256` is made from shape, type and values.
     Raises UnreadableImage with one sentence for any other array.
     """
     values = _picture(array)

@@ -1,4 +1,4 @@
-"""`Layout`, by which a data bar with the same scale is recognised in another image, so that its text is not read again.
+"""Recognises a data bar with the same scale in another image (`Layout`), so that its text is not read again.
 
 A microscope draws a data bar below each image. Time, file number and the like differ; but if the texts of the scale
 have the same pixels and the scale bar has the same ink, both data bars state the same scale. This also holds for JPEG:
@@ -22,25 +22,25 @@ from .barwords import lengths, magnifications
 from .ocr import Text
 
 Box = tuple[int, int, int, int]  # left, top, right and bottom, in px of the strip of the data bar
-EDGE = 8  # px along the edges of a strip that are not compared: blocks of JPEG, and rows of the picture
-MARGIN = 2  # px around a text of the scale
-BESIDE = 1.0  # heights of a text of the scale, in which the ink beside it is compared
-ABOVE = 1.2  # heights of a length, in which its heading may stand above it
-FREE_ACROSS, FREE_DOWN = 1.0, 0.3  # heights of a text, by which another text in its place may be larger
+UNCOMPARED_EDGE_PX = 8  # px along the edges of a strip that are not compared: blocks of JPEG, and rows of the picture
+TEXT_MARGIN_PX = 2  # px around a text of the scale
+BESIDE_HEIGHTS = 1.0  # width of the areas beside a text of the scale in which ink is compared, in heights of the text
+ABOVE_HEIGHTS = 1.2  # heights of a length's text, in which its heading may be above it
+FREE_ACROSS, FREE_DOWN = 1.0, 0.3  # margins of a free box, in heights of its text: another text there may be larger
 LEAST_REACH = 3  # px from the line of a scale bar to the ends of its ticks, at least
 MOST_BOXES = 60  # texts of a data bar
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What another data bar must share with this one to state the same scale. It is stored as JSON.
+    """The parts of a data bar that are equal in another data bar with the same scale. It is stored as JSON.
 
     rows, columns: of the image. first: row of the image in which the bar begins.
     firm: boxes of the texts that state the scale. Their pixels must be the same.
     line: box around the scale bar and its ticks, None without one. Its ink must be the same.
-    free: boxes of other texts, such as the time. They may have any pixels. In all the rest of the bar the ink must be
-        the same, except at its edges.
-    sha256: of everything that must be the same.
+    free: boxes of other texts, such as the time. They may have any pixels. In all other parts of the bar the ink must
+        be the same, except at its edges.
+    sha256: SHA-256 of everything that must be the same.
     """
 
     rows: int
@@ -61,7 +61,7 @@ class Layout:
 def layout_of(strip: NDArray[np.uint8], texts: Sequence[Text], line: Line | None, first_row: int) -> Layout | None:
     """The layout of a data bar (h, w) that begins at row `first_row` of its image; None for more than MOST_BOXES texts.
 
-    texts: all that were read on it. line: of its scale bar; None without one.
+    texts: all texts that were read on it. line: the line of its scale bar; None without one.
     """
     if len(texts) > MOST_BOXES:
         return None
@@ -73,7 +73,7 @@ def layout_of(strip: NDArray[np.uint8], texts: Sequence[Text], line: Line | None
     if line is not None:
         reach = max(LEAST_REACH, line.bottom - line.top + 1)
         bounds = Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)
-        line_box = _box(bounds, EDGE + reach, reach, strip)
+        line_box = _box(bounds, UNCOMPARED_EDGE_PX + reach, reach, strip)
     digest = _hash(strip, firm, free, line_box)
     return Layout(first_row + len(strip), strip.shape[1], first_row, firm, free, line_box, digest)
 
@@ -89,7 +89,7 @@ def _texts_of_scale(texts: Sequence[Text]) -> list[Text]:
             text.left < part.right
             and part.left < text.right
             and text.top < part.bottom
-            and part.top - ABOVE * _height(part) < text.bottom
+            and part.top - ABOVE_HEIGHTS * _height(part) < text.bottom
             for part in parts
         )
     ]
@@ -115,7 +115,12 @@ def _box_of_ink(strip: NDArray[np.uint8], box: Box) -> Box:
         return box
     x, y, rows, columns = left + int(across.min()), top + int(down.min()), *strip.shape
     right, bottom = left + int(across.max()) + 1, top + int(down.max()) + 1
-    return max(0, x - MARGIN), max(0, y - MARGIN), min(columns, right + MARGIN), min(rows, bottom + MARGIN)
+    return (
+        max(0, x - TEXT_MARGIN_PX),
+        max(0, y - TEXT_MARGIN_PX),
+        min(columns, right + TEXT_MARGIN_PX),
+        min(rows, bottom + TEXT_MARGIN_PX),
+    )
 
 
 def _hash(strip: NDArray[np.uint8], firm: Sequence[Box], free: Sequence[Box], line: Box | None) -> str:
@@ -123,11 +128,11 @@ def _hash(strip: NDArray[np.uint8], firm: Sequence[Box], free: Sequence[Box], li
     boxes and around the line, ink counts also in free boxes."""
     ink = ink_of(strip)
     is_compared = np.zeros(strip.shape, bool)
-    is_compared[EDGE:-EDGE, EDGE:-EDGE] = True
+    is_compared[UNCOMPARED_EDGE_PX:-UNCOMPARED_EDGE_PX, UNCOMPARED_EDGE_PX:-UNCOMPARED_EDGE_PX] = True
     for left, top, right, bottom in free:
         is_compared[top:bottom, left:right] = False
     for left, top, right, bottom in firm:
-        margin = round(BESIDE * (bottom - top))
+        margin = round(BESIDE_HEIGHTS * (bottom - top))
         is_compared[top:bottom, max(0, left - margin) : right + margin] = True
     if line is not None:
         left, top, right, bottom = line

@@ -1,4 +1,4 @@
-"""The line of a scale bar in a data bar: where it is, and how many pixels long.
+"""Finds the line of a scale bar in a data bar, and measures its length in pixels.
 
 Microscopes draw it in three ways: as one line or block with or without ticks at its ends (Zeiss, JEOL), as a line with
 the text in a gap (FEI, TESCAN), or as a row of ticks or dots at equal distances (Hitachi). A line with ticks is
@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from .ocr import Text
 
 Mask = NDArray[np.bool_]
-INK = 0.35  # least contrast of ink, as a share of the largest in the strip
-MOST_INK = 0.4  # share of the strip: with more it is no drawing on paper
-LEAST_SHARE = 0.6  # heights of the text: no scale bar is shorter
+INK_SHARE = 0.35  # least contrast of ink, as a share of the largest in the strip
+MOST_INK = 0.4  # share of ink in the strip: a strip with more is no drawing on paper
+SHORTEST_HEIGHTS = 0.6  # heights of the text: no scale bar is shorter
 SHORTEST_PX = 8
 WIDEST_SHARE = 0.75  # of the strip's width: longer lines are frames
-FARTHEST = 2.5  # heights of the text between the text and its line
+FARTHEST = 2.5  # between the text and its line, in heights of the text
 FEWEST_TICKS = 6
 USUAL_STEPS = 10  # steps of a row of ticks by Hitachi
 SHORTEST_STEP = 5.0  # px between two ticks
@@ -56,11 +56,11 @@ class Line:
 def find_line(
     strip: NDArray[np.uint8], text: Text, others: Sequence[Text] = (), *, is_only_length: bool = False
 ) -> Line | None:
-    """The line nearest to the text of a scale bar on a strip (h, w); None if no line belongs to it.
+    """The line nearest to the text of a scale bar on a strip (h, w); None if no line belongs to the text.
 
-    others: the other texts on the strip, whose letters are no lines. A text of one repeated sign may be a line that was
-    misread. is_only_length: no other text is a length; then a line that is the only one on the strip belongs to the
-    text at any distance.
+    others: the other texts on the strip, whose letters are no lines. A text of one repeated letter may be a misread
+    line. is_only_length: no other text is a length; then a line that is the only one on the strip belongs to the text
+    at any distance.
     """
     ink = ink_of(strip)
     if len(strip) < 3 or ink.mean() > MOST_INK:
@@ -76,12 +76,12 @@ def ink_of(strip: NDArray[np.uint8]) -> Mask:
     """(h, w) bool: where the grey of a strip differs from that of its paper, the most frequent one."""
     paper = int(np.bincount(strip.ravel(), minlength=256).argmax())
     contrast = np.abs(strip.astype(np.int16) - paper)
-    ink: Mask = contrast > max(20.0, INK * float(contrast.max()))
+    ink: Mask = contrast > max(20.0, INK_SHARE * float(contrast.max()))
     return ink
 
 
 def _is_writing(text: str) -> bool:
-    """Whether a text is really one, and not a line or row of ticks that was read as "H" or "IIIIIIIIIII"."""
+    """Whether a text consists of letters, and is no line or row of ticks that was read as "H" or "IIIIIIIIIII"."""
     letters = {letter for letter in text if letter.isalnum()}
     return len(letters) > 1 and not letters <= set("IlLi1tTHh")
 
@@ -92,19 +92,21 @@ def _runs(row: Mask) -> NDArray[np.int64]:
     return edges.reshape(-1, 2)
 
 
-def _height(text: Text) -> float:
+def _text_height(text: Text) -> float:
     return max(6.0, text.bottom - text.top)
 
 
 def stacked_runs(ink: Mask, shortest: float) -> Iterator[tuple[int, int, int, int]]:
-    """(left, right, top, bottom) of each stack of runs that lie below one another with the same ends. shortest:
-    length of a run in px, at least."""
+    """(left, right, top, bottom) of each stack of runs of ink with the same ends in successive rows. shortest: least
+    length of a run in px."""
     open_runs: dict[tuple[int, int], tuple[int, int]] = {}
     for y, row in enumerate(ink):
         for left, right in _runs(row):
             if right - left < shortest:
                 continue
-            key = next((k for k in open_runs if abs(k[0] - left) <= SAME_PX and abs(k[1] - right) <= SAME_PX), None)
+            key = next(
+                (ends for ends in open_runs if abs(ends[0] - left) <= SAME_PX and abs(ends[1] - right) <= SAME_PX), None
+            )
             if key is None or open_runs[key][1] != y - 1:
                 if key is not None:
                     yield (*key, *open_runs.pop(key))
@@ -145,8 +147,8 @@ def measured_ends(ink: Mask, left: int, right: int, top: int, bottom: int) -> tu
 def _whole_lines(ink: Mask, text: Text, letters: Sequence[Text]) -> Iterator[Line]:
     """Lines and blocks without a gap. letters: texts whose strokes are no lines."""
     rows, columns = ink.shape
-    height = _height(text)
-    for left, right, top, bottom in stacked_runs(ink, max(SHORTEST_PX, LEAST_SHARE * height)):
+    height = _text_height(text)
+    for left, right, top, bottom in stacked_runs(ink, max(SHORTEST_PX, SHORTEST_HEIGHTS * height)):
         thick = bottom - top + 1
         if not _is_line(ink, left, right, top, bottom) or thick > 0.5 * rows or right - left < 2 * thick:
             continue
@@ -181,12 +183,12 @@ def distance_to_text(left: float, right: float, top: int, bottom: int, text: Tex
     """The distance between a line and a text, in heights of the text."""
     across = max(0.0, left - text.right, text.left - right)
     down = max(0.0, top - text.bottom, text.top - bottom)
-    return (across + down) / _height(text)
+    return (across + down) / _text_height(text)
 
 
 def _broken_lines(ink: Mask, text: Text) -> Iterator[Line]:
     """Lines with the text in a gap: one part ends left of the text, and another of equal length begins right of it."""
-    height = _height(text)
+    height = _text_height(text)
     middle = (text.left + text.right) / 2
     for y in range(max(0, int(text.top)), min(ink.shape[0], int(text.bottom) + 1)):
         runs = _runs(ink[y])
@@ -229,7 +231,7 @@ def _marks(ink: Mask, text: Text) -> NDArray[np.float64]:
     """(n, 4): left, right + 1, top and bottom + 1 of the small upright marks and dots near a text."""
     import cv2  # scipy is not installed where files are inspected
 
-    height = _height(text)
+    height = _text_height(text)
     row = max(0, int(text.top - FARTHEST * height))
     near_ink = ink[row : int(text.bottom + FARTHEST * height) + 1]
     if np.count_nonzero(near_ink[:, 1:] & ~near_ink[:, :-1]) > MOST_RUNS:

@@ -1,8 +1,8 @@
-"""`read_bar`, which reads the pixel size from the data bar of an image, or from a scale bar over the image.
+"""Reads the pixel size from the data bar of an image, or from a scale bar over the image (`read_bar`).
 
 A reading is used if it is certain; otherwise it is offered to the user. Two texts that agree are certain. One text
-alone is certain if it is the length of a scale bar and round, or the width of the image. It must also be read equally
-at two sizes, and a printed magnification must not exclude it. A row of ticks is certain only with ten steps, because
+alone is certain if it is the width of the image, or a round length of a scale bar. It must also be read equally at two
+sizes, and a printed magnification must not exclude it. A row of ticks is certain only with ten steps, because
 in any other row a tick may have been missed.
 """
 
@@ -18,41 +18,41 @@ from numpy.typing import NDArray
 
 from .barlayout import layout_of
 from .barline import USUAL_STEPS, Line, find_line
-from .barresult import BarReading, Way, with_other_tick_count
+from .barresult import BarReading, SizeStatement, with_other_tick_count
 from .barwords import Length, lengths, magnifications, text_without_length
-from .burntin import LARGEST, scale_bars, texts_on_picture
+from .burntin import LARGEST_PICTURE_PX, scale_bars, texts_on_picture
 from .contrast import as_bytes
-from .databar import data_bar
-from .ocr import SECONDS, CutOff, Text, texts_by_child
-from .readings import CUT_OFF, LEAST_SIDE, SAME
+from .databar import first_bar_row
+from .ocr import OCR_SECONDS, RecognitionTimeout, Text, texts_by_child
+from .readings import CUT_OFF, LEAST_SIDE, PIXEL_SIZE_TOLERANCE
 from .types import Micrograph
 from .vendors.units import SQRT3, plausible_pixel
 
-END_PX = 1.0 / SQRT3  # standard uncertainty of a printed line's length that is right within 1 px
-MARGIN = 4  # px around the texts of a reading, in the box that is shown to the user
+END_PX = 1.0 / SQRT3  # standard uncertainty of the length of a printed line, which is right within 1 px
+BOX_MARGIN_PX = 4  # px around the texts of a reading, in the box that is shown to the user
 LARGEST_STRIP = 1 << 23  # px of a data bar
 NO_LENGTH = "The scale bar says “{}”, which is no length. Type the width of the image, or sizes stay in pixels."
 SURE_SCORE = 0.8  # least score of a text that is certain
-LEAST_PICOMETRES = 5e-4  # nm: no microscope's pixel is smaller, so that a "p" is a misread µ
+LEAST_PICOMETRES = 5e-4  # nm: no pixel is smaller, so below this size a "p" in the unit is a misread µ
 SMALLEST_DISPLAY_NM, LARGEST_DISPLAY_NM = 1e7, 2e9  # width of an image on film, screen or camera
 
 
-def read_bar(micrograph: Micrograph, *, seconds: float = SECONDS) -> BarReading | None:
+def read_bar(micrograph: Micrograph, *, seconds: float = OCR_SECONDS) -> BarReading | None:
     """The reading of the data bar of an image, or of a scale bar over it; None if there is no reading.
 
-    seconds: of processor time for a child process that recognises the text of a strip. If it needs more, the note of
-    the reading says so. Only an image without pixels raises an error.
+    seconds: of processor time for a child process that recognises the text of a strip. If it needs more, the
+    reading has no pixel size and a note.
     """
-    first_row, (rows, columns), reading = data_bar(micrograph), micrograph.shape, None
+    first_row, (rows, columns), reading = first_bar_row(micrograph), micrograph.shape, None
     texts_of_bar = partial(texts_by_child, is_bar=True)
     try:
         if first_row < rows and (rows - first_row) * columns <= LARGEST_STRIP:
             reading = _checked_reading(
                 as_bytes(micrograph.pixels[first_row:]), first_row, texts_of_bar, reading_of_bar, seconds
             )
-        if reading is None and micrograph.pixels.size <= LARGEST and min(rows, columns) >= LEAST_SIDE:
+        if reading is None and micrograph.pixels.size <= LARGEST_PICTURE_PX and min(rows, columns) >= LEAST_SIDE:
             reading = _checked_reading(as_bytes(micrograph.pixels), 0, texts_on_picture, reading_of_picture, seconds)
-    except CutOff:
+    except RecognitionTimeout:
         return BarReading(0.0, 0.0, "", None, None, (0, 0, 0, 0), note=CUT_OFF)
     return None if reading is None else with_other_tick_count(reading, micrograph.calibration.nm_per_pixel)
 
@@ -64,10 +64,10 @@ def _checked_reading(
     read: Callable[[NDArray[np.uint8], list[Text], int], BarReading | None],
     seconds: float,
 ) -> BarReading | None:
-    """The reading of a strip (h, w), which starts at row `first_row` of the image; None without one.
+    """The reading of a strip (h, w), which starts at row `first_row` of the image; None without one. It is sure only if
+    the second reading of its text and the magnification agree, too.
 
-    recognise_texts(strip, seconds): the texts on the strip. read(strip, texts, first_row): the reading, which stays
-    sure only if the second reading of its text and the magnification agree."""
+    recognise_texts(strip, seconds): the texts on the strip. read(strip, texts, first_row): the reading."""
     texts = recognise_texts(strip, seconds)
     reading = read(strip, texts, first_row)
     if reading is None:
@@ -84,7 +84,7 @@ def _checked_reading(
 
 
 def _second_reading_agrees(texts: list[Text], text: str) -> bool:
-    """Whether the second reading of the text that decides gave the same length."""
+    """Whether the second reading of `text` gave the same length as the first."""
     length = next((length for length in lengths(texts) if length.text == text), None)
     if length is None:
         return False
@@ -96,9 +96,9 @@ def _second_reading_agrees(texts: list[Text], text: str) -> bool:
 def decisive_text(strip: NDArray[np.uint8], texts: Sequence[Text]) -> int | None:
     """The index of the text on a strip (h, w) whose second reading decides whether the reading of the bar is sure.
 
-    None if no second reading is needed, because the reading is not sure anyway, or because two ways agree.
+    None if no second reading is needed, because the reading is not sure anyway, or because two statements agree.
     """
-    # Here the field for the second reading holds the index of the text, which its parts then have, too.
+    # The field `second_reading` is used here for the index of the text, because parts of a text keep this field.
     numbered = [replace(text, second_reading=str(number)) for number, text in enumerate(texts)]
     reading = reading_of_bar(strip, numbered)
     if reading is None or not reading.sure or len(reading.ways) > 1:
@@ -110,8 +110,10 @@ def decisive_text(strip: NDArray[np.uint8], texts: Sequence[Text]) -> int | None
 def reading_of_picture(picture: NDArray[np.uint8], texts: list[Text], first_row: int = 0) -> BarReading | None:
     """The reading of a picture (H, W) over which scale bars are drawn; it is sure only if all of them agree."""
     drawn_bars = scale_bars(picture, texts)
-    ways = [Way(length.nm / line.length, END_PX / line.length, length.text) for length, line in drawn_bars]
-    if not ways or not plausible_pixel(ways[0].nm_per_pixel):
+    statements = [
+        SizeStatement(length.nm / line.length, END_PX / line.length, length.text) for length, line in drawn_bars
+    ]
+    if not statements or not plausible_pixel(statements[0].nm_per_pixel):
         return None
     length, line = max(drawn_bars, key=lambda bar: bar[1].length)
     # A length in mm among other words is no second scale bar: Hitachi prints the working distance like that.
@@ -121,7 +123,7 @@ def reading_of_picture(picture: NDArray[np.uint8], texts: list[Text], first_row:
         if length.meaning == "scale bar" and not (length.is_doubtful and length.nm >= 1e6)
     ]
     has_others = len(bars) > len(drawn_bars)
-    all_agree = all(_is_same_length(way.nm_per_pixel, ways[0].nm_per_pixel) for way in ways)
+    all_agree = all(_is_same_length(way.nm_per_pixel, statements[0].nm_per_pixel) for way in statements)
     nm_per_pixel = length.nm / line.length
     return BarReading(
         nm_per_pixel=nm_per_pixel,
@@ -132,7 +134,7 @@ def reading_of_picture(picture: NDArray[np.uint8], texts: list[Text], first_row:
         box=_box_around(
             [length.part, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)], picture.shape, first_row
         ),
-        ways={"scale bar": Way(nm_per_pixel, END_PX / line.length, length.text)},
+        ways={"scale bar": SizeStatement(nm_per_pixel, END_PX / line.length, length.text)},
         texts=tuple(text.text for text in texts),
         confidence=round(0.8 * length.part.score if all_agree else 0.4 * length.part.score, 3),
         sure=all_agree
@@ -147,56 +149,65 @@ def reading_of_picture(picture: NDArray[np.uint8], texts: list[Text], first_row:
 def reading_of_bar(strip: NDArray[np.uint8], texts: list[Text], first_row: int = 0) -> BarReading | None:
     """The reading of a data bar (h, w), which begins at row `first_row` of its image, from the texts on it."""
     printed = lengths(texts)
-    stated: dict[str, Length] = {}  # by the name of the way to the pixel size
+    stated: dict[str, Length] = {}  # by the name of the statement
     for length in printed:
         if length.meaning in ("width", "pixel size"):  # these need no line
             stated.setdefault(length.meaning, length)
     columns = {"width": strip.shape[1], "pixel size": 1}  # px that the length spans
-    ways = {name: Way(length.nm / columns[name], length.rounding, length.text) for name, length in stated.items()}
-    scale = _scale_bar(strip, texts, [length for length in printed if length.meaning == "scale bar"], ways)
+    statements = {
+        name: SizeStatement(length.nm / columns[name], length.rounding, length.text) for name, length in stated.items()
+    }
+    scale = _scale_bar(strip, texts, [length for length in printed if length.meaning == "scale bar"], statements)
     boxes: list[Text] = []
     if scale is not None:
         length, line = scale
         stated["scale bar"] = length
-        ways["scale bar"] = Way(length.nm / line.length, END_PX / line.length, length.text)
+        statements["scale bar"] = SizeStatement(length.nm / line.length, END_PX / line.length, length.text)
         boxes = [length.part, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)]
-    ways = {name: way for name, way in ways.items() if plausible_pixel(way.nm_per_pixel)}
-    if not ways:
+    statements = {name: way for name, way in statements.items() if plausible_pixel(way.nm_per_pixel)}
+    if not statements:
         return None
-    agreeing, confidence = _agreeing_ways(ways, {name: length.part.score for name, length in stated.items()})
-    best = min(agreeing, key=lambda name: ways[name].relative_uncertainty)
+    agreeing, confidence = _agreeing_statements(
+        statements, {name: length.part.score for name, length in stated.items()}
+    )
+    best = min(agreeing, key=lambda name: statements[name].relative_uncertainty)
     return BarReading(
-        nm_per_pixel=ways[best].nm_per_pixel,
-        relative_uncertainty=ways[best].relative_uncertainty,
-        text=ways[best].text,
+        nm_per_pixel=statements[best].nm_per_pixel,
+        relative_uncertainty=statements[best].relative_uncertainty,
+        text=statements[best].text,
         length_nm=scale[0].nm if scale else None,
         length_px=round(scale[1].length, 2) if scale else None,
         box=_box_around([stated[best].part, *boxes], strip.shape, first_row),
-        ways=ways,
+        ways=statements,
         texts=tuple(text.text for text in texts),
         confidence=round(confidence, 3),
-        sure=_may_be_sure(agreeing, ways, stated, scale) and not _is_contradicted(strip, texts, printed, stated),
+        sure=_may_be_sure(agreeing, statements, stated, scale) and not _is_contradicted(strip, texts, printed, stated),
         steps=scale[1].steps if scale and best == "scale bar" else 0,
         layout=layout_of(strip, texts, scale[1] if scale else None, first_row),
     )
 
 
 def _may_be_sure(
-    agreeing: list[str], ways: dict[str, Way], stated: dict[str, Length], scale: tuple[Length, Line] | None
+    agreeing: list[str],
+    statements: dict[str, SizeStatement],
+    stated: dict[str, Length],
+    scale: tuple[Length, Line] | None,
 ) -> bool:
-    """Whether the reading is certain, by the lengths themselves. agreeing: names of the ways that agree."""
-    if all(stated[name].is_doubtful or _may_be_picometres(stated[name], ways[name].nm_per_pixel) for name in agreeing):
+    """Whether the reading is certain, as far as the lengths tell. agreeing: names of the statements that agree."""
+    if all(
+        stated[name].is_doubtful or _may_be_picometres(stated[name], statements[name].nm_per_pixel) for name in agreeing
+    ):
         return False
     if len(agreeing) > 1:
-        return not set(ways) - {*agreeing, "pixel size"}
+        return not set(statements) - {*agreeing, "pixel size"}
     name = agreeing[0]
-    if len(ways) > 1 or name == "pixel size" or stated[name].part.score < SURE_SCORE:
+    if len(statements) > 1 or name == "pixel size" or stated[name].part.score < SURE_SCORE:
         return False
     return name == "width" or bool(scale and _is_round(scale[0].nm) and scale[1].steps in (0, USUAL_STEPS))
 
 
 def _may_be_picometres(length: Length, nm_per_pixel: float) -> bool:
-    """Whether a length that was read in µm may be in pm. nm_per_pixel: what it gives in µm."""
+    """Whether a length that was read in µm may be in pm. nm_per_pixel: the pixel size if it is in µm."""
     return length.has_p and nm_per_pixel * 1e-6 >= LEAST_PICOMETRES
 
 
@@ -217,10 +228,10 @@ def _is_contradicted(
 
 
 def _scale_bar(
-    strip: NDArray[np.uint8], texts: list[Text], printed: list[Length], ways: dict[str, Way]
+    strip: NDArray[np.uint8], texts: list[Text], printed: list[Length], statements: dict[str, SizeStatement]
 ) -> tuple[Length, Line] | None:
-    """The length and the line of the scale bar; None without one. Of several the one is taken that agrees with the
-    other ways, else one with a round length, else the nearest pair."""
+    """(length, line) of the scale bar; None without one. Of several bars the one is taken that agrees with the other
+    statements, else one with a round length, else the one whose text and line are nearest."""
     is_only_length = sum(not length.is_doubtful and _is_round(length.nm) for length in printed) == 1
     candidates = [
         (length, line)
@@ -231,17 +242,17 @@ def _scale_bar(
     if not candidates:
         return None
 
-    def badness(candidate: tuple[Length, Line]) -> tuple[bool, bool, float]:
+    def rank(candidate: tuple[Length, Line]) -> tuple[bool, bool, float]:
         length, line = candidate
-        sizes = [way.nm_per_pixel for way in ways.values()]
+        sizes = [way.nm_per_pixel for way in statements.values()]
         agrees = any(_is_same_length(length.nm / line.length, other) for other in sizes)
         return (bool(sizes) and not agrees, not _is_round(length.nm), line.distance)
 
-    return min(candidates, key=badness)
+    return min(candidates, key=rank)
 
 
 def _is_same_length(one: float, other: float) -> bool:
-    return abs(one / other - 1) <= SAME
+    return abs(one / other - 1) <= PIXEL_SIZE_TOLERANCE
 
 
 def _is_round(nm: float) -> bool:
@@ -250,24 +261,27 @@ def _is_round(nm: float) -> bool:
     return any(abs(mantissa / usual - 1) < 1e-6 for usual in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7.5, 8, 9, 10))
 
 
-def _agreeing_ways(ways: dict[str, Way], score: dict[str, float]) -> tuple[list[str], float]:
-    """The names of the ways that agree, or of the best one if none agree, and the confidence.
+def _agreeing_statements(statements: dict[str, SizeStatement], score: dict[str, float]) -> tuple[list[str], float]:
+    """(names of the statements that agree, or of the best one if none agree; confidence).
 
     A printed pixel size is the last choice: it may be that of a screen, and is wrong after an image was resized.
     """
-    groups = [[n for n in ways if _is_same_length(ways[n].nm_per_pixel, ways[name].nm_per_pixel)] for name in ways]
+    groups = [
+        [n for n in statements if _is_same_length(statements[n].nm_per_pixel, statements[name].nm_per_pixel)]
+        for name in statements
+    ]
     largest = max(groups, key=len)
     if len(largest) > 1:
         return largest, float(np.mean([score[name] for name in largest]))
-    best = next(name for name in ("scale bar", "width", "pixel size") if name in ways)
-    return [best], 0.4 * score[best] if len(ways) > 1 else 0.8 * score[best]
+    best = next(name for name in ("scale bar", "width", "pixel size") if name in statements)
+    return [best], 0.4 * score[best] if len(statements) > 1 else 0.8 * score[best]
 
 
 def _box_around(boxes: list[Text], shape: tuple[int, ...], first_row: int) -> tuple[int, int, int, int]:
     """x, y, width and height in the image of the box around some boxes on the strip, with a margin."""
     rows, columns = shape
-    left = max(0, int(min(box.left for box in boxes)) - MARGIN)
-    top = max(0, int(min(box.top for box in boxes)) - MARGIN)
-    right = min(columns, math.ceil(max(box.right for box in boxes)) + MARGIN)
-    bottom = min(rows, math.ceil(max(box.bottom for box in boxes)) + MARGIN)
+    left = max(0, int(min(box.left for box in boxes)) - BOX_MARGIN_PX)
+    top = max(0, int(min(box.top for box in boxes)) - BOX_MARGIN_PX)
+    right = min(columns, math.ceil(max(box.right for box in boxes)) + BOX_MARGIN_PX)
+    bottom = min(rows, math.ceil(max(box.bottom for box in boxes)) + BOX_MARGIN_PX)
     return left, first_row + top, max(1, right - left), max(1, bottom - top)

@@ -1,4 +1,5 @@
-"""`BarReading`, the pixel size from a data bar or scale bar, and its use for an image with the same data bar."""
+"""The pixel size that was read from a data bar or scale bar (`BarReading`), and its use for images with the same
+bar."""
 
 from __future__ import annotations
 
@@ -11,15 +12,15 @@ from .contrast import as_bytes
 from .crosscheck import LARGEST_DIFFERENCE
 from .types import Micrograph
 
-RECOUNTED = (
+MISCOUNTED = (
     "We counted {} steps between the ticks of the bar in the image, which gives {:.4g} nm/px. The file says {:.4g}"
     " nm/px, which fits {} steps. We probably miscounted and use the scale of the file."
 )
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to the pixel size: its value, its relative standard uncertainty, and the text from which it comes."""
+class SizeStatement:
+    """A pixel size that one text in a bar states: its value, its relative standard uncertainty, and the text."""
 
     nm_per_pixel: float
     relative_uncertainty: float
@@ -27,26 +28,27 @@ class Way:
 
 
 @dataclass(frozen=True)
-class BarReading(Way):
+class BarReading(SizeStatement):
     """The pixel size from a data bar, or from a scale bar in the image. It is stored as JSON.
 
-    nm_per_pixel, relative_uncertainty, text: those of the most exact of the ways that agree.
+    nm_per_pixel, relative_uncertainty, text: those of the most exact of the statements that agree.
     length_nm, length_px: of the scale bar; None without one.
     box: x, y, width, height of the texts in the image, in px.
-    ways: the ways to the pixel size, by name: "scale bar", "width" and "pixel size", if they are printed.
+    ways: the statements of the pixel size by name ("scale bar", "width" and "pixel size"), as far as they are printed.
     texts: all texts that were read; empty if the bar is the same as an earlier one.
-    confidence: 0..1; below 0.5 if ways contradict each other.
+    confidence: 0..1; below 0.5 if statements contradict each other.
     sure: whether the reading is certain.
-    note: a sentence if the text is no length or reading took too long (nm_per_pixel is 0 then), or a tick was missed.
+    note: a sentence if the text is no length or reading took too long (then nm_per_pixel is 0), or if a tick was
+    missed.
     steps: number of steps of the scale bar if it is a row of ticks, else 0.
-    layout: by which the same data bar is recognised in other images; None if it cannot be.
+    layout: the layout by which the same data bar is recognised in other images; None if that is not possible.
     same_as: name of the earlier image whose data bar was read, if this bar is the same (`reading_of_same_bar`).
     """
 
     length_nm: float | None
     length_px: float | None
     box: tuple[int, int, int, int]
-    ways: dict[str, Way] = field(default_factory=dict)
+    ways: dict[str, SizeStatement] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
     confidence: float = 0.0
     sure: bool = False
@@ -57,8 +59,8 @@ class BarReading(Way):
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> BarReading:
-        """A stored reading with a layout. stored: its `asdict`."""
-        ways = {name: Way(**way) for name, way in stored["ways"].items()}
+        """The reading that was stored by `asdict`; it must have a layout."""
+        ways = {name: SizeStatement(**way) for name, way in stored["ways"].items()}
         return cls(**{**stored, "ways": ways, "layout": Layout(**stored["layout"])})
 
 
@@ -79,7 +81,7 @@ def reading_of_same_bar(micrograph: Micrograph, first_row: int, earlier: Sequenc
 
 
 def with_other_tick_count(reading: BarReading, file_nm: float | None) -> BarReading:
-    """The reading with one tick more or less, if it agrees with the file then; it is not sure any more.
+    """The reading with one tick more or less if it then agrees with the file. Such a reading is not sure.
 
     file_nm: nanometres per pixel by the file. Other readings are returned unchanged.
     """
@@ -95,7 +97,7 @@ def with_other_tick_count(reading: BarReading, file_nm: float | None) -> BarRead
                 length_px=None if reading.length_px is None else round(reading.length_px / factor, 2),
                 ways={name: replace(way, nm_per_pixel=way.nm_per_pixel * factor) for name, way in reading.ways.items()},
                 sure=False,
-                note=RECOUNTED.format(reading.steps, reading.nm_per_pixel, file_nm, steps),
+                note=MISCOUNTED.format(reading.steps, reading.nm_per_pixel, file_nm, steps),
                 steps=steps,
                 layout=None,  # for a file with another scale the count may be right
             )

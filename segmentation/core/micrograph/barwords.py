@@ -1,4 +1,4 @@
-"""Lengths and magnifications in the texts of a data bar, and what each length means (`Meaning`)."""
+"""Finds lengths and magnifications in the texts of a data bar, and what each length means (`Meaning`)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ _LENGTH = re.compile(
     r"(?![\w²³/⁻^−–-]|\s[⁻−–-][1¹])",  # nm² is an area, nm⁻¹ and nm/px are no lengths, 5 nm–7 nm is a range
     re.IGNORECASE,
 )
-# Before a length: digits that belong to its number, as in "1 500 nm", "2:30 PM" and "1/2 µm"; not in "x5,000 1 µm".
-_BEGUN = re.compile(r"(?<![\w.,:/])(?<![x×]\s)(?:[0-9.,]+\s|[0-9.,:/]*[0-9][:/])$", re.IGNORECASE)
+# The text before a length ends with digits that belong to its number, as in "1 500 nm", "2:30 PM" and "1/2 µm"; not
+# in "x5,000 1 µm".
+_NUMBER_START = re.compile(r"(?<![\w.,:/])(?<![x×]\s)(?:[0-9.,]+\s|[0-9.,:/]*[0-9][:/])$", re.IGNORECASE)
 _LOST_POINT = re.compile(r"0[0-9]+")  # "05" may be 0.5 without its point
 _WORKING_DISTANCE = re.compile(r"\s*(?:wd|working)\b", re.IGNORECASE)
 # Meaning of a length after a key word. The first pattern that fits counts, so "slit width" comes before "width".
@@ -32,7 +33,7 @@ _KEYS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
     ("other", re.compile(r"\b(?:wd|working distance|x|y|z|apt|ap|dia|depth|spot|stage|r|t)\b", re.I)),
 )
 _UNIT = re.compile(r"\s*(?:[nmµμupjyциυ]\s?m|m\s?m)\s*", re.IGNORECASE)
-_BARE = re.compile(r"\s*[0-9]{1,5}(?:[.,][0-9]{1,4})?\s*")
+_NUMBER_ALONE = re.compile(r"\s*[0-9]{1,5}(?:[.,][0-9]{1,4})?\s*")
 _ENDS_WITH_KEY = re.compile(r"([A-Za-z][A-Za-z .]*?)\s*[=:.]*\s*$")
 _NO_LENGTH = re.compile(
     r"\W*[0-9]+(?:[.,][0-9]+)?\s*(?:1\s?/\s?[nµμ]m|[nµμ]m\s?\^?[−–⁻-][1¹]|mrad|px|pixels?|inch)\W*", re.I
@@ -50,7 +51,7 @@ _DIGITS = str.maketrans("OoIl", "0011")  # letters that text recognition gives f
 class Length:
     """A length in a data bar.
 
-    nm: nanometres. meaning: what it is the length of. text: the length as it was read, with its key word.
+    nm: nanometres. meaning: what has this length. text: the length as it was read, with its key word.
     part: the length alone, with its box. rounding: relative standard uncertainty from its last digit.
     is_doubtful: whether the text may be another number, or has the unit mm or cm, which scale bars do not have.
     has_p: whether its unit was read with a p: a misread µ, or pm, as in images of atoms.
@@ -89,12 +90,12 @@ def text_without_length(texts: Sequence[Text]) -> str:
 
 
 def _with_units(texts: Sequence[Text]) -> list[Text]:
-    """The texts, in which a number and the unit right of it are joined. The line of a scale bar may lie between
-    them."""
+    """The texts, after a number and the unit right of it were joined. The line of a scale bar may lie between them."""
     units = [text for text in texts if _UNIT.fullmatch(text.text)]
     complete = []
     for text in texts:
-        unit = next((unit for unit in units if _follows(text, unit)), None) if _BARE.fullmatch(text.text) else None
+        is_number = _NUMBER_ALONE.fullmatch(text.text) is not None
+        unit = next((unit for unit in units if is_number and _is_right_of(unit, text)), None)
         if unit is not None:
             words = f"{text.text.strip()} {unit.text.strip()}"
             top, bottom = min(text.top, unit.top), max(text.bottom, unit.bottom)
@@ -104,8 +105,8 @@ def _with_units(texts: Sequence[Text]) -> list[Text]:
     return complete
 
 
-def _follows(text: Text, unit: Text) -> bool:
-    """Whether a unit stands right of a text, in the same row."""
+def _is_right_of(unit: Text, text: Text) -> bool:
+    """Whether a unit is right of a text, in the same row."""
     height = max(text.bottom - text.top, unit.bottom - unit.top)
     same_row = min(text.bottom, unit.bottom) - max(text.top, unit.top) > 0.5 * height
     return same_row and -0.6 * height <= unit.left - text.right <= height
@@ -116,7 +117,7 @@ def _lengths_in(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
     end = 0
     for match in _LENGTH.finditer(text.text):
         before, end = text.text[end : match.start()], match.end()
-        if _BEGUN.search(text.text[: match.start()]):
+        if _NUMBER_START.search(text.text[: match.start()]):
             continue
         is_coarse = match[2].replace(" ", "").lower() in ("mm", "cm")
         key = _ENDS_WITH_KEY.search(before)
@@ -124,12 +125,12 @@ def _lengths_in(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
         meaning = _meaning(key[1]) if key else "scale bar"
         if meaning == "scale bar":
             is_distance = is_coarse and _WORKING_DISTANCE.match(text.text[end:])
-            meaning = "other" if is_distance else _meaning(_above(part, texts))
+            meaning = "other" if is_distance else _meaning(_heading_above(part, texts))
         digits = match[1].translate(_DIGITS)
         is_unsure = may_be_thousands(digits) or bool(_LOST_POINT.fullmatch(digits))
         # In a length in nm a comma mostly separates thousands.
         value = digits.replace(",", "") if is_unsure and match[2][0] in "nN" else digits
-        nm = _length(value, match[2], meaning)
+        nm = _nanometres_of(value, match[2], meaning)
         if nm is not None:
             is_whole_text = match.start() == len(before) and end == len(text.text)
             label = f"{key[1].strip()} {match[0]}" if key and before.strip() == key[0].strip() else match[0]
@@ -146,7 +147,7 @@ def _meaning(words: str) -> Meaning:
     return "scale bar"
 
 
-def _above(part: Text, texts: Sequence[Text]) -> str:
+def _heading_above(part: Text, texts: Sequence[Text]) -> str:
     """The heading right above a part, as in bars with a table; "" without one, or if that text is a length."""
     height = part.bottom - part.top
     for text in texts:
@@ -157,7 +158,7 @@ def _above(part: Text, texts: Sequence[Text]) -> str:
     return ""
 
 
-def _length(digits: str, unit: str, meaning: Meaning) -> float | None:
+def _nanometres_of(digits: str, unit: str, meaning: Meaning) -> float | None:
     """Nanometres of digits and a unit as they were read; None if they are no length."""
     letter = unit.replace(" ", "").lower().removesuffix("m") or "m"
     is_pm = letter == "p" and meaning == "pixel size"

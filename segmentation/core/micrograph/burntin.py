@@ -1,8 +1,8 @@
-"""Scale bars that are drawn over the image itself, as by journals and cameras: their texts and their lines.
+"""Finds scale bars that are drawn over the image itself, as by journals and cameras: their texts and their lines.
 
-A data bar has a ground of one grey, the image has not. So a line counts only if it has the grey of its text and
-straight edges and ends, ends inside the image, and lies right above, below or beside its text. A row of ticks counts
-only if it has the ten steps that Hitachi draws, because some ticks may be invisible on bright ground.
+The background of a data bar has one grey, that of the image has not. So a line is taken only if it has the grey of its
+text and straight edges and ends, ends inside the image, and lies right above, below or beside its text. A row of ticks
+is taken only if it has the ten steps that Hitachi draws, because some ticks may be invisible on a bright background.
 
 "Ink" are pixels with nearly the grey of the letters.
 """
@@ -22,18 +22,18 @@ from .barwords import Length, lengths
 from .letters import Place, places_of_writing
 from .ocr import Text, texts_by_child
 
-LARGEST = 1 << 26  # px of an image in which scale bars are searched
-SEEN_PX = 2048  # longest side of the picture in which the detector searches text
-MOST_PLACES, GUTTER = 6, 12  # places in which text is searched once more; px between them
-# Grey levels by which a line may differ from the letters of its text; in the second try they are fewer.
-INK, CLOSE_INK = 40, 16
-EDGE = 2  # px from the edge of the image: a line that reaches it may be incomplete
+LARGEST_PICTURE_PX = 1 << 26  # px of an image in which scale bars are searched
+DETECTOR_SIDE_PX = 2048  # longest side of the picture in which the detector searches text
+MOST_PLACES, GUTTER_PX = 6, 12  # places in which text is searched once more; px between them
+# Grey levels by which a line may differ from the letters of its text, in a first and in a second search.
+INK_LEVELS, CLOSE_INK_LEVELS = 40, 16
+EDGE_PX = 2  # px from the edge of the image: a line that reaches it may be incomplete
 LEVELS = (98, 2)  # percentiles of the greys in a text's box: bright letters, dark letters
-FARTHEST = 1.6  # heights of the text between it and its line
-THICKEST = 0.9  # heights of the text
+FARTHEST = 1.6  # between the text and its line, in heights of the text
+THICKEST = 0.9  # thickness of the line, in heights of the text
 HALO = 0.3  # heights of the text: widest frame of another grey around a line
 LEAST_RATIO = 2.5  # of length to thickness of a line
-LONGEST_SHARE, SHORTEST_SHARE = 0.7, 0.02  # of the image's width
+LONGEST_SHARE, SHORTEST_SHARE = 0.7, 0.02  # length of a line as a share of the image's width
 MOST_BEYOND = 0.35  # largest share of ink just outside the long edges of a line
 WITHOUT_SIGNS = re.compile(r"[^\w]{0,3}(.+?)[^\w]{0,3}")
 
@@ -42,9 +42,9 @@ def texts_on_picture(picture: NDArray[np.uint8], seconds: float, places: Sequenc
     """The texts on a picture (H, W), their boxes in its pixels.
 
     places: where letters may be (`letters.places_of_writing`), if they are known already. Places in which the detector
-    found no text are searched again, because it misses small text on a large picture. Raises CutOff.
+    found no text are searched again, because it misses small text on a large picture. Raises RecognitionTimeout.
     """
-    factor = max(1.0, max(picture.shape) / SEEN_PX)
+    factor = max(1.0, max(picture.shape) / DETECTOR_SIDE_PX)
     if factor == 1.0:
         texts = texts_by_child(picture, seconds)
     else:
@@ -74,7 +74,7 @@ def _texts_in(picture: NDArray[np.uint8], places: Sequence[Place], seconds: floa
     parts, tops, height = [], [], 0
     for left, top, right, bottom in largest:
         part = picture[top:bottom, left:right]
-        parts.append(np.pad(part, ((0, GUTTER), (0, wide - (right - left))), constant_values=int(np.median(part))))
+        parts.append(np.pad(part, ((0, GUTTER_PX), (0, wide - (right - left))), constant_values=int(np.median(part))))
         tops.append(height)
         height += len(parts[-1])
     texts = []
@@ -104,7 +104,7 @@ def scale_bars(picture: NDArray[np.uint8], texts: Sequence[Text]) -> list[tuple[
 
 
 def _without_signs(words: str) -> str:
-    """A text without the signs around it, because the end of a line beside it may be read as a dash."""
+    """A text without punctuation around it, because the end of a line beside it may be read as a dash."""
     match = WITHOUT_SIGNS.fullmatch(words.strip())
     return match[1].strip() if match else words.strip()
 
@@ -121,13 +121,13 @@ def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line
     lines: list[Line] = []
     paper = float(np.median(box))
     for level in np.percentile(box, LEVELS):
-        if abs(level - paper) <= INK:
+        if abs(level - paper) <= INK_LEVELS:
             continue
         difference = np.abs(part.astype(np.int16) - int(level))
-        ink: Mask = difference <= INK
+        ink: Mask = difference <= INK_LEVELS
         straight = list(_straight_lines(ink, ink, moved, moved_texts))
         # The closer limit separates a line from a particle that is nearly as dark.
-        lines += straight or _straight_lines(difference <= CLOSE_INK, ink, moved, moved_texts)
+        lines += straight or _straight_lines(difference <= CLOSE_INK_LEVELS, ink, moved, moved_texts)
         lines += (
             row
             for row in tick_rows(ink, moved)
@@ -136,14 +136,13 @@ def _line(picture: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Line
     if not lines:
         return None
     best = min(lines, key=lambda line: (line.distance, -line.length))
-    best = max(
-        (line for line in lines if _is_framed(line, best, HALO * height)), key=lambda line: line.length, default=best
-    )
+    framed = (line for line in lines if _is_framed(line, best, HALO * height))
+    best = max(framed, key=lambda line: line.length, default=best)
     return replace(best, top=best.top + top, bottom=best.bottom + top)
 
 
 def _is_framed(line: Line, frame: Line, margin: float) -> bool:
-    """Whether `frame` is one side of a frame (halo) around `line`, which is at most `margin` px wide."""
+    """Whether `frame` is one side of a frame (halo) around `line`. margin: largest width of the frame in px."""
     overhang = min(line.left - frame.left, frame.right - line.right)
     is_near = line.top <= frame.bottom + margin and line.bottom >= frame.top - margin
     return is_near and overhang > 0 and frame.length - line.length <= 2 * margin
@@ -158,7 +157,7 @@ def _straight_lines(ink: Mask, near_ink: Mask, text: Text, texts: Sequence[Text]
         thick, across = bottom - top + 1, right - left
         if thick < 2 or thick > THICKEST * height or across < LEAST_RATIO * thick or across > LONGEST_SHARE * columns:
             continue
-        if left < EDGE or right > columns - EDGE or top <= 0 or bottom >= rows - 1:
+        if left < EDGE_PX or right > columns - EDGE_PX or top <= 0 or bottom >= rows - 1:
             continue
         if any(_is_stroke(ink, left, right, top, bottom, words) for words in texts):
             continue

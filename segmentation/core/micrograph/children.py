@@ -1,5 +1,4 @@
-"""Child processes that read foreign files: how a child is started, which environment it gets, and how its output is
-read.
+"""Starts child processes that read untrusted files, gives them their environment, and reads their output.
 
 A child is either a new process or a fork.
 """
@@ -21,18 +20,19 @@ from typing import IO, NoReturn, Self
 from ...location import ROOT
 
 # Environment variables that a child gets. None of them holds a key, a password or an address of the site.
-PASSED = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
-PASSED_BEGINNINGS = ("LC_", "PYTHON", "OMP_")
+PASSED_VARIABLES = ("PATH", "LANG", "TZ", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+PASSED_PREFIXES = ("LC_", "PYTHON", "OMP_")
 # A child needs no more threads: it multiplies no matrices, threads take time to start, and a process with several
 # threads cannot be forked.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
-LOOK_SECONDS = 0.2  # between two looks at a child, and between two calls of `alive`
-MOST_OUTPUT, LAST_ERRORS = 2**25, 2000  # bytes: of the output, as of 100,000 outlines; of the errors, the last ones
-MOST_OPEN = 4096  # descriptors that a process which forks children has open: a few, and one for each child
+POLL_SECONDS = 0.2  # longest wait for output of a child, and least time between two calls of `alive`
+MOST_OUTPUT_BYTES = 2**25  # enough for 100,000 outlines
+ERROR_TAIL_BYTES = 2000  # at the end of the standard errors, which are kept
+MOST_DESCRIPTORS = 4096  # open in a process that forks children: a few, and one for each child
 
 
 class OutOfTime(Exception):
-    """A child did not end in time on the clock."""
+    """A child did not end in the allowed time on the clock."""
 
 
 class TooMuchOutput(Exception):
@@ -55,9 +55,10 @@ class NewProcess(subprocess.Popen[bytes]):
             os.killpg(self.pid, signal.SIGKILL)
 
 
-class Forked:
-    """A forked child with the interface of subprocess.Popen. output, errors: file descriptors from which its standard
-    output and errors are read."""
+class ForkedChild:
+    """A forked child with the interface of subprocess.Popen; subclasses define `wait` and `kill_group`.
+
+    output, errors: file descriptors from which its standard output and errors are read."""
 
     def __init__(self, pid: int, output: int, errors: int) -> None:
         self.pid = pid
@@ -87,12 +88,12 @@ class Forked:
         self.wait()
 
 
-Child = NewProcess | Forked
+Child = NewProcess | ForkedChild
 
 
-class ForkOfThis(Forked):
-    """A fork of this process, which must have one thread. The fork calls `work`, and exits with the status it
-    returns."""
+class ForkOfThisProcess(ForkedChild):
+    """A fork of this process, which must have one thread only. The fork calls `work` and exits with the status that
+    `work` returns."""
 
     def __init__(self, work: Callable[[], int]) -> None:
         (output, to_output), (errors, to_errors) = os.pipe(), os.pipe()
@@ -117,7 +118,8 @@ class ForkOfThis(Forked):
         return self.returncode
 
     def kill_group(self) -> None:
-        """Kill the fork. It starts no processes, and it has no group of its own: a confined process may make none."""
+        """Kill the fork. It starts no processes and leads no process group, because a confined process may make
+        none."""
         if self.returncode is None:
             os.kill(self.pid, signal.SIGKILL)
 
@@ -129,7 +131,7 @@ def run_in_fork(work: Callable[[], int], streams: Sequence[int]) -> NoReturn:
     try:
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
-        os.closerange(len(streams), MOST_OPEN)
+        os.closerange(len(streams), MOST_DESCRIPTORS)
         # The parent's file objects may hold unwritten output, so the fork gets new ones. They do not close the
         # descriptors when they are deleted, because a fork of this fork uses the same numbers.
         sys.stdin, sys.stdout, sys.stderr = (
@@ -148,41 +150,45 @@ def run_in_fork(work: Callable[[], int], streams: Sequence[int]) -> NoReturn:
 
 
 def environment() -> dict[str, str]:
-    """The environment variables of a process that reads foreign files."""
-    passed = {name: value for name, value in os.environ.items() if name in PASSED or name.startswith(PASSED_BEGINNINGS)}
+    """The environment variables of a process that reads untrusted files."""
+    passed = {
+        name: value
+        for name, value in os.environ.items()
+        if name in PASSED_VARIABLES or name.startswith(PASSED_PREFIXES)
+    }
     return {**passed, **ONE_THREAD}
 
 
 def output_of(
-    child: Child, seconds: float, byte_limit: int = MOST_OUTPUT, alive: Callable[[], None] = lambda: None
+    child: Child, seconds: float, byte_limit: int = MOST_OUTPUT_BYTES, alive: Callable[[], None] = lambda: None
 ) -> tuple[bytes, bytes]:
-    """Standard output of a child and the end of its standard errors, after it has ended by itself.
+    """(standard output, end of the standard errors) of a child, after it has ended by itself.
 
-    alive: called every LOOK_SECONDS; it may raise an error to stop waiting. Raises OutOfTime after `seconds` on the
-        clock, TooMuchOutput for more than `byte_limit` bytes."""
+    alive: called every POLL_SECONDS while the child runs; it may raise an exception to stop waiting.
+    Raises OutOfTime after `seconds` on the clock, TooMuchOutput for more than `byte_limit` bytes."""
     outputs = {child.stdout: bytearray(), child.stderr: bytearray()}
-    looked = time.monotonic()
-    end = looked + seconds
+    last_call = time.monotonic()
+    end = last_call + seconds
     with selectors.DefaultSelector() as pipes:
         for pipe in outputs:
             pipes.register(pipe, selectors.EVENT_READ)  # type: ignore[arg-type]
         while pipes.get_map() or child.poll() is None:
-            for key, _ in pipes.select(LOOK_SECONDS) if pipes.get_map() else ():
-                chunk = os.read(key.fd, MOST_OUTPUT)
+            for key, _ in pipes.select(POLL_SECONDS) if pipes.get_map() else ():
+                chunk = os.read(key.fd, MOST_OUTPUT_BYTES)
                 outputs[key.fileobj] += chunk  # type: ignore[index]
                 if not chunk:
                     pipes.unregister(key.fileobj)
             if not pipes.get_map():
                 with suppress(subprocess.TimeoutExpired):
-                    child.wait(LOOK_SECONDS)
-            del outputs[child.stderr][:-LAST_ERRORS]
+                    child.wait(POLL_SECONDS)
+            del outputs[child.stderr][:-ERROR_TAIL_BYTES]
             now = time.monotonic()
             if len(outputs[child.stdout]) > byte_limit:
                 raise TooMuchOutput
             if now > end:
                 raise OutOfTime
-            if now - looked > LOOK_SECONDS:
-                looked = now
+            if now - last_call > POLL_SECONDS:
+                last_call = now
                 alive()
     output, errors = outputs.values()
     return bytes(output), bytes(errors)

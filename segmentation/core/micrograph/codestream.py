@@ -1,7 +1,7 @@
-"""Checks of compressed strips of a TIFF before they are decoded: the size that a strip declares, the scans of a JPEG.
+"""Checks compressed strips of a TIFF before they are decoded: the size that a strip declares, the scans of a JPEG.
 
 Decoders of JPEG, JPEG 2000, JPEG XL, PNG and WebP decode the size that the strip declares, even if it is larger than
-that in the TIFF. So do decoders of the UNBOUNDED compressions, but this module cannot read the sizes of their strips.
+the size in the TIFF. So do decoders of the NOT_CHECKED compressions, of which this module cannot read the sizes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tifffile import COMPRESSION
 
 from .types import UnreadableImage
 
-HEAD = 1 << 16  # first bytes of a strip, in which its size is
+STRIP_HEAD_BYTES = 1 << 16  # first bytes of a strip, in which its size is
 MOST_SCANS = 100  # of a JPEG: programs write about 10, and a decoder goes through the whole picture for each
 Size = tuple[int, int]  # columns, rows
 # JPEG XL: ratios of width to height, and numbers of bits of a length.
@@ -25,19 +25,23 @@ _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")  # of JPEG, before a le
 _SCAN, _END = 0xDA, 0xD9  # markers of JPEG
 SCANS = "The JPEG goes over its picture more than {most} times, so it takes too long to read: save it as TIFF or PNG."
 _NO_FRAME = (0xC4, 0xC8, 0xCC)  # markers between C0 and CF that begin no frame
-
-
 JPEG = (COMPRESSION.JPEG, COMPRESSION.ALT_JPEG)
-UNBOUNDED = {COMPRESSION.JPEGXR, COMPRESSION.JPEGXR_NDPI, COMPRESSION.LERC, COMPRESSION.JPEG_LOSSY, COMPRESSION.JETRAW}
+NOT_CHECKED = {
+    COMPRESSION.JPEGXR,
+    COMPRESSION.JPEGXR_NDPI,
+    COMPRESSION.LERC,
+    COMPRESSION.JPEG_LOSSY,
+    COMPRESSION.JETRAW,
+}
 
 
-def sizes_itself(compression: int) -> bool:
-    """Whether strips compressed this way declare a size that `size_of` finds."""
+def declares_size(compression: int) -> bool:
+    """Whether strips compressed this way declare a size that `declared_size` finds."""
     return compression in _READERS
 
 
 def check_scans(stream: bytes | mmap) -> None:
-    """Raises UnreadableImage if a JPEG stream has more than MOST_SCANS."""
+    """Raises UnreadableImage if a JPEG stream has more than MOST_SCANS scans."""
     count, offset = 0, 2
     while (marker := _MARKER.search(stream, offset)) and marker[1][0] != _END:
         count += marker[1][0] == _SCAN
@@ -46,10 +50,10 @@ def check_scans(stream: bytes | mmap) -> None:
         offset = marker.end() + int.from_bytes(stream[marker.end() : marker.end() + 2], "big")
 
 
-def size_of(compression: int, head: bytes) -> Size | None:
-    """Columns and rows that a strip declares in its first HEAD bytes; None if they are not found.
+def declared_size(compression: int, head: bytes) -> Size | None:
+    """Columns and rows that a strip declares in its first STRIP_HEAD_BYTES; None if they are not found.
 
-    compression: one for which `sizes_itself` is true."""
+    compression: one for which `declares_size` is true."""
     try:
         return _READERS[compression](head)
     except (struct.error, IndexError):

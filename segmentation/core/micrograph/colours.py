@@ -1,7 +1,7 @@
-"""The kind of a picture in colour: grey values shown in false colours, a map of elements, or many colours.
+"""Finds the kind of a picture in colour: grey values in false colours, a map of elements, or many colours.
 
-A map of elements can be divided into its channels. Black pixels are left out of the decision, because maps of elements
-are mostly black.
+A map of elements can be divided into its channels. Black pixels are not considered, because maps of elements are mostly
+black.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 
 from .grey import LUMINANCE, Array, bands
 
-SAMPLED = 50_000  # pixels or blocks of a picture that are examined
-BLOCK = 4  # px: JPEG halves the resolution of colours, so blocks are compared
+SAMPLED = 50_000  # number of pixels or blocks of a picture that are examined
+BLOCK = 4  # px, side of the blocks that are compared: JPEG halves the resolution of colours
 BLACK = 0.15  # share of the largest value in the picture: darker pixels are black
 COLOURED = 0.15  # difference of the channels, as a share of the largest value: pixels with more are in colour
 COLOURFUL = 0.3  # share of pixels in colour, from which on the picture is in colour
-PARTS = 64  # groups of blocks of nearly equal brightness or hue
+MOST_GROUPS = 64  # groups of blocks of nearly equal brightness or hue
 # Largest spread of false colours within groups of equal brightness, and of equal hue, as a share of the whole spread.
 # All of 90 micrographs in ten colour scales, as JPEG, are below one of the two; of 36 photographs six are, of one hue.
 BY_BRIGHTNESS, BY_HUE = 0.18, 0.25
 ONE_HUE = 0.998  # length of the mean of all hues as unit vectors, from which on there is one hue
-GROUND, PURE = 0.25, 0.6  # least share of black pixels, and least saturation of the others, in a map of elements
+# In a map of elements: share of black pixels, saturation of the others.
+LEAST_BLACK, LEAST_SATURATION = 0.25, 0.6
 CHANNEL_HALF_WIDTH, CHANNEL_DISTANCE = 8, 20  # degrees of hue
 LEAST_CHANNEL, MOST_CHANNELS = 0.1, 4  # share of all colour in one channel; number of channels
 HUES = {0: "red", 30: "orange", 60: "yellow", 120: "green", 180: "cyan", 240: "blue", 280: "violet", 300: "magenta"}
@@ -45,8 +46,8 @@ Floats = NDArray[np.float64]
 class Colours:
     """The colours of a picture.
 
-    share: of pixels in colour among those that are not black. kind: FALSE_COLOURS, RAINBOW, MAP or MANY. hues: of the
-    channels of a map of elements, in degrees; () for other kinds.
+    share: share of pixels in colour among the pixels that are not black. kind: FALSE_COLOURS, RAINBOW, MAP or MANY.
+    hues: hues in degrees of the channels of a map of elements; () for other kinds.
     """
 
     share: float
@@ -89,13 +90,14 @@ def colours_of(pixels: Array) -> Colours | None:
     if by_hue < BY_HUE:
         return Colours(share, RAINBOW)
     purity = float(np.average(coloured_spread / brightest[is_coloured], weights=strength))
-    hues = _hues(chroma, strength) if 1 - float(is_not_black.mean()) >= GROUND and purity >= PURE else ()
+    may_be_map = 1 - float(is_not_black.mean()) >= LEAST_BLACK and purity >= LEAST_SATURATION
+    hues = _hues(chroma, strength) if may_be_map else ()
     return Colours(share, MAP if len(hues) > 1 else MANY, hues)
 
 
 def channel_of(pixels: Array, hues: tuple[int, ...], number: int) -> Array:
-    """(H, W): the channel `number` of a map of elements (H, W, 3 or more), in its type: the amount of one hue per
-    pixel.
+    """(H, W): the channel `number` (from 0) of a map of elements (H, W, 3 or more), with the same dtype: the amount of
+    one hue per pixel. hues: those of all channels, in degrees.
 
     Mixtures of up to three hues are divided. If there are more, each pixel belongs to the channel with the nearest hue.
     """
@@ -123,8 +125,9 @@ def _chroma(colours: Array) -> Floats:
 
 
 def _spreads(pixels: Array) -> tuple[float, float]:
-    """The spread of chroma within groups of equal brightness, and that of colours within groups of equal hue, as shares
-    of the whole spread. Both are small if a colour scale has one colour for each brightness, or for each hue."""
+    """(by brightness, by hue): the spread of chroma within groups of equal brightness, and of colours within groups of
+    equal hue, as shares of the whole spread. The first is small if a colour scale has one colour for each brightness,
+    the second if it has one for each hue."""
     rows, columns = (n // BLOCK for n in pixels.shape[:2])
     stride = max(1, round((rows * columns / SAMPLED) ** 0.5))
     sums = np.zeros((-(-rows // stride), -(-columns // stride), 3))
@@ -141,7 +144,7 @@ def _spreads(pixels: Array) -> tuple[float, float]:
 def _spread_within(values: Floats, deviations: Floats, key: Floats) -> float:
     """The root mean square deviation of values (n, k) from the mean of their group, divided by that of `deviations`
     (n, k). A group has nearly the same key (n,)."""
-    parts = np.array_split(values[np.argsort(key)], min(PARTS, len(values)))
+    parts = np.array_split(values[np.argsort(key)], min(MOST_GROUPS, len(values)))
     within = sum(float(((part - part.mean(0)) ** 2).sum()) for part in parts)
     return float((within / max(float((deviations**2).sum()), 1e-9)) ** 0.5)
 

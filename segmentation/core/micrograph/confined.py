@@ -1,7 +1,7 @@
-"""`confine`, which limits a process that decodes a foreign file.
+"""Confines a process that decodes an untrusted file (`confine`).
 
-It limits memory, processor time, size of files, the files that are read and the folders that are written, and forbids
-the network and other processes. So a file that was made to take over the decoder can do no harm. Landlock (files) is a
+Memory, processor time, size of files, readable files and writable folders are limited; the network and other processes
+are forbidden. So a file that was made to take over the decoder can do no harm. Landlock (files) is a
 part of Linux since 5.13, seccomp (system calls) since 3.17; without them only memory, time and size are limited.
 https://docs.kernel.org/userspace-api/landlock.html, https://docs.kernel.org/userspace-api/seccomp_filter.html
 """
@@ -34,10 +34,10 @@ WRITE_FILE, READ_FILE, READ_DIR = 1 << 1, 1 << 2, 1 << 3
 REMOVE_FILE, MAKE_FILE = 1 << 5, 1 << 8
 REMOVE_AND_MAKE = sum(1 << bit for bit in range(4, 13))  # files, folders, links, pipes and devices
 REFER, TRUNCATE = 1 << 13, 1 << 14  # since versions 2 and 3
-OF_FILES = WRITE_FILE | READ_FILE | TRUNCATE  # the rights that a rule for a single file may have
+FILE_RIGHTS = WRITE_FILE | READ_FILE | TRUNCATE  # the rights that a rule for a single file may have
 SIGNALS = 0b11  # since version 6: no signals to processes outside, and no abstract Unix sockets of them
 PROGRAM = ROOT / "segmentation"
-# What Python, its libraries and the C library read: programs, and information about this process and the machine.
+# Folders that Python, its libraries and the C library read: programs, and data about this process and the machine.
 SYSTEM = ("/usr", "/lib", "/lib64", "/nix/store", "/proc/self", "/proc/sys")
 # The only readable files of /etc, which also holds accounts, names of hosts and keys of other services.
 ETC = ("ld.so.cache", "alternatives", "localtime", "fonts", "mime.types", "ssl/openssl.cnf", "pki/tls/openssl.cnf")
@@ -49,13 +49,12 @@ FILTER, SYNCHRONISE = 1, 1
 ALLOW, REFUSE, MISSING = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
 LOAD, EQUAL, AT_LEAST, ANY_OF, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # instructions of BPF
 # Offsets in struct seccomp_data; NEW_LIMIT is the third argument, a pointer.
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT, NEW_LIMIT = 0, 4, 16, 32
+CALL_NUMBER, ARCHITECTURE, FIRST_ARGUMENT, NEW_LIMIT = 0, 4, 16, 32
 OTHER_ABI = 0x40000000  # system calls of x32 on x86-64
 CLONE3, THREAD = 435, 0x10000  # THREAD: a flag of clone
 
-# Bytes of memory that a fork has from the server that forked it, and that a new process would not have. Set by
-# forkserver.py.
-preloaded = 0
+# Bytes of memory of modules that the fork server loaded before it forked this process. Set by forkserver.py.
+preloaded_bytes = 0
 
 
 class Calls(NamedTuple):
@@ -117,15 +116,15 @@ def confine(
 ) -> bool:
     """Confine this process and its children for good; returns whether Landlock and seccomp are available.
 
-    megabytes: of memory, beside what was `preloaded`.
+    megabytes: of memory, in addition to `preloaded_bytes`.
     seconds: of processor time.
-    writable: the only folders in which it may write, and only plain files.
-    readable: the only files that it may read, beside the programs of the system.
-    forbid_children: whether it may start no process and send no signal.
-    largest_written_bytes: of one file; LARGEST_FILE if that is more.
-    The process has no network, and ends with its parent.
+    writable: the only folders in which it may write; only plain files.
+    readable: the only files that it may read, in addition to the programs of the system.
+    forbid_children: whether it is forbidden to start processes and to send signals.
+    largest_written_bytes: limit of one written file, but at least LARGEST_FILE.
+    The process has no network, and is killed when its parent ends.
     """
-    _limit(resource.RLIMIT_AS, (megabytes << 20) + preloaded)
+    _limit(resource.RLIMIT_AS, (megabytes << 20) + preloaded_bytes)
     _limit(resource.RLIMIT_CPU, max(1, int(seconds)), 1)  # SIGXCPU comes a second before SIGKILL, and tells the reason
     _limit(resource.RLIMIT_FSIZE, max(LARGEST_FILE, largest_written_bytes))
     _limit(resource.RLIMIT_CORE, 0)
@@ -145,7 +144,7 @@ def end_with_parent() -> None:
 
 
 def _limit(kind: int, size: int, more: int = 0) -> None:
-    """Set the soft limit to `size` and the hard one to `size + more`, but neither above the present hard limit."""
+    """Set the soft limit to `size` and the hard limit to `size + more`, but neither above the present hard limit."""
     _, hard = resource.getrlimit(kind)
     soft, hard = (limit if hard == resource.RLIM_INFINITY else min(limit, hard) for limit in (size, size + more))
     resource.setrlimit(kind, (soft, hard))
@@ -187,7 +186,7 @@ def _landlock(writable: Sequence[Path], readable: Sequence[Path]) -> bool:
                 continue
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
             try:
-                rule = struct.pack("=Qi", rights if path.is_dir() else rights & OF_FILES, descriptor)
+                rule = struct.pack("=Qi", rights if path.is_dir() else rights & FILE_RIGHTS, descriptor)
                 _raise_if_failed(libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, rule, 0))
             finally:
                 os.close(descriptor)
@@ -218,7 +217,7 @@ def _filter(calls: Calls, forbid_children: bool) -> Iterator[tuple[int, int, int
     yield LOAD, 0, 0, ARCHITECTURE
     yield EQUAL, 1, 0, calls.architecture
     yield refuse
-    yield LOAD, 0, 0, NUMBER
+    yield LOAD, 0, 0, CALL_NUMBER
     yield AT_LEAST, 0, 1, OTHER_ABI
     yield refuse
     for number in (*calls.refused, *(calls.childless if forbid_children else ())):

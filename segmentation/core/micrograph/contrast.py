@@ -1,4 +1,4 @@
-"""Scaling of grey values: to 0..1 for networks, to bytes for reading text, and to pictures and previews for people."""
+"""Scales grey values: to 0..1 for networks, to bytes for reading text, and to pictures and previews for people."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PREVIEW_SIDE = 640  # px, longest side of a preview
 def clip_outliers(pixels: GreyImage, low: float = 0.5, high: float = 99.5) -> NDArray[np.float32]:
     """Pixels (H, W) clipped at two percentiles and scaled to 0..1; a constant image becomes zeros.
 
-    Beside the result this needs memory only for some rows.
+    In addition to the result this needs memory only for some rows.
     """
     bottom, top = grey_limits(pixels, low, high)
     clipped = pixels.astype(np.float32)
@@ -27,7 +27,7 @@ def clip_outliers(pixels: GreyImage, low: float = 0.5, high: float = 99.5) -> ND
 
 
 def grey_limits(pixels: GreyImage, low: float, high: float) -> tuple[float, float]:
-    """The grey values at two percentiles; the smallest and largest if these are equal."""
+    """The grey values at two percentiles; if these are equal, the smallest and the largest grey value."""
     bottom, top = _percentiles(pixels, low, high)
     return (bottom, top) if top > bottom else (float(pixels.min()), float(pixels.max()))
 

@@ -1,4 +1,4 @@
-"""Comparison of the calibrations that different sources give for one image, with sentences about differences."""
+"""Compares the calibrations that different sources give for one image, and writes sentences about differences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FAR_APART = 0.5  # relative: of two sources that differ by more, one is surely w
 COVERAGE = 2.0  # coverage factor of an uncertainty, for about 95 %
 
 
-class Sized(Protocol):
+class HasPixelSize(Protocol):
     """A `Calibration`, or the `Facts` of a header."""
 
     @property
@@ -31,7 +31,7 @@ def crosscheck_sources(*calibrations: Calibration) -> list[str]:
     return crosscheck(named, used.source.noun if used and used.is_known else "")
 
 
-def crosscheck(calibrations: Mapping[str, Sized], used: str = "") -> list[str]:
+def crosscheck(calibrations: Mapping[str, HasPixelSize], used: str = "") -> list[str]:
     """One sentence for each pair of calibrations that differ by more than 2 % of the smaller one.
 
     calibrations: by the name of their source, which the sentences put after "the": `Source.noun`, such as "typed
@@ -51,14 +51,15 @@ def crosscheck(calibrations: Mapping[str, Sized], used: str = "") -> list[str]:
     ]
 
 
-def contradict(one: Sized, other: Sized) -> bool:
+def contradict(one: HasPixelSize, other: HasPixelSize) -> bool:
     """Whether both pixel sizes are known and differ by more than 2 % and more than their uncertainties allow."""
     allowed = COVERAGE * math.hypot(one.relative_uncertainty or 0.0, other.relative_uncertainty or 0.0)
     return _difference(one, other) > max(LARGEST_DIFFERENCE, allowed)
 
 
-def largest_contradiction(used: Sized, *others: Sized) -> float:
-    """The largest factor between the calibration in use and one that contradicts it; 0 if none is FAR_APART."""
+def largest_contradiction(used: HasPixelSize, *others: HasPixelSize) -> float:
+    """The largest factor between the calibration in use and another that contradicts it; 0 if none differs by more than
+    FAR_APART."""
     difference = max((_difference(used, other) for other in others if contradict(used, other)), default=0.0)
     return difference + 1 if difference > FAR_APART else 0.0
 
@@ -68,14 +69,14 @@ def factor_words(factor: float) -> str:
     return f"{float(f'{factor:.2g}'):,.12g}"
 
 
-def _difference(one: Sized, other: Sized) -> float:
+def _difference(one: HasPixelSize, other: HasPixelSize) -> float:
     """The difference of two pixel sizes, relative to the smaller one; 0 if one is not known."""
     if not one.nm_per_pixel or not other.nm_per_pixel:
         return 0.0
     return max(one.nm_per_pixel, other.nm_per_pixel) / min(one.nm_per_pixel, other.nm_per_pixel) - 1
 
 
-def _difference_sentence(one: Sized, other: Sized, used: str) -> str:
+def _difference_sentence(one: HasPixelSize, other: HasPixelSize, used: str) -> str:
     """The end of a sentence on the difference of two calibrations; "" if it is small. used: name of the one in use."""
     difference = _difference(one, other)
     if difference <= LARGEST_DIFFERENCE:

@@ -1,4 +1,4 @@
-"""Where the data bar begins, the strip of text that a microscope adds below the image.
+"""Finds the row of an image in which its data bar begins.
 
 The rows of a data bar are drawn, not acquired: nearly all pixels have one grey (the background), with ink (text, lines,
 a scale bar) on it, and the bar begins suddenly across the whole width. Acquired rows have noise or structure.
@@ -13,26 +13,26 @@ from numpy.typing import NDArray
 
 from .types import GreyImage, Micrograph
 
-LARGEST_SHARE = 0.25  # of the image's height, in the data bar
-SMALLEST_SHARE = 0.022
+LARGEST_SHARE, SMALLEST_SHARE = 0.25, 0.022  # height of a data bar as a share of the image's height
 FEWEST_ROWS = 10  # of a data bar
 ROWS_ABOVE = 8  # acquired rows that are compared with the bar's first rows
 MOST_COLUMNS = 2048  # of a wider image only every n-th column is examined
 TOLERANCES = (0.0, 2.0, 6.0, 12.0)  # grey levels of 255 from the background: exact, resampled (2, 6), JPEG
 THICKEST_LINE = 6  # rows of a border line
 LEAST_STEP = 0.25  # rise of the share of background pixels at the start of the bar
-INK = 50.0  # grey levels of 255: least contrast of ink with the background
+INK_CONTRAST = 50.0  # grey levels of 255: least contrast of ink with the background
 Rows = NDArray[np.float32]
 
 
-def data_bar(micrograph: Micrograph) -> int:
-    """The first row of the data bar: by the header if it states the acquired rows, else found in the pixels."""
+def first_bar_row(micrograph: Micrograph) -> int:
+    """The first row of the data bar, from the header if it states the acquired rows, else found in the pixels; the
+    number of rows without a data bar."""
     image_rows = micrograph.metadata.get("image_rows")
-    return int(image_rows) if image_rows else find_data_bar(micrograph.pixels)
+    return int(image_rows) if image_rows else find_first_bar_row(micrograph.pixels)
 
 
-def find_data_bar(pixels: GreyImage) -> int:
-    """The first row of the data bar of a grey image (H, W), which is the number of acquired rows; H without a data bar.
+def find_first_bar_row(pixels: GreyImage) -> int:
+    """The first row of the data bar of a grey image (H, W), which is the number of acquired rows; H if there is no bar.
 
     A bar in the middle of an image, and a bar without text, is not found. A constant image has no data bar.
     """
@@ -119,7 +119,7 @@ def _lines(block: Rows, share: NDArray[np.float64], tolerance: float) -> NDArray
 
 def _is_spread(bar: Rows, level: float) -> bool:
     """Whether there is ink all along the bar, and not only one scale bar, as journals draw it over an image."""
-    has_ink = (np.abs(bar - level) > INK).any(axis=0)
+    has_ink = (np.abs(bar - level) > INK_CONTRAST).any(axis=0)
     return bool(np.mean([part.any() for part in np.array_split(has_ink, 32)]) >= 0.3)
 
 
@@ -132,7 +132,7 @@ def _is_bar(bar: Rows, is_background: NDArray[np.bool_], drawn: NDArray[np.float
         return False
     contrast = np.abs(bar - level)
     has_no_noise = contrast[contrast <= TOLERANCES[-1]].mean() <= 3.2
-    ink = contrast > INK
+    ink = contrast > INK_CONTRAST
     ink_share = float(ink.mean())
     strokes = (ink[:, 1:] & ~ink[:, :-1]).sum(axis=1)
     is_clear = has_no_noise and is_background.mean() + ink_share > 0.72

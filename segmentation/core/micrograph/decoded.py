@@ -1,6 +1,6 @@
-"""What every reader of a file format returns (`Decoded`), and functions that several readers share.
+"""The type that every reader of a file format returns (`Decoded`), and functions that several readers share.
 
-`reader.read` makes the Micrograph from it.
+`reader.read` makes a Micrograph from a Decoded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .types import UnreadableImage
 from .vendors.facts import Facts
 
 COPY_AGAIN = "copy or export it again"
-# Exif/TIFF orientation -> what makes stored pixels upright; 1 changes nothing.
+# Exif/TIFF orientation -> the function that makes stored pixels upright; 1 changes nothing.
 ORIENTATIONS: dict[int, Callable[[Array], Array]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -28,7 +28,7 @@ ORIENTATIONS: dict[int, Callable[[Array], Array]] = {
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: lambda a: np.rot90(a, 1),
 }
-FIRST_TRANSPOSED = 5  # from this orientation on stored rows become columns
+FIRST_TRANSPOSED = 5  # in orientations 5 to 8 stored rows become columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Decoded:
     notes: sentences for the user about what was changed or left out.
     header: the facts in the file's header.
     orientation: the Exif/TIFF orientation by which `pixels` were rotated or mirrored; 1 if they were not.
-    stored: rows and columns before that; () for the shape of `pixels`.
+    stored: rows and columns before the rotation; () if they are those of `pixels`.
     pages: number of images in the file, if it is a stack.
     colours: (H, W, 3 or more) red, green and blue, from which `pixels` were made; None for a grey image.
     marks: (H, W) where coloured marks were drawn on the image (`marks.coloured_marks`); None if there are none.
@@ -58,7 +58,7 @@ class Decoded:
 
     @property
     def is_reoriented(self) -> bool:
-        """Whether `pixels` were rotated or mirrored, so that their rows are not those of the header."""
+        """Whether `pixels` were rotated or mirrored after decoding."""
         return self.orientation in ORIENTATIONS
 
     @property
@@ -74,7 +74,7 @@ class Decoded:
 
 
 def as_image(answer: object, max_pixels: int) -> Decoded:
-    """The answer of a reader, checked: with finite pixels, an allowed image size and a plausible pixel size.
+    """The checked answer of a reader: its pixels are finite, and implausible pixel sizes are removed.
 
     A reader of a plug-in may return anything. Raises TypeError for an answer that is no image, UnreadableImage for an
     image that is too large or too small, or that has no valid pixel.
@@ -98,8 +98,11 @@ def as_image(answer: object, max_pixels: int) -> Decoded:
 def page_index(page: int, pages: int) -> int:
     """The index from 0 of a page from 1; page 0 is the first one. Raises UnreadableImage if there is no such page."""
     if page > max(pages, 1):
-        several = f"{pages} pages, so there is no page {page}: choose one from 1 to {pages}"
-        raise UnreadableImage(f"The file has {several if pages > 1 else f'one page, so there is no page {page}'}.")
+        if pages > 1:
+            problem = f"{pages} pages, so there is no page {page}: choose one from 1 to {pages}"
+        else:
+            problem = f"one page, so there is no page {page}"
+        raise UnreadableImage(f"The file has {problem}.")
     return max(page - 1, 0)
 
 
@@ -112,7 +115,8 @@ def apply_orientation(pixels: Array, orientation: int) -> tuple[Array, list[str]
 
 
 def read_plane(path: Path, offset: int, dtype: np.dtype[Any], columns: int, rows: int, max_pixels: int) -> Array:
-    """(rows, columns) numbers from byte `offset` of a file; raises UnreadableImage for a bad size or a short file."""
+    """(rows, columns) of `dtype`: the numbers from byte `offset` of a file on; raises UnreadableImage for a bad size
+    or a file that is too short."""
     if columns <= 0 or rows <= 0:
         raise UnreadableImage(f"The file does not say how large its image is: {COPY_AGAIN}.")
     check_size(columns, rows, max_pixels)
@@ -123,6 +127,6 @@ def read_plane(path: Path, offset: int, dtype: np.dtype[Any], columns: int, rows
 
 
 def words(dtype: np.dtype[Any]) -> str:
-    """A type of numbers as text for people: "16 bit signed"."""
+    """A type of numbers as text for people, such as "16 bit signed"."""
     kind = {"f": " float", "i": " signed", "c": " complex"}.get(dtype.kind, "")
     return f"{8 * dtype.itemsize} bit{kind}"

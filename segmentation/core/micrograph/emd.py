@@ -1,8 +1,8 @@
-"""Reader of EMD files, which are HDF5. Velox (Thermo Fisher) writes one kind, Berkeley's NCEM another.
+"""Reads EMD files, which are HDF5. Velox (Thermo Fisher) writes one kind, NCEM in Berkeley another.
 
 Velox: each group of /Data/Image is an image. It has `Data` (rows, columns, frames) and `Metadata` (JSON bytes, frames).
-Berkeley (https://emdatasets.com/format): a group with the attribute `emd_group_type` has `data`. `dim1`, `dim2` and so
-on, from `dim0` in version 1.0, are the coordinates along its axes. Each has its `units`.
+Berkeley (https://emdatasets.com/format): a group with the attribute `emd_group_type` has `data`. Beside it
+`dim1`, `dim2` and so on (from `dim0` in version 1.0) are the coordinates along its axes, each with its `units`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .decoded import COPY_AGAIN, Decoded, page_index, words
-from .grey import BAND, Array, check_size, to_grey
+from .grey import BAND_PX, Array, check_size, to_grey
 from .hdf5 import attribute, check_stored, member, open_hdf5
 from .types import UnreadableImage
 from .vendors import facts_or_none, velox
@@ -24,9 +24,10 @@ from .vendors.facts import Facts, reciprocal_notes
 from .vendors.units import FLOAT32, FLOAT64, nanometres
 
 LARGEST_METADATA = 1 << 22  # bytes of JSON
-MOST_IMAGES, MOST_GROUPS, DEEPEST = 100, 1000, 5  # that are read; DEEPEST: levels of nested groups
-CROP = 512  # px: side of the middle part in which frames are compared
-FINEST = 0.25  # periods per px: the highest frequency that is compared
+# Limits against damaged files: images, groups, levels of nested groups that are searched.
+MOST_IMAGES, MOST_GROUPS, DEEPEST = 100, 1000, 5
+CROP_PX = 512  # side of the middle part in which frames are compared
+HIGHEST_FREQUENCY = 0.25  # periods per px: the highest frequency that is compared
 NO_IMAGE = (
     "The file is HDF5 but holds no image of Velox or of Berkeley's EMD format: open it in the program that wrote it"
     " and export the image as TIFF."
@@ -35,8 +36,8 @@ NO_IMAGE = (
 
 @dataclass(frozen=True)
 class _Image:
-    """An image of the file. dataset: of HDF5. frames: its number of frames, along its last axis or, if not frames_last,
-    along its first."""
+    """An image or a stack in the file. dataset: its HDF5 dataset. frames: the number of frames, along the last axis
+    of the dataset if `frames_last`, else along the first."""
 
     dataset: Any
     header: Facts
@@ -46,7 +47,7 @@ class _Image:
     frames_last: bool = True
 
     def frame(self, number: int = 0, rows: slice = slice(None), columns: slice = slice(None)) -> Array:
-        """One frame, or a part of it."""
+        """Frame `number` (from 0), or a part of it."""
         part: tuple[Any, ...] = (rows, columns)
         if self.dataset.ndim == 3:
             part = (*part, number) if self.frames_last else (number, *part)
@@ -57,8 +58,8 @@ def read_emd(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     """The largest image of an EMD file; if it is a stack, the frame `page` (from 1). Sizes and packing are checked
     before any pixel is read.
 
-    If `page` is 0, a stack by Velox is averaged if its frames lie over each other; else its first frame is used. For
-    other stacks the first plane is used."""
+    If `page` is 0, a stack by Velox is averaged if its frames are aligned; else its first frame is used. Of other
+    stacks the first plane is used."""
     with open_hdf5(path) as file:
         image, notes = _largest_image(_velox_images(file) or _berkeley_images(file))
         check_size(image.columns, image.rows, max_pixels)
@@ -119,7 +120,7 @@ def _json(metadata: Any) -> bytes:
 def _berkeley_images(file: Any) -> list[_Image]:
     """The images of a file in Berkeley's layout, in groups nested no deeper than DEEPEST."""
     images, groups = [], [(0, file)]
-    for depth, group in groups:  # the loop appends to this list
+    for depth, group in groups:  # the loop itself appends to this list
         dataset: Any = member(group, "data") if "emd_group_type" in group.attrs else None
         if getattr(dataset, "ndim", 0) > 1 and dataset.dtype.kind in "uifc":
             *planes, rows, columns = dataset.shape
@@ -127,8 +128,8 @@ def _berkeley_images(file: Any) -> list[_Image]:
             images.append(replace(image, header=_berkeley_facts(group, image).checked()))
         elif depth < DEEPEST:
             inner = [member(group, name) for name in islice(group, MOST_GROUPS)]
-            room = MOST_GROUPS - len(groups)
-            groups += [(depth + 1, child) for child in inner if hasattr(child, "keys")][:room]
+            groups_left = MOST_GROUPS - len(groups)
+            groups += [(depth + 1, child) for child in inner if hasattr(child, "keys")][:groups_left]
     return images
 
 
@@ -170,7 +171,7 @@ def _frames_used(image: _Image, max_pixels: int) -> tuple[int, list[str]]:
     if image.frames == 1:
         return 1, []
     beginning = f"The file is a stack of {image.frames} frames"
-    if count > 1 and _lie_over_each_other(image, count):
+    if count > 1 and _are_aligned(image, count):
         return count, [
             f"{beginning}; the average of {'all' if count == image.frames else f'the first {count}'} is used."
         ]
@@ -186,15 +187,15 @@ def _check_frames(image: _Image, frames: slice, max_pixels: int) -> None:
     check_stored(image.dataset, part, 8 * max_pixels)
 
 
-def _lie_over_each_other(image: _Image, count: int) -> bool:
-    """Whether the middle frame and the last one are shifted by one pixel at most against the first.
+def _are_aligned(image: _Image, count: int) -> bool:
+    """Whether a stack is aligned: the middle and the last frame are shifted by one pixel at most against the first.
 
     Phase correlation of the middle of the image finds the shift (Kuglin and Hines 1975). The finest half of the
     spectrum is left out, because it is mostly noise."""
-    shape = min(image.rows, CROP), min(image.columns, CROP)
+    shape = min(image.rows, CROP_PX), min(image.columns, CROP_PX)
     corner = (image.rows - shape[0]) // 2, (image.columns - shape[1]) // 2
     rows, columns = (slice(start, start + side) for start, side in zip(corner, shape, strict=True))
-    low_frequencies = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])) < FINEST
+    low_frequencies = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])) < HIGHEST_FREQUENCY
     reference, *others = (
         np.fft.rfft2(np.nan_to_num(image.frame(number, rows, columns))) * low_frequencies
         for number in (0, count // 2, count - 1)
@@ -214,7 +215,7 @@ def _average(image: _Image, count: int) -> Array:
     dataset = image.dataset
     rows_at_once, _, frames_at_once = dataset.chunks or (1, 1, count)
     frames_at_once = min(frames_at_once, count)
-    rows_at_once *= max(1, BAND // (rows_at_once * image.columns * frames_at_once))
+    rows_at_once *= max(1, BAND_PX // (rows_at_once * image.columns * frames_at_once))
     total = np.zeros((image.rows, image.columns), np.float32)
     for row in range(0, image.rows, rows_at_once):
         band = slice(row, row + rows_at_once)

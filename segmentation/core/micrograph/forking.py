@@ -1,6 +1,6 @@
-"""`ForkServer`, a process that has imported what reads files, and forks a child for each file.
+"""Starts children that read files as forks of a `ForkServer`, a process that has imported the decoders already.
 
-A fork takes some milliseconds. A new Python with its decoders takes longer than reading most files.
+A fork takes some milliseconds. Starting Python and importing the decoders takes longer than reading most files.
 
 The forkserver of multiprocessing (and billiard's, which is a copy) is not used, for four reasons. Its server and
 children get all environment variables of their parent, also the keys. A process can have only one server. Each child
@@ -24,25 +24,25 @@ from pathlib import Path
 from weakref import WeakSet
 
 from ...location import ROOT
-from .children import Child, Forked, NewProcess, environment
+from .children import Child, ForkedChild, NewProcess, environment
 
-POSSIBLE = sys.platform == "linux"  # whether to fork: on other systems their libraries do not survive a fork
-TRIES = 2  # the first try fails if the server has ended meanwhile
+CAN_FORK = sys.platform == "linux"  # on other systems the libraries do not work after a fork
+TRIES = 2  # the first attempt fails if the server has ended meanwhile
 START_SECONDS = 120.0  # on the clock, to import the programs and to fork; a busy machine is slow
 END_SECONDS = 1.0  # on the clock, for a server to end by itself
 IDLE_SECONDS = 180.0  # a server without a request ends after this time, to free its memory
-LONGEST = 64  # bytes of a message from a server, which is a number
+LONGEST_MESSAGE_BYTES = 64  # bytes of a message from a server, which is a number
 
 # Names of the modules that a child runs.
 INSPECT, UNPACKING, OCR = (f"{__package__}.{name}" for name in ("inspect", "unpacking", "ocr"))
 IMPORTED = "segmentation.core.imported"
 
 
-class ForkOfServer(Forked):
+class ForkOfServer(ForkedChild):
     """A child that a server forked.
 
-    control: a socket. The server sends the exit status of the child on it. If this side shuts it down, the server kills
-    the child and all that it started. Children end with their server.
+    control: a socket on which the server sends the exit status of the child. If this process shuts it down, the server
+    kills the child and all that it started. Children end with their server.
     """
 
     def __init__(self, pid: int, output: int, errors: int, control: socket.socket) -> None:
@@ -55,7 +55,7 @@ class ForkOfServer(Forked):
             poll.register(self._control, select.POLLIN)
             if not poll.poll(None if timeout is None else 1000 * timeout):
                 raise subprocess.TimeoutExpired("a fork", timeout or 0.0)
-            answer = self._control.recv(LONGEST)
+            answer = self._control.recv(LONGEST_MESSAGE_BYTES)
             self.returncode = int(answer) if answer else -signal.SIGKILL
         return self.returncode
 
@@ -77,7 +77,7 @@ class ForkServer:
 
     def __init__(self, *programs: str) -> None:
         self._programs = programs
-        self._runs_on = False
+        self._never_idle = False
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -87,17 +87,17 @@ class ForkServer:
         """A child that runs `program`, with `data` on its standard input; it is a new process if it cannot be
         forked."""
         request = json.dumps([program, *arguments]).encode() + b"\n" + data
-        for _ in range(TRIES if POSSIBLE else 0):
+        for _ in range(TRIES if CAN_FORK else 0):
             with suppress(OSError):
                 return self._fork(request)
         return NewProcess([sys.executable, "-m", program, *arguments], data)
 
-    def keep(self) -> None:
-        """Start the server now if it does not run, and let it run on without requests."""
+    def keep_running(self) -> None:
+        """Start the server now if it does not run; it does not end after IDLE_SECONDS then."""
         with self._lock:
-            if POSSIBLE and self.pid is None:
+            if CAN_FORK and self.pid is None:
                 self._end()
-                self._runs_on = True
+                self._never_idle = True
                 self._start_server()
 
     @property
@@ -114,7 +114,7 @@ class ForkServer:
         """Start the server if it does not run; returns the socket on which it takes requests."""
         if self._socket is None:
             self._socket, server_socket = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            idle = "" if self._runs_on else str(IDLE_SECONDS)
+            idle = "" if self._never_idle else str(IDLE_SECONDS)
             command = [sys.executable, "-m", f"{__package__}.forkserver", idle, *self._programs]
             with server_socket:
                 self._process = subprocess.Popen(
@@ -149,7 +149,7 @@ class ForkServer:
             server_ends.close()
             try:
                 control.settimeout(START_SECONDS)
-                pid = int(control.recv(LONGEST))
+                pid = int(control.recv(LONGEST_MESSAGE_BYTES))
                 control.settimeout(None)
             except (OSError, ValueError) as error:
                 with self._lock:
@@ -163,7 +163,7 @@ class ForkServer:
         with (
             suppress(BrokenPipeError),
             os.fdopen(to_input[1], "wb") as pipe,
-        ):  # of a child that has died, `wait` tells the status
+        ):  # if the child died, `wait` gives its status
             pipe.write(request)
         return child
 
@@ -179,7 +179,7 @@ class ForkServer:
         self._socket = self._process = None
 
     def forget(self) -> None:
-        """Called in a fork of the process that started the server: the fork must not use it."""
+        """Drop the server in a fork of the process that started it: the fork must not use it."""
         if self._socket:
             self._socket.close()
         self._lock, self._socket, self._process = threading.Lock(), None, None
@@ -187,7 +187,7 @@ class ForkServer:
 
 def has_one_thread() -> bool:
     """Whether this process can be forked safely."""
-    return POSSIBLE and len([*Path("/proc/self/task").iterdir()]) == 1
+    return CAN_FORK and len([*Path("/proc/self/task").iterdir()]) == 1
 
 
 def _forget_all() -> None:
@@ -202,10 +202,10 @@ def _close_all() -> None:
 
 _servers = WeakSet[ForkServer]()
 atexit.register(_close_all)
-if POSSIBLE:
+if CAN_FORK:
     os.register_at_fork(after_in_child=_forget_all)
 
-# The servers of a process, by what their children read.
-FILES = ForkServer(INSPECT, UNPACKING)
-OUTLINES = ForkServer(IMPORTED)
-TEXTS = ForkServer(INSPECT, OCR)  # with the networks that read text
+# The servers of this process: their children read files, outlines, or files and the texts in them.
+FILE_SERVER = ForkServer(INSPECT, UNPACKING)
+OUTLINE_SERVER = ForkServer(IMPORTED)
+TEXT_SERVER = ForkServer(INSPECT, OCR)  # preloads the networks that recognise text

@@ -1,10 +1,10 @@
-"""The program of a `forking.ForkServer`, which imports modules and then forks children that run one of them.
+"""The program that a `forking.ForkServer` runs: it imports modules, then forks children that run one of them.
 
 `python -m segmentation.core.micrograph.forkserver IDLE MODULE ...` takes requests on its standard input, a socket. A
 request is four descriptors: standard input, output and errors of the child, and a socket on which this process sends
 the child's process number and, at its end, its exit status. Only the child reads which module to run, so this process
-reads nothing that comes from a user. It has one thread. It ends after IDLE seconds without a child or request ("":
-never), and with the process that started it.
+reads nothing that comes from a user. It has one thread. It ends after IDLE seconds without a child or request (never
+if IDLE is ""), and with the process that started it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ DESCRIPTORS = 4  # of a request
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Import the modules and take requests. arguments: seconds without work before it ends, names of modules."""
+    """Import the modules and take requests. arguments: IDLE, then the names of the modules. Returns the exit status
+    0."""
     idle, *names = arguments
     requests = socket.socket(fileno=os.dup(0))
     null = os.open(os.devnull, os.O_RDWR)
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     for program in programs.values():
         getattr(program, "preload", lambda: None)()
     # Preloaded modules do not count against the memory that a file may take, as a new process would not have them.
-    confined.preloaded = _address_space() - before
+    confined.preloaded_bytes = _address_space() - before
     gc.collect()
     gc.freeze()  # so that children do not write to the objects that exist now, and share their memory
     _Server(requests, programs).serve(float(idle) if idle else None)
@@ -50,15 +51,15 @@ def main(arguments: Sequence[str]) -> int:
 
 
 class _Server:
-    """The loop of this process. requests: the socket. programs: modules by the name that a request gives."""
+    """The main loop of this process. requests: the socket. programs: modules by the name that a request gives."""
 
     def __init__(self, requests: socket.socket, programs: dict[str, ModuleType]) -> None:
         self._requests, self._programs = requests, programs
         self._controls = dict[int, socket.socket]()  # by process number of the child
         self._events = selectors.DefaultSelector()
 
-    def serve(self, idle: float | None) -> None:
-        """Take requests until the other end is closed, or until there was no work for `idle` seconds (None: for
+    def serve(self, idle_seconds: float | None) -> None:
+        """Take requests until the other end is closed, or until there was no work for `idle_seconds` (None: for
         ever)."""
         child_ended, wake = os.pipe()
         for end in (child_ended, wake):
@@ -68,7 +69,7 @@ class _Server:
         self._events.register(child_ended, selectors.EVENT_READ)
         self._events.register(self._requests, selectors.EVENT_READ)
         try:
-            while ready := self._events.select(None if self._controls else idle):
+            while ready := self._events.select(None if self._controls else idle_seconds):
                 for key, _ in ready:
                     if key.fileobj is self._requests:
                         if not self._fork():

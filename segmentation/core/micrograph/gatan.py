@@ -1,4 +1,4 @@
-"""Reader of DM3 and DM4 files by Gatan DigitalMicrograph: a tree of tags, of which one is the image.
+"""Reads DM3 and DM4 files by Gatan DigitalMicrograph: a tree of tags, one of which contains the pixels.
 
 Layout after the description by C. Boothroyd ("Gatan DM file format") and the ImageJ page on DM3. Sizes and counts are
 32 bits wide in version 3 and 64 in version 4, always big-endian; values are little-endian where the header says so.
@@ -19,22 +19,24 @@ from .types import UnreadableImage
 from .vendors.facts import Facts, metadata_of, reciprocal_notes, scaled
 from .vendors.units import FLOAT32, nanometres
 
-MOST_TAGS = 200_000
+MOST_TAGS = 200_000  # of a file: more are damage
 DEEPEST = 40  # levels of nested groups
 LONGEST_TEXT = 4096  # characters
-# Numbers of kinds of tags, of types of values, and of simple types (-> numpy); then types of pixels (-> numpy).
-GROUP, DATA = 20, 21
-STRUCT, STRING, ARRAY = 15, 18, 20
+GROUP, DATA = 20, 21  # kinds of tags
+STRUCT, STRING, ARRAY = 15, 18, 20  # types of values
+# Simple types of values -> numpy; types of pixels -> numpy.
 _SIMPLE = {2: "i2", 3: "i4", 4: "u2", 5: "u4", 6: "f4", 7: "f8", 8: "u1", 9: "i1", 10: "u1", 11: "i8", 12: "u8"}
 _PIXELS = {1: "i2", 2: "f4", 3: "c8", 6: "u1", 7: "i4", 9: "i1", 10: "u2", 11: "u4", 12: "f8", 13: "c16", 14: "u1"}
 COLOUR = 23  # type of pixels: blue, green, red and an unused byte
-PIXELS, TYPE, SCALES = ("ImageData", "Data"), ("ImageData", "DataType"), ("ImageData", "Calibrations", "Dimension")
-Tags = dict[tuple[str, ...], Any]  # path (names of groups, then of the tag) -> value
+PIXELS_TAG, TYPE_TAG = ("ImageData", "Data"), ("ImageData", "DataType")
+SCALES_TAG = ("ImageData", "Calibrations", "Dimension")
+TagValues = dict[tuple[str, ...], Any]  # path (names of groups, then of the tag) -> value
 
 
 @dataclass(frozen=True)
 class Block:
-    """An array that was not read: its offset in the file, number of items, and numpy type (None for structures)."""
+    """The place of an array that was not read: offset in the file, number of items, numpy type (None for
+    structures)."""
 
     offset: int
     count: int
@@ -50,87 +52,87 @@ class _TagReader:
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
-        (self.version,) = struct.unpack(">I", self.bytes(4))
-        self.long()  # the size of the file, which may be wrong
-        (little,) = struct.unpack(">I", self.bytes(4))
+        (self.version,) = struct.unpack(">I", self.read_bytes(4))
+        self.read_size()  # the size of the file, which may be wrong
+        (little,) = struct.unpack(">I", self.read_bytes(4))
         self.order = "<" if little else ">"
         self.tags_left = MOST_TAGS
-        self.tags: Tags = {}
-        self.group(())
+        self.tags: TagValues = {}
+        self.read_group(())
 
-    def bytes(self, count: int) -> bytes:
+    def read_bytes(self, count: int) -> bytes:
         """The next `count` bytes."""
         raw = self.file.read(count)
         if len(raw) != count:
             raise ValueError("the tags break off")
         return raw
 
-    def long(self) -> int:
+    def read_size(self) -> int:
         """The next size or count: 4 bytes in version 3, 8 in version 4."""
-        (value,) = struct.unpack(*((">Q", self.bytes(8)) if self.version == 4 else (">I", self.bytes(4))))
+        (value,) = struct.unpack(*((">Q", self.read_bytes(8)) if self.version == 4 else (">I", self.read_bytes(4))))
         return int(value)
 
-    def text(self, count: int) -> str:
+    def read_text(self, count: int) -> str:
         """The next `count` bytes as text."""
-        return self.bytes(count).decode("utf-16-le" if self.order == "<" else "utf-16-be", "replace")
+        return self.read_bytes(count).decode("utf-16-le" if self.order == "<" else "utf-16-be", "replace")
 
-    def group(self, path: tuple[str, ...]) -> None:
+    def read_group(self, path: tuple[str, ...]) -> None:
         """Read the tags of the group at `path`; a tag without a name gets its number in the group as name."""
         if len(path) > DEEPEST:
             raise ValueError("the tags are nested too deeply")
-        self.bytes(2)  # flags: sorted, open
-        for index in range(min(self.long(), MOST_TAGS + 1)):
+        self.read_bytes(2)  # flags: sorted, open
+        for index in range(min(self.read_size(), MOST_TAGS + 1)):
             self.tags_left -= 1
             if self.tags_left < 0:
                 raise ValueError("there are too many tags")
-            kind, length = struct.unpack(">BH", self.bytes(3))
-            name = self.bytes(length).decode("cp1252", "replace") or str(index)
+            kind, length = struct.unpack(">BH", self.read_bytes(3))
+            name = self.read_bytes(length).decode("cp1252", "replace") or str(index)
             if self.version == 4:
-                self.long()  # length of the entry in bytes
+                self.read_size()  # length of the entry in bytes
             if kind == GROUP:
-                self.group((*path, name))
+                self.read_group((*path, name))
             elif kind == DATA:
-                self.tags[*path, name] = self.value(name)
+                self.tags[*path, name] = self.read_value(name)
             else:
                 raise ValueError("this is no tag")
 
-    def value(self, name: str) -> Any:
-        """The next value, of the tag `name`: its type as a list of numbers, then the value itself."""
-        if self.bytes(4) != b"%%%%":
+    def read_value(self, name: str) -> Any:
+        """The next value, which belongs to the tag `name`: first its type as a list of numbers, then the value
+        itself."""
+        if self.read_bytes(4) != b"%%%%":
             raise ValueError("this is no value")
-        count = self.long()
+        count = self.read_size()
         if not 1 <= count <= 1024:
             raise ValueError("this is no description of a value")
-        info = [self.long() for _ in range(count)]
+        info = [self.read_size() for _ in range(count)]
         if info[0] == ARRAY:
-            return self.array(info, name)
+            return self.read_array(info, name)
         if info[0] == STRING:
-            text = self.text(min(info[1], LONGEST_TEXT))
+            text = self.read_text(min(info[1], LONGEST_TEXT))
             self.file.seek(max(0, info[1] - LONGEST_TEXT), 1)
             return text
         if info[0] == STRUCT:
             self.file.seek(_struct_bytes(info), 1)
             return None
         dtype = np.dtype(self.order + _SIMPLE[info[0]])
-        return np.frombuffer(self.bytes(dtype.itemsize), dtype)[0].item()
+        return np.frombuffer(self.read_bytes(dtype.itemsize), dtype)[0].item()
 
-    def array(self, info: list[int], name: str) -> Any:
-        """The next array, of the tag `name`. Short arrays of 16-bit numbers are texts; all others, and the image, are
-        Blocks.
+    def read_array(self, info: list[int], name: str) -> Any:
+        """The next array, which belongs to the tag `name`: a text for a short array of 16-bit numbers, else a Block.
 
         info: the type: ARRAY, type of an item, number of items."""
         dtype = _SIMPLE.get(info[1])
         size = np.dtype(dtype).itemsize if dtype else _struct_bytes(info[1:])
         count, offset = info[-1], self.file.tell()
-        if info[1] == 4 and count <= LONGEST_TEXT and name != PIXELS[-1]:
-            return self.text(2 * count)
+        if info[1] == 4 and count <= LONGEST_TEXT and name != PIXELS_TAG[-1]:
+            return self.read_text(2 * count)
         self.file.seek(count * size, 1)
         return Block(offset, count, dtype)
 
 
 def _struct_bytes(info: list[int]) -> int:
-    """Bytes of one structure. info: STRUCT, length of its name, number of fields; then for each field the length of its
-    name, and its type."""
+    """The number of bytes of one structure. info: STRUCT, length of its name, number of fields; then for each field
+    the length of its name, and its type."""
     return sum(np.dtype(_SIMPLE[kind]).itemsize for kind in info[4 : 3 + 2 * info[2] : 2])
 
 
@@ -148,7 +150,7 @@ def read_gatan(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     index = page_index(page, pages)
     pixels, kind, notes = _pixels(path, image, (dimensions[0], dimensions[1]), index, reader.order, max_pixels)
     stack = [f"The image is a stack of {pages} planes; the first is used."] if pages > 1 and not page else []
-    unit = str(image.get((*SCALES, "0", "Units")) or "").strip("\0 ")
+    unit = str(image.get((*SCALES_TAG, "0", "Units")) or "").strip("\0 ")
     header = Facts(
         nm_per_pixel=_scale(image, "0"),
         detail="Gatan, calibration of the image",
@@ -162,26 +164,27 @@ def read_gatan(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     return Decoded(pixels, f"DM{reader.version}, {kind}", tuple(notes), header.checked(), pages=pages)
 
 
-def _image(reader: _TagReader) -> Tags:
-    """The tags of the first image that is no thumbnail, else of the last one. Thumbnails are in colour, and come
+def _image(reader: _TagReader) -> TagValues:
+    """The tags of the first image that is no thumbnail, else of the last image. Thumbnails are in colour and come
     first."""
     tags = reader.tags
-    images = [tag[:2] for tag in tags if tag[0] == "ImageList" and tag[2:] == PIXELS and isinstance(tags[tag], Block)]
+    pixel_tags = [tag for tag in tags if tag[0] == "ImageList" and tag[2:] == PIXELS_TAG]
+    images = [tag[:2] for tag in pixel_tags if isinstance(tags[tag], Block)]
     if not images:
         raise UnreadableImage(
             f"The DM{reader.version} file holds no image: export it as TIFF from the microscope's software."
         )
-    chosen = next((image for image in images if tags.get((*image, *TYPE)) != COLOUR), images[-1])
+    chosen = next((image for image in images if tags.get((*image, *TYPE_TAG)) != COLOUR), images[-1])
     return {tag[2:]: value for tag, value in tags.items() if tag[:2] == chosen}
 
 
 def _pixels(
-    path: Path, image: Tags, size: tuple[int, int], index: int, order: str, max_pixels: int
+    path: Path, image: TagValues, size: tuple[int, int], index: int, order: str, max_pixels: int
 ) -> tuple[Array, str, list[str]]:
     """The grey plane `index` (from 0) of an image, the type of its pixels in words, and notes.
 
     image: its tags. size: columns and rows. order: of the bytes, "<" or ">"."""
-    block, pixel_type = image[PIXELS], image.get(TYPE)
+    block, pixel_type = image[PIXELS_TAG], image.get(TYPE_TAG)
     columns, rows = size
     if pixel_type == COLOUR:
         offset = block.offset + index * 4 * rows * columns
@@ -199,14 +202,14 @@ def _pixels(
     return grey, words(dtype), notes
 
 
-def _scale(image: Tags, axis: str) -> float | None:
+def _scale(image: TagValues, axis: str) -> float | None:
     """Nanometres per pixel along an axis ("0": across, "1": down); None without a known unit."""
-    scale, unit = (image.get((*SCALES, axis, name)) for name in ("Scale", "Units"))
+    scale, unit = (image.get((*SCALES_TAG, axis, name)) for name in ("Scale", "Units"))
     factor = nanometres(unit) if isinstance(unit, str) else None
     return scale * factor if isinstance(scale, float) and factor else None
 
 
-def _metadata(image: Tags) -> dict[str, str | float]:
+def _metadata(image: TagValues) -> dict[str, str | float]:
     """The metadata of `Facts` in the tags of an image."""
 
     def text(*tag: str) -> str:

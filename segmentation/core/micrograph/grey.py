@@ -1,4 +1,4 @@
-"""Conversion of the pixels of any file to one plane of finite grey values, and the check of an image's size."""
+"""Converts the pixels of any file to one plane of finite grey values, and checks the size of an image."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from .types import GreyImage, UnreadableImage
 
 SMALLEST_SIDE = 16  # px
-LONGEST_SIDE = 100  # times the shorter side: in a figure of a longer strip nothing could be seen
+LONGEST_SIDE = 100  # times the shorter side: a figure of a longer strip would show nothing
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow and ImageJ's weighted conversion
-BAND = 1 << 22  # pixels that are processed at once, to save memory
+BAND_PX = 1 << 22  # pixels that are processed at once, to save memory
 Array = NDArray[Any]
 
 
@@ -60,15 +60,15 @@ def luminance(colours: Array) -> Array:
 
 
 def bands(image: Array) -> list[slice]:
-    """Slices of rows that cover an image, each with about BAND pixels."""
-    step = max(1, BAND // max(1, image.shape[1]))
+    """Slices of rows that cover an image, each with about BAND_PX pixels."""
+    step = max(1, BAND_PX // max(1, image.shape[1]))
     return [slice(row, row + step) for row in range(0, image.shape[0], step)]
 
 
 def palette_grey(indices: Array, palette: Array) -> Array:
     """(H, W): the grey values of indices (H, W) into a palette (3, N) of 8 or 16-bit colours.
 
-    For a grey ramp (`is_grey_ramp`) these are the indices. Any other palette gives 8-bit luminance.
+    For a grey ramp (`is_grey_ramp`) they are the indices. Any other palette gives 8-bit luminance.
     """
     if is_grey_ramp(palette):
         return indices
@@ -103,8 +103,9 @@ def palette_colours(indices: Array, palette: Array) -> Array:
     return picture
 
 
-def inverted(plane: Array, bits: int) -> Array:
-    """A plane in which 0 is white, inverted so that white is the largest value. bits: of an unsigned pixel."""
+def invert(plane: Array, bits: int) -> Array:
+    """A plane in which 0 is white, inverted so that white is the largest value. bits: number of bits of an unsigned
+    pixel."""
     if plane.dtype == np.bool_:
         return ~plane
     if plane.dtype.kind == "u":

@@ -1,6 +1,6 @@
-"""Safe reading of foreign HDF5 files by h5py.
+"""Reads parts of untrusted HDF5 files safely, by h5py.
 
-Such a file can point to other files, and its filters can unpack to any size. So only members of the file itself are
+An HDF5 file can point to other files, and its filters can unpack to any size. So only members of the file itself are
 opened, and an array is checked before it is read. h5py is imported only where it is needed, as the web process reads no
 image.
 """
@@ -23,7 +23,7 @@ KNOWN_FILTERS: list[list[int]] = [[], [SHUFFLE], [DEFLATE], [SHUFFLE, DEFLATE]] 
 MOST_CHUNKS = 1_000_000
 LONGEST_ATTRIBUTE = 4096  # bytes
 HEAP, MOST_OBJECTS = b"GCOL\1", 100_000  # signature of a global heap; objects in all heaps of a file
-CHECKSUM_BYTES, PACKING_BYTES = 4, 64  # that the checksum adds, and that DEFLATE may add
+CHECKSUM_BYTES, PACKING_BYTES = 4, 64  # bytes that the checksum adds, and that DEFLATE may add
 ELSEWHERE = "The HDF5 file keeps its pixels in another file: export the image as TIFF."
 PACKED = "The HDF5 file is compressed in a way that is not read here: save it with gzip or without compression."
 TOO_LARGE = "The HDF5 file stores its image in pieces that are too large: export the image as TIFF."
@@ -39,7 +39,7 @@ def open_hdf5(path: Path) -> Any:
 
 
 def member(group: Any, *names: str) -> Any:
-    """The group or array at a path of names; None if there is none, or only a soft or external link."""
+    """The group or dataset at a path of names; None without one, and for a soft or external link."""
     import h5py
 
     for name in names:
@@ -50,7 +50,7 @@ def member(group: Any, *names: str) -> Any:
 
 
 def attribute(item: Any, name: str) -> str:
-    """A text attribute of a group or array; "" if there is none, or if it is too long or damaged."""
+    """A text attribute of a group or dataset; "" without one, and if it is too long or damaged."""
     if name not in item.attrs or item.attrs.get_id(name).get_storage_size() > LONGEST_ATTRIBUTE:
         return ""
     with Path(item.file.filename).open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
@@ -127,8 +127,8 @@ def _chunks(dataset: Any, places: Sequence[range]) -> list[Any]:
 def _unpacked_length(dataset: Any, chunk: Any, filters: Sequence[int], chunk_bytes: int) -> int:
     """The number of bytes of a chunk after its filters are undone. Unpacking stops just above `chunk_bytes`.
 
-    HDF5 (2.0.0) does not check this length: behind a shorter chunk it gives away other memory, and a longer one can
-    fill the memory."""
+    HDF5 (2.0.0) does not check this length: for a shorter chunk it returns other memory of the process, and a longer
+    one can fill the memory."""
     length, limit = int(chunk.size), chunk_bytes + CHECKSUM_BYTES
     for place, kind in reversed([*enumerate(filters)]):
         if chunk.filter_mask >> place & 1 or kind == SHUFFLE:

@@ -1,4 +1,4 @@
-"""Facts from the header of an image: they are completed by its side files, and checked against its pixels."""
+"""Completes the facts in the header of an image by those in its side files, and checks them against its pixels."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .sources import Source
 from .square import PERHAPS_NOT_SQUARE, are_square
 from .vendors.facts import Facts
 
-Side = tuple[str, Path]  # a side file: its name as the user knows it, its path
-LARGEST = 1 << 24  # bytes of a side file that are read
-SLACK = 1  # rows by which an image may be taller than its header says
-WITH_BAR = 1.25  # an image with its data bar has at most so many times the rows of the image alone
+SideFile = tuple[str, Path]  # name as the user knows it, path
+LARGEST_SIDE_FILE = 1 << 24  # bytes that are read
+MOST_EXTRA_ROWS = 1  # rows by which an image may be taller than its header says
+MOST_ROWS_FACTOR = 1.25  # with its data bar an image has at most 1.25 times the rows without it
 TALLER = (
     "The image is taller than the file's header says, so we do not use the pixel size of the header:"
     " type the image width."
@@ -29,12 +29,12 @@ EITHER = (
 UNUSED = "The files beside the image contradict each other, so we use none of them. Type the image width."
 
 
-def with_side_files(header: Facts, side: Sequence[Path | Side], frame: tuple[int, int]) -> Facts:
+def with_side_files(header: Facts, side: Sequence[Path | SideFile], frame: tuple[int, int]) -> Facts:
     """The header's facts, completed by those of side files. frame: columns and rows of the image as its file has them.
 
-    The header takes precedence. A note says if its pixel size differs by more than 2 % from that of the first side file
-    that has one. If only side files have a pixel size and they agree, the facts of the first one are used, with columns
-    and rows from the header if the side file has none.
+    The header takes precedence. A note is added if its pixel size differs by more than 2 % from that of the first side
+    file with a pixel size. If only side files have a pixel size and they agree, the facts of the first one are used,
+    with columns and rows from the header if the side file has none.
     """
     files: list[tuple[str, Facts]] = []
     notes = list(header.notes)
@@ -42,7 +42,7 @@ def with_side_files(header: Facts, side: Sequence[Path | Side], frame: tuple[int
         name, path = (item.name, item) if isinstance(item, Path) else item
         try:
             with path.open("rb") as file:
-                contents = vendors.side_facts(file.read(LARGEST), *frame)
+                contents = vendors.facts_of_side_file(file.read(LARGEST_SIDE_FILE), *frame)
         except (OSError, ValueError):
             contents = None
         if contents is None:
@@ -57,7 +57,7 @@ def with_side_files(header: Facts, side: Sequence[Path | Side], frame: tuple[int
     facts_with_scale = {f"side file {name}": facts for name, facts in files if facts.nm_per_pixel}
     first_with_scale = next(iter(facts_with_scale.values()), None)
     if contradictions := [] if header.nm_per_pixel else _differences(facts_with_scale):
-        notes += [*contradictions, UNUSED]  # which one is right is not known
+        notes += [*contradictions, UNUSED]
     elif first_with_scale is not None and not header.nm_per_pixel:
         names = ("columns", "rows", "stored_rows")
         dimensions = {name: getattr(first_with_scale, name) or getattr(header, name) for name in names}
@@ -70,23 +70,27 @@ def with_side_files(header: Facts, side: Sequence[Path | Side], frame: tuple[int
 
 
 def _differences(facts: Mapping[str, Facts]) -> list[str]:
-    """The sentences of `crosscheck` for facts by name, as if they had no uncertainties: files of one image should state
-    one number, so a difference of more than 2 % is reported even if it can come from rounding."""
-    return crosscheck({name: replace(one, relative_uncertainty=None) for name, one in facts.items()})
+    """The sentences of `crosscheck` for facts by name, without regard to their uncertainties: files of one image should
+    state the same number, so a difference of more than 2 % is reported even if it can come from rounding."""
+    return crosscheck({name: replace(stated, relative_uncertainty=None) for name, stated in facts.items()})
 
 
 def checked_against_pixels(header: Facts, decoded: Decoded) -> Facts:
-    """The header's facts, with a note and without a pixel size if the image does not have the header's columns or rows.
+    """The header's facts; without a pixel size, and with a note, if the image does not have the header's columns or
+    rows.
 
-    An image of another width was cropped or resized. Which of the two is not known, because a crop may have the same
-    aspect ratio. So the pixel size is removed. It is also removed if the image has more rows than were acquired.
+    An image of another width was cropped or resized, and the header does not tell which. So the pixel size is removed.
+    It is also removed if the image has more rows than were acquired.
     """
     columns, rows = decoded.size
     if not header.columns:
         return header
     if header.columns == columns:
-        highest = header.stored_rows + SLACK if header.stored_rows else WITH_BAR * (header.rows or rows)
-        return _without_pixel_size(header, TALLER) if rows > highest else header
+        if header.stored_rows:
+            most_rows: float = header.stored_rows + MOST_EXTRA_ROWS
+        else:
+            most_rows = MOST_ROWS_FACTOR * (header.rows or rows)
+        return _without_pixel_size(header, TALLER) if rows > most_rows else header
     start = (
         f"The file's header describes an image {header.columns} px wide but this one is {columns} px wide: "
         "it was resized or cropped afterwards. "

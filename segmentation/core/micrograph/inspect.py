@@ -1,7 +1,7 @@
-"""`python -m segmentation.core.micrograph.inspect INPUT`, which reads a foreign file in a child process.
+"""Reads an untrusted image file in a child process: `python -m segmentation.core.micrograph.inspect INPUT`.
 
-A file may make a decoder take all memory or crash; then only this process ends. It prints one line of JSON. Arrays are
-written as npy files, which the parent can read without a decoder.
+A file may make a decoder crash or take all memory; then only this process ends. It prints a report as one line of JSON.
+Arrays are written as npy files, which the parent can read without a decoder.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from PIL import Image
 from . import formats
 from .confined import LARGEST_FILE, confine
 from .contrast import preview
-from .databar import data_bar
+from .databar import first_bar_row
 from .pages import write_page
 from .reader import MAX_PIXELS, MEMORY, read
 from .readings import LEAST_SIDE
@@ -34,23 +34,23 @@ from .types import Micrograph, UnreadableImage
 logger = logging.getLogger(__name__)
 
 MAX_MEMORY_MB = 4096
-SECONDS = 60.0  # of processor time, for everything
+INSPECT_SECONDS = 60.0  # of processor time for one file
 LATER_IMPORTS = ("cv2", "numpy.ma")  # modules that functions import when they read some of the files
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Inspect the file that the command line names, and print the report. The exit status is always 0.
+    """Inspect the file that the command line names, and print the report. Returns the exit status, which is always 0.
 
-    With --pixels, --page-file or --later no text is recognised, so this process may start no child.
+    With --pixels, --page-file or --later no text is recognised; then this process is not allowed to start children.
     """
     options = _options(arguments)
     writable = [file.parent for file in (options.preview, options.pixels, options.page_file) if file]
     readable = [options.input, *(Path(path) for _, path in options.side)]
     reads_no_text = bool(options.pixels or options.page_file) or options.later
-    largest_written_bytes = 4 * options.max_pixels + 2**20
+    largest_written_bytes = 4 * options.max_pixels + 2**20  # float32 pixels and a header
     bounds = options.max_memory_mb, options.seconds, writable, readable
     return report_confined(
-        lambda: _look(options),
+        lambda: _inspect(options),
         *bounds,
         out_of_memory_sentence=MEMORY,
         forbid_children=reads_no_text,
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
 def preload() -> None:
     """Import all modules that reading a file may import, before a process is forked."""
     for name in (*LATER_IMPORTS, *(name for entry in formats.every() for name in entry.imports)):
-        with suppress(Exception, SystemExit):  # of a plug-in; its `read` will report it
+        with suppress(Exception, SystemExit):  # of a plug-in; `reader.read` reports it later
             importlib.import_module(name)
     Image.preinit()
 
@@ -102,7 +102,7 @@ def report_confined(
 
 
 def save(file: Path, array: NDArray[Any]) -> None:
-    """Write an array as npy. Other than numpy's `save` it raises OSError with its errno on a full disk."""
+    """Write an array as npy. Unlike numpy's `save` it raises OSError with its errno on a full disk."""
     with file.open("wb") as out:
         rows = np.ascontiguousarray(array)
         np.lib.format.write_array_header_1_0(out, np.lib.format.header_data_from_array_1_0(rows))
@@ -116,15 +116,15 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--name", help="the file's name as the user knows it")
     parser.add_argument("--preview", type=Path, help="where the preview is written, as npy")
     parser.add_argument("--pixels", type=Path, help="where the pixels are written, as npy; alone, no bar is read")
-    parser.add_argument("--page", type=int, default=0, help="of a stack, from 1")
+    parser.add_argument("--page", type=int, default=0, help="number of the image in a stack, from 1")
     parser.add_argument("--page-file", type=Path, help="where a page of a stack is written, as TIFF; no more is done")
-    parser.add_argument("--most-bytes", type=int, default=2**62, help="of pixels that are written")
+    parser.add_argument("--most-bytes", type=int, default=2**62, help="largest size of the pixels that are written")
     parser.add_argument(
         "--side",
         type=json.loads,
         action="append",
         default=[],
-        help='a file beside it, as JSON: ["its name", "its path"]',
+        help='a side file, as JSON: ["its name", "its path"]',
     )
     parser.add_argument(
         "--no-reading", action="store_true", help="do not read the data bar of a file that knows its scale"
@@ -135,13 +135,13 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--later", action="store_true", help="do not read the bar now; report `reading: null` if one may be there"
     )
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of processor time")
+    parser.add_argument("--seconds", type=float, default=INSPECT_SECONDS, help="limit of processor time")
     parser.add_argument("--max-pixels", type=int, default=MAX_PIXELS)
     parser.add_argument("--max-memory-mb", type=int, default=MAX_MEMORY_MB)
     return parser.parse_args(arguments)
 
 
-def _look(options: argparse.Namespace) -> dict[str, Any]:
+def _inspect(options: argparse.Namespace) -> dict[str, Any]:
     """Read the file, write the files that the options ask for, and return the report."""
     side = [(name, Path(path)) for name, path in options.side]
     limits = {"max_pixels": options.max_pixels, "page": options.page}
@@ -154,28 +154,28 @@ def _look(options: argparse.Namespace) -> dict[str, Any]:
         save(options.pixels, micrograph.pixels)
     if options.pixels is not None and options.preview is None:
         return _report(micrograph, None)
-    bar = data_bar(micrograph)
-    report = _report(micrograph, bar if bar < len(micrograph.pixels) else None)
+    bar_row = first_bar_row(micrograph)
+    report = _report(micrograph, bar_row if bar_row < len(micrograph.pixels) else None)
     if options.preview is not None:
         save(options.preview, preview(micrograph))
     has_bar, has_scale = report["data_bar"] is not None, bool(micrograph.calibration.nm_per_pixel)
-    may_show_scale = has_bar or min(micrograph.shape) >= LEAST_SIDE  # a scale bar may be drawn over the picture
-    if (may_show_scale and not has_scale) or (has_bar and not options.no_reading):
-        known_reading = _known_reading(micrograph, bar, options.known)
+    may_have_scale_bar = has_bar or min(micrograph.shape) >= LEAST_SIDE
+    if (may_have_scale_bar and not has_scale) or (has_bar and not options.no_reading):
+        known_reading = _known_reading(micrograph, bar_row, options.known)
         report["reading"] = known_reading or (None if options.later else _reading(micrograph))
     return report
 
 
-def _known_reading(micrograph: Micrograph, bar: int, known: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The reading among `known` (as JSON) whose data bar is the same; {} without one, and after any error, so that an
-    upload is never lost because of it.
+def _known_reading(micrograph: Micrograph, bar_row: int, known: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The one of the earlier readings `known` (as JSON) whose data bar is the same; {} without one, and after any
+    error, so that an upload is never lost because of it.
 
-    bar: first row of the data bar.
+    bar_row: first row of the data bar.
     """
     from .barresult import BarReading, reading_of_same_bar
 
     try:
-        reading = reading_of_same_bar(micrograph, bar, [BarReading.of(stored) for stored in known])
+        reading = reading_of_same_bar(micrograph, bar_row, [BarReading.of(stored) for stored in known])
     except Exception:
         logger.exception("The data bar could not be compared")
         return {}
@@ -195,9 +195,9 @@ def _reading(micrograph: Micrograph) -> dict[str, Any]:
     return {} if reading is None else asdict(reading)
 
 
-def _report(micrograph: Micrograph, bar: int | None) -> dict[str, Any]:
-    """The report on an image, still without a reading. bar: first row of the data bar; None without one, or if it was
-    not searched."""
+def _report(micrograph: Micrograph, bar_row: int | None) -> dict[str, Any]:
+    """The report on an image, still without a reading. bar_row: first row of the data bar; None without a bar, or if it
+    was not searched."""
     rows, columns = micrograph.shape
     metadata = dict(micrograph.metadata)
     return {
@@ -210,7 +210,7 @@ def _report(micrograph: Micrograph, bar: int | None) -> dict[str, Any]:
         "calibration": asdict(micrograph.calibration),
         "metadata": metadata,
         "notes": list(micrograph.notes),
-        "data_bar": bar,
+        "data_bar": bar_row,
         "reading": {},
     }
 

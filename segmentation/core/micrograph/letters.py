@@ -1,6 +1,6 @@
-"""Search of small components of a picture that look like letters or scale bars.
+"""Finds small components of a picture that look like letters or scale bars.
 
-They are as bright or as dark as the picture gets, have sharp edges, and strokes of one thickness. Text recognition
+They have the brightest or the darkest grey of the picture, sharp edges, and strokes of one thickness. Text recognition
 takes a second or two, so it runs only where such components are.
 """
 
@@ -17,21 +17,22 @@ from .barline import Mask
 
 Bytes = NDArray[np.uint8]
 Place = tuple[int, int, int, int]  # left, top, right, bottom in px
-# Grey levels from the extreme one of the picture, and least step of grey at the edge of components within them.
+# Two searches: grey levels from the brightest or darkest grey that a component may have, and least step of grey at its
+# edge.
 TOLERANCES = ((10, 40.0), (25, 60.0))
-SHARP = 130.0  # grey levels: a single component with such a step at its edge may be writing
+SHARP_STEP = 130.0  # grey levels: a single component with such a step at its edge may be writing
 EDGE_SHARE = 5  # percentile of the steps all around a component, so that nearly all are larger
 MOST_COMPONENTS = 3000  # components: more are a texture
 MOST_INK = 0.4  # share of the picture
-SMALLEST, FEWEST_PX = 7, 10  # px: height and area of a letter
+SMALLEST_LETTER_PX, FEWEST_PX = 7, 10  # px: height and area of a letter
 TALLEST = 0.25  # of the picture's height
-THICK = 0.28  # of a letter's height: half of its thickest stroke
+THICKEST_HALF = 0.28  # of a letter's height: half of its thickest stroke
 FEWEST_PAIRS = 2  # of neighbouring letters
-LEAST_LIKE = 0.2  # least share of pairs, or of sharp components: with fewer they are a bright specimen
+LEAST_LIKE = 0.2  # share of pairs, or of sharp components, among all components: with fewer they are a bright specimen
 # Of a scale bar: least and largest width and largest height, as shares of the picture; least share of ink in its box;
 # least step at its edge.
 BAR_SHARE, BAR_WIDEST, BAR_TALLEST, BAR_FULL, BAR_STEP = 0.04, 0.7, 0.06, 0.93, 60.0
-PAD = 4  # px around a component that belong to its view
+PAD = 4  # px around the box of a component that are examined with it
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class Component:
     """A connected component of nearly one grey.
 
     box: left, top, width, height in px. shape: (h + 2 PAD, w + 2 PAD) its pixels. half: half of the thickness of its
-    thickest stroke, in px. step: grey levels by which nearly all pixels around it differ.
+    thickest stroke, in px. step: grey levels by which nearly all pixels around it differ from it.
     """
 
     box: tuple[int, int, int, int]
@@ -49,8 +50,8 @@ class Component:
 
 
 def places_of_writing(picture: Bytes) -> list[Place]:
-    """Places on a picture (H, W) in which letters or scale bars may be, with room for the text around them; [] without
-    any. It takes a tenth of a second.
+    """Places on a picture (H, W) in which letters or scale bars may be, with a margin for the text around them; []
+    without any. The search takes a tenth of a second.
 
     It finds places in none of 170 micrographs without writing (crops of figures left out), and in 232 of 275 with
     writing (docs/development/experiments.md).
@@ -65,7 +66,7 @@ def places_of_writing(picture: Bytes) -> list[Place]:
                 places += [_with_margin(*box, 3 * box[3], 2 * box[3]) for box in pairs]
             if len(sharp) >= max(1, LEAST_LIKE * len(all_components)):
                 places += [_with_margin(*box, 3 * box[3], 2 * box[3]) for box in sharp]
-        places += [_with_margin(*box[:4], max(60, box[2]), max(40, box[2] // 2)) for box in bars(grey)]
+        places += [_with_margin(*box[:4], max(60, box[2]), max(40, box[2] // 2)) for box in bar_boxes(grey)]
     return _merged(places, picture.shape)
 
 
@@ -75,7 +76,7 @@ def _with_margin(left: int, top: int, wide: int, tall: int, across: int, down: i
 
 
 def _merged(places: Sequence[Place], shape: tuple[int, ...]) -> list[Place]:
-    """The places, cut at the edges of the picture; those that overlap are joined."""
+    """The places, cropped at the edges of the picture; overlapping places are joined."""
     merged: list[Place] = []
     for place in sorted(places):
         left, top, right, bottom = max(0, place[0]), max(0, place[1]), min(shape[1], place[2]), min(shape[0], place[3])
@@ -94,7 +95,7 @@ def _merged(places: Sequence[Place], shape: tuple[int, ...]) -> list[Place]:
 
 def _is_sharp(component: Component) -> bool:
     """Whether a component may be a letter even without a neighbour."""
-    return component.step >= SHARP and component.half >= 1.9 and component.box[3] >= FEWEST_PX
+    return component.step >= SHARP_STEP and component.half >= 1.9 and component.box[3] >= FEWEST_PX
 
 
 def _components(grey: Bytes, tolerance: int) -> list[Component]:
@@ -107,7 +108,13 @@ def _components(grey: Bytes, tolerance: int) -> list[Component]:
         return []
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     wide, tall, area = boxes.T[2:]
-    is_letter = (area >= FEWEST_PX) & (tall >= SMALLEST) & (tall <= TALLEST * rows) & (wide >= 2) & (wide <= 2.5 * tall)
+    is_letter = (
+        (area >= FEWEST_PX)
+        & (tall >= SMALLEST_LETTER_PX)
+        & (tall <= TALLEST * rows)
+        & (wide >= 2)
+        & (wide <= 2.5 * tall)
+    )
     is_letter &= (area <= 0.8 * wide * tall) | (wide <= 0.4 * tall)
     numbers = np.flatnonzero(is_letter)
     numbers = numbers[numbers > 0]
@@ -115,7 +122,7 @@ def _components(grey: Bytes, tolerance: int) -> list[Component]:
         return []
     depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
     components = (component_of(grey, labels, depth, number, boxes[number].tolist()) for number in numbers.tolist())
-    return [component for component in components if component.half <= THICK * component.box[3] + 1]
+    return [component for component in components if component.half <= THICKEST_HALF * component.box[3] + 1]
 
 
 def component_of(grey: Bytes, labels: NDArray[Any], depth: NDArray[Any], number: int, box: list[int]) -> Component:
@@ -157,7 +164,7 @@ def _pairs(components: Sequence[Component]) -> list[tuple[int, int, int, int]]:
     return pairs
 
 
-def bars(grey: Bytes) -> Iterator[tuple[int, int, int, int, float]]:
+def bar_boxes(grey: Bytes) -> Iterator[tuple[int, int, int, int, float]]:
     """Left, top, width, height and grey of straight lines or blocks as long as scale bars, with sharp long edges."""
     import cv2
 

@@ -1,7 +1,7 @@
-"""Reader of MRC and CCP4 files: a header of 1024 bytes, an extended header, then sections (images of a stack).
+"""Reads MRC and CCP4 files: a header of 1024 bytes, an extended header, then sections (images of a stack).
 
-The layout of both headers comes from mrcfile. Its readers are not used: they take up to 2 GB for an extended header
-before its size can be checked, and refuse files without a byte order mark.
+The layout of both headers comes from mrcfile. The readers of mrcfile are not used: they take up to 2 GB
+for an extended header before its size can be checked, and refuse files without a byte order mark.
 """
 
 from __future__ import annotations

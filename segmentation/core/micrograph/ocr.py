@@ -1,9 +1,9 @@
-"""Text recognition on a strip of pixels, by rapidocr in a child process, whose faults and delays stay in the child.
+"""Recognises text on a strip of pixels, by rapidocr in a child process, so that its faults do not reach the caller.
 
 A process with one thread, such as a reader of files, forks this child itself. For other processes a server that has
-loaded the networks (`forking.TEXTS`) forks a child, which does what `python -m segmentation.core.micrograph.ocr SECONDS
-[bar] < strip.png` does: it prints the texts as one line of JSON. The networks (PP-OCR, Apache-2.0) are in rapidocr's
-wheel, so nothing is downloaded.
+loaded the networks (`forking.TEXT_SERVER`) forks a child, which runs the same code as
+`python -m segmentation.core.micrograph.ocr SECONDS [bar] < strip.png`: it prints the texts as one line of JSON. The
+networks (PP-OCR, Apache-2.0) are in rapidocr's wheel, so nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .children import Child, ForkOfThis, OutOfTime, output_of
-from .forking import OCR, TEXTS, has_one_thread
+from .children import Child, ForkOfThisProcess, OutOfTime, output_of
+from .forking import OCR, TEXT_SERVER, has_one_thread
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 35.0  # of processor time for one strip
-PATIENCE = 20  # a child hangs after so many times SECONDS on the clock; a busy machine must not change the result
+OCR_SECONDS = 35.0  # of processor time for one strip
+CLOCK_FACTOR = 20  # a child that takes so many times its processor time on the clock hangs, even on a busy machine
 LEAST_SCORE = 0.5  # texts with a lower score are left out
-SMALL_ROWS = 44  # a strip with fewer rows is enlarged, because the networks have learnt larger letters
+SMALL_STRIP_ROWS = 44  # a strip with fewer rows is enlarged, because the networks have learnt larger letters
 LONGEST_SIDE = 4096  # px
-SECOND_PX = 40.0  # height of a text at its second reading; if it has about this height, it is enlarged 1.5 times
-# px: rapidocr enlarges a picture, a strip, or a text at its second reading until its shorter side has so many.
-PICTURE_SIDE, STRIP_SIDE, SECOND_SIDE = 736, 256, 128
+REREAD_HEIGHT_PX = 40.0  # height of a text at its second reading; if it has about this height, it is enlarged 1.5 times
+# Least px of the shorter side to which rapidocr enlarges a picture, a strip, and a text at its second reading.
+PICTURE_SIDE, STRIP_SIDE, REREAD_SIDE = 736, 256, 128
 STRIP_ROWS = 128  # a strip has so many rows at most; its letters fill a large part of its height
 MAY_BE_LENGTH = re.compile(r"[0-9].*m", re.IGNORECASE)
 
@@ -65,31 +65,31 @@ class Text:
         return Text(self.text, left, top, right, bottom, self.score, self.second_reading)
 
     def part(self, start: int, stop: int) -> Text:
-        """The text of the characters from `start` up to `stop`, with their box if all characters are equally wide."""
+        """The characters from `start` up to `stop`, with their box as if all characters were equally wide."""
         step = (self.right - self.left) / max(1, len(self.text))
         left, right = self.left + start * step, self.left + stop * step
         return Text(self.text[start:stop], left, self.top, right, self.bottom, self.score, self.second_reading)
 
 
-class CutOff(Exception):
+class RecognitionTimeout(Exception):
     """Text recognition took longer than allowed, or its process was killed."""
 
 
-def texts_by_child(strip: NDArray[np.uint8], seconds: float = SECONDS, *, is_bar: bool = False) -> list[Text]:
+def texts_by_child(strip: NDArray[np.uint8], seconds: float = OCR_SECONDS, *, is_bar: bool = False) -> list[Text]:
     """The texts on a grey strip (h, w), read in a child process; [] if recognition fails or is not installed.
 
-    seconds: of processor time (PATIENCE times as many on the clock). is_bar: see `texts_of`. Raises CutOff if the child
-    takes more or is killed.
+    seconds: of processor time (CLOCK_FACTOR times as many on the clock). is_bar: see `texts_of`. Raises
+    RecognitionTimeout if the child takes more or is killed.
     """
     try:
         with _start_child(strip, seconds, is_bar) as child:
             try:
-                output, errors = output_of(child, PATIENCE * seconds)
+                output, errors = output_of(child, CLOCK_FACTOR * seconds)
             finally:
                 child.kill_group()
         status = child.returncode or 0
         if status < 0:  # killed by its own alarm, or because memory was short
-            raise CutOff
+            raise RecognitionTimeout
         if status:
             raise ChildProcessError(f"status {status}, {errors.decode(errors='replace')}")
         return [
@@ -97,7 +97,7 @@ def texts_by_child(strip: NDArray[np.uint8], seconds: float = SECONDS, *, is_bar
             for text, left, top, right, bottom, score, second_reading in json.loads(output.splitlines()[-1])
         ]
     except OutOfTime as error:
-        raise CutOff from error
+        raise RecognitionTimeout from error
     except (OSError, MemoryError, ValueError, IndexError, TypeError) as error:
         logger.warning("The data bar was not read: %s", error)
         return []
@@ -106,10 +106,10 @@ def texts_by_child(strip: NDArray[np.uint8], seconds: float = SECONDS, *, is_bar
 def _start_child(strip: NDArray[np.uint8], seconds: float, is_bar: bool) -> Child:
     """A child process that recognises the texts on a strip and prints them."""
     if has_one_thread():
-        return ForkOfThis(partial(_print_texts, strip, seconds, is_bar=is_bar))
+        return ForkOfThisProcess(partial(_print_texts, strip, seconds, is_bar=is_bar))
     file = io.BytesIO()
     Image.fromarray(strip).save(file, "PNG", compress_level=1)
-    return TEXTS.start(OCR, [str(seconds), *(["bar"] if is_bar else [])], file.getvalue())
+    return TEXT_SERVER.start(OCR, [str(seconds), *(["bar"] if is_bar else [])], file.getvalue())
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -124,30 +124,31 @@ def _print_texts(strip: NDArray[np.uint8], seconds: float, *, is_bar: bool) -> i
     """Print the texts on a strip. An alarm kills this process after its time, even if its parent has ended."""
     whole = max(1, int(seconds))
     signal.setitimer(signal.ITIMER_PROF, whole)  # and no limit: a child of a confined process may not set one
-    signal.alarm(PATIENCE * whole + 1)
+    signal.alarm(CLOCK_FACTOR * whole + 1)
     logging.disable(logging.CRITICAL)
     sys.stdout.write("\n" + json.dumps(texts_of(strip, is_bar=is_bar)) + "\n")
     return 0
 
 
 def preload() -> None:
-    """Load the networks before forking. The search in whole pictures is not run once: that would take 150 MB."""
+    """Load the networks before forking. Detection in whole pictures is not run here: that would take 150 MB of
+    memory."""
     black = np.zeros((32, 64, 3), np.uint8)
-    with suppress(Exception):  # a child that reads reports what is missing
-        for side in (SECOND_SIDE, STRIP_SIDE, PICTURE_SIDE):
+    with suppress(Exception):  # the child that reads reports what is missing
+        for side in (REREAD_SIDE, STRIP_SIDE, PICTURE_SIDE):
             _engine(side)(black, use_det=False, use_rec=True)
-        for side in (SECOND_SIDE, STRIP_SIDE):
+        for side in (REREAD_SIDE, STRIP_SIDE):
             _engine(side)(black, use_det=True, use_rec=True)
 
 
 def texts_of(strip: NDArray[np.uint8], *, is_bar: bool = False) -> list[list[Any]]:
     """The texts on a grey strip (h, w), read in this process, each as a list of the fields of `Text`.
 
-    is_bar: whether the strip is a data bar. Then only the text that decides is read a second time; otherwise all
-    possible lengths are.
+    is_bar: whether the strip is a data bar. Then only the decisive text (`barreading.decisive_text`) is read a
+    second time; otherwise all possible lengths are.
     """
     bar = strip if is_bar else None
-    scale = min(2.0 if len(strip) < SMALL_ROWS else 1.0, LONGEST_SIDE / max(strip.shape))
+    scale = min(2.0 if len(strip) < SMALL_STRIP_ROWS else 1.0, LONGEST_SIDE / max(strip.shape))
     if scale != 1:
         size = (max(1, round(strip.shape[1] * scale)), max(1, round(strip.shape[0] * scale)))
         strip = np.asarray(Image.fromarray(strip).resize(size, Image.Resampling.BICUBIC))
@@ -181,15 +182,16 @@ def _second_reading(strip: NDArray[np.uint8], box: Sequence[float]) -> str:
     rows = slice(max(0, int(top - 0.6 * height)), int(bottom + 0.6 * height) + 1)
     columns = slice(max(0, int(left - 2 * height)), int(right + 2 * height) + 1)
     part = Image.fromarray(strip[rows, columns])
-    factor = SECOND_PX / height if not 0.8 < SECOND_PX / height < 1.25 else 1.5
+    factor = REREAD_HEIGHT_PX / height if not 0.8 < REREAD_HEIGHT_PX / height < 1.25 else 1.5
     size = (max(1, round(factor * part.width)), max(1, round(factor * part.height)))
     larger = np.asarray(part.resize(size, Image.Resampling.BICUBIC))
-    result = _recognise(larger, SECOND_SIDE)
+    result = _recognise(larger, REREAD_SIDE)
     return " | ".join(result.txts) if result.boxes is not None else ""
 
 
 def _recognise(strip: NDArray[np.uint8], side: int) -> Any:
-    """What rapidocr finds on a grey strip (h, w). Both flags are given, because it keeps those of an earlier call."""
+    """The result of rapidocr for a grey strip (h, w). Both flags are given, because it keeps those of an earlier
+    call."""
     return _engine(side)(np.repeat(strip[..., np.newaxis], 3, axis=2), use_det=True, use_rec=True)
 
 

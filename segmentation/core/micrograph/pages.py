@@ -1,7 +1,6 @@
-"""Pages of a stack, and panels of a figure: which pages a text asks for, a page as a file of its own, and where a
-figure has its panels.
+"""Reads the page numbers that a user typed, writes a page of a stack as a file, and finds the panels of a figure.
 
-A panel of a figure is taken as a page, too.
+Panels of a figure are numbered and taken like pages of a stack.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from .decoded import page_index
 from .types import Micrograph
 from .vendors.page import FORMAT
 
-ALL = "all"
-LONGEST = 100  # characters of a text that asks for pages
-LARGEST = 10_000  # number of a page
+ALL_PAGES = "all"
+LONGEST_REQUEST = 100  # characters of the text with the page numbers
+LARGEST_PAGE = 10_000  # largest number of a page
 LONGEST_STEM = 100  # characters of a file's name
 PANELS = "panels"  # key in the metadata of a figure: number and box of each panel that is a picture
 FIGURE = "This is a figure of {count} panels."
@@ -34,39 +33,40 @@ TOO_MANY = "These are {count} pages, and a sample takes {most} images: choose fe
 Box = tuple[int, int, int, int]  # top, left, bottom, right
 WHITE = 0.92  # share of full white: all pixels of a white gutter (the space between panels) are at least as bright
 LEAST_PANEL, LEAST_GUTTER = 96, 3  # px; JPEG may blur a narrower gutter
-CHART = 0.4  # share of white pixels, or of pixels of one grey, from which on a panel is a chart or text
-THINNEST, WIDEST = 2, 0.06  # width of a grey gutter: at least so many px, at most this share of the side
+CHART_SHARE = 0.4  # share of white pixels, or of pixels of one grey, from which on a panel is a chart or text
+THINNEST_PX, WIDEST_SHARE = 2, 0.06  # width of a grey gutter: least px, largest share of the side
 TOLERANCE = 20  # grey levels by which pixels of one grey differ in a JPEG
-# Shares of a row: that have the grey of the gutter in it, and that have another grey beside it.
+# Least share of a row that has the grey of the gutter, in the gutter; that has another grey, beside the gutter.
 LEAST_INSIDE, LEAST_BESIDE = 0.97, 0.6
-FILLED = 0.8  # share of a figure that its panels fill where its gutters are not white
+FILLED_SHARE = 0.8  # share of a figure that its panels fill where its gutters are not white
 SEGMENTS, LEAST_CHANGED = 8, 0.85  # parts of a row, and the share of them that change at a seam
 SEAM_DISTANCE = 16  # px between two seams, at least
-JUMP = 1.5  # a seam changes so many times as much as other rows
-SAMPLED = 2**22  # px of the thinned figure in which panels are searched
+SEAM_FACTOR = 1.5  # a seam changes so many times as much as other rows
+SAMPLED_PX = 2**22  # px of the thinned figure in which panels are searched
 _PART = re.compile(r"([0-9]{1,5})(?:\s*[-–]\s*([0-9]{1,5}))?")
 
 
 class WrongPages(UserError):
-    """A text that asks for no valid list of pages; the message is one sentence for the user."""
+    """A text that is no valid list of pages; the message is one sentence for the user."""
 
 
-def pages_of(text: str, pages: int = LARGEST, *, limit: int = LARGEST) -> list[int]:
-    """The page numbers that a text such as "3", "2-5, 8" or "all" asks for, each once, in the order of the text.
+def pages_of(text: str, pages: int = LARGEST_PAGE, *, limit: int = LARGEST_PAGE) -> list[int]:
+    """The page numbers in a text such as "3", "2-5, 8" or "all", each once, in the order of the text.
 
-    pages: how many the file has, for "all". Raises WrongPages for any other text, and for more than `limit` pages.
+    pages: number of pages of the file, for "all". Raises WrongPages for any other text, and for more than `limit`
+    pages.
     """
-    if len(text) > LONGEST:
+    if len(text) > LONGEST_REQUEST:
         raise WrongPages(WRONG)
     chosen: dict[int, None] = {}
     for part in text.split(","):
         match = _PART.fullmatch(part.strip())
         lowest, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-        if part.strip().lower() == ALL:
+        if part.strip().lower() == ALL_PAGES:
             lowest, last = 1, pages
-        elif not 1 <= lowest <= last <= LARGEST:
+        elif not 1 <= lowest <= last <= LARGEST_PAGE:
             raise WrongPages(WRONG)
-        if last - lowest >= LARGEST:  # the header of a damaged file may claim billions of pages
+        if last - lowest >= LARGEST_PAGE:  # the header of a damaged file may claim billions of pages
             raise WrongPages(TOO_MANY.format(count=last, most=limit))
         chosen.update(dict.fromkeys(range(lowest, last + 1)))
     if len(chosen) > limit:
@@ -75,11 +75,11 @@ def pages_of(text: str, pages: int = LARGEST, *, limit: int = LARGEST) -> list[i
 
 
 def take_pages(
-    text: str, take: Callable[[int], tuple[Path, int]], *, limit: int = LARGEST
+    text: str, take: Callable[[int], tuple[Path, int]], *, limit: int = LARGEST_PAGE
 ) -> Iterator[tuple[int, Path]]:
-    """Number and file of each page that a text asks for; (0, the file itself) for a file with one page.
+    """(number, file) of each page in a text of page numbers; (0, the file itself) for a file with one page.
 
-    take(number): the file of a page, and how many pages there are. Raises WrongPages, and UnreadableImage like `take`.
+    take(number): (file of this page, number of pages). Raises WrongPages, and UnreadableImage like `take`.
     """
     lowest = pages_of(text, 1)[0]
     file, pages = take(lowest)
@@ -100,9 +100,9 @@ def page_name(name: str, page: int) -> str:
 def write_page(micrograph: Micrograph, path: Path) -> None:
     """Write an image that was read as a page of a stack as a TIFF of one page, with its grey values.
 
-    The TIFF's description is JSON with scale, instrument, notes, and name and SHA-256 of the stack, for
-    `vendors.page`. It begins with "format", by which that reader knows it. Equal pages of equal stacks give equal
-    bytes.
+    The TIFF's description is JSON with scale, instrument, notes, and name and SHA-256 of the stack, which
+    `vendors.page` reads. It begins with "format", by which `vendors.page` recognises it. Equal pages of equal stacks
+    give equal bytes.
     """
     from tifffile import imwrite  # here, so that the web process does not load it
 
@@ -126,20 +126,21 @@ def panels_of(pixels: NDArray[Any], *, seams: bool = True) -> list[Panel]:
 
     Panels are divided by white gutters, else by thin gutters of one grey, else by seams, where two panels touch.
     seams: whether seams are searched; in a photograph the horizon looks like one."""
-    step, (height, width) = max(1, int(np.sqrt(pixels.size / SAMPLED))), pixels.shape
+    step, (height, width) = max(1, int(np.sqrt(pixels.size / SAMPLED_PX))), pixels.shape
     if pixels.dtype != np.uint8:  # figures are drawn in 8 bits
         return []
     small = pixels[::step, ::step]
-    ways = ((_white_gutters, 0.0), (_grey_gutters, FILLED), (_seams, FILLED))
-    for find_gutters, share in ways[: 3 if seams else 2]:
+    methods = ((_white_gutters, 0.0), (_grey_gutters, FILLED_SHARE), (_seams, FILLED_SHARE))
+    for find_gutters, share in methods[: 3 if seams else 2]:
         boxes = [
             (top, left, bottom, right)
-            for top, left, bottom, right in _divided(partial(find_gutters, step=step), small, (0, 0, *small.shape))
+            for top, left, bottom, right in _panel_boxes(partial(find_gutters, step=step), small, (0, 0, *small.shape))
             if min(bottom - top, right - left) * step >= LEAST_PANEL
         ]
         pictures = [_is_picture(small[top:bottom, left:right], find_gutters) for top, left, bottom, right in boxes]
         filled = sum((bottom - top) * (right - left) for top, left, bottom, right in boxes) / small.size
-        if len(boxes) > 1 and filled >= share and (any if find_gutters is _white_gutters else all)(pictures):
+        has_pictures = any(pictures) if find_gutters is _white_gutters else all(pictures)
+        if len(boxes) > 1 and filled >= share and has_pictures:
             ends = (height, width)
             scaled = [
                 (top * step, left * step, min(bottom * step, ends[0]), min(right * step, ends[1]))
@@ -156,8 +157,8 @@ def _is_picture(part: NDArray[np.uint8], find_gutters: Callable[..., Any]) -> bo
     """Whether a panel is neither a chart nor text: little of it is white or, if the gutters are not white, of one
     grey."""
     if find_gutters is _white_gutters:
-        return float((part >= WHITE * 255).mean()) < CHART
-    return float(np.bincount(part.ravel(), minlength=256).max()) < CHART * part.size
+        return float((part >= WHITE * 255).mean()) < CHART_SHARE
+    return float(np.bincount(part.ravel(), minlength=256).max()) < CHART_SHARE * part.size
 
 
 def _white_gutters(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
@@ -180,8 +181,8 @@ def _grey_gutters(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
             continue
         level = np.median(grey[start:last])
         rows_beside = [row for row in (start - 2, last + 1) if 0 <= row < len(part)]
-        stands_out = all((np.abs(part[row] - level) > TOLERANCE).mean() >= LEAST_BESIDE for row in rows_beside)
-        if THINNEST <= (last - start) * step <= WIDEST * len(part) * step and rows_beside and stands_out:
+        differs_beside = all((np.abs(part[row] - level) > TOLERANCE).mean() >= LEAST_BESIDE for row in rows_beside)
+        if THINNEST_PX <= (last - start) * step <= WIDEST_SHARE * len(part) * step and rows_beside and differs_beside:
             gutters.append((start, last))
     return gutters
 
@@ -193,7 +194,7 @@ def _seams(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
     change = np.abs(np.diff(part.astype(np.int16), axis=0))
     segments = np.stack([segment.mean(1) for segment in np.array_split(change, SEGMENTS, axis=1)], 1)
     usual = np.maximum(np.median(segments, 0), 1.0)
-    jumps = (segments > JUMP * np.quantile(segments, 0.99, axis=0)) & (segments > JUMP * usual)
+    jumps = (segments > SEAM_FACTOR * np.quantile(segments, 0.99, axis=0)) & (segments > SEAM_FACTOR * usual)
     rows = np.flatnonzero(jumps.mean(1) >= LEAST_CHANGED) + 1
     # A faulty line of the scan changes twice, before and after it.
     single = [row for row in rows.tolist() if np.sum(np.abs(rows - row) <= SEAM_DISTANCE) == 1]
@@ -207,7 +208,7 @@ def _runs(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _divided(find_gutters: FindGutters, pixels: NDArray[np.uint8], box: Box, undivided: int = 0) -> Iterator[Box]:
+def _panel_boxes(find_gutters: FindGutters, pixels: NDArray[np.uint8], box: Box, undivided: int = 0) -> Iterator[Box]:
     """The boxes between the gutters of a box, without margins; rows and columns are divided in turns.
 
     undivided: how many directions have been tried without a gutter; after two the box is a panel."""
@@ -222,4 +223,4 @@ def _divided(find_gutters: FindGutters, pixels: NDArray[np.uint8], box: Box, und
         if len(spans) == 1 and undivided >= 2:
             yield inner
         else:
-            yield from _divided(find_gutters, pixels, inner, undivided + 1 if len(spans) == 1 else 1 - across)
+            yield from _panel_boxes(find_gutters, pixels, inner, undivided + 1 if len(spans) == 1 else 1 - across)

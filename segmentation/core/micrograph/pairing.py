@@ -1,4 +1,4 @@
-"""Pairing of images with their side files, and sorting of images, by names alone; no file is opened.
+"""Pairs images with their side files, and sorts images, by their names alone; no file is opened.
 
 Microscopes write a second file beside the image: JEOL and Hitachi a `.txt`, TESCAN a `.hdr`, FEI's TIA an `.emi`.
 """
@@ -16,14 +16,14 @@ MOST_SIDES = 3  # side files of one image; no microscope writes more
 _SERIES = re.compile(r"_[0-9]+$")  # TIA numbers the images of `name.emi`: `name_1.ser`, `name_2.ser`
 
 
-def rank(name: str, sha256: str) -> tuple[Any, ...]:
-    """A sorting key by which 2.tif comes before 10.tif; it does not depend on the order of uploading."""
+def sort_key(name: str, sha256: str) -> tuple[Any, ...]:
+    """A key for `sorted` by which 2.tif comes before 10.tif; it does not depend on the order of uploading."""
     parts = re.split(r"(\d+)", name.casefold())
     return ([int(part) if number % 2 else part for number, part in enumerate(parts)], name, sha256)
 
 
-def is_side(name: str) -> bool:
-    """Whether a file of this name can only be a side file."""
+def is_side_file(name: str) -> bool:
+    """Whether the suffix of this name is that of a side file."""
     return PurePosixPath(_comparable(name)).suffix in SIDE_SUFFIXES
 
 
@@ -39,14 +39,16 @@ def pair(names: Sequence[str]) -> dict[str, list[str]]:
     """
     sides: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
-        if is_side(name):
+        if is_side_file(name):
             sides.setdefault(_comparable(name), []).append(name)
-    side_files = {name: list(islice(_sides_of(name, sides), MOST_SIDES)) for name in names if not is_side(name)}
+    side_files = {
+        name: list(islice(_side_files_of(name, sides), MOST_SIDES)) for name in names if not is_side_file(name)
+    }
     paired = {side for names in side_files.values() for side in names}
     return {name: side_files.get(name, []) for name in names if name not in paired}
 
 
-def _sides_of(image: str, sides: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _side_files_of(image: str, sides: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """The names of an image's side files. sides: names by their comparable form."""
     return chain.from_iterable(sides.get(key, ()) for key in _keys(image))
 

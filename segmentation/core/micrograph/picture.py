@@ -1,4 +1,4 @@
-"""Reader of PNG, JPEG and BMP files, by Pillow."""
+"""Reads PNG, JPEG and BMP files, by Pillow."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read_picture(path: Path, kind: str, max_pixels: int) -> Decoded:
     header = (isinstance(maker_note, bytes) and facts_or_none(jeol.read_note, maker_note)) or Facts()
     pixels, orientation_note = apply_orientation(pixels, orientation)
     every_note = (*frames_note, *notes, *orientation_note)
-    colours, marks = (None if one is None else apply_orientation(one, orientation)[0] for one in (colours, marks))
+    colours, marks = (None if array is None else apply_orientation(array, orientation)[0] for array in (colours, marks))
     return Decoded(pixels, f"{kind}, {bits}", every_note, header, orientation, stored, 1, colours, marks)
 
 
@@ -63,7 +63,8 @@ def _palette(image: Image.Image) -> Array | None:
 
 
 def _colours(image: Image.Image) -> Array | None:
-    """(H, W, 3 or 4) uint8: the colours of an image; None for a grey one, also if its palette colours the data bar."""
+    """(H, W, 3 or 4) uint8: the colours of an image; None for a grey image, even if its palette colours the data
+    bar."""
     if image.mode in ("RGB", "RGBA"):
         return np.asarray(image)
     palette = _palette(image)

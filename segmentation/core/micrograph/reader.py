@@ -1,4 +1,4 @@
-"""`read`, which makes a Micrograph of a file; every fault of a file becomes an UnreadableImage with one sentence."""
+"""Reads an image file as a Micrograph (`read`). Every fault of a file becomes an UnreadableImage with one sentence."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from ..names import file_name
 from .colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, channel_of, colours_of
 from .decoded import Decoded, as_image, page_index
 from .formats.base import Format
-from .header import Side, checked_against_pixels, with_side_files
-from .kinds import HEAD_BYTES, misnamed, recognise, sha256_of
+from .header import SideFile, checked_against_pixels, with_side_files
+from .kinds import HEAD_BYTES, recognise, sha256_of, wrong_suffix_note
 from .marks import regions_of, regions_text
 from .pages import FIGURE, PANELS, Panel, panels_of
-from .square import as_resampled, make_square
+from .square import make_square, resample_labels
 from .types import Calibration, Micrograph, UnreadableImage
 from .vendors.facts import MARKS, Facts
 
-MAX_PIXELS = 500_000_000  # of one image
-LEAST_ROWS = 0.7  # share of the rows: a header with fewer belongs to another image; a data bar takes a quarter at most
+MAX_PIXELS = 500_000_000  # pixels of one image
+# A header that states fewer rows than this share of the image's belongs to another image: a data bar takes a quarter
+# of the rows at most.
+LEAST_ROWS_SHARE = 0.7
 _DAMAGED = "The {kind} file is damaged or incomplete and cannot be read: copy or export it again."
 _NO_IMAGE = (
     "The program's part that reads {name} files is at fault: it gives no image. Ask whoever runs it to correct or"
@@ -41,23 +43,23 @@ def read(
     *,
     name: str | None = None,
     max_pixels: int = MAX_PIXELS,
-    side: Sequence[Path | Side] = (),
+    side: Sequence[Path | SideFile] = (),
     page: int = 0,
 ) -> Micrograph:
-    """The Micrograph in a file of one of the `formats`; its content decides which.
+    """The Micrograph in a file of one of the `formats`. The file's content decides the format, not its name.
 
-    name: the file's name as the user knows it, if `path` has another one.
+    name: the file's name as the user knows it, if `path` has another name.
     max_pixels: larger images are refused before they are decoded.
     side: files that the microscope wrote beside the image, each as a path or as (its name, path). Their facts are used
         where the image's header has none. For a side file that cannot be read the Micrograph has a note.
-    page: number of an image in a stack, from 1. 0 means the first, or the average of frames that lie over each other.
+    page: number of an image in a stack, from 1. 0 means the first image, or the average of aligned frames.
     Raises UnreadableImage with one sentence for the user, for every file that cannot be analysed.
     """
     tidy_name = file_name(name if name is not None else path.name)
     head = _head(path)
     file_format = recognise(head, tidy_name)
     decoded, part_metadata = _decode(path, file_format, max_pixels, page)
-    wrong_name = misnamed(tidy_name, file_format)
+    wrong_name = wrong_suffix_note(tidy_name, file_format)
     header = checked_against_pixels(with_side_files(decoded.header, side, decoded.size), decoded)
     micrograph = _micrograph(decoded, header, max_pixels, tidy_name, sha256_of(path))
     if wrong_name:
@@ -100,19 +102,21 @@ def _checked_image(answer: object, file_format: Format, max_pixels: int) -> Deco
 
 
 def _requested_part(decoded: Decoded, panels: Sequence[Panel], page: int) -> tuple[Decoded, dict[str, str]]:
-    """The part of an image that `page` (from 1; 0: the whole) asks for, and metadata about panels and colours.
+    """The whole image (page 0) or its part number `page` (from 1), and metadata about panels and colours.
 
-    Pages of a figure are its `panels`, pages of a map of elements its channels."""
+    The parts of a figure are its `panels`, those of a map of elements its channels."""
     if panels and page:
         top, left, bottom, right = panels[page_index(page, len(panels))].box
         pixels = np.ascontiguousarray(decoded.pixels[top:bottom, left:right])
         colours = None if decoded.colours is None else decoded.colours[top:bottom, left:right]
         marks = None if decoded.marks is None else decoded.marks[top:bottom, left:right]
-        panel, metadata = _with_colours(replace(decoded, pixels=pixels, colours=colours, marks=marks), 0)
-        return replace(panel, pages=len(panels)), {name: metadata[name] for name in metadata if name != CHANNELS}
+        panel_image, metadata = _with_colours(replace(decoded, pixels=pixels, colours=colours, marks=marks), 0)
+        return replace(panel_image, pages=len(panels)), {name: metadata[name] for name in metadata if name != CHANNELS}
     if panels:
         note = _panels_note(panels)
-        entries = (",".join(map(str, (number, *one.box))) for number, one in enumerate(panels, 1) if one.is_picture)
+        entries = (
+            ",".join(map(str, (number, *panel.box))) for number, panel in enumerate(panels, 1) if panel.is_picture
+        )
         return replace(decoded, pages=len(panels), notes=(*decoded.notes, note)), {PANELS: " ".join(entries)}
     return _with_colours(decoded, page)
 
@@ -156,17 +160,17 @@ def _head(path: Path) -> bytes:
 
 
 def _micrograph(decoded: Decoded, header: Facts, max_pixels: int, name: str, sha256: str) -> Micrograph:
-    """The Micrograph with square pixels. `image_rows` in its metadata is the first row of a data bar by the header."""
+    """The Micrograph with square pixels. Its metadata gets `image_rows`, the first row of a data bar by the header."""
     square = make_square(decoded, header, max_pixels)
     nm_per_pixel = square.header.nm_per_pixel
     metadata: dict[str, Any] = {"kind": decoded.kind, **header.metadata, **(square.metadata or {})}
     rows, columns = decoded.pixels.shape
     is_as_in_header = not decoded.is_reoriented and header.columns in (None, columns)
-    if header.rows and is_as_in_header and LEAST_ROWS * rows <= header.rows < rows:
+    if header.rows and is_as_in_header and LEAST_ROWS_SHARE * rows <= header.rows < rows:
         metadata["image_rows"] = float(int(header.rows * square.row_factor))
     if decoded.marks is not None and decoded.marks.any():
         metadata[MARKS] = regions_text(
-            regions_of(as_resampled(decoded.marks, square.pixels.shape, decoded.marks.shape))
+            regions_of(resample_labels(decoded.marks, square.pixels.shape, decoded.marks.shape))
         )
     return Micrograph(
         pixels=square.pixels,

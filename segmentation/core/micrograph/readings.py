@@ -1,6 +1,6 @@
-"""The stored reading of a data bar or scale bar (`barresult.BarReading` as a dict), as a calibration and in words.
+"""Turns the stored reading of a data bar or scale bar (`barresult.BarReading` as a dict) into a scale and sentences.
 
-For the web process: it needs none of the modules that read a bar.
+The web process uses it, because it needs none of the modules that read a bar.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from .types import Calibration, Micrograph, Scale
 
 CUT_OFF = "Reading the scale bar took too long and was stopped. Draw the bar or type the width of the image."
 LEAST_SIDE = 128  # px; a smaller image has no text drawn over it
-LONGEST_TEXT = 60  # characters of a text from the image that are quoted
-SAME = 0.03  # relative: pixel sizes that differ by less are the same
+LONGEST_QUOTE = 60  # characters of a text from the image that are quoted
+PIXEL_SIZE_TOLERANCE = 0.03  # relative: pixel sizes that differ by less are taken as equal
 
 
 def scale_of(file: Calibration, reading: Mapping[str, Any] | None, shape: tuple[int, int] = (0, 0)) -> Scale:
@@ -28,7 +28,7 @@ def scale_of(file: Calibration, reading: Mapping[str, Any] | None, shape: tuple[
     return Scale(file, bar, None, None, shape, is_sure, texts_agree, note)
 
 
-def with_scale_read(micrograph: Micrograph, reading: Mapping[str, Any] | None) -> Micrograph:
+def with_stored_reading(micrograph: Micrograph, reading: Mapping[str, Any] | None) -> Micrograph:
     """The micrograph with the calibration that was read from its bar, if that is certain, and with a note about it."""
     scale, note = scale_of(micrograph.calibration, reading), (reading or {}).get("note", "")
     note = note if note == CUT_OFF or scale.bar.nm_per_pixel else ""
@@ -40,8 +40,8 @@ def _calibration(reading: Mapping[str, Any] | None) -> Calibration:
     """The calibration that was read, certain or not; absent without one."""
     if not reading or not reading.get("nm_per_pixel"):
         return Calibration.absent()
-    texts = [reading.get("text"), *(way["text"] for way in (reading.get("ways") or {}).values())]
-    quoted = [f"“{text[:LONGEST_TEXT]}”" for text in dict.fromkeys(filter(None, texts))]
+    texts = [reading.get("text"), *(statement["text"] for statement in (reading.get("ways") or {}).values())]
+    quoted = [f"“{text[:LONGEST_QUOTE]}”" for text in dict.fromkeys(filter(None, texts))]
     length, across = reading.get("length_nm"), reading.get("length_px")
     bar = [f"scale bar of {length:g} nm over {across:g} px"] if length and across else []
     words, uncertainty = ", ".join(quoted + bar), reading.get("relative_uncertainty")
@@ -49,18 +49,23 @@ def _calibration(reading: Mapping[str, Any] | None) -> Calibration:
 
 
 def _texts_agree(reading: Mapping[str, Any] | None) -> bool:
-    """Whether two independent texts, such as the scale bar's and the width, led to the same pixel size."""
-    sizes = [way["nm_per_pixel"] for way in ((reading or {}).get("ways") or {}).values()]
-    return len([size for size in sizes if abs(size / reading["nm_per_pixel"] - 1) <= SAME]) > 1 if reading else False
+    """Whether two independent texts, such as the scale bar and the width, state the same pixel size."""
+    if not reading:
+        return False
+    sizes = [statement["nm_per_pixel"] for statement in (reading.get("ways") or {}).values()]
+    return len([size for size in sizes if abs(size / reading["nm_per_pixel"] - 1) <= PIXEL_SIZE_TOLERANCE]) > 1
 
 
 def _note(reading: Mapping[str, Any] | None) -> str:
-    """The note of a reading. Without one: a sentence if its ways to the pixel size differ, else ""."""
-    ways = (reading or {}).get("ways") or {}
+    """The note of a reading; without one a sentence if its statements of the pixel size differ, else ""."""
+    statements = (reading or {}).get("ways") or {}
     if reading and reading.get("note"):
         return str(reading["note"])
-    sizes = [way["nm_per_pixel"] for way in ways.values()]
-    if not reading or not sizes or max(sizes) <= (1 + SAME) * min(sizes):
+    sizes = [statement["nm_per_pixel"] for statement in statements.values()]
+    if not reading or not sizes or max(sizes) <= (1 + PIXEL_SIZE_TOLERANCE) * min(sizes):
         return ""
-    scales = ", ".join(f"“{way['text'][:LONGEST_TEXT]}” gives {way['nm_per_pixel']:.4g} nm/px" for way in ways.values())
+    scales = ", ".join(
+        f"“{statement['text'][:LONGEST_QUOTE]}” gives {statement['nm_per_pixel']:.4g} nm/px"
+        for statement in statements.values()
+    )
     return f"The data bar contradicts itself or was misread: {scales}. Check which is right."

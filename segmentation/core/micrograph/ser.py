@@ -1,4 +1,4 @@
-"""Reader of FEI / Thermo TIA `.ser` files, each a series of images or spectra.
+"""Reads `.ser` files of TIA (FEI, Thermo Fisher), each a series of images or spectra.
 
 Layout after the description by P. Ercius and others (ER-C and openNCEM): little-endian, offsets of 32 bits up to
 version 0x0210 and of 64 from 0x0220 on. Rows are stored from the bottom up.

@@ -1,4 +1,4 @@
-"""Resampling of images whose pixels are not square, by their header, so that all other code knows only square pixels.
+"""Resamples images whose pixels are not square by their header, so that all other code gets square pixels.
 
 One direction is resampled to the finer of the two pixel sizes, so that nothing is lost. If that gives too many pixels,
 the other direction is resampled to the coarser one.
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .decoded import Decoded
-from .grey import BAND, Array, check_size
+from .grey import BAND_PX, Array, check_size
 from .vendors.facts import Facts
 
-LARGEST_DIFFERENCE = 0.005  # relative, of the sides of a pixel that count as equal
-MOST_OBLONG = 10.0  # ratio of the sides: no scan has more; such a header is wrong, or of a spectrum image
+SQUARE_TOLERANCE = 0.005  # relative, of the sides of a pixel that count as equal
+MOST_SIDE_RATIO = 10.0  # ratio of the sides: no scan has more; such a header is wrong, or of a spectrum image
 ROWS, COLUMNS = "file_rows", "file_columns"  # keys of metadata: size of the image in its file, before resampling
 SIDES = "The pixels of the file are {width} nm wide and {height} nm high."
 RESAMPLED = (
@@ -40,7 +40,8 @@ class SquareImage:
     """An image with square pixels.
 
     pixels: (H, W). header: facts with the size of these pixels, and with notes. row_factor: its number of rows divided
-    by that in the file. metadata: the image's size in the file, under ROWS and COLUMNS, if it was resampled.
+    by the number of rows in the file. metadata: the image's size in the file, under ROWS and COLUMNS, if it was
+    resampled.
     """
 
     pixels: Array
@@ -51,19 +52,19 @@ class SquareImage:
 
 def are_square(width: float | None, height: float | None) -> bool:
     """Whether the sides of a pixel are equal, or one of them is not known."""
-    return not width or not height or abs(width / height - 1) <= LARGEST_DIFFERENCE
+    return not width or not height or abs(width / height - 1) <= SQUARE_TOLERANCE
 
 
 def make_square(decoded: Decoded, header: Facts, max_pixels: int) -> SquareImage:
-    """The image with square pixels. header: its facts, from `header.checked_against_pixels`. Raises UnreadableImage if
-    the resampled image is too long and narrow."""
+    """The image, resampled if its pixels are not square. header: its facts, from `header.checked_against_pixels`.
+    Raises UnreadableImage if the resampled image is too long and narrow."""
     width, height = header.nm_per_pixel, header.height_nm
     if not width or not height or are_square(width, height):
         return SquareImage(decoded.pixels, replace(header, height_nm=None))
     if decoded.is_transposed:
         width, height = height, width
     sides = {"width": f"{width:.4g}", "height": f"{height:.4g}"}
-    if max(width / height, height / width) > MOST_OBLONG:
+    if max(width / height, height / width) > MOST_SIDE_RATIO:
         note = IMPOSSIBLE.format(**sides)
         unsized = replace(header, nm_per_pixel=None, detail="", relative_uncertainty=None, height_nm=None)
         return SquareImage(decoded.pixels, replace(unsized, notes=(*header.notes, note)))
@@ -72,13 +73,13 @@ def make_square(decoded: Decoded, header: Facts, max_pixels: int) -> SquareImage
     is_coarser = rows * columns * (width / size) * (height / size) > max_pixels
     if is_coarser:
         size = max(width, height)
-    shape = _count(rows, height / size), _count(columns, width / size)
+    shape = _resampled_count(rows, height / size), _resampled_count(columns, width / size)
     check_size(shape[1], shape[0], max_pixels)
     note = RESAMPLED.format(
         **sides, size=f"{size:.4g}", columns=shape[1], rows=shape[0], file_columns=columns, file_rows=rows
     )
     return SquareImage(
-        resampled(decoded.pixels, shape, (size / height, size / width)),
+        resample_pixels(decoded.pixels, shape, (size / height, size / width)),
         replace(
             header,
             nm_per_pixel=size,
@@ -90,12 +91,12 @@ def make_square(decoded: Decoded, header: Facts, max_pixels: int) -> SquareImage
     )
 
 
-def _count(pixels: int, times: float) -> int:
-    """The number of whole pixels along a side that has `pixels` now, and `times` as many after resampling."""
+def _resampled_count(pixels: int, times: float) -> int:
+    """The number of whole pixels along a side after resampling. pixels: number before. times: the factor."""
     return int(pixels * times + 1e-6)
 
 
-def resampled(pixels: Array, shape: tuple[int, int], steps: tuple[float, float]) -> Array:
+def resample_pixels(pixels: Array, shape: tuple[int, int], steps: tuple[float, float]) -> Array:
     """Grey pixels (H, W) resampled to `shape`, by cubic interpolation (Catmull-Rom), or by means over larger pixels.
 
     steps: old pixels per new one, down and across. No value lies outside the range of the image."""
@@ -117,22 +118,22 @@ def _strips(old: Array, new: Array, resamples_rows: bool) -> Iterator[tuple[Arra
     """Pairs of parts of the old and the new image that are resampled one by one, each of about BAND pixels: columns if
     rows are resampled (resamples_rows), else rows."""
     longest = max(old.shape[0], new.shape[0]) if resamples_rows else max(old.shape[1], new.shape[1])
-    width = max(1, BAND // longest)
+    width = max(1, BAND_PX // longest)
     for start in range(0, old.shape[1 if resamples_rows else 0], width):
         part = slice(start, start + width)
         yield (old[:, part], new[:, part]) if resamples_rows else (old[part], new[part])
 
 
 def stored_shape(facts: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Rows and columns of the image in its file, if its pixels were made square; else None. facts: its metadata."""
+    """(rows, columns) of the image in its file if it was resampled to square pixels, else None. facts: its metadata."""
     return (int(facts[ROWS]), int(facts[COLUMNS])) if {ROWS, COLUMNS} <= facts.keys() else None
 
 
-def as_resampled(values: NDArray[Number], shape: tuple[int, int], stored: tuple[int, int] | None) -> NDArray[Number]:
+def resample_labels(values: NDArray[Number], shape: tuple[int, int], stored: tuple[int, int] | None) -> NDArray[Number]:
     """Labels (H, W) or (H, W, channels), resampled to `shape` (by nearest neighbour) if they have the shape `stored`.
 
-    For labels of an image as its file stores it, whose pixels were made square. stored: of `stored_shape`. Labels of
-    any other shape are returned unchanged."""
+    For labels that were drawn on the image as its file stores it, before it was resampled. stored: from `stored_shape`.
+    Labels of any other shape are returned unchanged."""
     if values.shape[:2] != stored:
         return values
     # The resampled image may be up to a pixel shorter than the image in the file.

@@ -1,6 +1,6 @@
-"""The scale that a person states (a typed width, an accepted suggestion, or a drawn line), read as a `Calibration`.
+"""Reads the scale that a person states (a typed width, an accepted suggestion, or a drawn line) as a `Calibration`.
 
-Pages, API and stored rows have it as the fields of `StatedScale`.
+Pages, API and stored rows hold a stated scale as the fields of `StatedScale`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .types import Calibration, DrawnLine, Scale
 from .vendors.units import plausible_pixel
 from .width import VERY_WIDE_NM, parse_length, parse_width, width_text
 
-SAME_NM = 0.0051  # widths that differ by less look the same in a field, which shows two decimals
+WIDTH_TOLERANCE_NM = 0.0051  # widths that differ by less look the same in a field, which shows two decimals
 SHORTEST_PX = 5.0  # a shorter line cannot be measured
 FIELDS = ("width", "source", "pixels", "error", "length")  # names of the fields in forms and JSON
 LONGEST_LENGTH = 40  # characters of the text of a length
@@ -24,15 +24,12 @@ NO_LINE = "The line could not be understood: draw it on the scale bar again."
 SHORT_LINE = "The line is too short to measure: draw it from one end of the scale bar to the other."
 LONG_LINE = "The line is longer than the image: draw it on the scale bar again."
 NO_LENGTH = "Type the length that is written at the scale bar, such as 200 nm or 1 µm."
-OF_IMAGE = {
-    None,
-    Source.METADATA,
-    Source.SIDE_FILE,
-    Source.READ,
-}  # sources of the image's own scale; None: not known. Not
-# DATA_BAR: there a person confirmed the reading, and so stated it.
-OF_FILE = {Source.METADATA, Source.SIDE_FILE}
-OF_BAR = {Source.READ, Source.DATA_BAR}
+# Sources of the image's own scale; None: not known. DATA_BAR is not among them, because there a person confirmed the
+# reading and so stated it.
+IMAGE_SOURCES = {None, Source.METADATA, Source.SIDE_FILE, Source.READ}
+FILE_SOURCES = {Source.METADATA, Source.SIDE_FILE}
+BAR_SOURCES = {Source.READ, Source.DATA_BAR}
+# Sentences for scripts.
 NO_WIDTH = "Send width, such as 7520 nm or 7.52 µm."
 NO_SCALE = "There is no scale in the {source} of this image."
 
@@ -74,37 +71,37 @@ class StatedScale:
         return (self.width or "").strip()
 
     @property
-    def is_of_image(self) -> bool:
-        """Whether this means the image's own scale: nothing is stated, or the text came from it."""
-        return self.width is None or self.source in OF_IMAGE
+    def uses_image_scale(self) -> bool:
+        """Whether the image's own scale is to be used: nothing is stated, or the text came from that scale."""
+        return self.width is None or self.source in IMAGE_SOURCES
 
     def needs_bar(self, scale: Scale) -> bool:
-        """Whether the scale has to be read from a bar in the image: it is to be the image's own, and
-        the file has none."""
-        return self.is_of_image and not scale.file.nm_per_pixel
+        """Whether the scale has to be read from a bar in the image: the image's own scale is to be
+        used, and the file has none."""
+        return self.uses_image_scale and not scale.file.nm_per_pixel
 
     def calibration(self, scale: Scale) -> Calibration | None:
         """The stated calibration; None if nothing is stated, so that file or image decide.
 
-        An empty field states nothing if it stands for the image's own scale (`is_of_image`);
-        otherwise it asks for sizes in pixels. A text counts as typed if its source gives another
+        An empty field states nothing if the image's own scale is to be used (`uses_image_scale`);
+        otherwise it means sizes in pixels. A text counts as typed if its source gives another
         width. Raises ValueError with a sentence for a bad text or line.
         """
-        of_image, columns = scale.of_image.in_use, scale.shape[1]
+        image_calibration, columns = scale.of_image.in_use, scale.shape[1]
         if self.width is None:
             return None
-        if self.is_of_image and self.text in ("", scale.width_text(of_image)):  # an unedited field
+        if self.uses_image_scale and self.text in ("", scale.width_text(image_calibration)):  # an unedited field
             return None
         offered, width = self._offered(scale), parse_width(self.text)
         offered_nm = offered.width_nm(columns) if offered else None
-        if width is not None and offered_nm is not None and abs(width - offered_nm) <= SAME_NM:
+        if width is not None and offered_nm is not None and abs(width - offered_nm) <= WIDTH_TOLERANCE_NM:
             return offered
         if not width:
             return Calibration.absent()
         return Calibration.of_width(width, columns, typed=self.text)
 
     def with_file_as_source(self, scale: Scale) -> StatedScale:
-        """This statement, or, if the width of the file was typed, one that names the file as source."""
+        """This scale; if the user typed the width that the file states, the source becomes the file."""
         is_of_file = self.source == Source.TYPED and self.text == scale.width_text(scale.file)
         return replace(self, source=scale.file.source) if is_of_file and self.text else self
 
@@ -122,15 +119,15 @@ class StatedScale:
             return self.calibration(scale)
         calibration = self._offered(scale)
         if calibration is None or not calibration.is_known:
-            raise ValueError(NO_SCALE.format(source="data bar" if self.source in OF_BAR else "file"))
+            raise ValueError(NO_SCALE.format(source="data bar" if self.source in BAR_SOURCES else "file"))
         return None if calibration == scale.of_image.in_use else calibration
 
     def _offered(self, scale: Scale) -> Calibration | None:
         """The calibration that `source` gives, whatever the text is; None for typed and unknown
         sources. Raises ValueError with a sentence for a bad line."""
-        if self.source in OF_FILE:
+        if self.source in FILE_SOURCES:
             return scale.file
-        if self.source in OF_BAR:
+        if self.source in BAR_SOURCES:
             return scale.confirmed_bar
         return _line_calibration(self.line, scale.shape) if self.source == Source.DRAWN else None
 
@@ -138,18 +135,20 @@ class StatedScale:
 def question_about(stated: Calibration | None, scale: Scale) -> str:
     """A sentence that asks the user about a typed scale; "" if there is nothing to ask.
 
-    It asks if the typed scale contradicts the file or a certain data bar, or if hardly any electron
-    micrograph is as wide."""
-    of_image, columns = scale.of_image.in_use, scale.shape[1]
+    The user is asked if the typed scale contradicts the file or a certain data bar, or if hardly any
+    electron micrograph is as wide."""
+    image_calibration, columns = scale.of_image.in_use, scale.shape[1]
     if stated is None or stated.source != Source.TYPED:
         return ""
-    if not contradict(stated, of_image):
+    if not contradict(stated, image_calibration):
         width = stated.width_nm(columns) or 0.0
         if width < VERY_WIDE_NM:
             return ""
         return f"That is {width * 1e-6:g} mm, which is rare in electron microscopy."
-    says, typed = (f"{width_text(one.width_nm(columns) or 0.0)} nm" for one in (of_image, stated))
-    return f"The {of_image.source.noun} says that the image is {says} wide. You typed {typed}."
+    image_width, typed_width = (
+        f"{width_text(calibration.width_nm(columns) or 0.0)} nm" for calibration in (image_calibration, stated)
+    )
+    return f"The {image_calibration.source.noun} says that the image is {image_width} wide. You typed {typed_width}."
 
 
 def _line_calibration(line: DrawnLine | None, shape: tuple[int, int]) -> Calibration:

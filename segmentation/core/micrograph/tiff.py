@@ -1,4 +1,4 @@
-"""Reader of TIFF files, by tifffile. A page is checked before it is decoded, so that no file takes all memory."""
+"""Reads TIFF files, by tifffile. A page is checked before it is decoded, so that no file takes all memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from . import codestream, vendors
 from .decoded import COPY_AGAIN, Decoded, apply_orientation, page_index
-from .grey import Array, check_size, inverted, is_grey_ramp, luminance, palette_colours, palette_grey, to_grey
+from .grey import Array, check_size, invert, is_grey_ramp, luminance, palette_colours, palette_grey, to_grey
 from .marks import coloured_marks
 from .types import UnreadableImage
 from .vendors.facts import Facts
@@ -28,12 +28,12 @@ TOO_MANY_BYTES = (
     "The image takes {megabytes:,.0f} MB when it is unpacked, which is too much: export one plane as a grey TIFF"
     " of 8 or 16 bits."
 )
-SMALLEST_TILE_LIMIT = 1 << 24  # px of a tile that are always allowed, as tiles may be larger than a small image
+SMALLEST_TILE_LIMIT = 1 << 24  # px: a tile of this size is always allowed, as tiles may be larger than a small image
 BYTES_PER_PIXEL = 6  # three colours of 16 bits
 BLOCK = 16  # px: encoders may round the size of a strip up to whole blocks
 LARGEST_TAG = 1 << 26  # bytes
 EXIF = 34665  # tag that points to the Exif directory
-MOST_HEADERS = 2  # first pages whose tags are read, beside those of the chosen page
+MOST_HEADERS = 2  # the tags of so many first pages are read in addition to those of the chosen page
 # Number of a tag's type -> bytes of one value; 1 for types that are not here.
 _TYPE_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 
@@ -68,23 +68,23 @@ def read_tiff(path: Path, max_pixels: int, page: int = 0) -> Decoded:
     stored = pixels.shape
     pixels, orientation_note = apply_orientation(pixels, orientation)
     notes += [*stack_notes, *plane_notes, *grey_notes, *orientation_note]
-    colours, marks = (None if one is None else apply_orientation(one, orientation)[0] for one in (colours, marks))
+    colours, marks = (None if array is None else apply_orientation(array, orientation)[0] for array in (colours, marks))
     return Decoded(pixels, kind, tuple(notes), header, orientation, stored, pages, colours, marks)
 
 
 def _header(page: TiffPage, others: Sequence[TiffPage]) -> Facts:
     """The facts in the tags of a page. If they have no scale, those of another page of the same size are taken: in many
     stacks only the first page has a scale, in files of SIS only the second."""
-    header, size = vendors.facts(PageTags(page)), (page.imagewidth, page.imagelength)
+    header, size = vendors.facts_of_tags(PageTags(page)), (page.imagewidth, page.imagelength)
     same_size = (other for other in others if (other.imagewidth, other.imagelength) == size)
-    headers = (
-        (header, *(vendors.facts(PageTags(other)) for other in same_size)) if not header.nm_per_pixel else (header,)
-    )
-    return next((facts for facts in headers if facts.nm_per_pixel), header)
+    if header.nm_per_pixel:
+        return header
+    other_headers = (vendors.facts_of_tags(PageTags(other)) for other in same_size)
+    return next((facts for facts in other_headers if facts.nm_per_pixel), header)
 
 
 class PageTags:
-    """The tags of a page as bytes, for the vendors' readers (`vendors.facts.Tags`)."""
+    """The tags of a page as bytes: `vendors.facts.Tags` for the vendors' readers."""
 
     def __init__(self, page: TiffPage) -> None:
         self._page = page
@@ -124,8 +124,8 @@ class PageTags:
 
 
 def count_pages(file: TiffFile) -> tuple[int, bool]:
-    """The number of pages, MOST_PAGES at most, and whether their chain ends correctly. Raises UnreadableImage for a
-    circle.
+    """(number of pages, MOST_PAGES at most; whether the list of pages ends correctly). Raises UnreadableImage if the
+    list runs in a circle.
 
     tifffile looks for circles only once, at the hundredth page.
     """
@@ -155,7 +155,7 @@ def _check_page(page: TiffPage, max_pixels: int) -> None:
     check_size(columns, rows, max_pixels)
     if page.nbytes > BYTES_PER_PIXEL * max_pixels:
         raise UnreadableImage(TOO_MANY_BYTES.format(megabytes=page.nbytes / 1e6))
-    if page.compression in codestream.UNBOUNDED:
+    if page.compression in codestream.NOT_CHECKED:
         raise UnreadableImage(NOT_READ)
     tile = int(page.tilewidth) * int(page.tilelength) if page.is_tiled else 0
     if tile * math.prod(page.chunked) > max(4 * columns * rows * page.samplesperpixel, SMALLEST_TILE_LIMIT):
@@ -176,7 +176,7 @@ def _check_data(page: TiffPage) -> None:
         is_missing = is_missing or len(offsets) < math.prod(page.chunked) or len(counts) < math.prod(page.chunked)
     if is_missing or min(offsets) <= 0:
         raise UnreadableImage(f"The file is incomplete, part of the image is missing: {COPY_AGAIN}.")
-    if codestream.sizes_itself(page.compression):
+    if codestream.declares_size(page.compression):
         _check_strips(page)
 
 
@@ -189,10 +189,10 @@ def _check_strips(page: TiffPage) -> None:
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
         file.seek(offset)
         is_jpeg = page.compression in codestream.JPEG
-        strip = file.read(count if is_jpeg else min(count, codestream.HEAD))
+        strip = file.read(count if is_jpeg else min(count, codestream.STRIP_HEAD_BYTES))
         if is_jpeg:
             codestream.check_scans(strip)
-        size = codestream.size_of(page.compression, strip[: codestream.HEAD])
+        size = codestream.declared_size(page.compression, strip[: codestream.STRIP_HEAD_BYTES])
         if size is None or size[0] >= columns + BLOCK or size[1] >= rows + BLOCK:
             raise UnreadableImage(f"The TIFF is damaged, its strips are larger than its image: {COPY_AGAIN}.")
 
@@ -218,8 +218,8 @@ def _has_palette(samples: Array, page: TiffPage) -> bool:
 
 def _is_coloured(page: TiffPage) -> bool:
     """Whether the samples of a page are red, green and blue when they are decoded."""
-    is_rgb, is_ycc = (page.photometric == one for one in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR))
-    return is_rgb or (is_ycc and page.compression in _JPEG)
+    is_jpeg = page.photometric == PHOTOMETRIC.YCBCR and page.compression in _JPEG
+    return page.photometric == PHOTOMETRIC.RGB or is_jpeg
 
 
 def _is_rgb(samples: Array, page: TiffPage) -> bool:
@@ -228,7 +228,7 @@ def _is_rgb(samples: Array, page: TiffPage) -> bool:
 
 
 def _colours(samples: Array, page: TiffPage) -> Array | None:
-    """(H, W, 3 or more) red, green and blue; None for a grey page, also if its palette colours the data bar."""
+    """(H, W, 3 or more) red, green and blue; None for a grey page, even if its palette colours the data bar."""
     if _has_palette(samples, page) and not is_grey_ramp(page.colormap):
         return palette_colours(samples[..., 0], page.colormap)
     return samples if _is_rgb(samples, page) else None
@@ -249,7 +249,7 @@ def _plane(samples: Array, page: TiffPage) -> tuple[Array, list[str]]:
         colours = (paper - samples[..., :3].astype(np.float32)) * (black / paper)[..., np.newaxis]
         return np.asarray(np.rint(luminance(colours))).astype(samples.dtype), []
     if photometric == PHOTOMETRIC.MINISWHITE:
-        return inverted(samples[..., 0], int(page.bitspersample)), []
+        return invert(samples[..., 0], int(page.bitspersample)), []
     alpha = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
     channels = count - sum(kind in alpha for kind in page.extrasamples)
     return samples[..., 0], [f"The image has {channels} channels; the first is used."] if channels > 1 else []

@@ -1,4 +1,5 @@
-"""An acquired image (`Micrograph`), the size of its pixels (`Calibration`), and all that is known of it (`Scale`).
+"""The types of an acquired image (`Micrograph`), of the size of its pixels (`Calibration`), and of all that is known
+about that size (`Scale`).
 
 `Scale.choose` decides which calibration of an image is used.
 """
@@ -23,7 +24,7 @@ from .width import width_text
 
 Polarity = Literal["bright", "dark"]
 PROGRAMS = ("ImageJ", "OME-XML")  # `Calibration.detail` begins so if a program wrote the pixel size
-LEAST_DOUBT = 0.001  # relative uncertainty; a smaller one comes from the rounding of a tag and is left out
+LEAST_UNCERTAINTY = 0.001  # relative; smaller uncertainties come from the rounding of a tag and are ignored
 NO_SCALE = "The scale of this image is not known, so sizes are in pixels."
 GreyImage = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
@@ -37,7 +38,7 @@ class DrawnLine:
     """A line that the user drew along the scale bar.
 
     pixels: its length in px of the image. error: standard uncertainty of the place of either end, in px. length: the
-    length that is written at the scale bar, with its unit, such as "500 nm".
+    text of the length that is written at the scale bar, such as "500 nm".
     """
 
     pixels: float
@@ -50,12 +51,12 @@ class Calibration:
     """The size of a pixel, and how it is known.
 
     nm_per_pixel: nanometres, or None where lengths are measured in pixels.
-    source: how it is known, a Source or the text of one; any other text raises ValueError.
+    source: how it is known, a Source or its value as text; any other text raises ValueError.
     detail: a text for people, such as "Zeiss tag 34118, Image Pixel Size".
     relative_uncertainty: standard uncertainty of nm_per_pixel as a fraction. It comes from the rounding of the number
         that was read or typed, or from the ends of the line that was measured. None where it is not known.
     instrument_uncertainty: standard uncertainty of the microscope's own calibration as a fraction. No file holds it;
-        None if the user gave none.
+        None if the user did not give it.
     instrument_note: where instrument_uncertainty comes from, such as "certified grating".
     """
 
@@ -89,8 +90,8 @@ class Calibration:
     def of_width(cls, width_nm: float, columns: int, *, typed: str = "") -> Calibration:
         """The calibration of an image `columns` pixels wide that shows `width_nm` nanometres.
 
-        typed: the text that the user typed, such as "7.52 µm"; the uncertainty is the rounding of its last digit, or
-        that of the shortest way to write the number where no text is given.
+        typed: the text that the user typed, such as "7.52 µm"; the uncertainty is the rounding of its last
+        digit. Without a text it is the rounding of the last digit of the number.
         """
         uncertainty = rounding(typed or f"{width_nm:.10g}")
         return cls(width_nm / columns, Source.TYPED, f"{width_nm:g} nm across {columns} px", uncertainty)
@@ -99,9 +100,9 @@ class Calibration:
     def of_pixel(cls, nm_per_pixel: float, *, typed: str = "", detail: str = "") -> Calibration:
         """The calibration of an image whose pixels are `nm_per_pixel` nanometres wide.
 
-        typed: the text that the user typed, such as "5.50"; the uncertainty is the rounding of its last digit, or
-        that of the shortest way to write the number where no text is given. detail: a text for people; without one
-        the number is written.
+        typed: the text that the user typed, such as "5.50"; the uncertainty is the rounding of its last
+        digit. Without a text it is the rounding of the last digit of the number. detail: a text for people; without it
+        the number is used.
         """
         uncertainty = rounding(typed or f"{nm_per_pixel:.10g}")
         return cls(nm_per_pixel, Source.TYPED, detail or f"{nm_per_pixel:g} nm per pixel", uncertainty)
@@ -126,8 +127,8 @@ class Calibration:
 ABSENT = Calibration.absent()
 
 
-class Why(StrEnum):
-    """Why a calibration is in use, or none is."""
+class ScaleReason(StrEnum):
+    """The reason why a calibration is in use, or why there is none."""
 
     MEASURED = "the numbers were made with it"
     STATED = "a person stated it"
@@ -141,15 +142,14 @@ class Why(StrEnum):
 class Scale:
     """All that is known of the scale of one image; `choose` decides which calibration is in use.
 
-    file: the calibration in the image's file or in a side file of the microscope; `Calibration.absent()` where neither
-        has one.
+    file: the calibration in the image's file or in a side file of the microscope; `Calibration.absent()` without one.
     bar: the calibration that was read from a data bar or scale bar in the image, certain or not; absent without one.
-    stated: the calibration that a person stated; None where nobody did, absent where the person wants pixels.
+    stated: the calibration that a person stated; None without it, absent if the person wants sizes in pixels.
     measured: the calibration with which the numbers of a result were made; None before there are numbers.
     shape: rows and columns of the image in px; (0, 0) before they are known.
     is_bar_sure: whether `bar` is certain.
     texts_agree: whether two independent texts in the image gave the pixel size of `bar`.
-    bar_note: a sentence about a bar that contradicts itself or was not read to its end, or "".
+    bar_note: a sentence if the bar contradicts itself or could not be read completely, else "".
     instrument_uncertainty, instrument_note: as in `Calibration`; the chosen calibration gets them.
     """
 
@@ -164,25 +164,25 @@ class Scale:
     instrument_uncertainty: float | None = None
     instrument_note: str = ""
 
-    def choose(self) -> tuple[Calibration, Why]:
+    def choose(self) -> tuple[Calibration, ScaleReason]:
         """The calibration in use, and why: the only place where this is decided.
 
         The calibration with which a result was measured stays. Otherwise the order is: what a
         person stated, the file, a certain reading of the image. Where file and image contradict
-        each other, the file is used if a microscope wrote it and one text in the image speaks
-        against it, because the text may be misread. Neither is used if two texts in the image
-        agree, or if a program wrote the file, which may not know that the image was resized.
+        each other, the file is used if a microscope wrote it and only one text in the image differs,
+        because that text may be misread. Neither is used if two texts in the image agree, or if a
+        program wrote the pixel size, because it may not know that the image was resized.
         """
         if self.measured is not None:
-            return self.measured, Why.MEASURED
+            return self.measured, ScaleReason.MEASURED
         if self.stated is not None:
-            return self._with_instrument(self.stated), Why.STATED
-        bar, is_of_program = self.certain_bar, self.file.detail.startswith(PROGRAMS)
-        if contradict(self.file, bar) and (self.texts_agree or is_of_program):
-            return Calibration.absent(), Why.CONTRADICTED
+            return self._with_instrument(self.stated), ScaleReason.STATED
+        bar, is_from_program = self.certain_bar, self.file.detail.startswith(PROGRAMS)
+        if contradict(self.file, bar) and (self.texts_agree or is_from_program):
+            return Calibration.absent(), ScaleReason.CONTRADICTED
         if self.file.nm_per_pixel:
-            return self._with_instrument(self.file), Why.FILE
-        return self._with_instrument(bar), Why.BAR if bar.is_known else Why.NOT_KNOWN
+            return self._with_instrument(self.file), ScaleReason.FILE
+        return self._with_instrument(bar), ScaleReason.BAR if bar.is_known else ScaleReason.NOT_KNOWN
 
     @property
     def in_use(self) -> Calibration:
@@ -196,7 +196,7 @@ class Scale:
 
     @property
     def confirmed_bar(self) -> Calibration:
-        """The calibration of the bar with the source of one that the user has confirmed."""
+        """The calibration of the bar as one that the user has confirmed: its source is DATA_BAR."""
         return replace(self.bar, source=Source.DATA_BAR) if self.bar.nm_per_pixel else self.bar
 
     @property
@@ -210,11 +210,11 @@ class Scale:
         return replace(self, measured=None)
 
     def with_stated(self, calibration: Calibration | None) -> Scale:
-        """This scale for a new measurement with a calibration that a person states; None: without a stated one."""
+        """This scale for a new measurement, with the calibration that a person states (None: without it)."""
         return replace(self, stated=calibration, measured=None)
 
     def width_text(self, calibration: Calibration) -> str:
-        """The width of the image in nm, as the text of its field; "" if it is not known."""
+        """The width of the image in nm as the page's field shows it; "" if it is not known."""
         width = calibration.width_nm(self.shape[1])
         return "" if width is None else width_text(width)
 
@@ -235,16 +235,18 @@ class Scale:
 
 
 def common_calibration(calibrations: Sequence[Calibration]) -> Calibration:
-    """The least certain calibration: the one with the largest uncertainty, or one with unknown uncertainty if the
-    others have only small rounding errors. The microscope's uncertainty is used only if all calibrations have one;
-    otherwise only the rounding counts. Without calibrations the absent one is returned."""
+    """The calibration whose uncertainty holds for several images together: the least certain of theirs.
+
+    That is the calibration with the largest uncertainty, or one with unknown uncertainty if the others have only small
+    rounding errors. The microscope's uncertainty is used only if all calibrations have one; otherwise only the rounding
+    counts. Without calibrations the absent one is returned."""
     if not calibrations:
         return Calibration.absent()
     if any(calibration.instrument_uncertainty is None for calibration in calibrations):
-        calibrations = [replace(one, instrument_uncertainty=None, instrument_note="") for one in calibrations]
+        calibrations = [replace(other, instrument_uncertainty=None, instrument_note="") for other in calibrations]
     worst = max(calibrations, key=lambda calibration: calibration.standard_uncertainty or 0.0)
     unknown = [calibration for calibration in calibrations if calibration.standard_uncertainty is None]
-    return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_DOUBT else worst
+    return unknown[0] if unknown and (worst.standard_uncertainty or 0.0) < LEAST_UNCERTAINTY else worst
 
 
 # Keys in the metadata of a mask: name and SHA-256 of the micrograph that the mask belongs to.
@@ -256,14 +258,16 @@ class Micrograph:
     """An image as acquired.
 
     pixels: (H, W) grey, uint8, uint16 or float32, always finite: the whole image with its data bar, no value clipped.
-    name: the file's own name, without folders.
-    sha256: of the file's bytes, lower-case hex.
+    name: the name of the file, without folders.
+    sha256: SHA-256 of the file's bytes, lower-case hex.
     calibration: from the file or a side file; `Calibration.absent()` if they state none.
     reading: the certain calibration from a data bar or scale bar in the image; absent without one.
     texts_agree: whether two independent texts in the image gave `reading`.
-    metadata: numbers and texts by key. `kind`: of the file, in words. `image_rows`: rows above the data bar, if the
-        header states them. `pages`, `page`: of a stack. `marks`: places of coloured marks (`marks`). `colours` and
-        `channels`: of a picture in colour (`colours`). Further keys: facts of the instrument (`vendors.facts.Facts`).
+    metadata: numbers and texts by key. `kind`: the kind of file in words. `image_rows`: rows above the data bar, if the
+        header states them. `pages`, `page`: number of images in a stack, number of this one. `marks`: places of
+        coloured marks (module `marks`). `colours`, `channels`: what the module `colours` finds in a picture in
+        colour. Further
+        keys: facts about the instrument (`vendors.facts.Facts`).
     notes: sentences for the user, such as "The file has 3 pages; the first is used.".
     """
 

@@ -1,9 +1,9 @@
-"""`python -m segmentation.core.micrograph.unpacking INPUT FOLDER`, which unpacks a ZIP archive in a child process.
+"""Unpacks a ZIP archive in a child process: `python -m segmentation.core.micrograph.unpacking INPUT FOLDER`.
 
-Like `inspect` it prints one line of JSON. Every entry of the archive is either unpacked or has a note.
+Like `inspect` it prints one line of JSON. Every entry of the archive is either unpacked or mentioned in a note.
 
-An archive may be made to do harm. So the size of its directory is checked before it is read, no name in it becomes a
-path, no bytes are used by two entries, and unpacked bytes and time are limited.
+An archive may be made to do harm. So the size of its directory is checked before it is read, names in it are never used
+as paths, entries that share bytes are refused, and unpacked bytes and time are limited.
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ from typing import Any
 
 from ..names import clean_text, harmless_suffix
 from .kinds import HEAD_BYTES, recognise
-from .pairing import is_side, pair
+from .pairing import is_side_file, pair
 from .types import UnreadableImage
 
 MOST_ENTRIES = 10_000
 LARGEST_DIRECTORY = 4 * 2**20  # bytes; 10,000 entries with names of 300 characters have 3.5 MB
-LARGE = 20 * 2**20  # bytes: an entry that unpacks to more may have at most MOST_PACKED times its packed size
-LARGE_SIDE = 2**20  # bytes: the same for all side files together, texts of some kB that shrink about five times
-MOST_PACKED = 200
-DIRECTORY_SECONDS = 10.0  # for the directory; as many again for the entries, beside those for their bytes
+# An entry that unpacks to more than LARGE_ENTRY_BYTES may have at most MOST_PACKING_RATIO times its packed size, and so
+# may all side files together from LARGE_SIDE_BYTES on: they are texts of some kB, which are packed about 5 to 1.
+LARGE_ENTRY_BYTES = 20 * 2**20
+LARGE_SIDE_BYTES = 2**20
+MOST_PACKING_RATIO = 200
+DIRECTORY_SECONDS = 10.0  # for the directory; and again for the entries, in addition to SECONDS_PER_MB
 MEMORY = "The ZIP archive needs more memory than there is: make several smaller archives."
 SECONDS_PER_MB = 2.0  # per MB of unpacked bytes, which is about a megapixel of a grey image
 HEADER_BYTES = 30  # of an entry, before its name
@@ -65,17 +67,18 @@ SYSTEM = "{count} {files} left out because only the operating system needs {them
 
 
 @dataclass(frozen=True)
-class Limits:
+class UnpackingLimits:
     """The limits of unpacking.
 
-    entry_mb, archive_mb: MB of one unpacked file, and of all. images: number of images that are unpacked, with their
-    side files; 0: all files of any kind are unpacked. room: free bytes of the disk; None if that is not known.
+    entry_mb, archive_mb: MB of one unpacked file, and of all. images: largest number of images that are unpacked, with
+    their side files; 0: all files of any kind are unpacked. free_bytes: bytes that may be written; None if that is not
+    known.
     """
 
     entry_mb: int
     archive_mb: int
     images: int = 0
-    room: int | None = None
+    free_bytes: int | None = None
 
 
 @dataclass
@@ -83,8 +86,8 @@ class Unpacked:
     """The result of unpacking.
 
     files: for each image a list of the image and its side files; a file is (name in the archive, name in the folder).
-    notes: (name, sentence) for entries that were left out; the name is "" if the sentence is about several. bytes: of
-    all unpacked files.
+    notes: (name, sentence) for entries that were left out; the name is "" if the sentence is about several. bytes:
+    number of bytes of all unpacked files.
     """
 
     files: list[list[tuple[str, str]]]
@@ -92,7 +95,7 @@ class Unpacked:
     bytes: int = 0
 
 
-def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
+def unpack(path: Path, folder: Path, limits: UnpackingLimits) -> Unpacked:
     """Unpack an archive into `folder`. If no file can be used, the notes say why.
 
     Raises UnreadableImage if the file is no archive of files, lists too many, or takes too long to list; OSError if the
@@ -136,7 +139,8 @@ def unpack(path: Path, folder: Path, limits: Limits) -> Unpacked:
 
 
 class _Bounded(io.BufferedReader):
-    """A file for zipfile, which reads the whole directory at once. Raises UnreadableImage if that is too large."""
+    """A file for zipfile, which reads the whole directory at once. Raises UnreadableImage if the directory is too
+    large."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size and size > LARGEST_DIRECTORY:
@@ -151,8 +155,8 @@ def _open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.Zi
     with _Bounded(io.FileIO(path)) as file:
         try:
             archive = zipfile.ZipFile(file)
-        except (*_FAULTS, IndexError) as error:
-            if isinstance(error, UnreadableImage) or _is_of_the_disk(error):
+        except (*_ZIP_ERRORS, IndexError) as error:
+            if isinstance(error, UnreadableImage) or _is_disk_error(error):
                 raise
             raise UnreadableImage(DAMAGED) from None
         if len(archive.filelist) > MOST_ENTRIES:
@@ -180,14 +184,14 @@ def _usable_by_name(entries: Sequence[zipfile.ZipInfo], notes: list[tuple[str, s
         elif sentence := _sentence_if_unusable(info, name):
             notes.append((_visible_name(name), sentence))
         elif (
-            is_side(name)
-            and (total := unpacked + info.file_size) > LARGE_SIDE
+            is_side_file(name)
+            and (total := unpacked + info.file_size) > LARGE_SIDE_BYTES
             and _is_bomb(total, packed + info.compress_size)
         ):
-            notes.append((_visible_name(name), BOMB.format(times=MOST_PACKED)))
+            notes.append((_visible_name(name), BOMB.format(times=MOST_PACKING_RATIO)))
         else:
             usable[_unique_name(name, usable, numbers)] = info
-            if is_side(name):
+            if is_side_file(name):
                 unpacked, packed = unpacked + info.file_size, packed + info.compress_size
     if overlapping:
         notes.append(("", SAME_BYTES.format(**_count_words(len(overlapping)))))
@@ -204,8 +208,8 @@ def _count_words(count: int) -> dict[str, str]:
 
 
 def _overlapping(entries: Sequence[zipfile.ZipInfo]) -> set[int]:
-    """The indices of entries that begin within the bytes of another entry. Of entries that begin at one place
-    the first is left out."""
+    """The indices of entries that begin within the bytes of another entry. If several begin at the same place, the
+    first is not among them."""
     overlapping, end = set(), 0
     for index, info in sorted(enumerate(entries), key=lambda entry: entry[1].header_offset):
         if info.header_offset < end:
@@ -216,7 +220,7 @@ def _overlapping(entries: Sequence[zipfile.ZipInfo]) -> set[int]:
 
 
 def _unique_name(name: str, names: Any, numbers: Counter[str]) -> str:
-    """The name, with a number if `names` has it already: an archive may have two files of one name.
+    """The name, with a number if `names` has it already: an archive may have two files with the same name.
 
     numbers: the last number of each name, so that thousands of equal names take no longer than others.
     """
@@ -235,17 +239,17 @@ def _sentence_if_unusable(info: zipfile.ZipInfo, name: str) -> str:
         return LINK
     if PurePosixPath(name.lower()).suffix in ARCHIVES:
         return NESTED
-    if info.file_size > LARGE and _is_bomb(info.file_size, info.compress_size):
-        return BOMB.format(times=MOST_PACKED)
+    if info.file_size > LARGE_ENTRY_BYTES and _is_bomb(info.file_size, info.compress_size):
+        return BOMB.format(times=MOST_PACKING_RATIO)
     return ""
 
 
 def _is_bomb(unpacked: int, packed: int) -> bool:
-    """Whether so many bytes cannot be honest content of so few packed ones."""
-    return unpacked > MOST_PACKED * max(1, packed)
+    """Whether a file of these unpacked and packed bytes unpacks to more than any file of a microscope."""
+    return unpacked > MOST_PACKING_RATIO * max(1, packed)
 
 
-def _check_is_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Limits, count: int) -> None:
+def _check_is_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: UnpackingLimits, count: int) -> None:
     """Raises _Unusable for an entry that is no image by its first bytes, and if no more images are allowed. count: of
     the images so far."""
     try:
@@ -253,7 +257,7 @@ def _check_is_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limits: Lim
             recognise(entry.read(HEAD_BYTES), info.filename)
     except UnreadableImage as error:
         raise _Unusable(str(error)) from None
-    except _FAULTS:
+    except _ZIP_ERRORS:
         raise _Unusable(BROKEN) from None
     if count >= limits.images:
         raise _Unusable(TOO_MANY.format(limit=limits.images))
@@ -263,17 +267,19 @@ class _Unusable(Exception):
     """An entry that cannot be unpacked; the message is a sentence."""
 
 
-_FAULTS = (
+_ZIP_ERRORS = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, OSError,
 )  # fmt: skip
 
 
-def _is_of_the_disk(error: BaseException) -> bool:
+def _is_disk_error(error: BaseException) -> bool:
     """Whether an error comes from the disk, and not from a wrong offset in a damaged archive."""
     return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
-def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits: Limits, result: Unpacked) -> None:
+def _extract(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits: UnpackingLimits, result: Unpacked
+) -> None:
     """Write one entry to `path`, and add its bytes to those of `result`; raises _Unusable, and OSError on a full
     disk."""
     size = 0
@@ -285,11 +291,11 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits
                     raise _Unusable(LARGE_ENTRY.format(limit=limits.entry_mb))
                 if result.bytes + size > limits.archive_mb * 2**20:
                     raise _Unusable(TOO_MUCH.format(limit=limits.archive_mb))
-                if limits.room is not None and result.bytes + size > limits.room:
+                if limits.free_bytes is not None and result.bytes + size > limits.free_bytes:
                     raise OSError(errno.ENOSPC, "the disk is nearly full")
                 copy.write(block)
-    except _FAULTS as error:
-        if _is_of_the_disk(error):
+    except _ZIP_ERRORS as error:
+        if _is_disk_error(error):
             raise
         raise _Unusable(BROKEN) from None
     result.bytes += size
@@ -318,7 +324,8 @@ def is_junk(name: str) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Unpack the archive that the command line names, and print the report. The exit status is always 0."""
+    """Unpack the archive that the command line names, and print the report. Returns the exit status, which is always
+    0."""
     from .inspect import report_confined  # here, because it imports all decoders
 
     parser = argparse.ArgumentParser(description="Unpack a ZIP archive and say what is in it, as one line of JSON.")
@@ -329,7 +336,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--max-memory-mb", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True, help="of processor time, for everything")
     options = parser.parse_args(arguments)
-    limits = Limits(options.entry_mb, options.archive_mb, options.images, options.room)
+    limits = UnpackingLimits(options.entry_mb, options.archive_mb, options.images, options.room)
 
     def report() -> dict[str, Any]:
         result = unpack(options.input, options.folder, limits)

@@ -1,6 +1,7 @@
-"""A check whether a file is complete, by the few bytes that say where its pixels lie.
+"""Checks whether an image file is complete, by the few bytes that tell where its pixels lie.
 
-Nothing is decoded, so that the web process can refuse an incomplete file at the upload.
+Nothing is decoded, so the web process can refuse an incomplete file at the upload. The functions `end_of_...` are
+`Format.end` of their formats: each returns an offset in bytes.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ if TYPE_CHECKING:
 
 INCOMPLETE = f"The file is incomplete, part of the image is missing: {COPY_AGAIN}."
 MOST_ENTRIES, MOST_PARTS = 2000, 10**6  # entries of a TIFF's directory; strips or tiles of its image
-TAIL = 2**16  # last bytes of a JPEG, in which its end marker lies
+TAIL_BYTES = 2**16  # last bytes of a JPEG, in which its end marker lies
 # Codes of TIFF tags: size and type of the image; offsets and lengths of its strips or tiles.
 WIDTH, HEIGHT, BITS, COMPRESSION, SAMPLES = 256, 257, 258, 259, 277
 STRIPS, STRIP_BYTES, TILES, TILE_BYTES = 273, 279, 324, 325
 LETTERS = {3: "H", 4: "I", 16: "Q"}  # type of a tag -> letter of struct
 
 
-def check_whole(file: IO[bytes], file_format: Format, size: int) -> None:
-    """Raises UnreadableImage if the image in a file of `size` bytes goes on beyond the end of the file.
+def check_complete(file: IO[bytes], file_format: Format, size: int) -> None:
+    """Raises UnreadableImage if the image needs more than the `size` bytes of the file.
 
     Formats without `Format.end` are not checked. The file is at its start afterwards.
     """
@@ -42,7 +43,7 @@ def check_whole(file: IO[bytes], file_format: Format, size: int) -> None:
 
 
 def end_of_png(file: IO[bytes], size: int) -> int:
-    """The end of the last chunk that begins in the file, or of the chunk IEND."""
+    """The end of the chunk IEND; without it the end of the last chunk that begins in the file."""
     offset = 8
     while offset < size:
         file.seek(offset)
@@ -54,7 +55,7 @@ def end_of_png(file: IO[bytes], size: int) -> int:
 
 
 def end_of_bmp(file: IO[bytes], size: int) -> int:
-    """The end of the pixels; 0, which is not checked, for a compressed BMP."""
+    """The end of the pixels; 0 (so nothing is checked) for a compressed BMP."""
     head = file.read(54)
     (start,), (columns, rows) = struct.unpack_from("<I", head, 10), struct.unpack_from("<ii", head, 18)
     (bits, compression) = struct.unpack_from("<HI", head, 28)
@@ -62,9 +63,9 @@ def end_of_bmp(file: IO[bytes], size: int) -> int:
 
 
 def end_of_jpeg(file: IO[bytes], size: int) -> int:
-    """More than `size` if the end marker is missing, else 0. Some programs write a few bytes behind the marker."""
-    file.seek(max(size - TAIL, 0))
-    return 0 if b"\xff\xd9" in file.read(TAIL) else size + 1
+    """More than `size` if the end marker is missing, else 0. Some programs write a few bytes after the marker."""
+    file.seek(max(size - TAIL_BYTES, 0))
+    return 0 if b"\xff\xd9" in file.read(TAIL_BYTES) else size + 1
 
 
 def end_of_tiff(file: IO[bytes], size: int) -> int:

@@ -1,4 +1,4 @@
-"""Lengths that a person typed, the width of an image or the length at a scale bar, read as nanometres."""
+"""Reads lengths that a person typed (the width of an image, or the length at a scale bar) as nanometres."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .vendors.units import may_be_thousands, nanometres
 
 SMALLEST_NM = 1.0
 LARGEST_NM = 1e8
-VERY_WIDE_NM = 1e6  # hardly any electron micrograph is as wide: the user is asked
+VERY_WIDE_NM = 1e6  # from this width on the user is asked: hardly any electron micrograph is as wide
 _LENGTH = re.compile(r"([+-]?[0-9]*[.,]?[0-9]+(?:e[+-]?[0-9]+)?|[+-]?[0-9]+[.,])\s*([^\W\d]\S*)?", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}\.[0-9]{3}")  # "7.520" nm, which may mean 7520 nm
 _EXAMPLES = "such as 7520 nm or 7.52 µm"
 
 
 def parse_width(text: str) -> float | None:
-    """Nanometres of "7520", "7520 nm", "7.52 um", "7,52 µm" or "0.5 mm"; None where nothing is typed.
+    """Nanometres of a text such as "7520", "7520 nm", "7.52 um", "7,52 µm" or "0.5 mm"; None for an empty text.
 
     A number without a unit is in nm. A pasted text may have unusual spaces and invisible characters (`clean_text`).
     Any other text, and a width that is not between 1 nm and 100 mm, raises ValueError with a sentence for the user.
@@ -56,5 +56,5 @@ def parse_length(text: str) -> float:
 
 
 def width_text(width_nm: float) -> str:
-    """The text of a width in its field: digits with at most two decimals."""
+    """The text that the page's field shows for a width: digits with at most two decimals."""
     return f"{width_nm:.2f}".rstrip("0").rstrip(".")

@@ -1,8 +1,8 @@
-"""`writing_on`, a mask of what is written or drawn in black or white on a picture: text, scale bars, arrows, circles.
+"""Finds text, scale bars, arrows and circles in black or white on a picture, and gives a mask of them (`writing_on`).
 
 Text is recognised as in data bars, but only where small components look like letters (`letters`), because recognition
-takes a second or two. A text counts only if its strokes have one grey and sharp edges, so that the texture of a
-specimen is not taken for letters.
+takes a second or two. A text is taken only if its strokes have one grey and sharp edges, so that the texture of
+a specimen is not taken for letters.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .barline import Mask
-from .burntin import INK, LARGEST, scale_bars, texts_on_picture
+from .burntin import INK_LEVELS, LARGEST_PICTURE_PX, scale_bars, texts_on_picture
 from .contrast import as_bytes
 from .letters import (
     BAR_FULL,
@@ -27,11 +27,11 @@ from .letters import (
     TOLERANCES,
     Bytes,
     Component,
-    bars,
+    bar_boxes,
     component_of,
     places_of_writing,
 )
-from .ocr import SECONDS, CutOff, Text
+from .ocr import OCR_SECONDS, RecognitionTimeout, Text
 from .readings import LEAST_SIDE
 from .types import GreyImage
 
@@ -43,27 +43,29 @@ LEAST_SHARE, MOST_SHARE = 0.04, 0.7  # share of the box of a text that its strok
 WORD_STEP, LETTER_STEP = 30.0, 50.0  # grey levels: least step at the edges of the strokes of a word, of a single letter
 LETTER_SPREAD = 6.0  # grey levels: largest standard deviation within the strokes of a single letter
 PAPER_SPREAD, PAPER_SHARE = 3, 0.35  # the paper of a label: grey levels, least share of the box of the text
-RIM, BAR_RIM = 0.4, 3  # blurred edge of strokes, in half of their thickness; of scale bars, in px
+RIM, BAR_RIM = 0.4, 3  # blurred edge of strokes, in halves of their thickness; of scale bars, in px
 LINE_LEAST = 0.06  # of the picture's shorter side: least length of a drawn line
 LINE_STEP, LINE_HALF = 100.0, 3.5  # grey levels of the step around a drawn line; half of its largest thickness in px
 LINE_SPREAD = 4.0  # grey levels: largest standard deviation within a drawn line
-LONG, LONGEST = 4.0, 0.75  # least ratio of length to width of a line; share of the picture: longer is an edge
-MOST_LINES, LINE_SHARE = 10, 0.3  # more lines are the specimen; so are those with a smaller share of all such pixels
-ROUND = 0.06  # of the radius: largest standard deviation of the radii of a drawn circle
+LINE_RATIO = 4.0  # least ratio of length to width of a line
+LONGEST_LINE = 0.75  # share of the picture's side: a longer line is an edge of the picture
+# With more lines than MOST_LINES, or less than LINE_SHARE of all pixels of their grey, "lines" belong to the specimen.
+MOST_LINES, LINE_SHARE = 10, 0.3
+CIRCLE_SPREAD = 0.06  # of the radius: largest standard deviation of the radii of a drawn circle
 MOST_MARKED = 0.25  # of the picture: more is no writing on a micrograph
 
 
-def writing_on(pixels: GreyImage, seconds: float = SECONDS) -> Mask | None:
-    """(H, W) bool: what is written or drawn in black or white on a picture (H, W); None if there is nothing.
+def writing_on(pixels: GreyImage, seconds: float = OCR_SECONDS) -> Mask | None:
+    """(H, W) bool: the pixels that are written or drawn in black or white on a picture (H, W); None without any.
 
     seconds: of processor time for text recognition in a child process; if it needs more, no text is found.
     """
-    if pixels.size > LARGEST or min(pixels.shape) < LEAST_SIDE:
+    if pixels.size > LARGEST_PICTURE_PX or min(pixels.shape) < LEAST_SIDE:
         return None
     picture = as_bytes(pixels)
     mask = np.zeros(picture.shape, np.bool_)
     if places := places_of_writing(picture):
-        with suppress(CutOff):
+        with suppress(RecognitionTimeout):
             draw_texts(picture, texts_on_picture(picture, seconds, places), mask)
     draw_lines(picture, mask)
     return mask if 0 < mask.mean() <= MOST_MARKED else None
@@ -82,8 +84,8 @@ def draw_texts(picture: Bytes, texts: Sequence[Text], mask: Mask) -> None:
 class Strokes:
     """The pixels of a text.
 
-    top, left: place in the picture of `shape`, the mask (h, w) of the pixels. is_dark: whether they are darker than the
-    picture. level: their grey, in the inverted picture if they are dark.
+    top, left: place of `shape` in the picture. shape: mask (h, w) of the pixels. is_dark: whether they are darker
+    than the picture. level: their grey, in the inverted picture if they are dark.
     """
 
     top: int
@@ -102,13 +104,13 @@ def _widened(shape: Mask) -> Mask:
     """The strokes with their blurred edges; small holes in them, such as that of an e, are closed."""
     import cv2
 
-    rim = 1 + round(RIM * _half(shape))
+    rim = 1 + round(RIM * _half_thickness(shape))
     wide = cv2.dilate(shape.astype(np.uint8), np.ones((4 * rim + 1, 4 * rim + 1), np.uint8))
     closed: Mask = cv2.erode(wide, np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)) > 0
     return closed
 
 
-def _half(shape: Mask) -> float:
+def _half_thickness(shape: Mask) -> float:
     """Half of the usual thickness of strokes in px: their area over the pixels of their edge. The head of an arrow
     hardly changes it."""
     padded = np.pad(shape, 1)
@@ -151,7 +153,7 @@ def _ink_of(grey: NDArray[np.int16], inner: Mask, height: float) -> tuple[Mask, 
     import cv2
 
     level = float(np.percentile(grey[inner], 98))
-    ink = np.abs(grey - level) <= INK
+    ink = np.abs(grey - level) <= INK_LEVELS
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
     total, inside = (np.bincount(part.ravel(), minlength=count) for part in (labels, labels[inner]))
     is_stroke = (inside >= 0.7 * total) & (total >= 6) & (boxes[:, 3] <= 1.25 * height)
@@ -192,7 +194,7 @@ def _draw_bars(picture: Bytes, texts: Sequence[Text], all_strokes: Sequence[Stro
         mask[rows, max(0, int(line.left) - BAR_RIM) : int(line.right) + BAR_RIM + 1] = True
     for is_dark in {strokes.is_dark for strokes in all_strokes}:
         greys = [strokes.level for strokes in all_strokes if strokes.is_dark == is_dark]
-        for left, top, wide, tall, level in bars(255 - picture if is_dark else picture):
+        for left, top, wide, tall, level in bar_boxes(255 - picture if is_dark else picture):
             if min(abs(level - grey) for grey in greys) <= TOLERANCES[-1][0]:
                 rows = slice(max(0, top - BAR_RIM), top + tall + BAR_RIM)
                 mask[rows, max(0, left - BAR_RIM) : left + wide + BAR_RIM] = True
@@ -228,9 +230,11 @@ def _lines(grey: Bytes) -> Iterator[Component]:
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     left, upper, wide, tall, area = boxes.T
     length = np.hypot(wide, tall)
-    is_long = (length >= LINE_LEAST * min(rows, columns)) & (wide <= LONGEST * columns) & (tall <= LONGEST * rows)
+    is_long = (
+        (length >= LINE_LEAST * min(rows, columns)) & (wide <= LONGEST_LINE * columns) & (tall <= LONGEST_LINE * rows)
+    )
     is_long &= (left > 0) & (upper > 0) & (left + wide < columns) & (upper + tall < rows)
-    is_bar = (area >= BAR_FULL * wide * tall) & (wide >= LONG * tall)
+    is_bar = (area >= BAR_FULL * wide * tall) & (wide >= LINE_RATIO * tall)
     numbers = np.flatnonzero(is_long)
     if len(numbers) > MOST_COMPONENTS or ink.mean() > MOST_INK:
         return
@@ -239,7 +243,7 @@ def _lines(grey: Bytes) -> Iterator[Component]:
         component = component_of(grey, labels, depth, number, boxes[number].tolist())
         if component.step < LINE_STEP or _spread(grey, component) > LINE_SPREAD:
             continue
-        if is_bar[number] or (_half(component.shape) <= LINE_HALF and _is_drawn(component)):
+        if is_bar[number] or (_half_thickness(component.shape) <= LINE_HALF and _is_drawn(component)):
             yield component
 
 
@@ -259,9 +263,9 @@ def _is_drawn(component: Component) -> bool:
     centred = places - places.mean(axis=0)
     axes = np.linalg.svd(centred, full_matrices=False)[2]
     along, across = (float(np.ptp(centred @ axis)) + 1 for axis in axes)
-    if along >= LONG * across:
+    if along >= LINE_RATIO * across:
         return True
     middle = (places.min(axis=0) + places.max(axis=0)) / 2
     radii = np.hypot(*(places - middle).T)
     directions = np.unique((np.arctan2(*(places - middle).T) * 18 / np.pi).astype(int))  # of 10 degrees
-    return bool(len(directions) >= 30 and radii.std() <= ROUND * radii.mean() + 0.5)
+    return bool(len(directions) >= 30 and radii.std() <= CIRCLE_SPREAD * radii.mean() + 0.5)

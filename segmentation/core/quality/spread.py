@@ -15,7 +15,7 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from ..measure.budget_table import COVERAGE
-from ..measure.drawn import Z95
+from ..measure.figure_draws import Z95
 from ..measure.quantities import UnknownQuantity, Value, number
 from ..names import clean_text
 

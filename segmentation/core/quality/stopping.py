@@ -15,7 +15,7 @@ from pydantic import Field
 
 from ..measure.convergence import more_images, more_images_words
 from ..measure.distribution import FEWEST_IMAGES
-from ..measure.drawn import Z95
+from ..measure.figure_draws import Z95
 from ..measure.quantities import Value, number
 from ..validation import Settings
 from .conformity import number_words

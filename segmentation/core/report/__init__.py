@@ -1,1 +1,2 @@
-"""Analysis or sample -> the files a user takes away (`files.write_all`)."""
+"""The reports, figures, tables and data files of a result (`files.write_all` writes them), and the
+words on its page."""

@@ -1,4 +1,4 @@
-"""The caption of the figure, in words: what it shows, and its main numbers."""
+"""The caption below the figure of a result: what the figure shows, and the main numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..measure.quantities import OF
 from ..sample import SampleAnalysis
 from .charts import Distribution
 from .entries import Entry
-from .fonts import unbroken
+from .fonts import with_unbroken_units
 from .images import charted_names, interval_sentence
 from .method import left_out_words
 from .summary import Summary
@@ -16,38 +16,38 @@ from .wording import agreement_words, capital, corrected_images_words, one_line,
 
 
 def caption_of(sample: SampleAnalysis) -> str:
-    """The caption of an image or a sample: what the figure shows, and the main numbers with their
+    """The caption for an image or a sample: what the figure shows, and the main numbers with their
     intervals.
 
-    For several images it also says how far these agree.
+    For several images it also says whether they differ more than by chance.
     """
-    summary, several = Summary.of(sample), sample.analysis is None
+    summary, has_several_images = Summary.of(sample), sample.analysis is None
     distribution = Distribution.of(sample) if summary.has_few else None
     sentences = [distribution.size_words] if distribution else []
     entries = list(summary.caption_numbers)
-    counts = [sample.extent] if several else []
-    if summary.screened and not several:
+    counts = [sample.extent] if has_several_images else []
+    if summary.screened and not has_several_images:
         counts = [sample.task.count(summary.kept)]
     elif entries and entries[0].kind == "integer":
         number = entries.pop(0)
         counts = counts or [f"{number.value} {uncapital(number.term)}"]
-        counts[0] += f" ({number.below})" if number.below else ""
+        counts[0] += f" ({number.note})" if number.note else ""
     if summary.screened and summary.set_aside_count:
         counts[0] += f" ({summary.set_aside_count:,} left out)"
     sentences += ["In brackets: 95 % intervals"] if any(entry.ends for entry in entries) else []
-    if several:
+    if has_several_images:
         sentences += [left_out_words(sample), corrected_images_words(sample.corrected)]
         intervals = [interval_sentence(sample, name) for name in charted_names(sample)[:1]]
         sentences += [agreement_words(sample.between), sample.interval_note, *intervals]
     subject = ": ".join(filter(None, (one_line(sample.name, 40), ", ".join([*counts, *_with_terms(entries)]))))
-    further = "".join(f" {capital(sentence.removesuffix('.'))}." for sentence in sentences if sentence)
-    return unbroken(f"{summary.unsure} {subject}.{further}".lstrip())
+    further_sentences = "".join(f" {capital(sentence.removesuffix('.'))}." for sentence in sentences if sentence)
+    return with_unbroken_units(f"{summary.unsure} {subject}.{further_sentences}".lstrip())
 
 
 def _with_terms(entries: Sequence[Entry]) -> Iterator[str]:
     """Each known number in words, with its term and its interval.
 
-    Where one measure of several classes follows, its term stands before the first class only.
+    If entries are the same measure of several classes, only the first one has the term.
     """
     last_measure = ""
     for entry in entries:

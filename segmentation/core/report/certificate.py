@@ -1,7 +1,5 @@
-"""The words and pictures with which page and PDF compare a result.
-
-It is compared with the limits of a specification, or with the certificate of a reference material.
-"""
+"""A result compared with the limits of a specification, or with the certificate of a reference
+material: the words and pictures that the page and the PDF show."""
 
 from __future__ import annotations
 
@@ -19,19 +17,20 @@ from .wording import capital
 
 DOUBTFUL = "the warning beside the numbers says that they are probably wrong"
 REFUSED = "no numbers are given for this image"
-RULES = {
+DECISION_RULES = {
     "simple": "Simple acceptance: a number passes if it lies inside the limits.",
     "guard band": "Guard band of {factor:g} U: a number passes if it lies inside the limits by {factor:g} times its"
     " expanded uncertainty, and fails if it lies outside by as much.",
 }
-SOURCE = "Decision rules and the probability of conformity are those of JCGM 106:2012 (ISO/IEC Guide 98-4)."
+RULES_SOURCE = "Decision rules and the probability of conformity are those of JCGM 106:2012 (ISO/IEC Guide 98-4)."
 
 
 @dataclass(frozen=True)
-class Row:
-    """One requirement of a specification, in words that are "" if not known.
+class RequirementRow:
+    """One requirement of a specification, in words; a text is "" if it is not known.
 
-    name: of the quantity. requirement: its limits. ruler: the picture of number and limits.
+    name: of the quantity. requirement: its limits. measured: the number with its interval.
+    probability: that the material conforms. ruler: the picture of number and limits.
     """
 
     name: str
@@ -44,8 +43,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Certificate:
-    """The decision on a specification.
+class ConformityStatement:
+    """Whether a result meets a specification, with reasons.
 
     headline, explanation: see `specification.conclusion`. rule: the decision rule in words. basis:
     what the intervals include.
@@ -55,15 +54,15 @@ class Certificate:
     conformity: Conformity
     headline: str
     explanation: str
-    rows: tuple[Row, ...]
+    rows: tuple[RequirementRow, ...]
     rule: str
     basis: str
 
     @classmethod
     def of(
         cls, specification: Specification, values: Mapping[str, Value], summary: Summary, *, is_refused: bool = False
-    ) -> Certificate:
-        """The decision on the numbers of a result.
+    ) -> ConformityStatement:
+        """The statement on the numbers of a result.
 
         values: the numbers by name, in the unit of result.json. summary: of the same numbers.
         is_refused: whether the result has no numbers because its image is of another kind.
@@ -76,7 +75,7 @@ class Certificate:
             conformity,
             *conclusion(specification, conformity, of_material=summary.where == "for the material"),
             tuple(_row(decision, values) for decision in conformity.decisions),
-            " ".join([*(RULES[rule].format(factor=factor) for rule, factor in rules), SOURCE]),
+            " ".join([*(DECISION_RULES[rule].format(factor=factor) for rule, factor in rules), RULES_SOURCE]),
             summary.contents_of(
                 summary.with_basis(Entry.of(limit.quantity, values[limit.quantity]))
                 for limit in specification.limits
@@ -86,14 +85,14 @@ class Certificate:
 
     @property
     def verdict(self) -> str:
-        """passes, fails or undecided."""
+        """The decision on all requirements together: passes, fails or undecided."""
         return self.conformity.verdict
 
 
-def _row(decision: Decision, values: Mapping[str, Value]) -> Row:
+def _row(decision: Decision, values: Mapping[str, Value]) -> RequirementRow:
     name = decision.limit.quantity
     value = values.get(name, Value(None))
-    return Row(
+    return RequirementRow(
         name,
         capital(limit_words(decision.limit)),
         "" if value.value is None else number_words(name, value),
@@ -105,10 +104,10 @@ def _row(decision: Decision, values: Mapping[str, Value]) -> Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ReferenceComparison:
     """A measurement of a reference material, compared with its certificate.
 
-    agreement: None if nothing can be compared; then `sentence` says why.
+    sentence: the conclusion. agreement: None if nothing can be compared; then `sentence` says why.
     """
 
     material: ReferenceMaterial
@@ -117,19 +116,17 @@ class Comparison:
     ruler: Ruler | None
 
     @classmethod
-    def of(cls, material: ReferenceMaterial, values: Mapping[str, Value], summary: Summary) -> Comparison:
-        """Compare a result with a certificate. values, summary: as in `Certificate.of`."""
+    def of(cls, material: ReferenceMaterial, values: Mapping[str, Value], summary: Summary) -> ReferenceComparison:
+        """Compare a result with a certificate. values, summary: as in `ConformityStatement.of`."""
         value = values.get(material.quantity, Value(None))
-        problem_sentence = ""
+        if summary.unsure:
+            return cls(material, None, f"Nothing is compared with the certificate, because {DOUBTFUL}.", None)
+        if value.value is None:
+            label = number(material.quantity).label
+            sentence = f"This result has no {label}, which the certificate of {material.name} states."
+            return cls(material, None, sentence, None)
         try:
-            if summary.unsure:
-                raise ValueError(f"Nothing is compared with the certificate, because {DOUBTFUL}.")
-            if value.value is None:
-                label = number(material.quantity).label
-                raise ValueError(f"This result has no {label}, which the certificate of {material.name} states.")
-            agreement_found: Agreement | None = compare_with_certificate(material, value)
+            comparison = compare_with_certificate(material, value)
         except ValueError as problem:
-            agreement_found, problem_sentence = None, str(problem)
-        ruler = None if agreement_found is None else Ruler.of_reference(material, value)
-        sentence = agreement_found.sentence if agreement_found else problem_sentence
-        return cls(material, agreement_found, sentence, ruler)
+            return cls(material, None, str(problem), None)
+        return cls(material, comparison, comparison.sentence, Ruler.of_reference(material, value))

@@ -1,5 +1,5 @@
-"""The charts of figures and reports, such as the histogram, and what they share: sheets, titles,
-legends, axes."""
+"""Draws the charts of figures and reports, such as the histogram, with their titles, legends and
+axes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..measure.bins import FEWEST_IN_HISTOGRAM, LEAST_SIZES, NANO_NM
 from ..measure.distribution import WeightedSizes
-from ..measure.fitting import density, unfit
+from ..measure.fitting import density, why_no_curve
 from ..measure.histograms import Bars, Population, bars_of
 from ..measure.quantities import nanometre_in, significant
 from ..measure.results import Statistics
@@ -37,16 +37,16 @@ AREA = "#009e73"
 BLACK = "#222222"
 GREYS = {INK: BLACK, MEDIAN: BLACK, MEAN: BLACK, AREA: "#6b6b6b", BAR: "#a0a0a0", WARNED: BLACK}
 LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey
-BROAD = 0.56  # width of a letter, as a share of its height
+LETTER_WIDTH = 0.56  # width of a letter, as a share of its height
 # Gaps between a legend and bars or lines, as shares of the width and the height of the Axes.
-BESIDE, BELOW = 0.01, 0.03
-PART = 24  # letters in a line of the name of a contribution to the uncertainty
+LEGEND_GAP_X, LEGEND_GAP_Y = 0.01, 0.03
+CONTRIBUTION_LETTERS = 24  # letters per line in the names of contributions to the uncertainty
 
 
 @dataclass(frozen=True, eq=False)
 class Distribution:
-    """The size distribution of an image or a sample, as charts draw it. Lengths are in the unit
-    that people read.
+    """The size distribution of an image or a sample, as charts draw it. Lengths are in the readable
+    unit: nm, µm or px.
 
     statistics: its numbers.
     sizes: of the counted objects.
@@ -136,16 +136,17 @@ class Sheet(Figure):
         self.font, self.grey, self.title, self.description = font, grey, "", ""
         self.insets: dict[Axes, float] = {}
 
-    def letters(self, inches: float) -> int:
+    def letters_per_line(self, inches: float) -> int:
         """How many letters fit into a line of this width."""
-        return max(1, int(inches * 72 / (BROAD * self.font)))
+        return max(1, int(inches * 72 / (LETTER_WIDTH * self.font)))
 
     def colour(self, name: str) -> str:
         """A colour of this module, or its grey if the sheet is grey."""
         return GREYS.get(name, name) if self.grey else name
 
     def shade(self, rgb: NDArray[np.uint8]) -> str:
-        """A colour (3,) uint8 as "#rrggbb"; if the sheet is grey, the grey of the same luminance."""
+        """A colour (3,) uint8 as "#rrggbb"; if the sheet is grey, the grey of the same
+        luminance."""
         red, green, blue = [round(float(rgb @ LUMINANCE))] * 3 if self.grey else rgb.tolist()
         return f"#{red:02x}{green:02x}{blue:02x}"
 
@@ -175,16 +176,16 @@ def width_of(sheet: Sheet, texts: Sequence[str]) -> float:
 
 def letters_in(ax: Axes) -> int:
     """How many letters fit into the width of the Axes."""
-    return sheet_of(ax).letters(size_in_inches(ax)[0])
+    return sheet_of(ax).letters_per_line(size_in_inches(ax)[0])
 
 
 def set_title(ax: Axes, words: str) -> None:
     """Write a title on one line above the Axes. It begins at the left edge of the panel."""
-    sheet, (wide, _) = sheet_of(ax), size_in_inches(ax)
+    sheet, (width, _) = sheet_of(ax), size_in_inches(ax)
     inset = sheet.insets.get(ax, 0.0)
-    size = sheet.font * min(1.0, 1.1 * sheet.letters(wide + inset) / max(len(words), 1))
+    size = sheet.font * min(1.0, 1.1 * sheet.letters_per_line(width + inset) / max(len(words), 1))
     # With y given, matplotlib does not measure all labels of the axes to find a free place above them, which is slow.
-    ax.set_title(words, loc="left", fontsize=size, pad=4, x=-inset / wide, y=1.0)
+    ax.set_title(words, loc="left", fontsize=size, pad=4, x=-inset / width, y=1.0)
 
 
 def set_legend(ax: Axes, handles: list[Patch]) -> None:
@@ -199,21 +200,21 @@ def set_legend(ax: Axes, handles: list[Patch]) -> None:
 def set_chart_legend(ax: Axes, *, lower: bool = False, **style: Any) -> None:
     """Draw the legend of a chart whose y axis begins at 0, in a corner without bars and lines.
 
-    If both upper corners are occupied, the y axis is made longer until there is room. lower: try
-    the lower right corner first.
+    If both upper corners are occupied, the y axis is made longer until the legend fits. lower:
+    whether to try the lower right corner first.
     """
     legend = ax.legend(loc="upper right", frameon=False, borderpad=0.1, borderaxespad=0.1, **style)
     to_axes = ax.transAxes.inverted()
     box = legend.get_window_extent().transformed(to_axes)
-    wide, tall = 1 - box.x0 + BESIDE, 1 - box.y0 + BELOW
+    width, height = 1 - box.x0 + LEGEND_GAP_X, 1 - box.y0 + LEGEND_GAP_Y
     x, y = to_axes.transform(np.concatenate(list(_drawn_points(ax)))).T
-    left, right = y[x < wide], y[x > 1 - wide]
-    if lower and right.min(initial=1) > tall:
+    left, right = y[x < width], y[x > 1 - width]
+    if lower and right.min(initial=1) > height:
         legend.set_loc("lower right")
         return
     highest_right, highest_left = (float(side.max(initial=0)) for side in (right, left))
     legend.set_loc("upper right" if highest_right <= highest_left else "upper left")
-    ax.set_ylim(0, ax.get_ylim()[1] * max(1.0, min(highest_right, highest_left) / (1 - tall)))
+    ax.set_ylim(0, ax.get_ylim()[1] * max(1.0, min(highest_right, highest_left) / (1 - height)))
 
 
 def _drawn_points(ax: Axes) -> Iterator[NDArray[np.float64]]:
@@ -228,12 +229,12 @@ def _drawn_points(ax: Axes) -> Iterator[NDArray[np.float64]]:
 
 
 def inner_axes(frame: Axes, left: float, bottom: float, right: float, top: float) -> Axes:
-    """Axes for a chart within a panel. left, bottom, right, top: inches to the edges of the panel,
-    room for labels."""
-    sheet, box, (wide, high) = sheet_of(frame), frame.get_position(original=True), size_in_inches(frame)
-    across, up = box.width / wide, box.height / high
-    size = ((wide - left - right) * across, (high - bottom - top) * up)
-    ax = sheet.add_axes((box.x0 + left * across, box.y0 + bottom * up, *size))
+    """Axes for a chart within a panel (frame). left, bottom, right, top: margins in inches for the
+    labels of the axes."""
+    sheet, box, (width, height) = sheet_of(frame), frame.get_position(original=True), size_in_inches(frame)
+    x_per_inch, y_per_inch = box.width / width, box.height / height
+    size = ((width - left - right) * x_per_inch, (height - bottom - top) * y_per_inch)
+    ax = sheet.add_axes((box.x0 + left * x_per_inch, box.y0 + bottom * y_per_inch, *size))
     sheet.insets[ax] = left
     return ax
 
@@ -243,7 +244,7 @@ def label_axes(ax: Axes, x: str = "", y: str = "") -> Sheet:
     right-aligned."""
     sheet, longest = sheet_of(ax), max(map(len, x.split("\n")))
     loc: Literal["right", "center"] = "right" if longest > letters_in(ax) else "center"
-    letters = sheet.letters(size_in_inches(ax)[0] + sheet.insets.get(ax, 0.0))
+    letters = sheet.letters_per_line(size_in_inches(ax)[0] + sheet.insets.get(ax, 0.0))
     ax.set_xlabel(x, fontsize=sheet.font * min(1.0, 1.1 * letters / max(longest, 1)), labelpad=2, loc=loc)
     ax.set_ylabel(y, fontsize=sheet.font, labelpad=3)
     ax.tick_params(labelsize=sheet.font)
@@ -259,7 +260,7 @@ def draw_bars(ax: Axes, edges: NDArray[np.float64], heights: NDArray[np.float64]
 
 def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> None:
     """Draw the histogram of the counted sizes, with the log-normal law if it fits; few sizes are
-    listed in words."""
+    listed in words. letter: of the panel, written before the title."""
     statistics, things, bars = distribution.statistics, distribution.task.things, distribution.bars
     weighted = ", edge-weighted" if statistics.edge == "weight" else ""
     sheet = label_axes(ax, f"{statistics.title} ({statistics.unit})", f"{things.capitalize()}{weighted}")
@@ -287,7 +288,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     ax.set_xlim(0.0 if low < 0.35 * high else low - margin, high + margin)
     size = np.linspace(max(ax.get_xlim()[0], 1e-3 * high), high, 300)
     expected, fit = np.zeros(len(size)), statistics.fit
-    if fit is not None and not unfit(fit):
+    if fit is not None and not why_no_curve(fit):
         expected = density(size, fit) * (bars.edges[-1] - bars.edges[-2]) * bars.heights.sum()
     highest = max(float(bars.heights.max()), float(expected.max()))
     for name, colour, line_style in (("mean", MEAN, "solid"), ("median", MEDIAN, "dashed")):
@@ -333,28 +334,29 @@ def draw_cumulative(ax: Axes, distribution: Distribution) -> None:
 
 def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
     """Draw the median and its interval against the number of counted objects, or of images for a
-    sample."""
-    line = statistics.convergence
-    assert line is not None
-    by_image = line.get("by") == "image"
+    sample. things: the plural word for an object."""
+    curve = statistics.convergence
+    assert curve is not None
+    by_image = curve.get("by") == "image"
     label_axes(ax, f"{'Images' if by_image else things.capitalize()} counted", f"Median ({statistics.unit})")
     if by_image:
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    ax.fill_between(line["n"], line["low"], line["high"], color=MEDIAN, alpha=0.18, linewidth=0)
-    ax.plot(line["n"], line["median"], color=MEDIAN, linewidth=1.4)
-    ax.axhline(line["median"][-1] * (1 + line["wanted"]), color=FAINT, linestyle="dotted", linewidth=1)
-    ax.axhline(line["median"][-1] * (1 - line["wanted"]), color=FAINT, linestyle="dotted", linewidth=1)
-    ax.set_xlim(0, line["n"][-1])
+    ax.fill_between(curve["n"], curve["low"], curve["high"], color=MEDIAN, alpha=0.18, linewidth=0)
+    ax.plot(curve["n"], curve["median"], color=MEDIAN, linewidth=1.4)
+    for factor in (1 + curve["wanted"], 1 - curve["wanted"]):  # the limits of the wanted precision
+        ax.axhline(curve["median"][-1] * factor, color=FAINT, linestyle="dotted", linewidth=1)
+    ax.set_xlim(0, curve["n"][-1])
 
 
-def draw_contributions(ax: Axes, answer: Entry) -> None:
-    """Draw the known contributions to the uncertainty of a number as bars, the largest at the top."""
-    titles, texts, shares = zip(*answer.parts, strict=True)
+def draw_contributions(ax: Axes, entry: Entry) -> None:
+    """Draw the known contributions to the uncertainty of a number (`Entry.parts`) as bars, the
+    largest at the top."""
+    titles, texts, shares = zip(*entry.parts, strict=True)
     sheet = label_axes(ax)
     font = sheet.font
-    words_share = (width_of(sheet, texts) + 6 / 72) / size_in_inches(ax)[0]  # room right of the longest bar
+    words_share = (width_of(sheet, texts) + 6 / 72) / size_in_inches(ax)[0]  # space right of the longest bar
     bars = ax.barh(range(len(shares)), shares, 0.6, color=BAR)
     ax.bar_label(bars, texts, padding=3, fontsize=font)
-    ax.set_yticks(range(len(titles)), [fill(title, PART) for title in titles], fontsize=font)
+    ax.set_yticks(range(len(titles)), [fill(title, CONTRIBUTION_LETTERS) for title in titles], fontsize=font)
     ax.set(xticks=[], xlim=(0, 100 / (1 - words_share)), ylim=(len(titles) - 0.5, -0.5))
     ax.spines["bottom"].set_visible(False)

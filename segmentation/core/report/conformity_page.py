@@ -13,17 +13,17 @@ from reportlab.lib.colors import HexColor
 from reportlab.platypus import Flowable
 
 from . import sections
-from .certificate import Certificate
+from .certificate import ConformityStatement
 from .charts import MEDIAN
 from .context import Context
 from .document import (
     FAINT,
     INK,
     LEAD,
-    LEAST,
     NUMBER,
     RULE,
     SMALL,
+    SMALLEST_FONT,
     TITLE,
     WARNING,
     WIDTH,
@@ -43,9 +43,9 @@ from .summary import Summary
 from .wording import calibration_words, one_line, sample_scale
 
 # Settings with texts that the laboratory typed -> their titles on the page.
-TEXTS = {"material": "Material", "preparation": "Preparation", "laboratory": "Laboratory", "operator": "Operator"}
-SIDE = 92.0  # points of the QR code
-BAND, TEXT_HEIGHT = 14.0, 13.0  # points: heights of the band of a ruler, and of the texts below it
+TEXT_TITLES = {"material": "Material", "preparation": "Preparation", "laboratory": "Laboratory", "operator": "Operator"}
+QR_SIDE = 92.0  # points: side of the QR code
+BAND_HEIGHT, TEXT_HEIGHT = 14.0, 13.0  # points: of the coloured band of a ruler, and of the texts below it
 # Colours of the band of a ruler: inside the limits, where a number passes, and elsewhere.
 INSIDE, ACCEPTED, BACKGROUND = HexColor("#d6e6f2"), HexColor("#9fc6e0"), HexColor("#f2f4f6")
 
@@ -57,12 +57,12 @@ def write_page(context: Context, file: Path | BinaryIO) -> None:
         raise ValueError("This result has no limits.")
     summary = Summary.of(sample, readable=False)
     is_refused = sample.analysis is not None and sample.analysis.refused
-    certificate = Certificate.of(specification, sample.quantities, summary, is_refused=is_refused)
+    certificate = ConformityStatement.of(specification, sample.quantities, summary, is_refused=is_refused)
     title = f"{specification.title or 'Conformity with the specification'}: {one_line(sample.name, 70)}"
     write(file, title, [page(*_parts(context, certificate, summary, title))], context.filing.created)
 
 
-def _parts(context: Context, certificate: Certificate, summary: Summary, title: str) -> Iterator[Flowable]:
+def _parts(context: Context, certificate: ConformityStatement, summary: Summary, title: str) -> Iterator[Flowable]:
     sample = context.sample
     yield paragraph(title, TITLE)
     yield space(4)
@@ -95,12 +95,13 @@ def _parts(context: Context, certificate: Certificate, summary: Summary, title: 
 
 
 def _origin(context: Context) -> Iterator[tuple[str, str]]:
-    """Names and values: method, typed texts, scale, image or images, date, address of the result."""
+    """Names and values: method, typed texts, scale, image or images, date, address of the
+    result."""
     sample, filing = context.sample, context.filing
     if filing.method:
         yield "Method", filing.method
     texts = typed_texts(sample)
-    yield from ((title, one_line(texts[name], 200)) for name, title in TEXTS.items() if texts.get(name))
+    yield from ((title, one_line(texts[name], 200)) for name, title in TEXT_TITLES.items() if texts.get(name))
     if sample.analysis is None:
         yield "Images", sample.extent
         yield "Scale", sample_scale(sample.calibration, sample.common_calibration)
@@ -127,22 +128,22 @@ def _link_code(context: Context) -> list[Flowable]:
 
 
 def _qr(address: str) -> Drawing:
-    code = QrCodeWidget(address, barWidth=SIDE, barHeight=SIDE, barLevel="M", barBorder=2)
-    drawing = Drawing(SIDE, SIDE)
+    code = QrCodeWidget(address, barWidth=QR_SIDE, barHeight=QR_SIDE, barLevel="M", barBorder=2)
+    drawing = Drawing(QR_SIDE, QR_SIDE)
     drawing.add(code)
     return drawing
 
 
 class RulerDrawing(Flowable):  # type: ignore[misc]
-    """A `Ruler` as wide as the page."""
+    """Draws a `Ruler` as wide as the page: the limits, the number and its interval."""
 
     def __init__(self, ruler: Ruler) -> None:
         super().__init__()
-        self.ruler, self.width, self.height = ruler, WIDTH, BAND + TEXT_HEIGHT + 4
+        self.ruler, self.width, self.height = ruler, WIDTH, BAND_HEIGHT + TEXT_HEIGHT + 4
 
     def draw(self) -> None:
         paper, ruler, base = self.canv, self.ruler, TEXT_HEIGHT
-        middle = base + BAND / 2
+        middle = base + BAND_HEIGHT / 2
 
         def x_of(per_cent: float) -> float:
             return float(self.width) * per_cent / 100
@@ -150,9 +151,9 @@ class RulerDrawing(Flowable):  # type: ignore[misc]
         for ends, colour in (((0.0, 100.0), BACKGROUND), (ruler.inside, INSIDE), (ruler.accepted, ACCEPTED)):
             if ends:
                 paper.setFillColor(colour)
-                paper.rect(x_of(ends[0]), base, x_of(ends[1] - ends[0]), BAND, stroke=0, fill=1)
+                paper.rect(x_of(ends[0]), base, x_of(ends[1] - ends[0]), BAND_HEIGHT, stroke=0, fill=1)
         paper.setStrokeColor(RULE)
-        paper.rect(0, base, self.width, BAND, stroke=1, fill=0)
+        paper.rect(0, base, self.width, BAND_HEIGHT, stroke=1, fill=0)
         paper.setStrokeColor(INK)
         paper.setLineWidth(1.2)
         if ruler.interval:
@@ -163,10 +164,10 @@ class RulerDrawing(Flowable):  # type: ignore[misc]
         paper.circle(x_of(ruler.position), middle, 3.2, stroke=0, fill=1)
         paper.setDash(4, 3)
         for mark in ruler.limits:
-            paper.line(x_of(mark.position), base - 2, x_of(mark.position), base + BAND + 3)
+            paper.line(x_of(mark.position), base - 2, x_of(mark.position), base + BAND_HEIGHT + 3)
         paper.setDash()
         paper.setFillColor(FAINT)
         for mark in ruler.limits:
-            wide = paper.stringWidth(mark.text, REGULAR, LEAST)
-            left = x_of(mark.position) - wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[mark.side]
-            draw_words(paper, mark.text, REGULAR, LEAST, min(max(left, 0.0), self.width - wide), 1)
+            text_width = paper.stringWidth(mark.text, REGULAR, SMALLEST_FONT)
+            left = x_of(mark.position) - text_width * {"start": 0.0, "middle": 0.5, "end": 1.0}[mark.side]
+            draw_words(paper, mark.text, REGULAR, SMALLEST_FONT, min(max(left, 0.0), self.width - text_width), 1)

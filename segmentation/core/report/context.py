@@ -1,5 +1,5 @@
-"""`Context`: what all files of a result need, such as its figure and polygons. Each part is made
-once, when needed."""
+"""`Context`: the data from which the files of a result are written, such as its figure and its
+polygons. Each is computed once, when a file needs it."""
 
 from __future__ import annotations
 
@@ -29,39 +29,40 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """What `Export.write` functions get.
+    """The data that each `Export.write` function takes.
 
     Arguments:
     exports: the files to write, by name.
-    packing: runs the compression of pictures in a thread, while the next file is made.
+    compressor: a thread that compresses pictures while the next file is written.
     keep_all: whether files include left out objects.
     signatures: of the result.
     filing: its date, address and so on.
-    beside: further files of the bundle, which are in the folder already: name -> what it holds.
+    extra_files: further files of the bundle that are in the folder already: name -> its content in
+    a line.
 
     Attributes:
-    contents: the files that a user may take away: name -> what it holds.
-    checksums: SHA-256 of those of them that are written so far.
+    contents: the files that the bundle includes: name -> its content in a line.
+    checksums: name -> SHA-256, of the files in `contents` that are written already.
     """
 
     def __init__(
         self,
         sample: SampleAnalysis,
         exports: dict[str, Export],
-        packing: Executor,
+        compressor: Executor,
         *,
         keep_all: bool = False,
         signatures: Sequence[PrintedSignature] = (),
         filing: Filing = UNFILED,
-        beside: Mapping[str, str] = MappingProxyType({}),
+        extra_files: Mapping[str, str] = MappingProxyType({}),
     ):
         self.sample, self.keep_all, self.signatures, self.filing = sample, keep_all, signatures, filing
         self.checksums: dict[str, str] = {}
         bundled = {name: export for name, export in exports.items() if not export.for_the_page and export.turn != LAST}
-        self.contents = {**{name: export.image or export.sample for name, export in bundled.items()}, **beside}
+        self.contents = {**{name: export.image or export.sample for name, export in bundled.items()}, **extra_files}
         self._drawing = None if sample.analysis is None else Drawing.of(sample)
         self._panel_of = {name: export.panel for name, export in exports.items() if export.panel}
-        self._packing, self._names = packing, exports.keys()
+        self._compressor, self._names = compressor, exports.keys()
         self._compressed: dict[str, Future[bytes]] = {}
 
     @cached_property
@@ -74,17 +75,15 @@ class Context:
         """The figure as (h, w, 3) uint8."""
         return figure.pixels_of(self.figure)
 
-    def pack_pictures(self, stored: Collection[str] = ()) -> None:
-        """Begin to compress the figure and the panels of an image in the thread.
-
-        Only those that are among the exports; stored: names of files that exist already.
-        """
-        if "figure.png" in self._names and "figure.png" not in stored:
-            self._compressed["figure.png"] = self._packing.submit(figure.as_png, self.pixels, self.figure)
+    def compress_pictures(self, existing_names: Collection[str] = ()) -> None:
+        """Start to compress the figure and the panels of an image in the thread, if they are among
+        the exports. existing_names: files that need not be written again."""
+        if "figure.png" in self._names and "figure.png" not in existing_names:
+            self._compressed["figure.png"] = self._compressor.submit(figure.as_png, self.pixels, self.figure)
         for name, panel in self._panel_of.items():
-            if self.sample.analysis is not None and name not in stored:
+            if self.sample.analysis is not None and name not in existing_names:
                 panel_pixels = figure.panel_pixels(panel, self.sample, self.drawing, self.figure, self.pixels)
-                self._compressed[name] = self._packing.submit(figure.as_png, panel_pixels)
+                self._compressed[name] = self._compressor.submit(figure.as_png, panel_pixels)
 
     @property
     def analysis(self) -> Analysis:
@@ -93,12 +92,12 @@ class Context:
 
     @property
     def drawing(self) -> Drawing:
-        """What the panels of the image share; raises ValueError for several images."""
+        """The data that the panels of the image share; raises ValueError for several images."""
         return self._drawing or Drawing.of(self.sample)
 
     @cached_property
     def report(self) -> list[Flowable]:
-        """The two pages of the report, with and without an annex."""
+        """The first two pages of the report, which are the same with and without its annex."""
         from .pages import two_pages
 
         return two_pages(self)
@@ -108,13 +107,13 @@ class Context:
         """The size distribution; None if the result has none."""
         return Distribution.of(self.sample)
 
-    def picture(self, name: str) -> bytes | None:
-        """The figure or a panel as a PNG file, by file name; None if `pack_pictures` did not
+    def compressed_picture(self, name: str) -> bytes | None:
+        """The figure or a panel as a PNG file, by file name; None if `compress_pictures` did not
         compress it."""
         return self._compressed[name].result() if name in self._compressed else None
 
     @cached_property
-    def shapes(self) -> list[list[Polygon]]:
+    def object_polygons(self) -> list[list[Polygon]]:
         """The polygons of each object, in the order of the ids."""
         segmentation = self.analysis.segmentation
         return polygons(segmentation.dense[: segmentation.rows], len(segmentation), self.drawing.pixel_borders)

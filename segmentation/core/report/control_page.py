@@ -1,5 +1,5 @@
-"""The PDF of a control chart for one month: its state in a sentence, the chart, and a table of the
-month's points."""
+"""Writes the PDF of a control chart for one month: its state in a sentence, the chart, and a table
+of the month's points."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..quality.control import ChartState
 from .charts import BAR, FAINT, INK, MEDIAN, WARNED, label_axes
 from .document import LEAD, SMALL, TITLE, WIDTH, chart, facts_table, heading, paragraph, space, table, write
 
-MOST_POINTS = 100  # in a chart: the last ones
+MOST_POINTS = 100  # in a chart: only the last points are drawn
 # Inches: sizes of the chart of values and of the chart of moving ranges.
 VALUES_SIZE, RANGES_SIZE = (WIDTH / 72, 2.5), (WIDTH / 72, 1.6)
 TESTS = (
@@ -28,7 +28,7 @@ TESTS = (
 
 @dataclass(frozen=True, eq=False)
 class Month:
-    """The content of the PDF.
+    """The content of the PDF for one month.
 
     title: of the chart.
     month: in words, such as "November 2026".
@@ -87,7 +87,8 @@ def _draw_points(ax: Axes, month: Month) -> None:
     control, factor = month.control, month.factor
     label_axes(ax, "Point", month.label)
     state, places = control.chart, np.asarray(control.places)
-    is_drawn = places >= len(control.values) - MOST_POINTS
+    first_drawn = len(control.values) - MOST_POINTS
+    is_drawn = places >= first_drawn
     x, values = places[is_drawn] + 1, factor * state.values[is_drawn]
     ax.plot(x, values, color=BAR, linewidth=1, marker="o", markersize=3, markerfacecolor=MEDIAN, markeredgewidth=0)
     if state.level is not None:
@@ -96,11 +97,10 @@ def _draw_points(ax: Axes, month: Month) -> None:
             ax.plot(x, factor * limits[is_drawn], color=INK, linestyle="dotted", linewidth=1.2)
     heights = dict(zip(places.tolist(), (factor * state.values).tolist(), strict=True))
     for place in sorted({alarm.point for alarm in control.alarms}):
-        if place >= len(control.values) - MOST_POINTS:
+        if place >= first_drawn:
             ax.plot([place + 1], [heights[place]], "o", color=WARNED, markersize=5)
             style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "color": WARNED}
             ax.annotate(str(place + 1), (place + 1, heights[place]), (0, 5), **style)
-    first_drawn = len(control.values) - MOST_POINTS
     excluded = [place for place, is_counted in enumerate(control.is_counted) if not is_counted and place >= first_drawn]
     hollow: dict[str, Any] = {"color": INK, "markersize": 5, "markerfacecolor": "none"}
     ax.plot([place + 1 for place in excluded], factor * control.values[excluded], "o", **hollow)

@@ -1,8 +1,8 @@
-"""The objects of a result after corrections, at once: before the whole image is measured again.
+"""The objects of a result directly after corrections, before the whole image is measured again.
 
-Untouched objects are read from the file outlines.json. Objects with other pixels are cut out and
-measured by the rules of the full measurement, so that counts, sizes and shares are those that it
-will give. The web process imports this module; only `measured_apart` needs scipy.
+Unchanged objects are read from the file outlines.json. Objects with other pixels are cut out and
+measured by the rules of the full measurement, which will give the same counts, sizes and shares.
+The web process imports this module; only `table_and_part_counts` needs scipy.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from ..labels.geometry import Box
 from ..labels.operations import Corrections, Step
 from ..labels.patches import BadEdit, Object
-from ..labels.runs import Runs, in_rows, runs_of
+from ..labels.runs import Runs, cut_at_rows, runs_of
 from ..labels.segmentation import Provenance, Segmentation
-from ..labels.working import STRIP, WorkingLabels
+from ..labels.working import STRIP_ROWS, WorkingLabels
 from ..measure.cutouts import CutOut
 from ..measure.descriptors import DESCRIPTORS, SIZES
-from ..measure.filters import FOR_SIZE, Reason, corrected, set_aside, with_reasons_lifted
+from ..measure.filters import FOR_SIZE, Reason, set_aside, with_decisions, with_reasons_lifted
 from ..measure.quantities import of_class
 from ..measure.regions import INSIDE, Region, mask_of
 from ..measure.table import REASON_TYPE, Table
@@ -33,15 +33,15 @@ from ..measure.tilt import Stretch
 from ..micrograph.vendors.facts import MARKS
 from ..settings import MeasurementSettings
 from ..tasks.base import Task
-from .exports.viewer import CELLS, MOST_COORDINATES, TOLERANCE, coordinates, further_rings, rounded_values
-from .outlines import Points, find_pixel_borders, smooth_rings, thinned
+from .exports.viewer import CELLS, MOST_COORDINATES, TOLERANCE_PX, coordinates, further_rings, rounded_values
+from .outlines import Points, find_pixel_borders, smooth_rings, thin_outline
 from .picture import PALETTE
 
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
-LINES = "outline", "rings"  # entries of a row that only a picture needs
-SHORT_OBJECT = 1  # index of the class of objects that are too short to be a fibre
-MOST_TRACED = 1 << 22  # px: of a larger picture of classes the outlines are not traced again after a correction
+OUTLINE_KEYS = "outline", "rings"  # entries of a row that only a picture of the objects needs
+SHORT_OBJECT_CLASS = 1  # index of the class of objects too short for a fibre
+MOST_TRACED_PX = 1 << 22  # in larger pictures of classes the outlines are not traced again after a correction
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class StoredObjects:
     """The n objects of the file outlines.json (`exports.viewer.outlines`), in the order of their
     ids.
 
-    head: the entries of the file beside the objects and their cells.
+    head: the entries of the file without the objects and their cells.
     ids: (n,) int64.
     texts: the row of each object as JSON.
     columns: the numbers by name, (n,) each, NaN if not known.
@@ -68,23 +68,23 @@ class StoredObjects:
 
     @classmethod
     def of(cls, parts: Iterable[Mapping[str, Any]], objects: str, *, has_texts: bool = True) -> Self:
-        """Read the parts of the file, of which only the first has its head.
+        """Read the file from its parts; only the first part has the head.
 
-        objects: the name of the list of objects in the file. has_texts: whether `row` will be
-        called.
+        objects: the key of the list of objects in the file. has_texts: whether to keep the texts,
+        which `row` needs.
         """
-        head, texts, numbers, flags = dict[str, Any](), list[bytes](), list[dict[str, float]](), list[Any]()
+        head, texts, object_ids, flags = dict[str, Any](), list[bytes](), list[dict[str, float]](), list[Any]()
         for part in parts:
             head = head or {name: value for name, value in part.items() if name not in (CELLS, objects)}
             for row in part[objects]:
                 if has_texts:
                     texts.append(json.dumps(row, separators=(",", ":")).encode())
                 flags.append((row["id"], row["reason"], "by_hand" in row, "cut" in row))
-                numbers.append(
+                object_ids.append(
                     {name: entry for name, entry in row.items() if type(entry) in (float, int) or entry is None}
                 )
-        names = dict.fromkeys(name for row in numbers for name in row if name != "id")
-        columns = {name: np.array([row.get(name) for row in numbers], float) for name in names}
+        names = dict.fromkeys(name for row in object_ids for name in row if name != "id")
+        columns = {name: np.array([row.get(name) for row in object_ids], float) for name in names}
         ids, reasons, by_hand, cut = zip(*flags, strict=True) if flags else ((),) * 4
         return cls(
             head,
@@ -99,25 +99,25 @@ class StoredObjects:
     @cached_property
     def places(self) -> dict[int, int]:
         """The index of each object in the arrays, by its id."""
-        return {number: at for at, number in enumerate(self.ids.tolist())}
+        return {object_id: index for index, object_id in enumerate(self.ids.tolist())}
 
     @property
     def nm_per_pixel(self) -> float | None:
         return float(self.head["pixel_size"]) if self.head["unit"] == "nm" else None
 
-    def row(self, number: int) -> Row:
+    def row(self, object_id: int) -> Row:
         """The row of an object by its id; a new dictionary each time."""
-        row: Row = json.loads(self.texts[self.places[number]])
+        row: Row = json.loads(self.texts[self.places[object_id]])
         return row
 
 
 @dataclass(frozen=True, eq=False)
-class Terms:
-    """How a result is measured.
+class MeasuringConditions:
+    """The settings and circumstances that decide how the objects of a result are measured.
 
-    settings: those in effect for the kind of analysis. refused: whether there are no numbers
-    because the image is of another kind; the first correction ends that. stretch: the correction of
-    the specimen's tilt, if there is one.
+    settings: as they apply to the kind of analysis. refused: whether there are no numbers because
+    the image is of another kind; after the first correction it is measured all the same. stretch:
+    the correction of the specimen's tilt, or None.
     """
 
     task: Task
@@ -126,24 +126,25 @@ class Terms:
     stretch: Stretch | None = None
 
     def regions(self, labels: WorkingLabels) -> dict[str, Sequence[Region]]:
-        """Regions in which nothing counts, by the reason: marks in the image, and regions to
+        """The regions in which no object counts, by reason: marks in the image, and regions to
         ignore."""
         regions = {Reason.MARKED: labels.used.get(MARKS, ()), Reason.IGNORED: self.settings.ignore}
         return {str(why): its_regions for why, its_regions in regions.items() if its_regions}
 
 
-class Remeasured(NamedTuple):
+class RemeasuredObject(NamedTuple):
     """An object that was measured again after a correction.
 
     measures: by their names in a row, areas and lengths in the unit of the result.
-    judged_px: the measures that decide whether it counts, in px.
+    filter_measures_px: the measures that decide whether it counts, in px (area in px²).
     rings: its outline and further rings, the largest first.
     pieces: how many parts it has.
-    region_reason: the reason of the regions in which it lies (`Terms.regions`), or "".
+    region_reason: the reason of the regions in which it lies (`MeasuringConditions.regions`), or
+    "".
     """
 
     measures: dict[str, float]
-    judged_px: dict[str, float]
+    filter_measures_px: dict[str, float]
     rings: list[Points]
     pieces: int
     region_reason: str
@@ -151,239 +152,247 @@ class Remeasured(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class CorrectedObjects:
-    """The objects of a result after its first `count` corrections. All mappings have ids of objects
-    as keys.
+    """The objects of a result after its first `count` corrections. The keys of all mappings are ids
+    of objects.
 
     stored: the objects of the result.
-    terms: how it is measured.
-    last: the last of the corrections.
+    conditions: how they are measured.
+    last: the last correction.
     stored_boxes: the box (top, left, bottom, right) around each object of the result.
-    later_boxes: a box around all pixels that corrections gave to an object.
-    remeasured: objects whose pixels are not those of the result; None if one is too large to be
-    measured here.
-    rows: of objects that are not as in the result; None if one was deleted.
-    pixels: only for classes of pixels: how many pixels of each count.
+    later_boxes: a box around all pixels that corrections added to an object.
+    remeasured: the objects whose pixels changed; None for an object too large to be measured here.
+    rows: the rows of changed and new objects; None for a deleted one.
+    pixels: only for classes of pixels: the number of counted pixels of each.
     """
 
     stored: StoredObjects
-    terms: Terms
+    conditions: MeasuringConditions
     stored_boxes: Mapping[int, Box]
     count: int = 0
     last: Step | None = None
     later_boxes: Mapping[int, Box] = field(default_factory=dict)
-    remeasured: Mapping[int, Remeasured | None] = field(default_factory=dict)
+    remeasured: Mapping[int, RemeasuredObject | None] = field(default_factory=dict)
     rows: Mapping[int, Row | None] = field(default_factory=dict)
     pixels: Mapping[int, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, stored: StoredObjects, original: WorkingLabels, terms: Terms) -> CorrectedObjects:
-        """The objects of a result before all corrections. original: its labels."""
+    def of(cls, stored: StoredObjects, original: WorkingLabels, conditions: MeasuringConditions) -> CorrectedObjects:
+        """The objects of a result without corrections. original: its labels."""
         stored_boxes, areas = _boxes_and_areas(original)
         pixels: dict[int, float] = {}
-        if terms.task.semantic:
-            ignored = terms.settings.ignore
+        if conditions.task.semantic:
+            ignored = conditions.settings.ignore
             pixels = dict.fromkeys(areas, 0.0)
             for strip in original.strips if ignored else ():
-                runs = in_rows(runs_of(strip.starts, strip.ends, strip.ids), original.width)
-                _add(pixels, runs, _counted_pixels(runs, ignored, original.width), 1)
+                runs = cut_at_rows(runs_of(strip.starts, strip.ends, strip.ids), original.width)
+                _add_to_sums(pixels, runs, _counted_pixels(runs, ignored, original.width), 1)
             pixels = pixels if ignored else dict(areas)
-        return cls(stored, terms, stored_boxes, pixels=pixels)
+        return cls(stored, conditions, stored_boxes, pixels=pixels)
 
-    def is_before(self, corrections: Corrections) -> bool:
-        """Whether this is the state after the first `count` of these corrections."""
+    def is_continued_by(self, corrections: Corrections) -> bool:
+        """Whether the corrections of this state are the first `count` of these corrections."""
         steps = corrections.steps
         return self.count <= len(steps) and (not self.count or steps[self.count - 1] is self.last)
 
-    def followed_by(self, corrections: Corrections) -> CorrectedObjects:
-        """The state after all of these corrections, of which the first `count` are in it already."""
+    def with_corrections(self, corrections: Corrections) -> CorrectedObjects:
+        """The state after all of these corrections; this state must have the first `count` of them
+        (`is_continued_by`)."""
         new = corrections.steps[self.count :]
         if not new:
             return self
-        # moved: ids with other pixels than before these steps. touched: ids of which they changed anything.
-        later_boxes, moved, touched = dict(self.later_boxes), set[int](), set[int]()
+        # repainted_ids: objects whose pixels these steps changed. changed_ids: objects of which they changed anything.
+        later_boxes, repainted_ids, changed_ids = dict(self.later_boxes), set[int](), set[int]()
         pixels = dict(self.pixels)
-        width, ignored = corrections.now.width, self.terms.settings.ignore
+        width, ignored = corrections.now.width, self.conditions.settings.ignore
         for step in new:
-            touched.update(step.patch.objects)
+            changed_ids.update(step.patch.objects)
             after, before = step.patch.runs, step.before.runs
-            for number, box in _boxes(after, width).items():
-                later_boxes[number] = _around(later_boxes.get(number), box)
-                moved.add(number)
-            moved.update(np.unique(before[:, 2]).tolist())
-            if self.terms.task.semantic:
+            for object_id, box in _boxes(after, width).items():
+                later_boxes[object_id] = _joint_box(later_boxes.get(object_id), box)
+                repainted_ids.add(object_id)
+            repainted_ids.update(np.unique(before[:, 2]).tolist())
+            if self.conditions.task.semantic:
                 for runs, sign in ((after, 1), (before, -1)):
-                    _add(pixels, runs, _counted_pixels(runs, ignored, width), sign)
-        moved.discard(0)
+                    _add_to_sums(pixels, runs, _counted_pixels(runs, ignored, width), sign)
+        repainted_ids.discard(0)
         count = len(corrections.steps)
         state = replace(self, count=count, last=new[-1], later_boxes=later_boxes, pixels=pixels)
-        if self.terms.task.semantic:
-            return replace(state, rows=_rows_of_classes(state, corrections, moved))
-        remeasured = {**self.remeasured, **state._measured(corrections, moved)}
-        remeasured = {number: entry for number, entry in remeasured.items() if entry is not _UNCHANGED}
+        if self.conditions.task.semantic:
+            return replace(state, rows=_rows_of_classes(state, corrections, repainted_ids))
+        remeasured = {**self.remeasured, **state._measured_again(corrections, repainted_ids)}
+        remeasured = {object_id: entry for object_id, entry in remeasured.items() if entry is not _UNCHANGED}
         state = replace(state, remeasured=remeasured)
-        return replace(state, rows=state._rows_after(corrections, touched))
+        return replace(state, rows=state._rows_after(corrections, changed_ids))
 
     # ---- objects with other pixels -------------------------------------------------------------------
 
-    def _box(self, number: int) -> Box | None:
-        """A box around an object, both as it is now and as it was in the result; None if the id is
-        unknown."""
-        before, later = self.stored_boxes.get(number), self.later_boxes.get(number)
-        return _around(before, later) if later else before
+    def _box(self, object_id: int) -> Box | None:
+        """A box around an object, as it is now and as it was in the result; None for an unknown
+        id."""
+        before, later = self.stored_boxes.get(object_id), self.later_boxes.get(object_id)
+        return _joint_box(before, later) if later else before
 
-    def _measured(self, corrections: Corrections, moved: Iterable[int]) -> dict[int, Remeasured | None]:
-        """For each of these ids the object measured again, None if it is too large.
+    def _measured_again(
+        self, corrections: Corrections, repainted_ids: Iterable[int]
+    ) -> dict[int, RemeasuredObject | None]:
+        """For each of these ids the object measured again; None if it is too large.
 
-        It is _UNCHANGED if the object was deleted, or has the same pixels as in the result after
-        all.
+        It is _UNCHANGED if the object was deleted, or if its pixels are again the pixels in the
+        result.
         """
-        entries: dict[int, Remeasured | None] = dict.fromkeys(moved, _UNCHANGED)
+        entries: dict[int, RemeasuredObject | None] = dict.fromkeys(repainted_ids, _UNCHANGED)
         cut_out = dict[int, CutOut]()
-        for number in sorted(entries):
-            box = self._box(number)
-            if number not in corrections.now.objects or box is None:
+        for object_id in sorted(entries):
+            box = self._box(object_id)
+            if object_id not in corrections.now.objects or box is None:
                 continue
             try:
-                part = CutOut.of(corrections.now, number, box)
-                before = CutOut.of(corrections.original, number, box) if number in self.stored_boxes else None
+                part = CutOut.of(corrections.now, object_id, box)
+                before = CutOut.of(corrections.original, object_id, box) if object_id in self.stored_boxes else None
             except BadEdit:  # its box is too large a part of the picture
-                entries[number] = None
+                entries[object_id] = None
                 continue
             if part is not None and not part.is_same(before):
-                cut_out[number] = part
-        return {**entries, **self._remeasured(corrections.now, cut_out)}
+                cut_out[object_id] = part
+        return {**entries, **self._measured_cut_outs(corrections.now, cut_out)}
 
-    def _remeasured(self, now: WorkingLabels, cut_out: Mapping[int, CutOut]) -> dict[int, Remeasured | None]:
-        """Measure objects that were cut out of the labels."""
+    def _measured_cut_outs(
+        self, now: WorkingLabels, cut_out: Mapping[int, CutOut]
+    ) -> dict[int, RemeasuredObject | None]:
+        """The objects that were cut out of the labels, measured, by id."""
         if not cut_out:
             return {}
-        from ..measure.apart import measured_apart
+        from ..measure.cut_out_tables import table_and_part_counts
 
-        parts, stretch, shape = [*cut_out.values()], self.terms.stretch, now.shape
+        parts, stretch, shape = [*cut_out.values()], self.conditions.stretch, now.shape
         stretched = [stretch.cut_out(part, shape) for part in parts] if stretch else parts
         frame = stretch.frame(shape[1], now.rows)[::-1] if stretch else (now.rows, shape[1])
-        table, pieces = measured_apart(stretched, self.stored.nm_per_pixel, frame)
+        table, pieces = table_and_part_counts(stretched, self.stored.nm_per_pixel, frame)
         px_table = table.rescaled(None)
         rings = _rings(parts)
-        regions = self.terms.regions(now)
-        entries: dict[int, Remeasured | None] = {}
-        for at, number in enumerate(cut_out):
-            measures = {name: float(table.length(name)[at]) for name in SIZES}
-            measures |= {name: float(table[name][at]) for name in (*DESCRIPTORS, "edge_weight")}
-            judged_px = {name: float(px_table[name][at]) for name in ("area_px2", "min_feret_px", "touches_frame")}
-            reason = _region_reason(parts[at], regions)
-            entries[number] = Remeasured(measures, judged_px, rings[at], pieces[at], reason)
+        regions = self.conditions.regions(now)
+        entries: dict[int, RemeasuredObject | None] = {}
+        for index, object_id in enumerate(cut_out):
+            measures = {name: float(table.length(name)[index]) for name in SIZES}
+            measures |= {name: float(table[name][index]) for name in (*DESCRIPTORS, "edge_weight")}
+            filter_measures_px = {
+                name: float(px_table[name][index]) for name in ("area_px2", "min_feret_px", "touches_frame")
+            }
+            reason = _region_reason(parts[index], regions)
+            entries[object_id] = RemeasuredObject(measures, filter_measures_px, rings[index], pieces[index], reason)
         return entries
 
     # ---- the row of each object after the corrections -----------------------------------------------
 
-    def _rows_after(self, corrections: Corrections, touched: Iterable[int]) -> dict[int, Row | None]:
-        """The rows that are not as in the result, after corrections touched these ids."""
+    def _rows_after(self, corrections: Corrections, changed_ids: Iterable[int]) -> dict[int, Row | None]:
+        """The rows of all changed, new and deleted objects, after corrections changed these ids."""
         now, original, rows = corrections.now, corrections.original, dict(self.rows)
         changed = list[int]()
-        for number in sorted(touched):
-            rows.pop(number, None)
-            if number not in now.objects:
-                rows |= {number: None} if number in self.stored.places else {}
-            elif number in self.remeasured or not _is_equal(now.objects[number], original.objects.get(number)):
-                changed.append(number)
-        for number, reason in zip(changed, self._reasons(corrections, changed), strict=True):
-            rows[number] = self._row(now, number, reason)
+        for object_id in sorted(changed_ids):
+            rows.pop(object_id, None)
+            if object_id not in now.objects:
+                rows |= {object_id: None} if object_id in self.stored.places else {}
+            elif object_id in self.remeasured or not _is_equal(now.objects[object_id], original.objects.get(object_id)):
+                changed.append(object_id)
+        for object_id, reason in zip(changed, self._reasons(corrections, changed), strict=True):
+            rows[object_id] = self._row(now, object_id, reason)
         return rows
 
-    def _touches_frame(self, now: WorkingLabels, number: int) -> bool:
+    def _touches_frame(self, now: WorkingLabels, object_id: int) -> bool:
         """Whether an object reaches the edge of the image."""
-        if (entry := self.remeasured.get(number)) is not None:
-            return bool(entry.judged_px["touches_frame"])
-        box = self._box(number)
+        if (entry := self.remeasured.get(object_id)) is not None:
+            return bool(entry.filter_measures_px["touches_frame"])
+        box = self._box(object_id)
         return box is not None and bool(box[0] <= 0 or box[1] <= 0 or box[2] >= now.rows or box[3] >= now.width)
 
-    def _reasons(self, corrections: Corrections, numbers: Sequence[int]) -> list[str]:
+    def _reasons(self, corrections: Corrections, object_ids: Sequence[int]) -> list[str]:
         """For each of these objects the reason to leave it out, or "" if it counts.
 
-        It is found by those rules of the full measurement whose answer a correction can change.
+        The rules of the full measurement whose outcome a correction can change decide it.
         """
-        now, task, terms = corrections.now, self.terms.task, self.terms
-        if not numbers:
+        now, task, conditions = corrections.now, self.conditions.task, self.conditions
+        if not object_ids:
             return []
-        reasons = [self._reason_before(corrections, number) for number in numbers]
-        rows = [self._judged_measures(now, number) for number in numbers]
+        reasons = [self._reason_before(corrections, object_id) for object_id in object_ids]
+        rows = [self._filter_measures(now, object_id) for object_id in object_ids]
         columns = {name: np.array([measures[name] for measures in rows], float) for name in rows[0]}
         table = Table({"kept": np.array([not why for why in reasons]), "reason": np.array(reasons, REASON_TYPE)})
         table = replace(table, columns={**table.columns, **columns})
-        table = corrected(table, _decisions(now, numbers), None)
-        table = set_aside(table, terms.settings.filter, FOR_SIZE if task.bounded else ())
+        table = with_decisions(table, _decisions(now, object_ids), None)
+        table = set_aside(table, conditions.settings.filter, FOR_SIZE if task.bounded else ())
         new_reasons: list[str] = (
             table if task.screened else with_reasons_lifted(table, [Reason.FRAME])
         ).reasons.tolist()
         if not task.parted:
             return new_reasons
-        pairs = zip(numbers, new_reasons, strict=True)
-        return [reason or self._reason_of_fibre(now, number) for number, reason in pairs]
+        pairs = zip(object_ids, new_reasons, strict=True)
+        return [reason or self._reason_of_fibre(now, object_id) for object_id, reason in pairs]
 
-    def _reason_of_fibre(self, now: WorkingLabels, number: int) -> str:
-        """The reason of `tasks.fibre_table` to leave out a fibre, also against the decision of a
-        person; "" if none.
+    def _reason_of_fibre(self, now: WorkingLabels, object_id: int) -> str:
+        """The reason of `tasks.fibre_table` to leave out a fibre, which also overrules the decision
+        of a person; "" if none.
 
         The width and the ends of a fibre with other pixels are known only after the full
         measurement.
         """
-        if now.objects[number].class_index == SHORT_OBJECT:
+        if now.objects[object_id].class_index == SHORT_OBJECT_CLASS:
             return str(Reason.SHORT)
-        stored = self._stored_reason(number)
-        return stored if stored in (Reason.THIN, Reason.PIECE) and number not in self.remeasured else ""
+        stored = self._stored_reason(object_id)
+        return stored if stored in (Reason.THIN, Reason.PIECE) and object_id not in self.remeasured else ""
 
-    def _stored_reason(self, number: int) -> str:
+    def _stored_reason(self, object_id: int) -> str:
         """The reason of an object in the result; "" if it counted or is new."""
-        at = self.stored.places.get(number)
-        return "" if at is None else str(self.stored.reasons[at])
+        index = self.stored.places.get(object_id)
+        return "" if index is None else str(self.stored.reasons[index])
 
-    def _reason_before(self, corrections: Corrections, number: int) -> str:
-        """The reason to leave out an object before the rules on its own measures: its region, or
-        other objects.
+    def _reason_before(self, corrections: Corrections, object_id: int) -> str:
+        """The reason to leave out an object that does not depend on its own measures, but on its
+        region or on other objects; "" if none.
 
         Reasons that depend on other objects stay as they were in the result.
         """
-        stored, entry = self._stored_reason(number), self.remeasured.get(number)
+        stored, entry = self._stored_reason(object_id), self.remeasured.get(object_id)
         by_others = {str(Reason.FAINT), str(Reason.GAP)}
         if entry is not None:
             return entry.region_reason or (stored if stored in by_others else "")
-        original_object = corrections.original.objects.get(number)
-        regions = self.terms.regions(corrections.now)
+        original_object = corrections.original.objects.get(object_id)
+        regions = self.conditions.regions(corrections.now)
         if regions and ((original_object is not None and original_object.reason) or stored == Reason.UNLIKE):
-            box = self._box(number)
+            box = self._box(object_id)
             with suppress(BadEdit):  # its box is too large a part of the picture
-                part = None if box is None else CutOut.of(corrections.now, number, box)
+                part = None if box is None else CutOut.of(corrections.now, object_id, box)
                 stored = (_region_reason(part, regions) if part else "") or stored
             return stored if stored in regions else ""
         return stored if stored in by_others | {*regions} else ""
 
-    def _judged_measures(self, now: WorkingLabels, number: int) -> dict[str, float]:
+    def _filter_measures(self, now: WorkingLabels, object_id: int) -> dict[str, float]:
         """The measures of an object that decide whether it counts, lengths in px."""
-        if (entry := self.remeasured.get(number)) is not None:
-            px, measures = entry.judged_px, entry.measures
+        if (entry := self.remeasured.get(object_id)) is not None:
+            px, measures = entry.filter_measures_px, entry.measures
         else:
-            at, pixel = self.stored.places.get(number), self.stored.nm_per_pixel or 1.0
-            measures = {} if at is None else {name: float(values[at]) for name, values in self.stored.columns.items()}
+            index, pixel = self.stored.places.get(object_id), self.stored.nm_per_pixel or 1.0
+            measures = (
+                {} if index is None else {name: float(values[index]) for name, values in self.stored.columns.items()}
+            )
             px = {
                 "area_px2": measures.get("area", np.nan) / pixel**2,
                 "min_feret_px": measures.get("min_feret", np.nan) / pixel,
-                "touches_frame": float(self._touches_frame(now, number)),
+                "touches_frame": float(self._touches_frame(now, object_id)),
             }
         others = {name: measures.get(name, np.nan) for name in ("aspect_ratio", "solidity")}
-        return {**px, **others, "confidence": now.objects[number].confidence}
+        return {**px, **others, "confidence": now.objects[object_id].confidence}
 
-    def _row(self, now: WorkingLabels, number: int, reason: str) -> Row:
-        """The row of an object that is not as in the result."""
-        entry, task, data = self.remeasured.get(number, _UNCHANGED), self.terms.task, now.objects[number]
-        row = self.stored.row(number) if number in self.stored.places else {}
+    def _row(self, now: WorkingLabels, object_id: int, reason: str) -> Row:
+        """The row of a changed or new object."""
+        entry, task, data = self.remeasured.get(object_id, _UNCHANGED), self.conditions.task, now.objects[object_id]
+        row = self.stored.row(object_id) if object_id in self.stored.places else {}
         touches_frame = not reason and bool(task.size) and not (task.screened or task.parted)
-        touches_frame = touches_frame and self._touches_frame(now, number)
+        touches_frame = touches_frame and self._touches_frame(now, object_id)
         columns = self.stored.columns
-        probabilities = {"confidence": _short(data.confidence)} if "confidence" in columns else {}
+        probabilities = {"confidence": _rounded(data.confidence)} if "confidence" in columns else {}
         probabilities |= {"chance": 1.0} if "chance" in columns and (data.by_hand or data.reason) else {}
         head = {
-            "id": number,
+            "id": object_id,
             **({"class": now.class_names[data.class_index]} if len(now.class_names) > 1 else {}),
             "kept": not reason,
             "reason": reason,
@@ -398,31 +407,31 @@ class CorrectedObjects:
             return {**head, **probabilities, **colour, "outline": row.get("outline", [])}
         sizes: dict[str, float | None] = {task.size: None} if task.size and task.size not in SIZES else {}
         sizes |= {name: entry.measures[name] for name in SIZES}
-        sizes |= {name: _short(entry.measures[name]) for name in DESCRIPTORS if name in columns}
-        if self.terms.settings.border_correction == "weight":
+        sizes |= {name: _rounded(entry.measures[name]) for name in DESCRIPTORS if name in columns}
+        if self.conditions.settings.border_correction == "weight":
             sizes["weight"] = entry.measures["edge_weight"] if np.isfinite(entry.measures["edge_weight"]) else None
-        lines = {"outline": coordinates(thinned(entry.rings[0], TOLERANCE))}
+        lines = {"outline": coordinates(thin_outline(entry.rings[0], TOLERANCE_PX))}
         rings = {"rings": further_rings(entry.rings, MOST_COORDINATES)} if task.parted else {}
         pieces = {"pieces": entry.pieces} if entry.pieces > 1 else {}
         return {**head, **sizes, **probabilities, **pieces, **colour, **lines, **rings}
 
-    # ---- what callers ask for ---------------------------------------------------------------------
+    # ---- results for callers ------------------------------------------------------------------------
 
     def changed_since(self, corrections: Corrections, since: int) -> list[Row]:
-        """The rows of the objects that corrections after the first `since` touched, sorted by id.
+        """The rows of the objects that corrections after the first `since` changed, sorted by id.
 
         The row of a deleted object is {"id", "gone": True}.
         """
-        touched = {number for step in corrections.steps[since : self.count] for number in step.patch.objects}
-        if self.terms.task.semantic and touched:  # the shares of all classes change
-            touched |= {*self.stored.places, *self.rows}
-        return [row for number in sorted(touched) if (row := self._row_or_gone(number))]
+        changed_ids = {object_id for step in corrections.steps[since : self.count] for object_id in step.patch.objects}
+        if self.conditions.task.semantic and changed_ids:  # the shares of all classes change
+            changed_ids |= {*self.stored.places, *self.rows}
+        return [row for object_id in sorted(changed_ids) if (row := self._row_or_gone(object_id))]
 
-    def _row_or_gone(self, number: int) -> Row | None:
-        """The row of an object, also of a deleted one."""
-        if number in self.rows:
-            return self.rows[number] or {"id": number, "gone": True}
-        return self.stored.row(number) if number in self.stored.places else {"id": number, "gone": True}
+    def _row_or_gone(self, object_id: int) -> Row | None:
+        """The row of an object, also if it was deleted."""
+        if object_id in self.rows:
+            return self.rows[object_id] or {"id": object_id, "gone": True}
+        return self.stored.row(object_id) if object_id in self.stored.places else {"id": object_id, "gone": True}
 
     def cuts_after(self, now: WorkingLabels | None) -> dict[int, int]:
         """The possible cuts that still divide an object: place of the cut -> id of the object.
@@ -433,51 +442,53 @@ class CorrectedObjects:
         object_of_cut = dict(zip(cuts.get("place", ()), cuts.get("id", ()), strict=True))
         changed = [
             (place, sides)
-            for place, number, sides in zip(*(cuts.get(name, ()) for name in ("place", "id", "sides")), strict=True)
-            if number in self.rows
+            for place, object_id, sides in zip(*(cuts.get(name, ()) for name in ("place", "id", "sides")), strict=True)
+            if object_id in self.rows
         ]
-        if now is not None and changed:  # a cut divides the object that both of its sides belong to
+        if now is not None and changed:  # a cut still divides an object if both sides of it belong to this object
             ends = now.ids_at(np.array([sides for _, sides in changed], float).reshape(-1, 2)).reshape(-1, 2).tolist()
             for (place, _), (one, other) in zip(changed, ends, strict=True):
                 object_of_cut[place] = one if one == other else 0
-        return {place: number for place, number in object_of_cut.items() if number}
+        return {place: object_id for place, object_id in object_of_cut.items() if object_id}
 
     def shares(self, now: WorkingLabels) -> dict[str, float]:
         """The share of each class of pixels, by the name of the quantity; {} if no pixel counts."""
         sums = dict.fromkeys(range(len(now.class_names)), 0.0)
-        for number, data in now.objects.items():
-            sums[data.class_index] += self.pixels.get(number, 0.0)
+        for object_id, data in now.objects.items():
+            sums[data.class_index] += self.pixels.get(object_id, 0.0)
         total = sum(sums.values())
         names = now.class_names
         return {of_class("area_fraction", names[i]): area / total for i, area in sums.items()} if total else {}
 
 
-_UNCHANGED = Remeasured({}, {}, [], 0, "")  # stands for an object with the same pixels as in the result
+_UNCHANGED = RemeasuredObject({}, {}, [], 0, "")  # in place of an object with the same pixels as in the result
 
 
 def _is_equal(one: Object, other: Object | None) -> bool:
-    """Whether the same is known of both; NaN equals NaN."""
+    """Whether all data of both objects are equal; NaN equals NaN."""
     return other is not None and one.as_list() == other.as_list()
 
 
-def _decisions(now: WorkingLabels, numbers: Sequence[int]) -> Segmentation:
-    """A segmentation without a label image that tells `measure.filters` what people decided on some
-    objects."""
-    objects = [now.objects[number] for number in numbers]
+def _decisions(now: WorkingLabels, object_ids: Sequence[int]) -> Segmentation:
+    """A segmentation without a label image, with which `measure.filters` applies the decisions of
+    people on some objects."""
+    objects = [now.objects[object_id] for object_id in object_ids]
     return Segmentation(
         np.zeros((0, 0), np.int32),
-        np.array(numbers, np.int32),
+        np.array(object_ids, np.int32),
         np.array([entry.class_index for entry in objects], np.int32),
         now.class_names,
         np.array([entry.confidence for entry in objects], np.float32),
         now.rows,
         Provenance("", ""),
-        by_hand=frozenset(number for number, entry in zip(numbers, objects, strict=True) if entry.by_hand),
-        set_aside={number: entry.reason for number, entry in zip(numbers, objects, strict=True) if entry.reason},
+        by_hand=frozenset(object_id for object_id, entry in zip(object_ids, objects, strict=True) if entry.by_hand),
+        set_aside={
+            object_id: entry.reason for object_id, entry in zip(object_ids, objects, strict=True) if entry.reason
+        },
     )
 
 
-def _short(value: float, digits: int = 4) -> float | None:
+def _rounded(value: float, digits: int = 4) -> float | None:
     """One number as `exports.viewer.rounded_values` writes it."""
     return rounded_values(np.array([value]), digits)[0]
 
@@ -489,15 +500,15 @@ def _rings(parts: Sequence[CutOut]) -> list[list[Points]]:
 
     rings_of_parts: list[list[Points]] = [[] for _ in parts]
     for batch in in_batches(parts):
-        labels, shifts = side_by_side([parts[at] for at in batch])
+        labels, shifts = side_by_side([parts[index] for index in batch])
         rings = smooth_rings(find_pixel_borders(labels), len(batch))
-        for at, (down, right), lines in zip(batch, shifts.tolist(), rings, strict=True):
-            rings_of_parts[at] = [line + np.array([right, down]) for line in lines]
+        for index, (down, right), lines in zip(batch, shifts.tolist(), rings, strict=True):
+            rings_of_parts[index] = [line + np.array([right, down]) for line in lines]
     return rings_of_parts
 
 
 def _region_reason(part: CutOut, regions: Mapping[str, Sequence[Region]]) -> str:
-    """The last reason whose regions contain the share INSIDE of an object or more; "" for none."""
+    """The last reason whose regions contain at least the share INSIDE of an object; "" for none."""
     last_reason = ""
     for reason, its_regions in regions.items():
         inside = mask_of(_shifted(its_regions, part.top, part.left), part.mask.shape)
@@ -518,13 +529,13 @@ def _boxes_and_areas(labels: WorkingLabels) -> tuple[dict[int, Box], dict[int, i
     """The box around each object, and its number of pixels, by id."""
     boxes, areas = dict[int, Box](), dict[int, int]()
     for strip in labels.strips:
-        runs = in_rows(runs_of(strip.starts, strip.ends, strip.ids), labels.width)
+        runs = cut_at_rows(runs_of(strip.starts, strip.ends, strip.ids), labels.width)
         runs = runs[runs[:, 2] > 0]
-        for number, box in _boxes(runs, labels.width).items():
-            boxes[number] = _around(boxes.get(number), box)
+        for object_id, box in _boxes(runs, labels.width).items():
+            boxes[object_id] = _joint_box(boxes.get(object_id), box)
         sums = np.bincount(runs[:, 2], runs[:, 1])
-        for number in np.flatnonzero(sums).tolist():
-            areas[number] = areas.get(number, 0) + int(sums[number])
+        for object_id in np.flatnonzero(sums).tolist():
+            areas[object_id] = areas.get(object_id, 0) + int(sums[object_id])
     return boxes, areas
 
 
@@ -534,14 +545,14 @@ def _boxes(runs: Runs, width: int) -> dict[int, Box]:
     if not len(runs):
         return {}
     runs = runs[np.argsort(runs[:, 2], kind="stable")]
-    numbers, starts = np.unique(runs[:, 2], return_index=True)
+    object_ids, starts = np.unique(runs[:, 2], return_index=True)
     row, left = np.divmod(runs[:, 0], width)
     low = (np.minimum.reduceat(ends, starts).tolist() for ends in (row, left))
     high = (np.maximum.reduceat(ends, starts).tolist() for ends in (row + 1, left + runs[:, 1]))
-    return dict(zip(numbers.tolist(), zip(*low, *high, strict=True), strict=True))
+    return dict(zip(object_ids.tolist(), zip(*low, *high, strict=True), strict=True))
 
 
-def _around(one: Box | None, other: Box) -> Box:
+def _joint_box(one: Box | None, other: Box) -> Box:
     """The box around both."""
     if one is None:
         return other
@@ -553,57 +564,59 @@ def _counted_pixels(runs: Runs, ignored: Sequence[Region], width: int) -> Floats
     counts = runs[:, 1].astype(float)
     if not ignored or not len(runs):
         return counts
-    strips = runs[:, 0] // width // STRIP
+    strips = runs[:, 0] // width // STRIP_ROWS
     for strip in np.unique(strips).tolist():
         in_strip = np.flatnonzero(strips == strip)
-        top = strip * STRIP
-        inside = mask_of(_shifted(ignored, top, 0), (STRIP, width)).ravel()
+        top = strip * STRIP_ROWS
+        inside = mask_of(_shifted(ignored, top, 0), (STRIP_ROWS, width)).ravel()
         before = np.concatenate([[0], np.cumsum(inside, dtype=np.int64)])
         starts = runs[in_strip, 0] - top * width
         counts[in_strip] -= before[starts + runs[in_strip, 1]] - before[starts]
     return counts
 
 
-def _add(sums: dict[int, float], runs: Runs, counts: Floats, sign: int) -> None:
+def _add_to_sums(sums: dict[int, float], runs: Runs, counts: Floats, sign: int) -> None:
     """Add the counts (r,) of runs, times `sign`, to the sums of their ids."""
     totals = np.bincount(runs[:, 2], counts) if len(runs) else np.zeros(0)
-    for number in np.flatnonzero(totals).tolist():
-        if number:
-            sums[number] = sums.get(number, 0.0) + sign * float(totals[number])
+    for object_id in np.flatnonzero(totals).tolist():
+        if object_id:
+            sums[object_id] = sums.get(object_id, 0.0) + sign * float(totals[object_id])
 
 
 # ---- pictures of classes -------------------------------------------------------------------------
 
 
-def _rows_of_classes(objects: CorrectedObjects, corrections: Corrections, moved: set[int]) -> dict[int, Row | None]:
-    """The rows of all classes, because the share of one changes all others; {} if all is as in the
-    result.
+def _rows_of_classes(
+    objects: CorrectedObjects, corrections: Corrections, repainted_ids: set[int]
+) -> dict[int, Row | None]:
+    """The rows of all classes, because a change of one share changes all others; {} if no class
+    differs from the result.
 
-    moved: ids with other pixels than in `objects.rows`. In a picture over MOST_TRACED the outlines
-    stay as they were, because tracing them takes seconds.
+    repainted_ids: classes with other pixels than in `objects.rows`. In a picture over
+    MOST_TRACED_PX the outlines stay as they were, because tracing them takes seconds.
     """
     now, original, stored = corrections.now, corrections.original, objects.stored
     if now.objects == original.objects and _is_same_picture(now, original):
         return {}
     shares, sums, pixel = objects.shares(now), dict[int, float](), stored.nm_per_pixel or 1.0
-    for number, data in now.objects.items():
-        sums[data.class_index] = sums.get(data.class_index, 0.0) + objects.pixels.get(number, 0.0)
-    rings = _class_rings(now, moved & now.objects.keys())
+    for object_id, data in now.objects.items():
+        sums[data.class_index] = sums.get(data.class_index, 0.0) + objects.pixels.get(object_id, 0.0)
+    rings = _class_rings(now, repainted_ids & now.objects.keys())
     rows: dict[int, Row | None] = dict.fromkeys(stored.places.keys() | objects.rows.keys())
-    for number, data in now.objects.items():
+    for object_id, data in now.objects.items():
         name, count = now.class_names[data.class_index], sums[data.class_index]
-        earlier_row = objects.rows.get(number) or (stored.row(number) if number in stored.places else {})
+        earlier_row = objects.rows.get(object_id) or (stored.row(object_id) if object_id in stored.places else {})
         reason = "" if count > 0 else str(Reason.IGNORED)
-        lines = rings.get(number)
-        rows[number] = {
-            "id": number,
+        lines = rings.get(object_id)
+        rows[object_id] = {
+            "id": object_id,
             **({"class": name} if len(now.class_names) > 1 else {}),
             "kept": not reason,
             "reason": reason,
             **({"by_hand": True} if data.by_hand else {}),
             "area": count * pixel**2,
-            "area_fraction": _short(shares.get(of_class("area_fraction", name), np.nan)),
-            "outline": coordinates(thinned(lines[0], TOLERANCE)) if lines else earlier_row.get("outline", []),
+            "area_fraction": _rounded(shares.get(of_class("area_fraction", name), np.nan)),
+            "outline": coordinates(thin_outline(lines[0], TOLERANCE_PX)) if lines else earlier_row.get("outline", []),
             "rings": further_rings(lines, MOST_COORDINATES / len(now.objects))
             if lines
             else earlier_row.get("rings", []),
@@ -618,11 +631,11 @@ def _is_same_picture(one: WorkingLabels, other: WorkingLabels) -> bool:
     return all(a is b or (np.array_equal(a.starts, b.starts) and np.array_equal(a.ids, b.ids)) for a, b in pairs)
 
 
-def _class_rings(now: WorkingLabels, numbers: set[int]) -> dict[int, list[Points]]:
-    """The smooth rings of some classes, by id; {} if the picture has over MOST_TRACED px."""
-    if not numbers or now.rows * now.width > MOST_TRACED:
+def _class_rings(now: WorkingLabels, object_ids: set[int]) -> dict[int, list[Points]]:
+    """The smooth rings of some classes, by id; {} if the picture has over MOST_TRACED_PX px."""
+    if not object_ids or now.rows * now.width > MOST_TRACED_PX:
         return {}
-    ordered_ids = sorted(numbers)
+    ordered_ids = sorted(object_ids)
     labels = now.crop((0, 0, now.rows, now.width))
     dense = np.zeros(max(ordered_ids[-1], int(labels.max(initial=0))) + 1, np.int32)
     dense[ordered_ids] = np.arange(1, len(ordered_ids) + 1)

@@ -39,8 +39,7 @@ def detail_lines(sample: SampleAnalysis) -> Iterator[Cells]:
 
 
 def _budget(summary: Summary) -> Iterator[Cells]:
-    """The contributions to the uncertainty. Its intervals are not here: they stand beside the
-    numbers."""
+    """The contributions to the uncertainty; the intervals are in the lines of the numbers."""
     budget: Mapping[str, Any] | None = summary.statistics.budget if summary.statistics else None
     if not budget:
         return
@@ -58,8 +57,8 @@ def _budget(summary: Summary) -> Iterator[Cells]:
 
 
 def _metadata(sample: SampleAnalysis) -> Iterator[tuple[str, str, Any, str]]:
-    """Group, name, value and image of each fact: first facts of all pooled images, with "" as
-    image, then others."""
+    """(group, name, value, image) of each fact. image is "" for a fact that all pooled images
+    share."""
     yield "software", "version", version(), ""
     for name, value in versions().items():
         yield "software", name, value, ""

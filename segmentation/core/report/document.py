@@ -1,8 +1,7 @@
-"""Building blocks of the PDF reports: A4 pages of text, tables, charts and pictures, made with
+"""The parts of all PDF reports: A4 pages with text, tables, charts and pictures, made with
 reportlab's platypus.
 
-The same content gives the same bytes: the date in the file is given by the caller, and nothing is
-random.
+The same content gives the same bytes: the caller gives the date of creation, and nothing is random.
 """
 
 from __future__ import annotations
@@ -24,30 +23,30 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Image, KeepInFrame, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
 from .charts import WARNED, Sheet
-from .fonts import BOLD, REGULAR, markup, unbroken, use_fonts, writable
+from .fonts import BOLD, REGULAR, drawable_text, paragraph_markup, register_fonts, with_unbroken_units
 from .pdf import Mark, draw_marks, draw_words, marks_of
 from .wording import one_line, version
 
 # Lengths are in points.
-LEAST = 9.0  # size of the smallest letters
+SMALLEST_FONT = 9.0
 INK, FAINT, RULE = HexColor("#22262b"), HexColor("#5b6670"), HexColor("#c9d0d6")
 LEFT, TOP, BOTTOM = 48.0, 46.0, 54.0
-FRAME = 6.0  # reportlab's own margin within the margins
+FRAME_PADDING = 6.0  # reportlab's padding within the margins
 WIDTH = A4[0] - 2 * LEFT
 GAP = 14.0  # between two columns
-HALF = (WIDTH - GAP) / 2
-HIGHEST = A4[1] - TOP - BOTTOM - 2 * FRAME  # of a page without its margins
-CHART = (HALF / 72, 2.1)  # inches: size of a chart of which two stand side by side
+HALF_WIDTH = (WIDTH - GAP) / 2
+PAGE_HEIGHT = A4[1] - TOP - BOTTOM - 2 * FRAME_PADDING  # without the margins
+CHART_INCHES = (HALF_WIDTH / 72, 2.1)  # width and height of a chart; two fit side by side
 
 BODY = ParagraphStyle("body", fontName=REGULAR, fontSize=9.5, leading=12.5, textColor=INK)
-SMALL = ParagraphStyle("small", BODY, fontSize=LEAST, leading=11.4)
+SMALL = ParagraphStyle("small", BODY, fontSize=SMALLEST_FONT, leading=11.4)
 HEADING = ParagraphStyle(
     "heading", BODY, fontName=BOLD, fontSize=11, leading=14, spaceBefore=9, spaceAfter=3, keepWithNext=1
 )
 TITLE = ParagraphStyle("title", BODY, fontName=BOLD, fontSize=15, leading=19)
 LEAD = ParagraphStyle("lead", BODY, fontSize=10.5, leading=13.5)
 WARNING = ParagraphStyle("warning", LEAD, fontName=BOLD, textColor=HexColor(WARNED))
-CELL = ParagraphStyle("cell", BODY, fontSize=LEAST, leading=11)
+CELL = ParagraphStyle("cell", BODY, fontSize=SMALLEST_FONT, leading=11)
 RIGHT = ParagraphStyle("right", CELL, alignment=2)
 NUMBER = ParagraphStyle("number", BODY, fontName=BOLD, fontSize=15, leading=18)
 HEAD = ParagraphStyle("head", CELL, fontName=BOLD)
@@ -56,8 +55,8 @@ HEAD_RIGHT = ParagraphStyle("head right", HEAD, alignment=2)
 
 def paragraph(text: str, style: ParagraphStyle = BODY) -> Paragraph:
     """A paragraph of plain text; characters such as "<" in it are escaped."""
-    use_fonts()
-    return Paragraph(unbroken(markup(text, style.fontName)), style)
+    register_fonts()
+    return Paragraph(with_unbroken_units(paragraph_markup(text, style.fontName)), style)
 
 
 def heading(text: str) -> Paragraph:
@@ -66,6 +65,7 @@ def heading(text: str) -> Paragraph:
 
 
 def space(points: float) -> Spacer:
+    """Empty space of this height."""
     return Spacer(1, points)
 
 
@@ -79,7 +79,7 @@ class UnsplitTable(Table):  # type: ignore[misc]
     a page is split."""
 
     def split(self, width: float, height: float) -> list[Flowable]:
-        return [] if self.wrap(width, height)[1] <= HIGHEST - 30 else list(super().split(width, height))
+        return [] if self.wrap(width, height)[1] <= PAGE_HEIGHT - 30 else list(super().split(width, height))
 
 
 def table(
@@ -142,43 +142,43 @@ def side_by_side(*parts: Flowable | list[Flowable]) -> Table:
     return Table([list(parts)], colWidths=[width] * len(parts), style=style, hAlign="LEFT")
 
 
-class Room(NamedTuple):
-    """A part of a page that fills the height that the other parts leave free.
+class FlexiblePart(NamedTuple):
+    """A part of a page whose height is the free height of the page.
 
-    fill(height) gives its content for a height in points, which is from `least` to `greatest`.
+    fill(height) returns its content for a height in points, from `least` to `greatest`.
     """
 
     fill: Callable[[float], Sequence[Flowable]]
     least: float
-    greatest: float = HIGHEST
+    greatest: float = PAGE_HEIGHT
 
 
-def page(*parts: Flowable | Room) -> KeepInFrame:
-    """Parts that together take one page: each `Room` in turn gets the free height. All shrink if
-    they are too high."""
-    rooms = [part for part in parts if isinstance(part, Room)]
-    fixed_height = _height(part for part in parts if not isinstance(part, Room))
-    free_height = HIGHEST - fixed_height - sum(room.least for room in rooms)
+def page(*parts: Flowable | FlexiblePart) -> KeepInFrame:
+    """One page with these parts. The first `FlexiblePart` gets the free height, the next one what
+    is left of it, and so on. All parts shrink if they are too high for the page."""
+    flexible_parts = [part for part in parts if isinstance(part, FlexiblePart)]
+    fixed_height = _height(part for part in parts if not isinstance(part, FlexiblePart))
+    free_height = PAGE_HEIGHT - fixed_height - sum(part.least for part in flexible_parts)
     content: list[Flowable] = []
     for part in parts:
-        if isinstance(part, Room):
+        if isinstance(part, FlexiblePart):
             filling = part.fill(min(part.least + max(free_height, 0.0), part.greatest))
             free_height -= _height(filling) - part.least
             content += filling
         else:
             content.append(part)
-    return KeepInFrame(WIDTH, HIGHEST, content, mode="shrink")
+    return KeepInFrame(WIDTH, PAGE_HEIGHT, content, mode="shrink")
 
 
 def _height(parts: Iterable[Flowable]) -> float:
-    """The height in points of parts that stand one under another."""
-    endless = 100 * HIGHEST
+    """The height in points of parts one under another."""
+    endless = 100 * PAGE_HEIGHT
     return float(KeepInFrame(WIDTH, endless, list(parts)).wrapOn(None, WIDTH, endless)[1])
 
 
 class Chart(Flowable):  # type: ignore[misc]
-    """A matplotlib figure as lines and text. Its drawing commands (`pdf.Mark`) are made once for
-    all documents."""
+    """A matplotlib figure as lines and text. Its drawing functions (`marks`) are made once, for all
+    documents that show it."""
 
     def __init__(self, figure: Figure) -> None:
         super().__init__()
@@ -202,26 +202,29 @@ def picture(content: bytes, width: float, height: float) -> Image:
 
 
 def chart(
-    draw: Callable[[Any], object], left: float = 0.13, inches: tuple[float, float] = CHART, low: float = 0.4
+    draw: Callable[[Any], object],
+    left: float = 0.13,
+    inches: tuple[float, float] = CHART_INCHES,
+    bottom_inches: float = 0.4,
 ) -> Chart:
-    """A small chart; draw(axes) draws it. left: space left of the Axes, as a share of the width.
-    low: space below them in inches."""
-    sheet, below = Sheet(inches, font=LEAST), low / inches[1]
+    """A small chart, drawn by draw(axes). left: margin left of the Axes, as a share of the width.
+    bottom_inches: margin below them."""
+    sheet, below = Sheet(inches, font=SMALLEST_FONT), bottom_inches / inches[1]
     draw(sheet.add_axes((left, below, 0.96 - left, 0.97 - below)))
     return Chart(sheet)
 
 
 def write(file: Path | BinaryIO, title: str, story: list[Flowable], date: datetime | None = None) -> None:
-    """Write the parts of `story` one under another, on as many pages as they need. date: of
-    creation, in the file."""
+    """Write a PDF with the parts of `story` one under another, on as many pages as they need. date:
+    the date of creation in the file."""
     document = SimpleDocTemplate(
         str(file) if isinstance(file, Path) else file,
         pagesize=A4,
-        leftMargin=LEFT - FRAME,
-        rightMargin=LEFT - FRAME,
+        leftMargin=LEFT - FRAME_PADDING,
+        rightMargin=LEFT - FRAME_PADDING,
         topMargin=TOP,
         bottomMargin=BOTTOM,
-        title=writable(title),
+        title=drawable_text(title),
         creator=version(),
         invariant=1,
         pageCompression=1,
@@ -230,10 +233,10 @@ def write(file: Path | BinaryIO, title: str, story: list[Flowable], date: dateti
 
 
 def _canvas_with_footer(title: str, date: datetime | None) -> type[Canvas]:
-    """A canvas that writes a footer such as "page 2 of 3". It holds all pages back until it knows
-    their number."""
+    """A class of canvas that writes a footer such as "page 2 of 3" on each page. It writes the
+    pages at the end, because it needs their number."""
 
-    class Numbered(Canvas):  # type: ignore[misc]
+    class NumberedCanvas(Canvas):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.page_states: list[dict[str, Any]] = []
@@ -249,10 +252,10 @@ def _canvas_with_footer(title: str, date: datetime | None) -> type[Canvas]:
             for number, state in enumerate(pages, 1):
                 self.__dict__.update(state)
                 self.setFillColor(FAINT)
-                draw_words(self, writable(title), REGULAR, LEAST, LEFT, 30)
-                self.setFont(REGULAR, LEAST)
+                draw_words(self, drawable_text(title), REGULAR, SMALLEST_FONT, LEFT, 30)
+                self.setFont(REGULAR, SMALLEST_FONT)
                 self.drawRightString(A4[0] - LEFT, 30, f"{version()}, page {number} of {len(pages)}")
                 super().showPage()
             super().save()
 
-    return Numbered
+    return NumberedCanvas

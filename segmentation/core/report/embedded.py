@@ -1,8 +1,8 @@
 """A picture in a figure. In PDF and SVG it is embedded as a JPEG or PNG file, so that it keeps its
 own pixels.
 
-`panels` places it, `figure` writes SVG and `pdf` PDF. In a PNG of the figure matplotlib resamples
-it.
+`panels` adds it to a figure; `figure` writes SVG, `pdf` writes PDF. In a PNG of the figure
+matplotlib resamples the picture.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 QUALITY = 95  # of JPEG, without chroma subsampling: grey values differ by 1 in the median
-ENLARGED = 1000  # px: of a picture shown as squares each pixel is repeated until its longer side has so many
+ENLARGED_PX = 1000  # of the longer side, if pixels are shown as squares: each pixel is repeated
 
 
 class EmbeddedPicture(AxesImage):
@@ -58,7 +58,7 @@ class EmbeddedPicture(AxesImage):
         sharp."""
         file = io.BytesIO()
         if self.squares:
-            times = -(-ENLARGED // max(self.pixels.shape[:2]))
+            times = -(-ENLARGED_PX // max(self.pixels.shape[:2]))
             Image.fromarray(self.pixels.repeat(times, 0).repeat(times, 1)).save(file, "PNG", compress_level=1)
         else:
             Image.fromarray(self.pixels).save(file, "JPEG", quality=QUALITY, subsampling=0)

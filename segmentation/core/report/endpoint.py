@@ -3,8 +3,7 @@ and eNanoMapper.
 
 The Python package pyambit reads it. AMBIT maps its section on granulometry to section 4.5 of
 IUCLID, "Particle size distribution (Granulometry)". Names of endpoints and parameters are those of
-AMBIT's documentation of that section. If it has no name for a number, the record has a name of our
-own.
+AMBIT's documentation of that section; for other numbers the names are ours.
 """
 
 from __future__ import annotations

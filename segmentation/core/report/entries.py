@@ -1,7 +1,8 @@
-"""One number of a result in words: `Entry` has its term, value, unit, 95 % interval and definition.
+"""`Entry`: one number of a result in words, with its term, value, unit, 95 % interval and
+definition. Pages and files show numbers only by entries.
 
-Functions at the end make the entries of three groups of numbers: the arrangement of the objects,
-groups of touching objects, and classes of shape.
+Functions at the end make the entries of groups of numbers: the arrangement of the objects, groups
+of touching objects, classes of shape, and rods.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from ..measure.quantities import (
     Value,
     decimals_beside,
     end_words,
-    in_micrometres,
     in_readable_units,
     number,
     readable,
     significant,
+    value_in_micrometres,
 )
 from ..measure.results import Arrangement, Statistics
-from .wording import capital, hundredths, interval_words
+from .wording import capital, interval_words, per_cent_number
 
 NOTHING = Value(None)
 CAVEAT = (
@@ -50,22 +51,23 @@ class Entry:
     """One number of a result, or a word in place of a number.
 
     name: of its quantity.
-    term: its name for people.
+    term: the name for people.
     number: the value with its unit and the ends of its 95 % interval.
-    text: the word, if it is one.
+    text: the word in place of a number.
     definition: one sentence.
     caution: why there is no interval.
-    below: a note that stands below the number.
-    holds: what the interval without the total uncertainty includes, in words, "" without an
-    interval.
-    parts: contributions to its uncertainty (title, words, per cent of the largest).
+    note: written below the number.
+    contents_without_total: what the interval without the total uncertainty includes, in words; ""
+    without an interval.
+    parts: the contributions to its uncertainty: (title, words, per cent of the largest).
     ends_line: why the ends of the interval are not equally far from the value.
-    unknown: contributions to the uncertainty that are not known.
+    missing_parts: contributions to the uncertainty that are not known.
     group: its heading in the table of all numbers.
     has_ends: whether the interval is shown; the digits of the number follow the interval in any
     case.
     share: the words of a fraction, if it is one part of a whole whose parts must sum to 100 %.
-    carried: only for the fraction from 1 to 100 nm: on how few outlines it rests (`carried_words`).
+    outlines_note: only for the fraction from 1 to 100 nm: how few outlines decide it
+    (`carried_words`).
     """
 
     name: str
@@ -75,22 +77,22 @@ class Entry:
     definition: str = ""
     kind: Kind = "number"
     caution: str = ""
-    below: str = ""
-    holds: str = ""
+    note: str = ""
+    contents_without_total: str = ""
     parts: Sequence[tuple[str, str, int]] = ()
     ends_line: str = ""
-    unknown: Sequence[str] = ()
+    missing_parts: Sequence[str] = ()
     group: str = ""
     has_ends: bool = True
     share: str = ""
-    carried: str = ""
+    outlines_note: str = ""
 
     @classmethod
     def of(cls, name: str, value: Value, **more: Any) -> Entry:
-        """The entry of a quantity by its name. The name need not be registered: its plug-in may be
-        removed since."""
+        """The entry of a quantity by its name, also if the plug-in that registered the name was
+        removed."""
         quantity = known_number(name)
-        more.setdefault("below", quantity.half if (value.value or 0.0) % 1 else "")
+        more.setdefault("note", quantity.half if (value.value or 0.0) % 1 else "")
         return cls(name, quantity.title, value, definition=quantity.definition, kind=quantity.kind, **more)
 
     @property
@@ -110,7 +112,7 @@ class Entry:
             return lambda count: f"{count:,.1f}".removesuffix(".0")
         places = self._most_decimals
         digits = FEW_DIGITS if places is None or self.number.reported.low is None else ALL_DIGITS
-        return partial(hundredths if self.kind == "fraction" else significant, places=places, digits=digits)
+        return partial(per_cent_number if self.kind == "fraction" else significant, places=places, digits=digits)
 
     @property
     def _most_decimals(self) -> int | None:
@@ -121,14 +123,18 @@ class Entry:
         if self.share:
             return 2 + len(self.share.partition(".")[2])
         if low is None or high is None:
-            return 3 if self.kind == "fraction" and value >= 0.01 else None  # so a list of percentages looks even
+            return (
+                3 if self.kind == "fraction" and value >= 0.01 else None
+            )  # so percentages of a list have equal decimals
         return decimals_beside(value, low, high, 2 if self.kind == "fraction" else None)
 
     def _end(self, end: float) -> str:
         """An end of the interval in words, without unit."""
         if self.kind == "fraction":  # the value may have one more decimal so that it does not round to 50 or 100 %
             end = 1.0 if end > NEARLY_ALL else end
-            return hundredths(end, max(self._most_decimals or 0, 2 + len(self.value.partition(".")[2])), ALL_DIGITS)
+            return per_cent_number(
+                end, max(self._most_decimals or 0, 2 + len(self.value.partition(".")[2])), ALL_DIGITS
+            )
         return end_words(end, self._most_decimals) if self.kind == "number" else self.write(end)
 
     @property
@@ -164,7 +170,11 @@ class Entry:
     @property
     def includes(self) -> str:
         """What the interval that is shown includes; "" without one."""
-        return f"the {uncertainty_name(self.unknown)}" if self.total and self.has_ends else self.holds
+        return (
+            f"the {uncertainty_name(self.missing_parts)}"
+            if self.total and self.has_ends
+            else self.contents_without_total
+        )
 
     @property
     def reported(self) -> Value:
@@ -178,7 +188,7 @@ class Entry:
 
     @property
     def counting(self) -> str:
-        """The interval without the total uncertainty (it includes what `holds` says), such as
+        """The interval without the total uncertainty (see `contents_without_total`), such as
         "148–163"; "" if none."""
         low, high = self.number.low, self.number.high
         return "" if low is None or high is None else interval_words(low, high, self._end)
@@ -187,7 +197,7 @@ class Entry:
     def words(self) -> str:
         """Value, unit and interval on one line, such as "155 nm (148–163)" or "11 % (3–31; 2 of
         19)"."""
-        text, more = f"{self.value} {self.unit}".strip(), "; ".join(filter(None, (self.ends, self.carried)))
+        text, more = f"{self.value} {self.unit}".strip(), "; ".join(filter(None, (self.ends, self.outlines_note)))
         return f"{text} ({more})" if more else text
 
 
@@ -211,23 +221,23 @@ class LeftOut:
 class BudgetTable(NamedTuple):
     """An uncertainty budget in words.
 
-    answers: names of the k numbers. rows: of each contribution its title, its source and its k
+    names: of the k numbers. rows: of each contribution its title, its source and its k
     effects. sentences: one for each answer.
     """
 
-    answers: list[str]
+    names: list[str]
     rows: list[tuple[str, str, list[str]]]
     sentences: list[str]
 
 
 def is_special(entry: Entry) -> bool:
-    """Whether a number is of interest to few people, as is a density in pixels."""
+    """Whether a number is of interest to few people, such as a density in pixels."""
     return known_number(entry.name).special or "px⁻" in entry.unit
 
 
 def known_number(name: str) -> Quantity:
-    """The quantity of this name. If none is registered, as of a removed plug-in, it is made from
-    the name."""
+    """The quantity of this name. If it is not registered (its plug-in was removed), it is made
+    from the name."""
     try:
         return number(name)
     except UnknownQuantity:
@@ -235,21 +245,23 @@ def known_number(name: str) -> Quantity:
 
 
 def known_column(name: str) -> Quantity:
-    """The quantity of a column. If none is registered, as of a removed plug-in, it is made from the
-    name."""
+    """The quantity of a column. If it is not registered (its plug-in was removed), it is made from
+    the name."""
     return COLUMNS.get(name) or Quantity(name, capital(name.replace("_", " ")), "", 1)
 
 
-def answers(quantities: Mapping[str, Value], *, every: bool = False) -> list[Entry]:
+def quantity_entries(quantities: Mapping[str, Value], *, every: bool = False) -> list[Entry]:
     """The entries of the numbers of an analysis, in readable units (µm for long lengths).
 
     Fractions that are not known are left out unless `every` is true.
     """
     entries = [Entry.of(name, value) for name, value in in_readable_units(quantities).items()]
     for measure in {entry.name.partition(OF)[0] for entry in entries if entry.kind == "fraction"}:
-        places = [at for at, entry in enumerate(entries) if entry.name.startswith(measure + OF)]
-        for at, share in zip(places, shares_in_words([entries[at].number.value for at in places]), strict=False):
-            entries[at] = replace(entries[at], share=share)
+        places = [index for index, entry in enumerate(entries) if entry.name.startswith(measure + OF)]
+        for index, share in zip(
+            places, shares_in_words([entries[index].number.value for index in places]), strict=False
+        ):
+            entries[index] = replace(entries[index], share=share)
     return [entry for entry in entries if every or entry.kind != "fraction" or entry.number.value is not None]
 
 
@@ -265,30 +277,33 @@ def shares_in_words(fractions: Sequence[float | None]) -> list[str]:
     places = 1 if min(filter(None, parts)) >= LEAST_SHARE else 2
     exact = [10 ** (2 + places) * fraction for fraction in parts]
     missing = round(sum(exact)) - sum(floor(part + ROUNDING) for part in exact)
-    rounded_up = sorted(range(len(parts)), key=lambda at: floor(exact[at] + ROUNDING) - exact[at])[:missing]
-    return [f"{(floor(part + ROUNDING) + (at in rounded_up)) / 10**places:.{places}f}" for at, part in enumerate(exact)]
+    rounded_up = sorted(range(len(parts)), key=lambda index: floor(exact[index] + ROUNDING) - exact[index])[:missing]
+    return [
+        f"{(floor(part + ROUNDING) + (index in rounded_up)) / 10**places:.{places}f}"
+        for index, part in enumerate(exact)
+    ]
 
 
 def arrangement_entries(arrangement: Arrangement) -> Iterator[Entry]:
-    """Distances to the nearest neighbour, as far as measured, each beside its value at random; and
+    """The measured distances to the nearest neighbour, each with its value at random as a note, and
     the alignment."""
     centre, edge, unit = arrangement["centre"], arrangement["edge"], arrangement["unit"]
     is_long = readable(Value(centre["mean"] or edge["mean"], unit=unit)).unit != unit
     # All numbers have one unit.
-    convert: Callable[[Value], Value] = in_micrometres if is_long else lambda value: value
+    convert: Callable[[Value], Value] = value_in_micrometres if is_long else lambda value: value
     for name, neighbours in (("neighbour_distance", centre), ("neighbour_gap", edge)):
         if neighbours["mean"] is None:
             continue
         entry = Entry.of(name, convert(Value(neighbours["mean"], neighbours["low"], neighbours["high"], unit)))
         if "chance" in neighbours:
             chance = convert(Value(neighbours["chance"], neighbours["chance_low"], neighbours["chance_high"], unit))
-            entry = replace(entry, below=f"at random: {Entry(name, '', chance).words}")
+            entry = replace(entry, note=f"at random: {Entry(name, '', chance).words}")
         yield entry
     if axes := arrangement["alignment"]:
         is_aligned = axes["p"] < NO_DIRECTION
-        below = f"along {axes['direction']:.0f}°" if is_aligned else "no common direction"
+        note = f"along {axes['direction']:.0f}°" if is_aligned else "no common direction"
         order = Value(axes["order"], axes["low"], axes["high"])
-        yield Entry.of("alignment", order, below=f"{axes['n']:,} elongated, {below}")
+        yield Entry.of("alignment", order, note=f"{axes['n']:,} elongated, {note}")
 
 
 def group_entries(statistics: Statistics) -> Iterator[Entry]:
@@ -299,11 +314,11 @@ def group_entries(statistics: Statistics) -> Iterator[Entry]:
     yield Entry.of("share_in_groups", Value(groups["share"], *(groups["share_interval"] or (None, None))))
     yield Entry.of("mean_primaries", Value(groups["mean_primaries"]))
     inside = groups.get("fractal_groups", groups["groups"])  # the groups inside the frame: only their size is known
-    below = f"of the {inside:,} inside the frame" if inside < groups["groups"] else ""
-    yield Entry.of("agglomerate_diameter", Value(groups["diameter"], unit=statistics.unit), below=below)
+    note = f"of the {inside:,} inside the frame" if inside < groups["groups"] else ""
+    yield Entry.of("agglomerate_diameter", Value(groups["diameter"], unit=statistics.unit), note=note)
     fractal = Value(groups["fractal_dimension"], *(groups["fractal_interval"] or (None, None)))
     if fractal.value is not None:
-        yield Entry.of("fractal_dimension", fractal, below=f"of {groups['fractal_groups']:,} agglomerates")
+        yield Entry.of("fractal_dimension", fractal, note=f"of {groups['fractal_groups']:,} agglomerates")
 
 
 def shape_entries(statistics: Statistics) -> Iterator[Entry]:
@@ -315,7 +330,7 @@ def shape_entries(statistics: Statistics) -> Iterator[Entry]:
                 name,
                 Value(kind["share"], kind["low"], kind["high"]),
                 kind="fraction",
-                below=f"{kind['n']:,} counted",
+                note=f"{kind['n']:,} counted",
             )
 
 
@@ -330,4 +345,4 @@ def rod_entries(statistics: Statistics) -> Iterator[Entry]:
         d10, d90 = significant(side_numbers["d10"]), significant(side_numbers["d90"])
         spread = f"D10 {d10}, D90 {d90}" if rods["n"] >= LEAST_SIZES else ""
         definition = "" if side == "ratio" else COLUMNS[side].definition
-        yield Entry(f"rod_{side}", f"median {title}", value, definition=definition, below=spread)
+        yield Entry(f"rod_{side}", f"median {title}", value, definition=definition, note=spread)

@@ -1,7 +1,7 @@
-"""The facts about the images of a result: scale, settings, model, instrument and typed texts, for
-reports and tables.
+"""The facts about the images of a result: scale, settings, model, instrument and typed texts.
+Reports, workbooks and result.json use them.
 
-For several images it separates facts that all pooled images share from those that differ.
+For several images, facts that all pooled images share are separate from facts that differ.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NAMES = {  # names of settings for people, if the setting's name is not a word
     "repeatability_source": "source of the repeatability",
     "between_operators": "difference between operators (%)",
 }
-HIDDEN_SETTINGS = ("model", "data_bar")  # they are facts of their own
+HIDDEN_SETTINGS = ("model", "data_bar")  # these have facts under other names
 FILE = {  # entries of the metadata that are about the file, not the instrument
     "kind": ("image", "file type"),
     ROWS: ("image", "rows in the file (px)"),
@@ -53,7 +53,7 @@ INSTRUMENT = {  # names of metadata for people, with units
     "scan_rotation_degrees": "rotation of the scan (°)",
 }
 NOT_SAME = "not the same for all images"
-IN_DETAIL = (*NAMES.values(), "edges")  # settings that `main_settings` leaves out
+DETAIL_SETTINGS = (*NAMES.values(), "edges")  # settings that `main_settings` leaves out
 # Names and titles of the settings whose texts people type for the report.
 REPORTED = {setting.name: setting.title for setting in settings_of(MeasurementSettings) if setting.name in TEXTS}
 
@@ -101,15 +101,15 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
         for name in names_of_measuring
         if (value := record.settings.get(name)) not in (None, [])  # 0 is a setting
         and value is not False
-        and not _is_silent(name, value)
+        and not _is_default_tilt(name, value)
     }
     values |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **chosen}
     ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}
     return {name: value for name, value in values.items() if name not in ignored}
 
 
-def _is_silent(name: str, value: Any) -> bool:
-    """Whether a setting need not be shown: the settings of a tilt at their defaults."""
+def _is_default_tilt(name: str, value: Any) -> bool:
+    """Whether this is a setting of the tilt at its default, which need not be shown."""
     return name in TILT_SETTINGS and value == MeasurementSettings.model_fields[name].default
 
 
@@ -122,7 +122,8 @@ def _measuring_words(record: AnalysisRecord, value: Any) -> Any:
 
 
 def edge_of(sample: SampleAnalysis, member: Member) -> str:
-    """The border correction of the pooled sizes; if there are none, that of the image's settings."""
+    """The border correction of the pooled sizes; if there are none, that of the image's
+    settings."""
     return sample.pooled.edge if sample.pooled is not None else member.record.settings.get("border_correction", "")
 
 
@@ -132,7 +133,7 @@ def main_settings(sample: SampleAnalysis) -> dict[str, str]:
     return {
         name: f"{value:.3g}" if isinstance(value, float) else str(value)
         for name, value in values.items()
-        if name not in IN_DETAIL
+        if name not in DETAIL_SETTINGS
     }
 
 
@@ -184,11 +185,11 @@ def differing_facts(sample: SampleAnalysis) -> list[tuple[SampleImage, Facts]]:
 def changed_settings(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
     """Titles and values of the settings that are not at their defaults.
 
-    The model and the texts for the report are not among them: reports have other places for these.
+    The model and the texts for the report are not included: reports show them in other sections.
     """
-    requested = [member.record.settings for _, member in sample.counted]
+    settings_of_images = [member.record.settings for _, member in sample.counted]
     for setting in settings_of_task(sample.task):
-        values = [values.get(setting.name, setting.default) for values in requested]
+        values = [settings.get(setting.name, setting.default) for settings in settings_of_images]
         if setting.name not in ("model", *REPORTED) and any(value != setting.default for value in values):
             yield setting.title, setting.words_for(values[0]) if values.count(values[0]) == len(values) else NOT_SAME
 
@@ -211,21 +212,21 @@ def typed_texts(sample: SampleAnalysis) -> dict[str, str]:
 def as_json(sample: SampleAnalysis) -> dict[str, Any]:
     """The entries "settings", "used" and "model" of result.json: what all pooled images share.
 
-    "settings_differ" has the names of the settings that differ. The calibration is never among
-    them: each image has its own entry.
+    "settings_differ" has the names of the settings that differ. The calibration is never one of
+    them, because each image has its own entry.
     """
-    requested = [dict(member.record.settings) for _, member in sample.counted]
-    uses = [chosen_values(member.record) for _, member in sample.counted]
-    shared = _shared_facts(requested)
+    settings_of_images = [dict(member.record.settings) for _, member in sample.counted]
+    used_values = [chosen_values(member.record) for _, member in sample.counted]
+    shared = _shared_facts(settings_of_images)
     if sample.pooled is not None:
         shared["edge"] = sample.pooled.edge
-    differ = {name for of_image in requested for name in of_image} - set(shared)
-    differ |= {name for use in uses for name in use} - set(_shared_facts(uses))
+    differing_names = {name for settings in settings_of_images for name in settings} - set(shared)
+    differing_names |= {name for values in used_values for name in values} - set(_shared_facts(used_values))
     models = sample.models
     return {
         "settings": {name: value for name, value in shared.items() if name != "calibration"},
-        "settings_differ": sorted(differ - {"calibration"}),
-        "used": _shared_facts(uses),
+        "settings_differ": sorted(differing_names - {"calibration"}),
+        "used": _shared_facts(used_values),
         "model": model_identity(models[0]) if len(models) == 1 else None,
     }
 
@@ -243,8 +244,8 @@ def model_identity(card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def acquisition_dates(sample: SampleAnalysis) -> str:
-    """The dates in the image files, in words; of several the first and the last; "" if no file has
-    a date."""
+    """The dates in the image files, in words: the first and the last one; "" if no file has a
+    date."""
     dates = [str(date) for _, member in sample.counted if (date := member.record.instrument.get("date"))]
     moments = sorted(moment for moment in map(_moment, dict.fromkeys(dates)) if moment)
     if not dates:
@@ -271,7 +272,11 @@ def _moment(date: str) -> datetime | None:
 def _shared_facts(facts_of_images: list[dict[Any, Any]]) -> dict[Any, Any]:
     """The entries that all these dictionaries share."""
     reference, *others = facts_of_images or [{}]
-    return {name: value for name, value in reference.items() if all(name in o and o[name] == value for o in others)}
+    return {
+        name: value
+        for name, value in reference.items()
+        if all(name in other and other[name] == value for other in others)
+    }
 
 
 def facts_line(image_facts: Facts) -> str:
@@ -280,8 +285,8 @@ def facts_line(image_facts: Facts) -> str:
 
 
 def fact_rows(image_facts: Facts) -> Iterator[tuple[str, str]]:
-    """The facts as names and values, without the model and the texts for the report, which have
-    other places."""
+    """The facts as names and values, without the model and the texts for the report, which
+    are in other sections."""
     for (group, name), value in image_facts.items():
         if group not in ("model", "report"):
             yield f"{group.capitalize().removesuffix('s')}: {_fact_title(name)}", _fact_text(group, value)

@@ -33,74 +33,84 @@ def write_all(
     keep_all: bool = False,
     only: Collection[str] | None = None,
     stored_only: bool = False,
-    also: Collection[str] = (),
-    stored: Collection[str] = (),
-    beside: Mapping[str, str] = MappingProxyType({}),
+    added_names: Collection[str] = (),
+    existing_names: Collection[str] = (),
+    extra_files: Mapping[str, str] = MappingProxyType({}),
     signatures: Sequence[PrintedSignature] = (),
     filing: Filing = UNFILED,
     progress: Progress | None = None,
-    first_written: Callable[[dict[str, Path]], None] | None = None,
+    on_first_files: Callable[[dict[str, Path]], None] | None = None,
 ) -> dict[str, Path]:
     """Write all files of a result into `folder`, which is made if it does not exist. Returns file
     name -> path.
 
     Which files: for_the_page: also those that only the page of the result needs. only: if given, no
     other names than these. stored_only: only the files that are stored with every result, and the
-    names in `also`, which may be figures with options (`looks`). stored: names of files of this
-    result that are in the folder already; they stay as they are. beside: further files in the
-    folder that belong into the bundle, as name -> one line on what they hold.
+    names in `added_names`, which may be figures with options (`file_options`). existing_names:
+    files of this result that are in the folder already; they stay as they are. extra_files: further
+    files in the folder that the bundle includes, as name -> one line on their content.
 
-    What is in them: keep_all: labels.tif and rois.zip include left out objects; README.txt says so.
-    signatures, filing: for the reports.
+    Their content: keep_all: labels.tif and rois.zip include left out objects. signatures, filing:
+    for the reports.
 
     progress(stage, fraction) is called before each file; fraction is the part of the files that is
-    written. It may raise an exception to stop. first_written is called with the files that a person
-    wants first (`base.FIRST` and `base.FIGURE`), as soon as they are written. An exception leaves
-    the files that are written so far; an OSError has the name of the file.
+    written. It may raise an exception to stop. on_first_files(files) is called once with the files
+    that a person wants first (turns FIRST and FIGURE), as soon as they are written. After an
+    exception the files that were written before it stay; an OSError has the name of the file.
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
     subject: Subject = "sample" if sample.analysis is None else "image"
-    exports_to_write = exports.listed(subject, sample.task, keep_all=keep_all, judged=filing.specification is not None)
+    has_specification = filing.specification is not None
     exports_to_write = {
-        name: export for name, export in exports_to_write.items() if for_the_page or not export.for_the_page
+        name: export
+        for name, export in exports.by_file_name(
+            subject, sample.task, keep_all=keep_all, judged=has_specification
+        ).items()
+        if (for_the_page or not export.for_the_page)
+        and (only is None or name in only)
+        and (not stored_only or export.stored or name in added_names)
     }
-    exports_to_write = {name: export for name, export in exports_to_write.items() if only is None or name in only}
-    exports_to_write = {
-        name: export for name, export in exports_to_write.items() if export.stored or not stored_only or name in also
-    }
-    exports_to_write |= {name: export for name in also if (export := figure_named(name))}
+    exports_to_write |= {name: export for name in added_names if (export := figure_named(name))}
     written: dict[str, Path] = {}
     folder.mkdir(parents=True, exist_ok=True)
-    with _without_collection(), ThreadPoolExecutor(1) as packing:
+    with _garbage_collection_off(), ThreadPoolExecutor(1) as compressor:
         context = Context(
-            sample, exports_to_write, packing, keep_all=keep_all, signatures=signatures, filing=filing, beside=beside
+            sample,
+            exports_to_write,
+            compressor,
+            keep_all=keep_all,
+            signatures=signatures,
+            filing=filing,
+            extra_files=extra_files,
         )
-        for name in beside:
+        for name in extra_files:
             written[name] = folder / name
             context.checksums[name] = sha256_of(written[name])
         first_files = {
-            name: export for name, export in exports_to_write.items() if export.turn == FIRST and name not in stored
+            name: export
+            for name, export in exports_to_write.items()
+            if export.turn == FIRST and name not in existing_names
         }
         in_thread = {
-            name: packing.submit(copy_context().run, export.write, context, folder / name)
+            name: compressor.submit(copy_context().run, export.write, context, folder / name)
             for name, export in first_files.items()
         }
-        context.pack_pictures(stored)
+        context.compress_pictures(existing_names)
         # In a turn the files for the page come first: others may have to wait for the compression of pictures.
         for name, export in sorted(
             exports_to_write.items(), key=lambda entry: (entry[1].turn, not entry[1].for_the_page)
         ):
-            if export.turn > FIGURE and first_written is not None:
-                first_written(dict(written))
-                first_written = None
+            if export.turn > FIGURE and on_first_files is not None:
+                on_first_files(dict(written))
+                on_first_files = None
             if progress is not None:
                 stage = "drawing the figure" if name.startswith("figure") else "writing the files"
-                progress(stage, (len(written) - len(beside)) / len(exports_to_write))
+                progress(stage, (len(written) - len(extra_files)) / len(exports_to_write))
             path = folder / name
-            with _naming(path):
+            with _with_file_name(path):
                 if name in in_thread:
                     in_thread[name].result()
-                elif name not in stored:
+                elif name not in existing_names:
                     export.write(context, path)
             written[name] = path
             if name in context.contents:
@@ -120,9 +130,9 @@ def write_chosen(
     """Write the files that fit the patterns (`choice.chosen_names`) into `folder`, which is made if
     it does not exist.
 
-    Returns their names. They have the same bytes as if all files were written: a file with
-    checksums of the others, such as the bundle, is made together with all others in a temporary
-    folder. Other arguments are as in `write_all`.
+    Returns their names. They have the same bytes as if all files were written: for a
+    file with checksums of the others, such as the bundle, all files are written to a temporary
+    folder first. Other arguments are as in `write_all`.
     """
     sample = SampleAnalysis.of(reported) if isinstance(reported, Analysis) else reported
     subject: Subject = "sample" if sample.analysis is None else "image"
@@ -139,8 +149,8 @@ def write_chosen(
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Add the name of the file to an OSError that has none, such as that of a full disk."""
+def _with_file_name(path: Path) -> Iterator[None]:
+    """Add the file's name to an OSError that has none, as the OSError of a full disk."""
     try:
         yield
     except OSError as error:
@@ -149,9 +159,9 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _without_collection() -> Iterator[None]:
-    """Switch Python's garbage collection off meanwhile: with networks in memory each run of it
-    takes 0.1 s."""
+def _garbage_collection_off() -> Iterator[None]:
+    """Switch Python's garbage collection off within the block: with networks in memory each
+    collection takes 0.1 s."""
     was_on = gc.isenabled()
     gc.disable()
     try:

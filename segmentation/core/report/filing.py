@@ -1,5 +1,5 @@
-"""What the files of a result say beside its numbers: its date, the address of its page, and its
-specification."""
+"""`Filing`: administrative data of a result that its files contain, such as its date, the address
+of its page and its specification."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..quality.specification import Specification
 
 
 class Filing(NamedTuple):
-    """Facts about a result that are no measurements.
+    """Administrative data of a result, which no measurement gives.
 
-    created: when the result was made; also the date of creation in the PDF.
+    created: when the result was computed; also the date of creation in the PDF.
     address: of its page.
     sample: the name of the sample to which an image belongs.
     image: the uploaded file, for a notebook entry.

@@ -1,6 +1,6 @@
-"""The fonts of figures and reports.
+"""The fonts of figures and reports, for matplotlib and reportlab.
 
-These are DejaVu Sans, which comes with matplotlib, and Noto Sans CJK for the characters that DejaVu
+They are DejaVu Sans, which comes with matplotlib, and Noto Sans CJK for the characters that DejaVu
 Sans lacks.
 """
 
@@ -30,11 +30,11 @@ from reportlab.pdfbase.ttfonts import TTFont
 REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 CJK = str(noto_cjk_sans_jp_regular.FONT_PATH)
 FAMILIES = ["DejaVu Sans", "Noto Sans CJK JP"]
-BLOCK = 16  # characters of Noto Sans CJK that become one font for reportlab (`_block`)
-MOST_WIDTHS, MOST_PARAGRAPHS = 20_000, 4096  # in the caches of `_MeasuredFont` and `markup`
+BLOCK = 16  # characters of Noto Sans CJK that become one font for reportlab (`_block_font_name`)
+MOST_WIDTHS, MOST_PARAGRAPHS = 20_000, 4096  # in the caches of `_MeasuredFont` and `paragraph_markup`
 RIGHT_TO_LEFT = ("R", "AL")  # Unicode's bidirectional classes of Hebrew and Arabic letters
 
-# matplotlib writes in both fonts. The last entry of its list is the font that was added; it is also used as bold.
+# matplotlib writes in both fonts. The last entry of its list is the font just added, which is also used as bold.
 fontManager.addfont(CJK)
 fontManager.ttflist.append(replace(fontManager.ttflist[-1], weight=700))  # the package has no bold font
 matplotlib.rcParams["font.family"] = FAMILIES
@@ -54,8 +54,8 @@ class _MeasuredFont(TTFont):  # type: ignore[misc]
 
 
 @cache
-def use_fonts() -> None:
-    """Make DejaVu Sans known to reportlab, which embeds only the letters used."""
+def register_fonts() -> None:
+    """Register DejaVu Sans with reportlab, which embeds only the letters that a file uses."""
     for name, weight in ((REGULAR, "normal"), (BOLD, "bold")):
         file = findfont(FontProperties(family=FAMILIES[:1], weight=weight))
         pdfmetrics.registerFont(_MeasuredFont(name, file))
@@ -67,7 +67,7 @@ def _dejavu() -> FT2Font:
     return get_font(findfont(FontProperties(family=FAMILIES[:1])))
 
 
-def writable(words: str) -> str:
+def drawable_text(words: str) -> str:
     """The words with a box in place of each character that both fonts lack, and a blank in place of
     a control character."""
     printable = (c if c.isprintable() else " " for c in words)
@@ -75,21 +75,21 @@ def writable(words: str) -> str:
     return "".join(c if any(font.get_char_index(ord(c)) for font in fonts) else "□" for c in printable)
 
 
-def unbroken(text: str) -> str:
+def with_unbroken_units(text: str) -> str:
     """The text with non-breaking spaces after "±" and between a number and its unit."""
     return re.sub(r"(?<=±) (?=\d)|(?<=\d) (?=(%|nm|µm|px)(?!\w))", "\N{NO-BREAK SPACE}", text)
 
 
-def runs(words: str, font: str = REGULAR) -> list[tuple[str, str]]:
+def font_runs(words: str, font: str = REGULAR) -> list[tuple[str, str]]:
     """The words in parts that reportlab can draw, from left to right: (name of a font, letters that
     this font has).
 
-    words: as `writable` gives them. Arabic letters are replaced by their joined forms.
+    words: as `drawable_text` gives them. Arabic letters are replaced by their joined forms.
     """
-    use_fonts()
+    register_fonts()
     if any(unicodedata.bidirectional(c) in RIGHT_TO_LEFT for c in words):
         words = "".join(_in_drawing_order(words))
-    parts = groupby(words, lambda c: font if _dejavu().get_char_index(ord(c)) else _block(ord(c) // BLOCK))
+    parts = groupby(words, lambda c: font if _dejavu().get_char_index(ord(c)) else _block_font_name(ord(c) // BLOCK))
     return [(name, "".join(letters)) for name, letters in parts]
 
 
@@ -108,13 +108,13 @@ def _in_drawing_order(words: str) -> Iterator[str]:
 
 
 @lru_cache(maxsize=MOST_PARAGRAPHS)
-def markup(words: str, font: str) -> str:
+def paragraph_markup(words: str, font: str) -> str:
     """The words as markup for a paragraph of reportlab. font: its name; letters that it lacks are
     in another font.
 
     Characters such as "<" in the words are escaped.
     """
-    parts = runs(writable(words), font)
+    parts = font_runs(drawable_text(words), font)
     return "".join(
         escape(part) if name == font else f'<font name="{name}">{escape(part)}</font>' for name, part in parts
     )
@@ -126,12 +126,11 @@ def _cjk_font() -> FontFile:
 
 
 @cache
-def _block(number: int) -> str:
-    """The name of a font in which reportlab can draw the characters BLOCK * number and following of
-    Noto Sans CJK.
+def _block_font_name(number: int) -> str:
+    """Register a font for reportlab with BLOCK characters of Noto Sans CJK, and return its name.
 
-    reportlab cannot read the cubic curves of that font, so they are converted to a TrueType font of
-    BLOCK characters.
+    number: of the block; its first character is BLOCK * number. reportlab cannot read the cubic
+    curves of Noto Sans CJK, so the characters are converted to a TrueType font.
     """
     source, name = _cjk_font(), f"NotoSansCJK-{number:X}"
     cmap, glyph_set = source.getBestCmap(), source.getGlyphSet()

@@ -1,5 +1,5 @@
-"""The report form of OECD Test Guideline 125, filled in from a result; the laboratory gives the
-other entries.
+"""The report form of OECD Test Guideline 125, filled in from a result. Entries that no result has
+are left to the laboratory.
 
 The entries follow public descriptions of the guideline and of its standards (docs/use/exports.md
 names them), not the text of the guideline. The form therefore does not state compliance.
@@ -48,19 +48,20 @@ NOTE = (
 MOST_VALUES = 6  # different values of the images of a sample that one entry lists
 NONE_COUNTED = "not defined: nothing was counted"
 NOT_KNOWN = "not known: see the warnings"
-FIGURES = ("d10", "d50", "d90", "mean", "sd", "ecd_median")  # numbers; ecd_median only if nanomaterials are screened
+# Numbers in the form; the last only if nanomaterials are screened.
+FIGURES = ("d10", "d50", "d90", "mean", "sd", "ecd_median")
 
 
-class Item(NamedTuple):
-    """One entry of the form. value: "" if the laboratory has to give it. source: who or what gives
-    it."""
+class FormEntry(NamedTuple):
+    """One entry of the form. value: "" if the laboratory has to give it. source: where the value
+    comes from."""
 
     title: str
     value: str
     source: Source
 
 
-Form = list[tuple[str, list[Item]]]
+Form = list[tuple[str, list[FormEntry]]]
 
 
 def form_of(sample: SampleAnalysis, filing: Filing, signatures: Sequence[PrintedSignature] = ()) -> Form:
@@ -98,117 +99,117 @@ def as_dict(form: Form) -> dict[str, Any]:
     return {**head, "to_be_given_by_the_laboratory": missing, "sections": sections}
 
 
-def _study(sample: SampleAnalysis, filing: Filing, signatures: Sequence[PrintedSignature]) -> Iterator[Item]:
-    yield Item("Statement of the method and of its compliance", "", "laboratory")
+def _study(sample: SampleAnalysis, filing: Filing, signatures: Sequence[PrintedSignature]) -> Iterator[FormEntry]:
+    yield FormEntry("Statement of the method and of its compliance", "", "laboratory")
     yield _typed(sample, "laboratory")
     operator, orcid = _typed(sample, "operator"), _typed(sample, "orcid").value
     yield operator._replace(value=", ORCID ".join(filter(None, (operator.value, orcid))))
     yield _from_file(sample, "date", "Images acquired")
-    yield Item("Images analysed", filing.date, "result")
-    yield Item("Software", version(), "result")
+    yield FormEntry("Images analysed", filing.date, "result")
+    yield FormEntry("Software", version(), "result")
     signed = "; ".join(f"{signature.meaning} by {signature.name}, {signature.time}" for signature in signatures)
-    yield Item("Signature", signed, "result" if signed else "laboratory")
+    yield FormEntry("Signature", signed, "result" if signed else "laboratory")
 
 
-def _material(sample: SampleAnalysis, filing: Filing, summary: Summary, objects: str) -> Iterator[Item]:
+def _material(sample: SampleAnalysis, filing: Filing, summary: Summary, objects: str) -> Iterator[FormEntry]:
     yield _typed(sample, "material")
-    yield Item("Sample or image", one_line(filing.sample or sample.name), "result")
+    yield FormEntry("Sample or image", one_line(filing.sample or sample.name), "result")
     yield _typed(sample, "preparation")
     yield _typed(sample, "sampling_plan", "Sampling plan: how representative, number of specimens")
     question = "Particles spherical, or fibres (the guideline has methods for these)"
-    yield Item(question, capital(objects), "result" if objects else "laboratory")
+    yield FormEntry(question, capital(objects), "result" if objects else "laboratory")
     if not objects:
         shape = next((entry for entry in summary.shape if entry.term == COLUMNS["aspect_ratio"].title), None)
         spread = [] if shape is None else [f"{capital(entry.term)} {entry.value}" for entry in shape.cells]
-        yield Item("Aspect ratio, minimum by maximum Feret diameter", ", ".join(spread) or NONE_COUNTED, "result")
-        yield Item("Touching particles", summary.groups or NONE_COUNTED, "result")
+        yield FormEntry("Aspect ratio, minimum by maximum Feret diameter", ", ".join(spread) or NONE_COUNTED, "result")
+        yield FormEntry("Touching particles", summary.groups or NONE_COUNTED, "result")
 
 
-def _instrument(sample: SampleAnalysis, summary: Summary, smallest: str) -> Iterator[Item]:
+def _instrument(sample: SampleAnalysis, summary: Summary, smallest: str) -> Iterator[FormEntry]:
     typed_item = _typed(sample, "microscope")
     file_item = _from_file(sample, "instrument", "Microscope, and whether SEM or TEM")
     yield typed_item._replace(title=file_item.title) if typed_item.value else file_item
     for name in ("voltage_kv", "detector", "magnification", "working_distance_mm"):
         yield _from_file(sample, name, capital(INSTRUMENT.get(name, name)))
-    yield Item("Images", "; ".join(filter(None, (sample.extent, left_out_words(sample)))), "result")
+    yield FormEntry("Images", "; ".join(filter(None, (sample.extent, left_out_words(sample)))), "result")
     shared = common_facts(sample)
     size = [shared.get(("image", f"{side} (px)")) for side in ("width", "height")]
-    yield Item("Size of an image", f"{size[0]} × {size[1]} px" if all(size) else NOT_SAME, "result")
+    yield FormEntry("Size of an image", f"{size[0]} × {size[1]} px" if all(size) else NOT_SAME, "result")
     low, high = sample.calibration["low"], sample.calibration["high"]
     across = f"; 100 nm are {NANO_NM / high:.1f} px" if high else ""
-    yield Item("Size of a pixel", f"{scale_range(low, high)}{across}", "result")
+    yield FormEntry("Size of a pixel", f"{scale_range(low, high)}{across}", "result")
     limit = f"{RESOLVED_PX:g} px across" if sample.filter else f"{SLIP_PX:g} px in area; the filter was off"
     smallest = smallest or smallest_counted(summary.nano)
-    yield Item(f"Smallest {summary.thing} that is counted", smallest or limit, "result")
+    yield FormEntry(f"Smallest {summary.thing} that is counted", smallest or limit, "result")
     agreement = agreement_words(sample.between) or "not known from one image: pool images of several fields"
-    yield Item("Agreement between images", agreement, "result")
+    yield FormEntry("Agreement between images", agreement, "result")
 
 
-def _calibration(sample: SampleAnalysis) -> Iterator[Item]:
+def _calibration(sample: SampleAnalysis) -> Iterator[FormEntry]:
     ways = [f"{way.words} ({count} images)" for way, count in sample.calibration["sources"].items()]
     shared = common_facts(sample)
     detail = shared.get(("calibration", "detail"), "")
     is_alone = sample.analysis is not None
     source = sample.analysis.calibration.source.words if sample.analysis is not None else ", ".join(ways)
-    yield Item("Source of the scale", f"{source}{f' ({detail})' if detail and is_alone else ''}", "result")
+    yield FormEntry("Source of the scale", f"{source}{f' ({detail})' if detail and is_alone else ''}", "result")
     words = "uncertainty of reading and rounding (95 %)"
-    yield Item(capital(words), str(shared.get(("calibration", words), NOT_SAME)), "result")
+    yield FormEntry(capital(words), str(shared.get(("calibration", words), NOT_SAME)), "result")
     is_known = any(member.calibration.instrument_uncertainty for _, member in sample.counted)
     words = "uncertainty of the microscope (95 %)"
     value = str(shared.get(("calibration", words), NOT_SAME)) if is_known else ""
-    yield Item("Uncertainty (95 %) of the magnification and its certificate", value, "laboratory")
+    yield FormEntry("Uncertainty (95 %) of the magnification and its certificate", value, "laboratory")
     yield _typed(sample, "grating", "Standard that makes it traceable, with date")
 
 
-def _image_analysis(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
-    yield Item("Outlines found by", "; ".join(filter(None, map(model_words, sample.models))), "result")
+def _image_analysis(sample: SampleAnalysis, summary: Summary) -> Iterator[FormEntry]:
+    yield FormEntry("Outlines found by", "; ".join(filter(None, map(model_words, sample.models))), "result")
     settings = "; ".join(f"{title}: {value}" for title, value in changed_settings(sample)) or "all at their defaults"
-    yield Item("Settings", settings, "result")
+    yield FormEntry("Settings", settings, "result")
     members = [member for _, member in sample.counted]
     corrected = corrected_words(members[0].record.used) if len(members) == 1 else ""
     words = corrected or corrected_images_words(sample.corrected)
-    yield Item("Outlines checked by a person", words or "none was corrected or confirmed", "result")
+    yield FormEntry("Outlines checked by a person", words or "none was corrected or confirmed", "result")
     set_aside = summary.statistics.set_aside if summary.statistics else {}
-    yield Item("Left out, by reason", counts_words(set_aside) or "none", "result")
-    yield Item(f"{capital(summary.things)} at the frame", summary.edge_line or "counted", "result")
-    yield Item("Warnings", "; ".join(short_forms(sample.flags)) or "none", "result")
+    yield FormEntry("Left out, by reason", counts_words(set_aside) or "none", "result")
+    yield FormEntry(f"{capital(summary.things)} at the frame", summary.edge_line or "counted", "result")
+    yield FormEntry("Warnings", "; ".join(short_forms(sample.flags)) or "none", "result")
 
 
-def _measurand(sample: SampleAnalysis, summary: Summary, kind: Granulometry) -> Iterator[Item]:
-    yield Item("Descriptor", f"{summary.size.title}. {summary.size.definition}", "result")
-    yield Item("Why this one", kind.why, "result")
+def _measurand(sample: SampleAnalysis, summary: Summary, kind: Granulometry) -> Iterator[FormEntry]:
+    yield FormEntry("Descriptor", f"{summary.size.title}. {summary.size.definition}", "result")
+    yield FormEntry("Why this one", kind.why, "result")
     table = sample.task.table
     others = ", ".join(COLUMNS[name].label for name in kind.also or measures_of(summary.size.name)[1:])
     description = (
         f"{others}: one line a {summary.thing} in {table}.csv, so that width and length of a fibre stay together."
     )
-    yield Item("Also measured", capital(description), "result")
+    yield FormEntry("Also measured", capital(description), "result")
 
 
-def _sizes(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
+def _sizes(sample: SampleAnalysis, summary: Summary) -> Iterator[FormEntry]:
     nano = summary.nano
     counts = f"{summary.kept:,}; {summary.set_aside_count:,} left out"
-    yield Item(f"{capital(summary.things)} counted", counts, "result")
+    yield FormEntry(f"{capital(summary.things)} counted", counts, "result")
     for name in FIGURES if sample.task.screened else FIGURES[:-1]:
         words = summary.by_number(name).words if summary.kept else NONE_COUNTED
-        yield Item(f"{NUMBERS[name].title} (95 % interval)", words, "result")
+        yield FormEntry(f"{NUMBERS[name].title} (95 % interval)", words, "result")
     for entry in map(summary.with_basis, summary.quantities):
         if entry.name not in (sample.task.things, *sample.task.figures):
             title = f"{entry.term} (95 % interval)" if entry.ends else entry.term
-            yield Item(title, NOT_KNOWN if entry.number.value is None else entry.words, "result")
+            yield FormEntry(title, NOT_KNOWN if entry.number.value is None else entry.words, "result")
     if summary.fit:
-        yield Item("Law", summary.fit, "result")
+        yield FormEntry("Law", summary.fit, "result")
     if nano is not None:
         share = f"{summary.by_number('fraction_100nm').words} of the particles{counted_from(nano)}"
-        yield Item("Fraction from 1 to 100 nm", share, "result")
-        yield Item("Screening after 2022/C 229/01", capital(decided_words(nano)), "result")
+        yield FormEntry("Fraction from 1 to 100 nm", share, "result")
+        yield FormEntry("Screening after 2022/C 229/01", capital(decided_words(nano)), "result")
     enough = " ".join(filter(None, (nano["asked"] if nano else "", summary.enough)))
-    yield Item(f"Whether these are enough {summary.things}", enough or NOT_KNOWN, "result")
+    yield FormEntry(f"Whether these are enough {summary.things}", enough or NOT_KNOWN, "result")
     files = f"histogram and cumulative curve in the report, every {summary.thing} in {sample.task.table}.csv"
-    yield Item("Distribution", files, "result")
+    yield FormEntry("Distribution", files, "result")
 
 
-def _uncertainty(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
+def _uncertainty(sample: SampleAnalysis, summary: Summary) -> Iterator[FormEntry]:
     budget = summary.budget
     no_budget = "not known: without a scale, or nothing counted"
     if not sample.task.screened:
@@ -216,8 +217,8 @@ def _uncertainty(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     sentences = budget.sentences if budget else [no_budget]
     titles = ("Median", "Fraction from 1 to 100 nm") if len(sentences) > 1 else ("Median",)
     for title, sentence in zip(titles, sentences, strict=True):
-        yield Item(f"{title}: uncertainty", sentence, "result")
-    yield Item("What the intervals include", summary.interval_line or NONE_COUNTED, "result")
+        yield FormEntry(f"{title}: uncertainty", sentence, "result")
+    yield FormEntry("What the intervals include", summary.interval_line or NONE_COUNTED, "result")
     settings = [member.record.settings for _, member in sample.counted]
     for name, title in (
         ("repeatability", "Repeatability between specimens"),
@@ -225,20 +226,20 @@ def _uncertainty(sample: SampleAnalysis, summary: Summary) -> Iterator[Item]:
     ):
         values = {setting.get(name) for setting in settings}
         value = values.pop() if len(values) == 1 else None
-        yield Item(title, "" if value is None else f"{value:g} % of the median, standard deviation", "laboratory")
+        yield FormEntry(title, "" if value is None else f"{value:g} % of the median, standard deviation", "laboratory")
 
 
-def _typed(sample: SampleAnalysis, name: str, title: str = "") -> Item:
+def _typed(sample: SampleAnalysis, name: str, title: str = "") -> FormEntry:
     """The entry with the text that the laboratory typed for this setting."""
-    return Item(title or REPORTED[name], typed_texts(sample)[name], "laboratory")
+    return FormEntry(title or REPORTED[name], typed_texts(sample)[name], "laboratory")
 
 
-def _from_file(sample: SampleAnalysis, name: str, title: str) -> Item:
-    """The entry with what the image files say of the instrument; the laboratory gives it if they
-    say nothing."""
+def _from_file(sample: SampleAnalysis, name: str, title: str) -> FormEntry:
+    """The entry with the instrument's data in the image files; the laboratory gives it if the files
+    have none. name: of the data."""
     values_in_files = [
         value for _, member in sample.counted if (value := member.record.instrument.get(name)) not in (None, "")
     ]
     texts = dict.fromkeys(f"{value:g}" if isinstance(value, float) else str(value) for value in values_in_files)
     text = "; ".join(texts) if len(texts) <= MOST_VALUES else f"{NOT_SAME}: see the annex, or images in result.json"
-    return Item(title, one_line(text, 300), "image file" if text else "laboratory")
+    return FormEntry(title, one_line(text, 300), "image file" if text else "laboratory")

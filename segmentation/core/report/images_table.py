@@ -1,6 +1,6 @@
-"""The table of a sample's images for people, in PDF and XLSX: a row per image, a column per number.
+"""The table of a sample's images in PDF and XLSX: a row per image, a column per number.
 
-`exports/images_csv.py` writes the table for programs, which has more columns.
+`exports/images_csv.py` writes a similar table with more columns for programs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..measure.quantities import Value, number
 from ..sample import SampleAnalysis
 from .entries import Entry
 from .summary import Summary
-from .wording import in_hundredths
+from .wording import in_per_cent
 
 
 def columns_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[tuple[str, list[Entry]]]:
@@ -27,11 +27,11 @@ def columns_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
     remarks = (" ".join(filter(None, reason)) for reason in reasons)
     pixels = [image.member.calibration.nm_per_pixel if image.member else None for image in images]
     columns = {"Image": [Entry("", "", text=image.name) for image in images]}
-    for head, of_images in zip(("Counted", "Left out"), zip(*counts, strict=True), strict=True):
-        columns[head] = [Entry("", "", Value(count), kind="integer") for count in of_images]
+    for head, image_counts in zip(("Counted", "Left out"), zip(*counts, strict=True), strict=True):
+        columns[head] = [Entry("", "", Value(count), kind="integer") for count in image_counts]
     for name in names:
-        title, unit = number(name).title, in_hundredths(name, sample.quantities[name]).unit
-        values = (in_hundredths(name, value) for value in sample.by_image(name))
+        title, unit = number(name).title, in_per_cent(name, sample.quantities[name]).unit
+        values = (in_per_cent(name, value) for value in sample.by_image(name))
         columns[f"{title} ({unit})" if unit else title] = [Entry("", "", replace(value, unit="")) for value in values]
     columns["nm per pixel"] = [Entry("", "", Value(pixel)) for pixel in pixels]
     columns["Remark"] = [Entry("", "", text=remark) for remark in remarks]
@@ -39,7 +39,7 @@ def columns_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
 
 
 def contents_of_intervals(sample: SampleAnalysis) -> list[str]:
-    """For each image what the 95 % interval of its median includes, in words; "" if it has no
+    """For each image in words what the 95 % interval of its median includes; "" if it has no
     interval.
 
     The list is empty for kinds of analysis whose main number is not the median size.

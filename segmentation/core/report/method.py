@@ -1,5 +1,5 @@
-"""The methods paragraph of a result, ready for a paper, and its references. Its sentences are in
-method.j2."""
+"""The methods paragraph of a result for a paper, and its references. Its sentences are in the
+template method.j2."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from ..flags import is_unusable
-from ..labels.options import EVEN
+from ..labels.options import EVEN_PROBABILITY
 from ..labels.outline import least_confidence
 from ..labels.segmentation import MASKS
 from ..measure.cautions import NAMES_BY_NUMBER, REPORTED_FIGURES, cautions
@@ -67,17 +67,17 @@ REFERENCE_OF_EDGES = (
 )
 WILSON = "Wilson's method"
 EFFECTIVE_COUNT = ", with the number of particles that the differences between the images leave"
-WORDS = Path(__file__).with_suffix(".j2")
+TEMPLATE = Path(__file__).with_suffix(".j2")
 
 
 @cache
 def _template() -> Template:
     return Environment(undefined=StrictUndefined, finalize=lambda value: "" if value is None else value).from_string(
-        WORDS.read_text()
+        TEMPLATE.read_text()
     )
 
 
-def method(sample: SampleAnalysis) -> str:
+def methods_paragraph(sample: SampleAnalysis) -> str:
     """A paragraph of about ten lines on how the numbers of a result were found."""
     task, statistics = sample.task, sample.pooled
     members = [member for _, member in sample.counted]
@@ -130,7 +130,7 @@ def method(sample: SampleAnalysis) -> str:
 
 
 def _angle_range(degrees: Sequence[float]) -> str:
-    """The least and the greatest of some angles in words, such as "30 to 45°"; "" for none."""
+    """The smallest and the largest of some angles in words, such as "30 to 45°"; "" for none."""
     least, greatest = (f"{end:.3g}" for end in (min(degrees, default=0.0), max(degrees, default=0.0)))
     return "" if not degrees else f"{least}°" if least == greatest else f"{least} to {greatest}°"
 
@@ -142,16 +142,16 @@ def references(statistics: Statistics) -> list[str]:
 
 
 def _facts_of_finding(sample: SampleAnalysis, members: list[Member], single_image: Member | None) -> dict[str, Any]:
-    """Values for method.j2 on how the outlines were found. For several images it is only what is
-    the same for all."""
+    """Values for method.j2 on how the outlines were found. For several images: only values that all
+    images share."""
     records = [member.record for member in members]
     sentences = {
         sample.task.method.format(**_values(record))
         for record in records
         if all(entry.is_by_model for entry in records)
     }
-    words: dict[str, Any] = {"network_sentence": sentences.pop() if len(sentences) == 1 else ""}
-    words |= {
+    values: dict[str, Any] = {"network_sentence": sentences.pop() if len(sentences) == 1 else ""}
+    values |= {
         "image_words": "",
         "by_model": True,
         "data_bar": None,
@@ -160,22 +160,21 @@ def _facts_of_finding(sample: SampleAnalysis, members: list[Member], single_imag
         "larger_words": "",
     }
     if single_image is None:
-        return words
+        return values
     record, pixel = single_image.record, single_image.calibration.nm_per_pixel
     size = scale_range(pixel, pixel) + (f", {single_image.calibration.source.words}" if pixel else "")
     image = f"{one_line(single_image.name, 60)}, {record.width} × {record.height} px, {size}"
     if not record.is_by_model:
         parts = filter(None, (imported_words(record.used), image))
-        return {**words, "by_model": False, "image_words": "; ".join(parts)}
+        return {**values, "by_model": False, "image_words": "; ".join(parts)}
     second = record.used.get("second_scale", 1.0)
-    words |= {"flips": record.settings.get("flips"), "second_scale": second}
-    words |= {"larger_words": f"{second:.3g} times as large"}
-    return {**words, "image_words": image, "data_bar": record.data_bar}
+    values |= {"flips": record.settings.get("flips"), "second_scale": second}
+    values |= {"larger_words": f"{second:.3g} times as large"}
+    return {**values, "image_words": image, "data_bar": record.data_bar}
 
 
 def _values(record: AnalysisRecord) -> dict[str, Any]:
-    """Values for the sentence `Task.method`: the settings, and what was used where these leave it
-    open."""
+    """Values for the sentence `Task.method`: the settings; for "auto" the values that were used."""
     values = {**record.settings, **{name: value for name, value in record.used.items() if value is not None}}
     scale = values.get("scale", 1)
     resampled = f"image resampled by a factor of {scale:.3g}; " if isinstance(scale, float) and scale != 1 else ""
@@ -183,7 +182,8 @@ def _values(record: AnalysisRecord) -> dict[str, Any]:
 
 
 def _tool(sample: SampleAnalysis) -> str:
-    """The software and its models, such as "with DeepSegm 1.1.0 (model particles 1.0, sha256 ...)"."""
+    """The software and its models, such as "with DeepSegm 1.1.0 (model particles 1.0, sha256
+    ...)"."""
     cards = sample.models
     if {card["name"] for card in cards} == {MASKS}:
         return f"by another tool, measured with {version()}"
@@ -192,7 +192,8 @@ def _tool(sample: SampleAnalysis) -> str:
 
 
 def _dropped_outlines(members: list[Member]) -> Iterator[dict[str, Any]]:
-    """For each least confidence: how many outlines below it were removed, and in how many images."""
+    """For each least confidence: how many outlines below it were removed, and in how many
+    images."""
     counts: Counter[float] = Counter()
     images: Counter[float] = Counter()
     for record in (member.record for member in members):
@@ -201,12 +202,17 @@ def _dropped_outlines(members: list[Member]) -> Iterator[dict[str, Any]]:
             counts[least] += dropped
             images[least] += 1
     for least, count in sorted(counts.items()):
-        yield {"outlines": count, "images": images[least], "least": f"{100 * least:.0f} %", "even": least == EVEN}
+        yield {
+            "outlines": count,
+            "images": images[least],
+            "least": f"{100 * least:.0f} %",
+            "even": least == EVEN_PROBABILITY,
+        }
 
 
 def _uncertainties_of_scale(sample: SampleAnalysis) -> tuple[list[str], list[str]]:
-    """In words: the uncertainties of the scale that the intervals include, and those that they do
-    not include.
+    """(included, missing): the uncertainties of the scale that the intervals include, and those
+    that they do not include, in words.
 
     If the images have several scales, the least certain one counts.
     """

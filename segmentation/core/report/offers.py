@@ -1,10 +1,9 @@
-"""Offers of further corrections: after three corrections of one sort, the same correction of all
-similar objects.
+"""After three corrections of one sort, offers the same correction for all similar objects.
 
-Similar objects are looked for in the corrected image and in the other images of its sample. A
-correction is here a deletion, or an object that is left out for a reason. Corrections are of one
-sort if they do the same and their objects are alike (`measure.similar`). Objects that a person drew
-or confirmed are never offered. The web process imports this module.
+Similar objects are searched in the corrected image and in the other images of its sample. Only two
+corrections are repeated: to delete an object, and to leave it out for a reason. Corrections are of
+one sort if their operations are equal and their objects are similar (`measure.similarity`). Objects
+that a person drew or confirmed are never offered. The web process imports this module.
 """
 
 from __future__ import annotations
@@ -15,22 +14,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..labels.operations import Corrections, Step, steps_in_effect
-from ..measure import similar
 from ..measure.filters import BY_HAND
-from ..measure.similar import Floats
+from ..measure.similarity import CONTACT, CONTRAST, SHAPES, Floats, similarity, similarity_to_all
 from .quick_numbers import QuickNumbers
 
 FEWEST = 3  # corrections of one sort, before an offer is made
-RECENT = 9  # last corrections that are looked at: a person may correct two sorts of objects in turn
-# Least likeness, from 0 to 1: of a corrected object to the newest corrected object, so that it is of the same sort; and
-# of an offered object to all corrected objects of that sort.
-OF_ONE_SORT, ALIKE = 0.5, 0.8
+MOST_RECENT = 9  # last corrections that are compared: a person may correct two sorts of objects in turn
+# Least similarity, from 0 to 1: of a corrected object to the newest corrected object, to be of the same sort; and of an
+# offered object to all corrected objects of that sort.
+LEAST_IN_SORT, LEAST_OFFERED = 0.5, 0.8
 DELETE, SET_ASIDE = "delete", "set_aside"
 Action = tuple[str, str]  # operation and reason
 
 
-class Lesson(NamedTuple):
-    """The last corrections of one sort, from which similar objects are found.
+class CorrectionPattern(NamedTuple):
+    """The last corrections of one sort, by which similar objects are searched.
 
     examples: ids of the k corrected objects, the newest first. columns: their measures by name,
     (k,) each. unit: of lengths in the columns, "nm" or "px".
@@ -45,8 +43,8 @@ class Lesson(NamedTuple):
 class Offer(NamedTuple):
     """An offered correction of several objects.
 
-    ids: the objects that it would change, the most alike first.
-    examples: those of the lesson.
+    ids: the objects that it would change, the most similar first.
+    examples: ids of the corrected objects.
     operation: the correction, as `labels.operations` takes it.
     question: the sentence for people.
     answer: the words of the button.
@@ -59,36 +57,37 @@ class Offer(NamedTuple):
     answer: str
 
 
-def lesson_of(corrections: Corrections, quick: QuickNumbers) -> Lesson | None:
+def pattern_of(corrections: Corrections, quick_numbers: QuickNumbers) -> CorrectionPattern | None:
     """The last corrections of one sort that were not undone; None if they are fewer than FEWEST."""
-    if not _is_comparable(quick):
+    if not _is_comparable(quick_numbers):
         return None
     steps = [corrections.steps[number - 1] for number in steps_in_effect(corrections.steps)]
-    stored, size = quick.objects.stored, quick.objects.terms.task.size
+    stored, size = quick_numbers.objects.stored, quick_numbers.objects.conditions.task.size
     action, ids = _last_action(steps)
     rows = [stored.places[number] for number in ids if number in stored.places]
     if len(rows) < FEWEST:
         return None
-    names = (*dict.fromkeys((size, "area")), *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
+    names = (*dict.fromkeys((size, "area")), *SHAPES, CONTRAST, CONTACT)
     columns = {name: stored.columns[name] for name in names if name in stored.columns}
-    likeness = similar.similarity_to_all(columns, rows[:1], size)
-    alike_rows = [row for row in rows if likeness[row] >= OF_ONE_SORT]
+    similarities = similarity_to_all(columns, rows[:1], size)
+    alike_rows = [row for row in rows if similarities[row] >= LEAST_IN_SORT]
     if len(alike_rows) < FEWEST:
         return None
     columns = {name: values[alike_rows] for name, values in columns.items()}
-    return Lesson(action, stored.ids[alike_rows].tolist(), columns, str(stored.head["unit"]))
+    return CorrectionPattern(action, stored.ids[alike_rows].tolist(), columns, str(stored.head["unit"]))
 
 
-def offer_of(lesson: Lesson, quick: QuickNumbers) -> Offer:
-    """The same action for the similar objects of an image. The offer has no ids if there are none."""
-    task, (name, reason) = quick.objects.terms.task, lesson.action
-    ids = _similar_ids(lesson, quick) if _is_comparable(quick) else []
+def offer_of(pattern: CorrectionPattern, quick_numbers: QuickNumbers) -> Offer:
+    """The offer to correct the similar objects of an image in the same way; without ids if there
+    are none."""
+    task, (name, reason) = quick_numbers.objects.conditions.task, pattern.action
+    ids = _similar_ids(pattern, quick_numbers) if _is_comparable(quick_numbers) else []
     operation = {"op": name, "ids": ids, **({"reason": reason} if reason else {})}
     verb, participle = ("Delete", "deleted") if name == DELETE else ("Leave out", f"left out ({reason})")
     subject = _subject(len(ids), task.thing, task.things)
-    question = f"{subject} like the last {len(lesson.examples)} that were {participle}."
+    question = f"{subject} like the last {len(pattern.examples)} that were {participle}."
     answer = f"{verb} {'it' if len(ids) == 1 else f'all {len(ids):,}'}"
-    return Offer(ids, lesson.examples, operation, question, answer)
+    return Offer(ids, pattern.examples, operation, question, answer)
 
 
 def offers_in_words(offers: Sequence[Offer], images: int, thing: str, things: str) -> str:
@@ -110,18 +109,18 @@ def _subject(count: int, thing: str, things: str) -> str:
     return f"No {thing} is" if not count else f"1 {thing} is" if count == 1 else f"{count:,} {things} are"
 
 
-def _is_comparable(quick: QuickNumbers) -> bool:
-    """Whether the objects of an image are measured one by one."""
-    terms = quick.objects.terms
-    return bool(terms.task.size) and not terms.refused
+def _is_comparable(quick_numbers: QuickNumbers) -> bool:
+    """Whether the objects of an image have sizes of their own, so that they can be compared."""
+    conditions = quick_numbers.objects.conditions
+    return bool(conditions.task.size) and not conditions.refused
 
 
 def _last_action(steps: Sequence[Step]) -> tuple[Action, list[int]]:
-    """The newest action, and the ids of the objects of its last RECENT corrections; ("", "") and no
-    ids without any.
+    """The newest action, and the ids of the objects of its last MOST_RECENT corrections; ("", "")
+    and no ids without any.
 
-    Corrections before one of several objects at once are not looked at: that one probably accepted
-    an offer.
+    A correction of several objects at once probably accepted an offer, so corrections before it are
+    ignored.
     """
     action, ids = ("", ""), list[int]()
     for step in reversed(steps):
@@ -130,25 +129,26 @@ def _last_action(steps: Sequence[Step]) -> tuple[Action, list[int]]:
         if step_action[0] not in (DELETE, SET_ASIDE) or (action[0] and step_action != action):
             continue
         action = step_action
-        if len(operation["ids"]) > 1 or len(ids) == RECENT:
+        if len(operation["ids"]) > 1 or len(ids) == MOST_RECENT:
             break
         ids += operation["ids"]
     return action, ids
 
 
-def _similar_ids(lesson: Lesson, quick: QuickNumbers) -> list[int]:
-    """The ids of the counted objects that are ALIKE to all examples of the lesson, the most alike
+def _similar_ids(pattern: CorrectionPattern, quick_numbers: QuickNumbers) -> list[int]:
+    """The ids of the counted objects that are similar to all corrected objects, the most similar
     first.
 
-    An object that is more like one that a person confirmed is not among them.
+    Objects that are more similar to an object that a person confirmed are excluded.
     """
-    if lesson.unit != quick.objects.stored.head["unit"]:
+    if pattern.unit != quick_numbers.objects.stored.head["unit"]:
         return []
-    size, total, by_hand = quick.objects.terms.task.size, len(quick.ids), quick.table[BY_HAND].astype(bool)
-    columns = {name: np.concatenate([quick.column(name), values]) for name, values in lesson.columns.items()}
-    likeness = similar.similarity_to_all(columns, range(total, total + len(lesson.examples)), size)[:total]
-    confirmed = np.flatnonzero(quick.table.kept & by_hand).tolist()
-    is_similar = quick.table.kept & ~by_hand & (likeness >= ALIKE)
-    is_similar &= likeness > similar.similarity(columns, confirmed, size)[:total]
-    order = np.lexsort((quick.ids, -likeness))
-    return [int(quick.ids[at]) for at in order.tolist() if is_similar[at]]
+    size, total = quick_numbers.objects.conditions.task.size, len(quick_numbers.ids)
+    by_hand = quick_numbers.table[BY_HAND].astype(bool)
+    columns = {name: np.concatenate([quick_numbers.column(name), values]) for name, values in pattern.columns.items()}
+    similarities = similarity_to_all(columns, range(total, total + len(pattern.examples)), size)[:total]
+    confirmed = np.flatnonzero(quick_numbers.table.kept & by_hand).tolist()
+    is_similar = quick_numbers.table.kept & ~by_hand & (similarities >= LEAST_OFFERED)
+    is_similar &= similarities > similarity(columns, confirmed, size)[:total]
+    order = np.lexsort((quick_numbers.ids, -similarities))
+    return [int(quick_numbers.ids[index]) for index in order.tolist() if is_similar[index]]

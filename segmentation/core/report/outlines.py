@@ -1,8 +1,8 @@
 """Outlines of the objects of a label image, traced along the edges of their pixels.
 
-Figures and pages draw smooth rings: lines through the middles of the pixel edges, so that a slanted
-outline has no steps. Exported files hold polygons: their corners are pixel corners, so that the
-area of a polygon is its number of pixels and its Feret diameters are those of the table.
+Figures and pages draw smooth rings: lines through the middles of the pixel edges, without steps.
+Exported files contain polygons: their corners are pixel corners, so the area of a polygon is its
+number of pixels, and its Feret diameters equal those in the table.
 Coordinates are x and y in px from the top left corner of the image.
 """
 
@@ -25,9 +25,9 @@ from ..remembered import current_memory
 # The four directions of an edge: along +x, +y, -x, -y (y points down). The object is always on the right-hand side.
 STEPS = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])
 
-# Outlines of an unfinished analysis (`growing`): the page shows them in groups, one after the other.
-GROUPS, MOST_GROWING = 6, 2000  # number of groups, and of outlines in all
-COARSE = 1.0  # px by which they may differ from the smooth outlines
+# Outlines of an unfinished analysis (`unfinished_outlines`): the page shows them in groups, one after the other.
+UNFINISHED_GROUPS, MOST_UNFINISHED = 6, 2000  # number of groups, and greatest number of outlines in all
+COARSE_TOLERANCE_PX = 1.0  # by which they may differ from the smooth outlines
 
 Ints = NDArray[np.int64]
 Points = NDArray[np.float64]
@@ -61,14 +61,15 @@ class PixelBorders:
         return numbers
 
     def areas(self) -> Points:
-        """The signed area of each ring in px²: positive for an outer outline, negative for a hole."""
+        """The signed area of each ring in px²: positive for an outer outline, negative for a
+        hole."""
         if not len(self.start):
             return np.zeros(0)
         return np.add.reduceat(cross(self.start, self.start[self.after]), self.bounds[:-1]) / 2
 
     def rings(self, points: NDArray[Any], is_corner: NDArray[np.bool_]) -> list[NDArray[Any]]:
-        """Some of the points (k, 2), one for each edge, as a list with the points of each ring.
-        is_corner: (k,) which."""
+        """The points of each ring, as a list of arrays. points: (k, 2), one for each edge.
+        is_corner: (k,) which of them to return."""
         return [points[begin:end][is_corner[begin:end]] for begin, end in pairwise(self.bounds.tolist())]
 
 
@@ -87,7 +88,7 @@ class Polygon:
 def find_pixel_borders(labels: NDArray[np.int32], *, joined: bool = True) -> PixelBorders:
     """The pixel borders of all objects of `labels` (H, W).
 
-    joined: whether one ring goes around pixels of an object that touch at a corner only.
+    joined: whether pixels of an object that touch at a corner only have one ring together.
     """
     edges = _edges(labels)
     successors, has_corner_contacts = _successors(edges, labels.shape[1], joined)
@@ -101,17 +102,27 @@ def _edges(labels: NDArray[np.int32]) -> Ints:
     """All edges, (4, k): label, direction, x and y of the start; sorted by label and start."""
     padded = np.pad(labels, 1)
     y, x = rows_and_columns(padded[1:, 1:-1] != padded[:-1, 1:-1])
-    v, u = rows_and_columns(padded[1:-1, 1:] != padded[1:-1, :-1])
-    below, above, right, left = padded[y + 1, x + 1], padded[y, x + 1], padded[v + 1, u + 1], padded[v + 1, u]
-    parts = [(below, 0, x, y), (above, 2, x + 1, y), (right, 3, u, v + 1), (left, 1, u, v)]
+    vertical_y, vertical_x = rows_and_columns(padded[1:-1, 1:] != padded[1:-1, :-1])
+    below, above, right, left = (
+        padded[y + 1, x + 1],
+        padded[y, x + 1],
+        padded[vertical_y + 1, vertical_x + 1],
+        padded[vertical_y + 1, vertical_x],
+    )
+    parts = [
+        (below, 0, x, y),
+        (above, 2, x + 1, y),
+        (right, 3, vertical_x, vertical_y + 1),
+        (left, 1, vertical_x, vertical_y),
+    ]
     edges = np.concatenate([np.stack(np.broadcast_arrays(*part)) for part in parts], axis=1)
     edges = edges[:, edges[0] > 0]
     return edges[:, np.lexsort(edges[[2, 3, 0]])]
 
 
 def _successors(edges: Ints, width: int, joined: bool) -> tuple[Ints, bool]:
-    """(k,) the index of the edge that follows each edge in its ring, and whether there are corners
-    with two followers.
+    """(k,) the index of the edge that follows each edge in its ring, and whether two
+    edges follow at some corner.
 
     At such a corner the left-hand edge follows if `joined`, else the right-hand one.
     """
@@ -133,11 +144,11 @@ def _go_around(successors: Ints) -> tuple[Ints, Ints]:
     ring_of = [-1] * len(following)
     order: list[int] = []
     for begin in range(len(following)):
-        at = begin
-        while ring_of[at] < 0:
-            ring_of[at] = begin
-            order.append(at)
-            at = following[at]
+        index = begin
+        while ring_of[index] < 0:
+            ring_of[index] = begin
+            order.append(index)
+            index = following[index]
     visited = np.array(order, np.int64)
     return visited, np.array(ring_of, np.int64)[visited]
 
@@ -154,18 +165,18 @@ def smooth_outlines(borders: PixelBorders, n: int) -> list[Points]:
 def outlines_of(labels: NDArray[np.int32], ids: Ids, borders: Callable[[], PixelBorders]) -> list[Points]:
     """The smooth outlines of the objects of `labels` (H, W) with these ids (n,).
 
-    borders: gives the pixel borders of the labels numbered 1..n. It is called only without a memory
-    of earlier outlines (`core.remembered`).
+    borders: a function that returns the pixel borders of the labels numbered 1..n. It is called
+    only if no earlier outlines are kept in memory (`remembered`).
     """
     if current_memory() is None:
         return smooth_outlines(borders(), len(ids))
 
-    def outlines_of(labels: NDArray[np.int32], runs: Runs) -> list[Points]:
+    def outlines_in(labels: NDArray[np.int32], runs: Runs) -> list[Points]:
         shifts = shifts_of(labels, runs)
         lines = smooth_outlines(find_pixel_borders(labels), len(shifts))
         return [line + shift for line, shift in zip(lines, shifts, strict=True)]
 
-    return each_object("outline", labels, ids, outlines_of)
+    return each_object("outline", labels, ids, outlines_in)
 
 
 def smooth_rings(borders: PixelBorders, n: int) -> list[list[Points]]:
@@ -180,7 +191,7 @@ def smooth_rings(borders: PixelBorders, n: int) -> list[list[Points]]:
     return rings
 
 
-def thinned(outline: Points, tolerance: float) -> Points:
+def thin_outline(outline: Points, tolerance: float) -> Points:
     """The outline (k, 2) with fewer points, at least 8.
 
     Each of three passes removes points within `tolerance` px of the line between their neighbours,
@@ -199,7 +210,9 @@ def thinned(outline: Points, tolerance: float) -> Points:
     return outline
 
 
-def growing(labels: NDArray[np.int32], confidence: NDArray[np.float32], shape: tuple[int, int]) -> dict[str, Any]:
+def unfinished_outlines(
+    labels: NDArray[np.int32], confidence: NDArray[np.float32], shape: tuple[int, int]
+) -> dict[str, Any]:
     """The outlines of an unfinished analysis for its page: {"width", "height", "count", "paths"}.
 
     "paths" has up to GROUPS texts, path data of SVG in px of the image; the outlines with the
@@ -208,10 +221,13 @@ def growing(labels: NDArray[np.int32], confidence: NDArray[np.float32], shape: t
     """
     zoom = shape[1] / labels.shape[1]
     lines = smooth_outlines(find_pixel_borders(labels), len(confidence))
-    surest = np.argsort(-confidence, kind="stable")[:MOST_GROWING]
-    outlines = [thinned(lines[index] * zoom, COARSE).round().astype(int) for index in surest]
+    surest = np.argsort(-confidence, kind="stable")[:MOST_UNFINISHED]
+    outlines = [thin_outline(lines[index] * zoom, COARSE_TOLERANCE_PX).round().astype(int) for index in surest]
     texts = ["M" + " ".join(map(str, line.ravel().tolist())) + "Z" for line in outlines if len(line)]
-    groups = [texts[len(texts) * i // GROUPS : len(texts) * (i + 1) // GROUPS] for i in range(GROUPS)]
+    groups = [
+        texts[len(texts) * i // UNFINISHED_GROUPS : len(texts) * (i + 1) // UNFINISHED_GROUPS]
+        for i in range(UNFINISHED_GROUPS)
+    ]
     paths = ["".join(group) for group in groups if group]
     return {"width": shape[1], "height": shape[0], "count": len(confidence), "paths": paths}
 
@@ -228,17 +244,19 @@ def polygons(labels: NDArray[np.int32], n: int, borders: PixelBorders | None = N
     rings: list[list[tuple[float, Ints]]] = [[] for _ in range(n)]
     for ring, owner, size in zip(corner_rings, borders.owners, borders.areas().tolist(), strict=True):
         rings[owner - 1] += (
-            [(area(part), part) for part in _simple(ring)] if borders.has_corner_contacts else [(size, ring)]
+            [(signed_area(part), part) for part in _rings_without_repeats(ring)]
+            if borders.has_corner_contacts
+            else [(size, ring)]
         )
     return [_polygons_of(owner_rings) for owner_rings in rings]
 
 
-def area(ring: Ints) -> float:
+def signed_area(ring: Ints) -> float:
     """The signed area of a ring (k, 2), positive where it runs clockwise on the screen."""
     return float(cross(ring, np.roll(ring, -1, axis=0)).sum()) / 2
 
 
-def _simple(ring: Ints) -> list[Ints]:
+def _rings_without_repeats(ring: Ints) -> list[Ints]:
     """The ring (k, 2), split into rings that pass no corner twice."""
     corners = list(map(tuple, ring.tolist()))
     if len(set(corners)) == len(corners):

@@ -1,5 +1,5 @@
-"""The pages of `report.pdf`: two pages on an image or a sample, and an annex with all details for
-those who ask."""
+"""Writes `report.pdf`: two pages on an image or a sample, and `report-annex.pdf`, which adds an
+annex with all details."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .document import (
     WARNING,
     WIDTH,
     Chart,
-    Room,
+    FlexiblePart,
     facts_in_two_halves,
     facts_table,
     heading,
@@ -53,7 +53,7 @@ from .facts import (
 from .figure import chart_sheet, picture_sheet
 from .guideline import form_of
 from .images import (
-    ALONE,
+    NAME_LETTERS_ALONE,
     charted_names,
     draw_by_image,
     has_interval_band,
@@ -62,7 +62,7 @@ from .images import (
     interval_sentence,
 )
 from .images_table import columns_of_images
-from .method import method, references
+from .method import methods_paragraph, references
 from .panels import PANELS, draw_panel
 from .sections import first_micrographs, micrographs
 from .summary import Summary
@@ -80,12 +80,12 @@ from .wording import (
 )
 
 # Heights in points.
-LEAST_PICTURE, LEAST_CHART, HIGHEST_CHART = 150.0, 180.0, 330.0
-MOST_EXAMPLES = 220.0  # of the pictures of the smallest, the median and the largest object
+LEAST_PICTURE, LEAST_CHART, GREATEST_CHART = 150.0, 180.0, 330.0
+GREATEST_EXAMPLES = 220.0  # of the pictures of the smallest, the median and the largest object
 
-MOST_FACTS = 16  # lines about the instrument
+MOST_INSTRUMENT_LINES = 16
 NAMES_SHARE = 0.3  # of the width of a chart, for the names of images at its left
-LONGEST_FACTS = 600  # characters: the facts of one image that differ from the others
+LONGEST_FACTS = 600  # characters of the facts of one image that differ from the others
 
 
 def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False) -> None:
@@ -99,7 +99,7 @@ def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False
 
 
 def two_pages(context: Context) -> list[Flowable]:
-    """The two pages of the report without its annex; several documents may use them."""
+    """The two pages of the report without its annex; both PDFs use them."""
     readable = context.sample.in_readable_unit()
     summary = Summary.of(readable)
     return [
@@ -109,7 +109,7 @@ def two_pages(context: Context) -> list[Flowable]:
     ]
 
 
-def _first_page(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | Room]:
+def _first_page(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | FlexiblePart]:
     """The first page: the gravest warnings, the picture, the main numbers, and a chart."""
     yield paragraph(one_line(sample.name), TITLE)
     yield space(3)
@@ -138,10 +138,11 @@ def _first_page(context: Context, sample: SampleAnalysis, summary: Summary) -> I
 
 
 def _chart(
-    draw: Callable[[Axes], None], highest: float = HIGHEST_CHART, least: float = LEAST_CHART, **margins: float
-) -> Room:
-    """A chart as wide as the page. Its height is the free height, from `least` to `highest` points."""
-    return Room(lambda height: [Chart(chart_sheet(draw, (WIDTH / 72, height / 72), **margins))], least, highest)
+    draw: Callable[[Axes], None], highest: float = GREATEST_CHART, least: float = LEAST_CHART, **margins: float
+) -> FlexiblePart:
+    """A chart as wide as the page. Its height is the free height, from `least` to `highest`
+    points."""
+    return FlexiblePart(lambda height: [Chart(chart_sheet(draw, (WIDTH / 72, height / 72), **margins))], least, highest)
 
 
 def _has_no_numbers(sample: SampleAnalysis) -> bool:
@@ -173,9 +174,9 @@ def _facts_of_result(context: Context, sample: SampleAnalysis) -> Iterator[tuple
         yield "Corrected", corrected
 
 
-def _picture(context: Context) -> Iterator[Flowable | Room]:
-    """A large picture: of one image the panel with its outlines, or the bare image if it is of
-    another kind; of a sample its first images with their outlines."""
+def _picture(context: Context) -> Iterator[Flowable | FlexiblePart]:
+    """A large picture. For one image: the panel with its outlines, or only the image if it is of
+    another kind. For a sample: its first images with their outlines."""
     sample = context.sample
     names = [name for name in sample.task.panels if PANELS[name].caption]
     if sample.analysis is None:
@@ -184,7 +185,7 @@ def _picture(context: Context) -> Iterator[Flowable | Room]:
         name = names[0] if sample.analysis.refused else names[-1]
         panel = PANELS["image" if sample.analysis.refused else name]
         draw = partial(picture_sheet, name, context.drawing, WIDTH)
-        yield Room(lambda height: [Chart(draw(height))], LEAST_PICTURE)
+        yield FlexiblePart(lambda height: [Chart(draw(height))], LEAST_PICTURE)
         yield space(3)
         counts = counts_words(sample.pooled.set_aside) if sample.pooled else ""
         legend = f"; {panel.left_out}: left out ({counts})" if counts and panel.left_out else ""
@@ -198,8 +199,7 @@ def _picture(context: Context) -> Iterator[Flowable | Room]:
 
 
 def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
-    """The main numbers, which are those of the first screen of a result's page, with the same
-    intervals."""
+    """The main numbers and intervals, the same as at the top of a result's page."""
     agreement = agreement_words(sample.between)
     left_out = f"{summary.set_aside_count:,} left out" if summary.set_aside_count else ""
     if sample.task.screened and summary.statistics is not None:
@@ -219,16 +219,16 @@ def _headlines(sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable]:
 
 def _large_number(entry: Entry) -> list[Flowable]:
     """A number in large letters, its term and its interval, one under another."""
-    # What a total uncertainty includes is written once, below all numbers.
-    ends, includes = entry.interval, "" if entry.total else entry.holds
+    # A sentence below all numbers says what a total uncertainty includes.
+    ends, includes = entry.interval, "" if entry.total else entry.contents_without_total
     if entry.reported.low is not None:
         ends = ", ".join(filter(None, (f"95 % interval {ends} {entry.unit}".strip(), includes)))
-    ends = "; ".join(filter(None, (entry.carried, ends)))
-    below = " · ".join(filter(None, (entry.term, entry.below)))
-    return [paragraph(f"{entry.value} {entry.unit}", NUMBER), paragraph(below, LEAD), paragraph(ends, SMALL)]
+    ends = "; ".join(filter(None, (entry.outlines_note, ends)))
+    term_line = " · ".join(filter(None, (entry.term, entry.note)))
+    return [paragraph(f"{entry.value} {entry.unit}", NUMBER), paragraph(term_line, LEAD), paragraph(ends, SMALL)]
 
 
-def _second_page(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | Room]:
+def _second_page(context: Context, sample: SampleAnalysis, summary: Summary) -> Iterator[Flowable | FlexiblePart]:
     """The second page: the warnings again, all main numbers, method, settings, uncertainty,
     examples, signature."""
     for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
@@ -236,11 +236,11 @@ def _second_page(context: Context, sample: SampleAnalysis, summary: Summary) -> 
     if numbers := summary.main_numbers:
         has_ends = any(entry.ends for entry in numbers)
         yield heading("Numbers; 95 % intervals are in brackets" if has_ends else "Numbers")
-        yield facts_in_two_halves([(entry.term, f"{entry.words}; {entry.below}".strip("; ")) for entry in numbers])
+        yield facts_in_two_halves([(entry.term, f"{entry.words}; {entry.note}".strip("; ")) for entry in numbers])
         yield paragraph(f"{summary.contents_of(numbers)} {summary.main_without_interval}".strip(), SMALL)
     if not _has_no_numbers(sample):
         yield heading("Method")
-        yield paragraph(method(sample), SMALL)
+        yield paragraph(methods_paragraph(sample), SMALL)
         yield paragraph(f"Cite: {CITATION}", SMALL)
     if sample.analysis is None and context.distribution is not None:
         yield from _charts_of_images(sample, _charted_before_annex(sample))
@@ -254,7 +254,7 @@ def _second_page(context: Context, sample: SampleAnalysis, summary: Summary) -> 
     if sample.analysis is not None:
         yield paragraph(doubt_line(sample.analysis.calibration) if sample.analysis.calibration.is_known else "", SMALL)
     if sample.analysis is not None and sample.task.size and not sample.analysis.refused:
-        yield Room(partial(sections.examples, sample), 0.0, MOST_EXAMPLES)
+        yield FlexiblePart(partial(sections.examples, sample), 0.0, GREATEST_EXAMPLES)
     yield heading("Signature")
     yield from sections.signatures(context.signatures)
 
@@ -305,7 +305,7 @@ def _settings_and_scale(sample: SampleAnalysis) -> Iterator[Flowable]:
     yield heading("Calibration, settings, instrument")
     rows = list(fact_rows(common_facts(sample)))
     instrument = [line for line in rows if line[0].startswith("Instrument: ")]
-    shared = [line for line in rows if line not in instrument] + instrument[:MOST_FACTS]
+    shared = [line for line in rows if line not in instrument] + instrument[:MOST_INSTRUMENT_LINES]
     if shared:
         yield facts_in_two_halves([(one_line(name, 60), one_line(value, 100)) for name, value in shared])
     if facts_of_images := differing_facts(sample):
@@ -324,7 +324,7 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
         yield paragraph(agreement)
     names = charted_names(sample)
     for part in _charts_of_images(sample, [name for name in names if name not in _charted_before_annex(sample)]):
-        yield from part.fill(part.least) if isinstance(part, Room) else [part]
+        yield from part.fill(part.least) if isinstance(part, FlexiblePart) else [part]
     columns = dict(columns_of_images(sample, names))
     widths = [{"Image": 1.6, "Remark": 1.6}.get(head, 1.3 if "(" in head else 0.6) for head in columns]
     cells = [[one_line(entry.words, 300) for entry in column] for column in columns.values()]
@@ -334,11 +334,12 @@ def _images(sample: SampleAnalysis) -> Iterator[Flowable]:
 
 
 def _charted_before_annex(sample: SampleAnalysis) -> list[str]:
-    """The names of the numbers whose charts are on page 1 or 2 already; the annex has the others."""
+    """The names of the numbers whose charts are on page 1 or 2 already; the annex has the
+    others."""
     return ["median"] if sample.task.screened else sample.headline_quantities[: 1 if sample.pooled else 2]
 
 
-def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable | Room]:
+def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[Flowable | FlexiblePart]:
     """For each number of `names` that several images have: a line of text, and below it the chart
     of all images."""
     for name in filter(sample.quantities.__contains__, names):
@@ -347,7 +348,7 @@ def _charts_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
             band = ", shaded: its 95 % interval" if has_interval_band(sample, name) else ""
             line = f"{number(name).title} of each image; dashed: all together{band}{red}."
             yield paragraph(f"{line} {interval_sentence(sample, name)}", SMALL)
-            draw = partial(draw_by_image, sample=sample, name=name, letters=ALONE)
-            images = len(sample.images)  # each one needs a line of the chart
-            highest, least = min(HIGHEST_CHART, 80.0 + 35 * images), min(LEAST_CHART, 45.0 + 15 * images)
+            draw = partial(draw_by_image, sample=sample, name=name, letters=NAME_LETTERS_ALONE)
+            images = len(sample.images)  # each image needs a line of the chart
+            highest, least = min(GREATEST_CHART, 80.0 + 35 * images), min(LEAST_CHART, 45.0 + 15 * images)
             yield _chart(draw, highest, least, left=NAMES_SHARE)

@@ -1,5 +1,5 @@
-"""The panels of an image's figure that are charts or texts: sizes, numbers, fractions, thickness,
-fibres."""
+"""Draws the panels of an image's figure that are charts or texts: sizes, numbers, area fractions,
+thickness of a layer, lengths and directions of fibres."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from .charts import (
     sheet_of,
     size_in_inches,
 )
-from .entries import Entry, answers
-from .fonts import writable
+from .entries import Entry, quantity_entries
+from .fonts import drawable_text
 from .picture import COLOURS, colours_by_direction
 from .wording import one_line
 
 if TYPE_CHECKING:
     from .panels import Drawing
 
-LONGEST_NAME = 26  # letters of the name of a class
+LONGEST_CLASS_NAME = 26  # letters
 BAR_HEIGHT = 0.44  # as a share of the height for one class
 SECTORS = 18  # of 180 degrees
 
@@ -75,8 +75,8 @@ def draw_lengths(ax: Axes, drawing: Drawing, letter: str) -> None:
 
 
 def draw_rose(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The panel "rose": visible length of the fibres by direction, drawn on both sides, as a fibre
-    has no front."""
+    """The panel "rose": visible length of the fibres by direction, drawn on both sides, because
+    a fibre has no front."""
     table = drawing.analysis.table
     is_counted = table.kept & ~np.isnan(table["direction"])
     degrees, lengths = table["direction"][is_counted], table.length("visible_length")[is_counted]
@@ -106,17 +106,21 @@ def draw_fractions(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The panel "fractions": for each class its name, its area fraction, and a bar with the 95 %
     interval."""
     classes = drawing.analysis.segmentation.class_names
-    entries = {entry.name: entry for entry in answers(drawing.sample.quantities, every=True)}
+    entries = {entry.name: entry for entry in quantity_entries(drawing.sample.quantities, every=True)}
     sheet = label_axes(ax, "% of the area")
     ax.set(xlim=(0, 100), ylim=(len(classes) - 0.6, -0.85), xticks=range(0, 101, 25), yticks=[])
-    free = (1 - BAR_HEIGHT) * 72 * size_in_inches(ax)[1] / (len(classes) + 0.25)  # points between two bars
+    gap_points = (1 - BAR_HEIGHT) * 72 * size_in_inches(ax)[1] / (len(classes) + 0.25)  # between two bars
     labels: list[tuple[Annotation, Annotation, str]] = []
     for position, name in enumerate(classes):
         entry, top = entries[of_class("area_fraction", name)], position - BAR_HEIGHT / 2 - 0.05
         fraction = entry.reported
         share, low, high = (100 * (part or 0.0) for part in (fraction.value, fraction.low, fraction.high))
-        style: dict[str, Any] = {"textcoords": "offset points", "fontsize": min(sheet.font, free / 1.2), "va": "bottom"}
-        label = ax.annotate(one_line(name, LONGEST_NAME), (0, top), (2, 0), **style)
+        style: dict[str, Any] = {
+            "textcoords": "offset points",
+            "fontsize": min(sheet.font, gap_points / 1.2),
+            "va": "bottom",
+        }
+        label = ax.annotate(one_line(name, LONGEST_CLASS_NAME), (0, top), (2, 0), **style)
         number = ax.annotate(entry.words, (100, top), (0, 0), ha="right", **style)
         labels.append((label, number, f"{entry.value} {entry.unit}"))
         colour = sheet.shade(COLOURS[position % len(COLOURS)])
@@ -135,7 +139,7 @@ def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The panel "thickness": the thickness of a layer along its middle line, its mean and its 95 %
     interval.
 
-    Both ends are grey: too near to the end of the line the thickness cannot be measured.
+    Both ends are grey, because the thickness cannot be measured near the ends of the line.
     """
     layer, profile = layer_profile(drawing.analysis.segmentation, drawing.analysis.settings.measurement)
     mean = readable(drawing.sample.quantities[of_class("thickness_mean", layer)]).reported
@@ -177,12 +181,12 @@ def draw_quantities(ax: Axes, drawing: Drawing, letter: str) -> None:
     ax.set_axis_off()
     has_intervals = any(value.low is not None for value in drawing.sample.quantities.values())
     set_title(ax, f"{letter}Numbers{', 95 % intervals in brackets' if has_intervals else ''}")
-    draw_lines(ax, answers(drawing.sample.quantities, every=True), least=8)
+    draw_lines(ax, quantity_entries(drawing.sample.quantities, every=True), least=8)
 
 
 def draw_lines(ax: Axes, entries: Iterable[Entry], least: int = 1) -> None:
-    """Write each number with its term and its 95 % interval on a line. least: fewer lines do not
-    fill the Axes."""
+    """Write each number with its term and its 95 % interval on a line. least: with
+    fewer lines the lower part of the Axes stays empty."""
     rows = {entry.term: entry.words for entry in entries}
     height = 1 / max(len(rows) + 0.5, least)
     longest = max((len(title) + len(words) + 2 for title, words in rows.items()), default=1)
@@ -190,4 +194,4 @@ def draw_lines(ax: Axes, entries: Iterable[Entry], least: int = 1) -> None:
     style: dict[str, Any] = {"transform": ax.transAxes, "fontsize": size, "va": "center", "parse_math": False}
     for i, (title, words) in enumerate(rows.items(), 1):
         for x, text, side in ((0, title, "left"), (1, words, "right")):
-            ax.text(x, 1 - i * height, writable(text), ha=side, **style)
+            ax.text(x, 1 - i * height, drawable_text(text), ha=side, **style)

@@ -1,7 +1,6 @@
-"""The panels of an image's figure that show a picture, and PANELS: all panels by name. A task names
-its panels.
+"""PANELS: all panels of an image's figure by name. Each task lists the names of its panels.
 
-Charts are in `panel_charts`.
+This module draws the panels that are pictures, `panel_charts` the panels that are charts.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from ..sample import SampleAnalysis
 from ..tasks.base import Task
 from .charts import INK, LUMINANCE, set_legend, set_title, sheet_of, size_in_inches
 from .embedded import EmbeddedPicture
-from .entries import answers
+from .entries import quantity_entries
 from .outlines import PixelBorders, find_pixel_borders, outlines_of
 from .panel_charts import draw_fractions, draw_lengths, draw_quantities, draw_rose, draw_sizes, draw_thickness
 from .picture import (
@@ -44,22 +43,23 @@ from .picture import (
 from .scalebar import draw_scale_bar
 from .wording import per_cent
 
-LONGEST = 1100  # px: longest side of a picture, which is over 200 dpi in a panel
-SMALL = 400  # px: smaller pictures show their pixels as squares
-MANY = 600  # outlines: more would make a vector file too large, so they are drawn into the picture
-SURE = (0.5, 0.7, 0.9)  # limits of the probability of a pixel's class, for the panel "certainty"
-UNSURE = (3, 0, 5)  # indices in COLOURS: of pixels under the highest limit, the next one and the lowest
-BOUNDARY = (230, 159, 0)  # RGB
+LONGEST_PX = 1100  # longest side of a picture, which is over 200 dpi in a panel
+SMALL_PX = 400  # longest side: smaller pictures show their pixels as squares
+MOST_VECTOR_OUTLINES = 600  # more would make a vector file too large, so they are drawn into the picture
+PROBABILITY_LIMITS = (0.5, 0.7, 0.9)  # limits of the probability of a pixel's class in the panel "certainty"
+PROBABILITY_COLOURS = (3, 0, 5)  # indices in COLOURS of pixels under the highest, the middle and the lowest limit
+BOUNDARY_COLOUR = (230, 159, 0)  # RGB
 # Colours of outlines in a grey figure.
 IN_GREY = {COUNTED_COLOUR: "#ffffff", LEFT_OUT_COLOUR: "#ffffff"}
 DASHES = (0, (3.0, 1.6))
-VEIL, HATCH = (0.05, 0.07, 0.07, 0.6), (0.84, 0.87, 0.89, 0.8)  # RGBA of area and hatching of regions to ignore
+# RGBA of area and hatching of regions to ignore.
+IGNORED_FILL, IGNORED_HATCH = (0.05, 0.07, 0.07, 0.6), (0.84, 0.87, 0.89, 0.8)
 
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """What the panels of one image share: picture, labels and outlines. Each is made when it is
-    first needed."""
+    """The data that the panels of one image share: picture, labels and outlines. Each is computed
+    once, when a panel needs it."""
 
     sample: SampleAnalysis
     analysis: Analysis
@@ -79,8 +79,8 @@ class Drawing:
 
     @cached_property
     def picture(self) -> NDArray[np.uint8]:
-        """The analysed area, (h, w) uint8, no side over LONGEST px."""
-        return display_pixels(self.analysis, LONGEST)
+        """The analysed area, (h, w) uint8, no side over LONGEST_PX."""
+        return display_pixels(self.analysis, LONGEST_PX)
 
     @cached_property
     def labels(self) -> NDArray[np.int32]:
@@ -89,7 +89,7 @@ class Drawing:
 
     @cached_property
     def pixel_borders(self) -> PixelBorders:
-        """Those of all objects, in px of the image."""
+        """The pixel borders of all objects, in px of the image."""
         return find_pixel_borders(self.analysis.segmentation.dense[: self.shape[0]])
 
     @cached_property
@@ -103,7 +103,7 @@ class Drawing:
         return self.sample.task
 
 
-Draw = Callable[[Axes, Drawing, str], None]  # (axes, drawing, letter of the panel)
+PanelFunction = Callable[[Axes, Drawing, str], None]  # (axes, drawing, letter of the panel)
 
 
 def draw_panel(name: str, ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -123,29 +123,35 @@ class Panel:
 
     draw(ax, drawing, letter): draws it, with a title that begins with the letter.
     picture: whether it is a picture of the analysed area; else it is a chart.
-    caption: words below the picture in the report, where it has no title; "" if the report never
-    shows it.
-    left_out: the colour of left out objects in words, "" if it does not show them.
-    has_marks: only for charts: whether the y axis has labels, which need room.
+    caption: the words below the picture in the report; "" if the report never shows it.
+    left_out: the name of the colour of left out objects, "" if it does not show them.
+    has_y_labels: only for charts: whether the y axis has labels, which need a margin.
     """
 
-    draw: Draw
+    draw: PanelFunction
     picture: bool
     caption: str = ""
     left_out: str = ""
-    has_marks: bool = True
+    has_y_labels: bool = True
 
 
-def show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> None:
+def show_picture(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> None:
     """Draw a picture (h, w) or (h, w, 3) uint8 of the analysed area, with a title above it."""
     rows, columns = drawing.shape
     if sheet_of(ax).grey and picture.ndim == 3:
         picture = (picture @ LUMINANCE).astype(np.uint8)
-    EmbeddedPicture(ax, picture, (0, columns, rows, 0), squares=max(picture.shape[:2]) <= SMALL)
+    EmbeddedPicture(ax, picture, (0, columns, rows, 0), squares=max(picture.shape[:2]) <= SMALL_PX)
     ax.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[], aspect="equal")
     for region in drawing.analysis.settings.measurement.ignore:  # hatched, as on the page
         ax.add_patch(
-            Polygon(corners_of(region), facecolor=VEIL, edgecolor=HATCH, hatch="////", linewidth=0.5, zorder=1)
+            Polygon(
+                corners_of(region),
+                facecolor=IGNORED_FILL,
+                edgecolor=IGNORED_HATCH,
+                hatch="////",
+                linewidth=0.5,
+                zorder=1,
+            )
         )
     ax.patch.set_visible(False)
     for spine in ax.spines.values():
@@ -156,15 +162,15 @@ def show(ax: Axes, drawing: Drawing, picture: NDArray[np.uint8], title: str) -> 
 
 def draw_image(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The panel "image": the analysed area of the image."""
-    show(ax, drawing, drawing.picture, f"{letter}Image")
+    show_picture(ax, drawing, drawing.picture, f"{letter}Image")
 
 
 def draw_boundaries(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The panel "boundaries": the image with the boundaries between its objects in colour."""
     picture = np.repeat(drawing.picture[..., None], 3, axis=2)
     if len(drawing.analysis.segmentation):
-        picture[boundary_mask(drawing.labels)] = BOUNDARY
-    show(ax, drawing, picture, f"{letter}Boundaries")
+        picture[boundary_mask(drawing.labels)] = BOUNDARY_COLOUR
+    show_picture(ax, drawing, picture, f"{letter}Boundaries")
 
 
 def add_scale_bar(ax: Axes, drawing: Drawing) -> None:
@@ -193,7 +199,7 @@ def draw_segmentation(ax: Axes, drawing: Drawing, letter: str) -> None:
     grey = "" if is_kept.all() else "; grey: left out"
     numbers = np.where(np.r_[True, is_kept], colour_numbers(drawing.labels, len(is_kept)), NO_COLOUR)
     picture = with_coloured_objects(drawing.picture, drawing.labels, 0.82, numbers)
-    show(ax, drawing, picture, f"{letter}{count}{grey}")
+    show_picture(ax, drawing, picture, f"{letter}{count}{grey}")
 
 
 def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -201,8 +207,8 @@ def draw_classes(ax: Axes, drawing: Drawing, letter: str) -> None:
     area fractions."""
     segmentation = drawing.analysis.segmentation
     numbers = np.r_[0, segmentation.classes].astype(np.intp)
-    show(ax, drawing, with_coloured_objects(drawing.picture, drawing.labels, 0.6, numbers), f"{letter}Classes")
-    entries = {entry.name: entry.value for entry in answers(drawing.sample.quantities)}
+    show_picture(ax, drawing, with_coloured_objects(drawing.picture, drawing.labels, 0.6, numbers), f"{letter}Classes")
+    entries = {entry.name: entry.value for entry in quantity_entries(drawing.sample.quantities)}
     shares = [entries.get(of_class("area_fraction", name)) for name in segmentation.class_names]
     handles = [
         Patch(facecolor=sheet_of(ax).shade(COLOURS[i % len(COLOURS)]), label=f"{name}: {share} %" if share else name)
@@ -218,7 +224,7 @@ def draw_directions(ax: Axes, drawing: Drawing, letter: str) -> None:
     colours = np.r_[[[0, 0, 0]], np.where(table.kept[:, None], colours_by_direction(table["direction"]), 90)]
     inside, shade = drawing.labels[..., None] > 0, drawing.picture[..., None].astype(np.float32)
     picture = np.where(inside, 0.7 * colours[drawing.labels] + 0.3 * shade, 0.6 * shade).round().astype(np.uint8)
-    show(ax, drawing, picture, f"{letter}{drawing.task.count(int(table.kept.sum()))} by direction")
+    show_picture(ax, drawing, picture, f"{letter}{drawing.task.count(int(table.kept.sum()))} by direction")
 
 
 def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
@@ -229,11 +235,11 @@ def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
         ax.set_axis_off()
         return
     probabilities = layer[: drawing.shape[0]]  # 0 to 255
-    limits = [round(255 * probability) for probability in SURE]
+    limits = [round(255 * probability) for probability in PROBABILITY_LIMITS]
     level = np.digitize(sampled_labels(probabilities, drawing.labels.shape), limits)
-    uncertainty_class = np.where(drawing.labels > 0, len(SURE) - level, 0).astype(np.int32)
-    colours = np.r_[0, UNSURE].astype(np.intp)
-    show(
+    uncertainty_class = np.where(drawing.labels > 0, len(PROBABILITY_LIMITS) - level, 0).astype(np.int32)
+    colours = np.r_[0, PROBABILITY_COLOURS].astype(np.intp)
+    show_picture(
         ax,
         drawing,
         with_coloured_objects(drawing.picture, uncertainty_class, 0.7, colours),
@@ -242,26 +248,25 @@ def draw_certainty(ax: Axes, drawing: Drawing, letter: str) -> None:
     handles = [
         Patch(
             facecolor=sheet_of(ax).shade(COLOURS[colour]),
-            label=f"under {100 * sure:.0f} %: {per_cent(float((probabilities < limit).mean()), 3)} of the area",
+            label=f"under {100 * probability:.0f} %: {per_cent(float((probabilities < limit).mean()), 3)} of the area",
         )
-        for sure, limit, colour in zip(SURE[::-1], limits[::-1], UNSURE, strict=True)
+        for probability, limit, colour in zip(PROBABILITY_LIMITS[::-1], limits[::-1], PROBABILITY_COLOURS, strict=True)
     ]
     set_legend(ax, handles)
 
 
 def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
-    """The panel "doubts": the outlines over the image, in the colours of the page. (Its name is an
-    older one.)
+    """The panel "doubts": all outlines over the image, in the colours of the page.
 
     Outlines are solid if they count, dashed if they touch the frame or were left out. If there are
-    more than MANY, the picture has coloured rims of the objects instead.
+    more than MOST_VECTOR_OUTLINES, the picture has coloured rims of the objects instead.
     """
     objects, sheet = ExportedObjects.of(drawing.analysis), sheet_of(ax)
     is_kept, is_cut, things = objects.kept, objects.touches_frame, drawing.task.things
-    are_many = len(is_kept) > MANY
+    is_raster = len(is_kept) > MOST_VECTOR_OUTLINES
     word_for_counted = "counted" if drawing.task.screened else "whole" if is_cut.any() else things
-    picture = with_rims(drawing.picture, drawing.labels, is_kept) if are_many else drawing.picture
-    show(ax, drawing, picture, letter.strip())
+    picture = with_rims(drawing.picture, drawing.labels, is_kept) if is_raster else drawing.picture
+    show_picture(ax, drawing, picture, letter.strip())
     width = _line_width(ax, drawing)
     groups = (  # objects, colour, factor of the line width, style, word for the legend
         (is_kept & ~is_cut, COUNTED_COLOUR, 1.0, "solid", word_for_counted),
@@ -270,7 +275,7 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
     )
     handles = []
     for is_drawn, usual, times, style, word in groups:
-        if not are_many and is_drawn.any():
+        if not is_raster and is_drawn.any():
             lines = [np.r_[drawing.outlines[i], drawing.outlines[i][:1]] for i in np.flatnonzero(is_drawn)]
             colour, edge = IN_GREY[usual] if sheet.grey else usual, ("black", width * (times + 0.8), "solid", 0.45)
             for ink, wide, dash, alpha in (edge, (colour, width * times, style, 1.0)):
@@ -278,7 +283,7 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
                 ax.add_collection(outlines, autolim=False)
         if word == word_for_counted or is_drawn.any():
             ink = sheet.colour(INK) if sheet.grey else usual
-            solid, label = are_many or word == word_for_counted, f"{is_drawn.sum():,} {word}"
+            solid, label = is_raster or word == word_for_counted, f"{is_drawn.sum():,} {word}"
             handles.append(Line2D([], [], color=ink, linewidth=2, linestyle="solid" if solid else DASHES, label=label))
     if ax.get_position().y1 >= 1:  # there is no room for a legend above the picture
         return
@@ -304,7 +309,7 @@ PANELS = {
     "doubts": Panel(draw_doubts, True, "cyan: counted", "red"),
     "classes": Panel(draw_classes, True, "the classes in colour"),
     "certainty": Panel(draw_certainty, True),
-    "fractions": Panel(draw_fractions, False, has_marks=False),
+    "fractions": Panel(draw_fractions, False, has_y_labels=False),
     "thickness": Panel(draw_thickness, False),
     "histogram": Panel(draw_sizes, False),
     "sizes": Panel(draw_sizes, False),

@@ -1,5 +1,5 @@
-"""Draws matplotlib figures into PDFs of reportlab, as lines and text: the figure itself, and the
-charts of reports."""
+"""Draws matplotlib figures into PDFs of reportlab, as lines and text. It is used for `figure.pdf`
+and for the charts of reports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.pdfgen.pathobject import PDFPathObject
 
-from .fonts import BOLD, REGULAR, runs, use_fonts
+from .fonts import BOLD, REGULAR, font_runs, register_fonts
 
 # Binary streams make files a quarter smaller than reportlab's text streams.
 rl_config.useA85 = 0
@@ -37,7 +37,7 @@ def write_figure(file: BinaryIO, figure: Figure, *, title: str, subject: str, cr
     """Write a PDF with one page of the figure's size. The same figure gives the same bytes: the PDF
     has no date."""
     width, height = (72 * float(inches) for inches in figure.get_size_inches())
-    use_fonts()
+    register_fonts()
     canvas = Canvas(file, pagesize=(width, height), initialFontName=REGULAR, pageCompression=1, invariant=1)
     canvas.setTitle(title)
     canvas.setSubject(subject)
@@ -49,9 +49,9 @@ def write_figure(file: BinaryIO, figure: Figure, *, title: str, subject: str, cr
 
 
 def marks_of(figure: Figure) -> list[Mark]:
-    """The elements of a figure at its own size, with its lower left corner at the origin.
+    """The functions that draw the elements of a figure, with its lower left corner at the origin.
 
-    They can be drawn any number of times, in several documents.
+    They can be called any number of times, for several documents.
     """
     former_dpi = figure.dpi
     figure.dpi = 72
@@ -65,8 +65,7 @@ def marks_of(figure: Figure) -> list[Mark]:
 
 
 def draw_marks(canvas: Canvas, marks: list[Mark]) -> None:
-    """Draw each mark on the canvas. The state of the canvas (colours, position) is the same
-    afterwards."""
+    """Draw the marks on the canvas, which has the same state (colours, position) afterwards."""
     for mark in marks:
         canvas.saveState()
         mark(canvas)
@@ -75,8 +74,8 @@ def draw_marks(canvas: Canvas, marks: list[Mark]) -> None:
 
 def draw_words(canvas: Canvas, words: str, font: str, size: float, x: float = 0.0, y: float = 0.0) -> None:
     """Write words that begin at (x, y), in points. font: its name; letters that it lacks are in
-    other fonts (`runs`)."""
-    for name, part in runs(words, font):
+    other fonts (`font_runs`)."""
+    for name, part in font_runs(words, font):
         canvas.setFont(name, size)
         canvas.drawString(x, y, part)
         x += canvas.stringWidth(part, name, size)
@@ -169,8 +168,8 @@ def _stroke(gc: GraphicsContextBase, ink: list[float], width: float) -> str:
 
 
 def _path(path: Any, transform: Any) -> str:
-    """A path in the operators of PDF. It is written here because reportlab formats numbers ten
-    times more slowly."""
+    """A path in the operators of PDF. reportlab would format the numbers ten times more
+    slowly."""
     if path.codes is None and len(path.vertices) > 1:
         points = transform.transform(path.vertices)
         if np.isfinite(points).all():

@@ -1,6 +1,7 @@
-"""Small pictures of large images: the analysed area, alone or with its objects in distinct colours.
+"""Makes small pictures of large images: the analysed area, alone or with its objects in distinct
+colours.
 
-Pages, figures and example pictures of models are made with these functions.
+Pages, figures and the example pictures of models use them.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#c
 COLOURS = np.array([tuple(bytes.fromhex(colour[1:])) for colour in PALETTE], np.uint8)
 EXAMPLE_SIDE, GAP = 480, 8  # px: longest side of each half of an example picture, and the gap between the halves
 CAPTION = 0x010E  # the EXIF tag ImageDescription; its text is UTF-8
-LARGEST = 60_000  # bytes of a picture with a caption
-QUALITIES = 70, 50, 35, 20, 10, 5  # of WebP: the first one is taken whose file has LARGEST bytes at most
+MOST_CAPTIONED_BYTES = 60_000  # of a picture file with a caption
+QUALITIES = 70, 50, 35, 20, 10, 5  # of WebP: the first one is used whose file is not larger than MOST_CAPTIONED_BYTES
 NO_COLOUR = -1  # in place of a colour number: grey
-# A magnified object is shown in a square of twice HALF_SIDE times its size, which counts as LEAST_SIZE px at least.
-HALF_SIDE, LEAST_SIZE = 0.8, 12
-Number = TypeVar("Number", np.int32, np.uint8)
+# The square around a magnified object: half its side as a share of the object's size, and the least size in px that is
+# taken.
+HALF_SIDE, LEAST_SIZE_PX = 0.8, 12
+LabelType = TypeVar("LabelType", np.int32, np.uint8)
 COUNTED_COLOUR, LEFT_OUT_COLOUR = "#53d6ee", "#ff6b5e"  # KEPT and ASIDE of viewer-drawing.js
 GREY = np.array([(150, 150, 150)], np.uint8)
 # How strongly two objects must differ in colour: distance in px of the picture -> weight. The distances of FAR are
@@ -46,9 +48,9 @@ def display_pixels(analysis: Analysis, longest: int) -> NDArray[np.uint8]:
     return whole_image("analysed", pixels, lambda: preview(replace(micrograph, pixels=pixels), longest), longest)
 
 
-def sampled_labels(labels: NDArray[Number], shape: tuple[int, int]) -> NDArray[Number]:
-    """The labels (H, W) for a smaller picture: (h, w) = `shape`, the label at the centre of each of
-    its pixels."""
+def sampled_labels(labels: NDArray[LabelType], shape: tuple[int, int]) -> NDArray[LabelType]:
+    """The labels (H, W) for a smaller picture: (h, w) = `shape`. Each of its pixels gets the label
+    at its centre."""
     rows, columns = (
         ((np.arange(small) + 0.5) * large / small).astype(np.intp)
         for small, large in zip(shape, labels.shape, strict=True)
@@ -60,7 +62,7 @@ def colours_by_direction(degrees: NDArray[np.float64], sector: float = 0.0) -> N
     """The colours (n, 3) uint8 of directions (n,) from 0 to 180 degrees; grey where a direction is
     NaN.
 
-    sector: if not 0, all directions of a sector of so many degrees have one colour.
+    sector: if not 0, all directions in a sector of this width (degrees) have the same colour.
     """
     middle = (np.floor(degrees / sector) + 0.5) * sector if sector else degrees
     hues = [(0.5, 0.5, 0.5) if np.isnan(angle) else hsv_to_rgb(angle / 180 % 1, 0.75, 0.95) for angle in middle]
@@ -86,7 +88,8 @@ def with_coloured_objects(
 def with_rims(picture: NDArray[np.uint8], labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """The grey picture (h, w) with the rims of its objects in colour: (h, w, 3) uint8.
 
-    labels: (h, w) 1..n. kept: (n,) whether each object counts; the two colours show that.
+    labels: (h, w) 1..n. kept: (n,) whether each object counts: COUNTED_COLOUR, else
+    LEFT_OUT_COLOUR.
     """
     rim = np.zeros(labels.shape, bool)
     rim[1:] |= labels[1:] != labels[:-1]
@@ -110,7 +113,7 @@ def magnified_object(analysis: Analysis, label: int, side: int) -> NDArray[np.ui
     places = [np.flatnonzero(is_object.any(axis)) for axis in (1, 0)]
     if not len(places[0]):
         return None
-    half = int(HALF_SIDE * max(LEAST_SIZE, *(int(np.ptp(place)) for place in places))) + 1
+    half = int(HALF_SIDE * max(LEAST_SIZE_PX, *(int(np.ptp(place)) for place in places))) + 1
     middles = [int(place[0] + place[-1]) // 2 for place in places]
     crop = tuple(slice(max(middle - half, 0), middle + half) for middle in middles)
     pixels = analysis.micrograph.pixels[: analysis.segmentation.rows][crop]
@@ -127,17 +130,16 @@ def colour_numbers(labels: NDArray[np.int32], n: int | None = None) -> NDArray[n
     """A colour number for each label 0..n, (n + 1,), so that neighbours differ; touching ones
     differ most surely.
 
-    n: by default the greatest label. One object after another takes the colour with the least
-    weight among its neighbours (NEAR and FAR), and of equal colours the one that was used least so
-    far.
+    n: by default the greatest label. In the order of labels each object gets the colour with
+    the least weight among its neighbours (NEAR and FAR); among equal colours, the least used one.
     """
     n = int(labels.max(initial=0)) if n is None else n
     chosen = np.zeros(n + 1, np.intp)
     times_used = np.zeros(len(COLOURS))
     one, other, weight = _neighbours(labels)
-    begins = np.searchsorted(one, np.arange(n + 2))
+    starts = np.searchsorted(one, np.arange(n + 2))
     for label in range(1, n + 1):
-        pairs_of_label = slice(begins[label], begins[label + 1])
+        pairs_of_label = slice(starts[label], starts[label + 1])
         weight_of_colour = np.bincount(chosen[other[pairs_of_label]], weight[pairs_of_label], len(COLOURS))
         chosen[label] = np.lexsort((times_used, weight_of_colour))[0]
         times_used[chosen[label]] += 1
@@ -148,8 +150,8 @@ def _neighbours(labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], ...]:
     """Pairs of labels within a few pixels of each other, (k,) each: the greater label (sorted), the
     smaller one, and the weight of the pair (NEAR, FAR)."""
     coarse = np.ascontiguousarray(labels[::2, ::2])
-    pairs_by_distance = [(_pairs(labels, d), weight) for d, weight in NEAR.items()]
-    pairs_by_distance += [(_pairs(coarse, d // 2), weight) for d, weight in FAR.items()]
+    pairs_by_distance = [(_pairs(labels, distance), weight) for distance, weight in NEAR.items()]
+    pairs_by_distance += [(_pairs(coarse, distance // 2), weight) for distance, weight in FAR.items()]
     # `unique` takes the first of equal pairs, which has the greatest weight: the nearest pairs come first.
     pairs = np.concatenate([pair for pair, _ in pairs_by_distance])
     weights = np.repeat([weight for _, weight in pairs_by_distance], [len(pair) for pair, _ in pairs_by_distance])
@@ -157,14 +159,15 @@ def _neighbours(labels: NDArray[np.int32]) -> tuple[NDArray[np.int64], ...]:
     return unique_pairs >> 32, unique_pairs & (2**32 - 1), weights[index]
 
 
-def _pairs(labels: NDArray[np.int32], d: int) -> NDArray[np.int64]:
-    """The pairs of labels with pixels `d` px apart, each once, as greater * 2**32 + smaller."""
+def _pairs(labels: NDArray[np.int32], distance: int) -> NDArray[np.int64]:
+    """The pairs of labels with pixels `distance` px apart, each once, as greater * 2**32 +
+    smaller."""
     codes = []
     for a, b in (
-        (labels[d:], labels[:-d]),
-        (labels[:, d:], labels[:, :-d]),
-        (labels[d:, d:], labels[:-d, :-d]),
-        (labels[d:, :-d], labels[:-d, d:]),
+        (labels[distance:], labels[:-distance]),
+        (labels[:, distance:], labels[:, :-distance]),
+        (labels[distance:, distance:], labels[:-distance, :-distance]),
+        (labels[distance:, :-distance], labels[:-distance, distance:]),
     ):
         is_pair = np.nonzero((a != b) & (a > 0) & (b > 0))
         one, other = a[is_pair].astype(np.int64), b[is_pair].astype(np.int64)
@@ -173,8 +176,8 @@ def _pairs(labels: NDArray[np.int32], d: int) -> NDArray[np.int64]:
 
 
 def boundary_mask(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """The boundaries between objects, (H, W) bool: pixels of no object, and pixels on one side of
-    each border of two."""
+    """The boundaries between objects, (H, W) bool: pixels of no object, and the pixels on one side
+    of each border between two objects."""
     edges = np.asarray(labels == 0)
     for one, other in (
         ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
@@ -203,14 +206,14 @@ def before_and_after(analysis: Analysis, longest: int) -> tuple[NDArray[np.uint8
 
 
 def captioned_webp(picture: NDArray[np.uint8], caption: str) -> bytes:
-    """A picture (H, W) or (H, W, 3) as a WebP file of LARGEST bytes at most, if possible. caption:
-    stored as EXIF."""
+    """A picture (H, W) or (H, W, 3) as a WebP file of MOST_CAPTIONED_BYTES at most, if possible.
+    caption: stored in the file as EXIF."""
     exif, content = Image.Exif(), b""
     exif[CAPTION] = caption.encode()
     for quality in QUALITIES:
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "WEBP", quality=quality, method=6, exif=exif)
         content = file.getvalue()
-        if len(content) <= LARGEST:
+        if len(content) <= MOST_CAPTIONED_BYTES:
             break
     return content

@@ -1,8 +1,5 @@
 """The numbers of a result directly after a correction, in words: counts, sizes and shares, without
-intervals.
-
-Intervals, verdict, histogram, and all numbers that need more than the outlines follow later, from
-the full measurement.
+intervals. The page shows them until a worker has measured the whole image again.
 """
 
 from __future__ import annotations
@@ -19,18 +16,18 @@ from .. import tasks
 from ..analysis import Analysis
 from ..labels.working import WorkingLabels
 from ..measure.bins import NANO_NM
-from ..measure.carried import fraction_outlines
 from ..measure.distribution import WeightedSizes, figures, nano_share, quantile
 from ..measure.doubts import Candidates, Doubt, PossibleCut, doubts
 from ..measure.examples import Example, examples_of
 from ..measure.filters import BY_HAND, SURE_CONFIDENCE, Reason, by_reason, without_doubtful
+from ..measure.fraction_outlines import fraction_outlines
 from ..measure.quantities import Unit, Value, nanometre_in, significant
 from ..measure.results import Statistics
 from ..measure.table import Table, column_name
-from .corrected_objects import CorrectedObjects, Floats, StoredObjects, Terms
+from .corrected_objects import CorrectedObjects, Floats, MeasuringConditions, StoredObjects
 from .summary import MAIN, Summary
 
-CARRIED = "fraction_outlines"  # key in `QuickNumbers.numbers` of the words of `Entry.carried`
+OUTLINES_NOTE = "fraction_outlines"  # key of `Entry.outlines_note` in `QuickNumbers.numbers`
 FRACTIONS = ("fraction_100nm", "fraction_100nm_without_doubtful")
 QUICK_FIGURES = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")
 
@@ -52,13 +49,13 @@ class QuickNumbers:
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
-        """(n,) the ids of all objects, ascending: a fixed order makes the last digits of weighted
-        numbers repeatable."""
+        """(n,) the ids of all objects, ascending: with a fixed order the last digits of weighted
+        numbers are repeatable."""
         return np.sort(self._unordered_ids)
 
     @cached_property
     def _unordered_ids(self) -> NDArray[np.int64]:
-        """(n,) the ids: first of the objects that are as in the result, then of the others."""
+        """(n,) the ids: first of the unchanged objects of the result, then of the others."""
         return np.concatenate([self.objects.stored.ids[self._is_unchanged], np.array([*self._rows], np.int64)])
 
     def _joined(self, stored: NDArray[Any], others: Sequence[Any]) -> NDArray[Any]:
@@ -71,7 +68,7 @@ class QuickNumbers:
 
     @cached_property
     def _rows(self) -> dict[int, dict[str, Any]]:
-        """The rows of the objects that are new or not as in the result, by id."""
+        """The rows of the objects that are new or changed since the result, by id."""
         return {number: row for number, row in self.objects.rows.items() if row}
 
     @cached_property
@@ -85,20 +82,20 @@ class QuickNumbers:
     def column(self, name: str, missing: float = np.nan) -> Floats:
         """(n,) one measure of all objects by its name in a row; NaN if not known.
 
-        missing: in place of NaN for objects whose rows do not have the name.
+        missing: the value for objects whose rows do not have the name.
         """
         stored = self.objects.stored.columns.get(name)
         stored = np.full(len(self._is_unchanged), missing) if stored is None else stored
         return self._joined(stored, [row.get(name, missing) for row in self._rows.values()])
 
     def _flags(self, name: str, stored: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """(n,) whether the row of each object has an entry that is true."""
+        """(n,) whether the entry of this name is true in the row of each object."""
         return self._joined(stored, [bool(row.get(name)) for row in self._rows.values()])
 
     @cached_property
     def table(self) -> Table:
         """A row for each object. Objects that touch the frame (`is_cut`) count here."""
-        stored, task = self.objects.stored, self.objects.terms.task
+        stored, task = self.objects.stored, self.objects.conditions.task
         reasons = self._joined(stored.reasons, [row["reason"] for row in self._rows.values()])
         names = dict.fromkeys(filter(None, (task.size, "ecd")))
         columns: dict[str, NDArray[Any]] = {column_name(name, self._unit): self.column(name) for name in names}
@@ -122,7 +119,7 @@ class QuickNumbers:
     def sizes(self) -> WeightedSizes | None:
         """The sizes of the counted objects; None if objects have no size, or some sizes need the
         full measurement."""
-        task, settings = self.objects.terms.task, self.objects.terms.settings
+        task, settings = self.objects.conditions.task, self.objects.conditions.settings
         if not task.size or not np.isfinite(self.sized.length(task.size)[self.sized.kept]).all():
             return None
         return WeightedSizes.of(self.sized, edge=settings.border_correction, by=task.size)
@@ -131,17 +128,17 @@ class QuickNumbers:
     def needs_probabilities(self) -> bool:
         """Whether possible objects count with their probabilities, which only the full measurement
         knows."""
-        return self.objects.terms.settings.measurand == "all" and "chance" in self.objects.stored.columns
+        return self.objects.conditions.settings.measurand == "all" and "chance" in self.objects.stored.columns
 
     @cached_property
     def statistics(self) -> Statistics | None:
-        """The size distribution with the numbers as they are now; None for those that need the full
-        measurement.
+        """The size distribution with its present numbers; a number is None if it needs the full
+        measurement. None if objects have no size.
 
         The ends of intervals stay as far from their numbers as they were before the corrections.
         """
-        task, stored = self.objects.terms.task, self.objects.stored
-        if not task.size or self.objects.terms.refused:
+        task, stored = self.objects.conditions.task, self.objects.stored
+        if not task.size or self.objects.conditions.refused:
             return None
         earlier = self.earlier_statistics or Statistics(self._unit, 0, 0, size=task.size, screened=task.screened)
         new_numbers: dict[str, Any] = dict.fromkeys((*QUICK_FIGURES, *FRACTIONS))
@@ -169,7 +166,7 @@ class QuickNumbers:
     def _fractions(self, sizes: WeightedSizes) -> dict[str, float | None]:
         """The fraction from 1 to 100 nm of all counted objects, and of those that are not doubtful;
         None without any."""
-        edge = self.objects.terms.settings.border_correction
+        edge = self.objects.conditions.settings.border_correction
         not_doubtful = WeightedSizes.of(without_doubtful(self.sized), edge=edge)
         shares = (
             nano_share(part.size, part.weights["number"]) if len(part) else None for part in (sizes, not_doubtful)
@@ -178,9 +175,10 @@ class QuickNumbers:
 
     @cached_property
     def _quick(self) -> dict[str, Value]:
-        """Those of the other numbers (`quantities`) that are known at once, as they are now."""
-        task, statistics = self.objects.terms.task, self.statistics
-        if self.objects.terms.refused:
+        """The present values of those other numbers (`quantities`) that are known without the full
+        measurement."""
+        task, statistics = self.objects.conditions.task, self.statistics
+        if self.objects.conditions.refused:
             return {}
         if task.semantic:
             shares = self.objects.shares(self.labels) if self.labels else {}
@@ -196,21 +194,21 @@ class QuickNumbers:
     @cached_property
     def summary(self) -> Summary:
         """The numbers in words."""
-        task = self.objects.terms.task
+        task = self.objects.conditions.task
         return Summary(self.statistics, {**self.quantities, **self._quick}, task.thing, task.things)
 
     @cached_property
     def numbers(self) -> dict[str, str]:
-        """All numbers that are known at once, in words without unit, by name.
+        """All numbers that are known without the full measurement, in words without unit, by name.
 
-        Names are n_kept and n_set_aside, numbers of the size distribution (MAIN), CARRIED, and
-        quantities of the kind of analysis such as "area_fraction of ferrite". A dash stands for a
-        number that is not defined.
+        Names are n_kept and n_set_aside, numbers of the size distribution (MAIN), OUTLINES_NOTE,
+        and quantities of the kind of analysis such as "area_fraction of ferrite". A dash stands for
+        a number that is not defined.
         """
-        summary, task = self.summary, self.objects.terms.task
+        summary, task = self.summary, self.objects.conditions.task
         entries = {entry.name: entry for entry in summary.quantities if entry.name in self._quick}
         words = {name: entry.value for name, entry in entries.items()}
-        if task.semantic or self.objects.terms.refused or summary.statistics is None:
+        if task.semantic or self.objects.conditions.refused or summary.statistics is None:
             return words
         words |= {} if self.needs_probabilities else {"n_kept": f"{int(self.table.kept.sum()):,}"}
         words |= {"n_set_aside": f"{summary.statistics.n_set_aside:,}"}
@@ -220,13 +218,13 @@ class QuickNumbers:
         if not task.screened:
             return words
         fraction = summary.by_number("fraction_100nm")
-        return words | {fraction.name: fraction.value, CARRIED: fraction.carried}
+        return words | {fraction.name: fraction.value, OUTLINES_NOTE: fraction.outlines_note}
 
     @property
     def unit(self) -> str:
-        """The unit of lengths in `numbers`, `few` and `examples`: nm, µm or px.
+        """The unit of lengths in `numbers`, `few_sizes` and `examples`: nm, µm or px.
 
-        If there is no median now, the unit stays that of the result before the corrections.
+        If there is no median now, it is the unit before the corrections.
         """
         statistics = self.summary.statistics
         statistics = statistics if statistics is None or statistics.median is not None else self.earlier_statistics
@@ -238,7 +236,7 @@ class QuickNumbers:
         return "px" if self.objects.stored.nm_per_pixel is None else "nm"
 
     @property
-    def few(self) -> list[str]:
+    def few_sizes(self) -> list[str]:
         """The sizes in words, ascending, if they are too few for a median; else []."""
         if not self.summary.has_few or self.sizes is None or self.needs_probabilities:
             return []
@@ -248,24 +246,27 @@ class QuickNumbers:
     def examples(self) -> list[Example]:
         """The objects that page and report show as examples, such as the smallest, with their sizes
         in words."""
-        task, sizes = self.objects.terms.task, self.sizes
-        if self.objects.terms.refused or sizes is None or not len(sizes):
+        task, sizes = self.objects.conditions.task, self.sizes
+        if self.objects.conditions.refused or sizes is None or not len(sizes):
             return []
         counted_rows = np.flatnonzero(self.sized.kept)
         is_sure = without_doubtful(self.sized, SURE_CONFIDENCE).kept[counted_rows]
         size = self.sized.length(task.size)[counted_rows]
         median = quantile(sizes.size, sizes.weights["number"], 0.5)
-        by_id = [(int(self.ids[counted_rows[at]]), title, size[at]) for at, title in examples_of(size, is_sure, median)]
+        by_id = [
+            (int(self.ids[counted_rows[index]]), title, size[index])
+            for index, title in examples_of(size, is_sure, median)
+        ]
         return [
             Example(number, title or f"{task.thing} {number}", significant(value * nanometre_in(self.unit)))
             for number, title, value in by_id
         ]
 
     def doubts(self, cuts: Mapping[int, int]) -> list[Doubt]:
-        """The doubts that a person should look at. cuts: place of a possible cut -> id of the
-        object that it divides."""
-        task = self.objects.terms.task
-        if not task.size or self.objects.terms.refused:
+        """The doubtful outlines and possible cuts that a person should check. cuts: place of a
+        possible cut -> id of the object that it divides."""
+        task = self.objects.conditions.task
+        if not task.size or self.objects.conditions.refused:
             return []
         size, columns = self.table.length(task.size), self.objects.stored.head.get("cuts") or {}
         is_unchecked = self.table.kept & ~self.table[BY_HAND].astype(bool)
@@ -279,7 +280,7 @@ class QuickNumbers:
             if place in cuts
         ]
         finite = self.sized.judged(np.where(np.isfinite(size), self.sized.reasons, str(Reason.FRAME)))
-        edge = self.objects.terms.settings.border_correction
+        edge = self.objects.conditions.settings.border_correction
         return doubts(candidates, possible_cuts, WeightedSizes.of(finite, edge=edge, by=task.size))
 
 
@@ -289,8 +290,10 @@ def quick_numbers_of(analysis: Analysis, content: Mapping[str, Any], objects: st
     content: its `exports.viewer.outlines`. objects: the name of the list of objects in it.
     """
     stored = StoredObjects.of([content], objects, has_texts=False)
-    terms = Terms(tasks.find(analysis.segmentation.provenance.task), analysis.settings.measurement, analysis.refused)
-    return QuickNumbers(CorrectedObjects(stored, terms, {}), None, analysis.statistics, analysis.quantities)
+    conditions = MeasuringConditions(
+        tasks.find(analysis.segmentation.provenance.task), analysis.settings.measurement, analysis.refused
+    )
+    return QuickNumbers(CorrectedObjects(stored, conditions, {}), None, analysis.statistics, analysis.quantities)
 
 
 def _with_figures(earlier: Statistics, new_numbers: Mapping[str, Any], **changes: Any) -> Statistics:

@@ -1,4 +1,5 @@
-"""A picture of a number with its interval and its limits on one axis. Page and PDF draw it.
+"""`Ruler`: a picture of a number with its interval and its limits on one axis. This module computes
+the positions; page and PDF draw them.
 
 All positions are in per cent of the width of the picture.
 """
@@ -9,15 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from ..measure.quantities import LONG_NM, Value, in_micrometres, number
+from ..measure.quantities import LONG_NM, Value, number, value_in_micrometres
 from ..quality.conformity import Decision, limit_words, number_words
 from ..quality.reference import ReferenceMaterial
 
-ROOM = 0.25  # free space at each end of the axis, as a share of the range of all points
+AXIS_MARGIN = 0.25  # space at each end of the axis, as a share of the range of all points
 
 
 @dataclass(frozen=True)
-class Mark:
+class LimitMark:
     """A position on the axis with its text.
 
     side: which part of the text is at the position, "start", "middle" or "end" (values of SVG's
@@ -31,7 +32,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Ruler:
-    """The picture.
+    """A number with its interval and its limits, as positions on an axis.
 
     position: of the number.
     interval: positions of the ends of its interval, () without one.
@@ -45,7 +46,7 @@ class Ruler:
     interval: tuple[float, ...]
     inside: tuple[float, float]
     accepted: tuple[float, ...]
-    limits: tuple[Mark, ...]
+    limits: tuple[LimitMark, ...]
     words: str
 
     @classmethod
@@ -85,7 +86,7 @@ class Ruler:
         factor, unit = _unit(points, value.unit, quantity.kind == "fraction")
         sides = ("middle", "middle") if None in limits else ("end", "start")  # the texts of two limits do not meet
         marks = [
-            Mark(position(end), f"{factor * end:.10g}{unit}", side)
+            LimitMark(position(end), f"{factor * end:.10g}{unit}", side)
             for end, side in zip(limits, sides, strict=True)
             if end is not None
         ]
@@ -102,12 +103,12 @@ class Ruler:
 
 
 def _axis(points: Sequence[float], greatest: float | None) -> tuple[float, float]:
-    """The ends of an axis with room around all finite points. greatest: the axis does not go beyond
-    it."""
+    """The ends of an axis with a margin around all finite points. greatest: upper limit of the
+    axis, or None."""
     finite = [point for point in points if isfinite(point)]
     low, high = min(finite), max(finite)
-    room = ROOM * (high - low) or ROOM * abs(high) or 1.0
-    low, high = (max(0.0, low - room) if low >= 0 else low - room), high + room
+    margin = AXIS_MARGIN * (high - low) or AXIS_MARGIN * abs(high) or 1.0
+    low, high = (max(0.0, low - margin) if low >= 0 else low - margin), high + margin
     return low, min(high, greatest) if greatest is not None and low < greatest else high
 
 
@@ -117,6 +118,8 @@ def _unit(points: Sequence[float], unit: str, is_fraction: bool) -> tuple[float,
     if is_fraction:
         return 100.0, " %"
     longest = Value(max(map(abs, points)), unit=unit)
-    converted = in_micrometres(longest) if unit == "nm" and longest.value and longest.value >= LONG_NM else longest
+    converted = (
+        value_in_micrometres(longest) if unit == "nm" and longest.value and longest.value >= LONG_NM else longest
+    )
     factor = converted.value / longest.value if converted.value and longest.value else 1.0
     return factor, f" {converted.unit}".rstrip()

@@ -1,9 +1,9 @@
-"""The JSON Schema of result.json. `python -m segmentation.core.report.schema` writes
+"""The JSON Schema of result.json. `python -m segmentation.core.report.schema` writes it to
 result.schema.json.
 
-The classes below are the types of result.json; their docstrings and `meaning` texts are in the
-schema. Descriptions of numbers come from the registry of quantities. The API describes its results
-with the same types.
+The classes below are the types of the entries of result.json. The schema contains their docstrings
+and their `meaning` texts; it describes numbers with the registry of quantities. The API uses the
+same types.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HEAD = {
         " when this layout does; keys may be added without that."
     ),
 }
-OPEN = ConfigDict(extra="allow")  # the object may have further entries
+OPEN = ConfigDict(extra="allow")  # of types that may have further entries
 Side = Annotated[int, meaning("in px")]
 Metadata = Annotated[dict[str, Any], meaning("what the file says of the instrument")]
 Used = Annotated[dict[str, Any], meaning("what was used where the settings leave it open")]
@@ -177,7 +177,8 @@ class Member(ImageRow):
 
 
 class SampleResult(Result):
-    """Several images together. settings, used and model are what all pooled images share; each image has its own."""
+    """Several images together. settings, used and model are what all pooled images share; each
+    image has its own."""
 
     __pydantic_config__ = OPEN  # type: ignore[misc]
     format: Literal["deepsegm-sample/1"]

@@ -1,5 +1,5 @@
-"""The sections of `report.pdf` and its annex, such as the uncertainty budget or the examples;
-`pages` puts them together."""
+"""The sections of `report.pdf` and of its annex, such as the uncertainty budget or the examples.
+`pages` joins them; each function returns the parts of one section."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from ..tasks.base import Task
 from .charts import Distribution, draw_contributions, draw_convergence, draw_cumulative
 from .document import (
     GAP,
-    HALF,
+    HALF_WIDTH,
     SMALL,
     TITLE,
     WIDTH,
-    Room,
+    FlexiblePart,
     chart,
     facts_in_two_halves,
     facts_table,
@@ -44,11 +44,11 @@ from .document import (
 from .figure import as_png
 from .guideline import GUIDELINE, NOTE, TO_GIVE, Form
 from .picture import magnified_object
-from .signatures import MEANING, PrintedSignature, digests
+from .signatures import COVERAGE, PrintedSignature, digests
 from .summary import Summary
 from .wording import capital, decided_words, one_line, short_names
 
-MOST_LINES, MOST_ENTRIES = 12, 8  # of warnings; of the scores, of the data and of the limits of a model
+MOST_WARNING_LINES, MOST_ENTRIES = 12, 8  # of warnings; of the scores, the data and the limits of a model, each
 GOOD_FIT = (
     f"Good: p (Lilliefors 1967) is at least {SIGNIFICANCE:g}, or the distance of the cumulative curves at most"
     f" {GOOD_DISTANCE:g}; fair: at most {FAIR_DISTANCE:g}."
@@ -62,14 +62,14 @@ SENSITIVITY = {  # part of the name of a setting: a sentence that explains it
 EXAMPLE_WORDS, LEAST_EXAMPLE = 44.0, 60.0
 EXAMPLE_SIDE = 200  # px of the picture of an example
 SCORED = "TP: found and true, FP: found but not true, FN: true but not found. "
-# Small pictures of a sample's images in the annex. More than MOST would make a file too large to send.
-MOST, PER_ROW = 48, 3
-TALLEST = 130.0  # points
-LETTERS = 45  # of a name below a picture
-# Their larger pictures on the first page.
-MOST_FIRST = 6
-LEAST_HEIGHT, CAPTION_HEIGHT = 150.0, 28.0  # points: of all these pictures together, of the text below one
-LARGE_ENOUGH = 0.75  # of the greatest possible width: then the layout with the fewest empty cells is taken
+# Small pictures of a sample's images in the annex. More than MOST_MICROGRAPHS would make a file too large to send.
+MOST_MICROGRAPHS, PER_ROW = 48, 3
+GREATEST_MICROGRAPH_HEIGHT = 130.0  # points
+NAME_LETTERS = 45  # of a name below a picture
+# Larger pictures of its images on the first page.
+MOST_ON_FIRST_PAGE = 6
+LEAST_FIRST_HEIGHT, CAPTION_HEIGHT = 150.0, 28.0  # points: of all these pictures together, of the text below one
+LARGE_ENOUGH = 0.75  # of the greatest possible picture width: layouts with smaller pictures are not used
 BUDGET = (
     "Standard uncertainties: of the median in per cent, of the fraction in percentage points. They"
     " include neither what is not known nor particles too small to count."
@@ -111,8 +111,8 @@ def distribution(sizes: Distribution, summary: Summary) -> list[Flowable]:
 
 
 def numbers(summary: Summary) -> Iterator[Flowable]:
-    """All numbers, as in the sheet "Details" of the XLSX file, but those of left out objects: see
-    `left_out`."""
+    """All numbers, as in the sheet "Details" of the XLSX file, without the counts of left out
+    objects, which `left_out` has."""
     for group, entries in groupby(summary.all_numbers(), lambda entry: entry.group):
         if group == "left out":
             continue
@@ -144,11 +144,11 @@ def budget(summary: Summary) -> list[Flowable]:
     if content is None:
         return []
     heads = {"median": "Median", "fraction_100nm": "1 to 100 nm"}
-    widths = (1.5, 3, 0.6, 0.7)[: 2 + len(content.answers)]
+    widths = (1.5, 3, 0.6, 0.7)[: 2 + len(content.names)]
     return [
         heading("Uncertainty budget (JCGM 100:2008, GUM)"),
         table(
-            ["Contribution", "Source", *(heads[name] for name in content.answers)],
+            ["Contribution", "Source", *(heads[name] for name in content.names)],
             [[title, source, *effects] for title, source, effects in content.rows],
             widths,
             2,
@@ -160,32 +160,32 @@ def budget(summary: Summary) -> list[Flowable]:
 
 def uncertainty(summary: Summary) -> Iterator[Flowable]:
     """The known contributions to the uncertainty of the main numbers, as bars."""
-    answers = [headline for headline in summary.headlines if headline.parts]
-    if not answers:
+    headlines = [entry for entry in summary.headlines if entry.parts]
+    if not headlines:
         return
-    inches = HALF / 72, 0.15 + 0.32 * max(len(answer.parts) for answer in answers)
+    inches = HALF_WIDTH / 72, 0.15 + 0.32 * max(len(headline.parts) for headline in headlines)
     charts: list[Flowable | list[Flowable]] = [
         [
-            paragraph(f"{answer.term}: {answer.words}"),
-            chart(partial(draw_contributions, answer=answer), 0.54, inches, low=0.05),
+            paragraph(f"{headline.term}: {headline.words}"),
+            chart(partial(draw_contributions, entry=headline), 0.54, inches, bottom_inches=0.05),
         ]
-        for answer in answers
+        for headline in headlines
     ]
     yield heading("Uncertainty")
     yield side_by_side(*charts)
-    notes = dict.fromkeys(answer.ends_line for answer in answers)
+    notes = dict.fromkeys(headline.ends_line for headline in headlines)
     yield paragraph(" ".join(filter(None, ["Bars: standard uncertainties.", *notes, summary.unknown_parts])), SMALL)
 
 
-def examples(sample: SampleAnalysis, high: float) -> list[Flowable]:
+def examples(sample: SampleAnalysis, height: float) -> list[Flowable]:
     """Pictures of the smallest, the median and the largest object whose outline is surely right,
     with their sizes.
 
-    Sure: confirmed by a person, or of a confidence of SURE_CONFIDENCE. high: free height in points.
-    Nothing if the height is too small or there are fewer than three such objects.
+    Surely right: confirmed by a person, or with a confidence of SURE_CONFIDENCE or more. height: the
+    free height in points. Nothing if the height is too small or there are fewer than three such objects.
     """
     assert sample.analysis is not None and sample.task.size is not None
-    table, picture_height = sample.members[0].sized, high - EXAMPLE_WORDS
+    table, picture_height = sample.members[0].sized, height - EXAMPLE_WORDS
     lengths = table.length(sample.task.size)
     sizes = WeightedSizes.of(table, edge=sample.analysis.settings.measurement.border_correction, by=sample.task.size)
     is_sure = without_doubtful(table, SURE_CONFIDENCE).kept
@@ -247,29 +247,28 @@ def left_out(summary: Summary) -> list[Flowable]:
 
 
 def notes(flags: Sequence[Flag]) -> list[Flowable]:
-    """All warnings and notes, MOST_LINES at most."""
+    """All warnings and notes, MOST_WARNING_LINES at most."""
     if not flags:
         return []
-    lines = [paragraph(f"• {flag}") for flag in flags[:MOST_LINES]]
-    if len(flags) > MOST_LINES:
-        lines.append(paragraph(f"… and {len(flags) - MOST_LINES} more in result.json."))
+    lines = [paragraph(f"• {flag}") for flag in flags[:MOST_WARNING_LINES]]
+    if len(flags) > MOST_WARNING_LINES:
+        lines.append(paragraph(f"… and {len(flags) - MOST_WARNING_LINES} more in result.json."))
     return [heading("Notes"), *lines]
 
 
-def signatures(signed: Sequence[PrintedSignature]) -> list[Flowable]:
-    """Who signed the result, when and as what, and the checksums of the signed content.
-
-    Without signatures there are lines to sign by hand.
+def signatures(printed: Sequence[PrintedSignature]) -> list[Flowable]:
+    """Who signed the result, when and with which meaning, and the checksums of the signed content.
+    Without signatures: lines to sign by hand.
     """
-    if not signed:
+    if not printed:
         return [space(18), table((), [("\u00a0",) * 3, ("Name", "Date", "Signature")], (2, 1, 2), numbers_from=3)]
     lines = [
-        [signature.meaning.capitalize(), signature.name, signature.account, signature.time] for signature in signed
+        [signature.meaning.capitalize(), signature.name, signature.account, signature.time] for signature in printed
     ]
     return [
         table(("Meaning", "Name", "Account", "Time"), lines, (0.8, 1.8, 1.2, 1.4), numbers_from=4),
-        table(("Signed", "SHA-256"), digests(signed), (1, 3.2), numbers_from=2),
-        paragraph(MEANING, SMALL),
+        table(("Signed", "SHA-256"), digests(printed), (1, 3.2), numbers_from=2),
+        paragraph(COVERAGE, SMALL),
     ]
 
 
@@ -305,7 +304,7 @@ def _score_text(name: str, value: float) -> str:
     return f"{title.partition(', %')[0]} {value:g} %" if is_share else f"{title} {value:g}"
 
 
-def first_micrographs(sample: SampleAnalysis) -> Iterator[Flowable | Room]:
+def first_micrographs(sample: SampleAnalysis) -> Iterator[Flowable | FlexiblePart]:
     """The first images of a sample that count (or, if none counts, its first images), as large as
     the page permits.
 
@@ -316,27 +315,31 @@ def first_micrographs(sample: SampleAnalysis) -> Iterator[Flowable | Room]:
         return
     unit_picture = picture(pictures[0][0], 1, 1)
     shape = unit_picture.drawWidth / unit_picture.drawHeight
-    count = min(len(pictures), MOST_FIRST)
+    count = min(len(pictures), MOST_ON_FIRST_PAGE)
 
-    def fill(high: float) -> list[Flowable]:
+    def fill(height: float) -> list[Flowable]:
         # Height and width of a picture for each possible number of columns.
-        tall = {columns: high / -(-count // columns) - CAPTION_HEIGHT for columns in range(1, count + 1)}
-        wide = {columns: min(WIDTH / columns - GAP, shape * tall[columns]) for columns in tall}
-        large = [columns for columns in tall if wide[columns] >= LARGE_ENOUGH * max(wide.values())]
-        columns = max(large, key=lambda columns: (-(-count % columns), columns))  # with the fewest empty cells
-        return list(_rows(pictures[:count], columns, tall[columns]))
+        heights = {columns: height / -(-count // columns) - CAPTION_HEIGHT for columns in range(1, count + 1)}
+        widths = {columns: min(WIDTH / columns - GAP, shape * heights[columns]) for columns in heights}
+        wide_enough = [columns for columns in heights if widths[columns] >= LARGE_ENOUGH * max(widths.values())]
+        columns = max(wide_enough, key=lambda columns: (-(-count % columns), columns))  # with the fewest empty cells
+        return list(_rows(pictures[:count], columns, heights[columns]))
 
     yield paragraph(_title(sample, count, len(pictures)), SMALL)
     yield space(3)
-    yield Room(fill, LEAST_HEIGHT)
+    yield FlexiblePart(fill, LEAST_FIRST_HEIGHT)
 
 
 def micrographs(sample: SampleAnalysis) -> Iterator[Flowable]:
     """The images of a sample as rows of small pictures above their names; nothing if no image has a
     picture."""
     pictures = _pictures(sample.images, sample.task)
-    head: list[Flowable] = [heading("Micrographs"), paragraph(_title(sample, MOST, len(pictures)), SMALL), space(3)]
-    for row in _rows(pictures[:MOST], PER_ROW, TALLEST):
+    head: list[Flowable] = [
+        heading("Micrographs"),
+        paragraph(_title(sample, MOST_MICROGRAPHS, len(pictures)), SMALL),
+        space(3),
+    ]
+    for row in _rows(pictures[:MOST_MICROGRAPHS], PER_ROW, GREATEST_MICROGRAPH_HEIGHT):
         yield together(*head, row)
         head = []
 
@@ -352,7 +355,7 @@ def _title(sample: SampleAnalysis, shown: int, total: int) -> str:
 def _pictures(images: Sequence[SampleImage], task: Task) -> list[tuple[bytes, str]]:
     """The picture files of the images that have one, each with the words below it."""
     with_picture = [(image, image.member.picture) for image in images if image.member and image.member.picture]
-    names, pictures = short_names([image.name for image, _ in with_picture], LETTERS), []
+    names, pictures = short_names([image.name for image, _ in with_picture], NAME_LETTERS), []
     for (image, content), name in zip(with_picture, names, strict=True):
         count = image.counts[0] or 0
         count_words = "" if task.semantic else f"{count:,} counted" if task.screened else task.count(count)
@@ -360,12 +363,12 @@ def _pictures(images: Sequence[SampleImage], task: Task) -> list[tuple[bytes, st
     return pictures
 
 
-def _rows(pictures: Sequence[tuple[bytes, str]], columns: int, high: float) -> Iterator[Flowable]:
+def _rows(pictures: Sequence[tuple[bytes, str]], columns: int, height: float) -> Iterator[Flowable]:
     """Rows of pictures, each above its words. columns: pictures per row. high: greatest height of
     one in points."""
     for begin in range(0, len(pictures), columns):
         cells: list[Flowable | list[Flowable]] = [
-            [picture(content, WIDTH / columns - GAP, high), space(3), paragraph(line, SMALL), space(5)]
+            [picture(content, WIDTH / columns - GAP, height), space(3), paragraph(line, SMALL), space(5)]
             for content, line in pictures[begin : begin + columns]
         ]
         yield from [side_by_side(*cells, *([] for _ in range(columns - len(cells))))] if columns > 1 else cells[0]

@@ -1,4 +1,4 @@
-"""Writes sheets of an XLSX file with typed cells; `exports/workbooks.py` gives their content.
+"""Writes the sheets of an XLSX file, whose content comes from `exports/workbooks.py`.
 
 A text never runs as a formula: each text cell is stored as a text, and one that begins like a
 formula also has Excel's mark for texts (a leading apostrophe). The same content gives the same
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from xlsxwriter import Workbook
 
 MOST_CHARACTERS = 32767  # Excel's limit for a cell
-DIGITS, IN_DETAIL = 4, 6  # significant digits: usually, and in the sheet "Details"; outlines permit no more
+DIGITS, DETAIL_DIGITS = 4, 6  # significant digits: usually, and in the sheet "Details"; outlines are not more exact
 EARLIEST = datetime(1980, 1, 1)  # in place of the date of writing
 Cells = Sequence[Any]
 
 
 @contextmanager
 def workbook(file: Path | BinaryIO) -> Iterator[Workbook]:
-    """A workbook to fill within the block; it is written to `file` at its end.
+    """A workbook to fill within the block; at the end of the block it is written to `file`.
 
-    Until then its rows are in a temporary folder beside the file.
+    Until then its rows are in a temporary folder next to the file.
     """
     from xlsxwriter import Workbook
     from xlsxwriter.exceptions import FileCreateError

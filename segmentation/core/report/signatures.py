@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-MEANING = (
+COVERAGE = (
     "Each signature covers the stored outlines (segmentation.npz), result.json and the numbers on the page as they were"
     " measured, by these SHA-256 checksums. It covers no correction made since: that makes a new result without a"
     " signature."
@@ -31,6 +31,6 @@ class PrintedSignature(NamedTuple):
 
 
 def digests(signatures: Sequence[PrintedSignature]) -> list[tuple[str, str]]:
-    """The checksums under all signatures, each once. An unchanged result has three, one for each
-    entry of DIGESTS."""
+    """The checksums of all signatures, without repeats: (what is signed, SHA-256). A result that
+    did not change between signatures has three, one for each entry of DIGESTS."""
     return list(dict.fromkeys(digest for signature in signatures for digest in signature.digests))

@@ -59,7 +59,7 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
 
 
 def _widths(head: Sequence[str]) -> tuple[float, ...]:
-    """The first column is wide, the others share the rest."""
+    """Relative widths of the columns: the first is wider than the others."""
     return (2.0, *[1.5] * (len(head) - 1))
 
 

@@ -1,5 +1,5 @@
-"""Numbers, names, calibrations and corrections in words; pages and files of a result use the same
-words."""
+"""Writes numbers, names, calibrations and corrections in words. Pages and files of a result use
+these functions, so their words are the same."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ import numpy as np
 
 from segmentation import __version__
 
-from ..measure.drawn import Z95
+from ..measure.figure_draws import Z95
 from ..measure.fitting import SIGNIFICANCE
 from ..measure.quantities import DOUBTFUL_FRACTIONS, FEW_DIGITS, Value, decimals, number, significant
 from ..measure.quantities import uncapital as uncapital
 from ..measure.results import Between, Corrected, Statistics
 from ..micrograph.crosscheck import factor_words
 from ..micrograph.sources import Source
-from ..micrograph.types import LEAST_DOUBT, Calibration
+from ..micrograph.types import LEAST_UNCERTAINTY, Calibration
 from ..names import clean_text
 
-LARGE = 1.5  # a larger difference is written as a factor, a smaller one in per cent
-MEASURED = (Source.READ, Source.DATA_BAR, Source.DRAWN)  # the length of a line was measured in the image
-UNIFORM = 3**0.5  # half the width of a uniform distribution, in its standard deviations
-LEAST_SHOWN = 0.005  # relative standard uncertainty of a scale: a larger one is written beside the scale
+LARGE_FACTOR = 1.5  # a larger difference is written as a factor, a smaller one in per cent
+MEASURED_SOURCES = (Source.READ, Source.DATA_BAR, Source.DRAWN)  # a length was measured in the image
+UNIFORM_COVERAGE = 3**0.5  # half the width of a uniform distribution, in its standard deviations
+LEAST_SHOWN_UNCERTAINTY = 0.005  # relative standard uncertainty of a scale; a larger one is written after the scale
 NOT_GIVEN = "not included"
 UNKNOWN = "not known"
 UNKNOWN_SCALE = "scale not known: lengths are in pixels"
-WHOLE = "{:,.0f} whole and {:,.0f} cut by the edge"  # objects that count; only the whole ones have a size
+WHOLE_AND_CUT = "{:,.0f} whole and {:,.0f} cut by the edge"  # counted objects; only the whole ones have a size
 VERDICTS = {"above": "probably above", "below": "probably below", "undecided": "undecided"}
-LIMIT = "limit 50 %"
+NANO_LIMIT = "limit 50 %"
 CITATION = f"DeepSegm, version {__version__}. Software that outlines and measures what is in electron micrographs."
 BIBTEX = f"""@software{{deepsegm,
   title   = {{DeepSegm: software that outlines and measures what is in electron micrographs}},
@@ -67,7 +67,8 @@ def one_line(text: str, longest: int = 90) -> str:
 
 
 def day_of(date: str) -> str:
-    """The date of an instrument without the time of day: "18 Jul 2019" of "18 Jul 2019 11:09:27"."""
+    """The date of an instrument without the time of day: "18 Jul 2019" of "18 Jul 2019
+    11:09:27"."""
     return re.split(r"[T ]+\d{1,2}:\d\d", date)[0].strip()
 
 
@@ -80,12 +81,12 @@ def short_names(names: Sequence[str], longest: int) -> list[str]:
     short = [one_line(name, longest) for name in names]
     if len(set(short)) == len(set(names)):
         return short
-    shared = next((at for at, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), 0)
+    shared = next((index for index, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), 0)
     begin = min(shared, max(map(len, names)) - longest + 1)
     return [f"…{one_line(name[begin:], longest - 1)}" for name in names]
 
 
-def hundredths(fraction: float, places: int | None = None, digits: int = FEW_DIGITS) -> str:
+def per_cent_number(fraction: float, places: int | None = None, digits: int = FEW_DIGITS) -> str:
     """A fraction in per cent with `digits` significant digits, without sign: "22.4", "0.0777".
 
     Only exactly 50 % (the limit of the nanomaterial definition) is written as "50": other numbers
@@ -103,13 +104,14 @@ def hundredths(fraction: float, places: int | None = None, digits: int = FEW_DIG
 
 
 def interval_words(low: float, high: float, write: Callable[[float], str] = significant) -> str:
-    """An interval such as "148–163", or "-12 to 3" if a dash would stand beside a minus sign."""
+    """An interval such as "148–163", or "-12 to 3", because a dash before a minus sign is hard to
+    read."""
     return f"{write(low)}{' to ' if low < 0 else '–'}{write(high)}"
 
 
 def per_cent(fraction: float | None, places: int | None = None) -> str:
-    """Such as "22.4 %" (see `hundredths`); a dash for None."""
-    return "–" if fraction is None else f"{hundredths(fraction, places)} %"
+    """Such as "22.4 %" (see `per_cent_number`); a dash for None."""
+    return "–" if fraction is None else f"{per_cent_number(fraction, places)} %"
 
 
 def smallest_counted(nano: Mapping[str, Any] | None) -> str:
@@ -123,14 +125,16 @@ def smallest_counted(nano: Mapping[str, Any] | None) -> str:
 
 
 def counted_from(nano: Mapping[str, Any] | None) -> str:
-    """The same as an addition to a sentence: " of 22.5 nm and more"; "" if no length limits it."""
+    """`smallest_counted` as a part of a sentence: " of 22.5 nm and more"; "" if no length limits
+    it."""
     smallest = smallest_counted(nano)
     return f" of {smallest} and more" if smallest else ""
 
 
 def verdict_words(nano: Mapping[str, Any]) -> str:
-    """The verdict of the screening, such as "limit 50 %: undecided, 25 of at least 30 particles"."""
-    return f"{LIMIT}: {', '.join(filter(None, (VERDICTS[nano['verdict']], nano['reason'])))}"
+    """The verdict of the screening, such as "limit 50 %: undecided, 25 of at least 30
+    particles"."""
+    return f"{NANO_LIMIT}: {', '.join(filter(None, (VERDICTS[nano['verdict']], nano['reason'])))}"
 
 
 def decided_words(nano: Mapping[str, Any]) -> str:
@@ -146,7 +150,8 @@ def counts_words(counts: Mapping[str, int]) -> str:
 
 
 def with_doubtful_words(statistics: Statistics) -> str:
-    """The fraction from 1 to 100 nm if doubtful outlines counted, too; "" if it would be the same."""
+    """The fraction from 1 to 100 nm if doubtful outlines counted, too, in words; "" if it does not
+    differ."""
     name = "fraction_100nm_with_doubtful"
     share, usual_share = per_cent(getattr(statistics, name), 2), per_cent(statistics.fraction_100nm, 2)
     return "" if share in ("–", usual_share) else f"{DOUBTFUL_FRACTIONS[name]} {share}"
@@ -155,7 +160,7 @@ def with_doubtful_words(statistics: Statistics) -> str:
 def _doubt_words(fraction: float, coverage: float = Z95) -> str:
     """The 95 % limits of a relative standard uncertainty, such as "± 2 %"; only an upper limit if
     it is negligible."""
-    return f"± {significant(100 * coverage * fraction, 2)} %" if fraction >= LEAST_DOUBT else "under 0.2 %"
+    return f"± {significant(100 * coverage * fraction, 2)} %" if fraction >= LEAST_UNCERTAINTY else "under 0.2 %"
 
 
 def instrument_words(calibration: Calibration) -> str:
@@ -171,15 +176,17 @@ def rounding_words(calibration: Calibration) -> str:
 
     A rounded number has a uniform error, a measured line has a normal one.
     """
-    coverage = Z95 if calibration.source in MEASURED else UNIFORM
+    coverage = Z95 if calibration.source in MEASURED_SOURCES else UNIFORM_COVERAGE
     return _doubt_words(calibration.relative_uncertainty, coverage) if calibration.relative_uncertainty else ""
 
 
 def scale_doubt(calibration: Calibration) -> str:
-    """The uncertainty that is written beside a scale, such as "± 2 %"; "" if it is small."""
-    is_doubtful = calibration.source in MEASURED or (calibration.relative_uncertainty or 0.0) > LEAST_SHOWN
+    """The uncertainty that is written after a scale, such as "± 2 %"; "" if it is small and
+    the scale was not measured in the image."""
+    is_large = (calibration.relative_uncertainty or 0.0) > LEAST_SHOWN_UNCERTAINTY
+    is_shown = calibration.source in MEASURED_SOURCES or is_large
     digits = ", because the width has few digits" if calibration.source == Source.TYPED else ""
-    return f"{rounding_words(calibration)}{digits}" if is_doubtful else ""
+    return f"{rounding_words(calibration)}{digits}" if is_shown else ""
 
 
 def doubt_line(calibration: Calibration) -> str:
@@ -204,7 +211,7 @@ def calibration_words(calibration: Calibration, *, detail: bool = True) -> str:
 
 
 def corrections_in_effect(counts: Mapping[str, int]) -> str:
-    """Such as "3 corrections, 2 confirmed". counts: as `Job.standing_counts` gives them.
+    """Such as "3 corrections, 2 confirmed". counts: as `Job.counts_in_effect` gives them.
 
     One correction may change several outlines.
     """
@@ -243,7 +250,7 @@ def agreement_words(between: Between | None) -> str:
     times = between.get("times", exp(between["sd"]))
     if times < 1.01:
         return "The sizes differ between images more than chance explains, but the typical sizes by less than 1 %."
-    difference = f"by a factor of {factor_words(times)}" if times >= LARGE else f"by {100 * (times - 1):.0f} %"
+    difference = f"by a factor of {factor_words(times)}" if times >= LARGE_FACTOR else f"by {100 * (times - 1):.0f} %"
     return f"The typical size differs {difference} between images: more than chance explains."
 
 
@@ -257,7 +264,7 @@ def corrected_images_words(corrected: Corrected | None) -> str:
     return f"{images} corrected by hand: {corrected['outlines']:,} of {corrected['of_outlines']:,} outlines{reviewed}"
 
 
-def in_hundredths(name: str, value: Value) -> Value:
+def in_per_cent(name: str, value: Value) -> Value:
     """The number in per cent if the quantity is a fraction, else unchanged."""
     return value if number(name).kind != "fraction" else value.times(100, "%")
 

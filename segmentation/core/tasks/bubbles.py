@@ -9,10 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import Flag
-from ..measure.drawn import with_scale
-from ..measure.fields import areas_of_blocks, if_enough, in_blocks, over_blocks, per_area, per_block, ratio
+from ..measure.fields import (
+    areas_of_blocks,
+    interval_if_enough,
+    per_area,
+    pixel_sums_in_blocks,
+    ratio,
+    sums_in_blocks,
+    value_over_blocks,
+)
+from ..measure.figure_draws import with_scale_uncertainty
 from ..measure.pooled_fields import FieldOfView, by_area
-from ..measure.quantities import Value, registered
+from ..measure.quantities import Value, register_file
 from ..measure.regions import CountedArea
 from ..measure.table import Table
 from ..micrograph.types import Calibration
@@ -37,12 +45,12 @@ def numbers(bubbles: shared.MeasuredObjects) -> tuple[dict[str, Value], list[Fla
     """The numbers of bubbles beside the diameters, and a note if there is no scale for the swelling."""
     table, area, calibration = bubbles.table, bubbles.area, bubbles.calibration
     inside = np.isin(bubbles.segmentation.dense[: area.shape[0]], np.flatnonzero(table.kept) + 1)
-    sums = np.stack([per_block(area.without(inside)), areas_of_blocks(area)], axis=1)
+    sums = np.stack([pixel_sums_in_blocks(area.without(inside)), areas_of_blocks(area)], axis=1)
     thickness = bubbles.segmentation.provenance.settings.get("thickness")
     values = {
         "bubble_patches": Value(float(len(np.unique(table["group"][table.kept])))),
         "bubble_density": per_area("bubble_density", table, area, calibration),
-        "bubble_area": if_enough(over_blocks(lambda parts: ratio(*parts), sums, highest=1.0), table),
+        "bubble_area": interval_if_enough(value_over_blocks(lambda parts: ratio(*parts), sums, highest=1.0), table),
         "swelling": swelling(table, area, thickness, calibration),
     }
     return values, [NO_SWELLING] if thickness and calibration.nm_per_pixel is None else []
@@ -67,8 +75,9 @@ def swelling(table: Table, area: CountedArea, thickness: float | None, calibrati
     """The swelling: the relative increase of a foil's volume by the counted bubbles, V / (A t - V), with the volume V
     of the bubbles, the area A and the thickness t in nm. None if the thickness or the scale is not known.
 
-    Its interval is that of `over_blocks`, widened by the scale's uncertainty: V / (A t) is proportional to the size of
-    a pixel, and the relative change of V / (A t - V) is 1 + swelling times as large. The thickness is taken as exact.
+    Its interval is that of `value_over_blocks`, widened by the scale's uncertainty: V / (A t) is proportional to the
+    size of a pixel, and the relative change of V / (A t - V) is 1 + swelling times as large. The thickness is taken as
+    exact.
     """
     if thickness is None or table.nm_per_pixel is None:
         return Value(None)
@@ -78,8 +87,10 @@ def swelling(table: Table, area: CountedArea, thickness: float | None, calibrati
         gas, total = volumes.tolist()
         return gas / (total - gas) if total > gas else float("nan")
 
-    value = over_blocks(increase, np.stack([in_blocks(table, area.shape, _volumes(table)), foil], axis=1))
-    return with_scale(if_enough(value, table), calibration.standard_uncertainty, 1 + (value.value or 0.0))
+    value = value_over_blocks(increase, np.stack([sums_in_blocks(table, area.shape, _volumes(table)), foil], axis=1))
+    return with_scale_uncertainty(
+        interval_if_enough(value, table), calibration.standard_uncertainty, 1 + (value.value or 0.0)
+    )
 
 
 def golden() -> Golden:
@@ -100,7 +111,7 @@ TASK = shared.task_of(
     finder="bubbles.find_bubbles",
     summary="Fits circles to bubbles and cavities, measures their diameters and counts them per area.",
     settings=BubbleSettings,
-    quantities=registered(__file__),
+    quantities=register_file(__file__),
     golden=golden,
     circles=True,
     method=METHOD,

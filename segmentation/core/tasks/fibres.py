@@ -10,7 +10,7 @@ import numpy as np
 
 from ..measure.filters import Reason
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
-from ..measure.quantities import Value, registered
+from ..measure.quantities import Value, register_file
 from ..measure.regions import CountedArea
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.types import Calibration, Micrograph
@@ -72,7 +72,7 @@ def measure(
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """The numbers of several images together; those by length and direction as if all fibres were in one image."""
-    from ..measure.mats import by_length, figures_by_length, order_parameter, with_length
+    from ..measure.mats import diameters_by_length, figures_by_length, only_with_length, order_parameter
 
     tables = [field.table for field in fields]
     diameters, lengths, cosines, sines = (
@@ -80,12 +80,12 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
         for name in ("fibre_diameter", "visible_length", "mean_cos", "mean_sin")
     )
     who_fibres = [field.values["who_fibres"] for field in fields]
-    joined = figures_by_length(by_length(diameters, lengths, tables[0].unit))
+    joined = figures_by_length(diameters_by_length(diameters, lengths, tables[0].unit))
     joined["order_parameter"] = order_parameter(np.array([lengths @ cosines, lengths @ sines, lengths.sum()]))
     return {
         **by_area(fields),
         **{name: None if value is None or np.isnan(value) else value for name, value in joined.items()},
-        "fibre_length_mean": pooled_mean([with_length(table) for table in tables], "fibre_length", "exclude"),
+        "fibre_length_mean": pooled_mean([only_with_length(table) for table in tables], "fibre_length", "exclude"),
         "who_fibres": None if None in who_fibres else float(sum(number or 0.0 for number in who_fibres)),
     }
 
@@ -121,7 +121,7 @@ TASK = Task(
     scale=fibre_outlines.scale,
     decode=fibre_outlines.decode,
     measure=measure,
-    quantities=registered(__file__),
+    quantities=register_file(__file__),
     panels=("directions", "histogram", "lengths", "rose"),
     golden=golden,
     method=METHOD,

@@ -65,7 +65,7 @@ def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
         return
     correction = "did not correct for it" if stated.corrected is False else "is not known to have corrected for it"
     beginning = f"The stage was tilted by {stated.degrees:.3g}°, and the microscope {correction}"
-    share, direction = f"{100 * stated.share:.0f} %", DIRECTIONS[stated.direction]
+    share, direction = f"{100 * stated.shortening:.0f} %", DIRECTIONS[stated.direction]
     short = f"{TILTED} {stated.degrees:.0f}°: {direction} lengths are {share} of the true ones"
     advice = "Correct for it what lies flat. A ball looks the same from all sides."
     if stated.degrees > MOST_DEGREES or not stated.direction:
@@ -77,7 +77,7 @@ def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
         f"{beginning}: {direction} lengths are {share} of the true ones on a flat specimen. {advice}",
         short,
         moves="sizes",
-        by=round(1 - stated.share, 3),
+        by=round(1 - stated.shortening, 3),
     )
 
 
@@ -90,13 +90,13 @@ def _corrected_tilt(tilt: Tilt, stated: Tilt | None) -> Iterator[Flag]:
     if stated and stated.corrected:
         yield Flag.doubtful(
             f"The microscope corrected for a tilt of {stated.degrees:.3g}°, and the settings correct for one of"
-            f" {degrees} again: {length} were divided by {tilt.share:.2f}. One of the two is too much.",
+            f" {degrees} again: {length} were divided by {tilt.shortening:.2f}. One of the two is too much.",
             f"Corrected for a tilt of {tilt.degrees:.0f}°, perhaps twice",
             moves="sizes",
-            by=min(1.0, round(1 / tilt.share - 1, 3)),
+            by=min(1.0, round(1 / tilt.shortening - 1, 3)),
         )
         return
     yield Flag(
-        f"Corrected for a tilt of {degrees}: {length} were divided by its cosine, {tilt.share:.3f}, for a flat"
+        f"Corrected for a tilt of {degrees}: {length} were divided by its cosine, {tilt.shortening:.3f}, for a flat"
         " specimen. How exactly the angle is known is not in the intervals."
     )

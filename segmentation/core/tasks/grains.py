@@ -10,11 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import Flag
-from ..measure.drawn import with_scale
-from ..measure.fields import areas_of_blocks, if_enough, mean_of, over_blocks, per_area, per_block
+from ..measure.fields import (
+    areas_of_blocks,
+    interval_if_enough,
+    mean_of,
+    per_area,
+    pixel_sums_in_blocks,
+    value_over_blocks,
+)
+from ..measure.figure_draws import with_scale_uncertainty
 from ..measure.filters import Reason, whole_only
-from ..measure.pooled_fields import FieldOfView, averaged, by_area, pooled_mean
-from ..measure.quantities import Value, registered
+from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean, weighted_mean
+from ..measure.quantities import Value, register_file
 from ..micrograph.types import Calibration
 from . import shared
 from .base import Golden
@@ -97,11 +104,11 @@ def _mean_intercept(grains: shared.MeasuredObjects, calibration: Calibration) ->
     labels = grains.segmentation.dense[: area.shape[0]]
     is_counted = table.kept | (table.reasons == Reason.IGNORED)  # the part of a grain outside the ignored region counts
     labels = np.append(False, is_counted)[labels] * labels
-    sums = np.stack([per_block(area.counted(crossings(labels))), areas_of_blocks(area)], axis=1)
-    length = over_blocks(lambda parts: size * mean_intercept(*parts), sums)
+    sums = np.stack([pixel_sums_in_blocks(area.counted(crossings(labels))), areas_of_blocks(area)], axis=1)
+    length = value_over_blocks(lambda parts: size * mean_intercept(*parts), sums)
     if not length.fits(size * max(labels.shape)):
         length = Value(None)
-    return with_scale(if_enough(length, table, table.unit), calibration.standard_uncertainty, 1)
+    return with_scale_uncertainty(interval_if_enough(length, table, table.unit), calibration.standard_uncertainty, 1)
 
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
@@ -115,7 +122,7 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     # The test lines are all rows and columns: their length is proportional to the area, divided by the pixel size.
     lines = [field.area / (field.table.nm_per_pixel or 1.0) for field in fields]
     crossed = [line / length if length else 0.0 for line, length in zip(lines, intercepts, strict=True)]
-    values["grain_intercept"] = averaged(intercepts, crossed)
+    values["grain_intercept"] = weighted_mean(intercepts, crossed)
     values["grain_number"] = grain_number(Value(values["grain_density"]), reference.table.nm_per_pixel).value
     return values
 
@@ -151,7 +158,7 @@ TASK = shared.task_of(
     is_evident=is_evident,
     map_name="boundary",
     summary="Outlines the grains between boundaries, measures diameters and intercepts, and counts them per area.",
-    quantities=registered(__file__),
+    quantities=register_file(__file__),
     panels=("image", "boundaries", "segmentation", "sizes"),
     golden=golden,
     bounded=True,

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import ADVICE, NO_NUMBERS, NO_PARTICLES, WRONG, Flag, ranked
-from ..labels.options import EVEN, MOSTLY
+from ..labels.options import EVEN_PROBABILITY, LEAST_EXPECTED
 from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
-from ..measure.fused import fused_share
+from ..measure.fused_particles import fused_share
 from ..measure.table import Table, column_name
 from ..micrograph.colours import CHANNELS, COLOURS, MANY, MAP
-from ..micrograph.noise import counts_a_pixel
+from ..micrograph.noise import counts_per_pixel
 from ..micrograph.types import Micrograph
 from ..micrograph.vendors.facts import MARKS
 from ..network.likeness import LIKENESS
@@ -42,7 +42,7 @@ FEWEST_SPECKS = 30  # specks too small to be outlined; fewer are not mentioned
 SURE_PROBABILITY = 0.8  # probability of being right; an outline with more is sure
 # Expected share of right outlines; with less no numbers are given. If more outlines were dropped than remain,
 # SURE_PROBABILITY is needed. Of 409 micrographs 1 has less, of 24 grey photographs with counted outlines 15.
-LEAST_EXPECTED = 0.65
+LEAST_RIGHT_SHARE = 0.65
 # Share of pixels in areas of exactly one grey; a picture with more is a drawing. Of 122 EMPS micrographs the two with
 # the most have 0.62 and 0.16.
 DRAWING_SHARE = 0.8
@@ -138,7 +138,7 @@ def _in_colour(micrograph: Micrograph, segmentation: Segmentation) -> str:
 
 def _of_fused_particles(micrograph: Micrograph, segmentation: Segmentation) -> str:
     """The picture shows primary particles that grew together, and the model expects that many outlines are wrong."""
-    if segmentation.used.get("expected", 1.0) >= MOSTLY or not fused_share(segmentation):
+    if segmentation.used.get("expected", 1.0) >= LEAST_EXPECTED or not fused_share(segmentation):
         return ""
     return f"{FUSED_WORDS}, and the model was never checked on these"
 
@@ -147,11 +147,11 @@ def _mostly_wrong(micrograph: Micrograph, segmentation: Segmentation) -> str:
     """The model expects that too many outlines are wrong, or it has dropped more than remain and is not sure of these.
     Grey photographs, text and noise look like this. Models without calibrated probabilities give ""."""
     options, used = segmentation.provenance.card.get("options", {}), segmentation.used
-    is_calibrated = bool(options.get("confidence")) and options.get("noise", EVEN) > 0
+    is_calibrated = bool(options.get("confidence")) and options.get("noise", EVEN_PROBABILITY) > 0
     if not is_calibrated or are_many_sure(segmentation.confidence):
         return ""
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
-    if expected >= LEAST_EXPECTED and (dropped <= len(segmentation) or expected >= SURE_PROBABILITY):
+    if expected >= LEAST_RIGHT_SHARE and (dropped <= len(segmentation) or expected >= SURE_PROBABILITY):
         return ""
     return (
         "Perhaps this is no micrograph of particles: only about"
@@ -224,7 +224,7 @@ def warnings(
             by=1.0,
         )
     if noise := segmentation.used.get("noise"):
-        counts = counts_a_pixel(micrograph)
+        counts = counts_per_pixel(micrograph)
         noise_words = f"about {counts:.2g} counts a pixel" if counts else f"its noise is {noise:.1f} times its contrast"
         yield Flag.doubtful(
             f"The picture is very noisy: {noise_words}. The outlines were found in a smoothed copy, so small and faint"
@@ -254,7 +254,7 @@ def _two_edges(segmentation: Segmentation) -> Iterator[Flag]:
     words = f"Many particles show a core in a shell that is {edges['ratio']:.1f} times as wide: one edge around another"
     is_chosen = segmentation.provenance.settings.get("edge", "auto") != "auto"
     if is_chosen or edges["shift"] < LEAST_SHIFT:
-        edge = "outer edge" if edges["cores"] < EVEN else "inner edge"
+        edge = "outer edge" if edges["cores"] < EVEN_PROBABILITY else "inner edge"
         yield Flag(f"{words}. Nearly all outlines follow the {edge}{', as chosen' if is_chosen else ''}.")
         return
     cores = "All" if edges["cores"] == 1 else f"Of the outlines of these, {100 * edges['cores']:.0f} %"
@@ -355,7 +355,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
     share = f"{100 * expected:.0f} %"
     has_few_sure = bool((segmentation.confidence >= SURE_PROBABILITY).sum() < FEWEST_SURE)
-    is_left_sure = expected < EVEN and are_many_sure(segmentation.confidence)
+    is_left_sure = expected < EVEN_PROBABILITY and are_many_sure(segmentation.confidence)
     if beside := used.get("beside"):
         kept, other = int(table.kept.sum()), beside["polarity"]
         yield Flag(
@@ -370,7 +370,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             moves="count",
             by=small["count"] / (small["count"] + count),
         )
-    if dropped and expected < EVEN and has_few_sure:
+    if dropped and expected < EVEN_PROBABILITY and has_few_sure:
         removed = "We removed 1 outline that was" if dropped == 1 else f"We removed {dropped:,} outlines that were"
         remain = {0: "none remains.", 1: "1 remains."}.get(count, f"{count:,} remain.")
         yield Flag.doubtful(
@@ -381,11 +381,13 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             moves="all",
             by=1.0,
         )
-    elif count and expected < MOSTLY and not is_left_sure and not fused_share(segmentation):
+    elif count and expected < LEAST_EXPECTED and not is_left_sure and not fused_share(segmentation):
         yield Flag.doubtful(
             f"Only about {share} of these outlines are probably right, as measured on test images. Check"
             " the least certain ones before you use the sizes.",
-            f"{WRONG}, about {share} are right" if expected < EVEN else f"Only about {share} are probably right",
+            f"{WRONG}, about {share} are right"
+            if expected < EVEN_PROBABILITY
+            else f"Only about {share} are probably right",
             ids=_least_certain(table, round((1 - expected) * count)),
             moves="count",
             by=1 - expected,

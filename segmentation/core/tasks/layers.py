@@ -13,8 +13,8 @@ from pydantic import Field
 from ..flags import Flag
 from ..labels.segmentation import Segmentation
 from ..measure.bins import auto_edges
-from ..measure.pooled_fields import FieldOfView, averaged
-from ..measure.quantities import COLUMNS, OF, Value, of_class, registered
+from ..measure.pooled_fields import FieldOfView, weighted_mean
+from ..measure.quantities import COLUMNS, OF, Value, of_class, register_file
 from ..measure.regions import CountedArea
 from ..measure.thickness import Profile, figures, measure_layer
 from ..micrograph.types import Calibration, Micrograph
@@ -26,7 +26,7 @@ from .base import Channels, Curve, Golden, Measured
 from .judgement import are_numbers_withheld
 
 NO_LAYER = "No thickness is given: the image shows no long piece of {layer} with both its sides inside the frame."
-*THICKNESSES, LENGTH = registered(__file__)  # names of the numbers in layers.toml, the measured length last
+*THICKNESSES, LENGTH = register_file(__file__)  # names of the numbers in layers.toml, the measured length last
 FIGURES = {name: name.removeprefix("thickness_") for name in THICKNESSES}  # name -> key of `thickness.figures`
 MOST_POINTS = 200  # of a curve
 STRIPS = 1, 16  # rows and columns of blocks, for a layer that runs from left to right
@@ -127,12 +127,12 @@ def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
 
     lengths = [length or 0.0 for length in values_of(LENGTH)]
     means, spreads = values_of("thickness_mean"), values_of("thickness_sd")
-    mean = averaged(means, lengths)
+    mean = weighted_mean(means, lengths)
     squares = [
         None if average is None or spread is None or mean is None else spread**2 + (average - mean) ** 2
         for average, spread in zip(means, spreads, strict=True)
     ]
-    variance = averaged(squares, lengths)
+    variance = weighted_mean(squares, lengths)
     pooled = {
         "thickness_mean": mean,
         "thickness_sd": None if variance is None else sqrt(variance),

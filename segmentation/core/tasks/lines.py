@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..measure.fields import mean_of, per_area
 from ..measure.filters import whole_only
 from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
-from ..measure.quantities import Value, registered
+from ..measure.quantities import Value, register_file
 from . import shared
 from .base import Golden
 
@@ -62,7 +62,7 @@ TASK = shared.task_of(
     finder="lines.find_lines",
     columns=columns,
     summary="Outlines line defects, such as dislocation loops seen edge on, and measures their lengths.",
-    quantities=registered(__file__),
+    quantities=register_file(__file__),
     golden=golden,
     method=METHOD,
     size="line_length",

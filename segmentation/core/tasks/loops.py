@@ -11,7 +11,7 @@ from ..flags import Flag
 from ..measure import quantities
 from ..measure.fields import per_area
 from ..measure.pooled_fields import FieldOfView, by_area
-from ..measure.quantities import Value, registered
+from ..measure.quantities import Value, register_file
 from . import shared
 from .base import Golden
 
@@ -79,7 +79,7 @@ TASK = shared.task_of(
     title="Dislocation loops",
     summary="Outlines dislocation loops, measures their diameters and counts them per area and per volume.",
     settings=LoopSettings,
-    quantities=registered(__file__),
+    quantities=register_file(__file__),
     golden=golden,
     method=METHOD,
     size="loop_diameter",

@@ -20,7 +20,7 @@ from .judgement import check_of_outlines, missed_specks_warning
 
 if TYPE_CHECKING:
     from ..measure.budget import Conditions
-    from ..measure.possible import PossiblePieces
+    from ..measure.possible_pieces import PossiblePieces
     from ..measure.table import Table
     from .particle_judge import Judge
 
@@ -54,7 +54,7 @@ def conditions_of(judge: Judge, tables: Tables, divided: PossiblePieces) -> Cond
     """The `Conditions` of the statistics of one measurand, `tables.counted`. divided: the outlines with their
     pieces."""
     from ..measure.budget import Conditions, Evidence
-    from ..measure.possible import sampled_answers
+    from ..measure.possible_pieces import sampled_answers
     from ..measure.statistics import seed_of
 
     settings, card, seed = judge.settings, judge.segmentation.provenance.card, seed_of(judge.micrograph.sha256)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..labels.bands import Ids
     from ..labels.contrast import Contrasts
     from ..labels.segmentation import Segmentation
-    from ..measure.possible import PossiblePieces
+    from ..measure.possible_pieces import PossiblePieces
     from ..measure.table import Table
 
 Floats = NDArray[np.float64] | NDArray[np.float32]
@@ -79,13 +79,13 @@ class Judge:
     def signals(self) -> OutlineSignals:
         """The signals of each outline. An outline is a gap if it is darker than the particles around it, or if it has
         the contrast of a gap and there is enough background to compare with."""
-        from ..labels.ringed import ringed_darker
+        from ..labels.enclosed_gaps import are_enclosed_gaps
 
         contrasts, labels = self.contrasts, self.segmentation.labels[: self.segmentation.rows]
         gap = np.zeros(len(contrasts.gap), bool)
         if shared.faint_limit(self.segmentation, self.settings):
             polarity = self.segmentation.used.get("polarity", "dark" if contrasts.dark else "bright")
-            gap = ringed_darker(255 - self.grey if polarity == "dark" else self.grey, labels, self.segmentation.ids)
+            gap = are_enclosed_gaps(255 - self.grey if polarity == "dark" else self.grey, labels, self.segmentation.ids)
             gap |= contrasts.gap & self.has_contrast_rule
         return OutlineSignals(self.segmentation.confidence, contrasts.relative, gap.astype(float))
 
@@ -128,7 +128,7 @@ class Judge:
     def pieces(self, divided: PossiblePieces) -> Table | None:
         """The judged sizes of the pieces into which possible cuts would divide outlines, with their probabilities (the
         column "chance"); None without any."""
-        from ..measure.possible import sizes_of_pieces
+        from ..measure.possible_pieces import sizes_of_pieces
 
         count, frame = divided.count, (self.segmentation.rows, self.segmentation.labels.shape[1])
         table = sizes_of_pieces(divided, self.calibration.nm_per_pixel, frame)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..labels.options import MOSTLY, ParticleOptions
-from ..measure.filters import corrected, set_aside
+from ..labels.options import LEAST_EXPECTED, ParticleOptions
+from ..measure.filters import set_aside, with_decisions
 from ..measure.quantities import Value
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import SCALE_LIMITS, View, find_view
@@ -155,7 +155,7 @@ def outlines_under(
 ) -> list[Outlines]:
     """The outlines under the threshold plus `step`, along the edge that the settings choose. twice: whether a second
     version, with all probable cuts made, follows them; only models that merge regions have it."""
-    from ..labels.concentric import along_edge
+    from ..labels.concentric import redrawn_along_edge
     from ..labels.outline import outline, outline_twice
     from ..network.runtime import give_freed_memory_back
 
@@ -166,7 +166,7 @@ def outlines_under(
     versions = [*outline_twice(*inputs)] if twice and options.region_merging else [outline(*inputs)]
     if settings.edge == "auto":
         return versions
-    return [outlines.redrawn(along_edge(grey, outlines.labels, settings.edge)) for outlines in versions]
+    return [outlines.redrawn(redrawn_along_edge(grey, outlines.labels, settings.edge)) for outlines in versions]
 
 
 def threshold_of(card: ModelCard, settings: ParticleSettings) -> float:
@@ -184,7 +184,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     contrast of the other polarity.
     """
     from ..labels.contrast import contrasts, explained_contrast
-    from ..labels.outline import selected
+    from ..labels.outline import select_outlines
 
     options = ParticleOptions.of(card)
     outlines, *separated = outlines_under(0.0, maps, grey, view, card, settings, twice=True)
@@ -196,7 +196,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     mean_confidence = float(np.average(outlines.confidence, weights=areas)) if len(areas) and is_probable else 0.0
     contrasts_of = contrasts(grey, outlines.labels)
     is_faint = contrasts_of.faint(options.faint)
-    labels, probabilities = selected(outlines, ~is_faint)
+    labels, probabilities = select_outlines(outlines, ~is_faint)
     frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     is_inside = ~np.isin(np.arange(1, len(probabilities) + 1), frame)
     used: dict[str, Any] = {
@@ -223,7 +223,7 @@ def further(
 ) -> tuple[dict[str, NDArray[np.int32]], dict[str, Any], dict[str, NDArray[np.uint8]]]:
     """What is added to the chosen outlines (`Task.further`): outlines under a lower and a higher threshold, which show
     how much the numbers depend on it; the concentric edges of the picture; and a map of its edges, for later splits."""
-    from ..labels.concentric import concentric
+    from ..labels.concentric import concentric_edges
     from ..labels.edges import EDGES, edge_map
 
     threshold = threshold_of(card, settings)
@@ -232,7 +232,7 @@ def further(
     with ThreadPoolExecutor(2 if maps[0].size <= LARGE_PX else 1) as pool:
         others = pool.map(lambda step: outlines_under(step, maps, grey, view, card, settings)[0].labels, steps)
         alternatives = {f"threshold {step:+.1f}": other for step, other in zip(steps, others, strict=True)}
-    edges = concentric(grey, labels)
+    edges = concentric_edges(grey, labels)
     return alternatives, {"concentric": edges} if edges else {}, {EDGES: edge_map(grey, maps[0])}
 
 
@@ -249,13 +249,13 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """The sizes and shapes of the particles, which of them count, and their statistics with uncertainties."""
-    from ..measure.possible import possible_pieces
+    from ..measure.possible_pieces import possible_pieces
     from ..measure.shape_classes import with_shapes
-    from ..measure.statistics import other_question, summarise
+    from ..measure.statistics import other_measurand, summarise
 
     judge, labels, ids = Judge(segmentation, micrograph, settings, calibration), segmentation.labels, segmentation.ids
     # The filter is applied again after the corrections, because it leaves a person's decisions unchanged.
-    judged = corrected(judge.judged_sizes(labels, judge.signals, ids=ids), segmentation, settings.faint_limit)
+    judged = with_decisions(judge.judged_sizes(labels, judge.signals, ids=ids), segmentation, settings.faint_limit)
     outlines = set_aside(judged, settings.filter)
     outlines = with_shapes(outlines, labels, ids)
     cuts = () if judge.is_withheld else segmentation.cuts
@@ -268,7 +268,7 @@ def measure(
     counted = requested.outlines.with_ids(segmentation.ids)
     statistics = replace(
         summarise(counted, conditions_of(judge, requested, divided)),
-        other=None if judge.is_withheld else other_question(other.outlines, conditions_of(judge, other, divided)),
+        other=None if judge.is_withheld else other_measurand(other.outlines, conditions_of(judge, other, divided)),
         pieces=with_hidden.stored_pieces(),
     )
     has_numbers = bool(len(segmentation)) and not judge.is_withheld  # without numbers there is no count, either
@@ -287,7 +287,11 @@ def other_settings(segmentation: Segmentation, settings: ParticleSettings) -> It
     and from 0.808 to 0.862. Without noise 13 of these have hardly any outline inside; none changes its polarity.
     """
     used, options = segmentation.used, segmentation.provenance.card.get("options", {})
-    explains = bool(len(segmentation)) and used.get("worth", 1.0) >= LEAST_WORTH and used.get("expected", 1.0) >= MOSTLY
+    explains = (
+        bool(len(segmentation))
+        and used.get("worth", 1.0) >= LEAST_WORTH
+        and used.get("expected", 1.0) >= LEAST_EXPECTED
+    )
     has_few = used.get("other_polarity", 0.0) >= LEAST_OTHER_CLARITY and used["inside"] < FEW_OUTLINES
     speak_against = used.get("against", 0.0) > MOST_AGAINST
     if options.get("noise") == 0:  # models for particles with hardly any contrast, whose outlines explain no picture
@@ -305,7 +309,7 @@ def other_settings(segmentation: Segmentation, settings: ParticleSettings) -> It
 def is_unsure(segmentation: Segmentation) -> bool:
     """Whether another model may do better: few outlines, many dropped ones, or many that are probably wrong."""
     count, used = len(segmentation), segmentation.used
-    return count < FEW_OUTLINES or used.get("dropped", 0) >= count or used.get("expected", 1.0) < MOSTLY
+    return count < FEW_OUTLINES or used.get("dropped", 0) >= count or used.get("expected", 1.0) < LEAST_EXPECTED
 
 
 def is_better(one: Segmentation, other: Segmentation, times: float = BETTER_TIMES, more: float = BETTER_MORE) -> bool:

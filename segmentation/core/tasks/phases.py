@@ -23,12 +23,12 @@ from ..measure.areas import (
     fractions,
     mean_free_path,
     mean_intercept,
-    with_interval,
+    values_with_intervals,
 )
-from ..measure.drawn import with_scale
+from ..measure.figure_draws import with_scale_uncertainty
 from ..measure.filters import Reason
 from ..measure.pooled_fields import FieldOfView, by_area
-from ..measure.quantities import LONG_NM, OF, Unit, Value, number, of_class, registered
+from ..measure.quantities import LONG_NM, OF, Unit, Value, number, of_class, register_file
 from ..measure.regions import CountedArea
 from ..measure.table import REASON_TYPE, Table
 from ..micrograph.types import Calibration, Micrograph
@@ -175,10 +175,10 @@ def measure(
     classes = classes_of(segmentation, area)
     counts = count(classes, len(names), grid)
     measures = {
-        "area_fraction": with_interval(fractions, counts, 1.0),
-        "boundary_density": with_interval(boundary_density, counts),
+        "area_fraction": values_with_intervals(fractions, counts, 1.0),
+        "boundary_density": values_with_intervals(boundary_density, counts),
     }
-    lengths = with_interval(mean_intercept, counts), with_interval(mean_free_path, counts)
+    lengths = values_with_intervals(mean_intercept, counts), values_with_intervals(mean_free_path, counts)
     # A length above the image's longer side is not given: the image shows too few boundaries of that class.
     longest, missing = max(classes.shape), []
     fits = [all((length.value or 0.0) <= longest for length in pair) for pair in zip(*lengths, strict=True)]
@@ -276,7 +276,7 @@ def _in_calibrated_unit(figure: str, value: Value, calibration: Calibration) -> 
     """A value in px, converted to the calibration's unit. Its interval then includes the calibration's uncertainty."""
     quantity, nm_per_pixel = number(figure), calibration.nm_per_pixel
     scaled = value.times((nm_per_pixel or 1.0) ** quantity.power, quantity.unit("px" if nm_per_pixel is None else "nm"))
-    return with_scale(scaled, calibration.standard_uncertainty, quantity.power)
+    return with_scale_uncertainty(scaled, calibration.standard_uncertainty, quantity.power)
 
 
 def _table(
@@ -371,7 +371,7 @@ TASK = Task(
     scale=scale,
     decode=decode,
     measure=measure,
-    quantities=registered(__file__),
+    quantities=register_file(__file__),
     panels=("image", "classes", "certainty", "fractions"),
     golden=golden,
     method=METHOD,

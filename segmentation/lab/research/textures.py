@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.micrograph import formats
 from ...core.micrograph.contrast import clip_outliers
-from ...core.micrograph.databar import data_bar
+from ...core.micrograph.databar import first_bar_row
 from ...core.micrograph.reader import read
 from ...core.network.textures import CLEAR_DIFFERENCE, FILE, UNFAMILIAR, Textures, features, known_textures
 from ...core.truth import BadDataset
@@ -63,10 +63,10 @@ def fit(folders: Mapping[str, Path], say: Say) -> None:
 def _features_of(model: str, folder: Path) -> Floats:
     """(n, parts, d) texture features of the parts of each image of a folder. Raises BadDataset."""
     rows = []
-    for file in sorted(path for path in folder.iterdir() if path.suffix.lower() in formats.suffixes()):
+    for file in sorted(path for path in folder.iterdir() if path.suffix.lower() in formats.format_by_suffix()):
         keep_apart(file)
         micrograph = read(file)
-        pixels = micrograph.pixels[: data_bar(micrograph)]
+        pixels = micrograph.pixels[: first_bar_row(micrograph)]
         insets = [[side * (part - 1) // (2 * part) for side in pixels.shape] for part in PARTS]
         parts = [pixels[top : len(pixels) - top, left : pixels.shape[1] - left] for top, left in insets]
         rows.append([features(clip_outliers(part)) for part in (parts if model in CROPPED else parts[:1])])

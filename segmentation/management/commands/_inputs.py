@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.library.inputs import with_bar
+from segmentation.core.library.inputs import with_bar_scale
 from segmentation.core.micrograph import formats
 from segmentation.core.micrograph.barresult import BarReading
 from segmentation.core.micrograph.kinds import HEAD_BYTES, recognise
-from segmentation.core.micrograph.pairing import is_side
+from segmentation.core.micrograph.pairing import is_side_file
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.micrograph.vendors.units import may_be_thousands
@@ -60,7 +60,7 @@ def images_in(folder: Path, *, excluded: Path | None) -> tuple[list[Path], list[
         is_excluded = excluded is not None and path.resolve().is_relative_to(excluded.resolve())
         if ignored or not path.is_file() or is_excluded:
             continue
-        if not is_side(path.name):
+        if not is_side_file(path.name):
             (images if _is_image(path) else others).append(path)
     return images, others
 
@@ -87,12 +87,12 @@ def calibration(options: dict[str, Any], columns: int) -> Calibration | None:
 
 
 def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
-    """The micrograph with the scale that its scale bar gives (`with_bar`).
+    """The micrograph with the scale that its scale bar gives (`with_bar_scale`).
 
     options: those of the run; their entry "bars" collects the readings, so that the same bar is read only once.
     """
     known: list[BarReading] = options.setdefault("bars", [])
-    return with_bar(micrograph, is_scale_known=bool(options["size"]), doubtful=DOUBTFUL, known=known)
+    return with_bar_scale(micrograph, is_scale_known=bool(options["size"]), doubtful=DOUBTFUL, known=known)
 
 
 def add_settings(parser: CommandParser, settings: Iterable[Setting]) -> None:
@@ -213,7 +213,7 @@ def sample_name(text: str) -> str:
 
 
 def _is_image(path: Path) -> bool:
-    if path.suffix.lower() in formats.suffixes():
+    if path.suffix.lower() in formats.format_by_suffix():
         return True
     try:
         with path.open("rb") as file:

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.errors import UserError
-from segmentation.core.library.calls import analysed
+from segmentation.core.library.calls import analyse_micrograph
 from segmentation.core.library.inputs import side_files
 from segmentation.core.micrograph.pages import page_name, take_pages, write_page
 from segmentation.core.micrograph.reader import read
@@ -75,7 +75,7 @@ class Command(Measuring):
         micrograph = inputs.with_reading(read(file, side=side_files(file)), options)
         settings = settings.replaced(calibration=inputs.calibration(options, micrograph.shape[1]))
         runtime = Runtime(configured.DEEPSEGM_DEVICE, configured.DEEPSEGM_PRECISION)
-        analysis = analysed(micrograph, settings, runtime=runtime, progress=progress).analysis
+        analysis = analyse_micrograph(micrograph, settings, runtime=runtime, progress=progress).analysis
         if written := options["method"]:
             analysis = replace(analysis, method=written.record_for(analysis))
         return Measured(analysis, Words(inputs.outcome(analysis), tuple(map(str, analysis.flags))), file)

@@ -65,7 +65,7 @@ class Command(BaseCommand):
 
     def _export(self, job: Job, options: dict[str, Any]) -> None:
         edits = list(job.edits.all())
-        text = "".join(logs.as_csv(edits) if options["csv"] else logs.as_json(edits))
+        text = "".join(logs.edits_as_csv(edits) if options["csv"] else logs.edits_as_json(edits))
         if options["out"] is None:
             self.stdout.write(text, ending="")
             return

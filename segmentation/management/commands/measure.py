@@ -126,7 +126,7 @@ def _image(mask: Path, options: dict[str, Any]) -> Micrograph | None:
     if folder is None:
         return None
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.resolve() != mask.resolve()]
-    image = owner_of(mask, [path for path in files if not inputs.is_side(path.name)])
+    image = owner_of(mask, [path for path in files if not inputs.is_side_file(path.name)])
     if image is None:
         raise UnreadableImage(f"There is no image {mask.stem} in {folder}.")
     return inputs.with_reading(read(image, side=side_files(image)), options)

@@ -1,2 +1,2 @@
-"""Who may see or change results: tokens, private links and the second factor. Webhooks are here,
-too."""
+"""Services for access to results: tokens, private links, the second factor, the address of the site;
+and webhooks."""

@@ -1,4 +1,4 @@
-"""Results that a visitor made before signing in: how they are moved into the account."""
+"""Moves the results that a browser made before its user signed in into the account of the user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...models import Job, Micrograph, Owned
 from ..ground.refusal import Refused
 
 
-def claimable(*, user: Any, visitor: UUID | None) -> int:
+def count_claimable(*, user: Any, visitor: UUID | None) -> int:
     """The number of results that this browser made without an account; 0 if the user is not signed
     in."""
     signed_in = user is not None and user.is_authenticated
@@ -21,12 +21,12 @@ def claimable(*, user: Any, visitor: UUID | None) -> int:
 
 @transaction.atomic
 def claim_results(*, user: Any, visitor: UUID | None) -> int:
-    """Move what this browser made without an account into the account; returns the number of
+    """Move all that this browser made without an account into the account; returns the number of
     results.
 
-    Only rows without an account and with the number of this visitor are changed. An image that
-    another browser also analysed stays without an account, because the result of that browser needs
-    it. Raises Refused if the user is not signed in.
+    visitor: the id of the browser. An image that another browser also analysed stays without an
+    account, because the result of the other browser needs it. Raises Refused (403) if the user is not
+    signed in.
     """
     if user is None or not user.is_authenticated:
         raise Refused("Sign in first: results can only be kept in an account.", 403)

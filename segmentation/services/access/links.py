@@ -1,5 +1,5 @@
-"""Private links: with one, a person without the right account can look at a result. Its owner can
-set its end, renew it or switch it off."""
+"""Private links: anybody who has the link of a result or sample can look at it. The owner can set when
+the link ends, renew it or switch it off."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from ...models import Job, Link, Micrograph, Owned, Sample
 from ..ground.refusal import Refused
 
-LENGTH = 32  # characters of a secret: 128 bits
+SECRET_LENGTH = 32  # characters of a secret: 128 bits
 TERMS = {"never": None, "1 day": timedelta(days=1), "1 week": timedelta(days=7), "30 days": timedelta(days=30)}
-LATEST = timedelta(days=3660)  # from now to the latest possible end
+LATEST_END = timedelta(days=3660)  # from now: a little over ten years (END_HINT)
 EXPIRED = "This link has expired: ask the person who sent it for a new one."
-OFF = "This link was switched off: ask the person who sent it."
+SWITCHED_OFF = "This link was switched off: ask the person who sent it."
 LOOK_ONLY = "This link is for looking only: ask its owner, or run your own analysis."
-WHEN = f"ends is {', '.join(TERMS)} or a date such as 2027-03-31, from today on and within ten years."
+END_HINT = f"ends is {', '.join(TERMS)} or a date such as 2027-03-31, from today on and within ten years."
 
 
-class Ended(Http404):
-    """The caller has a link that has expired or is switched off; the message is one sentence."""
+class LinkEnded(Http404):
+    """The caller has a link that has expired or is switched off. The message is one sentence."""
 
 
 def may_open(row: Owned, user: Any, visitor: UUID | None, secrets: Collection[str] = ()) -> bool:
-    """Whether a caller may look at a row: its maker, permitted staff, or anybody who has its link.
+    """Whether a caller may look at a row: the maker, permitted staff, and anybody who has its link.
 
-    secrets: those of links that came with the request. Raises Ended for a link that has expired or
+    secrets: of the links that came with the request. Raises LinkEnded if such a link has expired or
     is switched off.
     """
     if not isinstance(row, Job | Sample | Micrograph):
@@ -48,33 +48,35 @@ def may_open(row: Owned, user: Any, visitor: UUID | None, secrets: Collection[st
 
 
 def is_open(row: Owned, user: Any, visitor: UUID | None) -> bool:
-    """Whether a caller may look at a row without a link. (A link gives only the right to look.)"""
+    """Whether a caller may look at a row without using a link."""
     try:
         return may_open(row, user, visitor)
-    except Ended:
+    except LinkEnded:
         return False
 
 
 def check_open(row: Owned, user: Any, visitor: UUID | None) -> None:
-    """Raises Refused (403) if the caller may look at the row by a link only."""
+    """Raises Refused (403) if the caller may look at the row only because of a link."""
     if not is_open(row, user, visitor):
         raise Refused(LOOK_ONLY, 403)
 
 
 def used_secret(row: Owned, secrets: Collection[str]) -> str:
-    """The secret among these that opens the row; "" if none does."""
-    valid = {secret_of(link) for link in _links(row).values() if link.number}
+    """The first of these secrets that belongs to a link of the row; "" if none does."""
+    valid = {secret_of(link) for link in _links_by_target(row).values() if link.number}
     return next((secret for secret in secrets if secret in valid), "")
 
 
 def secret_of(link: Link) -> str:
-    """The secret of a link. It is made with the site's secret key, so a copy of the database does
-    not tell it."""
-    return salted_hmac("segmentation.link", f"{link.target} {link.number}", algorithm="sha256").hexdigest()[:LENGTH]
+    """The secret of a link. It is computed with the site's secret key, so it cannot be read from a
+    copy of the database."""
+    return salted_hmac("segmentation.link", f"{link.target} {link.number}", algorithm="sha256").hexdigest()[
+        :SECRET_LENGTH
+    ]
 
 
 def link_of(row: Owned) -> Link | None:
-    """The row of the link of a result or sample; None if nobody has changed it yet."""
+    """The link of a result or sample; None if nobody has changed it yet, because it has no row then."""
     return Link.objects.filter(pk=row.pk).first()
 
 
@@ -83,16 +85,16 @@ def state_of(row: Owned) -> str:
     link = link_of(row)
     if link is None or (row.owner_id and not link.number):
         return "none" if row.owner_id else "open"
-    return "off" if link.off else "expired" if _is_over(link) else "open"
+    return "off" if link.off else "expired" if _has_ended(link) else "open"
 
 
 @transaction.atomic
 def change_link(*, row: Owned, ends: str = "", renew: bool = False, off: bool | None = None) -> Link:
     """Change the link of a row.
 
-    ends: when it ends (as WHEN says); "" changes nothing. renew: give it a new secret, so that the
-    old one opens nothing. off: switch it off (True) or on (False). Raises Refused (422) if `ends`
-    is no time.
+    ends: a key of TERMS or a date; "" changes nothing. renew: give it a new secret; the old one
+    becomes invalid. off: switch it off (True) or on (False). Raises Refused (422) if `ends` is
+    neither.
     """
     link = Link.objects.select_for_update().filter(pk=row.pk).first() or Link(pk=row.pk)
     if ends:
@@ -100,7 +102,7 @@ def change_link(*, row: Owned, ends: str = "", renew: bool = False, off: bool | 
     if renew or (row.owner_id and not link.number and not off):
         link.number = token_hex(16)
         link.off = False
-        if _is_over(link):
+        if _has_ended(link):
             link.ends = None
     if off is not None:
         link.off = off
@@ -109,8 +111,8 @@ def change_link(*, row: Owned, ends: str = "", renew: bool = False, off: bool | 
 
 
 def _end(text: str) -> datetime | None:
-    """The end that a text of the form names: a key of TERMS or a day. None for no end. Raises
-    Refused (422)."""
+    """The time at which a link ends; None for never. text: a key of TERMS or a date such as
+    2027-03-31. Raises Refused (422)."""
     now = timezone.now()
     if text in TERMS:
         term = TERMS[text]
@@ -118,21 +120,20 @@ def _end(text: str) -> datetime | None:
     try:
         day = timezone.make_aware(datetime.combine(date.fromisoformat(text), time.max))
     except ValueError:
-        raise Refused(WHEN, 422) from None
-    if not now < day < now + LATEST:
-        raise Refused(WHEN, 422)
+        raise Refused(END_HINT, 422) from None
+    if not now < day < now + LATEST_END:
+        raise Refused(END_HINT, 422)
     return day
 
 
-def _is_over(link: Link) -> bool:
+def _has_ended(link: Link) -> bool:
     return link.ends is not None and link.ends <= timezone.now()
 
 
 def _opens(row: Job | Sample | Micrograph, secrets: Collection[str]) -> bool:
-    """Whether one of the secrets opens a row, by its own link or that of its sample; an image is
-    opened by the link of a job that analyses it, too. Raises Ended if the caller has the secret of
-    a link that has ended."""
-    links_by_target = _links(row)
+    """Whether one of the secrets opens a row: the secret of its link, of the link of its sample, or
+    for an image of the link of a job that analyses it. Raises LinkEnded if that link has ended."""
+    links_by_target = _links_by_target(row)
     if isinstance(row, Micrograph) and (jobs := list(row.jobs.all())):
         answers = [
             _answer(links_by_target.get(job.pk) or links_by_target.get(job.sample_id), job.owner_id, secrets)
@@ -144,13 +145,13 @@ def _opens(row: Job | Sample | Micrograph, secrets: Collection[str]) -> bool:
     if True in answers:
         return True
     if ended := next((answer for answer in answers if answer), None):
-        raise Ended(ended)
+        raise LinkEnded(ended)
     return False
 
 
 def _answer(link: Link | None, owner: Any, secrets: Iterable[str]) -> bool | str:
-    """Whether the caller may open a link; a sentence if the caller has its secret but the link has
-    ended."""
+    """Whether a link lets the caller look; a sentence if the caller has its secret but it has ended.
+    owner: of the row; without a link's secret a row without an owner is open."""
     if link is None or not link.number:
         may_see = owner is None
     else:
@@ -158,10 +159,10 @@ def _answer(link: Link | None, owner: Any, secrets: Iterable[str]) -> bool | str
         may_see = any(constant_time_compare(sent_secret, secret) for sent_secret in secrets)
     if link is None or not may_see:
         return may_see
-    return OFF if link.off else EXPIRED if _is_over(link) else True
+    return SWITCHED_OFF if link.off else EXPIRED if _has_ended(link) else True
 
 
-def _links(row: Owned) -> dict[Any, Link]:
+def _links_by_target(row: Owned) -> dict[Any, Link]:
     """The links that may open a row, by the id of their target: the row, its sample, or the results
     of an image."""
     targets = {row.pk, getattr(row, "sample_id", None)}

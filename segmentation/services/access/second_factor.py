@@ -1,5 +1,5 @@
-"""The second factor of the sign-in (a code of an app), for which django-allauth asks. Staff who
-have not given the code that they need are treated as ordinary accounts."""
+"""The second factor of the sign-in (a code of an app; django-allauth asks for it). Staff who need it
+and have not given it have only the rights of an ordinary account."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ def is_on() -> bool:
     return settings.DEEPSEGM_STAFF_SECOND_FACTOR != "off"
 
 
-def limited(user: Any, request: HttpRequest | None = None) -> Any:
-    """The same account, which loses the rights of staff for this request if it has not given its
-    second factor.
+def limit_staff(user: Any, request: HttpRequest | None = None) -> Any:
+    """Take the rights of staff from an account for this request, if it has not given the second factor
+    that it needs; returns the account.
 
-    It keeps them if it needs no second factor. request: of a session, which remembers whether the
-    code was given; None for a token or a password alone. The account in the database does not
-    change.
+    request: its session stores whether the code was given; None for a token or a password alone.
+    The account in the database does not change.
     """
     if is_on() and user.is_authenticated and user.is_staff:
         factors = set(Authenticator.objects.filter(user_id=user.pk).values_list("pk", flat=True))
         records = get_authentication_records(request, user) if request else []
         is_given = any(record["method"] == "mfa" and record.get("id") in factors for record in records)
-        if not is_given if factors else settings.DEEPSEGM_STAFF_SECOND_FACTOR == "required":
+        is_missing = not is_given if factors else settings.DEEPSEGM_STAFF_SECOND_FACTOR == "required"
+        if is_missing:
             user.staff_flags = user.is_staff, user.is_superuser
             user.is_staff = user.is_superuser = False
     return user
 
 
 def is_limited(user: Any) -> bool:
-    """Whether `limited` took the rights of staff from this account."""
+    """Whether `limit_staff` took the rights of staff from this account."""
     return hasattr(user, "staff_flags")
 
 
@@ -59,15 +59,15 @@ def check(user: Any) -> None:
 
 @receiver(pre_save, sender=get_user_model())
 def _keep_flags(instance: Any, **kwargs: Any) -> None:
-    """Store a limited account with its real rights, for example when it gets a new password."""
+    """When a limited account is saved, such as with a new password, save its real rights."""
     if is_limited(instance):
         instance.is_staff, instance.is_superuser = instance.staff_flags
 
 
 @receiver(signals.authenticator_added)
 def _on_added(request: HttpRequest, user: Any, authenticator: Authenticator, **kwargs: Any) -> None:
-    """A person who sets up the second factor has given it. The code cannot be used again, and the
-    session, which has more rights now, gets a new key."""
+    """Setting up the second factor counts as giving it in this session. The code cannot be used again;
+    the session gets a new key, because it has more rights now."""
     if authenticator.type == Authenticator.Type.TOTP:
         record = {"method": "mfa", "at": time.time(), "id": authenticator.pk, "type": authenticator.type}
         request.session[AUTHENTICATION_METHODS_SESSION_KEY] = [*get_authentication_records(request, user), record]

@@ -1,2 +1,2 @@
-"""What all other packages of services need: refusals, the queue, limits, stored files, and the
-staff's log."""
+"""Modules that the other packages of services share: refusals, the queue, limits, stored files, and
+the staff's log."""

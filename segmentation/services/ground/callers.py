@@ -1,5 +1,5 @@
-"""Who sends a request: an account, a browser (known by its cookie) or a script (known by its
-secret); and who may train models (the setting DEEPSEGM_TRAINING)."""
+"""Identifies the caller of a request: an account, a browser (by its cookie) or a script (by its
+secret). It also checks who may train models (the setting DEEPSEGM_TRAINING)."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from django.utils.crypto import salted_hmac
 from ...location import NO_LAB, has_lab
 from .refusal import Refused
 
-SHORTEST_SECRET = 16  # characters
-NOBODY = "This site trains no models: its administrator has switched training off."
+SHORTEST_SECRET = 16  # characters of a secret that a script chose
+TRAINING_IS_OFF = "This site trains no models: its administrator has switched training off."
 SIGN_IN = "Sign in first: training data and models belong to an account."
 STAFF_ONLY = "On this site only the staff may make training data and train models: ask the administrator."
 
 
 def new_secret() -> str:
-    """A secret for a script that came without one."""
+    """A new random secret for a script that sent none."""
     return secrets.token_urlsafe(24)
 
 
-def visitor_of(secret: str) -> UUID:
-    """The number of the visitor who has this secret. The number is stored, the secret is not."""
+def visitor_id(secret: str) -> UUID:
+    """The id of the visitor (browser or script) who has this secret. Only the id is stored."""
     return UUID(bytes=salted_hmac("segmentation.secret", secret, algorithm="sha256").digest()[:16])
 
 
 def fingerprint(*values: Any) -> str:
-    """A hash of plain JSON values."""
+    """The SHA-256 of plain JSON values, in hexadecimal."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def submission_of(kind: str, user: Any, visitor: UUID | None, *, token: str, key: str, content: str) -> str:
-    """An identifier of what was sent: equal if one caller sends the same again, never equal for two
-    callers.
+def submission_id(kind: str, user: Any, visitor: UUID | None, *, token: str, key: str, content: str) -> str:
+    """The id of a submission: equal if the same caller sends the same request again, never equal for
+    two callers.
 
-    kind: what is sent, such as a job. token: of a form; the identifier is made from the token and
-    the content. key: an Idempotency-Key; the identifier is made without the content, so that
-    different content with the same key is noticed. Without token and key, or without a caller,
-    every submission is new.
+    kind: the kind of request, such as "job". token: the token of a form; the id is made from token
+    and content. key: an Idempotency-Key; the id is made without the content, so that the caller can
+    find that the same key came with other content. Without token and key, or without a caller, each
+    id is new.
     """
     account = getattr(user, "pk", None)
     caller = f"account {account}" if account is not None else f"visitor {visitor}" if visitor else ""
@@ -64,7 +64,7 @@ def check_has_lab() -> None:
 def check_may_train(user: Any) -> None:
     """Raises Refused (401, 403) if this user may not make datasets and train models."""
     if settings.DEEPSEGM_TRAINING == "nobody":
-        raise Refused(NOBODY, 403)
+        raise Refused(TRAINING_IS_OFF, 403)
     if settings.DEEPSEGM_EMBEDDED:  # on other sites another machine trains
         check_has_lab()
     if not getattr(user, "is_authenticated", False):  # a request that failed early has no user
@@ -74,6 +74,7 @@ def check_may_train(user: Any) -> None:
 
 
 def may_train(user: Any) -> bool:
+    """Whether this user may make datasets and train models."""
     try:
         check_may_train(user)
     except Refused:

@@ -1,4 +1,4 @@
-"""Removal of stored files: when a row is deleted, its folder in the storage is removed, too."""
+"""Removes stored files: when a row of the database is deleted, its folder in the storage goes, too."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from ...models import Dataset, DatasetImage, Job, Link, Micrograph, Removal, Sample, Segmentation, SideFile, Training
-from .queue import INSPECTIONS, ring
+from .queue import INSPECTIONS, notify_workers
 
 logger = logging.getLogger(__name__)
-FEW = 30  # folders: so many are removed at once by the process that deletes the rows
-A_BATCH = 100  # folders that a worker removes before it looks for other work
-# The rows that are deleted within `removing_together`; None outside of it.
+# The process that deletes the rows removes at most so many folders itself; a worker removes more.
+MOST_REMOVED_AT_ONCE = 30
+REMOVAL_BATCH = 100  # folders that a worker removes before it checks for other work
+# The rows that are deleted within `remove_files_together`; None outside of it.
 _deleted_rows: ContextVar[list[Any] | None] = ContextVar("deleted_rows", default=None)
 
 
 class LocalFile(File):
-    """A file on this disk that we made: Django can store it without another copy."""
+    """A file on this disk that Django's storage may move instead of copying it."""
 
     def temporary_file_path(self) -> str:
         return str(self.file.name)
@@ -49,20 +50,22 @@ def remove_folder(folder: str) -> bool:
 
 
 def remove_after_commit(*folders: str) -> None:
-    """Remove folders when this transaction is committed. If they are more than FEW, a worker
-    removes them.
+    """Remove folders when this transaction is committed. More than MOST_REMOVED_AT_ONCE are left to a
+    worker.
 
-    A worker also removes what a killed process or a fault of the storage leaves
+    A worker also removes folders that stayed because a process was killed or the storage failed
     (`remove_leftover_folders`).
     """
     removals = Removal.objects.bulk_create(Removal(folder=folder) for folder in folders)
-    transaction.on_commit(lambda: (len(removals) <= FEW and _finish(removals)) or ring(INSPECTIONS))
+    transaction.on_commit(
+        lambda: (len(removals) <= MOST_REMOVED_AT_ONCE and _finish(removals)) or notify_workers(INSPECTIONS)
+    )
 
 
 @contextmanager
-def removing_together() -> Iterator[None]:
-    """A block that deletes rows, within a transaction. At its end the files and links of all of
-    them are removed in one step; of a block inside another one, at the end of the outer block."""
+def remove_files_together() -> Iterator[None]:
+    """A block that deletes rows, within a transaction. At its end the files and links of all these
+    rows are removed in one step. Of nested blocks, the outer block removes them."""
     if _deleted_rows.get() is not None:
         yield
         return
@@ -71,25 +74,24 @@ def removing_together() -> Iterator[None]:
         yield
     finally:
         _deleted_rows.reset(token)
-    _remove_with(rows)
+    _remove_files_of(rows)
 
 
 def remove_leftover_folders() -> bool:
-    """Remove a batch of the folders that should be removed already; returns whether the next batch
-    can follow.
+    """Remove a batch of folders whose removal is still due; returns whether more are left to remove now.
 
-    The order is random, so that a folder that the storage refuses does not block the others for
-    ever.
+    The order is random, because otherwise a folder that the storage refuses would always be first
+    and block the others.
     """
-    removals = list(Removal.objects.order_by("?")[:A_BATCH])
-    return _finish(removals) and len(removals) == A_BATCH
+    removals = list(Removal.objects.order_by("?")[:REMOVAL_BATCH])
+    return _finish(removals) and len(removals) == REMOVAL_BATCH
 
 
 def _finish(removals: list[Removal]) -> bool:
     """Remove folders and their rows until the storage refuses one; returns whether all are
     removed."""
     removed = list(takewhile(lambda removal: remove_folder(removal.folder), removals))
-    with suppress(DatabaseError):  # `remove_leftover_folders` will do it
+    with suppress(DatabaseError):  # `remove_leftover_folders` will try again
         Removal.objects.filter(pk__in=[removal.pk for removal in removed]).delete()
         return len(removed) == len(removals)
     return False
@@ -97,12 +99,11 @@ def _finish(removals: list[Removal]) -> bool:
 
 @contextmanager
 def undo_on_failure(remove: Callable[[], Any]) -> Iterator[None]:
-    """A block that stores files and commits their rows. If it fails, `remove` is called, which
-    deletes the files.
+    """A block that stores files and commits their rows. If it fails, `remove` is called to delete the
+    files.
 
-    If the connection to the database broke, nobody knows whether the transaction was committed, so
-    the files stay. If it was not committed, a later attempt, the deletion of the row or `tidy`
-    removes them.
+    If the connection to the database broke, it is not known whether the transaction was committed, so
+    the files stay. A later attempt, the deletion of the row or `upkeep.tidy` removes useless ones.
     """
     try:
         yield
@@ -149,19 +150,18 @@ def remove_files(names: Iterable[str]) -> None:
 @receiver(post_delete, sender=DatasetImage)
 @receiver(post_delete, sender=Dataset)
 @receiver(post_delete, sender=Training)
-def remove_with_row(instance: Any, **kwargs: Any) -> None:
-    """Remove the files and links of a deleted row. Django calls this for each row, also of cascades
-    and bulk deletes."""
+def remove_files_of_row(instance: Any, **kwargs: Any) -> None:
+    """Remove the files and links of a deleted row. Django calls this for each deleted row, also in
+    cascades and bulk deletes."""
     rows = _deleted_rows.get()
     if rows is None:
-        _remove_with([instance])
+        _remove_files_of([instance])
     else:
         rows.append(copy(instance))  # a copy, because Django takes the id from a deleted instance
 
 
-def _remove_with(rows: list[Any]) -> None:
-    """Remove what belongs to deleted rows: files, links, and segmentations that no other job
-    measures."""
+def _remove_files_of(rows: list[Any]) -> None:
+    """Remove files and links of deleted rows, and segmentations that no other job measures."""
     Link.objects.filter(pk__in=[row.pk for row in rows if isinstance(row, Job | Sample)]).delete()
     release_side_files([row.pk for row in rows if isinstance(row, Micrograph)])
     segmentations = [row.segmentation_id for row in rows if isinstance(row, Job)]

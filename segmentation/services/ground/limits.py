@@ -1,5 +1,5 @@
-"""Limits of what one sender may use: size of an image, uploads an hour, unfinished jobs and
-samples, megapixels, bytes of corrections, and corrections made at a time."""
+"""Limits for one sender of requests: size of an image, uploads an hour, unfinished jobs and samples,
+megapixels, bytes of corrections, and requests for corrections at a time."""
 
 from __future__ import annotations
 
@@ -21,24 +21,26 @@ from django.utils import timezone
 from ...models import Arrival, Job, Micrograph, Quota, Sample
 from .refusal import Refused
 
-# Upper bounds of what an analysis costs, measured on two cores with dense images
+# Upper bounds of the memory and time of an analysis, measured on two cores with dense images
 # (docs/development/engine.md).
 BASE_MB = 2300  # memory for libraries, network, its windows and the figure's canvas
 BYTES_PER_PIXEL = 40  # memory for pixels, maps, labels (also at other thresholds) and hulls
 SECONDS_PER_MEGAPIXEL = 6.0
 
 A_MINUTE, AN_HOUR, A_DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-SPENT = (
+DAY_LIMIT_REACHED = (
     "Your limit is {limit:,} megapixels in 24 hours, and {used:,.1f} are used: there is room for this analysis from"
     " {room:%-d %b, %H:%M %Z} on."
 )
-LARGER = "The image has {pixels:,.1f} megapixels, and your limit is {limit:,} in 24 hours: crop it, or ask the staff."
-PATIENCE = 3.0  # seconds for which a refused caller keeps its place before others
-TURNS_KEPT = 60.0  # seconds for which the times of a caller are remembered
-# Requests that run at a time: each uses a processor for up to ten seconds, and pages need one, too.
+LARGER_THAN_DAY_LIMIT = (
+    "The image has {pixels:,.1f} megapixels, and your limit is {limit:,} in 24 hours: crop it, or ask the staff."
+)
+CALLER_WAITS_SECONDS = 3.0  # a refused caller keeps its turn for so long; it is told to ask again after 1 s
+CALLER_REMEMBERED_SECONDS = 60.0  # after so long without a request a caller counts as new
+# Requests for corrections that run at a time. Each uses a processor for up to ten seconds, and pages need one, too.
 EDITS_AT_ONCE = 2
-ONE_EDIT = "Other corrections of yours are still being made: send one request at a time."
-MANY_EDITS = "Other people's corrections are being made at this moment: send yours again in a second."
+OWN_EDIT_RUNS = "Other corrections of yours are still being made: send one request at a time."
+OTHER_EDITS_RUN = "Other people's corrections are being made at this moment: send yours again in a second."
 
 
 def most_pixels() -> int:
@@ -51,7 +53,7 @@ def most_pixels() -> int:
 
 
 def check_size(size: int) -> None:
-    """Raises Refused (413) for a file of so many bytes, before it is read."""
+    """Raises Refused (413) if a file of `size` bytes is too large to be uploaded."""
     limit = settings.DEEPSEGM_MAX_UPLOAD_MB
     if size > limit * 2**20:
         megabytes = size / 2**20
@@ -61,10 +63,10 @@ def check_size(size: int) -> None:
 
 
 def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
-    """Raises Refused (429) if the sender has made the hourly number of uploads; it says when to try
-    again."""
+    """Raises Refused (429) if the sender has reached the number of uploads an hour. The sentence says
+    when to try again."""
     limit, now = settings.DEEPSEGM_UPLOADS_PER_HOUR, timezone.now()
-    recent = Arrival.objects.filter(sender_of(user, visitor, address), job=None, created__gt=now - AN_HOUR)
+    recent = Arrival.objects.filter(filter_for_sender(user, visitor, address), job=None, created__gt=now - AN_HOUR)
     times = list(recent.order_by("-created").values_list("created", flat=True)[:limit])
     if len(times) < limit:
         return
@@ -74,10 +76,10 @@ def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
 
 
 def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
-    """Raises Refused (429) if the sender has too many unfinished jobs. Jobs of samples do not count
+    """Raises Refused (429) if the sender has too many unfinished jobs, apart from those of samples
     (`check_samples`)."""
     limit = settings.DEEPSEGM_WAITING_JOBS
-    mine = sender_of(user, visitor, address)
+    mine = filter_for_sender(user, visitor, address)
     if Job.objects.filter(mine, sample=None, state__in=Job.UNFINISHED).count() >= limit:
         raise Refused(
             f"At most {limit} of your analyses may wait or run at a time: try again when some of them are done.", 429
@@ -87,7 +89,7 @@ def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
 def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
     """Raises Refused (429) if the sender has too many samples with unfinished images."""
     limit = settings.DEEPSEGM_WAITING_SAMPLES
-    mine = Sample.objects.filter(sender_of(user, visitor, address))
+    mine = Sample.objects.filter(filter_for_sender(user, visitor, address))
     jobs = Job.objects.filter(sample__in=mine, state__in=Job.UNFINISHED)
     arriving = Micrograph.objects.filter(sample__in=mine, state__in=Micrograph.UNFINISHED)
     if mine.filter(Q(pk__in=jobs.values("sample")) | Q(pk__in=arriving.values("sample"))).count() >= limit:
@@ -97,14 +99,14 @@ def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
 
 
 def count_megapixels(job: Job) -> None:
-    """Raises Refused (429) if too many pixels of the job's sender would wait or be analysed within
-    24 hours.
+    """Count the pixels of a job for the limits of its sender, if they are within these limits.
 
-    Otherwise the pixels of the job count for 24 hours: once, even if it is cancelled, deleted or
-    tried again. The pixels of an image that is not read yet count later. A job that only measures
+    Raises Refused (429) if too many megapixels of the sender would wait, or be analysed within 24
+    hours. The pixels count for 24 hours, once, even if the job is cancelled, deleted or tried again.
+    An image that is not read yet is counted by a later call. A job that only measures existing
     outlines does not count for the 24 hours.
     """
-    mine, limit = sender_of(**job.maker), settings.DEEPSEGM_WAITING_MEGAPIXELS
+    mine, limit = filter_for_sender(**job.maker), settings.DEEPSEGM_WAITING_MEGAPIXELS
     waiting = Job.objects.filter(mine, ready=True, state__in=Job.UNFINISHED)
     pixels = waiting.aggregate(all=Sum(F("micrograph__width") * F("micrograph__height")))["all"] or 0
     if pixels / 1e6 + job.micrograph.megapixels > limit:
@@ -115,39 +117,42 @@ def count_megapixels(job: Job) -> None:
         return
     pixels = job.micrograph.width * job.micrograph.height
     if limit := quota_of(job.owner).megapixels_a_day:
-        _check_day(counted_today(mine).exclude(job=job.pk), pixels, limit)
+        _check_day_limit(analyses_of_day(mine).exclude(job=job.pk), pixels, limit)
     if pixels:
         arrivals = [Arrival(job=job.pk, pixels=pixels, **Job.fields_of(**job.maker))]
         Arrival.objects.bulk_create(arrivals, update_conflicts=True, unique_fields=["job"], update_fields=["created"])
 
 
-def counted_today(mine: Q) -> QuerySet[Arrival]:
-    """The analyses of the last 24 hours that count for the sender `mine` (`sender_of`), the oldest
-    first."""
+def analyses_of_day(mine: Q) -> QuerySet[Arrival]:
+    """The counted analyses of a sender in the last 24 hours, the oldest first. mine: the result of
+    `filter_for_sender`."""
     return Arrival.objects.filter(mine, pixels__gt=0, created__gt=timezone.now() - A_DAY).order_by("created")
 
 
-def _check_day(counted: QuerySet[Arrival], pixels: int, limit: int) -> None:
-    """Raises Refused (429) if so many more pixels exceed the limit in megapixels; it says when
-    there is room for them."""
+def _check_day_limit(counted: QuerySet[Arrival], pixels: int, limit: int) -> None:
+    """Raises Refused (429) if `pixels` more exceed the limit in megapixels. The sentence says from when
+    on they are allowed."""
     rows = list(counted.values_list("created", "pixels"))
     used = sum(size for _, size in rows)
     # An image that is not read yet (0 pixels) needs some room, too.
-    over = used + max(pixels, 1) - limit * 10**6
-    if over <= 0:
+    excess = used + max(pixels, 1) - limit * 10**6
+    if excess <= 0:
         return
     for created, size in rows:
-        over -= size
-        if over <= 0:
-            room = timezone.localtime(created + A_DAY)
-            after = ceil((room - timezone.now()).total_seconds())
-            raise Refused(SPENT.format(limit=limit, used=used / 1e6, room=room + A_MINUTE), 429, after=after)
-    raise Refused(LARGER.format(pixels=pixels / 1e6, limit=limit), 429)
+        excess -= size
+        if excess <= 0:
+            allowed_from = timezone.localtime(created + A_DAY)
+            after = ceil((allowed_from - timezone.now()).total_seconds())
+            raise Refused(
+                DAY_LIMIT_REACHED.format(limit=limit, used=used / 1e6, room=allowed_from + A_MINUTE), 429, after=after
+            )
+    raise Refused(LARGER_THAN_DAY_LIMIT.format(pixels=pixels / 1e6, limit=limit), 429)
 
 
 def quota_of(user: Any) -> Quota:
-    """The limits of a user; 0 is no limit. Each value comes from the user's own row if that has it,
-    else from the most generous row of the user's groups, else from the settings."""
+    """The limits of a user, in a `Quota` that is not stored; 0 is no limit. Each value comes from the
+    user's own row if it has one, otherwise from the most generous row of the user's groups,
+    otherwise from the settings."""
     limits = {"stored_gb": settings.DEEPSEGM_STORED_GB, "megapixels_a_day": settings.DEEPSEGM_DAILY_MEGAPIXELS}
     if user is not None and user.is_authenticated:
         rows = list(Quota.objects.filter(Q(user=user) | Q(group__user=user)).values("user", *limits))
@@ -157,9 +162,9 @@ def quota_of(user: Any) -> Quota:
     return Quota(**limits)
 
 
-def sender_of(user: Any, visitor: UUID | None, address: str) -> Q:
-    """A filter for the rows of a sender: those of the account. Without an account they are those of
-    the browser and those of the network address, because cookies are easily deleted."""
+def filter_for_sender(user: Any, visitor: UUID | None, address: str) -> Q:
+    """A filter for the rows that a sender made. Without an account it finds the rows of the browser
+    and of the network address, because cookies are easily deleted."""
     if user is not None and user.is_authenticated:
         return Q(owner=user)
     mine = Q(pk__in=[])
@@ -174,66 +179,71 @@ def check_edits(job: Job, added: int) -> None:
     """Raises Refused (422) if `added` bytes of corrections are too many for all results of the
     job's maker."""
     limit = settings.DEEPSEGM_EDITS_MB
-    mine = Job.objects.filter(sender_of(job.owner, job.visitor, job.address), edit_bytes__gt=0)
+    mine = Job.objects.filter(filter_for_sender(job.owner, job.visitor, job.address), edit_bytes__gt=0)
     if (mine.aggregate(all=Sum("edit_bytes"))["all"] or 0) + added > limit * 2**20:
         raise Refused(f"At most {limit} MB of corrections are stored for each sender: delete results first.", 422)
 
 
 @contextmanager
-def one_edit(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]:
-    """A block in which one request makes corrections. Raises Refused (429) if it has to wait.
+def edit_slot(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]:
+    """A block in which one request makes corrections. Raises Refused (429) if the request has to wait.
 
-    One request of a caller runs at a time, and EDITS_AT_ONCE of all callers; they take turns. A
-    place is a locked file in which its caller is written. All processes that serve the site on this
-    machine share these files, and the system unlocks the file of a process that ends. Callers
-    without an account are told apart by their network address, not by the cookie of their
-    browser, because everybody can get a new one.
+    At most one request of a caller and EDITS_AT_ONCE requests of all callers run at a time; callers
+    take turns. A slot is a locked file that contains the name of its caller. All processes of the
+    site on this machine share these files; when a process ends, the system unlocks its file.
+    Callers without an account are told apart by their network address, because anybody can get a
+    new cookie.
     """
     account = getattr(user, "pk", None)
     caller = f"account {account}" if account else address or str(visitor or "")
     with ExitStack() as open_files:
-        with (Path(settings.DEEPSEGM_DATA) / "edits.lock").open("a+") as door:
-            fcntl.flock(door, fcntl.LOCK_EX)
-            places = [open_files.enter_context(Path(f"{door.name}.{n}").open("a+")) for n in range(EDITS_AT_ONCE)]
-            free = []
-            for place in places:
-                with suppress(BlockingIOError):
-                    fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    free.append(place)
-                    continue
-                place.seek(0)
-                if caller and place.read() == caller:
-                    raise Refused(ONE_EDIT, 429, after=1)
-            if not _is_in_turn(caller, len(free), door):
-                raise Refused(MANY_EDITS, 429, after=1)
-            for place in free[1:]:
-                place.close()
-            free[0].truncate(0)
-            free[0].write(caller)
-            free[0].flush()
+        with (Path(settings.DEEPSEGM_DATA) / "edits.lock").open("a+") as turns_file:
+            fcntl.flock(turns_file, fcntl.LOCK_EX)
+            slots = [open_files.enter_context(Path(f"{turns_file.name}.{n}").open("a+")) for n in range(EDITS_AT_ONCE)]
+            free_slots = []
+            for slot in slots:
+                try:
+                    fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    slot.seek(0)
+                    if caller and slot.read() == caller:
+                        raise Refused(OWN_EDIT_RUNS, 429, after=1) from None
+                else:
+                    free_slots.append(slot)
+            if not _is_in_turn(caller, len(free_slots), turns_file):
+                raise Refused(OTHER_EDITS_RUN, 429, after=1)
+            for slot in free_slots[1:]:
+                slot.close()
+            free_slots[0].truncate(0)
+            free_slots[0].write(caller)
+            free_slots[0].flush()
         yield
 
 
-def _is_in_turn(caller: str, free: int, door: TextIO) -> bool:
-    """Whether a caller may take one of `free` places: other waiting callers who had none for longer
-    come first.
+def _is_in_turn(caller: str, free_count: int, turns_file: TextIO) -> bool:
+    """Whether a caller may take one of `free_count` slots. Waiting callers whose last slot is longer
+    ago come first. The call is written into `turns_file`.
 
-    door: a JSON file: for each caller the times (s) when it first asked, last asked, and last had a
-    place.
+    turns_file: JSON, for each caller the times (s since 1970) of the first refused request, of the
+    last request and of the last slot.
     """
     now, callers = time.time(), dict[str, tuple[float, float, float]]()
-    door.seek(0)
+    turns_file.seek(0)
     with suppress(ValueError):  # a process was killed while it wrote the file
-        callers = {name: times for name, times in json.loads(door.read()).items() if now - max(times) < TURNS_KEPT}
-    first_asked, _, served = callers.get(caller, (now, now, 0.0))
-    others = (times for name, times in callers.items() if name != caller and now - times[1] < PATIENCE)
-    # Those who still wait and were served longer ago, or as long ago and asked earlier.
-    ahead = sum(
-        their_last_asked > their_served and (their_served, their_first_asked) < (served, first_asked)
-        for their_first_asked, their_last_asked, their_served in others
-    )
-    callers[caller] = (first_asked, now, served) if ahead >= free else (now, now, now)
-    door.truncate(0)
-    door.write(json.dumps(callers))
-    door.flush()
-    return ahead < free
+        callers = {
+            name: times
+            for name, times in json.loads(turns_file.read()).items()
+            if now - max(times) < CALLER_REMEMBERED_SECONDS
+        }
+    first_asked, _, last_slot = callers.get(caller, (now, now, 0.0))
+    others = (times for name, times in callers.items() if name != caller and now - times[1] < CALLER_WAITS_SECONDS)
+    callers_before = 0
+    for their_first_asked, their_last_asked, their_last_slot in others:
+        still_waits = their_last_asked > their_last_slot
+        callers_before += still_waits and (their_last_slot, their_first_asked) < (last_slot, first_asked)
+    may_go = callers_before < free_count
+    callers[caller] = (now, now, now) if may_go else (first_asked, now, last_slot)
+    turns_file.truncate(0)
+    turns_file.write(json.dumps(callers))
+    turns_file.flush()
+    return may_go

@@ -1,6 +1,5 @@
-"""How a service refuses a request (`Refused`), two changes of rows that may be refused, and how to
-recognise a fault of the machine (disk, storage, database, broker): such a fault does not make a job
-fail, it is tried again."""
+"""`Refused`, the exception for a request that a service refuses; and `machine_fault`, which recognises
+faults of the machine (disk, storage, database, broker). After such a fault a job is tried again."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from django.db import InterfaceError, OperationalError
 
 from ...models import Attempted
 
-LONGEST = 1000  # characters of a sentence, which may quote a long text that was sent
+LONGEST_SENTENCE = 1000  # characters; a sentence may quote a long text of the request
 FULL = "The server's disk is full"
 STORAGE = "The server's storage cannot be reached just now"
 DATABASE = "The server's database cannot be reached just now"
@@ -26,19 +25,19 @@ MACHINE_FAULTS = {
     *(errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE),
     *(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EBUSY),
 }
-# Errors of these modules are faults of a network.
-REMOTE = ("botocore.", "boto3.", "s3transfer.", "urllib3.", "kombu.", "redis.")
+# Exceptions of packages whose names begin so are faults of the network.
+NETWORK_MODULES = ("botocore.", "boto3.", "s3transfer.", "urllib3.", "kombu.", "redis.")
 
 
 class Refused(Exception):
-    """A request against the rules: one sentence for the user (what is wrong, what to do) and an HTTP status.
+    """A service refuses a request. sentence: for the user, what is wrong and what to do. status: of HTTP.
 
-    after: seconds after which it may be sent again, 0 where that is not known.
+    after: seconds after which the request may be sent again; 0 if not known.
     """
 
     def __init__(self, sentence: str, status: int = 400, *, after: int = 0) -> None:
-        if len(sentence) > LONGEST:
-            sentence = f"{sentence[: LONGEST // 2]} ... {sentence[-LONGEST // 4 :]}"
+        if len(sentence) > LONGEST_SENTENCE:
+            sentence = f"{sentence[: LONGEST_SENTENCE // 2]} ... {sentence[-LONGEST_SENTENCE // 4 :]}"
         super().__init__(sentence)
         self.sentence = sentence
         self.status = status
@@ -46,8 +45,7 @@ class Refused(Exception):
 
 
 def lock(row: Any, gone: str) -> None:
-    """Lock a row until the end of the transaction and read it again, so that another change of it
-    waits.
+    """Read a row again and lock it until the end of the transaction; other changes of it wait.
 
     gone: the sentence of Refused (404) if the row is deleted.
     """
@@ -57,34 +55,33 @@ def lock(row: Any, gone: str) -> None:
         raise Refused(gone, 404) from None
 
 
-def move(row: Attempted, states: tuple[str, ...], otherwise: str, gone: str, **fields: Any) -> None:
+def change_state(row: Attempted, states: tuple[str, ...], otherwise: str, gone: str, **fields: Any) -> None:
     """Change the state of a row that is in one of `states`. fields: the new state and other values.
 
     Nothing happens if the row has the new state already. otherwise: the sentence of Refused (409)
-    for a row in another state. gone: that of Refused (404) for a deleted row.
+    for a row in another state. gone: the sentence of Refused (404) for a deleted row.
     """
-    moved = type(row).objects.filter(pk=row.pk, state__in=states).update(**fields)
+    is_changed = type(row).objects.filter(pk=row.pk, state__in=states).update(**fields)
     try:
         row.refresh_from_db()
     except ObjectDoesNotExist:
         raise Refused(gone, 404) from None
-    if not moved and row.state != fields["state"]:
+    if not is_changed and row.state != fields["state"]:
         raise Refused(otherwise, 409)
 
 
-def trouble(error: BaseException) -> str:
-    """The fault of the machine that caused an error, as a clause; "" if the machine did not cause
-    it."""
+def machine_fault(error: BaseException) -> str:
+    """The fault of the machine that caused an error, such as FULL; "" if the cause is another."""
     return next(filter(None, map(_sentence_of, _chain(error))), "")
 
 
 def is_full(error: BaseException) -> bool:
     """Whether a full disk caused the error."""
-    return trouble(error) == FULL
+    return machine_fault(error) == FULL
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and its causes: a reader of files may report a damaged file when the disk failed."""
+    """An error and its causes. (A failed disk may be reported as a damaged file.)"""
     ids: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in ids:
@@ -94,7 +91,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _sentence_of(error: BaseException) -> str:
-    """The clause of `trouble` for this error alone, without its causes."""
+    """The text of `machine_fault` for this error alone, without its causes."""
     if isinstance(error, OperationalError | InterfaceError):
         return FULL if "is full" in str(error) or "No space left" in str(error) else DATABASE
     if isinstance(error, OSError):
@@ -102,8 +99,8 @@ def _sentence_of(error: BaseException) -> str:
             return FULL
         # A program that cleans temporary folders may remove the file of a request that is being
         # answered.
-        lost = error.filename if isinstance(error, FileNotFoundError) else None
-        is_upload = isinstance(lost, str) and Path(lost).is_relative_to(settings.FILE_UPLOAD_TEMP_DIR)
+        lost_file = error.filename if isinstance(error, FileNotFoundError) else None
+        is_upload = isinstance(lost_file, str) and Path(lost_file).is_relative_to(settings.FILE_UPLOAD_TEMP_DIR)
         if error.errno in MACHINE_FAULTS or is_upload:
             return STORAGE
-    return STORAGE if f"{type(error).__module__}.".startswith(REMOTE) else ""
+    return STORAGE if f"{type(error).__module__}.".startswith(NETWORK_MODULES) else ""

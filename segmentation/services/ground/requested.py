@@ -1,5 +1,4 @@
-"""Settings that a user requests for an analysis: what the site adds to them, and which of them no
-image allows."""
+"""Completes and checks the settings that a user requests for an analysis."""
 
 from __future__ import annotations
 
@@ -12,7 +11,8 @@ from ...models import Micrograph
 def with_site_uncertainty(requested: AnalysisSettings, *, by_method: bool = False) -> AnalysisSettings:
     """The settings, with the site's uncertainty of the scale if the user typed none.
 
-    by_method: whether they follow a method, which says all that decides a number: then the site adds nothing.
+    by_method: whether the settings follow a method; then nothing is added, because a method decides
+    all settings.
     """
     is_typed = requested.measurement.scale_uncertainty != "auto"
     if by_method or is_typed or not settings.DEEPSEGM_SCALE_UNCERTAINTY:
@@ -25,7 +25,7 @@ def with_site_uncertainty(requested: AnalysisSettings, *, by_method: bool = Fals
 
 
 def refuse_tall_bar(requested: AnalysisSettings, micrograph: Micrograph) -> None:
-    """Raises ValueError if the data bar takes all pixel rows of the image."""
+    """Raises ValueError if the requested data bar takes all pixel rows of the image."""
     rows = requested.segmentation.data_bar
     if rows != "auto" and rows >= micrograph.height:
         raise ValueError(f"The data bar cannot take {rows} rows: the image has only {micrograph.height}.")

@@ -1,7 +1,7 @@
-"""Space on the disk: uploads stop before it is full, and deleting works even when it is full.
+"""Free space on the disk: uploads are refused before it is full, and deleting works when it is full.
 
-On a full disk even the deletion of a job cannot be written to the database. So the data folder holds a reserve, a
-file of zeros, which is removed in that case and made again when there is space.
+On a full disk the database cannot even store that a job is deleted. Therefore the data folder contains
+a reserve, a file of zeros. It is removed in that case, and made again when there is space.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from django.db import OperationalError
 from .refusal import Refused, is_full
 
 logger = logging.getLogger(__name__)
-RESERVE, FREE_SPACE = "reserve", "free-space.json"  # files in the data folder
-A_DAY = 24 * 3600.0  # s
-WEEK = 7 * A_DAY
+RESERVE_FILE, FREE_SPACE_FILE = "reserve", "free-space.json"  # files in the data folder
+DAY_SECONDS = 24 * 3600.0
+WEEK_SECONDS = 7 * DAY_SECONDS
 LARGEST_RESERVE = 4 * 2**20  # bytes
-RESERVE_DIVISOR = 16  # the reserve takes at most 1/16 of the disk
+RESERVE_DIVISOR = 16  # the reserve takes at most 1/16 of a small disk
 NO_ROOM = "The server has no room for more images: delete results that you no longer need, or ask its administrator."
 
 P = ParamSpec("P")
@@ -34,59 +34,57 @@ R = TypeVar("R")
 
 
 def free_bytes() -> int | None:
-    """Free bytes on the fullest of the disks that store images and results; None if none of their
-    folders exists."""
-    # A bucket has no such folder.
+    """Free bytes on the fullest disk that stores images or results; None if no such folder exists."""
+    # An object store (S3) has no folder.
     location: Any = settings.STORAGES["default"].get("OPTIONS", {}).get("location")
     folders = [settings.DEEPSEGM_DATA, Path(settings.FILE_UPLOAD_TEMP_DIR), *([Path(location)] if location else [])]
     return min((shutil.disk_usage(folder).free for folder in folders if folder.is_dir()), default=None)
 
 
-def is_scarce(needed: int = 0) -> bool:
+def is_space_scarce(needed: int = 0) -> bool:
     """Whether less than DEEPSEGM_MIN_FREE_MB would be free after `needed` more bytes are stored."""
     free = free_bytes()
     return free is not None and free - needed < settings.DEEPSEGM_MIN_FREE_MB * 2**20
 
 
-def note_free() -> None:
-    """Add the free bytes of now to the stored record of the last WEEK. `tidy` calls this each
+def record_free_space() -> None:
+    """Add the present free bytes to the stored record of the last week. `upkeep.tidy` calls this each
     hour."""
-    free, now, file = free_bytes(), time.time(), settings.DEEPSEGM_DATA / FREE_SPACE
+    free, now, file = free_bytes(), time.time(), settings.DEEPSEGM_DATA / FREE_SPACE_FILE
     if free is not None:
-        recent = [entry for entry in _record() if now - entry[0] < WEEK]
+        recent = [entry for entry in _free_space_record() if now - entry[0] < WEEK_SECONDS]
         _write(file, json.dumps([*recent, (now, free)]).encode())
 
 
 def days_left() -> float | None:
-    """Days until uploads are refused, if the disk fills as fast as since the oldest entry of the
-    record.
+    """Days until uploads are refused, at the rate at which the disk filled in the recorded week.
 
-    None if that entry is not a day old, or if the disk did not become fuller.
+    None if the record is shorter than a day, or if the disk did not become fuller.
     """
-    record, free = _record(), free_bytes()
-    days = (time.time() - record[0][0]) / A_DAY if record else 0.0
-    if free is None or days < 1 or record[0][1] <= free:
+    record, free = _free_space_record(), free_bytes()
+    recorded_days = (time.time() - record[0][0]) / DAY_SECONDS if record else 0.0
+    if free is None or recorded_days < 1 or record[0][1] <= free:
         return None
-    return max(free - settings.DEEPSEGM_MIN_FREE_MB * 2**20, 0) * days / (record[0][1] - free)
+    return max(free - settings.DEEPSEGM_MIN_FREE_MB * 2**20, 0) * recorded_days / (record[0][1] - free)
 
 
-def _record() -> list[tuple[float, int]]:
+def _free_space_record() -> list[tuple[float, int]]:
     """The stored record of free space, the oldest entry first: (time in s, free bytes)."""
     try:
-        return [(when, free) for when, free in json.loads((settings.DEEPSEGM_DATA / FREE_SPACE).read_text())]
+        return [(when, free) for when, free in json.loads((settings.DEEPSEGM_DATA / FREE_SPACE_FILE).read_text())]
     except (OSError, ValueError, TypeError):
         return []
 
 
 def check_space(needed: int) -> None:
     """Raises Refused (507) if there is no room for a file of `needed` bytes."""
-    if is_scarce(needed):
+    if is_space_scarce(needed):
         raise Refused(NO_ROOM, 507)
 
 
 @contextmanager
-def storing(undo: Callable[[], Any]) -> Iterator[None]:
-    """A block that stores what was sent. If it fails, `undo` removes what it stored. Raises Refused
+def undo_failed_storing(undo: Callable[[], Any]) -> Iterator[None]:
+    """A block that stores sent files. If it fails, `undo` is called to remove them. Raises Refused
     (507) if the disk is full."""
     try:
         yield
@@ -97,10 +95,10 @@ def storing(undo: Callable[[], Any]) -> Iterator[None]:
         raise
 
 
-def keep_reserve() -> None:
-    """Make the reserve if it is missing and there is room for it."""
-    file = settings.DEEPSEGM_DATA / RESERVE
-    if file.exists() or is_scarce():
+def make_reserve() -> None:
+    """Make the reserve file if it is missing and there is room for it."""
+    file = settings.DEEPSEGM_DATA / RESERVE_FILE
+    if file.exists() or is_space_scarce():
         return
     _write(file, bytes(min(LARGEST_RESERVE, shutil.disk_usage(file.parent).total // RESERVE_DIVISOR)))
 
@@ -115,26 +113,26 @@ def _write(file: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-def frees_room(service: Callable[P, R]) -> Callable[P, R]:
-    """A decorator for services that free space: on a full disk the reserve is removed, and the
-    service tried once more."""
+def with_disk_reserve(service: Callable[P, R]) -> Callable[P, R]:
+    """A decorator for services that delete data: if the disk is full, the reserve is removed and the
+    service is called once more."""
 
     @wraps(service)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return service(*args, **kwargs)
         except (OperationalError, OSError) as error:
-            if not is_full(error) or not _give_up_reserve():
+            if not is_full(error) or not _remove_reserve():
                 raise
         return service(*args, **kwargs)
 
     return wrapped
 
 
-def _give_up_reserve() -> bool:
+def _remove_reserve() -> bool:
     """Remove the reserve; returns whether there was one."""
     try:
-        (settings.DEEPSEGM_DATA / RESERVE).unlink()
+        (settings.DEEPSEGM_DATA / RESERVE_FILE).unlink()
     except OSError:
         return False
     logger.warning("The disk is full: the reserve is given up so that things can be deleted.")

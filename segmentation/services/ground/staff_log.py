@@ -1,5 +1,5 @@
-"""The log of what the staff change, and of each change of limits: who, when, what, and the values
-before and after."""
+"""The log of changes by the staff, and of each change of the limits of a result: who, when, what, and
+the values before and after."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from django.db.models import Model
 
-from ...core.report.cells import lines, name_cell
+from ...core.report.cells import csv_text, name_cell
 from ...models import Link, StaffAction
 
-SHELL, BACKUP, NOBODY = "command line", "made a backup", "without an account"
+SHELL, BACKUP, NO_ACCOUNT = "command line", "made a backup", "without an account"
 COLUMNS = ("created", "account", "action", "kind", "target", "name", "before", "after")
-# The log stores these fields of a row, as far as its model has them.
+# The log stores those of these fields that the model of a row has.
 LOGGED_FIELDS = (
     *("name", "state", "owner_id", "material", "instrument", "licence", "shared", "offered", "overruled_by_id"),
     *("model_name", "task", "rule", "value", "typed", "included", "signature_hash", "edit_count"),
@@ -21,8 +21,8 @@ LOGGED_FIELDS = (
     *("revoked", "expires", "read_only", "uid", "user_id", "group_id"),
     *("stored_gb", "megapixels_a_day"),
 )
-# The words of the log, by the end of a URL's name, or by the words of the admin.
-WORDS = {
+# The words for an action, by the end of the name of its URL, or by its name in Django's admin.
+ACTION_WORDS = {
     **dict.fromkeys(("add", "images"), "added images"),
     **dict.fromkeys(("change", "rerun", "revisions", "settings"), "analysed again with other settings"),
     **dict.fromkeys(("calibration", "scale", "width"), "measured with another scale"),
@@ -55,10 +55,10 @@ WORDS = {
 
 
 def action_of(name: str, method: str) -> str:
-    """What a request did, as a key of WORDS. name: of its URL, such as "api:job-cancel", which
-    gives "cancel".
+    """The action of a request, as a key of ACTION_WORDS.
 
-    The URLs of a row itself and of an image serve several actions: there the HTTP method decides.
+    name: of its URL, such as "api:job-cancel", which gives "cancel". method: of HTTP; it decides for
+    the URLs of a row or of an image, which serve several actions.
     """
     kind, _, what = name.removeprefix("api:").partition("-")
     what = what if kind in ("job", "sample", "dataset", "training") and what else name.removeprefix("api:")
@@ -68,7 +68,7 @@ def action_of(name: str, method: str) -> str:
 
 
 def snapshot(row: Model) -> dict[str, Any]:
-    """The logged values of a row as they are stored now; {} if it is deleted."""
+    """The values of a row that the log stores, read from the database now; {} if the row is deleted."""
     now = type(row)._default_manager.filter(pk=row.pk).first()
     return {} if now is None else _values(now, Link.objects.filter(pk=row.pk).first() if _has_link(row) else None)
 
@@ -84,13 +84,16 @@ def _values(row: Model, link: Link | None) -> dict[str, Any]:
 
 
 def name_of(account: Any) -> str:
-    """How the log names an account; None is nobody's."""
-    return (account and account.get_username()) or NOBODY
+    """The name of an account in the log; NO_ACCOUNT for None."""
+    return (account and account.get_username()) or NO_ACCOUNT
 
 
 def note(account: Any, action: str, row: Any, before: dict[str, Any] | None = None, after: Any = None) -> None:
-    """Add an entry to the log. It holds the values that differ between `before` and `after`;
-    without `after`, all."""
+    """Add an entry to the log. It contains the values that differ between `before` and `after`, or all
+    of `before` if `after` is empty.
+
+    account: who made the change. action: as in ACTION_WORDS, or in words. row: the changed row.
+    """
     before, after = before or {}, after or {}
     if after:
         names = [field for field in {**before, **after} if before.get(field) != after.get(field)]
@@ -110,10 +113,10 @@ def _entry(account: Any, action: str, row: Any, before: dict[str, Any], after: d
     name = str(getattr(row, "micrograph", None) or row)[:200]
     kind, pk = str(row._meta.verbose_name), str(row.pk)
     entry = {"kind": kind, "target": pk, "name": name, "before": before, "after": after}
-    return StaffAction(account=str(account)[:150], action=WORDS.get(action, action)[:100], **entry)
+    return StaffAction(account=str(account)[:150], action=ACTION_WORDS.get(action, action)[:100], **entry)
 
 
-def as_csv(rows: Iterable[StaffAction]) -> str:
-    """The log as CSV. A spreadsheet takes none of its cells for a formula."""
+def log_as_csv(rows: Iterable[StaffAction]) -> str:
+    """The log as CSV. Cells are escaped, so that a spreadsheet takes none for a formula."""
     table = ([row.created.isoformat(), *(getattr(row, name) for name in COLUMNS[1:])] for row in rows)
-    return lines([COLUMNS, *([name_cell(str(cell)) for cell in row] for row in table)])
+    return csv_text([COLUMNS, *([name_cell(str(cell)) for cell in row] for row in table)])

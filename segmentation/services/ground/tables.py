@@ -1,6 +1,5 @@
-"""Two stored files about the objects of a result: OUTLINES (outlines.json), from which its page
-draws, and NAME (table.npz), the table of its objects with all digits, from which samples are
-pooled."""
+"""Reads and writes two stored files with the objects of a result: OUTLINES_FILE, which its page draws,
+and TABLE_FILE, the unrounded measurements of the objects, from which samples are pooled."""
 
 from __future__ import annotations
 
@@ -14,25 +13,25 @@ import numpy as np
 
 from ...core import tasks
 from ...core.measure.table import Table
-from ...core.report.corrected_objects import LINES
+from ...core.report.corrected_objects import OUTLINE_KEYS
 from ...models import Job
 from . import bundles
 
 logger = logging.getLogger(__name__)
-NAME, OUTLINES = "table.npz", "outlines.json"
-UNCORRECTED = "uncorrected.json"  # as OUTLINES, from before all corrections of the result
-OBJECTS = "particles"  # key of the list of objects in OUTLINES, for every kind
-# These bytes stand only between two objects: JSON is written without spaces, and escapes quotes in
-# a text.
+TABLE_FILE, OUTLINES_FILE = "table.npz", "outlines.json"
+UNCORRECTED_FILE = "uncorrected.json"  # the content of OUTLINES_FILE before all corrections of the result
+OBJECTS_KEY = "particles"  # key of the list of objects in OUTLINES_FILE, for every kind of analysis
+# These bytes occur only between two objects, because the JSON is written without spaces and escapes
+# the quotes in a text.
 NEXT_OBJECT = b'},{"id":'
 CHUNK = 1 << 18  # bytes of a file that are read at once
-CLARITY, SCALE = "clarity", "nm_per_pixel"  # arrays in NAME
-COLUMN = "column "  # prefix of the arrays that hold the columns of the table
+CLARITY, SCALE = "clarity", "nm_per_pixel"  # arrays in TABLE_FILE
+COLUMN = "column "  # prefix of the names of the arrays that are columns of the table
 
 
 def save(table: Table, clarity: float, path: Path) -> Path:
-    """Write a table of objects to a file NAME, and how clearly the image shows them; returns the
-    path."""
+    """Write a table of objects to a new file TABLE_FILE at `path`; returns the path. clarity: how
+    clearly the image shows the objects, 0 to 1."""
     scale = np.nan if table.nm_per_pixel is None else table.nm_per_pixel
     columns = {f"{COLUMN}{name}": values for name, values in table.columns.items()}
     np.savez_compressed(path, **{SCALE: scale, CLARITY: clarity}, **columns)
@@ -40,7 +39,7 @@ def save(table: Table, clarity: float, path: Path) -> Path:
 
 
 def load(file: BinaryIO) -> tuple[Table, float]:
-    """The table and the clarity that `save` wrote.
+    """The table and the clarity from a file that `save` wrote.
 
     Raises ValueError if the file is damaged or has a column unknown to this version.
     """
@@ -52,42 +51,42 @@ def load(file: BinaryIO) -> tuple[Table, float]:
 
 
 def objects_of(job: Job) -> list[dict[str, Any]] | None:
-    """The objects of a result, as `core.report.exports.viewer.outlines` writes them but without
-    their lines; None if they cannot be read."""
-    return objects_in(job, OUTLINES)
+    """The objects of a result as dicts, without their outlines: the data that
+    `core.report.exports.viewer.outlines` writes. None if they cannot be read."""
+    return objects_in(job, OUTLINES_FILE)
 
 
 def uncorrected_objects_of(job: Job) -> list[dict[str, Any]] | None:
-    """The objects of a result before all its corrections; otherwise as `objects_of`."""
-    return objects_in(job, UNCORRECTED if job.artifact(UNCORRECTED) else OUTLINES)
+    """The objects of a result before all its corrections, as `objects_of` returns them."""
+    return objects_in(job, UNCORRECTED_FILE if job.artifact(UNCORRECTED_FILE) else OUTLINES_FILE)
 
 
 def objects_in(job: Job, name: str) -> list[dict[str, Any]] | None:
-    """The objects in a stored file of a result, as in `objects_of`. name: OUTLINES or
-    UNCORRECTED."""
+    """The objects in a stored file of a result, as `objects_of` returns them. name: OUTLINES_FILE or
+    UNCORRECTED_FILE."""
     artifact = job.artifact(name)
     if artifact is None:
         return None
     try:
-        with bundles.opened(artifact) as file:
-            rows = (row for part in parts(file) for row in part[OBJECTS])
-            return [{name: value for name, value in row.items() if name not in LINES} for row in rows]
+        with bundles.open_file(artifact) as file:
+            rows = (row for part in read_in_parts(file) for row in part[OBJECTS_KEY])
+            return [{name: value for name, value in row.items() if name not in OUTLINE_KEYS} for row in rows]
     except (OSError, EOFError, ValueError, KeyError):
         logger.warning("The outlines of job %s cannot be read.", job.pk, exc_info=True)
         return None
 
 
-def parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
-    """The content of a file OUTLINES in parts, so that little of it is in memory at a time.
+def read_in_parts(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """Read a file OUTLINES_FILE in parts, because a large one takes much memory.
 
-    The first part has all keys of the file and the first objects; the others have only OBJECTS.
-    This relies on `core.report.exports.viewer.outlines`: each object begins with its id, and the
-    objects come last.
+    The first part has all keys of the file and the first objects; further parts have only
+    OBJECTS_KEY. This relies on the order in which `core.report.exports.viewer.outlines` writes: each
+    object begins with its id, and the objects come last.
     """
     head, tail = b"", b""
     while chunk := file.read(CHUNK):
         objects, next_object, tail = (tail + chunk).rpartition(NEXT_OBJECT)
         if next_object:
             yield json.loads(head + objects + b"}]}")
-            head = f'{{"{OBJECTS}":[{{"id":'.encode()
+            head = f'{{"{OBJECTS_KEY}":[{{"id":'.encode()
     yield json.loads(head + tail)

@@ -1,5 +1,5 @@
-"""The download of a dataset: one ZIP file with the folder that `core.dataset_files` describes, made
-while it is sent."""
+"""Writes the download of a dataset: a ZIP file with the folder that `core.dataset_files` describes,
+written while it is being sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ... import __version__
 from ...core import dataset_files as files
 from ...core import tasks
 from ...models import Dataset, DatasetImage
-from .datasets import coco_of
+from .datasets import coco_path
 
 PIECE = 2**20  # bytes that are read at once
 README = """{name}: {count} images of {things} with labels that a person has checked, exported by DeepSegm {version}.
@@ -35,8 +35,8 @@ deepsegm dataset import FOLDER --name NAME --checked
 
 
 def entries(dataset: Dataset) -> Iterator[tuple[str, bytes | Iterator[bytes]]]:
-    """The names and contents of the files in the ZIP file; one piece is in memory at a time. Images
-    without labels are left out."""
+    """The files in the ZIP file as (name, content), piece by piece to save memory. Images without labels
+    are left out."""
     images = list(dataset.images.exclude(labels="").select_related("by"))
     regions = {image.name: image.region for image in images if image.region}
     classes = ", ".join(f"{number} {name}" for number, name in enumerate(dataset.class_names))
@@ -57,7 +57,7 @@ def entries(dataset: Dataset) -> Iterator[tuple[str, bytes | Iterator[bytes]]]:
 
 
 def facts(dataset: Dataset, images: list[DatasetImage]) -> str:
-    """The text of dataset.toml. Data of an image that is not known is left out."""
+    """The text of dataset.toml. Unknown data of an image are left out."""
     about_dataset = {name: getattr(dataset, name) for name in ("name", "task", "class_names", "material", "instrument")}
     about_dataset |= {"licence": dataset.licence, "made": dataset.created.isoformat(), "version": __version__}
     entries_of_images = [
@@ -73,12 +73,12 @@ def facts(dataset: Dataset, images: list[DatasetImage]) -> str:
 
 
 def coco(dataset: Dataset, images: list[DatasetImage]) -> Iterator[bytes]:
-    """The COCO annotations of all images, piece by piece. Each also has `label` (not part of COCO):
-    the number of its object in the file of labels."""
+    """The text of coco.json, piece by piece. Each annotation also has `label` (not part of COCO): the
+    number of its object in the file of labels."""
     task, count = tasks.find(dataset.task), 0
     yield b'{"annotations": ['
     for number, image in enumerate(images, 1):
-        with default_storage.open(coco_of(image), "rb") as packed:
+        with default_storage.open(coco_path(image), "rb") as packed:
             annotations = json.loads(gzip.decompress(packed.read()))
         lines = [
             json.dumps({"id": pk, "image_id": number, **annotation})

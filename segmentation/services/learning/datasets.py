@@ -1,5 +1,5 @@
-"""Datasets: how they are made, described, shared and deleted; how images from results or archives
-are put in and removed; and how a worker stores what it has written."""
+"""Makes, describes, shares and deletes datasets; adds images from results or archives and removes them;
+and stores the files that a worker has written for a dataset."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from django.db import transaction
 from django.utils import timezone
 
 from ...core import tasks
-from ...core.labels.segmentation import without_images
+from ...core.labels.segmentation import objects_in_file
 from ...core.measure.filters import Reason
 from ...core.names import clean_text, portable_name
 from ...core.report.wording import day_of
-from ...models import AFRESH, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, Micrograph, Sample, shown_name
+from ...models import RESTART_FIELDS, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, Micrograph, Sample, shown_name
 from ..ground import limits
 from ..ground.callers import check_may_train
 from ..ground.files import remove_folder, undo_on_failure
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused, lock
-from ..ground.space import check_space, frees_room, storing
+from ..ground.space import check_space, undo_failed_storing, with_disk_reserve
 from ..results.edits import NO_OUTLINES
 from ..results.jobs import GONE
 from ..results.steps import check_measured
@@ -36,10 +36,10 @@ from ..results.uploads import is_zip, sha256_of_upload
 from ..results.usage import check_quota
 
 logger = logging.getLogger(__name__)
-MOST_IMAGES = 1000
-LEAST_SIDE = 32  # px of a region; a smaller one teaches nothing
-LONGEST = 200  # characters of material, instrument or licence
-CHECK = "check-"  # the file with the check of an image has a name that begins so
+MOST_IMAGES = 1000  # of a dataset
+LEAST_SIDE_PX = 32  # of a region; a model learns nothing from a smaller one
+LONGEST_TEXT = 200  # characters of material, instrument or licence
+CHECK_PREFIX = "check-"  # begin of the name of the file with the check of an image
 DELETED = "This dataset has been deleted."
 UNNAMED = "Give the dataset a name."
 NO_TASK = "There is no kind of analysis named {name!r}: choose one of {names}."
@@ -57,22 +57,22 @@ NOT_MEASURED = (
 OTHER_TASK = "This dataset is of {here}, and the result of {other}: choose a dataset of the same kind of analysis."
 OTHER_CLASSES = "This dataset has the classes {here}, and the result {other}: choose a dataset of the same classes."
 NO_REGION = (
-    f"A rectangle is top, left, bottom and right in pixels, within the analysed image, {LEAST_SIDE} px or more on each"
-    " side."
+    f"A rectangle is top, left, bottom and right in pixels, within the analysed image, {LEAST_SIDE_PX} px or more on"
+    " each side."
 )
 FULL = f"The dataset is full: {MOST_IMAGES:,} images are the limit."
 NO_ARCHIVE = "Send a ZIP archive: images in one folder and their labels in another, or images and a COCO JSON file."
 LARGE = "The archive has {size:,.0f} MB and the limit is {limit:,.0f} MB: make several archives."
 # The number in a series at the end of a name: "a (3)", "a_03" or "a003", but not the one of "tio2".
-SERIES = re.compile(r"(?:[\s_.\-]*\(\d+\)|[\s_.\-]+\d+|(?<=\D)\d{3,})$")
+SERIES_NUMBER = re.compile(r"(?:[\s_.\-]*\(\d+\)|[\s_.\-]+\d+|(?<=\D)\d{3,})$")
 
 
 @transaction.atomic
 def create_dataset(*, user: Any, name: str, task: str, class_names: Sequence[str] = (), **described: str) -> Dataset:
     """Make a dataset for an account.
 
-    class_names: for a kind of analysis in which each pixel has a class; () takes those of the first
-    result. described: material, instrument, licence. Raises Refused.
+    class_names: for a kind of analysis in which each pixel has a class; () means the classes of the
+    first result. described: material, instrument, licence. Raises Refused.
     """
     check_may_train(user)
     task_by_name = {task.name: task for task in tasks.every()}
@@ -99,7 +99,7 @@ def change_dataset(*, dataset: Dataset, shared: bool | None = None, **described:
     dataset.refresh_from_db()
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def delete_dataset(*, dataset: Dataset) -> None:
     """Remove a dataset with all its files; models that were trained on it stay."""
@@ -119,9 +119,9 @@ def use_as_training_data(
 ) -> DatasetImage:
     """Put the image of a finished result into a dataset; a worker then copies image and outlines.
 
-    consent: whether models may learn from it. reviewed: whether a person has checked every outline
+    consent: whether models may learn from the image. reviewed: whether a person has checked every outline
     of the image, or of its `region` [top, left, bottom, right] in pixels. group: specimen or
-    session; "" takes `default_group`. An image is in a dataset only once: another result of it
+    session; "" means `default_group`. An image is in a dataset only once: another result of it
     replaces the earlier one. Raises Refused.
     """
     check_may_train(user)
@@ -159,14 +159,14 @@ def use_as_training_data(
 
 @transaction.atomic
 def group_image(*, image: DatasetImage, group: str) -> None:
-    """Set the group (specimen or session) of an image; "" sets the name of its file."""
+    """Set the group (specimen or session) of an image; "" means the name of its file without suffix."""
     lock(image.dataset, DELETED)
     image.group = clean_text(group, SHOWN_NAME) or stem_of(image.name)
     if DatasetImage.objects.filter(pk=image.pk).exclude(group=image.group).update(group=image.group):
         _prepare(image.dataset)
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def remove_image(*, image: DatasetImage) -> None:
     """Take an image out of its dataset; its files are deleted, and no later training learns from it."""
@@ -197,7 +197,7 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
     entry = {"name": shown_name(file.name or ""), "size": file.size, "sha256": sha256_of_upload(file), "by": user.pk}
     entry["sent"] = timezone.now().isoformat()
     path = f"{dataset.folder}/incoming/{uuid4().hex}.zip"
-    with storing(lambda: default_storage.delete(path)):
+    with undo_failed_storing(lambda: default_storage.delete(path)):
         entry["file"] = default_storage.save(path, file)
     with undo_on_failure(lambda: default_storage.delete(entry["file"])), transaction.atomic():
         lock(dataset, DELETED)
@@ -208,26 +208,25 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
 
 @transaction.atomic
 def check_again(*, dataset: Dataset) -> None:
-    """Let a worker write the images that had errors again, and check the complete dataset once
-    more."""
+    """Let a worker write images with errors again and check the dataset again."""
     lock(dataset, DELETED)
     dataset.images.exclude(error="").update(error="")
     _prepare(dataset)
 
 
 def default_group(job: Job) -> str:
-    """The group (specimen or session) of a result's image: within a sample as in `groups_of`,
-    otherwise the name of the image without its number in a series."""
+    """The group (specimen or session) that the form proposes for a result's image: in a sample by
+    `groups_of`, otherwise the name of the image without its number in a series."""
     image = job.micrograph
     return groups_of(job.sample)[image.pk] if job.sample is not None else default_group_of(image.name)
 
 
 def groups_of(sample: Sample) -> dict[Any, str]:
-    """The group of each image of a sample, by the image's id: the name of the sample, and what
-    distinguishes its images.
+    """The group of each image of a sample, by the id of the image: the name of the sample and a text
+    that differs between images.
 
-    That is the day in their files, otherwise the beginning of their names, otherwise the complete
-    name. (The test of a training needs several groups: some are held back.)
+    This text is the day of the image, otherwise the beginning of its name, otherwise its complete
+    name, whichever first differs. (A training needs several groups, to test on some of them.)
     """
     images = Micrograph.objects.filter(jobs__sample=sample).distinct()
     for part_of in (
@@ -246,7 +245,7 @@ def groups_of(sample: Sample) -> dict[Any, str]:
 def default_group_of(name: str) -> str:
     """A file name without suffix and without its number in a series."""
     stem = stem_of(name)
-    return SERIES.sub("", stem).strip() or stem
+    return SERIES_NUMBER.sub("", stem).strip() or stem
 
 
 def stem_of(name: str) -> str:
@@ -255,8 +254,8 @@ def stem_of(name: str) -> str:
 
 
 def unique_name(dataset: Dataset, name: str) -> str:
-    """A name for a new file in a dataset that every file system allows. Its stem differs from those
-    of all other files."""
+    """A name for a new file in a dataset that all file systems allow, and whose stem differs from the
+    stems of the other files."""
     clean = portable_name(shown_name(name))
     stems = {stem_of(other).casefold() for other in dataset.images.values_list("name", flat=True)}
     suffix = PurePosixPath(clean).suffix
@@ -269,18 +268,18 @@ def unique_name(dataset: Dataset, name: str) -> str:
 
 
 def check_room(dataset: Dataset, more: int) -> None:
-    """Raises Refused (409) if so many more images do not fit into the dataset."""
+    """Raises Refused (409) if the dataset would have too many images with `more` further ones."""
     if dataset.images.count() + more > MOST_IMAGES:
         raise Refused(FULL, 409)
 
 
 def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, Path], **fields: Any) -> None:
-    """Store the files of an image that a worker has written ("image", "labels", "preview" and
-    "coco"), in place of earlier ones.
+    """Store the files of an image that a worker has written ("image", "labels", "preview", "coco"), and
+    remove earlier ones.
 
-    fields: other fields of its row that change; changes that people have made to further fields
-    meanwhile stay. Raises `Superseded`, and Refused if it is an image of an archive and its owner's
-    quota is used up.
+    fields: other fields of its row that change; fields that users have changed meanwhile stay.
+    Raises `Superseded`, and Refused (507) if a new image from an archive exceeds the quota of the
+    owner.
     """
 
     def remove() -> None:
@@ -288,10 +287,10 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
             remove_folder(image.folder)
 
     size = sum(path.stat().st_size for path in files.values())
-    if image._state.adding:  # a new image of the archive, whose own bytes will be removed
+    if image._state.adding:  # a new image from the first archive, whose bytes will be freed
         check_quota(size - sum(archive["size"] for archive in dataset.incoming[:1]), **dataset.maker)
     with undo_on_failure(remove):
-        names_in_storage = {name: _put(f"{image.folder}/{path.name}", path) for name, path in files.items()}
+        names_in_storage = {name: _store(f"{image.folder}/{path.name}", path) for name, path in files.items()}
         file_fields = {name: names_in_storage[name] for name in ("image", "labels", "preview")}
         with transaction.atomic():
             dataset.change()
@@ -307,17 +306,17 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
         logger.exception("The earlier files under %s could not be removed.", image.folder)
 
 
-def keep_check(*, image: DatasetImage, file: Path) -> None:
-    """Store the file with the check of an image, in place of a check of other labels.
+def store_check(*, image: DatasetImage, file: Path) -> None:
+    """Store the file with the check of an image, and remove checks of earlier labels.
 
-    A superseded attempt may do this, too: it removes only checks, which can be made again.
+    A superseded attempt may call this, too: checks can be made again.
     """
-    _put(f"{image.folder}/{file.name}", file)
+    _store(f"{image.folder}/{file.name}", file)
     if not DatasetImage.objects.filter(pk=image.pk).exists():
         remove_folder(image.folder)
         return
     for name in default_storage.listdir(image.folder)[1]:
-        if name.startswith(CHECK) and name != file.name:
+        if name.startswith(CHECK_PREFIX) and name != file.name:
             default_storage.delete(f"{image.folder}/{name}")
 
 
@@ -325,8 +324,8 @@ def remove_archive(*, dataset: Dataset, notes: Sequence[tuple[str, str]]) -> Non
     """Remove the first archive after its images were put into the dataset or refused. Raises
     `Superseded`.
 
-    notes: (name, sentence) of each file that was left out. Deaths of workers until now do not count
-    for the next archive.
+    notes: (name, sentence) of each file that was left out. For the next archive deaths of workers are
+    counted from 0.
     """
     archive = dataset.incoming[0]
     notes_of_archive = [{"archive": archive["name"], "name": name, "sentence": sentence} for name, sentence in notes]
@@ -342,15 +341,14 @@ def publish_dataset(*, dataset: Dataset, summary: dict[str, Any]) -> None:
     dataset.finish(Dataset.State.DONE, summary={**summary, "notes": notes})
 
 
-def coco_of(image: DatasetImage) -> str:
-    """The path in the storage of the file with the COCO annotations of an image; it is beside the
-    labels."""
+def coco_path(image: DatasetImage) -> str:
+    """The path of the file with the COCO annotations of an image in the storage, beside the labels."""
     return str(PurePosixPath(image.labels.name).with_suffix(".json.gz"))
 
 
-def _put(name: str, path: Path) -> str:
-    """Store a file; returns its path. Its name depends on its content, so an existing file is the
-    same, unless a crash has left only a part of it."""
+def _store(name: str, path: Path) -> str:
+    """Store a file; returns its path. Its name depends on its content, so an existing file with the same
+    size is equal; a file with another size was left by a crash."""
     if default_storage.exists(name):
         if default_storage.size(name) == path.stat().st_size:
             return name
@@ -368,8 +366,8 @@ def _check_promises(consent: bool, reviewed: bool) -> None:
 
 
 def _check_result(job: Job, dataset: Dataset) -> None:
-    """Raises Refused if a result cannot be put into the dataset. A dataset without classes gets
-    those of the result."""
+    """Raises Refused if a result cannot be put into the dataset. A dataset without classes gets the
+    classes of the result."""
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
     if job.segmentation is None:
@@ -384,7 +382,7 @@ def _check_result(job: Job, dataset: Dataset) -> None:
         return
     try:
         with job.segmentation.file.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            names = list(without_images(data).class_names)
+            names = list(objects_in_file(data).class_names)
     except (OSError, ValueError, KeyError) as error:
         raise Refused(NO_OUTLINES, 409) from error
     if not dataset.class_names:
@@ -395,8 +393,8 @@ def _check_result(job: Job, dataset: Dataset) -> None:
 
 
 def _region(job: Job, requested: Sequence[int] | None) -> list[int] | None:
-    """The checked region of an image, [top, left, bottom, right]; None for the whole image. A data
-    bar is never in it, because it is not analysed. Raises Refused (422)."""
+    """The checked region of an image, [top, left, bottom, right] in px without the data bar; None for
+    the whole image. Raises Refused (422) if it is not within the image."""
     width, height = job.micrograph.width, job.micrograph.height
     rows = job.summary.get("data_bar") or height
     whole = [0, 0, rows, width]
@@ -412,24 +410,26 @@ def _region(job: Job, requested: Sequence[int] | None) -> list[int] | None:
 
 
 def is_within(region: Sequence[int], rows: int, columns: int) -> bool:
-    """Whether a region lies within an image and has at least LEAST_SIDE on each side."""
+    """Whether a region is within an image of this size, and not smaller than LEAST_SIDE_PX."""
     top, left, bottom, right = region
-    return min(top, left) >= 0 and bottom <= rows and right <= columns and min(bottom - top, right - left) >= LEAST_SIDE
+    return (
+        min(top, left) >= 0 and bottom <= rows and right <= columns and min(bottom - top, right - left) >= LEAST_SIDE_PX
+    )
 
 
 def _visible_texts(texts: Mapping[str, str]) -> dict[str, str]:
-    """The texts of a description without invisible characters; raises Refused (422) for an empty
+    """The texts without invisible characters, shortened if too long; raises Refused (422) for an empty
     name."""
     longest = {"name": SHOWN_NAME}
-    cleaned = {name: clean_text(value, longest.get(name, LONGEST)) for name, value in texts.items()}
+    cleaned = {name: clean_text(value, longest.get(name, LONGEST_TEXT)) for name, value in texts.items()}
     if cleaned.get("name") == "":
         raise Refused(UNNAMED, 422)
     return cleaned
 
 
 def _prepare(dataset: Dataset) -> None:
-    """Let a worker write the changed images of a dataset and check it. A running attempt is
+    """Queue a dataset: a worker writes its changed images and checks it. A running attempt is
     superseded."""
-    Dataset.objects.filter(pk=dataset.pk).update(**AFRESH)
+    Dataset.objects.filter(pk=dataset.pk).update(**RESTART_FIELDS)
     enqueue_after_commit(dataset.pk, Dataset)
     dataset.state = Dataset.State.QUEUED

@@ -1,4 +1,4 @@
-"""Suggestions for a dataset: results of an account that would improve the model most, if a person
+"""Suggests results of an account for a dataset: those from which the model would learn most, if a person
 corrected their outlines and put them into the dataset."""
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from ...core.suggesting import OCTAVES, SIDE, UNLIKE, ExpectedErrors, Floats, ex
 from ...models import Dataset, Job, Micrograph
 from ..ground import tables
 
-LOOKED_AT = 100  # results
-SHOWN = 5  # suggestions
-CACHED_FOR = 7 * 24 * 3600  # seconds
-NO_TEXTURE = np.zeros(OCTAVES + 1)  # of an image whose preview cannot be read
+MOST_EXAMINED = 100  # results that are examined
+MOST_SHOWN = 5  # suggestions on the page
+CACHED_SECONDS = 7 * 24 * 3600  # a week
+NO_TEXTURE = np.zeros(OCTAVES + 1)  # used if a preview cannot be read
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A result that should be corrected. wrong: which outlines are probably wrong. unlike: whether
-    its image differs much from all images of the dataset and of the suggestions before it."""
+    """A result that should be corrected. wrong: the expected number and kind of wrong outlines. unlike:
+    whether its image differs much from the dataset and from the suggestions before it."""
 
     job: Job
     wrong: ExpectedErrors
@@ -39,21 +39,20 @@ class Suggestion:
         return f"{words}, and it looks unlike the other images." if self.unlike else f"{words}."
 
 
-def suggestions(dataset: Dataset, user: Any, limit: int = SHOWN) -> list[Suggestion]:
-    """At most `limit` results of the account that should be corrected, the best first. Each has at
-    least half a wrong outline, as expected value.
+def suggestions(dataset: Dataset, user: Any, limit: int = MOST_SHOWN) -> list[Suggestion]:
+    """At most `limit` results of the account that should be corrected, the most useful first. In each,
+    at least half an outline is expected to be wrong.
 
-    The newest 2 * LOOKED_AT results are read, and at most LOOKED_AT of the dataset's kind are
-    examined, one of each image. Images that were corrected or are in the dataset are left out (by
-    their SHA-256).
+    The newest 2 * MOST_EXAMINED results are read; of the dataset's kind at most MOST_EXAMINED are
+    examined, one for each image. Images that were corrected or are in the dataset (by their SHA-256)
+    are left out.
     """
-    doubtful = [(job, wrong) for job in _candidates(dataset, user) if (wrong := _wrong(job)) and wrong.has_any]
+    doubtful = [(job, wrong) for job in _candidates(dataset, user) if (wrong := _probably_wrong(job)) and wrong.has_any]
     textures = [_texture(job.micrograph.preview, job.micrograph_id) for job, _ in doubtful]
-    # Only images of results have a preview without outlines. So the dataset's images from archives
-    # are not compared.
-    taught = Micrograph.objects.filter(jobs__dataset_images__dataset=dataset).distinct()
-    taught_textures = [_texture(image.preview, image.pk) for image in taught]
-    ranked = rank_images([wrong.expected for _, wrong in doubtful], textures, taught_textures)
+    # Images from archives are not compared, because their previews show outlines.
+    dataset_images = Micrograph.objects.filter(jobs__dataset_images__dataset=dataset).distinct()
+    dataset_textures = [_texture(image.preview, image.pk) for image in dataset_images]
+    ranked = rank_images([wrong.expected for _, wrong in doubtful], textures, dataset_textures)
     return [Suggestion(*doubtful[number], UNLIKE <= apart < float("inf")) for number, apart in ranked[:limit]]
 
 
@@ -64,25 +63,25 @@ def _candidates(dataset: Dataset, user: Any) -> list[Job]:
     rows = mine.exclude(micrograph__sha256__in=corrected.values("micrograph__sha256"))
     rows = rows.exclude(micrograph__sha256__in=dataset.images.values("sha256"))
     newest: dict[str, Job] = {}
-    for job in rows.select_related("micrograph").order_by("-created")[: 2 * LOOKED_AT]:
+    for job in rows.select_related("micrograph").order_by("-created")[: 2 * MOST_EXAMINED]:
         if job.settings["task"] == dataset.task and not job.summary.get("refused"):
             newest.setdefault(job.micrograph.sha256, job)
-    return list(newest.values())[:LOOKED_AT]
+    return list(newest.values())[:MOST_EXAMINED]
 
 
-def _wrong(job: Job) -> ExpectedErrors | None:
-    """Which outlines of a result are probably wrong, from its stored objects; None if they cannot
-    be judged. It is cached, because an uncorrected result does not change."""
+def _probably_wrong(job: Job) -> ExpectedErrors | None:
+    """The expected wrong outlines of a result, from its stored objects; None if they cannot be judged.
+    Cached, because an uncorrected result does not change."""
     key = f"wrong {job.pk} {job.attempt}".replace(" ", "-")
     if (cached := cache.get(key)) is not None:
         return cached or None
     wrong = expected_wrong(tables.objects_of(job) or [])
-    cache.set(key, wrong or False, CACHED_FOR)
+    cache.set(key, wrong or False, CACHED_SECONDS)
     return wrong
 
 
 def _texture(preview: FieldFile, pk: UUID) -> Floats:
-    """The texture (OCTAVES + 1,) of an image, from its preview; it is cached. pk: of the image."""
+    """The texture (OCTAVES + 1,) of an image, from its preview; cached by the id `pk` of the image."""
     key = f"texture-{pk}"
     values: Floats | None = cache.get(key)
     if values is None:
@@ -93,5 +92,5 @@ def _texture(preview: FieldFile, pk: UUID) -> Floats:
                 values = texture(np.asarray(small))
         except (OSError, ValueError, Image.DecompressionBombError):
             values = NO_TEXTURE
-        cache.set(key, values, CACHED_FOR)
+        cache.set(key, values, CACHED_SECONDS)
     return values

@@ -1,5 +1,5 @@
-"""What a worker stores of a training: its progress with pictures while it runs, and at the end its
-files and its model."""
+"""Stores what a training makes: its progress with pictures while it runs, and at the end its files and
+its model. A worker calls these functions."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from ...models import Dataset, DatasetImage, Training, TrainingFile
 from ..access.webhooks import announce
 from ..ground.files import delete_with_files, remove_files, undo_on_failure
 from ..ground.refusal import Refused
-from ..results.publishing import store
+from ..results.publishing import store_file
 
-CARD, WEIGHTS = ".toml", ".safetensors"
+CARD_SUFFIX, WEIGHTS_SUFFIX = ".toml", ".safetensors"
 NO_DATASET = "The dataset of this training was deleted, so it cannot go on."
 NOT_SHARED = "The dataset of this training is no longer shared with its account, so it cannot go on."
 REMOVED = "{name} was removed from the dataset after the training was asked for: ask for a new training."
 ALTERED = "The stored file {name} of this training was altered or is gone: train the model again."
-LONGEST_NAME = 28  # so that the name of the weights fits a TrainingFile
+LONGEST_NAME = 28  # characters; the name of the weights must fit into a TrainingFile (50)
 
 
 def runs_folder() -> Path:
@@ -39,7 +39,7 @@ def runs_folder() -> Path:
 
 @transaction.atomic
 def begin_version(*, training: Training) -> None:
-    """Give a training its version, a number among the trainings of its dataset, if it has none;
+    """Give a training its version, the next number among the trainings of its dataset, if it has none;
     raises `Superseded`."""
     if training.version:
         return
@@ -61,8 +61,8 @@ def report_training(*, training: Training, pictures: Iterable[Path], brings_prog
     """Store new pictures and the progress of a training (`values`, fields of its row); raises
     `Superseded`.
 
-    brings_progress: whether the training is further than an earlier attempt was: then earlier
-    deaths and faults no longer count.
+    brings_progress: whether the training is further than any earlier attempt; then earlier deaths and
+    faults are no longer counted.
     """
     stored_names = set(training.artifacts.values_list("name", flat=True))
     new = [path for path in pictures if path.name not in stored_names]
@@ -78,18 +78,18 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
     """Store card, weights and pictures of a training, install its model on the site, and set the
     training done.
 
-    The model is offered to users if it is better than its base. Raises `Superseded`, and Refused if
+    The model is offered if it is better than its base model. Raises `Superseded`, and Refused if
     its files were altered or an image was removed from the dataset.
     """
     stored_names = set(training.artifacts.values_list("name", flat=True))
     graph = [file for end in (GRAPH, TEST) if (file := card.with_suffix(end)).exists()]
-    new = [path for path in (card, card.with_suffix(WEIGHTS), *graph, *files) if path.name not in stored_names]
+    new = [path for path in (card, card.with_suffix(WEIGHTS_SUFFIX), *graph, *files) if path.name not in stored_names]
     rows: list[TrainingFile] = []
     with undo_on_failure(lambda: remove_files(row.file.name for row in rows)):
         rows += (_store_copy(training, path) for path in new)
         with transaction.atomic():
-            check_given(training)
-            # The row is stored before the model: everybody could use a model without a row.
+            check_training_images(training)
+            # The row is stored before the model, because everybody can use an installed model without a row.
             training.change(model_name=card.stem, summary=summary)
             TrainingFile.objects.bulk_create(rows)
     training.model_name = card.stem
@@ -101,9 +101,9 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
 
 
 @transaction.atomic
-def check_given(training: Training) -> None:
-    """Raises Refused (409) if an image of a training was removed from the dataset, or if the
-    dataset is deleted or no longer shared with the training's owner. Locks the dataset."""
+def check_training_images(training: Training) -> None:
+    """Lock the dataset of a training. Raises Refused (409) if it is deleted or no longer shared with the
+    owner of the training, or if one of the training's images was removed from it."""
     dataset = Dataset.objects.locked(training.dataset_id)
     if dataset is None:
         raise Refused(NO_DATASET, 409)
@@ -115,9 +115,9 @@ def check_given(training: Training) -> None:
             raise Refused(REMOVED.format(name=entry["name"]), 409)
 
 
-def forget_run(training: Training) -> None:
-    """Remove everything that an unfinished training has made from images of which one was removed
-    from the dataset."""
+def remove_run(training: Training) -> None:
+    """Remove all files and numbers of an unfinished training, because one of its images was removed from
+    the dataset."""
     delete_with_files(training.artifacts.all())
     Training.objects.filter(pk=training.pk).update(summary={})
     transaction.on_commit(lambda: shutil.rmtree(runs_folder() / str(training.pk), ignore_errors=True))
@@ -125,9 +125,9 @@ def forget_run(training: Training) -> None:
 
 @receiver(pre_delete, sender=DatasetImage)
 def remove_from_trainings(instance: DatasetImage, **kwargs: Any) -> None:
-    """Remove an image that is deleted from a dataset from the trainings, too. A finished model
-    stays, without pictures of the image. A running training is stopped by its worker; of any other
-    training only the row stays."""
+    """When an image is deleted from a dataset, remove it from the trainings, too. A finished model stays,
+    without pictures of the image. A running training is stopped by its worker. Of any other training
+    only the row stays."""
     for training in Training.objects.filter(dataset=instance.dataset_id).exclude(state=Training.State.RUNNING):
         if str(instance.pk) not in {entry["image"] for entry in training.frozen}:
             continue
@@ -142,31 +142,31 @@ def remove_from_trainings(instance: DatasetImage, **kwargs: Any) -> None:
             ]
             Training.objects.filter(pk=training.pk).update(summary=summary)
         else:
-            forget_run(training)
+            remove_run(training)
 
 
 def _store_copy(training: Training, path: Path) -> TrainingFile:
-    """Copy a file into the storage; returns its row, not saved yet. The file itself stays, because
-    a killed training needs it again."""
-    stored = store(f"{training.folder}/{training.attempt}", path, {}, keep=True)
+    """Copy a file into the storage; returns its row, not saved yet. The file stays, because the training
+    needs it again if it is killed."""
+    stored = store_file(f"{training.folder}/{training.attempt}", path, {}, keep=True)
     return TrainingFile(training=training, attempt=training.attempt, **stored)
 
 
 def install_model(training: Training) -> None:
-    """Copy card, weights and graph of a training from the storage to the site's folder of models,
-    unless they are there.
+    """Copy card, weights and graph of a training from the storage to the site's folder of models, if
+    they are missing there.
 
-    The card is put there last: without a card incomplete files are no model. Raises Refused (409)
-    if files were altered.
+    The card is copied last, because files without a card are no model. Raises Refused (409) if files
+    were altered.
     """
     folder, name = Path(settings.DEEPSEGM_MODELS), training.model_name
-    if (folder / f"{name}{CARD}").exists():
+    if (folder / f"{name}{CARD_SUFFIX}").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     stored = set(training.artifacts.values_list("name", flat=True))
     # Models of version 1.0.0 have no such files.
     graph = (end for end in (GRAPH, TEST) if f"{name}{end}" in stored)
-    partial_files = {end: folder / f".{name}{end}.part" for end in (WEIGHTS, *graph, CARD)}
+    partial_files = {end: folder / f".{name}{end}.part" for end in (WEIGHTS_SUFFIX, *graph, CARD_SUFFIX)}
     try:
         for end, file in partial_files.items():
             _copy(training, f"{name}{end}", file)
@@ -191,18 +191,18 @@ def _copy(training: Training, name: str, target: Path) -> None:
 
 
 def _check_files(files: Mapping[str, Path], name: str) -> None:
-    """Raises Refused (409) if the weights or the graph are not those of the card. files: by suffix.
+    """Raises Refused (409) if the checksums of weights or graph differ from the card. files: by suffix.
     name: of the model."""
-    card = files[CARD]
-    renamed = card.with_name(f"{name}{CARD}.check") / f"{name}{CARD}"
+    card = files[CARD_SUFFIX]
+    renamed = card.with_name(f"{name}{CARD_SUFFIX}.check") / f"{name}{CARD_SUFFIX}"
     try:
         renamed.parent.mkdir(exist_ok=True)
         shutil.copyfile(card, renamed)
         model = read_card(renamed)  # which takes the name of the model from the file
     except ValueError as error:
-        raise Refused(ALTERED.format(name=f"{name}{CARD}"), 409) from error
+        raise Refused(ALTERED.format(name=f"{name}{CARD_SUFFIX}"), 409) from error
     finally:
         shutil.rmtree(renamed.parent, ignore_errors=True)
-    for end, expected in ((WEIGHTS, model.sha256), (GRAPH, model.graph)):
+    for end, expected in ((WEIGHTS_SUFFIX, model.sha256), (GRAPH, model.graph)):
         if expected and (end not in files or hashlib.sha256(files[end].read_bytes()).hexdigest() != expected):
             raise Refused(ALTERED.format(name=f"{name}{end}"), 409)

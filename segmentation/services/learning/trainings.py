@@ -1,5 +1,4 @@
-"""Trainings: how they are requested, cancelled, tried again and deleted, and how their models are
-offered and shared."""
+"""Queues, cancels, repeats and deletes trainings, and offers and shares their models."""
 
 from __future__ import annotations
 
@@ -25,19 +24,19 @@ from ...core import planning
 from ...core.names import clean_text
 from ...core.network import cards
 from ...core.tasks import find
-from ...models import AFRESH, Dataset, Training
-from ..ground.callers import check_may_train, fingerprint, submission_of
+from ...models import RESTART_FIELDS, Dataset, Training
+from ..ground.callers import check_may_train, fingerprint, submission_id
 from ..ground.queue import enqueue_after_commit
-from ..ground.refusal import Refused, lock, move
-from ..ground.space import frees_room
-from ..results.models_offered import card_for, chosen_default, is_usable, offered, trained
-from .trained import check_given, runs_folder
+from ..ground.refusal import Refused, change_state, lock
+from ..ground.space import with_disk_reserve
+from ..results.models_offered import card_for, chosen_default, is_usable, offered_models, trainings_by_model
+from .trained import check_training_images, runs_folder
 
 logger = logging.getLogger(__name__)
-LONGEST_TITLE = 80
-FEW, FEW_OBJECTS = 5, 100  # with fewer images or outlines the page of a dataset shows a note
-RECENT = 20  # finished trainings from which the time of a step is taken
-LEAST_SHARE = 0.25  # a training gets at least this share of its threads, also on a busy machine
+LONGEST_TITLE = 80  # characters of the title of a model
+FEW_IMAGES, FEW_OUTLINES = 5, 100  # with fewer images or outlines the page of a dataset shows a note
+RECENT_TRAININGS = 20  # finished trainings by which the time of a step is estimated
+LEAST_SHARE = 0.25  # of its threads; a training gets at least this share on a busy machine
 NOT_THERE = "There is no such dataset."
 NO_IMAGES = "The dataset has no images yet: add images with checked outlines first."
 ONE_IMAGE = "One image is not enough: a training learns from some images and is judged on others. Add a second one."
@@ -76,11 +75,12 @@ def create_training(
     token: str = "",
     key: str = "",
 ) -> Training:
-    """Queue a training that improves a base model with all present images of a dataset.
+    """Queue a training of a base model on all present images of a dataset.
 
-    options: "title" of the model, "learning_curve" and "composed" (bool: whether agglomerates are
-    composed of the particles). token, key: identify a submission (`submission_of`), so that a
-    double click makes one training. Raises Refused (401, 403 no right, 404, 409, 422, 429).
+    base: name of the base model. options: "title" of the model, "learning_curve" and "composed"
+    (bool: whether agglomerates are composed of the particles). token, key: identify a submission
+    (`submission_id`), so that a double click makes one training. Raises Refused (401, 403 no right,
+    404, 409, 422, 429).
     """
     check_may_train(user)
     lock(dataset, NOT_THERE)
@@ -89,7 +89,7 @@ def create_training(
     title = clean_text(str(options.get("title") or ""), LONGEST_TITLE)
     chosen = {"title": title, **{name: bool(options.get(name)) for name in ("learning_curve", "composed")}}
     content = fingerprint(str(dataset.pk), base, chosen)
-    pk = UUID(submission_of("training", user, None, token=token, key=key, content=content)[:32])
+    pk = UUID(submission_id("training", user, None, token=token, key=key, content=content)[:32])
     existing = Training.objects.filter(pk=pk).first()
     if existing is not None:
         if fingerprint(str(existing.dataset_id), existing.base, existing.options) != content:
@@ -106,88 +106,88 @@ def create_training(
         dataset=dataset,
         base=base,
         options=chosen,
-        frozen=frozen(dataset),
+        frozen=frozen_images(dataset),
         **Training.fields_of(user, None, address),
     )
     enqueue_after_commit(training.pk, Training)
     return training
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def cancel_training(*, training: Training) -> Training:
     """Stop a training that waits or runs. A second call changes nothing."""
-    move(training, Training.UNFINISHED, ENDED, GONE, state=Training.State.CANCELLED, finished=timezone.now())
+    change_state(training, Training.UNFINISHED, ENDED, GONE, state=Training.State.CANCELLED, finished=timezone.now())
     return training
 
 
 @transaction.atomic
 def retry_training(*, training: Training) -> Training:
-    """Queue a failed or cancelled training once more, with the same images. It goes on where it
-    stopped. Raises Refused."""
+    """Queue a failed or cancelled training again, with the same images. It continues where it stopped.
+    Raises Refused."""
     check_may_train(training.owner)
     ended = (Training.State.FAILED, Training.State.CANCELLED)
     if training.state in ended:
-        check_given(training)
+        check_training_images(training)
         lock(training.dataset, NOT_THERE)
         _check_torch()
         _check_free(training.dataset, training.owner)
-    move(training, ended, NO_RETRY, GONE, queued=timezone.now(), **AFRESH)
+    change_state(training, ended, NO_RETRY, GONE, queued=timezone.now(), **RESTART_FIELDS)
     enqueue_after_commit(training.pk, Training)
     return training
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def delete_training(*, training: Training) -> None:
-    """Remove a training in any state, with its files and its model. Results of the model stay,
-    because each has a copy of the card. A default that names the model has no effect any more."""
+    """Delete a training in any state, with its files and its model. Results of the model stay (each has
+    a copy of the card). If the model is a default, this default has no effect any more."""
     Training.objects.filter(pk=training.pk).delete()
 
 
 @transaction.atomic
-def offer(*, training: Training, user: Any, overrule: bool = False) -> Training:
-    """Let the form and the API offer the model of a training, if its error on held-out images fell.
+def offer_model(*, training: Training, user: Any, overrule: bool = False) -> Training:
+    """Offer the model of a training in form and API, if its error on held-out images fell.
 
-    overrule: offer it although the error did not fall; then page and card name the user. Raises
-    Refused (401 to 503).
+    overrule: offer it although the error did not fall; page and card then name the user. Raises
+    Refused (401, 403 no right, 404, 409 no model or no overrule, 503 the card cannot be changed).
     """
     check_may_train(user)
-    row = _with_model(training)
+    row = _locked_with_model(training)
     improved = bool(row.summary.get("outcome", {}).get("improved"))
     if not improved and not overrule:
         raise Refused(NO_BETTER, 409)
     if not improved:
-        _say_overruled(row, user)
+        _write_overruled(row, user)
         row.overruled_by = user
     row.offered = True
     return _save_fields(training, row, "offered", "overruled_by")
 
 
 @transaction.atomic
-def withdraw(*, training: Training) -> Training:
-    """Stop offering the model of a training. Its results stay. A default that names it has no
+def withdraw_model(*, training: Training) -> Training:
+    """Stop offering the model of a training. Its results stay. If it is a default, this default has no
     effect any more."""
-    row = _with_model(training)
+    row = _locked_with_model(training)
     row.offered = row.shared = False
     return _save_fields(training, row, "offered", "shared")
 
 
 @transaction.atomic
-def share(*, training: Training, user: Any, shared: bool = True) -> Training:
-    """Let every account use the model of a training, or only its owner. Raises Refused (403,
-    409)."""
+def share_model(*, training: Training, user: Any, shared: bool = True) -> Training:
+    """Let all accounts use the model of a training, or only its owner (shared=False). Raises Refused
+    (403, 404, 409)."""
     if not training.staff_may(user, "change"):
         raise Refused(STAFF_SHARE, 403)
-    row = _with_model(training)
+    row = _locked_with_model(training)
     if shared and not row.offered:
         raise Refused(NOT_OFFERED, 409)
     row.shared = shared
     return _save_fields(training, row, "shared")
 
 
-def frozen(dataset: Dataset) -> list[dict[str, Any]]:
-    """The present images of a dataset, as a training stores them."""
+def frozen_images(dataset: Dataset) -> list[dict[str, Any]]:
+    """The present images of a dataset as the dicts that `Training.frozen` stores."""
     return [
         {
             "image": str(image.pk),
@@ -202,18 +202,18 @@ def frozen(dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def bases_for(dataset: Dataset, user: Any) -> list[cards.ModelCard]:
-    """The models that can be trained further with a dataset. Models for comparison come last."""
-    classes, fitting = list(dataset.class_names or []), []
-    for card in offered(user):
+    """The models that can be trained further on a dataset; models for comparison come last."""
+    classes, bases = list(dataset.class_names or []), []
+    for card in offered_models(user):
         model_classes = list(find(card.task).class_names) or list(card.maps)
         # Outlines without classes fit every model.
         if card.task == dataset.task and (not classes or not model_classes or model_classes == classes):
-            fitting.append(card)
-    return sorted(fitting, key=lambda card: card.comparison)
+            bases.append(card)
+    return sorted(bases, key=lambda card: card.comparison)
 
 
 def usual_base(dataset: Dataset, bases: Sequence[cards.ModelCard], user: Any) -> str:
-    """The name of the base model that the form proposes: the one that outlined most images of the
+    """The name of the base model that the form proposes: the model that outlined most images of the
     dataset, otherwise the default of its kind, otherwise the first of `bases`; "" without bases."""
     outlined = Counter(summary.get("model") for summary in dataset.images.values_list("summary", flat=True))
     names = [*(name for name, _ in outlined.most_common()), chosen_default(dataset.task, user)]
@@ -221,8 +221,8 @@ def usual_base(dataset: Dataset, bases: Sequence[cards.ModelCard], user: Any) ->
     return next((name for name in names if name in offered_names), next(iter(offered_names), ""))
 
 
-def obstacle(dataset: Dataset, user: Any) -> str:
-    """A sentence why no training can start on a dataset now; "" if one can."""
+def training_obstacle(dataset: Dataset, user: Any) -> str:
+    """A sentence why no training can start on a dataset now; "" if a training can."""
     try:
         check_may_train(user)
         _check_torch()
@@ -243,25 +243,24 @@ def composing_obstacle(dataset: Dataset) -> str:
 
 
 def expected_seconds(dataset: Dataset, *, curve: bool = False, composed: bool = False) -> float:
-    """The approximate duration of a training in seconds.
+    """The approximate duration of a training in seconds, computed as in its later plan (`core.planning`).
 
-    It is computed as the plan of the training will be. The time of a step is taken from recent
-    trainings of this site, otherwise from a typical computer; it is longer while this machine is
-    busy. curve: with a learning curve. composed: with composed agglomerates.
+    The time of a step is the median of recent trainings of this site, otherwise of a typical
+    computer, times `slowdown`. curve: with a learning curve. composed: with composed agglomerates.
     """
     usable = [image for image in dataset.images.all() if image.summary.get("objects", 1)]
     groups = {image.group or image.name for image in usable}
     sides = [image.region or (0, 0, image.height, image.width) for image in usable]
     megapixels = sum((bottom - top) * (right - left) for top, left, bottom, right in sides) / 1e6
     rows = Training.objects.filter(state=Training.State.DONE).order_by("-finished")
-    plans = rows.values_list("summary__plan", flat=True)[:RECENT]
+    plans = rows.values_list("summary__plan", flat=True)[:RECENT_TRAININGS]
     step_seconds = sorted(
         plan["of_step"] - planning.CHECKPOINT_SECONDS / planning.CHECKPOINT_STEPS for plan in plans if plan
     )
     chosen = planning.choose_plan(
         max(len(groups), 2),
         megapixels,
-        pace=slowed() * (step_seconds[len(step_seconds) // 2] if step_seconds else planning.STEP_SECONDS),
+        pace=slowdown() * (step_seconds[len(step_seconds) // 2] if step_seconds else planning.STEP_SECONDS),
         minutes=planning.MINUTES,
         curve=curve,
         composed=composed,
@@ -269,9 +268,9 @@ def expected_seconds(dataset: Dataset, *, curve: bool = False, composed: bool = 
     return chosen.seconds
 
 
-def slowed() -> float:
-    """The factor by which a training takes longer because of other work on this machine (a training
-    has the lowest priority). 1 if trainings run on other machines."""
+def slowdown() -> float:
+    """The factor by which other work on this machine makes a training slower; 1.0 if trainings run on
+    other machines. (A training has the lowest priority.)"""
     if not settings.DEEPSEGM_EMBEDDED:
         return 1.0
     threads = settings.DEEPSEGM_TRAINING_THREADS
@@ -279,19 +278,19 @@ def slowed() -> float:
     return max(threads / max(free, LEAST_SHARE * threads), 1.0)
 
 
-def sufficiency(dataset: Dataset) -> list[str]:
-    """Sentences for a dataset that has few images or outlines; [] if it has enough."""
+def size_notes(dataset: Dataset) -> list[str]:
+    """Sentences about a dataset with few images or outlines; [] if it has enough."""
     images = list(dataset.images.all())
-    objects = objects_of(dataset)
+    objects = count_outlines(dataset)
     sentences = []
-    if len(images) < FEW:
-        sentences.append(f"With fewer than {FEW} images, the test of the new model is less reliable.")
-    if not find(dataset.task).semantic and objects < FEW_OBJECTS:
-        sentences.append(f"There are {objects} outlines. The model learns better from {FEW_OBJECTS} or more.")
+    if len(images) < FEW_IMAGES:
+        sentences.append(f"With fewer than {FEW_IMAGES} images, the test of the new model is less reliable.")
+    if not find(dataset.task).semantic and objects < FEW_OUTLINES:
+        sentences.append(f"There are {objects} outlines. The model learns better from {FEW_OUTLINES} or more.")
     return sentences
 
 
-def objects_of(dataset: Dataset) -> int:
+def count_outlines(dataset: Dataset) -> int:
     """The number of outlines in all images of a dataset."""
     return sum(int(summary.get("objects") or 0) for summary in dataset.images.values_list("summary", flat=True))
 
@@ -314,7 +313,7 @@ def _check_dataset(dataset: Dataset) -> None:
         raise Refused(ONE_IMAGE, 422)
     if find(dataset.task).semantic:
         return
-    objects = objects_of(dataset)
+    objects = count_outlines(dataset)
     if not objects:
         raise Refused(NO_OUTLINES, 422)
     if objects < planning.LEAST_OBJECTS:
@@ -355,9 +354,8 @@ def _check_free(dataset: Dataset, user: Any) -> None:
         raise Refused(FULL.format(limit=limit), 429)
 
 
-def _with_model(training: Training) -> Training:
-    """The row of a finished training, locked; raises Refused (404, 409) if it is deleted or has no
-    model."""
+def _locked_with_model(training: Training) -> Training:
+    """The locked row of a finished training with a model; raises Refused (404 deleted, 409 no model)."""
     row = Training.objects.locked(training.pk)
     if row is None:
         raise Refused(GONE, 404)
@@ -367,16 +365,16 @@ def _with_model(training: Training) -> Training:
 
 
 def _save_fields(training: Training, row: Training, *fields: str) -> Training:
-    """Save fields of the locked `row`; returns `training`, which is read again."""
+    """Save fields of the locked `row`, and read `training` again, which is returned."""
     row.save(update_fields=fields)
     training.refresh_from_db()
     return training
 
 
-def _say_overruled(row: Training, user: Any) -> None:
-    """Write into the "limits" of a model's card that a person overruled the outcome: into the
-    installed card, and into the stored copy, from which other machines install it. Raises Refused
-    (503)."""
+def _write_overruled(row: Training, user: Any) -> None:
+    """Write into the "limits" of a model's card that a person offered it although its error did not
+    fall: into the installed card and its copy in the storage, which other machines install. Raises
+    Refused (503)."""
     who, name = user.get_full_name() or user.get_username(), row.model_name
     try:
         file = cards.find(name).weights.with_name(f"{name}.toml")
@@ -403,18 +401,18 @@ def _say_overruled(row: Training, user: Any) -> None:
 
 @receiver(post_delete, sender=Training)
 def remove_its_model(instance: Training, **kwargs: Any) -> None:
-    """Remove the model of a deleted training (also deleted by a cascade), because everybody could
-    use a model without a row. The files of an unfinished training are removed, too."""
-    # Read now, because Django takes the id from a deleted row.
+    """Remove the model of a deleted training, because everybody can use an installed model without a row.
+    The files of an unfinished training are removed, too. Django calls this, also in cascades."""
+    # Read before the commit, because Django removes the id from a deleted instance.
     name, run = instance.model_name, runs_folder() / str(instance.pk)
     transaction.on_commit(lambda: shutil.rmtree(run, ignore_errors=True))
-    if name and name not in cards.released_names() and not trained([name]):
+    if name and name not in cards.released_names() and not trainings_by_model([name]):
         transaction.on_commit(lambda: remove_model(name))
 
 
 def remove_model(name: str) -> None:
-    """Remove a model from the site's folder of models: the card first, because without it there is
-    no model."""
+    """Remove the files of a model from the site's folder of models: the card first, because files without
+    a card are no model."""
     folder = settings.DEEPSEGM_MODELS
     files = [folder / f"{name}{suffix}" for suffix in (".toml", ".safetensors", cards.GRAPH, cards.TEST)]
     files += [folder / f"{name}-{which}.webp" for which in cards.PICTURES]
@@ -425,7 +423,7 @@ def remove_model(name: str) -> None:
             logger.exception("The file %s of a deleted model could not be removed.", file)
 
 
-def versions_of(training: Training) -> QuerySet:
+def versions_of_dataset(training: Training) -> QuerySet:
     """The trainings on the same dataset that made a model, the newest first."""
     if training.dataset_id is None:
         return Training.objects.filter(pk=training.pk).exclude(model_name="")

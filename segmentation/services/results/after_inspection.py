@@ -1,8 +1,7 @@
-"""What follows the inspection of an upload: its jobs may run and its sample adds the image, or both
-are told why not.
+"""Starts analyses of uploads, and continues them when a worker has inspected the upload.
 
-A user need not wait for the inspection: a job is made at once and is `ready` later, and a sample
-adds its images one by one. This module also starts the analysis of an upload.
+A user need not wait for the inspection: a job is made at once and becomes `ready` later, and a
+sample gets its images one by one. If an upload cannot be read, its jobs fail.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from ...core.errors import UserError
 from ...core.micrograph.decoded import page_index
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.stated import StatedScale
-from ...models import AFRESH, Job, MethodVersion, Micrograph
+from ...models import RESTART_FIELDS, Job, MethodVersion, Micrograph
 from ..ground.files import (
     LocalFile,
     release_side_files,
@@ -29,7 +28,7 @@ from ..ground.files import (
     undo_on_failure,
 )
 from ..ground.refusal import Refused
-from .jobs import begin_unscaled, create_job, fail_waiting, make_ready
+from .jobs import create_job, fail_waiting, make_ready, start_without_scale
 from .pooling import refresh_after_commit
 from .publishing import apply_bar_reading
 from .samples import add_notes, add_read_images, take_in_images
@@ -39,11 +38,11 @@ from .uploads import Note, discard_unused, receive_upload, sha256_of_upload
 def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview: bytes, unread: bool = False) -> None:
     """Store what the inspection of an image found, and start the work that waits for it.
 
-    facts: fields of the `Micrograph` by name. preview: a PNG file. unread: whether the data bar is
-    still to be read; then the image goes back into the queue. Raises `Superseded` if the micrograph
-    no longer belongs to this attempt.
+    facts: fields of the `Micrograph` by name. preview: the bytes of a PNG file. unread: whether the
+    data bar is not read yet; then the image goes back into the queue. Raises `Superseded` if the
+    micrograph no longer belongs to this attempt.
     """
-    # An earlier attempt stored the same preview, which pages may show now.
+    # If an earlier attempt has stored a preview, pages may show it now, so it stays.
     is_new = not micrograph.preview
     if is_new:
         micrograph.preview.save(f"preview-{micrograph.attempt}.png", ContentFile(preview), save=False)
@@ -57,8 +56,8 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
     with undo_on_failure(remove), transaction.atomic():
         facts = {**facts, "preview": micrograph.preview.name}
         if unread:
-            # `started` stays: it tells the queue that the sender has had a turn.
-            micrograph.change(**{**AFRESH, "started": micrograph.started, **facts})
+            # `started` stays, because the queue takes it for the last turn of the sender.
+            micrograph.change(**{**RESTART_FIELDS, "started": micrograph.started, **facts})
         else:
             micrograph.finish(Micrograph.State.DONE, **facts)
         _start_waiting_work(micrograph)
@@ -67,7 +66,7 @@ def publish_inspection(*, micrograph: Micrograph, facts: dict[str, Any], preview
 
 
 def replace_by_page(*, micrograph: Micrograph, page: LocalFile) -> None:
-    """Store one page of an uploaded stack in place of the stack; raises `Superseded`."""
+    """Replace an uploaded stack by one page of it (a TIFF file); raises `Superseded`."""
     fields = {"name": page.name, "size": page.size, "sha256": sha256_of_upload(page), "side": [], "pages": ""}
     stored = default_storage.save(f"{micrograph.folder}/page.tif", page)
     with undo_on_failure(lambda: default_storage.delete(stored)), transaction.atomic():
@@ -78,8 +77,8 @@ def replace_by_page(*, micrograph: Micrograph, page: LocalFile) -> None:
 
 
 def publish_reading(*, micrograph: Micrograph, reading: dict[str, Any]) -> None:
-    """Store the reading of an image's data bar, start the work that waits for it, and apply it to
-    results that did not wait. Raises `Superseded`."""
+    """Store the reading of an image's data bar, start the work that waits for it, and compare it with
+    results that did not wait (`apply_bar_reading`). Raises `Superseded`."""
     with transaction.atomic():
         micrograph.finish(Micrograph.State.DONE, reading=reading)
         _start_waiting_work(micrograph)
@@ -87,14 +86,14 @@ def publish_reading(*, micrograph: Micrograph, reading: dict[str, Any]) -> None:
 
 
 def _start_waiting_work(micrograph: Micrograph) -> None:
-    """Start the jobs that waited for an image, and add it to its sample. Work whose scale depends
-    on a data bar that is not read yet continues to wait, but such a job finds its outlines now."""
+    """Start the jobs that waited for an image, and add it to its sample. A job whose scale depends on a
+    data bar that is not read yet only finds its outlines; a sample waits longer."""
     micrograph.refresh_from_db()
     for job in _waiting_jobs(micrograph):
         if not micrograph.waits_for_bar(job.asked):
             make_ready(job)
         else:
-            begin_unscaled(job)
+            start_without_scale(job)
     sample = micrograph.sample
     if sample is not None and not sample.waits_for_bar(micrograph):
         add_read_images(sample, [micrograph])
@@ -104,8 +103,8 @@ def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
     """Set an unpacked archive done: store notes on the entries that were left out, and remove its
     file.
 
-    The user may choose an account, a sample or an analysis for its images while it is unpacked:
-    this applies the choice to the images that were unpacked before.
+    If the user has chosen an account, a sample or an analysis for the images while the archive was
+    being unpacked, the choice is applied to all of its images.
     """
     with transaction.atomic():
         micrograph.finish(Micrograph.State.DONE, kind="ZIP archive")
@@ -124,11 +123,10 @@ def publish_archive(*, micrograph: Micrograph, notes: list[Note]) -> None:
 
 
 def start_images(archive: Micrograph) -> list[Note]:
-    """Start a job for each image of an archive that has none, if the user requested analyses.
-    Returns notes.
+    """Start a job for each image of an archive that has no job, if the user requested analyses. Returns
+    notes on images that cannot be analysed; these are deleted.
 
-    An image that cannot be analysed is deleted, with a note. A job beyond its sender's limits fails
-    and may be tried again.
+    A job beyond the limits of its sender fails and may be tried again.
     """
     archive.refresh_from_db(fields=["asked", "owner"])
     if "settings" not in archive.asked:
@@ -163,8 +161,8 @@ def start_analysis(
     method: MethodVersion | None = None,
     **who: Any,
 ) -> Job | None:
-    """Start the analysis of an upload; the arguments are those of `create_job`. Returns None for an
-    archive: each of its images is analysed when it is unpacked."""
+    """Start the analysis of an upload; arguments as for `create_job`. Returns the job, or None for an
+    archive: its images are analysed when they are unpacked."""
     if not micrograph.is_archive:
         return create_job(micrograph=micrograph, settings=settings, asked=asked, token=token, method=method, **who)
     micrograph.asked = {**(asked or {}), "settings": settings.as_dict(), "token": token}
@@ -186,10 +184,10 @@ def analyse_file(
     file: Any,
     **received: Any,
 ) -> Job | None:
-    """Store a file and start its analysis. Raises Refused; then nothing is stored.
+    """Store a file and start its analysis, as `start_analysis` does. Raises Refused; then nothing is
+    stored.
 
-    method: the version of a method that the settings follow. received: arguments of
-    `receive_upload`.
+    received: further arguments of `receive_upload`; the others as for `create_job`.
     """
     who = {name: received[name] for name in ("user", "visitor", "address")}
     micrograph = receive_upload(file=file, **received)
@@ -202,11 +200,11 @@ def analyse_file(
 
 
 def analyse_page(*, job: Job, page: str, **who: Any) -> Job | None:
-    """Analyse one page of a job's file, or one panel of its figure, as a separate image. It has the
-    same settings, without a stated scale. A second call gives the same job.
+    """Analyse one page of a job's file, or one panel of a figure, as a separate image. The settings of
+    the job are used, without a stated scale. A second call returns the same job.
 
-    page: its number, as sent. who: user, visitor and address. Raises Refused: 404 if there is no
-    such page, otherwise as `analyse_file`.
+    page: its number, as a text. who: user, visitor and address. Raises Refused (404 if there is no
+    such page, otherwise as `analyse_file`).
     """
     original = job.micrograph
     try:
@@ -225,8 +223,8 @@ def analyse_page(*, job: Job, page: str, **who: Any) -> Job | None:
 def fail_upload(*, micrograph: Micrograph, sentence: str, unreadable: bool = True) -> None:
     """Set an upload failed, with a sentence for its sender; raises `Superseded`.
 
-    Its jobs fail with the same sentence, and its sample gets it as a note. unreadable: whether the
-    file is useless: then it is removed, otherwise it stays for another try.
+    Its jobs fail with the same sentence; its sample gets the sentence as a note. unreadable: whether
+    the file is useless and is removed; otherwise it stays for another attempt.
     """
     with transaction.atomic():
         micrograph.finish(

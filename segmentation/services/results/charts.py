@@ -1,5 +1,4 @@
-"""Control charts of methods: made and filled with the existing results, changed, deleted, and
-points marked with notes."""
+"""Makes, changes and deletes control charts of methods, and writes notes at their points."""
 
 from __future__ import annotations
 
@@ -13,11 +12,11 @@ from ...models import ChartPoint, ControlChart, Job, Method, Reference, Sample
 from ...models.charts import LONGEST_NOTE
 from ..ground import staff_log
 from ..ground.refusal import Refused, lock
-from .control import mark_alarms_as_sent, put_point, same_material
+from .control import is_same_material, mark_alarms_as_sent, put_point
 from .methods import GONE, check_changeable
 
-MOST = 50  # charts of a method
-TOO_MANY = f"A method has at most {MOST} control charts: delete one that nobody looks at."
+MOST_CHARTS = 50  # charts of a method
+TOO_MANY = f"A method has at most {MOST_CHARTS} control charts: delete one that nobody looks at."
 TWICE = "There is a control chart of this number and material already."
 NO_CHART = "This control chart has been deleted."
 NO_REASON = f"Type the known cause, of at most {LONGEST_NOTE} characters."
@@ -26,18 +25,20 @@ TOO_LONG = f"A note has at most {LONGEST_NOTE} characters."
 
 @transaction.atomic
 def create_chart(*, method: Method, plan: ChartPlan, reference: Reference | None, user: Any) -> ControlChart:
-    """A new chart of one number of a method, filled with the existing results.
+    """Make a chart of one number of a method, with a point for each existing result.
 
-    reference: the chart shows measurements of this material; None for results without a reference
-    material. Raises Refused (401, 403, 404, 409 there is such a chart already, 422).
+    reference: only measurements of this reference material become points; None: only results without
+    a reference material. Raises Refused (401, 403, 404, 409 there is such a chart already, 422).
     """
     check_changeable(method, user)
     lock(method, GONE)
     material = {**reference.material, "id": str(reference.pk)} if reference else {}
     charts = list(method.charts.all())
-    if any(chart.read().quantity == plan.quantity and same_material(chart.reference, material) for chart in charts):
+    if any(
+        chart.get_plan().quantity == plan.quantity and is_same_material(chart.reference, material) for chart in charts
+    ):
         raise Refused(TWICE, 409)
-    if len(charts) >= MOST:
+    if len(charts) >= MOST_CHARTS:
         raise Refused(TOO_MANY, 422)
     chart = ControlChart(method=method, plan=plan.model_dump(mode="json"), reference=material)
     chart.save(force_insert=True)
@@ -45,14 +46,14 @@ def create_chart(*, method: Method, plan: ChartPlan, reference: Reference | None
     single_results = Job.objects.filter(method__method=method, state=Job.State.DONE, sample=None, parent=None)
     for row in [*single_results.select_related("micrograph", "method"), *Sample.objects.filter(method__method=method)]:
         put_point(chart, row)
-    mark_alarms_as_sent(chart)  # webhooks are not told of old points
+    mark_alarms_as_sent(chart)  # no webhook gets messages about old points
     return chart
 
 
 @transaction.atomic
 def change_chart(*, chart: ControlChart, plan: ChartPlan, user: Any) -> None:
-    """Change how a chart is drawn, its rules or its limits. It stays a chart of the same number.
-    Raises Refused."""
+    """Change the rules, the limits or the drawing of a chart, but not the number that it shows. Raises
+    Refused."""
     check_changeable(chart.method, user)
     lock(chart, NO_CHART)
     before, after = chart.plan, {**plan.model_dump(mode="json"), "quantity": chart.plan["quantity"]}

@@ -1,4 +1,4 @@
-"""The objects of many results in one CSV table, for the archive of selected results."""
+"""Writes the objects of many results into one CSV table, for the download of selected results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ...core.flags import from_json, short_forms
-from ...core.report.cells import BYTE_ORDER_MARK, comment, lines, name_cell
+from ...core.report.cells import BYTE_ORDER_MARK, comment_text, csv_text, name_cell
 from ...core.tasks import UnknownTask, find
 from ...models import Artifact, Job
 from ..ground import bundles
@@ -17,7 +17,7 @@ FIRST_COLUMNS = ("image", "result", "corrected_by_hand", "warning")
 
 
 class _Table(NamedTuple):
-    """The table of one result. marked: whether its file begins with a byte order mark."""
+    """The stored table of one result. marked: whether its file begins with a byte order mark."""
 
     job: Job
     artifact: Artifact
@@ -30,9 +30,9 @@ def combined_table(jobs: Iterable[Job]) -> Iterator[str]:
     table.
 
     A row begins with FIRST_COLUMNS: the image, the id of the result, the number of outlines of the
-    result that were corrected by hand, and its warnings in short. Columns that a result does not
-    have stay empty; lengths in nm and in pixels are columns of their own. Results without a table
-    that can be read are named in lines that begin with "#".
+    result that were corrected by hand, and its warnings in short. Columns that a result lacks are
+    empty; lengths in nm and lengths in pixels have separate columns. Results whose table is missing
+    or cannot be read are named in lines that begin with "#".
     """
     tables, missing = [], []
     for job in jobs:
@@ -42,14 +42,14 @@ def combined_table(jobs: Iterable[Job]) -> Iterator[str]:
         return
     columns = list(dict.fromkeys(name for table in tables for name in table.columns))
     yield BYTE_ORDER_MARK if any(table.marked for table in tables) else ""
-    yield from (f"# not included: {comment(job.micrograph.name)}\n" for job in missing)
-    yield lines([(*FIRST_COLUMNS, *columns)])
+    yield from (f"# not included: {comment_text(job.micrograph.name)}\n" for job in missing)
+    yield csv_text([(*FIRST_COLUMNS, *columns)])
     for table in tables:
-        yield lines(_aligned_rows(table, columns))
+        yield csv_text(_aligned_rows(table, columns))
 
 
 def _table_of(job: Job) -> _Table | None:
-    """The table of a result; None if it has none that can be read."""
+    """The table of a result; None if it is missing or cannot be read."""
     try:
         name = f"{find(job.settings['task']).table}.csv".replace(" ", "-")
     except UnknownTask:
@@ -65,7 +65,7 @@ def _table_of(job: Job) -> _Table | None:
 
 
 def _read(artifact: Artifact) -> str:
-    with bundles.opened(artifact) as file:
+    with bundles.open_file(artifact) as file:
         return file.read().decode()
 
 

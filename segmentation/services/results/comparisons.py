@@ -1,5 +1,4 @@
-"""Comparisons of two results: which results can be compared, and how a worker is asked to compare
-them."""
+"""Comparisons of two results: checks whether they can be compared, and lets a worker compare them."""
 
 from __future__ import annotations
 
@@ -9,10 +8,10 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from ...models import AFRESH, Comparison, Job, Sample
+from ...models import RESTART_FIELDS, Comparison, Job, Sample
 from ...models.jobs import Compared
 from ..ground.callers import fingerprint
-from ..ground.queue import TRY_AGAIN, enqueue_after_commit
+from ..ground.queue import RETRY_AFTER, enqueue_after_commit
 from ..ground.refusal import Refused
 from .steps import check_measured
 
@@ -41,8 +40,8 @@ def summary_of(side: Compared) -> dict[str, Any]:
 
 
 def comparison_of(first_result: Compared, second_result: Compared) -> Comparison:
-    """The comparison of two results; a worker makes it if it does not exist or has failed. Raises
-    Refused (409, 422) if the two cannot be compared."""
+    """The row of the comparison of two results. If it is new or has failed, a worker makes the
+    comparison. Raises Refused (409, 422) if the results cannot be compared."""
     _check_comparable(first_result, second_result)
     for side in (first_result, second_result):
         if isinstance(side, Job):
@@ -55,12 +54,12 @@ def comparison_of(first_result: Compared, second_result: Compared) -> Comparison
     )
     content = fingerprint("comparison by total intervals", *states)
     with transaction.atomic():
-        # Remove comparisons of earlier numbers.
+        # Remove comparisons of earlier numbers of the two results.
         Comparison.objects.filter(**sides).exclude(content=content).delete()
         row, is_new = Comparison.objects.get_or_create(content=content, defaults=sides)
-        before = timezone.now() - TRY_AGAIN
+        before = timezone.now() - RETRY_AFTER
         failed = Comparison.objects.filter(pk=row.pk, state=Comparison.State.FAILED, finished__lt=before)
-        if is_new or failed.update(**AFRESH):
+        if is_new or failed.update(**RESTART_FIELDS):
             enqueue_after_commit(row.pk, Comparison)
     row.refresh_from_db()
     return row
@@ -89,8 +88,8 @@ def check_alike(*sides: Compared) -> None:
 
 
 def comparison_group(side: Compared) -> str:
-    """Kind, measure of size and unit of a result, as one text. Results with equal texts can be
-    compared."""
+    """Kind, measure of size and unit of a result, as one text. Results with equal texts are
+    comparable."""
     size = size_of(side)
     return f"{side.settings['task']} {size} {size and unit_of(side)}"
 
@@ -101,12 +100,12 @@ def _statistics(side: Compared) -> dict[str, Any]:
 
 
 def unit_of(side: Compared) -> str:
-    """The unit of lengths: "px" or "nm". (µm is only a way to show nm.)"""
+    """The unit in which the lengths of a result are stored: "px" or "nm"."""
     return "px" if _statistics(side).get("unit") == "px" else "nm"
 
 
 def size_of(side: Compared) -> str:
-    """The name of the measure that is the size of an object; "" for a result without a size
+    """The name of the measure that is used as size, such as "min_feret"; "" for a result without a size
     distribution."""
     statistics = _statistics(side)
     return str(statistics.get("size", "min_feret")) if "n_kept" in statistics else ""

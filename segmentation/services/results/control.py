@@ -1,5 +1,5 @@
-"""The points of control charts: a finished result becomes a point, webhooks are told of its alarms,
-and later results say that the method was out of control."""
+"""Puts finished results as points into control charts, sends alarms to webhooks, and finds whether a
+method was out of control before a result."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..access.webhooks import announce_alarm
 ALARM = "method.alarm"
 
 
-def record(row: Job | Sample) -> None:
-    """Put a finished result into the charts of its method, and tell webhooks of new alarms. Call it
-    in the transaction that stores the numbers of the result, or its reference material."""
+def add_to_charts(row: Job | Sample) -> None:
+    """Put a finished result into the charts of its method, and send new alarms to webhooks. Call it in
+    the transaction that stores the numbers or the reference material of the result."""
     if row.method_id is None:
         return
     result = type(row).objects.select_related("method").filter(pk=row.pk).first()
@@ -34,22 +34,22 @@ def record(row: Job | Sample) -> None:
 
 def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
     """Make, change or remove the point of a result in a chart; returns the point, or None if the
-    result is no point.
+    result gets none.
 
-    A result is no point without the number of the chart, with another reference material, as an
-    image of a sample, or as a further version of another result.
+    A result gets no point if it lacks the number of the chart, measures another reference material,
+    is an image of a sample, or is made from another result.
     """
     is_job = isinstance(row, Job)
     stored_points = ChartPoint.objects.filter(chart=chart, **{"job" if is_job else "sample": row})
-    value = _value(row, chart.read().quantity) if same_material(chart.reference, row.reference) else None
+    value = _value(row, chart.get_plan().quantity) if is_same_material(chart.reference, row.reference) else None
     if is_job and (row.sample_id or row.parent_id):
         value = None
     if not is_job:
         chart.points.filter(job__sample=row).delete()
     if not is_job:
-        # A sample made of results that are points already is no point: each would count twice.
-        of_its_results = Q(job__reruns__sample=row) | Q(sample__jobs__reruns__sample=row)
-        value = None if chart.points.filter(of_its_results).exclude(sample=row).exists() else value
+        # If results of the sample have points already, the sample gets none: they would count twice.
+        is_result_in_sample = Q(job__reruns__sample=row) | Q(sample__jobs__reruns__sample=row)
+        value = None if chart.points.filter(is_result_in_sample).exclude(sample=row).exists() else value
     if value is None:
         stored_points.delete()
         return None
@@ -63,15 +63,14 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
     return point
 
 
-def same_material(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def is_same_material(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two stored references are copies of the same reference material, or both empty."""
     return one.get("id") == other.get("id")
 
 
 def _value(row: Job | Sample, name: str) -> float | None:
-    """A number of a result in the unit of result.json; None if the result lacks it or has it only
-    in pixels.
-
-    name: of the quantity.
+    """A number of a result in the unit of result.json; None if the result lacks it, or if it is a
+    length or area in pixels. name: of the quantity.
     """
     stored = row.summary if isinstance(row, Job) else row.pooled
     if not stored or stored.get("refused"):
@@ -92,7 +91,7 @@ def _value(row: Job | Sample, name: str) -> float | None:
 
 
 def _send_alarms(chart: ControlChart, point: ChartPoint, row: Job | Sample) -> None:
-    """Tell webhooks of the alarms of a point that were not sent yet."""
+    """Send the alarms of a point that were not sent yet to webhooks."""
     points = list(chart.points.all())
     index = next(place for place, other in enumerate(points) if other.pk == point.pk)
     alarms = chart.control(points).alarms_at(index)
@@ -106,9 +105,9 @@ def _send_alarms(chart: ControlChart, point: ChartPoint, row: Job | Sample) -> N
         announce_alarm(chart, {chart.method.owner_id, row.owner_id} - {None}, ALARM, body)
 
 
-def control_words(row: Job) -> str:
-    """Sentences for a result that is being measured: in which charts of its method the last point
-    before it is out of control; "" if in none."""
+def out_of_control_words(row: Job) -> str:
+    """Sentences for a result that is being measured, one for each chart of its method whose last point
+    before this result is out of control; "" for none."""
     if row.method is None:
         return ""
     sentences = []
@@ -122,16 +121,17 @@ def control_words(row: Job) -> str:
 
 
 def _out_of_control(chart: ControlChart, measured: datetime, control: ChartState) -> str:
+    """The sentence about one chart. measured: the time of its last point."""
     material = f" of {chart.reference['name']}" if chart.reference else ""
     why = " ".join(alarm.sentence for alarm in control.last_alarms)
     return (
-        f"The method was out of control at the last point of its chart of the {chart.read().label}{material}, on"
+        f"The method was out of control at the last point of its chart of the {chart.get_plan().label}{material}, on"
         f" {measured:%Y-%m-%d}: {why}"
     )
 
 
 def mark_alarms_as_sent(chart: ControlChart) -> None:
-    """Store that webhooks need not be told of the present alarms of a chart."""
+    """Store that the present alarms of a chart need not be sent to webhooks."""
     points = list(chart.points.all())
     control = chart.control(points)
     for index, point in enumerate(points):

@@ -1,6 +1,6 @@
-"""Corrections of a result's outlines: each is stored as an edit when it is made. A new job (a revision) measures the
-outlines after all of them. An operation is what a caller sends, a step what it changed (its patch and how to take that
-back), an edit the row that stores the step."""
+"""Corrections of the outlines of a result. A caller sends an operation; a step is its effect (the
+patch and the patch that undoes it); an edit is the row of the log that stores a step. Workers
+measure the corrected outlines later (`steps`)."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from django.db import transaction
 from django.db.models import F, TextField
 from django.db.models.functions import Cast, Length
 
-from ...core.labels.operations import REDO, Corrections, Step, finished
+from ...core.labels.operations import REDO, Corrections, Step, replay_steps
 from ...core.labels.patches import BadEdit
 from ...core.labels.segmentation import Segmentation, UnusableSegmentation
-from ...core.labels.stored import StoredMap, opened
-from ...core.labels.time_limit import TooLong, check_time, ending
+from ...core.labels.stored_outlines import StoredMap, open_outlines
+from ...core.labels.time_limit import TooLong, check_time, time_limit
 from ...core.labels.working import WorkingLabels
 from ...location import COMMAND
 from ...models import Edit, Job
-from ...models.edits import FIRST, chain_faults, steps_of
+from ...models.edits import HASH_BEFORE_FIRST, chain_faults, steps_of
 from ...plain import storable
-from ..ground.callers import submission_of
+from ..ground.callers import submission_id
 from ..ground.limits import check_edits
 from ..ground.refusal import Refused
 from .jobs import GONE
 
-MOST = 1000  # operations of one request
-# Most edits of a page of the log, and most bytes of their patches.
-A_PAGE, PAGE_BYTES = 100, 4_000_000
-LONGEST = 10.0  # seconds of one request
+MOST_OPERATIONS = 1000  # operations of one request
+# A page is a part of the log that one answer contains: most edits, and most bytes of their patches.
+MOST_PAGE_EDITS, MOST_PAGE_BYTES = 100, 4_000_000
+LONGEST_SECONDS = 10.0  # for the operations of one request
 MOST_RUNS = 500_000  # in all patches of one request (a patch is run-length coded)
-READS_MAPS = "maps of the network"  # name of the thread that reads them
-MOST_CACHED = 2  # results whose corrections stay in memory between two requests
+MAPS_THREAD = "maps of the network"  # name of the thread of `preload_maps`
+MOST_CACHED = 2  # results whose corrected outlines stay in memory between two requests
 UNREADABLE = (UnusableSegmentation, FileNotFoundError)
 NOT_DONE = "Only a finished result can be corrected."
 FIXED = "This result is a version, which stays as it is: make another one with revisions, then correct that."
 NO_OUTLINES = "The outlines of this result are not stored: analyse the image again, then correct that result."
 ALTERED = f"The log of corrections was altered, so the corrected outlines are not known: see `{COMMAND} audit verify`."
-TOO_LONG = f"These operations take more than {LONGEST:g} s: send fewer at once."
+TOO_LONG = f"These operations take more than {LONGEST_SECONDS:g} s: send fewer at once."
 TOO_LARGE = "These operations change too much at once: send fewer objects in one operation."
 OTHER_EDITS = "This Idempotency-Key belongs to other corrections of this result: use a new key."
 OUTDATED = "Somebody corrected this result at the same time: look at the newer edits, then repeat yours."
@@ -54,8 +54,8 @@ OUTDATED = "Somebody corrected this result at the same time: look at the newer e
 class Outdated(Refused):
     """The caller does not know the latest edits.
 
-    edits: those after the edit that the caller knows, at most a page. base: the number of the last
-    one of `edits`.
+    edits: the edits that the caller does not know, at most a page. base: the number of the last of
+    these.
     """
 
     def __init__(self, job: Job, base: int) -> None:
@@ -65,20 +65,21 @@ class Outdated(Refused):
 
 
 class CachedCorrections(NamedTuple):
-    """The corrections of a result up to the edit with this hash. Nobody changes this object, so
-    several requests may use it at once."""
+    """The corrections of a result up to the edit with this hash. The object is never changed, so several
+    requests may use it at once."""
 
     hash: str
     corrections: Corrections
 
     @property
     def count(self) -> int:
+        """The number of edits."""
         return len(self.corrections.steps)
 
 
-class _Recent:
-    """The corrections of the results that were corrected last, by job. They stay in memory, because
-    reading the file of outlines takes longer than an edit."""
+class _CorrectionsCache:
+    """A cache of the corrections of the results that were corrected last, by job. Reading the file of
+    outlines takes longer than an edit."""
 
     def __init__(self) -> None:
         self._lock, self._by_job = Lock(), OrderedDict[Any, CachedCorrections]()
@@ -98,16 +99,16 @@ class _Recent:
                 self._by_job.popitem(last=False)
 
 
-_recent = _Recent()
+_recent = _CorrectionsCache()
 
 
 def corrections_of(job: Job) -> Corrections:
-    """The outlines of a job with all its corrections (do not change the object). Raises Refused
+    """The outlines of a job with all its corrections; do not change the returned object. Raises Refused
     (409) if the outlines or the log cannot be read."""
     cached = _recent.cached(job)
     rows = _rows_after(job, cached.count) if cached else []
     if cached is None or (rows and rows[0].previous != cached.hash):
-        cached, rows = CachedCorrections(FIRST, Corrections(_outlines(job))), _rows_after(job, 0)
+        cached, rows = CachedCorrections(HASH_BEFORE_FIRST, Corrections(_outlines(job))), _rows_after(job, 0)
     try:
         corrections = cached.corrections.followed_by(steps_of(rows, cached.corrections.steps))
     except BadEdit as error:
@@ -116,9 +117,8 @@ def corrections_of(job: Job) -> Corrections:
     return corrections
 
 
-def read_maps_ahead(corrections: Corrections) -> None:
-    """Read the network's maps in a thread now, so that the first split or added object need not
-    wait for them."""
+def preload_maps(corrections: Corrections) -> None:
+    """Start a thread that reads the maps of the network, which the first split or added object needs."""
     maps = [soft_map for soft_map in corrections.original.maps.values() if isinstance(soft_map, StoredMap)]
 
     def read() -> None:
@@ -126,7 +126,7 @@ def read_maps_ahead(corrections: Corrections) -> None:
             for soft_map in maps:
                 soft_map.read()
 
-    Thread(target=read, name=READS_MAPS, daemon=True).start()
+    Thread(target=read, name=MAPS_THREAD, daemon=True).start()
 
 
 def _rows_after(job: Job, count: int) -> list[Edit]:
@@ -134,9 +134,9 @@ def _rows_after(job: Job, count: int) -> list[Edit]:
     return list(job.edits.filter(sequence__gt=count, sequence__lte=job.edit_count))
 
 
-def corrected(job: Job, count: int) -> Segmentation:
-    """The complete segmentation of a job after its first `count` edits; raises Refused as
-    `corrections_of`."""
+def load_corrected_segmentation(job: Job, count: int) -> Segmentation:
+    """The complete segmentation of a job after its first `count` edits; raises Refused (409) as
+    `corrections_of` does."""
     if job.segmentation is None:
         raise Refused(NO_OUTLINES, 409)
     try:
@@ -144,20 +144,20 @@ def corrected(job: Job, count: int) -> Segmentation:
             original = Segmentation.load(file, job.segmentation.get_provenance(), alternatives=not count)
     except UNREADABLE as error:
         raise Refused(NO_OUTLINES, 409) from error
-    return after_corrections(job, original, count)
+    return apply_edits(job, original, count)
 
 
-def after_corrections(job: Job, original: Segmentation, count: int) -> Segmentation:
-    """The segmentation `original` of a job after its first `count` edits; raises Refused (409 the
-    log was altered)."""
+def apply_edits(job: Job, original: Segmentation, count: int) -> Segmentation:
+    """Apply the first `count` edits of a job to the segmentation `original`; returns the new one. Raises
+    Refused (409 the log was altered)."""
     try:
-        return finished(original, steps_of(job.edits.filter(sequence__lte=count)))
+        return replay_steps(original, steps_of(job.edits.filter(sequence__lte=count)))
     except BadEdit as error:
         raise Refused(ALTERED, 409) from error
 
 
 def steps_made(job: Job, rows: Sequence[Edit]) -> list[Step]:
-    """The steps of consecutive edits of a job; raises Refused as `corrections_of`."""
+    """The steps of consecutive edits of a job; raises Refused as `corrections_of` does."""
     return corrections_of(_refreshed(job)).steps[rows[0].sequence - 1 : rows[-1].sequence]
 
 
@@ -167,7 +167,7 @@ def _outlines(job: Job) -> WorkingLabels:
         raise Refused(NO_OUTLINES if job.is_done else NOT_DONE, 409)
     file = job.segmentation.file
     try:
-        return opened(lambda: file.storage.open(file.name, "rb"), job.segmentation.get_provenance())
+        return open_outlines(lambda: file.storage.open(file.name, "rb"), job.segmentation.get_provenance())
     except UNREADABLE as error:
         raise Refused(NO_OUTLINES, 409) from error
 
@@ -177,38 +177,38 @@ def edit_job(
 ) -> list[Edit]:
     """Make corrections in their order, all or none; returns the stored edits.
 
-    base: the number of the last edit that the caller knows. key: an Idempotency-Key: if the same
-    request comes again with the same key, nothing is done, and the same edits are returned. Raises
-    Outdated, Refused (409 the result cannot be corrected or the key belongs to another request, 422
-    an operation is impossible).
+    base: the number of the last edit that the caller knows. operations: as `Corrections.do` takes
+    them. key: an Idempotency-Key: the same request with the same key does nothing and returns the
+    earlier edits. Raises Outdated, Refused (409 the result cannot be corrected or the key belongs to
+    another request, 422 an operation is impossible).
     """
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
     if job.fixed:
         raise Refused(FIXED, 409)
     operations = _clean_operations(operations)
-    submission = submission_of("edits", user, visitor, token="", key=key, content="") if key else ""
-    if earlier := _made_before(job, submission, base, operations):
+    submission = submission_id("edits", user, visitor, token="", key=key, content="") if key else ""
+    if earlier := _earlier_edits(job, submission, base, operations):
         return earlier
     if base != job.edit_count:
         raise Outdated(job, base)
     author = user.get_username() if user is not None and user.is_authenticated else ""
     who = {"author": author, "visitor": visitor, "submission": submission}
     try:
-        with ending(time.monotonic() + LONGEST):
+        with time_limit(time.monotonic() + LONGEST_SECONDS):
             return _add_edits(job, base, operations, **who)
     except TooLong:
         raise Refused(TOO_LONG, 422) from None
 
 
 def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[Edit]:
-    """Store the edits of these operations, unless another request was faster: one conditional
-    UPDATE of the number of edits decides. Returns the edits."""
+    """Store the edits of these operations and return them, unless another request was faster: this is
+    decided by one conditional UPDATE of the number of edits."""
     corrections = corrections_of(job).followed_by([])  # a copy
     steps = _steps_of(corrections, operations)
     rows = list[Edit]()
     for number, step in enumerate(steps, 1):
-        previous = rows[-1].hash if rows else job.edit_hash or FIRST
+        previous = rows[-1].hash if rows else job.edit_hash or HASH_BEFORE_FIRST
         patch, before = ({}, {}) if step.undoes else (step.patch.as_dict(), step.before.as_dict())
         changes = {"patch": patch, "before": before, "undoes": step.undoes}
         row = Edit(job=job, sequence=base + number, previous=previous, operation=step.operation, **changes, **who)
@@ -225,7 +225,7 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
     if not changed:
         if _refreshed(job).fixed:
             raise Refused(FIXED, 409)
-        if earlier := _made_before(_refreshed(job), who["submission"], base, operations):
+        if earlier := _earlier_edits(_refreshed(job), who["submission"], base, operations):
             return earlier
         raise Outdated(job, base)
     job.edit_count, job.edit_hash = base + len(rows), rows[-1].hash
@@ -233,9 +233,9 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
     return rows
 
 
-def _made_before(job: Job, submission: str, base: int, operations: list[Any]) -> list[Edit]:
-    """The edits of the same request, if it came before; [] if not. Raises Refused if its key
-    belongs to another request."""
+def _earlier_edits(job: Job, submission: str, base: int, operations: list[Any]) -> list[Edit]:
+    """The edits of an earlier request with the same key; [] without one. Raises Refused if that request
+    had other content."""
     rows = list(job.edits.filter(submission=submission)) if submission else []
     # A redo is stored as the operation that it makes again.
     is_other = len(rows) != len(operations) or any(
@@ -247,7 +247,7 @@ def _made_before(job: Job, submission: str, base: int, operations: list[Any]) ->
 
 
 def _steps_of(corrections: Corrections, operations: list[Any]) -> list[Step]:
-    """Do operations on the corrections, which changes them; returns the steps. Raises Refused."""
+    """Apply operations to `corrections`, which is changed; returns their steps. Raises Refused."""
     steps = list[Step]()
     runs = 0
     for number, operation in enumerate(operations, 1):
@@ -274,7 +274,7 @@ def _refreshed(job: Job) -> Job:
 
 
 def _clean_operations(operations: Sequence[Any]) -> list[Any]:
-    """The operations in the form in which every database returns them (`_clean`); raises Refused
+    """The operations in the form in which each database returns them (`_clean`); raises Refused
     (422)."""
     cleaned = list[Any]()
     try:
@@ -286,8 +286,9 @@ def _clean_operations(operations: Sequence[Any]) -> list[Any]:
 
 
 def _clean(operation: Any) -> Any:
-    """An operation in the form in which every database returns it, so that its hash stays valid:
-    whole numbers are integers, and there is no NaN and no NUL."""
+    """An operation in the form in which each database returns it, because its hash must stay valid:
+    whole numbers become integers, and NUL characters are removed. Raises BadEdit for NaN or
+    infinity."""
     if isinstance(operation, dict):
         return {str(storable(name)): _clean(value) for name, value in operation.items()}
     if isinstance(operation, list):
@@ -299,13 +300,12 @@ def _clean(operation: Any) -> Any:
     return storable(operation)
 
 
-class Log(NamedTuple):
-    """The log of a job, as the editor needs it.
+class LogState(NamedTuple):
+    """A part of the log of a job, and the state after all edits, for the editor.
 
-    base: the number of the last edit. edits: the requested edits, at most a page. objects: by id
-    the present data of each object that an edit touched, as in a patch. next_id: the next free id;
-    None without stored outlines. standing: how many edits are in effect, so that they can be
-    undone.
+    base: the number of the last edit. edits: the requested edits, at most a page. objects: the
+    present data of each object that an edit changed, by id, as in a patch. next_id: the next free
+    id; None without stored outlines. standing: the number of edits that can be undone.
     """
 
     base: int
@@ -315,7 +315,7 @@ class Log(NamedTuple):
     standing: int
 
 
-def log_of(job: Job, since: int = 0) -> Log:
+def log_state(job: Job, since: int = 0) -> LogState:
     """The edits of a job after number `since`, and the state of the outlines after all edits."""
     rows = list(job.edits.values_list("sequence", "undoes", "patch__objects", "patch__next"))
     base = rows[-1][0] if rows else 0
@@ -324,29 +324,30 @@ def log_of(job: Job, since: int = 0) -> Log:
     objects: dict[str, Any] = {}
     for _, undoes, touched, _ in rows:
         touched = touched or restored_by_undo.get(undoes)
-        objects |= touched if isinstance(touched, dict) else {}  # also an altered log is returned
+        objects |= touched if isinstance(touched, dict) else {}  # an altered log may contain other types
     standing = sum(undoes is None and number not in undone for number, undoes, *_ in rows)
     next_id = max((number or 0 for *_, number in rows), default=None)
     if not rows:
         with suppress(Refused):
             next_id = corrections_of(job).now.next_id
-    return Log(base, page_of_edits(job, since), objects, next_id, standing)
+    return LogState(base, page_of_edits(job, since), objects, next_id, standing)
 
 
 def page_of_edits(job: Job, since: int) -> list[Edit]:
-    """The edits after number `since`: at most A_PAGE of them, and PAGE_BYTES in all unless the first alone has more."""
+    """The edits after number `since`: at most MOST_PAGE_EDITS of them, and MOST_PAGE_BYTES in all
+    unless the first alone has more."""
     rows = job.edits.filter(sequence__gt=since)
     patches = (Length(Cast(name, TextField())) for name in ("patch", "before"))
-    sizes = rows.annotate(size=sum(patches)).values_list("sequence", "size")[:A_PAGE]
+    sizes = rows.annotate(size=sum(patches)).values_list("sequence", "size")[:MOST_PAGE_EDITS]
     totals = accumulate(size for _, size in sizes)
-    last = [number for (number, _), total in zip(sizes, totals, strict=True) if total <= PAGE_BYTES]
+    last = [number for (number, _), total in zip(sizes, totals, strict=True) if total <= MOST_PAGE_BYTES]
     return list(rows.filter(sequence__lte=last[-1]) if last else rows[:1])
 
 
 def broken_edits(job: Job) -> list[str]:
-    """The faults of a job's log, a sentence each; [] for a log that nobody altered."""
+    """The faults of a job's log, a sentence each; [] for an unaltered log."""
     faults = _chain_faults(job)
-    # A new edit during the first check looks like a fault.
+    # An edit that is added during the first check looks like a fault.
     return _chain_faults(_refreshed(job)) if faults else faults
 
 

@@ -1,6 +1,5 @@
-"""Files that are not stored with every result. A worker writes them when a user asks for one of
-them, or in advance when a user looks at the page of the result. (A `Sample` counts as a result
-here.)"""
+"""Files of results that are not stored at once. A worker writes them when a user requests one of them,
+or in advance when a user opens the page of the result. (A result is here a `Job` or a `Sample`.)"""
 
 from __future__ import annotations
 
@@ -16,31 +15,31 @@ from django.db import transaction
 from ...core import tasks
 from ...core.report import exports
 from ...core.report.exports.base import Export, Subject
-from ...core.report.looks import look_of, with_options
-from ...models import AFRESH, ExportJob, Job, Measuring, Micrograph, Sample, StoredFile
+from ...core.report.file_options import options_in_name, with_options
+from ...models import RESTART_FIELDS, ExportJob, Job, Measuring, Micrograph, Sample, StoredFile
 from ..access.webhooks import announce
 from ..ground.files import delete_with_files, remove_files, remove_folder, undo_on_failure
 from ..ground.queue import ask_for_files, enqueue_after_commit
 from ..ground.refusal import Refused
-from ..ground.tables import UNCORRECTED
+from ..ground.tables import UNCORRECTED_FILE
 from . import control
 from .pooling import refresh_after_commit
-from .publishing import NAME as SEGMENTATION
-from .publishing import apply_bar_reading, store
+from .publishing import SEGMENTATION_FILE as SEGMENTATION
+from .publishing import apply_bar_reading, store_file
 from .steps import ask_for_numbers
 
-LONGEST_WAIT = 30.0  # seconds that a request may wait for a file
-# So many threads of the web process may wait; others answer at once.
+LONGEST_WAIT_SECONDS = 30.0  # seconds that a request may wait for a file
+# Threads of the web process that may wait for a file; other requests are answered at once.
 WAITING_THREADS = BoundedSemaphore(2)
-PAUSE = 0.2  # seconds between two looks
-MOST_FORGOTTEN = 1000  # exports that one call removes
+POLL_SECONDS = 0.2  # between two queries whether the file is written
+MOST_REMOVED_AT_ONCE = 1000  # exports that one call removes
 T = TypeVar("T")
 Result = Job | Sample
 
 
 def unwritten_files(result: Result) -> dict[str, Export]:
-    """The files of a finished result that a worker can write and that are not stored, by name. For
-    a sample that is being pooled again they are written after that."""
+    """The files of a finished result that are not stored and that a worker can write, by name. If a
+    sample is being pooled again, they are written afterwards."""
     if isinstance(result, Job):
         has_files = result.is_done and result.segmentation_id is not None
     else:
@@ -51,11 +50,11 @@ def unwritten_files(result: Result) -> dict[str, Export]:
     return {name: export for name, export in _not_stored(result).items() if name not in names}
 
 
-def write_ahead(result: Result) -> None:
-    """Let a worker write the other files of a result in advance, when no user waits for other work.
+def write_in_advance(result: Result) -> None:
+    """Let an idle worker write the files of a result before anybody requests them.
 
-    Nothing is written for an image in a sample, whose files few people open, nor for a sample
-    without its numbers.
+    Nothing is written for an image in a sample, whose files few people open, or for a sample without
+    numbers.
     """
     is_wanted = result.sample_id is None if isinstance(result, Job) else result.state == Sample.State.DONE
     if is_wanted:
@@ -73,11 +72,11 @@ def _not_stored(result: Result) -> dict[str, Export]:
 def files_of_kind(result: Result) -> dict[str, Export]:
     """All files that a result of this kind can have, by name."""
     unit: Subject = "image" if isinstance(result, Job) else "sample"
-    return exports.listed(unit, tasks.find(result.settings["task"]), judged=bool(result.specification))
+    return exports.by_file_name(unit, tasks.find(result.settings["task"]), judged=bool(result.specification))
 
 
 def name_with_options(name: str, options: Mapping[str, str]) -> str:
-    """The name of a file with these options, such as the fonts of a figure (`core.report.looks`);
+    """The name of a file with these options, such as the fonts of a figure (`core.report.file_options`);
     raises Refused (422)."""
     try:
         return with_options(name, options)
@@ -86,10 +85,10 @@ def name_with_options(name: str, options: Mapping[str, str]) -> str:
 
 
 def file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | ExportJob | Measuring | Sample | None:
-    """A file of a result with its present numbers; None if there is no such file.
+    """A file of a result with its present numbers; None if the result has no such file.
 
-    If the file is not written within `wait` seconds, returns the row of the work that makes it: the
-    export, or what makes the numbers first. Figures with options that nobody asked for lately are
+    If the file is not written within `wait` seconds, returns the row of the work that must be done
+    first: the export, the measuring, or the pooling of the sample. Older figures with options are
     removed.
     """
     try:
@@ -106,9 +105,11 @@ def _file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | Expor
         if (numbers := _waited_until(numbers, wait)) is not None:
             return numbers
         result.refresh_from_db()
-    figure = name if isinstance(result, Job) and look_of(name) and result.is_done and result.segmentation_id else ""
+    figure = (
+        name if isinstance(result, Job) and options_in_name(name) and result.is_done and result.segmentation_id else ""
+    )
     may_be_written = figure or name in unwritten_files(result)
-    # Looked for last, because a worker may have stored it meanwhile.
+    # Queried last, because a worker may have stored the file meanwhile.
     stored_file = result.artifacts.filter(name=name).first()
     if stored_file is not None or not may_be_written:
         if stored_file is not None and name in _not_stored(result):
@@ -116,7 +117,7 @@ def _file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | Expor
         return stored_file
     export = ask_for_files(result, figure)
     rows = result.artifacts.filter(name__startswith="figure-").exclude(name__in=export.figures)
-    delete_with_files(result.artifacts.filter(pk__in=[row.pk for row in rows if look_of(row.name)]))
+    delete_with_files(result.artifacts.filter(pk__in=[row.pk for row in rows if options_in_name(row.name)]))
 
     def written() -> StoredFile | None:
         export.refresh_from_db()
@@ -126,24 +127,25 @@ def _file_of(result: Result, name: str, wait: float = 0.0) -> StoredFile | Expor
 
 
 def _unmade_numbers(result: Result, name: str) -> Measuring | Sample | None:
-    """The work that makes the numbers for a file; None if it need not be waited for.
+    """The unfinished work that makes the numbers for a file; None if the file can be given or written
+    without it.
 
-    That is so if the numbers exist, for a file that the page shows at once, and for a file that was
-    written before the sample is pooled again.
+    It is None if the numbers exist, for a file that the page shows at once, and for a file of a
+    sample that was written before the sample is pooled again.
     """
     if isinstance(result, Sample):
         return result if result.state != Sample.State.DONE and name in unwritten_files(result) else None
-    return None if name in _of_page(result) else ask_for_numbers(result)
+    return None if name in _page_files(result) else ask_for_numbers(result)
 
 
-def _of_page(job: Job) -> set[str]:
+def _page_files(job: Job) -> set[str]:
     """The names of the files that the page of a job shows at once, even if they lack the last
     corrections."""
     return {name for name, export in files_of_kind(job).items() if export.for_the_page and export.stored}
 
 
 def _waited_until(numbers: Measuring | Sample, seconds: float) -> Measuring | Sample | None:
-    """Wait for the work that makes numbers, at most so many seconds; None if it is done then,
+    """Wait at most `seconds` for the work that makes numbers; returns None if it is done then,
     otherwise the work."""
 
     def done() -> bool:
@@ -154,14 +156,14 @@ def _waited_until(numbers: Measuring | Sample, seconds: float) -> Measuring | Sa
 
 
 def _waited_for(ready: Callable[[], T], has_failed: Callable[[], bool], seconds: float) -> T | None:
-    """What `ready` returns as soon as that is true; None if it is not within so many seconds (at
-    most LONGEST_WAIT), or if `has_failed` is true."""
+    """Call `ready` until it returns a true value, and return this value. Returns None if that takes
+    more than `seconds` or LONGEST_WAIT_SECONDS, or if `has_failed` returns True."""
     if seconds <= 0 or not WAITING_THREADS.acquire(blocking=False):
         return None
-    end = time.monotonic() + min(seconds, LONGEST_WAIT)
+    end = time.monotonic() + min(seconds, LONGEST_WAIT_SECONDS)
     try:
         while time.monotonic() < end:
-            time.sleep(PAUSE)
+            time.sleep(POLL_SECONDS)
             if answer := ready():
                 return answer
             if has_failed():
@@ -171,12 +173,12 @@ def _waited_for(ready: Callable[[], T], has_failed: Callable[[], bool], seconds:
         WAITING_THREADS.release()
 
 
-def forget_unasked(before: datetime) -> None:
-    """Remove files that were written in advance before this time and that nobody has asked for.
-    They are written again when somebody asks."""
+def remove_unrequested(before: datetime) -> None:
+    """Remove files that were written in advance before the time `before` and that nobody has requested.
+    They are written again on request."""
     old = ExportJob.objects.filter(asked=False, state=ExportJob.State.DONE, finished__lt=before)
     long_columns = "job__summary", "job__early", "sample__pooled"
-    for export in old.select_related("job", "sample").defer(*long_columns)[:MOST_FORGOTTEN]:
+    for export in old.select_related("job", "sample").defer(*long_columns)[:MOST_REMOVED_AT_ONCE]:
         files = export.result.artifacts.filter(name__in=_not_stored(export.result))
         with transaction.atomic():
             if ExportJob.objects.filter(pk=export.pk, asked=False).delete()[0]:
@@ -184,8 +186,7 @@ def forget_unasked(before: datetime) -> None:
 
 
 def _remove_earlier(export: ExportJob) -> None:
-    """Remove the files of killed attempts at an export. Files that an earlier attempt published
-    stay."""
+    """Remove the files of killed attempts of an export. Files that belong to the result stay."""
     result = export.result
     names = set(result.artifacts.values_list("file", flat=True))
     for attempt in range(1, export.attempt):
@@ -200,10 +201,10 @@ def publish_export(
     """Store the files that are not stored yet and set the export done; raises `Superseded`.
 
     files: all files of the result, by name. If the result was signed meanwhile, they are not stored
-    but written once more; those of a sample that is being pooled again are dropped. summary: the
-    new numbers of a result that was measured again (`apply_bar_reading`): they and these files
-    replace all earlier ones. early: these are only the first files, and the export goes on: copies
-    are stored, so that a user who waits for one need not wait for the others.
+    but written once more; files of a sample that is being pooled again are dropped. summary: the new
+    numbers of a result that was measured again (`apply_bar_reading`); numbers and files replace all
+    earlier ones. early: `files` are only the first files, of which copies are stored, and the export
+    goes on.
     """
     result, file_model = export.result, export.result.artifacts.model
     stored = set() if summary else set(result.artifacts.values_list("name", flat=True))
@@ -212,7 +213,11 @@ def publish_export(
     artifacts: list[StoredFile] = []
     with undo_on_failure(lambda: remove_files(row.file.name for row in artifacts)):
         for path in (path for name, path in files.items() if name not in stored):
-            fields = {file_model.owner: result, "attempt": result.attempt, **store(folder, path, files, keep=early)}
+            fields = {
+                file_model.owner: result,
+                "attempt": result.attempt,
+                **store_file(folder, path, files, keep=early),
+            }
             artifacts.append(file_model(**fields))
         with transaction.atomic():
             if isinstance(result, Job):
@@ -221,7 +226,7 @@ def publish_export(
             if _is_unchanged(result):
                 names = {row.name for row in artifacts}
                 replaced = (
-                    result.artifacts.exclude(name__in=(SEGMENTATION, UNCORRECTED))
+                    result.artifacts.exclude(name__in=(SEGMENTATION, UNCORRECTED_FILE))
                     if summary
                     else result.artifacts.filter(name__in=names)
                 )
@@ -235,14 +240,14 @@ def publish_export(
             if isinstance(result, Sample):
                 ExportJob.objects.filter(pk=export.pk).delete()
             elif not early:
-                ExportJob.objects.filter(pk=export.pk).update(**AFRESH)
+                ExportJob.objects.filter(pk=export.pk).update(**RESTART_FIELDS)
                 enqueue_after_commit(export.pk, ExportJob)
         remove_files(row.file.name for row in artifacts)
 
 
 def _is_unchanged(result: Result) -> bool:
-    """Whether a result still has the numbers, signatures and limits with which its files were
-    written. It is locked until the transaction ends."""
+    """Whether a result still has the numbers, signatures and limits with which its files were written.
+    Its row is locked until the transaction ends."""
     same = {"signature_hash": result.signature_hash} if isinstance(result, Job) else {"state": Sample.State.DONE}
     row = type(result).objects.filter(attempt=result.attempt, **same).locked(result.pk)
     return row is not None and row.specification == result.specification
@@ -253,7 +258,7 @@ def _after_storing(job: Job, summary: dict[str, Any] | None, *, early: bool) -> 
     data bar meanwhile."""
     if summary:
         Job.objects.filter(pk=job.pk).update(summary=summary)
-        control.record(job)
+        control.add_to_charts(job)
         announce(job, "job.done")
         refresh_after_commit(job.sample_id)
     if not early:

@@ -1,5 +1,5 @@
-"""A sample that grows by a method until enough is measured: which new images count only after a
-person agrees, and how the sample is closed."""
+"""Samples that follow a method and get images until enough is measured: new images may wait until a
+person agrees that they count, and the sample is closed at the end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNDER_WAY = "Images of this sample are still under way: wait for them or cancel 
 NO_REASON = f"Type why the sample is closed before enough is measured, in at most {LONGEST_REASON} characters."
 
 
-def check_open(sample: Sample) -> None:
+def check_not_closed(sample: Sample) -> None:
     """Raises Refused (409) for a closed sample. `sample` must be locked or just read from the
     database."""
     if sample.closed:
@@ -36,7 +36,7 @@ def check_open(sample: Sample) -> None:
 
 def check_takes_images(sample: Sample) -> None:
     """Raises Refused (409) for a closed sample, and for one whose method is withdrawn."""
-    check_open(sample)
+    check_not_closed(sample)
     if sample.method and sample.method.state == MethodVersion.State.WITHDRAWN:
         raise Refused(WITHDRAWN, 409)
 
@@ -54,8 +54,8 @@ def description_of(sample: Sample) -> MethodDescription | None:
 
 @transaction.atomic
 def hold_images(sample: Sample, *, is_enough: bool) -> None:
-    """Let new images wait until a person agrees that they count: those that do not fit the method,
-    and those that came after enough was measured.
+    """Let new images wait until a person agrees that they count: images that do not fit the method, and
+    images that came after enough was measured.
 
     is_enough: whether the numbers so far are enough by the method.
     """
@@ -81,10 +81,10 @@ def hold_images(sample: Sample, *, is_enough: bool) -> None:
 
 
 def hold_outliers(sample: Sample, outliers: Mapping[Any, str]) -> bool:
-    """Let outliers wait, unless a person has agreed that they count; returns whether one waits now.
+    """Let outliers wait until a person agrees that they count; returns whether any waits now.
 
-    outliers: by the id of a result the reason why it may not belong; "" for a result that is no
-    outlier.
+    outliers: by the id of a result, the reason why it may not belong to the sample; "" for a result
+    that is no outlier.
     """
     if description_of(sample) is None:
         return False
@@ -96,20 +96,21 @@ def hold_outliers(sample: Sample, outliers: Mapping[Any, str]) -> bool:
 
 
 def _hold(job: Job, why: str) -> None:
-    """Let an image wait, for a reason that its page shows."""
+    """Leave an image out until a person agrees. why: the reason, which its page shows."""
     Job.objects.filter(pk=job.pk, agreed_by="").update(included=False, waits=f"{why.removesuffix('.')}.")
 
 
 def fields_of_agreement(account: Any) -> dict[str, str]:
-    """The new fields of a result when a person says that it counts."""
+    """The new fields of a result when a person agrees that it counts."""
     return {"waits": "", "agreed_by": staff_log.name_of(account)}
 
 
 @transaction.atomic
 def close_sample(*, sample: Sample, account: Any, reason: str = "", is_enough: bool) -> None:
-    """Close a sample: it takes no more images. The log stores who did it and why.
+    """Close a sample: after that no images can be added. The staff's log stores who did it and why.
 
-    reason: may be "" only if enough is measured. Raises Refused (404, 409, 422 without a reason).
+    reason: may be "" only if enough is measured (is_enough). Raises Refused (404, 409, 422 without a
+    reason).
     """
     lock(sample, GONE)
     if sample.method_id is None:

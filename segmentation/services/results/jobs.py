@@ -1,5 +1,5 @@
-"""Jobs that analyse or measure an image: how they are made, cancelled, tried again, run again with
-other settings, and deleted."""
+"""Makes, changes, cancels, repeats and deletes jobs. A job analyses one image, or measures existing
+outlines of it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from django.utils import timezone
 from ...core.analysis import AnalysisSettings
 from ...core.micrograph.readings import CUT_OFF
 from ...core.micrograph.stated import StatedScale
-from ...models import AFRESH, AGAIN, Job, MethodVersion, Micrograph, Segmentation
+from ...models import REQUEUE_FIELDS, RESTART_FIELDS, Job, MethodVersion, Micrograph, Segmentation
 from ..access.webhooks import announce
 from ..ground import tables
-from ..ground.callers import fingerprint, submission_of
-from ..ground.files import removing_together
+from ..ground.callers import fingerprint, submission_id
+from ..ground.files import remove_files_together
 from ..ground.limits import check_waiting, count_megapixels
-from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
-from ..ground.refusal import Refused, move
+from ..ground.queue import INSPECTIONS, enqueue_after_commit, notify_workers
+from ..ground.refusal import Refused, change_state
 from ..ground.requested import refuse_tall_bar
-from ..ground.space import frees_room
-from .growing import check_open
+from ..ground.space import with_disk_reserve
+from .growing import check_not_closed
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .publishing import segmentation_for
@@ -40,7 +40,7 @@ OTHER_OUTLINES = (
     "These settings would outline the image anew, without the corrections: beside edits or outlines send only settings"
     " of measuring."
 )
-UNCORRECTED = "before all corrections"  # title of the version that `before_corrections` makes
+UNCORRECTED = "before all corrections"  # title of the version that `version_before_corrections` makes
 NOTHING_CORRECTED = "Nothing has been corrected in this result yet."
 UNREADABLE = "The image cannot be read, so trying again would not help: save it as TIFF or PNG and upload that."
 
@@ -63,18 +63,18 @@ def create_job(
     method: MethodVersion | None = None,
     shelve: bool = False,
 ) -> Job:
-    """Make a job for an image; it is enqueued when the image was inspected.
+    """Make a job for an image and enqueue it, or if the image is not inspected yet, let it wait.
 
-    token, key: identify a submission (`submission_of`), so that a double click or a reload makes no
+    token, key: identify a submission (`submission_id`), so that a double click or a reload makes no
     second job; the second upload of the image is then removed. asked: the stated scale
     (`StatedScale`), used instead of the calibration in the settings. parent: the job from whose
-    result this one is made. segmentation: existing outlines to measure; without them the network
+    result this job is made. segmentation: existing outlines to measure; without them the network
     finds outlines. corrects: how many corrections of the parent are measured. outlines: the file of
     another tool whose outlines are measured, see `Job`. method: the version of a method that the
-    settings follow; without it that of the parent. shelve: store a job beyond its maker's limits as
-    failed, to be tried again later, instead of refusing it. Raises Refused (409 if the key belongs
-    to another submission, 422 if the file is no image, 429 too many), ValueError if image and
-    request do not fit.
+    settings follow; by default the method of the parent. shelve: if the limits of the maker are
+    exceeded, store the job as failed, to be tried again later, instead of refusing it. Raises
+    Refused (409 if the key belongs to another submission, 422 if the file is no image, 429 too
+    many), ValueError if image and request do not fit.
     """
     if segmentation is None and corrects is None and not outlines:
         check_model(settings.segmentation.model, user)
@@ -83,14 +83,14 @@ def create_job(
     identity += [f"{parent.pk} {outlines['sha256']}"] if parent and outlines else []
     method = method or (parent.method if parent else None)
     identity += [f"method {method.pk}"] if method else []
-    content = fingerprint(files_of(micrograph), settings.as_dict(), asked, *identity)
-    submission = submission_of("job", user, visitor, token=token, key=key, content=content)
+    content = fingerprint(file_hashes(micrograph), settings.as_dict(), asked, *identity)
+    submission = submission_id("job", user, visitor, token=token, key=key, content=content)
     job = Job.objects.filter(submission=submission).first()
     if job is None:
         fields = {"micrograph": micrograph, "content": content, "parent": parent, "segmentation": segmentation}
         fields |= {"corrects": corrects, "outlines": outlines or {}, "method": method}
         fields |= Job.fields_of(user, visitor, address)
-        fields |= parent.judged_by if parent else {}
+        fields |= parent.judgement_fields if parent else {}
         job = _create(submission, settings, asked, shelve, fields)
     if job.content != content:
         raise Refused(OTHER_CONTENT, 409)
@@ -102,26 +102,26 @@ def create_job(
 def _create(
     submission: str, settings: AnalysisSettings, asked: dict[str, Any] | None, shelve: bool, fields: dict[str, Any]
 ) -> Job:
-    """A new job, or the equal one that another request made at the same moment. The image is locked
-    meanwhile."""
+    """Make a job; returns it, or the equal job that another request made at the same moment. The image is
+    locked meanwhile."""
     parent, micrograph = fields["parent"], Micrograph.objects.locked(fields["micrograph"].pk)
     if micrograph is None or (parent and not Job.objects.filter(pk=parent.pk).exists()):
         raise Refused(GONE, 404)
     if micrograph.state == Micrograph.State.FAILED:
         raise Refused(micrograph.error, 422)
     fields |= {"id": uuid4(), "micrograph": micrograph}
-    new = Job(**fields)
+    new_job = Job(**fields)
     has_scale = asked is None or not micrograph.waits_for_bar(asked)
     state, error, ready = Job.State.QUEUED, "", micrograph.is_read and has_scale
     try:
-        check_waiting(**new.maker)
-        count_megapixels(new)
+        check_waiting(**new_job.maker)
+        count_megapixels(new_job)
     except Refused as refusal:
         if not shelve:
             raise
         state, error, ready = Job.State.FAILED, refusal.sentence, False
     if ready:
-        settings = fitting(settings, asked, micrograph)
+        settings = settings_for_image(settings, asked, micrograph)
     fields |= {"settings": settings.as_dict(), "model_name": settings.segmentation.model, "state": state}
     fields |= {"error": error, "finished": timezone.now() if error else None}
     fields |= {"ready": ready, "asked": {} if ready or asked is None else asked}
@@ -131,8 +131,11 @@ def _create(
     return job
 
 
-def fitting(settings: AnalysisSettings, requested: dict[str, Any] | None, micrograph: Micrograph) -> AnalysisSettings:
-    """The settings with the requested calibration; raises ValueError if the image does not fit it."""
+def settings_for_image(
+    settings: AnalysisSettings, requested: dict[str, Any] | None, micrograph: Micrograph
+) -> AnalysisSettings:
+    """The settings with the requested scale (as `create_job` takes it in `asked`) for this image. Raises ValueError if
+    the scale or the height of the data bar do not fit the image."""
     if requested is not None:
         settings = settings.replaced(calibration=StatedScale.of(requested).calibration(micrograph.scale))
     refuse_tall_bar(settings, micrograph)
@@ -141,10 +144,11 @@ def fitting(settings: AnalysisSettings, requested: dict[str, Any] | None, microg
 
 @transaction.atomic
 def change_job(*, job: Job, settings: AnalysisSettings, asked: dict[str, Any] | None) -> bool:
-    """Let an unfinished analysis go on with other settings; returns False if it has ended.
+    """Change the settings of an unfinished analysis; returns whether they were changed (not if it has
+    ended).
 
-    Outlines stay, and a running search for them goes on, if the new settings would find the same.
-    asked: as in `create_job`. Raises Refused and ValueError as `create_job` does.
+    If the new settings would give the same outlines, these stay and a running search goes on. asked:
+    as in `create_job`. Raises Refused and ValueError as `create_job` does.
     """
     check_model(settings.segmentation.model, job.owner)
     micrograph, now = _locked_upload(job), Job.objects.locked(job.pk)
@@ -152,14 +156,19 @@ def change_job(*, job: Job, settings: AnalysisSettings, asked: dict[str, Any] | 
         return False
     ready = micrograph.is_read and (asked is None or not micrograph.waits_for_bar(asked))
     if ready:
-        settings = fitting(settings, asked, micrograph)
+        settings = settings_for_image(settings, asked, micrograph)
     before = now.get_settings()
     same_outlines = (before.task, before.segmentation) == (settings.task, settings.segmentation)
     fields = {"settings": settings.as_dict(), "ready": ready, "asked": {} if ready or asked is None else asked}
     goes_on = now.state == Job.State.RUNNING or ready == now.ready
-    # Otherwise the running attempt reads the new settings before it measures.
+    # If the attempt goes on, it reads the new settings before it measures.
     if not same_outlines or now.segmentation_id or not goes_on:
-        fields |= {**AFRESH, "segmentation": now.segmentation if same_outlines else None, "summary": {}, "early": {}}
+        fields |= {
+            **RESTART_FIELDS,
+            "segmentation": now.segmentation if same_outlines else None,
+            "summary": {},
+            "early": {},
+        }
         fields |= {"model_name": settings.segmentation.model, "queued": timezone.now()}
         if ready:
             enqueue_after_commit(job.pk)
@@ -167,23 +176,23 @@ def change_job(*, job: Job, settings: AnalysisSettings, asked: dict[str, Any] | 
     return True
 
 
-def begin_unscaled(job: Job) -> None:
-    """Start a job whose scale is not read yet: it finds the outlines and then waits. Beyond a limit
-    it fails."""
+def start_without_scale(job: Job) -> None:
+    """Start a job whose scale is not read yet: it finds the outlines and then waits. If a limit of the
+    sender is exceeded, it fails."""
     try:
         count_megapixels(job)
     except Refused as refusal:
         fail_waiting(job, refusal.sentence)
         return
     enqueue_after_commit(job.pk)
-    transaction.on_commit(lambda: ring(INSPECTIONS))  # to read the data bar at the same time
+    transaction.on_commit(lambda: notify_workers(INSPECTIONS))  # to read the data bar at the same time
 
 
 def wait_for_scale(job: Job) -> None:
-    """Put a job back into the queue when its outlines are found and the data bar of its image is
-    still being read. The next attempt measures them with the scale. Raises Superseded if the job no
-    longer belongs to this attempt."""
-    if not Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempt=job.attempt).update(**AGAIN):
+    """Put a running job whose outlines are found back into the queue, because its scale is not read yet.
+    The next attempt measures with the scale. Raises Superseded if the job no longer belongs to this
+    attempt."""
+    if not Job.objects.filter(pk=job.pk, state=Job.State.RUNNING, attempt=job.attempt).update(**REQUEUE_FIELDS):
         job.report()  # raises Superseded
     job.refresh_from_db()
     if job.ready:
@@ -193,31 +202,31 @@ def wait_for_scale(job: Job) -> None:
 
 
 def make_ready(job: Job) -> None:
-    """Let a job run after its image was read. If that is refused, it fails, and its settings stay
-    for another try."""
+    """Let a job run after its image and scale were read. If settings or limits forbid it, the job fails
+    and can be tried again."""
     try:
-        settings = fitting(job.get_settings(), job.asked or None, job.micrograph)
+        settings = settings_for_image(job.get_settings(), job.asked or None, job.micrograph)
         count_megapixels(job)
     except (ValueError, Refused) as problem:
         fail_waiting(job, str(problem))
         return
     fields = {"settings": settings.as_dict(), "ready": True, "asked": {}, "queued": timezone.now()}
     Job.objects.filter(pk=job.pk).update(**fields)
-    # A worker may have got its last message before the job was ready.
+    # A worker may have received the last message before the job was ready.
     enqueue_after_commit(job.pk, again=True)
 
 
 def fail_waiting(job: Job, sentence: str) -> None:
-    """Fail a job that no worker has taken yet; within a transaction."""
+    """Set a job failed that no worker has taken yet. Call it in a transaction."""
     ended = {"state": Job.State.FAILED, "error": sentence, "finished": timezone.now()}
     if Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(**ended):
         job.error = sentence
         announce(job, "job.failed")
 
 
-def finish_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> Job:
-    """A new job that measures the corrected outlines of a job; raises Refused if nothing was
-    corrected.
+def rerun_with_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> Job:
+    """Make a job that measures the corrected outlines of another job. Raises Refused (409 nothing was
+    corrected, 422 the settings need other outlines).
 
     who: user, visitor, address and token, as for `create_job`.
     """
@@ -228,9 +237,9 @@ def finish_corrections(*, job: Job, settings: AnalysisSettings, **who: Any) -> J
     return create_job(micrograph=job.micrograph, settings=settings, parent=job, corrects=job.edit_count, **who)
 
 
-def go_on(*, job: Job, **who: Any) -> Job:
-    """A new job with the outlines of a version, in which they can be corrected further. A second
-    call gives the same job.
+def continue_version(*, job: Job, **who: Any) -> Job:
+    """Make a job with the outlines of a version, to correct them further. A second call returns the same
+    job.
 
     who: user, visitor and address, as for `create_job`.
     """
@@ -239,9 +248,9 @@ def go_on(*, job: Job, **who: Any) -> Job:
 
 
 @transaction.atomic
-def before_corrections(*, job: Job, **who: Any) -> Job:
-    """A version with the outlines of a result before all its corrections. A second call gives the
-    same. who: as in `go_on`."""
+def version_before_corrections(*, job: Job, **who: Any) -> Job:
+    """Make a version with the outlines of a result before all its corrections. A second call returns the
+    same job. who: as in `continue_version`."""
     new = create_job(
         micrograph=job.micrograph,
         settings=job.get_settings(),
@@ -255,8 +264,8 @@ def before_corrections(*, job: Job, **who: Any) -> Job:
 
 
 def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **who: Any) -> Job:
-    """A new job for the image of a job, with other settings. If they would find the same outlines,
-    it only measures the corrected outlines again.
+    """Make a new job for the image of a job, with other settings. If they would give the same outlines,
+    the new job only measures the corrected outlines.
 
     again: let the network find outlines in any case, for example with a newer model. who: user,
     visitor, address and token, as for `create_job`.
@@ -267,26 +276,26 @@ def rerun_job(*, job: Job, settings: AnalysisSettings, again: bool = False, **wh
     return create_job(micrograph=job.micrograph, settings=settings, parent=job, **outlines, **who)
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def cancel_job(*, job: Job) -> Job:
     """Stop a job that waits or runs. A second call changes nothing."""
-    move(job, Job.UNFINISHED, ENDED, GONE, state=Job.State.CANCELLED, finished=timezone.now(), early={})
+    change_state(job, Job.UNFINISHED, ENDED, GONE, state=Job.State.CANCELLED, finished=timezone.now(), early={})
     refresh_after_commit(job.sample_id)
     return job
 
 
 @transaction.atomic
 def retry_job(*, job: Job) -> Job:
-    """Queue a failed or cancelled job once more. For a finished job whose data bar was not read in
-    time, read it again.
+    """Queue a failed or cancelled job once more. For a finished job whose data bar was not read
+    completely, the bar is read again.
 
     A second call changes nothing. Raises Refused (409 if it cannot be tried again, 429 if its maker
     has too many jobs running).
     """
     job.micrograph = _locked_upload(job)
     if job.sample:
-        check_open(job.sample)
+        check_not_closed(job.sample)
     if job.micrograph.is_useless:
         raise Refused(UNREADABLE, 409)
     if job.is_done and job.scale_check != "done":
@@ -296,11 +305,11 @@ def retry_job(*, job: Job) -> Job:
     if job.can_retry:
         check_waiting(**job.maker)
         count_megapixels(job)
-    move(job, (Job.State.FAILED, Job.State.CANCELLED), NO_RETRY, GONE, queued=timezone.now(), **AFRESH)
+    change_state(job, (Job.State.FAILED, Job.State.CANCELLED), NO_RETRY, GONE, queued=timezone.now(), **RESTART_FIELDS)
     refresh_after_commit(job.sample_id)
     if job.micrograph.state == Micrograph.State.FAILED:
-        Micrograph.objects.filter(pk=job.micrograph_id).update(**AFRESH)
-        transaction.on_commit(lambda: ring(INSPECTIONS))
+        Micrograph.objects.filter(pk=job.micrograph_id).update(**RESTART_FIELDS)
+        transaction.on_commit(lambda: notify_workers(INSPECTIONS))
     elif job.micrograph.is_read and not job.ready and not job.micrograph.waits_for_bar(job.asked):
         make_ready(job)
         job.refresh_from_db()
@@ -310,29 +319,28 @@ def retry_job(*, job: Job) -> Job:
 
 
 def read_bar_again(micrograph: Micrograph) -> None:
-    """Queue an image whose data bar was not read in time. The reading is then compared with its
+    """Queue an image again whose data bar was not read in time. The reading will be compared with its
     finished results."""
-    if Micrograph.objects.filter(pk=micrograph.pk, reading__note=CUT_OFF).update(reading={}, **AFRESH):
+    if Micrograph.objects.filter(pk=micrograph.pk, reading__note=CUT_OFF).update(reading={}, **RESTART_FIELDS):
         for job in micrograph.jobs.filter(state=Job.State.DONE, signature_hash=""):
             Job.objects.filter(pk=job.pk).update(summary={**job.summary, "unread": True})
-        transaction.on_commit(lambda: ring(INSPECTIONS))
+        transaction.on_commit(lambda: notify_workers(INSPECTIONS))
 
 
 def delete_job(*, job: Job, signed: bool = False) -> None:
-    """Remove one job as `delete_jobs` does; raises Refused (409) if it is signed and must stay."""
+    """Delete one job as `delete_jobs` does; raises Refused (409) if it must stay because it is signed."""
     if delete_jobs([job.pk], signed=signed):
         raise Refused(KEPT, 409)
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def delete_jobs(pks: Iterable[UUID], *, signed: bool = False) -> set[UUID]:
-    """Remove jobs in any state with their files, and images that no other job needs. Returns the
-    ids of jobs that stay.
+    """Delete jobs in any state with their files, and images that no other job needs. Returns the ids of
+    the jobs that stay.
 
-    The rows are removed at once; if there are many files, they are removed later
-    (`remove_after_commit`). signed: remove also signed jobs, and jobs from whose outlines a signed
-    one was made; otherwise these stay.
+    The rows are deleted at once, many files later (`remove_after_commit`). signed: delete also signed
+    jobs and jobs from whose outlines a signed job was made; otherwise these stay.
     """
     requested = set(pks)
     staying = set() if signed else requested & signed_jobs()
@@ -340,7 +348,7 @@ def delete_jobs(pks: Iterable[UUID], *, signed: bool = False) -> set[UUID]:
     # First the images, then the jobs: a worker locks them in the same order.
     images = list(leaving.values_list("micrograph", flat=True))
     images = list(Micrograph.objects.select_for_update().filter(pk__in=images).order_by("pk").only("pk"))
-    # Locked, because somebody may be correcting one; without the long columns, which nobody needs.
+    # Locked, because a job may be corrected at this moment; long columns are not read.
     locked_jobs = leaving.select_for_update().order_by("pk")
     locked_jobs = locked_jobs.only("pk", "parent", "sample", "included", "segmentation")
     jobs = {job.pk: job for job in locked_jobs}
@@ -348,7 +356,7 @@ def delete_jobs(pks: Iterable[UUID], *, signed: bool = False) -> set[UUID]:
     for job in jobs.values():
         if job.sample_id and job.pk not in superseded:
             _count_earlier_result(job, _last_staying(jobs, job.pk))
-    with removing_together():
+    with remove_files_together():
         Job.objects.filter(pk__in=jobs).only("pk", "sample", "segmentation").delete()
         measured = {job.segmentation_id for job in jobs.values()}
         Segmentation.objects.filter(pk__in=measured, jobs=None).only("pk").delete()
@@ -357,23 +365,22 @@ def delete_jobs(pks: Iterable[UUID], *, signed: bool = False) -> set[UUID]:
 
 
 def _last_staying(jobs: dict[UUID, Job], pk: UUID | None) -> UUID | None:
-    """The nearest result that is not in `jobs`: the job `pk` itself, its parent, the parent of that
-    and so on; None if there is none."""
+    """The id of the first job that is not in `jobs`, among the job `pk`, its parent, the parent of the
+    parent and so on; None if there is none."""
     while pk in jobs:
         pk = jobs[pk].parent_id
     return pk
 
 
 def _give_children_new_parents(jobs: dict[UUID, Job]) -> set[UUID]:
-    """Give the jobs that were made from these jobs a parent that stays.
+    """Give each job that was made from one of `jobs` a parent that stays.
 
-    Returns the ids of those of these jobs that a later result in the same sample replaces already.
+    Returns the ids of those `jobs` that a later result in the same sample has already replaced.
     """
     superseded, children_of = set[UUID](), defaultdict[UUID | None, list[UUID]](list)
     children = Job.objects.filter(parent__in=jobs).exclude(pk__in=jobs)
     may_follow = Q(corrects=None, outlines={})
-    # A job that measures corrections of its parent, or imported outlines, belongs to no other
-    # parent.
+    # A job that measures corrections of its parent, or imported outlines, cannot get another parent.
     children_of[None] = list(children.exclude(may_follow).values_list("pk", flat=True))
     for pk, parent in children.filter(may_follow).values_list("pk", "parent"):
         children_of[_last_staying(jobs, parent)].append(pk)
@@ -387,7 +394,7 @@ def _give_children_new_parents(jobs: dict[UUID, Job]) -> set[UUID]:
 
 
 def _count_earlier_result(job: Job, earlier: UUID | None) -> None:
-    """Let the result `earlier`, from which this job was made, count in the sample in place of this
+    """Let the result `earlier` (id), from which this job was made, count in the sample instead of this
     job."""
     before = Job.objects.filter(pk=earlier).first() if earlier else None
     if before is None or before.sample_id not in (None, job.sample_id):
@@ -396,17 +403,17 @@ def _count_earlier_result(job: Job, earlier: UUID | None) -> None:
     if before.sample_id is None:
         if before.state != Job.State.DONE or before.get_settings().task != job.get_settings().task:
             return
-        new_fields = measured_for_pooling(before)
+        new_fields = fields_for_pooling(before)
         if new_fields and before.signature_hash:  # a signed result is never measured again
             return
-    Job.objects.filter(pk=before.pk).update(sample=job.sample_id, **job.place_in_sample, **new_fields)
+    Job.objects.filter(pk=before.pk).update(sample=job.sample_id, **job.inherited_place, **new_fields)
     refresh_after_commit(job.sample_id)
 
 
-def measured_for_pooling(job: Job) -> dict[str, Any]:
-    """The new fields of a result that is put into a sample: a result without the table for pooling
-    is measured again; {} for others."""
-    return {} if job.artifact(tables.NAME) else {"queued": timezone.now(), **AFRESH}
+def fields_for_pooling(job: Job) -> dict[str, Any]:
+    """The new fields of a result that is put into a sample: a result without the table for pooling is
+    queued to be measured again; {} for other results."""
+    return {} if job.artifact(tables.TABLE_FILE) else {"queued": timezone.now(), **RESTART_FIELDS}
 
 
 def _locked_upload(job: Job) -> Micrograph:
@@ -421,7 +428,7 @@ def _locked_upload(job: Job) -> Micrograph:
     return micrograph
 
 
-def files_of(micrograph: Micrograph) -> list[str]:
+def file_hashes(micrograph: Micrograph) -> list[str]:
     """The SHA-256 of an upload's file and of its side files, and the requested pages."""
     pages = [micrograph.pages] if micrograph.pages else []
     return [micrograph.sha256, *pages, *(side_file.get("sha256", "") for side_file in micrograph.side)]

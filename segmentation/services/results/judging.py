@@ -1,5 +1,4 @@
-"""With what a result is compared: the limits of a specification, or the certificate of a reference
-material."""
+"""Sets the specification or the reference material with which a result is compared."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from ...core.quality.specification import Specification
-from ...core.report.looks import CONFORMITY
+from ...core.report.file_options import CONFORMITY
 from ...models import Job, Reference, Sample
 from ..ground import bundles, staff_log
 from ..ground.files import delete_with_files
@@ -23,7 +22,7 @@ def set_specification(*, row: Job | Sample, specification: Specification | None,
     """Set or remove (None) the limits with which a result is compared; raises Refused (404, 409 the
     result is signed).
 
-    account: who does it, for the log.
+    account: who does it, for the staff's log.
     """
     limits = specification.model_dump(mode="json") if specification else {}
     _change(row, account, "changed the limits", specification=limits)
@@ -38,13 +37,13 @@ def set_reference(*, row: Job | Sample, reference: Reference | None, account: An
     copy = {**reference.material, "id": str(reference.pk)} if reference else {}
     with transaction.atomic():
         _change(row, account, "changed the reference material", reference=copy)
-        control.record(row)
+        control.add_to_charts(row)
 
 
 @transaction.atomic
 def _change(row: Job | Sample, account: Any, action: str, **fields: dict[str, Any]) -> None:
-    """Change fields of a result and log it. The files that state them are removed, to be written
-    again. Raises Refused."""
+    """Change fields of a result and log the change. The files that contain them are removed, to be
+    written again. Raises Refused."""
     now = type(row).objects.locked(row.pk)
     if now is None:
         raise Refused(GONE, 404)
@@ -57,10 +56,10 @@ def _change(row: Job | Sample, account: Any, action: str, **fields: dict[str, An
     for name, value in fields.items():
         setattr(row, name, value)
     staff_log.note(staff_log.name_of(account), action, row, before, fields)
-    forget_certificate(row)
+    remove_certificate(row)
 
 
-def forget_certificate(row: Job | Sample) -> None:
-    """Remove the file that states the decision, and the archives that contain it. They are written
-    again when somebody asks for them."""
-    delete_with_files(row.artifacts.filter(name__in=(CONFORMITY, *bundles.ARCHIVES)))
+def remove_certificate(row: Job | Sample) -> None:
+    """Remove the certificate of conformity of a result, and the archives that contain it. They are
+    written again on request."""
+    delete_with_files(row.artifacts.filter(name__in=(CONFORMITY, *bundles.ARCHIVE_FILES)))

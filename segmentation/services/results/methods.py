@@ -1,5 +1,5 @@
-"""Methods of a laboratory: saved from a result, changed by a further version, approved, withdrawn,
-and found by name."""
+"""Methods of a laboratory: makes them from results, adds versions, approves and withdraws versions, and
+finds a version by name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ...plain import storable
 from ..access import second_factor
 from ..ground import staff_log
 from ..ground.refusal import Refused, lock
-from .signing import account_of
+from .signing import account_with_password
 
 SIGN_IN = "Sign in first: a method belongs to an account."
 GONE = "This method has been deleted."
@@ -40,7 +40,7 @@ UNCHANGED = "Nothing is changed, so there is no further version."
 OTHER_KIND = "The method is for another kind of analysis: save this result as a new method."
 NOT_YOURS = "Only the owner of a method and the members of its group may change it."
 NOT_ALLOWED = "Only an account that may approve methods can do that: ask the administrator."
-WRONG = "The password is wrong, so nothing was approved."
+WRONG_PASSWORD = "The password is wrong, so nothing was approved."
 NO_DRAFT = "Only a draft can be approved: this version is {state}."
 NOT_APPROVED = "Only an approved version can be withdrawn: this one is {state}."
 NO_REASON = f"Type the reason, of at most {LONGEST_REASON} characters."
@@ -57,8 +57,8 @@ KNOWN_SOURCES = tuple(source for source in Source if source != Source.NONE)
 
 
 def save_as_method(*, job: Job, user: Any, name: str, group: str = "", method: Method | None = None) -> MethodVersion:
-    """Save the settings, the model and the source of the scale of a finished result as a draft: of
-    a new method, or as the next version of `method`, of which the further requirements stay.
+    """Save settings, model and source of the scale of a finished result as a draft: of a new method, or
+    as the next version of `method`. The other requirements of `method` stay.
 
     group: the name of one of the account's groups, "" for none. Raises Refused (401, 409, 422).
     """
@@ -72,21 +72,21 @@ def save_as_method(*, job: Job, user: Any, name: str, group: str = "", method: M
     source = job.calibration.source
     sources = (Source(source),) if source in KNOWN_SOURCES else KNOWN_SOURCES
     if method is None:
-        description = _described(settings, model["sha256"], sources, {})
-        return create(description=description, user=user, name=name, group=group)
-    before = read(newest(method))
+        description = _new_description(settings, model["sha256"], sources, {})
+        return create_method(description=description, user=user, name=name, group=group)
+    before = read_description(newest_version(method))
     if before.task != settings.task:
         raise Refused(OTHER_KIND, 422)
     further = {"quantity": before.quantity, "texts": before.texts, "stopping": before.stopping}
     further |= {"least_images": before.least_images, "least_particles": before.least_particles}
-    return change(
+    return change_method(
         method=method,
         user=user,
-        description=_described(settings, model["sha256"], sources, {**further, "limits": before.limits}),
+        description=_new_description(settings, model["sha256"], sources, {**further, "limits": before.limits}),
     )
 
 
-def _described(
+def _new_description(
     settings: AnalysisSettings, weights: str, sources: tuple[Source, ...], further: dict[str, Any]
 ) -> MethodDescription:
     """A description from settings, the SHA-256 of the weights, allowed sources of the scale and
@@ -98,7 +98,7 @@ def _described(
 
 
 @transaction.atomic
-def create(*, description: MethodDescription, user: Any, name: str, group: str = "") -> MethodVersion:
+def create_method(*, description: MethodDescription, user: Any, name: str, group: str = "") -> MethodVersion:
     """Make a method with its first version, a draft. Raises Refused (401, 409 the name is taken,
     422)."""
     _check_signed_in(user)
@@ -116,7 +116,7 @@ def create(*, description: MethodDescription, user: Any, name: str, group: str =
     except IntegrityError:
         raise Refused(NAMED_ALREADY, 409) from None
     version = _new_version(row, description, user, 1)
-    staff_log.note(user, "saved a method", version, {}, _logged(version))
+    staff_log.note(user, "saved a method", version, {}, _log_values(version))
     return version
 
 
@@ -126,31 +126,31 @@ def make_demo(*, user: Any) -> MethodVersion:
     card = next(card for card in cards.available() if card.task == DEFAULT_TASK and not card.comparison)
     settings = AnalysisSettings.of(model=card.name)
     further = {"stopping": DEMO_RULE, "least_images": 2, "least_particles": 200}
-    description = _described(settings, card.sha256, (Source.METADATA, Source.DATA_BAR), further)
-    return create(description=description, user=user, name=DEMO)
+    description = _new_description(settings, card.sha256, (Source.METADATA, Source.DATA_BAR), further)
+    return create_method(description=description, user=user, name=DEMO)
 
 
 @transaction.atomic
-def change(*, method: Method, description: MethodDescription, user: Any) -> MethodVersion:
-    """Give the draft of a method this description; if the newest version is no draft, make the next
-    version, a draft. Raises Refused (401, 403, 409, 422 another kind of analysis)."""
+def change_method(*, method: Method, description: MethodDescription, user: Any) -> MethodVersion:
+    """Write a description into the draft of a method, or into a new draft if the newest version is not a
+    draft; returns the draft. Raises Refused (401, 403, 409, 422 another kind of analysis)."""
     check_changeable(method, user)
     lock(method, GONE)
-    last = newest(method)
-    # Both are compared, because the stored checksum is another if an earlier release had fewer settings.
-    if description.checksum in (last.checksum, read(last).checksum):
+    last = newest_version(method)
+    # Both are compared: the stored checksum differs if the release that wrote it had fewer settings.
+    if description.checksum in (last.checksum, read_description(last).checksum):
         raise Refused(UNCHANGED, 409)
     if description.task != last.description.get("task"):
         raise Refused(OTHER_KIND, 422)
     if last.state == MethodVersion.State.DRAFT:
-        before = _logged(last)
+        before = _log_values(last)
         fields = {"description": description.as_dict(), "checksum": description.checksum}
-        if not last.move(**fields, author=user.get_username(), created=timezone.now()):
+        if not last.update_if_unchanged(**fields, author=user.get_username(), created=timezone.now()):
             raise Refused(MEANWHILE, 409)
-        staff_log.note(user, "changed a draft of a method", last, before, _logged(last))
+        staff_log.note(user, "changed a draft of a method", last, before, _log_values(last))
         return last
     version = _new_version(method, description, user, last.number + 1)
-    staff_log.note(user, "made a version of a method", version, _logged(last), _logged(version))
+    staff_log.note(user, "made a version of a method", version, _log_values(last), _log_values(version))
     return version
 
 
@@ -159,8 +159,8 @@ def _new_version(method: Method, description: MethodDescription, user: Any, numb
     return MethodVersion.objects.create(method=method, number=number, author=user.get_username(), **fields)
 
 
-def approve(*, version: MethodVersion, request: HttpRequest, password: str, checksum: str) -> None:
-    """Approve a draft. As for a signature, the password is given again.
+def approve_version(*, version: MethodVersion, request: HttpRequest, password: str, checksum: str) -> None:
+    """Approve a draft. The user gives the password again, as for a signature.
 
     checksum: of the description that the caller has seen. Raises Refused (403 without the right or
     with a wrong password, 409, 429).
@@ -171,42 +171,42 @@ def approve(*, version: MethodVersion, request: HttpRequest, password: str, chec
         raise Refused(NO_DRAFT.format(state=version.state), 409)
     if checksum != version.checksum:
         raise Refused(MEANWHILE, 409)
-    # A wrong password counts as one at the sign-in.
-    account = account_of(request, user.get_username(), storable(password))
+    # A wrong password is counted as at the sign-in.
+    account = account_with_password(request, user.get_username(), storable(password))
     if account is None or account.pk != user.pk:
-        raise Refused(WRONG, 403)
-    before, name = _logged(version), user.get_full_name() or user.get_username()
+        raise Refused(WRONG_PASSWORD, 403)
+    before, name = _log_values(version), user.get_full_name() or user.get_username()
     fields = {"approver": user.get_username(), "approver_name": name, "approved": timezone.now()}
     with transaction.atomic():
         lock(version.method, GONE)  # so that nobody deletes the draft meanwhile
-        if not version.move(state=MethodVersion.State.APPROVED, **fields):
+        if not version.update_if_unchanged(state=MethodVersion.State.APPROVED, **fields):
             raise Refused(MEANWHILE, 409)
-        staff_log.note(user, "approved a method", version, before, _logged(version))
+        staff_log.note(user, "approved a method", version, before, _log_values(version))
 
 
 @transaction.atomic
-def withdraw(*, version: MethodVersion, user: Any, reason: str) -> None:
-    """Withdraw an approved version: nothing new is analysed by it. Raises Refused (403, 409, 422 without a reason)."""
+def withdraw_version(*, version: MethodVersion, user: Any, reason: str) -> None:
+    """Withdraw an approved version: no new image is analysed by it. Raises Refused (403, 409, 422 without a reason)."""
     _check_may_approve(version.method, user)
     if version.state != MethodVersion.State.APPROVED:
         raise Refused(NOT_APPROVED.format(state=version.state), 409)
     words = clean_text(reason)
     if not 0 < len(words) <= LONGEST_REASON:
         raise Refused(NO_REASON, 422)
-    before = _logged(version)
+    before = _log_values(version)
     fields = {"withdrawn_by": user.get_username(), "withdrawn": timezone.now(), "reason": words}
-    if not version.move(state=MethodVersion.State.WITHDRAWN, **fields):
+    if not version.update_if_unchanged(state=MethodVersion.State.WITHDRAWN, **fields):
         raise Refused(MEANWHILE, 409)
-    staff_log.note(user, "withdrew a method", version, before, _logged(version))
+    staff_log.note(user, "withdrew a method", version, before, _log_values(version))
 
 
 @transaction.atomic
-def discard(*, version: MethodVersion, user: Any) -> bool:
-    """Delete a draft, and its method if it has no other version; returns whether the method stays.
+def delete_draft(*, version: MethodVersion, user: Any) -> bool:
+    """Delete a draft, and the method if it has no other version; returns whether the method stays.
     Raises Refused."""
     check_changeable(version.method, user)
     lock(version.method, GONE)
-    staff_log.note(user, "deleted a draft of a method", version, _logged(version))
+    staff_log.note(user, "deleted a draft of a method", version, _log_values(version))
     draft = MethodVersion.objects.filter(pk=version.pk, state=MethodVersion.State.DRAFT)
     if not draft.delete()[0]:
         raise Refused(KEPT, 409)
@@ -216,7 +216,7 @@ def discard(*, version: MethodVersion, user: Any) -> bool:
     return False
 
 
-def newest(method: Method) -> MethodVersion:
+def newest_version(method: Method) -> MethodVersion:
     """The version with the highest number; raises Refused (404) if the method is deleted."""
     version = method.versions.select_related("method").first()
     if version is None:
@@ -224,7 +224,7 @@ def newest(method: Method) -> MethodVersion:
     return version
 
 
-def read(version: MethodVersion) -> MethodDescription:
+def read_description(version: MethodVersion) -> MethodDescription:
     """The description of a version; raises Refused (409) if this release cannot read it."""
     try:
         return version.written.read()
@@ -232,10 +232,9 @@ def read(version: MethodVersion) -> MethodDescription:
         raise Refused(str(error), 409) from None
 
 
-def settings_by(version: MethodVersion, laboratory: dict[str, str]) -> AnalysisSettings:
-    """The settings with which an image is analysed by a version. laboratory: data that the account
-    has given once for all its results; they are used where the method says nothing. Raises Refused
-    (409)."""
+def settings_from_version(version: MethodVersion, laboratory: dict[str, str]) -> AnalysisSettings:
+    """The settings with which a version analyses an image. laboratory: texts that the account has set for
+    all its results, used if the method does not set them. Raises Refused (409)."""
     try:
         return settings_of_method(version.written, laboratory)
     except ValueError as error:
@@ -243,34 +242,30 @@ def settings_by(version: MethodVersion, laboratory: dict[str, str]) -> AnalysisS
 
 
 def changes_of(version: MethodVersion) -> list[str]:
-    """The changes of a version from the version before it, a line each; [] for the first
-    version."""
+    """The differences of a version from the version before it, a line each; [] for the first version."""
     before = version.method.versions.filter(number__lt=version.number).select_related("method").first()
-    return changes(read(version), read(before)) if before else []
+    return changes(read_description(version), read_description(before)) if before else []
 
 
-def offered(user: Any) -> list[MethodVersion]:
-    """For each method that an account can see, the version that a new analysis follows: the newest
-    approved one, otherwise the draft. Approved methods of its groups come first, then its own
-    approved ones, then drafts."""
+def offered_versions(user: Any) -> list[MethodVersion]:
+    """For each method that a user can see, the version for a new analysis: the newest approved version,
+    otherwise the draft. Approved versions come first, of these the methods of groups."""
     every = Method.objects.visible_to(user)
     versions = MethodVersion.objects.filter(method__in=every).exclude(state=MethodVersion.State.WITHDRAWN)
     chosen: dict[UUID, MethodVersion] = {}
-    is_draft = MethodVersion.State.DRAFT
-    for version in sorted(
-        versions.select_related("method__group"), key=lambda row: (row.state == is_draft, -row.number)
-    ):
+    draft = MethodVersion.State.DRAFT
+    for version in sorted(versions.select_related("method__group"), key=lambda row: (row.state == draft, -row.number)):
         chosen.setdefault(version.method_id, version)
     return sorted(
-        chosen.values(), key=lambda row: (row.state == is_draft, row.method.group_id is None, row.method.name.lower())
+        chosen.values(), key=lambda row: (row.state == draft, row.method.group_id is None, row.method.name.lower())
     )
 
 
-def resolve(text: str, user: Any) -> MethodVersion:
-    """The version that a text names: its id, "NAME@2", or "NAME" for the newest approved
-    version, otherwise the draft.
+def find_version(text: str, user: Any) -> MethodVersion:
+    """The version that a text names: by its id, as "NAME@2", or as "NAME" (the newest approved version,
+    otherwise the draft).
 
-    Raises Refused (409 withdrawn or several of a name, 422 none).
+    Raises Refused (409 it is withdrawn or several methods have the name, 422 there is none).
     """
     rows = MethodVersion.objects.select_related("method__group").filter(method__in=Method.objects.visible_to(user))
     words = clean_text(text)
@@ -286,10 +281,12 @@ def resolve(text: str, user: Any) -> MethodVersion:
 
 
 def _by_name(rows: Any, words: str) -> MethodVersion:
-    """The version among rows that "NAME@2" or "NAME" names, see `resolve`; raises Refused."""
-    is_whole = rows.filter(method__name=words).exists()
-    name, _, number = (words, "", "") if is_whole else words.rpartition("@")
-    versions = list(rows.filter(method__name=name)) if is_whole or (number.isdecimal() and len(number) < 10) else []
+    """The version among `rows` that "NAME@2" or "NAME" means, see `find_version`; raises Refused."""
+    is_whole_name = rows.filter(method__name=words).exists()
+    name, _, number = (words, "", "") if is_whole_name else words.rpartition("@")
+    versions = (
+        list(rows.filter(method__name=name)) if is_whole_name or (number.isdecimal() and len(number) < 10) else []
+    )
     if not versions:
         raise Refused(UNKNOWN.format(text=words), 422)
     if len({version.method_id for version in versions}) > 1:
@@ -305,8 +302,8 @@ def _by_name(rows: Any, words: str) -> MethodVersion:
     raise Refused(NONE_LEFT.format(name=name), 409)
 
 
-def own_groups(user: Any) -> list[Group]:
-    """The groups whose members may share a method with an account."""
+def groups_of_account(user: Any) -> list[Group]:
+    """The groups of a user, with which the user may share a method; [] without an account."""
     return list(user.groups.order_by("name")) if user.is_authenticated else []
 
 
@@ -316,7 +313,7 @@ def _check_signed_in(user: Any) -> None:
 
 
 def check_changeable(method: Method, user: Any) -> None:
-    """Raises Refused (401, 403) for an account that may not change a method."""
+    """Raises Refused (401, 403) if a user may not change a method."""
     _check_signed_in(user)
     if not method.is_changeable_by(user):
         raise Refused(NOT_YOURS, 403)
@@ -329,7 +326,7 @@ def _check_may_approve(method: Method, user: Any) -> None:
         raise Refused(NOT_ALLOWED, 403)
 
 
-def _logged(version: MethodVersion) -> dict[str, Any]:
+def _log_values(version: MethodVersion) -> dict[str, Any]:
     """The data of a version that the staff's log stores."""
     values = {"state": version.state, "number": version.number, "sha256": version.checksum}
     return values | ({"reason": version.reason} if version.reason else {})

@@ -1,4 +1,4 @@
-"""The PDF report of a control chart for one month. The same points give one report."""
+"""PDF reports of control charts, one for each month; a report is written again if its points change."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from datetime import UTC, date, datetime
 from django.db import transaction
 from django.utils import timezone
 
-from ...models import AFRESH, ChartPoint, ChartReport, ControlChart
+from ...models import RESTART_FIELDS, ChartPoint, ChartReport, ControlChart
 from ..ground.callers import fingerprint
-from ..ground.queue import TRY_AGAIN, enqueue_after_commit
+from ..ground.queue import RETRY_AFTER, enqueue_after_commit
 from ..ground.refusal import Refused
 
 NO_MONTH = "Send a month such as 2026-11."
 
 
 def month_of(text: str) -> date:
-    """The first day of a month such as "2026-11"; of the present month for "". Raises Refused
-    (422)."""
+    """The first day of a month such as "2026-11"; "" means the present month. Raises Refused (422)."""
     if not text:
         return timezone.now().astimezone(UTC).date().replace(day=1)
     match = re.fullmatch(r"(\d{4})-(\d{2})", text)
@@ -37,8 +36,8 @@ def points_until(chart: ControlChart, month: date) -> list[ChartPoint]:
 
 
 def report_of(chart: ControlChart, month: date) -> ChartReport:
-    """The report of a month; a worker writes it if it does not exist or has failed. Raises Refused
-    (422)."""
+    """The row of the report of a month. If it is new or has failed, a worker writes the report. Raises
+    Refused (422)."""
     if month.year > timezone.now().year + 1:
         raise Refused(NO_MONTH, 422)
     rows = [
@@ -48,13 +47,13 @@ def report_of(chart: ControlChart, month: date) -> ChartReport:
     content = fingerprint("month of a control chart", str(chart.pk), str(month), str(chart), chart.plan, rows)
     fields = {"chart": chart, "month": month}
     with transaction.atomic():
-        # Remove reports of earlier points.
+        # Remove reports with earlier points.
         ChartReport.objects.filter(**fields).exclude(content=content).delete()
         row, is_new = ChartReport.objects.get_or_create(content=content, defaults=fields)
         failed = ChartReport.objects.filter(
-            pk=row.pk, state=ChartReport.State.FAILED, finished__lt=timezone.now() - TRY_AGAIN
+            pk=row.pk, state=ChartReport.State.FAILED, finished__lt=timezone.now() - RETRY_AFTER
         )
-        if is_new or failed.update(**AFRESH):
+        if is_new or failed.update(**RESTART_FIELDS):
             enqueue_after_commit(row.pk, ChartReport)
     row.refresh_from_db()
     return row

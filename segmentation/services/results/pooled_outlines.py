@@ -1,5 +1,4 @@
-"""The outlines of all images of a sample in one COCO file, made from the COCO files of its
-images."""
+"""Joins the COCO files of the images of a sample into one COCO file."""
 
 from __future__ import annotations
 
@@ -17,8 +16,8 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
     """The COCO annotations of the pooled images as JSON text, piece by piece: one image is in
     memory at a time.
 
-    The annotations are numbered through all images. Each also has `label` (not part of COCO): its
-    number in the files of its image. An image whose COCO file cannot be read is left out.
+    Annotations have consecutive ids over all images. Each also has `label` (not part of COCO): its
+    id in the files of its image. An image whose COCO file cannot be read is left out.
     """
     pooled = sample.pooled.get("of", [])
     # Two images may have the same file name; the sample gives them different ones.
@@ -32,7 +31,7 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
     yield '{"annotations": ['
     for artifact in artifacts:
         try:
-            with bundles.opened(artifact) as file:
+            with bundles.open_file(artifact) as file:
                 payload = json.load(file)
             numbers = {}  # number of a category in this file -> its number in the pooled file
             for category in payload["categories"]:

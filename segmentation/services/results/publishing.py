@@ -1,7 +1,7 @@
-"""What an attempt at a job or a sample stores.
+"""Stores what a worker's attempt at a job or a sample has made.
 
-It stores the segmentation as soon as it is found, so that a later attempt only needs to measure. At
-the end it stores its files, or a sentence with the reason of the failure.
+An attempt stores the segmentation as soon as it is found, so that a later attempt only needs to
+measure. At the end it stores files and numbers, or the reason of its failure.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from ...core.labels.segmentation import Provenance
 from ...core.micrograph.readings import CUT_OFF
 from ...core.report.exports import content_type_of
 from ...models import (
-    AFRESH,
-    AGAIN,
+    REQUEUE_FIELDS,
+    RESTART_FIELDS,
     Artifact,
     Attempted,
     ExportJob,
@@ -40,22 +40,22 @@ from ..access.webhooks import announce
 from ..ground import bundles
 from ..ground.files import LocalFile, remove_folder, undo_on_failure
 from ..ground.queue import enqueue_after_commit
-from ..ground.tables import UNCORRECTED
+from ..ground.tables import UNCORRECTED_FILE
 from . import control
 from .pooling import refresh_after_commit
 
-NAME = "segmentation.npz"
-# Before a postponed attempt; doubled each time.
+SEGMENTATION_FILE = "segmentation.npz"
+# Time before a postponed attempt; doubled each time.
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(seconds=30)
 
 
-def keep_segmentation(
+def store_segmentation(
     *, job: Job, file: Path, provenance: Provenance, parent: Segmentation | None = None
 ) -> Segmentation:
-    """Store the segmentation that an attempt found as that of its job; raises `Superseded` if the
-    job no longer belongs to this attempt.
+    """Store the file with the segmentation of a job; returns the new row. Raises `Superseded` if the job
+    no longer belongs to this attempt.
 
-    parent: the segmentation from which it was made by corrections.
+    parent: the segmentation from which it was made by corrections, None without corrections.
     """
     row = Segmentation(
         micrograph_id=job.micrograph_id,
@@ -66,7 +66,7 @@ def keep_segmentation(
         provenance=provenance.as_dict(),
         size=file.stat().st_size,
     )
-    row.file.name = f"{row.folder}/{NAME}"
+    row.file.name = f"{row.folder}/{SEGMENTATION_FILE}"
     row.save(force_insert=True)  # first, so that a file left by a crash belongs to a row, which `tidy` finds
 
     def remove() -> None:
@@ -83,8 +83,7 @@ def keep_segmentation(
 
 
 def segmentation_for(job: Job, settings: AnalysisSettings) -> Segmentation | None:
-    """The segmentation of a job if these settings would give the same one, so that only measuring
-    is needed; otherwise None."""
+    """The segmentation of a job if the network would find the same with these settings; otherwise None."""
     present = job.get_settings()
     return job.segmentation if (present.task, present.segmentation) == (settings.task, settings.segmentation) else None
 
@@ -98,12 +97,12 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
     """
     segmentation = job.segmentation
     artifacts = []
-    if segmentation is not None and NAME not in files:
-        row = {"job": job, "attempt": job.attempt, "name": NAME, "file": segmentation.file.name}
+    if segmentation is not None and SEGMENTATION_FILE not in files:
+        row = {"job": job, "attempt": job.attempt, "name": SEGMENTATION_FILE, "file": segmentation.file.name}
         artifacts = [Artifact(**row, size=segmentation.size, content_type="application/octet-stream")]
 
     with _publishing(job, Artifact, files, artifacts):
-        # The data bar was not read when the result was measured.
+        # "unread": the data bar was not read yet when the result was measured.
         if unread := summary.get("unread"):
             Micrograph.objects.locked(job.micrograph_id)  # it may be read at this moment
         job.finish("done", summary=summary, early={})
@@ -114,24 +113,24 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
 
 
 def apply_bar_reading(jobs: QuerySet) -> None:
-    """Compare the data bar of an image, which is read now, with finished results that were measured
-    before.
+    """Compare the data bar of an image, which has just been read, with finished results that were
+    measured before.
 
-    If the bar contradicts the scale of a result, the result is measured again, with all its files
-    (`publish_export`). A signed result stays as it was signed. Call it in a transaction that has
-    locked the image.
+    If the bar contradicts the scale of a result, the result is measured again with all its files
+    (`publish_export`); signed results do not change. Call it in a transaction that has locked the
+    image.
     """
     for job in jobs.filter(state="done", summary__unread=True, signature_hash="").select_related("micrograph"):
         if not job.micrograph.is_finished:
             continue
         scale = job.scale
-        is_another = scale.before_measurement.in_use.nm_per_pixel != scale.in_use.nm_per_pixel
+        scale_changed = scale.before_measurement.in_use.nm_per_pixel != scale.in_use.nm_per_pixel
         cut_off = CUT_OFF in job.summary.get("warnings", ())  # the reading before this one
-        if cut_off or scale.disagreements() or is_another:
+        if cut_off or scale.disagreements() or scale_changed:
             export, _ = ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
             # `publish_export` calls this function again for a running export.
             ended = ("done", "failed")
-            ExportJob.objects.filter(pk=export.pk, state__in=ended).update(**AFRESH, asked=False)
+            ExportJob.objects.filter(pk=export.pk, state__in=ended).update(**RESTART_FIELDS, asked=False)
         else:
             Job.objects.filter(pk=job.pk).update(summary={**job.summary, "unread": False})
         for pk in ExportJob.objects.filter(job=job, state="queued").values_list("pk", flat=True):
@@ -145,9 +144,9 @@ def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, 
         sample.finish("done", pooled=pooled)
 
 
-def keep_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
-    """Store the files of an image that its page shows: the complete picture, and the picture
-    divided into tiles."""
+def store_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
+    """Store the picture of an image for the viewer of its page: the complete picture, and a file with
+    tiles of it."""
     size = picture.stat().st_size + tiles.stat().st_size
     names = {}
     for field, path in {"viewer_image": picture, "viewer_tiles": tiles}.items():
@@ -159,9 +158,9 @@ def keep_picture(*, micrograph: Micrograph, picture: Path, tiles: Path) -> None:
 
 
 @transaction.atomic
-def fail(*, row: Attempted, sentence: str, **fields: Any) -> None:
-    """Set the row of an attempt failed, with a sentence for its user. Webhooks and the sample are
-    told. Raises `Superseded`."""
+def fail_row(*, row: Attempted, sentence: str, **fields: Any) -> None:
+    """Set the row of an attempt failed, with a sentence for its user. Webhooks get a message, and the
+    sample is pooled. Raises `Superseded`."""
     row.finish("failed", error=sentence, **fields, **({"early": {}} if isinstance(row, Job) else {}))
     row.error = sentence
     if isinstance(row, Job | Sample | Training):
@@ -170,57 +169,57 @@ def fail(*, row: Attempted, sentence: str, **fields: Any) -> None:
         refresh_after_commit(row.sample_id)
 
 
-def postpone(*, row: Attempted, why: str) -> None:
-    """Put the row of an attempt back into the queue for later, because of a fault of the machine,
-    not of the image.
+def postpone_row(*, row: Attempted, why: str) -> None:
+    """Put the row of an attempt back into the queue for later, because of a fault of the machine.
 
-    This does not count as a death of a worker. why: the fault, for the page. Raises `Superseded`.
+    This is not counted as a death of the process. why: the fault, for the page. Raises `Superseded`.
     """
     wait = min(FIRST_WAIT * 2 ** min(row.faults, 10), LONGEST_WAIT)
-    row.change(**{**AGAIN, "stage": why}, faults=row.faults + 1, due=timezone.now() + wait)
+    row.change(**{**REQUEUE_FIELDS, "stage": why}, faults=row.faults + 1, due=timezone.now() + wait)
 
 
-def requeue(*, row: Attempted) -> None:
-    """Put a row back into the queue after the process that worked on it died; raises
-    `Superseded`."""
-    row.change(**AGAIN, deaths=row.deaths + 1)
+def requeue_row(*, row: Attempted) -> None:
+    """Put a row back into the queue after the process that worked on it died, and count the death;
+    raises `Superseded`."""
+    row.change(**REQUEUE_FIELDS, deaths=row.deaths + 1)
 
 
 @contextmanager
 def _publishing(row: Job | Sample, file_model: Any, files: dict[str, Path], more: Sequence[Any] = ()) -> Iterator[None]:
-    """A block that changes a row to done. Before it the files are stored; after it the control
-    charts and webhooks are told, and the files of earlier attempts are replaced.
+    """A block that sets a row done. Before it the files are stored; after it control charts and webhooks
+    are updated, and the files of earlier attempts are replaced.
 
-    file_model: the model of the rows of files. more: further such rows, of files that are stored
-    already.
+    file_model: the model of the rows of files. more: rows of further files that are stored already.
     """
     folder, owner = f"{row.folder}/{row.attempt}", {file_model.owner: row}
     with undo_on_failure(partial(remove_folder, folder)):
-        artifacts = [file_model(**owner, attempt=row.attempt, **store(folder, path, files)) for path in files.values()]
+        artifacts = [
+            file_model(**owner, attempt=row.attempt, **store_file(folder, path, files)) for path in files.values()
+        ]
         with transaction.atomic():
             yield
-            control.record(row)
+            control.add_to_charts(row)
             announce(row, f"{row._meta.model_name}.done")
-            file_model.objects.filter(**owner).exclude(name=UNCORRECTED).delete()
+            file_model.objects.filter(**owner).exclude(name=UNCORRECTED_FILE).delete()
             file_model.objects.bulk_create([*more, *artifacts])
     for attempt in range(1, row.attempt):
         remove_folder(f"{row.folder}/{attempt}")
 
 
-def store(folder: str, source: Path, files: dict[str, Path], *, keep: bool = False) -> dict[str, Any]:
-    """Put the file `source` into the storage; returns the fields of its row. files: all files of
-    its result, by name.
+def store_file(folder: str, source: Path, files: dict[str, Path], *, keep: bool = False) -> dict[str, Any]:
+    """Put the file `source` into a folder of the storage; returns the fields of its row. files: all files
+    of its result, by name.
 
-    On the same disk the file is moved; with `keep` it is copied.
+    The file is moved if possible; with `keep` it is copied.
     """
     size = source.stat().st_size
-    if source.name in bundles.ARCHIVES:
+    if source.name in bundles.ARCHIVE_FILES:
         plan = ContentFile(bundles.plan_of(source, files))
-        prefix = "" if source.name == bundles.NAME else f"{source.name}."
-        name = default_storage.save(f"{folder}/{prefix}{bundles.PLAN}", plan)
-    elif source.suffix in bundles.TEXTS:
-        packed = ContentFile(bundles.packed(source.read_bytes()))
-        name = default_storage.save(f"{folder}/{source.name}{bundles.PACKED}", packed)
+        prefix = "" if source.name == bundles.BUNDLE_FILE else f"{source.name}."
+        name = default_storage.save(f"{folder}/{prefix}{bundles.PLAN_SUFFIX}", plan)
+    elif source.suffix in bundles.TEXT_SUFFIXES:
+        packed = ContentFile(bundles.compressed(source.read_bytes()))
+        name = default_storage.save(f"{folder}/{source.name}{bundles.COMPRESSED_SUFFIX}", packed)
     else:
         with source.open("rb") as opened:
             name = default_storage.save(f"{folder}/{source.name}", File(opened) if keep else LocalFile(opened))

@@ -1,4 +1,4 @@
-"""Reference materials of accounts and their groups: added to their list and removed from it."""
+"""Adds reference materials to the list of an account and its groups, and removes them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ...models import Reference
 from ...plain import storable
 from ..ground.refusal import Refused
 
-MOST = 200  # reference materials that one person can see
-TOO_MANY = f"There are {MOST} reference materials already: delete one that nobody uses any more."
+MOST_MATERIALS = 200  # reference materials of one maker
+TOO_MANY = f"There are {MOST_MATERIALS} reference materials already: delete one that nobody uses any more."
 NOT_YOUR_GROUP = "You are in no group of this name."
 TWICE = "There is a reference material of this name and certificate already."
 
@@ -36,7 +36,7 @@ def create_reference(
     listed = Reference.objects.listed_for(user, visitor)
     if listed.filter(name=material.name, material__certificate=material.certificate).exists():
         raise Refused(TWICE, 409)
-    if Reference.objects.visible_to(user, visitor).count() >= MOST:
+    if Reference.objects.visible_to(user, visitor).count() >= MOST_MATERIALS:
         raise Refused(TOO_MANY, 422)
     row.save(force_insert=True)
     return row

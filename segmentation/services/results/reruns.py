@@ -1,6 +1,5 @@
-"""New jobs (revisions) for results that exist: many results with another model at once, or one
-result with outlines of another tool. It also asks a worker for proposals, other ways to analyse the
-image of a doubtful result."""
+"""Makes new jobs (revisions) for existing results: of many results with another model, or of one result
+with outlines of another tool. It also lets a worker make proposals for a doubtful result."""
 
 from __future__ import annotations
 
@@ -21,9 +20,9 @@ from ...core.tasks import find
 from ...models import Arrival, Job, Proposals, shown_name
 from ..ground import limits
 from ..ground.files import remove_folder
-from ..ground.queue import INSPECTIONS, enqueue_after_commit, ring
+from ..ground.queue import INSPECTIONS, enqueue_after_commit, notify_workers
 from ..ground.refusal import Refused
-from ..ground.space import check_space, storing
+from ..ground.space import check_space, undo_failed_storing
 from .edits import NO_OUTLINES, NOT_DONE
 from .jobs import OTHER_OUTLINES, create_job, rerun_job
 from .models_offered import check_model
@@ -45,39 +44,41 @@ class Reruns(NamedTuple):
     notes: list[str]
 
 
-def rerun_with(*, model: str, jobs: Iterable[Job], user: Any, visitor: UUID | None = None, address: str = "") -> Reruns:
-    """Make a new job with this model for each result; its other settings stay. A second call gives
-    the same jobs.
+def rerun_results(
+    *, model: str, jobs: Iterable[Job], user: Any, visitor: UUID | None = None, address: str = ""
+) -> Reruns:
+    """Make a new job with this model for each result; other settings stay. A second call returns the
+    same jobs.
 
-    If a limit of the account is reached, the other results are left out with a sentence. Raises
-    Refused (400 no such model; 409 or the status of the limit if nothing could be started).
+    When a limit of the user is reached, the remaining results are left out. Raises Refused (400 no
+    such model; 409 or the status of the limit if no job could be made).
     """
     check_model(model, user)
     task = cards.cards_for_name(model)[0].task
-    jobs_made, notes, status = list[Job](), list[str](), 409
+    new_jobs, notes, status = list[Job](), list[str](), 409
     who = {"user": user, "visitor": visitor, "address": address}
     for job in jobs:
-        if why := _hindrance(job, task, model):
+        if why := _obstacle(job, task, model):
             notes.append(why)
             continue
         settings = job.get_settings().replaced(model=model)
         try:
-            jobs_made.append(rerun_job(job=job, settings=settings, again=True, token=f"again {job.pk} {model}", **who))
+            new_jobs.append(rerun_job(job=job, settings=settings, again=True, token=f"again {job.pk} {model}", **who))
         except Refused as refusal:
             notes.append(f"{job.micrograph.name}: {refusal.sentence}")
             status = refusal.status
             if refusal.status == 429:
                 break
-    if not jobs_made:
+    if not new_jobs:
         raise Refused(NONE.format(why=notes[0]) if notes else NONE.format(why="none was chosen."), status)
-    return Reruns(jobs_made, notes)
+    return Reruns(new_jobs, notes)
 
 
-def runnable_with(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[Job]:
-    """The finished results of the caller that can be run again with a model: those of its kind that
-    another model made.
+def results_to_rerun(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[Job]:
+    """The finished results of the caller that can be run again with a model: results of its kind of
+    analysis from other models.
 
-    An image that the model has analysed already is left out, and so is a result with corrections.
+    Images that the model has already analysed and results with corrections are left out.
     """
     task, mine = cards.cards_for_name(model)[0].task, Job.objects.visible_to(user, visitor)
     finished = mine.filter(settings__task=task, state=Job.State.DONE, corrects=None, outlines={}, edit_count=0)
@@ -86,16 +87,16 @@ def runnable_with(model: str, user: Any, visitor: UUID | None = None) -> QuerySe
     return others.select_related("micrograph").order_by("-created")
 
 
-def newest_of_each(jobs: Iterable[Job]) -> list[Job]:
-    """The first result of each image; jobs: the newest first."""
+def newest_by_image(jobs: Iterable[Job]) -> list[Job]:
+    """The newest result of each image. jobs: results, the newest first."""
     newest: dict[UUID, Job] = {}
     for job in jobs:
         newest.setdefault(job.micrograph_id, job)
     return list(newest.values())
 
 
-def made_again(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[Job]:
-    """The jobs in which this model analysed images of other models' results again; the newest come
+def reruns_with(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[Job]:
+    """The jobs of the caller that were made from results of other models to use this model; the newest
     first."""
     mine = Job.objects.visible_to(user, visitor).filter(settings__model=model, parent__isnull=False)
     others = mine.exclude(parent__settings__model=model)
@@ -104,17 +105,16 @@ def made_again(model: str, user: Any, visitor: UUID | None = None) -> QuerySet[J
 
 @transaction.atomic
 def proposals_of(job: Job) -> Proposals:
-    """The row of the proposals for a finished job: other ways to analyse its image. A worker makes
-    them after the first call."""
+    """The row with proposals of other settings for a finished job. After the first call a worker makes
+    the proposals."""
     row, is_new = Proposals.objects.get_or_create(job=job)
     if is_new:
         enqueue_after_commit(row.pk, Proposals)
     return row
 
 
-def _hindrance(job: Job, task: str, model: str) -> str:
-    """A sentence why a result cannot be run again with a model of this kind (`task`); "" if it
-    can."""
+def _obstacle(job: Job, task: str, model: str) -> str:
+    """A sentence why a result cannot be run again with a model of the kind `task`; "" if it can."""
     name, own_task = job.micrograph.name, job.settings["task"]
     if not job.is_done:
         return UNFINISHED.format(name=name)
@@ -151,10 +151,10 @@ def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: A
     outlines = {"name": shown_name(file.name or ""), "sha256": sha256_of_upload(file), "size": file.size}
     Arrival.objects.create(**Job.fields_of(**sender))
     with transaction.atomic():
-        new = create_job(micrograph=job.micrograph, settings=settings, parent=job, outlines=outlines, **who)
-        if "file" not in new.outlines:
-            with storing(partial(remove_folder, new.folder)):
-                new.outlines |= {"file": default_storage.save(f"{new.folder}/outlines{suffix}", file)}
-                new.save(update_fields=["outlines"])
-        transaction.on_commit(lambda: ring(INSPECTIONS))
-    return new
+        new_job = create_job(micrograph=job.micrograph, settings=settings, parent=job, outlines=outlines, **who)
+        if "file" not in new_job.outlines:
+            with undo_failed_storing(partial(remove_folder, new_job.folder)):
+                new_job.outlines |= {"file": default_storage.save(f"{new_job.folder}/outlines{suffix}", file)}
+                new_job.save(update_fields=["outlines"])
+        transaction.on_commit(lambda: notify_workers(INSPECTIONS))
+    return new_job

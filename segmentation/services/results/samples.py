@@ -1,5 +1,4 @@
-"""Samples: how they are made, extended, renamed, measured with another scale, tried again,
-cancelled and deleted, and which of their images count."""
+"""Makes, changes, cancels, repeats and deletes samples, and sets which of their images count."""
 
 from __future__ import annotations
 
@@ -18,15 +17,15 @@ from ...core.micrograph.readings import CUT_OFF
 from ...core.micrograph.stated import StatedScale
 from ...core.names import clean_text
 from ...core.settings import Regions, regions_of
-from ...models import AFRESH, SHOWN_NAME, Job, MethodVersion, Micrograph, Sample
+from ...models import RESTART_FIELDS, SHOWN_NAME, Job, MethodVersion, Micrograph, Sample
 from ...models.samples import LONGEST_TYPED
 from ..ground import limits
-from ..ground.callers import fingerprint, submission_of
-from ..ground.files import removing_together
+from ..ground.callers import fingerprint, submission_id
+from ..ground.files import remove_files_together
 from ..ground.refusal import Refused, lock
-from ..ground.space import frees_room
+from ..ground.space import with_disk_reserve
 from . import growing
-from .jobs import OTHER_CONTENT, delete_jobs, files_of, fitting, measured_for_pooling, read_bar_again
+from .jobs import OTHER_CONTENT, delete_jobs, fields_for_pooling, file_hashes, read_bar_again, settings_for_image
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .publishing import segmentation_for
@@ -49,7 +48,7 @@ SIGNED_RESULT = (
 UNDER_WAY = "Images of this sample are still under way: wait for them or cancel them first."
 FULL = "The sample is full: {limit} images are the limit, and this one was left out."
 UNNAMED = "Unnamed sample"
-MORE = re.compile(r" and \d+ more$")  # end of the title of a sample that nobody named (`_titled`)
+AND_MORE = re.compile(r" and \d+ more$")  # end of a title by `_default_title`
 NO_RESULTS = "Tick the results first that the sample is made of."
 TOO_MANY = "A sample holds up to {limit} images: tick fewer results."
 NOT_DONE = "Only finished results with stored outlines can make a sample: tick no others."
@@ -88,26 +87,26 @@ def create_sample(
     notes: Iterable[Note] = (),
     method: MethodVersion | None = None,
 ) -> Sample:
-    """Make a sample and queue an analysis of each image; at the end the numbers are pooled. Images
-    that are not read yet are added later.
+    """Make a sample of uploads and queue an analysis of each image; at the end the numbers are pooled.
+    Images that are not read yet are added later.
 
     notes: on the files that were sent (`Intake`). token, key: identify a submission
-    (`submission_of`). method: the version of a method that the settings follow. Raises Refused (400
+    (`submission_id`). method: the version of a method that the settings follow. Raises Refused (400
     no images, 409 if the key belongs to another submission, 429 too many).
     """
     check_model(settings.segmentation.model, user)
     uploads = list(uploads)
-    # Version 1.0.0 had this None; without it, equal submissions would get other hashes.
-    files = [[*files_of(micrograph), None] for micrograph in uploads]
+    # The None comes from version 1.0.0; without it the hashes of equal submissions would differ.
+    files = [[*file_hashes(micrograph), None] for micrograph in uploads]
     identity = [f"method {method.pk}"] if method else []
-    content = fingerprint(files, _clean(name), settings.as_dict(), scale.fields(), *identity)
-    submission = submission_of("sample", user, visitor, token=token, key=key, content=content)
+    content = fingerprint(files, _clean_name(name), settings.as_dict(), scale.fields(), *identity)
+    submission = submission_id("sample", user, visitor, token=token, key=key, content=content)
     sample = Sample.objects.filter(submission=submission).first()
     if sample is None:
         if not uploads:
             raise Refused(NO_IMAGES)
         who = {"user": user, "visitor": visitor, "address": address}
-        title = clean_text(name, SHOWN_NAME) or _titled(uploads[0].name, len(uploads))
+        title = clean_text(name, SHOWN_NAME) or _default_title(uploads[0].name, len(uploads))
         fields = {"name": title, "content": content, "method": method, **scale.fields()}
         sample, created = _new_sample(submission, who, settings, **fields)
         if created:
@@ -123,21 +122,21 @@ def create_sample(
 def sample_of_results(
     *, name: str, jobs: Iterable[Job], moves: bool = False, user: Any, visitor: UUID | None, token: str = "", **who: Any
 ) -> Sample:
-    """Make a sample of finished results. New jobs in the sample measure their corrected outlines;
-    the results stay.
+    """Make a sample of finished results: new jobs in the sample measure the outlines of the results,
+    which stay as they are.
 
-    moves: put the results themselves into the sample, if possible, in place of new jobs. The sample
-    has the settings of the first result, and the method of all if they share one; each image keeps
-    its own settings and scale. token: of a form. Raises Refused (409 for results that are not done,
+    moves: if possible, move the results themselves into the sample instead. The sample gets the
+    settings of the first result, and the method if all results have the same; each image keeps its
+    settings and scale. token: of a form. Raises Refused (409 for results that are not done,
     422 for results of several kinds or of one image, 429 too many).
     """
     jobs = list(jobs)
     _check_results(jobs)
     newest = [_with_last_scale(job) if moves else job for job in jobs]
-    content = fingerprint([str(job.pk) for job in jobs], _clean(name))
-    submission = submission_of("sample of results", user, visitor, token=token, key="", content=content)
+    content = fingerprint([str(job.pk) for job in jobs], _clean_name(name))
+    submission = submission_id("sample of results", user, visitor, token=token, key="", content=content)
     who |= {"user": user, "visitor": visitor}
-    title = clean_text(name, SHOWN_NAME) or _titled(jobs[0].micrograph.name, len(jobs))
+    title = clean_text(name, SHOWN_NAME) or _default_title(jobs[0].micrograph.name, len(jobs))
     methods = {job.method for job in newest}
     fields = {"name": title, "content": content, "method": methods.pop() if len(methods) == 1 else None}
     fields |= _judged_by_all(jobs)
@@ -145,30 +144,30 @@ def sample_of_results(
     if created:
         for job, last in zip(jobs, newest, strict=True):
             corrected = {"corrects": job.edit_count} if job.is_corrected else {}
-            if corrected or not (moves and _has_moved(sample, last)):
+            if corrected or not (moves and _move_if_possible(sample, last)):
                 rerun_fields = {"parent": job, **(corrected or {"segmentation": job.segmentation})}
-                _job(sample, job.micrograph, last.get_settings(), **rerun_fields).save(force_insert=True)
+                _new_job(sample, job.micrograph, last.get_settings(), **rerun_fields).save(force_insert=True)
         refresh_after_commit(sample.pk)
     return sample
 
 
 def _judged_by_all(jobs: list[Job]) -> dict[str, Any]:
-    """The limits and the reference material that all of these results share."""
-    judgements = [job.judged_by for job in jobs]
+    """The specification and the reference material, as far as all of these results have the same."""
+    judgements = [job.judgement_fields for job in jobs]
     return {name: value for name, value in judgements[0].items() if all(other[name] == value for other in judgements)}
 
 
 def _with_last_scale(job: Job) -> Job:
-    """The last job of the same maker with the same outlines as this job, because it has the last
-    scale that the maker gave. It may be unfinished. The job itself if there is no later one."""
+    """The last job of the same maker that measured the outlines of this job again: it has the last scale
+    that the maker stated. It may be unfinished. Without such a job, the job itself."""
     same = {"segmentation": job.segmentation_id, "owner": job.owner_id, "visitor": job.visitor, "sample": None}
     later = Job.objects.filter(parent=job, **same).exclude(state__in=("failed", "cancelled"))
     return later.order_by("created").last() or job
 
 
-def _has_moved(sample: Sample, job: Job) -> bool:
-    """Move a result into a new sample of the same maker; returns False if that is not possible."""
-    rerun_fields = measured_for_pooling(job)
+def _move_if_possible(sample: Sample, job: Job) -> bool:
+    """Move a result into a new sample of the same maker, if possible; returns whether it was moved."""
+    rerun_fields = fields_for_pooling(job)
     single = Job.objects.filter(pk=job.pk, sample=None, owner=sample.owner_id, visitor=sample.visitor, state="done")
     is_fixed = rerun_fields and job.signature_hash  # a signed result is never measured again
     return not is_fixed and bool(single.update(sample=sample, **rerun_fields))
@@ -210,24 +209,24 @@ def add_images(*, sample: Sample, uploads: Iterable[Micrograph], notes: Iterable
 def rename_sample(*, sample: Sample, name: str) -> None:
     """Rename a sample. Its files contain the name, so they are written again."""
     lock(sample, GONE)
-    if Sample.objects.filter(pk=sample.pk).exclude(name=_clean(name)).update(name=_clean(name)):
+    if Sample.objects.filter(pk=sample.pk).exclude(name=_clean_name(name)).update(name=_clean_name(name)):
         refresh_after_commit(sample.pk)
 
 
 @transaction.atomic
 def include_images(*, sample: Sample, included: Mapping[UUID, bool], account: Any = None) -> None:
-    """Include images in the pooled numbers or leave them out, then pool the sample anew. A second
-    call changes nothing.
+    """Include images in the pooled numbers or leave them out, then pool the sample again. A second call
+    changes nothing.
 
-    included: by the id of a result whether it counts; an image that waited for agreement counts
-    then. account: who does this. Raises Refused (409) if the sample is closed.
+    included: by the id of a result, whether it counts; including an image that waits is the agreement
+    of the user. account: who does this. Raises Refused (409) if the sample is closed.
     """
     lock(sample, GONE)
     members = sample.members.filter(pk__in=included)
     changed = [job for job in members.only("included", "waits") if job.included != included[job.pk]]
     if not changed:
         return
-    growing.check_open(sample)
+    growing.check_not_closed(sample)
     for job in changed:
         agreement = growing.fields_of_agreement(account) if included[job.pk] else {}
         Job.objects.filter(pk=job.pk).update(included=included[job.pk], **agreement)
@@ -236,7 +235,7 @@ def include_images(*, sample: Sample, included: Mapping[UUID, bool], account: An
 
 @transaction.atomic
 def replace_image(*, sample: Sample, job: Job) -> None:
-    """Count this result of an image in place of the present one, which becomes a separate result.
+    """Count this result of an image instead of the present one, which becomes a separate result.
 
     Raises Refused if the image is not in the sample (404), or if one of the two results cannot be exchanged (409).
     """
@@ -251,31 +250,31 @@ def replace_image(*, sample: Sample, job: Job) -> None:
     if job.get_settings().task != counted_job.get_settings().task:
         raise Refused(OTHER_KIND, 409)
     sample.jobs.filter(micrograph=job.micrograph_id).update(sample=None)
-    rerun_fields = measured_for_pooling(job)
+    rerun_fields = fields_for_pooling(job)
     if rerun_fields and job.signature_hash:
         raise Refused(SIGNED, 409)
-    Job.objects.filter(pk=job.pk).update(sample=sample, **counted_job.place_in_sample, **rerun_fields)
+    Job.objects.filter(pk=job.pk).update(sample=sample, **counted_job.inherited_place, **rerun_fields)
     refresh_after_commit(sample.pk)
 
 
 def _unmeasured(sample: Sample) -> QuerySet[Job]:
-    """The finished results in a sample whose numbers lack their last corrections. (An undo is an
-    edit, too.)"""
+    """The finished results in a sample whose numbers do not include their last corrections. (Undone
+    edits and undos are both counted as edits.)"""
     undone = Count("edits", filter=Q(edits__undoes__isnull=False))
     done = sample.members.filter(state=Job.State.DONE).exclude(edit_count=F("step")).annotate(undone=undone)
     return done.filter(Q(step__gt=0) | Q(edit_count__gt=2 * F("undone")))
 
 
-def uncounted(sample: Sample) -> QuerySet[Job]:
-    """The versions in a sample whose numbers lack their last corrections. Only earlier releases
-    made such versions."""
+def outdated_versions(sample: Sample) -> QuerySet[Job]:
+    """The versions in a sample whose numbers do not include their last corrections. Only earlier
+    releases made such versions."""
     return _unmeasured(sample).filter(fixed=True)
 
 
-def count_present_steps(sample: Sample) -> None:
-    """Let workers measure the last corrections of a sample's images. Each finished one pools the
-    sample anew."""
-    # This quick query answers most of the many calls.
+def measure_last_corrections(sample: Sample) -> None:
+    """Let workers measure the last corrections of a sample's images. After each image the sample is
+    pooled again."""
+    # Pages call this often; this quick query is mostly enough.
     if not sample.jobs.exclude(edit_count=F("step")).exists():
         return
     for job in _unmeasured(sample).filter(fixed=False).select_related("micrograph", "segmentation"):
@@ -283,22 +282,21 @@ def count_present_steps(sample: Sample) -> None:
 
 
 @transaction.atomic
-def count_corrections(*, sample: Sample) -> None:
-    """Let new results with the last corrections count in place of the versions that lack them
-    (`uncounted`).
+def replace_outdated_versions(*, sample: Sample) -> None:
+    """Count results with the last corrections instead of versions without them (`outdated_versions`).
 
-    The versions become separate results. A result that has these corrections already is used; if
-    somebody corrected that one further, its corrections count, too.
+    The versions become separate results. If a result with these corrections exists, it is used; if
+    it was corrected further, a new job measures these corrections, too.
     """
     lock(sample, GONE)
     new, replaced = [], []
-    for job in list(uncounted(sample).select_related("micrograph")):
+    for job in list(outdated_versions(sample).select_related("micrograph")):
         newest = _newest_version(job)
         if newest.pk != job.pk and not newest.is_corrected:
             replace_image(sample=sample, job=newest)
         else:
-            rerun_fields = {"parent": newest, "corrects": newest.edit_count, **job.place_in_sample}
-            new.append(_job(sample, job.micrograph, newest.get_settings(), **rerun_fields))
+            rerun_fields = {"parent": newest, "corrects": newest.edit_count, **job.inherited_place}
+            new.append(_new_job(sample, job.micrograph, newest.get_settings(), **rerun_fields))
             replaced.append(job.pk)
     Job.objects.filter(pk__in=replaced).update(sample=None)
     Job.objects.bulk_create(new)
@@ -306,8 +304,8 @@ def count_corrections(*, sample: Sample) -> None:
 
 
 def _newest_version(job: Job) -> Job:
-    """Follows a corrected job to the finished result that measures its corrections, then that
-    one's, and so on; returns the last of them, or the job itself."""
+    """The last result in the chain that begins with this job: each measures the corrections of the one
+    before. The job itself if no result measures its corrections."""
     while job.is_corrected:
         measured = job.reruns.filter(corrects=job.edit_count, sample=None, state=Job.State.DONE)
         if (later := measured.select_related("micrograph").order_by("created").last()) is None:
@@ -318,13 +316,13 @@ def _newest_version(job: Job) -> Job:
 
 @transaction.atomic
 def retry_failed(*, sample: Sample) -> None:
-    """Queue the images that failed or were cancelled once more, as many as their maker's limits
-    allow, and the pooling. Data bars that were not read in time are read again.
+    """Queue failed and cancelled images again, as many as the limits of their maker allow, and pool the
+    sample. Data bars that were not read in time are read again.
 
     Raises Refused (429) if too many samples are running.
     """
     lock(sample, GONE)
-    growing.check_open(sample)
+    growing.check_not_closed(sample)
     if not sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         limits.check_samples(**sample.maker)
     failed_jobs = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("micrograph")
@@ -333,13 +331,13 @@ def retry_failed(*, sample: Sample) -> None:
             limits.count_megapixels(job)
         except Refused:
             break
-        Job.objects.filter(pk=job.pk).update(queued=timezone.now(), **AFRESH)
+        Job.objects.filter(pk=job.pk).update(queued=timezone.now(), **RESTART_FIELDS)
     for job in sample.members.filter(state=Job.State.DONE, micrograph__reading__note=CUT_OFF):
         read_bar_again(job.micrograph)
     refresh_after_commit(sample.pk)
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def cancel_sample(*, sample: Sample) -> None:
     """Cancel the unfinished images of a sample; its finished images are pooled."""
@@ -351,27 +349,26 @@ def cancel_sample(*, sample: Sample) -> None:
 
 @transaction.atomic
 def recalibrate_sample(*, sample: Sample, scale: ScaleRule) -> None:
-    """Give a sample another rule for the scale, and measure each image whose scale changes again,
-    with its stored outlines.
-
-    Each gets a new job. Its earlier job becomes the parent and does not change.
+    """Give a sample another rule for the scale. Each image whose scale changes gets a new job that
+    measures its outlines; the earlier job becomes the parent and does not change. Raises Refused
+    (404, 409).
     """
     lock(sample, GONE)
-    growing.check_open(sample)
+    growing.check_not_closed(sample)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
     members = list(sample.members.select_related("micrograph", "segmentation").order_by("created", "pk"))
-    earlier = {job.pk: sample.stated_for(job.micrograph) for job in members}
+    earlier_scales = {job.pk: sample.stated_calibration(job.micrograph) for job in members}
     for name, value in scale.fields().items():
         setattr(sample, name, value)
     sample.save(update_fields=ScaleRule._fields)
-    if sample.rule != Sample.Rule.OWN:  # also for images that are still being read or unpacked
+    if sample.rule != Sample.Rule.OWN:  # for images that are still being read or unpacked
         Micrograph.objects.filter(sample=sample).update(asked={})
     reruns = []
     for job in members:
-        calibration, stated = sample.stated_for(job.micrograph), job.get_settings().measurement.calibration
+        calibration, stated = sample.stated_calibration(job.micrograph), job.get_settings().measurement.calibration
         # This scale was typed or drawn for this image, so it stays.
-        if sample.rule == Sample.Rule.OWN and stated not in (None, earlier[job.pk]):
+        if sample.rule == Sample.Rule.OWN and stated not in (None, earlier_scales[job.pk]):
             calibration = stated
         settings = job.get_settings().replaced(calibration=calibration)
         if settings != job.get_settings():
@@ -381,8 +378,8 @@ def recalibrate_sample(*, sample: Sample, scale: ScaleRule) -> None:
 
 
 def others_of_this_size(sample: Sample, job: Job) -> list[Job]:
-    """The results in a sample whose images are as large as that of a job, and which do not ignore
-    the same regions."""
+    """The other results in a sample whose images have the size of a job's image, but which ignore other
+    regions."""
     size = {"micrograph__width": job.micrograph.width, "micrograph__height": job.micrograph.height}
     others = sample.members.filter(state=Job.State.DONE, **size).exclude(micrograph=job.micrograph_id)
     ignored = job.get_settings().measurement.ignore
@@ -392,10 +389,10 @@ def others_of_this_size(sample: Sample, job: Job) -> list[Job]:
 
 @transaction.atomic
 def ignore_in_sample(*, sample: Sample, job: Job) -> None:
-    """Ignore the regions of a result in all images of the same size in a sample. Each is measured
-    again, with its corrections. The result itself then counts in the sample."""
+    """Ignore the regions that a result ignores in all images of the same size in its sample: these are
+    measured again, with their corrections. The result itself counts in the sample then."""
     lock(sample, GONE)
-    growing.check_open(sample)
+    growing.check_not_closed(sample)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
     replace_image(sample=sample, job=job)
@@ -409,10 +406,10 @@ def ignore_in_sample(*, sample: Sample, job: Job) -> None:
 
 @transaction.atomic
 def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
-    """Measure an image of a sample with the scale that it lacked; the new job counts in place of
+    """Measure an image of a sample with a scale that the user has given; the new job counts instead of
     the present one. Returns the job that counts."""
     lock(job.sample, GONE)
-    growing.check_open(job.sample)
+    growing.check_not_closed(job.sample)
     counted_job = job.sample.members.filter(micrograph=job.micrograph_id).first() or job
     if counted_job.settings == settings.as_dict():
         return counted_job
@@ -423,28 +420,27 @@ def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
 
 
 def _measured_again(job: Job, settings: AnalysisSettings) -> Job:
-    """A new job, not stored yet, that measures the corrected outlines of a job with other settings,
-    in its place in the sample."""
+    """A new job, not stored yet, that measures the corrected outlines of a job with other settings and
+    replaces it in the sample."""
     segmentation = segmentation_for(job, settings)
     is_corrected = segmentation is not None and job.is_corrected
     outlines = {"corrects": job.edit_count} if is_corrected else {"segmentation": segmentation}
-    rerun_fields = {"parent": job, **job.place_in_sample, **outlines}
-    return _job(job.sample, job.micrograph, settings, **rerun_fields)
+    rerun_fields = {"parent": job, **job.inherited_place, **outlines}
+    return _new_job(job.sample, job.micrograph, settings, **rerun_fields)
 
 
-@frees_room
+@with_disk_reserve
 @transaction.atomic
 def delete_sample(*, sample: Sample, signed: bool = False) -> None:
-    """Remove a sample in any state, with its jobs, and its images if no other job needs them. The
-    rows are removed at once; if there are many files, they are removed later
-    (`remove_after_commit`).
+    """Delete a sample in any state, with its jobs, and its images if no other job needs them. The rows
+    are deleted at once, many files later (`remove_after_commit`).
 
-    signed: remove also a sample with signed results; otherwise that raises Refused (409).
+    signed: delete also a sample with signed results; otherwise such a sample raises Refused (409).
     """
     if not signed and sample.jobs.filter(pk__in=signed_jobs()).exists():
         raise Refused(SIGNED_RESULT, 409)
     pks = list(sample.jobs.values_list("pk", flat=True))
-    with removing_together():
+    with remove_files_together():
         _release_uploads(Micrograph.objects.select_for_update().filter(sample=sample))
         sample.jobs.update(sample=None)  # so that the deletions below do not pool the sample
         delete_jobs(pks, signed=True)
@@ -452,20 +448,20 @@ def delete_sample(*, sample: Sample, signed: bool = False) -> None:
 
 
 def _release_uploads(arriving: Iterable[Micrograph]) -> None:
-    """Delete the uploads that a sample waits for. Those that a job uses stay."""
+    """Delete the uploads for which a sample waits. Uploads that a job uses stay."""
     arriving = list(arriving)
     Micrograph.objects.filter(pk__in=[micrograph.pk for micrograph in arriving]).update(sample=None)
     discard_unused(*arriving)
 
 
-def _clean(name: str) -> str:
+def _clean_name(name: str) -> str:
     """A sample's name on one line, without invisible characters; UNNAMED if nothing is left."""
     return clean_text(name, SHOWN_NAME) or UNNAMED
 
 
-def _titled(name: str, images: int) -> str:
-    """The title of a sample that nobody named: the name of its first image, and the number of the
-    others."""
+def _default_title(name: str, images: int) -> str:
+    """The title of a sample without a name: the name of its first image, and the number of the other
+    images."""
     more = f" and {images - 1} more" if images > 1 else ""
     return f"{name[: SHOWN_NAME - len(more)]}{more}"
 
@@ -479,8 +475,8 @@ def add_notes(sample: Sample, notes: Iterable[Note]) -> None:
 
 
 def add_read_images(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]:
-    """Add uploads that were read to a sample, and start their jobs; returns notes on those that
-    cannot belong to it, which are discarded. Call it in a transaction."""
+    """Add uploads that were read to a sample, and start their jobs. Uploads that cannot belong to it are
+    deleted; returns notes on these. Call it in a transaction."""
     lock(sample, GONE)
     name_by_sha256 = dict(sample.jobs.values_list("micrograph__sha256", "micrograph__name"))
     notes = []
@@ -495,9 +491,9 @@ def add_read_images(sample: Sample, uploads: Iterable[Micrograph]) -> list[Note]
             continue
         name_by_sha256[micrograph.sha256] = micrograph.name
         job.save(force_insert=True)
-    if (title := MORE.sub("", sample.name)) in name_by_sha256.values():
+    if (title := AND_MORE.sub("", sample.name)) in name_by_sha256.values():
         still_coming = sample.arriving.filter(state__in=Micrograph.UNFINISHED).count()
-        Sample.objects.filter(pk=sample.pk).update(name=_titled(title, len(name_by_sha256) + still_coming))
+        Sample.objects.filter(pk=sample.pk).update(name=_default_title(title, len(name_by_sha256) + still_coming))
     add_notes(sample, notes)
     refresh_after_commit(sample.pk)
     return notes
@@ -507,7 +503,7 @@ def _job_of_image(sample: Sample, micrograph: Micrograph, name_by_sha256: Mappin
     """The job of one image, not stored yet; raises Refused or ValueError if the image cannot belong
     to the sample.
 
-    name_by_sha256: the images that the sample has already.
+    name_by_sha256: the images that the sample already has.
     """
     growing.check_takes_images(sample)
     if micrograph.sha256 in name_by_sha256:
@@ -516,10 +512,10 @@ def _job_of_image(sample: Sample, micrograph: Micrograph, name_by_sha256: Mappin
         raise Refused(FULL.format(limit=settings.DEEPSEGM_SAMPLE_IMAGES), 409)
     # Only uploads to version 1.0.0 have `asked` here.
     stated = StatedScale.of(micrograph.asked) if micrograph.asked else None
-    calibration = stated.calibration(micrograph.scale) if stated else sample.stated_for(micrograph)
+    calibration = stated.calibration(micrograph.scale) if stated else sample.stated_calibration(micrograph)
     requested = AnalysisSettings.from_dict(sample.settings).replaced(calibration=calibration)
     requested = requested.replaced(ignore=_regions_of_this_size(sample, micrograph, requested.measurement.ignore))
-    job = _job(sample, micrograph, fitting(requested, None, micrograph), created=micrograph.created)
+    job = _new_job(sample, micrograph, settings_for_image(requested, None, micrograph), created=micrograph.created)
     try:
         limits.count_megapixels(job)
     except Refused as refusal:  # it may be tried again when there is room
@@ -536,7 +532,7 @@ def _regions_of_this_size(sample: Sample, micrograph: Micrograph, usual: Regions
 
 
 def take_in_images(sample: Sample, uploads: list[Micrograph], notes: Iterable[Note]) -> list[Note]:
-    """Add uploads to a sample: images that are read already at once, the others when they are read.
+    """Add uploads to a sample: images that are already read at once, the others when they are read.
     Returns all notes. Call it in a transaction."""
     locked = Micrograph.objects.select_for_update().in_bulk([micrograph.pk for micrograph in uploads])
     images: dict[Any, Micrograph] = {}  # also those that were unpacked from archives
@@ -561,10 +557,10 @@ def take_in_images(sample: Sample, uploads: list[Micrograph], notes: Iterable[No
     return [*remarks, *add_read_images(sample, ready)]
 
 
-def _job(sample: Sample, micrograph: Micrograph, settings: AnalysisSettings, **fields: Any) -> Job:
+def _new_job(sample: Sample, micrograph: Micrograph, settings: AnalysisSettings, **fields: Any) -> Job:
     """A job for an image of a sample, not stored yet."""
     parent: Job | None = fields.get("parent")
-    judged = parent.judged_by if parent else {}
+    judged = parent.judgement_fields if parent else {}
     return Job(
         **judged,
         method=parent.method if parent else sample.method,

@@ -1,5 +1,5 @@
 """Signatures under finished results. The signer gives the password again; the signature stores
-checksums of what is signed."""
+checksums of the outlines, of result.json and of the numbers."""
 
 from __future__ import annotations
 
@@ -14,43 +14,49 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from ...core.report.exports.base import RESULT
-from ...core.report.looks import ANNEX, CONFORMITY, FORM, REPORT
+from ...core.report.file_options import ANNEX, CONFORMITY, FORM, REPORT
 from ...core.report.wording import one_line
 from ...models import Job, Signature
-from ...models.edits import LONGEST_NAME, chain_faults, hash_of
+from ...models.edits import LONGEST_SIGNER, chain_faults, hash_of
 from ...plain import storable
 from ..access import links, second_factor
 from ..ground import bundles
 from ..ground.files import delete_with_files
 from ..ground.refusal import LOCKED_OUT, Refused
-from .publishing import NAME
-from .steps import check_measured, fix
+from .publishing import SEGMENTATION_FILE
+from .steps import check_measured, make_version
 
 SIGNATURES = "signatures.json"
 # Files that are written again after each signature.
-STALE = (REPORT, ANNEX, FORM, CONFORMITY, *bundles.ARCHIVES, SIGNATURES)
+STALE_FILES = (REPORT, ANNEX, FORM, CONFORMITY, *bundles.ARCHIVE_FILES, SIGNATURES)
 SIGN_IN = "Only a person with an account can sign: sign in first."
 NOT_DONE = "Only a finished result can be signed."
 UNREAD = "A scale bar in the image is still to be compared with the scale: wait a moment, look, then sign."
 NOT_MADE = "Only the account that made this result may sign it as made; sign as reviewed or approved."
-WHICH = f"meaning is one of {', '.join(Signature.Meaning.values)}."
-NO_NAME = f"Type the name that is printed, of at most {LONGEST_NAME} characters."
-WRONG = "The password is wrong, so nothing was signed."
+NO_MEANING = f"meaning is one of {', '.join(Signature.Meaning.values)}."
+NO_NAME = f"Type the name that is printed, of at most {LONGEST_SIGNER} characters."
+WRONG_PASSWORD = "The password is wrong, so nothing was signed."
 TWICE = "You have signed this result as {meaning} already."
 MEANWHILE = "This result was signed at the same moment, in another place: look at it again, then sign."
 MISSING = "The files of this result are missing, so it cannot be signed."
 KEPT = "This result is signed, or a signed result is made from it: only an administrator may delete it."
-COVERED = {"labels": f"outlines ({NAME})", "result": f"result ({RESULT})", "numbers": "numbers on the page"}
+COVERED_NAMES = {
+    "labels": f"outlines ({SEGMENTATION_FILE})",
+    "result": f"result ({RESULT})",
+    "numbers": "numbers on the page",
+}
 
 
 def sign_job(
     *, job: Job, request: HttpRequest, password: str, name: str = "", meaning: str = Signature.Meaning.MADE
 ) -> Signature:
-    """Sign a finished result that the caller may see; the signed files and numbers never change afterwards.
+    """Sign a finished result that the caller may see. The signed files and numbers never change
+    afterwards.
 
-    name: as it is printed; if empty, the full name of the account. Raises Refused (403 without an
-    account, with a wrong password, or if somebody else made a result that is to be signed as made;
-    409 the result cannot be signed; 422; 429 too many wrong passwords).
+    name: to be printed; "" means the full name of the account. meaning: a `Signature.Meaning`.
+    Raises Refused (403 without an account, with a wrong password, or if somebody else made a result
+    that is to be signed as made; 409 the result cannot be signed; 422; 429 too many wrong
+    passwords).
     """
     user: Any = request.user
     if not user.is_authenticated:
@@ -58,30 +64,30 @@ def sign_job(
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
     if meaning not in Signature.Meaning.values:
-        raise Refused(WHICH, 422)
+        raise Refused(NO_MEANING, 422)
     if meaning not in meanings_for(job, user):
         raise Refused(NOT_MADE, 403)
     printed = " ".join(one_line(storable(name), 10**6).split()) or user.get_full_name() or user.get_username()
-    if len(printed) > LONGEST_NAME:
+    if len(printed) > LONGEST_SIGNER:
         raise Refused(NO_NAME, 422)
     check_measured(job)
     second_factor.check(user)
     links.check_open(job, user, request.visitor)
-    # A wrong password counts as one at the sign-in.
-    signer = account_of(request, user.get_username(), storable(password))
+    # A wrong password is counted as at the sign-in.
+    signer = account_with_password(request, user.get_username(), storable(password))
     if signer is None or signer.pk != user.pk:
-        raise Refused(WRONG, 403)
+        raise Refused(WRONG_PASSWORD, 403)
     return _sign(job, user.get_username(), printed, meaning)
 
 
 def meanings_for(job: Job, user: Any) -> list[str]:
-    """The meanings with which an account may sign a result; only its maker may sign it as made."""
+    """The meanings with which a user may sign a result; only its maker may sign it as made."""
     if not user.is_authenticated:
         return []
     return [word for word in Signature.Meaning.values if word != Signature.Meaning.MADE or job.owner_id == user.pk]
 
 
-def account_of(request: HttpRequest, name: str, password: str) -> Any:
+def account_with_password(request: HttpRequest, name: str, password: str) -> Any:
     """The account with this name and password; None if one of them is wrong. Raises Refused (429)
     after too many wrong passwords."""
     try:
@@ -95,14 +101,14 @@ def account_of(request: HttpRequest, name: str, password: str) -> Any:
 
 @transaction.atomic
 def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
-    """Store a signature under the present result and files, chained to the signature before it; the
-    files STALE are removed. Raises Refused."""
+    """Store a signature, chained to the signature before it, and remove STALE_FILES, which must be
+    written again. Raises Refused."""
     now = Job.objects.filter(state=Job.State.DONE).locked(job.pk)
     if now is None:
         raise Refused(NOT_DONE, 409)
     if now.summary.get("unread"):
         raise Refused(UNREAD, 409)
-    fix(now)
+    make_version(now)
     if now.signatures.filter(account=account, meaning=meaning).exists():
         raise Refused(TWICE.format(meaning=meaning), 409)
     try:
@@ -117,46 +123,45 @@ def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
     if not Job.objects.filter(pk=now.pk, signature_hash=row.previous).update(signature_hash=row.hash):
         raise Refused(MEANWHILE, 409)
     row.save(force_insert=True)
-    delete_with_files(now.artifacts.filter(name__in=STALE))
+    delete_with_files(now.artifacts.filter(name__in=STALE_FILES))
     return row
 
 
 def _digests(job: Job) -> dict[str, str]:
-    """The SHA-256 of the present outlines, result.json and numbers, by the keys of COVERED; raises
+    """The SHA-256 of the present outlines, result.json and numbers, by the keys of COVERED_NAMES; raises
     OSError."""
     digests = {}
-    for name, file in (("labels", NAME), ("result", RESULT)):
+    for name, file in (("labels", SEGMENTATION_FILE), ("result", RESULT)):
         artifact = job.artifact(file)
         if artifact is None:
             raise FileNotFoundError(file)
-        with bundles.opened(artifact) as opened:
+        with bundles.open_file(artifact) as opened:
             digests[name] = hashlib.file_digest(opened, "sha256").hexdigest()
     return {**digests, "numbers": hash_of(job.summary)}
 
 
 def broken_signatures(job: Job) -> list[str]:
-    """The faults of a job's signatures, or of the files and numbers that they cover, a sentence
-    each; [] without faults."""
+    """The faults of a job's signatures and of the files and numbers that they cover, a sentence each."""
     rows = list(job.signatures.all())
     return [*chain_faults(rows, "Signature", job.signature_hash), *(_changed_files(job, rows) if rows else ())]
 
 
 def _changed_files(job: Job, rows: list[Signature]) -> Iterator[str]:
-    """A sentence for each file, or the numbers, that changed after a signature."""
+    """A sentence for each of COVERED_NAMES that changed after a signature."""
     try:
         now = _digests(job)
     except (OSError, ValueError, EOFError) as error:
         yield f"The files that were signed cannot be read: {error}."
         return
-    for name, what in COVERED.items():
+    for name, what in COVERED_NAMES.items():
         broken = [str(row.sequence) for row in rows if row.digests[name] != now[name]]
         if broken:
             yield f"The {what} is not what was signed by signature {', '.join(broken)}: it was changed since."
 
 
 def signed_jobs() -> set[UUID]:
-    """The ids of jobs that only an administrator may delete: signed ones, and those from whose
-    outlines or corrections a signed one was made."""
+    """The ids of jobs that only an administrator may delete: signed jobs, and jobs from whose outlines or
+    corrections a signed job was made."""
     pks = set(Signature.objects.values_list("job", flat=True))
     while pks:
         segmentations = Job.objects.filter(pk__in=pks, segmentation__isnull=False).values("segmentation")

@@ -1,8 +1,8 @@
-"""What the page of a result shows at once after a correction: the changed objects, preliminary
-numbers, and outlines to look at. Only corrected objects are measured here; a worker measures
-everything afterwards (`steps`).
+"""Computes what the page of a result shows at once after a correction: the changed objects, preliminary
+numbers, and doubtful outlines. Only changed objects are measured here; a worker measures all objects
+afterwards (`steps`).
 
-The state of the objects after the corrections is called their standing.
+The state of the objects after the corrections is called the standing of the result.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from uuid import UUID
 
 from ...core import tasks
 from ...core.labels.operations import Corrections
-from ...core.measure import similar
 from ...core.measure.quantities import Value
 from ...core.measure.results import Statistics
+from ...core.measure.similarity import CONTACT, CONTRAST, SHAPES, similarity
 from ...core.measure.tilt import Stretch, Tilt
 from ...core.report import corrected_objects as core
 from ...core.report import in_words
 from ...core.report.exports.viewer import MOST_DOUBTS
-from ...core.report.offers import Lesson, Offer, lesson_of, offer_of, offers_in_words
+from ...core.report.offers import CorrectionPattern, Offer, offer_of, offers_in_words, pattern_of
 from ...core.report.quick_numbers import QuickNumbers
 from ...models import Artifact, Job
 from ..ground import bundles, tables
@@ -35,26 +35,26 @@ from ..ground.refusal import Refused
 from .edits import NO_OUTLINES, corrections_of
 
 logger = logging.getLogger(__name__)
-# An outlines.json that has the words of its objects begins so.
-WORDED = f'{{"{in_words.CELLS}":'.encode()
+# An outlines.json that contains the texts about its objects begins so.
+WORDED_START = f'{{"{in_words.CELLS}":'.encode()
 MOST_CACHED = 3  # results whose objects stay in memory between two requests
-MOST_OTHERS = 50  # other images of a sample in which an offer is looked for
+MOST_OTHERS = 50  # other images of a sample that are examined
 MOST_SHOWN = 8  # objects of each such image that the page shows
 NOT_MEASURED = "The objects of this result are not measured one by one, so none can be compared with another."
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The state of a result's objects after its corrections, before everything is measured anew.
+    """The state of a result's objects after its corrections, before all objects are measured again.
 
     rows: the changed objects as rows of outlines.json, with their cells in the unit of that file;
     {"id", "gone": True} for a removed object; "pieces": the number of its pieces if there are
     several. states: as in outlines.json. numbers: text by name, as in `QuickNumbers`. unit: of the
-    lengths in these texts. few: the sizes in words, if there are too few objects for a median.
-    cuts: by the place of a possible cut the object that it still divides. doubts: outlines to look
-    at, as in outlines.json: those that change the numbers most first, at most MOST_DOUBTS of
-    doubt_count. examples: {"id", "title", "size"} of objects shown beside the numbers. offer:
-    further objects to which the last corrections could be applied.
+    lengths in these texts. few: the sizes as texts, if there are too few objects for a median.
+    cuts: by the place of a possible cut, the id of the object that it still divides. doubts: the
+    doubtful outlines that change the numbers most, as in outlines.json, at most MOST_DOUBTS of
+    doubt_count. examples: {"id", "title", "size"} of objects shown beside the numbers. offer: further
+    objects to which the last corrections could be applied, None without any.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -69,9 +69,9 @@ class Standing:
     offer: Offer | None = None
 
 
-class OfferElsewhere(NamedTuple):
-    """What the corrections of one image would do in another image (`job`) of its sample. base: the
-    number of the last edit of `job`. shown: {"id", "outline"} of the objects that are most similar,
+class OfferInImage(NamedTuple):
+    """The effect that the corrections of one image would have in another image (`job`) of the sample.
+    base: the number of the last edit of `job`. shown: {"id", "outline"} of the most similar objects,
     at most MOST_SHOWN."""
 
     job: Job
@@ -80,10 +80,9 @@ class OfferElsewhere(NamedTuple):
     shown: list[dict[str, Any]]
 
 
-class _Recent:
-    """The objects of the results that were used last, as stored and after corrections, by the name
-    of the file that holds them. They stay in memory, because reading a large file takes longer than
-    a correction may take."""
+class _ObjectsCache:
+    """A cache of the objects of the results that were used last, as stored and after corrections, by the
+    name of their file. Reading a large file takes longer than a correction may take."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -101,46 +100,45 @@ class _Recent:
                 self._by_file.popitem(last=False)
 
 
-_recent = _Recent()
+_recent = _ObjectsCache()
 
 
 def standing(job: Job, since: int) -> Standing:
-    """The standing of a result; its rows are the objects that corrections after number `since`
-    changed. Raises Refused as `corrections_of`, and if the result has no stored objects."""
+    """The standing of a result. Its rows are the objects that corrections after number `since` changed.
+    Raises Refused as `corrections_of` does, and if the result has no stored objects."""
     corrections = corrections_of(job)
     state = _state_of(job, corrections)
     quick = _quick_numbers(job, state, corrections)
     cuts = state.cuts_after(corrections.now)
     doubts = quick.doubts(cuts)
-    lesson = lesson_of(corrections, quick)
+    pattern = pattern_of(corrections, quick)
     rows = state.changed_since(corrections, since)
-    columns = in_words.cells(rows, state.terms.task.size, in_words.length_unit(quick))
+    columns = in_words.object_cells(rows, state.conditions.task.size, in_words.length_unit(quick))
     words = [{name: cells[index] for name, cells in columns.items()} for index in range(len(rows))]
     return Standing(
         rows=[row if "gone" in row else {**row, in_words.CELLS: cells} for row, cells in zip(rows, words, strict=True)],
         states=in_words.state_counts(quick.table.reasons.tolist()),
         numbers=quick.numbers,
         unit=quick.unit,
-        few=quick.few,
+        few=quick.few_sizes,
         cuts=cuts,
-        doubts=in_words.questions(doubts[:MOST_DOUBTS]),
+        doubts=in_words.doubts_in_words(doubts[:MOST_DOUBTS]),
         doubt_count=len(doubts),
         examples=[example._asdict() for example in quick.examples],
-        offer=lesson and offer_of(lesson, quick),
+        offer=pattern and offer_of(pattern, quick),
     )
 
 
-def offers_elsewhere(job: Job, user: Any, visitor: UUID | None) -> tuple[str, list[OfferElsewhere]]:
-    """What the last corrections of a result would do in at most MOST_OTHERS other images of its
-    sample. Returns a sentence ("" if they would do nothing) and an offer for each image in which
-    they would do something.
+def offers_in_sample(job: Job, user: Any, visitor: UUID | None) -> tuple[str, list[OfferInImage]]:
+    """The effect that the last corrections of a result would have in other images of its sample. Returns
+    (a sentence, "" for no effect; an offer for each image with an effect).
 
-    Only results that the caller may correct are examined; versions (signed, shared or named) are
-    not. Raises Refused as `standing`.
+    At most MOST_OTHERS results that the caller may correct are examined, without versions (signed,
+    shared or named results). Raises Refused as `standing` does.
     """
     corrections = corrections_of(job)
-    lesson = lesson_of(corrections, _quick_numbers(job, _state_of(job, corrections), corrections))
-    if lesson is None or job.sample is None:
+    pattern = pattern_of(corrections, _quick_numbers(job, _state_of(job, corrections), corrections))
+    if pattern is None or job.sample is None:
         return "", []
     others = job.sample.members.filter(state=Job.State.DONE, fixed=False).exclude(micrograph=job.micrograph_id)
     others = others.exclude(segmentation=None).select_related("micrograph", "segmentation").order_by("created", "pk")
@@ -148,35 +146,35 @@ def offers_elsewhere(job: Job, user: Any, visitor: UUID | None) -> tuple[str, li
     offers = []
     for other in changeable:
         with suppress(Refused):  # its outlines cannot be read
-            offers += _offer_in(other, lesson)
+            offers += _offer_in(other, pattern)
     task = tasks.find(job.get_settings().task)
     return offers_in_words([offer.offer for offer in offers], len(changeable), task.thing, task.things), offers
 
 
-def _offer_in(job: Job, lesson: Lesson) -> list[OfferElsewhere]:
-    """What the corrections of another image (`lesson`) would do with the present objects of a
-    result; [] for nothing."""
+def _offer_in(job: Job, pattern: CorrectionPattern) -> list[OfferInImage]:
+    """The effect that the corrections of another image (`pattern`) would have on the present objects of a
+    result; [] for no effect."""
     corrections = None if job.is_measured else corrections_of(job)
     if corrections:
         state = _state_of(job, corrections)
     else:  # the stored file has all corrections, so the label image need not be read
-        file = job.artifact(tables.OUTLINES)
+        file = job.artifact(tables.OUTLINES_FILE)
         if file is None:
             raise Refused(NO_OUTLINES, 409)
-        state = core.CorrectedObjects(_stored(file), _terms_of(job), {})
-    offer = offer_of(lesson, _quick_numbers(job, state, corrections))
+        state = core.CorrectedObjects(_stored(file), _conditions_of(job), {})
+    offer = offer_of(pattern, _quick_numbers(job, state, corrections))
     if not offer.ids:
         return []
     rows = [state.rows.get(number) or state.stored.row(number) for number in offer.ids[:MOST_SHOWN]]
     shown = [{name: row[name] for name in ("id", "outline")} for row in rows]
-    return [OfferElsewhere(job, job.edit_count, offer, shown)]
+    return [OfferInImage(job, job.edit_count, offer, shown)]
 
 
-def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
-    """How similar each present object is to the most similar of the objects `ids`: by its id, the
-    most similar first.
+def similarities(job: Job, ids: Sequence[int]) -> dict[int, float]:
+    """By the id of each present object, its similarity to the most similar of the objects `ids` (as
+    `core.measure.similar` computes it); the most similar first.
 
-    Raises Refused if there is no such object, or if this kind does not measure single objects.
+    Raises Refused (409 this kind does not measure single objects, 422 there is no such object).
     """
     size = tasks.find(job.get_settings().task).size
     if not size:
@@ -186,54 +184,53 @@ def alike_in(job: Job, ids: Sequence[int]) -> dict[int, float]:
     rows = {number: row for row, number in enumerate(quick.ids.tolist())}
     if missing := [number for number in ids if number not in rows]:
         raise Refused(f"There is no object {missing[0]}.", 422)
-    measures = (size, "area", *similar.SHAPES, similar.CONTRAST, similar.CONTACT)
+    measures = (size, "area", *SHAPES, CONTRAST, CONTACT)
     columns = {name: quick.column(name) for name in measures}
-    values = similar.similarity(columns, [rows[number] for number in ids], size).tolist()
+    values = similarity(columns, [rows[number] for number in ids], size).tolist()
     return dict(sorted(zip(rows, values, strict=True), key=lambda pair: (-pair[1], pair[0])))
 
 
-def opened_in_words(file: Artifact) -> IO[bytes]:
-    """The stored file outlines.json of a result, open at its start. Raises OSError.
+def open_with_words(file: Artifact) -> IO[bytes]:
+    """The stored file outlines.json of a result, open for reading. Raises OSError.
 
-    Files of earlier versions lack the words of the objects: here they are added, if the file can be
-    read.
+    Files of earlier releases lack the texts about the objects; they are added if the file can be read.
     """
-    opened = bundles.opened(file)
-    start = opened.read(len(WORDED))
+    opened = bundles.open_file(file)
+    start = opened.read(len(WORDED_START))
     opened.seek(0)
-    if start == WORDED:
+    if start == WORDED_START:
         return opened
     try:
         content = json.load(opened)
-        quick = _quick_numbers(file.job, core.CorrectedObjects(_stored(file), _terms_of(file.job), {}))
+        quick = _quick_numbers(file.job, core.CorrectedObjects(_stored(file), _conditions_of(file.job), {}))
     except (ValueError, Refused):
         opened.seek(0)
         return opened
     opened.close()
-    return io.BytesIO(json.dumps(in_words.worded(content, quick, tables.OBJECTS, MOST_DOUBTS)).encode())
+    return io.BytesIO(json.dumps(in_words.with_page_words(content, quick, tables.OBJECTS_KEY, MOST_DOUBTS)).encode())
 
 
 def _state_of(job: Job, corrections: Corrections) -> core.CorrectedObjects:
     """The objects of a result after these corrections; raises Refused."""
     file = _file_of(job)
     stored, state = _recent.cached(file.file.name) or (_stored(file), None)
-    if state is None or not state.is_before(corrections):
-        state = core.CorrectedObjects.of(stored, corrections.original, _terms_of(job))
-    state = state.followed_by(corrections)
+    if state is None or not state.is_continued_by(corrections):
+        state = core.CorrectedObjects.of(stored, corrections.original, _conditions_of(job))
+    state = state.with_corrections(corrections)
     _recent.keep(file.file.name, stored, state)
     return state
 
 
 def _state_now(job: Job) -> tuple[Corrections | None, core.CorrectedObjects]:
-    """The corrections of a result and its objects after them; (None, its stored objects) if there
-    are none: then no label image is read. Raises Refused."""
+    """(The corrections of a result, its objects after them). Without corrections: (None, its stored
+    objects); the label image is not read then. Raises Refused."""
     if job.edit_count:
         corrections = corrections_of(job)
         return corrections, _state_of(job, corrections)
     file = _file_of(job)
     stored, state = _recent.cached(file.file.name) or (_stored(file), None)
     _recent.keep(file.file.name, stored, state)
-    return None, core.CorrectedObjects(stored, _terms_of(job), {})
+    return None, core.CorrectedObjects(stored, _conditions_of(job), {})
 
 
 def _quick_numbers(job: Job, state: core.CorrectedObjects, corrections: Corrections | None = None) -> QuickNumbers:
@@ -245,18 +242,20 @@ def _quick_numbers(job: Job, state: core.CorrectedObjects, corrections: Correcti
     return QuickNumbers(state, corrections and corrections.now, before, quantities)
 
 
-def _terms_of(job: Job) -> core.Terms:
+def _conditions_of(job: Job) -> core.MeasuringConditions:
     """Kind, settings and tilt with which the objects of a result are measured."""
     settings = job.get_settings()
     task = tasks.find(settings.task)
     measuring = task.effective(settings.measurement)
     tilt = Tilt.to_correct(measuring, job.micrograph.metadata)
-    return core.Terms(task, measuring, bool(job.summary.get("refused")), Stretch.of(tilt) if tilt else None)
+    return core.MeasuringConditions(
+        task, measuring, bool(job.summary.get("refused")), Stretch.of(tilt) if tilt else None
+    )
 
 
 def _file_of(job: Job) -> Artifact:
     """The stored file with the objects of a result before all corrections; raises Refused."""
-    file = job.artifact(tables.UNCORRECTED) or job.artifact(tables.OUTLINES)
+    file = job.artifact(tables.UNCORRECTED_FILE) or job.artifact(tables.OUTLINES_FILE)
     if file is None:
         raise Refused(NO_OUTLINES, 409)
     return file
@@ -265,8 +264,8 @@ def _file_of(job: Job) -> Artifact:
 def _stored(file: Artifact) -> core.StoredObjects:
     """The objects in a stored file; raises Refused."""
     try:
-        with bundles.opened(file) as content:
-            return core.StoredObjects.of(tables.parts(content), tables.OBJECTS)
+        with bundles.open_file(file) as content:
+            return core.StoredObjects.of(tables.read_in_parts(content), tables.OBJECTS_KEY)
     except (OSError, EOFError, ValueError, KeyError) as error:
         logger.warning("The outlines of job %s cannot be read.", file.job_id, exc_info=True)
         raise Refused(NO_OUTLINES, 409) from error

@@ -1,8 +1,8 @@
-"""The present step of a result (the number of corrections in its numbers), and when it is fixed.
+"""Measures results again after corrections, and makes versions. The step of a result is the number of
+corrections that its numbers include.
 
-After corrections a worker measures the result again, and the new numbers replace the old ones. A
-result that is signed, shared or named becomes a version: it never changes, and further corrections
-of it make another result.
+After corrections a worker measures the result, and the new numbers replace the old ones. A result
+that is signed, shared or named becomes a version, which never changes.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from django.db.models import F
 from django.utils import timezone
 
 from ...core.report.wording import one_line
-from ...models import AFRESH, Artifact, ExportJob, Job, Link, Measuring, Micrograph, Owned, Sample
+from ...models import RESTART_FIELDS, Artifact, ExportJob, Job, Link, Measuring, Micrograph, Owned, Sample
 from ...models.jobs import ANALYSES, LONGEST_TITLE
 from ..access import links
 from ..ground.files import delete_with_files, remove_files, undo_on_failure
-from ..ground.queue import TRY_AGAIN, enqueue_after_commit, ring
+from ..ground.queue import RETRY_AFTER, enqueue_after_commit, notify_workers
 from ..ground.refusal import Refused
-from ..ground.tables import OUTLINES, UNCORRECTED
+from ..ground.tables import OUTLINES_FILE, UNCORRECTED_FILE
 from . import control
-from .judging import forget_certificate
+from .judging import remove_certificate
 from .pooling import refresh_after_commit
-from .publishing import store
+from .publishing import store_file
 
-# Pixels; larger images are measured in a process of the analyses, whose memory is limited.
-LARGE = 1 << 24
+# Larger images are measured in a child process of the pool for analyses, whose memory is limited.
+LARGE_PX = 1 << 24
 NO_NAME = f"Type a name of at most {LONGEST_TITLE} characters."
 UNMEASURED = "The numbers of the last corrections are still being made: try again in a moment."
 
 
 def is_large(job: Job) -> bool:
-    """Whether the image is so large that its corrections are measured in a process of the
+    """Whether the image is so large that its corrections are measured in a child process of the pool for
     analyses."""
-    return job.micrograph.width * job.micrograph.height > LARGE
+    return job.micrograph.width * job.micrograph.height > LARGE_PX
 
 
 @transaction.atomic
 def ask_for_numbers(job: Job) -> Measuring | None:
-    """Let a worker measure a finished result whose numbers lack its last corrections; returns the
-    row of this work. None if they lack nothing, or for a version. Work that measures an earlier
-    step is superseded."""
+    """If the numbers of a finished result do not include its last corrections, let a worker measure it;
+    returns the row of this work. None if the numbers are complete, and for a version. Work on an
+    earlier step is superseded."""
     if not job.is_done or job.fixed or job.segmentation_id is None or job.is_measured:
         return None
     large = is_large(job)
@@ -53,83 +53,82 @@ def ask_for_numbers(job: Job) -> Measuring | None:
     rows = Measuring.objects.filter(pk=row.pk)
     if not is_new:
         state = Measuring.State
-        # `job` may be older than the numbers that a worker has just published: so the database is
-        # asked again.
+        # A worker may have published numbers since `job` was read, so the database is queried.
         outdated = rows.exclude(step=job.edit_count)
         outdated |= rows.filter(state=state.DONE).exclude(job__step=F("job__edit_count"))
-        failed = rows.filter(state=state.FAILED, finished__lt=timezone.now() - TRY_AGAIN)
-        is_new = bool((outdated | failed).update(**AFRESH, **fields))
+        failed = rows.filter(state=state.FAILED, finished__lt=timezone.now() - RETRY_AFTER)
+        is_new = bool((outdated | failed).update(**RESTART_FIELDS, **fields))
     if is_new:
         enqueue_after_commit(row.pk, Measuring)
         if large:
-            transaction.on_commit(lambda: ring(ANALYSES))
+            transaction.on_commit(lambda: notify_workers(ANALYSES))
     row.refresh_from_db()
     return row
 
 
 def check_measured(job: Job) -> None:
-    """Raises Refused (409) if the numbers of a result lack its last corrections; then a worker is
-    asked to make them."""
+    """Raises Refused (409) if the numbers of a result do not include its last corrections; a worker then
+    measures them."""
     if ask_for_numbers(job) is not None:
         raise Refused(UNMEASURED, 409)
 
 
 def publish_step(*, measuring: Measuring, step: int, files: dict[str, Path], summary: dict[str, Any]) -> None:
-    """Store numbers and files of a result after `step` corrections, in place of all earlier ones.
-    If the result became a version meanwhile, nothing is changed. Raises `Superseded`."""
+    """Replace the numbers (`summary`) and files of a result by those after `step` corrections. If the
+    result became a version meanwhile, it does not change. Raises `Superseded`."""
     job, original = measuring.job, measuring.job.segmentation
     folder = f"{job.folder}/{job.attempt}/step-{step}-{measuring.attempt}"
     artifacts: list[Artifact] = []
     with undo_on_failure(lambda: remove_files(row.file.name for row in artifacts)):
         for path in files.values():
-            artifacts.append(Artifact(job=job, attempt=job.attempt, **store(folder, path, files)))
+            artifacts.append(Artifact(job=job, attempt=job.attempt, **store_file(folder, path, files)))
         with transaction.atomic():
             Micrograph.objects.locked(job.micrograph_id)
             measuring.finish(Measuring.State.DONE, summary={})
             if Job.objects.filter(attempt=job.attempt, fixed=False).locked(job.pk) is not None:
-                # Only the row is deleted; the outlines stay stored.
+                # Only the row of the outlines is deleted; their file stays.
                 job.artifacts.filter(file=original.file.name if original else "").delete()
-                if not job.artifacts.filter(name=UNCORRECTED).exists():
-                    job.artifacts.filter(name=OUTLINES).update(name=UNCORRECTED)
-                delete_with_files(job.artifacts.exclude(name=UNCORRECTED))
+                if not job.artifacts.filter(name=UNCORRECTED_FILE).exists():
+                    job.artifacts.filter(name=OUTLINES_FILE).update(name=UNCORRECTED_FILE)
+                delete_with_files(job.artifacts.exclude(name=UNCORRECTED_FILE))
                 Artifact.objects.bulk_create(artifacts)
                 ExportJob.objects.filter(job=job).delete()
                 Job.objects.filter(pk=job.pk).update(summary=summary, step=step)
-                control.record(job)
+                control.add_to_charts(job)
                 refresh_after_commit(job.sample_id)
                 return
         remove_files(row.file.name for row in artifacts)
 
 
 def name_version(*, job: Job, title: str) -> None:
-    """Make a result with its present step a version with this name; raises Refused (409 while it is
-    measured, 422)."""
+    """Make a result a version with the name `title`; raises Refused (409 while it is being measured,
+    422)."""
     words = " ".join(one_line(title, 10**6).split())
     if not 0 < len(words) <= LONGEST_TITLE:
         raise Refused(NO_NAME, 422)
     check_measured(job)
     with transaction.atomic():
-        fix(job)
+        make_version(job)
         Job.objects.filter(pk=job.pk).update(title=words)
 
 
-def share(*, row: Owned, **wishes: Any) -> Link:
-    """Change the private link of a row, as `links.change_link` does; a shared result becomes a
-    version. wishes: arguments of `change_link`. Raises Refused as that does, and 409 while the
-    present step is measured."""
+def change_private_link(*, row: Owned, **wishes: Any) -> Link:
+    """Change the private link of a row, as `links.change_link` does; a shared result becomes a version.
+    wishes: arguments of `change_link`. Raises Refused as `change_link` does, and 409 while the result
+    is being measured."""
     is_result = isinstance(row, Job) and not wishes.get("off")
     if is_result:
         check_measured(row)
     with transaction.atomic():
         link = links.change_link(row=row, **wishes)
         if is_result and link.number:
-            fix(row)
+            make_version(row)
         if isinstance(row, Job | Sample) and row.specification:
-            forget_certificate(row)  # the link is printed in it
+            remove_certificate(row)  # the link is printed in it
     return link
 
 
-def fix(job: Job) -> None:
+def make_version(job: Job) -> None:
     """Make a result a version, which never changes. Call it in a transaction. Raises Refused (409)
     if somebody has corrected it meanwhile."""
     now = Job.objects.filter(state=Job.State.DONE).locked(job.pk)
@@ -142,7 +141,7 @@ def fix(job: Job) -> None:
 
 
 def last_change(job: Job) -> datetime | None:
-    """The time of a result's last correction that its numbers have, otherwise of the end of its
-    analysis. Files state it."""
+    """The time of the last change of a result, which its files state: of the last correction in its
+    numbers, otherwise of the end of its analysis."""
     edit = job.edits.filter(sequence=job.step).values_list("created", flat=True).first() if job.step else None
     return edit or job.finished

@@ -1,5 +1,5 @@
-"""Studies of methods: made from chosen results, and their precision written into the next version
-of the method."""
+"""Makes studies of methods from chosen results, and writes the precision that a study found into the
+method."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused
 from . import methods
 
-LONGEST_LABEL, MOST_RESULTS = 60, 500
-SETTING, SOURCE = "repeatability", "repeatability_source"
+LONGEST_LABEL, MOST_RESULTS = 60, 500  # characters of a label; results of a study
+SETTING, SOURCE = "repeatability", "repeatability_source"  # settings that `apply_study` changes
 NO_TITLE = f"Type a name of the study, of at most {SHOWN_NAME} characters."
 NO_LABEL = "Type the {name} of each chosen result, or of none."
 LONG_LABEL = f"A label has at most {LONGEST_LABEL} characters."
@@ -39,9 +39,9 @@ def create_study(
 ) -> Study:
     """Make a study of these results; a worker computes it.
 
-    names: of all conditions, the outer ones first; a condition that never changed is left out.
-    rows: a dict for each result, see `core.quality.study_report`. Raises Refused (401, 403, 422 if
-    they allow no study).
+    quantity: the name of the studied number. names: of all conditions, the outer ones first; a
+    condition that never changed is left out. rows: a dict for each result, see
+    `core.quality.study_report`. Raises Refused (401, 403, 422 the results allow no study).
     """
     methods.check_changeable(method, user)
     words, rows = clean_text(title), [dict(row) for row in rows]
@@ -92,7 +92,7 @@ def apply_study(*, study: Study, user: Any) -> MethodVersion:
         raise Refused(UNFINISHED, 409)
     if study.quantity != "median":
         raise Refused(OTHER_NUMBER, 409)
-    before = methods.read(methods.newest(study.method))
+    before = methods.read_description(methods.newest_version(study.method))
     if SETTING not in before.settings:
         raise Refused(NO_SETTING, 409)
     stated = {SETTING: float(f"{100 * relative:.3g}"), SOURCE: source_words(study)}
@@ -100,7 +100,7 @@ def apply_study(*, study: Study, user: Any) -> MethodVersion:
         description = MethodDescription.from_dict({**before.as_dict(), "settings": {**before.settings, **stated}})
     except ValidationError as error:
         raise Refused(sentence(error), 409) from None
-    return methods.change(method=study.method, description=description, user=user)
+    return methods.change_method(method=study.method, description=description, user=user)
 
 
 def source_words(study: Study) -> str:

@@ -20,18 +20,18 @@ from django.db import transaction
 from ...core import tasks
 from ...core.errors import UserError
 from ...core.micrograph.decoded import page_index
-from ...core.micrograph.kinds import HEAD_BYTES, maker_of, recognise
+from ...core.micrograph.kinds import HEAD_BYTES, maker_file, recognise
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.pairing import MOST_SIDES, pair
 from ...core.micrograph.types import UnreadableImage
-from ...core.micrograph.whole import check_whole
+from ...core.micrograph.whole import check_complete
 from ...core.names import harmless_suffix
 from ...core.settings import DEFAULT_TASK
 from ...models import Arrival, Micrograph, SideFile, shown_name
 from ..ground import limits
-from ..ground.queue import INSPECTIONS, ring
+from ..ground.queue import INSPECTIONS, notify_workers
 from ..ground.refusal import Refused
-from ..ground.space import check_space, storing
+from ..ground.space import check_space, undo_failed_storing
 from .usage import check_quota
 
 # Examples by kind: synthetic images that the upload page offers to try (made by python -m
@@ -43,12 +43,12 @@ NO_SIDE_FILE = "No microscope saves a file such as {name} beside an image: send 
 MANY_SIDES = f"An image has at most {MOST_SIDES} files of the microscope beside it: send only those that belong to it."
 # The text of data bars is read if so many images are sent together, or fewer: that of more would
 # take minutes.
-FEW = 12
+MOST_BARS_READ = 12
 
 
 class Note(NamedTuple):
-    """A sentence about an uploaded file. name: of the file, "" if it is not about a single one.
-    status: of HTTP."""
+    """A sentence about an uploaded file. name: of the file, "" if it is about no single file. status: of
+    HTTP."""
 
     name: str
     sentence: str
@@ -60,9 +60,9 @@ class Note(NamedTuple):
 
 
 def is_zip(file: Any) -> bool:
-    """Whether an uploaded file is a ZIP archive, by its first bytes. Image files of makers that use
-    ZIP do not count."""
-    return head_of(file, 4) in (b"PK\x03\x04", b"PK\x05\x06") and not maker_of(file.name or "")
+    """Whether an uploaded file is a ZIP archive, by its first bytes. Image formats that use ZIP are no
+    archives."""
+    return head_of(file, 4) in (b"PK\x03\x04", b"PK\x05\x06") and not maker_file(file.name or "")
 
 
 def receive_upload(
@@ -93,7 +93,7 @@ def receive_upload(
     check_quota(size, user=user, visitor=visitor, address=address)
     if not (holds_several_images and is_zip(file)):
         try:
-            check_whole(file, recognise(head_of(file), file.name or ""), file.size)
+            check_complete(file, recognise(head_of(file), file.name or ""), file.size)
         except UnreadableImage as error:
             raise Refused(str(error), 422) from None
     for name in (shown_name(beside.name or "") for beside in side):
@@ -110,7 +110,7 @@ def receive_upload(
         **fields,
     )
     _store(micrograph, file, side)
-    ring(INSPECTIONS)
+    notify_workers(INSPECTIONS)
     return micrograph
 
 
@@ -120,14 +120,14 @@ def example_file(kind: str) -> Path:
 
 
 def discard_unused(*micrographs: Micrograph) -> None:
-    """Delete those of these images that no job uses and no sample waits for."""
+    """Delete each of these images that no job uses and for which no sample waits."""
     keys = [micrograph.pk for micrograph in micrographs]
     Micrograph.objects.filter(pk__in=keys, jobs=None, sample=None).only("pk").delete()
 
 
 def checked_pages(text: str) -> str:
-    """The pages that a request asks for, such as "1-3", checked; "" for all. Raises Refused
-    (400)."""
+    """The text of the requested pages, such as "1-3", without spaces around it; "" for none. Raises
+    Refused (400) if it names no pages or too many."""
     text = text.strip()
     try:
         if text:
@@ -145,9 +145,9 @@ def example_sha256(kind: str = DEFAULT_TASK) -> str:
 
 
 def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
-    """Store the files of an upload whose row is saved already: so files left by a crash belong to a
-    row. After a failure neither row nor file stays."""
-    with storing(micrograph.delete):
+    """Store the files of an upload. Its row is saved before, so that files left by a crash belong to a
+    row. After a failure neither row nor files stay."""
+    with undo_failed_storing(micrograph.delete):
         micrograph.file.save(micrograph.name, file, save=False)
         for side_file in side:
             name, sha256 = shown_name(side_file.name or ""), sha256_of_upload(side_file)
@@ -158,17 +158,17 @@ def _store(micrograph: Micrograph, file: Any, side: Sequence[Any]) -> None:
 
 
 def _store_side(micrograph: Micrograph, side_file: Any, name: str, sha256: str) -> str:
-    """Store a side file; returns its path in the storage. If another image of the sender has the
-    same file, that is used.
+    """Store a side file; returns its path in the storage. If another image of the sender has the same
+    file, the stored file is shared.
 
-    The row is saved first here, too. Images that are still being stored do not share their files.
+    The row is saved before the file. Images that are still being stored do not share files.
     """
-    images_of_sender = Micrograph.objects.filter(limits.sender_of(**micrograph.maker)).exclude(
+    images_of_sender = Micrograph.objects.filter(limits.filter_for_sender(**micrograph.maker)).exclude(
         state=Micrograph.State.RECEIVING
     )
-    same = SideFile.objects.filter(name=name, sha256=sha256, micrograph__in=images_of_sender.values("pk"))
+    same_files = SideFile.objects.filter(name=name, sha256=sha256, micrograph__in=images_of_sender.values("pk"))
     with transaction.atomic():
-        shared = same.select_for_update().first()
+        shared = same_files.select_for_update().first()
         place = shared.file.name if shared else f"sides/{uuid4()}/side{harmless_suffix(name)}"
         fields = {"name": name, "sha256": sha256, "file": place, "size": side_file.size}
         SideFile.objects.create(micrograph=micrograph.pk, **fields)
@@ -203,7 +203,7 @@ class Intake:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """A block that uses the uploads. If it raises, uploads that nothing uses are removed."""
+        """A block that uses the uploads. If it raises, unused uploads are deleted."""
         try:
             yield
         except Exception:
@@ -212,11 +212,10 @@ class Intake:
 
 
 def receive_files(*, files: Sequence[Any], pages: str = "", **sender: Any) -> Intake:
-    """Store the files of one upload, one at a time; an unusable file becomes a Note and stops nothing.
+    """Store the files of one upload; an unusable file becomes a Note, and the others are still stored.
 
-    An archive is stored unchanged, and a worker unpacks it. pages: for each file, as in
-    `Micrograph`; raises Refused if the text names no pages. sender: user, visitor and address, as
-    in `receive_upload`.
+    A worker unpacks archives later. pages: of each file, as in `Micrograph`; raises Refused if the
+    text names no pages. sender: user, visitor and address, as in `receive_upload`.
     """
     pages = checked_pages(pages)
     by_name = {file.name or "": file for file in files}
@@ -228,7 +227,7 @@ def receive_files(*, files: Sequence[Any], pages: str = "", **sender: Any) -> In
             micrograph = receive_upload(
                 file=file,
                 side=[by_name[side] for side in paired[file.name or ""]],
-                read_bar=len(images) <= FEW,
+                read_bar=len(images) <= MOST_BARS_READ,
                 holds_several_images=bool(pages) or is_zip(file),
                 pages=pages,
                 **sender,

@@ -1,4 +1,4 @@
-"""How much each account has stored and analysed, and the limit of what a sender may store."""
+"""Counts what each account has stored and analysed, and checks the quota of stored bytes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from django.template.defaultfilters import filesizeformat
 
 from ... import models
 from ..ground import bundles
-from ..ground.limits import counted_today, quota_of, sender_of
+from ..ground.limits import analyses_of_day, filter_for_sender, quota_of
 from ..ground.refusal import Refused
-from .publishing import NAME
+from .publishing import SEGMENTATION_FILE
 
 QUOTA = (
     "You have stored {stored}, and the limit is {limit}: delete results that you no longer need, or ask the"
     " administrator."
 )
-MOST_PEOPLE = 30  # accounts on the page of the staff
-NOBODY = "(without an account)"
+MOST_PEOPLE = 30  # accounts that the page for the staff lists
+NO_ACCOUNT = "(without an account)"
 
 
 class Spent(NamedTuple):
@@ -35,9 +35,9 @@ class Spent(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """A line of `manage.py usage`. images, analyses, megapixels, worker_seconds: of the finished
-    analyses in the requested time. megapixels_today: counted in the last 24 hours. The limits are
-    None for no limit."""
+    """A line of `manage.py usage`. images, analyses, megapixels, worker_seconds: of the analyses that
+    finished in the requested time. megapixels_today: counted in the last 24 hours. A limit is None if
+    there is none."""
 
     account: str
     images: int
@@ -51,9 +51,9 @@ class Usage(NamedTuple):
     megapixels_a_day_limit: int | None
 
 
-def people() -> list[tuple[Any, str, Spent]]:
-    """The MOST_PEOPLE accounts that signed in last, each with its role in words and what it has
-    used; the last first."""
+def latest_accounts() -> list[tuple[Any, str, Spent]]:
+    """The MOST_PEOPLE accounts that signed in last, the latest first: (account, its role in words, its use
+    of the quota)."""
     users = get_user_model().objects.prefetch_related("groups").order_by(F("last_login").desc(nulls_last=True), "pk")
     people = []
     for user in users[:MOST_PEOPLE]:
@@ -67,7 +67,7 @@ def people() -> list[tuple[Any, str, Spent]]:
 def spent_by(user: Any) -> Spent:
     """What an account has used of its quota; user: None for all senders without an account."""
     mine = Q(owner=user)
-    pixels = counted_today(mine).aggregate(all=Sum("pixels"))["all"] or 0
+    pixels = analyses_of_day(mine).aggregate(all=Sum("pixels"))["all"] or 0
     return Spent(stored_bytes(mine), pixels / 1e6, quota_of(user))
 
 
@@ -76,16 +76,16 @@ def check_quota(added: int, *, user: Any, visitor: UUID | None, address: str) ->
     limit = quota_of(user).stored_gb * 2**30
     if not limit:
         return
-    used = stored_bytes(sender_of(user, visitor, address))
+    used = stored_bytes(filter_for_sender(user, visitor, address))
     if used + added > limit:
         raise Refused(QUOTA.format(stored=filesizeformat(used), limit=filesizeformat(limit)), 507)
 
 
 def stored_bytes(mine: Q) -> int:
-    """The bytes that the filter `mine` (`sender_of`) finds: of images, results, corrections,
-    datasets and trainings, and of files of outlines and archives that wait for a worker."""
+    """The stored bytes of a sender: images, results, corrections, datasets and trainings, and files of
+    outlines and archives that wait for a worker. mine: the result of `filter_for_sender`."""
     jobs, images = models.Job.objects.filter(mine), models.Micrograph.objects.filter(mine)
-    artifacts = models.Artifact.objects.filter(job__in=jobs.values("pk")).exclude(name=NAME)
+    artifacts = models.Artifact.objects.filter(job__in=jobs.values("pk")).exclude(name=SEGMENTATION_FILE)
     segmentations = models.Segmentation.objects.filter(pk__in=jobs.values("segmentation"))
     pooled = models.SampleArtifact.objects.filter(sample__in=models.Sample.objects.filter(mine).values("pk"))
     dataset_images = models.DatasetImage.objects.filter(dataset__in=models.Dataset.objects.filter(mine).values("pk"))
@@ -107,16 +107,16 @@ def side_bytes(images: QuerySet) -> int:
 
 
 def bytes_of(rows: QuerySet, field: str = "size") -> int:
-    """The sum of a field with bytes over rows. Archives do not count: only a small plan of them is
-    stored."""
+    """The sum of a field with bytes over rows. Archives are not counted, because only a small plan of
+    each is stored."""
     if issubclass(rows.model, models.StoredFile):
-        rows = rows.exclude(file__endswith=bundles.PLAN)
+        rows = rows.exclude(file__endswith=bundles.PLAN_SUFFIX)
     return rows.aggregate(all=Sum(field))["all"] or 0
 
 
 def usage(since: datetime | None = None) -> Iterator[Usage]:
-    """The usage of each account that stores something or has analysed images since then; last, of
-    all senders without an account."""
+    """The usage of each account that stores something or has analysed images since the time `since`; the
+    last line is for all senders without an account."""
     for user in (*get_user_model().objects.order_by("pk"), None):
         jobs = models.Job.objects.filter(owner=user, state=models.Job.State.DONE)
         jobs = jobs.filter(finished__gte=since) if since else jobs
@@ -129,7 +129,10 @@ def usage(since: datetime | None = None) -> Iterator[Usage]:
         )
         spent, took, last = spent_by(user), totals["took"], totals["last"]
         if totals["analyses"] or spent.stored or spent.today:
-            name, ended = user.get_username() if user else NOBODY, last.isoformat(timespec="seconds") if last else ""
+            name, ended = (
+                user.get_username() if user else NO_ACCOUNT,
+                last.isoformat(timespec="seconds") if last else "",
+            )
             work = round((totals["pixels"] or 0) / 1e6, 1), round(took.total_seconds()) if took else 0
             today = spent.quota.stored_gb or None, round(spent.today, 1), spent.quota.megapixels_a_day or None
             yield Usage(name, totals["images"], totals["analyses"], *work, spent.stored, ended, *today)

@@ -1,2 +1,2 @@
-"""Regular work that nobody asks for: jobs that lost their worker are rescued, old data is removed,
-and the state of the site is checked."""
+"""Regular work of the site: rescue of jobs that lost their worker, removal of old data, and checks of
+the state of the site."""

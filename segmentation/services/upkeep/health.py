@@ -1,5 +1,5 @@
-"""The state of the site for its administrator and for monitoring: what works, what waits, what
-failed, what is slow."""
+"""The state of the site for its administrator and for monitoring: checks of its parts, queues, failures
+and durations."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from ...models import Job, Micrograph, StaffAction, WorkerProcess
 from ...models.upkeep import ALIVE
 from ..ground import staff_log
 from ..ground.limits import AN_HOUR
-from ..ground.queue import KINDS, TRAINING
-from ..ground.space import A_DAY, WEEK, days_left, free_bytes, is_scarce
+from ..ground.queue import TRAINING, WORK_KINDS
+from ..ground.space import DAY_SECONDS, WEEK_SECONDS, days_left, free_bytes, is_space_scarce
 from ..results import usage
 from .upkeep import storage_used
 
 logger = logging.getLogger(__name__)
-PATIENCE = 3  # seconds for all checks together; drivers that have a time limit get the same
-REPEATED_AFTER = 5.0  # seconds; earlier requests get the last answer
+CHECK_SECONDS = 3  # for all checks together, and the time limit of drivers that have one
+REPEATED_AFTER_SECONDS = 5.0  # requests within this time get the last answer
 A_WEEK = timedelta(days=7)
 MOST_REASONS = 10  # sentences of failures that are listed
-LATEST = 1000  # jobs from which the mean times are made
+LATEST_JOBS = 1000  # jobs from which the mean times of the stages are computed
 SQLITE_BYTES = 2 * 10**9  # the size of about 100,000 jobs: docs/operate/production.md
 OUTGROWN = (
     "The SQLite database has {size:.1f} GB; above {limit:.0f} GB lists get slow. Set DEEPSEGM_RETENTION_DAYS, or "
@@ -51,8 +51,8 @@ OUTGROWN = (
 
 
 class Check(NamedTuple):
-    """The outcome of checking one part of the site. why: a sentence if it does not work. needed:
-    whether pages fail without it; otherwise work is only delayed."""
+    """The outcome of one check of the site. ok: whether the part works. why: a sentence if not.
+    needed: whether pages fail without the part; otherwise work is only delayed."""
 
     name: str
     ok: bool
@@ -61,8 +61,8 @@ class Check(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A queue. waiting, running: numbers of rows. oldest: how long the first row has waited, in
-    seconds. workers: how many are alive."""
+    """The state of a queue. waiting, running: numbers of rows. oldest: seconds for which the oldest
+    waiting row has waited. workers: number of workers that are alive."""
 
     queue: str
     waiting: int
@@ -72,49 +72,50 @@ class Waiting(NamedTuple):
 
 
 _last_answer: tuple[float, list[Check]] = (0.0, [])
-SLOW_SECONDS = 0.1  # a question that takes longer is asked seldom
-RARELY = 20  # such an answer is used for so many times the seconds that the question took
-STALE = 120.0  # seconds for which an old answer is still given while a thread asks again
+SLOW_SECONDS = 0.1  # the answer of a function that takes longer is cached
+REUSE_FACTOR = 20  # it is cached for so many times its duration
+STALE_SECONDS = 120.0  # for so long after that it is still returned, while a thread computes a new one
 
 
-def seldom(ask: Callable[[], Any]) -> Callable[[], Any]:
-    """A decorator for a question that reads complete tables.
+def cached_if_slow(ask: Callable[[], Any]) -> Callable[[], Any]:
+    """A decorator for a function that reads complete tables: a slow answer is cached.
 
-    If the question takes long (SLOW_SECONDS), its answer is used again for RARELY times as long. A
-    caller within STALE seconds after that still gets the old answer, while a thread asks again.
+    If the function takes longer than SLOW_SECONDS, its answer is cached for REUSE_FACTOR times its
+    duration. For STALE_SECONDS after that, callers still get the old answer while a thread computes
+    a new one.
     """
-    stored: list[tuple[float, Any]] = []  # (end of its use, answer); empty for a quick question
+    stored: list[tuple[float, Any]] = []  # (time until which it is valid, answer); [] if not cached
 
     def fresh_answer() -> Any:
         began = time.monotonic()
         answer, now = ask(), time.monotonic()
-        stored[:] = [(now + RARELY * (now - began), answer)] if now - began > SLOW_SECONDS else []
+        stored[:] = [(now + REUSE_FACTOR * (now - began), answer)] if now - began > SLOW_SECONDS else []
         return answer
 
-    def ask_anew() -> None:
+    def refresh() -> None:
         with suppress(DatabaseError):
             fresh_answer()
         connection.close()
 
     @wraps(ask)
-    def answered() -> Any:
-        now, (until, answer) = time.monotonic(), stored[0] if stored else (-2 * STALE, None)
-        if now > until + STALE:
+    def cached_answer() -> Any:
+        now, (until, answer) = time.monotonic(), stored[0] if stored else (-2 * STALE_SECONDS, None)
+        if now > until + STALE_SECONDS:
             return fresh_answer()
         if now > until:
-            stored[:] = [(now + STALE, answer)]  # so that only one thread asks again
-            threading.Thread(target=ask_anew, daemon=True).start()
+            stored[:] = [(now + STALE_SECONDS, answer)]  # so that only one thread computes a new one
+            threading.Thread(target=refresh, daemon=True).start()
         return answer
 
-    return answered
+    return cached_answer
 
 
 class Questions:
-    """Questions to one part of the site (such as its database), asked one after another in a
+    """Functions that ask one part of the site (such as its database), called one after another in a
     separate thread, because the part may never answer.
 
-    answers: the answers so far, by the name of the question; a question that raises an exception
-    has none.
+    answers: what they returned so far, by their names. A function that raised an exception is
+    missing.
     """
 
     def __init__(self, questions: Mapping[str, Callable[[], Any]]) -> None:
@@ -145,9 +146,10 @@ _under_way: dict[str, Questions] = {}  # by the name of the part
 
 
 def questions_to(part: str, questions: Mapping[str, Callable[[], Any]]) -> Questions:
-    """Ask a part of the site. If the same questions to it are still unanswered, returns those.
+    """Start `Questions` to a part of the site. If earlier ones with the same name are still running,
+    these are returned.
 
-    part: a name of the part and the questions.
+    part: a name for the part and its questions. questions: functions by name.
     """
     earlier = _under_way.get(part)
     if earlier is not None and earlier.thread.is_alive():
@@ -157,52 +159,56 @@ def questions_to(part: str, questions: Mapping[str, Callable[[], Any]]) -> Quest
 
 
 def answers_in_time(parts: Iterable[Questions], begin: float) -> dict[str, Any]:
-    """All answers that come within PATIENCE seconds after `begin`, a time of the monotonic
-    clock."""
+    """The answers that come within CHECK_SECONDS after `begin` (of the monotonic clock), by name."""
     answers: dict[str, Any] = {}
     for part in parts:
-        part.thread.join(max(begin + PATIENCE - time.monotonic(), 0.0))
+        part.thread.join(max(begin + CHECK_SECONDS - time.monotonic(), 0.0))
         answers |= dict(part.answers)
     return answers
 
 
 def readiness() -> list[Check]:
-    """Every check, made at most once in REPEATED_AFTER seconds by this process. A check without an
-    answer in time has failed."""
+    """The outcomes of all checks. This process makes them at most once in REPEATED_AFTER_SECONDS. A
+    check that does not answer in time has failed."""
     global _last_answer
     now = time.monotonic()
-    if not _last_answer[1] or now - _last_answer[0] > REPEATED_AFTER:
+    if not _last_answer[1] or now - _last_answer[0] > REPEATED_AFTER_SECONDS:
         parts: dict[str, dict[str, Callable[[], Check]]] = {}
         for name, part, needed, check, broken in _CHECKS:
             parts.setdefault(part, {})[name] = partial(_checked, name, needed, check, broken)
         answers = answers_in_time(
             [questions_to(f"{part}, checks", questions) for part, questions in parts.items()], now
         )
-        silent = f"No answer within {PATIENCE} seconds: it hangs, or the network to it does."
+        silent = f"No answer within {CHECK_SECONDS} seconds: it hangs, or the network to it does."
         checks = [answers.get(name) or Check(name, False, silent, needed) for name, _, needed, *_ in _CHECKS]
         _last_answer = now, checks
     return _last_answer[1]
 
 
 def database_answers() -> bool:
-    """Whether the database can be read within PATIENCE seconds."""
+    """Whether the database can be read within CHECK_SECONDS."""
     part = questions_to("database, alive", {"alive": Job.objects.exists})
     return "alive" in answers_in_time([part], time.monotonic())
 
 
-def numbers() -> dict[str, Any]:
-    """The numbers for /metrics: "checks", and by the names below those that can be found in
-    time."""
+def site_numbers() -> dict[str, Any]:
+    """The numbers for /metrics: "checks", and by the names below the numbers that are known in time."""
     begin = time.monotonic()
-    room = questions_to("disk, numbers", {"free": free_bytes, "total": total_bytes})
-    of_rows = {"queues": queues, "ended": ended, "backup": last_backup, "stages": slowest_stages, "states": states}
-    rows = questions_to("database, numbers", {**of_rows, "stored": _stored})
+    space = questions_to("disk, numbers", {"free": free_bytes, "total": total_bytes})
+    of_rows = {
+        "queues": queues,
+        "ended": count_ended,
+        "backup": last_backup,
+        "stages": slowest_stages,
+        "states": count_states,
+    }
+    rows = questions_to("database, numbers", {**of_rows, "stored": _stored_bytes})
     checks = readiness()
-    return {"checks": checks, **answers_in_time([room, rows], begin)}
+    return {"checks": checks, **answers_in_time([space, rows], begin)}
 
 
 def _checked(name: str, needed: bool, check: Callable[[], str], broken: str) -> Check:
-    """The outcome of a check. broken: the sentence if `check` raises an exception."""
+    """Make a check; returns its outcome. broken: the sentence if `check` raises an exception."""
     try:
         why = check()
     except Exception as error:
@@ -212,7 +218,7 @@ def _checked(name: str, needed: bool, check: Callable[[], str], broken: str) -> 
 
 
 def _database() -> str:
-    """The database must take a row."""
+    """The database must store a row."""
     with _short_lock_wait(), transaction.atomic():
         WorkerProcess.objects.create(name=f"probe {uuid4()}", queues="", version="")
         transaction.set_rollback(True)
@@ -221,12 +227,12 @@ def _database() -> str:
 
 @contextmanager
 def _short_lock_wait() -> Iterator[None]:
-    """A block in which the database waits at most PATIENCE seconds for a lock."""
+    """A block in which the database waits at most CHECK_SECONDS for a lock."""
     is_sqlite = settings.DEEPSEGM_SQLITE
     limit = "PRAGMA busy_timeout = {}" if is_sqlite else "SET statement_timeout = {}"
     usual = settings.DATABASES["default"]["OPTIONS"]["timeout"] * 1000 if is_sqlite else "DEFAULT"
     with connection.cursor() as cursor:
-        cursor.execute(limit.format(PATIENCE * 1000))
+        cursor.execute(limit.format(CHECK_SECONDS * 1000))
     try:
         yield
     finally:
@@ -235,6 +241,7 @@ def _short_lock_wait() -> Iterator[None]:
 
 
 def _migrations() -> str:
+    """All migrations must be applied."""
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     noun = "1 migration is" if len(plan) == 1 else f"{len(plan)} migrations are"
@@ -242,30 +249,31 @@ def _migrations() -> str:
 
 
 def _storage() -> str:
-    """The storage must take a file."""
+    """The storage must store a file."""
     name = default_storage.save(f"probe/{uuid4()}", ContentFile(b"probe"))
     default_storage.delete(name)
     return ""
 
 
 def _disk() -> str:
+    """The disk must have free space (DEEPSEGM_MIN_FREE_MB)."""
     sentence = "MB of the disk are free. Uploads are refused and analyses wait. Delete results, or make room."
-    return f"Less than {settings.DEEPSEGM_MIN_FREE_MB} {sentence}" if is_scarce() else ""
+    return f"Less than {settings.DEEPSEGM_MIN_FREE_MB} {sentence}" if is_space_scarce() else ""
 
 
 def _days_until_full() -> str:
     """The disk must not become full within a week at its present pace (`space.days_left`)."""
     days = days_left()
-    if days is None or days * A_DAY > WEEK:
+    if days is None or days * DAY_SECONDS > WEEK_SECONDS:
         return ""
     return f"At the pace of the last days the disk is full in {days:.0f} days. Delete results, or make room."
 
 
 def _broker() -> str:
-    """The broker must store something small: a full one can be reached, but stores nothing."""
-    options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "socket_timeout": PATIENCE}
+    """The broker must store a small value: a full broker can be reached, but stores nothing."""
+    options = {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "socket_timeout": CHECK_SECONDS}
     with current_app.connection_for_write().clone(transport_options=options) as broker:
-        broker.ensure_connection(max_retries=1, timeout=PATIENCE)
+        broker.ensure_connection(max_retries=1, timeout=CHECK_SECONDS)
         channel = broker.default_channel
         if hasattr(channel, "folder"):
             problem = why_not_writable(channel.folder)
@@ -291,7 +299,7 @@ def _sqlite_size() -> str:
 
 
 def _workers() -> str:
-    """Each queue needs a worker. A worker for trainings is needed only while a training waits: it
+    """Each queue needs a worker; the queue of trainings only while a training waits, because its worker
     is started on request (compose.yaml) or for each training (`up`)."""
     needed = (queue for queue in queues() if queue.waiting or queue.queue != TRAINING)
     idle = [queue.queue for queue in needed if not queue.workers]
@@ -299,10 +307,10 @@ def _workers() -> str:
 
 
 def _long_waits() -> str:
-    """No row may wait longer than DEEPSEGM_QUEUE_MINUTES. A queue is named by its first kind in
-    KINDS."""
+    """No row may wait longer than DEEPSEGM_QUEUE_MINUTES. In the sentence a queue has the noun of its
+    first kind in WORK_KINDS."""
     limit = settings.DEEPSEGM_QUEUE_MINUTES * 60
-    nouns = {kind.queue: kind.noun for kind in reversed(KINDS.values())}
+    nouns = {kind.queue: kind.noun for kind in reversed(WORK_KINDS.values())}
     late = [
         f"The oldest {nouns[row.queue]} has waited {time_words(row.oldest)}." for row in queues() if row.oldest > limit
     ]
@@ -328,37 +336,37 @@ _CHECKS: tuple[tuple[str, str, bool, Callable[[], str], str], ...] = (
 
 
 def queues() -> list[Waiting]:
-    """All queues of the broker, counted from the rows in the database. A row that is due later does
-    not count as waiting."""
+    """The states of all queues, counted from the rows in the database. A row that is due later does not
+    count as waiting."""
     now = timezone.now()
     alive = WorkerProcess.objects.filter(seen__gt=now - ALIVE).values_list("queues", flat=True)
     workers = Counter(name for names in alive for name in names.split(","))
-    counts: dict[str, list[Any]] = {kind.queue: [0, 0, now] for kind in KINDS.values()}
-    for row, kind in KINDS.items():
+    counts: dict[str, list[Any]] = {kind.queue: [0, 0, now] for kind in WORK_KINDS.values()}
+    for row, kind in WORK_KINDS.items():
         fields = {field.name for field in row._meta.get_fields()}
         rows = row.objects.waiting().aggregate(
             count=Count("pk"),
             since=Min("queued" if "queued" in fields else "created" if row is Micrograph else "enqueued"),
         )
-        count = counts[kind.queue]  # waiting, running, time of the oldest
-        count[0] += rows["count"]
-        count[1] += row.objects.running().count()
-        count[2] = min(count[2], rows["since"] or now)
+        queue = counts[kind.queue]  # waiting, running, time of the oldest
+        queue[0] += rows["count"]
+        queue[1] += row.objects.running().count()
+        queue[2] = min(queue[2], rows["since"] or now)
     return [
         Waiting(name, waiting, running, (now - since).total_seconds(), workers[name])
         for name, (waiting, running, since) in counts.items()
     ]
 
 
-@seldom
-def states() -> list[tuple[str, str, int]]:
-    """How many rows of each kind have each state: (noun of the kind, state, number)."""
-    states = {kind: row.objects.order_by().values_list("state") for row, kind in KINDS.items()}
+@cached_if_slow
+def count_states() -> list[tuple[str, str, int]]:
+    """The number of rows of each kind in each state: (noun of the kind, state, number)."""
+    states = {kind: row.objects.order_by().values_list("state") for row, kind in WORK_KINDS.items()}
     return [(kind.noun, *pair) for kind, rows in states.items() for pair in rows.annotate(count=Count("*"))]
 
 
-def ended() -> dict[str, int]:
-    """How many analyses were done and how many failed in the last hour, by state."""
+def count_ended() -> dict[str, int]:
+    """The numbers of analyses that were done and that failed in the last hour, by state."""
     states, limit = (Job.State.DONE, Job.State.FAILED), timezone.now() - AN_HOUR
     return {str(state): Job.objects.filter(state=state, finished__gt=limit).count() for state in states}
 
@@ -369,25 +377,25 @@ def last_backup() -> float | None:
     return created.timestamp() if (created := backups.first()) else None
 
 
-def failures() -> list[tuple[str, int]]:
-    """The sentences with which jobs failed this week, each with its number; the most frequent
-    first."""
+def count_failures() -> list[tuple[str, int]]:
+    """The error sentences of the jobs that failed in the last week, each with its number of jobs; the
+    most frequent first."""
     failed = Job.objects.filter(state=Job.State.FAILED, finished__gt=timezone.now() - A_WEEK)
     counted = failed.order_by().values_list("error").annotate(count=Count("pk")).order_by("-count", "error")
     return list(counted[:MOST_REASONS])
 
 
 def slowest_stages() -> list[tuple[str, float]]:
-    """The mean seconds for each stage of the LATEST jobs, the longest first."""
+    """The mean seconds for each stage of the LATEST_JOBS jobs, the longest first."""
     recent = Job.objects.filter(state=Job.State.DONE, summary__has_key="timings").order_by("-finished")
     seconds_by_stage: Counter[str] = Counter()
-    timings = [timing for timing in recent.values_list("summary__timings", flat=True)[:LATEST] if timing]
+    timings = [timing for timing in recent.values_list("summary__timings", flat=True)[:LATEST_JOBS] if timing]
     for timing in timings:
         seconds_by_stage.update(timing)
     return [(stage, seconds / len(timings)) for stage, seconds in seconds_by_stage.most_common()]
 
 
-_stored, people = seldom(storage_used), seldom(usage.people)
+_stored_bytes, people = cached_if_slow(storage_used), cached_if_slow(usage.latest_accounts)
 
 
 def total_bytes() -> int | None:
@@ -396,6 +404,6 @@ def total_bytes() -> int | None:
     return shutil.disk_usage(folder).total if folder.is_dir() else None
 
 
-def disk() -> dict[str, int | None]:
-    """Bytes: "free" and "total" of the disk, and those of all "stored" files."""
-    return {"free": free_bytes(), "total": total_bytes(), "stored": _stored()}
+def disk_bytes() -> dict[str, int | None]:
+    """Bytes of the disk ("free", "total") and of all stored images and results ("stored")."""
+    return {"free": free_bytes(), "total": total_bytes(), "stored": _stored_bytes()}

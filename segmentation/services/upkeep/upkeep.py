@@ -1,4 +1,4 @@
-"""Regular upkeep: it rescues jobs and samples that lost their worker, and removes old rows and
+"""Regular upkeep: it puts work whose worker was lost back into the queue, and removes old rows and
 files."""
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.utils import timezone
 
 from ... import models
-from ..access.webhooks import forget_deliveries
+from ..access.webhooks import remove_old_deliveries
 from ..ground.files import release_side_files
 from ..ground.limits import AN_HOUR
-from ..ground.queue import INSPECTIONS, KINDS, enqueue, ring
-from ..ground.space import frees_room, note_free
-from ..results.exports import forget_unasked
+from ..ground.queue import INSPECTIONS, WORK_KINDS, enqueue, notify_workers
+from ..ground.space import record_free_space, with_disk_reserve
+from ..results.exports import remove_unrequested
 from ..results.jobs import delete_jobs
-from ..results.pooling import stuck
-from ..results.publishing import fail, requeue
+from ..results.pooling import stuck_samples
+from ..results.publishing import fail_row, requeue_row
 from ..results.signing import signed_jobs
 from ..results.usage import bytes_of, side_bytes
 
 MAX_DEATHS = 3  # after so many deaths of its process a row fails
-# How long a row waits that lost its worker twice; doubled each further time.
+# A row that lost its worker for the second time waits so long; doubled each further time.
 LOST_WAIT = timedelta(seconds=2)
-LOST = "The server was interrupted"
-ABANDONED = timedelta(days=1)  # after this time an upload without an analysis is removed
-# Unused rows of this age are looked for each time, older ones once a day.
-LATELY = timedelta(days=2)
-FORGOTTEN = timedelta(minutes=10)  # if no message was sent for so long, messages may be lost
-FEW = 100  # messages that are sent again at once
-PORTION = 20  # rows that one transaction of the tidying deletes
-MANY = 10_000  # ids that it reads at once
-# For each row of these kinds a message is sent; an upload has none of its own.
-WITH_MESSAGES = tuple(kind for kind in KINDS if kind is not models.Micrograph)
-_all_rows_due = 0.0  # when `tidy` looks at all rows again, by the monotonic clock of this process
+LOST_STAGE = "The server was interrupted"
+ABANDONED_AFTER = timedelta(days=1)  # after this time an upload without an analysis is removed
+# Unused rows that are younger are searched for at each `tidy`, older ones once a day.
+RECENT_ROWS = timedelta(days=2)
+MESSAGE_LOST_AFTER = timedelta(minutes=10)  # if no message was sent for so long, earlier ones may be lost
+MESSAGES_AT_ONCE = 100  # messages that are sent again at once
+ROWS_AT_ONCE = 20  # rows that one transaction of the tidying deletes
+IDS_AT_ONCE = 10_000  # ids of rows that the tidying reads at once
+# For each row of these kinds a message is sent. An upload has none: `notify_workers` is called for all.
+WITH_MESSAGES = tuple(kind for kind in WORK_KINDS if kind is not models.Micrograph)
+_all_rows_due = 0.0  # when `tidy` searches all rows again, by the monotonic clock of this process
 
 
 class Purged(NamedTuple):
-    """What was deleted, or what would be: numbers of jobs and uploads, and bytes of their files."""
+    """What was deleted or would be deleted: numbers of jobs and uploads, and bytes of their files."""
 
     jobs: int
     uploads: int
@@ -57,52 +57,50 @@ class Purged(NamedTuple):
         return Purged(*(mine + sign * theirs for mine, theirs in zip(self, other, strict=True)))
 
 
-class Watch:
-    """Finds running rows that have been silent for too long, as seen by this process.
+class HeartbeatWatch:
+    """Finds running rows of one kind whose heartbeat has not changed for too long.
 
-    A row is silent as long as its heartbeat does not change. The time is measured by this process' own monotonic
-    clock, because the clocks of workers and server may jump. Time without access to the database does not count,
-    because then nobody could write a heartbeat.
+    The time is measured by the monotonic clock of this process, because the clocks of workers and server may jump.
+    Time without access to the database does not count, because then no worker could write a heartbeat.
     """
 
-    # Seconds; after a longer time between two looks the database was not reachable.
+    # Seconds between two calls; after a longer gap the database was not reachable meanwhile.
     LONGEST_GAP = 15.0
 
     def __init__(self) -> None:
-        # By id: the heartbeat, and when this process first saw it.
+        # By id: the heartbeat, and when this process first read it.
         self._since: dict[Any, tuple[Any, float]] = {}
-        self._looked = 0.0
+        self._last_call = 0.0
 
     def silent(self, kind: type[models.Attempted], seconds: float, now: float) -> list[Any]:
-        """The ids of running rows whose heartbeat has not changed for so many seconds. now: of the
+        """The ids of running rows whose heartbeat has not changed for `seconds`. now: the time of the
         monotonic clock."""
         beats = dict(kind.objects.running().values_list("pk", "heartbeat"))
         unchanged = {pk: since for pk, since in self._since.items() if pk in beats and since[0] == beats[pk]}
         self._since = {pk: unchanged.get(pk, (beat, now)) for pk, beat in beats.items()}
-        if now - self._looked > self.LONGEST_GAP:
+        if now - self._last_call > self.LONGEST_GAP:
             self._since = {pk: (beat, now) for pk, beat in beats.items()}
-        self._looked = now
+        self._last_call = now
         return [pk for pk, (_, since) in self._since.items() if now - since >= seconds]
 
 
-_watches: dict[type[models.Attempted], Watch] = {}
+_watches: dict[type[models.Attempted], HeartbeatWatch] = {}
 
 
 def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
     """Put rows back into the queue if their worker was silent for DEEPSEGM_SILENCE_SECONDS, and
     send messages again for rows that no worker took. Returns the number of rows put back.
 
-    One process calls this every few seconds, and `Watch`es the heartbeats. died: kinds whose
-    workers are known to have ended. A row that loses its worker repeatedly waits longer each time,
-    so that others can finish, though it may not be its fault. Too many messages do no harm: a
-    worker that gets one finds nothing to do.
+    One process calls this every few seconds. died: kinds whose workers are known to have ended. A
+    row that loses its worker repeatedly waits longer each time, because it may be the cause. Too many
+    messages do no harm: a worker that gets one finds nothing to do.
     """
     states = _states()  # empty sets while nothing waits or runs
-    rescued = sum(_rescue(kind, kind in died) for kind in KINDS if "running" in states[kind])
+    rescued = sum(_rescue(kind, kind in died) for kind in WORK_KINDS if "running" in states[kind])
     if models.Sample.State.WAITING in states[models.Sample]:
-        stuck().update(state=models.Sample.State.QUEUED, enqueued=None)
+        stuck_samples().update(state=models.Sample.State.QUEUED, enqueued=None)
     states = _states() if any(states.values()) else states
-    queued = [kind for kind in KINDS if "queued" in states[kind]]
+    queued = [kind for kind in WORK_KINDS if "queued" in states[kind]]
     for kind in queued:
         if kind in WITH_MESSAGES:
             _send_again(kind)
@@ -110,38 +108,38 @@ def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
     to_inspect += [models.Micrograph.objects.waiting()] if models.Micrograph in queued else []
     to_inspect += [models.Job.imports.waiting()] if models.Job in queued else []
     if any(rows.exists() for rows in to_inspect) and not models.Micrograph.objects.running().exists():
-        ring(INSPECTIONS)
+        notify_workers(INSPECTIONS)
     return rescued
 
 
 def _states() -> dict[type[models.Attempted], set[str]]:
-    """The states of the unfinished rows, by kind."""
+    """The states that occur among the unfinished rows, by kind."""
     with connection.cursor() as cursor:
         cursor.execute(*_query_of_states())
         unfinished = set(cursor.fetchall())
-    return {kind: {state for name, state in unfinished if name == kind.__name__} for kind in KINDS}
+    return {kind: {state for name, state in unfinished if name == kind.__name__} for kind in WORK_KINDS}
 
 
 @cache
 def _query_of_states() -> tuple[str, tuple[Any, ...]]:
-    """SQL and parameters of the query in `_states`. They are made once, because making them takes
-    longer than the query."""
+    """SQL and parameters of the query in `_states`, cached because making them takes longer than the
+    query."""
     states = [
         kind.objects.filter(finished=None).order_by().values_list(Value(kind.__name__), "state").distinct()
-        for kind in KINDS
+        for kind in WORK_KINDS
     ]
     sql, params = states[0].union(*states[1:]).query.sql_with_params()
     return sql, params
 
 
 def _rescue(kind: type[models.Attempted], died: bool) -> int:
-    """Put rows of one kind back into the queue; returns how many. A row stays running if its
-    heartbeat comes meanwhile.
+    """Put silent rows of one kind back into the queue; returns how many. A row whose heartbeat comes
+    meanwhile stays running.
 
     died: whether all workers of the kind have ended.
     """
     seconds = float(settings.DEEPSEGM_SILENCE_SECONDS)
-    silent = _watches.setdefault(kind, Watch()).silent(kind, seconds, time.monotonic())
+    silent = _watches.setdefault(kind, HeartbeatWatch()).silent(kind, seconds, time.monotonic())
     rows = kind.objects.running() if died else kind.objects.running().filter(pk__in=silent)
     count = 0
     for row in list(rows.only("pk", "attempt", "heartbeat", "faults")):
@@ -149,55 +147,55 @@ def _rescue(kind: type[models.Attempted], died: bool) -> int:
         try:
             with transaction.atomic():
                 count += unchanged.update(**_after_a_loss(row))
-        except DatabaseError:  # as on a full disk, where heartbeats cannot be written either: watch anew
+        except DatabaseError:  # such as a full disk: heartbeats cannot be written either, so start again
             _watches.pop(kind, None)
             raise
     return count
 
 
 def _after_a_loss(row: models.Attempted) -> dict[str, Any]:
-    """The new fields of a row that has lost its worker. From the second time on it waits, each time
+    """The new fields of a row whose worker was lost. From the second loss on the row waits, each time
     twice as long."""
-    fields = {**models.AGAIN, "faults": row.faults + 1}
+    fields = {**models.REQUEUE_FIELDS, "faults": row.faults + 1}
     if not row.faults:
         return fields
     wait = min(LOST_WAIT * 2 ** min(row.faults - 1, 20), models.LONGEST_DUE)
-    return {**fields, "stage": LOST, "due": timezone.now() + wait}
+    return {**fields, "stage": LOST_STAGE, "due": timezone.now() + wait}
 
 
-def child_died(*, kind: type[models.Attempted], message: str, too_long: bool = False) -> None:
-    """Queue a row again whose process in a worker's pool died; after MAX_DEATHS deaths it fails.
+def requeue_after_death(*, kind: type[models.Attempted], message: str, too_long: bool = False) -> None:
+    """Queue a row again after the worker's child process for it died; after MAX_DEATHS deaths the row
+    fails.
 
     message: the id of the message for which the process worked. too_long: whether the process was
-    killed because it took too long: then the row fails at once. A death before the first stage does
-    not count, because the work had not begun. Nothing happens if the row was deleted or belongs to
-    another attempt.
+    killed because it took too long; then the row fails at once. A death before the first stage does
+    not count. Nothing happens if the row was deleted or belongs to another attempt.
     """
     row = kind.objects.running().filter(message=message).first()
     if row is None:
         return
     with suppress(models.Superseded):
         if too_long:
-            fail(row=row, sentence=KINDS[kind].too_long())
+            fail_row(row=row, sentence=WORK_KINDS[kind].too_long())
         elif row.stage == models.STARTING:
             row.change(**_after_a_loss(row))
         elif row.deaths < MAX_DEATHS - 1:
-            requeue(row=row)
+            requeue_row(row=row)
         else:
-            fail(row=row, sentence=KINDS[kind].gave_up(MAX_DEATHS))
+            fail_row(row=row, sentence=WORK_KINDS[kind].gave_up(MAX_DEATHS))
 
 
-def put_back() -> int:
-    """Queue all running rows again when the embedded worker ends, so that they run after the next
-    start. This does not count as a death. Returns the number of rows."""
-    return sum(kind.objects.running().update(**models.AGAIN) for kind in KINDS)
+def requeue_running() -> int:
+    """Queue all running rows again when the embedded worker ends, without counting a death; returns
+    the number of rows. They run after the next start."""
+    return sum(kind.objects.running().update(**models.REQUEUE_FIELDS) for kind in WORK_KINDS)
 
 
 def enqueue_all() -> int:
-    """Send a message for each waiting row, when the site starts and its broker has no messages.
-    Returns how many."""
+    """Send a message for each waiting row; returns how many. Called when the site starts with an empty
+    broker."""
     if models.Micrograph.objects.waiting().exists():
-        ring(INSPECTIONS)
+        notify_workers(INSPECTIONS)
     return sum(_enqueue(kind.objects.waiting()) for kind in WITH_MESSAGES)
 
 
@@ -206,18 +204,18 @@ def _enqueue(rows: QuerySet) -> int:
     return enqueue(list(rows.values_list("pk", flat=True)), rows.model, again=True)
 
 
-def never() -> bool:
-    """The default for `is_over` below: nobody asks to stop."""
+def never_over() -> bool:
+    """The default of `is_over` below: the work is never stopped early."""
     return False
 
 
-def purge(*, older_than: timedelta, dry_run: bool = False, is_over: Callable[[], bool] = never) -> Purged:
-    """Delete finished jobs that are older than `older_than`, and unused uploads of that age. A
-    sample is deleted only as a whole.
+def purge(*, older_than: timedelta, dry_run: bool = False, is_over: Callable[[], bool] = never_over) -> Purged:
+    """Delete finished jobs and unused uploads that are older than `older_than`; returns what was
+    deleted. A sample is deleted only as a whole.
 
-    Signed results stay, the results from which they were made, and their samples, too. dry_run:
-    only count. is_over: called before each PORTION of rows, which is deleted in one transaction; if
-    it returns True, nothing more is deleted.
+    Signed results, the results from which they were made, and their samples stay. dry_run: only
+    count. is_over: called before each transaction, which deletes ROWS_AT_ONCE rows; if it returns
+    True, nothing more is deleted.
     """
     limit = timezone.now() - older_than
     ended = set(models.Job.State.values) - set(models.Job.UNFINISHED)
@@ -236,7 +234,7 @@ def purge(*, older_than: timedelta, dry_run: bool = False, is_over: Callable[[],
         return _counted(jobs, uploads).plus(Purged(0, 0, bytes_of(pooled)))
     purged = Purged(0, 0, 0)
     for pks in _portions(samples, is_over, 1):
-        # Their jobs become single ones, deleted next.
+        # The jobs of the samples become single jobs, which the next loop deletes.
         purged = purged.plus(_delete_samples(samples.filter(pk__in=pks)))
     for pks in _portions(single_jobs, is_over):
         purged = purged.plus(_delete_jobs(single_jobs.filter(pk__in=pks)))
@@ -246,19 +244,19 @@ def purge(*, older_than: timedelta, dry_run: bool = False, is_over: Callable[[],
 
 
 def _portions(rows: QuerySet, is_over: Callable[[], bool], size: int = 0) -> Iterator[list[Any]]:
-    """The ids of rows, in portions, for a caller that deletes them. Each id comes once, even if its
-    row is not deleted.
+    """The ids of rows, in portions, for a caller that deletes these rows. Each id comes once, even if
+    its row is not deleted.
 
-    size: of a portion, 0 for PORTION.
+    size: number of ids in a portion, 0 for ROWS_AT_ONCE.
     """
-    ids, size = rows.order_by("pk").values_list("pk", flat=True), size or PORTION
-    pks = list(ids[:MANY])
+    ids, size = rows.order_by("pk").values_list("pk", flat=True), size or ROWS_AT_ONCE
+    pks = list(ids[:IDS_AT_ONCE])
     while pks:
         for start in range(0, len(pks), size):
             if is_over():
                 return
             yield pks[start : start + size]
-        pks = list(ids.filter(pk__gt=pks[-1])[:MANY])
+        pks = list(ids.filter(pk__gt=pks[-1])[:IDS_AT_ONCE])
 
 
 def _counted(jobs: QuerySet, uploads: QuerySet) -> Purged:
@@ -268,7 +266,7 @@ def _counted(jobs: QuerySet, uploads: QuerySet) -> Purged:
 
 
 def _delete_samples(samples: QuerySet) -> Purged:
-    """Delete samples, of which the jobs become single ones; returns the bytes of their files."""
+    """Delete samples but not their jobs; returns the bytes of the files of the samples."""
     with transaction.atomic():
         pks = list(samples.select_for_update().values_list("pk", flat=True))
         size = bytes_of(models.SampleArtifact.objects.filter(sample__in=pks))
@@ -278,7 +276,7 @@ def _delete_samples(samples: QuerySet) -> Purged:
 
 
 def _delete_jobs(jobs: QuerySet) -> Purged:
-    """Delete jobs; returns what was deleted, with images that no other job uses."""
+    """Delete jobs, and images that no other job uses; returns what was deleted."""
     pks = list(jobs.values_list("pk", flat=True))
     images = list(models.Micrograph.objects.filter(jobs__in=pks).distinct().values_list("pk", flat=True))
     rows = models.Job.objects.filter(pk__in=pks), models.Micrograph.objects.filter(pk__in=images)
@@ -295,22 +293,24 @@ def _delete_uploads(uploads: QuerySet) -> Purged:
     return counted
 
 
-@frees_room
-def tidy(is_over: Callable[[], bool] = never) -> Purged:
-    """The regular tidying: it deletes results older than DEEPSEGM_RETENTION_DAYS (`purge`).
+@with_disk_reserve
+def tidy(is_over: Callable[[], bool] = never_over) -> Purged:
+    """Delete results older than DEEPSEGM_RETENTION_DAYS (`purge`), and useless rows and files. Called
+    regularly; returns what was deleted.
 
-    It also removes uploads without an analysis after a day, remains of uploads that a crash
+    Useless are uploads that have no analysis after a day, remains of uploads that a crash
     interrupted, old messages of webhooks, rows of killed workers, expired sessions, files that were
-    written in advance and not used, and segmentations that no job uses. Unused rows are looked for
-    among those made LATELY; at a start, and then once a day, among all. is_over: as in `purge`.
+    written in advance and not used, and segmentations that no job uses. At the first call and then
+    once a day, uploads and segmentations of any age are searched, otherwise only RECENT_ROWS.
+    is_over: as in `purge`.
     """
     global _all_rows_due
     optimise()
-    note_free()
+    record_free_space()
     now, begin = timezone.now(), time.monotonic()
-    an_hour_ago, a_day_ago = now - AN_HOUR, now - ABANDONED
+    an_hour_ago, a_day_ago = now - AN_HOUR, now - ABANDONED_AFTER
     looks_at_all = begin >= _all_rows_due
-    lately = Q() if looks_at_all else Q(created__gte=now - LATELY)
+    lately = Q() if looks_at_all else Q(created__gte=now - RECENT_ROWS)
     broken = models.Micrograph.objects.filter(state=models.Micrograph.State.RECEIVING, finished=None)
     for pks in _portions(broken.filter(created__lt=an_hour_ago), is_over):
         _delete_uploads(broken.filter(pk__in=pks))
@@ -321,10 +321,10 @@ def tidy(is_over: Callable[[], bool] = never) -> Purged:
         with transaction.atomic():
             unmeasured.filter(pk__in=set(pks) - parents).only("pk").delete()
     models.Arrival.objects.filter(created__lt=a_day_ago).delete()
-    forget_unasked(an_hour_ago)
+    remove_unrequested(an_hour_ago)
     models.WorkerProcess.objects.filter(seen__lt=a_day_ago).delete()
     SessionStore.clear_expired()
-    forget_deliveries()
+    remove_old_deliveries()
     _release_lost_side_files()
     days = settings.DEEPSEGM_RETENTION_DAYS
     purged = purge(older_than=timedelta(days=days), is_over=is_over) if days else Purged(0, 0, 0)
@@ -334,32 +334,31 @@ def tidy(is_over: Callable[[], bool] = never) -> Purged:
     for pks in _portions(abandoned.filter(lately), is_over):
         purged = purged.plus(_delete_uploads(abandoned.filter(pk__in=pks)))
     if looks_at_all and not is_over():
-        _all_rows_due = begin + ABANDONED.total_seconds()
+        _all_rows_due = begin + ABANDONED_AFTER.total_seconds()
     return purged
 
 
 def _release_lost_side_files() -> None:
-    """Remove side files whose image is deleted. An earlier version deletes images without them
-    while it still runs beside this one."""
+    """Remove side files whose image is deleted. (While an update runs, an earlier version of the site
+    may delete images without their side files.)"""
     gone = ~Exists(models.Micrograph.objects.filter(pk=OuterRef("micrograph")))
     with transaction.atomic():
         release_side_files(set(models.SideFile.objects.filter(gone).values_list("micrograph", flat=True)))
 
 
 def optimise() -> None:
-    """Let SQLite count its rows again if their number changed much, because it chooses indexes by
-    these numbers. Other databases do that by themselves."""
+    """Let SQLite update its statistics, by which it chooses indexes. Other databases do that
+    themselves."""
     if connection.vendor == "sqlite":
-        # If another process writes now, this is done next time.
+        # If another process is writing, the next call does it.
         with suppress(OperationalError), connection.cursor() as cursor:
-            # Count at most so many rows of an index: counting all takes seconds.
+            # Rows of an index that are counted: counting all takes seconds.
             cursor.execute("PRAGMA analysis_limit = 1000")
             cursor.execute("PRAGMA optimize")
 
 
 def storage_used() -> int:
-    """The bytes of all images, results, datasets and trainings (without previews, a few kB
-    each)."""
+    """The bytes of all images, results, datasets and trainings, without previews (a few kB each)."""
     kinds = models.Micrograph, models.Artifact, models.SampleArtifact, models.DatasetImage, models.TrainingFile
     images = models.Micrograph.objects.all()
     further_bytes = bytes_of(images, "viewer_size") + side_bytes(images)
@@ -367,17 +366,19 @@ def storage_used() -> int:
 
 
 def _send_again(kind: type[models.Attempted]) -> None:
-    """Send messages for queued rows that had none. If messages of this kind may be lost, send FEW
-    for other rows, too.
+    """Send messages for queued rows that had none, and MESSAGES_AT_ONCE for other queued rows if their
+    messages may be lost.
 
-    A message makes a worker take the next row. While a worker is busy, or if a message was sent
+    Any message makes a worker take the next row. While a worker is busy, or if a message was sent
     lately, rows wait for their turn and need no new message.
     """
     now, waiting = timezone.now(), kind.objects.waiting()
-    is_busy = any(row.objects.running().exists() for row in KINDS if KINDS[row].queue == KINDS[kind].queue)
-    # With several workers one may be busy and another idle.
+    is_busy = any(
+        row.objects.running().exists() for row in WORK_KINDS if WORK_KINDS[row].queue == WORK_KINDS[kind].queue
+    )
+    # A site with several workers may have a busy worker and an idle one.
     if not (is_busy and settings.DEEPSEGM_EMBEDDED):
-        limit = now - (FORGOTTEN if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
+        limit = now - (MESSAGE_LOST_AFTER if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
         if not waiting.filter(enqueued__gt=limit, enqueued__lte=now).exists():
-            _enqueue(waiting.exclude(enqueued=None)[:FEW])
+            _enqueue(waiting.exclude(enqueued=None)[:MESSAGES_AT_ONCE])
     enqueue(list(waiting.filter(enqueued=None).values_list("pk", flat=True)), kind)

@@ -2,7 +2,7 @@
 // is shown. viewer.js loads this file when somebody is about to correct.
 
 import { PAGE, json } from "./calls.js";
-import { History, countOf, meanwhile, paired, wordsOf } from "./history.js";
+import { History, countWords, editsElsewhere, sortUnsent, operationWords } from "./history.js";
 import { listen } from "./keys.js";
 import { Offer } from "./offer.js";
 import { Panel } from "./panel.js";
@@ -14,7 +14,7 @@ import { Waiting } from "./waiting.js";
 const RADIUS = { first: 6, least: 0.5, most: 500 }; // px of the upload
 // Operations that can be drawn without the server; they may wait until it answers.
 const DRAWN_AT_ONCE = new Set(["delete", "set_aside", "restore", "reviewed", "paint", "erase", "draw", "undo"]);
-const AWAY = "This needs the server, which does not answer now. Delete, leave out, confirm, brush, eraser and draw go on.";
+const NO_SERVER = "This needs the server, which does not answer now. Delete, leave out, confirm, brush, eraser and draw go on.";
 
 export class Editor {
   // page: the ResultPage (viewer.js). This reads its objects, selected, data, cuts, doubt, drawing and facts, and calls
@@ -57,7 +57,7 @@ export class Editor {
   }
 
   get words() {
-    return countOf(this.history);
+    return countWords(this.history);
   }
 
   get several() {
@@ -76,7 +76,7 @@ export class Editor {
         state: (name, ...values) => this.panel.saving(name, ...values),
         token: () => this.token(),
         made: (batch, answer) => this.made(batch, answer),
-        conflict: (answer, unsent) => this.resend(unsent, meanwhile(answer.edits, this.facts)),
+        conflict: (answer, unsent) => this.resend(unsent, editsElsewhere(answer.edits, this.facts)),
         refused: (sentence, unsent) => this.refused(sentence, unsent),
       },
     });
@@ -120,7 +120,7 @@ export class Editor {
 
   // Makes one correction. Returns the ids of the objects that it made or changed, or null if it is impossible.
   async run(operation, { select = false } = {}) {
-    if (this.sender.offline && !DRAWN_AT_ONCE.has(operation.op)) return this.say(AWAY);
+    if (this.sender.offline && !DRAWN_AT_ONCE.has(operation.op)) return this.say(NO_SERVER);
     const movedCorrection = this.steps.push(operation);
     this.say("");
     const made = await new Promise((answered) => {
@@ -166,7 +166,7 @@ export class Editor {
       this.steps.push({ op: "undo" });
       this.showWaiting();
     } else if ((await this.run({ op: "undo" })) === null) return null;
-    return this.say(`Undone: ${wordsOf(undone, this.facts)}.`);
+    return this.say(`Undone: ${operationWords(undone, this.facts)}.`);
   }
 
   // Undoes the correction at a place of the history and all later ones.
@@ -188,7 +188,7 @@ export class Editor {
 
   // Loads the present state, and sends again what was not stored. sentence: tells the person why.
   async resend(unsent, sentence) {
-    const { wanted, refused } = paired([...unsent, ...this.sender.waiting.splice(0)], this.facts);
+    const { wanted, refused } = sortUnsent([...unsent, ...this.sender.waiting.splice(0)], this.facts);
     for (const each of unsent) if (!wanted.includes(each)) each.answered?.(null);
     await this.load().catch((error) => {
       this.sender.waiting.unshift(...wanted); // so that nothing is lost

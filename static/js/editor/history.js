@@ -1,14 +1,14 @@
 // Corrections in words, and which of them are in effect or undone. An operation is what is sent for one correction.
 
 // A sentence on edits that were made elsewhere meanwhile. Edits from another window of the same person are "You".
-export function meanwhile(edits, { author, visitor }) {
+export function editsElsewhere(edits, { author, visitor }) {
   const mine = edits.filter((edit) => (edit.author ? edit.author === author : edit.visitor === visitor)).length;
   const sentence = (who, count) => `${who} made ${count} step${count === 1 ? "" : "s"} ${who === "You" ? "elsewhere " : ""}meanwhile; ${count === 1 ? "it is" : "they are"} shown now.`;
   return [["You", mine], ["Somebody else", edits.length - mine]].filter(([, count]) => count).map(([who, count]) => sentence(who, count)).join(" ");
 }
 
 // An operation in words, such as "deletion of 3 particles". thing, things: what the objects are called.
-export function wordsOf({ op, ids = [], id, reason }, { thing, things }) {
+export function operationWords({ op, ids = [], id, reason }, { thing, things }) {
   const many = id !== undefined ? [id] : ids;
   const of = many.length > 1 ? ` of ${many.length} ${things}` : many.length ? ` of ${thing} ${many[0]}` : "";
   const words = { delete: "deletion", smooth: "smoothing", fill: "filling holes", split: "splitting", restore: "counting again", set_aside: `leaving out${reason ? ` (${reason})` : ""}`, reviewed: "confirmation", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", area: "change of an area", add: `added ${thing}` };
@@ -17,7 +17,7 @@ export function wordsOf({ op, ids = [], id, reason }, { thing, things }) {
 
 // How many corrections are in effect, and how many outlines are confirmed, in words; the server's
 // `corrections_in_effect`.
-export function countOf(history) {
+export function countWords(history) {
   const right = history.filter(({ op }) => op === "reviewed");
   const steps = history.length - right.length;
   const counts = [[steps, steps === 1 ? "correction" : "corrections"], [right.flatMap(({ ids }) => ids).length, "confirmed"]];
@@ -48,10 +48,10 @@ export class History {
 // Sorts operations that the server did not store. wanted: those to send again, without those that an undo among them
 // takes back. refused: in words, the corrections that another undo or redo meant; it is not sent after corrections of
 // others.
-export function paired(unsent, facts) {
+export function sortUnsent(unsent, facts) {
   const [wanted, refused] = [[], []];
   for (const each of unsent) {
-    if (each.operation.op === "redo" || (each.operation.op === "undo" && !wanted.length)) refused.push(wordsOf(each.movedCorrection ?? each.operation, facts));
+    if (each.operation.op === "redo" || (each.operation.op === "undo" && !wanted.length)) refused.push(operationWords(each.movedCorrection ?? each.operation, facts));
     else if (each.operation.op === "undo") wanted.pop();
     else wanted.push(each);
   }

@@ -5,8 +5,8 @@ import { modified } from "../viewport.js";
 
 const TOOLS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", j: "join", o: "circle", a: "add", w: "ignore" };
 const ACTIONS = { delete: "delete", backspace: "delete", m: "merge", f: "fill", g: "smooth", r: "redraw", enter: "right", k: "count", i: "alike" };
-const HELD = /^(arrow.*|[[\]zy+=\- ])$/i; // keys that repeat while they are held down; others act once, so that no correction is made twice by accident
-const STEP = 1.25; // factor by which the brush gets wider
+const REPEATING_KEYS = /^(arrow.*|[[\]zy+=\- ])$/i; // keys that repeat while they are held down; others act once, so that no correction is made twice by accident
+const BRUSH_FACTOR = 1.25; // factor by which the brush gets wider
 // Controls that need no keys after a click: the focus goes back to the picture.
 const CLICK_CONTROLS = "button:not([data-keys]), label.choice, input[type=range]";
 
@@ -33,7 +33,7 @@ function pressed(event, editor) {
   if (!act) return;
   event.preventDefault();
   event.stopPropagation();
-  if (!event.repeat || HELD.test(event.key)) act();
+  if (!event.repeat || REPEATING_KEYS.test(event.key)) act();
 }
 
 function actionWithControl({ key, altKey, shiftKey }, editor) {
@@ -66,8 +66,8 @@ function actionOf(event, editor) {
     pagedown: () => editor.visit("after"),
     x: () => page.toggle("outlines"),
     c: () => page.toggle("labels"),
-    "[": () => editor.widen(1 / STEP),
-    "]": () => editor.widen(STEP),
+    "[": () => editor.widen(1 / BRUSH_FACTOR),
+    "]": () => editor.widen(BRUSH_FACTOR),
     "+": () => viewport.closer(),
     "=": () => viewport.closer(),
     "-": () => viewport.farther(),

@@ -8,7 +8,7 @@ import { Picture } from "../picture.js";
 import { tokenOf } from "../token.js";
 import { prepare } from "../viewer-drawing.js";
 
-const TURNS = 15; // tries, one a second, while the server is busy
+const MOST_TRIES = 15; // tries, one a second, while the server is busy
 
 export class Offer {
   // box: the element of the offer, over the lower edge of the picture.
@@ -125,7 +125,7 @@ async function correctImage({ edits, base, offer: { operation } }) {
   for (let turns = 0; ; turns++) {
     const answer = await fetch(edits, { method: "POST", headers, body: JSON.stringify({ base, operations: [operation] }) }).catch(() => null);
     if (answer?.ok) return "";
-    if (answer?.status !== 429 || turns === TURNS) return (await answer?.json().catch(() => null))?.error ?? "the server does not answer.";
+    if (answer?.status !== 429 || turns === MOST_TRIES) return (await answer?.json().catch(() => null))?.error ?? "the server does not answer.";
     await pause(1000); // other corrections are being made
   }
 }

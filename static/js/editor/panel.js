@@ -3,8 +3,8 @@
 
 import { button, element } from "../dom.js";
 import { Chooser } from "./chooser.js";
-import { wordsOf } from "./history.js";
-import { TOUCH, forFingers } from "./tools.js";
+import { operationWords } from "./history.js";
+import { TOUCH, touchWords } from "./tools.js";
 
 const SAVING_WORDS = {
   saved: "Saved",
@@ -119,7 +119,7 @@ export class Panel {
   timeline(history) {
     const list = document.querySelector("[data-steps]");
     const back = (i) => button("back to before this", () => this.editor.backTo(i), { className: "as-link" });
-    list.replaceChildren(...history.map((operation, i) => element("li", {}, `${wordsOf(operation, this.editor.facts)} `, back(i))).reverse());
+    list.replaceChildren(...history.map((operation, i) => element("li", {}, `${operationWords(operation, this.editor.facts)} `, back(i))).reverse());
   }
 
   // ---- what is selected --------------------------------------------------------------------------
@@ -165,7 +165,7 @@ export class Panel {
   // A hint how to use the present tool.
   get hint() {
     const { hint = "", tapHint } = this.one(`[data-tool="${this.editor.name}"]`)?.dataset ?? {};
-    return this.editor.isOpen ? (TOUCH && tapHint) || forFingers(hint) : "";
+    return this.editor.isOpen ? (TOUCH && tapHint) || touchWords(hint) : "";
   }
 
   radius() {

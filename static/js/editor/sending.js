@@ -4,10 +4,10 @@
 import { pause } from "../dom.js";
 import { PAGE } from "./calls.js";
 
-const PAUSES = [1000, 2000, 4000, 8000]; // ms before the next try without a network
-const MOST = 100; // corrections in one request at most
-const SILENCE = 45_000; // ms without an answer, after which the connection counts as broken; sending again is safe
-const TURNS = 15; // tries, one a second, while the server is busy; then it counts as not answering
+const RETRY_PAUSES_MS = [1000, 2000, 4000, 8000]; // ms before the next try without a network
+const MOST_PER_REQUEST = 100; // corrections in one request at most
+const MOST_SILENCE_MS = 45_000; // ms without an answer, after which the connection counts as broken; sending again is safe
+const MOST_TRIES = 15; // tries, one a second, while the server is busy; then it counts as not answering
 const UNKNOWN = "The server does not know you any more: sign in again in another window.";
 const DENIED = { 401: UNKNOWN, 403: UNKNOWN, 404: "The result is not there any more, or you are signed out: sign in again in another window." };
 
@@ -45,7 +45,7 @@ export class Sender {
     this.busy = true;
     while (this.waiting.length) {
       this.tell("saving");
-      const batch = this.waiting.slice(0, this.single ? 1 : MOST);
+      const batch = this.waiting.slice(0, this.single ? 1 : MOST_PER_REQUEST);
       await this.handle(await this.answerTo(batch), batch);
       this.storage.store(null);
     }
@@ -80,9 +80,9 @@ export class Sender {
   async tryOnce(body, key, turns = 0) {
     const headers = { ...PAGE, "Content-Type": "application/json", "X-CSRFToken": this.token, "Idempotency-Key": key };
     try {
-      const answer = await fetch(this.address, { method: "POST", headers, body, signal: AbortSignal.timeout(SILENCE) });
+      const answer = await fetch(this.address, { method: "POST", headers, body, signal: AbortSignal.timeout(MOST_SILENCE_MS) });
       const content = await answer.json().catch(() => ({}));
-      if (answer.status === 429 && turns < TURNS && answer.headers.get("Retry-After") === "1") {
+      if (answer.status === 429 && turns < MOST_TRIES && answer.headers.get("Retry-After") === "1") {
         await pause(1000); // Other corrections are being made.
         return this.tryOnce(body, key, turns + 1);
       }
@@ -96,7 +96,7 @@ export class Sender {
   // then there is a new token.
   async untilRetry(tries) {
     const back = new Promise((resolve) => (this.wake = resolve));
-    if (!this.denied) return Promise.race([pause(PAUSES[Math.min(tries, PAUSES.length - 1)]), back]);
+    if (!this.denied) return Promise.race([pause(RETRY_PAUSES_MS[Math.min(tries, RETRY_PAUSES_MS.length - 1)]), back]);
     await back;
     this.token = (await this.listeners.token?.()) ?? this.token;
   }

@@ -1,12 +1,12 @@
 // The tools: what press, drag and tap do with each. A gesture ends in at most one operation, which is one correction.
 // Points are [x, y] in pixels of the image.
 
-const SAME = 10; // CSS pixels: taps nearer than this mean the same point
-const STILL = 4; // CSS pixels: a press that moves less is a tap
+const SAME_POINT_PX = 10; // CSS pixels: taps nearer than this mean the same point
+const TAP_PX = 4; // CSS pixels: a press that moves less is a tap
 export const TOUCH = globalThis.matchMedia?.("(hover: none)").matches;
 // Words for a touch screen: "tap" instead of "click".
-export const forFingers = (words) => (TOUCH ? words.replaceAll("Click", "Tap").replaceAll("click", "tap") : words);
-const APART = 1.5; // CSS pixels between the points of a stroke that are sent
+export const touchWords = (words) => (TOUCH ? words.replaceAll("Click", "Tap").replaceAll("click", "tap") : words);
+const POINT_SPACING_PX = 1.5; // CSS pixels between the points of a stroke that are sent
 const MOST_POINTS = 2000; // of an operation
 
 // The base class. editor offers run(operation), select(ids, add), at(point), drawing, selected, radius, ground (whether
@@ -36,7 +36,7 @@ class Gesture {
     this.editor.drawing.draw();
     if (!points.length) return;
     const { editor } = this;
-    const act = () => (this.isTap(points) ? this.tapped(points[0]) : this.dragged(thinned(points, APART / editor.drawing.scale)));
+    const act = () => (this.isTap(points) ? this.tapped(points[0]) : this.dragged(thinnedLine(points, POINT_SPACING_PX / editor.drawing.scale)));
     editor.gesture = this.draws ? act() : editor.untilAnswered().then(act);
   }
 
@@ -51,7 +51,7 @@ class Gesture {
   }
 
   isTap([first, ...others]) {
-    return others.every((point) => Math.hypot(point[0] - first[0], point[1] - first[1]) * this.editor.drawing.scale < STILL);
+    return others.every((point) => Math.hypot(point[0] - first[0], point[1] - first[1]) * this.editor.drawing.scale < TAP_PX);
   }
 
   tapped() {}
@@ -75,7 +75,7 @@ function trace(context, points) {
 }
 
 // A line drawn by hand as an outline: if its end crosses its beginning, the parts beyond the crossing are removed.
-export function closed(line) {
+export function closedLine(line) {
   for (let i = 0; i < line.length - 1; i++) {
     for (let j = line.length - 2; j > i + 1; j--) {
       if (cross(line[i], line[i + 1], line[j], line[j + 1])) return line.slice(i + 1, j + 1);
@@ -89,13 +89,13 @@ const side = (a, b, c) => Math.sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]
 const cross = (a, b, c, d) => side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0;
 
 // Points of a gesture that are at least `apart` from each other (image pixels), at most MOST_POINTS.
-export function thinned(points, apart) {
+export function thinnedLine(points, apart) {
   const spaced = points.filter((point, i) => i === 0);
   for (const point of points.slice(1)) {
     const last = spaced[spaced.length - 1];
     if (Math.hypot(point[0] - last[0], point[1] - last[1]) >= apart) spaced.push(point);
   }
-  return spaced.length <= MOST_POINTS ? spaced : thinned(points, apart * 1.5);
+  return spaced.length <= MOST_POINTS ? spaced : thinnedLine(points, apart * 1.5);
 }
 
 const ends = (points) => [points[0], points[points.length - 1]];
@@ -192,7 +192,7 @@ class Draw extends Lasso {
 
   async dragged(points) {
     const { editor } = this;
-    const polygon = closed(points);
+    const polygon = closedLine(points);
     if (polygon.length < 3) return editor.say(`Draw all around the ${editor.facts.thing}.`);
     const target = editor.redrawing && editor.selected.size === 1 ? { id: [...editor.selected][0], replace: true } : editor.target();
     editor.redrawing = false;
@@ -211,10 +211,10 @@ class Split extends Gesture {
     const cut = this.first ? null : editor.cuts.near({ x: point[0], y: point[1] }, editor.drawing.scale);
     if (cut) return editor.cut(editor.cuts.chain(cut));
     const id = editor.at(point);
-    if (!id) return editor.say(forFingers(`Click a point in the ${editor.facts.thing}, then one in its other part.`));
+    if (!id) return editor.say(touchWords(`Click a point in the ${editor.facts.thing}, then one in its other part.`));
     if (this.first?.id !== id) {
       this.first = { point, id };
-      editor.say(forFingers(`Now click the other part of ${editor.facts.thing} ${id}.`));
+      editor.say(touchWords(`Now click the other part of ${editor.facts.thing} ${id}.`));
       return editor.drawing.draw();
     }
     const points = [this.first.point, point];
@@ -307,7 +307,7 @@ class Ignore extends Gesture {
 
   tapped(point) {
     const { corners, editor } = this;
-    const near = (corner) => corner && Math.hypot(point[0] - corner[0], point[1] - corner[1]) * editor.drawing.scale < SAME;
+    const near = (corner) => corner && Math.hypot(point[0] - corner[0], point[1] - corner[1]) * editor.drawing.scale < SAME_POINT_PX;
     if (corners.length > 2 && (near(corners[0]) || near(corners.at(-1)))) return this.finish(corners);
     if (near(corners.at(-1))) return null;
     return this.become([...corners, point]);
@@ -320,7 +320,7 @@ class Ignore extends Gesture {
   become(corners) {
     this.corners = corners;
     this.editor.panel.corners(corners.length);
-    if (corners.length) this.editor.say(forFingers(corners.length > 2 ? "Click the first corner again to ignore what lies between." : "Click the next corner."));
+    if (corners.length) this.editor.say(touchWords(corners.length > 2 ? "Click the first corner again to ignore what lies between." : "Click the next corner."));
     this.editor.drawing.draw();
   }
 
@@ -382,7 +382,7 @@ class Add extends Gesture {
     const { editor } = this;
     const { operation } = this.last;
     const [dx, dy] = [0, 1].map((axis) => point[axis] - operation.point[axis]);
-    const again = Math.hypot(dx, dy) * editor.drawing.scale < SAME;
+    const again = Math.hypot(dx, dy) * editor.drawing.scale < SAME_POINT_PX;
     await editor.undo();
     if (await this.make(again ? { ...operation, wider: (operation.wider ?? 0) + 1 } : { ...operation, outside: [...(operation.outside ?? []), point] })) return;
     const [id] = (await editor.redo()) ?? [];
@@ -403,7 +403,7 @@ class Add extends Gesture {
   async make(operation) {
     const [id] = (await this.editor.run(operation, { select: true })) ?? [];
     this.last = id ? { operation, id } : null;
-    if (id) this.editor.say(forFingers("Too small? Click the same point again. Too large? Click what does not belong to it."));
+    if (id) this.editor.say(touchWords("Too small? Click the same point again. Too large? Click what does not belong to it."));
     return id;
   }
 

@@ -1,7 +1,7 @@
 // Stores corrections that are not sent yet in the browser: a reload, a new sign-in or a closed window loses none.
 
-const BEAT = 2000; // ms after which a window stores again that it is still open
-const SILENT = 10_000; // ms without that sign, after which another window takes over its corrections
+const ALIVE_EVERY_MS = 2000; // ms after which a window stores again that it is still open
+const CLOSED_AFTER_MS = 10_000; // ms without that sign, after which another window takes over its corrections
 
 export class Waiting {
   // job: id of the result; storage: localStorage. list holds { operation, movedCorrection }; movedCorrection: the
@@ -17,7 +17,7 @@ export class Waiting {
     for (const key of Object.keys(this.storage ?? {})) {
       if (!key.startsWith(`deepsegm-edits ${this.job} `)) continue;
       const entry = JSON.parse(this.storage.getItem(key) ?? "null");
-      if (!entry || Date.now() - entry.seen < SILENT) continue;
+      if (!entry || Date.now() - entry.seen < CLOSED_AFTER_MS) continue;
       const list = entry.list.map(({ operation, meant }) => ({ operation, movedCorrection: meant }));
       abandoned.push({ ...entry, list });
       this.storage.removeItem(key);
@@ -37,7 +37,7 @@ export class Waiting {
       this.storage?.setItem(this.key, JSON.stringify({ began, seen: Date.now(), batch, list: stored }));
     };
     write();
-    this.beating = setInterval(write, BEAT);
+    this.beating = setInterval(write, ALIVE_EVERY_MS);
     return null;
   }
 

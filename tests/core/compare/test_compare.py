@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from segmentation.core.compare.agreement import agree, groups, overlaps_of
+from segmentation.core.compare.agreement import agree, group_objects, overlaps_of
 from segmentation.core.compare.compare import compare
 from segmentation.core.compare.distance import distance
 from segmentation.core.compare.results import difference_interval, with_like_intervals
@@ -45,7 +45,7 @@ def spoiled(labels):
 
 def places(labels, other):
     overlap = overlaps_of(labels, other)
-    return agree(overlap, *groups(overlap))
+    return agree(overlap, *group_objects(overlap))
 
 
 def side(labels, sample, **more):

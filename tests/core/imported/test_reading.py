@@ -216,9 +216,9 @@ def test_packed_run_lengths_are_those_of_pycocotools(seed):
     mask = (rng.random((23, 31)) < rng.choice([0.02, 0.5, 0.97])).astype(np.uint8)
     if mask.any():
         runs = {"size": [23, 31], "counts": packed.encode(np.asfortranarray(mask))["counts"].decode()}
-        from segmentation.core.imported.coco import _of_runs
+        from segmentation.core.imported.coco import _outline_of_runs
 
-        outline = _of_runs(runs, Frame(23, 31, 23), shapes.Facts())
+        outline = _outline_of_runs(runs, Frame(23, 31, 23), shapes.OutlineFacts())
         whole = np.zeros((23, 31), bool)
         top, left, bottom, right = outline.box
         whole[top:bottom, left:right] = outline.inside
@@ -362,7 +362,7 @@ def test_imported_outlines_of_every_kind_are_measured_and_reported(tmp_path, tas
     assert segmentation.maps.keys() == {"foreground"} and len(segmentation.by_hand) == 2
     micrograph = Micrograph(golden.picture, "a.tif", "ab" * 32, Calibration.of_pixel(5.0), {"kind": "TIFF"})
     analysis = measure(micrograph, segmentation, requested)
-    files = write_all(analysis, tmp_path / "out", stored_only=True, also=["result.json", "report.pdf"])
+    files = write_all(analysis, tmp_path / "out", stored_only=True, added_names=["result.json", "report.pdf"])
     result = json.loads(files["result.json"].read_text())
     assert result["used"]["imported"]["outlines"] == 2 and result["model"]["name"] == MASKS
     assert imported_words(segmentation.used).split(" from ") == ["2 outlines", "cells, 1.png (PNG labels)"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core.labels.concentric import along_edge, concentric, cores_in_shells
+from segmentation.core.labels.concentric import concentric_edges, cores_in_shells, redrawn_along_edge
 from tests.core.builders import core_shells, discs_at
 
 OUTER, RATIO = 26.0, 0.5
@@ -25,7 +25,7 @@ def mixed(places: np.ndarray, every: int) -> np.ndarray:
 @pytest.mark.parametrize(("every", "cores"), [(1, 1.0), (2, 0.5), (5, 0.2), (1000, 0.03)])
 def test_how_many_outlines_follow_the_core_is_known(every, cores):
     grey, places = core_shells(OUTER, RATIO)
-    shown = concentric(grey, mixed(places, every))
+    shown = concentric_edges(grey, mixed(places, every))
     assert shown["cores"] == pytest.approx(cores, abs=0.05) and shown["ratio"] == pytest.approx(1 / RATIO, rel=0.15)
     assert (shown["shift"] > 0.4) is (every in (1, 2, 5))
 
@@ -41,7 +41,7 @@ def test_all_outlines_follow_the_chosen_edge(change, every):
     if change == "double":
         times = 2
         grey, labels = ndimage.zoom(grey, times, order=1), ndimage.zoom(labels, times, order=0)
-    outer, inner = (widths(along_edge(grey, labels, edge)) / OUTER / times for edge in ("outer", "inner"))
+    outer, inner = (widths(redrawn_along_edge(grey, labels, edge)) / OUTER / times for edge in ("outer", "inner"))
     assert np.median(outer) == pytest.approx(1, abs=0.08) and (abs(outer - 1) < 0.15).mean() > 0.9
     assert np.median(inner) == pytest.approx(RATIO, abs=0.06) and (abs(inner / RATIO - 1) < 0.25).mean() > 0.9
 
@@ -53,11 +53,11 @@ def test_particles_of_one_edge_say_nothing_though_they_have_two_sizes(sizes):
     inside = ndimage.distance_transform_edt(labels > 0)
     grey = 40 + 150 * np.minimum(inside / 8, 1) + np.random.default_rng(1).normal(0, 5, labels.shape)
     grey = ndimage.gaussian_filter(grey, 1.0).clip(0, 255).astype(np.uint8)
-    assert concentric(grey, labels) == {} and along_edge(grey, labels, "outer") is labels
+    assert concentric_edges(grey, labels) == {} and redrawn_along_edge(grey, labels, "outer") is labels
 
 
 def test_nothing_is_said_of_no_outlines():
-    assert concentric(np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.int32)) == {}
+    assert concentric_edges(np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.int32)) == {}
 
 
 @pytest.mark.parametrize("every", [1, 3])
@@ -70,9 +70,9 @@ def test_a_core_and_its_shell_that_were_outlined_apart_are_one_particle(every):
     assert cores_in_shells(labels) == {
         len(places) + 1 + place: number + 1 for place, number in enumerate(apart.tolist())
     }
-    shown = concentric(grey, labels)
+    shown = concentric_edges(grey, labels)
     assert shown["cores"] == pytest.approx(len(apart) / (len(apart) + len(places)), abs=0.05) and shown["shift"] > 0.4
     for edge, size in (("outer", OUTER), ("inner", RATIO * OUTER)):
-        areas = np.bincount(along_edge(grey, labels, edge).ravel())[1:]
+        areas = np.bincount(redrawn_along_edge(grey, labels, edge).ravel())[1:]
         assert (areas > 0).sum() == len(places)
         assert np.sqrt(4 * areas[areas > 0] / np.pi) == pytest.approx(size, rel=0.25)

@@ -7,8 +7,8 @@ from scipy import ndimage
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels import bands
 from segmentation.core.labels.contrast import contrasts, largest_within
+from segmentation.core.labels.enclosed_gaps import are_enclosed_gaps
 from segmentation.core.labels.options import FAINT
-from segmentation.core.labels.ringed import ringed_darker
 from segmentation.core.labels.segmentation import MASKS
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Micrograph
@@ -156,8 +156,8 @@ def test_a_large_image_is_looked_at_in_bands_and_gives_the_same(monkeypatch):
     grey = np.where(labels > 0, 150, 60).astype(np.uint8) + np.random.default_rng(0).integers(
         0, 40, labels.shape, np.uint8
     )
-    whole = contrasts(grey, labels), ringed_darker(255 - grey, labels)
-    monkeypatch.setattr(bands, "ROWS", 8)
-    by_bands = contrasts(grey, labels), ringed_darker(255 - grey, labels)
+    whole = contrasts(grey, labels), are_enclosed_gaps(255 - grey, labels)
+    monkeypatch.setattr(bands, "BAND_ROWS", 8)
+    by_bands = contrasts(grey, labels), are_enclosed_gaps(255 - grey, labels)
     assert np.array_equal(whole[0].relative, by_bands[0].relative) and np.array_equal(whole[0].gap, by_bands[0].gap)
     assert np.array_equal(whole[1], by_bands[1])

@@ -11,10 +11,10 @@ from skimage.measure import label as measure_label
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels import edits, guided
-from segmentation.core.labels.drawn import stroke_spans
-from segmentation.core.labels.patches import BadEdit, Patch, apply
-from segmentation.core.labels.runs import grouped, repeated, runs_in
+from segmentation.core.labels.patches import BadEdit, Patch, apply_patches
+from segmentation.core.labels.runs import piece_numbers, pixels_and_ids, runs_in
 from segmentation.core.labels.segmentation import Provenance, Segmentation
+from segmentation.core.labels.shape_pixels import stroke_spans
 from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
@@ -54,7 +54,7 @@ def area(segmentation, number):
 
 
 def test_deleting_takes_the_object_and_nothing_else():
-    after = apply(FOUND, [edits.delete(working(FOUND), [5])])
+    after = apply_patches(FOUND, [edits.delete(working(FOUND), [5])])
     assert after.ids.tolist() == [2, 9]
     assert after.confidence.tolist() == [pytest.approx(0.9), 0.5]
     assert area(after, 9) == 50
@@ -64,27 +64,27 @@ def test_deleting_takes_the_object_and_nothing_else():
 
 
 def test_deleted_objects_come_back_where_there_is_room():
-    gone = apply(FOUND, [edits.delete(working(FOUND), [5])])
-    over = apply(gone, [edits.draw(working(gone), [(10, 20), (14, 20), (14, 30), (10, 30)])])
-    back = apply(over, [edits.restore(working(over), [5], working(FOUND))])
+    gone = apply_patches(FOUND, [edits.delete(working(FOUND), [5])])
+    over = apply_patches(gone, [edits.draw(working(gone), [(10, 20), (14, 20), (14, 30), (10, 30)])])
+    back = apply_patches(over, [edits.restore(working(over), [5], working(FOUND))])
     assert (area(back, 5), area(back, 12), area(back, 9)) == (60, 40, 50)
     assert back.confidence[1] == 0.25
-    full = apply(gone, [edits.draw(working(gone), [(0, 15), (50, 15), (50, 35), (0, 35)])])
+    full = apply_patches(gone, [edits.draw(working(gone), [(0, 15), (50, 15), (50, 35), (0, 35)])])
     with pytest.raises(BadEdit, match="5 can be restored"):
         edits.restore(working(full), [5], working(FOUND))
 
 
 def test_what_a_person_sets_aside_and_takes_back_is_remembered():
-    aside = apply(FOUND, [edits.set_aside(working(FOUND), [2, 9], "a satellite")])
+    aside = apply_patches(FOUND, [edits.set_aside(working(FOUND), [2, 9], "a satellite")])
     assert aside.set_aside == {2: "a satellite", 9: "a satellite"}
-    back = apply(aside, [edits.restore(working(aside), [9], working(FOUND))])
+    back = apply_patches(aside, [edits.restore(working(aside), [9], working(FOUND))])
     assert back.set_aside == {2: "a satellite"}
     assert back.by_hand == {9}
     assert np.isnan(back.confidence[2])
 
 
 def test_merged_objects_are_one_under_the_id_of_the_largest():
-    after = apply(FOUND, [edits.merge(working(FOUND), [9, 5])])
+    after = apply_patches(FOUND, [edits.merge(working(FOUND), [9, 5])])
     assert after.ids.tolist() == [2, 5]
     assert area(after, 5) == 150
     assert after.by_hand == {5}
@@ -92,7 +92,7 @@ def test_merged_objects_are_one_under_the_id_of_the_largest():
 
 
 def test_a_line_splits_an_object_and_the_largest_part_keeps_its_id():
-    after = apply(FOUND, [edits.split(working(FOUND), 5, [(9, 26.5), (22, 26.5)])])
+    after = apply_patches(FOUND, [edits.split(working(FOUND), 5, [(9, 26.5), (22, 26.5)])])
     assert after.ids.tolist() == [2, 5, 9, 12]
     assert (area(after, 5), area(after, 12)) == (70, 30) or (area(after, 5), area(after, 12)) == (60, 40)
     assert area(after, 5) + area(after, 12) == 100
@@ -101,7 +101,7 @@ def test_a_line_splits_an_object_and_the_largest_part_keeps_its_id():
 
 
 def test_a_line_that_ends_three_pixels_from_the_edge_splits_too():
-    after = apply(FOUND, [edits.split(working(FOUND), 5, [(12.5, 25.5), (17.4, 25.5)])])
+    after = apply_patches(FOUND, [edits.split(working(FOUND), 5, [(12.5, 25.5), (17.4, 25.5)])])
     assert (area(after, 5), area(after, 12)) == (50, 50)
     with pytest.raises(BadEdit, match="not split object 5"):
         edits.split(working(FOUND), 5, [(13.5, 25.5), (17.4, 25.5)])
@@ -117,8 +117,8 @@ def test_a_line_that_splits_nothing_is_refused(line):
 
 
 def test_a_line_from_far_outside_cuts_what_it_crosses():
-    far = apply(FOUND, [edits.split(working(FOUND), 5, [(-999_999, 25), (999_999, 25.001)])])
-    near = apply(FOUND, [edits.split(working(FOUND), 5, [(0, 25), (49, 25)])])
+    far = apply_patches(FOUND, [edits.split(working(FOUND), 5, [(-999_999, 25), (999_999, 25.001)])])
+    near = apply_patches(FOUND, [edits.split(working(FOUND), 5, [(0, 25), (49, 25)])])
     assert (far.labels == near.labels).all()
     with pytest.raises(BadEdit, match="does not split"):
         edits.split(working(FOUND), 5, [(-999_999, 900), (999_999, 900)])
@@ -128,49 +128,49 @@ def test_only_the_piece_under_the_line_is_split():
     labels = FOUND.labels.copy()
     labels[20:30, 30:36] = 5
     segmentation = replace(FOUND, labels=labels)
-    after = apply(segmentation, [edits.split(working(segmentation), 5, [(15.5, 18), (15.5, 32)])])
+    after = apply_patches(segmentation, [edits.split(working(segmentation), 5, [(15.5, 18), (15.5, 32)])])
     assert area(after, 5) + area(after, 12) == 160
     assert (after.labels[20:30, 30:36] == 5).all()
 
 
 def test_a_polygon_takes_the_pixels_whose_centres_it_holds():
-    after = apply(FOUND, [edits.draw(working(FOUND), [(30, 2), (40, 2), (40, 7), (30, 7)], name="long")])
+    after = apply_patches(FOUND, [edits.draw(working(FOUND), [(30, 2), (40, 2), (40, 7), (30, 7)], name="long")])
     assert area(after, 12) == 50
     assert (after.labels[2:7, 30:40] == 12).all()
     assert after.classes.tolist() == [0, 1, 0, 1]
     assert after.by_hand == {12}
-    triangle = apply(FOUND, [edits.draw(working(FOUND), [(30, 2), (40, 2), (30, 12)])])
+    triangle = apply_patches(FOUND, [edits.draw(working(FOUND), [(30, 2), (40, 2), (30, 12)])])
     assert area(triangle, 12) == 45
 
 
 def test_drawing_takes_from_others_or_from_the_ground_alone():
     square = [(15, 22), (30, 22), (30, 28), (15, 28)]
-    over = apply(FOUND, [edits.draw(working(FOUND), square)])
+    over = apply_patches(FOUND, [edits.draw(working(FOUND), square)])
     assert (area(over, 5), area(over, 9), area(over, 12)) == (70, 20, 90)
     assert over.by_hand == {5, 9, 12}
-    ground = apply(FOUND, [edits.draw(working(FOUND), square, ground=True)])
+    ground = apply_patches(FOUND, [edits.draw(working(FOUND), square, ground=True)])
     assert (area(ground, 5), area(ground, 9), area(ground, 12)) == (100, 50, 30)
-    grown = apply(FOUND, [edits.draw(working(FOUND), square, 9, ground=True)])
+    grown = apply_patches(FOUND, [edits.draw(working(FOUND), square, 9, ground=True)])
     assert (area(grown, 9), grown.next_id) == (80, 12)
-    all_of_it = apply(FOUND, [edits.draw(working(FOUND), [(20, 20), (25, 20), (25, 30), (20, 30)])])
+    all_of_it = apply_patches(FOUND, [edits.draw(working(FOUND), [(20, 20), (25, 20), (25, 30), (20, 30)])])
     assert all_of_it.ids.tolist() == [2, 5, 12]
 
 
 def test_nothing_is_drawn_on_the_data_bar():
-    after = apply(FOUND, [edits.draw(working(FOUND), [(30, 30), (40, 30), (40, 45), (30, 45)])])
+    after = apply_patches(FOUND, [edits.draw(working(FOUND), [(30, 30), (40, 30), (40, 45), (30, 45)])])
     assert area(after, 12) == 60
     with pytest.raises(BadEdit, match="outside the image"):
         edits.draw(working(FOUND), [(30, 36), (40, 36), (40, 40)])
 
 
 def test_erasing_filling_reclassifying_and_reviewing():
-    erased = apply(FOUND, [edits.erase(working(FOUND), [(10, 20), (20, 20), (20, 25), (10, 25)])])
+    erased = apply_patches(FOUND, [edits.erase(working(FOUND), [(10, 20), (20, 20), (20, 25), (10, 25)])])
     assert (area(erased, 5), area(erased, 9)) == (50, 50)
-    filled = apply(FOUND, [edits.fill(working(FOUND), [2, 5])])
+    filled = apply_patches(FOUND, [edits.fill(working(FOUND), [2, 5])])
     assert (area(filled, 2), filled.by_hand) == (100, {2})
-    other = apply(FOUND, [edits.reclassify(working(FOUND), [9], "long")])
+    other = apply_patches(FOUND, [edits.reclassify(working(FOUND), [9], "long")])
     assert (other.classes.tolist(), other.by_hand) == ([0, 1, 1], {9})
-    assert apply(FOUND, [edits.reviewed(working(FOUND), [2])]).by_hand == {2}
+    assert apply_patches(FOUND, [edits.review(working(FOUND), [2])]).by_hand == {2}
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def runs(*rows):
 )  # fmt: skip
 def test_patches_that_do_not_fit_are_refused(wrong):
     with pytest.raises(BadEdit):
-        apply(FOUND, [Patch(wrong, {}, 12)])
+        apply_patches(FOUND, [Patch(wrong, {}, 12)])
     with pytest.raises(BadEdit):
         working(FOUND).after([Patch(wrong, {}, 12)])
 
@@ -280,30 +280,30 @@ def test_a_brush_paints_the_pixels_within_its_radius(step):
 def test_a_brush_wider_than_the_image_paints_whole_rows():
     patch = edits.paint(working(FOUND), [(-5, 10), (60, 10)], 4)
     assert patch.runs[:2].tolist() == [[300, 50, 12], [350, 50, 12]] and len(patch.runs) == 8
-    assert area(apply(FOUND, [patch]), 12) == 400
+    assert area(apply_patches(FOUND, [patch]), 12) == 400
 
 
 def test_painting_and_erasing_with_a_brush():
-    after = apply(FOUND, [edits.paint(working(FOUND), [(33, 10)], 3, name="long")])
+    after = apply_patches(FOUND, [edits.paint(working(FOUND), [(33, 10)], 3, name="long")])
     assert area(after, 12) == (from_line([(33, 10)], 36, 50) <= 3).sum() and after.classes.tolist() == [0, 1, 0, 1]
-    grown = apply(FOUND, [edits.paint(working(FOUND), [(24, 25), (30, 25)], 2, 9, ground=True)])
+    grown = apply_patches(FOUND, [edits.paint(working(FOUND), [(24, 25), (30, 25)], 2, 9, ground=True)])
     assert area(grown, 5) == 100 and area(grown, 9) > 50 and grown.next_id == 12
     line = [(5, 25), (45, 25)]
-    both = apply(FOUND, [edits.erase(working(FOUND), points=line, radius=0.5)])
+    both = apply_patches(FOUND, [edits.erase(working(FOUND), points=line, radius=0.5)])
     assert (area(both, 5), area(both, 9)) == (80, 40)
-    erased = apply(FOUND, [edits.erase(working(FOUND), points=line, radius=0.5, number=9)])
+    erased = apply_patches(FOUND, [edits.erase(working(FOUND), points=line, radius=0.5, number=9)])
     assert (area(erased, 5), area(erased, 9)) == (100, 40)
     square = [(15, 20), (25, 20), (25, 30), (15, 30)]
-    assert area(apply(FOUND, [edits.erase(working(FOUND), square, number=5)]), 9) == 50
+    assert area(apply_patches(FOUND, [edits.erase(working(FOUND), square, number=5)]), 9) == 50
 
 
 def test_what_a_person_set_aside_stays_so_where_others_take_its_pixels():
-    aside = apply(FOUND, [edits.set_aside(working(FOUND), [9], "charging")])
+    aside = apply_patches(FOUND, [edits.set_aside(working(FOUND), [9], "charging")])
     for patch in (
         edits.draw(working(aside), [(18, 20), (22, 20), (22, 30), (18, 30)], 5),
         edits.erase(working(aside), points=[(24, 25)], radius=2),
     ):
-        after = apply(aside, [patch])
+        after = apply_patches(aside, [patch])
         assert area(after, 9) < 50 and 9 in after.by_hand and after.set_aside == {9: "charging"}
 
 
@@ -320,7 +320,7 @@ SQUARE = [(30, 2), (40, 2), (40, 7), (30, 7)]
     ],
 )
 def test_an_outline_may_touch_itself(outline, pixels):
-    assert area(apply(FOUND, [edits.draw(working(FOUND), outline)]), 12) == pixels
+    assert area(apply_patches(FOUND, [edits.draw(working(FOUND), outline)]), 12) == pixels
 
 
 @pytest.mark.parametrize("outline", [SQUARE * 2, [*SQUARE, (30, 2), (45, 2), (45, 9), (30, 9)]])
@@ -348,14 +348,14 @@ def operations(segmentation, rng):
         lambda: edits.erase(working(segmentation), square),
         lambda: edits.fill(working(segmentation), selection),
         lambda: edits.reclassify(working(segmentation), selection, "long"),
-        lambda: edits.reviewed(working(segmentation), selection),
+        lambda: edits.review(working(segmentation), selection),
         lambda: edits.paint(working(segmentation), rng.uniform(-5, 50, (2, 2)).tolist(), rng.uniform(0.5, 6)),
         lambda: edits.paint(working(segmentation), [(x, y)], 3, selection[0], ground=True),
         lambda: edits.erase(working(segmentation), points=[(x, y), (y, x)], radius=2),
         lambda: edits.erase(working(segmentation), square, number=selection[0]),
         lambda: guided.split_at(working(segmentation), selection[0], rng.uniform(0, 40, (2, 2)).tolist()),
-        lambda: guided.add(working(segmentation), rng.uniform(0, 36, 2).tolist()),
-        lambda: guided.smooth(working(segmentation), selection),
+        lambda: guided.add_object(working(segmentation), rng.uniform(0, 36, 2).tolist()),
+        lambda: guided.smooth_outlines(working(segmentation), selection),
     ]
     try:
         return ways[rng.integers(len(ways))]()
@@ -383,7 +383,7 @@ def test_many_operations_and_their_inverses_leave_no_trace(seed, tmp_path):
         backwards.append(working(state).inverse(patch))
         labels = labels.after([patch])
         done.append(patch)
-        state, before = apply(state, [patch]), state
+        state, before = apply_patches(state, [patch]), state
         assert state.next_id >= before.next_id > int(before.ids.max(initial=0))
         assert not state.labels[state.rows :].any()
         assert state.ids.tolist() == np.unique(state.labels[state.labels > 0]).tolist()
@@ -391,8 +391,8 @@ def test_many_operations_and_their_inverses_leave_no_trace(seed, tmp_path):
         assert (labels.crop((0, 0, *SHAPE)) == state.labels).all() and labels.objects.keys() == set(state.ids.tolist())
     state.save(tmp_path / "now.npz")
     same(Segmentation.load(tmp_path / "now.npz"), state)
-    same(apply(FOUND, done), state)
-    first = apply(state, backwards[::-1])
+    same(apply_patches(FOUND, done), state)
+    first = apply_patches(state, backwards[::-1])
     same(first, FOUND)
     assert first.next_id == highest
 
@@ -403,7 +403,7 @@ def test_pieces_of_runs_are_those_of_the_image(corners):
     for share in (0.0, 0.3, 0.6, 1.0):
         labels = (rng.integers(1, 3, (37, 53)) * (rng.random((37, 53)) < share)).astype(np.int32)
         runs = runs_in(labels, labels > 0, (0, 0, 37, 53), 53)
-        pixels, pieces = repeated(np.column_stack([runs[:, :2], grouped(runs, 53, corners=corners)]))
+        pixels, pieces = pixels_and_ids(np.column_stack([runs[:, :2], piece_numbers(runs, 53, corners=corners)]))
         true, many = measure_label(labels, connectivity=1 + corners, return_num=True)
         assert len(set(pieces.tolist())) == many
         pairs = set(zip(pieces.tolist(), true.ravel()[pixels].tolist(), strict=True))
@@ -416,14 +416,14 @@ def test_what_a_person_decided_is_what_is_measured():
     micrograph = Micrograph(grey_of(labels), "a.tif", "ab" * 32, Calibration(None, "none"))
     settings = AnalysisSettings.of(filter=True)
     assert measure(micrograph, segmentation, settings).table.reasons.tolist()[1] == "low confidence"
-    patched = apply(
+    patched = apply_patches(
         segmentation,
-        [edits.set_aside(working(segmentation), [5], "a satellite"), edits.reviewed(working(segmentation), [2])],
+        [edits.set_aside(working(segmentation), [5], "a satellite"), edits.review(working(segmentation), [2])],
     )
     table = measure(micrograph, patched, settings).table
     assert table.reasons.tolist() == ["", "", "", "", "a satellite"]
     assert table["by_hand"].tolist() == [False, True, False, False, False]
-    split = apply(patched, [edits.split(working(patched), 1, [(30.5, 0), (30.5, 60)])])
+    split = apply_patches(patched, [edits.split(working(patched), 1, [(30.5, 0), (30.5, 60)])])
     assert measure(micrograph, split, settings).table["label"].tolist() == [1, 2, 3, 4, 5, 6]
 
 
@@ -460,12 +460,12 @@ def test_a_connected_area_takes_another_class():
     labels = np.ones((30, 40), np.int32)
     labels[5:10, 5:10] = labels[20:25, 30:35] = labels[25, 35] = 2
     phases = working(replace(segmentation_of(labels), class_names=("ferrite", "cementite"), next_id=3))
-    after = phases.after([edits.area(phases, (7, 7), 1)]).crop((0, 0, 30, 40))
+    after = phases.after([edits.draw_area(phases, (7, 7), 1)]).crop((0, 0, 30, 40))
     assert (after[:20] == 1).all() and (after == 2).sum() == 26
-    corner = phases.after([edits.area(phases, (35.5, 25.5), name="cementite")])
+    corner = phases.after([edits.draw_area(phases, (35.5, 25.5), name="cementite")])
     assert (corner.crop((0, 0, 30, 40)) == 3).sum() == 1 and corner.objects[3].class_index == 1
     with pytest.raises(BadEdit, match="outside the image"):
-        edits.area(phases, (40, 3), 1)
+        edits.draw_area(phases, (40, 3), 1)
 
 
 def test_a_line_without_an_id_is_led_on_in_the_object_that_it_is_for_alone():

@@ -10,7 +10,7 @@ import pytest
 from segmentation.core.labels import edges, geometry, guided
 from segmentation.core.labels.edges import EDGES, edge_map
 from segmentation.core.labels.operations import correct
-from segmentation.core.labels.patches import BadEdit, apply
+from segmentation.core.labels.patches import BadEdit, apply_patches
 from segmentation.core.labels.working import WorkingLabels
 from tests.core.builders import segmentation_of
 
@@ -47,7 +47,7 @@ def iou(mask, other):
 
 
 def test_two_clicks_part_touching_objects_where_the_map_has_its_valley(found):
-    after = apply(found, [guided.split_at(working(found), 1, [[40, 40], [66, 40]])])
+    after = apply_patches(found, [guided.split_at(working(found), 1, [[40, 40], [66, 40]])])
     assert after.ids.tolist() == [1, 2] and after.by_hand == {1, 2}
     assert iou(after.labels == 1, disc(*LARGE)) > 0.95 and iou(after.labels == 2, disc(*SMALL)) > 0.85
     assert ((after.labels > 0) == (found.labels > 0)).all()
@@ -59,13 +59,13 @@ def test_two_clicks_part_touching_objects_where_the_map_has_its_valley(found):
 )
 def test_without_maps_or_a_valley_each_pixel_goes_to_the_nearest_click(found, change, columns, end):
     bare = replace(found, **change)
-    after = apply(bare, [guided.split_at(working(bare), 1, [[column, 40] for column in columns])])
+    after = apply_patches(bare, [guided.split_at(working(bare), 1, [[column, 40] for column in columns])])
     border = sum(columns) // 2
     assert (after.labels[40, 21:border] == 1).all() and (after.labels[40, border + 1 : end] == 2).all()
 
 
 def test_three_clicks_make_three_objects(found):
-    after = apply(found, [guided.split_at(working(found), 1, [[30, 40], [45, 40], [66, 40]])])
+    after = apply_patches(found, [guided.split_at(working(found), 1, [[30, 40], [45, 40], [66, 40]])])
     assert after.ids.tolist() == [1, 2, 3] and (after.labels > 0).sum() == (found.labels > 0).sum()
 
 
@@ -73,7 +73,7 @@ def test_a_piece_without_a_click_stays_with_the_first(found):
     labels = found.labels.copy()
     labels[2:8, 2:8] = 1
     apart = replace(found, labels=labels)
-    after = apply(apart, [guided.split_at(working(apart), 1, [[40, 40], [66, 40]])])
+    after = apply_patches(apart, [guided.split_at(working(apart), 1, [[40, 40], [66, 40]])])
     assert (after.labels[2:8, 2:8] == 1).all()
 
 
@@ -89,21 +89,21 @@ def test_clicks_that_split_nothing_are_refused(found, points, sentence):
 
 
 def test_a_click_adds_what_was_missed_and_takes_nothing_from_others(found):
-    after = apply(found, [guided.add(working(found), [100, 40])])
+    after = apply_patches(found, [guided.add_object(working(found), [100, 40])])
     assert iou(after.labels == 2, disc(*MISSED)) == 1 and (after.labels == 1).sum() == (found.labels == 1).sum()
     assert after.by_hand == {2}
 
 
 def test_of_touching_objects_a_click_adds_the_one_around_it(found):
     none = replace(segmentation_of(np.zeros_like(found.labels)), maps=found.maps, next_id=2)
-    added = apply(none, [guided.add(working(none), [40, 40])]).labels == 2
+    added = apply_patches(none, [guided.add_object(working(none), [40, 40])]).labels == 2
     assert iou(added, disc(*LARGE)) > 0.95
     # Two tops of one object, with a valley of 0.06 between them: it parts only what somebody deleted.
     alone = np.where(disc(*LARGE), 200, 0).astype(np.uint8)
     flat = replace(
         none, maps={"foreground": alone, "inner_distance": np.where(abs(COLUMNS - 40) < 3, alone // 200 * 185, alone)}
     )
-    assert iou(apply(flat, [guided.add(working(flat), [32, 40])]).labels == 2, disc(*LARGE)) > 0.95
+    assert iou(apply_patches(flat, [guided.add_object(working(flat), [32, 40])]).labels == 2, disc(*LARGE)) > 0.95
     before = replace(found, maps=flat.maps)
     half = correct(before, [{"op": "delete", "ids": [1]}, {"op": "add", "point": [32, 40]}]).labels == 2
     assert half[40, 32] and not half[40, 50]
@@ -114,8 +114,8 @@ def test_a_click_outside_shrinks_it(found):
     missed = np.where(disc(*MISSED), 140 + distance(MISSED) // 3, 0).astype(np.uint8)
     maps = {**found.maps, "foreground": np.maximum(found.maps["foreground"], missed)}
     grown = replace(found, maps=maps)
-    whole = apply(grown, [guided.add(working(grown), [100, 40])]).labels == 2
-    inner = apply(grown, [guided.add(working(grown), [100, 40], [[106.5, 40.5]])]).labels == 2
+    whole = apply_patches(grown, [guided.add_object(working(grown), [100, 40])]).labels == 2
+    inner = apply_patches(grown, [guided.add_object(working(grown), [100, 40], [[106.5, 40.5]])]).labels == 2
     assert whole[40, 106] and not inner[40, 106] and inner[40, 100] and 9 <= inner.sum() < whole.sum()
 
 
@@ -123,7 +123,7 @@ def test_a_large_object_is_followed_to_its_edge():
     labels, foreground = np.zeros((600, 700), np.int32), np.zeros((600, 700), np.uint8)
     foreground[100:300, 100:600], labels[500:510, 10:20] = 200, 1
     segmentation = replace(segmentation_of(labels), maps={"foreground": foreground}, next_id=2)
-    after = apply(segmentation, [guided.add(working(segmentation), [110, 110])])
+    after = apply_patches(segmentation, [guided.add_object(working(segmentation), [110, 110])])
     assert ((after.labels == 2) == (foreground > 0)).all()
 
 
@@ -135,7 +135,7 @@ def test_a_large_object_is_followed_to_its_edge():
 )  # fmt: skip
 def test_clicks_that_add_nothing_are_refused(found, point, outside, sentence):
     with pytest.raises(BadEdit, match=sentence):
-        guided.add(working(found), point, outside)
+        guided.add_object(working(found), point, outside)
 
 
 def test_a_click_on_what_has_no_end_is_refused_before_all_of_it_is_looked_at(found):
@@ -143,14 +143,14 @@ def test_a_click_on_what_has_no_end_is_refused_before_all_of_it_is_looked_at(fou
         segmentation_of(np.zeros((16, 6000), np.int32)), maps={"foreground": np.full((16, 6000), 90, np.uint8)}
     )
     with pytest.raises(BadEdit, match="was recognised"):
-        guided.add(working(wide), [3000, 8])
+        guided.add_object(working(wide), [3000, 8])
     with pytest.raises(BadEdit, match="these points"):
-        guided.add(working(wide), [3000, 8], [[10, 8]])
+        guided.add_object(working(wide), [3000, 8], [[10, 8]])
 
 
 def test_without_maps_nothing_is_added_by_a_click(found):
     with pytest.raises(BadEdit, match="draw the outline"):
-        guided.add(working(replace(found, maps={})), [100, 40])
+        guided.add_object(working(replace(found, maps={})), [100, 40])
 
 
 def test_smoothing_takes_teeth_and_notches_and_no_pixel_of_others():
@@ -158,24 +158,24 @@ def test_smoothing_takes_teeth_and_notches_and_no_pixel_of_others():
     labels[10:20, 10:20], labels[10:20, 20:30] = 1, 2
     labels[9, 14], labels[19, 14], labels[9, 24] = 1, 0, 2
     segmentation = segmentation_of(labels)
-    after = apply(segmentation, [guided.smooth(working(segmentation), [1])])
+    after = apply_patches(segmentation, [guided.smooth_outlines(working(segmentation), [1])])
     assert after.labels[9, 14] == 0 and after.labels[19, 14] == 1
     assert ((after.labels == 2) == (labels == 2)).all()
     with pytest.raises(BadEdit, match="smooth already"):
-        smoothed = apply(after, [guided.smooth(working(after), [2])])
-        guided.smooth(working(smoothed), [2])
+        smoothed = apply_patches(after, [guided.smooth_outlines(working(after), [2])])
+        guided.smooth_outlines(working(smoothed), [2])
 
 
 def test_a_line_is_too_thin_to_be_smoothed():
     labels = np.zeros((20, 20), np.int32)
     labels[10, 2:18] = 1
     with pytest.raises(BadEdit, match="too thin"):
-        guided.smooth(working(segmentation_of(labels)), [1])
+        guided.smooth_outlines(working(segmentation_of(labels)), [1])
 
 
 def test_a_flood_leaves_pixels_without_a_seed():
     inside = np.array([[1, 1, 0, 1]], bool)
-    parts = geometry.flooded(np.array([[5, 0, 0, 0]], np.int32), np.full((1, 4), 9, np.uint8), inside)
+    parts = geometry.watershed_parts(np.array([[5, 0, 0, 0]], np.int32), np.full((1, 4), 9, np.uint8), inside)
     assert parts.tolist() == [[5, 5, 0, 0]]
 
 
@@ -199,12 +199,12 @@ def test_they_are_written_as_json(found):
 def test_further_clicks_make_what_was_added_wider_or_narrower(found):
     """Two touching objects: the basin of one, then both; a point that no level leaves out goes to its own click."""
     none = replace(segmentation_of(np.zeros_like(found.labels)), maps=found.maps, next_id=2)
-    wide = apply(none, [guided.add(working(none), [40, 40], wider=1)]).labels == 2
+    wide = apply_patches(none, [guided.add_object(working(none), [40, 40], wider=1)]).labels == 2
     assert iou(wide, disc(*LARGE) | disc(*SMALL)) > 0.95
-    narrow = apply(none, [guided.add(working(none), [40, 40], [[52, 40]])]).labels == 2
+    narrow = apply_patches(none, [guided.add_object(working(none), [40, 40], [[52, 40]])]).labels == 2
     assert narrow[40, 40] and not narrow[40, 52] and narrow.sum() > 400
     with pytest.raises(BadEdit, match="cannot grow"):
-        guided.add(working(none), [40, 40], wider=9)
+        guided.add_object(working(none), [40, 40], wider=9)
 
 
 def test_a_map_of_boundaries_guides_clicks_on_grains():
@@ -218,7 +218,7 @@ def test_a_map_of_boundaries_guides_clicks_on_grains():
     row = two.crop((40, 0, 41, 120))[0]
     assert (row[43:77] == 2).all() and not row[78:81].any() and (row[83:] == 3).all()
     gone = replace(grains, labels=np.where(labels == 1, 0, labels))
-    added = working(gone).after([guided.add(working(gone), [20, 40])]).crop((0, 0, 80, 120))
+    added = working(gone).after([guided.add_object(working(gone), [20, 40])]).crop((0, 0, 80, 120))
     assert abs(int((added == 3).sum()) - 38 * 49) <= 60
 
 
@@ -236,7 +236,8 @@ def test_two_clicks_part_along_an_edge_of_the_picture_where_the_map_has_no_valle
     flat = replace(segmentation_of(labels), maps={name: values.astype(np.uint8) for name, values in maps.items()})
     clicks = [[35, 40], [85, 40]]
     halved, parted = (
-        apply(result, [guided.split_at(working(result), 1, clicks)]).labels for result in (flat, pictured(flat, grey))
+        apply_patches(result, [guided.split_at(working(result), 1, clicks)]).labels
+        for result in (flat, pictured(flat, grey))
     )
     assert (halved[40] == 1).sum() == pytest.approx(40, abs=1), "half way between the clicks"
     assert (parted[40] == 1).sum() == pytest.approx(edge - 20, abs=2)
@@ -245,7 +246,7 @@ def test_two_clicks_part_along_an_edge_of_the_picture_where_the_map_has_no_valle
 
 def test_the_valley_of_the_map_counts_as_much_as_an_edge(found):
     plain = pictured(found, np.where(found.labels > 0, 150, 40).astype(np.uint8))
-    after = apply(plain, [guided.split_at(working(plain), 1, [[40, 40], [66, 40]])])
+    after = apply_patches(plain, [guided.split_at(working(plain), 1, [[40, 40], [66, 40]])])
     assert iou(after.labels == 1, disc(*LARGE)) > 0.9 and iou(after.labels == 2, disc(*SMALL)) > 0.8
 
 
@@ -253,7 +254,7 @@ def test_clicks_in_neighbouring_pixels_and_at_the_rim_are_parted(found):
     plain = pictured(found, np.random.default_rng(3).integers(0, 255, found.labels.shape, np.uint8))
     for clicks in ([[40, 40], [41, 40]], [[21, 40], [77, 40]]):
         try:
-            after = apply(plain, [guided.split_at(working(plain), 1, clicks)]).labels
+            after = apply_patches(plain, [guided.split_at(working(plain), 1, clicks)]).labels
         except BadEdit as refused:
             assert "too close together" in str(refused)
             continue

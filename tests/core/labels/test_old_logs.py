@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segmentation.core.labels.operations import OPERATIONS, Corrections, Step, finished, undo_of
+from segmentation.core.labels.operations import OPERATIONS, Corrections, Step, replay_steps, undo_step
 from segmentation.core.labels.patches import Patch
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.labels.working import WorkingLabels
@@ -52,13 +52,13 @@ def test_an_old_log_leads_to_the_same_labels():
     assert digest(picture().labels) == log["before"]
     for row in log["edits"]:
         if row["undoes"]:
-            steps.append(undo_of(steps, row["undoes"], row["operation"]))
+            steps.append(undo_step(steps, row["undoes"], row["operation"]))
         else:
             patches = Patch.from_dict(row["patch"]), Patch.from_dict(row["before"])
             steps.append(Step(row["operation"], *patches))
         now = Corrections(WorkingLabels.of(picture()), steps).now
         assert digest(now.crop((0, 0, *SHAPE))) == row["labels"], row["operation"]
-    after = finished(picture(), steps)
+    after = replay_steps(picture(), steps)
     assert digest(after.labels) == log["edits"][-1]["labels"]
     assert after.ids.tolist() == log["ids"] and after.next_id == log["next"]
     assert {row["operation"]["op"] for row in log["edits"]} >= {*OPERATIONS, "undo"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from segmentation.core.labels.operations import OPERATIONS, Corrections, correct, since_first_undone
+from segmentation.core.labels.operations import OPERATIONS, Corrections, correct, steps_from_first_undone
 from segmentation.core.labels.patches import BadEdit
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.labels.working import WorkingLabels
@@ -91,10 +91,10 @@ def test_what_cannot_be_done_names_its_place(operation, sentence):
 def test_the_steps_from_the_first_that_was_taken_back():
     """A page that is loaded anew knows from them what can be made again, and which objects it gave."""
     corrections = Corrections(WorkingLabels.of(FOUND))
-    assert since_first_undone(corrections.steps) == []
+    assert steps_from_first_undone(corrections.steps) == []
     for operation in (ALL[0], ALL[4], {"op": "undo"}, ALL[4]):
         corrections.do(operation)
-    one, undo, again = since_first_undone(corrections.steps)
+    one, undo, again = steps_from_first_undone(corrections.steps)
     assert one == {"number": 2, "operation": ALL[4], "undoes": None, "made": [one["made"][0]]}
     assert undo == {"number": 3, "operation": {"op": "undo"}, "undoes": 2, "made": []}
     assert again["number"] == 4 and again["operation"] == ALL[4] and again["made"] != one["made"]

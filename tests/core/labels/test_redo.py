@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.labels.operations import Corrections, redoable
+from segmentation.core.labels.operations import Corrections, redoable_steps
 from segmentation.core.labels.patches import BadEdit
 from segmentation.core.labels.working import WorkingLabels
 from tests.core.builders import segmentation_of
@@ -32,11 +32,15 @@ def test_undone_steps_come_back_in_their_order_with_their_ids(corrections):
     drawn = pixels(corrections)
     for _ in range(2):
         corrections.do({"op": "undo"})
-    assert redoable(corrections.steps) == [2, 1]
+    assert redoable_steps(corrections.steps) == [2, 1]
     corrections.do({"op": "redo"})
-    assert np.array_equal(pixels(corrections), split) and redoable(corrections.steps) == [2]
+    assert np.array_equal(pixels(corrections), split) and redoable_steps(corrections.steps) == [2]
     step = corrections.do({"op": "redo"})
-    assert np.array_equal(pixels(corrections), drawn) and step.operation == DRAW and redoable(corrections.steps) == []
+    assert (
+        np.array_equal(pixels(corrections), drawn)
+        and step.operation == DRAW
+        and redoable_steps(corrections.steps) == []
+    )
     replayed = Corrections(corrections.original, corrections.steps)
     assert np.array_equal(pixels(replayed), drawn) and replayed.now.objects.keys() == corrections.now.objects.keys()
 

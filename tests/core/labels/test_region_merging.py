@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from segmentation.core.labels.operations import Corrections, correct
 from segmentation.core.labels.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT, ParticleOptions
-from segmentation.core.labels.outline import outline_twice, particles
+from segmentation.core.labels.outline import outline_twice, particle_labels
 from segmentation.core.labels.region_graph import AREA, RegionGraph, merged_graph, noise_of, oversegment
 from segmentation.core.labels.region_merging import border_features, merge, merge_regions
 from segmentation.core.labels.segmentation import Provenance, Segmentation
@@ -190,8 +190,8 @@ def test_size_is_told_in_the_pixels_that_the_network_saw():
     """Small regions are merged here: seen at half the scale, the same pixels are regions half as large."""
     small = ParticleOptions(diameter=30.0, region_merging={"size": 10.0, INTERCEPT: 0.0, MERGE_LIMIT: 0.5})
     maps = maps_of(label_discs((60, 50, 20), (60, 89, 20)))
-    assert particles(maps, even(maps), 1.0, 0.5, small).max() == 2
-    assert particles(maps, even(maps), 0.5, 0.5, small).max() == 1
+    assert particle_labels(maps, even(maps), 1.0, 0.5, small).max() == 2
+    assert particle_labels(maps, even(maps), 0.5, 0.5, small).max() == 1
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_large_component_is_shared_out_in_parts_as_it_is_at_once(monkeypatch):
     distance = (120 + 100 * np.cos(rows / 4) * np.cos(columns / 5)).astype(np.uint8)
     distance[:60] = np.maximum(distance[:60] // 4, 1)  # no core: what no part can reach goes to its neighbours
     whole = separate(foreground, distance, threshold=0.5, seed_threshold=0.7)
-    for name, value in (("LARGE", 100), ("PART", 64), ("OVERLAP", 24)):
+    for name, value in (("LARGE_PX", 100), ("PART_PX", 64), ("OVERLAP_PX", 24)):
         monkeypatch.setattr(separating, name, value)
     parts = separate(foreground, distance, threshold=0.5, seed_threshold=0.7)
     assert whole.max() == parts.max() > 100 and parts.min() > 0

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from segmentation.core.labels.patches import BadEdit
-from segmentation.core.labels.working import STRIP, WorkingLabels
+from segmentation.core.labels.working import STRIP_ROWS, WorkingLabels
 from tests.core.builders import disc_labels, segmentation_of
 
-SHAPE = (2 * STRIP + 44, 300)
+SHAPE = (2 * STRIP_ROWS + 44, 300)
 
 
 @pytest.fixture
@@ -47,15 +47,25 @@ def test_pieces_share_sides(discs):
 
 
 def test_runs_touch_an_object_that_they_share_a_corner_with():
-    labels = np.zeros((STRIP + 5, 20), np.int32)
-    labels[STRIP, 10:13] = 1
+    labels = np.zeros((STRIP_ROWS + 5, 20), np.int32)
+    labels[STRIP_ROWS, 10:13] = 1
     now = WorkingLabels.of(segmentation_of(labels))
 
     def touching(row, column):
         return now.touches(np.array([[row * 20 + column, 1, 0]], np.int32), 1)
 
-    places = [(STRIP - 1, 9), (STRIP - 1, 13), (STRIP + 1, 13), (STRIP, 9), (STRIP, 11), (STRIP + 1, 10)]
+    places = [
+        (STRIP_ROWS - 1, 9),
+        (STRIP_ROWS - 1, 13),
+        (STRIP_ROWS + 1, 13),
+        (STRIP_ROWS, 9),
+        (STRIP_ROWS, 11),
+        (STRIP_ROWS + 1, 10),
+    ]
     assert all(touching(*place) for place in places)
-    assert not any(touching(*place) for place in [(STRIP - 2, 11), (STRIP, 8), (STRIP, 14), (STRIP + 2, 11), (0, 0)])
+    assert not any(
+        touching(*place)
+        for place in [(STRIP_ROWS - 2, 11), (STRIP_ROWS, 8), (STRIP_ROWS, 14), (STRIP_ROWS + 2, 11), (0, 0)]
+    )
     first = WorkingLabels.of(segmentation_of(np.eye(3, 20, dtype=np.int32)))
     assert not first.touches(np.array([[59, 1, 0]], np.int32), 1)  # the end of a row is not beside the next one

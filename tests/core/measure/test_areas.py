@@ -13,7 +13,7 @@ from segmentation.core.measure.areas import (
     count,
     fractions,
     mean_intercept,
-    with_interval,
+    values_with_intervals,
 )
 
 
@@ -46,11 +46,11 @@ def test_blocks_together_count_what_the_image_has():
 
 
 def test_equal_blocks_have_no_spread_and_unequal_ones_have_that_of_their_fractions():
-    even = with_interval(fractions, count(np.tile([[0, 1], [1, 0]], (32, 32)).astype(np.int32), 2), 1.0)
+    even = values_with_intervals(fractions, count(np.tile([[0, 1], [1, 0]], (32, 32)).astype(np.int32), 2), 1.0)
     assert (even[0].value, even[0].low, even[0].high) == (0.5, None, None)
     shares = np.array([0.1, 0.2, 0.3, 0.6])
     counts = Counts(np.stack([1 - shares, shares], 1) * 100, np.zeros((4, 4, 2)), np.ones((4, 4)))
-    fraction = with_interval(fractions, counts, 1.0)[1]
+    fraction = values_with_intervals(fractions, counts, 1.0)[1]
     error = 3.182446 * shares.std(ddof=1) / 2  # ASTM E562: t s / sqrt(n)
     assert fraction.value == pytest.approx(0.3) and fraction.high == pytest.approx(0.3 + error) and fraction.low == 0.0
 
@@ -61,14 +61,14 @@ def test_intervals_hold_the_truth_of_random_microstructures():
     for _ in range(60):
         field = ndimage.gaussian_filter(rng.normal(size=(176, 176)), 5, mode="wrap")[8:-8, 8:-8]
         limit = 0.5244 * 1 / np.sqrt(4 * np.pi * 25)  # of a normal field of this spread 30 % lie above
-        (_, fraction) = with_interval(fractions, count((field > limit).astype(np.int32), 2), 1.0)
+        (_, fraction) = values_with_intervals(fractions, count((field > limit).astype(np.int32), 2), 1.0)
         held += fraction.low <= 0.3 <= fraction.high
     assert held >= 51
 
 
 def test_an_image_too_small_for_blocks_has_no_interval():
     for shape in ((1, 1), (1, 7), (7, 1), (6, 6)):
-        (fraction, _) = with_interval(fractions, count(np.zeros(shape, np.int32), 2), 1.0)
+        (fraction, _) = values_with_intervals(fractions, count(np.zeros(shape, np.int32), 2), 1.0)
         assert (fraction.value, fraction.low, fraction.high) == (1.0, None, None)
 
 

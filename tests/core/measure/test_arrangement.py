@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 from segmentation.core.measure.agglomerates import agglomerates
-from segmentation.core.measure.arrangement import Field, arrange, mean_distance, pair_correlation, pooled
+from segmentation.core.measure.arrangement import (
+    Field,
+    image_arrangement,
+    mean_distance,
+    pair_correlation,
+    pooled_arrangement,
+)
 from segmentation.core.measure.neighbours import local_densities, with_neighbours
-from segmentation.core.measure.placement import _gaps, _PlacedRods, as_rods, place
+from segmentation.core.measure.placement import _gaps, _PlacedRods, as_rods, place_rods
 from segmentation.core.measure.quantities import BETWEEN, NUMBERS
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.table import Table
@@ -35,7 +41,7 @@ def table_of(labels: np.ndarray, nm: float | None = NM) -> Table:
 
 
 def arrangement(labels: np.ndarray, nm: float | None = NM):
-    return arrange(table_of(labels, nm), FRAME, Calibration.absent(), 1, "particles")
+    return image_arrangement(table_of(labels, nm), FRAME, Calibration.absent(), 1, "particles")
 
 
 def poisson(rng: np.random.Generator, n: float, frame=FRAME) -> np.ndarray:
@@ -74,7 +80,7 @@ class TestPairCorrelation:
 
     def test_of_a_hard_core_is_zero_within_it(self):
         rng = np.random.default_rng(0)
-        placed = place(np.full(100, 8.0), np.zeros(100), FRAME, 20, rng)
+        placed = place_rods(np.full(100, 8.0), np.zeros(100), FRAME, 20, rng)
         correlation = np.mean([pair_correlation(Field(points, FRAME), self.r, 2.0) for points in placed], axis=0)
         assert correlation[self.r < 13.5].max() == 0
         assert correlation[self.r > 30] == pytest.approx(1.0, abs=0.15)
@@ -111,10 +117,10 @@ class TestNearestNeighbours:
 
     def test_images_are_pooled_by_number_and_their_difference_is_the_interval(self):
         rng, absent = np.random.default_rng(2), Calibration.absent()
-        fields = [discs(place(np.full(n, 5.0), np.zeros(n), FRAME, 1, rng)[0], 5) for n in (20, 45, 90)]
+        fields = [discs(place_rods(np.full(n, 5.0), np.zeros(n), FRAME, 1, rng)[0], 5) for n in (20, 45, 90)]
         tables = [table_of(field) for field in fields]
-        alone = [arrange(table, FRAME, absent, 1, "particles")["centre"] for table in tables]
-        statistics = pooled(tables, [FRAME] * 3, absent)
+        alone = [image_arrangement(table, FRAME, absent, 1, "particles")["centre"] for table in tables]
+        statistics = pooled_arrangement(tables, [FRAME] * 3, absent)
         assert statistics["n"] == sum(int(table.whole.sum()) for table in tables)
         assert statistics["centre"]["n"] == sum(image["n"] for image in alone) and statistics["pairs"] is None
         by_number = np.average([image["mean"] for image in alone], weights=[20, 45, 90])
@@ -122,21 +128,23 @@ class TestNearestNeighbours:
         assert statistics["centre"]["low"] < min(image["low"] for image in alone), (
             "the images differ more than their blocks"
         )
-        assert pooled(tables[:1], [FRAME], absent)["centre"] == pytest.approx(
+        assert pooled_arrangement(tables[:1], [FRAME], absent)["centre"] == pytest.approx(
             {name: alone[0][name] for name in statistics["centre"]}
         )
 
     def test_images_of_other_magnifications_are_pooled_in_nanometres(self):
         x, y = np.meshgrid(np.arange(30, 400, 40), np.arange(30, 300, 40))
         labels = discs(np.stack([x.ravel(), y.ravel()], 1), 10)
-        statistics = pooled([table_of(labels, 2.0), table_of(labels, 4.0)], [FRAME] * 2, Calibration.absent())
+        statistics = pooled_arrangement(
+            [table_of(labels, 2.0), table_of(labels, 4.0)], [FRAME] * 2, Calibration.absent()
+        )
         assert statistics["centre"]["mean"] == pytest.approx(120, rel=0.01) and statistics["unit"] == "nm"
 
     def test_tables_of_earlier_versions_have_no_neighbours(self):
         labels = np.zeros(FRAME[::-1], np.int32)
         labels[50:60, 50:60] = 1
         bare = measure(labels, labels.astype(np.uint8), np.ones(1, np.float32), NM, len(labels))
-        assert pooled([bare, bare], [FRAME] * 2, Calibration.absent()) is None
+        assert pooled_arrangement([bare, bare], [FRAME] * 2, Calibration.absent()) is None
 
     def test_objects_that_touch_have_no_gap(self):
         labels = np.zeros(FRAME[::-1], np.int32)
@@ -151,7 +159,7 @@ class TestNearestNeighbours:
     def test_where_a_boundary_lies_between_its_width_is_no_distance(self):
         labels = discs(np.array([(x, y) for x in range(20, 400, 40) for y in range(20, 300, 40)]), 15)
         table = with_neighbours(table_of(labels), labels, FRAME, bounded=True)
-        statistics = arrange(table, FRAME, Calibration.absent(), 1, "grains")
+        statistics = image_arrangement(table, FRAME, Calibration.absent(), 1, "grains")
         of_grains, of_particles = ([e.name for e in arrangement_entries(a)] for a in (statistics, arrangement(labels)))
         assert of_grains == ["neighbour_distance"] and of_particles == ["neighbour_distance", "neighbour_gap"]
 
@@ -193,7 +201,7 @@ class TestAgainstChance:
         """At most 3 of 20 are judged otherwise: 5 % is meant."""
         rng, wrong = np.random.default_rng(4), 0
         for number in range(20):
-            points = place(np.full(60, 6.0), np.full(60, half), FRAME, 1, rng)[0]
+            points = place_rods(np.full(60, 6.0), np.full(60, half), FRAME, 1, rng)[0]
             wrong += bool(_judged(points, 6.0, half, number)["ranges"])
         assert wrong <= 3
 
@@ -209,7 +217,7 @@ class TestAgainstChance:
         rng = np.random.default_rng(0)
         radius, half = as_rods(np.full(40, 400.0), np.full(40, 10.0), np.full(40, 40.0))
         assert np.pi * radius**2 + 4 * radius * half == pytest.approx(400)
-        points = place(radius, half, FRAME, 3, rng)
+        points = place_rods(radius, half, FRAME, 3, rng)
         assert all(
             np.hypot(*(p[:, None] - p[None]).transpose(2, 0, 1))[np.triu_indices(40, 1)].min() >= 9 for p in points
         )
@@ -240,7 +248,7 @@ class TestAgainstChance:
 
 def _judged(points: np.ndarray, radius: float, half: float, seed: int):
     """The comparison of rods at these places, which the table says without drawing them."""
-    from segmentation.core.measure.arrangement import compare
+    from segmentation.core.measure.arrangement import compare_with_chance
 
     n = len(points)
     cells = {
@@ -252,7 +260,7 @@ def _judged(points: np.ndarray, radius: float, half: float, seed: int):
         "min_feret_px": np.full(n, 2 * radius),
         "max_feret_px": np.full(n, 2 * (radius + half)),
     }
-    return compare(Table(cells), FRAME, np.random.default_rng(seed))[0]
+    return compare_with_chance(Table(cells), FRAME, np.random.default_rng(seed))[0]
 
 
 def test_parallel_rods_are_aligned_and_crossed_ones_are_not():

@@ -11,7 +11,7 @@ from segmentation.core.measure.contacts import longest_contacts
 
 @pytest.mark.parametrize("band", [3, 1024])
 def test_the_longest_contact_is_a_share_of_the_border(monkeypatch, band):
-    monkeypatch.setattr(bands, "ROWS", band)
+    monkeypatch.setattr(bands, "BAND_ROWS", band)
     labels = np.zeros((12, 20), np.int32)
     labels[2:6, 2:6], labels[2:6, 6:10], labels[6:8, 2:4], labels[9:11, 15:18] = 1, 2, 3, 4
     assert longest_contacts(labels).tolist() == [4 / 16, 4 / 16, 2 / 8, 0]

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from segmentation.core.labels.segmentation import Cut
-from segmentation.core.measure.apart import measured_apart
+from segmentation.core.measure.cut_out_tables import table_and_part_counts
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.doubts import Candidates, PossibleCut, doubts
 from segmentation.core.measure.examples import examples_of, extremes
-from segmentation.core.measure.possible import pieces_of
+from segmentation.core.measure.possible_pieces import pieces_of
 from tests.core.measure.particle_tables import table_of
 
 SIZES = [50.0, 100.0, 300.0, 60.0, 70.0]
@@ -66,5 +66,5 @@ def test_the_pieces_of_a_cut_are_those_that_it_makes_with_the_cuts_at_which_it_e
     )
     pieces = pieces_of(dense, cuts, [0, 1, 3])
     assert [len(pieces[place]) for place in pieces] == [2, 3] and list(pieces) == [0, 1]
-    table, _ = measured_apart(pieces[1], None, dense.shape)
+    table, _ = table_and_part_counts(pieces[1], None, dense.shape)
     assert sorted(table.length("area")) == pytest.approx([200, 200, 400], abs=30) and table.length("area").sum() == 800

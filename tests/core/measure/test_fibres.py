@@ -12,8 +12,8 @@ from scipy.stats import chi2
 
 from segmentation.core import tasks
 from segmentation.core.labels import edits
-from segmentation.core.labels.fibres import find_fibres, trace
-from segmentation.core.labels.patches import apply
+from segmentation.core.labels.fibres import find_fibres, traced_pieces
+from segmentation.core.labels.patches import apply_patches
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.measure.fibres import measure_fibres
@@ -23,7 +23,7 @@ from segmentation.core.report.entries import Entry
 from segmentation.lab.training.instances.targets import targets
 from segmentation.lab.training.synthesis.draw import draw_settings
 from segmentation.lab.training.synthesis.fibres import Fibre, build_mat, tube
-from tests.fibre_mats import mat, true_of
+from tests.fibre_mats import mat, true_diameters
 
 ROWS, COLUMNS = np.mgrid[:200, :200].astype(float)
 
@@ -70,7 +70,7 @@ def test_a_blob_is_no_fibre_and_nothing_is_nothing():
     labels, classes = find_fibres((255 * targets(disc)[:2]).round().astype(np.uint8), 0.5)
     assert labels.max() == 1 and classes.tolist() == [1]
     empty, none = find_fibres(np.zeros((2, 40, 50), np.uint8), 0.5)
-    assert not empty.any() and not len(none) and not trace(empty)
+    assert not empty.any() and not len(none) and not traced_pieces(empty)
     assert len(measure_fibres(empty, np.zeros((40, 50), np.uint8)).diameter) == 0
 
 
@@ -78,7 +78,7 @@ def test_a_blob_is_no_fibre_and_nothing_is_nothing():
 def test_diameters_of_a_mat_are_right(size):
     made = mat((300, 300), size, 0.3, np.random.default_rng(size))
     labels, _ = find_fibres((255 * targets(made.labels)[:2]).round().astype(np.uint8), 0.5)
-    off = measure_fibres(labels, made.grey).diameter / true_of(made, labels) - 1
+    off = measure_fibres(labels, made.grey).diameter / true_diameters(made, labels) - 1
     assert abs(np.nanmedian(off)) < 0.03
 
 
@@ -116,7 +116,7 @@ def test_a_fibre_is_drawn_as_a_line_with_a_width():
         Provenance("", "fibres"),
     )
     ends = [(99.5 + s * 55 * np.cos(np.pi / 6) + 0.5, 99.5 - s * 55 * np.sin(np.pi / 6) + 0.5) for s in (-1, 1)]
-    drawn = apply(empty, [edits.paint(WorkingLabels.of(empty), ends, 6.0)])
+    drawn = apply_patches(empty, [edits.paint(WorkingLabels.of(empty), ends, 6.0)])
     measured = measure_fibres(drawn.dense, grey_of(share))
     assert measured.diameter[0] == pytest.approx(12, rel=0.03) and measured.ends[0] == 2
     assert drawn.class_names[int(drawn.classes[0])] == "fibre"
@@ -161,5 +161,5 @@ def test_pooling_does_not_load_all_of_scipy_stats():
 
 def test_a_half_count_is_shown_as_one_and_says_why():
     half, whole, many = (Entry.of("who_fibres", poisson(count)) for count in (0.5, 3.0, 1037.5))
-    assert half.words == "0.5 (0–4.7)" and half.below == "fibres with one end in view count half"
-    assert (whole.value, whole.below, many.value) == ("3", "", "1,037.5")
+    assert half.words == "0.5 (0–4.7)" and half.note == "fibres with one end in view count half"
+    assert (whole.value, whole.note, many.value) == ("3", "", "1,037.5")

@@ -14,8 +14,8 @@ from segmentation.core.measure.filters import (
     FILTER_REASONS,
     OF_FIBRES,
     Reason,
-    corrected,
     set_aside,
+    with_decisions,
 )
 from segmentation.core.measure.shapes import measure
 from tests.core.builders import grey_of
@@ -111,8 +111,8 @@ def test_what_others_said_of_an_outline_holds_whatever_was_done_beside_it():
     before = {"faint_limit": None, Reason.HIDDEN: [1, 3], Reason.FAINT: [4], Reason.GAP: []}
     person = SimpleNamespace(ids=np.arange(1, 6), used={"by_others": before}, by_hand=(), set_aside={})
     held = [Reason.HIDDEN, "", Reason.HIDDEN, Reason.FAINT, Reason.SMALL]
-    assert corrected(table, person, None).reasons.tolist() == held
-    assert corrected(table, person, 30.0).reasons.tolist() == table.reasons.tolist()
+    assert with_decisions(table, person, None).reasons.tolist() == held
+    assert with_decisions(table, person, 30.0).reasons.tolist() == table.reasons.tolist()
 
 
 def test_what_others_judge_as_faint_is_at_the_frame_first_as_no_setting_counts_it():

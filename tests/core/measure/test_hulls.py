@@ -14,7 +14,7 @@ from scipy.spatial import ConvexHull
 from skimage.measure import regionprops
 
 from segmentation.core.measure.convex_outline import convex_outlines
-from segmentation.core.measure.hulls import areas, ferets, find_hulls, lengths
+from segmentation.core.measure.hulls import feret_diameters, find_hulls, hull_areas, hull_perimeters
 from segmentation.core.measure.runs import find_runs
 from segmentation.core.measure.shapes import measure, touching_groups
 from tests.core.measure.test_shapes import blobs, measured
@@ -48,7 +48,7 @@ def moved_out(mask):
 def test_hulls_are_those_of_shapely(seed):
     labels = blobs(seed)
     hulls = find_hulls(find_runs(labels))
-    for i, (area, length) in enumerate(zip(areas(hulls), lengths(hulls), strict=True)):
+    for i, (area, length) in enumerate(zip(hull_areas(hulls), hull_perimeters(hulls), strict=True)):
         expected = corner_hull(labels == i + 1)
         assert (area, length) == pytest.approx((expected.area, expected.length))
 
@@ -56,7 +56,7 @@ def test_hulls_are_those_of_shapely(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_convex_outline_is_what_lies_inside_all_moved_edges(seed):
     labels = blobs(seed)
-    perimeters = lengths(convex_outlines(find_hulls(find_runs(labels))))
+    perimeters = hull_perimeters(convex_outlines(find_hulls(find_runs(labels))))
     for i, length in enumerate(perimeters):
         expected = moved_out(labels == i + 1)
         assert expected is None or length == pytest.approx(expected), i
@@ -72,7 +72,7 @@ def test_convex_outlines_of_oblique_squares_and_ellipses_are_not_too_wide(size):
             y, x = np.mgrid[: 3 * size, : 3 * size] - 1.5 * size + rng.uniform(-0.5, 0.5, 2)[:, None, None]
             u, v = x * cos(angle) + y * sin(angle), y * cos(angle) - x * sin(angle)
             labels = np.vectorize(inside)(u, v).astype(np.int32)
-            error.append(ferets(convex_outlines(find_hulls(find_runs(labels))))[0][0] / size - 1)
+            error.append(feret_diameters(convex_outlines(find_hulls(find_runs(labels))))[0][0] / size - 1)
         assert abs(np.mean(error)) < 0.01
 
 
@@ -80,7 +80,7 @@ def test_convex_outlines_of_oblique_squares_and_ellipses_are_not_too_wide(size):
 def test_convex_outline_of_upright_rectangles_is_exact(height, width):
     labels = np.zeros((height + 2, width + 2), np.int32)
     labels[1:-1, 1:-1] = 1
-    assert lengths(convex_outlines(find_hulls(find_runs(labels))))[0] == pytest.approx(2 * (height + width))
+    assert hull_perimeters(convex_outlines(find_hulls(find_runs(labels))))[0] == pytest.approx(2 * (height + width))
     if min(height, width) > 1:
         assert measured(labels)["perimeter_px"][0] == pytest.approx(2 * (height + width))
 
@@ -125,7 +125,7 @@ def test_diameters_are_in_order(seed):
     circle of the hull's area is not narrower than the hull."""
     labels = blobs(seed, (40, 50))
     table = measured(labels)
-    hull = 2 * np.sqrt(areas(find_hulls(find_runs(labels))) / pi)
+    hull = 2 * np.sqrt(hull_areas(find_hulls(find_runs(labels))) / pi)
     assert (table["min_feret_px"] <= table["max_feret_px"] + 1e-9).all()
     assert (table["ecd_px"] <= table["max_feret_px"] + 1e-9).all()
     assert (table["min_feret_px"] <= hull * sqrt(pi * sqrt(3) / 4) + 1e-9).all()

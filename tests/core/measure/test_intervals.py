@@ -12,14 +12,14 @@ from segmentation.core.measure.bins import LEAST_SIZES
 from segmentation.core.measure.bootstrap import logs_by_rank
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.distribution import WeightedSizes, figures
-from segmentation.core.measure.drawn import Z95, t95, with_outlines
+from segmentation.core.measure.figure_draws import Z95, t95, with_outline_errors
 from segmentation.core.measure.fractions import nano_fraction, wilson
 from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.resampling import resample
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 from tests.core.measure.particle_tables import log_normal, table_of
-from tests.tools.accuracy.coverage import LAWS, Images, Rare, fraction_of, of_images, of_law
+from tests.tools.accuracy.coverage import LAWS, Images, RareFields, fraction_of, shares_of_images, shares_of_law
 
 CERTAIN = Calibration(1.0, "metadata", relative_uncertainty=0.0)
 DOUBTFUL = Calibration(1.0, "drawn", relative_uncertainty=0.05)
@@ -167,7 +167,7 @@ def test_t(free):
 @pytest.mark.slow
 def test_intervals_cover():
     """A short run of the simulation in docs/method/accuracy.md: 120 samples, so 3 standard errors are 6 %."""
-    shares = of_law(LAWS["log-normal, GSD 1.5"], 60, 120)["number"]
+    shares = shares_of_law(LAWS["log-normal, GSD 1.5"], 60, 120)["number"]
     for name in ("mean", "d10", "d50", "d90", "geometric_mean", "geometric_sd", "fraction_100nm"):
         assert shares[name].known == 1 and shares[name].held > 0.89, name
 
@@ -177,14 +177,14 @@ def test_intervals_cover():
 def test_intervals_of_few_images_cover(case):
     """60 samples, so 3 standard errors are 8 %; without the model of random effects SD held in 57 to 92 %. The fraction
     is held less often where images of large particles have fewer (docs/method/accuracy.md)."""
-    shares = of_images(case, 60)["number"]
+    shares = shares_of_images(case, 60)["number"]
     for name in ("mean", "sd", "d10", "d50", "d90", "geometric_mean", "geometric_sd", "fraction_100nm"):
         assert shares[name].held > (0.7 if name == "fraction_100nm" and case.follows else 0.86), name
 
 
 def test_what_few_images_may_all_miss_is_said():
     """Of one field in ten, which brings 37 to 30 %, ten images show none in one sample of three: no interval knows."""
-    alone, with_note = Rare(10, 1.0, 0.3).covered(10, 60)
+    alone, with_note = RareFields(10, 1.0, 0.3).covered(10, 60)
     assert alone < 0.9 < with_note
 
 
@@ -211,7 +211,7 @@ def test_sizes_of_images_that_agree_are_never_less_sure_than_those_of_one():
 
 def test_figures_whose_intervals_are_too_narrow_are_named():
     """15 particles of a bimodal law: the simulation finds what the product says."""
-    shares = of_law(LAWS["bimodal, 90 and 10 %"], 15, 60)["number"]
+    shares = shares_of_law(LAWS["bimodal, 90 and 10 %"], 15, 60)["number"]
     for name in ("mean", "sd", "span", "geometric_mean", "geometric_sd"):
         assert shares[name].doubted == 1, name
     assert shares["d50"].doubted == 0 and shares["d50"].held > 0.86
@@ -244,5 +244,5 @@ def test_the_same_image_twice_is_no_certainty():
 def test_intervals_of_other_kinds_hold_the_errors_of_the_outlines():
     value, scores = Value(10.0, 9.0, 11.0), [{"mean_error": 3.0}, {"mean_error": 4.0}, {"dice": 0.9}]
     reach = np.hypot(1, 2 * 10 * np.hypot(0.03, 0.04) / np.sqrt(2))
-    assert with_outlines({"mean": value}, scores)["mean"].total == pytest.approx((10 - reach, 10 + reach))
-    assert with_outlines({"mean": value}, [])["mean"].total is None
+    assert with_outline_errors({"mean": value}, scores)["mean"].total == pytest.approx((10 - reach, 10 + reach))
+    assert with_outline_errors({"mean": value}, [])["mean"].total is None

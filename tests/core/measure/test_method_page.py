@@ -7,7 +7,7 @@ import pytest
 from segmentation.core.measure.bins import LEAST_SIZES
 from segmentation.core.measure.bootstrap import LEAST_EFFECTIVE
 from segmentation.core.measure.fitting import FAIR_DISTANCE, GOOD_DISTANCE, SIGNIFICANCE
-from tests.tools.accuracy.__main__ import PAGE, TABLES, put
+from tests.tools.accuracy.__main__ import PAGE, TABLES, replace_table
 from tests.tools.accuracy.lilliefors import table
 
 
@@ -17,14 +17,14 @@ def page():
 
 @pytest.mark.parametrize("name", ["columns", "numbers", "shapes"])
 def test_every_table_has_its_place(name):
-    made = put(page(), name, ["| a |", "|---|"])
+    made = replace_table(page(), name, ["| a |", "|---|"])
     assert f"<!-- {name} -->\n| a |\n|---|\n<!-- end of {name} -->" in made
-    assert put(made, name, ["| a |", "|---|"]) == made
+    assert replace_table(made, name, ["| a |", "|---|"]) == made
 
 
 @pytest.mark.parametrize("name", ["columns", "numbers"])
 def test_the_definitions_are_those_of_the_registry(name):
-    made = put(page(), name, list(TABLES[name]()))
+    made = replace_table(page(), name, list(TABLES[name]()))
     # In which order the kinds of analysis are imported decides on that of their rows.
     assert sorted(made.splitlines()) == sorted(page().splitlines()), f"run python -m tests.tools.accuracy {name}"
 

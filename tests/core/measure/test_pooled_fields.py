@@ -36,7 +36,7 @@ from segmentation.core.report import exports
 from segmentation.core.report.context import Context
 from segmentation.core.report.figure import draw
 from segmentation.core.report.files import write_all
-from segmentation.core.report.method import left_out_words, method
+from segmentation.core.report.method import left_out_words, methods_paragraph
 from segmentation.core.report.pages import write_report
 from segmentation.core.report.summary import Summary
 from segmentation.core.sample import BY_USER, FAILED, AnalysisRecord, Member, SampleImage
@@ -197,7 +197,7 @@ def test_nothing_left_gives_no_number():
     assert not any("in doubt" in flag.text or "too high" in flag.text for flag in made.flags)
     file = io.BytesIO()
     with ThreadPoolExecutor(1) as packing:
-        write_report(Context(made, exports.listed("sample", made.task), packing), file, annex=True)
+        write_report(Context(made, exports.by_file_name("sample", made.task), packing), file, annex=True)
     words = " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(file).pages).split())
     assert made.flags[0].text in words
     assert not any(phrase in words for phrase in ("0 electron micrographs", "of each image, with", "in colours"))
@@ -396,10 +396,10 @@ class TestFiles:
     def test_files_hold_what_the_page_says_of_them(self, made, files):
         csv_begins = files["classes.csv"].read_text().partition("name")[0]
         assert f"# phases: {len(CLASSES)}\n# sample: Steel - 3 of 4 images counted\n" in csv_begins
-        listed = {name: export.sample for name, export in exports.listed("sample", made.task).items()}
+        listed = {name: export.sample for name, export in exports.by_file_name("sample", made.task).items()}
         assert listed["classes.csv"].startswith("the first numbers, then one row per phase")
         assert not re.search("histogram|uncertainty|recommendation|median|object", " ".join(listed.values()))
-        of_grains = " ".join(export.sample for export in exports.listed("sample", tasks.find("grains")).values())
+        of_grains = " ".join(export.sample for export in exports.by_file_name("sample", tasks.find("grains")).values())
         assert "mean, median, SD" in of_grains and "histogram" in of_grains and "recommendation" not in of_grains
         details = openpyxl.load_workbook(files["sample.xlsx"])["Details"]
         assert "2022/C 229/01" not in [row[0] for row in details.iter_rows(values_only=True)]
@@ -413,7 +413,7 @@ class TestFiles:
         assert {row["name"] for row in result["images"][0]["quantities"]} == set(quantities)
 
     def test_the_method_says_what_the_intervals_are(self, made):
-        text = method(made)
+        text = methods_paragraph(made)
         assert "jackknife" in text and "ASTM E562" in text and "1 by the user" in text
         assert "The intervals are at 95 %." in text and "other" not in text.lower()
         assert "(mean over the image" in text  # how maps became phases, the same for all
@@ -425,7 +425,7 @@ class TestFiles:
         assert notes == {entry.term: f"interval: {entry.includes}" for entry in summary.main_numbers if entry.includes}
         fraction, *_, path = summary.known_quantities
         assert fraction.includes == "differences between images" and path.includes.startswith("scale and ")
-        assert summary.contents_of(summary.leading) in method(made)
+        assert summary.contents_of(summary.leading) in methods_paragraph(made)
 
 
 @pytest.mark.parametrize(("signed", "values", "low"), [(True, (-1.0, -3.0, -2.0), -4.5), (False, (9.0, 0.0, 0.0), 0.0)])

@@ -13,9 +13,9 @@ from segmentation.core.measure.descriptors import DESCRIPTORS, descriptor
 from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Quantity, UnknownQuantity, Value, add, readable
 from segmentation.core.measure.results import Statistics
 from segmentation.core.measure.statistics import summarise
-from segmentation.core.measure.table import Table, aligned
+from segmentation.core.measure.table import Table, with_equal_columns
 from segmentation.core.report import schema
-from segmentation.core.report.entries import answers
+from segmentation.core.report.entries import quantity_entries
 from segmentation.core.report.exports import particles_csv, result, workbooks
 from segmentation.core.report.summary import Summary
 from segmentation.core.sample import SampleAnalysis
@@ -124,7 +124,7 @@ def test_a_table_stored_before_there_was_a_descriptor_is_pooled(roughness, tmp_p
     with stored.save(old, 1.0, tmp_path / "table.npz").open("rb") as file:
         old, _ = stored.load(file)
     new = table_of(log_normal(40, seed=1), roughness=np.full(40, 0.25))
-    table, other = aligned([old, new])
+    table, other = with_equal_columns([old, new])
     assert [quantity.name for quantity in table.quantities] == [quantity.name for quantity in other.quantities]
     assert np.isnan(table["roughness"]).all() and (other["roughness"] == 0.25).all()
     assert "roughness" not in summarise(old).shape
@@ -167,14 +167,14 @@ def test_the_result_answers_with_the_quantities_of_its_task():
 
 def test_the_page_says_the_answers():
     quantities = SampleAnalysis.of(make_analysis(40, (300, 400))).quantities
-    entries = {entry.term: entry for entry in answers(quantities)}
+    entries = {entry.term: entry for entry in quantity_entries(quantities)}
     assert list(entries) == [NUMBERS[name].title for name in particles.TASK.quantities]
     assert entries["Median"].unit == "nm" and entries["Median"].definition == NUMBERS["median"].definition
     assert entries["Share 1–100 nm"].unit == "%"
 
 
 def test_the_page_says_the_answers_of_a_task_that_it_does_not_know():
-    (entry,) = answers({"flake_density": Value(2.5e-4, unit="nm⁻²")})
+    (entry,) = quantity_entries({"flake_density": Value(2.5e-4, unit="nm⁻²")})
     assert (entry.term, entry.value, entry.unit) == ("Flake density", "250", "µm⁻²")
     assert readable(Value(0.033, unit="nm⁻²")).unit == "µm⁻²", "dense or not, the same unit"
 

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from segmentation.core.labels.segmentation import Cut
-from segmentation.core.measure import possible as cuts
+from segmentation.core.measure import possible_pieces as cuts
 from segmentation.core.measure.by_object import by_object
-from segmentation.core.measure.possible import possible_pieces
+from segmentation.core.measure.possible_pieces import possible_pieces
 from segmentation.core.measure.runs import Runs
 from segmentation.core.measure.shapes import measure, without_corners
 from segmentation.core.measure.table import Table

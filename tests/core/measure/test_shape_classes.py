@@ -11,7 +11,7 @@ from segmentation.core.measure.results import SHAPES
 from segmentation.core.measure.shape_classes import class_shares, classify, rods, with_shapes
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.table import Table
-from tests.tools.accuracy.outlines import BY_EYE, EMPS, drawn, features, of_micrographs
+from tests.tools.accuracy.outlines import CLASSES_BY_EYE, EMPS, drawn, features, of_micrographs
 
 RODS = 60.0, 12.0  # px, length and width
 
@@ -60,7 +60,7 @@ def test_outlines_of_micrographs_mostly_get_the_class_that_they_have_by_eye():
 
 
 def test_each_outline_was_classed_once_and_at_most_five_an_image():
-    rows = [line.split(",") for line in BY_EYE.read_text(encoding="utf-8").splitlines()[1:]]
+    rows = [line.split(",") for line in CLASSES_BY_EYE.read_text(encoding="utf-8").splitlines()[1:]]
     assert len({(image, label) for image, label, *_ in rows}) == len(rows) == 200
     assert {row[2] for row in rows} == {*SHAPES, "unclear"}
     assert max(Counter(row[0] for row in rows).values()) == 5

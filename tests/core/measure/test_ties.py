@@ -8,7 +8,7 @@ import pytest
 from segmentation.core.measure.bootstrap import intervals
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.distribution import WEIGHTINGS, figures
-from segmentation.core.measure.drawn import FigureDraws, half_steps
+from segmentation.core.measure.figure_draws import FigureDraws, half_steps
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.resampling import resample
 from segmentation.core.measure.statistics import summarise

@@ -17,7 +17,7 @@ from segmentation.core.measure.tilt import Stretch, Tilt
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
 from segmentation.core.report.facts import settings_used
-from segmentation.core.report.method import method
+from segmentation.core.report.method import methods_paragraph
 from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks.file_signals import LEAST_TILT, NO_TILT, TILT_CORRECTED, tilt_signals
@@ -102,7 +102,7 @@ def test_a_stretch_can_be_undone(times: float, upright: bool) -> None:
         **{f"centroid_{axis}_px": places / 3 for axis in "xy"},
     }
     table = Table({**columns, "kept": np.ones(len(labels), bool), "reason": np.full(len(labels), "")})
-    again = stretch.brought_back(stretch.table(table))
+    again = stretch.unstretched_table(stretch.table(table))
     assert all(np.allclose(again[name], values) for name, values in columns.items())
     (cut,) = outlines.cuts
     x0, y0, x1, y1 = cut.sides
@@ -168,15 +168,15 @@ def test_no_verdict_on_a_tilted_specimen() -> None:
 def test_report_and_budget_name_it() -> None:
     analysis = measured(discs(52), AT_52, tilt_correction="file")
     sample = SampleAnalysis.of(analysis)
-    assert "tilt of the specimen of 52°" in method(sample)
+    assert "tilt of the specimen of 52°" in methods_paragraph(sample)
     assert settings_used(sample, sample.members[0])["corrected for a tilt"] == "file"
     rows = {row["name"]: row for row in analysis.statistics.budget["rows"]}
     assert rows["tilt"]["median"] is None and "52°" in rows["tilt"]["source"]
     plain = measured(discs(52), AT_52)
     assert "tilt" not in {row["name"] for row in plain.statistics.budget["rows"]}
-    assert "tilt" not in method(SampleAnalysis.of(plain))
+    assert "tilt" not in methods_paragraph(SampleAnalysis.of(plain))
     several = combine(
         "all", [Member.of(replace(analysis, micrograph=replace(analysis.micrograph, name=n))) for n in "ab"]
     )
-    assert "tilt of the specimen of 52°" in method(several)
+    assert "tilt of the specimen of 52°" in methods_paragraph(several)
     assert "tilt" in {row["name"] for row in several.pooled.budget["rows"]}

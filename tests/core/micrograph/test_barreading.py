@@ -300,7 +300,7 @@ def test_a_reading_that_was_cut_off_says_so(monkeypatch: pytest.MonkeyPatch, by:
 
 def test_a_reader_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, "exec sleep 600")
-    with pytest.raises(ocr.CutOff):
+    with pytest.raises(ocr.RecognitionTimeout):
         texts_by_child(strip(), 0.01)
 
 
@@ -309,7 +309,7 @@ def test_a_fork_and_a_child_of_the_server_read_the_same(monkeypatch: pytest.Monk
     pytest.importorskip("rapidocr")
     monkeypatch.setenv("HOME", str(tmp_path))
     server = forking.ForkServer(forking.OCR)
-    monkeypatch.setattr(ocr, "TEXTS", server)
+    monkeypatch.setattr(ocr, "TEXT_SERVER", server)
     texts = []
     for can_fork in (False, True):
         monkeypatch.setattr(ocr, "has_one_thread", lambda can_fork=can_fork: can_fork)

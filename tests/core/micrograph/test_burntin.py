@@ -13,7 +13,7 @@ from segmentation.core.micrograph.barresult import BarReading
 from segmentation.core.micrograph.barwords import magnifications
 from segmentation.core.micrograph.ocr import Text
 from segmentation.core.micrograph.readings import scale_of
-from segmentation.core.micrograph.types import Calibration, Why
+from segmentation.core.micrograph.types import Calibration, ScaleReason
 
 WORDS = Text("600 nm", 420, 380, 500, 404, 0.95, "600 nm")
 BAR = (400, 412, 520, 418)
@@ -147,7 +147,7 @@ def test_a_stored_reading_counts_only_where_it_is_sure():
     used = scale_of(Calibration.absent(), record).in_use
     assert used.nm_per_pixel == 5.0 and (used.source, used.detail) == ("read", "“600 nm”")
     for doubtful in ({**record, "sure": False}, {"nm_per_pixel": 5.0}, {}, None):
-        assert scale_of(Calibration.absent(), doubtful).choose() == (Calibration.absent(), Why.NOT_KNOWN)
+        assert scale_of(Calibration.absent(), doubtful).choose() == (Calibration.absent(), ScaleReason.NOT_KNOWN)
 
 
 @pytest.mark.parametrize("text", ["5 1/nm", "5 nm-1", "2 nm⁻¹", "20 mrad", "50 px"])

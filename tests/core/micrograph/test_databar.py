@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from segmentation.core.micrograph.databar import data_bar, find_data_bar
+from segmentation.core.micrograph.databar import find_first_bar_row, first_bar_row
 from segmentation.core.micrograph.reader import read
 from tests.core.micrograph.vendors.test_shared_files import SHARED, VENDORS
 from tests.hostile import picture
@@ -64,32 +64,32 @@ STYLES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("style", STYLES)
 def test_drawn_bars_are_found_at_their_row(style: str, height: int) -> None:
     whole = np.concatenate([micrograph(seed=height), bar(640, height, **STYLES[style])])
-    assert find_data_bar(whole) == 450
-    assert find_data_bar(whole.astype(np.uint16) * 257) == 450
-    assert find_data_bar(whole.astype(np.float32) / 99 - 1) == 450
+    assert find_first_bar_row(whole) == 450
+    assert find_first_bar_row(whole.astype(np.uint16) * 257) == 450
+    assert find_first_bar_row(whole.astype(np.float32) / 99 - 1) == 450
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_bars_survive_jpeg(style: str) -> None:
     content = picture(np.concatenate([micrograph(), bar(640, 48, **STYLES[style])]), "JPEG", quality=88)
-    assert abs(find_data_bar(np.asarray(Image.open(io.BytesIO(content)))) - 450) <= 2
+    assert abs(find_first_bar_row(np.asarray(Image.open(io.BytesIO(content)))) - 450) <= 2
 
 
 def test_bar_with_acquired_rows_around_it() -> None:
     """Zeiss draws its bar into the image: one column at each side and two rows below stay acquired."""
     whole = micrograph(768, 1024)
     whole[712:766, 1:1023] = bar(1022, 54, 0, 243)
-    assert find_data_bar(whole) == 712
+    assert find_first_bar_row(whole) == 712
 
 
 def test_bar_under_a_nearly_black_image() -> None:
     whole = np.concatenate([micrograph(grey=3), bar(640, 40, 0, 255)])
-    assert abs(find_data_bar(whole) - 450) <= 2
+    assert abs(find_first_bar_row(whole) - 450) <= 2
 
 
 def test_bar_of_a_large_image() -> None:
     whole = np.concatenate([np.tile(micrograph(600, 640), (3, 7)), bar(4480, 140, 46, 255, frame=True)])
-    assert find_data_bar(whole) == 1800
+    assert find_first_bar_row(whole) == 1800
 
 
 def blobs_on_black(seed: int) -> np.ndarray:
@@ -127,7 +127,7 @@ NO_BAR = {
 def test_no_bar_where_there_is_none(kind: str) -> None:
     for seed in range(8):
         pixels = np.asarray(NO_BAR[kind](seed)).clip(0, 255).astype(np.uint8)
-        assert find_data_bar(pixels) == 300
+        assert find_first_bar_row(pixels) == 300
 
 
 def test_a_scale_bar_over_the_image_is_no_data_bar() -> None:
@@ -135,13 +135,13 @@ def test_a_scale_bar_over_the_image_is_no_data_bar() -> None:
     draw = ImageDraw.Draw(image)
     draw.rectangle([500, 430, 620, 438], fill=255)
     draw.text((530, 405), "200 nm", fill=255, font=ImageFont.load_default(18))
-    assert find_data_bar(np.asarray(image)) == 450
+    assert find_first_bar_row(np.asarray(image)) == 450
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (16, 4000), (4000, 16), (39, 640), (64, 64)])
 def test_small_images_have_none(shape: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
-    assert find_data_bar(pixels) == shape[0]
+    assert find_first_bar_row(pixels) == shape[0]
 
 
 def shared(folder: str, pattern: str) -> list[Path]:
@@ -152,33 +152,33 @@ def shared(folder: str, pattern: str) -> list[Path]:
 
 
 def test_real_zeiss_bars() -> None:
-    rows = {find_data_bar(read(path).pixels) for path in shared("evaluation-only/tio2-sem/images", "*.tif")}
+    rows = {find_first_bar_row(read(path).pixels) for path in shared("evaluation-only/tio2-sem/images", "*.tif")}
     assert rows == {712}
 
 
 def test_real_jeol_bars() -> None:
     files = shared("particles/nanocomposite-agglomerates/originals_with_databar", "*/*.jpg")
-    rows = [find_data_bar(read(path).pixels) for path in files]
+    rows = [find_first_bar_row(read(path).pixels) for path in files]
     assert all(960 <= row <= 965 for row in rows), rows
 
 
 def test_their_cropped_versions_have_none() -> None:
     for path in shared("particles/nanocomposite-agglomerates/images", "*.jpg")[::3]:
         pixels = read(path).pixels
-        assert find_data_bar(pixels) == pixels.shape[0]
+        assert find_first_bar_row(pixels) == pixels.shape[0]
 
 
 def test_the_header_comes_first() -> None:
     shared("vendor-tiff", "quanta_image.tif")
-    assert data_bar(read(VENDORS / "quanta_image.tif")) == 884
-    assert find_data_bar(read(VENDORS / "quanta_image.tif").pixels) == 884
-    assert data_bar(read(VENDORS / "scios_multigis_metadata_sections.tif")) == 2048
-    assert abs(find_data_bar(read(VENDORS / "scios_multigis_metadata_sections.tif").pixels) - 2048) <= 2
-    assert data_bar(read(VENDORS / "tescan-pfib_dataZeroed.tif")) == 1280
+    assert first_bar_row(read(VENDORS / "quanta_image.tif")) == 884
+    assert find_first_bar_row(read(VENDORS / "quanta_image.tif").pixels) == 884
+    assert first_bar_row(read(VENDORS / "scios_multigis_metadata_sections.tif")) == 2048
+    assert abs(find_first_bar_row(read(VENDORS / "scios_multigis_metadata_sections.tif").pixels) - 2048) <= 2
+    assert first_bar_row(read(VENDORS / "tescan-pfib_dataZeroed.tif")) == 1280
 
 
 def test_no_false_bars_on_published_crops() -> None:
     """Of every tenth crop three have a bar, seen by eye; many others have a scale bar or text over the image."""
     files = shared("particles/emps-train/images", "*.png")[::10]
-    names = {path.name[:8] for path in files if find_data_bar(image := read(path).pixels) < image.shape[0]}
+    names = {path.name[:8] for path in files if find_first_bar_row(image := read(path).pixels) < image.shape[0]}
     assert names == {"555eb05b", "a4027c07", "fcc97c01"}

@@ -24,7 +24,7 @@ from segmentation.location import ROOT
 from tests.core.micrograph.deed import DEED
 from tests.worker.lab import wait_for
 
-pytestmark = pytest.mark.skipif(not forking.POSSIBLE, reason="forks are Linux only")
+pytestmark = pytest.mark.skipif(not forking.CAN_FORK, reason="forks are Linux only")
 SECONDS = 120.0  # only there to end a test that would hang
 SECRET = "of-the-site"
 
@@ -59,10 +59,10 @@ def status_of(pid: int | None, name: str) -> str:
 
 
 def test_the_servers_have_one_thread() -> None:
-    forking.FILES.keep()
-    with forking.FILES.start(forking.INSPECT, ["--help"]) as child:  # it has imported all before it forks
+    forking.FILE_SERVER.keep_running()
+    with forking.FILE_SERVER.start(forking.INSPECT, ["--help"]) as child:  # it has imported all before it forks
         output_of(child, SECONDS)
-    assert child.returncode == 0 and status_of(forking.FILES.pid, "Threads") == "1"
+    assert child.returncode == 0 and status_of(forking.FILE_SERVER.pid, "Threads") == "1"
 
 
 def test_a_child_knows_no_secret(server: ForkServer) -> None:
@@ -84,12 +84,12 @@ def test_a_child_has_its_input_and_nothing_else_that_is_open(server: ForkServer)
 def test_a_fork_of_a_child_is_heard(server: ForkServer) -> None:
     """As the reader of text is, which a reader of files forks."""
     code = """
-from segmentation.core.micrograph.children import ForkOfThis, output_of
+from segmentation.core.micrograph.children import ForkOfThisProcess, output_of
 def speak():
     sys.stdout.write("inner")
     print("aside", file=sys.stderr)
     return 0
-with ForkOfThis(speak) as child:
+with ForkOfThisProcess(speak) as child:
     heard = [part.decode() for part in output_of(child, 60)]
 print(json.dumps([*heard, child.returncode]))"""
     assert said(server, code) == ["inner", "aside\n", 0]
@@ -123,7 +123,7 @@ address_space, used = resource.getrlimit(resource.RLIMIT_AS)[0], time.process_ti
 try:
     bytearray(500 << 20)
 except MemoryError:
-    print(json.dumps([address_space - confined.preloaded, confined.preloaded, used]))
+    print(json.dumps([address_space - confined.preloaded_bytes, confined.preloaded_bytes, used]))
 """
     limit, preloaded, used = said(server, code)
     times = psutil.Process(server.pid).cpu_times()

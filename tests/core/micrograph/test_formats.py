@@ -55,14 +55,14 @@ def test_its_examples_are_known_and_read_and_a_cut_one_is_refused(entry, example
 
 def test_each_suffix_is_one_of_a_dataset_too(entry):
     assert set(entry.suffixes) <= set(image_suffixes())
-    assert all(formats.suffixes()[suffix] for suffix in entry.suffixes)
+    assert all(formats.format_by_suffix()[suffix] for suffix in entry.suffixes)
 
 
 def test_ours_come_first_and_all_are_listed():
     assert NAMES[: len(OURS)] == list(OURS)
     ours = "TIFF, PNG, JPEG, BMP, DM3, DM4, SER, MRC"
-    assert formats.listed().startswith(ours) and NAMES[-1] in formats.listed(" or ").rpartition(" or ")[2]
-    assert "Gatan DM3" in formats.listed(with_titles=True)
+    assert formats.names_text().startswith(ours) and NAMES[-1] in formats.names_text(" or ").rpartition(" or ")[2]
+    assert "Gatan DM3" in formats.names_text(with_titles=True)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ import pytest
 
 from segmentation.core.micrograph import picture as picture_module
 from segmentation.core.micrograph.contrast import preview
-from segmentation.core.micrograph.databar import find_data_bar
+from segmentation.core.micrograph.databar import find_first_bar_row
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
-from tests.hostile import READABLE, REFUSED, Hostile, image, tiff, twins
+from tests.hostile import READABLE, REFUSED, Hostile, files_of_equal_name, image, tiff
 
 
 def is_one_sentence(text: str) -> bool:
@@ -54,7 +54,7 @@ def test_read_and_said(case: Hostile, tmp_path: Path) -> None:
     assert "/" not in micrograph.name
     assert "\\" not in micrograph.name
     assert micrograph.name.isprintable()
-    assert find_data_bar(micrograph.pixels) == micrograph.shape[0]
+    assert find_first_bar_row(micrograph.pixels) == micrograph.shape[0]
     assert max(preview(micrograph).shape) <= 640
 
 
@@ -84,6 +84,6 @@ def test_truncated_anywhere(tmp_path: Path, cut: int, options: dict[str, object]
 
 
 def test_two_files_of_one_name_stay_apart(tmp_path: Path) -> None:
-    first, second = (read(path) for path in twins(tmp_path))
+    first, second = (read(path) for path in files_of_equal_name(tmp_path))
     assert first.name == second.name
     assert first.sha256 != second.sha256

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from segmentation.core.micrograph.pages import TOO_MANY, WRONG, WrongPages, page_name, pages_of, write_page
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.core.micrograph.vendors.page import BEGINS
+from segmentation.core.micrograph.vendors.page import BEGINNING
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks.file_signals import file_signals
 from tests.core.micrograph.instrument_files import berkeley, dm, mrc, velox, written
@@ -218,7 +218,7 @@ def test_a_page_as_a_file_of_its_own(tmp_path: Path, build: Callable[[], bytes])
     ],
 )
 def test_an_untrue_description_loses_no_image(tmp_path: Path, content: dict[str, Any]) -> None:
-    text = BEGINS + ", " + json.dumps(content)[1:]
+    text = BEGINNING + ", " + json.dumps(content)[1:]
     micrograph = opened(tmp_path, tiff(image(), description=text))
     assert not micrograph.calibration.is_known and micrograph.metadata == {"kind": "TIFF, 8 bit"}
 

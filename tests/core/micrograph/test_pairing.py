@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segmentation.core.micrograph.pairing import is_side, pair
+from segmentation.core.micrograph.pairing import is_side_file, pair
 
 
 @pytest.mark.parametrize(
@@ -59,5 +59,5 @@ def test_an_image_takes_three_at_most_and_the_most_telling_names_come_first() ->
 def test_nothing_is_lost(names: list[str]) -> None:
     paired = pair(names)
     beside = {side for sides in paired.values() for side in sides}
-    assert {name for name in names if not is_side(name)} <= set(paired)
+    assert {name for name in names if not is_side_file(name)} <= set(paired)
     assert beside | set(paired) == set(names) and not beside & set(paired)

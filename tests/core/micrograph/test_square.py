@@ -15,7 +15,7 @@ from segmentation.core.labels.geometry import components
 from segmentation.core.measure.shapes import measure
 from segmentation.core.micrograph.decoded import Decoded
 from segmentation.core.micrograph.reader import read
-from segmentation.core.micrograph.square import as_resampled, make_square, resampled, stored_shape
+from segmentation.core.micrograph.square import make_square, resample_labels, resample_pixels, stored_shape
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.micrograph.vendors.facts import Facts
 from tests.core.micrograph.instrument_files import berkeley, dm, mrc, ser, sis_tiff, velox, velox_json, written
@@ -142,7 +142,7 @@ def test_discs_have_one_size_whatever_the_pixels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("shape", "steps"), [((120, 80), (0.5, 1)), ((60, 160), (1, 0.5)), ((30, 80), (2, 1))])
 def test_grey_keeps_its_type_and_range(dtype: type, shape: tuple[int, int], steps: tuple[float, float]) -> None:
     pixels = image(60, 80, dtype, 200)
-    out = resampled(pixels, shape, steps)
+    out = resample_pixels(pixels, shape, steps)
     assert out.shape == shape and out.dtype == dtype
     assert pixels.min() <= out.min() and out.max() <= pixels.max()
     assert float(out.mean()) == pytest.approx(float(pixels.mean()), rel=0.02)
@@ -191,5 +191,5 @@ def test_a_cropped_image_says_what_is_not_known(tmp_path: Path) -> None:
 
 def test_labels_of_the_file_follow() -> None:
     labels = np.arange(12, dtype=np.int32).reshape(3, 4)
-    assert np.array_equal(as_resampled(labels, (6, 4), (3, 4)), labels.repeat(2, 0))
-    assert np.array_equal(as_resampled(labels, (6, 4), None), labels)
+    assert np.array_equal(resample_labels(labels, (6, 4), (3, 4)), labels.repeat(2, 0))
+    assert np.array_equal(resample_labels(labels, (6, 4), None), labels)

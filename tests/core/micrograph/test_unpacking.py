@@ -23,7 +23,7 @@ def opened(tmp_path_factory):
         folder = tmp_path_factory.mktemp("archive")
         path = folder / "upload"
         path.write_bytes(content)
-        done = archives.unpack(path, folder, archives.Limits(entry_mb, archive_mb, images))
+        done = archives.unpack(path, folder, archives.UnpackingLimits(entry_mb, archive_mb, images))
         images = []
         for (name, image_file), *sides in done.files:
             assert (folder / image_file).read_bytes()[:2] == b"II"

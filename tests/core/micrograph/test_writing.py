@@ -123,7 +123,7 @@ def test_many_rods_are_a_specimen():
 
 def test_a_detector_that_is_cut_off_finds_no_text(monkeypatch):
     def cut_off(picture, seconds, places):
-        raise writing.CutOff
+        raise writing.RecognitionTimeout
 
     monkeypatch.setattr(writing, "texts_on_picture", cut_off)
     picture, _ = written()

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
-from segmentation.core.measure.drawn import Z95
+from segmentation.core.measure.figure_draws import Z95
 from segmentation.core.measure.quantities import Value
 from segmentation.core.quality.conformity import Limit, decide, decide_all
 from segmentation.core.quality.spread import Spread, spread_of

@@ -12,7 +12,7 @@ from PIL import Image
 
 from segmentation.core.measure.results import Statistics
 from segmentation.core.pipeline import measure
-from segmentation.core.report.exports import listed
+from segmentation.core.report.exports import by_file_name
 from segmentation.core.report.exports.workbooks import write_xlsx
 from segmentation.core.report.files import write_all
 from segmentation.core.report.summary import Summary
@@ -48,15 +48,15 @@ def summary() -> Summary:
 
 def test_each_number_has_its_interval_and_what_chance_would_give():
     centre, edge, alignment, share, primaries, diameter, fractal = summary().arrangement
-    assert centre.words == "1.20 µm (1.10–1.30)" and centre.below == "at random: 1.50 µm (1.40–1.60)"
-    assert edge.below == "" and alignment.below == "12 elongated, along 31°"
+    assert centre.words == "1.20 µm (1.10–1.30)" and centre.note == "at random: 1.50 µm (1.40–1.60)"
+    assert edge.note == "" and alignment.note == "12 elongated, along 31°"
     assert alignment.words == "80 % (70–90)", "as the order parameter of fibres, which has the same formula"
     assert share.words == "75 % (50–90)" and primaries.value == "6.00"
     assert diameter.words == "200 nm" and fractal.words == "1.70 (1.60–1.80)"
 
 
 def test_only_shapes_that_occur_are_named():
-    assert [(row.term, row.value, row.below) for row in summary().shape_classes] == [("round", "75", "30 counted")]
+    assert [(row.term, row.value, row.note) for row in summary().shape_classes] == [("round", "75", "30 counted")]
     assert [row.words for row in summary().rods] == ["30.0 nm (28.0–32.0)", "30.0 nm (28.0–32.0)", "30.0 (28.0–32.0)"]
 
 
@@ -73,22 +73,22 @@ def test_an_older_result_shows_none_of_it():
 
 
 def test_only_kinds_that_find_objects_have_the_picture():
-    assert "arrangement.png" in listed("image", find("particles")) and "arrangement.png" in listed(
+    assert "arrangement.png" in by_file_name("image", find("particles")) and "arrangement.png" in by_file_name(
         "image", find("bubbles")
     )
-    assert "arrangement.png" not in listed("image", find("phases"))
+    assert "arrangement.png" not in by_file_name("image", find("phases"))
 
 
 @pytest.mark.parametrize("few", [False, True])
 def test_picture_and_sheet_are_written(tmp_path, few):
     drawn = make_analysis(3 if few else 60, (300, 400))
     sample = SampleAnalysis.of(measure(drawn.micrograph, drawn.segmentation, drawn.settings))
-    written = write_all(sample, tmp_path, stored_only=True, also=("arrangement.png",))
+    written = write_all(sample, tmp_path, stored_only=True, added_names=("arrangement.png",))
     picture = np.asarray(Image.open(written["arrangement.png"]).convert("L"))
     assert picture.shape[1] == 1440 and picture.std() > 10
     kinds = ("shape_classes", "rods")
     bare = replace(sample, pooled=replace(sample.pooled, **dict.fromkeys(kinds)))
-    bare = write_all(bare, tmp_path / "bare", stored_only=True, also=("arrangement.png",))["arrangement.png"]
+    bare = write_all(bare, tmp_path / "bare", stored_only=True, added_names=("arrangement.png",))["arrangement.png"]
     assert np.asarray(Image.open(bare)).shape[0] < 0.8 * len(picture)  # nothing white below the map
     file = io.BytesIO()
     write_xlsx(sample, file)

@@ -7,7 +7,7 @@ import pytest
 from segmentation.core.measure.quantities import Value
 from segmentation.core.quality.conformity import Limit, decide
 from segmentation.core.quality.specification import Specification
-from segmentation.core.report.certificate import DOUBTFUL, Certificate
+from segmentation.core.report.certificate import DOUBTFUL, ConformityStatement
 from segmentation.core.report.ruler import Ruler
 from segmentation.core.report.summary import Summary
 
@@ -21,7 +21,7 @@ VALUES = {
 def certificate(*limits, unsure="", of_material=False):
     summary = Summary(None, VALUES)
     summary.unsure, summary.of_material = unsure, of_material
-    return Certificate.of(Specification.read({"limits": list(limits)}), VALUES, summary)
+    return ConformityStatement.of(Specification.read({"limits": list(limits)}), VALUES, summary)
 
 
 def limit(name, lower=None, upper=None, **more):

@@ -10,7 +10,7 @@ import pytest
 
 from segmentation.core import tasks
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.operations import Corrections, finished
+from segmentation.core.labels.operations import Corrections, replay_steps
 from segmentation.core.labels.segmentation import Cut, Provenance, Segmentation
 from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.measure.filters import BY_OTHERS, BY_REGION
@@ -18,7 +18,7 @@ from segmentation.core.measure.tilt import Stretch, Tilt
 from segmentation.core.micrograph.colours import COLOURS, MANY
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
-from segmentation.core.report.corrected_objects import CorrectedObjects, StoredObjects, Terms
+from segmentation.core.report.corrected_objects import CorrectedObjects, MeasuringConditions, StoredObjects
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.report.quick_numbers import QuickNumbers
 from segmentation.core.report.summary import MAIN, Summary
@@ -51,14 +51,14 @@ class Case:
         self.file = json.loads(json.dumps(outlines(self.analysis)))
         measuring = self.task.effective(self.settings.measurement)
         tilt = Tilt.to_correct(measuring, {})
-        terms = Terms(self.task, measuring, self.analysis.refused, Stretch.of(tilt) if tilt else None)
+        terms = MeasuringConditions(self.task, measuring, self.analysis.refused, Stretch.of(tilt) if tilt else None)
         self.corrections = Corrections(WorkingLabels.of(self.segmentation))
         self.state = CorrectedObjects.of(StoredObjects.of([self.file], "particles"), self.corrections.original, terms)
 
     def do(self, *operations):
         for operation in operations:
             self.corrections.do(operation)
-        self.state = self.state.followed_by(self.corrections)
+        self.state = self.state.with_corrections(self.corrections)
         return self
 
     @property
@@ -69,7 +69,7 @@ class Case:
         """Everything measured anew, as a worker does."""
         rows = self.file["particles"]
         judged = {str(why): [row["id"] for row in rows if row["reason"] == why] for why in (*BY_OTHERS, *BY_REGION)}
-        after = finished(self.segmentation, self.corrections.steps)
+        after = replay_steps(self.segmentation, self.corrections.steps)
         limit = self.settings.measurement.faint_limit
         after = replace(after, used={**after.used, "by_others": {"faint_limit": limit, **judged}})
         return measure(self.micrograph, after, self.settings)
@@ -101,7 +101,7 @@ class Case:
             known |= {"n_set_aside": f"{of.n_set_aside:,}", "n_kept": f"{int(full.table.kept.sum()):,}"}
             fraction = words.by_number("fraction_100nm")
             if (carried := said.pop("fraction_outlines", None)) and said[fraction.name] == fraction.value:
-                assert carried == fraction.carried
+                assert carried == fraction.outlines_note
             assert self.quick.unit == words.statistics.unit
             if said.get("median", "–") != "–":
                 own, theirs = ([getattr(one, name) for name in FIGURES] for one in (self.quick.statistics, of))
@@ -201,7 +201,7 @@ def test_shares_of_classes_follow_their_pixels(settings):
 
 def test_a_large_picture_of_classes_keeps_its_lines_until_it_is_measured(monkeypatch):
     case = phases()
-    monkeypatch.setattr("segmentation.core.report.corrected_objects.MOST_TRACED", 100)
+    monkeypatch.setattr("segmentation.core.report.corrected_objects.MOST_TRACED_PX", 100)
     case.do({"op": "paint", "points": [[60, 40]], "radius": 6, "id": 2})
     row = case.rows()[2]
     assert row["area"] > case.state.stored.row(2)["area"] and row["outline"] == case.state.stored.row(2)["outline"]
@@ -225,7 +225,7 @@ def test_numbers_that_rest_on_chances_wait_for_the_measuring():
     assert case.do({"op": "delete", "ids": [3]}).quick.numbers == {"n_set_aside": "0"}
     case = Case(labels=labels, cuts=(cut,))
     numbers = case.do({"op": "delete", "ids": [3]}).quick
-    assert numbers.numbers["n_kept"] == "2" and numbers.few == ["93.0", "93.0"]
+    assert numbers.numbers["n_kept"] == "2" and numbers.few_sizes == ["93.0", "93.0"]
     assert case.rows()[1] == case.file["particles"][0]
 
 
@@ -286,7 +286,7 @@ def test_examples_are_those_of_what_stands():
     case.do({"op": "delete", "ids": list(case.corrections.now.objects)[3:]})
     few = case.quick.examples
     assert [example.title for example in few] == [f"particle {example.id}" for example in few] and len(few) == 3
-    assert [example.size for example in few] == case.quick.few
+    assert [example.size for example in few] == case.quick.few_sizes
 
 
 def test_fibres_keep_what_their_shape_says_whatever_a_person_decided():
@@ -333,7 +333,7 @@ def test_what_a_person_left_out_within_a_region_stays_in_it_when_it_is_confirmed
 
 def test_an_object_that_reaches_over_too_much_of_the_picture_waits_for_the_measuring(monkeypatch):
     case = Case()
-    monkeypatch.setattr("segmentation.core.labels.working.MOST_CROPPED", 5_000)
+    monkeypatch.setattr("segmentation.core.labels.working.MOST_CROPPED_PX", 5_000)
     case.do({"op": "merge", "ids": [1, 30]})
     [row] = [row for row in case.state.changed_since(case.corrections, 0) if "gone" not in row]
     assert row["kept"] and "min_feret" not in row and row["outline"]

@@ -16,7 +16,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Polygon
 from PIL import Image
 
-from segmentation.core.measure.bins import places_in
+from segmentation.core.measure.bins import bin_numbers
 from segmentation.core.measure.histograms import Bars
 from segmentation.core.measure.quantities import significant
 from segmentation.core.micrograph.types import Calibration
@@ -113,7 +113,7 @@ def test_letters_are_6_points_high_in_one_column_and_panels_are_aligned(case):
 
 def test_one_panel_larger_letters_and_no_colours():
     sample = SampleAnalysis.of(CASES["fifteen"]())
-    panel = figure.draw(sample, options=figure.Look("C", 8, True))
+    panel = figure.draw(sample, options=figure.FigureOptions("C", 8, True))
     assert len(panel.axes) == 1 and panel.axes[0].get_position().width > 0.98
     assert panel.texts[-1].get_fontsize() == 16 and not panel.axes[0].get_title(loc="left")
     pixels = figure.pixels_of(panel)
@@ -358,7 +358,7 @@ def test_the_legend_of_a_histogram_lies_over_no_bar_and_no_line(top, font):
     sample = SampleAnalysis.of(make_analysis(40))
     distribution = Distribution.of(sample)
     certain, edges = np.ones(len(sizes)), np.linspace(60, 240, 9)
-    of_bins, none = places_in(edges, sizes), np.zeros(len(sizes), int)
+    of_bins, none = bin_numbers(edges, sizes), np.zeros(len(sizes), int)
     bars = Bars(edges, sizes, of_bins, certain, certain, certain, certain > 0, none)
     middle = replace(distribution.statistics, median=float(np.median(sizes)), mean=float(sizes.mean()))
     for inches in ((2.2, 2.6), (3.4, 1.4), (7, 2.5)):

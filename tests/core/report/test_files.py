@@ -63,7 +63,7 @@ def test_what_follows_a_comma_is_no_formula_where_semicolons_separate_cells(sign
     """The table with decimal commas quotes no comma, and some programs read full-width signs as the usual ones."""
     cell = particles_csv.name_cell(f"a, {sign}1,{sign}2.tif")
     assert sign not in cell and cell.startswith("a, %") and cell.endswith("2.tif")
-    line = particles_csv.with_commas(f"# image: a\nimage\n{particles_csv.lines([[cell]])}").splitlines()[-1]
+    line = particles_csv.with_commas(f"# image: a\nimage\n{particles_csv.csv_text([[cell]])}").splitlines()[-1]
     assert not any(cells.begins_like_formula(part.strip()) for part in line.split(","))
 
 
@@ -285,5 +285,5 @@ def test_all_files_are_written_and_told(tmp_path):
 def test_progress_can_stop_the_writing(tmp_path):
     with pytest.raises(InterruptedError):
         write_all(make_analysis(3, (60, 80)), tmp_path, progress=Mock(side_effect=InterruptedError))
-    begun = {name for name, export in exports.listed("image", find("particles")).items() if export.turn == FIRST}
+    begun = {name for name, export in exports.by_file_name("image", find("particles")).items() if export.turn == FIRST}
     assert {path.name for path in tmp_path.iterdir()} <= begun

@@ -11,8 +11,14 @@ from pycocotools import mask as coco_mask
 from skimage.draw import polygon2mask
 
 from segmentation.core.report.exports.coco import _run_lengths
-from segmentation.core.report.outlines import area as signed_area
-from segmentation.core.report.outlines import find_pixel_borders, polygons, smooth_outlines, smooth_rings, thinned
+from segmentation.core.report.outlines import (
+    find_pixel_borders,
+    polygons,
+    signed_area,
+    smooth_outlines,
+    smooth_rings,
+    thin_outline,
+)
 from tests.core.builders import disc_labels
 
 shapely = pytest.importorskip("shapely")
@@ -50,7 +56,7 @@ def test_rectangles(parts, box, pixels, corners):
     (outline,) = trace(labels, 1)
     assert [*outline.min(0), *outline.max(0)] == box
     assert len(outline) == corners and area(outline) == pixels - 4 / 8
-    np.testing.assert_array_equal(thinned(outline, 5.0), outline)  # short ones are left alone
+    np.testing.assert_array_equal(thin_outline(outline, 5.0), outline)  # short ones are left alone
 
 
 def test_every_disc_is_enclosed_by_its_own_outline():
@@ -78,7 +84,7 @@ def test_no_particles():
 def test_thinned_outlines_stay_true():
     labels = disc_labels(12, (300, 400))
     for outline in trace(labels, 12):
-        fewer = thinned(outline, 0.6)
+        fewer = thin_outline(outline, 0.6)
         assert 8 <= len(fewer) < 0.8 * len(outline)
         assert area(fewer) == pytest.approx(area(outline), rel=0.03)
 

@@ -16,7 +16,7 @@ import pytest
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import DO_NOT_USE, LOOK, NOTE, Flag
 from segmentation.core.labels.segmentation import MASKS
-from segmentation.core.measure.drawn import FigureDraws
+from segmentation.core.measure.figure_draws import FigureDraws
 from segmentation.core.measure.quantities import Value, significant
 from segmentation.core.measure.results import FIGURES
 from segmentation.core.micrograph.types import NO_SCALE, Calibration
@@ -30,8 +30,8 @@ from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.workbooks import _summary_lines
 from segmentation.core.report.files import write_all
 from segmentation.core.report.filing import Filing
-from segmentation.core.report.fonts import runs, unbroken
-from segmentation.core.report.method import method as method_of
+from segmentation.core.report.fonts import font_runs, with_unbroken_units
+from segmentation.core.report.method import methods_paragraph as method_of
 from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import CITATION, calibration_words, short_names
 from segmentation.core.sample import SampleAnalysis
@@ -62,11 +62,11 @@ def context_of(analysis, **how):
     with ThreadPoolExecutor(1) as packing:
         context = Context(
             SampleAnalysis.of(analysis),
-            exports.listed("image", find(analysis.segmentation.provenance.task)),
+            exports.by_file_name("image", find(analysis.segmentation.provenance.task)),
             packing,
             **how,
         )
-        context.pack_pictures()
+        context.compress_pictures()
     context.checksums = context.contents = FILES
     return context
 
@@ -204,10 +204,10 @@ def test_what_fills_a_page_takes_what_the_other_parts_leave():
         offered.append(high)
         return [document.space(min(high, 300))]
 
-    rooms = [document.Room(filling, 100.0), document.Room(filling, 80.0, 200.0)]
+    rooms = [document.FlexiblePart(filling, 100.0), document.FlexiblePart(filling, 80.0, 200.0)]
     whole = document.page(document.space(150), *rooms)
-    assert offered == [pytest.approx(document.HIGHEST - 150 - 80, abs=0.1), 200.0]
-    assert whole.wrapOn(None, document.WIDTH, document.HIGHEST)[1] == pytest.approx(150 + 300 + 200, abs=0.1)
+    assert offered == [pytest.approx(document.PAGE_HEIGHT - 150 - 80, abs=0.1), 200.0]
+    assert whole.wrapOn(None, document.WIDTH, document.PAGE_HEIGHT)[1] == pytest.approx(150 + 300 + 200, abs=0.1)
 
 
 @pytest.mark.parametrize(("names", "short"), [
@@ -220,7 +220,7 @@ def test_names_that_are_cut_keep_what_tells_them_apart(names, short):
 
 
 def test_no_line_ends_between_a_number_and_its_unit():
-    assert unbroken("read, ± 2 %: 10 nm, 3 particles") == "read, ±\xa02\xa0%: 10\xa0nm, 3 particles"
+    assert with_unbroken_units("read, ± 2 %: 10 nm, 3 particles") == "read, ±\xa02\xa0%: 10\xa0nm, 3 particles"
 
 
 def test_it_says_what_a_regulator_asks_for():
@@ -263,7 +263,7 @@ def test_it_says_when_it_was_made_where_it_is_and_who_took_the_image():
 
 def test_for_the_report_alone_no_figure_is_drawn(monkeypatch, tmp_path):
     monkeypatch.setattr(figure, "pixels_of", lambda sheet: pytest.fail("it was drawn"))
-    write_all(make_analysis(12), tmp_path, for_the_page=False, stored_only=True, also={"report.pdf"})
+    write_all(make_analysis(12), tmp_path, for_the_page=False, stored_only=True, added_names={"report.pdf"})
 
 
 def test_report_and_annex_share_their_pages_and_are_the_same_as_alone():
@@ -301,7 +301,9 @@ def test_its_numbers_are_those_of_the_result():
 def test_no_file_has_a_word_that_the_glossary_replaces():
     analysis = made("many")
     texts = context_of(analysis).figure.findobj(lambda artist: hasattr(artist, "get_text"))
-    lists = [export for task in every() for of in ("image", "sample") for export in exports.listed(of, task).values()]
+    lists = [
+        export for task in every() for of in ("image", "sample") for export in exports.by_file_name(of, task).values()
+    ]
     words = "\n".join(
         [
             said(written(analysis)),
@@ -344,7 +346,7 @@ def test_any_name(name):
 
 
 def test_letters_from_right_to_left_are_joined_and_in_their_order():
-    assert runs("نان 1.tif") == [("DejaVuSans", "tif.1 \u0646\ufe8e\ufee7")]
+    assert font_runs("نان 1.tif") == [("DejaVuSans", "tif.1 \u0646\ufe8e\ufee7")]
 
 
 def test_an_interval_that_tells_nothing_is_left_out_and_it_is_said():

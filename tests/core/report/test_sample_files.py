@@ -37,7 +37,7 @@ from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.facts import acquisition_dates
 from segmentation.core.report.files import write_all
 from segmentation.core.report.images import draw_by_image, interval_sentence
-from segmentation.core.report.method import left_out_words, method
+from segmentation.core.report.method import left_out_words, methods_paragraph
 from segmentation.core.report.summary import Summary
 from segmentation.core.sample import BY_USER, Member, SampleImage
 from tests.core.builders import make_analysis, refound
@@ -157,7 +157,7 @@ def test_no_byte_of_any_file_hangs_on_the_order_of_the_images(tmp_path):
 
 def written(sample, folder, *names):
     """These files and what is stored with every sample."""
-    return write_all(sample, folder, stored_only=True, also=names)
+    return write_all(sample, folder, stored_only=True, added_names=names)
 
 
 def with_left_out():
@@ -169,8 +169,8 @@ def report_words(sample, annex=True):
     """All words of the report, which is written alone, on one line."""
     file = io.BytesIO()
     with ThreadPoolExecutor(1) as packing:
-        context = Context(sample, exports.listed("sample", sample.task), packing)
-        context.pack_pictures()
+        context = Context(sample, exports.by_file_name("sample", sample.task), packing)
+        context.compress_pictures()
         pages.write_report(context, file, annex=annex)
     return " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(file).pages)
 
@@ -282,8 +282,8 @@ def test_few_particles_are_numbers_in_the_figure_and_the_report_warns_of_no_inte
     assert not any(ax.containers for ax in drawn.axes) and "diameters (nm): " in drawn.axes[1].texts[0].get_text()
     some = combine("some", [Member.of(make_analysis(14, (200, 260)))])
     assert Summary.of(some).sizes[0].total and "D90" in Summary.of(some).without_interval
-    assert "intervals of the mean" in " ".join(some.pooled.cautions) and "of the mean" not in method(some)
-    assert "for an interval" not in report_words(some, annex=False) and "too narrow" in method(some)
+    assert "intervals of the mean" in " ".join(some.pooled.cautions) and "of the mean" not in methods_paragraph(some)
+    assert "for an interval" not in report_words(some, annex=False) and "too narrow" in methods_paragraph(some)
 
 
 def test_charts_show_no_image_without_a_number_and_say_what_red_is():
@@ -318,7 +318,7 @@ def test_the_report_says_how_many_images_are_left_out():
     words = report_words(sample)
     sentence = "left out: 1 by the user, 1 not analysed"
     assert "3 of 5 electron micrographs" in words and "3 of 5 images counted" in words
-    assert words.count(sentence) == 2 and sentence in method(sample), "the method and the form"
+    assert words.count(sentence) == 2 and sentence in methods_paragraph(sample), "the method and the form"
     assert BY_USER in words and f"Not analysed: {DAMAGED}" in words
     assert left_out_words(combine("all", seen(2))) == ""
     assert left_out_words(CASES["mixed"]()).endswith(f": 1 {WHY_LEFT_OUT[NO_PIXEL_SIZE]}")
@@ -370,16 +370,18 @@ def test_two_models_are_both_described():
 
 
 def test_the_method_adds_up_the_outlines_that_were_dropped():
-    words = method(combine("lot", seen(4, dropped=(3, 0, 9, 2), expected=(0.9, 0.8, 0.3, 0.7))))
+    words = methods_paragraph(combine("lot", seen(4, dropped=(3, 0, 9, 2), expected=(0.9, 0.8, 0.3, 0.7))))
     assert re.search(r"2 images, 5 outlines were removed[^.]* 10 %\.", words)
     assert re.search(r"one image, 9 outlines were removed[^.]* 50 % \(in images with", words)
     excluded = seen(2, dropped=(0, 7))
-    assert "were removed" not in method(combine("lot", excluded[:1], left_out=[SampleImage.by_user(excluded[1])]))
+    assert "were removed" not in methods_paragraph(
+        combine("lot", excluded[:1], left_out=[SampleImage.by_user(excluded[1])])
+    )
 
 
 def test_the_filter_is_in_the_method_even_where_it_removes_nothing():
-    assert Reason.SMALL not in method(combine("off", seen(2)))
-    assert Reason.SMALL in method(combine("on", seen(2), filter=True))
+    assert Reason.SMALL not in methods_paragraph(combine("off", seen(2)))
+    assert Reason.SMALL in methods_paragraph(combine("on", seen(2), filter=True))
 
 
 @pytest.mark.parametrize(

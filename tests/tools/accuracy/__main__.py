@@ -1,11 +1,10 @@
-"""The tables behind docs/method/accuracy.md and fibres.md: python -m tests.tools.accuracy NAME ..., or all of
-TABLES. Those
-with a mark on a page are written into it, the others printed. python -m tests.tools.accuracy metamorphic changes
-pictures in
-ways that must not change the answer; contacts, confidence, recall and aside look at kinds of images that most fits have
-not seen; advice at images of other kinds that are analysed as particles; touching at greys where particles touch;
-doubts says how often each warning is right, clicks how well two clicks split an outline, alike how well three find
-all of their sort, and methods how soon control charts and limits decide."""
+"""Makes the tables of docs/method/accuracy.md and fibres.md: python -m tests.tools.accuracy NAME ..., or all TABLES. A
+table that has a mark on a page is written into the page, others are printed.
+
+Other names: metamorphic (pictures changed in ways that must not change the result); contacts, confidence, recall, aside
+(images of kinds that most fits have not used); advice (images of other kinds, analysed as particles); touching (grey
+levels at contacts); doubts (how often warnings are right); clicks (splitting by two clicks); alike (finding similar
+outlines); methods (how soon control charts and limits decide)."""
 
 from __future__ import annotations
 
@@ -23,12 +22,13 @@ from . import arrangement, coverage, fibres, golden, metamorphic, outlines, refe
 METHOD = Path(__file__).resolve().parents[3] / "docs" / "method"
 PAGE = METHOD / "accuracy.md"
 PAGES = PAGE, METHOD / "fibres.md"
-SAMPLES, OF_IMAGES, OF_AMOUNTS, OF_FIELDS = 250, 300, 250, 200
+# Random samples for each line of these tables: one image, several images, weighted figures, fractions.
+SAMPLES, IMAGE_SAMPLES, WEIGHTED_SAMPLES, FRACTION_SAMPLES = 250, 300, 250, 200
 
 
 def definitions(registry: Registry, beside: Registry | None = None) -> Iterator[str]:
-    """What each quantity of the registry is, those of every kind of analysis, but for places in px and those that
-    `beside` has: numbers by name and unit, columns (without `beside`) as files name them."""
+    """A line with the definition of each quantity of a registry, for all kinds of analysis, without positions in px and
+    without the quantities of `beside`. With `beside` they are numbers, by name and unit; else columns, as in files."""
     every()
     for name, quantity in registry.items():
         if (beside and name in beside) or name.endswith("_px"):
@@ -38,23 +38,24 @@ def definitions(registry: Registry, beside: Registry | None = None) -> Iterator[
         yield f"- `{name if beside else quantity.column('nm')}`{unit}: {quantity.definition}{source}"
 
 
-def together(lines: Iterable[str]) -> Iterator[str]:
-    """Lines of definitions; neighbours that differ in their name and in one more word are one line, with all names and
-    all of these words."""
+def join_similar_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Lines of definitions; neighbouring lines that differ only in their name and in one other word are
+    replace_table into one line with all names and all these words."""
     group: list[list[str]] = []
     for words in [*(line.split(" ") for line in lines), []]:
-        differing = [at for at, ones in enumerate(zip(*group, words, strict=False)) if len(set(ones)) > 1]
+        columns_of_words = enumerate(zip(*group, words, strict=False))
+        differing = [position for position, column in columns_of_words if len(set(column)) > 1]
         if group and (len(words) != len(group[0]) or len(differing) > 2):
             columns = list(zip(*group, strict=True))
             names = ", ".join(name[:-1] for name in columns[1]) + group[0][1][-1]  # a colon or comma ends each
-            yield " ".join(["-", names, *("/".join(dict.fromkeys(ones)) for ones in columns[2:])])
+            yield " ".join(["-", names, *("/".join(dict.fromkeys(column)) for column in columns[2:])])
             group = []
         group.append(words)
 
 
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
-    "columns": lambda: together(definitions(COLUMNS)),
-    "numbers": lambda: together(definitions(NUMBERS, COLUMNS)),
+    "columns": lambda: join_similar_lines(definitions(COLUMNS)),
+    "numbers": lambda: join_similar_lines(definitions(NUMBERS, COLUMNS)),
     "shapes": lambda: chain(
         (line.replace(" %", "") for line in shapes.lines(200, sizes=(20,), columns=shapes.SHOWN)),
         [""],
@@ -65,17 +66,17 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "coverage": lambda: coverage.lines(SAMPLES),
     "calibration": lambda: coverage.calibration_lines(SAMPLES),
     "laws": lambda: coverage.law_lines(SAMPLES),
-    "weighted": lambda: coverage.weighted_lines(OF_AMOUNTS),
-    "images": lambda: coverage.image_lines(OF_IMAGES),
-    "fractions": lambda: chain(coverage.fraction_lines(OF_FIELDS), [""], coverage.alike_lines(OF_FIELDS)),
+    "weighted": lambda: coverage.weighted_lines(WEIGHTED_SAMPLES),
+    "images": lambda: coverage.image_lines(IMAGE_SAMPLES),
+    "fractions": lambda: chain(coverage.fraction_lines(FRACTION_SAMPLES), [""], coverage.alike_lines(FRACTION_SAMPLES)),
     "golden": golden.lines,
     "fibres": fibres.lines,
     "kinds": golden.lines_of_two_kinds,
 }
 
 
-def put(page: str, name: str, lines: list[str]) -> str:
-    """The page with the table between its two marks replaced."""
+def replace_table(page: str, name: str, lines: list[str]) -> str:
+    """The text of a page, in which the lines replace the table between the two marks of this name."""
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     head, rest = page.split(begin)
     return head + begin + "".join(f"{line}\n" for line in lines) + end + rest.split(end)[1]
@@ -113,7 +114,7 @@ def main() -> None:
         lines = list(TABLES[name]())
         for page in PAGES:
             if f"<!-- {name} -->" in (text := page.read_text(encoding="utf-8")):
-                page.write_text(put(text, name, lines), encoding="utf-8")
+                page.write_text(replace_table(text, name, lines), encoding="utf-8")
                 print(f"{name}: {len(lines)} lines written to {page.name}")
                 break
         else:

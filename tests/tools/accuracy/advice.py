@@ -1,10 +1,10 @@
-"""What other kinds of analysis are advised where an image is analysed as particles: python -m tests.tools.accuracy
-advice
+"""Counts which other kinds of analysis are advised if an image is analysed as particles: python -m
+tests.tools.accuracy advice
 
-Of the micrographs in ../shared/data (held-out ones of EMPS; the models of other kinds were trained on theirs), up to
-MOST of a kind, and of mats of both renderers by seeds that neither training nor limits have used: how many are refused
-or doubtful, so that other ways are looked at, and whether the first way shown is of the image's own kind, another
-setting of particles, or of another kind.
+The images are up to MOST micrographs of each kind in ../shared/data (held-out images of EMPS; the models of other kinds
+were trained on their images), and mats of fibres by two renderers, with seeds that no training has used. The table
+shows how many images are refused or doubtful, so that other ways are tried, and whether the first proposed way is
+of the kind of the image, of particles, or of another kind.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from segmentation.core import tasks
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.options import EVEN, MOSTLY
+from segmentation.core.labels.options import EVEN_PROBABILITY, LEAST_EXPECTED
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.network import cards
@@ -39,8 +39,8 @@ FOLDERS = {  # task: folders of its micrographs
     "phases": ["phases/uhcs-steel/images", "phases/superalloy/images"],
     "layers": ["phases/coatings/images"],
 }
-MOST = 12
-WIDE = 8, 12, 20, 30  # px, the diameters of the fibres
+MOST = 12  # micrographs of a kind
+FIBRE_DIAMETERS_PX = 8, 12, 20, 30
 
 
 def _images() -> Iterator[tuple[str, Micrograph]]:
@@ -54,7 +54,7 @@ def _images() -> Iterator[tuple[str, Micrograph]]:
 
 def mats() -> Iterator[Micrograph]:
     """Two mats of each diameter by each renderer, a bright and a dark one."""
-    for diameter in WIDE:
+    for diameter in FIBRE_DIAMETERS_PX:
         for seed, kind in enumerate(("sem", "transmission")):
             drawn = mat(SHAPE, diameter, 0.25, np.random.default_rng((53, seed)), dark=seed == 1)
             fixed = {"family": "fibre", "kind": kind, "diameter": float(diameter), "cover": 0.25, **PLAIN}
@@ -63,15 +63,15 @@ def mats() -> Iterator[Micrograph]:
 
 
 def first_way(micrograph: Micrograph) -> str | None:
-    """The task of the first way that is shown, "none" where nothing sure is; None where the page does not look."""
+    """The task of the first way that the page shows; "none" if it shows no way; None if it does not try other ways."""
     requested = AnalysisSettings.of("particles")
     analysis = analyse(micrograph, requested)
     used, counted = analysis.segmentation.used, int(analysis.table.kept.sum())
     is_other = used.get("resembles", {}).get("recognised", False)
-    if counted and not analysis.refused and not is_other and used.get("expected", 1.0) >= MOSTLY:
+    if counted and not analysis.refused and not is_other and used.get("expected", 1.0) >= LEAST_EXPECTED:
         return None
     part, model = Part.of(micrograph, requested), analysis.segmentation.provenance.card["name"]
-    least = EVEN if analysis.refused else max(EVEN, used.get("expected", 0.0))
+    least = EVEN_PROBABILITY if analysis.refused else max(EVEN_PROBABILITY, used.get("expected", 0.0))
     for way in ways(part, requested, used, model, cards.available(), refused=analysis.refused):
         card = cards.find(way.settings["model"])
         if try_way(part, requested, way, card, least=least) is not None:

@@ -1,4 +1,4 @@
-"""Point patterns of known arrangement, and what is said of them."""
+"""Draws point patterns with a known arrangement, and counts how the analysis judges them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.core.measure.arrangement import certain_distances, compare, nearest
+from segmentation.core.measure.arrangement import certain_distances, compare_with_chance, neighbour_distances
 from segmentation.core.measure.neighbours import with_neighbours
-from segmentation.core.measure.placement import place
+from segmentation.core.measure.placement import place_rods
 from segmentation.core.measure.results import Neighbours
 from segmentation.core.measure.table import Table
 
@@ -23,7 +23,7 @@ def hard_core(rng: np.random.Generator, n: int) -> Floats:
     """Discs of RADIUS placed at random without overlap, also across the frame."""
     wide = np.asarray(FRAME) + 4 * RADIUS
     count = round(n * wide.prod() / np.prod(FRAME))
-    placed = place(np.full(count, RADIUS), np.zeros(count), tuple(wide), 1, rng)
+    placed = place_rods(np.full(count, RADIUS), np.zeros(count), tuple(wide), 1, rng)
     assert placed is not None
     return placed[0] - 2 * RADIUS
 
@@ -58,7 +58,8 @@ PATTERNS: dict[str, Callable[[np.random.Generator, int], Floats]] = {
 
 
 def table_of(points: Floats, radius: float = RADIUS, half: float = 0.0) -> Table:
-    """Rods around these places, with what the arrangement reads of a table; what the frame cuts is there, too."""
+    """The columns of a table that the arrangement uses, for rods around these points. Rods that touch the frame are
+    included. radius, half: half width and half length of the straight part, in px."""
     reach = radius + half
     inside = ((points >= -reach) & (points <= np.asarray(FRAME) + reach)).all(1)
     points = points[inside]
@@ -82,8 +83,8 @@ def table_of(points: Floats, radius: float = RADIUS, half: float = 0.0) -> Table
 
 
 def lines(trials: int = 40, counts: tuple[int, ...] = (60, 200)) -> Iterator[str]:
-    """A table in Markdown: what is said of drawn patterns, and how often the interval of the mean nearest distance
-    holds the mean of many frames."""
+    """A table in Markdown: how drawn patterns are judged, and how often the interval of the mean nearest distance
+    contains the mean of many frames."""
     yield "| pattern | objects | clustered | even | as by chance | interval holds the mean |"
     yield "|---|---|---|---|---|---|"
     for name, draw in PATTERNS.items():
@@ -91,10 +92,12 @@ def lines(trials: int = 40, counts: tuple[int, ...] = (60, 200)) -> Iterator[str
             rng, verdicts, means = np.random.default_rng(n), [], []
             for seed in range(trials):
                 table = table_of(draw(rng, n))
-                pairs, _ = compare(table, FRAME, np.random.default_rng(seed))
+                pairs, _ = compare_with_chance(table, FRAME, np.random.default_rng(seed))
                 verdicts.append(pairs["ranges"][0]["side"] if pairs and pairs["ranges"] else "")
                 measured = with_neighbours(table, drawn(table), FRAME)
-                means.append(nearest([certain_distances(measured, "neighbour_distance", FRAME)], [FRAME], 0.0))
+                means.append(
+                    neighbour_distances([certain_distances(measured, "neighbour_distance", FRAME)], [FRAME], 0.0)
+                )
             truth = np.mean([interval["mean"] for interval in means])
             held = np.mean([interval["low"] <= truth <= interval["high"] for interval in means])
             shares = [np.mean([verdict == side for verdict in verdicts]) for side in ("more", "fewer", "")]
@@ -103,8 +106,8 @@ def lines(trials: int = 40, counts: tuple[int, ...] = (60, 200)) -> Iterator[str
 
 
 def sample_lines(trials: int = 100) -> Iterator[str]:
-    """Of samples of images whose numbers of objects differ by chance, or by an SD of 40 % more: how often the interval
-    holds the mean of many images."""
+    """A table in Markdown for samples of images whose numbers of objects differ by chance, or by an SD of 40 %
+    more: how often the interval contains the mean of many images."""
     yield "| images | spread of numbers | interval holds the mean |"
     yield "|---|---|---|"
     for images, spread in product((3, 6), (0.0, 0.4)):
@@ -117,7 +120,7 @@ def sample_lines(trials: int = 100) -> Iterator[str]:
                 certain_distances(with_neighbours(table, drawn(table), FRAME), "neighbour_distance", FRAME)
                 for table in tables
             ]
-            return nearest(measured, [FRAME] * len(measured), 0.0)
+            return neighbour_distances(measured, [FRAME] * len(measured), 0.0)
 
         truth, means = mean_of(5 * trials)["mean"], [mean_of(images) for _ in range(trials)]
         held = np.mean([interval["low"] <= truth <= interval["high"] for interval in means])
@@ -125,7 +128,7 @@ def sample_lines(trials: int = 100) -> Iterator[str]:
 
 
 def drawn(table: Table) -> NDArray[np.int32]:
-    """Labels with a pixel for each object: for distances between centres nothing else is looked at."""
+    """Labels (H, W) with one pixel for each object, which is enough for distances between centres."""
     labels = np.zeros(FRAME[::-1], np.int32)
     x, y = (table[f"centroid_{axis}_px"].astype(int).clip(0, side - 1) for axis, side in zip("xy", FRAME, strict=True))
     labels[y, x] = np.arange(1, len(table) + 1)

@@ -1,9 +1,10 @@
-"""How well two clicks part particles in one outline: python -m tests.tools.accuracy clicks [FOLDER]
+"""Measures how well clicks split an outline that contains several particles: python -m tests.tools.accuracy clicks
+[FOLDER]
 
-The outlines of the pictures of `unseen` that hold the greater parts of two to eight true particles. A person clicks
-somewhere about the middle of each. Said are the mean IoU of these particles after the split, and in how many outlines
-all of them are right (IoU of 0.5): by the network's maps alone, and with the edges of the picture. The milliseconds are
-of the processor. FOLDER keeps the outlines (see `unseen`).
+The outlines are those of the images of `unseen` that contain the greater parts of two to eight true particles. A
+simulated person clicks near the middle of each particle. The table shows the mean IoU of these particles after the
+split, and the share of outlines in which all are right (IoU of 0.5), with the network's maps alone and with the edges
+of the picture; ms are those of the processor. FOLDER stores the outlines (see `unseen`).
 """
 
 from __future__ import annotations
@@ -24,15 +25,17 @@ from segmentation.core.labels.patches import BadEdit
 from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.measure.matching import RIGHT_IOU
 
-from .unseen import PARTED, Known, images
+from .unseen import AGGLOMERATES, ImageWithTruth, images
 
-OFF, DRAWS, SEED = 0.5, 3, 7  # of the way to the rim, that a click is off the middle at most; clicks on each outline
-SMALLEST, MOST = 16, 8  # px of a true particle, and particles in an outline
+# Greatest distance of a click from the middle, as a share of the way to the rim; random repetitions for each outline.
+MOST_OFF_CENTRE, DRAWS, SEED = 0.5, 3, 7
+SMALLEST, MOST = 16, 8  # least px of a true particle, and most particles in an outline
 HEADS = ("kind", "outlines", "mean IoU", "all right", "ms")
 
 
 class Joined(NamedTuple):
-    """An outline: its number, where it lies, and the true particles that it holds, with their pixels."""
+    """An outline with several particles: its number, its window, the ids of the true particles, and their areas in
+    px."""
 
     number: int
     window: tuple[slice, slice]
@@ -40,7 +43,7 @@ class Joined(NamedTuple):
     areas: list[int]
 
 
-def joined_in(case: Known) -> Iterator[Joined]:
+def joined_in(case: ImageWithTruth) -> Iterator[Joined]:
     labels, truth = case.segmentation.labels, case.truth
     areas, both = np.bincount(truth.ravel()), (truth > 0) & (labels > 0)
     common: dict[int, list[int]] = {}
@@ -54,21 +57,23 @@ def joined_in(case: Known) -> Iterator[Joined]:
             yield Joined(number, windows[number - 1], true, areas[true].tolist())
 
 
-def clicks_on(joined: Joined, case: Known, random: np.random.Generator) -> list[list[float]]:
-    """A point (x, y) in each true particle, as far as it lies in the outline."""
+def clicks_on(joined: Joined, case: ImageWithTruth, random: np.random.Generator) -> list[list[float]]:
+    """A point (x, y) in the part of each true particle that lies in the outline."""
     points, (rows, columns) = [], joined.window
     outline, truth = case.segmentation.labels[joined.window] == joined.number, case.truth[joined.window]
     for true in joined.true:
         depth = ndimage.distance_transform_edt(np.pad(outline & (truth == true), 1))[1:-1, 1:-1]
         row, column = np.unravel_index(depth.argmax(), depth.shape)
-        way, far = random.uniform(0, 2 * np.pi), OFF * depth.max() * np.sqrt(random.uniform())
+        way, far = random.uniform(0, 2 * np.pi), MOST_OFF_CENTRE * depth.max() * np.sqrt(random.uniform())
         x, y = column + columns.start + 0.5 + far * np.cos(way), row + rows.start + 0.5 + far * np.sin(way)
         points.append([float(x), float(y)])
     return points
 
 
-def parted(now: WorkingLabels, joined: Joined, case: Known, points: list[list[float]]) -> tuple[list[float], float]:
-    """The IoU of each true particle, and the seconds of the processor; of a refused split those as it was."""
+def split_quality(
+    now: WorkingLabels, joined: Joined, case: ImageWithTruth, points: list[list[float]]
+) -> tuple[list[float], float]:
+    """The IoU of each true particle after the split, and the processor seconds. A refused split changes nothing."""
     begin, after = time.process_time(), now
     with suppress(BadEdit):
         after = now.after([split_at(now, joined.number, points)])
@@ -86,7 +91,7 @@ def parted(now: WorkingLabels, joined: Joined, case: Known, points: list[list[fl
 def lines(folder: Path) -> Iterator[str]:
     rows: dict[tuple[str, str], list[tuple[list[float], float]]] = {}
     for case in images(folder):
-        if case.kind == PARTED:  # whose truth is whole agglomerates
+        if case.kind == AGGLOMERATES:  # whose truth is whole agglomerates
             continue
         alone = {name: values for name, values in case.segmentation.maps.items() if name != EDGES}
         known = {
@@ -97,7 +102,7 @@ def lines(folder: Path) -> Iterator[str]:
             random = np.random.default_rng((SEED, joined.number))
             for points in (clicks_on(joined, case, random) for _ in range(DRAWS)):
                 for name, now in known.items():
-                    rows.setdefault((case.kind, name), []).append(parted(now, joined, case, points))
+                    rows.setdefault((case.kind, name), []).append(split_quality(now, joined, case, points))
     yield f"| {' | '.join(HEADS)} |"
     yield "|---" * len(HEADS) + "|"
     for (kind, name), results in sorted(rows.items()):

@@ -1,4 +1,4 @@
-"""How often the 95 % intervals hold the truth: samples of known laws, of one image and of several.
+"""Counts how often the 95 % intervals contain the true value, for samples of known laws, of one image and of several.
 
 python -m tests.tools.accuracy coverage laws calibration weighted images fractions
 """
@@ -30,8 +30,8 @@ Truth = dict[str, float]
 
 
 class Share(NamedTuple):
-    """Of the intervals that hold the truth, of the samples that have one, and of those where the product says beside
-    the figure that its interval may be too narrow."""
+    """Shares from 0 to 1. held: of the intervals that contain the true value. known: of the samples that have an
+    interval. doubted: of the intervals that the product itself calls perhaps too narrow."""
 
     held: float
     known: float
@@ -49,7 +49,7 @@ Hits = dict[Weighting, dict[str, tuple[float, bool]]]
 
 
 def sizes_of(values: np.ndarray, image: np.ndarray | None = None) -> WeightedSizes:
-    """Spheres of these diameters."""
+    """Sizes of spheres with these diameters (n,), in nm. image: the number of the image of each, for several images."""
     order = np.argsort(values, kind="stable")
     size = values[order]
     weights = {way: size**power / (size**power).mean() for way, power in POWER.items()}
@@ -67,7 +67,7 @@ def _mixed(share: np.ndarray) -> np.ndarray:
     return np.interp(share, below, size)
 
 
-# Name -> the size under which a share of the particles lies, with a median near MEDIAN.
+# The quantile function of each law by its name: share -> size in nm. All medians are near MEDIAN.
 LAWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "log-normal, GSD 1.5": log_normal(1.5),
     "normal, SD 30 %": lambda share: stats.norm.ppf(share, MEDIAN, 0.3 * MEDIAN).clip(5),
@@ -79,9 +79,11 @@ LAWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 @dataclass(frozen=True)
 class Images:
-    """A specimen whose images differ: the sizes of each are those of a law times exp(N(0, ln between)).
+    """A specimen whose images differ: the sizes of an image are those of a law, times a factor of the image,
+    exp(N(0, ln between)).
 
-    count: particles of an image, times (its factor)^follows, times a number of a gamma law of this relative SD.
+    images: their number. count: particles of an image, times (its factor)^follows, times a random number of a gamma law
+    with the relative SD `uneven`.
     """
 
     images: int
@@ -116,8 +118,8 @@ CASES = (
     *(Images(m, 1.3, follows=follows) for m in (3, 5, 10) for follows in (-2.0, 2.0)),
     *(Images(m, 1.3, uneven=0.7) for m in (5, 10)),
 )
-MANY_OF_ONE = (("log-normal, GSD 1.5", 1000), *((law, 4000) for law in LAWS))  # fewer have no such intervals
-MANY = (
+LARGE_IMAGES = (("log-normal, GSD 1.5", 1000), *((law, 4000) for law in LAWS))  # fewer have no such intervals
+LARGE_SAMPLES = (
     *(Images(5, between, count=400) for between in (1.15, 1.3)),
     *(Images(20, 1.15, law, count=200) for law in ("log-normal, GSD 1.5", "normal, SD 30 %", "bimodal, 90 and 10 %")),
     Images(20, 1.3, count=200),
@@ -135,8 +137,8 @@ def truths(values: np.ndarray) -> dict[Weighting, Truth]:
 
 
 def hits(sizes: WeightedSizes, goals: dict[Weighting, Truth], seed: int, u: float = 0.0) -> Hits:
-    """Of each weighting name -> 1 where the interval holds the truth, 0 where not, NaN without one; and whether the
-    product doubts it."""
+    """For each weighting and figure: 1 if the interval contains the true value, 0 if not, NaN without an interval; and
+    whether the product doubts the interval. u: relative uncertainty of the calibration."""
     estimates = {way: figures(sizes.size, sizes.weights[way], way) for way in WEIGHTINGS}
     limits = intervals(sizes, estimates, np.random.default_rng(seed), u)
     nano = nano_fraction(sizes, u)
@@ -163,8 +165,11 @@ def _share(outcomes: list[tuple[float, bool]]) -> Share:
     return Share(share, float(defined.mean()), float(unsure[defined].mean()) if defined.any() else 0.0)
 
 
-def of_law(law: Callable[[np.ndarray], np.ndarray], n: int, samples: int, u: float = 0.0) -> dict[Weighting, Shares]:
-    """Of one image of n particles; u: relative uncertainty of the calibration, which is off by as much."""
+def shares_of_law(
+    law: Callable[[np.ndarray], np.ndarray], n: int, samples: int, u: float = 0.0
+) -> dict[Weighting, Shares]:
+    """The shares for samples of one image with n particles. u: relative uncertainty of the calibration, whose random
+    error is that large."""
     goals = truths(law((np.arange(POPULATION) + 0.5) / POPULATION))
     results = []
     for i in range(samples):
@@ -174,7 +179,7 @@ def of_law(law: Callable[[np.ndarray], np.ndarray], n: int, samples: int, u: flo
     return _shares(results)
 
 
-def of_images(case: Images, samples: int) -> dict[Weighting, Shares]:
+def shares_of_images(case: Images, samples: int) -> dict[Weighting, Shares]:
     goals = truths(case.draw(np.random.default_rng(1), 1_200_000 // case.count)[0])
     drawn = (case.draw(np.random.default_rng([crc32(case.name.encode()), i]), case.images) for i in range(samples))
     return _shares([hits(sizes_of(*sample), goals, i) for i, sample in enumerate(drawn)])
@@ -190,59 +195,65 @@ def _table(heads: str, rows: Iterator[tuple[str, Shares]], columns: tuple[str, .
 def lines(samples: int) -> Iterator[str]:
     """Tables in Markdown, one row for each case."""
     cases = [(gsd, n) for gsd in (1.2, 1.5, 1.8) for n in (30, 100, 300)]
-    return _table("GSD | n", ((f"{gsd} | {n}", of_law(log_normal(gsd), n, samples)["number"]) for gsd, n in cases))
+    return _table(
+        "GSD | n", ((f"{gsd} | {n}", shares_of_law(log_normal(gsd), n, samples)["number"]) for gsd, n in cases)
+    )
 
 
 def law_lines(samples: int, numbers: tuple[int, ...] = (15, 30, 100, 300)) -> Iterator[str]:
     cases = [(law, n) for law in LAWS for n in numbers]
-    return _table("law | n", ((f"{law} | {n}", of_law(LAWS[law], n, samples)["number"]) for law, n in cases), NO_MODE)
+    return _table(
+        "law | n", ((f"{law} | {n}", shares_of_law(LAWS[law], n, samples)["number"]) for law, n in cases), NO_MODE
+    )
 
 
 def calibration_lines(samples: int) -> Iterator[str]:
-    rows = ((str(n), of_law(log_normal(1.5), n, samples, 0.03)["number"]) for n in (30, 100, 300))
+    rows = ((str(n), shares_of_law(log_normal(1.5), n, samples, 0.03)["number"]) for n in (30, 100, 300))
     return _table("n", rows)
 
 
 def image_lines(samples: int) -> Iterator[str]:
-    rows = ((case.name, of_images(case, samples)["number"]) for case in CASES)
+    rows = ((case.name, shares_of_images(case, samples)["number"]) for case in CASES)
     return _table("images | between | law | counts", rows, NO_MODE)
 
 
 def weighted_lines(samples: int) -> Iterator[str]:
     """By area and volume, one image and several."""
-    alone = ((f"1 | – | {law} | {n}", of_law(LAWS[law], n, samples)) for law, n in MANY_OF_ONE)
+    alone = ((f"1 | – | {law} | {n}", shares_of_law(LAWS[law], n, samples)) for law, n in LARGE_IMAGES)
     several = (
-        (f"{case.images} | {case.between:g} | {case.law} | {case.images * case.count}", of_images(case, samples))
-        for case in MANY
+        (f"{case.images} | {case.between:g} | {case.law} | {case.images * case.count}", shares_of_images(case, samples))
+        for case in LARGE_SAMPLES
     )
     rows = ((f"{name} | {way}", row[way]) for name, row in chain(alone, several) for way in ("area", "volume"))
     return _table("images | between | law | n | by", rows, tuple(name for name in NO_MODE if name in NAMES))
 
 
 def fraction_of(inside: np.ndarray, count: int) -> Fraction:
-    """Of images of `count` particles each; inside: how many of each are from 1 to 100 nm, (images,)."""
+    """The share of small particles with its interval. inside: (images,) how many of the `count` particles of each image
+    are from 1 to 100 nm."""
     small = inside[:, None] > np.arange(count)
     image = np.repeat(range(len(inside)), count) if len(inside) > 1 else None
     return nano_fraction(sizes_of(np.where(small, 50.0, 200.0).ravel(), image))
 
 
 @dataclass(frozen=True)
-class Rare:
-    """A specimen of which one field in `one_in` is of another kind: `there` is the share of its particles from 1 to 100
-    nm, `elsewhere` that of the others'."""
+class RareFields:
+    """A specimen of which one field in `one_in` is of another kind: `rare_share` is the share of its particles
+    from 1 to 100 nm, `other_share` that of the others'."""
 
     one_in: int
-    there: float
-    elsewhere: float = 0.0
+    rare_share: float
+    other_share: float = 0.0
     count: int = 60
 
     def covered(self, images: int, samples: int) -> tuple[float, float]:
-        """How often the interval holds the truth, and how often it or what is said of fields that were missed does."""
-        goal = (self.there + (self.one_in - 1) * self.elsewhere) / self.one_in
+        """How often the interval contains the true share; and how often the interval with the note on missed
+        fields does."""
+        goal = (self.rare_share + (self.one_in - 1) * self.other_share) / self.one_in
         held = []
         for i in range(samples):
             rng = np.random.default_rng([images, self.one_in, i])
-            share = np.where(rng.random(images) < 1 / self.one_in, self.there, self.elsewhere)
+            share = np.where(rng.random(images) < 1 / self.one_in, self.rare_share, self.other_share)
             fraction = fraction_of(rng.binomial(self.count, share), self.count)
             _, low, high = missed_fields(fraction, images)
             held.append((fraction.low <= goal <= fraction.high, low <= goal <= high))
@@ -250,27 +261,33 @@ class Rare:
         return float(alone), float(with_note)
 
 
-KINDS = (
-    *(Rare(10, there) for there in (0.3, 0.5, 1.0)),
-    *(Rare(5, there) for there in (0.5, 1.0)),
-    *(Rare(10, 0.5, 0.02), Rare(10, 1.0, 0.02), Rare(20, 1.0, 0.02), Rare(10, 1.0, 0.1)),
-    *(Rare(10, 1.0, 0.3), Rare(10, 0.0, 0.7), Rare(3, 1.0, 0.1), Rare(3, 1.0, 0.3), Rare(2, 0.85, 0.05)),
-    *(Rare(4, 1.0), Rare(3, 1.0)),
+RARE_FIELDS = (
+    *(RareFields(10, rare_share) for rare_share in (0.3, 0.5, 1.0)),
+    *(RareFields(5, rare_share) for rare_share in (0.5, 1.0)),
+    *(RareFields(10, 0.5, 0.02), RareFields(10, 1.0, 0.02), RareFields(20, 1.0, 0.02), RareFields(10, 1.0, 0.1)),
+    *(
+        RareFields(10, 1.0, 0.3),
+        RareFields(10, 0.0, 0.7),
+        RareFields(3, 1.0, 0.1),
+        RareFields(3, 1.0, 0.3),
+        RareFields(2, 0.85, 0.05),
+    ),
+    *(RareFields(4, 1.0), RareFields(3, 1.0)),
 )
 
 
 def fraction_lines(samples: int, numbers: tuple[int, ...] = (3, 4, 5, 6, 10, 20)) -> Iterator[str]:
     yield f"| one field in | of its particles | of the others' | {' | '.join(f'{m} images' for m in numbers)} |"
     yield "|---" * (3 + len(numbers)) + "|"
-    for case in KINDS:
+    for case in RARE_FIELDS:
         shares = (case.covered(m, samples) for m in numbers)
         cells = " | ".join(f"{100 * alone:.1f} ({100 * with_note:.0f})" for alone, with_note in shares)
-        yield f"| {case.one_in} | {100 * case.there:g} % | {100 * case.elsewhere:g} % | {cells} |"
+        yield f"| {case.one_in} | {100 * case.rare_share:g} % | {100 * case.other_share:g} % | {cells} |"
 
 
-def of_alike(share: float, count: int, images: int, samples: int) -> tuple[float, float]:
-    """Of images that all have this true share of small particles: the median width of the intervals, and how often
-    they hold it."""
+def width_and_coverage(share: float, count: int, images: int, samples: int) -> tuple[float, float]:
+    """For images that all have this true share of small particles: the median width of the intervals, and how often
+    they contain the share."""
     rng = np.random.default_rng([images, count, round(1000 * share)])
     drawn = [fraction_of(rng.binomial(count, share, images), count) for _ in range(samples)]
     width = float(np.median([fraction.high - fraction.low for fraction in drawn]))
@@ -282,6 +299,6 @@ def alike_lines(samples: int, numbers: tuple[int, ...] = (1, 3, 4, 6, 10)) -> It
     yield "|---" * (2 + len(numbers)) + "|"
     for share in (0.01, 0.5, 0.99):
         for count in (30, 100, 300):
-            widths = (of_alike(share, count, m, samples) for m in numbers)
+            widths = (width_and_coverage(share, count, m, samples) for m in numbers)
             cells = " | ".join(f"{100 * width:.0f} ({100 * held:.0f})" for width, held in widths)
             yield f"| {100 * share:g} % | {count} | {cells} |"

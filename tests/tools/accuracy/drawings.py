@@ -1,4 +1,5 @@
-"""Drawn pictures, as no real data lies in the repository: python -m tests.tools.accuracy.drawings FOLDER [NAME ...]."""
+"""Draws pictures of microstructures, because the repository has no real images of them: python -m
+tests.tools.accuracy.drawings FOLDER [NAME ...]."""
 
 from __future__ import annotations
 
@@ -99,6 +100,7 @@ def gamma_prime(seed: int = 0) -> Floats:
 
 
 def _field(rng: np.random.Generator, reach: float, shape: tuple[int, int] = (SIDE, SIDE)) -> Floats:
+    """A smooth random field of mean 0 and SD 1. reach: SD of the smoothing in px."""
     smooth = ndimage.gaussian_filter(rng.normal(size=shape), reach)
     return np.asarray((smooth - smooth.mean()) / smooth.std())
 

@@ -1,4 +1,5 @@
-"""Diameters of fibres: the whole analysis, with the shipped model, on mats with known diameters."""
+"""Measures the errors of the diameters of fibres: the whole analysis, with the shipped model, of drawn mats with known
+diameters."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from scipy.spatial import cKDTree
 from segmentation.core import pipeline
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.lab.training.synthesis.render import random_rendering
-from tests.fibre_mats import mat, true_of
+from tests.fibre_mats import mat, true_diameters
 from tests.tasks.kinds import micrograph_of
 
 SHAPE = 448, 448
@@ -19,14 +20,14 @@ Errors = tuple[np.ndarray, np.ndarray]  # relative errors of the diameters, and 
 
 
 def drawn(diameter: float, seed: int, cover: float = 0.25, noise: float = 6.0) -> Errors:
-    """Of a mat of the small renderer."""
+    """The errors in a mat of the second renderer (tests.fibre_mats)."""
     made = mat(SHAPE, diameter, cover, np.random.default_rng((31, seed)), noise=noise, dark=seed % 2 == 1)
     analysis = _analysed(made.grey)
-    return _errors(analysis, true_of(made, analysis.segmentation.dense))
+    return _errors(analysis, true_diameters(made, analysis.segmentation.dense))
 
 
 def rendered(diameter: float, seed: int, cover: float = 0.25, noise: float = 0.02) -> Errors:
-    """Of a mat of the training's renderer, by seeds that no training has used."""
+    """The errors in a mat of the renderer of the training, with seeds that no training has used."""
     kind = "transmission" if seed % 2 else "sem"
     fixed = {"family": "fibre", "kind": kind, "diameter": diameter, "cover": cover, "read_noise": noise, **PLAIN}
     made = random_rendering(SHAPE, np.random.default_rng((990077, seed)), fixed)
@@ -54,6 +55,7 @@ def _errors(analysis: Analysis, true: np.ndarray) -> Errors:
 
 
 def cell(errors: list[Errors]) -> str:
+    """A cell of the table: number of fibres; median error; error weighted by length; scatter, in per cent."""
     diameter, length = (np.concatenate(part) for part in zip(*errors, strict=True))
     if not len(diameter):
         return "0"

@@ -1,7 +1,9 @@
-"""Golden samples: constructed specimens, each acquired 200 times, and how often the nano card judges them rightly.
+"""Counts how often the nano card (the judgement as nanomaterial) judges constructed specimens correctly, in 200
+simulated acquisitions of each.
 
-An acquisition is drawn, not rendered: fields of the specimen, particles of each, an outline that is off by up to half a
-pixel, a calibration that is off by its uncertainty. What is smaller than the pixels allow is set aside as always.
+An acquisition is a random table without an image: fields of the specimen, particles of each field, outlines with errors
+of up to half a pixel, and a calibration with an error of its uncertainty. Particles that are too small for the
+pixel size are left out as in an analysis.
 """
 
 from __future__ import annotations
@@ -28,8 +30,11 @@ Field = Callable[[np.random.Generator, int], np.ndarray]
 
 @dataclass(frozen=True)
 class Specimen:
-    """field: draws sizes (nm) of one field. right: verdicts that say what is so, or that it cannot be told; wrong: the
-    one that its true fraction forbids."""
+    """A constructed specimen.
+
+    right: the verdicts that are right, also "undecided" where nothing can be told. wrong: the verdict that its true
+    fraction excludes. field: draws the sizes (nm) of n particles of a field. pixel: nm.
+    """
 
     name: str
     right: tuple[str, ...]
@@ -40,7 +45,7 @@ class Specimen:
     pixel: float = 3.0
 
     def verdict(self, seed: int) -> str:
-        """Of one acquisition, with the filter on."""
+        """The verdict for one acquisition, with the filter on."""
         rng = np.random.default_rng([len(self.name), seed])
         used = self.pixel * np.exp(-UNCERTAINTY * rng.standard_normal())
         tables = [self._acquired(self.field(rng, self.particles), used, rng) for _ in range(self.images)]
@@ -58,7 +63,7 @@ class Specimen:
 
 
 def _fields(median: float, gsd: float = 1.4, between: float = 0.1) -> Field:
-    """Log-normal, the medians of the fields spread by `between`."""
+    """Fields with log-normal sizes. median: nm. gsd: geometric SD. between: SD of ln(median) between fields."""
 
     def draw(rng: np.random.Generator, n: int) -> np.ndarray:
         return np.asarray(np.exp(log(median) + between * rng.standard_normal() + log(gsd) * rng.standard_normal(n)))
@@ -101,7 +106,7 @@ def _of_two_kinds(small: float, large: float, share: float) -> Field:
 
 
 def true_fraction(median: float, gsd: float = 1.4, between: float = 0.1) -> float:
-    """Of the sizes that `_fields` draws, those up to 100 nm."""
+    """The share of sizes up to 100 nm among the sizes that `_fields` draws."""
     return float(norm.cdf(log(100 / median) / hypot(log(gsd), between)))
 
 

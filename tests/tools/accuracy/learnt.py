@@ -1,8 +1,8 @@
-"""What ten corrected images bring, through a live site.
+"""Measures how much better a model becomes by a training on ten corrected images, through a running site.
 
 PYTHONPATH=client python -m tests.tools.accuracy.learnt URL TOKEN FOLDER
-    teach BASE         ten images are analysed, their outlines replaced by the true ones, and a training is asked for
-    score MODEL ...    the other images are analysed with each model, and scored here, without the product's scorer
+    teach BASE         analyses ten images, replaces their outlines by the true ones, and starts a training
+    score MODEL ...    analyses the other images with each model, and scores them here, without the scores of DeepSegm
 
 FOLDER: images/ and, of the same names, masks in labels_255_is_BACKGROUND/, such as nanocomposite-agglomerates.
 """
@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-TAUGHT, SEED, SMALLEST, SECONDS = 10, 1, 30, 3600.0  # SMALLEST: px of an object of the masks
+# Images of the training; seed; least px of an object in a mask; most seconds for an analysis or a training.
+TAUGHT, SEED, SMALLEST_PX, MOST_SECONDS = 10, 1, 30, 3600.0
 Labels = NDArray[np.int32]
 
 
 class Score(NamedTuple):
-    """right, false, missed: objects, at an IoU over 0.5. off: error of the median equal-area diameter, %."""
+    """Numbers of right, false and missed objects (right: IoU over 0.5). off: error of the median ECD in per cent."""
 
     right: int
     false: int
@@ -37,13 +38,14 @@ def truth(folder: Path, image: Path) -> Labels:
     mask = next((folder / "labels_255_is_BACKGROUND").glob(f"{image.stem}*"))
     parts, _ = ndimage.label(np.asarray(Image.open(mask).convert("L")) < 128)
     areas = np.bincount(parts.ravel())
-    large = np.flatnonzero(areas >= SMALLEST)
+    large = np.flatnonzero(areas >= SMALLEST_PX)
     numbers = np.zeros(areas.size, np.int32)
     numbers[large[large > 0]] = np.arange(1, (large > 0).sum() + 1)
     return numbers[parts]
 
 
 def score(labels: Labels, true: Labels) -> Score:
+    """The score of labels (H, W) against the true labels (H, W)."""
     both = np.zeros((true.max() + 1, labels.max() + 1))
     np.add.at(both, (true.ravel(), labels.ravel()), 1)
     of_true, of_found = both.sum(1)[1:], both.sum(0)[1:]
@@ -54,22 +56,24 @@ def score(labels: Labels, true: Labels) -> Score:
 
 
 def teach(client: Client, folder: Path, images: list[Path], base: str) -> None:
+    """Make a dataset of these images with their true outlines, and train the model `base` on it."""
     dataset = client.create_dataset(folder.name)
     for image in images:
-        corrected = client.analyse(str(image), model=base, timeout=SECONDS).send_outlines(truth(folder, image))
+        corrected = client.analyse(str(image), model=base, timeout=MOST_SECONDS).send_outlines(truth(folder, image))
         dataset.add(corrected, reviewed=True, consent=True, group=image.stem)
         print(image.name, flush=True)
-    dataset.wait(SECONDS)
+    dataset.wait(MOST_SECONDS)
     training = dataset.train(base)
     print(training.page, flush=True)
-    training.wait(SECONDS)
+    training.wait(MOST_SECONDS)
     print(training.data["summary"]["outcome"]["sentence"])
 
 
-def tell(client: Client, folder: Path, images: list[Path], model: str) -> None:
+def print_scores(client: Client, folder: Path, images: list[Path], model: str) -> None:
+    """Analyse these images with a model, and print its scores."""
     scores = []
     for image in images:
-        labels = client.analyse(str(image), model=model, timeout=SECONDS).labels()
+        labels = client.analyse(str(image), model=model, timeout=MOST_SECONDS).labels()
         scores.append(score(labels, truth(folder, image)))
         print(f"  {image.name}: {scores[-1]}", flush=True)
     right, false, missed = (sum(result[part] for result in scores) for part in range(3))
@@ -85,7 +89,10 @@ def main(url: str, token: str, path: str, step: str, *models: str) -> None:
     taught, others = ([images[index] for index in sorted(part)] for part in (order[:TAUGHT], order[TAUGHT:]))
     client = Client(url, token=token)
     for model in models:
-        (teach if step == "teach" else tell)(client, folder, taught if step == "teach" else others, model)
+        if step == "teach":
+            teach(client, folder, taught, model)
+        else:
+            print_scores(client, folder, others, model)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""How often an image counts as unlike the images of a further training: python -m tests.tools.accuracy.likeness
+"""Counts how often an image is judged unlike the images of a training: python -m tests.tools.accuracy.likeness
 FOLDER ...
 
-FOLDER: of micrographs of one kind. Ten of each, eight times by chance, are what a model was trained further on. Shown
-are the shares of the others of this kind, and of the images of each other kind, that get no warning.
+Each FOLDER has micrographs of one kind. Ten random images of a folder are taken as the images of a training, eight
+times. The table shows the shares of the other images of this folder, and of the images of each other folder, that
+get no warning.
 """
 
 from __future__ import annotations

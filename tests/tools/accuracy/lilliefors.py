@@ -1,4 +1,5 @@
-"""The distribution of a normal sample's distance from its own fit, for the table in core/measure/fitting.py."""
+"""Simulates the Lilliefors test: the distribution of the distance between a normal sample and the normal distribution
+fitted to it, for the table in core/measure/fitting.py."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ P_VALUES += (0.015, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0001)
 
 
 def modified_distances(n: int, samples: int, seed: int = 1) -> np.ndarray:
-    """(samples,) of D (sqrt n - 0.01 + 0.85 / sqrt n) for samples of n, mean and SD (n - 1) being fitted."""
+    """(samples,) the modified distance D (sqrt n - 0.01 + 0.85 / sqrt n) of random samples of size n from the normal
+    distribution with their mean and SD (n - 1)."""
     rng = np.random.default_rng(seed)
     distances = []
     for _ in range(-(-samples // 10_000)):
@@ -24,7 +26,7 @@ def modified_distances(n: int, samples: int, seed: int = 1) -> np.ndarray:
 
 
 def table(n: int = 200, samples: int = 400_000) -> tuple[np.ndarray, tuple[float, ...]]:
-    """Modified distances that are reached with P_VALUES."""
+    """The modified distances that belong to P_VALUES, and P_VALUES."""
     return np.quantile(modified_distances(n, samples), 1 - np.array(P_VALUES)), P_VALUES
 
 

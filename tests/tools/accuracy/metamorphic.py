@@ -1,11 +1,12 @@
-"""What changes a picture but not its particles must not change the answer without a warning:
+"""Tests that a changed form of a picture (such as a blurred one) with the same particles gives the same result, or a
+warning:
 
     python -m tests.tools.accuracy metamorphic [FOLDER] [--images N]
 
-Each picture is analysed as it is and in every form of FORMS, all automatic. Shown for each form: the share of the
-counted outlines that are counted again (IoU at least 0.5), the change of the median minimum Feret diameter, and how
-many pictures keep their answer (`same`), get a warning in its place, or change without a word. FOLDER: of micrographs;
-without one, the rendered pictures of the test in CI, small ones of PARTICLES each, so that 110 analyses take a minute.
+Each picture is analysed as it is and in every form of FORMS, with automatic settings. The table shows for each form the
+share of the counted outlines that are counted again (IoU at least 0.5), the change of the median diameter, and how many
+pictures keep their result (`same`), get a warning (`warned`), or change without one (`silent`). FOLDER has micrographs;
+without it, small rendered pictures are used, as in CI (110 analyses in a minute).
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from segmentation.core.pipeline import analyse
 from segmentation.lab.training.synthesis.render import render
 
 Array = NDArray[Any]
-COUNTED_AGAIN, SIZE = 0.85, 0.08  # share of the outlines that is counted again, and the change of the median, of `same`
+# `same`: at least this share of the outlines is counted again, and the median changes by at most this part.
+LEAST_COUNTED_AGAIN, MOST_SIZE_CHANGE = 0.85, 0.08
 FEWEST = 10  # counted outlines of a picture
 SHAPE, SEED = (176, 264), 50_000
 DIAMETERS, PARTICLES = (16, 40), (24, 64)  # px; drawn in a picture
@@ -47,8 +49,11 @@ FORMS = {
 
 @dataclass(frozen=True)
 class Change:
-    """again: share of the counted outlines that is counted again. size: relative change of the median diameter of equal
-    area. warned: whether the changed picture has a warning that the original lacks."""
+    """The difference between the results of a picture and of its changed form.
+
+    again: share of the counted outlines that is counted again. size: relative change of the median ECD. warned: whether
+    only the changed form has a warning.
+    """
 
     again: float
     size: float
@@ -56,8 +61,8 @@ class Change:
 
     @property
     def verdict(self) -> str:
-        same = self.again >= COUNTED_AGAIN and abs(self.size) <= SIZE
-        return "same" if same else "warned" if self.warned else "silent"
+        is_same = self.again >= LEAST_COUNTED_AGAIN and abs(self.size) <= MOST_SIZE_CHANGE
+        return "same" if is_same else "warned" if self.warned else "silent"
 
 
 def counted(analysis: Analysis) -> NDArray[np.int32]:
@@ -67,8 +72,8 @@ def counted(analysis: Analysis) -> NDArray[np.int32]:
 
 
 def compare(first: Analysis, second: Analysis, form: str) -> Change:
-    """How the answer of the second analysis, of the changed picture, differs."""
-    before, after = counted(first), FORMS[form].restore(counted(second))
+    """The difference between the analysis of a picture (first) and of its changed form (second)."""
+    before, after = counted(first), FORMS[form].back(counted(second))
     if form == "cropped":
         before = FORMS[form].change(before)
         cut = np.unique(np.concatenate([before[0], before[-1], before[:, 0], before[:, -1]]))
@@ -82,7 +87,8 @@ def compare(first: Analysis, second: Analysis, form: str) -> Change:
 
 
 def pictures(folder: Path | None, most: int) -> Iterator[Micrograph]:
-    """The micrographs of a folder, or rendered ones, chosen by what was drawn and not by what is found."""
+    """At most `most` micrographs of a folder; without a folder, rendered pictures with a suitable number of drawn
+    particles."""
     if folder is None:
         drawn = (
             (number, *render(SHAPE, np.random.default_rng((SEED, number)), diameters=DIAMETERS)) for number in count()
@@ -103,7 +109,8 @@ def pictures(folder: Path | None, most: int) -> Iterator[Micrograph]:
 
 
 def changes(micrograph: Micrograph, runtime: Runtime, forms: Iterable[str] = FORMS) -> Iterator[tuple[str, Change]]:
-    """The change of every form of a picture in which FEWEST outlines count; the median of fewer says little."""
+    """(form, change) for every form of a picture; nothing if fewer than FEWEST outlines count, whose median is
+    uncertain."""
     settings = AnalysisSettings.of(model="particles")
     first = analyse(micrograph, settings, runtime=runtime)
     if first.table.kept.sum() < FEWEST:

@@ -1,14 +1,14 @@
-"""A trial of methods on real outlines and made-up days: python -m tests.tools.accuracy methods
+"""Tries the rules of methods on real outlines and simulated days: python -m tests.tools.accuracy methods
 
-Two "materials" whose outlines people drew: metal powder (AMPIS, 5 images) and the particles of the publication with
-the most images of EMPS. Nothing here was measured on days; a day is a random draw, so this says how the rules work, and
-nothing about a laboratory.
+There are two "materials" whose outlines people drew: metal powder (AMPIS, 5 images) and the particles of the
+publication with the most images in EMPS. A day is a random draw of particles, so the results concern the rules,
+not a laboratory.
 
 - Control charts: a point is the median of N particles drawn from the material. From point 21 on all sizes are larger by
-  one half width of the median's 95 % interval. How many points it takes until the rules see it, and how often they
-  speak without a shift.
-- Specification: batches of images of N drawn particles against an upper limit above the true median. How often three
-  images are undecided, and what two more decide.
+  one half width of the median's 95 % interval. Counted are the points until the rules detect it, and alarms without a
+  shift.
+- Specification: batches of images of N drawn particles against an upper limit above the true median. Counted is
+  how often three images are undecided, and how often two more images decide.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from segmentation.core.quality.conformity import Limit, decide
 from .unseen import DATA
 
 POWDER, EMPS = DATA / "ampis-powder", DATA / "emps-train"
+# Particles of a point or image; simulated charts; points after the shift; seed; images of a material.
 N, CHARTS, AFTER, SEED = 100, 400, 20, 11
 IMAGES = 5
 LIMITS = (1.02, 1.05, 1.1, 1.2, 1.5)  # times the median of the material
@@ -42,7 +43,7 @@ CHARTS_BY_NAME: dict[str, Callable[[list[float]], Chart]] = {
 
 
 def materials() -> dict[str, list[Path]]:
-    """The label images of each, IMAGES at most."""
+    """The files of label images of each material, at most IMAGES."""
     with (EMPS / "sources.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     source = Counter(row["doi"] for row in rows).most_common(1)[0][0]
@@ -55,7 +56,7 @@ def materials() -> dict[str, list[Path]]:
 
 
 def chart_lines(name: str, sizes: np.ndarray) -> Iterator[str]:
-    """sizes: (n,) of all particles of a material."""
+    """The rows of the table of charts. sizes: (n,) of all particles of a material."""
     rng = np.random.default_rng(SEED)
     medians = np.median(rng.choice(sizes, (4000, N)), axis=1)
     half_width = float(np.ptp(np.quantile(medians, [0.025, 0.975]))) / 2
@@ -75,7 +76,8 @@ def chart_lines(name: str, sizes: np.ndarray) -> Iterator[str]:
 
 
 def limit_lines(name: str, sizes: np.ndarray) -> Iterator[str]:
-    """sizes: as before. An image is a draw of N; its batch has the mean of the images' medians with Student's t."""
+    """The rows of the table of limits. sizes: (n,) of all particles of a material. An image is a draw of N
+    particles; the value of a batch is the mean of the medians of its images, with Student's t interval."""
     rng, median = np.random.default_rng(SEED), float(np.median(sizes))
     for upper in LIMITS:
         limit, verdicts = Limit(quantity="median", upper=upper * median), []

@@ -1,6 +1,6 @@
-"""Drawn outlines of each class of shape, what the classes of them are, and the teaching of the classifier.
+"""Draws outlines of each class of shape, trains the classifier of shapes with them, and scores it.
 
-python -m tests.tools.accuracy.outlines                       teaches it anew (a minute on one core) and writes its file
+python -m tests.tools.accuracy.outlines                       trains it (a minute on one core) and writes its file
 python -m tests.tools.accuracy.outlines micrographs [FOLDER]  scores it on outlines of EMPS classed by eye
 """
 
@@ -24,14 +24,14 @@ from segmentation.core.measure.convex_outline import convex_outlines
 from segmentation.core.measure.hulls import cross, find_hulls
 from segmentation.core.measure.results import SHAPES
 from segmentation.core.measure.runs import find_runs
-from segmentation.core.measure.shape_classes import FILE, classify, fit
+from segmentation.core.measure.shape_classes import FILE, classify, fit_templates
 from segmentation.core.measure.shapes import measure
 
 Floats = NDArray[np.float64]
 POINTS = 240
-HOLLOW = 0.92  # solidity under which a lobed blob is irregular
+LOBED_SOLIDITY = 0.92  # a lobed blob is irregular if its solidity is lower
 EMPS = Path(__file__).resolve().parents[4] / "shared" / "data" / "particles" / "emps-train"
-BY_EYE = Path(__file__).with_name("outline_classes.csv")
+CLASSES_BY_EYE = Path(__file__).with_name("outline_classes.csv")
 
 
 def _regular(corners: int, stretch: float) -> Floats:
@@ -71,7 +71,7 @@ def _irregular(rng: np.random.Generator) -> Floats:
         radius = 1 + sum(rng.normal(0, 0.45 / k) * np.cos(k * turn + rng.uniform(0, 7)) for k in range(2, 7))
         radius = np.clip(radius, 0.25, None)
         points = np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1)
-        return points if _area(points) < HOLLOW * ConvexHull(points).volume else _irregular(rng)
+        return points if _area(points) < LOBED_SOLIDITY * ConvexHull(points).volume else _irregular(rng)
     if kind == 1:  # a splinter: a random convex polygon that is none of the others
         angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(4, 6)))
         angles += rng.uniform(0, 1)
@@ -107,7 +107,7 @@ def _area(points: Floats) -> float:
 
 
 def outline(shape: str, rng: np.random.Generator) -> Floats:
-    """(POINTS, 2) an outline of this class."""
+    """(POINTS, 2) a random outline of this class, in any size."""
     if shape == "irregular":
         return _irregular(rng)
     if shape == "round":
@@ -127,8 +127,8 @@ def outline(shape: str, rng: np.random.Generator) -> Floats:
 
 
 def drawn(shape: str, width: float, noise: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """An outline of about this width in px (the diameter of a disc of its area, or the width of a rod), turned anyhow,
-    its edge rough by `noise` px (SD, smooth over an eighth of the outline or 3 px), as pixels."""
+    """A mask of a random outline of this class, at a random angle. width: about, in px (ECD, or the width of a
+    rod). noise: roughness of the edge in px (SD, smooth over an eighth of the outline or 3 px)."""
     points = outline(shape, rng)
     scale = width / (2 * np.sqrt(_area(points) / np.pi))
     if shape == "rod":
@@ -161,15 +161,15 @@ def features(masks: list[NDArray[np.bool_]]) -> tuple[Floats, Floats]:
             labels[: mask.shape[0], left : left + mask.shape[1]][largest] = number
             left += mask.shape[1]
         table = measure(labels, labels.astype(np.uint8), np.ones(len(part), np.float32), None, len(labels))
-        fits = fit(convex_outlines(find_hulls(find_runs(labels))), table["solidity"], table["convexity"])
+        fits = fit_templates(convex_outlines(find_hulls(find_runs(labels))), table["solidity"], table["convexity"])
         rows.append(fits.features)
         sides.append(np.stack([fits.width, fits.length], axis=1))
     return np.concatenate(rows), np.concatenate(sides)
 
 
 def sample(count: int, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
-    """Features and classes of so many outlines of each class, 6 to 150 px wide and rough by up to 0.6 px or 4 % of the
-    width."""
+    """Features and class numbers of `count` outlines of each class, 6 to 150 px wide, with a roughness of up to
+    0.6 px or 4 % of the width."""
     masks, truth = [], []
     for number, shape in enumerate(SHAPES):
         for _ in range(count):
@@ -180,6 +180,8 @@ def sample(count: int, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int
 
 
 def teach(count: int = 3000, hidden: int = 16, seed: int = 0) -> None:
+    """Train the classifier with `count` outlines of each class, and write its file. hidden: units of its hidden
+    layer."""
     import torch
 
     torch.manual_seed(seed)
@@ -207,7 +209,7 @@ def teach(count: int = 3000, hidden: int = 16, seed: int = 0) -> None:
 
 
 def lines(trials: int = 60, widths: tuple[int, ...] = (8, 12, 20, 40, 100), seed: int = 1) -> Iterator[str]:
-    """A table in Markdown: of outlines that were not taught, the per cent that get the right class."""
+    """A table in Markdown: the per cent of new drawn outlines that get the right class."""
     yield "| width (px) | roughness (px) | " + " | ".join(SHAPES) + " |"
     yield "|---|---" + "|---" * len(SHAPES) + "|"
     rng = np.random.default_rng(seed)
@@ -223,13 +225,14 @@ def lines(trials: int = 60, widths: tuple[int, ...] = (8, 12, 20, 40, 100), seed
 
 
 def of_micrographs(folder: Path = EMPS) -> tuple[Floats, list[dict[str, str]]]:
-    """Features of the true outlines in `folder`/segmaps that were classed by eye, and the rows of BY_EYE about them.
+    """Features of the true outlines in `folder`/segmaps that were classed by eye, and the rows of CLASSES_BY_EYE
+    about them.
 
     By one observer (an AI model, November 2026) from the outline on the micrograph, before the classifier's class was
     looked at: 200 whole outlines of at least 8 px, at most 5 an image. draw: "any" of all at random, "named" of those
     that the classifier named rods, squares, triangles and hexagons, 25 each. Those that are unclear are left out.
     """
-    with BY_EYE.open(encoding="utf-8", newline="") as file:
+    with CLASSES_BY_EYE.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["class"] in SHAPES]
     of_image = defaultdict(list)
     for row in rows:

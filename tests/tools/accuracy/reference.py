@@ -1,4 +1,4 @@
-"""The truth masks of `evaluation-only` measured: the reference values of SCIENCE.md, section 5, for the files here.
+"""Measures the truth masks of `evaluation-only`, to compare them with the reference values in SCIENCE.md, section 5.
 
 python -m tests.tools.accuracy.reference [FOLDER]
 """
@@ -22,7 +22,8 @@ NM_PER_PIXEL = 7.34375
 
 
 def tables(folder: Path = MASKS) -> list[Table]:
-    """One judged table for each binary mask; particles touch where pixels share an edge."""
+    """One table of particles for each binary mask, in which pixels that share an edge belong together; particles at the
+    frame are left out."""
     judged = []
     for file in sorted(folder.glob("*.tif")):
         labels = ndimage.label(tifffile.imread(file) > 0)[0].astype(np.int32)
@@ -49,7 +50,7 @@ def lines(folder: Path = MASKS) -> Iterator[str]:
 
 
 def fraction(images: list[Table], least: int) -> float:
-    """Of particles that do not touch the frame and have at least so many pixels."""
+    """The share of particles up to 100 nm, among those that do not touch the frame and have at least `least` pixels."""
     sizes = []
     for table in images:
         chosen = (table.reasons != Reason.FRAME) & (np.rint(table.rescaled(None)["area_px2"]) >= least)

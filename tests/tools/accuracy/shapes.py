@@ -1,4 +1,4 @@
-"""The measures of analytic shapes against their true values: discs, ellipses, squares, rectangles and triangles.
+"""Compares the measures of drawn discs, ellipses, squares, rectangles and triangles with their true values.
 
 python -m tests.tools.accuracy.shapes [--trials 40]
 """
@@ -24,30 +24,31 @@ Shape = Callable[[float], tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], 
 
 
 def ellipse(aspect: float) -> Shape:
-    """`size` is the short axis."""
+    """The shape of an ellipse whose size is its short axis. aspect: long axis / short axis."""
 
-    def of(size: float):
+    def shape(size: float):
         long, short = aspect * size / 2, size / 2
         truth = {"area": pi * long * short, "min_feret": size, "max_feret": aspect * size}
         truth["perimeter"] = 4 * long * ellipe(1 - (short / long) ** 2)
         return lambda x, y: (x / long) ** 2 + (y / short) ** 2 <= 1, truth
 
-    return of
+    return shape
 
 
 def rectangle(aspect: float) -> Shape:
-    """`size` is the short side."""
+    """The shape of a rectangle whose size is its short side. aspect: long side / short side."""
 
-    def of(size: float):
+    def shape(size: float):
         truth = {"area": aspect * size**2, "min_feret": size, "max_feret": hypot(size, aspect * size)}
         truth["perimeter"] = 2 * (1 + aspect) * size
         return lambda x, y: (abs(x) <= aspect * size / 2) & (abs(y) <= size / 2), truth
 
-    return of
+    return shape
 
 
 def triangle(size: float):
-    """Equilateral, `size` its height."""
+    """An equilateral triangle of this height: a function that tells whether points are inside, and its true
+    measures."""
     side = 2 * size / sqrt(3)
     truth = {"area": side * size / 2, "min_feret": size, "max_feret": side, "perimeter": 3 * side}
 
@@ -68,8 +69,8 @@ SHAPES: dict[str, Shape] = {
 
 
 def errors(shape: Shape, size: float, *, oblique: bool, trials: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """Column -> (trials,) measured minus true in px or px^2, at random sub-pixel shifts, sizes within 0.5 px of `size`
-    and, if oblique, angles."""
+    """For each column (trials,) the measured minus the true value in px or px^2. Shifts below a pixel, sizes
+    within 0.5 px of `size` and, if oblique, angles are random."""
     rng = np.random.default_rng([round(size), seed, oblique])
     deviations: dict[str, list[float]] = {name: [] for name in COLUMNS}
     for _ in range(trials):

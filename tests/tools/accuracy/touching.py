@@ -1,9 +1,9 @@
-"""Greys at contacts of particles, real and drawn: python -m tests.tools.accuracy touching, for
-docs/development/synthesis.md.
+"""Measures grey levels at the contacts of particles, in real and drawn pictures, for docs/development/synthesis.md:
+python -m tests.tools.accuracy touching
 
-Of each pair of touching labels, by the size of the smaller one: the dip of the grey along the contact below the darker
-of both sides and the step between them, both by the contrast of the picture, and the width of the contact by the
-diameter.
+For each pair of touching labels: the dip (how far the grey along the contact is below that of the darker side) and the
+step (the difference of both sides), both divided by the contrast of the picture, and the width of the contact
+divided by the diameter of the smaller particle.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ ROOT = Path(__file__).resolve().parents[3]
 POWDER = ROOT.parent / "shared" / "data" / "particles" / "ampis-powder"
 SIZES = {"6 to 12 px": (6, 12), "12 to 22 px": (12, 22), "from 22 px": (22, np.inf)}
 DRAWN, SHAPE = 12, (512, 768)
-FLAT = 0.1  # of the contrast: no dip to be seen
-SIDES = (0.2, 0.5)  # distances from the contact, by the smaller diameter, where the grey of a side is taken
-CONTRAST = 8  # grey levels, under which a picture has no contacts to speak of
+FLAT = 0.1  # of the contrast: a smaller dip cannot be seen
+SIDES = (0.2, 0.5)  # distances from the contact, in smaller diameters, between which the grey of a side is measured
+LEAST_CONTRAST = 8  # grey levels; a picture with less contrast is left out
 
 
 def contacts(grey: Picture, labels: Labels) -> np.ndarray:
@@ -39,7 +39,7 @@ def contacts(grey: Picture, labels: Labels) -> np.ndarray:
     rows = []
     for (one, other), pixels in _touching(labels).items():
         small = min(diameters[one], diameters[other])
-        if small < SIZES["6 to 12 px"][0] or len(pixels) < 4 or contrast < CONTRAST:
+        if small < SIZES["6 to 12 px"][0] or len(pixels) < 4 or contrast < LEAST_CONTRAST:
             continue
         low = np.maximum(pixels.min(0) - int(small), 0)
         window = tuple(slice(a, b + int(small) + 1) for a, b in zip(low, pixels.max(0), strict=True))

@@ -1,19 +1,20 @@
-"""Intervals, probabilities and recall on kinds of images with truth, of publications that were held out.
+"""Measures intervals, probabilities and recall on images with ground truth of several kinds, which no training has
+used.
 
 `python -m tests.tools.accuracy` with
-contacts FOLDER [--write]   how right and how wide median and fraction are, of particles that can be seen and of all;
-                            what fits the probabilities of cuts (`options.cuts`) and the outlines' own error
-                            (`options.outline_error`). With --write both go into the card of `particles`: run it
-                            after an exchange of weights
-confidence [FOLDER]         what the probability of an outline being right is worth, by bins: the shipped fit, which
-                            was made on EMPS and rendered pictures. Then what a fit of slope and intercept on the
-                            log-odds, to the other kinds, would change
+contacts FOLDER [--write]   errors and widths of the intervals of median and fraction, for visible particles and
+for all;
+                            fits the probabilities of cuts (`options.cuts`) and the error of the outlines
+                            (`options.outline_error`). With --write the fits are written into the card of `particles`:
+                            run it after a change of the weights
+confidence [FOLDER]         compares the probability that an outline is right with the share of right outlines, by bins;
+                            then with a fit of slope and intercept of the log-odds to the other kinds
 recall [FOLDER]             recall by size, and kinds of errors
-aside [FOLDER]              right outlines that rules leave out, also of beds without background
+aside [FOLDER]              right outlines that rules leave out, also of beds of particles without background
 
-FOLDER keeps the segmentations between two calls (ten minutes of a processor core); else a temporary folder does. The
-kinds are 52 images of EMPS whose publications were held out, the AMPIS powder, silica agglomerates, and composites of
-real particles of these publications (../shared/tools/composites.py).
+FOLDER stores the segmentations between two calls (they take ten minutes of a processor core); without it they are not
+kept. The kinds are 52 images of EMPS from held-out publications, the AMPIS powder, silica agglomerates, and
+composites of real particles of these publications (../shared/tools/composites.py).
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from segmentation.core.measure.matching import (
     pairs,
     without_specks,
 )
-from segmentation.core.measure.possible import possible_pieces
+from segmentation.core.measure.possible_pieces import possible_pieces
 from segmentation.core.measure.results import Other
 from segmentation.core.measure.shapes import measure as shapes_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -64,21 +65,21 @@ from segmentation.lab.training.synthesis.scene import split_pieces
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT.parent / "shared" / "data" / "particles"
-TOOL = ROOT.parent / "shared" / "tools" / "composites.py"
+COMPOSITES_TOOL = ROOT.parent / "shared" / "tools" / "composites.py"
 CARDS = ROOT / "segmentation" / "cards"
-PARTED = "agglomerates"  # whose truth is whole agglomerates
+AGGLOMERATES = "agglomerates"  # a kind whose true outlines are whole agglomerates
 COMPOSITES, BEDS, SEED = 16, 6, 4711
-FEWEST = 15  # true particles of an image that has a median worth holding
-LEVEL = 0.9  # share of the images whose true median the total uncertainty is to hold
+FEWEST = 15  # true particles of an image; with fewer its median is too uncertain
+HELD_SHARE = 0.9  # share of the images whose interval (total uncertainty) shall contain the true median
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
-SMALL = 0.3  # share of the true particles that the limit of the fraction is set to
+SMALL_SHARE = 0.3  # true share of particles below the limit of the fraction; the scale of an image is set so
 MEASURED = AnalysisSettings.of("particles", measure_unlike=True)
 BINS = (0.1, 0.5, 0.7, 0.8, 0.9, 0.95, 1.001)
-WITHIN, FEW_CUTS = (0.01, 0.999), 0.01
+PROBABILITY_LIMITS, FEW_CUTS = (0.01, 0.999), 0.01
 SIZES = {"under 12 px": slice(0, 1), "12 to 22 px": slice(1, 3), "from 22 px": slice(3, 6)}  # of counts.EDGES
 
 
-class Known(NamedTuple):
+class ImageWithTruth(NamedTuple):
     """An image with truth: its kind, the micrograph, what was found, and the true labels (H, W)."""
 
     kind: str
@@ -95,20 +96,22 @@ def _pairs(composites: Path) -> Iterator[tuple[str, Pair]]:
         kind: pairs_of(folder, FolderEntry(path=str(folder), **entries))
         for kind, folder, entries in (
             ("powder", DATA / "ampis-powder", powder),
-            (PARTED, DATA / "nanocomposite-agglomerates", silica),
+            (AGGLOMERATES, DATA / "nanocomposite-agglomerates", silica),
             ("composites", composites, {"images": "images", "labels": "labels"}),
         )
     }
-    yield from ((kind, pair) for kind, files in folders.items() for pair in files[:: 4 if kind == PARTED else 1])
+    yield from ((kind, pair) for kind, files in folders.items() for pair in files[:: 4 if kind == AGGLOMERATES else 1])
 
 
-def images(folder: Path) -> Iterator[Known]:
-    """Every image with truth, segmented by the model `particles` once and kept in the folder."""
+def images(folder: Path) -> Iterator[ImageWithTruth]:
+    """Every image with truth. Its segmentation by the model `particles` is stored in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     index, composites = folder / "all", folder / "composites"
     if not index.exists():
         if not composites.exists():
-            subprocess.run([sys.executable, TOOL, composites, str(COMPOSITES), str(SEED), "held"], check=True)
+            subprocess.run(
+                [sys.executable, COMPOSITES_TOOL, composites, str(COMPOSITES), str(SEED), "held"], check=True
+            )
         for kind, pair in _pairs(composites):
             file = folder / f"{kind}-{pair.name}.npz"
             if not file.with_suffix(".truth.npz").exists():
@@ -123,24 +126,26 @@ def images(folder: Path) -> Iterator[Known]:
         truth[segmentation.rows :] = 0
         sha256 = segmentation.provenance.micrograph
         micrograph = Micrograph(arrays["grey"], name, sha256, Calibration.absent())
-        yield Known(name.partition("-")[0], micrograph, segmentation, split_pieces(truth))
+        yield ImageWithTruth(name.partition("-")[0], micrograph, segmentation, split_pieces(truth))
 
 
 class Row(NamedTuple):
-    """An image. answers: by question, "seen" and "all", the numbers found. outlines: the medians of the segmentation as
-    it stands. true: median in nm and fraction. told: logit of the probability of each cut that was reached, and
-    whether it is right."""
+    """The numbers of an image. answers, outlines, true are by question: "seen" (visible particles) or "all".
+
+    answers: the numbers found. outlines: the median of the outlines without possible cuts. true: median in nm and
+    fraction. cut_odds: for each possible cut the logit of its probability, and whether it is right.
+    """
 
     kind: str
     answers: dict[str, Other]
     outlines: dict[str, float]
     true: dict[str, tuple[float, float]]
-    told: list[tuple[float, bool]]
+    cut_odds: list[tuple[float, bool]]
 
 
-def row_of(case: Known, error: Mapping[str, float] | None = None) -> Row | None:
-    """None for an image with hardly any particles; the limit of 100 nm lies where SMALL of the true particles are
-    smaller. error: `options.outline_error`; by default that of the stored card."""
+def row_of(case: ImageWithTruth, error: Mapping[str, float] | None = None) -> Row | None:
+    """The row of an image; None if it has too few particles. Its scale is set so that the share SMALL_SHARE of the true
+    particles is below 100 nm. error: `options.outline_error`; by default that of the stored card."""
     labels = case.truth
     if labels.max() < FEWEST or len(case.segmentation) < FEWEST:
         return None
@@ -151,7 +156,7 @@ def row_of(case: Known, error: Mapping[str, float] | None = None) -> Row | None:
     sizes = table.length("min_feret")
     if seen.sum() < FEWEST:
         return None
-    nm = 100 / float(np.quantile(sizes[every], SMALL))
+    nm = 100 / float(np.quantile(sizes[every], SMALL_SHARE))
     scale = Calibration(nm, "typed", relative_uncertainty=0.0)
     segmentation, micrograph = case.segmentation, replace(case.micrograph, calibration=scale)
     if error is not None:
@@ -177,9 +182,9 @@ def row_of(case: Known, error: Mapping[str, float] | None = None) -> Row | None:
     return Row(case.kind, {"seen": of_seen, "all": found.other}, outlines, true, cuts_of(case))
 
 
-def cuts_of(case: Known) -> list[tuple[float, bool]]:
-    """Of each possible cut with particles on its sides: the logit of its probability, and whether these are
-    different."""
+def cuts_of(case: ImageWithTruth) -> list[tuple[float, bool]]:
+    """For each possible cut with particles on its sides: the logit of its probability, and whether the particles are
+    different (the cut is right)."""
     of, cuts = possible_pieces(case.segmentation.dense, case.segmentation.cuts), []
     sides: dict[int, list[int]] = {}
     for piece in of.pieces:
@@ -193,9 +198,9 @@ def cuts_of(case: Known) -> list[tuple[float, bool]]:
 
 
 def fitted_cuts(rows: list[Row]) -> tuple[float, float, float]:
-    """Intercept and slope on the told log-odds, and the SD between images, of greatest likelihood; each kind counts as
-    much as its images, each image has a normal error of its own."""
-    images = [np.array(row.told, float).T for row in rows if row.told]
+    """Maximum likelihood fit: intercept and slope of the log-odds, and the SD of the error of an image. Each image
+    has one normal error of its log-odds."""
+    images = [np.array(row.cut_odds, float).T for row in rows if row.cut_odds]
 
     def unlikely(weights: np.ndarray) -> float:
         intercept, slope, spread = weights
@@ -204,15 +209,16 @@ def fitted_cuts(rows: list[Row]) -> tuple[float, float, float]:
             logits = intercept + slope * odds[:, None] + abs(spread) * NODES
             logs = -np.logaddexp(0, np.where(right[:, None] > 0, -logits, logits)).sum(0)
             total -= float(logsumexp(logs, b=NODE_WEIGHTS))
-        return total + 0.5 * float(intercept**2 + (slope - 1) ** 2)  # few cuts: near to what is told
+        # A weak prior near intercept 0 and slope 1, because there are few cuts.
+        return total + 0.5 * float(intercept**2 + (slope - 1) ** 2)
 
     intercept, slope, spread = minimize(unlikely, [0.0, 1.0, 0.5], method="Nelder-Mead").x
     return float(intercept), float(slope), abs(float(spread))
 
 
 def fitted_errors(rows: list[Row]) -> dict[str, float]:
-    """`options.outline_error`: the least with which the total uncertainty holds LEVEL of the images' true medians and
-    shares. rows: measured without an error."""
+    """`options.outline_error`: the least with which the total uncertainty holds HELD_SHARE of the images' true
+    medians and shares. rows: measured without an error."""
     errors = {}
     for question in ("seen", "all"):
         medians, shares = [], []
@@ -226,7 +232,7 @@ def fitted_errors(rows: list[Row]) -> dict[str, float]:
             shares.append(beyond / (p * (1 - p)))
         for name, squares in ((question, medians), (f"{question}_share", shares)):
             least = np.sqrt(np.maximum(squares, 0)) / COVERAGE
-            errors[name] = round(float(np.quantile(least, LEVEL, method="higher")) + 5e-4, 3)
+            errors[name] = round(float(np.quantile(least, HELD_SHARE, method="higher")) + 5e-4, 3)
     return errors
 
 
@@ -235,9 +241,9 @@ def contact_lines(rows: list[Row]) -> Iterator[str]:
     yield "| kind | count | images | median: bias, error | outlines alone | held | half width | share | held |"
     yield "|---" * 9 + "|"
     kinds = {kind: [row for row in rows if row.kind == kind] for kind in dict.fromkeys(row.kind for row in rows)}
-    without = [row for row in rows if row.kind != PARTED]
+    without = [row for row in rows if row.kind != AGGLOMERATES]
     for question in ("seen", "all"):
-        for kind, some in {**kinds, f"all but {PARTED}": without}.items():
+        for kind, some in {**kinds, f"all but {AGGLOMERATES}": without}.items():
             found, true = [row.answers[question] for row in some], [row.true[question] for row in some]
             off = np.array([of["median"] / median - 1 for of, (median, _) in zip(found, true, strict=True)])
             plain = np.array([row.outlines[question] / row.true[question][0] - 1 for row in some])
@@ -258,17 +264,18 @@ def _bias(off: np.ndarray) -> str:
 
 
 def contacts(folder: Path, write: bool) -> Iterator[str]:
-    """Both fits, and the numbers with them."""
+    """The lines of both fits, and of the numbers with them. write: write the fits into the card."""
     plain = [row for case in images(folder) if (row := row_of(case, dict.fromkeys(OUTLINE_ERRORS, 0.0)))]
-    others = [row for row in plain if row.kind != PARTED]
+    others = [row for row in plain if row.kind != AGGLOMERATES]
     intercept, slope, spread = fitted_cuts(others)
     file = CARDS / "particles.toml"
     old = ParticleOptions.of(find("particles")).cuts
     new = {name: round(slope * value, 3) for name, value in old.items()} | {"spread": round(spread, 3)}
     new["intercept"] = round(slope * old["intercept"] + intercept, 3)
-    told, right = (np.array(values, float) for values in zip(*(cut for row in others for cut in row.told), strict=True))
-    means = expit(told).mean(), expit(intercept + slope * told).mean(), right.mean()
-    yield "{} cuts: told {:.2f}, {:.2f} as fitted, came {:.2f}".format(len(told), *means)
+    all_cuts = [cut for row in others for cut in row.cut_odds]
+    cut_odds, right = (np.array(values, float) for values in zip(*all_cuts, strict=True))
+    means = expit(cut_odds).mean(), expit(intercept + slope * cut_odds).mean(), right.mean()
+    yield "{} cuts: told {:.2f}, {:.2f} as fitted, came {:.2f}".format(len(cut_odds), *means)
     error = fitted_errors(others)
     yield f"cuts = {new}, outline_error = {error}"
     if write:
@@ -276,29 +283,29 @@ def contacts(folder: Path, write: bool) -> Iterator[str]:
     yield from contact_lines([row for case in images(folder) if (row := row_of(case, error))])
 
 
-class Told(NamedTuple):
-    """The outlines of an image. probability, right: (n,). cuts: for each, the sum over the possible cuts."""
+class OutlinesOfImage(NamedTuple):
+    """The outlines of an image. probability, right: (n,). cuts: expected number of cuts for each outline."""
 
     probability: np.ndarray
     right: np.ndarray
     cuts: float
 
 
-def confidence_lines(cases: Iterator[Known]) -> Iterator[str]:
+def confidence_lines(cases: Iterator[ImageWithTruth]) -> Iterator[str]:
     """The mean probability and the share right in bins of the probability, for each kind; and the mean log loss, as
     shipped and with fits on the other kinds."""
-    kinds: dict[str, list[Told]] = {}
+    kinds: dict[str, list[OutlinesOfImage]] = {}
     for case in cases:
         overlap = overlap_of(without_specks(case.segmentation.dense), without_specks(case.truth))
         right = np.isin(overlap.found_ids, overlap.found_ids[pairs(overlap.iou, RIGHT_IOU)[1]])
         probability = case.segmentation.confidence[overlap.found_ids - 1]
         cuts = sum(cut.probability for cut in case.segmentation.cuts) / max(1, len(case.segmentation))
-        kinds.setdefault(case.kind, []).append(Told(probability, right, cuts))
+        kinds.setdefault(case.kind, []).append(OutlinesOfImage(probability, right, cuts))
     heads = " | ".join(f"{low:.0%} to {min(high, 1):.0%}" for low, high in pairwise(BINS))
     yield f"| kind | outlines | told, right | {heads} | wrong from {LEAST_CONFIDENCE:.0%} on |"
     yield "|---" * (3 + len(BINS)) + "|"
-    every_other = [image for kind, images in kinds.items() if kind != PARTED for image in images]
-    for kind, images in [*kinds.items(), (f"all but {PARTED}", every_other)]:
+    every_other = [image for kind, images in kinds.items() if kind != AGGLOMERATES for image in images]
+    for kind, images in [*kinds.items(), (f"all but {AGGLOMERATES}", every_other)]:
         probability = np.concatenate([image.probability for image in images])
         right = np.concatenate([image.right for image in images])
         inside = [(probability >= low) & (probability < high) for low, high in pairwise(BINS)]
@@ -310,7 +317,7 @@ def confidence_lines(cases: Iterator[Known]) -> Iterator[str]:
         yield f"| {kind} | {len(probability)} | {both} | {' | '.join(cells)} | {wrong:.1f} % |"
     yield from ("", "| kind | log loss as shipped | slope and intercept | with the image's possible cuts |")
     yield "|---" * 4 + "|"
-    del kinds[PARTED]
+    del kinds[AGGLOMERATES]
     losses = {}
     for kind, images in kinds.items():
         others = [kinds[other] for other in kinds if other != kind]
@@ -326,29 +333,29 @@ def _told_right(probability: np.ndarray, right: np.ndarray) -> str:
     return f"{probability.mean():.2f}, {right.mean():.2f}"
 
 
-def inputs_of(images: list[Told], cuts: bool = False) -> np.ndarray:
+def inputs_of(images: list[OutlinesOfImage], cuts: bool = False) -> np.ndarray:
     """(n, 2 or 3): log-odds of the probability, 1, and the logarithm of the possible cuts of its image."""
-    probability = np.clip(np.concatenate([image.probability for image in images]), *WITHIN)
+    probability = np.clip(np.concatenate([image.probability for image in images]), *PROBABILITY_LIMITS)
     rate = np.concatenate([np.full(len(image.probability), np.log(image.cuts + FEW_CUTS)) for image in images])
     return np.column_stack(
         [np.log(probability / (1 - probability)), np.ones(len(probability)), *([rate] if cuts else [])]
     )
 
 
-def recalibrated(kinds: list[list[Told]], cuts: bool) -> np.ndarray:
+def recalibrated(kinds: list[list[OutlinesOfImage]], cuts: bool) -> np.ndarray:
     """The weights of `inputs_of` with the least log loss, all kinds counting the same."""
     by_kind = [(inputs_of(images, cuts), images) for images in kinds]
     start = np.array([1.0, 0.0, 0.0][: 2 + cuts])
     return minimize(lambda weights: sum(log_loss(inputs @ weights, images) for inputs, images in by_kind), start).x
 
 
-def log_loss(log_odds: np.ndarray, images: list[Told]) -> float:
+def log_loss(log_odds: np.ndarray, images: list[OutlinesOfImage]) -> float:
     right = np.concatenate([image.right for image in images])
     return float(np.logaddexp(0, np.where(right, -log_odds, log_odds)).mean())
 
 
-def recall_lines(cases: Iterator[Known]) -> Iterator[str]:
-    """By the equal-area diameter in px; the kinds of errors are those of `manage.py evaluate`."""
+def recall_lines(cases: Iterator[ImageWithTruth]) -> Iterator[str]:
+    """A table in Markdown: recall by ECD in px, and numbers of errors by the kinds of `manage.py evaluate`."""
     sizes: dict[str, list[np.ndarray]] = {}
     kinds: dict[str, list[ErrorKinds]] = {}
     for case in cases:
@@ -366,23 +373,24 @@ def recall_lines(cases: Iterator[Known]) -> Iterator[str]:
         yield f"| {kind} | {total[:, 0].sum()} | {' | '.join(recall)} | {' | '.join(errors)} |"
 
 
-def beds(folder: Path) -> Iterator[Known]:
-    """Composed beds without background, of particles of held-out publications, kept in the folder."""
+def bed_images(folder: Path) -> Iterator[ImageWithTruth]:
+    """Composed images of beds without background, from particles of held-out publications; stored in the folder."""
     composed = folder / "beds"
     if not composed.exists():
         settings = json.dumps({"bed": 2.5, "size": [34, 60], "spread": [0.12, 0.3]})
-        command = [sys.executable, TOOL, composed, str(BEDS), str(SEED), "held", "768x512", settings]
+        command = [sys.executable, COMPOSITES_TOOL, composed, str(BEDS), str(SEED), "held", "768x512", settings]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     for pair in pairs_of(composed, FolderEntry(path=str(composed), images="images", labels="labels")):
         micrograph, truth = pair.load()
         file = folder / f"bed-{pair.name}.bed.npz"
         if not file.exists():
             segment(micrograph, MEASURED, card=find("particles")).save(file)
-        yield Known("beds", micrograph, Segmentation.load(file), truth.astype(np.int32))
+        yield ImageWithTruth("beds", micrograph, Segmentation.load(file), truth.astype(np.int32))
 
 
-def aside_lines(cases: Iterator[Known]) -> Iterator[str]:
-    """Of the outlines that are right, those that a rule leaves out, the frame apart, and the worst picture."""
+def aside_lines(cases: Iterator[ImageWithTruth]) -> Iterator[str]:
+    """A table in Markdown: right outlines that a rule leaves out (except at the frame), and their share in the
+    worst image."""
     kinds: dict[str, list[tuple[int, int]]] = {}
     for case in cases:
         overlap = overlap_of(without_specks(case.segmentation.dense), without_specks(case.truth))
@@ -403,12 +411,12 @@ LINES = {"confidence": confidence_lines, "recall": recall_lines}
 
 
 def main(arguments: list[str]) -> None:
-    what, *folder = arguments
+    table_name, *folder = arguments
     with tempfile.TemporaryDirectory() as other:
-        kept = Path(folder[0] if folder else other)
-        if what == "aside":
-            print(*aside_lines(chain(images(kept), beds(kept))), sep="\n")
-        elif what == "contacts":
-            print(*contacts(kept, "--write" in folder), sep="\n")
+        results_folder = Path(folder[0] if folder else other)
+        if table_name == "aside":
+            print(*aside_lines(chain(images(results_folder), bed_images(results_folder))), sep="\n")
+        elif table_name == "contacts":
+            print(*contacts(results_folder, "--write" in folder), sep="\n")
         else:
-            print(*LINES[what](images(kept)), sep="\n")
+            print(*LINES[table_name](images(results_folder)), sep="\n")

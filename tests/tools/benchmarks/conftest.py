@@ -1,3 +1,3 @@
-"""The browser, and the real site with its real worker, as the tests of whole journeys have them."""
+"""Fixtures of the browser and of a real site with a real worker, from tests/e2e."""
 
 from tests.e2e.conftest import chromium, data_folder, site  # noqa: F401

@@ -1,4 +1,5 @@
-"""Somebody at the editor in a real browser, who looks, aims, clicks and waits; and what was measured meanwhile."""
+"""`Person`, who uses the editor of outlines in a real browser, for test_correcting.py and test_editor_speed.py: makes
+gestures, and measures their times."""
 
 from __future__ import annotations
 
@@ -16,20 +17,21 @@ from tests.conftest import picture
 
 PROBE = Path(__file__).with_name("probe.js")
 SCREEN = {"width": 1280, "height": 800}
-NOTCH = 100  # pixels of a wheel's turn; `TURN` of viewport.js makes it a magnification of 1.28
+NOTCH_PX = 100  # of one step of the wheel; with `TURN` of viewport.js it magnifies by 1.28
 TURN = 400
-EDGE = 2  # px of the screen: a press on the very edge of the canvas may land beside it
+EDGE_PX = 2  # px of the screen: a press on the very edge of the canvas may land beside it
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
-# The pace of a person, s: keystroke-level model (Card, Moran and Newell 1980) for aiming and deciding.
+# Seconds of a person for pressing a key, aiming, one step of the wheel, and deciding: the keystroke-level model (Card,
+# Moran and Newell 1980).
 KEY, AIM, WHEEL, DECIDE = 0.25, 1.1, 0.1, 1.35
-PEN = 300.0  # px of the screen that are drawn in a second
+PEN_PX_PER_SECOND = 300.0  # speed of drawing, on the screen
 
 
-def submitted(page: Any, name: str, content: bytes, **fields: str) -> str:
+def analyse_image(page: Any, name: str, content: bytes, **fields: str) -> str:
     """Analyse an image as the visitor of a page; returns the address of the finished result."""
-    _introduced(page)
+    _get_cookie(page)
     token = page.locator("[name=csrfmiddlewaretoken]").first.input_value()
     file = {"name": name, "mimeType": "image/png", "buffer": content}
     headers = {"X-CSRFToken": token, "X-Requested-With": "DeepSegm"}
@@ -43,8 +45,8 @@ def submitted(page: Any, name: str, content: bytes, **fields: str) -> str:
     return str(job["page"])
 
 
-def _introduced(page: Any) -> None:
-    """A browser gets the cookie by which its results are its own with its first upload."""
+def _get_cookie(page: Any) -> None:
+    """Send a first upload, so that the browser gets the cookie that makes it the owner of its results."""
     page.goto("/")
     token = page.locator("[name=csrfmiddlewaretoken]").first.input_value()
     file = {"name": "first.png", "mimeType": "image/png", "buffer": picture()}
@@ -65,8 +67,11 @@ class Refused(Exception):
 
 
 class Person:
-    """Places are in pixels of the image. human: seconds that a person would take for the gestures made so far, by
-    the pace above. waited: seconds until the numbers followed. gestures: keys, clicks, lines, turns of the wheel."""
+    """A simulated person at the editor. Points are in pixels of the image.
+
+    human: seconds that a person would need for the gestures so far. waited: seconds of waiting for new numbers.
+    gestures: number of keys, clicks, lines and turns of the wheel.
+    """
 
     def __init__(self, page: Any) -> None:
         self.page = page
@@ -88,7 +93,7 @@ class Person:
         try:
             self.page.evaluate(f"probe.until('{state}')")
         except Exception as error:
-            raise AssertionError(f"{error}; the editor says: {self.said}") from error
+            raise AssertionError(f"{error}; the editor says: {self.message}") from error
 
     def now(self) -> float:
         return float(self.page.evaluate("performance.now()"))
@@ -99,23 +104,23 @@ class Person:
         return view
 
     def at(self, point: Point) -> Point:
-        """Where a place of the image is on the screen now."""
+        """The position of a point of the image on the screen."""
         view = self.view
         x, y = ((point[i] - view["xy"[i]]) * view["scale"] for i in (0, 1))
         return self.box["x"] + x, self.box["y"] + y
 
     # ---- gestures -------------------------------------------------------------------------------
 
-    def _took(self, seconds: float) -> None:
+    def _count_gesture(self, seconds: float) -> None:
         self.human += seconds
         self.gestures += 1
 
     def key(self, name: str) -> None:
-        self._took(KEY)
+        self._count_gesture(KEY)
         self.page.keyboard.press(name)
 
     def click(self, point: Point, *, add: bool = False) -> None:
-        self._took(AIM + (KEY if add else 0.0))
+        self._count_gesture(AIM + (KEY if add else 0.0))
         if add:
             self.page.keyboard.down("Shift")
         self.page.mouse.click(*self.at(point))
@@ -125,7 +130,7 @@ class Person:
     def line(self, points: Sequence[Point], apart: float = 4.0) -> None:
         """Draw from point to point, within the canvas; the mouse is seen at most every `apart` pixels of the screen."""
         first, size = (np.array([self.box[name] for name in names]) for names in ("xy", ("width", "height")))
-        places = [tuple(np.clip(self.at(point), first + EDGE, first + size - EDGE)) for point in points]
+        places = [tuple(np.clip(self.at(point), first + EDGE_PX, first + size - EDGE_PX)) for point in points]
         mouse, length = self.page.mouse, 0.0
         mouse.move(*places[0])
         mouse.down()
@@ -134,21 +139,21 @@ class Person:
             length += step
             mouse.move(*end, steps=max(1, round(step / apart)))
         mouse.up()
-        self._took(AIM + length / PEN)
+        self._count_gesture(AIM + length / PEN_PX_PER_SECOND)
 
     def look_at(self, box: Box, least: float = 40.0, wanted: float = 90.0) -> None:
-        """See a box of the image at least so many pixels of the screen large: by the wheel, and by Space and a drag.
-        Nothing is done where it is seen already."""
+        """Zoom with the wheel and drag with Space until a box of the image is visible and at least `least` px
+        large on the screen; `wanted`: its size after zooming."""
         middle, size = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), max(box[2] - box[0], box[3] - box[1])
         if self._hidden(box) != (0, 0):
             self.key("0")
         extent = size * self.view["scale"]
         if extent < least:
-            notches = math.ceil(TURN * math.log(wanted / extent) / NOTCH)
+            notches = math.ceil(TURN * math.log(wanted / extent) / NOTCH_PX)
             self.page.mouse.move(*self.at(middle))
             for _ in range(notches):
-                self.page.mouse.wheel(0, -NOTCH)
-            self._took(AIM + WHEEL * notches)
+                self.page.mouse.wheel(0, -NOTCH_PX)
+            self._count_gesture(AIM + WHEEL * notches)
             self.rest()
         dx, dy = self._hidden(box)
         if (dx, dy) != (0, 0):
@@ -159,7 +164,7 @@ class Person:
             self.page.mouse.move(x + dx, y + dy, steps=5)
             self.page.mouse.up()
             self.page.keyboard.up(" ")
-            self._took(KEY + AIM + math.hypot(dx, dy) / PEN)
+            self._count_gesture(KEY + AIM + math.hypot(dx, dy) / PEN_PX_PER_SECOND)
             self.rest()
 
     def _hidden(self, box: Box) -> Point:
@@ -174,21 +179,20 @@ class Person:
         return moves[0], moves[1]
 
     def rest(self) -> None:
-        """Until nothing moves any more."""
+        """Wait until the picture does not move any more."""
         self.page.wait_for_timeout(60)
         self.until("drawn")
 
     @contextmanager
     def corrects(self) -> Iterator[dict[str, float]]:
-        """Wait until the correction of the last gesture is seen and saved; gives its ms from the end of that gesture.
-
-        Raises Refused.
+        """A block whose last gesture corrects: waits at its end until the correction is visible and saved. Gives a
+        dictionary with the times in ms from the end of that gesture. Raises Refused.
         """
         took: dict[str, float] = {}
         yield took
         self.until("answered")
         if not self.page.evaluate("probe.is.settled()"):
-            raise Refused(self.said)
+            raise Refused(self.message)
         took |= self.page.evaluate("""() => {
             const after = (name) => probe[name] - probe.gesture;
             return {shown: after("shown"), outlines: after("drawn"), saved: after("saved")};
@@ -196,9 +200,9 @@ class Person:
         self.waited += took["shown"] / 1000
 
     def chooses(self) -> None:
-        """Until what was clicked is chosen."""
+        """Wait until the clicked object is chosen."""
         self.until("chosen")
 
     @property
-    def said(self) -> str:
+    def message(self) -> str:
         return str(self.page.locator("[data-readout]").inner_text())

@@ -1,10 +1,10 @@
-"""Many jobs in the database: what each question to it then costs.
+"""Measures the time of database queries when there are many jobs.
 
-`DEEPSEGM_DATA=EMPTY python -m tests.tools.benchmarks.million --jobs 10000 40000` fills an empty database with
-finished jobs,
-with one sender's thousand waiting ones, with an hour's work of a hundred workers, and with one newcomer. For each
-question it prints its queries and milliseconds, those of the processor, and of PostgreSQL (DEEPSEGM_DATABASE_URL) those
-of the slowest query by EXPLAIN ANALYZE and the tables that were read whole.
+`DEEPSEGM_DATA=EMPTY python -m tests.tools.benchmarks.million --jobs 10000 40000` fills an empty database with finished
+jobs (some as of a hundred workers in the last hour), with a thousand waiting jobs of one sender, and with one job of
+another sender. For each question it prints the number of queries, milliseconds, and milliseconds of the processor; with
+PostgreSQL (DEEPSEGM_DATABASE_URL) also the milliseconds of the slowest query by EXPLAIN ANALYZE, and the large tables
+that were read as a whole.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ LARGE = 10_000  # rows; a smaller table may be read whole
 
 
 def fill(first: int, stop: int) -> None:
-    """The jobs of these numbers: a minute apart, the newest IN_AN_HOUR within the hour."""
+    """Store the jobs with the numbers from `first` to `stop`: a minute apart, the newest IN_AN_HOUR in the last
+    hour."""
     from django.utils import timezone
 
     from segmentation.core.analysis import AnalysisSettings
@@ -56,6 +57,7 @@ def fill(first: int, stop: int) -> None:
 
 
 def questions() -> dict[str, Callable[[], Any]]:
+    """Functions of the site that query the database, by their names in the table."""
     from django.contrib.auth import get_user_model
     from django.core.paginator import Paginator
 
@@ -78,9 +80,9 @@ def questions() -> dict[str, Callable[[], Any]]:
         "My results, first page": lambda: list(Paginator(jobs.defer("summary"), 50).get_page(1)),
         "administrator's list": lambda: (Job.objects.count(), list(Job.objects.select_related("micrograph")[:100])),
         "status: queues": health.queues,
-        "status: failures": health.failures,
+        "status: failures": health.count_failures,
         "status: slowest stages": health.slowest_stages,
-        "metrics: states": lambda: list(health.states()),
+        "metrics: states": lambda: list(health.count_states()),
         "metrics: bytes stored": upkeep.storage_used,
         "tidying at a start": upkeep.tidy,
         "hourly tidying": upkeep.tidy,
@@ -89,7 +91,7 @@ def questions() -> dict[str, Callable[[], Any]]:
 
 
 def plans(queries: list[dict[str, str]]) -> Iterator[tuple[float, set[str]]]:
-    """The milliseconds of each SELECT, and the large tables that it reads whole."""
+    """For each SELECT its milliseconds, and the large tables that it reads as a whole."""
     from django.db import connection
 
     for query in queries:
@@ -98,15 +100,16 @@ def plans(queries: list[dict[str, str]]) -> Iterator[tuple[float, set[str]]]:
         with connection.cursor() as cursor:
             cursor.execute("explain (analyze, format json) " + query["sql"].replace("%", "%%"))
             plan = cursor.fetchone()[0][0]
-        yield plan["Execution Time"], set(whole(plan["Plan"]))
+        yield plan["Execution Time"], set(scanned_tables(plan["Plan"]))
 
 
-def whole(node: dict[str, Any]) -> Iterator[str]:
+def scanned_tables(node: dict[str, Any]) -> Iterator[str]:
+    """The large tables that a node of a query plan, or a node below it, reads as a whole."""
     read = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
     if node["Node Type"] == "Seq Scan" and read * node["Actual Loops"] > LARGE:
         yield node["Relation Name"].removeprefix("segmentation_")
     for child in node.get("Plans", []):
-        yield from whole(child)
+        yield from scanned_tables(child)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-// Put into the page before its own scripts: notes when a gesture ends, and when numbers, outlines and "saved" follow it.
+// Run in the page before its scripts: records when a gesture ends, and when new numbers, outlines and "saved" appear.
 // All times are those of performance.now(), in ms.
 (() => {
   const probe = { gesture: 0, numbers: 0, shown: 0, chosen: 0, saved: 0, told: 0, saving: "", drawn: 0, painted: 0, view: null, gaps: [], measured: 0 };
@@ -35,7 +35,7 @@
     }
   };
 
-  // What part of the image is seen, as the picture's canvas is told.
+  // The visible part of the image, from the transformation of the picture's canvas.
   const { setTransform } = CanvasRenderingContext2D.prototype;
   CanvasRenderingContext2D.prototype.setTransform = function transform(...to) {
     const [scale, , , , x, y] = to;

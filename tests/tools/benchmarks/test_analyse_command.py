@@ -1,9 +1,9 @@
-"""What `manage.py analyse` of a folder costs beside its analyses: processor seconds of all its processes, as ratios to
-those of the same analyses in one process. It prints, and asserts no seconds.
+"""Measures the cost of `manage.py analyse` for a folder: processor seconds of all its processes, divided by those
+of the same analyses in one process. It prints the ratios, and asserts nothing about them.
 
-Run: make benchmarks ARGS=tests/tools/benchmarks/test_analyse_command.py; COUNT pictures (20) of the folder PICTURES,
-those
-of EMPS where it is not given. Libraries are compiled before, as in an installation that was used once.
+Run: make benchmarks ARGS=tests/tools/benchmarks/test_analyse_command.py. The environment variables PICTURES and COUNT
+choose the folder (default: EMPS) and the number of pictures (20). Libraries are compiled before, as in an installation
+that was used once.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ for file in map(Path, sys.argv[1:]):
 
 
 def processor_seconds(environment: dict[str, str], *command: object) -> float:
-    """Of a command with all its processes."""
+    """The processor seconds of a Python command with all its child processes."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     output = {"stdout": subprocess.DEVNULL, "cwd": REPOSITORY, "env": environment}
     subprocess.run([sys.executable, *map(str, command)], check=True, **output)

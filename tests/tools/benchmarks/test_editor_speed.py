@@ -1,7 +1,7 @@
-"""How long the editor of outlines takes on an image of 1 megapixel and on a large one, in real Chromium that draws
-without a GPU: from the end of a gesture to the patch on the picture, and to all numbers with their intervals. Then the
-same while analyses of somebody else's pictures take all cores. Prints; asserts nothing about seconds, since machines
-are noisy.
+"""Measures the speed of the editor of outlines on an image of 1 megapixel and on a large one, in Chromium without
+a GPU: the time from the end of a gesture to the new outline, and to all numbers with their intervals. Then the
+same while analyses of other pictures use all cores. It prints the times, and asserts nothing about them, because
+machines differ.
 
 Run: make benchmarks ARGS=tests/tools/benchmarks/test_editor_speed.py (about 20 minutes, of which 3 outline the image).
 """
@@ -23,10 +23,11 @@ from PIL import Image
 
 from tests.tools.benchmarks.test_load import Visitor
 
-from .correcting import PROBE, SCREEN, Box, Person, Point, load_now, quantiles, submitted
+from .correcting import PROBE, SCREEN, Box, Person, Point, analyse_image, load_now, quantiles
 
 pytestmark = pytest.mark.benchmark
 SIDES, PITCH, RADII = (1024, 8192), 113, (24, 44)  # px of the images; 9 x 9 and 72 x 72 discs
+# Corrected places; brush strokes for the memory; seconds of each measurement of frames.
 PLACES, STEPS, SECONDS = 25, 500, 4.0
 LIMITS = {1024: (150, 500), 8192: (300, 2000)}  # ms to the patch at p95, and to the numbers
 MARGIN = 150  # px from the frame, at least
@@ -59,7 +60,7 @@ def page(chromium: Any, site: str, side: int) -> Iterator[Any]:
     context.add_init_script(path=PROBE)
     page = context.new_page()
     scale = {} if side < 8192 else {"scale": "0.25"}
-    page.goto(submitted(page, "discs.png", drawn(side), width=str(5 * side), **scale))
+    page.goto(analyse_image(page, "discs.png", drawn(side), width=str(5 * side), **scale))
     yield page
     context.close()
 
@@ -112,7 +113,8 @@ def opening(page: Any) -> Person:
 
 
 def kept(page: Any, side: int) -> list[Point]:
-    """The middles of the objects that count, away from the frame, so that all around them stays on the screen."""
+    """The middles of the counted objects that are far enough from the frame that their surroundings fit on the
+    screen."""
     data = page.evaluate("fetch(document.getElementById('viewer').dataset.outlines).then((each) => each.json())")
     ends = [np.reshape(particle["outline"], (-1, 2)) for particle in data["particles"] if particle["kept"]]
     middles = [(line.min(0) + line.max(0)) / 2 for line in ends]
@@ -239,7 +241,7 @@ def split_by_two_clicks(person: Person, point: Point) -> None:
 
 
 def added(person: Person, point: Point, took: dict[str, list[dict[str, float]]]) -> None:
-    """What was deleted is found again by a click."""
+    """Delete an object, and add it again by a click; the times are added to `took`."""
     with person.corrects():
         delete(person, point)
     person.key("a")
@@ -279,7 +281,7 @@ def heap(page: Any) -> dict[str, float]:
 
 
 def memory(person: Person, discs: list[Point]) -> None:
-    """What 500 brush strokes hold, each a correction that can be undone."""
+    """Print the memory for STEPS brush strokes, each a correction that can be undone."""
     before = heap(person.page)
     person.look_at(around(discs[len(discs) // 2]))
     person.key("b")
@@ -301,7 +303,7 @@ def memory(person: Person, discs: list[Point]) -> None:
 
 
 def measuring(person: Person, discs: list[Point], side: int) -> None:
-    """From a deletion to all numbers of the page, each measured anew."""
+    """Print the time from a deletion until all numbers of the page are measured again."""
     seconds = []
     for point in discs[:5]:
         person.look_at(around(point))

@@ -1,5 +1,5 @@
-"""What each file of an image costs: processor seconds of all threads. It prints, and asserts that files cost no more
-than the analysis.
+"""Measures the processor seconds (of all threads) for writing each file of an image. It prints them, and asserts that
+files take no longer than the analysis.
 
 Run: ONEDNN_MAX_CPU_ISA=AVX2 make benchmarks ARGS=tests/tools/benchmarks/test_files.py
 """
@@ -30,7 +30,7 @@ Seconds = dict[str, float]
 
 
 class AtOnce(Executor):
-    """Does in the calling thread what it is given, so that it counts for the file that asked for it."""
+    """An executor that works in the calling thread, so that the time is counted for the file that needs the work."""
 
     def __init__(self, workers: int) -> None:
         pass
@@ -49,8 +49,9 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 @pytest.fixture
 def written(monkeypatch, tmp_path):
-    """written(analysis, *patterns): write the files of these patterns; seconds of each, and of all as ""."""
-    every = exports.listed
+    """A function of an analysis and patterns: writes the files that match, and returns the seconds of each, and of all
+    as ""."""
+    every = exports.by_file_name
     monkeypatch.setattr(files, "ThreadPoolExecutor", AtOnce)
 
     def write(analysis: Analysis, *patterns: str) -> Seconds:
@@ -70,8 +71,8 @@ def written(monkeypatch, tmp_path):
             }
 
         with monkeypatch.context() as patched:
-            patched.setattr(exports, "listed", listed)
-            patched.setattr(Context, "pack_pictures", timed(PICTURES, Context.pack_pictures))
+            patched.setattr(exports, "by_file_name", listed)
+            patched.setattr(Context, "compress_pictures", timed(PICTURES, Context.compress_pictures))
             whole = seconds_of(lambda: files.write_all(analysis, tmp_path))
         return {**spent, "": whole}
 
@@ -79,7 +80,7 @@ def written(monkeypatch, tmp_path):
 
 
 def test_cost_of_each_file(written):
-    """1024 x 768: of the first and of the second image of a process all files together, and each file alone."""
+    """1024 x 768 px: all files together for the first and for the second image of a process, and each file alone."""
     micrograph = read(SAMPLE)
     analyse(micrograph, AnalysisSettings.of())
     began = time.process_time()

@@ -1,11 +1,11 @@
-"""How long a person waits for the first answer, through the site: from the drop of a picture, or from the POST of a
-script, until the page shows it. Prints; asserts nothing about seconds.
+"""Measures how long a person waits for the first result: from the drop of a picture on the page, or from the POST of a
+script, until the page shows it. It prints the times, and asserts nothing about them.
 
 Run: make benchmarks ARGS=tests/tools/benchmarks/test_first_answer.py
 As on a processor without bfloat16: the same with ONEDNN_MAX_CPU_ISA=AVX2 DEEPSEGM_PRECISION=float32 before it.
 
-Each line has seconds on the clock and, in brackets, seconds of all processors that the site used up to then: where
-others use the machine only the latter tell something. "outlines": the page shows the first ones on the picture;
+Each line has seconds on the clock and, in brackets, processor seconds of the site until then; the latter are
+meaningful also if others use the machine. "outlines": the page shows the first ones on the picture;
 "numbers": it shows how many are counted; "done": the page of the result is there; "figure": so is the
 figure at full size, which nobody asked for; "warning": the result says that its scale is doubtful.
 """
@@ -33,8 +33,8 @@ from tests.worker.lab import REPOSITORY, Lab, wait_for
 pytestmark = pytest.mark.benchmark
 SAMPLE = Path(__file__).resolve().parents[3] / "static" / "sample" / "sem-sample.png"
 WARM, WIDTH = 5, "5120 nm"
-LOOKED_AT = 8.0  # seconds, the figure of one result, before the next image
-QUIET = 0.2  # seconds of processors in one
+VIEWING_SECONDS = 8.0  # that a person looks at a result before the next image
+IDLE_SECONDS = 0.2  # the workers are idle if they use less processor time in a second
 UNCHECKED = b"not yet checked"  # what the page says of outlines that are not yet measured
 POLLS = re.compile(rb'data-every="(\d+)"')
 
@@ -62,7 +62,7 @@ def image(seed: int) -> bytes:
 
 
 def processor(site: psutil.Process) -> float:
-    """Seconds that the site and all its processes have calculated, those that have ended among them."""
+    """The processor seconds that the site and all its processes have used, also processes that have ended."""
     spent = 0.0
     for process in (site, *site.children(recursive=True)):
         try:
@@ -73,7 +73,8 @@ def processor(site: psutil.Process) -> float:
 
 
 class Answer:
-    """One image watched on its page, as a browser does. at: by what was reached, seconds and those of processors."""
+    """One image that is sent and watched on its page, as by a browser. at: for each event reached, such as
+    "numbers", the seconds and the processor seconds."""
 
     def __init__(self, address: str, process: psutil.Process, seed: int) -> None:
         Visitor.took = {}
@@ -153,7 +154,7 @@ def test_first_answer(site):
     def idle() -> bool:
         before = processor(process)
         time.sleep(1.0)
-        return processor(process) - before < QUIET
+        return processor(process) - before < IDLE_SECONDS
 
     began = time.perf_counter()
     wait_for(lambda: is_ready(address), "all workers are there")
@@ -165,7 +166,7 @@ def test_first_answer(site):
         answer.drop(WIDTH)
         answer.figure()
         answer.print_line("warm" if number else "first after a start")
-        time.sleep(LOOKED_AT)
+        time.sleep(VIEWING_SECONDS)
     for title, width in (("script: width", WIDTH), ("script: no width, bar is read", "")):
         answer = Answer(address, process, 100 + len(width))
         answer.send(width)

@@ -1,10 +1,9 @@
-"""How long pages, uploads and refusals take while others poll and upload, and the memory. Prints; asserts nothing
-about seconds.
+"""Measures the times of pages, uploads and refusals while other clients poll and upload, and the memory of the site. It
+prints them, and asserts nothing about them.
 
-Run: make benchmarks ARGS=tests/tools/benchmarks/test_load.py; on PostgreSQL and Redis with `bash .ci/services`
-before it. The
-clients run on the same cores as the site, so that a site with cores of its own answers faster. Aims on two cores: page
-p95 under 100 ms, an upload of 1 MB under 500 ms, a hostile file refused in 5 s, the web process under 150 MB.
+Run: make benchmarks ARGS=tests/tools/benchmarks/test_load.py; with PostgreSQL and Redis: `bash .ci/services` before it.
+The clients use the same cores as the site, so a real site answers faster. Goals on two cores: 95 % of pages within 100
+ms, an upload of 1 MB within 500 ms, a hostile file refused within 5 s, the web process below 150 MB.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ def micrograph(seed: int, columns: int = 1500, rows: int = 1100) -> bytes:
 
 
 def archived(seed: int) -> bytes:
-    """A ZIP of 25 small ones."""
+    """A ZIP of 25 small images."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for number in range(25):
@@ -56,7 +55,7 @@ def archived(seed: int) -> bytes:
 
 
 class Visitor:
-    """A browser with its cookies; `took` holds the seconds of each request by what was asked for."""
+    """A browser with its cookies. took: the seconds of each request, by the kind of request."""
 
     took: dict[str, list[float]] = {}
 
@@ -78,7 +77,7 @@ class Visitor:
         return content
 
     def token(self) -> str:
-        """Of the start page's form."""
+        """The CSRF token in the form of the start page."""
         match = re.search(rb'csrfmiddlewaretoken" value="([^"]+)"', self.ask("page", "/"))
         assert match
         return match[1].decode()

@@ -1,5 +1,5 @@
-"""What a picture costs through the site beside its analysis alone, in processor seconds of all processes. It
-prints, and asserts no seconds.
+"""Measures the cost of a picture on the site, in processor seconds of all processes, divided by those of its analysis
+alone. It prints the ratios, and asserts nothing about them.
 
 Run: make benchmarks ARGS=tests/tools/benchmarks/test_site_cost.py
 As on a processor without bfloat16: the same with ONEDNN_MAX_CPU_ISA=AVX2 before it. The picture is the sample image
@@ -20,15 +20,15 @@ import pytest
 from tests.tools.benchmarks.test_first_answer import WIDTH, image, is_ready, processor, site  # noqa: F401
 from tests.tools.benchmarks.test_load import Visitor
 from tests.worker.lab import REPOSITORY, wait_for
-from worker import resting
+from worker import idle_memory
 
 pytestmark = pytest.mark.benchmark
 PICTURES = int(os.environ.get("PICTURES", "10"))
-OF_SAMPLE = int(os.environ.get("OF_SAMPLE", "24"))
+SAMPLE_IMAGES = int(os.environ.get("OF_SAMPLE", "24"))
 IDLE_SECONDS = 60.0
-REST = 1.0  # seconds in which a site that is at rest calculates less than AT_REST
-AT_REST = 0.05
-ASKED_EVERY = 0.7  # seconds
+IDLE_CHECK_SECONDS = 1.0  # an idle site uses less than MOST_IDLE_CPU processor seconds in this time
+MOST_IDLE_CPU = 0.05
+POLL_SECONDS = 0.7  # seconds
 # Prints the processor seconds of each analysis of the sample image with its width in a process of its own.
 ALONE = """
 import sys, time
@@ -43,7 +43,7 @@ for _ in range(int(sys.argv[2])):
 """
 
 
-def alone(folder, count=4):
+def seconds_alone(folder, count=4):
     """Processor seconds of an analysis in a process that has done one."""
     file = folder / "alone.png"
     file.write_bytes(image(0))
@@ -53,20 +53,20 @@ def alone(folder, count=4):
     return sum(later) / len(later)
 
 
-def rest(process):
+def wait_until_idle(process):
     """Wait until the site does nothing more."""
 
     def is_at_rest():
         before = processor(process)
-        time.sleep(REST)
-        return processor(process) - before < AT_REST
+        time.sleep(IDLE_CHECK_SECONDS)
+        return processor(process) - before < MOST_IDLE_CPU
 
     wait_for(is_at_rest, "the site is at rest", 600)
 
 
 def is_done(visitor, address):
     """Whether a result or a sample is there; asked as often as a page does."""
-    time.sleep(ASKED_EVERY)
+    time.sleep(POLL_SECONDS)
     return json.loads(visitor.ask("state", address))["state"] == "done"
 
 
@@ -75,13 +75,13 @@ def test_cost(site, tmp_path):  # noqa: F811
     Visitor.took = {}
     visitor = Visitor(address)
     wait_for(lambda: is_ready(address), "all workers are there")
-    rest(process)
+    wait_until_idle(process)
     began = processor(process)
     time.sleep(IDLE_SECONDS)
     idle = (processor(process) - began) / IDLE_SECONDS
-    print(f"\nAt rest: {100 * idle:.2f} % of a core")
+    print(f"\nAt wait_until_idle: {100 * idle:.2f} % of a core")
     _print_memory(process)
-    analysis = alone(tmp_path)
+    analysis = seconds_alone(tmp_path)
     print(f"An analysis alone: {analysis:.2f} s of the processor; the picture through the site, times that:")
     for number in range(1, PICTURES + 1):
         before = processor(process)
@@ -89,21 +89,22 @@ def test_cost(site, tmp_path):  # noqa: F811
         job = json.loads(visitor.post("send", "/api/v1/jobs", fields))["id"]
         wait_for(lambda job=job: is_done(visitor, f"/api/v1/jobs/{job}"), "it is analysed", 600)
         numbers = processor(process) - before
-        rest(process)
+        wait_until_idle(process)
         everything = processor(process) - before
         print(
             f"  {number:2d}  to its numbers {numbers / analysis:.2f}, with all that follows {everything / analysis:.2f}"
         )
     before, clock = processor(process), time.perf_counter()
-    files = [("file", f"{number}.png", image(100 + number)) for number in range(OF_SAMPLE)]
+    files = [("file", f"{number}.png", image(100 + number)) for number in range(SAMPLE_IMAGES)]
     fields = [*files, ("name", "", b"a sample"), ("width", "", WIDTH.encode())]
     sample = json.loads(visitor.post("send", "/api/v1/samples", fields))["id"]
     wait_for(lambda: is_done(visitor, f"/api/v1/samples/{sample}"), "it is pooled", 3600)
     seconds, spent = time.perf_counter() - clock, processor(process) - before
-    print(f"  a sample of {OF_SAMPLE}: {spent / analysis / OF_SAMPLE:.2f} an image, {seconds:.0f} s on the clock")
-    rest(process)
-    print(f"  with all that follows {(processor(process) - before) / analysis / OF_SAMPLE:.2f} an image")
-    time.sleep(resting.SECONDS + REST)
+    cost = spent / analysis / SAMPLE_IMAGES
+    print(f"  a sample of {SAMPLE_IMAGES}: {cost:.2f} an image, {seconds:.0f} s on the clock")
+    wait_until_idle(process)
+    print(f"  with all that follows {(processor(process) - before) / analysis / SAMPLE_IMAGES:.2f} an image")
+    time.sleep(idle_memory.IDLE_SECONDS + IDLE_CHECK_SECONDS)
     print("At rest after that")
     _print_memory(process)
 

@@ -1,4 +1,5 @@
-"""Where the time of one job goes. Prints; asserts nothing about seconds, since machines are noisy.
+"""Measures how the time of one job is divided into stages. It prints the times, and asserts nothing about them, because
+machines differ.
 
 Run: make benchmarks
 """
@@ -16,7 +17,7 @@ from skimage.segmentation import watershed
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.options import ParticleOptions
-from segmentation.core.labels.outline import particles
+from segmentation.core.labels.outline import particle_labels
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import available, find
@@ -25,7 +26,7 @@ from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.scale_search import as_shown
 from segmentation.core.pipeline import Clock, analyse, measure_objects, segment, with_arrangement
 from segmentation.core.report.files import write_all
-from worker.inspection import read_micrograph
+from worker.decoding import read_micrograph
 
 pytestmark = pytest.mark.benchmark
 SAMPLE = Path(__file__).resolve().parents[3] / "static" / "sample" / "sem-sample.tif"
@@ -135,7 +136,7 @@ def test_separation_against_the_published_chain():
     spent = {"ours": 0.0, "published": 0.0}
     for _ in range(5):
         began = time.perf_counter()
-        particles(maps, grey, 1.0, card.threshold, options)
+        particle_labels(maps, grey, 1.0, card.threshold, options)
         spent["ours"] += time.perf_counter() - began
         began = time.perf_counter()
         published_chain(maps[0])

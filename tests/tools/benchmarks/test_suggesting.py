@@ -1,5 +1,5 @@
-"""How well the expected number of wrong outlines tells how many are wrong, on true images. Prints; asserts that the
-suggested order finds more errors than chance.
+"""Compares the expected number of wrong outlines with the true number, on images with ground truth. It prints both, and
+asserts that the suggested order of images finds more errors than chance.
 
 The images are the smallest of EMPS that the shipped model's recipe holds out (../shared/data/particles/emps-train). Its
 confidences were calibrated on images of the same source.
@@ -17,7 +17,7 @@ from PIL import Image
 
 from segmentation.core import pipeline
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.measure.matching import match, overlap_of, without_specks
+from segmentation.core.measure.matching import count_pairs, overlap_of, without_specks
 from segmentation.core.suggesting import expected_wrong, rank_images, texture
 from segmentation.core.truth import BadDataset
 from segmentation.lab.training.data import held_out_pairs
@@ -44,7 +44,7 @@ def test_expected_and_true_errors(capsys):
         micrograph, truth = pair.load()
         analysis = pipeline.analyse(micrograph, AnalysisSettings.of())
         expectation = expected_wrong(analysis.table)
-        spurious = match(overlap_of(analysis.segmentation.labels, without_specks(truth)).iou, RIGHT)[1]
+        spurious = count_pairs(overlap_of(analysis.segmentation.labels, without_specks(truth)).iou, RIGHT)[1]
         wrong.append(spurious)
         expected.append(expectation.expected if expectation else 0.0)
         textures.append(texture(micrograph.pixels[::2, ::2]))

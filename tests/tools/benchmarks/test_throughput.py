@@ -1,7 +1,9 @@
-"""How many pictures a minute a site analyses with 1, 2, 4 ... analyses at a time. It prints, and asserts no seconds.
+"""Measures how many pictures a site analyses in a minute, with 1, 2, 4 ... analyses at a time. It prints the numbers,
+and asserts nothing about them.
 
-Run: make benchmarks ARGS=tests/tools/benchmarks/test_throughput.py; where there is a GPU it is used first, shared by
-the worker's children, then the processor. PICTURES names a folder of other pictures than those of EMPS.
+Run: make benchmarks ARGS=tests/tools/benchmarks/test_throughput.py. With a GPU it measures first the GPU, which the
+children of the worker share, then the processor. The environment variable PICTURES names the folder of pictures
+(default: EMPS).
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Jobs while everything dies: `python -m tests.tools.faults --jobs 500 --kills 100 --seed 1 --stack sqlite`.
+"""Tests a site while its processes are killed: `python -m tests.tools.faults --jobs 500 --kills 100 --seed 1 --stack
+sqlite`.
 
-A real site with a worker that finds nothing but is quick (tests.worker.slow_app) gets jobs, samples, corrections,
-files, trainings, deletions and cancellations from several senders. Meanwhile its processes are killed and its machine
-has faults. In the end nothing that was answered is lost or doubled, nobody saw a status 500, and no file is left over.
-One table says so; the exit status is 1 where it does not hold. --soak N: N jobs without faults, and what grew.
+A real site with quick, empty analyses (tests.worker.slow_app) gets jobs, samples, corrections, files, trainings,
+deletions and cancellations from several senders. Meanwhile its processes are killed and its machine has faults. In the
+end no answered request may be lost or done twice, no answer may have status 500, and no file may be left over. A table
+is printed; the exit status is 1 if a check fails. --soak N: N jobs without faults, to see whether memory grows.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ from typing import Any
 
 from tests.worker.lab import REPOSITORY, wait_for
 
-from .memory import Grown
-from .site import Site, logged
+from .memory import Growth
+from .site import Site, redirect_output
 
 SENDERS = 4
-AHEAD = 24  # jobs
+MOST_UNFINISHED = 24  # jobs that are sent and not done
 MOUNT_MB = 400
-PATIENCE = 420.0  # seconds for what is left when all is sent
+FINISH_SECONDS = 420.0  # most seconds from the last request until all is done
 
 
-def parsed() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.tools.faults")
     parser.add_argument("--jobs", type=int, default=500)
     parser.add_argument("--kills", type=int, default=100)
@@ -48,7 +49,7 @@ def parsed() -> argparse.Namespace:
 
 
 def main() -> int:
-    options = parsed()
+    options = parse_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the site's processes go with it
     if options.soak:
         options.jobs, options.kills, options.faults, options.trainings = options.soak, 0, "", 0
@@ -59,7 +60,7 @@ def main() -> int:
     if "disk" in options.faults:
         with suppress(OSError):
             subprocess.run(mount, stderr=subprocess.DEVNULL)
-    terminal = logged(folder / "log")
+    terminal = redirect_output(folder / "log")
     site = None
     try:
         site = Site(folder, options.stack, options.workers, options.port)
@@ -85,7 +86,7 @@ def main() -> int:
 
 
 def run(site: Site, options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
-    """The table, and what is bad."""
+    """Run the test; returns the table, and a line for each failed check."""
     import django
 
     django.setup()
@@ -110,8 +111,8 @@ def run(site: Site, options: argparse.Namespace) -> tuple[dict[str, Any], list[s
             return 0.0
 
     def is_near() -> bool:
-        """What is sent stays near to what is done, so that every fault meets senders, too."""
-        return sum(sender.made for sender in senders) < done() * options.jobs + AHEAD
+        """Whether only few sent jobs are unfinished; else senders wait, so that they are active during every fault."""
+        return sum(sender.made for sender in senders) < done() * options.jobs + MOST_UNFINISHED
 
     Sender.may_send = is_near
 
@@ -122,7 +123,7 @@ def run(site: Site, options: argparse.Namespace) -> tuple[dict[str, Any], list[s
         return False
 
     attack = Attack(site, options.kills, options.faults.split(",") if options.faults else [], options.seed, done)
-    grown = Grown(site)
+    growth = Growth(site)
     with site.running():
         if options.trainings:
             command = [sys.executable, "-m", "tests.tools.faults.trainings", str(options.trainings)]
@@ -133,17 +134,17 @@ def run(site: Site, options: argparse.Namespace) -> tuple[dict[str, Any], list[s
             thread.start()
         if options.soak:
             wait_for(lambda: done() >= 0.2, "the site is warm", 3600)
-            grown.begin()
+            growth.begin()
         try:
             for sender in senders:
                 sender.join()
-            attack.join(PATIENCE)
+            attack.join(FINISH_SECONDS)
             with suppress(AssertionError):
-                wait_for(is_over, "everything is done", PATIENCE)
+                wait_for(is_over, "everything is done", FINISH_SECONDS)
         finally:
             Sender.over.set()
         seconds = time.monotonic() - began
-        grown.end()
+        growth.end()
     left = list(findings.left_behind())  # first, as it removes what was cut off
     lost, doubled = list(findings.lost(senders)), list(findings.doubled(senders))
     failures = [f"{type(thread).__name__}: {thread.failure!r}" for thread in (*senders, attack) if thread.failure]
@@ -161,11 +162,11 @@ def run(site: Site, options: argparse.Namespace) -> tuple[dict[str, Any], list[s
         "doubled": len(doubled),
         "status 500": len(Sender.broken),
         "files left behind": len(left),
-        **grown.table(),
+        **growth.table(),
     }
     if options.keep:
         shutil.copy(site.log, site.folder / "log of the run")
-    return rows, [*failures, *lost, *doubled, *Sender.broken, *left, *grown.bad()]
+    return rows, [*failures, *lost, *doubled, *Sender.broken, *left, *growth.bad()]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""What goes wrong: processes die, storage refuses, the disk is full, clocks jump, the database is locked."""
+"""`Attack`, which kills processes of a site, lets its storage fail, fills its disk, changes its clock and locks its
+database."""
 
 from __future__ import annotations
 
@@ -15,14 +16,15 @@ from contextlib import closing
 from .senders import Sender
 from .site import Site
 
-LOCKED, REFUSED, FULL, JUMPED = 30.0, 6.0, 8.0, 8.0  # seconds
+LOCKED_SECONDS, REFUSED_SECONDS, FULL_SECONDS, JUMP_SECONDS = 30.0, 6.0, 8.0, 8.0  # how long a fault lasts
 JUMPS = ("3600", "-3600")
 
 
 class Attack(threading.Thread):
-    """So many kills and one of each fault, spread evenly over the work. done: the part of it that is done.
+    """Makes a number of kills and one of each fault, evenly over the work. done: returns the finished share of the
+    work.
 
-    killed: how many of each kind. suffered: the seconds of each fault, or why it could not be made.
+    killed: number of killed processes of each kind. suffered: the seconds of each fault, or why it could not be made.
     """
 
     def __init__(self, site: Site, kills: int, faults: list[str], seed: int, done: Callable[[], float]) -> None:
@@ -48,7 +50,8 @@ class Attack(threading.Thread):
             self.failure = failure
 
     def _kill(self) -> None:
-        """First a kind, then one of the kind, so that all kinds are hit equally often. Nothing dies while it starts."""
+        """Kill a process of a random kind, so that all kinds are killed equally often. A starting site is not
+        attacked."""
         time.sleep(self._random.uniform(0.3, 1.5))
         while not (targets := self._site.targets()) or not self._site.answers():
             time.sleep(0.2)
@@ -58,12 +61,12 @@ class Attack(threading.Thread):
 
     def _storage(self) -> None:
         self._site.refuses.touch()
-        time.sleep(REFUSED)
+        time.sleep(REFUSED_SECONDS)
         self._site.refuses.unlink()
-        self.suffered["storage refuses"] = f"{REFUSED:g} s"
+        self.suffered["storage refuses"] = f"{REFUSED_SECONDS:g} s"
 
     def _disk(self) -> None:
-        """Nearly full, so that nothing is taken, then to the last byte, then freed."""
+        """Fill the disk until the last byte, wait, and free it again."""
         if not os.path.ismount(self._site.data):
             self.suffered["disk full"] = "not made: no tmpfs can be mounted here"
             return
@@ -73,24 +76,24 @@ class Attack(threading.Thread):
                     ballast.write(bytes(2**20))
                     ballast.flush()
             except OSError:
-                time.sleep(FULL)
+                time.sleep(FULL_SECONDS)
         (self._site.data / "ballast").unlink(missing_ok=True)
-        self.suffered["disk full"] = f"{FULL:g} s"
+        self.suffered["disk full"] = f"{FULL_SECONDS:g} s"
 
     def _clock(self) -> None:
-        """Of the site's processes, by what they import (settings.py); that of its engines goes on."""
+        """Change the clock of the processes of the site (by settings.py), not that of its database and broker."""
         for jump in (*JUMPS, "0"):
             self._site.clock.write_text(jump)
-            time.sleep(JUMPED)
+            time.sleep(JUMP_SECONDS)
         self.suffered["clock jumps"] = ", ".join(JUMPS) + " s and back"
 
     def _lock(self) -> None:
-        """Nobody else can write, as during a long backup."""
+        """Lock the database, so that no other process can write to it."""
         if self._site.stack == "sqlite":
             with closing(sqlite3.connect(self._site.data / "db.sqlite3", timeout=60)) as database:
                 database.execute("begin exclusive")
-                time.sleep(LOCKED)
+                time.sleep(LOCKED_SECONDS)
         else:
-            lock = f"begin; lock table segmentation_job; select pg_sleep({LOCKED})"
+            lock = f"begin; lock table segmentation_job; select pg_sleep({LOCKED_SECONDS})"
             subprocess.run(["psql", "-q", self._site.database, "-c", lock], stdout=subprocess.DEVNULL)
-        self.suffered["database locked"] = f"{LOCKED:g} s"
+        self.suffered["database locked"] = f"{LOCKED_SECONDS:g} s"

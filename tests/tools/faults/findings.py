@@ -1,4 +1,4 @@
-"""What is left in the end: every row at its end, every file with a row, nothing else."""
+"""Checks a site after an attack: every row has ended, every file has a row, and every row has its files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from segmentation.models import (
     TrainingFile,
 )
 from segmentation.services.ground import files
-from segmentation.services.ground.queue import KINDS
+from segmentation.services.ground.queue import WORK_KINDS
 from segmentation.services.upkeep import upkeep
 from tests.worker.fake import FILES
 from worker import scratch
@@ -32,18 +32,18 @@ from .senders import Sender
 
 
 def rows_of(kind: type[Attempted]) -> Any:
-    """All but files that nobody has asked for: where a clock jumped while they waited they are given up."""
+    """All rows of a kind, without waiting files that nobody asked for: they are given up after a jump of the clock."""
     rows = kind.objects.all()
     return rows.exclude(asked=False, state="queued") if kind is ExportJob else rows
 
 
 def unfinished() -> int:
-    """Rows of all kinds that still wait or run; an upload that was cut off does neither."""
-    return sum(rows_of(kind).filter(state__in=("queued", "running", "waiting")).count() for kind in KINDS)
+    """The number of rows of all kinds that still wait or run."""
+    return sum(rows_of(kind).filter(state__in=("queued", "running", "waiting")).count() for kind in WORK_KINDS)
 
 
 def lost(senders: list[Sender]) -> Iterator[str]:
-    """What was answered and is not there, or not done."""
+    """A line for each row that was promised in an answer, and does not exist or is not done."""
     states = {str(pk): state for pk, state in Job.objects.values_list("pk", "state")}
     for sender in senders:
         for pk in sender.jobs:
@@ -54,14 +54,14 @@ def lost(senders: list[Sender]) -> Iterator[str]:
             sample = Sample.objects.filter(pk=pk).first()
             if sample is None or sample.state != "done" or len(sample.pooled.get("of", [])) != images:
                 yield f"sample {pk}: {sample and (sample.state, sample.error)}"
-    for kind in KINDS:
+    for kind in WORK_KINDS:
         for row in rows_of(kind).exclude(state__in=("done", "cancelled")):
             if not isinstance(row, Job):
                 yield f"{kind.__name__} {row.pk}: {row.state}, {row.error}"
 
 
 def doubled(senders: list[Sender]) -> Iterator[str]:
-    """Jobs that nobody asked for, and results that were published twice."""
+    """A line for each job that nobody asked for, and for each result that was published twice."""
     sent_jobs = {pk for sender in senders for pk in sender.jobs} | {pk for sender in senders for pk in sender.gone}
     for job in Job.objects.exclude(pk__in=sent_jobs).exclude(
         sample__in=[pk for sender in senders for pk in sender.samples]
@@ -78,15 +78,15 @@ def doubled(senders: list[Sender]) -> Iterator[str]:
 
 
 def left_behind() -> Iterator[str]:
-    """Files that no row names, after the regular upkeep has removed what is an hour old by its clock."""
-    upkeep.AN_HOUR = upkeep.ABANDONED = timedelta()
+    """A line for each file that no row names, and for each missing file, after the regular upkeep."""
+    upkeep.AN_HOUR = upkeep.ABANDONED_AFTER = timedelta()
     scratch.YOUNG_SECONDS = 0.0
     upkeep.tidy()
     while files.remove_leftover_folders():
         pass
     scratch.sweep()
     storage = Path(settings.STORAGES["default"]["OPTIONS"]["location"])
-    named = {name for row in Micrograph.objects.all() for name in _of(row)}
+    named = {name for row in Micrograph.objects.all() for name in _files_of(row)}
     for kind in (Artifact, SampleArtifact, Segmentation, TrainingFile):
         named |= set(kind.objects.values_list("file", flat=True))
     for row in DatasetImage.objects.all():
@@ -101,6 +101,7 @@ def left_behind() -> Iterator[str]:
     yield from (f"temporary {file.name}" for file in temporary.iterdir())
 
 
-def _of(row: Micrograph) -> set[str]:
+def _files_of(row: Micrograph) -> set[str]:
+    """The names of the stored files of an upload."""
     side = {entry["file"] for entry in row.side}
     return {row.file.name, row.preview.name, row.viewer_image.name, row.viewer_tiles.name, *side}

@@ -1,4 +1,4 @@
-"""What grows while nothing but work happens: memory, temporary files, messages, logs, rows."""
+"""`Growth`, which measures whether memory, temporary files, messages or the log of a site grow while it works."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import psutil
 
 from .site import Site
 
-MOST = 0.02  # of the memory of a process, after it is warm
-LEAST_MB = 2.0  # below it, nothing is called growth
+MOST_SHARE = 0.02  # of the memory of a process; less is no growth
+LEAST_MB = 2.0  # less is no growth
 
 
-class Grown:
-    """Looks twice: once the site is warm, and in the end."""
+class Growth:
+    """Compares two measurements: `begin`, after the site has warmed up, and `end`."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -46,6 +46,7 @@ class Grown:
         return memory
 
     def table(self) -> dict[str, str]:
+        """The rows of the table; {} without a first measurement."""
         if not self._before:
             return {}
         from django.conf import settings
@@ -62,9 +63,10 @@ class Grown:
         return rows
 
     def bad(self) -> list[str]:
+        """A line for each process whose memory grew."""
         grown = []
         for pid, (name, before) in self._before.items():
             after = self._after.get(pid, (name, before))[1]
-            if after - before > max(MOST * before, LEAST_MB):
+            if after - before > max(MOST_SHARE * before, LEAST_MB):
                 grown.append(f"memory of {name}: {before:.1f} -> {after:.1f} MB")
         return grown

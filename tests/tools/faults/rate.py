@@ -1,7 +1,7 @@
-"""Jobs a second with so many workers: `python -m tests.tools.faults.rate --workers 4 --stack sqlite`.
+"""Measures how many jobs a second several workers do: `python -m tests.tools.faults.rate --workers 4 --stack sqlite`.
 
-Each job sleeps, so that the cores are no limit and what is measured is the scheduling: first so many single jobs, then
-one sample of as many images. All wait before the first one may go on.
+Each job only sleeps, so that the scheduling is measured and not the cores: first with single jobs, then with a
+sample of as many images. All jobs wait until the first one may start.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.worker.lab import REPOSITORY, wait_for
 
-from .site import Site, logged
+from .site import Site, redirect_output
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="deepsegm-rate-"))
     folder.chmod(0o755)
     (folder / "data").mkdir()
-    terminal = logged(folder / "log")
+    terminal = redirect_output(folder / "log")
     site = Site(folder, options.stack, options.workers, 0)
     os.environ["LAB_SECONDS"] = str(options.seconds)
     try:
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def measure(site: Site, images: int, as_sample: bool) -> float:
-    """Jobs a second, from the end of the first ones to that of the last one: what went before was the wait."""
+    """Jobs a second, from the end of the first jobs to the end of the last one. as_sample: as one sample."""
     from django.contrib.auth import get_user_model
     from django.db.models import Max, Min
 

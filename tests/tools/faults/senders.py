@@ -1,6 +1,6 @@
-"""Scripts with accounts that send work until it is answered, whatever happens to the site meanwhile.
+"""Threads that send requests to a site with an account, and repeat each request until it is answered.
 
-Each request that changes something carries an Idempotency-Key, so that what was not answered is sent again.
+Each request that changes something has an Idempotency-Key, so it may be sent again if it was not answered.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from uuid import UUID, uuid4
 
 from tests.conftest import picture
 
-AGAIN = (429, 502, 503, 507)
-LARGE = 1_200_000  # bytes: a file of its own while it arrives
+REPEATED_STATUSES = (429, 502, 503, 507)
+LARGE_BYTES = 1_200_000  # an upload of this size is written to a temporary file while it arrives
 ACTIONS = {"job": 75, "sample": 5, "edit": 8, "file": 6, "delete": 3, "cancel": 3}
 
 
@@ -37,7 +37,8 @@ def form(files: list[tuple[str, bytes]], fields: dict[str, str]) -> tuple[bytes,
 
 
 class Sender(threading.Thread):
-    """Sends so many jobs. jobs: the ids answered, and how often each was corrected; gone: those it deleted."""
+    """Sends `jobs` jobs, and other requests for them. self.jobs: number of corrections of each job, by id. gone: ids of
+    the jobs that it deleted."""
 
     statuses: Counter[str] = Counter()
     broken: list[str] = []
@@ -71,7 +72,8 @@ class Sender(threading.Thread):
             self.failure = failure
 
     def ask(self, method: str, address: str, body: bytes = b"", kind: str = "", key: str = "") -> tuple[int, Any]:
-        """The first answer that is final. Nothing but cut connections and AGAIN is repeated."""
+        """Status and content of the final answer. A request is repeated after a cut connection or a status in
+        REPEATED_STATUSES."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": kind or "application/json"}
         while not self.over.is_set():
             connection = HTTPConnection("127.0.0.1", self.port, timeout=90)
@@ -86,40 +88,40 @@ class Sender(threading.Thread):
             finally:
                 connection.close()
             self.statuses[str(status or "cut")] += 1
-            if status >= 500 and status not in AGAIN:
+            if status >= 500 and status not in REPEATED_STATUSES:
                 self.broken.append(f"{method} {address}: {status} {content[:200]!r}")
-            if status and status not in AGAIN and status < 500:
+            if status and status not in REPEATED_STATUSES and status < 500:
                 return status, json.loads(content) if content.startswith((b"{", b"[")) else content
             time.sleep(0.3)
         raise TimeoutError(f"{method} {address} was never answered")
 
     def _picture(self) -> bytes:
-        """A PNG of its own; what follows its end makes it another file, and now and then a large one."""
-        size = LARGE if self._random.random() < 0.05 else 16
+        """A PNG with random bytes after its end, so that each is another file; sometimes a large one."""
+        size = LARGE_BYTES if self._random.random() < 0.05 else 16
         return picture() + self._random.randbytes(16) + bytes(size)
 
-    def _sent(self, address: str, files: int, **fields: str) -> dict[str, Any]:
+    def _send(self, address: str, files: int, **fields: str) -> dict[str, Any]:
         body, kind = form([(f"{number}.png", self._picture()) for number in range(files)], fields)
         status, answer = self.ask("POST", address, body, kind, key=uuid4().hex)
         assert status == 202, (status, answer)
         return dict(answer)
 
     def job(self) -> None:
-        self.jobs[self._sent("/api/v1/jobs", 1)["id"]] = 0
+        self.jobs[self._send("/api/v1/jobs", 1)["id"]] = 0
 
     def sample(self, images: int = 3) -> None:
-        self.samples[self._sent("/api/v1/samples", images, name="Batch")["id"]] = images
+        self.samples[self._send("/api/v1/samples", images, name="Batch")["id"]] = images
 
-    def _some(self, state: str = "done") -> str | None:
-        """A job of mine in that state."""
+    def _random_job(self, state: str = "done") -> str | None:
+        """The id of a random job of this sender in this state; None if there is none."""
         for pk in self._random.sample(sorted(self.jobs), min(3, len(self.jobs))):
             if self.ask("GET", f"/api/v1/jobs/{pk}")[1]["state"] == state:
                 return pk
         return None
 
     def edit(self) -> None:
-        """One correction, then a job that measures it."""
-        pk = self._some()
+        """Correct a job, then make a job that measures the correction."""
+        pk = self._random_job()
         if pk is None or (erased := self._erased.get(pk, 0)) > 20:
             return
         point = [20.5 + erased % 8, 14.5 + erased // 8]
@@ -136,13 +138,13 @@ class Sender(threading.Thread):
         self._erased.setdefault(answer["id"], erased + 1)
 
     def file(self) -> None:
-        """A file that is not stored with every result."""
-        if pk := self._some():
+        """Ask for a file that is not stored with every result."""
+        if pk := self._random_job():
             status, answer = self.ask("GET", f"/api/v1/jobs/{pk}/files/report.pdf")
             assert status in (200, 202), (status, answer)
 
     def delete(self) -> None:
-        pk = self._some()
+        pk = self._random_job()
         if pk and not self.jobs[pk]:
             status, answer = self.ask("DELETE", f"/api/v1/jobs/{pk}")
             assert status in (204, 404), (status, answer)
@@ -150,15 +152,15 @@ class Sender(threading.Thread):
             self.gone.add(pk)
 
     def cancel(self) -> None:
-        """A job that is stopped, if there is time, and tried again."""
-        pk = self._sent("/api/v1/jobs", 1)["id"]
+        """Send a job, cancel it if there is time, and try it again."""
+        pk = self._send("/api/v1/jobs", 1)["id"]
         self.jobs[pk] = 0
         assert self.ask("POST", f"/api/v1/jobs/{pk}/cancel")[0] in (200, 409)
         assert self.ask("POST", f"/api/v1/jobs/{pk}/retry")[0] in (200, 409)
 
 
 def make_senders(count: int, jobs: int, port: int, seed: int, actions: dict[str, int] | None = None) -> list[Sender]:
-    """Accounts, a token for each, and what sends with it."""
+    """Senders, each with its own account and token. jobs: of all together. actions: weights of their requests."""
     from django.contrib.auth import get_user_model
 
     from segmentation.services.access.tokens import create_token

@@ -1,7 +1,7 @@
-"""The site's settings for processes of tests: other constants (LAB_CONSTANTS, JSON), a storage that refuses as long as
-the file LAB_REFUSES exists, and a clock that is wrong by as many seconds as the file LAB_CLOCK says.
+"""Settings of a site under attack: other constants (LAB_CONSTANTS, JSON), a storage that fails as long as the file
+LAB_REFUSES exists, and a clock that is wrong by the number of seconds in the file LAB_CLOCK.
 
-libfaketime would do that from outside, but with it Python's sleep fails while monotonic clocks are left alone.
+(libfaketime is not used for the clock: if it leaves monotonic clocks unchanged, Python's sleep fails.)
 """
 
 import errno
@@ -19,8 +19,8 @@ from deepsegm.settings import *  # noqa: F403
 from deepsegm.settings import STORAGES
 
 
-class Refusing(FileSystemStorage):
-    """Answers as a disk that fails does."""
+class FailingStorage(FileSystemStorage):
+    """A storage that fails like a broken disk, as long as the file LAB_REFUSES exists."""
 
     def _save(self, name: str, content: Any) -> str:
         self._refuse()
@@ -40,19 +40,19 @@ class Refusing(FileSystemStorage):
 
 
 globals().update(json.loads(os.environ["LAB_CONSTANTS"]))
-_time, _read = time.time, [-1.0, 0.0]
+_real_time, _last_read = time.time, [-1.0, 0.0]  # of _last_read: when (monotonic), and the value
 
 
 def _wrong_by() -> float:
-    """Seconds, looked up at most twice in one."""
+    """The error of the clock in seconds; the file is read at most twice a second."""
     now = time.monotonic()
-    if now - _read[0] > 0.5:
-        _read[:] = now, float(Path(os.environ["LAB_CLOCK"]).read_text() or 0)
-    return _read[1]
+    if now - _last_read[0] > 0.5:
+        _last_read[:] = now, float(Path(os.environ["LAB_CLOCK"]).read_text() or 0)
+    return _last_read[1]
 
 
 if "LAB_CLOCK" in os.environ:
-    STORAGES["default"] |= {"BACKEND": "tests.tools.faults.settings.Refusing"}
-    time.time = lambda: _time() + _wrong_by()
+    STORAGES["default"] |= {"BACKEND": "tests.tools.faults.settings.FailingStorage"}
+    time.time = lambda: _real_time() + _wrong_by()
     time.time_ns = lambda: int(1e9 * time.time())
     timezone.now = lambda: datetime.now(tz=UTC) + timedelta(seconds=_wrong_by())

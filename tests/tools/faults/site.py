@@ -1,4 +1,4 @@
-"""The site under attack: its processes, which start again when they die, and their engines."""
+"""`Site`, the site under attack: its processes, which are started again when they die, and its database and broker."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def free_port() -> int:
 
 
 class Site:
-    """folder: of everything. stack: sqlite or services. workers: processes of the analyses, each with one child."""
+    """A site in a folder. stack: sqlite, or services (PostgreSQL and Redis). workers: number of children that
+    analyse."""
 
     def __init__(self, folder: Path, stack: str, workers: int, port: int) -> None:
         self.folder, self.stack, self.port = folder, stack, port or free_port()
@@ -70,23 +71,32 @@ class Site:
         self._processes(1 if stack == "sqlite" else workers)
 
     def _engines(self) -> None:
-        """A PostgreSQL and a Redis of their own; to die without a warning costs them nothing but what was not sent."""
+        """Start a PostgreSQL and a Redis for this site only; both may be killed."""
         port, redis = free_port(), free_port()
         self.database, self.broker = f"postgres://deepsegm@127.0.0.1:{port}/deepsegm", f"redis://127.0.0.1:{redis}/0"
         os.environ.update(DEEPSEGM_DATABASE_URL=self.database, DEEPSEGM_BROKER_URL=self.broker)
-        room, binaries = self.folder / "engines", max(Path("/usr/lib/postgresql").glob("*/bin"))
-        room.mkdir()
-        room.chmod(0o777)
+        engines_folder, binaries = self.folder / "engines", max(Path("/usr/lib/postgresql").glob("*/bin"))
+        engines_folder.mkdir()
+        engines_folder.chmod(0o777)
         as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        data = room / "pg"
+        data = engines_folder / "pg"
         options = {"check": True, "stdout": subprocess.DEVNULL}
         subprocess.run(
             [*as_postgres, str(binaries / "initdb"), "-D", str(data), "-U", "deepsegm", "-A", "trust"], **options
         )
-        options = ("-p", str(port), "-c", "listen_addresses=127.0.0.1", "-k", str(room))
+        options = ("-p", str(port), "-c", "listen_addresses=127.0.0.1", "-k", str(engines_folder))
         self._add("postgresql", *as_postgres, str(binaries / "postgres"), "-D", str(data), *options)
         self._add(
-            "redis", "redis-server", "--port", str(redis), "--bind", "127.0.0.1", "--save", "", "--dir", str(room)
+            "redis",
+            "redis-server",
+            "--port",
+            str(redis),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--dir",
+            str(engines_folder),
         )
         for name in ("postgresql", "redis"):
             self.supervisors[name].start()
@@ -94,7 +104,7 @@ class Site:
         wait_for(lambda: subprocess.run(create, stderr=subprocess.DEVNULL).returncode == 0, "PostgreSQL answers")
 
     def _processes(self, workers: int) -> None:
-        """As systemd would: whatever dies starts again. The embedded site looks after its workers itself."""
+        """Add a supervisor for each process, as systemd has. With SQLite the web process starts the workers itself."""
         site = ("--port", str(self.port))
         if self.stack == "sqlite":
             self._add("web", PYTHON, "-m", "tests.worker.slow_up", *site)
@@ -113,7 +123,7 @@ class Site:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """What the processes print goes into the log."""
+        """A block in which the processes of the site run."""
         try:
             for name, supervisor in self.supervisors.items():
                 if name not in ("postgresql", "redis"):
@@ -131,6 +141,7 @@ class Site:
             self.supervisors[name].stop()
 
     def answers(self) -> bool:
+        """Whether the site answers."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", "/healthz")
@@ -141,7 +152,7 @@ class Site:
             connection.close()
 
     def targets(self) -> dict[str, list[int]]:
-        """What may be killed now: names and process numbers."""
+        """The processes that may be killed now: process ids by kind."""
         targets_by_name: dict[str, list[int]] = {}
         for name, supervisor in self.supervisors.items():
             with suppress(psutil.Error):
@@ -152,7 +163,7 @@ class Site:
                     continue
                 targets_by_name.setdefault(name.split()[0], []).append(supervisor.pid)
                 for child in psutil.Process(supervisor.pid).children(recursive=True):
-                    targets_by_name.setdefault(_named(child, targets_by_name), []).append(child.pid)
+                    targets_by_name.setdefault(_kind_of(child), []).append(child.pid)
         targets_by_name.pop("other", None)
         return targets_by_name
 
@@ -161,8 +172,8 @@ class Site:
             os.kill(pid, signal.SIGKILL)
 
 
-def _named(child: psutil.Process, targets_by_name: dict[str, list[int]]) -> str:
-    """The queue of a worker, or whose child it is."""
+def _kind_of(child: psutil.Process) -> str:
+    """The kind of a process: the queue of a worker, the queue of a worker's child, a reader of files, or "other"."""
     line = child.cmdline()
     if "tests.worker.slow_app" not in line:
         return "reader" if "segmentation.core.micrograph" in " ".join(line) else "other"
@@ -171,8 +182,8 @@ def _named(child: psutil.Process, targets_by_name: dict[str, list[int]]) -> str:
     return f"{queue}' child" if "tests.worker.slow_app" in parent else queue
 
 
-def logged(path: Path) -> TextIO:
-    """From now on what this process and its children print goes there; returns where this process may still print."""
+def redirect_output(path: Path) -> TextIO:
+    """Redirect the output of this process and its children to a file; returns the former standard output."""
     terminal = os.fdopen(os.dup(1), "w", buffering=1)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(handle, 1)

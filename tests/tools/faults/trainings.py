@@ -1,4 +1,4 @@
-"""`python -m tests.tools.faults.trainings COUNT`: a tiny model and so many queued trainings of it."""
+"""Makes a tiny model and queues COUNT trainings of it: `python -m tests.tools.faults.trainings COUNT`."""
 
 from __future__ import annotations
 

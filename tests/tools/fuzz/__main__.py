@@ -1,9 +1,8 @@
-"""`python -m tests.tools.fuzz [TARGET ...]`: damaged files for every reader, guided by the code that they reach
-(atheris).
+"""Tests every reader of files with damaged files (fuzzing by atheris): `python -m tests.tools.fuzz [TARGET ...]`.
 
-Each target runs in a process of its own, confined as the reader of an upload is. Whatever is neither a value nor one of
-the reader's refusals is a finding: its traceback is printed, the file that did it is kept, and the exit status is 1.
-Without --seconds each target makes a fixed number of files from a fixed seed, as in CI.
+Each target runs in its own process, with the restrictions of a process that reads an upload. Any error except the
+refusals of a reader is a finding: its traceback is printed, its file is kept, and the exit status is 1. Without
+--seconds each target tries a fixed number of files from a fixed seed, as in CI.
 """
 
 from __future__ import annotations
@@ -24,11 +23,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 SEED = 20261123
-SLOWEST = 10  # seconds of a processor that a file may take
-LONGEST = 600  # seconds of a processor for a target
+MOST_FILE_SECONDS = 10  # of a processor, for one file
+MOST_TARGET_SECONDS = 600  # of a processor, for a target
 MEMORY_MB = 6000
-GUIDED = ["segmentation.core", "segmentation.services", "worker", "roifile", "mrcfile"]  # their branches guide it
-# The same files in every run: sets keep their order, and nothing is counted by another thread.
+# atheris chooses files by the branches that they reach in these packages.
+GUIDED = ["segmentation.core", "segmentation.services", "worker", "roifile", "mrcfile"]
+# With these variables every run tries the same files: the order of sets is fixed, and only one thread is counted.
 FIXED = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
 
 
@@ -47,13 +47,13 @@ def main() -> int:
         tempfile.tempdir = None
         options.findings = (options.findings or Path(folder) / "findings").resolve()
         options.findings.mkdir(parents=True, exist_ok=True)
-        targets = prepared(options.targets)
+        targets = prepare_targets(options.targets)
         print(f"{len(targets)} targets, prepared in {time.process_time():.0f} s of a processor", flush=True)
         return 1 if sum(run(targets, options, Path(folder))) else 0
 
 
-def prepared(names: list[str]) -> dict[str, Target]:
-    """The targets, with the code that they call instrumented once for all of their processes."""
+def prepare_targets(names: list[str]) -> dict[str, Target]:
+    """The targets by name. The code that they call is instrumented once, for all their processes."""
     import atheris
 
     from segmentation.core.plugins import modules
@@ -68,7 +68,7 @@ def prepared(names: list[str]) -> dict[str, Target]:
 
 
 def run(targets: dict[str, Target], options: argparse.Namespace, folder: Path) -> list[bool]:
-    """Whether each target failed; so many at once as asked for. Prints what was found."""
+    """Run the targets, `options.jobs` at a time, and print the findings; returns whether each target failed."""
     waiting, running, failed = list(targets), dict[int, str](), list[bool]()
     while waiting or running:
         while waiting and len(running) < options.jobs:
@@ -87,7 +87,7 @@ def run(targets: dict[str, Target], options: argparse.Namespace, folder: Path) -
         files = sorted(options.findings.glob(f"{name}-*.txt"))
         for file in files:
             print(f"== {file.with_suffix('')}\n{file.read_text()}")
-        if status and not files:  # it was killed: what it read last is kept
+        if status and not files:  # the process was killed: the last file is kept
             shutil.copytree(folder / name, options.findings / f"{name}-last", dirs_exist_ok=True)
             print((folder / f"{name}.log").read_text(errors="replace")[-4000:])
         print(
@@ -99,7 +99,7 @@ def run(targets: dict[str, Target], options: argparse.Namespace, folder: Path) -
 
 
 def fuzz(name: str, target: Target, options: argparse.Namespace, folder: Path) -> None:
-    """Run one target in this process; libFuzzer ends it."""
+    """Run one target in this process, which libFuzzer ends."""
     import atheris
 
     from segmentation.core.micrograph.confined import confine
@@ -116,14 +116,14 @@ def fuzz(name: str, target: Target, options: argparse.Namespace, folder: Path) -
     for number, seed in enumerate(target.seeds()):
         if len(seed) <= SMALL:
             (corpus / f"{number:03}").write_bytes(seed)
-    confine(MEMORY_MB, max(LONGEST, 2 * options.seconds), [folder, options.findings])
+    confine(MEMORY_MB, max(MOST_TARGET_SECONDS, 2 * options.seconds), [folder, options.findings])
     keys = set[str]()
 
-    def one(content: bytes) -> None:
+    def run_file(content: bytes) -> None:
         began = time.process_time()
         try:
             target.run(content, inputs)
-            if time.process_time() - began > SLOWEST:
+            if time.process_time() - began > MOST_FILE_SECONDS:
                 raise TimeoutError(f"It took {time.process_time() - began:.0f} s.")
         except target.refusals as refusal:
             if not str(refusal) or "\n" in str(refusal):
@@ -132,7 +132,7 @@ def fuzz(name: str, target: Target, options: argparse.Namespace, folder: Path) -
             keep(error, content)
 
     def keep(error: Exception, content: bytes) -> None:
-        """One finding for each kind of error and place in our own code."""
+        """Store a finding, but only one for each type of error and line of our own code."""
         places = traceback.extract_tb(error.__traceback__)
         frame = next((entry for entry in reversed(places) if entry.filename.startswith(f"{ROOT}/")), places[-1])
         key = f"{name}-{type(error).__name__}-{Path(frame.filename).stem}-{frame.lineno}"
@@ -147,7 +147,7 @@ def fuzz(name: str, target: Target, options: argparse.Namespace, folder: Path) -
     bound = f"-max_total_time={options.seconds}" if options.seconds else f"-runs={target.steps}"
     arguments = [bound, f"-seed={options.seed}", "-timeout=1000000", "-rss_limit_mb=0", "-print_final_stats=1",
                  f"-max_len={2 * SMALL}"]  # fmt: skip
-    atheris.Setup([name, *arguments, str(corpus)], one, custom_mutator=mutate)
+    atheris.Setup([name, *arguments, str(corpus)], run_file, custom_mutator=mutate)
     try:
         atheris.Fuzz()
     except SystemExit as end:

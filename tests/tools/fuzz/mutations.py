@@ -1,4 +1,5 @@
-"""Mutations that leave a file's frame whole, so that damage reaches what lies behind checksums and syntax."""
+"""Changes files for fuzzing so that their outer format stays valid: the damage then reaches the code behind checksums
+and syntax."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-Plain = Callable[[bytes], bytes]
+Plain = Callable[[bytes], bytes]  # a change of bytes without knowledge of their format
 TIFF = (b"II*\0", b"MM\0*")
 PNG = b"\x89PNG\r\n\x1a\n"
 ZIP = b"PK\x03\x04"
@@ -26,7 +27,7 @@ VALUES: tuple[Any, ...] = (None, True, -1, 0, 2**31, 2**63, 10**400, 1e308, floa
 
 
 def mutated(content: bytes, rng: random.Random, plain: Plain) -> bytes:
-    """One change; plain: what changes bytes without knowing what they are."""
+    """The content of a file after one random change. plain: changes bytes without knowledge of their format."""
     frames = {ZIP: _zip, PNG: _png, TIFF[0]: _tiff, TIFF[1]: _tiff, b"{": _json, b"[": _json}
     change = next((change for begins, change in frames.items() if content.startswith(begins)), _numbers)
     if rng.random() < 0.4:
@@ -38,7 +39,7 @@ def mutated(content: bytes, rng: random.Random, plain: Plain) -> bytes:
 
 
 def _zip(content: bytes, rng: random.Random, plain: Plain) -> bytes:
-    """Another member, name or way of packing; all checksums are right."""
+    """Change a member of a ZIP, its name or its compression; all checksums are right."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = [(member.filename, archive.read(member)) for member in archive.infolist()[:50]]
     index = rng.randrange(len(members))
@@ -62,7 +63,7 @@ def _zip(content: bytes, rng: random.Random, plain: Plain) -> bytes:
 
 
 def _png(content: bytes, rng: random.Random, plain: Plain) -> bytes:
-    """Another chunk, with the checksum that fits."""
+    """Change a chunk of a PNG, with its checksum."""
     chunks, at = [], len(PNG)
     while at + 12 <= len(content):
         size = struct.unpack_from(">I", content, at)[0]
@@ -77,7 +78,7 @@ def _png(content: bytes, rng: random.Random, plain: Plain) -> bytes:
 
 
 def _tiff(content: bytes, rng: random.Random, plain: Plain) -> bytes:
-    """Another type, count or value of a tag of the first directory."""
+    """Change type, count or value of a tag in the first directory of a TIFF."""
     order = "<" if content.startswith(b"II") else ">"
     changed = bytearray(content)
     start = struct.unpack_from(order + "I", content, 4)[0]
@@ -95,7 +96,7 @@ def _tiff(content: bytes, rng: random.Random, plain: Plain) -> bytes:
 
 
 def _json(content: bytes, rng: random.Random, plain: Plain) -> bytes:
-    """Another value somewhere."""
+    """Change or delete a random value of a JSON document."""
     document = json.loads(content)
     parents = [document]
     for node in parents:
@@ -111,7 +112,7 @@ def _json(content: bytes, rng: random.Random, plain: Plain) -> bytes:
 
 
 def _numbers(content: bytes, rng: random.Random, plain: Plain) -> bytes:
-    """Another number where one is written, as text or as two or four bytes."""
+    """Change a random number: digits of a text, or four bytes."""
     written = list(re.finditer(rb"[-+]?\d+(\.\d+)?", content))
     if written and rng.random() < 0.7:
         match = rng.choice(written)

@@ -1,4 +1,4 @@
-"""What reads foreign bytes: for each reader the files it starts from, and the refusals that it may answer with."""
+"""The targets of fuzzing: for each reader of files its first test files (seeds), and the errors that it may raise."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ SMALL = 60_000  # bytes: larger files only make a step slower
 
 @dataclass(frozen=True)
 class Target:
-    """seeds: files to begin with. run: reads a file's bytes, may write in a folder. refusals: what it may raise.
-    steps: how many files a run of CI makes."""
+    """A reader to test.
+
+    seeds: returns the contents of the first files. run: reads the content of a file; may write in a folder.
+    refusals: the exceptions that it may raise. steps: number of files in CI.
+    """
 
     seeds: Callable[[], list[bytes]]
     run: Run
@@ -35,7 +38,8 @@ class Target:
 
 
 def micrographs(files: Callable[[], list[bytes]] | None = None, page: int = 0) -> Target:
-    """files: seeds in place of those of every maker but HDF5's. page: of a stack, which is also written as a file."""
+    """The reader of micrographs. files: seeds; by default files of every vendor, without HDF5. page: the page of a
+    stack that is read and then written as a file; 0: no stack."""
     from segmentation.core.micrograph import inspect
     from segmentation.core.micrograph.contrast import preview
     from segmentation.core.micrograph.pages import write_page
@@ -53,7 +57,7 @@ def micrographs(files: Callable[[], list[bytes]] | None = None, page: int = 0) -
             write_page(micrograph, path)
             micrograph = read(path, max_pixels=MOST_PIXELS)
         preview(micrograph)
-        json.dumps(inspect._report(micrograph, inspect.data_bar(micrograph)), allow_nan=False)
+        json.dumps(inspect._report(micrograph, inspect.first_bar_row(micrograph)), allow_nan=False)
 
     def seeds() -> list[bytes]:
         noted = [tiff(image(), extratags=[(code, 2, len(text) + 1, text + b"\0", True)]) for code, text in headers()]
@@ -80,19 +84,19 @@ def of_examples(entry: Format) -> Callable[[], Target]:
 
 
 def stacks() -> list[bytes]:
-    """Of every reader, and a page out of one."""
-    from segmentation.core.micrograph.vendors.page import BEGINS
+    """A stack for every reader, and a page that was taken out of a stack."""
+    from segmentation.core.micrograph.vendors.page import BEGINNING
     from tests.core.micrograph.test_pages import STACKS
     from tests.hostile import image, tiff
 
     scale = {"nm_per_pixel": 0.5, "source": "metadata", "detail": "MRC", "relative_uncertainty": 0.01}
     facts = {"calibration": scale, "metadata": {"page": 2, "pages": 3, "image_rows": 20.0}, "notes": ["A note."]}
-    taken = tiff(image(24, 32), description=f"{BEGINS}, {json.dumps(facts)[1:]}")
+    taken = tiff(image(24, 32), description=f"{BEGINNING}, {json.dumps(facts)[1:]}")
     return [taken, *(build() for build, _ in STACKS.values())]
 
 
 def emd_files() -> list[bytes]:
-    """Of both makers, plain and packed, with one frame and several."""
+    """EMD files of both vendors, with and without compression, with one frame and several."""
     from tests.core.micrograph import instrument_files as made
     from tests.hostile import image
 
@@ -133,13 +137,13 @@ def sides() -> Target:
         (folder / "side").write_bytes(content)
         json.dumps(read(folder / "image", side=[("side", folder / "side")]).metadata, allow_nan=False)
 
-    return Target(side_files, run, (), 3_000)  # of what 12,000 reach these reach 99 %
+    return Target(side_files, run, (), 3_000)  # they reach 99 % of the code that 12,000 files reach
 
 
 def outlines(seeds: Callable[[], list[bytes]], steps: int) -> Target:
     from segmentation.core import label_images
     from segmentation.core.imported.kinds import HEAD_BYTES, suffix_and_kind
-    from segmentation.core.imported.reading import OUTLINES, read_outlines, read_truth
+    from segmentation.core.imported.reading import OUTLINES_JSON, read_outlines, read_truth
     from segmentation.core.imported.shapes import Frame
     from segmentation.core.micrograph.types import UnreadableImage
     from segmentation.core.tasks import find
@@ -155,7 +159,7 @@ def outlines(seeds: Callable[[], list[bytes]], steps: int) -> Target:
                 read_truth(path, frame, task, names, "a.png")
             else:
                 record = read_outlines(path, frame, task, names, image="a.png", nm_per_pixel=1.0)
-                json.dumps(OUTLINES.dump_python(record, mode="json"), allow_nan=False)
+                json.dumps(OUTLINES_JSON.dump_python(record, mode="json"), allow_nan=False)
 
     return Target(seeds, run, (UnreadableImage,), steps)
 
@@ -206,14 +210,14 @@ def coco() -> list[bytes]:
 
 def archives() -> Target:
     from segmentation.core.micrograph.types import UnreadableImage
-    from segmentation.core.micrograph.unpacking import Limits, unpack
+    from segmentation.core.micrograph.unpacking import UnpackingLimits, unpack
     from tests.web.archive import picture
 
     def run(content: bytes, folder: Path) -> None:
         path = folder / "archive.zip"
         path.write_bytes(content)
         for images in (500, 0):
-            unpack(path, folder, Limits(200, 4000, images))
+            unpack(path, folder, UnpackingLimits(200, 4000, images))
 
     def seeds() -> list[bytes]:
         files = {
@@ -231,7 +235,7 @@ def archives() -> Target:
 def datasets() -> Target:
     from segmentation.core.errors import UserError
     from segmentation.core.micrograph.types import UnreadableImage
-    from segmentation.core.micrograph.unpacking import Limits, unpack
+    from segmentation.core.micrograph.unpacking import UnpackingLimits, unpack
     from segmentation.models import Dataset
     from segmentation.services.ground.refusal import Refused
     from tests.web.archive import picture
@@ -240,7 +244,7 @@ def datasets() -> Target:
     def run(content: bytes, folder: Path) -> None:
         path = folder / "dataset.zip"
         path.write_bytes(content)
-        files = unpack(path, folder, Limits(200, 4000)).files
+        files = unpack(path, folder, UnpackingLimits(200, 4000)).files
         contents = _contents({name: folder / unpacked for [(name, unpacked)] in files}, [])
         with mock.patch.object(Dataset, "change", lambda self, **fields: None):
             _adopt_classes(Dataset(task=("particles", "phases")[zlib.crc32(content) % 2], name="a"), contents)
@@ -305,7 +309,7 @@ def cards() -> Target:
 
 def segmentations() -> Target:
     from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
-    from segmentation.core.labels.stored import opened
+    from segmentation.core.labels.stored_outlines import open_outlines
     from tests.core.builders import disc_labels, segmentation_of
 
     made = io.BytesIO()
@@ -316,7 +320,7 @@ def segmentations() -> Target:
         if zlib.crc32(content) % 2:
             Segmentation.load(io.BytesIO(content), provenance)
         else:
-            opened(lambda: io.BytesIO(content), provenance)
+            open_outlines(lambda: io.BytesIO(content), provenance)
 
     return Target(lambda: [made.getvalue()], run, (UnusableSegmentation,), 6_000)
 
@@ -324,7 +328,7 @@ def segmentations() -> Target:
 def logs() -> Target:
     from segmentation.core.report.exports.bundle import CHECKSUMS
     from segmentation.services.results.logs import BEFORE, LOG, NotRepeated, differences_when_repeated
-    from segmentation.services.results.publishing import NAME
+    from segmentation.services.results.publishing import SEGMENTATION_FILE
 
     def run(content: bytes, folder: Path) -> None:
         path = folder / "bundle.zip"
@@ -339,7 +343,7 @@ def logs() -> Target:
             "time": "2026-11-23T10:00:00+00:00", "operation": operation, "patch": None, "before": "a" * 64,
             "undoes": None, "previous": "", "hash": "b" * 64,
         }  # fmt: skip
-        files = {BEFORE: stored, NAME: stored, LOG: json.dumps([row]).encode()}
+        files = {BEFORE: stored, SEGMENTATION_FILE: stored, LOG: json.dumps([row]).encode()}
         sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
         return [zipped(files), zipped(files | {CHECKSUMS: sums.encode()})]
 
@@ -360,6 +364,6 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "cards": cards,
     "segmentations": segmentations,
     "logs": logs,
-    # Ours begin with files of their tests.
+    # Formats that bring no examples are in `micrographs`.
     **{entry.name.lower(): of_examples(entry) for entry in formats.every() if [*entry.examples()]},
 }

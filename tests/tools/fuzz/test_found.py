@@ -1,4 +1,5 @@
-"""Files that fuzzing found: each brought an error of a library out of a reader, and is refused with a sentence now."""
+"""Tests with files that fuzzing found: in each case a reader let an error of a library through; now it refuses the file
+with a sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from struct import pack, unpack_from
 import pytest
 
 from segmentation.core.labels.segmentation import Provenance, UnusableSegmentation
-from segmentation.core.labels.stored import opened
+from segmentation.core.labels.stored_outlines import open_outlines
 from tests.hostile import raw_tiff
 from tests.web.archive import zipped
 
@@ -50,7 +51,7 @@ def test_members_that_cannot_be_unpacked(name, method, tmp_path):
 def test_outlines_that_cannot_be_unpacked(method):
     content = garbled(TARGETS["segmentations"]().seeds()[0], method)
     with pytest.raises(UnusableSegmentation):
-        opened(lambda: io.BytesIO(content), Provenance("", ""))
+        open_outlines(lambda: io.BytesIO(content), Provenance("", ""))
 
 
 def test_an_entry_of_an_archive_that_cannot_be_unpacked_is_noted(tmp_path):

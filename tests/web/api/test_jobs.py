@@ -12,7 +12,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from segmentation.api import sending
+from segmentation.api import request_bodies
 from segmentation.api.jobs import ONE_PAGE
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.tasks import find
@@ -120,7 +120,7 @@ class TestStart:
     def test_a_page_is_kept_for_the_worker(self, script, monkeypatch):
         pages = []
         monkeypatch.setattr(
-            "worker.inspection.take_page", lambda path, folder, page, **how: pages.append(page) or (path, 1)
+            "worker.decoding.take_page", lambda path, folder, page, **how: pages.append(page) or (path, 1)
         )
         assert send(script, page=" 3 ", headers={"Idempotency-Key": "1"}).status_code == 202
         assert send(script, page="4", headers={"Idempotency-Key": "1"}).status_code in (202, 409)
@@ -290,9 +290,9 @@ class TestRevisions:
 def test_a_task_stands_for_its_default_model(script, alice, monkeypatch, model):
     """One definition for images, samples and revisions."""
     kinds = [(find("particles"), [("auto-particles", ""), (model.name, "")]), (find("grains"), [("boundaries", "")])]
-    ask = partial(sending._with_model, user=alice)
+    ask = partial(request_bodies._with_model, user=alice)
     with monkeypatch.context() as patched:
-        patched.setattr(sending, "models_by_task", lambda user: kinds)
+        patched.setattr(request_bodies, "models_by_task", lambda user: kinds)
         assert ask({"task": "grains", "a": "1"}) == {"model": "boundaries", "a": "1"}
         assert ask({"task": "particles", "model": model.name}) == {"model": model.name}
         assert ask({"task": "grains"}, old_task="grains") == {}  # a revision keeps its model

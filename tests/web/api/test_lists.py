@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Sample
-from segmentation.services.ground.callers import visitor_of
+from segmentation.services.ground.callers import visitor_id
 from tests.web.finished import FILES, SUMMARY, ZEISS
 
 from .test_jobs import JOBS, basic, secret
@@ -38,7 +38,7 @@ def ids(response):
 @pytest.mark.services
 class TestLists:
     def test_only_own_rows(self, client, get, alice, charlie, make_job):
-        own_job, theirs, script = make_job(owner=alice), make_job(owner=charlie), make_job(visitor=visitor_of(OWN))
+        own_job, theirs, script = make_job(owner=alice), make_job(owner=charlie), make_job(visitor=visitor_id(OWN))
         assert ids(get("/jobs")) == [str(own_job.pk)]
         assert ids(client.get(JOBS)) == []
         assert ids(client.get(JOBS, headers=secret(OWN))) == [str(script.pk)]

@@ -12,7 +12,7 @@ from segmentation.core.micrograph.pages import WRONG
 from segmentation.forms.samples import NO_PIXEL
 from segmentation.forms.settings import NO_MODEL
 from segmentation.models import Job, Micrograph, Sample
-from segmentation.services.ground.callers import visitor_of
+from segmentation.services.ground.callers import visitor_id
 from segmentation.services.results.jobs import OTHER_CONTENT
 from tests.conftest import TEXT_FILE, picture
 from tests.web.api.test_jobs import basic, calibrated_reader  # noqa: F401  a fixture
@@ -22,7 +22,7 @@ from tests.web.views.test_samples import finished  # noqa: F401  a fixture
 pytestmark = pytest.mark.django_db
 SAMPLES = "/api/v1/samples"
 MINE = {"Authorization": "Bearer a secret of my own"}
-VISITOR = visitor_of("a secret of my own")
+VISITOR = visitor_id("a secret of my own")
 DONE, FAILED, QUEUED = Job.State.DONE, Job.State.FAILED, Job.State.QUEUED
 
 
@@ -44,7 +44,7 @@ class TestStart:
         assert (body["settings"]["filter"], body["settings"]["border_correction"]) == (True, "weight")
 
     def test_pages_are_asked_for(self, script, monkeypatch):
-        monkeypatch.setattr("worker.inspection.take_page", lambda path, folder, page, **how: (path, 1))
+        monkeypatch.setattr("worker.decoding.take_page", lambda path, folder, page, **how: (path, 1))
         answer = send(script, png(), pages=" all ").json()
         assert [image["name"] for image in answer["images"]] == ["a.png"] and Micrograph.objects.filter(
             pages="all"

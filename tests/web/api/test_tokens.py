@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from segmentation.models import Job, Token
 from segmentation.services.access import tokens
-from segmentation.services.ground.callers import visitor_of
+from segmentation.services.ground.callers import visitor_id
 
 from .test_jobs import JOBS, basic, secret, send
 
@@ -137,7 +137,7 @@ def test_the_log_names_the_token_and_never_holds_it(script, alice, make, caplog)
 
 def test_other_secrets_are_as_ever(script):
     made = send(script, headers=secret("a secret of my own"))
-    assert Job.objects.get(pk=made.json()["id"]).visitor == visitor_of("a secret of my own")
+    assert Job.objects.get(pk=made.json()["id"]).visitor == visitor_id("a secret of my own")
 
 
 def test_what_was_made_by_secret_is_claimed(script, alice, charlie, make):
@@ -152,7 +152,7 @@ def test_what_was_made_by_secret_is_claimed(script, alice, charlie, make):
 
 
 def test_there_are_not_endlessly_many(alice, make, monkeypatch):
-    monkeypatch.setattr(tokens, "MOST", 2)
+    monkeypatch.setattr(tokens, "MOST_TOKENS", 2)
     first, _ = make(alice)
     make(alice)
     with pytest.raises(tokens.Refused):

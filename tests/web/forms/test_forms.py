@@ -9,7 +9,7 @@ from segmentation.core.micrograph.stated import StatedScale
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.micrograph.width import width_text
 from segmentation.core.tasks import every
-from segmentation.forms.samples import ScaleForm, parse_pixel
+from segmentation.forms.samples import ScaleForm, parse_pixel_size
 from segmentation.forms.settings import SettingsForm
 from segmentation.models import Micrograph
 from segmentation.services.ground.requested import refuse_tall_bar
@@ -152,7 +152,7 @@ def test_the_scale_of_a_sample_keeps_what_was_typed(typed, scale):
     ("text", "nm"), [("7.344", 7.344), ("7,34 nm", 7.34), ("0,125", 0.125), ("1,2345 nm/px", 1.2345)]
 )
 def test_a_pixel_size_is_typed_with_a_point_or_a_comma(text, nm):
-    assert parse_pixel(text) == nm
+    assert parse_pixel_size(text) == nm
 
 
 @pytest.mark.parametrize(
@@ -160,4 +160,4 @@ def test_a_pixel_size_is_typed_with_a_point_or_a_comma(text, nm):
 )
 def test_a_pixel_size_that_can_be_two_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
-        parse_pixel(text)
+        parse_pixel_size(text)

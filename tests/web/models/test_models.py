@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from segmentation.core.pace import FIXED_MEGAPIXELS
-from segmentation.models import AGAIN, Job, Micrograph, Superseded, WorkerProcess, upload_path
+from segmentation.models import REQUEUE_FIELDS, Job, Micrograph, Superseded, WorkerProcess, upload_path
 
 pytestmark = pytest.mark.django_db
 NOBODY = AnonymousUser()
@@ -125,7 +125,7 @@ def test_the_place_in_the_queue_never_goes_back(make_job, make_sample, django_us
         lambda: [make_job(owner=django_user_model.objects.create_user(f"later {i}")) for i in range(3)],
         lambda: [make_job(owner=other) for _ in range(3)],  # single images go before those of a sample
         lambda: Job.objects.claim(first.pk),
-        lambda: Job.objects.running().update(**AGAIN),
+        lambda: Job.objects.running().update(**REQUEUE_FIELDS),
         lambda: Job.objects.claim(small.pk),
         lambda: Job.objects.claim(make_job(owner=crowd).pk),  # a small one is taken first
         lambda: Job.objects.claim(make_job(owner=other).pk),

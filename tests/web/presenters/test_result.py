@@ -24,7 +24,7 @@ from segmentation.presenters.comparison import main_entries
 from segmentation.presenters.differences import difference_of, differences
 from segmentation.presenters.provenance import shown_settings
 from segmentation.presenters.result import Result
-from segmentation.presenters.stored import counted, headline, numbers_of, values_of
+from segmentation.presenters.stored import count_words, headline, numbers_of, values_of
 from tests.web.finished import FILES, SUMMARY, VISITOR, visit, words
 
 NANO_FRACTION = f"{NUMBERS['fraction_100nm'].title}, of 22.5 nm and more"
@@ -134,9 +134,11 @@ class TestSizes:
         ends = {"median": {"value": 165.0, "ends": [103.0, 208.0]}, "fraction_100nm": {"ends": [0.124, 0.324]}}
         whole = {"rows": [], **ends}
         median, fraction = numbers(budget=whole, relative_uncertainty=None).headlines
-        assert (median.holds, fraction.holds) == ("counting only", "counting only")
+        assert (median.contents_without_total, fraction.contents_without_total) == ("counting only", "counting only")
         assert (median.interval, fraction.interval) == ("103–208", "12–32")
-        assert {entry.holds for entry in numbers(relative_uncertainty=0.02).headlines} == {"scale and counting"}
+        assert {entry.contents_without_total for entry in numbers(relative_uncertainty=0.02).headlines} == {
+            "scale and counting"
+        }
         rows = [
             {"name": "segmentation", "title": "Outlines", "median": 0.15, "fraction_100nm": 0.04},
             {"name": "scale", "title": "Scale", "median": 0.03, "fraction_100nm": None},
@@ -178,7 +180,7 @@ class TestNanoCard:
     def test_places_on_the_axis(self):
         card = numbers()
         bar = card.nano_bar
-        assert (card.verdict, bar.at, bar.left, bar.right) == ("limit 50 %: undecided", 48.0, 42.0, 54.0)
+        assert (card.verdict, bar.place, bar.left, bar.right) == ("limit 50 %: undecided", 48.0, 42.0, 54.0)
         assert [row.name for row in card.sensitivity] == ["as analysed", "filter on"]
 
 
@@ -186,7 +188,7 @@ class TestConvergence:
     def test_everything_lies_within_the_picture(self):
         chart = numbers().convergence
         wanted, interval = ([float(place) for place in re.findall(r"[\d.]+", band)] for band in chart.bands)
-        ticks = [tick.at for tick in (*chart.x_ticks, *chart.y_ticks)]
+        ticks = [tick.place for tick in (*chart.x_ticks, *chart.y_ticks)]
         assert all(0 <= value <= 100 for value in [*wanted, *interval, *ticks])
         assert wanted[0] == 0 and wanted[2] == chart.dots[-1][0] == 100
         lows, highs = interval[1:6:2], interval[:5:-2]
@@ -197,7 +199,7 @@ class TestConvergence:
     def test_larger_is_higher(self):
         ticks = numbers().convergence.y_ticks
         assert [float(tick.text) for tick in ticks] == sorted(float(tick.text) for tick in ticks)
-        assert [tick.at for tick in ticks] == sorted((tick.at for tick in ticks), reverse=True)
+        assert [tick.place for tick in ticks] == sorted((tick.place for tick in ticks), reverse=True)
 
     @pytest.mark.parametrize("n", [7, 40, 999, 123_456])
     @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
@@ -315,9 +317,9 @@ def test_confidence_is_told_as_it_was_measured(monkeypatch):
 def test_an_image_unlike_ones_own_is_offered_to_the_model_before_the_further_training():
     for model, offered in (("particles", [("model", "particles")]), ("removed since", [])):
         used = {"unlike_own": {"images": 10, "began_with": model}}
-        offers = Choices(Job(summary={**SUMMARY, "used": used}, micrograph=Micrograph())).earlier_models
+        offers = Choices(Job(summary={**SUMMARY, "used": used}, micrograph=Micrograph())).earlier_model_buttons
         assert [(offer.setting, offer.value) for offer in offers] == offered
-    assert not Choices(Job(summary=SUMMARY, micrograph=Micrograph())).earlier_models
+    assert not Choices(Job(summary=SUMMARY, micrograph=Micrograph())).earlier_model_buttons
 
 
 def test_where_particles_show_two_edges_all_outlines_may_follow_either():
@@ -330,14 +332,16 @@ def test_where_particles_show_two_edges_all_outlines_may_follow_either():
                 settings=AnalysisSettings.of(edge=edge).as_dict(),
                 micrograph=Micrograph(),
             )
-        ).edges
+        ).edge_buttons
         for edge in ("auto", "outer")
     }
     assert [(change.setting, change.value) for change in offered["auto"]] == [("edge", "outer"), ("edge", "inner")]
     assert [change.value for change in offered["outer"]] == ["inner"]
     redrawn = Job(summary=SUMMARY, settings=AnalysisSettings.of(edge="inner").as_dict(), micrograph=Micrograph())
-    assert [change.value for change in Choices(redrawn).edges] == ["outer"]  # the core alone shows no second edge
-    assert not Choices(Job(summary=SUMMARY, micrograph=Micrograph())).edges
+    assert [change.value for change in Choices(redrawn).edge_buttons] == [
+        "outer"
+    ]  # the core alone shows no second edge
+    assert not Choices(Job(summary=SUMMARY, micrograph=Micrograph())).edge_buttons
 
 
 def test_numbers_are_told_in_the_order_of_their_kind_and_not_in_that_of_the_database():
@@ -346,7 +350,7 @@ def test_numbers_are_told_in_the_order_of_their_kind_and_not_in_that_of_the_data
     summary = {"order": names, "quantities": dict.fromkeys(sorted(names), number)}
     assert list(values_of(summary)) == names
     assert values_of({}) == {}
-    assert counted(numbers_of(summary)) == "273 bubbles", "as the sentence says it"
+    assert count_words(numbers_of(summary)) == "273 bubbles", "as the sentence says it"
 
 
 @pytest.mark.django_db

@@ -11,7 +11,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.models import Job, Sample
-from segmentation.presenters.charts import on_shared_edges
+from segmentation.presenters.charts import rebin_to_common_edges
 from segmentation.presenters.sample import PooledResult
 from tests.web.finished import SUMMARY, words
 
@@ -147,11 +147,11 @@ def test_the_share_on_a_card_is_that_of_the_page_of_the_image(client, sample):
 def test_histograms_of_several_images_have_bins_of_one_width():
     fine = {"x": [18.0, 19.0, 20.0, 21.0, 22.0], "lines": {"oxide": [10.0, 10.0, 30.0, 50.0]}}
     coarse = {"x": [20.0, 22.0, 24.0], "lines": {"oxide": [40.0, 60.0]}}
-    first, other = on_shared_edges([fine, coarse])
+    first, other = rebin_to_common_edges([fine, coarse])
     assert first["x"] == other["x"] == [18, 20, 22, 24]
     assert (first["lines"][""], other["lines"][""]) == ([20, 80, 0], [0, 40, 60])
     along = {"x": [0.0, 5.0], "lines": {"oxide": [7.0, None]}}
-    assert on_shared_edges([along, along]) == [along, along]
+    assert rebin_to_common_edges([along, along]) == [along, along]
 
 
 def test_the_line_of_an_image_stands_on_its_card(client, sample):

@@ -37,7 +37,7 @@ def published(make_job, own_storage, tmp_path):
 def test_it_comes_out_byte_for_byte_and_takes_no_room(published, client):
     job, made = published
     stored = job.artifact("bundle.zip")
-    with bundles.opened(stored) as file:
+    with bundles.open_file(stored) as file:
         assert file.read() == made.read_bytes()
     assert stored.size == made.stat().st_size
     assert stored.file.size < 200
@@ -57,7 +57,7 @@ def test_a_notebook_entry_is_stored_in_the_same_way(own_storage, make_job, tmp_p
     job = Job.objects.claim(Job.objects.get().pk)
     publishing.publish(job=job, files=files, summary={})
     stored = job.artifact("notebook.eln")
-    with bundles.opened(stored) as file:
+    with bundles.open_file(stored) as file:
         assert file.read() == made
     assert stored.file.size < 200 and stored.content_type == "application/vnd.eln+zip"
 
@@ -82,7 +82,7 @@ def test_a_bundle_stored_whole_is_served_as_it_is(published, own_storage):
     job, made = published
     stored = job.artifact("bundle.zip")
     stored.file.save("bundle.zip", made.open("rb"))
-    with bundles.opened(stored) as file, zipfile.ZipFile(file) as archive:
+    with bundles.open_file(stored) as file, zipfile.ZipFile(file) as archive:
         assert archive.read("README.txt").decode() == README
 
 
@@ -93,8 +93,8 @@ def test_a_file_that_is_replaced_while_it_is_asked_for_is_the_newer_one(publishe
     newer = Artifact(job=job, name="figure.png", attempt=job.attempt, size=3, content_type="image/png")
     newer.file.save("newer.png", ContentFile(b"new"))
     read.file.storage.delete(read.file.name)
-    with bundles.opened(read) as file:
+    with bundles.open_file(read) as file:
         assert file.read() == b"new"
     newer.delete()
     with pytest.raises(FileNotFoundError):
-        bundles.opened(read)
+        bundles.open_file(read)

@@ -63,7 +63,7 @@ def result(make_job, alice, version):
         job = make_job(**{**made, **fields})
         Job.objects.filter(pk=job.pk).update(created=START + timedelta(days=number))
         job.refresh_from_db()
-        control.record(job)
+        control.add_to_charts(job)
         return job
 
     return make
@@ -100,17 +100,17 @@ def test_a_shift_of_one_half_width_is_found_by_the_rules(chart, result, alice):
 def test_the_last_point_out_of_control_is_said_on_later_results_until_one_is_in_control(chart, result, make_job):
     for number in range(20):
         result(number, 182 + NOISE[number])
-    assert control.control_words(result(20, 182.5)) == ""
+    assert control.out_of_control_words(result(20, 182.5)) == ""
     out = result(21, 230.0)
-    assert control.control_words(out) == "", "its own point is none of those before it"
+    assert control.out_of_control_words(out) == "", "its own point is none of those before it"
     later = result(22, 182 + NOISE[20])
-    text = control.control_words(later)
+    text = control.out_of_control_words(later)
     assert text.startswith("The method was out of control at the last point of its chart of the median, on 2026-11-22:")
     assert "Point 22 lies beyond three standard deviations (test 1)." in text
     [rule] = [alarm.rule for alarm in chart.control(points_of(chart)).last_alarms]
     assert rule == 9, "back from 230: the range is beyond its limit, too"
     result(23, 182 + NOISE[21])
-    assert control.control_words(result(24, 183.0)) == ""
+    assert control.out_of_control_words(result(24, 183.0)) == ""
 
 
 def test_a_point_that_is_excluded_does_not_count(chart, result, alice):
@@ -121,7 +121,7 @@ def test_a_point_that_is_excluded_does_not_count(chart, result, alice):
     last = points_of(chart)[20]
     charts.mark_point(point=last, user=alice, excluded="new filament", note="changed at noon")
     assert chart.control(points_of(chart)).sentence == "The last point is in control."
-    assert control.control_words(later) == ""
+    assert control.out_of_control_words(later) == ""
     note = StaffAction.objects.first()
     assert (note.action, note.after["excluded"]) == ("marked a point of a control chart", "new filament")
     charts.mark_point(point=last, user=alice, excluded="")
@@ -181,7 +181,7 @@ def test_a_sample_is_a_point_in_place_of_its_images(chart, result, alice, versio
         owner=alice, name="Lot", settings=settings, submission="s", state="done", pooled=pooled, method=version
     )
     Job.objects.filter(pk=job.pk).update(sample=sample)
-    control.record(sample)
+    control.add_to_charts(sample)
     [point] = points_of(chart)
     assert (point.value, point.name, point.job) == (171.0, "Lot", None)
 
@@ -190,7 +190,7 @@ def test_a_corrected_result_keeps_its_place_and_notes_with_the_new_value(chart, 
     job = result(0, 180.0)
     charts.mark_point(point=points_of(chart)[0], user=alice, note="other operator")
     Job.objects.filter(pk=job.pk).update(summary=measured(175.0))
-    control.record(job)
+    control.add_to_charts(job)
     [point] = points_of(chart)
     assert (point.value, point.note) == (175.0, "other operator")
     job.delete()
@@ -217,7 +217,7 @@ def test_a_new_chart_is_filled_with_what_there_is_and_tells_nothing_of_the_past(
         result(number, value)
     chart = charts.create_chart(method=version.method, plan=ChartPlan(), reference=None, user=alice)
     assert chart.control(points_of(chart)).last_alarms and not Delivery.objects.exists()
-    control.record(points_of(chart)[-1].job)
+    control.add_to_charts(points_of(chart)[-1].job)
     assert not Delivery.objects.exists(), "measuring the same again tells nothing twice"
 
 
@@ -251,14 +251,14 @@ def test_what_no_chart_is(plan):
 
 def test_worker_writes_it_in_the_summary(chart, result, make_job, version, alice):
     from tests.core.builders import make_analysis
-    from worker.results import by_method, summarise
+    from worker.results import summarise, with_method
 
     for number in range(20):
         result(number, 182 + NOISE[number])
     result(20, 230.0)
     job = make_job(method=version, owner=alice)
-    stored = summarise(by_method(job, make_analysis(30)), reused=False, unread=False)["method"]
-    assert stored["control"] == control.control_words(job) and "Point 21 lies beyond" in stored["control"]
+    stored = summarise(with_method(job, make_analysis(30)), reused=False, unread=False)["method"]
+    assert stored["control"] == control.out_of_control_words(job) and "Point 21 lies beyond" in stored["control"]
     assert MethodUsed.from_dict(deepcopy(stored)).remarks[-1] == stored["control"]
 
 
@@ -274,7 +274,7 @@ def test_results_that_are_points_count_once_when_they_become_a_sample(chart, res
         pooled=deepcopy(measured(182.0)["statistics"]),
     )
     result(1, 181.0, sample=sample, parent=alone)
-    control.record(sample)
+    control.add_to_charts(sample)
     assert [point.job for point in points_of(chart)] == [alone]
 
 

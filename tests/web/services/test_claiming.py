@@ -10,7 +10,7 @@ from django.test import Client
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Micrograph, Sample
-from segmentation.services.access.claiming import claim_results, claimable
+from segmentation.services.access.claiming import claim_results, count_claimable
 from tests.web.finished import FILES, SUMMARY, visit, words
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +64,7 @@ class TestService:
         done(owner=charlie)
         before = owners()
         for visitor in (VISITOR, None):
-            assert claim_results(user=alice, visitor=visitor) == claimable(user=alice, visitor=visitor) == 0
+            assert claim_results(user=alice, visitor=visitor) == count_claimable(user=alice, visitor=visitor) == 0
         assert owners() == before
         assert not Micrograph.objects.filter(owner=alice).exists()
 

@@ -37,7 +37,7 @@ def test_a_segmentation_has_its_row_before_its_file(make_job, tmp_path, own_stor
     pre_save.connect(lambda **fields: order.append("row"), sender=Segmentation, weak=False, dispatch_uid="order")
     storage = SimpleNamespace(save=lambda name, content: order.append("file"))
     monkeypatch.setattr("segmentation.services.results.publishing.default_storage", storage)
-    publishing.keep_segmentation(job=job, file=tmp_path / "found.npz", provenance=segmentation.provenance)
+    publishing.store_segmentation(job=job, file=tmp_path / "found.npz", provenance=segmentation.provenance)
     pre_save.disconnect(sender=Segmentation, dispatch_uid="order")
     assert order == ["row", "file"]
 
@@ -69,7 +69,7 @@ def test_the_picture_of_the_viewer_replaces_that_of_a_killed_attempt(make_microg
         file.write_bytes(b"picture")
         default_storage.save(f"{row.folder}/{file.name}", ContentFile(b"left"))
     before = kept(own_storage, row.folder)
-    publishing.keep_picture(micrograph=row, picture=files[0], tiles=files[1])
+    publishing.store_picture(micrograph=row, picture=files[0], tiles=files[1])
     assert kept(own_storage, row.folder) == before
 
 
@@ -94,12 +94,12 @@ def test_what_takes_long_to_count_is_counted_seldom_and_behind(monkeypatch):
         clock[0] += 2.0
         return len(counted)
 
-    ask = health.seldom(count)
+    ask = health.cached_if_slow(count)
     assert (ask(), ask()) == (1, 1)
-    clock[0] += 2.0 * health.RARELY + 1
+    clock[0] += 2.0 * health.REUSE_FACTOR + 1
     assert ask() == 1
     assert (ask(), counted) == (2, [100.0, 143.0])
-    clock[0] += 2.0 * health.RARELY + health.STALE + 1
+    clock[0] += 2.0 * health.REUSE_FACTOR + health.STALE_SECONDS + 1
     assert ask() == 3
 
 
@@ -117,8 +117,8 @@ def test_a_deletion_that_was_killed_before_its_files_went_is_finished_later(make
 @pytest.mark.parametrize("address", ["/api/v1/samples/{}", "/samples/{}/delete/"])
 def test_a_large_sample_is_gone_at_once_and_its_files_behind(make_sample, alice, own_storage, monkeypatch, address):
     """Although the worker that removes them is killed."""
-    monkeypatch.setattr(files, "FEW", 2)
-    monkeypatch.setattr(files, "A_BATCH", 3)
+    monkeypatch.setattr(files, "MOST_REMOVED_AT_ONCE", 2)
+    monkeypatch.setattr(files, "REMOVAL_BATCH", 3)
     monkeypatch.setattr("celery.current_app.send_task", (rings := []).append)
     sample, mine = make_sample("done", "done", "queued", owner=alice), Q(owner=alice)
     pages = [f"/samples/{sample.pk}/", f"/api/v1/samples/{sample.pk}"]

@@ -45,8 +45,10 @@ def request_of(user):
 
 
 def approved(version, user, monkeypatch):
-    monkeypatch.setattr(methods, "account_of", lambda request, name, password: user if password == "right" else None)
-    methods.approve(version=version, request=request_of(user), password="right", checksum=version.checksum)
+    monkeypatch.setattr(
+        methods, "account_with_password", lambda request, name, password: user if password == "right" else None
+    )
+    methods.approve_version(version=version, request=request_of(user), password="right", checksum=version.checksum)
     return version
 
 
@@ -98,25 +100,25 @@ def test_one_name_is_one_method_of_a_group_and_of_an_account(saved, job, alice):
 
 def test_a_draft_changes_in_place_and_an_approved_version_never(saved, alice, monkeypatch):
     with pytest.raises(Refused, match="Nothing is changed"):
-        methods.change(method=saved.method, description=description(saved), user=alice)
-    draft = methods.change(method=saved.method, description=description(saved, least_images=3), user=alice)
+        methods.change_method(method=saved.method, description=description(saved), user=alice)
+    draft = methods.change_method(method=saved.method, description=description(saved, least_images=3), user=alice)
     assert draft.pk == saved.pk and draft.written.read().least_images == 3
     alice = may_approve(alice)
     approved(draft, alice, monkeypatch)
     before = dict(MethodVersion.objects.filter(pk=draft.pk).values().get())
-    second = methods.change(method=saved.method, description=description(draft, least_images=5), user=alice)
+    second = methods.change_method(method=saved.method, description=description(draft, least_images=5), user=alice)
     assert (second.number, second.state) == (2, "draft")
     assert methods.changes_of(second) == ["Least number of images: 5, before 3."]
     assert MethodVersion.objects.filter(pk=draft.pk).values().get() == before
-    with pytest.raises(TypeError, match="`move`"):
+    with pytest.raises(TypeError, match="`update_if_unchanged`"):
         draft.save()
     with pytest.raises(Refused, match="An approved version stays"):
-        methods.discard(version=draft, user=alice)
-    assert methods.discard(version=second, user=alice) and list(saved.method.versions.all()) == [draft]
+        methods.delete_draft(version=draft, user=alice)
+    assert methods.delete_draft(version=second, user=alice) and list(saved.method.versions.all()) == [draft]
 
 
 def test_another_result_is_the_next_version_and_keeps_what_the_method_asks_for(saved, make_job, alice):
-    methods.change(method=saved.method, description=description(saved, least_images=3), user=alice)
+    methods.change_method(method=saved.method, description=description(saved, least_images=3), user=alice)
     other = make_job(state="done", owner=alice, settings=AnalysisSettings.of(threshold=0.6))
     version = methods.save_as_method(job=other, user=alice, name="", method=saved.method)
     method = version.written.read()
@@ -130,10 +132,10 @@ def test_approving_needs_the_right_the_password_and_what_was_seen(saved, alice, 
     with pytest.raises(Refused, match="may approve"):
         approved(saved, alice, monkeypatch)
     alice = may_approve(alice)
-    monkeypatch.setattr(methods, "account_of", lambda request, name, password: None)
+    monkeypatch.setattr(methods, "account_with_password", lambda request, name, password: None)
     for checksum, sentence in (("other", "changed at the same moment"), (saved.checksum, "password is wrong")):
         with pytest.raises(Refused, match=sentence):
-            methods.approve(version=saved, request=request_of(alice), password="wrong", checksum=checksum)
+            methods.approve_version(version=saved, request=request_of(alice), password="wrong", checksum=checksum)
     assert MethodVersion.objects.get().state == "draft"
     approved(saved, alice, monkeypatch)
     assert (saved.state, saved.approver) == ("approved", "alice") and saved.approved is not None
@@ -145,7 +147,7 @@ def test_approving_needs_the_right_the_password_and_what_was_seen(saved, alice, 
 
 def test_a_draft_that_changed_meanwhile_is_not_approved(saved, alice, monkeypatch):
     alice, seen = may_approve(alice), MethodVersion.objects.get()
-    methods.change(method=saved.method, description=description(saved, least_images=3), user=alice)
+    methods.change_method(method=saved.method, description=description(saved, least_images=3), user=alice)
     with pytest.raises(Refused, match="changed at the same moment"):
         approved(seen, alice, monkeypatch)
 
@@ -153,16 +155,16 @@ def test_a_draft_that_changed_meanwhile_is_not_approved(saved, alice, monkeypatc
 def test_a_withdrawn_version_has_a_reason_and_is_offered_no_more(saved, alice, monkeypatch):
     alice = may_approve(alice)
     with pytest.raises(Refused, match="Only an approved"):
-        methods.withdraw(version=saved, user=alice, reason="x")
+        methods.withdraw_version(version=saved, user=alice, reason="x")
     approved(saved, alice, monkeypatch)
     with pytest.raises(Refused, match="Type the reason"):
-        methods.withdraw(version=saved, user=alice, reason=" ")
-    methods.withdraw(version=saved, user=alice, reason="The model has a fault.")
+        methods.withdraw_version(version=saved, user=alice, reason=" ")
+    methods.withdraw_version(version=saved, user=alice, reason="The model has a fault.")
     assert (saved.state, saved.reason) == ("withdrawn", "The model has a fault.")
-    assert methods.offered(alice) == []
+    assert methods.offered_versions(alice) == []
     for text in ("Powder", "Powder@1", str(saved.pk)):
         with pytest.raises(Refused, match="withdrawn") as refused:
-            methods.resolve(text, alice)
+            methods.find_version(text, alice)
         assert refused.value.status == 409
 
 
@@ -170,9 +172,9 @@ def test_a_version_of_an_earlier_release_keeps_its_checksum_and_says_the_same(sa
     earlier = {**saved.description, "settings": {"threshold": 0.4}}  # that had no other settings yet
     MethodVersion.objects.update(description=earlier, checksum=checksum_of(earlier))
     version = MethodVersion.objects.get()
-    assert methods.settings_by(version, {}) == methods.settings_by(saved, {})
+    assert methods.settings_from_version(version, {}) == methods.settings_from_version(saved, {})
     with pytest.raises(Refused, match="Nothing is changed"):
-        methods.change(method=version.method, description=saved.written.read(), user=alice)
+        methods.change_method(method=version.method, description=saved.written.read(), user=alice)
     assert MethodVersion.objects.get().checksum == checksum_of(earlier) != saved.checksum
 
 
@@ -194,34 +196,36 @@ def test_who_only_sees_a_method_does_not_change_it(saved, charlie):
     charlie = type(charlie).objects.get(pk=charlie.pk)
     assert saved.method.is_visible_to(charlie)
     for act in (
-        lambda: methods.change(method=saved.method, description=description(saved, least_images=3), user=charlie),
-        lambda: methods.discard(version=saved, user=charlie),
+        lambda: methods.change_method(
+            method=saved.method, description=description(saved, least_images=3), user=charlie
+        ),
+        lambda: methods.delete_draft(version=saved, user=charlie),
     ):
         with pytest.raises(Refused, match="Only the owner") as refused:
             act()
         assert refused.value.status == 403
     saved.method.group.user_set.add(charlie)
-    assert methods.change(method=saved.method, description=description(saved, least_images=3), user=charlie)
+    assert methods.change_method(method=saved.method, description=description(saved, least_images=3), user=charlie)
 
 
 def test_names_ids_and_numbers_lead_to_a_version(saved, alice, charlie, monkeypatch, job):
     alice = may_approve(alice)
     approved(saved, alice, monkeypatch)
-    draft = methods.change(method=saved.method, description=description(saved, least_images=5), user=alice)
-    assert methods.resolve("Powder", alice) == saved  # the approved one, though there is a newer draft
-    assert methods.resolve("Powder@2", alice) == methods.resolve(str(draft.pk), alice) == draft
+    draft = methods.change_method(method=saved.method, description=description(saved, least_images=5), user=alice)
+    assert methods.find_version("Powder", alice) == saved  # the approved one, though there is a newer draft
+    assert methods.find_version("Powder@2", alice) == methods.find_version(str(draft.pk), alice) == draft
     for text in ("Other", "Powder@x", "Powder@", "", str(job.pk)):
         with pytest.raises(Refused, match="There is no method"):
-            methods.resolve(text, alice)
+            methods.find_version(text, alice)
     with pytest.raises(Refused, match="no version 3"):
-        methods.resolve("Powder@3", alice)
+        methods.find_version("Powder@3", alice)
     with pytest.raises(Refused, match="There is no method"):
-        methods.resolve(str(saved.pk), charlie)
+        methods.find_version(str(saved.pk), charlie)
     methods.save_as_method(job=job, user=alice, name="Powder")
     with pytest.raises(Refused, match="Several methods"):
-        methods.resolve("Powder", alice)
+        methods.find_version("Powder", alice)
     methods.save_as_method(job=job, user=alice, name="A@1")
-    assert methods.resolve("A@1", alice).method.name == "A@1"
+    assert methods.find_version("A@1", alice).method.name == "A@1"
 
 
 def test_approved_methods_of_the_group_are_offered_first(saved, alice, job, monkeypatch):
@@ -230,14 +234,16 @@ def test_approved_methods_of_the_group_are_offered_first(saved, alice, job, monk
     draft = methods.save_as_method(job=job, user=alice, name="A draft")
     for version in (saved, own):
         approved(version, alice, monkeypatch)
-    assert methods.offered(alice) == [saved, own, draft]
+    assert methods.offered_versions(alice) == [saved, own, draft]
 
 
 def test_the_settings_are_the_methods_and_texts_that_it_leaves_open_the_laboratorys(make_job, alice):
     settings = AnalysisSettings.of(threshold=0.4, laboratory="Laboratory A", repeatability=2.0)
     version = methods.save_as_method(job=make_job(state="done", owner=alice, settings=settings), user=alice, name="P")
     laboratory = {"operator": "Bob", "laboratory": "Laboratory B", "repeatability": "9", "preparation": "dispersed"}
-    assert methods.settings_by(version, laboratory) == settings.replaced(operator="Bob", preparation="dispersed")
+    assert methods.settings_from_version(version, laboratory) == settings.replaced(
+        operator="Bob", preparation="dispersed"
+    )
 
 
 def test_a_method_that_is_deleted_leaves_its_results(saved, make_job, alice):

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration
-from segmentation.models import AFRESH, Job, Micrograph, Sample, SampleArtifact, Superseded
+from segmentation.models import RESTART_FIELDS, Job, Micrograph, Sample, SampleArtifact, Superseded
 from segmentation.services.ground import bundles
 from segmentation.services.ground.queue import enqueue
 from segmentation.services.ground.refusal import Refused
@@ -325,7 +325,7 @@ class TestPooling:
     def test_not_before(self, make_sample, queue, commit):
         sample = make_sample(RUNNING, RUNNING)
         with commit():
-            publishing.fail(row=sample.jobs.first(), sentence="No.")
+            publishing.fail_row(row=sample.jobs.first(), sentence="No.")
         assert state(sample) == Sample.State.WAITING
         assert queue == []
 
@@ -358,11 +358,11 @@ class TestPooling:
         sample = make_sample(DONE, state=Sample.State.QUEUED)
         for content in ("old", "new"):
             (tmp_path / "images.csv").write_text(content)
-            Sample.objects.filter(pk=sample.pk).update(**AFRESH)
+            Sample.objects.filter(pk=sample.pk).update(**RESTART_FIELDS)
             claimed = Sample.objects.claim(sample.pk)
             publishing.publish_sample(sample=claimed, files={"images.csv": tmp_path / "images.csv"}, pooled={"of": []})
         stored = SampleArtifact.objects.get()
-        assert bundles.opened(stored).read() == b"new"
+        assert bundles.open_file(stored).read() == b"new"
         assert stored.content_type == "text/csv"
         assert [path.name for path in (own_storage / sample.folder).iterdir()] == ["2"]
 

@@ -20,7 +20,7 @@ from django.utils.html import escape
 from segmentation.log_filters import LogThrottle
 from segmentation.models import Job
 from segmentation.services.ground import space
-from segmentation.services.ground.refusal import FULL, STORAGE, trouble
+from segmentation.services.ground.refusal import FULL, STORAGE, machine_fault
 from segmentation.services.results import jobs, publishing, samples
 from segmentation.services.upkeep import health, upkeep
 from tests.web.finished import visit, words
@@ -38,9 +38,9 @@ def test_a_disk_that_fills_is_told_a_week_before(monkeypatch, settings, own_stor
     def is_told(days: float, first: int, now: int) -> str:
         at = time.time()
         monkeypatch.setattr(space, "free_bytes", lambda: first)
-        monkeypatch.setattr(space.time, "time", lambda: at - days * space.A_DAY)
-        (settings.DEEPSEGM_DATA / space.FREE_SPACE).unlink(missing_ok=True)
-        space.note_free()
+        monkeypatch.setattr(space.time, "time", lambda: at - days * space.DAY_SECONDS)
+        (settings.DEEPSEGM_DATA / space.FREE_SPACE_FILE).unlink(missing_ok=True)
+        space.record_free_space()
         monkeypatch.setattr(space, "free_bytes", lambda: now)
         monkeypatch.setattr(space.time, "time", lambda: at)
         return health._days_until_full()
@@ -49,7 +49,7 @@ def test_a_disk_that_fills_is_told_a_week_before(monkeypatch, settings, own_stor
     assert not is_told(3, 20 * GB, 17 * GB), "in 17 days"
     assert not is_told(0.5, 10 * GB, 2 * GB), "too short to know a pace"
     assert not is_told(3, 7 * GB, 10 * GB), "room was made"
-    (settings.DEEPSEGM_DATA / space.FREE_SPACE).write_text("broken")
+    (settings.DEEPSEGM_DATA / space.FREE_SPACE_FILE).write_text("broken")
     assert space.days_left() is None
 
 
@@ -57,8 +57,8 @@ def test_a_disk_that_fills_is_told_a_week_before(monkeypatch, settings, own_stor
 def full(monkeypatch, settings):
     """A database that can write nothing as long as the reserve lies there."""
     monkeypatch.setattr(space, "LARGEST_RESERVE", SMALL)
-    space.keep_reserve()
-    reserve = settings.DEEPSEGM_DATA / space.RESERVE
+    space.make_reserve()
+    reserve = settings.DEEPSEGM_DATA / space.RESERVE_FILE
     assert reserve.stat().st_size == SMALL
 
     execute = CursorWrapper.execute
@@ -93,8 +93,8 @@ def test_what_frees_room_works_at_the_cost_of_the_reserve(make_job, make_sample,
 def test_a_full_disk_does_not_stop_the_purge(make_job, full, settings, monkeypatch):
     full.unlink()
     make_job(state="done", finished=timezone.now() - timedelta(days=31))
-    settings.DEEPSEGM_RETENTION_DAYS, noted = 30, settings.DEEPSEGM_DATA / space.FREE_SPACE
-    space.note_free()
+    settings.DEEPSEGM_RETENTION_DAYS, noted = 30, settings.DEEPSEGM_DATA / space.FREE_SPACE_FILE
+    space.record_free_space()
     before = noted.read_text()
     full.write_bytes(b"0")
     monkeypatch.setattr(Path, "write_bytes", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
@@ -107,7 +107,7 @@ def test_without_a_reserve_the_page_says_why(make_job, full, client, monkeypatch
     visitor = uuid4()
     job = make_job(visitor=visitor)
     full.write_bytes(b"0")
-    monkeypatch.setattr(space, "_give_up_reserve", lambda: False)
+    monkeypatch.setattr(space, "_remove_reserve", lambda: False)
     response = visit(client, visitor).post(f"/jobs/{job.pk}/delete/")
     assert response.status_code == 507
     assert escape(FULL) in words(response)
@@ -115,25 +115,25 @@ def test_without_a_reserve_the_page_says_why(make_job, full, client, monkeypatch
 
 def test_other_trouble_costs_no_reserve(full, make_job):
     with pytest.raises(OperationalError):
-        space.frees_room(Mock(side_effect=OperationalError("connection refused")))()
+        space.with_disk_reserve(Mock(side_effect=OperationalError("connection refused")))()
     assert full.exists()
 
 
 def test_the_reserve_comes_back_once_there_is_room(settings, monkeypatch, own_storage):
     monkeypatch.setattr(space, "LARGEST_RESERVE", SMALL)
-    reserve = settings.DEEPSEGM_DATA / space.RESERVE
+    reserve = settings.DEEPSEGM_DATA / space.RESERVE_FILE
     settings.DEEPSEGM_MIN_FREE_MB = 10**9
-    space.keep_reserve()
+    space.make_reserve()
     assert not reserve.exists()
     settings.DEEPSEGM_MIN_FREE_MB = 1
-    space.keep_reserve()
+    space.make_reserve()
     assert reserve.stat().st_size == SMALL
     assert [path.name for path in settings.DEEPSEGM_DATA.iterdir() if path.suffix == ".part"] == []
 
 
 def test_a_load_balancer_goes_on_sending_people(client, scarce, monkeypatch):
     """They could not delete anything otherwise; monitors are told."""
-    monkeypatch.setattr(health, "REPEATED_AFTER", 0.0)
+    monkeypatch.setattr(health, "REPEATED_AFTER_SECONDS", 0.0)
     assert client.get("/healthz").json() == {"ok": True}
     answer = client.get("/readyz").json()
     assert answer["degraded"] and "Uploads are refused" in answer["checks"]["disk"]
@@ -151,7 +151,7 @@ def test_reading_cancelling_and_deleting_go_on(client, scarce, make_job):
 
 def test_a_waiting_job_says_what_it_waits_for(client, make_job):
     job = Job.objects.claim(make_job().pk)
-    publishing.postpone(row=job, why=FULL)
+    publishing.postpone_row(row=job, why=FULL)
     page = words(client.get(f"/jobs/{job.pk}/"))
     assert escape(FULL[1:]) in page and "continues by itself" in page
     assert client.get(f"/api/v1/jobs/{job.pk}").json()["stage"] == FULL
@@ -189,7 +189,7 @@ def test_an_upload_that_vanished_on_its_way_is_sent_again(settings, tmp_path):
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
     with pytest.raises(FileNotFoundError) as lost:
         (tmp_path / "a.upload.png").rename(tmp_path / "stored")
-    assert trouble(lost.value) == STORAGE
+    assert machine_fault(lost.value) == STORAGE
     with pytest.raises(FileNotFoundError) as other:
         (tmp_path.parent / "no such file").read_bytes()
-    assert trouble(other.value) == ""
+    assert machine_fault(other.value) == ""

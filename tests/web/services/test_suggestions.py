@@ -30,8 +30,8 @@ def result(make_job, make_micrograph):
         micrograph = make_micrograph(owner=owner, name=name, sha256=name.ljust(64, "0"))
         job = make_job(micrograph=micrograph, owner=owner, state="done", summary=SUMMARY, attempt=1, **fields)
         content = {"particles": [{"id": number, "confidence": value} for number, value in enumerate(confidence, 1)]}
-        row = Artifact(job=job, attempt=1, name=tables.OUTLINES, size=1, content_type="application/json")
-        row.file.save(f"{job.folder}/1/{tables.OUTLINES}", ContentFile(json.dumps(content).encode()))
+        row = Artifact(job=job, attempt=1, name=tables.OUTLINES_FILE, size=1, content_type="application/json")
+        row.file.save(f"{job.folder}/1/{tables.OUTLINES_FILE}", ContentFile(json.dumps(content).encode()))
         return job
 
     return make
@@ -71,6 +71,6 @@ def test_a_later_revision_counts_and_damaged_outlines_do_not(alice, result):
     type(new).objects.filter(pk=new.pk).update(micrograph=old.micrograph)
     assert [suggestion.job.pk for suggestion in suggestions(make_dataset(alice), alice)] == [new.pk]
     cache.clear()
-    with new.artifact(tables.OUTLINES).file.open("wb") as file:
+    with new.artifact(tables.OUTLINES_FILE).file.open("wb") as file:
         file.write(b"torn")
     assert suggestions(make_dataset(alice), alice) == []

@@ -13,7 +13,7 @@ from segmentation.services.ground.refusal import Refused
 from segmentation.services.learning import trained, trainings
 from segmentation.services.learning.datasets import change_dataset, remove_image
 from segmentation.services.results import models_offered
-from segmentation.services.results.reruns import made_again, rerun_with, runnable_with
+from segmentation.services.results.reruns import rerun_results, reruns_with, results_to_rerun
 from tests.web.finished import SUMMARY
 from tests.web.trained import BASE, add_image, add_pictures, install, make_dataset, make_model, make_training, outcome
 
@@ -37,11 +37,11 @@ class TestAsking:
         monkeypatch.setattr("segmentation.core.network.cards.find_spec", lambda name: None)
         dataset, settings.DEEPSEGM_EMBEDDED = make_dataset(alice, images=0), True
         sentence = cards.NEEDS_TORCH.format(what="A training")
-        assert (trainings.obstacle(dataset, alice), refusal(dataset, alice)) == (sentence, (503, sentence))
+        assert (trainings.training_obstacle(dataset, alice), refusal(dataset, alice)) == (sentence, (503, sentence))
         with pytest.raises(Refused, match="needs torch"):
             trainings.retry_training(training=failed)
         settings.DEEPSEGM_EMBEDDED = False
-        assert "torch" not in trainings.obstacle(dataset, alice)
+        assert "torch" not in trainings.training_obstacle(dataset, alice)
 
     def test_the_images_are_frozen_as_they_are(self, alice, queue, commit):
         dataset = make_dataset(alice)
@@ -108,7 +108,7 @@ class TestAsking:
         ask(dataset, alice)
 
     def test_the_expected_time_follows_the_dataset_and_the_site(self, alice, monkeypatch):
-        monkeypatch.setattr(trainings, "slowed", lambda: 1.0)
+        monkeypatch.setattr(trainings, "slowdown", lambda: 1.0)
         small = make_dataset(alice)
         large = make_dataset(alice, 10)
         large.images.update(width=4000, height=4000)
@@ -125,14 +125,14 @@ class TestAsking:
         settings.DEEPSEGM_EMBEDDED, settings.DEEPSEGM_TRAINING_THREADS = True, 2
         monkeypatch.setattr(trainings.os, "cpu_count", lambda: 4)
         monkeypatch.setattr(trainings.os, "getloadavg", lambda: (load[0], 0.0, 0.0))
-        assert trainings.slowed() == 1.0
+        assert trainings.slowdown() == 1.0
         idle = trainings.expected_seconds(dataset, curve=False)
         load[0] = 3.0
-        assert trainings.slowed() == 2.0 and trainings.expected_seconds(dataset, curve=False) > idle
+        assert trainings.slowdown() == 2.0 and trainings.expected_seconds(dataset, curve=False) > idle
         load[0] = 40.0
-        assert trainings.slowed() == 4.0
+        assert trainings.slowdown() == 4.0
         settings.DEEPSEGM_EMBEDDED = False
-        assert trainings.slowed() == 1.0
+        assert trainings.slowdown() == 1.0
 
     def test_images_that_are_not_written_yet(self, alice):
         dataset = make_dataset(alice)
@@ -197,7 +197,7 @@ class TestAfterwards:
         made.refresh_from_db()
         assert not run.exists() and not made.artifacts.exists() and made.summary == {}
         with pytest.raises(Refused, match="removed"):
-            trained.check_given(made)
+            trained.check_training_images(made)
         if state != "queued":
             with pytest.raises(Refused, match="removed"):
                 trainings.retry_training(training=made)
@@ -219,19 +219,19 @@ class TestAfterwards:
     def test_a_model_that_is_no_better_needs_a_person(self, alice):
         made = make_model(alice, improved=False)
         with pytest.raises(Refused) as caught:
-            trainings.offer(training=made, user=alice)
+            trainings.offer_model(training=made, user=alice)
         assert (caught.value.status, made.offered) == (409, False)
-        trainings.offer(training=made, user=alice, overrule=True)
+        trainings.offer_model(training=made, user=alice, overrule=True)
         assert (made.offered, made.overruled_by) == (True, alice)
         assert "alice" in cards.find("tio2-1").limits[-1]
-        trainings.withdraw(training=made)
-        trainings.offer(training=made, user=alice, overrule=True)
+        trainings.withdraw_model(training=made)
+        trainings.offer_model(training=made, user=alice, overrule=True)
         assert len(cards.find("tio2-1").limits) == 1
 
     def test_a_card_with_limits_keeps_them(self, alice):
         made = make_model(alice, improved=False)
         install("tio2-1", limits=["Not for fibres."])
-        trainings.offer(training=made, user=alice, overrule=True)
+        trainings.offer_model(training=made, user=alice, overrule=True)
         assert [len(cards.find("tio2-1").limits), cards.find("tio2-1").limits[0]] == [2, "Not for fibres."]
 
     def test_a_model_goes_with_its_training(self, alice, settings, commit):
@@ -251,7 +251,7 @@ class TestAfterwards:
 
     def test_a_training_without_a_model_offers_nothing(self, alice):
         with pytest.raises(Refused):
-            trainings.offer(training=make_training(alice), user=alice, overrule=True)
+            trainings.offer_model(training=make_training(alice), user=alice, overrule=True)
 
 
 class TestWhoseModels:
@@ -306,20 +306,20 @@ class TestDefaults:
             make_model(alice, name)
             models_offered.set_default(name=name, user=alice)
         models_offered.set_default(name="two-2", user=alice)  # twice is once
-        assert models_offered.back(task="particles", user=alice) == "one-1"
-        assert models_offered.back(task="particles", user=alice) == ""
+        assert models_offered.restore_default(task="particles", user=alice) == "one-1"
+        assert models_offered.restore_default(task="particles", user=alice) == ""
         assert models_offered.default_model("particles", alice) == "auto-particles"
         with pytest.raises(Refused):
-            models_offered.back(task="particles", user=alice)
+            models_offered.restore_default(task="particles", user=alice)
 
     def test_a_withdrawn_default_counts_no_more_and_back_leaves_it_out(self, alice):
         first, second = make_model(alice, "one-1"), make_model(alice, "two-2")
         for name in ("one-1", "two-2"):
             models_offered.set_default(name=name, user=alice)
-        trainings.withdraw(training=second)
+        trainings.withdraw_model(training=second)
         assert models_offered.default_model("particles", alice) == "auto-particles"
-        trainings.withdraw(training=first)
-        assert models_offered.back(task="particles", user=alice) == ""
+        trainings.withdraw_model(training=first)
+        assert models_offered.restore_default(task="particles", user=alice) == ""
         assert not ModelDefault.objects.exists()
 
     def test_who_may(self, alice, ada, django_user_model):
@@ -347,13 +347,13 @@ class TestAgain:
     def test_a_batch_makes_revisions_once(self, alice, done):
         make_model(alice)
         jobs = [done(alice, "a.png"), done(alice, "b.png")]
-        assert list(runnable_with("tio2-1", alice)) == jobs[::-1]
-        made = rerun_with(model="tio2-1", jobs=jobs, user=alice)
-        assert rerun_with(model="tio2-1", jobs=jobs, user=alice).jobs == made.jobs
+        assert list(results_to_rerun("tio2-1", alice)) == jobs[::-1]
+        made = rerun_results(model="tio2-1", jobs=jobs, user=alice)
+        assert rerun_results(model="tio2-1", jobs=jobs, user=alice).jobs == made.jobs
         assert [job.parent for job in made.jobs] == jobs
         assert {job.get_settings().segmentation.model for job in made.jobs} == {"tio2-1"}
-        assert set(made_again("tio2-1", alice)) == set(made.jobs)
-        assert not runnable_with("tio2-1", alice)
+        assert set(reruns_with("tio2-1", alice)) == set(made.jobs)
+        assert not results_to_rerun("tio2-1", alice)
 
     def test_what_cannot_is_left_out_with_a_sentence(self, alice, done):
         make_model(alice)
@@ -361,21 +361,21 @@ class TestAgain:
         type(running).objects.filter(pk=running.pk).update(state="running")
         running.refresh_from_db()
         phases = done(alice, "p.png", settings=AnalysisSettings.of("phases", model="uhcs-steel"))
-        made = rerun_with(model="tio2-1", jobs=[corrected, running, phases, done(alice)], user=alice)
+        made = rerun_results(model="tio2-1", jobs=[corrected, running, phases, done(alice)], user=alice)
         assert (len(made.jobs), [note.partition(":")[0] for note in made.notes]) == (1, ["c.png", "d.png", "p.png"])
 
     def test_limits_hold(self, alice, done, settings):
         settings.DEEPSEGM_WAITING_JOBS = 1
         make_model(alice)
-        made = rerun_with(model="tio2-1", jobs=[done(alice, "a.png"), done(alice, "b.png")], user=alice)
+        made = rerun_results(model="tio2-1", jobs=[done(alice, "a.png"), done(alice, "b.png")], user=alice)
         assert (len(made.jobs), len(made.notes)) == (1, 1)
         with pytest.raises(Refused) as caught:
-            rerun_with(model="tio2-1", jobs=[done(alice, "e.png")], user=alice)
+            rerun_results(model="tio2-1", jobs=[done(alice, "e.png")], user=alice)
         assert caught.value.status == 429
 
 
 def _lists(user):
-    return "tio2-1" in [card.name for card in models_offered.offered(user)]
+    return "tio2-1" in [card.name for card in models_offered.offered_models(user)]
 
 
 def _sees(user):

@@ -14,10 +14,10 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from segmentation.models import Arrival, ExportJob, Job, Measuring, Micrograph, Sample, Segmentation, WorkerProcess
-from segmentation.services.ground.queue import KINDS
+from segmentation.services.ground.queue import WORK_KINDS
 from segmentation.services.results import jobs
 from segmentation.services.upkeep import upkeep
-from segmentation.services.upkeep.upkeep import LOST
+from segmentation.services.upkeep.upkeep import LOST_STAGE
 
 pytestmark = pytest.mark.django_db
 
@@ -113,12 +113,12 @@ def test_lost_workers_fail_no_job_but_it_waits_longer_each_time(make_job, queue)
         assert (job.state, job.deaths) == ("queued", 0)
         waits.append(round((job.due - before).total_seconds()) if job.due else 0)
     assert waits == [0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]
-    assert job.stage == LOST
+    assert job.stage == LOST_STAGE
 
 
 def died(job, message="m", **how):
     """A pool's child that worked on this message died."""
-    upkeep.child_died(kind=Job, message=message, **how)
+    upkeep.requeue_after_death(kind=Job, message=message, **how)
     job.refresh_from_db()
     return job.state, job.deaths
 
@@ -162,9 +162,9 @@ class TestDeaths:
         assert "took longer" in job.error
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if KINDS[kind].subject])
+@pytest.mark.parametrize("kind", [kind for kind in WORK_KINDS if WORK_KINDS[kind].subject])
 def test_each_kind_of_work_says_what_ran_out_and_what_to_do(kind):
-    entry = KINDS[kind]
+    entry = WORK_KINDS[kind]
     texts = [entry.gave_up(3), entry.needs_memory(), entry.too_long("30 minutes"), entry.too_long()]
     assert all(text.startswith(f"{entry.subject} ") and text.endswith(".") and text.count(". ") == 0 for text in texts)
     assert all("memory" in text for text in texts[:2]) and all("took longer than" in text for text in texts[2:])
@@ -181,7 +181,7 @@ def test_a_rescued_job_keeps_its_place_in_the_queue(make_job):
 
 def test_put_back_counts_no_loss(make_job):
     job = running(make_job, deaths=2, heartbeat=timezone.now())
-    assert upkeep.put_back() == 1
+    assert upkeep.requeue_running() == 1
     job.refresh_from_db()
     assert (job.state, job.deaths) == ("queued", 2)
 
@@ -217,7 +217,7 @@ def test_what_a_broker_elsewhere_has_forgotten_is_enqueued_again_though_a_worker
 
 def test_a_message_lost_while_a_clock_was_an_hour_fast_is_sent_again(make_job, make_micrograph, queue, monkeypatch):
     rung = []
-    monkeypatch.setattr("segmentation.services.upkeep.upkeep.ring", rung.append)
+    monkeypatch.setattr("segmentation.services.upkeep.upkeep.notify_workers", rung.append)
     make_job(queued=ago(hours=-1), enqueued=ago(hours=-1))
     make_job(queued=ago(hours=-1))
     make_micrograph(state="queued", created=ago(hours=-1))
@@ -226,7 +226,7 @@ def test_a_message_lost_while_a_clock_was_an_hour_fast_is_sent_again(make_job, m
 
 
 def test_a_few_messages_wake_the_workers_when_all_are_lost(make_job, queue, monkeypatch):
-    monkeypatch.setattr("segmentation.services.upkeep.upkeep.FEW", 2)
+    monkeypatch.setattr("segmentation.services.upkeep.upkeep.MESSAGES_AT_ONCE", 2)
     for number in range(3):
         make_job(queued=ago(minutes=5 - number), enqueued=ago(minutes=5))
     for _ in range(2):
@@ -369,7 +369,7 @@ def test_sessions_that_have_ended_are_removed():
 
 def test_a_purge_reads_ids_alone_and_stops_between_two_portions(make_job, commit, monkeypatch):
     """3,500 results of 98 kB each in the web process were more than its memory."""
-    monkeypatch.setattr(upkeep, "PORTION", 2)
+    monkeypatch.setattr(upkeep, "ROWS_AT_ONCE", 2)
     for _ in range(6):
         make_job(state="done", finished=ago(days=31), summary={"long": "text"})
     asked = iter([False, False, True])
@@ -384,7 +384,7 @@ def test_a_purge_reads_ids_alone_and_stops_between_two_portions(make_job, commit
 
 
 def test_a_purge_goes_past_what_has_been_signed_meanwhile(make_job, monkeypatch):
-    monkeypatch.setattr(upkeep, "PORTION", 1)
+    monkeypatch.setattr(upkeep, "ROWS_AT_ONCE", 1)
     kept, *_ = sorted((make_job(state="done", finished=ago(days=31)) for _ in range(3)), key=lambda job: job.pk.hex)
     monkeypatch.setattr("segmentation.services.results.jobs.signed_jobs", lambda: {kept.pk})
     assert upkeep.purge(older_than=timedelta(days=30)).jobs == 2
@@ -392,7 +392,7 @@ def test_a_purge_goes_past_what_has_been_signed_meanwhile(make_job, monkeypatch)
 
 
 def test_a_large_old_sample_goes_in_portions(make_sample, monkeypatch):
-    monkeypatch.setattr(upkeep, "PORTION", 2)
+    monkeypatch.setattr(upkeep, "ROWS_AT_ONCE", 2)
     sample = make_sample(*["done"] * 5, created=ago(days=31))
     sample.jobs.update(finished=ago(days=31))
     asked = iter([False, False, True])

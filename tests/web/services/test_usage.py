@@ -20,7 +20,7 @@ from segmentation.services.ground.limits import quota_of
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.learning import datasets
 from segmentation.services.results import jobs, uploads
-from segmentation.services.results.jobs import begin_unscaled, make_ready
+from segmentation.services.results.jobs import make_ready, start_without_scale
 from segmentation.services.results.usage import spent_by, stored_bytes, usage
 from tests.conftest import WITHOUT_LAB, picture
 from tests.web.archive import zipped
@@ -146,6 +146,6 @@ class TestMegapixelsADay:
         start(3, alice, parent=job, corrects=1)
         read_later = start(0, alice)
         read_later.micrograph.width = 4000
-        begin_unscaled(read_later)
+        start_without_scale(read_later)
         make_ready(read_later)
         assert spent_by(alice).today == 7

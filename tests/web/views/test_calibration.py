@@ -24,7 +24,7 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import NOT_GIVEN, doubt_line
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services.ground.requested import with_site_uncertainty
-from segmentation.views.calibration import acquired
+from segmentation.views.calibration import acquisition_facts
 from segmentation.views.reruns import NO_WIDTH
 from tests.conftest import as_file
 from tests.web.finished import FILES, SUMMARY, VISITOR, ZEISS, summary, words
@@ -220,7 +220,7 @@ class TestDisagreement:
 class TestAcquired:
     def test_facts_have_names_and_units(self):
         metadata = {"operator": "x", "voltage_kv": 5.0, "instrument": "Sigma", "working_distance_mm": 4.25}
-        assert acquired(micrograph(ZEISS, metadata=metadata)) == [
+        assert acquisition_facts(micrograph(ZEISS, metadata=metadata)) == [
             ("Scale in the file", f"7.344 nm/px ({Source.METADATA.words}): {ZEISS['detail']}"),
             ("Instrument", "Sigma"),
             ("Voltage", "5 kV"),
@@ -229,7 +229,7 @@ class TestAcquired:
         ]
 
     def test_nothing_known_and_nothing_long(self):
-        assert acquired(micrograph(metadata={"note": "x" * 81, "empty": "", "list": [1]})) == []
+        assert acquisition_facts(micrograph(metadata={"note": "x" * 81, "empty": "", "list": [1]})) == []
 
 
 @pytest.fixture

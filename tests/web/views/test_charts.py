@@ -44,14 +44,14 @@ def test_every_number_of_the_page_equals_numpy(filled, people):
         assert f"{title} {value:.1f} nm" in page
     assert f"Limits of the last point {centre - 3 * sigma:.1f} nm to {centre + 3 * sigma:.1f} nm" in page
     view = ChartView(filled, points_of(filled))
-    for row in view.rows:
+    for row in view.last_rows:
         assert row.value == f"{VALUES[row.number - 1]:.1f} nm"
         assert row.range == ("" if row.number == 1 else f"{ranges[row.number - 2]:.1f} nm")
-    drawn = [float(y) for y in re.findall(r" (\S+?)(?: L|$)", view.main.lines.paths[0].replace("M", ""))]
+    drawn = [float(y) for y in re.findall(r" (\S+?)(?: L|$)", view.main_picture.lines.paths[0].replace("M", ""))]
     assert np.corrcoef(drawn, VALUES)[0, 1] < -0.999, "down is smaller"
     state = filled.control(points_of(filled))
-    assert {mark.words for mark in view.main.marks if mark.state == "alarm"} and all(
-        any(alarm.point + 1 == row.number for alarm in state.alarms) == bool(row.sentences) for row in view.rows
+    assert {mark.words for mark in view.main_picture.marks if mark.state == "alarm"} and all(
+        any(alarm.point + 1 == row.number for alarm in state.alarms) == bool(row.sentences) for row in view.last_rows
     )
     assert state.last_alarms[0].sentence in page and "The last point is out of control." in page
 
@@ -65,7 +65,7 @@ def test_the_weighted_average_of_the_page_equals_numpy(filled, alice, people):
         average = 0.2 * value + 0.8 * average
         averages.append(average)
     view = ChartView(filled, points_of(filled))
-    assert [row.average for row in view.rows] == [f"{value:.1f} nm" for value in reversed(averages)]
+    assert [row.average for row in view.last_rows] == [f"{value:.1f} nm" for value in reversed(averages)]
     half = 2.962 * 2.0 * np.sqrt(0.2 / 1.8 * (1 - 0.8 ** (2 * len(VALUES))))
     facts = dict(view.facts)
     assert facts["Limits of the last point"] == f"{182 - half:.1f} nm to {182 + half:.1f} nm"
@@ -133,7 +133,7 @@ def test_a_chart_is_changed_and_deleted(filled, people):
     typed = {"way": "individuals", "rules": ["1"], "centre": "182", "sigma": "2"}
     assert people["alice"].post(f"/charts/{filled.pk}/change/", typed).status_code == 303
     filled.refresh_from_db()
-    assert (filled.read().rules, filled.read().centre, filled.read().quantity) == ((1,), 182.0, "median")
+    assert (filled.get_plan().rules, filled.get_plan().centre, filled.get_plan().quantity) == ((1,), 182.0, "median")
     assert people["alice"].post(f"/charts/{filled.pk}/change/", {**typed, "sigma": ""}).status_code == 400
     assert people["alice"].post(f"/charts/{filled.pk}/delete/").status_code == 303 and not ControlChart.objects.exists()
 

@@ -342,7 +342,7 @@ def test_a_file_is_read_in_parts(monkeypatch, chunk):
 
 def test_of_a_long_file_little_is_in_memory():
     text = written(outlines(np.full(5000, 50.0), np.zeros(5000, bool)))
-    parts = [len(part["particles"]) for part in tables.parts(io.BytesIO(text))]
+    parts = [len(part["particles"]) for part in tables.read_in_parts(io.BytesIO(text))]
     assert sum(parts) == 5000
     assert max(parts) < 2000
 
@@ -352,6 +352,6 @@ def test_twenty_thousand_particles_are_read_once(client, stored, monkeypatch):
     job = stored(outlines(many, np.zeros(len(many), bool)))
     browser, address = visit(client, VISITOR), f"/jobs/{job.pk}/histogram/"
     assert sum(browser.get(address).json()["counts"]) == 20_000
-    monkeypatch.setattr(tables, "parts", None)
+    monkeypatch.setattr(tables, "read_in_parts", None)
     chart = browser.get(address, {"measure": "area", "weighting": "volume", "log": "1"}).json()
     assert math.isclose(sum(chart["shares"]), 1)

@@ -18,7 +18,7 @@ from segmentation.core.micrograph.readings import CUT_OFF
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Micrograph, Segmentation, Superseded
-from segmentation.presenters.choices import Change
+from segmentation.presenters.choices import SettingButton
 from segmentation.presenters.result import Result
 from segmentation.views.job_status import SOON
 from tests.web.finished import FILES, SUMMARY, VISITOR, ZEISS, summary, templates, words
@@ -344,15 +344,17 @@ class TestChange:
         assert answer.status_code == 400 and "refused.html" in templates(answer) and Job.objects.count() == 1
 
     def test_a_reason_can_be_lit_in_the_image_and_counted_again(self, maker, job, monkeypatch):
-        frame = {"touches the frame": Change("count them", "border_correction", "weight")}
-        monkeypatch.setattr("segmentation.presenters.choices.COUNTED_AGAIN", frame)
+        frame = {"touches the frame": SettingButton("count them", "border_correction", "weight")}
+        monkeypatch.setattr("segmentation.presenters.choices.COUNT_BUTTONS", frame)
         monkeypatch.setattr("segmentation.core.report.summary.first_screen.BY_OTHERS", (Reason.FRAME,))
         page = words(maker.get(address(job())))
         assert page.count(f'data-lights="{Reason.FRAME}"') == 2 and Reason.FRAME.definition in page
         assert f"<b>Note:</b> 30 left out: {Reason.FRAME}." in page
         assert '<input type="hidden" name="border_correction" value="weight">' in page
         assert page.count("count them") == 1 and f'data-lights="{Reason.SLIP}"' in page
-        frame["touches the frame"] = Change("count them", "nosuch", "0")  # which this kind of analysis does not have
+        frame["touches the frame"] = SettingButton(
+            "count them", "nosuch", "0"
+        )  # which this kind of analysis does not have
         assert "count them" not in words(maker.get(address(job())))
 
     def test_a_tilt_is_corrected_by_one_click(self, maker, job):

@@ -73,7 +73,9 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
         second, second.get_settings().replaced(filter=True, border_correction="weight"), state=Job.State.RUNNING
     )
     fourth = revise(first, AnalysisSettings.of(threshold=0.4, flips=True, scale=0.5, data_bar=8))
-    assert [(revision.number, revision.changed, revision.newest, revision.is_shown) for revision in listed(second)] == [
+    assert [
+        (revision.number, revision.changes, revision.is_newest, revision.is_shown) for revision in listed(second)
+    ] == [
         (1, FROM_FILE, False, False),
         (2, f"10 nm/px ({Source.TYPED.words})", False, True),
         (3, changed(third, second), False, False),
@@ -108,7 +110,7 @@ def test_deleting_one_keeps_the_others_and_the_image(client, revise, micrograph)
     micrograph.refresh_from_db()
     third.refresh_from_db()
     assert set(Job.objects.all()) == {first, third}
-    assert [revision.changed for revision in listed(third)] == [FROM_FILE, "Threshold: 0.3"]
+    assert [revision.changes for revision in listed(third)] == [FROM_FILE, "Threshold: 0.3"]
     assert browser.get(f"/jobs/{third.pk}/").status_code == 200
     browser.post(f"/jobs/{first.pk}/delete/")
     assert [revision.number for revision in listed(Job.objects.get())] == [1]

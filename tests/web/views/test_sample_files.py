@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from segmentation.core.measure.table import Table
 from segmentation.models import Artifact, ExportJob, Job, Sample, SampleArtifact
-from segmentation.presenters.sample import bars
+from segmentation.presenters.sample import histogram_path
 from segmentation.services.ground import tables
 from segmentation.services.results import exports
 from tests.web.finished import words
@@ -33,9 +33,9 @@ def with_table(job, sizes, nm_per_pixel=2.0, folder=None):
         "min_feret_nm": np.array(sizes, float),
         "edge_weight": np.array([2.0 if size == 20 else 1.0 for size in sizes]),
     }
-    path = tables.save(Table(columns, nm_per_pixel), 1.0, folder / tables.NAME)
-    artifact = Artifact(job=job, attempt=1, name=tables.NAME, size=1, content_type="x")
-    artifact.file.save(f"{job.folder}/1/{tables.NAME}", ContentFile(path.read_bytes()))
+    path = tables.save(Table(columns, nm_per_pixel), 1.0, folder / tables.TABLE_FILE)
+    artifact = Artifact(job=job, attempt=1, name=tables.TABLE_FILE, size=1, content_type="x")
+    artifact.file.save(f"{job.folder}/1/{tables.TABLE_FILE}", ContentFile(path.read_bytes()))
 
 
 class TestWrittenWhenAskedFor:
@@ -90,7 +90,7 @@ class TestWrittenWhenAskedFor:
         ExportJob.objects.update(state="done", finished=now - timedelta(days=9))
         stored = SampleArtifact(sample=sample, attempt=1, name="report.pdf", size=1, content_type="application/pdf")
         stored.file.save(f"{sample.folder}/1/report.pdf", ContentFile(b"content"))
-        exports.forget_unasked(now)
+        exports.remove_unrequested(now)
         assert not ExportJob.objects.exists() and not sample.artifacts.filter(name="report.pdf").exists()
         assert client.get(f"{page_of(sample)}files/report.pdf").status_code == 202
 
@@ -125,7 +125,7 @@ class TestHistogram:
         assert client.get(f"{page_of(sample)}histogram/").json()["n"] == 2
 
     def test_a_lost_table_or_another_kind_of_file_is_no_histogram(self, client, sample, own_storage, finished):
-        stored = Artifact.objects.filter(job__sample=sample, name=tables.NAME).first()
+        stored = Artifact.objects.filter(job__sample=sample, name=tables.TABLE_FILE).first()
         (own_storage / stored.file.name).write_bytes(b"no table")
         assert client.get(f"{page_of(sample)}histogram/").status_code == 404
         assert client.get(f"{page_of(finished())}histogram/").status_code == 404
@@ -195,8 +195,8 @@ def test_images_say_what_happens_to_them(client, make_sample, make_micrograph):
 
 
 def test_bars_fill_the_box():
-    assert bars([]) == bars([0, 0]) == ""
-    assert bars([1, 0, 2]) == "M0.00 32V16.00h33.33V32zM66.67 32V0.00h33.33V32z"
+    assert histogram_path([]) == histogram_path([0, 0]) == ""
+    assert histogram_path([1, 0, 2]) == "M0.00 32V16.00h33.33V32zM66.67 32V0.00h33.33V32z"
 
 
 def test_thumbnails_are_found_at_once(client, make_sample):

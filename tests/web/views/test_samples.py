@@ -96,7 +96,7 @@ class TestUpload:
         alone = SimpleUploadedFile("lonely.hdr", b"x")
         client.post(f"{page_of(Sample.objects.get())}add/", {"file": [png("a.png"), side, alone]})
         micrograph = Micrograph.objects.get(name="a.png")
-        assert reader.told[1:] == [("a.png", ["A.TXT"], True)]
+        assert reader.calls[1:] == [("a.png", ["A.TXT"], True)]
         assert [beside["name"] for beside in micrograph.side] == ["A.TXT"]
         assert micrograph.size == len(picture())
         assert micrograph.file.storage.open(micrograph.side[0]["file"]).read() == b"$CM_PIXEL_SIZE 1 nm"
@@ -112,7 +112,7 @@ class TestUpload:
         send(client, png("first.png", 63))
         files = [png(f"{number}.png", 64 + number) for number in range(13)]
         client.post(f"{page_of(Sample.objects.get())}add/", {"file": files})
-        assert {read_bar for *_, read_bar in reader.told[1:]} == {False}
+        assert {read_bar for *_, read_bar in reader.calls[1:]} == {False}
 
     def test_names_are_paired(self, client):
         names = ["f/a.tif", "f/a.txt", "g/a.tif", "b.hdr", "c.png"]

@@ -34,7 +34,7 @@ class TestWhoseModel:
         for who in ({"alice", "ada"}, {"alice", "charlie", "ada"}):
             assert [opens(people, address) for address in TRAINED] == [who] * len(TRAINED)
             Training.objects.update(shared=True)
-        trainings.withdraw(training=training)
+        trainings.withdraw_model(training=training)
         assert [opens(people, address) for address in TRAINED] == [{"alice", "ada"}] * len(TRAINED)
 
     def test_form_and_lists_name_it_only_to_those_who_may_use_it(self, people, alice):
@@ -49,7 +49,7 @@ class TestWhoseModel:
         made_by = SUMMARY | {"model": {"name": "tio2-1", "title": "TiO2", "version": "1", "sha256": "ab" * 32}}
         settings = AnalysisSettings.of(model="tio2-1")
         job = make_job(owner=alice, state="done", summary=made_by, settings=settings, files=("figure.png",))
-        trainings.withdraw(training=training)
+        trainings.withdraw_model(training=training)
         page = people["alice"].get(f"/jobs/{job.pk}/")
         assert page.status_code == 200
         assert "TiO2, version 1" in visible(page)

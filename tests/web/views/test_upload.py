@@ -13,7 +13,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Arrival, Job, Micrograph, Quota, Sample
 from segmentation.services.access.tokens import create_token
 from segmentation.services.results.uploads import EXAMPLES
-from segmentation.views.upload import NOTHING
+from segmentation.views.upload import NO_IMAGE
 from tests.conftest import TEXT_FILE, picture
 from tests.reader import CALIBRATED
 from tests.web.finished import words
@@ -108,7 +108,7 @@ class TestWrong:
     def test_nothing_chosen(self, client):
         response = send(client)
         assert response.status_code == 400
-        assert NOTHING in words(response)
+        assert NO_IMAGE in words(response)
 
     def test_what_was_typed_beside_a_bad_file_stays(self, client):
         response = send(client, bad(), filter="on", width="3000", threshold="0.3")
@@ -179,7 +179,7 @@ class TestSeveral:
     def test_a_side_file_goes_with_its_image(self, client, reader):
         side = SimpleUploadedFile("a.txt", b"$CM_PIXEL_SIZE 1 nm")
         assert send(client, side, good()).status_code == 303
-        assert reader.told == [("a.png", ["a.txt"], True)]
+        assert reader.calls == [("a.png", ["a.txt"], True)]
         assert Job.objects.get().sample is None
 
     def test_several_images_are_one_sample_with_the_typed_width(self, client):

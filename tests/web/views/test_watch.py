@@ -22,7 +22,7 @@ from django.utils import timezone
 from segmentation.log_filters import LineFormatter, LogContext, row
 from segmentation.models import StaffAction, WorkerProcess
 from segmentation.models.upkeep import ALIVE
-from segmentation.services.ground.queue import KINDS
+from segmentation.services.ground.queue import WORK_KINDS
 from segmentation.services.ground.staff_log import BACKUP, SHELL
 from segmentation.services.results.jobs import delete_job
 from segmentation.services.upkeep import health
@@ -35,7 +35,7 @@ QUEUES = ("analyses", "inspections", "training")
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """Every request checks anew."""
-    monkeypatch.setattr(health, "REPEATED_AFTER", 0.0)
+    monkeypatch.setattr(health, "REPEATED_AFTER_SECONDS", 0.0)
     monkeypatch.setattr(health, "_broker", lambda: "")
     monkeypatch.setattr(health, "_CHECKS", tuple((n, p, r, _named(n), w) for n, p, r, _, w in health._CHECKS))
 
@@ -179,7 +179,15 @@ class TestMetrics:
 
     def test_without_a_database_they_say_so(self, client, settings, monkeypatch):
         settings.DEEPSEGM_METRICS_TOKEN = "right"
-        for name in ("states", "queues", "ended", "last_backup", "slowest_stages", "_stored", "_database"):
+        for name in (
+            "count_states",
+            "queues",
+            "count_ended",
+            "last_backup",
+            "slowest_stages",
+            "_stored_bytes",
+            "_database",
+        ):
             monkeypatch.setattr(health, name, Mock(side_effect=OperationalError))
         answer = client.get("/metrics", headers={"Authorization": "Bearer right"})
         text = answer.content.decode()
@@ -205,7 +213,7 @@ def test_a_part_of_the_site_that_hangs_is_named_in_time(client, settings, worker
     released, asking = threading.Event(), []
     monkeypatch.setattr(health, "_started_thread", STARTED)
     monkeypatch.setattr(health, "_under_way", {})
-    monkeypatch.setattr(health, "PATIENCE", 0.5)
+    monkeypatch.setattr(health, "CHECK_SECONDS", 0.5)
     monkeypatch.setattr(health, f"_{part}", lambda: asking.append(1) or (released.wait(60) and ""))
     if part == "database":
         monkeypatch.setattr(health, "queues", lambda: released.wait(60))
@@ -248,7 +256,7 @@ class TestStatus:
         assert django_user_model.objects.count() == 3
 
     def test_every_kind_of_row_is_counted(self):
-        assert {queue.queue for queue in health.queues()} == {kind.queue for kind in KINDS.values()}
+        assert {queue.queue for queue in health.queues()} == {kind.queue for kind in WORK_KINDS.values()}
         assert [queue.waiting for queue in health.queues()] == [0, 0, 0]
 
 

@@ -31,7 +31,7 @@ class Command(BaseCommand):
             data_directory.prepare(settings.DEEPSEGM_DATA)
             with data_directory.lock(settings.DEEPSEGM_DATA):
                 counted = restore_backup(file, self.stdout.write)
-        except (Refused, data_directory.Unfit) as refusal:
+        except (Refused, data_directory.UnusableFolder) as refusal:
             raise CommandError(str(refusal)) from None
         except (OSError, DatabaseError) as error:
             raise CommandError(f"The backup could not be restored ({error}): empty the site and try again.") from error

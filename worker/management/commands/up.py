@@ -27,8 +27,8 @@ from django.db import DatabaseError, OperationalError, close_old_connections, co
 
 from segmentation.location import COMMAND, IS_INSTALLED
 from segmentation.models import Training
-from segmentation.services.ground.queue import KINDS, TRAINING
-from segmentation.services.ground.space import keep_reserve
+from segmentation.services.ground.queue import TRAINING, WORK_KINDS
+from segmentation.services.ground.space import make_reserve
 from segmentation.services.upkeep import upkeep as upkeep_service
 from segmentation.static_files import collect
 from worker import data_directory
@@ -40,11 +40,11 @@ from worker.supervise import Supervisor
 logger = logging.getLogger("worker.up")
 
 M_ARENA_MAX = -8  # a constant of glibc's malloc.h: the option for the number of heaps
-ARENAS = 2  # heaps
-RESCUE_SECONDS = 3.0  # between two rescues (`upkeep`)
-TIDY_SECONDS = 3600.0  # between two tidyings
+MOST_HEAPS = 2  # of all threads together; by default eight for each core
+RESCUE_SECONDS = 3.0  # between two calls of `upkeep_service.rescue`
+TIDY_SECONDS = 3600.0  # between two calls of `upkeep_service.tidy`
 KILLED = "The process that prepares the site was killed, most likely because memory is short: start again."
-ENDS = (signal.SIGTERM, signal.SIGHUP)
+END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Command(BaseCommand):
@@ -58,7 +58,7 @@ class Command(BaseCommand):
 
     def handle(self, *, bind: str, port: int, no_worker: bool, **options: Any) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for background processes
-        for number in ENDS:
+        for number in END_SIGNALS:
             # With nohup a signal is ignored, because the command must go on after the terminal is closed.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda *_: sys.exit(0))
@@ -66,12 +66,12 @@ class Command(BaseCommand):
             data_directory.prepare(settings.DEEPSEGM_DATA)
             lock = data_directory.lock(settings.DEEPSEGM_DATA)
             self._prepare()
-        except data_directory.Unfit as unfit:
+        except data_directory.UnusableFolder as unfit:
             raise CommandError(str(unfit)) from None
         spare_memory()
         tempfile.tempdir = settings.FILE_UPLOAD_TEMP_DIR  # where the server stores incoming uploads
         server = listen(bind, port)
-        with lock, upkeep(), working(not no_worker):
+        with lock, regular_upkeep(), running_workers(not no_worker):
             self._welcome(server)
             server.run()
             self._tell("\nStopping ...")
@@ -81,10 +81,10 @@ class Command(BaseCommand):
     def _prepare(self) -> None:
         """Set the secret key, prepare the database, and check the settings; raises CommandError."""
         if not settings.DEEPSEGM_SECRET_KEY_LASTS:
-            settings.SECRET_KEY = data_directory.lasting_key(settings.DEEPSEGM_SECRET_FILE)
+            settings.SECRET_KEY = data_directory.read_or_make_key(settings.DEEPSEGM_SECRET_FILE)
             settings.DEEPSEGM_SECRET_KEY_LASTS = True
         try:
-            in_own_process(prepare)
+            call_in_own_process(prepare)
         except OperationalError as error:
             raise CommandError(f"The database cannot be used: {str(error).strip()}") from None
         except BrokenProcessPool:
@@ -141,7 +141,7 @@ def prepare() -> None:
     collect()
 
 
-def in_own_process(work: Callable[[], None]) -> None:
+def call_in_own_process(work: Callable[[], None]) -> None:
     """Call a function in a separate process, so that the site does not keep its memory; in this
     process where forking is not safe (not Linux)."""
     if sys.platform != "linux":
@@ -153,7 +153,7 @@ def in_own_process(work: Callable[[], None]) -> None:
 
 
 def spare_memory() -> None:
-    """Give memory back to the system, and let all threads use only ARENAS heaps.
+    """Give memory back to the system, and let all threads use only MOST_HEAPS heaps.
 
     By default glibc makes up to eight heaps for each processor core, and each keeps the memory that
     its largest request needed. Other C libraries are not changed.
@@ -162,23 +162,23 @@ def spare_memory() -> None:
     libc = ctypes.CDLL(None)
     if hasattr(libc, "gnu_get_libc_version"):
         libc.malloc_trim(0)
-        libc.mallopt(M_ARENA_MAX, ARENAS)
+        libc.mallopt(M_ARENA_MAX, MOST_HEAPS)
 
 
 @contextmanager
-def working(is_needed: bool) -> Iterator[None]:
-    """A block in which a supervised worker runs for each queue; that for trainings only while there
-    are trainings.
+def running_workers(is_needed: bool) -> Iterator[None]:
+    """A block in which a supervised worker runs for each queue; the worker for trainings runs only while
+    there are trainings.
 
-    is_needed: whether workers run at all. On an embedded site rows that were running are queued
-    again before and after.
+    is_needed: whether workers run at all. On an embedded site (without a message broker of its own),
+    running rows are queued again before and after the block.
     """
     if not is_needed:
         yield
         return
     if settings.DEEPSEGM_EMBEDDED:
         data_directory.empty_spool(Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["folder"]))
-        upkeep_service.rescue(died=tuple(KINDS))
+        upkeep_service.rescue(died=tuple(WORK_KINDS))
         upkeep_service.enqueue_all()
     supervisors = [
         Supervisor(
@@ -187,7 +187,7 @@ def working(is_needed: bool) -> Iterator[None]:
             ended=partial(_worker_ended, queue),
             is_needed=_trainings_wait if queue == TRAINING else None,
         )
-        for queue in dict.fromkeys(kind.queue for kind in KINDS.values())
+        for queue in dict.fromkeys(kind.queue for kind in WORK_KINDS.values())
     ]
     for supervisor in supervisors:
         supervisor.start()
@@ -201,14 +201,16 @@ def working(is_needed: bool) -> Iterator[None]:
         for thread in stopping:
             thread.join()
         if settings.DEEPSEGM_EMBEDDED:
-            upkeep_service.put_back()
-        _safely(sweep)
+            upkeep_service.requeue_running()
+        _call_or_log(sweep)
 
 
 def _worker_ended(queue: str) -> None:
     """Queue the running rows of a queue again at once, because its only worker has ended."""
     if settings.DEEPSEGM_EMBEDDED:
-        _safely(lambda: upkeep_service.rescue(died=[row for row, kind in KINDS.items() if kind.queue == queue]))
+        _call_or_log(
+            lambda: upkeep_service.rescue(died=[row for row, kind in WORK_KINDS.items() if kind.queue == queue])
+        )
         connection.close()
 
 
@@ -223,41 +225,41 @@ def _trainings_wait() -> bool:
 
 
 @contextmanager
-def upkeep() -> Iterator[None]:
+def regular_upkeep() -> Iterator[None]:
     """A block in which two threads do the regular upkeep. One rescues rows, removes temporary files
-    of killed processes and keeps the reserve, each RESCUE_SECONDS. The other tidies each
+    of killed processes and keeps the reserve of disk space, each RESCUE_SECONDS. The other tidies each
     TIDY_SECONDS, which may take minutes; at the end of the block it stops between two portions."""
-    over = threading.Event()
+    is_over = threading.Event()
 
     def repair() -> None:
-        _safely(upkeep_service.rescue)
-        _safely(sweep)
-        _safely(keep_reserve)
+        _call_or_log(upkeep_service.rescue)
+        _call_or_log(sweep)
+        _call_or_log(make_reserve)
 
     def tidy() -> None:
-        _safely(partial(upkeep_service.tidy, over.is_set))
+        _call_or_log(partial(upkeep_service.tidy, is_over.is_set))
 
     def repeat(work: Callable[[], None], seconds: float) -> None:
         wait = RESCUE_SECONDS
-        while not over.wait(wait):
+        while not is_over.wait(wait):
             work()
             close_old_connections()
             wait = seconds
         connection.close()
 
-    turns = {"upkeep": (repair, RESCUE_SECONDS), "tidying": (tidy, TIDY_SECONDS)}
-    threads = [threading.Thread(target=repeat, args=turn, name=name, daemon=True) for name, turn in turns.items()]
+    repeated = {"upkeep": (repair, RESCUE_SECONDS), "tidying": (tidy, TIDY_SECONDS)}
+    threads = [threading.Thread(target=repeat, args=each, name=name, daemon=True) for name, each in repeated.items()]
     for thread in threads:
         thread.start()
     try:
         yield
     finally:
-        over.set()
+        is_over.set()
         for thread in threads:
             thread.join()
 
 
-def _safely(work: Any) -> None:
+def _call_or_log(work: Any) -> None:
     """Call a function; any error is only logged, because upkeep must go on when the database is
     away for a moment."""
     try:

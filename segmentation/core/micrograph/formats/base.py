@@ -1,4 +1,4 @@
-"""`Format`, the description of a file format, from which upload, reader, pages and command line know it."""
+"""The type `Format`, which describes a file format to upload, reader, pages and command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from ..decoded import Decoded
 
-LAST = 1000  # `Format.place` of formats that give none: behind the others
+LAST_PLACE = 1000  # `Format.place` of formats that give none: they come last
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Format:
     read: Callable[[Path, int, int], Decoded]
     title: str = ""
     imports: tuple[str, ...] = ()
-    place: int = LAST
+    place: int = LAST_PLACE
     end: Callable[[IO[bytes], int], int] | None = None
     is_picture: bool = False
     examples: Callable[[], Iterable[bytes]] = tuple
@@ -59,7 +59,7 @@ class Format:
         if not self.magic or not all(self.magic):
             raise ValueError(f"{self.name} has no magic: name the bytes with which its files begin")
 
-    def is_of(self, head: bytes) -> bool:
+    def matches(self, head: bytes) -> bool:
         """Whether a file with these first bytes is of this format."""
         signatures = ({0: magic} if isinstance(magic, bytes) else magic for magic in self.magic)
         return any(all(head.startswith(part, at) for at, part in parts.items()) for parts in signatures)

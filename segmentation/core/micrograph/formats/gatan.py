@@ -18,7 +18,7 @@ def read(path: Path, max_pixels: int, page: int) -> Decoded:
     return read_gatan(path, max_pixels, page)
 
 
-# Signature: the version (4 bytes); then, behind a length of 4 (DM3) or 8 bytes (DM4), the byte order, 0 or 1.
+# Signature: the version (4 bytes), a length (4 bytes in DM3, 8 in DM4), then the byte order (4 bytes), 0 or 1.
 FORMATS = tuple(
     Format(
         f"DM{version}",

@@ -1,4 +1,4 @@
-"""The format MRC, of which CCP4 maps are a kind."""
+"""The format MRC, to which CCP4 maps belong."""
 
 from __future__ import annotations
 

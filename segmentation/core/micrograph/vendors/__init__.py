@@ -1,4 +1,5 @@
-"""Facts (pixel size, instrument) in the headers and side files of microscope and software makers: a module for each."""
+"""Reads facts (pixel size, instrument) in headers and side files of microscopes and programs: a module for each
+maker."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ UNUSED = "As they contradict each other, none of them is used. Type the image wi
 SIDE_READERS = (hitachi.read_side, jeol.read_side, tescan.read_side, emi.read_side)
 
 
-def facts(tags: Tags) -> Facts:
-    """The Facts of the first vendor whose header has a pixel size, else of the first with any facts, else empty ones.
+def facts_of_tags(tags: Tags) -> Facts:
+    """The Facts of the first vendor whose header has a pixel size, else of the first vendor with any facts, else empty.
     If the pixel sizes of two vendors contradict each other, neither is used.
 
     A malformed header is ignored, so that the image is not lost because of it.
@@ -33,7 +34,7 @@ def facts(tags: Tags) -> Facts:
     return replace(answer_used, nm_per_pixel=None, detail="", relative_uncertainty=None, notes=notes)
 
 
-def side_facts(raw: bytes, columns: int, rows: int) -> Facts | None:
+def facts_of_side_file(raw: bytes, columns: int, rows: int) -> Facts | None:
     """The Facts in a side file of an image of `columns` x `rows` px; None for a file that no vendor's reader knows."""
     answers = [answer for reader in SIDE_READERS if (answer := facts_or_none(reader, raw, columns, rows)) is not None]
     return _best(answers) if answers else None

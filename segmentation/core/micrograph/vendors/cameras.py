@@ -1,6 +1,6 @@
-"""Readers of the tags of TEM cameras in TIFFs: Gatan DigitalMicrograph (65003 to 65015), and TVIPS EMMENU (37706).
+"""Reads the tags of TEM cameras in TIFFs: Gatan DigitalMicrograph (65003 to 65015), and TVIPS EMMENU (37706).
 
-Neither maker publishes its tags. The names of Gatan's are those in RosettaSciIO's documentation of DM images: unit,
+Neither maker publishes its tags. The names of Gatan's tags come from RosettaSciIO's documentation of DM images: unit,
 origin and size of a pixel for each axis. The layout of TVIPS' TemData is the one that tifffile reads
 (`read_tvips_header`, BSD-3-Clause), where all lengths are nanometres.
 """

@@ -1,4 +1,4 @@
-"""Reader of FEI TIA's `.emi`, a side file of `.ser` images: XML with the settings of the microscope.
+"""Reads FEI TIA's `.emi`, a side file of `.ser` images: XML with the settings of the microscope.
 
 The pixel size is in the `.ser` itself.
 """
@@ -10,11 +10,12 @@ from .units import leading_number
 
 MAGIC = b"JK\0\2"
 _START, _END = b"<ObjectInfo>", b"</ObjectInfo>"
-LARGEST_XML = 1 << 22
+LARGEST_XML = 1 << 22  # bytes
 
 
 def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
-    """The facts in the first description of the file; empty if it is missing or broken. None if this is no `.emi`."""
+    """The facts in the first description in the file; empty Facts if it is missing or broken; None if this is no
+    `.emi`."""
     start = raw.find(_START)
     end = raw.find(_END, start, start + LARGEST_XML) if start >= 0 else -1
     if end < 0:

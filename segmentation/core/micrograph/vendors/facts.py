@@ -1,4 +1,5 @@
-"""`Facts`, what the header of a file says of its image, and functions with which the vendors' readers find it."""
+"""The type `Facts` (what the header of a file states about its image), and functions that the vendors' readers
+share."""
 
 from __future__ import annotations
 
@@ -47,7 +48,7 @@ MARKS = "marks"  # key of metadata: where coloured marks lie on the image (`mark
 
 @dataclass(frozen=True)
 class Facts:
-    """The facts that one reader found in a header or side file; a field is None or empty if it found nothing for it.
+    """The facts that one reader found in a header or side file; a field without an entry is None or empty.
 
     nm_per_pixel: the width of a pixel.
     detail: for people, the entry from which nm_per_pixel comes.
@@ -55,8 +56,8 @@ class Facts:
     height_nm: the height of a pixel.
     columns, rows: the size of the acquired image in px, without a data bar.
     stored_rows: the rows of the image in the file, with a data bar.
-    source: whether the facts come from the image's own header or from a file beside it.
-    metadata: instrument, detector, voltage_kv, working_distance_mm, magnification, date, and what `tilt_facts` gives.
+    source: METADATA for the image's own header, SIDE_FILE for a file beside it.
+    metadata: instrument, detector, voltage_kv, working_distance_mm, magnification, date, and the keys of `tilt_facts`.
     notes: sentences for the user.
     """
 
@@ -133,7 +134,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def entries_of(text: str) -> dict[str, str]:
-    """The values of `Key=value` lines by key, without regard to sections; of two equal keys the first counts."""
+    """The values of `Key=value` lines by key, without regard to sections; of two equal keys the first is taken."""
     entries: dict[str, str] = {}
     for line in lines_of(text):
         key, equals, value = line.partition("=")
@@ -239,7 +240,7 @@ def scaled(value: float | None, factor: float) -> float | None:
     return None if value is None else float(f"{value * factor:.6g}")
 
 
-def pair_of(text: str | None) -> tuple[int | None, int | None]:
+def columns_and_rows(text: str | None) -> tuple[int | None, int | None]:
     """Columns and rows of "1024 x 768", "1024 * 768" or "1024 768"; (None, None) for any other text."""
     match = re.search(r"([0-9]{1,6})\s*[xX*×\s]\s*([0-9]{1,6})", text or "")
     return (pixel_count(float(match[1])), pixel_count(float(match[2]))) if match else (None, None)

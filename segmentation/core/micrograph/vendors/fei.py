@@ -1,4 +1,4 @@
-"""Reader of FEI / Thermo Fisher's TIFF tags: INI text in 34680 and 34682, XML in 34683, resolution in 65450 and
+"""Reads FEI / Thermo Fisher's TIFF tags: INI text in 34680 and 34682, XML in 34683, resolution in 65450 and
 65451."""
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def read(tags: Tags) -> Facts | None:
     if not known_headers:
         return None
     facts = with_size or (xml if xml and plausible_pixel(xml.nm_per_pixel) else known_headers[0])
-    # Earlier tags come first, and before all the one that gave the size of a pixel.
+    # Of equal keys the value of the tag with the pixel size is taken, else that of the first tag.
     all_metadata = {name: value for header in reversed(known_headers) for name, value in header.metadata.items()}
     return replace(facts, metadata={**all_metadata, **(with_size.metadata if with_size else {})})
 

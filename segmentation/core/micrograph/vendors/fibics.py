@@ -1,4 +1,4 @@
-"""Reader of the tag of Fibics NPVE, as on Zeiss Orion (51023): XML with the field of view, in µm if it has no unit."""
+"""Reads the tag of Fibics NPVE, as on Zeiss Orion (51023): XML with the field of view, in µm if it has no unit."""
 
 from __future__ import annotations
 

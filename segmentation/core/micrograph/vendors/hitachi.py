@@ -1,8 +1,8 @@
-"""Reader of Hitachi's side file: a `.txt` with `[SemImageFile]` and `Key=value` lines, in ASCII or UTF-16."""
+"""Reads Hitachi's side file: a `.txt` with `[SemImageFile]` and `Key=value` lines, in ASCII or UTF-16."""
 
 from __future__ import annotations
 
-from .facts import Facts, entries_of, metadata_of, pair_of, scaled, text_of, tilt_facts, yes_or_no
+from .facts import Facts, columns_and_rows, entries_of, metadata_of, scaled, text_of, tilt_facts, yes_or_no
 from .units import leading_number, number, quantity_nm, rounding
 
 
@@ -13,7 +13,7 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
         return None
     entries = entries_of(text)
     written = entries.get("PixelSize", "")
-    data_columns, data_rows = pair_of(entries.get("DataSize"))
+    data_columns, data_rows = columns_and_rows(entries.get("DataSize"))
     # Without a unit the voltage is in volts, and the working distance in micrometres.
     voltage, distance = entries.get("AcceleratingVoltage", ""), entries.get("WorkingDistance", "")
     volts, distance_nm = leading_number(voltage), quantity_nm(distance)

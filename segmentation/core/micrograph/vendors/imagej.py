@@ -1,4 +1,4 @@
-"""Reader of ImageJ's calibration in TIFFs: `unit=` in the description (tag 270), pixels per unit in the resolution
+"""Reads ImageJ's calibration in TIFFs: `unit=` in the description (tag 270), pixels per unit in the resolution
 tags."""
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ _MILLIMETRE, _PRINTED = 1e6, 1e3  # nm: a unit from 1 mm on with pixels above 1 
 def read(tags: Tags) -> Facts | None:
     """The facts in ImageJ's description; None without one.
 
-    ImageJ turns a print resolution into a "calibration" in inches, centimetres or millimetres. Such a one is recognised
-    and not used.
+    ImageJ turns a print resolution into a "calibration" in inches, centimetres or millimetres, which is
+    recognised and not used.
     """
     text = text_of(tags.raw(DESCRIPTION) or b"")
     if not text.startswith("ImageJ="):

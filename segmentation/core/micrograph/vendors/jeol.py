@@ -1,4 +1,4 @@
-"""Reader of JEOL's headers: `$CM_…` and `$SM_…` entries in the Exif MakerNote (tag 37500) or in a `.txt` side file.
+"""Reads JEOL's headers: `$CM_…` and `$SM_…` entries in the Exif MakerNote (tag 37500) or in a `.txt` side file.
 
 TEM images have XML in the description (tag 270) instead. The entries have two notations: lines `$CM_MAG 10000` and
 `$$SM_WD 8.1`, and `$CM_MAG=10000` and `$SM_WD=8.1` with tabs between them.
@@ -12,9 +12,9 @@ from dataclasses import replace
 from .facts import (
     Facts,
     Tags,
+    columns_and_rows,
     lines_of,
     metadata_of,
-    pair_of,
     pixel_count,
     scaled,
     text_of,
@@ -27,7 +27,7 @@ from .units import SQRT3, height_unless_rounded, leading_number, number, plausib
 TAG, DESCRIPTION = 37500, 270
 LARGEST_NOTE = 1 << 20  # bytes of a MakerNote that are read
 LONGEST_VALUE = 200  # characters
-SAME = 0.01  # relative: pixel sizes that differ by less, beyond their rounding, are equal
+ENTRY_TOLERANCE = 0.01  # relative: pixel sizes that differ by less, beyond their rounding, are equal
 _UNICODE = b"UNICODE\0"
 _NEEDLES = (("$CM_", "utf-16-le"), ("$CM_", "utf-16-be"), ("$CM_", "ascii"))
 _ENTRY = re.compile(r"\s*\$+([A-Z][A-Z0-9_]*)[ \t]*=?(.*)")
@@ -96,15 +96,16 @@ def read_side(raw: bytes, columns: int, rows: int) -> Facts | None:
 
 
 def _facts(text: str, where: str) -> Facts | None:
-    """The facts in a text of entries; None without any. The pixel size is the first of three: the entry for it, the
-    field of view over its columns, the scale bar over its pixels. `where`: of the text, for people."""
+    """The facts in a text of entries; None without any. The pixel size comes from the first of these that is
+    there: its own entry, field of view over columns, length of the scale bar over its pixels. where: the place of the
+    text, for people."""
     if "$CM_" not in text and "$SM_" not in text:
         return None
-    entries: dict[str, str] = {}  # of two equal keys the first counts
+    entries: dict[str, str] = {}  # of two equal keys the first is taken
     for match in filter(None, map(_ENTRY.match, lines_of(text.replace("\t$", "\n$")))):
         entries.setdefault(match[1], match[2].strip("\0 \t")[:LONGEST_VALUE])
 
-    columns, rows = pair_of(entries.get("CM_IMAGE_SIZE") or entries.get("CM_FULL_SIZE"))
+    columns, rows = columns_and_rows(entries.get("CM_IMAGE_SIZE") or entries.get("CM_FULL_SIZE"))
     banner = number(entries.get("SM_PNU_HEIGHT"))
     stated = _size("$CM_PIXEL_SIZE", entries.get("CM_PIXEL_SIZE", "").replace("/pixel", ""), 1, 1)
     field = _size("$CM_FIELD_OF_VIEW", entries.get("CM_FIELD_OF_VIEW", ""), columns, rows)
@@ -156,7 +157,7 @@ def _doubt(stated: Facts, field: Facts) -> tuple[str, ...]:
     """A sentence if the stated pixel size and that of the field of view differ by more than their digits allow."""
     one, other = plausible_pixel(stated.nm_per_pixel), plausible_pixel(field.nm_per_pixel)
     allowed_by_rounding = SQRT3 * ((stated.relative_uncertainty or 0.0) + (field.relative_uncertainty or 0.0))
-    if not one or not other or abs(one / other - 1) <= SAME + allowed_by_rounding:
+    if not one or not other or abs(one / other - 1) <= ENTRY_TOLERANCE + allowed_by_rounding:
         return ()
     return (
         f"The file's header gives {one:.4g} nm per pixel, but its field of view {other:.4g} nm: "

@@ -1,4 +1,4 @@
-"""Reader of Thermo Fisher's "memento", XML in tag 34683: nested items, each with a name and a value or further items.
+"""Reads Thermo Fisher's "memento", XML in tag 34683: nested items, each with a name and a value or further items.
 
 The names are those of the microscope's programming interface, such as `EBeam.PixelSize.Width`. Lengths without a unit
 are in metres, angles in radians.
@@ -24,7 +24,7 @@ def is_memento(root: ElementTree.Element) -> bool:
 
 
 def read(root: ElementTree.Element, detail: str) -> Facts:
-    """The facts in the items. detail: for people, where they are."""
+    """The facts in the items. detail: the place of the XML, for people."""
     values: Values = {}
     for path, value in _values(root, ""):
         values.setdefault(path, value)

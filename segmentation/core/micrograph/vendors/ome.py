@@ -1,4 +1,4 @@
-"""Reader of OME-TIFF: XML in the description (tag 270)."""
+"""Reads OME-TIFF: XML in the description (tag 270)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Reader of pages that this program took out of stacks: JSON in the description (tag 270), by `pages.write_page`."""
+"""Reads the facts of pages that this program took out of stacks: JSON in the description (tag 270), by
+`pages.write_page`."""
 
 from __future__ import annotations
 
@@ -11,16 +12,16 @@ from .facts import MARKS, Facts, Tags, metadata_of, pixel_count, text_of
 
 DESCRIPTION = 270
 FORMAT = "deepsegm-page/1"
-BEGINS = f'{{"format": "{FORMAT}"'
+BEGINNING = f'{{"format": "{FORMAT}"'
 MOST_NOTES, LONGEST_NOTE = 20, 500  # number of notes; characters of one
-# Metadata that is found anew in each file, so that it is not taken from the description.
-OF_FILES = ("kind", "image_rows", "page", "pages", "panels", "channels", MARKS)
+# Keys of metadata that are found again in each file, and so are not taken from the description.
+FILE_KEYS = ("kind", "image_rows", "page", "pages", "panels", "channels", MARKS)
 
 
 def read(tags: Tags) -> Facts | None:
     """The facts that the page had in its stack; None if the TIFF is no such page."""
     text = text_of(tags.raw(DESCRIPTION) or b"")
-    if not text.startswith(BEGINS):
+    if not text.startswith(BEGINNING):
         return None
     content = json.loads(text)
     scale, metadata = content["calibration"], dict(content["metadata"])
@@ -34,7 +35,7 @@ def read(tags: Tags) -> Facts | None:
             **{
                 name[:40]: value if isinstance(value, str) else _number(value)
                 for name, value in metadata.items()
-                if name not in OF_FILES
+                if name not in FILE_KEYS
             }
         )
         | {name: str(metadata[name]) for name in (MARKS,) if name in metadata},

@@ -1,4 +1,4 @@
-"""Reader of Olympus SIS' tag (33560): a binary block that points to another one with the pixel size.
+"""Reads Olympus SIS' tag (33560): a binary block that points to another one with the pixel size.
 
 There is no published description; the layout is the one that tifffile reads (`read_sis`, BSD-3-Clause). Tag 33471,
 which such files may have too, lists bands, heights and times but no pixel size.

@@ -1,4 +1,4 @@
-"""Reader of TESCAN's `Key=value` lines, at the end of tag 50431 (after a thumbnail) or in a `.hdr` side file.
+"""Reads TESCAN's `Key=value` lines, at the end of tag 50431 (after a thumbnail) or in a `.hdr` side file.
 
 Lengths are in metres.
 """
@@ -11,7 +11,7 @@ from .facts import Facts, Tags, entries_of, metadata_of, scaled, text_of, tilt_f
 from .units import number, rounding
 
 TAG = 50431
-SAME = 0.02  # relative: widths of the field of view that differ by less are equal
+WIDTH_TOLERANCE = 0.02  # relative: widths of the field of view that differ by less are equal
 ION = "[FIB]"  # title of the section in images of the ion beam, in place of "[SEM]"
 OTHER_WIDTH = (
     "TESCAN's header is that of an image {:.0f} px wide but this one is {} px wide: it was resized or cropped, so the"
@@ -47,7 +47,7 @@ def _facts(fields: dict[str, str], where: str, columns: int, rows: int, *, ion: 
     strip = number(fields.get("ImageStripSize"))
     reference, magnification = number(fields.get("MagnificationReference")), number(fields.get("Magnification"))
     notes: tuple[str, ...] = ()
-    if width and reference and magnification and abs(reference / magnification / width / columns - 1) > SAME:
+    if width and reference and magnification and abs(reference / magnification / width / columns - 1) > WIDTH_TOLERANCE:
         acquired = reference / magnification / width
         notes = (OTHER_WIDTH.format(acquired, columns),)
         width = height = None

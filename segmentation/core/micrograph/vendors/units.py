@@ -1,4 +1,4 @@
-"""Numbers, units and roundings in the texts of files and forms; lengths become nanometres."""
+"""Reads numbers, units and roundings in the texts of files and forms; lengths become nanometres."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reader of the JSON that Velox (Thermo Fisher) stores in an EMD file for each frame. Numbers are texts, in SI units.
+"""Reads the JSON that Velox (Thermo Fisher) stores in an EMD file for each frame. Numbers are texts, in SI units.
 
 The names of the entries are those in a real file of a Titan.
 """

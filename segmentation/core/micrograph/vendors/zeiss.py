@@ -1,17 +1,16 @@
-"""Reader of Zeiss SmartSEM's tag (34118): a line with a key, such as `AP_WIDTH`, then one such as `Width = 7.520
-µm`."""
+"""Reads Zeiss SmartSEM's tag (34118): a line with a key, such as `AP_WIDTH`, then a line such as `Width = 7.520 µm`."""
 
 from __future__ import annotations
 
 import re
 from itertools import pairwise
 
-from .facts import Facts, Tags, lines_of, metadata_of, pair_of, scaled, text_of, tilt_facts, yes_or_no
+from .facts import Facts, Tags, columns_and_rows, lines_of, metadata_of, scaled, text_of, tilt_facts, yes_or_no
 from .units import height_unless_rounded, leading_number, number, plausible_pixel, quantity_nm, rounding
 
 TAG = 34118
-FIELD = 0.005  # relative: the field of view and the image have the same width if they differ by less
-SAME = 0.001  # relative: two values that differ by less are one value with two roundings
+FIELD_TOLERANCE = 0.005  # relative: the field of view and the image have the same width if they differ by less
+ROUNDING_TOLERANCE = 0.001  # relative: two values that differ by less are one value with two roundings
 _KEY = re.compile(r"^(?:AP|DP|SV)_[A-Z0-9_]+$")
 SCREEN, SCREEN_COLUMNS = "Pixel Size", 1024  # entry for a pixel of the screen, which is 4 : 3
 _SIZES = (("AP_IMAGE_PIXEL_SIZE", "Image Pixel Size"), ("AP_PIXEL_SIZE", SCREEN))
@@ -22,7 +21,7 @@ def read(tags: Tags) -> Facts | None:
 
     "Image Pixel Size" is a pixel of the stored image; "Pixel Size" may be one of the screen. The fourth line of the
     block without keys at the top is the pixel size in metres, with more digits. Zeiss' helium-ion microscopes write
-    only that.
+    only this line.
     """
     raw = tags.raw(TAG)
     if raw is None:
@@ -33,7 +32,7 @@ def read(tags: Tags) -> Facts | None:
         if _KEY.match(key) and not _KEY.match(line):
             value = re.split(r"[=:]", line, maxsplit=1)
             entries[key] = value[-1].strip() if len(value) == 2 else ""
-    columns, rows = pair_of(entries.get("DP_IMAGE_STORE"))
+    columns, rows = columns_and_rows(entries.get("DP_IMAGE_STORE"))
     size, name, written = _pixel_size(entries, lines, columns or tags.columns)
     width = quantity_nm(entries.get("AP_WIDTH", ""))
     is_whole_screen = 4 * tags.rows == 3 * tags.columns
@@ -64,7 +63,7 @@ def _pixel_size(entries: dict[str, str], lines: list[str], columns: int) -> tupl
         written = entries.get(key, "")
         size = plausible_pixel(quantity_nm(written))
         if size:
-            is_same = exact is not None and abs(exact / size - 1) < SAME
+            is_same = exact is not None and abs(exact / size - 1) < ROUNDING_TOLERANCE
             return (exact, name, block) if is_same else (size, name, written)
     width = quantity_nm(entries.get("AP_WIDTH", ""))
     if width and plausible_pixel(width / columns):
@@ -118,6 +117,6 @@ def _tilt(entries: dict[str, str]) -> dict[str, str | float | None]:
 def _height(entries: dict[str, str], size: float | None, columns: int, rows: int | None) -> float | None:
     """The height of a pixel from that of the field of view; None if the field and the image differ in width."""
     width, height = (quantity_nm(entries.get(key, "")) for key in ("AP_WIDTH", "AP_HEIGHT"))
-    if not size or not width or not height or not rows or abs(width / columns / size - 1) > FIELD:
+    if not size or not width or not height or not rows or abs(width / columns / size - 1) > FIELD_TOLERANCE:
         return None
     return height_unless_rounded(size, height / rows, entries["AP_WIDTH"], entries["AP_HEIGHT"])

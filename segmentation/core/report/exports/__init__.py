@@ -1,5 +1,5 @@
-"""The registry of exports, which are the files of a result. Each module here defines some in its
-EXPORTS; plug-ins add others."""
+"""The registry of exports: the files that are written for a result. Each module of this package
+defines some in its EXPORTS; plug-ins add others."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def every() -> tuple[Export, ...]:
 
 
 def _file_names(export: Export) -> set[str]:
-    """The names of the file of an export for all kinds of analysis: a name may contain words such
-    as {table}."""
-    return {export.worded(subject, task).name for subject in get_args(Subject) for task in tasks.every()}
+    """The names of the export's file for all kinds of analysis: a name may contain words such as
+    {table}."""
+    return {export.with_words(subject, task).name for subject in get_args(Subject) for task in tasks.every()}
 
 
 def content_type_of(name: str) -> str:
@@ -38,12 +38,12 @@ def content_type_of(name: str) -> str:
     return CONTENT_TYPES.get(suffix) or further_types.get(suffix, UNKNOWN_CONTENT)
 
 
-def listed(subject: Subject, task: Task, *, keep_all: bool = False, judged: bool = False) -> dict[str, Export]:
-    """The exports of a result by file name, `worded` for its kind of analysis.
+def by_file_name(subject: Subject, task: Task, *, keep_all: bool = False, judged: bool = False) -> dict[str, Export]:
+    """The exports of a result by file name, with the words of its kind of analysis.
 
     keep_all: whether the files include left out objects. judged: whether the result has a
     specification.
     """
-    of_kind = (export for export in every() if export.exists_for(subject, task) and (judged or not export.judged))
-    worded = (export.worded(subject, task, keep_all=keep_all) for export in of_kind)
-    return {export.name: export for export in worded}
+    existing = (export for export in every() if export.exists_for(subject, task) and (judged or not export.judged))
+    with_words = (export.with_words(subject, task, keep_all=keep_all) for export in existing)
+    return {export.name: export for export in with_words}

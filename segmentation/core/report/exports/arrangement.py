@@ -1,4 +1,4 @@
-"""The export `arrangement.png`: charts on how the objects lie to each other, and on the shapes of
+"""The export `arrangement.png`: charts of the distances between objects, and of the shapes of
 particles."""
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def draw_map(ax: Axes, colour_axes: Axes, drawing: Drawing) -> None:
     from matplotlib.colors import Normalize
 
     from ..charts import sheet_of
-    from ..panels import add_scale_bar, show
+    from ..panels import add_scale_bar, show_picture
 
     table = drawing.analysis.table
     unit = _unit(drawing)
@@ -83,7 +83,7 @@ def draw_map(ax: Axes, colour_axes: Axes, drawing: Drawing) -> None:
     picture = np.repeat(0.5 * drawing.picture[..., None].astype(np.float32), 3, axis=2)
     is_object = labels > 0
     picture[is_object] = 0.8 * colours[labels[is_object] - 1] + 0.4 * picture[is_object]
-    show(ax, drawing, np.clip(picture, 0, 255).astype(np.uint8), "Distance to the nearest neighbour")
+    show_picture(ax, drawing, np.clip(picture, 0, 255).astype(np.uint8), "Distance to the nearest neighbour")
     add_scale_bar(ax, drawing)
     bar = ax.figure.colorbar(ScalarMappable(scale, colormaps["viridis"]), cax=colour_axes, orientation="horizontal")
     bar.set_label(f"centre to centre ({unit}); grey: left out", fontsize=sheet_of(ax).font)

@@ -1,7 +1,8 @@
-"""`Export`: one file that a user can download, with its words for page, bundle and documentation.
+"""`Export`: the definition of one file that is written for a result, with its words for page,
+bundle and documentation.
 
-The web process imports exports, too. So modules of exports import matplotlib, scipy, scikit-image
-and libraries for office files only inside functions.
+The web process imports exports, too. Therefore modules of exports import matplotlib, scipy,
+scikit-image and libraries for office files only inside functions.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from ...tasks.base import Task
 
 Subject = Literal["image", "sample"]  # the result that a file belongs to
 RESULT = "result.json"
-# Turns in which files are written: those that a person wants first; those that wait for the figure; all others; those
-# with checksums of the files before; those that contain other files.
+# The order in which files are written: first the files that a person wants first; then files that need the figure; all
+# others; files with the checksums of earlier files; files that contain other files.
 FIRST, FIGURE, NORMAL, WITH_SUMS, LAST = range(5)
 # The first place of a group in the list of files -> title of the group.
 GROUPS = {0: "Most used", 100: "The figure in other forms", 110: "For other programs", 180: "For records and citations"}
@@ -41,25 +42,25 @@ UNKNOWN_CONTENT = "application/octet-stream"
 
 @dataclass(frozen=True)
 class Export:
-    """One file that is written of a result.
+    """The definition of one file that is written for a result.
 
     name: of the file. title: on the page.
     place: its position in all lists, ascending; each group of GROUPS begins at its first place.
     write(context, path): writes the file with a core.report.context.Context; raises OSError. A file
     is never empty. It names the version (wording.version) if its format has room for it.
-    image, sample: one line that says what the file of an image, or of a sample, holds; "" if there
-    is no such file. both: the line for both, if it is the same.
+    image, sample: one line on the content of the file for an image, or for a sample; "" if there is
+    no such file. both: in place of image and sample, if the line is the same.
     image_classes: the line for an image if the kind of analysis has classes of pixels. In all these
     texts {thing}, {things} and {Things} are the word for an object, and {table} is the name of the
-    task's table; `worded` has the other {words}.
-    panel: the panel of the figure (core.report.panels) that the file shows: kinds of analysis
-    without it do not have the file.
+    task's table; `with_words` lists the other {words}.
+    panel: the panel of the figure (core.report.panels) that the file shows; kinds of analysis
+    without this panel do not have the file.
     granulometry: whether only kinds of analysis with the form of OECD TG 125 have the file.
     judged: whether only results with a specification have the file.
     of_objects: whether only kinds of analysis that find objects have the file.
     for_the_page: whether the page shows the file, but no list offers it.
     stored: whether it is written with every result of an image; other files are made on demand.
-    usual: whether the command line and the client write it if nobody chooses files.
+    usual: whether the command line and the client write it if the user chooses no files.
     turn: when it is written: FIRST, FIGURE, NORMAL, WITH_SUMS or LAST.
     content_type: for HTTP, if CONTENT_TYPES does not have the suffix.
     """
@@ -95,12 +96,12 @@ class Export:
         return next(title for place, title in reversed(GROUPS.items()) if self.place >= place)
 
     def line(self, subject: Subject) -> str:
-        """The line that says what the file holds; "" if there is no such file."""
+        """One line on the content of the file; "" if there is no such file."""
         return self.both or (self.sample if subject == "sample" else self.image)
 
-    def worded(self, subject: Subject, task: Task, *, keep_all: bool = False) -> Export:
-        """The export for one kind of analysis, with all {words} filled in, and only for an image or
-        only for a sample."""
+    def with_words(self, subject: Subject, task: Task, *, keep_all: bool = False) -> Export:
+        """The export for a result of one kind of analysis: all {words} are filled in, and only the
+        line for an image or for a sample is kept."""
         names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize(), "table": task.table}
         names["figures"] = "mean, median, SD" if task.size else "the first numbers"
         names["chart"] = "histogram" if task.size else "chart"
@@ -110,6 +111,6 @@ class Export:
         names["points"] = "recommendation point by point, " if task.screened else ""
         line = (subject == "image" and task.semantic and self.image_classes) or self.line(subject)
         line = line.format(**names)
-        worded = replace(self, name=self.name.format(**names).replace(" ", "-"), title=self.title.format(**names))
+        filled = replace(self, name=self.name.format(**names).replace(" ", "-"), title=self.title.format(**names))
         image, sample = (line, "") if subject == "image" else ("", line)
-        return replace(worded, image=image, sample=sample, both="", image_classes="")
+        return replace(filled, image=image, sample=sample, both="", image_classes="")

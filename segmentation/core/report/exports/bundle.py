@@ -1,7 +1,7 @@
-"""The export `bundle.zip`: all files for users in one archive, with their checksums, but not those
-of the turn LAST.
+"""The export `bundle.zip`: all files for users in one archive, with their checksums. Only files of
+the turn LAST, such as the bundle itself, are not in it.
 
-The same result and the same version of the software give the same bytes: no file in it holds a
+The same result and the same version of the software give the same bytes: no file in it has a
 running time, a random number or the time of writing.
 """
 
@@ -35,11 +35,11 @@ def _write(context: Context, path: Path) -> None:
 
 
 def _readme(contents: Mapping[str, str], description: Sequence[str]) -> str:
-    """The text of README.txt. contents: name of each file -> what it holds."""
-    wide = max(map(len, contents), default=0)
+    """The text of README.txt. contents: name of each file -> its content in a line."""
+    width = max(map(len, contents), default=0)
     lines = [
         "\n".join(one_line(line, 300) for line in description),
-        "\n".join(f"{name:{wide}}  {words}" for name, words in contents.items()),
+        "\n".join(f"{name:{width}}  {words}" for name, words in contents.items()),
         f"{CHECKSUMS} has the SHA-256 of every file; `sha256sum -c {CHECKSUMS}` checks them.",
         f"Made by {version()}.",
     ]

@@ -9,22 +9,22 @@ import numpy as np
 
 from ... import tasks
 from ...analysis import Analysis, ExportedObjects
-from ..outlines import Ints, Polygon, area
+from ..outlines import Ints, Polygon, signed_area
 from ..wording import version, write_json
 from .base import Export
 
 POSSIBLY_WRONG = "possibly wrong"  # category of left out objects
 
 
-def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
+def as_dict(analysis: Analysis, object_polygons: list[list[Polygon]]) -> dict[str, Any]:
     """The content of coco.json in plain JSON types: one image, and one annotation per object under
     its id.
 
-    shapes: the polygons of each object. "categories" are the classes, then POSSIBLY_WRONG for left
-    out objects of any class. "segmentation" has polygons in px along pixel edges; an object with
-    holes has run lengths down the columns instead, because a polygon of COCO cannot have holes.
-    "area" is in pixels, "bbox" is left, top, width, height. "reason" and "confidence" are not part
-    of COCO.
+    object_polygons: the polygons of each object. "categories" are the classes, then POSSIBLY_WRONG
+    for left out objects of any class. "segmentation" has polygons in px along pixel edges; an
+    object with holes has run lengths down the columns instead, because a polygon of COCO cannot
+    have holes. "area" is in pixels, "bbox" is left, top, width, height. "reason" and "confidence"
+    are not part of COCO.
     """
     size = analysis.micrograph.shape
     task = tasks.find(analysis.segmentation.provenance.task)
@@ -35,11 +35,11 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
             "id": int(objects.ids[i]),
             "image_id": 1,
             "category_id": 1 + categories.index(objects.classes[i]) if objects.kept[i] else len(categories),
-            **geometry(shape, size),
+            **geometry(polygons, size),
             "reason": objects.reasons[i],
             "confidence": objects.confidence[i],
         }
-        for i, shape in enumerate(shapes)
+        for i, polygons in enumerate(object_polygons)
     ]
     return {
         "info": {
@@ -54,33 +54,41 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
     }
 
 
-def geometry(shape: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
-    """Area, box and outline of an object, under COCO's keys. size: of the image (H, W)."""
-    rings = [ring for polygon in shape for ring in (polygon.outer, *polygon.holes)]
-    corners = np.concatenate([polygon.outer for polygon in shape])
+def geometry(polygons: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
+    """The entries of an annotation that describe the pixels of an object: its area, box and
+    outline.
+
+    polygons: of the object. size: of the image (H, W).
+    """
+    rings = [ring for polygon in polygons for ring in (polygon.outer, *polygon.holes)]
+    corners = np.concatenate([polygon.outer for polygon in polygons])
     (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
-    outline = _run_lengths(shape, size) if len(rings) > len(shape) else [part.outer.ravel().tolist() for part in shape]
+    outline = (
+        _run_lengths(polygons, size)
+        if len(rings) > len(polygons)
+        else [part.outer.ravel().tolist() for part in polygons]
+    )
     return {
         "iscrowd": 0,
-        "area": round(sum(area(ring) for ring in rings)),
+        "area": round(sum(signed_area(ring) for ring in rings)),
         "bbox": [left, top, right - left, bottom - top],
         "segmentation": outline,
     }
 
 
-def _run_lengths(shape: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
-    """An object in COCO's run lengths: pixels of background, object, background ..., down one
-    column after another."""
+def _run_lengths(polygons: list[Polygon], size: tuple[int, int]) -> dict[str, Any]:
+    """The object as COCO's run lengths: the numbers of pixels of background, object, background and
+    so on, counted down the columns."""
     rows, columns = size
-    rings = [ring for polygon in shape for ring in (polygon.outer, *polygon.holes)]
+    rings = [ring for polygon in polygons for ring in (polygon.outer, *polygon.holes)]
     changes = np.sort(np.concatenate([_changes(ring, rows) for ring in rings]))
     counts = np.diff(np.r_[0, changes, rows * columns])
     return {"size": [rows, columns], "counts": counts.tolist()}
 
 
 def _changes(ring: Ints, rows: int) -> Ints:
-    """The indices of pixels, counted down the columns, at which a run begins or ends: below each
-    horizontal edge."""
+    """The indices of the pixels below each horizontal edge of a ring, counted down the columns: a
+    run begins or ends there."""
     following = np.roll(ring, -1, axis=0)
     is_horizontal = ring[:, 1] == following[:, 1]
     begins, ends = (np.sort(np.c_[ring[is_horizontal, 0], following[is_horizontal, 0]], axis=1)).T
@@ -96,7 +104,7 @@ EXPORTS = (
         "coco.json",
         "Annotations, COCO JSON",
         place=150,
-        write=lambda context, path: write_json(as_dict(context.analysis, context.shapes), path),
+        write=lambda context, path: write_json(as_dict(context.analysis, context.object_polygons), path),
         image="the {things} as COCO annotations, for training and annotation tools",
     ),
 )

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..looks import CONFORMITY
+from ..file_options import CONFORMITY
 from .base import FIGURE, Export
 
 if TYPE_CHECKING:

@@ -1,7 +1,5 @@
-"""Exports for records, regulators and papers.
-
-These are the report with and without its annex, the report form of OECD TG 125, the endpoint record
-of the study, and the citation of this software.
+"""Exports for records, regulators and papers: the report with and without its annex, the report
+form of OECD TG 125, the endpoint record of the study, and the citation of this software.
 """
 
 from __future__ import annotations
@@ -10,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..looks import ANNEX, FORM, REPORT
+from ..file_options import ANNEX, FORM, REPORT
 from ..wording import BIBTEX, write_json
 from .base import FIGURE, WITH_SUMS, Export
 from .result import json_value

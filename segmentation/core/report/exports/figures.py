@@ -1,5 +1,5 @@
-"""The exports of the figure, of each of its panels alone, of its caption, and of figures with
-options."""
+"""The exports of the figure, of single panels, of the caption with the methods paragraph, and of
+figures with options (`file_options.FigureOptions`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..looks import look_of
+from ..file_options import options_in_name
 from .base import FIGURE, NORMAL, Export
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def figure_named(name: str) -> Export | None:
-    """The export of a figure with options, by its file name; None for any other name. No list and
-    no bundle has it."""
-    if look_of(name) is None:
+    """The export of a figure with options, by its file name; None for any other name. It is in no
+    list of files and in no bundle."""
+    if options_in_name(name) is None:
         return None
     usual_figure = next(export for export in EXPORTS if export.name == f"figure.{name.rpartition('.')[2]}")
     line = usual_figure.line("image")
@@ -29,21 +29,21 @@ def figure_named(name: str) -> Export | None:
 def _write_figure(context: Context, path: Path) -> None:
     from .. import figure
 
-    look = look_of(path.name)
-    figure.write(figure.draw(context.sample, context.drawing, look) if look else context.figure, path)
+    options = options_in_name(path.name)
+    figure.write(figure.draw(context.sample, context.drawing, options) if options else context.figure, path)
 
 
 def _write_compressed(context: Context, path: Path) -> None:
-    picture = context.picture(path.name)
+    picture = context.compressed_picture(path.name)
     assert picture is not None
     path.write_bytes(picture)
 
 
 def _write_texts(context: Context, path: Path) -> None:
     from ..caption import caption_of
-    from ..method import method
+    from ..method import methods_paragraph
 
-    path.write_text(f"{caption_of(context.sample)}\n\n{method(context.sample)}\n", "utf-8")
+    path.write_text(f"{caption_of(context.sample)}\n\n{methods_paragraph(context.sample)}\n", "utf-8")
 
 
 def _panel(place: int, panel: str, name: str, title: str, image: str) -> Export:

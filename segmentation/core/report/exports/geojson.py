@@ -21,16 +21,16 @@ from .viewer import rounded_values
 DIGITS = 7  # significant digits of measured numbers
 
 
-def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
+def as_dict(analysis: Analysis, object_polygons: list[list[Polygon]]) -> dict[str, Any]:
     """The content of the file in plain JSON types: one feature per object, with its main measures
     as properties.
 
-    shapes: the polygons of each object. A measure that is not finite is None. Rings obey the
-    right-hand rule in (x, y) and repeat their first corner at the end.
+    object_polygons: the polygons of each object. A measure that is not finite is None. Rings obey
+    the right-hand rule in (x, y) and repeat their first corner at the end.
     """
     objects, table = ExportedObjects.of(analysis), analysis.table
     task = tasks.find(analysis.segmentation.provenance.task)
-    measures = ("kept", "reason", *measures_of(task.size), "confidence") if len(table) == len(shapes) else ()
+    measures = ("kept", "reason", *measures_of(task.size), "confidence") if len(table) == len(object_polygons) else ()
     names = [column_name(measure, table.unit) for measure in measures]
     table_columns = {name: table[name] for name in names if name in table.columns}
     columns = {
@@ -46,9 +46,9 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
             "type": "Feature",
             "id": int(objects.ids[i]),
             "properties": {name: values[i] for name, values in columns.items()},
-            "geometry": _geometry(shape),
+            "geometry": _geometry(polygons),
         }
-        for i, shape in enumerate(shapes)
+        for i, polygons in enumerate(object_polygons)
     ]
     return {
         "type": "FeatureCollection",
@@ -60,8 +60,8 @@ def as_dict(analysis: Analysis, shapes: list[list[Polygon]]) -> dict[str, Any]:
     }
 
 
-def _geometry(shape: list[Polygon]) -> dict[str, Any]:
-    pieces = [[[*ring.tolist(), ring[0].tolist()] for ring in (polygon.outer, *polygon.holes)] for polygon in shape]
+def _geometry(polygons: list[Polygon]) -> dict[str, Any]:
+    pieces = [[[*ring.tolist(), ring[0].tolist()] for ring in (polygon.outer, *polygon.holes)] for polygon in polygons]
     if len(pieces) == 1:
         return {"type": "Polygon", "coordinates": pieces[0]}
     return {"type": "MultiPolygon", "coordinates": pieces}
@@ -72,7 +72,7 @@ EXPORTS = (
         "{table}.geojson",
         "Outlines, GeoJSON",
         place=160,
-        write=lambda context, path: write_json(as_dict(context.analysis, context.shapes), path),
+        write=lambda context, path: write_json(as_dict(context.analysis, context.object_polygons), path),
         image="the {things} as polygons in pixels, with their measures",
     ),
 )

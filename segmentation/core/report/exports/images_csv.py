@@ -10,7 +10,7 @@ from typing import Any
 
 from ...measure.quantities import OF, number
 from ...sample import Member, SampleAnalysis
-from ..cells import lines, name_cell, with_byte_order_mark
+from ..cells import csv_text, name_cell, with_byte_order_mark
 from ..images_table import contents_of_intervals
 from ..wording import version
 from .base import Export
@@ -48,12 +48,12 @@ def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
         *METHOD_COLUMNS,
         "software",
     )
-    for at, (image, row) in enumerate(zip(sample.images, rows, strict=True)):
+    for index, (image, row) in enumerate(zip(sample.images, rows, strict=True)):
         calibration = None if image.member is None else image.member.calibration
         yield (
             name_cell(image.name),
             *(value if isinstance(value, int) else as_decimal(value) for value in row),
-            *includes[at : at + 1],
+            *includes[index : index + 1],
             "" if calibration is None else as_decimal(calibration.nm_per_pixel),
             "" if calibration is None else calibration.source,
             *(getattr(image, field) for field in fields),
@@ -63,7 +63,7 @@ def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
 
 
 def _write(context: Any, path: Path) -> None:
-    path.write_text(with_byte_order_mark(lines(_lines(context.sample))), encoding="utf-8", newline="")
+    path.write_text(with_byte_order_mark(csv_text(_lines(context.sample))), encoding="utf-8", newline="")
 
 
 def numbers_of(sample: SampleAnalysis) -> tuple[list[str], list[tuple[float | None, ...]]]:

@@ -1,10 +1,10 @@
 """The exports `labels.tif` and `labels-all.tif`, the objects as a label image, and
 `boundaries.tif`.
 
-Labels are uint16 if they fit, because ImageJ shows these directly. Larger labels are 32-bit floats,
-the next type of ImageJ, which holds whole numbers up to 16,777,216 exactly. Both are ImageJ TIFFs
-with the size of a pixel in nm. Still larger labels, which need images of gigapixels, are uint32;
-then the file has only a resolution.
+Labels are uint16 if all ids fit, because ImageJ shows this type directly. Else they are 32-bit
+floats, ImageJ's next type, which is exact for whole numbers up to 16,777,216. Both are ImageJ TIFFs
+with the size of a pixel in nm. Ids above that, which need images of gigapixels, are uint32; then
+the file has only a resolution.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NM_PER_CM = 1e7
 NOT_ANALYSED = 255  # in place of a class
-EXACT = 2**24  # whole numbers up to this are exact in 32-bit float
+LARGEST_EXACT = 2**24  # whole numbers up to this are exact in 32-bit float
 LARGEST_RESOLUTION = 2**32 - 1  # TIFF stores a resolution as a fraction of two 32-bit integers
 
 
@@ -47,7 +47,9 @@ def write_tiff(analysis: Analysis, file: Path | BinaryIO, keep_all: bool = False
         objects = ExportedObjects.of(analysis)
         largest = int(objects.ids.max(initial=0))
         # The smallest type that ImageJ knows in which the labels are exact; uint32 beyond.
-        kind = np.uint16 if largest <= np.iinfo(np.uint16).max else np.float32 if largest <= EXACT else np.uint32
+        kind = (
+            np.uint16 if largest <= np.iinfo(np.uint16).max else np.float32 if largest <= LARGEST_EXACT else np.uint32
+        )
         value_of = np.zeros(len(objects.ids) + 1, kind)
         value_of[1:] = np.where(objects.kept | keep_all, objects.ids, 0)
     tifffile.imwrite(
@@ -63,11 +65,11 @@ def _pixel_size(analysis: Analysis, *, imagej: bool) -> dict[str, Any]:
     """The pixel size as options of tifffile: in nm for ImageJ, else in cm, which all programs know;
     none if unknown."""
     options: dict[str, Any] = {"imagej": True} if imagej else {}
-    length = 1.0 if imagej else NM_PER_CM  # nm, in which pixels are counted
+    nm_per_unit = 1.0 if imagej else NM_PER_CM  # the unit of the resolution: pixels per nm or per cm
     nm_per_pixel = analysis.calibration.nm_per_pixel
-    if nm_per_pixel is None or not length / LARGEST_RESOLUTION < nm_per_pixel < LARGEST_RESOLUTION:
+    if nm_per_pixel is None or not nm_per_unit / LARGEST_RESOLUTION < nm_per_pixel < LARGEST_RESOLUTION:
         return options
-    options["resolution"] = (length / nm_per_pixel, length / nm_per_pixel)
+    options["resolution"] = (nm_per_unit / nm_per_pixel, nm_per_unit / nm_per_pixel)
     unit_options = (
         {"resolutionunit": "NONE", "metadata": {"unit": "nm"}} if imagej else {"resolutionunit": "CENTIMETER"}
     )

@@ -1,6 +1,6 @@
 """The export `notebook.eln`: the result as an entry for electronic laboratory notebooks.
 
-It has the ELN file format of The ELN Consortium (media type application/vnd.eln+zip): a ZIP with
+The file has the ELN format of The ELN Consortium (media type application/vnd.eln+zip): a ZIP with
 one folder, which is an RO-Crate 1.1. Its ro-crate-metadata.json describes a dataset with its files,
 their SHA-256, author, licence, instrument and numbers. It is one flat list of nodes, as the checks
 of the consortium require.
@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from segmentation import __version__
 
 from ...archive import write_zip
-from ..entries import Entry, answers
+from ..entries import Entry, quantity_entries
 from ..facts import NOT_SAME, common_facts, typed_texts
-from ..looks import MICROGRAPH, NOTEBOOK
+from ..file_options import MICROGRAPH, NOTEBOOK
 from ..wording import CITATION, one_line, version
 from . import content_type_of
 from .base import LAST, Export
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FOLDER, METADATA = "notebook", "ro-crate-metadata.json"
 ENTRY = "./result/"  # the folder of the files, within FOLDER
 CRATE = "https://w3id.org/ro/crate/1.1"
-# Files that a notebook does not need: single panels, and other forms of files that it has.
+# Files that a notebook does not need: single panels, and other forms of files that are included.
 UNNEEDED = re.compile(r"panel-.*|figure\.(svg|pdf)|report\.pdf|(labels|rois)-all\..*|result\.schema\.json")
 # The form of a licence's identifier in the SPDX list.
 SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+]*-[A-Za-z0-9.+-]+|MIT|ISC|Unlicense")
@@ -43,7 +43,7 @@ AS_UPLOADED = "the image as uploaded"
 NO_LICENCE = "No licence was given: ask the laboratory before you use these files."
 # Identifiers of nodes.
 SOFTWARE, PUBLISHER, LABORATORY, ACTION = "#deepsegm", "#publisher", "#laboratory", "#analysis"
-HOLDS = "an entry for electronic laboratory notebooks: the files with author, licence, instrument and checksums"
+CONTENT_LINE = "an entry for electronic laboratory notebooks: the files with author, licence, instrument and checksums"
 Node = dict[str, Any]  # one object of the RO-Crate
 
 
@@ -172,7 +172,8 @@ def _person(texts: Mapping[str, str]) -> Node:
 
 
 def licence_of(text: str) -> Node:
-    """The node of a licence. text: an address, an identifier of the SPDX list, or any other text."""
+    """The node of a licence. text: an address, an identifier of the SPDX list, or any other
+    text."""
     address = text if text.startswith(("https://", "http://")) and " " not in text else ""
     if SPDX.fullmatch(text):
         address = f"https://spdx.org/licenses/{text}"
@@ -181,7 +182,8 @@ def licence_of(text: str) -> Node:
 
 
 def _numbers(context: Context) -> Iterator[Node]:
-    """The nodes of the numbers of the kind of analysis, with the intervals that the page shows."""
+    """The nodes of the quantities of the kind of analysis, with the intervals that the page
+    shows."""
     for entry in starmap(Entry.of, context.sample.quantities.items()):
         if (value := entry.reported).value is not None:
             limits = {"minValue": value.low, "maxValue": value.high} if value.low is not None else {}
@@ -194,13 +196,13 @@ def _numbers(context: Context) -> Iterator[Node]:
 def _text(context: Context) -> str:
     """The text that a notebook shows for the entry, as HTML: description, numbers, method,
     citation."""
-    from ..method import method
+    from ..method import methods_paragraph
 
     sample = context.sample.in_readable_unit()
-    rows = [f"<li>{escape(entry.term)}: {escape(entry.words)}</li>" for entry in answers(sample.quantities)]
+    rows = [f"<li>{escape(entry.term)}: {escape(entry.words)}</li>" for entry in quantity_entries(sample.quantities)]
     lines = [f"<p>{escape(one_line(line, 300))}</p>" for line in context.description]
-    method_lines = [f"<p>{escape(text)}</p>" for text in (method(sample), f"Cite: {CITATION}")]
+    method_lines = [f"<p>{escape(text)}</p>" for text in (methods_paragraph(sample), f"Cite: {CITATION}")]
     return "".join([*lines, "<ul>", *rows, "</ul>", *method_lines])
 
 
-EXPORTS = (Export(NOTEBOOK, "Notebook entry, ELN", place=186, write=_write, both=HOLDS, turn=LAST),)
+EXPORTS = (Export(NOTEBOOK, "Notebook entry, ELN", place=186, write=_write, both=CONTENT_LINE, turn=LAST),)

@@ -1,10 +1,11 @@
-"""The exports `particles.csv` and `particles-comma.csv`: a table of all objects below mean, median
-and SD.
+"""The exports `particles.csv` and `particles-comma.csv`: mean, median and SD, then a table of all
+objects.
 
-Up to six comment lines begin with "#"; a reader that knows comments (`pandas.read_csv(...,
-comment="#")`) sees only the table. All other facts are in result.json. A comment is one cell in a
-spreadsheet, and because of the "#" no file name in it can run as a formula. If a name is not ASCII,
-the file begins with a byte order mark, without which Excel would not read it as UTF-8.
+The first lines, six at most, are comments that begin with "#"; a reader that knows comments
+(`pandas.read_csv(..., comment="#")`) sees only the table. All other facts are in result.json. A
+comment is one cell in a spreadsheet, and because of the "#" no file name in it can run as a
+formula. If a name is not ASCII, the file begins with a byte order mark, without which Excel would
+not read it as UTF-8.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ from ...flags import warning_texts
 from ...measure.quantities import OF
 from ...measure.table import Table
 from ...sample import SampleAnalysis
-from ..cells import comment, lines, name_cell, with_byte_order_mark
-from ..entries import Entry, answers, known_number
+from ..cells import comment_text, csv_text, name_cell, with_byte_order_mark
+from ..entries import Entry, known_number, quantity_entries
 from ..facts import edge_of
-from ..wording import WHOLE, imported_words, version
+from ..wording import WHOLE_AND_CUT, imported_words, version
 from .base import FIRST, Export
 
 DIGITS = 6  # significant digits
 MOST_COMMENTS = 6  # lines
-MOST_NUMBERS = 1 << 18  # in the cache of `_decimal`: most numbers stay the same after a correction
+MOST_CACHED_NUMBERS = 1 << 18  # in the cache of `_decimal`: most numbers stay the same after a correction
 COMMENTS = re.compile(r"(?s)((?:\ufeff?#[^\n]*\n)*)(.*)")  # groups: the comments of a file, its table
 DECIMAL = re.compile(r"^(-?\d+)\.(\d+)$")
 WEIGHTED = "edge-weighted"
-REST = f"{version()} - all other facts are in result.json"
+REFERENCE_TO_JSON = f"{version()} - all other facts are in result.json"
 
 
 def as_text(sample: SampleAnalysis) -> str:
@@ -49,10 +50,10 @@ def as_text(sample: SampleAnalysis) -> str:
     empty if there is no number. Lines end with "\\n".
     """
     table = next((member.table for _, member in sample.counted), sample.members[0].table)
-    comments = "".join(f"# {comment(name)}: {comment(value)}\n" for name, value in _comments(sample))
+    comments = "".join(f"# {comment_text(name)}: {comment_text(value)}\n" for name, value in _comments(sample))
     if sample.analysis is not None:
         return with_byte_order_mark(
-            comments + lines([table.columns, *(row for kept in (True, False) for row in rows(table, kept))])
+            comments + csv_text([table.columns, *(row for kept in (True, False) for row in rows(table, kept))])
         )
     pooled = (
         (name_cell(image.name), image.warning, *row)
@@ -60,7 +61,7 @@ def as_text(sample: SampleAnalysis) -> str:
         for image, member in sample.counted
         for row in rows(member.table, kept)
     )
-    return with_byte_order_mark(comments + lines([("image", "warning", *table.columns), *pooled]))
+    return with_byte_order_mark(comments + csv_text([("image", "warning", *table.columns), *pooled]))
 
 
 def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
@@ -68,7 +69,7 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
     other facts."""
     statistics, member = sample.pooled, sample.members[0]
     if statistics is None:
-        numbers = list(_answers(sample))[: MOST_COMMENTS - 3]
+        numbers = list(_quantity_comments(sample))[: MOST_COMMENTS - 3]
     else:
         names = {"mean": "mean", "median": "median", "sd": "SD"}
         numbers = [(f"{names[name]} ({statistics.unit})", as_decimal(getattr(statistics, name))) for name in names]
@@ -79,7 +80,7 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
     if sample.task.semantic:
         contents = str(max((len(member.table) for _, member in sample.counted), default=0))
     elif statistics is not None and statistics.n_kept < counts[0]:
-        contents += f" - {WHOLE.format(statistics.n_kept, counts[0] - statistics.n_kept)}"
+        contents += f" - {WHOLE_AND_CUT.format(statistics.n_kept, counts[0] - statistics.n_kept)}"
     scale, imported, note = sample.counted_images_words, "", sample.interval_note.removesuffix(".")
     if sample.analysis is not None:
         note = ""
@@ -92,14 +93,16 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
         *numbers,
         (sample.task.things, contents),
         ("image" if sample.analysis is not None else "sample", source),
-        ("warning", f"{warning} - {REST}") if warning else ("more", REST),
+        ("warning", f"{warning} - {REFERENCE_TO_JSON}") if warning else ("more", REFERENCE_TO_JSON),
     ]
 
 
-def _answers(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
+def _quantity_comments(sample: SampleAnalysis) -> Iterator[tuple[str, object]]:
     """Names and texts of the quantities, with six digits in the unit that people read. All classes
     are on one line."""
-    for measure, group in groupby(answers(sample.quantities, every=True), lambda entry: entry.name.partition(OF)[0]):
+    for measure, group in groupby(
+        quantity_entries(sample.quantities, every=True), lambda entry: entry.name.partition(OF)[0]
+    ):
         entries = [entry for entry in group if entry.number.value is not None]
         if len(entries) == 1:
             yield entries[0].term, _with_limits(entries[0])
@@ -117,15 +120,15 @@ def _with_limits(entry: Entry) -> str:
 
 
 def as_decimal(value: float | None) -> str:
-    """A number with six significant digits, never an exponent; "" for None or if it is not finite."""
+    """A number with six significant digits, never an exponent; "" for None or if it is not
+    finite."""
     if value is None or not math.isfinite(value):
         return ""
-    return (
-        _decimal(value) if value else _decimal.__wrapped__(value)
-    )  # not from the cache, where 0.0 and -0.0 are equal keys
+    # Zeros are not cached, because 0.0 and -0.0 are equal keys of a cache.
+    return _decimal(value) if value else _decimal.__wrapped__(value)
 
 
-@lru_cache(MOST_NUMBERS)
+@lru_cache(MOST_CACHED_NUMBERS)
 def _decimal(value: float) -> str:
     return np.format_float_positional(value, precision=DIGITS, fractional=False, trim="-")
 
@@ -150,7 +153,7 @@ def with_commas(text: str) -> str:
     expects it."""
     comments, table = COMMENTS.match(text).groups()  # type: ignore[union-attr]
     cells = ([DECIMAL.sub(r"\1,\2", cell) for cell in row] for row in csv.reader(io.StringIO(table)))
-    return re.sub(r"(?m)(: -?\d+)\.(\d+)$", r"\1,\2", comments) + lines(cells, delimiter=";")
+    return re.sub(r"(?m)(: -?\d+)\.(\d+)$", r"\1,\2", comments) + csv_text(cells, delimiter=";")
 
 
 EXPORTS = (

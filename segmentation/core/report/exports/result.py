@@ -1,5 +1,5 @@
-"""The exports `result.json`, which has all about a result but its pixels, and `result.schema.json`,
-its JSON Schema."""
+"""The exports `result.json`, which has all data of a result except pixels, and its JSON Schema
+`result.schema.json`."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ def as_dict(sample: SampleAnalysis) -> dict[str, Any]:
     """The content of result.json in plain JSON types, as result.schema.json describes it.
 
     The same sample gives the same content, because running times are not part of it. A number that
-    is not finite becomes None. "settings" are as a person chose them, "used" has the values that
-    were used for "auto" and None, "quantities" the numbers of the kind of analysis, "statistics"
-    the size distribution, "set_aside" counts of left out objects by reason. For several images,
-    "settings", "used" and "model" are what all pooled images share; "images" has each image with
-    its own, also left out images. "method" exists only if a method was followed.
+    is not finite becomes None. "settings" are as a person chose them, "used" are the values
+    that were used for "auto" and None, "quantities" the numbers of the kind of analysis,
+    "statistics" the size distribution, "set_aside" the counts of left out objects by reason. For
+    several images, "settings", "used" and "model" have the entries that all pooled images share;
+    "images" has these entries for each image, also for left out images. "method" exists only if a
+    method was followed.
     """
     details = _of_sample(sample) if sample.analysis is None else _of_image(sample.analysis, sample)
     statistics = None if sample.pooled is None else sample.pooled.as_dict()
@@ -57,7 +58,7 @@ def _of_image(analysis: Analysis, sample: SampleAnalysis) -> dict[str, Any]:
         "settings": analysis.settings.as_dict(),
         "used": facts.chosen_values(record),
         "calibration": asdict(analysis.calibration),
-        "quantities": _answers(analysis.quantities, record),
+        "quantities": _quantities_json(analysis.quantities, record),
         "set_aside": by_reason([analysis.table]),
         "model": facts.model_identity(record.card),
         "image": {
@@ -72,9 +73,9 @@ def _of_image(analysis: Analysis, sample: SampleAnalysis) -> dict[str, Any]:
     }
 
 
-def _answers(quantities: Mapping[str, Value], record: AnalysisRecord) -> Any:
-    """The quantities: a dictionary by name if particles are screened, which programs rely on; else
-    a list."""
+def _quantities_json(quantities: Mapping[str, Value], record: AnalysisRecord) -> Any:
+    """The quantities as JSON: a dictionary by name if particles are screened (programs rely on it),
+    else a list."""
     by_name = {name: value.as_dict() for name, value in quantities.items()}
     return by_name if tasks.find(record.task).screened else [{"name": name, **value} for name, value in by_name.items()]
 
@@ -90,13 +91,13 @@ def _of_sample(sample: SampleAnalysis) -> dict[str, Any]:
         "corrected": sample.corrected,
         "interval_note": sample.interval_note,
         "histogram": sample.histogram,
-        "quantities": _answers(sample.quantities, sample.members[0].record),
+        "quantities": _quantities_json(sample.quantities, sample.members[0].record),
     }
 
 
 def _of_member(image: SampleImage) -> dict[str, Any]:
-    """The entries of one image of a sample beside those of its `ImageRow`; None if it was not
-    analysed."""
+    """The entries of one image of a sample that its `ImageRow` does not have; their values are None
+    if it was not analysed."""
     member = image.member
     record = AnalysisRecord() if member is None else member.record
     return {
@@ -105,7 +106,7 @@ def _of_member(image: SampleImage) -> dict[str, Any]:
         "sha256": image.sha256,
         "calibration": None if member is None else asdict(member.calibration),
         "clarity": None if member is None else member.clarity,
-        "quantities": None if member is None else _answers(member.quantities, record),
+        "quantities": None if member is None else _quantities_json(member.quantities, record),
         "settings": dict(record.settings) or None,
         "used": facts.chosen_values(record) or None,
         "model": facts.model_identity(record.card) if record.card else None,

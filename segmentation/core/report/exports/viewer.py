@@ -1,5 +1,5 @@
-"""Files that pages show: outlines.json and small pictures of a result, and the picture and tiles of
-a micrograph."""
+"""The files that pages show: outlines.json and small pictures of a result, and the picture and
+tiles of a micrograph, which worker/fetching.py writes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ...measure.contacts import longest_contacts
 from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.doubts import DOUBT
 from ...measure.filters import Reason
-from ...measure.similar import CONTACT
+from ...measure.similarity import CONTACT
 from ...micrograph.contrast import display_picture, preview
 from ...remembered import calculated_once
-from ..outlines import Points, find_pixel_borders, smooth_outlines, smooth_rings, thinned
+from ..outlines import Points, find_pixel_borders, smooth_outlines, smooth_rings, thin_outline
 from ..picture import (
     NO_COLOUR,
     PALETTE,
@@ -44,25 +44,26 @@ if TYPE_CHECKING:
 
 PICTURE, TILES = "image.webp", "tiles.zip"  # names of the files of a micrograph
 THUMBNAIL_FILE = "thumbnail.webp"
-SECTOR = 10.0  # degrees: directions in one sector have one colour
-TOLERANCE = 0.6  # px by which the outline on a page may differ from the smooth outline
-LONGEST = 1024  # px: longest side of the picture that a page shows first
-TILE = 512  # px: side of a tile
-THUMBNAIL = 320  # px: longest side
+SECTOR_DEGREES = 10.0  # directions in one sector have one colour
+TOLERANCE_PX = 0.6  # by which the outline on a page may differ from the smooth outline
+LONGEST_PX = 1024  # longest side of the picture that a page shows first
+TILE_PX = 512  # side of a tile
+THUMBNAIL_PX = 320  # longest side
 FIGURE_LOOK = (1000, 60)  # of figure-small.webp: longest side in px, quality of WebP
-QUALITY = 80  # of WebP
+WEBP_QUALITY = 80
 ON_PAGE = "shown on the page"
-EFFORT = 1  # `method` of WebP, 0 to 6: the default 4 takes three times as long and saves 2 %
-COLOURED = ("neighbour_distance", "neighbour_gap", "local_density")  # measures by which the page colours objects
+WEBP_EFFORT = 1  # `method` of WebP, 0 to 6: the default 4 takes three times as long and saves 2 %
+# Measures by which the page colours objects.
+COLOURING_MEASURES = ("neighbour_distance", "neighbour_gap", "local_density")
 OBJECTS = "particles"  # name of the list of objects in outlines.json, for all kinds of analysis
 CELLS = "cells"  # name of their numbers in words; also an entry of an object that corrections changed
-MOST_DOUBTS = 500  # listed at once; after each correction the next ones follow
+MOST_DOUBTS = 500  # listed at once; the next ones are listed after each correction
 MOST_COORDINATES = 1_000_000  # in all further rings of classes: about 5 MB, or 1 MB compressed
 
 
 def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, Any]:
-    """The objects for the viewer and the histogram of a result's page, in plain JSON types: the
-    core of outlines.json.
+    """The objects for the viewer and the histogram of a result's page, in plain JSON types.
+    outlines.json has these entries and the words of `in_words`.
 
     Keys: "width", "height", "rows", "unit", "pixel_size", "left_out", "cuts", "particles". drawing:
     gives the outlines of the figure; without it they are traced here. "pixel_size" is the side of a
@@ -70,17 +71,17 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
 
     Each of "particles" has "id", "kept" (it counts), "reason" and "outline". If they are known it
     also has "class", "cut", "weight", measures_of(task.size), "confidence", "chance" (the
-    probability that it is an object), "visible_length", "length", "width", COLOURED, "shape",
-    "shape_chance", "contact" (see `longest_contacts`) and, for classes, "certainty" and
+    probability that it is an object), "visible_length", "length", "width", COLOURING_MEASURES,
+    "shape", "shape_chance", "contact" (see `longest_contacts`) and, for classes, "certainty" and
     "area_fraction". Lengths are in "unit". Sizes, probabilities and weights have all digits, so
     that the page draws the same histogram as the figure. A number that is not known is None. "cut":
-    it counts but touches the frame, so that its size is not known. "weight": that of the border
+    it counts but touches the frame, so its size is not known. "weight": its weight in the border
     correction. "outline": [x0, y0, x1, y1, ...] in px from the top left corner of the image, true
     to about a pixel; the first point is not repeated.
 
-    If pixels belong to classes, each class has the "colour" of the figure, and "rings" with its
-    further pieces and its holes, the largest first, as far as there is room; "left_out" is the
-    number of rings without room.
+    If pixels belong to classes, each class has the "colour" of the figure, and "rings": the
+    outlines of its further pieces and of its holes, the largest first, up to MOST_COORDINATES;
+    "left_out" is the number of rings above this limit.
 
     "cuts" has columns of the possible cuts of objects that count or touch the frame, the most
     probable first. "place" is the index of the cut among all cuts of the image, "id" the object,
@@ -115,7 +116,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         borders = drawing.pixel_borders if drawing else find_pixel_borders(segmentation.dense[: segmentation.rows])
         frame["left_out"] = _add_rings(particles, smooth_rings(borders, len(segmentation)))
     if task.parted and columns_of_measures:
-        for particle, colour in zip(particles, colours_by_direction(table["direction"], SECTOR), strict=True):
+        for particle, colour in zip(particles, colours_by_direction(table["direction"], SECTOR_DEGREES), strict=True):
             particle |= {"colour": f"#{colour.tobytes().hex()}"} if particle["kept"] else {}
         for particle, direction in zip(particles, rounded_values(table["direction"]), strict=True):
             particle["direction"] = direction
@@ -123,7 +124,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         for particle, number in zip(particles, segmentation.classes.tolist(), strict=True):
             particle["colour"] = PALETTE[number % len(PALETTE)]
     ids = {particle["id"] for particle in particles if particle["kept"] or particle["reason"] == Reason.FRAME}
-    # services/ground/tables.parts reads the file in parts: so the objects come last, and each begins with its id.
+    # services/ground/tables.read_in_parts reads the file in parts, so the objects are last and each begins with its id.
     frame |= {
         "unit": table.unit,
         "pixel_size": table.nm_per_pixel or 1.0,
@@ -151,22 +152,24 @@ def _cuts(segmentation: Segmentation, object_ids: set[int], nm_per_pixel: float 
 def _piece_sizes(segmentation: Segmentation, nm_per_pixel: float | None) -> dict[int, list[float | None]]:
     """For each cut of a probability of DOUBT or more: its index among all cuts -> the sizes of the
     pieces that it makes."""
-    from ...measure.apart import measured_apart
-    from ...measure.possible import pieces_of
+    from ...measure.cut_out_tables import table_and_part_counts
+    from ...measure.possible_pieces import pieces_of
 
     likely_places = [place for place, cut in enumerate(segmentation.cuts) if cut.probability >= DOUBT]
     pieces = pieces_of(segmentation.dense, segmentation.cuts, likely_places)
     if not pieces:
         return {}
     size, frame = tasks.find(segmentation.provenance.task).size, (segmentation.rows, segmentation.labels.shape[1])
-    table, _ = measured_apart([piece for cut_pieces in pieces.values() for piece in cut_pieces], nm_per_pixel, frame)
+    table, _ = table_and_part_counts(
+        [piece for cut_pieces in pieces.values() for piece in cut_pieces], nm_per_pixel, frame
+    )
     lengths = iter(rounded_values(table.length(size)))
     return {place: [next(lengths) for _ in cut_pieces] for place, cut_pieces in pieces.items()}
 
 
 def _add_rings(particles: list[dict[str, Any]], rings_of_objects: list[list[Points]]) -> int:
-    """Add "rings" to each object; its first ring is already its "outline". Returns how many rings
-    have no room."""
+    """Add "rings" to each object; its first ring is already its "outline". Returns the number of
+    rings that are left out."""
     left_out = 0
     for particle, rings in zip(particles, rings_of_objects, strict=True):
         particle["rings"] = further_rings(rings, MOST_COORDINATES / len(particles))
@@ -174,11 +177,11 @@ def _add_rings(particles: list[dict[str, Any]], rings_of_objects: list[list[Poin
     return left_out
 
 
-def further_rings(rings: list[Points], room: float) -> list[list[float]]:
-    """The coordinates of the rings of an object after the first, as many rings as have `room`
-    coordinates in all."""
-    lines = [coordinates(thinned(ring, TOLERANCE)) for ring in rings[1:]]
-    count = int(np.count_nonzero(np.cumsum([len(line) for line in lines]) <= room))
+def further_rings(rings: list[Points], most_coordinates: float) -> list[list[float]]:
+    """The coordinates of the rings of an object after the first one, up to `most_coordinates` in
+    all."""
+    lines = [coordinates(thin_outline(ring, TOLERANCE_PX)) for ring in rings[1:]]
+    count = int(np.count_nonzero(np.cumsum([len(line) for line in lines]) <= most_coordinates))
     return lines[:count]
 
 
@@ -201,7 +204,7 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
         columns[CONTACT] = rounded_values(touching)
     if "chance" in known_names:
         columns["chance"] = _exact(table["chance"])
-    lengths = [name for name in ("visible_length", "length", "width", *COLOURED) if name in known_names]
+    lengths = [name for name in ("visible_length", "length", "width", *COLOURING_MEASURES) if name in known_names]
     columns |= {name: rounded_values(table.length(name)) for name in lengths}
     if "shape" in known_names:
         columns |= {"shape": table["shape"].tolist(), "shape_chance": rounded_values(table["shape_chance"])}
@@ -210,7 +213,8 @@ def _columns(analysis: Analysis) -> dict[str, list[Any]]:
 
 
 def _exact(values: NDArray[np.float64]) -> list[float | None]:
-    """The values for JSON with all digits; None if not finite, as in the table of a refused image."""
+    """The values for JSON with all digits; None if not finite, as in the table of a refused
+    image."""
     return [value if math.isfinite(value) else None for value in values.tolist()]
 
 
@@ -220,9 +224,9 @@ def rounded_values(values: NDArray[np.float64], digits: int = 4) -> list[float |
 
 
 def outline_coordinates(line: Points) -> list[float]:
-    """The coordinates of a smooth outline as the page draws it: `thinned`, and remembered between
-    analyses."""
-    return calculated_once(lambda: ("drawn", line.tobytes()), lambda: coordinates(thinned(line, TOLERANCE)))
+    """The coordinates of a smooth outline as the page draws it, with fewer points; kept in
+    memory between analyses."""
+    return calculated_once(lambda: ("drawn", line.tobytes()), lambda: coordinates(thin_outline(line, TOLERANCE_PX)))
 
 
 def coordinates(line: NDArray[np.float64]) -> list[float]:
@@ -233,8 +237,8 @@ def coordinates(line: NDArray[np.float64]) -> list[float]:
 
 def image_webp(micrograph: Micrograph) -> bytes:
     """The whole image for display as WebP. Hot and cold pixels are clipped, and no side is over
-    LONGEST px."""
-    return webp(preview(micrograph, LONGEST))
+    LONGEST_PX."""
+    return webp(preview(micrograph, LONGEST_PX))
 
 
 def write_tiles(micrograph: Micrograph, path: Path) -> None:
@@ -245,34 +249,34 @@ def write_tiles(micrograph: Micrograph, path: Path) -> None:
 def tiles(micrograph: Micrograph) -> Iterator[tuple[str, bytes]]:
     """The whole image for display as PNG tiles, with their names "level/column-row.png".
 
-    A tile has TILE px a side, or less at the right and lower edge. Level 0 has all pixels. Each
+    A tile has TILE_PX px a side, or less at the right and lower edge. Level 0 has all pixels. Each
     further level has half the width and height; the last one is still larger than `image_webp`.
     """
     level, level_picture = 0, display_picture(micrograph)
-    while not level or max(level_picture.shape) > LONGEST:
-        for top in range(0, level_picture.shape[0], TILE):
-            for left in range(0, level_picture.shape[1], TILE):
-                tile = level_picture[top : top + TILE, left : left + TILE]
+    while not level or max(level_picture.shape) > LONGEST_PX:
+        for top in range(0, level_picture.shape[0], TILE_PX):
+            for left in range(0, level_picture.shape[1], TILE_PX):
+                tile = level_picture[top : top + TILE_PX, left : left + TILE_PX]
                 file = io.BytesIO()
                 Image.fromarray(tile).save(file, "PNG", compress_level=1)
-                yield f"{level}/{left // TILE}-{top // TILE}.png", file.getvalue()
+                yield f"{level}/{left // TILE_PX}-{top // TILE_PX}.png", file.getvalue()
         level, level_picture = level + 1, np.asarray(Image.fromarray(level_picture).reduce(2))
 
 
-def webp(pixels: NDArray[np.uint8], longest: int = LONGEST, quality: int = QUALITY) -> bytes:
+def webp(pixels: NDArray[np.uint8], longest: int = LONGEST_PX, quality: int = WEBP_QUALITY) -> bytes:
     """Pixels (h, w) or (h, w, 3) uint8 as a WebP file, no side over `longest` px."""
     picture, file = Image.fromarray(pixels), io.BytesIO()
     picture.thumbnail((longest, longest), reducing_gap=2.0)
-    picture.save(file, "WEBP", quality=quality, method=EFFORT)
+    picture.save(file, "WEBP", quality=quality, method=WEBP_EFFORT)
     return file.getvalue()
 
 
-def thumbnail(analysis: Analysis, longest: int = THUMBNAIL) -> bytes:
+def thumbnail(analysis: Analysis, longest: int = THUMBNAIL_PX) -> bytes:
     """The analysed area as a WebP file, no side over `longest` px, with rims of the objects;
     classes are in colour.
 
-    In a refused image the rims are those of all objects, in red, because a person judges them. If
-    no object counts, it is the bare picture.
+    If the image is refused, all objects have red rims, because a person has to judge them. If no
+    object counts, the picture has no rims.
     """
     picture, segmentation = display_pixels(analysis, longest), analysis.segmentation
     labels = numbered(sampled_labels(segmentation.labels[: segmentation.rows], picture.shape), segmentation.ids)
@@ -287,16 +291,17 @@ def thumbnail(analysis: Analysis, longest: int = THUMBNAIL) -> bytes:
 
 
 def page_outlines(context: Any) -> dict[str, Any]:
-    """The `outlines` of a result with the words of its page (`in_words.worded`). context: a `context.Context`."""
-    from ..in_words import worded
+    """The `outlines` of a result with the words of its page. context: a `context.Context`."""
+    from ..in_words import with_page_words
     from ..quick_numbers import quick_numbers_of
 
     content = outlines(context.analysis, context.drawing)
-    return worded(content, quick_numbers_of(context.analysis, content, OBJECTS), OBJECTS, MOST_DOUBTS)
+    return with_page_words(content, quick_numbers_of(context.analysis, content, OBJECTS), OBJECTS, MOST_DOUBTS)
 
 
 def _page_file(name: str, place: int, write: Callable[[Any, Path], object], **fields: Any) -> Export:
-    """The export of a file that a page shows and no list offers. fields: further ones of `Export`."""
+    """The export of a file that a page shows and no list offers. fields: further ones of
+    `Export`."""
     return Export(name, "", place=place, write=write, image=ON_PAGE, for_the_page=True, **fields)
 
 

@@ -12,14 +12,14 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ...measure.quantities import COLUMNS, OF, Unit, nanometre_in, number, of_column
+from ...measure.quantities import COLUMNS, OF, Unit, nanometre_in, number, quantity_of_column
 from ...measure.table import Table
 from ..detail_lines import HEAD, WIDTHS, detail_lines
 from ..filing import UNFILED, Filing
 from ..images_table import columns_of_images, contents_of_intervals
-from ..sheets import IN_DETAIL, Cells, add_sheet, rounded_cell, workbook
+from ..sheets import DETAIL_DIGITS, Cells, add_sheet, rounded_cell, workbook
 from ..summary import Summary
-from ..wording import agreement_words, calibration_words, in_hundredths, sample_scale
+from ..wording import agreement_words, calibration_words, in_per_cent, sample_scale
 from .base import Export
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
     """Write the workbook of an image or a sample.
 
     Its sheets: "Summary" (main numbers with 95 % intervals, and a chart); for a sample "Images";
-    one with the counted objects; "Left out" (with the reasons; "Without a size" if the frame is the
-    only one); "Arrangement", if it is known; "Details" (all numbers, the uncertainty budget,
-    settings, model).
+    one with the counted objects; "Left out" (with the reasons; its title is "Without a size" if
+    objects are left out only because they touch the frame); "Arrangement", if it is known;
+    "Details" (all numbers, the uncertainty budget, settings, model).
     """
     things = sample.task.things.capitalize()
     with workbook(file) as book:
@@ -56,12 +56,13 @@ def write_xlsx(sample: SampleAnalysis, file: Path | BinaryIO, filing: Filing = U
             _add_objects(book, "Left out" if has_left_out else "Without a size", tables, sample, kept=False)
         if sample.pooled is not None and sample.pooled.arrangement:
             _add_arrangement(book, sample, sample.pooled.arrangement)
-        details = ([rounded_cell(cell, IN_DETAIL) for cell in line] for line in detail_lines(sample))
+        details = ([rounded_cell(cell, DETAIL_DIGITS) for cell in line] for line in detail_lines(sample))
         add_sheet(book, "Details", HEAD, details, WIDTHS)
 
 
 def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None:
-    """The sheet "Summary": the lines of `_summary_lines`, and beside them a chart with its data."""
+    """Add the sheet "Summary": the lines of `_summary_lines`, and right of them a chart with its
+    data."""
     lines, (title, heads, *columns) = list(_summary_lines(sample, filing)), _chart_content(sample)
     chart_cells = [heads, *zip(*columns, strict=False)]
     pairs = zip_longest(lines, chart_cells, fillvalue=())
@@ -81,7 +82,7 @@ def _add_summary(book: Workbook, sample: SampleAnalysis, filing: Filing) -> None
 
 
 def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
-    """The data of the chart in the sheet "Summary": title, heads of the columns, then the columns.
+    """The data of the chart in the sheet "Summary": (title, heads of the columns, *columns).
 
     The first column names the bars, the last one has their heights. The chart shows the histogram
     of sizes; without sizes the shares of classes; without classes the main number of each image of
@@ -105,7 +106,7 @@ def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
         return title, names, shares, (rounded_cell(100 * (share or 0.0)) for share in shares.values())
     if entries and sample.analysis is None:
         main = next((entry for entry in entries if entry.kind != "integer"), entries[0])
-        values = (in_hundredths(main.name, value).value for value in sample.in_readable_unit().by_image(main.name))
+        values = (in_per_cent(main.name, value).value for value in sample.in_readable_unit().by_image(main.name))
         title = f"{main.term} ({main.unit})"
         return title, ("Image", title), (image.name for image in sample.images), map(rounded_cell, values)
     if entries and (analysis := sample.analysis):
@@ -118,7 +119,7 @@ def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
 
 
 def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
-    """The sheet "Images": a line for each image of the sample."""
+    """Add the sheet "Images": a line for each image of the sample."""
     columns: dict[str, Cells] = {}
     names = ["median"] if sample.task.screened else sample.quantities
     for head, entries in columns_of_images(sample.in_readable_unit(), names):
@@ -133,14 +134,14 @@ def _add_images(book: Workbook, sample: SampleAnalysis) -> None:
 
 
 def _add_arrangement(book: Workbook, sample: SampleAnalysis, arrangement: Arrangement) -> None:
-    """The sheet "Arrangement": numbers on how objects lie to each other, and the pair correlation
-    with a chart."""
+    """Add the sheet "Arrangement": distances between objects, and the pair correlation with a
+    chart."""
     summary = Summary.of(sample)
     unit = next((entry.unit for entry in summary.arrangement if entry.name.startswith("neighbour")), "")
     lines: list[Cells] = [(arrangement["sentence"],), ()]
     for entry in (*summary.arrangement, *summary.shape_classes, *summary.rods):
         cells = entry.in_cells
-        lines.append((entry.term, *map(rounded_cell, (cells.value, cells.unit, cells.low, cells.high)), entry.below))
+        lines.append((entry.term, *map(rounded_cell, (cells.value, cells.unit, cells.low, cells.high)), entry.note))
     curves: list[Cells] = []
     if pairs := arrangement["pairs"]:
         columns = [nanometre_in(unit) * r for r in pairs["r"]], pairs["g"], pairs["chance"], pairs["low"], pairs["high"]
@@ -186,7 +187,7 @@ def _summary_lines(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
         value, low, high = map(rounded_cell, (entry.in_cells.value, entry.in_cells.low, entry.in_cells.high))
         value = float(entry.share) if entry.share else value
         note = f"interval: {entry.includes}" if entry.includes else entry.caution
-        remarks = "; ".join(filter(None, (note, entry.carried, entry.below)))
+        remarks = "; ".join(filter(None, (note, entry.outlines_note, entry.note)))
         yield entry.term, entry.text or value, entry.unit, low, high, remarks
     if agreement := agreement_words(sample.between):
         yield "Between images", agreement
@@ -199,7 +200,7 @@ def _summary_lines(sample: SampleAnalysis, filing: Filing) -> Iterator[Cells]:
 
 
 def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnalysis, *, kept: bool) -> None:
-    """A sheet with a line for each counted object (`kept`), or for each left out object.
+    """Add a sheet with a line for each counted object (`kept`), or for each left out object.
 
     For a sample the first column has the name of the image. The size comes before other measures.
     Only left out objects have the column of reasons. Units are those of the sheet "Summary".
@@ -235,7 +236,7 @@ def _add_objects(book: Workbook, title: str, tables: Tables, sample: SampleAnaly
 def _head(table: Table, name: str, units: Mapping[str, str], semantic: bool, is_long: bool) -> tuple[str, float]:
     """The head of a column, such as "Minimum Feret diameter (nm)", and the factor from stored
     numbers to its unit."""
-    quantity = of_column(name, table.unit)
+    quantity = quantity_of_column(name, table.unit)
     is_long = is_long or (semantic and (quantity.power != 1 or "µm" in units.values()))
     length: Unit = "µm" if is_long and table.unit == "nm" else table.unit
     unit = units.get(quantity.name) or ("%" if quantity.kind == "fraction" else quantity.unit(length))

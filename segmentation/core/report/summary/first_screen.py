@@ -1,7 +1,7 @@
-"""The first screen of a result: its main numbers, the warnings beside them, and the left out
-objects.
+"""`FirstScreen`: the main numbers of a result, the warnings beside them, and the left out objects.
 
-The template _answer.html, the caption of the figure and page 1 of the report use it.
+The page of a result shows them without scrolling; the caption of the figure and page 1 of the
+report use them, too.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from ...flags import Flag, beside_numbers, ranked
 from ...measure.budget_table import ends_words, uncertainty_words
 from ...measure.filters import BY_OTHERS, Reason
 from ...measure.quantities import OF, significant
-from ...micrograph.types import LEAST_DOUBT, NO_SCALE
-from ..entries import Entry, LeftOut, answers, is_special, known_number
-from ..wording import WHOLE, per_cent, verdict_words
+from ...micrograph.types import LEAST_UNCERTAINTY, NO_SCALE
+from ..entries import Entry, LeftOut, is_special, known_number, quantity_entries
+from ..wording import WHOLE_AND_CUT, per_cent, verdict_words
 from .numbers import Numbers
 
 OTHER_REASON = "Left out by the analysis."  # meaning of a reason that is not in `Reason`
@@ -35,13 +35,13 @@ class FirstScreen(Numbers):
         if not self.statistics or not self.kept or self.has_few:
             return []
         terms = {"median": "Median size", "fraction_100nm": f"1–100 nm{self.counted_from}"}
-        below = {"median": "", "fraction_100nm": self.verdict}
+        note = {"median": "", "fraction_100nm": self.verdict}
         names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
         return [
             replace(
                 self._with_sure_ends(self.by_number(name)),
                 term=terms[name],
-                below=below[name] or self.measurand,
+                note=note[name] or self.measurand,
                 parts=self._parts(name),
                 ends_line=self._ends_line(name),
             )
@@ -55,8 +55,8 @@ class FirstScreen(Numbers):
         return self.headlines if self.screened else self.leading
 
     def _parts(self, answer: str) -> list[tuple[str, str, int]]:
-        """The known contributions to the uncertainty of a number that are not negligible, the
-        largest first.
+        """The known contributions to the uncertainty of a number, the largest first, without
+        negligible ones.
 
         Each is (title, words, per cent of the largest). The list is empty if the total uncertainty
         is not known.
@@ -65,18 +65,19 @@ class FirstScreen(Numbers):
         if not budget.get(answer, {}).get("ends"):
             return []
         parts = ((row[answer] or 0.0, row["title"]) for row in budget["rows"])
-        rows = sorted((part for part in parts if part[0] >= LEAST_DOUBT), reverse=True)
+        rows = sorted((part for part in parts if part[0] >= LEAST_UNCERTAINTY), reverse=True)
         return [(title, uncertainty_words(part, answer), round(100 * part / rows[0][0])) for part, title in rows]
 
     def _ends_line(self, answer: str) -> str:
-        """Why the ends of a total uncertainty are not equally far from the number; "" if they are,
-        or without ends."""
+        """Why the ends of the interval with the total uncertainty are not equally far from the
+        number; "" if they are, or if there is no such interval."""
         budget = self.statistics.budget if self.statistics else None
         return ends_words(budget, answer) if budget else ""
 
     @property
     def verdict(self) -> str:
-        """The verdict of the screening, such as "limit 50 %: probably below"; "" without screening."""
+        """The verdict of the screening, such as "limit 50 %: probably below"; "" without
+        screening."""
         return verdict_words(self.nano) if self.nano else ""
 
     @property
@@ -91,9 +92,9 @@ class FirstScreen(Numbers):
         """The numbers of the kind of analysis; [] if particles are screened, whose numbers are the
         size distribution.
 
-        Entries here do not say what their intervals include: screens show `known_quantities`.
+        These entries do not say what their intervals include; pages show `known_quantities`.
         """
-        entries = [] if self.screened else answers(self.stored_quantities)
+        entries = [] if self.screened else quantity_entries(self.stored_quantities)
         if not self._by_image or self.interval_note:
             return entries
         names = {entry.name for entry in entries if known_number(entry.name).of_amount}  # these never have an interval
@@ -102,8 +103,8 @@ class FirstScreen(Numbers):
 
     @property
     def known_quantities(self) -> list[Entry]:
-        """The entries of `quantities` that have a value. The template _quantities.html lists them
-        all."""
+        """The entries of `quantities` that have a value, with the words on their intervals. The
+        template _quantities.html lists them."""
         return [
             self._with_sure_ends(self.with_basis(entry)) for entry in self.quantities if entry.number.value is not None
         ]
@@ -120,7 +121,7 @@ class FirstScreen(Numbers):
         quantities = [entry for entry in self.known_quantities if not is_special(entry)] or self.known_quantities
         count = quantities[0].number.value or 0.0 if quantities and quantities[0].kind == "integer" else 0.0
         if 0 < self.kept < count:
-            quantities[0] = replace(quantities[0], below=WHOLE.format(self.kept, count - self.kept))
+            quantities[0] = replace(quantities[0], note=WHOLE_AND_CUT.format(self.kept, count - self.kept))
         if quantities and OF in quantities[0].name:
             measure = quantities[0].name.partition("_")[0]
             count_of_classes = 4 if quantities[0].kind == "fraction" else 3
@@ -136,8 +137,8 @@ class FirstScreen(Numbers):
         """The warnings and notes to show beside the numbers, the gravest first.
 
         For one image there is a further note if most left out objects have a reason that a person
-        can lift by one click. The note on an unknown scale is not among them: it stands beside the
-        scale. pooled: whether the result is that of a sample.
+        can remove by one click. The note on an unknown scale is excluded: the page shows it with
+        the scale. pooled: whether this is the result of a sample.
         """
         liftable = [str(reason) for reason in BY_OTHERS if reason != Reason.HIDDEN]
         main_reason, listed = max(self.set_aside, key=lambda line: line.count, default=None), []
@@ -153,14 +154,16 @@ class FirstScreen(Numbers):
 
     @property
     def set_aside(self) -> list[LeftOut]:
-        """How many objects were left out, by reason, in the order in which the reasons are checked."""
+        """How many objects were left out, by reason, in the order in which the reasons are
+        checked."""
         reasons = {str(reason): reason.definition for reason in Reason}
         counts = self.statistics.set_aside if self.statistics else {}
         return [LeftOut(reason, count, reasons.get(reason, OTHER_REASON)) for reason, count in counts.items()]
 
     @property
     def edge_line(self) -> str:
-        """A sentence: how objects that touch the frame are treated; "" if that is of no interest."""
+        """A sentence: how objects that touch the frame are treated; "" if that is of no
+        interest."""
         weighted = self.statistics is not None and self.statistics.edge == "weight"
         others = ", and the others are weighted for it (Miles–Lantuéjoul)" if weighted else ""
         cut = self.screened or (self.statistics is not None and Reason.FRAME in self.statistics.set_aside)

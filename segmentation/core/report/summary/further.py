@@ -1,5 +1,5 @@
-"""Further numbers, which the templates _weighted.html and _arrangement.html and the annex of the
-report show."""
+"""`Further`: the numbers below the main numbers, which the templates _weighted.html and
+_arrangement.html and the annex of the report show."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ SPREAD = ("d10", "median", "d90")
 
 
 class Further(Numbers):
-    """Sizes by number, area and volume, shapes, the fitted law, and how the objects lie to each other."""
+    """Sizes by number, area and volume, shapes, the fitted law, and how the objects lie to each
+    other."""
 
     @property
     def weighted(self) -> list[Line]:
@@ -37,8 +38,8 @@ class Further(Numbers):
 
     @property
     def weightings(self) -> dict[str, str]:
-        """The weightings of this kind of analysis. Long objects such as fibres have none by volume:
-        it is that of a sphere."""
+        """The weightings of this kind of analysis. Long objects such as fibres have none by volume,
+        because the volume is computed as that of a sphere."""
         is_round = self.size.name in ("min_feret", "ecd")
         return {key: words for key, words in WEIGHTINGS.items() if is_round or key != "volume"}
 

@@ -1,6 +1,6 @@
-"""The list of the main numbers and what their intervals include.
+"""`MainList`: the list of the main numbers, and sentences on their intervals.
 
-The template _sizes.html, page 2 of the report and the sheet "Summary" show it.
+The template _sizes.html, page 2 of the report and the sheet "Summary" show the list.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ NO_ERRORS = "Only a total or known uncertainty includes errors of the model."
 
 
 def one_kind_of_interval(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries of one table, so that all its intervals include the same.
+    """The entries of a table, in which all intervals must include the same contributions.
 
-    An entry whose interval includes something else than the first interval is shown without
-    interval.
+    An entry whose interval includes other contributions than the first interval loses its interval.
     """
     all_entries = list(entries)
     includes = next((entry.includes for entry in all_entries if entry.ends), "")
     others = (entry.ends and entry.includes != includes for entry in all_entries)
     return [
-        replace(entry, has_ends=False, holds="", caution="") if is_other else entry
+        replace(entry, has_ends=False, contents_without_total="", caution="") if is_other else entry
         for entry, is_other in zip(all_entries, others, strict=True)
     ]
 
 
 class MainList(FirstScreen):
-    """Main numbers by number (each object counts once), counts, and sentences on their intervals."""
+    """Main numbers by number (each object counts once), counts, and sentences on their
+    intervals."""
 
     @property
     def sizes(self) -> list[Entry]:
@@ -54,8 +54,8 @@ class MainList(FirstScreen):
         entries = [replace(self.by_number(name), caution=reason) for name in names]
         if self.statistics.fraction_100nm is not None:
             share, term = self.by_number("fraction_100nm"), NUMBERS["fraction_100nm"].title
-            below = with_doubtful_words(self.statistics)
-            entries.append(replace(share, term=f"{term}{self.counted_from}", below=below))
+            note = with_doubtful_words(self.statistics)
+            entries.append(replace(share, term=f"{term}{self.counted_from}", note=note))
         if self.statistics.fit and self.kept >= FEWEST_SIZES:
             entries.append(Entry.of("fit", Value(None), text=f"{self.statistics.fit['word']} fit"))
         if self.statistics.agglomerates:
@@ -66,8 +66,8 @@ class MainList(FirstScreen):
     def answer_sizes(self) -> list[Entry]:
         """The sizes as the page, the report and the sheet "Summary" list them.
 
-        If some have an interval with the total uncertainty, those with a smaller one have none
-        here; the table of all numbers has them.
+        If some intervals include the total uncertainty, the other intervals are not shown here; the
+        table of all numbers has them.
         """
         return one_kind_of_interval(self._with_sure_ends(entry) for entry in self.sizes)
 
@@ -88,7 +88,8 @@ class MainList(FirstScreen):
 
     @property
     def counts(self) -> list[Entry]:
-        """The numbers of counted objects and of left out objects, these also by reason."""
+        """The number of counted objects, the number of left out objects, and this number by
+        reason."""
         if self.statistics is None:
             return []
         lines = [("n_kept", "counted", self.kept, self.measurand or self.things)]
@@ -100,8 +101,8 @@ class MainList(FirstScreen):
 
     @property
     def without_interval(self) -> str:
-        """A line: which numbers have no interval although such numbers usually have one, and why;
-        "" if all have."""
+        """A sentence: which numbers usually have an interval but have none here, and why; "" if all
+        have one."""
         values = {entry.number.value for entry in self.sizes}  # a quantity may also be one of the sizes
         others = [entry for entry in self.known_quantities if entry.number.value not in values]
         names: dict[str, list[str]] = {}
@@ -116,18 +117,18 @@ class MainList(FirstScreen):
 
     @property
     def main_without_interval(self) -> str:
-        """The line `without_interval` for `main_numbers`; "" if some have an interval with the
+        """`without_interval` for `main_numbers`; "" if some of these have an interval with the
         total uncertainty."""
         return "" if self.unsure or any(entry.total for entry in self.sizes) else self.without_interval
 
     @property
     def interval_line(self) -> str:
-        """A line: what the intervals of all numbers include, or why those of sizes are missing."""
+        """Sentences: what the intervals of all numbers include, or why sizes have no intervals."""
         return self._with_notes(self.interval_contents)
 
     @property
     def main_interval_line(self) -> str:
-        """The line `interval_line` for the main numbers alone."""
+        """`interval_line` for the main numbers only."""
         return self._with_notes(self.contents_of([*self.known_quantities, *self._main_sizes(self.answer_sizes)]))
 
     def _with_notes(self, contents: str) -> str:
@@ -152,5 +153,5 @@ class MainList(FirstScreen):
         sentences = [
             f"{capital(', '.join(terms))}: the interval includes {includes}." for includes, terms in names.items()
         ]
-        needs = not self.screened and any("uncertainty" not in includes for includes in names)
-        return " ".join([*sentences, NO_ERRORS] if needs else sentences)
+        needs_note = not self.screened and any("uncertainty" not in includes for includes in names)
+        return " ".join([*sentences, NO_ERRORS] if needs_note else sentences)

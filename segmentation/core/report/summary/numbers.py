@@ -1,5 +1,5 @@
-"""`Numbers`, the base of `Summary`: the data of a result, and single numbers with what their 95 %
-intervals include."""
+"""`Numbers`, the base class of `Summary`: the data of a result, and the words on what the 95 %
+interval of a number includes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ...flags import opening_words
 from ...measure.bins import FEWEST_IN_HISTOGRAM
-from ...measure.carried import carried_words
 from ...measure.distribution import FEWEST_IMAGES
 from ...measure.filters import MEASURANDS
+from ...measure.fraction_outlines import fraction_words
 from ...measure.quantities import COUNTING, Quantity, Value
 from ...measure.results import BY_IMAGE, NAMES_IN_BUDGET, Nano, Statistics, unscaled_note
-from ...micrograph.types import LEAST_DOUBT
+from ...micrograph.types import LEAST_UNCERTAINTY
 from ..entries import Entry, known_column, known_number
 from ..wording import counted_from
 
@@ -28,24 +28,26 @@ UNKNOWN_WITHOUT_BUDGET = ("Repeatability",)  # contributions that are never know
 class Numbers:
     """The numbers of an image or of a sample.
 
-    Kinds of analysis that screen particles (`screened`) have the size distribution as their main
-    numbers, and `FirstScreen.headlines` as the first ones. Other kinds have `quantities`, and
-    `FirstScreen.leading` as the first ones; sizes are additional numbers.
+    If particles are screened as nanomaterials (`screened`), the main numbers are the size
+    distribution, and `FirstScreen.headlines` has the first of them. For other kinds of analysis the
+    main numbers are the `quantities`, and `FirstScreen.leading` has the first of them; sizes are
+    additional numbers.
 
     Arguments:
     statistics: the size distribution, or None.
     quantities: the numbers of the kind of analysis, by name.
     thing, things: the word for an object, and its plural.
-    readable: whether lengths are in the unit that people read (µm for long ones), else in that of
-    the files.
+    readable: whether lengths are in the readable unit (µm for long ones), else in the unit of the
+    files.
 
     Attributes:
     several: whether the numbers are of several images.
-    of_material: whether these are so many that intervals include differences between places.
+    of_material: whether there are enough images for intervals that include the differences between
+    images.
     scale_doubt: relative standard uncertainty of the scale; used if there are no statistics.
     interval_note: see `SampleAnalysis`.
-    unsure: the beginning of a sentence such as "Do not use:" if most is probably wrong, else "".
-    Then main numbers have no interval.
+    unsure: the beginning of a sentence such as "Do not use:" if the result is probably wrong; then
+    main numbers have no interval. Else "".
     """
 
     several = of_material = False
@@ -77,7 +79,8 @@ class Numbers:
 
     @property
     def screened(self) -> bool:
-        """Whether objects are judged as nanomaterials, and the size distribution is the whole answer."""
+        """Whether objects are judged as nanomaterials, and the size distribution is the whole
+        answer."""
         return self.statistics is not None and self.statistics.screened
 
     @property
@@ -93,7 +96,7 @@ class Numbers:
 
     @property
     def where(self) -> str:
-        """For what the intervals of sizes are valid, in words."""
+        """What the intervals of sizes are valid for, such as "in this picture"."""
         if self._by_image:
             return "for the material"
         return "in these pictures" if self.several else "in this picture"
@@ -121,8 +124,8 @@ class Numbers:
 
     @property
     def counted_from(self) -> str:
-        """From which size on the fraction counts particles, as an addition such as ", of 22.5 nm
-        and more"; or ""."""
+        """The smallest size that the fraction counts, as a part of a sentence: ", of 22.5 nm and
+        more"; "" if no length limits it."""
         words = counted_from(self.statistics.nano if self.statistics else None)
         return f",{words}" if words else ""
 
@@ -139,40 +142,45 @@ class Numbers:
     # ---- one number, with what its interval includes ---------------------------------------------
 
     def by_number(self, name: str) -> Entry:
-        """A number of the size distribution by number, with its total uncertainty if that is known."""
+        """A number of the size distribution by number, with its total uncertainty if that is
+        known."""
         assert self.statistics is not None
         return self.with_basis(Entry.of(name, self.statistics.value(name)))
 
     def with_basis(self, entry: Entry) -> Entry:
-        """The entry with the words on what its interval includes. Only this function decides that.
+        """The entry with the words on what its interval includes. Only this function decides them.
 
-        The fraction from 1 to 100 nm also gets the words on how few outlines it rests.
+        The fraction from 1 to 100 nm also gets the words on how few outlines decide it.
         """
-        entry = replace(entry, carried=self._carried(entry)) if entry.name == "fraction_100nm" else entry
+        entry = replace(entry, outlines_note=self._carried(entry)) if entry.name == "fraction_100nm" else entry
         quantity, statistics = known_number(entry.name), self.statistics
         by_image = (
             statistics.interval_basis == BY_IMAGE if statistics and quantity.interval == COUNTING else self.of_material
         )
         budget: Mapping[str, Any] = (statistics.budget if statistics else None) or {}
-        unknown_parts = () if budget else UNKNOWN_WITHOUT_BUDGET
-        unknown = budget.get(NAMES_IN_BUDGET.get(entry.name, entry.name), {}).get("without", unknown_parts)
+        parts_without_budget = () if budget else UNKNOWN_WITHOUT_BUDGET
+        missing_parts = budget.get(NAMES_IN_BUDGET.get(entry.name, entry.name), {}).get("without", parts_without_budget)
         parts = [*filter(None, [self.scale_in(quantity)]), quantity.basis(by_image)]
-        holds = "counting only" if parts == [COUNTING] else " and ".join(parts)
-        return replace(entry, holds=holds, unknown=unknown) if entry.number.low is not None else entry
+        contents = "counting only" if parts == [COUNTING] else " and ".join(parts)
+        if entry.number.low is None:
+            return entry
+        return replace(entry, contents_without_total=contents, missing_parts=missing_parts)
 
     def _carried(self, fraction: Entry) -> str:
-        """`carried_words` for the fraction from 1 to 100 nm: on how few outlines it rests."""
+        """How few outlines decide the fraction from 1 to 100 nm (`fraction_words`); "" if
+        unknown."""
         if not self.statistics or self.statistics.fraction_outlines is None:
             return ""
         without_doubtful = self.statistics.fraction_100nm_without_doubtful
         words = "" if without_doubtful is None else fraction.write(without_doubtful)
-        return carried_words(self.statistics.fraction_outlines, fraction.value, words)
+        return fraction_words(self.statistics.fraction_outlines, fraction.value, words)
 
     def _with_sure_ends(self, entry: Entry) -> Entry:
         """The entry for main numbers: without interval if the numbers are probably wrong."""
-        return replace(entry, has_ends=False, holds="", caution="") if self.unsure else entry
+        return replace(entry, has_ends=False, contents_without_total="", caution="") if self.unsure else entry
 
     def scale_in(self, quantity: Quantity) -> str:
-        """ "scale" if its uncertainty is a notable part of the intervals of the quantity, else ""."""
+        """ "scale" if the scale's uncertainty is a notable part of the quantity's intervals, else
+        ""."""
         doubt = (self.statistics.relative_uncertainty if self.statistics else self.scale_doubt) or 0.0
-        return "scale" if doubt >= LEAST_DOUBT and (quantity.power or quantity.scaled) else ""
+        return "scale" if doubt >= LEAST_UNCERTAINTY and (quantity.power or quantity.scaled) else ""

@@ -1,5 +1,5 @@
-"""The uncertainty of the main numbers, which _convergence.html, _budget.html and the annex of the
-report show."""
+"""`Uncertainty`: the uncertainty of the main numbers, which the templates _convergence.html and
+_budget.html and the annex of the report show."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from ...measure.bins import LEAST_JUDGED
 from ...measure.budget_table import NO_INTERVAL, answers_of, lines, uncertainty_name, uncertainty_words
-from ...measure.convergence import FEASIBLE_IMAGES, more_images_words, scale_too_uncertain
-from ...measure.drawn import Z95
+from ...measure.convergence import FEASIBLE_IMAGES, more_images_words, scale_words
+from ...measure.figure_draws import Z95
 from ..entries import BudgetTable
 from ..wording import capital, per_cent, uncapital
 from .first_screen import FirstScreen
@@ -21,8 +21,8 @@ class Uncertainty(FirstScreen):
 
     @property
     def enough(self) -> str:
-        """A sentence: whether the median is known well enough, or how many more objects or images
-        that takes; or ""."""
+        """A sentence: whether the median is exact enough, or how many more objects or images are
+        needed; "" if this is not known."""
         convergence = self.statistics.convergence if self.statistics and self.kept else None
         if not convergence:
             return ""
@@ -35,7 +35,7 @@ class Uncertainty(FirstScreen):
             advice = capital(more_images_words(more, target, doubt, self.better_than_images(target)))
             return f"{advice}{scope if more is not None and more <= FEASIBLE_IMAGES else ''}."
         aim = f"± {per_cent(target)}{scope}"
-        if more is None and (scale := scale_too_uncertain(self.things, target, doubt)):
+        if more is None and (scale := scale_words(self.things, target, doubt)):
             return f"{capital(scale)}."
         if more is None:
             return f"There are too few {self.things} to predict how many would bring the median to {aim}."
@@ -48,17 +48,15 @@ class Uncertainty(FirstScreen):
     def convergence_holds(self) -> str:
         """What the intervals of the convergence curve include, in words.
 
-        It is the same as for the median if the curve ends with the interval of the median.
+        If the curve ends with the shown interval of the median, they include the same.
         """
         median, curve = self.by_number("median"), self.statistics.convergence if self.statistics else None
         ends = (curve["low"][-1], curve["high"][-1]) if curve else None
-        return median.includes if median.total == ends else median.holds
+        return median.includes if median.total == ends else median.contents_without_total
 
     def better_than_images(self, target: float) -> str:
-        """What helps more than further images, if these alone cannot bring the median to ±
-        `target`.
-
-        `target` is relative. It is "" if further images can do it, or if that is not known.
+        """Advice, if further images alone cannot bring the uncertainty of the median to ± `target`
+        (relative); "" if they can, or if this is not known.
         """
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
         rows: Sequence[Mapping[str, Any]] = budget.get("rows", ())
@@ -69,8 +67,8 @@ class Uncertainty(FirstScreen):
 
     @property
     def _instead_of_counting(self) -> str:
-        """What helps more than counting, if another contribution to the uncertainty of the median
-        is larger; else ""."""
+        """Advice, if another contribution to the uncertainty of the median is larger than that of
+        the count; else ""."""
         budget: Mapping[str, Any] = (self.statistics.budget if self.statistics else None) or {}
         if not budget.get("median", {}).get("ends"):
             return ""
@@ -105,6 +103,6 @@ class Uncertainty(FirstScreen):
     def unknown_parts(self) -> str:
         """A sentence with a blank before it: which contributions to the total uncertainty are not
         known; or ""."""
-        titles = [title for headline in self.headlines if headline.parts for title in headline.unknown]
+        titles = [title for headline in self.headlines if headline.parts for title in headline.missing_parts]
         unknown_titles = "; ".join(map(uncapital, dict.fromkeys(titles)))
         return f" Not included, because not known: {unknown_titles}." if unknown_titles else ""

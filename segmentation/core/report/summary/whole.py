@@ -1,4 +1,4 @@
-"""`Summary`, which has all numbers of a result, and the table of them for the sheet "Details" and
+"""`Summary`: all numbers of a result in words. `all_numbers` lists them for the sheet "Details" and
 the annex of the report."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 from ...measure.quantities import COLUMNS, DOUBTFUL_FRACTIONS, NUMBERS, Value
 from ...measure.results import FIGURES, Statistics
-from ..entries import Entry, answers
+from ..entries import Entry, quantity_entries
 from ..wording import counted_from
 from .further import Further
 from .main_list import MainList
@@ -22,9 +22,9 @@ class Summary(MainList, Uncertainty, Further):
     def all_numbers(self) -> Iterator[Entry]:
         """All numbers with their group, in the order of a table.
 
-        Counts come first. Kinds of analysis with `quantities` have the counts among these.
+        Counts come first; for kinds of analysis with `quantities` these include the counts.
         """
-        quantities = [] if self.screened else answers(self.stored_quantities, every=True)
+        quantities = [] if self.screened else quantity_entries(self.stored_quantities, every=True)
         yield from (replace(entry, group="quantities") for entry in quantities)
         if self.statistics is None:
             return
@@ -63,7 +63,7 @@ class Summary(MainList, Uncertainty, Further):
                 yield Entry(name, f"{COLUMNS[name].label}, {NUMBERS[number_name].label}", Value(number), group="shape")
 
     def _others(self, statistics: Statistics) -> Iterator[Entry]:
-        """Sizes and fractions that are not among the weighted numbers."""
+        """Sizes and fractions that the weighted numbers do not include."""
         if statistics.size != "ecd":
             yield replace(self.by_number("ecd_median"), term="median equivalent circular diameter")
         if not statistics.screened:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ....core.micrograph.contrast import clip_outliers
-from ....core.micrograph.databar import data_bar
+from ....core.micrograph.databar import first_bar_row
 from ....core.network.resample import resize
 from ....core.truth import LABEL_KINDS, BadDataset, files_in, grouping, image_suffixes, load_image, load_labels
 from ...training.contract import Field, Labels, Picture, Rng
@@ -115,7 +115,7 @@ def read_micrograph(file: Path, source: MicrographSource, diameter: float) -> Fi
     """(H, W) float32 in -1..1: a micrograph without its data bar, contrast clipped, inverted if its particles are
     dark, and scaled so that they have `diameter` px (enlarged two times at most). Raises BadDataset."""
     micrograph = load_image(file)
-    picture = clip_outliers(micrograph.pixels[: data_bar(micrograph)])
+    picture = clip_outliers(micrograph.pixels[: first_bar_row(micrograph)])
     if source.polarity == "dark":
         picture = 1 - picture
     scale = diameter / (source.diameter or estimated_diameter(picture))

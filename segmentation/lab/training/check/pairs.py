@@ -12,9 +12,9 @@ from scipy import ndimage
 from skimage.segmentation import find_boundaries
 
 from ....core.label_images import as_labels, read_numbers
-from ....core.measure.hulls import areas, find_hulls
+from ....core.measure.hulls import find_hulls, hull_areas
 from ....core.measure.runs import find_runs
-from ....core.micrograph.databar import find_data_bar
+from ....core.micrograph.databar import find_first_bar_row
 from ....core.truth import Pair
 from ..agreement import LEAST_SCORE, agreement, has_shape_of_gaps, reduced
 from ..contract import STORED, Field, Floats, Labels, Picture, Shape
@@ -185,7 +185,7 @@ def _common_entries(pair: Pair, grey: Picture, labels: Labels) -> dict[str, Any]
         "small": np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX)),
         "small_labels": np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST)),
         "labelled_area": int((labels > 0).sum()),
-        "bar_rows": grey.shape[0] - find_data_bar(grey),
+        "bar_rows": grey.shape[0] - find_first_bar_row(grey),
     }
 
 
@@ -198,7 +198,7 @@ def solidities(pieces: Labels) -> Floats:
         return np.zeros(0)
     sizes = np.bincount(pieces.ravel())[1:]
     excess = EXCESS * 2 * np.sqrt(np.pi * sizes)
-    return sizes / np.maximum(areas(find_hulls(find_runs(pieces))) - excess, 1)
+    return sizes / np.maximum(hull_areas(find_hulls(find_runs(pieces))) - excess, 1)
 
 
 def surroundings(labels: Labels) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ....core import tasks
 from ....core.micrograph.contrast import clip_outliers
-from ....core.micrograph.databar import data_bar
+from ....core.micrograph.databar import first_bar_row
 from ....core.micrograph.types import Micrograph
 from ....core.network.cards import ModelCard
 from ....core.network.runtime import Network, Runtime, load_network
@@ -102,7 +102,7 @@ class Predictor:
             return self.cache[key]
         start_time = time.perf_counter()
         self.network()
-        picture = clip_outliers(micrograph.pixels[: min(rows, data_bar(micrograph))])
+        picture = clip_outliers(micrograph.pixels[: min(rows, first_bar_row(micrograph))])
         maps, view = predict_maps(picture, self.requested, self.card, self.runtime)
         prediction = Prediction(maps, as_shown(picture, view.polarity), view, time.perf_counter() - start_time)
         if self.cache is not None:

@@ -13,12 +13,12 @@ from scipy.optimize import minimize
 from ....core.errors import UserError
 from ....core.labels.confidence import likely_right, outline_features
 from ....core.labels.options import INTERCEPT, ParticleOptions
-from ....core.labels.outline import HOPELESS, particles
+from ....core.labels.outline import LEAST_SHOWN, particle_labels
 from ....core.measure.filters import LEAST_CONFIDENCE
 from ....core.measure.fractions import wilson
 from ....core.measure.matching import RIGHT_IOU, overlap_of, pairs, without_specks
 from ....core.micrograph.contrast import clip_outliers
-from ....core.micrograph.databar import data_bar
+from ....core.micrograph.databar import first_bar_row
 from ....core.micrograph.types import Calibration, Micrograph
 from ....core.pace import reporting_progress
 from ....core.truth import Pair
@@ -105,7 +105,7 @@ def fit_confidence(
     drawn_images = [_labelled_objects(predictor, *picture, threshold) for picture in pictures]
     confidence_by_others = cross_fitted(labelled_images, drawn_images)
     is_right = np.concatenate([particles.right for particles in labelled_images])
-    is_likely = confidence_by_others >= HOPELESS
+    is_likely = confidence_by_others >= LEAST_SHOWN
     reliability_figures = reliability(confidence_by_others[is_likely], is_right[is_likely])
     facts = {
         "confidence_error": round(reliability_figures["error"], 3),
@@ -117,7 +117,7 @@ def fit_confidence(
 
 def with_noisy_copies(micrograph: Micrograph, truth: Labels, seed: int) -> Iterator[tuple[Micrograph, Labels]]:
     """An image with its truth, then for each of NOISY a noisy copy without the data bar, with its truth."""
-    rows = data_bar(micrograph)
+    rows = first_bar_row(micrograph)
     yield micrograph, truth
     grey = micrograph.pixels[:rows].astype(float)
     grey *= 255 / max(float(grey.max()), 255.0)
@@ -165,7 +165,7 @@ def _labelled_objects(
 ) -> LabelledParticles:
     """All outlined particles of an image, also those that an analysis would drop, each right or wrong."""
     prediction, options = predictor.predict(micrograph, len(truth)), ParticleOptions.of(predictor.card)
-    decoded = particles(prediction.maps, prediction.grey, prediction.view.scale, threshold, options)
+    decoded = particle_labels(prediction.maps, prediction.grey, prediction.view.scale, threshold, options)
     overlap = overlap_of(without_specks(padded(decoded, truth.shape)), without_specks(truth))
     right = np.zeros(len(overlap.found_ids), bool)
     right[pairs(overlap.iou, RIGHT_IOU)[1]] = True

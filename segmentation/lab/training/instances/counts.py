@@ -21,8 +21,8 @@ from ....core.measure.matching import (
     ErrorKinds,
     Kind,
     Overlap,
+    count_pairs,
     error_kinds,
-    match,
     overlap_of,
     pairs,
     without_specks,
@@ -125,7 +125,7 @@ def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCou
     sums = Sums(
         pixels=pixels,
         image_iou=np.array([pixels[0] / max(1, pixels[:3].sum()), 1.0]),
-        matched=np.array([match(iou, threshold) for threshold in IOUS], float),
+        matched=np.array([count_pairs(iou, threshold) for threshold in IOUS], float),
         particles=np.array(iou.shape, float),
         segment_iou=np.array(iou[iou > 0.5].sum()),
         best=best,

@@ -12,8 +12,8 @@ from skimage.feature import peak_local_max
 from skimage.segmentation import find_boundaries, watershed
 
 from ....core.labels.options import ParticleOptions
-from ....core.labels.outline import counted_outlines, outline, particles
-from ....core.measure.matching import Kind, error_kinds, match, overlap_of, without_specks
+from ....core.labels.outline import counted_outlines, outline, particle_labels
+from ....core.measure.matching import Kind, count_pairs, error_kinds, overlap_of, without_specks
 from ....core.micrograph.types import Micrograph
 from ....core.report.picture import with_coloured_objects
 from ..contract import Field, Floats, Labels, Maps, Picture, Scoring
@@ -50,11 +50,11 @@ def sweep_image(maps: Picture, grey: Picture, truth: Labels, scale: float, optio
     true_objects, is_true = without_specks(truth), truth > 0
     rows = []
     for threshold in THRESHOLDS:
-        predicted = padded(particles(maps, grey, scale, threshold, options), truth.shape)
+        predicted = padded(particle_labels(maps, grey, scale, threshold, options), truth.shape)
         iou = overlap_of(without_specks(predicted), true_objects).iou
         hits = int(((predicted > 0) & is_true).sum())
         pixels = hits, int((predicted > 0).sum()) - hits, int(is_true.sum()) - hits
-        rows.append([*match(iou, 0.5), *match(iou, 0.75), *pixels])
+        rows.append([*count_pairs(iou, 0.5), *count_pairs(iou, 0.75), *pixels])
     return np.array(rows, float)
 
 

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from ....core.labels.options import MERGE_LIMIT, ParticleOptions
 from ....core.labels.region_graph import RegionGraph, merged_graph, oversegment
 from ....core.labels.region_merging import border_features, merge, merge_regions
-from ....core.measure.matching import match, overlap_of, without_specks
+from ....core.measure.matching import count_pairs, overlap_of, without_specks
 from ....core.micrograph.types import Micrograph
 from ....core.pace import reporting_progress
 from ....core.truth import Pair
@@ -177,7 +177,7 @@ def _counts(
         maps, grey, scale = image.prediction.maps, image.prediction.grey, image.prediction.view.scale
         labels = merge_regions(maps, grey, threshold=threshold, scale=scale, diameter=diameter, weights=weights)
         iou = overlap_of(without_specks(padded(labels, image.truth.shape)), without_specks(image.truth)).iou
-        total += [match(iou, 0.5), match(iou, 0.75)]
+        total += [count_pairs(iou, 0.5), count_pairs(iou, 0.75)]
     return total
 
 

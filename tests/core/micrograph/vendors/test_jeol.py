@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.core.micrograph.databar import data_bar
+from segmentation.core.micrograph.databar import first_bar_row
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Micrograph
 from tests.core.micrograph.instrument_files import exif_tiff, noted_tiff, written
@@ -61,7 +61,7 @@ def test_image_with_bar(tmp_path: Path, options: dict[str, Any]) -> None:
     assert micrograph.calibration.source == "metadata"
     assert micrograph.calibration.detail == "JEOL MakerNote, $CM_PIXEL_SIZE"
     assert micrograph.calibration.relative_uncertainty == pytest.approx(0.005 / math.sqrt(3) / 2.00)
-    assert data_bar(micrograph) == 960
+    assert first_bar_row(micrograph) == 960
     assert micrograph.notes == ()
     assert {name: value for name, value in micrograph.metadata.items() if name != "kind"} == {
         "instrument": "JEOL JSM-IT800",
@@ -86,7 +86,7 @@ def test_note_of_a_jpeg(tmp_path: Path) -> None:
     exif.get_ifd(0x8769)[0x927C] = note()
     micrograph = written(tmp_path, picture(STORED, "JPEG", exif=exif), "a.jpg")
     assert micrograph.calibration.nm_per_pixel == pytest.approx(2.0)
-    assert data_bar(micrograph) == 960
+    assert first_bar_row(micrograph) == 960
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_text_file_in_the_same_notation(tmp_path: Path) -> None:
     micrograph = read(tmp_path / "a.tif", side=[side])
     assert micrograph.calibration.nm_per_pixel == pytest.approx(2.0)
     assert micrograph.calibration.source == "side file"
-    assert data_bar(micrograph) == 960
+    assert first_bar_row(micrograph) == 960
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_no_scale_from_malformed_notes(tmp_path: Path, content: bytes) -> None:
 def test_the_image_is_kept_whatever_the_height_of_the_bar(tmp_path: Path, height: str) -> None:
     micrograph = written(tmp_path, noted_tiff(STORED, note(SM_PNU_HEIGHT=height)))
     assert micrograph.calibration.nm_per_pixel == pytest.approx(2.0)
-    assert data_bar(micrograph) == 960, "from the image size"
+    assert first_bar_row(micrograph) == 960, "from the image size"
 
 
 @pytest.mark.parametrize("filling", [" ", "1", "\r", "\t", "$", "\t$", "\t$A=", "1 ", "\0"])

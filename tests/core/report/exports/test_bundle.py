@@ -16,7 +16,7 @@ from segmentation.core.report.files import write_all
 from segmentation.core.tasks import find
 from tests.core.builders import make_analysis, renamed
 
-TAKEN = {name for name, export in exports.listed("image", find("particles")).items() if not export.for_the_page}
+TAKEN = {name for name, export in exports.by_file_name("image", find("particles")).items() if not export.for_the_page}
 IN_BUNDLE = TAKEN - {"bundle.zip", "notebook.eln"}
 
 

@@ -82,6 +82,6 @@ def test_a_picture_of_an_unknown_kind_is_not_decided(analysis, tmp_path, monkeyp
 
 @pytest.mark.parametrize("unit", ["image", "sample"])
 def test_only_results_with_limits_have_the_file(analysis, tmp_path, unit):
-    assert CONFORMITY not in exports.listed(unit, find("particles"))
-    assert CONFORMITY in exports.listed(unit, find("particles"), judged=True)
+    assert CONFORMITY not in exports.by_file_name(unit, find("particles"))
+    assert CONFORMITY in exports.by_file_name(unit, find("particles"), judged=True)
     assert CONFORMITY not in write_all(analysis, tmp_path, only=[CONFORMITY])

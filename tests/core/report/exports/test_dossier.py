@@ -214,7 +214,7 @@ def crate_of(file, folder):
 
 def entry(analysis, folder, filing=FILING):
     """The notebook entry of an analysis, with the files that are stored with every result."""
-    return write_all(analysis, folder, stored_only=True, also={"notebook.eln"}, filing=filing)["notebook.eln"]
+    return write_all(analysis, folder, stored_only=True, added_names={"notebook.eln"}, filing=filing)["notebook.eln"]
 
 
 class TestNotebookEntry:
@@ -394,9 +394,9 @@ class TestFibres:
 
 def test_only_particles_and_fibres_have_a_dossier():
     for name in ("oecd-tg125.json", "endpoint-record.json"):
-        assert all(name in exports.listed("image", find(kind)) for kind in ("particles", "fibres"))
-        assert name not in exports.listed("image", find("grains"))
-    assert "notebook.eln" in exports.listed("sample", find("grains"))
+        assert all(name in exports.by_file_name("image", find(kind)) for kind in ("particles", "fibres"))
+        assert name not in exports.by_file_name("image", find("grains"))
+    assert "notebook.eln" in exports.by_file_name("sample", find("grains"))
     assert content_type_of("notebook.eln") == "application/vnd.eln+zip"
 
 

@@ -30,7 +30,7 @@ from segmentation.core.report.exports import coco, geojson, particles_csv, resul
 from segmentation.core.report.facts import MIRRORED
 from segmentation.core.report.filing import Filing
 from segmentation.core.report.outlines import polygons
-from segmentation.core.report.wording import hundredths, write_json
+from segmentation.core.report.wording import per_cent_number, write_json
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.settings import TEXTS, MeasurementSettings
 from tests.core.builders import analysis_of, make_analysis, refound, renamed, segmentation_of
@@ -335,7 +335,7 @@ def test_labels_of_any_number_are_an_imagej_tiff_with_its_scale(n, dtype, all_, 
 def test_labels_that_a_float_cannot_hold_stay_whole(tmp_path, monkeypatch):
     from segmentation.core.report.exports import labels
 
-    monkeypatch.setattr(labels, "EXACT", 66_000)
+    monkeypatch.setattr(labels, "LARGEST_EXACT", 66_000)
     labels.write_tiff(single_pixels(66_001), tmp_path / "labels.tif", keep_all=True)
     with tifffile.TiffFile(tmp_path / "labels.tif") as file:
         assert file.asarray().dtype == np.uint32 and file.asarray().max() == 66_001
@@ -355,7 +355,7 @@ def test_the_schema_is_that_of_the_types():
      (0.9997, "99.97")],
 )  # fmt: skip
 def test_per_cents_do_not_round_a_result_away(fraction, text):
-    assert hundredths(fraction) == text
+    assert per_cent_number(fraction) == text
 
 
 @pytest.mark.parametrize(

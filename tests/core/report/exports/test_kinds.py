@@ -71,7 +71,7 @@ def phases(monkeypatch):
 
 def written(analysis, folder, *names):
     """These files and what is stored with every result."""
-    return write_all(analysis, folder, stored_only=True, also=names)
+    return write_all(analysis, folder, stored_only=True, added_names=names)
 
 
 def test_every_file_is_written_without_a_word_of_particles(phases, tmp_path):
@@ -153,7 +153,7 @@ def test_a_new_export_is_one_definition(tmp_path, monkeypatch):
         "{things}.txt",
         "{Things}, text",
         64,
-        lambda context, path: path.write_text(f"{len(context.shapes)}"),
+        lambda context, path: path.write_text(f"{len(context.object_polygons)}"),
         image="how many {things} there are",
     )
     definitions = (*exports.every(), new)
@@ -163,14 +163,14 @@ def test_a_new_export_is_one_definition(tmp_path, monkeypatch):
     with zipfile.ZipFile(files["bundle.zip"]) as archive:
         assert archive.read("particles.txt") == b"5"
         assert new.image.format(things="particles") in archive.read("README.txt").decode()
-    listed = exports.listed("image", tasks.find("particles"))
+    listed = exports.by_file_name("image", tasks.find("particles"))
     assert listed["particles.txt"].title == "Particles, text"
 
 
 def test_names_are_unlike_and_documented():
     page = (ROOT / "docs" / "use" / "exports.md").read_text()
     for of in ("image", "sample"):
-        listed = exports.listed(of, tasks.find("particles"), judged=True)
+        listed = exports.by_file_name(of, tasks.find("particles"), judged=True)
         assert len({export.place for export in listed.values()}) == len(listed)
         for name, kind in listed.items():
             row = f"| `{name}` | {kind.line(of)} |"
@@ -192,7 +192,7 @@ def test_of_a_refused_image_no_panel_is_coloured_and_no_number_is_a_dash(phases,
         return np.ptp(np.asarray(Image.open(picture).convert("RGB")).astype(int), axis=2).max() > 20
 
     refused = replace(phases, table=without_numbers(phases.table), quantities={"mean": Value(None)})
-    listed = exports.listed("image", tasks.find(phases.segmentation.provenance.task))
+    listed = exports.by_file_name("image", tasks.find(phases.segmentation.provenance.task))
     pictures = [name for name in listed if name.startswith(("panel-", "thumbnail")) and "svg" not in name]
     files = {
         analysis: written(analysis, tmp_path / str(analysis.refused), *pictures, "report.pdf")

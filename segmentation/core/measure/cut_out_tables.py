@@ -1,5 +1,5 @@
-"""Measuring objects that were cut out of an image. This needs scipy, so it lies apart from
-`cutouts`, which the web process imports without scipy."""
+"""Measures objects that were cut out of an image. Not in `cutouts`, because it needs scipy and the
+web process imports `cutouts` without scipy."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import numpy as np
 from scipy import ndimage
 
 from .cutouts import CutOut, in_batches
-from .shapes import measure_apart
+from .shapes import measure_cut_outs
 from .table import Table
 
 
-def measured_apart(
+def table_and_part_counts(
     objects: Sequence[CutOut], nm_per_pixel: float | None, frame: tuple[int, int]
 ) -> tuple[Table, list[int]]:
-    """The table of objects of an image, and for each object of how many connected parts it consists
-    (pixels of a part share sides). frame: the analysed rows and columns of the image."""
-    table = in_one_table(objects, nm_per_pixel, frame)
+    """The table of objects of an image, and the number of connected parts of each object (pixels of a
+    part share sides). frame: the analysed rows and columns of the image."""
+    table = cut_out_table(objects, nm_per_pixel, frame)
     return table, [int(ndimage.label(part.mask)[1]) for part in objects]
 
 
-def in_one_table(
+def cut_out_table(
     objects: Sequence[CutOut], nm_per_pixel: float | None, frame: tuple[int, int], *, only_sizes: bool = False
 ) -> Table:
-    """The table of one or more objects. They are measured by `measure_apart` in batches that fit
-    side by side. only_sizes: without columns that sizes do not need."""
+    """The table of one or more objects, measured in batches (`in_batches`). only_sizes: without columns
+    that sizes do not need."""
     batches = [*in_batches(objects)]
     tables = [
-        measure_apart([objects[index] for index in batch], nm_per_pixel, frame, only_sizes=only_sizes)
+        measure_cut_outs([objects[index] for index in batch], nm_per_pixel, frame, only_sizes=only_sizes)
         for batch in batches
     ]
     order = np.argsort(np.concatenate(batches))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.measure.budget import Conditions
-from segmentation.core.measure.carried import FEW_OUTLINES, carried_words, fraction_outlines
+from segmentation.core.measure.fraction_outlines import FEW_OUTLINES, fraction_outlines, fraction_words
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.results import Statistics
 from segmentation.core.measure.statistics import summarise
@@ -25,7 +25,7 @@ def words_of(statistics):
     """As people read it: of the numbers that result.json holds."""
     stored = Statistics.from_dict(statistics.as_dict())
     headlines = Summary(stored, {}, "particle", "particles").headlines
-    return next(entry.carried for entry in headlines if entry.name == "fraction_100nm")
+    return next(entry.outlines_note for entry in headlines if entry.name == "fraction_100nm")
 
 
 def said(sizes, **measures):
@@ -75,7 +75,7 @@ def test_the_count_is_said_where_each_outline_matters(small, large, is_said):
 def test_of_no_outline_and_of_those_on_one_side_nothing_is_said():
     none = fraction_outlines([named([60.0, 70.0], reasons=np.array(["odd shape"] * 2))])
     assert none == {"small": 0, "total": 0, "doubtful": 0, "ids": []}
-    assert carried_words(none, "", "") == ""
+    assert fraction_words(none, "", "") == ""
     assert summarise(named([], confidence=[]), Conditions(calibration=SURE)).fraction_outlines is None
     assert said(np.linspace(50, 90, 12)) == said(np.linspace(200, 300, 12)) == ""
 

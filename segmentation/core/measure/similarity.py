@@ -1,10 +1,10 @@
-"""How similar objects are to examples that a person points at, by their size, shape, contrast and
-contact: so the page can choose all similar ones at once.
+"""Computes how similar objects are to examples that a person chooses, by size, shape, contrast and
+contact. The page then offers to choose all similar objects at once.
 
 Differences of a measure are divided by the spread of this measure among the objects of the image,
 so that no measure needs a limit of its own. If a measure has two peaks, one example represents only
-its own peak: then the spread is that of this peak. Several examples of one sort show by themselves
-how much the sort varies: then the spread is that of all objects.
+its own peak: then the spread of this peak is used. Several examples of one sort already
+show how much the sort varies: then the spread of all objects is used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CONTACT = "contact"  # column with `contacts.longest_contacts`
 # Of size, shape, contrast and contact; fitted to small particles that stick to larger ones in a
 # powder (docs/development/experiments.md).
 WEIGHTS = (2, 1, 1, 1)
-LEAST_SPREAD = 0.02  # a smaller one means that the measure is the same for all objects
+LEAST_SPREAD = 0.02  # with a smaller spread the measure is practically equal for all objects
 SPREAD_PERCENTILES = (16, 84)  # one standard deviation to each side of a normal distribution
 # A distribution has two peaks if the means of its two parts differ by LEAST_SEPARATION times their
 # spread. A normal distribution that is divided in its middle reaches 2.6, a uniform one 3.5; of
@@ -49,7 +49,7 @@ def similarity_to_all(columns: Mapping[str, Floats], places: Sequence[int], size
 
 def _differences(columns: Mapping[str, Floats], places: Sequence[int], size: str, *, by_peak: bool) -> Floats:
     """(k, n) d² between k examples and each object (see `similarity`); inf where they have no
-    measure in common. by_peak: whether the spread is that of the peak that the example is in."""
+    measure in common. by_peak: whether to use the spread of the peak that the example is in."""
     sizes = {name: np.log(columns[name]) for name in (size, "area") if name in columns}
     others = {name: columns[name] for name in (*SHAPES, CONTRAST, CONTACT) if name in columns}
     measured = {name: values for name, values in (sizes | others).items() if np.isfinite(values).any()}
@@ -83,7 +83,7 @@ def _differences(columns: Mapping[str, Floats], places: Sequence[int], size: str
 def peaks(values: Floats) -> list[Floats]:
     """The finite values in ascending order, divided into the peaks of their distribution. A part is
     divided where most of its variance lies between both sides, if it has two peaks there
-    (LEAST_SEPARATION; Ashman, Bird and Zepf 1994); then each side is looked at in the same way."""
+    (LEAST_SEPARATION; Ashman, Bird and Zepf 1994); then each side is divided in the same manner."""
     ordered = np.sort(values[np.isfinite(values)])
     left = np.arange(FEWEST_IN_PEAK, len(ordered) - FEWEST_IN_PEAK + 1)
     if not len(left):

@@ -1,5 +1,4 @@
-"""Opens a stored segmentation for corrections. Its file is read in strips of rows, so that no whole image is in
-memory."""
+"""Opens a stored segmentation for corrections. Its file is read in strips of rows, so no whole image is in memory."""
 
 from __future__ import annotations
 
@@ -20,27 +19,27 @@ from .segmentation import (
     UnusableSegmentation,
     check_objects,
     names_of,
-    unpacked,
-    without_images,
+    objects_in_file,
+    open_arrays,
 )
-from .working import STRIP, WorkingLabels, objects_of
+from .working import STRIP_ROWS, WorkingLabels, objects_of
 
-PACKED = 64  # rows of a map that are compressed together
+ROWS_PER_BLOCK = 64  # of a map, compressed together
 Opener = Callable[[], BinaryIO]
 
 
-def opened(open_file: Opener, origin: Provenance) -> WorkingLabels:
+def open_outlines(open_file: Opener, origin: Provenance) -> WorkingLabels:
     """The outlines in a file.
 
     open_file: opens the file; it is called again when a map is first needed. origin: the provenance that the caller
     expects. Raises UnusableSegmentation as `Segmentation.load` does.
     """
-    with unpacked(open_file) as data:
-        head = without_images(data)
+    with open_arrays(open_file) as data:
+        head = objects_in_file(data)
         strips = list[Strip]()
         with data.zip.open("labels.npy") as member:
             shape = _shape(member, np.dtype(np.int32))
-            for part in _parts(member, shape, np.dtype(np.int32), STRIP):
+            for part in _parts(member, shape, np.dtype(np.int32), STRIP_ROWS):
                 strips.append(Strip.of(part, strips[-1].end if strips else 0))
         check_objects(head, shape[0], np.unique(np.concatenate([strip.ids for strip in strips])))
         maps = {name: StoredMap(open_file, f"{MAP}{name}", shape) for name in names_of(data, MAP)}
@@ -79,23 +78,25 @@ class StoredMap:
         self._packed, self._lock = list[bytes](), Lock()
 
     def read(self) -> list[bytes]:
-        """The compressed map, PACKED rows each. If two threads call this at once, the second one waits. Raises
-        UnusableSegmentation as `opened` does."""
+        """The compressed map, in blocks of ROWS_PER_BLOCK rows. If two threads call this at once, the second one waits.
+        Raises UnusableSegmentation as `open_outlines` does."""
         with self._lock:
             if not self._packed:
-                with unpacked(self._open_file) as data, data.zip.open(f"{self._name}.npy") as member:
+                with open_arrays(self._open_file) as data, data.zip.open(f"{self._name}.npy") as member:
                     if _shape(member, np.dtype(np.uint8)) != self._shape:
                         raise ValueError("the map is not one of the labels")
-                    self._packed = [_packed(part) for part in _parts(member, self._shape, np.dtype(np.uint8), PACKED)]
+                    self._packed = [
+                        _packed(part) for part in _parts(member, self._shape, np.dtype(np.uint8), ROWS_PER_BLOCK)
+                    ]
         return self._packed
 
     def __call__(self, box: Box) -> NDArray[np.uint8]:
         packed = self.read()
         top, left, bottom, right = box
-        start = top // PACKED
-        raw = b"".join(zlib.decompress(block) for block in packed[start : -(-bottom // PACKED)])
+        start = top // ROWS_PER_BLOCK
+        raw = b"".join(zlib.decompress(block) for block in packed[start : -(-bottom // ROWS_PER_BLOCK)])
         rows = np.frombuffer(raw, np.uint8).reshape(-1, self._shape[1])
-        return rows[top - start * PACKED : bottom - start * PACKED, left:right]
+        return rows[top - start * ROWS_PER_BLOCK : bottom - start * ROWS_PER_BLOCK, left:right]
 
 
 def _packed(part: NDArray[np.uint8]) -> bytes:

@@ -12,10 +12,10 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from segmentation.core.labels import stored
+from segmentation.core.labels import stored_outlines
 from segmentation.core.labels.operations import Corrections, correct
 from segmentation.core.labels.segmentation import DAMAGED, FOREIGN, UnusableSegmentation
-from segmentation.core.labels.working import MOST_CROPPED, TOO_WIDE, WorkingLabels
+from segmentation.core.labels.working import MOST_CROPPED_PX, TOO_LARGE, WorkingLabels
 from segmentation.services.results import edits
 from tests.core.builders import disc_labels, segmentation_of
 
@@ -49,7 +49,7 @@ def opens(segmentation):
 
 
 def test_opened_outlines_are_those_of_the_whole_file(found):
-    opened, other = stored.opened(opens(found), found.provenance), WorkingLabels.of(found)
+    opened, other = stored_outlines.open_outlines(opens(found), found.provenance), WorkingLabels.of(found)
     assert (np.concatenate([*opened.label_strips()]) == found.labels).all()
     assert opened.as_dict() == other.as_dict() and (opened.rows, opened.shape) == (found.rows, (600, 300))
     for box in ((0, 0, 600, 300), (250, 280, 262, 300), (63, 5, 129, 6)):
@@ -60,10 +60,10 @@ def test_opened_outlines_are_those_of_the_whole_file(found):
 
 def test_a_map_that_was_read_ahead_is_not_read_again(found):
     reads = Mock(side_effect=opens(found))
-    opened = stored.opened(reads, found.provenance)
-    edits.read_maps_ahead(SimpleNamespace(original=opened))
+    opened = stored_outlines.open_outlines(reads, found.provenance)
+    edits.preload_maps(SimpleNamespace(original=opened))
     for thread in threading.enumerate():
-        if thread.name == edits.READS_MAPS:
+        if thread.name == edits.MAPS_THREAD:
             thread.join(20)
     count = reads.call_count
     for name, layer in found.maps.items():
@@ -94,7 +94,7 @@ def test_corrections_of_opened_outlines_are_those_of_the_whole_segmentation(foun
         {"op": "split", "id": 7, "points": [[x - 6, y], [x + 6, y]]},
         {"op": "erase", "polygon": [[0, 200], [300, 255], [300, 320]]},
     ]
-    corrections = Corrections(stored.opened(opens(found), found.provenance))
+    corrections = Corrections(stored_outlines.open_outlines(opens(found), found.provenance))
     for operation in operations:
         corrections.do(operation)
     after = correct(found, operations)
@@ -104,13 +104,13 @@ def test_corrections_of_opened_outlines_are_those_of_the_whole_segmentation(foun
 
 def test_files_of_other_images_and_damaged_files_are_refused(found):
     with pytest.raises(UnusableSegmentation, match=FOREIGN):
-        stored.opened(opens(found), replace(found.provenance, micrograph="cd" * 32))
+        stored_outlines.open_outlines(opens(found), replace(found.provenance, micrograph="cd" * 32))
     content = opens(found)().getvalue()
     with pytest.raises(UnusableSegmentation, match=DAMAGED):
-        stored.opened(lambda: io.BytesIO(content[:-2000]), found.provenance)
+        stored_outlines.open_outlines(lambda: io.BytesIO(content[:-2000]), found.provenance)
     for wrong in ({"ids": found.ids[1:]}, {"next_id": 3}, {"by_hand": frozenset({7, 99})}, {"rows": 601}):
         with pytest.raises(UnusableSegmentation, match=DAMAGED):
-            stored.opened(opens(replace(found, **wrong)), found.provenance)
+            stored_outlines.open_outlines(opens(replace(found, **wrong)), found.provenance)
 
 
 @pytest.mark.parametrize("labels", [np.zeros((600, 300), np.int64), np.zeros((600, 300), np.int32, order="F"), b"no"])
@@ -123,22 +123,22 @@ def test_labels_of_another_kind_are_refused(found, labels):
                 np.save(content, labels)
             new.writestr(name, content.getvalue() or (labels if name == "labels.npy" else old.read(name)))
     with pytest.raises(UnusableSegmentation, match=DAMAGED):
-        stored.opened(lambda: io.BytesIO(changed.getvalue()), found.provenance)
+        stored_outlines.open_outlines(lambda: io.BytesIO(changed.getvalue()), found.provenance)
 
 
 def test_a_map_that_cannot_be_read_is_named_when_it_is_needed(found):
-    labels = stored.opened(opens(found), found.provenance)
+    labels = stored_outlines.open_outlines(opens(found), found.provenance)
     labels.maps["foreground"]._open_file = Mock(side_effect=FileNotFoundError)
     with pytest.raises(FileNotFoundError):
         labels.maps["foreground"]((0, 0, 3, 3))
 
 
 def test_no_operation_makes_an_image_of_almost_everything():
-    side = int(MOST_CROPPED**0.5) + 100
+    side = int(MOST_CROPPED_PX**0.5) + 100
     labels = np.zeros((side, side), np.int32)
     labels[5:9, 5:9] = labels[-9:-5, -9:-5] = 1
     working = WorkingLabels.of(segmentation_of(labels))
     corrections = Corrections(working)
-    with pytest.raises(ValueError, match=TOO_WIDE):
+    with pytest.raises(ValueError, match=TOO_LARGE):
         corrections.do({"op": "split", "id": 1, "line": [[0, 0], [side, side]]})
     assert len(corrections.do({"op": "delete", "ids": [1]}).patch.runs) == 8

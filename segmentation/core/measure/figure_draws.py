@@ -1,4 +1,4 @@
-"""Random draws of a figure of a distribution (mean, median, ...), and the 95 % interval from such
+"""Random draws of a figure of a distribution (mean, median, ...), and the 95 % interval from these
 draws.
 
 Means and standard deviations of many resamples are computed at once, each with its standard error
@@ -17,19 +17,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .distribution import SAME, Floats, WeightedSizes, effective_number
+from .distribution import EQUAL_WITHIN, Floats, WeightedSizes, effective_number
 from .quantities import OF, Value, number
 
 Interval = list[float] | None
 Tails = tuple[float, float]  # probabilities that an interval leaves out below and above
 
 WIDEST = 10.0  # upper end / figure, above which an interval is useless
-WIDEST_BY_IMAGE = 3.0  # the same for several images; also figure / lower end
+WIDEST_BY_IMAGE = 3.0  # as WIDEST, for several images; also for figure / lower end
 UNBOUNDED = 100.0  # ln(figure); such an extreme draw comes from a resample of equal sizes
 TAILS_OF_95: Tails = (0.025, 0.025)
 Z95 = 1.959963984540054  # the 97.5 % quantile of the normal distribution
-LEAST_END = 1e-3  # of the median: a lower end below it says no more than 0 does
-RARER = 10  # times: so much rarer sizes do not count as neighbours (`half_steps`)
+LEAST_END = 1e-3  # of the median: a lower end below it is as uninformative as 0
+RARER = 10  # so many times rarer sizes are not used as neighbours (`half_steps`)
 MOMENTS = ("mean", "sd", "geometric_mean", "geometric_sd")
 PRODUCTS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))  # pairs of indices in w, w z, w z²
 
@@ -41,7 +41,7 @@ def t95(free: int) -> float:
     return float(stdtrit(free, 0.975))
 
 
-def with_scale(value: Value, uncertainty: float | None, power: float) -> Value:
+def with_scale_uncertainty(value: Value, uncertainty: float | None, power: float) -> Value:
     """The value with its interval widened by the relative standard uncertainty of the scale (None if not known).
 
     power: the power of the pixel size in the value. Both parts add in quadrature (GUM 5.1.2). A lower limit of 0 or
@@ -55,9 +55,9 @@ def with_scale(value: Value, uncertainty: float | None, power: float) -> Value:
     return replace(value, low=max(low, min(0.0, value.low)), high=high)
 
 
-def with_outlines(values: Mapping[str, Value], scores: Sequence[Mapping[str, Any]]) -> dict[str, Value]:
-    """The values by name with `total`, the ends of the interval with the total uncertainty, where
-    the errors of the outlines are known.
+def with_outline_errors(values: Mapping[str, Value], scores: Sequence[Mapping[str, Any]]) -> dict[str, Value]:
+    """The values by name. Where the errors of the outlines are known, `total` is set: the ends of the
+    interval with the total uncertainty.
 
     scores: from the cards of the models that made the outlines. `total` adds in quadrature, on each
     side, the distance from the value to the end of its interval, and twice the root mean square
@@ -140,7 +140,7 @@ class FigureDraws(NamedTuple):
         low, high = float(np.quantile(least, self.tails[0])), float(np.quantile(greatest, 1 - self.tails[1]))
         starts_at_zero = low == -UNBOUNDED and bool(np.isneginf(self.down).any())
         is_too_wide = high > float(np.median(draws[is_usable])) + np.log(widest)
-        if high - low <= SAME or is_too_wide or (low == -UNBOUNDED and not starts_at_zero):
+        if high - low <= EQUAL_WITHIN or is_too_wide or (low == -UNBOUNDED and not starts_at_zero):
             return None
         return [0.0 if starts_at_zero else float(np.exp(low)), float(np.exp(high))]
 
@@ -159,7 +159,7 @@ def half_steps(size: Floats) -> Floats:
     itself: rarer sizes come from unusual shapes and do not show the step. The step is at most the
     smallest size, because a particle has at least one pixel.
     """
-    begins = np.concatenate([[True], np.diff(size) > SAME * size[1:]])
+    begins = np.concatenate([[True], np.diff(size) > EQUAL_WITHIN * size[1:]])
     distinct, group = size[begins], np.cumsum(begins) - 1
     members = np.bincount(group)
     is_shared = members > 1
@@ -240,7 +240,7 @@ def _mean_and_deviation(sums: Floats, square: Floats, values: Floats) -> tuple[F
     return values.mean() + scale * mean, scale * mean_error, scale * deviation, scale * deviation_error
 
 
-def law_sd(sizes: WeightedSizes, repeats: int, rng: np.random.Generator) -> Floats:
+def log_normal_sd_draws(sizes: WeightedSizes, repeats: int, rng: np.random.Generator) -> Floats:
     """(repeats,) draws of ln(SD) by number, if the sizes follow a log-normal law with the
     parameters sigma and mu: sigma is drawn by the chi-squared and mu by the normal distribution
     (Krishnamoorthy and Mathew 2003)."""

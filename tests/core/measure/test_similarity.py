@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from segmentation.core.labels.contrast import contrasts
 from segmentation.core.measure.shapes import measure
-from segmentation.core.measure.similar import CONTRAST, SHAPES, similarity, similarity_to_all
+from segmentation.core.measure.similarity import CONTRAST, SHAPES, similarity, similarity_to_all
 
 SIDE, SPECKS = 480, 12
 

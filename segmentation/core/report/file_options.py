@@ -1,7 +1,7 @@
-"""Names of some files of a result, and the options of a figure and of the report.
+"""The options of the figure and of the report, and the names of some files of a result.
 
-The web process reads the options, and a worker writes the file. The name of a figure contains its
-options, such as `figure-AD-8pt-grey.svg`.
+The web process turns the options of a request into the name of a file, such as
+`figure-AD-8pt-grey.svg`; a worker reads them from the name and writes the file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 REPORT, ANNEX, FORM, NOTEBOOK = "report.pdf", "report-annex.pdf", "oecd-tg125.json", "notebook.eln"
 CONFORMITY = "conformity.pdf"
-ALL, FONT = "ABCD", 6  # usual panels and height of letters
+ALL, FONT = "ABCD", 6  # default: all panels, and height of letters in points
 FONTS = range(4, 11)  # points
 COLOURS = ("colour", "grey")
 KINDS = ("png", "svg", "pdf")
@@ -23,7 +23,7 @@ WRONG_FONT = f"font is a whole number of points from {FONTS[0]} to {FONTS[-1]}, 
 WRONG_COLOURS = f"colours is one of: {', '.join(COLOURS)}."
 
 
-class Look(NamedTuple):
+class FigureOptions(NamedTuple):
     """The options of the figure of one image.
 
     panels: letters of the panels to show.
@@ -39,7 +39,7 @@ class Look(NamedTuple):
 
 
 def with_options(name: str, options: Mapping[str, str]) -> str:
-    """The name of the file `name` with options.
+    """The name of a file with options, from its usual name.
 
     options: "annex" for the report; "panels", "font", "colours" and "format" for a figure. Raises
     ValueError with a sentence for a wrong value; a format that is not in KINDS is ignored.
@@ -63,9 +63,9 @@ def with_options(name: str, options: Mapping[str, str]) -> str:
     return f"{stem}-{panels}-{int(font)}pt{'-grey' if colours == 'grey' else ''}.{kind}"
 
 
-def look_of(name: str) -> Look | None:
-    """The options in the name of a figure; None if `name` is not that of a figure with options."""
+def options_in_name(name: str) -> FigureOptions | None:
+    """The options in the name of a figure; None if `name` is no name of a figure with options."""
     match = NAME.fullmatch(name)
     if match is None or not match[1] or int(match[2]) not in FONTS:
         return None
-    return Look(match[1], int(match[2]), bool(match[3]))
+    return FigureOptions(match[1], int(match[2]), bool(match[3]))

@@ -23,7 +23,7 @@ from ..labels.bands import Ids, boxes, ids_in
 from ..labels.geometry import SMALLEST, Box, Mask, line_pixels, to_edge
 from ..labels.segmentation import Cut
 from ..remembered import calculated_once
-from .apart import in_one_table
+from .cut_out_tables import cut_out_table
 from .cutouts import CutOut
 from .distribution import nano_share, quantile
 from .regions import INSIDE
@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-DRAWS = 100  # of which outlines and pieces are particles
+DRAWS = 100  # random draws; each decides which outlines and pieces are particles
 
 
 class Piece(NamedTuple):
@@ -48,7 +48,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PossiblePieces:
-    """n outlines and their k possible pieces; arrays (n + k,) hold the outlines first.
+    """n outlines and their k possible pieces; in arrays (n + k,) the outlines come first.
 
     count: n. odds: (n + k,) the log-odds that the cut which divides each is right, -inf without a
     cut."""
@@ -79,8 +79,8 @@ class PossiblePieces:
         return np.array([crop[pixels].mean() >= INSIDE for pixels, crop in crops], np.bool_)
 
     def sampled(self, rng: np.random.Generator, spread: float) -> NDArray[np.bool_]:
-        """(n + k, DRAWS) whether each outline or piece is a particle in each random draw of which
-        cuts are right. spread: SD of an error that all log-odds of an image share."""
+        """(n + k, DRAWS) whether each outline or piece is a particle in each random draw, which decides
+        what cuts are right. spread: SD of an error that all log-odds of an image share."""
         shifts = spread * rng.standard_normal(DRAWS)
         divided = rng.random((len(self.odds), DRAWS)) < special.expit(self.odds[:, None] + shifts)
         exists = np.ones(divided.shape, bool)
@@ -125,9 +125,11 @@ def possible_pieces(
 
 
 def pieces_of(dense: NDArray[np.int32], cuts: Sequence[Cut], places: Sequence[int]) -> dict[int, list[CutOut]]:
-    """By its place in `cuts`, for each cut in `places`: the pieces into which this cut, and the
+    """The pieces that cuts make, by the place of the cut in `cuts`: the pieces into which the cut, and the
     cuts at whose lines it ends, divide their outline. Cuts that divide nothing have no entry.
-    dense: (H, W), the outlines 1..n."""
+
+    dense: (H, W), the outlines 1..n. places: of the wanted cuts in `cuts`.
+    """
     boxes, pieces = ndimage.find_objects(dense), dict[int, list[CutOut]]()
     divided = {at: cuts[at].divides(lambda box: dense[box[0] :, box[1] :]) for at in range(len(cuts))}
     for place in places:
@@ -158,7 +160,7 @@ def divided_by(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None
     into two or more parts of SMALLEST px. inside: (h, w) the object's pixels in a box. line: (n, 2)
     points.
 
-    The result is remembered (`core.remembered`).
+    The result is kept in the cache (`core.remembered`).
     """
 
     def key() -> tuple[object, ...]:
@@ -169,8 +171,8 @@ def divided_by(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None
 
 
 def _divided_by(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:
-    """As `divided_by`. A line that ends inside the object is tried again with its ends at the
-    edge."""
+    """As `divided_by`, without the cache. A line that ends inside the object is tried again with its
+    ends at the edge."""
     for points in (line, to_edge(line, inside, box)):
         parts, count = ndimage.label(inside & ~line_pixels(points, box))
         areas = np.bincount(parts.ravel())
@@ -190,14 +192,14 @@ def sizes_of_pieces(tree: PossiblePieces, nm_per_pixel: float | None, frame: tup
     if not tree.pieces:
         return None
     pieces = [CutOut(piece.mask, *piece.box[:2]) for piece in tree.pieces]
-    return in_one_table(pieces, nm_per_pixel, frame, only_sizes=True)
+    return cut_out_table(pieces, nm_per_pixel, frame, only_sizes=True)
 
 
 def sampled_answers(
     tree: PossiblePieces, table: Table, pieces: Table | None, spread: float, seed: int
 ) -> list[tuple[float, float]]:
-    """Median and fraction from 1 to 100 nm in each of DRAWS random draws of which cuts are right;
-    [] if no outline has possible cuts.
+    """Median and fraction from 1 to 100 nm in each of DRAWS random draws, which decide what cuts are
+    right; [] if no outline has possible cuts.
 
     table, pieces: the judged tables of outlines and of pieces. spread: see
     `PossiblePieces.sampled`.

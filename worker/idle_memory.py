@@ -1,5 +1,5 @@
 """Lets a child process of a pool give memory back to the system when it had no task for a while.
-After an analysis it holds three times the memory that the next analysis needs for a quick start."""
+After an analysis the child has three times the memory that a quick start of the next one needs."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from django.conf import settings
 
 from segmentation.core.network import runtime
 
-SECONDS = 20.0  # without a task, so that a series of images is not slowed down
+IDLE_SECONDS = 20.0  # without a task; less would slow down a series of images
 _lock = threading.Lock()
 _timer: threading.Timer | None = None
-_due: float | None = None  # when memory shall be given back (monotonic clock); None if that is done
+_due: float | None = None  # time to give memory back (monotonic clock); None if it was given back
 
 
-def rest_between_tasks() -> None:
-    """Call this once in a child of a pool, which does one task at a time."""
+def give_memory_back_when_idle() -> None:
+    """Start and stop the timer around each task of this process, a child of a pool, which does one task
+    at a time."""
     task_prerun.connect(stop_timer)
     task_postrun.connect(start_timer)
 
 
 def stop_timer(**signal: Any) -> None:
-    """A task begins. If memory is being given back at this moment, the task waits for that (the
-    lock)."""
+    """Called when a task begins. If memory is being given back at this moment, the task waits (for
+    the lock)."""
     global _timer
     with _lock:
         if _timer:
@@ -38,14 +39,14 @@ def stop_timer(**signal: Any) -> None:
 
 
 def start_timer(*, retval: Any = None, **signal: Any) -> None:
-    """A task has ended. retval: its result; False if it found nothing to do, so that the waiting
-    time does not start anew."""
+    """Called when a task has ended. retval: its result; False if there was nothing to do: then the
+    idle time goes on."""
     global _timer, _due
     _forget_peak()
     now = time.monotonic()
     with _lock:
         if retval is not False:
-            _due = now + SECONDS
+            _due = now + IDLE_SECONDS
         if _due is not None:
             _timer = threading.Timer(max(_due - now, 0.0), _give_back)
             _timer.daemon = True
@@ -53,21 +54,21 @@ def start_timer(*, retval: Any = None, **signal: Any) -> None:
 
 
 def _forget_peak() -> None:
-    """Of a task that needed much memory, let only what is still in use count.
+    """Reset the peak of the memory of this process to its present use, if the peak is too high.
 
-    The pool renews a child by the peak of its memory (CELERY_WORKER_MAX_MEMORY_PER_CHILD), and with
-    the child goes what it remembers of a large image for the first correction (`measuring`).
+    The pool replaces a child whose peak exceeds CELERY_WORKER_MAX_MEMORY_PER_CHILD; a large image
+    that the child keeps for its first correction (`measuring`) would then be lost.
     """
     peak, limit = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, settings.CELERY_WORKER_MAX_MEMORY_PER_CHILD
     if limit and peak > limit:
         runtime.give_freed_memory_back()
-        with suppress(OSError):  # a system without it renews the child
+        with suppress(OSError):  # without this file the pool replaces the child
             Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets the peak
 
 
 def _give_back() -> None:
     global _due
     with _lock:
-        if _timer:  # otherwise a task has begun
+        if _timer:  # None if a task has begun
             runtime.give_memory_back()
             _due = None

@@ -18,7 +18,7 @@ MONTHS = (
 
 
 def write_month(report: ChartReport, progress: Progress, folder: Path) -> None:
-    """Write the report with the points up to the end of its month, and store it."""
+    """Write the report of a month, with all points up to its end in the chart, and store the PDF."""
     from segmentation.core.report import control_page
 
     progress("writing the month", 0.0)
@@ -28,7 +28,7 @@ def write_month(report: ChartReport, progress: Progress, folder: Path) -> None:
     pks = {
         point.pk for point in points if (point.measured.year, point.measured.month) == (first_day.year, first_day.month)
     }
-    rows = [row for row in reversed(view.every_row) if row.point.pk in pks]
+    rows = [row for row in reversed(view.all_rows) if row.point.pk in pks]
     out_of_control = sum(bool(row.sentences) for row in rows)
     counts = (
         f"{len(rows)} point{'' if len(rows) == 1 else 's'} in this month, {out_of_control or 'none'} out of control."
@@ -42,9 +42,9 @@ def write_month(report: ChartReport, progress: Progress, folder: Path) -> None:
         f"{view.quantity.title}{unit}",
         view.factor,
         view.control,
-        ("Point", "Measured", "Value", view.column, "What happened"),
+        ("Point", "Measured", "Value", view.extra_column_title, "What happened"),
         [
-            (str(row.number), f"{row.measured:%Y-%m-%d %H:%M}", row.value, row.average or row.range, row.happened)
+            (str(row.number), f"{row.measured:%Y-%m-%d %H:%M}", row.value, row.average or row.range, row.remarks)
             for row in rows
         ],
     )

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ..core.analysis import AnalysisSettings
 from ..core.labels.operations import MODELS
-from ..core.micrograph.pages import LARGEST
+from ..core.micrograph.pages import LARGEST_PAGE
 from ..core.micrograph.sources import Source
 from ..core.settings import MOST_CORNERS, MOST_REGIONS, MeasurementSettings
 from ..core.tasks import every
@@ -20,12 +20,12 @@ from ..core.tasks.base import Task
 from ..core.typed import Setting, settings_of, settings_of_task
 from ..core.validation import sentence
 from ..forms.laboratory import laboratory_of, with_laboratory
-from ..forms.settings import models_by_task, settings_sent
+from ..forms.settings import models_by_task, read_sent_settings
 from ..models import MethodVersion
 from ..services.ground.callers import SHORTEST_SECRET
 from ..services.ground.refusal import Refused
-from ..services.results.edits import MOST
-from ..services.results.methods import resolve, settings_by
+from ..services.results.edits import MOST_OPERATIONS
+from ..services.results.methods import find_version, settings_from_version
 
 METHOD_DESCRIPTION = (
     "A method that the analysis follows: its name, NAME@2 for a version, or the id of a version. Its settings count"
@@ -57,7 +57,7 @@ class OneImage(Body):
     page: int | None = Field(
         None,
         ge=1,
-        le=LARGEST,
+        le=LARGEST_PAGE,
         description="A page of a file with several. Default: the first, or the average of frames without drift.",
     )
     width: str | None = Field(
@@ -87,7 +87,7 @@ class Corrections(Body):
     base: int = Field(ge=0, description="The number of the last edit that you know; 0 before the first one.")
     operations: list[Annotated[dict[str, Any], WithJsonSchema(OPERATION)]] = Field(
         min_length=1,
-        max_length=MOST,
+        max_length=MOST_OPERATIONS,
         description=("Applied in this order, all or none. Points are [x, y] from the top left corner, y down."),
     )
     patches: bool = Field(False, description="Answer with the patch of each operation, and the one that takes it back.")
@@ -316,7 +316,7 @@ def _may_be_list(name: str) -> bool:
 def sent_method(request: HttpRequest) -> MethodVersion | None:
     """The version of a method that the field "method" of a form names; None without one. Raises Refused."""
     text = request.POST.get("method", "").strip()
-    return resolve(text, request.user) if text else None
+    return find_version(text, request.user) if text else None
 
 
 def json_body(request: HttpRequest, body: type[BodyType]) -> BodyType:
@@ -337,17 +337,17 @@ def sent_settings(
     """The settings of a request. Raises Refused, whose sentence says what is wrong with them.
 
     sent: the fields of the request: those of `body`, and settings by their names. old: the settings of an earlier job,
-    which stay where none are sent. method: the version of a method that is followed; without `old`, its settings stay.
+    used where none are sent. method: the version of a method that is followed; its settings are used without `old`.
     """
     if method is not None and old is None:
-        old = settings_by(method, laboratory_of(user))
+        old = settings_from_version(method, laboratory_of(user))
     sent = _with_model(sent, user, old.task if old else "")
     names = {setting.name for task in every() for setting in settings_of_task(task)}
     if unknown := sorted(set(sent) - names - set(body.model_fields)):
         raise Refused(f"There is no field named {unknown[0]}.")
     try:
         fields = sent if old else with_laboratory(sent, laboratory_of(user))
-        return settings_sent(fields, user, old, by_method=method is not None)
+        return read_sent_settings(fields, user, old, by_method=method is not None)
     except ValueError as problem:
         raise Refused(str(problem)) from None
 

@@ -1,4 +1,5 @@
-"""Tests that test_wheels.py runs with the three wheels installed: their kind, format and export work everywhere."""
+"""Tests that test_wheels.py runs with the three wheels installed: their kind of analysis, file format and export work
+on the site and in the command line."""
 
 from __future__ import annotations
 
@@ -26,13 +27,13 @@ SITE = [pytest.mark.django_db, pytest.mark.usefixtures("own_storage", "queue", "
 @pytest.fixture
 def fits() -> bytes:
     """A FITS file with the size of a pixel."""
-    return [*formats.suffixes()[".fits"].examples()][1]
+    return [*formats.format_by_suffix()[".fits"].examples()][1]
 
 
 def test_the_registries_list_kind_format_and_export():
     assert tasks.find("cracks").title == "Cracks" and taught.find("cracks").classes
-    assert formats.suffixes()[".fits"].name == "FITS" and ".fits" in image_suffixes()
-    listed = exports.listed("image", tasks.find("cracks"))
+    assert formats.format_by_suffix()[".fits"].name == "FITS" and ".fits" in image_suffixes()
+    listed = exports.by_file_name("image", tasks.find("cracks"))
     assert listed["classes.parquet"].image and exports.content_type_of("a.parquet").endswith("parquet")
     assert plugins.faults() == ()
 

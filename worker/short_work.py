@@ -1,5 +1,5 @@
-"""Short work, for which a person waits at a page: for each kind of row the function that does it,
-in the order in which waiting rows are done."""
+"""The short work, for which a person waits at a page: for each kind of row the function that works on
+it. `tasks` does waiting rows in this order."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from segmentation.models import (
 )
 
 from .attempts import Work
+from .chart_reports import write_month
 from .comparing import compare_results
-from .control import write_month
 from .datasets import prepare_dataset
-from .exporting import write_further
+from .exporting import write_export_files
 from .measuring import measure_step
 from .samples import pool_sample
 from .studying import make_study
 
-# Only these rows of a kind are short work here: idle workers write files that nobody asked for, and
-# the worker for inspections measures small images.
-ONLY: dict[type[Attempted], dict[str, bool]] = {ExportJob: {"asked": True}, Measuring: {"large": True}}
+# Of these kinds only rows with these values are short work: files that nobody asked for are idle
+# work, and the worker for inspections measures small images.
+FILTERS: dict[type[Attempted], dict[str, bool]] = {ExportJob: {"asked": True}, Measuring: {"large": True}}
 SHORT: dict[type[Attempted], Work] = {
     Measuring: measure_step,
-    ExportJob: write_further,
+    ExportJob: write_export_files,
     Comparison: compare_results,
     Study: make_study,
     ChartReport: write_month,

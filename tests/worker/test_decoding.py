@@ -18,17 +18,17 @@ import tifffile
 from segmentation.core.micrograph import forking
 from tests.core.micrograph.deed import DEED
 from tests.hostile import image, tiff
-from worker import inspection
+from worker import decoding
 
 
 def test_a_page_is_taken_out_by_the_child(tmp_path: Path) -> None:
     stack, file = np.stack([image(), image()[::-1]]), tmp_path / "stack"
     file.write_bytes(tiff(stack, photometric="minisblack"))
-    take = partial(inspection.take_page, file, tmp_path, name="stack.tif", side=(), alive=lambda: None)
+    take = partial(decoding.take_page, file, tmp_path, name="stack.tif", side=(), report_alive=lambda: None)
     page, pages = take(2)
     assert pages == 2 and page.parent == tmp_path
     assert np.array_equal(tifffile.imread(page), stack[1])
-    with pytest.raises(inspection.Unreadable, match="no page 3"):
+    with pytest.raises(decoding.Unreadable, match="no page 3"):
         take(3)
     file.write_bytes(tiff(image()))
     assert take(1) == (file, 1)
@@ -38,7 +38,7 @@ def test_side_files_reach_the_child(tmp_path: Path) -> None:
     path, side = tmp_path / "upload", tmp_path / "beside"
     path.write_bytes(tiff(image()))
     side.write_bytes("[SemImageFile]\r\nPixelSize=24.8\r\nSignalName=SE(L)\r\n".encode("utf-16"))
-    outcome = inspection.inspect(path, name="a.tif", side=[("--a\x00 µ.txt", side)])
+    outcome = decoding.inspect(path, name="a.tif", side=[("--a\x00 µ.txt", side)])
     assert outcome.facts["calibration"]["nm_per_pixel"] == pytest.approx(24.8)
     assert outcome.facts["calibration"]["source"] == "side file"
     assert outcome.facts["metadata"]["detector"] == "SE(L)"
@@ -51,12 +51,12 @@ def test_the_bar_is_read_only_where_wanted(tmp_path: Path, monkeypatch: pytest.M
 
     def run(command: list[str], *how: object) -> bytes:
         commands.append(command)
-        raise inspection.Unreadable("enough")
+        raise decoding.Unreadable("enough")
 
-    monkeypatch.setattr(inspection, "_run", run)
+    monkeypatch.setattr(decoding, "_run", run)
     for read_bar in (True, False):
-        with pytest.raises(inspection.Unreadable):
-            inspection.inspect(tmp_path / "a", name="a", read_bar=read_bar)
+        with pytest.raises(decoding.Unreadable):
+            decoding.inspect(tmp_path / "a", name="a", read_bar=read_bar)
     assert ["--no-reading" in command for command in commands] == [False, True]
 
 
@@ -68,7 +68,7 @@ def test_a_micrograph_comes_as_it_would_be_read_here(tmp_path: Path) -> None:
     for dtype in (np.uint8, np.uint16, np.float32):
         path.write_bytes(tiff(image(48, 64, dtype, 200)))
         given: dict[str, Any] = {"name": "../a µ.png", "side": [("a.txt", side)]}
-        here, micrograph = read(path, **given), inspection.read_micrograph(path, **given)
+        here, micrograph = read(path, **given), decoding.read_micrograph(path, **given)
         np.testing.assert_array_equal(micrograph.pixels, here.pixels)
         assert micrograph.pixels.dtype == dtype
         for name in ("name", "sha256", "calibration", "metadata", "notes", "reading"):
@@ -81,7 +81,7 @@ def test_hdf5_is_read_in_the_confined_child(tmp_path: Path) -> None:
     path = tmp_path / "upload"
     stack = np.stack([image(), image()], axis=2)
     path.write_bytes(velox(stack, chunks=(48, 64, 1), compression="gzip"))
-    micrograph = inspection.read_micrograph(path, name="a.emd")
+    micrograph = decoding.read_micrograph(path, name="a.emd")
     np.testing.assert_array_equal(micrograph.pixels, image())
     assert micrograph.calibration.nm_per_pixel == pytest.approx(0.25)
     assert "average of all" in micrograph.notes[0]
@@ -91,8 +91,8 @@ def test_a_file_that_cannot_be_read_says_the_same_as_at_its_upload(tmp_path: Pat
     path = tmp_path / "upload"
     path.write_bytes(b"<html>")
     messages = []
-    for look in (inspection.inspect, inspection.read_micrograph):
-        with pytest.raises(inspection.Unreadable) as refused:
+    for look in (decoding.inspect, decoding.read_micrograph):
+        with pytest.raises(decoding.Unreadable) as refused:
             look(path, name="a.png")
         messages.append(str(refused.value))
     assert messages[0] == messages[1] and "web page" in messages[0]
@@ -122,7 +122,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, answer: Any, write: Any) -> None:
         write(Path(places[0]))
         return json.dumps(answer).encode()
 
-    monkeypatch.setattr(inspection, "_run", run)
+    monkeypatch.setattr(decoding, "_run", run)
 
 
 def pixels(array: Any) -> Any:
@@ -133,12 +133,12 @@ def test_what_a_child_says_of_an_image_is_taken_over(tmp_path: Path, monkeypatch
     (tmp_path / "a").write_bytes(b"")
     metadata = {"image": "another", "image sha256": "0" * 64, "kind": "mine", "detector": "SE\x00"}
     answering(monkeypatch, {**FACTS, "metadata": metadata, "sha256": "0" * 64}, pixels(PIXELS))
-    micrograph = inspection.read_micrograph(tmp_path / "a", name="a")
+    micrograph = decoding.read_micrograph(tmp_path / "a", name="a")
     assert micrograph.metadata == {"kind": "k", "detector": "SE"}  # what no file can say is left out
     assert micrograph.sha256.startswith("e3b0c442")  # of the file itself
     for reading, unread in (({}, False), (None, True)):
         answering(monkeypatch, {**FACTS, "reading": reading}, pixels(PIXELS))
-        outcome = inspection.inspect(tmp_path / "a", name="a")
+        outcome = decoding.inspect(tmp_path / "a", name="a")
         assert (outcome.facts["reading"], outcome.unread) == ({}, unread)
 
 
@@ -154,15 +154,15 @@ def test_what_a_child_says_of_an_image_is_taken_over(tmp_path: Path, monkeypatch
      {"ok": False, "errno": 13, "error": "no"}],
     ids=lambda facts: str(facts)[-60:],
 )  # fmt: skip
-@pytest.mark.parametrize("look", [inspection.inspect, inspection.read_micrograph])
+@pytest.mark.parametrize("look", [decoding.inspect, decoding.read_micrograph])
 def test_a_child_that_says_what_no_child_of_ours_says_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: Any, look: Any
 ) -> None:
     (tmp_path / "a").touch()
     answering(monkeypatch, facts, pixels(PIXELS))
-    with pytest.raises((inspection.Unreadable, inspection.Killed)) as refused:
+    with pytest.raises((decoding.Unreadable, decoding.Killed)) as refused:
         look(tmp_path / "a", name="a")
-    assert str(refused.value) == inspection.DIED
+    assert str(refused.value) == decoding.DIED
 
 
 @pytest.mark.parametrize(
@@ -179,24 +179,24 @@ def test_a_child_that_leaves_something_else_than_pixels_is_not_believed(
 ) -> None:
     (tmp_path / "a").touch()
     answering(monkeypatch, FACTS, write)
-    with pytest.raises(inspection.Unreadable) as refused:
-        inspection.read_micrograph(tmp_path / "a", name="a")
-    assert str(refused.value) == inspection.DIED
+    with pytest.raises(decoding.Unreadable) as refused:
+        decoding.read_micrograph(tmp_path / "a", name="a")
+    assert str(refused.value) == decoding.DIED
 
 
 @pytest.mark.parametrize(
-    ("stream", "error", "words"), [("stdout", inspection.Unreadable, "damaged"), ("stderr", inspection.Killed, "long")]
+    ("stream", "error", "words"), [("stdout", decoding.Unreadable, "damaged"), ("stderr", decoding.Killed, "long")]
 )
 def test_a_child_that_never_stops_talking_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any, stream: str, error: Any, words: str
 ) -> None:
     settings.DEEPSEGM_INSPECTION_SECONDS = 2
-    monkeypatch.setattr(inspection, "PATIENCE", 1)
+    monkeypatch.setattr(decoding, "PATIENCE_FACTOR", 1)
     (tmp_path / "a").touch()
     code = f"import sys\nwhile True: sys.{stream}.write('a' * 99999)"
-    monkeypatch.setattr(inspection, "_command", lambda *given: [sys.executable, "-c", code])
+    monkeypatch.setattr(decoding, "_command", lambda *given: [sys.executable, "-c", code])
     with pytest.raises(error, match=words):
-        inspection.read_micrograph(tmp_path / "a", name="a")
+        decoding.read_micrograph(tmp_path / "a", name="a")
 
 
 def test_many_outlines_are_not_too_much_to_say(tmp_path: Path) -> None:
@@ -206,22 +206,22 @@ def test_many_outlines_are_not_too_much_to_say(tmp_path: Path) -> None:
     np.save(tmp_path / "labels.npy", np.kron(labels, np.ones((2, 2), np.uint32)))
     shape = [2 * side, 2 * side, 2 * side]
     facts: dict[str, Any] = {"frame": shape, "task": "particles", "names": ["particle"], "image": "a"}
-    segmentation = inspection.read_outlines(tmp_path / "labels.npy", {**facts, "nm_per_pixel": None}, lambda: None)
+    segmentation = decoding.read_outlines(tmp_path / "labels.npy", {**facts, "nm_per_pixel": None}, lambda: None)
     assert len(segmentation.classes) == side * side
 
 
 def test_a_storage_that_fails_for_a_moment_is_no_damaged_image() -> None:
     with pytest.raises(OSError, match="Input/output error"):
-        inspection.read_micrograph(Path("/proc/self/mem"), name="a")
+        decoding.read_micrograph(Path("/proc/self/mem"), name="a")
 
 
 def test_a_child_that_closes_its_pipes_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").touch()
     code = "import os, time; os.close(1), os.close(2), time.sleep(1.5), os._exit(3)"
-    monkeypatch.setattr(inspection, "_command", lambda *given: [sys.executable, "-c", code])
+    monkeypatch.setattr(decoding, "_command", lambda *given: [sys.executable, "-c", code])
     calls: list[int] = []
-    with pytest.raises(inspection.Unreadable, match="damaged"):
-        inspection.read_micrograph(tmp_path / "a", name="a", alive=lambda: calls.append(1))
+    with pytest.raises(decoding.Unreadable, match="damaged"):
+        decoding.read_micrograph(tmp_path / "a", name="a", report_alive=lambda: calls.append(1))
     assert calls
 
 
@@ -230,7 +230,7 @@ def test_labels_in_columns_come_as_they_are(tmp_path: Path) -> None:
     labels = np.asfortranarray(np.arange(12, dtype=np.int32).reshape(3, 4))
     np.save(tmp_path / "labels.npy", labels)
     request: dict[str, Any] = {"frame": [3, 4, 3], "task": "particles", "names": [], "image": "a"}
-    truth = inspection.read_truth(tmp_path / "labels.npy", request, lambda: None)
+    truth = decoding.read_truth(tmp_path / "labels.npy", request, lambda: None)
     np.testing.assert_array_equal(truth, labels)
 
 
@@ -240,9 +240,9 @@ def test_a_child_that_unpacks_something_else_than_files_is_not_believed(
 ) -> None:
     (tmp_path / "entry-0-0").symlink_to("/etc/passwd")
     answer = json.dumps({"ok": True, "files": [[["a.tif", member]]], "notes": []}).encode()
-    monkeypatch.setattr(inspection, "_run", lambda *arguments: answer)
-    with pytest.raises(inspection.Unreadable):
-        inspection.unpack(tmp_path / "upload", tmp_path, lambda: None)
+    monkeypatch.setattr(decoding, "_run", lambda *arguments: answer)
+    with pytest.raises(decoding.Unreadable):
+        decoding.unpack(tmp_path / "upload", tmp_path, lambda: None)
 
 
 def test_a_reader_that_takes_more_memory_than_it_may_is_refused(
@@ -252,59 +252,59 @@ def test_a_reader_that_takes_more_memory_than_it_may_is_refused(
     path = tmp_path / "upload"
     path.write_bytes(tiff(np.zeros((22_000, 22_000), np.uint8), compression="zlib", rowsperstrip=22_000))
     settings.DEEPSEGM_INSPECTION_MEMORY_MB = 400
-    monkeypatch.setattr(inspection, "most_pixels", lambda: 10**9)
-    with pytest.raises(inspection.Unreadable, match="memory"):
-        inspection.inspect(path, name="a.tif")
+    monkeypatch.setattr(decoding, "most_pixels", lambda: 10**9)
+    with pytest.raises(decoding.Unreadable, match="memory"):
+        decoding.inspect(path, name="a.tif")
 
 
 def test_a_server_that_is_killed_between_two_files_loses_none(tmp_path: Path) -> None:
     (tmp_path / "upload").write_bytes(tiff(image()))
     servers = set()
     for _ in range(2):
-        outcome = inspection.inspect(tmp_path / "upload", name="a.tif", later=True)
+        outcome = decoding.inspect(tmp_path / "upload", name="a.tif", later=True)
         assert outcome.facts["kind"] == "TIFF, 8 bit"
-        servers.add(forking.FILES.pid)
-        os.kill(forking.FILES.pid or 0, signal.SIGKILL)
+        servers.add(forking.FILE_SERVER.pid)
+        os.kill(forking.FILE_SERVER.pid or 0, signal.SIGKILL)
     assert len(servers) == 2 and None not in servers
 
 
 def test_files_at_once_are_read_by_children_of_one_server(tmp_path: Path) -> None:
-    inspection.keep_reader()
-    server = forking.FILES.pid
+    decoding.start_reader_process()
+    server = forking.FILE_SERVER.pid
 
     def width_of(number: int) -> int:
         (tmp_path / str(number)).write_bytes(tiff(image(48, 64 + number)))
-        return int(inspection.inspect(tmp_path / str(number), name="a.tif", later=True).facts["width"])
+        return int(decoding.inspect(tmp_path / str(number), name="a.tif", later=True).facts["width"])
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(width_of, range(12))) == [64 + number for number in range(12)]
-    assert forking.FILES.pid == server
+    assert forking.FILE_SERVER.pid == server
 
 
 def test_without_forks_each_reader_is_a_new_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forking, "POSSIBLE", False)
-    monkeypatch.setattr(forking, "FILES", server := forking.ForkServer(forking.INSPECT))
+    monkeypatch.setattr(forking, "CAN_FORK", False)
+    monkeypatch.setattr(forking, "FILE_SERVER", server := forking.ForkServer(forking.INSPECT))
     (tmp_path / "upload").write_bytes(tiff(image()))
-    inspection.keep_reader()
-    assert inspection.inspect(tmp_path / "upload", name="a.tif", later=True).facts["kind"] == "TIFF, 8 bit"
+    decoding.start_reader_process()
+    assert decoding.inspect(tmp_path / "upload", name="a.tif", later=True).facts["kind"] == "TIFF, 8 bit"
     assert server.pid is None
 
 
 @pytest.mark.parametrize(
     ("code", "error", "sentence"),
-    [("os.kill(os.getpid(), 9)", inspection.Killed, inspection.DIED),
-     ("os.abort()", inspection.Unreadable, inspection.DIED), ("os._exit(3)", inspection.Unreadable, inspection.DIED),
-     ("1 / 0", inspection.Unreadable, inspection.DIED),
-     ("resource.setrlimit(resource.RLIMIT_CPU, (1, 2))\nwhile True: pass", inspection.Unreadable, inspection.TOO_SLOW),
-     ("import time; time.sleep(600)", inspection.TooSlow, inspection.TOO_SLOW)],
+    [("os.kill(os.getpid(), 9)", decoding.Killed, decoding.DIED),
+     ("os.abort()", decoding.Unreadable, decoding.DIED), ("os._exit(3)", decoding.Unreadable, decoding.DIED),
+     ("1 / 0", decoding.Unreadable, decoding.DIED),
+     ("resource.setrlimit(resource.RLIMIT_CPU, (1, 2))\nwhile True: pass", decoding.Unreadable, decoding.TOO_SLOW),
+     ("import time; time.sleep(600)", decoding.TooSlow, decoding.TOO_SLOW)],
     ids=["killed", "aborted", "ended", "failed", "processor", "hung"],
 )  # fmt: skip
 def test_a_fork_that_dies_is_judged_as_a_process_that_dies(
     monkeypatch: pytest.MonkeyPatch, code: str, error: type[Exception], sentence: str
 ) -> None:
-    monkeypatch.setattr(inspection, "PATIENCE", 1 if "sleep" in code else 600)
-    monkeypatch.setattr(forking, "FILES", server := forking.ForkServer(DEED))
+    monkeypatch.setattr(decoding, "PATIENCE_FACTOR", 1 if "sleep" in code else 600)
+    monkeypatch.setattr(forking, "FILE_SERVER", server := forking.ForkServer(DEED))
     with pytest.raises(error) as refused:
-        inspection._run([sys.executable, "-m", DEED, code], lambda: None, inspection.DIED, inspection.TOO_SLOW, 1.0)
+        decoding._run([sys.executable, "-m", DEED, code], lambda: None, decoding.DIED, decoding.TOO_SLOW, 1.0)
     assert (type(refused.value), str(refused.value)) == (error, sentence)
     server.close()

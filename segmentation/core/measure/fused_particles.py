@@ -1,7 +1,7 @@
-"""Whether an image shows fused primary particles, whose outlines mean little; a result is then
-warned of.
+"""Detects fused primary particles in an image. Their outlines mean little, so the result then gets a
+warning (`tasks.judgement`).
 
-The sign of it: outlines touch others along most of their rim, are ragged, and have no clear middle.
+Signs: outlines touch others along most of their rim, are ragged, and have no clear middle.
 A model learns the probability that an outline is right from particles that can be told apart. In a
 compact lump of primary particles that grew together, an outline may be one of them, a part of many,
 or a shadow; the model cannot know which.
@@ -34,8 +34,8 @@ _share_of: WeakKeyDictionary[Segmentation, float] = WeakKeyDictionary()
 
 
 def fused_share(segmentation: Segmentation) -> float:
-    """The share of the outlined area in fused particles: it is ragged and touches others along most
-    of its rim. 0 where particles can be told apart. It is computed once for each segmentation."""
+    """The share of the outlined area in fused particles: outlines that are ragged and touch others along
+    most of their rim. 0 if particles can be told apart. Computed once for each segmentation."""
     if segmentation not in _share_of:
         _share_of[segmentation] = _fused_share(segmentation)
     return _share_of[segmentation]

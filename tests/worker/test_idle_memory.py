@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from segmentation.core.network import runtime
-from worker import resting, tasks
+from worker import idle_memory, tasks
 
 from .lab import wait_for
 
@@ -18,50 +18,50 @@ def given_back(monkeypatch):
     """Set once memory was given back."""
     event = threading.Event()
     monkeypatch.setattr(runtime, "give_memory_back", event.set)
-    monkeypatch.setattr(resting, "SECONDS", 0.05)
-    monkeypatch.setattr(resting, "_due", None)
+    monkeypatch.setattr(idle_memory, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(idle_memory, "_due", None)
     yield event
-    resting.stop_timer()
+    idle_memory.stop_timer()
 
 
 def test_memory_is_given_back_some_time_after_a_task(given_back):
-    resting.stop_timer()
-    resting.start_timer()
+    idle_memory.stop_timer()
+    idle_memory.start_timer()
     wait_for(given_back.is_set, "memory was given back")
 
 
 def test_no_memory_is_given_back_while_a_task_works(given_back, monkeypatch):
-    monkeypatch.setattr(resting, "SECONDS", 0.0)
-    with resting._lock:  # the pause is over, but the next task comes first
-        timer = threading.Timer(0.0, resting._give_back)
-        resting._timer = timer
+    monkeypatch.setattr(idle_memory, "IDLE_SECONDS", 0.0)
+    with idle_memory._lock:  # the pause is over, but the next task comes first
+        timer = threading.Timer(0.0, idle_memory._give_back)
+        idle_memory._timer = timer
         timer.start()
-        resting._timer = None
+        idle_memory._timer = None
     timer.join()
     assert not given_back.is_set()
 
 
 def test_a_message_that_found_nothing_to_do_begins_no_new_time_without_work(given_back, monkeypatch):
-    monkeypatch.setattr(resting, "SECONDS", 3600.0)
-    resting.stop_timer()
-    resting.start_timer(retval=True)
-    due = resting._due
-    resting.stop_timer()
-    resting.start_timer(retval=False)
-    assert resting._due == due and resting._timer.interval <= 3600.0
-    monkeypatch.setattr(resting, "_due", 0.0)  # an hour later
-    resting.stop_timer()
-    resting.start_timer(retval=False)
+    monkeypatch.setattr(idle_memory, "IDLE_SECONDS", 3600.0)
+    idle_memory.stop_timer()
+    idle_memory.start_timer(retval=True)
+    due = idle_memory._due
+    idle_memory.stop_timer()
+    idle_memory.start_timer(retval=False)
+    assert idle_memory._due == due and idle_memory._timer.interval <= 3600.0
+    monkeypatch.setattr(idle_memory, "_due", 0.0)  # an hour later
+    idle_memory.stop_timer()
+    idle_memory.start_timer(retval=False)
     wait_for(given_back.is_set, "memory was given back")
 
 
 def test_memory_is_given_back_once(given_back):
-    resting.stop_timer()
-    resting.start_timer(retval=True)
-    wait_for(lambda: resting._due is None, "memory was given back")
-    resting.stop_timer()
-    resting.start_timer(retval=False)
-    assert resting._timer is None
+    idle_memory.stop_timer()
+    idle_memory.start_timer(retval=True)
+    wait_for(lambda: idle_memory._due is None, "memory was given back")
+    idle_memory.stop_timer()
+    idle_memory.start_timer(retval=False)
+    assert idle_memory._timer is None
 
 
 @pytest.mark.django_db
@@ -77,7 +77,7 @@ def test_a_peak_that_was_given_back_renews_no_child(monkeypatch, settings):
     block = bytearray(300 << 20)
     assert len(block) and peak() > settings.CELERY_WORKER_MAX_MEMORY_PER_CHILD
     del block
-    resting._forget_peak()
+    idle_memory._forget_peak()
     assert peak() < settings.CELERY_WORKER_MAX_MEMORY_PER_CHILD
 
 

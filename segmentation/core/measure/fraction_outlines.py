@@ -13,15 +13,15 @@ from .filters import without_doubtful
 from .results import FractionOutlines
 from .table import Table
 
-FEW_OUTLINES = 10  # from 1 to 100 nm, or larger; each is then a tenth or more of them
+FEW_OUTLINES = 10  # on one side of 100 nm; each is then a tenth or more of them
 
 
 def fraction_outlines(tables: Sequence[Table], pieces: Sequence[Table | None] = ()) -> FractionOutlines:
     """The numbers of outlines in the judged tables of one image or of several.
 
-    pieces: for each table the table of its possible pieces (`possible`). With them, outlines and
-    pieces count as their probabilities, and none is called doubtful: the fraction without it is not
-    known.
+    pieces: for each table the table of its possible pieces (`possible_pieces`). With them, outlines and
+    pieces are summed by their probabilities, and none is called doubtful, because the fraction
+    without it is not known.
     """
     all_tables = [table for table in (*tables, *pieces) if table is not None]
     weights = number_weights(all_tables, probabilities=bool(pieces))
@@ -39,15 +39,14 @@ def fraction_outlines(tables: Sequence[Table], pieces: Sequence[Table | None] = 
 
 def depends_on_few(outlines: FractionOutlines) -> bool:
     """Whether each single outline matters to the fraction: few are from 1 to 100 nm, or few are
-    not, or few are counted at all. False if all are on one side of 100 nm: then their number alone
-    says enough."""
+    larger, or few are counted at all. False if all are on one side of 100 nm."""
     less = min(outlines["small"], outlines["total"] - outlines["small"])
     return less > 0 and (less <= FEW_OUTLINES or outlines["total"] < LEAST_JUDGED)
 
 
-def carried_words(outlines: FractionOutlines, share: str, without: str) -> str:
+def fraction_words(outlines: FractionOutlines, share: str, without: str) -> str:
     """Words beside the fraction wherever people read it: how many outlines it depends on, such as
-    "2 of 19; 6 % without the doubtful one"; "" where there is nothing to say.
+    "2 of 19; 6 % without the doubtful one"; "" if the fraction depends on many sure outlines.
 
     share, without: the digits of the fraction in per cent, with and without doubtful outlines; ""
     where it is not known.

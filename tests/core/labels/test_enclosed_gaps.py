@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core.labels.ringed import ringed_darker
+from segmentation.core.labels.enclosed_gaps import are_enclosed_gaps
 
 SHAPE = 120, 140
 CORNERS = [(30, 40), (30, 100), (90, 40), (90, 100)]
@@ -36,17 +36,17 @@ def crystals(*, gap_grey: float, missing: int = 0, apart: int = 0, shift: int = 
 def test_a_dark_outline_ringed_by_others_is_a_gap(times, apart):
     grey, labels = (np.repeat(np.repeat(part, times, 0), times, 1) for part in crystals(gap_grey=90, apart=apart))
     expected = [False] * 4 + [True]
-    assert ringed_darker(grey, labels).tolist() == expected
-    assert ringed_darker(np.rot90(grey), np.rot90(labels)).tolist() == expected
+    assert are_enclosed_gaps(grey, labels).tolist() == expected
+    assert are_enclosed_gaps(np.rot90(grey), np.rot90(labels)).tolist() == expected
 
 
 @pytest.mark.parametrize(
     "how", [{"gap_grey": 160}, {"gap_grey": 230}, {"gap_grey": 90, "missing": 2}, {"gap_grey": 90, "apart": 8}]
 )
 def test_a_crystal_as_bright_as_one_of_them_or_not_ringed_is_none(how):
-    assert not ringed_darker(*crystals(**how)).any()
+    assert not are_enclosed_gaps(*crystals(**how)).any()
 
 
 def test_at_the_frame_nothing_is_known():
-    assert not ringed_darker(*crystals(gap_grey=90, shift=49)).any()
-    assert not len(ringed_darker(np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.int32)))
+    assert not are_enclosed_gaps(*crystals(gap_grey=90, shift=49)).any()
+    assert not len(are_enclosed_gaps(np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.int32)))

@@ -1,5 +1,5 @@
-"""Finds outlines that are gaps between particles where no background is visible: a gap is surrounded by other outlines
-and darker than all of them. (`contrast` finds gaps if there is background.)"""
+"""Finds outlines that are gaps between particles, in images without visible background: a gap is surrounded by other
+outlines and darker than all of them. (`contrast` finds gaps if there is background.)"""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from .separate import Labels, interior
 
 Floats = NDArray[np.float64]
 # The rim of an outline is its outermost pixels.
-GAP = 4  # px: a pixel of the rim lies at another outline if that is at most so far away
-RINGED = 0.9  # least share of the rim that lies at other outlines
-FEWEST = 3  # neighbours around a gap; with two it is open at its ends
-LEAST = 0.04  # least share of the rim at which an outline lies that counts as a neighbour
-DARKER = 0.3  # by which share of the neighbours' contrast with the darkest grey a gap is darker than each of them
+GAP_PX = 4  # px: a pixel of the rim lies at another outline if that is at most so far away
+LEAST_RIM_SHARE = 0.9  # of the rim that lies at other outlines
+FEWEST_NEIGHBOURS = 3  # around a gap; with two it is open at its ends
+LEAST_CONTACT = 0.04  # share of the rim; an outline at less of the rim is no neighbour
+# A gap is darker than each neighbour by this share of the neighbours' contrast with the darkest grey.
+LEAST_DARKER = 0.3
 
 
-def ringed_darker(grey: NDArray[np.uint8], labels: Labels, ids: Ids | None = None) -> NDArray[np.bool_]:
+def are_enclosed_gaps(grey: NDArray[np.uint8], labels: Labels, ids: Ids | None = None) -> NDArray[np.bool_]:
     """(n,) bool: whether each outline of labels (H, W) with these ids (n,), or 1..n, is a gap between particles: nearly
     all of its rim lies at other outlines, and it is clearly darker than each of these.
 
@@ -31,7 +32,7 @@ def ringed_darker(grey: NDArray[np.uint8], labels: Labels, ids: Ids | None = Non
     """
     ids = ids_in(labels, ids)
     is_gap = np.zeros(len(ids), bool)
-    candidates, margin = _nearly_ringed(labels, ids).tolist(), GAP + 1
+    candidates, margin = _candidates(labels, ids).tolist(), GAP_PX + 1
     if not candidates:
         return is_gap
     areas, sums = sums_of_objects(labels, ids, grey)
@@ -47,24 +48,24 @@ def ringed_darker(grey: NDArray[np.uint8], labels: Labels, ids: Ids | None = Non
         rim = body & ~ndimage.binary_erosion(body)
         others = (part > 0) & ~body
         distance, nearest = ndimage.distance_transform_edt(~others, return_indices=True)
-        touched = part[tuple(axis[rim] for axis in nearest)][distance[rim] <= GAP]
-        if len(touched) < RINGED * rim.sum():
+        touched = part[tuple(axis[rim] for axis in nearest)][distance[rim] <= GAP_PX]
+        if len(touched) < LEAST_RIM_SHARE * rim.sum():
             continue
         neighbours, lengths = np.unique(touched, return_counts=True)
-        neighbours = neighbours[lengths >= LEAST * rim.sum()]
-        if len(neighbours) < FEWEST:
+        neighbours = neighbours[lengths >= LEAST_CONTACT * rim.sum()]
+        if len(neighbours) < FEWEST_NEIGHBOURS:
             continue
         greys = means[np.searchsorted(ids, neighbours)]
         contrast = float(np.median(greys)) - lowest
-        is_gap[index] = means[index] <= greys.min() - DARKER * max(contrast, 1.0)
+        is_gap[index] = means[index] <= greys.min() - LEAST_DARKER * max(contrast, 1.0)
     return is_gap
 
 
-def _nearly_ringed(labels: Labels, ids: Ids) -> NDArray[np.intp]:
-    """The places in `ids` of the outlines that may be ringed. This quick test takes squares instead of circles of GAP
-    px around the rim, so that it misses none; distances are then calculated for these few only."""
-    rims, at_others = summed_by_id(ids, by_band("ringed", labels, GAP, _rims)).T
-    return np.flatnonzero((rims > 0) & (at_others >= RINGED * rims))
+def _candidates(labels: Labels, ids: Ids) -> NDArray[np.intp]:
+    """The places in `ids` of the outlines that may be surrounded. This quick test takes squares instead of circles of
+    GAP_PX px around the rim, so it misses none. Distances are then calculated only for these few."""
+    rims, at_others = summed_by_id(ids, by_band("ringed", labels, GAP_PX, _rims)).T
+    return np.flatnonzero((rims > 0) & (at_others >= LEAST_RIM_SHARE * rims))
 
 
 def _rims(band: Band) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -72,7 +73,7 @@ def _rims(band: Band) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     outlines."""
     labels, rows, count = band.labels, band.rows, len(band.ids)
     reversed_labels = np.where(labels > 0, count + 1 - labels, 0)
-    highest, lowest = largest_within(labels, GAP), count + 1 - largest_within(reversed_labels, GAP)
+    highest, lowest = largest_within(labels, GAP_PX), count + 1 - largest_within(reversed_labels, GAP_PX)
     is_rim = ((labels > 0) & ~interior(labels))[rows]
     at_others = is_rim & ((highest != labels) | (lowest != labels))[rows]
     owners = labels[rows]

@@ -1,4 +1,4 @@
-"""The pixels of drawn shapes, as runs in rows: polygons, and strokes of a round brush.
+"""Finds the pixels of drawn shapes (polygons, and strokes of a round brush) as runs in rows.
 
 Positions are (x, y) in pixels of the image, as in `edits`. A shape as large as an image of 67 million pixels takes a
 few thousand runs; the coordinates of its pixels, which skimage.draw gives, would take a gigabyte.
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .geometry import Floats
-from .runs import Numbers, united
+from .runs import Numbers, unite_runs
 from .time_limit import check_time
 
 MOST_AT_ONCE = 1 << 17  # rows that segments of a stroke cross, counted together, in one calculation
 MOST_CROSSINGS = 1 << 22  # rows that the edges of a polygon cross, counted together
-Spans = tuple[Numbers, Numbers]  # first pixels, and the pixels after the bottom_end ones, as flat indices
+Spans = tuple[Numbers, Numbers]  # the first pixel of each run, and the pixel after its last one, as flat indices
 
 
 def polygon_spans(points: Floats, rows: int, width: int) -> tuple[Spans, bool]:
@@ -65,7 +65,7 @@ def stroke_spans(points: Floats, radius: float, rows: int, width: int) -> Spans:
         low, high = _ends(begin[in_part][segment], end[in_part][segment], np.asarray(row + 0.5, np.float64), radius)
         columns = np.clip([np.ceil(low - 0.5), np.floor(high + 0.5)], 0, width).astype(np.int64)
         spans.append((row * width + columns)[:, columns[0] < columns[1]])
-    return united(*np.concatenate(spans, axis=1))
+    return unite_runs(*np.concatenate(spans, axis=1))
 
 
 def _rows_of(top: NDArray[np.int64], bottom_end: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
