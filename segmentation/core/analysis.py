@@ -26,8 +26,7 @@ RETIRED = ("field_spread",)  # settings that version 1.0 stored and that no long
 class AnalysisSettings:
     """One analysis, fully specified.
 
-    later_settings: stored settings, by name, that only a later version knows. A job with them is shown, but cannot be
-        run.
+    later_settings: stored settings that only a later version knows. A job with them is shown, but cannot be run.
     """
 
     segmentation: SegmentationSettings
@@ -37,10 +36,8 @@ class AnalysisSettings:
 
     @classmethod
     def of(cls, /, task: str = DEFAULT_TASK, **settings: Any) -> Self:
-        """The settings of a task, from values by name. A missing setting has its default.
-
-        Raises pydantic's ValidationError (see `validation.sentence`), UnknownTask.
-        """
+        """The settings of a task, from values by name; a missing setting has its default. Raises pydantic's
+        ValidationError (see `validation.sentence`), UnknownTask."""
         names = MeasurementSettings.model_fields
         measurement = {name: value for name, value in settings.items() if name in names}
         segmentation = {name: value for name, value in settings.items() if name not in names}
@@ -58,7 +55,7 @@ class AnalysisSettings:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types in one flat table; `from_dict` is its inverse."""
-        values = {**self.segmentation.model_dump(), **self.measurement.model_dump()}
+        values = self.segmentation.model_dump() | self.measurement.model_dump()
         return {"task": self.task, **values, **self.later_settings}
 
     def replaced(self, **changes: Any) -> Self:
@@ -77,8 +74,7 @@ class MethodUsed:
     """The version of a method by which an image was analysed, as it was at that time.
 
     state: draft, approved or withdrawn. checksum: SHA-256 of the method's description. departures: sentences on how the
-    analysis differed from the method. control: a sentence if the method was out of control at that time by its control
-    charts, else "".
+    analysis differed from the method. control: a sentence if it was out of control by its control charts, else "".
     """
 
     name: str
@@ -144,8 +140,7 @@ class ExportedObjects:
 
     ids: (n,) int64. classes: (n,) names. kept: (n,) bool, whether an object counts; always true if the table has a row
     for each class instead of each object. reasons: (n,) why an object is left out, "" if it counts. confidence: (n,)
-    float, None where not known. touches_frame: (n,) bool, whether an object touches the frame: it counts, but has no
-    size.
+    float, None where not known. touches_frame: (n,) bool, whether an object counts, but has no size for this reason.
     """
 
     ids: NDArray[np.int64]
@@ -157,7 +152,6 @@ class ExportedObjects:
 
     @classmethod
     def of(cls, analysis: Analysis) -> ExportedObjects:
-        """The values of the objects of an analysis."""
         segmentation, table = analysis.segmentation, analysis.table
         has_objects = "label" in table.columns and np.array_equal(table["label"], segmentation.ids)
         task, all_false = tasks.find(segmentation.provenance.task), np.zeros(len(segmentation), np.bool_)
