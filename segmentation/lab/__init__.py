@@ -1,6 +1,6 @@
-"""The laboratory: everything by which networks are trained and scored.
+"""The laboratory: code that trains and scores networks.
 
-`training` is what the site uses, too: datasets and their check, training, fine-tuning, scores. `research` is used from
-the shell alone: comparisons of trainings, reports, rendered sets, CycleGAN. `research` imports `training`, never the
-other way.
+`training` is used by commands and by the site: datasets and their check, training, fine-tuning, scores. `research` is
+used by commands only: comparisons of trainings, reports, rendered datasets, CycleGAN. `research` imports `training`;
+`training` must not import `research`.
 """

@@ -154,7 +154,7 @@ def test_a_device_that_is_not_here_is_said_in_one_sentence(tmp_path, settings, n
 )  # fmt: skip
 def test_a_typed_scale_is_as_uncertain_as_its_last_digit(command, option, text, nm_per_pixel, uncertainty):
     typed = command.create_parser("manage.py", "x").parse_args(["a.tif", "--out", "out", option, text])
-    calibration = _inputs.calibration(vars(typed), 1000)
+    calibration = _inputs.typed_calibration(vars(typed), 1000)
     assert (calibration.nm_per_pixel, calibration.source) == (pytest.approx(nm_per_pixel), "typed")
     assert calibration.relative_uncertainty == pytest.approx(uncertainty / SQRT3)
 
@@ -190,13 +190,13 @@ def test_the_same_bar_is_read_once_in_a_run(monkeypatch):
     monkeypatch.setattr("segmentation.core.library.inputs.read_bar", read_bar)
     options = {"size": None}
     strips = [drawn(time=time)[0] for time in ("10:00:00", "11:11:11", "12:22:22")]
-    micrographs = [_inputs.with_reading(image_with(strip), options) for strip in (*strips, drawn("2 µm")[0])]
+    micrographs = [_inputs.with_scale_bar(image_with(strip), options) for strip in (*strips, drawn("2 µm")[0])]
     assert read_bar.call_count == 2
     assert {micrograph.reading.nm_per_pixel for micrograph in micrographs} == {EARLIER.nm_per_pixel}
-    _inputs.with_reading(image_with(strips[0]), {"size": None})
+    _inputs.with_scale_bar(image_with(strips[0]), {"size": None})
     assert read_bar.call_count == 3  # another run
 
 
 def test_a_data_bar_is_read_beside_a_typed_width_as_well():
-    micrograph = _inputs.with_reading(read(SAMPLE.with_suffix(".png")), {"size": lambda columns: None})
+    micrograph = _inputs.with_scale_bar(read(SAMPLE.with_suffix(".png")), {"size": lambda columns: None})
     assert micrograph.reading.nm_per_pixel == pytest.approx(5.0, rel=0.01)

@@ -29,7 +29,7 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network import cards
 from segmentation.core.sample import Member
 from segmentation.management.commands import _measuring
-from segmentation.management.commands.measure import MASKS, NO_IMAGE
+from segmentation.management.commands.measure import MASK_SUFFIXES, NO_IMAGE
 from tests.core.builders import segmentation_of
 from tests.core.test_labelled import TWO
 from tests.shell import manage
@@ -140,7 +140,7 @@ def test_binary_or_not_and_background_can_be_said(tmp_path):
 def test_the_reference_values_of_the_truth_masks():
     """What `measure TRUTH --nm-per-pixel 7.34375 --sample TiO2` pools, without the files that it writes."""
     settings = AnalysisSettings.of(calibration=Calibration.of_pixel(NM_PER_PIXEL))
-    masks = [read_mask(file) for file in sorted(TRUTH.iterdir()) if file.suffix in MASKS]
+    masks = [read_mask(file) for file in sorted(TRUTH.iterdir()) if file.suffix in MASK_SUFFIXES]
     members = [Member.of(analyse_mask(mask, settings)) for mask in masks]
     statistics = combine("TiO2", members).pooled.as_dict()
     expected = {"n_kept": 924, "mean": 159.678, "sd": 73.517, "d10": 58.75, "d50": 155.483, "d90": 258.893}

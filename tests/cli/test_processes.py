@@ -181,7 +181,7 @@ def test_one_bar_counts_all_images_on_a_terminal_alone(monkeypatch, capsys):
     monkeypatch.setattr(_progress, "tqdm", partial(tqdm, mininterval=0))
     with _progress.Bar(2) as bar:
         bar.begin("a.tif")
-        bar.wrote(1)
+        bar.show_written(1)
         bar.begin("b.tif")
         bar("measuring", 0.5)
         bar("measuring", 0.4)  # it never goes back

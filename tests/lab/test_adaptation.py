@@ -26,7 +26,7 @@ from segmentation.lab.training.adaptation import Options, adapt, trainings
 from segmentation.lab.training.data import DrawnSource, make_sources
 from segmentation.lab.training.evaluation.scores import Figure
 from segmentation.lab.training.instances.counts import ImageCounts, Sums
-from segmentation.lab.training.instances.ways import WayResult
+from segmentation.lab.training.instances.option_sets import OptionSetResult
 from segmentation.lab.training.masks import Compared
 from segmentation.lab.training.replay import recipe_of
 from segmentation.lab.training.settings import BadRecipe, read_recipe
@@ -184,7 +184,7 @@ def test_the_gain_of_agglomerates_is_said_in_figures():
         patch.setattr(
             outcome, "summarise", lambda *_, **__: {n: Figure(v, None, None) for n, v in next(figures).items()}
         )
-        gain = outcome.composing(SCORING, [0] * 6, [0] * 6, list("abcdef"), kept=True)
+        gain = outcome.composed_summary(SCORING, [0] * 6, [0] * 6, list("abcdef"), kept=True)
     assert (gain["without"], gain["with_them"], gain["score_without"], gain["score_with_them"]) == (
         5.04,
         4.2,
@@ -363,7 +363,7 @@ def test_records_of_every_kind_of_scoring_come_back_as_they_were():
     compared = Compared(sizes[0], float("nan"), *sizes, *sizes, sizes[0])
     for record in (counts, compared, np.arange(6.0).reshape(2, 3)):
         result = outcome.unpacked_results(
-            outcome.packed_results([WayResult(record, labels), WayResult(record, labels + 1)])
+            outcome.packed_results([OptionSetResult(record, labels), OptionSetResult(record, labels + 1)])
         )
         assert repr([result[0].record, result[1].record]) == repr([record, record])
         assert result[0].labels.dtype == np.int32

@@ -13,9 +13,9 @@ from PIL import Image
 
 from segmentation.core.network.likeness import describe, distance, likeness_entry
 from segmentation.core.truth import ANY_NUMBER, BadDataset, find_pairs
-from segmentation.lab.research.tiles import forms, write_tiles
+from segmentation.lab.research.tiles import dihedral_forms, write_tiles
 from segmentation.lab.training.check import check_folder
-from segmentation.lab.training.classes import TOLERANCE, ClassExaminer, confusion, metrics
+from segmentation.lab.training.classes import TOLERANCE_PX, ClassExaminer, confusion, metrics
 from segmentation.lab.training.data import load_folder, validation_groups
 from segmentation.lab.training.evaluation.predictions import Options
 from segmentation.lab.training.losses import losses
@@ -90,7 +90,7 @@ class TestTiles:
         names = {file.stem for file in (tmp_path / "tiles" / "images").iterdir()}
         assert {"m0_block_1", "m0_block_4_flipped", "m0_block_2_rotated_270", "m0_block_3_rotated_90_flipped"} <= names
         picture = np.arange(6).reshape(2, 3)
-        assert len({form.tobytes() + bytes(form.shape) for _, form in forms(picture)}) == 8
+        assert len({form.tobytes() + bytes(form.shape) for _, form in dihedral_forms(picture)}) == 8
 
     def test_labels_go_with_their_image_and_none_is_on_both_sides(self, tmp_path):
         write_tiles(find_pairs(drawn(tmp_path / "data")).pairs, tmp_path / "tiles", 32, variants=True)
@@ -169,10 +169,10 @@ class TestBoundaries:
 
     def test_outlines_may_differ_by_the_tolerance_and_no_more(self):
         assert self.f1(self.square(0), self.square(0))["boundary_f1"] == 1
-        assert self.f1(self.square(TOLERANCE), self.square(0))["boundary_f1"] == 1
-        moved = self.f1(self.square(TOLERANCE + 1), self.square(0))["two_boundary_f1"]
+        assert self.f1(self.square(TOLERANCE_PX), self.square(0))["boundary_f1"] == 1
+        moved = self.f1(self.square(TOLERANCE_PX + 1), self.square(0))["two_boundary_f1"]
         # Of 76 px of outline those of the two sides across the move are wrong but for their ends.
-        assert moved == pytest.approx(1 - 2 * (20 - 2 * TOLERANCE) / 76, abs=0.06)
+        assert moved == pytest.approx(1 - 2 * (20 - 2 * TOLERANCE_PX) / 76, abs=0.06)
 
     def test_an_invented_class_scores_nothing_and_one_that_never_occurs_does_not_count(self):
         plain = np.ones((40, 40), np.int32)

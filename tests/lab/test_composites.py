@@ -7,7 +7,7 @@ from scipy import ndimage
 from segmentation.core.truth import BadDataset
 from segmentation.lab.training.data import make_sources
 from segmentation.lab.training.settings import BadRecipe, ComposedEntry, checked_as
-from segmentation.lab.training.synthesis.composites import FEWEST, compose
+from segmentation.lab.training.synthesis.composites import FEWEST_PX, compose
 from segmentation.lab.training.synthesis.cutouts import cut_out
 from tests.lab.folders import make_folder, tiny
 
@@ -55,7 +55,7 @@ def test_labels_of_a_composite_are_what_is_visible():
         numbers = np.unique(labels)[1:]
         assert np.array_equal(numbers, np.arange(1, len(numbers) + 1)) and len(numbers) > 10
         assert all(ndimage.label(labels == number)[1] == 1 for number in numbers)
-        assert np.bincount(labels.ravel()).min() >= FEWEST
+        assert np.bincount(labels.ravel()).min() >= FEWEST_PX
         assert np.median(grey[labels > 0]) > np.median(grey[labels == 0]) + 40
         again = compose((192, 256), np.random.default_rng(seed), stock, (14, 24))
         assert np.array_equal(grey, again[0]) and np.array_equal(labels, again[1])

@@ -304,11 +304,11 @@ def test_labels_of_real_dense_images_fit_and_are_found_inverted_shifted_and_exch
     pairs = [(load_image(f).pixels, read_numbers(truth[f.name])) for f in files]
     for number, (grey, raw) in enumerate(pairs):
         labels = raw.astype(np.int32)
-        assert agreement(grey, labels).score > 50 and agreement(grey, labels).moved == (0, 0)
+        assert agreement(grey, labels).score > 50 and agreement(grey, labels).shift == (0, 0)
         assert not has_shape_of_gaps((labels > 0).astype(np.int32)) and has_shape_of_gaps(
             (labels == 0).astype(np.int32)
         )
-        right, down = agreement(grey, np.roll(labels, 40, 1)).moved
+        right, down = agreement(grey, np.roll(labels, 40, 1)).shift
         assert abs(right + 40) <= 3 and abs(down) <= 3
         assert agreement(grey, pairs[number - 1][1].astype(np.int32)).score < 3
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from segmentation.lab.training.data import DrawnSource, renders
+from segmentation.lab.training.data import DrawnSource, rendering_function
 from segmentation.lab.training.settings import BadRecipe, RenderedEntry, checked_as
 from segmentation.lab.training.synthesis import foreign
 from segmentation.lab.training.synthesis.foreign import draw_empty
@@ -46,13 +46,13 @@ def test_substrates_come_at_any_magnification(monkeypatch):
 
 
 def test_the_stock_holds_its_share_of_empty_pictures():
-    source = DrawnSource(6, 64, 3, renders(RenderedEntry()), blank=1.0)
+    source = DrawnSource(6, 64, 3, rendering_function(RenderedEntry()), blank=1.0)
     assert not any(labels.any() for _, labels in source.stock)
 
 
 def test_what_a_source_fixes_is_rendered():
     entry = RenderedEntry(settings={"family": "sphere", "spread": 0.0, "mixing": 0}, diameters=[20, 20])
-    source = DrawnSource(4, 160, 3, renders(entry))
+    source = DrawnSource(4, 160, 3, rendering_function(entry))
     diameters = [np.sqrt(4 * np.bincount(labels.ravel())[1:] / np.pi) for _, labels in source.stock]
     assert max(sizes.max() for sizes in diameters) == pytest.approx(20, abs=2)
 

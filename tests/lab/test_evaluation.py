@@ -15,7 +15,13 @@ from segmentation.core.measure.shapes import measure
 from segmentation.core.network.cards import find
 from segmentation.core.truth import load_labels
 from segmentation.lab.research.report import shown_ranks
-from segmentation.lab.training.evaluation.scores import THRESHOLDS, against_threshold, choose, curve, pixel_sweep
+from segmentation.lab.training.evaluation.scores import (
+    THRESHOLDS,
+    choose_threshold,
+    pixel_sweep,
+    pooled_curve,
+    threshold_report,
+)
 from segmentation.lab.training.evaluation.scores import summarise as summarised
 from segmentation.lab.training.instances.confidence import reliability
 from segmentation.lab.training.instances.counts import (
@@ -265,21 +271,21 @@ def test_precision_falls_and_recall_rises_where_the_threshold_falls():
     outside = ndimage.distance_transform_edt(truth == 0)
     foreground = np.clip(250 - 12 * outside, 0, 255).astype(np.uint8)  # halos that a low threshold takes in
     maps = np.stack([foreground, (255 * inner_distance(truth)).astype(np.uint8)])
-    points = curve([sweep_image(maps, maps[0], truth, 1.0, OPTIONS)] * 2, list(CURVES))
+    points = pooled_curve([sweep_image(maps, maps[0], truth, 1.0, OPTIONS)] * 2, list(CURVES))
     assert [p["threshold"] for p in points] == list(THRESHOLDS)
     assert points[0]["f1_75"] < points[-1]["f1_75"] == 1
     precision = [p["precision_pixels"] for p in points]
     assert precision == sorted(precision) and all(p["recall_pixels"] == 1 for p in points)
-    nothing = curve([sweep_image(np.zeros_like(maps), maps[0], truth, 1.0, OPTIONS)], list(CURVES))
-    assert choose(nothing, CHOOSING) is None
+    nothing = pooled_curve([sweep_image(np.zeros_like(maps), maps[0], truth, 1.0, OPTIONS)], list(CURVES))
+    assert choose_threshold(nothing, CHOOSING) is None
 
 
 def test_the_chosen_threshold_is_the_best_nearest_to_a_half():
     merit = {0.3: 0.9, 0.4: 0.895, 0.6: 0.8995, 0.7: 0.8999}
     points = [{"threshold": t, "f1_50": value + 0.05, "f1_75": value - 0.05} for t, value in merit.items()]
-    assert choose(points, CHOOSING) == 0.6
+    assert choose_threshold(points, CHOOSING) == 0.6
     candidates = [{"threshold": 0.2, "f1_50": 0.5, "f1_75": None}, {"threshold": 0.5, "f1_50": 0, "f1_75": 0}]
-    assert choose(candidates, CHOOSING) == 0.2
+    assert choose_threshold(candidates, CHOOSING) == 0.2
 
 
 def test_pixels_are_swept_as_a_direct_count_tells():
@@ -289,11 +295,11 @@ def test_pixels_are_swept_as_a_direct_count_tells():
     for row, threshold in zip(sweep, THRESHOLDS, strict=True):
         taken = values >= round(255 * threshold)
         assert row.tolist() == [(taken & truth).sum(), (taken & ~truth).sum(), (~taken & truth).sum()]
-    entry = against_threshold([sweep, sweep], {"pixels": "pixels"}, "rule", ["pixels"], 0.4)
+    entry = threshold_report([sweep, sweep], {"pixels": "pixels"}, "rule", ["pixels"], 0.4)
     point = entry["points"][7]
     assert point["threshold"] == 0.4 and point["precision_pixels"] == sweep[7, 0] / sweep[7, :2].sum()
     assert entry["used"] == 0.4 and entry["best"] is not None
-    assert against_threshold([sweep], {"pixels": "pixels"}, "rule")["best"] is None, "where nothing is chosen"
+    assert threshold_report([sweep], {"pixels": "pixels"}, "rule")["best"] is None, "where nothing is chosen"
 
 
 def test_reliability_of_a_calibrated_and_of_a_boastful_model():

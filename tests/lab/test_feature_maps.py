@@ -65,7 +65,7 @@ def test_an_upsample_is_shown_once():
 
 
 def test_a_large_image_is_reduced(monkeypatch):
-    monkeypatch.setattr(feature_maps, "LARGEST", 64 * 64)
+    monkeypatch.setattr(feature_maps, "LARGEST_PX", 64 * 64)
     pixels = np.random.default_rng(0).integers(0, 256, (200, 400), np.uint8)
     layers = feature_maps.feature_maps(build(NETWORKS["plain"], 1), pixels)["convolutions"]
     assert layers[0].shape[1:] == (64, 96)  # 45 x 91 px

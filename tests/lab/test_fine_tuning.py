@@ -14,7 +14,7 @@ from segmentation.lab.training.finetune import DEFAULTS, fine_tuning
 from segmentation.lab.training.instances.targets import CHANNELS, OPTIONAL
 from segmentation.lab.training.publish import publish
 from segmentation.lab.training.settings import BadRecipe
-from segmentation.lab.training.start import resolved, start_run
+from segmentation.lab.training.start import resolve_recipe, start_run
 from segmentation.lab.training.train import train
 from tests.lab.folders import make_folder, quietly, save, tiny
 
@@ -33,12 +33,12 @@ def test_fine_tuning_begins_with_the_models_weights(folder, tmp_path, base):
 def test_fine_tuning_keeps_the_map_of_contacts_that_a_model_has(folder, tmp_path):
     first = tiny(folder, name="first", steps=1, heads=[*CHANNELS, *OPTIONAL])
     card = publish(train(first, tmp_path / "a", tmp_path, say=quietly).averaged, first, tmp_path, version="1", extra={})
-    recipe = resolved(tiny(folder, start_from=str(card)), tmp_path / "none.toml")
+    recipe = resolve_recipe(tiny(folder, start_from=str(card)), tmp_path / "none.toml")
     assert recipe.heads == [*CHANNELS, *OPTIONAL]
     theirs = read_weights(cards.read_card(card))
     state = start_run(recipe, CPU).network.state_dict()
     assert state.keys() == theirs.keys() and all(torch.equal(state[name], theirs[name]) for name in state)
-    two = resolved(tiny(folder, start_from=str(card), heads=list(CHANNELS)), tmp_path / "none.toml")
+    two = resolve_recipe(tiny(folder, start_from=str(card), heads=list(CHANNELS)), tmp_path / "none.toml")
     state = start_run(two, CPU).network.state_dict()
     assert all(
         torch.equal(state[name], value[: len(state[name])] if value.dim() else value) for name, value in theirs.items()

@@ -17,7 +17,7 @@ from PIL import Image
 from segmentation.core.network.cards import read_card
 from segmentation.core.truth import BadDataset
 from segmentation.lab.research.gan import stages
-from segmentation.lab.research.gan.loop import Work, deadline, numbered
+from segmentation.lab.research.gan.loop import Work, deadline, numbered_pictures
 from segmentation.lab.research.gan.settings import MissingStage, read_gan_recipe, unet_recipe
 from segmentation.lab.research.gan.stages import STAGES, run_stage
 from segmentation.lab.research.gan.stock import check_sources, micrograph_stock, outline_stock
@@ -138,11 +138,13 @@ def test_all_stages_lead_to_a_model(work, trained_generator):
     assert [int(row["step"]) for row in rows_of(work.out / "outlines" / "metrics.csv")] == [2, 4]
     assert [int(row["step"]) for row in rows_of(work.out / "cyclegan" / "metrics.csv")] == [2, 4]
     assert {f.name for f in (work.out / "cyclegan" / "samples").iterdir()} == {"000002.png", "000004.png"}
-    assert len(numbered(work.out / "masks" / "labels")) == 6 == len(rows_of(work.out / "masks" / "metrics.csv"))
-    images, labels = (numbered(work.out / "translate" / kind) for kind in ("images", "labels"))
+    assert (
+        len(numbered_pictures(work.out / "masks" / "labels")) == 6 == len(rows_of(work.out / "masks" / "metrics.csv"))
+    )
+    images, labels = (numbered_pictures(work.out / "translate" / kind) for kind in ("images", "labels"))
     assert [f.name for f in images] == [f.name for f in labels] and len(images) == 6
     assert np.array_equal(
-        np.asarray(Image.open(labels[0])), np.asarray(Image.open(numbered(work.out / "masks" / "labels")[0]))
+        np.asarray(Image.open(labels[0])), np.asarray(Image.open(numbered_pictures(work.out / "masks" / "labels")[0]))
     )
     assert read_card(work.out / "unet" / "tiny.toml").data[0]["title"].endswith(" own (unknown)")
     summary = json.loads((work.out / "summary.json").read_text())
@@ -210,10 +212,10 @@ def test_masks_go_on_where_they_stopped_and_begin_anew_from_other_outlines(work,
     run_stage("outlines", work)
     with pytest.raises(Killed):
         run_stage("masks", killed_at(work, "masks 1/6"))
-    first = numbered(work.out / "masks" / "labels")[0]
+    first = numbered_pictures(work.out / "masks" / "labels")[0]
     made = first.stat().st_mtime_ns
     run_stage("masks", work)
-    assert first.stat().st_mtime_ns == made and len(numbered(work.out / "masks" / "labels")) == 6
+    assert first.stat().st_mtime_ns == made and len(numbered_pictures(work.out / "masks" / "labels")) == 6
     fewer = replace(work, recipe=work.recipe.replaced(masks=work.recipe.masks.replaced(particles=[2, 2])))
     run_stage("masks", fewer)
     assert max(int(row["particles"]) for row in rows_of(work.out / "masks" / "metrics.csv")) <= 8

@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from segmentation.lab.research.gan.compose import bright_enough, canvas, compose, mask_picture, perlin, put_beneath
+from segmentation.lab.research.gan.compose import (
+    canvas_size,
+    compose_mask,
+    mask_picture,
+    perlin,
+    put_beneath,
+    remove_dark_particles,
+)
 from segmentation.lab.research.gan.cyclegan import ImagePool, contrast, make_generator
-from segmentation.lab.research.gan.outlines import at_diameter, clean, gradient_penalty, shape_of, silhouettes
+from segmentation.lab.research.gan.outlines import clean, gradient_penalty, scaled_silhouette, shape_of, silhouettes
 from segmentation.lab.research.gan.settings import MaskSettings, read_gan_recipe
 from segmentation.lab.research.gan.stock import estimated_diameter
 from segmentation.lab.training.settings import BadRecipe
@@ -93,7 +100,7 @@ def test_cleaning_keeps_the_largest_piece_without_holes():
 
 @pytest.mark.parametrize("diameter", [8, 20, 60])
 def test_a_silhouette_is_put_back_at_its_diameter(diameter):
-    area = at_diameter(disc_field(), diameter, np.random.default_rng(0)).sum()
+    area = scaled_silhouette(disc_field(), diameter, np.random.default_rng(0)).sum()
     assert np.sqrt(4 * area / np.pi) == pytest.approx(diameter, rel=0.08)
 
 
@@ -127,7 +134,7 @@ def test_composed_labels_are_exact_and_keep_the_bound(overlap):
         seen.append(disc(diameter))
         return seen[-1]
 
-    labels = compose(draw, settings, np.random.default_rng(2))
+    labels = compose_mask(draw, settings, np.random.default_rng(2))
     assert labels.shape == (128, 128) and labels.dtype == np.int32
     assert np.array_equal(np.unique(labels), np.arange(labels.max() + 1)) and labels.max() >= 8
     areas = [shape.sum() for shape in seen]
@@ -142,10 +149,10 @@ def test_composed_labels_are_exact_and_keep_the_bound(overlap):
 
 def test_particles_lie_where_the_noise_allows():
     settings = MaskSettings(tile=128, particles=[90, 90], diameter=8.0)
-    labels = compose(lambda diameter: np.ones((1, 1), bool), settings, np.random.default_rng(4))
+    labels = compose_mask(lambda diameter: np.ones((1, 1), bool), settings, np.random.default_rng(4))
     rng = np.random.default_rng(4)
     rng.integers(90, 91)
-    side, margin = canvas(settings)
+    side, margin = canvas_size(settings)
     noise = perlin(side, settings.frequency * side / settings.tile, rng)[margin:-margin, margin:-margin]
     assert labels.max() > 60 and (noise[labels > 0] > settings.threshold).all()
     assert (noise <= settings.threshold).mean() > 0.3
@@ -167,7 +174,7 @@ def test_exactly_the_dark_particles_are_rejected():
         window = np.s_[5 + 30 * ((number - 1) // 4) :, 5 + 24 * ((number - 1) % 4) :]
         labels[window][:15, :15] = number
         picture[window][:15, :15] = 200 if number not in (2, 7) else 30
-    bright, rejected = bright_enough(picture, labels)
+    bright, rejected = remove_dark_particles(picture, labels)
     assert rejected == 2
     assert np.array_equal(bright > 0, (labels > 0) & (labels != 2) & (labels != 7))
     assert np.array_equal(np.unique(bright), np.arange(7))
@@ -176,9 +183,9 @@ def test_exactly_the_dark_particles_are_rejected():
 def test_a_blank_translation_keeps_no_particle_and_an_empty_mask_none():
     labels = np.zeros((20, 20), np.int32)
     grey = np.full((20, 20), 90, np.uint8)
-    assert bright_enough(grey, labels) == (pytest.approx(labels), 0)
+    assert remove_dark_particles(grey, labels) == (pytest.approx(labels), 0)
     labels[5:10, 5:10] = 1
-    bright, rejected = bright_enough(grey, labels)
+    bright, rejected = remove_dark_particles(grey, labels)
     assert not bright.any() and rejected == 1
 
 
@@ -201,7 +208,7 @@ def test_the_diameter_of_strewn_discs_is_estimated(diameter):
         overlap=0.0,
         threshold=0.0,
     )
-    labels = compose(disc, settings, np.random.default_rng(3))
+    labels = compose_mask(disc, settings, np.random.default_rng(3))
     noisy = (labels > 0) + np.random.default_rng(0).normal(0, 0.3, labels.shape)
     assert estimated_diameter(noisy.astype(np.float32)) == pytest.approx(diameter, rel=0.3)
 

@@ -12,7 +12,12 @@ from segmentation.core.network.runtime import Runtime
 from segmentation.core.truth import find_pairs
 from segmentation.lab.training.evaluation.predictions import Predictor
 from segmentation.lab.training.instances.counts import count_image
-from segmentation.lab.training.instances.ways import best_way, results_in_every_way, ways, ways_by_other_groups
+from segmentation.lab.training.instances.option_sets import (
+    best_option_set,
+    option_sets,
+    option_sets_by_other_groups,
+    results_of_option_sets,
+)
 from segmentation.lab.training.publish import set_entries
 from segmentation.lab.training.tasks.particles import SCORING
 
@@ -38,35 +43,35 @@ LARGE, FEWER, RIGHT = squares(22, 22, 22, 22), squares(20, 20, 20, 0), TRUE
 
 def test_a_models_own_way_comes_first_and_the_sizes_are_those_that_were_taught(base):
     card = replace(read_card(base), options={"diameter": 36.0, "region_merging": WEIGHTS})
-    every_way = ways(card)
-    assert every_way[0] == {"diameter": 36.0, "region_merging": WEIGHTS}
-    assert len(every_way) == len({str(way) for way in every_way}) == 20
-    assert all(card.smallest <= way["diameter"] <= card.largest for way in every_way)
-    plain = ways(replace(card, options={"diameter": 60.0}))
-    assert [way["diameter"] for way in plain] == [60.0, 30.0, 42.0] and "region_merging" not in plain[0]
+    all_sets = option_sets(card)
+    assert all_sets[0] == {"diameter": 36.0, "region_merging": WEIGHTS}
+    assert len(all_sets) == len({str(options) for options in all_sets}) == 20
+    assert all(card.smallest <= options["diameter"] <= card.largest for options in all_sets)
+    plain = option_sets(replace(card, options={"diameter": 60.0}))
+    assert [options["diameter"] for options in plain] == [60.0, 30.0, 42.0] and "region_merging" not in plain[0]
 
 
 def test_score_and_error_of_the_median_decide_together():
-    assert best_way(SCORING, [records(TRUE, LARGE, RIGHT)] * 3) == 1
-    assert best_way(SCORING, [records(TRUE, RIGHT, LARGE)] * 3) == 0
-    assert best_way(SCORING, [records(TRUE, RIGHT, RIGHT)] * 3) == 0
+    assert best_option_set(SCORING, [records(TRUE, LARGE, RIGHT)] * 3) == 1
+    assert best_option_set(SCORING, [records(TRUE, RIGHT, LARGE)] * 3) == 0
+    assert best_option_set(SCORING, [records(TRUE, RIGHT, RIGHT)] * 3) == 0
     # Its median is right, but a quarter of the particles is missing.
-    assert best_way(SCORING, [records(TRUE, LARGE, FEWER)] * 3) == 0
+    assert best_option_set(SCORING, [records(TRUE, LARGE, FEWER)] * 3) == 0
 
 
 def test_too_few_images_and_images_without_a_find_keep_the_models_own_way():
     nothing = np.zeros_like(TRUE)
-    assert best_way(SCORING, [records(TRUE, LARGE, RIGHT)] * 2) == 0
-    assert best_way(SCORING, [records(TRUE, nothing, nothing)] * 3) == 0
+    assert best_option_set(SCORING, [records(TRUE, LARGE, RIGHT)] * 2) == 0
+    assert best_option_set(SCORING, [records(TRUE, nothing, nothing)] * 3) == 0
 
 
 def test_no_image_chooses_how_it_is_read():
     image, odd = records(TRUE, LARGE, RIGHT), records(TRUE, RIGHT, LARGE)
-    assert ways_by_other_groups(SCORING, [image, image, image, odd], "abcd") == [
-        best_way(SCORING, [image, image, odd])
+    assert option_sets_by_other_groups(SCORING, [image, image, image, odd], "abcd") == [
+        best_option_set(SCORING, [image, image, odd])
     ] * 3 + [1]
-    assert ways_by_other_groups(SCORING, [image] * 4, "aabb") == [0] * 4
-    assert ways_by_other_groups(SCORING, [image] * 4, "aaab") == [0, 0, 0, 1]
+    assert option_sets_by_other_groups(SCORING, [image] * 4, "aabb") == [0] * 4
+    assert option_sets_by_other_groups(SCORING, [image] * 4, "aaab") == [0, 0, 0, 1]
 
 
 @pytest.mark.slow
@@ -74,12 +79,13 @@ def test_the_command_writes_the_best_way_into_the_card(folder, base, capsys):
     set_entries(base, {"options": {"diameter": 18.0, "region_merging": WEIGHTS}})
     card = read_card(base)
     pair = find_pairs(folder).complete()[0]
-    read = results_in_every_way(SCORING, Predictor(card, Runtime("cpu")), pair)
-    assert len(read) == len(ways(card))
+    read = results_of_option_sets(SCORING, Predictor(card, Runtime("cpu")), pair)
+    assert len(read) == len(option_sets(card))
     call_command("fit", str(base), str(folder), "reading")
     after = read_card(base)
-    assert {"diameter": after.options["diameter"], "region_merging": dict(after.options["region_merging"])} in ways(
-        card
-    )
+    assert {
+        "diameter": after.options["diameter"],
+        "region_merging": dict(after.options["region_merging"]),
+    } in option_sets(card)
     assert after.training["reading_data"] and "median" in after.training["reading_rule"]
     assert "error of the median" in capsys.readouterr().out

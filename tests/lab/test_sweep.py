@@ -11,8 +11,14 @@ import tomlkit
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.lab.research.comparison import COLUMN, TrainingScores, gains, over_trainings, write_tables
-from segmentation.lab.research.sweep import Sweep, changed_recipe, planned, read_sweep
+from segmentation.lab.research.comparison import (
+    COLUMN_PX,
+    TrainingScores,
+    gains,
+    summaries_by_configuration,
+    write_tables,
+)
+from segmentation.lab.research.sweep import Sweep, changed_recipe, plan_trainings, read_sweep
 from segmentation.lab.training import tasks
 from segmentation.lab.training.contract import Definition
 from segmentation.lab.training.finetune import fine_tuning
@@ -36,36 +42,36 @@ OTHERS = {"pretraining-sweep": ["superalloy", "bubbles", "phases-pretrained"], "
 def test_the_released_sweeps_are_valid_also_of_other_recipes(file):
     for recipe in (None, *(RECIPES / f"{name}.toml" for name in OTHERS.get(file.stem, []))):
         sweep, varied = read_sweep(file, recipe)
-        for variant in planned(Sweep(**{**sweep.model_dump(), "folds": 2}), varied, Path()):
+        for variant in plan_trainings(Sweep(**{**sweep.model_dump(), "folds": 2}), varied, Path()):
             assert variant.recipe.folds == 2
 
 
 def test_a_recipe_alone_is_cross_validated():
     sweep, recipe = read_sweep(RECIPES / "uhcs-steel.toml")
-    variants = list(planned(Sweep(**{**sweep.model_dump(), "folds": 3, "seeds": [1, 2]}), recipe, Path()))
+    variants = list(plan_trainings(Sweep(**{**sweep.model_dump(), "folds": 3, "seeds": [1, 2]}), recipe, Path()))
     assert [(variant.recipe.seed, variant.recipe.fold) for variant in variants] == [
         (s, f) for s in (1, 2) for f in (0, 1, 2)
     ]
-    assert {variant.setting for variant in variants} == {(recipe.title,)}
-    (variant,) = planned(Sweep(), recipe, Path())
+    assert {variant.configuration for variant in variants} == {(recipe.title,)}
+    (variant,) = plan_trainings(Sweep(), recipe, Path())
     assert (variant.recipe.fold, variant.recipe.folds) == (recipe.fold, recipe.folds)
 
 
 def test_seeds_and_folds_are_the_sweeps_own_entries():
     _, recipe = read_sweep(RECIPES / "uhcs-steel.toml")
-    (variant,) = planned(Sweep(changes={"seed": 7, "fold": 2, "folds": 5}), recipe, Path())
+    (variant,) = plan_trainings(Sweep(changes={"seed": 7, "fold": 2, "folds": 5}), recipe, Path())
     assert (variant.recipe.seed, variant.recipe.fold, variant.recipe.folds) == (7, 2, 5)
     for sweep in (Sweep(grid={"seed": [1, 2]}), Sweep(variants=[{"title": "a", "changes": {"folds": 4}}])):
         with pytest.raises(BadRecipe, match="seeds and folds"):
-            list(planned(sweep, recipe, Path()))
+            list(plan_trainings(sweep, recipe, Path()))
 
 
 def test_each_group_is_left_out_once(tmp_path):
     folder = make_folder(tmp_path / "data", 5)
-    recipes = [variant.recipe for variant in planned(Sweep(folds="all"), tiny(folder), tmp_path)]
+    recipes = [variant.recipe for variant in plan_trainings(Sweep(folds="all"), tiny(folder), tmp_path)]
     assert [(recipe.fold, recipe.folds) for recipe in recipes] == [(fold, 5) for fold in range(5)]
     with pytest.raises(BadRecipe, match="two groups"):
-        list(planned(Sweep(folds="all"), tiny(make_folder(tmp_path / "single", 1)), tmp_path))
+        list(plan_trainings(Sweep(folds="all"), tiny(make_folder(tmp_path / "single", 1)), tmp_path))
 
 
 def test_changes_replace_entries_and_lead_into_tables(tmp_path):
@@ -99,10 +105,10 @@ def test_a_bad_sweep_is_told_in_one_sentence(tmp_path, text, reason):
 
 def test_folds_and_seeds_are_averaged_and_counts_summed_over_folds():
     trainings = rows(("a", 0, 1, 0.5), ("a", 1, 1, 0.6), ("a", 0, 2, 0.7), ("a", 1, 2, np.nan))
-    ((setting, summaries),) = over_trainings(trainings, KNOWN)
-    assert setting == ("a",) and summaries["f1"][:2] == pytest.approx((0.6, 0.1))
+    ((configuration, summaries),) = summaries_by_configuration(trainings, KNOWN)
+    assert configuration == ("a",) and summaries["f1"][:2] == pytest.approx((0.6, 0.1))
     assert summaries["count"][:2] == (20, 0)
-    ((_, summaries),) = over_trainings(trainings[:3], KNOWN)  # seed 2 is not through its folds
+    ((_, summaries),) = summaries_by_configuration(trainings[:3], KNOWN)  # seed 2 is not through its folds
     assert summaries["count"].value == 20 and np.isnan(summaries["count"].sd)
 
 
@@ -110,7 +116,7 @@ def test_gains_are_paired_by_fold_and_seed():
     trainings = rows(("a", 0, 1, 0.5), ("a", 1, 1, 0.9), ("b", 0, 1, 0.6), ("b", 1, 1, 1.0), ("b", 0, 2, 0.1))
     gained = gains(trainings)
     assert [(row.fold, row.seed) for row in gained] == [(0, 1), (1, 1)]
-    ((_, summaries),) = over_trainings(gained, KNOWN)
+    ((_, summaries),) = summaries_by_configuration(gained, KNOWN)
     assert summaries["f1"].value == pytest.approx(0.1) and summaries["f1"].sd == pytest.approx(0, abs=1e-9)
     assert gains(trainings[:2]) == []
 
@@ -149,7 +155,7 @@ def test_a_sweep_is_trained_scored_and_goes_on(tmp_path, capsys):
     assert [(row["weight_decay"], row["fold"], row["seed"]) for row in table] == [("0", "0", "1"), ("0.1", "0", "1")]
     assert (tmp_path / "out" / "metrics.png").stat().st_size > 1000
     images = Image.open(tmp_path / "out" / "images.png")
-    assert images.width == 4 * (COLUMN + 6)  # image, truth and what each of two trainings found
+    assert images.width == 4 * (COLUMN_PX + 6)  # image, truth and what each of two trainings found
     (report, *_) = (tmp_path / "out").glob("*/report/report.json")
     values = json.loads(report.read_text())["values"]
     assert sum(values["annotated"]) + sum(values["others"]) == 64 * 64 * len(json.loads(report.read_text())["images"])
@@ -173,7 +179,7 @@ def test_a_sweep_is_trained_scored_and_goes_on(tmp_path, capsys):
 
 def test_a_model_is_trained_further_with_each_image_left_out(tmp_path, folder, base):
     recipe = fine_tuning(folder, str(base))
-    assert [variant.recipe.fold for variant in planned(Sweep(folds="all"), recipe, tmp_path)] == [0, 1, 2, 3]
+    assert [variant.recipe.fold for variant in plan_trainings(Sweep(folds="all"), recipe, tmp_path)] == [0, 1, 2, 3]
     with pytest.raises(CommandError, match="say which model"):
         call_command("sweep", folder, "--out", tmp_path / "out")
     for wrong, reason in (

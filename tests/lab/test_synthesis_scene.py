@@ -23,7 +23,7 @@ from segmentation.lab.training.synthesis.settings import (
 )
 from segmentation.lab.training.synthesis.settings import options as choices_of
 from segmentation.lab.training.synthesis.substrate import PATTERNS
-from segmentation.lab.training.synthesis.support import amorphous, lattice, support_mass, too_faint
+from segmentation.lab.training.synthesis.support import amorphous, lattice, support_mass, without_invisible
 
 # test_synthesis draws one whole picture in every run of the tests.
 pytestmark = pytest.mark.slow
@@ -330,9 +330,11 @@ def test_particles_that_no_one_would_see_are_not_labelled():
     labels[5:15, 5:15], labels[5:15, 30:40], labels[20:35, 50:65] = 1, 2, 3
     contrast = np.select([labels == 1, labels == 2, labels == 3], [0.3, 0.01, 0.3]).astype(np.float32)
     picture = np.where(labels == 3, 255, 100).astype(np.uint8)
-    visible = too_faint(labels, contrast, picture, noise=0.1)
+    visible = without_invisible(labels, contrast, picture, noise=0.1)
     assert set(np.unique(visible)) == {0, 1} and (visible > 0).sum() == 100, "2 is lost in the noise, 3 in saturation"
-    assert too_faint(labels, contrast, picture * 0, noise=1e-3).max() == 2, "less noise does not help below FAINTEST"
+    assert without_invisible(labels, contrast, picture * 0, noise=1e-3).max() == 2, (
+        "less noise does not help below LEAST_CONTRAST"
+    )
 
 
 def test_lattices_have_the_spacing_of_their_material_and_stay_in_the_particles():

@@ -13,7 +13,7 @@ from segmentation.lab.training.data import (
     are_dark,
     augment,
     load_folder,
-    renders,
+    rendering_function,
     resample,
     split_sources,
     validation_groups,
@@ -59,7 +59,7 @@ def test_resampling_moves_picture_and_labels_together():
 
 
 def test_a_sample_depends_on_seed_and_number_alone():
-    source = DrawnSource(3, 80, 1, renders(RenderedEntry()))
+    source = DrawnSource(3, 80, 1, rendering_function(RenderedEntry()))
     crops = Crops([source], [1.0], 64, seed=5, targets=targets)
     first, second = crops[7], Crops([source], [1.0], 64, seed=5, targets=targets)[7]
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
@@ -72,7 +72,7 @@ def test_the_densest_of_some_crops_is_taken():
     entry = RenderedEntry(
         settings={"kind": "sem", "layout": "random", "cover": 0.5, "overlap": 0.5}, diameters=[8.0, 20.0]
     )
-    source = DrawnSource(3, 96, 1, renders(entry), blank=0.5)
+    source = DrawnSource(3, 96, 1, rendering_function(entry), blank=0.5)
     plain, dense = (Crops([source], [1.0], 64, seed=5, targets=targets, densest=n) for n in (1, 4))
     contacts = [np.mean([near_contacts(crops.with_labels(n)[1]).mean() for n in range(12)]) for crops in (plain, dense)]
     assert contacts[1] > 1.5 * contacts[0]

@@ -27,7 +27,7 @@ from segmentation.lab.training.publish import publish
 from segmentation.lab.training.runs import best_of
 from segmentation.lab.training.settings import BadRecipe, Optimiser, Schedule, read_recipe
 from segmentation.lab.training.start import plateaus, rate_factor, start_run
-from segmentation.lab.training.train import CHOSEN_ON, EXAMPLES, ROOM, Training, scores_of, train
+from segmentation.lab.training.train import CHOSEN_ON, EXAMPLES, RESERVED_BYTES, Training, scores_of, train
 from tests.lab.folders import curve, make_folder, quietly, save, tiny
 from tests.shell import manage
 
@@ -308,7 +308,7 @@ def test_too_little_room_is_said_before_any_step(folder, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_run_goes_on_in_the_room_that_it_began_with(folder, tmp_path, monkeypatch):
     """What it wrote before the disk was full is its own; a finished run needs no room at all."""
-    room = 2 * checkpoint_bytes(folder) + ROOM
+    room = 2 * checkpoint_bytes(folder) + RESERVED_BYTES
     out = tmp_path / "run"
 
     def usage(path):
@@ -330,7 +330,7 @@ def test_a_run_under_way_needs_room_for_one_more_checkpoint(folder, tmp_path, mo
     (tmp_path / "run" / "checkpoint.pt").rename(tmp_path / "checkpoint.pt")
     state = torch.load(tmp_path / "checkpoint.pt")
     torch.save({**state, "step": 2}, tmp_path / "run" / "checkpoint.pt")
-    (tmp_path / "run" / "large").write_bytes(bytes(ROOM))  # as many pictures would be
+    (tmp_path / "run" / "large").write_bytes(bytes(RESERVED_BYTES))  # as many pictures would be
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=checkpoint_bytes(folder) - 1))
     with pytest.raises(CannotWrite, match="needs"):
         train(tiny(folder), tmp_path / "run", tmp_path, say=quietly)

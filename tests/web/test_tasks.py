@@ -163,8 +163,8 @@ def test_flags_of_the_command_line(flags, message):
     options = vars(parser.parse_args(["a.tif", "--out", "out", "--model", "steel", *flags]))
     if message is None:
         made = AnalysisSettings.of("grains", model="steel", threshold=4.0, twins=True)
-        assert _inputs.settings(GRAINS, analyse.every_setting(), options) == made
+        assert _inputs.analysis_settings(GRAINS, analyse.every_setting(), options) == made
         return
     with pytest.raises(CommandError) as refused:
-        _inputs.settings(GRAINS, analyse.every_setting(), options)
+        _inputs.analysis_settings(GRAINS, analyse.every_setting(), options)
     assert str(refused.value) == message

@@ -264,7 +264,8 @@ def test_a_server_that_is_killed_between_two_files_loses_none(tmp_path: Path) ->
         outcome = decoding.inspect(tmp_path / "upload", name="a.tif", later=True)
         assert outcome.facts["kind"] == "TIFF, 8 bit"
         servers.add(forking.FILE_SERVER.pid)
-        os.kill(forking.FILE_SERVER.pid or 0, signal.SIGKILL)
+        os.kill(server := forking.FILE_SERVER.pid or 0, signal.SIGKILL)
+        os.waitid(os.P_PID, server, os.WEXITED | os.WNOWAIT)  # else the next test may think that it runs
     assert len(servers) == 2 and None not in servers
 
 

@@ -1,1 +1,2 @@
-"""For the shell alone: comparisons of trainings, reports, fits, rendered and tiled sets, feature maps, CycleGAN."""
+"""Used by commands only: comparisons of trainings, reports, fits, rendered and tiled datasets, feature maps,
+CycleGAN."""

@@ -1,5 +1,5 @@
 """Compares trainings over folds and seeds, for the command `sweep`: tables, plots and pictures of their scores, and
-what one setting gains over another."""
+the difference between two configurations."""
 
 from __future__ import annotations
 
@@ -18,60 +18,62 @@ from ..training.files import write_picture, write_whole
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 PLOTS_PER_ROW = 4
-COLUMN = 280  # px, width of each picture in the table of images
-LETTER = 7  # px, width of a letter of the headings
+COLUMN_PX = 280  # width of each picture in the table of images
+LETTER_PX = 7  # width of a letter of the headings
 SUMMARY_NOTE = "Mean ± SD over folds and seeds; of counts the sum over the folds, ± SD over seeds."
 GAIN_NOTE = "Gain over “{first}”, each training against that of the same fold and seed; mean ± SD."
-Setting = tuple[str, ...]
+Configuration = tuple[str, ...]  # the values of what was varied, as texts; the variant's title comes first
 
 
 class TrainingScores(NamedTuple):
-    """The scores of one training. setting: the values of what was varied, in the same order for all trainings.
-    figures: the scores by name, NaN where undefined."""
+    """The scores of one training. figures: its scores by name, NaN where undefined."""
 
-    setting: Setting
+    configuration: Configuration
     fold: int
     seed: int
     figures: dict[str, float]
 
 
 class Summary(NamedTuple):
-    """One score of a setting over its trainings. value: mean or sum. sd: standard deviation, NaN for a single training.
-    trainings: (n,) the score of each training, NaN where undefined."""
+    """One score of a configuration over its trainings. value: mean or sum. sd: standard deviation, NaN for a single
+    training. trainings: (n,) the score of each training, NaN where undefined."""
 
     value: float
     sd: float
     trainings: Floats
 
 
-def over_trainings(
+def summaries_by_configuration(
     rows: Sequence[TrainingScores], definitions: Mapping[str, Definition]
-) -> Iterator[tuple[Setting, dict[str, Summary]]]:
-    """Each setting with a Summary of every score, by name; trainings in which a score is undefined are left out.
+) -> Iterator[tuple[Configuration, dict[str, Summary]]]:
+    """Each configuration with a Summary of every score, by name; undefined scores are left out of the mean.
 
-    Counts are summed over the folds, for the seeds with the most folds.
+    A count is summed over the folds of each seed; only the seeds with the most folds are used.
     """
-    for setting in dict.fromkeys(row.setting for row in rows):
-        setting_rows = [row for row in rows if row.setting == setting]
-        seeds, folds = np.unique([row.seed for row in setting_rows], return_counts=True)
+    for configuration in dict.fromkeys(row.configuration for row in rows):
+        configuration_rows = [row for row in rows if row.configuration == configuration]
+        seeds, folds = np.unique([row.seed for row in configuration_rows], return_counts=True)
         summaries = {}
-        for name in setting_rows[0].figures:
-            figure_values = np.array([row.figures[name] for row in setting_rows], float)
+        for name in configuration_rows[0].figures:
+            figure_values = np.array([row.figures[name] for row in configuration_rows], float)
             values = figure_values[np.isfinite(figure_values)]
             if definitions[name].counted:
                 complete_seeds = seeds[folds == folds.max()]
                 values = np.array(
-                    [np.nansum(figure_values[[row.seed == seed for row in setting_rows]]) for seed in complete_seeds]
+                    [
+                        np.nansum(figure_values[[row.seed == seed for row in configuration_rows]])
+                        for seed in complete_seeds
+                    ]
                 )
             mean = float(values.mean()) if len(values) else np.nan
             summaries[name] = Summary(mean, float(values.std(ddof=1)) if len(values) > 1 else np.nan, figure_values)
-        yield setting, summaries
+        yield configuration, summaries
 
 
 def gains(rows: Sequence[TrainingScores]) -> list[TrainingScores]:
-    """The difference between each training and the training of the first setting with the same fold and seed."""
-    reference = {(row.fold, row.seed): row.figures for row in rows if row.setting == rows[0].setting}
-    paired = [row for row in rows if row.setting != rows[0].setting and (row.fold, row.seed) in reference]
+    """The difference between each training and the training of the first configuration with the same fold and seed."""
+    reference = {(row.fold, row.seed): row.figures for row in rows if row.configuration == rows[0].configuration}
+    paired = [row for row in rows if row.configuration != rows[0].configuration and (row.fold, row.seed) in reference]
     return [
         row._replace(figures={name: value - reference[row.fold, row.seed][name] for name, value in row.figures.items()})
         for row in paired
@@ -81,14 +83,14 @@ def gains(rows: Sequence[TrainingScores]) -> list[TrainingScores]:
 def write_tables(names: Sequence[str], rows: Sequence[TrainingScores], scoring: Scoring, out: Path) -> None:
     """Write `runs.csv`, `table.md`, `metrics.png` and, if the task has classes, `classes.png` into the folder `out`.
 
-    names: what was varied: the names of the parts of a setting, "variant" first.
+    names: the names of the parts of a configuration, "variant" first.
     """
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([*names, "fold", "seed", *rows[0].figures])
-    writer.writerows([*row.setting, row.fold, row.seed, *row.figures.values()] for row in rows)
+    writer.writerows([*row.configuration, row.fold, row.seed, *row.figures.values()] for row in rows)
     write_whole(out / "runs.csv", text.getvalue().encode())
-    definitions, reference = scoring.definitions, ", ".join(rows[0].setting)
+    definitions, reference = scoring.definitions, ", ".join(rows[0].configuration)
     class_figure_names = {figure for figures in scoring.by_class.values() for figure in figures}
     overall_rows = [
         row._replace(figures={n: v for n, v in row.figures.items() if n not in class_figure_names}) for row in rows
@@ -96,10 +98,10 @@ def write_tables(names: Sequence[str], rows: Sequence[TrainingScores], scoring: 
     parts, overall_gains = [SUMMARY_NOTE, _table(names, overall_rows, definitions)], gains(overall_rows)
     if overall_gains:
         parts += [GAIN_NOTE.format(first=reference), _table(names, overall_gains, definitions, "+")]
-    draw(out / "metrics.png", names, overall_rows, definitions, along=min(1, len(names) - 1))
+    plot_scores(out / "metrics.png", names, overall_rows, definitions, along=min(1, len(names) - 1))
     if class_figure_names:
         names = ["class", *names]
-        rows_by_class = [by_class(rows, class_figures, figures) for class_figures, figures in scoring.by_class.items()]
+        rows_by_class = [rows_of_class(rows, name, figures) for name, figures in scoring.by_class.items()]
         definitions = {
             n.removeprefix(f"{c}_"): scoring.definitions[n]
             for c, class_figures in scoring.by_class.items()
@@ -110,7 +112,7 @@ def write_tables(names: Sequence[str], rows: Sequence[TrainingScores], scoring: 
         if overall_gains:
             class_gains = [row for one_class_rows in rows_by_class for row in gains(one_class_rows)]
             parts += [GAIN_NOTE.format(first=reference), _table(names, class_gains, definitions, "+")]
-        draw(out / "classes.png", names, class_rows, definitions, along=0)
+        plot_scores(out / "classes.png", names, class_rows, definitions, along=0)
     write_whole(out / "table.md", ("\n\n".join(parts) + "\n").encode())
 
 
@@ -122,31 +124,31 @@ def draw_images(
     trainings: headings of the columns. images: image name -> (picture, truth, one result for each training), all
     (h, w, 3) uint8.
     """
-    headings = [textwrap.wrap(heading, COLUMN // LETTER) for heading in ("image", "truth", *trainings)]
+    headings = [textwrap.wrap(heading, COLUMN_PX // LETTER_PX) for heading in ("image", "truth", *trainings)]
     top = 14 * max(map(len, headings)) + 6
     rows = []
     for name, (picture, truth, outlines) in images.items():
-        resized = ((panel, round(COLUMN * panel.shape[0] / panel.shape[1])) for panel in (picture, truth, *outlines))
-        rows.append((name, [Image.fromarray(panel).resize((COLUMN, height)) for panel, height in resized]))
+        resized = ((panel, round(COLUMN_PX * panel.shape[0] / panel.shape[1])) for panel in (picture, truth, *outlines))
+        rows.append((name, [Image.fromarray(panel).resize((COLUMN_PX, height)) for panel, height in resized]))
     page_height = top + sum(row[0].height + 20 for _, row in rows)
-    page = Image.new("RGB", (len(headings) * (COLUMN + 6), page_height), "white")
+    page = Image.new("RGB", (len(headings) * (COLUMN_PX + 6), page_height), "white")
     pen = ImageDraw.Draw(page)
     for column, lines in enumerate(headings):
-        pen.multiline_text((column * (COLUMN + 6) + 2, 3), "\n".join(lines), fill="black", spacing=2)
+        pen.multiline_text((column * (COLUMN_PX + 6) + 2, 3), "\n".join(lines), fill="black", spacing=2)
     for name, row in rows:
         pen.text((2, top + 2), name, fill="black")
         for column, picture in enumerate(row):
-            page.paste(picture, (column * (COLUMN + 6), top + 16))
+            page.paste(picture, (column * (COLUMN_PX + 6), top + 16))
         top += row[0].height + 20
     write_picture(file, page)
 
 
-def by_class(rows: Sequence[TrainingScores], name: str, figures: Sequence[str]) -> list[TrainingScores]:
-    """The same trainings with the scores of one class alone; `name`, the class, becomes the first part of the
-    setting."""
+def rows_of_class(rows: Sequence[TrainingScores], name: str, figures: Sequence[str]) -> list[TrainingScores]:
+    """The trainings with the scores of one class only; the name of the class becomes the first part of the
+    configuration. figures: names of the scores of this class."""
     return [
         row._replace(
-            setting=(name, *row.setting),
+            configuration=(name, *row.configuration),
             figures={figure.removeprefix(f"{name}_"): row.figures[figure] for figure in figures},
         )
         for row in rows
@@ -156,13 +158,13 @@ def by_class(rows: Sequence[TrainingScores], name: str, figures: Sequence[str]) 
 def _table(
     names: Sequence[str], rows: Sequence[TrainingScores], definitions: Mapping[str, Definition], sign: str = ""
 ) -> str:
-    """A line of Markdown for each setting; sign: "+" shows the sign of every value."""
+    """A Markdown table with a line for each configuration. sign: "+" shows the sign of every value, "" only a minus."""
     figures = list(rows[0].figures)
     lines = [f"| {' | '.join([*names, 'trainings', *figures])} |", "|---" * (len(names) + 1 + len(figures)) + "|"]
-    for setting, summaries in over_trainings(rows, definitions):
+    for configuration, summaries in summaries_by_configuration(rows, definitions):
         count = len(summaries[figures[0]].trainings)
         texts = (_value_words(summary, definitions[name].decimals, sign) for name, summary in summaries.items())
-        lines.append(f"| {' | '.join([*setting, str(count), *texts])} |")
+        lines.append(f"| {' | '.join([*configuration, str(count), *texts])} |")
     return "\n".join(lines)
 
 
@@ -173,12 +175,12 @@ def _value_words(summary: Summary, decimals: int, sign: str) -> str:
     return f"{value:{sign}.{decimals}f}" + (f" ± {summary.sd:.{decimals}f}" if np.isfinite(summary.sd) else "")
 
 
-def draw(
+def plot_scores(
     file: Path, names: Sequence[str], rows: Sequence[TrainingScores], definitions: Mapping[str, Definition], along: int
 ) -> None:
-    """Plot each score against one part of the settings, with a line for each combination of the other parts.
+    """Plot each score against one part of the configuration, with a line for each combination of the other parts.
 
-    along: the number of that part. Small dots are single trainings.
+    along: index of the part on the x axis. Small dots are single trainings.
     """
     from matplotlib.figure import Figure
 
@@ -186,10 +188,10 @@ def draw(
     plot_rows = -(-len(figures) // PLOTS_PER_ROW)
     sheet = Figure(figsize=(3.4 * PLOTS_PER_ROW, 2.7 * plot_rows + 0.5), layout="constrained")
     axes = sheet.subplots(plot_rows, PLOTS_PER_ROW, squeeze=False).ravel()
-    categories = list(dict.fromkeys(row.setting[along] for row in rows))
+    categories = list(dict.fromkeys(row.configuration[along] for row in rows))
     series = [
-        (setting[along], setting[:along] + setting[along + 1 :], summaries)
-        for setting, summaries in over_trainings(rows, definitions)
+        (configuration[along], configuration[:along] + configuration[along + 1 :], summaries)
+        for configuration, summaries in summaries_by_configuration(rows, definitions)
     ]
     all_other_parts = list(dict.fromkeys(other_parts for _, other_parts, _ in series))
     for ax, name in zip(axes, figures, strict=False):

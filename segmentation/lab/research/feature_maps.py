@@ -1,4 +1,4 @@
-"""Pictures of a network's feature maps: what its convolution, max-pool and up-sampling layers make of an image."""
+"""Draws the feature maps of a network: the outputs of its convolution, max-pool and up-sampling layers for an image."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ from ...core.network.runtime import STRIDE
 from ..training.contract import Maps
 from ..training.files import write_picture
 
-# Whether a module is a layer of this kind. The names of the kinds are also those of the files.
+# Kind of layer -> whether a module is of this kind. The files are named after the kinds.
 KINDS: dict[str, Callable[[nn.Module], bool]] = {
     LAYERS[0]: lambda module: isinstance(module, nn.Conv2d),
-    # Networks without max-pools halve their maps by convolutions in steps of 2, which are named so.
+    # Networks without max-pools halve their maps by convolutions in steps of 2, which are listed here.
     LAYERS[1]: lambda module: isinstance(module, nn.MaxPool2d | nn.Conv2d) and module.stride in (2, (2, 2)),
     LAYERS[2]: lambda module: isinstance(module, nn.ConvTranspose2d),
 }
-EVERY = "all"  # in place of the name of a layer: all layers
-LARGEST = 2**22  # px; a larger picture is reduced, because its maps would take gigabytes
-TILE, MOST = 96, 12  # px of a map; maps per layer, spread evenly over its channels
-SMALL = (24, 5, 4)  # of the pictures beside a model's card: `tile`, `limit` and `abreast` of `sheet`
-WHOLE = 256  # px, longest side of a map in the picture of all maps of a layer
+ALL_LAYERS = "all"  # may be given in place of the name of a layer
+LARGEST_PX = 2**22  # pixels of a picture; a larger picture is reduced, because its maps would need gigabytes
+TILE_PX = 96  # side of a map
+MAPS_PER_LAYER = 12  # spread evenly over the channels of the layer
+SMALL_SHEET = (24, 5, 4)  # pictures beside a model's card: `tile`, `limit` and `columns` of `sheet`
+WHOLE_MAP_PX = 256  # longest side of a map in the picture of all maps of a layer
 NO_LAYERS = "This network has no {kind}: nothing is pooled or enlarged by a layer of that kind."
-STEPS = "(a convolution in steps of 2, no max-pool)"
-HALVED = "Convolutions in steps of 2, which halve the maps, as this network has no max-pools"
+STRIDED = "(a convolution in steps of 2, no max-pool)"
+STRIDED_TITLE = "Convolutions in steps of 2, which halve the maps, as this network has no max-pools"
 
 
 class UnknownLayer(ValueError):
@@ -44,8 +45,8 @@ class UnknownLayer(ValueError):
 
 
 class Layer(NamedTuple):
-    """The output of a layer. shape: (channels, h, w). maps: (m, h, w) uint8 of m of its channels, each scaled to its
-    own range of values."""
+    """The output of a layer. shape: (channels, h, w). maps: (m, h, w) uint8, m of its channels, each scaled to its
+    range of values."""
 
     name: str
     shape: tuple[int, int, int]
@@ -53,8 +54,8 @@ class Layer(NamedTuple):
 
 
 def write_feature_maps(network: nn.Module, pixels: GreyImage, out: Path) -> list[Path]:
-    """Write convolutions.png, max-pools.png and up-samplings.png into `out`: a row for each layer in the order in
-    which the layers work, with up to MOST maps.
+    """Write convolutions.png, max-pools.png and up-samplings.png into `out`: a row for each layer in the
+    order of the forward pass, with up to MAPS_PER_LAYER maps.
 
     pixels: (H, W) as acquired. Raises CannotWrite.
     """
@@ -66,7 +67,7 @@ def write_feature_maps(network: nn.Module, pixels: GreyImage, out: Path) -> list
 
 
 def write_layers(network: nn.Module, pixels: GreyImage, names: Collection[str], out: Path) -> list[Path]:
-    """Write a picture of every map of each layer of these names, or of all layers (EVERY), into `out`.
+    """Write a picture of every map of each layer of these names, or of all layers (ALL_LAYERS), into `out`.
 
     Raises UnknownLayer, CannotWrite.
     """
@@ -75,31 +76,31 @@ def write_layers(network: nn.Module, pixels: GreyImage, names: Collection[str], 
         for layers_of_kind in feature_maps(network, pixels, names).values()
         for layer in layers_of_kind
     }
-    if unknown := set(names) - set(layers) - {EVERY}:
+    if unknown := set(names) - set(layers) - {ALL_LAYERS}:
         layer_names = [name for name, module in network.named_modules() if any(fits(module) for fits in KINDS.values())]
         raise UnknownLayer(f"There is no layer {min(unknown)}. The layers are {', '.join(layer_names)}.")
     files = []
     for name, layer in layers.items():
-        if STEPS not in name:  # a strided convolution is in two lists, in the second with STEPS
+        if STRIDED not in name:  # a strided convolution is listed twice; the second name contains STRIDED
             files.append(out / f"{re.sub('[. #()]+', '-', name)}.png")
             write_picture(files[-1], every_map(layer))
     return files
 
 
 def feature_maps(
-    network: nn.Module, pixels: GreyImage, names: Collection[str] = (), limit: int = MOST
+    network: nn.Module, pixels: GreyImage, names: Collection[str] = (), limit: int = MAPS_PER_LAYER
 ) -> dict[str, list[Layer]]:
-    """For each of KINDS the layers of the network with their maps, in the order in which they work.
+    """For each of KINDS the layers of the network with their maps, in the order of the forward pass.
 
-    pixels: (H, W) as acquired. names: only the layers of these names (EVERY: all layers), with all their maps; without
-    names all layers, with up to `limit` maps each. Every call of `interpolate` is an up-sampling, too: decoders enlarge
-    their maps by it, with nn.Upsample or without a layer.
+    pixels: (H, W) as acquired. names: only the layers of these names (ALL_LAYERS: all layers), with all their maps;
+    without names all layers, with up to `limit` maps each. Every call of `interpolate` is listed as an up-sampling,
+    too, because decoders enlarge their maps by it.
     """
     layers_by_kind: dict[str, list[Layer]] = {kind: [] for kind in KINDS}
     hooks = []
 
     def add_layer(kind: str, name: str, output: Tensor) -> None:
-        if not names or EVERY in names or name in names:
+        if not names or ALL_LAYERS in names or name in names:
             # A network may use one module twice.
             times = sum(layer.name.partition(" #")[0] == name for layer in layers_by_kind[kind])
             title = f"{name} #{times + 1}" if times else name
@@ -109,13 +110,13 @@ def feature_maps(
         for kind, fits in KINDS.items():
             if fits(module):
                 is_strided = kind == LAYERS[1] and isinstance(module, nn.Conv2d)
-                title = f"{name} {STEPS}" if is_strided else name
+                title = f"{name} {STRIDED}" if is_strided else name
                 hooks.append(
                     module.register_forward_hook(lambda *call, layer=(kind, title): add_layer(*layer, call[-1]))
                 )
     picture = clip_outliers(pixels)
-    if picture.size > LARGEST:
-        picture = resize(picture, (LARGEST / picture.size) ** 0.5)
+    if picture.size > LARGEST_PX:
+        picture = resize(picture, (LARGEST_PX / picture.size) ** 0.5)
     padded = np.pad(picture, [(0, -side % STRIDE) for side in picture.shape], mode="symmetric")
     try:
         with torch.inference_mode(), _Interpolations(partial(add_layer, LAYERS[2])):
@@ -155,14 +156,16 @@ def _layer(name: str, output: Tensor, limit: int | None) -> Layer:
     return Layer(name, (channels, height, width), np.stack(maps))
 
 
-def sheet(layers: list[Layer], empty: str, tile: int = TILE, limit: int = MOST, abreast: int = 1) -> Image.Image:
+def sheet(
+    layers: list[Layer], empty: str, tile: int = TILE_PX, limit: int = MAPS_PER_LAYER, columns: int = 1
+) -> Image.Image:
     """A picture with a row of maps for each layer under its name and size; without layers the sentence `empty`.
 
-    tile: px of a map. limit: maps of a layer. abreast: number of columns of layers; a column is read downwards.
+    tile: px of a map. limit: maps of a layer. columns: number of columns of layers, filled from top to bottom.
     """
-    layers_per_column = -(-len(layers) // abreast) or 1
-    cell_width, cell_height = limit * (tile + 4) + 8 * (abreast > 1), tile + 18
-    picture = Image.new("L", (abreast * cell_width, layers_per_column * cell_height), 255)
+    layers_per_column = -(-len(layers) // columns) or 1
+    cell_width, cell_height = limit * (tile + 4) + 8 * (columns > 1), tile + 18
+    picture = Image.new("L", (columns * cell_width, layers_per_column * cell_height), 255)
     pen = ImageDraw.Draw(picture)
     if not layers:
         pen.text((4, 4), empty, fill=0)
@@ -182,9 +185,9 @@ def sheet(layers: list[Layer], empty: str, tile: int = TILE, limit: int = MOST, 
 def every_map(layer: Layer) -> Image.Image:
     """A picture, about square, of all maps of a layer under its name and size."""
     channels, height, width = layer.shape
-    tiles = [_resized_to_fit(channel, min(WHOLE, max(channel.shape))) for channel in layer.maps]
+    tiles = [_resized_to_fit(channel, min(WHOLE_MAP_PX, max(channel.shape))) for channel in layer.maps]
     tile_width, tile_height = (side + 4 for side in tiles[0].size)
-    # The heading needs 400 px.
+    # The heading is about 400 px wide.
     tiles_per_row = max(1, round((channels * tile_height / tile_width) ** 0.5), -(-400 // tile_width))
     picture = Image.new("L", (tiles_per_row * tile_width, -(-channels // tiles_per_row) * tile_height + 16), 255)
     heading = f"{layer.name}: {channels} maps of {width} x {height} px"

@@ -23,7 +23,7 @@ from ..training.pretrained import maps_of
 from ..training.publish import set_entries
 
 FIGURES_PER_IMAGE = 3  # how many scores are printed for each image
-FEW = 300  # objects; with fewer a warning says that the fit is unsure
+FEW_OBJECTS = 300  # objects; with fewer a warning says that the fit is uncertain
 WARNING = (
     "{count} {things} are few to fit a card to: below {few} a fit may follow chance. Compare both cards on other"
     " images, and take the old one back where the new one is no better there."
@@ -41,9 +41,9 @@ def fit_card(
 ) -> Predictor:
     """Fit parts of the card in `file`, in the order of `Scoring.fits`, and write each into it; returns the new model.
 
-    predictor: the model of that card. parts: names of `Scoring.fits`. title: the card's name for the data. rows: use
-    only the first rows of every image. The old card is copied to FILE.before. Raises UserError for too few images or
-    objects, and CannotWrite.
+    predictor: the model of that card. parts: names of `Scoring.fits`. title: name of the data, written into the card.
+    rows: use only the first rows of every image. The old card is copied to FILE.before. Raises UserError for too few
+    images or objects, and CannotWrite.
     """
     task = tasks.find(predictor.card.task)
     backup = file.with_name(f"{file.name}.before")
@@ -51,8 +51,8 @@ def fit_card(
     say(f"the card as it was: {backup}")
     if not task.classes:
         count = sum(len(np.unique(pair.load(rows)[1])) - 1 for pair in pairs)
-        if count < FEW:
-            say(WARNING.format(count=count, things=task.name, few=FEW))
+        if count < FEW_OBJECTS:
+            say(WARNING.format(count=count, things=task.name, few=FEW_OBJECTS))
     for name, fit in task.scoring(maps_of(predictor.card)).fits.items():
         if name in parts:
             say(f"fitting the {name}")
@@ -63,7 +63,7 @@ def fit_card(
     return predictor
 
 
-def before_and_after(
+def print_comparison(
     before: Predictor,
     after: Predictor,
     pairs: Sequence[Pair],
@@ -71,9 +71,9 @@ def before_and_after(
     what: str = "held out",
     rows: int | None = None,
 ) -> None:
-    """Print the main scores of both models for each image, and more of them for all images together.
+    """Print the main scores of both models for each image, and more scores for all images together.
 
-    what: a word for the images in the printed lines. rows: use only the first rows of every image.
+    say: prints a line. what: word for the images in these lines. rows: use only the first rows of every image.
     """
     scoring = tasks.find(after.card.task).scoring(maps_of(after.card))
     options = Options(rows=rows, thresholds=False)

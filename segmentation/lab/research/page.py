@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#8c959f"
 PINK, YELLOW = "#cc79a7", "#e69f00"
-MOST_INSIDE = 6  # entries of a legend that fit into a plot; a longer legend stands below it
+MOST_LEGEND_ENTRIES = 6  # entries of a legend that fit into a plot; a longer legend is put below it
 COLOURS, STROKES = (BLUE, ORANGE, GREEN, PINK, YELLOW, GREY), ("-", "--", ":")
 
 
-def page(report: Mapping[str, Any], scoring: Scoring, examples: Sequence[Mapping[str, Any]]) -> str:
-    """The page of a report (the dictionary that the JSON holds) with its pictures; parts without data are left out.
+def html_page(report: Mapping[str, Any], scoring: Scoring, examples: Sequence[Mapping[str, Any]]) -> str:
+    """The HTML page of a report (the content of report.json) with its pictures; parts without data are left out.
 
     examples: images with `why` ("best", "median" or "worst"), `image` (its entry in the report) and `panels`.
     """
@@ -45,7 +45,7 @@ def page(report: Mapping[str, Any], scoring: Scoring, examples: Sequence[Mapping
         values = [value for image in report["images"] if (value := image["figures"][name]) is not None]
         return sum(values) / len(values) if values else None
 
-    charts = {name: chart(draw, report) for draw in PARTS if (name := draw.__name__[1:]) in report}
+    charts = {name: chart(draw, report) for draw in PARTS if (name := draw.__name__.removeprefix("_draw_")) in report}
     return templates.get_template("report.html").render(
         report=report,
         scoring=scoring,
@@ -73,7 +73,7 @@ def chart(draw: Any, report: Mapping[str, Any]) -> str:
     draw(axes, report)
     axes.grid(color="#e6e9ec")
     handles, names = axes.get_legend_handles_labels()
-    if len(names) > MOST_INSIDE:
+    if len(names) > MOST_LEGEND_ENTRIES:
         figure.set_figheight(4.6)
         figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=7, frameon=False)
     else:
@@ -83,11 +83,11 @@ def chart(draw: Any, report: Mapping[str, Any]) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def _thresholds(axes: Axes, report: Mapping[str, Any]) -> None:
+def _draw_thresholds(axes: Axes, report: Mapping[str, Any]) -> None:
     """Precision, recall and F1 against the threshold.
 
-    Colours stand for the three scores, line styles for what is scored. For classes, which have no threshold, it is the
-    other way round.
+    Colours show the three scores, line styles the curves. For classes, which have no threshold, colours show the
+    curves and line styles the scores.
     """
     thresholds = report["thresholds"]
     tried = [point["threshold"] for point in thresholds["points"]]
@@ -103,7 +103,7 @@ def _thresholds(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.set(xlabel="threshold of the probability", ylabel="pooled over the images", ylim=(0, 1))
 
 
-def _reliability(axes: Axes, report: Mapping[str, Any]) -> None:
+def _draw_reliability(axes: Axes, report: Mapping[str, Any]) -> None:
     bins = report["reliability"]["bins"]
     right = np.array([b["right"] for b in bins])
     bars = np.abs(np.array([[b["low"] for b in bins], [b["high"] for b in bins]]) - right)
@@ -114,7 +114,7 @@ def _reliability(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.set(xlabel="confidence of an object", ylabel="share correct at IoU 0.5", xlim=(0, 1), ylim=(0, 1))
 
 
-def _sizes(axes: Axes, report: Mapping[str, Any]) -> None:
+def _draw_sizes(axes: Axes, report: Mapping[str, Any]) -> None:
     true, predicted = (np.array(report["sizes"][side], float) for side in ("true", "found"))
     sizes = np.concatenate([true, predicted])
     edges = np.linspace(0, float(np.percentile(sizes, 99.5)) if len(sizes) else 1.0, 31)
@@ -124,7 +124,7 @@ def _sizes(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.set(xlabel=f"{report['sizes']['measure']}, {unit} (the largest may lie beyond)", ylabel="objects")
 
 
-def _values(axes: Axes, report: Mapping[str, Any]) -> None:
+def _draw_values(axes: Axes, report: Mapping[str, Any]) -> None:
     """Histogram of the network's values; certainty and abundance follow from it."""
     values = report["values"]
     for name, label, colour in (("annotated", "annotated pixels", GREEN), ("others", "other pixels", GREY)):
@@ -133,7 +133,7 @@ def _values(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.set(xlabel="predicted value (probability, 0 to 1)", ylabel="number of pixels", xlim=(0, 1), yscale="log")
 
 
-def _by_iou(axes: Axes, report: Mapping[str, Any]) -> None:
+def _draw_by_iou(axes: Axes, report: Mapping[str, Any]) -> None:
     points = report["by_iou"]
     for name, key, colour in (("TP / (TP + FP + FN)", "ap", BLUE), ("F1", "f1", GREEN)):
         values = [np.nan if point[key] is None else point[key] for point in points]
@@ -141,7 +141,7 @@ def _by_iou(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.set(xlabel="least IoU of a correct object", ylabel="pooled", xlim=(0.5, 1), ylim=(0, 1))
 
 
-def _by_size(axes: Axes, report: Mapping[str, Any]) -> None:
+def _draw_by_size(axes: Axes, report: Mapping[str, Any]) -> None:
     rows = [row for row in report["by_size"]["rows"][:-1] if row["true"] or row["found"]]
     positions, bottom = np.arange(len(rows)), np.zeros(len(rows))
     true = np.maximum([row["true"] for row in rows], 1)
@@ -157,7 +157,7 @@ def _by_size(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.set_axisbelow(True)
 
 
-def _frequency(axes: Axes, report: Mapping[str, Any]) -> None:
+def _draw_frequency(axes: Axes, report: Mapping[str, Any]) -> None:
     for point in report["frequency"]:
         if point["iou"] is not None:
             axes.plot(100 * point["frequency"], point["iou"], "o", color=BLUE)
@@ -167,5 +167,5 @@ def _frequency(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.margins(x=0.35)
 
 
-# Each draws the entry of a report that has the function's name without the underscore.
-PARTS = (_frequency, _thresholds, _reliability, _values, _sizes, _by_iou, _by_size)
+# Each function draws one entry of a report: `_draw_sizes` draws the entry `sizes`.
+PARTS = (_draw_frequency, _draw_thresholds, _draw_reliability, _draw_values, _draw_sizes, _draw_by_iou, _draw_by_size)

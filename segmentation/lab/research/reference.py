@@ -1,7 +1,7 @@
-"""Write the page of documentation about recipes: `python -m segmentation.lab.research.reference` prints it as Markdown.
+"""Prints the page of documentation about recipes in Markdown: `python -m segmentation.lab.research.reference`.
 
-A recipe is the TOML file of a training. Each of its entries is a field of a class of settings; name, default, limits
-and description come from there.
+A recipe is the TOML file of a training. Each of its tables is a class of settings; the names, defaults, limits and
+descriptions of the entries are those of the fields of this class.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def document() -> str:
 def entries(model: type[Settings]) -> str:
     """A line of Markdown for each entry of a table: name, default, choices or limits, description.
 
-    The entries that several tables share stand in one section: those of ModelOptions in "`[options]` of every kind",
-    those of folders in the section of folders.
+    Entries that several tables share are listed in one section only: those of ModelOptions in "`[options]` of every
+    kind", those of folders in the section of folders.
     """
     schema = model.model_json_schema(by_alias=False)["properties"]
     listed_elsewhere = {ModelOptions: {}, ComposedEntry: FolderEntry.model_fields}.get(model, ModelOptions.model_fields)
@@ -70,7 +70,7 @@ def entries(model: type[Settings]) -> str:
 
 
 def _choices_or_limits(entry: Mapping[str, Any]) -> str:
-    """The choices or limits of an entry in words. That a number is not negative is left out."""
+    """The choices or limits of an entry in words. The limit ≥ 0 is left out."""
     if choices := entry.get("enum", []):
         return ", ".join(filter(None, map(str, choices)))
     if choices := entry.get("anyOf", []):

@@ -1,4 +1,5 @@
-"""Rendered micrographs and composites as files: images, labels, depth, settings and a contact sheet."""
+"""Writes rendered micrographs and composites as files (command `synthesise`): images, labels, depth, settings and a
+contact sheet."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from PIL import Image
 
 from ...core.errors import UserError
 from ..training.contract import Labels, Picture, Shape
-from ..training.data import composites, load_folder
+from ..training.data import composing_function, load_folder
 from ..training.settings import ComposedEntry, checked_as
 from ..training.sheets import as_grey, contact_sheet, in_colour, with_outlines
 from ..training.synthesis.draw import DIAMETERS
@@ -22,7 +23,7 @@ from ..training.synthesis.render import Rendering, random_rendering
 from ..training.synthesis.settings import every_setting
 
 FOLDERS = ("images", "labels", "depth")
-ON_SHEET = 24  # pictures
+PICTURES_ON_SHEET = 24  # a contact sheet with more could not be read
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def write_pictures(pictures: PictureSet, folder: Path, progress: Callable[[int],
     """Render pictures into a new folder: images/, labels/ (uint16 PNG), depth/ (float32 TIFF, px), settings.csv,
     sheet.png.
 
-    progress: called with the number of pictures done. Raises UserError when `folder` already holds something,
-    OSError when the disk refuses.
+    progress: called with the number of pictures done. Raises UserError if `folder` is not empty, OSError if a file
+    cannot be written.
     """
     _make_folders(folder, FOLDERS)
     thumbnails = []
@@ -62,7 +63,7 @@ def write_pictures(pictures: PictureSet, folder: Path, progress: Callable[[int],
             tifffile.imwrite(folder / "depth" / f"{name}.tif", rendering.depth, compression="zlib")
             values = [f"{v:.6g}" if isinstance(v, float) else v for v in rendering.settings.flat().values()]
             rows.writerow([f"{name}.png", pictures.seed, number, int(rendering.labels.max()), *values])
-            if number < ON_SHEET:
+            if number < PICTURES_ON_SHEET:
                 thumbnails += [*_with_outlines(rendering.grey, rendering.labels), in_colour(as_grey(rendering.depth))]
             progress(number + 1)
     Image.fromarray(contact_sheet(thumbnails, columns=min(9, len(thumbnails)), side=240)).save(folder / "sheet.png")
@@ -71,24 +72,24 @@ def write_pictures(pictures: PictureSet, folder: Path, progress: Callable[[int],
 def write_composites(pictures: PictureSet, particles: Path, folder: Path, progress: Callable[[int], None]) -> None:
     """Write images/, labels/ (uint16 PNG) and sheet.png of pictures composed of the particles of a labelled folder.
 
-    Raises BadDataset where no whole particle can be cut out, BadRecipe for diameters that cannot be composed and for
-    data that are for evaluation only; and what `write_pictures` raises.
+    Raises BadDataset if no whole particle can be cut out, BadRecipe for diameters that cannot be composed and for
+    data that must only be used for evaluation, and the errors of `write_pictures`.
     """
     entry = checked_as(ComposedEntry, {"path": str(particles), "diameters": list(pictures.diameters)}, "--diameter")
-    draw_composite = composites(entry, load_folder(particles, entry))
+    draw_composite = composing_function(entry, load_folder(particles, entry))
     _make_folders(folder, FOLDERS[:2])
     thumbnails = []
     for number in range(pictures.count):
         grey, labels = draw_composite(pictures.shape, np.random.default_rng((pictures.seed, number)))
         _write_pair(folder, number, grey, labels)
-        if number < ON_SHEET:
+        if number < PICTURES_ON_SHEET:
             thumbnails += _with_outlines(grey, labels)
         progress(number + 1)
     Image.fromarray(contact_sheet(thumbnails, columns=min(4, len(thumbnails)), side=240)).save(folder / "sheet.png")
 
 
 def _make_folders(folder: Path, names: Iterable[str]) -> None:
-    """Make the folder with subfolders of these names; raises UserError if it already holds something."""
+    """Make the folder with subfolders of these names; raises UserError if it is not empty."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} already holds something; name a new folder.")
     for name in names:

@@ -1,7 +1,5 @@
-"""Evaluation of a model on images with truth, for the command `evaluate` and for the comparison of trainings.
-
-The model looks at each image once; the scores are written as JSON and as a page.
-"""
+"""Evaluates a model on images with truth, for the commands `evaluate` and `sweep`: scores as JSON and as an HTML
+page."""
 
 from __future__ import annotations
 
@@ -19,12 +17,12 @@ from ...core.pace import time_left
 from ...core.truth import BadDataset, Pair
 from ..training.contract import Picture, Say, Scoring
 from ..training.evaluation.predictions import Options, Predictor
-from ..training.evaluation.scores import INTERVALS, Scorer, pooled
+from ..training.evaluation.scores import INTERVALS, Scorer, pooled_scores
 from ..training.files import fingerprint, write_whole
-from .page import page
+from .page import html_page
 
 LABELS = "labels"  # folder of the report with the labels that the model found
-PICTURES = 2  # how many of the best, of the median and of the worst images the page shows
+SHOWN_PER_KIND = 2  # how many of the best, of the median and of the worst images the page shows
 
 
 def evaluate(
@@ -38,14 +36,14 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a model on images with truth; write `out/report.html`, `out/report.json` and `out/labels/NAME.tif`.
 
-    title: the report's name for the data. Returns the content of the JSON.
+    title: name of the data in the report. Returns the content of the JSON.
     Raises BadDataset, AlteredWeights, UnknownArchitecture or OSError, the first three before any prediction.
     """
     card = predictor.card
     check_weights(card)
     if not pairs:
         raise BadDataset("There are no images to score.")
-    say(f"checking {len(pairs)} images and their labels")  # before any time is spent on networks
+    say(f"checking {len(pairs)} images and their labels")  # before the slow part begins
     pixel_sizes = [options.nm or pair.load(options.rows)[0].calibration.nm_per_pixel for pair in pairs]
     in_nm = None not in pixel_sizes
     predictor.network()
@@ -56,7 +54,7 @@ def evaluate(
     for number, (pair, size) in enumerate(zip(pairs, pixel_sizes, strict=True), start=1):
         prediction, labels = scorer.image(pair, (size or 1.0) if in_nm else 1.0)
         tifffile.imwrite(out / LABELS / f"{pair.name}.tif", labels, compression="zlib")
-        entry = {"name": pair.name, "group": pair.group, **pooled(scorer.records[-1:], scoring, in_nm)}
+        entry = {"name": pair.name, "group": pair.group, **pooled_scores(scorer.records[-1:], scoring, in_nm)}
         entry["figures"] = {name: figure["value"] for name, figure in entry["figures"].items()}
         view = {"polarity": prediction.view.polarity, "scale": prediction.view.scale, "rows": len(prediction.grey)}
         images.append({**entry, **view, "seconds": round(prediction.seconds, 3)})
@@ -72,7 +70,7 @@ def evaluate(
             "images": len(images),
             "unit": "nm" if in_nm else "px",
             "rows": options.rows,
-            "trained_on": trained_on(card, pairs),
+            "trained_on": names_of_training_images(card, pairs),
         },
         "definitions": {name: definition.text for name, definition in scoring.definitions.items()}
         | dict(scoring.kinds),
@@ -83,15 +81,15 @@ def evaluate(
     write_whole(out / "report.json", json.dumps(report, indent=1).encode())
     by_name, ranked = {pair.name: pair for pair in pairs}, scoring.ranked(images)
     examples = []
-    for rank, why in shown_ranks(len(ranked), PICTURES).items():
+    for rank, why in shown_ranks(len(ranked), SHOWN_PER_KIND).items():
         panels = panels_of(by_name[ranked[rank]["name"]], out, scoring, options.rows)
         examples.append({"why": why, "image": ranked[rank], "panels": panels})
-    write_whole(out / "report.html", page(report, scoring, examples).encode())
+    write_whole(out / "report.html", html_page(report, scoring, examples).encode())
     return report
 
 
-def trained_on(card: ModelCard, pairs: Sequence[Pair]) -> list[str]:
-    """Names of the images that the model was trained on, as far as its card knows."""
+def names_of_training_images(card: ModelCard, pairs: Sequence[Pair]) -> list[str]:
+    """Names of those images in `pairs` that the card lists as training images of the model."""
     training_images = set(card.training.get("images", ()))
     return [pair.name for pair in pairs if training_images and fingerprint(pair.image) in training_images]
 
@@ -99,7 +97,7 @@ def trained_on(card: ModelCard, pairs: Sequence[Pair]) -> list[str]:
 def shown_ranks(n: int, per_kind: int) -> dict[int, str]:
     """Which ranks of n images to show, each with the word for why: "best", "median" or "worst".
 
-    per_kind: how many of each word. No rank is there twice.
+    per_kind: number of ranks for each word. Each rank occurs once.
     """
     middle = max(0, (n - per_kind) // 2)
     kinds = {"median": range(middle, middle + per_kind), "worst": range(n - per_kind, n), "best": range(per_kind)}
@@ -109,7 +107,7 @@ def shown_ranks(n: int, per_kind: int) -> dict[int, str]:
 
 
 def panels_of(pair: Pair, report: Path, scoring: Scoring, rows: int | None = None) -> list[Picture]:
-    """The panels of an image and of the labels that were found in it. report: the folder of the report."""
+    """(H, W, 3) panels of an image: picture, truth, labels that the model found. report: the folder of the report."""
     micrograph, truth = pair.load(rows)
     labels = tifffile.imread(report / LABELS / f"{pair.name}.tif").astype(np.int32)
     return scoring.panels(micrograph, labels, truth)

@@ -1,6 +1,5 @@
-"""Comparisons of trainings: variants of a recipe, a grid of values, folds and seeds, each scored on held-out images.
-
-One variant over folds and seeds is a cross-validation.
+"""Comparisons of trainings: variants of a recipe, a grid of values, folds and seeds. Each training is scored on
+held-out images. Used by the command `sweep`. A sweep of one variant over several folds is a cross-validation.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ from ..training.data import count_groups, held_out_pairs
 from ..training.evaluation.predictions import Options, Predictor
 from ..training.publish import trained_model
 from ..training.settings import BadRecipe, TrainingRecipe, checked_as, read_recipe, read_toml, recipe_from
-from ..training.start import resolved
+from ..training.start import resolve_recipe
 from ..training.train import refuse_another
-from .comparison import TrainingScores, draw_images, write_tables
+from .comparison import Configuration, TrainingScores, draw_images, write_tables
 from .report import evaluate, panels_of, shown_ranks
 
 ALL = "all"  # as a number of folds: as many as there are groups
@@ -44,7 +43,7 @@ def _checked_folds(value: Any) -> Any:
 
 
 class Variant(Settings):
-    """`[[variants]]`: one of the things that are compared."""
+    """A table `[[variants]]`: changes of the recipe that are compared with those of other variants."""
 
     title: Line = Field(description="name of the variant in the tables")
     changes: dict[str, Any] = Field({}, description="changes of the recipe, for this variant alone")
@@ -80,16 +79,16 @@ class Sweep(Settings):
 
 
 class PlannedTraining(NamedTuple):
-    """One training. setting: its values of what is varied, the variant's title first."""
+    """One training of a sweep."""
 
-    setting: tuple[str, ...]
+    configuration: Configuration
     recipe: TrainingRecipe
 
 
 def read_sweep(file: Path, recipe: Path | None = None) -> tuple[Sweep, TrainingRecipe]:
-    """The sweep in a TOML file, and the recipe that it varies. The file of a recipe is read as a sweep of it alone.
+    """The sweep in a TOML file, and the recipe that it varies. The file may also be a recipe: a sweep without variants.
 
-    recipe: a file of a recipe to vary instead. Raises BadRecipe.
+    recipe: file of another recipe to vary. Raises BadRecipe.
     """
     entries = read_toml(file)
     if "sources" in entries:
@@ -100,12 +99,10 @@ def read_sweep(file: Path, recipe: Path | None = None) -> tuple[Sweep, TrainingR
     return sweep, read_recipe(recipe or file.parent / sweep.recipe)
 
 
-def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[PlannedTraining]:
-    """Every training, seed by seed and fold by fold, so that the tables can compare variants early.
+def plan_trainings(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[PlannedTraining]:
+    """Every training, seed by seed and fold by fold, so that the first tables already compare the variants.
 
-    Raises BadRecipe, BadDataset.
-
-    base: the recipe's paths are relative to it.
+    base: folder to which the recipe's paths are relative. Raises BadRecipe, BadDataset.
     """
     variants = sweep.variants or [Variant(title=recipe.title)]
     grid = list(itertools.product(*sweep.grid.values()))
@@ -130,7 +127,8 @@ def planned(sweep: Sweep, recipe: TrainingRecipe, base: Path) -> Iterator[Planne
 
 
 def changed_recipe(recipe: TrainingRecipe, changes: Mapping[str, Any], where: str) -> TrainingRecipe:
-    """The recipe with these entries changed; the name `a.b` is entry b of table a. Raises BadRecipe."""
+    """The recipe with these entries changed; the name `a.b` is entry b of table a. where: for messages.
+    Raises BadRecipe."""
     entries: dict[str, Any] = recipe.model_dump(exclude_unset=True)
     for name, value in changes.items():
         table, *path = entries, *name.split(".")
@@ -143,12 +141,13 @@ def changed_recipe(recipe: TrainingRecipe, changes: Mapping[str, Any], where: st
 
 
 def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> list[TrainingScores]:
-    """Run all trainings in folders of `out`, score them, and return the scores. A stopped sweep goes on.
+    """Run all trainings in folders of `out`, score them, and return the scores. Trainings that an earlier run
+    finished are not repeated.
 
     Tables and plots are written after each training, images.png at the end. Raises what `train` raises, and BadRecipe
     if `out` holds trainings of another sweep.
     """
-    trainings = list(planned(sweep, recipe, base))
+    trainings = list(plan_trainings(sweep, recipe, base))
     definitions = tasks.find(recipe.task).scoring(trainings[0].recipe.heads).definitions
     if unknown := [name for name in sweep.figures if name not in definitions]:
         figure_names = ", ".join(definitions)
@@ -159,8 +158,8 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
             check_sources(varied, base, say)
     rows: list[TrainingScores] = []
     start_time, time_note = time.monotonic(), ""
-    for number, (setting, varied) in enumerate(trainings, start=1):
-        parts = [*setting, *([f"fold {varied.fold}"] if varied.folds else []), f"seed {varied.seed}"]
+    for number, (configuration, varied) in enumerate(trainings, start=1):
+        parts = [*configuration, *([f"fold {varied.fold}"] if varied.folds else []), f"seed {varied.seed}"]
         heading = f"{number}/{len(trainings)} {', '.join(parts)}"
         time_left_words = f" (of all{time_note})" if time_note else ""
         figures = _figures(
@@ -171,7 +170,7 @@ def run_sweep(sweep: Sweep, recipe: TrainingRecipe, out: Path, base: Path, say: 
         )
         scoring = tasks.find(varied.task).scoring(varied.heads)
         names = dict.fromkeys([*(sweep.figures or scoring.printed), *itertools.chain(*scoring.by_class.values())])
-        rows.append(TrainingScores(setting, varied.fold, varied.seed, {name: figures[name] for name in names}))
+        rows.append(TrainingScores(configuration, varied.fold, varied.seed, {name: figures[name] for name in names}))
         write_tables(["variant", *sweep.grid], rows, scoring, out)
         time_note = time_left(start_time, sum(is_new[:number]), sum(is_new)).replace(",", "")
     first_fold_and_seed = [
@@ -200,7 +199,7 @@ def _draw_images(trainings: Sequence[PlannedTraining], out: Path, base: Path) ->
             [panels[2] for panels in panels_by_training],
         )
     if pictures:
-        draw_images(out / "images.png", [", ".join(one.setting) for one in trainings], pictures)
+        draw_images(out / "images.png", [", ".join(one.configuration) for one in trainings], pictures)
 
 
 def _report(out: Path, recipe: TrainingRecipe) -> Path:
@@ -209,9 +208,9 @@ def _report(out: Path, recipe: TrainingRecipe) -> Path:
 
 def _figures(recipe: TrainingRecipe, out: Path, base: Path, say: Say) -> dict[str, float]:
     """All scores of one training on its held-out images, by name, NaN where undefined. Trains and evaluates first,
-    unless that is done."""
+    if there is no report yet."""
     folder, report = out / recipe.name, _report(out, recipe)
-    refuse_another(resolved(recipe, folder / "recipe.toml"), folder)
+    refuse_another(resolve_recipe(recipe, folder / "recipe.toml"), folder)
     if not report.exists():
         scoring = tasks.find(recipe.task).scoring(recipe.heads)
         predictor = Predictor(trained_model(recipe, folder, base, say), Runtime(recipe.device))

@@ -1,5 +1,5 @@
-"""Cuts labelled images into squares, also turned and mirrored (command `dataset`). The names of the files follow the
-dataset of Wang et al.; `core.truth` recognises them as parts of one image."""
+"""Cuts labelled images into squares, also turned and mirrored (command `dataset`). The files are named as in
+the dataset of Wang et al.; by these names `core.truth` recognises tiles of the same image."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from ...core.label_images import read_numbers
 from ...core.pace import reporting_progress
 from ...core.truth import BadDataset, Pair
 from ..training.contract import Say
-from ..training.data import eight_bits
+from ..training.data import eight_bit_picture
 from ..training.files import write_picture
 
 
-def forms(picture: NDArray[np.generic]) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    """The eight dihedral forms of (H, W) with the ends of their names: turned counter-clockwise, then mirrored."""
+def dihedral_forms(picture: NDArray[np.generic]) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    """(end of the file name, picture) for the eight dihedral forms of (H, W): turned counter-clockwise, then
+    mirrored."""
     for turns in range(4):
         turned = np.rot90(picture, turns)
         name = f"_rotated_{90 * turns}" if turns else ""
@@ -27,7 +28,8 @@ def forms(picture: NDArray[np.generic]) -> Iterator[tuple[str, NDArray[np.generi
 
 
 def blocks(picture: NDArray[np.generic], side: int) -> Iterator[tuple[str, NDArray[np.generic]]]:
-    """The whole squares of `side` px in reading order, with the ends of their names; the rest is dropped."""
+    """(end of the file name, square) for the whole squares of `side` px in reading order; incomplete squares are left
+    out."""
     rows, columns = (length // side for length in picture.shape)
     for number in range(rows * columns):
         top, left = side * (number // columns), side * (number % columns)
@@ -37,7 +39,8 @@ def blocks(picture: NDArray[np.generic], side: int) -> Iterator[tuple[str, NDArr
 def write_tiles(
     pairs: list[Pair], out: Path, side: int, *, variants: bool = False, say: Say = lambda line: None
 ) -> int:
-    """Write `out/images` and `out/labels` of 8-bit PNGs, with the numbers of the label files; returns how many images.
+    """Write `out/images` and `out/labels` of 8-bit PNGs, with the numbers of the label files; returns the number of
+    images.
 
     side: px of a square. variants: write the eight turned and mirrored forms of each square. say: gets the progress.
     Raises BadDataset, CannotWrite.
@@ -49,10 +52,10 @@ def write_tiles(
         numbers = pair.cut(read_numbers(pair.labels))
         if numbers.min() < 0 or numbers.max() > 255:
             raise BadDataset(f"{pair.labels.name} holds numbers beyond 0 to 255: these are no classes.")
-        grey, stem = eight_bits(micrograph.pixels), pair.image.stem
+        grey, stem = eight_bit_picture(micrograph.pixels), pair.image.stem
         for folder, picture in (("images", grey), ("labels", numbers.astype(np.uint8))):
             for block, part in blocks(picture, side):
-                for form, pixels in forms(part) if variants else [("", part)]:
+                for form, pixels in dihedral_forms(part) if variants else [("", part)]:
                     write_picture(out / folder / f"{stem}{block}{form}.png", np.ascontiguousarray(pixels))
                     count += folder == "images"
     if not count:

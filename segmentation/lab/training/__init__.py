@@ -1,2 +1,2 @@
-"""Training as the site uses it: datasets and their check, training and fine-tuning, how each kind is taught and
-scored."""
+"""Training and fine-tuning, for the site and for commands: datasets and their check, and how networks for each kind of
+analysis are taught and scored."""

@@ -1,4 +1,4 @@
-"""How tasks are taught and scored whose labels give each pixel a class: the targets of the network, and the scores.
+"""Targets and scores for the tasks whose labels give each pixel a class.
 
 The scores are IoU, Dice and boundary F1 of each class, and the error of its area fraction.
 """
@@ -16,8 +16,8 @@ from ...core.micrograph.types import Micrograph
 from ...core.network.likeness import describe, likeness_entry
 from ...core.report.picture import COLOURS
 from .contract import Definition, Field, Floats, Labels, Maps, Picture, Scoring, Tracked, read_definitions, table_beside
-from .evaluation.predictions import Options, Prediction, Predictor, padded
-from .evaluation.scores import against_threshold, count_near, finite_or_none, pixel_sweep, share
+from .evaluation.predictions import Options, Prediction, Predictor, pad_rows
+from .evaluation.scores import count_near, finite_or_none, pixel_sweep, share, threshold_report
 from .sheets import STRENGTH, as_panels, in_colour
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ LIKELIEST = (
     " would take."
 )
 RIGHT, WRONG = (0, 158, 115), (213, 94, 0)  # colours of right and wrong pixels
-TOLERANCE = 2  # px by which outlines may differ in the boundary F1
+TOLERANCE_PX = 2  # by which outlines may differ in the boundary F1
 RIMS = 4  # counts of outline pixels in a row of a Confusion
 # The comparison of one image with its truth, (C, C + 1 + RIMS), a row for each true class. First the labelled pixels by
 # found class, and those with no class; then, as RIMS: pixels of the class's found outline, those of them near its true
@@ -48,8 +48,8 @@ def targets(labels: Labels, channels: Sequence[str]) -> Field:
 
 
 def likeness_entries(pictures: Sequence[LabelledImage]) -> dict[str, Any]:
-    """The entries of a card's options that describe the training pictures, so that an analysis can tell images of
-    another kind from them."""
+    """The entries of a card's options that describe the training pictures, by which an analysis recognises images that
+    are unlike them."""
     return likeness_entry(
         [describe(picture.grey) for picture in pictures], [picture.pair.group for picture in pictures]
     )
@@ -89,9 +89,9 @@ def scoring(classes: Sequence[str]) -> Scoring:
 
 
 class ClassExaminer:
-    """Compares the classes that an analysis makes of the maps with the true ones; see `contract.Examiner`.
+    """Compares the classes that an analysis finds with the true ones; see `contract.Examiner`.
 
-    sweeps: of each image the counts of pixels at each threshold, see `curve`.
+    sweeps: of each image the counts of pixels at each threshold, see `pooled_curve`.
     """
 
     def __init__(self, classes: tuple[str, ...], predictor: Predictor, options: Options) -> None:
@@ -108,12 +108,12 @@ class ClassExaminer:
         self.sweeps.append(np.concatenate([pixel_sweep(*side) for side in sides], axis=1))
         predicted = self.predictor.labels(prediction)
         classes = np.concatenate([[0], predicted.classes + 1]).astype(np.int32)[predicted.labels]
-        return classes, confusion(padded(classes, truth.shape), truth, len(self.classes))
+        return classes, confusion(pad_rows(classes, truth.shape), truth, len(self.classes))
 
     def report(self, images: Sequence[Confusion], groups: Sequence[str], nm: bool) -> dict[str, Any]:
         """Further entries of the report.
 
-        thresholds: see `against_threshold`. spread: statistics of the groups' scores, each the mean of its images.
+        thresholds: see `threshold_report`. spread: statistics of the groups' scores, each the mean of its images.
         confusion: of each true class (row) the shares of the found classes. frequency: share of each class in the
         labelled pixels, and its IoU, all images pooled.
         """
@@ -126,7 +126,7 @@ class ClassExaminer:
         pixels = np.sum(images, axis=0)[:, : len(self.classes) + 1]
         pooled = metrics(self.classes, images, np.ones((1, len(images))))
         return {
-            "thresholds": against_threshold(self.sweeps, dict(zip(self.classes, self.classes, strict=True)), LIKELIEST),
+            "thresholds": threshold_report(self.sweeps, dict(zip(self.classes, self.classes, strict=True)), LIKELIEST),
             "spread": {name: _spread(values, groups) for name, values in figures.items()},
             "confusion": {
                 "classes": self.classes,
@@ -166,9 +166,9 @@ def confusion(predicted: Labels, truth: Labels, count: int) -> Confusion:
         rims.append(
             [
                 found_rim.sum(),
-                count_near(found_rim, true_rim, TOLERANCE),
+                count_near(found_rim, true_rim, TOLERANCE_PX),
                 true_rim.sum(),
-                count_near(true_rim, found_rim, TOLERANCE),
+                count_near(true_rim, found_rim, TOLERANCE_PX),
             ]
         )
     return np.concatenate([pixels, np.array(rims, float)], axis=1)
@@ -181,13 +181,13 @@ def definitions(classes: Sequence[str]) -> dict[str, Definition]:
     of_class = {
         f"{name}_{figure}": definition for name, figures in by_class.items() for figure, definition in figures.items()
     }
-    return read_definitions(tables["every"], tolerance=TOLERANCE) | of_class
+    return read_definitions(tables["every"], tolerance=TOLERANCE_PX) | of_class
 
 
 def metrics(classes: Sequence[str], images: Sequence[Confusion], weights: Floats) -> dict[str, Floats]:
     """The scores of pixels by name, each (n,), if image i counts weights[n, i] times; NaN where undefined."""
     sums = np.tensordot(weights, np.stack(images), 1)  # (n, C, C + 1 + RIMS), see Confusion
-    right, true, predicted = _sides(sums)
+    right, true, predicted = _right_true_found(sums)
     iou, dice = share(right, true + predicted - right), share(2 * right, true + predicted)
     found_rim, found_near, true_rim, true_near = np.moveaxis(sums[:, :, -RIMS:], 2, 0)
     # With precision P = found_near / found_rim and recall R = true_near / true_rim, F1 = 2 P R / (P + R) is
@@ -215,7 +215,7 @@ def fraction_errors(
 ) -> dict[str, Floats]:
     """For each class its true and found area fraction in percent, their difference in points (NAME_error), and the
     mean over the images of the absolute difference; each (n,), weighted as in `metrics`. nm is not used."""
-    _, true, predicted = _sides(np.stack(images))
+    _, true, predicted = _right_true_found(np.stack(images))
     labelled_pixels = true.sum(1, keepdims=True)
     by_image = np.nan_to_num(100 * np.abs(share(predicted, labelled_pixels) - share(true, labelled_pixels)))
     absolute = share(weights @ by_image, weights @ (labelled_pixels > 0).astype(float))
@@ -228,8 +228,8 @@ def fraction_errors(
     return figures
 
 
-def _sides(sums: Floats) -> tuple[Floats, Floats, Floats]:
-    """(n, C) each: pixels of a class that are right, true, found. sums: (n, C, C + 1 + RIMS), see Confusion."""
+def _right_true_found(sums: Floats) -> tuple[Floats, Floats, Floats]:
+    """(right, true, found): (n, C) pixels of each class. sums: (n, C, C + 1 + RIMS), see Confusion."""
     pixels = sums[:, :, :-RIMS]
     return np.diagonal(pixels, axis1=1, axis2=2), pixels.sum(2), pixels[:, :, :-1].sum(1)
 
@@ -257,7 +257,7 @@ def panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> list[Pic
 
 
 def with_classes(grey: Picture, classes: Labels, colours: Picture = COLOURS) -> Picture:
-    """The picture (h, w) with each class 1, 2, ... in its own colour, 0 in none: (h, w, 3) uint8."""
+    """(h, w, 3) uint8: the picture (h, w) with a colour for each class 1, 2, ...; pixels of class 0 stay grey."""
     shade = in_colour(grey).astype(np.float32)
     colour = colours[(classes - 1) % len(colours)]
     mixture = STRENGTH * colour + (1 - STRENGTH) * shade

@@ -1,6 +1,6 @@
-"""The contract by which a task is taught and scored (LearningTask, Scoring), and the types of arrays in the laboratory.
+"""Interfaces of a task in training: how it is taught (LearningTask) and scored (Scoring); and types of arrays.
 
-What a task does in an analysis is in `core.tasks`.
+The part of a task in an analysis is in `core.tasks`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from .data import LabelledImage
     from .evaluation.predictions import Options, Prediction, Predictor
 
-# How an array is written in a stored dataclass or named tuple, exact to the last bit: shape, dtype and bytes.
+# Pydantic annotations by which an array is stored without loss in JSON: shape, dtype and bytes.
 STORED = (
     PlainValidator(lambda parts: np.ndarray(parts[0], parts[1], bytes.fromhex(parts[2]))),
     PlainSerializer(lambda array: (array.shape, array.dtype.str, array.tobytes().hex())),
 )
 Labels = NDArray[np.int32]
-Maps = NDArray[np.uint8]
+Maps = NDArray[np.uint8]  # 0..255 for values from 0 to 1
 Floats = Annotated[NDArray[np.float64], *STORED]
 Field = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -43,8 +43,9 @@ Shape = tuple[int, int]  # rows and columns
 class Definition(NamedTuple):
     """What a score (a "figure" of a report) means.
 
-    title: for tables. text: what it is. decimals: how many are shown. short: also shown in the tables by image and by
-    group. counted: values of several parts of the data are added, not averaged. unit: if the title does not name it.
+    title: for tables. text: explanation. decimals: how many are shown. short: also shown in the tables by image and by
+    group. counted: a number of things, so values of several images are added, not averaged. unit: "" if the title names
+    it.
     """
 
     title: str
@@ -96,8 +97,9 @@ class Tracked(NamedTuple):
 
 
 class Examiner(Protocol):
-    """Turns the maps of one image after the other into results, compares them with the truth, and collects more for a
-    report. (A record is what the comparison of one image gives; its type is the Examiner's own.)"""
+    """Makes results from the maps of each image, compares them with the truth, and collects values for a report.
+
+    A record is the comparison of one image with its truth; each Examiner has a type for its records."""
 
     def find(self, prediction: Prediction, truth: Labels, unit: float) -> tuple[Labels, Any]:
         """The labels (R, W) found in the analysed rows, and the record of the image (see `Scoring.metrics`).
@@ -111,8 +113,8 @@ class Examiner(Protocol):
 
 
 class Fitted(NamedTuple):
-    """A fitted part of a model's card. entry: name of the part. entries: those that the fit sets in the card. facts:
-    those that it adds to the card's table [training]. summary: a line about how good the fit is."""
+    """A fitted part of a model's card. entry: name of the part. entries: values that the fit sets in the card. facts:
+    entries that it adds to the card's table [training]. summary: a line about how good the fit is."""
 
     entry: str
     entries: dict[str, Any]
@@ -129,19 +131,19 @@ class Scoring:
 
     examine(predictor, options): a new Examiner.
     metrics(images, weights): from the records of images the scores by name, each (n,) for weights (n, images).
-    quantity_errors(images, weights, nm): errors of the task's quantities, in the same form.
+    quantity_errors(images, weights, nm): errors of the measured quantities by name, each (n,).
     definitions: definitions of all these scores.
     panels(micrograph, predicted, truth): (h, w, 3) uint8 pictures: image, truth, result, errors.
     legend: names and colours of the errors.
     printed: names of the scores that the command `evaluate` prints.
     tracked: scores in the curves of a training.
     kinds: description of each kind of error.
-    tally(images): counts over several images, from their records.
+    tally(images): numbers of errors in several images, from their records.
     rank: sort key of the images of a report, best first; None: the task's main score.
     by_class: names of the scores of each class, such as NAME_iou.
     outcome: names of the scores by which a fine-tuned model is compared with its base; the first is the error of the
     number that an analysis reports. Empty: the tracked scores.
-    ways(card): sets of options for the maps of a model, its own options first; see `instances.ways`.
+    option_sets(card): sets of options for the maps of a model, its own options first; see `instances.option_sets`.
     note: a sentence for the page that says what is counted; `{unit}` is the unit of lengths.
     options: options of `evaluate` that only some kinds of scoring have.
     fits: the parts of a card that can be fitted, in this order: functions of a model and images with truth. They raise
@@ -161,7 +163,7 @@ class Scoring:
     rank: Callable[[Mapping[str, Any]], Any] | None = None
     by_class: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     outcome: tuple[str, ...] = ()
-    ways: Callable[[ModelCard], list[dict[str, Any]]] = lambda card: [{}]
+    option_sets: Callable[[ModelCard], list[dict[str, Any]]] = lambda card: [{}]
     note: str = ""
     options: frozenset[str] = frozenset()
     fits: Mapping[str, Fit] = field(default_factory=dict)
@@ -181,16 +183,15 @@ class LearningTask:
     """How one kind of analysis is taught.
 
     channels: names of the network's maps. Empty: a recipe names them in `heads`, and a card in `maps`.
-    optional: further maps that a recipe may add; the card then names them.
+    optional: names of further maps that a recipe may add.
     targets(labels, channels): (T, H, W) float32 targets of the loss, from labels (H, W).
     loss: name of the default loss, see `losses`.
     activation(logits): maps in 0..1.
     preview(maps): labels (H, W) from maps (C, H, W) uint8, for the pictures of a training.
     scoring(names): the `Scoring` for maps with these names.
     classes: whether labels are numbers of classes (1, 2, ...) instead of objects. Each class has a map.
-    learnt(pictures): entries of a card's options that are learnt from the training pictures.
-    drawn(labels): the mask (H, W) that is taught, made from the objects of a result (a person could draw it); None: the
-    objects themselves are taught.
+    learnt(pictures): entries of a card's options that are calculated from the training pictures.
+    drawn(labels): the mask (H, W) that is taught, made from the objects of a result; None: the objects are taught.
     """
 
     name: str

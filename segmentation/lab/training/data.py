@@ -26,8 +26,8 @@ from .settings import (
     FolderEntry,
     RenderedEntry,
     TrainingRecipe,
-    keep_apart,
     number_of_classes,
+    refuse_evaluation_data,
 )
 from .synthesis.composites import compose
 from .synthesis.cutouts import Stock, cut_out
@@ -39,12 +39,12 @@ from .synthesis.scene import split_pieces
 if TYPE_CHECKING:
     from torch import Tensor
 
-ZOOM = (0.8, 1.25)  # range of small random changes of scale
+ZOOM = (0.8, 1.25)  # range of the random change of scale
 Sample = tuple[Picture, Labels]  # a picture, objects bright, and its labels
 
 
 class Source(Protocol):
-    """Something from which crops are drawn: `draw` gives a random square of `crop` px with its labels."""
+    """A source of crops: `draw` returns a random square of `crop` px with its labels."""
 
     def draw(self, crop: int, rng: Rng) -> Sample: ...
 
@@ -82,7 +82,7 @@ def pairs_of(folder: Path, entry: FolderEntry, count: int = 0) -> list[Pair]:
 
     Raises BadDataset, and BadRecipe for data that are for evaluation only.
     """
-    keep_apart(folder)
+    refuse_evaluation_data(folder)
     folder_pairs = find_pairs(
         folder,
         entry.images,
@@ -95,7 +95,7 @@ def pairs_of(folder: Path, entry: FolderEntry, count: int = 0) -> list[Pair]:
         count=count,
     )
     pairs = folder_pairs.complete(only_labelled=entry.only_labelled)
-    keep_apart(*(file for pair in pairs for file in pair.files))
+    refuse_evaluation_data(*(file for pair in pairs for file in pair.files))
     return pairs
 
 
@@ -124,8 +124,8 @@ def load(pair: Pair) -> LabelledImage:
 def as_labelled_image(pair: Pair, pixels: GreyImage, labels: Labels) -> LabelledImage:
     """The labelled image of a pair whose pixels (H, W) and labels (H, W) have been read."""
     if pair.classes:
-        return LabelledImage(pair, as_seen(pixels), labels, 0.0)
-    pieces, grey = split_pieces(labels), as_seen(pixels)
+        return LabelledImage(pair, clipped_picture(pixels), labels, 0.0)
+    pieces, grey = split_pieces(labels), clipped_picture(pixels)
     dark = are_dark(grey, pieces)
     areas = np.bincount(pieces.ravel())[1:]
     areas = areas[areas > 0]
@@ -133,34 +133,34 @@ def as_labelled_image(pair: Pair, pixels: GreyImage, labels: Labels) -> Labelled
     return LabelledImage(pair, 255 - grey if dark else grey, pieces, diameter, dark)
 
 
-def as_seen(pixels: GreyImage) -> Picture:
-    """(H, W) uint8: the whole picture with its contrast clipped, as an analysis shows it to a network."""
+def clipped_picture(pixels: GreyImage) -> Picture:
+    """(H, W) uint8: the whole picture with its contrast clipped, as an analysis gives it to a network."""
     return np.rint(255 * clip_outliers(pixels)).astype(np.uint8)
 
 
-def eight_bits(pixels: GreyImage) -> Picture:
-    """(H, W) uint8: the picture itself if it has eight bits, else `as_seen`."""
-    return pixels if pixels.dtype == np.uint8 else as_seen(pixels)
+def eight_bit_picture(pixels: GreyImage) -> Picture:
+    """(H, W) uint8: the picture itself if it has eight bits, else `clipped_picture`."""
+    return pixels if pixels.dtype == np.uint8 else clipped_picture(pixels)
 
 
-def _fixed_draw(name: str, salt: int) -> float:
-    """A number in 0..1 from a hash of name and salt: random, but the same in every run."""
+def _hashed_fraction(name: str, salt: int) -> float:
+    """A pseudo-random number in 0..1 from a hash of name and salt, the same in every run."""
     return int.from_bytes(hashlib.sha256(f"{salt}:{name}".encode()).digest()[:4], "big") / 2**32
 
 
 def validation_groups(groups: Sequence[str], fraction: float, fold: int = 0, folds: int = 0) -> set[str]:
-    """The groups that are held out: a fraction of them or, with `folds`, the part with number `fold` of so many parts.
+    """The groups that are held out: a fraction of them or, with `folds`, part `fold` of `folds` parts.
 
     For a fraction above 0 of two groups or more, at least one group is held out, and never all. With fewer groups than
     parts some parts are empty.
     """
     every_group = sorted(set(groups))
     if folds:
-        return set(sorted(every_group, key=lambda group: _fixed_draw(group, 0))[fold::folds])
+        return set(sorted(every_group, key=lambda group: _hashed_fraction(group, 0))[fold::folds])
     if fraction == 0 or len(every_group) < 2:
         return set()
-    in_drawn_order = sorted(every_group, key=lambda group: _fixed_draw(group, fold))
-    count = sum(_fixed_draw(group, fold) < fraction for group in every_group)
+    in_drawn_order = sorted(every_group, key=lambda group: _hashed_fraction(group, fold))
+    count = sum(_hashed_fraction(group, fold) < fraction for group in every_group)
     return set(in_drawn_order[: min(max(1, count), len(in_drawn_order) - 1)])
 
 
@@ -192,8 +192,8 @@ DrawPicture = Callable[[Shape, Rng], Sample]  # makes a random picture of this s
 class DrawnSource:
     """Crops of `count` rendered or composed pictures, with small changes of scale.
 
-    side: px of a picture. blank: share of pictures without particles. draw_picture: makes one of the others. cycle: the
-    number of the restart for which they are made (see `renew`).
+    side: px of a picture. blank: share of pictures without particles. draw_picture: makes a picture with particles.
+    cycle: the number of the restart for which the pictures are made (see `renew`).
     """
 
     count: int
@@ -216,7 +216,7 @@ class DrawnSource:
                 grey, labels = draw_empty(shape, rng), np.zeros(shape, np.int32)
             else:
                 grey, labels = self.draw_picture(shape, rng)
-            self.stock.append((as_seen(grey), labels))
+            self.stock.append((clipped_picture(grey), labels))
 
     def draw(self, crop: int, rng: Rng) -> Sample:
         grey, labels = self.stock[int(rng.integers(len(self.stock)))]
@@ -224,18 +224,17 @@ class DrawnSource:
         return resample(*_random_square(grey, labels, side, rng), crop)
 
 
-def renders(entry: RenderedEntry) -> DrawPicture:
-    """The function that makes the pictures of a source of rendered pictures."""
+def rendering_function(entry: RenderedEntry) -> DrawPicture:
+    """The function that renders a picture with the settings of this source."""
     return partial(render, fixed=entry.settings, diameters=(entry.diameters[0], entry.diameters[1]))
 
 
 def stock_of(pictures: Iterable[LabelledImage]) -> Stock:
-    """What composites are made of: the particles of pictures that are whole and touch few others, and empty
-    substrate."""
+    """Cut-outs for composites: whole particles that touch few others, and empty substrate."""
     return cut_out((image.grey, image.labels, image.pair.group) for image in pictures)
 
 
-def composites(entry: ComposedEntry, pictures: Sequence[LabelledImage]) -> DrawPicture:
+def composing_function(entry: ComposedEntry, pictures: Sequence[LabelledImage]) -> DrawPicture:
     """The function that composes pictures of the particles of these images; raises BadDataset if no particle is whole
     and apart from the others."""
     stock = stock_of(pictures)
@@ -246,9 +245,9 @@ def composites(entry: ComposedEntry, pictures: Sequence[LabelledImage]) -> DrawP
 
 def _random_square(grey: Picture, labels: Labels, side: int, rng: Rng) -> Sample:
     """A random square of `side` px; a smaller picture is continued by mirroring it at its frame."""
-    lacking = [max(0, side - n) for n in grey.shape]
-    if any(lacking):
-        pads = [(px // 2, px - px // 2) for px in lacking]
+    missing = [max(0, side - n) for n in grey.shape]
+    if any(missing):
+        pads = [(px // 2, px - px // 2) for px in missing]
         grey, labels = np.pad(grey, pads, mode="symmetric"), np.pad(labels, pads, mode="symmetric")
     row, column = (int(rng.integers(0, n - side + 1)) for n in grey.shape)
     window = slice(row, row + side), slice(column, column + side)
@@ -261,13 +260,13 @@ def resample(grey: Picture, labels: Labels, side: int, *, has_classes: bool = Fa
 
     If an object is then in several pieces, each piece becomes an object; pieces of a class stay one class.
     """
-    in_pieces = (lambda classes: classes) if has_classes else split_pieces
+    split = (lambda classes: classes) if has_classes else split_pieces
     if grey.shape[0] == side:
-        return grey, in_pieces(labels)
+        return grey, split(labels)
     method = Image.Resampling.BOX if grey.shape[0] > side else Image.Resampling.BICUBIC
     resized = np.asarray(Image.fromarray(grey).resize((side, side), method))
     index = ((np.arange(side) + 0.5) * grey.shape[0] / side).astype(int)
-    return resized, in_pieces(labels[np.ix_(index, index)])
+    return resized, split(labels[np.ix_(index, index)])
 
 
 def augment(grey: Picture, labels: Labels, rng: Rng, settings: Augmentation) -> Sample:
@@ -284,8 +283,8 @@ def augment(grey: Picture, labels: Labels, rng: Rng, settings: Augmentation) -> 
 
 
 def _change_exposure(picture: Field, settings: Augmentation, rng: Rng) -> Field:
-    """The picture (H, W), 0 to 1, with gamma, blur, noise, a slope and an inversion, each as often as the settings
-    say."""
+    """The picture (H, W), 0 to 1, with gamma, blur, noise, a brightness gradient and an inversion, each with the
+    probability in the settings."""
     if rng.random() < settings.exposure:
         picture = picture ** np.float32(np.exp(rng.normal(0, settings.exposure_spread)))
     if rng.random() < settings.focus:
@@ -305,9 +304,9 @@ def _change_exposure(picture: Field, settings: Augmentation, rng: Rng) -> Field:
 class Crops:
     """The crops of a training, by number: inputs (1, S, S) in -1..1 and targets (T, S, S).
 
-    Crop n depends on sources, seed and n alone. So a resumed run sees the same crops as one that was never stopped,
-    whatever the number of processes that prepare them. weights: how often each source is drawn from. targets(labels):
-    makes the targets. densest: so many crops are drawn, and the one with most pixels near contacts is taken.
+    Crop n depends only on sources, seed and n, so a resumed run gets the same crops as an uninterrupted run, with any
+    number of processes that prepare them. weights: relative frequencies of the sources. targets(labels): makes the
+    targets. densest: number of crops that are drawn for each; the crop with most pixels near contacts is taken.
     """
 
     sources: Sequence[Source]
@@ -351,7 +350,7 @@ class Sources:
 def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
     """The sources of a recipe. Folders are split by group; their paths are relative to `base`.
 
-    cycle: how many restarts there were; it decides which pictures are rendered for training. Folders are read before
+    cycle: number of restarts so far; in each cycle other pictures are rendered for training. Folders are read before
     anything is rendered, so that an error in a folder is found at once. Raises BadDataset, and
     BadRecipe for data that are for evaluation only.
     """
@@ -360,9 +359,9 @@ def make_sources(recipe: TrainingRecipe, base: Path, cycle: int = 0) -> Sources:
     for number, entry in enumerate(recipe.sources):
         parts: list[Source | None]
         if isinstance(entry, RenderedEntry):
-            parts = _drawn_sources(recipe, number, entry, entry.count, [renders(entry)] * 2, cycle)
+            parts = _drawn_sources(recipe, number, entry, entry.count, [rendering_function(entry)] * 2, cycle)
         elif isinstance(entry, ComposedEntry):
-            draw_functions = [composites(entry, images) if images else None for images in next(folders)]
+            draw_functions = [composing_function(entry, images) if images else None for images in next(folders)]
             parts = _drawn_sources(recipe, number, entry, entry.pictures, draw_functions, cycle)
         else:
             labelled_images = [[image for image in images if image.has_labels] for images in next(folders)]
@@ -413,7 +412,7 @@ def _distinct(pictures: Sequence[LabelledImage]) -> list[LabelledImage]:
     return list({(image.pair.image, image.pair.labels): image for image in pictures}.values())
 
 
-def held_out(recipe: TrainingRecipe, base: Path) -> list[LabelledImage]:
+def held_out_images(recipe: TrainingRecipe, base: Path) -> list[LabelledImage]:
     """The micrographs of the recipe's folders that are held out; raises what `make_sources` raises."""
     folders = split_sources(recipe, base)
     if not folders:
@@ -422,9 +421,9 @@ def held_out(recipe: TrainingRecipe, base: Path) -> list[LabelledImage]:
 
 
 def held_out_pairs(recipe: TrainingRecipe, base: Path) -> list[Pair]:
-    """The images of `held_out` with their labels; if two have the same name, the second gets another one."""
+    """The images of `held_out_images` with their labels; if two have the same name, the second gets another one."""
     by_name: dict[str, Pair] = {}
-    for number, pair in enumerate((image.pair for image in held_out(recipe, base)), start=1):
+    for number, pair in enumerate((image.pair for image in held_out_images(recipe, base)), start=1):
         name = pair.name if pair.name not in by_name else f"{pair.name}-{number}"
         by_name[name] = replace(pair, name=name)
     return list(by_name.values())
@@ -439,37 +438,37 @@ def count_groups(recipe: TrainingRecipe, base: Path) -> int:
     return max((len({image.pair.group for image in images if image.has_labels}) for images in loaded), default=0)
 
 
-Sides = tuple[list[LabelledImage], list[LabelledImage]]  # for training, and held out
+Split = tuple[list[LabelledImage], list[LabelledImage]]  # (images for training, held-out images)
 
 
-def split_sources(recipe: TrainingRecipe, base: Path) -> list[Sides]:
+def split_sources(recipe: TrainingRecipe, base: Path) -> list[Split]:
     """(for training, held out) micrographs of each of the recipe's folders; raises BadDataset, BadRecipe.
 
-    If one source holds out an image, no other source trains on it, nor on other images of its group in that folder.
-    If the entry has a `count`, so many of the other images are drawn for training.
+    If one source holds out an image, no other source trains on this image or on images of its group in that folder.
+    If the entry has a `count`, so many of the remaining images are drawn for training.
     """
     folders = [entry for entry in recipe.sources if isinstance(entry, FolderEntry)]
-    sides = [_split_source(entry, recipe, base) for entry in folders]
-    # Held out by folder and group, and also by file: another source may use another path, or no groups.
+    splits = [_split_source(entry, recipe, base) for entry in folders]
+    # Compared by folder and group, and also by file: another source may use another path, or no groups.
     paths = [(base / entry.path).resolve() for entry in folders]
     held_out_groups = {
         (folder, image.pair.group)
-        for folder, (_, held_out_images) in zip(paths, sides, strict=True)
+        for folder, (_, held_out_images) in zip(paths, splits, strict=True)
         for image in held_out_images
     }
-    held_out_files = {image.pair.image.resolve() for _, held_out_images in sides for image in held_out_images}
-    divided = []
-    for entry, folder, (training, held_out_images) in zip(folders, paths, sides, strict=True):
+    held_out_files = {image.pair.image.resolve() for _, held_out_images in splits for image in held_out_images}
+    checked_splits = []
+    for entry, folder, (training, held_out_images) in zip(folders, paths, splits, strict=True):
         of_other_groups = [image for image in training if (folder, image.pair.group) not in held_out_groups]
         usable = [image for image in of_other_groups if image.pair.image.resolve() not in held_out_files]
         if len(usable) < entry.count:
             raise BadDataset(f"{entry.path} leaves {len(usable)} images to train on, and count asks for {entry.count}.")
-        by_draw = sorted(usable, key=lambda image: _fixed_draw(image.pair.name, recipe.seed))
-        divided.append((by_draw[: entry.count] if entry.count else usable, held_out_images))
-    return divided
+        drawn_order = sorted(usable, key=lambda image: _hashed_fraction(image.pair.name, recipe.seed))
+        checked_splits.append((drawn_order[: entry.count] if entry.count else usable, held_out_images))
+    return checked_splits
 
 
-def _split_source(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> Sides:
+def _split_source(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> Split:
     """(for training, held out) micrographs of a folder; raises BadDataset, and BadRecipe where it may not be used."""
     loaded = load_folder(base / entry.path, entry, number_of_classes(recipe.task, recipe.heads))
     if entry.use == "training":
@@ -479,10 +478,8 @@ def _split_source(entry: FolderEntry, recipe: TrainingRecipe, base: Path) -> Sid
     groups_with_labels = {image.pair.group for image in loaded if image.has_labels}
     groups_without_labels = {image.pair.group for image in loaded} - groups_with_labels
     held_out_groups = set()
-    for groups in (
-        groups_with_labels,
-        groups_without_labels,
-    ):  # one after the other, so that the held-out part is not all empty images
+    # Each kind is split separately, or else the held-out part could consist of empty images only.
+    for groups in (groups_with_labels, groups_without_labels):
         held_out_groups |= validation_groups(sorted(groups), recipe.validation, recipe.fold, recipe.folds)
     training = [image for image in loaded if image.pair.group not in held_out_groups and entry.use == "both"]
     return training, [image for image in loaded if image.pair.group in held_out_groups]

@@ -1,4 +1,4 @@
-"""Writing of files so that none is ever half written, and the lock of a training's folder."""
+"""Writes files so that none is ever half-written, and locks the folder of a training."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .contract import Picture
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FINGERPRINT = 12  # characters of a SHA-256 by which an image is recognised
+FINGERPRINT_LENGTH = 12  # characters of a SHA-256 by which an image is recognised
 ENDING_SECONDS = 10.0  # how long the child processes of a killed training may take to end
 
 
 class CannotWrite(OSError):
-    """A file could not be written; the message names it and says why. What was there before is kept."""
+    """A file could not be written; the message names it and the reason. The earlier file is kept."""
 
 
 class InUse(OSError):
@@ -57,13 +57,13 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 def _take_lock(descriptor: int) -> bool:
     """Whether the lock could be taken within ENDING_SECONDS."""
-    until = time.monotonic() + ENDING_SECONDS
+    deadline = time.monotonic() + ENDING_SECONDS
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 return False
             time.sleep(0.1)
 
@@ -106,7 +106,7 @@ def check_disk_space(folder: Path, needed: int) -> None:
 
 def fingerprint(file: Path) -> str:
     """A short hash of a file by which an image is recognised under any name."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:FINGERPRINT]
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:FINGERPRINT_LENGTH]
 
 
 def as_json(value_type: Any, value: Any) -> str:
@@ -115,5 +115,5 @@ def as_json(value_type: Any, value: Any) -> str:
 
 
 def from_json(value_type: Any, text: str | bytes) -> Any:
-    """The value of this type in a JSON; raises ValueError, TypeError or IndexError if it holds no such value."""
+    """The value of this type in a JSON; raises ValueError, TypeError or IndexError if it contains another type."""
     return TypeAdapter(value_type).validate_python(json.loads(text))

@@ -11,7 +11,7 @@ from ...location import COMMAND
 from .check import check_folder
 from .data import validation_groups
 from .pretrained import base_card, maps_of
-from .settings import TrainingRecipe, keep_apart, number_of_classes, recipe_from
+from .settings import TrainingRecipe, number_of_classes, recipe_from, refuse_evaluation_data
 
 # Entries of the recipe of every fine-tuning.
 DEFAULTS: dict[str, Any] = {
@@ -36,7 +36,7 @@ def fine_tuning(folder: Path, model: str) -> TrainingRecipe:
     or the folder is for evaluation only, and BadDataset, with the number of errors, if the folder has errors.
     """
     card = base_card(model)
-    keep_apart(folder)
+    refuse_evaluation_data(folder)
     count, classes = number_of_classes(card.task, maps_of(card)), maps_of(card)
     checked = check_folder(folder, count=count, task=card.task)
     advice = (

@@ -1,9 +1,9 @@
-"""How tasks are taught and scored whose network predicts one mask: the targets of the network, and the scores.
+"""Targets and scores for the tasks whose network predicts one mask.
 
-The scores are the eight metrics of Ochoa, Xu & Wang (arXiv 2507.16779, 2025). Of pixels: precision, recall and F1. Of
-the predicted values: certainty and abundance, whose definitions are ours. Of objects: their number, the IoU of all
-their pixels, and the L1 distance of the histograms of their sizes. Found objects are those that the analysis makes of
-the predicted map; true objects are those that it makes of the annotation, in the same way.
+The scores are the eight metrics of Ochoa, Xu & Wang (arXiv 2507.16779, 2025). For pixels: precision, recall and F1.
+For the predicted values: certainty and abundance, by our definitions. For objects: their number, the IoU of all their
+pixels, and the L1 distance of the histograms of their sizes. Found objects are made from the predicted map, true
+objects from the annotation, both by the segmentation of an analysis.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from .contract import (
     table_beside,
 )
 from .evaluation.predictions import Options, Prediction, Predictor
-from .evaluation.scores import OF_PIXELS, against_threshold, fit_threshold, pixel_sweep, precision_recall_f1, share
+from .evaluation.scores import OF_PIXELS, fit_threshold, pixel_sweep, precision_recall_f1, share, threshold_report
 from .sheets import as_panels, in_colour
 
 BINS = 20  # of the histograms of sizes
-VALUES = 8  # of the 256 predicted values, in each bin of their histogram
+VALUES = 8  # predicted values (of 256) in each bin of their histogram
 PIXELS = {"pixels": "pixels"}  # the one curve against the threshold
 LEGEND = {"found": (0, 158, 115), "invented": (0, 114, 178), "missed": (213, 94, 0)}
 
@@ -46,12 +46,12 @@ def targets(labels: Labels, channels: Sequence[str]) -> Field:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """The record of one image. The names, also of the class, are those of stored records.
+    """The record of one image. The names of the class and its fields occur in stored files.
 
     pixels: numbers of hits, spurious, missed and all pixels. values: sum of the predicted values, 0..1, of the found
-    pixels. objects: px that are in true and in found objects, and px that are in either. numbers: of true and of found
-    objects. all_numbers: the same with the objects that do not count. true_sizes, found_sizes: (n,) of the objects that
-    count.
+    pixels. objects: px in both true and found objects, and px in true or found objects. numbers: of true and of found
+    objects that are counted. all_numbers: of all true and all found objects. true_sizes, found_sizes: (n,) of the
+    counted objects.
     """
 
     pixels: Floats
@@ -67,7 +67,7 @@ class Compared:
 class MaskScoring:
     """How the masks of one kind of analysis are scored.
 
-    things: name of several objects. counting(labels): (n,) whether each object counts. size(labels): (n,) px, the
+    things: name of several objects. counting(labels): (n,) whether each object is counted. size(labels): (n,) px, the
     size of each. measure: the name of the size. between: whether the mask lies between the objects, as boundaries of
     grains do.
     """
@@ -119,7 +119,7 @@ class MaskScoring:
 class MaskExaminer:
     """Compares a predicted mask, and its objects, with the annotation; see `contract.Examiner`.
 
-    sweeps: of each image the counts of pixels at each threshold, see `curve`. values: (2, 256) histograms of the
+    sweeps: of each image the counts of pixels at each threshold, see `pooled_curve`. values: (2, 256) histograms of the
     predicted values of annotated and of other pixels, over all images.
     """
 
@@ -161,7 +161,7 @@ class MaskExaminer:
             side: np.concatenate([getattr(image, f"{side}_sizes") for image in images]) for side in ("true", "found")
         }
         return {
-            "thresholds": against_threshold(self.sweeps, PIXELS, OF_PIXELS, list(PIXELS), self.threshold),
+            "thresholds": threshold_report(self.sweeps, PIXELS, OF_PIXELS, list(PIXELS), self.threshold),
             "values": {
                 "edges": (np.arange(0, 257, VALUES) / 256).tolist(),
                 "threshold": self.threshold,
@@ -218,18 +218,18 @@ def size_errors(images: Sequence[Compared], weights: Floats, nm: bool) -> dict[s
     }
 
 
-def equal_circles(labels: Labels) -> Floats:
+def equivalent_diameters(labels: Labels) -> Floats:
     """(n,) px: the ECD of each object 1..n."""
     return np.sqrt(4 * np.bincount(labels.ravel())[1:] / np.pi)
 
 
 def all_objects(labels: Labels) -> Mask:
-    """(n,) True for each object 1..n: all count."""
+    """(n,) True for each object 1..n: all are counted."""
     return np.ones(int(labels.max(initial=0)), bool)
 
 
 def learning_task(name: str, channel: str, scoring: MaskScoring) -> LearningTask:
-    """A task whose network predicts one mask; labels hold it as the class 1. channel: the name of the map."""
+    """A task whose network predicts one mask, class 1 in the labels. channel: the name of the map."""
     return LearningTask(
         name=name,
         channels=(channel,),

@@ -1,5 +1,5 @@
-"""The outcome of a fine-tuning on held-out images: the table of scores before and after, a verdict on each image, and
-one sentence. Also how the results of an image are stored."""
+"""Compares the held-out images before and after a fine-tuning: a table of scores, a verdict on each image, and a
+sentence. Also stores the results of an image (`packed_results`)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from ...core.learning import Change, Composed, Outcome
 from ...core.network.card_entries import FIGURES
 from ...core.report.wording import uncapital
 from .contract import Floats, Scoring
-from .evaluation.scores import FEWEST, Figure, summarise
+from .evaluation.scores import FEWEST_GROUPS, Figure, summarise
 from .files import as_json, from_json
 from .instances.counts import ImageCounts
-from .instances.ways import WayResult
+from .instances.option_sets import OptionSetResult
 from .masks import Compared
 
-CLEAR_SCORE, CLEAR_ERROR = 0.005, 0.5  # smallest changes of an image's score and of its error (points) that count
+# Smallest changes of an image's score and of its error (points) by which its verdict is better or worse.
+CLEAR_SCORE, CLEAR_ERROR = 0.005, 0.5
 # The types of the records of Examiners, by their names in stored files.
 RECORDS: dict[str, Any] = {"ndarray": Floats, "ImageCounts": ImageCounts, "Compared": Compared}
 CROSS_VALIDATED = "each image was held out of a training of its own; these weights learnt from all of them"
@@ -63,8 +64,8 @@ def verdict(scoring: Scoring, before: Mapping[str, float | None], after: Mapping
     before, after: scores of the image by name.
     """
     error, score = scoring.compared[0], scoring.tracked.score
-    points = _sign(before[score], after[score], CLEAR_SCORE) - _sign(before[error], after[error], CLEAR_ERROR)
-    return "better" if points > 0 else "worse" if points < 0 else "same"
+    improvements = _sign(before[score], after[score], CLEAR_SCORE) - _sign(before[error], after[error], CLEAR_ERROR)
+    return "better" if improvements > 0 else "worse" if improvements < 0 else "same"
 
 
 def _sign(before: float | None, after: float | None, least: float) -> int:
@@ -97,14 +98,16 @@ def outcome(scoring: Scoring, table: Sequence[Change], groups: Sequence[str]) ->
 def _uncertain(groups: Sequence[str]) -> str:
     """A sentence that the outcome is uncertain if there are few groups; "" if they are enough for an interval."""
     count = len(set(groups))
-    return f" With {count} specimens this is uncertain." if count < FEWEST else ""
+    return f" With {count} specimens this is uncertain." if count < FEWEST_GROUPS else ""
 
 
-def composing(
+def composed_summary(
     scoring: Scoring, plain: Sequence[Any], composed: Sequence[Any], groups: Sequence[str], *, kept: bool
 ) -> Composed:
-    """What composed agglomerates gain. plain, composed: records of the same held-out images by trainings without and
-    with them. kept: whether the model learns from them."""
+    """The entry of the summary about composed agglomerates: scores without and with them.
+
+    plain, composed: records of the same held-out images by trainings without and with them. kept: whether the model
+    learns from them."""
     error_name, score_name = scoring.compared[0], scoring.tracked.score
     figures = [summarise(scoring, records, nm=False, groups=[""] * len(records)) for records in (plain, composed)]
     errors, scores = ([side[name].value for side in figures] for name in (error_name, score_name))
@@ -151,8 +154,8 @@ def score_entry(title: str, images: int, figures: Mapping[str, Figure]) -> dict[
     return {"data": f"{title}, {images} images", "split": CROSS_VALIDATED, **rounded}
 
 
-def packed_results(results: Sequence[WayResult]) -> bytes:
-    """The content of an .npz file with the results for one image in each way. All records are of one type of
+def packed_results(results: Sequence[OptionSetResult]) -> bytes:
+    """The content of an .npz file with the results for one image with each option set. All records are of one type of
     RECORDS."""
     kind = type(results[0].record).__name__  # "kind", "json", "labels" and "shape" are names in the stored file
     records = as_json(list[RECORDS[kind]], [result.record for result in results])
@@ -163,10 +166,10 @@ def packed_results(results: Sequence[WayResult]) -> bytes:
     return content.getvalue()
 
 
-def unpacked_results(content: bytes) -> list[WayResult]:
+def unpacked_results(content: bytes) -> list[OptionSetResult]:
     """The results in the content of such a file."""
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         arrays = dict(archive)
     labels = np.frombuffer(zlib.decompress(arrays["labels"]), np.int32).reshape(arrays["shape"])
     records = from_json(list[RECORDS[str(arrays["kind"])]], str(arrays["json"]))
-    return [WayResult(*parts) for parts in zip(records, labels, strict=True)]
+    return [OptionSetResult(*parts) for parts in zip(records, labels, strict=True)]

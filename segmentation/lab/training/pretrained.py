@@ -55,7 +55,7 @@ def load_encoder(network: nn.Module, architecture: dict[str, Any], pretrained: s
         encoder = architecture.get("encoder", "resnet34")
         try:
             downloaded: nn.Module = smp.encoders.get_encoder(encoder, in_channels=1, weights="imagenet")
-        except Exception as error:  # every host of weights fails in its own way
+        except Exception as error:  # each download server raises other errors
             raise BadRecipe(
                 f"There are no ImageNet weights for the encoder {architecture.get('encoder')!r}, "
                 "or they cannot be downloaded from here."

@@ -1,5 +1,5 @@
-"""Makes a model of a finished training: weights in half precision and a ModelCard. Also adds models to the application,
-changes entries of their cards, and removes them."""
+"""Makes a model from a finished training: weights in half precision and a ModelCard. Also adds models to the site,
+changes entries of their cards, and removes models."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from ...core.tasks import find as kind_of
 from ...core.validation import sentence
 from . import tasks
 from .data import training_images
-from .files import FINGERPRINT, fingerprint, write_whole
+from .files import FINGERPRINT_LENGTH, fingerprint, write_whole
 from .pretrained import base_card
 from .runs import CHECKPOINT
 from .settings import ComposedEntry, RenderedEntry, SourceEntry, TrainingRecipe, read_recipe
@@ -60,7 +60,7 @@ TRIAL_SIDE = 64  # px of the picture on which a model that is added is tried
 def publish(network: nn.Module, recipe: TrainingRecipe, folder: Path, *, version: str, extra: dict[str, Any]) -> Path:
     """Write `folder/<name>.safetensors` and `folder/<name>.toml`; returns the card's path.
 
-    network: in the state to publish. version: of the software. extra: further entries of the card, such as threshold,
+    network: has the weights to publish. version: of the model. extra: further entries of the card, such as threshold,
     options, scores and limits. The card is written last, so that a half-written model has none. Raises CannotWrite.
     """
     task = tasks.find(recipe.task)
@@ -109,7 +109,7 @@ def publish_run(run: Run, folder: Path, base: Path) -> Path:
 
     base: the recipe's paths are relative to it. Raises what `publish` and `training_images` raise.
     """
-    recipe = read_recipe(folder / "recipe.toml")  # the stored recipe has all entries decided
+    recipe = read_recipe(folder / "recipe.toml")  # in the stored recipe all entries are filled in
     pictures = training_images(recipe, base)
     learnt = tasks.find(recipe.task).learnt(pictures)
     extra: dict[str, Any] = {"limits": recipe.limits, "scores": scores_of(run, recipe), "options": learnt}
@@ -127,9 +127,10 @@ def trained_model(
     time_is_up: Callable[[], bool] = lambda: False,
     watch: Callable[[Run], None] = lambda run: None,
 ) -> ModelCard:
-    """The card of the trained model in `folder`. It is trained and published first, unless that is done, and the
-    checkpoint is deleted. The arguments are those of `train`, and what it raises."""
-    marker = folder / DONE  # a marker of its own, because the card is written before all its entries are set
+    """The card of the trained model in `folder`; a model that is not there is trained and published first.
+
+    The checkpoint is deleted. Arguments and exceptions are those of `train`."""
+    marker = folder / DONE  # the card is no sign of the end: it is written before all its entries are set
     if not marker.exists():
         publish_run(train(recipe, folder, base, say=say, time_is_up=time_is_up, watch=watch), folder, base)
         write_whole(marker, b"")
@@ -200,7 +201,7 @@ def note_images(card: Path, recipe: TrainingRecipe, images: Sequence[Path]) -> N
 def add_images(card: Path, sha256s: Iterable[str]) -> None:
     """Write into a card that the model was also trained on the files with these hashes."""
     images = read_card(card).training.get("images", [])
-    set_entries(card, {"training": {"images": sorted({*images, *(sha256[:FINGERPRINT] for sha256 in sha256s)})}})
+    set_entries(card, {"training": {"images": sorted({*images, *(sha256[:FINGERPRINT_LENGTH] for sha256 in sha256s)})}})
 
 
 def set_entries(card: Path, entries: Mapping[str, Any]) -> None:
@@ -238,11 +239,11 @@ class BadModel(UserError):
 
 
 def add_model(run: Path, folder: Path, *, name: str = "", title: str = "") -> ModelCard:
-    """Copy a model's card and weights to `folder`, if given with another name and title; returns the new card.
+    """Copy a model's card and weights to `folder`; returns the new card.
 
-    run: the folder of a training, the file of a card, or a package. Raises BadPackage; BadModel if there is no
-    finished model, its weights were altered or belong to another architecture, or its name exists; CannotWrite if the
-    disk is full.
+    name, title: of the copy; "": those of the card. run: the folder of a training, the file of a card, or a package.
+    Raises BadPackage; BadModel if there is no finished model, its weights were altered or belong to another
+    architecture, or its name exists; CannotWrite if the disk is full.
     """
     if run.suffix == ".zip" and run.is_file():
         with TemporaryDirectory() as unpacked:

@@ -1,5 +1,5 @@
-"""The base model's own training data, as far as they are on this machine. A fine-tuning learns from some of them,
-too, and others show what the model forgets."""
+"""Collects training data of the base model for a fine-tuning, as far as they are on this machine. The fine-tuning also
+trains on some of them (replay); others show what the model forgets."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import tifffile
 from ...core.network.cards import ModelCard
 from ...core.truth import Pair, find_pairs
 from .contract import Labels, Picture
-from .data import DrawnSource, LabelledImage, Sample, eight_bits, renders, split_sources
+from .data import DrawnSource, LabelledImage, Sample, eight_bit_picture, rendering_function, split_sources
 from .files import write_picture
 from .pretrained import maps_of
 from .settings import FORBIDDEN, FolderEntry, RenderedEntry, TrainingRecipe, number_of_classes, read_recipe
 from .settings.recipe import RECIPES
-from .start import resolved
+from .start import resolve_recipe
 
 ROOT = Path(__file__).parents[3]  # the paths of the released recipes are relative to it
 PICTURES, MICROGRAPHS = 48, 24  # numbers of rendered pictures and of micrographs to learn from
 SIDE, SEED = 320, 7000  # px and random seed of the rendered pictures to learn from
 WITHHELD, WITHHELD_SIDE = 12, 448  # pictures of each kind that show what is forgotten; px of the rendered ones
-RENDERED, OWN = "rendered", "own"  # names of folders
+RENDERED, OWN = "rendered", "own"  # folders of rendered pictures, and of images of the base model's recipe
 
 
 class Replay(NamedTuple):
@@ -77,15 +77,15 @@ def _write_data(card: ModelCard, out: Path) -> None:
         stock: list[Sample] = []  # about `count` pictures, of each source in proportion to its weight
         for number, entry in enumerate(entries):
             images = max(1, round(count * entry.weight / total_weight))
-            stock += DrawnSource(images, side, seed + number, renders(entry)).stock
+            stock += DrawnSource(images, side, seed + number, rendering_function(entry)).stock
         for number, (grey, labels) in enumerate(stock):
             _write(folder, f"rendered-{number:03d}", grey, labels)
-    training, held_out = _images_of_folders(resolved(recipe, out / "none.toml"))  # no such file: no run has begun
+    training, held_out = _images_of_folders(resolve_recipe(recipe, out / "none.toml"))  # no such file: no run has begun
     for folder, images, count in ((out / "training", training, MICROGRAPHS), (out / OWN, held_out, WITHHELD)):
         evenly_spaced = np.linspace(0, len(images) - 1, min(len(images), count)).round().astype(int)
         for number, index in enumerate(evenly_spaced):
             micrograph, labels = images[index].pair.load()
-            _write(folder, f"own-{number:03d}", eight_bits(micrograph.pixels), labels)
+            _write(folder, f"own-{number:03d}", eight_bit_picture(micrograph.pixels), labels)
 
 
 def _images_of_folders(recipe: TrainingRecipe) -> tuple[list[LabelledImage], list[LabelledImage]]:

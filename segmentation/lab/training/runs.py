@@ -1,4 +1,4 @@
-"""What all trainings share, of one network or of a GAN: the loop, checkpoints, and tables with a row for each
+"""Shared by all trainings, of one network or of a GAN: the loop, checkpoints, and tables with a row for each
 checkpoint."""
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ...core.pace import time_words
 from .files import write_picture, write_whole
 from .settings import BadRecipe
 
-State = dict[str, Any]
+State = dict[str, Any]  # content of a checkpoint
 CHECKPOINT, METRICS = "checkpoint.pt", "metrics.csv"
 
 
 class Trainer(Protocol):
-    """What the loop trains. step: how many steps were made."""
+    """An object that `run_steps` trains. step: how many steps were made."""
 
     @property
     def step(self) -> int: ...
@@ -42,11 +42,11 @@ def run_steps(
     time_is_up: Callable[[], bool],
     at_checkpoint: Callable[[dict[str, float], float], None],
 ) -> None:
-    """Make steps until `is_over()` or, after a step, `time_is_up()`.
+    """Make steps until `is_over()`, or until `time_is_up()` after a step.
 
-    at_checkpoint(losses, seconds): called after every `every` steps, at the steps `ends` and when the time is up,
-    with the mean losses and the mean seconds of a step since the last call. Raises BadRecipe if a loss is not a
-    number any more.
+    at_checkpoint(losses, seconds): called after every `every` steps, at the steps `ends` (ends of cycles) and when
+    the time is up, with the mean losses and the mean seconds of a step since the last call. Raises BadRecipe if a
+    loss is not a number any more.
     """
     totals: dict[str, Tensor] = {}
     count, start_time = 0, time.monotonic()
@@ -87,7 +87,9 @@ def computing(device: torch.device, threads: int) -> Iterator[None]:
 
 
 def refuse_changes(old: Mapping[str, Any], new: Mapping[str, Any], may_differ: Collection[str], folder: Path) -> None:
-    """Raise BadRecipe if the entries `old`, with which the run in `folder` was begun, are not the `new` ones."""
+    """Raise BadRecipe if entries of the recipe have changed since the run in `folder` began.
+
+    old: the entries at the begin. new: those of the recipe now. may_differ: names of entries that are not compared."""
     if changed := [name for name in {**new, **old} if name not in may_differ and old.get(name) != new.get(name)]:
         names = ", ".join(changed)
         raise BadRecipe(f"{folder} holds a run of another recipe ({names} differ): name another folder with --out.")
@@ -167,7 +169,7 @@ class CheckpointScores(NamedTuple):
     quantity_error: float
 
     def rounded(self) -> CheckpointScores:
-        """The losses and scores rounded as in the file, so that a resumed run chooses as one that was never stopped."""
+        """The losses and scores rounded as in the file, so that a resumed run chooses the same checkpoint."""
         names = "loss", "validation_loss", "validation_dice", "validation_score", "quantity_error"
         return self._replace(**{name: round(getattr(self, name), 4) for name in names})
 

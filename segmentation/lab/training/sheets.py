@@ -1,4 +1,4 @@
-"""Drawing of contact sheets (many pictures in one), of outlines, and of the pictures of a training."""
+"""Draws contact sheets (many pictures in one), outlines, and the pictures of a training."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ...core.report.picture import sampled_labels
 from .contract import Field, Labels, LearningTask, Picture
 from .files import write_picture
 
-GAP = 4  # px between pictures
-LONGEST = 640  # px of a panel's longest side
+GAP_PX = 4  # between pictures
+PANEL_PX = 640  # longest side of a panel
 STRENGTH = 0.6  # share of a colour in its mixture with the grey picture
 TRUE, FOUND = (255, 200, 0), (0, 220, 255)  # colours of outlines
 
@@ -31,9 +31,9 @@ def contact_sheet(pictures: list[Picture], columns: int, side: int = 160) -> Pic
     return in_rows((tiles[start : start + columns] for start in range(0, len(tiles), columns)), grey=255)
 
 
-def in_rows(rows: Iterable[Iterable[Picture]], gap: int = GAP, grey: int = 128) -> Picture:
-    """One picture of rows of pictures, which have one size, (h, w) or (h, w, 3). `gap` px of `grey` are between them,
-    and half as much around all."""
+def in_rows(rows: Iterable[Iterable[Picture]], gap: int = GAP_PX, grey: int = 128) -> Picture:
+    """One picture from rows of pictures of the same size, (h, w) or (h, w, 3). Between them are `gap` px of grey value
+    `grey`, and half as much around all."""
 
     def with_gap(picture: Picture) -> Picture:
         return np.pad(picture, [(gap // 2,) * 2] * 2 + [(0, 0)] * (picture.ndim - 2), constant_values=grey)
@@ -55,17 +55,17 @@ def with_outlines(grey: Picture, labels: Labels, colour: tuple[int, int, int]) -
 
 
 def as_panels(micrograph: Micrograph, predicted: Labels, truth: Labels) -> tuple[Picture, Labels, Labels]:
-    """The image (h, w) in grey, with a longest side of at most LONGEST px, and both labels, resampled to (h, w).
+    """The image (h, w) in grey, with a longest side of at most PANEL_PX px, and both labels, resampled to (h, w).
 
     predicted, truth: (R, W) labels of the first R rows of the image; only these are shown.
     """
-    grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), LONGEST)
+    grey = preview(replace(micrograph, pixels=micrograph.pixels[: len(truth)]), PANEL_PX)
     shape = grey.shape[0], grey.shape[1]
     return grey, sampled_labels(predicted, shape), sampled_labels(truth, shape)
 
 
 def as_grey(depth: Field) -> Picture:
-    """(H, W) uint8: heights from black (the substrate) to white (the highest place)."""
+    """(H, W) uint8: a map of heights, from black for 0 (the substrate) to white for the highest value."""
     return (255 * depth / max(float(depth.max()), 1e-6)).clip(0, 255).astype(np.uint8)
 
 
@@ -82,10 +82,10 @@ def draw_examples(
         grey = (127.5 * (picture + 1)).astype(np.uint8)
         outlines = with_outlines(grey, truth, TRUE), with_outlines(grey, task.preview(predicted), FOUND)
         rows.append([in_colour(grey), *outlines, *map(in_colour, predicted)])
-    sheet = in_rows(rows, grey=255)[GAP // 2 : -(GAP // 2), GAP // 2 : -(GAP // 2)]
+    sheet = in_rows(rows, grey=255)[GAP_PX // 2 : -(GAP_PX // 2), GAP_PX // 2 : -(GAP_PX // 2)]
     page = Image.new("RGB", (sheet.shape[1], sheet.shape[0] + 14), "white")
     page.paste(Image.fromarray(sheet), (0, 14))
     pen = ImageDraw.Draw(page)
     for column, heading in enumerate(("crop", "truth", "found", *names)):
-        pen.text((2 + column * (pictures.shape[2] + GAP), 1), heading.replace("_", " "), fill="black")
+        pen.text((2 + column * (pictures.shape[2] + GAP_PX), 1), heading.replace("_", " "), fill="black")
     write_picture(file, page)

@@ -1,5 +1,4 @@
-"""The state of a run before its first step: network, first weights, optimiser; and how learning rate and frozen layers
-change during the run."""
+"""Starts a run: network, first weights, optimiser. Also gives the learning rate and the frozen layers at each step."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ from .settings import BadRecipe, Schedule, TrainingRecipe, read_recipe
 
 @dataclass(eq=False)
 class Run:
-    """All that changes while training. A checkpoint holds it, except `rows`, which are in metrics.csv.
+    """The state of a training. A checkpoint holds it, except `rows`, which are in metrics.csv.
 
     averaged: the moving average of the network's weights. best: the averaged weights of the best checkpoint, if the
     recipe has a rule that chooses it. before: the averaged weights at the last restart. rows: the scores of each
@@ -62,12 +61,12 @@ class Run:
             torch.cuda.set_rng_state(random_state["cuda"].cpu())
 
 
-def resolved(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
-    """The recipe with its open entries decided: architecture and maps as in the model from which it starts, and the
+def resolve_recipe(recipe: TrainingRecipe, stored: Path) -> TrainingRecipe:
+    """The recipe with its missing entries filled in: architecture and maps from the model from which it starts, and the
     precision.
 
-    frozen: the file of the recipe of the run; if the run has begun, its precision is taken. Raises BadRecipe if there
-    is no such model or device.
+    stored: the file of the recipe in the folder of the run; if it exists, its precision is taken. Raises BadRecipe if
+    there is no such model or device.
     """
     changes: dict[str, Any] = {}
     if recipe.start_from:
@@ -76,8 +75,8 @@ def resolved(recipe: TrainingRecipe, frozen: Path) -> TrainingRecipe:
             changes["architecture"] = base.architecture
         if base.task == recipe.task and "heads" not in recipe.model_fields_set:
             changes["heads"] = list(maps_of(base))
-    if recipe.precision == "auto" and frozen.exists():
-        changes["precision"] = read_recipe(frozen).precision
+    if recipe.precision == "auto" and stored.exists():
+        changes["precision"] = read_recipe(stored).precision
     elif recipe.precision == "auto":
         fastest = dtype_of(Runtime("cpu" if device_of(recipe.device).type == "cpu" else recipe.device))
         changes["precision"] = "bfloat16" if fastest == torch.bfloat16 else "float32"
@@ -123,8 +122,8 @@ def _check_shapes(network: nn.Module, recipe: TrainingRecipe) -> None:
 
 @torch.no_grad()
 def encoder_stages(network: nn.Module, crop: int, device: torch.device) -> list[list[nn.Module]]:
-    """The encoder's modules that have weights, in the order in which they work, as one list for each resolution of
-    their maps.
+    """The encoder's modules that have weights, in the order of the forward pass, a list for each resolution of their
+    maps.
 
     crop: side in px. Raises BadRecipe if the network has no encoder.
     """
@@ -136,9 +135,9 @@ def encoder_stages(network: nn.Module, crop: int, device: torch.device) -> list[
 
     def add_module(module: nn.Module, _: object, out: Tensor) -> None:
         nonlocal side
-        if not stages or (
-            out.dim() == 4 and 1 < out.shape[-1] < side
-        ):  # maps of 1 px belong to squeeze-and-excitation, and are no stage
+        # Maps of 1 px belong to squeeze-and-excitation, and are no stage.
+        is_smaller = out.dim() == 4 and 1 < out.shape[-1] < side
+        if not stages or is_smaller:
             side = min(side, out.shape[-1]) if out.dim() == 4 else side
             stages.append([])
         stages[-1].append(module)
@@ -154,10 +153,10 @@ def encoder_stages(network: nn.Module, crop: int, device: torch.device) -> list[
 
 
 def unfreeze(encoder: nn.Module, stages: Sequence[Sequence[nn.Module]], step: int, every: int) -> None:
-    """Unfreeze the encoder's stages whose time has come, the deepest first. Weights and batch statistics of the
-    others do not change.
+    """Unfreeze the encoder's stages one after the other, the deepest first. Weights and batch statistics of frozen
+    stages do not change.
 
-    step: steps since the first stage is to learn, negative before. every: steps from one stage to the next; 0: all at
+    step: steps since the first stage is unfrozen, negative before. every: steps from one stage to the next; 0: all at
     once.
     """
     stages_to_learn = 0 if step < 0 else 1 + step // every if every else len(stages)
@@ -169,8 +168,8 @@ def unfreeze(encoder: nn.Module, stages: Sequence[Sequence[nn.Module]], step: in
 
 
 def make_optimiser(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser. The parameters of an encoder that was trained before are a group with another rate
-    ("top")."""
+    """The recipe's optimiser. The parameters of an encoder that was trained before are a group with another learning
+    rate ("top")."""
     is_pretrained = bool(recipe.pretrained or recipe.start_from)
     encoder = [p for n, p in network.named_parameters() if is_pretrained and n.startswith("encoder.")]
     encoder_ids = {id(p) for p in encoder}
@@ -185,7 +184,7 @@ def make_optimiser(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Op
 
 
 def rate_factor(step: int, steps: int, schedule: Schedule | None = None, losses: Sequence[float] = ()) -> float:
-    """The share of the learning rate at a step: a linear warm-up, then the schedule; both again after each restart.
+    """The factor of the learning rate at a step: a linear warm-up, then the schedule; both again after each restart.
 
     steps: of the run. losses: the validation losses so far, one for each checkpoint.
     """
@@ -206,7 +205,7 @@ def rate_factor(step: int, steps: int, schedule: Schedule | None = None, losses:
 
 
 def plateaus(losses: Sequence[float], wait: int) -> int:
-    """How many times `wait` losses in a row were not better than the best one before them."""
+    """How many times `wait` consecutive losses were not lower than the lowest one before them."""
     best, waited, count = math.inf, 0, 0
     for loss in losses:
         best, waited = (loss, 0) if loss < best else (best, waited + 1)

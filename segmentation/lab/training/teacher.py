@@ -1,4 +1,5 @@
-"""A teacher: a model whose maps are taught besides the truth (Hinton, Vinyals & Dean 2015, arXiv 1503.02531).
+"""Knowledge distillation: a network learns the maps of a second model, the teacher, in addition to the truth (Hinton,
+Vinyals & Dean 2015, arXiv 1503.02531).
 
 As in an analysis, the teacher predicts each crop twice: at the crop's own size, and mirrored at its second scale. A
 network that learns the mean of both maps needs one prediction, a third of the work.
@@ -25,7 +26,7 @@ Forward = Callable[[nn.Module, Tensor], Tensor]
 class Teacher:
     """The model that a recipe names as its teacher. Raises BadRecipe if it predicts other maps than the recipe.
 
-    forward(network, pictures): the logits, as the training computes them. device: that of the training.
+    forward(network, pictures): the logits, as the training computes them. device: of the training.
     """
 
     def __init__(self, recipe: TrainingRecipe, forward: Forward, device: torch.device) -> None:

@@ -1,5 +1,5 @@
-"""The training of a network by a recipe. A training that was killed goes on from its last checkpoint, and gives the
-same curve as one that was never stopped."""
+"""Trains a network by a recipe. A training that was killed continues from its last checkpoint, and gives the same
+curve as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from .evaluation.scores import Scorer
 from .files import check_disk_space, lock_folder, write_whole
 from .settings import MACHINE, BadRecipe, TrainingRecipe, read_recipe
 from .sheets import draw_examples
-from .start import Run, device_of, encoder_stages, rate_factor, resolved, start_run, unfreeze
+from .start import Run, device_of, encoder_stages, rate_factor, resolve_recipe, start_run, unfreeze
 from .teacher import Teacher
 
-# A card's words about the images of its scores, if the checkpoint was chosen by these scores.
+# Text in a card about the validation images, if the checkpoint was chosen by the scores on them.
 CHOSEN_ON = "held out, but the checkpoint was chosen on them"
 EXAMPLES = 5  # crops in the picture of a checkpoint
-ROOM = 64 * 2**20  # bytes for metrics, pictures and the published weights
+RESERVED_BYTES = 64 * 2**20  # for metrics, pictures and the published weights
 Batch = tuple[Tensor, Tensor]  # inputs (B, 1, S, S) and targets (B, T, S, S)
 
 
@@ -49,13 +49,12 @@ def train(
 ) -> Run:
     """Train to `recipe.steps` or until `recipe.patience` ends it, from the checkpoint in `out` if there is one.
 
-    base: the recipe's paths are relative to it. device: None takes the recipe's. time_is_up: called after every step;
-    the run stops with a checkpoint when it returns True. watch: called at every checkpoint, before it is written, and
-    before the first step if the recipe starts from a model.
-    Returns the run, with the weights to publish in `averaged`. Raises BadRecipe, BadDataset,
-    UnknownArchitecture, CannotWrite, InUse.
+    base: folder to which the recipe's paths are relative. device: None for the recipe's. time_is_up: called after every
+    step; the run stops with a checkpoint when it returns True. watch: called at every checkpoint, before it is
+    written, and before the first step if the recipe starts from a model. Returns the run, with the weights to publish
+    in `averaged`. Raises BadRecipe, BadDataset, UnknownArchitecture, CannotWrite, InUse.
     """
-    recipe = resolved(recipe, out / "recipe.toml")
+    recipe = resolve_recipe(recipe, out / "recipe.toml")
     device = device or device_of(recipe.device)
     run = start_run(recipe, device)
     with lock_folder(out), runs.computing(device, recipe.threads):
@@ -76,14 +75,14 @@ def train(
                 (5 + bool(recipe.schedule.restarts)) * 4 * sum(p.numel() for p in run.network.parameters())
             )
             bytes_in_folder = sum(file.stat().st_size for file in out.glob("*") if file.is_file())
-            check_disk_space(out, max(checkpoint_bytes, 2 * checkpoint_bytes + ROOM - bytes_in_folder))
+            check_disk_space(out, max(checkpoint_bytes, 2 * checkpoint_bytes + RESERVED_BYTES - bytes_in_folder))
         if not resumed:  # the rows may be those of a run whose checkpoint was deleted
             (out / runs.METRICS).unlink(missing_ok=True)
         write_whole(out / "recipe.toml", tomlkit.dumps(recipe.model_dump()).encode())
         if not is_over(run, recipe):
             say("preparing the data")
             sources = make_sources(recipe, base, recipe.schedule.cycle(run.step))
-            Training(run, recipe, sources, out, device, say, watch).go(time_is_up)
+            Training(run, recipe, sources, out, device, say, watch).train_to_end(time_is_up)
     if recipe.rule and run.best:
         run.averaged.load_state_dict(run.best)
     return run
@@ -107,8 +106,8 @@ def patience_is_over(rows: list[runs.CheckpointScores], patience: int, rule: str
 
 
 def scores_of(run: Run, recipe: TrainingRecipe) -> list[dict[str, object]]:
-    """The card's scores of the published weights on the validation crops: a list of one entry, or empty without such
-    crops."""
+    """The entry of a card about scores of the published weights on the validation crops: a list of one entry, empty
+    without such crops."""
     row = runs.best_of(run.rows, recipe.rule) if recipe.rule else run.rows[-1]
     if row is None or not recipe.validation_batches:
         return []
@@ -144,7 +143,7 @@ def _figures(row: runs.CheckpointScores, recipe: TrainingRecipe) -> dict[str, fl
 
 @dataclass(eq=False)
 class Training:
-    """A run with its recipe and its sources. `advance` needs the batches that `go` opens.
+    """A run with its recipe and its sources. `advance` needs the batches that `train_to_end` opens.
 
     out: the folder of the run. say: prints a line. watch: called at each checkpoint, see `train`.
     """
@@ -183,7 +182,7 @@ class Training:
         """How many steps were made."""
         return self.run.step
 
-    def go(self, time_is_up: Callable[[], bool]) -> None:
+    def train_to_end(self, time_is_up: Callable[[], bool]) -> None:
         """Train from the present step to the end, or until the time is up."""
         run, recipe = self.run, self.recipe
         if recipe.start_from and not run.step:
@@ -193,7 +192,7 @@ class Training:
             self.measure(losses["loss"], seconds)
             run.save(self.out / runs.CHECKPOINT)
 
-        with closing(self._batches()) as self.batches:  # else its processes would keep the folder locked
+        with closing(self._batches()) as self.batches:  # or its processes would keep the folder locked
             runs.run_steps(
                 self,
                 every=recipe.checkpoint,
@@ -307,8 +306,8 @@ class Training:
         scorer = Scorer(self.scoring, Predictor(self.card, Runtime("cpu")), Options(thresholds=False))
         for predicted, (grey, labels) in zip(maps, self.validation_crops, strict=True):
             scorer.score_maps(Prediction(predicted, grey, View(), 0.0), labels)
-        every = scorer.figures()
-        figures = [every[name] for name in self.scoring.tracked]
+        all_figures = scorer.figures()
+        figures = [all_figures[name] for name in self.scoring.tracked]
         return sum(losses) / len(losses), figures, np.stack(maps[:EXAMPLES])[:, : len(self.map_names)]
 
     def measure(self, loss: float, seconds: float) -> None:

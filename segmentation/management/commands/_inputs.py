@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from segmentation.core.quality.method import MethodDescription
 
 BAD_INPUT = 2  # exit status for input that cannot be used
-RESULTS = ".deepsegm"  # end of the names of the folders in which `watch` puts results beside images
-DOUBTFUL = (
+RESULTS_SUFFIX = ".deepsegm"  # of the names of the folders in which `watch` puts results beside images
+DOUBTFUL_BAR = (
     "The bar in the image seems to say {:.4g} nm per pixel: if that is right, give it with --nm-per-pixel, else the"
     " width of the image with --width-nm."
 )
@@ -50,13 +50,15 @@ def images_in(folder: Path, *, excluded: Path | None) -> tuple[list[Path], list[
     """The images, and the other files, in a folder and its subfolders, sorted by name.
 
     Left out are: the folder `excluded`, hidden files, system files such as Thumbs.db, results of `watch`, side files.
-    Images are recognised by their content. A file with an image's suffix counts as an image, too, so that the user
-    hears of a damaged one.
+    Images are recognised by their content. A file with an image's suffix is also listed as an image, so that
+    a damaged image is reported.
     """
     images, others = [], []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        ignored = is_junk(inside.as_posix()) or any(part[0] == "." or part.endswith(RESULTS) for part in inside.parts)
+        ignored = is_junk(inside.as_posix()) or any(
+            part[0] == "." or part.endswith(RESULTS_SUFFIX) for part in inside.parts
+        )
         is_excluded = excluded is not None and path.resolve().is_relative_to(excluded.resolve())
         if ignored or not path.is_file() or is_excluded:
             continue
@@ -65,9 +67,9 @@ def images_in(folder: Path, *, excluded: Path | None) -> tuple[list[Path], list[
     return images, others
 
 
-def folders_of(files: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
-    """Each file with the folder of its results in `out`, named after the stem of the file. A second file with the same
-    stem gets `<stem>-2`, or the next number that no file has."""
+def with_result_folders(files: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
+    """(file, folder of its results in `out`) for each file; the folder has the name of the file's stem. For a second
+    file with the same stem it is `<stem>-2`, or the next free number."""
     stems = {file.stem for file in files}
     numbers: Counter[str] = Counter()
     for file in files:
@@ -80,23 +82,23 @@ def folders_of(files: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
         yield file, out / name
 
 
-def calibration(options: dict[str, Any], columns: int) -> Calibration | None:
+def typed_calibration(options: dict[str, Any], columns: int) -> Calibration | None:
     """The calibration that the options give for an image with this number of columns; None without such an option."""
     size: Callable[[int], Calibration] | None = options["size"]
     return size(columns) if size else None
 
 
-def with_reading(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
+def with_scale_bar(micrograph: Micrograph, options: dict[str, Any]) -> Micrograph:
     """The micrograph with the scale that its scale bar gives (`with_bar_scale`).
 
-    options: those of the run; their entry "bars" collects the readings, so that the same bar is read only once.
+    options: of the run; their entry "bars" collects the readings, so that the same bar is read only once.
     """
     known: list[BarReading] = options.setdefault("bars", [])
-    return with_bar_scale(micrograph, is_scale_known=bool(options["size"]), doubtful=DOUBTFUL, known=known)
+    return with_bar_scale(micrograph, is_scale_known=bool(options["size"]), doubtful=DOUBTFUL_BAR, known=known)
 
 
-def add_settings(parser: CommandParser, settings: Iterable[Setting]) -> None:
-    """Add an option for each setting. `settings` reads the typed texts, when the task is known."""
+def add_setting_options(parser: CommandParser, settings: Iterable[Setting]) -> None:
+    """Add an option for each setting; `analysis_settings` reads the typed texts."""
     for option in {setting.name: setting for setting in settings}.values():
         extra = {"action": "store_const", "const": "on"} if option.is_switch else {"metavar": option.name.upper()}
         extra |= {"action": "append"} if option.is_regions else {}
@@ -105,7 +107,7 @@ def add_settings(parser: CommandParser, settings: Iterable[Setting]) -> None:
         parser.add_argument(f"--{option.name.replace('_', '-')}", dest=option.name, help=help_text, **extra)
 
 
-def settings(
+def analysis_settings(
     task: Task,
     allowed: Iterable[Setting],
     options: dict[str, Any],
@@ -129,8 +131,8 @@ def settings(
         raise CommandError(f"{flag}{error}", returncode=BAD_INPUT) from None
 
 
-def add_files(parser: CommandParser) -> None:
-    """Add the option --files, which says which files are written; `files` reads it."""
+def add_files_option(parser: CommandParser) -> None:
+    """Add the option --files, which says which files are written; `file_patterns` reads it."""
     task = find(DEFAULT_TASK)
     names = ", ".join(usual_file_names("image", task)), ", ".join(usual_file_names("sample", task))
     help_ = (
@@ -140,10 +142,11 @@ def add_files(parser: CommandParser) -> None:
     parser.add_argument("--files", default="", metavar="NAMES", help=help_)
 
 
-def files(text: str, tasks: Iterable[Task], *, pooled: bool) -> tuple[str, ...]:
-    """The patterns in the text of --files; raises CommandError for one that fits no file of these kinds of analysis.
+def file_patterns(text: str, tasks: Iterable[Task], *, pooled: bool) -> tuple[str, ...]:
+    """The patterns in the text of --files; raises CommandError for a pattern that matches no file of these
+    kinds of analysis.
 
-    pooled: whether the files of a sample are written, too.
+    pooled: whether files of a sample are also written.
     """
     kinds: tuple[Subject, ...] = ("image", "sample") if pooled else ("image",)
     names = [name for task in tasks for subject in kinds for name in offered_exports(subject, task)]
@@ -153,7 +156,7 @@ def files(text: str, tasks: Iterable[Task], *, pooled: bool) -> tuple[str, ...]:
         raise CommandError(f"--files: {error}", returncode=BAD_INPUT) from None
 
 
-def outcome(analysis: Any) -> str:
+def counts_in_words(analysis: Any) -> str:
     """The counts of an analysis, in a line."""
     task, statistics = find(analysis.settings.task), analysis.statistics
     if statistics is None or not statistics.screened:
@@ -162,7 +165,7 @@ def outcome(analysis: Any) -> str:
     return f"{task.count(statistics.n_kept)} counted, {statistics.n_set_aside:,} left out"
 
 
-def sentence(error: BaseException) -> str:
+def error_sentence(error: BaseException) -> str:
     """An error as a sentence on one line."""
     if isinstance(error, FileNotFoundError):
         return "There is no such file."
@@ -176,7 +179,7 @@ def sentence(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def width(text: str) -> Callable[[int], Calibration]:
+def calibration_from_width(text: str) -> Callable[[int], Calibration]:
     """A function that gives the calibration of an image from its number of columns. text: the width of the image, with
     or without a unit."""
     try:
@@ -189,8 +192,8 @@ def width(text: str) -> Callable[[int], Calibration]:
     return partial(Calibration.of_width, nm, typed=text.strip())
 
 
-def pixel_size(text: str) -> Callable[[int], Calibration]:
-    """The same function as `width` gives, from the size of a pixel in nm."""
+def calibration_from_pixel_size(text: str) -> Callable[[int], Calibration]:
+    """The same function as `calibration_from_width` gives, from the size of a pixel in nm."""
     nm = number_of(text)
     if not 1e-6 <= nm <= 1e6:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0.000001 and 1000000")
@@ -198,10 +201,10 @@ def pixel_size(text: str) -> Callable[[int], Calibration]:
         raise argparse.ArgumentTypeError(
             f"{text!r} can mean two sizes, one a thousand times the other: leave the comma out"
         )
-    return partial(_of_pixel, nm, text.strip())
+    return partial(_calibration_of_pixel, nm, text.strip())
 
 
-def _of_pixel(nm: float, typed: str, columns: int) -> Calibration:
+def _calibration_of_pixel(nm: float, typed: str, columns: int) -> Calibration:
     return Calibration.of_pixel(nm, typed=typed)
 
 

@@ -1,5 +1,5 @@
-"""Base classes of the commands for training and research: errors become one sentence, and progress is written at once.
-`ScoringCommand` is for commands that run a model over images with truth."""
+"""Base classes of the commands for training and research. `LabCommand` shows errors as one sentence and progress at
+once; `ScoringCommand` is the base of commands that run a model on images with truth."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from segmentation.core.validation import sentence
 from segmentation.location import IS_INSTALLED, NO_LAB, ROOT, has_lab
 
 BASE = Path.cwd() if IS_INSTALLED else ROOT  # folder to which the paths in a recipe are relative
-OF_SETTINGS = ("polarity", "scale", "flips")  # options that are settings of the segmentation; not every kind has them
+# Options that are settings of the segmentation; not every kind has them.
+SEGMENTATION_OPTIONS = ("polarity", "scale", "flips")
 
 
 class LabCommand(BaseCommand):
-    """A command for training or research. result: name of what it writes, for a sentence. resumes: whether the same
+    """A command for training or research. result: name of its output, for a sentence. resumes: whether the same
     command continues where an earlier one was stopped."""
 
     requires_system_checks: list[str] = []
@@ -47,18 +48,21 @@ class LabCommand(BaseCommand):
             raise CommandError("Stopped; the same command goes on from the last checkpoint.") from None
 
     def refuse_folder(self, recipe: Path) -> None:
+        """Raise CommandError if the recipe is a folder, which only --fine-tune accepts."""
         if recipe.is_dir():
             raise CommandError(f"{recipe} is a folder: say which model to train further with --fine-tune.")
 
     def say(self, line: str) -> None:
+        """Write a line on the terminal at once."""
         self.stdout.write(line)
         self.stdout.flush()
 
 
 class ScoringCommand(LabCommand):
-    """A command that scores MODEL on DATASET. further: names of its own options that not every kind of analysis has."""
+    """A command that scores MODEL on DATASET. further_options: names of options of this command that
+    some kinds of analysis do not have."""
 
-    further: tuple[str, ...] = ()
+    further_options: tuple[str, ...] = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("model", metavar="MODEL", help="a model's name, or the path of a card (TOML)")
@@ -75,9 +79,9 @@ class ScoringCommand(LabCommand):
         parser.add_argument("--device", default=settings.DEEPSEGM_DEVICE, help="auto, cpu, cuda, ...")
 
     def warn_of_training_images(self, card: ModelCard, pairs: Any) -> None:
-        from segmentation.lab.research.report import trained_on
+        from segmentation.lab.research.report import names_of_training_images
 
-        if images := trained_on(card, pairs):
+        if images := names_of_training_images(card, pairs):
             examples = ", ".join(images[:3]) + (", ..." if len(images) > 3 else "")
             self.say(
                 f"Warning: {card.name} was trained on {len(images)} of these images ({examples}): scores on them say "
@@ -99,7 +103,7 @@ class ScoringCommand(LabCommand):
             raise CommandError(f"There is no card {model}.") from None
         except ValueError as error:
             raise CommandError(str(error)) from error
-        _check_for(card, options, self.further)
+        _check_options_for(card, options, self.further_options)
         return card, Path(model) if model.endswith(".toml") else card.weights.parent / f"{model}.toml"
 
     def pairs(self, card: ModelCard, options: dict[str, Any]) -> Any:
@@ -136,11 +140,11 @@ def is_recipe(dataset: Path) -> bool:
     return dataset.suffix.lower() == ".toml"
 
 
-def flag(name: str) -> str:
+def option_flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _check_for(card: ModelCard, options: dict[str, Any], options_of_command: tuple[str, ...]) -> None:
+def _check_options_for(card: ModelCard, options: dict[str, Any], options_of_command: tuple[str, ...]) -> None:
     """Raise CommandError for options that the card's kind of analysis does not have."""
     from segmentation.core.tasks import find
     from segmentation.lab.training import tasks
@@ -148,8 +152,10 @@ def _check_for(card: ModelCard, options: dict[str, Any], options_of_command: tup
 
     task, learning_task, names = find(card.task), tasks.find(card.task), maps_of(card)
     possible = {*learning_task.scoring(names).options, *task.settings.model_fields}
-    requested = [name for name in (*OF_SETTINGS, *options_of_command) if options[name] not in (None, False, [])]
-    if unknown := [flag(name) for name in requested if name not in possible]:
+    requested = [
+        name for name in (*SEGMENTATION_OPTIONS, *options_of_command) if options[name] not in (None, False, [])
+    ]
+    if unknown := [option_flag(name) for name in requested if name not in possible]:
         raise CommandError(f"{task.title} are scored without {' and '.join(unknown)}: leave it out.")
     try:
         task.settings(**_settings(options))
@@ -161,4 +167,4 @@ def _check_for(card: ModelCard, options: dict[str, Any], options_of_command: tup
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: options[name] for name in OF_SETTINGS if options[name] is not None}
+    return {name: options[name] for name in SEGMENTATION_OPTIONS if options[name] is not None}

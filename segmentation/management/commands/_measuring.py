@@ -1,4 +1,4 @@
-"""The base class of `analyse` and `measure`: many files are measured, each into its own folder, and perhaps pooled."""
+"""The base class of the commands `analyse` and `measure`: they measure files, each into a folder, and may pool them."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ from ._processes import (
 from ._progress import Bar
 
 FAILURES = (UnreadableImage, OSError, MemoryError, AlteredWeights, NoDevice, BrokenProcessPool)
-MOST_JOBS = 64  # no machine needs more
-STOPPED = 130  # exit status after Ctrl-C, as shells have it
-JOBS = (  # help of --jobs
+MOST_JOBS = 64  # a limit against typing errors; no machine needs more
+STOPPED_STATUS = 130  # exit status after Ctrl-C, as shells have it
+JOBS_HELP = (
     "analyse so many images at a time (1), each in a process that needs 1.1 GB of memory for 1024 x 768 px and up to 4"
     " GB for 8192 x 8192 px. With 1, on two cores or more, one further process writes files while the next image is"
     " analysed: 0.4 GB for 1024 x 768 px, with all files 0.5 GB"
@@ -58,20 +58,28 @@ class Measuring(BaseCommand):
         parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
         size = parser.add_mutually_exclusive_group()
         size.add_argument(
-            "--width-nm", dest="size", type=inputs.width, metavar="W", help='image width: 7520, "7.52 um"'
+            "--width-nm",
+            dest="size",
+            type=inputs.calibration_from_width,
+            metavar="W",
+            help='image width: 7520, "7.52 um"',
         )
         size.add_argument(
-            "--nm-per-pixel", dest="size", type=inputs.pixel_size, metavar="P", help="size of a pixel in nm"
+            "--nm-per-pixel",
+            dest="size",
+            type=inputs.calibration_from_pixel_size,
+            metavar="P",
+            help="size of a pixel in nm",
         )
-        inputs.add_files(parser)
+        inputs.add_files_option(parser)
         help_ = "left out particles in labels.tif and rois.zip, too (which files are written says --files)"
         parser.add_argument("--all", action="store_true", help=help_)
         help_ = f"pool the {self.what}s as one sample"
         parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help=help_)
-        parser.add_argument("--jobs", type=_jobs, default=1, metavar="N", help=JOBS)
+        parser.add_argument("--jobs", type=_jobs, default=1, metavar="N", help=JOBS_HELP)
 
-    def to_measure(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
-        """The files of a folder that are measured. files: all of them; images: those that are images."""
+    def measurable_files(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
+        """The files of a folder that are measured. files: all files of the folder. images: the images among them."""
         return list(images)
 
     def analyse_file(
@@ -82,11 +90,11 @@ class Measuring(BaseCommand):
 
     def prepare(self, options: dict[str, Any], tasks: Iterable[Task]) -> None:
         """Read the option --files, and make the folder of --out. tasks: the possible kinds of analysis."""
-        options["files"] = inputs.files(options["files"], tasks, pooled=bool(options["sample"]))
+        options["files"] = inputs.file_patterns(options["files"], tasks, pooled=bool(options["sample"]))
         try:
             options["out"].mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
+            raise CommandError(inputs.error_sentence(error), returncode=inputs.BAD_INPUT) from error
 
     def files(self, paths: Iterable[Path], out: Path) -> Iterator[Path]:
         """The files to measure: files in `paths`, and those in the folders in `paths`. The terminal lists the files of
@@ -96,7 +104,7 @@ class Measuring(BaseCommand):
                 yield path
                 continue
             images, others = inputs.images_in(path, excluded=out)
-            names = self.to_measure((*images, *others), images)
+            names = self.measurable_files((*images, *others), images)
             yield from names
             left_out = [str(file.relative_to(path)) for file in (*images, *others) if file not in names]
             if not names:
@@ -112,10 +120,10 @@ class Measuring(BaseCommand):
         If a file cannot be analysed, the terminal and the files of the sample name it with the reason, and at the end
         the command exits with BAD_INPUT.
         """
-        work = list(inputs.folders_of(list(self.files(paths, options["out"])), options["out"]))
+        work = list(inputs.with_result_folders(list(self.files(paths, options["out"])), options["out"]))
         jobs = min(options["jobs"], len(work))
         threads = max(1, cores() // jobs) if jobs > 1 else 0
-        # Several processes that analyse; or one that writes files while this process analyses the next image.
+        # Several processes that analyse, or one process that writes files while this one analyses the next image.
         count = jobs if threads else int(cores() > 1 and len(work) > 1)
         try:
             with Processes(count, threads) as processes, Bar(len(work)) as bar:
@@ -125,14 +133,14 @@ class Measuring(BaseCommand):
                     run.pool(options["sample"])
         except KeyboardInterrupt:
             self.stderr.write("Stopped.")
-            sys.exit(STOPPED)
+            sys.exit(STOPPED_STATUS)
         if run.failed:
             sys.exit(inputs.BAD_INPUT)
 
 
 class _Run:
-    """One run of a command over all its files. members, failed: the images that could, and could not, be measured, for
-    the sample. ended: number of files that are done."""
+    """One run of a command over all its files. members: the measured images, for the sample. failed: the images that
+    could not be measured. finished_count: number of files that are done."""
 
     def __init__(
         self,
@@ -146,7 +154,7 @@ class _Run:
         self.options = {name: option for name, option in options.items() if name not in ("stdout", "stderr")}
         self.members: list[Member] = []
         self.failed: list[SampleImage] = []
-        self.ended = 0
+        self.finished_count = 0
 
     def measure_all(self, work: Iterable[tuple[Path, Path]]) -> None:
         """Measure each file into its folder. A few are measured at the same time; the terminal shows them in order."""
@@ -184,7 +192,7 @@ class _Run:
         try:
             words, member = future.result()
         except FAILURES as error:
-            reason, sha256 = inputs.sentence(error), ""
+            reason, sha256 = inputs.error_sentence(error), ""
             with suppress(OSError):
                 sha256 = sha256_of(path)
             self._say([], [f"{path}: {reason}"])
@@ -194,8 +202,8 @@ class _Run:
             self._say([f"{path} -> {folder}: {words.outcome}", *warnings], [f"{path}: {note}" for note in words.notes])
             if member is not None:
                 self.members.append(member)
-        self.ended += 1
-        self.bar.wrote(self.ended)
+        self.finished_count += 1
+        self.bar.show_written(self.finished_count)
 
     def pool(self, name: str) -> None:
         """Pool the images as a sample of this name, and write its files into --out."""
@@ -207,7 +215,7 @@ class _Run:
         try:
             extent, flags = self.processes.submit(write_pooled, name, self.members, rules, self._files(out)).result()
         except FAILURES as error:
-            raise CommandError(f"{name}: {inputs.sentence(error)}", returncode=inputs.BAD_INPUT) from error
+            raise CommandError(f"{name}: {inputs.error_sentence(error)}", returncode=inputs.BAD_INPUT) from error
         missing = f", {len(self.failed)} could not be measured" if self.failed else ""
         self._say([f"{name} -> {out}: {extent}, pooled{missing}"], [f"{name}: {flag}" for flag in flags])
 

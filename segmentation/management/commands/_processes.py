@@ -1,4 +1,4 @@
-"""Further processes of a command: one writes files while the next image is analysed, or several do both.
+"""Further processes of `analyse` and `measure`: one writes files while the next image is analysed, or several do both.
 
 A new process imports this module before Django is set up, so this module must not import Django.
 """
@@ -117,10 +117,10 @@ def measure_and_write(
 
 
 class Processes:
-    """A pool of `count` further processes, which end with this one. threads: number for each process that analyses
-    images; 0 if they only write files.
+    """A pool of `count` further processes, which end when this process ends. threads: number for each process that
+    analyses images; 0 if they only write files.
 
-    As a context manager it waits for their work at the end, and ends them after an error or Ctrl-C.
+    As a context manager it waits at the end until their work is done, and ends them after an error or Ctrl-C.
     """
 
     def __init__(self, count: int, threads: int = 0) -> None:
@@ -137,7 +137,7 @@ class Processes:
         )
 
     def submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Have one of the processes do this work; without processes it is done here at once."""
+        """Call a function in one of the processes; without further processes it is called here at once."""
         if self._pool is None:
             return run_here(work, *args, **kwargs)
         try:

@@ -8,7 +8,7 @@ from typing import Self
 
 from tqdm import tqdm
 
-FORM = "{desc}: {percentage:3.0f}% |{bar}| {remaining} left{postfix}"  # a postfix begins with a comma
+FORMAT = "{desc}: {percentage:3.0f}% |{bar}| {remaining} left{postfix}"  # a postfix begins with a comma
 
 
 class Bar:
@@ -19,7 +19,7 @@ class Bar:
         self.images, self.number = images, 0
         is_shown = sys.stderr.isatty()
         # smoothing 0: the time left follows from the mean of all images. miniters 0: every stage is shown at once.
-        options = {"leave": False, "bar_format": FORM, "smoothing": 0, "miniters": 0}
+        options = {"leave": False, "bar_format": FORMAT, "smoothing": 0, "miniters": 0}
         self._bar = tqdm(total=images, desc=f"{images} images", disable=not is_shown, **options)
 
     def __enter__(self) -> Self:
@@ -41,6 +41,6 @@ class Bar:
         self._bar.set_postfix_str(stage, refresh=False)
         self._bar.update(max(self.number - 1 + fraction - self._bar.n, 0))
 
-    def wrote(self, images: int) -> None:
+    def show_written(self, images: int) -> None:
         """Show that all files of so many images are written."""
         self._bar.update(max(images - self._bar.n, 0))

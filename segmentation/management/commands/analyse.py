@@ -42,21 +42,21 @@ class Command(Measuring):
         super().add_arguments(parser)
         pages = "of files with several pages: each of these is an image, such as 3, 2-5 or all; kept in DIR/pages"
         parser.add_argument("--pages", default="", metavar="PAGES", help=pages)
-        help_ = "the description of a method, downloaded on its page: its settings hold where no option says otherwise"
+        help_ = "the description of a method, downloaded on its page: its settings are used where no option is given"
         parser.add_argument("--method", type=Path, metavar="FILE", help=help_)
-        inputs.add_settings(parser, every_setting())
+        inputs.add_setting_options(parser, every_setting())
 
     def handle(self, *args: Any, **options: Any) -> None:
-        options["method"], method = _method(options["method"]) if options["method"] else (None, None)
+        options["method"], method = _read_method(options["method"]) if options["method"] else (None, None)
         try:
             options["model"] = options["model"] or (method.model if method else cards.automatic_name(DEFAULT_TASK))
             task = find(cards.cards_for_name(options["model"])[0].task)
         except (cards.UnknownModel, UnknownTask) as error:
-            raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
+            raise CommandError(inputs.error_sentence(error), returncode=inputs.BAD_INPUT) from error
         self.prepare(options, [task])
         if options["pages"]:
             options["images"] = list(self.pages(options["images"], options["pages"], options["out"]))
-        self.measure(options["images"], inputs.settings(task, every_setting(), options, method), options)
+        self.measure(options["images"], inputs.analysis_settings(task, every_setting(), options, method), options)
 
     def pages(self, paths: Iterable[Path], text: str, out: Path) -> Iterator[Path]:
         """The files of the images. A stack is replaced by one file for each requested page, written into out/pages.
@@ -67,27 +67,27 @@ class Command(Measuring):
             try:
                 yield from (file for _, file in take_pages(text, partial(_take_page, path, out / "pages")))
             except (UserError, OSError, MemoryError) as error:
-                raise CommandError(f"{path}: {inputs.sentence(error)}", returncode=inputs.BAD_INPUT) from error
+                raise CommandError(f"{path}: {inputs.error_sentence(error)}", returncode=inputs.BAD_INPUT) from error
 
     def analyse_file(
         self, file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress
     ) -> Measured:
-        micrograph = inputs.with_reading(read(file, side=side_files(file)), options)
-        settings = settings.replaced(calibration=inputs.calibration(options, micrograph.shape[1]))
+        micrograph = inputs.with_scale_bar(read(file, side=side_files(file)), options)
+        settings = settings.replaced(calibration=inputs.typed_calibration(options, micrograph.shape[1]))
         runtime = Runtime(configured.DEEPSEGM_DEVICE, configured.DEEPSEGM_PRECISION)
         analysis = analyse_micrograph(micrograph, settings, runtime=runtime, progress=progress).analysis
         if written := options["method"]:
             analysis = replace(analysis, method=written.record_for(analysis))
-        return Measured(analysis, Words(inputs.outcome(analysis), tuple(map(str, analysis.flags))), file)
+        return Measured(analysis, Words(inputs.counts_in_words(analysis), tuple(map(str, analysis.flags))), file)
 
 
-def _method(file: Path) -> tuple[WrittenMethod, MethodDescription]:
+def _read_method(file: Path) -> tuple[WrittenMethod, MethodDescription]:
     """The version of a method in a file, and its description; raises CommandError with a sentence."""
     try:
         written = WrittenMethod.of_file(file)
         return written, written.read()
     except (OSError, ValueError) as error:
-        raise CommandError(f"--method: {inputs.sentence(error)}", returncode=inputs.BAD_INPUT) from None
+        raise CommandError(f"--method: {inputs.error_sentence(error)}", returncode=inputs.BAD_INPUT) from None
 
 
 def _take_page(path: Path, folder: Path, page: int) -> tuple[Path, int]:
@@ -102,5 +102,5 @@ def _take_page(path: Path, folder: Path, page: int) -> tuple[Path, int]:
 
 
 def every_setting() -> list[Setting]:
-    """The settings of all kinds of analysis; one that several kinds have occurs several times."""
+    """The settings of all kinds of analysis; a setting of several kinds occurs several times."""
     return [setting for task in every() for setting in settings_of_task(task)]

@@ -45,10 +45,10 @@ class Command(BaseCommand):
         else:
             self._replay(Path(what))
 
-    def _verify(self, only: Job | None) -> None:
+    def _verify(self, single_job: Job | None) -> None:
         edited = Q(edit_count__gt=0) | Q(edits__isnull=False)
         signed = ~Q(signature_hash="") | Q(signatures__isnull=False)
-        jobs = [only] if only else Job.objects.filter(edited | signed).distinct().order_by("created")
+        jobs = [single_job] if single_job else Job.objects.filter(edited | signed).distinct().order_by("created")
         checked = edits = signatures = broken = 0
         for job in jobs:
             faults = [*broken_edits(job), *broken_signatures(job)]

@@ -100,14 +100,14 @@ class Command(LabCommand):
 
     def _tiles(self, options: dict[str, Any]) -> None:
         from segmentation.lab.research.tiles import write_tiles
-        from segmentation.lab.training.settings import keep_apart
+        from segmentation.lab.training.settings import refuse_evaluation_data
 
         if options["out"] is None:
             raise CommandError("Say with --out where the files go.")
         if options["side"] < 1:
             raise CommandError("--side is at least 1.")
         pairs = truth.find_pairs(options["folder"], options["images"], options["labels"]).complete()
-        keep_apart(options["folder"], *(file for pair in pairs for file in pair.files))
+        refuse_evaluation_data(options["folder"], *(file for pair in pairs for file in pair.files))
         count = write_tiles(pairs, options["out"], options["side"], variants=options["variants"], say=self.say)
         self.stdout.write(f"{count} tiles of {options['side']} px in {options['out'] / 'images'}")
 
@@ -147,7 +147,7 @@ def _dataset(text: str) -> Any:
     matches = list(Dataset.objects.filter(name=text)[:2])
     if len(matches) != 1:
         why = "There are several datasets" if matches else "There is no dataset"
-        raise CommandError(f"{why} named {text!r}: say the id that stands in the address of its page.")
+        raise CommandError(f"{why} named {text!r}: give its id, which is in the address of its page.")
     return matches[0]
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from ._lab import OF_SETTINGS, ScoringCommand, flag, title_of
+from ._lab import SEGMENTATION_OPTIONS, ScoringCommand, option_flag, title_of
 
-CHANGE_THE_SCORE = (*OF_SETTINGS, "threshold", "rows")  # options with which a score is not that of the card
+SCORE_OPTIONS = (*SEGMENTATION_OPTIONS, "threshold", "rows")  # options with which a score is not that of the card
 
 
 class Command(ScoringCommand):
@@ -19,7 +19,7 @@ class Command(ScoringCommand):
         " any other file is a particle), or a training RECIPE.toml, whose held-out groups are scored."
     )
     result = "The report"
-    further = ("threshold", "postprocess")
+    further_options = ("threshold", "postprocess")
 
     def add_arguments(self, parser: CommandParser) -> None:
         from segmentation.lab.training.instances.examine import CHAINS
@@ -71,10 +71,10 @@ def _check_options(options: dict[str, Any]) -> None:
         raise CommandError(f"--threshold must be between 0 and 1, not {threshold:g}.")
     if nm is not None and not 0 < nm < float("inf"):
         raise CommandError(f"--nm is a number above 0, not {nm:g}.")
-    other = [flag(name) for name in CHANGE_THE_SCORE if options[name] not in (None, False)]
+    other = [option_flag(name) for name in SCORE_OPTIONS if options[name] not in (None, False)]
     if options["write_score"] and other:
         raise CommandError(
-            f"A score is that of the card as it stands: leave out --write-score or {' and '.join(other)}."
+            f"A card contains scores with its own settings only: leave out --write-score or {' and '.join(other)}."
         )
     if options["out"].exists() and not options["out"].is_dir():
         raise CommandError(f"{options['out']} is a file; --out names the folder of the report.")

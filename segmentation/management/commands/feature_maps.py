@@ -38,7 +38,7 @@ class Command(LabCommand):
             micrograph = read(options["image"])
             network = folded(load_module(card, len(task_named(card.task).channels(card))))
         except (UnreadableImage, AlteredWeights, FileNotFoundError) as error:
-            raise CommandError(inputs.sentence(error), returncode=inputs.BAD_INPUT) from error
+            raise CommandError(inputs.error_sentence(error), returncode=inputs.BAD_INPUT) from error
         pixels, out = micrograph.pixels, options["out"]
         try:
             files = (

@@ -32,10 +32,10 @@ class Command(ScoringCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from segmentation.core.tasks import find
-        from segmentation.lab.research.fit import before_and_after, fit_card
+        from segmentation.lab.research.fit import fit_card, print_comparison
         from segmentation.lab.training import tasks
         from segmentation.lab.training.pretrained import maps_of
-        from segmentation.lab.training.settings import keep_apart
+        from segmentation.lab.training.settings import refuse_evaluation_data
 
         card, file = self.card(options)
         fits = tasks.find(card.task).scoring(maps_of(card)).fits
@@ -43,9 +43,9 @@ class Command(ScoringCommand):
             raise CommandError(f"{find(card.task).title} have no {' and no '.join(unknown)} to be fitted.")
         pairs, rows = self.pairs(card, options), options["rows"]
         if not is_recipe(options["dataset"]):  # a recipe names no such folder
-            keep_apart(options["dataset"], *(path for pair in pairs for path in pair.files))
+            refuse_evaluation_data(options["dataset"], *(path for pair in pairs for path in pair.files))
         self.warn_of_training_images(card, pairs)
         before = replace(self.predictor(card, options), cache={})
         after = fit_card(file, before, pairs, options["parts"], title_of(options["dataset"]), rows, self.say)
-        before_and_after(before, after, pairs, self.say, "fitted on", rows)
+        print_comparison(before, after, pairs, self.say, "fitted on", rows)
         self.say("Scores on these images are scores on images that the card was fitted to.")

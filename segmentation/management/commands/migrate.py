@@ -1,4 +1,4 @@
-"""Django's `migrate`, run by one process at a time, because several web processes may start with one empty database."""
+"""Django's `migrate`, run by one process at a time, because several web processes may start with the same database."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LOCK = 0x6D696772617465  # a number that nothing else locks in this database
 
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
-        with _alone(options["database"]):
+        with _migration_lock(options["database"]):
             super().handle(*args, **options)
 
 
 @contextmanager
-def _alone(database: str) -> Iterator[None]:
+def _migration_lock(database: str) -> Iterator[None]:
     """A block during which no other process migrates. PostgreSQL releases the lock at the end of the connection. SQLite
     needs none, because its file belongs to one site, which locks its folder (worker.data_directory)."""
     connection = connections[database]

@@ -1,4 +1,4 @@
-"""`models`: lists the models of the site, adds and removes own ones, and makes the files that belong to a model."""
+"""`models`: lists the models of the site, adds and removes models, and makes the files that belong to a model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Command(LabCommand):
         "`models list`; `models add RUN` offers a training's model in the form; `models picture NAME IMAGE` makes one "
         "of its example pictures, or with --layers those of its feature maps; `models images NAME RECIPE` notes what "
         "it was trained on; `models package NAME FILE.zip` writes it for other programs (ONNX); `models graph "
-        "NAME` lets processors run one of version 1.0.0 without torch; `models remove NAME`; "
+        "NAME` makes the ONNX file by which a model of version 1.0.0 runs without torch; `models remove NAME`; "
         "`models textures NAME=FOLDER ...` learns what the images of each released model look like. Added models lie "
         "in DEEPSEGM_MODELS."
     )
@@ -89,7 +89,7 @@ class Command(LabCommand):
         analysis = analyse(micrograph, requested)
         file = card.weights.parent / f"{card.name}-{options['number']}.webp"
         file.write_bytes(example_picture(analysis, caption))
-        self.stdout.write(f"{file}: {inputs.outcome(analysis)}")
+        self.stdout.write(f"{file}: {inputs.counts_in_words(analysis)}")
 
     def _layers(self, card: cards.ModelCard, pixels: Any, caption: str) -> None:
         """Write a small picture of the maps of each kind of layer beside the card."""
@@ -97,14 +97,21 @@ class Command(LabCommand):
 
         from segmentation.core.network.with_torch import folded, load_module
         from segmentation.core.report.picture import captioned_webp
-        from segmentation.lab.research.feature_maps import HALVED, NO_LAYERS, SMALL, STEPS, feature_maps, sheet
+        from segmentation.lab.research.feature_maps import (
+            NO_LAYERS,
+            SMALL_SHEET,
+            STRIDED,
+            STRIDED_TITLE,
+            feature_maps,
+            sheet,
+        )
 
         network = folded(load_module(card, len(find(card.task).channels(card))))
-        for kind, layers in feature_maps(network, pixels, limit=SMALL[1]).items():
-            picture = sheet(layers, NO_LAYERS.format(kind=kind), *SMALL)
-            is_strided = any(STEPS in layer.name for layer in layers)
-            title = HALVED if is_strided else kind.capitalize()
-            heading = f"{title}: up to {SMALL[1]} maps of each layer, whose number stands above them. {caption}"
+        for kind, layers in feature_maps(network, pixels, limit=SMALL_SHEET[1]).items():
+            picture = sheet(layers, NO_LAYERS.format(kind=kind), *SMALL_SHEET)
+            is_strided = any(STRIDED in layer.name for layer in layers)
+            title = STRIDED_TITLE if is_strided else kind.capitalize()
+            heading = f"{title}: up to {SMALL_SHEET[1]} maps of each layer, whose number stands above them. {caption}"
             file = card.weights.parent / f"{card.name}-{kind}.webp"
             file.write_bytes(captioned_webp(np.asarray(picture), heading))
             self.stdout.write(f"{file}: {len(layers)} layers")
@@ -142,9 +149,9 @@ class Command(LabCommand):
         self.stdout.write(f"{options['name']} is removed; analyses made with it stay.")
 
     def _textures(self, options: dict[str, Any]) -> None:
-        from segmentation.lab.research.textures import fit
+        from segmentation.lab.research.textures import write_textures
 
         pairs = [pair.partition("=")[::2] for pair in options["folders"]]
         if wrong := [name for name, folder in pairs if not Path(folder or " ").is_dir()]:
             raise CommandError(f"{wrong[0]} names no folder: write NAME=FOLDER, such as particles=data/images.")
-        fit({name: Path(folder) for name, folder in pairs}, self.say)
+        write_textures({name: Path(folder) for name, folder in pairs}, self.say)

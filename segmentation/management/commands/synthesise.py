@@ -13,8 +13,8 @@ from segmentation.core.pace import time_left
 
 from ._lab import LabCommand
 
-SIDES = (32, 8192)  # px, least and greatest side of a picture
-NAMED = ("family", "kind", "polarity")  # settings of a picture that have an option of their own
+SIDE_RANGE_PX = (32, 8192)  # side of a picture
+NAMED_SETTINGS = ("family", "kind", "polarity")  # settings of a picture with an option of the same name
 
 
 class Command(LabCommand):
@@ -49,20 +49,20 @@ class Command(LabCommand):
             return
         if options["out"] is None:
             raise CommandError("Name the folder to write to: --out DIR.")
-        count, began = options["n"], time.monotonic()
+        count, start_time = options["n"], time.monotonic()
 
         def progress(number: int) -> None:
             if number == count or number % max(1, count // 20) == 0:
-                self.say(f"{number} of {count}{time_left(began, number, count)}")
+                self.say(f"{number} of {count}{time_left(start_time, number, count)}")
 
         if options["composed"]:
-            write_composites(_order(options), options["composed"], options["out"], progress)
+            write_composites(_picture_set(options), options["composed"], options["out"], progress)
         else:
-            write_pictures(_order(options), options["out"], progress)
+            write_pictures(_picture_set(options), options["out"], progress)
         self.stdout.write(f"{count} pictures in {options['out']}, a contact sheet in sheet.png")
 
 
-def _order(options: dict[str, Any]) -> Any:
+def _picture_set(options: dict[str, Any]) -> Any:
     """The pictures that the options of the command line describe. Raises CommandError and BadSetting."""
     from segmentation.lab.research.rendered import PictureSet
     from segmentation.lab.training.synthesis import composites
@@ -74,12 +74,12 @@ def _order(options: dict[str, Any]) -> Any:
     if options["seed"] < 0:
         raise CommandError("--seed must not be negative.")
     composed = bool(options["composed"])
-    rendering_options = [name for name in (*NAMED, "entries") if options[name]]
+    rendering_options = [name for name in (*NAMED_SETTINGS, "entries") if options[name]]
     if composed and rendering_options:
         option = rendering_options[0].replace("entries", "set")
         raise CommandError(f"--composed takes no --{option}: only rendered pictures have it.")
     fixed = parse_fixed(options["entries"])
-    fixed |= {name: checked_value(name, options[name]) for name in NAMED if options[name] is not None}
+    fixed |= {name: checked_value(name, options[name]) for name in NAMED_SETTINGS if options[name] is not None}
     diameters = composites.DIAMETERS if composed else DIAMETERS
     low, colon, high = (options["diameter"] or "").partition(":")
     if colon:
@@ -92,6 +92,6 @@ def _order(options: dict[str, Any]) -> Any:
     width, _, height = options["size"].lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise CommandError(f"--size {options['size']} is not WIDTHxHEIGHT in pixels, such as 1024x768.")
-    if not all(SIDES[0] <= int(side) <= SIDES[1] for side in (width, height)):
-        raise CommandError(f"--size {options['size']}: each side may have {SIDES[0]} to {SIDES[1]} px.")
+    if not all(SIDE_RANGE_PX[0] <= int(side) <= SIDE_RANGE_PX[1] for side in (width, height)):
+        raise CommandError(f"--size {options['size']}: each side may have {SIDE_RANGE_PX[0]} to {SIDE_RANGE_PX[1]} px.")
     return PictureSet(options["n"], (int(height), int(width)), options["seed"], fixed, diameters)

@@ -109,17 +109,17 @@ class Command(LabCommand):
         """Write the scores on held-out images before and after the training, if it began with a model of this kind."""
         from segmentation.core.network.cards import read_card
         from segmentation.core.network.runtime import Runtime
-        from segmentation.lab.research.fit import before_and_after
-        from segmentation.lab.training.data import held_out
+        from segmentation.lab.research.fit import print_comparison
+        from segmentation.lab.training.data import held_out_images
         from segmentation.lab.training.evaluation.predictions import Predictor
         from segmentation.lab.training.pretrained import base_card
         from segmentation.lab.training.settings import FolderEntry
 
         before = base_card(recipe.start_from) if recipe.start_from else None
         if before and before.task == recipe.task and any(isinstance(source, FolderEntry) for source in recipe.sources):
-            pairs = [picture.pair for picture in held_out(recipe, BASE) if picture.has_labels]
+            pairs = [picture.pair for picture in held_out_images(recipe, BASE) if picture.has_labels]
             runtime = Runtime(recipe.device)
-            before_and_after(Predictor(before, runtime), Predictor(read_card(card), runtime), pairs, self.say)
+            print_comparison(Predictor(before, runtime), Predictor(read_card(card), runtime), pairs, self.say)
 
 
 def _with_interval(value: float | None, interval: Any) -> str:

@@ -1,5 +1,5 @@
-"""`train_gan`: trains a U-Net without labelled images. A GAN makes outlines, and another one (CycleGAN) makes pictures
-of them, on which the U-Net is trained. A stopped stage continues where it stopped."""
+"""`train_gan`: trains a U-Net without labelled images. A GAN draws outlines, a CycleGAN makes pictures of them, and
+the U-Net is trained on these. A stopped stage continues where it stopped."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """`watch`: watches a folder, has a site measure each new image, and writes the results beside the image.
 
-A folder of results holds STATE, a JSON file with the keys sha256, look (size and time of the image's file), asked
-(options of the command), files (requested files), job (id of the result) or error. In the folder of the sample it has
-the keys sample (id) and files.
+A folder of results contains the note STATE, a JSON file with the keys sha256, look (size and time of the image's file),
+asked (options of the command), files (requested files), job (id of the result) or error. In the folder of the sample
+the note has the keys sample (id) and files.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ from .analyse import every_setting
 if TYPE_CHECKING:
     from deepsegm_client import Client, Job, Result, Sample, SampleResult, Sync
 
-TOKEN = "DEEPSEGM_TOKEN"
+TOKEN_VARIABLE = "DEEPSEGM_TOKEN"
 STATE, ERROR = "watched.json", "error.txt"
-POOLED = f"sample{inputs.RESULTS}"  # name of the folder with the files of the sample
+POOLED = f"sample{inputs.RESULTS_SUFFIX}"  # name of the folder with the files of the sample
 UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload")  # suffixes of half-copied files
-ENDED = ("done", "failed", "cancelled")  # states of a job
+END_STATES = ("done", "failed", "cancelled")  # states of a job
 BAD_IMAGE_STATUS = (400, 409, 413, 422)  # statuses with which a site refuses an image
 NO_TOKEN = (
-    f"Give --token or the environment variable {TOKEN}: a token of your account page, or a secret of your own of 16"
-    " characters or more."
+    f"Give --token or the environment variable {TOKEN_VARIABLE}: a token of your account page, or a secret of your own"
+    " of 16 characters or more."
 )
 NOT_TAKEN = "The site did not take the file."
 READ_SECONDS = 0.5  # between two requests while the site still reads the images of a sample
-WAITING = "Images that wait for a yes on that page: {}."
-GONE = "The sample is not at the site any more: remove {} to begin a new one."
+WAITING_IMAGES = "Images that wait for a yes on that page: {}."
+SAMPLE_GONE = "The sample is not at the site any more: remove {} to begin a new one."
 
 
 class BadImage(Exception):
@@ -69,8 +69,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder to watch, with the folders in it")
         parser.add_argument("--url", required=True, metavar="URL", help="address of the site")
-        help_ = f"for that site; better by {TOKEN}, which nobody else sees"
-        parser.add_argument("--token", default=os.environ.get(TOKEN), metavar="TOKEN", help=help_)
+        help_ = f"for that site; better by {TOKEN_VARIABLE}, which nobody else sees"
+        parser.add_argument("--token", default=os.environ.get(TOKEN_VARIABLE), metavar="TOKEN", help=help_)
         help_ = "folder for the results, if they are not to lie beside the images"
         parser.add_argument("--out", type=Path, metavar="DIR", help=help_)
         parser.add_argument("--width-nm", dest="width", metavar="W", help='image width: 7520, "7.52 um"')
@@ -78,19 +78,19 @@ class Command(BaseCommand):
         parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help=help_)
         help_ = "a method of the site that the images follow: NAME, or NAME@2 for a version"
         parser.add_argument("--method", metavar="NAME", help=help_)
-        inputs.add_files(parser)
+        inputs.add_files_option(parser)
         parser.add_argument("--once", action="store_true", help="end when all images are measured")
         parser.add_argument("--every", type=_seconds, default=5.0, metavar="S", help="look again after S seconds (5)")
         help_ = "an image is complete when its size and time have not changed for S seconds (10)"
         parser.add_argument("--settle", type=_seconds, default=10.0, metavar="S", help=help_)
-        inputs.add_settings(parser, every_setting())
+        inputs.add_setting_options(parser, every_setting())
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["folder"].is_dir():
             raise CommandError(f"There is no folder {options['folder']}.", returncode=inputs.BAD_INPUT)
         if options["sample"] and not options["token"]:
             raise CommandError(NO_TOKEN, returncode=inputs.BAD_INPUT)
-        options["files"] = inputs.files(options["files"], every(), pooled=bool(options["sample"]))
+        options["files"] = inputs.file_patterns(options["files"], every(), pooled=bool(options["sample"]))
         addsitedir(str(FILES / "client"))  # the client's package lies beside the server, but is no dependency of it
         from deepsegm_client import Client
 
@@ -98,7 +98,7 @@ class Command(BaseCommand):
         folder = Folder(options, {name: options[name] for name in names if options[name] is not None})
         self.sentences: set[tuple[Path, str]] = set()
         with ExitStack() as stack:
-            # A shell starts background processes so that they ignore Ctrl-C; `watch` ends by it all the same.
+            # A shell lets background processes ignore Ctrl-C, but it also ends a `watch` in the background.
             handlers = (signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, lambda *_: sys.exit(0))
             for number, handler in handlers:
                 stack.callback(signal.signal, number, signal.signal(number, handler))
@@ -113,7 +113,7 @@ class Command(BaseCommand):
     def watch(self, folder: Folder, site: Site, options: dict[str, Any]) -> None:
         """Measure new images until none is left (--once) or for ever."""
         while True:
-            late, waiting = [], False  # images to try again; whether any file may still be being written
+            late, waiting = [], False  # images to try again; whether an image may still be written
             try:
                 if not folder.path.is_dir():
                     raise TryLater("The folder cannot be reached.")
@@ -145,8 +145,8 @@ class Command(BaseCommand):
         return True
 
     def say(self, file: Path, problem: TryLater | OSError) -> None:
-        """Write the sentence about a temporary problem on the terminal, but only once."""
-        sentence = str(problem) if isinstance(problem, TryLater) else inputs.sentence(problem)
+        """Write the sentence about a temporary problem on the terminal, each sentence once for each file."""
+        sentence = str(problem) if isinstance(problem, TryLater) else inputs.error_sentence(problem)
         if (file, sentence) not in self.sentences:
             self.sentences.add((file, sentence))
             self.stderr.write(f"{file}: {sentence} It is tried again.")
@@ -156,20 +156,21 @@ class Folder:
     """The watched folder: which images are complete, which are measured, and where their results lie.
 
     requested: options for all images, by name; if they differ from the stored ones, images are measured again. files:
-    patterns of the requested files; if they differ from the stored ones, files are fetched again. seen: size and time
-    of each image at the last look, and since when they are the same. notes: the stored notes (STATE), as read.
+    patterns of the requested files; if they differ from the stored ones, files are fetched again. last_looks: size
+    and time of each image when it was last checked, and since when they are the same. notes: the stored notes
+    (STATE), as read.
     """
 
     def __init__(self, options: dict[str, Any], requested: dict[str, str]) -> None:
         self.path, self.out, self.settle = options["folder"], options["out"], options["settle"]
         self.requested, self.files = requested, list(options["files"])
         self.base: Path = self.out or self.path
-        self.seen: dict[Path, tuple[list[int], float]] = {}
+        self.last_looks: dict[Path, tuple[list[int], float]] = {}
         self.notes: dict[Path, dict[str, Any]] = {}
 
     def results_of(self, image: Path) -> Path:
         """The folder of an image's results: beside it, or at the same place below `out`."""
-        return self.base / image.relative_to(self.path).with_name(image.name + inputs.RESULTS)
+        return self.base / image.relative_to(self.path).with_name(image.name + inputs.RESULTS_SUFFIX)
 
     def images(self) -> list[Path]:
         images, _ = inputs.images_in(self.path, excluded=self.out)
@@ -187,7 +188,7 @@ class Folder:
         return bool(state.get("files", self.files) == self.files)
 
     def ready(self) -> tuple[list[Path], bool]:
-        """The images to measure now, and whether others may still be being written."""
+        """(images to measure now, whether other images may still be written)."""
         images, waiting = [], False
         for image in self.images():
             look, state = _size_and_time(image), self.state(image)
@@ -195,9 +196,9 @@ class Folder:
                 state.get("look") == look and state["asked"] == self.requested and self.has_files(state)
             ):
                 continue
-            before, since = self.seen.get(image, (None, 0.0))
+            before, since = self.last_looks.get(image, (None, 0.0))
             if before != look:
-                self.seen[image] = (look, time.monotonic())
+                self.last_looks[image] = (look, time.monotonic())
             is_settled = before == look and time.monotonic() - since >= self.settle
             if not is_settled:
                 waiting = True
@@ -212,7 +213,7 @@ class Folder:
         At the end of the block the folder replaces that of older results. If the block raises BadImage, the folder
         holds its sentence. Raises TryLater if the image has changed meanwhile.
         """
-        note: dict[str, Any] = {"sha256": sha256_of(image), "asked": self.requested, "look": self.seen[image][0]}
+        note: dict[str, Any] = {"sha256": sha256_of(image), "asked": self.requested, "look": self.last_looks[image][0]}
         note["files"] = self.files
         with replacing(self.results_of(image)) as part:
             try:
@@ -245,7 +246,7 @@ class Site:
             if "job" in before and (before["sha256"], before["asked"]) == (note["sha256"], note["asked"]):
                 job = self.client.job(before["job"])  # only the time of the file has changed
             else:
-                job = self._in_sample(image, note) if self.name else self._send(self.client.submit, image, note)
+                job = self._add_to_sample(image, note) if self.name else self._send(self.client.submit, image, note)
             note["job"] = job.id
             self._save(job.wait(), part)
         self.tell(f"{image} -> {self.folder.results_of(image)}: {job.page}")
@@ -261,9 +262,9 @@ class Site:
         command was killed before it could store its note."""
         identity = f"{self.folder.path.resolve()} {self.name} {note['sha256']} {sorted(note['asked'].items())}"
         key = hashlib.sha256(identity.encode()).hexdigest()
-        return submit(image, key=key, side=_side(image), **self.folder.requested)
+        return submit(image, key=key, side=_side_files_of(image), **self.folder.requested)
 
-    def _in_sample(self, image: Path, note: dict[str, Any]) -> Job[Sync]:
+    def _add_to_sample(self, image: Path, note: dict[str, Any]) -> Job[Sync]:
         """Add an image to the sample (the first image begins it), and return its job.
 
         Older rows of the same image are left out of the sample: the image has changed since, or the command was killed
@@ -275,9 +276,9 @@ class Site:
         before = {image_row["id"]: image_row["name"] for image_row in row.images} if row else {}
         others = {self.folder.state(other).get("job") for other in self.folder.images() if other != image}
         if row is None:
-            row = self._send(self._begin, image, note)
+            row = self._send(self._begin_sample, image, note)
         else:
-            row.add([image, *_side(image)])
+            row.add([image, *_side_files_of(image)])
         _wait_until_read(row)
         new = [image_row["id"] for image_row in row.images if image_row["id"] not in before]
         if not new:
@@ -288,7 +289,7 @@ class Site:
                 row.include(pk, False)
         return self.client.job(new[0])
 
-    def _begin(self, image: Path, side: list[Path], **fields: Any) -> Sample[Sync]:
+    def _begin_sample(self, image: Path, side: list[Path], **fields: Any) -> Sample[Sync]:
         row = self.client.submit_sample([image, *side], self.name or "", **fields)
         with replacing(self.pooled) as part:
             (part / STATE).write_text(json.dumps({"sample": row.id}), encoding="utf-8")
@@ -320,7 +321,7 @@ class Site:
         if growth := result.growth:
             self.tell(growth["sentence"])
             if growth["waiting"]:
-                self.tell(WAITING.format(growth["waiting"]))
+                self.tell(WAITING_IMAGES.format(growth["waiting"]))
 
     @contextmanager
     def errors_translated(self) -> Iterator[None]:
@@ -334,7 +335,7 @@ class Site:
             if isinstance(error, Failed) or status in BAD_IMAGE_STATUS:
                 raise BadImage(str(error)) from None
             if status == 404 and _stored_note(self.pooled):
-                raise CommandError(GONE.format(self.pooled), returncode=inputs.BAD_INPUT) from None
+                raise CommandError(SAMPLE_GONE.format(self.pooled), returncode=inputs.BAD_INPUT) from None
             if status in (401, 403):
                 raise CommandError(str(error), returncode=inputs.BAD_INPUT) from None
             raise TryLater(str(error)) from None
@@ -378,12 +379,14 @@ def _stored_note(folder: Path) -> dict[str, Any]:
 def _wait_until_read(row: Sample[Sync]) -> None:
     """Wait until the site has read all images that were sent to a sample. Before that it does not list all of them."""
     row.refresh()
-    while row.state == "waiting" and row.data["under_way"] > sum(image["state"] not in ENDED for image in row.images):
+    while row.state == "waiting" and row.data["under_way"] > sum(
+        image["state"] not in END_STATES for image in row.images
+    ):
         time.sleep(READ_SECONDS)
         row.refresh()
 
 
-def _side(image: Path) -> list[Path]:
+def _side_files_of(image: Path) -> list[Path]:
     return [path for _, path in side_files(image)]
 
 

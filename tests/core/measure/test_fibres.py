@@ -22,7 +22,7 @@ from segmentation.core.measure.table import Table
 from segmentation.core.report.entries import Entry
 from segmentation.lab.training.instances.targets import targets
 from segmentation.lab.training.synthesis.draw import draw_settings
-from segmentation.lab.training.synthesis.fibres import Fibre, build_mat, tube
+from segmentation.lab.training.synthesis.fibres import Fibre, build_mat, covered_pixels
 from tests.fibre_mats import mat, true_diameters
 
 ROWS, COLUMNS = np.mgrid[:200, :200].astype(float)
@@ -92,7 +92,7 @@ def test_pores_are_the_largest_circles():
 
 def test_a_rendered_tube_is_as_wide_as_it_says():
     path = np.stack([np.linspace(20.3, 160.3, 281), np.linspace(30, 170, 281)], 1)
-    rows, columns, top = tube(Fibre(path, np.full(281, 15.0), 15.0), (200, 200))
+    rows, columns, top = covered_pixels(Fibre(path, np.full(281, 15.0), 15.0), (200, 200))
     inside = np.zeros((200, 200), bool)
     inside[rows, columns] = True
     assert inside.sum() == pytest.approx(15 * np.hypot(140, 140) + np.pi / 4 * 15**2, rel=0.02)

@@ -34,7 +34,7 @@ def taught(tmp_path_factory):
     monkeypatch.setattr(cards, "available", lambda: [first, second])
     monkeypatch.setattr(textures, "FILE", tmp_path / "textures.json")
     monkeypatch.setattr(learning, "FILE", tmp_path / "textures.json")
-    monkeypatch.setattr(learning, "CROPPED", {"coarse"})
+    monkeypatch.setattr(learning, "CROPPED_MODELS", {"coarse"})
     folders = {}
     for name, reach in (("particles", 1.5), ("coarse", 8.0)):
         folders[name] = tmp_path / name
@@ -42,7 +42,7 @@ def taught(tmp_path_factory):
         for seed in range(6):
             Image.fromarray((grain(seed, reach) * 255).astype(np.uint8)).save(folders[name] / f"{seed}.png")
     lines = []
-    learning.fit(folders, lines.append)
+    learning.write_textures(folders, lines.append)
     textures.known_textures.cache_clear()
     yield first, second, lines
     monkeypatch.undo()
@@ -65,7 +65,7 @@ def test_a_model_that_is_added_leaves_the_others_as_they_are(taught, tmp_path):
     for seed in range(4):
         Image.fromarray((grain(seed, 4.0) * 255).astype(np.uint8)).save(tmp_path / f"{seed}.png")
     try:
-        learning.fit({"between": tmp_path}, str)
+        learning.write_textures({"between": tmp_path}, str)
         after = json.loads(textures.FILE.read_text())
         assert [entry["model"] for entry in after["models"]] == ["particles", "coarse", "between"]
         assert after["models"][:2] == before["models"] and after["middle"] == before["middle"]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.likeness import LIKENESS, describe, distance, likeness_entry
-from segmentation.lab.training.data import as_seen
+from segmentation.lab.training.data import clipped_picture
 
 TAUGHT, DRAWS, SEED = 10, 8, 0
 
@@ -27,7 +27,7 @@ def described(folder: Path) -> list[NDArray[np.float64]]:
     descriptions = []
     for file in sorted(path for path in folder.iterdir() if path.is_file()):
         try:
-            descriptions.append(describe(as_seen(read(file).pixels)))
+            descriptions.append(describe(clipped_picture(read(file).pixels)))
         except UnreadableImage:
             print(f"left out: {file}")
     return descriptions

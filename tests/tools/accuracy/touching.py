@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from segmentation.lab.training.contract import Labels, Picture
-from segmentation.lab.training.data import LabelledImage, composites, load_folder, training_images
+from segmentation.lab.training.data import LabelledImage, composing_function, load_folder, training_images
 from segmentation.lab.training.settings import ComposedEntry, FolderEntry, read_recipe
 from segmentation.lab.training.settings.recipe import RECIPES
 from segmentation.lab.training.synthesis.render import render
@@ -70,7 +70,7 @@ def lines() -> Iterator[str]:
     recipe = read_recipe(RECIPES / "particles-composites.toml")
     emps = training_images(recipe, ROOT)
     composed = next(entry for entry in recipe.sources if isinstance(entry, ComposedEntry))
-    drawings = {"composites": composites(composed, emps), "renders": render}
+    drawings = {"composites": composing_function(composed, emps), "renders": render}
     drawn = {name: [d(SHAPE, np.random.default_rng((3, n))) for n in range(DRAWN)] for name, d in drawings.items()}
     powder = load_folder(POWDER, FolderEntry(path="", labels="particle_labels_DERIVED", only_labelled=True))
     sets: dict[str, Iterable[tuple[Picture, Labels]]] = {

@@ -1,4 +1,4 @@
-"""Synthetic masks: silhouettes laid on a tile, in agglomerates, with exact instance labels."""
+"""Composes synthetic masks: silhouettes of particles on a tile, in agglomerates, with exact instance labels."""
 
 from __future__ import annotations
 
@@ -13,46 +13,47 @@ from ...training.contract import Field, Floats, Labels, Mask, Picture, Rng
 from ...training.instances.targets import near_contacts
 from .settings import MaskSettings
 
-TRIES = 25  # places that are tried for one particle before it is left out
+PLACE_TRIES = 25  # places that are tried for one particle before it is left out
 
 
-def canvas(settings: MaskSettings) -> tuple[int, int]:
-    """(side of the canvas, margin) in px: the tile and a margin, so that particles also cross its frame."""
+def canvas_size(settings: MaskSettings) -> tuple[int, int]:
+    """(side of the canvas, margin) in px. The canvas is the tile with a margin, so that particles cross the tile's
+    frame."""
     margin = int(np.ceil(settings.diameter))
     return settings.tile + 2 * margin, margin
 
 
 def most_particles(settings: MaskSettings) -> int:
-    """The greatest number of particles wanted on a canvas."""
-    return round(settings.particles[1] * (canvas(settings)[0] / settings.tile) ** 2)
+    """The greatest number of particles that `compose_mask` draws for one canvas."""
+    return round(settings.particles[1] * (canvas_size(settings)[0] / settings.tile) ** 2)
 
 
-def compose(draw: Callable[[float], Mask], settings: MaskSettings, rng: Rng) -> Labels:
+def compose_mask(draw: Callable[[float], Mask], settings: MaskSettings, rng: Rng) -> Labels:
     """(tile, tile) int32 labels 1..n of particles that lie where the thresholded noise allows.
 
-    draw(d): the next silhouette, (h, w) bool, `d` px in ECD. The number wanted is drawn from `particles` for the
-    tile's area; a particle that finds no place within the overlap bound is left out.
+    draw(d): the next silhouette, (h, w) bool, `d` px in ECD. The number of particles per tile area is drawn
+    from the range `settings.particles`; a particle that would overlap too much everywhere is left out.
     """
-    side, margin = canvas(settings)
-    wanted = round(int(rng.integers(settings.particles[0], settings.particles[1] + 1)) * (side / settings.tile) ** 2)
+    side, margin = canvas_size(settings)
+    count = round(int(rng.integers(settings.particles[0], settings.particles[1] + 1)) * (side / settings.tile) ** 2)
     noise = perlin(side, settings.frequency * side / settings.tile, rng)
     places = np.argwhere(noise > settings.threshold)
     places = places if len(places) else np.argwhere(noise <= settings.threshold)
     labels = np.zeros((side, side), np.int32)
-    for number in range(1, wanted + 1):
+    for number in range(1, count + 1):
         size = float(np.clip(rng.normal(1, settings.spread), 0.4, 1.6))
         silhouette = draw(settings.diameter * size)
-        for row, column in places[rng.integers(len(places), size=TRIES)]:
+        for row, column in places[rng.integers(len(places), size=PLACE_TRIES)]:
             if put_beneath(labels, silhouette, row, column, number, settings.overlap):
                 break
     return np.asarray(relabel_sequential(labels[margin:-margin, margin:-margin])[0], np.int32)
 
 
 def put_beneath(labels: Labels, silhouette: Mask, row: int, column: int, number: int, overlap: float) -> bool:
-    """Lay a silhouette, centred at (row, column), beneath all that lies there; returns whether that was possible.
+    """Place a silhouette, centred at (row, column), beneath the particles there; returns whether that was possible.
 
-    False if others would hide more than `overlap` of it, or if its visible part would be in several pieces. What lay
-    there before does not change, so no particle ever loses more than `overlap`.
+    False if other particles would hide more than the share `overlap` of it, or if its visible part would be in several
+    pieces. The other particles do not change, so no particle ever loses more than `overlap`.
     """
     top, left = row - silhouette.shape[0] // 2, column - silhouette.shape[1] // 2
     bottom, right = top + silhouette.shape[0], left + silhouette.shape[1]
@@ -68,7 +69,7 @@ def put_beneath(labels: Labels, silhouette: Mask, row: int, column: int, number:
 
 
 def mask_picture(labels: Labels) -> Picture:
-    """The mask (H, W) uint8 as the CycleGAN sees it: 255 inside particles, 0 outside and along contacts (2 px wide).
+    """The mask (H, W) uint8 for the CycleGAN: 255 inside particles, 0 outside and along contacts (2 px wide).
 
     Without the dark contacts the CycleGAN could not know where one particle ends and the next begins.
     """
@@ -76,11 +77,12 @@ def mask_picture(labels: Labels) -> Picture:
     return np.where((labels > 0) & ~contact, 255, 0).astype(np.uint8)
 
 
-def bright_enough(picture: Picture, labels: Labels) -> tuple[Labels, int]:
-    """(labels, rejected): the particles whose mean grey reaches the picture's Li threshold, numbered 1..n anew.
+def remove_dark_particles(picture: Picture, labels: Labels) -> tuple[Labels, int]:
+    """(labels, number of removed particles): particles with a mean grey below the Li threshold of the picture are
+    removed, the others numbered 1..n.
 
     picture: (H, W) uint8, particles bright. labels: (H, W) int32. Li & Lee, Pattern Recognition 26, 617 (1993).
-    In a picture of one grey no particle is seen, so all are rejected.
+    In a picture of uniform grey no particle is visible, so all are removed.
     """
     count = int(labels.max())
     if count == 0:

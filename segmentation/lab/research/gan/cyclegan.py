@@ -1,4 +1,5 @@
-"""Stage cyclegan: generators G_AB and G_BA, masks to micrographs and back, without a single labelled micrograph."""
+"""The CycleGAN of the stage cyclegan: its generators translate masks to micrographs (G_AB) and micrographs to masks
+(G_BA). It learns from unpaired masks and micrographs, without labels."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from ...training.contract import Field, Labels, Picture, Rng
 from ...training.sheets import in_rows
 from ...training.synthesis.noise import turned_or_mirrored
 from .compose import mask_picture
-from .loop import GanTrainer, shade, step_optimiser
+from .loop import GanTrainer, step_optimiser, to_grey
 from .settings import CycleSettings
 from .stock import Micrographs, crop_micrograph
 
@@ -35,7 +36,7 @@ class Residual(nn.Module):
 
 
 def make_generator(filters: int, blocks: int) -> nn.Sequential:
-    """A network from (B, 1, H, W) in -1..1 to the same; H and W are multiples of 4."""
+    """A network from (B, 1, H, W) in -1..1 to the same shape and range; H and W are multiples of 4."""
     layers: list[nn.Module] = [nn.ReflectionPad2d(3), *normed(nn.Conv2d(1, filters, 7), filters)]
     for width in (filters, 2 * filters):
         layers += normed(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), 2 * width)
@@ -71,7 +72,8 @@ def initialised(network: nn.Sequential) -> nn.Sequential:
 
 
 class ImagePool:
-    """Up to `size` earlier translations. Half of the pictures that a discriminator sees are these (Shrivastava 2017).
+    """Up to `size` earlier translations. Half of the pictures shown to a discriminator come from here (Shrivastava
+    2017).
 
     pictures: (n, 1, H, W) on the CPU, n up to `size`.
     """
@@ -180,8 +182,8 @@ class CycleTrainer(GanTrainer):
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
-        """contrast: of painted particles against their background, in SD of the picture (0: the translation ignores
-        the mask); returned: Dice of a mask and the mask that G_BA finds in its translation."""
+        """`contrast`: that of painted particles to their background, in SD of the picture (0: the translation ignores
+        the mask). `returned`: Dice coefficient of a mask and the mask that G_BA finds in its translation."""
         contrasts, scores = [], []
         for labels in self.masks[:EXAMPLES]:
             mask = self._tensor([as_picture(labels)])
@@ -193,8 +195,8 @@ class CycleTrainer(GanTrainer):
 
     @torch.no_grad()
     def picture(self) -> Picture:
-        """Columns: mask, the mask painted, the mask found in that; micrograph, the mask found in it, that mask
-        painted."""
+        """Six columns: mask, its translation, the mask found in the translation; micrograph, the mask found in it, the
+        translation of that mask."""
         rng = np.random.default_rng((self.seed, 3))
         rows = []
         for i in range(min(EXAMPLES, len(self.masks))):
@@ -202,7 +204,7 @@ class CycleTrainer(GanTrainer):
             micrograph = self._tensor([crop_micrograph(self.micrographs, self.settings.crop, rng)])
             painted, segmented = self.g_ab(mask), self.g_ba(micrograph)
             six = (mask, painted, self.g_ba(painted), micrograph, segmented, self.g_ab(segmented))
-            rows.append([shade(picture[0, 0]) for picture in six])
+            rows.append([to_grey(picture[0, 0]) for picture in six])
         return in_rows(rows)
 
 
@@ -212,14 +214,14 @@ def _distance_from(target: float, output: Tensor) -> Tensor:
 
 
 def contrast(picture: Tensor, inside: Tensor) -> float:
-    """Mean grey inside minus mean grey outside, in SD of the picture; 0 where either is empty."""
+    """Mean grey inside minus mean grey outside, in SD of the picture; 0 if either part is empty."""
     if not inside.any() or inside.all():
         return 0.0
     return float((picture[inside].mean() - picture[~inside].mean()) / picture.std().clamp(min=1e-6))
 
 
 def as_picture(labels: Labels) -> Field:
-    """The mask as the generator sees it, -1 or 1."""
+    """(H, W) float32: the mask as input of the generator, -1 or 1."""
     return mask_picture(labels).astype(np.float32) / 127.5 - 1
 
 
@@ -233,6 +235,6 @@ def paint(network: nn.Module, mask: Field, device: torch.device, dtype: torch.dt
 
 
 def crop_mask(labels: Labels, side: int, rng: Rng) -> Field:
-    """A random square of a mask, turned and mirrored at random, as the generator sees it."""
+    """A random square of a mask, turned and mirrored at random, as input of the generator."""
     row, column = (int(rng.integers(n - side + 1)) for n in labels.shape)
     return turned_or_mirrored(rng, as_picture(labels[row : row + side, column : column + side]))[0]

@@ -1,5 +1,5 @@
-"""What the stages of the GAN route share: one trains networks, with the loop of every training; the other makes
-numbered pictures. Both go on where they were stopped."""
+"""Shared by the stages of the GAN route: `train_stage` trains networks, `make_pictures` makes numbered pictures. Both
+continue where an earlier run was stopped."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ from ...training.contract import Field, Picture, Say
 from ...training.files import write_picture, write_whole
 from .settings import CycleSettings, GanRecipe, OutlineSettings
 
-SAMPLES, ORIGIN = "samples", "made_from.json"
+SAMPLES = "samples"  # folder of pictures by which a person judges the stage
+ORIGIN = "made_from.json"  # settings and states from which the pictures of a stage were made
 SAMPLE_EVERY = 50  # pictures
 Figures = dict[str, Any]  # a row of metrics.csv, or the table in a JSON file
-MakePicture = Callable[[int], tuple[Figures, Picture]]  # of a number: the row, and the picture for samples/
+# Makes the picture with a number; returns its row of metrics.csv and a picture for the folder SAMPLES.
+MakePicture = Callable[[int], tuple[Figures, Picture]]
 MAY_DIFFER = {"steps", "checkpoint", "fall"}  # settings of a stage that may be changed before it is resumed
 
 
@@ -54,9 +56,9 @@ class Work:
 
 
 class GanTrainer:
-    """The networks and optimisers of one stage; `advance` makes a step (see `runs.Trainer`).
+    """The networks and optimisers of one stage; `advance` makes a training step (see `runs.Trainer`).
 
-    The n-th step depends on the seed, n and the state alone. parts: names of the attributes that a checkpoint holds.
+    A step depends only on the seed, its number and the state. parts: names of the attributes that a checkpoint holds.
     """
 
     step = 0
@@ -67,12 +69,12 @@ class GanTrainer:
         raise NotImplementedError
 
     def picture(self) -> Picture:
-        """(H, W) uint8: samples of the present state, to look at."""
+        """(H, W) uint8: samples of what the networks make now."""
         raise NotImplementedError
 
 
 def step_optimiser(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-    """One step of the optimiser against the loss."""
+    """Make one step of the optimiser that lowers the loss."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()
@@ -85,11 +87,10 @@ def train_stage(
     time_is_up: Callable[[], bool],
     begin: Callable[[], GanTrainer],
 ) -> bool:
-    """Train what `begin` makes up to the last step, from the checkpoint if there is one; returns whether it was
-    reached.
+    """Train a stage from its checkpoint, or from the start; returns whether the last step was reached.
 
-    Each checkpoint adds a row to metrics.csv and a picture to samples/. Raises BadRecipe if the stage was begun with
-    other settings.
+    begin: makes the trainer. Each checkpoint adds a row to metrics.csv and a picture to samples/. Raises BadRecipe if
+    the stage was begun with other settings.
     """
     folder, steps = work.out / stage, settings.steps
     state = checkpoint_of(folder, settings) if (folder / runs.CHECKPOINT).exists() else {}
@@ -123,13 +124,13 @@ def train_stage(
 
 
 def checkpoint_of(folder: Path, settings: OutlineSettings | CycleSettings) -> runs.State:
-    """A stage's checkpoint; raises BadRecipe where it was made with other settings."""
+    """A stage's checkpoint; raises BadRecipe if it was made with other settings."""
     state = runs.load_state(folder / runs.CHECKPOINT)
     runs.refuse_changes(state["settings"], settings.model_dump(), MAY_DIFFER, folder)
     return state
 
 
-def shade(values: Field | torch.Tensor) -> Picture:
+def to_grey(values: Field | torch.Tensor) -> Picture:
     """Values from -1 to 1 as grey 0..255."""
     array = values.detach().float().cpu().numpy() if isinstance(values, torch.Tensor) else values
     return np.rint((np.clip(array, -1, 1) + 1) * 127.5).astype(np.uint8)
@@ -149,13 +150,13 @@ def make_pictures(
     folders: names of the folders of the stage that hold its pictures. origin: what the pictures are made from; pictures
     of another origin (other settings, an earlier state of the stage before) are removed first. begin: returns the
     function that writes the files of a number, and returns its row of metrics.csv and a picture for samples/. A row is
-    added after the files of its number, so the rows count the finished ones.
+    added after the files of its number, so the number of rows is the number of finished pictures.
     """
     folder = work.out / stage
     for name in (*folders, SAMPLES):
         (folder / name).mkdir(parents=True, exist_ok=True)
     if read_json(folder / ORIGIN) != json.loads(json.dumps(origin)):
-        old = [f for name in (*folders, SAMPLES) for f in numbered(folder / name)]
+        old = [f for name in (*folders, SAMPLES) for f in numbered_pictures(folder / name)]
         if old:
             work.say(f"{stage}: {len(old)} pictures of another origin are removed")
         for picture in (*old, folder / runs.METRICS):
@@ -166,7 +167,7 @@ def make_pictures(
     if len(rows) >= count:
         work.say(f"{stage}: finished before")
         return True
-    make, began = begin(), time.monotonic()
+    make, start_time = begin(), time.monotonic()
     for number in range(len(rows), count):
         if time_is_up():
             return False
@@ -175,7 +176,7 @@ def make_pictures(
         if number % SAMPLE_EVERY == 0 or number == count - 1:
             write_picture(folder / SAMPLES / f"{number:06d}.png", sample)
             figures = "  ".join(f"{name} {value}" for name, value in row.items())
-            time_note = time_left(began, number + 1 - len(rows), count - len(rows))
+            time_note = time_left(start_time, number + 1 - len(rows), count - len(rows))
             work.say(f"{stage} {number + 1}/{count}  {figures}{time_note}")
     return True
 
@@ -189,6 +190,6 @@ def read_json(file: Path) -> Figures:
     return content if isinstance(content, dict) else {}
 
 
-def numbered(folder: Path) -> list[Path]:
+def numbered_pictures(folder: Path) -> list[Path]:
     """The pictures of a folder in the order of their numbers, which have leading zeros."""
     return sorted(folder.glob("[0-9]*.png"))

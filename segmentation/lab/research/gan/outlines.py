@@ -1,7 +1,7 @@
-"""Stage outlines: a WGAN-GP that draws outlines of single particles.
+"""The WGAN-GP of the stage outlines, which draws outlines of single particles.
 
 Gulrajani et al., Improved Training of Wasserstein GANs (2017); the layers follow the code published with the paper,
-without its dropout, so that a resumed run repeats an unbroken one.
+without its dropout, so that a resumed run gives the same networks as an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from ...training.contract import Field, Mask, Picture, Rng
 from ...training.sheets import in_rows
 from ...training.synthesis.noise import turned_or_mirrored
 from ...training.synthesis.scene import split_pieces
-from .loop import GanTrainer, shade, step_optimiser
+from .loop import GanTrainer, step_optimiser, to_grey
 from .settings import MissingStage, OutlineSettings
 
-REACH = 0.45  # of the frame's side: from a silhouette's centroid to its farthest point
-LEAST_AREA = 0.03  # of the frame, under which a drawn silhouette is a speck
+REACH = 0.45  # distance from a silhouette's centroid to its farthest point, as a share of the frame's side
+LEAST_AREA = 0.03  # share of the frame; a smaller drawn silhouette cannot be used
 Outlines = Picture  # (n, S, S), 0..255
 COMPARED_OUTLINES = 256  # outlines whose shapes are compared at a checkpoint
 BATCH = 256  # outlines that are drawn at once
 PATIENCE = 20  # drawn outlines for each usable one; if more are needed, the generator has not learnt enough
 
 
-class Shape(NamedTuple):
-    """aspect: of the ellipse of equal moments, minor / major axis; solidity: area / area of the convex hull."""
+class ShapeFactors(NamedTuple):
+    """aspect: minor / major axis of the ellipse of equal moments. solidity: area / area of the convex hull."""
 
     aspect: float
     solidity: float
@@ -44,8 +44,8 @@ class Shape(NamedTuple):
 def silhouettes(labels: NDArray[np.integer], size: int, smallest: float, solidity: float) -> list[Picture]:
     """(size, size) uint8 silhouettes, 0..255 with soft edges, of the whole particles of a label image.
 
-    Outlines are left out that touch the frame, have an ECD below `smallest` px, or a solidity below `solidity`.
-    Each is centred on its centroid and scaled so that it reaches REACH of the frame, however it is turned.
+    Particles are left out that touch the frame, have an ECD below `smallest` px, or a solidity below `solidity`.
+    Each is centred on its centroid; its farthest point then lies at REACH of the frame's side.
     """
     outlines = []
     rows, columns = labels.shape
@@ -53,12 +53,12 @@ def silhouettes(labels: NDArray[np.integer], size: int, smallest: float, solidit
         top, left, bottom, right = region.bbox
         is_whole = top > 0 and left > 0 and bottom < rows and right < columns
         if is_whole and region.equivalent_diameter_area >= smallest and region.solidity >= solidity:
-            outlines.append(in_frame(np.asarray(region.image_filled), size))
+            outlines.append(scale_to_frame(np.asarray(region.image_filled), size))
     return outlines
 
 
-def in_frame(inside: Mask, size: int) -> Picture:
-    """A silhouette (h, w) centred and scaled to the frame (size, size), 0..255; smoothed where it becomes smaller."""
+def scale_to_frame(inside: Mask, size: int) -> Picture:
+    """A silhouette (h, w), centred and scaled to the frame (size, size), 0..255; smoothed if it becomes smaller."""
     points = np.argwhere(inside)
     centre = points.mean(axis=0)
     reach = float(np.sqrt(((points - centre) ** 2).sum(axis=1).max())) + 0.5
@@ -88,14 +88,14 @@ def clean(field: Field) -> Field | None:
     return np.where(filled & ~inside, 1, one_piece).astype(np.float32)
 
 
-def shape_of(field: Field) -> Shape:
-    """Shape of a cleaned field's silhouette."""
+def shape_of(field: Field) -> ShapeFactors:
+    """Shape factors of the silhouette of a cleaned field."""
     region = regionprops((field > 0).astype(np.uint8))[0]
-    return Shape(region.axis_minor_length / max(region.axis_major_length, 1e-6), region.solidity)
+    return ShapeFactors(region.axis_minor_length / max(region.axis_major_length, 1e-6), region.solidity)
 
 
-def at_diameter(field: Field, diameter: float, rng: Rng) -> Mask:
-    """The cleaned field's silhouette at `diameter` px of ECD, turned by quarters and mirrored at random."""
+def scaled_silhouette(field: Field, diameter: float, rng: Rng) -> Mask:
+    """(h, w) silhouette of a cleaned field with an ECD of `diameter` px, turned by quarters and mirrored at random."""
     factor = diameter / np.sqrt(4 * (field > 0).sum() / np.pi)
     side = max(3, round(len(field) * factor))
     turned = np.ascontiguousarray(turned_or_mirrored(rng, field)[0])
@@ -128,8 +128,8 @@ def doubling_layers(channels_in: int, channels_out: int) -> list[nn.Module]:
 
 
 def make_critic(settings: OutlineSettings) -> nn.Sequential:
-    """A network from (B, 1, S, S) to (B, 1): four 5x5 convolutions of stride 2, no norms (the penalty is per
-    sample)."""
+    """A network from (B, 1, S, S) to (B, 1): four 5x5 convolutions of stride 2, without batch normalisation,
+    because the penalty is calculated for each sample."""
     widths = [1, *(settings.filters * 2**level for level in range(4))]
     layers: list[nn.Module] = []
     for channels_in, channels_out in pairwise(widths):
@@ -177,7 +177,7 @@ class OutlineTrainer(GanTrainer):
         return {"distance": distance, "penalty": penalty}
 
     def _teach_critic(self, rng: Rng, noise: torch.Generator) -> tuple[Tensor, Tensor]:
-        """One step of the critic; returns how differently it judges real and drawn outlines, and the penalty."""
+        """One step of the critic; returns (mean score of real minus that of drawn outlines, gradient penalty)."""
         chosen = self.training[rng.integers(len(self.training), size=self.settings.batch)]
         quarter_turns, mirrored = rng.integers(4, size=len(chosen)), rng.integers(2, size=len(chosen))
         oriented = [np.rot90(o, t)[:, :: 1 - 2 * m] for o, t, m in zip(chosen, quarter_turns, mirrored, strict=True)]
@@ -194,11 +194,11 @@ class OutlineTrainer(GanTrainer):
         return torch.randn(self.settings.batch, self.settings.latent, generator=noise).to(self.device)
 
     def measure(self) -> dict[str, float]:
-        """usable: share of drawn outlines that `clean` can use; ks_*: distance of their shapes' distributions
-        from those of held-out real outlines (Kolmogorov-Smirnov: 0 for equal, 1 for nothing in common)."""
+        """`usable`: share of drawn outlines that `clean` accepts. `ks_aspect`, `ks_solidity`: Kolmogorov-Smirnov
+        distance between the shape factors of drawn and of held-out real outlines, 0 for equal distributions."""
         cleaned = [clean(field) for field in self._drawn_fields(COMPARED_OUTLINES)]
         usable = [field for field in cleaned if field is not None]
-        drawn_shapes = shapes_of(usable) if usable else [Shape(0, 0)]
+        drawn_shapes = shapes_of(usable) if usable else [ShapeFactors(0, 0)]
         pairs = zip(zip(*drawn_shapes, strict=True), zip(*self.true_shapes, strict=True), strict=True)
         aspect, solidity = (float(ks_2samp(drawn, true).statistic) for drawn, true in pairs)
         return {"usable": len(usable) / len(cleaned), "ks_aspect": aspect, "ks_solidity": solidity}
@@ -209,18 +209,19 @@ class OutlineTrainer(GanTrainer):
     def picture(self) -> Picture:
         """Two rows of real outlines above four rows of drawn ones."""
         real = [self.training[i % len(self.training)] for i in range(24)]
-        everything = real + [shade(field) for field in self._drawn_fields(48)]
+        everything = real + [to_grey(field) for field in self._drawn_fields(48)]
         return in_rows(everything[i : i + 12] for i in range(0, len(everything), 12))
 
 
-def shapes_of(fields: list[Field]) -> list[Shape]:
+def shapes_of(fields: list[Field]) -> list[ShapeFactors]:
     """The shapes of the fields that are positive anywhere."""
     return [shape_of(field) for field in fields if (field > 0).any()]
 
 
 @torch.no_grad()
 def draw_fields(generator: nn.Module, count: int, latent: int, seed: int, device: torch.device) -> list[Field]:
-    """`count` outlines that the generator draws, (S, S) float32 in -1..1; the same for the same seed."""
+    """`count` outlines that the generator draws, (S, S) float32 in -1..1; they depend only on the weights and the
+    seed."""
     noise = torch.Generator().manual_seed(seed)
     generator.eval()
     fields = generator(torch.randn(count, latent, generator=noise).to(device))[:, 0].float().cpu().numpy()
@@ -229,7 +230,7 @@ def draw_fields(generator: nn.Module, count: int, latent: int, seed: int, device
 
 
 def draw_outlines(generator: nn.Module, count: int, latent: int, seed: int, device: torch.device) -> list[Field]:
-    """`count` drawn outlines, cleaned. Raises MissingStage when less than one in PATIENCE drawn ones is usable."""
+    """`count` drawn outlines, cleaned. Raises MissingStage if fewer than one in PATIENCE is usable."""
     usable: list[Field] = []
     for batch in range(PATIENCE * -(-count // BATCH)):
         fields = draw_fields(generator, BATCH, latent, seed + batch, device)

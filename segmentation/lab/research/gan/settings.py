@@ -1,6 +1,6 @@
-"""The recipe of the GAN route: one TOML file with a table for each stage, checked before any stage runs.
+"""The recipe of the GAN route: a TOML file with a table for each stage, checked before any stage runs.
 
-The defaults are the paper's values, or those of the code published with it where the paper is silent.
+The defaults are the values of the paper, or else of the code published with it.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from ...training.settings import (
     Part,
     TrainingRecipe,
     checked_as,
-    keep_apart,
     read_toml,
     recipe_from,
+    refuse_evaluation_data,
 )
 
 
 class MissingStage(UserError):
-    """A stage cannot start; the message says what an earlier one has to do first."""
+    """A stage cannot start, because results of an earlier stage are missing; the message names them."""
 
 
 class GanSource(Settings):
-    """The entries that all sources have. path: relative to the checkout, or absolute. groups: relative to path."""
+    """The entries that all sources have. path: absolute, or relative to the folder of the repository. groups:
+    relative to path."""
 
     groups: str = Field("", description="CSV file with the columns image and group")
     title: str = ""
@@ -167,13 +168,13 @@ class GanRecipe(Settings):
 def read_gan_recipe(file: Path) -> GanRecipe:
     """The recipe in a TOML file. Raises BadRecipe for unknown, missing or impossible entries."""
     recipe = checked_as(GanRecipe, read_toml(file), str(file))
-    keep_apart(*(Path(source.path) for source in (*recipe.outlines.sources, *recipe.cyclegan.sources)))
+    refuse_evaluation_data(*(Path(source.path) for source in (*recipe.outlines.sources, *recipe.cyclegan.sources)))
     unet_recipe(recipe)
     return recipe
 
 
 def unet_recipe(recipe: GanRecipe) -> TrainingRecipe:
-    """The U-Net's recipe: trained on the translated pictures, which lie in the run's folder `translate`."""
+    """The recipe of the U-Net, which is trained on the pictures in the folder `translate` of the run."""
     reserved = {"name", "title", "summary", "sources", "limits"} & set(recipe.unet)
     if reserved:
         raise BadRecipe(f"[unet] leaves {', '.join(sorted(reserved))} to the rest of the recipe.")

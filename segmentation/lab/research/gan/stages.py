@@ -1,5 +1,5 @@
-"""The stages of the GAN route, in their order. A stage that was stopped goes on; one that lacks the results of an
-earlier stage says so."""
+"""The stages of the GAN route, in their order. A stage that was stopped is continued; a stage raises MissingStage if
+results of an earlier stage are missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...training.publish import publish
 from ...training.runs import CHECKPOINT, METRICS, State, computing, read_rows
 from ...training.sheets import in_rows
 from ...training.train import is_over, scores_of, train
-from .compose import bright_enough, compose, mask_picture, most_particles
+from .compose import compose_mask, mask_picture, most_particles, remove_dark_particles
 from .cyclegan import CycleTrainer, as_picture, make_generator, paint
 from .loop import (
     ORIGIN,
@@ -28,27 +28,27 @@ from .loop import (
     checkpoint_of,
     deadline,
     make_pictures,
-    numbered,
+    numbered_pictures,
     read_json,
-    shade,
+    to_grey,
     train_stage,
 )
-from .outlines import Generator, OutlineTrainer, at_diameter, draw_outlines
+from .outlines import Generator, OutlineTrainer, draw_outlines, scaled_silhouette
 from .settings import CycleSettings, MissingStage, OutlineSettings, unet_recipe
 from .stock import micrograph_stock, outline_stock
 
 TimeIsUp = Callable[[], bool]
-OUTLINES_DRAWN = 4096  # outlines of which all masks are mask_files; each is turned and mirrored at random
+OUTLINES_DRAWN = 4096  # outlines from which all masks are composed; each is turned and mirrored at random
 SUMMARY = "summary.json"
 
 
 def run_stage(stage: str, work: Work) -> bool:
-    """Run one stage of STAGES, or go on with it; returns whether it is finished. Raises MissingStage, BadDataset,
+    """Run or continue one stage of STAGES; returns whether it is finished. Raises MissingStage, BadDataset,
     BadRecipe."""
-    began = time.monotonic()
+    start_time = time.monotonic()
     with computing(work.device, work.recipe.threads):
         is_finished = STAGES[stage](work, deadline(work.minutes))
-    _summarise(stage, work, is_finished, time.monotonic() - began)
+    _summarise(stage, work, is_finished, time.monotonic() - start_time)
     if not is_finished:
         work.say(f"{stage}: the time is up; the same command goes on from here")
     return is_finished
@@ -82,7 +82,9 @@ def masks(work: Work, time_is_up: TimeIsUp) -> bool:
         def make(number: int) -> tuple[Figures, Picture]:
             rng = np.random.default_rng((recipe.seed, 1, number))
             chosen = iter(rng.integers(len(fields), size=most_particles(settings)))
-            labels = compose(lambda diameter: at_diameter(fields[next(chosen)], diameter, rng), settings, rng)
+            labels = compose_mask(
+                lambda diameter: scaled_silhouette(fields[next(chosen)], diameter, rng), settings, rng
+            )
             write_picture(folder / "labels" / f"{number:05d}.png", labels.astype(np.uint16))
             row = {"particles": int(labels.max()), "cover": round(float((labels > 0).mean()), 4)}
             tinted = np.where(labels > 0, 80 + labels * 67 % 176, 0).astype(np.uint8)  # neighbours in different greys
@@ -97,7 +99,7 @@ def cyclegan(work: Work, time_is_up: TimeIsUp) -> bool:
     """Train the CycleGAN; returns whether it is finished. Writes checkpoint.pt, metrics.csv and samples/ (masks and
     micrographs, each translated and translated back)."""
     recipe = work.recipe
-    mask_files = _whole_masks(work, "cyclegan")
+    mask_files = _finished_masks(work, "cyclegan")
 
     def begin() -> CycleTrainer:
         micrographs = micrograph_stock(recipe, work.base)
@@ -113,7 +115,7 @@ def translate(work: Work, time_is_up: TimeIsUp) -> bool:
     labels/NNNNN.png without the particles that are dark in the picture."""
     recipe, folder = work.recipe, work.out / "translate"
     state = _checkpoint_before(work.out / "cyclegan", "translate", recipe.cyclegan)
-    mask_files = _whole_masks(work, "translate")[: recipe.translate.count or None]
+    mask_files = _finished_masks(work, "translate")[: recipe.translate.count or None]
     masks_from = read_json(work.out / "masks" / ORIGIN)
     origin = {"cyclegan_step": state["step"], "masks": masks_from, "reject": recipe.translate.reject}
 
@@ -123,8 +125,8 @@ def translate(work: Work, time_is_up: TimeIsUp) -> bool:
 
         def make(number: int) -> tuple[Figures, Picture]:
             labels = read_mask(mask_files[number])
-            picture = shade(paint(network, as_picture(labels), work.device, work.dtype))
-            bright_labels, rejected = bright_enough(picture, labels) if recipe.translate.reject else (labels, 0)
+            picture = to_grey(paint(network, as_picture(labels), work.device, work.dtype))
+            bright_labels, rejected = remove_dark_particles(picture, labels) if recipe.translate.reject else (labels, 0)
             if bright_labels.any():
                 write_picture(folder / "labels" / f"{number:05d}.png", bright_labels.astype(np.uint16))
                 write_picture(folder / "images" / f"{number:05d}.png", picture)
@@ -142,7 +144,7 @@ def unet(work: Work, time_is_up: TimeIsUp) -> bool:
     The published weights are those of the last checkpoint, or of the best one if the recipe has a rule for it. If the
     time is up before the training is over, the card's limits say so.
     """
-    pictures = numbered(work.out / "translate" / "images")
+    pictures = numbered_pictures(work.out / "translate" / "images")
     if not read_rows(work.out / "translate" / METRICS):
         raise MissingStage(_missing_note("unet", "translate", work.out / "translate" / "images"))
     if len(pictures) < 2:
@@ -170,10 +172,10 @@ def _checkpoint_before(folder: Path, stage: str, settings: OutlineSettings | Cyc
     return checkpoint_of(folder, settings)
 
 
-def _whole_masks(work: Work, stage: str) -> list[Path]:
-    """Files of the masks that are finished: those with a row in the table of the stage `masks`. Raises MissingStage."""
+def _finished_masks(work: Work, stage: str) -> list[Path]:
+    """Files of the finished masks, which have a row in the table of the stage `masks`. Raises MissingStage."""
     folder = work.out / "masks"
-    files = numbered(folder / "labels")[: len(read_rows(folder / METRICS))]
+    files = numbered_pictures(folder / "labels")[: len(read_rows(folder / METRICS))]
     if not files:
         raise MissingStage(_missing_note(stage, "masks", folder / "labels"))
     return files
@@ -189,7 +191,7 @@ def read_mask(file: Path) -> Labels:
 
 
 def _summarise(stage: str, work: Work, is_finished: bool, seconds: float) -> None:
-    """Note in summary.json how far the stage got: its last row, seconds over all runs, and the device."""
+    """Write into summary.json whether the stage is finished, its last row, seconds over all runs, and the device."""
     file = work.out / SUMMARY
     summary = read_json(file)
     rows = read_rows(work.out / stage / METRICS)

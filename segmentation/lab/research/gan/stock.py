@@ -1,4 +1,4 @@
-"""What the GANs learn from: outlines from label files or from our renderer, and unlabelled micrographs."""
+"""Reads the training data of the GANs: outlines from label files or from our renderer, and unlabelled micrographs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ....core.network.resample import resize
 from ....core.truth import LABEL_KINDS, BadDataset, files_in, grouping, image_suffixes, load_image, load_labels
 from ...training.contract import Field, Labels, Picture, Rng
 from ...training.data import validation_groups
-from ...training.settings import keep_apart
+from ...training.settings import refuse_evaluation_data
 from ...training.synthesis.noise import turned_or_mirrored
 from ...training.synthesis.render import render
 from .outlines import silhouettes
@@ -43,9 +43,9 @@ def split_files(
     """
     name, pattern = (source.labels, "*") if isinstance(source, OutlineSource) else (source.images, source.names)
     folder = base / source.path / name
-    keep_apart(folder)
+    refuse_evaluation_data(folder)
     files = files_in(folder, LABEL_KINDS if isinstance(source, OutlineSource) else image_suffixes(), pattern)
-    keep_apart(*files)
+    refuse_evaluation_data(*files)
     group_of = grouping(base / source.path / source.groups if source.groups else None)
     groups = [group_of(file) for file in files]
     held_out = validation_groups(groups, recipe.validation, recipe.fold)
@@ -54,10 +54,10 @@ def split_files(
 
 
 def outline_stock(recipe: GanRecipe, base: Path) -> tuple[Picture, Picture]:
-    """(training, held-out) outlines, each (n, S, S) uint8, from all sources, those for training in random order.
+    """(training, held-out) outlines, each (n, S, S) uint8, from all sources; the training outlines in random order.
 
-    If one side is empty (with a single file of masks, say), every tenth outline is held out. Raises BadDataset for
-    fewer than two outlines.
+    If there would be none for training or none held out (as with a single label file), every tenth is held out.
+    Raises BadDataset for fewer than two outlines.
     """
     training: list[Picture] = []
     held_out: list[Picture] = []
@@ -93,9 +93,9 @@ def _label_images(recipe: GanRecipe, base: Path, source: OutlineSource, number: 
 
 
 def micrograph_stock(recipe: GanRecipe, base: Path) -> Micrographs:
-    """The unlabelled micrographs that are not held out, as `read_micrograph` reads them for the masks' diameter.
+    """The unlabelled micrographs that are not held out, scaled to the particle diameter of the masks.
 
-    Pictures that are then smaller than a crop are left out. Raises BadDataset if none remains.
+    Pictures that are smaller than a crop after the scaling are left out. Raises BadDataset if none remains.
     """
     stock = []
     for source in recipe.cyclegan.sources:
@@ -136,7 +136,7 @@ def estimated_diameter(picture: Field) -> float:
     distance = np.rint(np.hypot(rows, columns)).astype(int)
     values = correlation[rows, columns] / ((picture.shape[0] - abs(rows)) * (picture.shape[1] - abs(columns)))
     ring = np.bincount(distance.ravel(), values.ravel()) / np.bincount(distance.ravel())
-    # White noise correlates at distance 0 only, so a half is meant relative to distance 1.
+    # White noise correlates at distance 0 only, so half of the value at distance 1 is used.
     under_half = np.flatnonzero(ring[1:reach] < 0.5 * ring[1])
     return 2.5 * float(1 + under_half[0]) if len(under_half) else float(reach)
 

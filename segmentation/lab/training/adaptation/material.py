@@ -1,4 +1,4 @@
-"""What all trainings of one fine-tuning share: the images, the base model and its data, the recipe and the plan."""
+"""Shared by all trainings of one fine-tuning: the images, the base model and its data, the recipe and the plan."""
 
 from __future__ import annotations
 
@@ -24,25 +24,24 @@ from ....core.network.runtime import Runtime
 from ....core.truth import BadDataset, Pair
 from .. import tasks
 from ..contract import Picture, Scoring
-from ..data import held_out, load, pairs_of, stock_of
+from ..data import held_out_images, load, pairs_of, stock_of
 from ..files import write_whole
 from ..finetune import fine_tuning
 from ..pretrained import base_card, maps_of
 from ..replay import Replay, replay
 from ..settings import ComposedEntry, FolderEntry, SourceEntry, TrainingRecipe, number_of_classes
-from ..start import resolved
+from ..start import resolve_recipe
 from ..train import train
 
 FILES = "files"  # folder of the pictures of the summary
-WEIGHT = 0.25  # share of the crops that show the base model's own data
-COMPOSED = 1 / 3  # share of the other crops that show composed agglomerates
-COMPOSITES = 48  # composed pictures
+REPLAY_SHARE = 0.25  # share of the crops that show the base model's own data
+COMPOSED_SHARE = 1 / 3  # share of the other crops that show composed agglomerates
+COMPOSED_PICTURES = 48
 TRIAL_STEPS = 3  # steps by which the pace is measured
-LAST: dict[str, Any] = {
-    "patience": 0,
-    "choose_by": "",
-}  # entries of a recipe: the weights of the last step are published
-ENOUGH = 0.02  # part of the work, after which the time left is estimated from the pace so far
+# Entries of a recipe by which the weights of the last step are published.
+LAST_STEP: dict[str, Any] = {"patience": 0, "choose_by": ""}
+MEASURED_SHARE = 0.02  # share of the work after which the time left is estimated from the pace so far
+# report(stage, fraction of the work done, summary so far, seconds left or None)
 Report = Callable[[str, float, TrainingSummary, float | None], None]
 
 
@@ -53,7 +52,7 @@ class Options:
     name, title, version: of the new model. data, licence: name and licence of the user's images. minutes: for all
     trainings together, as far as that is possible. steps: of each training; 0: as many as the minutes allow.
     learning_curve: also train with a third and with two thirds of the images. composed: also train with agglomerates
-    that are composed of particles of the images, and use them if they help. device, threads: where it runs.
+    that are composed of particles of the images, and use them if they help. device, threads: of torch.
     pace: seconds of a step; None: they are measured. recipe: further entries of the recipe.
     """
 
@@ -75,17 +74,17 @@ class Options:
 class Progress:
     """Reports to the caller: the summary so far, the share of the work that is done, and the seconds left.
 
-    done: planned seconds of the work that is done. done_before: the part of them that an earlier call did.
+    done: planned seconds of the work that is done. done_before: seconds of these that an earlier call did.
     """
 
     def __init__(self, report: Report) -> None:
         self.report = report
         self.summary: TrainingSummary = {"curve": [], "pictures": []}
-        self.done = self.done_before = self.began = 0.0
+        self.done = self.done_before = self.start_time = 0.0
 
     def begin(self, plan: Plan) -> None:
         """Start to count the time."""
-        self.summary["plan"], self.began = plan, time.monotonic()
+        self.summary["plan"], self.start_time = plan, time.monotonic()
 
     def say(self, stage: str) -> None:
         """Report what is being done now, in words."""
@@ -93,14 +92,15 @@ class Progress:
         fraction = self.done / plan["seconds"] if plan and plan["seconds"] else 0.0
         left = None
         if plan:
-            planned, elapsed = self.done - self.done_before, time.monotonic() - self.began
-            pace = elapsed / planned if planned > ENOUGH * plan["seconds"] else 1.0  # elapsed per planned second
+            planned, elapsed = self.done - self.done_before, time.monotonic() - self.start_time
+            is_measured = planned > MEASURED_SHARE * plan["seconds"]
+            pace = elapsed / planned if is_measured else 1.0  # elapsed per planned second
             left = pace * max(plan["seconds"] - self.done, 0.0)
         self.report(stage, 1.0 if stage == "done" else min(fraction, 0.99), self.summary, left)
 
 
-class Planned:
-    """The plan of one call of `adapt`, and what its trainings have in common."""
+class PlannedAdaptation:
+    """The plan of one call of `adapt`, and the data and settings that its trainings share."""
 
     def __init__(self, folder: Path, base: str, out: Path, options: Options, report: Report) -> None:
         self.folder, self.base, self.out, self.options = folder, base, out, options
@@ -113,7 +113,7 @@ class Planned:
         file = self.out / "plan.json"
         if not file.exists():
             # There is no file none.toml, as no training has begun.
-            recipe = resolved(fine_tuning(self.folder, self.base), self.out / "none.toml")
+            recipe = resolve_recipe(fine_tuning(self.folder, self.base), self.out / "none.toml")
             recipe = recipe.replaced(device=self.options.device, threads=self.options.threads, **self.options.recipe)
             # `self.recipe` and `self.pairs` read this file.
             write_whole(self.out / "recipe.json", recipe.model_dump_json().encode())
@@ -141,7 +141,7 @@ class Planned:
             plan = Plan(
                 steps=choice.steps,
                 trainings=choice.trainings,
-                held_out=[sorted(image.pair.image.name for image in held_out(fold, self.out)) for fold in folds],
+                held_out=[sorted(image.pair.image.name for image in held_out_images(fold, self.out)) for fold in folds],
                 seconds=round(choice.seconds),
                 of_step=choice.step_seconds,
                 notes=notes,
@@ -153,7 +153,8 @@ class Planned:
 
     @cached_property
     def recipe(self) -> TrainingRecipe:
-        """The recipe that all trainings share: the user's images and, if they are at hand, data of the base model."""
+        """The recipe that all trainings share: the user's images and, if they are on this machine, data of the base
+        model."""
         shared = TrainingRecipe.model_validate_json((self.out / "recipe.json").read_text(), strict=False)
         source = next(entry for entry in shared.sources if isinstance(entry, FolderEntry))
         names = {"title": self.options.data, "licence": self.options.licence}
@@ -167,7 +168,7 @@ class Planned:
                     path="replay/training",
                     use="training",
                     classes=list(range(1, count + 1)),
-                    weight=WEIGHT / (1 - WEIGHT),
+                    weight=REPLAY_SHARE / (1 - REPLAY_SHARE),
                     title=f"the data of {self.card.name} that were at hand",
                     licence=", ".join(dict.fromkeys(licences)),
                 )
@@ -179,8 +180,8 @@ class Planned:
         source."""
         own_images, *others = sources
         shared = own_images.model_dump(exclude={"kind", "use", "count", "weight"})
-        composed = ComposedEntry(**shared, use="training", pictures=COMPOSITES, weight=COMPOSED)
-        return [own_images.replaced(weight=1 - COMPOSED), *others, composed]
+        composed = ComposedEntry(**shared, use="training", pictures=COMPOSED_PICTURES, weight=COMPOSED_SHARE)
+        return [own_images.replaced(weight=1 - COMPOSED_SHARE), *others, composed]
 
     def _check_composing(self) -> None:
         """Raise BadDataset if no agglomerates can be composed of the images."""
@@ -206,16 +207,16 @@ class Planned:
         return tasks.find(self.card.task).scoring(maps_of(self.card))
 
     def _measured_pace(self) -> float:
-        """Seconds of a step on this machine, the fastest of a few."""
+        """Seconds of the fastest of a few trial steps on this machine."""
         folder = self.out / "trial"
-        few_steps = {"steps": TRIAL_STEPS, "checkpoint": 1, "validation_batches": 1, "folds": 0, "fold": 0, **LAST}
+        few_steps = {"steps": TRIAL_STEPS, "checkpoint": 1, "validation_batches": 1, "folds": 0, "fold": 0, **LAST_STEP}
         shutil.rmtree(folder, ignore_errors=True)
         recipe = self.recipe.replaced(**few_steps, schedule={})
-        run = train(recipe, folder, self.out, say=print_nothing)
+        run = train(recipe, folder, self.out, say=ignore_line)
         shutil.rmtree(folder, ignore_errors=True)
         return min(row.seconds_per_step for row in run.rows[1:])
 
-    def places(self, split: int) -> list[int]:
+    def numbers_of_split(self, split: int) -> list[int]:
         """The numbers of the images that a split holds out."""
         names = self.summary["plan"]["held_out"][split]
         return [number for number, pair in enumerate(self.pairs) if pair.image.name in names]
@@ -227,5 +228,5 @@ class Planned:
         write_whole(self.out / FILES / name, content.getbuffer())
 
 
-def print_nothing(line: str) -> None:
-    """Print nothing: in place of the lines of a training, the report informs its caller."""
+def ignore_line(line: str) -> None:
+    """Print nothing: the lines of a training are not shown, because `Report` informs the caller."""

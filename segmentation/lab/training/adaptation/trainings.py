@@ -1,5 +1,5 @@
-"""The trainings of a fine-tuning: those that hold out some of the images, and the final one on all images. Their
-curves and pictures go into the summary."""
+"""The trainings of a fine-tuning: some hold out a part of the images (a split), the final one uses all images. Their
+curves and pictures are put into the summary."""
 
 from __future__ import annotations
 
@@ -24,23 +24,24 @@ from ..publish import DONE, trained_model
 from ..settings import TrainingRecipe
 from ..sheets import FOUND, TRUE, in_rows, with_outlines
 from ..start import Run
-from .material import LAST, Planned, print_nothing
+from .material import LAST_STEP, PlannedAdaptation, ignore_line
 
 EXAMPLE_SIDE = 384  # px, side of the pictures of a held-out image that are drawn during a training
 
 
-def folder_of(split: int, *, composed: bool) -> str:
-    """The name of the training without the images of a split, which is also that of its folder."""
+def training_name(split: int, *, composed: bool) -> str:
+    """The name of the training without the images of a split, and of its folder."""
     return f"{'composed' if composed else 'split'}-{split}"
 
 
-class Trainings(Planned):
-    """Each training is done once; its points and pictures go into the summary."""
+class Trainings(PlannedAdaptation):
+    """Makes the trainings of one call of `adapt`, each once, and puts their checkpoints and pictures into the
+    summary."""
 
     def recipe_without_split(self, split: int, name: str, images: int = 0, *, composed: bool = False) -> TrainingRecipe:
         """The recipe of a training without the images of a split.
 
-        images: how many of the others are learnt from; 0 for all. composed: also learn from composed agglomerates.
+        images: number of the other images to learn from; 0: all. composed: also learn from composed agglomerates.
         """
         own_images, *others = self.recipe.sources
         steps, sources = self.summary["plan"]["steps"], [own_images.replaced(count=images), *others]
@@ -55,7 +56,7 @@ class Trainings(Planned):
         """
         steps, best_steps = self.summary["plan"]["steps"], []
         for split in range(len(self.summary["plan"]["held_out"])):
-            rows = runs.read_metrics(self.out / folder_of(split, composed=composed) / runs.METRICS, steps)
+            rows = runs.read_metrics(self.out / training_name(split, composed=composed) / runs.METRICS, steps)
             row = runs.best_of(rows, self.recipe.rule) if self.recipe.rule else rows[-1]
             best_steps.append(row.step if row else 0)
         count = len(self.pairs)
@@ -74,16 +75,16 @@ class Trainings(Planned):
             folds=0,
             fold=0,
             validation_batches=0,
-            **LAST,
+            **LAST_STEP,
             sources=self.with_composed(sources) if composed else sources,
         )
         return self.train_once(recipe, self.out / "tuned", "the final training", -1)
 
     def train_once(self, recipe: TrainingRecipe, folder: Path, stage: str, split: int | None) -> ModelCard:
-        """The card of the model that a training publishes; the training is done if the model is not there.
+        """The card of the model that a training publishes; a training that was finished before is not repeated.
 
-        stage: what the training is called in reports. split: the number of the training's points in the summary, -1
-        for the final training; None: the summary has no points of it.
+        stage: name of the training in reports. split: number of the held-out split, -1 for the final training; None:
+        the training is not shown in the summary.
         """
         done_before, step, checkpoint = self.progress.done, 0, folder / runs.CHECKPOINT
         example = None if split is None or split < 0 else self._example(split)
@@ -100,7 +101,7 @@ class Trainings(Planned):
             step = run.step
             if example:
                 self._draw(run, *example, self._picture_name(split or 0, run.step))
-            self._note(split, run.rows, example)
+            self._put_into_summary(split, run.rows, example)
             self.progress.say(stage)
 
         if (folder / DONE).exists():
@@ -108,14 +109,14 @@ class Trainings(Planned):
         elif checkpoint.exists():
             step = runs.load_state(checkpoint)["step"]
             self.progress.done_before += self.of_step * step
-            self._note(split, runs.read_metrics(folder / runs.METRICS, step), example)
-        card = trained_model(recipe, folder, self.out, print_nothing, after_step, at_checkpoint)
-        self._note(split, runs.read_metrics(folder / runs.METRICS, recipe.steps), example)
+            self._put_into_summary(split, runs.read_metrics(folder / runs.METRICS, step), example)
+        card = trained_model(recipe, folder, self.out, ignore_line, after_step, at_checkpoint)
+        self._put_into_summary(split, runs.read_metrics(folder / runs.METRICS, recipe.steps), example)
         self.progress.done = done_before + self.of_step * recipe.steps
         self.progress.say(stage)
         return card
 
-    def _note(self, split: int | None, rows: Sequence[runs.CheckpointScores], example: Any) -> None:
+    def _put_into_summary(self, split: int | None, rows: Sequence[runs.CheckpointScores], example: Any) -> None:
         """Put a training's checkpoints into the summary, in place of its earlier ones."""
         if split is None:
             return
@@ -147,12 +148,16 @@ class Trainings(Planned):
 
     def _example(self, split: int) -> tuple[Pair, Any, Labels]:
         """The held-out image with the most objects, and the grey and labels of its middle (S, S), S = EXAMPLE_SIDE,
-        at the scale at which the network sees it."""
-        loaded = [load(self.pairs[number]) for number in self.places(split)]
+        at the scale at which the network is trained."""
+        loaded = [load(self.pairs[number]) for number in self.numbers_of_split(split)]
         fullest = max(loaded, key=lambda image: len(np.unique(image.labels)))
         has_classes = bool(fullest.pair.classes)
-        usual = math.sqrt(math.prod(self.recipe.sizes))  # px, middle of the diameters that are taught
-        scale = self.recipe.options.get("scale", 1.0) if has_classes else usual / (fullest.diameter or usual)
+        usual_diameter = math.sqrt(math.prod(self.recipe.sizes))  # px, middle of the diameters that are taught
+        scale = (
+            self.recipe.options.get("scale", 1.0)
+            if has_classes
+            else usual_diameter / (fullest.diameter or usual_diameter)
+        )
         side = min(round(EXAMPLE_SIDE / scale), *fullest.grey.shape)
         top, left = ((length - side) // 2 for length in fullest.grey.shape)
         window = slice(top, top + side), slice(left, left + side)

@@ -1,6 +1,6 @@
-"""Checks a user's own images and masks before a training starts.
+"""Checks images and their labels before a training starts.
 
-The site uses this package and `adaptation`, and nothing else of the laboratory. Nothing here needs torch.
+The site imports only this package and `adaptation` from the laboratory. Nothing here needs torch.
 """
 
 from __future__ import annotations

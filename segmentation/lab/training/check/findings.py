@@ -16,7 +16,7 @@ from ..settings import FolderEntry
 if TYPE_CHECKING:
     from .pairs import CheckedPair
 
-MOST_ALIKE = 9  # findings that differ only in names and numbers; if there are more, the first stands for all
+MOST_ALIKE = 9  # findings that differ only in names and numbers; of more only the first is kept
 FINDINGS = table_beside(__file__)  # the content of findings.toml
 
 
@@ -31,8 +31,8 @@ class Finding:
     """One thing that a check found, by a rule of findings.toml.
 
     error: no training should start before it is corrected; otherwise it is a warning. words: they fill the
-    sentence of the rule. alike: names of other files for which this finding stands, too. alike_count: how
-    many other findings it stands for.
+    sentence of the rule. alike: names of further files for which the sentence is also true.
+    alike_count: number of further findings that this one replaces.
     """
 
     error: bool
@@ -129,12 +129,13 @@ class CheckedFolder:
         raise BadDataset(f"{where}: {shell}", on_page=page)
 
     def add(self, rule: str, is_error: bool | None = None, /, **words: Any) -> None:
-        """Add a finding by a rule of findings.toml. is_error: None takes the table's entry."""
+        """Add a finding by a rule of findings.toml. is_error: None for the entry in findings.toml."""
         is_error = FINDINGS[rule].get("error", False) if is_error is None else is_error
         self.findings.append(Finding(is_error, rule, words))
 
     def shorten(self, names: Iterable[str]) -> None:
-        """Let one finding stand for all that differ from it only in numbers and names of files, if they are many."""
+        """Replace findings that differ only in numbers and names of files by the first of them, if there are more than
+        MOST_ALIKE. names: of all files."""
         longest_first = map(re.escape, sorted(set(names), key=len, reverse=True))
         names_and_numbers = re.compile("|".join([*longest_first, r"\d+(?:\.\d+)?"]))
         groups: dict[tuple[bool, str], list[Finding]] = {}
@@ -149,5 +150,5 @@ class CheckedFolder:
 
 
 def some_of(names: Sequence[str], limit: int = 3, more: str = "more") -> str:
-    """Such as "a.png, b.png, c.png and 2 more"."""
+    """The first names and the number of the others, such as "a.png, b.png, c.png and 2 more"."""
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} {more}" if len(names) > limit else "")

@@ -1,4 +1,4 @@
-"""Checks a folder of images and masks before a training starts: of a user, or of a recipe."""
+"""Checks a folder of images and labels before a training starts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..files import as_json, from_json
 from ..settings import FolderEntry, TrainingRecipe, number_of_classes
 from .findings import CheckedFolder
 from .pairs import CheckedPair, check_pair
-from .rules import copies, enough_images, every_folder, groups_named, groups_of_tiles
+from .rules import check_copies, check_groups, check_labels, check_number_of_images, check_tiles
 
 GROUPS = "groups.csv"
 VERSION = 4  # of stored pairs; raise it when `check_pair` gives other findings
@@ -44,7 +44,7 @@ def check_folder(
 ) -> CheckedFolder:
     """The findings for a folder of images and labels.
 
-    images, labels, groups: names of its parts; "": they are guessed. classes, count: see `find_pairs`. task: the task
+    images, labels, groups: names of its parts; "": the usual names. classes, count: see `find_pairs`. task: the task
     to train, if it is known. say: gets the progress.
     """
     groups = groups or (GROUPS if (folder / GROUPS).is_file() else "")
@@ -64,7 +64,9 @@ def check_folder(
     for pair in reporting_progress(folder_pairs.pairs, len(folder_pairs.pairs), say):
         _add_pair(checked, pair)
     paired = [file for pair in folder_pairs.pairs for file in pair.files]
-    _judge(checked, group_of, [file.name for file in (*paired, *folder_pairs.unlabelled, *folder_pairs.unmatched)])
+    _apply_rules(
+        checked, group_of, [file.name for file in (*paired, *folder_pairs.unlabelled, *folder_pairs.unmatched)]
+    )
     return checked
 
 
@@ -79,15 +81,15 @@ def check_pairs(
     checked = CheckedFolder(FolderEntry(path="", groups=GROUPS), classes, task, list(pairs))
     for error in errors:
         checked.add("unreadable", why=error)
-    _judge(checked, {pair.name: pair.group for pair in pairs}, names)
+    _apply_rules(checked, {pair.name: pair.group for pair in pairs}, names)
     return checked
 
 
-def _judge(checked: CheckedFolder, group_of: dict[str, str], names: Sequence[str]) -> None:
+def _apply_rules(checked: CheckedFolder, group_of: dict[str, str], names: Sequence[str]) -> None:
     """Add the findings about all pairs together. group_of: the table of groups. names: of all files."""
-    for rule in (every_folder, enough_images, groups_of_tiles, copies):
+    for rule in (check_labels, check_number_of_images, check_tiles, check_copies):
         rule(checked)
-    groups_named(checked, group_of)
+    check_groups(checked, group_of)
     checked.shorten(names)
 
 
@@ -110,17 +112,17 @@ def check_sources(recipe: TrainingRecipe, base: Path, say: Say) -> None:
 def inspect_source(entry: FolderEntry, base: Path, count: int = 0, task: str = "") -> CheckedFolder:
     """The findings for a folder of a recipe. Too few images are no finding, because the recipe may have other sources.
 
-    Copies, and tiles in several groups, are looked for if `use` is "both". Raises BadDataset if the folder cannot be
+    Copies, and tiles in several groups, are searched if `use` is "both". Raises BadDataset if the folder cannot be
     read at all, BadRecipe if it may not be used.
     """
     pairs = pairs_of(base / entry.path, entry, count)
     checked = CheckedFolder(entry, pairs[0].classes, task)
     for pair in pairs:
         _add_pair(checked, pair)
-    every_folder(checked)
+    check_labels(checked)
     if entry.use == "both":
-        groups_of_tiles(checked)
-        copies(checked)
+        check_tiles(checked)
+        check_copies(checked)
     checked.shorten([file.name for pair in pairs for file in pair.files])
     return checked
 
@@ -134,7 +136,7 @@ def _add_pair(checked: CheckedFolder, pair: Pair) -> None:
 
 
 def mark(*what: Any) -> str:
-    """A hash for the name of a stored pair's file. what: everything on which the findings depend."""
+    """A hash for the name of the file of a stored pair. what: all data on which the findings depend."""
     return hashlib.sha256(json.dumps([VERSION, *what]).encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,5 @@
-"""Checks one image with its labels: finds errors, and measures what the check of the whole folder needs (rules.py)."""
+"""Checks one image with its labels: finds errors, and measures the values that the rules for a folder need
+(rules.py)."""
 
 from __future__ import annotations
 
@@ -16,41 +17,44 @@ from ....core.measure.hulls import find_hulls, hull_areas
 from ....core.measure.runs import find_runs
 from ....core.micrograph.databar import find_first_bar_row
 from ....core.truth import Pair
-from ..agreement import LEAST_SCORE, agreement, has_shape_of_gaps, reduced
+from ..agreement import LEAST_SCORE, agreement, has_shape_of_gaps, reduced_labels
 from ..contract import STORED, Field, Floats, Labels, Picture, Shape
-from ..data import as_labelled_image, eight_bits, stock_of
+from ..data import as_labelled_image, eight_bit_picture, stock_of
 from ..synthesis.scene import split_pieces
 from .findings import sentence_of
 
-SPECK = 9  # px; smaller pieces (specks) are taken for slips of the pen
-NOISE = 100  # specks in an image; from so many on they are noise, if most labelled pieces or pixels are specks
-CONVEX = 0.9  # least solidity of a piece that is one particle; two discs that touch have 0.87
+SPECK_PX = 9  # area; smaller pieces (specks) are taken as slips of the pen
+NOISE_SPECKS = 100  # specks in an image; from here on they are noise, if most labelled pieces or pixels are specks
+LEAST_SOLIDITY = 0.9  # of a piece that is one particle; two discs that touch have 0.87
 EXCESS = 0.45  # px2 of a hull for each px of outline, see `solidities`
-THUMBNAIL = 48  # px, side of the pictures by which copies are found
-SHEET = 220  # px, longest side of a picture on the contact sheet
-FLAT = 3  # grey values; a picture with a smaller range shows nothing
+THUMBNAIL_PX = 48  # side of the pictures by which copies are found
+SHEET_PX = 220  # longest side of a picture on the contact sheet
+FLAT_RANGE = 3  # grey values; a picture with a smaller range shows nothing
 FEW_NUMBERS = 10  # if all files together have at most so many different numbers, these may be classes
-# See `are_lines`: shares of the frame's sides and of the labelled pixels, px in a picture of 512 px, and a number.
-SPAN, LARGEST, THIN, MESHES = 0.9, 0.8, 10.0, 10
-BETTER = 1.8  # labels are called mirrored if their mirror image follows the edges so many times better
+# Limits of `are_lines`.
+LEAST_SPAN = 0.9  # share of both sides of the frame
+LARGEST_SHARE = 0.8  # of the labelled pixels
+THIN_PX = 10.0  # in a picture of 512 px
+LEAST_MESHES = 10
+BETTER_FACTOR = 1.8  # labels are reported as mirrored if their mirror image follows the edges so many times better
 MIRRORED = {"left and right": (slice(None), slice(None, None, -1)), "top and bottom": (slice(None, None, -1),)}
 
 
 @dataclass(frozen=True, eq=False)
 class CheckedPair:
-    """An image with its labels, as checked. The names are also those of the stored file (`folder.write_pair`).
+    """An image with its labels, as checked. The names occur in stored files (`folder.write_pair`).
 
     For all labels. thumbnail: (48, 48) of mean 0 and norm 1. small, small_labels: the picture and its labels for the
     contact sheet. labels_used: how many numbers besides 0, or how many classes, the file has. labelled_area: px.
-    bar_rows: rows of a data bar. astray: the outlines follow no edges of the image. wrong: sentences about errors.
-    classes: whether the labels are classes, not objects.
+    bar_rows: rows of a data bar. astray: whether the outlines do not follow edges of the image. wrong: sentences
+    about errors. classes: whether the labels are classes, not objects.
 
     For classes. shares: of the labelled pixels, by class. strange: number in the file that is no class -> its pixels.
 
-    For objects. diameters: (n,) ECD in px. merged_area: px of pieces that look like several particles. shared: how many
-    labels have several pieces. gaps: see `has_shape_of_gaps`, for masks only. numbers: those of the labels in the file,
-    if they are few. pieces: how many the labels have. lines: see `are_lines`, for masks only. whole: how many particles
-    can be cut out for composed agglomerates.
+    For objects. diameters: (n,) ECD in px. merged_area: px of pieces that look like several particles. shared: number
+    of labels with several pieces. gaps: see `has_shape_of_gaps`, for masks only. numbers: the numbers in the file, if
+    they are few. pieces: number of pieces of all labels. lines: see `are_lines`, for masks only. whole: number of
+    particles that can be cut out for composed agglomerates.
     """
 
     name: str
@@ -96,10 +100,10 @@ def check_pair(pair: Pair) -> CheckedPair:
     """Read and check one pair; raises BadDataset if a file cannot be read or the sizes of both differ."""
     assert pair.labels
     micrograph, loaded = pair.load()
-    grey = eight_bits(micrograph.pixels)
+    grey = eight_bit_picture(micrograph.pixels)
     raw, wrong = pair.cut(read_numbers(pair.labels)), list[str]()
-    if int(grey.max()) - int(grey.min()) < FLAT:
-        wrong.append(sentence_of("black" if grey.max() < FLAT else "grey", image=pair.image.name))
+    if int(grey.max()) - int(grey.min()) < FLAT_RANGE:
+        wrong.append(sentence_of("black" if grey.max() < FLAT_RANGE else "grey", image=pair.image.name))
     if pair.classes:
         return _checked_classes(pair, grey, raw, loaded, wrong)
     whole = len(stock_of([as_labelled_image(pair, micrograph.pixels, loaded)]).particles)
@@ -120,7 +124,7 @@ def _checked_classes(
     return CheckedPair(
         **_common_entries(pair, grey, classes),
         labels_used=int((pixels > 0).sum()),
-        astray=_astray(pair.labels.name, grey, classes, wrong),
+        astray=_is_astray(pair.labels.name, grey, classes, wrong),
         wrong=wrong,
         classes=True,
         shares=tuple((pixels / max(1, pixels.sum())).tolist()),
@@ -136,18 +140,18 @@ def _checked_objects(pair: Pair, grey: Picture, raw: NDArray[np.int64], wrong: l
     values = np.concatenate([[0], np.unique(raw[labels > 0])])
     pieces = split_pieces(labels)
     sizes = np.bincount(pieces.ravel())[1:]
-    merged = sizes[(solidities(pieces) < CONVEX) & (sizes >= 4 * SPECK)].sum()
+    merged = sizes[(solidities(pieces) < LEAST_SOLIDITY) & (sizes >= 4 * SPECK_PX)].sum()
     lines = are_lines(labels)
     if not lines:
         wrong += _wrong_labels(pair.labels.name, grey, labels, values, sizes)
-    astray = _astray(pair.labels.name, grey, labels, wrong)
+    astray = _is_astray(pair.labels.name, grey, labels, wrong)
     label_of_piece = np.zeros(len(sizes) + 1, np.int64)
     label_of_piece[pieces.ravel()] = labels.ravel()
-    labels_of_large_pieces = label_of_piece[1:][(sizes >= SPECK) & (label_of_piece[1:] > 0)]
+    labels_of_large_pieces = label_of_piece[1:][(sizes >= SPECK_PX) & (label_of_piece[1:] > 0)]
     return CheckedPair(
         **_common_entries(pair, grey, pieces),
         labels_used=len(values) - 1,
-        diameters=np.sqrt(4 * sizes[sizes >= SPECK] / np.pi),
+        diameters=np.sqrt(4 * sizes[sizes >= SPECK_PX] / np.pi),
         merged_area=int(merged),
         shared=int((np.bincount(labels_of_large_pieces) > 1).sum()),
         astray=astray,
@@ -159,12 +163,12 @@ def _checked_objects(pair: Pair, grey: Picture, raw: NDArray[np.int64], wrong: l
     )
 
 
-def _astray(name: str, grey: Picture, labels: Labels, wrong: list[str]) -> bool:
+def _is_astray(name: str, grey: Picture, labels: Labels, wrong: list[str]) -> bool:
     """Whether the outlines follow no edges of the image; False if there are errors. Adds an error to `wrong` if the
     labels are shifted."""
     fit = None if wrong else agreement(grey, labels)
-    if fit and fit.moved != (0, 0):
-        right, down = fit.moved
+    if fit and fit.shift != (0, 0):
+        right, down = fit.shift
         parts = [(abs(right), "left" if right < 0 else "right"), (abs(down), "up" if down < 0 else "down")]
         move = " and ".join(f"{pixels} px {side}" for pixels, side in parts if pixels)
         wrong.append(sentence_of("shifted", name=name, move=move))
@@ -173,9 +177,9 @@ def _astray(name: str, grey: Picture, labels: Labels, wrong: list[str]) -> bool:
 
 def _common_entries(pair: Pair, grey: Picture, labels: Labels) -> dict[str, Any]:
     """The entries of a checked pair that do not depend on what its labels mean."""
-    scale = SHEET / max(grey.shape)
+    scale = SHEET_PX / max(grey.shape)
     size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
-    thumbnail = np.asarray(Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), np.float32)
+    thumbnail = np.asarray(Image.fromarray(grey).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX), np.float32)
     thumbnail = thumbnail - thumbnail.mean()
     return {
         "name": pair.image.name,
@@ -201,11 +205,11 @@ def solidities(pieces: Labels) -> Floats:
     return sizes / np.maximum(hull_areas(find_hulls(find_runs(pieces))) - excess, 1)
 
 
-def surroundings(labels: Labels) -> int:
-    """The label that lies around the objects as only the background should; 0 if there is none.
+def surrounding_label(labels: Labels) -> int:
+    """The label that surrounds the objects and so should be the background; 0 if there is none.
 
     It has a pixel on every side of the frame and most pixels of the frame, and all other labels together are more
-    convex than it and than CONVEX.
+    convex than it and than LEAST_SOLIDITY.
     """
     frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     label = int(np.bincount(frame).argmax())
@@ -214,13 +218,13 @@ def surroundings(labels: Labels) -> int:
         return 0
     pieces, _ = ndimage.label(labels != label)
     components, _ = ndimage.label(labels == label)
-    return label if not pieces.any() or _convexity(pieces) > max(CONVEX, _convexity(components)) else 0
+    return label if not pieces.any() or _convexity(pieces) > max(LEAST_SOLIDITY, _convexity(components)) else 0
 
 
 def _convexity(pieces: Labels) -> float:
     """Area-weighted mean solidity of pieces that are not specks; 0 without any."""
     sizes = np.bincount(pieces.ravel())[1:]
-    large = sizes >= SPECK
+    large = sizes >= SPECK_PX
     piece_solidities = solidities(pieces.astype(np.int32))
     return float(np.average(piece_solidities[large], weights=sizes[large])) if large.any() else 0.0
 
@@ -232,7 +236,7 @@ def _wrong_labels(
 
     values: the numbers in the file for labels 0, 1, ... sizes: px of the labelled pieces.
     """
-    surrounding, specks = surroundings(labels), sizes < SPECK
+    surrounding, specks = surrounding_label(labels), sizes < SPECK_PX
     if has_soft_edges(labels):
         return [sentence_of("soft", name=name)]
     if surrounding:
@@ -241,8 +245,8 @@ def _wrong_labels(
     if sides := exchanged_sides(grey, labels):
         return [sentence_of("mirrored", name=name, sides=sides)]
     mostly_specks = sizes[specks].sum() > 0.5 * sizes.sum() or (len(values) > 2 and specks.mean() > 0.5)
-    is_noise = specks.sum() >= NOISE and mostly_specks
-    return [sentence_of("noise", name=name, pieces=len(sizes), speck=SPECK)] if is_noise else []
+    is_noise = specks.sum() >= NOISE_SPECKS and mostly_specks
+    return [sentence_of("noise", name=name, pieces=len(sizes), speck=SPECK_PX)] if is_noise else []
 
 
 def has_soft_edges(labels: Labels) -> bool:
@@ -268,24 +272,24 @@ def exchanged_sides(grey: Picture, labels: Labels) -> str:
     as_labelled = float(steepness_map[outlines].mean()) / mean
     steepness = {name: float(steepness_map[outlines[window]].mean()) / mean for name, window in MIRRORED.items()}
     best = max(steepness, key=lambda name: steepness[name])
-    return best if steepness[best] > BETTER * max(as_labelled, 1e-6) else ""
+    return best if steepness[best] > BETTER_FACTOR * max(as_labelled, 1e-6) else ""
 
 
 def are_lines(labels: Labels) -> bool:
     """Whether the labels are one thin net across the picture, as boundaries between grains are drawn.
 
-    The largest piece spans SPAN of both sides of the frame and has LARGEST of the labelled pixels. The lines are
-    thin: at nine pixels of ten at most THIN px wide in a picture of 512 px (or 3 px). The net encloses at least
-    MESHES areas, and at least as many as there are pieces.
+    The largest piece spans LEAST_SPAN of both sides of the frame and has LARGEST_SHARE of the labelled pixels. The
+    lines are thin: at nine pixels of ten at most THIN_PX px wide in a picture of 512 px (or 3 px). The net encloses
+    at least LEAST_MESHES areas, and at least as many as there are pieces.
     """
-    inside = reduced(labels) > 0
+    inside = reduced_labels(labels) > 0
     pieces, count = ndimage.label(inside, np.ones((3, 3)))
     if not count or inside.all():
         return False
     sizes = np.bincount(pieces.ravel())[1:]
     window = ndimage.find_objects(pieces)[int(sizes.argmax())]
-    spans = all(side.stop - side.start >= SPAN * n for side, n in zip(window, inside.shape, strict=True))
-    if not spans or sizes.max() < LARGEST * inside.sum() or ndimage.label(~inside)[1] < max(count, MESHES):
+    spans = all(side.stop - side.start >= LEAST_SPAN * n for side, n in zip(window, inside.shape, strict=True))
+    if not spans or sizes.max() < LARGEST_SHARE * inside.sum() or ndimage.label(~inside)[1] < max(count, LEAST_MESHES):
         return False
     width = 2 * float(np.percentile(ndimage.distance_transform_edt(inside)[inside], 90))
-    return width <= max(3.0, THIN * max(inside.shape) / 512)
+    return width <= max(3.0, THIN_PX * max(inside.shape) / 512)

@@ -1,4 +1,4 @@
-"""The rules by which the labelled images of a folder are checked together. Each adds its findings to the
+"""The rules by which all labelled images of a folder are checked. Each function adds its findings to the
 CheckedFolder."""
 
 from __future__ import annotations
@@ -13,22 +13,21 @@ import numpy as np
 from ....core.dataset_files import UNLABELLED
 from ....core.settings import DEFAULT_TASK
 from ....core.truth import source_of
-from ..agreement import SURE, agreement
+from ..agreement import SURE_SCORE, agreement
 from ..contract import Field
 from ..settings import SIZES
 from .findings import CheckedFolder, some_of
 from .pairs import FEW_NUMBERS, CheckedPair
 
-SAME = 0.99  # correlation of two thumbnails that show one picture
-FEW_ASTRAY = 0.25  # share of the images; if more are astray, borders of classes are no edges in such images
+SAME_CORRELATION = 0.99  # of two thumbnails that show the same picture
+FEW_ASTRAY = 0.25  # share of the images; if the labels of more do not fit, borders of classes show no edges here
 FEW_IMAGES = 5  # images; with fewer a warning says that a test is not reliable
-PIECES = 5  # pieces of one number in an image, from which on the number is no single particle
-MOST = 0.8  # share of the files that counts as most of them
-CLASSES_FIT = (
-    5.0  # SD of `agreement` for a sure fit; classes of another image reach 3.5 on 54 images of three materials
-)
-MERGED = 0.2  # share of the labelled area in pieces that look like several particles, from which on a warning is given
-FULL = 0.75  # labelled share of an image, from which on a mask looks inverted
+PIECES_OF_CLASS = 5  # pieces of one number in an image, from which on the number is a class, not a particle
+MOST_FILES = 0.8  # share of the files that is called most
+# Score of `agreement` for a sure fit of classes; classes of another image reach 3.5 on 54 images of three materials.
+SURE_CLASS_SCORE = 5.0
+MERGED_SHARE = 0.2  # of the labelled area in pieces that look like several particles; above it a warning is given
+FULL_SHARE = 0.75  # labelled share of an image, above which a mask looks inverted
 
 
 def _worst(counts: dict[str, int]) -> str:
@@ -37,25 +36,25 @@ def _worst(counts: dict[str, int]) -> str:
     return some_of([f"{name} ({counts[name]})" for name in worst], more="more files")
 
 
-def other_kind_of_task(pairs: Sequence[CheckedPair]) -> tuple[str, dict[str, Any]] | None:
-    """If the labels of most files clearly belong to another kind of task than outlined particles: the rule that says
-    so, and the words for its sentence."""
+def find_other_kind(pairs: Sequence[CheckedPair]) -> tuple[str, dict[str, Any]] | None:
+    """(rule of findings.toml, words for its sentence) if the labels of most files are clearly not outlines of
+    particles, else None."""
     if len(pairs) < 2:
         return None
-    if (lines := sum(pair.lines for pair in pairs)) >= MOST * len(pairs):
+    if (lines := sum(pair.lines for pair in pairs)) >= MOST_FILES * len(pairs):
         return "lines", {"count": lines}
     uses = Counter(number for pair in pairs for number in pair.numbers)
-    common = [number for number, files in uses.items() if files >= MOST * len(pairs)]
+    common = [number for number, files in uses.items() if files >= MOST_FILES * len(pairs)]
     pieces = [pair.pieces / max(1, pair.labels_used) for pair in pairs]
-    if len(common) >= 2 and len(uses) <= FEW_NUMBERS and np.median(pieces) >= PIECES:
+    if len(common) >= 2 and len(uses) <= FEW_NUMBERS and np.median(pieces) >= PIECES_OF_CLASS:
         return "few_numbers", {"numbers": ", ".join(map(str, sorted(uses)))}
     return None
 
 
-def every_folder(checked: CheckedFolder) -> None:
+def check_labels(checked: CheckedFolder) -> None:
     """Add findings about single pairs, data bars, and labels that are unusual or belong to another kind of task."""
     pairs = checked.pairs
-    other_kind = None if checked.classes or checked.task not in ("", DEFAULT_TASK) else other_kind_of_task(pairs)
+    other_kind = None if checked.classes or checked.task not in ("", DEFAULT_TASK) else find_other_kind(pairs)
     if other_kind:
         checked.add(other_kind[0], bool(checked.task), **other_kind[1])
     else:
@@ -64,10 +63,10 @@ def every_folder(checked: CheckedFolder) -> None:
     if bars := {pair.name: pair.bar_rows for pair in pairs if pair.bar_rows}:
         checked.add("data_bars", count=len(bars), files=_worst(bars))
     if not other_kind:
-        (_classes if checked.classes else _objects)(checked)
+        (_check_classes if checked.classes else _check_objects)(checked)
 
 
-def _classes(checked: CheckedFolder) -> None:
+def _check_classes(checked: CheckedFolder) -> None:
     """Add findings about labels of classes."""
     exchanged = _report_exchanged(checked)
     astray = [pair.name for pair in checked.pairs if pair.astray and pair.name not in exchanged]
@@ -86,7 +85,7 @@ def _classes(checked: CheckedFolder) -> None:
             checked.add("class_in_one_image" if holders else "class_in_no_image", number=number)
 
 
-def groups_of_tiles(checked: CheckedFolder) -> None:
+def check_tiles(checked: CheckedFolder) -> None:
     """Add a finding if tiles, or turned or mirrored forms, of one image are in several groups; their names show it."""
     groups: dict[str, set[str]] = {}
     for pair in checked.pairs:
@@ -95,17 +94,21 @@ def groups_of_tiles(checked: CheckedFolder) -> None:
         checked.add("tiles", files=some_of(leaks))
 
 
-def _objects(checked: CheckedFolder) -> None:
+def _check_objects(checked: CheckedFolder) -> None:
     """Add findings about labels of objects."""
     pairs, binary = checked.pairs, checked.binary
     exchanged = _report_exchanged(checked)
     share = sum(pair.merged_area for pair in pairs) / max(1, sum(pair.labelled_area for pair in pairs))
-    if binary and share > MERGED:
+    if binary and share > MERGED_SHARE:
         checked.add("merged", share=share)
-    full_images = {pair.name for pair in pairs if pair.labels_used == 1 and pair.labelled > FULL and not pair.wrong}
+    full_images = {
+        pair.name for pair in pairs if pair.labels_used == 1 and pair.labelled > FULL_SHARE and not pair.wrong
+    }
     if inverted_images := [pair.name for pair in pairs if pair.gaps or pair.name in full_images]:
         is_error = len(inverted_images) > len(pairs) / 2
-        checked.add("look_inverted", is_error, count=len(inverted_images), full=FULL, files=some_of(inverted_images))
+        checked.add(
+            "look_inverted", is_error, count=len(inverted_images), full=FULL_SHARE, files=some_of(inverted_images)
+        )
     empty_images = [pair.name for pair in pairs if not len(pair.diameters)]
     if 0 < len(empty_images) < len(pairs):
         checked.add("empty", files=some_of(empty_images))
@@ -127,13 +130,13 @@ def _report_exchanged(checked: CheckedFolder) -> set[str]:
     for pair in astray:
         others = [other for other in astray if other is not pair and other.shape == pair.shape]
         scores = [fit.score if (fit := agreement(o.small, pair.small_labels)) else 0.0 for o in others]
-        if scores and max(scores) >= (CLASSES_FIT if pair.classes else SURE):
+        if scores and max(scores) >= (SURE_CLASS_SCORE if pair.classes else SURE_SCORE):
             checked.add("exchanged", name=pair.name, other=others[int(np.argmax(scores))].name)
             exchanged.add(pair.name)
     return exchanged
 
 
-def enough_images(checked: CheckedFolder) -> None:
+def check_number_of_images(checked: CheckedFolder) -> None:
     """Add findings about too few images or labels."""
     with_labels = sum(pair.has_labels for pair in checked.pairs)
     images = with_labels or len(checked.pairs)
@@ -149,7 +152,7 @@ def enough_images(checked: CheckedFolder) -> None:
         checked.add("no_particles")
 
 
-def groups_named(checked: CheckedFolder, group_of: dict[str, str]) -> None:
+def check_groups(checked: CheckedFolder, group_of: dict[str, str]) -> None:
     """Add findings about images that the table of groups does not name, and about a single group for all images.
 
     group_of: the table of groups, by name of a file.
@@ -162,15 +165,15 @@ def groups_named(checked: CheckedFolder, group_of: dict[str, str]) -> None:
         checked.add("one_specimen")
 
 
-def copies(checked: CheckedFolder) -> None:
-    """Add findings about pictures that are there twice, also turned or mirrored."""
+def check_copies(checked: CheckedFolder) -> None:
+    """Add findings about pictures that occur twice, also turned or mirrored."""
     for first_number, second_number in same_pictures([pair.thumbnail for pair in checked.pairs]):
         first_pair, second_pair = checked.pairs[first_number], checked.pairs[second_number]
         if first_pair.group != second_pair.group:
             checked.add("copy_apart", one=first_pair.name, other=second_pair.name)
-        elif source_of(Path(first_pair.name).stem) != source_of(
-            Path(second_pair.name).stem
-        ):  # equal sources: tiles of one image, or its turned and mirrored forms
+            continue
+        first_source, second_source = (source_of(Path(pair.name).stem) for pair in (first_pair, second_pair))
+        if first_source != second_source:  # equal sources: tiles of one image, or its turned and mirrored forms
             checked.add("copy", one=first_pair.name, other=second_pair.name)
 
 
@@ -188,4 +191,4 @@ def same_pictures(thumbnails: list[Field]) -> Iterator[tuple[int, int]]:
         for turns in range(4):
             form = np.rot90(mirrored, turns, axes=(1, 2)).reshape(len(stack), -1)
             best = np.maximum(best, flat @ form.T)
-    yield from (tuple(pair) for pair in np.argwhere(np.triu(best, 1) > SAME).tolist())
+    yield from (tuple(pair) for pair in np.argwhere(np.triu(best, 1) > SAME_CORRELATION).tolist())

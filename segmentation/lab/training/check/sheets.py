@@ -13,10 +13,10 @@ from ..files import write_picture
 from ..settings import SIZES
 from ..sheets import TRUE, with_outlines
 from .findings import CheckedFolder
-from .pairs import SHEET, CheckedPair
+from .pairs import SHEET_PX, CheckedPair
 
-PER_ROW, MOST = 6, 60  # pictures in a row, and in all
-LINE = 14  # px of a line of text
+PER_ROW, MOST_PICTURES = 6, 60  # pictures in a row, and in all
+LINE_PX = 14  # height of a line of text
 
 
 def write_pictures(checked: CheckedFolder, folder: Path) -> list[Path]:
@@ -25,7 +25,7 @@ def write_pictures(checked: CheckedFolder, folder: Path) -> list[Path]:
     if not checked.pairs:
         return []
     sheet, chart = folder / "contact-sheet.png", folder / ("fractions.png" if checked.classes else "sizes.png")
-    draw_sheet(sheet, checked.pairs[:MOST])
+    draw_sheet(sheet, checked.pairs[:MOST_PICTURES])
     (draw_fractions if checked.classes else draw_sizes)(chart, checked)
     return [sheet, chart]
 
@@ -33,15 +33,15 @@ def write_pictures(checked: CheckedFolder, folder: Path) -> list[Path]:
 def draw_sheet(file: Path, pairs: list[CheckedPair]) -> None:
     """Draw every image with the outlines of its labels; its name is red if it has errors."""
     rows = -(-len(pairs) // PER_ROW)
-    cell = max(pair.small.shape[0] for pair in pairs) + 2 * LINE
-    sheet = Image.new("RGB", (min(PER_ROW, len(pairs)) * (SHEET + 8), rows * cell), "white")
+    cell = max(pair.small.shape[0] for pair in pairs) + 2 * LINE_PX
+    sheet = Image.new("RGB", (min(PER_ROW, len(pairs)) * (SHEET_PX + 8), rows * cell), "white")
     pen = ImageDraw.Draw(sheet)
     for number, pair in enumerate(pairs):
-        x, y = number % PER_ROW * (SHEET + 8), number // PER_ROW * cell
+        x, y = number % PER_ROW * (SHEET_PX + 8), number // PER_ROW * cell
         count = pair.labels_used if pair.classes else len(pair.diameters)
         labels = pair.small_labels
         picture = with_classes(pair.small, labels) if pair.classes else with_outlines(pair.small, labels, TRUE)
-        sheet.paste(Image.fromarray(picture), (x, y + LINE))
+        sheet.paste(Image.fromarray(picture), (x, y + LINE_PX))
         pen.text((x + 1, y), f"{pair.name[:24]}  {count}", fill="red" if pair.wrong else "black")
     write_picture(file, sheet)
 

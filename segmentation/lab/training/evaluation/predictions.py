@@ -1,5 +1,5 @@
-"""Predictions of a model for an image. The network runs once; its maps then serve every threshold and
-post-processing."""
+"""Runs a model on an image and makes labels from its maps. The network runs once; its maps are used for every threshold
+and post-processing."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ class Options:
     """The options of an evaluation.
 
     rows: compare only the first rows of every image. nm: nm per pixel; None: the scale of the files, or pixels if not
-    all files have one. threshold: None takes the card's. chains: further post-processings of the same maps, by their
-    names in `instances.examine.CHAINS`. thresholds: whether to try other thresholds even if that takes long.
+    all files have one. threshold: None for the card's. chains: further post-processings of the same maps, by their
+    names in `instances.examine.CHAINS`. thresholds: whether the scores at other thresholds are calculated, which may
+    take long.
     """
 
     rows: int | None = None
@@ -45,11 +46,11 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a network predicts for an image.
+    """The maps that a network predicts for an image.
 
-    maps: (C, R, W) uint8, the maps of the analysed rows, in the image's own pixels. grey: (R, W) uint8, the rows as
-    they were shown to the network. view: polarity and scale at which the network saw them. seconds: time of the
-    prediction, with the loading of the weights if that was not done before.
+    maps: (C, R, W) uint8, the maps of the analysed rows, in pixels of the image. grey: (R, W) uint8, these rows as
+    input of the network, before scaling. view: their polarity and scale. seconds: time of the prediction, with the
+    loading of the weights if that was not done before.
     """
 
     maps: Picture
@@ -62,8 +63,8 @@ class Prediction:
 class Predictor:
     """A model with the settings of a segmentation, used as in an analysis.
 
-    settings: of the segmentation, by name; the others have their defaults. cache: stores the predictions if a fit
-    goes over the same images again, by image, rows and options.
+    settings: of the segmentation, by name; the others have their defaults. cache: predictions by image, rows
+    and options, for a fit that uses the same images several times; None: nothing is stored.
     """
 
     card: ModelCard
@@ -77,7 +78,7 @@ class Predictor:
         return tasks.find(self.card.task)
 
     @property
-    def requested(self) -> SegmentationSettings:
+    def segmentation_settings(self) -> SegmentationSettings:
         """All settings of the segmentation."""
         return self.task.settings(**self.settings)
 
@@ -86,16 +87,16 @@ class Predictor:
         return load_network(self.card, self.runtime, len(self.task.channels(self.card)))
 
     def labels(self, prediction: Prediction, maps: Picture | None = None, **settings: Any) -> Decoded:
-        """What an analysis makes of the model's maps, or of other maps of the same rows.
+        """The labels that an analysis makes from the model's maps, or from other maps of the same rows.
 
-        settings: replace those of the predictor.
+        settings: replace settings of the predictor.
         """
-        settings_used = self.requested.replaced(**settings)
+        settings_used = self.segmentation_settings.replaced(**settings)
         maps = prediction.maps if maps is None else maps
         return self.task.decode(maps, prediction.grey, prediction.view, self.card, settings_used)
 
     def predict(self, micrograph: Micrograph, rows: int) -> Prediction:
-        """The model's maps of the first `rows` rows, or fewer where a data bar begins sooner."""
+        """The model's maps of the first `rows` rows, or fewer if a data bar begins above."""
         options = {name: value for name, value in self.card.options.items() if name not in self.task.options.FITTED}
         key = micrograph.name, micrograph.sha256, rows, str(options)
         if self.cache is not None and key in self.cache:
@@ -103,13 +104,13 @@ class Predictor:
         start_time = time.perf_counter()
         self.network()
         picture = clip_outliers(micrograph.pixels[: min(rows, first_bar_row(micrograph))])
-        maps, view = predict_maps(picture, self.requested, self.card, self.runtime)
+        maps, view = predict_maps(picture, self.segmentation_settings, self.card, self.runtime)
         prediction = Prediction(maps, as_shown(picture, view.polarity), view, time.perf_counter() - start_time)
         if self.cache is not None:
             self.cache[key] = prediction
         return prediction
 
 
-def padded(labels: Labels, shape: tuple[int, ...]) -> Labels:
+def pad_rows(labels: Labels, shape: tuple[int, ...]) -> Labels:
     """The labels (R, W) with empty rows below, so that they have as many rows as `shape`."""
     return np.pad(labels, ((0, shape[0] - labels.shape[0]), (0, 0)))

@@ -1,5 +1,5 @@
 """Scores of a model on images with truth, for every task. The task's Examiner makes a record of each image; scores
-follow from the records of several images."""
+are calculated from the records of several images."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ....core.errors import UserError
 from ....core.pace import reporting_progress
 from ....core.truth import Pair
 from ..contract import Fitted, Floats, Labels, Mask, Picture, Say, Scoring
-from .predictions import Options, Prediction, Predictor, padded
+from .predictions import Options, Prediction, Predictor, pad_rows
 
 RESAMPLES = 1000  # bootstrap samples of an interval
-FEWEST = 5  # groups of images; with fewer there is no interval
+FEWEST_GROUPS = 5  # of images; with fewer there is no interval
 INTERVALS = (
-    f"95 %, from {RESAMPLES} bootstrap samples of groups of images; none for fewer than {FEWEST} groups. Tiles of one"
-    " image, turned and mirrored ones too, are one group."
+    f"95 %, from {RESAMPLES} bootstrap samples of groups of images; none for fewer than {FEWEST_GROUPS} groups. Tiles"
+    " of one image, turned and mirrored ones too, are one group."
 )
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 20))
-PLATEAU = 0.002  # difference of scores that does not matter, see RULE
+PLATEAU = 0.002  # smaller differences of F1 are ignored, see RULE
 RULE = (
     "The threshold with the highest {figure}, pooled over the images; of those within"
     f" {PLATEAU:g} of it, the one nearest to 0.5."
 )
 OF_PIXELS = RULE.format(figure="F1 of the pixels")
-Points = list[dict[str, Any]]  # of a curve: a threshold with the scores at it
+Points = list[dict[str, Any]]  # points of a curve: a threshold and the scores at this threshold
 
 
 class NothingFound(UserError):
@@ -38,7 +38,7 @@ class NothingFound(UserError):
 
 class Figure(NamedTuple):
     """The value of a score and the limits of its 95 % interval. A value is None if undefined; an interval also for
-    fewer than FEWEST groups."""
+    fewer than FEWEST_GROUPS groups."""
 
     value: float | None
     low: float | None
@@ -75,7 +75,7 @@ class Scorer:
         labels, record = self.examiner.find(prediction, truth, unit)
         self.records.append(record)
         self.groups.append(group)
-        return padded(labels, truth.shape)
+        return pad_rows(labels, truth.shape)
 
     def figures(self, last: int = 0) -> dict[str, float]:
         """Every score by name, of all images together or, if `last` is not 0, of the last ones. Lengths are in
@@ -87,7 +87,7 @@ class Scorer:
         """The scores of all images together and of each group, and what the task's Examiner adds. nm: whether lengths
         are nanometres."""
         return {
-            "pooled": pooled(self.records, self.scoring, nm, self.groups),
+            "pooled": pooled_scores(self.records, self.scoring, nm, self.groups),
             **self.examiner.report(self.records, self.groups, nm),
             "groups": self._by_group(nm),
         }
@@ -100,13 +100,13 @@ class Scorer:
         if len(groups) == len(self.records):
             return []
         return [
-            {"name": name, "images": len(in_group), **pooled(in_group, self.scoring, nm, [name] * len(in_group))}
+            {"name": name, "images": len(in_group), **pooled_scores(in_group, self.scoring, nm, [name] * len(in_group))}
             for name, in_group in sorted(groups.items())
         ]
 
 
 def fit_threshold(scoring: Scoring, predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say) -> Fitted:
-    """The best threshold by the rule of the task's Examiner; raises NothingFound."""
+    """The best threshold by the rule of the task's Examiner, for the card; raises NothingFound."""
     scorer = Scorer(scoring, predictor, options)
     for pair in reporting_progress(pairs, len(pairs), say):
         scorer.image(pair)
@@ -136,7 +136,7 @@ def summarise(scoring: Scoring, images: Sequence[Any], *, nm: bool, groups: Sequ
     group_names = list(dict.fromkeys(group_of_image))
     members = np.array([[name == group for name in group_of_image] for group in group_names], float)
     weights, count = np.ones((1, len(images))), len(group_names)
-    if count >= FEWEST:
+    if count >= FEWEST_GROUPS:
         draws = np.random.default_rng(0).integers(0, count, (RESAMPLES, count))
         draw_counts = np.stack([np.bincount(draw, minlength=count) for draw in draws]).astype(float)
         weights = np.concatenate([weights, draw_counts @ members])
@@ -151,14 +151,14 @@ def summarise(scoring: Scoring, images: Sequence[Any], *, nm: bool, groups: Sequ
     return figures
 
 
-def pooled(records: Sequence[Any], scoring: Scoring, nm: bool, groups: Sequence[str] = ()) -> dict[str, Any]:
+def pooled_scores(records: Sequence[Any], scoring: Scoring, nm: bool, groups: Sequence[str] = ()) -> dict[str, Any]:
     """Counts and scores, with their intervals, of some images together. groups: as in `summarise`."""
     figures = summarise(scoring, records, nm=nm, groups=groups)
     return {**scoring.tally(records), "figures": {name: figure._asdict() for name, figure in figures.items()}}
 
 
 def finite_or_none(value: float) -> float | None:
-    """The value as JSON can hold it: None for NaN and infinity."""
+    """The value for JSON: None for NaN and infinity."""
     return float(value) if np.isfinite(value) else None
 
 
@@ -184,10 +184,10 @@ def count_near(pixels: Mask, targets: Mask, tolerance: float) -> int:
 
 
 def pixel_sweep(values: Picture, truth: Mask) -> Floats:
-    """(thresholds, 3) hits, spurious and missed pixels of a map (n,) 0..255, if pixels from each of THRESHOLDS on are
-    taken.
+    """(thresholds, 3) hits, spurious and missed pixels of a map (n,) 0..255, at each of
+    THRESHOLDS.
 
-    truth: (n,) whether each pixel should be taken.
+    truth: (n,) whether each pixel belongs to an object.
     """
     counts = np.stack([np.bincount(values[truth == side], minlength=256) for side in (True, False)]).astype(float)
     left_out_counts = np.cumsum(np.pad(counts, ((0, 0), (1, 0))), 1)
@@ -196,7 +196,7 @@ def pixel_sweep(values: Picture, truth: Mask) -> Floats:
     return np.stack([taken_counts[0], taken_counts[1], left_out_counts[0, least]], axis=1)
 
 
-def curve(sweeps: Sequence[Floats], names: Sequence[str]) -> Points:
+def pooled_curve(sweeps: Sequence[Floats], names: Sequence[str]) -> Points:
     """Precision, recall and F1 at each threshold, all images pooled: `precision_NAME` and so on for each of `names`.
 
     sweeps: (thresholds, 3 len(names)) of each image: hits, spurious and missed of each name, one after the other.
@@ -214,7 +214,7 @@ def curve(sweeps: Sequence[Floats], names: Sequence[str]) -> Points:
     return points
 
 
-def choose(points: Sequence[Mapping[str, Any]], names: Sequence[str]) -> float | None:
+def choose_threshold(points: Sequence[Mapping[str, Any]], names: Sequence[str]) -> float | None:
     """The threshold that RULE chooses by the mean F1 of these names; None if that is undefined or 0 at every
     threshold."""
     mean_f1 = {p["threshold"]: sum(p[f"f1_{name}"] or 0 for name in names) / len(names) for p in points}
@@ -225,7 +225,7 @@ def choose(points: Sequence[Mapping[str, Any]], names: Sequence[str]) -> float |
     return float(min(good_thresholds, key=lambda threshold: abs(threshold - 0.5)))
 
 
-def against_threshold(
+def threshold_report(
     sweeps: Sequence[Floats],
     curves: Mapping[str, str],
     rule: str,
@@ -234,10 +234,10 @@ def against_threshold(
 ) -> dict[str, Any]:
     """The entry of a report about thresholds.
 
-    sweeps: of each image, see `curve`. curves: name -> title of each curve. rule: a sentence about the choice.
-    choosing: the names whose F1 chooses the best threshold; without them there is none. used: the threshold in use,
-    if any.
+    sweeps: of each image, see `pooled_curve`. curves: name -> title of each curve. rule: a sentence about the choice.
+    choosing: names of the curves by whose F1 the best threshold is chosen; empty: none is chosen. used: the
+    threshold in use, if any.
     """
-    points = curve(sweeps, list(curves))
-    best = choose(points, choosing) if choosing else None
+    points = pooled_curve(sweeps, list(curves))
+    best = choose_threshold(points, choosing) if choosing else None
     return {"points": points, "curves": dict(curves), "rule": rule, "best": best, "used": used}

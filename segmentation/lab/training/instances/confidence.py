@@ -1,11 +1,11 @@
-"""Fits the logistic model that gives each outlined particle its confidence, and measures on images that the fit did
-not see how reliable the confidence is."""
+"""Fits the logistic model that gives each outlined particle its confidence, and measures how reliable it is on
+images that were not used in the fit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
@@ -23,22 +23,23 @@ from ....core.micrograph.types import Calibration, Micrograph
 from ....core.pace import reporting_progress
 from ....core.truth import Pair
 from ..contract import Field, Fitted, Floats, Labels, Mask, Say
-from ..evaluation.predictions import Options, Predictor, padded
+from ..evaluation.predictions import Options, Predictor, pad_rows
 from ..synthesis.composites import compose
 from ..synthesis.cutouts import cut_out
 from ..synthesis.foreign import draw_empty
 
 PARTS = 5  # of the groups, for the cross-validation
 COMPOSED, COMPOSED_SHAPE, COMPOSED_SEED = 30, (512, 768), 30_000  # number, shape in px and seed of composed pictures
-EMPTY, EMPTY_SHAPE, EMPTY_SEED = 24, (384, 512), 20_000  # the same of rendered pictures without particles
-NOISY, MIDDLE = ((1.0, 30), (0.5, 40)), 128  # contrast (factor about MIDDLE) and SD of noise, in grey levels, of copies
-CROWD = 50  # an image counts as at most so many particles, else a few crowded images would decide alone
-MOST = 150  # images that are used; of more images every n-th is used
-OFTEN = 10  # images from one line of progress to the next
+EMPTY, EMPTY_SHAPE, EMPTY_SEED = 24, (384, 512), 20_000  # number, shape, seed of rendered pictures without particles
+MIDDLE_GREY = 128
+# Noisy copies: factor of the contrast about MIDDLE_GREY, and SD of the noise in grey levels.
+NOISY = ((1.0, 30), (0.5, 40))
+LARGEST_WEIGHT = 50  # particles; the total weight of an image, or a few crowded images would dominate the fit
+MOST_IMAGES = 150  # of more images every n-th is used
+IMAGES_PER_LINE = 10  # images between two lines of progress
 BINS = np.linspace(0.0, 1.0, 21)  # of the confidence
-RIDGE = 1.0  # penalty of the standardised weights; keeps them finite if a plane separates yes and no
+RIDGE = 1.0  # penalty of the standardised weights; keeps them finite for linearly separable examples
 FEWEST = 20  # examples of yes, and of no; with fewer nothing is fitted
-T = TypeVar("T")
 
 
 class LabelledParticles(NamedTuple):
@@ -61,7 +62,7 @@ def fit_logistic(
     """Fit the probability of yes, 1 / (1 + exp(-(values @ weights + intercept))), by penalised maximum likelihood.
 
     Returns the weights by name and the intercept as INTERCEPT, rounded to `digits` decimals. examples: for each image
-    the values (n,) by name, and (n,) whether yes. shares: how much each example counts, for all images one after the
+    the values (n,) by name, and (n,) whether yes. shares: (n,) weight of each example, for all images one after the
     other. Raises TooFew, whose message begins with `refusal`, for fewer than FEWEST examples of yes or of no.
     """
     yes = np.concatenate([answers for _, answers in examples])
@@ -92,18 +93,20 @@ def fit_confidence(
 
     The weights are fitted on all outlines in the examples, in noisy copies of them, in composites of their particles
     and in rendered pictures without particles. The noisy copies teach that outlines in noise are less often right: on
-    AMPIS powder, which no fit saw, the probabilities were 0.06 too high in the mean with them, 0.11 without. The
-    reliability leaves out hopeless outlines, and uses for each outline a fit on other groups. Raises TooFew.
+    AMPIS powder, which was not in the fit, the probabilities were 0.06 too high in the mean with them, 0.11 without.
+    The reliability leaves out hopeless outlines, and uses for each outline a fit on other groups. Raises TooFew.
     """
     used_examples, threshold = every_nth(examples), options.threshold_of(predictor.card)
     labelled_images = [
         _labelled_objects(predictor, image, truth, threshold, pair.group)
-        for number, pair in enumerate(reporting_progress(used_examples, len(used_examples), say, OFTEN))
+        for number, pair in enumerate(reporting_progress(used_examples, len(used_examples), say, IMAGES_PER_LINE))
         for image, truth in with_noisy_copies(*pair.load(options.rows), number)
     ]
-    pictures = reporting_progress([*composed_pictures(used_examples), *empty_pictures()], COMPOSED + EMPTY, say, OFTEN)
+    pictures = reporting_progress(
+        [*composed_pictures(used_examples), *empty_pictures()], COMPOSED + EMPTY, say, IMAGES_PER_LINE
+    )
     drawn_images = [_labelled_objects(predictor, *picture, threshold) for picture in pictures]
-    confidence_by_others = cross_fitted(labelled_images, drawn_images)
+    confidence_by_others = cross_validated_confidence(labelled_images, drawn_images)
     is_right = np.concatenate([particles.right for particles in labelled_images])
     is_likely = confidence_by_others >= LEAST_SHOWN
     reliability_figures = reliability(confidence_by_others[is_likely], is_right[is_likely])
@@ -112,7 +115,9 @@ def fit_confidence(
         "wrong_under_limit": round(reliability_figures["under"]["wrong"] or 0, 3),
         "wrong_over_limit": round(reliability_figures["over"]["wrong"] or 0, 3),
     }
-    return Fitted("confidence", {"options": {"confidence": fit([*labelled_images, *drawn_images])}}, facts, str(facts))
+    return Fitted(
+        "confidence", {"options": {"confidence": fit_weights([*labelled_images, *drawn_images])}}, facts, str(facts)
+    )
 
 
 def with_noisy_copies(micrograph: Micrograph, truth: Labels, seed: int) -> Iterator[tuple[Micrograph, Labels]]:
@@ -122,14 +127,14 @@ def with_noisy_copies(micrograph: Micrograph, truth: Labels, seed: int) -> Itera
     grey = micrograph.pixels[:rows].astype(float)
     grey *= 255 / max(float(grey.max()), 255.0)
     for gain, noise in NOISY:
-        levels = grey * gain + (1 - gain) * MIDDLE + np.random.default_rng(seed).normal(0, noise, grey.shape)
+        levels = grey * gain + (1 - gain) * MIDDLE_GREY + np.random.default_rng(seed).normal(0, noise, grey.shape)
         pixels = np.clip(levels, 0, 255).astype(np.uint8)
         yield replace(micrograph, pixels=pixels, name=f"{micrograph.name} noise {noise}"), truth[:rows]
 
 
 def every_nth(examples: Sequence[Pair]) -> Sequence[Pair]:
-    """Every n-th of the examples, so that they are MOST at most."""
-    return examples[:: -(-len(examples) // MOST) or 1]
+    """Every n-th of the examples, so that they are MOST_IMAGES at most."""
+    return examples[:: -(-len(examples) // MOST_IMAGES) or 1]
 
 
 def composed_pictures(examples: Sequence[Pair]) -> list[tuple[Micrograph, Labels]]:
@@ -163,10 +168,10 @@ def empty_pictures() -> Iterator[tuple[Micrograph, Labels]]:
 def _labelled_objects(
     predictor: Predictor, micrograph: Micrograph, truth: Labels, threshold: float, group: str = ""
 ) -> LabelledParticles:
-    """All outlined particles of an image, also those that an analysis would drop, each right or wrong."""
+    """All outlined particles of an image, also those that an analysis would leave out, each right or wrong."""
     prediction, options = predictor.predict(micrograph, len(truth)), ParticleOptions.of(predictor.card)
     decoded = particle_labels(prediction.maps, prediction.grey, prediction.view.scale, threshold, options)
-    overlap = overlap_of(without_specks(padded(decoded, truth.shape)), without_specks(truth))
+    overlap = overlap_of(without_specks(pad_rows(decoded, truth.shape)), without_specks(truth))
     right = np.zeros(len(overlap.found_ids), bool)
     right[pairs(overlap.iou, RIGHT_IOU)[1]] = True
     values = outline_features(prediction.maps, prediction.grey, decoded, prediction.view.scale, options.diameter)
@@ -174,23 +179,26 @@ def _labelled_objects(
     return LabelledParticles({name: column[places] for name, column in values.items()}, right, group)
 
 
-def fit(images: Sequence[LabelledParticles]) -> dict[str, float]:
-    """Weights for `likely_right`, by `fit_logistic`. An image counts as at most CROWD particles. Raises TooFew."""
-    shares = share_of([len(image.right) for image in images])
+def fit_weights(images: Sequence[LabelledParticles]) -> dict[str, float]:
+    """Weights for `likely_right`, by `fit_logistic`; for the weight of each image see `example_weights`. Raises
+    TooFew."""
+    shares = example_weights([len(image.right) for image in images])
     refusal = f"The confidence cannot be calibrated: it takes {FEWEST} right and {FEWEST} wrong particles"
     return fit_logistic([(image.values, image.right) for image in images], shares, 5, refusal)
 
 
-def share_of(counts: Sequence[int]) -> Floats:
-    """How much each example counts, for all images one after the other; those of one image count CROWD together at
-    most.
+def example_weights(counts: Sequence[int]) -> Floats:
+    """(n,) weight of each example, for all images one after the other; the examples of one image together have at most
+    the weight LARGEST_WEIGHT.
 
     counts: the number of examples of each image.
     """
-    return np.concatenate([np.full(count, min(1.0, CROWD / max(count, 1))) for count in counts])
+    return np.concatenate([np.full(count, min(1.0, LARGEST_WEIGHT / max(count, 1))) for count in counts])
 
 
-def cross_fitted(labelled: Sequence[LabelledParticles], others: Sequence[LabelledParticles] = ()) -> Field:
+def cross_validated_confidence(
+    labelled: Sequence[LabelledParticles], others: Sequence[LabelledParticles] = ()
+) -> Field:
     """(n,) the confidence of every particle of `labelled`, by a model that is fitted on images of other groups and
     `others`.
 
@@ -201,7 +209,7 @@ def cross_fitted(labelled: Sequence[LabelledParticles], others: Sequence[Labelle
         raise TooFew(f"The confidence cannot be judged on fewer than {PARTS} groups of images.")
     part = [names.index(image.group) % PARTS for image in labelled]
     weights = [
-        fit([*(image for image, own_part in zip(labelled, part, strict=True) if own_part != left_out), *others])
+        fit_weights([*(image for image, own_part in zip(labelled, part, strict=True) if own_part != left_out), *others])
         for left_out in range(PARTS)
     ]
     probabilities = (likely_right(image.values, weights[number]) for image, number in zip(labelled, part, strict=True))
@@ -215,8 +223,8 @@ def reliability(confidence: Field, right: Mask) -> dict[str, Any]:
 
     Returns bins: non-empty bins of width 0.05 with their n, mean confidence, share right and its Wilson 95 %
     interval. error: expected calibration error, the mean over particles of |confidence - share right| by bin; None
-    without particles. limit: the confidence under which an analysis calls a particle unsure. under, over: how many
-    particles are on either side of the limit, and which share of them is wrong.
+    without particles. limit: the confidence below which an analysis regards a particle as unsure. under, over:
+    number of particles below and above the limit, and the share of them that is wrong.
     """
     bin_of = np.clip(np.digitize(confidence, BINS) - 1, 0, len(BINS) - 2)
     bins: list[dict[str, Any]] = []

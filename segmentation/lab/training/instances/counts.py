@@ -34,15 +34,15 @@ from ..contract import STORED, Floats, Labels, Mask
 from ..evaluation.scores import count_near
 
 IOUS = np.arange(0.5, 1.0, 0.05)
-TOLERANCE = 2.0  # px from a pixel of an outline to the nearest one of the other outline
-FRAME = 2  # px; a particle this near may touch the frame (drawn masks often leave the first column empty)
-EDGES = (12, 16, 22, 30, 60)  # px of ECD, limits of the classes of size
-# A particle is mostly hidden if more than the share CONTACT of its outline touches others, and if its solidity or its
-# aspect ratio is under the other two.
-CONTACT, SEEN_SOLIDITY, SEEN_ASPECT_RATIO = 0.5, 0.92, 0.6
-WIDEST_GAP = 4  # px that people leave at most between the outlines of particles that touch
-BARE = 0.1  # share of an outline's area that is particle; if less is, the outline lies on the background
-FATES = {  # what became of a true particle that was not found
+TOLERANCE_PX = 2.0  # distance between outlines within which a pixel of an outline is right
+FRAME_PX = 2  # a particle this near may touch the frame (drawn masks often leave the first column empty)
+SIZE_LIMITS_PX = (12, 16, 22, 30, 60)  # ECD, limits of the classes of size
+# A particle is mostly hidden if more than the share CONTACT of its outline touches others, and its solidity is below
+# VISIBLE_SOLIDITY or its aspect ratio below VISIBLE_ASPECT_RATIO.
+CONTACT, VISIBLE_SOLIDITY, VISIBLE_ASPECT_RATIO = 0.5, 0.92, 0.6
+WIDEST_GAP_PX = 4  # that people leave between the outlines of particles that touch
+BARE_SHARE = 0.1  # of an outline's area that is particle; below it the outline lies on the background
+FATES = {  # why a true particle was not found
     "background": "less than half of its area was outlined",
     "swallowed": "most of its area lies in a larger outline",
     "split": "outlined for the most part, but in pieces or by a smaller outline",
@@ -56,10 +56,10 @@ class Sums(NamedTuple):
 
     pixels (..., 4): hits, spurious and missed pixels of the foreground, and all others. image_iou (..., 2): IoU of the
     foreground, and 1 (the number of images). matched (..., 10, 3): hits, spurious and missed particles at each of IOUS.
-    particles (..., 2): number of true and of found ones. segment_iou (...): sum of the IoU of pairs above 0.5.
-    best (..., 4): sum over the found particles of their best IoU, their number, and the same for the true ones.
-    boundary (..., 4): pixels of found outlines that are right, all of these pixels, pixels of true outlines that were
-    found, all of these pixels.
+    particles (..., 2): number of true and of found particles. segment_iou (...): sum of the IoU of pairs above 0.5.
+    best (..., 4): sum of the best IoU of each found particle, number of found particles, sum of the best IoU of each
+    true particle, number of true particles. boundary (..., 4): right pixels of found outlines, all pixels of found
+    outlines, pixels of true outlines that were found, all pixels of true outlines.
     """
 
     pixels: Floats
@@ -82,7 +82,7 @@ class Sums(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ImageCounts:
-    """The record of one image. The names are also those of stored records.
+    """The record of one image. The names of the class and its fields occur in stored files.
 
     true_sizes, found_sizes: (n,) minimum Feret diameters. true_seen, found_seen: those of particles that are not
     `mostly_hidden`. kinds: number of particles of each Kind of error. right: (F,) whether each found particle (from
@@ -117,9 +117,9 @@ def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCou
     # Pixels along the frame are no outline.
     found_outlines, true_outlines = (find_boundaries(labels, mode="inner") for labels in (found_objects, true_objects))
     rims = (
-        count_near(found_outlines, true_outlines, TOLERANCE),
+        count_near(found_outlines, true_outlines, TOLERANCE_PX),
         found_outlines.sum(),
-        count_near(true_outlines, found_outlines, TOLERANCE),
+        count_near(true_outlines, found_outlines, TOLERANCE_PX),
         true_outlines.sum(),
     )
     sums = Sums(
@@ -137,12 +137,12 @@ def count_image(predicted: Labels, truth: Labels, unit: float = 1.0) -> ImageCou
 
 
 def usual_gap(labels: Labels) -> int:
-    """The usual (median) gap in px between neighbours in a label image (H, W) that are at most WIDEST_GAP px apart; 0
+    """The usual (median) gap in px between neighbours in a label image (H, W) that are at most WIDEST_GAP_PX apart; 0
     without neighbours. Masks that people draw have a gap; a watershed leaves none."""
     from scipy import ndimage
     from skimage.segmentation import expand_labels
 
-    distance, expanded = ndimage.distance_transform_edt(labels == 0), expand_labels(labels, WIDEST_GAP / 2)
+    distance, expanded = ndimage.distance_transform_edt(labels == 0), expand_labels(labels, WIDEST_GAP_PX / 2)
     gaps = []
     for pixels, neighbours in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
         meets = (expanded[pixels] != expanded[neighbours]) & (expanded[pixels] > 0) & (expanded[neighbours] > 0)
@@ -181,13 +181,13 @@ def mostly_hidden(labels: Labels, table: Table) -> Mask:
     from skimage.segmentation import expand_labels
 
     closed_labels = expand_labels(labels, (usual_gap(labels) + 1) // 2)
-    is_odd = (true_solidity(table) < SEEN_SOLIDITY) | (table["aspect_ratio"] < SEEN_ASPECT_RATIO)
+    is_odd = (true_solidity(table) < VISIBLE_SOLIDITY) | (table["aspect_ratio"] < VISIBLE_ASPECT_RATIO)
     return np.asarray((contact_shares(closed_labels, len(table)) > CONTACT) & is_odd)
 
 
 def min_ferets(labels: Labels, unit: float = 1.0, *, seen: bool = False) -> Floats:
-    """(m,) minimum Feret diameters of the particles of a label image (H, W) with an area of at least SMALLEST px2
-    that are FRAME px or more away from the frame.
+    """(m,) minimum Feret diameters of the particles of a label image (H, W) with an area of at least SMALLEST_PX
+    px2 that are FRAME_PX or more away from the frame.
 
     unit: size of a pixel, in the unit of the sizes. seen: only particles whose size can be seen (not `mostly_hidden`).
     """
@@ -197,10 +197,10 @@ def min_ferets(labels: Labels, unit: float = 1.0, *, seen: bool = False) -> Floa
     table = measure(labels, nothing, np.zeros(n, np.float32), nm_per_pixel=None, rows=labels.shape[0])
     height, width = labels.shape
     inside = (
-        (table["bbox_left_px"] >= FRAME)
-        & (table["bbox_top_px"] >= FRAME)
-        & (table["bbox_right_px"] <= width - FRAME)
-        & (table["bbox_bottom_px"] <= height - FRAME)
+        (table["bbox_left_px"] >= FRAME_PX)
+        & (table["bbox_top_px"] >= FRAME_PX)
+        & (table["bbox_right_px"] <= width - FRAME_PX)
+        & (table["bbox_bottom_px"] <= height - FRAME_PX)
     )
     if seen:
         inside &= ~mostly_hidden(labels, table)
@@ -288,11 +288,15 @@ def count_by_size(overlap: Overlap) -> Counts:
         is_missed & ~is_uncovered & is_swallowed,
         is_missed & ~is_uncovered & ~is_swallowed,
     )
-    on_background = is_false & (common_area.sum(0) < BARE * found_area)
-    true_class, found_class = (np.digitize(np.sqrt(4 * area / np.pi), EDGES) for area in (true_area, found_area))
+    on_background = is_false & (common_area.sum(0) < BARE_SHARE * found_area)
+    true_class, found_class = (
+        np.digitize(np.sqrt(4 * area / np.pi), SIZE_LIMITS_PX) for area in (true_area, found_area)
+    )
     columns = [(true_class, fate) for fate in (np.ones(len(is_missed), bool), ~is_missed, *fates)]
     columns += [(found_class, fate) for fate in (np.ones(len(is_false), bool), is_false, on_background)]
-    counts = [np.bincount(size_class[is_member], minlength=len(EDGES) + 1) for size_class, is_member in columns]
+    counts = [
+        np.bincount(size_class[is_member], minlength=len(SIZE_LIMITS_PX) + 1) for size_class, is_member in columns
+    ]
     return np.stack(counts, axis=1)
 
 
@@ -302,8 +306,8 @@ def by_size(counts: Sequence[Counts]) -> dict[str, Any]:
     counts: of each image, see `count_by_size`. The recall is None without true particles.
     """
     total_counts = np.sum(counts, axis=0)
-    middle_names = (f"{low} to {high}" for low, high in pairwise(EDGES))
-    names = [f"under {EDGES[0]}", *middle_names, f"from {EDGES[-1]}", "all"]
+    middle_names = (f"{low} to {high}" for low, high in pairwise(SIZE_LIMITS_PX))
+    names = [f"under {SIZE_LIMITS_PX[0]}", *middle_names, f"from {SIZE_LIMITS_PX[-1]}", "all"]
     rows = []
     for name, row in zip(names, [*total_counts, total_counts.sum(0)], strict=True):
         counts_by_name = dict(zip(COLUMNS, row.tolist(), strict=True))

@@ -1,5 +1,5 @@
 """The scores that compare found objects with true ones, computed from the records of images (counts.py). metrics.toml
-says what each score means."""
+explains each score."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from ....core.measure.matching import Kind
 from ..contract import Floats, read_definitions, table_beside
 from ..evaluation.scores import finite_or_none, precision_recall_f1, share
-from .counts import IOUS, TOLERANCE, ImageCounts, SizeSample, Sums
+from .counts import IOUS, TOLERANCE_PX, ImageCounts, SizeSample, Sums
 
 IOU_50_INDEX, IOU_75_INDEX = (int(np.abs(IOUS - iou).argmin()) for iou in (0.5, 0.75))
 
-DEFINITIONS = read_definitions(table_beside(__file__), tolerance=TOLERANCE)
+DEFINITIONS = read_definitions(table_beside(__file__), tolerance=TOLERANCE_PX)
 
 
 def metrics(images: Sequence[ImageCounts], weights: Floats) -> dict[str, Floats]:

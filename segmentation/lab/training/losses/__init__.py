@@ -19,9 +19,9 @@ Weight = Annotated[float, Field(ge=0)]
 
 
 class Loss(Settings):
-    """A loss is a subclass with a `name: Literal[...]` of its own, in a file of this folder.
+    """Base class of the losses. Each subclass is in a file of this folder and has a field `name: Literal[...]`.
 
-    either: the names of two weights. At least one of them is above 0.
+    either: the names of two weights, of which at least one must be above 0.
     """
 
     name: str

@@ -36,7 +36,6 @@ class ClassLoss(Loss):
         entropy = -(truth * logs).sum((0, 2, 3)) @ weights / (pixels @ weights).clamp(min=1e-6)
         predicted = logs.exp() * labelled
         overlap, sums = (predicted * truth).sum((0, 2, 3)), predicted.sum((0, 2, 3)) + truth.sum((0, 2, 3))
-        dice = (
-            (2 * overlap + 1) / (sums + 1)
-        ).mean()  # over the whole batch; + 1, so that a class that does not occur costs nothing
+        # Over the whole batch. With + 1 a class that does not occur has no loss.
+        dice = ((2 * overlap + 1) / (sums + 1)).mean()
         return self.cross_entropy * entropy + self.dice * (1 - dice)

@@ -1,4 +1,4 @@
-"""Reading and checking of recipes, the TOML files that describe a training, and the types of numbers in them."""
+"""Reads and checks recipes, the TOML files that describe a training, and defines the types of numbers in them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from pydantic import Field, ValidationError
 from ....core.errors import UserError
 from ....core.validation import Settings, sentence
 
-FORBIDDEN = "evaluation-only"  # name of folders with data for scores alone, which must never be learnt from
+FORBIDDEN = "evaluation-only"  # name of folders with data that are used for scores only
 Share = Annotated[float, Field(ge=0, le=1)]
 Part = Annotated[float, Field(ge=0, lt=1)]
 Amount = Annotated[float, Field(ge=0)]
 Above = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
-Table = TypeVar("Table", bound=Settings)  # the definition of a table of a recipe
+Table = TypeVar("Table", bound=Settings)
 
 
 class BadRecipe(UserError):
     """The recipe cannot be trained; the message says which entry is wrong."""
 
 
-def keep_apart(*places: Path) -> None:
-    """Raise BadRecipe when a file or folder lies in a folder named FORBIDDEN, directly or through links."""
+def refuse_evaluation_data(*places: Path) -> None:
+    """Raise BadRecipe if a file or folder lies in a folder named FORBIDDEN, directly or by a link: such data must not
+    be used for training, fits or choices."""
     for path in places:
         if FORBIDDEN in path.absolute().parts or FORBIDDEN in path.resolve().parts:
             raise BadRecipe(
@@ -55,7 +56,7 @@ def checked_as(table: type[Table], data: Mapping[str, Any], where: str) -> Table
 
 
 def read_chosen(entry: str, tables: Mapping[str, type[Settings]], data: Any, usual: str = "") -> Any:
-    """The data as the one of several types of tables that its entry `entry` names; the usual type if it names none.
+    """The data as a table, of the type in `tables` that its entry `entry` names; of the type `usual` if it names none.
 
     Data that are no table are returned unchanged. Raises ValueError for an unknown name.
     """

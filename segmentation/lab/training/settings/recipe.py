@@ -187,7 +187,7 @@ class TrainingRecipe(Settings):
                 not task.classes or all(entry.polarity == "any" for entry in folders),
                 f"{self.task} has classes, which are neither bright nor dark: leave polarity out.",
             ),
-            (self.name != "recipe", "name is another word than recipe, which is the frozen recipe's."),
+            (self.name != "recipe", "name must not be recipe: recipe.toml is the file of the run's recipe."),
             (all(a < b for a, b in pairwise(self.schedule.restarts)), "restarts are steps, each after the one before."),
             (not self.schedule.restarts or self.schedule.name == "cosine", "restarts are of the cosine."),
             (self.folds != 1, "folds is 0 or above 1."),
@@ -234,7 +234,7 @@ def recipe_from(data: Mapping[str, Any], where: str) -> TrainingRecipe:
 
 
 def copied_entries(recipe: TrainingRecipe) -> str:
-    """Which of title, summary and limits a recipe has word for word from shipped recipes with other names, in words
+    """Which of title, summary and limits are copied word for word from a released recipe with another name, as words
     such as "Title and limits"; "" for none."""
     other_recipes = [read_toml(file) for file in sorted(RECIPES.glob("*.toml"))]
     entries = [

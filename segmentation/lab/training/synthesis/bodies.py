@@ -17,8 +17,8 @@ from .settings import SceneSettings
 # Families of shapes, see `family` in settings.toml.
 CONVEX = ("facetted", "rounded", "sphere", "ellipsoid", "rod", "cube", "octahedron", "platelet", "fragment")
 FAMILIES = (*CONVEX, "core-shell", "hollow")
-TEXTURED = 16.0  # px, smallest diameter of particles with a texture
-TILE = 32  # px; so small that only few planes of a polyhedron are the lowest somewhere in a tile
+SMALLEST_TEXTURED_PX = 16.0  # diameter of particles with a texture
+TILE_PX = 32  # so small that few planes of a polyhedron are needed in a tile, see `_lowest`
 # The directions of a cube's eight corners.
 DIAGONALS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / np.sqrt(3)
 
@@ -92,8 +92,8 @@ def _with_core(body: Body, diameter: float, rng: Rng, form: Form, *, void: bool)
     """The body with a core of another density or a void inside: its mass changes, its surface does not."""
     radius = diameter / 2 * form.core * rng.uniform(0.9, 1.05)
     inner = ellipsoid(np.full(3, max(radius, 1.0)) * np.exp(rng.normal(0, 0.05, 3)), random_rotation(rng))
-    room = max(0.0, diameter / 2 - radius) * 0.5
-    shift = rng.uniform(-room, room, 2) if rng.random() < 0.5 else np.zeros(2)
+    largest_shift = max(0.0, diameter / 2 - radius) * 0.5
+    shift = rng.uniform(-largest_shift, largest_shift, 2) if rng.random() < 0.5 else np.zeros(2)
     core, size = np.zeros(body.mass.shape, np.float32), inner.mass.shape
     # The inner body lies near the middle; the part beyond the grid is cut off.
     corner = [round((n - m) / 2 + s) for n, m, s in zip(core.shape, size, shift, strict=True)]
@@ -159,7 +159,8 @@ def _octahedron(radius: float, form: Form, rng: Rng) -> tuple[Floats, Floats]:
     return normals, radius * np.concatenate([rng.uniform(0.8, 0.88, 8), np.full(6, rng.uniform(1.0, 1.4))])
 
 
-# By family, a function of the radius in px: normals (k, 3) and offsets (k,) in px of the planes of a random body.
+# Family -> function of the radius in px, which returns normals (k, 3) and offsets (k,) in px of the planes of a random
+# body.
 PLANES: dict[str, Callable[[float, Form, Rng], tuple[Floats, Floats]]] = {
     "facetted": partial(_random_planes, counts=(14, 48), distances=(0.85, 1.1), spread=0.15),
     # Crystallites as in calcined oxide powders: few facets, somewhat elongated.
@@ -221,14 +222,14 @@ def _lowest(planes: Floats, x: Field, y: Field) -> Field:
     It is computed tile by tile, with the planes that can be the lowest there.
     """
     out = np.empty((y.shape[0], x.shape[1]), np.float32)
-    for row in range(0, out.shape[0], TILE):
-        for column in range(0, out.shape[1], TILE):
-            xs, ys = x[:, column : column + TILE], y[row : row + TILE]
+    for row in range(0, out.shape[0], TILE_PX):
+        for column in range(0, out.shape[1], TILE_PX):
+            xs, ys = x[:, column : column + TILE_PX], y[row : row + TILE_PX]
             corners = np.array([[1, u, v] for u in (xs[0, 0], xs[0, -1]) for v in (ys[0, 0], ys[-1, 0])]).T
             corner_heights = planes @ corners
             lowest_planes = planes[corner_heights.min(axis=1) <= corner_heights.max(axis=1).min()].astype(np.float32)
             a, b, c = lowest_planes.T[:, :, None, None]
-            out[row : row + TILE, column : column + TILE] = (a + b * xs + c * ys).min(axis=0)
+            out[row : row + TILE_PX, column : column + TILE_PX] = (a + b * xs + c * ys).min(axis=0)
     return out
 
 
@@ -250,7 +251,7 @@ def round_edges(body: Body, radius: float) -> Body:
 
 
 def blurred_inside(height: Field, inside: Mask, sigma: float) -> Field:
-    """Gaussian blur of heights (h, w) over the pixels `inside` alone."""
+    """Gaussian blur of heights (h, w), using only the pixels `inside`."""
     filled = np.where(inside, height, np.float32(0))
     return blur(filled, sigma) / np.maximum(blur(inside.astype(np.float32), sigma), 1e-3)
 
@@ -259,7 +260,7 @@ def relief_field(scene: SceneSettings, side: int, rng: Rng) -> Field | None:
     """The texture of surfaces: (side, side) float32 heights about 0, relative to the texture's height; None for
     smooth or small particles."""
     period = max(2.5, scene.relief_period * scene.diameter)
-    if scene.relief == "smooth" or scene.diameter < TEXTURED:
+    if scene.relief == "smooth" or scene.diameter < SMALLEST_TEXTURED_PX:
         return None
     shape = (side, side)
     if scene.relief == "grain":

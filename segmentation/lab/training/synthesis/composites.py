@@ -1,8 +1,8 @@
 """Composes pictures of agglomerates from real particles, with labels of the visible particles.
 
 The particles were cut out of micrographs (cutouts.py). An agglomerate grows by particles that touch. Particles are
-laid from back to front, throw a shade on what lies behind them, and may be connected by necks. The picture is then
-blurred and gets noise. Visible parts that nobody could outline are no particles in the labels.
+placed from back to front, darken the particles behind them, and may be connected by necks. Then blur and noise are
+added. Visible parts that are too small to be outlined are background in the labels.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .scene import visible_labels
 
 SMALLEST, LARGEST = 8.0, 90.0  # diameters in px of the particles in a picture
 DIAMETERS = (12.0, 38.0)  # usual range of the median diameter in px
-ENLARGED = 1.3  # a cut-out is enlarged so many times at most
+LARGEST_ENLARGEMENT = 1.3  # of a cut-out
 # Ranges from which the values of a picture are drawn. Those of contacts (crevice, reach, neck, blur) are set so that
 # greys across contacts are like those between true outlines of EMPS (docs/development/synthesis.md).
 SPREAD = (0.3, 0.55)  # SD of ln(diameter)
@@ -32,9 +32,9 @@ NECK = (-0.15, 0.35)  # radius of necks between particles, divided by the median
 BLUR = (0.45, 2.0)  # SD in px
 NOISE = (0.02, 0.10)  # SD divided by the contrast
 TONES = (0.02, 0.16)  # SD of ln(brightness) from particle to particle
-SURFACE = (0.7, 1.1)  # strength of a cut-out's own shading in the picture, 1 as in its micrograph
-TILTED = 0.6  # share of cut-outs that are turned by any angle, the others only by 90 degrees
-FEWEST, LEAST = 14, 0.12  # px, and share of a particle: if less is visible, nobody could outline it
+SURFACE = (0.7, 1.1)  # strength of the shading within a cut-out, 1 as in its micrograph
+TILTED_SHARE = 0.6  # share of cut-outs that are turned by any angle, the others only by 90 degrees
+FEWEST_PX, LEAST_SHARE = 14, 0.12  # visible pixels, and visible share of a particle; with less it is not outlined
 
 
 class Place(NamedTuple):
@@ -51,7 +51,7 @@ def compose(shape: Shape, rng: Rng, stock: Stock, diameters: tuple[float, float]
     stock: the cut-outs. diameters: range of the median diameter in px. Raises ValueError for a stock without particles.
     """
     size, spread = float(np.exp(rng.uniform(*np.log(diameters)))), rng.uniform(*SPREAD)
-    canvas, particles = _substrate(shape, rng, stock.textures), _of_few_groups(stock.particles, rng)
+    canvas, particles = _substrate(shape, rng, stock.textures), _particles_of_few_groups(stock.particles, rng)
     places = _places(shape, rng, size, spread)
     crevice, reach, halo = rng.uniform(*CREVICE), rng.uniform(*REACH), rng.uniform(*HALO)
     tones, surface = rng.uniform(*TONES), rng.uniform(*SURFACE)
@@ -72,7 +72,7 @@ def compose(shape: Shape, rng: Rng, stock: Stock, diameters: tuple[float, float]
         areas.append(int(mask.sum()))
         labels[window][mask] = len(areas) - 1
     _draw_necks(canvas, labels, rng.uniform(*NECK) * size)
-    labels = visible_labels(labels, np.maximum(FEWEST, LEAST * np.array(areas)))
+    labels = visible_labels(labels, np.maximum(FEWEST_PX, LEAST_SHARE * np.array(areas)))
     return _with_noise(ndimage.gaussian_filter(canvas, np.exp(rng.uniform(*np.log(BLUR)))), rng), labels
 
 
@@ -93,9 +93,9 @@ def _substrate(shape: Shape, rng: Rng, textures: list[Field]) -> Field:
     return (canvas + slopes[0] * rows + slopes[1] * columns).astype(np.float32)
 
 
-def _of_few_groups(particles: list[CutOut], rng: Rng) -> list[CutOut]:
+def _particles_of_few_groups(particles: list[CutOut], rng: Rng) -> list[CutOut]:
     """The particles of one random group of images or, in a quarter of the pictures, of two groups, so that they look
-    alike. Groups with many cut-outs are chosen more often."""
+    similar. Groups with many cut-outs are chosen more often."""
     if not particles:
         raise ValueError("no whole particle was cut out")
     groups, counts = np.unique([one.group for one in particles], return_counts=True)
@@ -125,8 +125,8 @@ def _places(shape: Shape, rng: Rng, size: float, spread: float) -> list[Place]:
 def _agglomerate(shape: Shape, rng: Rng, diameter: Callable[[], float], area: float, openness: float) -> list[Place]:
     """The places of particles that cover about `area` px2; each touches another particle of the agglomerate.
 
-    diameter: draws a diameter. openness: how often a particle touches any other one; else it touches the innermost of
-    three, so that the agglomerate becomes compact.
+    diameter: draws a diameter. openness: probability that a particle touches a random particle; else it touches the
+    innermost of three, which makes the agglomerate compact.
     """
     height, width = shape
     middle = rng.uniform(0.05, 0.95, 2) * shape
@@ -170,8 +170,8 @@ def _placed_cut_out(
     None if hardly any of it lies in the picture. It is one of `particles` or, if all of these would have to be
     enlarged too much, one of `others`.
     """
-    candidates = [p for p in particles if place.diameter <= ENLARGED * p.diameter] or [
-        p for p in others if place.diameter <= ENLARGED * p.diameter
+    candidates = [p for p in particles if place.diameter <= LARGEST_ENLARGEMENT * p.diameter] or [
+        p for p in others if place.diameter <= LARGEST_ENLARGEMENT * p.diameter
     ]
     if not candidates:
         candidates = others
@@ -196,7 +196,7 @@ def _resized(particle: CutOut, diameter: float, rng: Rng) -> tuple[Field, Field]
     nearest = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
     parts = (resized(part, (rows, columns)) for part in (mask.astype(np.float32), particle.tone[tuple(nearest)]))
     opacity, tone = turned_or_mirrored(rng, *parts)
-    if rng.random() < TILTED:
+    if rng.random() < TILTED_SHARE:
         angle = rng.uniform(-45, 45)
         opacity = ndimage.rotate(opacity, angle, order=1)
         tone = ndimage.rotate(tone, angle, order=1, mode="nearest")

@@ -15,17 +15,16 @@ from ..contract import Field, Labels, Mask, Picture
 from .scene import split_pieces
 
 DIAMETERS = (LEAST_COMPOSED_PX, 220.0)  # of particles that are cut out, in px
-SOLID = 0.9  # least solidity (area / area of the convex hull) of a whole particle
-SLENDER = 0.5  # least aspect ratio; fibres make no agglomerates
-TOUCHED = 0.12  # largest share of the rim at which other particles may lie
-STRAIGHT = (
-    0.6  # share of a side of the bounding box that may belong to the particle; if more, something cuts it straight
-)
-CLEAR = 0.45  # least contrast of a particle, relative to that of the picture
-CONTRAST = 25  # grey levels, least difference between particles and substrate
-MARGIN = 3  # px around a particle that are cut out with it
-MOST = 14  # particles of one picture, the largest ones, so that no picture gives too many
-EVEN = 0.25  # largest SD of even substrate, relative to the contrast
+LEAST_SOLIDITY = 0.9  # area / area of the convex hull of a whole particle
+LEAST_ASPECT_RATIO = 0.5  # below it particles are fibres, which make no agglomerates
+LARGEST_TOUCHED = 0.12  # share of the rim at which other particles may lie
+# Share of a side of the bounding box that may belong to the particle; if more, another object or the frame cuts it.
+LARGEST_STRAIGHT = 0.6
+LEAST_CONTRAST = 0.45  # of a particle, relative to the contrast of the picture
+PICTURE_CONTRAST = 25  # grey levels, least difference between particles and substrate
+MARGIN_PX = 3  # around a particle, cut out with it
+MOST_PER_PICTURE = 14  # particles, the largest ones
+LARGEST_SD = 0.25  # of even substrate, relative to the contrast
 SMALLEST_PATCH, LARGEST_PATCH = 35, 512  # sides of empty substrate in px
 
 
@@ -56,12 +55,12 @@ def cut_out(pictures: Iterable[tuple[Picture, Labels, str]]) -> Stock:
     textures: list[Field] = []
     for grey, labels, group in pictures:
         distance = ndimage.distance_transform_edt(labels == 0)
-        substrate = distance > MARGIN + 1
+        substrate = distance > MARGIN_PX + 1
         if not labels.any() or substrate.mean() < 0.02:
             continue
         level = float(np.median(grey[substrate]))
         contrast = float(np.median(grey[labels > 0])) - level
-        if contrast >= CONTRAST:
+        if contrast >= PICTURE_CONTRAST:
             particles += _particles(grey, labels, contrast, group)
             textures += _textures(grey, distance, contrast)
     return Stock(particles, textures)
@@ -74,28 +73,28 @@ def _particles(grey: Picture, labels: Labels, contrast: float, group: str) -> li
     pieces = split_pieces(labels)
     boxes = ndimage.find_objects(pieces)
     table = measure(pieces, grey, np.ones(pieces.max(), np.float32), None, len(pieces))
-    compact = (table["solidity"] >= SOLID) & (table["ellipse_ratio"] >= SLENDER)
+    compact = (table["solidity"] >= LEAST_SOLIDITY) & (table["ellipse_ratio"] >= LEAST_ASPECT_RATIO)
     is_suitable = compact & (table["ecd_px"] >= DIAMETERS[0]) & (table["ecd_px"] <= DIAMETERS[1])
     for number in np.flatnonzero(is_suitable) + 1:
-        window = tuple(slice(side.start - MARGIN, side.stop + MARGIN) for side in boxes[number - 1])
+        window = tuple(slice(side.start - MARGIN_PX, side.stop + MARGIN_PX) for side in boxes[number - 1])
         if any(s.start < 0 or s.stop > n for s, n in zip(window, labels.shape, strict=True)):
             continue
         mask = pieces[window] == number
-        sides = mask[MARGIN:-MARGIN, MARGIN:-MARGIN]
-        if max(sides[0].mean(), sides[-1].mean(), sides[:, 0].mean(), sides[:, -1].mean()) > STRAIGHT:
+        sides = mask[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
+        if max(sides[0].mean(), sides[-1].mean(), sides[:, 0].mean(), sides[:, -1].mean()) > LARGEST_STRAIGHT:
             continue
-        rim = ndimage.binary_dilation(mask, iterations=MARGIN) & ~mask
+        rim = ndimage.binary_dilation(mask, iterations=MARGIN_PX) & ~mask
         is_other = rim & (labels[window] > 0)
-        if is_other.sum() > TOUCHED * rim.sum():
+        if is_other.sum() > LARGEST_TOUCHED * rim.sum():
             continue
-        ground = float(np.median(grey[window][rim & ~is_other]))
+        substrate_grey = float(np.median(grey[window][rim & ~is_other]))
         inside = grey[window][mask]
-        particle_contrast = float(np.median(inside)) - ground
-        if particle_contrast < CLEAR * contrast or (inside >= 254).mean() > 0.5:
+        particle_contrast = float(np.median(inside)) - substrate_grey
+        if particle_contrast < LEAST_CONTRAST * contrast or (inside >= 254).mean() > 0.5:
             continue
-        tone = (grey[window].astype(np.float32) - ground) / particle_contrast
+        tone = (grey[window].astype(np.float32) - substrate_grey) / particle_contrast
         cut_outs.append(CutOut(group, float(table["ecd_px"][number - 1]), mask, tone))
-    return sorted(cut_outs, key=lambda cut_out: -cut_out.diameter)[:MOST]
+    return sorted(cut_outs, key=lambda cut_out: -cut_out.diameter)[:MOST_PER_PICTURE]
 
 
 def _textures(grey: Picture, distance: Field, contrast: float) -> list[Field]:
@@ -107,5 +106,5 @@ def _textures(grey: Picture, distance: Field, contrast: float) -> list[Field]:
     if 2 * reach < 2 * SMALLEST_PATCH:
         return []
     patch = grey[row - reach + 1 : row + reach, column - reach + 1 : column + reach].astype(np.float32)
-    is_even = patch.std() < EVEN * contrast and (np.abs(patch - np.median(patch)) > 60).mean() < 0.005
+    is_even = patch.std() < LARGEST_SD * contrast and (np.abs(patch - np.median(patch)) > 60).mean() < 0.005
     return [(patch - patch.mean()) / contrast] if is_even else []

@@ -11,25 +11,25 @@ from typing import Any
 import numpy as np
 
 from ..contract import Rng
-from .settings import SECONDARY, RenderSettings, checked_value
+from .settings import SECONDARY_KINDS, RenderSettings, checked_value
 
 DIAMETERS = (8.0, 150.0)  # px, usual range of the typical diameter
-POWDERS = 0.06  # share of pictures of powder, if neither kind nor family is fixed
-# By their names in distributions.toml.
+POWDER_SHARE = 0.06  # of pictures of powder, if neither kind nor family is fixed
+# Name of a distribution in distributions.toml -> function that draws a value.
 LAWS: dict[str, Callable[[Rng, float, float], float]] = {
     "between": lambda rng, low, high: float(rng.uniform(low, high)),
     "scaled": lambda rng, low, high: float(np.exp(rng.uniform(np.log(low), np.log(high)))),
     "whole": lambda rng, low, high: int(rng.integers(int(low), int(high) + 1)),
 }
-Values = dict[str, Any]  # of settings, by name
-Range = Callable[[Values], tuple[float, float]]  # of a setting, from the values that were drawn before
-# By their names in distributions.toml, of the values that were drawn before.
+Values = dict[str, Any]  # name of a setting -> value
+Range = Callable[[Values], tuple[float, float]]  # range of a setting, from the values of settings drawn before
+# Name of a condition in distributions.toml -> whether it is met by the settings drawn before.
 CONDITIONS: dict[str, Callable[[Values], bool]] = {
-    "through": lambda values: values["kind"] not in SECONDARY,
+    "through": lambda values: values["kind"] not in SECONDARY_KINDS,
     "blank": lambda values: values["kind"] == "blank",
     "packed": lambda values: values["layout"] == "packed",
     "dark": lambda values: values["polarity"] == "dark",
-    "through or dark": lambda values: values["kind"] not in SECONDARY or values["polarity"] == "dark",
+    "through or dark": lambda values: values["kind"] not in SECONDARY_KINDS or values["polarity"] == "dark",
     "crowded": lambda values: values["overlap"] > 0.35,
     "fine": lambda values: values["diameter"] < 14,
     **{family: lambda values, family=family: values["family"] == family for family in ("rounded", "cube")},
@@ -37,7 +37,7 @@ CONDITIONS: dict[str, Callable[[Values], bool]] = {
 
 
 def _edges(values: Values) -> tuple[float, float]:
-    """The range of `edge`."""
+    """The range of the setting `edge`, from the settings drawn before."""
     contrast = values["contrast"]
     faintest, strongest = (0.15 * contrast, 0.5 * contrast) if values["polarity"] == "dark" else (0.05, 0.9)
     return 0.3 * strongest if CONDITIONS["crowded"](values) else faintest, strongest
@@ -45,8 +45,8 @@ def _edges(values: Values) -> tuple[float, float]:
 
 @cache
 def distributions() -> dict[str, Values]:
-    """The tables of distributions.toml: "every" for all pictures, and a table for each kind or family that has
-    others."""
+    """The tables of distributions.toml: "every" for all pictures, and a table for each kind or family with
+    other distributions."""
     return tomllib.loads(Path(__file__).with_name("distributions.toml").read_text(encoding="utf-8"))
 
 
@@ -59,7 +59,7 @@ def draw_settings(
     fixed setting is unknown or out of range.
     """
     values = {name: checked_value(name, value) for name, value in (fixed or {}).items()}
-    if not values.keys() & {"kind", "family"} and rng.random() < POWDERS:
+    if not values.keys() & {"kind", "family"} and rng.random() < POWDER_SHARE:
         values["kind"] = "powder"
     if table := distributions().get(values.get("family", "")) or distributions().get(values.get("kind", "")):
         special = _drawn_values(rng, table, values, {})
@@ -92,8 +92,8 @@ def _drawn_values(rng: Rng, table: Values, fixed: Values, ranges: Mapping[str, R
 
 
 def _value(rng: Rng, rows: Any, values: Values, range_of: Range | None) -> Any:
-    """A random value of a setting. rows: a value, a row, or rows with conditions. range_of: gives the range of a row
-    without one."""
+    """A random value of a setting. rows: a value, a row, or rows with conditions. range_of: gives the range if it is
+    not in the row."""
     if not isinstance(rows, dict | list):
         return rows
     every = rows if isinstance(rows, list) else [rows]

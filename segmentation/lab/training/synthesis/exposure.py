@@ -13,7 +13,7 @@ from ..contract import Field, Picture, Rng
 from .noise import blur, resized, white_noise
 from .settings import ExposureSettings
 
-ENDS = (0.003, 0.997)  # quantiles of the grey that become black and white
+STRETCH_QUANTILES = (0.003, 0.997)  # quantiles of the grey that become black and white
 
 
 def expose(grey: Field, settings: ExposureSettings, rng: Rng) -> Picture:
@@ -36,8 +36,8 @@ def expose(grey: Field, settings: ExposureSettings, rng: Rng) -> Picture:
 
 
 def with_drift(fields: list[NDArray], drift: float, rng: Rng) -> list[NDArray]:
-    """The fields (H, W) with scan lines that are moved sideways, all in the same way: by rare jumps of about `drift`
-    px, whose sum is 0."""
+    """The fields (H, W), all with their scan lines displaced by the same drift: rare jumps of about `drift` px, whose
+    sum is 0."""
     tall, wide = fields[0].shape
     jumps = rng.normal(0, drift, tall) * (rng.random(tall) < 0.06)
     shift = np.round(ndimage.gaussian_filter1d(np.cumsum(jumps) - np.linspace(0, jumps.sum(), tall), 0.5)).astype(int)
@@ -47,7 +47,7 @@ def with_drift(fields: list[NDArray], drift: float, rng: Rng) -> list[NDArray]:
 
 def full_range(grey: Field, settings: ExposureSettings) -> float:
     """The grey span that is stretched to full contrast."""
-    low, high = np.quantile(grey[::3, ::3], ENDS)
+    low, high = np.quantile(grey[::3, ::3], STRETCH_QUANTILES)
     return max(float(high - low), settings.floor)
 
 
@@ -58,7 +58,7 @@ def noise_of(settings: ExposureSettings) -> float:
 
 def _stretch_contrast(grey: Field, settings: ExposureSettings) -> Field:
     """Grey from about 0 to 1, as an operator sets brightness and contrast; a nearly empty picture stays mid-grey."""
-    low, high = np.quantile(grey[::3, ::3], ENDS)
+    low, high = np.quantile(grey[::3, ::3], STRETCH_QUANTILES)
     span = full_range(grey, settings)
     low -= 0.4 * (span - (high - low))
     grey = np.clip((grey - low) / np.float32(span), -0.05, 1.15)

@@ -1,5 +1,4 @@
-"""Synthetic mats of fibres: tubes along curved paths, laid one over the other, with their exact centre lines and
-widths."""
+"""Makes synthetic mats of fibres: tubes along curved paths, one over the other, with exact centre lines and widths."""
 
 from __future__ import annotations
 
@@ -15,13 +14,13 @@ from ..contract import Field, Floats, Rng, Shape
 from .scene import Scene
 from .settings import MatSettings, SceneSettings
 
-STEP = 1.0  # px from one point of a path to the next
+STEP_PX = 1.0  # from one point of a path to the next
 MOST_FIBRES = 400  # in a picture of 512 x 512 px
 
 
 @dataclass(frozen=True, eq=False)
 class Fibre:
-    """One fibre. path: (n, 2) float64 rows and columns of its centre line, every STEP px, also beyond the frame.
+    """One fibre. path: (n, 2) float64 rows and columns of its centre line, every STEP_PX, also beyond the frame.
     widths: (n,) its diameter there, in px. diameter: its typical diameter in px, without beads."""
 
     path: Floats
@@ -39,7 +38,7 @@ def build_mat(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) ->
     height, thickness = (np.zeros(shape, np.float32) for _ in range(2))
     owner = np.zeros(shape, np.int32)
     for number, fibre in enumerate(fibres, start=1):
-        rows, columns, heights = tube(fibre, shape)
+        rows, columns, heights = covered_pixels(fibre, shape)
         pixels = rows, columns
         lift = scene.stacking * float(np.quantile(height[pixels], 0.9)) if len(heights) else 0.0
         surface = heights + fibre.diameter / 2 + lift
@@ -74,7 +73,7 @@ def draw_fibres(shape: Shape, scene: SceneSettings, mat: MatSettings, rng: Rng) 
             fibre = Fibre(strand_path, _widths(len(path), diameter, mat, rng), diameter)
             fibres.append(fibre)
             is_inside = ((strand_path >= 0) & (strand_path < shape)).all(1)
-            covered += float(fibre.widths[is_inside].sum()) * STEP
+            covered += float(fibre.widths[is_inside].sum()) * STEP_PX
     return fibres
 
 
@@ -83,13 +82,13 @@ def curved_path(middle: Floats, direction: float, length: float, diameter: float
 
     middle: its middle point. direction: in rad, at the middle. length, diameter: in px.
     """
-    count = max(4, round(length / STEP))
+    count = max(4, round(length / STEP_PX))
     smooth = max(4.0, 4 * diameter)
     turns = ndimage.gaussian_filter1d(rng.normal(0, 1, count + round(6 * smooth)), smooth)[-count:]
-    turns *= curl / (30 * max(diameter, 4.0)) * STEP / max(float(turns.std()), 1e-9)
-    angles = direction + np.cumsum(turns + rng.normal(0, 0.3) * curl / (60 * max(diameter, 4.0)) * STEP)
+    turns *= curl / (30 * max(diameter, 4.0)) * STEP_PX / max(float(turns.std()), 1e-9)
+    angles = direction + np.cumsum(turns + rng.normal(0, 0.3) * curl / (60 * max(diameter, 4.0)) * STEP_PX)
     angles -= angles[count // 2] - direction
-    path = np.cumsum(np.stack([np.sin(angles), np.cos(angles)], 1) * STEP, axis=0)
+    path = np.cumsum(np.stack([np.sin(angles), np.cos(angles)], 1) * STEP_PX, axis=0)
     return path - path[count // 2] + middle
 
 
@@ -98,15 +97,15 @@ def _widths(count: int, diameter: float, mat: MatSettings, rng: Rng) -> Floats:
     uneven = ndimage.gaussian_filter1d(rng.normal(0, 1, count), 5 * diameter, mode="reflect")
     widths = diameter * (1 + mat.unevenness * uneven / max(float(uneven.std()), 1e-9))
     steps = np.arange(count)
-    for _ in range(rng.poisson(mat.beads * count * STEP / (100 * diameter))):
+    for _ in range(rng.poisson(mat.beads * count * STEP_PX / (100 * diameter))):
         size = rng.uniform(0.8, 2.0) * diameter
-        widths += size * np.exp(-0.5 * ((steps - rng.integers(count)) * STEP / (0.7 * size)) ** 2)
+        widths += size * np.exp(-0.5 * ((steps - rng.integers(count)) * STEP_PX / (0.7 * size)) ** 2)
     return np.maximum(widths, 2.0)
 
 
-def tube(fibre: Fibre, shape: Shape) -> tuple[NDArray[np.int64], NDArray[np.int64], Field]:
-    """Rows and columns (n,) of the pixels whose centres a fibre covers, and (n,) float32 px its height above its
-    centre line."""
+def covered_pixels(fibre: Fibre, shape: Shape) -> tuple[NDArray[np.int64], NDArray[np.int64], Field]:
+    """(rows, columns, heights), each (n,): the pixels whose centres a fibre covers, and float32 px its height above its
+    centre line there."""
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
     widest = float(fibre.widths.max())
     is_near = ((fibre.path > -widest) & (fibre.path < np.array(shape) + widest)).all(1)
@@ -114,7 +113,7 @@ def tube(fibre: Fibre, shape: Shape) -> tuple[NDArray[np.int64], NDArray[np.int6
     if len(path) < 2:
         return nothing
     canvas = Image.new("1", (shape[1], shape[0]))
-    jumps = np.flatnonzero(np.linalg.norm(np.diff(path, axis=0), axis=1) > 3 * STEP) + 1
+    jumps = np.flatnonzero(np.linalg.norm(np.diff(path, axis=0), axis=1) > 3 * STEP_PX) + 1
     pen, line_width = ImageDraw.Draw(canvas), widest + 4
     for piece in np.split(path, jumps):
         points = [(float(x), float(y)) for y, x in (*piece[:: max(1, round(widest / 6))], piece[-1])]
@@ -126,10 +125,10 @@ def tube(fibre: Fibre, shape: Shape) -> tuple[NDArray[np.int64], NDArray[np.int6
     is_reached = np.isfinite(distance)
     rows, columns, distance, nearest = (values[is_reached] for values in (rows, columns, distance, nearest))
     # The distance to the path is that to its nearest point, without the part along the path.
-    along = np.gradient(path, axis=0)[nearest] / STEP
+    along = np.gradient(path, axis=0)[nearest] / STEP_PX
     distance_along = ((np.stack([rows, columns], 1) - path[nearest]) * along).sum(1)
     is_end = (nearest == 0) | (nearest == len(path) - 1)
-    squared_distance = distance**2 - np.where(is_end, 0, np.clip(distance_along, -STEP, STEP) ** 2)
+    squared_distance = distance**2 - np.where(is_end, 0, np.clip(distance_along, -STEP_PX, STEP_PX) ** 2)
     radius = widths[nearest] / 2
     is_inside = squared_distance < radius**2
     heights = np.sqrt(radius[is_inside] ** 2 - np.maximum(squared_distance[is_inside], 0))

@@ -1,4 +1,4 @@
-"""Synthetic pictures without particles: bare substrates at any magnification, pages of text, and plots."""
+"""Draws synthetic pictures without particles: substrates at any magnification, pages of text, and plots."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..contract import Picture, Rng, Shape
 from .render import random_rendering
 
-MOST_REDUCED = 4  # a substrate is rendered up to so many times larger, then reduced, as if seen at low magnification
+MOST_REDUCED = 4  # a substrate is rendered up to so many times larger, then reduced, as at a low magnification
 LETTERS = list("abcdefghijklmnopqrstuvwxyz0123456789.,-")
 FOREIGN_SHARE = 0.25  # share of pictures with text or a plot; the others are substrates
 

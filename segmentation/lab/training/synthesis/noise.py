@@ -1,4 +1,4 @@
-"""Random fields for rendered pictures, a fast blur, and the turned and mirrored forms of a picture."""
+"""Random fields for rendered pictures, a fast blur, and random turning and mirroring of pictures."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def band_field(shape: Shape, period: float, rng: Rng) -> Field:
 def distance_to_points(shape: Shape, spacing: float, rng: Rng) -> tuple[Field, NDArray]:
     """For each pixel the nearest of random points that are about `spacing` px apart.
 
-    Returns (H, W) float32 the distance to it, in units of `spacing`, and (H, W) int the number of the pixel it is in.
+    Returns (distance, nearest): (H, W) float32 distance to this point, in units of `spacing`, and (H, W) int index of
+    its pixel.
     """
     rows, columns = (np.arange(spacing / 2, n + spacing, spacing) for n in shape)
     points = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -100,7 +101,7 @@ def blur(field: Field, sigma: float) -> Field:
 
 
 def turned_or_mirrored(rng: Rng, *pictures: NDArray) -> list[NDArray]:
-    """The pictures in one of their eight turned and mirrored forms, at random, all in the same."""
+    """The pictures, all turned and mirrored in the same random way (one of eight forms)."""
     turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
     turned = [np.rot90(picture, turns) for picture in pictures]
     return [picture[:, ::-1] for picture in turned] if mirror else turned

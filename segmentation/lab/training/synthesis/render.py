@@ -1,4 +1,5 @@
-"""Renders micrographs of synthetic particles, with their true labels: `render` makes one with random settings."""
+"""Renders micrographs of synthetic particles, with their true labels: `render` makes a micrograph with random
+settings."""
 
 from __future__ import annotations
 
@@ -15,16 +16,16 @@ from .exposure import expose, full_range, noise_of, with_drift
 from .fibres import Fibre, build_mat
 from .noise import blur
 from .scene import Scene, build_scene, split_pieces, visible_labels
-from .settings import SECONDARY, RenderSettings
+from .settings import SECONDARY_KINDS, RenderSettings
 from .substrate import speckle, substrate
-from .support import amorphous, lattice, support_mass, too_faint
+from .support import amorphous, lattice, support_mass, without_invisible
 
-# Lengths that are written at scale bars.
-LENGTHS = ("10 nm", "20 nm", "50 nm", "100 nm", "200 nm", "500 nm", "1 um", "2 um", "5 um", "0.5 um")
-ON_SUPPORT = 0.15  # share of the usual thickness of a support, from which on it carries particles
+# Texts at scale bars.
+BAR_LENGTHS = ("10 nm", "20 nm", "50 nm", "100 nm", "200 nm", "500 nm", "1 um", "2 um", "5 um", "0.5 um")
+LEAST_SUPPORT = 0.15  # share of the usual thickness of a support, from which on particles may lie on it
 
 
-def seen_contrast(settings: RenderSettings) -> float:
+def visible_contrast(settings: RenderSettings) -> float:
     """The visible contrast of a particle, the unit of the contrasts on the substrate."""
     shading = settings.shading
     return shading.contrast + 0.4 * shading.edge
@@ -40,7 +41,7 @@ def shade_sem(scene: Scene, settings: RenderSettings, rng: Rng) -> Field:
     angle = np.deg2rad(s.angle)
     towards_detector = -(np.cos(angle) * slope_column + np.sin(angle) * slope_row) * upward
     sign = 1 if settings.scene.polarity == "bright" else -1
-    ground = substrate(shape, settings.substrate, seen_contrast(settings), s.angle, rng)
+    ground = substrate(shape, settings.substrate, visible_contrast(settings), s.angle, rng)
     particle_grey = s.contrast * (1 + s.variation * scene.shade)[scene.owner]
     if s.transparency:
         opacity = 1 - np.exp(-scene.thickness / (0.5 * settings.scene.diameter))
@@ -52,20 +53,20 @@ def shade_sem(scene: Scene, settings: RenderSettings, rng: Rng) -> Field:
         + s.detector * towards_detector
     )
     if s.sheen:
-        body += s.sheen * 0.5 * seen_contrast(settings) * speckle(shape, rng)
+        body += s.sheen * 0.5 * visible_contrast(settings) * speckle(shape, rng)
     particle = scene.owner > 0
     ground += _surroundings(particle, settings)
     return np.where(particle, body, ground) - _occlusion(scene.height, settings, rng)
 
 
 def _occlusion(height: Field, settings: RenderSettings, rng: Rng) -> Field | np.float32:
-    """How much darker places are that lie lower than their surroundings, from which fewer electrons escape."""
+    """By how much each pixel (H, W) is darkened: fewer electrons escape from places lower than their surroundings."""
     strength, diameter = settings.shading.occlusion, settings.scene.diameter
     if not strength:
         return np.float32(0)
     mean_height = blur(height, diameter * rng.uniform(0.12, 0.45))
     # Dark particles become less dark, because they emit fewer electrons anyway.
-    scale = seen_contrast(settings) * (1.0 if settings.scene.polarity == "bright" else 0.5)
+    scale = visible_contrast(settings) * (1.0 if settings.scene.polarity == "bright" else 0.5)
     return np.float32(strength * scale) * np.clip((mean_height - height) / diameter, 0, 1)
 
 
@@ -89,10 +90,10 @@ def shade_transmission(scene: Scene, settings: RenderSettings, rng: Rng, support
     """The grey (H, W) of a transmission picture: of the transmitted beam (bright field, particles dark) or the
     scattered one (dark field, particles bright).
 
-    support: (H, W) matter under the particles, 1 for the usual thickness.
+    support: (H, W) mass of the support along the beam, 1 for the usual thickness.
     """
     s, diameter = settings.shading, settings.scene.diameter
-    film = substrate(scene.height.shape, settings.substrate, seen_contrast(settings), s.angle, rng)
+    film = substrate(scene.height.shape, settings.substrate, visible_contrast(settings), s.angle, rng)
     matter = scattered_share(scene, settings)
     if s.sheen:
         matter = matter * (1 + s.sheen * speckle(scene.height.shape, rng))
@@ -110,7 +111,8 @@ def shade_transmission(scene: Scene, settings: RenderSettings, rng: Rng, support
 
 
 def matter_grey(settings: RenderSettings) -> float:
-    """Grey for each unit of matter, both in the picture and in the contrast by which `too_faint` drops labels."""
+    """Grey for each unit of matter, both in the picture and in the contrast by which `without_invisible` drops
+    labels."""
     return settings.shading.contrast + 0.2
 
 
@@ -138,15 +140,15 @@ class Rendering:
 
 
 def rendering_of(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
-    """The micrograph that the settings describe; the same for the same settings and state of `rng`."""
+    """The micrograph with these settings; it depends only on them and on the state of `rng`."""
     fibres = list[Fibre]()
     particle_grey = np.zeros(shape, np.float32)  # (H, W), what the particles add to the grey of the support
     if settings.scene.kind == "blank":
-        grey = substrate(shape, settings.substrate, seen_contrast(settings), settings.shading.angle, rng)
+        grey = substrate(shape, settings.substrate, visible_contrast(settings), settings.shading.angle, rng)
         owner, depth = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
     elif settings.scene.kind == "supported":
         mass = support_mass(shape, settings.support, settings.scene.diameter, rng)
-        scene = build_scene(shape, settings.scene, rng, mass > ON_SUPPORT)
+        scene = build_scene(shape, settings.scene, rng, mass > LEAST_SUPPORT)
         grey, owner, depth = shade_transmission(scene, settings, rng, mass), scene.owner, scene.height
         particle_grey = np.float32(matter_grey(settings)) * scattered_share(scene, settings)
     else:
@@ -154,18 +156,18 @@ def rendering_of(shape: Shape, settings: RenderSettings, rng: Rng) -> Rendering:
             scene, fibres = build_mat(shape, settings.scene, settings.mat, rng)
         else:
             scene = build_scene(shape, settings.scene, rng)
-        shade_scene = shade_sem if settings.scene.kind in SECONDARY else shade_transmission
+        shade_scene = shade_sem if settings.scene.kind in SECONDARY_KINDS else shade_transmission
         grey, owner, depth = shade_scene(scene, settings, rng), scene.owner, scene.height
     if settings.exposure.drift:
         layers = [grey, owner, depth, particle_grey]
         grey, owner, depth, particle_grey = with_drift(layers, settings.exposure.drift, rng)
     picture = expose(grey.astype(np.float32), settings.exposure, rng)
-    # px of a visible part of a particle, under which nobody would outline it
+    # A smaller visible part of a particle (px) would not be outlined by a person.
     sliver = round(float(np.clip(0.02 * settings.scene.diameter**2, 6, 60)))
     labels = visible_labels(owner, sliver)
     if settings.scene.kind == "supported":
         particle_grey = particle_grey / full_range(grey, settings.exposure)
-        labels = too_faint(labels, particle_grey, picture, noise_of(settings.exposure))
+        labels = without_invisible(labels, particle_grey, picture, noise_of(settings.exposure))
     if settings.exposure.annotation != "none":
         picture, hidden = annotate(picture, settings.exposure.annotation, rng)
         labels, depth = split_pieces(np.where(hidden, 0, labels)), np.where(hidden, np.float32(0), depth)
@@ -193,10 +195,10 @@ def render(
 
 
 def annotate(grey: Picture, kind: str, rng: Rng) -> tuple[Picture, Mask]:
-    """The picture (H, W) uint8 with a "letter" or a "scale-bar" in it, and the mask (H, W) of the pixels that this
-    hides.
+    """The picture (H, W) uint8 with a "letter" or a "scale-bar" in it, and the mask (H, W) of the hidden
+    pixels.
 
-    A box behind the letter or bar hides what is under it. Without a box the mask is empty, as strokes hide very little.
+    A box behind the letter or bar hides pixels. Without a box the mask is empty, because strokes hide very little.
     """
     image = Image.fromarray(grey)
     hidden = Image.new("L", image.size, 0)
@@ -235,5 +237,5 @@ def _scale_bar(image: Image.Image, hidden: Image.Image, size: int, rng: Rng) -> 
     if rng.random() < 0.5:
         _box(image, hidden, (left - size // 2, top - size // 4, left + length + size // 2, height - size // 3), paper)
     pen = ImageDraw.Draw(image)
-    pen.text((left + length / 2, top), str(rng.choice(LENGTHS)), fill=ink, font=font, anchor="ma")
+    pen.text((left + length / 2, top), str(rng.choice(BAR_LENGTHS)), fill=ink, font=font, anchor="ma")
     pen.rectangle((left, top + round(1.4 * size), left + length, top + round(1.4 * size) + max(1, size // 5)), fill=ink)

@@ -1,5 +1,5 @@
-"""Synthetic scenes for training pictures: particles (bodies) are laid on a plane one after the other. A scene holds the
-height at each pixel, and which body is visible there."""
+"""Builds synthetic scenes: particles (bodies) are placed on a plane one after the other. A scene contains the height at
+each pixel, and the number of the body that is visible there."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from .bodies import CONVEX, Body, Form, make_body, relief_field, with_relief
 from .noise import smooth_field, turned_or_mirrored
 from .settings import SceneSettings
 
-MOST = 1500  # particles in a picture of 512 x 512 px
-SATELLITE = 0.07, 0.32  # range of the diameter of a satellite, relative to that of the particle it is stuck on
-SMALLEST = 8.0  # px, diameter of a satellite; smaller ones would look like a rough surface
-TRIALS = 4  # places that are tried for one particle before it is left out
+MOST_PARTICLES = 1500  # in a picture of 512 x 512 px
+# Range of the diameter of a satellite (small particle on a large one), relative to the large one.
+SATELLITE = 0.07, 0.32
+SMALLEST_SATELLITE_PX = 8.0  # diameter; smaller satellites would look like a rough surface
+PLACE_TRIES = 4  # places tried for one particle before it is left out
 
 
 def draw_diameters(shape: Shape, scene: SceneSettings, rng: Rng) -> Floats:
-    """(n,) float64 random diameters in px, at most 4 times the typical one, so many that their discs have the area
-    `scene.cover` times that of the picture."""
+    """(n,) float64 random diameters in px, at most 4 times the typical diameter. The area of their discs is
+    `scene.cover` times the area of the picture."""
     area = shape[0] * shape[1]
-    limit = max(1, round(MOST * area / 512**2))
+    limit = max(1, round(MOST_PARTICLES * area / 512**2))
     sizes = scene.diameter * np.exp(rng.normal(0, scene.spread, limit))
     if scene.law == "bimodal":
         fine = rng.random(limit) < scene.fine_share
@@ -38,10 +39,10 @@ def draw_diameters(shape: Shape, scene: SceneSettings, rng: Rng) -> Floats:
 
 
 def draw_places(shape: Shape, scene: SceneSettings, count: int, rng: Rng) -> NDArray[np.int64]:
-    """(m, 2) int64 random places (rows and columns) for `count` particles; the first place lies well inside the
+    """(m, 2) int64 random places (rows and columns) for `count` particles; the first place is well inside the
     picture.
 
-    There are mostly more places than `count`, because a place may be refused. Some lie beyond the frame.
+    Usually more than `count` places are returned, because a place may be unusable. Some lie beyond the frame.
     """
     margin = int(min(scene.diameter, 0.5 * min(shape)))
     tall, wide = shape[0] + 2 * margin, shape[1] + 2 * margin
@@ -75,8 +76,8 @@ def _packed_positions(shape: Shape, scene: SceneSettings, rng: Rng) -> NDArray[n
 @dataclass(frozen=True, eq=False)
 class Scene:
     """A scene of n bodies. height: (H, W) float32 px above the substrate. owner: (H, W) int32 number of the visible
-    body, 0 substrate. thickness: (H, W) float32 px of matter along the beam. shade: (n + 1,) float32, for each number
-    of a body a draw from N(0, 1), from which its grey follows."""
+    body, 0 substrate. thickness: (H, W) float32 px of matter along the beam. shade: (n + 1,) float32, a random
+    number from N(0, 1) for each number of a body, which changes its grey."""
 
     height: Field
     owner: Labels
@@ -86,7 +87,7 @@ class Scene:
 
 @dataclass
 class _Canvas:
-    """The scene while bodies are added. bodies: how many there are. placed: place of each body, and its width in px."""
+    """The scene while bodies are added. bodies: their number. placed: place of each body, and its width in px."""
 
     height: Field
     owner: Labels
@@ -131,8 +132,7 @@ def build_scene(shape: Shape, scene: SceneSettings, rng: Rng, allowed: Mask | No
 
 
 def _stock(scene: SceneSettings, diameters: Floats, rng: Rng) -> list[Body]:
-    """Different bodies: as many as there are particles, but at most 64, as nobody sees that more of them are
-    repeated."""
+    """Different bodies: one for each particle, but at most 64; repetitions among more particles are not noticed."""
     form = Form(**{entry.name: getattr(scene, entry.name) for entry in fields(Form)})
     count = min(len(diameters), 64)
     bodies = []
@@ -150,13 +150,13 @@ def _stock(scene: SceneSettings, diameters: Floats, rng: Rng) -> list[Body]:
 
 
 def _place_body(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.int64]], canvas: _Canvas) -> bool:
-    """Lay the body at one of the next places, or leave it out; returns False if there are no more places.
+    """Place the body at one of the next places, or leave it out; returns False if there are no more places.
 
-    If particles may lie on others, the lowest of the places that are tried is taken, as gravity would do.
+    If particles may lie on others, the lowest of the tried places is used.
     """
     best_spot: _Spot | None = None
     best_place = np.zeros(2, np.int64)
-    for _ in range(TRIALS):
+    for _ in range(PLACE_TRIES):
         point = next(places, None)
         if point is None:
             return False
@@ -174,7 +174,7 @@ def _place_body(body: Body, scene: SceneSettings, places: Iterator[NDArray[np.in
 
 
 def _add_satellites(scene: SceneSettings, canvas: _Canvas, rng: Rng) -> None:
-    """Add small particles that are stuck on large ones, near their rims more often than on their tops."""
+    """Add satellites to large particles, more often near their rims than on their tops."""
     form = Form(**{entry.name: getattr(scene, entry.name) for entry in fields(Form)})
     for centre, width in canvas.placed:
         if width < 0.6 * scene.diameter:
@@ -182,7 +182,7 @@ def _add_satellites(scene: SceneSettings, canvas: _Canvas, rng: Rng) -> None:
         for _ in range(int(rng.poisson(scene.satellites))):
             size = width * float(np.exp(rng.uniform(*np.log(SATELLITE))))
             angle, distance = rng.uniform(0, 2 * np.pi), 0.5 * width * np.sqrt(rng.uniform(0.15, 1.1))
-            if size >= SMALLEST:
+            if size >= SMALLEST_SATELLITE_PX:
                 middle = centre + np.round(distance * np.array([np.sin(angle), np.cos(angle)])).astype(np.int64)
                 body = make_body("sphere", size, rng, form)
                 if (spot := _spot(body, middle, 1.0, canvas)) is not None:

@@ -14,7 +14,8 @@ from pydantic.fields import FieldInfo
 from ....core.errors import UserError
 from ....core.validation import Settings
 
-SECONDARY = ("sem", "powder", "blank")  # kinds of pictures of secondary electrons; the others are transmission pictures
+# Kinds of pictures of secondary electrons; the others are transmission pictures.
+SECONDARY_KINDS = ("sem", "powder", "blank")
 TABLES: dict[str, dict[str, dict[str, Any]]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 
@@ -88,7 +89,7 @@ def checked_value(name: str, text: object) -> Any:
 
 @cache
 def _reader(name: str) -> TypeAdapter[Any]:
-    """What reads and checks values of this setting."""
+    """The adapter that reads and checks values of this setting."""
     setting = every_setting()[name]
     return TypeAdapter(Annotated[setting.annotation, setting])
 

@@ -1,5 +1,4 @@
-"""The grey of the substrate, on which no particles lie: grain, patterns, stains, scratches, holes. Nothing of it is
-ever labelled."""
+"""Renders the substrate: grain, patterns, stains, scratches, holes. Nothing on it is labelled."""
 
 from __future__ import annotations
 
@@ -13,9 +12,9 @@ from .settings import SubstrateSettings
 
 
 def substrate(shape: Shape, settings: SubstrateSettings, contrast: float, angle: float, rng: Rng) -> Field:
-    """(H, W) float32: the grey of the bare substrate, about `settings.ground`.
+    """(H, W) float32: the grey of the substrate, about `settings.ground`.
 
-    contrast: how much brighter the particles are, the unit of the contrasts in the settings. angle: direction of the
+    contrast: grey of particles above the substrate, the unit of the contrasts in the settings. angle: direction of the
     detector in degrees.
     """
     s = settings
@@ -137,7 +136,8 @@ def _ripples(shape: Shape, period: float, rng: Rng) -> Field:
     return standardised(np.sin(2 * np.pi * run).astype(np.float32) + 0.5 * smooth_field(shape, period, rng))
 
 
-# By the values of the setting `texture`: a function of shape, period (px) and random numbers, (H, W) of about unit SD.
+# Value of the setting `texture` -> function of shape, period (px) and random numbers, which returns (H, W) of about
+# unit SD.
 PATTERNS: dict[str, Callable[[Shape, float, Rng], Field]] = {
     "worms": lambda *arguments: np.tanh(1.5 * band_field(*arguments)),  # short winding ridges: polymer and carbon tabs
     **{draw.__name__[1:]: draw for draw in (_contours, _wrinkles, _rings, _cracks, _mosaic, _pits, _ripples)},

@@ -1,5 +1,4 @@
-"""What particles lie on in a transmission microscope: thick, uneven supports; and the lattices of crystals on amorphous
-films.
+"""Renders thick, uneven supports of particles in a transmission microscope, amorphous films, and lattices of crystals.
 
 Intensities along the beam are added (Z-contrast of thin matter; Pennycook & Jesson, Ultramicroscopy 1991).
 """
@@ -14,9 +13,10 @@ from .noise import band_field, blur, fractal_field, resized, smooth_field, white
 from .scene import Scene
 from .settings import SupportSettings
 
-ROSE = 4.0  # contrast x sqrt(pixels) / noise under which no one sees a particle (Rose, J. Opt. Soc. Am. 1948: 3 to 5)
-FAINTEST = 0.025  # contrast, as a share of the full range, under which even a large particle is not seen on the support
-SATURATED = 250  # grey value from which on nothing can be distinguished
+# Contrast x sqrt(pixels) / noise below which a particle is invisible (Rose, J. Opt. Soc. Am. 1948: 3 to 5).
+ROSE_LIMIT = 4.0
+LEAST_CONTRAST = 0.025  # share of the full range; below it even a large particle is invisible on the support
+SATURATED_GREY = 250  # from here on nothing can be distinguished
 
 
 def support_mass(shape: Shape, settings: SupportSettings, diameter: float, rng: Rng) -> Field:
@@ -48,9 +48,8 @@ def _grains(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> F
         centres, radii = _clump(count, typical, rng)
         places = centres[:, :2] + middle + rng.normal(0, 0.45 * reach, 2)
         clump = np.zeros(small, np.float32)
-        for (row, column), sphere_radius in zip(
-            places, radii, strict=True
-        ):  # adds the length of the beam in the sphere
+        # Adds the length of the beam in each sphere.
+        for (row, column), sphere_radius in zip(places, radii, strict=True):
             (r0, r1), (c0, c1) = (
                 [int(np.clip(np.floor(centre + s * sphere_radius), 0, n)) for s in (-1, 1)]
                 for centre, n in zip((row, column), small, strict=True)
@@ -106,7 +105,7 @@ def _sheets(shape: Shape, size: float, settings: SupportSettings, rng: Rng) -> F
     return total
 
 
-# By the values of the setting `support`.
+# Value of the setting `support` -> function that draws it.
 SUPPORTS = {draw.__name__[1:]: draw for draw in (_grains, _fractal, _porous, _sheets)}
 
 
@@ -140,8 +139,8 @@ def amorphous(shape: Shape, period: float, rng: Rng) -> Field:
     return band_field(shape, period, rng) * np.float32(0.9) + np.float32(0.44) * blur(white_noise(shape, rng), 0.7)
 
 
-def too_faint(labels: Labels, contrast: Field, picture: Picture, noise: float) -> Labels:
-    """The labels (H, W) without particles that nobody would see, because of noise, the support or saturation.
+def without_invisible(labels: Labels, contrast: Field, picture: Picture, noise: float) -> Labels:
+    """The labels (H, W) without particles that are invisible because of noise, the support or saturation.
 
     contrast: (H, W) grey that the particles add, as a share of the full range. picture: (H, W) uint8. noise: SD of a
     pixel, as a share of the full range.
@@ -149,7 +148,7 @@ def too_faint(labels: Labels, contrast: Field, picture: Picture, noise: float) -
     numbers = np.arange(labels.max() + 1)
     area = np.maximum(np.bincount(labels.ravel(), minlength=len(numbers)), 1)
     mean = ndimage.mean(contrast, labels, numbers)
-    is_saturated = ndimage.mean(picture >= SATURATED, labels, numbers) > 0.8
-    is_invisible = is_saturated | (mean < np.maximum(FAINTEST, ROSE * noise / np.sqrt(area)))
+    is_saturated = ndimage.mean(picture >= SATURATED_GREY, labels, numbers) > 0.8
+    is_invisible = is_saturated | (mean < np.maximum(LEAST_CONTRAST, ROSE_LIMIT * noise / np.sqrt(area)))
     is_invisible[0] = True  # the background
     return np.where(is_invisible, 0, np.cumsum(~is_invisible))[labels].astype(np.int32)

@@ -13,7 +13,7 @@ from ..contract import LearningTask
 
 @cache
 def catalogue() -> dict[str, LearningTask]:
-    """The tasks by name; always the same dictionary, so that tests can add a task."""
+    """The tasks by name; always the same dictionary, to which tests may add a task."""
     modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
     built_in = {
         value.name: value for module in modules for value in vars(module).values() if isinstance(value, LearningTask)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from ....core.labels.lines import skeleton_lengths
 from ....core.labels.loops import long_axes
-from ..masks import MaskScoring, all_objects, equal_circles, learning_task
+from ..masks import MaskScoring, all_objects, equivalent_diameters, learning_task
 
-BUBBLES = learning_task("bubbles", "bubble", MaskScoring("bubbles", all_objects, equal_circles))
+BUBBLES = learning_task("bubbles", "bubble", MaskScoring("bubbles", all_objects, equivalent_diameters))
 LINES = learning_task("lines", "line", MaskScoring("lines", all_objects, skeleton_lengths, "length"))
 LOOPS = learning_task("loops", "loop", MaskScoring("loops", all_objects, long_axes))

@@ -15,9 +15,9 @@ from ..evaluation.scores import fit_threshold
 from ..instances import metrics
 from ..instances.confidence import fit_confidence
 from ..instances.examine import COLOURS, OutlineExaminer, panels
+from ..instances.option_sets import fit_option_set, option_sets
 from ..instances.separation import fit_separation
 from ..instances.targets import CHANNELS, OPTIONAL, targets
-from ..instances.ways import fit_way, ways
 
 
 def rank(image: Mapping[str, Any]) -> tuple[float, float]:
@@ -46,12 +46,12 @@ SCORING = Scoring(
     note="Sizes are minimum Feret diameters in {unit}, of objects at least 2 px away from the frame; those under 9 px"
     " count on neither side.",
     options=frozenset({"threshold", "postprocess"}),
-    ways=ways,
+    option_sets=option_sets,
     fits={
         "separation": fit_separation,
         "confidence": fit_confidence,
         "threshold": lambda *arguments: fit_threshold(SCORING, *arguments),
-        "reading": lambda *arguments: fit_way(SCORING, *arguments),
+        "reading": lambda *arguments: fit_option_set(SCORING, *arguments),
     },
 )
 TASK = LearningTask(
@@ -64,6 +64,5 @@ TASK = LearningTask(
     preview=lambda maps: separate(maps[0], maps[1], threshold=0.5, seed_threshold=0.5),
     scoring=lambda names: SCORING,
 )
-FIBRES = replace(
-    TASK, name="fibres", optional=()
-)  # same maps; no map of contacts, as a crossing fibre divides the lower one
+# Without the map of contacts, because where fibres cross the upper one divides the lower one.
+FIBRES = replace(TASK, name="fibres", optional=())
