@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     """A name of the library (one of `segmentation.core.library.__all__`), or `__all__` itself."""
-    # Python calls this function, too, for names of its own and for modules of this package before
-    # it imports them.
+    # Python also calls this function for its special names (such as __path__), and for modules of
+    # this package that are not imported yet.
     if name != "__all__" and (name.startswith("_") or find_spec(f"{__name__}.{name}")):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     library = import_module("segmentation.core.library")

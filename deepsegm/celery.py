@@ -9,7 +9,7 @@ from celery.signals import setup_logging
 from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepsegm.settings")
-# Our own broker, which keeps messages in files: addresses such as spool://localhost.
+# Our own broker, which keeps messages in files; its address is such as spool://localhost.
 TRANSPORT_ALIASES["spool"] = "worker.spool:Transport"
 
 app = Celery("deepsegm")

@@ -1,6 +1,7 @@
-"""Functions that read environment variables as text, numbers, addresses and so on, for
-`deepsegm.settings`. An empty value counts as not set. They raise ImproperlyConfigured, with a
-sentence, for a value that is not allowed."""
+"""Reads environment variables as text, numbers, addresses and so on, for `deepsegm.settings`.
+
+An empty value is treated as not set. Every function raises ImproperlyConfigured, with a sentence,
+for a value that is not allowed."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ def text(name: str, default: str = "") -> str:
 
 
 def one_of(name: str, *choices: str) -> str:
-    """One of these choices, in small letters; the first if the variable is not set. Capital letters
-    are accepted."""
+    """One of these choices (words in small letters); the first if the variable is not set. Capital
+    and small letters are treated alike."""
     value = text(name, choices[0]).lower()
     if value not in choices:
         raise ImproperlyConfigured(f"{name} must be {', '.join(choices[:-1])} or {choices[-1]}, not {value!r}.")
@@ -83,7 +84,7 @@ def database(address: str) -> Any:
         raise ImproperlyConfigured(
             "DEEPSEGM_DATABASE_URL must be an address such as postgres://user:password@host/name."
         ) from None
-    if options["ENGINE"].endswith("postgresql"):  # a fault is known within seconds
+    if options["ENGINE"].endswith("postgresql"):  # a fault is reported after 3 seconds
         options.setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
     return options
 

@@ -48,7 +48,7 @@ DEEPSEGM_TRAINING_THREADS = env.number("DEEPSEGM_TRAINING_THREADS", max(1, (os.c
 DEEPSEGM_TRAINING_MEMORY_MB = env.number("DEEPSEGM_TRAINING_MEMORY_MB", 8000)
 DEEPSEGM_DEVICE = env.text("DEEPSEGM_DEVICE", "auto")
 DEEPSEGM_PRECISION = env.one_of("DEEPSEGM_PRECISION", "auto", "bfloat16", "float32")
-# Of a whole request. A form may have several micrographs; the limit for each is
+# The limit for a whole request. A form may have several micrographs; the limit for each is
 # DEEPSEGM_MAX_UPLOAD_MB.
 DEEPSEGM_MAX_REQUEST_BYTES = (5 * DEEPSEGM_MAX_UPLOAD_MB + 1) * 2**20
 
@@ -59,10 +59,10 @@ DEEPSEGM_MAX_ARCHIVE_MB = 20 * DEEPSEGM_MAX_UPLOAD_MB
 DEEPSEGM_WAITING_MEGAPIXELS = max(2 * DEEPSEGM_MAX_MEGAPIXELS, 10 * DEEPSEGM_WAITING_JOBS)
 DEEPSEGM_WAITING_SAMPLES = DEEPSEGM_WAITING_TRAININGS = 3
 DEEPSEGM_TOKEN_REQUESTS_PER_MINUTE = 600
-DEEPSEGM_MIN_FREE_MB = 500
+DEEPSEGM_MIN_FREE_MB = 500  # with less free disk space nothing more is stored
 DEEPSEGM_EDITS_MB = 100
-DEEPSEGM_QUEUE_MINUTES = 30
-DEEPSEGM_SILENCE_SECONDS = 30
+DEEPSEGM_QUEUE_MINUTES = 30  # the status page warns about a row that waits longer
+DEEPSEGM_SILENCE_SECONDS = 30  # a row goes back into the queue if its worker does not report for so long
 DEEPSEGM_TRAINING_HOURS = 12
 
 # Identity and security
@@ -123,7 +123,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "segmentation.middleware.SecondFactor",  # before the ones that look at the user: it may replace the user
+    "segmentation.middleware.SecondFactor",  # before middleware that reads the user: it may replace the user
     "segmentation.middleware.RequireLogin",
     "segmentation.middleware.Visitor",
     "segmentation.middleware.StaffLog",
@@ -257,7 +257,7 @@ _BUCKET = {
 if DEEPSEGM_BUCKET:
     from botocore.config import Config
 
-    # If the bucket does not answer, this is known within seconds.
+    # A bucket that does not answer gives an error after seconds.
     _BUCKET["OPTIONS"]["client_config"] = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 2})
 STORAGES = {
     "default": _BUCKET if DEEPSEGM_BUCKET else _LOCAL,
@@ -266,11 +266,11 @@ STORAGES = {
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [FILES / "static"]
 STATIC_ROOT = DEEPSEGM_DATA / "static"
-# If no static files were collected, WhiteNoise serves them from where they are.
+# If no static files were collected, WhiteNoise serves them from their source folders.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 0 if DEBUG else 300
-# This folder is only ours, because everything that killed processes left in it is removed.
+# Nothing else may use this folder: what killed processes left in it is removed.
 FILE_UPLOAD_TEMP_DIR = str(Path(env.text("DEEPSEGM_TEMP", str(DEEPSEGM_DATA)), "deepsegm-temp").absolute())
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
@@ -282,8 +282,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 2 * DEEPSEGM_SAMPLE_IMAGES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 4 * DEEPSEGM_SAMPLE_IMAGES + 1000
 
-# The worker. The state of a job is in its database row, and the broker only tells workers that a
-# job waits. So Celery stores no results.
+# The workers. The state of a job is in its database row, and the broker only tells workers that a
+# job waits. So Celery stores no results. DEEPSEGM_EMBEDDED: whether the workers run on the machine
+# of the site, with the spool broker.
 DEEPSEGM_EMBEDDED = not env.secret("DEEPSEGM_BROKER_URL")
 CELERY_BROKER_URL = env.secret("DEEPSEGM_BROKER_URL") or "spool://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS = (

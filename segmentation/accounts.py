@@ -1,5 +1,5 @@
-"""Signing in with a password: how passwords are checked without blocking the site, and whom
-django-axes counts wrong passwords for (a name from one address)."""
+"""Signing in with a password: the authentication backend, which never blocks the site, and the name
+and network address by which django-axes counts wrong passwords."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ LONGEST_NAME = 150  # characters, of Django's users
 CROWDED = "Too many people are signing in at this moment: try again in a few seconds."
 
 # Checking a password takes a large part of a second of processor time, on purpose. Only one is
-# checked at a time, and only MOST_REQUESTS may wait for that, so that the threads that serve pages
-# are never all busy. Scripts send name and password with every request, so right ones are
-# remembered for a while, as a keyed hash.
+# checked at a time, and at most MOST_REQUESTS requests wait for that, so that some of the threads
+# that serve pages (16) stay free. Scripts send name and password with every request, so right ones
+# are remembered for a while, as a keyed hash.
 MOST_REQUESTS = 8
 REMEMBERED_SECONDS, MOST_REMEMBERED = 300.0, 1000
 _one_check = threading.Lock()
@@ -71,14 +71,15 @@ class OneAtATime(ModelBackend):
 
 
 def client_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str | None:
-    """The username in a sign-in request, so that a database can store it; for django-axes."""
+    """The username in a sign-in request, without NULs and shortened to LONGEST_NAME, because
+    django-axes stores it in the database."""
     name = (credentials or {}).get("username") or request.POST.get("login")
     return name and name.replace("\0", "")[:LONGEST_NAME]
 
 
 def client_network(request: HttpRequest) -> str:
-    """The address for which wrong passwords are counted, beside the name: that of the sender, or
-    the network of an IPv6 address; for django-axes."""
+    """The address of the sender, or the network of an IPv6 address; django-axes counts wrong
+    passwords by it and by the name."""
     network = network_of(request.META.get("REMOTE_ADDR", ""))
     try:
         return str(ip_address(network))

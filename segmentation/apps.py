@@ -1,4 +1,5 @@
-"""The configuration of the Django app: what is connected when the site starts."""
+"""The configuration of the Django app: it connects signal receivers and the folder of the site's
+own models when the site starts."""
 
 from django.apps import AppConfig
 

@@ -1,5 +1,5 @@
-"""Django's system checks of this site. They run when the site starts, and tell which settings would
-fail later, and what to do about it."""
+"""Django's system checks of this site. They run when the site starts, and report settings that
+would fail later, each with a hint how to correct it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXAMPLE_PREFIX = "change-me"  # of every secret in docker/example.env
 
 
 @register(Tags.files)
-def data_folder(**kwargs: Any) -> list[CheckMessage]:
+def check_data_folder(**kwargs: Any) -> list[CheckMessage]:
     """Whether files can be written in the data folder, where database, spool, files and secret key
     are."""
     folder: Path = settings.DEEPSEGM_DATA
@@ -38,9 +38,9 @@ def data_folder(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.files)
-def temporary_folder(**kwargs: Any) -> list[CheckMessage]:
+def check_temporary_folder(**kwargs: Any) -> list[CheckMessage]:
     """Whether files can be written in the folder for uploads and working copies, or in its parent,
-    where it is made."""
+    where `up` makes it."""
     folder = Path(settings.FILE_UPLOAD_TEMP_DIR)
     if not folder.exists():
         folder = folder.parent
@@ -53,9 +53,9 @@ def temporary_folder(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register
-def broker(**kwargs: Any) -> list[CheckMessage]:
-    """Whether the broker's address is valid; and whether a broker for several machines has a
-    database for several."""
+def check_broker(**kwargs: Any) -> list[CheckMessage]:
+    """Whether the broker's address is valid; and whether a site with a broker for several machines
+    also has a database that several machines can use."""
     scheme = urlsplit(settings.CELERY_BROKER_URL).scheme
     if scheme not in BROKERS:
         hint = "Use an address such as redis://localhost:6379/0, or leave DEEPSEGM_BROKER_URL unset."
@@ -68,9 +68,9 @@ def broker(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register
-def bucket(**kwargs: Any) -> list[CheckMessage]:
-    """Whether the bucket has both keys. One alone is a mistake; without any, the machine's own role
-    may open the bucket."""
+def check_bucket(**kwargs: Any) -> list[CheckMessage]:
+    """Whether the bucket has both keys. A single key is a mistake; without keys, a role of this
+    machine (IAM) may open the bucket."""
     options = settings.STORAGES["default"].get("OPTIONS", {})
     if not settings.DEEPSEGM_BUCKET:
         return []
@@ -85,7 +85,7 @@ def bucket(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
-def proxies(**kwargs: Any) -> list[CheckMessage]:
+def check_proxies(**kwargs: Any) -> list[CheckMessage]:
     """Whether the addresses of trusted proxies are valid, and whether a site with https has one."""
     messages: list[CheckMessage] = []
     for word in settings.DEEPSEGM_TRUSTED_PROXIES:
@@ -103,7 +103,7 @@ def proxies(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
-def openid(**kwargs: Any) -> list[CheckMessage]:
+def check_openid(**kwargs: Any) -> list[CheckMessage]:
     """Whether the OpenID provider has a client with a secret, and an https address, so that nobody
     can change its answers."""
     address = settings.DEEPSEGM_OIDC_URL
@@ -119,7 +119,7 @@ def openid(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
-def decoding(**kwargs: Any) -> list[CheckMessage]:
+def check_decoding(**kwargs: Any) -> list[CheckMessage]:
     """Whether the kernel can confine the process that decodes uploaded files. Only Linux can, with
     Landlock."""
     if landlock_version() > 0:
@@ -129,7 +129,7 @@ def decoding(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security, deploy=True)
-def secret_key(**kwargs: Any) -> list[CheckMessage]:
+def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
     """Whether the secret key is stored. One that is made for a process signs everyone out when the
     process ends."""
     if settings.DEEPSEGM_SECRET_KEY_LASTS:
@@ -139,7 +139,7 @@ def secret_key(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
-def example_secrets(**kwargs: Any) -> list[CheckMessage]:
+def check_example_secrets(**kwargs: Any) -> list[CheckMessage]:
     """Whether secrets of docker/example.env are in use: everyone knows them, so the site does not
     start with one."""
     options = settings.STORAGES["default"].get("OPTIONS", {})
@@ -157,7 +157,7 @@ def example_secrets(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register
-def weights(**kwargs: Any) -> list[CheckMessage]:
+def check_weights(**kwargs: Any) -> list[CheckMessage]:
     """Whether there are models, and the files with their weights. Hashes are checked when a model
     is loaded."""
     hint = "Restore the folder segmentation/cards from the release."
@@ -173,7 +173,7 @@ def weights(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register
-def plug_ins(**kwargs: Any) -> list[CheckMessage]:
+def check_plug_ins(**kwargs: Any) -> list[CheckMessage]:
     """Whether all plug-ins with kinds, formats and exports can be loaded. `deepsegm train` checks
     those for training."""
     for registry in (tasks, formats, exports):

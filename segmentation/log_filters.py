@@ -1,6 +1,5 @@
-"""Filters and the format of the log: a line names the request, or the database row that a worker
-works on; and a line that repeats is written only a few times a minute, so that the log stays
-readable."""
+"""Filters and a formatter for the log. Each line names the request, or the database row that a
+worker works on. A line that repeats is written only a few times a minute."""
 
 from __future__ import annotations
 
@@ -15,8 +14,8 @@ row: ContextVar[str] = ContextVar("row", default="")
 
 
 class LogContext(logging.Filter):
-    """Adds to every record `request`, the id of the request, and `row`, such as "Job 7a1f...", ""
-    if there is none; and `context`, both together for a line."""
+    """Adds three fields to every record: `request`, the id of the request; `row`, such as "Job
+    7a1f..."; and `context`, both together for a line. Each is "" if there is none."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request, record.row = request_id.get(), row.get()
@@ -50,14 +49,14 @@ def _indented(text: str) -> str:
 
 class LogThrottle(logging.Filter):
     """Lets PER_MINUTE warnings and errors from each line of code pass a minute. The first record of
-    the next minute says how many were left out. The traceback of a worker process that was killed
+    the next minute states how many were left out. The traceback of a worker process that was killed
     is removed.
 
     Records with `each` (in logging's `extra`) all pass, because users are asked to report the numbers in them.
     """
 
     PER_MINUTE = 5
-    SECONDS = 60.0  # of such a minute
+    SECONDS = 60.0  # length of the minute
 
     def __init__(self) -> None:
         super().__init__()

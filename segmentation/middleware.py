@@ -94,13 +94,13 @@ class ContentSecurityPolicy(Middleware):
 
 
 class NoNulBytes(Middleware):
-    """Refuses requests with NUL bytes in address, headers or cookies: ours have none, and
-    PostgreSQL stores none."""
+    """Refuses requests with NUL bytes in address, headers or cookies, because PostgreSQL cannot
+    store them. No request of our pages has one."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         texts = (value for value in request.META.values() if isinstance(value, str))
-        sent = (request.path_info, *request.COOKIES.values(), *texts)
-        if "%00" in request.META.get("QUERY_STRING", "") or any("\0" in text for text in sent):
+        parts = (request.path_info, *request.COOKIES.values(), *texts)
+        if "%00" in request.META.get("QUERY_STRING", "") or any("\0" in text for text in parts):
             raise BadRequest("a NUL byte")
         return self.get_response(request)
 
@@ -162,7 +162,7 @@ class Visitor(Middleware):
     `address_hash`, and `links` (the secrets of links that this browser has opened).
 
     Cookies are set only if a view sets `keep_visitor` (see `sender`), or `used_link`, the secret
-    that opened its row. From an accepted POST of the staff the site also learns its own address
+    that opened its row. After an accepted POST of the staff the address of the site is stored
     (`remember_site`).
     """
 
@@ -182,14 +182,15 @@ class Visitor(Middleware):
             cookies[LINKS_COOKIE] = ".".join(request.links[:MOST_LINKS])  # the page's pictures and files need it
         if request.keep_visitor:
             cookies[VISITOR_COOKIE] = str(request.visitor)
-        lasting = {"max_age": COOKIE_SECONDS, "httponly": True, "samesite": "Lax"}
+        options = {"max_age": COOKIE_SECONDS, "httponly": True, "samesite": "Lax"}
         for name, value in cookies.items():
-            response.set_signed_cookie(name, value, salt=name, secure=settings.SESSION_COOKIE_SECURE, **lasting)
+            response.set_signed_cookie(name, value, salt=name, secure=settings.SESSION_COOKIE_SECURE, **options)
         return response
 
 
 def read_links(request: HttpRequest) -> tuple[str, ...]:
-    """The secrets of links: the one in this address, and those that this browser opened before."""
+    """The secrets of links: first the secret in this address, then those that this browser opened
+    before."""
     try:
         links = request.get_signed_cookie(LINKS_COOKIE, default="", salt=LINKS_COOKIE)
     except BadSignature:
@@ -214,8 +215,8 @@ def hash_address(address: str) -> str:
 
 
 def network_of(address: str) -> str:
-    """What all addresses of one sender have in common: for IPv6 the first 64 bits, because a sender
-    can choose the others. A text that is no address is returned, cut to LONGEST_ADDRESS."""
+    """The network of a sender's address. For IPv6 it is the first 64 bits, because a sender can
+    choose the others; for IPv4 the address itself. Any other text is cut to LONGEST_ADDRESS."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

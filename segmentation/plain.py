@@ -1,4 +1,4 @@
-"""Makes values storable: forms and workers pass everything that goes into a JSON field of a
+"""Converts values to plain JSON types. Forms and workers pass every value for a JSON field of the
 database through `storable`."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ def storable(value: Any) -> Any:
     """The value with only JSON types in it, so that any database can store it.
 
     Numbers that are not finite become None; NULs and lone surrogates are removed from text. Image
-    files contain all of these. SQLite refuses such numbers, PostgreSQL such text, too.
+    files contain all of these. SQLite refuses such numbers, and PostgreSQL also such text.
     """
     if isinstance(value, dict):
         return {storable(str(key)): storable(item) for key, item in value.items()}

@@ -31,8 +31,8 @@ class RequestTimes(Middleware):
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        sent, began = request.META.get("HTTP_X_REQUEST_ID", ""), time.monotonic()
-        identifier = sent if ACCEPTED_ID.fullmatch(sent) else uuid4().hex
+        proxy_id, began = request.META.get("HTTP_X_REQUEST_ID", ""), time.monotonic()
+        identifier = proxy_id if ACCEPTED_ID.fullmatch(proxy_id) else uuid4().hex
         token = request_id.set(identifier)
         try:
             response = self.get_response(request)

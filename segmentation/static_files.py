@@ -12,8 +12,8 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-# The folder of htmx extensions in django-htmx: we use none, and they import a file that does not
-# exist.
+# Patterns of files that are not collected: the folder of htmx extensions in django-htmx. We use
+# none of them, and they import a file that does not exist.
 LEFT_OUT = ["ext"]
 
 
@@ -31,13 +31,13 @@ class CollectedFiles(CompressedManifestStaticFilesStorage):
 
 def collect() -> None:
     """Collect the files into STATIC_ROOT, unless nothing changed since an earlier start."""
-    listed = [
+    files = [
         (path, storage.size(path), storage.get_modified_time(path).isoformat())
         for finder in get_finders()
         for path, storage in finder.list(LEFT_OUT)
     ]
-    state = hashlib.sha256(json.dumps(listed).encode()).hexdigest()
-    stamp = Path(settings.STATIC_ROOT) / "collected"
-    if not (stamp.is_file() and stamp.read_text() == state):
+    state = hashlib.sha256(json.dumps(files).encode()).hexdigest()
+    state_file = Path(settings.STATIC_ROOT) / "collected"
+    if not (state_file.is_file() and state_file.read_text() == state):
         call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=LEFT_OUT)
-        stamp.write_text(state)
+        state_file.write_text(state)

@@ -33,14 +33,14 @@ from .views import (
     watch,
 )
 
-# For the template of the sign-in page.
+# Context of the template of the sign-in page; Django calls the functions.
 SIGN_IN = {
     "site_closed": lambda: settings.DEEPSEGM_REQUIRE_LOGIN,
     "provider": lambda: settings.DEEPSEGM_OIDC_NAME if settings.DEEPSEGM_OIDC_URL else "",
     "provider_makes_accounts": lambda: settings.DEEPSEGM_OIDC_ACCOUNTS == "new",
 }
-# Type of a row, the module of the views, and views of one row, each at TYPEs/ID/VIEW/ and named
-# TYPE-VIEW.
+# Views of one row: type of the row, module of the views, and their names. A view VIEW of a TYPE has
+# the address TYPEs/ID/VIEW/ and the URL name TYPE-VIEW.
 ACTIONS = (
     ("sample", samples, "status images name add retry corrections cancel scale close delete"),
     ("job", job_status, "status"),

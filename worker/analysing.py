@@ -72,7 +72,7 @@ def analyse_job(job: Job, progress: Progress, folder: Path) -> None:
         # The page shows the numbers while the rest is measured and the files are written.
         job.change(summary=summarise(analysis, reused=reused, unread=unread))
         progress("drawing the figure", WRITING)
-        analysis = pipeline.arranged(analysis, clock)
+        analysis = pipeline.with_arrangement(analysis, clock)
         remember_analysis(job, analysis)
         summary = summarise(analysis, reused=reused, unread=unread)
         files = write_stored_files(

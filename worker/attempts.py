@@ -67,7 +67,7 @@ def attempt(rows: Any, pk: Any, work: Work, *, is_asked: bool = True) -> bool:
         analysed = row.result if isinstance(row, ExportJob) else getattr(row, "job", row)
         job_settings = getattr(analysed, "settings", None)
         # The job has settings that this version of the worker does not know.
-        if job_settings and AnalysisSettings.from_dict(job_settings).others:
+        if job_settings and AnalysisSettings.from_dict(job_settings).later_settings:
             publishing.postpone_row(row=row, why=NEWER)
             return True
         with Heartbeat(row) as heartbeat, scratch_folder() as folder:
@@ -107,7 +107,7 @@ class ProgressReporter:
             return
         self._stage, self._reported = stage, now
         fraction = self._furthest = max(self._furthest, min(fraction, 1.0))
-        seconds_left = self._forecast.left(fraction) if self._forecast else None
+        seconds_left = self._forecast.seconds_left(fraction) if self._forecast else None
         ends = {} if seconds_left is None else {"ends": timezone.now() + timedelta(seconds=seconds_left)}
         self._row.report(stage=stage, progress=max(fraction, self._earlier), **ends)
 

@@ -182,11 +182,14 @@ def _contents(paths: dict[str, Path], notes: list[Note]) -> Contents:
     facts, image_facts = files.read_facts(tables[files.FACTS]) if files.FACTS in tables else ({}, {})
     rows = files.read_table(tables[files.GROUPS], files.GROUPS, ("image", "group")) if files.GROUPS in tables else []
     images = {
-        PurePosixPath(name): path for name, path in _files_in_folders(paths, truth.IMAGES, truth.image_suffixes())
+        PurePosixPath(name): path
+        for name, path in _files_in_folders(paths, truth.IMAGE_FOLDERS, truth.image_suffixes())
     }
     if not images:
         raise Refused(NO_IMAGES)
-    labels = {PurePosixPath(name): path for name, path in _files_in_folders(paths, truth.LABELS, truth.LABEL_KINDS)}
+    labels = {
+        PurePosixPath(name): path for name, path in _files_in_folders(paths, truth.LABEL_FOLDERS, truth.LABEL_KINDS)
+    }
     coco = next((path for name, path in tables.items() if name.endswith(".json")), None)
     labels_of = dict[PurePosixPath, Path]()
     for file, path in labels.items():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.core import dataset_files as files
-from segmentation.core.analysis import Objects
+from segmentation.core.analysis import ExportedObjects
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.regions import INSIDE, largest_part, mask_of, shares_inside
 from segmentation.core.micrograph.vendors.facts import MARKS
@@ -87,5 +87,7 @@ def _measured_objects(job: Job, outlines: Any) -> list[dict[str, Any]]:
     from segmentation.core import pipeline
 
     with scratch_folder() as folder:
-        objects = Objects.of(pipeline.measure(load_micrograph(job.micrograph, folder), outlines, job.get_settings()))
+        objects = ExportedObjects.of(
+            pipeline.measure(load_micrograph(job.micrograph, folder), outlines, job.get_settings())
+        )
     return [{"id": number, "reason": why} for number, why in zip(objects.ids.tolist(), objects.reasons, strict=True)]

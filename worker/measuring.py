@@ -81,7 +81,7 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
         analysis = with_method(job, analysis)
         # The page shows the numbers while the rest is measured and the files are written.
         measuring.change(summary=summarise(analysis, reused=True, unread=unread))
-        analysis = pipeline.arranged(analysis, clock)
+        analysis = pipeline.with_arrangement(analysis, clock)
         summary = summarise(analysis, reused=True, unread=unread)
         in_sample = job.artifact(tables.TABLE_FILE) is not None or job.sample_id is not None
         files = write_stored_files(analysis, folder / "results", in_sample=in_sample)

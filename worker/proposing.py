@@ -23,10 +23,10 @@ from .heartbeat import Progress, has_more_urgent_work, stopping_for_urgent_work
 
 
 def propose_others(proposals: models.Proposals, progress: Progress, folder: Path) -> None:
-    """Try one way after the other, until SHOWN of them have found something; each outcome is stored
+    """Try one way after the other, until MOST_SHOWN of them have found something; each outcome is stored
     at once."""
     from segmentation.core.network.runtime import Runtime
-    from segmentation.core.proposing import FEWEST, SHOWN, Part, look, named_model, ways
+    from segmentation.core.proposing import FEWEST_OBJECTS, MOST_SHOWN, Part, named_model, try_way, ways
 
     report = stopping_for_urgent_work(progress, partial(has_more_urgent_work, models.Proposals))
     job, report_alive = proposals.job, partial(report, "trying other ways", 0.0)
@@ -40,15 +40,15 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     # A way is proposed only if more of its outlines are probably right (share `least`) and if it finds
     # enough outlines (`fewest`). If both polarities of an image are equally likely ("beside"), both
     # are shown.
-    least, fewest = (0.0, 1) if "beside" in used else (EVEN_PROBABILITY, FEWEST)
+    least, fewest = (0.0, 1) if "beside" in used else (EVEN_PROBABILITY, FEWEST_OBJECTS)
     least = least if refused or "beside" in used else max(least, used.get("expected", 0.0))
     runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
     for way in ways(part, requested, used, model, offered_cards, refused=refused)[tried:]:
-        if len(proposed) == SHOWN:
+        if len(proposed) == MOST_SHOWN:
             break
         card = cards.find(way.settings["model"])
         few = 0 if card.name == advised_model else fewest  # the advised model is always shown
-        if outcome := look(part, requested, way, card, least=least, fewest=few, runtime=runtime, progress=report):
+        if outcome := try_way(part, requested, way, card, least=least, fewest=few, runtime=runtime, progress=report):
             count, picture = outcome[0], b64encode(outcome[1]).decode()
             proposed.append({"words": way.words, "settings": way.settings, "count": count, "picture": picture})
         tried += 1

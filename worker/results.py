@@ -25,7 +25,7 @@ def with_method(job: Job, analysis: Analysis) -> Analysis:
     method."""
     if job.method is None:
         return analysis
-    return replace(analysis, method=replace(job.method.written.used(analysis), control=out_of_control_words(job)))
+    return replace(analysis, method=replace(job.method.written.record_for(analysis), control=out_of_control_words(job)))
 
 
 def write_stored_files(

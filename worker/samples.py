@@ -130,7 +130,7 @@ def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member]
         if not job.included:
             left_out.append(SampleImage.waiting(member, job.waits) if job.waits else SampleImage.by_user(member))
             continue
-        if job.get_settings().with_(calibration=None) != settings:
+        if job.get_settings().replaced(calibration=None) != settings:
             notes.append(OTHER_SETTINGS.format(name=name))
         jobs.append(job)
         members.append(member)

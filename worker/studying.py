@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from segmentation.core.changed_forms import NotTested, robustness
+from segmentation.core.changed_forms import NotTested, measure_robustness
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.cards import UnknownModel
-from segmentation.core.quality.study_report import as_dict, study_of, unit_of
+from segmentation.core.quality.study_report import study_as_dict, study_of, unit_of
 from segmentation.models import Job, Study
 from segmentation.plain import storable
 from segmentation.services.ground.refusal import Refused
@@ -29,7 +29,7 @@ def make_study(study: Study, progress: Progress, folder: Path) -> None:
 
     progress("comparing the conditions", 0.0)
     try:
-        result = as_dict(study_of(study.names, study.rows), unit_of(study.quantity))
+        result = study_as_dict(study_of(study.names, study.rows), unit_of(study.quantity))
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
     result["robustness"] = _robustness(study, progress, folder)
@@ -55,7 +55,7 @@ def _robustness(study: Study, progress: Progress, folder: Path) -> dict[str, Any
         try:
             micrograph = load_micrograph(job.micrograph, folder, partial(report, "again", 0.0))
             analyse_form = partial(analyse, runtime=runtime_now())
-            image_test = robustness(micrograph, job.get_settings(), study.quantity, analyse_form, report)
+            image_test = measure_robustness(micrograph, job.get_settings(), study.quantity, analyse_form, report)
             tested.append(image_test.as_dict())
         except (NotTested, UnreadableImage, UnknownModel) as problem:
             left_out.append(f"{job.micrograph.name} ({str(problem).rstrip('.')})")

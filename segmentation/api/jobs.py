@@ -130,7 +130,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
             stated_scale = StatedScale(str(fields.pop("width")), Source.TYPED)
             calibration = stated_scale.calibration(parent.micrograph.scale)
         settings = sent_settings(fields, Changes, request.user, parent.get_settings(), parent.method)
-        settings = settings.with_(calibration=calibration)
+        settings = settings.replaced(calibration=calibration)
         refuse_tall_bar(settings, parent.micrograph)
     except ValueError as problem:
         raise Refused(str(problem)) from None

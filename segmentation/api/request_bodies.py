@@ -297,7 +297,7 @@ def _schema(setting: Setting) -> dict[str, Any]:
     alternatives: list[dict[str, Any]] = [{"type": "string", **text}] if words or not setting.number else []
     if setting.is_switch:
         alternatives.append({"type": "boolean"})
-    if setting.several:
+    if setting.is_regions:
         alternatives.append(REGIONS)
     if setting.number:
         limits = {name: end for name, end in ends.items() if isfinite(end)}
@@ -310,7 +310,7 @@ def _schema(setting: Setting) -> dict[str, Any]:
 
 def _may_be_list(name: str) -> bool:
     """Whether a setting of this name has a list as its value."""
-    return any(setting.several for setting in settings_of(MeasurementSettings) if setting.name == name)
+    return any(setting.is_regions for setting in settings_of(MeasurementSettings) if setting.name == name)
 
 
 def sent_method(request: HttpRequest) -> MethodVersion | None:

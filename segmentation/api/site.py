@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from ..core.network.cards import for_comparison
+from ..core.network.cards import is_for_comparison
 from ..forms.settings import models_by_task
 from ..services.access.claiming import claim_results
 from ..services.ground.callers import visitor_id
@@ -40,7 +40,7 @@ def tasks(request: HttpRequest) -> Any:
             {
                 **{name: getattr(task, name) for name in ("name", "title", "summary")},
                 "models": [
-                    {"name": name, "title": title, "comparison": for_comparison(name)} for name, title in models
+                    {"name": name, "title": title, "comparison": is_for_comparison(name)} for name, title in models
                 ],
                 "quantities": list(task.quantities),
                 "settings": settings_fields(task),

@@ -26,47 +26,46 @@ RETIRED = ("field_spread",)  # settings that version 1.0 stored and that no long
 class AnalysisSettings:
     """One analysis, fully specified.
 
-    others: stored settings that only a later version knows. A job with such settings is shown, but it cannot be run.
+    later_settings: stored settings that only a later version knows. A job with them is shown, but cannot be run.
     """
 
     segmentation: SegmentationSettings
     measurement: MeasurementSettings = field(default_factory=MeasurementSettings)
     task: str = DEFAULT_TASK
-    others: dict[str, Any] = field(default_factory=dict, hash=False)
+    later_settings: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
     def of(cls, /, task: str = DEFAULT_TASK, **settings: Any) -> Self:
-        """The settings of a task from some of them by name. The others have their defaults.
-
-        Raises pydantic's ValidationError (see `validation.sentence`), UnknownTask.
-        """
-        measuring = MeasurementSettings.model_fields
-        measurement = {name: value for name, value in settings.items() if name in measuring}
-        others = {name: value for name, value in settings.items() if name not in measuring}
-        return cls(tasks.find(task).settings(**others), MeasurementSettings(**measurement), task)
+        """The settings of a task, from values by name; a missing setting has its default. Raises pydantic's
+        ValidationError (see `validation.sentence`), UnknownTask."""
+        names = MeasurementSettings.model_fields
+        measurement = {name: value for name, value in settings.items() if name in names}
+        segmentation = {name: value for name, value in settings.items() if name not in names}
+        return cls(tasks.find(task).settings(**segmentation), MeasurementSettings(**measurement), task)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The settings that `as_dict` of any version wrote. RETIRED ones of an older version are dropped; those that
-        only a later version knows become `others`."""
+        """The settings that `as_dict` of any version wrote. RETIRED settings of an older version are dropped; settings
+        that only a later version knows become `later_settings`."""
         task = tasks.find(data.get("task", DEFAULT_TASK))
         setting_names = {"task", *task.settings.model_fields, *MeasurementSettings.model_fields}
         settings = cls.of(**{name: value for name, value in data.items() if name in setting_names})
-        others = {name: value for name, value in data.items() if name not in setting_names.union(RETIRED)}
-        return replace(settings, others=others)
+        later = {name: value for name, value in data.items() if name not in setting_names.union(RETIRED)}
+        return replace(settings, later_settings=later)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types in one flat table; `from_dict` is its inverse."""
-        return {"task": self.task, **self.segmentation.model_dump(), **self.measurement.model_dump(), **self.others}
+        values = self.segmentation.model_dump() | self.measurement.model_dump()
+        return {"task": self.task, **values, **self.later_settings}
 
-    def with_(self, **changes: Any) -> Self:
+    def replaced(self, **changes: Any) -> Self:
         """A copy with some settings changed, given by their names."""
-        for_measuring = {name: value for name, value in changes.items() if name in MeasurementSettings.model_fields}
-        for_finding = {name: value for name, value in changes.items() if name not in for_measuring}
+        measurement = {name: value for name, value in changes.items() if name in MeasurementSettings.model_fields}
+        segmentation = {name: value for name, value in changes.items() if name not in measurement}
         return replace(
             self,
-            segmentation=self.segmentation.replaced(**for_finding) if for_finding else self.segmentation,
-            measurement=self.measurement.replaced(**for_measuring) if for_measuring else self.measurement,
+            segmentation=self.segmentation.replaced(**segmentation) if segmentation else self.segmentation,
+            measurement=self.measurement.replaced(**measurement) if measurement else self.measurement,
         )
 
 
@@ -74,9 +73,8 @@ class AnalysisSettings:
 class MethodUsed:
     """The version of a method by which an image was analysed, as it was at that time.
 
-    state: draft, approved or withdrawn. checksum: that of the method's description. departures: sentences, each says
-    how the analysis differed from the method. control: a sentence if the control charts of the method showed at that
-    time that it was out of control, else "".
+    state: draft, approved or withdrawn. checksum: SHA-256 of the method's description. departures: sentences on how the
+    analysis differed from the method. control: a sentence if it was out of control by its control charts, else "".
     """
 
     name: str
@@ -108,10 +106,10 @@ class MethodUsed:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """A measured Segmentation.
+    """The segmentation of one image with its measurements.
 
-    settings: as requested; the segmentation records how the objects were really found.
-    calibration: the one that was used, from the settings or else from the micrograph.
+    settings: as requested; the segmentation records the values that were used.
+    calibration: as used, from the settings or else from the micrograph.
     table, statistics, quantities: as in `tasks.base.Measured`. The table's rows are in the order of the ids; it also
         has the objects that are left out, with the reason.
     timings: seconds by stage name.
@@ -137,12 +135,12 @@ class Analysis:
 
 
 @dataclass(frozen=True, eq=False)
-class Objects:
-    """What exported files say of each object, for every kind of analysis, in the order of the ids.
+class ExportedObjects:
+    """The values of each object in exported files, for every kind of analysis, in the order of the ids.
 
-    ids: (n,) int64. classes: (n,) names. kept: (n,) bool, the objects that count; all of them if the table has a row
+    ids: (n,) int64. classes: (n,) names. kept: (n,) bool, whether an object counts; always true if the table has a row
     for each class instead of each object. reasons: (n,) why an object is left out, "" if it counts. confidence: (n,)
-    float, None where not known. cut: (n,) bool, objects that touch the frame: they count, but have no size.
+    float, None where not known. touches_frame: (n,) bool, whether an object counts, but has no size for this reason.
     """
 
     ids: NDArray[np.int64]
@@ -150,10 +148,10 @@ class Objects:
     kept: NDArray[np.bool_]
     reasons: list[str]
     confidence: list[float | None]
-    cut: NDArray[np.bool_]
+    touches_frame: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, analysis: Analysis) -> Objects:
+    def of(cls, analysis: Analysis) -> ExportedObjects:
         segmentation, table = analysis.segmentation, analysis.table
         has_objects = "label" in table.columns and np.array_equal(table["label"], segmentation.ids)
         task, all_false = tasks.find(segmentation.provenance.task), np.zeros(len(segmentation), np.bool_)

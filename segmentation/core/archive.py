@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-LEVEL = 3  # of compression, from 0 to 9
-# Already compressed, or weights of an ONNX network (.data): packing them would cost time and save next to nothing.
+COMPRESSION_LEVEL = 3  # from 0 to 9
+# Suffixes of files that are not compressed: they are already, or hold weights of an ONNX network (.data), which
+# hardly become smaller.
 STORED_AS_IS = {".png", ".zip", ".pdf", ".xlsx", ".tif", ".npz", ".data"}
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the earliest date that ZIP can store; every entry has it
 FILE_FOR_ALL_TO_READ = 0o100644 << 16  # file mode, in the upper half of `external_attr`
@@ -41,14 +42,14 @@ def streamed_zip(entries: Iterable[tuple[str, bytes | Iterable[bytes]]]) -> Iter
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    archive.writestr(_entry(name), content, compresslevel=LEVEL)
+    archive.writestr(_entry(name), content, compresslevel=COMPRESSION_LEVEL)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, EARLIEST)
     entry.external_attr, entry.create_system = FILE_FOR_ALL_TO_READ, UNIX
-    packed = PurePosixPath(name).suffix in STORED_AS_IS
-    entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
+    is_stored_as_is = PurePosixPath(name).suffix in STORED_AS_IS
+    entry.compress_type = zipfile.ZIP_STORED if is_stored_as_is else zipfile.ZIP_DEFLATED
     return entry
 
 

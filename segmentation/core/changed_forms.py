@@ -1,6 +1,7 @@
-"""A picture in forms that leave its particles as they are, and what the analysis says of each.
+"""Tests the robustness of a method: analyses a picture again in changed forms, which leave its particles as they are.
 
-Every form is analysed again, without corrections: the same cut-out without a data bar, with the same settings.
+The forms are made of the analysed rows, without the data bar. Each is analysed with the same settings, without
+corrections. The worker calls `measure_robustness` for a study of a method.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .quality.robustness import JPEG_QUALITY, NOISE, TITLES, Robustness
 
 Grey = NDArray[np.float64]
 Analyse = Callable[[Micrograph, AnalysisSettings], Analysis]
-LARGEST = 2**24  # px of a picture to analyse
+LARGEST_PX = 2**24  # pixels of a picture that is analysed
 HAS_REGIONS = "it has regions to ignore"
 TOO_LARGE = "it is larger than 16 megapixels"
 NO_NUMBER = "analysed again without corrections it has no such number"
@@ -59,31 +60,32 @@ def _doubled(grey: Grey) -> Grey:
 class Form:
     """One way to change a picture.
 
-    change: of grey levels (H, W) in 0..255. back: of labels (H', W') of the changed picture to the places of the
-    original. pixel: the size of its pixels in those of the original. turns: whether rows become columns.
+    change: gives the changed grey levels (H', W') of grey levels (H, W) in 0..255. restore: turns labels (H', W') of
+    the changed picture into labels of the original. pixel_size: side of its pixels, in pixels of the original.
+    is_turned: whether rows become columns.
     """
 
     change: Callable[[Grey], Grey]
-    back: Callable[[NDArray[Any]], NDArray[Any]] = lambda labels: labels
-    pixel: float = 1.0
-    turns: bool = False
+    restore: Callable[[NDArray[Any]], NDArray[Any]] = lambda labels: labels
+    pixel_size: float = 1.0
+    is_turned: bool = False
 
 
 FORMS = {
     "inverted": Form(lambda grey: 255 - grey),
-    "turned": Form(np.rot90, lambda labels: np.rot90(labels, -1), turns=True),
+    "turned": Form(np.rot90, lambda labels: np.rot90(labels, -1), is_turned=True),
     "mirrored": Form(np.fliplr, np.fliplr),
-    "half size": Form(_halved, lambda labels: np.kron(labels, np.ones((2, 2), labels.dtype)), pixel=2.0),
-    "double size": Form(_doubled, lambda labels: labels[::2, ::2], pixel=0.5),
+    "half size": Form(_halved, lambda labels: np.kron(labels, np.ones((2, 2), labels.dtype)), pixel_size=2.0),
+    "double size": Form(_doubled, lambda labels: labels[::2, ::2], pixel_size=0.5),
     "noise": Form(_noisy),
     "blur": Form(_blurred),
     "jpeg": Form(_jpeg),
 }
 
 
-def eight_bits(pixels: NDArray[Any]) -> Grey:
-    """Pixels (H, W) as grey levels in 0..255: those of 8 bits as they are, others from their darkest to their
-    brightest."""
+def grey_levels(pixels: NDArray[Any]) -> Grey:
+    """Pixels (H, W) as grey levels in 0..255. Pixels of 8 bits are unchanged; of others the darkest becomes 0 and the
+    brightest 255."""
     grey = pixels.astype(np.float64)
     if pixels.dtype == np.uint8:
         return grey
@@ -91,8 +93,8 @@ def eight_bits(pixels: NDArray[Any]) -> Grey:
     return np.asarray((grey - low) * (255 / (high - low) if high > low else 0.0))
 
 
-def changed(grey: Grey, form: Form) -> NDArray[np.uint8]:
-    """The picture (H, W) in a form."""
+def in_form(grey: Grey, form: Form) -> NDArray[np.uint8]:
+    """The grey levels (H, W) of a picture, changed by a form."""
     return np.ascontiguousarray(np.clip(np.rint(form.change(grey)), 0, 255).astype(np.uint8))
 
 
@@ -100,31 +102,31 @@ class NotTested(ValueError):
     """A picture that cannot be analysed in other forms; the message says why, in half a sentence."""
 
 
-def robustness(
+def measure_robustness(
     micrograph: Micrograph,
     settings: AnalysisSettings,
     quantity: str,
     analyse: Analyse,
     progress: Callable[[str, float], None],
 ) -> Robustness:
-    """Analyse a picture as it is and in every form. quantity: the number that is looked at. progress: with the
-    title of a form and the fraction done. Raises NotTested, and as `analyse` does."""
+    """Analyse a picture as it is and in every form. quantity: the name of the number that is compared. progress: called
+    with the title of a form and the fraction done. Raises NotTested, and what `analyse` raises."""
     if settings.measurement.ignore:
         raise NotTested(HAS_REGIONS)
-    if micrograph.pixels.size > LARGEST:
+    if micrograph.pixels.size > LARGEST_PX:
         raise NotTested(TOO_LARGE)
     calibration = settings.measurement.scaled(micrograph.scale).in_use
-    grey = eight_bits(without_coloured_marks(micrograph).pixels[: analysed_rows(micrograph, settings.segmentation)])
+    grey = grey_levels(without_coloured_marks(micrograph).pixels[: analysed_rows(micrograph, settings.segmentation)])
     metadata = {name: fact for name, fact in micrograph.metadata.items() if name != MARKS}
 
-    def analysed(form: Form) -> Analysis:
-        size = calibration.nm_per_pixel and calibration.nm_per_pixel * form.pixel
+    def analyse_form(form: Form) -> Analysis:
+        size = calibration.nm_per_pixel and calibration.nm_per_pixel * form.pixel_size
         own_scale = replace(calibration, nm_per_pixel=size)
-        picture = Micrograph(changed(grey, form), micrograph.name, micrograph.sha256, own_scale, metadata)
-        return analyse(picture, _settings_in(form, settings).with_(calibration=own_scale, data_bar=0))
+        picture = Micrograph(in_form(grey, form), micrograph.name, micrograph.sha256, own_scale, metadata)
+        return analyse(picture, _settings_in(form, settings).replaced(calibration=own_scale, data_bar=0))
 
     progress("again", 0.0)
-    original = analysed(Form(lambda grey: grey))
+    original = analyse_form(Form(lambda grey: grey))
     number_before = original.quantities.get(quantity)
     if original.refused or number_before is None or number_before.value is None:
         raise NotTested(NO_NUMBER)
@@ -135,7 +137,7 @@ def robustness(
     forms = dict(_forms_for(grey, settings, metadata))
     for done, (name, form) in enumerate(forms.items(), 1):
         progress(TITLES[name], done / (len(forms) + 1))
-        analysis = analysed(form)
+        analysis = analyse_form(form)
         number_after = analysis.quantities.get(quantity)
         after = None if analysis.refused or number_after is None else number_after.value
         moved[name] = None if after is None else after - value
@@ -145,17 +147,20 @@ def robustness(
 
 
 def _forms_for(grey: Grey, settings: AnalysisSettings, metadata: Mapping[str, Any]) -> Iterator[tuple[str, Form]]:
-    """The forms that a picture can have: none turns a picture with a tilt, and none is too large."""
+    """The forms of a picture that are analysed, by name. A picture whose tilt is corrected is not turned, and no form
+    has more than LARGEST_PX."""
     is_tilted = Tilt.to_correct(settings.measurement, metadata) is not None
     for name, form in FORMS.items():
-        if not (form.turns and is_tilted) and grey.size / form.pixel**2 <= LARGEST:
+        if not (form.is_turned and is_tilted) and grey.size / form.pixel_size**2 <= LARGEST_PX:
             yield name, form
 
 
 def _settings_in(form: Form, settings: AnalysisSettings) -> AnalysisSettings:
-    """The settings for a form: a scale at which the network has to look belongs to the size of the pixels."""
+    """The settings for a form. A working scale in the settings is adapted to the size of the form's pixels."""
     scale = getattr(settings.segmentation, "scale", None)
-    return settings.with_(scale=scale * form.pixel) if isinstance(scale, float) and form.pixel != 1 else settings
+    if not isinstance(scale, float) or form.pixel_size == 1:
+        return settings
+    return settings.replaced(scale=scale * form.pixel_size)
 
 
 def _is_doubted(analysis: Analysis) -> bool:

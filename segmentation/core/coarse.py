@@ -22,10 +22,10 @@ from .prediction import predict_maps
 if TYPE_CHECKING:
     from .search import Search
 
-COARSE = 0.6  # up to this working scale a segmentation is coarse
-SPECK_WINDOW, MIDDLE_WINDOW = 512, 640  # px: side of the window in which specks, and small objects, are looked for
-# Another model must expect so many times as many right outlines as the candidate has. One of 80 pictures of EMPS has
-# so many (large spheres strewn with small ones); three have three times as many.
+COARSE = 0.6  # working scales up to this are coarse
+SPECK_WINDOW, MIDDLE_WINDOW = 512, 640  # px: sides of the windows in which specks and small objects are searched
+# Another model must expect so many times the right outlines of the candidate. It does for one of 80 pictures of EMPS
+# (large spheres strewn with small ones); for three it expects three times as many.
 FAR_MORE = 4.0
 
 
@@ -44,10 +44,10 @@ def barest_window(outlined: NDArray[np.bool_], side: int) -> tuple[slice, slice]
 
 
 def small_objects(search: Search, card: ModelCard, candidate: Segmentation) -> int:
-    """About how many small objects another model sees in a picture that was segmented at a coarse scale.
+    """The estimated number of small objects that another model sees in a picture segmented at a coarse scale.
 
-    The number is estimated from the middle of the picture in its full size. It is 0 unless it is FAR_MORE than what
-    was outlined. The small objects may be specks on supports, and the supports what the user looks for.
+    It is estimated from the middle of the picture in its full size. It is 0 unless the other model expects FAR_MORE
+    times the right outlines of the candidate. The small objects may be specks on the supports that the user measures.
 
     card: the other model. candidate: the segmentation at the coarse scale.
     """
@@ -68,9 +68,9 @@ def small_objects(search: Search, card: ModelCard, candidate: Segmentation) -> i
 def missed_specks(search: Search, card: ModelCard, candidate: Segmentation) -> dict[str, float]:
     """The specks that a segmentation at a coarse scale misses: {"below": px, "count": estimated number}, {} if none.
 
-    The network looks at the barest window of the picture in its full size. A speck is an object there that is
-    probably right, lies mostly outside the outlines, and is not faint compared with them. Its diameter is less than
-    "below", which at the coarse scale is the size of the smallest training objects of the model.
+    The network predicts the window with the fewest outlines, in its full size. A speck is an object in this window that
+    is probably right, lies mostly outside the outlines, and is not faint compared with them. Its diameter is less than
+    "below": this size is, at the coarse scale, the size of the smallest training objects of the model.
     """
     from .labels.contrast import contrasts
 

@@ -1,4 +1,4 @@
-"""Combine many analyses of one specimen into one result, for the worker and the command line."""
+"""Combines the analyses of several images of one specimen into one result; for the worker and the command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import cos, radians
 from typing import Any
 
 from . import tasks
-from .flags import DO_NOT_USE, LONGEST, TWO_SCALES, Flag, is_unusable
+from .flags import DO_NOT_USE, LONGEST_SHORT_FORM, TWO_SCALES, Flag, is_unusable
 from .measure.arrangement import pooled_arrangement as arrangement
 from .measure.budget import UNRESOLVED_CONTACTS, Conditions, Effect, Evidence, effect
 from .measure.distribution import FEWEST_IMAGES, Edge, WeightedSizes
@@ -38,7 +38,7 @@ class _Image:
 
     number: its place in the sample, from 1. title: its name, made unique. sizes: the table of `member`, in which only
     the objects of the size distribution count. excluded: why the image is left out, "" if it counts. outlier: why its
-    sizes may not belong to the others', or "".
+    sizes may not belong to those of the other images, or "".
     """
 
     number: int
@@ -216,8 +216,8 @@ def _field_of_view(member: Member, edge: Edge) -> FieldOfView:
 
 
 def _evidence(members: Sequence[Member]) -> Evidence:
-    """The evidence for the uncertainty budget of all images together; a value unknown for one image is unknown for
-    all."""
+    """The evidence for the uncertainty budget of all images together. A value that one image lacks is not known for
+    them."""
     cards = {card.get("sha256"): card for card in (member.record.card for member in members)}
     scores = [list(card.get("scores", ())) for card in cards.values()]
     measurands = {member.statistics.counted for member in members if member.statistics}
@@ -228,7 +228,7 @@ def _evidence(members: Sequence[Member]) -> Evidence:
         else []
     )
     return Evidence(
-        [score for one_score in scores for score in one_score] if all(scores) else [],
+        [score for card_scores in scores for score in card_scores] if all(scores) else [],
         _largest(members, "repeatability"),
         _effects(members, "threshold"),
         _largest(members, "between_operators"),
@@ -239,8 +239,8 @@ def _evidence(members: Sequence[Member]) -> Evidence:
 
 
 def _obstacle_to_verdict(members: Sequence[Member]) -> Flag | None:
-    """What a person must check before there can be a verdict, because the scale or the outlines of some images are
-    probably wrong; None if nothing."""
+    """The check that a person must make before there can be a verdict, because the scale or the outlines of some images
+    are probably wrong; None if there is none."""
     flags_by_image = [member.flags for member in members]
     if any(map(is_unusable, flags_by_image)):
         count = sum(is_unusable(flags) or any(flag.short == TWO_SCALES for flag in flags) for flags in flags_by_image)
@@ -276,7 +276,7 @@ def _largest(members: Sequence[Member], setting: str) -> float | None:
 
 
 def _common(members: Sequence[Member], setting: str) -> str:
-    """The text of a setting that all images have; "" where they differ."""
+    """The text of a setting; "" if the images differ in it."""
     texts = {member.record.settings.get(setting) or "" for member in members}
     return texts.pop() if len(texts) == 1 else ""
 
@@ -324,7 +324,7 @@ def histogram_of(
 
 
 def _notes_on_lone_values(included: Sequence[_Image], quantities: Mapping[str, Value]) -> Iterator[Flag]:
-    """Notes on those of the `quantities` of all images together for which only one image has a value."""
+    """Notes on the `quantities` for which only one image has a value."""
     labels_by_image: dict[int, list[str]] = {}
     for name, pooled in quantities.items() if len(included) > 1 else ():
         with_value = [index for index, image in enumerate(included) if image.member.value(name).value is not None]
@@ -340,7 +340,7 @@ def _flags_of(included: Sequence[_Image]) -> Iterator[Flag]:
     together, and one for each of the first MOST_NAMED."""
     sources = pixel_sizes_of([image.member for image in included])["sources"]
     if len(sources) > 1:
-        listed = ", ".join(f"{times} {Source(source).words}" for source, times in sorted(sources.items()))
+        listed = ", ".join(f"{images} {Source(source).words}" for source, images in sorted(sources.items()))
         yield Flag(f"The scale is not known in the same way for all images: {listed}.")
     titles = {image.number: image.title for image in included}
     doubts = {
@@ -366,7 +366,7 @@ def _short_with_count(short: str, warned: int, images: int) -> str:
     """The short form of a warning that `warned` of `images` images have, such as "2 of 5 images: ..."; without the
     numbers if all have it, or if the text would be too long."""
     words = f"{warned} of {images} images: {short[0].lower() + short[1:]}"
-    return words if warned < images and len(words) <= LONGEST and not short.startswith(DO_NOT_USE) else short
+    return words if warned < images and len(words) <= LONGEST_SHORT_FORM and not short.startswith(DO_NOT_USE) else short
 
 
 def _gravest(flags: Sequence[Flag]) -> Flag:

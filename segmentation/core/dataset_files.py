@@ -27,7 +27,7 @@ from .report import cells
 
 IMAGES, LABELS = "images", "labels"
 GROUPS, REGIONS, FACTS, COCO, README = "groups.csv", "regions.csv", "dataset.toml", "coco.json", "README.txt"
-SIDES = ("top", "left", "bottom", "right")
+SIDE_NAMES = ("top", "left", "bottom", "right")
 UNLABELLED = 255  # the class of an unknown pixel in a file of labels
 LARGEST_TABLE = 2**21  # bytes of a TOML file, characters of a CSV file
 LONGEST_LINE = 2**13  # bytes; with longer lines TOML is slow to read
@@ -68,15 +68,15 @@ def groups_table(groups: Mapping[str, str]) -> str:
 
 def regions_table(regions: Mapping[str, Sequence[int]]) -> str:
     """The text of REGIONS. regions: image -> top, left, bottom, right in px."""
-    return cells.csv_text([("image", *SIDES), *((name, *region) for name, region in regions.items())])
+    return cells.csv_text([("image", *SIDE_NAMES), *((name, *region) for name, region in regions.items())])
 
 
 def read_table(file: Path, name: str, columns: Sequence[str]) -> list[list[str]]:
-    """The rows of a CSV without its head; raises UserError. name: what the sentence of the error calls the file."""
+    """The rows of a CSV file without its head; raises UserError. name: the file's name in the sentence of the error."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
             text = lines.read(LARGEST_TABLE + 1)
-        if len(text) > LARGEST_TABLE:  # otherwise the rows after it would be lost silently
+        if len(text) > LARGEST_TABLE:  # else its last rows would be lost without a message
             raise UserError(LONG.format(name=name))
         rows = [row for row in csv.reader(io.StringIO(text)) if row]
     except UserError:
@@ -90,7 +90,7 @@ def read_table(file: Path, name: str, columns: Sequence[str]) -> list[list[str]]
 
 def read_regions(file: Path) -> dict[str, Region]:
     """Image -> checked part, from a table of regions; raises UserError."""
-    columns, regions = ("image", *SIDES), dict[str, Region]()
+    columns, regions = ("image", *SIDE_NAMES), dict[str, Region]()
     try:
         for image, *sides in (row[:5] for row in read_table(file, REGIONS, columns)):
             top, left, bottom, right = map(int, sides)

@@ -1,4 +1,4 @@
-"""The error that every part of the engine raises if the user can correct the cause."""
+"""The error that is raised if the user can correct its cause."""
 
 
 class UserError(ValueError):

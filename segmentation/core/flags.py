@@ -1,4 +1,5 @@
-"""Warnings and notes about a result, and their order. A page shows the short form of a warning beside the numbers."""
+"""Warnings and notes about a result (`Flag`), and their order. A page shows the short form of a warning beside the
+numbers."""
 
 from __future__ import annotations
 
@@ -8,10 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-LONGEST = 60  # characters of a short form
+LONGEST_SHORT_FORM = 60  # characters of a short form
 MOST_WARNINGS = 2  # that are shown beside the numbers
 NOTE, LOOK, DO_NOT_USE = "Note", "Look at the picture", "Do not use"  # the levels of a flag
-UNSURE = "Unsure:"  # begins the sentence of a result with one of the next three flags
+UNSURE = "Unsure:"  # first word of the sentence of a result with one of the next three flags
 # Beginnings of short forms.
 WRONG, NO_PARTICLES = "Most outlines are probably wrong", "Perhaps not a micrograph of particles"
 NO_FIBRES = "Mostly no fibres"
@@ -26,7 +27,7 @@ ADVICE = " If its outlines look right, measure them; else choose another model."
 class Flag:
     """A warning or a note about a result.
 
-    Raises ValueError if the short form is longer than LONGEST, or if a warning has none.
+    Raises ValueError if the short form is longer than LONGEST_SHORT_FORM, or if a warning has none.
     """
 
     text: Annotated[str, Field(description="full sentences")]
@@ -44,7 +45,7 @@ class Flag:
     )
 
     def __post_init__(self) -> None:
-        if len(self.short) > LONGEST or (self.doubt and not self.short):
+        if len(self.short) > LONGEST_SHORT_FORM or (self.doubt and not self.short):
             raise ValueError(f"a short form of {len(self.short)} characters: {self.short}")
 
     def __str__(self) -> str:
@@ -61,12 +62,12 @@ class Flag:
     def rank_key(self) -> tuple[int, float]:
         """The key by which flags are sorted: first "Do not use", then mostly wrong outlines, then other warnings and
         last notes; within each of them the flag with the largest `by` first."""
-        return (f"{DO_NOT_USE}:", UNSURE, "").index(self.unsure) + (self.level == NOTE), -self.by
+        return (f"{DO_NOT_USE}:", UNSURE, "").index(self.opening_words) + (self.level == NOTE), -self.by
 
     @property
-    def unsure(self) -> str:
-        """How the sentence of a result with this flag begins: "Do not use:", or UNSURE if most of its outlines are
-        probably wrong; else ""."""
+    def opening_words(self) -> str:
+        """The first words of the sentence of a result with this flag: "Do not use:", or UNSURE if most of its outlines
+        are probably wrong; else ""."""
         if self.level == DO_NOT_USE:
             return f"{DO_NOT_USE}:"
         return UNSURE if self.short.startswith((WRONG, NO_PARTICLES, NO_FIBRES)) else ""
@@ -77,9 +78,9 @@ class Flag:
         return (self.short or self.text).removeprefix(f"{DO_NOT_USE}: ")
 
     @classmethod
-    def doubtful(cls, text: str, short: str, **means: Any) -> Flag:
-        """A warning. means: other fields of the flag (reason, ids, moves, by)."""
-        return cls(text, short, True, **means)
+    def doubtful(cls, text: str, short: str, **fields: Any) -> Flag:
+        """A warning. fields: other fields of the flag (reason, ids, moves, by)."""
+        return cls(text, short, True, **fields)
 
 
 def as_json(flags: Iterable[Flag]) -> dict[str, Any]:
@@ -98,26 +99,26 @@ def is_unusable(flags: Iterable[Flag]) -> bool:
     return any(flag.level == DO_NOT_USE for flag in flags)
 
 
-def begins(flags: Iterable[Flag]) -> str:
-    """How the sentence of a result with these flags begins: `Flag.unsure` of the gravest."""
-    return next(iter(ranked(flags)), Flag("")).unsure
+def opening_words(flags: Iterable[Flag]) -> str:
+    """The first words of the sentence of a result with these flags: `Flag.opening_words` of the gravest flag."""
+    return next(iter(ranked(flags)), Flag("")).opening_words
 
 
 def ranked(flags: Iterable[Flag]) -> list[Flag]:
-    """The flags, the gravest first."""
+    """The flags in the order of `Flag.rank_key`, the gravest first."""
     return sorted(flags, key=lambda flag: flag.rank_key)
 
 
 def beside_numbers(flags: Iterable[Flag]) -> list[Flag]:
-    """The flags to show beside the numbers, MOST_WARNINGS at most: the gravest warning, then those that say how much
-    of a number is in doubt (`by`). If there are only notes, it is the first note."""
+    """The flags to show beside the numbers, MOST_WARNINGS at most: the gravest warning, then warnings that state how
+    much of a number is in doubt (`by`). If there are only notes, it is the first note."""
     gravest = ranked(flags)
     doubts = [flag for flag in gravest if flag.doubt]
     further = [flag for flag in doubts[1:] if flag.by > 0]
     return [*doubts[:1], *further][:MOST_WARNINGS] or gravest[:1]
 
 
-def warned(flags: Iterable[Flag]) -> list[str]:
+def warning_texts(flags: Iterable[Flag]) -> list[str]:
     """The gravest warnings as texts with their level, MOST_WARNINGS at most; no notes."""
     return [f"{flag.level}: {flag.headline}" for flag in beside_numbers(flag for flag in flags if flag.short)]
 

@@ -1,4 +1,4 @@
-"""Masks that other tools wrote, read as labels 1..n. A file that is no mask is refused with a sentence."""
+"""Reads masks that other tools wrote as labels 1..n. A file that is no mask is refused with a sentence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .names import file_name
 
 TIFF = (".tif", ".tiff")
 LOSSY = (".jpg", ".jpeg", ".webp")
-DIRECT = 1 << 24  # if all numbers are below this, they are found with a table of all numbers up to the largest
+COUNTED_BELOW = 1 << 24  # `_labels_in` counts numbers below this in a table, which takes memory for every number
 
 # Sentences for the user.
 _JPEG = "JPEG and WebP change the values of a mask: save it as PNG, TIFF or npy."
@@ -91,7 +91,7 @@ def read_numbers(path: Path) -> NDArray[Any]:
 def as_labels(
     values: NDArray[Any], *, kind: Kind = "auto", background: int = 0, corners: bool = False
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """The labels 1..n (H, W) int32 that an array from another tool stands for, and sentences about the changes.
+    """The labels 1..n (H, W) int32 of an array from another tool, and sentences about the changes.
 
     values: (H, W), or a grey image with 2 to 4 channels (H, W, C); whole numbers of any type. Negative numbers are
         background.
@@ -142,7 +142,7 @@ def read_array(path: Path) -> NDArray[Any]:
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
         if suffix in TIFF:
             with tifffile.TiffFile(path) as file:
-                count_pages(file)  # refuses a circular list of pages, which tifffile would read for ever
+                count_pages(file)  # refuses a circular list of pages, which tifffile would read without end
                 declared = file.series[0]
                 if declared.nbytes > 4 * MAX_PIXELS:  # 4 bytes of a pixel; checked before memory is allocated
                     limit = 4 * MAX_PIXELS // declared.dtype.itemsize
@@ -199,10 +199,11 @@ def _whole_numbers(plane: NDArray[Any]) -> NDArray[Any]:
 def _labels_in(numbers: NDArray[Any], background: int) -> NDArray[Any]:
     """The labels of particles (n,) in an array (H, W), ascending.
 
-    Unsigned numbers of at most 32 bits below DIRECT are counted in a table, which is faster than sorting the pixels.
+    Unsigned numbers of at most 32 bits below COUNTED_BELOW are counted in a table, which is faster than sorting the
+    pixels.
     """
     largest = int(numbers.max(initial=0))
-    if largest < DIRECT and numbers.dtype.itemsize <= 4 and numbers.dtype.kind == "u":
+    if largest < COUNTED_BELOW and numbers.dtype.itemsize <= 4 and numbers.dtype.kind == "u":
         values = np.flatnonzero(np.bincount(numbers.ravel(), minlength=1))
     else:
         values = np.unique(numbers)

@@ -25,14 +25,14 @@ _OTHER_SIZE = "The image {name} has {columns} × {rows} px and the mask {mask_co
 def analyse_mask(
     mask: Mask, settings: AnalysisSettings, progress: Progress = quiet, *, image: Micrograph | None = None
 ) -> Analysis:
-    """The Analysis of a mask: its objects are measured as the task of the settings measures what a network found.
+    """The Analysis of a mask: its objects are measured like those that a network found, by the task of the settings.
 
     image: the micrograph that the mask was made from; it must have the same size. Without it, figures show the mask.
 
     If the settings have no calibration, that of the image is used, else that of the mask; none if the two contradict
     each other. If the pixels of the image's file are not square, the mask is resampled as the image was
-    (`micrograph.square`). A data bar is looked for in the image; without an image only the settings can say that there
-    is one. What lies in the bar does not count; what reaches it touches the frame. Raises UnreadableImage if the sizes
+    (`micrograph.square`). A data bar is looked for in the image; without an image only the settings can state
+    one. Objects in the bar are removed; objects that reach it touch the frame. Raises UnreadableImage if the sizes
     differ, or if the bar leaves no row.
     """
     if image is not None:
@@ -71,8 +71,8 @@ def mask_of_outlines(file: Path, image: Micrograph, settings: AnalysisSettings) 
 
 
 def _of_image(mask: Mask, image: Micrograph) -> Micrograph:
-    """The micrograph that a mask was made from, but with the name and the hash of the mask: results are listed under
-    these. Raises UnreadableImage if the sizes differ."""
+    """The micrograph that a mask was made from, with the name and the hash of the mask, under which results are listed.
+    Raises UnreadableImage if the sizes differ."""
     if image.shape != mask.labels.shape:
         (rows, columns), (mask_rows, mask_columns) = image.shape, mask.labels.shape
         raise UnreadableImage(

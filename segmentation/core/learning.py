@@ -23,7 +23,7 @@ class Plan(TypedDict):
 
 class Point(TypedDict):
     """The values at one checkpoint. split: number of the held-out split, from 0; -1 for the final training on all
-    images. error: that of the number that results report, in %."""
+    images. error: relative error of the number that results report, in %."""
 
     split: int
     step: int
@@ -34,8 +34,8 @@ class Point(TypedDict):
 
 
 class Picture(TypedDict):
-    """A picture of the outlines in a held-out image. step: that of the checkpoint, 0 before the training. file: name
-    of a stored TrainingFile."""
+    """A picture of the outlines in a held-out image. step: number of steps at the checkpoint, 0 before the training.
+    file: name of a stored TrainingFile."""
 
     image: str
     split: int
@@ -69,9 +69,9 @@ class ImageChange(TypedDict):
 
 
 class Kept(TypedDict):
-    """What the training kept of the base model: a score on the data of that model, before and after.
+    """A score on the data of the base model, before and after the training: what the new model has not forgotten.
 
-    data: title of these data. images: their number. figure: name of the score.
+    data: title of these data. images: number of their images. figure: name of the score.
     """
 
     data: str
@@ -94,8 +94,8 @@ class Share(TypedDict):
 
 
 class Step(TypedDict):
-    """A point of the learning curve: error of the reported number (%) and score on the same held-out images, after a
-    training on so many `images`; 0 images: the base model."""
+    """A point of the learning curve: the error of the reported number (%) and the score on the held-out images, which
+    are the same at all points. images: number of training images; 0 for the base model."""
 
     images: int
     error: float | None
@@ -106,7 +106,8 @@ class Step(TypedDict):
 class Composed(TypedDict):
     """Whether training on composed agglomerates (particles cut out and put together) helps on held-out images.
 
-    kept: whether the final model learnt from them. figure: name of the error; without and with_them are its values.
+    kept: whether the final model learnt from them. figure: name of the error; without and with_them are its values
+    without and with composed agglomerates.
     score: name of the score; score_without and score_with_them are its values. sentence: all of it in words.
     """
 

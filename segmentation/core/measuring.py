@@ -1,4 +1,4 @@
-"""Measures a Segmentation: all numbers and flags of an Analysis. No model is needed for it."""
+"""Measures a Segmentation, without a model: gives all numbers and flags of an Analysis."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .micrograph.types import NO_SCALE, Calibration, Micrograph
 from .pace import DONE, MEASURING, Clock, Progress, quiet
 from .preparation import without_coloured_marks
 from .settings import MeasurementSettings
-from .tasks.judgement import judged
+from .tasks.judgement import result_flags
 
-TWO_PER_CENT = 0.02  # sources of the scale that differ by less do not contradict each other
+LEAST_CONTRADICTION = 0.02  # relative; sources of the scale that differ by less do not contradict each other
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
 
 
@@ -33,8 +33,8 @@ def measure_objects(
     *,
     clock: Clock,
 ) -> Analysis:
-    """The Analysis with all numbers and flags except the arrangement of the objects (`arranged` adds it), which takes a
-    third of the time."""
+    """The Analysis with all numbers and flags except the arrangement of the objects (`with_arrangement` adds it), which
+    takes a third of the time."""
     task = tasks.find(segmentation.provenance.task)
     progress("measuring", MEASURING)
     settings = replace(settings, measurement=task.effective(settings.measurement))
@@ -67,7 +67,7 @@ def measure_objects(
         quantities,
         clock.seconds,
         (
-            *judged(micrograph, segmentation, table, settings.measurement, task.things, measured.flags),
+            *result_flags(micrograph, segmentation, table, settings.measurement, task.things, measured.flags),
             *_note_on_ignored(segmentation, table, settings.measurement),
             *_flags_of_scale(micrograph, calibration),
         ),
@@ -80,8 +80,9 @@ def _stretch(micrograph: Micrograph, settings: MeasurementSettings) -> Stretch |
     return None if tilt is None else Stretch.of(tilt)
 
 
-def arranged(analysis: Analysis, clock: Clock) -> Analysis:
-    """The analysis with the arrangement of its objects: nearest neighbours in the table, and the statistics' field."""
+def with_arrangement(analysis: Analysis, clock: Clock) -> Analysis:
+    """The analysis with the arrangement of its objects: nearest neighbours in the table, and
+    `Statistics.arrangement`."""
     from .measure.arrangement import image_arrangement
     from .measure.neighbours import with_neighbours
     from .measure.statistics import seed_of
@@ -103,7 +104,7 @@ def arranged(analysis: Analysis, clock: Clock) -> Analysis:
 
 
 def _note_on_ignored(segmentation: Segmentation, table: Table, settings: MeasurementSettings) -> Iterator[Flag]:
-    """The note on the regions to ignore and the objects in them; none without such regions."""
+    """The note on the regions to ignore and the objects in them; no note without regions."""
     if not (regions := settings.ignore):
         return
     task, is_one = tasks.find(segmentation.provenance.task), len(regions) == 1
@@ -123,13 +124,13 @@ def _flags_of_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]
     """Flags about the scale, then the notes of the micrograph. used: the calibration of the analysis."""
     if not used.is_known:
         yield Flag(NO_SCALE)
-    others = micrograph.calibration, micrograph.reading
-    sources = crosscheck_sources(*others, used)
-    if factor := largest_contradiction(used, *others):
+    readings = micrograph.calibration, micrograph.reading
+    sources = crosscheck_sources(*readings, used)
+    if factor := largest_contradiction(used, *readings):
         short = f"Do not use: scale wrong by a factor of {factor_words(factor)}?"
         yield Flag.doubtful(WRONG_SCALE.format(sources=" ".join(sources)), short, moves="all", by=1.0)
-    elif any(contradict(other, used) for other in others):
-        yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=TWO_PER_CENT)
+    elif any(contradict(reading, used) for reading in readings):
+        yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=LEAST_CONTRADICTION)
     else:
         yield from map(Flag, sources)
     yield from map(Flag, micrograph.notes)

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 LONGEST_NAME = 120  # characters of the name of a file in a result
 LONGEST_SUFFIX = 12  # characters, the point included
 UNNAMED = "image"
-_SPACE, _INVISIBLE = "Z", "C"  # first letters of Unicode's categories: separators; controls and the like
+_SPACE, _INVISIBLE = "Z", "C"  # first letters of Unicode's categories of separators, and of controls
 _IN_NO_FILE_SYSTEM = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*%]+')
 
 
@@ -47,14 +47,15 @@ def file_name(name: str, longest: int = LONGEST_NAME, *, unnamed: str = UNNAMED)
     return f"{last[: longest - len(suffix) - 1].rstrip()}…{suffix}"
 
 
-def portable(name: str, longest: int | None = None) -> str:
-    """A name that every file system allows. Signs that some system does not allow become "_". The name neither begins
-    nor ends with "_", a space or a point. It has at most `longest` characters; UNNAMED if nothing is left."""
+def portable_name(name: str, longest: int | None = None) -> str:
+    """The name, changed so that every file system allows it: characters that some system does not allow become "_". The
+    name neither begins nor ends with "_", a space or a point. It has at most `longest` characters; UNNAMED if nothing
+    is left."""
     return _IN_NO_FILE_SYSTEM.sub("_", name).strip(" ._")[:longest] or UNNAMED
 
 
 def harmless_suffix(name: str) -> str:
-    """The suffix of a user's file name in lower case, if the stored file can have it, too (a few letters and digits);
-    else ""."""
+    """The suffix of a user's file name in lower case, if it is short and has only letters and digits, so that a stored
+    file can have it; else ""."""
     suffix = PurePosixPath(name).suffix.lower()
     return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""

@@ -15,14 +15,14 @@ from typing import TypeVar
 
 # The fraction of an analysis that is done when each stage begins, measured on a 1024 x 768 image
 # (tests/tools/benchmarks).
-BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "measure": 0.70, "report": 0.75}
-PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = BEGINS.values()  # DONE: only the report is left
+STAGE_BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "measure": 0.70, "report": 0.75}
+PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = STAGE_BEGINS.values()  # DONE: only the report is left
 NETWORK = "network"  # the longest stage; its duration cannot be estimated from those of other stages
-OF_MEASURING = ("measure", "report")  # the stages of a job that already has its segmentation
-# The part of a stage's duration that does not depend on the size of the image, as the megapixels that take as long;
-# inf: the whole duration. Other stages have none.
+MEASURING_STAGES = ("measure", "report")  # the stages of a job that already has its segmentation
+# The part of a stage's duration that does not depend on the size of the image, given as megapixels that take as long;
+# inf: the whole duration. Stages that are not listed have no such part.
 FIXED_MEGAPIXELS = {"load": math.inf, "search": math.inf, "measure": 0.3, "report": 5.0}
-OFTEN = 25  # turns of a long loop between two messages about its progress
+REPORT_EVERY = 25  # items of a long loop between two messages about its progress
 LEAST_PROGRESS = 0.02  # fraction of the network's stage after which its speed so far gives the remaining time
 
 T = TypeVar("T")
@@ -41,6 +41,7 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        """A block whose duration is added to the stage of this name."""
         began = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
@@ -53,14 +54,14 @@ class Pace:
         """durations: of earlier images, each its megapixels and its seconds by stage."""
         totals: dict[str, tuple[float, float]] = {}  # seconds and work of each stage
         for megapixels, seconds in durations:
-            for stage in BEGINS.keys() & seconds.keys():
+            for stage in STAGE_BEGINS.keys() & seconds.keys():
                 total_seconds, work = totals.get(stage, (0.0, 0.0))
                 totals[stage] = total_seconds + max(seconds[stage], 0.0), work + _work(stage, megapixels)
         self._pace = {stage: seconds / work for stage, (seconds, work) in totals.items() if work > 0}
 
-    def seconds(self, megapixels: float, stages: Iterable[str] = tuple(BEGINS)) -> float | None:
-        """Expected seconds of an image in these stages; None without any earlier image, or, if the network's stage is
-        among them, without an earlier image that went through it."""
+    def seconds(self, megapixels: float, stages: Iterable[str] = tuple(STAGE_BEGINS)) -> float | None:
+        """Expected seconds of an image in these stages. None if the duration of no stage is known, or if NETWORK is
+        among them and its duration is not known."""
         stages = tuple(stages)
         if NETWORK in stages and NETWORK not in self._pace:
             return None
@@ -75,15 +76,15 @@ class Forecast:
         self._pace, self._megapixels = pace, megapixels
         self._stage, self._since = "", 0.0  # the current stage, and when it began by time.monotonic()
 
-    def left(self, fraction: float) -> float | None:
+    def seconds_left(self, fraction: float) -> float | None:
         """Remaining seconds when this fraction of the whole is done; None if no earlier image is known."""
-        stages, now = list(BEGINS), time.monotonic()
-        stage = max((name for name in stages if BEGINS[name] <= fraction), key=BEGINS.__getitem__)
+        stages, now = list(STAGE_BEGINS), time.monotonic()
+        stage = max((name for name in stages if STAGE_BEGINS[name] <= fraction), key=STAGE_BEGINS.__getitem__)
         later = stages[stages.index(stage) + 1 :]
         if stage != self._stage:
             self._stage, self._since = stage, now
-        spent, end = now - self._since, BEGINS[later[0]] if later else 1.0
-        share = (fraction - BEGINS[stage]) / (end - BEGINS[stage])
+        spent, end = now - self._since, STAGE_BEGINS[later[0]] if later else 1.0
+        share = (fraction - STAGE_BEGINS[stage]) / (end - STAGE_BEGINS[stage])
         expected = self._pace.seconds(self._megapixels, [stage])
         later_seconds = self._pace.seconds(self._megapixels, later) if later else 0.0
         if stage == NETWORK and share > LEAST_PROGRESS:
@@ -94,7 +95,8 @@ class Forecast:
 
 
 def _work(stage: str, megapixels: float) -> float:
-    """To what the duration of a stage is proportional: megapixels plus the fixed part, or 1 if all of it is fixed."""
+    """A number to which the duration of a stage is proportional: megapixels plus the fixed part, or 1 if all of it is
+    fixed."""
     fixed = FIXED_MEGAPIXELS.get(stage, 0.0)
     return 1.0 if math.isinf(fixed) else megapixels + fixed
 
@@ -111,17 +113,21 @@ def time_words(seconds: float) -> str:
 
 
 def time_left(began: float, done: int, total: int) -> str:
-    """Such as ", about 3 minutes left", for a loop of which `done` of `total` turns are done; "" at its start and end.
+    """The remaining time of a loop of which `done` of `total` items are done, such as ", about 3 minutes left"; "" at
+    its start and end.
 
     began: time.monotonic() at the start of the loop.
     """
     return f", {time_words((time.monotonic() - began) / done * (total - done))} left" if 0 < done < total else ""
 
 
-def followed(items: Iterable[T], total: int, say: Callable[[str], None], often: int = OFTEN) -> Iterator[T]:
-    """The items, unchanged; `say` is called after every `often` items with their number and the remaining time."""
+def reporting_progress(
+    items: Iterable[T], total: int, say: Callable[[str], None], every: int = REPORT_EVERY
+) -> Iterator[T]:
+    """The items, unchanged. After each `every` items `say` is called with a text: their number and the remaining
+    time."""
     began = time.monotonic()
     for number, item in enumerate(items, start=1):
         yield item
-        if number % often == 0 and number < total:
+        if number % every == 0 and number < total:
             say(f"{number} of {total}{time_left(began, number, total)}")

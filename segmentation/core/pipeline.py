@@ -1,19 +1,19 @@
-"""The pipeline of an analysis: a Micrograph is segmented, then the Segmentation is measured."""
+"""The pipeline of an analysis: it segments a Micrograph, then measures the Segmentation."""
 
 from __future__ import annotations
 
 from . import tasks
 from .analysis import Analysis, AnalysisSettings
 from .labels.segmentation import Segmentation
-from .measuring import arranged, measure_objects
+from .measuring import measure_objects, with_arrangement
 from .micrograph.contrast import clip_outliers
 from .micrograph.noise import NOISY, noise_of
 from .micrograph.types import Micrograph
-from .network.cards import ModelCard, stands_for
+from .network.cards import ModelCard, cards_for_name
 from .network.runtime import Runtime
 from .network.textures import nearest
 from .pace import PREPARING, Clock, Progress, quiet
-from .preparation import analysed_rows, marks_on, smoothed, without_coloured_marks
+from .preparation import analysed_rows, marks_on, smooth, without_coloured_marks
 from .search import Search, Show, with_reason
 
 # The reason that a result states for an automatic choice of the model.
@@ -32,7 +32,7 @@ def analyse(
     runtime: Runtime | None = None,
     card: ModelCard | None = None,
 ) -> Analysis:
-    """Segment and measure a micrograph.
+    """The Analysis of a micrograph: segmented and measured.
 
     progress(stage, fraction) receives the current stage and the fraction done; it may raise to stop.
     card: the model to use instead of the one that the settings name.
@@ -41,7 +41,7 @@ def analyse(
     """
     clock = Clock()
     segmentation = segment(micrograph, settings, progress, runtime=runtime, card=card, clock=clock)
-    return arranged(measure_objects(micrograph, segmentation, settings, progress, clock=clock), clock)
+    return with_arrangement(measure_objects(micrograph, segmentation, settings, progress, clock=clock), clock)
 
 
 def segment(
@@ -54,15 +54,15 @@ def segment(
     clock: Clock | None = None,
     show: Show | None = None,
 ) -> Segmentation:
-    """Find the objects of a micrograph, in the pixels of the uploaded image; raises what `analyse` raises.
+    """The Segmentation of a micrograph, in the pixels of the uploaded image; raises what `analyse` raises.
 
-    show(labels, confidence) receives early outlines, before the network has seen the whole picture: labels (h, w) of a
-    smaller copy of the analysed rows, and for each (n,) the probability that it is right. None: they are not made.
-    The name of a model such as auto-particles stands for several models. The one that fits the image best is used, and
-    the segmentation's `used` says why.
+    show(labels, confidence) receives early outlines, before the network has predicted the whole picture: labels (h, w)
+    of a smaller copy of the analysed rows, and the probability (n,) that each is right. None: they are not made.
+    If the settings name several models, such as auto-particles does, the model that fits the image best is used, and
+    `Segmentation.used` has the reason.
     """
     task, requested, clock = tasks.find(settings.task), settings.segmentation, clock or Clock()
-    candidates, runtime = [card] if card else stands_for(requested.model), runtime or Runtime()
+    candidates, runtime = [card] if card else cards_for_name(requested.model), runtime or Runtime()
     if (default := candidates[0]).task != task.name:
         raise WrongTask(f"The model {default.name} is for {default.task}, not for {task.name}: choose another model.")
     progress("finding the data bar", PREPARING)
@@ -72,19 +72,19 @@ def segment(
         marks = marks_on(unmarked, rows)
         picture, noise = clip_outliers(unmarked.pixels[:rows]), {}
         if task.better and (relative := noise_of(picture)) >= NOISY:
-            picture, noise = smoothed(unmarked.pixels[:rows]), {"noise": round(relative, 2)}
+            picture, noise = smooth(unmarked.pixels[:rows]), {"noise": round(relative, 2)}
     search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, noise=noise, marks=marks)
     if task.better:  # the task can compare candidates
-        return search.completed(search.compared(candidates, progress), candidates)
+        return search.with_alternatives(search.best_of_models(candidates, progress), candidates)
     if len(candidates) == 1:
-        return search.completed(search.find(candidates[0], progress), candidates)
+        return search.with_alternatives(search.find(candidates[0], progress), candidates)
     best = search.find((nearest(picture, candidates) or candidates)[0], progress)
-    return search.completed(with_reason(best, NEAREST.format(count=len(candidates))), candidates)
+    return search.with_alternatives(with_reason(best, NEAREST.format(count=len(candidates))), candidates)
 
 
 def measure(
     micrograph: Micrograph, segmentation: Segmentation, settings: AnalysisSettings, progress: Progress = quiet
 ) -> Analysis:
-    """Measure a segmentation. This needs no model, not even the one that made the segmentation."""
+    """The Analysis of a segmentation, measured again. No model is needed."""
     clock = Clock()
-    return arranged(measure_objects(micrograph, segmentation, settings, progress, clock=clock), clock)
+    return with_arrangement(measure_objects(micrograph, segmentation, settings, progress, clock=clock), clock)

@@ -1,4 +1,4 @@
-"""Plug-ins: what other wheels add to our registries by their entry points.
+"""Loads plug-ins: objects that other wheels add to our registries by their entry points.
 
 A plug-in is imported once in a process, when its registry is first used. A plug-in that cannot be used is left out;
 `faults` has a sentence about it. It never stops anything else.
@@ -25,10 +25,10 @@ _faults: dict[str, list[str]] = {}  # group of entry points -> sentences
 
 
 class _Unusable(Exception):
-    """A plug-in is left out; the message says why and ends a sentence."""
+    """A plug-in cannot be used; the message is the reason, as the end of a sentence."""
 
 
-def extended(
+def registry_entries(
     group: str,
     contract: type[T],
     built_in: Sequence[T],
@@ -43,24 +43,24 @@ def extended(
     """
     points, entries, _faults[group] = _installed()[group], list(built_in), []
     ours = {name for entry in built_in for name in names(entry)} if points else set()
-    names_taken = set(ours)
+    used_names = set(ours)
     for point in points:
         heavy_before = {name for name in HEAVY if name in sys.modules}
         try:
             for entry_of_plugin in _objects(point, contract):
                 check(entry_of_plugin)
                 called = set(names(entry_of_plugin))
-                if replaced := called & names_taken:
+                if replaced := called & used_names:
                     whose = "DeepSegm itself" if replaced & ours else "another plug-in"
                     raise _Unusable(f"{whose} has the name {min(replaced)}, which no plug-in can replace")
-                names_taken |= called
+                used_names |= called
                 entries.append(entry_of_plugin)
-        except _Unusable as why:
-            _note(group, f"{_wording(point)} is left out: {why}.")
+        except _Unusable as reason:
+            _note(group, f"{_wording(point)} is left out: {reason}.")
         except (Exception, SystemExit) as error:  # code of others raises exceptions of any type
             _note(group, f"{_wording(point)} is left out: {_reason(error)}.")
         heavy = [name for name in HEAVY if name in sys.modules and name not in heavy_before]
-        if heavy and group != LEARNING:  # pages never use what a training needs
+        if heavy and group != LEARNING:  # only a training uses that registry, and no process of the site
             cost = f"imports {' and '.join(heavy)} at once. Then every process of the site has it in memory"
             _note(group, f"{_wording(point)} {cost}: import it inside functions.")
     return tuple(entries)
@@ -88,8 +88,8 @@ def _installed() -> dict[str, list[EntryPoint]]:
 
 def _objects(point: EntryPoint, contract: type[T]) -> Iterable[T]:
     """The object that an entry point names, or all objects of a list or tuple."""
-    named = point.load()
-    objects = tuple(named) if isinstance(named, list | tuple) else (named,)
+    loaded = point.load()
+    objects = tuple(loaded) if isinstance(loaded, list | tuple) else (loaded,)
     if not objects or not all(isinstance(entry, contract) for entry in objects):
         raise _Unusable(f"{point.value} is neither a {contract.__name__} nor a list of them")
     return objects

@@ -1,4 +1,4 @@
-"""Makes the maps of a picture: chooses the working scale, then lets the network predict at it."""
+"""Makes the maps of a picture: chooses polarity and working scale, then lets the network predict."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from . import tasks
-from .network.answers import Answers
+from .network.answers import PredictionMemory
 from .network.cards import ModelCard
-from .network.inference import Progress as Fraction
-from .network.inference import no_progress, predict_augmented
+from .network.inference import FractionProgress, no_progress, predict_augmented
 from .network.runtime import Maps, Runtime, load_network
 from .network.scale_search import View, with_bright_objects
 from .pace import SEARCHING, SEGMENTING, SEPARATING, Clock, Progress, quiet
@@ -23,34 +22,34 @@ def predict_maps(
     requested: SegmentationSettings,
     card: ModelCard,
     runtime: Runtime,
-    answers: Answers | None = None,
+    answers: PredictionMemory | None = None,
     progress: Progress = quiet,
     clock: Clock | None = None,
     show_view: Callable[[View], None] = lambda view: None,
 ) -> tuple[Maps, View]:
     """The maps (C, H, W) uint8 of a picture (H, W) float32 in 0..1, and the View (polarity, scales) that was used.
 
-    answers: the predictions that are remembered from earlier calls. show_view(view): called with the view before the
+    answers: remembers the predictions of earlier calls. show_view(view): called with the view before the
     maps are predicted. A picture without any contrast is not given to the network; its maps are 0.
     """
     task, clock = tasks.find(card.task), clock or Clock()
     channels = task.channels(card)
     if not picture.any():
         return np.zeros((len(channels), *picture.shape), np.uint8), View(clarity=0.0)
-    network, answers = load_network(card, runtime, len(channels)), answers or Answers()
+    network, answers = load_network(card, runtime, len(channels)), answers or PredictionMemory()
 
-    def ask(copy: Picture, fraction: Fraction = no_progress) -> Maps:
-        return answers.predict(network, copy, activation=channels.activation, progress=fraction)
+    def predict_copy(copy: Picture, progress_of_copy: FractionProgress = no_progress) -> Maps:
+        return answers.predict(network, copy, activation=channels.activation, progress=progress_of_copy)
 
     progress(f"estimating the size of the {task.things}", SEARCHING)
     with clock.stage("search"):
-        view = task.scale(ask, card, picture, requested)
+        view = task.scale(predict_copy, card, picture, requested)
     with clock.stage("labels"):
         show_view(view)
     progress(f"outlining {task.things}", SEGMENTING)
     with clock.stage("network"):
         maps = predict_augmented(
-            ask,
+            predict_copy,
             with_bright_objects(picture, view.polarity),
             view.scale,
             second_scale=view.second_scale,

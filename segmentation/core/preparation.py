@@ -1,4 +1,4 @@
-"""Prepares a micrograph for its analysis: finds the data bar and marks (writing, drawing), smooths noisy pixels."""
+"""Prepares a micrograph for its analysis: finds the data bar and marks (writing, drawing), and smooths noise."""
 
 from __future__ import annotations
 
@@ -34,17 +34,18 @@ def marks_on(micrograph: Micrograph, rows: int) -> Regions:
     """Regions of a micrograph that writing or drawing covers: coloured marks, which the reader of the file found, and
     text, bars, lines and circles in black and white.
 
-    micrograph: its pixels have no coloured marks any more (`without_coloured_marks`). rows: number of analysed rows.
+    micrograph: without its coloured marks (`without_coloured_marks`). rows: number of analysed rows.
     """
-    coloured = [region for region in regions_from_metadata(micrograph.metadata) if min(y for _, y in region) < rows]
-    written = writing_on(micrograph.pixels[:rows])
-    return coloured if written is None else [*coloured, *regions_of(written)]
+    coloured_marks = [
+        region for region in regions_from_metadata(micrograph.metadata) if min(y for _, y in region) < rows
+    ]
+    written_mask = writing_on(micrograph.pixels[:rows])
+    return coloured_marks if written_mask is None else [*coloured_marks, *regions_of(written_mask)]
 
 
 def without_coloured_marks(micrograph: Micrograph) -> Micrograph:
     """The micrograph with its coloured marks replaced by what surrounds them, because a thin line over a particle would
-    divide it. Black and white marks stay: replacing them would change the contrast of the whole picture, and would not
-    show what lies under them."""
+    divide it. Black and white marks stay: replacing them would change the contrast of the whole picture."""
     marks = regions_from_metadata(micrograph.metadata)
     mask = mask_of(marks, micrograph.shape) if marks else None
     if mask is None or not mask.any():
@@ -52,7 +53,7 @@ def without_coloured_marks(micrograph: Micrograph) -> Micrograph:
     return replace(micrograph, pixels=fill_in(micrograph.pixels, mask))
 
 
-def smoothed(pixels: GreyImage) -> Picture:
+def smooth(pixels: GreyImage) -> Picture:
     """Pixels (H, W) as a picture in 0..1, smoothed by a Gaussian that removes most of the noise."""
     from scipy import ndimage
 

@@ -1,7 +1,7 @@
-"""Other ways to analyse an image whose result is doubtful: which ways are plausible, and what each finds.
+"""Proposes other ways to analyse an image whose result is doubtful.
 
 A way uses another model (whose training images look like the image), the other polarity, or half or twice the working
-scale. Each is tried on a part of the image, and a page shows the results as small pictures side by side.
+scale. The worker tries each plausible way on a part of the image, and a page shows the results as small pictures.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from .micrograph.types import Calibration, Micrograph
 from .network.cards import ModelCard
 from .network.resample import middle
 from .network.runtime import Runtime
-from .network.scale_search import LIMITS
+from .network.scale_search import SCALE_LIMITS
 from .network.textures import nearest
 from .pace import Progress, quiet
 from .pipeline import analyse
 from .preparation import analysed_rows
 from .report.exports.viewer import thumbnail
 
-SHRUNK = 2048  # px: an image with a longer side is made smaller, because its objects may be larger than the part
-SIDE = 768  # px of a side of the part
-MODELS, SHOWN = 4, 3  # most models that are tried, and most ways that a page shows
-FEWEST = 3  # counted objects that a way must find to be shown
+LONGEST_SIDE_PX = 2048  # an image with a longer side is reduced, because its objects may be larger than the part
+PART_SIDE_PX = 768
+MOST_MODELS, MOST_SHOWN = 4, 3  # models that are tried, and ways that a page shows
+FEWEST_OBJECTS = 3  # counted objects that a way must find to be shown
 SCALES = {0.5: "Larger {things}, at half the scale", 2.0: "Smaller {things}, at twice the scale"}
 
 
@@ -46,7 +46,7 @@ def without_scale(micrograph: Micrograph, pixels: NDArray[Any]) -> Micrograph:
 
 @dataclass(frozen=True)
 class Way:
-    """One way to analyse an image. words: its title. settings: those that it changes, by name."""
+    """One way to analyse an image. words: its title. settings: the changed settings, by name."""
 
     words: str
     settings: dict[str, Any]
@@ -54,31 +54,32 @@ class Way:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The part of an image on which ways are tried, without data bar and scale. shrunk: the whole number by which each
+    """The part of an image on which ways are tried, without data bar and scale. divisor: the whole number by which each
     side was divided."""
 
     micrograph: Micrograph
-    shrunk: int
+    divisor: int
 
     @classmethod
     def of(cls, micrograph: Micrograph, settings: AnalysisSettings) -> Part:
-        """The middle of the analysed rows. Only an image larger than SHRUNK is made smaller."""
+        """The middle of the analysed rows. Only an image larger than LONGEST_SIDE_PX is made smaller."""
         pixels: NDArray[Any] = micrograph.pixels[: analysed_rows(micrograph, settings.segmentation)]
-        shrunk = max(1, -(-max(pixels.shape) // SHRUNK))
-        if shrunk > 1:
-            rows, columns = (side // shrunk for side in pixels.shape)
-            blocks = pixels[: rows * shrunk, : columns * shrunk].reshape(rows, shrunk, columns, shrunk)
+        divisor = max(1, -(-max(pixels.shape) // LONGEST_SIDE_PX))
+        if divisor > 1:
+            rows, columns = (side // divisor for side in pixels.shape)
+            blocks = pixels[: rows * divisor, : columns * divisor].reshape(rows, divisor, columns, divisor)
             pixels = blocks.mean((1, 3), dtype=np.float32).astype(pixels.dtype)
-        return cls(without_scale(micrograph, pixels[middle(pixels.shape, SIDE)]), shrunk)
+        return cls(without_scale(micrograph, pixels[middle(pixels.shape, PART_SIDE_PX)]), divisor)
 
     @property
     def picture(self) -> NDArray[np.float32]:
+        """(H, W) in 0..1."""
         return clip_outliers(self.micrograph.pixels)
 
 
 def named_model(used: Mapping[str, Any]) -> str:
-    """The model that the warnings of a result name: one that sees many small objects, else one whose training images
-    the picture resembles; "" without one. used: as in `Segmentation`."""
+    """The name of the model that the warnings of a result advise: it sees many small objects, or else its training
+    images resemble the picture. "" without such a warning. used: as in `Segmentation`."""
     return str((used.get("small") or used.get("resembles") or {}).get("model", ""))
 
 
@@ -91,8 +92,8 @@ def ways(
     *,
     refused: bool = False,
 ) -> list[Way]:
-    """The plausible ways besides the one that gave the result, the likeliest first; models of the same kind come before
-    others. If the other polarity shows many objects, too, the ways are the two polarities.
+    """The plausible ways besides that of the result, the likeliest first; models of the same kind come before other
+    models. If the other polarity shows many objects, too, the ways are the two polarities.
 
     requested, model, used: settings of the result, the name of its model, and the values that the settings left open.
     offered_cards: the models that may be used. refused: whether the image seems to be of another kind; then only other
@@ -102,15 +103,15 @@ def ways(
     if other := used.get("beside"):
         polarities = used["polarity"], other["polarity"]
         return [Way(f"{one.capitalize()} {task.things}", {"model": model, "polarity": one}) for one in polarities]
-    named = named_model(used)
+    advised_model = named_model(used)
     others = [card for card in nearest(part.picture, offered_cards) if card.name != model]
-    others.sort(key=lambda card: (card.name != named, card.task != requested.task))
+    others.sort(key=lambda card: (card.name != advised_model, card.task != requested.task))
     # A coarse working scale misses small objects: another model of the same kind looks for them at scale 1.
     is_coarse = "scale" in task.settings.model_fields and used.get("scale", 1.0) <= COARSE
     fine = {"scale": 1.0} if is_coarse else {}
     models = [
         Way(card.title, {"model": card.name} | (fine if card.task == requested.task else {}))
-        for card in others[:MODELS]
+        for card in others[:MOST_MODELS]
     ]
     varied, names = list[Way](), task.settings.model_fields
     if not refused and any(card.name == model for card in offered_cards):
@@ -119,31 +120,31 @@ def ways(
             varied.append(Way(f"{other.capitalize()} {task.things}", {"model": model, "polarity": other}))
         for factor, words in SCALES.items() if used.get("scale") and "scale" in names and not task.semantic else ():
             scale = round(used["scale"] * factor, 4)
-            if LIMITS[0] <= scale <= LIMITS[1]:
+            if SCALE_LIMITS[0] <= scale <= SCALE_LIMITS[1]:
                 varied.append(Way(words.format(things=task.things), {"model": model, "scale": scale}))
     return [way for pair in zip_longest(models, varied) for way in pair if way is not None]
 
 
-def look(
+def try_way(
     part: Part,
     requested: AnalysisSettings,
     way: Way,
     card: ModelCard,
     *,
     least: float = EVEN_PROBABILITY,
-    fewest: int = FEWEST,
+    fewest: int = FEWEST_OBJECTS,
     runtime: Runtime | None = None,
     progress: Progress = quiet,
 ) -> tuple[str, bytes] | None:
-    """Try one way on the part: the count that it gives, in words, and a small picture of the outlines (WebP); None if
-    the result is not sure enough to be shown.
+    """Try one way on the part. Returns the count of objects in words ("" for classes or none) and a small picture of
+    the outlines (WebP); None if the result is not sure enough to be shown.
 
     card: the model of the way. least: the least expected share of right outlines, if the model gives that share.
     fewest: the least number of counted objects; with 0 every result is shown.
     """
     changed = {**way.settings, "data_bar": 0}
     if "scale" in changed:
-        changed["scale"] = min(changed["scale"] * part.shrunk, LIMITS[1])
+        changed["scale"] = min(changed["scale"] * part.divisor, SCALE_LIMITS[1])
     task = tasks.find(card.task)
     is_same = task.name == requested.task
     segmentation = requested.segmentation.replaced(**changed) if is_same else task.settings(**changed)

@@ -1,7 +1,7 @@
-"""A memory of calculated values, so that a correction of a result recalculates only what it changes.
+"""Remembers calculated values, so that after a correction of a result only the changed values are calculated again.
 
 Values of single objects (`measure.by_object`) and of bands of a label image (`labels.bands`) are remembered under the
-pixels from which they were calculated, so a remembered value equals a calculated one.
+pixels from which they were calculated, so that a remembered value is never out of date.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Memory:
-    """The values of the last block of `remembering`, under keys that stand for all of their inputs."""
+    """The values of the last block of `remembering`, each under a key that identifies all of its inputs."""
 
     def __init__(self) -> None:
         self._previous, self._current = dict[Hashable, Any](), dict[Hashable, Any]()
@@ -36,13 +36,14 @@ class Memory:
     def __setitem__(self, key: Hashable, value: Any) -> None:
         self._current[key] = value
 
-    def of_image(self, image: NDArray[Any], make: Callable[[NDArray[Any]], T]) -> T:
-        """make(image), made once while this array (H, W) lives. Nobody may change its pixels."""
-        place = image.__array_interface__["data"][0], image.shape, image.strides, image.dtype.str
+    def value_for_image(self, image: NDArray[Any], make: Callable[[NDArray[Any]], T]) -> T:
+        """The value make(image), calculated once as long as this array (H, W) exists. Its pixels must not be
+        changed."""
+        address = image.__array_interface__["data"][0], image.shape, image.strides, image.dtype.str
         owner = image.base if isinstance(image.base, np.ndarray) else image
-        if place not in self._images or self._images[place][0]() is not owner:
-            self._images[place] = ref(owner), make(image)
-        value: T = self._images[place][1]
+        if address not in self._images or self._images[address][0]() is not owner:
+            self._images[address] = ref(owner), make(image)
+        value: T = self._images[address][1]
         return value
 
     def forget_unused(self) -> None:
@@ -66,13 +67,13 @@ def remembering(memory: Memory) -> Iterator[None]:
     memory.forget_unused()
 
 
-def present_memory() -> Memory | None:
+def current_memory() -> Memory | None:
     """The memory of the surrounding block of `remembering`, None outside of one."""
     return _memory.get()
 
 
-def remembered(key: Callable[[], Hashable], make: Callable[[], T]) -> T:
-    """make(); in a block of `remembering` it is called only once for each key."""
+def calculated_once(key: Callable[[], Hashable], make: Callable[[], T]) -> T:
+    """The value make(). In a block of `remembering`, make() is called only once for each key."""
     memory = _memory.get()
     if memory is None:
         return make()

@@ -1,4 +1,4 @@
-"""The types of a sample: several images of one specimen as one result. `combine` pools them.
+"""The types of a sample: several images of one specimen as one result. `combine` makes them.
 
 A single image is handled as a sample of one, so that reports and exports have one input type.
 """
@@ -81,7 +81,7 @@ class AnalysisRecord:
         return share_of(regions_of(self.settings.get("ignore", ())), (rows, width))
 
     @property
-    def by_model(self) -> bool:
+    def is_by_model(self) -> bool:
         """Whether a model found the objects; False if another tool did."""
         return self.card.get("name") != MASKS
 
@@ -145,10 +145,10 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class SampleImage:
-    """One image as the files of its sample list it.
+    """One image in the list of a sample's files.
 
-    member: None if it was not analysed. outlier: why its sizes may not belong to the others', or "". excluded: why it
-    is left out, or "".
+    member: None if it was not analysed. outlier: why its sizes may not belong to those of the other images, or "".
+    excluded: why it is left out, or "".
     """
 
     name: str
@@ -174,8 +174,8 @@ class SampleImage:
 
     @property
     def has_numbers(self) -> bool:
-        """Whether its numbers can be compared with those of the other images: it counts, or only a person's decision
-        leaves it out."""
+        """Whether its numbers can be compared with those of the other images: it counts, or was left out by a person,
+        or waits for a person's decision."""
         return self.excluded in ("", BY_USER) or self.excluded.startswith(WAITS)
 
     @property
@@ -197,9 +197,9 @@ class SampleImage:
 class SampleAnalysis:
     """A pooled sample, or one image as a sample of one.
 
-    members: the analysed images, with unique names. pooled: their statistics together, None without sizes. quantities:
-        the results by name, of all images together. histogram: see `combine.histogram_of`; None without objects, and
-        for a sample of one.
+    members: the analysed images, with unique names. pooled: the statistics of all images together, None without sizes.
+        quantities: the results of all images together, by name. histogram: see `combine.histogram_of`; None without
+        objects, and for a sample of one.
     calibration: {"low", "high": smallest and largest nm per pixel or None, "sources": numbers of images by source}.
     flags: for the user. filter: the setting of that name. images: first all members, then the images left out by the
         user or without a result. analysis: the Analysis with its pixels; only for a sample of one.
@@ -289,10 +289,10 @@ class SampleAnalysis:
         """How many images and objects the numbers include, such as "3 images, 1,024 grains"."""
         counts = [count for image, _ in self.counted if (count := image.counts[0]) is not None]
         objects = f", {self.task.count(sum(counts))}{' counted' if self.task.screened else ''}" if counts else ""
-        return self.counted_images + objects
+        return self.counted_images_words + objects
 
     @property
-    def counted_images(self) -> str:
+    def counted_images_words(self) -> str:
         """How many images the numbers include, such as "3 images"."""
         return images_words(len(self.counted), len(self.images))
 
@@ -312,7 +312,9 @@ class SampleAnalysis:
     def corrected(self) -> Corrected | None:
         """How many of the counted outlines were corrected or reviewed by a person; None if none."""
         members = [member for _, member in self.counted]
-        by_hand = [one for one in members if one.record.used.get("corrected") or one.record.used.get("reviewed")]
+        by_hand = [
+            member for member in members if member.record.used.get("corrected") or member.record.used.get("reviewed")
+        ]
         if not by_hand:
             return None
         return Corrected(
@@ -336,7 +338,7 @@ class SampleAnalysis:
     @property
     def unit(self) -> Unit:
         """The unit of the lengths in the numbers of all images together."""
-        return self.pooled.unit if self.pooled else next((m.table.unit for _, m in self.counted), "px")
+        return self.pooled.unit if self.pooled else next((member.table.unit for _, member in self.counted), "px")
 
     @property
     def pixel_size(self) -> float:
@@ -369,9 +371,13 @@ class SampleAnalysis:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types: keys of the pooled statistics and of this class, and a row for each member."""
-        of_sample: dict[str, Any] = {"name": self.name, "histogram": self.histogram, "calibration": self.calibration}
-        of_sample["corrected"] = self.corrected
-        of_sample |= {"method": self.method.as_dict()} if self.method else {}
+        sample_entries: dict[str, Any] = {
+            "name": self.name,
+            "histogram": self.histogram,
+            "calibration": self.calibration,
+        }
+        sample_entries["corrected"] = self.corrected
+        sample_entries |= {"method": self.method.as_dict()} if self.method else {}
         numbers = {
             "unit": self.unit,
             "interval_note": self.interval_note,
@@ -380,7 +386,7 @@ class SampleAnalysis:
             "quantities": {name: value.as_dict() for name, value in self.quantities.items()},
         }
         pooled = self.pooled.as_dict() if self.pooled else {}
-        content = {**({} if self.task.screened else numbers), **pooled, **of_sample, **as_json(self.flags)}
+        content = {**({} if self.task.screened else numbers), **pooled, **sample_entries, **as_json(self.flags)}
         rows = zip(self.rows[: len(self.members)], self.images, strict=False)
         return content | {"images": [{**row, "warning": image.warning} for row, image in rows]}
 

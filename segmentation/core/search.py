@@ -19,9 +19,9 @@ from .micrograph.marks import Regions
 from .micrograph.types import Micrograph
 from .micrograph.vendors.facts import MARKS
 from .network import cards
-from .network.answers import Answers
+from .network.answers import PredictionMemory
 from .network.cards import ModelCard
-from .network.likeness import ENTRY, NEAR, OWN, relative_distance
+from .network.likeness import LIKENESS, NEAR, OWN_IMAGES, relative_distance
 from .network.resample import resize
 from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown
@@ -33,8 +33,8 @@ from .settings import SegmentationSettings
 from .tasks.base import Decoded, Task
 from .tasks.judgement import UNLIKE
 
-BETTER = 1.1  # another candidate must have so many times the worth of the first one
-FREED_FROM = 2**21  # px: for larger images freed memory goes back to the system between the stages
+BETTER = 1.1  # another candidate replaces the first one if its worth is higher by this factor
+FREED_FROM_PX = 2**21  # for larger images, freed memory is returned to the system between the stages
 # The reason that a result states for an automatic choice of the model.
 USUAL = "{title} is the default model. Nothing in the image suggests another."
 MORE_RIGHT = "Probably {promise}, against {instead}."
@@ -52,10 +52,9 @@ class Search:
     """The search for a task's objects in one image, by one model after the other.
 
     picture: (H, W) float32 in 0..1, of the analysed rows. rows: their number. requested: settings of the user. show: as
-    in `pipeline.segment`.
-    recognised: name of a model of another kind -> what it found of its kind in the picture, {} for nothing.
-    noise: {"noise": relative noise} if the picture was smoothed because of it. marks: regions with writing or drawing.
-    answers: the predictions so far, so that no network predicts the same picture twice.
+    in `pipeline.segment`. recognised: name of a model of another kind -> the result of `Task.recognised` for the
+    picture. noise: {"noise": relative noise} if the picture was smoothed because of its noise, else {}. marks: regions
+    with writing or drawing. answers: remembers the predictions, so that no network predicts the same picture twice.
     """
 
     micrograph: Micrograph
@@ -69,7 +68,7 @@ class Search:
     recognised: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     noise: Mapping[str, float] = field(default_factory=dict)
     marks: Regions = field(default_factory=list)
-    answers: Answers = field(default_factory=Answers)
+    answers: PredictionMemory = field(default_factory=PredictionMemory)
 
     def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
         """The segmentation by one model. changed: settings that replace requested ones."""
@@ -88,14 +87,15 @@ class Search:
         callbacks = progress, self.clock, show_trial
         maps, view = predict_maps(self.picture, requested, card, self.runtime, self.answers, *callbacks)
         grey = as_shown(self.picture, view.polarity)
-        if grey.size > FREED_FROM:  # the next stage cannot reuse the network's memory
+        if grey.size > FREED_FROM_PX:  # the next stage cannot reuse the network's memory
             give_freed_memory_back()
         progress(f"separating {task.things}", SEPARATING)
         with self.clock.stage("labels"):
             decoded = task.decode(maps, grey, view, card, requested)
         self._note_resemblance(card, decoded)
         names = channels.names if (channels := task.channels(card)).activation == "sigmoid" else ()
-        # The maps are stored for the splitting of objects. Maps of classes that exclude each other are no use for it.
+        # The maps are stored for splitting objects later. Maps of classes that exclude each other are not used for
+        # that.
         stored_maps = dict(zip(names, maps, strict=False))
         return self._segmentation(card, view, decoded, stored_maps)
 
@@ -121,21 +121,22 @@ class Search:
     def _note_resemblance(self, card: ModelCard, decoded: Decoded) -> None:
         """Store in `decoded.used` what the picture resembles, for the warnings.
 
-        "resembles": another model, with training images like this picture. If there is none: "unfamiliar" if it is
-        unlike the training images of `card`, "unlike_own" if it is unlike a user's images with which `card` was tuned.
+        "resembles": another model, whose training images are like this picture. If there is none: "unfamiliar" if the
+        picture is unlike the training images of `card`, or "unlike_own" if it is unlike the user's own images on which
+        `card` was fine-tuned.
         """
         task = self.task
         likely, is_unfamiliar = compared_with_models(self.picture, card, same_task=task.better is None)
         bright_picture = as_shown(self.picture, "bright")
-        is_unlike_own = OWN in card.options and relative_distance(bright_picture, 1.0, card, OWN) > UNLIKE
+        is_unlike_own = OWN_IMAGES in card.options and relative_distance(bright_picture, 1.0, card, OWN_IMAGES) > UNLIKE
         is_near_own_images = (
-            ENTRY in card.options and decoded.used.get("unlike", 1.0) * card.options[ENTRY]["limit"] < NEAR
+            LIKENESS in card.options and decoded.used.get("unlike", 1.0) * card.options[LIKENESS]["limit"] < NEAR
         )
         if is_near_own_images:
             likely, is_unfamiliar = [], False
         if task.plausible and task.plausible(decoded):
             # The shapes of the objects are stronger evidence than the texture of the picture.
-            likely, is_unfamiliar = [kind for kind in likely if ENTRY in kind.options], False
+            likely, is_unfamiliar = [kind for kind in likely if LIKENESS in kind.options], False
         plausible = iter(()) if is_near_own_images else self._plausible(card, likely)
         resembled = next((kind for kind in plausible if relative_distance(bright_picture, 1.0, kind) <= UNLIKE), None)
         if resembled:
@@ -147,7 +148,7 @@ class Search:
             decoded.used["unfamiliar"] = True
         elif is_unlike_own:
             began_with = card.training.get("start_from", "")
-            decoded.used["unlike_own"] = {"images": len(card.options[OWN]["taught"]), "began_with": began_with}
+            decoded.used["unlike_own"] = {"images": len(card.options[OWN_IMAGES]["taught"]), "began_with": began_with}
 
     def _plausible(self, card: ModelCard, likely: Sequence[ModelCard]) -> Iterator[ModelCard]:
         """Cards of other kinds that the picture may show, the likeliest first.
@@ -168,34 +169,34 @@ class Search:
         return (kind for kind in ranked if kind in by_texture or self._recognised_by(kind))
 
     def _recognised_by(self, card: ModelCard) -> Mapping[str, Any]:
-        """The objects of its kind that this model recognises in the picture (`Task.recognised`); computed once."""
+        """The result of `Task.recognised` for this model and the picture; calculated once."""
         if card.name not in self.recognised:
             task, channels = tasks.find(card.task), tasks.find(card.task).channels(card)
             network = load_network(card, self.runtime, len(channels))
-            ask = partial(self.answers.predict, network, activation=channels.activation)
-            self.recognised[card.name] = task.recognised(ask, card, self.picture)
+            predict = partial(self.answers.predict, network, activation=channels.activation)
+            self.recognised[card.name] = task.recognised(predict, card, self.picture)
         return self.recognised[card.name]
 
-    def compared(self, models: Sequence[ModelCard], progress: Progress) -> Segmentation:
+    def best_of_models(self, models: Sequence[ModelCard], progress: Progress) -> Segmentation:
         """The best of several candidates. The first model tries other polarities and scales if its outlines do not
         explain the picture. The other models are tried if the picture may not be of the first model's kind.
 
-        `used["small"]`: name, title and count of another model that sees far more small objects."""
+        `used["small"]`: name, title and count of another model that sees many more small objects."""
         default, better = models[0], self.task.better
         best = self.best_candidate(default, progress)
         assert better is not None
         if others := with_known_textures(models[1:]):
-            is_worth_it = self.picture.any() and (
+            others_may_fit = self.picture.any() and (
                 self.task.unsure(best) or not clearly_resembles(self.picture, default, others)
             )
             best = with_reason(best, USUAL.format(title=default.title))
-            for other in others if is_worth_it else ():
+            for other in others if others_may_fit else ():
                 alternative = self._in_either_size(other, _comparing(progress, "another model"))
                 if better(alternative, best):
                     promise = f"{alternative.used['promised']:,.0f} right outlines"
                     instead = f"{best.used['promised']:,.0f} with the model {best.provenance.card['title']}"
                     best = with_reason(alternative, MORE_RIGHT.format(promise=promise, instead=instead))
-            for other in () if is_worth_it else others:
+            for other in () if others_may_fit else others:
                 if count := small_objects(self, other, best):
                     best.used["small"] = {"model": other.name, "title": other.title, "count": count}
         return best
@@ -209,10 +210,10 @@ class Search:
         fine = self.find(card, progress, scale=1.0)
         return fine if better(fine, candidate) else candidate
 
-    def completed(self, best: Segmentation, models: Sequence[ModelCard]) -> Segmentation:
+    def with_alternatives(self, best: Segmentation, models: Sequence[ModelCard]) -> Segmentation:
         """The chosen candidate, with the alternatives (`Task.further`) that are computed only for it.
 
-        models: those that were tried.
+        models: the models that were tried.
         """
         if self.task.further is None:
             return best
@@ -228,7 +229,7 @@ class Search:
         return replace(best, alternatives=all_alternatives, used={**best.used, **used}, maps={**best.maps, **more_maps})
 
     def best_candidate(self, card: ModelCard, progress: Progress) -> Segmentation:
-        """The segmentation by one model in the polarity and at the scale whose outlines explain the picture best.
+        """The segmentation by one model, in the polarity and at the scale whose outlines explain the picture best.
 
         Keys of its `used`: "instead_of": polarity, scale and count of the first candidate, if another one is better;
         "beside": polarity and count of the other polarity, if it shows more objects but is not clearly better;

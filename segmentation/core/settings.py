@@ -32,8 +32,8 @@ TEXTS = (  # settings whose texts are printed in files and report; they change n
 )
 ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
 MOST_REGIONS, MOST_CORNERS, MOST_IN_ALL = 50, 200, 1000  # regions to ignore, corners of one region, corners of all
-FARTHEST = 1e6  # px: the largest coordinate of a corner
-A_REGION = (
+LARGEST_COORDINATE_PX = 1e6  # of a corner of a region
+REGIONS_FORM = (
     f"a list of at most {MOST_REGIONS} regions, each 2 to {MOST_CORNERS} different corners x, y in pixels of the image,"
     f" and {MOST_IN_ALL:,} corners in all"
 )
@@ -76,22 +76,30 @@ def _json_or_numbers(text: str) -> Any:
 
 
 def _region(sent: Any) -> tuple[Corner, ...]:
-    """A region from a list of corners (x, y), rounded to 0.01 px."""
+    """A region from a list of corners (x, y), rounded to 0.01 px; raises PydanticCustomError."""
     try:
         # The test of the type refuses bool, which is a kind of int, and texts, which are sequences.
         corners = [(x, y) for x, y in sent if {type(x), type(y)} <= {int, float}]
-        placed = tuple((round(float(x), 2), round(float(y), 2)) for x, y in corners)
+        rounded = tuple((round(float(x), 2), round(float(y), 2)) for x, y in corners)
     except (TypeError, ValueError, OverflowError):
         raise _not_regions() from None
-    is_near = all(math.isfinite(value) and abs(value) <= FARTHEST for corner in placed for value in corner)
-    is_flat = len(placed) == 2 and (placed[0][0] == placed[1][0] or placed[0][1] == placed[1][1])
-    if len(placed) != len(sent) or not 2 <= len(placed) <= MOST_CORNERS or len({*placed}) < 2 or is_flat or not is_near:
+    is_near = all(
+        math.isfinite(value) and abs(value) <= LARGEST_COORDINATE_PX for corner in rounded for value in corner
+    )
+    is_flat = len(rounded) == 2 and (rounded[0][0] == rounded[1][0] or rounded[0][1] == rounded[1][1])
+    if (
+        len(rounded) != len(sent)
+        or not 2 <= len(rounded) <= MOST_CORNERS
+        or len({*rounded}) < 2
+        or is_flat
+        or not is_near
+    ):
         raise _not_regions()
-    return placed
+    return rounded
 
 
 def _not_regions() -> PydanticCustomError:
-    return PydanticCustomError("regions", A_REGION)
+    return PydanticCustomError("regions", REGIONS_FORM)
 
 
 def regions_text(regions: Any) -> str:
@@ -127,7 +135,7 @@ def _per_cent(title: str, description: str, none: str, **extra: str) -> Any:
 
 
 class SegmentationSettings(Settings):
-    """Settings of finding objects that every kind of analysis has."""
+    """The settings of finding objects that every kind of analysis has."""
 
     model: str = Field(
         DEFAULT_MODEL,
@@ -150,7 +158,7 @@ class SegmentationSettings(Settings):
 
 
 class MeasurementSettings(Settings):
-    """Settings of measuring what was found. To measure again with other ones, no model is needed."""
+    """The settings of measuring the found objects. Measuring again with other settings needs no model."""
 
     filter: bool = Field(
         False,

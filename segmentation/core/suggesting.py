@@ -1,4 +1,4 @@
-"""Ranks images by how much a model would learn from their corrected outlines. Needs numpy alone."""
+"""Ranks images by how much a model would learn from their corrected outlines. Needs only numpy."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 OCTAVES = 5
 SIDE = 256  # px, the longest side of the small picture from which the texture is calculated
-USUAL = 0.5  # spread of each value of `texture` over kinds of micrographs, as in network.likeness
-UNLIKE = 1.0  # distance, in units of USUAL, from which pages say that an image is unlike the others
-LEAST_CONTRAST = 1e-4  # relative to the whole picture: taken for an octave without contrast, to have a logarithm
-KNOWN_WORTH = 0.5  # what an image like one that was learnt from is worth, relative to one unlike all of them
+FEATURE_SPREAD = 0.5  # spread of each value of `texture` over kinds of micrographs, as in network.likeness
+UNLIKE = 1.0  # distance, in units of FEATURE_SPREAD, from which pages say that an image is unlike the others
+LEAST_CONTRAST = 1e-4  # relative to the whole picture; a lower contrast of an octave is set to it before the logarithm
+KNOWN_WORTH = 0.5  # worth of an image like an image that was learnt from, relative to an image unlike all of these
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Wrong:
-    """How much of a result is probably wrong.
+class ExpectedErrors:
+    """How many outlines, or how much area, of a result are probably wrong.
 
     expected: expected number of wrong outlines or, if `share`, the fraction of the area in the wrong class. total:
     number of outlines, or of classes.
@@ -45,8 +45,8 @@ class Wrong:
         return f"about {number} of {self.total} outlines {'is' if number == 1 else 'are'} probably wrong"
 
 
-def expected_wrong(objects: Sequence[Mapping[str, Any]]) -> Wrong | None:
-    """How much of a result is probably wrong; None if its objects have neither confidence nor certainty.
+def expected_wrong(objects: Sequence[Mapping[str, Any]]) -> ExpectedErrors | None:
+    """The expected errors of a result; None if its objects have neither confidence nor certainty.
 
     The expected number of wrong outlines is the sum of 1 - confidence. Outlines that are left out are included, because
     a person corrects them, too. Without confidences it is the expected part of the area in wrong classes.
@@ -57,10 +57,10 @@ def expected_wrong(objects: Sequence[Mapping[str, Any]]) -> Wrong | None:
     confidence, share, sure = (np.array([measures.get(name) for measures in objects], float) for name in names)
     finite = confidence[np.isfinite(confidence)]
     if len(finite):
-        return Wrong(float((1 - finite).sum()), len(finite))
+        return ExpectedErrors(float((1 - finite).sum()), len(finite))
     is_known = np.isfinite(share) & np.isfinite(sure)
     wrong = float((share * (1 - sure))[is_known].sum())
-    return Wrong(wrong, int(is_known.sum()), share=True) if is_known.any() else None
+    return ExpectedErrors(wrong, int(is_known.sum()), share=True) if is_known.any() else None
 
 
 def texture(grey: NDArray[np.uint8]) -> Floats:
@@ -83,13 +83,16 @@ def texture(grey: NDArray[np.uint8]) -> Floats:
 
 
 def distance(one: Floats, taught: Sequence[Floats]) -> float:
-    """Root mean square difference of a texture from the nearest taught one, in units of USUAL; infinite without any."""
-    squares = ((np.reshape(taught, (-1, len(one))) - one) / USUAL) ** 2
+    """Root mean square difference of a texture from the nearest of the `taught` ones, in units of FEATURE_SPREAD;
+    infinite if there are none. taught: textures of images that were learnt from."""
+    squares = ((np.reshape(taught, (-1, len(one))) - one) / FEATURE_SPREAD) ** 2
     return float(np.sqrt(squares.mean(1)).min(initial=np.inf))
 
 
-def order(wrong: Sequence[float], textures: Sequence[Floats], taught: Sequence[Floats]) -> list[tuple[int, float]]:
-    """Numbers of the images, the one with most to teach first, each with its distance from the taught ones.
+def rank_images(
+    wrong: Sequence[float], textures: Sequence[Floats], taught: Sequence[Floats]
+) -> list[tuple[int, float]]:
+    """The numbers of the images, the most useful one for learning first, each with its distance from the taught ones.
 
     An image is worth its expected errors, or half of that if it looks like a taught one. Each ranked image counts as
     taught for the next ones, so that similar images do not follow each other.

@@ -1,6 +1,6 @@
-"""Images with ground truth on disk: finds and reads pairs of an image and its labels, and groups of images.
+"""Finds and reads images with ground truth in a folder: pairs of an image and its labels, and groups of images.
 
-Measuring masks, training, checking a dataset and scoring all read ground truth through this module.
+It is used for measuring masks, for training, and for checking and scoring datasets.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from .micrograph.types import Calibration, Micrograph, UnreadableImage
 from .names import file_name
 
 LABEL_KINDS = (".png", *TIFF, ".npy", ".bmp", *LOSSY)  # suffixes; LOSSY files are refused with a sentence when read
-IMAGES = ("images", "image", "imgs", "img")  # names of folders, the likeliest first
-LABELS = ("labels", "masks", "segmaps", "label", "mask", "annotations")
-NOTHING = "none"  # instead of the name of a folder of labels: no image shows an object
-ANY = -1  # as number of classes: not known
+IMAGE_FOLDERS = ("images", "image", "imgs", "img")  # names of folders, the likeliest first
+LABEL_FOLDERS = ("labels", "masks", "segmaps", "label", "mask", "annotations")
+NO_LABELS = "none"  # instead of the name of a folder of labels: no image shows an object
+ANY_NUMBER = -1  # as the number of classes: it is found from the files
 MOST_CLASSES = 20
 TILE = re.compile(
     r"(_block_\d+)?(_rotated_(?:90|180|270))?(_flipped)?$"
@@ -40,17 +40,17 @@ TILE = re.compile(
 
 
 class BadDataset(UserError):
-    """Images with truth cannot be used; the message says which file and why."""
+    """Images with ground truth cannot be used; the message names the file and the reason."""
 
 
 def image_suffixes() -> tuple[str, ...]:
-    """The suffixes of images with truth: those of every readable format, and .npy."""
+    """The suffixes of images with ground truth: every suffix of a readable format, and .npy."""
     return (*formats.format_by_suffix(), ".npy")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its truth.
+    """An image and its ground truth.
 
     name: stem of the labels' file, or of the image if it shows no object (labels None). group: images of one group,
     such as one publication, stay on one side of every split. background: as in `as_labels`. classes: the numbers that
@@ -112,18 +112,18 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairedFiles:
-    """The files of a folder of images and one of labels. unlabelled: images without labels. strays: labels without an
-    image."""
+    """The files of a folder of images and of a folder of labels. unlabelled: images without labels. unmatched: labels
+    without an image."""
 
     pairs: list[Pair]
     unlabelled: list[Path]
-    strays: list[Path]
+    unmatched: list[Path]
 
     def complete(self, *, only_labelled: bool = False) -> list[Pair]:
         """The pairs; raises BadDataset for labels without an image and, unless `only_labelled`, for images without
         labels."""
-        if self.strays:
-            raise BadDataset(f"The labels {self.strays[0].name} have no image of that name.")
+        if self.unmatched:
+            raise BadDataset(f"The labels {self.unmatched[0].name} have no image of that name.")
         if self.unlabelled and not only_labelled:
             raise BadDataset(f"{self.unlabelled[0]} has no labels.")
         if not self.pairs:
@@ -148,19 +148,20 @@ def find_pairs(
     """The images and labels in two folders inside `folder`, sorted by name. No image is decoded; labels only for
     `count`.
 
-    images, labels: names of the two folders; "" takes the first existing one of IMAGES, or of LABELS. If labels is
-    NOTHING, no image shows an object.
-    suffix: labels belong to the image whose stem is theirs without this suffix. Without a suffix they belong to the
-    image of the same stem, or to the image with the longest stem that theirs continues as a new word: a_mask.tif
-    belongs to a.png.
-    groups, pattern: see `grouping`. background: as in `as_labels`. classes: as in `Pair`; if empty and `count` is
-    given, the numbers of so many classes are looked for in the files (`class_numbers`).
+    images, labels: names of the two folders; "" takes the first existing one of IMAGE_FOLDERS, or of LABEL_FOLDERS. If
+        labels is NO_LABELS, no image shows an object.
+    suffix: end of the stems of labels: a_mask.tif with the suffix "_mask" belongs to a.png. Without a suffix, labels
+        belong to the image of the same stem, or to the image with the longest stem that begins the stem of the labels
+        and ends with a word: a_mask.tif belongs to a.png, ab.tif does not.
+    groups, pattern: see `grouping`. background: as in `as_labels`. classes: as in `Pair`.
+    count: number of classes. If it is given and `classes` is empty, their numbers are found in the files
+        (`class_numbers`).
 
     If the table REGIONS in `folder` names an image, only that part of it is used. Raises BadDataset, also if two files
     could be the labels of one image.
     """
-    pictures = files_in(folder_in(folder, images, IMAGES), image_suffixes())
-    labels_folder = folder_in(folder, labels, LABELS) if labels != NOTHING else None
+    pictures = files_in(folder_in(folder, images, IMAGE_FOLDERS), image_suffixes())
+    labels_folder = folder_in(folder, labels, LABEL_FOLDERS) if labels != NO_LABELS else None
     group, regions = grouping(groups, pattern), regions_in(folder)
     if missing := regions.keys() - {image.name for image in pictures}:
         unknown = f"{REGIONS} names {min(missing)}, which is no image of"
@@ -189,7 +190,8 @@ def find_pairs(
 
 
 def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
-    """The numbers that stand for `count` classes in files of labels; ANY: for as many as occur, at most MOST_CLASSES.
+    """The numbers that stand for `count` classes in files of labels; ANY_NUMBER: for as many as occur, at most
+    MOST_CLASSES.
 
     If exactly `count` numbers occur, these are the classes, in their order. If one more occurs, 255 or else 0 means
     unlabelled. If fewer occur, the classes are 0, 1, ... or 1, 2, ... A single class is every number above 0
@@ -201,7 +203,7 @@ def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
     for pair in pairs:
         if pair.labels:
             numbers |= {int(number) for number in np.unique(pair.cut(_read_with(read_numbers, pair.labels)))}
-    if count == ANY:
+    if count == ANY_NUMBER:
         count = min(len(numbers - {UNLABELLED} if len(numbers) > 2 else numbers), MOST_CLASSES)
     unlabelled = next((number for number in (UNLABELLED, 0) if number in numbers and len(numbers) == count + 1), None)
     numbers_of_classes = sorted(numbers - {unlabelled})
@@ -216,7 +218,8 @@ def class_numbers(pairs: Sequence[Pair], count: int) -> tuple[int, ...]:
 
 
 def _refuse_twice(what: str, names: Mapping[Path, str]) -> None:
-    """Raise BadDataset if two files have one name. names: file -> name. what: beginning of the sentence."""
+    """Raise BadDataset if two files have the same name. names: file -> name. what: words for the files, such as "images
+    named"."""
     for name, times in Counter(names.values()).items():
         if times > 1:
             files = ", ".join(file.name for file, file_name in names.items() if file_name == name)
@@ -238,11 +241,11 @@ def files_in(folder: Path, kinds: Sequence[str], pattern: str = "*") -> list[Pat
     """The files with these suffixes (`kinds`) below a folder, sorted by name; raises BadDataset without any."""
     if not folder.is_dir():
         raise BadDataset(f"There is no folder {folder}.")
-    fitting = [f for f in folder.rglob(pattern) if f.suffix.lower() in kinds and not f.name.startswith(".")]
-    if not fitting:
+    paths = [path for path in folder.rglob(pattern) if path.suffix.lower() in kinds and not path.name.startswith(".")]
+    if not paths:
         nothing = f"holds no files of the kinds {', '.join(kinds)}."
         raise BadDataset(f"{folder} {nothing}", on_page=f"The dataset {nothing}")
-    return sorted((file for file in fitting if file.is_file()), key=lambda file: file.name)
+    return sorted((path for path in paths if path.is_file()), key=lambda path: path.name)
 
 
 def owner_of(truth: Path, images: Sequence[Path], suffix: str = "") -> Path | None:
@@ -336,7 +339,7 @@ T = TypeVar("T")
 
 
 def _read_with(reader: Callable[[Path], T], file: Path) -> T:
-    """The result of a reader; its UnreadableImage becomes a BadDataset that names the file."""
+    """The result reader(file). Raises BadDataset, which names the file, instead of UnreadableImage."""
     try:
         return reader(file)
     except UnreadableImage as error:

@@ -1,16 +1,16 @@
-"""Settings as texts: how a typed text becomes a value, and how a value is shown. Pages, API, command line and
-documentation use the same rules.
+"""Converts settings between texts and values: reads a typed text, and gives the words that show a value. Pages, API,
+command line and documentation use it.
 
-These rules come from the settings models: from titles, descriptions, bounds, and from `json_schema_extra`, which has
+The rules are in the settings models: in titles, descriptions, bounds, and in `json_schema_extra`, which has
 
-    unit    what a number counts, such as "rows"
-    words   further words that may be typed, with the value that each stands for
-    labels  what a page shows for a word. "…" in a label stands for a field for a number. The word "size" stands for a
-            size of objects in px, from which forms calculate the working scale that suits the model
+    unit    unit of a number, such as "rows"
+    words   further words that may be typed, each with its value
+    labels  the text that a page shows for a word. A page replaces "…" in a label by a field for a number. For the word
+            "size" this number is a size of objects in px, from which forms calculate the working scale
     main    whether the setting comes first among the options
     group   title of the section in which the page for running a result again shows it; the upload page does not
-    scripts whether no page shows it, because pages offer something better
-    takes   what may be typed, if neither words nor numbers say it
+    scripts whether only scripts use the setting: no page shows it, because pages offer something better
+    takes   description of what may be typed, for a setting that has neither words nor a number
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from .validation import Settings, sentence, shortened
 
 SWITCH = {"on": True, "off": False}
 SYNONYMS = {"true": "on", "yes": "on", "1": "on", "false": "off", "no": "off", "0": "off"}
-GAP = "…"  # in labels: the place of a field for a number
-SIZE = "size"  # in labels: the word for a size in px
+FIELD_SIGN = "…"  # in labels: the place of a field for a number
+SIZE_WORD = "size"  # in labels: the word for a size in px
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Setting:
 
     words: words that may be typed, with their values. number: "" if no number may be typed, else "number" or "whole
     number", from least to greatest. form: what may be typed, for a setting that has neither words nor a number
-    (`takes` of the schema). several: whether its value is a list of regions.
+    (`takes` of the schema). is_regions: whether its value is a list of regions.
     """
 
     name: str
@@ -59,16 +59,16 @@ class Setting:
     group: str = ""
     scripts: bool = False
     form: str = ""
-    several: bool = False
+    is_regions: bool = False
 
     @property
     def is_switch(self) -> bool:
         return self.words == SWITCH
 
     @property
-    def with_gap(self) -> list[str]:
+    def words_with_field(self) -> list[str]:
         """The words whose labels have a field for a number."""
-        return [word for word, label in self.labels.items() if GAP in label]
+        return [word for word, label in self.labels.items() if FIELD_SIGN in label]
 
     @property
     def takes(self) -> str:
@@ -107,23 +107,23 @@ class Setting:
 
     def write(self, value: Any) -> str:
         """The text that may be typed for a value; `read` is its inverse."""
-        if self.several:
+        if self.is_regions:
             return regions_text(value)
         words = (word for word, meaning in self.words.items() if meaning == value)
         return next(words, f"{value:g}" if isinstance(value, float) else str(value))
 
-    def says(self, value: Any) -> str:
-        """The words that a page shows for a value."""
-        if self.several:
+    def words_for(self, value: Any) -> str:
+        """The text that a page shows for a value."""
+        if self.is_regions:
             return "1 region" if len(value) == 1 else f"{len(value) or 'no'} regions"
         word = self.write(value)
         if word in self.words or not self.unit:
             return self.labels.get(word, word)
         return f"{word} {self.unit}"
 
-    def change(self, value: Any) -> str:
-        """Such as "border correction: leave out what touches the frame"."""
-        return f"{self.title[:1].lower()}{self.title[1:]}: {self.says(value)}"
+    def change_words(self, value: Any) -> str:
+        """The title and the text of a value, such as "border correction: leave out what touches the frame"."""
+        return f"{self.title[:1].lower()}{self.title[1:]}: {self.words_for(value)}"
 
 
 class BadSetting(ValueError):
@@ -193,9 +193,9 @@ def settings_of_task(task: Task) -> tuple[Setting, ...]:
     return (*settings_of(task.settings), *settings_of(MeasurementSettings))
 
 
-def settings_apart(settings: AnalysisSettings, old: AnalysisSettings) -> Iterator[tuple[Setting, Any, Any]]:
-    """The settings that differ between two analyses, the model first: each with its value now, and its old value or
-    None. The calibration is not compared."""
+def changed_settings(settings: AnalysisSettings, old: AnalysisSettings) -> Iterator[tuple[Setting, Any, Any]]:
+    """The settings that differ between two analyses, the model first: (setting, new value, old value or None). The
+    calibration is not compared."""
     values, before = settings.as_dict(), old.as_dict()
     for setting in settings_of_task(find(settings.task)):
         if values[setting.name] != before.get(setting.name):

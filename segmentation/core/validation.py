@@ -41,7 +41,7 @@ WORDS = {
     "uuid_type": "the id of a result",
     "uuid_parsing": "the id of a result",
 }
-SECRETS = {"password", "secret", "token", "key"}  # names of entries whose values no sentence repeats
+SECRETS = {"password", "secret", "token", "key"}  # entries whose values never appear in a sentence
 LISTED = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)  # JSON has no tuples
 SENTENCES = ("value_error", "assertion_error")  # types of the errors of our validators, whose message is a sentence
 
@@ -67,7 +67,7 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> Self:
-        """Settings from plain JSON types; raises ValueError with a sentence."""
+        """The settings in a table of plain JSON types; raises ValueError with a sentence."""
         try:
             return cls.model_validate(dict(fields))
         except ValidationError as error:
@@ -90,8 +90,9 @@ def sentence(error: ValidationError, titles: Mapping[str, str] = MappingProxyTyp
     where, name = _table_and_entry(problem["loc"])
     name = titles.get(name, name)
     if problem["type"] in ("missing", "extra_forbidden", "unexpected_keyword_argument"):
-        same = [e["loc"] for e in errors if e["type"] == problem["type"] and e["loc"][:-1] == problem["loc"][:-1]]
-        names = ", ".join(str(loc[-1]) for loc in same)
+        kind, table = problem["type"], problem["loc"][:-1]
+        entries = [each["loc"][-1] for each in errors if each["type"] == kind and each["loc"][:-1] == table]
+        names = ", ".join(map(str, entries))
         return f"{where}it {'lacks' if problem['type'] == 'missing' else 'has unknown entries:'} {names}."
     context = problem.get("ctx", {})
     if problem["type"] in SENTENCES:

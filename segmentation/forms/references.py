@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from ..core.measure.quantities import Quantity, number
-from ..core.quality.conformity import EXACT
+from ..core.quality.conformity import COUNTED_KINDS
 from ..core.quality.reference import ReferenceMaterial
 from ..core.tasks import every
 from .specification import typed_number
@@ -35,7 +35,7 @@ REQUIRED = {
 def certifiable() -> list[Quantity]:
     """The numbers of all kinds of analysis that a certificate may state: all but counts."""
     names = dict.fromkeys(name for task in every() for name in task.quantities)
-    return [quantity for quantity in map(number, names) if quantity.kind not in EXACT]
+    return [quantity for quantity in map(number, names) if quantity.kind not in COUNTED_KINDS]
 
 
 class ReferenceForm(forms.Form):

@@ -16,7 +16,7 @@ from ..core.network import cards
 from ..core.settings import DEFAULT_MODEL, MeasurementSettings, SegmentationSettings
 from ..core.tasks import every, find
 from ..core.tasks.base import Task
-from ..core.typed import GAP, SIZE, BadSetting, Setting, number_of, read_settings, settings_of
+from ..core.typed import FIELD_SIGN, SIZE_WORD, BadSetting, Setting, number_of, read_settings, settings_of
 from ..plain import storable
 from ..services.ground.requested import with_site_uncertainty
 from ..services.results.models_offered import BY_IMAGE, chosen_defaults, offered_models
@@ -33,7 +33,7 @@ def models_by_task(user: Any = None) -> ModelsByTask:
     by_image = cards.tasks_of_several()
     for card in offered_models(user):
         if card.task not in models and card.task in by_image:
-            models[card.task] = [(cards.automatic(card.task), BY_IMAGE)]
+            models[card.task] = [(cards.automatic_name(card.task), BY_IMAGE)]
         models.setdefault(card.task, []).append((card.name, card.title))
     for task_name, default in chosen_defaults(user).items():
         models.get(task_name, []).sort(key=lambda choice: choice[0] != default)
@@ -90,7 +90,7 @@ class SettingField(forms.CharField):
 
     def clean(self, value: Any) -> Any:
         text = str(value or "")
-        return text if text in self.setting.with_gap else _validate(lambda: self.setting.read(text))
+        return text if text in self.setting.words_with_field else _validate(lambda: self.setting.read(text))
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class FormSetting:
         """The widget for the setting; "gaps": choices with gaps for numbers."""
         if self.setting.is_switch:
             return "switch"
-        if self.setting.with_gap:
+        if self.setting.words_with_field:
             return "gaps"
         return "choice" if self.setting.words and not self.setting.number else "text"
 
@@ -129,7 +129,7 @@ class FormSetting:
     @property
     def default(self) -> str:
         """The default in words."""
-        return self.setting.says(self.setting.default)
+        return self.setting.words_for(self.setting.default)
 
     @property
     def options(self) -> list[dict[str, Any]]:
@@ -137,19 +137,19 @@ class FormSetting:
         "before" and "after"; "number" is then the form's field in the gap."""
         options = []
         for word in dict.fromkeys((*self.setting.words, *self.setting.labels)):
-            before, gap, after = self.setting.labels.get(word, word).partition(GAP)
+            before, gap, after = self.setting.labels.get(word, word).partition(FIELD_SIGN)
             number = self.form[self.gap_field(word)] if gap else None
             options.append({"word": word, "before": before.strip(), "after": after.strip(), "number": number})
         return options
 
     @property
     def errors(self) -> list[str]:
-        fields = [self.name, *map(self.gap_field, self.setting.with_gap)]
+        fields = [self.name, *map(self.gap_field, self.setting.words_with_field)]
         return [error for field in fields for error in self.form.errors.get(field, [])]
 
     def gap_field(self, word: str) -> str:
         """The name of the field in the gap of a choice. word: the stored word of the choice."""
-        return f"{self.task.thing}_px" if word == SIZE and self.task else f"{self.name}_{word}"
+        return f"{self.task.thing}_px" if word == SIZE_WORD and self.task else f"{self.name}_{word}"
 
 
 class SettingsForm(forms.Form):
@@ -192,7 +192,7 @@ class SettingsForm(forms.Form):
         for entry in self.entries:
             is_read = entry.task in (None, self.task)
             self.fields[entry.name] = SettingField(entry.setting) if is_read else forms.CharField(required=False)
-            for word in entry.setting.with_gap:
+            for word in entry.setting.words_with_field:
                 self.fields[entry.gap_field(word)] = forms.CharField(required=False)
         if data is not None:
             self.is_bound, self.data = True, data
@@ -227,7 +227,7 @@ class SettingsForm(forms.Form):
         data = super().clean() or self.cleaned_data
         for entry in self.task_settings:
             word = data.get(entry.name)
-            if isinstance(word, str) and word in entry.setting.with_gap:
+            if isinstance(word, str) and word in entry.setting.words_with_field:
                 self._fill_gap(entry, word)
         if not self.errors:
             values = {entry.setting.name: data[entry.name] for entry in self.task_settings}
@@ -247,7 +247,7 @@ class SettingsForm(forms.Form):
         """Replace the word of a choice with a gap by the number typed in the gap; errors go to the gap's field."""
         field = entry.gap_field(word)
         text = self.cleaned_data.get(field, "")
-        read = self._factor_of_size if word == SIZE else entry.setting.read_number
+        read = self._factor_of_size if word == SIZE_WORD else entry.setting.read_number
         try:
             self.cleaned_data[entry.name] = _validate(lambda: read(text))
         except forms.ValidationError as error:
@@ -255,9 +255,9 @@ class SettingsForm(forms.Form):
 
     def _factor_of_size(self, text: str) -> float:
         """The factor of enlargement at which objects of the typed size (px) have the model's best size."""
-        scale = next(entry.setting for entry in self.task_settings if SIZE in entry.setting.with_gap)
+        scale = next(entry.setting for entry in self.task_settings if SIZE_WORD in entry.setting.words_with_field)
         try:
-            card = cards.stands_for(self.cleaned_data.get("model") or self._model_if_none_is_sent)[0]
+            card = cards.cards_for_name(self.cleaned_data.get("model") or self._model_if_none_is_sent)[0]
         except cards.UnknownModel as unknown:
             raise ValueError(str(unknown)) from None
         best_size: float = self.task.options.of(card).diameter
@@ -271,7 +271,7 @@ class SettingsForm(forms.Form):
 
     def settings(self, calibration: Calibration | None = None) -> AnalysisSettings:
         """The settings of a valid form."""
-        return with_site_uncertainty(self._settings.with_(calibration=calibration), by_method=self.by_method)
+        return with_site_uncertainty(self._settings.replaced(calibration=calibration), by_method=self.by_method)
 
     def texts_of(self, settings: AnalysisSettings) -> dict[str, str]:
         """The texts of the fields that show these settings; fields of other kinds of analysis show defaults."""
@@ -280,8 +280,8 @@ class SettingsForm(forms.Form):
             setting, is_of_task = entry.setting, entry.task is None or entry.task.name == settings.task
             value = values.get(setting.name, setting.default) if is_of_task else setting.default
             texts[entry.name] = setting.write(value)
-            if texts[entry.name] not in setting.words and setting.with_gap:
-                word = setting.with_gap[-1]  # the number itself, not a size that it is computed from
+            if texts[entry.name] not in setting.words and setting.words_with_field:
+                word = setting.words_with_field[-1]  # the number itself, not a size that it is computed from
                 texts |= {entry.name: word, entry.gap_field(word): texts[entry.name]}
         return texts
 

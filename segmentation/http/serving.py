@@ -25,7 +25,7 @@ from django.utils.http import content_disposition_header
 from ..core import tasks
 from ..core.archive import streamed_zip
 from ..core.labels.working import STRIP_ROWS, WorkingLabels
-from ..core.names import portable
+from ..core.names import portable_name
 from ..core.report import exports
 from ..core.report.exports.base import Subject
 from ..core.report.exports.viewer import THUMBNAIL_FILE
@@ -72,7 +72,7 @@ def thumbnails(jobs: Collection[Any]) -> dict[Any, str]:
 
 def file_stem(name: str) -> str:
     """The stem of an upload's name, changed so that every file system takes it."""
-    return portable(PurePosixPath(name).stem, LONGEST_STEM)
+    return portable_name(PurePosixPath(name).stem, LONGEST_STEM)
 
 
 def serve_stored(request: HttpRequest, artifact: StoredFile, *, download: bool) -> HttpResponse:

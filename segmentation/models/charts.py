@@ -1,4 +1,4 @@
-"""Control charts of methods, and their points."""
+"""ChartState charts of methods, and their points."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
-from ..core.quality.control import ChartPlan, Control
+from ..core.quality.control import ChartPlan, ChartState
 from .base import SHOWN_NAME, AttemptedQuerySet, PageWork
 from .jobs import Job
 from .methods import Method
@@ -49,9 +49,9 @@ class ControlChart(models.Model):
         """The plan of the chart: its number, limits and rules."""
         return ChartPlan.read(self.plan)
 
-    def control(self, points: list[ChartPoint]) -> Control:
+    def control(self, points: list[ChartPoint]) -> ChartState:
         """Limits and alarms of the chart with these points, which are in the order of time."""
-        return Control.of(
+        return ChartState.of(
             self.get_plan(), [point.value for point in points], [bool(point.excluded) for point in points]
         )
 

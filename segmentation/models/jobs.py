@@ -18,7 +18,7 @@ from ..core.analysis import AnalysisSettings
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
-from ..core.pace import BEGINS, OF_MEASURING, Forecast, Pace
+from ..core.pace import MEASURING_STAGES, STAGE_BEGINS, Forecast, Pace
 from .base import UNFINISHED_INDEX, Attempted, AttemptedQuerySet, JudgedResult, Owned, PageWork, StoredFile, WorkState
 from .methods import LONGEST_ACCOUNT, MethodVersion
 from .micrographs import Micrograph, Segmentation
@@ -304,7 +304,7 @@ class Job(Owned, Attempted, JudgedResult):
 
     def _seconds(self, pace: Pace) -> float | None:
         """Seconds that the whole job takes at this pace."""
-        stages = tuple(BEGINS) if self.needs_network else OF_MEASURING
+        stages = tuple(STAGE_BEGINS) if self.needs_network else MEASURING_STAGES
         return pace.seconds(self.micrograph.megapixels, stages)
 
     def forecast(self) -> Forecast:

@@ -85,7 +85,7 @@ class Choices:
         models = {
             card.task: card.name for card in reversed(offered_models(self.job.owner)) if card.task != self.task.name
         }
-        models |= {name: cards.automatic(name) for name in cards.tasks_of_several() & models.keys()}
+        models |= {name: cards.automatic_name(name) for name in cards.tasks_of_several() & models.keys()}
         kinds = sorted(models, key=lambda name: (name != self.used.get("resembles", {}).get("task"), name))
         return [SettingButton(f"Analyse as {find(name).things}", "model", models[name]) for name in kinds]
 

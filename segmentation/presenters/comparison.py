@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ..core.compare.results import ALIKE, DifferenceInterval, Outcome, verdict
 from ..core.compare.results import Comparison as StoredComparison
-from ..core.flags import warned
+from ..core.flags import warning_texts
 from ..core.labels.segmentation import MASKS
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.fitting import SIGNIFICANCE, p_words
@@ -58,7 +58,7 @@ ALL_CHANGED = ("All that differ", "Every outline that is not alike in both.")
 
 def warning_of_side(side: Compared) -> str:
     """The gravest warnings of one of the two results; "" without any."""
-    return "; ".join(warned(PooledResult(side).warnings)) if isinstance(side, Sample) else warning_of(side)
+    return "; ".join(warning_texts(PooledResult(side).warnings)) if isinstance(side, Sample) else warning_of(side)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..core.measure.quantities import decimals, number, significant
-from ..core.quality.control import Control
+from ..core.quality.control import ChartState
 from ..http.access import address_of
 from ..models import ChartPoint, ControlChart
 from ..services.access.links import may_open
@@ -91,7 +91,7 @@ class ChartView:
         self.factor, self.unit = (100.0, "%") if is_share else (1.0, self.quantity.unit("nm"))
 
     @cached_property
-    def control(self) -> Control:
+    def control(self) -> ChartState:
         return self.row.control(self.points)
 
     @property
@@ -198,7 +198,7 @@ class ChartView:
         counted_dots, excluded_dots = iter(lines.dots), iter(lines.whiskers)
         marks = []
         for place, value in zip(places_shown, values, strict=True):
-            x, y = next(counted_dots)[:2] if self.control.counts[place] else next(excluded_dots)[:2]
+            x, y = next(counted_dots)[:2] if self.control.is_counted[place] else next(excluded_dots)[:2]
             point, alarms = self.points[place], self.control.alarms_at(place)
             state = "alarm" if alarms else "out" if point.excluded else "noted" if point.note else ""
             texts = [f"Point {place + 1}, {point.measured:%Y-%m-%d}: {significant(value, 4)} {self.unit}".strip()]

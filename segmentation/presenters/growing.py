@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core.measure.quantities import Value
-from ..core.quality.stopping import progress
+from ..core.quality.stopping import sample_progress
 from ..models import Sample
 from ..services.results.growing import description_of
 from .judging import numbers_to_judge
@@ -39,7 +39,7 @@ def growth_of(sample: Sample) -> Growth | None:
     doubt = statistics.relative_uncertainty if statistics else pooled.scale_doubt
     names = (task.thing, task.things)
     remedy = pooled.better_than_images(rule.half_width) if rule and rule.quantity == "median" else ""
-    so_far = progress(rule, value, pooled.images_pooled, particles, least, doubt, names, remedy)
+    so_far = sample_progress(rule, value, pooled.images_pooled, particles, least, doubt, names, remedy)
     waiting = sample.members.exclude(waits="").count()
     conditions = [rule.words] if rule else []
     conditions += [

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import Count, F
 from django.urls import reverse
 
-from ..core.flags import NOTE, warned
+from ..core.flags import NOTE, warning_texts
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.report.entries import known_column
 from ..core.report.wording import capital
@@ -177,7 +177,7 @@ def _card_of_sample(sample: Sample, pictures: list[str], states: dict[str, int])
             counted=f"{images}, {count_words(pooled)}" if pooled.kept else images,
             number=headline(pooled),
             bars=histogram_path(_total_counts(sample.pooled)),
-            warning="; ".join(warned(pooled.warnings)),
+            warning="; ".join(warning_texts(pooled.warnings)),
             unscaled=f"{pooled.unscaled} without a scale" if pooled.unscaled else "",
             alike=comparison_group(sample),
         )

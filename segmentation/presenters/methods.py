@@ -10,7 +10,7 @@ from django.urls import reverse
 from ..core.analysis import MethodUsed
 from ..core.measure.quantities import number
 from ..core.network import cards
-from ..core.quality.method import MethodDescription, parts, source_words
+from ..core.quality.method import MethodDescription, fields_in_words, source_words
 from ..core.tasks import find
 from ..models import MethodVersion
 from .provenance import shown_settings
@@ -51,7 +51,7 @@ class MethodView:
         yield "Kind of analysis", find(method.task).title
         yield "Model", method.model
         yield "Weights", f"sha256 {method.model_sha256[:12]}…"
-        yield from ((title, words) for title, words in parts(method).items() if words)
+        yield from ((title, words) for title, words in fields_in_words(method).items() if words)
         yield from self._settings(changed=True)
 
     @property
@@ -63,7 +63,7 @@ class MethodView:
         method = self.description
         for setting, value in shown_settings(method.analysis, changed):
             if not method.leaves_open(setting.name):
-                yield setting.title, setting.says(value)
+                yield setting.title, setting.words_for(value)
 
 
 class MethodLine(NamedTuple):

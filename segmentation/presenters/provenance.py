@@ -124,8 +124,8 @@ class Provenance:
             height = self.job.micrograph.height
             return "none" if used is None else f"cut off from row {used} ({height - used} rows)"
         if used is None or used == requested:
-            return setting.says(requested)
-        return f"{setting.says(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
+            return setting.words_for(requested)
+        return f"{setting.words_for(float(f'{used:.3g}') if isinstance(used, float) else used)} (automatic)"
 
 
 def shown_settings(settings: AnalysisSettings, changed: bool) -> Iterator[tuple[Setting, Any]]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..core.flags import ADVICE, Flag, begins, from_json
+from ..core.flags import ADVICE, Flag, from_json, opening_words
 from ..core.labels.options import LEAST_EXPECTED
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.filters import ALWAYS, Reason
@@ -56,7 +56,7 @@ class Result(ChartedSummary):
         self.calibration = job.calibration
         self.scale_doubt, self.doubt_line = self.calibration.standard_uncertainty, doubt_line(self.calibration)
         self.in_pixels = not self.calibration.is_known
-        self.unsure = begins(self.warnings) or ("All panels together:" if job.micrograph.panels else "")
+        self.unsure = opening_words(self.warnings) or ("All panels together:" if job.micrograph.panels else "")
 
     @property
     def is_empty(self) -> bool:

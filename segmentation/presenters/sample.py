@@ -14,7 +14,7 @@ from django.db.models.fields.json import KT
 from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
-from ..core.flags import Flag, begins, from_json
+from ..core.flags import Flag, from_json, opening_words
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.distribution import FEWEST_IMAGES
 from ..core.measure.pooled_fields import reason_and_warning
@@ -161,7 +161,7 @@ class PooledResult(ChartedSummary):
             words = {"thing": self.task.thing, "things": self.task.things}
         super().__init__(statistics, values_of(self.stored) if reported else {}, **words)
         self.several, self.of_material = self.images_pooled > 1, self.images_pooled >= FEWEST_IMAGES
-        self.interval_note, self.unsure = self.stored.get("interval_note", ""), begins(self.warnings)
+        self.interval_note, self.unsure = self.stored.get("interval_note", ""), opening_words(self.warnings)
         self.unit: str = self.statistics.unit if self.statistics else self.stored.get("unit", "nm")
 
     @property
@@ -291,7 +291,7 @@ class PooledResult(ChartedSummary):
         # The setting "scale" of a kind with classes is a factor of the model's own scale, which only images state.
         unused = {"scale"} if self.task.semantic and not changed else set()
         settings = shown_settings(AnalysisSettings.from_dict(self.sample.settings), changed)
-        return [(setting.title, setting.says(value)) for setting, value in settings if setting.name not in unused]
+        return [(setting.title, setting.words_for(value)) for setting, value in settings if setting.name not in unused]
 
     @property
     def histogram(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.flags import from_json, warned
+from ..core.flags import from_json, warning_texts
 from ..core.measure.quantities import Value
 from ..core.measure.results import Statistics
 from ..core.report.entries import Entry
@@ -16,7 +16,7 @@ from ..models import Job
 
 def warning_of(job: Job) -> str:
     """The gravest warnings of a finished job with their level, "" without any."""
-    return "; ".join(warned(from_json(job.summary)))
+    return "; ".join(warning_texts(from_json(job.summary)))
 
 
 def statistics_of(summary: Mapping[str, Any]) -> Statistics | None:

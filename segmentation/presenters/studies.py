@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header
 
 from ..core.measure.quantities import Value, number
-from ..core.names import portable
+from ..core.names import portable_name
 from ..core.quality.conformity import number_words
 from ..core.quality.study_report import CONDITIONS
 from ..http.access import address_of, row_of, visible
@@ -112,6 +112,6 @@ def report_of(row: Study) -> HttpResponse:
     """The validation report of a study as PDF; raises Http404 before it is there."""
     if row.pdf is None:
         raise Http404
-    name = f"{portable(f'Validation report {row.method.name} {row.title}')}.pdf"
+    name = f"{portable_name(f'Validation report {row.method.name} {row.title}')}.pdf"
     headers = {"Content-Disposition": content_disposition_header(True, name)}
     return HttpResponse(bytes(row.pdf), "application/pdf", headers=headers)

@@ -22,7 +22,7 @@ from ..views.datasets import NEW
 register = template.Library()
 register.simple_tag(calibration.suggestion)
 register.simple_tag(calibration.file_suggestion)
-register.filter(cards.for_comparison)
+register.filter(cards.is_for_comparison)
 register.filter(callers.may_train)
 
 

@@ -12,7 +12,7 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from ..core.names import portable
+from ..core.names import portable_name
 from ..core.quality.control import ChartPlan
 from ..forms.charts import ChartForm
 from ..forms.methods import answer_choices
@@ -96,7 +96,7 @@ def month(request: HttpRequest, pk: UUID) -> HttpResponse:
     row = _chart(request, pk)
     request.back = reverse("chart", args=[pk])
     report = months.report_of(row, months.month_of(request.GET.get("month", "")))
-    name = f"{portable(f'{row} {report.month:%Y-%m}')}.pdf"
+    name = f"{portable_name(f'{row} {report.month:%Y-%m}')}.pdf"
     if report.state == report.State.DONE:
         headers = {"Content-Disposition": content_disposition_header(True, name)}
         return HttpResponse(bytes(report.pdf), "application/pdf", headers=headers)

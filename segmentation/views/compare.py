@@ -72,7 +72,7 @@ def _used_settings(side: Compared) -> AnalysisSettings:
     is_counted = {"state": Job.State.DONE, "included": True}
     jobs = Job.objects.filter(pk=side.pk) if isinstance(side, Job) else side.members.filter(**is_counted)
     names = {*jobs.values_list("summary__model__name", flat=True)} - {None}
-    return settings.with_(model=", ".join(sorted(names))) if names else settings
+    return settings.replaced(model=", ".join(sorted(names))) if names else settings
 
 
 def _overlay(request: HttpRequest, ids: list[UUID]) -> HttpResponse:

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ..core.names import clean_text, portable
+from ..core.names import clean_text, portable_name
 from ..forms.methods import MethodForm
 from ..http.access import row_of, see_other, visible
 from ..models import Job, Method, MethodVersion
@@ -126,7 +126,7 @@ def file(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
     """A version as JSON, for the command line and the files of the laboratory."""
     version = _version(request, pk, str(number))
     text = json.dumps(version.written.as_dict(), indent=2, ensure_ascii=False) + "\n"
-    name = f"{portable(f'{version.method.name} version {number}')}.json"
+    name = f"{portable_name(f'{version.method.name} version {number}')}.json"
     headers = {"Content-Disposition": content_disposition_header(True, name)}
     return HttpResponse(text, "application/json", headers=headers)
 

@@ -75,7 +75,7 @@ def change(request: HttpRequest, job: Job) -> HttpResponse:
         settings = read_sent_settings(request.POST, request.user, job.get_settings(), by_method=by_method)
     except ValueError as error:
         raise Refused(str(error)) from None
-    return _analyse_again(request, job, settings.with_(calibration=job.scale.stated))
+    return _analyse_again(request, job, settings.replaced(calibration=job.scale.stated))
 
 
 @rerun_form
@@ -101,7 +101,7 @@ def width(request: HttpRequest, job: Job) -> HttpResponse:
     is_sure = request.POST.get("sure", "") == request.POST.get("width", "")
     if not is_sure and (question := question_about(calibration, scale)):
         return job_page(request, job, width_question=question, status=400)
-    settings = job.get_settings().with_(calibration=calibration)
+    settings = job.get_settings().replaced(calibration=calibration)
     # The calibration is in use already: there is nothing to measure.
     if scale.with_stated(calibration).in_use == scale.before_measurement.in_use:
         return redirect("job", job.pk)
@@ -131,7 +131,7 @@ def settings(request: HttpRequest, pk: UUID) -> HttpResponse:
         if jobs.change_job(job=job, settings=new_settings, asked=None if scale_stays else stated_scale.as_dict()):
             return see_other(reverse("job", args=[pk]))
         if not scale_stays:
-            new_settings = new_settings.with_(calibration=stated_scale.calibration(job.micrograph.scale))
+            new_settings = new_settings.replaced(calibration=stated_scale.calibration(job.micrograph.scale))
         return _analyse_again(request, job, new_settings)
     except ValueError as error:
         return job_page(request, job, form=form, problem=Note("", str(error)), stated=stated_scale, status=400)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ..core.analysis import AnalysisSettings
 from ..core.report.wording import calibration_words, capital, corrected_words
-from ..core.typed import settings_apart
+from ..core.typed import changed_settings
 from ..models import Job, Micrograph, Sample
 from ..presenters.sample import neighbours
 from ..presenters.stored import count_words, headline, numbers_of
@@ -117,6 +117,6 @@ def _change_words(job: Job, before: Job | None, micrograph: Micrograph) -> str:
 def setting_changes(settings: AnalysisSettings, old: AnalysisSettings) -> list[str]:
     """The settings in which two analyses differ, in words, without the calibration."""
     return [
-        f"model {title_of(value)}" if setting.name == "model" else setting.change(value)
-        for setting, value, _ in settings_apart(settings, old)
+        f"model {title_of(value)}" if setting.name == "model" else setting.change_words(value)
+        for setting, value, _ in changed_settings(settings, old)
     ]

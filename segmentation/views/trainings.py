@@ -138,7 +138,7 @@ def again(request: HttpRequest) -> HttpResponse:
         return start_again(request, name, list(runnable.filter(pk__in=ids)))
     reruns = list(reruns_with(name, request.user, request.visitor)[:MOST_LISTED])
     context = {
-        "card": cards.stands_for(name)[0],
+        "card": cards.cards_for_name(name)[0],
         "model": name,
         "reruns": [Rerun.of(rerun) for rerun in reruns],
         "left": newest_by_image(runnable[: 4 * MOST_LISTED])[:MOST_LISTED],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.analysis import Analysis, AnalysisSettings
-from segmentation.core.changed_forms import FORMS, NotTested, changed, eight_bits, robustness
+from segmentation.core.changed_forms import FORMS, NotTested, grey_levels, in_form, measure_robustness
 from segmentation.core.flags import Flag
 from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.table import Table
@@ -50,7 +50,7 @@ class Fake:
 def result_of(micrograph=None, fake=None, **settings):
     fake = fake or Fake()
     settings = AnalysisSettings.of(**{"data_bar": BAR, **settings})
-    return robustness(micrograph or picture(), settings, "median", fake, lambda stage, done: None)
+    return measure_robustness(micrograph or picture(), settings, "median", fake, lambda stage, done: None)
 
 
 def test_a_right_analysis_says_the_same_in_every_form():
@@ -108,21 +108,21 @@ def test_a_form_without_the_number_has_none():
 
 def test_other_pixels_are_stretched_to_eight_bits():
     wide = picture(np.uint16, 60_000)
-    assert eight_bits(wide.pixels).max() == 255 and eight_bits(wide.pixels).min() == 0
-    assert not eight_bits(np.full((3, 3), 7.0, np.float32)).any()
+    assert grey_levels(wide.pixels).max() == 255 and grey_levels(wide.pixels).min() == 0
+    assert not grey_levels(np.full((3, 3), 7.0, np.float32)).any()
     same = picture()
-    assert np.array_equal(eight_bits(same.pixels), same.pixels)
+    assert np.array_equal(grey_levels(same.pixels), same.pixels)
     assert result_of(wide).value == result_of().value
 
 
 def test_forms_leave_the_pixels_where_back_brings_them():
     """Labels of a changed picture lie on those of the original."""
-    grey = eight_bits(picture().pixels[:ROWS])
+    grey = grey_levels(picture().pixels[:ROWS])
     for name, form in FORMS.items():
-        bright = changed(grey, form) > 120
+        bright = in_form(grey, form) > 120
         if name == "inverted":
             bright = ~bright
-        back = form.back(bright.astype(np.int32))[:ROWS, :COLUMNS] > 0
+        back = form.restore(bright.astype(np.int32))[:ROWS, :COLUMNS] > 0
         assert (back != (grey > 120)).sum() <= 110, name  # a rim of half a pixel, where it is blurred
 
 

@@ -7,7 +7,16 @@ import json
 import numpy as np
 import pytest
 
-from segmentation.core.flags import LONGEST, TWO_SCALES, WRONG, Flag, as_json, from_json, short_forms, warned
+from segmentation.core.flags import (
+    LONGEST_SHORT_FORM,
+    TWO_SCALES,
+    WRONG,
+    Flag,
+    as_json,
+    from_json,
+    short_forms,
+    warning_texts,
+)
 from segmentation.core.measuring import _flags_of_scale
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.report.summary import Summary
@@ -32,21 +41,26 @@ def test_there_are_three_levels_and_one_warning():
     wrong = Flag.doubtful("The scale is wrong.", "Do not use: scale wrong by a factor of 10?")
     assert [flag.level for flag in (NOTE, FAINT, SCALE, wrong)] == [*["Note"] * 2, "Look at the picture", "Do not use"]
     assert (NOTE.headline, wrong.headline) == (NOTE.text, "scale wrong by a factor of 10?")
-    assert [SCALE.unsure, Flag.doubtful("34 %.", f"{WRONG}, about 34 % are right").unsure] == ["", "Unsure:"]
-    assert warned([NOTE, FAINT, SCALE]) == ["Look at the picture: Scale doubtful"] and warned([NOTE]) == []
+    assert [SCALE.opening_words, Flag.doubtful("34 %.", f"{WRONG}, about 34 % are right").opening_words] == [
+        "",
+        "Unsure:",
+    ]
+    assert (
+        warning_texts([NOTE, FAINT, SCALE]) == ["Look at the picture: Scale doubtful"] and warning_texts([NOTE]) == []
+    )
 
 
 def test_two_warnings_are_said_those_that_move_the_numbers_most():
     """Of three doubts of one level the middle one by its place in the list is the lightest."""
     shares = {"70 % right": 0.3, "Unusual picture": 0.1, "Specks missed": 0.57}
     flags = [Flag.doubtful(f"{short}.", short, moves="count", by=by) for short, by in shares.items()]
-    assert warned(flags) == ["Look at the picture: Specks missed", "Look at the picture: 70 % right"]
+    assert warning_texts(flags) == ["Look at the picture: Specks missed", "Look at the picture: 70 % right"]
     stored = from_json(json.loads(json.dumps(as_json(flags))))
     assert [(flag.moves, flag.by) for flag in stored] == [("count", by) for by in shares.values()]
     assert [flag.short for flag in Summary(None, {}).first_notices(flags)] == ["Specks missed", "70 % right"]
 
 
-@pytest.mark.parametrize(("short", "doubt"), [("x" * (LONGEST + 1), False), ("", True)])
+@pytest.mark.parametrize(("short", "doubt"), [("x" * (LONGEST_SHORT_FORM + 1), False), ("", True)])
 def test_a_short_form_that_does_not_fit_or_is_missing_is_refused(short, doubt):
     with pytest.raises(ValueError, match="short form"):
         Flag("A sentence.", short, doubt)
@@ -58,8 +72,8 @@ def test_the_gravest_level_is_said_whatever_came_first():
         Flag.doubtful("Few are right.", "Few right", moves="count", by=0.6),
         Flag.doubtful("4 times.", "Do not use: wrong scale"),
     ]
-    assert warned(flags) == ["Do not use: wrong scale", "Look at the picture: Few right"]
-    assert warned(flags[:2]) == ["Look at the picture: Few right"] and warned([]) == []
+    assert warning_texts(flags) == ["Do not use: wrong scale", "Look at the picture: Few right"]
+    assert warning_texts(flags[:2]) == ["Look at the picture: Few right"] and warning_texts([]) == []
     assert [flag.headline for flag in Summary(None, {}).notices_of(flags)] == ["wrong scale", "Few right", "note"]
 
 

@@ -71,7 +71,7 @@ def test_half_of_its_pixels_decide_and_alternatives_and_pieces_follow():
     micrograph, found, settings = discs()
     found = replace(found, alternatives={"threshold +0.1": found.labels})
     whole = pipeline.measure(micrograph, found, settings)
-    half = pipeline.measure(micrograph, found, settings.with_(ignore=[[[0, 0], [128, 192]]]))
+    half = pipeline.measure(micrograph, found, settings.replaced(ignore=[[[0, 0], [128, 192]]]))
     ignored = half.table.reasons == str(Reason.IGNORED)
     np.testing.assert_array_equal(ignored, half.table["centroid_x_px"] + 0.5 < 128)
     assert 8 < ignored.sum() < 16 and half.statistics.n_kept == (whole.table.kept & ~ignored).sum()
@@ -86,7 +86,7 @@ def test_half_of_its_pixels_decide_and_alternatives_and_pieces_follow():
 def test_a_region_goes_before_what_a_person_confirmed_and_not_before_what_one_left_out():
     micrograph, found, settings = discs()
     decided = replace(found, by_hand=frozenset({1}), set_aside={2: "charging"})
-    everything = settings.with_(ignore=[[[0, 0], [256, 192]]])
+    everything = settings.replaced(ignore=[[[0, 0], [256, 192]]])
     reasons = pipeline.measure(micrograph, decided, everything).table.reasons.tolist()
     assert reasons[0] == Reason.IGNORED and reasons[1] == "charging" and set(reasons[2:]) == {str(Reason.IGNORED)}
     # Taken away, what was said before comes back, also where a correction began while the region stood.
@@ -162,7 +162,7 @@ def test_polygons_are_filled_by_the_rule_of_corrections_also_of_tall_pictures():
 
 def test_files_say_how_many_regions_there_were_and_a_pooled_density_weighs_what_is_left():
     micrograph, found, settings = discs()
-    half = pipeline.measure(micrograph, found, settings.with_(ignore=[[[0, 0], [128, 192]]]))
+    half = pipeline.measure(micrograph, found, settings.replaced(ignore=[[[0, 0], [128, 192]]]))
     sample = SampleAnalysis.of(half)
     assert settings_used(sample, sample.members[0])["regions to ignore"] == "1 (50 % of the picture)"
     assert Member.of(half).record.ignored_share == 0.5

@@ -20,7 +20,7 @@ import deepsegm
 from segmentation.core import library
 from segmentation.core.library import results
 from segmentation.core.library.inputs import model_for
-from segmentation.core.network.cards import stands_for
+from segmentation.core.network.cards import cards_for_name
 from segmentation.core.report.exports.result import as_dict
 from segmentation.core.report.files import write_all
 from segmentation.core.tasks import every, find
@@ -179,7 +179,7 @@ def test_bad_input_gets_one_sentence(call, words):
 @pytest.mark.parametrize("kind", [task.name for task in every() if task.name not in ("lines", "loops")])
 def test_each_kind_has_a_model(kind):
     task = find(kind)
-    assert {card.task for card in stands_for(model_for(task, ""))} == {kind}
+    assert {card.task for card in cards_for_name(model_for(task, ""))} == {kind}
 
 
 def test_a_kind_without_a_model_says_so():

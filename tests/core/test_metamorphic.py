@@ -30,7 +30,7 @@ SILENT = {
 @pytest.mark.weights
 def test_forms_of_a_picture_keep_its_answer(monkeypatch):
     """It takes 50 s of processor time. The draws of the arrangement change no outline, and are left out."""
-    monkeypatch.setattr(pipeline, "arranged", lambda analysis, clock: analysis)
+    monkeypatch.setattr(pipeline, "with_arrangement", lambda analysis, clock: analysis)
     runtime, silent, compared = Runtime(), Counter(), Counter()
     for picture in pictures(None, 10):
         for form, change in changes(picture, runtime):

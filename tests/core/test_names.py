@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from segmentation.core.names import UNNAMED, clean_text, file_name, harmless_suffix, portable
+from segmentation.core.names import UNNAMED, clean_text, file_name, harmless_suffix, portable_name
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_an_empty_name_may_be_called_otherwise():
     ("name", "made"), [('a<b>:"c', "a_b_c"), ("a/b\\c|d?e*f%g", "a_b_c_d_e_f_g"), (" ._", UNNAMED), ("x" * 9, "xxxx")]
 )
 def test_every_file_system_takes_a_portable_name(name, made):
-    assert portable(name, 4 if name.startswith("x") else None) == made
+    assert portable_name(name, 4 if name.startswith("x") else None) == made
 
 
 @pytest.mark.parametrize(("name", "suffix"), [("a.TIF", ".tif"), ("x/../b.png", ".png"), ("a.ti f", ""), ("é", "")])

@@ -6,7 +6,7 @@ import pytest
 
 from segmentation.core import pace
 from segmentation.core import pace as pace_module
-from segmentation.core.pace import BEGINS, FIXED_MEGAPIXELS, Forecast, Pace, followed, time_left
+from segmentation.core.pace import FIXED_MEGAPIXELS, STAGE_BEGINS, Forecast, Pace, reporting_progress, time_left
 
 KNOWN = [(1.0, {"load": 0.0, "search": 0.5, "network": 1.0, "labels": 0.5, "measure": 0.13, "report": 1.2})]
 
@@ -24,7 +24,7 @@ def clock(monkeypatch):
 
 def test_without_experience_nothing_is_foretold():
     assert Pace([]).seconds(1.0) is None
-    assert Forecast(Pace([]), 1.0).left(0.0) is None
+    assert Forecast(Pace([]), 1.0).seconds_left(0.0) is None
 
 
 def test_a_large_image_takes_more_time_for_its_pixels_alone():
@@ -37,20 +37,20 @@ def test_a_running_network_tells_its_own_pace(clock):
     """A 6000 x 6000 image was foretold 4 minutes and took 82 s: what had been measured was another scale."""
     forecast = Forecast(Pace(KNOWN), 10.0)
     later = Pace(KNOWN).seconds(10.0, ["labels", "measure", "report"])
-    assert forecast.left(BEGINS["network"]) == pytest.approx(10 + later)
+    assert forecast.seconds_left(STAGE_BEGINS["network"]) == pytest.approx(10 + later)
     clock(4.0)
-    assert forecast.left(BEGINS["network"]) == pytest.approx(6 + later)
-    assert forecast.left((BEGINS["network"] + BEGINS["labels"]) / 2) == pytest.approx(4 + later)
+    assert forecast.seconds_left(STAGE_BEGINS["network"]) == pytest.approx(6 + later)
+    assert forecast.seconds_left((STAGE_BEGINS["network"] + STAGE_BEGINS["labels"]) / 2) == pytest.approx(4 + later)
     clock(40.0)
-    assert forecast.left(BEGINS["labels"]) == pytest.approx(later)
+    assert forecast.seconds_left(STAGE_BEGINS["labels"]) == pytest.approx(later)
 
 
 def test_a_stage_that_takes_longer_than_foretold_does_not_run_backwards(clock):
     forecast = Forecast(Pace(KNOWN), 1.0)
     later = Pace(KNOWN).seconds(1.0, ["measure", "report"])
-    assert forecast.left(BEGINS["labels"]) == pytest.approx(0.5 + later)
+    assert forecast.seconds_left(STAGE_BEGINS["labels"]) == pytest.approx(0.5 + later)
     clock(30.0)
-    assert forecast.left(BEGINS["labels"]) == pytest.approx(later)
+    assert forecast.seconds_left(STAGE_BEGINS["labels"]) == pytest.approx(later)
 
 
 def test_a_loop_tells_what_is_left_and_nothing_at_its_end(monkeypatch):
@@ -61,6 +61,6 @@ def test_a_loop_tells_what_is_left_and_nothing_at_its_end(monkeypatch):
 
 def test_a_long_loop_says_now_and_then_how_far_it_is():
     lines = []
-    assert list(followed(iter(range(60)), 60, lines.append)) == list(range(60))
+    assert list(reporting_progress(iter(range(60)), 60, lines.append)) == list(range(60))
     assert [line.split(",")[0] for line in lines] == ["25 of 60", "50 of 60"] and all("left" in line for line in lines)
-    assert list(followed([], 0, lines.append)) == [] and len(lines) == 2
+    assert list(reporting_progress([], 0, lines.append)) == [] and len(lines) == 2

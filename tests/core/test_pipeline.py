@@ -18,7 +18,7 @@ from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import NO_SCALE, Calibration, Micrograph, Scale
 from segmentation.core.network.cards import find
 from segmentation.core.network.inference import HALO, predict
-from segmentation.core.network.likeness import ENTRY, OWN, describe, learn
+from segmentation.core.network.likeness import LIKENESS, OWN_IMAGES, describe, likeness_entry
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.scale_search import as_shown
 from segmentation.core.pipeline import analyse, measure, segment
@@ -162,7 +162,7 @@ def test_where_the_other_polarity_shows_more_it_is_named_beside():
 def test_an_image_unlike_those_of_a_further_training_gets_a_warning():
     card = find("particles")
     described = [describe(isolated(seed=seed)[0]) for seed in (1, 2, 3)]
-    entry = {OWN: learn(described, ["a", "b", "c"])[ENTRY]}
+    entry = {OWN_IMAGES: likeness_entry(described, ["a", "b", "c"])[LIKENESS]}
     fine_tuned = replace(
         card, name="own", title="Own", options=card.options | entry, training={"start_from": "particles"}
     )
@@ -238,7 +238,7 @@ def test_textures_do_not_count_for_an_image_near_the_training_images(monkeypatch
     bright, card = as_shown(clip_outliers(grey), "bright"), find("grain-boundaries")
     monkeypatch.setattr(search, "compared_with_models", lambda *given, **more: ([find("particles")], True))
     for taught, refused in ((describe(bright), False), (describe(bright) + 0.2, True)):
-        entry = {ENTRY: {"taught": [taught.tolist()], "limit": 0.8}}
+        entry = {LIKENESS: {"taught": [taught.tolist()], "limit": 0.8}}
         analysis = analyse(micrograph_of(grey), AnalysisSettings.of("grains"), card=replace(card, options=entry))
         assert is_out_of_domain(analysis.segmentation) == refused == ("resembles" in analysis.segmentation.used)
 

@@ -51,7 +51,7 @@ def raw(**changes: object) -> Format:
 
 
 def warnings() -> list[str]:
-    return [message.msg for message in checks.plug_ins()]
+    return [message.msg for message in checks.check_plug_ins()]
 
 
 def test_a_format_is_known_by_its_first_bytes_and_named_where_ours_are(install):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.suggesting import Wrong, distance, expected_wrong, order, texture
+from segmentation.core.suggesting import ExpectedErrors, distance, expected_wrong, rank_images, texture
 
 
 def outlines(confidence):
@@ -13,22 +13,22 @@ def outlines(confidence):
 
 
 def test_expected_wrong_is_the_sum_of_the_probabilities():
-    assert expected_wrong(outlines([0.9, 0.5, None, 1.0])) == Wrong(pytest.approx(0.6), 3)
+    assert expected_wrong(outlines([0.9, 0.5, None, 1.0])) == ExpectedErrors(pytest.approx(0.6), 3)
     assert expected_wrong(outlines([None])) is None
     assert expected_wrong([]) is None
 
 
 def test_classes_have_a_share_of_the_area():
     classes = [{"area_fraction": 0.7, "certainty": 0.9}, {"area_fraction": 0.3, "certainty": 0.8}]
-    assert expected_wrong(classes) == Wrong(pytest.approx(0.13), 2, share=True)
+    assert expected_wrong(classes) == ExpectedErrors(pytest.approx(0.13), 2, share=True)
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (Wrong(11.6, 230), "about 12 of 230 outlines are probably wrong"),
-        (Wrong(1.2, 5), "about 1 of 5 outlines is probably wrong"),
-        (Wrong(0.13, 2, share=True), "about 13 % of the area is probably in the wrong class"),
+        (ExpectedErrors(11.6, 230), "about 12 of 230 outlines are probably wrong"),
+        (ExpectedErrors(1.2, 5), "about 1 of 5 outlines is probably wrong"),
+        (ExpectedErrors(0.13, 2, share=True), "about 13 % of the area is probably in the wrong class"),
     ],
 )
 def test_words(wrong, words):
@@ -48,8 +48,8 @@ def test_texture_tells_kinds_of_pictures_apart_and_takes_any():
 
 def test_twins_are_not_suggested_one_after_the_other():
     here, there = np.zeros(6), np.full(6, 2.0)
-    assert [index for index, _ in order([10, 9, 7], [here, here, there], [])] == [0, 2, 1]
-    assert [index for index, _ in order([10, 9], [here, there], [here])] == [1, 0]
+    assert [index for index, _ in rank_images([10, 9, 7], [here, here, there], [])] == [0, 2, 1]
+    assert [index for index, _ in rank_images([10, 9], [here, there], [here])] == [1, 0]
 
 
 def test_the_suggested_order_finds_errors_sooner_than_a_random_one():
@@ -62,7 +62,7 @@ def test_the_suggested_order_finds_errors_sooner_than_a_random_one():
         errors = np.array([(rng.random(len(probabilities)) > probabilities).sum() for probabilities in sure])
         expected = [expected_wrong(outlines(probabilities)).expected for probabilities in sure]
         textures = list(rng.normal(0, 0.5, (40, 6)))
-        first = [index for index, _ in order(expected, textures, textures[:3])][:5]
+        first = [index for index, _ in rank_images(expected, textures, textures[:3])][:5]
         gains.append(errors[first].sum() / (5 * errors.mean()))
         assert np.corrcoef(expected, errors)[0, 1] > 0.9
     assert min(gains) > 1.3

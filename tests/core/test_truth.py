@@ -57,7 +57,7 @@ def test_labels_belong_to_the_image_whose_name_they_continue(tmp_path):
 )
 def test_a_name_is_continued_by_a_new_word_or_by_the_suffix_that_is_said(tmp_path, suffix, option, expected):
     matches = find_pairs(folder_of(tmp_path, names=("im1",), suffix=suffix), suffix=option)
-    assert (len(matches.pairs), len(matches.strays)) == expected
+    assert (len(matches.pairs), len(matches.unmatched)) == expected
 
 
 def test_a_group_may_be_named_by_stem_or_by_a_pattern(tmp_path):

@@ -65,7 +65,7 @@ def test_every_refusal_is_one_sentence_that_names_the_setting(name, text, senten
      ("flips", True, "all mirrored forms: on"), ("depth", 2.0, "depth: 2 layers")],
 )  # fmt: skip
 def test_a_value_has_words(name, value, words):
-    assert setting(name).change(value) == words
+    assert setting(name).change_words(value) == words
 
 
 def test_the_documentation_is_what_the_settings_say():

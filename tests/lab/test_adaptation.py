@@ -216,7 +216,7 @@ def test_what_can_be_composed_is_known_before(task, particles, words):
 def test_composing_takes_its_own_time_and_makes_no_training_shorter():
     for curve in (False, True):
         plain, composed = (
-            planning.choose(4, 4.0, pace=1.4, minutes=5, curve=curve, composed=tick) for tick in (False, True)
+            planning.choose_plan(4, 4.0, pace=1.4, minutes=5, curve=curve, composed=tick) for tick in (False, True)
         )
         assert (plain.folds, plain.steps) == (composed.folds, composed.steps)
         assert composed.trainings == plain.trainings + 4
@@ -287,7 +287,7 @@ def test_the_recipe_of_a_users_model_is_that_of_the_model_it_began_with():
     [(3, 20, 3, 3), (4, 1, 4, 4), (10, 60, 5, 5), (10, 17, 3, 3), (10, 5, 3, 3), (20, 5, 5, 1)],
 )
 def test_as_much_is_held_out_as_time_allows(groups, minutes, folds, splits):
-    chosen = planning.choose(groups, 10.0, pace=1.4, minutes=minutes)
+    chosen = planning.choose_plan(groups, 10.0, pace=1.4, minutes=minutes)
     assert (chosen.folds, chosen.splits, chosen.trainings) == (folds, splits, splits + 1)
     assert chosen.seconds <= 60 * minutes * 1.1 or chosen.steps == planning.LEAST_STEPS
 

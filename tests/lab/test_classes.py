@@ -11,8 +11,8 @@ import torch
 from django.core.management import call_command
 from PIL import Image
 
-from segmentation.core.network.likeness import describe, distance, learn
-from segmentation.core.truth import ANY, BadDataset, find_pairs
+from segmentation.core.network.likeness import describe, distance, likeness_entry
+from segmentation.core.truth import ANY_NUMBER, BadDataset, find_pairs
 from segmentation.lab.research.tiles import dihedral_forms, write_tiles
 from segmentation.lab.training.check import check_folder
 from segmentation.lab.training.classes import TOLERANCE_PX, ClassExaminer, confusion, metrics
@@ -46,8 +46,8 @@ def drawn(folder: Path, values=(0, 1, 2), images: int = 4, side: int = 64) -> Pa
         ((0, 1, 2), 2, (1, 2)),  # 0 is not labelled
         ((0, 1, 255), 2, (0, 1)),  # 255 is not labelled
         ((0, 2), 4, (0, 1, 2, 3)),  # a class does not occur
-        ((0, 1, 2, 255), ANY, (0, 1, 2)),
-        ((0, 255), ANY, (0, 255)),
+        ((0, 1, 2, 255), ANY_NUMBER, (0, 1, 2)),
+        ((0, 255), ANY_NUMBER, (0, 255)),
     ],
 )
 def test_numbers_become_contiguous_classes(tmp_path, values, count, classes):
@@ -221,7 +221,7 @@ def test_an_image_of_another_kind_is_far_from_those_that_were_taught():
     smooth, coarse, noise = (
         [describe((255 * grain(seed, reach)).astype(np.uint8)) for seed in range(7)] for reach in (3, 12, 0)
     )
-    entry = learn(smooth[1:], list("abcdef"))["likeness"]
+    entry = likeness_entry(smooth[1:], list("abcdef"))["likeness"]
     assert distance(smooth[0], entry["taught"]) < entry["limit"]
     assert distance(coarse[0], entry["taught"]) > entry["limit"]
     assert distance(noise[0], entry["taught"]) > entry["limit"]

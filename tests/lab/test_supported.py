@@ -9,7 +9,7 @@ from segmentation.core.labels.outline import outline
 from segmentation.core.measure.matching import count_pairs, overlap_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import find
-from segmentation.core.network.scale_search import search
+from segmentation.core.network.scale_search import find_view
 from segmentation.core.pipeline import segment
 from segmentation.lab.training.synthesis.render import random_rendering
 
@@ -40,7 +40,7 @@ def test_a_card_may_keep_the_search_from_looking_from_afar(coarsest, smallest):
         return np.zeros((2, *picture.shape), np.uint8)
 
     blank = np.zeros((512, 512), np.float32)
-    search(predict, lambda maps: (0.0, None, 0), find("supported"), blank, diameter=14.0, coarsest=coarsest)
+    find_view(predict, lambda maps: (0.0, None, 0), find("supported"), blank, diameter=14.0, coarsest=coarsest)
     assert min(seen) == smallest
 
 

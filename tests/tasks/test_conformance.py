@@ -71,7 +71,7 @@ def test_the_golden_case_gives_its_answers(kind, golden):
 
 
 def test_a_tilt_is_corrected_for_every_kind(kind, golden):
-    settings = golden.settings.with_(tilt_correction=60.0)
+    settings = golden.settings.replaced(tilt_correction=60.0)
     tilted = pipeline.measure(golden.micrograph, golden.segmentation, settings)
     assert tilted.quantities.keys() == golden.quantities.keys()
     rows, columns = golden.micrograph.shape
@@ -126,7 +126,7 @@ def test_what_was_found_is_stored_and_measured_again(golden, tmp_path):
 
 def test_another_width_changes_lengths_and_no_shares(kind, golden):
     calibration = Calibration.of_pixel(2.0, typed="2.0")
-    other = pipeline.measure(golden.micrograph, golden.segmentation, golden.settings.with_(calibration=calibration))
+    other = pipeline.measure(golden.micrograph, golden.segmentation, golden.settings.replaced(calibration=calibration))
     for name, value in golden.quantities.items():
         if value.value and not name.startswith("fraction_"):  # which counts in nm
             power = quantities.number(name).power
@@ -184,7 +184,7 @@ def test_settings_that_it_ignores_change_nothing(kind, golden):
         "ignore": [[[0, 0], [60, 60]]],
     }
     assert touched.keys() >= kind.task.ignores, "a new setting that this kind ignores needs a value here"
-    settings = golden.settings.with_(**{name: touched[name] for name in kind.task.ignores})
+    settings = golden.settings.replaced(**{name: touched[name] for name in kind.task.ignores})
     other = pipeline.measure(golden.micrograph, golden.segmentation, settings)
     assert other.quantities == golden.quantities and other.settings == golden.settings
     np.testing.assert_array_equal(other.table.reasons, golden.table.reasons)
@@ -195,7 +195,7 @@ def test_what_lies_in_a_region_to_ignore_counts_in_no_number(kind, golden):
     if "ignore" in kind.task.ignores:
         return
     left = [[[0, 0], [columns / 2, rows]]]
-    half = pipeline.measure(golden.micrograph, golden.segmentation, golden.settings.with_(ignore=left))
+    half = pipeline.measure(golden.micrograph, golden.segmentation, golden.settings.replaced(ignore=left))
     (note,) = [flag for flag in half.flags if "to ignore" in flag.text]
     assert "(50 % of the picture)" in note.text and not note.doubt
     if not kind.task.semantic:
@@ -205,14 +205,14 @@ def test_what_lies_in_a_region_to_ignore_counts_in_no_number(kind, golden):
     for name, value in golden.quantities.items():  # the right half looks like the whole
         if value.value and ("density" in name or name.startswith(("area_fraction", "bubble_area", "thickness_mean"))):
             assert half.quantities[name].value == pytest.approx(value.value, rel=0.35), name
-    everything = golden.settings.with_(ignore=[[[0, 0], [columns, rows]]])
+    everything = golden.settings.replaced(ignore=[[[0, 0], [columns, rows]]])
     nothing = pipeline.measure(golden.micrograph, golden.segmentation, everything)
     assert not nothing.table.kept.any()
     assert not any(value.value for name, value in nothing.quantities.items()), "no number without a ground"
 
 
 def test_without_a_scale_no_length_has_an_interval(golden):
-    scaled = golden.settings.with_(calibration=Calibration.of_pixel(2.0, typed="2.0"))
+    scaled = golden.settings.replaced(calibration=Calibration.of_pixel(2.0, typed="2.0"))
     measured = pipeline.measure(golden.micrograph, golden.segmentation, scaled).quantities
     for name, value in golden.quantities.items():
         if quantities.number(name).power:

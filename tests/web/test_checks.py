@@ -20,16 +20,22 @@ def ids(check):
 
 def test_a_sound_house_has_nothing_to_say(settings, tmp_path):
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
-    for check in (checks.data_folder, checks.temporary_folder, checks.broker, checks.bucket, checks.proxies):
+    for check in (
+        checks.check_data_folder,
+        checks.check_temporary_folder,
+        checks.check_broker,
+        checks.check_bucket,
+        checks.check_proxies,
+    ):
         assert ids(check) == []
-    assert ids(checks.decoding) == [] or confined.landlock_version() < 1
-    assert ids(checks.weights) == []
+    assert ids(checks.check_decoding) == [] or confined.landlock_version() < 1
+    assert ids(checks.check_weights) == []
 
 
 @pytest.mark.parametrize(("name", "value"), [("sys.platform", "darwin"), ("CREATE_RULESET", 9999)])
 def test_a_system_without_confinement_is_named(monkeypatch, name, value):
     monkeypatch.setattr(f"segmentation.core.micrograph.confined.{name}", value)
-    assert ids(checks.decoding) == ["deepsegm.W006"]
+    assert ids(checks.check_decoding) == ["deepsegm.W006"]
 
 
 def test_folders_that_cannot_be_written_to(settings, tmp_path):
@@ -37,16 +43,16 @@ def test_folders_that_cannot_be_written_to(settings, tmp_path):
     file.touch()
     settings.DEEPSEGM_DATA = file
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "none" / "deepsegm-temp")
-    assert ids(checks.data_folder) == ["deepsegm.E001"]
-    assert ids(checks.temporary_folder) == ["deepsegm.E002"]
+    assert ids(checks.check_data_folder) == ["deepsegm.E001"]
+    assert ids(checks.check_temporary_folder) == ["deepsegm.E002"]
 
 
 def test_a_folder_still_to_be_made_is_fine(settings, tmp_path):
     settings.DEEPSEGM_DATA = tmp_path / "none"
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "none" / "deepsegm-temp")
-    assert ids(checks.data_folder) == ids(checks.temporary_folder) == []
+    assert ids(checks.check_data_folder) == ids(checks.check_temporary_folder) == []
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "deepsegm-temp")
-    assert ids(checks.temporary_folder) == []
+    assert ids(checks.check_temporary_folder) == []
 
 
 def test_a_probe_leaves_nothing(tmp_path):
@@ -65,7 +71,7 @@ def test_a_probe_leaves_nothing(tmp_path):
 def test_brokers(settings, url, embedded, sqlite, codes):
     settings.CELERY_BROKER_URL = url
     settings.DEEPSEGM_EMBEDDED, settings.DEEPSEGM_SQLITE = embedded, sqlite
-    assert ids(checks.broker) == codes
+    assert ids(checks.check_broker) == codes
 
 
 @pytest.mark.parametrize(
@@ -79,22 +85,22 @@ def test_brokers(settings, url, embedded, sqlite, codes):
 def test_buckets(settings, keys, codes):
     settings.DEEPSEGM_BUCKET = "micrographs"
     settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "x", "OPTIONS": keys}}
-    assert ids(checks.bucket) == codes
+    assert ids(checks.check_bucket) == codes
 
 
 def test_proxies(settings):
     settings.DEEPSEGM_TRUSTED_PROXIES = ["10.0.0.1", "fd00::/8", "proxy"]
-    assert ids(checks.proxies) == ["deepsegm.E005"]
+    assert ids(checks.check_proxies) == ["deepsegm.E005"]
     settings.DEEPSEGM_TRUSTED_PROXIES = []
     settings.HTTPS = True
-    assert ids(checks.proxies) == ["deepsegm.W003"]
+    assert ids(checks.check_proxies) == ["deepsegm.W003"]
 
 
 def test_a_secret_key_for_one_process_only(settings):
     settings.DEEPSEGM_SECRET_KEY_LASTS = False
-    assert ids(checks.secret_key) == ["deepsegm.W004"]
+    assert ids(checks.check_secret_key) == ["deepsegm.W004"]
     settings.DEEPSEGM_SECRET_KEY_LASTS = True
-    assert ids(checks.secret_key) == []
+    assert ids(checks.check_secret_key) == []
 
 
 @pytest.mark.parametrize(
@@ -115,25 +121,25 @@ def test_each_published_secret_is_refused(monkeypatch, name, value, variable):
         "CELERY_BROKER_URL": "redis://r",
     }
     monkeypatch.setattr(checks, "settings", SimpleNamespace(**site_settings))
-    assert ids(checks.example_secrets) == []
+    assert ids(checks.check_example_secrets) == []
     monkeypatch.setattr(checks.settings, name, value)
-    (error,) = checks.example_secrets()
+    (error,) = checks.check_example_secrets()
     assert error.id == "deepsegm.E008" and variable in error.msg and error.is_serious()
     assert error.msg.count("DEEPSEGM_") == 1
 
 
 def test_published_secrets_stop_a_start_too():
     """`up` runs the ordinary checks only."""
-    assert checks.example_secrets in registry.get_checks()
+    assert checks.check_example_secrets in registry.get_checks()
 
 
 def test_models_that_are_not_there(model, monkeypatch):
     model.weights.unlink()
-    assert ids(checks.weights) == ["deepsegm.E007"]
+    assert ids(checks.check_weights) == ["deepsegm.E007"]
     monkeypatch.setattr("segmentation.core.network.cards.available", list)
-    assert ids(checks.weights) == ["deepsegm.W005"]
+    assert ids(checks.check_weights) == ["deepsegm.W005"]
     monkeypatch.setattr(
         "segmentation.core.network.cards.available",
         Mock(side_effect=ValueError("particles.toml has unknown entries: colour.")),
     )
-    assert ids(checks.weights) == ["deepsegm.E006"]
+    assert ids(checks.check_weights) == ["deepsegm.E006"]

@@ -88,7 +88,7 @@ def modules() -> dict[str, ModuleType]:
     """Stand-ins for the pipeline and the report room, by module name."""
     pipeline, report = ModuleType("segmentation.core.pipeline"), ModuleType("segmentation.core.report.files")
     pipeline.segment, pipeline.measure, pipeline.Clock = segment, measure_again, SimpleNamespace
-    pipeline.measure_objects, pipeline.arranged = measure_again, lambda analysis, clock: analysis
+    pipeline.measure_objects, pipeline.with_arrangement = measure_again, lambda analysis, clock: analysis
     report.write_all = write_all
     return {module.__name__: module for module in (pipeline, report)}
 

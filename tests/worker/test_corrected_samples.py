@@ -108,7 +108,7 @@ def test_others_are_offered_nothing(no_files, sample, corrected, client):
 
 @pytest.mark.services
 def test_images_count_as_they_were_corrected_and_nobody_is_asked(no_files, sample, client):
-    scaled = sample.members.first().get_settings().with_(calibration=Calibration(2.0, "typed")).as_dict()
+    scaled = sample.members.first().get_settings().replaced(calibration=Calibration(2.0, "typed")).as_dict()
     sample.jobs.update(settings=scaled)
     first, second, third = sample.members.order_by("micrograph__sha256")
     for job, operations in ((first, [DELETE, DELETE | {"ids": [2]}]), (third, [DELETE, {"op": "undo"}])):
@@ -127,7 +127,7 @@ def test_images_count_as_they_were_corrected_and_nobody_is_asked(no_files, sampl
 
 @pytest.mark.services
 def test_corrections_of_versions_of_earlier_releases_are_measured_and_counted_at_once(no_files, sample, client):
-    scaled = sample.members.first().get_settings().with_(calibration=Calibration(2.0, "typed")).as_dict()
+    scaled = sample.members.first().get_settings().replaced(calibration=Calibration(2.0, "typed")).as_dict()
     sample.jobs.update(settings=scaled)
     first, second, third = sample.members.order_by("micrograph__sha256")
     for job, operations in ((first, [DELETE]), (second, [DELETE]), (third, [DELETE, {"op": "undo"}])):

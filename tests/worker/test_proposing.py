@@ -50,7 +50,7 @@ def part_of(shape=(300, 400), **settings):
 
 @pytest.fixture
 def asked(make_job, alice, client, here, monkeypatch):
-    """Other ways of a result without outlines, as its page asks for them; `look` finds what the way's model says."""
+    """Other ways of a result without outlines, as its page asks for them; `try_way` is replaced."""
     job = make_job(state="done", attempt=1, summary=NOTHING, owner=alice)
     monkeypatch.setattr(worker_proposing, "load_micrograph", lambda *_: make_analysis(12, (300, 400)).micrograph)
     client.force_login(alice)
@@ -95,7 +95,7 @@ def test_the_part_is_the_middle_of_a_large_image_without_its_bar():
     pixels = np.zeros((3000, 4000), np.uint8)
     pixels[1400:1500, 2000:2100] = 255
     part = Part.of(replace(micrograph, pixels=pixels), AnalysisSettings.of(data_bar=100))
-    assert (part.micrograph.shape, part.shrunk) == ((768, 768), 2)
+    assert (part.micrograph.shape, part.divisor) == ((768, 768), 2)
     assert part.micrograph.pixels[359:409, 384:434].min() == 255 and part.micrograph.pixels.mean() < 2
 
 
@@ -105,19 +105,20 @@ def test_only_a_way_that_finds_something_is_shown(count, refused, words, monkeyp
     analysis = replace(analysis, table=without_numbers(analysis.table)) if refused else analysis
     words, asked_of = words.replace("12", str(int(analysis.table.kept.sum()))), []
     monkeypatch.setattr(proposing, "analyse", lambda _, settings, *__, **___: asked_of.append(settings) or analysis)
-    part, way = replace(part_of(), shrunk=2), proposing.Way("", {"model": "particles", "scale": 0.5})
-    seen = proposing.look(part, AnalysisSettings.of(polarity="dark"), way, cards.find("particles"))
+    part, way = replace(part_of(), divisor=2), proposing.Way("", {"model": "particles", "scale": 0.5})
+    seen = proposing.try_way(part, AnalysisSettings.of(polarity="dark"), way, cards.find("particles"))
     assert (seen[0] if seen else "") == words
     settings = asked_of[0].segmentation
     assert (settings.scale, settings.polarity, settings.data_bar) == (1.0, "dark", 0)
     analysis = replace(analysis, flags=(Flag.doubtful("Few are whole.", "Few are whole"),))
     of_grains = part, AnalysisSettings.of("grains"), way, cards.find("particles")
-    assert proposing.look(*of_grains) is None and proposing.look(*of_grains, fewest=0), "of another kind, and named"
+    assert proposing.try_way(*of_grains) is None, "another kind"
+    assert proposing.try_way(*of_grains, fewest=0), "another kind that the warning names"
 
 
 def test_a_page_shows_what_was_found_and_one_click_analyses_so(asked, client, monkeypatch):
     outcomes = {"supported": ("42 particles", b"RIFF"), "particles": None}
-    monkeypatch.setattr(proposing, "look", lambda part, recipe, way, card, **_: outcomes.get(card.name))
+    monkeypatch.setattr(proposing, "try_way", lambda part, recipe, way, card, **_: outcomes.get(card.name))
     assert "Trying other models" in page_of(client, asked.job)
     tasks.do_analyses()
     page = page_of(client, asked.job)
@@ -142,7 +143,7 @@ def test_nothing_is_advised_that_is_no_better(asked, client, monkeypatch, refuse
     def look(part, requested, way, card, *, least, fewest, **_):
         tried.append((card.name, least, fewest))
 
-    monkeypatch.setattr(proposing, "look", look)
+    monkeypatch.setattr(proposing, "try_way", look)
     tasks.do_analyses()
     assert [tried[0], tried[1][2]] == [("coatings", least, 0), 3], "what the page names is shown whatever it finds"
     page = page_of(client, asked.job)
@@ -158,7 +159,7 @@ def test_a_job_comes_first_and_what_was_tried_is_not_tried_again(asked, make_job
         progress("segmenting", 0.5)
         tried.append(str(way))
 
-    monkeypatch.setattr(proposing, "look", look)
+    monkeypatch.setattr(proposing, "try_way", look)
     monkeypatch.setattr(heartbeat, "URGENT_WORK_CHECK_SECONDS", -1.0)
     tasks.do_analyses()
     asked.refresh_from_db()

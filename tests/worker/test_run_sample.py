@@ -258,7 +258,7 @@ def test_the_files_say_how_the_particles_were_found(pooled):
 def test_an_image_of_other_settings_is_named(pooled, no_files):
     sample = pooled(squares([10, 12]), squares([16, 18]))
     job = sample.jobs.order_by("created")[1]
-    job.settings = job.get_settings().with_(threshold=0.4, calibration=Calibration(2.0, "typed")).as_dict()
+    job.settings = job.get_settings().replaced(threshold=0.4, calibration=Calibration(2.0, "typed")).as_dict()
     job.save(update_fields=["settings"])
     warnings = run(sample)["warnings"]
     assert [warning for warning in warnings if "other settings" in warning] == [OTHER_SETTINGS.format(name="1.png")]

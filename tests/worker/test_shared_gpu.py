@@ -75,7 +75,7 @@ def test_one_death_or_one_hanging_fails_none_of_three_networks(server, monkeypat
         monkeypatch.undo()  # the server that follows has its networks to load
         kill()
 
-    monkeypatch.setattr(served, "HANGS_SECONDS", 1.0)
+    monkeypatch.setattr(served, "LONGEST_WAIT_SECONDS", 1.0)
     monkeypatch.setattr(served, "_kill", kill_once)
     os.kill(hanging, signal.SIGSTOP)
     assert networks[0].maps(WINDOW, BOX, "sigmoid").shape == (1, 2, 64, 128)
@@ -84,8 +84,8 @@ def test_one_death_or_one_hanging_fails_none_of_three_networks(server, monkeypat
 
 @pytest.mark.slow
 def test_those_who_connect_and_say_nothing_keep_nobody_waiting(server):
-    served.connected()
-    served.connected()._send(b"\0")
+    served.connect_to_server()
+    served.connect_to_server()._send(b"\0")
     network = load_network(find("particles"), EXACT, 2)
     assert network.maps(WINDOW, BOX, "sigmoid").shape == (1, 2, 64, 128)
 
@@ -105,11 +105,11 @@ def test_only_a_window_that_ended_two_servers_is_to_blame(tmp_path, monkeypatch)
     with served.Listener(str(tmp_path / served.SOCKET), "AF_UNIX") as listener:
         threading.Thread(target=serve, args=[listener], daemon=True).start()
         with pytest.raises(served.ServerGone, match="ended: try again"):
-            served._Server().ask("a window")
+            served._Server().request("a window")
     assert next(ends, None) is None
     monkeypatch.setattr(served, "START_SECONDS", 0.0)
     with pytest.raises(served.ServerAway):
-        served._Server().ask("a window")
+        served._Server().request("a window")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..remembered import present_memory, remembered
+from ..remembered import calculated_once, current_memory
 
 T = TypeVar("T")
 Ids = NDArray[np.integer[Any]]
@@ -60,7 +60,7 @@ def by_band(
     pixels and on `kind` alone, because it is kept in the cache, if there is one. kind: the name of the result in the
     cache, with all parameters. margin: how many rows above and below the band `make` gets, at most BAND_ROWS.
     """
-    has_memory, results = present_memory() is not None, list[T]()
+    has_memory, results = current_memory() is not None, list[T]()
     checksums = [_checksums(image) for image in (labels, *images)] if has_memory else []
     for number, top in enumerate(range(0, max(len(labels), 1), BAND_ROWS)):
         above = min(top, margin)
@@ -73,14 +73,14 @@ def by_band(
             return make(Band(numbers, ids, rows, place.start), *(image[place] for image in images))
 
         key = (kind, above, place.stop, *(part for of_image in checksums for part in of_image[bands_used]))
-        results.append(remembered(lambda key=key: key, band))  # type: ignore[misc]
+        results.append(calculated_once(lambda key=key: key, band))  # type: ignore[misc]
     return results
 
 
 def whole_image(kind: str, image: NDArray[Any], make: Callable[[], T], *parameters: Any) -> T:
     """The result of `make`, kept in the cache as in `by_band`. It may depend on a whole image (H, W) and on hashable
     parameters."""
-    return remembered(lambda: (kind, *parameters, *_checksums(image)), make)
+    return calculated_once(lambda: (kind, *parameters, *_checksums(image)), make)
 
 
 def summed_by_id(ids: Ids, parts: Iterable[tuple[NDArray[np.int32], NDArray[Any]]]) -> NDArray[np.int64]:
@@ -182,8 +182,8 @@ def _numbered_rows(rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[
 
 def _checksums(image: NDArray[Any]) -> Sequence[bytes]:
     """The checksum of each band of an image (H, W)."""
-    memory = present_memory()
-    return memory.of_image(image, _calculated_checksums) if memory else _calculated_checksums(image)
+    memory = current_memory()
+    return memory.value_for_image(image, _calculated_checksums) if memory else _calculated_checksums(image)
 
 
 def _calculated_checksums(image: NDArray[Any]) -> list[bytes]:

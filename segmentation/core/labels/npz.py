@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..remembered import present_memory
+from ..remembered import current_memory
 from .bands import whole_image
 
 
@@ -47,7 +47,7 @@ def write_npz(file: Path | BinaryIO, arrays: Mapping[str, NDArray[Any]], level: 
         return
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
         for name, array in arrays.items():
-            if array.dtype == np.uint8 and array.ndim == 2 and present_memory() is not None:
+            if array.dtype == np.uint8 and array.ndim == 2 and current_memory() is not None:
                 packed = whole_image("packed", array, lambda array=array: _Packed.of(array, level), level)  # type: ignore[misc]
                 _write_packed(archive, file, f"{name}.npy", packed)
             else:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field
 
-from ..network.card_entries import Between, Fraction, ModelOptions, Px, Times, Weight
+from ..network.card_entries import BetweenZeroAndOne, Fraction, ModelOptions, OneToFour, Px, Weight
 from ..network.cards import ModelCard
 
 # Names of the weights for the probability that an outline is right, as the card stores them; see
@@ -59,13 +59,13 @@ class ParticleOptions(ModelOptions):
         *("seed_threshold", "diameter", "second_scale", "coarsest", "search_threshold", "noise", "faint")
     }
 
-    seed_threshold: Between = Field(
+    seed_threshold: BetweenZeroAndOne = Field(
         0.5, description="value of the map inner_distance from which a pixel belongs to a particle's core"
     )
     diameter: Px = Field(
         28.0, description="length-weighted median diameter, in px, to which particles are scaled for the network"
     )
-    second_scale: Times = Field(
+    second_scale: OneToFour = Field(
         1.0,
         description=(
             "factor by which the picture is enlarged for a second run of the network, whose maps are averaged with"
@@ -101,7 +101,7 @@ class ParticleOptions(ModelOptions):
             " estimate their size"
         ),
     )
-    search_threshold: Between | None = Field(
+    search_threshold: BetweenZeroAndOne | None = Field(
         None, description="the threshold in the search for the size (`coarsest`); None: the card's"
     )
     faint: Fraction = Field(

@@ -27,7 +27,7 @@ from ..micrograph.pairing import is_side_file, pair
 from ..micrograph.reader import read as read_file
 from ..micrograph.readings import with_stored_reading
 from ..micrograph.types import Calibration, Micrograph
-from ..network.cards import UnknownModel, automatic, stands_for
+from ..network.cards import UnknownModel, automatic_name, cards_for_name
 from ..tasks.base import Task
 from ..typed import read_settings
 
@@ -141,8 +141,8 @@ def model_for(task: Task, name: str) -> str:
     """The name of a model for this kind of analysis; without `name` the automatic choice. Raises
     UserError if the model does not exist, or is for another kind."""
     try:
-        model = name or automatic(task.name)
-        if task.name not in {card.task for card in stands_for(model)}:
+        model = name or automatic_name(task.name)
+        if task.name not in {card.task for card in cards_for_name(model)}:
             raise UserError(f"The model {model} is not for {task.things}: choose another model.")
     except UnknownModel as error:
         raise UserError(str(error)) from None
@@ -166,4 +166,4 @@ def settings_of(
         settings = read_settings(task, values)
     except ValueError as error:
         raise UserError(str(error)) from None
-    return settings.with_(calibration=stated_calibration(nm_per_pixel))
+    return settings.replaced(calibration=stated_calibration(nm_per_pixel))

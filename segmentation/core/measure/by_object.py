@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels.bands import Ids, numbered
-from ..remembered import present_memory
+from ..remembered import current_memory
 from .cutouts import CutOut, in_batches, side_by_side
 from .runs import Runs, boxes_of, find_runs, first_of_each, shifted
 
@@ -30,7 +30,7 @@ def each_object(
     runs, and returns k values. The runs have the places in the whole image; the label image may be
     a smaller one. A value must depend only on the pixels of its object and their place.
     """
-    runs, memory = find_runs(labels, ids), present_memory()
+    runs, memory = find_runs(labels, ids), current_memory()
     if memory is None:
         return [*make_some(labels if ids is None else numbered(labels, ids), runs)]
     keys = [(name, checksum) for checksum in runs.checksums]
@@ -46,7 +46,7 @@ def each_object(
 def by_object(name: str, labels: NDArray[np.int32], ids: Ids | None, measure_some: MeasureSome) -> Columns:
     """Columns (n, ...) of the objects by name. The arguments are those of `each_object`;
     `measure_some` returns columns for the k objects that it gets."""
-    if present_memory() is None:
+    if current_memory() is None:
         runs = find_runs(labels, ids)
         return measure_some(labels if ids is None else numbered(labels, ids), runs)
 

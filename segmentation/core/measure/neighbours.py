@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from ..labels.bands import Ids
 from ..labels.separate import interior
-from ..remembered import remembered
+from ..remembered import calculated_once
 from .by_object import each_object, shifts_of
 from .distribution import Floats
 from .filters import Reason
@@ -69,7 +69,7 @@ def gaps(labels: NDArray[np.int32], ids: Ids | None, indices: NDArray[np.intp], 
     labels: (H, W) with the ids (n,), or 1..n. indices: (m,) which of them are measured, ascending.
     points: (m, 2) their centres. The distance is the distance of the nearest edge pixels minus 1 px, because
     touching pixels have centres 1 px apart. A distance is remembered until the pixels of the
-    object, or of an object around it, change (`remembered`).
+    object, or of an object around it, change (`calculated_once`).
 
     The smallest circle around the centre that contains the whole object gives a lower bound of each
     distance. So the nearest candidates are searched first, and most others never.
@@ -100,7 +100,7 @@ def gaps(labels: NDArray[np.int32], ids: Ids | None, indices: NDArray[np.intp], 
 
     for i in range(len(points)):
         near = [sums[j] for j in around[i]]
-        nearest[i] = remembered(lambda i=i, near=near: ("gap", sums[i], *near), lambda i=i: search(i))  # type: ignore[misc]
+        nearest[i] = calculated_once(lambda i=i, near=near: ("gap", sums[i], *near), lambda i=i: search(i))  # type: ignore[misc]
     return np.asarray(np.maximum(nearest - 1, 0.0), np.float64)
 
 

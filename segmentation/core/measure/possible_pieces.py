@@ -22,7 +22,7 @@ from scipy import ndimage, special
 from ..labels.bands import Ids, boxes, ids_in
 from ..labels.geometry import SMALLEST, Box, Mask, line_pixels, to_edge
 from ..labels.segmentation import Cut
-from ..remembered import remembered
+from ..remembered import calculated_once
 from .cut_out_tables import cut_out_table
 from .cutouts import CutOut
 from .distribution import nano_share, quantile
@@ -167,7 +167,7 @@ def divided_by(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None
         pixels = blake2b(np.packbits(inside).tobytes(), digest_size=16).digest()
         return "parts", tuple(map(int, box)), pixels, line.tobytes()
 
-    return remembered(key, lambda: _divided_by(inside, line, box))
+    return calculated_once(key, lambda: _divided_by(inside, line, box))
 
 
 def _divided_by(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | None:

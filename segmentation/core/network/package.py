@@ -24,13 +24,13 @@ from .cards import GRAPH, TEST, ModelCard, check_weights, graph_of
 
 FORMAT = "0.5.4"
 OPSET = 17  # as in graph.py, which cannot be imported without torch
-CARD, ABOUT, RDF = "card.toml", "README.md", "rdf.yaml"
+CARD, README, RDF = "card.toml", "README.md", "rdf.yaml"
 INPUT, OUTPUT = "test_input.npy", "test_output.npy"
-# End of the weights' name beside a card, and in a package. They are equally long, because the name is replaced inside
-# the ONNX file, where its length is fixed.
-BESIDE_CARD, IN_PACKAGE = ".safetensors", "-weight.data"  # endings of the file of weights
-STEP, LEAST = 32, 64  # px: a side of the network's picture is LEAST plus a multiple of STEP
-LARGEST_FILE = 400 * 2**20  # bytes of one file of a package that is read
+# Ends of the name of the weights file beside a card, and in a package. They are equally long, because the name is
+# replaced inside the ONNX file, where its length is fixed.
+BESIDE_CARD, IN_PACKAGE = ".safetensors", "-weight.data"
+SIDE_STEP_PX, LEAST_SIDE_PX = 32, 64  # a side of the network's picture is LEAST_SIDE_PX plus a multiple of SIDE_STEP_PX
+LARGEST_BYTES = 400 * 2**20  # of one file of a package that is read
 UNET = {"text": "The architecture follows U-Net (Ronneberger et al. 2015).", "doi": "10.1007/978-3-319-24574-4_28"}
 SPDX = ("MIT", "Apache-2.0", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0")
 
@@ -39,7 +39,7 @@ class BadPackage(UserError):
     """A model cannot be packed, or a file is no package of a model; the message says why."""
 
 
-def package(card: ModelCard, maps: Sequence[str], activation: str) -> Iterator[tuple[str, bytes]]:
+def package_files(card: ModelCard, maps: Sequence[str], activation: str) -> Iterator[tuple[str, bytes]]:
     """The files of a model's package, as (name, content).
 
     maps: names of the network's maps. activation: sigmoid or softmax. Raises BadPackage if the model has no graph, and
@@ -58,7 +58,7 @@ def package(card: ModelCard, maps: Sequence[str], activation: str) -> Iterator[t
             INPUT: _npy(tensors["picture"]),
             OUTPUT: _npy(tensors["maps"]),
             CARD: card.weights.with_name(f"{card.name}.toml").read_bytes(),
-            ABOUT: _about(card).encode(),
+            README: _about(card).encode(),
         }
         channels = tensors["picture"].shape[1]
     description = _description(card, files, maps, activation, channels)
@@ -74,8 +74,8 @@ def unpack(file: Path, folder: Path) -> Path:
             stored = [name for name in sizes if name.endswith(IN_PACKAGE)]
             if CARD not in sizes or len(stored) != 1 or "/" in stored[0]:
                 raise BadPackage(f"{file.name} is no package that DeepSegm wrote: it has no card with weights.")
-            if max(sizes[CARD], sizes[stored[0]]) > LARGEST_FILE:
-                raise BadPackage(f"{file.name} is too large for a model ({LARGEST_FILE // 2**20} MB at most).")
+            if max(sizes[CARD], sizes[stored[0]]) > LARGEST_BYTES:
+                raise BadPackage(f"{file.name} is too large for a model ({LARGEST_BYTES // 2**20} MB at most).")
             card = folder / f"{stored[0].removesuffix(IN_PACKAGE)}.toml"
             card.with_suffix(BESIDE_CARD).write_bytes(archive.read(stored[0]))
             card.write_bytes(archive.read(CARD))
@@ -105,7 +105,7 @@ def _about(card: ModelCard) -> str:
 def _description(
     card: ModelCard, files: dict[str, bytes], maps: Sequence[str], activation: str, channels: int
 ) -> dict[str, Any]:
-    """The content of rdf.yaml. files: all other files of the package. channels: number that the network takes."""
+    """The content of rdf.yaml. files: all other files of the package. channels: number of channels of a picture."""
 
     def entry(name: str) -> dict[str, str]:
         return {"source": name, "sha256": hashlib.sha256(files[name]).hexdigest()}
@@ -113,7 +113,7 @@ def _description(
     (graph,) = (name for name in files if name.endswith(GRAPH))
     (weights,) = (name for name in files if name.endswith(IN_PACKAGE))
     batch = {"type": "batch"}
-    sides = [{"type": "space", "id": side, "size": {"min": LEAST, "step": STEP}} for side in "yx"]
+    sides = [{"type": "space", "id": side, "size": {"min": LEAST_SIDE_PX, "step": SIDE_STEP_PX}} for side in "yx"]
     same_sides = [{"type": "space", "id": side, "size": {"tensor_id": "picture", "axis_id": side}} for side in "yx"]
     grey = {"type": "channel", "channel_names": ["grey", *(f"grey{number}" for number in range(2, channels + 1))]}
     per_pixel = {"kwargs": {"axis": "channel"}} if activation == "softmax" else {}
@@ -126,7 +126,7 @@ def _description(
         "authors": [{"name": "DeepSegm developers"}],
         "cite": [UNET],
         **({"license": card.licence} if card.licence in SPDX else {}),
-        "documentation": ABOUT,
+        "documentation": README,
         "tags": ["electron-microscopy", "segmentation", card.task],
         "attachments": [entry(CARD)],
         "inputs": [

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-BAND = 2**25  # px of a result that are made at once, because Pillow copies what it resizes
+BAND_PX = 2**25  # pixels of a result that are made at once, because Pillow copies the picture that it resizes
 
 
 def resize(picture: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
@@ -19,7 +19,7 @@ def resize(picture: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
     rows, columns = (max(1, round(n * scale)) for n in picture.shape)
     method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
     image, out = Image.fromarray(picture), np.empty((rows, columns), np.float32)
-    step = max(1, BAND // columns)
+    step = max(1, BAND_PX // columns)
     for top in range(0, rows, step):
         bottom = min(rows, top + step)
         # Pillow's filter also uses pixels outside of the box, so that no seams appear between bands.

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from .cards import ModelCard, check_weights, need_torch
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # options of glibc's mallopt (malloc.h)
-RETAINED = 2**30  # bytes of freed memory that a process keeps
-SERVER_FOLDER = "NETWORK_SERVER_FOLDER"  # environment variable: folder of the server of networks (`served`)
+RETAINED_BYTES = 2**30  # bytes of freed memory that a process keeps
+SERVER_FOLDER = "NETWORK_SERVER_FOLDER"  # name of an environment variable: the folder of the server in `served`
 STRIDE = 32  # sides of a network's input are multiples of this
 NO_GRAPH = "The model {name}, published without a graph for processors,"
 Activation = Literal["sigmoid", "softmax"]
@@ -71,6 +71,7 @@ class Runtime:
 
     @property
     def on_processor(self) -> bool:
+        """Whether networks are calculated on the processor, not on a GPU."""
         return self.device == "cpu" or (self.device == "auto" and not has_gpu())
 
 
@@ -81,22 +82,22 @@ def has_gpu() -> bool:
     count = ctypes.c_int(0)
     try:
         driver = ctypes.CDLL("nvcuda.dll" if hasattr(ctypes, "WinDLL") else "libcuda.so.1")
-        answered = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+        has_answered = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
     except OSError:
         return False
-    return answered and count.value > 0 and find_spec("torch") is not None
+    return has_answered and count.value > 0 and find_spec("torch") is not None
 
 
 @cache
 def keep_freed_memory() -> None:
-    """Let the process keep up to RETAINED bytes of freed memory, to use them again for its next layer or array.
+    """Let the process keep up to RETAINED_BYTES bytes of freed memory, to use them again for its next layer or array.
 
     By default glibc returns every large block to the system and requests it again; the page faults took up to half of a
     network's time. With other C libraries nothing is done.
     """
     if libc := _glibc():
         for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
-            libc.mallopt(option, RETAINED)
+            libc.mallopt(option, RETAINED_BYTES)
         libc.mallopt(M_ARENA_MAX, 1)  # malloc_trim returns only memory of the first arena
 
 

@@ -1,14 +1,14 @@
-"""A server of networks on a GPU: one process that calculates windows for the others (its siblings, the workers).
+"""A server of networks on a GPU: one process that calculates windows for all workers of a machine.
 
-Otherwise each worker would need memory of the GPU for the driver's context and the networks, and use them a twentieth
-of its time.
+Without it each worker would need GPU memory for the driver's context and the networks, although it uses them only a
+twentieth of its time.
 
 A window and its maps go through a socket, in a folder that only this account can open. Nobody else can connect, so
 there is no key, and no connection can block the server. Windows are calculated one after the other: a batch would not
 be faster, and windows of two micrographs seldom have the same size.
 
-The server may end, for example because a window needs too much memory. A worker sends a window that only waited to the
-next server; a window that was being calculated gets one more try.
+The server may end, for example because a window needs too much memory. Each worker then sends its window to the next
+server; a window that was being calculated is sent only once more.
 """
 
 from __future__ import annotations
@@ -27,12 +27,11 @@ from .cards import ModelCard
 from .runtime import SERVER_FOLDER, Activation, Box, Maps, Picture, Runtime, load_network
 
 START_SECONDS = 120.0  # time in which a server must have started
-HANGS_SECONDS = (
-    300.0  # a server without an answer for so long is killed; a window takes seconds, loading a network, too
-)
-MOST_DEATHS = 2  # a window is given up when so many servers ended while they calculated it
+# A server without a reply for so long is killed. A window and loading a network take seconds.
+LONGEST_WAIT_SECONDS = 300.0
+MOST_DEATHS = 2  # ServerGone is raised when so many servers ended while they calculated one window
 SOCKET, PID = "socket", "pid"  # names of files in SERVER_FOLDER
-WAITING = 64  # workers that may connect at the same time
+MOST_WAITING = 64  # workers that may connect at the same time
 _one_at_a_time = threading.Lock()
 
 
@@ -49,18 +48,19 @@ class ServerAway(Exception):
 
 
 def serve() -> None:
-    """Be the server: calculate for the workers until the process is killed."""
+    """Run the server in this process: calculate for the workers until the process is killed."""
     folder = Path(os.environ.pop(SERVER_FOLDER))  # without the variable `load_network` loads networks in this process
     (folder / PID).write_text(str(os.getpid()))
     (folder / SOCKET).unlink(missing_ok=True)  # left by the server before
-    with Listener(str(folder / SOCKET), "AF_UNIX", backlog=WAITING) as listener:
+    with Listener(str(folder / SOCKET), "AF_UNIX", backlog=MOST_WAITING) as listener:
         while True:
             with suppress(OSError):  # the worker has ended meanwhile
-                threading.Thread(target=answer, args=[listener.accept()], daemon=True).start()
+                threading.Thread(target=serve_worker, args=[listener.accept()], daemon=True).start()
 
 
-def answer(connection: Connection) -> None:
-    """Answer all questions of one worker. Each gets True when the calculation begins, then the answer or an error."""
+def serve_worker(connection: Connection) -> None:
+    """Answer all requests of one worker. For each request True is sent when the calculation begins, then the reply,
+    which may be an exception."""
     with connection, suppress(EOFError, OSError):
         while True:
             (card, runtime, maps), window = connection.recv()
@@ -82,17 +82,17 @@ class ServedNetwork:
 
     def __init__(self, card: ModelCard, runtime: Runtime, maps: int) -> None:
         self._network = card, runtime, maps
-        self.engine, self.tile = self._ask()
+        self.engine, self.tile = self._request()
 
     def maps(self, pictures: Picture, box: Box, activation: Activation) -> Maps:
-        levels: Maps = self._ask(pictures, box, activation)
+        levels: Maps = self._request(pictures, box, activation)
         return levels
 
     def rest(self) -> None:
         """Do nothing: the memory is the server's, and other workers may need it."""
 
-    def _ask(self, *window: Any) -> Any:
-        reply = _server.ask((self._network, window))
+    def _request(self, *window: Any) -> Any:
+        reply = _server.request((self._network, window))
         if isinstance(reply, Exception):
             raise reply
         return reply
@@ -105,22 +105,22 @@ class _Server:
         self._connection: Connection | None = None
         self._lock = threading.Lock()
 
-    def ask(self, question: Any) -> Any:
-        """The server's answer, which may be an exception; raises ServerGone and ServerAway."""
-        deaths = 0
+    def request(self, message: Any) -> Any:
+        """The server's reply, which may be an exception; raises ServerGone and ServerAway."""
+        ended_servers = 0
         with self._lock:
-            while deaths < MOST_DEATHS:
+            while ended_servers < MOST_DEATHS:
                 has_begun = False
                 try:
-                    connection = self._connection = self._connection or connected()
-                    with _killing_what_hangs():
-                        connection.send(question)
+                    connection = self._connection = self._connection or connect_to_server()
+                    with _time_limit():
+                        connection.send(message)
                         has_begun = connection.recv()
                         return connection.recv()
                 except (EOFError, OSError):
                     self._connection = None
-                    deaths += has_begun
-                except BaseException:  # else the answer that is still to come would be taken for the next question's
+                    ended_servers += has_begun
+                except BaseException:  # else the late reply would be taken for the reply to the next request
                     self._connection = None
                     raise
         raise ServerGone
@@ -129,7 +129,7 @@ class _Server:
 _server = _Server()
 
 
-def connected() -> Connection:
+def connect_to_server() -> Connection:
     """A connection to the server; waits up to START_SECONDS until it listens. Raises ServerAway."""
     end = time.monotonic() + START_SECONDS
     while True:
@@ -142,9 +142,10 @@ def connected() -> Connection:
 
 
 @contextmanager
-def _killing_what_hangs() -> Iterator[None]:
-    """Kill the server if the block takes longer than HANGS_SECONDS, so that the workers can go on with a new one."""
-    timer = threading.Timer(HANGS_SECONDS, _kill)
+def _time_limit() -> Iterator[None]:
+    """Kill the server if the block takes longer than LONGEST_WAIT_SECONDS, so that the workers can go on with a new
+    one."""
+    timer = threading.Timer(LONGEST_WAIT_SECONDS, _kill)
     timer.daemon = True
     timer.start()
     try:

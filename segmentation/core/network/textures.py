@@ -1,7 +1,7 @@
-"""Tells which model's training images a picture resembles, by its texture.
+"""Finds the model whose training images a picture resembles most, by its texture.
 
-This chooses the model for an automatic name, decides whether other models are tried, and warns users who chose the
-wrong kind. So CLEARLY, UNFAMILIAR and LIKELY change results.
+It is used to choose the model for an automatic name, to decide whether other models are tried, and to warn about a
+wrong kind. So other values of CLEAR_DIFFERENCE, UNFAMILIAR and LIKELY change results.
 
 The texture features of each model's training images are taken as normally distributed (`lab.research.textures` fits
 the distributions). A picture belongs to the model with the largest likelihood.
@@ -24,14 +24,14 @@ from .cards import ModelCard
 from .resample import resize
 
 FILE = cards.CARDS / "textures.json"
-SIDE = 512  # px: pictures are resampled to this longest side
+SIDE_PX = 512  # px: pictures are resampled to this longest side
 OCTAVES = 6
-EDGES = 0, 2  # octaves of which the edges are described
-GREYS = 8  # bins of the histogram of greys
-GREY_PERCENTILES = 1, 99  # between them lies the range of greys
-EXTREME = 6.0  # largest skewness
+EDGE_OCTAVES = 0, 2  # octaves of which the edges are described
+GREY_BINS = 8  # bins of the histogram of greys
+GREY_PERCENTILES = 1, 99  # the greys between them are scaled to 0..1
+LARGEST_SKEWNESS = 6.0  # largest skewness
 # A difference of log-likelihoods from which a model is clearly better: 8 of 366 images of EMPS are wrongly assigned.
-CLEARLY = 7.0
+CLEAR_DIFFERENCE = 7.0
 # Mean square distances in standard deviations: beyond UNFAMILIAR a picture is unlike the training images (of held-out
 # images of steel, alloys and grains all but one are nearer). Below LIKELY a model of another task is advised (five of
 # 366 images of EMPS resemble grains or bubbles, but have sure outlines).
@@ -44,8 +44,8 @@ Floats = NDArray[np.float64]
 class Textures:
     """The textures of a model's training images.
 
-    model: its name. images: their number. centre: (d,) mean of the features. covariance: (d, d), or (d,) its diagonal.
-    Both are in units of `Known.spread`.
+    model: its name. images: number of images. centre: (d,) mean of the normalised features (`KnownTextures`).
+    covariance: (d, d) of these, or (d,) its diagonal.
     """
 
     model: str
@@ -59,25 +59,26 @@ class Textures:
         full = np.diag(self.covariance) if self.covariance.ndim == 1 else self.covariance
         return np.asarray(np.linalg.inv(full), np.float64), float(np.linalg.slogdet(full)[1])
 
-    def distance(self, textures: Floats) -> float:
-        """Mean square distance of a picture's features (d,) from the centre, in standard deviations."""
-        difference = textures - self.centre
+    def distance(self, values: Floats) -> float:
+        """Mean square distance of a picture's normalised features (d,) from the centre, in squared standard
+        deviations."""
+        difference = values - self.centre
         return float(difference @ self._inverse[0] @ difference / len(difference))
 
-    def likelihood(self, textures: Floats) -> float:
-        """The log-likelihood without terms that are equal for all models."""
-        return -0.5 * (len(textures) * self.distance(textures) + self._inverse[1])
+    def likelihood(self, values: Floats) -> float:
+        """The log-likelihood of a picture's normalised features (d,), without terms that are equal for all models."""
+        return -0.5 * (len(values) * self.distance(values) + self._inverse[1])
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class KnownTextures:
     """The textures of all models. middle, spread: (d,) of all images together, to normalise the features."""
 
     middle: Floats
     spread: Floats
     models: dict[str, Textures]  # by their names
 
-    def scaled(self, picture: NDArray[np.float32]) -> Floats:
+    def normalised(self, picture: NDArray[np.float32]) -> Floats:
         """The normalised features (d,) of a picture. Those of the last picture are remembered, because an analysis
         needs them several times."""
         last_picture, values = _last
@@ -91,7 +92,7 @@ _last: list[Any] = [lambda: None, None]  # weak reference to the last picture, a
 
 
 @lru_cache
-def known_textures() -> Known:
+def known_textures() -> KnownTextures:
     """The content of FILE."""
     data = json.loads(FILE.read_text(encoding="utf-8"))
     models = {
@@ -100,30 +101,30 @@ def known_textures() -> Known:
         )
         for model in data["models"]
     }
-    return Known(np.array(data["middle"]), np.array(data["spread"]), models)
+    return KnownTextures(np.array(data["middle"]), np.array(data["spread"]), models)
 
 
 def with_known_textures(candidates: Sequence[ModelCard]) -> list[ModelCard]:
-    """Those candidates whose models have known training images (FILE)."""
+    """The candidates whose models have known training images (FILE)."""
     return [card for card in candidates if card.name in known_textures().models]
 
 
 def nearest(picture: NDArray[np.float32], candidates: Sequence[ModelCard]) -> list[ModelCard]:
-    """Those candidates with known training images, in the order of how much a picture (H, W) in 0..1 resembles these,
-    the most similar first. An empty picture leaves the order unchanged."""
+    """The candidates with known training images; those whose images a picture (H, W) in 0..1 resembles most come first.
+    An empty picture leaves the order unchanged."""
     known = with_known_textures(candidates)
     if not picture.any():
         return known
-    models, textures = known_textures().models, known_textures().scaled(picture)
+    models, textures = known_textures().models, known_textures().normalised(picture)
     return sorted(known, key=lambda card: -models[card.name].likelihood(textures))
 
 
 def clearly_resembles(picture: NDArray[np.float32], card: ModelCard, others: Sequence[ModelCard]) -> bool:
     """Whether a picture is clearly more like the training images of one model than like those of the others. All cards
     must be `with_known_textures`."""
-    models, textures = known_textures().models, known_textures().scaled(picture)
+    models, textures = known_textures().models, known_textures().normalised(picture)
     likelihood = models[card.name].likelihood(textures)
-    return all(likelihood > models[other.name].likelihood(textures) + CLEARLY for other in others)
+    return all(likelihood > models[other.name].likelihood(textures) + CLEAR_DIFFERENCE for other in others)
 
 
 def compared_with_models(
@@ -142,11 +143,11 @@ def compared_with_models(
         return [], False
     if not same_task:
         models = {name: model for name, model in models.items() if available[name].task != card.task}
-    textures = known_textures().scaled(picture)
+    textures = known_textures().normalised(picture)
     clearer = [
         model
         for model in models.values()
-        if model.likelihood(textures) > own_model.likelihood(textures) + CLEARLY
+        if model.likelihood(textures) > own_model.likelihood(textures) + CLEAR_DIFFERENCE
         and model.distance(textures) < (UNFAMILIAR if same_task else LIKELY)
     ]
     clearer.sort(key=lambda model: -model.likelihood(textures))
@@ -157,11 +158,12 @@ def features(picture: NDArray[np.float32]) -> Floats:
     """The texture features (32,) of a picture (H, W) in 0..1.
 
     They are: skewness and kurtosis of the greys, square roots of their histogram; for each octave its share of the
-    contrast, its skewness and kurtosis; for the octaves of EDGES the share of flat ground and the spread of the edges.
+    contrast, its skewness and kurtosis; for the octaves of EDGE_OCTAVES the share of flat ground and the spread of the
+    edges.
     """
     from scipy import ndimage
 
-    scale = SIDE / max(picture.shape)
+    scale = SIDE_PX / max(picture.shape)
     if scale < 1:
         picture = resize(picture, scale)
     elif scale > 1:
@@ -170,13 +172,13 @@ def features(picture: NDArray[np.float32]) -> Floats:
     grey = np.clip((picture - low) / max(high - low, 1e-6), 0, 1)
     contrast = max(float(grey.std()), 1e-6)
     values = _moments(grey - grey.mean())
-    histogram = np.histogram(grey, GREYS, (0, 1))[0] / grey.size
+    histogram = np.histogram(grey, GREY_BINS, (0, 1))[0] / grey.size
     values += np.sqrt(histogram).tolist()
     for octave in range(OCTAVES):
         blurred = ndimage.gaussian_filter(grey, 1)
         detail = grey - blurred
         values += [float(np.log(detail.std() / contrast + 1e-4)), *_moments(detail)]
-        if octave in EDGES:
+        if octave in EDGE_OCTAVES:
             edges = np.hypot(*(ndimage.sobel(blurred, axis) for axis in (0, 1)))
             values += [float((edges < 0.15 * edges.max()).mean()), float(edges.std() / max(edges.mean(), 1e-6))]
         grey = blurred[::2, ::2]
@@ -187,5 +189,5 @@ def _moments(values: NDArray[np.float32]) -> list[float]:
     """The skewness and the logarithm of the kurtosis of values with mean 0."""
     relative = values / max(float(values.std()), 1e-6)
     squared = relative * relative  # `**` takes ten times as long
-    skewness = float(np.clip((squared * relative).mean(), -EXTREME, EXTREME))
+    skewness = float(np.clip((squared * relative).mean(), -LARGEST_SKEWNESS, LARGEST_SKEWNESS))
     return [skewness, float(np.log(max((squared * squared).mean(), 1e-6)))]

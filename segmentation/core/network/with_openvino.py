@@ -16,7 +16,7 @@ os.environ.setdefault("HWLOC_HIDE_ERRORS", "2")  # else hwloc warns in container
 
 import openvino as ov  # noqa: E402
 
-TILES = {"bfloat16": 2048, "float32": 1280}  # px, side of a tile: with its halo a tile takes up to 1.9 GB of memory
+TILE_PX = {"bfloat16": 2048, "float32": 1280}  # side of a tile: with its halo a tile takes up to 1.9 GB of memory
 TYPES = {"bfloat16": ov.Type.bf16, "float32": ov.Type.f32}
 
 
@@ -42,7 +42,7 @@ class OpenVinoNetwork:
             compiled = core.compile_model(graph_of(card), "CPU", options)
         except RuntimeError as error:
             raise AlteredWeights(f"The graph of the model {card.name} cannot be used: {REPAIR}") from error
-        self.engine, self.tile = f"openvino {precision}", TILES[precision]
+        self.engine, self.tile = f"openvino {precision}", TILE_PX[precision]
         self._request = compiled.create_infer_request()
 
     def maps(self, pictures: Picture, box: Box, activation: Activation) -> Maps:

@@ -24,11 +24,11 @@ from .architectures import build
 from .cards import AlteredWeights, ModelCard, NoDevice, check_weights
 from .runtime import Activation, Box, Maps, Picture, Runtime
 
-TILE = 2048  # px, side of a tile for networks that work in parts: with its halo a tile takes up to 1.6 GB
-TILE_AT_ONCE = {torch.float32: 1024, torch.bfloat16: 1536}  # px, for other networks: up to 1.4 GB
-PART = 1024  # px, side of a part
-AROUND = 16  # px around a part that are calculated, too: the last blocks need them
-LAST = 3  # blocks of the decoder that work in parts; their inputs have 1/8, 1/4 and 1/2 of the resolution
+TILE_PX = 2048  # side of a tile for networks that work in parts: with its halo a tile takes up to 1.6 GB
+TILE_AT_ONCE_PX = {torch.float32: 1024, torch.bfloat16: 1536}  # for other networks: up to 1.4 GB
+PART_PX = 1024  # side of a part
+MARGIN_PX = 16  # around a part; these pixels are calculated, too, because the last blocks need them
+LAST_BLOCKS = 3  # blocks of the decoder that work in parts; their inputs have 1/8, 1/4 and 1/2 of the resolution
 
 
 def device_of(runtime: Runtime) -> torch.device:
@@ -90,7 +90,7 @@ class TorchNetwork:
         is_exact = self._device.type != "cpu" and runtime.precision == "auto"
         self._dtype = dtype = torch.float32 if is_exact else dtype_of(runtime)
         self.module = module.to(dtype).to(memory_format=torch.channels_last)
-        self.tile = TILE if self._in_parts else TILE_AT_ONCE[dtype]
+        self.tile = TILE_PX if self._in_parts else TILE_AT_ONCE_PX[dtype]
         device = "" if self._device.type == "cpu" else f" {self._device.type}"
         self.engine = f"torch {str(dtype).removeprefix('torch.')}{device}"
 
@@ -118,7 +118,8 @@ class TorchNetwork:
 
 
 def load_module(card: ModelCard, maps: int) -> nn.Module:
-    """The card's network in single precision on the processor; raises what `TorchNetwork` raises. maps: number."""
+    """The card's network in single precision on the processor; raises what `TorchNetwork` raises. maps: number of
+    its maps."""
     network, weights = build(card.architecture, maps), read_weights(card)
     try:
         network.load_state_dict(weights)
@@ -163,27 +164,28 @@ def read_weights(card: ModelCard) -> dict[str, torch.Tensor]:
 def logits_of_parts(network: Unet, pictures: torch.Tensor, box: Box) -> Iterator[tuple[Box, torch.Tensor]]:
     """The parts of `box`, each with its logits (B, M, h, w), which are equal to those of network(pictures).
 
-    pictures: (B, C, H, W). The ends of the box are multiples of AROUND.
+    pictures: (B, C, H, W). The ends of the box are multiples of MARGIN_PX.
     """
     skips = network.encoder(pictures)[1:]
     features, blocks = network.decoder.center(skips.pop()), list(network.decoder.blocks)
-    for block in blocks[:-LAST]:
+    for block in blocks[:-LAST_BLOCKS]:
         features = _up(block, features, skips.pop())
     rows, columns = (
-        [slice(start, min(start + PART, side.stop)) for start in range(side.start, side.stop, PART)] for side in box
+        [slice(start, min(start + PART_PX, side.stop)) for start in range(side.start, side.stop, PART_PX)]
+        for side in box
     )
     for part in product(rows, columns):
         window = _slice_with_margin(part[0], pictures.shape[-2]), _slice_with_margin(part[1], pictures.shape[-1])
-        local, skips_left = _crop(features, window, 2**LAST), list(skips)
-        for number, block in enumerate(blocks[-LAST:], start=1):
-            skip = _crop(skips_left.pop(), window, 2 ** (LAST - number)) if skips_left else None
+        local, skips_left = _crop(features, window, 2**LAST_BLOCKS), list(skips)
+        for number, block in enumerate(blocks[-LAST_BLOCKS:], start=1):
+            skip = _crop(skips_left.pop(), window, 2 ** (LAST_BLOCKS - number)) if skips_left else None
             local = _up(block, local, skip)
         inside = tuple(slice(p.start - s.start, p.stop - s.start) for p, s in zip(part, window, strict=True))
         yield part, network.segmentation_head(local)[..., inside[0], inside[1]]
 
 
 def _slice_with_margin(part: slice, side: int) -> slice:
-    return slice(max(0, part.start - AROUND), min(side, part.stop + AROUND))
+    return slice(max(0, part.start - MARGIN_PX), min(side, part.stop + MARGIN_PX))
 
 
 def _up(block: nn.Module, features: torch.Tensor, skip: torch.Tensor | None) -> torch.Tensor:
@@ -201,7 +203,7 @@ def _crop(features: torch.Tensor, box: Box, stride: int) -> torch.Tensor:
 
 def works_in_parts(network: nn.Module) -> bool:
     """Whether a network gives the same logits in parts, checked on one picture."""
-    if not isinstance(network, Unet) or len(network.decoder.blocks) <= LAST:
+    if not isinstance(network, Unet) or len(network.decoder.blocks) <= LAST_BLOCKS:
         return False
     if any(isinstance(module, nn.AdaptiveAvgPool2d) for module in network.decoder.blocks.modules()):
         return False  # such attention needs the mean over the whole picture

@@ -14,16 +14,16 @@ from ..micrograph.sources import Source
 from ..tasks import find
 from .method import MethodDescription, source_words
 
-ENOUGH = "Enough was measured before this image came"  # a reason, like those of `misfits`
+ENOUGH = "Enough was measured before this image came"  # a reason, like those of `reasons_not_to_join`
 
 
-def misfits(
+def reasons_not_to_join(
     method: MethodDescription, task: str, source: Source, nm_per_pixel: float | None, others: Sequence[float]
 ) -> list[str]:
-    """The reasons why an image does not fit a sample, as sentences without a full stop; [] if it fits.
+    """The reasons why an image may not join a sample, as sentences without a full stop; [] if it may.
 
-    method: that of the sample. task: the image's kind of analysis. source, nm_per_pixel: of its scale. others: nm per
-    pixel of the images that count.
+    method: the method of the sample. task: the image's kind of analysis. source, nm_per_pixel: source and pixel size of
+    its scale. others: nm per pixel of the images that count.
     """
     lines = []
     if task != method.task:
@@ -33,6 +33,6 @@ def misfits(
     if nm_per_pixel is not None and others:
         usual = median(others)
         if max(nm_per_pixel / usual, usual / nm_per_pixel) > COARSER:
-            one, other = (significant(size, 3) for size in (nm_per_pixel, usual))
-            lines.append(f"A pixel is {one} nm; in the images that count it is {other} nm")
+            new, median_size = (significant(size, 3) for size in (nm_per_pixel, usual))
+            lines.append(f"A pixel is {new} nm; in the images that count it is {median_size} nm")
     return lines

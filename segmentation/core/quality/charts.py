@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from ..measure.distribution import Floats
 
 BASELINE = 20  # number of the first points, from which the limits are calculated
-D2, D4 = 1.128, 3.267  # constants of the standard, for ranges of two neighbours
-SHEWHART = 3.0  # distance of the limits from the centre line, in sigma
-WEIGHT, WIDTH = 0.2, 2.962  # λ and L of the EWMA
+D2, D4 = 1.128, 3.267  # constants of ISO 7870-2, for ranges of two neighbours
+SHEWHART_WIDTH = 3.0  # distance of the limits from the centre line, in sigma
+EWMA_WEIGHT, EWMA_WIDTH = 0.2, 2.962  # λ and L of the EWMA
 RANGE_RULE, EWMA_RULE = 9, 10  # numbers of the alarms that are none of Nelson's tests
 Mask = NDArray[np.bool_]
 
@@ -50,7 +50,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Alarm:
-    """One test that a point fails.
+    """A test that a point fails.
 
     point: its number, from 0. rule: number of the test, 1 to 8 of TESTS, or RANGE_RULE or EWMA_RULE. start: number of
     the first point of the pattern. words: the pattern and its likely cause, as the end of a sentence whose subject is
@@ -72,7 +72,7 @@ class Alarm:
 class Chart:
     """The n points of a chart with their limits, in the unit of the points.
 
-    values: (n,) what is drawn. lower, upper: (n,) the limits at each point. ranges: (n - 1,) moving
+    values: (n,) the drawn points. lower, upper: (n,) the limits at each point. ranges: (n - 1,) moving
     ranges; empty for an EWMA. greatest_range: their upper limit. level: None if there are too few
     points for limits; then lower and upper are NaN, and there are no alarms. alarms: in the order
     of the points.
@@ -97,8 +97,8 @@ class Chart:
 
 
 def level_of(values: Sequence[float]) -> Level | None:
-    """The level from the first BASELINE points; None if there are fewer. Raises ValueError if they
-    are all equal, or not finite."""
+    """The level that follows from the first BASELINE points; None if there are fewer. Raises ValueError
+    if they are all equal, or not finite."""
     points = _checked(values)[:BASELINE]
     if len(points) < BASELINE:
         return None
@@ -108,10 +108,12 @@ def level_of(values: Sequence[float]) -> Level | None:
     return Level(float(points.mean()), sigma, f"the first {BASELINE} points")
 
 
-def individuals(values: Sequence[float], level: Level | None = None, rules: Collection[int] = range(1, 9)) -> Chart:
+def individuals_chart(
+    values: Sequence[float], level: Level | None = None, rules: Collection[int] = range(1, 9)
+) -> Chart:
     """The chart of individuals and moving ranges.
 
-    values: (n,) in the order of time. level: None for that of the first BASELINE points. rules:
+    values: (n,) in the order of time. level: None for `level_of` these values. rules:
     numbers of the tests to make. Nelson advises tests 1 to 4 always (they give less than one false
     alarm in a hundred points), 5 and 6 if an early warning is worth more false alarms, and 7 and 8
     while a chart is set up. Raises ValueError for other numbers.
@@ -128,20 +130,20 @@ def individuals(values: Sequence[float], level: Level | None = None, rules: Coll
         Alarm(index + 1, RANGE_RULE, index, "differs from the one before by more than the limit of ranges.")
         for index in np.flatnonzero(ranges > greatest).tolist()
     ]
-    lower, upper = (np.full(len(points), level.centre + side * SHEWHART * level.sigma) for side in (-1, 1))
+    lower, upper = (np.full(len(points), level.centre + side * SHEWHART_WIDTH * level.sigma) for side in (-1, 1))
     return Chart(points, lower, upper, level, ranges, greatest, _sorted(alarms))
 
 
-def ewma(
+def ewma_chart(
     values: Sequence[float],
     level: Level | None = None,
-    weight: float = WEIGHT,
-    width: float = WIDTH,
+    weight: float = EWMA_WEIGHT,
+    width: float = EWMA_WIDTH,
 ) -> Chart:
     """The chart of the exponentially weighted moving average of (n,) values in the order of time.
 
-    The chart's `values` are these averages. weight: λ, above 0 and at most 1. width: L, above 0.
-    Raises ValueError for other weights and widths.
+    The chart's `values` are these averages. level: None for `level_of` the values. weight: λ, above 0 and at most 1.
+    width: L, above 0. Raises ValueError for other weights and widths.
     """
     if not (0 < weight <= 1 and width > 0):
         raise ValueError("The weight of an EWMA is over 0 and up to 1, and the width of its limits is over 0.")
@@ -187,33 +189,33 @@ def _sorted(alarms: list[Alarm]) -> tuple[Alarm, ...]:
     return tuple(sorted(alarms, key=lambda alarm: (alarm.point, alarm.rule)))
 
 
-def _run(holds: Mask, length: int) -> Mask:
-    """(n,) whether a point ends a run of `length` points for which `holds` (n,) is true."""
-    ends = np.zeros(len(holds), np.bool_)
-    if len(holds) >= length:
-        windows = np.lib.stride_tricks.sliding_window_view(holds, length)
+def _run(mask: Mask, length: int) -> Mask:
+    """(n,) whether a point is the last of `length` successive points for which `mask` (n,) is true."""
+    ends = np.zeros(len(mask), np.bool_)
+    if len(mask) >= length:
+        windows = np.lib.stride_tricks.sliding_window_view(mask, length)
         ends[length - 1 :] = windows.all(axis=1)
     return ends
 
 
-def _several(holds: Mask, least: int, length: int) -> Mask:
-    """(n,) whether `holds` is true for a point, and for at least `least` of the last `length` points
-    with this one."""
-    totals = np.concatenate([np.zeros(length, np.int64), np.cumsum(holds)])
+def _several(mask: Mask, least: int, length: int) -> Mask:
+    """(n,) whether `mask` (n,) is true for a point, and for at least `least` of the `length` points that
+    end with it."""
+    totals = np.concatenate([np.zeros(length, np.int64), np.cumsum(mask)])
     counts = totals[length:] - totals[:-length]
-    return np.asarray(holds & (counts >= least), np.bool_)
+    return np.asarray(mask & (counts >= least), np.bool_)
 
 
 def _steps(deviates: Floats, length: int, is_alternating: bool) -> Mask:
-    """(n,) whether a point ends `length` points that steadily rise or fall or, if is_alternating,
-    that go up and down in turn."""
+    """(n,) whether a point is the last of `length` points that steadily rise or fall or, if
+    is_alternating, alternately rise and fall."""
     signs = np.sign(np.diff(deviates))
     same = np.asarray(signs[1:] * signs[:-1] == (-1 if is_alternating else 1), np.bool_)
     return np.concatenate([np.zeros(min(2, len(deviates)), np.bool_), _run(same, length - 2)])
 
 
 def _on_one_side(test: Callable[[Floats], Mask], deviates: Floats) -> Mask:
-    """(n,) whether a point fails the test, which looks above the centre line, above or below it."""
+    """(n,) whether a point fails a test above the centre line, or the same test below it."""
     return np.asarray(test(deviates) | test(-deviates), np.bool_)
 
 
@@ -224,7 +226,7 @@ def _beyond(deviates: Floats, limit: float, least: int, length: int) -> Mask:
 
 # Nelson's tests: number -> points of the pattern, function of the deviates (n,) in standard deviations, words.
 TESTS: dict[int, tuple[int, Callable[[Floats], Mask], str]] = {
-    1: (1, lambda z: np.abs(z) > SHEWHART, "lies beyond three standard deviations"),
+    1: (1, lambda z: np.abs(z) > SHEWHART_WIDTH, "lies beyond three standard deviations"),
     2: (
         9,
         partial(_on_one_side, lambda z: _run(z > 0, 9)),

@@ -38,8 +38,8 @@ from .spread import NumberName, Spread, spread_of
 
 Verdict = Literal["passes", "fails", "undecided"]
 Rule = Literal["simple", "guard band"]
-EXACT = ("integer", "halves")  # kinds of numbers that are counted
-SURE = 0.9995  # a probability of at least this is written as "over 99.9 %"
+COUNTED_KINDS = ("integer", "halves")  # kinds of numbers that are counted
+NEARLY_CERTAIN = 0.9995  # a probability of at least this is written as "over 99.9 %"
 
 
 class Limit(Settings):
@@ -85,8 +85,8 @@ class Decision:
 @dataclass(frozen=True)
 class Conformity:
     """The decision on a whole specification. at_least: a lower bound of the probability that all
-    requirements are met, however they depend on each other (Bonferroni); None if one probability is
-    not known."""
+    requirements are met, also if they depend on each other (Bonferroni); None if one probability
+    is not known."""
 
     verdict: Verdict
     at_least: float | None
@@ -107,7 +107,7 @@ def decide(limit: Limit, value: Value, doubt: str = "") -> Decision:
     else:
         # The uncertainty towards the limit decides how wide its guard band is.
         bands = [limit.factor * COVERAGE * spread.towards(end - value.value) for end in (low, high)]
-        verdict = _guarded(value.value, low, high, bands)
+        verdict = _guard_band_verdict(value.value, low, high, bands)
         accepted = (low + bands[0], high - bands[1]) if low + bands[0] <= high - bands[1] else None
     return Decision(limit, verdict, probability, accepted, _words(limit, value, verdict, probability))
 
@@ -148,7 +148,7 @@ def _known_spread(limit: Limit, value: Value) -> Spread | None:
     quantity = number(limit.quantity)
     if quantity.power and value.unit.startswith("px"):
         return None
-    is_counted = quantity.kind in EXACT and value.low is None and value.total is None
+    is_counted = quantity.kind in COUNTED_KINDS and value.low is None and value.total is None
     return Spread(0.0, 0.0) if is_counted else spread_of(value)
 
 
@@ -156,7 +156,7 @@ def _ends(limit: Limit) -> tuple[float, float]:
     return -inf if limit.lower is None else limit.lower, inf if limit.upper is None else limit.upper
 
 
-def _guarded(value: float, low: float, high: float, bands: Sequence[float]) -> Verdict:
+def _guard_band_verdict(value: float, low: float, high: float, bands: Sequence[float]) -> Verdict:
     """The verdict with guard bands. bands: width of the band at the lower and at the upper limit."""
     if low + bands[0] <= value <= high - bands[1]:
         return "passes"
@@ -167,8 +167,7 @@ def _guarded(value: float, low: float, high: float, bands: Sequence[float]) -> V
 
 
 def limit_words(limit: Limit) -> str:
-    """The requirement in a line: "median 80 to 120 nm", "fraction from 1 to 100 nm at most 10
-    %"."""
+    """The requirement in words: "median 80 to 120 nm", "fraction from 1 to 100 nm at most 10 %"."""
     quantity = number(limit.quantity)
     unit = {"fraction": " %"}.get(quantity.kind, f" {quantity.unit('nm')}".rstrip())
     low, high = (None if end is None else _end_words(limit, end) for end in (limit.lower, limit.upper))
@@ -189,37 +188,37 @@ def number_words(name: str, value: Value) -> str:
     reported = value.reported
     if quantity.kind == "fraction":
         reported = reported.times(100.0, "%")
-    elif quantity.kind not in EXACT:
+    elif quantity.kind not in COUNTED_KINDS:
         reported = readable(reported)
     estimate, unit = reported.value or 0.0, f" {reported.unit}" if reported.unit else ""
     if reported.low is None or reported.high is None:
-        return f"{f'{estimate:,.10g}' if quantity.kind in EXACT else significant(estimate)}{unit}"
+        return f"{f'{estimate:,.10g}' if quantity.kind in COUNTED_KINDS else significant(estimate)}{unit}"
     places = decimals_beside(estimate, reported.low, reported.high)
     ends = " to ".join(end_words(end, places) for end in (reported.low, reported.high))
     return f"{significant(estimate, ALL_DIGITS, places)}{unit} ({ends})"
 
 
 def probability_words(probability: float) -> str:
-    """Such as "97.5 %", "over 99.9 %"."""
-    if probability >= SURE:
+    """The probability in words, such as "97.5 %" or "over 99.9 %"."""
+    if probability >= NEARLY_CERTAIN:
         return "over 99.9 %"
-    return "under 0.1 %" if probability < 1 - SURE else f"{100 * probability:.1f} %"
+    return "under 0.1 %" if probability < 1 - NEARLY_CERTAIN else f"{100 * probability:.1f} %"
 
 
 def _words(limit: Limit, value: Value, verdict: Verdict, probability: float) -> str:
-    end = {
+    verdict_words = {
         "passes": "it passes",
         "fails": "it fails",
         "undecided": "it is undecided, because a limit is nearer than the guard band",
     }[verdict]
     quantity = number(limit.quantity)
-    if quantity.kind in EXACT and value.reported.low is None:
-        return f"Asked: {limit_words(limit)}. Counted: {number_words(limit.quantity, value)}; {end}."
+    if quantity.kind in COUNTED_KINDS and value.reported.low is None:
+        return f"Asked: {limit_words(limit)}. Counted: {number_words(limit.quantity, value)}; {verdict_words}."
     rule = "by simple acceptance" if limit.rule == "simple" else f"with a guard band of {limit.factor:g} U"
     measured = number_words(limit.quantity, value)
     return (
         f"Asked: {limit_words(limit)}. Measured: {measured}. The probability that the true value is"
-        f" inside the limits is {probability_words(probability)}; {rule} {end}."
+        f" inside the limits is {probability_words(probability)}; {rule} {verdict_words}."
     )
 
 

@@ -1,6 +1,6 @@
-"""The plan of a control chart, and its state: the points that count, their limits and alarms.
+"""The settings of a control chart (`ChartPlan`), and its points with their limits and alarms (`ChartState`).
 
-A point that is excluded for a known cause keeps its number, but the calculation ignores it.
+A point that a person excluded for a known cause keeps its number, but limits and alarms ignore it.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from pydantic import Field, model_validator
 from ..measure.distribution import Floats
 from ..measure.quantities import number
 from ..validation import LISTED, Settings
-from .charts import TESTS, Alarm, Chart, Level, ewma, individuals, level_of
+from .charts import TESTS, Alarm, Chart, Level, ewma_chart, individuals_chart, level_of
 from .spread import NumberName
 
-Way = Literal["individuals", "ewma"]  # kind of chart
-LARGEST = 1e12  # limit of a given centre line or standard deviation, in nm or nm²
+ChartKind = Literal["individuals", "ewma"]
+LARGEST_LEVEL = 1e12  # of a given centre line or standard deviation, in the unit of the number
 SAME_POINTS = "The points that the limits are made of are all equal: give the limits."
 
 
 class ChartPlan(Settings):
     """What a chart shows, and by which rules it warns.
 
-    quantity: name of a number of a result. way: individuals with moving ranges, or the
-    exponentially weighted moving average. centre, sigma: given centre line and standard deviation,
-    in the unit of result.json; None for those of the first points. rules: numbers of the tests of
+    quantity: name of a number of a result. way: the kind of chart: individuals with moving ranges, or
+    the exponentially weighted moving average. centre, sigma: given centre line and standard deviation,
+    in the unit of result.json; None: they follow from the first points. rules: numbers of the tests of
     individuals; Nelson advises the first four for every chart.
     """
 
     quantity: NumberName = "median"
-    way: Way = "individuals"
-    centre: float | None = Field(None, ge=-LARGEST, le=LARGEST)
-    sigma: float | None = Field(None, gt=0, le=LARGEST)
+    way: ChartKind = "individuals"
+    centre: float | None = Field(None, ge=-LARGEST_LEVEL, le=LARGEST_LEVEL)
+    sigma: float | None = Field(None, gt=0, le=LARGEST_LEVEL)
     rules: Annotated[tuple[int, ...], LISTED] = (1, 2, 3, 4)
 
     @model_validator(mode="after")
@@ -50,7 +50,7 @@ class ChartPlan(Settings):
 
     @property
     def level(self) -> Level | None:
-        """The given level; None for that of the first points."""
+        """The given level; None if it follows from the first points."""
         if self.centre is None or self.sigma is None:
             return None
         return Level(self.centre, self.sigma)
@@ -62,24 +62,25 @@ class ChartPlan(Settings):
 
 
 @dataclass(frozen=True, eq=False)
-class Control:
+class ChartState:
     """The state of a chart: its n points in the order of time, with alarms.
 
-    values: (n,) as measured, in the unit of result.json. counts: (n,) False for excluded points.
-    chart: of the points that count. problem: a sentence if limits cannot be calculated, else "".
+    values: (n,) as measured, in the unit of result.json. is_counted: (n,) False for excluded points.
+    chart: the chart of the points that count. problem: a sentence if limits cannot be calculated,
+    else "".
     """
 
     values: Floats
-    counts: tuple[bool, ...]
+    is_counted: tuple[bool, ...]
     chart: Chart
     problem: str = ""
 
     @classmethod
-    def of(cls, plan: ChartPlan, values: Sequence[float], excluded: Sequence[bool]) -> Control:
+    def of(cls, plan: ChartPlan, values: Sequence[float], excluded: Sequence[bool]) -> ChartState:
         """The state from all values (n,) in the order of time. excluded: (n,) whether a point is excluded. Raises
         ValueError for values that are not finite."""
-        counts = tuple(not is_excluded for is_excluded in excluded)
-        counted = [value for value, is_counted in zip(values, counts, strict=True) if is_counted]
+        is_counted = tuple(not is_excluded for is_excluded in excluded)
+        counted = [value for value, counts in zip(values, is_counted, strict=True) if counts]
         level, problem = plan.level, ""
         try:
             level = level or level_of(counted)
@@ -89,13 +90,13 @@ class Control:
             unknown = np.full(len(counted), np.nan)
             chart = Chart(np.asarray(counted), unknown, unknown, None, np.abs(np.diff(counted)), None, ())
         else:
-            chart = ewma(counted, level) if plan.way == "ewma" else individuals(counted, level, plan.rules)
-        return cls(np.asarray(values, np.float64), counts, chart, problem)
+            chart = ewma_chart(counted, level) if plan.way == "ewma" else individuals_chart(counted, level, plan.rules)
+        return cls(np.asarray(values, np.float64), is_counted, chart, problem)
 
     @cached_property
     def places(self) -> list[int]:
         """For each point of `chart` its number among all n points, from 0."""
-        return [number for number, is_counted in enumerate(self.counts) if is_counted]
+        return [number for number, counts in enumerate(self.is_counted) if counts]
 
     @cached_property
     def alarms(self) -> tuple[Alarm, ...]:
@@ -106,6 +107,7 @@ class Control:
         )
 
     def alarms_at(self, point: int) -> list[Alarm]:
+        """The alarms at a point, by its number among all n points."""
         return [alarm for alarm in self.alarms if alarm.point == point]
 
     @property
@@ -116,8 +118,10 @@ class Control:
     @property
     def sentence(self) -> str:
         """Whether the last point that counts is in control, in words."""
-        if self.problem or self.chart.level is None or not self.last_alarms:
-            return self.problem or (
-                self.chart.sentence if self.places or self.chart.level is None else "No points yet."
-            )
+        if self.problem:
+            return self.problem
+        if self.chart.level is not None and not self.places:
+            return "No points yet."
+        if not self.last_alarms:
+            return self.chart.sentence
         return " ".join(["The last point is out of control.", *(alarm.sentence for alarm in self.last_alarms)])

@@ -1,7 +1,7 @@
 """The description of a method: everything that decides a number, as one table with a checksum.
 
-The description says what is done. The database holds name, version, state and who approved it. Two
-descriptions with the same checksum give the same numbers; any change makes another version.
+Name, version, state and approval of a method are not in it, but in the database. Two descriptions
+with the same checksum give the same numbers; any change makes another version.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from ..measure.quantities import number
 from ..micrograph.sources import Source
 from ..settings import TEXTS, MeasurementSettings
 from ..tasks import UnknownTask, find
-from ..typed import Setting, settings_apart
+from ..typed import Setting, changed_settings
 from ..validation import LISTED, Settings, sentence
 from .conformity import Limit, limit_words
 from .spread import NumberName
 from .stopping import StoppingRule
 
 # Settings that belong to an image or a specimen, and are therefore no part of a method.
-OF_ONE_RESULT = ("calibration", "ignore", "operator", "orcid", "material", "deviations")
-RETIRED = ("sources",)  # written before 1.1 was released; a setting has its source in another setting
+ONE_RESULT_SETTINGS = ("calibration", "ignore", "operator", "orcid", "material", "deviations")
+RETIRED = ("sources",)  # fields that development versions before 1.1 wrote; they are ignored
 CHECKSUM = r"^[0-9a-f]{64}$"
-SourceOrText = Annotated[Source, Field(strict=False)]  # JSON has the text of a Source
+SourceOrText = Annotated[Source, Field(strict=False)]  # a Source, or its text as in JSON
 
 
 class MethodDescription(Settings):
     """Everything that decides a number of a method.
 
     task: name of the kind of analysis. model, model_sha256: name of the model, and checksum of its
-    weights. settings: settings of the kind by name, without the model and OF_ONE_RESULT; a missing
+    weights. settings: settings of the kind by name, without the model and ONE_RESULT_SETTINGS; a missing
     one has its default. Texts of the laboratory are among them; an empty text is no part of the
     method.
     quantity: name of the number that the method gives. scale_sources: allowed sources of the scale.
@@ -59,7 +59,7 @@ class MethodDescription(Settings):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if foreign := sorted({*OF_ONE_RESULT, "model", "task"} & self.settings.keys()):
+        if foreign := sorted({*ONE_RESULT_SETTINGS, "model", "task"} & self.settings.keys()):
             raise ValueError(f"settings of one result are no part of a method: {', '.join(foreign)}.")
         if unknown := sorted({*self.texts} - {*TEXTS}):
             raise ValueError(f"there are no texts named {', '.join(unknown)}.")
@@ -72,17 +72,19 @@ class MethodDescription(Settings):
         except UnknownTask as error:
             raise ValueError(str(error)) from None
         values = {name: value for name, value in settings.as_dict().items() if name not in ("task", "model")}
-        whole = {name: value for name, value in values.items() if name not in OF_ONE_RESULT}
-        object.__setattr__(self, "settings", whole)
+        complete = {name: value for name, value in values.items() if name not in ONE_RESULT_SETTINGS}
+        object.__setattr__(self, "settings", complete)
         object.__setattr__(self, "scale_sources", tuple(sorted({*self.scale_sources}, key=list(Source).index)))
         object.__setattr__(self, "texts", tuple(name for name in TEXTS if name in self.texts))
         return self
 
     @classmethod
     def of_result(cls, settings: AnalysisSettings, model_sha256: str, source: Source, **more: Any) -> Self:
-        """The method that describes how a result was made. source: of the result's scale, the only
+        """The method by which a result was made. source: the source of the result's scale, the only
         one that the method then allows. more: further fields."""
-        values = {name: value for name, value in settings.as_dict().items() if name not in (*OF_ONE_RESULT, "task")}
+        values = {
+            name: value for name, value in settings.as_dict().items() if name not in (*ONE_RESULT_SETTINGS, "task")
+        }
         model = values.pop("model")
         fields = {
             "settings": values,
@@ -107,28 +109,28 @@ class MethodDescription(Settings):
         return checksum_of(self.as_dict())
 
     def leaves_open(self, setting: str) -> bool:
-        """Whether a setting is no part of the method: it belongs to one result, or is an empty text."""
-        return setting in OF_ONE_RESULT or (setting in TEXTS and not self.settings.get(setting))
+        """Whether the method does not fix a setting: it belongs to one result, or is an empty text."""
+        return setting in ONE_RESULT_SETTINGS or (setting in TEXTS and not self.settings.get(setting))
 
     @property
     def analysis(self) -> AnalysisSettings:
-        """The settings with which an image is analysed by this method. Those of one result have
-        their defaults."""
+        """The settings with which an image is analysed by this method. ONE_RESULT_SETTINGS have their
+        defaults."""
         return AnalysisSettings.of(self.task, **{**self.settings, "model": self.model})
 
 
-def canonical(description: Mapping[str, Any]) -> str:
+def canonical_text(description: Mapping[str, Any]) -> str:
     """The canonical JSON text of plain JSON types: sorted keys, no spaces."""
     return json.dumps(description, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def checksum_of(description: Mapping[str, Any]) -> str:
     """The SHA-256 of the canonical text as UTF-8."""
-    return hashlib.sha256(canonical(description).encode()).hexdigest()
+    return hashlib.sha256(canonical_text(description).encode()).hexdigest()
 
 
 def changes(new: MethodDescription, old: MethodDescription) -> list[str]:
-    """Lines about what a version changes compared with the one before; [] if nothing."""
+    """Sentences about the changes of a version compared with the version before; [] if nothing."""
     lines = []
     if new.task != old.task:
         lines.append(f"Kind of analysis: {find(new.task).title}, before {find(old.task).title}.")
@@ -136,14 +138,14 @@ def changes(new: MethodDescription, old: MethodDescription) -> list[str]:
         lines.append(f"Model: {_model_words(new)}, before {_model_words(old)}.")
     lines += [
         f"{setting.title}: {value_words(setting, value)}, before {value_words(setting, before)}."
-        for setting, value, before in settings_apart(new.analysis, old.analysis)
+        for setting, value, before in changed_settings(new.analysis, old.analysis)
         if setting.name != "model"
     ]
-    pairs = [parts(method) for method in (new, old)]
+    new_fields, old_fields = fields_in_words(new), fields_in_words(old)
     lines += [
-        f"{title}: {words or 'nothing'}, before {pairs[1][title] or 'nothing'}."
-        for title, words in pairs[0].items()
-        if words != pairs[1][title]
+        f"{title}: {words or 'nothing'}, before {old_fields[title] or 'nothing'}."
+        for title, words in new_fields.items()
+        if words != old_fields[title]
     ]
     return lines
 
@@ -155,10 +157,10 @@ def _model_words(method: MethodDescription) -> str:
 def value_words(setting: Setting, value: Any) -> str:
     """A value of a setting in words; "nothing" for an empty text, and for a setting that the kind
     does not have."""
-    return "nothing" if value is None and None not in setting.words.values() else setting.says(value) or "nothing"
+    return "nothing" if value is None and None not in setting.words.values() else setting.words_for(value) or "nothing"
 
 
-def parts(method: MethodDescription) -> dict[str, str]:
+def fields_in_words(method: MethodDescription) -> dict[str, str]:
     """The fields of a method other than model and settings: title -> words."""
     return {
         "Answer": number(method.quantity).label,
@@ -172,7 +174,7 @@ def parts(method: MethodDescription) -> dict[str, str]:
 
 
 def source_words(sources: Sequence[Source]) -> str:
-    """The sources in words, such as "from the file or drawn on the scale bar"."""
+    """The allowed sources in words, such as "from the file or drawn on the scale bar"."""
     *others, last = (source.words for source in sources)
     return " or ".join(filter(None, [", ".join(others), last]))
 
@@ -188,8 +190,8 @@ def departures(
 ) -> Iterator[str]:
     """Sentences about how one result departs from a method; none if it follows the method.
 
-    settings: those of the result. model_sha256: of the weights that made its outlines, "" if no
-    model did. source: of the scale of its numbers.
+    settings: the settings of the result. model_sha256: checksum of the weights that made its
+    outlines, "" if no model did. source: the source of its scale.
     """
     if settings.task != method.task:
         yield f"This is an analysis of {find(settings.task).title}; the method is for {find(method.task).title}."
@@ -197,7 +199,7 @@ def departures(
     if model_sha256 != method.model_sha256:
         used = f"model {settings.segmentation.model}, sha256 {model_sha256[:8]}" if model_sha256 else "no model"
         yield f"The outlines are made by {used}; the method asks for {_model_words(method)}."
-    for setting, value, wanted in settings_apart(settings, method.analysis):
+    for setting, value, wanted in changed_settings(settings, method.analysis):
         if setting.name != "model" and not method.leaves_open(setting.name):
             yield f"{setting.title}: {value_words(setting, value)}; the method asks for {value_words(setting, wanted)}."
     if source not in method.scale_sources:

@@ -1,4 +1,4 @@
-"""A version of a method with its name, number and state, and the JSON file in which users download it."""
+"""A version of a method with its name, number and state (`WrittenMethod`): users download it as a JSON file."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ UNREADABLE = "This release cannot read the method: {why}"
 
 
 class WrittenMethod(NamedTuple):
-    """One version of a method. description: as plain JSON types, unchanged since it was stored, because `checksum` is
-    that of exactly these."""
+    """One version of a method. description: plain JSON types, unchanged since they were stored. checksum: the SHA-256
+    of the description."""
 
     name: str
     version: int
@@ -57,7 +57,7 @@ class WrittenMethod(NamedTuple):
         except ValidationError as error:
             raise ValueError(UNREADABLE.format(why=sentence(error))) from None
 
-    def used(self, analysis: Analysis) -> MethodUsed:
+    def record_for(self, analysis: Analysis) -> MethodUsed:
         """The record of this method for an analysis that was made by it, with the departures."""
         origin = analysis.segmentation.provenance
         weights = "" if origin.card.get("name") == MASKS else origin.weights
@@ -70,7 +70,7 @@ class WrittenMethod(NamedTuple):
 
 
 def settings_of_method(written: WrittenMethod, left_open: Mapping[str, Any]) -> AnalysisSettings:
-    """The settings with which an image is analysed by a method. left_open: the laboratory's values by name; those that
-    the method leaves open are used. Raises ValueError."""
+    """The settings with which an image is analysed by a method. left_open: the laboratory's values by name; they are
+    used for settings that the method leaves open. Raises ValueError."""
     method = written.read()
-    return method.analysis.with_(**{name: value for name, value in left_open.items() if method.leaves_open(name)})
+    return method.analysis.replaced(**{name: value for name, value in left_open.items() if method.leaves_open(name)})

@@ -32,10 +32,10 @@ class ReferenceMaterial(Settings):
     """A material whose certificate states the value of one number.
 
     name: with the number of the material. quantity: name of the number of a result that is compared
-    with it, such as "median" or "mean". value, expanded: certified value and expanded uncertainty,
-    in the unit of result.json (nm; a share from 0 to 1). k: the coverage factor of `expanded`.
+    with the certificate, such as "median" or "mean". value, expanded: certified value and its
+    expanded uncertainty, in the unit of result.json (nm; a share from 0 to 1). k: the coverage factor of `expanded`.
     measurand: in the certificate's words, with the technique, such as "mean diameter by number,
-    SEM". certificate: its number or date. source: address of the certificate. batch: that of the
+    SEM". certificate: its number or date. source: address of the certificate. batch: the batch of the
     laboratory's bottle, "" if the certificate holds for all batches.
     """
 
@@ -76,7 +76,7 @@ class Agreement:
         return abs(self.en) <= 1
 
 
-def agreement(material: ReferenceMaterial, value: Value) -> Agreement:
+def compare_with_certificate(material: ReferenceMaterial, value: Value) -> Agreement:
     """The comparison of a measurement of a reference material with its certificate.
 
     value: the number `material.quantity` of the result, in the unit of result.json. Raises

@@ -1,6 +1,6 @@
-"""The robustness of a method in words: how far its number moved when pictures were analysed again in changed forms
-that leave the particles as they are (`core.changed_forms`). A method is robust where its number moves by less than its
-own interval is wide.
+"""The robustness of a method: how much its number changed when pictures were analysed again in changed forms, which
+leave the particles as they are (`core.changed_forms`). A method is robust against a form if the change is smaller than
+the half width of the number's interval.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from ..measure.quantities import number
 
-NOISE, JPEG_QUALITY = 20.0, 60  # standard deviation in grey levels of 255; in per cent
+NOISE, JPEG_QUALITY = 20.0, 60  # of the forms: standard deviation in grey levels of 255; quality from 0 to 100
 TITLES = {  # of the forms, after "the image"
     "inverted": "inverted",
     "turned": "turned by 90°",
@@ -26,11 +26,11 @@ TITLES = {  # of the forms, after "the image"
 
 @dataclass(frozen=True)
 class Robustness:
-    """What one picture showed.
+    """The number of one picture, unchanged and in changed forms.
 
-    name: of its file. value: of the picture as it is. half_width: of its 95 % interval; None without one. moved: form
-    -> the value in this form less `value`; None where it has no such number. warned: the forms whose result has a
-    warning that the picture as it is has not. Numbers are in the unit of `Quantity`.
+    name: of the picture's file. value: the number of the unchanged picture. half_width: of its 95 % interval; None
+    without an interval. moved: form -> the value in this form minus `value`; None where it has no such number. warned:
+    the forms whose result has a warning, if the unchanged picture has none. Numbers are in the unit of `Quantity`.
     """
 
     name: str
@@ -50,30 +50,31 @@ class Robustness:
 
 
 def sentences(quantity: str, tested: Sequence[Robustness], left_out: Sequence[str]) -> list[str]:
-    """What the pictures showed. left_out: a half sentence for each picture that could not be tested."""
+    """Sentences about the results of several pictures. left_out: a half sentence for each picture that could not be
+    tested."""
     label, lines = number(quantity).label, []
     if tested:
         images = "1 image was" if len(tested) == 1 else f"{len(tested)} images were"
         lines.append(f"{images} analysed again without corrections, as they are and in the forms of the table.")
-        moves = [(one, form, moved) for one in tested for form, moved in one.moved.items()]
-        compared = [one.is_within(form) for one, form, _ in moves if one.half_width is not None]
+        moves = [(picture, form, moved) for picture in tested for form, moved in picture.moved.items()]
+        compared = [picture.is_within(form) for picture, form, _ in moves if picture.half_width is not None]
         if compared:
             reach = f"the {label} stays within the 95 % interval of the image as it is"
             lines.append(f"In {sum(compared)} of {len(compared)} {reach}.")
         else:
             lines.append("None of these images has an interval with which the changes could be compared.")
-        changes = [(one, form, moved) for one, form, moved in moves if moved is not None]
+        changes = [(picture, form, moved) for picture, form, moved in moves if moved is not None]
         if changes:
-            one, form, moved = max(changes, key=lambda move: abs(move[2]) / (abs(move[0].value) or 1))
-            change = moved_words(quantity, one.value, moved)
-            lines.append(f"The largest change is {change}, of {one.name} {TITLES[form]}.")
-        if warned := sum(len(one.warned) for one in tested):
+            picture, form, moved = max(changes, key=lambda move: abs(move[2]) / (abs(move[0].value) or 1))
+            change = change_words(quantity, picture.value, moved)
+            lines.append(f"The largest change is {change}, of {picture.name} {TITLES[form]}.")
+        if warned := sum(len(picture.warned) for picture in tested):
             lines.append(f"In {warned} of {len(moves)} a new warning stands beside the number.")
     return [*lines, *(f"Not analysed again: {words}." for words in left_out)]
 
 
-def moved_words(quantity: str, value: float, moved: float | None) -> str:
-    """Such as "+3.1 %", of a share "+1.2 points"; "no number"."""
+def change_words(quantity: str, value: float, moved: float | None) -> str:
+    """A change in words, such as "+3.1 %", "+1.2 points" (of a share), or "no number"."""
     if moved is None:
         return "no number"
     if number(quantity).kind == "fraction":

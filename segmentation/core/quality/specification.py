@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from ..measure.quantities import Value, number, uncapital
 from ..names import clean_text
 from ..validation import LISTED, Settings
-from .conformity import SURE, Conformity, Limit, decide_all, probability_words
+from .conformity import NEARLY_CERTAIN, Conformity, Limit, decide_all, probability_words
 
 MOST_LIMITS = 30
 LONGEST_TITLE = 120
@@ -35,8 +35,8 @@ class Specification(Settings):
         return self
 
     @property
-    def named(self) -> str:
-        """The name of the specification in a sentence."""
+    def name_in_sentence(self) -> str:
+        """The title in quotes, or "the specification" without a title."""
         return f"“{self.title}”" if self.title else "the specification"
 
     def decision(self, values: Mapping[str, Value], doubt: str = "") -> Conformity:
@@ -45,25 +45,25 @@ class Specification(Settings):
 
 
 def conclusion(specification: Specification, conformity: Conformity, *, of_material: bool) -> tuple[str, str]:
-    """The decision in one sentence, and a text on what it holds for. of_material: whether the intervals of the result
-    include how places of the material differ."""
+    """The decision as (sentence, text on its scope: the material, or only what was seen). of_material: whether the
+    intervals of the result include how places of the material differ."""
     total = len(conformity.decisions)
-    named = [
+    titles = [
         uncapital(number(decision.limit.quantity).title)
         for decision in conformity.decisions
         if decision.verdict == conformity.verdict
     ]
-    end, named_words = REQUIREMENT_VERDICTS[conformity.verdict], ", ".join(named)
-    requirements = f"requirement{'' if total == 1 else 's'} of {specification.named}"
-    if len(named) == total:
+    end, title_words = REQUIREMENT_VERDICTS[conformity.verdict], ", ".join(titles)
+    requirements = f"requirement{'' if total == 1 else 's'} of {specification.name_in_sentence}"
+    if len(titles) == total:
         every = "the" if total == 1 else "both" if total == 2 else f"all {total}"
         counted = f"{every} {requirements} {'is' if total == 1 else 'are'} {end}"
     else:
-        counted = f"{len(named)} of {total} {requirements} {'is' if len(named) == 1 else 'are'} {end} ({named_words})"
+        counted = f"{len(titles)} of {total} {requirements} {'is' if len(titles) == 1 else 'are'} {end} ({title_words})"
     probability = conformity.at_least
     probability_sentence = ""
     if probability and total > 1:
-        bound = "" if probability >= SURE else "at least "
+        bound = "" if probability >= NEARLY_CERTAIN else "at least "
         probability_sentence = f"All are met with a probability of {bound}{probability_words(probability)}. "
     scope = "This holds for the material."
     if not of_material:

@@ -1,4 +1,4 @@
-"""The standard uncertainties of a reported number, one below and one above it.
+"""The standard uncertainties of a reported number: one below the number and one above it.
 
 The interval of a size is often not symmetric, for example with few particles. So there are two
 standard uncertainties. `conformity` and `reference` use the one towards the limit or value with
@@ -22,7 +22,7 @@ from ..names import clean_text
 NORMAL = NormalDist()
 
 
-def _known(name: str) -> str:
+def _checked_name(name: str) -> str:
     """The name, unchanged; raises PydanticCustomError unless a result may have a number of this name."""
     try:
         is_number = number(name).kind != "text" and name == clean_text(name)
@@ -33,7 +33,7 @@ def _known(name: str) -> str:
     return name
 
 
-NumberName = Annotated[str, AfterValidator(_known)]  # such as "median" or "fraction_100nm"
+NumberName = Annotated[str, AfterValidator(_checked_name)]  # such as "median" or "fraction_100nm"
 
 
 class Spread(NamedTuple):

@@ -1,5 +1,5 @@
 """Decides when a growing sample is large enough: by its numbers of images and particles, and by the
-interval of its number.
+interval of the number that the method gives.
 
 `measure.convergence` predicts how many more images are needed: the part of the half width that
 comes from the differences between images becomes smaller with their number (by Student's t); the
@@ -21,11 +21,11 @@ from ..validation import Settings
 from .conformity import number_words
 from .spread import NumberName
 
-IN_BUDGET = "look at what is largest in the uncertainty budget"  # the default of `remedy`
+DEFAULT_REMEDY = "look at what is largest in the uncertainty budget"
 
 
 class StoppingRule(Settings):
-    """A rule: enough is measured when the 95 % interval of a number is narrow.
+    """The rule that enough is measured when the 95 % interval of a number is narrow.
 
     quantity: name of the number, such as "median" or "fraction_100nm". half_width: the largest
     allowed distance from the number to either end of its interval, as a part of the number; for a
@@ -50,16 +50,16 @@ class StoppingRule(Settings):
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a sample is. is_enough: whether it may be closed. more: about how many more images
-    are needed, 0 if none; None if that is not known. sentence: for people."""
+class SampleProgress:
+    """The progress of a sample. is_enough: whether it may be closed. more: estimated number of images
+    that are still needed, 0 if none; None if not known. sentence: for people."""
 
     is_enough: bool
     more: int | None
     sentence: str
 
 
-def progress(
+def sample_progress(
     rule: StoppingRule | None,
     value: Value,
     images: int,
@@ -68,14 +68,14 @@ def progress(
     uncertainty: float | None = None,
     names: tuple[str, str] = ("object", "objects"),
     remedy: str = "",
-) -> Progress:
-    """How far a sample of some images and particles is.
+) -> SampleProgress:
+    """The progress of a sample with these numbers of images and particles.
 
-    value: its number that `rule` names, in the unit of result.json. particles: None for a kind of
+    value: the number that `rule` names, in the unit of result.json. particles: None for a kind of
     analysis that counts none. least: numbers of images and of particles that the method asks for.
     uncertainty: relative standard uncertainty of the scale; None if not known. names: of what is
     counted, singular and plural. remedy: advice on how to make the interval narrower if more images
-    do not help; "" for IN_BUDGET.
+    do not help; "" for DEFAULT_REMEDY.
     """
     lacking = max(0, least[0] - images)
     more: int | None = lacking
@@ -90,13 +90,13 @@ def progress(
     counted = f"{images:,} image{'' if images == 1 else 's'}"
     counted += "" if particles is None else f", {particles:,} {names[particles != 1]}"
     measured = "" if rule is None or value.value is None else f": {number_words(rule.quantity, value)}"
-    return Progress(more == 0, more, f"{counted}{measured}; {'; '.join(words) or 'these are enough'}.")
+    return SampleProgress(more == 0, more, f"{counted}{measured}; {'; '.join(words) or 'these are enough'}.")
 
 
 def _by_interval(
     rule: StoppingRule, value: Value, images: int, uncertainty: float | None, remedy: str
 ) -> tuple[int | None, str]:
-    """How many more images are needed for the interval (None if not known), and the words for that."""
+    """(number of images that are still needed for the interval, None if not known; words for it)."""
     fixed = 0.0
     scale = None if rule.is_share else uncertainty
     answer = number(rule.quantity).label
@@ -113,7 +113,7 @@ def _by_interval(
         systematic = sqrt(max(reach**2 - counting**2, 0.0))  # parts of the total that more images do not change
         fixed = hypot(systematic, Z95 * (scale or 0.0))
         more = more_images(images, sqrt(max(reach**2 - fixed**2, 0.0)), rule.half_width, fixed)
-    remedy = (remedy or IN_BUDGET) if fixed >= rule.half_width else ""
+    remedy = (remedy or DEFAULT_REMEDY) if fixed >= rule.half_width else ""
     return more, more_images_words(more, rule.half_width, scale, remedy, answer, rule.unit)
 
 

@@ -35,7 +35,7 @@ Groups = NDArray[np.int64]  # (n,) number of the group of each result
 class Component:
     """The component of the variance that one condition causes.
 
-    name: of the condition, or WITHIN. groups: their number. free: degrees of freedom. mean_square,
+    name: of the condition, or WITHIN. groups: number of its groups. free: degrees of freedom. mean_square,
     variance: in the square of the results' unit. was_negative: whether the estimate was negative,
     so that `variance` is 0.
     """
@@ -49,6 +49,7 @@ class Component:
 
     @property
     def sd(self) -> float:
+        """The standard deviation, in the unit of the results."""
         return sqrt(self.variance)
 
 
@@ -209,7 +210,7 @@ def _precision(variance: float, free: float) -> Precision:
 
 
 def _precision_words(precision: Precision, unit: str, mean: float) -> str:
-    """Such as "1.2 nm (0.9 to 1.9), 0.8 % of the mean"."""
+    """The precision in words, such as "1.2 nm (0.9 to 1.9), 0.8 % of the mean"."""
     places = decimals_beside(precision.sd, precision.low, precision.high)
     ends = " to ".join(end_words(end, places) for end in (precision.low, precision.high))
     relative = f", {significant(100 * precision.sd / abs(mean), 2)} % of the mean" if mean else ""

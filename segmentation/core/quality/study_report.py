@@ -1,13 +1,13 @@
-"""The outcome of a study as a validation report: selectivity, range, trueness, precision, uncertainty and robustness
-of the method. The report also names what was not measured.
+"""The parts of a validation report, from a study of precision: selectivity, range, trueness, precision, uncertainty and
+robustness of the method. The report also states what was not measured.
 
 Each result of a study is a stored dict (Row): name, version of the method, value, low and high (95 % interval) in the
 unit of the study, labels (condition -> label), n, d10 and d90 (None for a kind without sizes), corrected and confirmed
 (numbers of outlines that people changed and confirmed), reference (the sentence of a comparison with a certificate, or
 "") and departures.
 
-A study keeps beside its analysis of variance (`as_dict`) under "robustness" what `robustness` gave: "tested", a dict
-for each image, and "left_out", a half sentence for each that could not be tested.
+The stored outcome of a study is the dict of `study_as_dict`. `worker.studying` adds the entry "robustness": "tested", a
+list with the dict of each `Robustness`, and "left_out", a half sentence for each image that could not be tested.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..measure.quantities import number, significant
-from .robustness import TITLES, Robustness, moved_words, sentences
+from .robustness import TITLES, Robustness, change_words, sentences
 from .study import Study, nested_study
 
 Row = Mapping[str, Any]
@@ -28,8 +28,8 @@ CONDITIONS = {  # name -> title, the outermost condition first
 }
 
 
-class Rows(NamedTuple):
-    """A table. head: titles of its columns. rows: their texts, numbers but in the first column."""
+class ReportTable(NamedTuple):
+    """A table of the report. head: titles of the columns. rows: the texts; all columns but the first are numbers."""
 
     head: tuple[str, ...]
     rows: list[tuple[str, ...]]
@@ -41,37 +41,39 @@ class Rows(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One characteristic of a method. is_measured: whether the study tells anything about it. lines: sentences."""
+    """The part of the report about one characteristic of the method. is_measured: whether the study measured it. lines:
+    sentences."""
 
     title: str
     is_measured: bool
     lines: list[str]
-    table: Rows | None = None
+    table: ReportTable | None = None
 
 
 def unit_of(quantity: str) -> str:
-    """The unit in which a study states a number; "" for a number without a unit."""
+    """The unit in which a study gives a number; "" for a number without a unit."""
     info = number(quantity)
     return "%" if info.kind == "fraction" else info.unit("nm")
 
 
 def study_of(names: Sequence[str], rows: Sequence[Row]) -> Study:
-    """The analysis of variance of the results. names: the conditions that changed. Raises ValueError."""
+    """The analysis of variance of the results (`nested_study`). names: the conditions that changed. Raises
+    ValueError."""
     labels = {name: [row["labels"][name] for row in rows] for name in names}
     return nested_study([row["value"] for row in rows], labels)
 
 
-def as_dict(study: Study, unit: str) -> dict[str, Any]:
+def study_as_dict(study: Study, unit: str) -> dict[str, Any]:
     """The outcome of a study in plain JSON types. unit: of the results."""
     precisions = {name: {**vars(getattr(study, name))} for name in ("repeatability", "intermediate")}
     components = [{**vars(part), "sd": part.sd} for part in study.components]
-    whole = {"n": study.n, "mean": study.mean, "is_balanced": study.is_balanced, "components": components}
+    outcome = {"n": study.n, "mean": study.mean, "is_balanced": study.is_balanced, "components": components}
     relative = {"relative_intermediate": study.relative_intermediate} if study.mean else {}
-    return {**whole, **precisions, **relative, "sentences": study.sentences(unit)}
+    return {**outcome, **precisions, **relative, "sentences": study.sentences(unit)}
 
 
 def parts_of(quantity: str, rows: Sequence[Row], result: Mapping[str, Any]) -> list[Part]:
-    """The parts of the validation report, in order. result: the outcome from `as_dict`."""
+    """The parts of the validation report, in order. result: the outcome from `study_as_dict`."""
     unit, label = unit_of(quantity), number(quantity).label
     return [
         _selectivity(rows),
@@ -83,7 +85,7 @@ def parts_of(quantity: str, rows: Sequence[Row], result: Mapping[str, Any]) -> l
     ]
 
 
-def _components(components: Sequence[Row], unit: str) -> Rows:
+def _components(components: Sequence[Row], unit: str) -> ReportTable:
     square, deviation = (f" ({words})" if unit else "" for words in (f"{unit}²", unit))
     head = ("Condition", "Groups", "Degrees of freedom", f"Mean square{square}", f"Standard deviation{deviation}")
     lines = [
@@ -95,7 +97,7 @@ def _components(components: Sequence[Row], unit: str) -> Rows:
         )
         for row in components
     ]
-    return Rows(head, lines)
+    return ReportTable(head, lines)
 
 
 def _robustness(quantity: str, stored: Row | None) -> Part:
@@ -103,12 +105,18 @@ def _robustness(quantity: str, stored: Row | None) -> Part:
         left_out = stored["left_out"] if stored else []
         why = f" {sentences(quantity, [], left_out)[0]}" if left_out else ""
         return Part("Robustness", False, [f"Not measured: no image was analysed again in another form.{why}"])
-    tested = [Robustness(**one) for one in stored["tested"]]
+    tested = [Robustness(**entry) for entry in stored["tested"]]
     lines = [
-        (title, *(moved_words(quantity, one.value, one.moved[form]) if form in one.moved else "–" for one in tested))
+        (
+            title,
+            *(
+                change_words(quantity, image.value, image.moved[form]) if form in image.moved else "–"
+                for image in tested
+            ),
+        )
         for form, title in TITLES.items()
     ]
-    table = Rows(("Form", *(one.name for one in tested)), lines)
+    table = ReportTable(("Form", *(image.name for image in tested)), lines)
     return Part("Robustness", True, sentences(quantity, tested, stored["left_out"]), table)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..measure.quantities import Value, number
 from ..quality.conformity import Conformity, Decision, limit_words, number_words, probability_words
-from ..quality.reference import Agreement, ReferenceMaterial, agreement
+from ..quality.reference import Agreement, ReferenceMaterial, compare_with_certificate
 from ..quality.specification import VERDICTS, Specification, conclusion
 from .entries import Entry
 from .ruler import Ruler
@@ -126,7 +126,7 @@ class ReferenceComparison:
             sentence = f"This result has no {label}, which the certificate of {material.name} states."
             return cls(material, None, sentence, None)
         try:
-            comparison = agreement(material, value)
+            comparison = compare_with_certificate(material, value)
         except ValueError as problem:
             return cls(material, None, str(problem), None)
         return cls(material, comparison, comparison.sentence, Ruler.of_reference(material, value))

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..analysis import Analysis
-from ..flags import warned
+from ..flags import warning_texts
 from ..sample import SampleAnalysis
 from . import figure
 from .charts import Distribution, Sheet
@@ -123,7 +123,7 @@ class Context:
         """Lines of text that say what was analysed, with the gravest warnings."""
         sample, analysis = self.sample, self.sample.analysis
         if analysis is None:
-            lines = (f"Sample {sample.name}", sample.extent, left_out_words(sample), *warned(sample.flags))
+            lines = (f"Sample {sample.name}", sample.extent, left_out_words(sample), *warning_texts(sample.flags))
             return [line for line in lines if line]
         rows, columns = analysis.micrograph.shape
         return [
@@ -131,5 +131,5 @@ class Context:
             f"{columns} x {rows} px, {calibration_words(analysis.calibration)}",
             f"SHA-256 of the image: {analysis.micrograph.sha256}",
             f"Model: {model_words(sample.members[0].record.card)}",
-            *warned(sample.flags),
+            *warning_texts(sample.flags),
         ]

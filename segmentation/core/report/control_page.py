@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from reportlab.platypus import Flowable
 
-from ..quality.control import Control
+from ..quality.control import ChartState
 from .charts import BAR, FAINT, INK, MEDIAN, WARNED, label_axes
 from .document import LEAD, SMALL, TITLE, WIDTH, chart, facts_table, heading, paragraph, space, table, write
 
@@ -47,7 +47,7 @@ class Month:
     facts: Sequence[tuple[str, str]]
     label: str
     factor: float
-    control: Control
+    control: ChartState
     head: Sequence[str]
     lines: Sequence[Sequence[str]]
 
@@ -101,7 +101,7 @@ def _draw_points(ax: Axes, month: Month) -> None:
             ax.plot([place + 1], [heights[place]], "o", color=WARNED, markersize=5)
             style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "color": WARNED}
             ax.annotate(str(place + 1), (place + 1, heights[place]), (0, 5), **style)
-    excluded = [place for place, counts in enumerate(control.counts) if not counts and place >= first_drawn]
+    excluded = [place for place, is_counted in enumerate(control.is_counted) if not is_counted and place >= first_drawn]
     hollow: dict[str, Any] = {"color": INK, "markersize": 5, "markerfacecolor": "none"}
     ax.plot([place + 1 for place in excluded], factor * control.values[excluded], "o", **hollow)
     _set_ends(ax, control)
@@ -120,7 +120,7 @@ def _draw_ranges(ax: Axes, month: Month) -> None:
     _set_ends(ax, month.control)
 
 
-def _set_ends(ax: Axes, control: Control) -> None:
+def _set_ends(ax: Axes, control: ChartState) -> None:
     """Give both charts the same horizontal axis: the numbers of the points."""
     n = len(control.values)
     ax.set_xlim(max(0, n - MOST_POINTS) + 0.5, n + 0.5)

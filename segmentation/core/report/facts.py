@@ -80,7 +80,7 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
     value that was used."""
     record = member.record
     values: dict[str, Any] = {"filter": on_off(record.settings.get("filter", sample.filter))}
-    if record.by_model:
+    if record.is_by_model:
         task = tasks.find(record.task)
         for name in task.settings.model_fields:
             value = record.used.get(name, record.settings.get(name))
@@ -149,7 +149,7 @@ def facts_of_image(sample: SampleAnalysis, member: Member) -> Facts:
         ("calibration", "uncertainty of reading and rounding (95 %)"): rounding_words(calibration) or UNKNOWN,
         ("calibration", "uncertainty of the microscope (95 %)"): instrument_words(calibration),
         ("model", "model"): model_label(record.card),
-        ("model", "sha256 of the weights"): record.card.get("sha256", "") if record.by_model else "",
+        ("model", "sha256 of the weights"): record.card.get("sha256", "") if record.is_by_model else "",
         ("method", "name and version"): record.method.title if record.method else "",
         ("method", "departures"): " ".join(record.method.departures) if record.method else "",
         ("method", "control"): record.method.control if record.method else "",
@@ -191,7 +191,7 @@ def changed_settings(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:
     for setting in settings_of_task(sample.task):
         values = [settings.get(setting.name, setting.default) for settings in settings_of_images]
         if setting.name not in ("model", *REPORTED) and any(value != setting.default for value in values):
-            yield setting.title, setting.says(values[0]) if values.count(values[0]) == len(values) else NOT_SAME
+            yield setting.title, setting.words_for(values[0]) if values.count(values[0]) == len(values) else NOT_SAME
 
 
 def texts_for_report(sample: SampleAnalysis) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ..flags import warned
+from ..flags import warning_texts
 from ..sample import SampleAnalysis
 from .caption import caption_of
 from .charts import INK, WARNED, Sheet
@@ -93,7 +93,7 @@ def _page(sample: SampleAnalysis, panels_height: float, options: FigureOptions) 
         style = {"color": WARNED, "fontweight": "bold"}
     if options.caption:
         bold_letters = int(0.88 * line_length)  # bold letters are broader
-        warning = [line for words in warned(sample.flags) for line in fill(words, bold_letters).split("\n")]
+        warning = [line for words in warning_texts(sample.flags) for line in fill(words, bold_letters).split("\n")]
         caption = fill(caption_of(sample), line_length).split("\n")
     below = LINE_HEIGHT * font / 72 * len(caption) + MARGIN
     page_height = panels_height + below + GAP / 2 * options.caption + LINE_HEIGHT * font / 72 * len(warning) + MARGIN

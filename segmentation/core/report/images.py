@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ..flags import Flag, begins
+from ..flags import Flag, opening_words
 from ..measure.quantities import Value, number
 from ..sample import SampleAnalysis, SampleImage
 from .charts import (
@@ -201,7 +201,7 @@ def draw_by_image(ax: Axes, sample: SampleAnalysis, name: str, letters: int = NA
 def _reported(value: Value, flags: Sequence[Flag]) -> Value:
     """The number with the interval that pages show: none if the flags say that the result is
     probably wrong."""
-    return Value(value.value, unit=value.unit) if begins(flags) else value.reported
+    return Value(value.value, unit=value.unit) if opening_words(flags) else value.reported
 
 
 def _reported_by_image(sample: SampleAnalysis, name: str) -> list[Value]:

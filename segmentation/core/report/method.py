@@ -146,7 +146,9 @@ def _facts_of_finding(sample: SampleAnalysis, members: list[Member], single_imag
     images share."""
     records = [member.record for member in members]
     sentences = {
-        sample.task.method.format(**_values(record)) for record in records if all(entry.by_model for entry in records)
+        sample.task.method.format(**_values(record))
+        for record in records
+        if all(entry.is_by_model for entry in records)
     }
     values: dict[str, Any] = {"network_sentence": sentences.pop() if len(sentences) == 1 else ""}
     values |= {
@@ -162,7 +164,7 @@ def _facts_of_finding(sample: SampleAnalysis, members: list[Member], single_imag
     record, pixel = single_image.record, single_image.calibration.nm_per_pixel
     size = scale_range(pixel, pixel) + (f", {single_image.calibration.source.words}" if pixel else "")
     image = f"{one_line(single_image.name, 60)}, {record.width} × {record.height} px, {size}"
-    if not record.by_model:
+    if not record.is_by_model:
         parts = filter(None, (imported_words(record.used), image))
         return {**values, "by_model": False, "image_words": "; ".join(parts)}
     second = record.used.get("second_scale", 1.0)

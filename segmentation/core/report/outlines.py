@@ -20,7 +20,7 @@ from ..labels.bands import Ids, rows_and_columns
 from ..measure.by_object import each_object, shifts_of
 from ..measure.hulls import cross
 from ..measure.runs import Runs, around, first_of_each
-from ..remembered import present_memory
+from ..remembered import current_memory
 
 # The four directions of an edge: along +x, +y, -x, -y (y points down). The object is always on the right-hand side.
 STEPS = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])
@@ -168,7 +168,7 @@ def outlines_of(labels: NDArray[np.int32], ids: Ids, borders: Callable[[], Pixel
     borders: a function that returns the pixel borders of the labels numbered 1..n. It is called
     only if no earlier outlines are kept in memory (`remembered`).
     """
-    if present_memory() is None:
+    if current_memory() is None:
         return smooth_outlines(borders(), len(ids))
 
     def outlines_in(labels: NDArray[np.int32], runs: Runs) -> list[Points]:

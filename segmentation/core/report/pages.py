@@ -11,7 +11,7 @@ from typing import BinaryIO
 from matplotlib.axes import Axes
 from reportlab.platypus import Flowable, PageBreak
 
-from ..analysis import Objects
+from ..analysis import ExportedObjects
 from ..flags import is_unusable
 from ..measure.quantities import Value, number, readable, significant
 from ..sample import SampleAnalysis
@@ -189,7 +189,7 @@ def _picture(context: Context) -> Iterator[Flowable | FlexiblePart]:
         yield space(3)
         counts = counts_words(sample.pooled.set_aside) if sample.pooled else ""
         legend = f"; {panel.left_out}: left out ({counts})" if counts and panel.left_out else ""
-        is_dashed = name == "doubts" and Objects.of(sample.analysis).cut.any()
+        is_dashed = name == "doubts" and ExportedObjects.of(sample.analysis).touches_frame.any()
         legend = f" (dashed: cut by the edge){legend}" if is_dashed else legend
         columns, pixel = sample.analysis.micrograph.shape[1], sample.analysis.calibration.nm_per_pixel
         width = readable(Value(None if is_unusable(sample.flags) else pixel and columns * pixel, unit="nm"))

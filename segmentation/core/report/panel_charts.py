@@ -12,7 +12,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..measure.quantities import LONG_NM, Unit, nanometre_in, of_class, readable
-from ..tasks.layers import profile_of
+from ..tasks.layers import layer_profile
 from .charts import (
     BAR,
     FAINT,
@@ -141,7 +141,7 @@ def draw_thickness(ax: Axes, drawing: Drawing, letter: str) -> None:
 
     Both ends are grey, because the thickness cannot be measured near the ends of the line.
     """
-    layer, profile = profile_of(drawing.analysis.segmentation, drawing.analysis.settings.measurement)
+    layer, profile = layer_profile(drawing.analysis.segmentation, drawing.analysis.settings.measurement)
     mean = readable(drawing.sample.quantities[of_class("thickness_mean", layer)]).reported
     set_title(ax, f"{letter}Thickness of {layer}")
     if profile is None or mean.value is None:

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Polygon
 from numpy.typing import NDArray
 
-from ..analysis import Analysis, Objects
+from ..analysis import Analysis, ExportedObjects
 from ..flags import is_unusable
 from ..measure.quantities import of_class
 from ..measure.regions import corners_of
@@ -194,7 +194,7 @@ def _inches_per_pixel(ax: Axes, shape: tuple[int, int]) -> float:
 def draw_segmentation(ax: Axes, drawing: Drawing, letter: str) -> None:
     """The panel "segmentation": counted objects in colours that differ between neighbours, left out
     ones in grey."""
-    task, is_kept = drawing.task, Objects.of(drawing.analysis).kept
+    task, is_kept = drawing.task, ExportedObjects.of(drawing.analysis).kept
     count = task.count(int(is_kept.sum())) if is_kept.any() else f"No {task.things}"
     grey = "" if is_kept.all() else "; grey: left out"
     numbers = np.where(np.r_[True, is_kept], colour_numbers(drawing.labels, len(is_kept)), NO_COLOUR)
@@ -261,8 +261,8 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
     Outlines are solid if they count, dashed if they touch the frame or were left out. If there are
     more than MOST_VECTOR_OUTLINES, the picture has coloured rims of the objects instead.
     """
-    objects, sheet = Objects.of(drawing.analysis), sheet_of(ax)
-    is_kept, is_cut, things = objects.kept, objects.cut, drawing.task.things
+    objects, sheet = ExportedObjects.of(drawing.analysis), sheet_of(ax)
+    is_kept, is_cut, things = objects.kept, objects.touches_frame, drawing.task.things
     is_raster = len(is_kept) > MOST_VECTOR_OUTLINES
     word_for_counted = "counted" if drawing.task.screened else "whole" if is_cut.any() else things
     picture = with_rims(drawing.picture, drawing.labels, is_kept) if is_raster else drawing.picture

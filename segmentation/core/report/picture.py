@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..analysis import Analysis, Objects
+from ..analysis import Analysis, ExportedObjects
 from ..labels.bands import whole_image
 from ..micrograph.contrast import preview
 
@@ -199,7 +199,7 @@ def before_and_after(analysis: Analysis, longest: int) -> tuple[NDArray[np.uint8
     """The analysed area, and the same with the counted objects in colour: (h, w, 3) uint8, no side
     over `longest` px."""
     grey = display_pixels(analysis, longest)
-    labels = np.r_[0, np.where(Objects.of(analysis).kept, np.arange(1, len(analysis.segmentation) + 1), 0)]
+    labels = np.r_[0, np.where(ExportedObjects.of(analysis).kept, np.arange(1, len(analysis.segmentation) + 1), 0)]
     segmentation = analysis.segmentation
     labels_shown = sampled_labels(labels[segmentation.dense[: segmentation.rows]].astype(np.int32), grey.shape)
     return np.repeat(grey[..., None], 3, axis=2), with_coloured_objects(grey, labels_shown, 0.55)

@@ -1,5 +1,5 @@
-"""The kinds of analysis ("tasks"): each file of this folder that defines TASK is one, and plug-ins can add others. The
-functions here find them by name."""
+"""Finds the kinds of analysis ("tasks") by name. Each file of this folder that defines TASK is a kind; plug-ins can add
+others."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class UnknownTask(LookupError):
 
 @cache
 def catalogue() -> dict[str, Task]:
-    """The tasks by name. It is always the same dictionary, so that tests can add a task."""
+    """The tasks by name. Every call returns the same dictionary, so that tests can add a task."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
     built_in = [module.TASK for module in modules if hasattr(module, "TASK")]
-    registered = plugins.extended(plugins.KINDS, Task, built_in, lambda task: (task.name,), _check_numbers)
+    registered = plugins.registry_entries(plugins.KINDS, Task, built_in, lambda task: (task.name,), _check_numbers)
     return {task.name: task for task in registered}
 
 
 def _check_numbers(task: Task) -> None:
-    """Raise UnknownQuantity if a number of this kind is not defined, because every page that names it would fail."""
+    """Raise UnknownQuantity if a number of this kind is not defined, because every page that shows it would fail."""
     for name in task.quantities:
         number(name)
 
@@ -60,4 +60,4 @@ def _check_card(card: cards.ModelCard) -> None:
             raise ValueError(f"options: {sentence(error)}") from error
 
 
-cards.check_with(_check_card)  # for cards that are read from now on
+cards.add_check(_check_card)  # cards that are read after this line are checked

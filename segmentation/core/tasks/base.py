@@ -1,6 +1,6 @@
-"""`Task`: all values and functions that describe one kind of analysis to the rest of the program.
+"""Defines `Task`, the values and functions that describe one kind of analysis to the rest of the program.
 
-Each task is put together in one file of this folder, and `tasks.find` gives it by its name. The web process imports
+Each task is defined in one file of this folder; `tasks.find` returns it by its name. The web process imports
 these files, too, so they import scipy, scikit-image, matplotlib and torch only inside functions.
 """
 
@@ -42,10 +42,10 @@ def as_is(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """The result of `Task.decode`: the outlines in the analysed rows of an image, which are without its data bar.
+    """The result of `Task.decode`: the outlines in the analysed rows of an image, without the data bar.
 
-    labels: (H, W) int32 1..n. classes: (n,) int32. confidence: (n,) float32. layers: (H, W) uint8 each. The other
-    fields are those of `Segmentation`.
+    labels: (H, W) int32 1..n. classes: (n,) int32. confidence: (n,) float32. layers: (H, W) uint8 each. `Segmentation`
+    describes the other fields.
     """
 
     labels: NDArray[np.int32]
@@ -62,8 +62,8 @@ class Measured:
     """The result of `Task.measure`.
 
     table: a row for each object, or for each class of a `semantic` task. statistics: of the objects' sizes; None
-    without a size distribution. quantities: the numbers with which the task answers, by name, in the order of
-    `Task.quantities`; those of a class have the name that `of_class` gives. flags: warnings and notes.
+    without a size distribution. quantities: the numbers that the task gives, by name, in the order of
+    `Task.quantities`; the name of a number of a class is made by `of_class`. flags: warnings and notes.
     """
 
     table: Table
@@ -76,8 +76,8 @@ class Measured:
 class Curve:
     """A chart for the page of a result.
 
-    across: the title of the x axis, with its unit. lines: the y values of each class. If x has one value more than a
-    line, the chart is a histogram, and x are the edges of its bars.
+    across: the title of the x axis, with its unit. lines: class -> y values. If x has one value more than a line, the
+    chart is a histogram, and x has the edges of its bars.
     """
 
     title: str
@@ -90,8 +90,8 @@ class Curve:
 class Channels:
     """The maps that the network predicts, one for each name.
 
-    activation: "sigmoid": each map is a probability of its own; "softmax": the maps are probabilities of classes, which
-    add up to 1 at each pixel.
+    activation: "sigmoid": each map has values from 0 to 1 that do not depend on the other maps; "softmax": the maps are
+    the probabilities of classes, which add up to 1 at each pixel.
     """
 
     names: tuple[str, ...]
@@ -105,8 +105,8 @@ class Channels:
 class Granulometry:
     """Entries of the report form of OECD Test Guideline 125 that depend on the kind of analysis.
 
-    why: a sentence, why this size was chosen. objects: the shape of the objects; "" if the laboratory states it.
-    smallest: the smallest object that counts; "" if the filter decides. also: names of further columns that matter, ()
+    why: a sentence with the reason for this size. objects: the shape of the objects; "" if the laboratory states it.
+    smallest: the smallest object that counts; "" if the filter decides. also: names of further columns to report, ()
     for all measures.
     """
 
@@ -148,8 +148,8 @@ class Task:
     decode(maps, grey, view, card, settings): the outlines (Decoded) in maps (C, H, W) uint8 of the picture's own
         pixels. grey: (H, W) uint8, the picture in the polarity that the network saw. view: from `scale`.
     measure(segmentation, micrograph, settings, calibration): table, statistics, quantities and warnings (Measured).
-    quantities: names of the numbers with which this kind answers, in the order in which they are shown; those of
-        classes without the class (core.measure.quantities).
+    quantities: names of the numbers that this kind gives, in the order in which they are shown; names of a number of
+        each class are without the class (core.measure.quantities).
     curves(segmentation, calibration, settings): charts for the page, if there is no size distribution.
     panels: the four panels of the figure, names in core.report.panels.
     golden(): the drawn test case.
@@ -158,9 +158,9 @@ class Task:
     table: the name of the table's file.
     size: the column of the table that the size distribution shows; "" without a distribution.
     figures: which of its quantities are numbers of this distribution: {"grain_diameter_mean": "mean"}.
-    screened: whether its objects are judged as nanomaterials, with an uncertainty budget. The size distribution is
-        then the answer; any other kind answers with its `quantities`, and the distribution stands below them.
-    granulometry: its entries in the form of OECD TG 125; None if it has neither this form nor the endpoint record.
+    screened: whether a nanomaterial decision with an uncertainty budget is made. The main result is then the size
+        distribution; for other kinds it is the `quantities`.
+    granulometry: its entries in the form of OECD TG 125; None if neither this form nor the endpoint record is made.
     pool_fields(fields): its numbers for several images as one sample; None if the size distributions are pooled.
     options: the type of the entries in its models' cards that only this kind reads. Their `diameter` is the model's
         best size, if a setting names a typical size.
@@ -177,18 +177,18 @@ class Task:
     first_look(maps, grey, view, card, settings): labels (h, w) and the probabilities (n,) of their objects, which are
         shown before the analysis has ended. The maps are those of one trial of `scale`, or of a part of the picture. It
         is much faster than `decode`. None if nothing is shown so early.
-    further(labels, maps, grey, view, card, settings): called once, for the labels (H, W) of the chosen candidate. It
-        gives what is added to `alternatives` (labels by the changed setting) and `used` of Decoded, and maps (H, W)
-        that are stored with those of the network, by name. None if nothing is added.
-    plausible(decoded): whether the outlines of its model are those of an image of this kind. If they are, no other kind
-        is chosen by textures alone. None if textures alone decide.
-    recognised(predict, card, picture): what its model finds in a picture that is analysed as another kind; {} for
-        nothing. It becomes part of `used["resembles"]`. It is called only for kinds with `plausible`, and not if the
-        textures are clearly those of the chosen model.
+    further(labels, maps, grey, view, card, settings): called once, for the labels (H, W) of the chosen candidate.
+        Returns entries to add to `alternatives` (changed setting -> labels), to `used`, and to the stored maps (name ->
+        (H, W)). None if nothing is added.
+    plausible(decoded): whether the outlines of its model look like those of an image of this kind. If so, textures
+        alone do not choose another kind. None if textures alone decide.
+    recognised(predict, card, picture): entries on the objects of this kind in a picture that is analysed as another
+        kind; {} if there are none. They are added to `used["resembles"]`. It is called only for kinds with `plausible`,
+        and not if the textures are clearly those of the chosen model.
     parted: whether an object may have several pieces, such as a fibre that others cross. The viewer then draws all
         pieces in the colour of the object's direction.
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
-    bounded: whether there are boundaries between its objects, which belong to none of them.
+    bounded: whether there are boundaries between its objects, such as grain boundaries, which belong to no object.
     circles: whether its objects are circles.
     composable: whether its objects overlap in agglomerates, so that agglomerates can be composed of single objects.
     ignores: names of the measurement settings that change nothing for this kind; pages do not offer them.
@@ -218,7 +218,7 @@ class Task:
     pool_fields: PoolFields | None = by_area
     facts: Callable[[ModelCard], Sequence[tuple[str, str]]] = lambda card: ()
     options: type[ModelOptions] = ModelOptions
-    curves: Callable[[Segmentation, Calibration, MeasurementSettings], Sequence[Curve]] = lambda *measured: ()
+    curves: Callable[[Segmentation, Calibration, MeasurementSettings], Sequence[Curve]] = lambda *arguments: ()
     unsure: Callable[[Segmentation], bool] = lambda segmentation: False
     better: Callable[[Segmentation, Segmentation], bool] | None = None
     replaces: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
@@ -227,7 +227,7 @@ class Task:
     first_look: FirstLook | None = None
     further: Further | None = None
     plausible: Callable[[Decoded], bool] | None = None
-    recognised: Callable[[Predict, ModelCard, NDArray[np.float32]], Mapping[str, Any]] = lambda *shown: {}
+    recognised: Callable[[Predict, ModelCard, NDArray[np.float32]], Mapping[str, Any]] = lambda *arguments: {}
     parted: bool = False
     corners: bool = False
     bounded: bool = False
@@ -248,9 +248,9 @@ class Task:
         return self.class_names or self.channels(card).names
 
     def headline_quantities(self, names: Iterable[str]) -> list[str]:
-        """Those of `names` that are the main number of this kind, by which images are compared: the median of the size
-        distribution, or without a distribution the first quantity that is no count. A semantic task has one for each
-        class."""
+        """The names of the main number of this kind, by which images are compared, among `names`. It is the median of
+        the size distribution, or without a distribution the first quantity that is no count. A semantic task has it for
+        each class."""
         medians = (name for name, figure in self.figures.items() if figure == "median")
         headline = next((name for name in (*medians, *self.quantities) if number(name).kind != "integer"), None)
         return [name for name in names if name.partition(OF)[0] == headline]

@@ -41,7 +41,7 @@ class BubbleSettings(shared.ThresholdSettings):
     thickness: float | None = shared.foil_field("; the swelling is given only with it.")
 
 
-def numbers(bubbles: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
+def numbers(bubbles: shared.MeasuredObjects) -> tuple[dict[str, Value], list[Flag]]:
     """The numbers of bubbles beside the diameters, and a note if there is no scale for the swelling."""
     table, area, calibration = bubbles.table, bubbles.area, bubbles.calibration
     inside = np.isin(bubbles.segmentation.dense[: area.shape[0]], np.flatnonzero(table.kept) + 1)
@@ -72,8 +72,8 @@ def _volumes(table: Table) -> NDArray[np.float64]:
 
 
 def swelling(table: Table, area: CountedArea, thickness: float | None, calibration: Calibration) -> Value:
-    """The swelling: by which share the counted bubbles increase the volume of a foil, V / (A t - V), with the bubbles'
-    volume V, the area A and the thickness t in nm. None if the thickness or the scale is not known.
+    """The swelling: the relative increase of a foil's volume by the counted bubbles, V / (A t - V), with the volume V
+    of the bubbles, the area A and the thickness t in nm. None if the thickness or the scale is not known.
 
     Its interval is that of `value_over_blocks`, widened by the scale's uncertainty: V / (A t) is proportional to the
     size of a pixel, and the relative change of V / (A t - V) is 1 + swelling times as large. The thickness is taken as

@@ -13,23 +13,25 @@ from ..micrograph.types import Polarity
 from ..network.cards import ModelCard
 from ..network.likeness import relative_distance
 from ..network.resample import middle, resize
-from ..network.scale_search import View, as_shown, search, with_bright_objects
+from ..network.scale_search import View, as_shown, find_view, with_bright_objects
 from . import shared
 from .base import Decoded, Maps, Predict
 
-WORKING = 16.0  # px, the width to which very wide fibres are reduced for the network
-# What a picture of fibres has at least: fibres as a share of the image, and of what is outlined; their elongation
-# (`elongation`); and their mean length as a share of the image's side. Rods, and needles in steel, are shorter.
-COVER, MOST, LONG, FAR = 0.02, 0.6, 7.0, 0.3
-# Whether a picture of another kind shows fibres is looked for in its middle MIDDLE px, reduced to REDUCED px; and only
-# if a copy of GLANCE px has a clarity of at least CLEAR. Of 76 mats that are recognised the least clear one has 0.713;
-# of 146 other pictures 75 have less than CLEAR. 133 of 140 mats of 1024 px are recognised, and none of 280 others.
-MIDDLE, REDUCED, GLANCE, CLEAR = 1024, 640, 256, 0.7
-SEVERAL = 3  # fibres that are long enough; two may be scratches
-# Needles that cross are fibres even if they are short: then fibres are NEARLY_ALL of what is outlined, and the share
-# CROSSING of their area crosses.
-NEARLY_ALL, CROSSING = 0.9, 0.25
-WIDEST_SEEN = 36.0  # px; only wider fibres are resampled
+WORKING_WIDTH_PX = 16.0  # very wide fibres are reduced to this width for the network
+# Least values for a picture of fibres: the share of the image that fibres cover, and their share of the outlined
+# pixels; their elongation (`elongation`); and their mean length as a share of the image's side. Rods, and needles in
+# steel, are shorter.
+LEAST_COVER, LEAST_FIBRE_SHARE, LEAST_ELONGATION, LEAST_LENGTH = 0.02, 0.6, 7.0, 0.3
+# Whether a picture of another kind shows fibres is looked for in its middle MIDDLE_PX px, reduced to REDUCED_PX px; and
+# only if a copy of GLANCE_PX px has a clarity of at least LEAST_CLARITY. Of 76 mats that are recognised the least clear
+# one has 0.713; of 146 other pictures 75 have less than LEAST_CLARITY. 133 of 140 mats of 1024 px are recognised, and
+# none of 280 others.
+MIDDLE_PX, REDUCED_PX, GLANCE_PX, LEAST_CLARITY = 1024, 640, 256, 0.7
+FEWEST_LONG = 3  # fibres that are long enough; two may be scratches
+# Needles that cross are fibres even if they are short: then fibres must be the share MOSTLY_FIBRES of the outlined
+# pixels, and the share LEAST_CROSSING of their area must cross.
+MOSTLY_FIBRES, LEAST_CROSSING = 0.9, 0.25
+WIDEST_PX = 36.0  # only wider fibres are resampled
 
 
 class FibreSettings(shared.ThresholdSettings):
@@ -44,17 +46,19 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
     from ..labels.fibres import clarity
 
     polarity: Polarity | None = None if settings.polarity == "auto" else settings.polarity
-    view = search(
+    view = find_view(
         predict,
         lambda maps: clarity(maps, card.threshold),
         card,
         picture,
-        diameter=WORKING,
+        diameter=WORKING_WIDTH_PX,
         polarity=polarity,
         scale=settings.scale,
     )
-    view = replace(view, clarity=1.0)  # the clarity only compares polarities, it does not judge the picture
-    is_narrow = WORKING / view.scale <= WIDEST_SEEN
+    view = replace(
+        view, clarity=1.0
+    )  # this clarity only compares the polarities, it does not tell whether the picture is clear
+    is_narrow = WORKING_WIDTH_PX / view.scale <= WIDEST_PX
     return replace(view, scale=1.0) if settings.scale is None and is_narrow else view
 
 
@@ -84,7 +88,7 @@ def plausible(decoded: Decoded) -> bool:
 
     labels, is_fibre = decoded.labels, np.append(False, decoded.classes == 0)[decoded.labels]
     outlined_px, fibre_px = np.count_nonzero(labels), np.count_nonzero(is_fibre)
-    if not outlined_px or fibre_px < max(COVER * labels.size, MOST * outlined_px):
+    if not outlined_px or fibre_px < max(LEAST_COVER * labels.size, LEAST_FIBRE_SHARE * outlined_px):
         return False
     # Pixels beside another object are left out, so that a crossing does not look like a wide place.
     lowest = ndimage.minimum_filter(np.where(labels > 0, labels, labels.max()), 3)
@@ -92,12 +96,12 @@ def plausible(decoded: Decoded) -> bool:
     areas, radii = areas_and_radii(labels * (is_fibre & is_inside))
     if not len(areas):
         return False
-    lengths, least_length = areas / (2 * radii), FAR * labels.size**0.5
-    if elongation(areas, radii) < LONG:
+    lengths, least_length = areas / (2 * radii), LEAST_LENGTH * labels.size**0.5
+    if elongation(areas, radii) < LEAST_ELONGATION:
         return False
     long_count = int(np.count_nonzero(lengths >= least_length))
-    is_long = np.average(lengths, weights=areas) >= least_length and long_count >= SEVERAL
-    return bool(is_long or (fibre_px >= NEARLY_ALL * outlined_px and crossing_share(decoded)))
+    is_long = np.average(lengths, weights=areas) >= least_length and long_count >= FEWEST_LONG
+    return bool(is_long or (fibre_px >= MOSTLY_FIBRES * outlined_px and crossing_share(decoded)))
 
 
 def crossing_share(decoded: Decoded) -> float:
@@ -107,7 +111,7 @@ def crossing_share(decoded: Decoded) -> float:
     crosses = are_crossing(decoded.labels, decoded.classes)
     areas = np.bincount(decoded.labels.ravel(), minlength=len(crosses) + 1)[1:]
     share = float(areas[crosses].sum() / max(areas[decoded.classes == 0].sum(), 1))
-    return round(share, 2) if crosses.sum() >= SEVERAL and share >= CROSSING else 0.0
+    return round(share, 2) if crosses.sum() >= FEWEST_LONG and share >= LEAST_CROSSING else 0.0
 
 
 def recognised(predict: Predict, card: ModelCard, picture: NDArray[np.float32]) -> dict[str, Any]:
@@ -115,11 +119,11 @@ def recognised(predict: Predict, card: ModelCard, picture: NDArray[np.float32]) 
     them that are straight and cross, if many do. No working scale is searched for."""
     from ..labels.fibres import clarity
 
-    window = np.ascontiguousarray(picture[middle(picture.shape, MIDDLE)])
-    window, small = (resize(window, min(1.0, side / max(window.shape))) for side in (REDUCED, GLANCE))
+    window = np.ascontiguousarray(picture[middle(picture.shape, MIDDLE_PX)])
+    window, small = (resize(window, min(1.0, side / max(window.shape))) for side in (REDUCED_PX, GLANCE_PX))
     polarities = get_args(Polarity)
     clarities = [clarity(predict(with_bright_objects(small, name)), card.threshold)[0] for name in polarities]
-    if max(clarities) < CLEAR:
+    if max(clarities) < LEAST_CLARITY:
         return {}
     polarity = polarities[int(np.argmax(clarities))]
     maps, grey = predict(with_bright_objects(window, polarity)), as_shown(window, polarity)

@@ -13,16 +13,16 @@ from ..measure.filters import Reason
 from ..micrograph.types import Calibration, Micrograph
 from ..settings import MeasurementSettings
 from . import shared
-from .judgement import withheld
+from .judgement import are_numbers_withheld
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
     from ..measure.fibres import FibreMeasures
     from ..measure.table import Table
 
-COVERED = 3.0  # in typical widths: a shorter object without an end in view is the rest of a covered fibre
-THINNEST = 3.0  # px; no diameter is given for a thinner object
-FINE = 10.0  # px; from this width on the bias is within 3 % with both renderers (docs/method/fibres.md)
+COVERED_WIDTHS = 3.0  # typical widths: a shorter object without an end in view is a piece of a covered fibre
+THINNEST_PX = 3.0  # px; no diameter is given for a thinner object
+FINE_PX = 10.0  # px; from this width on the bias is within 3 % with both renderers (docs/method/fibres.md)
 
 
 def table_of(
@@ -33,11 +33,11 @@ def table_of(
     measures: FibreMeasures,
     is_faint: NDArray[np.bool_],
 ) -> Table:
-    """The table with a row for each object, and the reason why it does not count, if so. If most of the length is too
-    thin for a diameter, no object counts.
+    """The table with a row for each object, with the reason if it does not count. If most of the length is too thin for
+    a diameter, no object counts.
 
     A fibre at the frame has a diameter and counts: so `touches_frame` is False for all, and `reaches_frame` says
-    which fibres reach it. is_faint: (n,) whether an object has as little contrast as bare ground.
+    which fibres reach it. is_faint: (n,) whether an object has as little contrast as the background.
     """
     from ..measure import fields
 
@@ -61,12 +61,12 @@ def table_of(
     )
     at_frame = table["touches_frame"].astype(bool)
     table = table.with_measures(touches_frame=np.zeros_like(at_frame), reaches_frame=at_frame)
-    if withheld(micrograph, segmentation, settings):
+    if are_numbers_withheld(micrograph, segmentation, settings):
         return table
-    is_thin = (measures.width < THINNEST) | np.isnan(measures.diameter)
-    is_rest = (measures.ends == 0) & (measures.visible < COVERED * typical_width(measures))
-    is_ground = is_faint & ~np.isin(segmentation.ids, list(segmentation.by_hand))
-    conditions = [table.reasons != "", is_ground, segmentation.classes == 1, is_thin, is_rest]
+    is_thin = (measures.width < THINNEST_PX) | np.isnan(measures.diameter)
+    is_covered = (measures.ends == 0) & (measures.visible < COVERED_WIDTHS * typical_width(measures))
+    is_background = is_faint & ~np.isin(segmentation.ids, list(segmentation.by_hand))
+    conditions = [table.reasons != "", is_background, segmentation.classes == 1, is_thin, is_covered]
     reasons = map(str, (Reason.FAINT, Reason.SHORT, Reason.THIN, Reason.PIECE))
     table = table.judged(np.select(conditions, [table.reasons, *reasons], ""))
     return table.judged(np.where(table.kept, str(Reason.THIN), table.reasons)) if mostly_thin(table) else table
@@ -74,7 +74,7 @@ def table_of(
 
 def mostly_thin(table: Table) -> bool:
     """Whether the objects that are too thin for a diameter are longer, all together, than the counted objects. (A count
-    would depend on specks of the ground.)"""
+    would depend on specks of the background.)"""
     lengths = np.nan_to_num(table.length("visible_length"))
     return bool(lengths[table.reasons == str(Reason.THIN)].sum() > lengths[table.kept].sum())
 
@@ -103,11 +103,11 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             NO_FIBRES,
         )
     widths = table.rescaled(None)["fibre_diameter_px"][table.kept]
-    if len(widths) and np.median(widths) < FINE:
+    if len(widths) and np.median(widths) < FINE_PX:
         yield Flag.doubtful(
             f"The typical fibre is {np.median(widths):.1f} px wide. On test images, diameters came out up to 8 %"
-            f" wrong at 6 px and 30 % too large at 3 px. Take an image with fibres of {FINE:g} px or more.",
-            f"Diameters of fibres under {FINE:g} px may be wrong",
+            f" wrong at 6 px and 30 % too large at 3 px. Take an image with fibres of {FINE_PX:g} px or more.",
+            f"Diameters of fibres under {FINE_PX:g} px may be wrong",
         )
     yield from shared.doubts(segmentation)
     if table.kept.any() and not (table["ends_seen"][table.kept] == 2).any():

@@ -46,7 +46,9 @@ def measure(
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
     measures = fibres.measure_fibres(dense, grey)
     contrast = np.abs(contrasts(grey, dense, shared.foreground_if_corrected(segmentation)).relative)
-    weights = areas_of(dense, len(contrast))[1:] * contrast  # by contrast, too: most of the outlined area may be ground
+    weights = (
+        areas_of(dense, len(contrast))[1:] * contrast
+    )  # also by contrast: most of the outlined area may be background
     typical = float(np.nansum(weights * contrast)) / max(float(np.nansum(weights)), 1e-9)
     is_faint = contrast < shared.faint_limit(segmentation, settings) * typical
     table = fibre_table.table_of(segmentation, micrograph, settings, calibration, measures, is_faint)
@@ -128,7 +130,7 @@ TASK = Task(
     granulometry=Granulometry(
         "It is the smaller of the two dimensions of a fibre. The length is measured where both ends are in view.",
         objects="fibres",
-        smallest=f"{fibre_table.THINNEST:g} px across and three times as long as wide",
+        smallest=f"{fibre_table.THINNEST_PX:g} px across and three times as long as wide",
         also=("fibre_length", "visible_length", "ends_seen", "fibre_diameter_sd", "curl"),
     ),
     pool_fields=pool_fields,

@@ -12,7 +12,7 @@ from ..micrograph.pages import PANELS
 from ..micrograph.types import Micrograph
 from ..settings import FROM_FILE, MeasurementSettings
 
-COLOUR_SHARE = 0.5  # by which share colours are assumed to change the numbers; nothing says how much
+COLOUR_SHARE = 0.5  # share of the numbers in doubt because of colours; an assumption, because it is not known
 LEAST_TILT = 10.0  # degrees; a larger tilt is a warning (cos 10° is 0.985)
 DIRECTIONS = {VERTICAL: "vertical", HORIZONTAL: "horizontal", "": "some"}
 NO_TILT = "The settings ask for a correction of the tilt in the file, but the file states none. Nothing was corrected."
@@ -63,8 +63,8 @@ def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
         yield Flag(TILT_CORRECTED if stated and stated.corrected else NO_TILT)
     if stated is None or stated.corrected or stated.degrees < LEAST_TILT:
         return
-    not_said = "did not correct for it" if stated.corrected is False else "is not known to have corrected for it"
-    begins = f"The stage was tilted by {stated.degrees:.3g}°, and the microscope {not_said}"
+    correction = "did not correct for it" if stated.corrected is False else "is not known to have corrected for it"
+    beginning = f"The stage was tilted by {stated.degrees:.3g}°, and the microscope {correction}"
     share, direction = f"{100 * stated.shortening:.0f} %", DIRECTIONS[stated.direction]
     short = f"{TILTED} {stated.degrees:.0f}°: {direction} lengths are {share} of the true ones"
     advice = "Correct for it what lies flat. A ball looks the same from all sides."
@@ -74,7 +74,7 @@ def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
     if stated.degrees > MOST_DEGREES:
         advice = "So steep a view cannot be corrected."
     yield Flag.doubtful(
-        f"{begins}: {direction} lengths are {share} of the true ones on a flat specimen. {advice}",
+        f"{beginning}: {direction} lengths are {share} of the true ones on a flat specimen. {advice}",
         short,
         moves="sizes",
         by=round(1 - stated.shortening, 3),
@@ -84,7 +84,7 @@ def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
 def _corrected_tilt(tilt: Tilt, stated: Tilt | None) -> Iterator[Flag]:
     """A note about the correction of a tilt by the settings; a warning if the microscope has already corrected.
 
-    tilt: as corrected by the settings. stated: as the file states it, None if it does not.
+    tilt: the tilt that the settings correct. stated: the tilt in the file, None if there is none.
     """
     length, degrees = f"{DIRECTIONS[tilt.direction]} lengths", f"{tilt.degrees:.3g}°"
     if stated and stated.corrected:

@@ -38,10 +38,10 @@ FEW_ARE_CONVEX = (
     " threshold, or use the numbers of the convex grains only."
 )
 NO_INTERCEPT = Flag("No mean intercept is given: rows and columns of the image cross too few boundaries.")
-# The limits in `evident`: the least number of outlines; the largest share of the area that one may have; the largest
+# The limits in `is_evident`: the least number of outlines; the largest share of the area that one may have; the largest
 # ratio of the median diameter by area to that by number; the least mean probability along boundaries; the least share
 # of the area that belongs to convex grains.
-MANY, LARGEST, UNEVEN, SURE_ALONG, CONVEX = 20, 0.2, 1.6, 0.82, 0.25
+FEWEST_GRAINS, LARGEST_SHARE, LARGEST_RATIO, LEAST_PROBABILITY, LEAST_CONVEX = 20, 0.2, 1.6, 0.82, 0.25
 FEW_CONVEX = 0.5  # share of the whole grains; if fewer are convex, boundaries were missed
 
 
@@ -52,8 +52,8 @@ def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.bool_]]:
     return {"convex": are_convex(labels)}
 
 
-def evident(labels: NDArray[np.int32], boundaries: NDArray[np.uint8]) -> bool:
-    """Whether labels (H, W) are surely grains: there are many, none is much larger than the others (as a background
+def is_evident(labels: NDArray[np.int32], boundaries: NDArray[np.uint8]) -> bool:
+    """Whether labels (H, W) are surely grains: there are many, none is much larger than the others (a background
     would be), many are convex, and the map of boundaries (H, W) uint8 is high along all of them.
 
     Measured: true for 11 of 12 drawn polycrystals and 10 of 12 crops of them, for none of 46 pictures of other kinds,
@@ -62,17 +62,17 @@ def evident(labels: NDArray[np.int32], boundaries: NDArray[np.uint8]) -> bool:
     from ..labels.grains import are_convex
 
     areas = np.bincount(labels.ravel())[1:]
-    if len(areas) < MANY:
+    if len(areas) < FEWEST_GRAINS:
         return False
     ordered = np.sort(areas)
     median_by_area = ordered[np.searchsorted(np.cumsum(ordered), areas.sum() / 2)]
-    is_even = median_by_area <= UNEVEN**2 * np.median(areas) and ordered[-1] <= LARGEST * areas.sum()
+    is_even = median_by_area <= LARGEST_RATIO**2 * np.median(areas) and ordered[-1] <= LARGEST_SHARE * areas.sum()
     mean_along = float(boundaries[labels == 0].mean()) / 255
     convex_share = float(areas[are_convex(labels)].sum() / areas.sum())
-    return bool(is_even and mean_along >= SURE_ALONG and convex_share >= CONVEX)
+    return bool(is_even and mean_along >= LEAST_PROBABILITY and convex_share >= LEAST_CONVEX)
 
 
-def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
+def numbers(grains: shared.MeasuredObjects) -> tuple[dict[str, Value], list[Flag]]:
     """The numbers of grains beside the diameters, and a warning if many grains are not convex."""
     table, calibration = grains.table, grains.calibration
     is_whole = whole_only(table).kept
@@ -95,7 +95,7 @@ def numbers(grains: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
     return values, [*flags, NO_INTERCEPT] if table.kept.any() and values["grain_intercept"].value is None else flags
 
 
-def _mean_intercept(grains: shared.Objects, calibration: Calibration) -> Value:
+def _mean_intercept(grains: shared.MeasuredObjects, calibration: Calibration) -> Value:
     """The mean intercept of counted grains with its interval, in the table's unit; None if it is longer than the
     picture."""
     from ..labels.grains import crossings, mean_intercept
@@ -155,7 +155,7 @@ TASK = shared.task_of(
     finder="grains.find_grains",
     probabilities="grains.probabilities",
     columns=columns,
-    evident=evident,
+    is_evident=is_evident,
     map_name="boundary",
     summary="Outlines the grains between boundaries, measures diameters and intercepts, and counts them per area.",
     quantities=register_file(__file__),

@@ -1,8 +1,8 @@
 """Judges a picture and its outlines as a whole: whether numbers are given, and which warnings a result has.
 
-Each warning (`Flag`) says which numbers are in doubt (moves), and by which share (by). All are among the flags of a
-result, the gravest first; two are shown beside the numbers (`flags.beside_numbers`). If a picture gives no ground for
-numbers (`groundless`), none are given. `measure.filters` decides which single outlines count.
+Each warning (`Flag`) states which numbers are in doubt (moves), and by which share (by). The flags of a result are in
+the order of their gravity; two are shown beside the numbers (`flags.beside_numbers`). If there is a reason against
+numbers (`why_no_numbers`), none are given. `measure.filters` decides which single outlines count.
 """
 
 from __future__ import annotations
@@ -23,41 +23,44 @@ from ..micrograph.colours import CHANNELS, COLOURS, MANY, MAP
 from ..micrograph.noise import counts_per_pixel
 from ..micrograph.types import Micrograph
 from ..micrograph.vendors.facts import MARKS
-from ..network.likeness import ENTRY
-from ..network.scale_search import CLEAR
+from ..network.likeness import LIKENESS
+from ..network.scale_search import LEAST_CLARITY
 from ..settings import MeasurementSettings
 from .file_signals import file_signals
 
 # "Expected" is the expected share of right outlines: the mean of their probabilities (`Outlines.expected`).
-UNLIKE = 1.0  # distance from the training images, in units of the one that the card allows
-SEVERAL = 10  # sure outlines; with so many the picture surely shows particles
+UNLIKE = 1.0  # distance from the training images, divided by the limit in the card (`relative_distance`)
+FEWEST_SURE = 10  # sure outlines; a picture with so many surely shows particles
 # Outlines are surely right if there are at least so many, and so high a share is expected to be right. This holds for
 # nine of 16 EMPS pictures and crops that resemble other kinds, for two of 79 pictures of other kinds (gamma prime), and
 # for 8 of 316 crops that resemble them. Of pictures with 100 outlines or more: 9 of 16 composed beds resemble alloys or
 # grains and have 0.825 to 0.884 (72 to 89 % are right); 29 pictures of grains, alloys and steel have 0.80 at most.
-SURELY = (100, 0.82), (SEVERAL, 0.88), (3, 0.95)
+SURELY_RIGHT = (100, 0.82), (FEWEST_SURE, 0.88), (3, 0.95)
 EVIDENT = "evident"  # stored in `Segmentation.used`: True if the outlines alone prove that the picture is of their kind
-LEFT_OUT = 0.25  # share of the outlines; if rules leave out more, a warning says so
+MOST_LEFT_OUT = 0.25  # share of the outlines; if rules leave out more, a warning says so
 FEWEST_SPECKS = 30  # specks too small to be outlined; fewer are not mentioned
-SURE = 0.8  # probability of being right; an outline with more is sure
-# Expected share of right outlines; with less there is no ground for numbers. If more outlines were dropped than remain,
-# SURE is needed. Of 409 micrographs 1 has less, of 24 grey photographs with counted outlines 15.
-GROUND = 0.65
+SURE_PROBABILITY = 0.8  # probability of being right; an outline with more is sure
+# Expected share of right outlines; with less no numbers are given. If more outlines were dropped than remain,
+# SURE_PROBABILITY is needed. Of 409 micrographs 1 has less, of 24 grey photographs with counted outlines 15.
+LEAST_RIGHT_SHARE = 0.65
 # Share of pixels in areas of exactly one grey; a picture with more is a drawing. Of 122 EMPS micrographs the two with
 # the most have 0.62 and 0.16.
-DRAWN = 0.8
-AROUND, MIDDLE = 5, 1024  # px: side of an area that has one grey; side of the picture's middle in which it is measured
-FEW_LARGE, WIDE = 5, 1 / 3  # so few outlines are doubtful if they are so wide, as a share of the image's shorter side
+DRAWING_SHARE = 0.8
+# Sides of the area with one grey, and of the picture's middle that is searched for it.
+FLAT_SIDE_PX, MIDDLE_PX = 5, 1024
+# So few outlines are doubtful if they are wider than this share of the image's shorter side.
+FEW_OUTLINES, WIDE_SHARE = 5, 1 / 3
 WITHHELD = "{why}, so nothing was measured." + ADVICE
 MEASURED = "{why}. Its outlines were measured because somebody asked for it."
 NONE_FOUND = "No {things} were found. Perhaps the image shows none, or the model does not know such {things}."
 TO_CHECK = "the outlines are to be checked"
-FUSED = "The outlines are ragged and touch along most of their rims, as those of fused particles do"
+FUSED_WORDS = "The outlines are ragged and touch along most of their rims, as those of fused particles do"
 # Share of the primary particles that have no outline: in seven drawn lumps of fused particles 13 to 41 % have one.
-MISSED = 0.6
-CROSS = "Straight objects cross here, and the particles are pieces of them"
-UNKNOWN = 0.25  # share of the numbers that is assumed to be in doubt if nothing says how much
-MOVED = 0.05  # relative change of the median or D10; from here on it matters which of two edges the outlines follow
+FUSED_MISSED = 0.6
+CROSSING_WORDS = "Straight objects cross here, and the particles are pieces of them"
+UNKNOWN_SHARE = 0.25  # share of the numbers that is assumed to be in doubt if it is not known
+# Relative change of the median or D10, from which it matters which of two edges the outlines follow.
+LEAST_SHIFT = 0.05
 EXPERIMENTAL = "Experimental"  # the first word of the summary on the card of an experimental model
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 
@@ -65,49 +68,49 @@ CORRECTED = "A person corrected these outlines. Before that the software had a d
 def is_out_of_domain(segmentation: Segmentation) -> bool:
     """Whether the image is unlike the training images of the model.
 
-    It is, if it clearly looks like the images of a model of another task. If the card describes its training images
-    (network.likeness), it also is if it is too far from these, or clearly looks like those of any other model. It is
-    not, if many outlines are surely right, or if the outlines prove the kind of picture (EVIDENT).
+    True if it clearly looks like the images of a model of another task. If the card describes its training images
+    (network.likeness), also if it is too far from these, or clearly looks like the images of any other model. False if
+    many outlines are surely right, or if the outlines prove the kind of picture (EVIDENT).
     """
     used, provenance = segmentation.used, segmentation.provenance
     if are_surely_right(segmentation) or used.get(EVIDENT):
         return False
-    knows_its_images, other = ENTRY in provenance.card.get("options", {}), used.get("resembles", {})
+    knows_its_images, other = LIKENESS in provenance.card.get("options", {}), used.get("resembles", {})
     is_of_another = bool(other) and (knows_its_images or other["task"] != provenance.task)
     return used.get("unlike", 0.0) >= UNLIKE or is_of_another
 
 
 def are_surely_right(segmentation: Segmentation) -> bool:
-    """Whether there are several outlines, and the model expects that almost all are right (SURELY). Only models with
-    calibrated probabilities can say so."""
+    """Whether there are several outlines, and the model expects that almost all are right (SURELY_RIGHT). False
+    for models without calibrated probabilities."""
     is_calibrated = bool(segmentation.provenance.card.get("options", {}).get("confidence"))
     number, expected = len(segmentation), segmentation.used.get("expected", 0.0)
-    return is_calibrated and any(number >= fewest and expected >= least for fewest, least in SURELY)
+    return is_calibrated and any(number >= fewest and expected >= least for fewest, least in SURELY_RIGHT)
 
 
 def are_many_sure(confidence: NDArray[np.float32]) -> bool:
     """Whether there are many outlines, and nearly all are probably right, by their confidence (n,). The expected share
     of the image may be low nevertheless, if it includes dropped outlines, such as gaps between close-packed particles.
     """
-    fewest, least = SURELY[1]
+    fewest, least = SURELY_RIGHT[1]
     return len(confidence) >= fewest and float(confidence.mean()) >= least
 
 
-def groundless(micrograph: Micrograph, segmentation: Segmentation) -> str:
-    """Why the picture gives no ground for numbers, as the beginning of a sentence; "" if it does, or if a person has
-    corrected the outlines."""
+def why_no_numbers(micrograph: Micrograph, segmentation: Segmentation) -> str:
+    """The reason why a picture gives no numbers, as the beginning of a sentence; "" if there is none, or if a person
+    has corrected the outlines."""
     provenance = segmentation.provenance
     if provenance.edits or not len(segmentation) or provenance.card.get("name") == MASKS:
         return ""
-    return next(filter(None, (signal(micrograph, segmentation) for signal in GROUNDLESS)), "")
+    return next(filter(None, (reason_of(micrograph, segmentation) for reason_of in REASONS_FOR_NO_NUMBERS)), "")
 
 
-def withheld(micrograph: Micrograph, segmentation: Segmentation, settings: MeasurementSettings) -> bool:
-    """Whether no numbers are given, because there is no ground for them and the settings do not ask for them."""
-    return not settings.measure_unlike and bool(groundless(micrograph, segmentation))
+def are_numbers_withheld(micrograph: Micrograph, segmentation: Segmentation, settings: MeasurementSettings) -> bool:
+    """Whether no numbers are given: there is a reason against them, and the settings do not ask for them."""
+    return not settings.measure_unlike and bool(why_no_numbers(micrograph, segmentation))
 
 
-# Each of the following functions gives one reason why there is no ground for numbers, or "".
+# Each of the following functions returns one reason why no numbers are given, or "".
 
 
 def _of_another_kind(micrograph: Micrograph, segmentation: Segmentation) -> str:
@@ -116,7 +119,7 @@ def _of_another_kind(micrograph: Micrograph, segmentation: Segmentation) -> str:
         return ""
     other = segmentation.used.get("resembles")
     if other and other.get("crossing"):
-        return CROSS
+        return CROSSING_WORDS
     if other:  # this judges the texture alone
         return f"This image looks like the training images of {other['title']}"
     return f"This image is unlike the training images of {segmentation.provenance.card.get('title', 'the model')}"
@@ -137,18 +140,18 @@ def _of_fused_particles(micrograph: Micrograph, segmentation: Segmentation) -> s
     """The picture shows primary particles that grew together, and the model expects that many outlines are wrong."""
     if segmentation.used.get("expected", 1.0) >= LEAST_EXPECTED or not fused_share(segmentation):
         return ""
-    return f"{FUSED}, and the model was never checked on these"
+    return f"{FUSED_WORDS}, and the model was never checked on these"
 
 
 def _mostly_wrong(micrograph: Micrograph, segmentation: Segmentation) -> str:
     """The model expects that too many outlines are wrong, or it has dropped more than remain and is not sure of these.
-    Grey photographs, text and noise look like this. Only models with calibrated probabilities can say so."""
+    Grey photographs, text and noise look like this. Models without calibrated probabilities give ""."""
     options, used = segmentation.provenance.card.get("options", {}), segmentation.used
     is_calibrated = bool(options.get("confidence")) and options.get("noise", EVEN_PROBABILITY) > 0
     if not is_calibrated or are_many_sure(segmentation.confidence):
         return ""
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
-    if expected >= GROUND and (dropped <= len(segmentation) or expected >= SURE):
+    if expected >= LEAST_RIGHT_SHARE and (dropped <= len(segmentation) or expected >= SURE_PROBABILITY):
         return ""
     return (
         "Perhaps this is no micrograph of particles: only about"
@@ -156,7 +159,7 @@ def _mostly_wrong(micrograph: Micrograph, segmentation: Segmentation) -> str:
     )
 
 
-GROUNDLESS = (_in_colour, _of_another_kind, _of_fused_particles, _mostly_wrong)
+REASONS_FOR_NO_NUMBERS = (_in_colour, _of_another_kind, _of_fused_particles, _mostly_wrong)
 
 
 def without_numbers(table: Table) -> Table:
@@ -164,7 +167,7 @@ def without_numbers(table: Table) -> Table:
     return table.judged(np.full(len(table), str(Reason.UNLIKE)))
 
 
-def judged(
+def result_flags(
     micrograph: Micrograph,
     segmentation: Segmentation,
     table: Table,
@@ -181,12 +184,12 @@ def judged(
         text = NONE_IN_MASK if segmentation.provenance.model == MASKS else NONE_FOUND
         doubts = tuple(doubts) or (Flag(text.format(things=things), f"No {things} found"),)
     flags, card = list(warnings(micrograph, segmentation, table, settings)), segmentation.provenance.card
-    has_numbers = not withheld(micrograph, segmentation, settings)
+    has_numbers = not are_numbers_withheld(micrograph, segmentation, settings)
     if has_numbers:
         flags += doubts
     if has_numbers and len(segmentation) and card.get("summary", "").startswith(EXPERIMENTAL):
         text = " ".join([f"The model {card['title']} is experimental.", *card.get("limits", ())[:1]])
-        flags.append(Flag.doubtful(text, "The model is experimental", by=UNKNOWN))
+        flags.append(Flag.doubtful(text, "The model is experimental", by=UNKNOWN_SHARE))
     file_flags = list(file_signals(micrograph, settings))
     doubtful, notes = ranked(flag for flag in flags if flag.doubt), [flag for flag in flags if not flag.doubt]
     if doubtful and segmentation.provenance.edits:
@@ -207,12 +210,12 @@ def warnings(
         yield _on_marks(int((table.reasons == Reason.MARKED).sum()))
     if card.get("name") == MASKS:
         return
-    if reason := groundless(micrograph, segmentation):
-        if withheld(micrograph, segmentation, settings):
+    if reason := why_no_numbers(micrograph, segmentation):
+        if are_numbers_withheld(micrograph, segmentation, settings):
             yield Flag.doubtful(WITHHELD.format(why=reason), NO_NUMBERS, moves="all", by=1.0)
             return
         yield Flag(MEASURED.format(why=reason))
-    if (flat_share := _flat_share(micrograph.pixels[: segmentation.rows])) >= DRAWN:
+    if (flat_share := _flat_share(micrograph.pixels[: segmentation.rows])) >= DRAWING_SHARE:
         yield Flag.doubtful(
             f"{100 * flat_share:.0f} % of this image has exactly the same grey value. Drawings, plots and text look"
             " like this, micrographs almost never. Is it the right file?",
@@ -227,18 +230,18 @@ def warnings(
             f"The picture is very noisy: {noise_words}. The outlines were found in a smoothed copy, so small and faint"
             " objects may be missing. Average more frames, or count for longer.",
             f"Very noisy, {noise_words}",
-            by=UNKNOWN,
+            by=UNKNOWN_SHARE,
         )
     if not reason:
         yield from _likeness(segmentation)
     yield from _two_edges(segmentation)
     if "expected" in used and fused_share(segmentation):
         yield Flag.doubtful(
-            f"{FUSED}. The probability to be right was learnt on separate particles. It is not known how many of these"
-            " outlines are one primary particle, and how many primary particles have none.",
+            f"{FUSED_WORDS}. The probability to be right was learnt on separate particles. It is not known how many of"
+            " these outlines are one primary particle, and how many primary particles have none.",
             "Fused particles: how many are right is not known",
             moves="count",
-            by=MISSED,
+            by=FUSED_MISSED,
         )
     yield from _outlines(segmentation, table)
 
@@ -250,7 +253,7 @@ def _two_edges(segmentation: Segmentation) -> Iterator[Flag]:
         return
     words = f"Many particles show a core in a shell that is {edges['ratio']:.1f} times as wide: one edge around another"
     is_chosen = segmentation.provenance.settings.get("edge", "auto") != "auto"
-    if is_chosen or edges["shift"] < MOVED:
+    if is_chosen or edges["shift"] < LEAST_SHIFT:
         edge = "outer edge" if edges["cores"] < EVEN_PROBABILITY else "inner edge"
         yield Flag(f"{words}. Nearly all outlines follow the {edge}{', as chosen' if is_chosen else ''}.")
         return
@@ -274,33 +277,32 @@ def _on_marks(count: int) -> Flag:
 
 def _flat_share(pixels: NDArray[Any]) -> float:
     """The share (0 to 1) of pixels, in the middle of a picture (H, W), whose neighbourhood has exactly one grey value.
-    It is small in a micrograph, which has noise everywhere. 0 if a quick test shows that it is below DRAWN."""
+    It is small in a micrograph, which has noise everywhere. 0 if a quick test shows that it is below DRAWING_SHARE."""
     from scipy import ndimage
 
-    rows, columns = (slice(max(0, (n - MIDDLE) // 2), (n + MIDDLE) // 2) for n in pixels.shape[:2])
+    rows, columns = (slice(max(0, (n - MIDDLE_PX) // 2), (n + MIDDLE_PX) // 2) for n in pixels.shape[:2])
     middle = pixels[rows, columns]
-    # Every such pixel has the grey of the next one, but for the last pixels of rows.
+    # Quick test: such a pixel has the grey of the next one, except the last pixels of rows.
     equal_pairs = np.count_nonzero(middle[:, 1:] == middle[:, :-1]) + len(middle)
-    if equal_pairs < DRAWN * middle.size or not middle.size:
+    if equal_pairs < DRAWING_SHARE * middle.size or not middle.size:
         return 0.0
-    return float(np.mean(ndimage.maximum_filter(middle, AROUND) == ndimage.minimum_filter(middle, AROUND)))
+    return float(np.mean(ndimage.maximum_filter(middle, FLAT_SIDE_PX) == ndimage.minimum_filter(middle, FLAT_SIDE_PX)))
 
 
-def doubtful_outlines(
+def check_of_outlines(
     micrograph: Micrograph, segmentation: Segmentation, table: Table, settings: MeasurementSettings
 ) -> Flag | None:
-    """The check of the outlines that must come before a decision as a nanomaterial, if there is any warning; None for
-    corrected outlines."""
+    """The check of the outlines that must come before the nanomaterial decision, if there is any warning; None without
+    one, and for corrected outlines."""
     if segmentation.provenance.edits:
         return None
     doubts = ranked(flag for flag in warnings(micrograph, segmentation, table, settings) if flag.doubt)
     return next((Flag.doubtful(f"A check of the outlines. {flag.text}", TO_CHECK) for flag in doubts), None)
 
 
-def unseen_specks(segmentation: Segmentation, counted: int) -> Flag | None:
-    """The warning that many specks were too small for the working scale: at least as many as `counted`, the number of
-    counted particles; None otherwise. Such a picture needs two magnifications, because its numbers are those of the
-    coarse particles alone."""
+def missed_specks_warning(segmentation: Segmentation, counted: int) -> Flag | None:
+    """The warning that specks were too small for the working scale, if they are at least as many as `counted`, the
+    number of counted particles; else None. The numbers are then only those of the coarse particles."""
     specks = segmentation.used.get("specks", {})
     if not specks or segmentation.provenance.edits or specks["count"] < max(counted, FEWEST_SPECKS):
         return None
@@ -322,28 +324,28 @@ def _likeness(segmentation: Segmentation) -> Iterator[Flag]:
     other = used.get("resembles", {})
     if crossing := other.get("crossing"):
         yield Flag.doubtful(
-            f"{CROSS}. Analyse it as {other['title'].lower()}, which are followed through their crossings.",
+            f"{CROSSING_WORDS}. Analyse it as {other['title'].lower()}, which are followed through their crossings.",
             "Objects cross; particles are pieces",
             moves="count",
-            by=max(UNKNOWN, crossing),
+            by=max(UNKNOWN_SHARE, crossing),
         )
     elif other and (not sure or other.get("recognised")):
         yield Flag.doubtful(
             f"This image resembles the training images of {other['title']} more than those of {title}. If"
             " it shows the same material, use the other model.",
             "Looks like the images of another model",
-            by=UNKNOWN,
+            by=UNKNOWN_SHARE,
         )
     elif (used.get("unfamiliar") and not sure) or (used.get(EVIDENT) and used.get("unlike", 0.0) >= UNLIKE):
         compare = " Compare the outlines with the image." if len(segmentation) else ""
         text = f"This image is unlike all training images of {title}.{compare}"
-        yield Flag.doubtful(text, "Unusual picture", by=UNKNOWN)
+        yield Flag.doubtful(text, "Unusual picture", by=UNKNOWN_SHARE)
     elif base := used.get("unlike_own"):
         yield Flag.doubtful(
             f"{title} was fine-tuned on {base['images']} images unlike this one. Its base model ({base['began_with']})"
             " may do better. Compare the two.",
             "Unusual picture for the fine-tuned model",
-            by=UNKNOWN,
+            by=UNKNOWN_SHARE,
         )
 
 
@@ -352,7 +354,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     used, count = segmentation.used, len(segmentation)
     expected, dropped = used.get("expected", 1.0), used.get("dropped", 0)
     share = f"{100 * expected:.0f} %"
-    has_few_sure = bool((segmentation.confidence >= SURE).sum() < SEVERAL)
+    has_few_sure = bool((segmentation.confidence >= SURE_PROBABILITY).sum() < FEWEST_SURE)
     is_left_sure = expected < EVEN_PROBABILITY and are_many_sure(segmentation.confidence)
     if beside := used.get("beside"):
         kept, other = int(table.kept.sum()), beside["polarity"]
@@ -390,20 +392,22 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             moves="count",
             by=1 - expected,
         )
-    elif count and used.get("clarity", 1.0) < CLEAR and has_few_sure:
+    elif count and used.get("clarity", 1.0) < LEAST_CLARITY and has_few_sure:
         yield Flag.doubtful(
             "Nothing in this image is clearly a particle. Check the outlines before you use the sizes.",
             "Nothing is clearly a particle",
-            by=UNKNOWN,
+            by=UNKNOWN_SHARE,
         )
-    if specks := unseen_specks(segmentation, int(table.kept.sum())):
+    if specks := missed_specks_warning(segmentation, int(table.kept.sum())):
         yield specks
     yield from _left_out(table)
     width = table.rescaled(None).columns.get("min_feret_px")
     if width is not None and "expected" in used:
-        wide = table.kept & (width > WIDE * min(segmentation.rows, segmentation.labels.shape[1]))
-        wide &= table["confidence"] < SURE  # of 52 held-out micrographs of EMPS 8 show few large particles, all sure
-        if 0 < table.kept.sum() <= FEW_LARGE and 2 * wide.sum() > table.kept.sum():
+        wide = table.kept & (width > WIDE_SHARE * min(segmentation.rows, segmentation.labels.shape[1]))
+        wide &= (
+            table["confidence"] < SURE_PROBABILITY
+        )  # of 52 held-out micrographs of EMPS 8 show few large particles, all sure
+        if 0 < table.kept.sum() <= FEW_OUTLINES and 2 * wide.sum() > table.kept.sum():
             yield Flag.doubtful(
                 "Few outlines were found, and they are wider than a third of the image. Each may be a part of the"
                 " specimen or of its holder. Check that they are particles.",
@@ -415,13 +419,13 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
 
 
 def _left_out(table: Table) -> Iterator[Flag]:
-    """The warning that rules leave out more than the share LEFT_OUT of the outlines. Outlines at the frame, in regions
-    to ignore, and those that a person left out are not compared."""
+    """The warning that rules leave out more than the share MOST_LEFT_OUT of the outlines. Outlines at the frame, in
+    regions to ignore, and those that a person left out are not compared."""
     rules = [str(reason) for reason in Reason if reason not in (Reason.FRAME, Reason.IGNORED, Reason.UNLIKE)]
     is_judged = table.kept | np.isin(table.reasons, rules)
     numbers = {reason: int((table.reasons == reason).sum()) for reason in rules}
     count, total = sum(numbers.values()), int(is_judged.sum())
-    if total < SEVERAL or count <= LEFT_OUT * total:
+    if total < FEWEST_SURE or count <= MOST_LEFT_OUT * total:
         return
     main_reason = max(numbers, key=lambda reason: numbers[reason])
     medians = [_median(table, mask) for mask in (is_judged, table.kept)]

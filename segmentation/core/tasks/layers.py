@@ -23,13 +23,13 @@ from ..network.cards import ModelCard
 from ..settings import MeasurementSettings
 from . import phases
 from .base import Channels, Curve, Golden, Measured
-from .judgement import withheld
+from .judgement import are_numbers_withheld
 
 NO_LAYER = "No thickness is given: the image shows no long piece of {layer} with both its sides inside the frame."
-*THICKNESSES, LENGTH = register_file(__file__)  # names of the numbers in layers.toml; the last is the measured length
-FIGURE_OF = {name: name.removeprefix("thickness_") for name in THICKNESSES}  # name -> name in `measure.thickness`
+*THICKNESSES, LENGTH = register_file(__file__)  # names of the numbers in layers.toml, the measured length last
+FIGURES = {name: name.removeprefix("thickness_") for name in THICKNESSES}  # name -> key of `thickness.figures`
 MOST_POINTS = 200  # of a curve
-STRIPS = 1, 16  # blocks in a column and in a row, for a layer that runs from left to right
+STRIPS = 1, 16  # rows and columns of blocks, for a layer that runs from left to right
 
 
 class LayerOptions(phases.PhaseOptions):
@@ -40,7 +40,7 @@ class LayerOptions(phases.PhaseOptions):
         [], description="classes that lie within the layer and belong to its thickness, such as cracks"
     )
 
-    def named(self, maps: Sequence[str]) -> str:
+    def layer_name(self, maps: Sequence[str]) -> str:
         """The name of the layer's class. maps: the names of all classes."""
         return self.layer or maps[1]
 
@@ -48,18 +48,18 @@ class LayerOptions(phases.PhaseOptions):
 def channels(card: ModelCard) -> Channels:
     """A map for each class that the card names; raises ValueError if the layer is not among them."""
     maps, options = phases.channels(card), LayerOptions.of(card)
-    for name in (options.named(maps.names), *options.filled_by):
+    for name in (options.layer_name(maps.names), *options.filled_by):
         if name not in maps.names:
             raise ValueError(f"options: layer and filled_by are names of maps, and {name!r} is none.")
     return maps
 
 
-def profile_of(segmentation: Segmentation, settings: MeasurementSettings) -> tuple[str, Profile | None]:
+def layer_profile(segmentation: Segmentation, settings: MeasurementSettings) -> tuple[str, Profile | None]:
     """The layer's name, and its thickness in px along its length; None if no part of the layer can be measured. Where
     the thickness would be read across a region to ignore, it is left out."""
     names = segmentation.class_names
     options = LayerOptions.model_validate(segmentation.provenance.card.get("options", {}))
-    layer = options.named(names)
+    layer = options.layer_name(names)
     numbers = [number for number, name in enumerate(names) if name in (layer, *options.filled_by)]
     inside = np.r_[False, np.isin(segmentation.classes, numbers)][segmentation.dense[: segmentation.rows]]
     return layer, measure_layer(inside, CountedArea.of(settings.ignore, *inside.shape).ignored)
@@ -72,15 +72,15 @@ def measure(
 
     The intervals of phases come from strips across the whole section, because smaller blocks would lie in one phase.
     """
-    layer, profile = profile_of(segmentation, settings)
+    layer, profile = layer_profile(segmentation, settings)
     grid = STRIPS if profile is None or profile.is_across else STRIPS[::-1]
     result = phases.measure(segmentation, micrograph, settings, calibration, grid)
-    has_numbers = bool(len(segmentation)) and not withheld(micrograph, segmentation, settings)
+    has_numbers = bool(len(segmentation)) and not are_numbers_withheld(micrograph, segmentation, settings)
     size, unit = calibration.nm_per_pixel or 1.0, "px" if calibration.nm_per_pixel is None else "nm"
-    values = dict.fromkeys((*FIGURE_OF, LENGTH), Value(None, unit=unit))
+    values = dict.fromkeys((*FIGURES, LENGTH), Value(None, unit=unit))
     if profile and has_numbers:
         by_name = figures(profile, calibration.standard_uncertainty or 0.0)
-        values = {name: by_name[figure].times(size, unit) for name, figure in FIGURE_OF.items()}
+        values = {name: by_name[figure].times(size, unit) for name, figure in FIGURES.items()}
         values[LENGTH] = Value(profile.length * size, unit=unit)
     is_layer = np.array([segmentation.class_names[index] for index in segmentation.classes]) == layer
     columns = {
@@ -98,11 +98,11 @@ def measure(
 
 def curves(segmentation: Segmentation, calibration: Calibration, settings: MeasurementSettings) -> list[Curve]:
     """Two charts: the thickness of the layer along its length, and a histogram of the thicknesses in per cent."""
-    layer, profile = profile_of(segmentation, settings)
+    layer, profile = layer_profile(segmentation, settings)
     if profile is None:
         return []
-    size, unit = phases.shown_in(calibration, float(profile.finite.max()))
-    size_along, unit_along = phases.shown_in(calibration, profile.length)
+    size, unit = phases.display_size(calibration, float(profile.finite.max()))
+    size_along, unit_along = phases.display_size(calibration, profile.length)
     step, thickness = -(-len(profile.thickness) // MOST_POINTS), profile.thickness * size
     places = profile.along * size_along
     sizes = profile.finite * size
@@ -163,7 +163,7 @@ TASK = replace(
     options=LayerOptions,
     channels=channels,
     measure=measure,
-    quantities=(*FIGURE_OF, LENGTH, *phases.TASK.quantities),
+    quantities=(*FIGURES, LENGTH, *phases.TASK.quantities),
     panels=("image", "classes", "certainty", "thickness"),
     golden=golden,
     method=phases.METHOD

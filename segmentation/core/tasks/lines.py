@@ -28,7 +28,7 @@ def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
     return {"line_length": skeleton_lengths(labels), "box_diagonal": box_diagonals(labels)}
 
 
-def numbers(lines: shared.Objects) -> tuple[dict[str, Value], tuple[()]]:
+def numbers(lines: shared.MeasuredObjects) -> tuple[dict[str, Value], tuple[()]]:
     """The numbers of lines beside the lengths; there are no warnings."""
     table, calibration = lines.table, lines.calibration
     diagonal = mean_of(table, "box_diagonal", lines.settings.border_correction, calibration)

@@ -35,7 +35,7 @@ def columns(labels: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
     return {"loop_diameter": long_axes(labels)}
 
 
-def numbers(loops: shared.Objects) -> tuple[dict[str, Value], list[Flag]]:
+def numbers(loops: shared.MeasuredObjects) -> tuple[dict[str, Value], list[Flag]]:
     """The numbers of loops beside the diameters, and a note if there is no scale for the number per volume."""
     density, size = per_area("loop_density", loops.table, loops.area, loops.calibration), loops.table.nm_per_pixel
     thickness = loops.segmentation.provenance.settings.get("thickness")

@@ -1,5 +1,5 @@
-"""Makes the `Conditions` of the statistics of particles from the judged outlines (`particle_judge`): what is counted,
-how certain it is, and what must be checked before the decision whether the material is a nanomaterial.
+"""Makes the `Conditions` of the statistics of particles from the judged outlines (`particle_judge`): the measurand, the
+evidence for uncertainties, and the check that must come before the nanomaterial decision.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..measure.table import column_name
 from ..measure.tilt import Tilt
 from ..micrograph.crosscheck import factor_words, largest_contradiction
 from .file_signals import tilt_signals
-from .judgement import doubtful_outlines, unseen_specks
+from .judgement import check_of_outlines, missed_specks_warning
 
 if TYPE_CHECKING:
     from ..measure.budget import Conditions
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 class Tables:
     """The judged sizes of a picture.
 
-    counted: whether particles that can be seen are counted, or all, hidden ones too. outlines: of the outlines. pieces:
-    of the pieces into which possible cuts would divide outlines; None without cuts. alternatives: under other settings,
-    by name.
+    counted: the measurand: particles that can be seen, or all, hidden ones too. outlines: sizes of the outlines.
+    pieces: sizes of the pieces into which possible cuts would divide outlines; None without cuts. alternatives: sizes
+    of the outlines under other settings, by name.
     """
 
     counted: Literal["seen", "all"]
@@ -50,7 +50,7 @@ class Tables:
         return {name: values[px.kept].round(4).tolist() for name, values in stored.items()}
 
 
-def conditions(judge: Judge, tables: Tables, divided: PossiblePieces) -> Conditions:
+def conditions_of(judge: Judge, tables: Tables, divided: PossiblePieces) -> Conditions:
     """The `Conditions` of the statistics of one measurand, `tables.counted`. divided: the outlines with their
     pieces."""
     from ..measure.budget import Conditions, Evidence
@@ -88,12 +88,13 @@ def conditions(judge: Judge, tables: Tables, divided: PossiblePieces) -> Conditi
 
 
 def _obstacle(judge: Judge, table: Table) -> Flag | None:
-    """What must be checked before the decision, or None: first the scale, then the tilt, then the outlines."""
+    """The check that must come before the nanomaterial decision: of the scale, else the tilt, else the outlines; None
+    if nothing is in doubt."""
     micrograph, segmentation = judge.micrograph, judge.segmentation
     if factor := largest_contradiction(judge.calibration, micrograph.calibration, micrograph.reading):
         text = f"A check of the scale, because two sources of it differ by a factor of {factor_words(factor)}."
         return Flag.doubtful(text, "the scale is to be checked")
     if tilt_flag := next((flag for flag in tilt_signals(micrograph, judge.settings) if flag.doubt), None):
         return Flag.doubtful(f"A look at the tilt. {tilt_flag.text}", "the tilt of the stage is to be corrected")
-    specks = unseen_specks(segmentation, int(table.kept.sum()))
-    return specks or doubtful_outlines(micrograph, segmentation, table, judge.settings)
+    specks = missed_specks_warning(segmentation, int(table.kept.sum()))
+    return specks or check_of_outlines(micrograph, segmentation, table, judge.settings)

@@ -18,7 +18,7 @@ from ..micrograph.vendors.facts import MARKS
 from ..network.scale_search import as_shown
 from ..settings import MeasurementSettings
 from . import shared
-from .judgement import withheld, without_numbers
+from .judgement import are_numbers_withheld, without_numbers
 
 if TYPE_CHECKING:
     from ..labels.bands import Ids
@@ -52,7 +52,7 @@ class Judge:
     @cached_property
     def is_withheld(self) -> bool:
         """Whether no numbers are given for this picture."""
-        return withheld(self.micrograph, self.segmentation, self.settings)
+        return are_numbers_withheld(self.micrograph, self.segmentation, self.settings)
 
     @cached_property
     def contrasts(self) -> Contrasts:
@@ -78,7 +78,7 @@ class Judge:
     @cached_property
     def signals(self) -> OutlineSignals:
         """The signals of each outline. An outline is a gap if it is darker than the particles around it, or if it has
-        the contrast of a gap and there is enough ground to judge by."""
+        the contrast of a gap and there is enough background to compare with."""
         from ..labels.enclosed_gaps import are_enclosed_gaps
 
         contrasts, labels = self.contrasts, self.segmentation.labels[: self.segmentation.rows]
@@ -91,8 +91,8 @@ class Judge:
 
     @cached_property
     def has_contrast_rule(self) -> bool:
-        """Whether the contrast decides which outlines count: if there is enough ground to judge by, or if a person has
-        set the limit."""
+        """Whether the contrast decides which outlines count: if there is enough background to compare with, or if a
+        person has set the limit."""
         return self.contrasts.has_ground or self.settings.faint_limit is not None
 
     @cached_property
@@ -111,7 +111,7 @@ class Judge:
             sizes = with_reason(sizes, is_inside, reason)
         return set_aside(sizes, self.settings.filter)
 
-    def measured(
+    def judged_sizes(
         self, labels: NDArray[np.int32], signals: OutlineSignals, only_sizes: bool = False, ids: Ids | None = None
     ) -> Table:
         """The judged sizes of the objects in labels (H, W) with these ids (k,), or 1..k. signals: of these objects.
@@ -147,7 +147,7 @@ class Judge:
             return {}
         labels, ids = self.segmentation.labels, self.segmentation.ids
         tables = {
-            name: self.measured(
+            name: self.judged_sizes(
                 other,
                 OutlineSignals(*means_of_overlapping(other, self.segmentation.dense, *self.signals)),
                 only_sizes=True,

@@ -17,12 +17,12 @@ from ..labels.options import LEAST_EXPECTED, ParticleOptions
 from ..measure.filters import set_aside, with_decisions
 from ..measure.quantities import Value
 from ..micrograph.types import Calibration, Micrograph, Polarity
-from ..network.scale_search import LIMITS, View, search
+from ..network.scale_search import SCALE_LIMITS, View, find_view
 from ..settings import MeasurementSettings
 from . import shared
 from .base import Channels, Decoded, Golden, Granulometry, Maps, Measured, Predict, Task
 from .judgement import are_many_sure
-from .particle_evidence import Tables, conditions
+from .particle_evidence import Tables, conditions_of
 from .particle_judge import Judge
 
 if TYPE_CHECKING:
@@ -33,28 +33,28 @@ if TYPE_CHECKING:
 MAPS = ("foreground", "inner_distance")
 Floats = NDArray[np.float64] | NDArray[np.float32]
 # A result "promises" as many right outlines as its probabilities add up to; see `used` in `decode`.
-SHORT_OF_MEMORY = 2**24  # px; in larger images outlines under two thresholds are found one after the other
+LARGE_PX = 2**24  # in larger images the outlines under two thresholds are made one after the other, to save memory
 THRESHOLD_STEP = 0.1  # change of the threshold that shows how much the numbers depend on it
-WORTHY = 0.1  # least `used["worth"]`; a candidate with less is compared with others
-LARGEST = 2**21  # px; no candidate is made at a scale where the image has more
-HARDLY = 5  # outlines; with fewer the model has hardly shown what it can
-# One model replaces another if it promises at least TIMES as many right outlines, at least MORE more, and at least the
-# share RIGHT of its own outlines is right. On 6 of 8 STEM images the model `supported` replaces another, on none of 52
-# of EMPS.
-TIMES, MORE, RIGHT = 2.0, 12.0, 0.55
+LEAST_WORTH = 0.1  # least `used["worth"]`; a candidate with less is compared with others
+LARGEST_PX = 2**21  # no candidate is made at a scale at which the image has more pixels
+FEW_OUTLINES = 5  # with fewer outlines, other polarities or models are tried
+# One model replaces another if it promises at least BETTER_TIMES as many right outlines, at least BETTER_MORE more, and
+# at least the share LEAST_RIGHT_SHARE of its own outlines is right. On 6 of 8 STEM images the model `supported`
+# replaces another, on none of 52 of EMPS.
+BETTER_TIMES, BETTER_MORE, LEAST_RIGHT_SHARE = 2.0, 12.0, 0.55
 # The other polarity is shown beside the chosen one if it promises at least BESIDE_TIMES as many right outlines, and at
-# least BESIDE_MORE more. Of EMPS both polarities are tried on 13 micrographs (fewer than HARDLY outlines inside the
-# frame), and on none of them the other one is shown.
+# least BESIDE_MORE more. Of EMPS both polarities are tried on 13 micrographs (fewer than FEW_OUTLINES outlines inside
+# the frame), and on none of them the other one is shown.
 BESIDE_TIMES, BESIDE_MORE = 1.5, 3.0
-SEEN = 0.5  # relative clarity of the other polarity, from which on it shows something, too
-# Outlines speak against the polarity if more than the share AGAINST of them are faint or gaps (`used["against"]`). The
-# other polarity is then taken if it promises CLEARLY_MORE times as many right outlines and explains more of the
+LEAST_OTHER_CLARITY = 0.5  # relative clarity of the other polarity, from which it may show objects, too
+# Outlines speak against the polarity if more than the share MOST_AGAINST of them are faint or gaps (`used["against"]`).
+# The other polarity is then taken if it promises CLEARLY_MORE times as many right outlines and explains more of the
 # picture. Beginning with the wrong polarity, this finds the right one on 47 of 55 pictures (composed beds and
 # agglomerates, powder, as they are and inverted, TiO2) with clearly more right outlines in one polarity, and on 17 of
 # 46 of EMPS. Beginning with the polarity that the search chooses, none of 109 pictures changes.
-AGAINST, CLEARLY_MORE = 0.1, 1.1
+MOST_AGAINST, CLEARLY_MORE = 0.1, 1.1
 SEPARATED = "touching particles separated more"  # the stored name of an alternative
-WHY = (
+SIZE_REASON = (
     "It stands for the smallest external dimension of a constituent particle, which 2022/C 229/01 asks for. In a"
     " projection it is also the width of an elongated particle; a flat plate shows its width, not its thickness."
 )
@@ -119,7 +119,7 @@ def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], setti
     options = ParticleOptions.of(card)
     threshold = options.search_threshold or card.threshold
     polarity: Polarity | None = None if settings.polarity == "auto" else settings.polarity
-    view = search(
+    view = find_view(
         predict,
         lambda maps: clarity(maps, threshold, options.seed_threshold),
         card,
@@ -159,7 +159,7 @@ def outlines_under(
     from ..labels.outline import outline, outline_twice
     from ..network.runtime import give_freed_memory_back
 
-    if maps[0].size > SHORT_OF_MEMORY:
+    if maps[0].size > LARGE_PX:
         give_freed_memory_back()  # for an image of 67 megapixels a gigabyte
     options = ParticleOptions.of(card)
     inputs = maps, grey, view.scale, threshold_of(card, settings) + step, options
@@ -229,7 +229,7 @@ def further(
     threshold = threshold_of(card, settings)
     steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
     # Two threads, because much of the work runs without Python's lock; for a large image one, to save memory.
-    with ThreadPoolExecutor(2 if maps[0].size <= SHORT_OF_MEMORY else 1) as pool:
+    with ThreadPoolExecutor(2 if maps[0].size <= LARGE_PX else 1) as pool:
         others = pool.map(lambda step: outlines_under(step, maps, grey, view, card, settings)[0].labels, steps)
         alternatives = {f"threshold {step:+.1f}": other for step, other in zip(steps, others, strict=True)}
     edges = concentric_edges(grey, labels)
@@ -254,8 +254,8 @@ def measure(
     from ..measure.statistics import other_measurand, summarise
 
     judge, labels, ids = Judge(segmentation, micrograph, settings, calibration), segmentation.labels, segmentation.ids
-    # The filter comes once more afterwards, because a person's decisions go before it.
-    judged = with_decisions(judge.measured(labels, judge.signals, ids=ids), segmentation, settings.faint_limit)
+    # The filter is applied again after the corrections, because it leaves a person's decisions unchanged.
+    judged = with_decisions(judge.judged_sizes(labels, judge.signals, ids=ids), segmentation, settings.faint_limit)
     outlines = set_aside(judged, settings.filter)
     outlines = with_shapes(outlines, labels, ids)
     cuts = () if judge.is_withheld else segmentation.cuts
@@ -267,8 +267,8 @@ def measure(
     requested, other = (with_hidden, seen) if settings.measurand == "all" else (seen, with_hidden)
     counted = requested.outlines.with_ids(segmentation.ids)
     statistics = replace(
-        summarise(counted, conditions(judge, requested, divided)),
-        other=None if judge.is_withheld else other_measurand(other.outlines, conditions(judge, other, divided)),
+        summarise(counted, conditions_of(judge, requested, divided)),
+        other=None if judge.is_withheld else other_measurand(other.outlines, conditions_of(judge, other, divided)),
         pieces=with_hidden.stored_pieces(),
     )
     has_numbers = bool(len(segmentation)) and not judge.is_withheld  # without numbers there is no count, either
@@ -280,25 +280,27 @@ def other_settings(segmentation: Segmentation, settings: ParticleSettings) -> It
     """Settings that are worth a try, each for another candidate.
 
     If the outlines do not explain the picture: the other polarity, half and twice the working scale, and the finest
-    scale that LARGEST allows. If they explain it, but speak against the polarity, or hardly any lies inside the frame
-    (as at the edge of a hole): the other polarity only.
+    scale that LARGEST_PX allows. If they explain it, but speak against the polarity, or hardly any lies inside the
+    frame (as at the edge of a hole): the other polarity only.
 
     On 52 held-out micrographs of EMPS with noise of 30 and 40 grey levels this raises the mean F1 from 0.881 to 0.907
     and from 0.808 to 0.862. Without noise 13 of these have hardly any outline inside; none changes its polarity.
     """
     used, options = segmentation.used, segmentation.provenance.card.get("options", {})
     explains = (
-        bool(len(segmentation)) and used.get("worth", 1.0) >= WORTHY and used.get("expected", 1.0) >= LEAST_EXPECTED
+        bool(len(segmentation))
+        and used.get("worth", 1.0) >= LEAST_WORTH
+        and used.get("expected", 1.0) >= LEAST_EXPECTED
     )
-    has_few = used.get("other_polarity", 0.0) >= SEEN and used["inside"] < HARDLY
-    speak_against = used.get("against", 0.0) > AGAINST
+    has_few = used.get("other_polarity", 0.0) >= LEAST_OTHER_CLARITY and used["inside"] < FEW_OUTLINES
+    speak_against = used.get("against", 0.0) > MOST_AGAINST
     if options.get("noise") == 0:  # models for particles with hardly any contrast, whose outlines explain no picture
         return
     if settings.polarity == "auto" and (has_few or speak_against or not explains):
         yield {"polarity": "bright" if used["polarity"] == "dark" else "dark"}
     if settings.scale is None and not explains:
-        least = LIMITS[0]
-        greatest = min(1.0, float(np.sqrt(LARGEST / (segmentation.rows * segmentation.labels.shape[1]))))
+        least = SCALE_LIMITS[0]
+        greatest = min(1.0, float(np.sqrt(LARGEST_PX / (segmentation.rows * segmentation.labels.shape[1]))))
         finer = {min(2 * used["scale"], greatest), greatest} if used["scale"] < greatest else set()
         for scale in sorted({max(used["scale"] / 2, least), *finer}):
             yield {"polarity": used["polarity"], "scale": scale}
@@ -307,18 +309,20 @@ def other_settings(segmentation: Segmentation, settings: ParticleSettings) -> It
 def is_unsure(segmentation: Segmentation) -> bool:
     """Whether another model may do better: few outlines, many dropped ones, or many that are probably wrong."""
     count, used = len(segmentation), segmentation.used
-    return count < HARDLY or used.get("dropped", 0) >= count or used.get("expected", 1.0) < LEAST_EXPECTED
+    return count < FEW_OUTLINES or used.get("dropped", 0) >= count or used.get("expected", 1.0) < LEAST_EXPECTED
 
 
-def is_better(one: Segmentation, other: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
+def is_better(one: Segmentation, other: Segmentation, times: float = BETTER_TIMES, more: float = BETTER_MORE) -> bool:
     """Whether one segmentation promises clearly more right outlines than another, and most of its own are right. Only
-    outlines inside the frame that are not faint are compared. times, more: as TIMES and MORE."""
+    outlines inside the frame that are not faint are compared. times, more: as BETTER_TIMES and BETTER_MORE."""
     promised, other_promised = (outlines.used["promised"] for outlines in (one, other))
     right_share = promised / max(one.used["inside"], 1)
-    return bool(promised >= max(times * other_promised, other_promised + more) and right_share >= RIGHT)
+    return bool(promised >= max(times * other_promised, other_promised + more) and right_share >= LEAST_RIGHT_SHARE)
 
 
-def shows_more(candidate: Segmentation, best: Segmentation, times: float = TIMES, more: float = MORE) -> bool:
+def shows_more(
+    candidate: Segmentation, best: Segmentation, times: float = BETTER_TIMES, more: float = BETTER_MORE
+) -> bool:
     """Whether a candidate of the other polarity replaces the best one so far.
 
     If the outlines of the best one speak against its polarity, the candidate must promise more right outlines and
@@ -327,11 +331,11 @@ def shows_more(candidate: Segmentation, best: Segmentation, times: float = TIMES
     """
     if candidate.used["polarity"] == best.used["polarity"]:
         return False
-    speak_against = best.used.get("against", 0.0) > AGAINST
+    speak_against = best.used.get("against", 0.0) > MOST_AGAINST
     promises_more = candidate.used["promised"] > CLEARLY_MORE * best.used["promised"]
     if speak_against and promises_more and candidate.used["worth"] > best.used["worth"]:
         return True
-    return bool(best.used["inside"] < HARDLY and is_better(candidate, best, times, more))
+    return bool(best.used["inside"] < FEW_OUTLINES and is_better(candidate, best, times, more))
 
 
 def golden() -> Golden:
@@ -366,7 +370,7 @@ TASK = Task(
     ),
     panels=("image", "segmentation", "doubts", "histogram"),
     screened=True,
-    granulometry=Granulometry(WHY),
+    granulometry=Granulometry(SIZE_REASON),
     golden=golden,
     method=METHOD,
     table="particles",

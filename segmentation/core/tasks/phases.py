@@ -35,14 +35,15 @@ from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Fraction, ModelOptions, worded
 from ..network.cards import ModelCard
 from ..network.likeness import relative_distance
-from ..network.scale_search import LIMITS, View
+from ..network.scale_search import SCALE_LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Curve, Decoded, Golden, Maps, Measured, Predict, Task
-from .judgement import is_out_of_domain, withheld, without_numbers
+from .judgement import are_numbers_withheld, is_out_of_domain, without_numbers
 
 CERTAINTY = "certainty"  # stored name of a layer: the probability of each pixel's class
-DIFFERS = 0.8  # distance from the training images, as a share of the one that the card allows; from here on a warning
-DIFFERENT = Flag.doubtful(
+# Distance from the training images, as a share of the limit in the card; from here on there is a warning.
+LEAST_UNLIKE = 0.8
+UNLIKE_WARNING = Flag.doubtful(
     "This image looks unlike the training images of the model. Compare the colours with the image before you use the"
     " numbers.",
     "Unusual picture",
@@ -53,8 +54,9 @@ METHOD = (
 )
 LENGTHS = ("boundary_density", "mean_intercept", "mean_free_path")  # numbers of each class, which the table has, too
 NO_LENGTH = "No number is given for the {what}: rows and columns of the image cross too few boundaries."
-FEWEST, BARS, MOST = 8, 32, 0.9  # intercepts that a chart needs; its bars; the share of the total length that it shows
-CONFUSED = 0.05  # share of a class's pixels; the page of a model names a confusion that is more frequent
+# Intercepts that a chart needs; number of its bars; share of the total length of all intercepts that it shows.
+FEWEST_INTERCEPTS, BARS, SHOWN_SHARE = 8, 32, 0.9
+LEAST_CONFUSION = 0.05  # share of a class's pixels; the page of a model names a confusion that is more frequent
 
 
 class PhaseSettings(SegmentationSettings):
@@ -70,8 +72,8 @@ class PhaseSettings(SegmentationSettings):
     )
     scale: float = Field(
         1.0,
-        ge=LIMITS[0],
-        le=LIMITS[1],
+        ge=SCALE_LIMITS[0],
+        le=SCALE_LIMITS[1],
         title="Zoom for the model",
         description=(
             "The model looks at a copy of the image, smaller (below 1) or larger by this factor. Change it if your"
@@ -87,7 +89,7 @@ class PhaseSettings(SegmentationSettings):
 
     @property
     def flips(self) -> bool:
-        """Whether the network also analyses mirrored forms, under the name that inference knows."""
+        """Whether the network also analyses mirrored forms (`mirrored` under the name that `predict_maps` reads)."""
         return self.mirrored == "on"
 
 
@@ -114,7 +116,7 @@ def channels(card: ModelCard) -> Channels:
 def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: PhaseSettings) -> View:
     """The working scale: that of the model times that of the settings. It is the same for all images, because the
     network was trained in pixels."""
-    return View(scale=float(np.clip(settings.scale * _scale_of_model(card), *LIMITS)))
+    return View(scale=float(np.clip(settings.scale * _scale_of_model(card), *SCALE_LIMITS)))
 
 
 def _scale_of_model(card: ModelCard) -> float:
@@ -130,7 +132,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
         np.maximum(certainty, level, out=certainty)
     is_known = certainty > 0
     if settings.smallest > 1:
-        classes = without_specks(classes, settings.smallest)
+        classes = without_small_regions(classes, settings.smallest)
     present = np.unique(classes[is_known]).astype(np.int32)
     numbers = np.zeros(len(maps), np.int32)
     numbers[present] = np.arange(1, len(present) + 1)
@@ -142,7 +144,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     )
 
 
-def without_specks(classes: NDArray[np.int32], smallest: int) -> NDArray[np.int32]:
+def without_small_regions(classes: NDArray[np.int32], smallest: int) -> NDArray[np.int32]:
     """The classes (H, W), after connected regions of fewer than `smallest` px have got the class of the nearest larger
     region. Unchanged if all regions are that small."""
     from scipy import ndimage
@@ -191,7 +193,7 @@ def measure(
         ]
         measures[figure] = shown_values
         missing += [f"{number(figure).label} of {', '.join(without)}"] if without else []
-    is_withheld = bool(len(segmentation)) and withheld(micrograph, segmentation, settings)
+    is_withheld = bool(len(segmentation)) and are_numbers_withheld(micrograph, segmentation, settings)
     has_numbers = bool(counts.pixels.any()) and not is_withheld
     values = {
         of_class(figure, name): _in_calibrated_unit(figure, value, calibration) if has_numbers else Value(None)
@@ -200,32 +202,36 @@ def measure(
     }
     table = _table(segmentation, classes, measures, counts, micrograph, area).rescaled(calibration.nm_per_pixel)
     if is_withheld:
-        empty = {name: np.full(len(table), np.nan) for name, cell in table.columns.items() if cell.dtype.kind == "f"}
+        empty = {
+            name: np.full(len(table), np.nan) for name, column in table.columns.items() if column.dtype.kind == "f"
+        }
         table = replace(without_numbers(table), columns={**without_numbers(table).columns, **empty})
     used = segmentation.used
-    is_unlike = is_out_of_domain(segmentation) or used.get("unlike", 0.0) > DIFFERS
-    flags = [DIFFERENT] if is_unlike and not used.get("unfamiliar") else []  # an unfamiliar image has its own warning
+    is_unlike = is_out_of_domain(segmentation) or used.get("unlike", 0.0) > LEAST_UNLIKE
+    flags = (
+        [UNLIKE_WARNING] if is_unlike and not used.get("unfamiliar") else []
+    )  # an unfamiliar image has its own warning
     flags += [Flag(NO_LENGTH.format(what="; ".join(missing)))] if missing and has_numbers else []
     return Measured(table, None, values, tuple(flags) if len(segmentation) else ())
 
 
 def curves(segmentation: Segmentation, calibration: Calibration, settings: MeasurementSettings) -> list[Curve]:
     """One chart: a histogram of the intercept lengths of each class, weighted by length, in per cent; no chart if there
-    are fewer than FEWEST intercepts."""
+    are fewer than FEWEST_INTERCEPTS intercepts."""
     names = segmentation.class_names
     area = CountedArea.of(settings.ignore, segmentation.rows, segmentation.labels.shape[1])
     lengths = chords(classes_of(segmentation, area), len(names))
     ascending = np.sort(np.concatenate(lengths))
-    if len(ascending) < FEWEST:
+    if len(ascending) < FEWEST_INTERCEPTS:
         return []
-    longest = ascending[np.searchsorted(ascending.cumsum(), MOST * ascending.sum())]
+    longest = ascending[np.searchsorted(ascending.cumsum(), SHOWN_SHARE * ascending.sum())]
     width = np.ceil(longest / BARS)
     edges = np.arange(0.5, longest + width, width)
-    size, unit = shown_in(calibration, float(longest))
+    size, unit = display_size(calibration, float(longest))
     shares = {
         name: (100 * np.histogram(intercepts, edges, weights=intercepts)[0] / intercepts.sum()).tolist()
         for name, intercepts in zip(names, lengths, strict=True)
-        if len(intercepts) >= FEWEST
+        if len(intercepts) >= FEWEST_INTERCEPTS
     }
     across = f"Intercept along rows and columns ({unit})"
     return [Curve("Intercept lengths (% of each phase)", across, (edges * size).tolist(), shares)]
@@ -237,7 +243,7 @@ def classes_of(segmentation: Segmentation, area: CountedArea) -> NDArray[np.int3
     return classes if area.ignored is None else np.where(area.ignored, np.int32(-1), classes)
 
 
-def shown_in(calibration: Calibration, longest: float) -> tuple[float, Unit]:
+def display_size(calibration: Calibration, longest: float) -> tuple[float, Unit]:
     """The size of a pixel and its unit in a chart whose largest value is `longest` px."""
     size = calibration.nm_per_pixel
     if size is None:
@@ -331,7 +337,7 @@ def facts(card: ModelCard) -> list[tuple[str, str]]:
         f"{true} for {mistaken} ({100 * share:.0f} %)"
         for true, row in zip(card.maps, card.options.get("confusion", ()), strict=False)
         for mistaken, share in zip(card.maps, row, strict=False)
-        if mistaken != true and share > CONFUSED
+        if mistaken != true and share > LEAST_CONFUSION
     ]
     rows = [(card.task.capitalize(), ", ".join(card.maps))]
     return [*rows, ("Taken for another", ", ".join(confused))] if confused else rows

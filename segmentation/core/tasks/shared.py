@@ -1,5 +1,5 @@
-"""What several tasks use: fields of settings, tasks whose network predicts a single map (`task_of`), results without
-numbers, a warning, and limits of faint outlines."""
+"""Functions that several tasks use: fields of settings, tasks whose network predicts a single map (`task_of`), results
+without numbers, a warning, and limits of faint outlines."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from ..measure.table import Table
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard
 from ..network.likeness import relative_distance
-from ..network.scale_search import LIMITS, View
+from ..network.scale_search import SCALE_LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Decoded, Maps, Measured, Task, as_is
-from .judgement import EVIDENT, withheld, without_numbers
+from .judgement import EVIDENT, are_numbers_withheld, without_numbers
 
-DOUBTFUL = (
+UNSURE = (
     "The network was unsure of these outlines (mean probability {certainty:.2f}). Compare them with the image before"
     " you use the numbers."
 )
-SURE = 0.7  # mean probability; if it is lower, a warning is given
+LEAST_CERTAINTY = 0.7  # mean probability; if it is lower, a warning is given
 
 
 class ThresholdSettings(SegmentationSettings):
@@ -69,8 +69,8 @@ def scale_field(hint: str = "", **labels: str) -> Any:
     """The setting `scale` of a task. hint: a sentence that says when to set it. labels: further choices of a form."""
     return Field(
         None,
-        ge=LIMITS[0],
-        le=LIMITS[1],
+        ge=SCALE_LIMITS[0],
+        le=SCALE_LIMITS[1],
         title="Zoom for the model",
         description=f"The model looks at a copy of the image, smaller (below 1) or larger by this factor.{hint}",
         json_schema_extra={"unit": "×", "labels": {"auto": "found from the image", **labels, "factor": "zoom by …"}},
@@ -96,7 +96,7 @@ def certainty(levels: NDArray[np.uint8], threshold: float) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Objects:
+class MeasuredObjects:
     """The measured objects of one image. table: a row for each object. area: the part of the image that counts."""
 
     segmentation: Segmentation
@@ -108,12 +108,12 @@ class Objects:
 
 def task_of(
     thing: str,
-    numbers: Callable[[Objects], tuple[dict[str, Value], Sequence[Flag]]],
+    numbers: Callable[[MeasuredObjects], tuple[dict[str, Value], Sequence[Flag]]],
     *,
     finder: str,
     probabilities: str = "separate.mean_over_labels",
     columns: Callable[[NDArray[np.int32]], dict[str, NDArray[Any]]] = lambda labels: {},
-    evident: Callable[[NDArray[np.int32], NDArray[np.uint8]], bool] = lambda labels, levels: False,
+    is_evident: Callable[[NDArray[np.int32], NDArray[np.uint8]], bool] = lambda labels, levels: False,
     map_name: str = "",
     **overrides: Any,
 ) -> Task:
@@ -125,9 +125,9 @@ def task_of(
     probabilities: the function of core.labels that gives, from map and labels, the probability (n,) that each object is
         right; by default the mean of the map over the object.
     columns(labels): further columns (n,) of the table, lengths in px.
-    evident(labels, levels): whether labels and map (H, W) alone prove that the picture is of this kind; if so, the
+    is_evident(labels, levels): whether labels and map (H, W) alone prove that the picture is of this kind; if so, the
         picture's distance from the training images (`used["unlike"]`) does not matter.
-    overrides: parts of Task that are not the common ones.
+    overrides: fields of Task that differ from the common ones below.
     """
     channels, size = Channels((map_name or thing,)), overrides.get("size", f"{thing}_diameter")
 
@@ -135,17 +135,17 @@ def task_of(
         maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, settings: ThresholdSettings
     ) -> Decoded:
         threshold = card.threshold if settings.threshold is None else settings.threshold
-        sure, labels = certainty(maps[0], threshold), np.zeros(maps.shape[1:], np.int32)
-        if sure:  # otherwise no pixel reaches the threshold
+        mean_probability, labels = certainty(maps[0], threshold), np.zeros(maps.shape[1:], np.int32)
+        if mean_probability:  # otherwise no pixel reaches the threshold
             labels = _labels_function(finder)(maps[0], threshold)
         count = int(labels.max(initial=0))
         probability = _labels_function(probabilities)(maps[0], labels) if count else np.zeros(0, np.float32)
         used: dict[str, Any] = {
             "threshold": threshold,
-            "certainty": round(sure, 4),
-            "unlike": relative_distance(grey, 1.0, card),  # how far it is from the images that the model learnt from
+            "certainty": round(mean_probability, 4),
+            "unlike": relative_distance(grey, 1.0, card),  # distance from the training images of the model
         }
-        if sure and evident(labels, maps[0]):
+        if mean_probability and is_evident(labels, maps[0]):
             used[EVIDENT] = True
         return Decoded(labels, probability, np.zeros(count, np.int32), used)
 
@@ -159,7 +159,7 @@ def task_of(
             return without
         sizes = distribution(table, task.size, micrograph, settings, calibration)
         area = CountedArea.of(settings.ignore, segmentation.rows, micrograph.shape[1])
-        values, flags = numbers(Objects(segmentation, settings, calibration, table, area))
+        values, flags = numbers(MeasuredObjects(segmentation, settings, calibration, table, area))
         values |= {f"{thing}s": Value(float(table.kept.sum()))}
         values |= {name: sizes.value(figure) for name, figure in task.figures.items()}
         ordered = {name: values[name] for name in task.quantities}
@@ -214,12 +214,13 @@ def withheld_result(
 ) -> Measured | None:
     """A result without numbers, if there is no outline or numbers are withheld (`judgement`); None if numbers are
     given."""
-    if len(segmentation) and not withheld(micrograph, segmentation, settings):
+    if len(segmentation) and not are_numbers_withheld(micrograph, segmentation, settings):
         return None
     return Measured(without_numbers(table), None, {name: Value(None) for name in task.quantities})
 
 
 def doubts(segmentation: Segmentation) -> Iterator[Flag]:
     """A warning, if the network was unsure of the outlines."""
-    if (sure := segmentation.used.get("certainty", 1.0)) < SURE:
-        yield Flag.doubtful(DOUBTFUL.format(certainty=sure), f"Unsure outlines (mean probability {sure:.2f})")
+    if (mean_probability := segmentation.used.get("certainty", 1.0)) < LEAST_CERTAINTY:
+        short = f"Unsure outlines (mean probability {mean_probability:.2f})"
+        yield Flag.doubtful(UNSURE.format(certainty=mean_probability), short)

@@ -13,7 +13,7 @@ from ...core.micrograph import formats
 from ...core.micrograph.contrast import clip_outliers
 from ...core.micrograph.databar import first_bar_row
 from ...core.micrograph.reader import read
-from ...core.network.textures import CLEARLY, FILE, UNFAMILIAR, Textures, features, known_textures
+from ...core.network.textures import CLEAR_DIFFERENCE, FILE, UNFAMILIAR, Textures, features, known_textures
 from ...core.truth import BadDataset
 from ..training.contract import Floats, Say
 from ..training.settings import refuse_evaluation_data
@@ -95,8 +95,8 @@ def _leave_one_out(model: str, images: Floats, models: Mapping[str, Textures]) -
     for number, (image, *_) in enumerate(images):
         without_image = _fit_textures(model, np.delete(images, number, axis=0))
         best_other = max(entry.likelihood(image) for name, entry in models.items() if name != model)
-        other_count += best_other > without_image.likelihood(image) + CLEARLY
-        own_count += without_image.likelihood(image) > best_other + CLEARLY
+        other_count += best_other > without_image.likelihood(image) + CLEAR_DIFFERENCE
+        own_count += without_image.likelihood(image) > best_other + CLEAR_DIFFERENCE
         unfamiliar_count += without_image.distance(image) > UNFAMILIAR
     counts = f"clearly its own {own_count}, clearly another's {other_count}, unfamiliar {unfamiliar_count}"
     return f"{model}: {len(images)} images; {counts}"

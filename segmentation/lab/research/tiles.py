@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.label_images import read_numbers
-from ...core.pace import followed
+from ...core.pace import reporting_progress
 from ...core.truth import BadDataset, Pair
 from ..training.contract import Say
 from ..training.data import eight_bit_picture
@@ -46,7 +46,7 @@ def write_tiles(
     Raises BadDataset, CannotWrite.
     """
     count = 0
-    for pair in followed(pairs, len(pairs), say):
+    for pair in reporting_progress(pairs, len(pairs), say):
         micrograph, _ = pair.load()
         assert pair.labels
         numbers = pair.cut(read_numbers(pair.labels))

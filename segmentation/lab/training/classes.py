@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...core.micrograph.types import Micrograph
-from ...core.network.likeness import describe, learn
+from ...core.network.likeness import describe, likeness_entry
 from ...core.report.picture import COLOURS
 from .contract import Definition, Field, Floats, Labels, Maps, Picture, Scoring, Tracked, read_definitions, table_beside
 from .evaluation.predictions import Options, Prediction, Predictor, pad_rows
@@ -50,7 +50,9 @@ def targets(labels: Labels, channels: Sequence[str]) -> Field:
 def likeness_entries(pictures: Sequence[LabelledImage]) -> dict[str, Any]:
     """The entries of a card's options that describe the training pictures, by which an analysis recognises images that
     are unlike them."""
-    return learn([describe(picture.grey) for picture in pictures], [picture.pair.group for picture in pictures])
+    return likeness_entry(
+        [describe(picture.grey) for picture in pictures], [picture.pair.group for picture in pictures]
+    )
 
 
 def softmax(logits: Tensor) -> Tensor:

@@ -29,9 +29,9 @@ from ...core.network.cards import (
     TEST,
     AlteredWeights,
     ModelCard,
-    as_base,
     available,
     check_weights,
+    data_from_base,
     pretrained_source,
     read_card,
 )
@@ -167,7 +167,7 @@ def all_data(recipe: TrainingRecipe) -> list[dict[str, Any]]:
     the model from which it starts."""
     facts = [data_facts(entry, recipe) for entry in recipe.sources]
     pretrained = [pretrained_source(recipe.pretrained)] if recipe.pretrained else []
-    return facts + pretrained + (as_base(base_card(recipe.start_from)) if recipe.start_from else [])
+    return facts + pretrained + (data_from_base(base_card(recipe.start_from)) if recipe.start_from else [])
 
 
 def data_facts(entry: SourceEntry, recipe: TrainingRecipe) -> dict[str, Any]:

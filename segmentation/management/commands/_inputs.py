@@ -101,7 +101,7 @@ def add_setting_options(parser: CommandParser, settings: Iterable[Setting]) -> N
     """Add an option for each setting; `analysis_settings` reads the typed texts."""
     for option in {setting.name: setting for setting in settings}.values():
         extra = {"action": "store_const", "const": "on"} if option.is_switch else {"metavar": option.name.upper()}
-        extra |= {"action": "append"} if option.several else {}
+        extra |= {"action": "append"} if option.is_regions else {}
         takes = "" if option.is_switch or not option.takes else f" ({option.takes})"
         help_text = f"{option.title}: {option.description}{takes}".replace("%", "%%")
         parser.add_argument(f"--{option.name.replace('_', '-')}", dest=option.name, help=help_text, **extra)

@@ -49,8 +49,8 @@ class Command(Measuring):
     def handle(self, *args: Any, **options: Any) -> None:
         options["method"], method = _read_method(options["method"]) if options["method"] else (None, None)
         try:
-            options["model"] = options["model"] or (method.model if method else cards.automatic(DEFAULT_TASK))
-            task = find(cards.stands_for(options["model"])[0].task)
+            options["model"] = options["model"] or (method.model if method else cards.automatic_name(DEFAULT_TASK))
+            task = find(cards.cards_for_name(options["model"])[0].task)
         except (cards.UnknownModel, UnknownTask) as error:
             raise CommandError(inputs.error_sentence(error), returncode=inputs.BAD_INPUT) from error
         self.prepare(options, [task])
@@ -73,11 +73,11 @@ class Command(Measuring):
         self, file: Path, settings: AnalysisSettings, options: dict[str, Any], progress: Progress
     ) -> Measured:
         micrograph = inputs.with_scale_bar(read(file, side=side_files(file)), options)
-        settings = settings.with_(calibration=inputs.typed_calibration(options, micrograph.shape[1]))
+        settings = settings.replaced(calibration=inputs.typed_calibration(options, micrograph.shape[1]))
         runtime = Runtime(configured.DEEPSEGM_DEVICE, configured.DEEPSEGM_PRECISION)
         analysis = analyse_micrograph(micrograph, settings, runtime=runtime, progress=progress).analysis
         if written := options["method"]:
-            analysis = replace(analysis, method=written.used(analysis))
+            analysis = replace(analysis, method=written.record_for(analysis))
         return Measured(analysis, Words(inputs.counts_in_words(analysis), tuple(map(str, analysis.flags))), file)
 
 

@@ -117,7 +117,8 @@ class Command(LabCommand):
 
         names = {name: options[name] for name in ("images", "labels", "groups")}
         classes = tuple(options["classes"] or ())
-        count = truth.ANY if options["classes"] == [] else 0  # --classes without numbers: all numbers of the files
+        # --classes without numbers: all numbers of the files
+        count = truth.ANY_NUMBER if options["classes"] == [] else 0
         checked = check_folder(options["folder"], **names, classes=classes, count=count, say=self.say)
         for finding in checked.findings:
             self.stdout.write(str(finding))
@@ -152,10 +153,10 @@ def _dataset(text: str) -> Any:
 
 def _pack(folder: Path, archive_name: str, options: dict[str, Any]) -> None:
     """Write the images, labels and tables of a folder into a ZIP file, which the site imports."""
-    parts = [(truth.folder_in(folder, options["images"], truth.IMAGES), files.IMAGES, truth.image_suffixes())]
+    parts = [(truth.folder_in(folder, options["images"], truth.IMAGE_FOLDERS), files.IMAGES, truth.image_suffixes())]
     coco: list[Path] = []
     try:
-        parts.append((truth.folder_in(folder, options["labels"], truth.LABELS), files.LABELS, truth.LABEL_KINDS))
+        parts.append((truth.folder_in(folder, options["labels"], truth.LABEL_FOLDERS), files.LABELS, truth.LABEL_KINDS))
     except truth.BadDataset:
         if not (coco := list(folder.glob("*.json"))):
             raise

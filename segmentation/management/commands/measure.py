@@ -82,7 +82,7 @@ class Command(Measuring):
         else:
             corners = find(settings.task).corners
             mask = read_mask(file, kind=options["kind"], background=options["background"], corners=corners)
-        settings = settings.with_(calibration=inputs.typed_calibration(options, mask.labels.shape[1]))
+        settings = settings.replaced(calibration=inputs.typed_calibration(options, mask.labels.shape[1]))
         analysis = analyse_mask(mask, settings, progress, image=image)
         return Measured(analysis, Words(inputs.counts_in_words(analysis), notes=tuple(mask.notes)))
 
@@ -97,7 +97,7 @@ def _measure_stored(file: Path, settings: AnalysisSettings, options: dict[str, A
     origin = segmentation.provenance
     requested = AnalysisSettings.of(origin.task, **origin.settings)
     requested = replace(requested, measurement=settings.measurement)
-    requested = requested.with_(calibration=inputs.typed_calibration(options, micrograph.shape[1]))
+    requested = requested.replaced(calibration=inputs.typed_calibration(options, micrograph.shape[1]))
     analysis = measure(micrograph, segmentation, requested, progress)
     return Measured(analysis, Words(inputs.counts_in_words(analysis)))
 

@@ -135,11 +135,11 @@ class Command(LabCommand):
 
     def _package(self, options: dict[str, Any]) -> None:
         from segmentation.core.archive import write_zip
-        from segmentation.core.network.package import package
+        from segmentation.core.network.package import package_files
 
         card = cards.find(options["name"])
         channels = find(card.task).channels(card)
-        write_zip(options["file"], package(card, channels.names, channels.activation))
+        write_zip(options["file"], package_files(card, channels.names, channels.activation))
         self.stdout.write(f"{options['file']}: {options['file'].stat().st_size / 1e6:.1f} MB")
 
     def _remove(self, options: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ def with_site_uncertainty(requested: AnalysisSettings, *, by_method: bool = Fals
     is_typed = requested.measurement.scale_uncertainty != "auto"
     if by_method or is_typed or not settings.DEEPSEGM_SCALE_UNCERTAINTY:
         return requested
-    return requested.with_(
+    return requested.replaced(
         scale_uncertainty=settings.DEEPSEGM_SCALE_UNCERTAINTY,
         scale_uncertainty_k=1.0,
         scale_uncertainty_source=settings.DEEPSEGM_SCALE_UNCERTAINTY_SOURCE,

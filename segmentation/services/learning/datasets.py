@@ -20,7 +20,7 @@ from django.utils import timezone
 from ...core import tasks
 from ...core.labels.segmentation import objects_in_file
 from ...core.measure.filters import Reason
-from ...core.names import clean_text, portable
+from ...core.names import clean_text, portable_name
 from ...core.report.wording import day_of
 from ...models import RESTART_FIELDS, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, Micrograph, Sample, shown_name
 from ..ground import limits
@@ -256,7 +256,7 @@ def stem_of(name: str) -> str:
 def unique_name(dataset: Dataset, name: str) -> str:
     """A name for a new file in a dataset that all file systems allow, and whose stem differs from the
     stems of the other files."""
-    clean = portable(shown_name(name))
+    clean = portable_name(shown_name(name))
     stems = {stem_of(other).casefold() for other in dataset.images.values_list("name", flat=True)}
     suffix = PurePosixPath(clean).suffix
     stem = unique = clean.removesuffix(suffix)[: SHOWN_NAME - 20]

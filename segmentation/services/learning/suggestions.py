@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.db.models.fields.files import FieldFile
 from PIL import Image
 
-from ...core.suggesting import OCTAVES, SIDE, UNLIKE, Floats, Wrong, expected_wrong, order, texture
+from ...core.suggesting import OCTAVES, SIDE, UNLIKE, ExpectedErrors, Floats, expected_wrong, rank_images, texture
 from ...models import Dataset, Job, Micrograph
 from ..ground import tables
 
@@ -29,7 +29,7 @@ class Suggestion:
     whether its image differs much from the dataset and from the suggestions before it."""
 
     job: Job
-    wrong: Wrong
+    wrong: ExpectedErrors
     unlike: bool
 
     @property
@@ -52,7 +52,7 @@ def suggestions(dataset: Dataset, user: Any, limit: int = MOST_SHOWN) -> list[Su
     # Images from archives are not compared, because their previews show outlines.
     dataset_images = Micrograph.objects.filter(jobs__dataset_images__dataset=dataset).distinct()
     dataset_textures = [_texture(image.preview, image.pk) for image in dataset_images]
-    ranked = order([wrong.expected for _, wrong in doubtful], textures, dataset_textures)
+    ranked = rank_images([wrong.expected for _, wrong in doubtful], textures, dataset_textures)
     return [Suggestion(*doubtful[number], UNLIKE <= apart < float("inf")) for number, apart in ranked[:limit]]
 
 
@@ -69,7 +69,7 @@ def _candidates(dataset: Dataset, user: Any) -> list[Job]:
     return list(newest.values())[:MOST_EXAMINED]
 
 
-def _probably_wrong(job: Job) -> Wrong | None:
+def _probably_wrong(job: Job) -> ExpectedErrors | None:
     """The expected wrong outlines of a result, from its stored objects; None if they cannot be judged.
     Cached, because an uncorrected result does not change."""
     key = f"wrong {job.pk} {job.attempt}".replace(" ", "-")

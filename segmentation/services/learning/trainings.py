@@ -254,11 +254,13 @@ def expected_seconds(dataset: Dataset, *, curve: bool = False, composed: bool = 
     megapixels = sum((bottom - top) * (right - left) for top, left, bottom, right in sides) / 1e6
     rows = Training.objects.filter(state=Training.State.DONE).order_by("-finished")
     plans = rows.values_list("summary__plan", flat=True)[:RECENT_TRAININGS]
-    step_seconds = sorted(plan["of_step"] - planning.LOOK_SECONDS / planning.CHECKPOINT for plan in plans if plan)
-    chosen = planning.choose(
+    step_seconds = sorted(
+        plan["of_step"] - planning.CHECKPOINT_SECONDS / planning.CHECKPOINT_STEPS for plan in plans if plan
+    )
+    chosen = planning.choose_plan(
         max(len(groups), 2),
         megapixels,
-        pace=slowdown() * (step_seconds[len(step_seconds) // 2] if step_seconds else planning.PACE),
+        pace=slowdown() * (step_seconds[len(step_seconds) // 2] if step_seconds else planning.STEP_SECONDS),
         minutes=planning.MINUTES,
         curve=curve,
         composed=composed,

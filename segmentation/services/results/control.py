@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from ...core.measure.quantities import number
 from ...core.measure.results import Statistics
-from ...core.quality.control import Control
+from ...core.quality.control import ChartState
 from ...models import SHOWN_NAME, ChartPoint, ControlChart, Job, Sample
 from ..access.site_address import address_of
 from ..access.webhooks import announce_alarm
@@ -120,7 +120,7 @@ def out_of_control_words(row: Job) -> str:
     return " ".join(sentences)
 
 
-def _out_of_control(chart: ControlChart, measured: datetime, control: Control) -> str:
+def _out_of_control(chart: ControlChart, measured: datetime, control: ChartState) -> str:
     """The sentence about one chart. measured: the time of its last point."""
     material = f" of {chart.reference['name']}" if chart.reference else ""
     why = " ".join(alarm.sentence for alarm in control.last_alarms)

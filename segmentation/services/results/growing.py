@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from ...core.micrograph.sources import Source
 from ...core.names import clean_text
-from ...core.quality.belonging import ENOUGH, misfits
+from ...core.quality.belonging import ENOUGH, reasons_not_to_join
 from ...core.quality.method import MethodDescription
 from ...models import Job, MethodVersion, Micrograph, Sample
 from ...models.methods import LONGEST_REASON
@@ -69,7 +69,7 @@ def hold_images(sample: Sample, *, is_enough: bool) -> None:
     for job in sorted(jobs, key=lambda job: job.micrograph_id not in counted):  # counted images first
         calibration = job.summary["calibration"]
         if not job.agreed_by:
-            reasons = misfits(
+            reasons = reasons_not_to_join(
                 method, job.get_settings().task, Source(calibration["source"]), calibration["nm_per_pixel"], sizes
             )
             if is_enough and job.micrograph_id not in counted:

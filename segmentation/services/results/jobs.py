@@ -137,7 +137,7 @@ def settings_for_image(
     """The settings with the requested scale (as `create_job` takes it in `asked`) for this image. Raises ValueError if
     the scale or the height of the data bar do not fit the image."""
     if requested is not None:
-        settings = settings.with_(calibration=StatedScale.of(requested).calibration(micrograph.scale))
+        settings = settings.replaced(calibration=StatedScale.of(requested).calibration(micrograph.scale))
     refuse_tall_bar(settings, micrograph)
     return settings
 

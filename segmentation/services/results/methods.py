@@ -68,7 +68,7 @@ def save_as_method(*, job: Job, user: Any, name: str, group: str = "", method: M
     settings, model = job.get_settings(), job.summary["model"]
     if job.summary["used"].get("imported") or not model.get("sha256"):
         raise Refused(NO_MODEL, 409)
-    settings = settings.with_(model=model["name"])  # an automatic choice is not part of a method
+    settings = settings.replaced(model=model["name"])  # an automatic choice is not part of a method
     source = job.calibration.source
     sources = (Source(source),) if source in KNOWN_SOURCES else KNOWN_SOURCES
     if method is None:

@@ -20,7 +20,7 @@ from ...core import tasks
 from ...core.archive import write_zip
 from ...core.network import cards
 from ...core.network.cards import ModelCard, UnknownModel
-from ...core.network.package import package
+from ...core.network.package import package_files
 from ...models import ModelDefault, Training
 from ..ground import staff_log
 from ..ground.refusal import Refused
@@ -81,7 +81,7 @@ def package_of(card: ModelCard) -> Path:
             channels, partial = tasks.find(card.task).channels(card), folder / uuid4().hex
             folder.mkdir(exist_ok=True)
             try:
-                write_zip(partial, package(card, channels.names, channels.activation))
+                write_zip(partial, package_files(card, channels.names, channels.activation))
                 for old in folder.glob(f"{card.name}-{'?' * 16}.zip"):
                     old.unlink(missing_ok=True)
                 partial.replace(file)
@@ -138,7 +138,7 @@ def default_model(task: str, user: Any) -> str:
     if chosen := chosen_default(task, user):
         return chosen
     if task in cards.tasks_of_several():
-        return cards.automatic(task)
+        return cards.automatic_name(task)
     return next((card.name for card in offered_models(user) if card.task == task), "")
 
 
@@ -151,7 +151,7 @@ def set_default(*, name: str, user: Any, site: bool = False) -> ModelDefault:
     row = trainings_by_model([name]).get(name)
     if site and row is not None and not row.shared:
         raise Refused(NOT_SHARED, 409)
-    task = cards.stands_for(name)[0].task
+    task = cards.cards_for_name(name)[0].task
     default, _ = ModelDefault.objects.select_for_update().get_or_create(
         owner=owner, task=task, defaults={"model_name": name}
     )

@@ -54,14 +54,14 @@ def rerun_results(
     such model; 409 or the status of the limit if no job could be made).
     """
     check_model(model, user)
-    task = cards.stands_for(model)[0].task
+    task = cards.cards_for_name(model)[0].task
     new_jobs, notes, status = list[Job](), list[str](), 409
     who = {"user": user, "visitor": visitor, "address": address}
     for job in jobs:
         if why := _obstacle(job, task, model):
             notes.append(why)
             continue
-        settings = job.get_settings().with_(model=model)
+        settings = job.get_settings().replaced(model=model)
         try:
             new_jobs.append(rerun_job(job=job, settings=settings, again=True, token=f"again {job.pk} {model}", **who))
         except Refused as refusal:
@@ -80,9 +80,9 @@ def results_to_rerun(model: str, user: Any, visitor: UUID | None = None) -> Quer
 
     Images that the model has already analysed and results with corrections are left out.
     """
-    task, mine = cards.stands_for(model)[0].task, Job.objects.visible_to(user, visitor)
+    task, mine = cards.cards_for_name(model)[0].task, Job.objects.visible_to(user, visitor)
     finished = mine.filter(settings__task=task, state=Job.State.DONE, corrects=None, outlines={}, edit_count=0)
-    names = {card.name for card in cards.stands_for(model)}
+    names = {card.name for card in cards.cards_for_name(model)}
     others = finished.exclude(micrograph__in=mine.filter(model_name__in=names).values("micrograph"))
     return others.select_related("micrograph").order_by("-created")
 

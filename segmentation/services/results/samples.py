@@ -177,7 +177,7 @@ def _new_sample(submission: str, who: dict[str, Any], settings: AnalysisSettings
     """The sample of a submission, and whether it is new; raises Refused (429) if its maker has too
     many."""
     limits.check_samples(**who)
-    fields |= {"settings": settings.with_(calibration=None).as_dict(), **Sample.fields_of(**who)}
+    fields |= {"settings": settings.replaced(calibration=None).as_dict(), **Sample.fields_of(**who)}
     return Sample.objects.get_or_create(submission=submission, defaults=fields)
 
 
@@ -370,7 +370,7 @@ def recalibrate_sample(*, sample: Sample, scale: ScaleRule) -> None:
         # This scale was typed or drawn for this image, so it stays.
         if sample.rule == Sample.Rule.OWN and stated not in (None, earlier_scales[job.pk]):
             calibration = stated
-        settings = job.get_settings().with_(calibration=calibration)
+        settings = job.get_settings().replaced(calibration=calibration)
         if settings != job.get_settings():
             reruns.append(_measured_again(job, settings))
     Job.objects.bulk_create(reruns)
@@ -398,7 +398,7 @@ def ignore_in_sample(*, sample: Sample, job: Job) -> None:
     replace_image(sample=sample, job=job)
     reruns = []
     for other in others_of_this_size(sample, job):
-        settings = other.get_settings().with_(ignore=job.get_settings().measurement.ignore)
+        settings = other.get_settings().replaced(ignore=job.get_settings().measurement.ignore)
         reruns.append(_measured_again(other, settings))
     Job.objects.bulk_create(reruns)
     refresh_after_commit(sample.pk)
@@ -513,8 +513,8 @@ def _job_of_image(sample: Sample, micrograph: Micrograph, name_by_sha256: Mappin
     # Only uploads to version 1.0.0 have `asked` here.
     stated = StatedScale.of(micrograph.asked) if micrograph.asked else None
     calibration = stated.calibration(micrograph.scale) if stated else sample.stated_calibration(micrograph)
-    requested = AnalysisSettings.from_dict(sample.settings).with_(calibration=calibration)
-    requested = requested.with_(ignore=_regions_of_this_size(sample, micrograph, requested.measurement.ignore))
+    requested = AnalysisSettings.from_dict(sample.settings).replaced(calibration=calibration)
+    requested = requested.replaced(ignore=_regions_of_this_size(sample, micrograph, requested.measurement.ignore))
     job = _new_job(sample, micrograph, settings_for_image(requested, None, micrograph), created=micrograph.created)
     try:
         limits.count_megapixels(job)

@@ -10,7 +10,7 @@ import pytest
 
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.combine import combine
-from segmentation.core.flags import LONGEST, TILTED, Flag
+from segmentation.core.flags import LONGEST_SHORT_FORM, TILTED, Flag
 from segmentation.core.labels.segmentation import Cut
 from segmentation.core.measure.table import Table
 from segmentation.core.measure.tilt import Stretch, Tilt
@@ -141,7 +141,7 @@ def test_a_small_or_corrected_tilt_is_a_fact(facts: dict[str, object]) -> None:
 def test_every_warning_can_be_said(degrees: float, rotation: float) -> None:
     facts = {"tilt_degrees": degrees, "scan_rotation_degrees": rotation}
     (flag,) = signals(facts)
-    assert len(flag.short) <= LONGEST
+    assert len(flag.short) <= LONGEST_SHORT_FORM
     # One click corrects only what it can.
     tilt = Tilt.to_correct(MeasurementSettings(tilt_correction="file"), facts)
     assert flag.short.startswith(TILTED) == (tilt is not None)

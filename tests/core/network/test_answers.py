@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.network import answers as module
-from segmentation.core.network.answers import Answers
+from segmentation.core.network.answers import PredictionMemory
 
 
 class Counting:
@@ -25,7 +25,7 @@ def picture(seed=1, shape=(32, 64)):
 
 
 def test_the_same_picture_is_calculated_once_and_cannot_be_changed():
-    network, answers, fractions = Counting(), Answers(), []
+    network, answers, fractions = Counting(), PredictionMemory(), []
     first = answers.predict(network, picture(), activation="sigmoid", progress=fractions.append)
     again = answers.predict(network, picture().copy(), activation="sigmoid", progress=fractions.append)
     assert network.windows == 1 and np.array_equal(first, again) and fractions == [1.0, 1.0]
@@ -35,7 +35,7 @@ def test_the_same_picture_is_calculated_once_and_cannot_be_changed():
 
 @pytest.mark.parametrize("changed", ["network", "activation", "content", "shape"])
 def test_whatever_differs_is_calculated(changed):
-    network, other, answers = Counting(), Counting(), Answers()
+    network, other, answers = Counting(), Counting(), PredictionMemory()
     answers.predict(network, picture(), activation="sigmoid")
     shown = {"content": picture(2), "shape": picture().reshape(64, 32)}.get(changed, picture())
     activation = "softmax" if changed == "activation" else "sigmoid"
@@ -44,8 +44,8 @@ def test_whatever_differs_is_calculated(changed):
 
 
 def test_maps_of_large_pictures_are_not_kept(monkeypatch):
-    monkeypatch.setattr(module, "MOST", 1000)
-    network, answers = Counting(), Answers()
+    monkeypatch.setattr(module, "LARGEST_PX", 1000)
+    network, answers = Counting(), PredictionMemory()
     for _ in range(2):
         answers.predict(network, picture(), activation="sigmoid")
     assert network.windows == 2 and not answers.remembered

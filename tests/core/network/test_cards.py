@@ -29,7 +29,7 @@ def test_it_says_what_it_is_for_and_what_its_limits_are(card):
     assert card.summary.endswith(".")
     assert card.limits
     assert all(sentence.endswith(".") for sentence in card.limits)
-    chosen = any(card.name == model.name for model in cards.released(cards.automatic(card.task)))
+    chosen = any(card.name == model.name for model in cards.released(cards.automatic_name(card.task)))
     assert card.comparison == card.limits[0].startswith("For comparison") != chosen, "no image chooses such a model"
 
 

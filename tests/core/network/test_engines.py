@@ -105,7 +105,7 @@ def test_an_altered_graph_is_refused(tmp_path):
 
 
 def test_a_network_that_is_calculated_otherwise_gets_no_graph(tmp_path, monkeypatch):
-    monkeypatch.setattr("segmentation.core.network.graph.LEVELS", -1)
+    monkeypatch.setattr("segmentation.core.network.graph.MOST_DIFFERENCE", -1)
     card = tiny_card(tmp_path)
     with pytest.raises(NoGraph, match="tiny runs with torch alone"):
         write_graph(card, 2)

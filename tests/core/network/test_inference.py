@@ -15,7 +15,7 @@ from segmentation.core.network.architectures.multires import block_widths
 from segmentation.core.network.inference import HALO, predict, tiles_of
 from segmentation.core.network.resample import resize, resize_map
 from segmentation.core.network.runtime import Runtime, load_network
-from segmentation.core.network.with_torch import AROUND, TILE, TorchNetwork, works_in_parts
+from segmentation.core.network.with_torch import MARGIN_PX, TILE_PX, TorchNetwork, works_in_parts
 
 EXACT = Runtime("cpu", "float32")
 
@@ -116,11 +116,11 @@ def test_tiles_cover_every_pixel_once_and_see_their_halo(shape):
 @pytest.mark.parametrize(("side", "at_most"), [(2816, 1.0), (4096, 1.2), (5760, 1.3), (8192, 1.3), (11488, 1.36)])
 def test_a_large_picture_costs_little_twice_and_no_larger_window(side, at_most):
     """Two fifths of the network's time go into the layers that calculate a whole window, the rest only into parts."""
-    tiles = list(tiles_of((side, side), TILE, HALO))
+    tiles = list(tiles_of((side, side), TILE_PX, HALO))
     windows = sum((tile.window[0].stop - tile.window[0].start) ** 2 for tile in tiles)
-    pixels = sum(math.prod(span.stop - span.start + 2 * AROUND for span in tile.part) for tile in tiles)
+    pixels = sum(math.prod(span.stop - span.start + 2 * MARGIN_PX for span in tile.part) for tile in tiles)
     assert (0.4 * windows + 0.6 * pixels) / side**2 <= at_most + 0.02
-    assert max(span.stop - span.start for tile in tiles for span in tile.window) <= TILE + 2 * HALO == 2816
+    assert max(span.stop - span.start for tile in tiles for span in tile.window) <= TILE_PX + 2 * HALO == 2816
 
 
 @pytest.mark.parametrize("attention", [None, "scse"])
@@ -130,7 +130,7 @@ def test_the_last_layers_give_the_same_in_parts_unless_they_see_the_whole_pictur
     network = build({**architecture, "decoder_channels": [16] * 5}, 2).eval()
     assert works_in_parts(network) == (attention is None)
     assert not works_in_parts(build({"name": "multires-unet", "filters": 4}, 2))
-    monkeypatch.setattr(with_torch, "PART", 64)
+    monkeypatch.setattr(with_torch, "PART_PX", 64)
     picture = np.random.default_rng(0).random((1, 1, 192, 256), np.float32)
     window = slice(32, 160), slice(0, 224)
     with torch.inference_mode():
@@ -172,5 +172,5 @@ def test_resizing_keeps_means_and_positions():
 def test_a_picture_resized_in_bands_shows_no_seams(monkeypatch, scale):
     picture = np.random.default_rng(0).random((120, 90)).astype(np.float32)
     whole = resize(picture, scale)
-    monkeypatch.setattr("segmentation.core.network.resample.BAND", 7 * whole.shape[1])
+    monkeypatch.setattr("segmentation.core.network.resample.BAND_PX", 7 * whole.shape[1])
     assert np.abs(resize(picture, scale) - whole).max() < 1e-4

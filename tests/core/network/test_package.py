@@ -10,7 +10,7 @@ from scipy.special import expit, softmax
 
 from segmentation.core.archive import write_zip
 from segmentation.core.network import cards
-from segmentation.core.network.package import BadPackage, package, unpack
+from segmentation.core.network.package import BadPackage, package_files, unpack
 from segmentation.core.tasks import find
 from tests.web.archive import zipped
 
@@ -20,7 +20,7 @@ RELEASED = [card.name for card in cards.available()]
 def packed(name):
     card = cards.find(name)
     channels = find(card.task).channels(card)
-    return card, dict(package(card, channels.names, channels.activation))
+    return card, dict(package_files(card, channels.names, channels.activation))
 
 
 @pytest.mark.parametrize("name", RELEASED)

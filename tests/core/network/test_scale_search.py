@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from segmentation.core.labels.confidence import typical_diameter
-from segmentation.core.network.scale_search import KEEP, Trial, clearest, overall_clarity, search, working_scale
+from segmentation.core.network.scale_search import (
+    UNCHANGED_SCALES,
+    Trial,
+    clearest,
+    find_view,
+    overall_clarity,
+    working_scale,
+)
 
 CARD = SimpleNamespace(smallest=12.0, largest=80.0)
 
@@ -30,7 +37,7 @@ def test_the_trial_that_decides(trials, decides):
 
 def test_the_scale_brings_the_typical_particle_to_the_cards_size():
     assert working_scale(Trial(0.25, 0.9, 45.0), 36.0) == pytest.approx(0.2)
-    assert working_scale(Trial(1.0, 0.9, 36.0 / KEEP[0]), 36.0) == 1.0  # not worth a resampling
+    assert working_scale(Trial(1.0, 0.9, 36.0 / UNCHANGED_SCALES[0]), 36.0) == 1.0  # not worth a resampling
     assert working_scale(Trial(1.0, 0.9, 9.0), 36.0) == pytest.approx(2.0)  # half way to 4
     assert working_scale(Trial(1.0, 0.9, 24.0), 36.0) == 1.0
     assert working_scale(Trial(0.25, 0.3, 45.0), 36.0) == 1.0  # not clear enough to trust
@@ -61,7 +68,7 @@ def test_finer_copies_decide_where_both_polarities_are_about_as_clear(dark, side
         return clarity, 16.0 * wide / 512, 900
 
     picture = np.full((768, 1024), 0.8, np.float32)
-    view = search(lambda copy: copy, judge, CARD, picture, diameter=36.0)
+    view = find_view(lambda copy: copy, judge, CARD, picture, diameter=36.0)
     assert (view.polarity, view.scale) == ("bright", 1.0)
     assert [side for side, wide in tried if wide == 1024] == sides
 

@@ -10,12 +10,12 @@ from scipy import signal, stats
 
 from segmentation.core.quality.charts import (
     D4,
-    WEIGHT,
-    WIDTH,
+    EWMA_WEIGHT,
+    EWMA_WIDTH,
     Chart,
     Level,
-    ewma,
-    individuals,
+    ewma_chart,
+    individuals_chart,
     level_of,
 )
 
@@ -30,7 +30,7 @@ def test_the_limits_of_twenty_points_are_those_by_hand():
     values = [10.0, 12.0] * 10 + [11.0, 25.0]  # the mean range is 2
     level = level_of(values)
     assert level and (level.centre, level.sigma) == (11.0, 2 / 1.128)
-    chart = individuals(values, rules=(1,))
+    chart = individuals_chart(values, rules=(1,))
     assert chart.upper.tolist() == pytest.approx([11 + 2.66 * 2] * 22, abs=2e-3)  # E2 of the table is 2.660
     assert chart.lower.tolist() == pytest.approx([11 - 2.66 * 2] * 22, abs=2e-3)
     assert chart.greatest_range == pytest.approx(D4 * 2)
@@ -40,15 +40,15 @@ def test_the_limits_of_twenty_points_are_those_by_hand():
 
 
 def test_fewer_points_have_no_limits_unless_these_are_given():
-    chart = individuals([1.0] * 18 + [50.0])
+    chart = individuals_chart([1.0] * 18 + [50.0])
     assert chart.level is None and not chart.alarms and np.isnan(chart.upper).all()
     assert chart.sentence == "There are no limits yet: they need 1 more point."
-    assert ewma([1.0, 2.0]).level is None
-    assert individuals([0.5], UNIT).sentence == "The last point is in control."
+    assert ewma_chart([1.0, 2.0]).level is None
+    assert individuals_chart([0.5], UNIT).sentence == "The last point is in control."
     with pytest.raises(ValueError, match="all equal"):
         level_of([3.0] * 20)
     with pytest.raises(ValueError, match="finite"):
-        individuals([1.0, float("nan")])
+        individuals_chart([1.0, float("nan")])
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def test_fewer_points_have_no_limits_unless_these_are_given():
 def test_each_test_speaks_at_the_point_that_completes_its_pattern_and_not_before(rule, pattern, near):
     # A quiet point that breaks any run of the same sort stands before.
     before = {7: [1.5], 3: [0.0, 0.0], 4: [0.5]}.get(rule, [0.0])
-    chart = individuals([*before, *pattern], UNIT)
+    chart = individuals_chart([*before, *pattern], UNIT)
     assert points_of(chart, rule) == [len(before) + len(pattern) - 1]
-    assert points_of(individuals([*before, *near], UNIT), rule) == []
+    assert points_of(individuals_chart([*before, *near], UNIT), rule) == []
     (alarm,) = (alarm for alarm in chart.alarms if alarm.rule == rule)
     assert alarm.sentence.startswith(f"Point {alarm.point + 1} ") and f"(test {rule})" in alarm.sentence
     # The whole pattern; where two of three points are neighbours, the quiet one before them is in it.
@@ -109,14 +109,14 @@ def brute(rule: int, z: list[float], at: int) -> bool:
 def test_all_tests_agree_with_tests_window_by_window(seed):
     rng = np.random.default_rng(seed)
     z = rng.normal(0.6 * (seed % 2), (0.4, 1.0, 2.2)[seed % 3], 400).tolist()
-    chart = individuals(z, UNIT)
+    chart = individuals_chart(z, UNIT)
     for rule in range(1, 9):
         assert points_of(chart, rule) == [at for at in range(len(z)) if brute(rule, z, at)]
 
 
 def test_the_weighted_average_is_the_filter_of_scipy_with_exact_limits():
     values = np.random.default_rng(1).normal(50, 2, 60)
-    chart = ewma(values.tolist(), Level(50.0, 2.0), 0.3, 2.7)
+    chart = ewma_chart(values.tolist(), Level(50.0, 2.0), 0.3, 2.7)
     filtered, _ = signal.lfilter([0.3], [1, -0.7], values, zi=[0.7 * 50.0])
     assert chart.values.tolist() == pytest.approx(filtered.tolist())
     # The variance of the average, summed weight by weight.
@@ -125,7 +125,7 @@ def test_the_weighted_average_is_the_filter_of_scipy_with_exact_limits():
         half = 2.7 * 2.0 * float(np.sqrt(np.square(weights).sum()))
         assert (chart.lower[point], chart.upper[point]) == pytest.approx((50 - half, 50 + half))
     with pytest.raises(ValueError, match="over 0"):
-        ewma([1.0], UNIT, weight=0.0)
+        ewma_chart([1.0], UNIT, weight=0.0)
 
 
 def run_length(weight: float, width: float, states: int = 401) -> float:
@@ -141,14 +141,14 @@ def run_length(weight: float, width: float, states: int = 401) -> float:
 
 
 def test_the_usual_average_gives_one_false_alarm_in_five_hundred_points():
-    assert run_length(WEIGHT, WIDTH) == pytest.approx(500, rel=0.01)
+    assert run_length(EWMA_WEIGHT, EWMA_WIDTH) == pytest.approx(500, rel=0.01)
 
 
 def test_a_shift_of_one_and_a_half_sigma_is_found_by_the_average_and_by_the_run():
     level = Level(100.0, 4.0)
     values = 100 + 4 * np.random.default_rng(7).normal(0, 1, 80)
     values[40:] += 4 * 1.5
-    weighted, single = ewma(values.tolist(), level), individuals(values.tolist(), level)
+    weighted, single = ewma_chart(values.tolist(), level), individuals_chart(values.tolist(), level)
     after = [alarm.point for alarm in weighted.alarms]
     assert after and min(after) >= 40
     assert any(alarm.point >= 40 and alarm.rule in (2, 5, 6) for alarm in single.alarms)
@@ -163,4 +163,4 @@ def test_a_level_without_spread_is_refused(level):
 
 def test_there_is_no_ninth_test():
     with pytest.raises(ValueError, match="1 to 8"):
-        individuals([0.0], UNIT, rules=(9,))
+        individuals_chart([0.0], UNIT, rules=(9,))

@@ -13,7 +13,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.quality.conformity import Limit
-from segmentation.core.quality.method import MethodDescription, canonical, changes, departures
+from segmentation.core.quality.method import MethodDescription, canonical_text, changes, departures
 from segmentation.core.quality.stopping import StoppingRule
 
 SHA256 = "0123abcd" * 8
@@ -44,12 +44,12 @@ def test_a_method_saved_from_a_result_has_all_that_decides_and_nothing_of_one_re
     assert METHOD.settings["border_correction"] == "weight" and METHOD.settings["laboratory"] == "Laboratory A"
     assert METHOD.settings["threshold"] == USED.segmentation.threshold  # every setting, the default ones, too
     assert not {"calibration", "ignore", "operator", "material", "model", "task"} & METHOD.settings.keys()
-    assert METHOD.analysis.with_(**{name: getattr(USED.measurement, name) for name in OF_RESULT}) == USED
+    assert METHOD.analysis.replaced(**{name: getattr(USED.measurement, name) for name in OF_RESULT}) == USED
 
 
 def test_the_checksum_is_that_of_the_one_text_and_knows_no_order():
     text = json.dumps(METHOD.as_dict(), sort_keys=True, separators=(",", ":"))
-    assert canonical(METHOD.as_dict()) == text and METHOD.checksum == hashlib.sha256(text.encode()).hexdigest()
+    assert canonical_text(METHOD.as_dict()) == text and METHOD.checksum == hashlib.sha256(text.encode()).hexdigest()
     shuffled = json.loads(json.dumps(dict(reversed(METHOD.as_dict().items()))))
     shuffled["settings"] = dict(reversed(shuffled["settings"].items()))
     again = MethodDescription.from_dict(shuffled)
@@ -112,19 +112,19 @@ def words(settings=USED, sha256=SHA256, source=Source.METADATA):
 
 def test_a_result_that_follows_the_method_departs_in_nothing():
     assert words() == []
-    other = USED.with_(operator="Grace", material="batch 8", ignore=(), calibration=None, deviations="none")
+    other = USED.replaced(operator="Grace", material="batch 8", ignore=(), calibration=None, deviations="none")
     assert words(other) == []
-    assert words(USED.with_(grating="grating 12")) == []  # the method says nothing of it
+    assert words(USED.replaced(grating="grating 12")) == []  # the method says nothing of it
 
 
 def test_each_departure_is_one_sentence():
     assert words(source=Source.TYPED) == ["The scale is typed by the user; the method asks for one from the file."]
-    assert words(USED.with_(operator="")) == ["The operator is missing; the method asks for it."]
+    assert words(USED.replaced(operator="")) == ["The operator is missing; the method asks for it."]
     assert words(sha256="f" * 64) == [
         "The outlines are made by model particles, sha256 ffffffff; the method asks for particles, sha256 0123abcd."
     ]
     assert words(sha256="")[0].startswith("The outlines are made by no model; ")
-    assert words(USED.with_(border_correction="exclude", laboratory="")) == [
+    assert words(USED.replaced(border_correction="exclude", laboratory="")) == [
         "Border correction: leave out what touches the frame; the method asks for leave out what touches the frame, and"
         " weight the others for it.",
         "Laboratory: nothing; the method asks for Laboratory A.",

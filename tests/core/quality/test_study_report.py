@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from segmentation.core.quality.study_report import as_dict, parts_of, study_of
+from segmentation.core.quality.study_report import parts_of, study_as_dict, study_of
 
 
 def row(value, day, **fields):
@@ -30,7 +30,7 @@ ROWS = [row(100.0, "1"), row(102.0, "1"), row(106.0, "2"), row(108.0, "2")]
 
 def test_the_analysis_of_variance_by_hand():
     """Days 101 and 107: between them 2·(3² + 3²) = 36 with 1 degree of freedom, within 2 + 2 = 4 with 2."""
-    found = as_dict(study_of(["day"], ROWS), "nm")
+    found = study_as_dict(study_of(["day"], ROWS), "nm")
     day, within = found["components"]
     assert (day["mean_square"], day["free"], within["mean_square"], within["free"]) == (36.0, 1, 2.0, 2)
     assert day["variance"] == pytest.approx((36 - 2) / 2) and within["sd"] == pytest.approx(2**0.5)
@@ -40,7 +40,7 @@ def test_the_analysis_of_variance_by_hand():
 
 
 def parts(rows):
-    return {part.title: part for part in parts_of("median", rows, as_dict(study_of(["day"], rows), "nm"))}
+    return {part.title: part for part in parts_of("median", rows, study_as_dict(study_of(["day"], rows), "nm"))}
 
 
 def test_what_was_not_measured_is_written_as_such():
@@ -76,7 +76,7 @@ def test_what_people_and_certificates_said_is_taken():
 
 def test_a_change_is_held_against_an_interval_where_there_is_one():
     image = {"name": "a.tif", "value": 100.0, "half_width": 5.0, "moved": {"blur": 4.0, "noise": -6.0}, "warned": []}
-    result = as_dict(study_of(["day"], ROWS), "nm")
+    result = study_as_dict(study_of(["day"], ROWS), "nm")
 
     def robustness(*tested):
         study = {**result, "robustness": {"tested": list(tested), "left_out": []}}

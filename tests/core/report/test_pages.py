@@ -245,7 +245,7 @@ def test_it_says_what_a_regulator_asks_for():
 
 def test_it_says_when_it_was_made_where_it_is_and_who_took_the_image():
     analysis, made_at = make_analysis(12), datetime(2026, 11, 25, 6, 40, 5, tzinfo=UTC)
-    settings = analysis.settings.with_(operator="A. Example")
+    settings = analysis.settings.replaced(operator="A. Example")
     micrograph = replace(analysis.micrograph, metadata={**analysis.micrograph.metadata, "date": "2024-05-06 07:08"})
     context = context_of(
         replace(analysis, settings=settings, micrograph=micrograph),

@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from segmentation.core.combine import combine
-from segmentation.core.flags import TWO_SCALES, WRONG, Flag, warned
+from segmentation.core.flags import TWO_SCALES, WRONG, Flag, warning_texts
 from segmentation.core.measure.budget_table import ANSWERS, ends_words, uncertainty_words
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY_LEFT_OUT
@@ -427,7 +427,7 @@ def test_a_scale_that_is_probably_wrong_stands_before_the_verdict_and_each_image
     assert sample.pooled.nano["decides"].startswith("A check of the scale of 2 images")
     (of_image,) = (flag for flag in sample.flags if "0.tif: Do not use" in flag.text)
     assert of_image.doubt and of_image.short == wrong.short
-    assert warned(sample.flags) == ["Do not use: scale of 1 image wrong?"]
+    assert warning_texts(sample.flags) == ["Do not use: scale of 1 image wrong?"]
 
 
 def test_a_fraction_has_one_unit_and_one_interval_in_the_workbook(tmp_path):
@@ -449,7 +449,7 @@ def test_images_left_out_put_no_number_in_doubt_and_the_warning_says_how_many_th
     images[0] = replace(images[0], flags=())
     sample = combine("lot", images)
     assert not any(flag.doubt for flag in sample.flags)
-    assert warned(sample.flags) == [f"Note: 2 images {WHY_LEFT_OUT[NO_PIXEL_SIZE]} do not count"]
+    assert warning_texts(sample.flags) == [f"Note: 2 images {WHY_LEFT_OUT[NO_PIXEL_SIZE]} do not count"]
     caption, *_, note = (drawn := figure.draw(sample)).texts
     assert note.get_text().startswith("Note: ") and note.get_color() == caption.get_color() != WARNED
     assert "Overlap" not in caption.get_text() and "Each image" not in str([ax._left_title for ax in drawn.axes])

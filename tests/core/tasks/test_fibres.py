@@ -46,7 +46,7 @@ def analysed(
     )
     settings = AnalysisSettings.of("fibres", faint_limit=faint)
     if nm_per_pixel:
-        settings = settings.with_(calibration=Calibration.of_pixel(nm_per_pixel, typed=f"{nm_per_pixel:g}"))
+        settings = settings.replaced(calibration=Calibration.of_pixel(nm_per_pixel, typed=f"{nm_per_pixel:g}"))
     return pipeline.measure(micrograph, segmentation, settings)
 
 
@@ -203,7 +203,7 @@ def test_fibres_in_their_own_size_and_only_very_wide_ones_made_smaller():
             depth = ndimage.distance_transform_edt(inside)
             return np.stack([255 * inside, 255 * depth / max(depth.max(), 1)]).astype(np.uint8)
 
-        return TASK.scale(predict, pipeline.stands_for("fibres")[0], picture, settings).scale
+        return TASK.scale(predict, pipeline.cards_for_name("fibres")[0], picture, settings).scale
 
     assert scale_of(12) == 1 and 0.1 < scale_of(120) < 0.4
 

@@ -16,7 +16,7 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import notes_on, pool
 from segmentation.core.micrograph.colours import CHANNEL, CHANNELS, COLOURS, FALSE_COLOURS, MANY, MAP, RAINBOW
 from segmentation.core.micrograph.types import Calibration, Micrograph
-from segmentation.core.network.likeness import ENTRY
+from segmentation.core.network.likeness import LIKENESS
 from segmentation.core.pipeline import measure
 from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.core.tasks.judgement import TO_CHECK, is_out_of_domain
@@ -25,7 +25,7 @@ from tests.core.builders import disc_labels, segmentation_of
 STEEL = {"model": "uhcs-steel", "title": "UHCS steel (Phases)", "task": "phases"}
 SUPPORTED = {"model": "supported", "title": "Particles on a support (Particles)", "task": "particles"}
 CALIBRATED = {"name": "particles", "title": "Particles", "options": {"confidence": {"intercept": 0.0}}}
-KNOWS_ITS_IMAGES = {"name": "particles", "title": "Particles", "options": {ENTRY: {"taught": [], "limit": 1.0}}}
+KNOWS_ITS_IMAGES = {"name": "particles", "title": "Particles", "options": {LIKENESS: {"taught": [], "limit": 1.0}}}
 
 
 def squares(count: int = 9) -> np.ndarray:

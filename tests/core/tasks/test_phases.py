@@ -15,14 +15,14 @@ from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import ModelCard
-from segmentation.core.network.likeness import describe, learn
+from segmentation.core.network.likeness import describe, likeness_entry
 from segmentation.core.network.scale_search import View
 from segmentation.core.report.charts import Sheet
 from segmentation.core.report.panel_charts import draw_fractions
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import phases
 from segmentation.core.tasks.base import Decoded, Measured
-from segmentation.core.tasks.phases import PhaseSettings, decode, without_specks
+from segmentation.core.tasks.phases import PhaseSettings, decode, without_small_regions
 
 NAMES = ["matrix", "network", "laths"]
 PLAIN = MeasurementSettings()
@@ -103,9 +103,9 @@ def test_intercepts_are_drawn_by_their_length_without_those_that_the_frame_cuts(
 def test_small_regions_go_to_what_surrounds_them():
     classes = np.zeros((40, 40), np.int32)
     classes[5:8, 5:8], classes[20:30, 20:30] = 1, 2
-    assert set(np.unique(without_specks(classes, 9))) == {0, 1, 2}
-    assert (without_specks(classes, 10) == np.where(classes == 1, 0, classes)).all()
-    assert (without_specks(classes, 10_000) == classes).all()  # nothing would be left
+    assert set(np.unique(without_small_regions(classes, 9))) == {0, 1, 2}
+    assert (without_small_regions(classes, 10) == np.where(classes == 1, 0, classes)).all()
+    assert (without_small_regions(classes, 10_000) == classes).all()  # nothing would be left
     assert found(classes, smallest=10).classes.tolist() == [0, 2]
 
 
@@ -113,7 +113,7 @@ def test_small_regions_go_to_what_surrounds_them():
 def taught() -> ModelCard:
     """A model that was taught on smooth pictures."""
     smooth = [np.round(127 + 100 * np.sin(np.indices((96, 96))[0] / (6 + n / 4))).astype(np.uint8) for n in range(5)]
-    return replace(CARD, options=learn([describe(picture) for picture in smooth], list("abcde")))
+    return replace(CARD, options=likeness_entry([describe(picture) for picture in smooth], list("abcde")))
 
 
 def test_no_number_is_given_of_an_image_of_another_kind(taught):
@@ -124,7 +124,7 @@ def test_no_number_is_given_of_an_image_of_another_kind(taught):
     numbers = {name: cells for name, cells in refused.table.columns.items() if cells.dtype.kind in "if"}
     assert {name for name, cells in numbers.items() if not np.isnan(cells).all()} == {"label", "class"}, "nor in files"
     anyway = measured(found(striped(), noise, taught), measure_unlike=True)
-    assert anyway.quantities["area_fraction of laths"].value == 0.5 and anyway.flags[0] == phases.DIFFERENT
+    assert anyway.quantities["area_fraction of laths"].value == 0.5 and anyway.flags[0] == phases.UNLIKE_WARNING
 
 
 def test_an_image_of_its_kind_is_measured_without_a_word(taught):

@@ -8,7 +8,7 @@ import pytest
 from segmentation.core.network.cards import find
 from segmentation.core.network.scale_search import View
 from segmentation.core.tasks.particles import (
-    AGAINST,
+    MOST_AGAINST,
     ParticleSettings,
     decode,
     other_settings,
@@ -28,7 +28,7 @@ def reading(**used):
 
 def test_the_other_polarity_is_looked_at_where_outlines_have_the_contrast_of_gaps():
     settings = ParticleSettings()
-    assert not list(other_settings(reading(against=AGAINST), settings))
+    assert not list(other_settings(reading(against=MOST_AGAINST), settings))
     assert list(other_settings(reading(against=0.3), settings)) == [{"polarity": "bright"}]
     assert not list(other_settings(reading(against=0.3), ParticleSettings(polarity="dark")))
 
@@ -56,4 +56,4 @@ def test_outlines_of_the_other_contrast_speak_against_the_polarity():
     maps = np.stack([foreground, np.where(labels > 0, np.clip(255 - 20 * inner, 130, 255), 0)]).astype(np.uint8)
     inputs = View(polarity="bright"), find("particles"), ParticleSettings()
     right, wrong = (decode(maps, picture, *inputs).used["against"] for picture in (grey, 255 - grey))
-    assert right <= AGAINST and wrong == 1.0
+    assert right <= MOST_AGAINST and wrong == 1.0

@@ -22,7 +22,7 @@ from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.network import cards
 from segmentation.core.pipeline import analyse
-from segmentation.core.proposing import Part, look, ways
+from segmentation.core.proposing import Part, try_way, ways
 from segmentation.lab.training.data import held_out_pairs
 from segmentation.lab.training.settings import read_recipe
 from segmentation.lab.training.settings.recipe import RECIPES
@@ -74,7 +74,7 @@ def first_way(micrograph: Micrograph) -> str | None:
     least = EVEN_PROBABILITY if analysis.refused else max(EVEN_PROBABILITY, used.get("expected", 0.0))
     for way in ways(part, requested, used, model, cards.available(), refused=analysis.refused):
         card = cards.find(way.settings["model"])
-        if look(part, requested, way, card, least=least) is not None:
+        if try_way(part, requested, way, card, least=least) is not None:
             return card.task
     return "none"
 

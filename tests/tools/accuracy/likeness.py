@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.core.network.likeness import ENTRY, describe, distance, learn
+from segmentation.core.network.likeness import LIKENESS, describe, distance, likeness_entry
 from segmentation.lab.training.data import clipped_picture
 
 TAUGHT, DRAWS, SEED = 10, 8, 0
@@ -41,7 +41,7 @@ def main() -> None:
             order = rng.permutation(len(images))
             count = min(TAUGHT, len(order) - 1)
             taught, rest = ([images[number] for number in part] for part in (order[:count], order[count:]))
-            limit = learn(taught, list(map(str, range(count))))[ENTRY]["limit"]
+            limit = likeness_entry(taught, list(map(str, range(count))))[LIKENESS]["limit"]
             groups = ({**folders, name: rest}).values()
             shares.append(
                 [np.mean([distance(descriptor, taught) <= limit for descriptor in group]) for group in groups]

@@ -115,9 +115,9 @@ def changes(micrograph: Micrograph, runtime: Runtime, forms: Iterable[str] = FOR
     first = analyse(micrograph, settings, runtime=runtime)
     if first.table.kept.sum() < FEWEST:
         return
-    grey = changed_forms.eight_bits(micrograph.pixels)
+    grey = changed_forms.grey_levels(micrograph.pixels)
     for form in forms:
-        pixels = changed_forms.changed(grey, FORMS[form])
+        pixels = changed_forms.in_form(grey, FORMS[form])
         second = analyse(replace(micrograph, pixels=pixels), settings, runtime=runtime)
         yield form, compare(first, second, form)
 

@@ -24,7 +24,7 @@ from scipy import stats
 from segmentation.core.library import calls
 from segmentation.core.library.results import Result
 from segmentation.core.measure.quantities import Value
-from segmentation.core.quality.charts import BASELINE, Chart, ewma, individuals
+from segmentation.core.quality.charts import BASELINE, Chart, ewma_chart, individuals_chart
 from segmentation.core.quality.conformity import Limit, decide
 
 from .unseen import DATA
@@ -35,10 +35,10 @@ N, CHARTS, AFTER, SEED = 100, 400, 20, 11
 IMAGES = 5
 LIMITS = (1.02, 1.05, 1.1, 1.2, 1.5)  # times the median of the material
 CHARTS_BY_NAME: dict[str, Callable[[list[float]], Chart]] = {
-    "individuals, tests 1 to 8": individuals,
-    "individuals, tests 1 to 4": lambda values: individuals(values, rules=range(1, 5)),
-    "individuals, test 1 alone": lambda values: individuals(values, rules=(1,)),
-    "EWMA": ewma,
+    "individuals, tests 1 to 8": individuals_chart,
+    "individuals, tests 1 to 4": lambda values: individuals_chart(values, rules=range(1, 5)),
+    "individuals, test 1 alone": lambda values: individuals_chart(values, rules=(1,)),
+    "EWMA": ewma_chart,
 }
 
 

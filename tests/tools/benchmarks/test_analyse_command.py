@@ -32,7 +32,7 @@ from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network import cards
 from segmentation.core.pipeline import analyse
-settings = AnalysisSettings.of(model=cards.automatic("particles"), calibration=Calibration.of_pixel(5.0))
+settings = AnalysisSettings.of(model=cards.automatic_name("particles"), calibration=Calibration.of_pixel(5.0))
 for file in map(Path, sys.argv[1:]):
     analyse(read(file), settings)
 """

@@ -24,7 +24,7 @@ from segmentation.core.network.cards import available, find
 from segmentation.core.network.inference import predict
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.scale_search import as_shown
-from segmentation.core.pipeline import Clock, analyse, arranged, measure_objects, segment
+from segmentation.core.pipeline import Clock, analyse, measure_objects, segment, with_arrangement
 from segmentation.core.report.files import write_all
 from worker.decoding import read_micrograph
 
@@ -87,7 +87,7 @@ def test_processor_seconds_of_an_analysis(name):
     for _ in range(2):
         clock, began = CpuClock(), time.process_time()
         outlines = segment(micrograph, AnalysisSettings.of(), clock=clock)
-        arranged(measure_objects(micrograph, outlines, AnalysisSettings.of(), clock=clock), clock)
+        with_arrangement(measure_objects(micrograph, outlines, AnalysisSettings.of(), clock=clock), clock)
         spent = time.process_time() - began
     print_shares(f"{name}, {grey.shape}", clock.seconds | {"rest": spent - sum(clock.seconds.values())})
 
@@ -103,7 +103,7 @@ def test_cost_of_large_images_by_their_pixels():
         micrograph = Micrograph(grey, "large.tif", "0" * 64, Calibration(5.0, "metadata"))
         clock, began = CpuClock(), time.perf_counter()
         outlines = segment(micrograph, settings, clock=clock)
-        analysis = arranged(measure_objects(micrograph, outlines, settings, clock=clock), clock)
+        analysis = with_arrangement(measure_objects(micrograph, outlines, settings, clock=clock), clock)
         wall = time.perf_counter() - began
         costs = {
             stage: spent / grey.size * 1e6 for stage, spent in clock.seconds.items() if stage not in ("load", "search")

@@ -18,7 +18,7 @@ from PIL import Image
 from segmentation.core import pipeline
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.measure.matching import count_pairs, overlap_of, without_specks
-from segmentation.core.suggesting import expected_wrong, order, texture
+from segmentation.core.suggesting import expected_wrong, rank_images, texture
 from segmentation.core.truth import BadDataset
 from segmentation.lab.training.data import held_out_pairs
 from segmentation.lab.training.settings import read_recipe
@@ -50,7 +50,7 @@ def test_expected_and_true_errors(capsys):
         textures.append(texture(micrograph.pixels[::2, ::2]))
     chance = FIRST * float(np.mean(wrong))
     by_number = sum(wrong[index] for index in np.argsort(expected)[::-1][:FIRST])
-    suggested = sum(wrong[index] for index, _ in order(expected, textures, [])[:FIRST])
+    suggested = sum(wrong[index] for index, _ in rank_images(expected, textures, [])[:FIRST])
     ranks = np.corrcoef(*(np.argsort(np.argsort(values)) for values in (wrong, expected)))[0, 1]
     with capsys.disabled():
         print(f"\n{len(pairs)} images: {sum(wrong)} wrong outlines, {sum(expected):.0f} expected.", end=" ")

@@ -110,6 +110,6 @@ def test_a_job_with_a_setting_of_the_next_version_is_shown_kept_and_not_worked_o
     do_analyses()
     job.refresh_from_db()
     assert (job.state, job.stage, job.error) == ("queued", NEWER, "")
-    assert job.get_settings().with_(measurand="all").as_dict() == {**asked, "measurand": "all"}
+    assert job.get_settings().replaced(measurand="all").as_dict() == {**asked, "measurand": "all"}
     Job.objects.update(state="done", summary=SUMMARY)
     assert [signed_in.get(page).status_code for page in (f"/jobs/{job.pk}/", "/results/")] == [200, 200]

@@ -424,7 +424,7 @@ def test_of_a_refused_image_lists_say_no_number_and_no_dash():
 def test_no_setting_differs_from_its_default_until_one_is_changed(task):
     settings = AnalysisSettings.of(task)
     assert list(shown_settings(settings, changed=True)) == []
-    changed = AnalysisSettings.from_dict(settings.with_(repeatability=0.4).as_dict())
+    changed = AnalysisSettings.from_dict(settings.replaced(repeatability=0.4).as_dict())
     expected = [] if "repeatability" in find(task).ignores else ["repeatability"]
     assert [setting.name for setting, _ in shown_settings(changed, changed=True)] == expected
     both = {setting.name for side in (True, False) for setting, _ in shown_settings(changed, changed=side)}

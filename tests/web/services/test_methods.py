@@ -241,7 +241,9 @@ def test_the_settings_are_the_methods_and_texts_that_it_leaves_open_the_laborato
     settings = AnalysisSettings.of(threshold=0.4, laboratory="Laboratory A", repeatability=2.0)
     version = methods.save_as_method(job=make_job(state="done", owner=alice, settings=settings), user=alice, name="P")
     laboratory = {"operator": "Bob", "laboratory": "Laboratory B", "repeatability": "9", "preparation": "dispersed"}
-    assert methods.settings_from_version(version, laboratory) == settings.with_(operator="Bob", preparation="dispersed")
+    assert methods.settings_from_version(version, laboratory) == settings.replaced(
+        operator="Bob", preparation="dispersed"
+    )
 
 
 def test_a_method_that_is_deleted_leaves_its_results(saved, make_job, alice):

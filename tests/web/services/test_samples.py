@@ -239,7 +239,7 @@ class TestRegions:
         sample = create([*different(make_micrograph, 3), large])
         sample.jobs.update(state=DONE)
         first, second, *_ = sample.members.order_by("micrograph__sha256")
-        settings = first.get_settings().with_(ignore=self.REGIONS)
+        settings = first.get_settings().replaced(ignore=self.REGIONS)
         drawn = make_job(micrograph=first.micrograph, parent=first, state=DONE, visitor=ME, settings=settings)
         assert len(samples.others_of_this_size(sample, drawn)) == 2
         with commit():
@@ -247,7 +247,7 @@ class TestRegions:
         members = {job.micrograph_id: job for job in sample.members}
         assert members[first.micrograph_id] == drawn and len(members) == 4
         again = members[second.micrograph_id]
-        assert again.parent == second and again.get_settings() == second.get_settings().with_(ignore=self.REGIONS)
+        assert again.parent == second and again.get_settings() == second.get_settings().replaced(ignore=self.REGIONS)
         assert members[large.pk].get_settings().measurement.ignore == ()
         assert state(sample) == Sample.State.WAITING
         with pytest.raises(Refused, match="under way"):

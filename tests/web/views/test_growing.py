@@ -140,7 +140,7 @@ def test_a_closed_sample_takes_no_image_by_any_door(people, script, grown, make_
 
 def test_another_scale_lets_a_waiting_image_be_held_against_the_method_anew(grown):
     job = third(grown)
-    settings = job.get_settings().with_(data_bar=0)
+    settings = job.get_settings().replaced(data_bar=0)
     new = samples.scale_image(job=job, settings=settings)
     assert (new.included, new.waits, new.agreed_by) == (True, "", "")
 

@@ -335,7 +335,7 @@ class TestChange:
         answer = maker.post(address(old, "change/"), typed)
         new = Job.objects.exclude(pk=old.pk).get()
         assert (answer.status_code, answer["Location"], new.parent) == (303, address(new), old)
-        assert new.get_settings() == recipe.with_(filter=True)
+        assert new.get_settings() == recipe.replaced(filter=True)
         assert maker.post(address(old, "change/"), typed)["Location"] == address(new), "twice is once"
 
     @pytest.mark.parametrize(("name", "value"), [("model", "nosuch"), ("filter", "perhaps"), ("repeatability", "-3")])
@@ -365,7 +365,7 @@ class TestChange:
         assert short in beside and "correct for the tilt" in beside
         assert '<input type="hidden" name="tilt_correction" value="file">' in beside
         maker.post(address(old, "change/"), {"tilt_correction": "file"})
-        assert old.reruns.get().get_settings() == old.get_settings().with_(tilt_correction="file")
+        assert old.reruns.get().get_settings() == old.get_settings().replaced(tilt_correction="file")
 
     def test_faint_outlines_and_gaps_are_told_where_the_numbers_are(self, maker, job):
         aside = {"much fainter than the others": 77, "touches the frame": 2}
@@ -382,7 +382,7 @@ class TestChange:
         )
         old = job()
         maker.post(address(old, "change/"), {"faint_limit": "0"})
-        assert old.reruns.get().get_settings() == old.get_settings().with_(faint_limit=0)
+        assert old.reruns.get().get_settings() == old.get_settings().replaced(faint_limit=0)
 
     def test_regions_are_taken_back_by_one_press_and_typed_without_scripts(self, maker, job):
         regions = [[[0, 0], [20, 20]], [[30, 5], [60, 5], [45, 40]]]
@@ -392,7 +392,7 @@ class TestChange:
         assert '<input type="hidden" name="ignore" value="30,5,60,5,45,40"><button class="as-link">region 1' in page
         assert 'name="ignore" id="id_ignore"' in page and 'value="0,0,20,20; 30,5,60,5,45,40"' in page
         maker.post(address(old, "change/"), {"ignore": "30,5,60,5,45,40"})
-        assert old.reruns.get().get_settings() == old.get_settings().with_(ignore=regions[1:])
+        assert old.reruns.get().get_settings() == old.get_settings().replaced(ignore=regions[1:])
         wrong = maker.post(address(old, "rerun/"), {"ignore": "1,2,3"})
         assert wrong.status_code == 400 and "is a list of at most 50 regions" in words(wrong)
         answer = maker.post(address(old, "change/"), {"ignore": "nowhere"})

@@ -182,7 +182,7 @@ def test_each_change_is_in_the_log_once(people, alice, make_job):
 def test_versions_and_samples_of_a_result_have_its_limits(maker, job, make_segmentation):
     maker.post(f"/jobs/{job.pk}/specification/", FIELDS)
     job.refresh_from_db()
-    again = jobs.rerun_job(job=job, settings=job.get_settings().with_(filter=True), user=None, visitor=VISITOR)
+    again = jobs.rerun_job(job=job, settings=job.get_settings().replaced(filter=True), user=None, visitor=VISITOR)
     assert again.specification == job.specification
     Job.objects.filter(pk=job.pk).update(segmentation=make_segmentation())
     job.refresh_from_db()

@@ -70,7 +70,7 @@ def test_each_says_what_it_changed_and_what_came_of_it(revise):
         first, AnalysisSettings.of(calibration=Calibration.of_width(640, 64)), summary=summary(median=211.7)
     )
     third = revise(
-        second, second.get_settings().with_(filter=True, border_correction="weight"), state=Job.State.RUNNING
+        second, second.get_settings().replaced(filter=True, border_correction="weight"), state=Job.State.RUNNING
     )
     fourth = revise(first, AnalysisSettings.of(threshold=0.4, flips=True, scale=0.5, data_bar=8))
     assert [

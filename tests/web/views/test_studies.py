@@ -9,7 +9,7 @@ import pytest
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.quality.method import MethodDescription
-from segmentation.core.quality.study_report import as_dict, study_of
+from segmentation.core.quality.study_report import study_as_dict, study_of
 from segmentation.models import Method, MethodVersion, StaffAction, Study
 from segmentation.services.results import studies
 from tests.web.api.test_jobs import basic
@@ -52,7 +52,7 @@ def address(version):
 
 
 def finish(study):
-    study.result = as_dict(study_of(study.names, study.rows), "nm")
+    study.result = study_as_dict(study_of(study.names, study.rows), "nm")
     Study.objects.filter(pk=study.pk).update(result=study.result, state="done", pdf=b"%PDF-1.4")
 
 

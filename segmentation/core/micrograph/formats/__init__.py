@@ -17,7 +17,7 @@ def every() -> tuple[Format, ...]:
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
     formats = [entry for module in modules for entry in getattr(module, "FORMATS", ())]
     formats.sort(key=lambda entry: entry.place)
-    return plugins.extended(plugins.FORMATS, Format, formats, lambda entry: (entry.name.upper(),))
+    return plugins.registry_entries(plugins.FORMATS, Format, formats, lambda entry: (entry.name.upper(),))
 
 
 def format_of(head: bytes) -> Format | None:

@@ -1,6 +1,7 @@
-"""Networks by name, built from the `architecture` table of a ModelCard.
+"""Builds the network that the `architecture` table of a ModelCard describes.
 
-Each file of this folder is one and defines NAME and NETWORK; all other names are those of segmentation-models-pytorch.
+Each file of this folder defines one network by NAME and NETWORK; all other names are those of
+segmentation-models-pytorch.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class UnknownArchitecture(UserError):
 
 
 @cache
-def ours() -> dict[str, type[nn.Module]]:
+def own_networks() -> dict[str, type[nn.Module]]:
     """The networks of this folder by name."""
     modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
     return {module.NAME: module.NETWORK for module in modules}
@@ -39,11 +40,10 @@ def build(architecture: Mapping[str, Any], maps: int) -> nn.Module:
     settings = dict(architecture)
     name = settings.pop("name", None)
     try:
-        if name in ours():
-            return ours()[name](classes=maps, **settings)
+        if name in own_networks():
+            return own_networks()[name](classes=maps, **settings)
         return _from_library(str(name), settings, maps)
-    # What a library raises for a setting that it does not take is not agreed upon.
-    except Exception as error:
+    except Exception as error:  # the libraries raise exceptions of many types for a wrong setting
         reason = str(error.args[0] if isinstance(error, KeyError) else error).partition(", supported encoders")[0]
         raise UnknownArchitecture(f"No network can be built from {dict(architecture)}: {reason}") from error
 

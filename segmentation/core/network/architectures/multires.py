@@ -7,7 +7,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-WIDENING = 1.67
+WIDENING = 1.67  # α of the paper
 
 
 class ConvNorm(nn.Sequential):
@@ -22,7 +22,7 @@ class ConvNorm(nn.Sequential):
 
 
 def block_widths(filters: int) -> tuple[int, int, int]:
-    """Widths of the three chained convolutions of a block of `filters` (U): 0.167, 0.333, 0.5 of W = 1.67 U."""
+    """The numbers of channels of the three chained convolutions in a block: 0.167, 0.333 and 0.5 of 1.67 `filters`."""
     width = WIDENING * filters
     return int(width * 0.167), int(width * 0.333), int(width * 0.5)
 

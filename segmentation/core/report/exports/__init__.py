@@ -19,7 +19,7 @@ def every() -> tuple[Export, ...]:
     """All exports in the order in which pages list them."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
     built_in = [export for module in modules for export in getattr(module, "EXPORTS", ())]
-    exports = plugins.extended(plugins.EXPORTS, Export, built_in, _file_names)
+    exports = plugins.registry_entries(plugins.EXPORTS, Export, built_in, _file_names)
     return tuple(sorted(exports, key=lambda export: export.place))
 
 

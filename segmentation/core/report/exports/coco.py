@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import tasks
-from ...analysis import Analysis, Objects
+from ...analysis import Analysis, ExportedObjects
 from ..outlines import Ints, Polygon, signed_area
 from ..wording import version, write_json
 from .base import Export
@@ -28,7 +28,7 @@ def as_dict(analysis: Analysis, object_polygons: list[list[Polygon]]) -> dict[st
     """
     size = analysis.micrograph.shape
     task = tasks.find(analysis.segmentation.provenance.task)
-    objects = Objects.of(analysis)
+    objects = ExportedObjects.of(analysis)
     categories = [*analysis.segmentation.class_names, POSSIBLY_WRONG]
     annotations = [
         {

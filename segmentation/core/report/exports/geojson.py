@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ... import tasks
-from ...analysis import Analysis, Objects
+from ...analysis import Analysis, ExportedObjects
 from ...measure.descriptors import measures_of
 from ...measure.table import column_name
 from ..outlines import Polygon
@@ -28,7 +28,7 @@ def as_dict(analysis: Analysis, object_polygons: list[list[Polygon]]) -> dict[st
     object_polygons: the polygons of each object. A measure that is not finite is None. Rings obey
     the right-hand rule in (x, y) and repeat their first corner at the end.
     """
-    objects, table = Objects.of(analysis), analysis.table
+    objects, table = ExportedObjects.of(analysis), analysis.table
     task = tasks.find(analysis.segmentation.provenance.task)
     measures = ("kept", "reason", *measures_of(task.size), "confidence") if len(table) == len(object_polygons) else ()
     names = [column_name(measure, table.unit) for measure in measures]

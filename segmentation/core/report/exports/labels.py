@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import tasks
-from ...analysis import Analysis, Objects
+from ...analysis import Analysis, ExportedObjects
 from ..picture import boundary_mask
 from ..wording import version
 from .base import Export
@@ -44,7 +44,7 @@ def write_tiff(analysis: Analysis, file: Path | BinaryIO, keep_all: bool = False
     if tasks.find(analysis.segmentation.provenance.task).semantic:
         value_of = np.r_[NOT_ANALYSED, analysis.segmentation.classes].astype(np.uint8)
     else:
-        objects = Objects.of(analysis)
+        objects = ExportedObjects.of(analysis)
         largest = int(objects.ids.max(initial=0))
         # The smallest type that ImageJ knows in which the labels are exact; uint32 beyond.
         kind = (

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ...flags import warned
+from ...flags import warning_texts
 from ...measure.quantities import OF
 from ...measure.table import Table
 from ...sample import SampleAnalysis
@@ -81,14 +81,14 @@ def _comments(sample: SampleAnalysis) -> list[tuple[str, object]]:
         contents = str(max((len(member.table) for _, member in sample.counted), default=0))
     elif statistics is not None and statistics.n_kept < counts[0]:
         contents += f" - {WHOLE_AND_CUT.format(statistics.n_kept, counts[0] - statistics.n_kept)}"
-    scale, imported, note = sample.counted_images, "", sample.interval_note.removesuffix(".")
+    scale, imported, note = sample.counted_images_words, "", sample.interval_note.removesuffix(".")
     if sample.analysis is not None:
         note = ""
         pixel, words = member.calibration.nm_per_pixel, member.calibration.source.words
         scale = f"{as_decimal(pixel)} nm per pixel {words}" if pixel else "scale not known"
         imported = imported_words(member.record.used)
     source = " - ".join(filter(None, (sample.name, scale, imported, note)))
-    warning = "; ".join(warned(sample.flags))
+    warning = "; ".join(warning_texts(sample.flags))
     return [
         *numbers,
         (sample.task.things, contents),

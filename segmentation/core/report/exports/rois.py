@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from ...analysis import Analysis, Objects
+from ...analysis import Analysis, ExportedObjects
 from ...archive import write_zip
 from ..outlines import Polygon
 from ..picture import COUNTED_COLOUR, LEFT_OUT_COLOUR
@@ -36,7 +36,7 @@ def write_rois(
 
     object_polygons: the polygons of each object.
     """
-    objects = Objects.of(analysis)
+    objects = ExportedObjects.of(analysis)
     digits = max(4, len(str(objects.ids.max(initial=0))))
     entries = []
     for i in np.flatnonzero(objects.kept | keep_all).tolist():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ... import tasks
-from ...analysis import Analysis, Objects
+from ...analysis import Analysis, ExportedObjects
 from ...archive import write_zip
 from ...labels.bands import numbered
 from ...measure.contacts import longest_contacts
@@ -23,7 +23,7 @@ from ...measure.doubts import DOUBT
 from ...measure.filters import Reason
 from ...measure.similarity import CONTACT
 from ...micrograph.contrast import display_picture, preview
-from ...remembered import remembered
+from ...remembered import calculated_once
 from ..outlines import Points, find_pixel_borders, smooth_outlines, smooth_rings, thin_outline
 from ..picture import (
     NO_COLOUR,
@@ -90,7 +90,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     improbable to be shown to people (DOUBT).
     """
     rows, columns = analysis.micrograph.shape
-    objects, table, segmentation = Objects.of(analysis), analysis.table, analysis.segmentation
+    objects, table, segmentation = ExportedObjects.of(analysis), analysis.table, analysis.segmentation
     columns_of_measures = _columns(analysis) if len(table) == len(segmentation) else {}
     task = tasks.find(segmentation.provenance.task)
     lines = (
@@ -104,7 +104,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
             **({"class": objects.classes[i]} if len(segmentation.class_names) > 1 else {}),
             "kept": bool(objects.kept[i]),
             "reason": objects.reasons[i],
-            **({"cut": True} if objects.cut[i] else {}),
+            **({"cut": True} if objects.touches_frame[i] else {}),
             **({"by_hand": True} if int(objects.ids[i]) in segmentation.by_hand else {}),
             **{name: values[i] for name, values in columns_of_measures.items()},
             "outline": outline_coordinates(line),
@@ -226,7 +226,7 @@ def rounded_values(values: NDArray[np.float64], digits: int = 4) -> list[float |
 def outline_coordinates(line: Points) -> list[float]:
     """The coordinates of a smooth outline as the page draws it, with fewer points; kept in
     memory between analyses."""
-    return remembered(lambda: ("drawn", line.tobytes()), lambda: coordinates(thin_outline(line, TOLERANCE_PX)))
+    return calculated_once(lambda: ("drawn", line.tobytes()), lambda: coordinates(thin_outline(line, TOLERANCE_PX)))
 
 
 def coordinates(line: NDArray[np.float64]) -> list[float]:
@@ -280,7 +280,7 @@ def thumbnail(analysis: Analysis, longest: int = THUMBNAIL_PX) -> bytes:
     """
     picture, segmentation = display_pixels(analysis, longest), analysis.segmentation
     labels = numbered(sampled_labels(segmentation.labels[: segmentation.rows], picture.shape), segmentation.ids)
-    is_counted = Objects.of(analysis).kept
+    is_counted = ExportedObjects.of(analysis).kept
     counts = np.r_[False, is_counted | analysis.refused]
     if not counts[labels].any():
         return webp(picture)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from ...flags import begins
+from ...flags import opening_words
 from ...measure.bins import FEWEST_IN_HISTOGRAM
 from ...measure.distribution import FEWEST_IMAGES
 from ...measure.filters import MEASURANDS
@@ -74,7 +74,7 @@ class Numbers:
         summary = cls(sample.pooled, sample.quantities, sample.task.thing, sample.task.things, readable=readable)
         summary.several, summary.of_material = len(sample.counted) > 1, len(sample.counted) >= FEWEST_IMAGES
         summary.scale_doubt = sample.common_calibration.standard_uncertainty
-        summary.interval_note, summary.unsure = sample.interval_note, begins(sample.flags)
+        summary.interval_note, summary.unsure = sample.interval_note, opening_words(sample.flags)
         return summary
 
     @property

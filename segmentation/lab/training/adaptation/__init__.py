@@ -31,7 +31,7 @@ from typing import Any, TypeVar
 from ....core import planning
 from ....core.learning import ImageChange, Step, TrainingSummary
 from ....core.network.cards import ModelCard, read_card
-from ....core.network.likeness import ENTRY, OWN, describe, learn
+from ....core.network.likeness import LIKENESS, OWN_IMAGES, describe, likeness_entry
 from ....core.network.runtime import unload
 from ....core.truth import Pair
 from .. import blend, outcome
@@ -183,7 +183,8 @@ class Adaptation(Trainings):
                     file, outcome.packed_results(results_of_option_sets(scoring, predictor, self.pairs[number]))
                 )
             results[number] = outcome.unpacked_results(file.read_bytes())
-            seconds = (planning.WAYS if every else 1.0) * planning.IMAGE_SECONDS * results[number][0].labels.size / 1e6
+            times, megapixels = planning.AUGMENTED_TIMES if every else 1.0, results[number][0].labels.size / 1e6
+            seconds = times * planning.IMAGE_SECONDS * megapixels
             self.progress.done += seconds
             self.progress.done_before += seconds if is_stored else 0.0
             self.progress.say("scoring the base model" if folder.name == "before" else "scoring held-out images")
@@ -217,9 +218,9 @@ class Adaptation(Trainings):
         self.summary["share"] = blended = blend.share_summary(self.card, share, self.summary["forgetting"], worse)
         card = blend.mean_of(self.card, tuned, share, self.out / "final")
         options = dict(option_set)
-        if ENTRY not in card.options:  # with ENTRY the task has described the images already
+        if LIKENESS not in card.options:  # with LIKENESS the task has described the images already
             descriptions = [describe(clipped_picture(pair.load()[0].pixels)) for pair in self.pairs]
-            options[OWN] = learn(descriptions, [pair.group for pair in self.pairs])[ENTRY]
+            options[OWN_IMAGES] = likeness_entry(descriptions, [pair.group for pair in self.pairs])[LIKENESS]
         set_entries(
             card.weights.with_suffix(".toml"),
             {

@@ -124,7 +124,7 @@ class PlannedAdaptation:
             if self.options.composed:
                 self._check_composing()
             self.progress.say("planning")
-            choice = planning.choose(
+            choice = planning.choose_plan(
                 len({pair.group for pair, truth in zip(self.pairs, truths, strict=True) if truth.any()}),
                 sum(truth.size for truth in truths) / 1e6,
                 pace=self.options.pace or self._measured_pace(),

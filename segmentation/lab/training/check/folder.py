@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ....core.pace import followed
+from ....core.pace import reporting_progress
 from ....core.truth import BadDataset, Pair, find_pairs, groups_in, read_groups
 from ..contract import Say
 from ..data import pairs_of
@@ -59,12 +59,14 @@ def check_folder(
         return checked
     for picture in folder_pairs.unlabelled:
         checked.add("unlabelled", name=picture.name)
-    for truth in folder_pairs.strays:
+    for truth in folder_pairs.unmatched:
         checked.add("stray", name=truth.name)
-    for pair in followed(folder_pairs.pairs, len(folder_pairs.pairs), say):
+    for pair in reporting_progress(folder_pairs.pairs, len(folder_pairs.pairs), say):
         _add_pair(checked, pair)
     paired = [file for pair in folder_pairs.pairs for file in pair.files]
-    _apply_rules(checked, group_of, [file.name for file in (*paired, *folder_pairs.unlabelled, *folder_pairs.strays)])
+    _apply_rules(
+        checked, group_of, [file.name for file in (*paired, *folder_pairs.unlabelled, *folder_pairs.unmatched)]
+    )
     return checked
 
 

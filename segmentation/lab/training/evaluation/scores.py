@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from ....core.errors import UserError
-from ....core.pace import followed
+from ....core.pace import reporting_progress
 from ....core.truth import Pair
 from ..contract import Fitted, Floats, Labels, Mask, Picture, Say, Scoring
 from .predictions import Options, Prediction, Predictor, pad_rows
@@ -108,7 +108,7 @@ class Scorer:
 def fit_threshold(scoring: Scoring, predictor: Predictor, pairs: Sequence[Pair], options: Options, say: Say) -> Fitted:
     """The best threshold by the rule of the task's Examiner, for the card; raises NothingFound."""
     scorer = Scorer(scoring, predictor, options)
-    for pair in followed(pairs, len(pairs), say):
+    for pair in reporting_progress(pairs, len(pairs), say):
         scorer.image(pair)
     thresholds = scorer.examiner.report(scorer.records, scorer.groups, False)["thresholds"]
     if thresholds["best"] is None:

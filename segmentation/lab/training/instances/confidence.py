@@ -20,7 +20,7 @@ from ....core.measure.matching import RIGHT_IOU, overlap_of, pairs, without_spec
 from ....core.micrograph.contrast import clip_outliers
 from ....core.micrograph.databar import first_bar_row
 from ....core.micrograph.types import Calibration, Micrograph
-from ....core.pace import followed
+from ....core.pace import reporting_progress
 from ....core.truth import Pair
 from ..contract import Field, Fitted, Floats, Labels, Mask, Say
 from ..evaluation.predictions import Options, Predictor, pad_rows
@@ -99,10 +99,12 @@ def fit_confidence(
     used_examples, threshold = every_nth(examples), options.threshold_of(predictor.card)
     labelled_images = [
         _labelled_objects(predictor, image, truth, threshold, pair.group)
-        for number, pair in enumerate(followed(used_examples, len(used_examples), say, IMAGES_PER_LINE))
+        for number, pair in enumerate(reporting_progress(used_examples, len(used_examples), say, IMAGES_PER_LINE))
         for image, truth in with_noisy_copies(*pair.load(options.rows), number)
     ]
-    pictures = followed([*composed_pictures(used_examples), *empty_pictures()], COMPOSED + EMPTY, say, IMAGES_PER_LINE)
+    pictures = reporting_progress(
+        [*composed_pictures(used_examples), *empty_pictures()], COMPOSED + EMPTY, say, IMAGES_PER_LINE
+    )
     drawn_images = [_labelled_objects(predictor, *picture, threshold) for picture in pictures]
     confidence_by_others = cross_validated_confidence(labelled_images, drawn_images)
     is_right = np.concatenate([particles.right for particles in labelled_images])

@@ -16,7 +16,7 @@ import numpy as np
 
 from ....core.labels.options import MERGE_LIMIT, ParticleOptions
 from ....core.network.cards import ModelCard
-from ....core.pace import followed
+from ....core.pace import reporting_progress
 from ....core.truth import Pair
 from ..contract import Fitted, Labels, Say, Scoring
 from ..evaluation.predictions import Options, Predictor
@@ -103,7 +103,7 @@ def fit_option_set(
 ) -> Fitted:
     """Fit the card's options `diameter` and `region_merging`; of the second only the limit may change."""
     examples = every_nth(pairs)
-    images = followed(examples, len(examples), say, IMAGES_PER_LINE)
+    images = reporting_progress(examples, len(examples), say, IMAGES_PER_LINE)
     in_all_sets = (results_of_option_sets(scoring, predictor, pair, options.rows) for pair in images)
     records_by_image = [[result.record for result in results] for results in in_all_sets]
     best = best_option_set(scoring, records_by_image)

@@ -16,7 +16,7 @@ from ....core.labels.region_graph import RegionGraph, merged_graph, oversegment
 from ....core.labels.region_merging import border_features, merge, merge_regions
 from ....core.measure.matching import count_pairs, overlap_of, without_specks
 from ....core.micrograph.types import Micrograph
-from ....core.pace import followed
+from ....core.pace import reporting_progress
 from ....core.truth import Pair
 from ..contract import Fitted, Floats, Labels, Mask, Say
 from ..evaluation.predictions import Options, Prediction, Predictor, pad_rows
@@ -62,12 +62,12 @@ def fit_separation(
     examples, threshold = every_nth(pairs), options.threshold_of(predictor.card)
     annotated_images = [
         oversegment_image(predictor, *pair.load(options.rows), threshold, pair.group)
-        for pair in followed(examples, len(examples), say, IMAGES_PER_LINE)
+        for pair in reporting_progress(examples, len(examples), say, IMAGES_PER_LINE)
     ]
     composites = composed_pictures(examples)
     composed_images = [
         oversegment_image(predictor, *pair, threshold)
-        for pair in followed(composites, len(composites), say, IMAGES_PER_LINE)
+        for pair in reporting_progress(composites, len(composites), say, IMAGES_PER_LINE)
     ]
     counts = partial(_counts, predictor, threshold)
     weights = _fit_weights(annotated_images, composed_images)

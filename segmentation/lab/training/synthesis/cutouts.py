@@ -10,11 +10,11 @@ import numpy as np
 from scipy import ndimage
 
 from ....core.measure.shapes import measure
-from ....core.planning import WHOLE_PX
+from ....core.planning import LEAST_COMPOSED_PX
 from ..contract import Field, Labels, Mask, Picture
 from .scene import split_pieces
 
-DIAMETERS = (WHOLE_PX, 220.0)  # of particles that are cut out, in px
+DIAMETERS = (LEAST_COMPOSED_PX, 220.0)  # of particles that are cut out, in px
 LEAST_SOLIDITY = 0.9  # area / area of the convex hull of a whole particle
 LEAST_ASPECT_RATIO = 0.5  # below it particles are fibres, which make no agglomerates
 LARGEST_TOUCHED = 0.12  # share of the rim at which other particles may lie

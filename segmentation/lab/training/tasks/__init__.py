@@ -18,7 +18,7 @@ def catalogue() -> dict[str, LearningTask]:
     built_in = {
         value.name: value for module in modules for value in vars(module).values() if isinstance(value, LearningTask)
     }
-    every = plugins.extended(plugins.LEARNING, LearningTask, [*built_in.values()], lambda task: (task.name,))
+    every = plugins.registry_entries(plugins.LEARNING, LearningTask, [*built_in.values()], lambda task: (task.name,))
     return {task.name: task for task in every}
 
 
