@@ -14,14 +14,19 @@ from .measure.quantities import number
 from .measure.regions import area_words, share_of
 from .measure.table import Table
 from .measure.tilt import Stretch, Tilt
-from .micrograph.crosscheck import contradict, crosscheck_sources, factor_words, largest_contradiction
+from .micrograph.crosscheck import (
+    LARGEST_DIFFERENCE,
+    contradict,
+    crosscheck_sources,
+    factor_words,
+    largest_contradiction,
+)
 from .micrograph.types import NO_SCALE, Calibration, Micrograph
 from .pace import DONE, MEASURING, Clock, Progress, quiet
 from .preparation import without_coloured_marks
 from .settings import MeasurementSettings
 from .tasks.judgement import result_flags
 
-LEAST_CONTRADICTION = 0.02  # relative; sources of the scale that differ by less do not contradict each other
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
 
 
@@ -130,7 +135,7 @@ def _flags_of_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]
         short = f"Do not use: scale wrong by a factor of {factor_words(factor)}?"
         yield Flag.doubtful(WRONG_SCALE.format(sources=" ".join(sources)), short, moves="all", by=1.0)
     elif any(contradict(reading, used) for reading in readings):
-        yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=LEAST_CONTRADICTION)
+        yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=LARGEST_DIFFERENCE)
     else:
         yield from map(Flag, sources)
     yield from map(Flag, micrograph.notes)
