@@ -11,6 +11,7 @@ class SegmentationConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
+        from . import checks  # noqa: F401  registers the system checks
         from .core.network import cards
 
         # These two connect receivers of Django's signals, such as the one that removes the files of

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -10,6 +13,7 @@ from django.core.checks.registry import registry
 
 from segmentation import checks
 from segmentation.core.micrograph import confined
+from segmentation.location import ROOT
 
 
 def ids(check):
@@ -143,3 +147,11 @@ def test_models_that_are_not_there(model, monkeypatch):
         Mock(side_effect=ValueError("particles.toml has unknown entries: colour.")),
     )
     assert ids(checks.check_weights) == ["deepsegm.E006"]
+
+
+def test_the_command_check_runs_them(tmp_path):
+    """As the first service of docker/compose.yaml, in a process that has imported nothing before."""
+    environment = {**os.environ, "DEEPSEGM_DATA": str(tmp_path), "DEEPSEGM_SECRET_KEY": "change-me"}
+    command = [sys.executable, "manage.py", "check", "--tag", "security"]
+    process = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100)
+    assert process.returncode == 1 and "deepsegm.E008" in process.stderr

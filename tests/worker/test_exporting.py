@@ -311,7 +311,8 @@ def test_files_for_nobody_yet_wait_for_the_data_bar(result, monkeypatch, queue, 
     summary = {**job.summary, "calibration": asdict(typed), "unread": True}
     Job.objects.filter(pk=job.pk).update(summary=summary, settings=AnalysisSettings.of(calibration=typed).as_dict())
     Micrograph.objects.filter(pk=job.micrograph_id).update(state="running", attempt=1)
-    export, _ = ExportJob.objects.update_or_create(job=job, defaults={"state": "queued", "asked": False})
+    waiting = {"state": "queued", "asked": False, "enqueued": timezone.now()}  # the page has sent its message
+    export, _ = ExportJob.objects.update_or_create(job=job, defaults=waiting)
     tasks.do_analyses()
     assert written == []
     with commit():

@@ -133,8 +133,9 @@ def apply_bar_reading(jobs: QuerySet) -> None:
             ExportJob.objects.filter(pk=export.pk, state__in=ended).update(**RESTART_FIELDS, asked=False)
         else:
             Job.objects.filter(pk=job.pk).update(summary={**job.summary, "unread": False})
+        # A worker may have had their message already, and left them (`ExportJob.objects.waiting`).
         for pk in ExportJob.objects.filter(job=job, state="queued").values_list("pk", flat=True):
-            enqueue_after_commit(pk, ExportJob)
+            enqueue_after_commit(pk, ExportJob, again=True)
 
 
 def publish_sample(*, sample: Sample, files: dict[str, Path], pooled: dict[str, Any]) -> None:
