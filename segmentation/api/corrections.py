@@ -107,7 +107,7 @@ def edits(request: HttpRequest, pk: UUID, since: int = Query(0, ge=0, descriptio
     {200: schemas.Edited, 409: schemas.Outdated},
     (403, 404, 413, 422),
     request_body(Corrections, JSON),
-    sparse=True,
+    leave_out_unset=True,
 )
 def edit(request: HttpRequest, pk: UUID) -> Any:
     """Correct the outlines of a finished result. If base is old: 409 with the edits since, and nothing is changed.

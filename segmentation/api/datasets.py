@@ -104,7 +104,7 @@ def add(request: HttpRequest, pk: UUID) -> Any:
 
 @router.operation("POST", "/{uuid:pk}/check", "dataset-check", {202: schemas.Dataset}, (403, 404))
 def check(request: HttpRequest, pk: UUID) -> Any:
-    """Try again to write the images that could not be written, and check the dataset again."""
+    """Write the files of images again where that failed, and check the dataset again."""
     row = changeable(request, row_of(Dataset, pk))
     return Status(202, _changed_dataset(row, partial(datasets_service.check_again, dataset=row)))
 
@@ -113,7 +113,7 @@ def check(request: HttpRequest, pk: UUID) -> Any:
     "PATCH", "/{uuid:pk}/images/{uuid:image}", "dataset-image", DATASET_ANSWERS, (), request_body(ImageGroup, JSON)
 )
 def group(request: HttpRequest, pk: UUID, image: UUID) -> Any:
-    """Set the specimen or session of an image."""
+    """Set the group of an image: its specimen or its session at the microscope."""
     row, image_row = _image(request, pk, image)
     fields = json_body(request, ImageGroup)
     return _changed_dataset(row, partial(datasets_service.group_image, image=image_row, group=fields.group))

@@ -39,7 +39,7 @@ router = Routes(tags=["Jobs"])
     {202: schemas.JobStarted},
     (409, 413, 422, 507),
     request_body(OneImage, settings=True),
-    sparse=True,
+    leave_out_unset=True,
 )
 def start(request: HttpRequest, response: HttpResponse) -> Any:
     """Start a job: the analysis of an image.

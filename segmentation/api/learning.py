@@ -36,10 +36,10 @@ class Training(Answer):
     )
     error: Reason = Field(description="Why it failed.")
     created: Annotated[str, FromRow(lambda row, _: row.created.isoformat())]
-    summary: TrainingSummary = Field(description="It grows during the training; its last entry is outcome.")
+    summary: TrainingSummary = Field(description="It grows during the training; its last entry has the key outcome.")
     model: Annotated[str | None, or_null("model_name")] = Field(description="Name of the new model.")
     version: Annotated[int | None, or_null("version")] = Field(
-        description="Version of the model: its number among those of the dataset."
+        description="Version of the model: the number of this training among the trainings of the dataset."
     )
     offered: bool
     overruled: Annotated[bool, FromRow(lambda row, _: row.overruled_by_id is not None)] = Field(
@@ -63,7 +63,7 @@ class RunAgain(Schema):
 
 
 class Suggestion(Answer):
-    """An uncorrected result that a model would learn from."""
+    """An uncorrected result that should be corrected next, because most of its outlines are probably wrong."""
 
     job: Annotated[str, FromRow(lambda row, _: str(row.job.pk))]
     url: Annotated[str, FromRow(lambda row, request: address(request, "api:job", row.job.pk))]
@@ -73,13 +73,13 @@ class Suggestion(Answer):
         description="Number of outlines that are probably wrong, or share of the area."
     )
     of: Annotated[int, FromRow(lambda row, _: row.wrong.total)] = Field(
-        description="Number of outlines, or of classes."
+        description="Number of outlines of the result; if is_share, the number of its classes."
     )
     is_share: Annotated[bool, FromRow(lambda row, _: row.wrong.share)] = Field(
         description="Whether expected_wrong is a share of the area."
     )
     unlike: bool = Field(description="Whether it looks unlike the images of the dataset.")
-    gain: str = Field(description="The expected errors in words.")
+    gain: str = Field(description="Why it is suggested, as a sentence: the expected errors, and whether it is unlike.")
 
 
 class Model(Schema):
@@ -96,14 +96,14 @@ class Model(Schema):
     shared: bool
     overruled: bool = Field(description="Whether a person offered it although its error did not fall.")
     training: str | None = Field(description="Address of its training, for those who may see it.")
-    page: str
-    weights: str
+    page: str = Field(description="Address of the page of the model.")
+    weights: str = Field(description="Address of the file of its weights.")
     card: dict[str, Any]
 
 
 class Default(Schema):
-    """The default model of a kind of analysis. model: null if the choice is automatic. site: whether it is that of the
-    site."""
+    """The default model of a kind of analysis. model: null if the choice is automatic. site: whether it is the
+    default of the whole site, and not a choice of this account."""
 
     task: str
     model: str | None
@@ -119,7 +119,9 @@ class DatasetImage(Answer):
     """An image of a dataset."""
 
     id: Id
-    name: str = Field(description="Name of its file, unique in the dataset without its ending.")
+    name: str = Field(
+        description="Name of its file. No two images of a dataset have the same name, even with other endings."
+    )
     sha256: str
     labels_sha256: str = Field(description="SHA-256 of the file of labels; empty until it is written.")
     width: int

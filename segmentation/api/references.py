@@ -55,7 +55,7 @@ def references(request: HttpRequest) -> Any:
     {201: schemas.ReferenceListed},
     (403, 409, 422),
     request_body(NewReference, JSON),
-    sparse=True,
+    leave_out_unset=True,
 )
 def create(request: HttpRequest, response: HttpResponse) -> Any:
     """List a reference material. It never changes: a new certificate is a new one."""

@@ -47,14 +47,14 @@ class Routes(Router):
         refused: Sequence[int] = (),
         extra: dict[str, Any] | None = None,
         *,
-        sparse: bool = False,
+        leave_out_unset: bool = False,
         operation_id: str | None = None,
     ) -> Callable[[Any], Any]:
         """A decorator that makes a function the view of method and path; GET answers HEAD, too.
 
         name: of the URL. answer: the schema of status 200, or a dict from status to schema. refused: statuses of errors
         besides those that every address may answer with. extra: further entries of the operation in the OpenAPI
-        document, from `request_body`, `file_answer` or LABELS. sparse: leave out fields of the answer that
+        document, from `request_body`, `file_answer` or LABELS. leave_out_unset: leave out fields of the answer that
         were not set. operation_id: for the document, if the name of the function is used twice.
         """
         content_types = (extra or {}).get("requestBody", {}).get("content", {})
@@ -68,7 +68,7 @@ class Routes(Router):
                 **error_answers(*refused, *([415] if content_types else [])),
                 **(answer if isinstance(answer, dict) else {200: answer}),
             },
-            exclude_unset=sparse or None,
+            exclude_unset=leave_out_unset or None,
             openapi_extra=extra,
             operation_id=operation_id,
         )

@@ -54,14 +54,14 @@ SAMPLE_ANSWERS = {200: schemas.Sample, **error_answers(403, 404, 409)}
     {202: schemas.SampleStarted},
     (409, 413, 422, 507),
     request_body(NewSample, settings=True),
-    sparse=True,
+    leave_out_unset=True,
 )
 def start(request: HttpRequest, response: HttpResponse) -> Any:
     """Start a sample; the answer has a sentence for each file that was not taken."""
     method, scale = sent_method(request), _scale(request)
     settings = sent_settings(request.POST.dict(), NewSample, request.user, method=method)
     who, key = identify(request), key_of(request)
-    intake = _intake(request, who)  # while it is `in_use`, a fault below removes its files again
+    intake = _intake(request, who)  # an exception in its block `in_use` removes its stored files
     fields = {"name": request.POST.get("name", ""), "settings": settings, "scale": scale, "method": method}
     with intake.in_use():
         sample = samples_service.create_sample(uploads=intake.uploads, notes=intake.notes, key=key, **fields, **who)
@@ -87,7 +87,7 @@ def samples(
     {202: schemas.SampleStarted},
     (404, 409, 422),
     request_body(FromResults, JSON),
-    sparse=True,
+    leave_out_unset=True,
 )
 def of_results(request: HttpRequest, response: HttpResponse) -> Any:
     """Make a sample of finished results; these stay as they are."""
@@ -105,7 +105,7 @@ def of_results(request: HttpRequest, response: HttpResponse) -> Any:
 def sample(request: HttpRequest, pk: UUID) -> Any:
     """State, pooled result and images."""
     sample = visible(request, row_of(Sample, pk))
-    samples_service.measure_last_corrections(sample)
+    samples_service.measure_last_corrections(sample)  # queues what is corrected and not measured yet
     return _with_progress(sample)
 
 
@@ -133,7 +133,7 @@ def images(request: HttpRequest, pk: UUID) -> Any:
 
 @router.operation("POST", "/{uuid:pk}/images/{uuid:job}", "sample-image", SAMPLE_ANSWERS, (), request_body(Inclusion))
 def image(request: HttpRequest, pk: UUID, job: UUID) -> Any:
-    """Count an image (included=on), leave it out (off), or count this other result of an image (instead)."""
+    """Count an image (included=on), leave it out (off), or count this result in place of the present one (instead)."""
     sample = changeable(request, row_of(Sample, pk))
     included = request.POST.get("included", "")
     if included not in ("on", "off", "instead"):
@@ -170,12 +170,13 @@ def scale(request: HttpRequest, pk: UUID) -> Any:
     "POST", "/{uuid:pk}/close", "sample-close", SAMPLE_ANSWERS, (403, 404, 409, 422), request_body(Closing, JSON)
 )
 def close(request: HttpRequest, pk: UUID) -> Any:
-    """Close a sample that grows by a method: it takes no more images. Before enough is measured this takes a reason."""
+    """Close a sample that grows by a method: it takes no more images. Before enough is measured, a
+    reason must be given."""
     sample = changeable(request, row_of(Sample, pk))
     body, growth = json_body(request, Closing), growth_of(sample)
     is_enough = growth is not None and growth.is_enough
     growing.close_sample(sample=sample, account=request.user, reason=body.reason, is_enough=is_enough)
-    request.staff_action = None  # the service has noted it
+    request.staff_action = None  # close_sample has written the staff log, so the middleware does not
     return _fresh(sample)
 
 
@@ -190,7 +191,7 @@ def outlines(request: HttpRequest, pk: UUID) -> Any:
 
 @router.operation("POST", "/{uuid:pk}/retry", "sample-retry", SAMPLE_ANSWERS)
 def retry(request: HttpRequest, pk: UUID) -> Any:
-    """Try failed images again, and read data bars again that there was too little time for."""
+    """Try failed images again, and read again the data bars that could not be read in time."""
     return _change(request, pk, samples_service.retry_failed)
 
 

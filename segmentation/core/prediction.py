@@ -35,7 +35,7 @@ def predict_maps(
     task, clock = tasks.find(card.task), clock or Clock()
     channels = task.channels(card)
     if not picture.any():
-        return np.zeros((len(channels), *picture.shape), np.uint8), View(clarity=0.0)
+        return np.zeros((len(channels), *picture.shape), np.uint8), View(clarity=0.0)  # no contrast
     network, answers = load_network(card, runtime, len(channels)), answers or PredictionMemory()
 
     def predict_copy(copy: Picture, progress_of_copy: FractionProgress = no_progress) -> Maps:
@@ -44,7 +44,7 @@ def predict_maps(
     progress(f"estimating the size of the {task.things}", SEARCHING)
     with clock.stage("search"):
         view = task.scale(predict_copy, card, picture, requested)
-    with clock.stage("labels"):
+    with clock.stage("labels"):  # its caller may separate objects already
         show_view(view)
     progress(f"outlining {task.things}", SEGMENTING)
     with clock.stage("network"):

@@ -24,7 +24,7 @@ from ..typed import settings_of_task
 from .inputs import Picture, PixelSize, mask_of, model_for, read, settings_of, task_by_name
 from .results import Pooled, Result
 
-# Names of the settings that `measure` takes.
+# Names of the settings that `measure` takes; measure_unlike is about the training images of a model, which it has not.
 MASK_SETTINGS = ("data_bar", *(name for name in MeasurementSettings.model_fields if name != "measure_unlike"))
 
 
@@ -40,7 +40,8 @@ def analyse(
 ) -> Result:
     """Outline and measure the objects in an image, as the web site and the command line do.
 
-    image: a file, an array or a Micrograph (`read`). page: number of the image in a stack, from 1.
+    image: a file, an array or a Micrograph (`read`). page: number of the image in a stack, from 1
+        (0: the first).
     nm_per_pixel: the size of a pixel in nm, such as 7.34. Its last digit says how exactly it is
         known. Without it the scale comes from the file or from a scale bar in the image; else sizes
         are in pixels.
@@ -119,6 +120,8 @@ def pool(results: Sequence[Result], name: str = "sample") -> Pooled:
     results = list(results)
     if not results:
         raise UserError("There is no result to pool.")
+    if not all(isinstance(result, Result) for result in results):
+        raise UserError("Pool the results that analyse or measure returned.")
     requested = [result.analysis.settings for result in results]
     rule = requested[0].measurement
     rules = {(used.task, used.measurement.border_correction, used.measurement.filter) for used in requested}

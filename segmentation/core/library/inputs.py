@@ -45,7 +45,7 @@ def read(picture: Picture, *, name: str = "", page: int = 0, nm_per_pixel: Pixel
         read, too), or an array (H, W) or (H, W, 3) of any numbers (`micrograph_of`). A Micrograph is
         returned unchanged.
     name: of the image; by default that of the file, or "array". page: number of the image in a
-        stack, from 1.
+        stack, from 1 (0: the first).
     nm_per_pixel: if it is given, only a data bar is looked for, and its scale is compared with this
         one. Without it, and if the file has no scale, a scale bar that can be read for sure gives
         the scale; a doubtful reading becomes a note.

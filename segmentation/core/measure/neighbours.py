@@ -1,8 +1,8 @@
 """Computes three columns of the table of objects: the distances of each object to its nearest
 neighbour, from centre to centre and from edge to edge, and the local density of objects.
 
-All counted objects are neighbours, and all objects that touch the frame. Distances are in px here;
-the columns of the table have the table's unit.
+All counted objects are neighbours, and all objects that touch the frame. Distances are
+computed in px; `Table.with_measures` converts them to the unit of the table.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .runs import Runs, find_runs, first_of_each
 from .table import Table
 
 DENSITY_NEIGHBOURS = 6  # nearest neighbours that give the local density
-# Objects of an image up to which distances from edge to edge are measured: each takes 0.25 ms.
+# With more objects in an image distances from edge to edge are not measured: each takes 0.25 ms.
 MOST_OBJECTS = 10_000
 ANGLES = np.linspace(0, 2 * np.pi, 90, endpoint=False)  # directions of distances to the frame
 
@@ -48,9 +48,10 @@ def with_neighbours(
     """The table with the columns neighbour_distance, neighbour_gap and local_density; NaN for
     objects that are no neighbours themselves (`is_neighbour`), and where there is no other object.
 
-    labels: (H, W) with the ids (n,), or 1..n, in the order of the table. frame: width and height of
-    the analysed area in px. bounded: see `Task`; neighbour_gap is then NaN, because it would only
-    be the width with which the boundary between two objects was drawn.
+    labels: (H, W) label image; row k of the table is the object with the label ids[k], or k + 1
+    without ids. frame: width and height of
+    the analysed area in px. bounded: whether drawn boundaries separate the objects, as with
+    grains; neighbour_gap is then NaN, because it would only be the width of the drawn boundary.
     """
     indices, n = np.flatnonzero(is_neighbour(table)), len(table)
     measured = {name: np.full(n, np.nan) for name in ("neighbour_distance", "neighbour_gap", "local_density")}

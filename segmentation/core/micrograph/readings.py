@@ -13,7 +13,7 @@ from .sources import Source
 from .types import Calibration, Micrograph, Scale
 
 CUT_OFF = "Reading the scale bar took too long and was stopped. Draw the bar or type the width of the image."
-LEAST_SIDE = 128  # px; a smaller image has no text drawn over it
+LEAST_SIDE = 128  # px; in a smaller image no bar is searched, because there is no room for its text
 LONGEST_QUOTE = 60  # characters of a text from the image that are quoted
 PIXEL_SIZE_TOLERANCE = 0.03  # relative: pixel sizes that differ by less are taken as equal
 
@@ -25,11 +25,12 @@ def scale_of(file: Calibration, reading: Mapping[str, Any] | None, shape: tuple[
     """
     is_sure = bool(reading and reading.get("sure"))
     bar, texts_agree, note = _calibration(reading), _texts_agree(reading), _note(reading)
-    return Scale(file, bar, None, None, shape, is_sure, texts_agree, note)
+    return Scale(file, bar, shape=shape, is_bar_sure=is_sure, texts_agree=texts_agree, bar_note=note)
 
 
 def with_stored_reading(micrograph: Micrograph, reading: Mapping[str, Any] | None) -> Micrograph:
-    """The micrograph with the calibration that was read from its bar, if that is certain, and with a note about it."""
+    """The micrograph with the calibration that was read from its bar, if that is certain. Its
+    stored note is added if it gave a pixel size or was cut off."""
     scale, note = scale_of(micrograph.calibration, reading), (reading or {}).get("note", "")
     note = note if note == CUT_OFF or scale.bar.nm_per_pixel else ""
     notes = (*micrograph.notes, note) if note else micrograph.notes
@@ -57,7 +58,7 @@ def _texts_agree(reading: Mapping[str, Any] | None) -> bool:
 
 
 def _note(reading: Mapping[str, Any] | None) -> str:
-    """The note of a reading; without one a sentence if its statements of the pixel size differ, else ""."""
+    """The stored note of a reading. If it has none: a sentence if its statements of the pixel size differ, else ""."""
     statements = (reading or {}).get("ways") or {}
     if reading and reading.get("note"):
         return str(reading["note"])

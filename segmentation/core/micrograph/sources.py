@@ -22,6 +22,7 @@ class Source(StrEnum):
 
     METADATA = "metadata", "from the file", "file"
     SIDE_FILE = "side file", "from the file beside it", "side file"
+    # READ: by the program. DATA_BAR: read by the program and confirmed by a person.
     READ = "read", "read from the image", "bar in the image"
     DATA_BAR = "data bar", "read from the image and confirmed", "bar in the image"
     DRAWN = "drawn", "drawn on the scale bar", "drawn line"

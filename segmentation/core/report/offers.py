@@ -3,7 +3,8 @@
 Similar objects are searched in the corrected image and in the other images of its sample. Only two
 corrections are repeated: to delete an object, and to leave it out for a reason. Corrections are of
 one sort if their operations are equal and their objects are similar (`measure.similarity`). Objects
-that a person drew or confirmed are never offered. The web process imports this module.
+that a person drew or confirmed are never offered. The web process imports this module,
+so it imports no heavy library.
 """
 
 from __future__ import annotations
@@ -20,9 +21,8 @@ from .quick_numbers import QuickNumbers
 
 FEWEST = 3  # corrections of one sort, before an offer is made
 MOST_RECENT = 9  # last corrections that are compared: a person may correct two sorts of objects in turn
-# Least similarity, from 0 to 1: of a corrected object to the newest corrected object, to be of the same sort; and of an
-# offered object to all corrected objects of that sort.
-LEAST_IN_SORT, LEAST_OFFERED = 0.5, 0.8
+LEAST_IN_SORT = 0.5  # least similarity (0 to 1) of a corrected object to the newest one, to be of one sort with it
+LEAST_OFFERED = 0.8  # least similarity (0 to 1) of an offered object to all corrected objects of the sort
 DELETE, SET_ASIDE = "delete", "set_aside"
 Action = tuple[str, str]  # operation and reason
 
@@ -139,7 +139,7 @@ def _similar_ids(pattern: CorrectionPattern, quick_numbers: QuickNumbers) -> lis
     """The ids of the counted objects that are similar to all corrected objects, the most similar
     first.
 
-    Objects that are more similar to an object that a person confirmed are excluded.
+    Objects that are more similar to a confirmed object than to the corrected ones are excluded.
     """
     if pattern.unit != quick_numbers.objects.stored.head["unit"]:
         return []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.library.inputs import with_bar_scale
+from segmentation.core.library.inputs import LEAST_NM, MOST_NM, with_bar_scale
 from segmentation.core.micrograph import formats
 from segmentation.core.micrograph.barresult import BarReading
 from segmentation.core.micrograph.kinds import HEAD_BYTES, recognise
@@ -195,7 +195,7 @@ def calibration_from_width(text: str) -> Callable[[int], Calibration]:
 def calibration_from_pixel_size(text: str) -> Callable[[int], Calibration]:
     """The same function as `calibration_from_width` gives, from the size of a pixel in nm."""
     nm = number_of(text)
-    if not 1e-6 <= nm <= 1e6:
+    if not LEAST_NM <= nm <= MOST_NM:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0.000001 and 1000000")
     if may_be_thousands(text.strip()):
         raise argparse.ArgumentTypeError(

@@ -14,7 +14,8 @@ DESCRIPTION = 270
 FORMAT = "deepsegm-page/1"
 BEGINNING = f'{{"format": "{FORMAT}"'
 MOST_NOTES, LONGEST_NOTE = 20, 500  # number of notes; characters of one
-# Keys of metadata that are found again in each file, and so are not taken from the description.
+# Keys of metadata that come from the file of the page itself, not from the description. (MARKS is taken apart, because
+# `metadata_of` would cut its text.)
 FILE_KEYS = ("kind", "image_rows", "page", "pages", "panels", "channels", MARKS)
 
 

@@ -1,5 +1,6 @@
 """Exports for records, regulators and papers: the report with and without its annex, the report
-form of OECD TG 125, the endpoint record of the study, and the citation of this software.
+form of OECD TG 125, the endpoint record (a property as chemical registrations state it, here the
+distribution of sizes), and the citation of this software.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def _write_record(context: Context, path: Path) -> None:
     write_json(json_value(record(context.sample, context.filing)), path, indent=2)
 
 
+# `Export.with_words` fills in the words in braces; some of them end with a comma.
 EXPORTS = (
     Export(
         REPORT,
