@@ -37,8 +37,9 @@ def true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
     """The labels (H, W) of a result, and the number of outlines that are not in them.
 
     Background takes the place of an outline if a person left it out, if it may be wrong and nobody
-    confirmed it, or if it lies on writing or drawing in the image (MARKS). In a kind with classes,
-    pixels under writing are unlabelled, because their class is not known.
+    confirmed it, or if it lies on writing or drawing in the image (MARKS). In a kind whose
+    network learns a mask (`LearningTask.drawn`) only writing counts. In a kind with classes, pixels
+    under writing are unlabelled, because their class is not known.
     """
     outlines = stored_segmentation(job)
     marks = mask_of(outlines.used.get(MARKS, ()), outlines.labels.shape)
@@ -58,8 +59,8 @@ def true_labels(job: Job, learning: LearningTask) -> tuple[Labels, int]:
 
 
 def without_ignored(regions: Regions, labels: Labels, image: DatasetImage, job: Job, has_classes: bool) -> Labels:
-    """The labels (H, W) without regions to ignore, from which a training learns nothing; raises
-    Refused.
+    """The labels (H, W) without regions to ignore, from which a training learns nothing; may change
+    `image`. Raises Refused.
 
     With classes, pixels there become unlabelled. Labels of objects cannot have unlabelled pixels:
     instead `image.region` becomes the largest rectangle outside of these regions and of the objects

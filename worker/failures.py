@@ -30,14 +30,15 @@ BROKEN = (
 
 
 def sentence_for(row: Attempted, error: Exception) -> str:
-    """The sentence for the user about an error. Errors that neither image nor settings caused are
-    also logged."""
+    """The sentence for the user about an error. Errors that do not have such a sentence themselves are also
+    logged."""
     if isinstance(error, (UnreadableImage, Killed, ServerGone, UnusableSegmentation, Refused)):
         return str(error)
     if isinstance(row, Training) and isinstance(error, UserError):
         return error.on_page  # without folders and commands, which users of the site do not know
     kind = WORK_KINDS[type(row)]
     name, number = kind.noun.capitalize(), row.attempt
+    # `each`: repeated lines pass the filter of the log, too.
     logger.error("%s %s: attempt %s failed.", name, row.pk, number, exc_info=error, extra={"each": True})
     if isinstance(error, (cards.UnknownModel, cards.AlteredWeights, cards.NoDevice, UnknownTask)):
         return str(error)

@@ -34,7 +34,8 @@ class _RememberedResult:
     correction is then measured faster.
 
     key: from `_key_of`. memory: measured values of the objects. original: the outlines before all
-    corrections. by_others: from `left_out_by_others`. Both are None until the first correction.
+    corrections. by_others: ids of the objects that are left out because of other objects, such as
+    faint ones (`left_out_by_others`). Both are None until the first correction.
     """
 
     key: tuple[Any, ...]
@@ -83,6 +84,7 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
         measuring.change(summary=summarise(analysis, reused=True, unread=unread))
         analysis = pipeline.with_arrangement(analysis, clock)
         summary = summarise(analysis, reused=True, unread=unread)
+        # Such a result has its table stored, as the page of a sample needs it.
         in_sample = job.artifact(tables.TABLE_FILE) is not None or job.sample_id is not None
         files = write_stored_files(analysis, folder / "results", in_sample=in_sample)
         saving.result()

@@ -64,8 +64,8 @@ def read_sent_settings(
     """The settings that a script or a button sends. sent: values by the names in `core.settings`.
 
     earlier: settings of a result or a method, used where nothing is sent; if the sent model belongs to another kind of
-    analysis, only the settings that every kind has. by_method: whether the result follows a method, so that the
-    site's usual uncertainty of the scale is not added. Raises ValueError with a sentence.
+    analysis, only settings that every kind has are taken from it. by_method: whether the result follows a method, so
+    that the site's usual uncertainty of the scale is not added. Raises ValueError with a sentence.
     """
     models = _add_model_of(earlier, models_by_task(user))
     model = sent.get("model") or (earlier.segmentation.model if earlier else _default_model(models))

@@ -40,14 +40,14 @@ class JobQuerySet(AttemptedQuerySet):
 
     def waiting(self) -> JobQuerySet:
         """The jobs that are ready, and jobs that lack only the scale because the data bar of the image is not read yet:
-        their outlines can be found without the scale."""
+        their outlines can be found without the scale. Not those whose file of outlines is still to be imported."""
         only_scale_missing = Q(ready=False, segmentation=None, micrograph__width__gt=0, micrograph__is_archive=False)
         has_no_file_to_import = Q(segmentation__isnull=False) | Q(outlines={})
         return super().waiting().filter(has_no_file_to_import, Q(ready=True) | only_scale_missing)
 
     def arriving(self) -> JobQuerySet:
-        """The jobs that wait for a worker or for the reading of their image, without those that
-        wait only for the scale."""
+        """The jobs that wait for a worker or for the reading of their image, without those whose
+        outlines are found and that wait for the scale."""
         return self.filter(Q(ready=True) | Q(segmentation=None), state=WorkState.QUEUED, finished=None)
 
     def first_in_turn(self) -> Any:
@@ -113,8 +113,8 @@ class Job(Owned, Attempted, JudgedResult):
     early: the outlines that the running attempt has found so far (core.report.outlines.unfinished_outlines), with
         their number "part", by which the page recognises new ones; {} once the attempt has ended.
     ends: the expected end of the running attempt.
-    edit_count, edit_hash, edit_bytes: number of corrections of its outlines, the hash of the last one, and the bytes of
-        those since version 1.1 in the database.
+    edit_count, edit_hash, edit_bytes: number of corrections of its outlines, the hash of the last one, and the bytes in
+        the database of the corrections that were made since version 1.1.
     corrects: how many corrections of the parent this job measures; None if it does not measure corrections.
     outlines: the file of another tool whose outlines it measures: name, sha256, file, size; {} without one.
     signature_hash: the hash of the last signature, "" without one.
@@ -452,7 +452,7 @@ class ComparisonQuerySet(AttemptedQuerySet):
 class Comparison(PageWork):
     """The comparison of two results; each is a job or a sample.
 
-    content: a hash of the state of both results: a sample that is pooled again is compared again.
+    content: a hash of the state of both results. It changes when a sample is pooled again; then it is compared again.
     result: a `core.compare.results.Comparison`.
     """
 

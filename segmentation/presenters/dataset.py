@@ -49,7 +49,7 @@ class DatasetPage:
 
     @property
     def counts_line(self) -> str:
-        """The numbers of images, specimens and objects, such as "12 images of 3 specimens, 1,204 particles"."""
+        """The numbers of images, groups and objects: "12 images of 3 specimens or sessions, 1,204 particles"."""
         count, groups = len(self.images), len({line.image.group for line in self.images})
         line = f"{amount(count, 'image')} of {amount(groups, 'specimen or session', 'specimens or sessions')}"
         objects = sum(line.image.summary.get("objects", 0) for line in self.images)

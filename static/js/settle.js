@@ -1,5 +1,6 @@
-// Updates a list that htmx fetches again and again: only nodes that changed are replaced. While the mouse is over the
-// list no row is added, removed or moved, so that a click meets the row that it was meant for.
+// Updates parts of a page in place, such as a list that htmx fetches again and again: only nodes that changed are
+// replaced. While the mouse is over a list no row is added, removed or moved, so that a click meets the row that it was
+// meant for. (This is not the settle phase of htmx.)
 
 const LOCAL_ATTRIBUTES = ["open", "hidden"]; // set by people and scripts on this page: not overwritten
 

@@ -53,9 +53,9 @@ class Source(Protocol):
 class LabelledImage:
     """An image with its labels, as a training uses it.
 
-    grey: (H, W) uint8, objects bright. labels: (H, W) int32, each piece an object, or the classes if the labels of
-    the pair are classes. diameter: median ECD of the objects in px, 0 without any. dark: whether the objects are dark
-    in the image itself.
+    grey: (H, W) uint8, objects bright. labels: (H, W) int32, each connected part an object, or the classes if
+    the labels of the pair are classes. diameter: median ECD of the objects in px, 0 without any. dark: whether the
+    objects are dark in the image itself.
     """
 
     pair: Pair
@@ -149,7 +149,8 @@ def _hashed_fraction(name: str, salt: int) -> float:
 
 
 def validation_groups(groups: Sequence[str], fraction: float, fold: int = 0, folds: int = 0) -> set[str]:
-    """The groups that are held out: a fraction of them or, with `folds`, part `fold` of `folds` parts.
+    """The groups that are held out: a fraction of them or, with `folds`, part `fold` of `folds` parts. (Without
+    `folds`, another `fold` draws other groups.)
 
     For a fraction above 0 of two groups or more, at least one group is held out, and never all. With fewer groups than
     parts some parts are empty.
@@ -235,8 +236,8 @@ def stock_of(pictures: Iterable[LabelledImage]) -> Stock:
 
 
 def composing_function(entry: ComposedEntry, pictures: Sequence[LabelledImage]) -> DrawPicture:
-    """The function that composes pictures of the particles of these images; raises BadDataset if no particle is whole
-    and apart from the others."""
+    """The function that composes pictures of the particles of these images; raises BadDataset if no whole
+    particle touches few others."""
     stock = stock_of(pictures)
     if not stock.particles:
         raise BadDataset(f"{entry.path} holds no whole particle that lies free, so none can be cut out.")

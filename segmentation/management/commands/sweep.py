@@ -12,9 +12,10 @@ from ._lab import BASE, LabCommand
 
 class Command(LabCommand):
     help = (
-        "Train every variant of SWEEP.toml, or RECIPE.toml alone, with every value of its grid, on every fold with each"
-        " seed; score each on what its fold holds out; write runs.csv, table.md and plots to DIR. With --fine-tune"
-        " MODEL, train MODEL further on a FOLDER of images/ and labels/. The same command goes on where it was stopped."
+        "Train each variant of SWEEP.toml (or RECIPE.toml alone) once for each value of its grid, each fold and each"
+        " seed; score it on the images that its fold holds out; write runs.csv, table.md and plots to DIR. With"
+        " --fine-tune MODEL, train MODEL further on a FOLDER of images/ and labels/. The same command goes on where it"
+        " was stopped."
     )
     resumes = True
 
@@ -22,8 +23,15 @@ class Command(LabCommand):
         parser.add_argument("sweep", type=Path, metavar="SWEEP.toml | RECIPE.toml | FOLDER")
         parser.add_argument("--out", type=Path, required=True, metavar="DIR")
         parser.add_argument("--fine-tune", metavar="MODEL", help="name of a model, or its card's file")
-        parser.add_argument("--recipe", type=Path, metavar="RECIPE.toml", help="that is varied, instead of the sweep's")
-        parser.add_argument("--folds", help='parts of the images, each held out once; "all": each group once')
+        parser.add_argument(
+            "--recipe",
+            type=Path,
+            metavar="RECIPE.toml",
+            help="the recipe to vary; otherwise the one that SWEEP.toml names",
+        )
+        parser.add_argument(
+            "--folds", help='number of parts of the images, each held out once; "all": as many as groups'
+        )
         parser.add_argument("--seeds", type=int, nargs="+", metavar="N", help="of crops and first weights")
 
     def handle(self, *args: Any, **options: Any) -> None:

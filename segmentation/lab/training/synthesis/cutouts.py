@@ -18,14 +18,14 @@ DIAMETERS = (LEAST_COMPOSED_PX, 220.0)  # of particles that are cut out, in px
 LEAST_SOLIDITY = 0.9  # area / area of the convex hull of a whole particle
 LEAST_ASPECT_RATIO = 0.5  # below it particles are fibres, which make no agglomerates
 LARGEST_TOUCHED = 0.12  # share of the rim at which other particles may lie
-# Share of a side of the bounding box that may belong to the particle; if more, another object or the frame cuts it.
+# Share of a side of its bounding box that a whole particle may fill; a larger share is a straight edge: it is cut off.
 LARGEST_STRAIGHT = 0.6
 LEAST_CONTRAST = 0.45  # of a particle, relative to the contrast of the picture
 PICTURE_CONTRAST = 25  # grey levels, least difference between particles and substrate
 MARGIN_PX = 3  # around a particle, cut out with it
 MOST_PER_PICTURE = 14  # particles, the largest ones
 LARGEST_SD = 0.25  # of even substrate, relative to the contrast
-SMALLEST_PATCH, LARGEST_PATCH = 35, 512  # sides of empty substrate in px
+LEAST_REACH, LARGEST_PATCH = 35, 512  # px of empty substrate: from the middle of a square to its side; side of a square
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,12 +98,12 @@ def _particles(grey: Picture, labels: Labels, contrast: float, group: str) -> li
 
 
 def _textures(grey: Picture, distance: Field, contrast: float) -> list[Field]:
-    """A list of the largest square of substrate that is 10 px away from all particles, if it is even; else empty.
+    """The largest square of substrate that is 10 px away from all particles, as a list of one; [] if it is uneven.
     distance: (H, W) of each pixel from the particles, in px."""
     distance_to_particles = ndimage.distance_transform_cdt(np.pad(distance > 10, 1), metric="chessboard")[1:-1, 1:-1]
     row, column = np.unravel_index(np.argmax(distance_to_particles), distance_to_particles.shape)
     reach = min(int(distance_to_particles[row, column]) - 1, LARGEST_PATCH // 2)
-    if 2 * reach < 2 * SMALLEST_PATCH:
+    if reach < LEAST_REACH:
         return []
     patch = grey[row - reach + 1 : row + reach, column - reach + 1 : column + reach].astype(np.float32)
     is_even = patch.std() < LARGEST_SD * contrast and (np.abs(patch - np.median(patch)) > 60).mean() < 0.005
