@@ -102,11 +102,12 @@ INSTALL ?= $(BIN)/pip install --quiet --disable-pip-version-check
 	@touch $@
 
 # Files that no analysis on a processor needs are removed: OpenVINO's parts for GPUs and NPUs (61 MB), tests of packages (66 MB).
+# Packages of requirements-dev.txt may need theirs (astropy), so where they are installed already, tests stay.
 .venv/run-ready: .venv/made light.lock
 	@echo "Installing what analyses need (once, about a minute, 0.9 GB) ..."
 	@PIP_COMPILE=0 $(INSTALL) --no-deps --require-hashes -r light.lock
 	@find .venv/lib/*/site-packages -path '*/openvino/libs/*' \( -name '*intel_[gn]pu_plugin*' -o -name cache.json \) -delete
-	@find .venv/lib/*/site-packages -type d -name tests -prune -exec rm -rf {} +
+	@[ -e .venv/test-ready ] || find .venv/lib/*/site-packages -type d -name tests -prune -exec rm -rf {} +
 	@touch $@
 
 .venv/torch-ready: .venv/run-ready requirements.lock
