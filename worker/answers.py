@@ -21,7 +21,7 @@ from segmentation.services.ground.limits import most_pixels
 LONGEST_KIND = 100  # characters
 FILE_SCALE_SOURCES = ("metadata", "side file", "none")  # possible sources of a pixel size in a file
 NO_FILE = (errno.ELOOP, errno.ENOENT, errno.ENXIO)  # errors when a link, a missing file or a socket is opened
-LONGEST_HEADER_BYTES = 256  # of a .npy file; that of a two-dimensional array is shorter
+LONGEST_HEADER_BYTES = 256  # of a .npy file; a two-dimensional array has a shorter header
 PIXELS = (np.uint8, np.uint16, np.float32)  # types of the pixels of an image
 OUR_METADATA = (IMAGE, IMAGE_SHA256)  # metadata that only we set, so a file must not state them
 

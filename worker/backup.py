@@ -248,8 +248,8 @@ def _stored_names(folder: str) -> list[str]:
 
 
 def _opened_files(names: Iterable[str]) -> Iterator[tuple[str, IO[bytes]]]:
-    """(name, open file) of these stored files, without those that were deleted meanwhile. READER_THREADS
-    of them are opened at a time, because opening a file in a bucket takes 40 ms."""
+    """(name, open file) of these stored files; deleted files are left out. READER_THREADS of them are
+    opened at a time, because opening a file in a bucket takes 40 ms."""
     waiting: deque[tuple[str, Future[Any]]] = deque()
     with ThreadPoolExecutor(READER_THREADS) as readers:
         for name in names:

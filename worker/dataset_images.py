@@ -62,7 +62,7 @@ def write_folder_dataset(
             except (UnreadableImage, decoding.Killed) as error:
                 raise type(error)(f"{image.name}: {error}") from error
             # `datasets._write_image_files` may have converted the image to TIFF, but the stored SHA-256
-            # is that of the original file: so it is not compared for a .tif.
+            # belongs to the original file. So the SHA-256 of a .tif is not compared.
             may_differ = image.name.endswith(".tif")
             if sha256_of(labels) != image.labels_sha256 or not (may_differ or micrograph.sha256 == image.sha256):
                 raise UnreadableImage(CHANGED.format(name=image.name))

@@ -12,7 +12,7 @@ SHOWN_ON_PAGE = {"figure-small.webp", "panel-lengths.png", "panel-rose.png"}
 
 
 def early_file_names(result: Job | Sample) -> list[str]:
-    """The names of the files that are written in advance: those that the page shows, and those that
+    """The names of the files that are written in advance: files that the page shows, and files that
     most users download. They take about a third of the time of all files."""
     files = files_of_kind(result).items()
     return [

@@ -39,9 +39,9 @@ def inspect_upload(micrograph: Micrograph, progress: Progress, folder: Path) -> 
     Superseded.
 
     An image is inspected twice, because reading the text of its data bar takes seconds: that is
-    done in the second inspection, when `bars_to_read` allows it. The second inspection stops as soon
-    as that is no longer allowed, and starts again later. An image whose data bar equals that of an
-    earlier image of the sender needs no second inspection.
+    done in the second inspection, when `bars_to_read` allows it. If `bars_to_read` no longer
+    allows it, the second inspection stops and starts again later. An image needs no second
+    inspection if an earlier image of the sender has the same data bar.
     """
     if micrograph.is_archive:
         _unpack(micrograph, progress, folder)

@@ -91,7 +91,7 @@ def sentence(error: ValidationError, titles: Mapping[str, str] = MappingProxyTyp
     name = titles.get(name, name)
     if problem["type"] in ("missing", "extra_forbidden", "unexpected_keyword_argument"):
         kind, table = problem["type"], problem["loc"][:-1]
-        entries = [each["loc"][-1] for each in errors if each["type"] == kind and each["loc"][:-1] == table]
+        entries = [error["loc"][-1] for error in errors if error["type"] == kind and error["loc"][:-1] == table]
         names = ", ".join(map(str, entries))
         return f"{where}it {'lacks' if problem['type'] == 'missing' else 'has unknown entries:'} {names}."
     context = problem.get("ctx", {})

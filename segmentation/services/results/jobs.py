@@ -375,7 +375,7 @@ def _last_staying(jobs: dict[UUID, Job], pk: UUID | None) -> UUID | None:
 def _give_children_new_parents(jobs: dict[UUID, Job]) -> set[UUID]:
     """Give each job that was made from one of `jobs` a parent that stays.
 
-    Returns the ids of those `jobs` that a later result in the same sample has already replaced.
+    Returns the ids of the `jobs` that a later result in the same sample has already replaced.
     """
     superseded, children_of = set[UUID](), defaultdict[UUID | None, list[UUID]](list)
     children = Job.objects.filter(parent__in=jobs).exclude(pk__in=jobs)

@@ -248,7 +248,7 @@ def regular_upkeep() -> Iterator[None]:
         connection.close()
 
     repeated = {"upkeep": (repair, RESCUE_SECONDS), "tidying": (tidy, TIDY_SECONDS)}
-    threads = [threading.Thread(target=repeat, args=each, name=name, daemon=True) for name, each in repeated.items()]
+    threads = [threading.Thread(target=repeat, args=work, name=name, daemon=True) for name, work in repeated.items()]
     for thread in threads:
         thread.start()
     try:
