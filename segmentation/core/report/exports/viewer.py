@@ -21,10 +21,11 @@ from ...measure.contacts import longest_contacts
 from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.doubts import DOUBT
 from ...measure.filters import Reason
+from ...measure.outlines.borders import find_pixel_borders
 from ...measure.similarity import CONTACT
 from ...micrograph.contrast import display_picture, preview
 from ...remembered import calculated_once
-from ..outlines import Points, find_pixel_borders, smooth_outlines, smooth_rings, thin_outline
+from ..outlines import Points, smooth_outlines, smooth_rings, thin_outline
 from ..picture import (
     NO_COLOUR,
     PALETTE,
