@@ -1,0 +1,143 @@
+"""Completes the outlines of objects that others cover in part, by a simple outline fitted to what is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .contours import Contours
+from .fits import Fits, fitted
+from .rims import find_rims, padded
+
+LEAST_COVERED = 0.1  # share of the rim; with less an outline is hardly changed
+LEAST_SEEN = 0.3  # share of the completed rim
+LEAST_POINTS = 10
+RINGS = 8  # at which the inside of a fitted outline is looked at
+# A fit is good if the RMS distance of its points is at most GOOD_PX + GOOD_SHARE times the width, and the standard
+# errors of width and length are at most these shares.
+GOOD_PX, GOOD_SHARE, MOST_WIDTH_ERROR, MOST_LENGTH_ERROR = 0.2, 0.015, 0.05, 0.12
+MOST_GROUND = 0.1  # share of the fitted area that may lie on background or beyond the frame
+LEAST_OWN = 0.3  # share of the fitted area that must be the object's own
+LEAST_CHANGE = 0.02  # of the area; what changes less is on top of others, and stays
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Completion:
+    """What was completed of n objects.
+
+    completed: (n,) whether the outline was completed. seen_share: (n,) share of the (completed) rim with background
+    beyond. polygons: (n,) the completed outlines (k, 2), None for those that stay. error: (n,) standard error of the
+    completed minimum Feret diameter in px, NaN for those that stay.
+    """
+
+    completed: Bools
+    seen_share: Floats
+    polygons: list[Floats | None]
+    error: Floats
+
+
+def complete(lines: Contours, labels: NDArray[np.int32], n: int) -> Completion:
+    """The outlines of the objects 1..n of labels (H, W), completed where others cover them and what is seen says how
+    large they are. lines: the contours of the labels."""
+    rims, owner = find_rims(lines, labels), lines.labels - 1
+    count = np.maximum(np.bincount(owner, minlength=n), 1)
+    seen_share = np.bincount(owner, rims.free, n) / count
+    nothing = Completion(np.zeros(n, np.bool_), seen_share, [None] * n, np.full(n, np.nan))
+    is_partly = np.bincount(owner, rims.covered, n) / count >= LEAST_COVERED
+    is_partly &= np.bincount(owner, rims.is_sure, n) >= LEAST_POINTS
+    index = np.flatnonzero(is_partly)
+    if not len(index):
+        return nothing
+    place = np.full(n, -1)
+    place[index] = np.arange(len(index))
+    group = np.where(rims.is_sure, place[owner], -1)
+    fits = fitted(*padded(lines.points, group, len(index)))
+    inside = inside_of(fits, labels, index + 1)
+    areas = np.bincount(labels.ravel(), minlength=n + 1)[index + 1]
+    polygons, share = _joined(fits, labels, index + 1, lines.points, group)
+    is_done = is_good(fits) & (inside.ground <= MOST_GROUND) & (inside.own >= LEAST_OWN) & (share >= LEAST_SEEN)
+    beyond = 1 - inside.own * fits.areas / areas  # share of the object outside of its fitted outline
+    is_done &= (1 - inside.own >= LEAST_CHANGE) | (beyond >= LEAST_CHANGE)
+    for k in np.flatnonzero(is_done).tolist():
+        nothing.polygons[index[k]] = polygons[k]
+    done = index[is_done]
+    nothing.completed[done], nothing.error[done] = True, fits.width_error[is_done]
+    seen_share[done] = share[is_done]
+    return nothing
+
+
+def _joined(
+    fits: Fits, labels: NDArray[np.int32], own: Ints, points: Floats, group: Ints
+) -> tuple[list[Floats], Floats]:
+    """The free points of each object with the fitted outline where there are none, (k, 2) each, and the share (n,) of
+    the fitted outline that is seen: it lies between the object `own` (n,) and background.
+
+    points: (k, 2). group: (k,) the index of the object of each free point, -1 for others."""
+    outline = fits.polygons()
+    arm = outline - fits.centre[:, None]
+    away = arm / np.maximum(np.hypot(arm[..., 0], arm[..., 1]), 1e-9)[..., None]
+    is_seen = (at(labels, outline + 2.5 * away) == 0) & (at(labels, outline - 2.5 * away) == own[:, None])
+    length = np.hypot(*np.moveaxis(np.roll(outline, -1, axis=1) - outline, -1, 0))
+    share = (length * is_seen).sum(1) / length.sum(1)
+    objects = np.repeat(np.arange(len(own)), (~is_seen).sum(1))
+    every, owners = np.concatenate([points[group >= 0], outline[~is_seen]]), np.r_[group[group >= 0], objects]
+    angle = np.arctan2(*(every - fits.centre[owners]).T[::-1])
+    order = np.lexsort((angle, owners))
+    ends = np.cumsum(np.bincount(owners, minlength=len(own)))[:-1]
+    return np.split(every[order], ends), share
+
+
+@dataclass(frozen=True, eq=False)
+class Inside:
+    """What lies under n fitted outlines: shares of their areas, (n,) each. own: pixels of the object itself. others:
+    of other objects. ground: background, or beyond the frame."""
+
+    own: Floats
+    others: Floats
+    ground: Floats
+
+
+def is_good(fits: Fits) -> Bools:
+    """(n,) whether the fits lie along their points and say how large the object is."""
+    width, length = 2 * fits.half.T[::-1]
+    return np.asarray(
+        (fits.rms <= GOOD_PX + GOOD_SHARE * width)
+        & (fits.width_error <= MOST_WIDTH_ERROR * width)
+        & (fits.length_error <= MOST_LENGTH_ERROR * length)
+    )
+
+
+def sampled(fits: Fits, labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], Floats]:
+    """Labels (n, m) at points inside of the fitted outlines, -1 beyond the frame, and which share of the area each
+    point stands for, (n, m)."""
+    outline = fits.polygons()
+    arm = outline - fits.centre[:, None]
+    after = np.roll(arm, -1, axis=1)
+    sector = np.abs(arm[..., 0] * after[..., 1] - arm[..., 1] * after[..., 0])
+    sector /= np.maximum(sector.sum(1, keepdims=True), 1e-9) * RINGS
+    reach = np.sqrt((np.arange(RINGS) + 0.5) / RINGS)
+    points = fits.centre[:, None, None] + reach[:, None, None] * arm[:, None]
+    return at(labels, points.reshape(len(arm), -1, 2)), np.tile(sector, (1, RINGS))
+
+
+def at(labels: NDArray[np.int32], points: Floats) -> NDArray[np.int32]:
+    """The labels (...) at points (..., 2), -1 outside of the image."""
+    place = np.floor(points).astype(np.int64)
+    shape = np.array(labels.shape)[::-1]
+    is_out = ((place < 0) | (place >= shape)).any(-1)
+    x, y = np.moveaxis(np.clip(place, 0, shape - 1), -1, 0)
+    return np.where(is_out, -1, labels[y, x])
+
+
+def inside_of(fits: Fits, labels: NDArray[np.int32], own: Ints) -> Inside:
+    """What lies under the fitted outlines of the objects `own` (n,)."""
+    under, share = sampled(fits, labels)
+    is_own = under == own[:, None]
+    sums = [(share * mask).sum(1) for mask in (is_own, (under > 0) & ~is_own, under <= 0)]
+    return Inside(*sums)
