@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .contours import Contours
 from .fits import Fits, fitted
-from .rims import find_rims, padded
+from .rims import at, find_rims, padded
 
 LEAST_COVERED = 0.1  # share of the rim; with less an outline is hardly changed
 LEAST_SEEN = 0.3  # share of the completed rim
@@ -113,7 +113,7 @@ def is_good(fits: Fits) -> Bools:
     )
 
 
-def sampled(fits: Fits, labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], Floats]:
+def sampled(fits: Fits, labels: NDArray[np.int32]) -> tuple[Ints, Floats]:
     """Labels (n, m) at points inside of the fitted outlines, -1 beyond the frame, and which share of the area each
     point stands for, (n, m)."""
     outline = fits.polygons()
@@ -124,15 +124,6 @@ def sampled(fits: Fits, labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], F
     reach = np.sqrt((np.arange(RINGS) + 0.5) / RINGS)
     points = fits.centre[:, None, None] + reach[:, None, None] * arm[:, None]
     return at(labels, points.reshape(len(arm), -1, 2)), np.tile(sector, (1, RINGS))
-
-
-def at(labels: NDArray[np.int32], points: Floats) -> NDArray[np.int32]:
-    """The labels (...) at points (..., 2), -1 outside of the image."""
-    place = np.floor(points).astype(np.int64)
-    shape = np.array(labels.shape)[::-1]
-    is_out = ((place < 0) | (place >= shape)).any(-1)
-    x, y = np.moveaxis(np.clip(place, 0, shape - 1), -1, 0)
-    return np.where(is_out, -1, labels[y, x])
 
 
 def inside_of(fits: Fits, labels: NDArray[np.int32], own: Ints) -> Inside:

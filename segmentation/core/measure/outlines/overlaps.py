@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 
 from .arcs import arcs_of
 from .borders import find_pixel_borders
-from .completion import GOOD_PX, GOOD_SHARE, LEAST_POINTS, MOST_GROUND, Bools, Floats, Ints, inside_of, is_good
+from .completion import GOOD_PX, LEAST_POINTS, MOST_GROUND, Bools, Floats, Ints, inside_of, is_good
 from .contours import Contours, contours
 from .fits import Fits, fitted
 from .rims import Rims, find_rims, padded
 
 Labels = NDArray[np.int32]
+# An outline with a larger RMS distance, px and share of its width, may hold several particles. It does if the outlines
+# of these lie along its rim with at most the share MOST_LEFT of that distance.
+DOUBTFUL_PX, DOUBTFUL_SHARE, MOST_LEFT = 0.2, 0.004, 0.7
+FAR_PX, MOST_FAR = 1.5, 0.15  # points farther off are not explained; this share of a rim may not be
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +53,7 @@ def seen(labels: Labels) -> Seen:
     group = np.where(rims.is_sure, owner, -1)
     fits = fitted(*padded(lines.points, group, n))
     sure = np.bincount(owner, rims.is_sure, n).astype(np.int64)
-    at_frame = np.bincount(owner, rims.at_frame, n) > 0
+    at_frame = np.bincount(owner, rims.other < 0, n) > 0
     covered = np.bincount(owner, rims.covered, n) / np.maximum(np.bincount(owner, minlength=n), 1)
     return Seen(labels, lines, rims, fits, sure, is_good(fits) & (sure >= LEAST_POINTS), covered, at_frame)
 
@@ -58,7 +62,7 @@ def parted(shown: Seen) -> tuple[Labels, Ints]:
     """The labels with objects parted that hold several particles, and (n2,) the object 1..n that each comes from."""
     n, labels = len(shown), shown.labels.copy()
     source = np.arange(1, n + 1)
-    is_doubtful = (shown.fits.rms > GOOD_PX + GOOD_SHARE * shown.fits.widths) & (shown.sure >= 2 * LEAST_POINTS)
+    is_doubtful = (shown.fits.rms > DOUBTFUL_PX + DOUBTFUL_SHARE * shown.fits.widths) & (shown.sure >= 2 * LEAST_POINTS)
     owner = shown.lines.labels - 1
     arc = np.where(is_doubtful[owner], arcs_of(shown.lines, shown.rims), -1)
     used, arc_index = np.unique(arc, return_inverse=True)
@@ -83,8 +87,8 @@ def parted(shown: Seen) -> tuple[Labels, Ints]:
     is_valid = is_good(fits) & (inside.ground <= MOST_GROUND) & (inside.own >= 0.4)
     for number in np.unique(arc_owner).tolist():
         chosen = np.flatnonzero(is_valid & (arc_owner[one] == number))
-        rim = shown.lines.points[(owner == number) & shown.rims.is_sure]
-        parts = _explaining(fits.of(chosen), rim)
+        rim = shown.lines.points[(owner == number) & (arc >= 0)]
+        parts = _explaining(fits.of(chosen), rim, shown.fits.of(np.array([number])))
         if len(parts) < 2:
             continue
         y, x = np.nonzero(labels == number + 1)
@@ -98,21 +102,22 @@ def parted(shown: Seen) -> tuple[Labels, Ints]:
     return labels, source
 
 
-def _explaining(fits: Fits, rim: Floats) -> list[int]:
-    """Which fits explain the points (k, 2) of a rim, the one that explains most first; none if too much is left."""
-    if not len(fits):
+def _explaining(fits: Fits, rim: Floats, whole: Fits) -> list[int]:
+    """Which fits explain the points (k, 2) of a rim together, and much better than one outline `whole`; those that
+    explain more come first. Empty if none do."""
+    if len(fits) < 2:
         return []
-    away = np.abs(fits.distances(np.repeat(rim[None], len(fits), 0)))
-    near = away <= np.maximum(1.0, 2.5 * fits.rms)[:, None]
-    left, parts = np.ones(len(rim), bool), list[int]()
-    while True:
-        gain = (near & left).sum(1)
-        best = int(gain.argmax())
-        if gain[best] < LEAST_POINTS:
-            break
-        parts.append(best)
-        left &= ~near[best]
-    return parts if left.mean() <= 0.2 else []
+    away, alone = (np.minimum(abs(f.distances(np.repeat(rim[None], len(f), 0))), FAR_PX) ** 2 for f in (fits, whole))
+    together = np.minimum(away[:, None], away).sum(2)
+    parts = list(np.unravel_index(int(together.argmin()), together.shape))
+    while (rest := np.minimum(away, away[parts].min(0)).sum(1)).min() < MOST_LEFT**2 * away[parts].min(0).sum():
+        parts.append(int(rest.argmin()))
+    best = away[parts].min(0)
+    nearest = np.bincount(away[parts].argmin(0)[best < FAR_PX**2], minlength=len(parts))
+    is_clear = nearest.min() >= LEAST_POINTS and (best >= FAR_PX**2).mean() <= MOST_FAR
+    if not is_clear or best.sum() > MOST_LEFT**2 * alone.sum():
+        return []
+    return [int(parts[k]) for k in np.argsort(-nearest)]
 
 
 def joined(shown: Seen) -> tuple[Labels, Ints]:
@@ -120,9 +125,8 @@ def joined(shown: Seen) -> tuple[Labels, Ints]:
     whose rims continue each other without a notch, and pieces on both sides of an object that lies across."""
     n, labels, lines = len(shown), shown.labels, shown.lines
     owner = lines.labels - 1
-    touching = beyond_pairs(shown)
-    one, two = candidate_pairs(touching, n)
-    has = (shown.sure >= 6) & ~shown.at_frame
+    one, two = candidate_pairs(beyond_pairs(shown)[0], n)
+    has = shown.sure >= 6
     can = has[one] & has[two]
     one, two = one[can], two[can]
     numbers = np.arange(1, n + 1)
@@ -133,8 +137,8 @@ def joined(shown: Seen) -> tuple[Labels, Ints]:
     inside = inside_of(fits, labels, one + 1)
     total = shown.sure[one] + shown.sure[two]
     apart = np.sqrt((shown.fits.rms[one] ** 2 * shown.sure[one] + shown.fits.rms[two] ** 2 * shown.sure[two]) / total)
-    valid = is_good(fits) & (fits.rms <= np.maximum(GOOD_PX, 1.6 * apart)) & (inside.ground <= 0.06)
-    valid &= 2 * fits.half[:, 0] <= usual_length(shown)
+    valid = is_good(fits) & (fits.rms <= np.maximum(GOOD_PX, 2 * apart)) & (inside.ground <= 0.06)
+    valid &= ~_are_usual(shown, one, two, 2 * fits.half[:, 0])
     for k in np.flatnonzero(valid).tolist():
         valid[k] = _has_no_notch(fits.of(np.array([k])), shown, np.isin(owner, (one[k], two[k])))
     taken, target = np.zeros(n, np.bool_), np.arange(n)
@@ -146,25 +150,26 @@ def joined(shown: Seen) -> tuple[Labels, Ints]:
     return np.r_[0, new + 1].astype(np.int32)[labels], kept + 1
 
 
-def usual_length(shown: Seen) -> float:
-    """Up to which length in px an outline is not longer than those that are seen whole; infinite with few of these."""
-    length = 2 * shown.fits.half[shown.good & (shown.covered < 0.15) & ~shown.at_frame, 0]
-    return 1.3 * float(np.quantile(length, 0.9)) if len(length) >= 5 else np.inf
+def _are_usual(shown: Seen, one: Ints, two: Ints, length: Floats) -> Bools:
+    """(p,) whether the two objects of each pair are both as large as those that are seen whole, and both together,
+    with a `length` (p,), longer than these. So cubes side by side stay cubes."""
+    is_whole = shown.good & (shown.covered < 0.15) & ~shown.at_frame
+    if is_whole.sum() < 5:
+        return np.zeros(len(one), np.bool_)
+    area = np.bincount(shown.labels.ravel(), minlength=len(shown) + 1)[1:] / np.median(shown.fits.areas[is_whole])
+    is_usual = (area > 0.7) & (area < 1.4)
+    return is_usual[one] & is_usual[two] & (length > 1.3 * np.quantile(2 * shown.fits.half[is_whole, 0], 0.9))
 
 
-def beyond_pairs(shown: Seen) -> Ints:
-    """(p, 2) pairs of objects 0.. that touch, each in both orders."""
-    lines, labels = shown.lines, shown.labels
-    shape = np.array(labels.shape)[::-1]
-    pairs = []
-    for px in (0.5, 1.5, 2.5):
-        place = np.floor(lines.inner + 0.5 + lines.outward / 2 + px * lines.normals).astype(np.int64)
-        x, y = np.clip(place, 0, shape - 1).T
-        other = labels[y, x]
-        is_other = (other > 0) & (other != lines.labels)
-        pairs.append(np.c_[lines.labels[is_other], other[is_other]] - 1)
-    both = np.concatenate(pairs)
-    return np.unique(np.concatenate([both, both[:, ::-1]]), axis=0)
+def beyond_pairs(shown: Seen) -> tuple[Ints, Floats]:
+    """(p, 2) pairs of objects 0.. that touch, each in both orders, and the share (p,) of the first one's rim that
+    borders on the second."""
+    n, own, other = len(shown), shown.lines.labels - 1, shown.rims.other - 1
+    is_covered = other >= 0
+    keys, count = np.unique(own[is_covered] * n + other[is_covered], return_counts=True)
+    length = np.bincount(own, minlength=n)
+    pairs = np.stack(np.divmod(keys, n), axis=1)
+    return pairs, count / length[pairs[:, 0]]
 
 
 def candidate_pairs(touching: Ints, n: int) -> tuple[Ints, Ints]:
@@ -172,6 +177,7 @@ def candidate_pairs(touching: Ints, n: int) -> tuple[Ints, Ints]:
     from scipy.sparse import coo_array
 
     graph = coo_array((np.ones(len(touching), np.int64), touching.T), (n, n)).tocsr()
+    graph = graph + graph.T
     near = (graph + graph @ graph).tocoo()
     first = near.row < near.col
     return near.row[first].astype(np.int64), near.col[first].astype(np.int64)
@@ -195,24 +201,23 @@ def without_lenses(shown: Seen, grey: NDArray[np.uint8]) -> tuple[Labels, Ints]:
     flat = labels.ravel()
     count = np.maximum(np.bincount(flat, minlength=n + 1)[1:], 1)
     mean = np.bincount(flat, density[grey.ravel()], n + 1)[1:] / count
-    touching = beyond_pairs(shown)
-    lens, beside = touching[shown.good[touching[:, 1]] & (shown.covered[touching[:, 0]] > 0.5)].T
-    darker = mean[lens] > 1.1 * mean[beside]
-    lens, beside = lens[darker], beside[darker]
+    touching, border = beyond_pairs(shown)
+    is_side = (border >= 0.2) & (shown.covered[touching[:, 0]] > 0.8)
+    is_side &= mean[touching[:, 0]] > 1.1 * mean[touching[:, 1]]
+    touching, border = touching[is_side], border[is_side]
+    lens, beside = touching.T
     every, is_there = padded(shown.lines.points, shown.lines.labels - 1, n, 48)
     away = shown.fits.of(beside).distances(every[lens])
-    share = (is_there[lens] * (away <= 1.5)).sum(1) / np.maximum(is_there[lens].sum(1), 1)
+    is_in = (away <= 1.5) & shown.good[beside, None]
+    share = (is_there[lens] * is_in).sum(1) / np.maximum(is_there[lens].sum(1), 1)
     taken = np.zeros(n, np.bool_)
     for index in np.unique(lens).tolist():
         of = np.flatnonzero(lens == index)
-        is_inside = (is_there[index] > 0) & (away[of] <= 1.5)
-        if len(of) < 2 or taken[index]:
+        of = of[np.argsort(-share[of])][:2]
+        if len(of) < 2 or taken[index] or mean[index] > 1.35 * mean[beside[of]].sum():
             continue
-        both = of[np.argsort(-share[of])[:2]]
-        depth = np.sort(share[both])
-        either = (away[of] <= 1.5).any(0)[is_there[index] > 0].mean()
-        if either >= 0.9 and depth[0] >= 0.6 and mean[index] <= 1.35 * mean[beside[both]].sum():
-            target[index] = beside[both[0]]
-            taken[beside[both]] = True
+        if is_in[of].any(0)[is_there[index] > 0].mean() >= 0.9 and share[of[0]] >= 0.6:
+            target[index] = beside[of[0]]
+            taken[beside[of]] = True
     kept, new = np.unique(target, return_inverse=True)
     return np.r_[0, new + 1].astype(np.int32)[labels], kept + 1

@@ -1,4 +1,4 @@
-"""Which points of a contour are free, so that background lies beyond them, and which are covered: another object does."""
+"""Which points of a contour are free, with background beyond, and which are covered, with another object beyond."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .contours import Contours, along_rings
 
-BEYOND = (1.0, 2.0, 3.0)  # px outwards from an edge, at which another object or the end of the image is looked for
+BEYOND = (0.9, 1.9, 2.9)  # px outwards from an edge, at which another object or the end of the image is looked for
 CLOSE = 3  # points: free ones so close to a covered one are rounded by the network, and no fit uses them
 MOST_POINTS = 64  # of one object in a fit
 
@@ -20,37 +20,45 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Rims:
-    """What lies beyond the k points of contours. covered: (k,) another object. at_frame: (k,) the end of the image.
-    is_sure: (k,) background, and no other point nearby where it is not."""
+    """What lies beyond the k points of contours.
 
-    covered: Bools
-    at_frame: Bools
+    other: (k,) the label of the other object there, 0 for background, -1 for the end of the image. is_sure: (k,)
+    background, and no other point nearby where it is not."""
+
+    other: Ints
     is_sure: Bools
+
+    @property
+    def covered(self) -> Bools:
+        """(k,) another object."""
+        return self.other > 0
 
     @property
     def free(self) -> Bools:
         """(k,) background."""
-        return ~(self.covered | self.at_frame)
+        return self.other == 0
 
 
 def find_rims(lines: Contours, labels: NDArray[np.int32]) -> Rims:
     """The rims of the objects of labels (H, W)."""
-    own, shape = lines.labels, np.array(labels.shape)[::-1]
-    covered, at_frame = np.zeros((2, len(own)), np.bool_)
+    own, other = lines.labels, np.zeros(len(lines.points), np.int64)
     edge = lines.inner + 0.5 + lines.outward / 2
     for px in BEYOND:
-        place = np.floor(edge + px * lines.normals - 0.01 * lines.outward).astype(np.int64)
-        is_out = ((place < 0) | (place >= shape)).any(1)
-        x, y = np.clip(place, 0, shape - 1).T
-        beyond = labels[y, x]
-        covered |= ~is_out & (beyond > 0) & (beyond != own)
-        at_frame |= is_out
-    at_frame &= ~covered
-    is_sure = ~(covered | at_frame)
-    closed = ~is_sure
+        beyond = at(labels, edge + px * lines.normals)
+        other = np.where((other <= 0) & (beyond != 0) & (beyond != own) & ((other == 0) | (beyond > 0)), beyond, other)
+    is_sure = other == 0
     for offset in range(-CLOSE, CLOSE + 1):
-        is_sure &= ~closed[along_rings(lines.bounds, offset)]
-    return Rims(covered, at_frame, is_sure)
+        is_sure = is_sure & (other[along_rings(lines.bounds, offset)] == 0)
+    return Rims(other, is_sure)
+
+
+def at(labels: NDArray[np.int32], points: Floats) -> Ints:
+    """The labels (...) at points (..., 2), -1 outside of the image."""
+    place = np.floor(points).astype(np.int64)
+    shape = np.array(labels.shape)[::-1]
+    is_out = ((place < 0) | (place >= shape)).any(-1)
+    x, y = np.moveaxis(np.clip(place, 0, shape - 1), -1, 0)
+    return np.where(is_out, -1, labels[y, x]).astype(np.int64)
 
 
 def padded(points: Floats, group: Ints, n: int, most: int = MOST_POINTS) -> tuple[Floats, Floats]:
