@@ -53,7 +53,8 @@ def along_rings(bounds: Ints, offset: int) -> Ints:
     """(k,) for each point the index of the point that lies `offset` points further along its closed line."""
     lengths = np.diff(bounds)
     start, length = np.repeat(bounds[:-1], lengths), np.repeat(lengths, lengths)
-    return start + (np.arange(bounds[-1]) - start + offset) % length
+    index: Ints = start + (np.arange(bounds[-1]) - start + offset) % length
+    return index
 
 
 def smoothed(values: NDArray[Any], bounds: Ints, sd: float) -> Points:
