@@ -3,9 +3,9 @@
 A network was taught on masks of people, who draw somewhat outside of an edge; so the contour of its map is 0.3 to 0.7
 px too far out, and rounds what has corners. The grey says where the edge is. Along each contour the grey across the
 edge is sampled (a profile). The profiles of one object are alike, so each point is moved to where its profile fits the
-mean profile of its object. Then a model is fitted to the mean profile: a step, as flat objects and those that shine at their
-rim have, and the thickness of a sphere, which begins gently; both blurred by the microscope. Errors on drawn pictures:
-docs/method/accuracy.md.
+mean profile of its object. Then a model is fitted to the mean profile: a step, as flat objects and those that shine at
+their rim have, and the thickness of a sphere, which begins gently; both blurred by the microscope. Errors on drawn
+pictures: docs/method/accuracy.md.
 """
 
 from __future__ import annotations
