@@ -1,18 +1,46 @@
-"""Sizes of objects from the closed lines around them: areas, lengths, convex hulls and second moments, of all objects at
-once. Definitions: ISO 9276-6."""
+"""Sizes of objects from the closed lines around them: areas, lengths, convex hulls and second moments, of all objects
+at once. Definitions: ISO 9276-6."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..hulls import Hulls, convex_hulls, cross
-from .borders import Ints, Points
-from .contours import along_rings
+from .borders import Ints, Points, find_pixel_borders
+from .contours import EDGE_SHIFTS, along_rings, contours, moved, typical_shift
 
 Floats = NDArray[np.float64]
+
+
+class Shifts(NamedTuple):
+    """Where the picture shows the edges of objects. map: EDGE_SHIFTS (H, W), None without one. otherwise: px by which
+    an outline lies further out where the map says nothing."""
+
+    map: NDArray[np.uint8] | None = None
+    otherwise: float = 0.0
+
+    @classmethod
+    def of(cls, maps: Mapping[str, NDArray[np.uint8]]) -> Shifts:
+        """Those among the stored maps of a segmentation."""
+        return cls(maps.get(EDGE_SHIFTS))
+
+    @property
+    def elsewhere(self) -> Shifts:
+        """The same for other outlines of the same picture, whose edges are as far from their pixels."""
+        return self if self.map is None else self._replace(otherwise=typical_shift(self.map))
+
+    @property
+    def checksum(self) -> str:
+        """It tells maps apart."""
+        return "" if self.map is None else f"{crc32(np.ascontiguousarray(self.map).data)} {self.otherwise:.3f}"
+
+
+NO_SHIFTS = Shifts()
 
 
 class Polygons(NamedTuple):
@@ -25,19 +53,19 @@ class Polygons(NamedTuple):
     owners: Ints
 
     @property
-    def index(self) -> Ints:
+    def members(self) -> Ints:
         """(k,) the object of each point, from 0 on."""
         return np.repeat(self.owners, np.diff(self.bounds)) - 1
 
     def sums(self, values: Floats, n: int) -> Floats:
         """(n,) the values (k,) of the lines from each point to the next, added up for each object."""
-        return np.asarray(np.bincount(self.index, values, n), np.float64)
+        return np.asarray(np.bincount(self.members, values, n), np.float64)
 
     def sides(self) -> tuple[Points, Points]:
         """(k, 2) each: both ends of the line from each point to the next, from the first point of their object."""
         first = np.zeros(int(self.owners.max(initial=0)) + 1, np.int64)
         first[self.owners[::-1]] = self.bounds[:-1][::-1]
-        begin = self.points - self.points[first[self.index + 1]]
+        begin = self.points - self.points[first[self.members + 1]]
         return begin, begin[along_rings(self.bounds, 1)]
 
     def areas(self, n: int) -> Floats:
@@ -64,4 +92,15 @@ class Polygons(NamedTuple):
 
     def hulls(self) -> Hulls:
         """The convex hulls of the objects."""
-        return convex_hulls(self.points, self.index)
+        return convex_hulls(self.points, self.members)
+
+
+def outlines_in(labels: NDArray[np.int32], shifts: Shifts, places: Ints | int = 0) -> tuple[Polygons, Polygons]:
+    """The outlines of the objects 1..n of labels (h, w) along their pixels, and those moved to where the picture shows
+    the edges. places: (n, 2), or 0, by how much further right and down in the map of shifts each object lies."""
+    lines = contours(find_pixel_borders(labels))
+    plain = Polygons(lines.points, lines.bounds, lines.owners)
+    if shifts.map is None:
+        return plain, plain
+    at = places if isinstance(places, int) else places[lines.labels - 1]
+    return plain, plain._replace(points=moved(lines, shifts.map, at, shifts.otherwise).points)
