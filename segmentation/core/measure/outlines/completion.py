@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .contours import Contours
 from .fits import Fits, fitted
+from .polygons import Polygons
 from .rims import at, find_rims, padded
 
 LEAST_COVERED = 0.1  # share of the rim; with less an outline is hardly changed
@@ -59,11 +60,10 @@ def complete(lines: Contours, labels: NDArray[np.int32], n: int) -> Completion:
     group = np.where(rims.is_sure, place[owner], -1)
     fits = fitted(*padded(lines.points, group, len(index)))
     inside = inside_of(fits, labels, index + 1)
-    areas = np.bincount(labels.ravel(), minlength=n + 1)[index + 1]
     polygons, share = _joined(fits, labels, index + 1, lines.points, group)
     is_done = is_good(fits) & (inside.ground <= MOST_GROUND) & (inside.own >= LEAST_OWN) & (share >= LEAST_SEEN)
-    beyond = 1 - inside.own * fits.areas / areas  # share of the object outside of its fitted outline
-    is_done &= (1 - inside.own >= LEAST_CHANGE) | (beyond >= LEAST_CHANGE)
+    areas = Polygons(lines.points, lines.bounds, lines.owners).areas(n)[index]
+    is_done &= (inside.others >= LEAST_CHANGE) | (abs(fits.areas / np.maximum(areas, 1) - 1) >= LEAST_CHANGE)
     for k in np.flatnonzero(is_done).tolist():
         nothing.polygons[index[k]] = polygons[k]
     done = index[is_done]

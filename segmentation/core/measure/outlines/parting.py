@@ -1,0 +1,100 @@
+"""Parts outlines that hold several particles which lie on each other.
+
+The free rim of such an outline is cut at its concave points into arcs. Each arc, and each pair of arcs, may be the rim
+of one particle. If few of these together lie along the rim much better than one outline does, the object is parted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .arcs import arcs_of
+from .completion import GOOD_PX, GOOD_SHARE, LEAST_POINTS, MOST_GROUND, inside_of, is_good
+from .fits import Fits, fitted
+from .rims import padded
+from .seen import Bools, Floats, Ints, Labels, Seen
+
+# An outline may hold several particles if the RMS distance to its fit is over DOUBTFUL_PX + DOUBTFUL_SHARE times its
+# width. It does if theirs is at most the share MOST_LEFT of that.
+DOUBTFUL_PX, DOUBTFUL_SHARE, MOST_LEFT = 0.2, 0.004, 0.7
+FAR_PX, MOST_FAR = 1.5, 0.15  # points farther off are not explained; this share of a rim may not be
+MOST_BARE = 0.06  # share of an object's pixels that no part needs to hold
+LEAST_OWN = 0.4  # share of a part's area that is the object's own
+POINTS = 32  # of an arc in a fit
+SEVERAL = 0.04  # RMS distance by the width, from which an outline with concave points seems to hold several
+
+
+def parted(shown: Seen) -> tuple[Labels, Ints] | None:
+    """The labels with each object parted that holds several particles, and the object 1..n that each comes from; None
+    if there is none."""
+    arc, arc_owner = _arcs(shown, shown.fits.rms > DOUBTFUL_PX + DOUBTFUL_SHARE * shown.fits.widths)
+    one, two = np.nonzero(np.triu(arc_owner[:, None] == arc_owner))
+    if len(one) == len(arc_owner):  # no object has two arcs
+        return None
+    points, weights = padded(shown.lines.points, arc, len(arc_owner), POINTS)
+    second = np.where((one == two)[:, None], 0.0, weights[two])
+    fits = fitted(np.concatenate([points[one], points[two]], 1), np.concatenate([weights[one], second], 1))
+    inside = inside_of(fits, shown.labels, arc_owner[one] + 1)
+    is_possible = is_good(fits) & (inside.ground <= MOST_GROUND) & (inside.own >= LEAST_OWN)
+    labels, source = shown.labels.copy(), [*range(1, len(shown) + 1)]
+    for number in np.unique(arc_owner[one[one != two]]).tolist():
+        possible = fits.of(np.flatnonzero(is_possible & (arc_owner[one] == number)))
+        rim = shown.lines.points[(shown.owner == number) & (arc >= 0)]
+        parts = possible.of(explaining(possible, rim, shown.fits.of(np.array([number]))))
+        y, x = np.nonzero(shown.labels == number + 1)
+        part = _part_of(parts, np.c_[x, y] + 0.5)
+        if part is not None:
+            labels[y, x] = np.r_[number + 1, len(source) + np.arange(1, len(parts))][part]
+            source += [number + 1] * (len(parts) - 1)
+    return (labels, np.array(source, np.int64)) if len(source) > len(shown) else None
+
+
+def _arcs(shown: Seen, is_doubtful: Bools) -> tuple[Ints, Ints]:
+    """(k,) the arc of each point, -1 for none, and (a,) the object of each arc: those of doubtful objects with enough
+    points."""
+    arc = np.where(is_doubtful[shown.owner], arcs_of(shown.lines, shown.rims), -1)
+    used, index, count = np.unique(arc, return_inverse=True, return_counts=True)
+    is_long = (used >= 0) & (count >= LEAST_POINTS)
+    arc = np.where(is_long, np.cumsum(is_long) - 1, -1)[index]
+    owner = np.zeros(int(is_long.sum()), np.int64)
+    owner[arc[arc >= 0]] = shown.owner[arc >= 0]
+    return arc, owner
+
+
+def explaining(fits: Fits, rim: Floats, whole: Fits) -> Ints:
+    """Which fits explain the points (k, 2) of a rim together, and much better than one outline `whole`; those that
+    explain more come first. Empty if none do."""
+    nothing = np.zeros(0, np.int64)
+    if len(fits) < 2 or not len(rim):
+        return nothing
+    away, alone = (np.minimum(abs(f.distances(np.repeat(rim[None], len(f), 0))), FAR_PX) ** 2 for f in (fits, whole))
+    together = np.minimum(away[:, None], away).sum(2)
+    parts = [int(index) for index in np.unravel_index(int(together.argmin()), together.shape)]
+    while (rest := np.minimum(away, away[parts].min(0)).sum(1)).min() < MOST_LEFT**2 * away[parts].min(0).sum():
+        parts.append(int(rest.argmin()))
+    best, nearest = away[parts].min(0), away[parts].argmin(0)
+    explained = np.bincount(nearest[best < FAR_PX**2], minlength=len(parts))
+    is_much_better = best.sum() <= MOST_LEFT**2 * alone.sum() and (best >= FAR_PX**2).mean() <= MOST_FAR
+    if explained.min() < LEAST_POINTS or not is_much_better:
+        return nothing
+    return np.array(parts, np.int64)[np.argsort(-explained)]
+
+
+def _part_of(parts: Fits, pixels: Floats) -> Ints | None:
+    """(k,) the part of each pixel (k, 2): the first that holds it, else the nearest. None if many lie in no part."""
+    if len(parts) < 2:
+        return None
+    away = parts.distances(np.repeat(pixels[None], len(parts), 0))
+    if (away.min(0) > FAR_PX).mean() > MOST_BARE:
+        return None
+    is_inside = away <= 0
+    part: Ints = np.where(is_inside.any(0), is_inside.argmax(0), away.argmin(0))
+    return part if len(np.unique(part)) == len(parts) else None
+
+
+def holds_several(shown: Seen) -> Bools:
+    """(n,) whether an outline still seems to hold several particles: no simple outline lies along its rim, which has at
+    least two concave points between arcs."""
+    is_odd = shown.fits.rms > np.maximum(GOOD_PX + GOOD_SHARE * shown.fits.widths, SEVERAL * shown.fits.widths)
+    _, owner = _arcs(shown, is_odd)
+    return np.asarray(np.bincount(owner, minlength=len(shown)) >= 2)
