@@ -15,6 +15,7 @@ from .rims import at, find_rims, padded
 LEAST_COVERED = 0.1  # share of the rim; with less an outline is hardly changed
 LEAST_SEEN = 0.3  # share of the completed rim
 LEAST_POINTS = 10
+ACROSS_PX = 2.5  # inwards and outwards from a fitted outline, where it is seen what lies on both sides
 RINGS = 8  # at which the inside of a fitted outline is looked at
 # A fit is good if the RMS distance of its points is at most GOOD_PX + GOOD_SHARE times the width, and the standard
 # errors of width and length are at most these shares.
@@ -60,7 +61,8 @@ def complete(lines: Contours, labels: NDArray[np.int32], n: int) -> Completion:
     group = np.where(rims.is_sure, place[owner], -1)
     fits = fitted(*padded(lines.points, group, len(index)))
     inside = inside_of(fits, labels, index + 1)
-    polygons, share = _joined(fits, labels, index + 1, lines.points, group)
+    outline, is_seen, share = seen_rims(fits, labels, index + 1)
+    polygons = _closed(fits, outline, is_seen, lines.points, group)
     is_done = is_good(fits) & (inside.ground <= MOST_GROUND) & (inside.own >= LEAST_OWN) & (share >= LEAST_SEEN)
     areas = Polygons(lines.points, lines.bounds, lines.owners).areas(n)[index]
     is_done &= (inside.others >= LEAST_CHANGE) | (abs(fits.areas / np.maximum(areas, 1) - 1) >= LEAST_CHANGE)
@@ -72,25 +74,28 @@ def complete(lines: Contours, labels: NDArray[np.int32], n: int) -> Completion:
     return nothing
 
 
-def _joined(
-    fits: Fits, labels: NDArray[np.int32], own: Ints, points: Floats, group: Ints
-) -> tuple[list[Floats], Floats]:
-    """The free points of each object with the fitted outline where there are none, (k, 2) each, and the share (n,) of
-    the fitted outline that is seen: it lies between the object `own` (n,) and background.
-
-    points: (k, 2). group: (k,) the index of the object of each free point, -1 for others."""
+def seen_rims(fits: Fits, labels: NDArray[np.int32], *owners: Ints) -> tuple[Floats, Bools, Floats]:
+    """Points along the fitted outlines (n, m, 2), whether each is seen, (n, m), so that it lies between one of the
+    object's `owners` (n,) and background, and the share (n,) of each outline that is."""
     outline = fits.polygons()
     arm = outline - fits.centre[:, None]
     away = arm / np.maximum(np.hypot(arm[..., 0], arm[..., 1]), 1e-9)[..., None]
-    is_seen = (at(labels, outline + 2.5 * away) == 0) & (at(labels, outline - 2.5 * away) == own[:, None])
+    within = at(labels, outline - ACROSS_PX * away)
+    is_own = np.any([within == own[:, None] for own in owners], axis=0)
+    is_seen = is_own & (at(labels, outline + ACROSS_PX * away) == 0)
     length = np.hypot(*np.moveaxis(np.roll(outline, -1, axis=1) - outline, -1, 0))
-    share = (length * is_seen).sum(1) / length.sum(1)
-    objects = np.repeat(np.arange(len(own)), (~is_seen).sum(1))
-    every, owners = np.concatenate([points[group >= 0], outline[~is_seen]]), np.r_[group[group >= 0], objects]
+    return outline, is_seen, (length * is_seen).sum(1) / length.sum(1)
+
+
+def _closed(fits: Fits, outline: Floats, is_seen: Bools, points: Floats, group: Ints) -> list[Floats]:
+    """The free points of each object, with the fitted outline where it is not seen, (k, 2) each. points: (k, 2). group:
+    (k,) the index of the object of each free point, -1 for others."""
+    n = len(fits)
+    every = np.concatenate([points[group >= 0], outline[~is_seen]])
+    owners = np.r_[group[group >= 0], np.repeat(np.arange(n), (~is_seen).sum(1))]
     angle = np.arctan2(*(every - fits.centre[owners]).T[::-1])
     order = np.lexsort((angle, owners))
-    ends = np.cumsum(np.bincount(owners, minlength=len(own)))[:-1]
-    return np.split(every[order], ends), share
+    return np.split(every[order], np.cumsum(np.bincount(owners, minlength=n))[:-1])
 
 
 @dataclass(frozen=True, eq=False)

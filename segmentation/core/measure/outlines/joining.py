@@ -4,17 +4,18 @@ the overlap of two particles, which a network outlines as one of its own."""
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
-from .completion import GOOD_PX, inside_of, is_good
+from .completion import GOOD_PX, inside_of, is_good, seen_rims
 from .fits import Fits, fitted
 from .seen import Bools, Floats, Ints, Labels, Seen
 
 FEWEST_POINTS = 6  # of a piece
 COMPLETE = 0.96  # share of its fitted outline that an object holds: two such are not pieces of one particle
-WORSE = 2.0  # times the RMS distance of two pieces: that of their common outline at most
-MOST_GROUND = 0.06  # share of the common outline that lies on background
+# Times the RMS distance of two pieces: that of their common outline at most; and if each alone has a good outline.
+WORSE, WORSE_THAN_GOOD = 2.0, 1.3
+MOST_GROUND = 0.06  # share of the area of the common outline that lies on background
+LEAST_SEEN = 0.45  # share of the common outline with a piece on one side and background on the other
 # px, or share of the width, by which the free rim of pieces may lie inside of their common outline; and the share of
 # the rims that may lie so far outside.
 NOTCH_PX, NOTCH_SHARE, MOST_OUTSIDE = 1.5, 0.04, 0.08
@@ -32,8 +33,10 @@ def joined(shown: Seen) -> tuple[Labels, Ints] | None:
     points, weights = (np.concatenate([part[one], part[two]], 1) for part in (shown.points, shown.weights))
     fits, sure = fitted(points, weights), shown.sure
     apart = np.sqrt((shown.fits.rms**2 * sure)[one] + (shown.fits.rms**2 * sure)[two]) / np.sqrt(sure[one] + sure[two])
-    is_one = is_good(fits) & (fits.rms <= np.maximum(GOOD_PX, WORSE * apart))
+    limit = np.where(shown.good[one] & shown.good[two], WORSE_THAN_GOOD * apart, np.maximum(GOOD_PX, WORSE * apart))
+    is_one = is_good(fits) & (fits.rms <= limit)
     is_one &= inside_of(fits, shown.labels, one + 1).ground <= MOST_GROUND
+    is_one &= seen_rims(fits, shown.labels, one + 1, two + 1)[2] >= LEAST_SEEN
     is_one &= ~_are_usual(shown, one, two, 2 * fits.half[:, 0])
     target, taken = np.arange(len(shown)), np.zeros(len(shown), np.bool_)
     for k in np.flatnonzero(is_one)[np.argsort(fits.rms[is_one])].tolist():
@@ -83,13 +86,14 @@ def _has_no_notch(fit: Fits, shown: Seen, is_member: Bools) -> bool:
     return not is_notch.any() and bool((away > limit).mean() <= MOST_OUTSIDE)
 
 
-def without_lenses(shown: Seen, grey: NDArray[np.uint8]) -> tuple[Labels, Ints] | None:
+def without_lenses(shown: Seen, densities: Floats) -> tuple[Labels, Ints] | None:
     """The labels of a picture with dark particles in which the overlap of two belongs to one of them.
 
     An overlap is covered all round, has both of them at its sides, and lies inside of the outlines fitted to them. It
-    is darker than either, and about as dark as their optical densities together.
+    is darker than either, and about as dark as their optical densities together. densities: (H, W), over the
+    background.
     """
-    density = _densities(shown, grey)
+    density = np.bincount(shown.labels.ravel(), densities.ravel(), len(shown) + 1)[1:] / np.maximum(shown.areas, 1)
     lens, beside, border = shown.contacts()
     is_side = (border >= LENS_SIDE) & (shown.covered[lens] >= LENS_COVERED) & (density[lens] > DARKER * density[beside])
     lens, beside = lens[is_side], beside[is_side]
@@ -107,12 +111,3 @@ def without_lenses(shown: Seen, grey: NDArray[np.uint8]) -> tuple[Labels, Ints] 
             is_kept[sides] = True
     target = target[target]
     return _merged(shown.labels, target)
-
-
-def _densities(shown: Seen, grey: NDArray[np.uint8]) -> Floats:
-    """(n,) mean optical density of each object over the background."""
-    background = grey[shown.labels == 0]
-    ground = float(np.median(background)) if len(background) else 255.0
-    density = -np.log(np.maximum(np.arange(256), 1) / max(ground, 1.0))
-    total = np.bincount(shown.labels.ravel(), density[grey.ravel()], len(shown) + 1)[1:]
-    return np.asarray(total / np.maximum(shown.areas, 1))

@@ -7,6 +7,7 @@ rims that border on background (`fits`). Labels stay one id a pixel.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from .joining import joined, without_lenses
 from .parting import holds_several, parted
-from .seen import Ints, Labels, seen
+from .seen import Floats, Ints, Labels, Seen, seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,21 +40,30 @@ class Resolved:
 def resolved(labels: Labels, grey: NDArray[np.uint8], *, dark: bool) -> Resolved:
     """The objects 1..n of labels (H, W), rearranged where they lie on each other.
 
-    grey: (H, W). dark: whether particles are darker than their background, so that a picture taken in transmission may
-    show both of two particles where they overlap.
+    grey: (H, W). dark: whether particles are darker than their background. Only then may the picture have been taken in
+    transmission and show both of two particles where they overlap, so only then are objects parted and overlaps found.
     """
     shown, source = seen(labels), np.arange(1, int(labels.max(initial=0)) + 1)
     counts = dict.fromkeys(("parted", "joined", "lenses"), 0)
-    steps = [("parted", parted), ("joined", joined)]
+    steps: list[tuple[str, Callable[[Seen], tuple[Labels, Ints] | None]]] = [("joined", joined)]
     if dark:
-        steps += [("lenses", lambda shown: without_lenses(shown, grey)), ("joined", joined)]
+        density = optical_density(labels, grey)
+        steps = [
+            ("parted", lambda shown: parted(shown, density)),
+            *steps,
+            ("lenses", lambda shown: without_lenses(shown, density)),
+        ]
     for name, step in steps:
-        if name == "joined" and not (counts["joined"] or counts["lenses"]) and step is not steps[1][1]:
-            continue
-        found = step(shown)
-        if found is None:
-            continue
-        new, origin = found
-        counts[name] += abs(len(origin) - len(source))
-        shown, source = seen(new), source[origin - 1]
-    return Resolved(shown.labels, source, **counts, several=int(holds_several(shown).sum()))
+        while (found := step(shown)) is not None:
+            counts[name] += abs(len(found[1]) - len(source))
+            shown, source = seen(found[0]), source[found[1] - 1]
+            if name == "parted":
+                break
+    return Resolved(shown.labels, source, **counts, several=int(holds_several(shown).sum()) if dark else 0)
+
+
+def optical_density(labels: Labels, grey: NDArray[np.uint8]) -> Floats:
+    """(H, W) the optical density over the background of labels (H, W): 0 where the grey is the background's."""
+    background = grey[labels == 0]
+    ground = float(np.median(background)) if len(background) else 255.0
+    return np.asarray(-np.log(np.maximum(np.arange(256), 1) / max(ground, 1.0))[grey])
