@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from .contours import Contours
 from .fits import Fits, fitted
-from .polygons import Polygons
 from .rims import at, find_rims, padded
 
-LEAST_COVERED = 0.1  # share of the rim; with less an outline is hardly changed
+LEAST_COVERED = 0.05  # share of the rim; with less an outline is hardly changed
 LEAST_SEEN = 0.3  # share of the completed rim
 LEAST_POINTS = 10
 ACROSS_PX = 2.5  # inwards and outwards from a fitted outline, where it is seen what lies on both sides
@@ -22,7 +21,9 @@ RINGS = 8  # at which the inside of a fitted outline is looked at
 GOOD_PX, GOOD_SHARE, MOST_WIDTH_ERROR, MOST_LENGTH_ERROR = 0.2, 0.015, 0.05, 0.12
 MOST_GROUND = 0.1  # share of the fitted area that may lie on background or beyond the frame
 LEAST_OWN = 0.3  # share of the fitted area that must be the object's own
-LEAST_CHANGE = 0.02  # of the area; what changes less is on top of others, and stays
+# An object is on top of the others, and its outline stays, if less than the share LEAST_CHANGE of the fitted area is
+# theirs, and less than MOST_OFF of its covered rim lies more than OFF_PX off the fit.
+LEAST_CHANGE, OFF_PX, MOST_OFF = 0.02, 1.0, 0.1
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -64,8 +65,9 @@ def complete(lines: Contours, labels: NDArray[np.int32], n: int) -> Completion:
     outline, is_seen, share = seen_rims(fits, labels, index + 1)
     polygons = _closed(fits, outline, is_seen, lines.points, group)
     is_done = is_good(fits) & (inside.ground <= MOST_GROUND) & (inside.own >= LEAST_OWN) & (share >= LEAST_SEEN)
-    areas = Polygons(lines.points, lines.bounds, lines.owners).areas(n)[index]
-    is_done &= (inside.others >= LEAST_CHANGE) | (abs(fits.areas / np.maximum(areas, 1) - 1) >= LEAST_CHANGE)
+    covered = padded(lines.points, np.where(rims.covered, place[owner], -1), len(index))
+    is_off = covered[1] * (abs(fits.distances(covered[0])) > OFF_PX)
+    is_done &= (inside.others >= LEAST_CHANGE) | (is_off.sum(1) >= MOST_OFF * covered[1].sum(1))
     for k in np.flatnonzero(is_done).tolist():
         nothing.polygons[index[k]] = polygons[k]
     done = index[is_done]
