@@ -16,11 +16,9 @@ LEAST_SEEN = 0.3  # share of the completed rim
 LEAST_POINTS = 10
 ACROSS_PX = 2.5  # inwards and outwards from a fitted outline, where it is seen what lies on both sides
 RINGS = 8  # at which the inside of a fitted outline is looked at
-# A fit is good if the RMS distance of its points is at most GOOD_PX + GOOD_SHARE times the width, and the standard
-# errors of width and length are at most these shares.
-GOOD_PX, GOOD_SHARE, MOST_WIDTH_ERROR, MOST_LENGTH_ERROR = 0.2, 0.015, 0.05, 0.12
+GOOD_PX, GOOD_SHARE = 0.2, 0.015  # px, and share of the width: RMS distance of the points of a good fit at most
 MOST_GROUND = 0.1  # share of the fitted area that may lie on background or beyond the frame
-LEAST_OWN = 0.3  # share of the fitted area that must be the object's own
+LEAST_OWN = 0.4  # share of the fitted area that must be the object's own
 # An object is on top of the others, and its outline stays, if less than the share LEAST_CHANGE of the fitted area is
 # theirs, and less than MOST_OFF of its covered rim lies more than OFF_PX off the fit.
 LEAST_CHANGE, OFF_PX, MOST_OFF = 0.02, 1.0, 0.1
@@ -112,12 +110,7 @@ class Inside:
 
 def is_good(fits: Fits) -> Bools:
     """(n,) whether the fits lie along their points and say how large the object is."""
-    width, length = 2 * fits.half.T[::-1]
-    return np.asarray(
-        (fits.rms <= GOOD_PX + GOOD_SHARE * width)
-        & (fits.width_error <= MOST_WIDTH_ERROR * width)
-        & (fits.length_error <= MOST_LENGTH_ERROR * length)
-    )
+    return np.asarray((fits.rms <= GOOD_PX + GOOD_SHARE * fits.widths) & fits.determined)
 
 
 def sampled(fits: Fits, labels: NDArray[np.int32]) -> tuple[Ints, Floats]:

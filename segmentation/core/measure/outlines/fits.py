@@ -20,6 +20,8 @@ LEAST_DISTANCE = 0.1  # px: the typical distance is never taken to be less
 CORRELATED = 5.0  # points: neighbours on a contour err alike, because maps and contours are smooth
 GOOD_PX = 0.2  # a circle, or an ellipse, with this RMS distance is not compared with a family of more parameters
 BETTER = 0.8  # a family with more parameters must have at most this share of the RMS distance
+AS_GOOD = 1.1  # or at most this, if it says how large the object is, and the one before does not
+MOST_WIDTH_ERROR, MOST_LENGTH_ERROR = 0.05, 0.12  # standard errors, as shares, with which it does
 ANGLES, ROUNDNESSES = 9, (0.15, 1.0)  # starts of a box: angles within 90 degrees, and corner radii by the half width
 
 Floats = NDArray[np.float64]
@@ -64,6 +66,13 @@ class Fits:
     def widths(self) -> Floats:
         """(n,) minimum Feret diameters in px."""
         return 2 * self.half[:, 1]
+
+    @property
+    def determined(self) -> Bools:
+        """(n,) whether the points say how large the object is."""
+        length, width = 2 * self.half.T
+        is_wide_known = self.width_error <= MOST_WIDTH_ERROR * width
+        return np.asarray(is_wide_known & (self.length_error <= MOST_LENGTH_ERROR * length))
 
     @property
     def areas(self) -> Floats:
@@ -121,12 +130,13 @@ def fitted(points: Floats, weights: Floats) -> Fits:
     unit = (points - middle[:, None]) / scale[:, None, None]
     circle = _solved(_circle, _bounded_circle, unit, weights, _circle_start(unit, weights))
     best = _as_fits(circle, _of_circle, scale)
-    for find in (_best_ellipse, _best_box):
-        open_ = np.flatnonzero(best.rms > GOOD_PX)
+    for find in (_best_ellipse, _best_square, _best_box):
+        open_ = np.flatnonzero((best.rms > GOOD_PX) | ~best.determined)
         if not len(open_):
             break
-        other = find(unit[open_], weights[open_], scale[open_], best.of(open_))
-        is_better = other.rms < BETTER * best.rms[open_]
+        now, other = best.of(open_), find(unit[open_], weights[open_], scale[open_], best.of(open_))
+        is_better = other.rms < BETTER * now.rms
+        is_better |= other.determined & ~now.determined & (other.rms < AS_GOOD * np.maximum(now.rms, GOOD_PX))
         best = best.replaced(open_[is_better], other.of(is_better))
     return replace(best, centre=best.centre * scale[:, None] + middle)
 
@@ -147,6 +157,12 @@ def _best_ellipse(points: Floats, weights: Floats, scale: Floats, circles: Fits)
     return _as_fits(_solved(_ellipse, _bounded_ellipse, points, weights, start), _of_ellipse, scale)
 
 
+def _best_square(points: Floats, weights: Floats, scale: Floats, others: Fits) -> Fits:
+    start = _box_starts(points, weights)[0]
+    start = np.c_[start[:, :3], start[:, 3:5].max(1), start[:, 5]]
+    return _as_fits(_solved(_square, _bounded_square, points, weights, start), _of_square, scale)
+
+
 def _best_box(points: Floats, weights: Floats, scale: Floats, others: Fits) -> Fits:
     """The best of two boxes: one begins with sharp, one with round corners."""
     found = [
@@ -162,8 +178,7 @@ def _box_starts(points: Floats, weights: Floats) -> list[Floats]:
     n, starts = len(points), list[tuple[Floats, list[Floats]]]()
     for angle in np.arange(ANGLES) / ANGLES * np.pi / 2:
         local = _turned(points, np.full(n, -angle))
-        low = np.where(weights[..., None] > 0, local, np.inf).min(1)
-        high = np.where(weights[..., None] > 0, local, -np.inf).max(1)
+        low, high = ((weights[..., None] > 0) * local).min(1), ((weights[..., None] > 0) * local).max(1)
         half = np.maximum((high - low) / 2, 0.1)
         centre = _turned((high + low)[:, None] / 2, np.full(n, angle))[:, 0]
         boxes = [np.c_[centre, np.full(n, angle), half, share * half.min(1)] for share in ROUNDNESSES]
@@ -186,7 +201,7 @@ def _as_fits(solved: tuple[Floats, Floats, Floats], described: Callable[[Floats]
         2 * scale * np.sqrt(variance * np.einsum("np,npq,nq->n", slopes, inverse, slopes))
         for slopes in (wide_slopes, long_slopes)
     ]
-    family = np.full(len(parameters), BOX if described is _of_box else ELLIPSE)
+    family = np.full(len(parameters), ELLIPSE if described in (_of_circle, _of_ellipse) else BOX)
     return Fits(family, centre, half * scale[:, None], angle, corner * scale, rms * scale, *errors)
 
 
@@ -205,6 +220,11 @@ def _of_ellipse(parameters: Floats) -> Described:
         slopes.append(np.c_[np.zeros((len(one), 2)), one])
     angle = np.arctan2(vectors[:, 1, 0], vectors[:, 0, 0])
     return parameters[:, :2], 1 / values, angle, np.zeros(len(angle)), slopes[0], slopes[1]
+
+
+def _of_square(parameters: Floats) -> Described:
+    slopes = np.tile(np.eye(5)[3], (len(parameters), 1))
+    return parameters[:, :2], parameters[:, [3, 3]], parameters[:, 2], parameters[:, 4], slopes, slopes
 
 
 def _of_box(parameters: Floats) -> Described:
@@ -272,6 +292,12 @@ def _box(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
     return beyond + np.minimum(np.maximum(over_u, over_v), 0) - corner, slopes
 
 
+def _square(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
+    """Distances from rounded squares: centre, angle, half side, radius of the corners."""
+    away, slopes = _box(parameters[:, [0, 1, 2, 3, 3, 4]], points)
+    return away, np.concatenate([slopes[..., :3], slopes[..., 3:4] + slopes[..., 4:5], slopes[..., 5:]], axis=-1)
+
+
 def _bounded_circle(parameters: Floats) -> Floats:
     parameters[:, 2] = np.clip(parameters[:, 2], 0.05, 20)
     return parameters
@@ -282,6 +308,12 @@ def _bounded_ellipse(parameters: Floats) -> Floats:
     parameters[:, 4] = np.clip(parameters[:, 4], 0.05, 20)
     most = 0.999 * np.sqrt(parameters[:, 2] * parameters[:, 4])
     parameters[:, 3] = np.clip(parameters[:, 3], -most, most)
+    return parameters
+
+
+def _bounded_square(parameters: Floats) -> Floats:
+    parameters[:, 3] = np.clip(parameters[:, 3], 0.05, 20)
+    parameters[:, 4] = np.clip(parameters[:, 4], 0.0, parameters[:, 3])
     return parameters
 
 
