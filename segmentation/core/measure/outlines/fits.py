@@ -22,6 +22,7 @@ GOOD_PX = 0.2  # a circle, or an ellipse, with this RMS distance is not compared
 BETTER = 0.8  # a family with more parameters must have at most this share of the RMS distance
 AS_GOOD = 1.1  # or at most this, if it says how large the object is, and the one before does not
 MOST_WIDTH_ERROR, MOST_LENGTH_ERROR = 0.05, 0.12  # standard errors, as shares, with which it does
+SQUARE, FEWEST_SQUARES = 0.9, 5  # half width by half length of a square at least; see `are_squares`
 ANGLES, ROUNDNESSES = 9, (0.15, 1.0)  # starts of a box: angles within 90 degrees, and corner radii by the half width
 
 Floats = NDArray[np.float64]
@@ -118,10 +119,11 @@ def _on_box(points: Floats, half: Floats, corner: Floats) -> Floats:
     return np.asarray(reach[..., None] * ray)
 
 
-def fitted(points: Floats, weights: Floats) -> Fits:
+def fitted(points: Floats, weights: Floats, squares: bool | None = None) -> Fits:
     """The simplest outline of each of n objects that lies well enough along its points.
 
     points: (n, m, 2) x and y in px. weights: (n, m), 0 where an object has fewer points; at least 8 should be over 0.
+    squares: whether a box of which too little is seen is taken to be a square; None if most of the others are squares.
     """
     total = np.maximum(weights.sum(1), 1e-9)
     middle = (weights[..., None] * points).sum(1) / total[:, None]
@@ -130,7 +132,7 @@ def fitted(points: Floats, weights: Floats) -> Fits:
     unit = (points - middle[:, None]) / scale[:, None, None]
     circle = _solved(_circle, _bounded_circle, unit, weights, _circle_start(unit, weights))
     best = _as_fits(circle, _of_circle, scale)
-    for find in (_best_ellipse, _best_square, _best_box):
+    for find in (_best_ellipse, _best_box):
         open_ = np.flatnonzero((best.rms > GOOD_PX) | ~best.determined)
         if not len(open_):
             break
@@ -138,7 +140,18 @@ def fitted(points: Floats, weights: Floats) -> Fits:
         is_better = other.rms < BETTER * now.rms
         is_better |= other.determined & ~now.determined & (other.rms < AS_GOOD * np.maximum(now.rms, GOOD_PX))
         best = best.replaced(open_[is_better], other.of(is_better))
+    open_ = np.flatnonzero(~best.determined)
+    if len(open_) and (are_squares(best) if squares is None else squares):
+        other = _best_square(unit[open_], weights[open_], scale[open_])
+        is_better = other.determined & (other.rms < AS_GOOD * np.maximum(best.rms[open_], GOOD_PX))
+        best = best.replaced(open_[is_better], other.of(is_better))
     return replace(best, centre=best.centre * scale[:, None] + middle)
+
+
+def are_squares(fits: Fits) -> bool:
+    """Whether at least FEWEST_SQUARES of the outlines are squares, and they are most of those whose size is known."""
+    is_square = fits.determined & (fits.family == BOX) & (fits.half[:, 1] > SQUARE * fits.half[:, 0])
+    return bool(is_square.sum() >= max(FEWEST_SQUARES, 0.6 * fits.determined.sum()))
 
 
 def _circle_start(points: Floats, weights: Floats) -> Floats:
@@ -157,7 +170,7 @@ def _best_ellipse(points: Floats, weights: Floats, scale: Floats, circles: Fits)
     return _as_fits(_solved(_ellipse, _bounded_ellipse, points, weights, start), _of_ellipse, scale)
 
 
-def _best_square(points: Floats, weights: Floats, scale: Floats, others: Fits) -> Fits:
+def _best_square(points: Floats, weights: Floats, scale: Floats) -> Fits:
     start = _box_starts(points, weights)[0]
     start = np.c_[start[:, :3], start[:, 3:5].max(1), start[:, 5]]
     return _as_fits(_solved(_square, _bounded_square, points, weights, start), _of_square, scale)

@@ -31,7 +31,7 @@ def joined(shown: Seen) -> tuple[Labels, Ints] | None:
     if not len(one):
         return None
     points, weights = (np.concatenate([part[one], part[two]], 1) for part in (shown.points, shown.weights))
-    fits, sure = fitted(points, weights), shown.sure
+    fits, sure = fitted(points, weights, shown.squares), shown.sure
     apart = np.sqrt((shown.fits.rms**2 * sure)[one] + (shown.fits.rms**2 * sure)[two]) / np.sqrt(sure[one] + sure[two])
     limit = np.where(shown.good[one] & shown.good[two], WORSE_THAN_GOOD * apart, np.maximum(GOOD_PX, WORSE * apart))
     is_one = is_good(fits) & (fits.rms <= limit)
@@ -57,6 +57,8 @@ def _pairs(shown: Seen) -> tuple[Ints, Ints]:
     """(p,) and (p,) the objects of pairs that may be pieces of one particle: both touch each other or the same object,
     and at least one is not complete."""
     n, (one, two, _) = len(shown), shown.contacts()
+    if not len(one):
+        return one, two
     graph = coo_array((np.ones(len(one), np.int64), (one, two)), (n, n)).tocsr()
     graph = graph + graph.T
     near = (graph + graph @ graph).tocoo()

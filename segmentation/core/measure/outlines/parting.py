@@ -38,7 +38,8 @@ def parted(shown: Seen, density: Floats) -> tuple[Labels, Ints] | None:
         return None
     points, weights = padded(shown.lines.points, arc, len(arc_owner), POINTS)
     second = np.where((one == two)[:, None], 0.0, weights[two])
-    fits = fitted(np.concatenate([points[one], points[two]], 1), np.concatenate([weights[one], second], 1))
+    both = np.concatenate([points[one], points[two]], 1), np.concatenate([weights[one], second], 1)
+    fits = fitted(*both, shown.squares)
     inside = inside_of(fits, shown.labels, arc_owner[one] + 1)
     is_possible = is_good(fits) & (inside.ground <= MOST_GROUND) & (inside.own >= LEAST_OWN)
     labels, source = shown.labels.copy(), [*range(1, len(shown) + 1)]
@@ -57,6 +58,8 @@ def parted(shown: Seen, density: Floats) -> tuple[Labels, Ints] | None:
 def _arcs(shown: Seen, is_doubtful: Bools) -> tuple[Ints, Ints]:
     """(k,) the arc of each point, -1 for none, and (a,) the object of each arc: those of doubtful objects with enough
     points."""
+    if not is_doubtful.any():
+        return np.full(len(shown.owner), -1), np.zeros(0, np.int64)
     arc = np.where(is_doubtful[shown.owner], arcs_of(shown.lines, shown.rims), -1)
     used, index, count = np.unique(arc, return_inverse=True, return_counts=True)
     is_long = (used >= 0) & (count >= LEAST_POINTS)

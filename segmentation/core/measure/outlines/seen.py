@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .borders import find_pixel_borders
 from .completion import LEAST_POINTS, inside_of, is_good
 from .contours import Contours, contours
-from .fits import Fits, fitted
+from .fits import Fits, are_squares, fitted
 from .rims import Rims, find_rims, padded
 
 POINTS = 32  # of an object in its fit
@@ -46,6 +46,11 @@ class Seen:
     def good(self) -> Bools:
         """(n,) whether the fit says where the object ends."""
         return is_good(self.fits) & (self.sure >= LEAST_POINTS)
+
+    @cached_property
+    def squares(self) -> bool:
+        """Whether most objects are squares."""
+        return are_squares(self.fits)
 
     @cached_property
     def covered(self) -> Floats:
