@@ -42,7 +42,7 @@ def arcs_of(lines: Contours, rims: Rims) -> Ints:
 def _along(lines: Contours, offset: Ints | int) -> Ints:
     length = np.repeat(np.diff(lines.bounds), np.diff(lines.bounds))
     start = np.repeat(lines.bounds[:-1], np.diff(lines.bounds))
-    return start + (np.arange(len(start)) - start + offset) % length
+    return np.asarray(start + (np.arange(len(start)) - start + offset) % length, np.int64)
 
 
 def _turns(lines: Contours, length: Ints) -> tuple[NDArray[np.float64], Ints]:
@@ -60,4 +60,4 @@ def _is_concave(lines: Contours, turn: NDArray[np.float64], arm: Ints) -> NDArra
     peak = turn > LEAST_TURN
     for offset in range(1, 4):
         peak &= (turn >= turn[_along(lines, offset)]) & (turn >= turn[_along(lines, -offset)])
-    return peak
+    return np.asarray(peak)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ELLIPSE, BOX = 1, 2  # families; a circle is an ellipse with equal axes
-STEPS = 12  # of a fit
+STEPS, SMALL_STEP = 12, 5e-4  # steps of a fit at most; a smaller change, in units of the object's size, is the last
 FAR_OFF = 2.5  # times the typical distance: from here on a point weighs less
 LEAST_DISTANCE = 0.1  # px: the typical distance is never taken to be less
 CORRELATED = 5.0  # points: neighbours on a contour err alike, because maps and contours are smooth
@@ -23,11 +23,11 @@ BETTER = 0.8  # a family with more parameters must have at most this share of th
 AS_GOOD = 1.1  # or at most this, if it says how large the object is, and the one before does not
 MOST_WIDTH_ERROR, MOST_LENGTH_ERROR = 0.05, 0.12  # standard errors, as shares, with which it does
 SQUARE, FEWEST_SQUARES = 0.9, 5  # half width by half length of a square at least; see `are_squares`
-ANGLES, ROUNDNESSES = 9, (0.15, 1.0)  # starts of a box: angles within 90 degrees, and corner radii by the half width
+ANGLES, ROUNDNESSES = 6, (0.15, 1.0)  # starts of a box: angles within 90 degrees, and corner radii by the half width
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-# parameters (n, p), points (n, m, 2) -> distances (n, m), outside positive; their derivatives (n, m, p)
+# parameters (n, p), points (n, m, 2) -> distances (n, m), outside positive; their derivatives (n, p, m)
 Distances = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
 
@@ -90,7 +90,7 @@ class Fits:
         if not (self.family == BOX).any():
             return ellipse
         box = _box(np.c_[self.centre, self.angle, self.half, self.corner], points)[0]
-        return np.where((self.family == BOX)[:, None], box, ellipse)
+        return np.asarray(np.where((self.family == BOX)[:, None], box, ellipse))
 
     def polygons(self, count: int = 96) -> Floats:
         """(n, count, 2) points along each outline, in the order of the angle in the picture."""
@@ -259,7 +259,7 @@ def _circle(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
     """Distances from circles: centre and radius."""
     away = points - parameters[:, None, :2]
     radius = np.maximum(np.hypot(away[..., 0], away[..., 1]), 1e-9)
-    slopes = np.concatenate([-away / radius[..., None], np.full((*radius.shape, 1), -1.0)], axis=-1)
+    slopes = np.stack([*(-away / radius[..., None]).transpose(2, 0, 1), np.full(radius.shape, -1.0)], axis=1)
     return radius - parameters[:, 2:3], slopes
 
 
@@ -273,7 +273,7 @@ def _ellipse(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
     u, v = u / radius, v / radius
     across_x, across_y = xx * u + xy * v, xy * u + yy * v
     steep = np.maximum(np.hypot(across_x, across_y), 1e-9)
-    slopes = np.stack([-across_x, -across_y, u * x, u * y + v * x, v * y], axis=-1) / steep[..., None]
+    slopes = np.stack([-across_x, -across_y, u * x, u * y + v * x, v * y], axis=1) / steep[:, None]
     return (radius - 1) / steep, slopes
 
 
@@ -300,7 +300,7 @@ def _box(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
             -across_v,
             across_u + across_v - 1,
         ],
-        axis=-1,
+        axis=1,
     )
     return beyond + np.minimum(np.maximum(over_u, over_v), 0) - corner, slopes
 
@@ -308,7 +308,7 @@ def _box(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
 def _square(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
     """Distances from rounded squares: centre, angle, half side, radius of the corners."""
     away, slopes = _box(parameters[:, [0, 1, 2, 3, 3, 4]], points)
-    return away, np.concatenate([slopes[..., :3], slopes[..., 3:4] + slopes[..., 4:5], slopes[..., 5:]], axis=-1)
+    return away, np.concatenate([slopes[:, :3], slopes[:, 3:4] + slopes[:, 4:5], slopes[:, 5:]], axis=1)
 
 
 def _bounded_circle(parameters: Floats) -> Floats:
@@ -342,32 +342,38 @@ def _solved(
     """The parameters (n, p) with the least squares, the RMS distances (n,), and the covariances (n, p, p).
 
     points (n, m, 2) in units of each object's size, so that parameters are about 1."""
-    damping, identity = np.full(len(points), 1e-2), np.eye(parameters.shape[1])
-    away, slopes = distances(parameters, points)
+    damping, identity, found = np.full(len(points), 1e-2), np.eye(parameters.shape[1]), parameters.copy()
+    going, (away, slopes) = np.arange(len(points)), distances(parameters, points)
     for _ in range(STEPS):
-        used = weights * _trust(away, weights)
-        normal = np.einsum("nmp,nm,nmq->npq", slopes, used, slopes)
+        weight, place, now, strength = weights[going], points[going], found[going], damping[going]
+        used = weight * _trust(away[going], weight)
+        normal = _products(slopes[going], used)
         scale = np.maximum(np.einsum("npp->np", normal), 1e-6 * used.sum(1)[:, None] + 1e-12)
-        step = np.linalg.solve(
-            normal + (damping[:, None] * scale)[..., None] * identity,
-            np.einsum("nmp,nm->np", slopes, used * away)[..., None],
-        )[..., 0]
-        trial = bounded(parameters - step)
-        trial_away, trial_slopes = distances(trial, points)
-        is_better = (used * trial_away**2).sum(1) <= (used * away**2).sum(1)
-        damping = np.clip(np.where(is_better, damping / 5, damping * 8), 1e-6, 1e4)
-        parameters = np.where(is_better[:, None], trial, parameters)
-        away = np.where(is_better[:, None], trial_away, away)
-        slopes = np.where(is_better[:, None, None], trial_slopes, slopes)
+        right = (slopes[going] * (used * away[going])[:, None]).sum(2)
+        step = np.linalg.solve(normal + (strength[:, None] * scale)[..., None] * identity, right[..., None])[..., 0]
+        trial = bounded(now - step)
+        trial_away, trial_slopes = distances(trial, place)
+        is_better = (used * trial_away**2).sum(1) <= (used * away[going] ** 2).sum(1)
+        damping[going] = np.clip(np.where(is_better, strength / 5, strength * 8), 1e-6, 1e4)
+        better = going[is_better]
+        found[better], away[better], slopes[better] = (part[is_better] for part in (trial, trial_away, trial_slopes))
+        going = going[np.abs(trial - now).max(1) > SMALL_STEP]
+        if not len(going):
+            break
     used = weights * _trust(away, weights)
     total = np.maximum(used.sum(1), 1e-9)
     rms = np.sqrt((weights * away**2).sum(1) / np.maximum(weights.sum(1), 1e-9))
-    normal = np.einsum("nmp,nm,nmq->npq", slopes, used, slopes) + 1e-6 * total[:, None, None] * identity
-    return parameters, rms, np.linalg.inv(normal)
+    return found, rms, np.linalg.inv(_products(slopes, used) + 1e-6 * total[:, None, None] * identity)
+
+
+def _products(slopes: Floats, weights: Floats) -> Floats:
+    """(n, p, p) the sums of the products of slopes (n, p, m), weighted by (n, m)."""
+    return np.asarray((slopes * weights[:, None]) @ slopes.swapaxes(1, 2))
 
 
 def _trust(away: Floats, weights: Floats) -> Floats:
     """(n, m) from 0 to 1, how much points count that lie so far (n, m) off: less than others beyond FAR_OFF times the
     typical distance."""
     typical = np.sqrt((weights * np.minimum(away**2, 1)).sum(1) / np.maximum(weights.sum(1), 1e-9))
-    return np.minimum(1, FAR_OFF * np.maximum(typical, 1e-3)[:, None] / np.maximum(np.abs(away), 1e-9)) ** 2
+    far = np.maximum(np.abs(away) / (FAR_OFF * np.maximum(typical, 1e-3)[:, None]), 1.0)
+    return np.asarray(1 / far**2)

@@ -31,12 +31,12 @@ class Rims:
     @property
     def covered(self) -> Bools:
         """(k,) another object."""
-        return self.other > 0
+        return np.asarray(self.other > 0)
 
     @property
     def free(self) -> Bools:
         """(k,) background."""
-        return self.other == 0
+        return np.asarray(self.other == 0)
 
 
 def find_rims(lines: Contours, labels: NDArray[np.int32]) -> Rims:
