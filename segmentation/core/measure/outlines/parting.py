@@ -26,6 +26,10 @@ POINTS = 32  # of an arc in a fit
 # LEAST_OVERLAP must be darker, by DARKER times the mean optical density of either part. On drawn pictures this ratio is
 # 1.4 to 2.1 for 38 right cuts, 0.6 to 1.3 for most wrong ones of real pictures.
 MOST_OVERLAP, LEAST_OVERLAP, DARKER = 0.65, 0.1, 1.35
+# One particle that is seen whole lies on others: share of its area that is the object's; of the rim that it explains;
+# of the object's pixels that are left; and of its pixels that are darker, all and those along its edge. On drawn
+# pictures 26 of 26 such cuts are right, on 30 of EMPS none is made.
+FRONT_OWN, FRONT_RIM, FRONT_LEFT, FRONT_DARK = 0.9, 0.25, (0.2, 0.75), 0.06
 SEVERAL = 0.04  # RMS distance by the width, from which an outline with concave points seems to hold several
 
 
@@ -44,14 +48,16 @@ def parted(shown: Seen, density: Floats) -> tuple[Labels, Ints] | None:
     is_possible = is_good(fits) & (inside.ground <= MOST_GROUND) & (inside.own >= LEAST_OWN)
     labels, source = shown.labels.copy(), [*range(1, len(shown) + 1)]
     for number in np.unique(arc_owner[one[one != two]]).tolist():
-        possible = fits.of(np.flatnonzero(is_possible & (arc_owner[one] == number)))
-        rim = shown.lines.points[(shown.owner == number) & (arc >= 0)]
+        index = np.flatnonzero(is_possible & (arc_owner[one] == number))
+        possible, rim = fits.of(index), shown.lines.points[(shown.owner == number) & (arc >= 0)]
         parts = possible.of(explaining(possible, rim, shown.fits.of(np.array([number]))))
         y, x = np.nonzero(shown.labels == number + 1)
         part = _part_of(parts, np.c_[x, y] + 0.5, density[y, x])
+        if part is None:
+            part = _front_of(possible.of(inside.own[index] >= FRONT_OWN), rim, np.c_[x, y] + 0.5, density[y, x])
         if part is not None:
-            labels[y, x] = np.r_[number + 1, len(source) + np.arange(1, len(parts))][part]
-            source += [number + 1] * (len(parts) - 1)
+            labels[y, x] = np.r_[number + 1, len(source) + np.arange(1, part.max() + 1)][part]
+            source += [number + 1] * int(part.max())
     return (labels, np.array(source, np.int64)) if len(source) > len(shown) else None
 
 
@@ -104,6 +110,23 @@ def _part_of(parts: Fits, pixels: Floats, density: Floats) -> Ints | None:
         return None
     part: Ints = np.where(is_inside.any(0), is_inside.argmax(0), away.argmin(0))
     return part
+
+
+def _front_of(fits: Fits, rim: Floats, pixels: Floats, density: Floats) -> Ints | None:
+    """(k,) 0 for pixels (k, 2) of one particle that lies on others, 1 for those of the others, which are not known one
+    by one; None without such a particle. It is darker at its edge, where the others lie under it."""
+    if not len(fits):
+        return None
+    near = (abs(fits.distances(np.repeat(rim[None], len(fits), 0))) < FAR_PX).mean(1)
+    best = int(near.argmax())
+    away = fits.of(np.array([best])).distances(pixels[None])[0]
+    is_inside, is_rest = away <= 0, away > FAR_PX
+    if near[best] < FRONT_RIM or not FRONT_LEFT[0] <= is_rest.mean() <= FRONT_LEFT[1]:
+        return None
+    is_dark = density > DARKER * max(float(np.median(density[is_inside])), float(np.median(density[is_rest])))
+    is_edge = is_inside & (away > -3 * FAR_PX)
+    is_covering = min(is_dark[is_inside].mean(), is_dark[is_edge].mean()) >= FRONT_DARK
+    return np.where(is_inside, 0, 1) if is_covering else None
 
 
 def holds_several(shown: Seen) -> Bools:
