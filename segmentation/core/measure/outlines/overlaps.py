@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .joining import joined, without_lenses
+from .joining import LEAST_SEEN_BRIGHT, joined, without_lenses
 from .parting import holds_several, parted
 from .seen import Floats, Ints, Labels, Seen, seen
 
@@ -45,12 +45,13 @@ def resolved(labels: Labels, grey: NDArray[np.uint8], *, dark: bool) -> Resolved
     """
     shown, source = seen(labels), np.arange(1, int(labels.max(initial=0)) + 1)
     counts = dict.fromkeys(("parted", "joined", "lenses"), 0)
-    steps: list[tuple[str, Callable[[Seen], tuple[Labels, Ints] | None]]] = [("joined", joined)]
+    steps: list[tuple[str, Callable[[Seen], tuple[Labels, Ints] | None]]]
+    steps = [("joined", lambda shown: joined(shown, LEAST_SEEN_BRIGHT))]
     if dark:
         density = optical_density(labels, grey)
         steps = [
             ("parted", lambda shown: parted(shown, density)),
-            *steps,
+            ("joined", joined),
             ("lenses", lambda shown: without_lenses(shown, density)),
         ]
     for name, step in steps:
