@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ELLIPSE, BOX = 1, 2  # families; a circle is an ellipse with equal axes
+AT_ONCE = 2000  # objects, to bound the memory
 STEPS, SMALL_STEP = 12, 5e-4  # steps of a fit at most; a smaller change, in units of the object's size, is the last
 FAR_OFF = 2.5  # times the typical distance: from here on a point weighs less
 LEAST_DISTANCE = 0.1  # px: the typical distance is never taken to be less
@@ -125,6 +126,10 @@ def fitted(points: Floats, weights: Floats, squares: bool | None = None) -> Fits
     points: (n, m, 2) x and y in px. weights: (n, m), 0 where an object has fewer points; at least 8 should be over 0.
     squares: whether a box of which too little is seen is taken to be a square; None if most of the others are squares.
     """
+    if len(points) > AT_ONCE:
+        parts = [slice(k, k + AT_ONCE) for k in range(0, len(points), AT_ONCE)]
+        found = [fitted(points[part], weights[part], squares) for part in parts]
+        return Fits(**{name: np.concatenate([getattr(fits, name) for fits in found]) for name in vars(found[0])})
     total = np.maximum(weights.sum(1), 1e-9)
     middle = (weights[..., None] * points).sum(1) / total[:, None]
     scale = np.sqrt((weights * ((points - middle[:, None]) ** 2).sum(-1)).sum(1) / total)
@@ -146,6 +151,13 @@ def fitted(points: Floats, weights: Floats, squares: bool | None = None) -> Fits
         is_better = other.determined & (other.rms < AS_GOOD * np.maximum(best.rms[open_], GOOD_PX))
         best = best.replaced(open_[is_better], other.of(is_better))
     return replace(best, centre=best.centre * scale[:, None] + middle)
+
+
+def no_fits(n: int) -> Fits:
+    """n objects without a fit."""
+    zero = np.zeros(n)
+    family, infinite = np.zeros(n, np.int64), np.full(n, np.inf)
+    return Fits(family, np.zeros((n, 2)), np.zeros((n, 2)), zero, zero, zero, infinite, infinite)
 
 
 def are_squares(fits: Fits) -> bool:

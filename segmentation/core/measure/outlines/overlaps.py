@@ -43,8 +43,10 @@ def resolved(labels: Labels, grey: NDArray[np.uint8], *, dark: bool) -> Resolved
     grey: (H, W). dark: whether particles are darker than their background. Only then may the picture have been taken in
     transmission and show both of two particles where they overlap, so only then are objects parted and overlaps found.
     """
-    shown, source = seen(labels), np.arange(1, int(labels.max(initial=0)) + 1)
-    counts = dict.fromkeys(("parted", "joined", "lenses"), 0)
+    source, counts = np.arange(1, int(labels.max(initial=0)) + 1), dict.fromkeys(("parted", "joined", "lenses"), 0)
+    if not dark and not _touch(labels):
+        return Resolved(labels, source, **counts, several=0)
+    shown = seen(labels)
     steps: list[tuple[str, Callable[[Seen], tuple[Labels, Ints] | None]]]
     steps = [("joined", lambda shown: joined(shown, LEAST_SEEN_BRIGHT))]
     if dark:
@@ -61,6 +63,12 @@ def resolved(labels: Labels, grey: NDArray[np.uint8], *, dark: bool) -> Resolved
             if name == "parted":
                 break
     return Resolved(shown.labels, source, **counts, several=int(holds_several(shown).sum()) if dark else 0)
+
+
+def _touch(labels: Labels) -> bool:
+    """Whether any two objects of labels (H, W) touch."""
+    pairs = ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1]))
+    return any(((one != other) & (one > 0) & (other > 0)).any() for one, other in pairs)
 
 
 def optical_density(labels: Labels, grey: NDArray[np.uint8]) -> Floats:
