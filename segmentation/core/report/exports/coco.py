@@ -24,11 +24,11 @@ def as_dict(
     """The content of coco.json in plain JSON types: one image, and one annotation per object under
     its id.
 
-    object_polygons: the polygons of each object. wholes: the outlines of completed objects by their index. "categories" are the classes, then POSSIBLY_WRONG
-    for left out objects of any class. "segmentation" has polygons in px along pixel edges; an
-    object with holes has run lengths down the columns instead, because a polygon of COCO cannot
-    have holes. "area" is in pixels, "bbox" is left, top, width, height. "whole" is the
-    outline of a completed object, with what others cover. "reason", "confidence" and "whole" are not part of COCO.
+    object_polygons: the polygons of each object. wholes: the outlines of completed objects by their index.
+    "categories" are the classes, then POSSIBLY_WRONG for left out objects of any class. "segmentation" has polygons in
+    px along pixel edges; an object with holes has run lengths down the columns instead, because a polygon of COCO
+    cannot have holes. "area" is in pixels, "bbox" is left, top, width, height. "whole" is the outline of a completed
+    object, with what others cover. "reason", "confidence" and "whole" are not part of COCO.
     """
     size = analysis.micrograph.shape
     task = tasks.find(analysis.segmentation.provenance.task)
