@@ -15,10 +15,7 @@ COMPLETE = 0.96  # share of its fitted outline that an object holds: two such ar
 # Times the RMS distance of two pieces: that of their common outline at most; and if each alone has a good outline.
 WORSE, WORSE_THAN_GOOD = 2.0, 1.3
 MOST_GROUND = 0.06  # share of the area of the common outline that lies on background
-# Share of the common outline with a piece on one side and background on the other: where particles are darker than the
-# background, and where they are brighter. There none of ten joined pairs of EMPS, composed agglomerates and TiO2 with
-# less is right.
-LEAST_SEEN, LEAST_SEEN_BRIGHT = 0.45, 0.7
+LEAST_SEEN = 0.45  # share of the common outline with a piece on one side and background on the other
 # px, or share of the width, by which the free rim of pieces may lie inside of their common outline; and the share of
 # the rims that may lie so far outside.
 NOTCH_PX, NOTCH_SHARE, MOST_OUTSIDE = 1.5, 0.04, 0.08
@@ -27,11 +24,10 @@ DARKER, MOST_DENSITY = 1.1, 1.35  # optical density of an overlap: by that of ei
 LENS_COVERED, LENS_SIDE, LENS_INSIDE, LENS_ONE = 0.8, 0.2, 0.9, 0.6  # see `without_lenses`
 
 
-def joined(shown: Seen, least_seen: float = LEAST_SEEN) -> tuple[Labels, Ints] | None:
+def joined(shown: Seen) -> tuple[Labels, Ints] | None:
     """The labels with pieces of one particle joined, two at a time, and the object that each comes from; None without
-    any. Pieces touch each other or the same object, their free rims lie on one outline, of which the share `least_seen`
-    is seen, and have no notch between."""
-    one, two = _pairs(shown, least_seen)
+    any. Pieces touch each other or the same object, their free rims lie on one outline, and have no notch between."""
+    one, two = _pairs(shown)
     if not len(one):
         return None
     points, weights = (np.concatenate([part[one], part[two]], 1) for part in (shown.points, shown.weights))
@@ -40,7 +36,7 @@ def joined(shown: Seen, least_seen: float = LEAST_SEEN) -> tuple[Labels, Ints] |
     limit = np.where(shown.good[one] & shown.good[two], WORSE_THAN_GOOD * apart, np.maximum(GOOD_PX, WORSE * apart))
     is_one = is_good(fits) & (fits.rms <= limit)
     is_one &= inside_of(fits, shown.labels, one + 1).ground <= MOST_GROUND
-    is_one &= seen_rims(fits, shown.labels, one + 1, two + 1)[2] >= least_seen
+    is_one &= seen_rims(fits, shown.labels, one + 1, two + 1)[2] >= LEAST_SEEN
     is_one &= ~_are_usual(shown, one, two, 2 * fits.half[:, 0])
     target, taken = np.arange(len(shown)), np.zeros(len(shown), np.bool_)
     for k in np.flatnonzero(is_one)[np.argsort(fits.rms[is_one])].tolist():
@@ -57,7 +53,7 @@ def _merged(labels: Labels, target: Ints) -> tuple[Labels, Ints] | None:
     return (np.r_[0, new + 1].astype(np.int32)[labels], kept + 1) if len(kept) < len(target) else None
 
 
-def _pairs(shown: Seen, least_seen: float) -> tuple[Ints, Ints]:
+def _pairs(shown: Seen) -> tuple[Ints, Ints]:
     """(p,) and (p,) the objects of pairs that may be pieces of one particle: both touch each other or the same object,
     at least one is not complete, and enough is free of the rim that a disc of their area would have."""
     n, (one, two, _) = len(shown), shown.contacts()
@@ -73,7 +69,7 @@ def _pairs(shown: Seen, least_seen: float) -> tuple[Ints, Ints]:
     free = (
         np.bincount(shown.owner, shown.rims.free, n) * np.pi / 4
     )  # px; a contour has a point for each side of a pixel
-    is_enough = free[one] + free[two] >= least_seen * np.sqrt(4 * np.pi * (shown.areas[one] + shown.areas[two]))
+    is_enough = free[one] + free[two] >= LEAST_SEEN * np.sqrt(4 * np.pi * (shown.areas[one] + shown.areas[two]))
     return one[is_enough], two[is_enough]
 
 
