@@ -24,7 +24,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.served import ServerAway, ServerGone
-from segmentation.models import REQUEUE_FIELDS, Attempted, ExportJob, Job, Micrograph, Superseded
+from segmentation.models import REQUEUE_FIELDS, Attempted, ExportJob, Job, Micrograph, Study, Superseded
 from segmentation.services.ground import refusal
 from segmentation.services.ground.queue import enqueue, notify_workers
 from segmentation.services.ground.refusal import Refused
@@ -74,7 +74,8 @@ def attempt(rows: Any, pk: Any, work: Work, *, is_asked: bool = True) -> bool:
             try:
                 work(row, ProgressReporter(row, heartbeat), folder)
             except UrgentWorkWaits:
-                row.change(**REQUEUE_FIELDS)
+                # The queue takes `started` of a study for the last turn of its sender.
+                row.change(**{**REQUEUE_FIELDS, **({"started": timezone.now()} if kind is Study else {})})
                 # Files that are written in advance need no message: idle workers look for them.
                 if kind is not ExportJob:
                     enqueue([row.pk], kind)

@@ -114,8 +114,8 @@ IDLE_WORK = (ExportJob, Proposals)
 
 
 def has_more_urgent_work(kind: type[Attempted]) -> bool:
-    """Whether more urgent work waits than idle work of this kind: work for which a person waits, or
-    idle work of an earlier kind in IDLE_WORK."""
+    """Whether more urgent work waits than idle work of this kind, or than the next analysis of a study:
+    work for which a person waits, or idle work of an earlier kind in IDLE_WORK."""
     wanted = ExportJob.objects.waiting().filter(asked=True)
     rows = [
         Job.objects.arriving(),
@@ -123,7 +123,8 @@ def has_more_urgent_work(kind: type[Attempted]) -> bool:
         Measuring.objects.waiting().filter(large=True),  # others are measured elsewhere (`tasks.do_inspections`)
         *(short.objects.waiting() for short in (Sample, Comparison, ChartReport, Study, Dataset)),
     ]
-    rows += [idle.objects.waiting() for idle in IDLE_WORK[: IDLE_WORK.index(kind)]]
+    if kind in IDLE_WORK:
+        rows += [idle.objects.waiting() for idle in IDLE_WORK[: IDLE_WORK.index(kind)]]
     return any(queryset.exists() for queryset in rows)
 
 

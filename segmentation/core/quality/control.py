@@ -37,7 +37,7 @@ class ChartPlan(Settings):
     way: ChartKind = "individuals"
     centre: float | None = Field(None, ge=-LARGEST_LEVEL, le=LARGEST_LEVEL)
     sigma: float | None = Field(None, gt=0, le=LARGEST_LEVEL)
-    rules: Annotated[tuple[int, ...], LISTED] = (1, 2, 3, 4)
+    rules: Annotated[tuple[int, ...], Field(max_length=len(TESTS)), LISTED] = (1, 2, 3, 4)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

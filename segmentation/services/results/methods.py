@@ -25,7 +25,7 @@ from ...models import SHOWN_NAME, Job, Method, MethodVersion
 from ...models.methods import LONGEST_REASON
 from ...plain import storable
 from ..access import second_factor
-from ..ground import staff_log
+from ..ground import bounds, staff_log
 from ..ground.refusal import Refused, lock
 from .signing import account_with_password
 
@@ -110,6 +110,9 @@ def create_method(*, description: MethodDescription, user: Any, name: str, group
         row.group = user.groups.filter(name=storable(group)).first()
         if row.group is None:
             raise Refused(NO_GROUP, 422)
+    bounds.ask(Method, user=user)
+    if row.group:
+        bounds.ask(Method, among=Method.objects.filter(group=row.group), user=user)
     try:
         with transaction.atomic():
             row.save(force_insert=True)
@@ -156,6 +159,7 @@ def change_method(*, method: Method, description: MethodDescription, user: Any) 
 
 def _new_version(method: Method, description: MethodDescription, user: Any, number: int) -> MethodVersion:
     fields = {"description": description.as_dict(), "checksum": description.checksum}
+    bounds.ask(MethodVersion, of=method, user=user)
     return MethodVersion.objects.create(method=method, number=number, author=user.get_username(), **fields)
 
 

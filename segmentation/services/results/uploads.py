@@ -28,11 +28,10 @@ from ...core.micrograph.whole import check_complete
 from ...core.names import harmless_suffix
 from ...core.settings import DEFAULT_TASK
 from ...models import Arrival, Micrograph, SideFile, shown_name
-from ..ground import limits
+from ..ground import bounds, limits
 from ..ground.queue import INSPECTIONS, notify_workers
 from ..ground.refusal import Refused
-from ..ground.space import check_space, undo_failed_storing
-from .usage import check_quota
+from ..ground.space import undo_failed_storing
 
 # Examples by kind: synthetic images that the upload page offers to try (made by python -m
 # tests.examples).
@@ -87,10 +86,8 @@ def receive_upload(
         raise Refused(MANY_SIDES, 422)
     for received in (file, *side):
         limits.check_size(received.size)
-    limits.check_uploads(user=user, visitor=visitor, address=address)
     size = sum(received.size for received in (file, *side))
-    check_space(size)
-    check_quota(size, user=user, visitor=visitor, address=address)
+    bounds.ask(Arrival, size=size, user=user, visitor=visitor, address=address)
     if not (holds_several_images and is_zip(file)):
         try:
             check_complete(file, recognise(head_of(file), file.name or ""), file.size)

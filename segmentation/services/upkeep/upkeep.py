@@ -6,9 +6,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
@@ -18,16 +19,17 @@ from django.utils import timezone
 
 from ... import models
 from ..access.webhooks import remove_old_deliveries
+from ..ground import staff_log
 from ..ground.files import release_side_files
 from ..ground.limits import AN_HOUR
 from ..ground.queue import INSPECTIONS, WORK_KINDS, enqueue, notify_workers
 from ..ground.space import record_free_space, with_disk_reserve
+from ..ground.stored import bytes_of, side_bytes
 from ..results.exports import remove_unrequested
 from ..results.jobs import delete_jobs
 from ..results.pooling import stuck_samples
 from ..results.publishing import fail_row, requeue_row
 from ..results.signing import signed_jobs
-from ..results.usage import bytes_of, side_bytes
 
 MAX_DEATHS = 3  # after so many deaths of its process a row fails
 # A row that lost its worker for the second time waits so long; doubled each further time.
@@ -42,6 +44,8 @@ ROWS_AT_ONCE = 20  # rows that one transaction of the tidying deletes
 IDS_AT_ONCE = 10_000  # ids of rows that the tidying reads at once
 # For each row of these kinds a message is sent. An upload has none: `notify_workers` is called for all.
 WITH_MESSAGES = tuple(kind for kind in WORK_KINDS if kind is not models.Micrograph)
+REVOKED_STAY = timedelta(days=30)  # so long a script that sends a revoked token gets the reason
+RESULTS = (models.Job, models.Sample)
 _all_rows_due = 0.0  # when `tidy` searches all rows again, by the monotonic clock of this process
 
 
@@ -325,6 +329,8 @@ def tidy(is_over: Callable[[], bool] = never_over) -> Purged:
     models.WorkerProcess.objects.filter(seen__lt=a_day_ago).delete()
     SessionStore.clear_expired()
     remove_old_deliveries()
+    models.Token.objects.filter(revoked__lt=now - REVOKED_STAY).delete()
+    _remove_rows_of_gone_visitors(a_day_ago)
     _release_lost_side_files()
     days = settings.DEEPSEGM_RETENTION_DAYS
     purged = purge(older_than=timedelta(days=days), is_over=is_over) if days else Purged(0, 0, 0)
@@ -336,6 +342,19 @@ def tidy(is_over: Callable[[], bool] = never_over) -> Purged:
     if looks_at_all and not is_over():
         _all_rows_due = begin + ABANDONED_AFTER.total_seconds()
     return purged
+
+
+def _remove_rows_of_gone_visitors(limit: datetime) -> None:
+    """Remove what visitors made before `limit` beside their results, once these are deleted: reference
+    materials of a browser without results, and the log of changes of a deleted result."""
+    made = models.Reference.objects.filter(owner=None, created__lt=limit)
+    has_result = [Exists(kind.objects.filter(owner=None, visitor=OuterRef("visitor"))) for kind in RESULTS]
+    made.filter(*(~result for result in has_result)).delete()
+    rows = models.StaffAction.objects.filter(account=staff_log.NO_ACCOUNT, created__lt=limit)
+    targets = {UUID(target) for target in rows.order_by().values_list("target", flat=True).distinct()}
+    for kind in RESULTS:
+        targets -= set(kind.objects.filter(pk__in=targets).values_list("pk", flat=True))
+    rows.filter(target__in=map(str, targets)).delete()
 
 
 def _release_lost_side_files() -> None:
