@@ -23,7 +23,7 @@ class MethodAdmin(ReadOnlyAdmin):
     summary_fields = ("name", "page", "group", "owner", "versions_and_states", "created")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).select_related("group", "owner").prefetch_related("versions")
+        return super().get_queryset(request).with_versions()
 
     versions_and_states = column(
         "versions", lambda method: ", ".join(f"{row.number} {row.state}" for row in method.versions.all())

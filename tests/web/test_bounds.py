@@ -10,6 +10,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from segmentation.core.quality.control import ChartPlan
@@ -132,3 +133,14 @@ def test_what_a_visitor_made_ends_with_the_results(make_job, alice):
     upkeep.tidy()
     assert set(Reference.objects.values_list("name", flat=True)) == {"a", "c"}
     assert list(StaffAction.objects.all()) == notes[:1]
+
+
+@pytest.mark.django_db
+def test_lists_of_methods_read_no_descriptions(people, alice, charlie, ada, make_job, settings):
+    Cast(alice, charlie, ada, make_job, settings)
+    for address in ("/", "/methods/", "/api/v1/methods"):
+        headers = {"X-Requested-With": "DeepSegm"}
+        with CaptureQueriesContext(connection) as queries:
+            answer = people["alice"].get(address, headers=headers)
+        assert answer.status_code == 200 and b"Powder" in answer.content
+        assert not any('methodversion"."description"' in query["sql"] for query in queries)

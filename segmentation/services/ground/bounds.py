@@ -249,7 +249,7 @@ BOUNDS: dict[type[Model], Bound] = {
         "asked",
         "{most} of each",
         BY_HAND,
-        most=200,
+        most=100,
         full="There are {most} methods already, which is the limit: delete a draft, or ask the administrator.",
     ),
     models.MethodVersion: Bound(
@@ -259,7 +259,7 @@ BOUNDS: dict[type[Model], Bound] = {
         "{most}, of bounded lists and texts",
         WITH.format("method"),
         of="method",
-        most=200,
+        most=100,
         full="The method has {most} versions, which is the limit: save a new method.",
     ),
     models.ControlChart: Bound(
