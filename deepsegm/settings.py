@@ -362,3 +362,5 @@ LOGGING = {
         "waitress": {"level": "ERROR"},
     },
 }
+
+DEEPSEGM_UNKNOWN_NAMES = env.unknown_names()  # last, when all settings are read

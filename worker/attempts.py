@@ -33,6 +33,7 @@ from segmentation.services.results import after_inspection, publishing
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from .decoding import Killed
+from .device import is_missing_device
 from .failures import sentence_for
 from .fetching import GONE
 from .heartbeat import Heartbeat, Progress, UrgentWorkWaits
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 PROGRESS_REPORT_SECONDS = 0.5  # between two reports of the progress within one stage
 NO_NETWORKS = "The process that calculates the networks does not start"
+NO_DEVICE = "The site's GPU is missing, and the analysis goes on without it"
 NEWER = "The analysis needs a worker of the new version"  # while a site is upgraded
 Work = Callable[[Any, Progress, Path], None]  # of a row; the path is a folder for temporary files
 
@@ -121,6 +123,7 @@ def _end(row: Attempted, error: Exception) -> None:
     else meanwhile.
     """
     why = NO_NETWORKS if isinstance(error, ServerAway) else refusal.machine_fault(error)
+    why = NO_DEVICE if is_missing_device(error) else why
     if why:
         logger.warning("%s: put off, %s (%s).", row.pk, why, error)
         change = partial(publishing.postpone_row, row=row, why=why)

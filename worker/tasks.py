@@ -163,7 +163,7 @@ def _do_short() -> bool:
 def _do_job() -> bool:
     """Do the next job, or analyses of a study; senders take turns. Returns False if there is none."""
     global _short_in_a_row
-    is_study = kind_in_turn(Job, Study) is Study
+    is_study = Study.objects.waiting().exists() and kind_in_turn(Job, Study) is Study
     is_done = _do_first(Study.objects, make_study) if is_study else _do_first(Job.objects, analyse_job)
     _short_in_a_row = 0 if is_done else _short_in_a_row
     return is_done
