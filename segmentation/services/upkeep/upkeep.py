@@ -18,11 +18,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.utils import timezone
 
 from ... import models
+from ...models.jobs import count_workers
 from ..access.webhooks import remove_old_deliveries
 from ..ground import staff_log
 from ..ground.files import release_side_files
 from ..ground.limits import AN_HOUR
-from ..ground.queue import INSPECTIONS, WORK_KINDS, enqueue, notify_workers
+from ..ground.queue import ANALYSES, INSPECTIONS, TRAINING, WORK_KINDS, enqueue, notify_workers
 from ..ground.space import record_free_space, with_disk_reserve
 from ..ground.stored import bytes_of, side_bytes
 from ..results.exports import remove_unrequested
@@ -39,6 +40,8 @@ ABANDONED_AFTER = timedelta(days=1)  # after this time an upload without an anal
 # Unused rows that are younger are searched for at each `tidy`, older ones once a day.
 RECENT_ROWS = timedelta(days=2)
 MESSAGE_LOST_AFTER = timedelta(minutes=10)  # if no message was sent for so long, earlier ones may be lost
+IDLE_FOR = timedelta(seconds=5)  # a worker takes a message within so long, if it is idle
+AT_ONCE = {ANALYSES: settings.DEEPSEGM_CONCURRENCY, INSPECTIONS: 4, TRAINING: 1}  # rows that one worker works on
 MESSAGES_AT_ONCE = 100  # messages that are sent again at once
 ROWS_AT_ONCE = 20  # rows that one transaction of the tidying deletes
 IDS_AT_ONCE = 10_000  # ids of rows that the tidying reads at once
@@ -111,7 +114,11 @@ def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
     to_inspect = [models.Removal.objects.all()]
     to_inspect += [models.Micrograph.objects.waiting()] if models.Micrograph in queued else []
     to_inspect += [models.Job.imports.waiting()] if models.Job in queued else []
-    if any(rows.exists() for rows in to_inspect) and not models.Micrograph.objects.running().exists():
+    reading = models.Micrograph.objects.running().count()
+    if (
+        any(rows.exists() for rows in to_inspect)
+        and reading < max(1, count_workers(INSPECTIONS)) * AT_ONCE[INSPECTIONS]
+    ):
         notify_workers(INSPECTIONS)
     return rescued
 
@@ -385,19 +392,20 @@ def storage_used() -> int:
 
 
 def _send_again(kind: type[models.Attempted]) -> None:
-    """Send messages for queued rows that had none, and MESSAGES_AT_ONCE for other queued rows if their
-    messages may be lost.
+    """Send messages for queued rows that had none, and for other queued rows if their messages may be lost.
 
-    Any message makes a worker take the next row. While a worker is busy, or if a message was sent
-    lately, rows wait for their turn and need no new message.
+    Any message makes a worker take the next row. While a worker is idle beside waiting rows, messages
+    are missing: one is sent for each idle process. Otherwise, if a message was sent lately, rows wait
+    for their turn and need no new message.
     """
-    now, waiting = timezone.now(), kind.objects.waiting()
-    is_busy = any(
-        row.objects.running().exists() for row in WORK_KINDS if WORK_KINDS[row].queue == WORK_KINDS[kind].queue
-    )
-    # A site with several workers may have a busy worker and an idle one.
-    if not (is_busy and settings.DEEPSEGM_EMBEDDED):
-        limit = now - (MESSAGE_LOST_AFTER if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
+    now, waiting, queue = timezone.now(), kind.objects.waiting(), WORK_KINDS[kind].queue
+    running = sum(row.objects.running().count() for row in WORK_KINDS if WORK_KINDS[row].queue == queue)
+    idle = count_workers(queue) * AT_ONCE[queue] - running
+    if idle > 0 and not settings.DEEPSEGM_EMBEDDED:
+        said_lately = Q(enqueued__gt=now - IDLE_FOR, enqueued__lte=now)
+        _enqueue(waiting.exclude(said_lately).exclude(enqueued=None).order_by("enqueued")[:idle])
+    elif not (running and settings.DEEPSEGM_EMBEDDED):
+        limit = now - (MESSAGE_LOST_AFTER if running else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
         if not waiting.filter(enqueued__gt=limit, enqueued__lte=now).exists():
             _enqueue(waiting.exclude(enqueued=None)[:MESSAGES_AT_ONCE])
     enqueue(list(waiting.filter(enqueued=None).values_list("pk", flat=True)), kind)
