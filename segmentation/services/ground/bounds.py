@@ -67,6 +67,9 @@ class Bound(NamedTuple):
     covered_by: tuple[type[Model], ...] = ()
 
 
+count_megapixels = limits.count_megapixels  # counts what an analysis computes
+
+
 def ask(
     kind: type[Model],
     *,

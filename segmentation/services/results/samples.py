@@ -19,7 +19,7 @@ from ...core.names import clean_text
 from ...core.settings import Regions, regions_of
 from ...models import RESTART_FIELDS, SHOWN_NAME, Job, MethodVersion, Micrograph, Sample
 from ...models.samples import LONGEST_TYPED
-from ..ground import bounds, limits
+from ..ground import bounds
 from ..ground.callers import fingerprint, submission_id
 from ..ground.files import remove_files_together
 from ..ground.refusal import Refused, lock
@@ -328,7 +328,7 @@ def retry_failed(*, sample: Sample) -> None:
     failed_jobs = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("micrograph")
     for job in failed_jobs.order_by("created", "pk"):
         try:
-            limits.count_megapixels(job)
+            bounds.count_megapixels(job)
         except Refused:
             break
         Job.objects.filter(pk=job.pk).update(queued=timezone.now(), **RESTART_FIELDS)
@@ -517,7 +517,7 @@ def _job_of_image(sample: Sample, micrograph: Micrograph, name_by_sha256: Mappin
     requested = requested.replaced(ignore=_regions_of_this_size(sample, micrograph, requested.measurement.ignore))
     job = _new_job(sample, micrograph, settings_for_image(requested, None, micrograph), created=micrograph.created)
     try:
-        limits.count_megapixels(job)
+        bounds.count_megapixels(job)
     except Refused as refusal:  # it may be tried again when there is room
         job.state, job.error, job.finished = Job.State.FAILED, refusal.sentence, timezone.now()
     return job

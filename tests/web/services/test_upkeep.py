@@ -216,9 +216,7 @@ def test_what_a_broker_elsewhere_has_forgotten_is_enqueued_again_though_a_worker
 
 
 @pytest.mark.parametrize(("alive", "seconds", "sent"), [(2, 8, 1), (3, 8, 2), (2, 2, 0), (1, 8, 0)])
-def test_what_waits_beside_an_idle_worker_is_said_again_within_seconds(
-    make_job, queue, settings, alive, seconds, sent
-):
+def test_what_waits_beside_an_idle_worker_is_said_again_within_seconds(make_job, queue, settings, alive, seconds, sent):
     """A worker stayed idle for ever beside a busy one, because each new upload moved the time of the last message."""
     settings.DEEPSEGM_EMBEDDED = False
     for number in range(alive):
