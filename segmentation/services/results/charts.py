@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from django.db import transaction
@@ -15,6 +16,7 @@ from ..ground.refusal import Refused, lock
 from .control import is_same_material, mark_alarms_as_sent, put_point
 from .methods import GONE, check_changeable
 
+PORTION = 100  # results that are read at once
 TWICE = "There is a control chart of this number and material already."
 NO_CHART = "This control chart has been deleted."
 NO_REASON = f"Type the known cause, of at most {LONGEST_NOTE} characters."
@@ -41,7 +43,10 @@ def create_chart(*, method: Method, plan: ChartPlan, reference: Reference | None
     chart.save(force_insert=True)
     staff_log.note(user, "made a control chart", chart, {}, chart.plan)
     single_results = Job.objects.filter(method__method=method, state=Job.State.DONE, sample=None, parent=None)
-    for row in [*single_results.select_related("micrograph", "method"), *Sample.objects.filter(method__method=method)]:
+    single_results = single_results.select_related("micrograph", "method").defer("settings", "method__description")
+    samples = Sample.objects.filter(method__method=method).select_related("method").defer("method__description")
+    # In portions, because each result has a long summary.
+    for row in chain(single_results.iterator(PORTION), samples.iterator(PORTION)):
         put_point(chart, row)
     mark_alarms_as_sent(chart)  # no webhook gets messages about old points
     return chart
