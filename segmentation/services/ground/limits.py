@@ -211,8 +211,9 @@ def check_edits(*, size: int, user: Any, visitor: UUID | None, address: str) -> 
 
 
 @contextmanager
-def edit_slot(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]:
-    """A block in which one request makes corrections. Raises Refused (429) if the request has to wait.
+def edit_slot(work: str = "edits", *, user: Any, visitor: UUID | None, address: str) -> Iterator[None]:
+    """A block in which one request makes corrections (work "edits"), or searches for further objects to correct
+    ("offers"). Raises Refused (429) if the request has to wait.
 
     At most one request of a caller and EDITS_AT_ONCE requests of all callers run at a time; callers
     take turns. A slot is a locked file that contains the name of its caller. All processes of the
@@ -223,7 +224,7 @@ def edit_slot(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None
     account = getattr(user, "pk", None)
     caller = f"account {account}" if account else address or str(visitor or "")
     with ExitStack() as open_files:
-        with (Path(settings.DEEPSEGM_DATA) / "edits.lock").open("a+") as turns_file:
+        with (Path(settings.DEEPSEGM_DATA) / f"{work}.lock").open("a+") as turns_file:
             fcntl.flock(turns_file, fcntl.LOCK_EX)
             slots = [open_files.enter_context(Path(f"{turns_file.name}.{n}").open("a+")) for n in range(EDITS_AT_ONCE)]
             free_slots = []
