@@ -77,7 +77,9 @@ def main(counts: list[int]) -> None:
         address = f"/charts/{rows[0].pk}/"
         assert client.get(address).status_code == 200
         page_seconds, page_peak = measured(lambda client=client, address=address: client.get(address).content)
-        print(f"{count} points: made in {seconds:.1f} s with {peak:.0f} MB; page {page_seconds:.2f} s, {page_peak:.0f} MB")
+        print(
+            f"{count} points: made in {seconds:.1f} s with {peak:.0f} MB; page {page_seconds:.2f} s, {page_peak:.0f} MB"
+        )
 
 
 if __name__ == "__main__":
