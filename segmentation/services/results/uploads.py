@@ -24,6 +24,7 @@ from ...core.micrograph.kinds import HEAD_BYTES, maker_file, recognise
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.pairing import MOST_SIDES, pair
 from ...core.micrograph.types import UnreadableImage
+from ...core.micrograph.unpacking import OFFICE, OFFICE_ENTRY
 from ...core.micrograph.whole import check_complete
 from ...core.names import harmless_suffix
 from ...core.settings import DEFAULT_TASK
@@ -40,6 +41,7 @@ EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.
 
 NO_SIDE_FILE = "No microscope saves a file such as {name} beside an image: send the image alone."
 MANY_SIDES = f"An image has at most {MOST_SIDES} files of the microscope beside it: send only those that belong to it."
+OFFICE_HEAD = 30 + len(OFFICE_ENTRY)  # bytes with the name of the first entry of a ZIP file
 # The text of data bars is read if so many images are sent together, or fewer: that of more would
 # take minutes.
 MOST_BARS_READ = 12
@@ -88,6 +90,8 @@ def receive_upload(
         limits.check_size(received.size)
     size = sum(received.size for received in (file, *side))
     bounds.ask(Arrival, size=size, user=user, visitor=visitor, address=address)
+    if is_zip(file) and OFFICE_ENTRY in head_of(file, OFFICE_HEAD):
+        raise Refused(OFFICE, 422)
     if not (holds_several_images and is_zip(file)):
         try:
             check_complete(file, recognise(head_of(file), file.name or ""), file.size)
