@@ -146,6 +146,8 @@ def offers_in_sample(job: Job, user: Any, visitor: UUID | None) -> tuple[str, li
     shared or named results), for SEARCH_SECONDS at most. The answer is kept for the present step of all
     these results. Raises Refused as `standing` does.
     """
+    if job.segmentation_id is None:
+        raise Refused(NO_OUTLINES, 409)
     if job.sample is None:
         return "", []
     others = job.sample.members.filter(state=Job.State.DONE, fixed=False).exclude(micrograph=job.micrograph_id)
