@@ -304,6 +304,7 @@ def retry_job(*, job: Job) -> Job:
         job.refresh_from_db()
         return job
     if job.can_retry:
+        bounds.ask(Job, added=0, of=job.micrograph, **job.maker)
         check_waiting(**job.maker)
         count_megapixels(job)
     change_state(job, (Job.State.FAILED, Job.State.CANCELLED), NO_RETRY, GONE, queued=timezone.now(), **RESTART_FIELDS)
