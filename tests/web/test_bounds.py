@@ -128,7 +128,8 @@ def test_what_a_visitor_made_ends_with_the_results(make_job, alice):
     Reference.objects.filter(pk=kept.pk).update(visitor=job.visitor)
     Reference.objects.filter(pk=gone.pk).update(visitor=visitor)
     Reference.objects.filter(pk=theirs.pk).update(owner=alice)
-    said = {"account": staff_log.NO_ACCOUNT, "action": "a", "kind": "k", "name": "n", "created": day}
+    kind = str(type(job)._meta.verbose_name)
+    said = {"account": staff_log.NO_ACCOUNT, "action": "a", "kind": kind, "name": "n", "created": day}
     notes = [StaffAction.objects.create(target=str(pk), **said) for pk in (job.pk, visitor)]
     upkeep.tidy()
     assert set(Reference.objects.values_list("name", flat=True)) == {"a", "c"}

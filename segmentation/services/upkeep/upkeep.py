@@ -357,7 +357,8 @@ def _remove_rows_of_gone_visitors(limit: datetime) -> None:
     made = models.Reference.objects.filter(owner=None, created__lt=limit)
     has_result = [Exists(kind.objects.filter(owner=None, visitor=OuterRef("visitor"))) for kind in RESULTS]
     made.filter(*(~result for result in has_result)).delete()
-    rows = models.StaffAction.objects.filter(account=staff_log.NO_ACCOUNT, created__lt=limit)
+    kinds = [str(kind._meta.verbose_name) for kind in RESULTS]
+    rows = models.StaffAction.objects.filter(account=staff_log.NO_ACCOUNT, kind__in=kinds, created__lt=limit)
     targets = {UUID(target) for target in rows.order_by().values_list("target", flat=True).distinct()}
     for kind in RESULTS:
         targets -= set(kind.objects.filter(pk__in=targets).values_list("pk", flat=True))
