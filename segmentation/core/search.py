@@ -15,9 +15,7 @@ from segmentation import __version__
 from . import tasks
 from .coarse import COARSE, missed_specks, small_objects
 from .labels.segmentation import Provenance, Segmentation
-from .micrograph.marks import Regions
 from .micrograph.types import Micrograph
-from .micrograph.vendors.facts import MARKS
 from .network import cards
 from .network.answers import PredictionMemory
 from .network.cards import ModelCard
@@ -53,8 +51,9 @@ class Search:
 
     picture: (H, W) float32 in 0..1, of the analysed rows. rows: their number. requested: settings of the user. show: as
     in `pipeline.segment`. recognised: name of a model of another kind -> the result of `Task.recognised` for the
-    picture. noise: {"noise": relative noise} if the picture was smoothed because of its noise, else {}. marks: regions
-    with writing or drawing. answers: remembers the predictions, so that no network predicts the same picture twice.
+    picture. facts: what is known of the picture beforehand, as `Segmentation.used` stores it: regions with writing or
+    drawing, its border, and its relative noise if it was smoothed. answers: remembers the predictions, so that no
+    network predicts the same picture twice.
     """
 
     micrograph: Micrograph
@@ -66,8 +65,7 @@ class Search:
     clock: Clock
     show: Show | None = None
     recognised: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    noise: Mapping[str, float] = field(default_factory=dict)
-    marks: Regions = field(default_factory=list)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     answers: PredictionMemory = field(default_factory=PredictionMemory)
 
     def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
@@ -111,7 +109,7 @@ class Search:
             confidence,
             self.rows,
             Provenance(micrograph.sha256, task.name, requested, card.entries(), __version__),
-            {**view.facts, **decoded.used, **self.noise, **({MARKS: self.marks} if self.marks else {})},
+            {**view.facts, **decoded.used, **self.facts},
             {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.alternatives.items()},
             {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.layers.items()},
             {name: _in_uploaded_rows(values, micrograph) for name, values in maps.items()},

@@ -25,7 +25,7 @@ from .figure_draws import t95, with_scale_uncertainty
 from .filters import Reason, by_reason, set_aside, whole_only, with_decisions, with_reasons_lifted
 from .pooled_fields import jackknife_error
 from .quantities import NUMBERS, Value, column
-from .regions import CountedArea, set_regions_aside
+from .regions import CountedArea, framed_by_border, set_regions_aside
 from .results import Statistics
 from .table import Table
 
@@ -51,10 +51,10 @@ def table_of(
 
     labels, nm_per_pixel = segmentation.dense, calibration.nm_per_pixel
     table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, nm_per_pixel, segmentation.rows)
-    table, ignored = table.with_measures(**measured), str(Reason.IGNORED)
+    table = framed_by_border(table.with_measures(**measured), segmentation.used, labels)
     marks = segmentation.used.get(MARKS, ())
     table = set_regions_aside(table, labels, marks, str(Reason.MARKED), segmentation.labels.shape)
-    table = set_regions_aside(table, labels, settings.ignore, ignored, micrograph.shape)
+    table = set_regions_aside(table, labels, settings.ignore, str(Reason.IGNORED), micrograph.shape)
     table = with_decisions(table, segmentation, settings.faint_limit)
     judged = set_aside(table, settings.filter, too_small)
     return with_reasons_lifted(judged, [Reason.FRAME]).with_ids(segmentation.ids)

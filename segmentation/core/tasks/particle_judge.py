@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..labels.bands import whole_image
 from ..measure.filters import Reason, set_aside, set_faint_aside
-from ..measure.regions import are_inside, mask_of, with_reason
+from ..measure.regions import are_inside, framed, framed_by_border, mask_of, with_reason
+from ..micrograph.borders import BORDER, cut_by_border
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.types import Calibration, Micrograph
 from ..micrograph.vendors.facts import MARKS
@@ -122,6 +123,7 @@ class Judge:
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
         probabilities = confidence.astype(np.float32)
         sizes = measure(labels, self.micrograph.pixels, probabilities, size, rows, only_sizes=only_sizes, ids=ids)
+        sizes = framed_by_border(sizes, self.segmentation.used, labels, ids)
         inside = {reason: are_inside(labels, mask, len(sizes), ids) for reason, mask in self.regions.items()}
         return self._with_reasons(sizes, inside, contrast, gap)
 
@@ -136,6 +138,9 @@ class Judge:
             return None
         confidence, contrast, gap = (values[divided.owners[count:]] for values in self.signals)
         table = table.with_measures(confidence=confidence.astype(float), chance=divided.probabilities()[count:])
+        if BORDER in self.segmentation.used:
+            cut = cut_by_border(self.segmentation.labels, self.segmentation.used[BORDER])
+            table = framed(table, np.isin(self.segmentation.ids, cut)[divided.owners[count:]])
         inside = {reason: divided.pieces_inside(mask) for reason, mask in self.regions.items()}
         return self._with_reasons(table, inside, contrast, gap)
 
