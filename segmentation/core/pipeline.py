@@ -8,6 +8,7 @@ from .labels.segmentation import Segmentation
 from .measuring import measure_objects, with_arrangement
 from .micrograph.borders import BORDER, border_of, without_border
 from .micrograph.contrast import clip_outliers
+from .micrograph.marks import fill_in
 from .micrograph.noise import NOISY, noise_of
 from .micrograph.types import Micrograph
 from .micrograph.vendors.facts import MARKS
@@ -73,10 +74,13 @@ def segment(
         unmarked = without_coloured_marks(micrograph)
         border = border_of(unmarked.pixels[:rows])
         specimen = without_border(unmarked, border)
-        facts = {BORDER: border, MARKS: marks_on(specimen, rows)}
+        marks, lines = marks_on(specimen, rows)
+        facts = {BORDER: border, MARKS: marks}
         picture = clip_outliers(specimen.pixels[:rows])
         if task.better and (relative := noise_of(picture)) >= NOISY:
             picture, facts["noise"] = smooth(specimen.pixels[:rows]), round(relative, 2)
+        if lines is not None:  # a line over a particle would divide it
+            picture = fill_in(picture, lines)
     facts = {name: fact for name, fact in facts.items() if fact}
     search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, facts=facts)
     if task.better:  # the task can compare candidates
