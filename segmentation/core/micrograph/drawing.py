@@ -17,10 +17,10 @@ LINE_RATIO = 4.0  # least ratio of length to width of a line
 LONGEST_LINE = 0.75  # share of the picture's side: a longer line is an edge of the picture
 # With more lines than MOST_LINES, or less than LINE_SHARE of all pixels of their grey, "lines" belong to the specimen.
 MOST_LINES, LINE_SHARE = 10, 0.3
-# Of lines of exactly one grey: least step in grey levels to three quarters of what surrounds them; the same of the
-# brightest and darkest grey, and the least share of this step that they have at a distance of 2 px already; most area
-# as a share of the length squared, so that flat areas of a specimen are none.
-GREY_STEP, EXTREME_STEP, SHARP_SHARE, THIN_SHARE = 20.0, 65.0, 0.9, 0.15
+# Of lines of exactly one grey: least step in grey levels to three quarters of what surrounds them; the same of lines up
+# to EXTREME_LEVELS from the brightest or darkest grey, and the least share of this step that they have at a distance of
+# 2 px already; most area as a share of the length squared, so that flat areas of a specimen are none.
+GREY_STEP, EXTREME_STEP, EXTREME_LEVELS, SHARP_SHARE, THIN_SHARE = 20.0, 65.0, 3, 0.9, 0.15
 CIRCLE_SPREAD = 0.06  # of the radius: largest standard deviation of the radii of a drawn circle
 
 
@@ -89,7 +89,7 @@ def _lines_of_one_grey(picture: Bytes) -> Iterator[Component]:
     numbers = np.flatnonzero(np.bincount(pieces.ravel()) >= least)
     places = np.zeros(int(pieces.max()) + 1, np.int32)
     places[numbers] = np.arange(1, len(numbers) + 1)
-    long_pieces, extremes = places[pieces], (int(picture.min()), int(picture.max()))
+    long_pieces, darkest, brightest = places[pieces], int(picture.min()), int(picture.max())
     for number, (rows, columns) in enumerate(ndimage.find_objects(long_pieces), 1):
         sides = np.array([rows.stop - rows.start, columns.stop - columns.start])
         length = float(np.hypot(*sides))
@@ -99,12 +99,13 @@ def _lines_of_one_grey(picture: Bytes) -> Iterator[Component]:
         box = columns.start, rows.start, int(sides[1]), int(sides[0])
         view = slice(max(0, box[1] - PAD), rows.stop + PAD), slice(max(0, box[0] - PAD), columns.stop + PAD)
         component = Component(box, long_pieces[view] == number, 0.0, 0.0)
-        area, is_extreme = int(component.shape.sum()), _grey_of(picture, component) in extremes
+        area = int(component.shape.sum())
         is_bar = area >= BAR_FULL * sides.prod() and sides.max() >= LINE_RATIO * sides.min()
         if not is_bar and (half_thickness(component.shape) > LINE_HALF or area > THIN_SHARE * length**2):
             continue
-        near, far = _steps(picture[view], component)
-        if far >= EXTREME_STEP and near >= SHARP_SHARE * far if is_extreme else far >= GREY_STEP:
+        (near, far), grey = _steps(picture[view], component), _grey_of(picture, component)
+        is_grey = darkest + EXTREME_LEVELS < grey < brightest - EXTREME_LEVELS
+        if far >= (GREY_STEP if is_grey else EXTREME_STEP) and (is_grey or near >= SHARP_SHARE * far):
             yield component
 
 
