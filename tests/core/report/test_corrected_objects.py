@@ -283,7 +283,7 @@ def test_examples_are_those_of_what_stands():
     every = sorted((row["min_feret"], row["id"]) for row in case.file["particles"] if row["confidence"] >= 0.9)
     first, _, last = case.quick.examples
     assert (first.id, last.id) == (every[0][1], every[-1][1])
-    assert (first.title, last.title) == ("smallest sure one", "largest sure one")
+    assert (first.title, last.title) == ("smallest counted", "largest counted")
     smallest = min((row["min_feret"], row["id"]) for row in case.file["particles"])[1]
     case.do({"op": "reviewed", "ids": [smallest]}, {"op": "delete", "ids": [last.id]})
     first, _, last = case.quick.examples
