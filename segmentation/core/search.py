@@ -184,13 +184,12 @@ class Search:
         best = self.best_candidate(default, progress)
         assert better is not None
         if others := with_known_textures(models[1:]):
-            others_may_fit = self.picture.any() and (
-                self.task.unsure(best) or not clearly_resembles(self.picture, default, others)
-            )
+            is_likely = bool(self.picture.any()) and not clearly_resembles(self.picture, default, others)
+            others_may_fit = self.picture.any() and (is_likely or self.task.unsure(best))
             best = with_reason(best, USUAL.format(title=default.title))
             for other in others if others_may_fit else ():
                 alternative = self._in_either_size(other, _comparing(progress, "another model"))
-                if better(alternative, best):
+                if better(alternative, best) or (is_likely and self.task.finds_instead(alternative, best)):
                     promise = f"{alternative.used['promised']:,.0f} right outlines"
                     instead = f"{best.used['promised']:,.0f} with the model {best.provenance.card['title']}"
                     best = with_reason(alternative, MORE_RIGHT.format(promise=promise, instead=instead))

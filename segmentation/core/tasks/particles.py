@@ -44,7 +44,8 @@ FEW_OUTLINES = 5  # with fewer outlines, other polarities or models are tried
 # replaces another, on none of 52 of EMPS.
 BETTER_TIMES, BETTER_MORE, LEAST_RIGHT_SHARE = 2.0, 12.0, 0.55
 # Where one model finds nothing that counts inside the frame, or only what is as large as a support (wider than
-# WIDE_SHARE of the picture), FOUND_MORE right outlines more of another are enough, and FOUND_RIGHT_SHARE of them right.
+# WIDE_SHARE of the picture), FOUND_MORE right outlines more of another are enough, and FOUND_RIGHT_SHARE of them right,
+# unless the picture clearly resembles the training images of the first one.
 FOUND_MORE, FOUND_RIGHT_SHARE = 5.0, 0.5
 # The other polarity is shown beside the chosen one if it promises at least BESIDE_TIMES as many right outlines, and at
 # least BESIDE_MORE more. Of EMPS both polarities are tried on 13 micrographs (fewer than FEW_OUTLINES outlines inside
@@ -327,15 +328,25 @@ def finds_nothing(segmentation: Segmentation) -> bool:
     return bool(segmentation.used.get("wide")) or segmentation.used.get("expected", 1.0) < LEAST_COUNTED
 
 
-def is_better(one: Segmentation, other: Segmentation, times: float = BETTER_TIMES, more: float = BETTER_MORE) -> bool:
-    """Whether one segmentation promises clearly more right outlines than another, and most of its own are right. Only
-    outlines inside the frame that are not faint are compared. times, more: as BETTER_TIMES and BETTER_MORE; FOUND_MORE
-    where another model has found nothing."""
-    is_found = one.provenance.model != other.provenance.model and finds_nothing(other) and not one.used.get("wide")
-    more, least = (FOUND_MORE, FOUND_RIGHT_SHARE) if is_found else (more, LEAST_RIGHT_SHARE)
+def is_better(
+    one: Segmentation,
+    other: Segmentation,
+    times: float = BETTER_TIMES,
+    more: float = BETTER_MORE,
+    least: float = LEAST_RIGHT_SHARE,
+) -> bool:
+    """Whether one segmentation promises clearly more right outlines than another, and the share `least` of its own are
+    right. Only outlines inside the frame that are not faint are compared. times, more: as BETTER_TIMES and BETTER_MORE.
+    """
     promised, other_promised = (outlines.used["promised"] for outlines in (one, other))
     right_share = promised / max(one.used["inside"], 1)
     return bool(promised >= max(times * other_promised, other_promised + more) and right_share >= least)
+
+
+def finds_instead(one: Segmentation, other: Segmentation) -> bool:
+    """Whether one segmentation finds particles where another one found nothing, or supports."""
+    is_found = finds_nothing(other) and not one.used.get("wide")
+    return is_found and is_better(one, other, more=FOUND_MORE, least=FOUND_RIGHT_SHARE)
 
 
 def shows_more(
@@ -398,6 +409,7 @@ TASK = Task(
     further=further,
     unsure=is_unsure,
     better=is_better,
+    finds_instead=finds_instead,
     replaces=shows_more,
     is_beside=partial(shows_more, times=BESIDE_TIMES, more=BESIDE_MORE),
     other_settings=other_settings,
