@@ -130,7 +130,7 @@ class Search:
         is_near_own_images = (
             LIKENESS in card.options and decoded.used.get("unlike", 1.0) * card.options[LIKENESS]["limit"] < NEAR
         )
-        if is_near_own_images:
+        if is_near_own_images or "noise" in self.facts:  # noise hides the texture of a specimen, and has one itself
             likely, is_unfamiliar = [], False
         if task.plausible and task.plausible(decoded):
             # The shapes of the objects are stronger evidence than the texture of the picture.
