@@ -23,16 +23,16 @@ THINNEST_PX = 5  # inside the picture; along an edge of the file a border may be
 # A border ends in lines along rows and columns. Shortest such line; least share of the whole end that such lines are;
 # their least length in all, relative to the shorter side. The end of a dark or bright part of a specimen is uneven.
 LINE_PX, STRAIGHT, LEAST_LENGTH = 24, 0.85, 0.5
-MOST_RECTANGLES = 500
+MOST_RECTANGLES, MOST_BORDER = 500, 0.9  # number; share of the picture: where hardly anything else remains, it is none
 NEXT_PX = 1  # an outline that comes so near to a border is cut by it
 
 
 def border_of(pixels: GreyImage) -> Regions:
-    """The rectangles of the border of a picture (H, W); [] without one, and where nearly nothing else remains."""
-    borders = [border for grey in _greys_along_edges(pixels) if (border := _border_of_grey(pixels == grey)) is not None]
-    if not borders or (border := np.logical_or.reduce(borders)).mean() > 0.9:
-        return []
-    rectangles = list(_rectangles(border))
+    """The rectangles of the border of a picture (H, W); [] without one."""
+    border = np.zeros(pixels.shape, np.bool_)
+    for grey in _greys_along_edges(pixels):
+        border |= _border_of_grey(pixels == grey)
+    rectangles = list(_rectangles(border)) if border.mean() <= MOST_BORDER else []
     return rectangles if len(rectangles) <= MOST_RECTANGLES else []
 
 
@@ -45,13 +45,13 @@ def _greys_along_edges(pixels: GreyImage) -> set[Any]:
     return greys
 
 
-def _border_of_grey(is_grey: Mask) -> Mask | None:
-    """The border (H, W) among the pixels of one grey (H, W); None without one."""
+def _border_of_grey(is_grey: Mask) -> Mask:
+    """The border (H, W) among the pixels of one grey (H, W)."""
     import cv2
 
     # Beyond the edge of the file all is border, so that a thin line of pixels along it is wide enough.
-    wide = np.pad(is_grey.astype(np.uint8), THINNEST_PX, constant_values=1)
-    wide = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((THINNEST_PX, THINNEST_PX), np.uint8))
+    padded = np.pad(is_grey.astype(np.uint8), THINNEST_PX, constant_values=1)
+    wide = np.asarray(cv2.morphologyEx(padded, cv2.MORPH_OPEN, np.ones((THINNEST_PX, THINNEST_PX), np.uint8)))
     # What the filter lost around the outermost corners belongs to no picture.
     wide[[0, -1]], wide[:, [0, -1]] = 1, 1
     _, pieces = cv2.connectedComponents(wide, connectivity=4)
@@ -59,7 +59,7 @@ def _border_of_grey(is_grey: Mask) -> Mask | None:
     lines = np.concatenate([_ends_of(border), _ends_of(border.T)])
     straight = lines[lines >= LINE_PX].sum()
     is_straight = straight >= max(STRAIGHT * lines.sum(), LEAST_LENGTH * min(border.shape))
-    return border if is_straight else None
+    return border & is_straight
 
 
 def _ends_of(border: Mask) -> NDArray[np.int64]:

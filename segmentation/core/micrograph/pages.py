@@ -195,7 +195,7 @@ def _seams(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
         return []
     grey = part.astype(np.float32)
     sums = np.cumsum(np.pad(grey, ((0, 0), (SEAM_MEAN_PX // 2 + 1, SEAM_MEAN_PX // 2)), mode="symmetric"), axis=1)
-    means = (sums[:, SEAM_MEAN_PX:] - sums[:, :-SEAM_MEAN_PX]) / SEAM_MEAN_PX
+    means = ((sums[:, SEAM_MEAN_PX:] - sums[:, :-SEAM_MEAN_PX]) / SEAM_MEAN_PX).astype(np.float32)
     jumps = _jumps(grey, 1.0) | _jumps(means, 0.5)
     rows = np.flatnonzero(jumps.mean(1) >= LEAST_CHANGED) + 1
     # A faulty line of the scan changes twice, before and after it.

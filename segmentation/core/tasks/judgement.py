@@ -118,7 +118,8 @@ def _of_another_kind(micrograph: Micrograph, segmentation: Segmentation) -> str:
         return ""
     other = segmentation.used.get("resembles")
     if other and other.get("crossing"):
-        return f"This picture shows {other['title'].lower()}: straight objects that cross, and the particles are pieces of them"
+        kind = other["title"].lower()
+        return f"This picture shows {kind}: straight objects that cross, and the particles are pieces of them"
     if other:  # this judges the texture alone
         return f"This image looks like the training images of {other['title']}"
     return f"This image is unlike the training images of {segmentation.provenance.card.get('title', 'the model')}"
