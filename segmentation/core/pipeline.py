@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from . import tasks
 from .analysis import Analysis, AnalysisSettings
 from .labels.segmentation import Segmentation
@@ -75,12 +79,12 @@ def segment(
         border = border_of(unmarked.pixels[:rows])
         specimen = without_border(unmarked, border)
         marks, lines = marks_on(specimen, rows)
-        facts = {BORDER: border, MARKS: marks}
+        facts: dict[str, Any] = {BORDER: border, MARKS: marks}
         picture = clip_outliers(specimen.pixels[:rows])
         if task.better and (relative := noise_of(picture)) >= NOISY:
             picture, facts["noise"] = smooth(specimen.pixels[:rows]), round(relative, 2)
         if lines is not None:  # a line over a particle would divide it
-            picture = fill_in(picture, lines)
+            picture = np.asarray(fill_in(picture, lines), np.float32)
     facts = {name: fact for name, fact in facts.items() if fact}
     search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, facts=facts)
     if task.better:  # the task can compare candidates

@@ -28,15 +28,15 @@ def notes(sizes: WeightedSizes, things: str) -> Iterator[Flag]:
         medians = [readable(Value(part.median, unit=sizes.unit)) for part in found]
         small, large = (f"{significant(median.value)} {median.unit}" for median in medians)
         yield Flag(
-            f"There are two populations: {found[0].count:,} {things} with a median of {small}, and {found[1].count:,}"
+            f"There are two populations: {found[0].number:,} {things} with a median of {small}, and {found[1].number:,}"
             f" with one of {large}. The median of all describes neither."
         )
 
 
 class Population(NamedTuple):
-    """One of two populations. count: how many sizes belong to it. median: in the unit of the sizes."""
+    """One of two populations. number: how many sizes belong to it. median: in the unit of the sizes."""
 
-    count: int
+    number: int
     median: float
 
 
@@ -56,7 +56,7 @@ def two_populations(size: Floats, weights: Floats) -> tuple[Population, Populati
     one_law = float((weights * np.log(_density(logs, mean, spread))).sum())
     gain = 2 * (likelihood - one_law) - 3 * np.log(len(logs))  # three numbers more than one law
     distance = (means[1] - means[0]) / np.sqrt((spreads**2).mean())
-    between = np.linspace(*means, 101)
+    between = np.linspace(float(means[0]), float(means[1]), 101)
     curve = (shares[:, None] * _density(between, means[:, None], spreads[:, None])).sum(0)
     if gain < LEAST_GAIN or distance < LEAST_DISTANCE or curve.min() > DEEPEST_VALLEY * min(curve[0], curve[-1]):
         return None

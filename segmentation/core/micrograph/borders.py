@@ -59,7 +59,7 @@ def _border_of_grey(is_grey: Mask) -> Mask:
     lines = np.concatenate([_ends_of(border), _ends_of(border.T)])
     straight = lines[lines >= LINE_PX].sum()
     is_straight = straight >= max(STRAIGHT * lines.sum(), LEAST_LENGTH * min(border.shape))
-    return border & is_straight
+    return np.asarray(border & is_straight)
 
 
 def _ends_of(border: Mask) -> NDArray[np.int64]:
