@@ -23,6 +23,7 @@ from .bootstrap import why_no_intervals
 from .distribution import Edge, Floats, WeightedSizes, effective_number
 from .figure_draws import t95, with_scale_uncertainty
 from .filters import Reason, by_reason, set_aside, whole_only, with_decisions, with_reasons_lifted
+from .outlines.polygons import Shifts
 from .pooled_fields import jackknife_error
 from .quantities import NUMBERS, Value, column
 from .regions import CountedArea, framed_by_border, set_regions_aside
@@ -50,8 +51,9 @@ def table_of(
     from . import shapes
 
     labels, nm_per_pixel = segmentation.dense, calibration.nm_per_pixel
-    table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, nm_per_pixel, segmentation.rows)
-    table = framed_by_border(table.with_measures(**measured), segmentation.used, labels)
+    inputs = labels, micrograph.pixels, segmentation.confidence, nm_per_pixel, segmentation.rows
+    table = shapes.measure(*inputs, shifts=Shifts.of(segmentation.maps)).with_measures(**measured)
+    table = framed_by_border(table, segmentation.used, labels)
     marks = segmentation.used.get(MARKS, ())
     table = set_regions_aside(table, labels, marks, str(Reason.MARKED), segmentation.labels.shape)
     table = set_regions_aside(table, labels, settings.ignore, str(Reason.IGNORED), micrograph.shape)
