@@ -24,12 +24,12 @@ NARROWEST = 0.02  # least spread of ln(size): sizes are rounded to pixels
 
 def notes(sizes: WeightedSizes, things: str) -> Iterator[Flag]:
     """A note that names two populations, if the sizes have them."""
-    if found := two_populations(sizes.size, sizes.weights["number"]):
-        medians = [readable(Value(part.median, unit=sizes.unit)) for part in found]
+    if populations := two_populations(sizes.size, sizes.weights["number"]):
+        medians = [readable(Value(part.median, unit=sizes.unit)) for part in populations]
         small, large = (f"{significant(median.value)} {median.unit}" for median in medians)
         yield Flag(
-            f"There are two populations: {found[0].number:,} {things} with a median of {small}, and {found[1].number:,}"
-            f" with one of {large}. The median of all describes neither."
+            f"There are two populations: {populations[0].number:,} {things} with a median of {small}, and"
+            f" {populations[1].number:,} with one of {large}. The median of all describes neither."
         )
 
 

@@ -23,6 +23,7 @@ from .table import REASON_TYPE, Table
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
+    from .cutouts import CutOut
 
 INSIDE = 0.5  # an outline with this share of its pixels or more in regions does not count
 MOST_CELLS = 512  # along the longer side, when the largest free rectangle is searched
@@ -69,6 +70,12 @@ def framed_by_border(table: Table, used: Mapping[str, Any], labels: NDArray[np.i
     return framed(
         table, np.isin(np.arange(1, len(table) + 1) if ids is None else ids, cut_by_border(labels, used[BORDER]))
     )
+
+
+def reaches_border(part: CutOut, used: Mapping[str, Any]) -> bool:
+    """Whether an object that was cut out of a picture reaches its border. used: of the segmentation."""
+    corner = np.array([part.left, part.top])
+    return bool(cut_by_border(part.mask, [np.array(rectangle) - corner for rectangle in used.get(BORDER, ())]).any())
 
 
 def framed(table: Table, is_cut: NDArray[np.bool_]) -> Table:

@@ -90,8 +90,8 @@ def without_border(micrograph: Micrograph, border: Regions) -> Micrograph:
 
 def cut_by_border(labels: NDArray[Any], border: Sequence[Any]) -> NDArray[Any]:
     """The ids, ascending, of the objects in labels (H, W) that reach the border."""
-    found = [np.unique(labels[part]) for part in _slices(border, NEXT_PX)]
-    return np.unique(np.concatenate(found)) if found else np.zeros(0, labels.dtype)
+    touching = [np.unique(labels[part]) for part in _slices(border, NEXT_PX)]
+    return np.unique(np.concatenate(touching)) if touching else np.zeros(0, labels.dtype)
 
 
 def _slices(border: Sequence[Any], wider: int = 0) -> Iterator[tuple[slice, slice]]:

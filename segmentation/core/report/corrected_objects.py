@@ -28,10 +28,9 @@ from ..measure.descriptors import DESCRIPTORS, SIZES
 from ..measure.filters import FOR_SIZE, Reason, set_aside, with_decisions, with_reasons_lifted
 from ..measure.outlines.borders import find_pixel_borders
 from ..measure.quantities import of_class
-from ..measure.regions import INSIDE, Region, mask_of, uncounted
+from ..measure.regions import INSIDE, Region, mask_of, reaches_border, uncounted
 from ..measure.table import REASON_TYPE, Table
 from ..measure.tilt import Stretch
-from ..micrograph.borders import BORDER, cut_by_border
 from ..micrograph.vendors.facts import MARKS
 from ..settings import MeasurementSettings
 from ..tasks.base import Task
@@ -280,7 +279,7 @@ class CorrectedObjects:
             filter_measures_px = {
                 name: float(px_table[name][index]) for name in ("area_px2", "min_feret_px", "touches_frame")
             }
-            if _is_cut_by_border(parts[index], now):
+            if reaches_border(parts[index], now.used):
                 filter_measures_px["touches_frame"], measures["edge_weight"] = 1.0, np.nan
             reason = _region_reason(parts[index], regions)
             entries[object_id] = RemeasuredObject(measures, filter_measures_px, rings[index], pieces[index], reason)
@@ -310,8 +309,8 @@ class CorrectedObjects:
         if box is None or box[0] <= 0 or box[1] <= 0 or box[2] >= now.rows or box[3] >= now.width:
             return box is not None
         with suppress(BadEdit):  # its box is too large a part of the picture
-            part = CutOut.of(now, object_id, box) if BORDER in now.used else None
-            return part is not None and _is_cut_by_border(part, now)
+            part = CutOut.of(now, object_id, box) if uncounted(now.used, ()) else None
+            return part is not None and reaches_border(part, now.used)
         return False
 
     def _reasons(self, corrections: Corrections, object_ids: Sequence[int]) -> list[str]:
@@ -524,11 +523,6 @@ def _region_reason(part: CutOut, regions: Mapping[str, Sequence[Region]]) -> str
         if np.count_nonzero(inside & part.mask) >= INSIDE * np.count_nonzero(part.mask):
             last_reason = reason
     return last_reason
-
-
-def _is_cut_by_border(part: CutOut, now: WorkingLabels) -> bool:
-    """Whether an object reaches the border of the picture."""
-    return bool(cut_by_border(part.mask, _shifted(now.used.get(BORDER, ()), part.top, part.left)).any())
 
 
 def _shifted(regions: Sequence[Region], top: int, left: int) -> list[Region]:

@@ -23,7 +23,7 @@ from . import shared
 from .base import Channels, Decoded, Golden, Granulometry, Maps, Measured, Predict, Task
 from .judgement import LEAST_RIGHT_SHARE as LEAST_COUNTED
 from .judgement import WIDE_SHARE, are_many_sure
-from .particle_evidence import Tables, conditions_of
+from .particle_evidence import Tables, conditions_of, population_notes
 from .particle_judge import Judge
 
 if TYPE_CHECKING:
@@ -272,8 +272,6 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """The sizes and shapes of the particles, which of them count, and their statistics with uncertainties."""
-    from ..measure import populations
-    from ..measure.distribution import WeightedSizes
     from ..measure.possible_pieces import possible_pieces
     from ..measure.shape_classes import with_shapes
     from ..measure.statistics import other_measurand, summarise
@@ -298,7 +296,7 @@ def measure(
     )
     has_numbers = bool(len(segmentation)) and not judge.is_withheld  # without numbers there is no count, either
     quantities = {name: statistics.value(name) if has_numbers else Value(None) for name in TASK.quantities}
-    flags = populations.notes(WeightedSizes.of(counted, edge=settings.border_correction), TASK.things)
+    flags = population_notes(counted, settings, TASK.things)
     return Measured(counted, statistics, quantities, tuple(flags) if has_numbers else ())
 
 

@@ -158,7 +158,11 @@ KINDS = {
     "a filter": {"filter": True},
     "regions to ignore": {"ignore": REGION},
     "a tilted specimen": {"tilt_correction": 40, "border_correction": "weight", "ignore": REGION},
-    "a border": {"used": {"border": [[[0, 0], [300, 35]], [[280, 35], [300, 240]]]}, "border_correction": "weight"},
+    "a border": {
+        "task": "loops",
+        "used": {"border": [[[0, 0], [300, 35]], [[280, 35], [300, 240]]]},
+        "border_correction": "weight",
+    },
     "no scale": {"scale": Calibration(None, "none")},
     "in micrometres": {"scale": Calibration(90.0, "typed")},
     "bubbles": {"task": "bubbles"},
