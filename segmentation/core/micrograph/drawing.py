@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -21,6 +22,7 @@ MOST_LINES, LINE_SHARE = 10, 0.3
 # to EXTREME_LEVELS from the brightest or darkest grey, and the least share of this step that they have at a distance of
 # 2 px already; most area as a share of the length squared, so that flat areas of a specimen are none.
 GREY_STEP, EXTREME_STEP, EXTREME_LEVELS, SHARP_SHARE, THIN_SHARE = 20.0, 65.0, 3, 0.9, 0.15
+MOST_BOXES = 20.0  # of the picture's pixels: boxes of long components that cover it more often are a texture
 CIRCLE_SPREAD = 0.06  # of the radius: largest standard deviation of the radii of a drawn circle
 
 
@@ -48,13 +50,15 @@ def draw_lines(picture: Bytes, written: Mask, lines: Mask) -> None:
     They are long components of the extreme grey with sharp edges, or of exactly one grey. If much else in the picture
     has the extreme grey, or many of them have the same grey, they belong to the specimen and are left out."""
     for grey in (picture, 255 - picture):
-        components = list(_lines(grey))
+        # More lines than MOST_LINES are not kept: each component is as large as its box.
+        components = list(islice(_lines(grey), MOST_LINES + 1))
         area = sum(int(component.shape.sum()) for component in components)
         if len(components) <= MOST_LINES and area >= LINE_SHARE * np.count_nonzero(_extreme(grey) & ~written):
             _draw(components, lines)
     by_grey: dict[int, list[Component]] = {}
     for component in _lines_of_one_grey(picture):
-        by_grey.setdefault(_grey_of(picture, component), []).append(component)
+        same_grey = by_grey.setdefault(_grey_of(picture, component), [])
+        same_grey += [component] if len(same_grey) <= MOST_LINES else []
     for components in by_grey.values():
         _draw(components if len(components) <= MOST_LINES else [], lines)
 
@@ -90,7 +94,11 @@ def _lines_of_one_grey(picture: Bytes) -> Iterator[Component]:
     places = np.zeros(int(pieces.max()) + 1, np.int32)
     places[numbers] = np.arange(1, len(numbers) + 1)
     long_pieces, darkest, brightest = places[pieces], int(picture.min()), int(picture.max())
-    for number, (rows, columns) in enumerate(ndimage.find_objects(long_pieces), 1):
+    boxes = ndimage.find_objects(long_pieces)
+    covered = sum((rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in boxes)
+    if len(boxes) > MOST_COMPONENTS or covered > MOST_BOXES * picture.size:
+        return
+    for number, (rows, columns) in enumerate(boxes, 1):
         sides = np.array([rows.stop - rows.start, columns.stop - columns.start])
         length = float(np.hypot(*sides))
         is_inside = min(rows.start, columns.start) > 0 and np.all([rows.stop, columns.stop] < np.array(picture.shape))
@@ -140,7 +148,8 @@ def _lines(grey: Bytes) -> Iterator[Component]:
     is_long &= (left > 0) & (upper > 0) & (left + wide < columns) & (upper + tall < rows)
     is_bar = (area >= BAR_FULL * wide * tall) & (wide >= LINE_RATIO * tall)
     numbers = np.flatnonzero(is_long)
-    if len(numbers) > MOST_COMPONENTS or ink.mean() > MOST_INK:
+    covered = (wide * tall)[numbers].sum(dtype=np.int64)
+    if len(numbers) > MOST_COMPONENTS or covered > MOST_BOXES * grey.size or ink.mean() > MOST_INK:
         return
     depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
     for number in numbers.tolist():
