@@ -234,7 +234,7 @@ def test_numbers_that_rest_on_chances_wait_for_the_measuring():
     assert case.do({"op": "delete", "ids": [3]}).quick.numbers == {"n_set_aside": "0"}
     case = Case(labels=labels, cuts=(cut,))
     numbers = case.do({"op": "delete", "ids": [3]}).quick
-    assert numbers.numbers["n_kept"] == "2" and numbers.few_sizes == ["93.0", "93.0"]
+    assert numbers.numbers["n_kept"] == "2" and numbers.few_sizes == ["93.4", "93.4"]
     assert case.rows()[1] == case.file["particles"][0]
 
 
