@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-
+import pypdf
 import pytest
 
 from segmentation.core.quality.specification import Specification
@@ -28,7 +27,7 @@ def words_of(result, tmp_path):
     """The text of the stored page."""
     file = tmp_path / "page.pdf"
     file.write_bytes(bundles.open_file(result.artifacts.get(name=CONFORMITY)).read())
-    return " ".join(subprocess.run(["pdftotext", "-layout", file, "-"], capture_output=True, text=True).stdout.split())
+    return " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(file).pages)
 
 
 def asked(result):
