@@ -1,0 +1,15 @@
+"""Modules that tests import when they first need them: torch takes seconds of each process that only collects tests."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+
+class LazyModule:
+    """Stands for a module, and imports it when an attribute is first read. Patch it by its path."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> object:
+        return getattr(import_module(self._name), attribute)
