@@ -12,4 +12,6 @@ class LazyModule:
         self._name = name
 
     def __getattr__(self, attribute: str) -> object:
+        if attribute.startswith("_"):  # pytest asks each name of a file whether it is a test or a fixture
+            raise AttributeError(attribute)
         return getattr(import_module(self._name), attribute)

@@ -27,8 +27,8 @@ from segmentation.lab.training.data import held_out_pairs
 from segmentation.lab.training.settings import read_recipe
 from segmentation.lab.training.settings.recipe import RECIPES
 from segmentation.lab.training.synthesis.render import random_rendering
+from tests.core.builders import micrograph_of
 from tests.fibre_mats import mat
-from tests.tasks.kinds import micrograph_of
 from tests.tools.accuracy.fibres import PLAIN, SHAPE
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -11,8 +11,8 @@ from scipy.spatial import cKDTree
 from segmentation.core import pipeline
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.lab.training.synthesis.render import random_rendering
+from tests.core.builders import micrograph_of
 from tests.fibre_mats import mat, true_diameters
-from tests.tasks.kinds import micrograph_of
 
 SHAPE = 448, 448
 PLAIN = {"annotation": "none", "drift": 0.0, "beads": 0.0, "bundles": 0.0, "unevenness": 0.0, "spread": 0.1}
