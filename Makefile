@@ -55,10 +55,10 @@ e2e: .venv/test-ready
 
 # Damaged files for every reader of files, as in CI, or with ARGS="micrographs --seconds 600" and the like.
 fuzz: .venv/test-ready
-	$(BIN)/python -m tests.tools.fuzz $(ARGS)
+	$(BIN)/python -m tools.fuzz $(ARGS)
 
 benchmarks: .venv/test-ready
-	$(BIN)/python -m pytest -m benchmark -s $(or $(ARGS),tests/tools/benchmarks)
+	$(BIN)/python -m pytest -m benchmark -s $(or $(ARGS),tools/benchmarks)
 
 # Before a version, as root: `make run`, the example and `make test` in a fresh clone on a bare Debian.
 fresh:

@@ -58,9 +58,9 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if is_of_tasks or needs_lab or ABOUT_LEARNING.search(collection_path.stem) else None
 
 
-# Not collected unless they are named: collecting the first costs each test process two seconds, and the last needs an
+# Not collected unless they are named: collecting the first costs each test process two seconds, and the second needs an
 # environment of its own (`make test-napari`).
-collect_ignore = ["e2e", "tools/benchmarks", "client/test_napari.py"]
+collect_ignore = ["e2e", "client/test_napari.py"]
 # The tests that also run on PostgreSQL, where these things may differ: locks, conditional updates, transactions,
 # constraints, lengths, JSON, order and collation. In other folders and files, single tests are marked `services`.
 ON_BOTH_ENGINES = (
