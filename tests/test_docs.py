@@ -21,7 +21,7 @@ PAGES = [
 SETTINGS = ROOT / "docs" / "operate" / "settings.md"
 FILES_THAT_NAME_DOCUMENTS = [ROOT / "CHANGELOG.md", *PAGES]
 FILES_THAT_NAME_DOCUMENTS += [
-    file for part in ("segmentation", "worker", "tests") for file in (ROOT / part).rglob("*.py")
+    file for part in ("segmentation", "worker", "tests", "tools") for file in (ROOT / part).rglob("*.py")
 ]
 FILES_THAT_NAME_DOCUMENTS += [*(ROOT / "segmentation").rglob("*.toml"), *(ROOT / "templates").rglob("*.html")]
 

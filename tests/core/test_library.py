@@ -92,10 +92,11 @@ def test_the_table_has_a_row_for_each_label(result):
 
 
 def test_the_table_without_pandas_has_the_same_columns(result, monkeypatch):
+    with_pandas = result.table
     monkeypatch.setattr(results, "find_spec", lambda name: None)
     rows = results.as_frame(result.analysis.table.columns)
-    assert rows.dtype.names == tuple(result.table.columns)
-    np.testing.assert_array_equal(rows["min_feret_nm"], result.table["min_feret_nm"])
+    assert rows.dtype.names == tuple(with_pandas.columns)
+    np.testing.assert_array_equal(rows["min_feret_nm"], with_pandas["min_feret_nm"])
 
 
 def test_a_notebook_shows_the_picture_and_the_sentence(result):

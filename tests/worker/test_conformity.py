@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from urllib.parse import urlsplit
 
+import pypdf
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
@@ -32,7 +32,7 @@ def words_of(result, tmp_path):
     """The text of the stored page."""
     file = tmp_path / "page.pdf"
     file.write_bytes(bundles.open_file(result.artifacts.get(name=CONFORMITY)).read())
-    return " ".join(subprocess.run(["pdftotext", "-layout", file, "-"], capture_output=True, text=True).stdout.split())
+    return " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(file).pages)
 
 
 def asked(result):

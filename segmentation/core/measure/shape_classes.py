@@ -3,7 +3,7 @@
 Templates (ellipses, rectangles, triangles and hexagons of many aspect ratios) are fitted to the
 convex outline; their corners are rounded as fits best. A small classifier turns the misfits of the
 templates, the aspect ratio, the solidity and the size in pixels into the probability of each class.
-It was trained on drawn outlines (`python -m tests.tools.accuracy.outlines`). An outline does not
+It was trained on drawn outlines (`python -m tools.accuracy.outlines`). An outline does not
 show heights: a square one may be a cube, or a plate seen from above.
 """
 

@@ -12,8 +12,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.borders import border_of, cut_by_border, without_border
 from segmentation.core.sample import AnalysisRecord
-from tests.core.builders import disc_labels, grey_of, segmentation_of
-from tests.tasks.kinds import micrograph_of
+from tests.core.builders import disc_labels, grey_of, micrograph_of, segmentation_of
 
 LABELS = disc_labels(24, (192, 256))
 
