@@ -1,8 +1,7 @@
 """Cuts real files of microscopes down to what the tests need, and writes them into files/ beside this file.
 
-`python -m tests.core.micrograph.vendors.cut_down FOLDER`: the folder has the data as docs/development/data.md names it. Every tag of a header
-stays as the instrument wrote it; of the pixels the data bar stays as it is, the specimen gets means of 16 x 16 pixels,
-and TIFF is compressed."""
+`python -m tests.core.micrograph.vendors.cut_down FOLDER`: the folder has the data as docs/development/data.md names it.
+Tags of headers stay as the instrument wrote them, data bars as they are; the specimen gets means of 16 x 16 pixels."""
 
 from __future__ import annotations
 
