@@ -21,7 +21,8 @@ import segmentation
 from segmentation.location import IS_INSTALLED, ROOT
 from tests.test_locks import required, versions
 
-SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "requirements.txt", "README.md", "LICENSE")
+SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "requirements.txt", "README.md")
+SOURCES += ("LICENSE", "NOTICE", "LICENSE-Apache-2.0")
 PACKAGES = ("deepsegm", "segmentation", "worker")
 INSIDE = ("templates", "static", "client")  # folders that the wheel contains in the package deepsegm
 START_PAGE = """

@@ -112,7 +112,7 @@ def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None)
     def misfits(labels: NDArray[np.int32], runs: Runs) -> dict[str, Floats]:
         return misfits_of(convex_outlines(find_hulls(runs)))
 
-    fits = _fits(by_object("misfits", labels, ids, misfits), table["solidity"], table["convexity"])
+    fits = fits_of(by_object("misfits", labels, ids, misfits), table["solidity"], table["convexity"])
     probabilities = classify(fits.features)
     is_classed = (table.rescaled(None)["min_feret_px"] >= LEAST_PX) & ~table["touches_frame"].astype(bool)
     return table.with_measures(
@@ -122,11 +122,6 @@ def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None)
         width=fits.width,
         slenderness=fits.length / np.maximum(fits.width, 1e-9),
     )
-
-
-def fit_templates(outlines: Hulls, solidity: Floats, convexity: Floats) -> Fits:
-    """The fits of the convex outlines of n objects, with solidity and convexity (n,) of the objects themselves."""
-    return _fits(misfits_of(outlines), solidity, convexity)
 
 
 def misfits_of(outlines: Hulls) -> dict[str, Floats]:
@@ -150,8 +145,8 @@ def misfits_of(outlines: Hulls) -> dict[str, Floats]:
     return {"misfits": misfits, "uneven": uneven, "noise": noise, "width": width, "length": length}
 
 
-def _fits(outline_misfits: dict[str, Floats], solidity: Floats, convexity: Floats) -> Fits:
-    """The fits from the columns of `misfits_of`."""
+def fits_of(outline_misfits: dict[str, Floats], solidity: Floats, convexity: Floats) -> Fits:
+    """The fits from the columns of `misfits_of`, with solidity and convexity (n,) of the objects themselves."""
     misfits, uneven, noise, width, length = outline_misfits.values()
     ratio = np.maximum(length / np.maximum(width, 1e-9), 1.0)
     features = np.column_stack(

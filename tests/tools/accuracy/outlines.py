@@ -24,7 +24,7 @@ from segmentation.core.measure.convex_outline import convex_outlines
 from segmentation.core.measure.hulls import cross, find_hulls
 from segmentation.core.measure.results import SHAPES
 from segmentation.core.measure.runs import find_runs
-from segmentation.core.measure.shape_classes import FILE, classify, fit_templates
+from segmentation.core.measure.shape_classes import FILE, classify, fits_of, misfits_of
 from segmentation.core.measure.shapes import measure
 
 Floats = NDArray[np.float64]
@@ -161,7 +161,8 @@ def features(masks: list[NDArray[np.bool_]]) -> tuple[Floats, Floats]:
             labels[: mask.shape[0], left : left + mask.shape[1]][largest] = number
             left += mask.shape[1]
         table = measure(labels, labels.astype(np.uint8), np.ones(len(part), np.float32), None, len(labels))
-        fits = fit_templates(convex_outlines(find_hulls(find_runs(labels))), table["solidity"], table["convexity"])
+        misfits = misfits_of(convex_outlines(find_hulls(find_runs(labels))))
+        fits = fits_of(misfits, table["solidity"], table["convexity"])
         rows.append(fits.features)
         sides.append(np.stack([fits.width, fits.length], axis=1))
     return np.concatenate(rows), np.concatenate(sides)

@@ -31,7 +31,7 @@ from tests.tools.benchmarks.test_load import Visitor
 from tests.worker.lab import REPOSITORY, Lab, wait_for
 
 pytestmark = pytest.mark.benchmark
-SAMPLE = Path(__file__).resolve().parents[3] / "static" / "sample" / "sem-sample.png"
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sem-sample.png"
 WARM, WIDTH = 5, "5120 nm"
 VIEWING_SECONDS = 8.0  # that a person looks at a result before the next image
 IDLE_SECONDS = 0.2  # the workers are idle if they use less processor time in a second
