@@ -35,7 +35,7 @@ def test_only_the_named_images_are_cut(emps):
     assert [round(each.diameter) for each in cut_outs] == [64, 48, 40, 32]
 
 
-@pytest.mark.parametrize("ranges", [Ranges(size=(30, 40)), Ranges(bed=2.0, size=(30, 34), spread=(0.1, 0.15))])
+@pytest.mark.parametrize("ranges", [Ranges(size=(30, 40)), Ranges(bed=0.3, size=(30, 34), spread=(0.1, 0.15))])
 def test_a_picture_is_brighter_where_its_labels_are_and_the_same_again(emps, tmp_path, ranges):
     for name in ("one", "two"):
         write_composites(emps, {"1.png", "2.png"}, tmp_path / name, 1, 7, ranges)
