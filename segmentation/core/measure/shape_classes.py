@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from ..labels.bands import Ids
 from .bootstrap import median_interval, why_no_intervals
-from .by_object import by_object
-from .convex_outline import convex_outlines
+from .by_object import by_object, shifts_of
 from .distribution import Edge, Floats, WeightedSizes, figures
 from .fractions import wilson
-from .hulls import Hulls, find_hulls
+from .hulls import Hulls
+from .outlines.polygons import NO_SHIFTS, Shifts, outlines_in
 from .pooled_fields import share_ends
 from .quantities import COLUMNS
 from .results import SHAPES, Extent, Rods, ShapeShare
@@ -101,18 +101,18 @@ class Fits(NamedTuple):
     length: Floats
 
 
-def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None) -> Table:
+def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None, shifts: Shifts = NO_SHIFTS) -> Table:
     """The table with the columns length, width, slenderness, shape and shape_chance (the
     probability of the shape). Outlines under LEAST_PX, and outlines that touch the frame, get no
     shape: "" and NaN.
 
-    labels: (H, W) with the ids (n,), or 1..n, in the order of the table.
+    labels: (H, W) with the ids (n,), or 1..n, in the order of the table. shifts: where the picture shows the edges.
     """
 
     def misfits(labels: NDArray[np.int32], runs: Runs) -> dict[str, Floats]:
-        return misfits_of(convex_outlines(find_hulls(runs)))
+        return misfits_of(outlines_in(labels, shifts, shifts_of(labels, runs))[1].hulls())
 
-    fits = fits_of(by_object("misfits", labels, ids, misfits), table["solidity"], table["convexity"])
+    fits = fits_of(by_object(f"misfits {shifts.checksum}", labels, ids, misfits), table["solidity"], table["convexity"])
     probabilities = classify(fits.features)
     is_classed = (table.rescaled(None)["min_feret_px"] >= LEAST_PX) & ~table["touches_frame"].astype(bool)
     return table.with_measures(
