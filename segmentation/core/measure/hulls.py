@@ -122,7 +122,7 @@ def convex_hulls(points: NDArray[np.float64], owner: NDArray[np.int64]) -> Hulls
     chain = np.concatenate([there[1], back[1]])
     rising = np.argsort(chain, kind="stable")
     vertices, chain = _convex(np.concatenate([there[0], back[0]])[rising], chain[rising])
-    is_last = np.r_[chain[1:] != chain[:-1], True]  # it is the first of the other chain
+    is_last = np.append(chain[1:] != chain[:-1], True)[: len(chain)]  # it is the first of the other chain
     vertices, chain = vertices[~is_last], chain[~is_last]
     starts = first_of_each(chain // 2)
     return Hulls(vertices, starts, np.diff(np.r_[starts, len(chain)]))

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from ..labels.bands import Ids
 from .bootstrap import median_interval, why_no_intervals
 from .by_object import by_object, shifts_of
+from .convex_outline import convex_outlines
 from .distribution import Edge, Floats, WeightedSizes, figures
 from .fractions import wilson
-from .hulls import Hulls
+from .hulls import Hulls, find_hulls
 from .outlines.polygons import NO_SHIFTS, Shifts, outlines_in
 from .pooled_fields import share_ends
 from .quantities import COLUMNS
@@ -110,17 +111,21 @@ def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None,
     """
 
     def misfits(labels: NDArray[np.int32], runs: Runs) -> dict[str, Floats]:
-        return misfits_of(outlines_in(labels, shifts, shifts_of(labels, runs))[1].hulls())
+        # The classifier was taught on outlines that follow pixels; lengths are those between pixels.
+        width, length = sides_of(outlines_in(labels, shifts, shifts_of(labels, runs))[1].hulls())
+        return {**misfits_of(convex_outlines(find_hulls(runs))), "true width": width, "true length": length}
 
-    fits = fits_of(by_object(f"misfits {shifts.checksum}", labels, ids, misfits), table["solidity"], table["convexity"])
+    measured = by_object(f"misfits {shifts.checksum}", labels, ids, misfits)
+    width, length = measured.pop("true width"), measured.pop("true length")
+    fits = fits_of(measured, table["solidity"], table["convexity"])
     probabilities = classify(fits.features)
     is_classed = (table.rescaled(None)["min_feret_px"] >= LEAST_PX) & ~table["touches_frame"].astype(bool)
     return table.with_measures(
         shape=np.where(is_classed, np.array(SHAPES)[probabilities.argmax(1)], "") if len(table) else np.zeros(0, "U9"),
         shape_chance=np.where(is_classed, probabilities.max(1, initial=0.0), np.nan),
-        length=fits.length,
-        width=fits.width,
-        slenderness=fits.length / np.maximum(fits.width, 1e-9),
+        length=length,
+        width=width,
+        slenderness=length / np.maximum(width, 1e-9),
     )
 
 
@@ -135,7 +140,7 @@ def misfits_of(outlines: Hulls) -> dict[str, Floats]:
         from_origin = outlines.vertices - np.repeat(origin, outlines.count, axis=0)
         along = from_origin @ np.stack([np.cos(ANGLES), np.sin(ANGLES)])
         reach = np.maximum.reduceat(along, outlines.starts, axis=0)
-    width, length = _sides(outlines)
+    width, length = sides_of(outlines)
     mean = reach.mean(1, keepdims=True)
     waves = np.fft.rfft(reach / np.where(mean > 0, mean, 1.0), axis=1)
     waves[:, :2] = 0  # these are the size and the place of the outline
@@ -162,7 +167,7 @@ def fits_of(outline_misfits: dict[str, Floats], solidity: Floats, convexity: Flo
     return Fits(features, width, length)
 
 
-def _sides(outlines: Hulls) -> tuple[Floats, Floats]:
+def sides_of(outlines: Hulls) -> tuple[Floats, Floats]:
     """(n,) the least width of each outline, and (n,) its extent at a right angle to this width, both in
     px."""
     width, length = np.zeros(len(outlines.count)), np.zeros(len(outlines.count))

@@ -142,7 +142,9 @@ def _measured_shape(
     by how much further right and down in the map of shifts each object lies."""
     n = int(runs.particle.max(initial=-1)) + 1
     plain, outline = outlines_in(labels, shifts, places)
-    area = np.bincount(runs.particle, runs.length, n) + outline.areas(n) - plain.areas(n)
+    area = np.bincount(runs.particle, runs.length, n).astype(np.float64)
+    if outline is not plain:
+        area += outline.areas(n) - plain.areas(n)
     return shape_of(outline, np.maximum(area, LEAST_AREA_PX), only_sizes)
 
 

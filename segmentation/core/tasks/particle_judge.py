@@ -157,7 +157,7 @@ class Judge:
 
         if self.is_withheld:
             return {}
-        tables = dict[str, Table]()
+        tables: dict[str, Table] = {}
         for name, labels in self.segmentation.alternatives.items():
             signals = OutlineSignals(*means_of_overlapping(labels, self.segmentation.dense, *self.signals))
             # Under another threshold no rim is where the map of shifts knows one.

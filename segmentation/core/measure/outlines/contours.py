@@ -74,9 +74,8 @@ def contours(borders: PixelBorders) -> Contours:
     bounds, edge = borders.bounds, STEPS[borders.direction]
     outward = np.stack([edge[:, 1], -edge[:, 0]], axis=1)
     middles = borders.start + edge / 2
-    once = smoothed(middles, bounds, SMOOTHING_SD)
-    points = 2 * once - smoothed(once, bounds, SMOOTHING_SD)  # smoothing alone would make round objects smaller
-    along = once[along_rings(bounds, 1)] - once[along_rings(bounds, -1)]
+    points = _without_steps(middles, bounds)
+    along = points[along_rings(bounds, 1)] - points[along_rings(bounds, -1)]
     normals = np.stack([along[:, 1], -along[:, 0]], axis=1)
     normals /= np.maximum(np.hypot(*normals.T), 1e-9)[:, None]
     inner = np.floor(middles - outward / 2).astype(np.int64)
@@ -93,7 +92,13 @@ def moved(lines: Contours, shifts: NDArray[np.uint8], places: Ints | int = 0, ot
     x, y = (lines.inner + places).T
     stored = shifts[y, x].astype(np.float64)
     by = np.where(stored > 0, (stored - SHIFT_ZERO) / SHIFT_STEPS, otherwise)
-    return replace(lines, points=lines.points + lines.normals * by[:, None])
+    return replace(lines, points=_without_steps(lines.points + lines.normals * by[:, None], lines.bounds))
+
+
+def _without_steps(points: Points, bounds: Ints) -> Points:
+    """The points (k, 2), smoothed along each closed line; round objects stay as large as they are."""
+    once = smoothed(points, bounds, SMOOTHING_SD)
+    return 2 * once - smoothed(once, bounds, SMOOTHING_SD)
 
 
 def typical_shift(shifts: NDArray[np.uint8]) -> float:

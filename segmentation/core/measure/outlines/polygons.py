@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ..hulls import Hulls, convex_hulls, cross
 from .borders import Ints, Points, find_pixel_borders
-from .contours import EDGE_SHIFTS, along_rings, contours, moved, typical_shift
+from .contours import EDGE_SHIFTS, Contours, along_rings, contours, moved, typical_shift
 
 Floats = NDArray[np.float64]
+ROUNDED_TO = 2**24  # parts of a px
 
 
 class Shifts(NamedTuple):
@@ -44,13 +45,21 @@ NO_SHIFTS = Shifts()
 
 
 class Polygons(NamedTuple):
-    """The r closed lines around n objects and their holes. points: (k, 2) x and y in px, one line after the other;
-    outer lines run clockwise on the screen, holes anticlockwise. bounds: (r + 1,) line i is bounds[i]:bounds[i + 1].
-    owners: (r,) the label, from 1 on, of the object of each line."""
+    """The r closed lines around n objects and their holes. points: (k, 2) x and y in px, from the first point of their
+    object, one line after the other; outer lines run clockwise on the screen, holes anticlockwise. bounds: (r + 1,)
+    line i is bounds[i]:bounds[i + 1]. owners: (r,) the label, from 1 on, of the object of each line."""
 
     points: Points
     bounds: Ints
     owners: Ints
+
+    @classmethod
+    def of(cls, lines: Contours) -> Polygons:
+        """The lines of contours. Places are rounded, so that an object has the same sizes wherever it lies."""
+        first = np.zeros(int(lines.owners.max(initial=0)) + 1, np.int64)
+        first[lines.owners[::-1]] = lines.bounds[:-1][::-1]
+        points = lines.points - lines.points[first[lines.labels]]
+        return cls(np.round(points * ROUNDED_TO) / ROUNDED_TO, lines.bounds, lines.owners)
 
     @property
     def members(self) -> Ints:
@@ -62,11 +71,8 @@ class Polygons(NamedTuple):
         return np.asarray(np.bincount(self.members, values, n), np.float64)
 
     def sides(self) -> tuple[Points, Points]:
-        """(k, 2) each: both ends of the line from each point to the next, from the first point of their object."""
-        first = np.zeros(int(self.owners.max(initial=0)) + 1, np.int64)
-        first[self.owners[::-1]] = self.bounds[:-1][::-1]
-        begin = self.points - self.points[first[self.members + 1]]
-        return begin, begin[along_rings(self.bounds, 1)]
+        """(k, 2) each: both ends of the line from each point to the next."""
+        return self.points, self.points[along_rings(self.bounds, 1)]
 
     def areas(self, n: int) -> Floats:
         """(n,) px², without holes."""
@@ -99,8 +105,8 @@ def outlines_in(labels: NDArray[np.int32], shifts: Shifts, places: Ints | int = 
     """The outlines of the objects 1..n of labels (h, w) along their pixels, and those moved to where the picture shows
     the edges. places: (n, 2), or 0, by how much further right and down in the map of shifts each object lies."""
     lines = contours(find_pixel_borders(labels))
-    plain = Polygons(lines.points, lines.bounds, lines.owners)
+    plain = Polygons.of(lines)
     if shifts.map is None:
         return plain, plain
     at = places if isinstance(places, int) else places[lines.labels - 1]
-    return plain, plain._replace(points=moved(lines, shifts.map, at, shifts.otherwise).points)
+    return plain, Polygons.of(moved(lines, shifts.map, at, shifts.otherwise))
