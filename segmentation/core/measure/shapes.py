@@ -23,6 +23,9 @@ from .contacts import borders
 from .cutouts import CutOut, shifts_side_by_side
 from .descriptors import DESCRIPTORS, SIZES, Outlines, axes_of
 from .hulls import feret_diameters, hull_areas, hull_perimeters
+from .outlines.borders import find_pixel_borders
+from .outlines.completion import complete
+from .outlines.contours import contours, moved
 from .outlines.polygons import NO_SHIFTS, Polygons, Shifts, outlines_in
 from .runs import Runs, boxes_of, find_runs
 from .table import REASON_TYPE, Table
@@ -160,6 +163,29 @@ def shape_of(outline: Polygons, area: NDArray[np.float64], only_sizes: bool) -> 
         return sizes | {name: DESCRIPTORS[name](shape) for name in ("aspect_ratio", "solidity")}
     described = {name: descriptor(shape) for name, descriptor in DESCRIPTORS.items()}
     return sizes | {"perimeter": perimeter, **described, "orientation": axes_of(shape)[2]}
+
+
+def with_completed(table: Table, labels: NDArray[np.int32], shifts: Shifts, only_sizes: bool = False) -> Table:
+    """The table with the columns completed and seen_share, and with the sizes of the whole for each object that others
+    cover in part, where what is seen says how large it is (`outlines.completion`).
+
+    labels: (H, W) of the objects 1..n. shifts: where the picture shows the edges. only_sizes: as for `measure`.
+    """
+    lines = contours(find_pixel_borders(labels))
+    if shifts.map is not None:
+        lines = moved(lines, shifts.map, otherwise=shifts.otherwise)
+    completion = complete(lines, labels, len(table))
+    table = table.with_measures(completed=completion.completed, seen_share=completion.seen_share)
+    done = np.flatnonzero(completion.completed)
+    if not len(done):
+        return table
+    outlines = Polygons.around([completion.polygons[index] for index in done.tolist()])
+    px = table.rescaled(None)
+    measures = dict[str, NDArray[Any]]()
+    for name, values in shape_of(outlines, outlines.areas(len(done)), only_sizes).items():
+        measures[name] = px.length(name).copy()
+        measures[name][done] = values
+    return table.with_measures(**measures)
 
 
 def _position(runs: Runs, n: int) -> Measures:

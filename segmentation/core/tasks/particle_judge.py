@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.bands import whole_image
+from ..labels.bands import numbered, whole_image
 from ..measure.filters import Reason, set_aside, set_faint_aside
 from ..measure.outlines.polygons import Shifts
 from ..measure.regions import are_inside, mask_of, with_reason
@@ -127,13 +127,15 @@ class Judge:
     ) -> Table:
         """The judged sizes of the objects in labels (H, W) with these ids (k,), or 1..k. signals, shifts: of these
         objects. only_sizes: whether shapes are not measured."""
-        from ..measure.shapes import measure
+        from ..measure.shapes import measure, with_completed
 
         confidence, contrast, gap = signals
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
         probabilities = confidence.astype(np.float32)
         inputs = labels, self.micrograph.pixels, probabilities, size, rows
         sizes = measure(*inputs, only_sizes=only_sizes, ids=ids, shifts=shifts)
+        dense = labels if ids is None else numbered(labels, ids)
+        sizes = with_completed(sizes, dense, shifts, only_sizes)
         inside = {reason: are_inside(labels, mask, len(sizes), ids) for reason, mask in self.regions.items()}
         return self._with_reasons(sizes, inside, contrast, gap)
 

@@ -213,6 +213,17 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     return Decoded(outlines.labels, outlines.confidence, classes, used, alternatives, cuts=outlines.cuts)
 
 
+def rearranged(
+    labels: NDArray[np.int32], grey: NDArray[np.uint8], view: View
+) -> tuple[NDArray[np.int32], NDArray[np.int64], dict[str, Any]]:
+    """The outlines, parted or joined where particles lie on each other (`Task.rearranged`)."""
+    from ..measure.outlines.overlaps import resolved
+
+    is_dark = view.polarity == "dark"
+    found = resolved(labels, 255 - grey if is_dark else grey, dark=is_dark)
+    return found.labels, found.source, {"overlaps": found.counts} if any(found.counts.values()) else {}
+
+
 def further(
     labels: NDArray[np.int32],
     maps: Maps,
@@ -382,6 +393,7 @@ TASK = Task(
     size="min_feret",
     pool_fields=None,
     first_look=first_look,
+    rearranged=rearranged,
     further=further,
     unsure=is_unsure,
     better=is_better,

@@ -33,13 +33,13 @@ class Completion:
     """What was completed of n objects.
 
     completed: (n,) whether the outline was completed. seen_share: (n,) share of the (completed) rim with background
-    beyond. polygons: (n,) the completed outlines (k, 2), None for those that stay. error: (n,) standard error of the
-    completed minimum Feret diameter in px, NaN for those that stay.
+    beyond. polygons: the completed outlines (k, 2), clockwise on the screen, by the index of their object. error: (n,)
+    standard error of the completed minimum Feret diameter in px, NaN for those that stay.
     """
 
     completed: Bools
     seen_share: Floats
-    polygons: list[Floats | None]
+    polygons: dict[int, Floats]
     error: Floats
 
 
@@ -49,7 +49,7 @@ def complete(lines: Contours, labels: NDArray[np.int32], n: int) -> Completion:
     rims, owner = find_rims(lines, labels), lines.labels - 1
     count = np.maximum(np.bincount(owner, minlength=n), 1)
     seen_share = np.bincount(owner, rims.free, n) / count
-    nothing = Completion(np.zeros(n, np.bool_), seen_share, [None] * n, np.full(n, np.nan))
+    nothing = Completion(np.zeros(n, np.bool_), seen_share, {}, np.full(n, np.nan))
     is_partly = np.bincount(owner, rims.covered, n) / count >= LEAST_COVERED
     is_partly &= np.bincount(owner, rims.is_sure, n) >= LEAST_POINTS
     index = np.flatnonzero(is_partly)
@@ -67,7 +67,7 @@ def complete(lines: Contours, labels: NDArray[np.int32], n: int) -> Completion:
     is_off = covered[1] * (abs(fits.distances(covered[0])) > OFF_PX)
     is_done &= (inside.others >= LEAST_CHANGE) | (is_off.sum(1) >= MOST_OFF * covered[1].sum(1))
     for k in np.flatnonzero(is_done).tolist():
-        nothing.polygons[index[k]] = polygons[k]
+        nothing.polygons[int(index[k])] = polygons[k]
     done = index[is_done]
     nothing.completed[done], nothing.error[done] = True, fits.width_error[is_done]
     seen_share[done] = share[is_done]

@@ -79,7 +79,7 @@ class Fits:
     def areas(self) -> Floats:
         """(n,) px²."""
         box = 4 * self.half.prod(1) - (4 - np.pi) * self.corner**2
-        return np.where(self.family == BOX, box, np.pi * self.half.prod(1))
+        return np.asarray(np.where(self.family == BOX, box, np.pi * self.half.prod(1)))
 
     def distances(self, points: Floats) -> Floats:
         """(n, m) signed distances in px of the points (n, m, 2) from the outline of each object; inside negative."""

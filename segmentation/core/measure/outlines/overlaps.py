@@ -57,6 +57,8 @@ def resolved(labels: Labels, grey: NDArray[np.uint8], *, dark: bool) -> Resolved
         while (found := step(shown)) is not None:
             counts[name] += abs(len(found[1]) - len(source))
             shown, source = seen(found[0]), source[found[1] - 1]
+            if name == "parted":
+                break
     return Resolved(shown.labels, source, **counts, several=int(holds_several(shown).sum()) if dark else 0)
 
 

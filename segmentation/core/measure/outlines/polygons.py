@@ -3,7 +3,7 @@ at once. Definitions: ISO 9276-6."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
@@ -60,6 +60,12 @@ class Polygons(NamedTuple):
         first[lines.owners[::-1]] = lines.bounds[:-1][::-1]
         points = lines.points - lines.points[first[lines.labels]]
         return cls(np.round(points * ROUNDED_TO) / ROUNDED_TO, lines.bounds, lines.owners)
+
+    @classmethod
+    def around(cls, lines: Sequence[Points]) -> Polygons:
+        """One line (k, 2) around each object, clockwise on the screen."""
+        points = [line - line[0] for line in lines]
+        return cls(np.concatenate(points), np.cumsum([0, *map(len, points)]), np.arange(1, len(points) + 1))
 
     @property
     def members(self) -> Ints:
