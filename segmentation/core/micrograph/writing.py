@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,7 @@ LINE_RATIO = 4.0  # least ratio of length to width of a line
 LONGEST_LINE = 0.75  # share of the picture's side: a longer line is an edge of the picture
 # With more lines than MOST_LINES, or less than LINE_SHARE of all pixels of their grey, "lines" belong to the specimen.
 MOST_LINES, LINE_SHARE = 10, 0.3
+MOST_BOXES = 20.0  # of the picture's pixels: boxes of long components that cover it more often are a texture
 CIRCLE_SPREAD = 0.06  # of the radius: largest standard deviation of the radii of a drawn circle
 MOST_MARKED = 0.25  # of the picture: more is no writing on a micrograph
 
@@ -206,7 +208,8 @@ def draw_lines(picture: Bytes, mask: Mask) -> None:
     They are long components of the extreme grey with sharp edges. If much else in the picture has that grey, they
     belong to the specimen and are left out."""
     for grey in (picture, 255 - picture):
-        components = list(_lines(grey))
+        # More lines than MOST_LINES are not kept: each component is as large as its box.
+        components = list(islice(_lines(grey), MOST_LINES + 1))
         area = sum(int(component.shape.sum()) for component in components)
         if len(components) > MOST_LINES or area < LINE_SHARE * np.count_nonzero(_extreme(grey) & ~mask):
             continue
@@ -236,7 +239,8 @@ def _lines(grey: Bytes) -> Iterator[Component]:
     is_long &= (left > 0) & (upper > 0) & (left + wide < columns) & (upper + tall < rows)
     is_bar = (area >= BAR_FULL * wide * tall) & (wide >= LINE_RATIO * tall)
     numbers = np.flatnonzero(is_long)
-    if len(numbers) > MOST_COMPONENTS or ink.mean() > MOST_INK:
+    covered = (wide * tall)[numbers].sum(dtype=np.int64)
+    if len(numbers) > MOST_COMPONENTS or covered > MOST_BOXES * grey.size or ink.mean() > MOST_INK:
         return
     depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
     for number in numbers.tolist():
