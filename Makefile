@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Tests and tools start Python hundreds of times, and without stored compiled files each start takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run gpu fresh wheel test test-ci costs test-slow test-all test-napari js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
+.PHONY: run gpu fresh images wheel test test-ci costs test-slow test-all test-napari js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
 
 run: .venv/run-ready
 	@echo "Preparing ..."
@@ -63,6 +63,10 @@ benchmarks: .venv/test-ready
 # Before a version, as root: `make run`, the example and `make test` in a fresh clone on a bare Debian.
 fresh:
 	.ci/fresh $(or $(SUITE),trixie)
+
+# Before a version, as root: the images of web and worker, built and started without a registry.
+images:
+	.ci/images
 
 # dist/: the wheel and its sources. Remains of an earlier build are removed, because they would get into the wheel.
 wheel: .venv/made

@@ -54,6 +54,16 @@ def test_the_list_of_documents_is_whole():
         assert f"]({page.parent.name}/{page.name})" in listed
 
 
+def test_the_page_of_data_has_each_set_and_each_recipe_of_a_model():
+    page = (ROOT / "docs" / "development" / "data.md").read_text(encoding="utf-8")
+    recipes = [*(ROOT / "segmentation" / "lab" / "recipes").glob("*.toml")]
+    sets = {name for file in recipes for name in re.findall(r'"\.\./shared/data/([^"]+)"', file.read_text("utf-8"))}
+    sets |= set(re.findall(r"\.\./shared/data/([\w/-]+)", (ROOT / "docs" / "method" / "scores.md").read_text("utf-8")))
+    assert sets and not [name for name in sets if f"`{name}`" not in page]
+    models = {file.stem for file in (ROOT / "segmentation" / "cards").glob("*.toml")}
+    assert not [file.stem for file in recipes if file.stem in models and f"`{file.stem}`" not in page]
+
+
 # Words that must not take the place of a word of docs/use/glossary.md.
 OTHER_WORDS = re.compile(
     r"\bsample (image|picture)\b|\bframe (cuts|does not cut)\b|\bcut by the frame\b"

@@ -16,7 +16,7 @@ from . import specimen
 from .conftest import REPOSITORY, first_page, open_scale, open_tab
 from .test_journey import choose, fits, result
 
-SAMPLE = REPOSITORY / "static" / "sample" / "sem-sample.png"  # 5 nm/px; its bar of 500 nm is 100 px long
+SAMPLE = REPOSITORY / "tests" / "data" / "sem-sample.png"  # 5 nm/px; its bar of 500 nm is 100 px long
 PART = (384, 320, 1024, 768)  # of the sample, with its bar
 BAR = (516.5, 428, 616.5)  # left, y and right of that bar in px of the part
 COLUMNS, ROWS = 1280, 960

@@ -14,14 +14,11 @@ aside [FOLDER]              right outlines that rules leave out, also of beds of
 
 FOLDER stores the segmentations between two calls (they take ten minutes of a processor core); without it they are not
 kept. The kinds are 52 images of EMPS from held-out publications, the AMPIS powder, silica agglomerates, and
-composites of real particles of these publications (../shared/tools/composites.py).
+composites of real particles of these publications (composites.py beside this file).
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -63,9 +60,10 @@ from segmentation.lab.training.settings import FolderEntry, read_recipe
 from segmentation.lab.training.settings.recipe import RECIPES
 from segmentation.lab.training.synthesis.scene import split_pieces
 
+from .composites import Ranges, write_composites
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data" / "particles"
-COMPOSITES_TOOL = ROOT.parent / "shared" / "tools" / "composites.py"
 CARDS = ROOT / "segmentation" / "cards"
 AGGLOMERATES = "agglomerates"  # a kind whose true outlines are whole agglomerates
 COMPOSITES, BEDS, SEED = 16, 6, 4711
@@ -86,6 +84,11 @@ class ImageWithTruth(NamedTuple):
     micrograph: Micrograph
     segmentation: Segmentation
     truth: np.ndarray
+
+
+def _held_out() -> set[str]:
+    """The names of the images of EMPS that no training of `particles` saw."""
+    return {pair.image.name for pair in held_out_pairs(read_recipe(RECIPES / "particles.toml"), ROOT)}
 
 
 def _pairs(composites: Path) -> Iterator[tuple[str, Pair]]:
@@ -109,9 +112,7 @@ def images(folder: Path) -> Iterator[ImageWithTruth]:
     index, composites = folder / "all", folder / "composites"
     if not index.exists():
         if not composites.exists():
-            subprocess.run(
-                [sys.executable, COMPOSITES_TOOL, composites, str(COMPOSITES), str(SEED), "held"], check=True
-            )
+            write_composites(DATA / "emps-train", _held_out(), composites, COMPOSITES, SEED)
         for kind, pair in _pairs(composites):
             file = folder / f"{kind}-{pair.name}.npz"
             if not file.with_suffix(".truth.npz").exists():
@@ -377,9 +378,8 @@ def bed_images(folder: Path) -> Iterator[ImageWithTruth]:
     """Composed images of beds without background, from particles of held-out publications; stored in the folder."""
     composed = folder / "beds"
     if not composed.exists():
-        settings = json.dumps({"bed": 2.5, "size": [34, 60], "spread": [0.12, 0.3]})
-        command = [sys.executable, COMPOSITES_TOOL, composed, str(BEDS), str(SEED), "held", "768x512", settings]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        ranges = Ranges(bed=2.5, size=(34, 60), spread=(0.12, 0.3))
+        write_composites(DATA / "emps-train", _held_out(), composed, BEDS, SEED, ranges)
     for pair in pairs_of(composed, FolderEntry(path=str(composed), images="images", labels="labels")):
         micrograph, truth = pair.load()
         file = folder / f"bed-{pair.name}.bed.npz"

@@ -31,7 +31,7 @@ from tests.worker.lab import REPOSITORY, Lab, wait_for
 from tools.benchmarks.test_load import Visitor
 
 pytestmark = pytest.mark.benchmark
-SAMPLE = Path(__file__).resolve().parents[2] / "static" / "sample" / "sem-sample.png"
+SAMPLE = Path(__file__).resolve().parents[2] / "tests" / "data" / "sem-sample.png"
 WARM, WIDTH = 5, "5120 nm"
 VIEWING_SECONDS = 8.0  # that a person looks at a result before the next image
 IDLE_SECONDS = 0.2  # the workers are idle if they use less processor time in a second

@@ -1,4 +1,4 @@
-"""Data bars read as pixel sizes: rendered in the makers' layouts, real where the shared data is, and never fatal."""
+"""Data bars read as pixel sizes: rendered in the makers' layouts, real ones, and never fatal."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from segmentation.core.micrograph.readings import scale_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from tests.core.micrograph import bars
 from tests.core.micrograph.test_databar import micrograph, shared
+from tests.core.micrograph.vendors.test_shared_files import VENDORS
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
@@ -334,7 +335,8 @@ def test_real_zeiss_bars_say_what_the_header_says() -> None:
 @pytest.mark.slow
 def test_real_jeol_bars() -> None:
     """JEOL's field is 120 mm wide at magnification 1: the printed magnification gives the pixel size anew."""
-    for path in shared("particles/nanocomposite-agglomerates/originals_with_databar", "*/*.jpg")[::17]:
+    for number in (1, 2):
+        path = VENDORS / f"jeol-{number}.jpg"
         bar = reading(read(path).pixels[964:])
         (printed,) = [text for text in bar.texts if text.startswith("X")]
         expected = 120e6 / float(printed[1:].replace(",", "")) / 1280
@@ -343,9 +345,8 @@ def test_real_jeol_bars() -> None:
 
 @pytest.mark.slow
 def test_real_fei_bars() -> None:
-    (folder,) = {path.parent for path in shared("vendor-tiff", "quanta_image.tif")}
     for name, first in (("quanta_image.tif", 884), ("scios_multigis_metadata_sections.tif", 2048)):
-        image = read(folder / name)
+        image = read(VENDORS / name)
         assert reading(image.pixels[first:]).nm_per_pixel == pytest.approx(image.calibration.nm_per_pixel, rel=0.005)
 
 
