@@ -2,7 +2,8 @@
 
 Microscopes draw it in three ways: as one line or block with or without ticks at its ends (Zeiss, JEOL), as a line with
 the text in a gap (FEI, TESCAN), or as a row of ticks or dots at equal distances (Hitachi). A line with ticks is
-measured from the centre of one tick to that of the other; a line without ticks from edge to edge.
+measured from the centre of one tick to that of the other; a line without ticks, and the frame of a hollow block, from
+edge to edge.
 
 "Ink" are the pixels that differ from the background, called paper.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,7 @@ MOST_INK = 0.4  # share of ink in the strip: a strip with more is no drawing on 
 SHORTEST_HEIGHTS = 0.6  # heights of the text: no scale bar is shorter
 SHORTEST_PX = 8
 WIDEST_SHARE = 0.75  # of the strip's width: longer lines are frames
+LINE_HEIGHTS, LINE_FULL = 1.5, 0.9  # of a line in a text's box: least length in heights of the text, share of ink
 FARTHEST = 2.5  # between the text and its line, in heights of the text
 FEWEST_TICKS = 6
 USUAL_STEPS = 10  # steps of a row of ticks by Hitachi
@@ -32,6 +35,8 @@ MOST_MISSING = 0.2  # share of the ticks of a row that may be hidden by the pict
 MOST_RUNS, MOST_IN_A_ROW = 50_000, 400  # runs of ink, and marks in a row: more are a texture
 LEAST_FULL = 0.6  # share of ink in the box of a mark
 SAME_PX = 1  # px by which ends that belong together may differ
+HOLLOW_SHARE = 0.25  # largest height of the inside of a hollow block, as a share of its width
+MOST_INSIDE, SAME_GREY = 0.1, 30.0  # share of ink inside a hollow block; grey levels from its inside to its outside
 LEAST_BLOCK = 2  # a scale bar that begins in row 0 reaches this row at least
 
 
@@ -41,7 +46,8 @@ class Line:
 
     left, right: the columns between which it is measured. top, bottom: its first and last row. length: in px.
     distance: from its text, in heights of the text.
-    steps: number of steps if it is a row of ticks, else 0.
+    steps: number of steps if it is a row of ticks, else 0. is_alone: whether no line of another length is as near to
+    the text.
     """
 
     left: float
@@ -51,6 +57,7 @@ class Line:
     length: float
     distance: float
     steps: int = 0
+    is_alone: bool = True
 
 
 def find_line(
@@ -66,7 +73,7 @@ def find_line(
     if len(strip) < 3 or ink.mean() > MOST_INK:
         return None
     letters = [text, *(other for other in others if _is_writing(other.text))]
-    whole_lines = list(_whole_lines(ink, text, letters))
+    whole_lines = list(_whole_lines(strip, ink, text, letters))
     lines = [*_broken_lines(ink, text), *whole_lines, *tick_rows(ink, text)]
     nearest = min((line for line in lines if line.distance <= FARTHEST), key=lambda line: line.distance, default=None)
     return whole_lines[0] if nearest is None and is_only_length and len(whole_lines) == 1 else nearest
@@ -117,6 +124,44 @@ def stacked_runs(ink: Mask, shortest: float) -> Iterator[tuple[int, int, int, in
         yield (*ends, *rows)
 
 
+def blocks(
+    strip: NDArray[np.uint8], ink: Mask, shortest: float, texts: Sequence[Text]
+) -> Iterator[tuple[int, int, int, int]]:
+    """The stacks of `stacked_runs`, after the upper and lower edge of each hollow block were joined. A frame around one
+    of the texts is no hollow block."""
+    runs = sorted(stacked_runs(ink, shortest), key=lambda run: run[2], reverse=True)
+    while runs:
+        left, right, top, bottom = runs.pop()
+        farthest = bottom + HOLLOW_SHARE * (right - left)
+        below = takewhile(lambda run: run[2] <= farthest, reversed(runs))  # noqa: B023 (used at once)
+        lower = next((run for run in below if _is_hollow(strip, ink, (left, right, top, bottom), run)), None)
+        if lower is not None and not any(
+            left < (text.left + text.right) / 2 < right and top < (text.top + text.bottom) / 2 < lower[3]
+            for text in texts
+        ):
+            runs.remove(lower)
+            bottom = lower[3]
+        yield left, right, top, bottom
+
+
+def _is_hollow(
+    strip: NDArray[np.uint8], ink: Mask, upper: tuple[int, int, int, int], lower: tuple[int, int, int, int]
+) -> bool:
+    """Whether two stacks of runs are the upper and lower edge of a hollow block: its sides are ink, its inside has the
+    grey of its outside. (A bar with a rim has a grey of its own.)"""
+    left, right, top, bottom = upper
+    if max(abs(lower[0] - left), abs(lower[1] - right)) > SAME_PX or lower[2] <= bottom + 1:
+        return False
+    side = max(bottom - top, lower[3] - lower[2]) + 1 + SAME_PX  # px: the sides are as thick as the edges
+    between = ink[bottom + 1 : lower[2], left:right]
+    sides = between[:, :side].any(axis=1) & between[:, -side:].any(axis=1)
+    if not sides.all() or between.shape[1] <= 2 * side or between[:, side:-side].mean() > MOST_INSIDE:
+        return False
+    inside = strip[bottom + 1 : lower[2], left + side : right - side]
+    outside = strip[[max(0, top - 3), min(len(strip) - 1, lower[3] + 3)], left:right]
+    return bool(abs(float(np.median(inside)) - float(np.median(outside))) <= SAME_GREY)
+
+
 def _tick(ink: Mask, column: int, top: int, bottom: int, inward: int) -> int:
     """The width in px of the tick at the end `column` of a line, which is ink above or below it; 0 without a tick.
 
@@ -144,11 +189,38 @@ def measured_ends(ink: Mask, left: int, right: int, top: int, bottom: int) -> tu
     return left + left_tick / 2, right - right_tick / 2
 
 
-def _whole_lines(ink: Mask, text: Text, letters: Sequence[Text]) -> Iterator[Line]:
+def line_through(strip: NDArray[np.uint8], text: Text) -> Mask | None:
+    """(h, w) bool: the lines, with the ticks at their ends, that begin or end in a text on a strip (h, w), at half
+    of its height; None without one. Such a tick may have been read as a letter, as in "H200 nm"."""
+    import cv2
+
+    height, top, left = text.bottom - text.top, max(0, int(text.top)), max(0, int(text.left))
+    box = strip[top : int(text.bottom) + 1, left : int(text.right) + 1].astype(np.int16)
+    rows = strip[max(0, int(text.top - height)) : int(text.bottom + height) + 1].astype(np.int16)
+    contrast = np.abs(box - np.median(box)).max(initial=0)
+    ink = np.abs(rows - np.median(box)) > max(20.0, 0.5 * contrast) if box.size else np.zeros(rows.shape, bool)
+    _, labels, sizes, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
+    lines = np.zeros(strip.shape, bool)
+    upper, lower = (edge - max(0, int(text.top - height)) for edge in (text.top + height / 3, text.bottom - height / 3))
+    for number, (x, y, wide, tall, _) in enumerate(sizes.tolist()):
+        if not number or wide < max(SHORTEST_PX, LINE_HEIGHTS * height) or tall > 1.5 * height:
+            continue
+        if not (x < text.right and x + wide > text.left and y < lower and y + tall > upper):
+            continue
+        piece = labels[y : y + tall, x : x + wide] == number
+        across = piece.mean(axis=1)
+        body = np.flatnonzero(across >= LINE_FULL)
+        is_line = 0 < body.size <= 0.4 * height and np.delete(across, body).max(initial=0.0) <= 0.3
+        if is_line and upper <= y + body.mean() <= lower:
+            lines[max(0, int(text.top - height)) + y :][:tall, x : x + wide] |= piece
+    return lines if lines.any() else None
+
+
+def _whole_lines(strip: NDArray[np.uint8], ink: Mask, text: Text, letters: Sequence[Text]) -> Iterator[Line]:
     """Lines and blocks without a gap. letters: texts whose strokes are no lines."""
     rows, columns = ink.shape
     height = _text_height(text)
-    for left, right, top, bottom in stacked_runs(ink, max(SHORTEST_PX, SHORTEST_HEIGHTS * height)):
+    for left, right, top, bottom in blocks(strip, ink, max(SHORTEST_PX, SHORTEST_HEIGHTS * height), letters):
         thick = bottom - top + 1
         if not _is_line(ink, left, right, top, bottom) or thick > 0.5 * rows or right - left < 2 * thick:
             continue

@@ -141,8 +141,10 @@ def reading_of_picture(picture: NDArray[np.uint8], texts: list[Text], first_row:
         and not has_others
         and not any(length.is_doubtful or _may_be_picometres(length, nm_per_pixel) for length, _ in drawn_bars)
         and length.part.score >= SURE_SCORE
-        and _is_round(length.nm),
+        and _is_round(length.nm)
+        and all(line.is_alone for _, line in drawn_bars),
         steps=line.steps,
+        ends=_ends(line, first_row),
     )
 
 
@@ -184,6 +186,7 @@ def reading_of_bar(strip: NDArray[np.uint8], texts: list[Text], first_row: int =
         sure=_may_be_sure(agreeing, statements, stated, scale) and not _is_contradicted(strip, texts, printed, stated),
         steps=scale[1].steps if scale and best == "scale bar" else 0,
         layout=layout_of(strip, texts, scale[1] if scale else None, first_row),
+        ends=_ends(scale[1], first_row) if scale else None,
     )
 
 
@@ -275,6 +278,12 @@ def _agreeing_statements(statements: dict[str, SizeStatement], score: dict[str, 
         return largest, float(np.mean([score[name] for name in largest]))
     best = next(name for name in ("scale bar", "width", "pixel size") if name in statements)
     return [best], 0.4 * score[best] if len(statements) > 1 else 0.8 * score[best]
+
+
+def _ends(line: Line, first_row: int) -> tuple[float, float, float, float]:
+    """x and y of both ends of a line on a strip that begins at row `first_row` of its image, in px of the image."""
+    y = first_row + (line.top + line.bottom + 1) / 2
+    return line.left, y, line.right, y
 
 
 def _box_around(boxes: list[Text], shape: tuple[int, ...], first_row: int) -> tuple[int, int, int, int]:

@@ -71,13 +71,15 @@ def test_ten_steps_of_ticks_over_the_image_are_a_bar():
     assert hidden is not None and hidden.length_px == 200
 
 
-CUT_OFF, FAR, THIN, AWAY, SQUARE = (
-    *((520, 412, 640, 418), (400, 470, 520, 480), (400, 412, 520, 413)),
+CUT_OFF, FAR, SHORT_AND_THIN, AWAY, SQUARE = (
+    *((520, 412, 640, 418), (400, 470, 520, 480), (430, 412, 450, 413)),
     *((100, 100, 220, 106), (420, 408, 440, 424)),
 )
 
 
-@pytest.mark.parametrize("blocks", [(CUT_OFF,), (FAR,), (THIN,), (AWAY,), (SQUARE,), TICKS[1:], TICKS[:-2], TICKS[:5]])
+@pytest.mark.parametrize(
+    "blocks", [(CUT_OFF,), (FAR,), (SHORT_AND_THIN,), (AWAY,), (SQUARE,), TICKS[1:], TICKS[:-2], TICKS[:5]]
+)
 def test_what_is_no_bar(blocks):
     assert reading_of_picture(picture(*blocks), [WORDS]) is None
 
