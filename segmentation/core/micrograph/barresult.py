@@ -60,6 +60,11 @@ class BarReading(SizeStatement):
     same_as: str = ""
     ends: tuple[float, float, float, float] | None = None
 
+    @property
+    def is_in_question(self) -> bool:
+        """Whether a person is asked for the line of the length, or for the length of the line."""
+        return not self.nm_per_pixel and bool(self.length_nm or self.ends)
+
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> BarReading:
         """The reading that was stored by `asdict`; it must have a layout."""
