@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from .barline import distance_to_text
 from .barresult import BarReading
 from .barwords import Length, lengths
 from .letters import bar_boxes
@@ -23,6 +24,10 @@ SURE_SCORE = 0.8  # least score of a text that is certain
 REACH_DOWN, REACH_ACROSS = 3.0, 12.0  # heights of a text, in which its line is searched
 LEAST_CONTRAST, NOISES = 12.0, 4.0  # of a proposed line: grey levels, and multiples of the noise around it
 SHORTEST, THICKEST, STEEPEST = 0.8, 0.9, 0.15  # of a proposed line: in heights of the text; height as a share of width
+BOX_RIM, UNEVEN = (
+    0.2,
+    0.3,
+)  # rim of a text's box, in its heights; of a line's thickness: deviation as a share of its mean
 PURE_GREY = 20  # grey levels by which a bar without a length differs from black or white at most
 BOX_MARGIN_PX = 4  # px around the texts of a reading, in the box that is shown to the user
 Ends = tuple[float, float, float, float]
@@ -61,7 +66,8 @@ def _is_certain(length: Length, texts: Sequence[Text]) -> bool:
 
 
 def _ends_near(strip: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> Ends | None:
-    """The ends of the longest thin line near a text, of those as near as the nearest; None without one."""
+    """The ends of the thin straight line that is nearest to a text, the longest of equally near ones; None without
+    one."""
     import cv2
 
     height = max(6.0, text.bottom - text.top)
@@ -72,25 +78,37 @@ def _ends_near(strip: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> E
     noise = 1.48 * float(np.median(contrast))
     marks = (contrast > max(LEAST_CONTRAST, NOISES * noise)).astype(np.uint8)
     for words in texts:
-        marks[
-            max(0, int(words.top) - top) : max(0, int(words.bottom) + 1 - top),
-            max(0, int(words.left) - left) : max(0, int(words.right) + 1 - left),
-        ] = 0
+        inner = BOX_RIM * (words.bottom - words.top)  # a line may lie in the rim of a text's box
+        rows = slice(max(0, int(words.top + inner) - top), max(0, int(words.bottom - inner) + 1 - top))
+        marks[rows, max(0, int(words.left) - left) : max(0, int(words.right) + 1 - left)] = 0
     marks = cv2.morphologyEx(marks, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8))
     marks = cv2.morphologyEx(marks, cv2.MORPH_OPEN, np.ones((1, max(4, int(0.4 * height))), np.uint8))
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(marks, connectivity=8)
-    lines = [
-        (number, x, y, wide, tall)
-        for number, (x, y, wide, tall, _) in enumerate(boxes.tolist())
-        if number and wide >= max(8.0, SHORTEST * height) and tall <= THICKEST * height + STEEPEST * wide
-        if x > 0 and x + wide < part.shape[1]
-    ]
-    if not lines:
+    found: list[tuple[float, Ends]] = []
+    for number, (x, y, wide, tall, _) in enumerate(boxes.tolist()):
+        if not number or wide < max(8.0, SHORTEST * height) or tall > THICKEST * height + STEEPEST * wide:
+            continue
+        if left + x <= 0 or top + y <= 0 or left + x + wide >= strip.shape[1] or top + y + tall >= len(strip):
+            continue  # it may be cut off
+        ends = _straight_ends(labels[y : y + tall, x : x + wide] == number)
+        if ends is not None:
+            first, last = ends
+            distance = distance_to_text(left + x, left + x + wide, top + y, top + y + tall - 1, text)
+            found.append(
+                (round(distance) - wide / part.shape[1], (left + x, top + y + first, left + x + wide, top + y + last))
+            )
+    return min(found)[1] if found else None
+
+
+def _straight_ends(piece: NDArray[np.bool_]) -> tuple[float, float] | None:
+    """The rows of both ends of a piece (h, w) if it is straight and everywhere about as thick; else None."""
+    thick = piece.sum(axis=0)
+    middle = (piece * (np.arange(len(piece))[:, np.newaxis] + 0.5)).sum(axis=0) / np.maximum(thick, 1)
+    slope, start = np.polyfit(np.arange(len(thick)), middle, 1)
+    straight = start + slope * np.arange(len(thick))
+    if thick.std() > UNEVEN * thick.mean() or np.abs(middle - straight).max() > max(1.5, 0.5 * float(thick.mean())):
         return None
-    number, x, y, wide, tall = max(lines, key=lambda line: line[3])
-    across = labels[y : y + tall, x : x + wide] == number
-    first, last = (float(np.flatnonzero(across[:, column]).mean()) + 0.5 for column in (0, -1))
-    return left + x, top + y + first, left + x + wide, top + y + last
+    return float(straight[0]), float(straight[-1])
 
 
 def _box_of(ends: Ends) -> Text:
