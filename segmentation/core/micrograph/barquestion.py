@@ -75,14 +75,14 @@ def _ends_near(strip: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> E
     rows = slice(top, int(text.bottom + REACH_DOWN * height) + 1)
     part = strip[rows, left : int(text.right + REACH_ACROSS * height) + 1].astype(np.float32)
     contrast = np.abs(part - cv2.GaussianBlur(part, (0, 0), height))
-    noise = 1.48 * float(np.median(contrast))
+    noise = float(np.percentile(contrast, 25)) / 0.32  # of a normal distribution; particles are above it
     marks = (contrast > max(LEAST_CONTRAST, NOISES * noise)).astype(np.uint8)
     for words in texts:
         inner = BOX_RIM * (words.bottom - words.top)  # a line may lie in the rim of a text's box
         rows = slice(max(0, int(words.top + inner) - top), max(0, int(words.bottom - inner) + 1 - top))
         marks[rows, max(0, int(words.left) - left) : max(0, int(words.right) + 1 - left)] = 0
     marks = cv2.morphologyEx(marks, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8))
-    marks = cv2.morphologyEx(marks, cv2.MORPH_OPEN, np.ones((1, max(4, int(0.4 * height))), np.uint8))
+    marks = cv2.morphologyEx(marks, cv2.MORPH_OPEN, np.ones((1, max(4, int(0.2 * height))), np.uint8))
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(marks, connectivity=8)
     found: list[tuple[float, Ends]] = []
     for number, (x, y, wide, tall, _) in enumerate(boxes.tolist()):
@@ -94,6 +94,9 @@ def _ends_near(strip: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> E
         if ends is not None:
             first, last = ends
             distance = distance_to_text(left + x, left + x + wide, top + y, top + y + tall - 1, text)
+            is_beside = top + y < text.bottom and top + y + tall > text.top
+            if distance > (REACH_ACROSS if is_beside else REACH_DOWN):
+                continue
             found.append(
                 (round(distance) - wide / part.shape[1], (left + x, top + y + first, left + x + wide, top + y + last))
             )
