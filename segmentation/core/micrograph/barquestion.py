@@ -82,7 +82,7 @@ def _ends_near(strip: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> E
         rows = slice(max(0, int(words.top + inner) - top), max(0, int(words.bottom - inner) + 1 - top))
         marks[rows, max(0, int(words.left) - left) : max(0, int(words.right) + 1 - left)] = 0
     marks = cv2.morphologyEx(marks, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8))
-    marks = cv2.morphologyEx(marks, cv2.MORPH_OPEN, np.ones((1, max(4, int(0.2 * height))), np.uint8))
+    marks = cv2.morphologyEx(marks, cv2.MORPH_OPEN, np.ones((1, 2 * int(0.1 * height) + 3), np.uint8))
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(marks, connectivity=8)
     found: list[tuple[float, Ends]] = []
     for number, (x, y, wide, tall, _) in enumerate(boxes.tolist()):

@@ -42,7 +42,9 @@ PICTURE_SIDE, STRIP_SIDE, REREAD_SIDE = 736, 256, 128
 STRIP_ROWS = 128  # a strip has so many rows at most; its letters fill a large part of its height
 MAY_BE_LENGTH = re.compile(r"[0-9].*[mµμÅ]|[0-9]\s?A\b", re.IGNORECASE)
 MAY_BE_MICRO = re.compile(r"([0-9.,]\s?)p(\s?m)\W*", re.IGNORECASE)  # at the end of a text
-LETTER_ENLARGED = 4  # times, before the search for a hole in a letter
+# The search for a hole in a letter: by how many times it is enlarged, its least height in px, and the contrasts of its
+# ink, as shares of the largest.
+LETTER_ENLARGED, SMALLEST_LETTER_PX, INK_SHARES = 4, 10, (0.5, 0.35, 0.25)
 
 
 @dataclass(frozen=True)
@@ -211,16 +213,19 @@ def _has_hole(strip: NDArray[np.uint8], box: Sequence[float]) -> bool | None:
         return None
     size = (LETTER_ENLARGED * part.shape[1], LETTER_ENLARGED * part.shape[0])
     contrast = np.abs(cv2.resize(part, size, interpolation=cv2.INTER_CUBIC).astype(np.float32) - np.median(part))
-    ink = (contrast > 0.5 * np.percentile(contrast, 98)).astype(np.uint8)
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    letters = sorted(
-        (box[0], number) for number, box in enumerate(boxes.tolist()) if number and box[3] > 0.3 * len(ink)
-    )
-    if len(letters) < 3:
-        return None
-    letter = (labels == letters[-2][1]).astype(np.uint8)
-    _, levels = cv2.findContours(letter, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    return bool((levels[0][:, 3] >= 0).any())
+    holes = []
+    for share in INK_SHARES:  # a thin bowl is closed only at a low contrast
+        ink = (contrast > share * np.percentile(contrast, 98)).astype(np.uint8)
+        _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+        tall = 0.3 * len(ink)
+        letters = sorted(
+            (box[0], number, box[3]) for number, box in enumerate(boxes.tolist()) if number and box[3] > tall
+        )
+        if len(letters) < 3 or letters[-2][2] < LETTER_ENLARGED * SMALLEST_LETTER_PX:
+            return None
+        letter = (labels == letters[-2][1]).astype(np.uint8)
+        holes.append(bool((cv2.findContours(letter, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)[1][0][:, 3] >= 0).any()))
+    return any(holes)
 
 
 def _decisive_texts(bar: NDArray[np.uint8], texts: list[list[Any]]) -> list[list[Any]]:
