@@ -13,20 +13,18 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .barblocks import SAME_PX, Mask, blocks, runs_of
 from .ocr import Text
 
-Mask = NDArray[np.bool_]
 INK_SHARE = 0.35  # least contrast of ink, as a share of the largest in the strip
 MOST_INK = 0.4  # share of ink in the strip: a strip with more is no drawing on paper
 SHORTEST_HEIGHTS = 0.6  # heights of the text: no scale bar is shorter
 SHORTEST_PX = 8
 WIDEST_SHARE = 0.75  # of the strip's width: longer lines are frames
-LINE_HEIGHTS, LINE_FULL = 1.5, 0.9  # of a line in a text's box: least length in heights of the text, share of ink
 FARTHEST = 2.5  # between the text and its line, in heights of the text
 FEWEST_TICKS = 6
 USUAL_STEPS = 10  # steps of a row of ticks by Hitachi
@@ -34,9 +32,6 @@ SHORTEST_STEP = 5.0  # px between two ticks
 MOST_MISSING = 0.2  # share of the ticks of a row that may be hidden by the picture
 MOST_RUNS, MOST_IN_A_ROW = 50_000, 400  # runs of ink, and marks in a row: more are a texture
 LEAST_FULL = 0.6  # share of ink in the box of a mark
-SAME_PX = 1  # px by which ends that belong together may differ
-HOLLOW_SHARE = 0.25  # largest height of the inside of a hollow block, as a share of its width
-MOST_INSIDE, SAME_GREY = 0.1, 30.0  # share of ink inside a hollow block; grey levels from its inside to its outside
 LEAST_BLOCK = 2  # a scale bar that begins in row 0 reaches this row at least
 
 
@@ -93,73 +88,8 @@ def _is_writing(text: str) -> bool:
     return len(letters) > 1 and not letters <= set("IlLi1tTHh")
 
 
-def _runs(row: Mask) -> NDArray[np.int64]:
-    """(n, 2): first column and last + 1 of each run of ink in a row."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(np.int8), [0]])))
-    return edges.reshape(-1, 2)
-
-
 def _text_height(text: Text) -> float:
     return max(6.0, text.bottom - text.top)
-
-
-def stacked_runs(ink: Mask, shortest: float) -> Iterator[tuple[int, int, int, int]]:
-    """(left, right, top, bottom) of each stack of runs of ink with the same ends in successive rows. shortest: least
-    length of a run in px."""
-    open_runs: dict[tuple[int, int], tuple[int, int]] = {}
-    for y, row in enumerate(ink):
-        for left, right in _runs(row):
-            if right - left < shortest:
-                continue
-            key = next(
-                (ends for ends in open_runs if abs(ends[0] - left) <= SAME_PX and abs(ends[1] - right) <= SAME_PX), None
-            )
-            if key is None or open_runs[key][1] != y - 1:
-                if key is not None:
-                    yield (*key, *open_runs.pop(key))
-                open_runs[int(left), int(right)] = (y, y)
-            else:
-                open_runs[key] = (open_runs[key][0], y)
-    for ends, rows in open_runs.items():
-        yield (*ends, *rows)
-
-
-def blocks(
-    strip: NDArray[np.uint8], ink: Mask, shortest: float, texts: Sequence[Text]
-) -> Iterator[tuple[int, int, int, int]]:
-    """The stacks of `stacked_runs`, after the upper and lower edge of each hollow block were joined. A frame around one
-    of the texts is no hollow block."""
-    runs = sorted(stacked_runs(ink, shortest), key=lambda run: run[2], reverse=True)
-    while runs:
-        left, right, top, bottom = runs.pop()
-        farthest = bottom + HOLLOW_SHARE * (right - left)
-        below = takewhile(lambda run: run[2] <= farthest, reversed(runs))  # noqa: B023 (used at once)
-        lower = next((run for run in below if _is_hollow(strip, ink, (left, right, top, bottom), run)), None)
-        if lower is not None and not any(
-            left < (text.left + text.right) / 2 < right and top < (text.top + text.bottom) / 2 < lower[3]
-            for text in texts
-        ):
-            runs.remove(lower)
-            bottom = lower[3]
-        yield left, right, top, bottom
-
-
-def _is_hollow(
-    strip: NDArray[np.uint8], ink: Mask, upper: tuple[int, int, int, int], lower: tuple[int, int, int, int]
-) -> bool:
-    """Whether two stacks of runs are the upper and lower edge of a hollow block: its sides are ink, its inside has the
-    grey of its outside. (A bar with a rim has a grey of its own.)"""
-    left, right, top, bottom = upper
-    if max(abs(lower[0] - left), abs(lower[1] - right)) > SAME_PX or lower[2] <= bottom + 1:
-        return False
-    side = max(bottom - top, lower[3] - lower[2]) + 1 + SAME_PX  # px: the sides are as thick as the edges
-    between = ink[bottom + 1 : lower[2], left:right]
-    sides = between[:, :side].any(axis=1) & between[:, -side:].any(axis=1)
-    if not sides.all() or between.shape[1] <= 2 * side or between[:, side:-side].mean() > MOST_INSIDE:
-        return False
-    inside = strip[bottom + 1 : lower[2], left + side : right - side]
-    outside = strip[[max(0, top - 3), min(len(strip) - 1, lower[3] + 3)], left:right]
-    return bool(abs(float(np.median(inside)) - float(np.median(outside))) <= SAME_GREY)
 
 
 def _tick(ink: Mask, column: int, top: int, bottom: int, inward: int) -> int:
@@ -187,33 +117,6 @@ def measured_ends(ink: Mask, left: int, right: int, top: int, bottom: int) -> tu
     if not (left_tick and right_tick):
         return float(left), float(right)
     return left + left_tick / 2, right - right_tick / 2
-
-
-def line_through(strip: NDArray[np.uint8], text: Text) -> Mask | None:
-    """(h, w) bool: the lines, with the ticks at their ends, that begin or end in a text on a strip (h, w), at half
-    of its height; None without one. Such a tick may have been read as a letter, as in "H200 nm"."""
-    import cv2
-
-    height, top, left = text.bottom - text.top, max(0, int(text.top)), max(0, int(text.left))
-    box = strip[top : int(text.bottom) + 1, left : int(text.right) + 1].astype(np.int16)
-    rows = strip[max(0, int(text.top - height)) : int(text.bottom + height) + 1].astype(np.int16)
-    contrast = np.abs(box - np.median(box)).max(initial=0)
-    ink = np.abs(rows - np.median(box)) > max(20.0, 0.5 * contrast) if box.size else np.zeros(rows.shape, bool)
-    _, labels, sizes, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
-    lines = np.zeros(strip.shape, bool)
-    upper, lower = (edge - max(0, int(text.top - height)) for edge in (text.top + height / 3, text.bottom - height / 3))
-    for number, (x, y, wide, tall, _) in enumerate(sizes.tolist()):
-        if not number or wide < max(SHORTEST_PX, LINE_HEIGHTS * height) or tall > 1.5 * height:
-            continue
-        if not (x < text.right and x + wide > text.left and y < lower and y + tall > upper):
-            continue
-        piece = labels[y : y + tall, x : x + wide] == number
-        across = piece.mean(axis=1)
-        body = np.flatnonzero(across >= LINE_FULL)
-        is_line = 0 < body.size <= 0.4 * height and np.delete(across, body).max(initial=0.0) <= 0.3
-        if is_line and upper <= y + body.mean() <= lower:
-            lines[max(0, int(text.top - height)) + y :][:tall, x : x + wide] |= piece
-    return lines if lines.any() else None
 
 
 def _whole_lines(strip: NDArray[np.uint8], ink: Mask, text: Text, letters: Sequence[Text]) -> Iterator[Line]:
@@ -263,7 +166,7 @@ def _broken_lines(ink: Mask, text: Text) -> Iterator[Line]:
     height = _text_height(text)
     middle = (text.left + text.right) / 2
     for y in range(max(0, int(text.top)), min(ink.shape[0], int(text.bottom) + 1)):
-        runs = _runs(ink[y])
+        runs = runs_of(ink[y])
         before = [run for run in runs if run[1] <= middle and run[1] >= text.left - 1.5 * height and run[0] < text.left]
         after = [
             run for run in runs if run[0] >= middle and run[0] <= text.right + 1.5 * height and run[1] > text.right

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .barline import USUAL_STEPS, Line, Mask, blocks, distance_to_text, measured_ends, tick_rows
+from .barblocks import Mask, blocks
+from .barline import USUAL_STEPS, Line, distance_to_text, measured_ends, tick_rows
 from .barwords import Length, lengths
 from .letters import Place, places_of_writing
 from .ocr import Text, texts_by_child

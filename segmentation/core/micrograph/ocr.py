@@ -42,9 +42,6 @@ PICTURE_SIDE, STRIP_SIDE, REREAD_SIDE = 736, 256, 128
 STRIP_ROWS = 128  # a strip has so many rows at most; its letters fill a large part of its height
 MAY_BE_LENGTH = re.compile(r"[0-9].*[mµμÅ]|[0-9]\s?A\b", re.IGNORECASE)
 MAY_BE_MICRO = re.compile(r"([0-9.,]\s?)p(\s?m)\W*", re.IGNORECASE)  # at the end of a text
-# The search for a hole in a letter: by how many times it is enlarged, its least height in px, and the contrasts of its
-# ink, as shares of the largest.
-LETTER_ENLARGED, SMALLEST_LETTER_PX, INK_SHARES = 4, 10, (0.5, 0.35, 0.25)
 
 
 @dataclass(frozen=True)
@@ -171,8 +168,10 @@ def texts_of(strip: NDArray[np.uint8], *, is_bar: bool = False) -> list[list[Any
     for text in texts if bar is None else _decisive_texts(bar, texts):
         if MAY_BE_LENGTH.search(text[0]):
             text[-1] = _second_reading(strip, [scale * end for end in text[1:5]])
+    from .closeup import has_hole  # here, because closeup imports this module
+
     for text in texts:
-        if MAY_BE_MICRO.search(text[0]) and _has_hole(strip, [scale * end for end in text[1:5]]) is False:
+        if MAY_BE_MICRO.search(text[0]) and has_hole(strip, [scale * end for end in text[1:5]]) is False:
             text[0], text[-1] = (MAY_BE_MICRO.sub(r"\1µ\2", words) for words in (text[0], text[-1]))
     return texts
 
@@ -180,9 +179,9 @@ def texts_of(strip: NDArray[np.uint8], *, is_bar: bool = False) -> list[list[Any
 def _read_without_line(strip: NDArray[np.uint8], text: list[Any], scale: float) -> NDArray[np.uint8]:
     """The strip after the lines that end in the box of a text were painted over, and the text was read again; the same
     strip without such lines. scale: px of the strip per px of the text's box."""
-    from .barline import line_through  # here, because barline imports this module
+    from .closeup import line_through  # here, because closeup imports this module
 
-    box = Text(text[0], *(scale * end for end in text[1:5]), text[5])
+    box = Text(*text).enlarged(scale)
     lines = line_through(strip, box)
     if lines is None:
         return strip
@@ -200,32 +199,6 @@ def _read_without_line(strip: NDArray[np.uint8], text: list[Any], scale: float) 
     text[0], text[5] = " ".join(result.txts), float(min(result.scores))
     text[1], text[3] = left / scale, right / scale
     return painted
-
-
-def _has_hole(strip: NDArray[np.uint8], box: Sequence[float]) -> bool | None:
-    """Whether the letter before the last one in a box of a strip has a hole, as "p" has and "µ" has not; None if the
-    letters cannot be told apart."""
-    import cv2
-
-    left, top, right, bottom = (max(0, int(end)) for end in box)
-    part = strip[top : bottom + 1, left : right + 1]
-    if min(part.shape) < 3:
-        return None
-    size = (LETTER_ENLARGED * part.shape[1], LETTER_ENLARGED * part.shape[0])
-    contrast = np.abs(cv2.resize(part, size, interpolation=cv2.INTER_CUBIC).astype(np.float32) - np.median(part))
-    holes = []
-    for share in INK_SHARES:  # a thin bowl is closed only at a low contrast
-        ink = (contrast > share * np.percentile(contrast, 98)).astype(np.uint8)
-        _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-        tall = 0.3 * len(ink)
-        letters = sorted(
-            (box[0], number, box[3]) for number, box in enumerate(boxes.tolist()) if number and box[3] > tall
-        )
-        if len(letters) < 3 or letters[-2][2] < LETTER_ENLARGED * SMALLEST_LETTER_PX:
-            return None
-        letter = (labels == letters[-2][1]).astype(np.uint8)
-        holes.append(bool((cv2.findContours(letter, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)[1][0][:, 3] >= 0).any()))
-    return any(holes)
 
 
 def _decisive_texts(bar: NDArray[np.uint8], texts: list[list[Any]]) -> list[list[Any]]:
