@@ -35,8 +35,9 @@ FARTHEST = 1.6  # between the text and its line, in heights of the text
 # Of a second line: by how much it is farther from the text than the nearest one at most, in heights of the text; its
 # least length as a share of the longest one (strokes of letters and edges of particles are shorter).
 RIVAL_HEIGHTS, RIVAL_SHARE = 1.0, 0.5
-PURE_PERCENTILE, PURE_LEVELS = 80, 12  # of the pixels of a black or white line; by how much they may differ from it
-PURE_CLEAR = 0.75  # contrast of the ground beyond the ends of such a line, as a share of that around its text
+BLURRED_PX = 2  # px by which the ends of a black or white line are blurred at most
+# Of a particle that touches the end of a line: px above or below the line, px along its end, least share of ink there.
+TOUCH_PX, END_PX, MOST_BESIDE_END = 4, 6, 0.5
 THICKEST = 0.9  # thickness of the line, in heights of the text
 HALO = 0.3  # heights of the text: widest frame of another grey around a line
 THIN_HEIGHTS = 1.5  # least length of a line of one row, in heights of the text
@@ -165,21 +166,25 @@ def _lines_of_letters(part: Picture, box: Picture, text: Text, texts: Sequence[T
 
 def _pure_lines(part: Picture, box: Picture, text: Text, texts: Sequence[Text]) -> Iterator[Line]:
     """The black and white lines on a part of a picture, whatever grey the letters of their text have: JEOL's TEM Center
-    writes white letters beside a black bar. They end at half of their contrast."""
+    writes white letters beside a black bar."""
     paper = float(np.median(box))
     for level in (0, 255):
-        difference = np.abs(part.astype(np.int16) - level)
-        ink: Mask = difference <= abs(level - paper) / 2
-        if abs(level - paper) <= INK_LEVELS:  # a label of this grey
+        contrast, difference = abs(level - paper), np.abs(part.astype(np.int16) - level)
+        if contrast <= INK_LEVELS:  # a label of this grey
             continue
+        ink: Mask = difference <= CLOSE_INK_LEVELS
         for line in _straight_lines(part, ink, ink, text, texts):
+            is_dark = np.median(difference[line.top : line.bottom + 1], axis=0) <= contrast / 2
             left, right = int(line.left), int(line.right)
-            rows = difference[line.top : line.bottom + 1]
-            if np.percentile(rows[:, left:right], PURE_PERCENTILE) > PURE_LEVELS:
+            before = is_dark[max(0, left - BLURRED_PX - 1) : left][::-1]
+            after = is_dark[right : right + BLURRED_PX + 1]
+            # An end lies at half of the contrast. If it is farther away, a particle or a tick touches the line.
+            first, last = (int(np.argmin(np.append(end, False))) for end in (before, after))
+            if max(first, last) > BLURRED_PX:
+                yield replace(line, is_alone=False)
                 continue
-            # Beyond the ends is the ground, not a tick of another grey.
-            beyond = np.concatenate([rows[:, max(0, left - 4) : max(0, left - 1)], rows[:, right + 1 : right + 4]], 1)
-            yield replace(line, is_alone=beyond.size == 0 or beyond.mean() > PURE_CLEAR * abs(level - paper))
+            start, stop = line.left - first, line.right + last
+            yield replace(line, left=start, right=stop, length=stop - start)
 
 
 def _broken_lines(lines: Sequence[Line], text: Text) -> Iterator[Line]:
@@ -231,7 +236,26 @@ def _straight_lines(part: Picture, ink: Mask, near_ink: Mask, text: Text, texts:
         if beyond > MOST_BEYOND or distance > FARTHEST:
             continue
         start, last = measured_ends(ink, left, right, top, bottom)
-        yield Line(start, last, top, bottom, last - start, distance)
+        has_ticks = (start, last) != (left, right)
+        is_alone = has_ticks or not _touches(near_ink, (left, right, top, bottom), texts)
+        yield Line(start, last, top, bottom, last - start, distance, is_alone=is_alone)
+
+
+def _touches(ink: Mask, block: tuple[int, int, int, int], texts: Sequence[Text]) -> bool:
+    """Whether other ink than that of the texts lies above or below an end of a block (left, right, top, bottom): a
+    particle of the same grey may make it longer."""
+    left, right, top, bottom = block
+    for row in (top - TOUCH_PX, bottom + TOUCH_PX):
+        if not 0 <= row < len(ink):
+            continue
+        beside = ink[row].copy()
+        for text in texts:
+            if text.top - TOUCH_PX <= row <= text.bottom + TOUCH_PX:
+                beside[max(0, int(text.left)) : max(0, int(text.right) + 1)] = False
+        near_end = max(END_PX, bottom - top + 1)
+        if max(beside[left : left + near_end].mean(), beside[right - near_end : right].mean()) > MOST_BESIDE_END:
+            return True
+    return False
 
 
 def _is_on_paper(part: Picture, left: int, right: int, row: int, text: Text) -> bool:
