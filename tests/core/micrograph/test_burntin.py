@@ -100,6 +100,16 @@ def test_a_black_bar_beside_white_letters_is_theirs(shadow):
     assert bar_reading is not None and bar_reading.sure and bar_reading.length_px == 120
 
 
+@pytest.mark.parametrize("grey", [0, 40])
+@pytest.mark.parametrize("middle", [290, 414])
+def test_a_particle_at_the_end_of_a_bar_makes_it_unsure(grey, middle):
+    pixels = picture()
+    cv2.circle(pixels, (middle, 392), 14, grey, -1)
+    pixels[388:397, 290:410] = 0
+    bar_reading = reading_of_picture(pixels, [replace(WORDS, left=440)])
+    assert bar_reading is None or not bar_reading.sure or bar_reading.length_px == pytest.approx(120, rel=0.05)
+
+
 def test_a_line_broken_by_its_text_is_whole():
     bar_reading = reading_of_picture(picture((330, 390, 410, 394), (510, 390, 590, 394)), [WORDS])
     assert bar_reading is not None and (bar_reading.length_px, bar_reading.ends[::2]) == (260, (330, 590))
