@@ -64,6 +64,13 @@ LEAST_SHIFT = 0.05
 EXPERIMENTAL = "Experimental"  # the first word of the summary on the card of an experimental model
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 
+# Outlines that hold several particles get a warning if they are at least so many, and this share; with the share
+# MANY_SEVERAL there is no verdict.
+FEWEST_SEVERAL, LEAST_SEVERAL, MANY_SEVERAL = 3, 0.03, 1 / 3
+# Particles with a waist look like two. So outlines are taken for several particles only in a picture in which others
+# were parted or joined, and if they are at most so many times as many: of 45 micrographs none gets the warning then.
+MOST_BY_RESOLVED = 3
+
 
 def is_out_of_domain(segmentation: Segmentation) -> bool:
     """Whether the image is unlike the training images of the model.
@@ -370,6 +377,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             moves="count",
             by=small["count"] / (small["count"] + count),
         )
+    yield from _on_each_other(segmentation, table)
     if dropped and expected < EVEN_PROBABILITY and has_few_sure:
         removed = "We removed 1 outline that was" if dropped == 1 else f"We removed {dropped:,} outlines that were"
         remain = {0: "none remains.", 1: "1 remains."}.get(count, f"{count:,} remain.")
@@ -416,6 +424,36 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
                 moves="count",
                 by=float(wide.sum() / table.kept.sum()),
             )
+
+
+def _on_each_other(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
+    """The warning about outlines that hold several particles, and the note about completed ones."""
+    count, completed = len(segmentation), int((table["completed"] == 1).sum())
+    if several_share(segmentation) >= LEAST_SEVERAL:
+        several = segmentation.used["overlaps"]["several"]
+        yield Flag.doubtful(
+            f"Particles lie on each other: about {several:,} of {count:,} outlines hold several. So there are more"
+            " particles than are counted, and the largest sizes are too large.",
+            f"About {several:,} of {count:,} outlines hold several",
+            moves="all",
+            by=several / count,
+        )
+    if completed:
+        yield Flag(
+            f"{completed:,} of {count:,} outlines border on others along a part of their rim. Their sizes are those of"
+            " the whole, fitted to the rim that is seen."
+        )
+
+
+def several_share(segmentation: Segmentation) -> float:
+    """The share of the outlines that seem to hold several particles and could not be parted; 0 after corrections."""
+    overlaps = segmentation.used.get("overlaps", {})
+    several, resolved = (
+        overlaps.get("several", 0),
+        sum(overlaps.get(name, 0) for name in ("parted", "joined", "lenses")),
+    )
+    is_likely = FEWEST_SEVERAL <= several <= MOST_BY_RESOLVED * resolved and not segmentation.provenance.edits
+    return several / len(segmentation) if is_likely else 0.0
 
 
 def _left_out(table: Table) -> Iterator[Flag]:
