@@ -1,10 +1,14 @@
 """Twenty-four drawn texts and scale bars, for docs/method/calibration.md. All are drawn over discs on a noisy ground.
 
-Run `PYTHONPATH=. python -m tests.core.micrograph.twenty_four` to write the table.
+Run `PYTHONPATH=. python -m tests.core.micrograph.twenty_four` to write the table; with "all" they are drawn in all
+LOOKS, and the outcomes are counted.
 """
 
 from __future__ import annotations
 
+import io
+import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +22,20 @@ from segmentation.core.micrograph.types import Calibration, Micrograph
 from tests.core.micrograph.bars import FOLDER, FONTS, Bar
 
 RIGHT = 0.05  # relative: a pixel size that differs by less is right
-LEFT, TOP, ACROSS, SIZE = 420, 470, 125, 24  # of the line, and the height of the letters, in px
+LEFT, TOP, ACROSS = 420, 470, 125  # of the line, in px
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a case is drawn. size: height of the letters over the picture in px. quality: of a JPEG, 0 for none."""
+
+    font: str = FONTS[0]
+    size: int = 24
+    quality: int = 0
+
+
+USUAL = Look()
+LOOKS = [Look(font, size, quality) for font in FONTS for size, quality in ((15, 0), (19, 60), (28, 0))]
 
 
 def ground(paper: int = 165, seed: int = 11) -> Image.Image:
@@ -36,6 +53,7 @@ def ground(paper: int = 165, seed: int = 11) -> Image.Image:
 def over(
     text: str,
     *,
+    look: Look = USUAL,
     ink: int = 0,
     bar: int | None = None,
     thick: int = 6,
@@ -51,7 +69,7 @@ def over(
     and right of a second line, above the bar. slope: px by which the right end of the bar is lower.
     """
     picture = ground()
-    draw, font = ImageDraw.Draw(picture), ImageFont.truetype(str(FOLDER / FONTS[0]), SIZE)
+    draw, font = ImageDraw.Draw(picture), ImageFont.truetype(str(FOLDER / look.font), look.size)
     bar = ink if bar is None else bar
     words = draw.textlength(text, font=font)
     place = (LEFT + ACROSS + 10, TOP - 12) if beside else (LEFT + (ACROSS - words) / 2, TOP + thick + 6)
@@ -71,9 +89,9 @@ def over(
 tem_center = partial(over, ink=230, bar=0, thick=9, beside=True, shadow=True)
 
 
-def in_bar(text: str, *, ticks: bool = True, after: bool = True) -> np.ndarray:
+def in_bar(text: str, *, look: Look = USUAL, ticks: bool = True, after: bool = True) -> np.ndarray:
     """The picture over a black data bar: a white line with ticks at its ends and its text beside it, without a gap."""
-    picture, bar = np.asarray(ground()), Bar(660, 30, FONTS[1], 17)
+    picture, bar = np.asarray(ground()), Bar(660, 30, look.font, 17)
     words = bar.draw.textlength(text, font=bar.font)
     left = 120 if after else round(120 + words + 8)
     bar.block(left, 14, left + ACROSS, 17)
@@ -89,12 +107,17 @@ class Case:
     """A drawn scale bar. words: what is drawn. draw: the picture. nm: of the bar, None if it is not written."""
 
     words: str
-    draw: Callable[[], np.ndarray]
+    draw: Callable[..., np.ndarray]
     nm: float | None
 
-    def reading(self) -> BarReading | None:
+    def reading(self, look: Look = USUAL) -> BarReading | None:
         """What the program reads."""
-        return read_bar(Micrograph(self.draw(), "drawn.png", "0" * 64, Calibration.absent()), seconds=120)
+        pixels = self.draw(look=look)
+        if look.quality:
+            file = io.BytesIO()
+            Image.fromarray(pixels).save(file, "JPEG", quality=look.quality)
+            pixels = np.asarray(Image.open(file))
+        return read_bar(Micrograph(pixels, "drawn.png", "0" * 64, Calibration.absent()), seconds=120)
 
     def outcome(self, reading: BarReading | None) -> str:
         """The outcome in words: right or wrong, and whether it counts, is offered, or is a question."""
@@ -134,7 +157,11 @@ CASES = (
 )  # fmt: skip
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
+    if words:
+        for look in LOOKS:
+            print(look, dict(Counter(case.outcome(case.reading(look)) for case in CASES)), flush=True)
+        return
     print("| drawn | length | outcome |\n|---|---|---|")
     for case in CASES:
         reading = case.reading()
@@ -143,4 +170,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
