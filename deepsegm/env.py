@@ -6,6 +6,7 @@ for a value that is not allowed."""
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -15,9 +16,23 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import TypeAdapter, ValidationError
 
+PREFIX = "DEEPSEGM_"
+# Variables that other programs read: the clients; a worker and its parent.
+OTHER_NAMES = {"DEEPSEGM_TOKEN", "DEEPSEGM_PARENT"}
+names: set[str] = set()  # of all variables that `deepsegm.settings` has read
+
+
+def unknown_names() -> dict[str, str]:
+    """The variables of the environment that no setting reads, each with the nearest name of one, or ""."""
+    known = names | OTHER_NAMES
+    unknown = (name for name in sorted(os.environ) if name.startswith(PREFIX) and name not in known)
+    unknown = (name for name in unknown if not name.startswith("DEEPSEGM_TEST_"))
+    return {name: next(iter(get_close_matches(name, names, 1)), "") for name in unknown}
+
 
 def text(name: str, default: str = "") -> str:
     """The value without surrounding spaces."""
+    names.add(name)
     return os.environ.get(name, "").strip() or default
 
 

@@ -242,7 +242,7 @@ _LOCAL = {
     "OPTIONS": {"location": DEEPSEGM_DATA / "files", "file_permissions_mode": 0o640},
 }
 _BUCKET = {
-    "BACKEND": "storages.backends.s3.S3Storage",
+    "BACKEND": "segmentation.stores.LimitedS3Storage",
     "OPTIONS": {
         "bucket_name": DEEPSEGM_BUCKET,
         "endpoint_url": env.text("DEEPSEGM_BUCKET_ENDPOINT") or None,
@@ -257,8 +257,9 @@ _BUCKET = {
 if DEEPSEGM_BUCKET:
     from botocore.config import Config
 
-    # A bucket that does not answer gives an error after seconds.
-    _BUCKET["OPTIONS"]["client_config"] = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 2})
+    # A bucket that does not answer gives an error after ten seconds at most (segmentation/stores.py).
+    limits = {"connect_timeout": 2, "read_timeout": 5, "retries": {"total_max_attempts": 2}}
+    _BUCKET["OPTIONS"]["client_config"] = Config(**limits)
 STORAGES = {
     "default": _BUCKET if DEEPSEGM_BUCKET else _LOCAL,
     "staticfiles": {"BACKEND": "segmentation.static_files.CollectedFiles"},
@@ -362,3 +363,5 @@ LOGGING = {
         "waitress": {"level": "ERROR"},
     },
 }
+
+DEEPSEGM_UNKNOWN_NAMES = env.unknown_names()  # last, when all settings are read

@@ -4,6 +4,7 @@ would fail later, each with a hint how to correct it."""
 from __future__ import annotations
 
 import ipaddress
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from .location import COMMAND
 
 # Schemes of broker addresses.
 BROKERS = ("spool", "redis", "rediss", "sentinel", "unix", "socket", "amqp", "amqps", "memory")
+DEVICES = r"auto|cpu|(cuda|mps|xpu|hpu)(:\d+)?"
 EXAMPLE_PREFIX = "change-me"  # of every secret in docker/example.env
 
 
@@ -126,6 +128,26 @@ def check_decoding(**kwargs: Any) -> list[CheckMessage]:
         return []
     hint = "Open only files of people whom you trust, or use a kernel of Linux with Landlock (5.13 or later)."
     return [Warning("Files are decoded unconfined: this kernel has no Landlock.", hint=hint, id="deepsegm.W006")]
+
+
+@register(Tags.security)
+def check_names(**kwargs: Any) -> list[CheckMessage]:
+    """Whether each variable DEEPSEGM_... is a setting. A misspelt one would leave its setting as it is, such as a
+    site open for everybody."""
+    sentences = []
+    for name, nearest in settings.DEEPSEGM_UNKNOWN_NAMES.items():
+        hint = f"Write {nearest}." if nearest else "Remove it; docs/operate/settings.md lists all settings."
+        sentences.append(Error(f"There is no setting {name}.", hint=hint, id="deepsegm.E011"))
+    return sentences
+
+
+@register(Tags.security)
+def check_device(**kwargs: Any) -> list[CheckMessage]:
+    """Whether the device for networks is a kind of device. (Each worker tells whether its machine has it.)"""
+    device = settings.DEEPSEGM_DEVICE
+    hint = "Set DEEPSEGM_DEVICE to auto, cpu, or cuda on a machine with a GPU of NVIDIA and its driver."
+    is_known = re.fullmatch(DEVICES, device)
+    return [] if is_known else [Error(f"DEEPSEGM_DEVICE is {device!r}, no device.", hint=hint, id="deepsegm.E012")]
 
 
 @register(Tags.security, deploy=True)

@@ -23,6 +23,7 @@ from segmentation.models import Job
 from segmentation.services.results import jobs, publishing, steps
 from segmentation.services.results.publishing import SEGMENTATION_FILE as SEGMENTATION
 
+from .device import device_now
 from .exporting import remember_analysis
 from .fetching import load_micrograph, store_tiles
 from .heartbeat import Progress
@@ -123,7 +124,7 @@ def _segment(job: Job, micrograph: types.Micrograph, progress: Progress, clock: 
 def runtime_now() -> Runtime:
     """The device and threads for the networks of an analysis that starts now: all cores if no other
     analysis runs or waits."""
-    runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
+    runtime = Runtime(device_now(), settings.DEEPSEGM_PRECISION)
     may_vary = settings.DEEPSEGM_CONCURRENCY > 1 and not settings.DEEPSEGM_THREADS and runtime.on_processor
     is_alone = may_vary and Job.objects.running().count() + Job.objects.waiting().count() < 2
     return replace(runtime, threads=os.cpu_count() or 0) if is_alone else runtime

@@ -17,6 +17,7 @@ from django.conf import settings
 from segmentation.core.network.runtime import SERVER_FOLDER, Runtime, keep_freed_memory
 
 from .child import ANALYSES, NETWORKS, enter_pool
+from .device import device_now
 from .idle_memory import give_memory_back_when_idle
 from .scratch import sweep
 from .supervise import COMMAND, Supervisor
@@ -39,7 +40,7 @@ def share_gpu(instance: Any, **kwargs: Any) -> None:
     the pool starts."""
     if instance.concurrency < 2 or ANALYSES not in instance.app.amqp.queues.consume_from:
         return
-    if not Runtime(settings.DEEPSEGM_DEVICE).on_processor:
+    if not Runtime(device_now()).on_processor:
         # The prefix is short, because the path of a socket must be short.
         os.environ[SERVER_FOLDER] = tempfile.mkdtemp(prefix="deepsegm-")
         atexit.register(shutil.rmtree, os.environ[SERVER_FOLDER], ignore_errors=True)

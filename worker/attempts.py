@@ -24,7 +24,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.served import ServerAway, ServerGone
-from segmentation.models import REQUEUE_FIELDS, Attempted, ExportJob, Job, Micrograph, Superseded
+from segmentation.models import REQUEUE_FIELDS, Attempted, ExportJob, Job, Micrograph, Study, Superseded
 from segmentation.services.ground import refusal
 from segmentation.services.ground.queue import enqueue, notify_workers
 from segmentation.services.ground.refusal import Refused
@@ -33,6 +33,7 @@ from segmentation.services.results import after_inspection, publishing
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from .decoding import Killed
+from .device import is_missing_device
 from .failures import sentence_for
 from .fetching import GONE
 from .heartbeat import Heartbeat, Progress, UrgentWorkWaits
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 PROGRESS_REPORT_SECONDS = 0.5  # between two reports of the progress within one stage
 NO_NETWORKS = "The process that calculates the networks does not start"
+NO_DEVICE = "The site's GPU is missing, and the analysis goes on without it"
 NEWER = "The analysis needs a worker of the new version"  # while a site is upgraded
 Work = Callable[[Any, Progress, Path], None]  # of a row; the path is a folder for temporary files
 
@@ -74,7 +76,8 @@ def attempt(rows: Any, pk: Any, work: Work, *, is_asked: bool = True) -> bool:
             try:
                 work(row, ProgressReporter(row, heartbeat), folder)
             except UrgentWorkWaits:
-                row.change(**REQUEUE_FIELDS)
+                # The queue takes `started` of a study for the last turn of its sender.
+                row.change(**{**REQUEUE_FIELDS, **({"started": timezone.now()} if kind is Study else {})})
                 # Files that are written in advance need no message: idle workers look for them.
                 if kind is not ExportJob:
                     enqueue([row.pk], kind)
@@ -120,6 +123,7 @@ def _end(row: Attempted, error: Exception) -> None:
     else meanwhile.
     """
     why = NO_NETWORKS if isinstance(error, ServerAway) else refusal.machine_fault(error)
+    why = NO_DEVICE if is_missing_device(error) else why
     if why:
         logger.warning("%s: put off, %s (%s).", row.pk, why, error)
         change = partial(publishing.postpone_row, row=row, why=why)

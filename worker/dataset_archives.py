@@ -25,9 +25,9 @@ from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.names import clean_text
 from segmentation.core.tasks import find
 from segmentation.models import SHOWN_NAME, Dataset, DatasetImage
+from segmentation.services.ground import bounds
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.learning.datasets import (
-    check_room,
     default_group_of,
     is_within,
     remove_archive,
@@ -102,7 +102,7 @@ def _add_archive(dataset: Dataset, learning: LearningTask, progress: Progress, f
         paths = {name: path for [(name, path)] in groups}
         notes += left_out
         contents = _contents(paths, notes)
-        check_room(dataset, len(contents.pairs))
+        bounds.ask(DatasetImage, of=dataset, added=len(contents.pairs), **dataset.maker)
         _adopt_classes(dataset, contents)  # last, because it changes the row
     except (Refused, UserError, UnreadableImage) as error:
         notes.append(Note("", str(error)))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from segmentation.core.sample import SampleAnalysis
 from segmentation.models import ExportJob, Job, Sample, Signature
 from segmentation.services.access.site_address import printed_address
 from segmentation.services.ground import bundles, queue, tables
+from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import exports as exports_service
 from segmentation.services.results import steps
 
@@ -93,7 +95,8 @@ def write_export_files(export: ExportJob, progress: Progress, folder: Path) -> N
     )
     exports_service.publish_export(export=export, files=files)
     if not export.asked and ExportJob.objects.filter(pk=export.pk, asked=True).exists():
-        queue.ask_for_files(result)  # a user asked meanwhile, perhaps for another file
+        with suppress(Refused):
+            queue.ask_for_files(result)  # a user asked meanwhile, perhaps for another file
 
 
 def _source_of_job(export: ExportJob, progress: Progress, folder: Path, out: Path) -> _Source:

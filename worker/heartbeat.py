@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutting_down
@@ -35,7 +36,8 @@ from segmentation.models import (
 )
 from segmentation.services.ground.files import remove_folder
 
-from .child import end_pool_child
+from .child import INSPECTIONS, beats, end_pool_child
+from .device import device_notice
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]  # the stage of an attempt in words, and how far it is, from 0 to 1
@@ -114,8 +116,8 @@ IDLE_WORK = (ExportJob, Proposals)
 
 
 def has_more_urgent_work(kind: type[Attempted]) -> bool:
-    """Whether more urgent work waits than idle work of this kind: work for which a person waits, or
-    idle work of an earlier kind in IDLE_WORK."""
+    """Whether more urgent work waits than idle work of this kind, or than the next analysis of a study:
+    work for which a person waits, or idle work of an earlier kind in IDLE_WORK."""
     wanted = ExportJob.objects.waiting().filter(asked=True)
     rows = [
         Job.objects.arriving(),
@@ -123,7 +125,8 @@ def has_more_urgent_work(kind: type[Attempted]) -> bool:
         Measuring.objects.waiting().filter(large=True),  # others are measured elsewhere (`tasks.do_inspections`)
         *(short.objects.waiting() for short in (Sample, Comparison, ChartReport, Study, Dataset)),
     ]
-    rows += [idle.objects.waiting() for idle in IDLE_WORK[: IDLE_WORK.index(kind)]]
+    if kind in IDLE_WORK:
+        rows += [idle.objects.waiting() for idle in IDLE_WORK[: IDLE_WORK.index(kind)]]
     return any(queryset.exists() for queryset in rows)
 
 
@@ -161,13 +164,15 @@ def stop_signs_of_life(**signal: Any) -> None:
 
 
 def _write_signs_of_life(name: str, queues: str) -> None:
-    """Write a sign of life of the worker each SIGN_OF_LIFE_SECONDS, until it shuts down."""
-    fields = {"queues": queues, "version": __version__, "started": timezone.now()}
+    """Write a sign of life of the worker each SIGN_OF_LIFE_SECONDS, until it shuts down, and end the children of
+    its pool that hang."""
+    fields: dict[str, Any] = {"queues": queues, "version": __version__, "started": timezone.now(), "hung": 0}
     try:
         while True:
-            _write_or_log(
-                lambda: WorkerProcess.objects.update_or_create(name=name, defaults={**fields, "seen": timezone.now()})
-            )
+            if hung := beats.end_silent():
+                fields |= {"hung": fields["hung"] + hung, "hung_at": timezone.now()}
+            fields |= {"seen": timezone.now(), "notice": "" if queues == INSPECTIONS else device_notice()}
+            _write_or_log(partial(WorkerProcess.objects.update_or_create, name=name, defaults=fields))
             if _worker_is_stopping.wait(SIGN_OF_LIFE_SECONDS):
                 break
         _write_or_log(lambda: WorkerProcess.objects.filter(name=name).delete())

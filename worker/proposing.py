@@ -18,6 +18,7 @@ from segmentation.core.labels.options import EVEN_PROBABILITY
 from segmentation.core.network import cards
 from segmentation.services.results.models_offered import offered_models
 
+from .device import device_now
 from .fetching import load_micrograph
 from .heartbeat import Progress, has_more_urgent_work, stopping_for_urgent_work
 
@@ -42,7 +43,7 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     # are shown.
     least, fewest = (0.0, 1) if "beside" in used else (EVEN_PROBABILITY, FEWEST_OBJECTS)
     least = least if refused or "beside" in used else max(least, used.get("expected", 0.0))
-    runtime = Runtime(settings.DEEPSEGM_DEVICE, settings.DEEPSEGM_PRECISION)
+    runtime = Runtime(device_now(), settings.DEEPSEGM_PRECISION)
     for way in ways(part, requested, used, model, offered_cards, refused=refused)[tried:]:
         if len(proposed) == MOST_SHOWN:
             break

@@ -102,12 +102,14 @@ def judged_by(row: Job | Sample, summary: dict[str, Any]) -> dict[str, Any]:
     summary: the stored numbers."""
     if not row.specification:
         return {}
-    method, link = summary.get("method") or {}, links.link_of(row)
+    method, link = summary.get("method") or {}, links.printed_link(row)
     fields = {"specification": Specification.read(row.specification)}
     fields |= {"method": f"{method['name']}, version {method['version']}"} if method else {}
-    address = printed_address(row) if links.state_of(row) == "open" else ""
-    secret = f"?link={links.secret_of(link)}" if link and link.number else ""
-    return fields | ({"link": address + secret, "link_ends": link and link.ends} if address else {})
+    address = printed_address(row) if link else ""
+    if link is None or not address:
+        return fields
+    secret, ends = link
+    return {**fields, "link": f"{address}?link={secret}" if secret else address, "link_ends": ends}
 
 
 def _images(sample: Sample, progress: Progress) -> tuple[list[Job], list[Member], list[SampleImage], list[str]]:

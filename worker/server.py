@@ -4,7 +4,7 @@ address, and for the time that a request may take to arrive.
 If an address has too many connections, the least used ones are closed, but never a connection with a
 request in work. A connection is also closed if its client does not read the answer. A client that
 reads slowly occupies a thread, so an address has at most THREADS_OF_AN_ADDRESS threads; its further
-requests wait.
+requests wait. One more thread only answers monitors, so that they get an answer while all others hang.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ from segmentation.services.ground.space import NO_ROOM, is_space_scarce
 
 logger = logging.getLogger(__name__)
 THREADS, THREADS_OF_AN_ADDRESS = 16, 5
+HEALTH_THREADS = 1  # further threads, which only answer the addresses HEALTH
+HEALTH = ("/healthz", "/readyz", "/metrics")
 # Most connections of all addresses, and of one address; a browser opens six.
 CONNECTIONS, CONNECTIONS_OF_AN_ADDRESS = 800, 128
 MOST_OPEN_FILES = 4096  # of this process: a connection may also have its body and its answer on disk
@@ -51,6 +53,8 @@ _threads_lock = threading.Lock()  # protects _working and _waiting
 _working: Counter[str] = Counter()  # how many requests of each sender have a thread
 # The connections that wait for a thread, by sender.
 _waiting: defaultdict[str, deque[Channel]] = defaultdict(deque)
+_health_threads = threading.BoundedSemaphore(HEALTH_THREADS)
+_waiting_for_all: deque[Channel] = deque()  # the connections that wait until one of all THREADS is free
 
 
 def listen(bind: str, port: int) -> Any:
@@ -66,7 +70,7 @@ def listen(bind: str, port: int) -> Any:
             host=bind,
             port=port,
             map=sockets,
-            threads=THREADS,
+            threads=THREADS + HEALTH_THREADS,
             ident=None,
             max_request_body_size=settings.DEEPSEGM_MAX_REQUEST_BYTES,
             clear_untrusted_proxy_headers=False,  # our own middleware clears them, under every server
@@ -220,12 +224,21 @@ class Channel(HTTPChannel):
         return is_consumed
 
     def service(self) -> None:
-        """Work on one request, or let it wait until another request of this sender has ended.
-        Called in a thread."""
+        """Work on one request, or let it wait until another request of this sender, or of all senders, has
+        ended. Called in a thread."""
         sender, server = self.sender, self.server
+        if getattr(self.requests[0], "path", "") in HEALTH and _health_threads.acquire(blocking=False):
+            try:
+                super().service()
+            finally:
+                _health_threads.release()
+            return
         with _threads_lock:
             if sender and _working[sender] == THREADS_OF_AN_ADDRESS:
                 _waiting[sender].append(self)
+                return
+            if _working.total() >= THREADS:
+                _waiting_for_all.append(self)
                 return
             _working[sender] += 1
         try:
@@ -233,12 +246,12 @@ class Channel(HTTPChannel):
         finally:
             with _threads_lock:
                 _working[sender] -= 1
-                following = _waiting[sender].popleft() if _waiting[sender] else None
+                following = [line.popleft() for line in (_waiting[sender], _waiting_for_all) if line]
                 for by_sender in (_working, _waiting):
                     if not by_sender[sender]:
                         del by_sender[sender]
-            if following:
-                server.add_task(following)
+            for channel in following:
+                server.add_task(channel)
 
     def readable(self) -> Any:
         """Whether the connection waits for data. Waitress asks at least once a second, so late

@@ -11,7 +11,6 @@ from segmentation.models import (
     ExportJob,
     Measuring,
     Sample,
-    Study,
 )
 
 from .attempts import Work
@@ -21,7 +20,6 @@ from .datasets import prepare_dataset
 from .exporting import write_export_files
 from .measuring import measure_step
 from .samples import pool_sample
-from .studying import make_study
 
 # Of these kinds only rows with these values are short work: files that nobody asked for are idle
 # work, and the worker for inspections measures small images.
@@ -30,7 +28,6 @@ SHORT: dict[type[Attempted], Work] = {
     Measuring: measure_step,
     ExportJob: write_export_files,
     Comparison: compare_results,
-    Study: make_study,
     ChartReport: write_month,
     Sample: pool_sample,
     Dataset: prepare_dataset,

@@ -11,15 +11,15 @@ from segmentation.core.changed_forms import NotTested, measure_robustness
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.cards import UnknownModel
 from segmentation.core.quality.study_report import study_as_dict, study_of, unit_of
-from segmentation.models import Job, Study
+from segmentation.models import Study
 from segmentation.plain import storable
 from segmentation.services.ground.refusal import Refused
+from segmentation.services.results.studies import images_of
 
 from .analysing import runtime_now
 from .fetching import load_micrograph
-from .heartbeat import Progress
+from .heartbeat import Progress, UrgentWorkWaits, has_more_urgent_work
 
-MOST_IMAGES = 3  # that are analysed again, each nine times
 WRITING = 0.95  # the progress (0 to 1) at which the writing of the report begins
 
 
@@ -38,7 +38,7 @@ def make_study(study: Study, progress: Progress, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "validation.pdf"
     write_report(study.content, file)
-    study.finish(Study.State.DONE, result=study.result, pdf=file.read_bytes())
+    study.finish(Study.State.DONE, result=study.result, pdf=file.read_bytes(), outcomes={})
 
 
 def _robustness(study: Study, progress: Progress, folder: Path) -> dict[str, Any]:
@@ -46,29 +46,27 @@ def _robustness(study: Study, progress: Progress, folder: Path) -> dict[str, Any
     `core.quality.study_report` reads it."""
     from segmentation.core.pipeline import analyse
 
-    tested, left_out, jobs = [], [], _images(study)
+    tested, left_out, jobs = [], [], images_of(study.rows)
+    made_before = sum(map(len, study.outcomes.values()))
     for index, job in enumerate(jobs):
 
         def report(stage: str, done: float, index: int = index) -> None:
             progress(f"analysing image {index + 1} of {len(jobs)} {stage}", WRITING * (index + done) / len(jobs))
 
+        def give_way(stage: str, done: float, report: Progress = report) -> None:
+            report(stage, done)
+            made = sum(map(len, study.outcomes.values()))
+            if made > made_before:  # each turn of the sender makes one analysis at least
+                study.change(outcomes=study.outcomes)
+                if has_more_urgent_work(Study):
+                    raise UrgentWorkWaits
+
         try:
             micrograph = load_micrograph(job.micrograph, folder, partial(report, "again", 0.0))
+            outcomes = study.outcomes.setdefault(str(job.pk), {})
             analyse_form = partial(analyse, runtime=runtime_now())
-            image_test = measure_robustness(micrograph, job.get_settings(), study.quantity, analyse_form, report)
-            tested.append(image_test.as_dict())
+            test = partial(measure_robustness, micrograph, job.get_settings(), study.quantity, analyse_form)
+            tested.append(test(give_way, outcomes).as_dict())
         except (NotTested, UnreadableImage, UnknownModel) as problem:
             left_out.append(f"{job.micrograph.name} ({str(problem).rstrip('.')})")
     return {"tested": tested, "left_out": left_out}
-
-
-def _images(study: Study) -> list[Job]:
-    """At most MOST_IMAGES jobs, from the results of a study and the images of its samples: the first, the
-    last, and others evenly between them in time."""
-    ids = [row["id"] for row in study.rows]
-    results = Job.objects.filter(pk__in=ids) | Job.objects.filter(sample__in=ids, state=Job.State.DONE)
-    images = {job.micrograph_id: job for job in results.select_related("micrograph").order_by("created", "pk")}
-    jobs = list(images.values())
-    if len(jobs) <= MOST_IMAGES:
-        return jobs
-    return [jobs[index * (len(jobs) - 1) // (MOST_IMAGES - 1)] for index in range(MOST_IMAGES)]

@@ -51,7 +51,9 @@ from segmentation.models import (
     Measuring,
     Micrograph,
     Proposals,
+    Study,
     Training,
+    kind_in_turn,
 )
 from segmentation.services.ground import files as files_service
 from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, TRAINING, WORK_KINDS, enqueue, notify_workers
@@ -68,6 +70,7 @@ from .measuring import measure_step
 from .outlines import imported_segmentation
 from .proposing import propose_others
 from .short_work import FILTERS, SHORT
+from .studying import make_study
 
 _measuring_lock, _delivering_lock, _importing_lock, _removing_lock = (threading.Lock() for _ in range(4))
 SHORT_IN_A_ROW = 5  # rows of short work that are done before a job has its turn
@@ -158,9 +161,10 @@ def _do_short() -> bool:
 
 
 def _do_job() -> bool:
-    """Do the next job; returns False if there is none."""
+    """Do the next job, or analyses of a study; senders take turns. Returns False if there is none."""
     global _short_in_a_row
-    is_done = _do_first(Job.objects, analyse_job)
+    is_study = Study.objects.waiting().exists() and kind_in_turn(Job, Study) is Study
+    is_done = _do_first(Study.objects, make_study) if is_study else _do_first(Job.objects, analyse_job)
     _short_in_a_row = 0 if is_done else _short_in_a_row
     return is_done
 

@@ -37,6 +37,7 @@ from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from .dataset_images import write_folder_dataset
 from .decoding import Killed
+from .device import device_now
 from .heartbeat import Progress
 
 logger = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ def _options(training: Training) -> dict[str, Any]:
         "licence": dataset.licence or "of its owner",
         "learning_curve": bool(options.get("learning_curve")),
         "composed": bool(options.get("composed")),
-        "device": settings.DEEPSEGM_DEVICE,
+        "device": device_now(),
         "threads": settings.DEEPSEGM_TRAINING_THREADS,
     }
 

@@ -1,4 +1,4 @@
-"""The admin's list of methods."""
+"""The admin's lists of methods and studies."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from ..models import Method
-from .base import ReadOnlyAdmin, column, page_link
+from ..models import Method, Study
+from ..services.results.studies import cancel_study
+from .base import ReadOnlyAdmin, action, column, page_link
 
 
 @admin.register(Method)
@@ -22,9 +23,28 @@ class MethodAdmin(ReadOnlyAdmin):
     summary_fields = ("name", "page", "group", "owner", "versions_and_states", "created")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).select_related("group", "owner").prefetch_related("versions")
+        return super().get_queryset(request).with_versions()
 
     versions_and_states = column(
         "versions", lambda method: ", ".join(f"{row.number} {row.state}" for row in method.versions.all())
     )
     page = page_link("method", "open the method")
+
+
+@admin.register(Study)
+class StudyAdmin(ReadOnlyAdmin):
+    """Studies. A worker makes each once; staff cancel and delete them."""
+
+    list_display = ("title", "method", "author", "status", "analyses", "created", "page")
+    list_filter = ("state", "created")
+    search_fields = ("id", "title", "author", "method__name", "error")
+    search_help_text = "Number of the study, its name, method, author or error"
+    summary_fields = ("title", "page", "method", "author", "state", "stage", "error", "analyses", "created", "finished")
+    list_select_related = ("method",)
+    actions = ("cancel",)
+
+    page = page_link("study", "open the study")
+    cancel = action("Cancel selected studies", cancel_study, "cancelled")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).defer("rows", "result", "outcomes", "pdf")

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from ..core.quality.control import ChartPlan
 from ..models import ControlChart, Method, Reference
+from ..models.charts import RESULTS_OF_POINTS
 from ..presenters.control import ChartView
 from ..services.ground.refusal import Refused
 from ..services.results import charts as service
@@ -103,7 +104,7 @@ class ChartInFull(Chart):
 
 
 def _view(row: ControlChart, request: HttpRequest | None = None) -> ChartView:
-    return ChartView(row, row.points.select_related("job__sample", "sample"), request)
+    return ChartView(row, row.points.prefetch_related(*RESULTS_OF_POINTS), request)
 
 
 @methods_router.operation("GET", "/{uuid:pk}/charts", "method-charts", list[Chart], (404,))

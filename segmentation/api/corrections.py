@@ -82,7 +82,7 @@ def similar(
     return {"ids": list(similar_enough), "alike": list(similar_enough.values())}
 
 
-@router.operation("GET", "/{uuid:pk}/offer", "offer", schemas.OffersElsewhere, (404, 409, 422))
+@router.operation("GET", "/{uuid:pk}/offer", "offer", schemas.OffersElsewhere, (404, 409, 422, 429))
 def offer(request: HttpRequest, pk: UUID) -> Any:
     """What three corrections of one sort would do in the other images of the sample.
 
@@ -90,7 +90,9 @@ def offer(request: HttpRequest, pk: UUID) -> Any:
     correction. Results that are signed, shared or named never change, so nothing is offered for them.
     """
     analysed = visible(request, row_of(Job, pk))
-    question, offers = standing_service.offers_in_sample(analysed, request.user, request.visitor)
+    who = {"user": request.user, "visitor": request.visitor}
+    with edit_slot("offers", address=request.address_hash, **who):
+        question, offers = standing_service.offers_in_sample(analysed, **who)
     return {"question": question, "others": offers}
 
 

@@ -71,7 +71,12 @@ def _report(row: Study) -> list[dict[str, Any]]:
 
 
 @methods.operation(
-    "POST", "/{uuid:pk}/studies", "method-studies", {202: OneStudy}, (401, 403, 404, 422), request_body(NewStudy, JSON)
+    "POST",
+    "/{uuid:pk}/studies",
+    "method-studies",
+    {202: OneStudy},
+    (401, 403, 404, 409, 422, 429),
+    request_body(NewStudy, JSON),
 )
 def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Study the precision of a method by a nested analysis of variance, which a worker computes."""
@@ -95,6 +100,14 @@ def study(request: HttpRequest, pk: UUID) -> Any:
 def study_report(request: HttpRequest, pk: UUID) -> Any:
     """The validation report."""
     return report_of(study_of(request, pk))
+
+
+@router.operation("POST", "/{uuid:pk}/cancel", "study-cancel", OneStudy, (401, 403, 404, 409))
+def cancel(request: HttpRequest, pk: UUID) -> Any:
+    """Stop a study that waits or runs."""
+    study = study_of(request, pk)
+    methods_service.check_changeable(study.method, request.user)
+    return service.cancel_study(study=study)
 
 
 @router.operation("POST", "/{uuid:pk}/apply", "study-apply", VersionInFull, (401, 403, 404, 409))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,15 @@ def in_form(grey: Grey, form: Form) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.clip(np.rint(form.change(grey)), 0, 255).astype(np.uint8))
 
 
+class Outcome(TypedDict):
+    """Of one analysis: the number, the half width of its 95 % interval, and whether the result has a warning. None for
+    what it has not."""
+
+    value: float | None
+    half_width: float | None
+    is_doubted: bool
+
+
 class NotTested(ValueError):
     """A picture that cannot be analysed in other forms; the message says why, in half a sentence."""
 
@@ -108,9 +117,13 @@ def measure_robustness(
     quantity: str,
     analyse: Analyse,
     progress: Callable[[str, float], None],
+    outcomes: dict[str, Outcome] | None = None,
 ) -> Robustness:
     """Analyse a picture as it is and in every form. quantity: the name of the number that is compared. progress: called
-    with the title of a form and the fraction done. Raises NotTested, and what `analyse` raises."""
+    with the title of a form and the fraction done, before each analysis. outcomes: of earlier calls, by the name of the
+    form, "" for the picture as it is; these are not analysed again, and further ones are added. Raises NotTested, and
+    what `analyse` and `progress` raise."""
+    outcomes = {} if outcomes is None else outcomes
     if settings.measurement.ignore:
         raise NotTested(HAS_REGIONS)
     if micrograph.pixels.size > LARGEST_PX:
@@ -119,31 +132,40 @@ def measure_robustness(
     grey = grey_levels(without_coloured_marks(micrograph).pixels[: analysed_rows(micrograph, settings.segmentation)])
     metadata = {name: fact for name, fact in micrograph.metadata.items() if name != MARKS}
 
-    def analyse_form(form: Form) -> Analysis:
+    def outcome_of(name: str, form: Form, title: str, done: float) -> Outcome:
+        if name in outcomes:
+            return outcomes[name]
+        progress(title, done)
         size = calibration.nm_per_pixel and calibration.nm_per_pixel * form.pixel_size
         own_scale = replace(calibration, nm_per_pixel=size)
         picture = Micrograph(in_form(grey, form), micrograph.name, micrograph.sha256, own_scale, metadata)
-        return analyse(picture, _settings_in(form, settings).replaced(calibration=own_scale, data_bar=0))
+        analysis = analyse(picture, _settings_in(form, settings).replaced(calibration=own_scale, data_bar=0))
+        outcomes[name] = _outcome(analysis, quantity)
+        return outcomes[name]
 
-    progress("again", 0.0)
-    original = analyse_form(Form(lambda grey: grey))
-    number_before = original.quantities.get(quantity)
-    if original.refused or number_before is None or number_before.value is None:
+    original = outcome_of("", Form(lambda grey: grey), "again", 0.0)
+    value = original["value"]
+    if value is None:
         raise NotTested(NO_NUMBER)
-    value, reported = number_before.value, number_before.reported
-    ends = [abs(end - value) for end in (reported.low, reported.high) if end is not None]
     moved: dict[str, float | None] = {}
     warned = []
     forms = dict(_forms_for(grey, settings, metadata))
     for done, (name, form) in enumerate(forms.items(), 1):
-        progress(TITLES[name], done / (len(forms) + 1))
-        analysis = analyse_form(form)
-        number_after = analysis.quantities.get(quantity)
-        after = None if analysis.refused or number_after is None else number_after.value
+        outcome = outcome_of(name, form, TITLES[name], done / (len(forms) + 1))
+        after = outcome["value"]
         moved[name] = None if after is None else after - value
-        if _is_doubted(analysis) and not _is_doubted(original):
+        if outcome["is_doubted"] and not original["is_doubted"]:
             warned.append(name)
-    return Robustness(micrograph.name, value, max(ends) if ends else None, moved, warned)
+    return Robustness(micrograph.name, value, original["half_width"], moved, warned)
+
+
+def _outcome(analysis: Analysis, quantity: str) -> Outcome:
+    number = analysis.quantities.get(quantity)
+    is_doubted = any(flag.doubt for flag in analysis.flags)
+    if analysis.refused or number is None or number.value is None:
+        return Outcome(value=None, half_width=None, is_doubted=is_doubted)
+    ends = [abs(end - number.value) for end in (number.reported.low, number.reported.high) if end is not None]
+    return Outcome(value=number.value, half_width=max(ends) if ends else None, is_doubted=is_doubted)
 
 
 def _forms_for(grey: Grey, settings: AnalysisSettings, metadata: Mapping[str, Any]) -> Iterator[tuple[str, Form]]:
@@ -161,7 +183,3 @@ def _settings_in(form: Form, settings: AnalysisSettings) -> AnalysisSettings:
     if not isinstance(scale, float) or form.pixel_size == 1:
         return settings
     return settings.replaced(scale=scale * form.pixel_size)
-
-
-def _is_doubted(analysis: Analysis) -> bool:
-    return any(flag.doubt for flag in analysis.flags)

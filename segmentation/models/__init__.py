@@ -14,9 +14,9 @@ states of a job and the functions that change them:
 A job that is DONE has the segmentation, table, numbers and preview that its page shows. An ExportJob writes the other
 files when somebody first asks for one of them; an idle worker writes those that most people take earlier.
 
-An ExportJob has the same states, without CANCELLED. Four more rows have them, too: the Comparison of two results, the
-Study of a method, the Proposals beside a doubtful result, and the Measuring of a result after corrections. Measuring
-replaces the numbers and files of the result.
+An ExportJob has the same states, without CANCELLED. Three more rows have them, too: the Comparison of two results, the
+Proposals beside a doubtful result, and the Measuring of a result after corrections. Measuring replaces the numbers and
+files of the result. The Study of a method has all states of a job.
 
 Every arrow is one conditional UPDATE on the state (and, for a running job, on the attempt). If two processes try the
 same transition, exactly one succeeds. `attempt` grows with each claim: if a worker was silent for too long and comes
@@ -43,6 +43,7 @@ from .base import (
     Owned,
     StoredFile,
     Superseded,
+    kind_in_turn,
     shown_name,
 )
 from .charts import ChartPoint, ChartReport, ControlChart

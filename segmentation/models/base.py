@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Min, Q
@@ -225,6 +226,8 @@ TURN_REMEMBERED = timedelta(
     hours=1
 )  # a sender had a turn when a worker took a row of the sender; older turns do not count
 MOST_TURNS_READ = 1000  # turns that are read; a sender without any among them has waited the longest
+# Models whose analyses take turns: a study analyses images as a job does.
+TURNS_OF_ANALYSES = ("Job", "Study")
 # The longest time that a row waits after a fault. A later `due` was written while a clock was wrong, and is ignored.
 LONGEST_DUE = timedelta(minutes=10)
 
@@ -236,6 +239,8 @@ class AttemptedQuerySet(OwnedQuerySet):
     longest_due = LONGEST_DUE
     owner_prefixes: tuple[str, ...] = ("",)  # prefixes of the lookups of the owner, such as "job__"
     turn: tuple[Any, ...] = ("created",)  # the order in which the rows of one sender are taken
+    since = "created"  # the column with the time since when a row waits
+    turns_with: tuple[str, ...] = ()  # models whose rows count as turns of their senders, too; () for this model alone
 
     def by_sender(self) -> AttemptedQuerySet:
         """The rows with an annotation `sender`: the account, otherwise the network address, otherwise the visitor. The
@@ -246,10 +251,17 @@ class AttemptedQuerySet(OwnedQuerySet):
             senders += [Cast(f"{prefix}owner", text), address, Cast(f"{prefix}visitor", text)]
         return self.annotate(sender=Coalesce(*senders, models.Value("")))
 
-    def sender_in_turn(self, waiting: AttemptedQuerySet, since: str) -> str | None:
+    def sender_in_turn(self, waiting: AttemptedQuerySet) -> str | None:
         """The sender of waiting rows whose last turn is longest ago: so many rows of one sender do not delay the only
-        row of another. since: the column with the time since when a row waits. None if no row waits."""
-        waits_since = dict(waiting.by_sender().values_list("sender").annotate(Min(since)).order_by())
+        row of another. None if no row waits."""
+        return self.first_sender(waiting.senders())
+
+    def senders(self) -> dict[str, datetime]:
+        """By sender of these rows: since when the first row waits."""
+        return dict(self.by_sender().values_list("sender").annotate(Min(self.since)).order_by())
+
+    def first_sender(self, waits_since: dict[str, datetime]) -> str | None:
+        """Of these senders (sender -> since when it waits) the one whose turn it is; None without any."""
         if len(waits_since) < 2:
             return next(iter(waits_since), None)
         last_turns = self.last_turns()
@@ -259,14 +271,17 @@ class AttemptedQuerySet(OwnedQuerySet):
     def first_in_turn(self) -> Any:
         """The id of the row to take next: the first row of the sender whose turn it is; None if no row waits."""
         waiting = self.waiting().by_sender()
-        sender = self.sender_in_turn(waiting, "created")
+        sender = self.sender_in_turn(waiting)
         return waiting.filter(sender=sender).order_by(*self.turn).values_list("pk", flat=True).first()
 
     def last_turns(self) -> dict[str, datetime]:
         """By sender: when a worker last took a row of this sender, within the time TURN_REMEMBERED."""
-        now = timezone.now()
-        recent = self.filter(started__gt=now - TURN_REMEMBERED, started__lte=now).by_sender().order_by("-started")
-        return dict(reversed(recent.values_list("sender", "started")[:MOST_TURNS_READ]))
+        now, turns = timezone.now(), list[tuple[str, datetime]]()
+        kinds = [apps.get_model("segmentation", name).objects.all() for name in self.turns_with] or [self]
+        for rows in kinds:
+            recent = rows.filter(started__gt=now - TURN_REMEMBERED, started__lte=now).by_sender().order_by("-started")
+            turns += recent.values_list("sender", "started")[:MOST_TURNS_READ]
+        return dict(sorted(turns, key=lambda turn: turn[1]))
 
     def waiting(self) -> AttemptedQuerySet:
         """The rows that a worker may take now."""
@@ -300,6 +315,17 @@ class AttemptedQuerySet(OwnedQuerySet):
                 due=None,
             )
             return self.select_related(*self.related).get(pk=pk) if claimed_count else None
+
+
+def kind_in_turn(*kinds: type[Attempted]) -> type[Attempted]:
+    """Of kinds whose rows take turns together (`turns_with`), the kind of the row that comes next. Of one sender, the
+    first of `kinds` comes first."""
+    senders = {kind: kind.objects.waiting().senders() for kind in kinds}
+    waits_since: dict[str, datetime] = {}
+    for rows in senders.values():
+        waits_since |= {sender: min(since, waits_since.get(sender, since)) for sender, since in rows.items()}
+    sender = kinds[0].objects.all().first_sender(waits_since)
+    return next((kind for kind in kinds if sender in senders[kind]), kinds[0])
 
 
 class StoredFile(models.Model):

@@ -17,6 +17,11 @@ from .methods import Method
 from .samples import Sample
 
 LONGEST_NOTE = 500  # characters
+# What a chart needs of the results of its points: whose they are, not their numbers.
+RESULTS_OF_POINTS = (
+    models.Prefetch("job", Job.objects.only("owner", "visitor", "sample")),
+    models.Prefetch("sample", Sample.objects.only("owner", "visitor")),
+)
 
 
 class ControlChart(models.Model):

@@ -19,7 +19,17 @@ from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..core.pace import MEASURING_STAGES, STAGE_BEGINS, Forecast, Pace
-from .base import UNFINISHED_INDEX, Attempted, AttemptedQuerySet, JudgedResult, Owned, PageWork, StoredFile, WorkState
+from .base import (
+    TURNS_OF_ANALYSES,
+    UNFINISHED_INDEX,
+    Attempted,
+    AttemptedQuerySet,
+    JudgedResult,
+    Owned,
+    PageWork,
+    StoredFile,
+    WorkState,
+)
 from .methods import LONGEST_ACCOUNT, MethodVersion
 from .micrographs import Micrograph, Segmentation
 from .samples import Sample
@@ -37,6 +47,8 @@ MOST_CANDIDATES = 200
 
 class JobQuerySet(AttemptedQuerySet):
     related = ("micrograph", "segmentation")
+    since = "queued"
+    turns_with = TURNS_OF_ANALYSES
 
     def waiting(self) -> JobQuerySet:
         """The jobs that are ready, and jobs that lack only the scale because the data bar of the image is not read yet:
@@ -53,7 +65,7 @@ class JobQuerySet(AttemptedQuerySet):
     def first_in_turn(self) -> Any:
         """The id of the job to take next. Of one sender, large images and images of samples come later."""
         waiting = self.waiting()
-        sender = self.sender_in_turn(waiting, "queued")
+        sender = self.sender_in_turn(waiting)
         if sender is None:
             return None
         rows = waiting.by_sender().filter(sender=sender).order_by("queued", "pk")

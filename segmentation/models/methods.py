@@ -27,6 +27,11 @@ class MethodQuerySet(models.QuerySet):
             return self
         return self.filter(Q(owner=user) | Q(group__in=user.groups.all()))
 
+    def with_versions(self) -> MethodQuerySet:
+        """The methods with their versions, the newest first, for lists: without the descriptions, which are long."""
+        versions = models.Prefetch("versions", MethodVersion.objects.defer("description"))
+        return self.select_related("group", "owner").prefetch_related(versions)
+
 
 class Method(models.Model):
     """A method of a laboratory: a name and its versions.

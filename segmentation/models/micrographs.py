@@ -100,7 +100,7 @@ class MicrographQuerySet(AttemptedQuerySet):
         workers = WorkerProcess.objects.filter(seen__gt=timezone.now() - ALIVE, queues__contains="inspections").count()
         limit = MOST_FILES_AT_ONCE * max(1, workers)
         waiting = self.waiting().by_sender().exclude(sender__in=[sender for sender, count in running if count >= limit])
-        sender = self.sender_in_turn(waiting, "created")
+        sender = self.sender_in_turn(waiting)
         if sender is None:
             return None
         rows = waiting.filter(sender=sender)

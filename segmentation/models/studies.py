@@ -5,27 +5,38 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.db import models
+from django.db.models.functions import Cast, Coalesce
 
-from .base import SHOWN_NAME, AttemptedQuerySet, PageWork
+from .base import SHOWN_NAME, TURNS_OF_ANALYSES, AttemptedQuerySet, PageWork, WorkState
 from .methods import LONGEST_ACCOUNT, Method
 
 
 class StudyQuerySet(AttemptedQuerySet):
+    turns_with = TURNS_OF_ANALYSES
+
     def by_sender(self) -> StudyQuerySet:
-        """The rows with an annotation `sender`: the author. (A study is never made without an account.)"""
-        return self.annotate(sender=models.F("author"))
+        """The rows with an annotation `sender`: the account, as for a job; "" once it is deleted."""
+        return self.annotate(sender=Coalesce(Cast("owner", models.CharField()), models.Value("")))
 
 
 class Study(PageWork):
-    """The study of a method. A worker computes it once, and nobody changes it.
+    """The study of a method. A worker computes it once, and nobody changes it. Its analyses take turns with other work.
 
-    author: the account that requested it. quantity: the name of the number that was studied. names: of the conditions,
-    the outer ones first. rows: a copy of the results (`presenters.studies.study_row`). result: the outcome of the
-    analysis of variance. pdf: the report.
+    owner, author: the account that requested it; its name stays when it is deleted. analyses: how many analyses of
+    images it needs. outcomes: of those that are made, by the id of the image's job, then by the form. quantity: the
+    name of the number that was studied. names: of the conditions, the outer ones first. rows: a copy of the results
+    (`presenters.studies.study_row`). result: the outcome of the analysis of variance. pdf: the report.
     """
 
+    State = WorkState
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    analyses = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    outcomes = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     method = models.ForeignKey(Method, models.CASCADE, related_name="studies")
     title = models.CharField(max_length=SHOWN_NAME)
     author = models.CharField(max_length=LONGEST_ACCOUNT)

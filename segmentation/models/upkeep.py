@@ -14,7 +14,8 @@ class WorkerProcess(models.Model):
     """A worker process, which updates `seen` every few seconds. The row is deleted when the process ends as it should.
 
     name: Celery's name, the process id and random characters, such as "analyses@host 712-9c3f", so that no two
-    processes share a row. queues: names, separated by commas.
+    processes share a row. queues: names, separated by commas. notice: a sentence for the staff about its machine, ""
+    for none. hung: how many of its processes gave no sign of life and were ended. hung_at: when the last one was.
     """
 
     name = models.CharField(max_length=200, primary_key=True)
@@ -22,6 +23,9 @@ class WorkerProcess(models.Model):
     version = models.CharField(max_length=50)
     started = models.DateTimeField(default=timezone.now)
     seen = models.DateTimeField(default=timezone.now, db_index=True)
+    notice = models.CharField(max_length=300, blank=True, default="", db_default="")
+    hung = models.PositiveIntegerField(default=0, db_default=0)
+    hung_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["name"]

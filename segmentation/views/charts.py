@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -18,7 +19,8 @@ from ..forms.charts import ChartForm
 from ..forms.methods import answer_choices
 from ..http.access import see_other
 from ..models import ControlChart, Method, Reference
-from ..presenters.control import ChartView
+from ..models.charts import RESULTS_OF_POINTS
+from ..presenters.control import MOST_POINTS, ChartView
 from ..services.ground.refusal import Refused
 from ..services.results import charts as service
 from ..services.results import methods, months
@@ -126,7 +128,8 @@ def _form(row: ControlChart, data: Any = None) -> ChartForm:
 
 
 def _page(request: HttpRequest, row: ControlChart, *, form: ChartForm | None = None, status: int = 200) -> HttpResponse:
-    points = row.points.select_related("job__micrograph", "job__sample", "sample")
+    points = list(row.points.all())
+    prefetch_related_objects(points[-MOST_POINTS:], *RESULTS_OF_POINTS)
     context = {
         "chart": row,
         "method": row.method,

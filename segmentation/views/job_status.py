@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from ..presenters.progress import status_of
 from ..presenters.result import Result
 from ..services.access.links import is_open
 from ..services.ground import queue
+from ..services.ground.refusal import Refused
 
 SOON = timedelta(seconds=5)  # so long after it was queued, the page of a job asks more often
 
@@ -34,7 +36,8 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
     job = visible(request, row_of(Job, pk))
     if job.is_done and (late := request.GET.get("late", "")):
         if is_pending := job.scale_check == "pending" and job.micrograph.is_finished:
-            queue.ask_for_files(job)  # again, in case the first message was lost
+            with suppress(Refused):
+                queue.ask_for_files(job)  # again, in case the first message was lost
         if late == ("measuring" if is_pending else job.scale_check):
             return HttpResponse(status=204)
         grave = next((flag.text for flag in Result(job).warnings if flag.level == DO_NOT_USE), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from uuid import UUID, uuid4
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ..http.access import button_view, changeable, deletion_view, reload_if_gone, row_of, see_other, visible
 from ..middleware import sender
 from ..models import Job
+from ..presenters.listing import UNREADABLE
 from ..presenters.result import Result
 from ..services.access.links import is_open
 from ..services.ground.refusal import Refused
@@ -21,12 +23,22 @@ from ..services.results import jobs, reruns, signing, steps
 from .job_page import job_page, numbers_first
 from .revisions import revisions
 
+logger = logging.getLogger(__name__)
+
 
 @require_safe
 @never_cache
 def job(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The page of a job, at the same address while it waits, runs and is done or failed."""
-    return job_page(request, visible(request, row_of(Job, pk)))
+    row = visible(request, row_of(Job, pk))
+    try:
+        return job_page(request, row)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # what damaged numbers or settings raise
+        if not row.is_done:
+            raise
+        logger.exception("The result %s cannot be read.", row.pk)
+        request.back = reverse("results")
+        raise Refused(UNREADABLE, 409) from error
 
 
 @reload_if_gone

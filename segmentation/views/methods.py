@@ -41,7 +41,7 @@ def methods(request: HttpRequest) -> HttpResponse:
         return see_other(address_of_version(version))
     if not request.user.is_authenticated:
         raise Refused(service.SIGN_IN, 401)
-    rows = Method.objects.visible_to(request.user).select_related("group", "owner").prefetch_related("versions")
+    rows = Method.objects.visible_to(request.user).with_versions()
     return render(request, "methods/list.html", {"rows": [(row, row.versions.all()[0]) for row in rows]})
 
 
@@ -146,7 +146,7 @@ def _version(request: HttpRequest, pk: UUID, number: str) -> MethodVersion:
 def _page(request: HttpRequest, version: MethodVersion, *, status: int = 200, **extra: Any) -> HttpResponse:
     """The page of a version. extra: further entries of the context, from a form that was refused."""
     row = version.method
-    versions = list(row.versions.all())
+    versions = list(row.versions.defer("description"))
     context = {
         "method": row,
         "version": version,

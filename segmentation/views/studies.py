@@ -56,9 +56,11 @@ def study(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The page of a study: its outcome, and all results in it."""
     row = study_of(request, pk)
     context = {"study": row, "method": row.method, "label": number(row.quantity).label, "unit": unit_of(row.quantity)}
+    may_change = row.method.is_changeable_by(request.user)
+    context["may_cancel"] = may_change and not row.is_finished
     if row.state == Study.State.DONE:
         context["parts"] = parts_of(row.quantity, row.rows, row.result)
-        context["may_apply"] = row.method.is_changeable_by(request.user) and row.quantity == "median"
+        context["may_apply"] = may_change and row.quantity == "median"
     return render(request, "methods/study.html", context)
 
 
@@ -67,6 +69,16 @@ def report(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The validation report as PDF."""
     row = study_of(request, pk)
     return report_of(row)
+
+
+@require_POST
+def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Stop a study that waits or runs."""
+    row = study_of(request, pk)
+    request.back = _address(row)
+    methods_service.check_changeable(row.method, request.user)
+    service.cancel_study(study=row)
+    return see_other(request.back)
 
 
 @require_POST

@@ -37,6 +37,7 @@ QUEUE_METRICS = {
     "waiting": ("waiting", "Rows that wait."),
     "running": ("running", "Rows at work."),
     "workers": ("workers", "Workers that are alive."),
+    "hung": ("hung", "Processes of living workers that gave no sign of life and were ended."),
     "oldest_seconds": ("oldest", "How long the first has waited."),
 }
 
@@ -158,7 +159,11 @@ class RowCollector(Collector):
             by_state = (([state], count) for state, count in numbers["ended"].items())
             yield _gauge("ended_lately", "Analyses that ended in the last hour.", ["state"], by_state)
         if numbers.get("backup"):
-            yield GaugeMetricFamily("deepsegm_backup_seconds", "Time of the last backup.", value=numbers["backup"])
+            yield GaugeMetricFamily(
+                "deepsegm_backup_seconds",
+                "Time of the last backup; of a site without any, that of its first migration.",
+                value=numbers["backup"],
+            )
         if "stages" in numbers:
             stages = (([stage], seconds) for stage, seconds in numbers["stages"])
             yield _gauge("stage_seconds", "Mean seconds a job, of the latest jobs.", ["stage"], stages)

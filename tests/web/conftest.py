@@ -5,11 +5,23 @@ from types import SimpleNamespace
 import pytest
 from django.test import Client
 
+from segmentation.services.ground import bounds
 from segmentation.services.learning import datasets
 from segmentation.services.upkeep import health
 
+from . import bounded
 from .finished import VISITOR, visit
 from .trained import with_own_models
+
+
+@pytest.fixture(autouse=True)
+def _bounds(settings, monkeypatch):
+    """No request of any test makes rows without asking whether its sender may (tests/web/test_bounds.py)."""
+    bounded.unasked.clear()
+    settings.MIDDLEWARE = ["tests.web.bounded.Watch", *settings.MIDDLEWARE]
+    monkeypatch.setattr(bounds, "ask", bounded.ask)
+    yield
+    assert bounded.unasked == []
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import pytest
 from django.core.checks.registry import registry
 
+from deepsegm import env
 from segmentation import checks
 from segmentation.core.micrograph import confined
 from segmentation.location import ROOT
@@ -155,3 +156,27 @@ def test_the_command_check_runs_them(tmp_path):
     command = [sys.executable, "manage.py", "check", "--tag", "security"]
     process = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100)
     assert process.returncode == 1 and "deepsegm.E008" in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("DEEPSEGM_REQUIRE_LOGN", "Write DEEPSEGM_REQUIRE_LOGIN."),
+        ("DEEPSEGM_WAITNG_JOBS", "Write DEEPSEGM_WAITING_JOBS."),
+        ("DEEPSEGM_QQQQQQQQQQQQQQQQQQ", "Remove it; docs/operate/settings.md lists all settings."),
+    ],
+)
+def test_a_misspelt_setting_is_an_error_with_the_nearest_name(monkeypatch, settings, name, hint):
+    monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("DEEPSEGM_SECRET_KEY_FILE", "")
+    settings.DEEPSEGM_UNKNOWN_NAMES = env.unknown_names()
+    [message] = checks.check_names()
+    assert (message.id, message.hint) == ("deepsegm.E011", hint) and name in message.msg
+
+
+def test_the_checks_that_compose_runs_refuse_a_misspelt_setting(tmp_path):
+    env = {**os.environ, "DEEPSEGM_REQUIRE_LOGN": "1", "DEEPSEGM_DATA": str(tmp_path), "DEEPSEGM_DEVICE": "abacus"}
+    command = [sys.executable, "manage.py", "check", "--tag", "security"]
+    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert run.returncode and "There is no setting DEEPSEGM_REQUIRE_LOGN." in run.stderr
+    assert "Write DEEPSEGM_REQUIRE_LOGIN." in run.stderr and "'abacus', no device." in run.stderr

@@ -102,7 +102,7 @@ class Cast:
         point = {"name": "a", "version": 1, "measured": job.created, "value": 1.0, "job": job}
         rows["points"] = ChartPoint.objects.create(chart=rows["charts"], **point)
         study = {"title": "June", "author": "alice", "quantity": "median", "names": ["day"], "rows": []}
-        rows["studies"] = Study.objects.create(method=rows["method"], state="failed", **study)
+        rows["studies"] = rows["study"] = Study.objects.create(method=rows["method"], state="failed", **study)
         rows["staffaction"] = StaffAction.objects.create(account="ada", action="a", kind="k", target="t", name="n")
         self.rows = rows
         plain, permitted = (User.objects.create_user(name, is_staff=True) for name in ("sam", "sue"))

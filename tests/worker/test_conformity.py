@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import subprocess
+from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
 
 from segmentation.core.quality.specification import Specification
 from segmentation.core.report.file_options import CONFORMITY
-from segmentation.models import ExportJob, Job, Sample
+from segmentation.models import ExportJob, Job, Link, Sample
 from segmentation.presenters.judging import conformity_statement_of
 from segmentation.services.access import links
 from segmentation.services.ground import bundles
 from segmentation.services.results import exports, judging, steps
 from worker import exporting, tasks
+from worker.samples import judged_by
 
 from .test_exporting import done
 from .test_run_sample import pooled, run, squares
@@ -78,3 +82,24 @@ def test_a_link_that_is_made_or_switched_off_makes_another_page(done, alice, set
     assert "This code opens the result" in words_of(asked(Job.objects.get(pk=done.pk)), tmp_path)
     steps.change_private_link(row=done, off=True)
     assert "This code opens" not in words_of(asked(Job.objects.get(pk=done.pk)), tmp_path)
+
+
+def test_the_code_opens_this_result_alone_and_ends_with_the_link_that_ends_first(done, alice, settings, make_sample):
+    settings.DEEPSEGM_URL = urlsplit("https://sem.example.org")
+    sample = make_sample(owner=alice)
+    Job.objects.filter(pk=done.pk).update(owner=alice, sample=sample)
+    done.refresh_from_db()
+    judging.set_specification(row=done, specification=HIGH, account=alice)
+    link = steps.change_private_link(row=done, renew=True)
+    secret = links.printed_link(done)[0]
+    assert links.secret_of(link) not in judged_by(done, done.summary)["link"] and secret in judged_by(done, {})["link"]
+    assert links.may_open(done, AnonymousUser(), None, [secret])
+    assert not links.may_open(sample, AnonymousUser(), None, [secret])
+    sooner = steps.change_private_link(row=sample, renew=True, ends="1 day")
+    secret, ends = links.printed_link(done)
+    assert ends == sooner.ends and links.may_open(done, AnonymousUser(), None, [secret])
+    assert not links.may_open(sample, AnonymousUser(), None, [secret])
+    Link.objects.filter(pk=sample.pk).update(ends=timezone.now())
+    with pytest.raises(links.LinkEnded):
+        links.may_open(done, AnonymousUser(), None, [secret])
+    assert links.may_open(done, AnonymousUser(), None, [links.secret_of(link)])

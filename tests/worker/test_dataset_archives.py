@@ -15,7 +15,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from segmentation.core.imported.coco import read_coco
 from segmentation.core.imported.shapes import Frame, paint
-from segmentation.models import Dataset
+from segmentation.models import Dataset, DatasetImage
+from segmentation.services.ground.bounds import BOUNDS
 from segmentation.services.learning import datasets
 from tests.conftest import as_file
 from tests.web.archive import zipped
@@ -144,9 +145,11 @@ def test_classes_are_taken_from_an_archive_that_is_taken_in(ada, send, monkeypat
     files = {"images/a.png": as_file(squares()[1]), "labels/a.png": as_file(np.zeros(SHAPE, np.uint8))}
     named, bad = (zipped(files | {"dataset.toml": f"[dataset]\nclass_names = {names}"}) for names in (["a", "b"], 5))
     made = datasets.create_dataset(user=ada, name="Steel", task="phases")
+    other = DatasetImage.objects.create(dataset=made, name="b.png", sha256="b" * 64, by=ada)
     with monkeypatch.context() as patch:
-        patch.setattr("segmentation.services.learning.datasets.MOST_IMAGES", 0)
+        patch.setitem(BOUNDS, DatasetImage, BOUNDS[DatasetImage]._replace(most=1))
         send(named, to=made)
+    other.delete()
     assert "full" in notes(made)[""] and made.class_names == []
     send(named, to=made)
     send(bad, to=made)

@@ -220,7 +220,7 @@ def test_a_correction_costs_what_it_changes_and_an_undo_nothing(send, script, re
     answer = send(3, SPLIT)
     assert answer.status_code == 422 and "of corrections are stored" in answer.json()["error"]
     Job.objects.update(visitor=uuid4())
-    assert limits.check_edits(Job(visitor=visitor_id(SECRET)), 300) is None, "those of others do not count"
+    assert limits.check_edits(size=300, **Job(visitor=visitor_id(SECRET)).maker) is None, "those of others do not count"
 
 
 def test_rows_of_1_0_are_read_and_taken_back(send, script, result):

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segmentation.middleware import hash_address
 from segmentation.models import Job, Sample
 from segmentation.services.ground.callers import visitor_id
+from segmentation.services.ground.limits import edit_slot
 from segmentation.services.results import publishing
 from segmentation.services.results import standing as service
 from tests.core.builders import segmentation_of
@@ -143,6 +145,29 @@ def test_the_same_is_offered_in_the_other_image_of_the_sample(script, pair):
     assert script.get(f"/api/v1/jobs/{here.pk}/offer").json() == {"question": "", "others": []}
     assert script.post(path, {"base": 1, "operations": [UNDO]}, "application/json").status_code == 200
     assert len(script.get(f"/api/v1/jobs/{here.pk}/offer").json()["others"]) == 1, "its own undo takes it back"
+
+
+def test_the_search_in_other_images_is_kept_until_one_of_them_changes(script, pair, monkeypatch):
+    here, there = pair
+    post(script, here, *singly({"op": "delete"}, SPECKS[:3]))
+    searches, search = [], service._search_offers
+    monkeypatch.setattr(service, "_search_offers", lambda *rows: searches.append(1) or search(*rows))
+    monkeypatch.setattr(service, "_kept_offers", {})
+    answers = [script.get(f"/api/v1/jobs/{here.pk}/offer").json() for _ in range(3)]
+    assert answers[0] == answers[1] == answers[2] and answers[0]["others"] and len(searches) == 1
+    Job.objects.filter(pk=there.pk).update(step=7)
+    script.get(f"/api/v1/jobs/{here.pk}/offer")
+    assert len(searches) == 2
+    monkeypatch.setattr(service, "SEARCH_SECONDS", -1.0)
+    Job.objects.filter(pk=there.pk).update(step=0, attempt=9)
+    assert script.get(f"/api/v1/jobs/{here.pk}/offer").json()["others"] == []
+
+
+def test_one_search_of_a_caller_at_a_time(script, pair):
+    here, _ = pair
+    with edit_slot("offers", user=None, visitor=None, address=hash_address("127.0.0.1")):
+        assert script.get(f"/api/v1/jobs/{here.pk}/offer").status_code == 429
+        assert post(script, here, *singly({"op": "delete"}, SPECKS[:3])), "corrections have slots of their own"
 
 
 def test_versions_and_what_others_made_are_not_looked_at(script, pair, client):

@@ -135,6 +135,38 @@ def test_who_reads_no_long_answers_leaves_threads_for_others(server):
     wait_for(lambda: not service._working, "all have ended")
 
 
+def test_monitors_are_answered_while_all_threads_hang(monkeypatch):
+    """Uploads from four addresses held all threads, as the store did not answer: /healthz waited, too."""
+    release, at_work = threading.Event(), []
+
+    def hanging(environ, start_response):
+        if environ["PATH_INFO"] == "/hang":
+            at_work.append(environ["REMOTE_ADDR"])
+            release.wait(60)
+        return application(environ, start_response)
+
+    monkeypatch.setattr(service, "get_internal_wsgi_application", lambda: hanging)
+    made = service.listen("127.0.0.1", 0)
+    threading.Thread(target=made.run, daemon=True).start()
+    where = service.address(made)
+    held = [
+        socket.create_connection(where, timeout=20, source_address=(f"127.0.0.{2 + number % 5}", 0))
+        for number in range(2 * service.THREADS)
+    ]
+    try:
+        for connection in held:
+            connection.sendall(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_for(lambda: len(at_work) == service.THREADS, "all threads hang")
+        for path in service.HEALTH:
+            assert said(where, f"HEAD {path}").startswith(b"HTTP/1.1 200")
+        assert len(at_work) == service.THREADS
+    finally:
+        release.set()
+    wait_for(lambda: len(at_work) == len(held), "who waited gets a thread")
+    wait_for(lambda: not service._working, "all have ended")
+    made.close()
+
+
 @pytest.mark.parametrize(
     ("line", "length", "is_refused"),
     [("POST /healthz", 25_000_000, True), ("GET /models/", 100_000, True), ("POST /api/v1/compare", 3_000_000, True),

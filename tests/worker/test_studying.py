@@ -17,7 +17,8 @@ from segmentation.core.changed_forms import FORMS
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.quality.method import MethodDescription
-from segmentation.models import Method, MethodVersion, Study
+from segmentation.models import Arrival, Method, MethodVersion, Study
+from segmentation.services.ground import limits
 from segmentation.services.results import studies
 from tests.conftest import picture
 from tests.core.quality.test_study_report import row
@@ -113,6 +114,65 @@ def test_some_of_its_images_are_analysed_again_in_other_forms(method, alice, mak
     assert "3 images were analysed again without corrections" in text
     assert "In 21 of 24 the median stays within the 95 % interval of the image as it is." in text
     assert "inverted +10.0 % +10.0 % +10.0 %" in text and "mirrored +0.0 % +0.0 % +0.0 %" in text
+
+
+@pytest.fixture
+def with_images(method, alice, make_job, make_micrograph):
+    """The rows of a study, of which two have images."""
+    every = rows()
+    for place, one in enumerate(every[:2]):
+        micrograph = make_micrograph(name=one["name"], sha256=str(place) * 64, content=picture(100, 80))
+        one["id"] = str(make_job(micrograph=micrograph, owner=alice, state="done").pk)
+    return every
+
+
+def create(method, user, every):
+    fields = {"title": "June", "quantity": "median", "names": ["instrument", "day"], "rows": every}
+    return studies.create_study(method=method, user=user, **fields)
+
+
+def test_its_analyses_take_turns_with_the_pictures_of_others(
+    method, alice, charlie, make_job, with_images, analysed, monkeypatch
+):
+    done = []
+    monkeypatch.setattr("worker.tasks.analyse_job", lambda job, progress, folder: done.append(job.finish("done")))
+    study = create(method, alice, with_images)
+    analyse = pipeline.analyse
+
+    def with_a_newcomer(*args, **more):
+        if len(analysed) < 3:
+            make_job(owner=charlie)
+        return analyse(*args, **more)
+
+    monkeypatch.setattr(pipeline, "analyse", with_a_newcomer)
+    counts = []
+    for _ in range(8):
+        do_analyses()
+        counts.append((len(analysed), len(done)))
+    # A turn of the study makes one analysis while others wait, and all when nobody does.
+    assert counts[:6] == [(1, 0), (1, 1), (2, 1), (2, 2), (3, 2), (3, 3)]
+    study.refresh_from_db()
+    assert study.state == Study.State.DONE and len(analysed) == 2 * (len(FORMS) + 1)
+    assert [len(one["moved"]) for one in study.result["robustness"]["tested"]] == [len(FORMS)] * 2
+    assert study.outcomes == {}
+
+
+def test_it_is_work_of_its_author(method, alice, with_images, settings, make_job):
+    settings.DEEPSEGM_WAITING_JOBS = 17
+    with pytest.raises(studies.Refused, match="At most 17 of your analyses"):
+        create(method, alice, with_images)
+    settings.DEEPSEGM_WAITING_JOBS, settings.DEEPSEGM_DAILY_MEGAPIXELS = 18, 1
+    study = create(method, alice, with_images)
+    assert study.analyses == 18 and Arrival.objects.get(job=study.pk).pixels == 9 * sum(
+        job.micrograph.width * job.micrograph.height for job in studies.images_of(with_images)
+    )
+    with pytest.raises(studies.Refused, match="already waiting or running"):
+        create(method, alice, with_images)
+    with pytest.raises(studies.Refused, match="At most 18 of your analyses"):
+        limits.check_waiting(user=alice, visitor=None, address="")
+    studies.cancel_study(study=study)
+    assert do_analyses() is False and Study.objects.get().state == "cancelled"
+    limits.check_waiting(user=alice, visitor=None, address="")
 
 
 def test_an_image_that_cannot_be_analysed_again_is_named(method, alice, make_job, make_micrograph, analysed):

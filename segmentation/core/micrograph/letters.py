@@ -24,6 +24,7 @@ SHARP_STEP = 130.0  # grey levels: a single component with such a step at its ed
 EDGE_SHARE = 5  # percentile of the steps all around a component, so that nearly all are larger
 MOST_COMPONENTS = 3000  # components: more are a texture
 MOST_INK = 0.4  # share of the picture
+MOST_BOXES = 2.0  # of the picture's pixels: boxes of letters that cover it more than so often are a texture
 SMALLEST_LETTER_PX, FEWEST_PX = 7, 10  # px: height and area of a letter
 TALLEST = 0.25  # of the picture's height
 THICKEST_HALF = 0.28  # of a letter's height: half of its thickest stroke
@@ -118,7 +119,7 @@ def _components(grey: Bytes, tolerance: int) -> list[Component]:
     is_letter &= (area <= 0.8 * wide * tall) | (wide <= 0.4 * tall)
     numbers = np.flatnonzero(is_letter)
     numbers = numbers[numbers > 0]
-    if len(numbers) > MOST_COMPONENTS:
+    if len(numbers) > MOST_COMPONENTS or (wide * tall)[numbers].sum(dtype=np.int64) > MOST_BOXES * grey.size:
         return []
     depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
     components = (component_of(grey, labels, depth, number, boxes[number].tolist()) for number in numbers.tolist())

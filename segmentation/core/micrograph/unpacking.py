@@ -49,6 +49,7 @@ ARCHIVES = {".zip", ".7z", ".rar", ".gz", ".tgz", ".bz2", ".xz", ".tar"}
 
 DAMAGED = "The ZIP archive is damaged or incomplete: make it again."
 CROWDED = f"The ZIP archive lists more than {MOST_ENTRIES:,} files: put only the images of one sample into it."
+OFFICE_ENTRY = b"[Content_Types].xml"  # the name of an entry of each Office document, in most of the first one
 OFFICE = "The file is an Office document: save the images out of it and drop those."
 EMPTY = "The ZIP archive is empty."
 ENCRYPTED = "It is protected by a password, so it was left out: make the archive again without one."
@@ -164,7 +165,7 @@ def _open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.Zi
         entries = [info for info in archive.infolist() if not info.filename.endswith("/")]
         if not entries:
             raise UnreadableImage(EMPTY)
-        if any(info.filename == "[Content_Types].xml" for info in entries):
+        if any(info.filename == OFFICE_ENTRY.decode() for info in entries):
             raise UnreadableImage(OFFICE)
         yield archive, entries
 

@@ -39,6 +39,7 @@ from .spread import NumberName, Spread, spread_of
 Verdict = Literal["passes", "fails", "undecided"]
 Rule = Literal["simple", "guard band"]
 COUNTED_KINDS = ("integer", "halves")  # kinds of numbers that are counted
+MOST_LIMITS = 30  # requirements of a specification or method
 NEARLY_CERTAIN = 0.9995  # a probability of at least this is written as "over 99.9 %"
 
 

@@ -37,7 +37,7 @@ class ChartPlan(Settings):
     way: ChartKind = "individuals"
     centre: float | None = Field(None, ge=-LARGEST_LEVEL, le=LARGEST_LEVEL)
     sigma: float | None = Field(None, gt=0, le=LARGEST_LEVEL)
-    rules: Annotated[tuple[int, ...], LISTED] = (1, 2, 3, 4)
+    rules: Annotated[tuple[int, ...], Field(max_length=len(TESTS)), LISTED] = (1, 2, 3, 4)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -108,7 +108,14 @@ class ChartState:
 
     def alarms_at(self, point: int) -> list[Alarm]:
         """The alarms at a point, by its number among all n points."""
-        return [alarm for alarm in self.alarms if alarm.point == point]
+        return self._alarms_by_point.get(point, [])
+
+    @cached_property
+    def _alarms_by_point(self) -> dict[int, list[Alarm]]:
+        by_point: dict[int, list[Alarm]] = {}
+        for alarm in self.alarms:
+            by_point.setdefault(alarm.point, []).append(alarm)
+        return by_point
 
     @property
     def last_alarms(self) -> list[Alarm]:

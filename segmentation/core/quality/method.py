@@ -20,7 +20,7 @@ from ..settings import TEXTS, MeasurementSettings
 from ..tasks import UnknownTask, find
 from ..typed import Setting, changed_settings
 from ..validation import LISTED, Settings, sentence
-from .conformity import Limit, limit_words
+from .conformity import MOST_LIMITS, Limit, limit_words
 from .spread import NumberName
 from .stopping import StoppingRule
 
@@ -50,12 +50,12 @@ class MethodDescription(Settings):
     model_sha256: str = Field(pattern=CHECKSUM)
     settings: dict[str, Any]
     quantity: NumberName = "median"
-    scale_sources: Annotated[tuple[SourceOrText, ...], LISTED, Field(min_length=1)]
-    texts: Annotated[tuple[str, ...], LISTED] = ()
+    scale_sources: Annotated[tuple[SourceOrText, ...], Field(min_length=1, max_length=len(Source)), LISTED]
+    texts: Annotated[tuple[str, ...], Field(max_length=len(TEXTS)), LISTED] = ()
     least_images: int = Field(1, ge=1, le=10**6)
     least_particles: int = Field(1, ge=1, le=10**9)
     stopping: StoppingRule | None = None
-    limits: Annotated[tuple[Limit, ...], LISTED] = ()
+    limits: Annotated[tuple[Limit, ...], Field(max_length=MOST_LIMITS), LISTED] = ()
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

@@ -22,6 +22,7 @@ TITLES = {  # of the forms, after "the image"
     "blur": "blurred (σ 1 px)",
     "jpeg": f"as JPEG of quality {JPEG_QUALITY}",
 }
+ANALYSES_OF_IMAGE = 1 + len(TITLES)  # as it is, and in each form
 
 
 @dataclass(frozen=True)

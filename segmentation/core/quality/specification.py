@@ -10,9 +10,8 @@ from pydantic import AfterValidator, Field, model_validator
 from ..measure.quantities import Value, number, uncapital
 from ..names import clean_text
 from ..validation import LISTED, Settings
-from .conformity import NEARLY_CERTAIN, Conformity, Limit, decide_all, probability_words
+from .conformity import MOST_LIMITS, NEARLY_CERTAIN, Conformity, Limit, decide_all, probability_words
 
-MOST_LIMITS = 30
 LONGEST_TITLE = 120
 Title = Annotated[str, AfterValidator(lambda text: clean_text(text, LONGEST_TITLE))]
 # Words for a verdict on the whole specification, and on its requirements.
@@ -25,7 +24,7 @@ class Specification(Settings):
     at most one for each number."""
 
     title: Title = Field("", max_length=10 * LONGEST_TITLE)
-    limits: Annotated[tuple[Limit, ...], LISTED, Field(min_length=1, max_length=MOST_LIMITS)]
+    limits: Annotated[tuple[Limit, ...], Field(min_length=1, max_length=MOST_LIMITS), LISTED]
 
     @model_validator(mode="after")
     def _each_number_once(self) -> Self:

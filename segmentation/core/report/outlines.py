@@ -20,6 +20,7 @@ from ..labels.segmentation import Segmentation
 from ..measure.by_object import each_object, shifts_of
 from ..measure.hulls import cross
 from ..measure.outlines.borders import STEPS, PixelBorders, find_pixel_borders
+from ..measure.outlines.completion import completion_of
 from ..measure.outlines.polygons import Shifts
 from ..measure.runs import Runs
 from ..measure.table import Table
@@ -87,8 +88,6 @@ def whole_outlines(segmentation: Segmentation, table: Table) -> dict[int, Points
     """The outlines (k, 2) of the whole of those objects whose sizes are completed in the table, by their index."""
     if "completed" not in table.columns or not (table["completed"] == 1).any():
         return {}
-    from ..measure.shapes import completion_of
-
     labels = segmentation.dense[: segmentation.rows]
     shifts = Shifts.of({name: values[: segmentation.rows] for name, values in segmentation.maps.items()})
     return completion_of(labels, len(segmentation), shifts).polygons

@@ -63,7 +63,8 @@ def check_open(row: Owned, user: Any, visitor: UUID | None) -> None:
 
 def used_secret(row: Owned, secrets: Collection[str]) -> str:
     """The first of these secrets that belongs to a link of the row; "" if none does."""
-    valid = {secret_of(link) for link in _links_by_target(row).values() if link.number}
+    links = [link for link in _links_by_target(row).values() if link.number]
+    valid = {secret for link in links for secret in (secret_of(link), printed_secret(link, row.pk))}
     return next((secret for secret in secrets if secret in valid), "")
 
 
@@ -73,6 +74,30 @@ def secret_of(link: Link) -> str:
     return salted_hmac("segmentation.link", f"{link.target} {link.number}", algorithm="sha256").hexdigest()[
         :SECRET_LENGTH
     ]
+
+
+def printed_secret(link: Link, pk: UUID) -> str:
+    """A secret for files of one row (id) that a link opens: it opens this row alone, as long as the link
+    does, and does not reveal the secret of the link."""
+    return salted_hmac("segmentation.printed", f"{pk} {link.target} {link.number}", algorithm="sha256").hexdigest()[
+        :SECRET_LENGTH
+    ]
+
+
+def printed_link(row: Job | Sample) -> tuple[str, datetime | None] | None:
+    """The secret that a file of a row may hold, "" if none is needed, and when it ends; None if the row has
+    no open link.
+
+    It is that of the link that ends first, of the row and of its sample, because whoever sees the row by
+    either can read the file.
+    """
+    if state_of(row) != "open":
+        return None
+    links = [link for link in _links_by_target(row).values() if link.number and not link.off and not _has_ended(link)]
+    if not links:
+        return "", None
+    first = min(links, key=lambda link: (link.ends is None, link.ends and link.ends.timestamp()))
+    return printed_secret(first, row.pk), first.ends
 
 
 def link_of(row: Owned) -> Link | None:
@@ -136,12 +161,13 @@ def _opens(row: Job | Sample | Micrograph, secrets: Collection[str]) -> bool:
     links_by_target = _links_by_target(row)
     if isinstance(row, Micrograph) and (jobs := list(row.jobs.all())):
         answers = [
-            _answer(links_by_target.get(job.pk) or links_by_target.get(job.sample_id), job.owner_id, secrets)
-            for job in jobs
+            _answer(links_by_target.get(job.pk) or links_by_target.get(job.sample_id), job, secrets) for job in jobs
         ]
     else:
-        link = links_by_target.get(row.pk) or (links_by_target.get(row.sample_id) if isinstance(row, Job) else None)
-        answers = [_answer(link, row.owner_id, secrets)]
+        links = [links_by_target.get(row.pk), links_by_target.get(row.sample_id) if isinstance(row, Job) else None]
+        answers = [_answer(links[0] or links[1], row, secrets)]
+        if all(links):  # a file of the row may hold a secret that ends with the link of the sample
+            answers.append(_answer(links[1], row, secrets, printed_only=True))
     if True in answers:
         return True
     if ended := next((answer for answer in answers if answer), None):
@@ -149,14 +175,15 @@ def _opens(row: Job | Sample | Micrograph, secrets: Collection[str]) -> bool:
     return False
 
 
-def _answer(link: Link | None, owner: Any, secrets: Iterable[str]) -> bool | str:
-    """Whether a link lets the caller look; a sentence if the caller has its secret but it has ended.
-    owner: of the row; without a link's secret a row without an owner is open."""
+def _answer(link: Link | None, row: Owned, secrets: Iterable[str], *, printed_only: bool = False) -> bool | str:
+    """Whether a link lets the caller look at a row; a sentence if the caller has its secret but it has ended.
+    Without a link's secret a row without an owner is open. printed_only: only the secret in files of the row
+    counts."""
     if link is None or not link.number:
-        may_see = owner is None
+        may_see = row.owner_id is None and not printed_only
     else:
-        secret = secret_of(link)
-        may_see = any(constant_time_compare(sent_secret, secret) for sent_secret in secrets)
+        valid = [printed_secret(link, row.pk), *([] if printed_only else [secret_of(link)])]
+        may_see = any(constant_time_compare(sent, secret) for sent in secrets for secret in valid)
     if link is None or not may_see:
         return may_see
     return SWITCHED_OFF if link.off else EXPIRED if _has_ended(link) else True

@@ -20,19 +20,18 @@ from django.utils.crypto import salted_hmac
 from ...core.names import clean_text
 from ...models import Token
 from ...models.tokens import LONGEST_NAME
+from ..ground import bounds
 from ..ground.refusal import Refused
 
 logger = logging.getLogger(__name__)
 PREFIX = "deepsegm_"
 LONGEST_TOKEN = 100  # characters; a longer text is not looked up
 SHOWN_LENGTH = len(PREFIX) + 4  # first characters of a token, which its page shows
-MOST_TOKENS = 50  # tokens of an account
 EXPIRY_DAYS = (30, 90, 365)  # choices of the form: days until the token expires
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # Wrong tokens are counted for each network address, as wrong passwords of this name, which no account has.
 GUESSER = {"username": "a wrong token"}
 NO_NAME = f"Give the token a name of at most {LONGEST_NAME} characters."
-FULL = f"You have {MOST_TOKENS} tokens, which is the limit: revoke one that you no longer use."
 UNKNOWN = "This token is not known here: copy it again, or make another on your account page."
 EXPIRED = "This token has expired: make another on your account page."
 REVOKED = "This token was revoked: make another on your account page."
@@ -51,8 +50,7 @@ def create_token(*, user: Any, name: str, days: int | None, read_only: bool, pk:
     name = clean_text(name)
     if not 0 < len(name) <= LONGEST_NAME:
         raise Refused(NO_NAME)
-    if Token.objects.filter(owner=user, revoked=None).count() >= MOST_TOKENS:
-        raise Refused(FULL, 409)
+    bounds.ask(Token, user=user)
     text = PREFIX + secrets.token_urlsafe(32)
     expires = timezone.now() + timedelta(days=days) if days else None
     fields = {"name": name, "read_only": read_only, "expires": expires}

@@ -22,13 +22,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ...models import REQUEUE_FIELDS, ControlChart, Delivery, Job, Sample, Training, Webhook
+from ..ground import bounds
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused
 from .site_address import address_of
 
 logger = logging.getLogger(__name__)
 PREFIX = "whsec_"  # of the secret with which messages are signed (Standard Webhooks)
-MOST_WEBHOOKS = 10  # webhooks of an account
 # A message that is not accepted is sent again at these ages, as Standard Webhooks recommends; after the
 # last one it is given up.
 RETRY_AGES = [timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=35)]
@@ -56,9 +56,6 @@ NO_URL = "Type the address of your server, such as https://lab.example.org/deeps
 NO_HTTPS = "The address must begin with https://, so that nobody can read or change the messages on their way."
 PORTS = "The port must be 80, 443, or 1024 to 65535."
 PRIVATE = "The address belongs to a private network, and this site sends messages to public addresses only."
-FULL = f"You have {MOST_WEBHOOKS} webhooks, which is the limit: delete one that you no longer use."
-MOST_TESTS_A_MINUTE = 5  # test messages of an account in a minute
-TESTED = f"You have sent {MOST_TESTS_A_MINUTE} test messages in this minute, which is the limit: try again in a minute."
 NOT_SENT = "not sent: the webhook was stopped"
 
 
@@ -67,8 +64,7 @@ def create_webhook(*, user: Any, url: str, pk: UUID) -> Webhook:
     """Make a webhook of an account. Raises Refused (400 the address is not allowed, 409 too many webhooks)."""
     url = url.strip()
     check_url(url)
-    if Webhook.objects.filter(owner=user).count() >= MOST_WEBHOOKS:
-        raise Refused(FULL, 409)
+    bounds.ask(Webhook, user=user)
     secret = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
     webhook = Webhook(id=pk, owner=user, url=url, secret=secret)
     webhook.save(force_insert=True)
@@ -143,12 +139,7 @@ def send_test(*, webhook: Webhook) -> None:
     too many tests)."""
     if webhook.stopped:
         raise Refused("This webhook is stopped: start it again, then send a test message.", 409)
-    minute = timezone.now() - timedelta(minutes=1)
-    if (
-        Delivery.objects.filter(webhook__owner=webhook.owner_id, event="test", created__gt=minute).count()
-        >= MOST_TESTS_A_MINUTE
-    ):
-        raise Refused(TESTED, 429)
+    bounds.ask(Delivery, user=webhook.owner)
     _send(webhook, "test", {})
 
 

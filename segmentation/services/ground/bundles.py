@@ -23,6 +23,7 @@ from ...core.report.file_options import MICROGRAPH, NOTEBOOK
 from ...models import StoredFile
 
 BUNDLE_FILE = "bundle.zip"
+SEGMENTATION_FILE = "segmentation.npz"
 ARCHIVE_FILES = (BUNDLE_FILE, NOTEBOOK)  # archives that are put together from a plan when they are read
 PLAN_SUFFIX = "bundle.json"  # end of the name of a stored plan
 TEXT_SUFFIXES = (".csv", ".json", ".geojson", ".svg")  # suffixes of the files that are stored compressed

@@ -1,5 +1,6 @@
-"""Limits for one sender of requests: size of an image, uploads an hour, unfinished jobs and samples,
-megapixels, bytes of corrections, and requests for corrections at a time."""
+"""Limits for one sender of requests: size of an image, uploads an hour, unfinished jobs, samples and
+trainings, megapixels, bytes of corrections, and requests for corrections at a time. Services ask for them
+by `bounds.ask`."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from django.conf import settings
 from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 
-from ...models import Arrival, Job, Micrograph, Quota, Sample
+from ...models import Arrival, Job, Micrograph, Quota, Sample, Study, Training
 from .refusal import Refused
 
 # Upper bounds of the memory and time of an analysis, measured on two cores with dense images
@@ -62,7 +63,7 @@ def check_size(size: int) -> None:
         )
 
 
-def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
+def check_uploads(*, user: Any, visitor: UUID | None, address: str, **_: Any) -> None:
     """Raises Refused (429) if the sender has reached the number of uploads an hour. The sentence says
     when to try again."""
     limit, now = settings.DEEPSEGM_UPLOADS_PER_HOUR, timezone.now()
@@ -75,18 +76,22 @@ def check_uploads(*, user: Any, visitor: UUID | None, address: str) -> None:
     raise Refused(f"You have reached the limit of {limit} images an hour: try again in {minutes} {unit}.", 429)
 
 
-def check_waiting(*, user: Any, visitor: UUID | None, address: str) -> None:
-    """Raises Refused (429) if the sender has too many unfinished jobs, apart from those of samples
-    (`check_samples`)."""
+def check_waiting(*, user: Any, visitor: UUID | None, address: str, added: int = 1) -> None:
+    """Raises Refused (429) if the sender would have too many unfinished analyses with `added` more: jobs,
+    apart from those of samples (`check_samples`), and the analyses of studies."""
     limit = settings.DEEPSEGM_WAITING_JOBS
     mine = filter_for_sender(user, visitor, address)
-    if Job.objects.filter(mine, sample=None, state__in=Job.UNFINISHED).count() >= limit:
+    waiting = Job.objects.filter(mine, sample=None, state__in=Job.UNFINISHED).count()
+    if getattr(user, "pk", None) is not None:
+        studies = Study.objects.filter(owner=user, state__in=Study.UNFINISHED, finished=None)
+        waiting += studies.aggregate(all=Sum("analyses"))["all"] or 0
+    if waiting + added > limit:
         raise Refused(
             f"At most {limit} of your analyses may wait or run at a time: try again when some of them are done.", 429
         )
 
 
-def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
+def check_samples(*, user: Any, visitor: UUID | None, address: str, **_: Any) -> None:
     """Raises Refused (429) if the sender has too many samples with unfinished images."""
     limit = settings.DEEPSEGM_WAITING_SAMPLES
     mine = Sample.objects.filter(filter_for_sender(user, visitor, address))
@@ -95,6 +100,15 @@ def check_samples(*, user: Any, visitor: UUID | None, address: str) -> None:
     if mine.filter(Q(pk__in=jobs.values("sample")) | Q(pk__in=arriving.values("sample"))).count() >= limit:
         raise Refused(
             f"At most {limit} of your samples may wait or run at a time: try again when one of them is done.", 429
+        )
+
+
+def check_trainings(*, user: Any, **_: Any) -> None:
+    """Raises Refused (429) if the account has too many unfinished trainings."""
+    limit = settings.DEEPSEGM_WAITING_TRAININGS
+    if Training.objects.filter(state__in=Training.UNFINISHED, owner=user).count() >= limit:
+        raise Refused(
+            f"At most {limit} of your trainings may wait or run at a time: try again when one of them has ended.", 429
         )
 
 
@@ -115,11 +129,17 @@ def count_megapixels(job: Job) -> None:
         )
     if not job.needs_network:
         return
-    pixels = job.micrograph.width * job.micrograph.height
-    if limit := quota_of(job.owner).megapixels_a_day:
-        _check_day_limit(analyses_of_day(mine).exclude(job=job.pk), pixels, limit)
+    count_pixels(job.pk, job.micrograph.width * job.micrograph.height, **job.maker)
+
+
+def count_pixels(pk: UUID, pixels: int, *, user: Any, visitor: UUID | None, address: str) -> None:
+    """Count `pixels` of a job or study (id) for the 24 hours of its sender; raises Refused (429) if they are
+    too many."""
+    if limit := quota_of(user).megapixels_a_day:
+        mine = filter_for_sender(user, visitor, address)
+        _check_day_limit(analyses_of_day(mine).exclude(job=pk), pixels, limit)
     if pixels:
-        arrivals = [Arrival(job=job.pk, pixels=pixels, **Job.fields_of(**job.maker))]
+        arrivals = [Arrival(job=pk, pixels=pixels, **Job.fields_of(user, visitor, address))]
         Arrival.objects.bulk_create(arrivals, update_conflicts=True, unique_fields=["job"], update_fields=["created"])
 
 
@@ -162,6 +182,12 @@ def quota_of(user: Any) -> Quota:
     return Quota(**limits)
 
 
+def sender_key(user: Any, visitor: UUID | None, address: str) -> str:
+    """The sender as `AttemptedQuerySet.by_sender` names it."""
+    account = getattr(user, "pk", None)
+    return str(account) if account is not None else address or str(visitor or "")
+
+
 def filter_for_sender(user: Any, visitor: UUID | None, address: str) -> Q:
     """A filter for the rows that a sender made. Without an account it finds the rows of the browser
     and of the network address, because cookies are easily deleted."""
@@ -175,18 +201,19 @@ def filter_for_sender(user: Any, visitor: UUID | None, address: str) -> Q:
     return Q(owner=None) & mine
 
 
-def check_edits(job: Job, added: int) -> None:
-    """Raises Refused (422) if `added` bytes of corrections are too many for all results of the
-    job's maker."""
+def check_edits(*, size: int, user: Any, visitor: UUID | None, address: str) -> None:
+    """Raises Refused (422) if `size` more bytes of corrections are too many for all results of a
+    sender."""
     limit = settings.DEEPSEGM_EDITS_MB
-    mine = Job.objects.filter(filter_for_sender(job.owner, job.visitor, job.address), edit_bytes__gt=0)
-    if (mine.aggregate(all=Sum("edit_bytes"))["all"] or 0) + added > limit * 2**20:
+    mine = Job.objects.filter(filter_for_sender(user, visitor, address), edit_bytes__gt=0)
+    if (mine.aggregate(all=Sum("edit_bytes"))["all"] or 0) + size > limit * 2**20:
         raise Refused(f"At most {limit} MB of corrections are stored for each sender: delete results first.", 422)
 
 
 @contextmanager
-def edit_slot(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None]:
-    """A block in which one request makes corrections. Raises Refused (429) if the request has to wait.
+def edit_slot(work: str = "edits", *, user: Any, visitor: UUID | None, address: str) -> Iterator[None]:
+    """A block in which one request makes corrections (work "edits"), or searches for further objects to correct
+    ("offers"). Raises Refused (429) if the request has to wait.
 
     At most one request of a caller and EDITS_AT_ONCE requests of all callers run at a time; callers
     take turns. A slot is a locked file that contains the name of its caller. All processes of the
@@ -197,7 +224,7 @@ def edit_slot(*, user: Any, visitor: UUID | None, address: str) -> Iterator[None
     account = getattr(user, "pk", None)
     caller = f"account {account}" if account else address or str(visitor or "")
     with ExitStack() as open_files:
-        with (Path(settings.DEEPSEGM_DATA) / "edits.lock").open("a+") as turns_file:
+        with (Path(settings.DEEPSEGM_DATA) / f"{work}.lock").open("a+") as turns_file:
             fcntl.flock(turns_file, fcntl.LOCK_EX)
             slots = [open_files.enter_context(Path(f"{turns_file.name}.{n}").open("a+")) for n in range(EDITS_AT_ONCE)]
             free_slots = []

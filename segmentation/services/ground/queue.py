@@ -18,6 +18,7 @@ from django.utils import timezone
 from ... import models
 from ...models import RESTART_FIELDS, Attempted, ExportJob, Job, Sample
 from ...models.jobs import ANALYSES
+from . import bounds
 
 logger = logging.getLogger(__name__)
 RETRY_AFTER = timedelta(seconds=10)  # from the failure of work that a page needs to the next attempt
@@ -109,11 +110,14 @@ def enqueue(pks: Iterable[Any], kind: type[Attempted] = Job, *, again: bool = Fa
 def ask_for_files(result: Job | Sample, figure: str = "") -> ExportJob:
     """Let a worker write the missing files of a finished result; returns the row of this work.
 
-    After a failure it starts again only when RETRY_AFTER has passed. figure: the file name of a
-    requested figure with options; the row stores the last MOST_FIGURES names.
+    Raises Refused (429, 507). After a failure it starts again only when RETRY_AFTER has passed. figure:
+    the file name of a requested figure with options; the row stores the last MOST_FIGURES names.
     """
+    owner = {result.artifacts.model.owner: result}
+    if not ExportJob.objects.filter(**owner, asked=True, state__in=ExportJob.UNFINISHED).exists():
+        bounds.ask(ExportJob, **result.maker)
     with transaction.atomic():
-        export, is_new = ExportJob.objects.get_or_create(**{result.artifacts.model.owner: result})
+        export, is_new = ExportJob.objects.get_or_create(**owner)
         rows = ExportJob.objects.filter(pk=export.pk)
         if figure and figure not in export.figures:
             rows.update(figures=[*export.figures, figure][-MOST_FIGURES:])

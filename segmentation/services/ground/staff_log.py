@@ -10,6 +10,7 @@ from django.db.models import Model
 
 from ...core.report.cells import csv_text, name_cell
 from ...models import Link, StaffAction
+from . import bounds
 
 SHELL, BACKUP, NO_ACCOUNT = "command line", "made a backup", "without an account"
 COLUMNS = ("created", "account", "action", "kind", "target", "name", "before", "after")
@@ -92,9 +93,14 @@ def note(account: Any, action: str, row: Any, before: dict[str, Any] | None = No
     """Add an entry to the log. It contains the values that differ between `before` and `after`, or all
     of `before` if `after` is empty.
 
-    account: who made the change. action: as in ACTION_WORDS, or in words. row: the changed row.
+    account: who made the change, or in words. Raises Refused (422, 429) if an account without rights of staff, or a
+    visitor, has made too many changes. action: as in ACTION_WORDS, or in words. row: the changed row.
     """
     before, after = before or {}, after or {}
+    if not isinstance(account, str):
+        if not getattr(account, "is_staff", False):
+            bounds.ask(StaffAction, of=str(row.pk), user=account)
+        account = name_of(account)
     if after:
         names = [field for field in {**before, **after} if before.get(field) != after.get(field)]
         before, after = ({field: side.get(field) for field in names} for side in (before, after))

@@ -23,20 +23,18 @@ from ...core.measure.filters import Reason
 from ...core.names import clean_text, portable_name
 from ...core.report.wording import day_of
 from ...models import RESTART_FIELDS, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, Micrograph, Sample, shown_name
-from ..ground import limits
+from ..ground import bounds
 from ..ground.callers import check_may_train
 from ..ground.files import remove_folder, undo_on_failure
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused, lock
-from ..ground.space import check_space, undo_failed_storing, with_disk_reserve
+from ..ground.space import undo_failed_storing, with_disk_reserve
 from ..results.edits import NO_OUTLINES
 from ..results.jobs import GONE
 from ..results.steps import check_measured
 from ..results.uploads import is_zip, sha256_of_upload
-from ..results.usage import check_quota
 
 logger = logging.getLogger(__name__)
-MOST_IMAGES = 1000  # of a dataset
 LEAST_SIDE_PX = 32  # of a region; a model learns nothing from a smaller one
 LONGEST_TEXT = 200  # characters of material, instrument or licence
 CHECK_PREFIX = "check-"  # begin of the name of the file with the check of an image
@@ -60,7 +58,6 @@ NO_REGION = (
     f"A rectangle is top, left, bottom and right in pixels, within the analysed image, {LEAST_SIDE_PX} px or more on"
     " each side."
 )
-FULL = f"The dataset is full: {MOST_IMAGES:,} images are the limit."
 NO_ARCHIVE = "Send a ZIP archive: images in one folder and their labels in another, or images and a COCO JSON file."
 LARGE = "The archive has {size:,.0f} MB and the limit is {limit:,.0f} MB: make several archives."
 # The number in a series at the end of a name: "a (3)", "a_03" or "a003", but not the one of "tio2".
@@ -84,6 +81,7 @@ def create_dataset(*, user: Any, name: str, task: str, class_names: Sequence[str
     if names and (len(set(names)) < max(2, len(names))):
         raise Refused(TWO_NAMES, 422)
     fields = _visible_texts({"name": name, **described})
+    bounds.ask(Dataset, user=user)
     return Dataset.objects.create(owner=user, task=task, class_names=names, **fields)
 
 
@@ -148,7 +146,7 @@ def use_as_training_data(
     }
     image = dataset.images.filter(sha256=micrograph.sha256).first()
     if image is None:
-        check_room(dataset, 1)
+        bounds.ask(DatasetImage, of=dataset, **dataset.maker)
         image = DatasetImage(dataset=dataset, sha256=micrograph.sha256, name=unique_name(dataset, micrograph.name))
     for name, value in fields.items():
         setattr(image, name, value)
@@ -188,9 +186,7 @@ def add_archive(*, dataset: Dataset, file: Any, user: Any, consent: bool, review
     if file.size > limit:
         raise Refused(LARGE.format(size=file.size / 2**20, limit=limit / 2**20), 413)
     sender = {"user": user, "visitor": None, "address": ""}
-    limits.check_uploads(**sender)
-    check_space(file.size)
-    check_quota(file.size, **sender)
+    bounds.ask(Arrival, size=file.size, **sender)
     if not is_zip(file):
         raise Refused(NO_ARCHIVE, 422)
     Arrival.objects.create(**Arrival.fields_of(**sender))
@@ -267,12 +263,6 @@ def unique_name(dataset: Dataset, name: str) -> str:
     return f"{unique}{suffix}"
 
 
-def check_room(dataset: Dataset, more: int) -> None:
-    """Raises Refused (409) if the dataset would have too many images with `more` further ones."""
-    if dataset.images.count() + more > MOST_IMAGES:
-        raise Refused(FULL, 409)
-
-
 def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, Path], **fields: Any) -> None:
     """Store the files of an image that a worker has written ("image", "labels", "preview", "coco"), and
     remove earlier ones.
@@ -288,7 +278,8 @@ def publish_image(*, dataset: Dataset, image: DatasetImage, files: Mapping[str, 
 
     size = sum(path.stat().st_size for path in files.values())
     if image._state.adding:  # a new image from the first archive, whose bytes will be freed
-        check_quota(size - sum(archive["size"] for archive in dataset.incoming[:1]), **dataset.maker)
+        freed = sum(archive["size"] for archive in dataset.incoming[:1])
+        bounds.ask(DatasetImage, of=dataset, size=size - freed, **dataset.maker)
     with undo_on_failure(remove):
         names_in_storage = {name: _store(f"{image.folder}/{path.name}", path) for name, path in files.items()}
         file_fields = {name: names_in_storage[name] for name in ("image", "labels", "preview")}

@@ -25,6 +25,7 @@ from ...core.names import clean_text
 from ...core.network import cards
 from ...core.tasks import find
 from ...models import RESTART_FIELDS, Dataset, Training
+from ..ground import bounds
 from ..ground.callers import check_may_train, fingerprint, submission_id
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused, change_state, lock
@@ -45,7 +46,6 @@ UNCHECKED = "The dataset is still being checked: wait until that is finished."
 BROKEN = "The dataset could not be checked. {why}"
 ERRORS = "Correct the dataset before you train on it. {why}"
 UNDER_WAY = "A training of yours on this dataset is already waiting or running: wait for it, or cancel it first."
-FULL = "At most {limit} of your trainings may wait or run at a time: try again when one of them has ended."
 OTHER_KIND = "The model {model} is for {its}, and this dataset is of {here}: choose a base model of the same kind."
 UNKNOWN_BASE = "There is no base model named {name!r} here: choose one of {names}."
 NOT_COUNTED = "It is not known yet what can be composed of this dataset: press Check again on its page."
@@ -349,9 +349,7 @@ def _check_free(dataset: Dataset, user: Any) -> None:
     under_way = Training.objects.filter(state__in=Training.UNFINISHED, owner=user)
     if under_way.filter(dataset=dataset).exists():
         raise Refused(UNDER_WAY, 409)
-    limit = settings.DEEPSEGM_WAITING_TRAININGS
-    if under_way.count() >= limit:
-        raise Refused(FULL.format(limit=limit), 429)
+    bounds.ask(Training, user=user)
 
 
 def _locked_with_model(training: Training) -> Training:

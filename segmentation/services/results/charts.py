@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from django.db import transaction
@@ -10,13 +11,12 @@ from ...core.names import clean_text
 from ...core.quality.control import ChartPlan
 from ...models import ChartPoint, ControlChart, Job, Method, Reference, Sample
 from ...models.charts import LONGEST_NOTE
-from ..ground import staff_log
+from ..ground import bounds, staff_log
 from ..ground.refusal import Refused, lock
 from .control import is_same_material, mark_alarms_as_sent, put_point
 from .methods import GONE, check_changeable
 
-MOST_CHARTS = 50  # charts of a method
-TOO_MANY = f"A method has at most {MOST_CHARTS} control charts: delete one that nobody looks at."
+PORTION = 100  # results that are read at once
 TWICE = "There is a control chart of this number and material already."
 NO_CHART = "This control chart has been deleted."
 NO_REASON = f"Type the known cause, of at most {LONGEST_NOTE} characters."
@@ -38,13 +38,15 @@ def create_chart(*, method: Method, plan: ChartPlan, reference: Reference | None
         chart.get_plan().quantity == plan.quantity and is_same_material(chart.reference, material) for chart in charts
     ):
         raise Refused(TWICE, 409)
-    if len(charts) >= MOST_CHARTS:
-        raise Refused(TOO_MANY, 422)
+    bounds.ask(ControlChart, of=method, user=user)
     chart = ControlChart(method=method, plan=plan.model_dump(mode="json"), reference=material)
     chart.save(force_insert=True)
     staff_log.note(user, "made a control chart", chart, {}, chart.plan)
     single_results = Job.objects.filter(method__method=method, state=Job.State.DONE, sample=None, parent=None)
-    for row in [*single_results.select_related("micrograph", "method"), *Sample.objects.filter(method__method=method)]:
+    single_results = single_results.select_related("micrograph", "method").defer("settings", "method__description")
+    samples = Sample.objects.filter(method__method=method).select_related("method").defer("method__description")
+    # In portions, because each result has a long summary.
+    for row in chain(single_results.iterator(PORTION), samples.iterator(PORTION)):
         put_point(chart, row)
     mark_alarms_as_sent(chart)  # no webhook gets messages about old points
     return chart

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ...models import RESTART_FIELDS, Comparison, Job, Sample
 from ...models.jobs import Compared
+from ..ground import bounds
 from ..ground.callers import fingerprint
 from ..ground.queue import RETRY_AFTER, enqueue_after_commit
 from ..ground.refusal import Refused
@@ -56,6 +57,9 @@ def comparison_of(first_result: Compared, second_result: Compared) -> Comparison
     with transaction.atomic():
         # Remove comparisons of earlier numbers of the two results.
         Comparison.objects.filter(**sides).exclude(content=content).delete()
+        if not Comparison.objects.filter(content=content).exists():
+            of_first = Comparison.objects.filter(**dict([next(iter(sides.items()))]))
+            bounds.ask(Comparison, among=of_first, **first_result.maker)
         row, is_new = Comparison.objects.get_or_create(content=content, defaults=sides)
         before = timezone.now() - RETRY_AFTER
         failed = Comparison.objects.filter(pk=row.pk, state=Comparison.State.FAILED, finished__lt=before)

@@ -28,8 +28,8 @@ from ...location import COMMAND
 from ...models import Edit, Job
 from ...models.edits import HASH_BEFORE_FIRST, chain_faults, steps_of
 from ...plain import storable
+from ..ground import bounds
 from ..ground.callers import submission_id
-from ..ground.limits import check_edits
 from ..ground.refusal import Refused
 from .jobs import GONE
 
@@ -215,7 +215,7 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
         row.hash = row.computed_hash()
         rows.append(row)
     size = sum(row.size for row in rows)
-    check_edits(job, size)
+    bounds.ask(Edit, size=size, **job.maker)
     with transaction.atomic():
         unchanged = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base, fixed=False)
         counts = {"edit_count": F("edit_count") + len(rows), "edit_bytes": F("edit_bytes") + size}

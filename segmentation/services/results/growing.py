@@ -125,4 +125,4 @@ def close_sample(*, sample: Sample, account: Any, reason: str = "", is_enough: b
         raise Refused(NO_REASON, 422)
     sample.closed, sample.closed_by, sample.closed_reason = timezone.now(), staff_log.name_of(account), words
     sample.save(update_fields=["closed", "closed_by", "closed_reason"])
-    staff_log.note(sample.closed_by, "close", sample, {}, {"closed": words or "enough is measured"})
+    staff_log.note(account, "close", sample, {}, {"closed": words or "enough is measured"})

@@ -17,7 +17,7 @@ from ...core.micrograph.readings import CUT_OFF
 from ...core.micrograph.stated import StatedScale
 from ...models import REQUEUE_FIELDS, RESTART_FIELDS, Job, MethodVersion, Micrograph, Segmentation
 from ..access.webhooks import announce
-from ..ground import tables
+from ..ground import bounds, tables
 from ..ground.callers import fingerprint, submission_id
 from ..ground.files import remove_files_together
 from ..ground.limits import check_waiting, count_megapixels
@@ -114,6 +114,7 @@ def _create(
     has_scale = asked is None or not micrograph.waits_for_bar(asked)
     state, error, ready = Job.State.QUEUED, "", micrograph.is_read and has_scale
     try:
+        bounds.ask(Job, of=micrograph, **new_job.maker)
         check_waiting(**new_job.maker)
         count_megapixels(new_job)
     except Refused as refusal:
@@ -303,6 +304,7 @@ def retry_job(*, job: Job) -> Job:
         job.refresh_from_db()
         return job
     if job.can_retry:
+        bounds.ask(Job, added=0, of=job.micrograph, **job.maker)
         check_waiting(**job.maker)
         count_megapixels(job)
     change_state(job, (Job.State.FAILED, Job.State.CANCELLED), NO_RETRY, GONE, queued=timezone.now(), **RESTART_FIELDS)

@@ -55,7 +55,7 @@ def _change(row: Job | Sample, account: Any, action: str, **fields: dict[str, An
     type(row).objects.filter(pk=row.pk).update(**fields)
     for name, value in fields.items():
         setattr(row, name, value)
-    staff_log.note(staff_log.name_of(account), action, row, before, fields)
+    staff_log.note(account, action, row, before, fields)
     remove_certificate(row)
 
 

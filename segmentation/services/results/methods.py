@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
+from django.db.models import Case, OuterRef, Subquery, When
 from django.http import HttpRequest
 from django.utils import timezone
 from pydantic import ValidationError
@@ -25,7 +26,7 @@ from ...models import SHOWN_NAME, Job, Method, MethodVersion
 from ...models.methods import LONGEST_REASON
 from ...plain import storable
 from ..access import second_factor
-from ..ground import staff_log
+from ..ground import bounds, staff_log
 from ..ground.refusal import Refused, lock
 from .signing import account_with_password
 
@@ -110,6 +111,9 @@ def create_method(*, description: MethodDescription, user: Any, name: str, group
         row.group = user.groups.filter(name=storable(group)).first()
         if row.group is None:
             raise Refused(NO_GROUP, 422)
+    bounds.ask(Method, user=user)
+    if row.group:
+        bounds.ask(Method, among=Method.objects.filter(group=row.group), user=user)
     try:
         with transaction.atomic():
             row.save(force_insert=True)
@@ -156,6 +160,7 @@ def change_method(*, method: Method, description: MethodDescription, user: Any) 
 
 def _new_version(method: Method, description: MethodDescription, user: Any, number: int) -> MethodVersion:
     fields = {"description": description.as_dict(), "checksum": description.checksum}
+    bounds.ask(MethodVersion, of=method, user=user)
     return MethodVersion.objects.create(method=method, number=number, author=user.get_username(), **fields)
 
 
@@ -250,15 +255,13 @@ def changes_of(version: MethodVersion) -> list[str]:
 def offered_versions(user: Any) -> list[MethodVersion]:
     """For each method that a user can see, the version for a new analysis: the newest approved version,
     otherwise the draft. Approved versions come first, of these the methods of groups."""
-    every = Method.objects.visible_to(user)
-    versions = MethodVersion.objects.filter(method__in=every).exclude(state=MethodVersion.State.WITHDRAWN)
-    chosen: dict[UUID, MethodVersion] = {}
     draft = MethodVersion.State.DRAFT
-    for version in sorted(versions.select_related("method__group"), key=lambda row: (row.state == draft, -row.number)):
-        chosen.setdefault(version.method_id, version)
-    return sorted(
-        chosen.values(), key=lambda row: (row.state == draft, row.method.group_id is None, row.method.name.lower())
-    )
+    of_method = MethodVersion.objects.filter(method=OuterRef("pk")).exclude(state=MethodVersion.State.WITHDRAWN)
+    approved_first = Case(When(state=draft, then=1), default=0), "-number"
+    chosen = Subquery(of_method.order_by(*approved_first).values("pk")[:1])
+    methods = Method.objects.visible_to(user).annotate(chosen=chosen).values("chosen")
+    versions = MethodVersion.objects.filter(pk__in=methods).defer("description").select_related("method__group")
+    return sorted(versions, key=lambda row: (row.state == draft, row.method.group_id is None, row.method.name.lower()))
 
 
 def find_version(text: str, user: Any) -> MethodVersion:
@@ -267,7 +270,8 @@ def find_version(text: str, user: Any) -> MethodVersion:
 
     Raises Refused (409 it is withdrawn or several methods have the name, 422 there is none).
     """
-    rows = MethodVersion.objects.select_related("method__group").filter(method__in=Method.objects.visible_to(user))
+    rows = MethodVersion.objects.select_related("method__group").defer("description")
+    rows = rows.filter(method__in=Method.objects.visible_to(user))
     words = clean_text(text)
     try:
         version = rows.filter(pk=UUID(words)).first()

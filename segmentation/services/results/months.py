@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ...models import RESTART_FIELDS, ChartPoint, ChartReport, ControlChart
+from ..ground import bounds
 from ..ground.callers import fingerprint
 from ..ground.queue import RETRY_AFTER, enqueue_after_commit
 from ..ground.refusal import Refused
@@ -49,6 +50,8 @@ def report_of(chart: ControlChart, month: date) -> ChartReport:
     with transaction.atomic():
         # Remove reports with earlier points.
         ChartReport.objects.filter(**fields).exclude(content=content).delete()
+        if not ChartReport.objects.filter(content=content).exists():
+            bounds.ask(ChartReport, of=chart, user=chart.method.owner)
         row, is_new = ChartReport.objects.get_or_create(content=content, defaults=fields)
         failed = ChartReport.objects.filter(
             pk=row.pk, state=ChartReport.State.FAILED, finished__lt=timezone.now() - RETRY_AFTER

@@ -10,10 +10,9 @@ from django.db import transaction
 from ...core.quality.reference import ReferenceMaterial
 from ...models import Reference
 from ...plain import storable
+from ..ground import bounds
 from ..ground.refusal import Refused
 
-MOST_MATERIALS = 200  # reference materials of one maker
-TOO_MANY = f"There are {MOST_MATERIALS} reference materials already: delete one that nobody uses any more."
 NOT_YOUR_GROUP = "You are in no group of this name."
 TWICE = "There is a reference material of this name and certificate already."
 
@@ -36,8 +35,7 @@ def create_reference(
     listed = Reference.objects.listed_for(user, visitor)
     if listed.filter(name=material.name, material__certificate=material.certificate).exists():
         raise Refused(TWICE, 409)
-    if Reference.objects.visible_to(user, visitor).count() >= MOST_MATERIALS:
-        raise Refused(TOO_MANY, 422)
+    bounds.ask(Reference, user=user, visitor=visitor, address=address)
     row.save(force_insert=True)
     return row
 

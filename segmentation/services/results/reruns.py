@@ -18,17 +18,16 @@ from ...core.micrograph.types import UnreadableImage
 from ...core.network import cards
 from ...core.tasks import find
 from ...models import Arrival, Job, Proposals, shown_name
-from ..ground import limits
+from ..ground import bounds, limits
 from ..ground.files import remove_folder
 from ..ground.queue import INSPECTIONS, enqueue_after_commit, notify_workers
 from ..ground.refusal import Refused
-from ..ground.space import check_space, undo_failed_storing
+from ..ground.space import undo_failed_storing
 from .edits import NO_OUTLINES, NOT_DONE
 from .jobs import OTHER_OUTLINES, create_job, rerun_job
 from .models_offered import check_model
 from .publishing import segmentation_for
 from .uploads import head_of, sha256_of_upload
-from .usage import check_quota
 
 NONE = "None of these results can be run again with this model: {why}"
 BY_HAND = "{name}: its outlines were corrected by hand, and the model would replace them."
@@ -141,9 +140,7 @@ def import_outlines(*, job: Job, file: Any, settings: AnalysisSettings, **who: A
         raise Refused(OTHER_OUTLINES, 422)
     sender = {name: who[name] for name in ("user", "visitor", "address")}
     limits.check_size(file.size)
-    limits.check_uploads(**sender)
-    check_space(file.size)
-    check_quota(file.size, **sender)
+    bounds.ask(Arrival, size=file.size, **sender)
     try:
         suffix = suffix_and_kind(head_of(file, HEAD_BYTES))[0]
     except UnreadableImage as error:

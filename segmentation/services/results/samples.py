@@ -19,7 +19,7 @@ from ...core.names import clean_text
 from ...core.settings import Regions, regions_of
 from ...models import RESTART_FIELDS, SHOWN_NAME, Job, MethodVersion, Micrograph, Sample
 from ...models.samples import LONGEST_TYPED
-from ..ground import limits
+from ..ground import bounds
 from ..ground.callers import fingerprint, submission_id
 from ..ground.files import remove_files_together
 from ..ground.refusal import Refused, lock
@@ -176,7 +176,7 @@ def _move_if_possible(sample: Sample, job: Job) -> bool:
 def _new_sample(submission: str, who: dict[str, Any], settings: AnalysisSettings, **fields: Any) -> tuple[Sample, bool]:
     """The sample of a submission, and whether it is new; raises Refused (429) if its maker has too
     many."""
-    limits.check_samples(**who)
+    bounds.ask(Sample, **who)
     fields |= {"settings": settings.replaced(calibration=None).as_dict(), **Sample.fields_of(**who)}
     return Sample.objects.get_or_create(submission=submission, defaults=fields)
 
@@ -324,11 +324,11 @@ def retry_failed(*, sample: Sample) -> None:
     lock(sample, GONE)
     growing.check_not_closed(sample)
     if not sample.jobs.filter(state__in=Job.UNFINISHED).exists():
-        limits.check_samples(**sample.maker)
+        bounds.ask(Sample, **sample.maker)
     failed_jobs = sample.members.filter(state__in=(Job.State.FAILED, Job.State.CANCELLED)).select_related("micrograph")
     for job in failed_jobs.order_by("created", "pk"):
         try:
-            limits.count_megapixels(job)
+            bounds.count_megapixels(job)
         except Refused:
             break
         Job.objects.filter(pk=job.pk).update(queued=timezone.now(), **RESTART_FIELDS)
@@ -517,7 +517,7 @@ def _job_of_image(sample: Sample, micrograph: Micrograph, name_by_sha256: Mappin
     requested = requested.replaced(ignore=_regions_of_this_size(sample, micrograph, requested.measurement.ignore))
     job = _new_job(sample, micrograph, settings_for_image(requested, None, micrograph), created=micrograph.created)
     try:
-        limits.count_megapixels(job)
+        bounds.count_megapixels(job)
     except Refused as refusal:  # it may be tried again when there is room
         job.state, job.error, job.finished = Job.State.FAILED, refusal.sentence, timezone.now()
     return job
@@ -561,6 +561,7 @@ def _new_job(sample: Sample, micrograph: Micrograph, settings: AnalysisSettings,
     """A job for an image of a sample, not stored yet."""
     parent: Job | None = fields.get("parent")
     judged = parent.judgement_fields if parent else {}
+    bounds.ask(Job, of=micrograph, **sample.maker)
     return Job(
         **judged,
         method=parent.method if parent else sample.method,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -40,6 +41,8 @@ WORDED_START = f'{{"{in_words.CELLS}":'.encode()
 MOST_CACHED = 3  # results whose objects stay in memory between two requests
 MOST_OTHERS = 50  # other images of a sample that are examined
 MOST_SHOWN = 8  # objects of each such image that the page shows
+SEARCH_SECONDS = 5.0  # for the search in other images; further images are left out
+MOST_KEPT = 16  # answers of such searches that are kept
 NOT_MEASURED = "The objects of this result are not measured one by one, so none can be compared with another."
 
 
@@ -103,6 +106,12 @@ class _ObjectsCache:
 _recent = _ObjectsCache()
 
 
+# By the id of a result: the offer in it, and its most similar objects.
+FoundOffers = dict[UUID, tuple[Offer, list[dict[str, Any]]]]
+# By the state of all results that a search has read.
+_kept_offers: dict[tuple[Any, ...], FoundOffers] = {}
+
+
 def standing(job: Job, since: int) -> Standing:
     """The standing of a result. Its rows are the objects that corrections after number `since` changed.
     Raises Refused as `corrections_of` does, and if the result has no stored objects."""
@@ -134,21 +143,40 @@ def offers_in_sample(job: Job, user: Any, visitor: UUID | None) -> tuple[str, li
     (a sentence, "" for no effect; an offer for each image with an effect).
 
     At most MOST_OTHERS results that the caller may correct are examined, without versions (signed,
-    shared or named results). Raises Refused as `standing` does.
+    shared or named results), for SEARCH_SECONDS at most. The answer is kept for the present step of all
+    these results. Raises Refused as `standing` does.
     """
-    corrections = corrections_of(job)
-    pattern = pattern_of(corrections, _quick_numbers(job, _state_of(job, corrections), corrections))
-    if pattern is None or job.sample is None:
+    if job.segmentation_id is None:
+        raise Refused(NO_OUTLINES, 409)
+    if job.sample is None:
         return "", []
     others = job.sample.members.filter(state=Job.State.DONE, fixed=False).exclude(micrograph=job.micrograph_id)
     others = others.exclude(segmentation=None).select_related("micrograph", "segmentation").order_by("created", "pk")
+    others = others.defer("summary", "settings")  # of which only a new search reads something
     changeable = [other for other in others[:MOST_OTHERS] if other.is_changeable_by(user, visitor)]
-    offers = []
-    for other in changeable:
-        with suppress(Refused):  # its outlines cannot be read
-            offers += _offer_in(other, pattern)
+    content = tuple((row.pk, row.attempt, row.step, row.edit_count) for row in (job, *changeable))
+    found = _kept_offers.get(content)
+    if found is None:
+        found = _kept_offers[content] = _search_offers(job, changeable)
+        while len(_kept_offers) > MOST_KEPT:
+            with suppress(KeyError, RuntimeError):  # another thread has removed it
+                _kept_offers.pop(next(iter(_kept_offers)))
+    offers = [OfferInImage(other, other.edit_count, *found[other.pk]) for other in changeable if other.pk in found]
     task = tasks.find(job.get_settings().task)
     return offers_in_words([offer.offer for offer in offers], len(changeable), task.thing, task.things), offers
+
+
+def _search_offers(job: Job, others: Sequence[Job]) -> FoundOffers:
+    """What the last corrections of a result would do in each of the others."""
+    corrections, found = corrections_of(job), FoundOffers()
+    pattern = pattern_of(corrections, _quick_numbers(job, _state_of(job, corrections), corrections))
+    end = time.monotonic() + SEARCH_SECONDS
+    for other in others if pattern else ():
+        if time.monotonic() > end:
+            break
+        with suppress(Refused):  # its outlines cannot be read
+            found |= {row.job.pk: (row.offer, row.shown) for row in _offer_in(other, pattern)}
+    return found
 
 
 def _offer_in(job: Job, pattern: CorrectionPattern) -> list[OfferInImage]:

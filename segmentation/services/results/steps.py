@@ -125,6 +125,9 @@ def change_private_link(*, row: Owned, **wishes: Any) -> Link:
             make_version(row)
         if isinstance(row, Job | Sample) and row.specification:
             remove_certificate(row)  # the link is printed in it
+        if isinstance(row, Sample):
+            for job in row.jobs.exclude(specification={}):
+                remove_certificate(job)
     return link
 
 

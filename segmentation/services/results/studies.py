@@ -7,19 +7,23 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from pydantic import ValidationError
 
 from ...core.names import clean_text
 from ...core.quality.method import MethodDescription
+from ...core.quality.robustness import ANALYSES_OF_IMAGE
 from ...core.quality.study import check_design
 from ...core.validation import sentence
-from ...models import SHOWN_NAME, Method, MethodVersion, Study
-from ..ground import staff_log
+from ...models import SHOWN_NAME, Job, Method, MethodVersion, Study
+from ..ground import bounds, limits, staff_log
 from ..ground.queue import enqueue_after_commit
-from ..ground.refusal import Refused
+from ..ground.refusal import Refused, change_state, lock
+from ..ground.space import with_disk_reserve
 from . import methods
 
 LONGEST_LABEL, MOST_RESULTS = 60, 500  # characters of a label; results of a study
+MOST_IMAGES = 3  # of a study that are analysed again, each ANALYSES_OF_IMAGE times
 SETTING, SOURCE = "repeatability", "repeatability_source"  # settings that `apply_study` changes
 NO_TITLE = f"Type a name of the study, of at most {SHOWN_NAME} characters."
 NO_LABEL = "Type the {name} of each chosen result, or of none."
@@ -29,8 +33,23 @@ TWICE = "A study takes each result once."
 OTHER_METHOD = "{name} is no result by this method."
 NO_NUMBER = "{name} has no number with a scale that this study could take."
 UNFINISHED = "The study is not finished."
+UNDER_WAY = "A study of this method is already waiting or running: wait for it, or cancel it first."
+ENDED = "This study has already ended, so there is nothing to cancel."
+GONE = "This study has been deleted."
 OTHER_NUMBER = "The setting “Repeatability” is of the median, and this study is of another number."
 NO_SETTING = "This kind of analysis has no setting “Repeatability”."
+
+
+def images_of(rows: Iterable[Mapping[str, Any]]) -> list[Job]:
+    """At most MOST_IMAGES jobs, from the results of a study and the images of its samples: the first, the
+    last, and others evenly between them in time."""
+    ids = [row["id"] for row in rows]
+    results = Job.objects.filter(pk__in=ids) | Job.objects.filter(sample__in=ids, state=Job.State.DONE)
+    images = {job.micrograph_id: job for job in results.select_related("micrograph").order_by("created", "pk")}
+    jobs = list(images.values())
+    if len(jobs) <= MOST_IMAGES:
+        return jobs
+    return [jobs[index * (len(jobs) - 1) // (MOST_IMAGES - 1)] for index in range(MOST_IMAGES)]
 
 
 @transaction.atomic
@@ -41,7 +60,8 @@ def create_study(
 
     quantity: the name of the studied number. names: of all conditions, the outer ones first; a
     condition that never changed is left out. rows: a dict for each result, see
-    `core.quality.study_report`. Raises Refused (401, 403, 422 the results allow no study).
+    `core.quality.study_report`. Raises Refused (401, 403, 409 another study of the method is under way,
+    422 the results allow no study, 429 too many analyses).
     """
     methods.check_changeable(method, user)
     words, rows = clean_text(title), [dict(row) for row in rows]
@@ -60,10 +80,30 @@ def create_study(
         if max(map(len, row["labels"].values()), default=0) > LONGEST_LABEL:
             raise Refused(LONG_LABEL, 422)
     varied = _varied(list(names), rows)
-    fields = {"method": method, "title": words, "author": user.get_username(), "quantity": quantity}
-    study = Study.objects.create(**fields, names=varied, rows=rows)
+    lock(method, methods.GONE)
+    if method.studies.filter(state__in=Study.UNFINISHED).exists():
+        raise Refused(UNDER_WAY, 409)
+    bounds.ask(Study, of=method, user=user)
+    fields = {"method": method, "title": words, "owner": user, "author": user.get_username(), "quantity": quantity}
+    study = Study(**fields, names=varied, rows=rows)
+    images, sender = images_of(rows), {"user": user, "visitor": None, "address": ""}
+    study.analyses = ANALYSES_OF_IMAGE * len(images)
+    limits.check_waiting(**sender, added=study.analyses)
+    pixels = sum(job.micrograph.width * job.micrograph.height for job in images)
+    limits.count_pixels(study.pk, ANALYSES_OF_IMAGE * pixels, **sender)
+    study.save(force_insert=True)
     staff_log.note(user, "made a study of a method", study, {}, {"method": method.name, "results": len(rows)})
     enqueue_after_commit(study.pk, Study)
+    return study
+
+
+@with_disk_reserve
+@transaction.atomic
+def cancel_study(*, study: Study) -> Study:
+    """Stop a study that waits or runs. A second call changes nothing."""
+    change_state(
+        study, Study.UNFINISHED, ENDED, GONE, state=Study.State.CANCELLED, finished=timezone.now(), outcomes={}
+    )
     return study
 
 

@@ -24,15 +24,15 @@ from ...core.micrograph.kinds import HEAD_BYTES, maker_file, recognise
 from ...core.micrograph.pages import pages_of
 from ...core.micrograph.pairing import MOST_SIDES, pair
 from ...core.micrograph.types import UnreadableImage
+from ...core.micrograph.unpacking import OFFICE, OFFICE_ENTRY
 from ...core.micrograph.whole import check_complete
 from ...core.names import harmless_suffix
 from ...core.settings import DEFAULT_TASK
 from ...models import Arrival, Micrograph, SideFile, shown_name
-from ..ground import limits
+from ..ground import bounds, limits
 from ..ground.queue import INSPECTIONS, notify_workers
 from ..ground.refusal import Refused
-from ..ground.space import check_space, undo_failed_storing
-from .usage import check_quota
+from ..ground.space import undo_failed_storing
 
 # Examples by kind: synthetic images that the upload page offers to try (made by python -m
 # tests.examples).
@@ -41,6 +41,7 @@ EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.
 
 NO_SIDE_FILE = "No microscope saves a file such as {name} beside an image: send the image alone."
 MANY_SIDES = f"An image has at most {MOST_SIDES} files of the microscope beside it: send only those that belong to it."
+OFFICE_HEAD = 30 + len(OFFICE_ENTRY)  # bytes with the name of the first entry of a ZIP file
 # The text of data bars is read if so many images are sent together, or fewer: that of more would
 # take minutes.
 MOST_BARS_READ = 12
@@ -87,10 +88,10 @@ def receive_upload(
         raise Refused(MANY_SIDES, 422)
     for received in (file, *side):
         limits.check_size(received.size)
-    limits.check_uploads(user=user, visitor=visitor, address=address)
     size = sum(received.size for received in (file, *side))
-    check_space(size)
-    check_quota(size, user=user, visitor=visitor, address=address)
+    bounds.ask(Arrival, size=size, user=user, visitor=visitor, address=address)
+    if is_zip(file) and OFFICE_ENTRY in head_of(file, OFFICE_HEAD):
+        raise Refused(OFFICE, 422)
     if not (holds_several_images and is_zip(file)):
         try:
             check_complete(file, recognise(head_of(file), file.name or ""), file.size)

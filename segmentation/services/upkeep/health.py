@@ -22,6 +22,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Count, Min
 from django.utils import timezone
 
@@ -44,6 +45,11 @@ A_WEEK = timedelta(days=7)
 MOST_REASONS = 10  # sentences of failures that are listed
 LATEST_JOBS = 1000  # jobs from which the mean times of the stages are computed
 SQLITE_BYTES = 2 * 10**9  # the size of about 100,000 jobs: docs/operate/production.md
+MANY_FAILURES = 5  # in an hour; of fewer nobody is told
+HUNG = (
+    "A process of the worker {name} gave no sign of life and was ended ({count} so far, the last at {at:%H:%M}). Its"
+    " work goes on in another one; the log of the worker names it."
+)
 OUTGROWN = (
     "The SQLite database has {size:.1f} GB; above {limit:.0f} GB lists get slow. Set DEEPSEGM_RETENTION_DAYS, or "
     "move to PostgreSQL (docs/operate/backup.md)."
@@ -62,13 +68,15 @@ class Check(NamedTuple):
 
 class Waiting(NamedTuple):
     """The state of a queue. waiting, running: numbers of rows. oldest: seconds for which the oldest
-    waiting row has waited. workers: number of workers that are alive."""
+    waiting row has waited. workers: number of workers that are alive. hung: number of their processes
+    that gave no sign of life and were ended."""
 
     queue: str
     waiting: int
     running: int
     oldest: float
     workers: int
+    hung: int
 
 
 _last_answer: tuple[float, list[Check]] = (0.0, [])
@@ -317,6 +325,29 @@ def _long_waits() -> str:
     return f"{' '.join(late)} Start more workers, or read the logs of the workers." if late else ""
 
 
+def _processes() -> str:
+    """No process of a worker may have hung within the last hour."""
+    rows = WorkerProcess.objects.filter(hung_at__gt=timezone.now() - AN_HOUR).order_by("-hung_at")
+    return " ".join(HUNG.format(name=row.name, count=row.hung, at=timezone.localtime(row.hung_at)) for row in rows)
+
+
+def _device() -> str:
+    """Each living worker must have the device of its settings."""
+    rows = WorkerProcess.objects.filter(seen__gt=timezone.now() - ALIVE).exclude(notice="")
+    return " ".join(f"{row.name}: {row.notice}" for row in rows)
+
+
+def _failing() -> str:
+    """Of the analyses of the last hour not most may have failed."""
+    ended = count_ended()
+    done, failed = (ended[str(state)] for state in (Job.State.DONE, Job.State.FAILED))
+    if failed < MANY_FAILURES or failed <= done:
+        return ""
+    return (
+        f"In the last hour {failed} analyses failed, and {done} were done: see the reasons and the log of the workers."
+    )
+
+
 _SILENT = "It is not known, because the database does not answer."
 NO_DATABASE = "The database cannot be written (read-only, locked, full or not running)."
 NO_BROKER = "The message broker accepts nothing (full, read-only or not running). New work waits."
@@ -330,8 +361,11 @@ _CHECKS: tuple[tuple[str, str, bool, Callable[[], str], str], ...] = (
     ("filling", "disk", False, _days_until_full, "The free space cannot be read."),
     ("broker", "broker", False, _broker, NO_BROKER),
     ("workers", "database", False, _workers, _SILENT),
+    ("processes", "database", False, _processes, _SILENT),
+    ("device", "database", False, _device, _SILENT),
     ("queue", "database", False, _long_waits, _SILENT),
     ("size", "database", False, _sqlite_size, _SILENT),
+    ("failing", "database", False, _failing, _SILENT),
 )
 
 
@@ -339,8 +373,10 @@ def queues() -> list[Waiting]:
     """The states of all queues, counted from the rows in the database. A row that is due later does not
     count as waiting."""
     now = timezone.now()
-    alive = WorkerProcess.objects.filter(seen__gt=now - ALIVE).values_list("queues", flat=True)
-    workers = Counter(name for names in alive for name in names.split(","))
+    workers, hung = Counter[str](), Counter[str]()
+    for names, count in WorkerProcess.objects.filter(seen__gt=now - ALIVE).values_list("queues", "hung"):
+        workers.update(names.split(","))
+        hung.update(dict.fromkeys(names.split(","), count))
     counts: dict[str, list[Any]] = {kind.queue: [0, 0, now] for kind in WORK_KINDS.values()}
     for row, kind in WORK_KINDS.items():
         fields = {field.name for field in row._meta.get_fields()}
@@ -353,7 +389,7 @@ def queues() -> list[Waiting]:
         queue[1] += row.objects.running().count()
         queue[2] = min(queue[2], rows["since"] or now)
     return [
-        Waiting(name, waiting, running, (now - since).total_seconds(), workers[name])
+        Waiting(name, waiting, running, (now - since).total_seconds(), workers[name], hung[name])
         for name, (waiting, running, since) in counts.items()
     ]
 
@@ -366,15 +402,20 @@ def count_states() -> list[tuple[str, str, int]]:
 
 
 def count_ended() -> dict[str, int]:
-    """The numbers of analyses that were done and that failed in the last hour, by state."""
+    """The numbers of analyses that were done and that failed in the last hour, by state, without those that a
+    limit of their sender kept from beginning."""
     states, limit = (Job.State.DONE, Job.State.FAILED), timezone.now() - AN_HOUR
-    return {str(state): Job.objects.filter(state=state, finished__gt=limit).count() for state in states}
+    ended = Job.objects.filter(finished__gt=limit, attempt__gt=0)
+    return {str(state): ended.filter(state=state).count() for state in states}
 
 
 def last_backup() -> float | None:
-    """The time of the last backup of this site, in seconds since 1970; None if none is known."""
+    """The time of the last backup of this site, in seconds since 1970; if it never made one, that of its first
+    migration, so that the alert comes; None without any migration."""
     backups = StaffAction.objects.filter(action=staff_log.BACKUP).order_by("-created").values_list("created", flat=True)
-    return created.timestamp() if (created := backups.first()) else None
+    applied = MigrationRecorder.Migration.objects.using(connection.alias)
+    first = backups.first() or applied.aggregate(first=Min("applied"))["first"]
+    return first.timestamp() if first else None
 
 
 def count_failures() -> list[tuple[str, int]]:

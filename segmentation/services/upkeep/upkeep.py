@@ -6,9 +6,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
@@ -17,17 +18,19 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.utils import timezone
 
 from ... import models
+from ...models.jobs import count_workers
 from ..access.webhooks import remove_old_deliveries
+from ..ground import staff_log
 from ..ground.files import release_side_files
 from ..ground.limits import AN_HOUR
-from ..ground.queue import INSPECTIONS, WORK_KINDS, enqueue, notify_workers
+from ..ground.queue import ANALYSES, INSPECTIONS, TRAINING, WORK_KINDS, enqueue, notify_workers
 from ..ground.space import record_free_space, with_disk_reserve
+from ..ground.stored import bytes_of, side_bytes
 from ..results.exports import remove_unrequested
 from ..results.jobs import delete_jobs
 from ..results.pooling import stuck_samples
 from ..results.publishing import fail_row, requeue_row
 from ..results.signing import signed_jobs
-from ..results.usage import bytes_of, side_bytes
 
 MAX_DEATHS = 3  # after so many deaths of its process a row fails
 # A row that lost its worker for the second time waits so long; doubled each further time.
@@ -37,11 +40,15 @@ ABANDONED_AFTER = timedelta(days=1)  # after this time an upload without an anal
 # Unused rows that are younger are searched for at each `tidy`, older ones once a day.
 RECENT_ROWS = timedelta(days=2)
 MESSAGE_LOST_AFTER = timedelta(minutes=10)  # if no message was sent for so long, earlier ones may be lost
+IDLE_FOR = timedelta(seconds=5)  # a worker takes a message within so long, if it is idle
+AT_ONCE = {ANALYSES: settings.DEEPSEGM_CONCURRENCY, INSPECTIONS: 4, TRAINING: 1}  # rows that one worker works on
 MESSAGES_AT_ONCE = 100  # messages that are sent again at once
 ROWS_AT_ONCE = 20  # rows that one transaction of the tidying deletes
 IDS_AT_ONCE = 10_000  # ids of rows that the tidying reads at once
 # For each row of these kinds a message is sent. An upload has none: `notify_workers` is called for all.
 WITH_MESSAGES = tuple(kind for kind in WORK_KINDS if kind is not models.Micrograph)
+REVOKED_STAY = timedelta(days=30)  # so long a script that sends a revoked token gets the reason
+RESULTS = (models.Job, models.Sample)
 _all_rows_due = 0.0  # when `tidy` searches all rows again, by the monotonic clock of this process
 
 
@@ -107,7 +114,11 @@ def rescue(*, died: Collection[type[models.Attempted]] = ()) -> int:
     to_inspect = [models.Removal.objects.all()]
     to_inspect += [models.Micrograph.objects.waiting()] if models.Micrograph in queued else []
     to_inspect += [models.Job.imports.waiting()] if models.Job in queued else []
-    if any(rows.exists() for rows in to_inspect) and not models.Micrograph.objects.running().exists():
+    reading = models.Micrograph.objects.running().count()
+    if (
+        any(rows.exists() for rows in to_inspect)
+        and reading < max(1, count_workers(INSPECTIONS)) * AT_ONCE[INSPECTIONS]
+    ):
         notify_workers(INSPECTIONS)
     return rescued
 
@@ -325,6 +336,8 @@ def tidy(is_over: Callable[[], bool] = never_over) -> Purged:
     models.WorkerProcess.objects.filter(seen__lt=a_day_ago).delete()
     SessionStore.clear_expired()
     remove_old_deliveries()
+    models.Token.objects.filter(revoked__lt=now - REVOKED_STAY).delete()
+    _remove_rows_of_gone_visitors(a_day_ago)
     _release_lost_side_files()
     days = settings.DEEPSEGM_RETENTION_DAYS
     purged = purge(older_than=timedelta(days=days), is_over=is_over) if days else Purged(0, 0, 0)
@@ -336,6 +349,20 @@ def tidy(is_over: Callable[[], bool] = never_over) -> Purged:
     if looks_at_all and not is_over():
         _all_rows_due = begin + ABANDONED_AFTER.total_seconds()
     return purged
+
+
+def _remove_rows_of_gone_visitors(limit: datetime) -> None:
+    """Remove what visitors made before `limit` beside their results, once these are deleted: reference
+    materials of a browser without results, and the log of changes of a deleted result."""
+    made = models.Reference.objects.filter(owner=None, created__lt=limit)
+    has_result = [Exists(kind.objects.filter(owner=None, visitor=OuterRef("visitor"))) for kind in RESULTS]
+    made.filter(*(~result for result in has_result)).delete()
+    kinds = [str(kind._meta.verbose_name) for kind in RESULTS]
+    rows = models.StaffAction.objects.filter(account=staff_log.NO_ACCOUNT, kind__in=kinds, created__lt=limit)
+    targets = {UUID(target) for target in rows.order_by().values_list("target", flat=True).distinct()}
+    for kind in RESULTS:
+        targets -= set(kind.objects.filter(pk__in=targets).values_list("pk", flat=True))
+    rows.filter(target__in=map(str, targets)).delete()
 
 
 def _release_lost_side_files() -> None:
@@ -366,19 +393,20 @@ def storage_used() -> int:
 
 
 def _send_again(kind: type[models.Attempted]) -> None:
-    """Send messages for queued rows that had none, and MESSAGES_AT_ONCE for other queued rows if their
-    messages may be lost.
+    """Send messages for queued rows that had none, and for other queued rows if their messages may be lost.
 
-    Any message makes a worker take the next row. While a worker is busy, or if a message was sent
-    lately, rows wait for their turn and need no new message.
+    Any message makes a worker take the next row. While a worker is idle beside waiting rows, messages
+    are missing: one is sent for each idle process. Otherwise, if a message was sent lately, rows wait
+    for their turn and need no new message.
     """
-    now, waiting = timezone.now(), kind.objects.waiting()
-    is_busy = any(
-        row.objects.running().exists() for row in WORK_KINDS if WORK_KINDS[row].queue == WORK_KINDS[kind].queue
-    )
-    # A site with several workers may have a busy worker and an idle one.
-    if not (is_busy and settings.DEEPSEGM_EMBEDDED):
-        limit = now - (MESSAGE_LOST_AFTER if is_busy else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
+    now, waiting, queue = timezone.now(), kind.objects.waiting(), WORK_KINDS[kind].queue
+    running = sum(row.objects.running().count() for row in WORK_KINDS if WORK_KINDS[row].queue == queue)
+    idle = count_workers(queue) * AT_ONCE[queue] - running
+    if idle > 0 and not settings.DEEPSEGM_EMBEDDED:
+        said_lately = Q(enqueued__gt=now - IDLE_FOR, enqueued__lte=now)
+        _enqueue(waiting.exclude(said_lately).exclude(enqueued=None).order_by("enqueued")[:idle])
+    elif not (running and settings.DEEPSEGM_EMBEDDED):
+        limit = now - (MESSAGE_LOST_AFTER if running else timedelta(seconds=settings.DEEPSEGM_SILENCE_SECONDS))
         if not waiting.filter(enqueued__gt=limit, enqueued__lte=now).exists():
             _enqueue(waiting.exclude(enqueued=None)[:MESSAGES_AT_ONCE])
     enqueue(list(waiting.filter(enqueued=None).values_list("pk", flat=True)), kind)

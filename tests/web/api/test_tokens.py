@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from segmentation.models import Job, Token
 from segmentation.services.access import tokens
+from segmentation.services.ground.bounds import BOUNDS
 from segmentation.services.ground.callers import visitor_id
 
 from .test_jobs import JOBS, basic, secret, send
@@ -152,7 +153,7 @@ def test_what_was_made_by_secret_is_claimed(script, alice, charlie, make):
 
 
 def test_there_are_not_endlessly_many(alice, make, monkeypatch):
-    monkeypatch.setattr(tokens, "MOST_TOKENS", 2)
+    monkeypatch.setitem(BOUNDS, Token, BOUNDS[Token]._replace(most=2, checks=()))
     first, _ = make(alice)
     make(alice)
     with pytest.raises(tokens.Refused):

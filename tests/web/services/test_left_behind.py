@@ -15,8 +15,8 @@ from django.test import Client
 
 from segmentation.models import ExportJob, Link, Micrograph, Removal, Segmentation
 from segmentation.services.ground import files
+from segmentation.services.ground.stored import stored_bytes
 from segmentation.services.results import after_inspection, exports, jobs, publishing
-from segmentation.services.results.usage import stored_bytes
 from segmentation.services.upkeep import health, upkeep
 from tests.conftest import picture
 from tests.web.api.test_jobs import basic

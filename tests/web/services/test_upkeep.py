@@ -215,6 +215,20 @@ def test_what_a_broker_elsewhere_has_forgotten_is_enqueued_again_though_a_worker
         assert queue == sent
 
 
+@pytest.mark.parametrize(("alive", "seconds", "sent"), [(2, 8, 1), (3, 8, 2), (2, 2, 0), (1, 8, 0)])
+def test_what_waits_beside_an_idle_worker_is_said_again_within_seconds(make_job, queue, settings, alive, seconds, sent):
+    """A worker stayed idle for ever beside a busy one, because each new upload moved the time of the last message."""
+    settings.DEEPSEGM_EMBEDDED = False
+    for number in range(alive):
+        WorkerProcess.objects.create(name=f"analyses@{number}", queues="analyses", version="1")
+    running(make_job, heartbeat=timezone.now(), queued=ago(minutes=20))
+    for _ in range(11):
+        make_job(queued=ago(minutes=1), enqueued=ago(seconds=seconds))
+    for _ in range(2):
+        upkeep.rescue()
+    assert len(queue) == min(2 * sent, 11)
+
+
 def test_a_message_lost_while_a_clock_was_an_hour_fast_is_sent_again(make_job, make_micrograph, queue, monkeypatch):
     rung = []
     monkeypatch.setattr("segmentation.services.upkeep.upkeep.notify_workers", rung.append)

@@ -18,9 +18,9 @@ from django.utils import timezone
 from segmentation.models import Arrival, Micrograph, SideFile
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.ground.space import NO_ROOM
+from segmentation.services.ground.stored import stored_bytes
 from segmentation.services.results import uploads as uploads_service
 from segmentation.services.results.uploads import discard_unused
-from segmentation.services.results.usage import stored_bytes
 from segmentation.services.upkeep import upkeep
 from tests.conftest import picture
 

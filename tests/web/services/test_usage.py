@@ -18,10 +18,11 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Arrival, Dataset, Micrograph, Quota
 from segmentation.services.ground.limits import quota_of
 from segmentation.services.ground.refusal import Refused
+from segmentation.services.ground.stored import stored_bytes
 from segmentation.services.learning import datasets
 from segmentation.services.results import jobs, uploads
 from segmentation.services.results.jobs import make_ready, start_without_scale
-from segmentation.services.results.usage import spent_by, stored_bytes, usage
+from segmentation.services.results.usage import spent_by, usage
 from tests.conftest import WITHOUT_LAB, picture
 from tests.web.archive import zipped
 

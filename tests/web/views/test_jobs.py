@@ -19,6 +19,7 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Micrograph, Segmentation, Superseded
 from segmentation.presenters.choices import SettingButton
+from segmentation.presenters.listing import UNREADABLE
 from segmentation.presenters.result import Result
 from segmentation.views.job_status import SOON
 from tests.web.finished import FILES, SUMMARY, VISITOR, ZEISS, summary, templates, words
@@ -640,3 +641,12 @@ class TestBarReadLater:
         assert maker.post(address(row, "retry/")).status_code == 303
         assert "The bar in the image is still being read" in words(maker.get(address(row)))
         assert maker.get(f"/api/v1/jobs/{row.pk}").json()["scale_check"] == "pending"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("damage", [{"summary": {}}, {"summary": {"used": 1}}])
+def test_a_result_that_cannot_be_read_says_so(maker, make_job, damage):
+    job = make_job(state="done", visitor=VISITOR, summary=SUMMARY, files=FILES, attempt=1)
+    Job.objects.filter(pk=job.pk).update(**damage)
+    answer = maker.get(f"/jobs/{job.pk}/")
+    assert answer.status_code == 409 and UNREADABLE in answer.content.decode()

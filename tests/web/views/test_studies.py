@@ -161,3 +161,18 @@ def test_the_api_makes_reads_and_applies_one(script, version, results, charlie):
     version_answer = post(f"/api/v1/studies/{study.pk}/apply").json()
     assert version_answer["description"]["settings"]["repeatability"] == 4.19
     assert post(path, {"title": "x", "results": {}}).status_code == 422
+
+
+def test_a_study_can_be_cancelled(people, script, version, results):
+    people["alice"].post(address(version), form(results))
+    study = Study.objects.get()
+    assert "Cancel the study" in people["alice"].get(f"/studies/{study.pk}/").content.decode()
+    assert people["charlie"].post(f"/studies/{study.pk}/cancel/").status_code == 404
+    assert people["alice"].post(f"/studies/{study.pk}/cancel/").status_code == 303
+    assert "The study was cancelled." in visible(people["alice"].get(f"/studies/{study.pk}/"))
+    answer = script.post(f"/api/v1/studies/{study.pk}/cancel", headers=basic("alice"))
+    assert answer.json()["state"] == "cancelled"
+    assert people["alice"].post(address(version), form(results)).status_code == 303
+    finish(Study.objects.latest("created"))
+    latest = Study.objects.latest("created")
+    assert people["alice"].post(f"/studies/{latest.pk}/cancel/").status_code == 409

@@ -10,12 +10,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.micrograph.unpacking import OFFICE
 from segmentation.models import Arrival, Job, Micrograph, Quota, Sample
 from segmentation.services.access.tokens import create_token
 from segmentation.services.results.uploads import EXAMPLES
 from segmentation.views.upload import NO_IMAGE
 from tests.conftest import TEXT_FILE, picture
 from tests.reader import CALIBRATED
+from tests.web.archive import zipped
 from tests.web.finished import words
 
 pytestmark = pytest.mark.django_db
@@ -293,3 +295,11 @@ class TestSample:
         response = client.get("/sample.tif")
         assert response["Content-Disposition"] == 'attachment; filename="sem-sample.tif"'
         assert b"".join(response.streaming_content) == picture() + CALIBRATED
+
+
+@pytest.mark.django_db
+def test_an_office_document_is_refused_on_the_page_where_it_was_dropped(client):
+    document = zipped({"[Content_Types].xml": b"<a/>", "word/document.xml": b"x"})
+    answer = client.post("/", {"file": SimpleUploadedFile("a.docx", document)})
+    assert answer.status_code == 400 and OFFICE in answer.content.decode()
+    assert not Micrograph.objects.exists()

@@ -197,8 +197,8 @@ class TestMetrics:
 
     def test_failures_and_backups_are_known(self, client, settings, make_job):
         settings.DEEPSEGM_METRICS_TOKEN = "right"
-        make_job(state="failed", finished=timezone.now())
-        make_job(state="failed", finished=timezone.now() - timedelta(hours=2))
+        make_job(state="failed", finished=timezone.now(), attempt=1)
+        make_job(state="failed", finished=timezone.now() - timedelta(hours=2), attempt=1)
         StaffAction.objects.create(account=SHELL, action=BACKUP, kind="site", name="monday.zip")
         text = client.get("/metrics", headers={"Authorization": "Bearer right"}).content.decode()
         assert 'deepsegm_ended_lately{state="failed"} 1.0' in text and 'ended_lately{state="done"} 0.0' in text

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .contours import Contours
+from .borders import find_pixel_borders
+from .contours import Contours, contours, moved
 from .fits import Fits, fitted
+from .polygons import Shifts
 from .rims import at, find_rims, padded
 
 LEAST_COVERED = 0.05  # share of the rim; with less an outline is hardly changed
@@ -41,6 +43,14 @@ class Completion:
     seen_share: Floats
     polygons: dict[int, Floats]
     error: Floats
+
+
+def completion_of(labels: NDArray[np.int32], n: int, shifts: Shifts) -> Completion:
+    """What others cover of the objects 1..n of labels (H, W), completed. shifts: where the picture shows the edges."""
+    lines = contours(find_pixel_borders(labels))
+    if shifts.map is not None:
+        lines = moved(lines, shifts.map, otherwise=shifts.otherwise)
+    return complete(lines, labels, n)
 
 
 def complete(lines: Contours, labels: NDArray[np.int32], n: int) -> Completion:

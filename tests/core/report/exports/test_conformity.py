@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from segmentation.core.quality.conformity import number_words
-from segmentation.core.quality.specification import MOST_LIMITS, Specification
+from segmentation.core.quality.conformity import MOST_LIMITS, number_words
+from segmentation.core.quality.specification import Specification
 from segmentation.core.report import exports
 from segmentation.core.report.exports.conformity import CONFORMITY
 from segmentation.core.report.files import write_all
