@@ -28,11 +28,8 @@ from .preparation import without_coloured_marks
 from .settings import MeasurementSettings
 from .tasks.judgement import result_flags
 
-<<<<<<< HEAD
 KEPT_SCALE = "A person has compared this scale with the bar in the image, which gives another, and kept it."
-=======
 LEAST_BORDER = 0.01  # share of the picture; a smaller border, such as a line along the edge, changes no density
->>>>>>> main
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
 
 
