@@ -28,6 +28,7 @@ from .preparation import without_coloured_marks
 from .settings import MeasurementSettings
 from .tasks.judgement import result_flags
 
+KEPT_SCALE = "A person has compared this scale with the bar in the image, which gives another, and kept it."
 LEAST_BORDER = 0.01  # share of the picture; a smaller border, such as a line along the edge, changes no density
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
 
@@ -148,13 +149,13 @@ def _note_on_ignored(segmentation: Segmentation, table: Table, settings: Measure
 def _flags_of_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
     """Flags about the scale, then the notes of the micrograph. used: the calibration of the analysis."""
     if not used.is_known:
-        yield Flag(NO_SCALE)
+        yield Flag(f"{NO_SCALE} {micrograph.scale_question}".rstrip())
     readings = micrograph.calibration, micrograph.reading
-    sources = crosscheck_sources(*readings, used)
+    sources = [KEPT_SCALE] if used.is_kept else crosscheck_sources(*readings, used)
     if factor := largest_contradiction(used, *readings):
         short = f"Do not use: scale wrong by a factor of {factor_words(factor)}?"
         yield Flag.doubtful(WRONG_SCALE.format(sources=" ".join(sources)), short, moves="all", by=1.0)
-    elif any(contradict(reading, used) for reading in readings):
+    elif not used.is_kept and any(contradict(reading, used) for reading in readings):
         yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=LARGEST_DIFFERENCE)
     else:
         yield from map(Flag, sources)

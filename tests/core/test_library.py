@@ -20,6 +20,8 @@ import deepsegm
 from segmentation.core import library
 from segmentation.core.library import results
 from segmentation.core.library.inputs import model_for
+from segmentation.core.micrograph.barresult import BarReading
+from segmentation.core.micrograph.types import NO_SCALE, Calibration, Micrograph
 from segmentation.core.network.cards import cards_for_name
 from segmentation.core.report.exports.result import as_dict
 from segmentation.core.report.files import write_all
@@ -224,3 +226,17 @@ def test_an_array_is_analysed_as_its_file(tmp_path):
     # Intervals are drawn at random, by the checksum of a file or an array.
     values = [{name: of.value for name, of in one.numbers.items()} for one in (of_array, of_file)]
     assert values[0] == values[1] and values[0]["n_kept"] > 20
+
+
+def test_a_length_whose_line_was_not_found_is_a_note_that_asks_for_it(monkeypatch):
+    asked = BarReading(0.0, 0.0, "100 nm", 100.0, None, (1, 1, 9, 9))
+    monkeypatch.setattr("segmentation.core.library.inputs.read_bar", lambda micrograph: asked)
+    image = deepsegm.read(np.full((200, 300), 90, np.uint8))
+    assert image.notes[-1] == "“100 nm” is written in the image. Where is its line?"
+    assert not image.scale.in_use.is_known
+
+
+def test_a_picture_without_a_scale_says_which_line_is_looked_for():
+    grey = Micrograph(grey_of(LABELS), "x.png", "0" * 64, Calibration.absent(), scale_question="Where is its line?")
+    notes = [flag.text for flag in deepsegm.measure(LABELS, image=grey).analysis.flags]
+    assert f"{NO_SCALE} Where is its line?" in notes

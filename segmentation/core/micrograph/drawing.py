@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from .barline import Mask
+from .barblocks import Mask
 from .letters import BAR_FULL, MOST_COMPONENTS, MOST_INK, PAD, TOLERANCES, Bytes, Component, component_of
 
 RIM = 0.4  # blurred edge of strokes, in halves of their thickness

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .barline import Mask
+from .barblocks import Mask
 from .burntin import INK_LEVELS, LARGEST_PICTURE_PX, scale_bars, texts_on_picture
 from .contrast import as_bytes
 from .drawing import draw_lines, widened
