@@ -35,10 +35,15 @@ class Method(_Row[M]):
 
     @_step
     def change(
-        self, result: Job[M] | Result[M] | str | None = None, *, description: dict[str, Any] | None = None
+        self,
+        result: Job[M] | Result[M] | str | None = None,
+        *,
+        description: dict[str, Any] | None = None,
+        reason: str = "",
     ) -> Steps[dict[str, Any]]:
-        """Change the draft, or make the next version if there is no draft. Give a finished result or a description."""
-        sent = _source(result, description)
+        """Change the draft, or make the next version if there is no draft without results. Give a finished result or a
+        description. reason: why a next version is made, which needs one."""
+        sent = {**_source(result, description), "reason": reason}
         answer = yield from self._client._json("POST", f"{self.path}/versions", json=sent)
         yield from self._refresh()
         return dict(answer)

@@ -228,6 +228,9 @@ class Signature(Answer):
     numbers_sha256: str = Field(
         description="SHA-256 of the entry result of the job: JSON, sorted keys, ASCII, no spaces."
     )
+    covered: dict[str, Any] = Field(
+        description="Limits, reference material, decision and method that it covers; left out of the hash where empty."
+    )
     previous: str = Field(description="Hash of the signature before.")
     hash: str = Field(description="SHA-256 of the other entries: JSON, sorted keys, ASCII, no spaces.")
 

@@ -359,15 +359,18 @@ class SampleAnalysis:
         """The version of a method by which all counted images were analysed, with the departures of any of them; None
         if they do not share one version."""
         methods = [member.record.method for _, member in self.counted]
-        versions = {method and replace(method, departures=(), control="") for method in methods}
-        shared = versions.pop() if len(versions) == 1 else None
-        if shared is None or len(methods) == 1:
-            return methods[0] if shared else None
+        versions = {method and (method.name, method.version, method.checksum) for method in methods}
+        # If the version was approved while images came, the sample keeps the state that says less.
+        first = next(
+            (method for method in methods if method and method.state == "draft"), methods[0] if methods else None
+        )
+        if first is None or len(versions) > 1 or len(methods) == 1:
+            return first if len(versions) == 1 else None
         counts = Counter(sentence for method in methods if method for sentence in method.departures)
         total = f"of {len(methods)} images"
         lines = [text if n == len(methods) else f"In {n} {total}: {text}" for text, n in counts.items()]
         control = " ".join(dict.fromkeys(method.control for method in methods if method and method.control))
-        return replace(shared, departures=tuple(lines), control=control)
+        return replace(first, departures=tuple(lines), control=control)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types: keys of the pooled statistics and of this class, and a row for each member."""

@@ -183,6 +183,23 @@ class Job(Owned, Attempted, JudgedResult):
         return self.state == self.State.DONE
 
     @property
+    def makers(self) -> set[str]:
+        """The names of the accounts that made the result: its owner, who corrected its outlines or those that it
+        measures again, and who signed it as made."""
+        names: set[str] = set()
+        job: Job | None = self
+        while job is not None:
+            names |= {job.owner.get_username()} if job.owner else set()
+            names |= set(job.edits.exclude(author="").values_list("author", flat=True))
+            names |= set(job.signatures.filter(meaning="made").values_list("account", flat=True))
+            parent = job.parent
+            measures_its_outlines = parent and (
+                job.corrects is not None or job.segmentation_id == parent.segmentation_id
+            )
+            job = parent if measures_its_outlines else None
+        return names
+
+    @property
     def is_by_hand(self) -> bool:
         """Whether it measures corrections of its parent, or outlines of another tool."""
         return self.corrects is not None or bool(self.outlines)

@@ -100,7 +100,8 @@ def apply_study(*, study: Study, user: Any) -> MethodVersion:
         description = MethodDescription.from_dict({**before.as_dict(), "settings": {**before.settings, **stated}})
     except ValidationError as error:
         raise Refused(sentence(error), 409) from None
-    return methods.change_method(method=study.method, description=description, user=user)
+    reason = f"precision of the study “{study.title}”"
+    return methods.change_method(method=study.method, description=description, user=user, reason=reason)
 
 
 def source_words(study: Study) -> str:
