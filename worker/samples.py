@@ -7,6 +7,7 @@ import logging
 import zipfile
 import zlib
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from segmentation.core.analysis import AnalysisSettings, MethodUsed
 from segmentation.core.flags import Flag, as_json, from_json
 from segmentation.core.micrograph.pairing import sort_key
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.quality.belonging import choice_words
 from segmentation.core.quality.specification import Specification
+from segmentation.core.quality.stopping import departures_of
 from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
 from segmentation.core.report.filing import Filing
 from segmentation.core.sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
@@ -47,9 +50,10 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     has. Raises `Superseded` if the sample changed meanwhile."""
     from segmentation.core.report.files import write_all
 
-    sample_growth.hold_images(sample)
+    if not sample.closed:  # in a closed sample the same images count for good
+        sample_growth.hold_images(sample)
     combined, jobs, notes = _combine(sample, progress)
-    while combined and sample_growth.hold_outliers(sample, combined, jobs):
+    while combined and not sample.closed and sample_growth.hold_outliers(sample, combined, jobs):
         combined, jobs, notes = _combine(sample, progress)
     if combined is None:
         pooled = {"of": [], "images": [], **as_json(map(Flag, [*notes, NONE_LEFT]))}
@@ -88,7 +92,7 @@ def _combine(sample: Sample, progress: Progress) -> tuple[SampleAnalysis | None,
         filter=settings.measurement.filter,
         left_out=left_out,
     )
-    return combined, jobs, notes
+    return replace(combined, ending=tuple(departures_of(sample.history))), jobs, notes
 
 
 def filing_of(sample: Sample) -> Filing:
@@ -159,7 +163,7 @@ def _member(job: Job) -> Member | None:
     flags = from_json(job.summary)
     texts = {flag.text for flag in flags}
     flags += [Flag(text) for text in job.scale.disagreements() if text not in texts]
-    return Member(job.micrograph.name, table, calibration, *parts, flags)
+    return Member(job.micrograph.name, table, calibration, *parts, flags, choice_words(job.choice))
 
 
 def _record(job: Job) -> AnalysisRecord:

@@ -200,6 +200,10 @@ class Closing(Body):
     reason: str = Field("", description="Why, before enough is measured by the method.")
 
 
+class Reopening(Body):
+    reason: str = Field(description="Why the sample is opened again.")
+
+
 class Inclusion(Body):
     included: Literal["on", "off", "instead"] = Field(
         description="on, off: whether the image counts. instead: this other result of the same image counts."

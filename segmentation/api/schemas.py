@@ -652,6 +652,7 @@ class SampleImage(Answer):
     waits: Annotated[bool, FromRow(lambda image, _: image.needs_agreement)] = Field(
         description="Whether it counts only after included=on; left_out says why."
     )
+    choice: str = Field(description="Who decided that it counts or is left out, and why it had waited; or empty.")
     outlier: Annotated[str | None, or_null("outlier")] = Field(description="Why it may not belong to the sample.")
     warning: Annotated[str | None, or_null("warning")] = Field(description="Short forms of its warnings.")
     n: int | None = Field(description="Number of counted objects; 0 if it is left out, null until it is pooled.")
@@ -664,6 +665,17 @@ class Growth(Answer):
     is_enough: bool = Field(description="Whether enough is measured by the method.")
     more: int | None = Field(description="About how many more images are needed; null where no number is known.")
     waiting: int = Field(description="How many images wait until a person says that they count.")
+
+
+class ClosedOrOpened(Schema):
+    """That a sample was closed, or opened again."""
+
+    opened: bool
+    by: str = Field(description="The account.")
+    at: datetime
+    reason: str
+    sentence: str = Field(description="How far the sample was when it was closed.")
+    is_enough: bool = Field(description="Whether enough was measured by the method when it was closed.")
 
 
 class Sample(Analysis):
@@ -698,6 +710,7 @@ class Sample(Analysis):
     closed: datetime | None = Field(description="When it was closed: it takes no more images.")
     closed_by: str = Field(description="The account that closed it.")
     closed_reason: str = Field(description="Why, where it was closed before enough was measured.")
+    history: list[ClosedOrOpened] = Field(description="Its ends and openings.")
 
 
 class SampleStarted(Sample):

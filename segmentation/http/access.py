@@ -93,11 +93,12 @@ def count_image(request: HttpRequest, sample: Sample, pk: UUID, included: str) -
     if included == "instead":
         other = member or changeable(request, row_of(Job, pk))
         request.back = address_of(sample)
-        replace_image(sample=sample, job=other)
+        replace_image(sample=sample, job=other, account=request.user)
     elif member is None:
         raise Http404
     else:
         include_images(sample=sample, included={member.pk: included == "on"}, account=request.user)
+    request.staff_action = None  # the services have noted it
 
 
 def refusal_page(request: HttpRequest, refusal: Refused, back: str = "") -> HttpResponse:

@@ -80,8 +80,8 @@ class MethodVersion(models.Model):
     number: from 1 on. description: a `MethodDescription` as JSON; it never changes, even if a later release has more
     settings. checksum: the SHA-256 of the description.
     author, approver, withdrawn_by: names of accounts, which stay when the accounts are deleted. authors: all who wrote
-    what no version before approved, `author` is the last of them. approver_name: as printed. purpose: why it differs from the version
-    before, "" for the first one. reason: why it was withdrawn.
+    what no version before approved, `author` is the last of them. approver_name: as printed.
+    purpose: why it differs from the version before, "" for the first one. reason: why it was withdrawn.
     """
 
     class State(models.TextChoices):

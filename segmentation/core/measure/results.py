@@ -342,6 +342,7 @@ class ImageRow(TypedDict):
     high: float | None
     outlier: Annotated[str, meaning("why it may not belong to the sample; empty if it does")]
     excluded: Annotated[str, meaning("why it is left out; empty if it is not")]
+    choice: NotRequired[Annotated[str, meaning("who decided that it counts or is left out; empty without a decision")]]
 
 
 @dataclass(frozen=True)

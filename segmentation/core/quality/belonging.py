@@ -7,12 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median
+from typing import TypedDict
 
 from ..measure.pooled_fields import COARSER
 from ..measure.quantities import significant
 from ..micrograph.sources import Source
 from ..tasks import find
 from .method import MethodDescription, source_words
+
+
+class Choice(TypedDict, total=False):
+    """What a person decided about an image of a sample. by: the account. at: when, in ISO 8601. included: whether the
+    image counts since then. waited: why it had waited for this yes, "" if it had not."""
+
+    by: str
+    at: str
+    included: bool
+    waited: str
+
+
+def choice_words(choice: Choice) -> str:
+    """The decision as a sentence; "" without one."""
+    if not choice:
+        return ""
+    act = "Counted" if choice["included"] else "Left out"
+    why = f", although it had waited: {choice['waited'].removesuffix('.')}" if choice.get("waited") else ""
+    return f"{act} by {choice['by']} on {choice['at'][:10]}{why}."
+
 
 ENOUGH = "Enough was measured before this image came"  # a reason, like those of `reasons_not_to_join`
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 COVERAGE = (
     "Each signature covers the stored outlines (segmentation.npz), result.json, the numbers on the page as they were"
-    " measured{further}, by these SHA-256 checksums. It covers no correction made since: that makes a new result without a"
-    " signature."
+    " measured{further}, by these SHA-256 checksums. It covers no correction made since: that makes a new result"
+    " without a signature."
 )
 # What a signature covers: key in the database -> name for people.
 DIGESTS = {"labels": "segmentation.npz", "result": "result.json", "numbers": "numbers"}

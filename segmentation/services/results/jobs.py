@@ -25,7 +25,7 @@ from ..ground.queue import INSPECTIONS, enqueue_after_commit, notify_workers
 from ..ground.refusal import Refused, change_state
 from ..ground.requested import refuse_tall_bar
 from ..ground.space import with_disk_reserve
-from .growing import check_not_closed
+from .growing import check_not_closed, results_of_closed_samples
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .publishing import segmentation_for
@@ -328,7 +328,10 @@ def read_bar_again(micrograph: Micrograph) -> None:
 
 
 def delete_job(*, job: Job, signed: bool = False) -> None:
-    """Delete one job as `delete_jobs` does; raises Refused (409) if it must stay because it is signed."""
+    """Delete one job as `delete_jobs` does; raises Refused (409) if it must stay because it is signed or in a
+    closed sample."""
+    if job.sample:
+        check_not_closed(job.sample)
     if delete_jobs([job.pk], signed=signed):
         raise Refused(KEPT, 409)
 
@@ -340,10 +343,12 @@ def delete_jobs(pks: Iterable[UUID], *, signed: bool = False) -> set[UUID]:
     the jobs that stay.
 
     The rows are deleted at once, many files later (`remove_after_commit`). signed: delete also signed
-    jobs and jobs from whose outlines a signed job was made; otherwise these stay.
+    jobs and jobs from whose outlines a signed job was made; otherwise these stay. Results of closed samples
+    stay.
     """
     requested = set(pks)
     staying = set() if signed else requested & signed_jobs()
+    staying |= results_of_closed_samples(requested)
     leaving = Job.objects.filter(pk__in=requested - staying)
     # First the images, then the jobs: a worker locks them in the same order.
     images = list(leaving.values_list("micrograph", flat=True))

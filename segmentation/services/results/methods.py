@@ -65,7 +65,8 @@ def save_as_method(
     """Save settings, model and source of the scale of a finished result as a draft: of a new method, or
     as the next version of `method`. The other requirements of `method` stay.
 
-    group: the name of one of the account's groups, "" for none. reason: as for `change_method`. Raises Refused (401, 409, 422).
+    group: the name of one of the account's groups, "" for none. reason: as for `change_method`. Raises Refused
+    (401, 409, 422).
     """
     _check_signed_in(user)
     if not job.is_done:

@@ -19,7 +19,7 @@ from ...core.names import clean_text
 from ...core.settings import Regions, regions_of
 from ...models import RESTART_FIELDS, SHOWN_NAME, Job, MethodVersion, Micrograph, Sample
 from ...models.samples import LONGEST_TYPED
-from ..ground import limits
+from ..ground import limits, staff_log
 from ..ground.callers import fingerprint, submission_id
 from ..ground.files import remove_files_together
 from ..ground.refusal import Refused, lock
@@ -223,21 +223,22 @@ def include_images(*, sample: Sample, included: Mapping[UUID, bool], account: An
     """
     lock(sample, GONE)
     members = sample.members.filter(pk__in=included)
-    changed = [job for job in members.only("included", "waits") if job.included != included[job.pk]]
+    members = members.select_related("micrograph").only("included", "waits", "micrograph__name")
+    changed = [job for job in members if job.included != included[job.pk]]
     if not changed:
         return
     growing.check_not_closed(sample)
     for job in changed:
-        agreement = growing.fields_of_agreement(account) if included[job.pk] else {}
-        Job.objects.filter(pk=job.pk).update(included=included[job.pk], **agreement)
+        growing.decide(job, account, included=included[job.pk])
     refresh_after_commit(sample.pk)
 
 
 @transaction.atomic
-def replace_image(*, sample: Sample, job: Job) -> None:
+def replace_image(*, sample: Sample, job: Job, account: Any = None) -> None:
     """Count this result of an image instead of the present one, which becomes a separate result.
 
-    Raises Refused if the image is not in the sample (404), or if one of the two results cannot be exchanged (409).
+    account: who does this. Raises Refused if the image is not in the sample (404), if the sample is closed,
+    or if one of the two results cannot be exchanged (409).
     """
     lock(sample, GONE)
     counted_job = sample.members.filter(micrograph=job.micrograph_id).first()
@@ -245,6 +246,7 @@ def replace_image(*, sample: Sample, job: Job) -> None:
         raise Refused(NOT_ITS_IMAGE, 404)
     if counted_job.pk == job.pk:
         return
+    growing.check_not_closed(sample)
     if not counted_job.is_finished or job.state != Job.State.DONE:
         raise Refused(UNFINISHED, 409)
     if job.get_settings().task != counted_job.get_settings().task:
@@ -253,7 +255,10 @@ def replace_image(*, sample: Sample, job: Job) -> None:
     rerun_fields = fields_for_pooling(job)
     if rerun_fields and job.signature_hash:
         raise Refused(SIGNED, 409)
-    Job.objects.filter(pk=job.pk).update(sample=sample, **counted_job.inherited_place, **rerun_fields)
+    place = {**counted_job.inherited_place, "sample": sample, **rerun_fields}
+    Job.objects.filter(pk=job.pk).update(**place)
+    before = {"result": str(counted_job.pk)}
+    staff_log.note(staff_log.name_of(account), "counted another result", job, before, {"result": str(job.pk)})
     refresh_after_commit(sample.pk)
 
 
@@ -282,18 +287,19 @@ def measure_last_corrections(sample: Sample) -> None:
 
 
 @transaction.atomic
-def replace_outdated_versions(*, sample: Sample) -> None:
+def replace_outdated_versions(*, sample: Sample, account: Any = None) -> None:
     """Count results with the last corrections instead of versions without them (`outdated_versions`).
 
     The versions become separate results. If a result with these corrections exists, it is used; if
     it was corrected further, a new job measures these corrections, too.
     """
     lock(sample, GONE)
+    growing.check_not_closed(sample)
     new, replaced = [], []
     for job in list(outdated_versions(sample).select_related("micrograph")):
         newest = _newest_version(job)
         if newest.pk != job.pk and not newest.is_corrected:
-            replace_image(sample=sample, job=newest)
+            replace_image(sample=sample, job=newest, account=account)
         else:
             rerun_fields = {"parent": newest, "corrects": newest.edit_count, **job.inherited_place}
             new.append(_new_job(sample, job.micrograph, newest.get_settings(), **rerun_fields))
@@ -388,14 +394,14 @@ def others_of_this_size(sample: Sample, job: Job) -> list[Job]:
 
 
 @transaction.atomic
-def ignore_in_sample(*, sample: Sample, job: Job) -> None:
+def ignore_in_sample(*, sample: Sample, job: Job, account: Any = None) -> None:
     """Ignore the regions that a result ignores in all images of the same size in its sample: these are
     measured again, with their corrections. The result itself counts in the sample then."""
     lock(sample, GONE)
     growing.check_not_closed(sample)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
-    replace_image(sample=sample, job=job)
+    replace_image(sample=sample, job=job, account=account)
     reruns = []
     for other in others_of_this_size(sample, job):
         settings = other.get_settings().replaced(ignore=job.get_settings().measurement.ignore)
