@@ -108,7 +108,7 @@ def judged_by(row: Job | Sample, summary: dict[str, Any]) -> dict[str, Any]:
         return {}
     method, link = summary.get("method") or {}, links.link_of(row)
     fields = {"specification": Specification.read(row.specification)}
-    fields |= {"method": f"{method['name']}, version {method['version']}"} if method else {}
+    fields |= {"method": f"{method['name']}, version {method['version']}, {method['state']}"} if method else {}
     address = printed_address(row) if links.state_of(row) == "open" else ""
     secret = f"?link={links.secret_of(link)}" if link and link.number else ""
     return fields | ({"link": address + secret, "link_ends": link and link.ends} if address else {})

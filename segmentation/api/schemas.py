@@ -166,6 +166,8 @@ class JudgedLimits(Schema):
     verdict: Literal["passes", "fails", "undecided"]
     at_least: float | None = Field(description="A lower bound of the probability that all requirements are met.")
     sentence: str
+    reservations: list[str] = Field(description="How the result departs from its method, and what U does not include.")
+    agreed: str = Field(description="When and by whom the limits were set, before or after the measurement; or empty.")
     decisions: list[JudgedLimit]
 
 

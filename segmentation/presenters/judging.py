@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from ..core.analysis import MethodUsed
 from ..core.measure.quantities import Quantity, UnknownQuantity, Value, number
 from ..core.measure.results import Statistics
 from ..core.quality.conformity import number_words
@@ -58,7 +59,9 @@ def conformity_statement_of(row: Job | Sample) -> ConformityStatement | None:
         return None
     is_refused = isinstance(row, Job) and bool(row.summary.get("refused"))
     specification = Specification.read(row.specification)
-    return ConformityStatement.of(specification, numbers_to_judge(row), _summary(row), is_refused=is_refused)
+    stored = (row.summary if isinstance(row, Job) else row.pooled).get("method")
+    further = {"is_refused": is_refused, "method": MethodUsed.from_dict(stored) if stored else None}
+    return ConformityStatement.of(specification, numbers_to_judge(row), _summary(row), **further)
 
 
 def comparison_of(row: Job | Sample) -> ReferenceComparison | None:
@@ -130,6 +133,8 @@ def decision_as_dict(row: Job | Sample) -> dict[str, Any] | None:
         "verdict": certificate.verdict,
         "at_least": certificate.conformity.at_least,
         "sentence": f"{certificate.headline} {certificate.explanation}",
+        "reservations": list(certificate.reservations),
+        "agreed": certificate.specification.agreement,
         "decisions": [
             {
                 **decision.limit.model_dump(),

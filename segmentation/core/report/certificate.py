@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..measure.quantities import Value, number
+from ..analysis import MethodUsed
+from ..measure.quantities import Value, number, uncapital
 from ..quality.conformity import Conformity, Decision, limit_words, number_words, probability_words
 from ..quality.reference import Agreement, ReferenceMaterial, compare_with_certificate
 from ..quality.specification import VERDICTS, Specification, conclusion
@@ -16,6 +17,7 @@ from .summary import Summary
 from .wording import capital
 
 DOUBTFUL = "the warning beside the numbers says that they are probably wrong"
+LACKING = "The uncertainty does not include: {parts}."
 REFUSED = "no numbers are given for this image"
 DECISION_RULES = {
     "simple": "Simple acceptance: a number passes if it lies inside the limits.",
@@ -47,7 +49,8 @@ class ConformityStatement:
     """Whether a result meets a specification, with reasons.
 
     headline, explanation: see `specification.conclusion`. rule: the decision rule in words. basis:
-    what the intervals include.
+    what the intervals include. reservations: what the reader of the decision must know: how the result
+    departs from its method, and what the uncertainty lacks, a sentence each.
     """
 
     specification: Specification
@@ -57,18 +60,32 @@ class ConformityStatement:
     rows: tuple[RequirementRow, ...]
     rule: str
     basis: str
+    reservations: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, specification: Specification, values: Mapping[str, Value], summary: Summary, *, is_refused: bool = False
+        cls,
+        specification: Specification,
+        values: Mapping[str, Value],
+        summary: Summary,
+        *,
+        is_refused: bool = False,
+        method: MethodUsed | None = None,
     ) -> ConformityStatement:
         """The statement on the numbers of a result.
 
         values: the numbers by name, in the unit of result.json. summary: of the same numbers.
-        is_refused: whether the result has no numbers because its image is of another kind.
+        is_refused: whether the result has no numbers because its image is of another kind. method: the
+        method that it followed.
         """
         doubt = REFUSED if is_refused else DOUBTFUL if summary.unsure else ""
         conformity = specification.decision(values, doubt)
+        entries = [
+            summary.with_basis(Entry.of(limit.quantity, values[limit.quantity]))
+            for limit in specification.limits
+            if limit.quantity in values and not doubt
+        ]
+        lacking = dict.fromkeys(uncapital(part) for entry in entries for part in entry.missing_parts)
         rules = dict.fromkeys((limit.rule, limit.factor) for limit in specification.limits)
         return cls(
             specification,
@@ -76,11 +93,8 @@ class ConformityStatement:
             *conclusion(specification, conformity, of_material=summary.where == "for the material"),
             tuple(_row(decision, values) for decision in conformity.decisions),
             " ".join([*(DECISION_RULES[rule].format(factor=factor) for rule, factor in rules), RULES_SOURCE]),
-            summary.contents_of(
-                summary.with_basis(Entry.of(limit.quantity, values[limit.quantity]))
-                for limit in specification.limits
-                if limit.quantity in values and not doubt
-            ),
+            summary.contents_of(entries),
+            (*(method.remarks if method else ()), *([LACKING.format(parts="; ".join(lacking))] if lacking else ())),
         )
 
     @property

@@ -12,6 +12,7 @@ from reportlab.graphics.shapes import Drawing
 from reportlab.lib.colors import HexColor
 from reportlab.platypus import Flowable
 
+from ..measure.quantities import uncapital
 from . import sections
 from .certificate import ConformityStatement
 from .charts import MEDIAN
@@ -57,7 +58,9 @@ def write_page(context: Context, file: Path | BinaryIO) -> None:
         raise ValueError("This result has no limits.")
     summary = Summary.of(sample, readable=False)
     is_refused = sample.analysis is not None and sample.analysis.refused
-    certificate = ConformityStatement.of(specification, sample.quantities, summary, is_refused=is_refused)
+    certificate = ConformityStatement.of(
+        specification, sample.quantities, summary, is_refused=is_refused, method=sample.method
+    )
     title = f"{specification.title or 'Conformity with the specification'}: {one_line(sample.name, 70)}"
     write(file, title, [page(*_parts(context, certificate, summary, title))], context.filing.created)
 
@@ -69,6 +72,10 @@ def _parts(context: Context, certificate: ConformityStatement, summary: Summary,
     yield paragraph(certificate.verdict.upper(), NUMBER)
     yield space(3)
     yield paragraph(f"{certificate.headline} {certificate.explanation}", LEAD)
+    for sentence in certificate.reservations:
+        yield paragraph(sentence, WARNING)
+    if certificate.specification.agreement:
+        yield paragraph(f"Limits: {uncapital(certificate.specification.agreement)}", SMALL)
     for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
         if notice.doubt:
             yield paragraph(f"{notice.level}: {notice.headline}", WARNING)

@@ -26,6 +26,7 @@ from ..ground.refusal import Refused, change_state
 from ..ground.requested import refuse_tall_bar
 from ..ground.space import with_disk_reserve
 from .growing import check_not_closed, results_of_closed_samples
+from .judging import fields_by_method
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .publishing import segmentation_for
@@ -90,7 +91,7 @@ def create_job(
         fields = {"micrograph": micrograph, "content": content, "parent": parent, "segmentation": segmentation}
         fields |= {"corrects": corrects, "outlines": outlines or {}, "method": method}
         fields |= Job.fields_of(user, visitor, address)
-        fields |= parent.judgement_fields if parent else {}
+        fields |= parent.judgement_fields if parent else fields_by_method(method)
         job = _create(submission, settings, asked, shelve, fields)
     if job.content != content:
         raise Refused(OTHER_CONTENT, 409)

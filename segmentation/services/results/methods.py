@@ -77,8 +77,9 @@ def save_as_method(
     settings = settings.replaced(model=model["name"])  # an automatic choice is not part of a method
     source = job.calibration.source
     sources = (Source(source),) if source in KNOWN_SOURCES else KNOWN_SOURCES
+    limits = job.specification.get("limits", ())
     if method is None:
-        description = _new_description(settings, model["sha256"], sources, {})
+        description = _new_description(settings, model["sha256"], sources, {"limits": limits})
         return create_method(description=description, user=user, name=name, group=group)
     before = read_description(newest_version(method))
     if before.task != settings.task:
@@ -89,7 +90,9 @@ def save_as_method(
         method=method,
         user=user,
         reason=reason,
-        description=_new_description(settings, model["sha256"], sources, {**further, "limits": before.limits}),
+        description=_new_description(
+            settings, model["sha256"], sources, {**further, "limits": limits or before.limits}
+        ),
     )
 
 

@@ -24,7 +24,7 @@ from ..ground.callers import fingerprint, submission_id
 from ..ground.files import remove_files_together
 from ..ground.refusal import Refused, lock
 from ..ground.space import with_disk_reserve
-from . import growing
+from . import growing, judging
 from .jobs import OTHER_CONTENT, delete_jobs, fields_for_pooling, file_hashes, read_bar_again, settings_for_image
 from .models_offered import check_model
 from .pooling import refresh_after_commit
@@ -108,6 +108,7 @@ def create_sample(
         who = {"user": user, "visitor": visitor, "address": address}
         title = clean_text(name, SHOWN_NAME) or _default_title(uploads[0].name, len(uploads))
         fields = {"name": title, "content": content, "method": method, **scale.fields()}
+        fields |= judging.fields_by_method(method)
         sample, created = _new_sample(submission, who, settings, **fields)
         if created:
             take_in_images(sample, uploads, notes)
@@ -139,7 +140,7 @@ def sample_of_results(
     title = clean_text(name, SHOWN_NAME) or _default_title(jobs[0].micrograph.name, len(jobs))
     methods = {job.method for job in newest}
     fields = {"name": title, "content": content, "method": methods.pop() if len(methods) == 1 else None}
-    fields |= _judged_by_all(jobs)
+    fields |= judging.shared_by(jobs)
     sample, created = _new_sample(submission, who, newest[0].get_settings(), **fields)
     if created:
         for job, last in zip(jobs, newest, strict=True):
@@ -149,12 +150,6 @@ def sample_of_results(
                 _new_job(sample, job.micrograph, last.get_settings(), **rerun_fields).save(force_insert=True)
         refresh_after_commit(sample.pk)
     return sample
-
-
-def _judged_by_all(jobs: list[Job]) -> dict[str, Any]:
-    """The specification and the reference material, as far as all of these results have the same."""
-    judgements = [job.judgement_fields for job in jobs]
-    return {name: value for name, value in judgements[0].items() if all(other[name] == value for other in judgements)}
 
 
 def _with_last_scale(job: Job) -> Job:
