@@ -65,14 +65,14 @@ def save_as_method(*, job: Job, user: Any, name: str, group: str = "", method: M
     _check_signed_in(user)
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
-    settings, model = job.get_settings(), job.summary["model"]
-    if job.summary["used"].get("imported") or not model.get("sha256"):
+    settings, model = job.get_settings(), job.stored.model
+    if job.stored.is_imported or not model.sha256:
         raise Refused(NO_MODEL, 409)
-    settings = settings.replaced(model=model["name"])  # an automatic choice is not part of a method
+    settings = settings.replaced(model=model.name)  # an automatic choice is not part of a method
     source = job.calibration.source
     sources = (Source(source),) if source in KNOWN_SOURCES else KNOWN_SOURCES
     if method is None:
-        description = _new_description(settings, model["sha256"], sources, {})
+        description = _new_description(settings, model.sha256, sources, {})
         return create_method(description=description, user=user, name=name, group=group)
     before = read_description(newest_version(method))
     if before.task != settings.task:
@@ -82,7 +82,7 @@ def save_as_method(*, job: Job, user: Any, name: str, group: str = "", method: M
     return change_method(
         method=method,
         user=user,
-        description=_new_description(settings, model["sha256"], sources, {**further, "limits": before.limits}),
+        description=_new_description(settings, model.sha256, sources, {**further, "limits": before.limits}),
     )
 
 
