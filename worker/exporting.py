@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from segmentation.core.analysis import Analysis, MethodUsed
+from segmentation.core.analysis import Analysis
 from segmentation.core.report.exports.notebook import MOST_BYTES
 from segmentation.core.report.filing import UNFILED, Filing
 from segmentation.core.sample import SampleAnalysis
@@ -104,11 +104,9 @@ def _source_of_job(export: ExportJob, progress: Progress, folder: Path, out: Pat
     analysis = _latest_analysis.get(_inputs_of(job))
     if analysis is None:
         analysis = measure_again(job, folder, lambda stage, done: progress(stage, MEASURING_END * done))
-    needs_new_numbers = job.summary.get("unread") and job.micrograph.is_finished and not job.signature_hash
-    if needs_new_numbers:
-        analysis = with_method(job, analysis)
-    elif job.summary.get("method"):  # as the method was when the numbers were made
-        analysis = replace(analysis, method=MethodUsed.from_dict(job.summary["method"]))
+    needs_new_numbers = job.stored.is_unread and job.micrograph.is_finished and not job.signature_hash
+    # Without new numbers the method is described as it was when the numbers were made.
+    analysis = with_method(job, analysis) if needs_new_numbers else replace(analysis, method=job.stored.method)
     image = fetch(job.micrograph.file.name, folder) if job.micrograph.size <= MOST_BYTES else None
     out.mkdir()
     if needs_new_numbers:
@@ -117,7 +115,7 @@ def _source_of_job(export: ExportJob, progress: Progress, folder: Path, out: Pat
     sample = job.sample.name if job.sample else ""
     return _Source(
         analysis,
-        Filing(steps.last_change(job), printed_address(job), sample, image, **judged_by(job, job.summary)),
+        Filing(steps.last_change(job), printed_address(job), sample, image, **judged_by(job)),
         signatures,
         write_evidence(job, signatures, out),
     )
@@ -128,6 +126,6 @@ def _publish_new_numbers(export: ExportJob, analysis: Analysis, out: Path) -> No
     its image was read after it was measured."""
     job = export.job
     files = write_stored_files(analysis, out, in_sample=job.artifact(tables.TABLE_FILE) is not None)
-    earlier = {name: job.summary[name] for name in ("reused", "timings")}
+    earlier = {"reused": job.stored.is_reused, "timings": job.stored.timings}
     summary = {**summarise(analysis, reused=False, unread=False), **earlier}
     exports_service.publish_export(export=export, files=files, summary=summary, early=True)

@@ -11,10 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from segmentation.core.analysis import AnalysisSettings, MethodUsed
-from segmentation.core.flags import Flag, as_json, from_json
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph.pairing import sort_key
-from segmentation.core.micrograph.types import Calibration
 from segmentation.core.quality.belonging import choice_words
 from segmentation.core.quality.specification import Specification
 from segmentation.core.quality.stopping import departures_of
@@ -23,7 +22,6 @@ from segmentation.core.report.filing import Filing
 from segmentation.core.sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from segmentation.models import Job, Sample
 from segmentation.plain import storable
-from segmentation.presenters.stored import statistics_of, values_of
 from segmentation.services.access import links
 from segmentation.services.access.site_address import printed_address
 from segmentation.services.ground import tables
@@ -70,7 +68,7 @@ def pooled_again(sample: Sample, progress: Progress) -> SampleAnalysis:
     """The pooled numbers of a sample once more, to write files from them. Raises Refused (409) if
     the table of an image cannot be read any more."""
     combined, jobs, _ = _combine(sample, progress)
-    if combined is None or [str(job.pk) for job in jobs] != sample.pooled["of"]:
+    if combined is None or [str(job.pk) for job in jobs] != sample.stored.pooled_ids:
         raise Refused(LOST, 409)
     return combined
 
@@ -98,17 +96,16 @@ def _combine(sample: Sample, progress: Progress) -> tuple[SampleAnalysis | None,
 def filing_of(sample: Sample) -> Filing:
     """The data on a sample that its files state: when it was pooled, the address of its page, and
     its limits."""
-    return Filing(sample.started, printed_address(sample), **judged_by(sample, sample.pooled))
+    return Filing(sample.started, printed_address(sample), **judged_by(sample))
 
 
-def judged_by(row: Job | Sample, summary: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a `Filing` for a result that is compared with limits; {} without limits.
-    summary: the stored numbers."""
+def judged_by(row: Job | Sample) -> dict[str, Any]:
+    """The fields of a `Filing` for a result that is compared with limits; {} without limits."""
     if not row.specification:
         return {}
-    method, link = summary.get("method") or {}, links.link_of(row)
+    method, link = row.stored.method, links.link_of(row)
     fields = {"specification": Specification.read(row.specification)}
-    fields |= {"method": f"{method['name']}, version {method['version']}, {method['state']}"} if method else {}
+    fields |= {"method": method.title} if method else {}
     address = printed_address(row) if links.state_of(row) == "open" else ""
     secret = f"?link={links.secret_of(link)}" if link and link.number else ""
     return fields | ({"link": address + secret, "link_ends": link and link.ends} if address else {})
@@ -152,33 +149,29 @@ def _member(job: Job) -> Member | None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         logger.warning("The table of job %s cannot be read.", job.pk, exc_info=True)
         return None
-    calibration = Calibration(**job.summary["calibration"])
-    statistics, quantities = statistics_of(job.summary), values_of(job.summary)
+    stored = job.stored
     thumbnail, picture = job.artifacts.filter(name=THUMBNAIL_FILE).first(), b""
     with suppress(OSError):  # a report can do without the picture
         if thumbnail:
             with thumbnail.file.open("rb") as file:
                 picture = file.read()
-    parts = (clarity, job.micrograph.sha256, _record(job), picture, statistics, quantities)
-    flags = from_json(job.summary)
-    texts = {flag.text for flag in flags}
-    flags += [Flag(text) for text in job.scale.disagreements() if text not in texts]
-    return Member(job.micrograph.name, table, calibration, *parts, flags, choice_words(job.choice))
+    parts = (clarity, job.micrograph.sha256, _record(job), picture, stored.statistics, stored.quantities)
+    texts = {flag.text for flag in stored.flags}
+    flags = [*stored.flags, *(Flag(text) for text in job.scale.disagreements() if text not in texts)]
+    return Member(job.micrograph.name, table, job.calibration, *parts, flags, choice_words(job.choice))
 
 
 def _record(job: Job) -> AnalysisRecord:
     """How the objects of an image were found, from its summary."""
-    summary, micrograph = job.summary, job.micrograph
+    stored, micrograph = job.stored, job.micrograph
     kind = {"kind": micrograph.kind} if micrograph.kind else {}
     settings = job.get_settings()
     return AnalysisRecord(
         settings.task,
         settings.as_dict(),
-        job.segmentation.provenance["card"] if job.segmentation else summary["model"],
-        summary["used"],
-        summary["image"]["width"],
-        summary["image"]["height"],
-        summary["data_bar"],
+        job.segmentation.provenance["card"] if job.segmentation else stored.model._asdict(),
+        stored.used,
+        *stored.frame,
         {**kind, **micrograph.metadata},
-        MethodUsed.from_dict(summary["method"]) if summary.get("method") else None,
+        stored.method,
     )

@@ -194,7 +194,7 @@ def reopen(request: HttpRequest, pk: UUID) -> Any:
 def outlines(request: HttpRequest, pk: UUID) -> Any:
     """The outlines of all pooled images as COCO annotations."""
     sample = visible(request, row_of(Sample, pk))
-    if not sample.pooled.get("of"):  # the ids of the pooled jobs
+    if not sample.stored.pooled_ids:
         raise Http404
     return StreamingHttpResponse(pooled_coco(sample), content_type="application/json")
 

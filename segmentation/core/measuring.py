@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from . import tasks
 from .analysis import Analysis, AnalysisSettings
-from .flags import TWO_SCALES, Flag
+from .flags import DO_NOT_USE, TWO_SCALES, Flag, Kind
 from .labels.segmentation import Segmentation
 from .measure.filters import Reason
 from .measure.quantities import number
@@ -21,6 +21,8 @@ from .micrograph.crosscheck import (
     factor_words,
     largest_contradiction,
 )
+from .micrograph.pages import panels_note
+from .micrograph.readings import CUT_OFF
 from .micrograph.types import NO_SCALE, Calibration, Micrograph
 from .pace import DONE, MEASURING, Clock, Progress, quiet
 from .preparation import without_coloured_marks
@@ -128,14 +130,16 @@ def _note_on_ignored(segmentation: Segmentation, table: Table, settings: Measure
 def _flags_of_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
     """Flags about the scale, then the notes of the micrograph. used: the calibration of the analysis."""
     if not used.is_known:
-        yield Flag(NO_SCALE)
+        yield Flag(NO_SCALE, kind="no scale")
     readings = micrograph.calibration, micrograph.reading
     sources = crosscheck_sources(*readings, used)
     if factor := largest_contradiction(used, *readings):
-        short = f"Do not use: scale wrong by a factor of {factor_words(factor)}?"
-        yield Flag.doubtful(WRONG_SCALE.format(sources=" ".join(sources)), short, moves="all", by=1.0)
+        short = f"{DO_NOT_USE}: scale wrong by a factor of {factor_words(factor)}?"
+        text = WRONG_SCALE.format(sources=" ".join(sources))
+        yield Flag.doubtful(text, short, moves="all", by=1.0, level=DO_NOT_USE, kind="scale")
     elif any(contradict(reading, used) for reading in readings):
-        yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=LARGEST_DIFFERENCE)
+        yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=LARGEST_DIFFERENCE, kind="two scales")
     else:
         yield from map(Flag, sources)
-    yield from map(Flag, micrograph.notes)
+    kinds: dict[str, Kind] = {CUT_OFF: "bar", panels_note(micrograph.metadata): "panels"}
+    yield from (Flag(note, kind=kinds.get(note, "")) for note in micrograph.notes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from . import tasks
 from .analysis import Analysis, MethodUsed
@@ -25,10 +25,7 @@ from .micrograph.types import Calibration, common_calibration
 from .settings import DEFAULT_TASK, TILT_SETTINGS, MeasurementSettings, regions_of
 from .tasks.base import Task
 
-# Reasons why an image is left out, as the user sees them.
-BY_USER = "Left out by the user."
-WAITS = "It waits for a yes"  # a colon and the reason follow
-FAILED = "Not analysed"  # a colon and the reason follow
+BY_USER = "Left out by the user."  # why an image is left out
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ class SampleImage:
     """One image in the list of a sample's files.
 
     member: None if it was not analysed. outlier: why its sizes may not belong to those of the other images, or "".
-    excluded: why it is left out, or "".
+    excluded: why it is left out, or "". left_out: the same in short if it was never pooled.
     """
 
     name: str
@@ -158,27 +155,30 @@ class SampleImage:
     member: Member | None = None
     outlier: str = ""
     excluded: str = ""
+    left_out: Literal["", "by the user", "waiting for a yes", "not analysed"] = ""
 
     @classmethod
     def by_user(cls, member: Member) -> SampleImage:
         """An analysed image that the user has left out."""
-        return cls(member.name, member.sha256, member, excluded=BY_USER)
+        return cls(member.name, member.sha256, member, excluded=BY_USER, left_out="by the user")
 
     @classmethod
     def waiting(cls, member: Member, why: str) -> SampleImage:
         """An analysed image that does not count until a person includes it. why: the reason, for the user."""
-        return cls(member.name, member.sha256, member, excluded=f"{WAITS}: {why}")
+        excluded = f"It waits for a yes: {why}"
+        return cls(member.name, member.sha256, member, excluded=excluded, left_out="waiting for a yes")
 
     @classmethod
     def failed(cls, name: str, sentence: str, sha256: str = "") -> SampleImage:
         """An image without a result. sentence: the reason shown to the user. sha256: of its file, "" if not known."""
-        return cls(name, sha256, excluded=f"{FAILED}: {' '.join(sentence.split())}")
+        excluded = f"Not analysed: {' '.join(sentence.split())}"
+        return cls(name, sha256, excluded=excluded, left_out="not analysed")
 
     @property
     def has_numbers(self) -> bool:
         """Whether its numbers can be compared with those of the other images: it counts, or was left out by a person,
         or waits for a person's decision."""
-        return self.excluded in ("", BY_USER) or self.excluded.startswith(WAITS)
+        return not self.excluded or self.left_out in ("by the user", "waiting for a yes")
 
     @property
     def counts(self) -> tuple[int, int] | tuple[None, None]:

@@ -19,6 +19,7 @@ from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..core.pace import MEASURING_STAGES, STAGE_BEGINS, Forecast, Pace
+from ..core.stored import StoredResult
 from .base import UNFINISHED_INDEX, Attempted, AttemptedQuerySet, JudgedResult, Owned, PageWork, StoredFile, WorkState
 from .methods import LONGEST_ACCOUNT, MethodVersion
 from .micrographs import Micrograph, Segmentation
@@ -249,7 +250,8 @@ class Job(Owned, Attempted, JudgedResult):
     def scale_check(self) -> str:
         """Whether its scale was compared with the bar in the image: "pending", "done", or "cut off" if there was not
         enough time to read the bar."""
-        if self.summary.get("unread", not self.micrograph.is_finished):
+        is_unread = self.stored.is_unread
+        if not self.micrograph.is_finished if is_unread is None else is_unread:
             return "pending"
         return "cut off" if self.micrograph.reading.get("note") == CUT_OFF else "done"
 
@@ -265,10 +267,14 @@ class Job(Owned, Attempted, JudgedResult):
         return AnalysisSettings.from_dict(self.settings)
 
     @property
+    def stored(self) -> StoredResult:
+        """Its numbers as stored."""
+        return StoredResult(self.summary, dates=lambda: [self.micrograph.metadata.get("date")])
+
+    @property
     def measured_with(self) -> Calibration | None:
         """The calibration with which its numbers were computed; None before it has numbers."""
-        calibration = self.summary.get("calibration")
-        return Calibration(**calibration) if calibration else None
+        return self.stored.calibration
 
     @property
     def calibration(self) -> Calibration:

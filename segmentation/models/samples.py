@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import Calibration
+from ..core.settings import DEFAULT_TASK
+from ..core.stored import StoredResult
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, JudgedResult, Owned, StoredFile
 from .methods import LONGEST_ACCOUNT, LONGEST_REASON, MethodVersion
 from .micrographs import Micrograph
@@ -64,6 +68,15 @@ class Sample(Owned, Attempted, JudgedResult):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def stored(self) -> StoredResult:
+        """Its pooled numbers as stored."""
+        return StoredResult(self.pooled, self.settings.get("task", DEFAULT_TASK), self._dates_of_counted)
+
+    def _dates_of_counted(self) -> list[Any]:
+        counted = self.jobs.filter(pk__in=self.stored.counted_ids)
+        return list(counted.values_list("micrograph__metadata__date", flat=True))
 
     @property
     def members(self) -> models.QuerySet:

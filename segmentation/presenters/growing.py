@@ -9,7 +9,6 @@ from ..core.measure.quantities import Value
 from ..core.quality.stopping import sample_progress
 from ..models import Sample
 from ..services.results.growing import close_sample, description_of
-from .judging import numbers_to_judge
 from .sample import PooledResult
 
 
@@ -39,7 +38,7 @@ def growth_of(sample: Sample) -> Growth | None:
         return None
     pooled = PooledResult(sample)
     rule, least = method.stopping, (method.least_images, method.least_particles)
-    value = numbers_to_judge(sample).get(rule.quantity, Value(None)) if rule else Value(None)
+    value = sample.stored.value(rule.quantity) if rule else Value(None)
     statistics, task = pooled.statistics, pooled.task
     particles = None if task.semantic else pooled.kept
     doubt = statistics.relative_uncertainty if statistics else pooled.scale_doubt

@@ -7,36 +7,19 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from ..core.analysis import MethodUsed
 from ..core.measure.quantities import Quantity, UnknownQuantity, Value, number
-from ..core.measure.results import Statistics
 from ..core.quality.conformity import number_words
 from ..core.quality.reference import ReferenceMaterial
 from ..core.quality.specification import Specification
 from ..core.report.certificate import ConformityStatement, ReferenceComparison
 from ..core.report.summary import Summary
-from ..core.tasks import find
 from ..http.access import address_of
 from ..models import Job, Sample
 from .result import Result
 from .sample import PooledResult
-from .stored import statistics_of, values_of
 
 # The numbers of particles that the form of limits offers, the most usual ones first.
 USUAL_LIMITS = ("median", "d10", "d90", "fraction_100nm", "n_kept")
-
-
-def numbers_to_judge(row: Job | Sample) -> dict[str, Value]:
-    """The numbers of a result by name, in the unit of result.json; {} of one without numbers."""
-    stored = row.summary if isinstance(row, Job) else row.pooled
-    if not _has_numbers(row) or stored.get("refused"):
-        return {}
-    if values := values_of(stored):
-        return values
-    # A sample of particles, and a result of version 1.0, store only their statistics.
-    statistics = statistics_of(stored) if isinstance(row, Job) else Statistics.from_dict(stored)
-    names = find(row.settings["task"]).quantities if statistics and statistics.screened else ()
-    return {name: statistics.value(name) for name in names if statistics}
 
 
 def limitable_quantities(values: Mapping[str, Value]) -> list[Quantity]:
@@ -57,11 +40,9 @@ def conformity_statement_of(row: Job | Sample) -> ConformityStatement | None:
     """The decision whether a result is within its limits; None without limits, or without numbers yet."""
     if not row.specification or not _has_numbers(row):
         return None
-    is_refused = isinstance(row, Job) and bool(row.summary.get("refused"))
-    specification = Specification.read(row.specification)
-    stored = (row.summary if isinstance(row, Job) else row.pooled).get("method")
-    further = {"is_refused": is_refused, "method": MethodUsed.from_dict(stored) if stored else None}
-    return ConformityStatement.of(specification, numbers_to_judge(row), _summary(row), **further)
+    specification, stored = Specification.read(row.specification), row.stored
+    values = {limit.quantity: stored.value(limit.quantity) for limit in specification.limits}
+    return ConformityStatement.of(specification, values, _summary(row), stored.doubt, stored.method)
 
 
 def comparison_of(row: Job | Sample) -> ReferenceComparison | None:
@@ -69,7 +50,8 @@ def comparison_of(row: Job | Sample) -> ReferenceComparison | None:
     if not row.reference or not _has_numbers(row):
         return None
     material = ReferenceMaterial.read({name: value for name, value in row.reference.items() if name != "id"})
-    return ReferenceComparison.of(material, numbers_to_judge(row), _summary(row))
+    stored = row.stored
+    return ReferenceComparison.of(material, {material.quantity: stored.value(material.quantity)}, stored.doubt)
 
 
 def certificate_facts(material: ReferenceMaterial) -> list[tuple[str, str]]:
@@ -110,14 +92,14 @@ class MeasuredReference:
             return cls(
                 name, address_of(row), row.created, "", comparison.sentence if comparison else "no numbers yet", ""
             )
-        value = numbers_to_judge(row)[comparison.material.quantity]
+        value = row.stored.value(comparison.material.quantity)
         verdict = "agrees" if agreement.agrees else "does not agree"
         written = number_words(comparison.material.quantity, value)
         return cls(name, address_of(row), row.created, written, verdict, f"{agreement.en:.2f}".replace("-", "−"))
 
 
 def _has_numbers(row: Job | Sample) -> bool:
-    return row.is_done if isinstance(row, Job) else bool(row.pooled.get("of"))
+    return row.is_done if isinstance(row, Job) else row.stored.has_numbers
 
 
 def _summary(row: Job | Sample) -> Summary:

@@ -10,14 +10,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header
 
-from ..core.measure.quantities import Value, number
 from ..core.names import portable_name
 from ..core.quality.conformity import number_words
 from ..core.quality.study_report import CONDITIONS
+from ..core.report.wording import in_per_cent
 from ..http.access import address_of, row_of, visible
 from ..models import Job, Method, Sample, Study
 from ..services.access.links import check_open
-from .judging import comparison_of, numbers_to_judge
+from .judging import comparison_of
 
 MOST_LISTED = 200  # results in the form
 
@@ -44,8 +44,8 @@ def candidates(method: Method, quantity: str, user: Any, visitor: Any) -> Iterat
         *samples[:MOST_LISTED],
     ]
     for row in sorted(rows, key=lambda row: row.created, reverse=True)[:MOST_LISTED]:
-        value = numbers_to_judge(row).get(quantity, Value(None))
-        if value.value is None or value.unit.startswith("px"):
+        value = row.stored.scaled_value(quantity)
+        if value.value is None:
             continue
         known_labels = {"day": f"{row.created:%Y-%m-%d}", "operator": str(row.settings.get("operator") or "")}
         labels = {name: (title, known_labels.get(name, "")) for name, title in CONDITIONS.items()}
@@ -58,32 +58,25 @@ def name_of(row: Job | Sample) -> str:
 
 def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[str, Any]:
     """A result as a study stores it (`core.quality.study_report`); value is None without such a number and a scale."""
-    stored = row.summary if isinstance(row, Job) else row.pooled
-    statistics = (stored.get("statistics") if isinstance(row, Job) else stored) or {}
-    value = numbers_to_judge(row).get(quantity, Value(None))
-    reported = value.reported
-    factor = 100.0 if number(quantity).kind == "fraction" else 1.0
-    is_scaled = not value.unit.startswith("px")
-    numbers = (reported.value, reported.low, reported.high)
-    value_and_ends = [end * factor if end is not None and is_scaled else None for end in numbers]
-    changed = row.counts_in_effect if isinstance(row, Job) else stored.get("corrected") or {}
+    stored = row.stored
+    value = in_per_cent(quantity, stored.scaled_value(quantity)).reported
     comparison = comparison_of(row)
     return {
         "id": str(row.pk),
         "name": name_of(row),
         "made": row.created.isoformat(timespec="seconds"),
         "version": row.method.number if row.method else None,
-        "value": value_and_ends[0],
-        "low": value_and_ends[1],
-        "high": value_and_ends[2],
+        "value": value.value,
+        "low": value.low,
+        "high": value.high,
         "labels": labels,
-        "n": statistics.get("n_kept"),
-        "d10": statistics.get("d10") if statistics.get("unit") == "nm" else None,
-        "d90": statistics.get("d90") if statistics.get("unit") == "nm" else None,
-        "corrected": changed.get("corrected", changed.get("outlines", 0)),
-        "confirmed": changed.get("reviewed", 0),
+        "n": stored.statistics and stored.statistics.n_kept,
+        "d10": stored.scaled_value("d10").value,
+        "d90": stored.scaled_value("d90").value,
+        "corrected": stored.corrections.get("outlines", 0),
+        "confirmed": stored.corrections.get("reviewed", 0),
         "reference": comparison.sentence if comparison else "",
-        "departures": list((stored.get("method") or {}).get("departures", ())),
+        "departures": list(stored.method.departures) if stored.method else [],
     }
 
 

@@ -96,9 +96,9 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
     return {
         **context,
         "files": files if "outlines_json" in files else None,
-        "pixel": (side.summary.get("calibration") or {}).get("nm_per_pixel"),
+        "pixel": side.calibration.nm_per_pixel,
         "scale": calibration_words(side.calibration, detail=False),
-        "corrected": side.summary["used"].get("corrected"),
+        "corrected": side.stored.corrections["outlines"],
     }
 
 
@@ -128,6 +128,6 @@ def _choose(request: HttpRequest, first_result: Compared) -> HttpResponse:
 
 def _choice(side: Compared, version: str = "") -> dict[str, Any]:
     """One entry of the list: id and words of a result."""
-    number = headline(numbers_of(side.summary) if isinstance(side, Job) else PooledResult(side))
+    number = headline(numbers_of(side.stored) if isinstance(side, Job) else PooledResult(side))
     words = (name_of(side), version, number, f"{side.created:%-d %b %Y, %H:%M}")
     return {"pk": side.pk, "words": ", ".join(filter(None, words))}

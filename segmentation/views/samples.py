@@ -204,7 +204,7 @@ def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     """The outlines of all pooled images as one file of COCO annotations."""
     sample = visible(request, row_of(Sample, pk))
-    if not sample.pooled.get("of"):  # the ids of the pooled jobs
+    if not sample.stored.pooled_ids:
         raise Http404
     return serve_chunks(pooled_coco(sample), "application/json", f"{sample.pk}_coco.json")
 

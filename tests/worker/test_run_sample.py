@@ -19,7 +19,6 @@ from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.files import write_all
 from segmentation.core.sample import BY_USER
-from segmentation.core.sample import FAILED as NOT_ANALYSED
 from segmentation.models import REQUEUE_FIELDS, Artifact, ExportJob, Job, Sample
 from segmentation.services.ground import bundles, tables
 from segmentation.services.ground.queue import ask_for_files
@@ -226,9 +225,9 @@ def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(po
     assert {name: row["excluded"] for name, row in rows.items()} == {
         "0.png": "",
         "1.png": BY_USER,
-        "2.png": f"{NOT_ANALYSED}: Damaged: export it.",
-        "3.png": f"{NOT_ANALYSED}: {CANCELLED}",
-        "4.png": f"{NOT_ANALYSED}: {UNREAD}",
+        "2.png": "Not analysed: Damaged: export it.",
+        "3.png": f"Not analysed: {CANCELLED}",
+        "4.png": f"Not analysed: {UNREAD}",
     }
     assert (rows["1.png"]["n"], rows["1.png"]["median_nm"], rows["2.png"]["n"]) == ("0", "34", "")
     assert rows["2.png"]["sha256"] == failed.micrograph.sha256

@@ -345,7 +345,9 @@ def test_changed_limits_and_a_changed_method_are_found_and_named(sign, finished,
     version = MethodVersion.objects.create(method=method, number=1, **fields)
     Job.objects.filter(pk=finished.pk).update(specification=limits, method=version)
     sign()
-    assert Signature.objects.get().covered["method"]["sha256"] == version.checksum
+    covered = Signature.objects.get().covered
+    assert covered["method"]["sha256"] == version.checksum
+    assert covered["decision"]["all"] == covered["decision"]["median"] != ""
     assert audit("verify")[0] == 0
     for rows, change, back, what in (
         (Job, {"specification": {**limits, "title": "B"}}, {"specification": limits}, "specification"),

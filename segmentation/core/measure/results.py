@@ -476,6 +476,15 @@ class Statistics:
         return replace(self, unit="µm", intervals=_in_um(self.intervals), weighted=weighted, **changes)
 
 
+def value_of(name: str, quantities: Mapping[str, Value], statistics: Statistics | None) -> Value:
+    """One number of a result by name: of its kind of analysis, or else of its size distribution; without a value where
+    it has none."""
+    if name in quantities or name not in NUMBERS or not hasattr(statistics, name):
+        return quantities.get(name, Value(None))
+    assert statistics is not None
+    return statistics.value(name)
+
+
 NAMES_IN_BUDGET = {"d50": "median"}  # where the budget has another name for a number
 # The fields of `Statistics` that are lengths.
 LENGTHS = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")

@@ -16,9 +16,7 @@ from .ruler import Ruler
 from .summary import Summary
 from .wording import capital
 
-DOUBTFUL = "the warning beside the numbers says that they are probably wrong"
 LACKING = "The uncertainty does not include: {parts}."
-REFUSED = "no numbers are given for this image"
 DECISION_RULES = {
     "simple": "Simple acceptance: a number passes if it lies inside the limits.",
     "guard band": "Guard band of {factor:g} U: a number passes if it lies inside the limits by {factor:g} times its"
@@ -68,17 +66,15 @@ class ConformityStatement:
         specification: Specification,
         values: Mapping[str, Value],
         summary: Summary,
-        *,
-        is_refused: bool = False,
+        doubt: str = "",
         method: MethodUsed | None = None,
     ) -> ConformityStatement:
         """The statement on the numbers of a result.
 
-        values: the numbers by name, in the unit of result.json. summary: of the same numbers.
-        is_refused: whether the result has no numbers because its image is of another kind. method: the
-        method that it followed.
+        values: the numbers by name, in the unit of result.json. summary: of the same numbers. doubt:
+        why nothing may be decided by them (`flags.judging_doubt`). method: the method that the result
+        followed.
         """
-        doubt = REFUSED if is_refused else DOUBTFUL if summary.unsure else ""
         conformity = specification.decision(values, doubt)
         entries = [
             summary.with_basis(Entry.of(limit.quantity, values[limit.quantity]))
@@ -130,11 +126,11 @@ class ReferenceComparison:
     ruler: Ruler | None
 
     @classmethod
-    def of(cls, material: ReferenceMaterial, values: Mapping[str, Value], summary: Summary) -> ReferenceComparison:
-        """Compare a result with a certificate. values, summary: as in `ConformityStatement.of`."""
+    def of(cls, material: ReferenceMaterial, values: Mapping[str, Value], doubt: str = "") -> ReferenceComparison:
+        """Compare a result with a certificate. values, doubt: as in `ConformityStatement.of`."""
         value = values.get(material.quantity, Value(None))
-        if summary.unsure:
-            return cls(material, None, f"Nothing is compared with the certificate, because {DOUBTFUL}.", None)
+        if doubt:
+            return cls(material, None, f"Nothing is compared with the certificate, because {doubt}.", None)
         if value.value is None:
             label = number(material.quantity).label
             sentence = f"This result has no {label}, which the certificate of {material.name} states."

@@ -32,6 +32,7 @@ def picture_signals(micrograph: Micrograph) -> Iterator[Flag]:
             "The panels of this figure may have different scales, and sizes of all together mean nothing. Analyse each"
             " panel as an image.",
             "A figure of several panels, whose scales may differ",
+            kind="panels",
             moves="sizes",
             by=1.0,
         )
@@ -68,7 +69,8 @@ def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
     share, direction = f"{100 * stated.shortening:.0f} %", DIRECTIONS[stated.direction]
     short = f"{TILTED} {stated.degrees:.0f}°: {direction} lengths are {share} of the true ones"
     advice = "Correct for it what lies flat. A ball looks the same from all sides."
-    if stated.degrees > MOST_DEGREES or not stated.direction:
+    is_correctable = stated.degrees <= MOST_DEGREES and bool(stated.direction)
+    if not is_correctable:
         short = f"Stage tilted by {stated.degrees:.0f}°: lengths down to {share} of the true ones"
         advice = "The scan was turned, so choose which lengths to correct for it."
     if stated.degrees > MOST_DEGREES:
@@ -78,6 +80,7 @@ def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
         short,
         moves="sizes",
         by=round(1 - stated.shortening, 3),
+        kind="tilt" if is_correctable else "",
     )
 
 

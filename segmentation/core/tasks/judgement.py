@@ -377,6 +377,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             "This image is unlike the micrographs that the model learnt from. Perhaps it shows no particles, or is no"
             f" micrograph. {removed} probably wrong; {remain}",
             NO_PARTICLES,
+            kind="wrong outlines",
             ids=_least_certain(table, round((1 - expected) * count)),
             moves="all",
             by=1.0,
@@ -388,6 +389,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             f"{WRONG}, about {share} are right"
             if expected < EVEN_PROBABILITY
             else f"Only about {share} are probably right",
+            kind="wrong outlines" if expected < EVEN_PROBABILITY else "",
             ids=_least_certain(table, round((1 - expected) * count)),
             moves="count",
             by=1 - expected,

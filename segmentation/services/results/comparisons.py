@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -32,11 +31,6 @@ def result_for(pk: UUID) -> Compared | None:
 def name_of(side: Compared) -> str:
     """The name of a result, as its page shows it."""
     return side.name if isinstance(side, Sample) else side.micrograph.name
-
-
-def summary_of(side: Compared) -> dict[str, Any]:
-    """The stored numbers of a result."""
-    return side.pooled if isinstance(side, Sample) else side.summary
 
 
 def comparison_of(first_result: Compared, second_result: Compared) -> Comparison:
@@ -74,7 +68,7 @@ def _check_comparable(first_result: Compared, second_result: Compared) -> None:
         is_sample, name = isinstance(side, Sample), name_of(side)
         if not (side.state in (Sample.State.DONE, Sample.State.FAILED) if is_sample else side.is_finished):
             raise Refused(UNFINISHED.format(name=name), 409)
-        if not (side.pooled.get("of") if is_sample else side.is_done):
+        if not (side.stored.has_numbers if is_sample else side.is_done):
             raise Refused(NONE.format(name=name), 409)
     check_alike(first_result, second_result)
 
@@ -94,18 +88,12 @@ def comparison_group(side: Compared) -> str:
     return f"{side.settings['task']} {size} {size and unit_of(side)}"
 
 
-def _statistics(side: Compared) -> dict[str, Any]:
-    """The stored statistics of the size distribution; {} if there are none."""
-    return (side.pooled if isinstance(side, Sample) else side.summary.get("statistics")) or {}
-
-
 def unit_of(side: Compared) -> str:
     """The unit in which the lengths of a result are stored: "px" or "nm"."""
-    return "px" if _statistics(side).get("unit") == "px" else "nm"
+    return side.stored.unit
 
 
 def size_of(side: Compared) -> str:
     """The name of the measure that is used as size, such as "min_feret"; "" for a result without a size
     distribution."""
-    statistics = _statistics(side)
-    return str(statistics.get("size", "min_feret")) if "n_kept" in statistics else ""
+    return side.stored.size

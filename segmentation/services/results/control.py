@@ -8,8 +8,6 @@ from typing import Any
 
 from django.db.models import Q
 
-from ...core.measure.quantities import number
-from ...core.measure.results import Statistics
 from ...core.quality.control import ChartState
 from ...models import SHOWN_NAME, ChartPoint, ControlChart, Job, Sample
 from ..access.site_address import address_of
@@ -41,7 +39,8 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
     """
     is_job = isinstance(row, Job)
     stored_points = ChartPoint.objects.filter(chart=chart, **{"job" if is_job else "sample": row})
-    value = _value(row, chart.get_plan().quantity) if is_same_material(chart.reference, row.reference) else None
+    stored, is_same = row.stored, is_same_material(chart.reference, row.reference)
+    value = stored.scaled_value(chart.get_plan().quantity).value if is_same else None
     if is_job and (row.sample_id or row.parent_id):
         value = None
     if not is_job:
@@ -53,10 +52,10 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
     if value is None:
         stored_points.delete()
         return None
-    stored = (row.summary if is_job else row.pooled).get("method") or {}
+    method = stored.method
     fields = {"name": (row.micrograph.name if is_job else row.name)[:SHOWN_NAME], "measured": row.created}
-    fields |= {"value": value, "version": stored.get("version", row.method.number)}
-    fields |= {"departures": stored.get("departures", [])}
+    fields |= {"value": value, "version": method.version if method else row.method.number}
+    fields |= {"departures": list(method.departures) if method else []}
     point, _ = ChartPoint.objects.update_or_create(
         chart=chart, job=row if is_job else None, sample=None if is_job else row, defaults=fields
     )
@@ -66,28 +65,6 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
 def is_same_material(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two stored references are copies of the same reference material, or both empty."""
     return one.get("id") == other.get("id")
-
-
-def _value(row: Job | Sample, name: str) -> float | None:
-    """A number of a result in the unit of result.json; None if the result lacks it, or if it is a
-    length or area in pixels. name: of the quantity.
-    """
-    stored = row.summary if isinstance(row, Job) else row.pooled
-    if not stored or stored.get("refused"):
-        return None
-    if name in stored.get("quantities", {}):
-        value = stored["quantities"][name]
-        size, unit = value["value"], value["unit"]
-    else:  # a sample of particles stores only its statistics
-        fields = stored.get("statistics") if isinstance(row, Job) else stored if "n_kept" in stored else None
-        try:
-            value = Statistics.from_dict(fields).value(name) if fields else None
-        except (KeyError, AttributeError):
-            value = None
-        if value is None:
-            return None
-        size, unit = value.value, value.unit
-    return None if size is None or (number(name).power and unit.startswith("px")) else float(size)
 
 
 def _send_alarms(chart: ControlChart, point: ChartPoint, row: Job | Sample) -> None:

@@ -74,20 +74,20 @@ def hold_images(sample: Sample, *, is_enough: bool) -> None:
         return
     jobs = sample.members.filter(state=Job.State.DONE, included=True).select_related("micrograph").defer("early")
     jobs = list(jobs.order_by("created", "pk"))
-    counted = set(sample.jobs.filter(pk__in=sample.pooled.get("of", [])).values_list("micrograph", flat=True))
+    counted = set(sample.jobs.filter(pk__in=sample.stored.pooled_ids).values_list("micrograph", flat=True))
     sizes: list[float] = []  # nm per pixel
     for job in sorted(jobs, key=lambda job: job.micrograph_id not in counted):  # counted images first
-        calibration = job.summary["calibration"]
+        calibration = job.calibration
         if not job.agreed_by:
             reasons = reasons_not_to_join(
-                method, job.get_settings().task, Source(calibration["source"]), calibration["nm_per_pixel"], sizes
+                method, job.get_settings().task, Source(calibration.source), calibration.nm_per_pixel, sizes
             )
             if is_enough and job.micrograph_id not in counted:
                 reasons.insert(0, ENOUGH)
             if reasons:
                 _hold(job, ". ".join(reasons))
                 continue
-        sizes += [calibration["nm_per_pixel"]] if calibration["nm_per_pixel"] else []
+        sizes += [calibration.nm_per_pixel] if calibration.nm_per_pixel else []
 
 
 def hold_outliers(sample: Sample, outliers: Mapping[Any, str]) -> bool:

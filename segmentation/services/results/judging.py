@@ -29,7 +29,7 @@ def set_specification(*, row: Job | Sample, specification: Specification | None,
     """
     limits = {}
     if specification is not None:
-        known = row.is_done if isinstance(row, Job) else bool(row.pooled.get("of"))
+        known = row.stored.has_numbers
         agreed = {"agreed": timezone.now().isoformat(timespec="seconds"), "agreed_by": staff_log.name_of(account)}
         limits = specification.model_copy(update={**agreed, "was_measured": known}).model_dump(mode="json")
         if _without_date(limits) == _without_date(row.specification):

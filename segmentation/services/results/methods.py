@@ -71,15 +71,15 @@ def save_as_method(
     _check_signed_in(user)
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
-    settings, model = job.get_settings(), job.summary["model"]
-    if job.summary["used"].get("imported") or not model.get("sha256"):
+    settings, model = job.get_settings(), job.stored.model
+    if job.stored.is_imported or not model.sha256:
         raise Refused(NO_MODEL, 409)
-    settings = settings.replaced(model=model["name"])  # an automatic choice is not part of a method
+    settings = settings.replaced(model=model.name)  # an automatic choice is not part of a method
     source = job.calibration.source
     sources = (Source(source),) if source in KNOWN_SOURCES else KNOWN_SOURCES
     limits = job.specification.get("limits", ())
     if method is None:
-        description = _new_description(settings, model["sha256"], sources, {"limits": limits})
+        description = _new_description(settings, model.sha256, sources, {"limits": limits})
         return create_method(description=description, user=user, name=name, group=group)
     before = read_description(newest_version(method))
     if before.task != settings.task:
@@ -90,9 +90,7 @@ def save_as_method(
         method=method,
         user=user,
         reason=reason,
-        description=_new_description(
-            settings, model["sha256"], sources, {**further, "limits": limits or before.limits}
-        ),
+        description=_new_description(settings, model.sha256, sources, {**further, "limits": limits or before.limits}),
     )
 
 

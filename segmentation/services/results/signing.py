@@ -15,6 +15,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from ...core.quality.method import checksum_of
+from ...core.quality.specification import Specification
 from ...core.report.exports.base import RESULT
 from ...core.report.file_options import ANNEX, CONFORMITY, FORM, REPORT
 from ...core.report.wording import one_line
@@ -50,6 +51,7 @@ COVERED_NAMES = {
     "numbers": "numbers on the page",
     "specification": "specification",
     "reference": "reference material",
+    "decision": "decision",
     "method": "method",
 }
 
@@ -121,7 +123,7 @@ def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
     now = Job.objects.filter(state=Job.State.DONE).locked(job.pk)
     if now is None:
         raise Refused(NOT_DONE, 409)
-    if now.summary.get("unread"):
+    if now.stored.is_unread:
         raise Refused(UNREAD, 409)
     make_version(now)
     if now.signatures.filter(account=account, meaning=meaning).exists():
@@ -160,8 +162,19 @@ def _covered(job: Job) -> dict[str, Any]:
     method = version and {"name": version.method.name, "number": version.number, "state": version.state}
     return {
         **job.judgement_fields,
+        "decision": _decision(job),
         "method": method and {**method, "sha256": checksum_of(version.description)},
     }
+
+
+def _decision(job: Job) -> dict[str, str]:
+    """The verdict on the limits of a result, and by number on each of them; {} without limits."""
+    if not job.specification:
+        return {}
+    specification, stored = Specification.read(job.specification), job.stored
+    values = {limit.quantity: stored.value(limit.quantity) for limit in specification.limits}
+    conformity = specification.decision(values, stored.doubt)
+    return {"all": conformity.verdict, **{row.limit.quantity: row.verdict for row in conformity.decisions}}
 
 
 def broken_signatures(job: Job) -> list[str]:

@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from segmentation.core.combine import combine
-from segmentation.core.flags import TWO_SCALES, WRONG, Flag, warning_texts
+from segmentation.core.flags import DO_NOT_USE, TWO_SCALES, WRONG, Flag, warning_texts
 from segmentation.core.measure.budget_table import ANSWERS, ends_words, uncertainty_words
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY_LEFT_OUT
@@ -133,7 +133,7 @@ def test_where_images_have_other_intervals_each_is_named():
     no interval stands."""
     first, second, third = members(3)
     bare = replace(second, statistics=replace(second.statistics, budget=None))
-    wrong = replace(third, flags=(Flag.doubtful("Most are wrong.", WRONG, moves="all"),))
+    wrong = replace(third, flags=(Flag.doubtful("Most are wrong.", WRONG, moves="all", kind="wrong outlines"),))
     sample = combine("lot", [first, bare, wrong])
     assert interval_sentence(sample, "median") == (
         "Lines: 95 % interval of each image (the known uncertainty: 1; counting only: 2)."
@@ -400,7 +400,9 @@ def test_several_dates_are_a_range_where_their_order_is_sure(dates, words):
 def unscaled(name):
     """An image without a scale, in doubt."""
     drawn = make_analysis(30, (200, 260), calibration=Calibration.absent())
-    return replace(Member.of(drawn), name=name, flags=(Flag.doubtful("It is blank.", "Do not use: blank"),))
+    return replace(
+        Member.of(drawn), name=name, flags=(Flag.doubtful("It is blank.", "Do not use: blank", level=DO_NOT_USE),)
+    )
 
 
 def test_where_one_image_counts_the_sample_has_its_numbers(tmp_path):
@@ -418,9 +420,9 @@ def test_where_one_image_counts_the_sample_has_its_numbers(tmp_path):
 
 
 def test_a_scale_that_is_probably_wrong_stands_before_the_verdict_and_each_image_says_its_doubt():
-    wrong = Flag.doubtful("Do not use these numbers.", "Do not use: scale wrong by a factor of 2.5?")
+    wrong = Flag.doubtful("Do not use these numbers.", "Do not use: scale wrong by a factor of 2.5?", level=DO_NOT_USE)
     images = [replace(member, flags=()) for member in seen(4)]
-    less = Flag.doubtful("They are 29 % apart.", TWO_SCALES)
+    less = Flag.doubtful("They are 29 % apart.", TWO_SCALES, kind="two scales")
     sample = combine("lot", [replace(images[0], flags=(wrong,)), replace(images[1], flags=(less,)), *images[2:]])
     assert sample.pooled.nano["verdict"] == "undecided"
     assert sample.pooled.nano["reason"] == "the scale of 2 images is to be checked"

@@ -9,7 +9,6 @@ from django.contrib.auth.models import Group
 
 from segmentation.core.quality.reference import ReferenceMaterial, compare_with_certificate
 from segmentation.models import Job, Reference, StaffAction
-from segmentation.presenters.judging import numbers_to_judge
 from tests.web.api.test_jobs import basic, secret
 from tests.web.finished import VISITOR, visible, words
 from tests.web.views.test_judging import measured
@@ -74,7 +73,7 @@ def test_a_result_says_bias_en_number_and_whether_it_agrees(maker, job, listed):
     assert maker.post(f"/jobs/{job.pk}/reference/", {"reference": str(listed.pk)}).status_code == 303
     job.refresh_from_db()
     assert job.reference == {**MATERIAL, "id": str(listed.pk)}
-    expected = compare_with_certificate(ReferenceMaterial.read(MATERIAL), numbers_to_judge(job)["median"])
+    expected = compare_with_certificate(ReferenceMaterial.read(MATERIAL), job.stored.value("median"))
     assert expected.agrees and expected.bias == pytest.approx(5.0)
     page = maker.get(f"/jobs/{job.pk}/")
     assert expected.sentence in visible(page) and "Agrees with the certificate" in visible(page)
