@@ -32,6 +32,10 @@ class NewStudy(Body):
     results: dict[UUID, dict[Literal["instrument", "day", "operator", "preparation"], str]] = Field(
         description="Labels of each result, by its id. A condition that never changed is left out."
     )
+    agreed: list[UUID] = Field(
+        default_factory=list,
+        description="Ids of results that count although they depart from the method, are by a draft, or too small.",
+    )
 
 
 class OneStudy(Answer):
@@ -80,6 +84,7 @@ def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     quantity = methods_service.read_description(methods_service.newest_version(method)).quantity
     rows = rows_of(request, method, quantity, {pk: dict(labels) for pk, labels in body.results.items()})
     fields = {"quantity": quantity, "names": CONDITIONS, "rows": rows, "user": request.user}
+    fields["agreed"] = list(map(str, body.agreed))
     study = service.create_study(method=method, title=body.title, **fields)
     response["Location"] = reverse("api:study", args=[study.pk])
     return Status(202, study)

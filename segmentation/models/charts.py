@@ -23,13 +23,16 @@ class ControlChart(models.Model):
     """A chart of one number of the results of a method, over all its versions.
 
     plan: a `core.quality.control.ChartPlan` as JSON. reference: the reference material whose measurements it shows, as
-    `JudgedResult.reference` stores it; {} for results of no reference material.
+    `JudgedResult.reference` stores it; {} for results of no reference material. material: the text by which these
+    results name their material, "" for results without one; None in a chart of a reference material, and in one of
+    before version 1.1, which has results of all materials.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     method = models.ForeignKey(Method, models.CASCADE, related_name="charts")
     plan = models.JSONField()
     reference = models.JSONField(default=dict, blank=True)
+    material = models.TextField(null=True, blank=True, editable=False)
     created = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -37,7 +40,8 @@ class ControlChart(models.Model):
         verbose_name = "control chart"
 
     def __str__(self) -> str:
-        material = f" of {self.reference['name']}" if self.reference else ""
+        name = self.reference["name"] if self.reference else self.material
+        material = f" of {name}" if name else ""
         return f"{self.method.name}: {self.get_plan().label}{material}"
 
     @property
@@ -51,9 +55,7 @@ class ControlChart(models.Model):
 
     def control(self, points: list[ChartPoint]) -> ChartState:
         """Limits and alarms of the chart with these points, which are in the order of time."""
-        return ChartState.of(
-            self.get_plan(), [point.value for point in points], [bool(point.excluded) for point in points]
-        )
+        return ChartState.of(self.get_plan(), [point.value for point in points], [not point.counts for point in points])
 
 
 class ChartPoint(models.Model):
@@ -62,8 +64,10 @@ class ChartPoint(models.Model):
     job, sample: the result; both are None once it is deleted, the point stays. name: of the image
     or sample. version: of the method. measured: when the result was made; points are in this order.
     value: in the unit of result.json.
-    departures: how the result departs from the method. note: a comment of a person. excluded: the known cause for which
-    the point is left out, "" if it counts. sent_rules: numbers of the rules whose alarm at this point was sent.
+    departures: how the result departs from the method. waits: why it counts only after a person's yes, "" if it counts
+    without. choice: the last yes, a `core.quality.belonging.Choice`; {} without one. note: a comment of a person.
+    excluded: the known cause for which the point is left out, "" if it counts. sent_rules: numbers of the rules whose
+    alarm at this point was sent.
     """
 
     chart = models.ForeignKey(ControlChart, models.CASCADE, related_name="points")
@@ -74,6 +78,8 @@ class ChartPoint(models.Model):
     measured = models.DateTimeField(db_index=True)
     value = models.FloatField()
     departures = models.JSONField(default=list, blank=True)
+    waits = models.TextField(blank=True, default="", db_default="")
+    choice = models.JSONField(default=dict, db_default={}, blank=True)
     note = models.CharField(max_length=LONGEST_NOTE, blank=True, default="")
     excluded = models.CharField(max_length=LONGEST_NOTE, blank=True, default="")
     sent_rules = models.JSONField(default=list, blank=True)
@@ -87,6 +93,16 @@ class ChartPoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} in {self.chart}"
+
+    @property
+    def needs_agreement(self) -> bool:
+        """Whether it counts only after a person says yes. A yes holds for the reasons that stood there then."""
+        return bool(self.waits) and not (self.choice.get("included") and self.choice["waited"] == self.waits)
+
+    @property
+    def counts(self) -> bool:
+        """Whether limits and tests include it."""
+        return not self.excluded and not self.needs_agreement
 
     @property
     def result(self) -> Any:

@@ -17,20 +17,24 @@ from ..core.report.wording import in_per_cent
 from ..http.access import address_of, row_of, visible
 from ..models import Job, Method, Sample, Study
 from ..services.access.links import check_open
+from ..services.ground.refusal import Refused
+from ..services.results.control import reasons_of
 from .judging import comparison_of
 
 MOST_LISTED = 200  # results in the form
+TWICE_IN = "{name} is an image of the sample {sample}: tick one of the two."
 
 
 class Candidate(NamedTuple):
     """A finished result of a method that a study can use. value: in words. labels: by the name of the condition, its
-    title and the label, "" if not known."""
+    title and the label, "" if not known. waits: why it counts only after a yes, "" if it counts without."""
 
     row: Job | Sample
     name: str
     address: str
     value: str
     labels: dict[str, tuple[str, str]]
+    waits: str = ""
 
 
 def candidates(method: Method, quantity: str, user: Any, visitor: Any) -> Iterator[Candidate]:
@@ -47,9 +51,10 @@ def candidates(method: Method, quantity: str, user: Any, visitor: Any) -> Iterat
         value = row.stored.scaled_value(quantity)
         if value.value is None:
             continue
-        known_labels = {"day": f"{row.created:%Y-%m-%d}", "operator": str(row.settings.get("operator") or "")}
+        known_labels = {"day": row.stored.day, "operator": str(row.settings.get("operator") or "")}
         labels = {name: (title, known_labels.get(name, "")) for name, title in CONDITIONS.items()}
-        yield Candidate(row, name_of(row), address_of(row), number_words(quantity, value), labels)
+        words = number_words(quantity, value)
+        yield Candidate(row, name_of(row), address_of(row), words, labels, " ".join(reasons_of(row)))
 
 
 def name_of(row: Job | Sample) -> str:
@@ -77,17 +82,21 @@ def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[
         "confirmed": stored.corrections.get("reviewed", 0),
         "reference": comparison.sentence if comparison else "",
         "departures": list(stored.method.departures) if stored.method else [],
+        "waits": " ".join(reasons_of(row)),
     }
 
 
 def rows_of(request: HttpRequest, method: Method, quantity: str, labels: dict[UUID, dict[str, str]]) -> list[Any]:
     """The results of a study as it stores them (`study_row`). labels: by the id of the result. "version" is None for a
-    result of another method. Raises Http404 if the caller may not see a result."""
+    result of another method. Raises Http404 if the caller may not see a result, Refused (422) for a sample with one of
+    its images."""
     rows = []
     for pk, conditions in labels.items():
         row = row_of(Job, pk) or row_of(Sample, pk)
         visible(request, row)
         check_open(row, request.user, request.visitor)  # a link to a result does not make it data of others
+        if isinstance(row, Job) and row.sample_id in labels:
+            raise Refused(TWICE_IN.format(name=name_of(row), sample=row.sample.name), 422)
         entry = study_row(row, quantity, conditions)
         if row.method is None or row.method.method_id != method.pk:
             entry["version"] = None

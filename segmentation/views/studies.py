@@ -35,6 +35,7 @@ def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
         try:
             rows = rows_of(request, method, quantity, ticked_labels(request.POST))
             fields = {"quantity": quantity, "names": CONDITIONS, "rows": rows, "user": request.user}
+            fields["agreed"] = request.POST.getlist("agreed")
             return see_other(_address(service.create_study(method=method, title=context["title"], **fields)))
         except Refused as refusal:
             context |= {"error": refusal.sentence, "status": refusal.status}

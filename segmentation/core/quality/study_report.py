@@ -4,7 +4,7 @@ robustness of the method. The report also states what was not measured.
 Each result of a study is a stored dict (Row): name, version of the method, value, low and high (95 % interval) in the
 unit of the study, labels (condition -> label), n, d10 and d90 (None for a kind without sizes), corrected and confirmed
 (numbers of outlines that people changed and confirmed), reference (the sentence of a comparison with a certificate, or
-"") and departures.
+"") and departures. waits: what speaks against counting it, "" if nothing does; agreed_by: who said yes to it then.
 
 The stored outcome of a study is the dict of `study_as_dict`. `worker.studying` adds the entry "robustness": "tested", a
 list with the dict of each `Robustness`, and "left_out", a half sentence for each image that could not be tested.

@@ -3,7 +3,7 @@ method."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -28,6 +28,7 @@ TOO_MANY = f"A study takes at most {MOST_RESULTS} results."
 TWICE = "A study takes each result once."
 OTHER_METHOD = "{name} is no result by this method."
 NO_NUMBER = "{name} has no number with a scale that this study could take."
+WAITS = "{name} counts only if you say yes to it: {why}"
 UNFINISHED = "The study is not finished."
 OTHER_NUMBER = "The setting “Repeatability” is of the median, and this study is of another number."
 NO_SETTING = "This kind of analysis has no setting “Repeatability”."
@@ -35,13 +36,21 @@ NO_SETTING = "This kind of analysis has no setting “Repeatability”."
 
 @transaction.atomic
 def create_study(
-    *, method: Method, title: str, quantity: str, names: Iterable[str], rows: Iterable[Mapping[str, Any]], user: Any
+    *,
+    method: Method,
+    title: str,
+    quantity: str,
+    names: Iterable[str],
+    rows: Iterable[Mapping[str, Any]],
+    user: Any,
+    agreed: Collection[str] = (),
 ) -> Study:
     """Make a study of these results; a worker computes it.
 
     quantity: the name of the studied number. names: of all conditions, the outer ones first; a
     condition that never changed is left out. rows: a dict for each result, see
-    `core.quality.study_report`. Raises Refused (401, 403, 422 the results allow no study).
+    `core.quality.study_report`. agreed: ids of the results that the user lets count although something
+    speaks against them ("waits" of a row). Raises Refused (401, 403, 422 the results allow no study).
     """
     methods.check_changeable(method, user)
     words, rows = clean_text(title), [dict(row) for row in rows]
@@ -56,6 +65,10 @@ def create_study(
             raise Refused(OTHER_METHOD.format(name=row["name"]), 422)
         if row["value"] is None:
             raise Refused(NO_NUMBER.format(name=row["name"]), 422)
+        if row.get("waits"):
+            if row["id"] not in agreed:
+                raise Refused(WAITS.format(name=row["name"], why=row["waits"]), 422)
+            row["agreed_by"] = user.get_username()
         row["labels"] = {name: clean_text(str(row["labels"].get(name, ""))) for name in names}
         if max(map(len, row["labels"].values()), default=0) > LONGEST_LABEL:
             raise Refused(LONG_LABEL, 422)

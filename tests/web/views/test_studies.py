@@ -6,11 +6,11 @@ from copy import deepcopy
 
 import pytest
 
-from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.analysis import AnalysisSettings, MethodUsed
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.quality.method import MethodDescription
 from segmentation.core.quality.study_report import study_as_dict, study_of
-from segmentation.models import Method, MethodVersion, StaffAction, Study
+from segmentation.models import Job, Method, MethodVersion, Micrograph, StaffAction, Study
 from segmentation.services.results import studies
 from tests.web.api.test_jobs import basic
 from tests.web.finished import summary, visible
@@ -58,9 +58,11 @@ def finish(study):
 
 def test_the_form_lists_the_results_of_the_method_with_what_is_known(people, version, results, make_job, alice):
     other = make_job(state="done", owner=alice)
+    Micrograph.objects.filter(pk=results[0].micrograph_id).update(metadata={"date": "2026-05-04T10:00:00"})
     text = people["alice"].get(address(version)).content.decode()
     assert all(f'value="{job.pk}"' in text for job in results) and str(other.pk) not in text
-    assert f'name="day-{results[0].pk}" value="{results[0].created:%Y-%m-%d}"' in text
+    assert f'name="day-{results[0].pk}" value="2026-05-04"' in text
+    assert f'name="day-{results[1].pk}" value=""' in text, "its file does not tell the day of acquisition"
 
 
 def test_a_study_keeps_its_results_as_they_were(people, version, results):
@@ -136,7 +138,8 @@ def test_the_page_of_a_study_says_what_was_measured_and_writes_it_into_the_metho
     assert people["alice"].get(f"/studies/{study.pk}/report.pdf")["Content-Type"] == "application/pdf"
     answer = people["alice"].post(f"/studies/{study.pk}/apply/")
     assert answer.status_code == 303
-    version.refresh_from_db()  # it was a draft
+    version = MethodVersion.objects.get(number=2)  # the draft has results, so it stays
+    assert version.purpose == "precision of the study “June”"
     assert version.description["settings"]["repeatability"] == pytest.approx(100 * 19**0.5 / 104, rel=1e-2)
     page = visible(people["alice"].get(answer["Location"]))
     assert "study “June”" in page and "4.19 %" in page
@@ -161,3 +164,28 @@ def test_the_api_makes_reads_and_applies_one(script, version, results, charlie):
     version_answer = post(f"/api/v1/studies/{study.pk}/apply").json()
     assert version_answer["description"]["settings"]["repeatability"] == 4.19
     assert post(path, {"title": "x", "results": {}}).status_code == 422
+
+
+def test_what_the_method_does_not_allow_counts_only_after_a_yes(people, script, version, results):
+    used = MethodUsed("Powder", 1, "draft", version.checksum, ("The scale is typed.",))
+    odd = results[0]
+    Job.objects.filter(pk=odd.pk).update(summary={**odd.summary, "method": used.as_dict()})
+    text = visible(people["alice"].get(address(version)))
+    assert text.count("count it all the same") == 1 and "nobody has approved it. The scale is typed." in text
+    answer = people["alice"].post(address(version), form(results))
+    assert answer.status_code == 422 and "counts only if you say yes to it" in visible(answer)
+    sent = {"title": "June", "results": {str(job.pk): {"day": str(n // 2)} for n, job in enumerate(results)}}
+    path = f"/api/v1/methods/{version.method_id}/studies"
+    further = {"content_type": "application/json", "headers": basic("alice")}
+    assert script.post(path, sent, **further).status_code == 422 and not Study.objects.exists()
+    assert people["alice"].post(address(version), form(results, agreed=[str(odd.pk)])).status_code == 303
+    row = Study.objects.get().rows[0]
+    assert row["agreed_by"] == "alice" and "nobody has approved it" in row["waits"]
+    assert script.post(path, {**sent, "agreed": [str(odd.pk)]}, **further).status_code == 202
+
+
+def test_a_sample_and_its_own_image_are_not_two_results(people, version, results, make_sample, alice):
+    sample = make_sample(owner=alice, method=version, state="done")
+    Job.objects.filter(pk=results[0].pk).update(sample=sample)
+    answer = people["alice"].post(address(version), form([*results, sample]))
+    assert answer.status_code == 422 and "is an image of the sample" in visible(answer)
