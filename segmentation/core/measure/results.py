@@ -436,8 +436,10 @@ class Statistics:
         uncertainty."""
         is_nano, budget = name == "fraction_100nm", dict[str, Any](self.budget or {})
         low, high = (self.fraction_low, self.fraction_high) if is_nano else self.intervals.get(name) or (None, None)
-        total = budget.get(NAMES_IN_BUDGET.get(name, name), {}).get("ends")
-        return Value(getattr(self, name), low, high, NUMBERS[name].unit(self.unit), total and (total[0], total[1]))
+        total = budget.get(NAMES_IN_BUDGET.get(name, name), {})
+        ends, standard = total.get("ends"), total.get("standard") if is_nano else None
+        unit = NUMBERS[name].unit(self.unit)
+        return Value(getattr(self, name), low, high, unit, ends and (ends[0], ends[1]), standard)
 
     @property
     def readable_unit(self) -> Unit:

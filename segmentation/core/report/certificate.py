@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..analysis import MethodUsed
 from ..measure.quantities import Value, number, uncapital
-from ..quality.conformity import Conformity, Decision, limit_words, number_words, probability_words
+from ..quality.conformity import OUT_OF_REACH, Conformity, Decision, limit_words, number_words, probability_words
 from ..quality.reference import Agreement, ReferenceMaterial, compare_with_certificate
 from ..quality.specification import VERDICTS, Specification, conclusion
 from .entries import Entry
@@ -81,6 +81,7 @@ class ConformityStatement:
             for limit in specification.limits
             if limit.quantity in values and not doubt
         ]
+        out_of_reach = [decision for decision in conformity.decisions if decision.is_out_of_reach]
         lacking = dict.fromkeys(uncapital(part) for entry in entries for part in entry.missing_parts)
         rules = dict.fromkeys((limit.rule, limit.factor) for limit in specification.limits)
         return cls(
@@ -90,7 +91,11 @@ class ConformityStatement:
             tuple(_row(decision, values) for decision in conformity.decisions),
             " ".join([*(DECISION_RULES[rule].format(factor=factor) for rule, factor in rules), RULES_SOURCE]),
             summary.contents_of(entries),
-            (*(method.remarks if method else ()), *([LACKING.format(parts="; ".join(lacking))] if lacking else ())),
+            (
+                *(method.remarks if method else ()),
+                *(f"{capital(limit_words(row.limit))}: {uncapital(OUT_OF_REACH)}" for row in out_of_reach),
+                *([LACKING.format(parts="; ".join(lacking))] if lacking else ()),
+            ),
         )
 
     @property
