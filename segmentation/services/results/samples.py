@@ -434,15 +434,8 @@ def rerun_image(*, job: Job, settings: AnalysisSettings, again: bool = False, **
     Arguments: as for `rerun_job`."""
     sample, regions = job.sample, settings.measurement.ignore
     is_correction = settings == job.get_settings().replaced(ignore=regions) != job.get_settings()
-    may_change = job.is_changeable_by(who["user"], who["visitor"])
-    if (
-        not again
-        and is_correction
-        and may_change
-        and sample
-        and not sample.closed
-        and sample.members.filter(pk=job.pk).exists()
-    ):
+    counts = sample is not None and not sample.closed and sample.members.filter(pk=job.pk).exists()
+    if not again and is_correction and counts and job.is_changeable_by(who["user"], who["visitor"]):
         return scale_image(job=job, settings=settings)
     return rerun_job(job=job, settings=settings, again=again, **who)
 
