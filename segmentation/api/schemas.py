@@ -214,6 +214,7 @@ class ComparedWithReference(Schema):
 
     reference: dict[str, Any] | None = Field(description="The material as it was chosen; null without one.")
     comparison: CertificateComparison | None = Field(description="Null without one, or while there are no numbers.")
+    deleted: str = Field(description="When and by whom it was taken from the list; empty if it is there.")
 
 
 class Signature(Answer):

@@ -531,7 +531,7 @@ def test_every_result_says_that_its_model_was_offered_all_the_same():
         flags = pipeline.measure(micrograph, segmentation_of(labels, card=card), AnalysisSettings.of()).flags
         texts = [flag.text for flag in flags if flag.short == "The model was offered all the same"]
         assert texts == (
-            ["The model particles: its error on held-out images did not fall. Ada offered it all the same."]
+            ["The model tio2-1: its error on held-out images did not fall. Ada offered it all the same."]
             if said
             else []
         )

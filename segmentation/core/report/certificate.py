@@ -131,8 +131,11 @@ class ReferenceComparison:
     ruler: Ruler | None
 
     @classmethod
-    def of(cls, material: ReferenceMaterial, values: Mapping[str, Value], doubt: str = "") -> ReferenceComparison:
-        """Compare a result with a certificate. values, doubt: as in `ConformityStatement.of`."""
+    def of(
+        cls, material: ReferenceMaterial, values: Mapping[str, Value], doubt: str = "", day: str = ""
+    ) -> ReferenceComparison:
+        """Compare a result with a certificate. values, doubt: as in `ConformityStatement.of`. day: of the
+        measurement, in ISO 8601."""
         value = values.get(material.quantity, Value(None))
         if doubt:
             return cls(material, None, f"Nothing is compared with the certificate, because {doubt}.", None)
@@ -144,4 +147,5 @@ class ReferenceComparison:
             comparison = compare_with_certificate(material, value)
         except ValueError as problem:
             return cls(material, None, str(problem), None)
-        return cls(material, comparison, comparison.sentence, Ruler.of_reference(material, value))
+        sentence = " ".join(filter(None, [comparison.sentence, material.expiry_words(day)]))
+        return cls(material, comparison, sentence, Ruler.of_reference(material, value))
