@@ -70,6 +70,11 @@ class Method(_Row[M]):
         return Study(self._client, (yield from self._client._json("POST", f"{self.path}/studies", json=sent)))
 
     @_step
+    def log(self) -> Steps[list[dict[str, Any]]]:
+        """Who changed what of the method: versions, charts, studies and samples, the newest first."""
+        return list((yield from self._client._json("GET", f"{self.path}/log")))
+
+    @_step
     def discard(self, number: int) -> Steps[None]:
         """Delete a draft; also the method, if the draft is its only version."""
         yield from self._client._ask("DELETE", f"{self.path}/versions/{number}")
