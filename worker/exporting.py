@@ -70,7 +70,7 @@ def write_export_files(export: ExportJob, progress: Progress, folder: Path) -> N
     result, out = export.result, folder / "results"
     if isinstance(result, Sample):
         again = pooled_again(result, lambda stage, done: progress(stage, MEASURING_END * done))
-        source = _Source(again, filing_of(result))
+        source = _Source(again, filing_of(result, result.jobs.filter(pk__in=result.stored.pooled_ids)))
         out.mkdir()
     else:
         source = _source_of_job(export, progress, folder, out)
