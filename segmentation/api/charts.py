@@ -47,6 +47,7 @@ class PointMark(Body):
 
     note: str | None = Field(None, description="Such as: new filament. An empty text deletes the note.")
     excluded: str | None = Field(None, description="The known cause for which it does not count; empty: it counts.")
+    agreed: bool = Field(False, description="Count a point that waits, see waits.")
 
 
 class PointAlarm(Schema):
@@ -59,7 +60,7 @@ class Point(Schema):
 
     id: int
     number: int = Field(description="From 1 on, in the order of time.")
-    measured: datetime
+    measured: datetime = Field(description="When the image was taken if its file tells it, else the result's time.")
     value: float
     average: float | None = Field(description="The weighted average; null for individuals.")
     moving_range: float | None = Field(description="The difference from the last point before it that counts.")
@@ -68,6 +69,7 @@ class Point(Schema):
     alarms: list[PointAlarm]
     note: str
     excluded: str
+    waits: str = Field(description="Why it counts only after agreed=true, such as a warning; empty: it need not wait.")
     version: int
     departures: list[str]
     job: str | None = Field(description="The id of the result, if you may see it.")

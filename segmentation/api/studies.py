@@ -32,6 +32,9 @@ class NewStudy(Body):
     results: dict[UUID, dict[Literal["instrument", "day", "operator", "preparation"], str]] = Field(
         description="Labels of each result, by its id. A condition that never changed is left out."
     )
+    agreed: list[UUID] = Field(
+        default_factory=list, description="Results that count although their warning says that they are probably wrong."
+    )
 
 
 class OneStudy(Answer):
@@ -78,7 +81,7 @@ def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     method = get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
     body = json_body(request, NewStudy)
     quantity = methods_service.read_description(methods_service.newest_version(method)).quantity
-    rows = rows_of(request, method, quantity, {pk: dict(labels) for pk, labels in body.results.items()})
+    rows = rows_of(request, method, quantity, {pk: dict(labels) for pk, labels in body.results.items()}, body.agreed)
     fields = {"quantity": quantity, "names": CONDITIONS, "rows": rows, "user": request.user}
     study = service.create_study(method=method, title=body.title, **fields)
     response["Location"] = reverse("api:study", args=[study.pk])

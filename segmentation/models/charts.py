@@ -13,7 +13,7 @@ from django.utils import timezone
 from ..core.quality.control import ChartPlan, ChartState
 from .base import SHOWN_NAME, AttemptedQuerySet, PageWork
 from .jobs import Job
-from .methods import Method
+from .methods import LONGEST_ACCOUNT, Method
 from .samples import Sample
 
 LONGEST_NOTE = 500  # characters
@@ -52,7 +52,7 @@ class ControlChart(models.Model):
     def control(self, points: list[ChartPoint]) -> ChartState:
         """Limits and alarms of the chart with these points, which are in the order of time."""
         return ChartState.of(
-            self.get_plan(), [point.value for point in points], [bool(point.excluded) for point in points]
+            self.get_plan(), [point.value for point in points], [bool(point.left_out) for point in points]
         )
 
 
@@ -60,10 +60,13 @@ class ChartPoint(models.Model):
     """One result as a point of a chart.
 
     job, sample: the result; both are None once it is deleted, the point stays. name: of the image
-    or sample. version: of the method. measured: when the result was made; points are in this order.
+    or sample. version: of the method. measured: when the last image was taken if its file tells it, else when the
+    result was made; points are in this order.
     value: in the unit of result.json.
     departures: how the result departs from the method. note: a comment of a person. excluded: the known cause for which
-    the point is left out, "" if it counts. sent_rules: numbers of the rules whose alarm at this point was sent.
+    the point is left out, "" if it counts. waits: why a person must agree before it counts, "" if nobody must.
+    agreed_by: who agreed, "" for nobody; after that it never waits again. sent_rules: numbers of the rules whose alarm
+    at this point was sent.
     """
 
     chart = models.ForeignKey(ControlChart, models.CASCADE, related_name="points")
@@ -76,6 +79,8 @@ class ChartPoint(models.Model):
     departures = models.JSONField(default=list, blank=True)
     note = models.CharField(max_length=LONGEST_NOTE, blank=True, default="")
     excluded = models.CharField(max_length=LONGEST_NOTE, blank=True, default="")
+    waits = models.TextField(blank=True, default="", db_default="", editable=False)
+    agreed_by = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="", db_default="", editable=False)
     sent_rules = models.JSONField(default=list, blank=True)
 
     class Meta:
@@ -87,6 +92,11 @@ class ChartPoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} in {self.chart}"
+
+    @property
+    def left_out(self) -> str:
+        """Why it does not count, in words; "" if it counts."""
+        return f"Excluded: {self.excluded}" if self.excluded else self.waits and f"Left out: {self.waits}"
 
     @property
     def result(self) -> Any:

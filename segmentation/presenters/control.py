@@ -75,7 +75,7 @@ class PointRow:
     def remarks(self) -> str:
         """Alarms, the known cause, the note and what departs from the method, in words."""
         point = self.point
-        cause = f"Excluded: {point.excluded.rstrip('.')}." if point.excluded else ""
+        cause = point.left_out and f"{point.left_out.rstrip('.')}."
         return " ".join(filter(None, [cause, *self.sentences, point.note, *point.departures]))
 
 
@@ -200,9 +200,9 @@ class ChartView:
         for place, value in zip(places_shown, values, strict=True):
             x, y = next(counted_dots)[:2] if self.control.is_counted[place] else next(excluded_dots)[:2]
             point, alarms = self.points[place], self.control.alarms_at(place)
-            state = "alarm" if alarms else "out" if point.excluded else "noted" if point.note else ""
+            state = "alarm" if alarms else "out" if point.left_out else "noted" if point.note else ""
             texts = [f"Point {place + 1}, {point.measured:%Y-%m-%d}: {significant(value, 4)} {self.unit}".strip()]
-            texts += [*(alarm.sentence for alarm in alarms), point.excluded, point.note]
+            texts += [*(alarm.sentence for alarm in alarms), point.excluded or point.waits, point.note]
             marks.append(Mark(x, y, state, ". ".join(filter(None, texts)), str(place + 1) if alarms else ""))
         return Picture(lines, tuple(_drop_overlapping_labels(marks)))
 
@@ -277,7 +277,9 @@ class ChartView:
             index, is_seen = index_of.get(place), bool(self._address(point))
             has_limits = chart.level is not None and index is not None
             is_average, has_range = has_limits and self.plan.way == "ewma", bool(index) and len(chart.ranges)
-            texts = {name: getattr(point, name) for name in ("value", "note", "excluded", "version", "departures")}
+            texts = {
+                name: getattr(point, name) for name in ("value", "note", "excluded", "waits", "version", "departures")
+            }
             rows.append(
                 {
                     **texts,

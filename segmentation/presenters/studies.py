@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from ..core.report.wording import in_per_cent
 from ..http.access import address_of, row_of, visible
 from ..models import Job, Method, Sample, Study
 from ..services.access.links import check_open
+from ..services.results.studies import check_apart
 from .judging import comparison_of
 
 MOST_LISTED = 200  # results in the form
@@ -24,13 +25,14 @@ MOST_LISTED = 200  # results in the form
 
 class Candidate(NamedTuple):
     """A finished result of a method that a study can use. value: in words. labels: by the name of the condition, its
-    title and the label, "" if not known."""
+    title and the label, "" if not known. doubt: why it counts only after a person agrees, "" if nobody must."""
 
     row: Job | Sample
     name: str
     address: str
     value: str
     labels: dict[str, tuple[str, str]]
+    doubt: str
 
 
 def candidates(method: Method, quantity: str, user: Any, visitor: Any) -> Iterator[Candidate]:
@@ -47,17 +49,18 @@ def candidates(method: Method, quantity: str, user: Any, visitor: Any) -> Iterat
         value = row.stored.scaled_value(quantity)
         if value.value is None:
             continue
-        known_labels = {"day": f"{row.created:%Y-%m-%d}", "operator": str(row.settings.get("operator") or "")}
+        known_labels = {"day": row.stored.day, "operator": str(row.settings.get("operator") or "")}
         labels = {name: (title, known_labels.get(name, "")) for name, title in CONDITIONS.items()}
-        yield Candidate(row, name_of(row), address_of(row), number_words(quantity, value), labels)
+        yield Candidate(row, name_of(row), address_of(row), number_words(quantity, value), labels, row.stored.doubt)
 
 
 def name_of(row: Job | Sample) -> str:
     return row.micrograph.name if isinstance(row, Job) else row.name
 
 
-def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[str, Any]:
-    """A result as a study stores it (`core.quality.study_report`); value is None without such a number and a scale."""
+def study_row(row: Job | Sample, quantity: str, labels: dict[str, str], *, agreed: bool) -> dict[str, Any]:
+    """A result as a study stores it (`core.quality.study_report`); value is None without such a number and a scale.
+    agreed: whether it counts although nothing may be decided by its numbers."""
     stored = row.stored
     value = in_per_cent(quantity, stored.scaled_value(quantity)).reported
     comparison = comparison_of(row)
@@ -77,21 +80,31 @@ def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[
         "confirmed": stored.corrections.get("reviewed", 0),
         "reference": comparison.sentence if comparison else "",
         "departures": list(stored.method.departures) if stored.method else [],
+        "left_out": "" if agreed else stored.doubt,
     }
 
 
-def rows_of(request: HttpRequest, method: Method, quantity: str, labels: dict[UUID, dict[str, str]]) -> list[Any]:
-    """The results of a study as it stores them (`study_row`). labels: by the id of the result. "version" is None for a
-    result of another method. Raises Http404 if the caller may not see a result."""
-    rows = []
+def rows_of(
+    request: HttpRequest,
+    method: Method,
+    quantity: str,
+    labels: dict[UUID, dict[str, str]],
+    agreed: Collection[UUID] = (),
+) -> list[Any]:
+    """The results of a study as it stores them (`study_row`). labels: by the id of the result. agreed: the ids of those
+    that count although nothing may be decided by their numbers. "version" is None for a result of another method.
+    Raises Http404 if the caller may not see a result, Refused (422) if two of them are one."""
+    rows, results = [], []
     for pk, conditions in labels.items():
         row = row_of(Job, pk) or row_of(Sample, pk)
         visible(request, row)
         check_open(row, request.user, request.visitor)  # a link to a result does not make it data of others
-        entry = study_row(row, quantity, conditions)
+        results.append(row)
+        entry = study_row(row, quantity, conditions, agreed=pk in agreed)
         if row.method is None or row.method.method_id != method.pk:
             entry["version"] = None
         rows.append(entry)
+    check_apart(results)
     return rows
 
 

@@ -85,7 +85,7 @@ def point(request: HttpRequest, pk: UUID) -> HttpResponse:
     point_row = get_object_or_404(row.points.select_related("chart__method"), pk=int(number))
     request.back = reverse("chart", args=[pk])
     texts = {name: request.POST[name] for name in ("note", "excluded") if name in request.POST}
-    service.mark_point(point=point_row, user=request.user, **texts)
+    service.mark_point(point=point_row, user=request.user, agreed="agreed" in request.POST, **texts)
     return see_other(f"{request.back}#points")
 
 

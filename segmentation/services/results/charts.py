@@ -13,6 +13,7 @@ from ...models.charts import LONGEST_NOTE
 from ..ground import staff_log
 from ..ground.refusal import Refused, lock
 from .control import is_same_material, mark_alarms_as_sent, put_point
+from .growing import fields_of_agreement
 from .methods import GONE, check_changeable
 
 MOST_CHARTS = 50  # charts of a method
@@ -74,11 +75,14 @@ def delete_chart(*, chart: ControlChart, user: Any) -> None:
 
 
 @transaction.atomic
-def mark_point(*, point: ChartPoint, user: Any, note: str | None = None, excluded: str | None = None) -> None:
+def mark_point(
+    *, point: ChartPoint, user: Any, note: str | None = None, excluded: str | None = None, agreed: bool = False
+) -> None:
     """Write a note at a point of a chart, or exclude the point for a known cause.
 
     note: what happened. excluded: the cause for which the point is left out. None does not change a
-    text, "" removes it. Raises Refused (403, 404, 422 a text that is too long).
+    text, "" removes it. agreed: count a point that waits. Raises Refused (403, 404, 422 a text that is
+    too long).
     """
     check_changeable(point.chart.method, user)
     lock(point.chart, NO_CHART)
@@ -86,7 +90,9 @@ def mark_point(*, point: ChartPoint, user: Any, note: str | None = None, exclude
     fields = {name: clean_text(text) for name, text in texts.items() if text is not None}
     if any(len(text) > LONGEST_NOTE for text in fields.values()):
         raise Refused(TOO_LONG if len(fields.get("note", "")) > LONGEST_NOTE else NO_REASON, 422)
-    before = {"note": point.note, "excluded": point.excluded}
+    if agreed and point.waits:
+        fields |= fields_of_agreement(user)
+    before = {name: getattr(point, name) for name in ("note", "excluded", "waits", "agreed_by")}
     if before == {**before, **fields}:
         return
     for name, text in fields.items():

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
 
 from ...core.quality.control import ChartState
 from ...models import SHOWN_NAME, ChartPoint, ControlChart, Job, Sample
@@ -35,7 +36,8 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
     result gets none.
 
     A result gets no point if it lacks the number of the chart, measures another reference material,
-    is an image of a sample, or is made from another result.
+    is an image of a sample, or is made from another result. A point of numbers by which nothing may
+    be decided waits until a person agrees that it counts.
     """
     is_job = isinstance(row, Job)
     stored_points = ChartPoint.objects.filter(chart=chart, **{"job" if is_job else "sample": row})
@@ -53,13 +55,21 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
         stored_points.delete()
         return None
     method = stored.method
-    fields = {"name": (row.micrograph.name if is_job else row.name)[:SHOWN_NAME], "measured": row.created}
+    fields = {"name": (row.micrograph.name if is_job else row.name)[:SHOWN_NAME], "measured": measured_at(row)}
+    fields["waits"] = "" if stored_points.exclude(agreed_by="").exists() else stored.doubt
     fields |= {"value": value, "version": method.version if method else row.method.number}
     fields |= {"departures": list(method.departures) if method else []}
     point, _ = ChartPoint.objects.update_or_create(
         chart=chart, job=row if is_job else None, sample=None if is_job else row, defaults=fields
     )
     return point
+
+
+def measured_at(row: Job | Sample) -> datetime:
+    """When the last image of a result was taken, if its file tells it; else when the result was made."""
+    acquired = row.stored.acquired
+    taken = timezone.make_aware(acquired[1]) if acquired else row.created
+    return min(taken, row.created)  # no image is taken after its analysis
 
 
 def is_same_material(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -89,7 +99,7 @@ def out_of_control_words(row: Job) -> str:
         return ""
     sentences = []
     for chart in ControlChart.objects.filter(method=row.method.method_id).select_related("method"):
-        points = list(chart.points.filter(measured__lt=row.created).exclude(job=row))
+        points = list(chart.points.filter(measured__lt=measured_at(row)).exclude(job=row))
         control = chart.control(points)
         if control.last_alarms:
             last = points[control.places[-1]]

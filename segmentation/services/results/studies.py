@@ -3,7 +3,7 @@ method."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from ...core.names import clean_text
 from ...core.quality.method import MethodDescription
 from ...core.quality.study import check_design
+from ...core.quality.study_report import counted
 from ...core.validation import sentence
-from ...models import SHOWN_NAME, Method, MethodVersion, Study
+from ...models import SHOWN_NAME, Job, Method, MethodVersion, Sample, Study
 from ..ground import staff_log
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused
@@ -26,6 +27,7 @@ NO_LABEL = "Type the {name} of each chosen result, or of none."
 LONG_LABEL = f"A label has at most {LONGEST_LABEL} characters."
 TOO_MANY = f"A study takes at most {MOST_RESULTS} results."
 TWICE = "A study takes each result once."
+ITS_IMAGE = "{name} is an image of the sample {sample}, so both are one result: choose one of them."
 OTHER_METHOD = "{name} is no result by this method."
 NO_NUMBER = "{name} has no number with a scale that this study could take."
 UNFINISHED = "The study is not finished."
@@ -59,7 +61,7 @@ def create_study(
         row["labels"] = {name: clean_text(str(row["labels"].get(name, ""))) for name in names}
         if max(map(len, row["labels"].values()), default=0) > LONGEST_LABEL:
             raise Refused(LONG_LABEL, 422)
-    varied = _varied(list(names), rows)
+    varied = _varied(list(names), counted(rows))
     fields = {"method": method, "title": words, "author": user.get_username(), "quantity": quantity}
     study = Study.objects.create(**fields, names=varied, rows=rows)
     staff_log.note(user, "made a study of a method", study, {}, {"method": method.name, "results": len(rows)})
@@ -67,7 +69,15 @@ def create_study(
     return study
 
 
-def _varied(names: list[str], rows: list[dict[str, Any]]) -> list[str]:
+def check_apart(results: Sequence[Job | Sample]) -> None:
+    """Raises Refused (422) if a sample and a result of one of its images are chosen both: they are not two results."""
+    of_sample = {job.micrograph_id: row for row in results if isinstance(row, Sample) for job in row.members}
+    for row in results:
+        if isinstance(row, Job) and (sample := of_sample.get(row.micrograph_id)):
+            raise Refused(ITS_IMAGE.format(name=row.micrograph.name, sample=sample.name), 422)
+
+
+def _varied(names: list[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The names of the conditions that changed; raises Refused (422) if some results lack a label,
     or if the labels allow no study."""
     varied = [name for name in names if any(row["labels"][name] for row in rows)]

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group
 from pydantic import ValidationError
 
 from segmentation.core.analysis import AnalysisSettings, MethodUsed
+from segmentation.core.flags import DO_NOT_USE, DOUBTFUL, Flag, as_json
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.quality.charts import TESTS
 from segmentation.core.quality.control import ChartPlan
@@ -72,6 +73,9 @@ def result(make_job, alice, version):
 @pytest.fixture
 def chart(version, alice):
     return charts.create_chart(method=version.method, plan=ChartPlan(rules=tuple(TESTS)), reference=None, user=alice)
+
+
+WRONG = as_json([Flag.doubtful("Check.", "Do not use: scale wrong?", level=DO_NOT_USE, kind="scale")])
 
 
 def points_of(chart):
@@ -282,3 +286,34 @@ def test_results_that_are_points_count_once_when_they_become_a_sample(chart, res
 def test_a_chart_is_of_a_number_with_limits_that_can_be_drawn(plan):
     with pytest.raises(ValidationError):
         ChartPlan(**plan)
+
+
+def test_a_point_that_must_not_be_used_moves_no_limit_until_a_person_agrees(chart, result, alice, charlie):
+    """Of 20 points around 183 nm one has a scale that is wrong by a factor of ten."""
+    for number, noise in enumerate(NOISE[:19]):
+        result(number, 183.0 + noise)
+    wrong = result(19, 1830.0, summary={**measured(1830.0), **WRONG})
+    for number, noise in enumerate(NOISE[20:42], 20):
+        result(number, 183.0 + noise)
+    state = chart.control(points_of(chart))
+    assert state.chart.level.centre == pytest.approx(183.0, abs=1.0) and not state.is_counted[19]
+    alarms = len(state.alarms)
+    point = points_of(chart)[19]
+    assert (point.waits, point.left_out) == (DOUBTFUL, f"Left out: {DOUBTFUL}")
+    charts.mark_point(point=point, user=charlie, agreed=True)
+    control.put_point(chart, wrong)  # measured again with the same numbers: it does not wait again
+    agreed = points_of(chart)[19]
+    assert (agreed.waits, agreed.agreed_by) == ("", "charlie")
+    assert chart.control(points_of(chart)).chart.level.centre > 250 and alarms < 5
+    assert StaffAction.objects.filter(action="marked a point of a control chart").exists()
+
+
+def test_a_point_stands_at_the_time_that_the_file_tells(chart, result):
+    """The second image was taken before the first, and analysed after it; a clock that is ahead is not believed."""
+    for number, date in enumerate(("", "2026-10-30 08:15:00", "2030/01/01", "07/08/2019")):
+        job = result(number, 155.0)
+        job.micrograph.metadata = {"date": date}
+        job.micrograph.save()
+        control.put_point(chart, Job.objects.get(pk=job.pk))
+    days = [f"{point.measured:%Y-%m-%d %H:%M}" for point in points_of(chart)]
+    assert days == ["2026-10-30 08:15", *(f"2026-11-0{day} 09:00" for day in (1, 3, 4))]

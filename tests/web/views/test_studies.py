@@ -7,15 +7,17 @@ from copy import deepcopy
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.flags import DO_NOT_USE, DOUBTFUL, Flag, as_json
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.quality.method import MethodDescription
 from segmentation.core.quality.study_report import study_as_dict, study_of
-from segmentation.models import Method, MethodVersion, StaffAction, Study
+from segmentation.models import Job, Method, MethodVersion, Micrograph, StaffAction, Study
 from segmentation.services.results import studies
 from tests.web.api.test_jobs import basic
-from tests.web.finished import summary, visible
+from tests.web.finished import STATISTICS, summary, visible
 
 pytestmark = pytest.mark.django_db
+WRONG_SCALE = as_json([Flag.doubtful("Check.", "Do not use: scale wrong?", level=DO_NOT_USE, kind="scale")])
 MEDIANS = (100.0, 102.0, 106.0, 108.0)
 
 
@@ -60,7 +62,33 @@ def test_the_form_lists_the_results_of_the_method_with_what_is_known(people, ver
     other = make_job(state="done", owner=alice)
     text = people["alice"].get(address(version)).content.decode()
     assert all(f'value="{job.pk}"' in text for job in results) and str(other.pk) not in text
-    assert f'name="day-{results[0].pk}" value="{results[0].created:%Y-%m-%d}"' in text
+    assert f'name="day-{results[0].pk}" value=""' in text, "its file does not tell when it was taken"
+    Micrograph.objects.filter(pk=results[0].micrograph_id).update(metadata={"date": "2026/06/03 14:05:00"})
+    text = people["alice"].get(address(version)).content.decode()
+    assert f'name="day-{results[0].pk}" value="2026-06-03"' in text
+
+
+def test_a_result_that_must_not_be_used_counts_in_a_study_only_if_a_person_says_so(people, version, results):
+    """The fourth result has a wrong scale; the study of the other three needs three days."""
+    days = {f"day-{job.pk}": day for job, day in zip(results, ("1", "1", "2", "2"), strict=True)}
+    Job.objects.filter(pk=results[3].pk).update(summary={**results[3].summary, **WRONG_SCALE})
+    text = visible(people["alice"].get(address(version)))
+    assert f"Left out: {DOUBTFUL}. count it" in " ".join(text.split())
+    people["alice"].post(address(version), form(results) | days)
+    people["alice"].post(address(version), form(results, agreed=[str(results[3].pk)]) | days)
+    agreed, left_out = Study.objects.order_by("-created")
+    assert [row["left_out"] for row in left_out.rows] == ["", "", "", DOUBTFUL]
+    assert [study_of(study.names, study.rows).n for study in (left_out, agreed)] == [3, 4]
+    finish(left_out)
+    assert f"Left out: {DOUBTFUL}." in visible(people["alice"].get(f"/studies/{left_out.pk}/"))
+
+
+def test_a_sample_and_one_of_its_images_are_not_two_results(people, version, results, make_sample, alice):
+    pooled = {**STATISTICS.as_dict(), "of": [str(results[0].pk)], "images": []}
+    sample = make_sample(owner=alice, method=version, state="done", pooled=pooled)
+    Job.objects.filter(pk=results[0].pk).update(sample=sample)
+    answer = people["alice"].post(address(version), form(results) | {"result": [str(sample.pk), str(results[0].pk)]})
+    assert answer.status_code == 422 and "both are one result" in visible(answer)
 
 
 def test_a_study_keeps_its_results_as_they_were(people, version, results):
