@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("segmentation", "worker", "deepsegm")
-MOST_IMPORTED = 20  # files of this repository that one file may import directly
+MOST_IMPORTED = 25  # files of this repository that one file may import directly
 # Attributes of other packages that are meant to be set.
 CONFIGURATION = ("django.", "PIL.Image.MAX_IMAGE_PIXELS", "reportlab.rl_config", "sys.", "tempfile.tempdir")
 STORED_RESULT = "segmentation/core/stored.py"  # reads the keys of stored results
@@ -80,7 +80,7 @@ def test_a_typical_change_touches_few_files_with_few_imports(change: str):
     assert len(paths) <= 2 and lines_of(needed) <= most
 
 
-def test_no_file_depends_on_more_than_twenty_others():
+def test_no_file_depends_on_more_than_25_others():
     counts = {str(path.relative_to(ROOT)): len(imported(path)) for path in files()}
     largest = sorted(counts.items(), key=lambda pair: -pair[1])[:10]
     print("\n" + "\n".join(f"{count} {name}" for name, count in largest))

@@ -7,13 +7,16 @@ import logging
 import zipfile
 import zlib
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph.pairing import sort_key
+from segmentation.core.quality.belonging import choice_words
 from segmentation.core.quality.specification import Specification
+from segmentation.core.quality.stopping import departures_of
 from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
 from segmentation.core.report.filing import Filing
 from segmentation.core.sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
@@ -45,9 +48,10 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     has. Raises `Superseded` if the sample changed meanwhile."""
     from segmentation.core.report.files import write_all
 
-    sample_growth.hold_images(sample)
+    if not sample.closed:  # in a closed sample the same images count for good
+        sample_growth.hold_images(sample)
     combined, jobs, notes = _combine(sample, progress)
-    while combined and sample_growth.hold_outliers(sample, combined, jobs):
+    while combined and not sample.closed and sample_growth.hold_outliers(sample, combined, jobs):
         combined, jobs, notes = _combine(sample, progress)
     if combined is None:
         pooled = {"of": [], "images": [], **as_json(map(Flag, [*notes, NONE_LEFT]))}
@@ -87,7 +91,7 @@ def _combine(sample: Sample, progress: Progress) -> tuple[SampleAnalysis | None,
         left_out=left_out,
         count_unusable=True,  # `growing.hold_images` left out those that nobody has agreed to
     )
-    return combined, jobs, notes
+    return replace(combined, ending=tuple(departures_of(sample.history))), jobs, notes
 
 
 def filing_of(sample: Sample) -> Filing:
@@ -102,7 +106,7 @@ def judged_by(row: Job | Sample) -> dict[str, Any]:
         return {}
     method, link = row.stored.method, links.link_of(row)
     fields = {"specification": Specification.read(row.specification)}
-    fields |= {"method": f"{method.name}, version {method.version}"} if method else {}
+    fields |= {"method": method.title} if method else {}
     address = printed_address(row) if links.state_of(row) == "open" else ""
     secret = f"?link={links.secret_of(link)}" if link and link.number else ""
     return fields | ({"link": address + secret, "link_ends": link and link.ends} if address else {})
@@ -155,7 +159,7 @@ def _member(job: Job) -> Member | None:
     parts = (clarity, job.micrograph.sha256, _record(job), picture, stored.statistics, stored.quantities)
     texts = {flag.text for flag in stored.flags}
     flags = [*stored.flags, *(Flag(text) for text in job.scale.disagreements() if text not in texts)]
-    return Member(job.micrograph.name, table, job.calibration, *parts, flags)
+    return Member(job.micrograph.name, table, job.calibration, *parts, flags, choice_words(job.choice))
 
 
 def _record(job: Job) -> AnalysisRecord:

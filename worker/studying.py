@@ -10,7 +10,7 @@ from typing import Any
 from segmentation.core.changed_forms import NotTested, measure_robustness
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.cards import UnknownModel
-from segmentation.core.quality.study_report import counted, study_as_dict, study_of, unit_of
+from segmentation.core.quality.study_report import study_as_dict, study_of, unit_of
 from segmentation.models import Job, Study
 from segmentation.plain import storable
 from segmentation.services.ground.refusal import Refused
@@ -65,7 +65,7 @@ def _robustness(study: Study, progress: Progress, folder: Path) -> dict[str, Any
 def _images(study: Study) -> list[Job]:
     """At most MOST_IMAGES jobs, from the results of a study and the images of its samples: the first, the
     last, and others evenly between them in time."""
-    ids = [row["id"] for row in counted(study.rows)]
+    ids = [row["id"] for row in study.rows]
     results = Job.objects.filter(pk__in=ids) | Job.objects.filter(sample__in=ids, state=Job.State.DONE)
     images = {job.micrograph_id: job for job in results.select_related("micrograph").order_by("created", "pk")}
     jobs = list(images.values())

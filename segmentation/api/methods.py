@@ -36,7 +36,11 @@ class Version(Answer):
     number: int
     state: Literal["draft", "approved", "withdrawn"]
     checksum: str = Field(description="SHA-256 of description: JSON, sorted keys, UTF-8, no spaces.")
-    author: str = Field(description="Account that wrote it.")
+    author: str = Field(description="Account that wrote it, or wrote it last.")
+    authors: Annotated[list[str], FromRow(lambda row, _: sorted(row.makers))] = Field(
+        description="All that wrote what was not approved before; none of them approves it."
+    )
+    purpose: str = Field(description="Why it differs from the version before.")
     created: datetime
     approver: str = Field(description="Account that approved it; empty before.")
     approver_name: str
@@ -111,10 +115,11 @@ def method(request: HttpRequest, pk: UUID) -> Any:
 def change(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Change the draft of a method; where its newest version is approved or withdrawn, make the next version."""
     row, body = _method(request, pk), json_body(request, NewVersion)
+    fields = {"method": row, "user": request.user, "reason": body.reason}
     if description := _description(body):
-        version = service.change_method(method=row, description=description, user=request.user)
+        version = service.change_method(description=description, **fields)
     else:
-        version = service.save_as_method(job=_job(request, body.job), user=request.user, name="", method=row)
+        version = service.save_as_method(job=_job(request, body.job), name="", **fields)
     return _answer_with(response, version)
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from ..core.quality.reference import ReferenceMaterial
 from ..http.access import changeable, row_of, visible
 from ..models import Job, Reference, Sample
-from ..presenters.judging import comparison_as_dict
+from ..presenters.judging import comparison_as_dict, deletion_words
 from ..services.ground.refusal import Refused
 from ..services.results import judging
 from ..services.results import references as references_service
@@ -31,7 +31,7 @@ class NewReference(Body):
 
     material: dict[str, Any] = Field(
         description="name, quantity (such as median), value, expanded (uncertainty), k (2), measurand, certificate,"
-        " source, batch."
+        " source, batch, expires (such as 2027-06-30)."
     )
     group: str = Field("", description="Name of a group of yours whose accounts list it, too.")
 
@@ -78,7 +78,9 @@ def reference(request: HttpRequest, pk: UUID) -> Any:
 @router.operation("DELETE", "/{uuid:pk}", "reference", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a reference material from the list. Results that were compared with it keep its certificate."""
-    references_service.delete_reference(reference=changeable(request, row_of(Reference, pk), "delete"))
+    row = changeable(request, row_of(Reference, pk), "delete")
+    references_service.delete_reference(reference=row, account=request.user)
+    request.staff_action = None  # the service has noted it
     return Status(204, None)
 
 
@@ -89,7 +91,11 @@ def _row(request: HttpRequest, pk: UUID) -> Job | Sample:
 
 
 def _answer(row: Job | Sample) -> dict[str, Any]:
-    return {"reference": row.reference or None, "comparison": comparison_as_dict(row)}
+    return {
+        "reference": row.reference or None,
+        "comparison": comparison_as_dict(row),
+        "deleted": deletion_words(row),
+    }
 
 
 def _set_and_answer(request: HttpRequest, row: Job | Sample, reference: Reference | None) -> dict[str, Any]:

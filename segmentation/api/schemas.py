@@ -173,6 +173,8 @@ class JudgedLimits(Schema):
     verdict: Literal["passes", "fails", "undecided"]
     at_least: float | None = Field(description="A lower bound of the probability that all requirements are met.")
     sentence: str
+    reservations: list[str] = Field(description="How the result departs from its method, and what U does not include.")
+    agreed: str = Field(description="When and by whom the limits were set, before or after the measurement; or empty.")
     decisions: list[JudgedLimit]
 
 
@@ -219,6 +221,7 @@ class ComparedWithReference(Schema):
 
     reference: dict[str, Any] | None = Field(description="The material as it was chosen; null without one.")
     comparison: CertificateComparison | None = Field(description="Null without one, or while there are no numbers.")
+    deleted: str = Field(description="When and by whom it was taken from the list; empty if it is there.")
 
 
 class Signature(Answer):
@@ -234,6 +237,9 @@ class Signature(Answer):
     result_sha256: str = Field(description="SHA-256 of result.json.")
     numbers_sha256: str = Field(
         description="SHA-256 of the entry result of the job: JSON, sorted keys, ASCII, no spaces."
+    )
+    covered: dict[str, Any] = Field(
+        description="Limits, reference material, decision and method that it covers; left out of the hash where empty."
     )
     previous: str = Field(description="Hash of the signature before.")
     hash: str = Field(description="SHA-256 of the other entries: JSON, sorted keys, ASCII, no spaces.")
@@ -656,6 +662,7 @@ class SampleImage(Answer):
     waits: Annotated[bool, FromRow(lambda image, _: image.needs_agreement)] = Field(
         description="Whether it counts only after included=on; left_out says why."
     )
+    choice: str = Field(description="Who decided that it counts or is left out, and why it had waited; or empty.")
     outlier: Annotated[str | None, or_null("outlier")] = Field(description="Why it may not belong to the sample.")
     warning: Annotated[str | None, or_null("warning")] = Field(description="Short forms of its warnings.")
     n: int | None = Field(description="Number of counted objects; 0 if it is left out, null until it is pooled.")
@@ -668,6 +675,17 @@ class Growth(Answer):
     is_enough: bool = Field(description="Whether enough is measured by the method.")
     more: int | None = Field(description="About how many more images are needed; null where no number is known.")
     waiting: int = Field(description="How many images wait until a person says that they count.")
+
+
+class ClosedOrOpened(Schema):
+    """That a sample was closed, or opened again."""
+
+    opened: bool
+    by: str = Field(description="The account.")
+    at: datetime
+    reason: str
+    sentence: str = Field(description="How far the sample was when it was closed.")
+    is_enough: bool = Field(description="Whether enough was measured by the method when it was closed.")
 
 
 class Sample(Analysis):
@@ -702,6 +720,7 @@ class Sample(Analysis):
     closed: datetime | None = Field(description="When it was closed: it takes no more images.")
     closed_by: str = Field(description="The account that closed it.")
     closed_reason: str = Field(description="Why, where it was closed before enough was measured.")
+    history: list[ClosedOrOpened] = Field(description="Its ends and openings.")
 
 
 class SampleStarted(Sample):

@@ -33,7 +33,8 @@ class NewStudy(Body):
         description="Labels of each result, by its id. A condition that never changed is left out."
     )
     agreed: list[UUID] = Field(
-        default_factory=list, description="Results that count although their warning says that they are probably wrong."
+        default_factory=list,
+        description="Ids of results that count although they depart from the method, are by a draft, or too small.",
     )
 
 
@@ -81,8 +82,9 @@ def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     method = get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
     body = json_body(request, NewStudy)
     quantity = methods_service.read_description(methods_service.newest_version(method)).quantity
-    rows = rows_of(request, method, quantity, {pk: dict(labels) for pk, labels in body.results.items()}, body.agreed)
+    rows = rows_of(request, method, quantity, {pk: dict(labels) for pk, labels in body.results.items()})
     fields = {"quantity": quantity, "names": CONDITIONS, "rows": rows, "user": request.user}
+    fields["agreed"] = list(map(str, body.agreed))
     study = service.create_study(method=method, title=body.title, **fields)
     response["Location"] = reverse("api:study", args=[study.pk])
     return Status(202, study)

@@ -9,8 +9,9 @@ from . import tasks
 from .analysis import Analysis, AnalysisSettings
 from .flags import DO_NOT_USE, TWO_SCALES, Flag
 from .labels.segmentation import Segmentation
+from .learning import overruled_limit
 from .measure.filters import Reason
-from .measure.quantities import number
+from .measure.quantities import number, uncapital
 from .measure.regions import area_words, share_of
 from .measure.table import Table
 from .measure.tilt import Stretch, Tilt
@@ -28,6 +29,7 @@ from .settings import MeasurementSettings
 from .tasks.file_signals import notes_of_file
 from .tasks.judgement import result_flags
 
+OFFERED_ALL_THE_SAME = "The model was offered all the same"
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
 
 
@@ -76,6 +78,7 @@ def measure_objects(
             *result_flags(micrograph, segmentation, table, settings.measurement, task.things, measured.flags),
             *_note_on_ignored(segmentation, table, settings.measurement),
             *_flags_of_scale(micrograph, calibration),
+            *_flag_of_model(segmentation),
         ),
     )
 
@@ -124,6 +127,12 @@ def _note_on_ignored(segmentation: Segmentation, table: Table, settings: Measure
     without = "" if task.parted else f" How the {task.things} lie to each other is not given then."
     text = f"{task.count(count)} in {where} {verb} not count ({share} of the picture).{without}"
     yield Flag(text, reason=str(Reason.IGNORED) if count else "")
+
+
+def _flag_of_model(segmentation: Segmentation) -> Iterator[Flag]:
+    """A warning, if a person offered the model although its error on held-out images did not fall."""
+    if limit := overruled_limit(segmentation.provenance.card.get("limits", ())):
+        yield Flag.doubtful(f"The model {segmentation.provenance.model}: {uncapital(limit)}", OFFERED_ALL_THE_SAME)
 
 
 def _flags_of_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:

@@ -92,7 +92,8 @@ class Member:
     table: a row for each object, with the reason if it does not count. calibration: the one that was used. clarity:
     how clearly the image shows its objects, 0 to 1. sha256: of the file. record: how its objects were found. picture:
     a small PNG of the image with its outlines, b"" if there is none. statistics: those of this image alone, None
-    without sizes. quantities: the results of its kind of analysis, by name. flags: those of its `Analysis`.
+    without sizes. quantities: the results of its kind of analysis, by name. flags: those of its `Analysis`. choice: who
+    decided that it counts in the sample or is left out, as a sentence, or "".
     """
 
     name: str
@@ -105,6 +106,7 @@ class Member:
     statistics: Statistics | None = None
     quantities: Mapping[str, Value] = field(default_factory=dict)
     flags: Sequence[Flag] = ()
+    choice: str = ""
 
     @classmethod
     def of(cls, analysis: Analysis, picture: bytes = b"") -> Member:
@@ -190,6 +192,11 @@ class SampleImage:
         return (0, 0) if self.excluded else (int(table.kept.sum()), int((~table.kept).sum()))
 
     @property
+    def choice(self) -> str:
+        """Who decided that it counts or is left out (`Member.choice`)."""
+        return self.member.choice if self.member else ""
+
+    @property
     def warning(self) -> str:
         """The short forms of its flags, joined; "" without flags."""
         return "; ".join(short_forms(self.member.flags)) if self.member else ""
@@ -204,7 +211,8 @@ class SampleAnalysis:
         objects, and for a sample of one.
     calibration: {"low", "high": smallest and largest nm per pixel or None, "sources": numbers of images by source}.
     flags: for the user. filter: the setting of that name. images: first all members, then the images left out by the
-        user or without a result. analysis: the Analysis with its pixels; only for a sample of one.
+        user or without a result. ending: what departs from the method in the way in which the sample ended, a sentence
+        each. analysis: the Analysis with its pixels; only for a sample of one.
     """
 
     name: str
@@ -217,6 +225,7 @@ class SampleAnalysis:
     images: tuple[SampleImage, ...] = ()
     analysis: Analysis | None = None
     quantities: Mapping[str, Value] = field(default_factory=dict)
+    ending: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, analysis: Analysis) -> SampleAnalysis:
@@ -282,6 +291,7 @@ class SampleAnalysis:
                 high=size.reported.high,
                 outlier=image.outlier,
                 excluded=image.excluded,
+                choice=image.choice,
             )
             for image, size in zip(self.images, self.by_image("median"), strict=True)
         ]
@@ -361,15 +371,20 @@ class SampleAnalysis:
         """The version of a method by which all counted images were analysed, with the departures of any of them; None
         if they do not share one version."""
         methods = [member.record.method for _, member in self.counted]
-        versions = {method and replace(method, departures=(), control="") for method in methods}
-        shared = versions.pop() if len(versions) == 1 else None
-        if shared is None or len(methods) == 1:
-            return methods[0] if shared else None
+        versions = {method and (method.name, method.version, method.checksum) for method in methods}
+        # If the version was approved while images came, the sample keeps the state that says less.
+        first = next(
+            (method for method in methods if method and method.state == "draft"), methods[0] if methods else None
+        )
+        if first is None or len(versions) > 1:
+            return None
+        if len(methods) == 1:
+            return replace(first, departures=(*first.departures, *self.ending))
         counts = Counter(sentence for method in methods if method for sentence in method.departures)
         total = f"of {len(methods)} images"
         lines = [text if n == len(methods) else f"In {n} {total}: {text}" for text, n in counts.items()]
         control = " ".join(dict.fromkeys(method.control for method in methods if method and method.control))
-        return replace(shared, departures=tuple(lines), control=control)
+        return replace(first, departures=(*lines, *self.ending), control=control)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types: keys of the pooled statistics and of this class, and a row for each member."""

@@ -20,6 +20,7 @@ TEXTS = {
     "certificate": "Its number or date.",
     "source": "Its address, if it has one.",
     "batch": "Of your own unit, if the certificate is of one.",
+    "expires": "The last day on which it holds, such as 2027-06-30, if it names one.",
 }
 # The error of an empty required field, and how this sentence names each field.
 NEEDED = "Fill in {}."
@@ -54,6 +55,7 @@ class ReferenceForm(forms.Form):
     certificate = forms.CharField(max_length=200, required=False)
     source = forms.CharField(max_length=500, required=False)
     batch = forms.CharField(max_length=100, required=False)
+    expires = forms.CharField(max_length=20, required=False)
     group = forms.CharField(max_length=150, required=False)
 
     def __init__(self, data: Mapping[str, str] | None = None, groups: Iterable[str] = ()) -> None:

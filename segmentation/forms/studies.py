@@ -25,11 +25,6 @@ def ticked_labels(data: QueryDict) -> dict[UUID, dict[str, str]]:
     return labels
 
 
-def agreed_results(data: QueryDict) -> set[UUID]:
-    """The ids of the results that count although nothing may be decided by their numbers."""
-    return {pk for pk in ticked_labels(data) if str(pk) in data.getlist("agreed")}
-
-
 def sent_rows(candidates: list[Any], data: QueryDict) -> list[tuple[Any, bool]]:
     """(candidate, is ticked) for each `presenters.studies.Candidate`, with the typed labels; for a form that is shown
     again after an error."""

@@ -13,7 +13,7 @@ from django.utils import timezone
 from ..core.quality.control import ChartPlan, ChartState
 from .base import SHOWN_NAME, AttemptedQuerySet, PageWork
 from .jobs import Job
-from .methods import LONGEST_ACCOUNT, Method
+from .methods import Method
 from .samples import Sample
 
 LONGEST_NOTE = 500  # characters
@@ -23,13 +23,16 @@ class ControlChart(models.Model):
     """A chart of one number of the results of a method, over all its versions.
 
     plan: a `core.quality.control.ChartPlan` as JSON. reference: the reference material whose measurements it shows, as
-    `JudgedResult.reference` stores it; {} for results of no reference material.
+    `JudgedResult.reference` stores it; {} for results of no reference material. material: the text by which these
+    results name their material, "" for results without one; None in a chart of a reference material, and in one of
+    before version 1.1, which has results of all materials.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     method = models.ForeignKey(Method, models.CASCADE, related_name="charts")
     plan = models.JSONField()
     reference = models.JSONField(default=dict, blank=True)
+    material = models.TextField(null=True, blank=True, editable=False)
     created = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -37,7 +40,8 @@ class ControlChart(models.Model):
         verbose_name = "control chart"
 
     def __str__(self) -> str:
-        material = f" of {self.reference['name']}" if self.reference else ""
+        name = self.reference["name"] if self.reference else self.material
+        material = f" of {name}" if name else ""
         return f"{self.method.name}: {self.get_plan().label}{material}"
 
     @property
@@ -51,9 +55,7 @@ class ControlChart(models.Model):
 
     def control(self, points: list[ChartPoint]) -> ChartState:
         """Limits and alarms of the chart with these points, which are in the order of time."""
-        return ChartState.of(
-            self.get_plan(), [point.value for point in points], [bool(point.left_out) for point in points]
-        )
+        return ChartState.of(self.get_plan(), [point.value for point in points], [not point.counts for point in points])
 
 
 class ChartPoint(models.Model):
@@ -63,10 +65,10 @@ class ChartPoint(models.Model):
     or sample. version: of the method. measured: when the last image was taken if its file tells it, else when the
     result was made; points are in this order.
     value: in the unit of result.json.
-    departures: how the result departs from the method. note: a comment of a person. excluded: the known cause for which
-    the point is left out, "" if it counts. waits: why a person must agree before it counts, "" if nobody must.
-    agreed_by: who agreed, "" for nobody; after that it never waits again. sent_rules: numbers of the rules whose alarm
-    at this point was sent.
+    departures: how the result departs from the method. waits: why it counts only after a person's yes, "" if it counts
+    without. choice: the last yes, a `core.quality.belonging.Choice`; {} without one. note: a comment of a person.
+    excluded: the known cause for which the point is left out, "" if it counts. sent_rules: numbers of the rules whose
+    alarm at this point was sent.
     """
 
     chart = models.ForeignKey(ControlChart, models.CASCADE, related_name="points")
@@ -77,10 +79,10 @@ class ChartPoint(models.Model):
     measured = models.DateTimeField(db_index=True)
     value = models.FloatField()
     departures = models.JSONField(default=list, blank=True)
+    waits = models.TextField(blank=True, default="", db_default="")
+    choice = models.JSONField(default=dict, db_default={}, blank=True)
     note = models.CharField(max_length=LONGEST_NOTE, blank=True, default="")
     excluded = models.CharField(max_length=LONGEST_NOTE, blank=True, default="")
-    waits = models.TextField(blank=True, default="", db_default="", editable=False)
-    agreed_by = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="", db_default="", editable=False)
     sent_rules = models.JSONField(default=list, blank=True)
 
     class Meta:
@@ -94,9 +96,14 @@ class ChartPoint(models.Model):
         return f"{self.name} in {self.chart}"
 
     @property
-    def left_out(self) -> str:
-        """Why it does not count, in words; "" if it counts."""
-        return f"Excluded: {self.excluded}" if self.excluded else self.waits and f"Left out: {self.waits}"
+    def needs_agreement(self) -> bool:
+        """Whether it counts only after a person says yes. A yes holds for the reasons that stood there then."""
+        return bool(self.waits) and not (self.choice.get("included") and self.choice["waited"] == self.waits)
+
+    @property
+    def counts(self) -> bool:
+        """Whether limits and tests include it."""
+        return not self.excluded and not self.needs_agreement
 
     @property
     def result(self) -> Any:

@@ -107,6 +107,7 @@ class Job(Owned, Attempted, JudgedResult):
     sample, included: the sample that the image belongs to, and whether it counts there.
     waits: the reason why a person must agree before it counts in its sample, "" if nobody must.
         agreed_by: who agreed, "" for nobody; after that the image never waits again.
+    choice: the last decision of a person about it in its sample, a `core.quality.belonging.Choice`; {} without one.
     submission: id of the request; sending it twice makes one job. content: hash of the submitted content.
     ready: whether its upload has been read, and also the data bar if the scale depends on it. asked: the scale that the
         maker stated, as `StatedScale.as_dict`; it is applied when the job becomes ready.
@@ -145,6 +146,7 @@ class Job(Owned, Attempted, JudgedResult):
     included = models.BooleanField(default=True)
     waits = models.TextField(blank=True, default="", db_default="", editable=False)
     agreed_by = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="", db_default="", editable=False)
+    choice = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     summary = models.JSONField(default=dict, blank=True)
     early = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     ends = models.DateTimeField(null=True, blank=True, editable=False)
@@ -177,11 +179,29 @@ class Job(Owned, Attempted, JudgedResult):
     def inherited_place(self) -> dict[str, Any]:
         """The fields of this job about its sample, for a new result of the same image. (Whether that result waits for
         agreement is decided anew.)"""
-        return {"included": self.included or bool(self.waits), "agreed_by": self.agreed_by, "waits": ""}
+        place = {"included": self.included or bool(self.waits), "agreed_by": self.agreed_by, "waits": ""}
+        return {**place, "choice": self.choice}
 
     @property
     def is_done(self) -> bool:
         return self.state == self.State.DONE
+
+    @property
+    def makers(self) -> set[str]:
+        """The names of the accounts that made the result: its owner, who corrected its outlines or those that it
+        measures again, and who signed it as made."""
+        names: set[str] = set()
+        job: Job | None = self
+        while job is not None:
+            names |= {job.owner.get_username()} if job.owner else set()
+            names |= set(job.edits.exclude(author="").values_list("author", flat=True))
+            names |= set(job.signatures.filter(meaning="made").values_list("account", flat=True))
+            parent = job.parent
+            measures_its_outlines = parent and (
+                job.corrects is not None or job.segmentation_id == parent.segmentation_id
+            )
+            job = parent if measures_its_outlines else None
+        return names
 
     @property
     def is_by_hand(self) -> bool:

@@ -28,6 +28,7 @@ class Sample(Owned, Attempted, JudgedResult):
     method: the version of a method by which its images are analysed; None without one.
     closed: when it was closed; after that no images are added. closed_by: the account. closed_reason: why it was closed
         before enough was measured, "" otherwise.
+    history: its ends and openings, as `core.quality.stopping.ClosedOrOpened`, the last one last.
     pooled: the pooled numbers that the page shows, and under "of" the ids of the pooled jobs.
     submission: id of the request; sending it twice makes one sample. content: hash of the submitted content.
     """
@@ -54,12 +55,16 @@ class Sample(Owned, Attempted, JudgedResult):
     closed = models.DateTimeField(null=True, blank=True, editable=False)
     closed_by = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="", db_default="", editable=False)
     closed_reason = models.CharField(max_length=LONGEST_REASON, blank=True, default="", db_default="", editable=False)
+    history = models.JSONField(default=list, db_default=[], blank=True, editable=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING, db_index=True)
     pooled = models.JSONField(default=dict, blank=True)
     submission = models.CharField(max_length=64, unique=True, editable=False)
     content = models.CharField(max_length=64, blank=True, default="", editable=False)
 
     objects = AttemptedQuerySet.as_manager()
+
+    class Meta(Owned.Meta):
+        permissions = [("reopen_sample", "Can open closed samples again")]
 
     def __str__(self) -> str:
         return self.name

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..core.measure.quantities import decimals, number, significant
+from ..core.quality.belonging import choice_words
 from ..core.quality.control import ChartState
 from ..http.access import address_of
 from ..models import ChartPoint, ControlChart
@@ -20,8 +21,8 @@ LABEL_WIDTH = 8.0  # of the number above a point: per cent of the width of the p
 
 
 class Mark(NamedTuple):
-    """A point of a picture. x, y: places in per cent. state: "alarm", "out" (excluded), "noted" (it has a note) or "".
-    words: the tooltip. label: the text above the point."""
+    """A point of a picture. x, y: places in per cent. state: "alarm", "out" (does not count), "noted" (it has a note)
+    or "". words: the tooltip. label: the text above the point."""
 
     x: float
     y: float
@@ -75,8 +76,16 @@ class PointRow:
     def remarks(self) -> str:
         """Alarms, the known cause, the note and what departs from the method, in words."""
         point = self.point
-        cause = point.left_out and f"{point.left_out.rstrip('.')}."
-        return " ".join(filter(None, [cause, *self.sentences, point.note, *point.departures]))
+        cause = f"Excluded: {point.excluded.rstrip('.')}." if point.excluded else ""
+        return " ".join(filter(None, [cause, *self.sentences, point.note, self.waiting or " ".join(point.departures)]))
+
+    @property
+    def waiting(self) -> str:
+        """Why it counts only after a yes, or who said yes to what; "" if it counts without."""
+        point = self.point
+        if not point.waits:
+            return ""
+        return f"It waits for a yes: {point.waits}" if point.needs_agreement else choice_words(point.choice)
 
 
 class ChartView:
@@ -123,6 +132,8 @@ class ChartView:
         yield "Number", f"{self.quantity.title}{f', {self.unit}' if self.unit else ''}"
         if self.row.reference:
             yield "Reference material", self.row.reference["name"]
+        elif self.row.material is not None:
+            yield "Material", self.row.material or "none is named"
         yield "Points", f"{len(self.points):,}{self._excluded()}"
         level = self.control.chart.level
         if level is not None:
@@ -142,8 +153,10 @@ class ChartView:
         return decimals(largest, 4)
 
     def _excluded(self) -> str:
-        count = len(self.points) - len(self.control.places)
-        return f", {count} of them excluded" if count else ""
+        excluded = sum(bool(point.excluded) for point in self.points)
+        waiting = len(self.points) - len(self.control.places) - excluded
+        words = [f"{excluded} of them excluded"] if excluded else []
+        return "".join(f", {text}" for text in [*words, *([f"{waiting} waiting for a yes"] if waiting else [])])
 
     def words(self, value: float) -> str:
         """A value in the unit of the page. All values have the decimals that four digits of the largest point have,
@@ -200,9 +213,10 @@ class ChartView:
         for place, value in zip(places_shown, values, strict=True):
             x, y = next(counted_dots)[:2] if self.control.is_counted[place] else next(excluded_dots)[:2]
             point, alarms = self.points[place], self.control.alarms_at(place)
-            state = "alarm" if alarms else "out" if point.left_out else "noted" if point.note else ""
+            state = "alarm" if alarms else "out" if not point.counts else "noted" if point.note else ""
             texts = [f"Point {place + 1}, {point.measured:%Y-%m-%d}: {significant(value, 4)} {self.unit}".strip()]
-            texts += [*(alarm.sentence for alarm in alarms), point.excluded or point.waits, point.note]
+            texts += [*(alarm.sentence for alarm in alarms), point.excluded, point.note]
+            texts += [f"It waits for a yes: {point.waits}"] if point.needs_agreement else []
             marks.append(Mark(x, y, state, ". ".join(filter(None, texts)), str(place + 1) if alarms else ""))
         return Picture(lines, tuple(_drop_overlapping_labels(marks)))
 
@@ -278,8 +292,9 @@ class ChartView:
             has_limits = chart.level is not None and index is not None
             is_average, has_range = has_limits and self.plan.way == "ewma", bool(index) and len(chart.ranges)
             texts = {
-                name: getattr(point, name) for name in ("value", "note", "excluded", "waits", "version", "departures")
+                name: getattr(point, name) for name in ("value", "note", "excluded", "version", "departures", "waits")
             }
+            texts |= {"counts": point.counts, "choice": choice_words(point.choice)}
             rows.append(
                 {
                     **texts,

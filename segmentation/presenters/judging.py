@@ -14,7 +14,8 @@ from ..core.quality.specification import Specification
 from ..core.report.certificate import ConformityStatement, ReferenceComparison
 from ..core.report.summary import Summary
 from ..http.access import address_of
-from ..models import Job, Sample
+from ..models import Job, Reference, Sample, StaffAction
+from ..services.results.references import DELETED
 from .result import Result
 from .sample import PooledResult
 
@@ -42,7 +43,7 @@ def conformity_statement_of(row: Job | Sample) -> ConformityStatement | None:
         return None
     specification, stored = Specification.read(row.specification), row.stored
     values = {limit.quantity: stored.value(limit.quantity) for limit in specification.limits}
-    return ConformityStatement.of(specification, values, _summary(row), stored.doubt)
+    return ConformityStatement.of(specification, values, _summary(row), stored.doubt, stored.method)
 
 
 def comparison_of(row: Job | Sample) -> ReferenceComparison | None:
@@ -51,7 +52,18 @@ def comparison_of(row: Job | Sample) -> ReferenceComparison | None:
         return None
     material = ReferenceMaterial.read({name: value for name, value in row.reference.items() if name != "id"})
     stored = row.stored
-    return ReferenceComparison.of(material, {material.quantity: stored.value(material.quantity)}, stored.doubt)
+    values = {material.quantity: stored.value(material.quantity)}
+    day = f"{stored.acquired[1] if stored.acquired else row.created:%Y-%m-%d}"
+    return ReferenceComparison.of(material, values, stored.doubt, day)
+
+
+def deletion_words(row: Job | Sample) -> str:
+    """When and by whom the reference material of a result was taken from the list; "" if it is there or never was."""
+    pk = row.reference.get("id")
+    if not pk or Reference.objects.filter(pk=pk).exists():
+        return ""
+    action = StaffAction.objects.filter(target=pk, action=DELETED).order_by("-created").first()
+    return f"Taken from the list on {action.created:%Y-%m-%d} by {action.account}." if action else ""
 
 
 def certificate_facts(material: ReferenceMaterial) -> list[tuple[str, str]]:
@@ -67,6 +79,7 @@ def certificate_facts(material: ReferenceMaterial) -> list[tuple[str, str]]:
         ("Certificate", material.certificate),
         ("Source", material.source),
         ("Batch", material.batch),
+        ("Expires", material.expires),
     ]
     return [line for line in lines if line[1]]
 
@@ -115,6 +128,8 @@ def decision_as_dict(row: Job | Sample) -> dict[str, Any] | None:
         "verdict": certificate.verdict,
         "at_least": certificate.conformity.at_least,
         "sentence": f"{certificate.headline} {certificate.explanation}",
+        "reservations": list(certificate.reservations),
+        "agreed": certificate.specification.agreement,
         "decisions": [
             {
                 **decision.limit.model_dump(),

@@ -22,6 +22,7 @@ from ..core.measure.quantities import OF, Value, value_in_micrometres
 from ..core.measure.results import NO_PIXEL_SIZE, PooledStatistics, images_words
 from ..core.micrograph.pairing import sort_key
 from ..core.micrograph.types import Calibration, common_calibration
+from ..core.quality.belonging import choice_words
 from ..core.report.entries import Entry, known_number, quantity_entries
 from ..core.report.wording import agreement_words, capital, corrected_images_words, sample_scale, scale_range
 from ..core.stored import PooledImage, StoredResult
@@ -79,6 +80,11 @@ class ImageRow:
     other: Any = None
     number: int = 0
     scale: str = ""
+
+    @property
+    def choice(self) -> str:
+        """Who decided that it counts or is left out, as a sentence; "" if nobody did."""
+        return choice_words(self.job.choice) if self.job else ""
 
     @property
     def is_left_out(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,22 +17,24 @@ from ..core.report.wording import in_per_cent
 from ..http.access import address_of, row_of, visible
 from ..models import Job, Method, Sample, Study
 from ..services.access.links import check_open
-from ..services.results.studies import check_apart
+from ..services.ground.refusal import Refused
+from ..services.results.control import reasons_of
 from .judging import comparison_of
 
 MOST_LISTED = 200  # results in the form
+TWICE_IN = "{name} is an image of the sample {sample}: tick one of the two."
 
 
 class Candidate(NamedTuple):
     """A finished result of a method that a study can use. value: in words. labels: by the name of the condition, its
-    title and the label, "" if not known. doubt: why it counts only after a person agrees, "" if nobody must."""
+    title and the label, "" if not known. waits: why it counts only after a yes, "" if it counts without."""
 
     row: Job | Sample
     name: str
     address: str
     value: str
     labels: dict[str, tuple[str, str]]
-    doubt: str
+    waits: str = ""
 
 
 def candidates(method: Method, quantity: str, user: Any, visitor: Any) -> Iterator[Candidate]:
@@ -51,16 +53,16 @@ def candidates(method: Method, quantity: str, user: Any, visitor: Any) -> Iterat
             continue
         known_labels = {"day": row.stored.day, "operator": str(row.settings.get("operator") or "")}
         labels = {name: (title, known_labels.get(name, "")) for name, title in CONDITIONS.items()}
-        yield Candidate(row, name_of(row), address_of(row), number_words(quantity, value), labels, row.stored.doubt)
+        words = number_words(quantity, value)
+        yield Candidate(row, name_of(row), address_of(row), words, labels, " ".join(reasons_of(row)))
 
 
 def name_of(row: Job | Sample) -> str:
     return row.micrograph.name if isinstance(row, Job) else row.name
 
 
-def study_row(row: Job | Sample, quantity: str, labels: dict[str, str], *, agreed: bool) -> dict[str, Any]:
-    """A result as a study stores it (`core.quality.study_report`); value is None without such a number and a scale.
-    agreed: whether it counts although nothing may be decided by its numbers."""
+def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[str, Any]:
+    """A result as a study stores it (`core.quality.study_report`); value is None without such a number and a scale."""
     stored = row.stored
     value = in_per_cent(quantity, stored.scaled_value(quantity)).reported
     comparison = comparison_of(row)
@@ -80,31 +82,28 @@ def study_row(row: Job | Sample, quantity: str, labels: dict[str, str], *, agree
         "confirmed": stored.corrections.get("reviewed", 0),
         "reference": comparison.sentence if comparison else "",
         "departures": list(stored.method.departures) if stored.method else [],
-        "left_out": "" if agreed else stored.doubt,
+        "waits": " ".join(reasons_of(row)),
     }
 
 
-def rows_of(
-    request: HttpRequest,
-    method: Method,
-    quantity: str,
-    labels: dict[UUID, dict[str, str]],
-    agreed: Collection[UUID] = (),
-) -> list[Any]:
-    """The results of a study as it stores them (`study_row`). labels: by the id of the result. agreed: the ids of those
-    that count although nothing may be decided by their numbers. "version" is None for a result of another method.
-    Raises Http404 if the caller may not see a result, Refused (422) if two of them are one."""
+def rows_of(request: HttpRequest, method: Method, quantity: str, labels: dict[UUID, dict[str, str]]) -> list[Any]:
+    """The results of a study as it stores them (`study_row`). labels: by the id of the result. "version" is None for a
+    result of another method. Raises Http404 if the caller may not see a result, Refused (422) for a sample with one of
+    its images."""
     rows, results = [], []
     for pk, conditions in labels.items():
         row = row_of(Job, pk) or row_of(Sample, pk)
         visible(request, row)
         check_open(row, request.user, request.visitor)  # a link to a result does not make it data of others
         results.append(row)
-        entry = study_row(row, quantity, conditions, agreed=pk in agreed)
+        entry = study_row(row, quantity, conditions)
         if row.method is None or row.method.method_id != method.pk:
             entry["version"] = None
         rows.append(entry)
-    check_apart(results)
+    sample_of = {job.micrograph_id: row for row in results if isinstance(row, Sample) for job in row.members}
+    for row in results:
+        if isinstance(row, Job) and (sample := sample_of.get(row.micrograph_id)):
+            raise Refused(TWICE_IN.format(name=name_of(row), sample=sample.name), 422)
     return rows
 
 

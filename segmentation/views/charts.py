@@ -23,12 +23,16 @@ from ..services.ground.refusal import Refused
 from ..services.results import charts as service
 from ..services.results import methods, months
 
+OF_MATERIAL = "material "  # before the name of a material, in the field of the reference material
+
 
 def form_for(request: HttpRequest, method: Method, data: Any = None) -> ChartForm:
     """The form of a new chart of a method."""
     description = methods.read_description(methods.newest_version(method))
     rows = Reference.objects.listed_for(request.user, request.visitor).order_by("name")
-    references = [(str(row.pk), row.name) for row in rows]
+    materials = service.materials_of(method)
+    of_none = [(f"{OF_MATERIAL}{name}", name or "no reference material, and no named one") for name in materials]
+    references = [*(of_none if any(materials) else []), *((str(row.pk), row.name) for row in rows)]
     plan = ChartPlan(quantity=description.quantity)
     return ChartForm(data, plan, answer_choices(description.task), references)
 
@@ -42,11 +46,12 @@ def create(request: HttpRequest, pk: UUID) -> HttpResponse:
     if form.is_valid():
         references = Reference.objects.listed_for(request.user, request.visitor)
         reference_id = form.cleaned_data["reference"]
-        reference = references.filter(pk=reference_id).first() if reference_id else None
+        material = reference_id.removeprefix(OF_MATERIAL) if reference_id.startswith(OF_MATERIAL) else None
+        is_reference = reference_id and material is None
+        reference = references.filter(pk=reference_id).first() if is_reference else None
+        fields = {"plan": form.cleaned_data["plan"], "reference": reference, "material": material}
         try:
-            chart = service.create_chart(
-                method=method, plan=form.cleaned_data["plan"], reference=reference, user=request.user
-            )
+            chart = service.create_chart(method=method, user=request.user, **fields)
         except Refused as refusal:
             form.add_error(None, refusal.sentence)
             status = refusal.status
@@ -84,8 +89,10 @@ def point(request: HttpRequest, pk: UUID) -> HttpResponse:
         raise Http404
     point_row = get_object_or_404(row.points.select_related("chart__method"), pk=int(number))
     request.back = reverse("chart", args=[pk])
-    texts = {name: request.POST[name] for name in ("note", "excluded") if name in request.POST}
-    service.mark_point(point=point_row, user=request.user, agreed="agreed" in request.POST, **texts)
+    texts: dict[str, Any] = {name: request.POST[name] for name in ("note", "excluded") if name in request.POST}
+    if "included" in request.POST:
+        texts["included"] = request.POST["included"] == "on"
+    service.mark_point(point=point_row, user=request.user, **texts)
     return see_other(f"{request.back}#points")
 
 

@@ -13,7 +13,7 @@ from ..core.report.file_options import CONFORMITY
 from ..forms.specification import SpecificationForm
 from ..http.access import address_of
 from ..models import Job, Reference, Sample
-from ..presenters.judging import comparison_of, conformity_statement_of, limitable_quantities
+from ..presenters.judging import comparison_of, conformity_statement_of, deletion_words, limitable_quantities
 from .signatures import signatures_context
 
 
@@ -30,6 +30,7 @@ def quality_context(request: HttpRequest, row: Job | Sample, sent: Specification
         "limits_form": (sent or specification_form(row)) if may_change else None,
         "limits_open": sent is not None,
         "comparison": comparison_of(row),
+        "reference_deleted": deletion_words(row),
         "references": references if may_change else [],
         "may_judge": may_change,
         "conformity_page": f"{address_of(row)}conformity/",

@@ -34,7 +34,7 @@ from ..http.access import (
 from ..http.serving import files_of, serve_chunks
 from ..middleware import sender
 from ..models import Job, Sample
-from ..presenters.growing import growth_of
+from ..presenters.growing import close_by_method, growth_of
 from ..presenters.progress import PageProgress, Progress
 from ..presenters.sample import PooledResult
 from ..services.ground.refusal import Refused
@@ -86,6 +86,7 @@ def images(request: HttpRequest, pk: UUID) -> HttpResponse:
         samples.include_images(
             sample=sample, included={pk: pk in ids["counted"] for pk in ids["shown"]}, account=request.user
         )
+        request.staff_action = None  # the service has noted it
         return see_other(f"{address_of(sample)}#images")
     sample = visible(request, row_of(Sample, pk))
     return render(request, "samples/_images.html", _images_context(request, sample, PooledResult(sample)))
@@ -127,7 +128,7 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
 def ignore(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
     """Let all images of the same size in the sample ignore the regions that this result ignores."""
     sample, result = changeable(request, row_of(Sample, pk)), changeable(request, row_of(Job, job))
-    samples.ignore_in_sample(sample=sample, job=result)
+    samples.ignore_in_sample(sample=sample, job=result, account=request.user)
     return see_other(f"{address_of(sample)}#images")
 
 
@@ -141,10 +142,8 @@ def name(request: HttpRequest, pk: UUID) -> HttpResponse:
 def close(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Close a sample that grows by a method: it takes no more images."""
     row, reason = changeable(request, row_of(Sample, pk)), request.POST.get("reason", "")
-    growth = growth_of(row)
-    is_enough = growth is not None and growth.is_enough
     try:
-        growing.close_sample(sample=row, account=request.user, reason=reason, is_enough=is_enough)
+        close_by_method(row, request.user, reason)
     except Refused as refusal:
         if refusal.status != 422:
             raise
@@ -153,8 +152,22 @@ def close(request: HttpRequest, pk: UUID) -> HttpResponse:
     return see_other(address_of(row))
 
 
+@require_POST
+def reopen(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Open a closed sample again, with a reason."""
+    row, reason = changeable(request, row_of(Sample, pk)), request.POST.get("reason", "")
+    growing.reopen_sample(sample=row, account=request.user, reason=reason)
+    request.staff_action = None  # the service has noted it
+    return see_other(address_of(row))
+
+
+@require_POST
+def corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Measure and count the last corrections of versions."""
+    return change(request, Sample, pk, partial(samples.replace_outdated_versions, account=request.user))
+
+
 retry = button_view(Sample, samples.retry_failed)
-corrections = button_view(Sample, samples.replace_outdated_versions)
 cancel = button_view(Sample, samples.cancel_sample)
 
 
@@ -204,6 +217,7 @@ def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) 
         "pooled": pooled,
         "may_change": may_change,
         "growth": growth_of(sample),
+        "may_reopen": may_change and growing.may_reopen(request.user),
         "accept": accept_attribute(),
     }
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from ..core.measure.quantities import number
 from ..core.quality.study_report import CONDITIONS, parts_of, unit_of
-from ..forms.studies import agreed_results, sent_rows, ticked_labels
+from ..forms.studies import sent_rows, ticked_labels
 from ..http.access import see_other
 from ..models import Method, Study
 from ..presenters.methods import address_of_version
@@ -33,8 +33,9 @@ def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
     context: dict[str, Any] = {"title": request.POST.get("title", "")}
     if request.method == "POST":
         try:
-            rows = rows_of(request, method, quantity, ticked_labels(request.POST), agreed_results(request.POST))
+            rows = rows_of(request, method, quantity, ticked_labels(request.POST))
             fields = {"quantity": quantity, "names": CONDITIONS, "rows": rows, "user": request.user}
+            fields["agreed"] = request.POST.getlist("agreed")
             return see_other(_address(service.create_study(method=method, title=context["title"], **fields)))
         except Refused as refusal:
             context |= {"error": refusal.sentence, "status": refusal.status}

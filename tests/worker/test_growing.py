@@ -65,6 +65,9 @@ def test_images_of_a_scale_that_the_method_does_not_take_wait_and_a_yes_lasts(po
     rows = files_of(sample)["images.csv"].decode("utf-8-sig").splitlines()
     table = {row["image"]: row for row in csv.DictReader(line for line in rows if not line.startswith("#"))}
     assert table["0.png"]["excluded"] == f"It waits for a yes: {TYPED}" and table["1.png"]["excluded"] == ""
+    choice = table["1.png"]["choice"]
+    assert choice.startswith("Counted by alice on ") and choice.endswith(f"although it had waited: {TYPED}")
+    assert table["0.png"]["choice"] == "" and sample.pooled["images"][0]["choice"] == choice
 
 
 def test_another_magnification_waits(pooled, version_of):  # noqa: F811

@@ -39,6 +39,7 @@ from .spread import NumberName, Spread, spread_of
 Verdict = Literal["passes", "fails", "undecided"]
 Rule = Literal["simple", "guard band"]
 COUNTED_KINDS = ("integer", "halves")  # kinds of numbers that are counted
+OUT_OF_REACH = "No number can pass with these limits and this uncertainty."
 NEARLY_CERTAIN = 0.9995  # a probability of at least this is written as "over 99.9 %"
 
 
@@ -71,7 +72,7 @@ class Decision:
 
     probability: that the true value lies inside the limits; None if the uncertainty is not known.
     accepted: the smallest and the largest number that passes by the rule, ±inf without a limit;
-    None if the uncertainty is not known, or if the guard bands leave no room between the limits.
+    None if the uncertainty is not known, or if no possible number passes (`is_out_of_reach`).
     sentence: the decision and its reasons.
     """
 
@@ -80,6 +81,11 @@ class Decision:
     probability: float | None
     accepted: tuple[float, float] | None
     sentence: str
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether no number can pass with this uncertainty: the guard bands leave no room."""
+        return self.probability is not None and self.accepted is None
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,11 @@ def decide(limit: Limit, value: Value, doubt: str = "") -> Decision:
         # The uncertainty towards the limit decides how wide its guard band is.
         bands = [limit.factor * COVERAGE * spread.towards(end - value.value) for end in (low, high)]
         verdict = _guard_band_verdict(value.value, low, high, bands)
-        accepted = (low + bands[0], high - bands[1]) if low + bands[0] <= high - bands[1] else None
-    return Decision(limit, verdict, probability, accepted, _words(limit, value, verdict, probability))
+        accepted = (low + bands[0], high - bands[1])
+    least, most = _possible(limit)
+    accepted = accepted if max(accepted[0], least) <= min(accepted[1], most) else None
+    words = _words(limit, value, verdict, probability)
+    return Decision(limit, verdict, probability, accepted, words if accepted else f"{words} {OUT_OF_REACH}")
 
 
 def decide_all(limits: Sequence[Limit], values: Mapping[str, Value], doubt: str = "") -> Conformity:
@@ -154,6 +163,13 @@ def _known_spread(limit: Limit, value: Value) -> Spread | None:
 
 def _ends(limit: Limit) -> tuple[float, float]:
     return -inf if limit.lower is None else limit.lower, inf if limit.upper is None else limit.upper
+
+
+def _possible(limit: Limit) -> tuple[float, float]:
+    """The smallest and the largest number that the quantity can have."""
+    quantity = number(limit.quantity)
+    is_share = quantity.kind == "fraction"
+    return (0.0 if is_share or quantity.power or quantity.kind in COUNTED_KINDS else -inf), (1.0 if is_share else inf)
 
 
 def _guard_band_verdict(value: float, low: float, high: float, bands: Sequence[float]) -> Verdict:

@@ -4,7 +4,7 @@ robustness of the method. The report also states what was not measured.
 Each result of a study is a stored dict (Row): name, version of the method, value, low and high (95 % interval) in the
 unit of the study, labels (condition -> label), n, d10 and d90 (None for a kind without sizes), corrected and confirmed
 (numbers of outlines that people changed and confirmed), reference (the sentence of a comparison with a certificate, or
-""), departures, and left_out (why it does not count, or ""; missing in studies of 1.1).
+"") and departures. waits: what speaks against counting it, "" if nothing does; agreed_by: who said yes to it then.
 
 The stored outcome of a study is the dict of `study_as_dict`. `worker.studying` adds the entry "robustness": "tested", a
 list with the dict of each `Robustness`, and "left_out", a half sentence for each image that could not be tested.
@@ -50,11 +50,6 @@ class Part(NamedTuple):
     table: ReportTable | None = None
 
 
-def counted(rows: Sequence[Row]) -> list[Row]:
-    """The results of a study that count."""
-    return [row for row in rows if not row.get("left_out")]
-
-
 def unit_of(quantity: str) -> str:
     """The unit in which a study gives a number; "" for a number without a unit."""
     info = number(quantity)
@@ -64,7 +59,6 @@ def unit_of(quantity: str) -> str:
 def study_of(names: Sequence[str], rows: Sequence[Row]) -> Study:
     """The analysis of variance of the results (`nested_study`). names: the conditions that changed. Raises
     ValueError."""
-    rows = counted(rows)
     labels = {name: [row["labels"][name] for row in rows] for name in names}
     return nested_study([row["value"] for row in rows], labels)
 
@@ -80,7 +74,7 @@ def study_as_dict(study: Study, unit: str) -> dict[str, Any]:
 
 def parts_of(quantity: str, rows: Sequence[Row], result: Mapping[str, Any]) -> list[Part]:
     """The parts of the validation report, in order. result: the outcome from `study_as_dict`."""
-    unit, label, rows = unit_of(quantity), number(quantity).label, counted(rows)
+    unit, label = unit_of(quantity), number(quantity).label
     return [
         _selectivity(rows),
         _range(rows, unit, label),

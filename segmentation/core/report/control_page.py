@@ -67,7 +67,7 @@ def _parts(month: Month) -> Iterator[Flowable]:
         yield chart(lambda ax: _draw_points(ax, month), 0.09, VALUES_SIZE)
         yield paragraph(
             f"The last points up to the end of the month, {MOST_POINTS} at most. Dashed: centre line; dotted: limits."
-            " Numbered: out of control. Hollow: excluded or left out.",
+            " Numbered: out of control. Hollow: does not count.",
             SMALL,
         )
     if len(control.chart.ranges):

@@ -152,6 +152,7 @@ def facts_of_image(sample: SampleAnalysis, member: Member) -> Facts:
         ("method", "name and version"): record.method.title if record.method else "",
         ("method", "departures"): " ".join(record.method.departures) if record.method else "",
         ("method", "control"): record.method.control if record.method else "",
+        ("method", "approval"): record.method.approval if record.method else "",
         ("method", "sha256 of the description"): record.method.checksum if record.method else "",
         **{("settings", name): value for name, value in settings_used(sample, member).items()},
         **{("report", title): record.settings.get(name) for name, title in REPORTED.items()},

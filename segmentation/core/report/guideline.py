@@ -108,7 +108,9 @@ def _study(sample: SampleAnalysis, filing: Filing, signatures: Sequence[PrintedS
     yield _from_file(sample, "date", "Images acquired")
     yield FormEntry("Images analysed", filing.date, "result")
     yield FormEntry("Software", version(), "result")
-    signed = "; ".join(f"{signature.meaning} by {signature.name}, {signature.time}" for signature in signatures)
+    signed = "; ".join(
+        f"{signature.meaning} by {signature.name}{signature.own}, {signature.time}" for signature in signatures
+    )
     yield FormEntry("Signature", signed, "result" if signed else "laboratory")
 
 

@@ -45,7 +45,7 @@ from .document import (
 from .figure import as_png
 from .guideline import GUIDELINE, NOTE, TO_GIVE, Form
 from .picture import magnified_object
-from .signatures import COVERAGE, PrintedSignature, digests
+from .signatures import PrintedSignature, coverage, digests
 from .summary import Summary
 from .wording import capital, decided_words, one_line, short_names
 
@@ -264,12 +264,13 @@ def signatures(printed: Sequence[PrintedSignature]) -> list[Flowable]:
     if not printed:
         return [space(18), table((), [("\u00a0",) * 3, ("Name", "Date", "Signature")], (2, 1, 2), numbers_from=3)]
     lines = [
-        [signature.meaning.capitalize(), signature.name, signature.account, signature.time] for signature in printed
+        [signature.meaning.capitalize(), signature.name, signature.account + signature.own, signature.time]
+        for signature in printed
     ]
     return [
         table(("Meaning", "Name", "Account", "Time"), lines, (0.8, 1.8, 1.2, 1.4), numbers_from=4),
         table(("Signed", "SHA-256"), digests(printed), (1, 3.2), numbers_from=2),
-        paragraph(COVERAGE, SMALL),
+        paragraph(coverage(printed), SMALL),
     ]
 
 

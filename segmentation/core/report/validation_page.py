@@ -37,7 +37,7 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
         [
             ("Number", f"{label}{f', in {unit}' if unit else ''}"),
             ("Versions of the method", ", ".join(map(str, versions))),
-            ("Results", f"{result['n']}, mean {significant(result['mean'], 4)} {unit}".rstrip()),
+            ("Results", f"{len(rows)}, mean {significant(result['mean'], 4)} {unit}".rstrip()),
             ("Conditions, the outer first", ", ".join(names)),
             ("Made", f"{content['created']:%Y-%m-%d %H:%M} UTC by {content['author']}"),
         ]
@@ -50,11 +50,15 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
         yield together(title, *lines, *grid, *source)
     yield heading("Every result of the study")
     lines = [[*(row["labels"][name] for name in names), row["name"], *_numbers(row), row["id"][:8]] for row in rows]
-    widths = (*[1.0] * len(names), 2.4, 0.9, 1.4, 0.7, 0.9)
+    widths = (*[1.3] * len(names), 2.0, 0.9, 1.4, 0.8, 1.2)
     head = (*(name.capitalize() for name in names), "Result", "Value", "95 % interval", "Count", "Id")
     yield table(head, lines, widths, numbers_from=len(names) + 1)
-    yield from (paragraph(f"{row['name']} is left out: {row['left_out']}.") for row in rows if row.get("left_out"))
-    departures = [f"{row['name']}: {' '.join(row['departures'])}" for row in rows if row["departures"]]
+    departures = [
+        f"{row['name']}: {row.get('waits') or ' '.join(row['departures'])}"
+        f"{' Counted all the same by ' + row['agreed_by'] + '.' if row.get('agreed_by') else ''}"
+        for row in rows
+        if row["departures"] or row.get("waits")
+    ]
     yield heading("What departs from the method")
     yield from map(paragraph, departures or ["Nothing departs in these results."])
 

@@ -3,13 +3,16 @@ method was out of control before a result."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
 from django.utils import timezone
 
+from ...core.quality.belonging import reasons_not_to_count
 from ...core.quality.control import ChartState
+from ...core.tasks import find
 from ...models import SHOWN_NAME, ChartPoint, ControlChart, Job, Sample
 from ..access.site_address import address_of
 from ..access.webhooks import announce_alarm
@@ -35,13 +38,14 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
     """Make, change or remove the point of a result in a chart; returns the point, or None if the
     result gets none.
 
-    A result gets no point if it lacks the number of the chart, measures another reference material,
-    is an image of a sample, or is made from another result. A point of numbers by which nothing may
-    be decided waits until a person agrees that it counts.
+    A result gets no point if it lacks the number of the chart, measures another reference material or
+    another material, is an image of a sample, or is made from another result. What the method does not
+    allow (`reasons_of`) is a point that counts only after a person's yes.
     """
     is_job = isinstance(row, Job)
     stored_points = ChartPoint.objects.filter(chart=chart, **{"job" if is_job else "sample": row})
     stored, is_same = row.stored, is_same_material(chart.reference, row.reference)
+    is_same = is_same and chart.material in (None, material_of(row))
     value = stored.scaled_value(chart.get_plan().quantity).value if is_same else None
     if is_job and (row.sample_id or row.parent_id):
         value = None
@@ -56,9 +60,8 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
         return None
     method = stored.method
     fields = {"name": (row.micrograph.name if is_job else row.name)[:SHOWN_NAME], "measured": measured_at(row)}
-    fields["waits"] = "" if stored_points.exclude(agreed_by="").exists() else stored.doubt
     fields |= {"value": value, "version": method.version if method else row.method.number}
-    fields |= {"departures": list(method.departures) if method else []}
+    fields |= {"departures": list(method.departures) if method else [], "waits": " ".join(reasons_of(row))}
     point, _ = ChartPoint.objects.update_or_create(
         chart=chart, job=row if is_job else None, sample=None if is_job else row, defaults=fields
     )
@@ -70,6 +73,21 @@ def measured_at(row: Job | Sample) -> datetime:
     acquired = row.stored.acquired
     taken = timezone.make_aware(acquired[1]) if acquired else row.created
     return min(taken, row.created)  # no image is taken after its analysis
+
+
+def reasons_of(row: Job | Sample) -> list[str]:
+    """Why a result counts in charts and studies only after a person's yes (`reasons_not_to_count`)."""
+    stored, method = row.stored, None
+    with suppress(ValueError):  # another release wrote the method
+        method = row.method.written.read() if row.method else None
+    images = 1 if isinstance(row, Job) else len(stored.counted_ids)
+    particles = None if find(row.settings["task"]).semantic or not stored.statistics else stored.statistics.n_kept
+    return reasons_not_to_count(method, stored.method, stored.doubt, images, particles)
+
+
+def material_of(row: Job | Sample) -> str:
+    """The text by which a result names its material, "" without one."""
+    return str(row.settings.get("material") or "")
 
 
 def is_same_material(one: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -41,7 +41,16 @@ def report_of(chart: ControlChart, month: date) -> ChartReport:
     if month.year > timezone.now().year + 1:
         raise Refused(NO_MONTH, 422)
     rows = [
-        (point.pk, point.value, str(point.measured), point.name, point.version, point.note, point.left_out)
+        (
+            point.pk,
+            point.value,
+            str(point.measured),
+            point.name,
+            point.version,
+            point.note,
+            point.excluded,
+            point.counts,
+        )
         for point in points_until(chart, month)
     ]
     content = fingerprint("month of a control chart", str(chart.pk), str(month), str(chart), chart.plan, rows)

@@ -10,8 +10,10 @@ from django.db import transaction
 from ...core.quality.reference import ReferenceMaterial
 from ...models import Reference
 from ...plain import storable
+from ..ground import staff_log
 from ..ground.refusal import Refused
 
+DELETED = "deleted a reference material"  # the action in the log
 MOST_MATERIALS = 200  # reference materials of one maker
 TOO_MANY = f"There are {MOST_MATERIALS} reference materials already: delete one that nobody uses any more."
 NOT_YOUR_GROUP = "You are in no group of this name."
@@ -42,7 +44,9 @@ def create_reference(
     return row
 
 
-def delete_reference(*, reference: Reference) -> None:
+@transaction.atomic
+def delete_reference(*, reference: Reference, account: Any) -> None:
     """Remove a reference material from the list. Results that measured it keep a copy of its
-    data."""
+    data. account: who does this, for the staff's log."""
+    staff_log.note(staff_log.name_of(account), DELETED, reference, reference.material)
     reference.delete()

@@ -3,7 +3,7 @@ method."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -12,9 +12,8 @@ from pydantic import ValidationError
 from ...core.names import clean_text
 from ...core.quality.method import MethodDescription
 from ...core.quality.study import check_design
-from ...core.quality.study_report import counted
 from ...core.validation import sentence
-from ...models import SHOWN_NAME, Job, Method, MethodVersion, Sample, Study
+from ...models import SHOWN_NAME, Method, MethodVersion, Study
 from ..ground import staff_log
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused
@@ -27,9 +26,9 @@ NO_LABEL = "Type the {name} of each chosen result, or of none."
 LONG_LABEL = f"A label has at most {LONGEST_LABEL} characters."
 TOO_MANY = f"A study takes at most {MOST_RESULTS} results."
 TWICE = "A study takes each result once."
-ITS_IMAGE = "{name} is an image of the sample {sample}, so both are one result: choose one of them."
 OTHER_METHOD = "{name} is no result by this method."
 NO_NUMBER = "{name} has no number with a scale that this study could take."
+WAITS = "{name} counts only if you say yes to it: {why}"
 UNFINISHED = "The study is not finished."
 OTHER_NUMBER = "The setting “Repeatability” is of the median, and this study is of another number."
 NO_SETTING = "This kind of analysis has no setting “Repeatability”."
@@ -37,13 +36,21 @@ NO_SETTING = "This kind of analysis has no setting “Repeatability”."
 
 @transaction.atomic
 def create_study(
-    *, method: Method, title: str, quantity: str, names: Iterable[str], rows: Iterable[Mapping[str, Any]], user: Any
+    *,
+    method: Method,
+    title: str,
+    quantity: str,
+    names: Iterable[str],
+    rows: Iterable[Mapping[str, Any]],
+    user: Any,
+    agreed: Collection[str] = (),
 ) -> Study:
     """Make a study of these results; a worker computes it.
 
     quantity: the name of the studied number. names: of all conditions, the outer ones first; a
     condition that never changed is left out. rows: a dict for each result, see
-    `core.quality.study_report`. Raises Refused (401, 403, 422 the results allow no study).
+    `core.quality.study_report`. agreed: ids of the results that the user lets count although something
+    speaks against them ("waits" of a row). Raises Refused (401, 403, 422 the results allow no study).
     """
     methods.check_changeable(method, user)
     words, rows = clean_text(title), [dict(row) for row in rows]
@@ -58,10 +65,14 @@ def create_study(
             raise Refused(OTHER_METHOD.format(name=row["name"]), 422)
         if row["value"] is None:
             raise Refused(NO_NUMBER.format(name=row["name"]), 422)
+        if row.get("waits"):
+            if row["id"] not in agreed:
+                raise Refused(WAITS.format(name=row["name"], why=row["waits"]), 422)
+            row["agreed_by"] = user.get_username()
         row["labels"] = {name: clean_text(str(row["labels"].get(name, ""))) for name in names}
         if max(map(len, row["labels"].values()), default=0) > LONGEST_LABEL:
             raise Refused(LONG_LABEL, 422)
-    varied = _varied(list(names), counted(rows))
+    varied = _varied(list(names), rows)
     fields = {"method": method, "title": words, "author": user.get_username(), "quantity": quantity}
     study = Study.objects.create(**fields, names=varied, rows=rows)
     staff_log.note(user, "made a study of a method", study, {}, {"method": method.name, "results": len(rows)})
@@ -69,15 +80,7 @@ def create_study(
     return study
 
 
-def check_apart(results: Sequence[Job | Sample]) -> None:
-    """Raises Refused (422) if a sample and a result of one of its images are chosen both: they are not two results."""
-    of_sample = {job.micrograph_id: row for row in results if isinstance(row, Sample) for job in row.members}
-    for row in results:
-        if isinstance(row, Job) and (sample := of_sample.get(row.micrograph_id)):
-            raise Refused(ITS_IMAGE.format(name=row.micrograph.name, sample=sample.name), 422)
-
-
-def _varied(names: list[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _varied(names: list[str], rows: list[dict[str, Any]]) -> list[str]:
     """The names of the conditions that changed; raises Refused (422) if some results lack a label,
     or if the labels allow no study."""
     varied = [name for name in names if any(row["labels"][name] for row in rows)]
@@ -110,7 +113,8 @@ def apply_study(*, study: Study, user: Any) -> MethodVersion:
         description = MethodDescription.from_dict({**before.as_dict(), "settings": {**before.settings, **stated}})
     except ValidationError as error:
         raise Refused(sentence(error), 409) from None
-    return methods.change_method(method=study.method, description=description, user=user)
+    reason = f"precision of the study “{study.title}”"
+    return methods.change_method(method=study.method, description=description, user=user, reason=reason)
 
 
 def source_words(study: Study) -> str:

@@ -6,18 +6,16 @@ from copy import deepcopy
 
 import pytest
 
-from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.flags import DO_NOT_USE, DOUBTFUL, Flag, as_json
+from segmentation.core.analysis import AnalysisSettings, MethodUsed
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.quality.method import MethodDescription
 from segmentation.core.quality.study_report import study_as_dict, study_of
 from segmentation.models import Job, Method, MethodVersion, Micrograph, StaffAction, Study
 from segmentation.services.results import studies
 from tests.web.api.test_jobs import basic
-from tests.web.finished import STATISTICS, summary, visible
+from tests.web.finished import summary, visible
 
 pytestmark = pytest.mark.django_db
-WRONG_SCALE = as_json([Flag.doubtful("Check.", "Do not use: scale wrong?", level=DO_NOT_USE, kind="scale")])
 MEDIANS = (100.0, 102.0, 106.0, 108.0)
 
 
@@ -60,35 +58,11 @@ def finish(study):
 
 def test_the_form_lists_the_results_of_the_method_with_what_is_known(people, version, results, make_job, alice):
     other = make_job(state="done", owner=alice)
+    Micrograph.objects.filter(pk=results[0].micrograph_id).update(metadata={"date": "2026-05-04T10:00:00"})
     text = people["alice"].get(address(version)).content.decode()
     assert all(f'value="{job.pk}"' in text for job in results) and str(other.pk) not in text
-    assert f'name="day-{results[0].pk}" value=""' in text, "its file does not tell when it was taken"
-    Micrograph.objects.filter(pk=results[0].micrograph_id).update(metadata={"date": "2026/06/03 14:05:00"})
-    text = people["alice"].get(address(version)).content.decode()
-    assert f'name="day-{results[0].pk}" value="2026-06-03"' in text
-
-
-def test_a_result_that_must_not_be_used_counts_in_a_study_only_if_a_person_says_so(people, version, results):
-    """The fourth result has a wrong scale; the study of the other three needs three days."""
-    days = {f"day-{job.pk}": day for job, day in zip(results, ("1", "1", "2", "2"), strict=True)}
-    Job.objects.filter(pk=results[3].pk).update(summary={**results[3].summary, **WRONG_SCALE})
-    text = visible(people["alice"].get(address(version)))
-    assert f"Left out: {DOUBTFUL}. count it" in " ".join(text.split())
-    people["alice"].post(address(version), form(results) | days)
-    people["alice"].post(address(version), form(results, agreed=[str(results[3].pk)]) | days)
-    agreed, left_out = Study.objects.order_by("-created")
-    assert [row["left_out"] for row in left_out.rows] == ["", "", "", DOUBTFUL]
-    assert [study_of(study.names, study.rows).n for study in (left_out, agreed)] == [3, 4]
-    finish(left_out)
-    assert f"Left out: {DOUBTFUL}." in visible(people["alice"].get(f"/studies/{left_out.pk}/"))
-
-
-def test_a_sample_and_one_of_its_images_are_not_two_results(people, version, results, make_sample, alice):
-    pooled = {**STATISTICS.as_dict(), "of": [str(results[0].pk)], "images": []}
-    sample = make_sample(owner=alice, method=version, state="done", pooled=pooled)
-    Job.objects.filter(pk=results[0].pk).update(sample=sample)
-    answer = people["alice"].post(address(version), form(results) | {"result": [str(sample.pk), str(results[0].pk)]})
-    assert answer.status_code == 422 and "both are one result" in visible(answer)
+    assert f'name="day-{results[0].pk}" value="2026-05-04"' in text
+    assert f'name="day-{results[1].pk}" value=""' in text, "its file does not tell the day of acquisition"
 
 
 def test_a_study_keeps_its_results_as_they_were(people, version, results):
@@ -164,7 +138,8 @@ def test_the_page_of_a_study_says_what_was_measured_and_writes_it_into_the_metho
     assert people["alice"].get(f"/studies/{study.pk}/report.pdf")["Content-Type"] == "application/pdf"
     answer = people["alice"].post(f"/studies/{study.pk}/apply/")
     assert answer.status_code == 303
-    version.refresh_from_db()  # it was a draft
+    version = MethodVersion.objects.get(number=2)  # the draft has results, so it stays
+    assert version.purpose == "precision of the study “June”"
     assert version.description["settings"]["repeatability"] == pytest.approx(100 * 19**0.5 / 104, rel=1e-2)
     page = visible(people["alice"].get(answer["Location"]))
     assert "study “June”" in page and "4.19 %" in page
@@ -189,3 +164,28 @@ def test_the_api_makes_reads_and_applies_one(script, version, results, charlie):
     version_answer = post(f"/api/v1/studies/{study.pk}/apply").json()
     assert version_answer["description"]["settings"]["repeatability"] == 4.19
     assert post(path, {"title": "x", "results": {}}).status_code == 422
+
+
+def test_what_the_method_does_not_allow_counts_only_after_a_yes(people, script, version, results):
+    used = MethodUsed("Powder", 1, "draft", version.checksum, ("The scale is typed.",))
+    odd = results[0]
+    Job.objects.filter(pk=odd.pk).update(summary={**odd.summary, "method": used.as_dict()})
+    text = visible(people["alice"].get(address(version)))
+    assert text.count("count it all the same") == 1 and "nobody has approved it. The scale is typed." in text
+    answer = people["alice"].post(address(version), form(results))
+    assert answer.status_code == 422 and "counts only if you say yes to it" in visible(answer)
+    sent = {"title": "June", "results": {str(job.pk): {"day": str(n // 2)} for n, job in enumerate(results)}}
+    path = f"/api/v1/methods/{version.method_id}/studies"
+    further = {"content_type": "application/json", "headers": basic("alice")}
+    assert script.post(path, sent, **further).status_code == 422 and not Study.objects.exists()
+    assert people["alice"].post(address(version), form(results, agreed=[str(odd.pk)])).status_code == 303
+    row = Study.objects.get().rows[0]
+    assert row["agreed_by"] == "alice" and "nobody has approved it" in row["waits"]
+    assert script.post(path, {**sent, "agreed": [str(odd.pk)]}, **further).status_code == 202
+
+
+def test_a_sample_and_its_own_image_are_not_two_results(people, version, results, make_sample, alice):
+    sample = make_sample(owner=alice, method=version, state="done")
+    Job.objects.filter(pk=results[0].pk).update(sample=sample)
+    answer = people["alice"].post(address(version), form([*results, sample]))
+    assert answer.status_code == 422 and "is an image of the sample" in visible(answer)
