@@ -1,5 +1,5 @@
-"""Holds images of a sample that follows a method out of its pooling, until a person agrees that they
-count. `samples.pool_sample` calls this."""
+"""Holds images of a sample out of its pooling, until a person agrees that they count.
+`samples.pool_sample` calls this."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from segmentation.services.results import growing
 
 
 def hold_images(sample: Sample) -> None:
-    """Before the pooling: let new images wait if they do not fit the method, or if they came after
-    enough was measured."""
+    """Before the pooling: let images wait whose numbers must not be used, that do not fit the method, or
+    that came after enough was measured."""
     before = growth_of(sample)
     growing.hold_images(sample, is_enough=before is not None and before.is_enough)
 

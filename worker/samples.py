@@ -90,6 +90,7 @@ def _combine(sample: Sample, progress: Progress) -> tuple[SampleAnalysis | None,
         edge=settings.measurement.border_correction,
         filter=settings.measurement.filter,
         left_out=left_out,
+        count_unusable=True,  # `growing.hold_images` left out those that nobody has agreed to
     )
     return replace(combined, ending=tuple(departures_of(sample.history))), jobs, notes
 

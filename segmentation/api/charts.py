@@ -63,7 +63,7 @@ class Point(Schema):
 
     id: int
     number: int = Field(description="From 1 on, in the order of time.")
-    measured: datetime
+    measured: datetime = Field(description="When the image was taken if its file tells it, else the result's time.")
     value: float
     average: float | None = Field(description="The weighted average; null for individuals.")
     moving_range: float | None = Field(description="The difference from the last point before it that counts.")

@@ -136,6 +136,13 @@ class Analysis(Answer):
         description="The id of the version of a method that it follows; its result names the method."
     )
     scale_check: Literal["pending", "cut off", "done"] = Field(description=SCALE_CHECK)
+    may_be_judged: Annotated[bool, FromRow(lambda row, _: row.state == "done" and row.stored.may_be_judged)] = Field(
+        description="False without numbers, and while a warning says that they are probably wrong: such a result"
+        " decides no limits and enters no control chart or study unless a person agrees."
+    )
+    acquired: Annotated[str, FromRow(lambda row, _: row.stored.day)] = Field(
+        description="The day of acquisition, or the first and the last one; empty where a file does not tell it."
+    )
 
 
 class Link(Schema):

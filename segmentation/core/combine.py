@@ -9,6 +9,7 @@ from math import cos, radians
 from typing import Any
 
 from . import tasks
+from .errors import UserError
 from .flags import DO_NOT_USE, LONGEST_SHORT_FORM, Flag, is_unusable
 from .measure.arrangement import pooled_arrangement as arrangement
 from .measure.budget import UNRESOLVED_CONTACTS, Conditions, Effect, Evidence, effect
@@ -25,9 +26,10 @@ from .measure.table import Table, with_equal_columns
 from .micrograph.pairing import sort_key
 from .micrograph.sources import Source
 from .micrograph.types import Calibration, common_calibration
-from .sample import Member, SampleAnalysis, SampleImage, pixel_sizes_of
+from .sample import NOT_TO_USE, Member, SampleAnalysis, SampleImage, pixel_sizes_of
 from .tasks.base import Task
 
+NONE_TO_USE = "No image counts: the warnings of all of them say “Do not use”. Check their scales first."
 SEED = 0  # of random numbers, so that the same members give the same intervals
 MOST_NAMED = 5  # images with warnings that have a flag of their own
 
@@ -57,14 +59,21 @@ def combine(
     edge: Edge = "exclude",
     filter: bool = False,
     left_out: Sequence[SampleImage] = (),
+    count_unusable: bool = False,
 ) -> SampleAnalysis:
     """Pool the members (at least one) into one result. Their order does not matter.
 
     edge, filter: as in the members' settings (`Conditions`). left_out: images that do not count, but that the files of
     the result list; a command passes each failed file as `SampleImage.failed(path.name, sentence)`. The members need
     their `record`, as `Member.of` makes it. Images of one instrument share the error of its calibration, so the
-    largest uncertainty of their calibrations is included once.
+    largest uncertainty of their calibrations is included once. count_unusable: whether images count whose warning says
+    "Do not use"; a person must have agreed. Raises UserError if no image is left.
     """
+    held = [] if count_unusable else [member for member in members if is_unusable(member.flags)]
+    left_out = [*left_out, *(SampleImage.waiting(member, f"{NOT_TO_USE}.") for member in held)]
+    members = [member for member in members if member not in held]
+    if not members:
+        raise UserError(NONE_TO_USE)
     members = sorted(members, key=lambda member: sort_key(member.name, member.sha256))
     left_out = sorted(left_out, key=lambda image: sort_key(image.name, image.sha256))
     titles = unique_names([*(member.name for member in members), *(image.name for image in left_out)])

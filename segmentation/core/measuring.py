@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from . import tasks
 from .analysis import Analysis, AnalysisSettings
-from .flags import DO_NOT_USE, TWO_SCALES, Flag, Kind
+from .flags import DO_NOT_USE, TWO_SCALES, Flag
 from .labels.segmentation import Segmentation
 from .learning import overruled_limit
 from .measure.filters import Reason
@@ -22,12 +22,11 @@ from .micrograph.crosscheck import (
     factor_words,
     largest_contradiction,
 )
-from .micrograph.pages import panels_note
-from .micrograph.readings import CUT_OFF
 from .micrograph.types import NO_SCALE, Calibration, Micrograph
 from .pace import DONE, MEASURING, Clock, Progress, quiet
 from .preparation import without_coloured_marks
 from .settings import MeasurementSettings
+from .tasks.file_signals import notes_of_file
 from .tasks.judgement import result_flags
 
 OFFERED_ALL_THE_SAME = "The model was offered all the same"
@@ -150,5 +149,4 @@ def _flags_of_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]
         yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=LARGEST_DIFFERENCE, kind="two scales")
     else:
         yield from map(Flag, sources)
-    kinds: dict[str, Kind] = {CUT_OFF: "bar", panels_note(micrograph.metadata): "panels"}
-    yield from (Flag(note, kind=kinds.get(note, "")) for note in micrograph.notes)
+    yield from notes_of_file(micrograph)

@@ -25,7 +25,9 @@ from .micrograph.types import Calibration, common_calibration
 from .settings import DEFAULT_TASK, TILT_SETTINGS, MeasurementSettings, regions_of
 from .tasks.base import Task
 
-BY_USER = "Left out by the user."  # why an image is left out
+# Why images are left out, as the user sees them.
+BY_USER = "Left out by the user."
+NOT_TO_USE = "The warning beside its numbers says “Do not use”"
 
 
 @dataclass(frozen=True)

@@ -202,6 +202,16 @@ class StoredResult:
         return self.content.get(setting)
 
     @property
+    def expected(self) -> float:
+        """The share of the outlines that are probably right, 0 to 1; 1 for a model that does not say it."""
+        return float(self.used.get("expected", 1.0))
+
+    @property
+    def dropped(self) -> int:
+        """How many outlines were removed because they are probably wrong."""
+        return int(self.used.get("dropped", 0))
+
+    @property
     def is_imported(self) -> bool:
         """Whether another tool made the outlines."""
         return bool(self.used.get("imported"))

@@ -62,7 +62,8 @@ class ChartPoint(models.Model):
     """One result as a point of a chart.
 
     job, sample: the result; both are None once it is deleted, the point stays. name: of the image
-    or sample. version: of the method. measured: when the result was made; points are in this order.
+    or sample. version: of the method. measured: when the last image was taken if its file tells it, else when the
+    result was made; points are in this order.
     value: in the unit of result.json.
     departures: how the result departs from the method. waits: why it counts only after a person's yes, "" if it counts
     without. choice: the last yes, a `core.quality.belonging.Choice`; {} without one. note: a comment of a person.

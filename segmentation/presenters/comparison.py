@@ -12,7 +12,7 @@ from ..core.compare.results import ALIKE, DifferenceInterval, Outcome, verdict
 from ..core.compare.results import Comparison as StoredComparison
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.fitting import SIGNIFICANCE, p_words
-from ..core.measure.quantities import nanometre_in, significant
+from ..core.measure.quantities import MEDIAN_TERM, nanometre_in, significant
 from ..core.report.entries import Entry, known_column, known_number
 from ..core.report.wording import per_cent, uncapital
 from ..models import Comparison, Job, Sample
@@ -107,7 +107,7 @@ class ComparedResults:
             return ""
         row, is_size = rows[0], rows[0].after.name == "median"
         signed_text, is_same = row.difference.partition(" (")[0], row.difference.startswith("±")
-        amount, quantity = signed_text.strip("+−±"), "median size" if is_size else uncapital(row.term)
+        amount, quantity = signed_text.strip("+−±"), f"{MEDIAN_TERM} size" if is_size else uncapital(row.term)
         change = f"{amount} {(('larger', 'smaller') if is_size else ('higher', 'lower'))[row.value < 0]}"
         if changes := self.changed_words:
             subject = f"the {quantity.removesuffix(' size') if is_size else quantity}"

@@ -59,7 +59,7 @@ class Provenance:
     @property
     def removed_count(self) -> int:
         """How many outlines were removed because they are probably wrong."""
-        return int(self.used.get("dropped", 0))
+        return self.stored.dropped
 
     @property
     def imported_line(self) -> str:

@@ -71,9 +71,7 @@ class Result(ChartedSummary):
         none_kept = self.statistics is not None and not self.kept
         looks_like_other_kind = used.get("resembles", {}).get("recognised", False)
         shows_more = bool({"beside", "small"} & used.keys())
-        is_doubtful = (
-            bool(self.unsure) or looks_like_other_kind or shows_more or used.get("expected", 1.0) < LEAST_EXPECTED
-        )
+        is_doubtful = bool(self.unsure) or looks_like_other_kind or shows_more or self.stored.expected < LEAST_EXPECTED
         return self.is_empty or self.is_refused or none_kept or is_doubtful
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.measure.quantities import MEDIAN_TERM
 from ..core.report.entries import Entry
 from ..core.report.summary import Summary
 from ..core.stored import StoredResult
@@ -32,5 +33,5 @@ def main_number(numbers: Summary) -> Entry | None:
 def headline(numbers: Summary) -> str:
     """The `main_number` as lists write it, such as "median 31.2 nm"; "" without one."""
     entry = main_number(numbers)
-    term = entry and ("median" if numbers.kept else entry.term)
+    term = entry and (MEDIAN_TERM if numbers.kept else entry.term)
     return " ".join(filter(None, (term, entry.value, entry.unit))) if entry else ""

@@ -90,17 +90,20 @@ def rows_of(request: HttpRequest, method: Method, quantity: str, labels: dict[UU
     """The results of a study as it stores them (`study_row`). labels: by the id of the result. "version" is None for a
     result of another method. Raises Http404 if the caller may not see a result, Refused (422) for a sample with one of
     its images."""
-    rows = []
+    rows, results = [], []
     for pk, conditions in labels.items():
         row = row_of(Job, pk) or row_of(Sample, pk)
         visible(request, row)
         check_open(row, request.user, request.visitor)  # a link to a result does not make it data of others
-        if isinstance(row, Job) and row.sample_id in labels:
-            raise Refused(TWICE_IN.format(name=name_of(row), sample=row.sample.name), 422)
+        results.append(row)
         entry = study_row(row, quantity, conditions)
         if row.method is None or row.method.method_id != method.pk:
             entry["version"] = None
         rows.append(entry)
+    sample_of = {job.micrograph_id: row for row in results if isinstance(row, Sample) for job in row.members}
+    for row in results:
+        if isinstance(row, Job) and (sample := sample_of.get(row.micrograph_id)):
+            raise Refused(TWICE_IN.format(name=name_of(row), sample=sample.name), 422)
     return rows
 
 

@@ -12,13 +12,14 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
+from segmentation.core.flags import DO_NOT_USE, Flag, as_json, is_unusable
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.files import write_all
-from segmentation.core.sample import BY_USER
+from segmentation.core.sample import BY_USER, NOT_TO_USE
 from segmentation.models import REQUEUE_FIELDS, Artifact, ExportJob, Job, Sample
 from segmentation.services.ground import bundles, tables
 from segmentation.services.ground.queue import ask_for_files
@@ -209,6 +210,24 @@ def test_files_are_not_written_without_an_image_that_was_pooled(pooled, own_stor
     export.refresh_from_db()
     assert (export.state, export.error) == ("failed", LOST)
     assert set(stored_files_of(sample)) <= {"result.json", "particles.csv"}
+
+
+def test_an_image_that_must_not_be_used_is_left_out_until_a_person_agrees(pooled):
+    """Whether its sample follows a method or not; a warning of another level leaves nothing out."""
+    sample = pooled(squares([10, 12]), squares([16, 18]), squares([20]))
+    _, wrong, doubtful = sample.jobs.order_by("created")
+    unusable = Flag.doubtful("Check the scale.", "Do not use: scale wrong?", level=DO_NOT_USE, kind="scale")
+    Job.objects.filter(pk=wrong.pk).update(summary={**wrong.summary, **as_json([unusable])})
+    unsure = Flag.doubtful("Look.", "Few are right", kind="wrong outlines")
+    Job.objects.filter(pk=doubtful.pk).update(summary={**doubtful.summary, **as_json([unsure])})
+    assert run(sample)["n_kept"] == 3 and not is_unusable(sample.stored.flags)
+    wrong.refresh_from_db()
+    assert (wrong.included, wrong.waits) == (False, f"{NOT_TO_USE}.")
+    samples.include_images(sample=sample, included={wrong.pk: True})
+    pooling.refresh_sample(sample.pk)
+    assert run(sample)["n_kept"] == 5 and sample.stored.flags
+    wrong.refresh_from_db()
+    assert (wrong.waits, bool(wrong.agreed_by), sample.stored.may_be_judged) == ("", True, False)
 
 
 def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(pooled, own_storage):

@@ -311,3 +311,4 @@ def register_file(file: str) -> tuple[str, ...]:
 
 
 register_file(__file__)
+MEDIAN_TERM = NUMBERS["median"].label  # within a sentence

@@ -480,11 +480,9 @@ class Statistics:
 
 def value_of(name: str, quantities: Mapping[str, Value], statistics: Statistics | None) -> Value:
     """One number of a result by name: of its kind of analysis, or else of its size distribution; without a value where
-    it has none."""
-    if name in quantities or name not in NUMBERS or not hasattr(statistics, name):
-        return quantities.get(name, Value(None))
-    assert statistics is not None
-    return statistics.value(name)
+    it has none. Stored numbers lack the standard uncertainty, which the size distribution has."""
+    of_sizes = statistics.value(name) if statistics and name in NUMBERS and hasattr(statistics, name) else Value(None)
+    return replace(quantities[name], standard=of_sizes.standard) if name in quantities else of_sizes
 
 
 NAMES_IN_BUDGET = {"d50": "median"}  # where the budget has another name for a number

@@ -18,7 +18,7 @@ from ..labels.segmentation import MASKS
 from ..measure.cautions import NAMES_BY_NUMBER, REPORTED_FIGURES, cautions
 from ..measure.filters import ALWAYS, FILTER_REASONS
 from ..measure.pooling import WHY_LEFT_OUT
-from ..measure.quantities import COLUMNS, OF
+from ..measure.quantities import COLUMNS, MEDIAN_TERM, OF
 from ..measure.resampling import REPEATS
 from ..measure.results import BY_PARTICLE, Statistics
 from ..micrograph.types import common_calibration
@@ -92,6 +92,7 @@ def methods_paragraph(sample: SampleAnalysis) -> str:
     has_weights = task.size and any(edge_of(sample, member) == "weight" for member in members)
     words = _template().render(
         single_image=single_image,
+        median=MEDIAN_TERM,
         thing=task.thing,
         things=task.things,
         Things=task.title,

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..flags import TILTED, Flag
+from ..flags import TILTED, Flag, Kind
 from ..measure.tilt import HORIZONTAL, MOST_DEGREES, VERTICAL, Tilt
 from ..micrograph.colours import CHANNEL, CHANNEL_HERE, COLOURS, RAINBOW
-from ..micrograph.pages import PANELS
+from ..micrograph.pages import PANELS, panels_note
+from ..micrograph.readings import CUT_OFF
 from ..micrograph.types import Micrograph
 from ..settings import FROM_FILE, MeasurementSettings
 
@@ -23,6 +24,12 @@ def file_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
     """All warnings that come from the file, its header (`Micrograph.metadata`) and its picture."""
     yield from tilt_signals(micrograph, settings)
     yield from picture_signals(micrograph)
+
+
+def notes_of_file(micrograph: Micrograph) -> Iterator[Flag]:
+    """The notes of the micrograph."""
+    kinds: dict[str, Kind] = {CUT_OFF: "bar", panels_note(micrograph.metadata): "panels"}
+    yield from (Flag(note, kind=kinds.get(note, "")) for note in micrograph.notes)
 
 
 def picture_signals(micrograph: Micrograph) -> Iterator[Flag]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
 
 from ...core.quality.belonging import reasons_not_to_count
 from ...core.quality.control import ChartState
@@ -58,13 +59,20 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
         stored_points.delete()
         return None
     method = stored.method
-    fields = {"name": (row.micrograph.name if is_job else row.name)[:SHOWN_NAME], "measured": row.created}
+    fields = {"name": (row.micrograph.name if is_job else row.name)[:SHOWN_NAME], "measured": measured_at(row)}
     fields |= {"value": value, "version": method.version if method else row.method.number}
     fields |= {"departures": list(method.departures) if method else [], "waits": " ".join(reasons_of(row))}
     point, _ = ChartPoint.objects.update_or_create(
         chart=chart, job=row if is_job else None, sample=None if is_job else row, defaults=fields
     )
     return point
+
+
+def measured_at(row: Job | Sample) -> datetime:
+    """When the last image of a result was taken, if its file tells it; else when the result was made."""
+    acquired = row.stored.acquired
+    taken = timezone.make_aware(acquired[1]) if acquired else row.created
+    return min(taken, row.created)  # no image is taken after its analysis
 
 
 def reasons_of(row: Job | Sample) -> list[str]:
@@ -109,7 +117,7 @@ def out_of_control_words(row: Job) -> str:
         return ""
     sentences = []
     for chart in ControlChart.objects.filter(method=row.method.method_id).select_related("method"):
-        points = list(chart.points.filter(measured__lt=row.created).exclude(job=row))
+        points = list(chart.points.filter(measured__lt=measured_at(row)).exclude(job=row))
         control = chart.control(points)
         if control.last_alarms:
             last = points[control.places[-1]]

@@ -1,5 +1,5 @@
-"""Samples that follow a method and get images until enough is measured: new images may wait until a
-person agrees that they count, and the sample is closed at the end."""
+"""Images of samples that wait until a person agrees that they count. Samples that follow a method get
+images until enough is measured, and are closed at the end."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from ...core.flags import is_unusable
 from ...core.micrograph.sources import Source
 from ...core.names import clean_text
 from ...core.quality.belonging import ENOUGH, reasons_not_to_join
 from ...core.quality.method import MethodDescription
 from ...core.quality.stopping import ClosedOrOpened
+from ...core.sample import NOT_TO_USE
 from ...models import Job, MethodVersion, Micrograph, Sample
 from ...models.methods import LONGEST_REASON
 from ..ground import staff_log
@@ -64,24 +66,24 @@ def description_of(sample: Sample) -> MethodDescription | None:
 
 @transaction.atomic
 def hold_images(sample: Sample, *, is_enough: bool) -> None:
-    """Let new images wait until a person agrees that they count: images that do not fit the method, and
-    images that came after enough was measured.
+    """Let images wait until a person agrees that they count: images whose warning says "Do not use", and
+    of a sample that follows a method new images that do not fit it, or came after enough was measured.
 
     is_enough: whether the numbers so far are enough by the method.
     """
     method = description_of(sample)
-    if method is None:
-        return
     jobs = sample.members.filter(state=Job.State.DONE, included=True).select_related("micrograph").defer("early")
     jobs = list(jobs.order_by("created", "pk"))
-    counted = set(sample.jobs.filter(pk__in=sample.stored.pooled_ids).values_list("micrograph", flat=True))
+    pooled = sample.jobs.filter(pk__in=sample.stored.pooled_ids if method else [])
+    counted = set(pooled.values_list("micrograph", flat=True))
     sizes: list[float] = []  # nm per pixel
     for job in sorted(jobs, key=lambda job: job.micrograph_id not in counted):  # counted images first
         calibration = job.calibration
         if not job.agreed_by:
-            reasons = reasons_not_to_join(
-                method, job.get_settings().task, Source(calibration.source), calibration.nm_per_pixel, sizes
-            )
+            reasons = [NOT_TO_USE] if is_unusable(job.stored.flags) else []
+            if method:
+                parts = (job.get_settings().task, Source(calibration.source), calibration.nm_per_pixel)
+                reasons += reasons_not_to_join(method, *parts, sizes)
             if is_enough and job.micrograph_id not in counted:
                 reasons.insert(0, ENOUGH)
             if reasons:

@@ -351,3 +351,24 @@ def test_a_chart_of_an_earlier_state_keeps_all_its_materials(chart, result):
     result(0, 100.0, settings=AnalysisSettings.of(material="Gold"))
     result(1, 101.0)
     assert len(points_of(chart)) == 2
+
+
+def test_a_point_stands_at_the_time_that_the_file_tells(chart, result):
+    """The second image was taken before the first, and analysed after it; a clock that is ahead is not believed."""
+    for number, date in enumerate(("", "2026-10-30 08:15:00", "2030/01/01", "07/08/2019")):
+        job = result(number, 155.0)
+        job.micrograph.metadata = {"date": date}
+        job.micrograph.save()
+        control.put_point(chart, Job.objects.get(pk=job.pk))
+    days = [f"{point.measured:%Y-%m-%d %H:%M}" for point in points_of(chart)]
+    assert days == ["2026-10-30 08:15", *(f"2026-11-0{day} 09:00" for day in (1, 3, 4))]
+
+
+def test_of_twenty_points_one_with_a_wrong_scale_moves_no_limit(chart, result):
+    """Around 183 nm; the factor is ten."""
+    for number, noise in enumerate(NOISE[:42]):
+        wrong = number == 19
+        summary = {**measured(1830.0), **as_json([WRONG_SCALE])} if wrong else measured(183.0 + noise)
+        result(number, 0.0, summary=summary)
+    state = chart.control(points_of(chart))
+    assert state.chart.level.centre == pytest.approx(183.0, abs=1.0) and len(state.alarms) < 5
