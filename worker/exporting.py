@@ -25,7 +25,7 @@ from .fetching import fetch
 from .heartbeat import Progress
 from .measuring import measure_again
 from .results import summarise, with_method, write_stored_files
-from .samples import filing_of, judged_by, pooled_again
+from .samples import filing_of, judged_by, number_of, pooled_again
 
 MEASURING_END = 0.1  # the progress (0 to 1) at which measuring ends and writing begins
 # The last analysis of this process, by the text of its inputs (`_inputs_of`); at most one entry.
@@ -112,10 +112,10 @@ def _source_of_job(export: ExportJob, progress: Progress, folder: Path, out: Pat
     if needs_new_numbers:
         _publish_new_numbers(export, analysis, out)
     signatures = list(job.signatures.all())
-    sample = job.sample.name if job.sample else ""
+    sample, measured = job.sample.name if job.sample else "", steps.last_change(job)
     return _Source(
         analysis,
-        Filing(steps.last_change(job), printed_address(job), sample, image, **judged_by(job)),
+        Filing(measured, printed_address(job), sample, image, number=number_of(job, measured), **judged_by(job)),
         signatures,
         write_evidence(job, signatures, out),
     )

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,12 @@ def filing_of(sample: Sample, jobs: Iterable[Job]) -> Filing:
     its limits. jobs: its pooled results."""
     # A pooling that changes nothing leaves this time as it was.
     measured = max(filter(None, map(steps.last_change, jobs)), default=sample.started)
-    return Filing(measured, printed_address(sample), **judged_by(sample))
+    return Filing(measured, printed_address(sample), number=number_of(sample, measured), **judged_by(sample))
+
+
+def number_of(row: Job | Sample, measured: datetime | None) -> str:
+    """The number of the papers of a result: the beginning of its id, and the time of its last measuring (UTC)."""
+    return f"{str(row.pk)[:8]}-{measured.astimezone(UTC):%Y%m%d%H%M%S}" if measured else str(row.pk)[:8]
 
 
 def judged_by(row: Job | Sample) -> dict[str, Any]:
