@@ -55,7 +55,7 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
         yield together(title, *lines, *grid, *source)
     yield heading("Every result of the study")
     lines = [[*(row["labels"][name] for name in names), row["name"], *_numbers(row), row["id"][:8]] for row in rows]
-    widths = (*[1.3] * len(names), 2.0, 0.9, 1.4, 0.8, 1.2)
+    widths = (*[1.9] * len(names), 1.6, 1.0, 1.3, 1.1, 1.4)
     head = (*(name.capitalize() for name in names), "Result", "Value", "95 % interval", "Count", "Id")
     yield table(head, lines, widths, numbers_from=len(names) + 1)
     departures = [
