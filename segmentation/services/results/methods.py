@@ -50,6 +50,7 @@ NOT_APPROVED = "Only an approved version can be withdrawn: this one is {state}."
 NO_REASON = f"Type the reason, of at most {LONGEST_REASON} characters."
 MEANWHILE = "This version was changed at the same moment, in another place: look at it again."
 KEPT = "An approved version stays: withdraw it with a reason."
+SIGNED = "Signed results were made by this method, so it stays: withdraw its versions."
 UNKNOWN = "There is no method {text!r} here."
 NO_VERSION = "There is no version {number} of the method {name!r}."
 SEVERAL = "Several methods are named {name!r}: send the id of the version."
@@ -242,6 +243,17 @@ def delete_draft(*, version: MethodVersion, user: Any) -> bool:
         return True
     version.method.delete()
     return False
+
+
+@transaction.atomic
+def delete_method(*, method: Method, user: Any) -> None:
+    """Delete a method with its versions, charts and studies; results keep what they say. Raises Refused (409) if
+    a signed result follows it, because the signature covers its contents."""
+    if Job.objects.filter(method__method=method).exclude(signature_hash="").exists():
+        raise Refused(SIGNED, 409)
+    for version in method.versions.all():
+        staff_log.note(user, "deleted a method", version, {**_log_values(version), "description": version.description})
+    method.delete()
 
 
 def log_of(method: Method) -> QuerySet[StaffAction]:
