@@ -29,26 +29,26 @@ class Requirements(Settings):
 
 
 class Checked(NamedTuple):
-    """One figure beside its requirement. found: in per cent, None if it was not measured. required: None without a
+    """One figure beside its requirement. figure: in per cent, None if it was not measured. required: None without a
     requirement."""
 
     name: str
-    found: float | None
+    figure: float | None
     required: float | None
 
     @property
     def is_met(self) -> bool | None:
         """Whether the requirement is met; None if there is none, or if nothing was measured."""
-        return None if self.found is None or self.required is None else self.found <= self.required
+        return None if self.figure is None or self.required is None else self.figure <= self.required
 
     @property
     def sentence(self) -> str:
         """The figure beside its requirement; "" without one."""
         if self.required is None:
             return ""
-        found = "not measured" if self.found is None else f"{significant(self.found, 2)} %"
+        measured = "not measured" if self.figure is None else f"{significant(self.figure, 2)} %"
         verdict = {True: ", so it is met", False: ", so it is not met", None: ""}[self.is_met]
-        return f"Required: {FIGURES[self.name]} of at most {self.required:g} %. Found: {found}{verdict}."
+        return f"Required: {FIGURES[self.name]} of at most {self.required:g} %. Found: {measured}{verdict}."
 
 
 def checks_of(
@@ -62,8 +62,8 @@ def checks_of(
         for row in rows
         if row["low"] is not None and row["high"] is not None and row["value"]
     ]
-    found = {"intermediate": relative, "bias": max(biases, default=None), "uncertainty": max(widths, default=None)}
-    in_per_cent = {name: None if figure is None else 100 * figure for name, figure in found.items()}
+    figures = {"intermediate": relative, "bias": max(biases, default=None), "uncertainty": max(widths, default=None)}
+    in_per_cent = {name: None if figure is None else 100 * figure for name, figure in figures.items()}
     return [Checked(name, in_per_cent[name], getattr(requirements, name)) for name in FIGURES]
 
 

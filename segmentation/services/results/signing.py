@@ -79,8 +79,8 @@ def sign_job(
         raise Refused(NO_MEANING, 422)
     if meaning not in meanings_for(job, user, request.visitor):
         is_unclaimed = job.owner_id is None and user.get_username() not in job.makers
-        own = TAKE_OVER if is_unclaimed and job.visitor == request.visitor else OWN
-        raise Refused(NOT_MADE if meaning == Signature.Meaning.MADE and own == OWN else own, 403)
+        refusal = TAKE_OVER if is_unclaimed and job.visitor == request.visitor else OWN
+        raise Refused(NOT_MADE if meaning == Signature.Meaning.MADE and refusal == OWN else refusal, 403)
     printed = " ".join(one_line(storable(name), 10**6).split()) or user.get_full_name() or user.get_username()
     if len(printed) > LONGEST_SIGNER:
         raise Refused(NO_NAME, 422)
@@ -99,11 +99,11 @@ def meanings_for(job: Job, user: Any, visitor: UUID | None) -> list[str]:
     who had no part in it, unless one person works alone on this site. visitor: the browser of the user."""
     if not user.is_authenticated:
         return []
-    name, made = user.get_username(), Signature.Meaning.MADE
+    name, as_made = user.get_username(), Signature.Meaning.MADE
     has_made = name in job.makers or (job.owner_id is None and job.visitor is not None and job.visitor == visitor)
-    has_judged = job.signatures.filter(account=name).exclude(meaning=made).exists()
-    meanings = [made.value] if job.owner_id == user.pk and (site.DEEPSEGM_ONE_PERSON or not has_judged) else []
-    others = [word for word in Signature.Meaning.values if word != made]
+    has_judged = job.signatures.filter(account=name).exclude(meaning=as_made).exists()
+    meanings = [as_made.value] if job.owner_id == user.pk and (site.DEEPSEGM_ONE_PERSON or not has_judged) else []
+    others = [word for word in Signature.Meaning.values if word != as_made]
     return meanings + (others if site.DEEPSEGM_ONE_PERSON or not has_made else [])
 
 

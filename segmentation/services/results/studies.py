@@ -172,8 +172,10 @@ def meanings_for_study(study: Study, user: Any) -> list[str]:
     if not user.is_authenticated:
         return []
     is_author = user.get_username() == study.author
-    made = ["made"] if is_author else []
-    return [*made, *(["reviewed", "approved"] if site.DEEPSEGM_ONE_PERSON or not is_author else [])]
+    return [
+        *(["made"] if is_author else []),
+        *(["reviewed", "approved"] if site.DEEPSEGM_ONE_PERSON or not is_author else []),
+    ]
 
 
 def broken_study(study: Study) -> list[str]:

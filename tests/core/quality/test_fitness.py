@@ -24,6 +24,6 @@ ROWS = [
 )
 def test_every_figure_is_held_against_its_requirement(required, met, end):
     checks = checks_of(Requirements.read(required), {"relative_intermediate": 0.05}, ROWS)
-    assert [check.found for check in checks] == pytest.approx([5.0, 4.0, 8.0])
+    assert [check.figure for check in checks] == pytest.approx([5.0, 4.0, 8.0])
     assert [check.is_met for check in checks] == met
     assert list(conclusion(Requirements.read(required), checks))[-1].endswith(end)
