@@ -172,6 +172,10 @@ def _facts_of_result(context: Context, sample: SampleAnalysis) -> Iterator[tuple
         yield "Result", context.filing.address
     if corrected := corrected_images_words(sample.corrected):
         yield "Corrected", corrected
+    if choices := [f"{image.name}: {image.choice}" for image in sample.images if image.choice]:
+        more = len(choices) - MOST_CHOICES
+        further = [f"And {more} more in images.csv."] if more > 0 else []
+        yield "Chosen by people", one_line(" ".join([*choices[:MOST_CHOICES], *further]), 1000)
 
 
 def _picture(context: Context) -> Iterator[Flowable | FlexiblePart]:
