@@ -86,6 +86,7 @@ GREATEST_EXAMPLES = 220.0  # of the pictures of the smallest, the median and the
 MOST_INSTRUMENT_LINES = 16
 NAMES_SHARE = 0.3  # of the width of a chart, for the names of images at its left
 LONGEST_FACTS = 600  # characters of the facts of one image that differ from the others
+MOST_CHOICES = 5  # decisions of people about images, on the first page of a sample
 
 
 def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False) -> None:
