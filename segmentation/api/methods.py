@@ -46,6 +46,9 @@ class Version(Answer):
     approver: str = Field(description="Account that approved it; empty before.")
     approver_name: str
     approved: datetime | None
+    own_approval: Annotated[bool, FromRow(lambda row, _: row.is_own_approval)] = Field(
+        description="Whether one of its authors approved it: one person works alone on the site."
+    )
     withdrawn_by: str
     withdrawn: datetime | None
     reason: str = Field(description="Why it was withdrawn.")

@@ -287,6 +287,9 @@ class Job(Analysis):
     )
     image: Annotated[Micrograph, FromRow(lambda job, _: job.micrograph)]
     signatures: Annotated[list[Signature], FromRow(lambda job, _: list(job.signatures.all()))]
+    own_approval: Annotated[bool, FromRow(lambda job, _: any(row.is_own for row in job.signatures.all()))] = Field(
+        description="Whether who made the result reviewed or approved it: one person works alone on the site."
+    )
     step: int = Field(description="The number of the edit after which result and files were made; 0 for none.")
     unmeasured_corrections: Annotated[
         int, FromRow(lambda job, _: 0 if job.is_measured else job.edit_count - job.step)

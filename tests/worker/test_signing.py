@@ -155,11 +155,12 @@ def test_what_a_browser_made_is_taken_over_before_it_is_signed(sign, finished, s
     assert answer.status_code == 403 and "take it over" in words(answer)
 
 
-def test_where_one_person_works_alone_the_papers_say_so(sign, finished, settings, signed_in):
+def test_where_one_person_works_alone_the_papers_say_so(sign, finished, settings, signed_in, script_of):
     settings.DEEPSEGM_ONE_PERSON = True
     assert sign().status_code == 303 and sign(meaning="approved").status_code == 303
     said = "(account alice, who made the result)"
     assert words(signed_in.get(f"/jobs/{finished.pk}/")).count(said) == 1
+    assert script_of("alice").get(f"/api/v1/jobs/{finished.pk}").json()["own_approval"] is True
     assert "alice, who made the result" in text_of(written(finished, "report.pdf"))
 
 

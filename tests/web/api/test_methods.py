@@ -44,6 +44,7 @@ def test_a_result_becomes_a_method_and_a_description_its_next_version(script, al
     settings.DEEPSEGM_ONE_PERSON = True
     approved = post(script, f"{path}/approve", **approval)
     assert (approved.status_code, approved.json()["state"], approved.json()["approver"]) == (200, "approved", "alice")
+    assert approved.json()["own_approval"] is True
     description = {**body["description"], "least_images": 3}
     assert post(script, f"/{version.method_id}/versions", description=description).status_code == 422
     second = post(script, f"/{version.method_id}/versions", description=description, reason="More images.")
