@@ -398,8 +398,8 @@ def _resolution(case: Case) -> Contribution:
     return _contribution(
         "resolution",
         "Resolution (size of a pixel)",
-        f"A pixel is {case.pixel:.3g} nm wide; the {MEDIAN_TERM} is {case.answers[0] / case.pixel:.3g} px. Of drawn shapes of"
-        f" 8 to 80 px the minimum Feret diameter is wrong by {EDGE_ERROR_PX:g} px (root mean square).",
+        f"A pixel is {case.pixel:.3g} nm wide; the {MEDIAN_TERM} is {case.answers[0] / case.pixel:.3g} px. Of drawn"
+        f" shapes of 8 to 80 px the minimum Feret diameter is wrong by {EDGE_ERROR_PX:g} px (root mean square).",
         "take images at a higher magnification.",
         case.effect_of_shift(case.pixel * EDGE_ERROR_PX),
     )

@@ -440,8 +440,8 @@ def _on_each_other(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
         )
     if completed:
         yield Flag(
-            f"{completed:,} of {count:,} outlines lie on others or under them. Their sizes are those of the whole, fitted"
-            " to the rim that is seen."
+            f"{completed:,} of {count:,} outlines lie on others or under them. Their sizes are those of the whole,"
+            " fitted to the rim that is seen."
         )
 
 
