@@ -25,7 +25,7 @@ from .fetching import fetch
 from .heartbeat import Progress
 from .measuring import measure_again
 from .results import summarise, with_method, write_stored_files
-from .samples import filing_of, judged_by, pooled_again
+from .samples import filing_of, judged_by, number_of, pooled_again
 
 MEASURING_END = 0.1  # the progress (0 to 1) at which measuring ends and writing begins
 # The last analysis of this process, by the text of its inputs (`_inputs_of`); at most one entry.
@@ -70,7 +70,7 @@ def write_export_files(export: ExportJob, progress: Progress, folder: Path) -> N
     result, out = export.result, folder / "results"
     if isinstance(result, Sample):
         again = pooled_again(result, lambda stage, done: progress(stage, MEASURING_END * done))
-        source = _Source(again, filing_of(result))
+        source = _Source(again, filing_of(result, result.jobs.filter(pk__in=result.stored.pooled_ids)))
         out.mkdir()
     else:
         source = _source_of_job(export, progress, folder, out)
@@ -112,10 +112,10 @@ def _source_of_job(export: ExportJob, progress: Progress, folder: Path, out: Pat
     if needs_new_numbers:
         _publish_new_numbers(export, analysis, out)
     signatures = list(job.signatures.all())
-    sample = job.sample.name if job.sample else ""
+    sample, measured = job.sample.name if job.sample else "", steps.last_change(job)
     return _Source(
         analysis,
-        Filing(steps.last_change(job), printed_address(job), sample, image, **judged_by(job)),
+        Filing(measured, printed_address(job), sample, image, number=number_of(job, measured), **judged_by(job)),
         signatures,
         write_evidence(job, signatures, out),
     )

@@ -6,8 +6,10 @@ from __future__ import annotations
 import logging
 import zipfile
 import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from segmentation.services.access import links
 from segmentation.services.access.site_address import printed_address
 from segmentation.services.ground import tables
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import growing, publishing
+from segmentation.services.results import growing, publishing, steps
 
 from .heartbeat import Progress
 
@@ -61,7 +63,7 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
         pooled = {"of": [], "images": [], **as_json(map(Flag, [*notes, NONE_LEFT]))}
         publishing.publish_sample(sample=sample, files={}, pooled=pooled)
         return
-    files = write_all(combined, folder / "pooled", stored_only=True, filing=filing_of(sample))
+    files = write_all(combined, folder / "pooled", stored_only=True, filing=filing_of(sample, jobs))
     progress("storing the results", STORING)
     content = combined.as_dict() | as_json([*map(Flag, notes), *combined.flags])
     content |= {"of": [str(job.pk) for job in jobs]}
@@ -98,10 +100,17 @@ def _combine(sample: Sample, progress: Progress) -> tuple[SampleAnalysis | None,
     return replace(combined, ending=tuple(departures_of(sample.history))), jobs, notes
 
 
-def filing_of(sample: Sample) -> Filing:
-    """The data on a sample that its files state: when it was pooled, the address of its page, and
-    its limits."""
-    return Filing(sample.started, printed_address(sample), **judged_by(sample))
+def filing_of(sample: Sample, jobs: Iterable[Job]) -> Filing:
+    """The data on a sample that its files state: when its images were measured, the address of its page, and
+    its limits. jobs: its pooled results."""
+    # A pooling that changes nothing leaves this time as it was.
+    measured = max(filter(None, map(steps.last_change, jobs)), default=sample.started)
+    return Filing(measured, printed_address(sample), number=number_of(sample, measured), **judged_by(sample))
+
+
+def number_of(row: Job | Sample, measured: datetime | None) -> str:
+    """The number of the papers of a result: the beginning of its id, and the time of its last measuring (UTC)."""
+    return f"{str(row.pk)[:8]}-{measured.astimezone(UTC):%Y%m%d%H%M%S}" if measured else str(row.pk)[:8]
 
 
 def judged_by(row: Job | Sample) -> dict[str, Any]:

@@ -60,14 +60,22 @@ class Method(_Row[M]):
         return (yield from self._do(number, "withdraw", {"reason": reason}))
 
     @_step
-    def study(self, title: str, results: dict[str, dict[str, str]], agreed: Iterable[str] = ()) -> Steps[Study[M]]:
+    def study(
+        self, title: str, results: dict[str, dict[str, str]], agreed: Iterable[str] = (), **required: Any
+    ) -> Steps[Study[M]]:
         """Start a study of the precision of the method. Call its `refresh` until its state is "done".
 
         results: the id of each result, with its conditions: instrument, day, operator, preparation. agreed: the ids
-        of results that count although they depart from the method, are by a draft, or too small.
+        of results that count although they depart from the method, are by a draft, or too small. required: what the
+        use of the method requires: use="in words", and in per cent intermediate, bias, uncertainty.
         """
-        sent = {"title": title, "results": results, "agreed": list(agreed)}
+        sent = {"title": title, "results": results, "agreed": list(agreed), "requirements": required}
         return Study(self._client, (yield from self._client._json("POST", f"{self.path}/studies", json=sent)))
+
+    @_step
+    def log(self) -> Steps[list[dict[str, Any]]]:
+        """Who changed what of the method: versions, charts, studies and samples, the newest first."""
+        return list((yield from self._client._json("GET", f"{self.path}/log")))
 
     @_step
     def discard(self, number: int) -> Steps[None]:
@@ -106,6 +114,13 @@ class Study(_Row[M]):
     def save_report(self, to: File = ".") -> Steps[Path]:
         """Save the validation report as PDF, in a folder or under the name `to`."""
         return (yield from self._client._download(f"{self.path}/report.pdf", to, "validation.pdf"))
+
+    @_step
+    def sign(self, password: str, meaning: str = "made", name: str = "") -> Steps[None]:
+        """Sign the validation report with the password of the account. meaning: made, only for its author; reviewed or
+        approved, only for others."""
+        sent = {"password": password, "meaning": meaning, "name": name}
+        self.data = yield from self._client._json("POST", f"{self.path}/signatures", json=sent)
 
     @_step
     def apply(self) -> Steps[dict[str, Any]]:

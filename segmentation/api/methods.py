@@ -24,6 +24,7 @@ from .request_bodies import Approval, NewMethod, NewVersion, Withdrawal, json_bo
 from .routes import JSON, Routes, request_body
 from .schemas import Answer, FromRow, Id, address, text_of, url_of_view
 
+MOST_LOGGED = 1000  # entries of the log in one answer
 ONE_OF_BOTH = "Send either job or description."
 router = Routes(tags=["Methods"])
 
@@ -102,6 +103,26 @@ def create(request: HttpRequest, response: HttpResponse) -> Any:
 def method(request: HttpRequest, pk: UUID) -> Any:
     """Name, group and versions."""
     return _method(request, pk)
+
+
+class LogEntry(Answer):
+    """One entry of the log of a method."""
+
+    created: datetime
+    account: str
+    action: str
+    kind: str
+    name: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+@router.operation("GET", "/{uuid:pk}/log", "method-log", list[LogEntry], (403, 404))
+def log(request: HttpRequest, pk: UUID) -> Any:
+    """The log of a method, the newest entries first, for who may change it: versions, charts, studies, samples."""
+    row = _method(request, pk)
+    service.check_changeable(row, request.user)
+    return list(service.log_of(row)[:MOST_LOGGED])
 
 
 @router.operation(

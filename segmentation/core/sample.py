@@ -373,18 +373,18 @@ class SampleAnalysis:
         methods = [member.record.method for _, member in self.counted]
         versions = {method and (method.name, method.version, method.checksum) for method in methods}
         # If the version was approved while images came, the sample keeps the state that says less.
-        first = next(
+        least_approved = next(
             (method for method in methods if method and method.state == "draft"), methods[0] if methods else None
         )
-        if first is None or len(versions) > 1:
+        if least_approved is None or len(versions) > 1:
             return None
         if len(methods) == 1:
-            return replace(first, departures=(*first.departures, *self.ending))
+            return replace(least_approved, departures=(*least_approved.departures, *self.ending))
         counts = Counter(sentence for method in methods if method for sentence in method.departures)
         total = f"of {len(methods)} images"
         lines = [text if n == len(methods) else f"In {n} {total}: {text}" for text, n in counts.items()]
         control = " ".join(dict.fromkeys(method.control for method in methods if method and method.control))
-        return replace(first, departures=(*lines, *self.ending), control=control)
+        return replace(least_approved, departures=(*lines, *self.ending), control=control)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types: keys of the pooled statistics and of this class, and a row for each member."""

@@ -193,5 +193,5 @@ class Signature(Chained, models.Model):
         """The signature as pages and reports print it."""
         when = f"{self.created.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         titled_digests = tuple((DIGESTS[name], digest) for name, digest in self.digests.items())
-        own = OWN if self.is_own else ""
-        return PrintedSignature(self.get_meaning_display(), self.name, self.account, when, titled_digests, own)
+        by_maker = OWN if self.is_own else ""
+        return PrintedSignature(self.get_meaning_display(), self.name, self.account, when, titled_digests, by_maker)

@@ -21,8 +21,10 @@ class Study(PageWork):
     """The study of a method. A worker computes it once, and nobody changes it.
 
     author: the account that requested it. quantity: the name of the number that was studied. names: of the conditions,
-    the outer ones first. rows: a copy of the results (`presenters.studies.study_row`). result: the outcome of the
-    analysis of variance. pdf: the report.
+    the outer ones first. rows: a copy of the results (`presenters.studies.study_row`). requirements: what the method
+    must reach for its use, a `core.quality.fitness.Requirements`. result: the outcome of the analysis of variance.
+    pdf: the report. signatures: of the report, each {"account", "name", "meaning", "time", "pdf_sha256", "hash"}; the
+    hash is of the other entries and of the hash before.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -32,7 +34,9 @@ class Study(PageWork):
     quantity = models.CharField(max_length=100)
     names = models.JSONField()
     rows = models.JSONField()
+    requirements = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     result = models.JSONField(default=dict, blank=True)
+    signatures = models.JSONField(default=list, db_default=[], blank=True, editable=False)
     pdf = models.BinaryField(null=True, blank=True, editable=False)
 
     objects = StudyQuerySet.as_manager()
@@ -46,5 +50,11 @@ class Study(PageWork):
     @property
     def content(self) -> dict[str, Any]:
         """The content of the report, as plain values."""
-        names = ("title", "author", "quantity", "names", "rows", "result")
-        return {**{name: getattr(self, name) for name in names}, "method": self.method.name, "created": self.created}
+        names = ("title", "author", "quantity", "names", "rows", "requirements", "result")
+        numbers = {row["version"] for row in self.rows}
+        versions = self.method.versions.filter(number__in=numbers).order_by("number")
+        checksums = [
+            (version.number, version.checksum, str(version.description.get("model_sha256", ""))) for version in versions
+        ]
+        content = {name: getattr(self, name) for name in names} | {"checksums": checksums, "number": str(self.pk)[:8]}
+        return {**content, "method": self.method.name, "created": self.created}

@@ -34,7 +34,7 @@ class Provenance:
     def facts(self) -> list[tuple[str, str]]:
         """Model, and the settings that differ from the default."""
         model, used = self.stored.model, self.used
-        name = imported_words(used) or f"{model.title or self.job.model_name}, version {model.version or '?'}"
+        name = imported_words(used) or cards.full_title(model.title or self.job.model_name, model.version)
         if (card := self._card) and may_look_at(card.name, self.job.owner):
             name = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), name)
         if reason := used.get("chosen"):

@@ -77,6 +77,7 @@ def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[
         "corrected": stored.corrections.get("outlines", 0),
         "confirmed": stored.corrections.get("reviewed", 0),
         "reference": comparison.sentence if comparison else "",
+        "bias": comparison.agreement.relative_bias if comparison and comparison.agreement else None,
         "departures": list(stored.method.departures) if stored.method else [],
         "waits": " ".join(reasons_of(row)),
     }

@@ -27,6 +27,7 @@ from .charts import form_for
 from .forms import LONGEST_TEXT, to_uuid
 
 NO_RESULT = "This result is gone: open another one, and save that as a method."
+MOST_LOGGED = 100  # entries of the log on the page of a method
 NO_METHOD = "This method is gone: choose another one, or save a new one."
 
 
@@ -159,6 +160,7 @@ def _page(request: HttpRequest, version: MethodVersion, *, status: int = 200, **
         "is_own": row.may_be_approved_by(request.user) and not service.may_approve(version, request.user),
         "needs_reason": version.state != MethodVersion.State.DRAFT or version.has_results,
         "charts": [ChartView(chart, chart.points.all()) for chart in row.charts.select_related("method")],
+        "log": service.log_of(row)[:MOST_LOGGED] if row.is_changeable_by(request.user) else [],
         "results": version.jobs.filter(state=Job.State.DONE).count(),
     }
     try:

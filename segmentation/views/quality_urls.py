@@ -15,6 +15,7 @@ urlpatterns = [
     path("studies/<uuid:pk>/", studies.study, name="study"),
     path("studies/<uuid:pk>/report.pdf", studies.report, name="study-report"),
     path("studies/<uuid:pk>/apply/", studies.apply, name="study-apply"),
+    path("studies/<uuid:pk>/sign/", studies.sign, name="study-sign"),
     path("methods/<uuid:pk>/charts/", charts.create, name="method-charts"),
     path("charts/<uuid:pk>/", charts.chart, name="chart"),
     *(

@@ -82,14 +82,19 @@ def images(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The table of images. POST: of the results in the fields `shown`, count those that are also in `counted`."""
     if request.method == "POST":
         sample = changeable(request, row_of(Sample, pk))
-        ids = {name: {pk for pk in map(to_uuid, request.POST.getlist(name)) if pk} for name in ("shown", "counted")}
-        samples.include_images(
-            sample=sample, included={pk: pk in ids["counted"] for pk in ids["shown"]}, account=request.user
-        )
-        request.staff_action = None  # the service has noted it
+        _count_ticked(request, sample)
         return see_other(f"{address_of(sample)}#images")
     sample = visible(request, row_of(Sample, pk))
     return render(request, "samples/_images.html", _images_context(request, sample, PooledResult(sample)))
+
+
+def _count_ticked(request: HttpRequest, sample: Sample) -> None:
+    """Of the results in the fields `shown`, count those that are also in `counted`."""
+    ids = {name: {pk for pk in map(to_uuid, request.POST.getlist(name)) if pk} for name in ("shown", "counted")}
+    samples.include_images(
+        sample=sample, included={pk: pk in ids["counted"] for pk in ids["shown"]}, account=request.user
+    )
+    request.staff_action = None  # the service has noted it
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -110,6 +115,8 @@ def add(request: HttpRequest, pk: UUID, kind: type[Job | Sample] = Sample) -> Ht
         if isinstance(row, Job):
             fields = {"name": "", "jobs": [row], "moves": True, "token": request.POST.get("token", "")[:64]}
             sample = row.sample or samples.sample_of_results(**fields, **sender(request))
+        else:
+            _count_ticked(request, row)  # ticks that were not sent yet
         notes = samples.add_images(sample=sample, uploads=intake.uploads, notes=intake.notes)
     sentences = [f"{note.name}: {note.sentence}" if note.name else note.sentence for note in notes]
     show_notes(request, sentences, "files were not taken: see the remarks below.")

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from segmentation.core.quality.method import checksum_of
-from segmentation.models import Edit, ExportJob, Job, Method, MethodVersion, Signature
+from segmentation.models import Edit, ExportJob, Job, Method, MethodVersion, Signature, StaffAction
 from segmentation.models.edits import hash_of
 from segmentation.services.ground import bundles
 from segmentation.services.ground import queue as queue_service
@@ -241,6 +241,21 @@ def test_nobody_but_an_administrator_deletes_it_nor_what_it_rests_on(sign, finis
     assert desk.post(remove, {"post": "yes"}).status_code == 403
     desk.post(reverse("admin:segmentation_job_delete", args=[finished.pk]), {"post": "yes"})
     assert not Job.objects.filter(pk=finished.pk).exists() and not Signature.objects.exists()
+
+
+def test_a_signature_outlives_the_account_in_the_log(sign, finished, desk, ada, alice):
+    sign()
+    sign(client=desk, password="ada's password", meaning="approved")
+    before = {row.account: row.as_dict() for row in Signature.objects.all()}
+    alice.delete()
+    assert not Job.objects.filter(pk=finished.pk).exists() and not Signature.objects.exists()
+    kept = StaffAction.objects.filter(action=signing.DELETED)
+    assert {row.account: row.before for row in kept} == before
+    assert (
+        before["ada"]["name"] == "Dr. Alice Example"
+        and before["ada"]["time"]
+        and before["ada"]["meaning"] == "approved"
+    )
 
 
 def test_a_signed_result_is_not_measured_again_for_a_sample(sign, finished, make_sample, alice):

@@ -115,8 +115,8 @@ def decide(limit: Limit, value: Value, doubt: str = "") -> Decision:
         bands = [limit.factor * COVERAGE * spread.towards(end - value.value) for end in (low, high)]
         verdict = _guard_band_verdict(value.value, low, high, bands)
         accepted = (low + bands[0], high - bands[1])
-    least, most = _possible(limit)
-    accepted = accepted if max(accepted[0], least) <= min(accepted[1], most) else None
+    smallest, largest = _possible(limit)
+    accepted = accepted if max(accepted[0], smallest) <= min(accepted[1], largest) else None
     words = _words(limit, value, verdict, probability)
     return Decision(limit, verdict, probability, accepted, words if accepted else f"{words} {OUT_OF_REACH}")
 

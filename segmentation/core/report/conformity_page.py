@@ -64,7 +64,13 @@ def write_page(context: Context, file: Path | BinaryIO) -> None:
     values = {name: value_of(name, sample.quantities, sample.pooled) for name in names}
     certificate = ConformityStatement.of(specification, values, summary, doubt, sample.method)
     title = f"{specification.title or 'Conformity with the specification'}: {one_line(sample.name, 70)}"
-    write(file, title, [page(*_parts(context, certificate, summary, title))], context.filing.created)
+    write(
+        file,
+        title,
+        [page(*_parts(context, certificate, summary, title))],
+        context.filing.created,
+        context.filing.number,
+    )
 
 
 def _parts(context: Context, certificate: ConformityStatement, summary: Summary, title: str) -> Iterator[Flowable]:

@@ -109,7 +109,7 @@ def _study(sample: SampleAnalysis, filing: Filing, signatures: Sequence[PrintedS
     yield FormEntry("Images analysed", filing.date, "result")
     yield FormEntry("Software", version(), "result")
     signed = "; ".join(
-        f"{signature.meaning} by {signature.name}{signature.own}, {signature.time}" for signature in signatures
+        f"{signature.meaning} by {signature.name}{signature.by_maker}, {signature.time}" for signature in signatures
     )
     yield FormEntry("Signature", signed, "result" if signed else "laboratory")
 

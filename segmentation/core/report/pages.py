@@ -95,7 +95,7 @@ def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False
     name = one_line(sample.name, 80 if sample.analysis else 70)
     title = f"{sample.task.title} in {'' if sample.analysis else 'sample '}{name}"
     annex_parts = _annex(context, sample.in_readable_unit()) if annex else ()
-    write(file, title, [*context.report, *annex_parts], context.filing.created)
+    write(file, title, [*context.report, *annex_parts], context.filing.created, context.filing.number)
 
 
 def two_pages(context: Context) -> list[Flowable]:

@@ -263,7 +263,7 @@ def signatures(printed: Sequence[PrintedSignature]) -> list[Flowable]:
     if not printed:
         return [space(18), table((), [("\u00a0",) * 3, ("Name", "Date", "Signature")], (2, 1, 2), numbers_from=3)]
     lines = [
-        [signature.meaning.capitalize(), signature.name, signature.account + signature.own, signature.time]
+        [signature.meaning.capitalize(), signature.name, signature.account + signature.by_maker, signature.time]
         for signature in printed
     ]
     return [

@@ -23,7 +23,7 @@ class PrintedSignature(NamedTuple):
     name: of the person.
     time: ends with "UTC".
     digests: pairs of what is signed (a value of DIGESTS) and its SHA-256.
-    own: OWN, or "".
+    by_maker: OWN, or "".
     """
 
     meaning: str
@@ -31,7 +31,7 @@ class PrintedSignature(NamedTuple):
     account: str
     time: str
     digests: tuple[tuple[str, str], ...]
-    own: str = ""
+    by_maker: str = ""
 
 
 def coverage(signatures: Sequence[PrintedSignature]) -> str:

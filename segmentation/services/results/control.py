@@ -71,8 +71,8 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
 def measured_at(row: Job | Sample) -> datetime:
     """When the last image of a result was taken, if its file tells it; else when the result was made."""
     acquired = row.stored.acquired
-    taken = timezone.make_aware(acquired[1]) if acquired else row.created
-    return min(taken, row.created)  # no image is taken after its analysis
+    acquisition = timezone.make_aware(acquired[1]) if acquired else row.created
+    return min(acquisition, row.created)  # no image is taken after its analysis
 
 
 def reasons_of(row: Job | Sample) -> list[str]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.conf import settings as site
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from pydantic import ValidationError
@@ -22,7 +23,7 @@ from ...core.quality.method_file import settings_of_method
 from ...core.quality.stopping import StoppingRule
 from ...core.settings import DEFAULT_TASK
 from ...core.validation import sentence
-from ...models import SHOWN_NAME, Job, Method, MethodVersion
+from ...models import SHOWN_NAME, ChartPoint, Job, Method, MethodVersion, Sample, StaffAction
 from ...models.methods import LONGEST_REASON
 from ...plain import storable
 from ..access import second_factor
@@ -49,6 +50,7 @@ NOT_APPROVED = "Only an approved version can be withdrawn: this one is {state}."
 NO_REASON = f"Type the reason, of at most {LONGEST_REASON} characters."
 MEANWHILE = "This version was changed at the same moment, in another place: look at it again."
 KEPT = "An approved version stays: withdraw it with a reason."
+SIGNED = "Signed results were made by this method, so it stays: withdraw its versions."
 UNKNOWN = "There is no method {text!r} here."
 NO_VERSION = "There is no version {number} of the method {name!r}."
 SEVERAL = "Several methods are named {name!r}: send the id of the version."
@@ -241,6 +243,26 @@ def delete_draft(*, version: MethodVersion, user: Any) -> bool:
         return True
     version.method.delete()
     return False
+
+
+@transaction.atomic
+def delete_method(*, method: Method, user: Any) -> None:
+    """Delete a method with its versions, charts and studies; results keep what they say. Raises Refused (409) if
+    a signed result follows it, because the signature covers its contents."""
+    if Job.objects.filter(method__method=method).exclude(signature_hash="").exists():
+        raise Refused(SIGNED, 409)
+    for version in method.versions.all():
+        staff_log.note(user, "deleted a method", version, {**_log_values(version), "description": version.description})
+    method.delete()
+
+
+def log_of(method: Method) -> QuerySet[StaffAction]:
+    """The log of a method, the newest first: its versions, charts with their points, studies and samples."""
+    rows = (method.versions, method.charts, method.studies, Sample.objects.filter(method__method=method))
+    targets = [str(pk) for kind in rows for pk in kind.values_list("pk", flat=True)]
+    points = ChartPoint.objects.filter(chart__method=method).values_list("pk", flat=True)
+    of_points = Q(kind=str(ChartPoint._meta.verbose_name), target__in=list(map(str, points)))
+    return StaffAction.objects.filter(Q(target__in=targets) | of_points)
 
 
 def newest_version(method: Method) -> MethodVersion:

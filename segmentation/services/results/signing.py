@@ -12,6 +12,8 @@ from django.conf import settings as site
 from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 from django.http import HttpRequest
 
 from ...core.quality.method import checksum_of
@@ -23,7 +25,7 @@ from ...models import Job, Signature
 from ...models.edits import LONGEST_SIGNER, chain_faults, hash_of
 from ...plain import storable
 from ..access import links, second_factor
-from ..ground import bundles
+from ..ground import bundles, staff_log
 from ..ground.files import delete_with_files
 from ..ground.refusal import LOCKED_OUT, Refused
 from .publishing import SEGMENTATION_FILE
@@ -45,6 +47,7 @@ TWICE = "You have signed this result as {meaning} already."
 MEANWHILE = "This result was signed at the same moment, in another place: look at it again, then sign."
 MISSING = "The files of this result are missing, so it cannot be signed."
 KEPT = "This result is signed, or a signed result is made from it: only an administrator may delete it."
+DELETED = "signed a result that was deleted since"  # the action in the log
 COVERED_NAMES = {
     "labels": f"outlines ({SEGMENTATION_FILE})",
     "result": f"result ({RESULT})",
@@ -76,8 +79,8 @@ def sign_job(
         raise Refused(NO_MEANING, 422)
     if meaning not in meanings_for(job, user, request.visitor):
         is_unclaimed = job.owner_id is None and user.get_username() not in job.makers
-        own = TAKE_OVER if is_unclaimed and job.visitor == request.visitor else OWN
-        raise Refused(NOT_MADE if meaning == Signature.Meaning.MADE and own == OWN else own, 403)
+        refusal = TAKE_OVER if is_unclaimed and job.visitor == request.visitor else OWN
+        raise Refused(NOT_MADE if meaning == Signature.Meaning.MADE and refusal == OWN else refusal, 403)
     printed = " ".join(one_line(storable(name), 10**6).split()) or user.get_full_name() or user.get_username()
     if len(printed) > LONGEST_SIGNER:
         raise Refused(NO_NAME, 422)
@@ -96,11 +99,11 @@ def meanings_for(job: Job, user: Any, visitor: UUID | None) -> list[str]:
     who had no part in it, unless one person works alone on this site. visitor: the browser of the user."""
     if not user.is_authenticated:
         return []
-    name, made = user.get_username(), Signature.Meaning.MADE
+    name, as_made = user.get_username(), Signature.Meaning.MADE
     has_made = name in job.makers or (job.owner_id is None and job.visitor is not None and job.visitor == visitor)
-    has_judged = job.signatures.filter(account=name).exclude(meaning=made).exists()
-    meanings = [made.value] if job.owner_id == user.pk and (site.DEEPSEGM_ONE_PERSON or not has_judged) else []
-    others = [word for word in Signature.Meaning.values if word != made]
+    has_judged = job.signatures.filter(account=name).exclude(meaning=as_made).exists()
+    meanings = [as_made.value] if job.owner_id == user.pk and (site.DEEPSEGM_ONE_PERSON or not has_judged) else []
+    others = [word for word in Signature.Meaning.values if word != as_made]
     return meanings + (others if site.DEEPSEGM_ONE_PERSON or not has_made else [])
 
 
@@ -207,6 +210,13 @@ def _differs(name: str, row: Signature, now: dict[str, Any]) -> bool:
     if name != "method" or not before or not after:
         return bool(before != after)
     return bool(before["sha256"] != after["sha256"] or before["number"] != after["number"])
+
+
+@receiver(pre_delete, sender=Signature)
+def keep_in_log(instance: Signature, **kwargs: Any) -> None:
+    """Keep the signature of a result that is deleted, also with its account, in the log of the staff, which
+    nobody deletes. Django calls this."""
+    staff_log.note(instance.account, DELETED, instance, instance.as_dict())
 
 
 def signed_jobs() -> set[UUID]:

@@ -3,21 +3,31 @@ method."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from django.conf import settings as site
 from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
 from pydantic import ValidationError
 
 from ...core.names import clean_text
+from ...core.quality.fitness import Requirements
 from ...core.quality.method import MethodDescription
 from ...core.quality.study import check_design
 from ...core.validation import sentence
 from ...models import SHOWN_NAME, Method, MethodVersion, Study
+from ...models.edits import LONGEST_SIGNER, hash_of
+from ...plain import storable
+from ..access import second_factor
 from ..ground import staff_log
 from ..ground.queue import enqueue_after_commit
-from ..ground.refusal import Refused
+from ..ground.refusal import Refused, lock
 from . import methods
+from .signing import NO_NAME as NO_SIGNER
+from .signing import WRONG_PASSWORD, account_with_password
 
 LONGEST_LABEL, MOST_RESULTS = 60, 500  # characters of a label; results of a study
 SETTING, SOURCE = "repeatability", "repeatability_source"  # settings that `apply_study` changes
@@ -29,6 +39,9 @@ TWICE = "A study takes each result once."
 OTHER_METHOD = "{name} is no result by this method."
 NO_NUMBER = "{name} has no number with a scale that this study could take."
 WAITS = "{name} counts only if you say yes to it: {why}"
+GONE = "This study has been deleted."
+OWN = "The author of a study signs it as made; another account reviews and approves it."
+SIGNED = "You have signed this study as {meaning} already."
 UNFINISHED = "The study is not finished."
 OTHER_NUMBER = "The setting “Repeatability” is of the median, and this study is of another number."
 NO_SETTING = "This kind of analysis has no setting “Repeatability”."
@@ -44,13 +57,15 @@ def create_study(
     rows: Iterable[Mapping[str, Any]],
     user: Any,
     agreed: Collection[str] = (),
+    requirements: Mapping[str, Any] | None = None,
 ) -> Study:
     """Make a study of these results; a worker computes it.
 
     quantity: the name of the studied number. names: of all conditions, the outer ones first; a
     condition that never changed is left out. rows: a dict for each result, see
     `core.quality.study_report`. agreed: ids of the results that the user lets count although something
-    speaks against them ("waits" of a row). Raises Refused (401, 403, 422 the results allow no study).
+    speaks against them ("waits" of a row). requirements: of the method's use
+    (`Requirements`). Raises Refused (401, 403, 422 the results allow no study).
     """
     methods.check_changeable(method, user)
     words, rows = clean_text(title), [dict(row) for row in rows]
@@ -74,6 +89,10 @@ def create_study(
             raise Refused(LONG_LABEL, 422)
     varied = _varied(list(names), rows)
     fields = {"method": method, "title": words, "author": user.get_username(), "quantity": quantity}
+    try:
+        fields["requirements"] = Requirements.read(requirements or {}).model_dump()
+    except ValueError as problem:
+        raise Refused(str(problem), 422) from None
     study = Study.objects.create(**fields, names=varied, rows=rows)
     staff_log.note(user, "made a study of a method", study, {}, {"method": method.name, "results": len(rows)})
     enqueue_after_commit(study.pk, Study)
@@ -115,6 +134,62 @@ def apply_study(*, study: Study, user: Any) -> MethodVersion:
         raise Refused(sentence(error), 409) from None
     reason = f"precision of the study “{study.title}”"
     return methods.change_method(method=study.method, description=description, user=user, reason=reason)
+
+
+def sign_study(*, study: Study, request: HttpRequest, password: str, name: str = "", meaning: str = "made") -> None:
+    """Sign the report of a study that the caller may see, with the password once more.
+
+    meaning: made, only by its author; reviewed or approved, only by others, unless one person works alone on
+    this site. Raises Refused (401, 403, 409, 422, 429).
+    """
+    user: Any = request.user
+    if study.state != Study.State.DONE or study.pdf is None:
+        raise Refused(UNFINISHED, 409)
+    if meaning not in meanings_for_study(study, user):
+        raise Refused(OWN, 403)
+    printed = clean_text(name) or user.get_full_name() or user.get_username()
+    if len(printed) > LONGEST_SIGNER:
+        raise Refused(NO_SIGNER, 422)
+    second_factor.check(user)
+    signer = account_with_password(request, user.get_username(), storable(password))
+    if signer is None or signer.pk != user.pk:
+        raise Refused(WRONG_PASSWORD, 403)
+    with transaction.atomic():
+        lock(study, GONE)
+        if any((row["account"], row["meaning"]) == (user.get_username(), meaning) for row in study.signatures):
+            raise Refused(SIGNED.format(meaning=meaning), 409)
+        time = timezone.now().isoformat(timespec="seconds")
+        entry = {"account": user.get_username(), "name": printed, "meaning": meaning, "time": time}
+        entry["pdf_sha256"] = hashlib.sha256(bytes(study.pdf)).hexdigest()
+        entry["hash"] = hash_of([entry, study.signatures[-1]["hash"] if study.signatures else ""])
+        study.signatures = [*study.signatures, entry]
+        study.save(update_fields=["signatures"])
+        staff_log.note(user, "signed a study", study, {}, entry)
+
+
+def meanings_for_study(study: Study, user: Any) -> list[str]:
+    """The meanings with which a user may sign the report of a study."""
+    if not user.is_authenticated:
+        return []
+    is_author = user.get_username() == study.author
+    return [
+        *(["made"] if is_author else []),
+        *(["reviewed", "approved"] if site.DEEPSEGM_ONE_PERSON or not is_author else []),
+    ]
+
+
+def broken_study(study: Study) -> list[str]:
+    """The faults of the signatures of a study and of the report that they cover, a sentence each."""
+    faults, before = [], ""
+    digest = hashlib.sha256(bytes(study.pdf or b"")).hexdigest()
+    for number, row in enumerate(study.signatures, 1):
+        entry = {name: value for name, value in row.items() if name != "hash"}
+        if hash_of([entry, before]) != row["hash"]:
+            faults.append(f"Signature {number} was altered, or one before it is missing.")
+        if row["pdf_sha256"] != digest:
+            faults.append(f"The report is not what was signed by signature {number}: it was changed since.")
+        before = row["hash"]
+    return faults
 
 
 def source_words(study: Study) -> str:

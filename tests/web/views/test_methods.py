@@ -16,6 +16,7 @@ from segmentation.core.quality.method import checksum_of
 from segmentation.models import Job, Laboratory, Method, MethodVersion, Sample
 from segmentation.services.results import methods
 from tests.conftest import picture
+from tests.web.api.test_jobs import basic
 from tests.web.finished import summary, visible, words
 
 pytestmark = pytest.mark.django_db
@@ -232,3 +233,21 @@ def test_the_demo_method_asks_for_two_images_and_is_made_once(signed_in, alice):
     assert "Demo: powder, median size" in page and "the median to ±10 %" in page
     assert MethodVersion.objects.get().state == "draft"
     assert signed_in.post("/methods/", {"demo": "1"}).status_code == 409
+
+
+def test_who_answers_for_a_method_sees_its_log(people, script, alice, saved, django_user_model):
+    change = saved.written.read().model_copy(update={"least_images": 3})
+    methods.change_method(method=saved.method, description=change, user=alice)
+    page = people["alice"].get(f"/methods/{saved.method_id}/")
+    assert [entry.action for entry in page.context["log"]] == ["changed a draft of a method", "saved a method"]
+    assert "Changed a draft of a method" in visible(page)
+    path = f"/api/v1/methods/{saved.method_id}/log"
+    entries = script.get(path, headers=basic("alice")).json()
+    assert [(entry["account"], entry["action"]) for entry in entries] == [
+        ("alice", "changed a draft of a method"),
+        ("alice", "saved a method"),
+    ]
+    assert script.get(path, headers=basic("charlie")).status_code == 404
+    viewer = django_user_model.objects.create_user("viewer", password="viewer's password", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_method"))
+    assert script.get(path, headers=basic("viewer")).status_code == 403

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from io import StringIO
 
 import pytest
+from django.contrib.auth.models import Group
+from django.core.management import call_command
 
 from segmentation.core.analysis import AnalysisSettings, MethodUsed
 from segmentation.core.micrograph.sources import Source
@@ -189,3 +192,59 @@ def test_a_sample_and_its_own_image_are_not_two_results(people, version, results
     Job.objects.filter(pk=results[0].pk).update(sample=sample)
     answer = people["alice"].post(address(version), form([*results, sample]))
     assert answer.status_code == 422 and "is an image of the sample" in visible(answer)
+
+
+# The report: fitness for use, and its signatures
+
+
+@pytest.fixture
+def finished_study(people, version, results):
+    required = {"use": "Release of powder", "required-intermediate": "5", "required-bias": "3"}
+    people["alice"].post(address(version), form(results) | required)
+    study = Study.objects.get()
+    finish(study)
+    study.refresh_from_db()
+    return study
+
+
+def test_each_figure_stands_beside_what_the_use_requires(people, finished_study):
+    assert finished_study.requirements["intermediate"] == 5.0 and finished_study.requirements["uncertainty"] is None
+    text = visible(people["alice"].get(f"/studies/{finished_study.pk}/"))
+    assert "Required: intermediate precision of at most 5 %. Found: 4.2 %, so it is met." in text
+    assert "Required: bias against the certified values of at most 3 %. Found: not measured." in text
+    assert "Use: Release of powder." in text and "Whether the method is fit for its use is not shown" in text
+    assert "Never changed, so nothing is known of their effect: instrument (not stated)" in text
+
+
+def test_the_report_is_signed_by_its_author_and_approved_by_another(people, script, finished_study, charlie, settings):
+    path = f"/studies/{finished_study.pk}/"
+    group = Group.objects.create(name="Powders")
+    charlie.groups.add(group)
+    Method.objects.update(group=group)
+    sent = {"password": "alice's password", "meaning": "approved"}
+    assert people["alice"].post(f"{path}sign/", sent).status_code == 403
+    assert people["charlie"].post(f"{path}sign/", {"password": "x", "meaning": "approved"}).status_code == 403
+    assert people["alice"].post(f"{path}sign/", {**sent, "meaning": "made"}).status_code == 303
+    body = {"password": "charlie's password", "meaning": "approved", "name": "C. Boss"}
+    further = {"content_type": "application/json", "headers": basic("charlie")}
+    answer = script.post(f"/api/v1/studies/{finished_study.pk}/signatures", body, **further)
+    assert answer.status_code == 200 and [row["meaning"] for row in answer.json()["signatures"]] == ["made", "approved"]
+    assert script.post(f"/api/v1/studies/{finished_study.pk}/signatures", body, **further).status_code == 409
+    assert "Approved by C. Boss" in " ".join(visible(people["alice"].get(path)).split())
+    study = Study.objects.get()
+    assert studies.broken_study(study) == []
+    call_command("audit", "verify", stdout=StringIO())
+    Study.objects.update(pdf=b"%PDF-1.4 other")
+    with pytest.raises(SystemExit):
+        call_command("audit", "verify", stdout=StringIO())
+    study.signatures[0]["name"] = "Mallory"
+    assert any("was altered" in sentence for sentence in studies.broken_study(study))
+    study.signatures = study.signatures[1:]
+    assert any("one before it is missing" in sentence for sentence in studies.broken_study(study))
+
+
+def test_where_one_person_works_alone_the_study_says_so(people, finished_study, settings):
+    settings.DEEPSEGM_ONE_PERSON = True
+    path = f"/studies/{finished_study.pk}/"
+    people["alice"].post(f"{path}sign/", {"password": "alice's password", "meaning": "approved"})
+    assert "who made the study" in visible(people["alice"].get(path))
