@@ -104,7 +104,7 @@ def _source_of_job(export: ExportJob, progress: Progress, folder: Path, out: Pat
     analysis = _latest_analysis.get(_inputs_of(job))
     if analysis is None:
         analysis = measure_again(job, folder, lambda stage, done: progress(stage, MEASURING_END * done))
-    needs_new_numbers = job.stored.is_unread and job.micrograph.is_finished and not job.signature_hash
+    needs_new_numbers = job.stored.unread and job.micrograph.is_finished and not job.signature_hash
     # Without new numbers the method is described as it was when the numbers were made.
     analysis = with_method(job, analysis) if needs_new_numbers else replace(analysis, method=job.stored.method)
     image = fetch(job.micrograph.file.name, folder) if job.micrograph.size <= MOST_BYTES else None
@@ -126,6 +126,6 @@ def _publish_new_numbers(export: ExportJob, analysis: Analysis, out: Path) -> No
     its image was read after it was measured."""
     job = export.job
     files = write_stored_files(analysis, out, in_sample=job.artifact(tables.TABLE_FILE) is not None)
-    earlier = {"reused": job.stored.is_reused, "timings": job.stored.timings}
+    earlier = {"reused": job.stored.reused, "timings": job.stored.timings}
     summary = {**summarise(analysis, reused=False, unread=False), **earlier}
     exports_service.publish_export(export=export, files=files, summary=summary, early=True)

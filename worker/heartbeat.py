@@ -21,7 +21,6 @@ from django.utils import timezone
 from segmentation import __version__
 from segmentation.models import (
     Attempted,
-    ChartReport,
     Comparison,
     Dataset,
     ExportJob,
@@ -121,7 +120,7 @@ def has_more_urgent_work(kind: type[Attempted]) -> bool:
         Job.objects.arriving(),
         wanted,
         Measuring.objects.waiting().filter(large=True),  # others are measured elsewhere (`tasks.do_inspections`)
-        *(short.objects.waiting() for short in (Sample, Comparison, ChartReport, Study, Dataset)),
+        *(short.objects.waiting() for short in (Sample, Comparison, Study, Dataset)),
     ]
     rows += [idle.objects.waiting() for idle in IDLE_WORK[: IDLE_WORK.index(kind)]]
     return any(queryset.exists() for queryset in rows)

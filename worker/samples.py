@@ -24,13 +24,13 @@ from segmentation.core.report.filing import Filing
 from segmentation.core.sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from segmentation.models import Job, Sample
 from segmentation.plain import storable
+from segmentation.presenters.growing import growth_of
 from segmentation.services.access import links
 from segmentation.services.access.site_address import printed_address
 from segmentation.services.ground import tables
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import publishing, steps
+from segmentation.services.results import growing, publishing, steps
 
-from . import sample_growth
 from .heartbeat import Progress
 
 logger = logging.getLogger(__name__)
@@ -51,10 +51,14 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     from segmentation.core.report.files import write_all
 
     if not sample.closed:  # in a closed sample the same images count for good
-        sample_growth.hold_images(sample)
+        before = growth_of(sample)
+        growing.hold_images(sample, is_enough=before is not None and before.is_enough)
     combined, jobs, notes = _combine(sample, progress)
-    while combined and not sample.closed and sample_growth.hold_outliers(sample, combined, jobs):
-        combined, jobs, notes = _combine(sample, progress)
+    while combined and not sample.closed:
+        outliers = {job.pk: image.outlier for job, image in zip(jobs, combined.images, strict=False)}
+        if not growing.hold_outliers(sample, outliers):
+            break
+        combined, jobs, notes = _combine(sample, progress)  # without the images that wait now
     if combined is None:
         pooled = {"of": [], "images": [], **as_json(map(Flag, [*notes, NONE_LEFT]))}
         publishing.publish_sample(sample=sample, files={}, pooled=pooled)

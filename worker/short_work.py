@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from segmentation.models import (
     Attempted,
-    ChartReport,
     Comparison,
     Dataset,
     ExportJob,
@@ -15,7 +14,6 @@ from segmentation.models import (
 )
 
 from .attempts import Work
-from .chart_reports import write_month
 from .comparing import compare_results
 from .datasets import prepare_dataset
 from .exporting import write_export_files
@@ -31,7 +29,6 @@ SHORT: dict[type[Attempted], Work] = {
     ExportJob: write_export_files,
     Comparison: compare_results,
     Study: make_study,
-    ChartReport: write_month,
     Sample: pool_sample,
     Dataset: prepare_dataset,
 }

@@ -19,6 +19,7 @@ from ..services.results import judging
 from ..services.results import references as references_service
 from . import schemas
 from .auth import identify
+from .judging import row_of_address
 from .request_bodies import Body, json_body
 from .routes import JSON, Routes, error_answers, request_body
 
@@ -84,12 +85,6 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
     return Status(204, None)
 
 
-def _row(request: HttpRequest, pk: UUID) -> Job | Sample:
-    """The job or sample that the address names; raises Http404."""
-    kind: type[Job | Sample] = Sample if request.path.startswith("/api/v1/samples/") else Job
-    return visible(request, row_of(kind, pk))
-
-
 def _answer(row: Job | Sample) -> dict[str, Any]:
     return {
         "reference": row.reference or None,
@@ -112,7 +107,7 @@ for router_of_kind, kind in ((jobs, "job"), (samples, "sample")):  # the same ad
     )
     def reference_of(request: HttpRequest, pk: UUID) -> Any:
         """The reference material that a result is a measurement of, and how it agrees with the certificate."""
-        return _answer(_row(request, pk))
+        return _answer(row_of_address(request, pk))
 
     @router_of_kind.operation(
         "PUT",
@@ -125,7 +120,7 @@ for router_of_kind, kind in ((jobs, "job"), (samples, "sample")):  # the same ad
     )
     def set_reference(request: HttpRequest, pk: UUID) -> Any:
         """State that a result is a measurement of a reference material of your list; a signed result keeps its own."""
-        row = changeable(request, _row(request, pk))
+        row = changeable(request, row_of_address(request, pk))
         listed_rows = Reference.objects.listed_for(request.user, request.visitor)
         reference = listed_rows.filter(pk=json_body(request, ChosenReference).reference).first()
         if reference is None:
@@ -137,5 +132,5 @@ for router_of_kind, kind in ((jobs, "job"), (samples, "sample")):  # the same ad
     )
     def remove_reference(request: HttpRequest, pk: UUID) -> Any:
         """State that a result is not a measurement of a reference material."""
-        _set_and_answer(request, changeable(request, _row(request, pk)), None)
+        _set_and_answer(request, changeable(request, row_of_address(request, pk)), None)
         return Status(204, None)

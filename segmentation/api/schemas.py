@@ -19,12 +19,10 @@ from ..core.report.schema import JobResult, StoredSample, with_short_description
 from ..core.tasks import find
 from ..models import Job as JobRow
 from ..models import Sample as SampleRow
-from ..presenters.comparison import warning_of_side
 from ..presenters.growing import growth_of
 from ..presenters.sample import PooledResult
 from ..services.ground.tables import UNCORRECTED_FILE
 from ..services.results import exports
-from ..services.results.comparisons import name_of
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 SampleState = Literal["waiting", "queued", "running", "done", "failed"]
@@ -591,8 +589,8 @@ class Compared(Answer):
 
     id: Id
     kind: Annotated[Literal["job", "sample"], FromRow(lambda side, _: "job" if isinstance(side, JobRow) else "sample")]
-    name: Annotated[str, FromRow(lambda side, _: name_of(side))]
-    warning: Annotated[str | None, FromRow(lambda side, _: warning_of_side(side) or None)] = Field(
+    name: str
+    warning: Annotated[str | None, FromRow(lambda side, _: side.stored.warning or None)] = Field(
         description="Short forms of its warnings."
     )
     url: Annotated[str, url_by_type("api:job", "api:sample")]

@@ -219,6 +219,7 @@ class Search:
             return best
         card = next(card for card in models if card.name == best.provenance.model)
         view = View(best.used["polarity"], best.used["scale"])
+        best = self._rearranged(best, view)
         maps = np.stack([values[: self.rows] for values in best.maps.values()])
         grey, labels = as_shown(self.picture, view.polarity), best.labels[: self.rows]
         with self.clock.stage("labels"):
@@ -227,6 +228,23 @@ class Search:
         more_maps = {name: _in_uploaded_rows(values, self.micrograph) for name, values in more_maps.items()}
         all_alternatives = {**alternatives, **best.alternatives}
         return replace(best, alternatives=all_alternatives, used={**best.used, **used}, maps={**best.maps, **more_maps})
+
+    def _rearranged(self, best: Segmentation, view: View) -> Segmentation:
+        """The segmentation with objects parted or joined (`Task.rearranged`)."""
+        if self.task.rearranged is None or not len(best):
+            return best
+        grey = as_shown(self.picture, view.polarity)
+        with self.clock.stage("labels"):
+            labels, source, used = self.task.rearranged(best.labels[: self.rows], grey, view)
+        return replace(
+            best,
+            labels=_in_uploaded_rows(labels, self.micrograph),
+            ids=np.arange(1, len(source) + 1, dtype=np.int32),
+            classes=best.classes[source - 1],
+            confidence=best.confidence[source - 1],
+            used={**best.used, **used},
+            next_id=0,
+        )
 
     def best_candidate(self, card: ModelCard, progress: Progress) -> Segmentation:
         """The segmentation by one model, in the polarity and at the scale whose outlines explain the picture best.

@@ -6,11 +6,11 @@ Only this module reads the keys of `Job.summary`, `Sample.pooled` and result.jso
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from .analysis import MethodUsed
 from .flags import NOTE, Flag, Level, from_json, judging_doubt, ranked, warning_texts
@@ -57,14 +57,40 @@ class PooledImage(NamedTuple):
 class StoredResult:
     """The numbers of an image or of a sample, as they were stored.
 
-    content: a `schema.JobResult`, a `schema.StoredSample` or a result.json; {} before there are numbers.
-    kind: the name of the kind of analysis, for a sample, whose content does not say it.
+    content: a `schema.JobResult`, a `schema.StoredSample` or a result.json; {} before there are numbers. Fields with
+        the names of entries have their values.
     dates: gives what the files of the images say of the time of acquisition, None or "" where a file is silent.
+    is_of_sample: whether it is the result of several images.
+    task: the name of the kind of analysis, "" if it is not known. found: outlines, counted or left out.
+    used: what the settings left open and the analysis chose, and its diagnostics (`Segmentation.used`).
+    reused: whether the outlines are those of an earlier result. unread: whether a bar in the image is yet to be
+        compared with the scale, None if the result does not say it. timings: seconds by stage.
+    curves: the `tasks.base.Curve`s of a kind without a size distribution, which 1.0 did not store.
+    interval_note: why the numbers of a sample have no intervals. headline_quantities: the numbers by which its images
+        are compared, by name.
     """
 
-    content: Mapping[str, Any] = field(default_factory=dict)
-    kind: str = ""
+    content: Mapping[str, Any]
     dates: Callable[[], Iterable[Any]] = tuple
+    is_of_sample: bool = False
+    task: str = ""
+    found: int | None = None
+    used: Mapping[str, Any] = field(default_factory=dict)
+    reused: bool = False
+    unread: bool | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    curves: Sequence[Mapping[str, Any]] = ()
+    interval_note: str = ""
+    headline_quantities: Sequence[str] = ()
+
+    @classmethod
+    def read(
+        cls, content: Mapping[str, Any], dates: Callable[[], Iterable[Any]] = tuple, *, sample_task: str = ""
+    ) -> Self:
+        """The result with this content. sample_task: the kind of analysis of a sample, which its content lacks."""
+        names = {entry.name for entry in fields(cls)} - {"content", "dates", "is_of_sample"}
+        known = {name: content[name] for name in names & content.keys() if content[name] is not None}
+        return cls(content, dates, bool(sample_task) or "images" in content, **{"task": sample_task, **known})
 
     # ---- numbers -------------------------------------------------------------------------------------
 
@@ -117,11 +143,6 @@ class StoredResult:
         return bool(self.content.get("refused")) or str(Reason.UNLIKE) in self.set_aside
 
     @property
-    def is_empty(self) -> bool:
-        """Whether no outline was found."""
-        return self.content.get("found") == 0
-
-    @property
     def set_aside(self) -> Mapping[str, int]:
         """How many objects were left out, by reason."""
         return self.statistics.set_aside if self.statistics else self.content.get("set_aside", {})
@@ -136,26 +157,11 @@ class StoredResult:
         """The measure of an object that is its size, such as "min_feret"; "" without a size distribution."""
         return self.statistics.size if self.statistics else ""
 
-    @property
-    def interval_note(self) -> str:
-        """Why the numbers of a sample have no intervals; "" if they have."""
-        return str(self.content.get("interval_note", ""))
-
-    @property
-    def headline_quantities(self) -> list[str]:
-        """The numbers by which the images of a sample are compared, by name."""
-        return self.content.get("headline_quantities") or []
-
     @cached_property
     def histogram(self) -> tuple[list[float], list[list[float]]]:
         """(edges of the bars, the heights of each image); both are empty without a histogram."""
         stored = self.content.get("histogram") or {}
         return stored.get("edges", []), stored.get("counts", [])
-
-    @property
-    def curves(self) -> list[dict[str, Any]]:
-        """The `tasks.base.Curve`s of a kind without a size distribution; [] in results of 1.0, which stored none."""
-        return self.content.get("curves") or []
 
     # ---- whether the numbers may be used -------------------------------------------------------------
 
@@ -186,16 +192,6 @@ class StoredResult:
         return self.has_numbers and not self.doubt
 
     # ---- how it was made -----------------------------------------------------------------------------
-
-    @property
-    def task(self) -> str:
-        """The name of the kind of analysis, "" if the content does not say it."""
-        return self.kind or str(self.content.get("task", ""))
-
-    @property
-    def used(self) -> Mapping[str, Any]:
-        """What the settings left open and the analysis chose, and its diagnostics (`Segmentation.used`)."""
-        return self.content.get("used") or {}
 
     def used_value(self, setting: str) -> Any:
         """The value that was used for a setting; None if the result does not say it."""
@@ -229,16 +225,6 @@ class StoredResult:
         return bool(self.corrections.get("outlines") or self.used.get("imported") or self.model.name == MASKS)
 
     @property
-    def is_reused(self) -> bool:
-        """Whether the outlines are those of an earlier result."""
-        return bool(self.content.get("reused"))
-
-    @property
-    def is_unread(self) -> bool | None:
-        """Whether a bar in the image is yet to be compared with the scale; None if the result does not say it."""
-        return self.content.get("unread")
-
-    @property
     def model(self) -> ModelOfResult:
         """The model whose outlines were measured."""
         stored = self.content.get("model") or {}
@@ -263,11 +249,6 @@ class StoredResult:
         image = self.content["image"]
         return image["width"], image["height"], self.content.get("data_bar")
 
-    @property
-    def timings(self) -> Mapping[str, float]:
-        """Seconds of computing by stage."""
-        return self.content.get("timings") or {}
-
     @cached_property
     def acquired(self) -> tuple[datetime, datetime] | None:
         """When the first and the last image were taken, by the clock of the microscope; None if the file of an image
@@ -283,11 +264,6 @@ class StoredResult:
         return " to ".join(days)
 
     # ---- the images of a sample ----------------------------------------------------------------------
-
-    @property
-    def is_of_sample(self) -> bool:
-        """Whether it is the result of several images."""
-        return bool(self.kind) or "images" in self.content
 
     @property
     def pooled_ids(self) -> list[str]:

@@ -45,7 +45,7 @@ from .base import (
     Superseded,
     shown_name,
 )
-from .charts import ChartPoint, ChartReport, ControlChart
+from .charts import ChartPoint, ControlChart
 from .datasets import Dataset, DatasetImage, ModelDefault, Training, TrainingFile
 from .edits import Edit, Signature
 from .jobs import Artifact, Comparison, ExportJob, Job, Measuring, Proposals, recent_pace

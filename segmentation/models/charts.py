@@ -7,11 +7,10 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
 from ..core.quality.control import ChartPlan, ChartState
-from .base import SHOWN_NAME, AttemptedQuerySet, PageWork
+from .base import SHOWN_NAME
 from .jobs import Job
 from .methods import Method
 from .samples import Sample
@@ -109,32 +108,3 @@ class ChartPoint(models.Model):
     def result(self) -> Any:
         """The job or the sample, None once it is deleted."""
         return self.job or self.sample
-
-
-class ChartReportQuerySet(AttemptedQuerySet):
-    related = ("chart__method",)
-
-    def by_sender(self) -> AttemptedQuerySet:
-        """The sender is the owner of the method."""
-        return self.annotate(sender=Coalesce(Cast("chart__method__owner", models.CharField()), models.Value("")))
-
-
-class ChartReport(PageWork):
-    """The PDF of a chart for one month, which a worker writes.
-
-    month: its first day. content: a hash of the points and the plan that the PDF shows. pdf: stored in the database,
-    because it is small and is deleted with its chart.
-    """
-
-    chart = models.ForeignKey(ControlChart, models.CASCADE, related_name="reports")
-    month = models.DateField()
-    content = models.CharField(max_length=64, unique=True, editable=False)
-    pdf = models.BinaryField(default=bytes, blank=True)
-
-    objects = ChartReportQuerySet.as_manager()
-
-    class Meta(PageWork.Meta):
-        indexes = []
-
-    def __str__(self) -> str:
-        return f"{self.month:%Y-%m} of {self.chart}"

@@ -183,6 +183,11 @@ class Job(Owned, Attempted, JudgedResult):
         return {**place, "choice": self.choice}
 
     @property
+    def name(self) -> str:
+        """The name of its image, as a sample has a name of its own."""
+        return self.micrograph.name
+
+    @property
     def is_done(self) -> bool:
         return self.state == self.State.DONE
 
@@ -250,7 +255,7 @@ class Job(Owned, Attempted, JudgedResult):
     def scale_check(self) -> str:
         """Whether its scale was compared with the bar in the image: "pending", "done", or "cut off" if there was not
         enough time to read the bar."""
-        is_unread = self.stored.is_unread
+        is_unread = self.stored.unread
         if not self.micrograph.is_finished if is_unread is None else is_unread:
             return "pending"
         return "cut off" if self.micrograph.reading.get("note") == CUT_OFF else "done"
@@ -269,17 +274,12 @@ class Job(Owned, Attempted, JudgedResult):
     @property
     def stored(self) -> StoredResult:
         """Its numbers as stored."""
-        return StoredResult(self.summary, dates=lambda: [self.micrograph.metadata.get("date")])
-
-    @property
-    def measured_with(self) -> Calibration | None:
-        """The calibration with which its numbers were computed; None before it has numbers."""
-        return self.stored.calibration
+        return StoredResult.read(self.summary, lambda: [self.micrograph.metadata.get("date")])
 
     @property
     def calibration(self) -> Calibration:
         """The calibration in use. (`scale.in_use` is slower: it also reads the settings of a job that has numbers.)"""
-        return self.measured_with or self.scale.in_use
+        return self.stored.calibration or self.scale.in_use
 
     @property
     def scale(self) -> Scale:
@@ -292,7 +292,7 @@ class Job(Owned, Attempted, JudgedResult):
             with suppress(ValueError):
                 stated = StatedScale.of(self.asked).calibration(scale)
                 measurement = measurement.replaced(calibration=stated)
-        return replace(measurement.scaled(scale), measured=self.measured_with)
+        return replace(measurement.scaled(scale), measured=self.stored.calibration)
 
     def artifact(self, name: str) -> Artifact | None:
         """The stored file with this name; None without one."""

@@ -72,7 +72,9 @@ class Sample(Owned, Attempted, JudgedResult):
     @property
     def stored(self) -> StoredResult:
         """Its pooled numbers as stored."""
-        return StoredResult(self.pooled, self.settings.get("task", DEFAULT_TASK), self._dates_of_counted)
+        return StoredResult.read(
+            self.pooled, self._dates_of_counted, sample_task=self.settings.get("task", DEFAULT_TASK)
+        )
 
     def _dates_of_counted(self) -> list[Any]:
         counted = self.jobs.filter(pk__in=self.stored.counted_ids)

@@ -16,8 +16,6 @@ from ..core.measure.quantities import MEDIAN_TERM, nanometre_in, significant
 from ..core.report.entries import Entry, known_column, known_number
 from ..core.report.wording import per_cent, uncapital
 from ..models import Comparison, Job, Sample
-from ..models.jobs import Compared
-from ..services.results.comparisons import name_of
 from .charts import ChartedSummary, Lines, polygon
 from .differences import Difference, differences
 from .result import Result
@@ -53,11 +51,6 @@ OUTCOME_WORDS: dict[Outcome, str] = {
 ALL_CHANGED = ("All that differ", "Every outline that is not alike in both.")
 
 
-def warning_of_side(side: Compared) -> str:
-    """The gravest warnings of one of the two results; "" without any."""
-    return side.stored.warning
-
-
 @dataclass(frozen=True)
 class OutcomeRow:
     """The objects with one outcome: how many, and their ids in each result, separated by commas."""
@@ -89,7 +82,7 @@ class ComparedResults:
             PooledResult(side) if isinstance(side, Sample) else Result(side)
             for side in (row.first_result, row.second_result)
         )
-        self.names = [name_of(row.first_result), name_of(row.second_result)]
+        self.names = [row.first_result.name, row.second_result.name]
         self.result: StoredComparison | None = row.result or None  # type: ignore[assignment]
         self._agreement = self.result["agreement"] if self.result else None
         self._distance = self.result["distance"] if self.result else None

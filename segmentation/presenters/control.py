@@ -73,13 +73,6 @@ class PointRow:
         return self.point.measured
 
     @property
-    def remarks(self) -> str:
-        """Alarms, the known cause, the note and what departs from the method, in words."""
-        point = self.point
-        cause = f"Excluded: {point.excluded.rstrip('.')}." if point.excluded else ""
-        return " ".join(filter(None, [cause, *self.sentences, point.note, self.waiting or " ".join(point.departures)]))
-
-    @property
     def waiting(self) -> str:
         """Why it counts only after a yes, or who said yes to what; "" if it counts without."""
         point = self.point
@@ -110,11 +103,6 @@ class ChartView:
     @property
     def sentence(self) -> str:
         return self.control.sentence
-
-    @property
-    def newest(self) -> datetime | None:
-        """When the last point was measured."""
-        return self.points[-1].measured if self.points else None
 
     @property
     def extra_column_title(self) -> str:

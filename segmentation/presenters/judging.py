@@ -98,7 +98,7 @@ class MeasuredReference:
 
     @classmethod
     def of(cls, row: Job | Sample) -> MeasuredReference:
-        name = row.micrograph.name if isinstance(row, Job) else row.name
+        name = row.name
         comparison = comparison_of(row)
         agreement = comparison and comparison.agreement
         if comparison is None or agreement is None:

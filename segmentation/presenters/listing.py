@@ -22,7 +22,7 @@ from ..core.stored import StoredResult
 from ..http.serving import thumbnails
 from ..models import Job, Sample
 from ..models.jobs import WaitingLine
-from ..services.results.comparisons import check_alike, comparison_group, size_of, unit_of
+from ..services.results.comparisons import check_alike, comparison_group
 from .charts import Lines, polygon
 from .progress import place_words
 from .sample import STATES, PooledResult, histogram_path
@@ -207,6 +207,6 @@ def distribution_chart(results: Sequence[Job | Sample]) -> Lines | None:
         heights = [count / (high - low) for count, low, high in zip(counts, edges, edges[1:], strict=False)]
         top = max(heights, default=0.0)
         series.append(polygon(edges, [height / top for height in heights]) if top else [])
-    size = known_column(size_of(results[0]) or "min_feret").title
-    lines = Lines.of(series, f"{size}, {unit_of(results[0])}", "", from_zero=True)
+    size = known_column(stored.size or "min_feret").title
+    lines = Lines.of(series, f"{size}, {stored.unit}", "", from_zero=True)
     return lines and replace(lines, words="The size distributions of the results below, over each other.")

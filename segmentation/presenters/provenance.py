@@ -49,7 +49,7 @@ class Provenance:
     def more_facts(self) -> list[tuple[str, str]]:
         """The other settings, weights and timings."""
         sha256, seconds = self.stored.model.sha256, sum(self.stored.timings.values())
-        earlier = ", with the outlines of the earlier result" if self.stored.is_reused else ""
+        earlier = ", with the outlines of the earlier result" if self.stored.reused else ""
         return [
             *self._settings(changed=False),
             ("Their file" if self.stored.is_imported else "Weights", f"sha256 {sha256[:12]}…"),

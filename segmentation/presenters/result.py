@@ -54,7 +54,7 @@ class Result(ChartedSummary):
     @property
     def is_empty(self) -> bool:
         """Whether no outline was found."""
-        return self.stored.is_empty
+        return self.stored.found == 0
 
     @property
     def is_refused(self) -> bool:

@@ -375,7 +375,7 @@ class PooledResult(ChartedSummary):
         """The main numbers of one image as fields of `ImageRow`: the shares of all classes, or one number in the unit
         of the pooled one."""
         names = [name for name in self.stored.headline_quantities if name in quantities]
-        values = StoredResult({"order": names, "quantities": quantities}).quantities
+        values = StoredResult.read({"order": names, "quantities": quantities}).quantities
         if len(names) > 1:
             rows = class_rows(quantity_entries(values, every=True))
             ends = accumulate((row.share.place if row.share else 0.0 for row in rows), initial=0.0)

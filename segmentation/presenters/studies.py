@@ -54,11 +54,7 @@ def candidates(method: Method, quantity: str, user: Any, visitor: Any) -> Iterat
         known_labels = {"day": row.stored.day, "operator": str(row.settings.get("operator") or "")}
         labels = {name: (title, known_labels.get(name, "")) for name, title in CONDITIONS.items()}
         words = number_words(quantity, value)
-        yield Candidate(row, name_of(row), address_of(row), words, labels, " ".join(reasons_of(row)))
-
-
-def name_of(row: Job | Sample) -> str:
-    return row.micrograph.name if isinstance(row, Job) else row.name
+        yield Candidate(row, row.name, address_of(row), words, labels, " ".join(reasons_of(row)))
 
 
 def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[str, Any]:
@@ -68,7 +64,7 @@ def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[
     comparison = comparison_of(row)
     return {
         "id": str(row.pk),
-        "name": name_of(row),
+        "name": row.name,
         "made": row.created.isoformat(timespec="seconds"),
         "version": row.method.number if row.method else None,
         "value": value.value,
@@ -104,7 +100,7 @@ def rows_of(request: HttpRequest, method: Method, quantity: str, labels: dict[UU
     sample_of = {job.micrograph_id: row for row in results if isinstance(row, Sample) for job in row.members}
     for row in results:
         if isinstance(row, Job) and (sample := sample_of.get(row.micrograph_id)):
-            raise Refused(TWICE_IN.format(name=name_of(row), sample=sample.name), 422)
+            raise Refused(TWICE_IN.format(name=row.name, sample=sample.name), 422)
     return rows
 
 

@@ -8,11 +8,9 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from ..core.names import portable_name
 from ..core.quality.control import ChartPlan
 from ..forms.charts import ChartForm
 from ..forms.methods import answer_choices
@@ -21,7 +19,7 @@ from ..models import ControlChart, Method, Reference
 from ..presenters.control import ChartView
 from ..services.ground.refusal import Refused
 from ..services.results import charts as service
-from ..services.results import methods, months
+from ..services.results import methods
 
 OF_MATERIAL = "material "  # before the name of a material, in the field of the reference material
 
@@ -94,23 +92,6 @@ def point(request: HttpRequest, pk: UUID) -> HttpResponse:
         texts["included"] = request.POST["included"] == "on"
     service.mark_point(point=point_row, user=request.user, **texts)
     return see_other(f"{request.back}#points")
-
-
-@require_safe
-@never_cache
-def month(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The PDF of a month, such as ?month=2026-11. While it is being written: 202, with a page that asks again."""
-    row = _chart(request, pk)
-    request.back = reverse("chart", args=[pk])
-    report = months.report_of(row, months.month_of(request.GET.get("month", "")))
-    name = f"{portable_name(f'{row} {report.month:%Y-%m}')}.pdf"
-    if report.state == report.State.DONE:
-        headers = {"Content-Disposition": content_disposition_header(True, name)}
-        return HttpResponse(bytes(report.pdf), "application/pdf", headers=headers)
-    context = {"export": report, "name": name, "back": request.back}
-    response = render(request, "preparing.html", context, status=503 if report.error else 202)
-    response["Retry-After"] = "1"
-    return response
 
 
 @require_POST

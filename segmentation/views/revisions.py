@@ -85,7 +85,7 @@ def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], page_job: J
     job = jobs[number - 1]
     before = family.get(job.parent_id) or (jobs[number - 2] if number > 1 else None)
     is_done = job.is_done
-    numbers = numbers_of(job.stored if is_done else StoredResult({}))
+    numbers = numbers_of(job.stored if is_done else StoredResult.read({}))
     # "Under way" is enough here: the page of that job shows its state, and updates it every second.
     outcome = capital(job.get_state_display()) if job.is_finished else "Under way"
     return Revision(

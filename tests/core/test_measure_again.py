@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.measure.shapes import means_of_overlapping, without_corners
+from segmentation.core.measure.shapes import means_of_overlapping
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
 from tests.core.builders import disc_labels, grey_of, segmentation_of
@@ -38,17 +38,6 @@ def test_alternatives_tell_how_firm_the_fraction_is():
     by_name = {row["name"]: row for row in rows}
     assert by_name["threshold +0.1"]["fraction"] >= by_name["as analysed"]["fraction"]
     assert by_name["threshold +0.1"]["n"] > 0
-
-
-def test_sizes_without_pixel_corners_are_no_larger():
-    micrograph, segmentation = scene()
-    analysis = measure(micrograph, segmentation, AnalysisSettings.of())
-    table = without_corners(analysis.table, segmentation.labels)
-    assert (table.length("min_feret") <= analysis.table.length("min_feret") + 1e-9).all()
-    assert table.length("min_feret").sum() < analysis.table.length("min_feret").sum()
-    assert list(table["ecd_nm"]) == list(analysis.table["ecd_nm"])
-    by_name = {row["name"]: row for row in analysis.statistics.nano["sensitivity"]}
-    assert by_name["Feret without pixel corners"]["n"] == by_name["as analysed"]["n"]
 
 
 def test_values_under_other_outlines():

@@ -24,7 +24,7 @@ OLD = Path(__file__).parents[1] / "data" / "data-folder-1.0.0.tar.xz"
 
 def image(**fields):
     """The summary of an image of particles."""
-    return StoredResult({**summarise(make_analysis(30, (200, 260)), reused=False, unread=False), **fields})
+    return StoredResult.read({**summarise(make_analysis(30, (200, 260)), reused=False, unread=False), **fields})
 
 
 def sample():
@@ -39,10 +39,10 @@ def flagged(*flags):
 def test_each_form_of_a_result_gives_the_same_numbers():
     """A sample of particles stores its statistics alone; result.json has its numbers apart."""
     pooled = sample()
-    row = StoredResult({**pooled.as_dict(), "of": ["a", "b"]}, "particles")
-    document = StoredResult(as_dict(pooled))
+    row = StoredResult.read({**pooled.as_dict(), "of": ["a", "b"]}, sample_task="particles")
+    document = StoredResult.read(as_dict(pooled))
     analysis = make_analysis(30, (200, 260))
-    one, its_document = image(), StoredResult(as_dict(SampleAnalysis.of(analysis)))
+    one, its_document = image(), StoredResult.read(as_dict(SampleAnalysis.of(analysis)))
     for first, second in ((row, document), (one, its_document)):
         for name in ("median", "d50", "fraction_100nm", "n_kept"):
             assert first.value(name) == second.value(name) and first.value(name).value is not None, name
@@ -69,7 +69,7 @@ def test_what_may_be_judged_is_asked_in_one_place(stored, doubt):
 
 
 def test_before_there_are_numbers_nothing_may_be_judged():
-    for empty in (StoredResult(), StoredResult({"of": [], "images": []}, "particles")):
+    for empty in (StoredResult.read({}), StoredResult.read({"of": [], "images": []}, sample_task="particles")):
         assert not empty.may_be_judged and not empty.has_numbers and empty.values == {} and empty.warning == ""
 
 
@@ -84,16 +84,16 @@ def test_warnings_of_versions_up_to_1_1_get_level_and_kind_when_they_are_read():
         ("Other.", "Few and very large outlines", True),
     ]
     stored = [{"text": text, "short": short, "doubt": doubt, "ids": [], "reason": ""} for text, short, doubt in entries]
-    flags = StoredResult({"flags": stored}).flags
+    flags = StoredResult.read({"flags": stored}).flags
     assert [flag.kind for flag in flags] == ["scale", "wrong outlines", "tilt", "no scale", "two scales", "panels", ""]
     assert [flag.level == DO_NOT_USE for flag in flags] == [True, *[False] * 6]
-    assert StoredResult(as_json(flags)).flags == flags, "stored anew, they keep both"
+    assert StoredResult.read(as_json(flags)).flags == flags, "stored anew, they keep both"
     assert Flag.read({**as_json(flags[:1])["flags"][0], "of a later version": 1}) == flags[0]
 
 
 def test_the_day_of_acquisition_is_told_where_every_file_tells_it():
     def acquired(*dates):
-        return StoredResult({}, dates=lambda: dates)
+        return StoredResult.read({}, lambda: dates)
 
     one = acquired("2026/11/03 09:15:00")
     assert one.acquired == (datetime(2026, 11, 3, 9, 15),) * 2 and one.day == "2026-11-03"
@@ -107,7 +107,7 @@ def test_results_of_version_1_0_are_read(tmp_path):
         (name,) = (name for name in archive.getnames() if name.endswith(".sqlite3"))
         (tmp_path / "rows").write_bytes(archive.extractfile(name).read())
     rows = sqlite3.connect(tmp_path / "rows").execute("select summary from segmentation_job where state = 'done'")
-    results = [StoredResult(json.loads(summary)) for (summary,) in rows]
+    results = [StoredResult.read(json.loads(summary)) for (summary,) in rows]
     assert results
     for result in results:
         assert result.may_be_judged and result.task == "particles" and result.model.sha256 and result.frame[0] > 0

@@ -49,7 +49,7 @@ class State:
 
 def words_of(job):
     """What the sentence of the page has to contain: the numbers of the summary that the API gives."""
-    numbers, task = numbers_of(StoredResult(job["result"])), find(job["result"]["task"])
+    numbers, task = numbers_of(StoredResult.read(job["result"])), find(job["result"]["task"])
     if task.semantic:
         return [f"{entry.value} %" for entry in numbers.leading]
     words = [f"{numbers.kept:,} particles"] if task.screened else []
@@ -100,11 +100,11 @@ def check_tables(state, result, task):
     if task.semantic:
         shares = [float(row.split(",")[rows[0].split(",").index("area_fraction")]) for row in rows[1:]]
         assert shares == pytest.approx(
-            [entry.number.value for entry in numbers_of(StoredResult(result)).leading], rel=1e-5
+            [entry.number.value for entry in numbers_of(StoredResult.read(result)).leading], rel=1e-5
         )
         return
     kept = rows[0].split(",").index("kept")
-    count = statistics["n_kept"] if task.screened else numbers_of(StoredResult(result)).leading[0].number.value
+    count = statistics["n_kept"] if task.screened else numbers_of(StoredResult.read(result)).leading[0].number.value
     assert sum(row.split(",")[kept] == "TRUE" for row in rows[1:]) == count
     median = next(line for line in table if line.startswith("# median"))
     assert float(re.search(r": ([\d.]+)", median)[1]) == float(f"{statistics['median']:.6g}")

@@ -40,6 +40,7 @@ SCORED_BY_OWNER = "as scored by its owner"  # the split of a score on a person's
 # Names of contributions.
 SCALE = ("calibration_reading", "calibration_instrument")
 UNRESOLVED_CONTACTS = "unresolved_contacts"
+EDGE_ERROR_PX = 0.45  # docs/method/accuracy.md, Edges
 OUTLINES_ALONE = "the outlines alone"  # name of a variant: the sizes of outlines without possible pieces
 MEAN_OVER_IMAGES = "Mean over the images, weighted by their numbers of particles. All images share this error."
 
@@ -393,16 +394,14 @@ def _score_words(score: Mapping[str, Any]) -> str:
 
 
 def _resolution(case: Case) -> Contribution:
-    """All diameters share an error of up to one pixel: a rectangular distribution that is one pixel
-    wide."""
+    """All diameters share the error with which the edge of a particle is found between the pixels."""
     return _contribution(
         "resolution",
         "Resolution (size of a pixel)",
-        f"Outlines follow whole pixels of {case.pixel:.3g} nm; the {MEDIAN_TERM} is"
-        f" {case.answers[0] / case.pixel:.3g} px. All diameters share an error of up to one pixel"
-        " (rectangular distribution, divided by √12).",
+        f"A pixel is {case.pixel:.3g} nm wide; the {MEDIAN_TERM} is {case.answers[0] / case.pixel:.3g} px. Of drawn"
+        f" shapes of 8 to 80 px the minimum Feret diameter is wrong by {EDGE_ERROR_PX:g} px (root mean square).",
         "take images at a higher magnification.",
-        case.effect_of_shift(case.pixel / sqrt(12)),
+        case.effect_of_shift(case.pixel * EDGE_ERROR_PX),
     )
 
 

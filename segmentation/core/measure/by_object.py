@@ -80,8 +80,8 @@ def shifts_of(labels: NDArray[np.int32], runs: Runs) -> NDArray[np.int64]:
 def labels_and_runs(objects: Sequence[CutOut]) -> tuple[NDArray[np.int32], Runs]:
     """A label image (h, w) of the objects as 1..n side by side, and their runs with the places that
     they have in the image they were cut out of."""
-    labels, shifts = side_by_side(objects)
-    return labels, shifted(find_runs(labels), shifts)
+    labels, moved_by = side_by_side(objects)
+    return labels, shifted(find_runs(labels), moved_by)
 
 
 def _cut_out(runs: Runs, numbers: Sequence[int]) -> list[CutOut]:

@@ -13,17 +13,20 @@ from numpy.typing import NDArray
 
 from ..labels.geometry import Box
 from ..labels.working import WorkingLabels
+from .outlines.contours import EDGE_SHIFTS
 
+Map = NDArray[np.uint8]
 MOST_PIXELS = 1 << 22  # of all boxes in one label image
 
 
 class CutOut(NamedTuple):
     """One object. mask: (h, w) its pixels; no outer row or column is empty. top, left: the row and
-    column of the image where the mask begins."""
+    column of the image where the mask begins. shifts: (h, w) of the map EDGE_SHIFTS, None without it."""
 
     mask: NDArray[np.bool_]
     top: int
     left: int
+    shifts: Map | None = None
 
     @classmethod
     def of(cls, labels: WorkingLabels, number: int, box: Box) -> CutOut | None:
@@ -34,7 +37,14 @@ class CutOut(NamedTuple):
         if not len(rows):
             return None
         cropped = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        return cls(cropped, box[0] + int(rows[0]), box[1] + int(columns[0]))
+        part = cls(cropped, box[0] + int(rows[0]), box[1] + int(columns[0]))
+        return part._replace(shifts=labels.maps[EDGE_SHIFTS](part.box)) if EDGE_SHIFTS in labels.maps else part
+
+    @classmethod
+    def within(cls, mask: NDArray[np.bool_], top: int, left: int, shifts: Map | None) -> CutOut:
+        """An object at a place of an image with the map EDGE_SHIFTS (H, W), or None."""
+        part = cls(mask, top, left)
+        return part if shifts is None else part._replace(shifts=shifts[part.box[0] : part.box[2], left : part.box[3]])
 
     @property
     def box(self) -> Box:
@@ -79,3 +89,17 @@ def side_by_side(objects: Sequence[CutOut]) -> tuple[NDArray[np.int32], NDArray[
         labels[row : row + tall, column : column + across][part.mask] = number
     shifts = [(part.top - row, part.left - column) for (row, column), part in zip(places, objects, strict=True)]
     return labels, np.array(shifts, np.int64).reshape(-1, 2)
+
+
+def shifts_side_by_side(objects: Sequence[CutOut], moved_by: NDArray[np.int64], shape: tuple[int, int]) -> Map | None:
+    """The maps EDGE_SHIFTS of the objects in a label image of this shape, from `side_by_side`; None without any.
+    moved_by: (n, 2), from there, too."""
+    if not any(part.shifts is not None for part in objects):
+        return None
+    shifts = np.zeros(shape, np.uint8)
+    for part, (down, across) in zip(objects, moved_by.tolist(), strict=True):
+        if part.shifts is not None:
+            top, left = part.top - down, part.left - across
+            view = shifts[top : top + part.mask.shape[0], left : left + part.mask.shape[1]]
+            view[part.mask] = part.shifts[part.mask]
+    return shifts

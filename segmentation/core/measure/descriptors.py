@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .quantities import COLUMNS, ISO_SHAPE, Quantity, add
-from .runs import Runs, first_of_each
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +22,7 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class Outlines:
     """The input of descriptors: (n,) each for n outlines, lengths in px. hull_area,
-    hull_perimeter: of the convex hull. runs: the pixels of all outlines."""
+    hull_perimeter: of the convex hull. moments: second moments of area xx, yy and xy, by the area, px²."""
 
     area: Floats
     ecd: Floats
@@ -32,7 +31,7 @@ class Outlines:
     perimeter: Floats
     hull_area: Floats
     hull_perimeter: Floats
-    runs: Runs
+    moments: tuple[Floats, Floats, Floats]
 
 
 Descriptor = Callable[[Outlines], Floats]  # (n,) values
@@ -100,20 +99,7 @@ def ellipse_ratio(outlines: Outlines) -> Floats:
 def axes_of(outlines: Outlines) -> tuple[Floats, Floats, Floats]:
     """(n,) the mean of the two principal second moments of area, half their difference, and the direction of the long
     axis in degrees from 0 to 180, counter-clockwise from the horizontal."""
-    runs, n = outlines.runs, len(outlines.area)
-
-    def total(values: Floats) -> Floats:
-        return np.asarray(np.bincount(runs.particle, values, n), np.float64)
-
-    # Moments are taken about each particle's first run: squares of large coordinates would lose
-    # digits.
-    first_run = first_of_each(runs.particle)
-    middle = (runs.start + runs.stop) / 2 - runs.start[first_run][runs.particle]
-    row = (runs.row - runs.row[first_run][runs.particle]).astype(np.float64)
-    x, y = total(runs.length * middle) / outlines.area, total(runs.length * row) / outlines.area
-    xx = total(runs.length * (middle**2 + runs.length**2 / 12)) / outlines.area - x**2
-    yy = total(runs.length * row**2) / outlines.area - y**2 + 1 / 12
-    xy = total(runs.length * middle * row) / outlines.area - x * y
+    xx, yy, xy = outlines.moments
     return (xx + yy) / 2, np.hypot((xx - yy) / 2, xy), np.degrees(np.arctan2(-2 * xy, xx - yy)) / 2 % 180
 
 

@@ -23,6 +23,7 @@ from .bootstrap import why_no_intervals
 from .distribution import Edge, Floats, WeightedSizes, effective_number
 from .figure_draws import t95, with_scale_uncertainty
 from .filters import Reason, by_reason, set_aside, whole_only, with_decisions, with_reasons_lifted
+from .outlines.polygons import Shifts
 from .pooled_fields import jackknife_error
 from .quantities import NUMBERS, Value, column
 from .regions import CountedArea, set_regions_aside
@@ -50,7 +51,8 @@ def table_of(
     from . import shapes
 
     labels, nm_per_pixel = segmentation.dense, calibration.nm_per_pixel
-    table = shapes.measure(labels, micrograph.pixels, segmentation.confidence, nm_per_pixel, segmentation.rows)
+    inputs = labels, micrograph.pixels, segmentation.confidence, nm_per_pixel, segmentation.rows
+    table = shapes.measure(*inputs, shifts=Shifts.of(segmentation.maps))
     table, ignored = table.with_measures(**measured), str(Reason.IGNORED)
     marks = segmentation.used.get(MARKS, ())
     table = set_regions_aside(table, labels, marks, str(Reason.MARKED), segmentation.labels.shape)

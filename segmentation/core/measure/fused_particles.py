@@ -42,7 +42,7 @@ def fused_share(segmentation: Segmentation) -> float:
 
 
 def _fused_share(segmentation: Segmentation) -> float:
-    from .shapes import measure, true_solidity
+    from .shapes import measure
 
     rows, ids = segmentation.rows, segmentation.ids
     if len(ids) < FEWEST_OUTLINES or MAP not in segmentation.maps:
@@ -56,7 +56,7 @@ def _fused_share(segmentation: Segmentation) -> float:
     grey = np.zeros(labels.shape, np.uint8)
     sizes = measure(labels, grey, segmentation.confidence, None, rows, only_sizes=True, ids=ids)
     edge, touching = summed_by_id(ids, by_band("fused", labels, GAP, _edges)).T
-    is_fused: NDArray[np.bool_] = (touching > MOST_OF_RIM * edge) & (true_solidity(sizes) < RAGGED_SOLIDITY)
+    is_fused: NDArray[np.bool_] = (touching > MOST_OF_RIM * edge) & (sizes["solidity"] < RAGGED_SOLIDITY)
     share = float(areas[is_fused].sum() / areas.sum())
     return share if share >= LEAST_SHARE else 0.0
 

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .runs import Runs, first_of_each
 
+Number = TypeVar("Number", np.int64, np.float64)
 PAIRS_AT_ONCE = 1_000_000  # pairs of vertices in one calculation, to bound the memory
 
 
@@ -87,7 +88,7 @@ def _outer_corners(runs: Runs) -> tuple[NDArray[np.int64], ...]:
     return particle, y, np.minimum.reduceat(left, groups), np.maximum.reduceat(right, groups)
 
 
-def _convex(points: NDArray[np.int64], chain: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _convex(points: NDArray[Number], chain: NDArray[np.int64]) -> tuple[NDArray[Number], NDArray[np.int64]]:
     """The vertices of the hulls among points (p, 2), and their chains. chain: (p,) number of the
     sequence that each point belongs to: the left or right side of an object. Both ends of a
     sequence are always vertices.
@@ -96,7 +97,7 @@ def _convex(points: NDArray[np.int64], chain: NDArray[np.int64]) -> tuple[NDArra
     neighbours are or not. So all such points are removed at once; sequences that lost points are
     checked again.
     """
-    settled: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    settled: list[tuple[NDArray[Number], NDArray[np.int64]]] = []
     while len(points):
         step = np.diff(points, axis=0)
         inner = (chain[1:-1] == chain[:-2]) & (chain[1:-1] == chain[2:])
@@ -111,6 +112,20 @@ def _convex(points: NDArray[np.int64], chain: NDArray[np.int64]) -> tuple[NDArra
     points, chain = (np.concatenate(parts) for parts in zip(*settled, strict=True))
     order = np.argsort(chain, kind="stable")
     return points[order], chain[order]
+
+
+def convex_hulls(points: NDArray[np.float64], owner: NDArray[np.int64]) -> Hulls:
+    """The convex hulls of the points (p, 2) of each owner (p,), 0 to n - 1, each with at least three points."""
+    order = np.lexsort((points[:, 1], points[:, 0], owner))
+    there = points[order], 2 * owner[order]
+    back = points[order[::-1]], 2 * owner[order[::-1]] + 1
+    chain = np.concatenate([there[1], back[1]])
+    rising = np.argsort(chain, kind="stable")
+    vertices, chain = _convex(np.concatenate([there[0], back[0]])[rising], chain[rising])
+    is_last = np.append(chain[1:] != chain[:-1], True)[: len(chain)]  # it is the first of the other chain
+    vertices, chain = vertices[~is_last], chain[~is_last]
+    starts = first_of_each(chain // 2)
+    return Hulls(vertices, starts, np.diff(np.r_[starts, len(chain)]))
 
 
 def cross(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:

@@ -26,6 +26,7 @@ from ..remembered import calculated_once
 from .cut_out_tables import cut_out_table
 from .cutouts import CutOut
 from .distribution import nano_share, quantile
+from .outlines.polygons import NO_SHIFTS, Shifts
 from .regions import INSIDE
 from .table import Table
 
@@ -124,11 +125,13 @@ def possible_pieces(
     return PossiblePieces(count, pieces, np.array(odds))
 
 
-def pieces_of(dense: NDArray[np.int32], cuts: Sequence[Cut], places: Sequence[int]) -> dict[int, list[CutOut]]:
+def pieces_of(
+    dense: NDArray[np.int32], cuts: Sequence[Cut], places: Sequence[int], shifts: Shifts = NO_SHIFTS
+) -> dict[int, list[CutOut]]:
     """The pieces that cuts make, by the place of the cut in `cuts`: the pieces into which the cut, and the
     cuts at whose lines it ends, divide their outline. Cuts that divide nothing have no entry.
 
-    dense: (H, W), the outlines 1..n. places: of the wanted cuts in `cuts`.
+    dense: (H, W), the outlines 1..n. places: of the wanted cuts in `cuts`. shifts: where the picture shows the edges.
     """
     boxes, pieces = ndimage.find_objects(dense), dict[int, list[CutOut]]()
     divided = {at: cuts[at].divides(lambda box: dense[box[0] :, box[1] :]) for at in range(len(cuts))}
@@ -145,7 +148,8 @@ def pieces_of(dense: NDArray[np.int32], cuts: Sequence[Cut], places: Sequence[in
         leaves = [piece for at, piece in enumerate(tree.pieces, tree.count) if at not in parents]
         if leaves:
             pieces[place] = [
-                CutOut(leaf.mask, rows.start + leaf.box[0], columns.start + leaf.box[1]) for leaf in leaves
+                CutOut.within(leaf.mask, rows.start + leaf.box[0], columns.start + leaf.box[1], shifts.map)
+                for leaf in leaves
             ]
     return pieces
 
@@ -186,12 +190,14 @@ def _divided_by(inside: Mask, line: Floats, box: Box) -> NDArray[np.int32] | Non
     return None
 
 
-def sizes_of_pieces(tree: PossiblePieces, nm_per_pixel: float | None, frame: tuple[int, int]) -> Table | None:
+def sizes_of_pieces(
+    tree: PossiblePieces, nm_per_pixel: float | None, frame: tuple[int, int], shifts: Shifts = NO_SHIFTS
+) -> Table | None:
     """The table of the pieces with their sizes, all counted; None without pieces. frame: analysed
-    rows, and columns."""
+    rows, and columns. shifts: where the picture shows the edges."""
     if not tree.pieces:
         return None
-    pieces = [CutOut(piece.mask, *piece.box[:2]) for piece in tree.pieces]
+    pieces = [CutOut.within(piece.mask, *piece.box[:2], shifts.map) for piece in tree.pieces]
     return cut_out_table(pieces, nm_per_pixel, frame, only_sizes=True)
 
 

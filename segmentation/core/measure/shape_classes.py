@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from ..labels.bands import Ids
 from .bootstrap import median_interval, why_no_intervals
-from .by_object import by_object
+from .by_object import by_object, shifts_of
 from .convex_outline import convex_outlines
 from .distribution import Edge, Floats, WeightedSizes, figures
 from .fractions import wilson
 from .hulls import Hulls, find_hulls
+from .outlines.polygons import NO_SHIFTS, Shifts, outlines_in
 from .pooled_fields import share_ends
 from .quantities import COLUMNS
 from .results import SHAPES, Extent, Rods, ShapeShare
@@ -101,26 +102,30 @@ class Fits(NamedTuple):
     length: Floats
 
 
-def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None) -> Table:
+def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None, shifts: Shifts = NO_SHIFTS) -> Table:
     """The table with the columns length, width, slenderness, shape and shape_chance (the
     probability of the shape). Outlines under LEAST_PX, and outlines that touch the frame, get no
     shape: "" and NaN.
 
-    labels: (H, W) with the ids (n,), or 1..n, in the order of the table.
+    labels: (H, W) with the ids (n,), or 1..n, in the order of the table. shifts: where the picture shows the edges.
     """
 
     def misfits(labels: NDArray[np.int32], runs: Runs) -> dict[str, Floats]:
-        return misfits_of(convex_outlines(find_hulls(runs)))
+        # The classifier was taught on outlines that follow pixels; lengths are those between pixels.
+        width, length = sides_of(outlines_in(labels, shifts, shifts_of(labels, runs))[1].hulls())
+        return {**misfits_of(convex_outlines(find_hulls(runs))), "true width": width, "true length": length}
 
-    fits = _fits(by_object("misfits", labels, ids, misfits), table["solidity"], table["convexity"])
+    measured = by_object(f"misfits {shifts.checksum}", labels, ids, misfits)
+    width, length = measured.pop("true width"), measured.pop("true length")
+    fits = _fits(measured, table["solidity"], table["convexity"])
     probabilities = classify(fits.features)
     is_classed = (table.rescaled(None)["min_feret_px"] >= LEAST_PX) & ~table["touches_frame"].astype(bool)
     return table.with_measures(
         shape=np.where(is_classed, np.array(SHAPES)[probabilities.argmax(1)], "") if len(table) else np.zeros(0, "U9"),
         shape_chance=np.where(is_classed, probabilities.max(1, initial=0.0), np.nan),
-        length=fits.length,
-        width=fits.width,
-        slenderness=fits.length / np.maximum(fits.width, 1e-9),
+        length=length,
+        width=width,
+        slenderness=length / np.maximum(width, 1e-9),
     )
 
 
@@ -140,7 +145,7 @@ def misfits_of(outlines: Hulls) -> dict[str, Floats]:
         from_origin = outlines.vertices - np.repeat(origin, outlines.count, axis=0)
         along = from_origin @ np.stack([np.cos(ANGLES), np.sin(ANGLES)])
         reach = np.maximum.reduceat(along, outlines.starts, axis=0)
-    width, length = _sides(outlines)
+    width, length = sides_of(outlines)
     mean = reach.mean(1, keepdims=True)
     waves = np.fft.rfft(reach / np.where(mean > 0, mean, 1.0), axis=1)
     waves[:, :2] = 0  # these are the size and the place of the outline
@@ -167,7 +172,7 @@ def _fits(outline_misfits: dict[str, Floats], solidity: Floats, convexity: Float
     return Fits(features, width, length)
 
 
-def _sides(outlines: Hulls) -> tuple[Floats, Floats]:
+def sides_of(outlines: Hulls) -> tuple[Floats, Floats]:
     """(n,) the least width of each outline, and (n,) its extent at a right angle to this width, both in
     px."""
     width, length = np.zeros(len(outlines.count)), np.zeros(len(outlines.count))

@@ -28,7 +28,7 @@ class Table:
 
     columns: (n,) each, by name. A name is the name of a registered quantity (`quantities`), with the unit at its end if
         it has one. kept (whether the object is counted) and reason ("" or why it is left out) are always there.
-        The INTEGERS are int64; kept, by_hand and touches_frame bool; reason and shape text; all others float64.
+        The INTEGERS are int64; kept, by_hand, completed and touches_frame bool; reason and shape text; others float64.
         Positions are always pixels of the upload, counted from the top left; the centre of the first pixel is at
         (0, 0). A column that was not measured is read as NaN.
     nm_per_pixel: the calibration of the lengths; None if they are in pixels.

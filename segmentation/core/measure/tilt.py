@@ -102,8 +102,10 @@ class Stretch:
         axis, (start, last) = (0, part.box[::2]) if self.upright else (1, part.box[1::2])
         origin = self._origin(np.arange(self.length(shape[axis])))
         begin, end = np.searchsorted(origin, [start, last]).tolist()
-        mask = np.take(part.mask, origin[begin:end] - start, axis)
-        return CutOut(mask, begin, part.left) if self.upright else CutOut(mask, part.top, begin)
+        top, left = (begin, part.left) if self.upright else (part.top, begin)
+        rows = origin[begin:end] - start
+        shifts = None if part.shifts is None else np.take(part.shifts, rows, axis)
+        return CutOut(np.take(part.mask, rows, axis), top, left, shifts)
 
     def segmentation(self, outlines: Segmentation) -> Segmentation:
         """The segmentation with all its images and places stretched. No row is lost, so each object

@@ -26,6 +26,7 @@ from ..labels.working import STRIP_ROWS, WorkingLabels
 from ..measure.cutouts import CutOut
 from ..measure.descriptors import DESCRIPTORS, SIZES
 from ..measure.filters import FOR_SIZE, Reason, set_aside, with_decisions, with_reasons_lifted
+from ..measure.outlines.borders import find_pixel_borders
 from ..measure.quantities import of_class
 from ..measure.regions import INSIDE, Region, mask_of
 from ..measure.table import REASON_TYPE, Table
@@ -34,7 +35,7 @@ from ..micrograph.vendors.facts import MARKS
 from ..settings import MeasurementSettings
 from ..tasks.base import Task
 from .exports.viewer import CELLS, MOST_COORDINATES, TOLERANCE_PX, coordinates, further_rings, rounded_values
-from .outlines import Points, find_pixel_borders, smooth_rings, thin_outline
+from .outlines import Points, smooth_rings, thin_outline
 from .picture import PALETTE
 
 Row = dict[str, Any]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..analysis import Analysis, ExportedObjects
 from ..flags import is_unusable
+from ..measure.outlines.borders import PixelBorders, find_pixel_borders
 from ..measure.quantities import of_class
 from ..measure.regions import corners_of
 from ..sample import SampleAnalysis
@@ -25,7 +26,7 @@ from ..tasks.base import Task
 from .charts import INK, LUMINANCE, set_legend, set_title, sheet_of, size_in_inches
 from .embedded import EmbeddedPicture
 from .entries import quantity_entries
-from .outlines import PixelBorders, find_pixel_borders, outlines_of
+from .outlines import outlines_of
 from .panel_charts import draw_fractions, draw_lengths, draw_quantities, draw_rose, draw_sizes, draw_thickness
 from .picture import (
     COLOURS,

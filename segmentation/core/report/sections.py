@@ -56,7 +56,6 @@ GOOD_FIT = (
 )
 SENSITIVITY = {  # part of the name of a setting: a sentence that explains it
     "doubtful": f" Doubtful: confidence under {100 * LEAST_CONFIDENCE:.0f} %.",
-    "pixel corners": " Feret without pixel corners: sizes from the pixels' centres.",
     "edges weighted": " Edges weighted: particles likely to touch the frame get more weight (Miles, Lantuéjoul).",
 }
 # Points: height of the texts around the picture of an example, and least height of the picture.

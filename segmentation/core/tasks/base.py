@@ -27,10 +27,13 @@ from ..settings import MeasurementSettings, SegmentationSettings
 
 Maps = NDArray[np.uint8]  # (C, H, W), 0..255 for 0..1
 Predict = Callable[[NDArray[np.float32]], Maps]  # the network: gives the maps of a picture (H, W), 0..1
-# The types of `Task.further` and `Task.first_look`, which are described there.
+# The types of `Task.further`, `Task.rearranged` and `Task.first_look`, which are described there.
 Further = Callable[
     [NDArray[np.int32], Maps, NDArray[np.uint8], View, "ModelCard", Any],
     tuple[dict[str, NDArray[np.int32]], dict[str, Any], dict[str, NDArray[np.uint8]]],
+]
+Rearranged = Callable[
+    [NDArray[np.int32], NDArray[np.uint8], View], tuple[NDArray[np.int32], NDArray[np.int64], dict[str, Any]]
 ]
 FirstLook = Callable[[Maps, NDArray[np.uint8], View, "ModelCard", Any], tuple[NDArray[np.int32], NDArray[np.float32]]]
 
@@ -180,6 +183,9 @@ class Task:
     further(labels, maps, grey, view, card, settings): called once, for the labels (H, W) of the chosen candidate.
         Returns entries to add to `alternatives` (changed setting -> labels), to `used`, and to the stored maps (name ->
         (H, W)). None if nothing is added.
+    rearranged(labels, grey, view): called once before `further`. Returns the labels (H, W) of the chosen candidate with
+        objects parted or joined, which former object each comes from, (n,) from 1 on, and entries to add to `used`.
+        None if the labels stay.
     plausible(decoded): whether the outlines of its model look like those of an image of this kind. If so, textures
         alone do not choose another kind. None if textures alone decide.
     recognised(predict, card, picture): entries on the objects of this kind in a picture that is analysed as another
@@ -225,6 +231,7 @@ class Task:
     is_beside: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
     other_settings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = lambda segmentation, settings: ()
     first_look: FirstLook | None = None
+    rearranged: Rearranged | None = None
     further: Further | None = None
     plausible: Callable[[Decoded], bool] | None = None
     recognised: Callable[[Predict, ModelCard, NDArray[np.float32]], Mapping[str, Any]] = lambda *arguments: {}

@@ -65,6 +65,10 @@ LEAST_SHIFT = 0.05
 EXPERIMENTAL = "Experimental"  # the first word of the summary on the card of an experimental model
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 
+# Outlines that hold several particles get a warning if they are at least so many, and this share; with the share
+# MANY_SEVERAL there is no verdict.
+FEWEST_SEVERAL, LEAST_SEVERAL, MANY_SEVERAL = 3, 0.03, 1 / 3
+
 
 def is_out_of_domain(segmentation: Segmentation) -> bool:
     """Whether the image is unlike the training images of the model.
@@ -371,6 +375,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             moves="count",
             by=small["count"] / (small["count"] + count),
         )
+    yield from _on_each_other(segmentation, table)
     if dropped and expected < EVEN_PROBABILITY and has_few_sure:
         removed = "We removed 1 outline that was" if dropped == 1 else f"We removed {dropped:,} outlines that were"
         remain = {0: "none remains.", 1: "1 remains."}.get(count, f"{count:,} remain.")
@@ -419,6 +424,31 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
                 moves="count",
                 by=float(wide.sum() / table.kept.sum()),
             )
+
+
+def _on_each_other(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
+    """The warning about outlines that hold several particles, and the note about completed ones."""
+    count, completed = len(segmentation), int((table["completed"] == 1).sum())
+    if several_share(segmentation) >= LEAST_SEVERAL:
+        several = segmentation.used["overlaps"]["several"]
+        yield Flag.doubtful(
+            f"Particles lie on each other: about {several:,} of {count:,} outlines hold several. So there are more"
+            " particles than are counted, and the largest sizes are too large.",
+            f"About {several:,} of {count:,} outlines hold several",
+            moves="all",
+            by=several / count,
+        )
+    if completed:
+        yield Flag(
+            f"{completed:,} of {count:,} outlines lie on others or under them. Their sizes are those of the whole,"
+            " fitted to the rim that is seen."
+        )
+
+
+def several_share(segmentation: Segmentation) -> float:
+    """The share of the outlines that seem to hold several particles and could not be parted; 0 after corrections."""
+    several: int = segmentation.used.get("overlaps", {}).get("several", 0)
+    return 0.0 if segmentation.provenance.edits or several < FEWEST_SEVERAL else several / len(segmentation)
 
 
 def _left_out(table: Table) -> Iterator[Flag]:

@@ -16,7 +16,7 @@ from ..measure.table import column_name
 from ..measure.tilt import Tilt
 from ..micrograph.crosscheck import factor_words, largest_contradiction
 from .file_signals import tilt_signals
-from .judgement import check_of_outlines, missed_specks_warning
+from .judgement import MANY_SEVERAL, check_of_outlines, missed_specks_warning, several_share
 
 if TYPE_CHECKING:
     from ..measure.budget import Conditions
@@ -96,5 +96,8 @@ def _obstacle(judge: Judge, table: Table) -> Flag | None:
         return Flag.doubtful(text, "the scale is to be checked")
     if tilt_flag := next((flag for flag in tilt_signals(micrograph, judge.settings) if flag.doubt), None):
         return Flag.doubtful(f"A look at the tilt. {tilt_flag.text}", "the tilt of the stage is to be corrected")
+    if several_share(segmentation) > MANY_SEVERAL:
+        text = "A picture with particles apart, because more than a third of the outlines hold several."
+        return Flag.doubtful(text, "most outlines hold several particles")
     specks = missed_specks_warning(segmentation, int(table.kept.sum()))
     return specks or check_of_outlines(micrograph, segmentation, table, judge.settings)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.bands import whole_image
+from ..labels.bands import numbered, whole_image
 from ..measure.filters import Reason, set_aside, set_faint_aside
+from ..measure.outlines.polygons import Shifts
 from ..measure.regions import are_inside, mask_of, with_reason
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.types import Calibration, Micrograph
@@ -111,17 +112,30 @@ class Judge:
             sizes = with_reason(sizes, is_inside, reason)
         return set_aside(sizes, self.settings.filter)
 
+    @cached_property
+    def shifts(self) -> Shifts:
+        """Where the picture shows the edges of the outlines."""
+        return Shifts.of(self.segmentation.maps)
+
     def judged_sizes(
-        self, labels: NDArray[np.int32], signals: OutlineSignals, only_sizes: bool = False, ids: Ids | None = None
+        self,
+        labels: NDArray[np.int32],
+        signals: OutlineSignals,
+        shifts: Shifts,
+        only_sizes: bool = False,
+        ids: Ids | None = None,
     ) -> Table:
-        """The judged sizes of the objects in labels (H, W) with these ids (k,), or 1..k. signals: of these objects.
-        only_sizes: whether shapes are not measured."""
-        from ..measure.shapes import measure
+        """The judged sizes of the objects in labels (H, W) with these ids (k,), or 1..k. signals, shifts: of these
+        objects. only_sizes: whether shapes are not measured."""
+        from ..measure.shapes import measure, with_completed
 
         confidence, contrast, gap = signals
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
         probabilities = confidence.astype(np.float32)
-        sizes = measure(labels, self.micrograph.pixels, probabilities, size, rows, only_sizes=only_sizes, ids=ids)
+        inputs = labels, self.micrograph.pixels, probabilities, size, rows
+        sizes = measure(*inputs, only_sizes=only_sizes, ids=ids, shifts=shifts)
+        dense = labels if ids is None else numbered(labels, ids)
+        sizes = with_completed(sizes, dense, shifts, only_sizes)
         inside = {reason: are_inside(labels, mask, len(sizes), ids) for reason, mask in self.regions.items()}
         return self._with_reasons(sizes, inside, contrast, gap)
 
@@ -131,7 +145,7 @@ class Judge:
         from ..measure.possible_pieces import sizes_of_pieces
 
         count, frame = divided.count, (self.segmentation.rows, self.segmentation.labels.shape[1])
-        table = sizes_of_pieces(divided, self.calibration.nm_per_pixel, frame)
+        table = sizes_of_pieces(divided, self.calibration.nm_per_pixel, frame, self.shifts)
         if table is None:
             return None
         confidence, contrast, gap = (values[divided.owners[count:]] for values in self.signals)
@@ -139,19 +153,16 @@ class Judge:
         inside = {reason: divided.pieces_inside(mask) for reason, mask in self.regions.items()}
         return self._with_reasons(table, inside, contrast, gap)
 
-    def alternatives(self, outlines: Table) -> dict[str, Table]:
+    def alternatives(self) -> dict[str, Table]:
         """The judged sizes under other settings, by name; {} if no numbers are given for this picture."""
-        from ..measure.shapes import means_of_overlapping, without_corners
+        from ..measure.shapes import means_of_overlapping
 
         if self.is_withheld:
             return {}
-        labels, ids = self.segmentation.labels, self.segmentation.ids
-        tables = {
-            name: self.judged_sizes(
-                other,
-                OutlineSignals(*means_of_overlapping(other, self.segmentation.dense, *self.signals)),
-                only_sizes=True,
-            )
-            for name, other in self.segmentation.alternatives.items()
-        }
-        return {**tables, "Feret without pixel corners": without_corners(outlines, labels, ids)}
+        tables: dict[str, Table] = {}
+        for name, labels in self.segmentation.alternatives.items():
+            signals = OutlineSignals(*means_of_overlapping(labels, self.segmentation.dense, *self.signals))
+            # Under another threshold no rim is where the map of shifts knows one.
+            shifts = self.shifts.elsewhere if name.startswith("threshold") else self.shifts
+            tables[name] = self.judged_sizes(labels, signals, shifts, only_sizes=True)
+        return tables

@@ -213,6 +213,17 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     return Decoded(outlines.labels, outlines.confidence, classes, used, alternatives, cuts=outlines.cuts)
 
 
+def rearranged(
+    labels: NDArray[np.int32], grey: NDArray[np.uint8], view: View
+) -> tuple[NDArray[np.int32], NDArray[np.int64], dict[str, Any]]:
+    """The outlines, parted or joined where particles lie on each other (`Task.rearranged`)."""
+    from ..measure.outlines.overlaps import resolved
+
+    is_dark = view.polarity == "dark"
+    found = resolved(labels, 255 - grey if is_dark else grey, dark=is_dark)
+    return found.labels, found.source, {"overlaps": found.counts} if any(found.counts.values()) else {}
+
+
 def further(
     labels: NDArray[np.int32],
     maps: Maps,
@@ -222,9 +233,12 @@ def further(
     settings: ParticleSettings,
 ) -> tuple[dict[str, NDArray[np.int32]], dict[str, Any], dict[str, NDArray[np.uint8]]]:
     """What is added to the chosen outlines (`Task.further`): outlines under a lower and a higher threshold, which show
-    how much the numbers depend on it; the concentric edges of the picture; and a map of its edges, for later splits."""
+    how much the numbers depend on it; the concentric edges of the picture; a map of its edges, for later splits; and
+    where the edge of each outline lies between the pixels."""
     from ..labels.concentric import concentric_edges
     from ..labels.edges import EDGES, edge_map
+    from ..measure.outlines.contours import EDGE_SHIFTS
+    from ..measure.outlines.edges import edge_shifts
 
     threshold = threshold_of(card, settings)
     steps = [step for step in (-THRESHOLD_STEP, THRESHOLD_STEP) if 0 < threshold + step < 1]
@@ -233,7 +247,9 @@ def further(
         others = pool.map(lambda step: outlines_under(step, maps, grey, view, card, settings)[0].labels, steps)
         alternatives = {f"threshold {step:+.1f}": other for step, other in zip(steps, others, strict=True)}
     edges = concentric_edges(grey, labels)
-    return alternatives, {"concentric": edges} if edges else {}, {EDGES: edge_map(grey, maps[0])}
+    shifts = edge_shifts(labels, maps[0], threshold, grey)
+    more_maps = {EDGES: edge_map(grey, maps[0]), EDGE_SHIFTS: shifts}
+    return alternatives, {"concentric": edges} if edges else {}, more_maps
 
 
 def first_look(
@@ -255,14 +271,14 @@ def measure(
 
     judge, labels, ids = Judge(segmentation, micrograph, settings, calibration), segmentation.labels, segmentation.ids
     # The filter is applied again after the corrections, because it leaves a person's decisions unchanged.
-    judged = with_decisions(judge.judged_sizes(labels, judge.signals, ids=ids), segmentation, settings.faint_limit)
-    outlines = set_aside(judged, settings.filter)
-    outlines = with_shapes(outlines, labels, ids)
+    sizes = judge.judged_sizes(labels, judge.signals, judge.shifts, ids=ids)
+    outlines = set_aside(with_decisions(sizes, segmentation, settings.faint_limit), settings.filter)
+    outlines = with_shapes(outlines, labels, ids, judge.shifts)
     cuts = () if judge.is_withheld else segmentation.cuts
     divided = possible_pieces(labels, cuts, segmentation.by_hand | segmentation.set_aside.keys(), ids)
     if cuts:
         outlines = outlines.with_measures(chance=divided.probabilities()[: len(outlines)])
-    seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
+    seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives())
     with_hidden = replace(seen, counted="all")
     requested, other = (with_hidden, seen) if settings.measurand == "all" else (seen, with_hidden)
     counted = requested.outlines.with_ids(segmentation.ids)
@@ -377,6 +393,7 @@ TASK = Task(
     size="min_feret",
     pool_fields=None,
     first_look=first_look,
+    rearranged=rearranged,
     further=further,
     unsure=is_unsure,
     better=is_better,

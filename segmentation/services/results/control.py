@@ -59,7 +59,7 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
         stored_points.delete()
         return None
     method = stored.method
-    fields = {"name": (row.micrograph.name if is_job else row.name)[:SHOWN_NAME], "measured": measured_at(row)}
+    fields = {"name": row.name[:SHOWN_NAME], "measured": measured_at(row)}
     fields |= {"value": value, "version": method.version if method else row.method.number}
     fields |= {"departures": list(method.departures) if method else [], "waits": " ".join(reasons_of(row))}
     point, _ = ChartPoint.objects.update_or_create(

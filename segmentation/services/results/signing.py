@@ -126,7 +126,7 @@ def _sign(job: Job, account: str, name: str, meaning: str) -> Signature:
     now = Job.objects.filter(state=Job.State.DONE).locked(job.pk)
     if now is None:
         raise Refused(NOT_DONE, 409)
-    if now.stored.is_unread:
+    if now.stored.unread:
         raise Refused(UNREAD, 409)
     make_version(now)
     if now.signatures.filter(account=account, meaning=meaning).exists():

@@ -49,7 +49,7 @@ def test_every_contribution_of_the_median_is_the_one_by_hand():
         "calibration_instrument": 0.02,
         "threshold": 0.04 / sqrt(3),
         "segmentation": sqrt((3**2 + 4**2) / 2) / 100,
-        "resolution": 5 / sqrt(12) / statistics.median,
+        "resolution": 5 * 0.45 / statistics.median,
         "sampling_within": (high - low) / 2 / 1.96 / statistics.median,
         "repeatability": 0.03,
     }

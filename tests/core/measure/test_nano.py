@@ -197,12 +197,12 @@ def test_of_a_magnification_that_nobody_checked_errors_of_1_2_and_5_per_cent_are
 def test_a_verdict_that_2_per_cent_would_end_says_so():
     """69 % lie below 100 nm, half of them within 2 % of it."""
     sizes = [60.0] * 350 + [99.0] * 340 + [160.0] * 310
-    unchecked = card(sizes, Calibration(2.0, "typed", relative_uncertainty=1e-6))
+    unchecked = card(sizes, Calibration(1.0, "typed", relative_uncertainty=1e-6), 1.0)
     assert unchecked["verdict"] == "above"
     assert "error of 2 %" in unchecked["sentence"]
-    checked = card(sizes, Calibration(2.0, "typed", relative_uncertainty=1e-6, instrument_uncertainty=0.001))
+    checked = card(sizes, Calibration(1.0, "typed", relative_uncertainty=1e-6, instrument_uncertainty=0.001), 1.0)
     assert checked["verdict"] == "above" and "accuracy" not in checked["sentence"]
-    assert "accuracy" not in card([60.0] * 690 + [160.0] * 310, Calibration(2.0, "typed"))["sentence"]
+    assert "accuracy" not in card([60.0] * 690 + [160.0] * 310, Calibration(1.0, "typed"), 1.0)["sentence"]
 
 
 def test_edges_the_other_way_round():

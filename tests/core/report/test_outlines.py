@@ -10,9 +10,9 @@ from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 from skimage.draw import polygon2mask
 
+from segmentation.core.measure.outlines.borders import find_pixel_borders
 from segmentation.core.report.exports.coco import _run_lengths
 from segmentation.core.report.outlines import (
-    find_pixel_borders,
     polygons,
     signed_area,
     smooth_outlines,

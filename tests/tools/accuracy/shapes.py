@@ -12,13 +12,11 @@ from math import cos, hypot, pi, sin, sqrt
 import numpy as np
 from scipy.special import ellipe
 
-from segmentation.core.measure.shapes import measure, without_corners
+from segmentation.core.measure.shapes import measure
 
 SIZES = (5, 10, 20, 30, 50, 100, 200, 400)
 MEASURES = ("area", "ecd", "min_feret", "max_feret", "perimeter")
-OUTLINE = ("min_feret", "max_feret")  # measured on the convex outline, too, which pixel corners do not widen
-COLUMNS = (*MEASURES, *(f"{name} without corners" for name in OUTLINE))
-SHOWN = ("area", "min_feret", "max_feret", "perimeter", "min_feret without corners")  # on the page
+SHOWN = ("area", "min_feret", "max_feret", "perimeter")  # on the page
 Truth = dict[str, float]
 Shape = Callable[[float], tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], Truth]]
 
@@ -72,7 +70,7 @@ def errors(shape: Shape, size: float, *, oblique: bool, trials: int, seed: int =
     """For each column (trials,) the measured minus the true value in px or px^2. Shifts below a pixel, sizes
     within 0.5 px of `size` and, if oblique, angles are random."""
     rng = np.random.default_rng([round(size), seed, oblique])
-    deviations: dict[str, list[float]] = {name: [] for name in COLUMNS}
+    deviations: dict[str, list[float]] = {name: [] for name in MEASURES}
     for _ in range(trials):
         inside, truth = shape(size + rng.uniform(-0.5, 0.5))
         truth["ecd"] = sqrt(4 * truth["area"] / pi)
@@ -83,9 +81,6 @@ def errors(shape: Shape, size: float, *, oblique: bool, trials: int, seed: int =
         table = measure(labels, labels.astype(np.uint8), np.ones(1, np.float32), None, side)
         for name in MEASURES:
             deviations[name].append(float(table.length(name)[0]) - truth[name])
-        outline = without_corners(table, labels)
-        for name in OUTLINE:
-            deviations[f"{name} without corners"].append(float(outline.length(name)[0]) - truth[name])
     return {name: np.array(values) for name, values in deviations.items()}
 
 
@@ -94,7 +89,7 @@ def truths(shape: Shape, size: float) -> Truth:
     return truth | {"ecd": sqrt(4 * truth["area"] / pi)}
 
 
-def lines(trials: int = 40, *, sizes: tuple[int, ...] = SIZES, columns: tuple[str, ...] = COLUMNS) -> Iterator[str]:
+def lines(trials: int = 40, *, sizes: tuple[int, ...] = SIZES, columns: tuple[str, ...] = MEASURES) -> Iterator[str]:
     """A table in Markdown: mean error in per cent (px below 20 px, but for the area) and its scatter."""
     yield "| shape | size (px) | " + " | ".join(columns) + " |"
     yield "|---|---" + "|---" * len(columns) + "|"

@@ -348,9 +348,9 @@ def test_where_particles_show_two_edges_all_outlines_may_follow_either():
 def test_numbers_are_told_in_the_order_of_their_kind_and_not_in_that_of_the_database():
     """PostgreSQL's JSON sorts names by their length."""
     names, number = ["bubbles", "bubble_patches", "swelling"], {"value": 273, "low": None, "high": None, "unit": ""}
-    stored = StoredResult({"order": names, "quantities": dict.fromkeys(sorted(names), number)})
+    stored = StoredResult.read({"order": names, "quantities": dict.fromkeys(sorted(names), number)})
     assert list(stored.quantities) == names
-    assert StoredResult({}).quantities == {}
+    assert StoredResult.read({}).quantities == {}
     assert count_words(numbers_of(stored)) == "273 bubbles", "as the sentence says it"
 
 
@@ -418,7 +418,10 @@ class TestComparison:
 def test_of_a_refused_image_lists_say_no_number_and_no_dash():
     nothing = {"value": None, "low": None, "high": None, "unit": ""}
     name = "area_fraction of ferrite"
-    assert headline(numbers_of(StoredResult({"task": "phases", "order": [name], "quantities": {name: nothing}}))) == ""
+    assert (
+        headline(numbers_of(StoredResult.read({"task": "phases", "order": [name], "quantities": {name: nothing}})))
+        == ""
+    )
 
 
 @pytest.mark.parametrize("task", [task.name for task in every()])

@@ -21,10 +21,12 @@ from ...measure.contacts import longest_contacts
 from ...measure.descriptors import DESCRIPTORS, measures_of
 from ...measure.doubts import DOUBT
 from ...measure.filters import Reason
+from ...measure.outlines.borders import find_pixel_borders
+from ...measure.outlines.polygons import Shifts
 from ...measure.similarity import CONTACT
 from ...micrograph.contrast import display_picture, preview
 from ...remembered import calculated_once
-from ..outlines import Points, find_pixel_borders, smooth_outlines, smooth_rings, thin_outline
+from ..outlines import Points, smooth_outlines, smooth_rings, thin_outline
 from ..picture import (
     NO_COLOUR,
     PALETTE,
@@ -156,7 +158,7 @@ def _piece_sizes(segmentation: Segmentation, nm_per_pixel: float | None) -> dict
     from ...measure.possible_pieces import pieces_of
 
     likely_places = [place for place, cut in enumerate(segmentation.cuts) if cut.probability >= DOUBT]
-    pieces = pieces_of(segmentation.dense, segmentation.cuts, likely_places)
+    pieces = pieces_of(segmentation.dense, segmentation.cuts, likely_places, Shifts.of(segmentation.maps))
     if not pieces:
         return {}
     size, frame = tasks.find(segmentation.provenance.task).size, (segmentation.rows, segmentation.labels.shape[1])

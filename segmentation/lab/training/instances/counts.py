@@ -28,7 +28,7 @@ from ....core.measure.matching import (
     without_specks,
 )
 from ....core.measure.runs import blocks
-from ....core.measure.shapes import measure, true_solidity
+from ....core.measure.shapes import measure
 from ....core.measure.table import Table
 from ..contract import STORED, Floats, Labels, Mask
 from ..evaluation.scores import count_near
@@ -181,7 +181,7 @@ def mostly_hidden(labels: Labels, table: Table) -> Mask:
     from skimage.segmentation import expand_labels
 
     closed_labels = expand_labels(labels, (usual_gap(labels) + 1) // 2)
-    is_odd = (true_solidity(table) < VISIBLE_SOLIDITY) | (table["aspect_ratio"] < VISIBLE_ASPECT_RATIO)
+    is_odd = (table["solidity"] < VISIBLE_SOLIDITY) | (table["aspect_ratio"] < VISIBLE_ASPECT_RATIO)
     return np.asarray((contact_shares(closed_labels, len(table)) > CONTACT) & is_odd)
 
 

@@ -1,0 +1,1 @@
+"""The outline of each object as polygons with vertices between pixels."""

@@ -1,0 +1,129 @@
+"""The pixel edges around the objects of a label image, joined into closed rings. Coordinates are x and y in px from the
+top left corner of the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...labels.bands import rows_and_columns
+from ..hulls import cross
+from ..runs import around, first_of_each
+
+# The four directions of an edge: along +x, +y, -x, -y (y points down). The object is always on the right-hand side.
+STEPS = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])
+
+Ints = NDArray[np.int64]
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PixelBorders:
+    """The pixel edges around the objects of a label image, joined into closed rings.
+
+    The k edges are sorted ring after ring; ring i is `bounds[i]:bounds[i + 1]`.
+    label: (k,) the object of an edge.
+    direction: (k,) 0..3, index into STEPS.
+    start: (k, 2) x and y of its first corner.
+    before, after: (k,) indices of the edges before and after it in the same ring.
+    bounds: (rings + 1,).
+    has_corner_contacts: whether anywhere two pixels of one object touch at a corner only.
+    """
+
+    label: Ints
+    direction: Ints
+    start: Ints
+    before: Ints
+    after: Ints
+    bounds: Ints
+    has_corner_contacts: bool
+
+    @property
+    def owners(self) -> list[int]:
+        """The label of each ring."""
+        numbers: list[int] = self.label[self.bounds[:-1]].tolist()
+        return numbers
+
+    def areas(self) -> Points:
+        """The signed area of each ring in px²: positive for an outer outline, negative for a
+        hole."""
+        if not len(self.start):
+            return np.zeros(0)
+        return np.add.reduceat(cross(self.start, self.start[self.after]), self.bounds[:-1]) / 2
+
+    def rings(self, points: NDArray[Any], is_corner: NDArray[np.bool_]) -> list[NDArray[Any]]:
+        """The points of each ring, as a list of arrays. points: (k, 2), one for each edge.
+        is_corner: (k,) which of them to return."""
+        return [points[begin:end][is_corner[begin:end]] for begin, end in pairwise(self.bounds.tolist())]
+
+
+def find_pixel_borders(labels: NDArray[np.int32], *, joined: bool = True) -> PixelBorders:
+    """The pixel borders of all objects of `labels` (H, W).
+
+    joined: whether pixels of an object that touch at a corner only have one ring together.
+    """
+    edges = _edges(labels)
+    successors, has_corner_contacts = _successors(edges, labels.shape[1], joined)
+    order, ring = _go_around(successors)
+    label, direction, x, y = edges[:, order]
+    bounds = np.r_[first_of_each(ring), len(ring)].astype(np.int64)
+    return PixelBorders(label, direction, np.c_[x, y], *around(ring), bounds, has_corner_contacts)
+
+
+def _edges(labels: NDArray[np.int32]) -> Ints:
+    """All edges, (4, k): label, direction, x and y of the start; sorted by label and start."""
+    padded = np.pad(labels, 1)
+    y, x = rows_and_columns(padded[1:, 1:-1] != padded[:-1, 1:-1])
+    vertical_y, vertical_x = rows_and_columns(padded[1:-1, 1:] != padded[1:-1, :-1])
+    below, above, right, left = (
+        padded[y + 1, x + 1],
+        padded[y, x + 1],
+        padded[vertical_y + 1, vertical_x + 1],
+        padded[vertical_y + 1, vertical_x],
+    )
+    parts = [
+        (below, 0, x, y),
+        (above, 2, x + 1, y),
+        (right, 3, vertical_x, vertical_y + 1),
+        (left, 1, vertical_x, vertical_y),
+    ]
+    edges = np.concatenate([np.stack(np.broadcast_arrays(*part)) for part in parts], axis=1)
+    edges = edges[:, edges[0] > 0]
+    return edges[:, np.lexsort(edges[[2, 3, 0]])]
+
+
+def _successors(edges: Ints, width: int, joined: bool) -> tuple[Ints, bool]:
+    """(k,) the index of the edge that follows each edge in its ring, and whether two
+    edges follow at some corner.
+
+    At such a corner the left-hand edge follows if `joined`, else the right-hand one.
+    """
+    label, direction, x, y = edges
+    height = int(y.max(initial=0)) + 1
+    starts = (label * height + y) * (width + 1) + x
+    ends = starts + STEPS[direction] @ (1, width + 1)
+    index = np.searchsorted(starts, ends)
+    following = np.minimum(index + 1, len(starts) - 1)
+    has_two = starts[following] == ends  # two edges begin there: those at `index` and at `following`
+    is_second = direction[following] == (direction + (-1 if joined else 1)) % 4
+    return np.where(has_two & is_second, following, index).astype(np.int64), bool((has_two & (following > index)).any())
+
+
+def _go_around(successors: Ints) -> tuple[Ints, Ints]:
+    """The edges (k,) in the order of the rings, and for each of them the first edge of its ring,
+    (k,)."""
+    following = successors.tolist()
+    ring_of = [-1] * len(following)
+    order: list[int] = []
+    for begin in range(len(following)):
+        index = begin
+        while ring_of[index] < 0:
+            ring_of[index] = begin
+            order.append(index)
+            index = following[index]
+    visited = np.array(order, np.int64)
+    return visited, np.array(ring_of, np.int64)[visited]

@@ -1,0 +1,379 @@
+"""Simple outlines fitted to points of n objects at once: circle, ellipse and rounded box.
+
+A rounded box stands for rods (corners as round as its half width), squares and rectangles. All fits are least squares
+of the distances between points and outline, by Levenberg and Marquardt, with less weight for points that lie far off.
+Coordinates are x and y in px.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+ELLIPSE, BOX = 1, 2  # families; a circle is an ellipse with equal axes
+STEPS, SMALL_STEP = 12, 5e-4  # steps of a fit at most; a smaller change, in units of the object's size, is the last
+FAR_OFF = 2.5  # times the typical distance: from here on a point weighs less
+LEAST_DISTANCE = 0.1  # px: the typical distance is never taken to be less
+CORRELATED = 5.0  # points: neighbours on a contour err alike, because maps and contours are smooth
+GOOD_PX = 0.2  # a circle, or an ellipse, with this RMS distance is not compared with a family of more parameters
+BETTER = 0.8  # a family with more parameters must have at most this share of the RMS distance
+AS_GOOD = 1.1  # or at most this, if it says how large the object is, and the one before does not
+MOST_WIDTH_ERROR, MOST_LENGTH_ERROR = 0.05, 0.12  # standard errors, as shares, with which it does
+SQUARE, FEWEST_SQUARES = 0.9, 5  # half width by half length of a square at least; see `are_squares`
+ANGLES, ROUNDNESSES = 6, (0.15, 1.0)  # starts of a box: angles within 90 degrees, and corner radii by the half width
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+# parameters (n, p), points (n, m, 2) -> distances (n, m), outside positive; their derivatives (n, p, m)
+Distances = Callable[[Floats, Floats], tuple[Floats, Floats]]
+
+
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """The outlines fitted to n objects.
+
+    family: (n,) ELLIPSE, BOX or 0 without a fit. centre: (n, 2). half: (n, 2) half length and half width, px. angle:
+    (n,) of the length, radians. corner: (n,) radius of the corners of a box. rms: (n,) RMS distance of the points, px.
+    width_error, length_error: (n,) standard error of the minimum and of the maximum diameter, px.
+    """
+
+    family: NDArray[np.int64]
+    centre: Floats
+    half: Floats
+    angle: Floats
+    corner: Floats
+    rms: Floats
+    width_error: Floats
+    length_error: Floats
+
+    def __len__(self) -> int:
+        return len(self.family)
+
+    def of(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Fits:
+        """The fits of some of the objects."""
+        return Fits(**{name: values[index] for name, values in vars(self).items()})
+
+    def replaced(self, index: NDArray[np.int64], others: Fits) -> Fits:
+        """The fits with those at `index` (k,) replaced by k others."""
+        copies = {name: values.copy() for name, values in vars(self).items()}
+        for name, values in copies.items():
+            values[index] = getattr(others, name)
+        return Fits(**copies)
+
+    @property
+    def widths(self) -> Floats:
+        """(n,) minimum Feret diameters in px."""
+        return 2 * self.half[:, 1]
+
+    @property
+    def determined(self) -> Bools:
+        """(n,) whether the points say how large the object is."""
+        length, width = 2 * self.half.T
+        is_wide_known = self.width_error <= MOST_WIDTH_ERROR * width
+        return np.asarray(is_wide_known & (self.length_error <= MOST_LENGTH_ERROR * length))
+
+    @property
+    def areas(self) -> Floats:
+        """(n,) px²."""
+        box = 4 * self.half.prod(1) - (4 - np.pi) * self.corner**2
+        return np.asarray(np.where(self.family == BOX, box, np.pi * self.half.prod(1)))
+
+    def distances(self, points: Floats) -> Floats:
+        """(n, m) signed distances in px of the points (n, m, 2) from the outline of each object; inside negative."""
+        c, s = np.cos(self.angle), np.sin(self.angle)
+        long, wide = 1 / np.maximum(self.half, 1e-3).T
+        matrix = np.stack([c * c * long + s * s * wide, c * s * (long - wide), s * s * long + c * c * wide], axis=1)
+        ellipse = _ellipse(np.c_[self.centre, matrix], points)[0]
+        if not (self.family == BOX).any():
+            return ellipse
+        box = _box(np.c_[self.centre, self.angle, self.half, self.corner], points)[0]
+        return np.asarray(np.where((self.family == BOX)[:, None], box, ellipse))
+
+    def polygons(self, count: int = 96) -> Floats:
+        """(n, count, 2) points along each outline, in the order of the angle in the picture."""
+        turn = np.arange(count) / count * 2 * np.pi
+        local = self.half[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+        local = np.where((self.family == BOX)[:, None, None], _on_box(local, self.half, self.corner), local)
+        return _turned(local, self.angle) + self.centre[:, None]
+
+
+def _turned(points: Floats, angle: Floats) -> Floats:
+    """The points (n, m, 2), turned by (n,) radians around the origin."""
+    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    return np.stack([c * points[..., 0] - s * points[..., 1], s * points[..., 0] + c * points[..., 1]], axis=-1)
+
+
+def _on_box(points: Floats, half: Floats, corner: Floats) -> Floats:
+    """Where rays from the origin through points (n, m, 2) meet boxes with half sides (n, 2) and corners (n,)."""
+    ray = points / np.maximum(np.hypot(points[..., 0], points[..., 1]), 1e-9)[..., None]
+    inner = half[:, None] - corner[:, None, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        to_sides = half[:, None] / np.abs(ray)
+        is_flat = (to_sides[..., ::-1] * np.abs(ray) <= inner)[..., ::-1]
+    along = (np.abs(ray) * inner).sum(-1)
+    to_corner = along + np.sqrt(np.maximum(along**2 - (inner**2).sum(-1) + corner[:, None] ** 2, 0))
+    reach = np.where(is_flat[..., 0], to_sides[..., 0], np.where(is_flat[..., 1], to_sides[..., 1], to_corner))
+    return np.asarray(reach[..., None] * ray)
+
+
+def fitted(points: Floats, weights: Floats, squares: bool | None = None) -> Fits:
+    """The simplest outline of each of n objects that lies well enough along its points.
+
+    points: (n, m, 2) x and y in px. weights: (n, m), 0 where an object has fewer points; at least 8 should be over 0.
+    squares: whether a box of which too little is seen is taken to be a square; None if most of the others are squares.
+    """
+    total = np.maximum(weights.sum(1), 1e-9)
+    middle = (weights[..., None] * points).sum(1) / total[:, None]
+    scale = np.sqrt((weights * ((points - middle[:, None]) ** 2).sum(-1)).sum(1) / total)
+    scale = np.maximum(scale, 0.5)
+    unit = (points - middle[:, None]) / scale[:, None, None]
+    circle = _solved(_circle, _bounded_circle, unit, weights, _circle_start(unit, weights))
+    best = _as_fits(circle, _of_circle, scale)
+    for find in (_best_ellipse, _best_box):
+        open_ = np.flatnonzero((best.rms > GOOD_PX) | ~best.determined)
+        if not len(open_):
+            break
+        now, other = best.of(open_), find(unit[open_], weights[open_], scale[open_], best.of(open_))
+        is_better = other.rms < BETTER * now.rms
+        is_better |= other.determined & ~now.determined & (other.rms < AS_GOOD * np.maximum(now.rms, GOOD_PX))
+        best = best.replaced(open_[is_better], other.of(is_better))
+    open_ = np.flatnonzero(~best.determined)
+    if len(open_) and (are_squares(best) if squares is None else squares):
+        other = _best_square(unit[open_], weights[open_], scale[open_])
+        is_better = other.determined & (other.rms < AS_GOOD * np.maximum(best.rms[open_], GOOD_PX))
+        best = best.replaced(open_[is_better], other.of(is_better))
+    return replace(best, centre=best.centre * scale[:, None] + middle)
+
+
+def are_squares(fits: Fits) -> bool:
+    """Whether at least FEWEST_SQUARES of the outlines are squares, and they are most of those whose size is known."""
+    is_square = fits.determined & (fits.family == BOX) & (fits.half[:, 1] > SQUARE * fits.half[:, 0])
+    return bool(is_square.sum() >= max(FEWEST_SQUARES, 0.6 * fits.determined.sum()))
+
+
+def _circle_start(points: Floats, weights: Floats) -> Floats:
+    """Circles (n, 3) by linear least squares of the squares of radii."""
+    terms = np.concatenate([points, np.ones((*points.shape[:2], 1))], axis=-1)
+    normal = np.einsum("nmp,nm,nmq->npq", terms, weights, terms)
+    normal += 1e-6 * (weights.sum(1)[:, None, None] + 1e-6) * np.eye(3)
+    right = np.einsum("nmp,nm->np", terms, weights * (points**2).sum(-1))
+    x, y, rest = np.linalg.solve(normal, right[..., None])[..., 0].T
+    return _bounded_circle(np.stack([x / 2, y / 2, np.sqrt(np.maximum(rest + (x**2 + y**2) / 4, 0.01))], axis=1))
+
+
+def _best_ellipse(points: Floats, weights: Floats, scale: Floats, circles: Fits) -> Fits:
+    inverse = scale / circles.half[:, 0]
+    start = np.c_[circles.centre, inverse, np.zeros(len(scale)), inverse]
+    return _as_fits(_solved(_ellipse, _bounded_ellipse, points, weights, start), _of_ellipse, scale)
+
+
+def _best_square(points: Floats, weights: Floats, scale: Floats) -> Fits:
+    start = _box_starts(points, weights)[0]
+    start = np.c_[start[:, :3], start[:, 3:5].max(1), start[:, 5]]
+    return _as_fits(_solved(_square, _bounded_square, points, weights, start), _of_square, scale)
+
+
+def _best_box(points: Floats, weights: Floats, scale: Floats, others: Fits) -> Fits:
+    """The best of two boxes: one begins with sharp, one with round corners."""
+    found = [
+        _as_fits(_solved(_box, _bounded_box, points, weights, start), _of_box, scale)
+        for start in _box_starts(points, weights)
+    ]
+    is_second = np.flatnonzero(found[1].rms < found[0].rms)
+    return found[0].replaced(is_second, found[1].of(is_second))
+
+
+def _box_starts(points: Floats, weights: Floats) -> list[Floats]:
+    """For each of ROUNDNESSES the boxes (n, 6) around all points, at the angle that suits them best."""
+    n, starts = len(points), list[tuple[Floats, list[Floats]]]()
+    for angle in np.arange(ANGLES) / ANGLES * np.pi / 2:
+        local = _turned(points, np.full(n, -angle))
+        low, high = ((weights[..., None] > 0) * local).min(1), ((weights[..., None] > 0) * local).max(1)
+        half = np.maximum((high - low) / 2, 0.1)
+        centre = _turned((high + low)[:, None] / 2, np.full(n, angle))[:, 0]
+        boxes = [np.c_[centre, np.full(n, angle), half, share * half.min(1)] for share in ROUNDNESSES]
+        starts.append((np.stack([(weights * _box(box, points)[0] ** 2).sum(1) for box in boxes]), boxes))
+    costs = np.stack([cost for cost, _ in starts])  # (angles, roundnesses, n)
+    every = np.stack([np.stack(boxes) for _, boxes in starts])
+    best = costs.argmin(0)
+    return [every[best[k], k, np.arange(n)] for k in range(len(ROUNDNESSES))]
+
+
+Described = tuple[Floats, Floats, Floats, Floats, Floats, Floats]  # centre, half, angle, corner, slopes of both halves
+
+
+def _as_fits(solved: tuple[Floats, Floats, Floats], described: Callable[[Floats], Described], scale: Floats) -> Fits:
+    """The fits, their sizes in px, their centres in units of `scale` (n,)."""
+    parameters, rms, inverse = solved
+    centre, half, angle, corner, long_slopes, wide_slopes = described(parameters)
+    variance = CORRELATED * np.maximum(rms, LEAST_DISTANCE / scale) ** 2
+    errors = [
+        2 * scale * np.sqrt(variance * np.einsum("np,npq,nq->n", slopes, inverse, slopes))
+        for slopes in (wide_slopes, long_slopes)
+    ]
+    family = np.full(len(parameters), ELLIPSE if described in (_of_circle, _of_ellipse) else BOX)
+    return Fits(family, centre, half * scale[:, None], angle, corner * scale, rms * scale, *errors)
+
+
+def _of_circle(parameters: Floats) -> Described:
+    zero, slopes = np.zeros(len(parameters)), np.tile([0.0, 0.0, 1.0], (len(parameters), 1))
+    return parameters[:, :2], np.repeat(parameters[:, 2:], 2, axis=1), zero, zero, slopes, slopes
+
+
+def _of_ellipse(parameters: Floats) -> Described:
+    values, vectors = np.linalg.eigh(parameters[:, [2, 3, 3, 4]].reshape(-1, 2, 2))  # ascending: the length first
+    values = np.maximum(values, 1e-3)
+    slopes = []
+    for k in (0, 1):
+        x, y = vectors[:, 0, k], vectors[:, 1, k]
+        one = -np.stack([x * x, 2 * x * y, y * y], axis=1) / values[:, k : k + 1] ** 2
+        slopes.append(np.c_[np.zeros((len(one), 2)), one])
+    angle = np.arctan2(vectors[:, 1, 0], vectors[:, 0, 0])
+    return parameters[:, :2], 1 / values, angle, np.zeros(len(angle)), slopes[0], slopes[1]
+
+
+def _of_square(parameters: Floats) -> Described:
+    slopes = np.tile(np.eye(5)[3], (len(parameters), 1))
+    return parameters[:, :2], parameters[:, [3, 3]], parameters[:, 2], parameters[:, 4], slopes, slopes
+
+
+def _of_box(parameters: Floats) -> Described:
+    is_turned = parameters[:, 3] < parameters[:, 4]
+    order = np.where(is_turned[:, None], [1, 0], [0, 1])
+    half = np.take_along_axis(parameters[:, 3:5], order, 1)
+    slopes = np.eye(6)[3 + order]
+    return (
+        parameters[:, :2],
+        half,
+        parameters[:, 2] + is_turned * np.pi / 2,
+        parameters[:, 5],
+        slopes[:, 0],
+        slopes[:, 1],
+    )
+
+
+def _circle(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
+    """Distances from circles: centre and radius."""
+    away = points - parameters[:, None, :2]
+    radius = np.maximum(np.hypot(away[..., 0], away[..., 1]), 1e-9)
+    slopes = np.stack([*(-away / radius[..., None]).transpose(2, 0, 1), np.full(radius.shape, -1.0)], axis=1)
+    return radius - parameters[:, 2:3], slopes
+
+
+def _ellipse(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
+    """Distances from ellipses, exact to the first order: centre, and the symmetric matrix (xx, xy, yy) that maps the
+    ellipse to a unit circle. No angle, so a circle is nothing special."""
+    x, y = np.moveaxis(points - parameters[:, None, :2], -1, 0)
+    xx, xy, yy = parameters[:, 2:, None].transpose(1, 0, 2)
+    u, v = xx * x + xy * y, xy * x + yy * y
+    radius = np.maximum(np.hypot(u, v), 1e-9)
+    u, v = u / radius, v / radius
+    across_x, across_y = xx * u + xy * v, xy * u + yy * v
+    steep = np.maximum(np.hypot(across_x, across_y), 1e-9)
+    slopes = np.stack([-across_x, -across_y, u * x, u * y + v * x, v * y], axis=1) / steep[:, None]
+    return (radius - 1) / steep, slopes
+
+
+def _box(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
+    """Distances from rounded boxes: centre, angle, half length, half width, radius of the corners."""
+    c, s = np.cos(parameters[:, 2:3]), np.sin(parameters[:, 2:3])
+    x, y = np.moveaxis(points - parameters[:, None, :2], -1, 0)
+    u, v = c * x + s * y, c * y - s * x
+    sign_u, sign_v = np.where(u < 0, -1.0, 1.0), np.where(v < 0, -1.0, 1.0)
+    half_u, half_v, corner = parameters[:, 3:, None].transpose(1, 0, 2)
+    over_u, over_v = np.abs(u) - (half_u - corner), np.abs(v) - (half_v - corner)
+    beyond = np.hypot(np.maximum(over_u, 0), np.maximum(over_v, 0))
+    is_corner = (over_u > 0) & (over_v > 0)
+    far = np.maximum(beyond, 1e-9)
+    across_u = np.where(is_corner, over_u / far, over_u >= over_v)
+    across_v = np.where(is_corner, over_v / far, over_u < over_v)
+    to_u, to_v = sign_u * across_u, sign_v * across_v
+    slopes = np.stack(
+        [
+            -(c * to_u - s * to_v),
+            -(s * to_u + c * to_v),
+            to_u * v - to_v * u,
+            -across_u,
+            -across_v,
+            across_u + across_v - 1,
+        ],
+        axis=1,
+    )
+    return beyond + np.minimum(np.maximum(over_u, over_v), 0) - corner, slopes
+
+
+def _square(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
+    """Distances from rounded squares: centre, angle, half side, radius of the corners."""
+    away, slopes = _box(parameters[:, [0, 1, 2, 3, 3, 4]], points)
+    return away, np.concatenate([slopes[:, :3], slopes[:, 3:4] + slopes[:, 4:5], slopes[:, 5:]], axis=1)
+
+
+def _bounded_circle(parameters: Floats) -> Floats:
+    parameters[:, 2] = np.clip(parameters[:, 2], 0.05, 20)
+    return parameters
+
+
+def _bounded_ellipse(parameters: Floats) -> Floats:
+    parameters[:, 2] = np.clip(parameters[:, 2], 0.05, 20)
+    parameters[:, 4] = np.clip(parameters[:, 4], 0.05, 20)
+    most = 0.999 * np.sqrt(parameters[:, 2] * parameters[:, 4])
+    parameters[:, 3] = np.clip(parameters[:, 3], -most, most)
+    return parameters
+
+
+def _bounded_square(parameters: Floats) -> Floats:
+    parameters[:, 3] = np.clip(parameters[:, 3], 0.05, 20)
+    parameters[:, 4] = np.clip(parameters[:, 4], 0.0, parameters[:, 3])
+    return parameters
+
+
+def _bounded_box(parameters: Floats) -> Floats:
+    parameters[:, 3:5] = np.clip(parameters[:, 3:5], 0.05, 20)
+    parameters[:, 5] = np.clip(parameters[:, 5], 0.0, parameters[:, 3:5].min(1))
+    return parameters
+
+
+def _solved(
+    distances: Distances, bounded: Callable[[Floats], Floats], points: Floats, weights: Floats, parameters: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """The parameters (n, p) with the least squares, the RMS distances (n,), and the covariances (n, p, p).
+
+    points (n, m, 2) in units of each object's size, so that parameters are about 1."""
+    damping, identity, found = np.full(len(points), 1e-2), np.eye(parameters.shape[1]), parameters.copy()
+    going, (away, slopes) = np.arange(len(points)), distances(parameters, points)
+    for _ in range(STEPS):
+        weight, place, now, strength = weights[going], points[going], found[going], damping[going]
+        used = weight * _trust(away[going], weight)
+        normal = _products(slopes[going], used)
+        scale = np.maximum(np.einsum("npp->np", normal), 1e-6 * used.sum(1)[:, None] + 1e-12)
+        right = (slopes[going] * (used * away[going])[:, None]).sum(2)
+        step = np.linalg.solve(normal + (strength[:, None] * scale)[..., None] * identity, right[..., None])[..., 0]
+        trial = bounded(now - step)
+        trial_away, trial_slopes = distances(trial, place)
+        is_better = (used * trial_away**2).sum(1) <= (used * away[going] ** 2).sum(1)
+        damping[going] = np.clip(np.where(is_better, strength / 5, strength * 8), 1e-6, 1e4)
+        better = going[is_better]
+        found[better], away[better], slopes[better] = (part[is_better] for part in (trial, trial_away, trial_slopes))
+        going = going[np.abs(trial - now).max(1) > SMALL_STEP]
+        if not len(going):
+            break
+    used = weights * _trust(away, weights)
+    total = np.maximum(used.sum(1), 1e-9)
+    rms = np.sqrt((weights * away**2).sum(1) / np.maximum(weights.sum(1), 1e-9))
+    return found, rms, np.linalg.inv(_products(slopes, used) + 1e-6 * total[:, None, None] * identity)
+
+
+def _products(slopes: Floats, weights: Floats) -> Floats:
+    """(n, p, p) the sums of the products of slopes (n, p, m), weighted by (n, m)."""
+    return np.asarray((slopes * weights[:, None]) @ slopes.swapaxes(1, 2))
+
+
+def _trust(away: Floats, weights: Floats) -> Floats:
+    """(n, m) from 0 to 1, how much points count that lie so far (n, m) off: less than others beyond FAR_OFF times the
+    typical distance."""
+    typical = np.sqrt((weights * np.minimum(away**2, 1)).sum(1) / np.maximum(weights.sum(1), 1e-9))
+    far = np.maximum(np.abs(away) / (FAR_OFF * np.maximum(typical, 1e-3)[:, None]), 1.0)
+    return np.asarray(1 / far**2)
