@@ -61,7 +61,7 @@ class Method(_Row[M]):
 
     @_step
     def study(
-        self, title: str, results: dict[str, dict[str, str]], agreed: Iterable[str] = (), **required: Any
+        self, /, title: str, results: dict[str, dict[str, str]], agreed: Iterable[str] = (), **required: Any
     ) -> Steps[Study[M]]:
         """Start a study of the precision of the method. Call its `refresh` until its state is "done".
 
