@@ -69,6 +69,7 @@ def combine(
     largest uncertainty of their calibrations is included once. count_unusable: whether images count whose warning says
     "Do not use"; a person must have agreed. Raises UserError if no image is left.
     """
+    members = list(members)
     held = [] if count_unusable else [member for member in members if is_unusable(member.flags)]
     left_out = [*left_out, *(SampleImage.waiting(member, f"{NOT_TO_USE}.") for member in held)]
     members = [member for member in members if member not in held]

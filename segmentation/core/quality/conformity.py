@@ -109,14 +109,14 @@ def decide(limit: Limit, value: Value, doubt: str = "") -> Decision:
     probability = probability_inside(value.value, spread, low, high)
     if limit.rule == "simple":
         verdict: Verdict = "passes" if low <= value.value <= high else "fails"
-        limits = (low, high)
+        inside = (low, high)
     else:
         # The uncertainty towards the limit decides how wide its guard band is.
         bands = [limit.factor * COVERAGE * spread.towards(end - value.value) for end in (low, high)]
         verdict = _guard_band_verdict(value.value, low, high, bands)
-        limits = (low + bands[0], high - bands[1])
+        inside = (low + bands[0], high - bands[1])
     smallest, largest = _possible(limit)
-    accepted = limits if max(limits[0], smallest) <= min(limits[1], largest) else None
+    accepted = inside if max(inside[0], smallest) <= min(inside[1], largest) else None
     words = _words(limit, value, verdict, probability)
     return Decision(limit, verdict, probability, accepted, words if accepted else f"{words} {OUT_OF_REACH}")
 
