@@ -337,7 +337,7 @@ def test_the_microscopes_own_uncertainty_counts_only_where_it_is_given():
 def test_in_pixels_nothing_looks_like_a_measurement(clear):
     micrograph, _, analysis, _ = clear
     in_pixels = measure(replace(micrograph, calibration=NOWHERE), analysis.segmentation, AnalysisSettings.of())
-    assert Flag(NO_SCALE) in in_pixels.flags
+    assert Flag(NO_SCALE, kind="no scale") in in_pixels.flags
     statistics = in_pixels.statistics
     assert statistics.unit == "px" and statistics.median and statistics.nano is None and statistics.convergence is None
     assert not any(statistics.intervals.values()) and "scale" in statistics.interval_note
