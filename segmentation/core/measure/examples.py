@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from .bins import FEWEST_IN_HISTOGRAM
 from .distribution import Floats
+from .quantities import MEDIAN_TERM
 
 # Titles of the examples; a sure outline has a high confidence.
-TITLES = ("smallest sure one", "nearest to the median", "largest sure one")
+TITLES = ("smallest sure one", f"nearest to the {MEDIAN_TERM}", "largest sure one")
 
 
 class Example(NamedTuple):
