@@ -62,8 +62,8 @@ def create_chart(
 def _results_of(method: Method) -> Iterator[Job | Sample]:
     """The results of a method that can be points: images that were analysed alone, and samples."""
     single_results = Job.objects.filter(method__method=method, state=Job.State.DONE, sample=None, parent=None)
-    single_results = single_results.select_related("micrograph", "method").defer("settings", "method__description")
-    samples = Sample.objects.filter(method__method=method).select_related("method").defer("method__description")
+    single_results = single_results.select_related("micrograph", "method__method")
+    samples = Sample.objects.filter(method__method=method).select_related("method__method")
     # In portions, because each result has a long summary.
     return chain(single_results.iterator(PORTION), samples.iterator(PORTION))
 
