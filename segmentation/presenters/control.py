@@ -232,19 +232,10 @@ class ChartView:
     @property
     def last_rows(self) -> list[PointRow]:
         """The last points, the newest first."""
-        return self._rows(range(len(self.points))[-MOST_POINTS:])
-
-    @cached_property
-    def all_rows(self) -> list[PointRow]:
-        """All points, the newest first."""
-        return self._rows(range(len(self.points)))
-
-    def _rows(self, places: Sequence[int]) -> list[PointRow]:
-        """The points at these places, the newest first."""
         control, chart = self.control, self.control.chart
         index_of = {place: index for index, place in enumerate(control.places)}
         rows = []
-        for place in reversed(places):
+        for place in reversed(range(len(self.points))[-MOST_POINTS:]):
             point, index = self.points[place], index_of.get(place)
             is_average = self.plan.way == "ewma" and chart.level is not None and index is not None
             average = self.words(chart.values[index]) if is_average else ""
