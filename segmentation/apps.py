@@ -14,9 +14,10 @@ class SegmentationConfig(AppConfig):
         from . import checks  # noqa: F401  registers the system checks
         from .core.network import cards
 
-        # These two connect receivers of Django's signals, such as the one that removes the files of
+        # These connect receivers of Django's signals, such as the one that removes the files of
         # deleted rows.
         from .services.access import second_factor  # noqa: F401
         from .services.ground import files  # noqa: F401
+        from .services.results import signing  # noqa: F401
 
         cards.add_folder(settings.DEEPSEGM_MODELS)

@@ -42,7 +42,7 @@ SIGN_IN = {
 # Views of one row: type of the row, module of the views, and their names. A view VIEW of a TYPE has
 # the address TYPEs/ID/VIEW/ and the URL name TYPE-VIEW.
 ACTIONS = (
-    ("sample", samples, "status images name add retry corrections cancel scale close delete"),
+    ("sample", samples, "status images name add retry corrections cancel scale close reopen delete"),
     ("job", job_status, "status"),
     ("job", jobs, "state proposals cancel retry delete sign version"),
     ("job", reruns, "settings rerun change page width"),

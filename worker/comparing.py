@@ -46,9 +46,8 @@ def _side_of_job(job: Job, *, with_outlines: bool) -> Side:
     """The data of one result for the comparison. with_outlines: also its outlines, because the
     other result has the same image and their outlines are paired."""
     task, objects = find(job.get_settings().task), tables.objects_of(job)
-    statistics = job.summary["statistics"] or {}
-    size, unit = statistics.get("size", "min_feret"), statistics.get("unit", "nm")
-    sizes = Sizes.of_objects(objects, size) if objects is not None and statistics else None
+    stored = job.stored
+    sizes = Sizes.of_objects(objects, stored.size) if objects is not None and stored.size else None
     images: dict[str, Any] = {}
     outlines = None
     with suppress(UnusableSegmentation):
@@ -59,24 +58,18 @@ def _side_of_job(job: Job, *, with_outlines: bool) -> Side:
         else:
             counted = {item["id"] for item in objects if item["kept"]}
             images["labels"] = np.where(np.isin(outlines.labels, list(counted)), outlines.labels, 0)
-    values = _values(statistics)
-    return Side([job.micrograph.sha256], unit, size if statistics else "", values, sizes, **images)
+    return Side([job.micrograph.sha256], stored.unit, stored.size, _values(stored.statistics), sizes, **images)
 
 
 def _side_of_sample(sample: Sample) -> Side:
     """The data of a sample for the comparison, from its images that count. Outlines of samples are
     not paired."""
-    rows = zip(sample.pooled["of"], sample.pooled["images"], strict=True)
-    counted = [pk for pk, row in rows if not row.get("excluded")]
-    jobs = list(Job.objects.select_related("micrograph").filter(pk__in=counted).order_by("pk"))
-    pooled = sample.pooled if "n_kept" in sample.pooled else {}
-    size, unit = pooled.get("size", "min_feret"), pooled.get("unit", "nm")
-    sizes = None
-    if pooled:
-        weighted, screened = pooled["edge"] == "weight", pooled["screened"]
-        sizes = Sizes.of_tables(_tables(jobs), size, weighted=weighted, screened=screened)
-    shas = [job.micrograph.sha256 for job in jobs]
-    return Side(shas, unit, size if pooled else "", _values(pooled), sizes)
+    stored, sizes = sample.stored, None
+    jobs = list(Job.objects.select_related("micrograph").filter(pk__in=stored.counted_ids).order_by("pk"))
+    if pooled := stored.statistics:
+        weighted, screened = pooled.edge == "weight", pooled.screened
+        sizes = Sizes.of_tables(_tables(jobs), stored.size, weighted=weighted, screened=screened)
+    return Side([job.micrograph.sha256 for job in jobs], stored.unit, stored.size, _values(pooled), sizes)
 
 
 def _tables(jobs: list[Job]) -> Iterator[Table]:
@@ -89,10 +82,12 @@ def _tables(jobs: list[Job]) -> Iterator[Table]:
             yield tables.load(file)[0]
 
 
-def _values(statistics: dict[str, Any]) -> dict[str, Value]:
+def _values(statistics: Statistics | None) -> dict[str, Value]:
     """The values of NUMBERS with their intervals, without those that are not known."""
     if not statistics:
         return {}
-    stored = Statistics.from_dict(statistics)
-    values = {name: stored.value(name) for name in NUMBERS if name != COUNT}
-    return {COUNT: Value(stored.n_kept), **{name: value for name, value in values.items() if value.value is not None}}
+    values = {name: statistics.value(name) for name in NUMBERS if name != COUNT}
+    return {
+        COUNT: Value(statistics.n_kept),
+        **{name: value for name, value in values.items() if value.value is not None},
+    }

@@ -99,7 +99,7 @@ def _write_image_files(
         source = folder / "converted.tif"
         write_tiff(micrograph, source)
         image.name = f"{PurePosixPath(image.name).stem}.tif"
-    edited = job.summary["used"].get("corrected") or {}
+    edited = job.stored.corrections["outlines"]
     further = {"left_out": left_out, "model": job.model_name, "by_hand": job.is_by_hand, "corrected": edited}
     store_image(dataset, image, learning, micrograph, source, labels, further, name=image.name, region=image.region)
 

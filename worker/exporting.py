@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from segmentation.core.analysis import Analysis, MethodUsed
+from segmentation.core.analysis import Analysis
 from segmentation.core.report.exports.notebook import MOST_BYTES
 from segmentation.core.report.filing import UNFILED, Filing
 from segmentation.core.sample import SampleAnalysis
@@ -27,7 +27,7 @@ from .fetching import fetch
 from .heartbeat import Progress
 from .measuring import measure_again
 from .results import summarise, with_method, write_stored_files
-from .samples import filing_of, judged_by, pooled_again
+from .samples import filing_of, judged_by, number_of, pooled_again
 
 MEASURING_END = 0.1  # the progress (0 to 1) at which measuring ends and writing begins
 # The last analysis of this process, by the text of its inputs (`_inputs_of`); at most one entry.
@@ -72,7 +72,7 @@ def write_export_files(export: ExportJob, progress: Progress, folder: Path) -> N
     result, out = export.result, folder / "results"
     if isinstance(result, Sample):
         again = pooled_again(result, lambda stage, done: progress(stage, MEASURING_END * done))
-        source = _Source(again, filing_of(result))
+        source = _Source(again, filing_of(result, result.jobs.filter(pk__in=result.stored.pooled_ids)))
         out.mkdir()
     else:
         source = _source_of_job(export, progress, folder, out)
@@ -107,20 +107,18 @@ def _source_of_job(export: ExportJob, progress: Progress, folder: Path, out: Pat
     analysis = _latest_analysis.get(_inputs_of(job))
     if analysis is None:
         analysis = measure_again(job, folder, lambda stage, done: progress(stage, MEASURING_END * done))
-    needs_new_numbers = job.summary.get("unread") and job.micrograph.is_finished and not job.signature_hash
-    if needs_new_numbers:
-        analysis = with_method(job, analysis)
-    elif job.summary.get("method"):  # as the method was when the numbers were made
-        analysis = replace(analysis, method=MethodUsed.from_dict(job.summary["method"]))
+    needs_new_numbers = job.stored.unread and job.micrograph.is_finished and not job.signature_hash
+    # Without new numbers the method is described as it was when the numbers were made.
+    analysis = with_method(job, analysis) if needs_new_numbers else replace(analysis, method=job.stored.method)
     image = fetch(job.micrograph.file.name, folder) if job.micrograph.size <= MOST_BYTES else None
     out.mkdir()
     if needs_new_numbers:
         _publish_new_numbers(export, analysis, out)
     signatures = list(job.signatures.all())
-    sample = job.sample.name if job.sample else ""
+    sample, measured = job.sample.name if job.sample else "", steps.last_change(job)
     return _Source(
         analysis,
-        Filing(steps.last_change(job), printed_address(job), sample, image, **judged_by(job, job.summary)),
+        Filing(measured, printed_address(job), sample, image, number=number_of(job, measured), **judged_by(job)),
         signatures,
         write_evidence(job, signatures, out),
     )
@@ -131,6 +129,6 @@ def _publish_new_numbers(export: ExportJob, analysis: Analysis, out: Path) -> No
     its image was read after it was measured."""
     job = export.job
     files = write_stored_files(analysis, out, in_sample=job.artifact(tables.TABLE_FILE) is not None)
-    earlier = {name: job.summary[name] for name in ("reused", "timings")}
+    earlier = {"reused": job.stored.reused, "timings": job.stored.timings}
     summary = {**summarise(analysis, reused=False, unread=False), **earlier}
     exports_service.publish_export(export=export, files=files, summary=summary, early=True)

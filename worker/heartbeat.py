@@ -22,7 +22,6 @@ from django.utils import timezone
 from segmentation import __version__
 from segmentation.models import (
     Attempted,
-    ChartReport,
     Comparison,
     Dataset,
     ExportJob,
@@ -123,7 +122,7 @@ def has_more_urgent_work(kind: type[Attempted]) -> bool:
         Job.objects.arriving(),
         wanted,
         Measuring.objects.waiting().filter(large=True),  # others are measured elsewhere (`tasks.do_inspections`)
-        *(short.objects.waiting() for short in (Sample, Comparison, ChartReport, Study, Dataset)),
+        *(short.objects.waiting() for short in (Sample, Comparison, Study, Dataset)),
     ]
     if kind in IDLE_WORK:
         rows += [idle.objects.waiting() for idle in IDLE_WORK[: IDLE_WORK.index(kind)]]

@@ -74,7 +74,7 @@ def measure_step(measuring: Measuring, progress: Progress, folder: Path) -> None
         original = remembered.original = original_outlines(job, alternatives=False)
         by_others = remembered.by_others = left_out_by_others(job)
     outlines, clock = corrected_outlines(job, original, step, by_others), pipeline.Clock()
-    unread = bool(job.summary.get("unread"))
+    unread = bool(job.stored.unread)
     with remembering(remembered.memory), ThreadPoolExecutor(1) as pool:
         # Saved in a thread, because most of the saving runs without Python's global lock.
         saving = pool.submit(copy_context().run, outlines.save, folder / SEGMENTATION)

@@ -36,7 +36,7 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     report_alive()
     requested, offered_cards = job.get_settings(), offered_models(job.owner)
     part = Part.of(load_micrograph(job.micrograph, folder, report_alive), requested)
-    used, model, refused = job.summary["used"], job.summary["model"]["name"], job.summary["refused"]
+    used, model, refused = job.stored.used, job.stored.model.name, job.stored.is_refused
     advised_model = named_model(used)  # on the page of the result
     # A way is proposed only if more of its outlines are probably right (share `least`) and if it finds
     # enough outlines (`fewest`). If both polarities of an image are equally likely ("beside"), both

@@ -9,6 +9,7 @@ from typing import Any
 from segmentation.core import flags
 from segmentation.core.analysis import Analysis
 from segmentation.core.micrograph.vendors.facts import MARKS
+from segmentation.core.quality.method_file import OWN_APPROVAL
 from segmentation.core.sample import Member
 from segmentation.core.tasks import find
 from segmentation.models import Job
@@ -25,7 +26,8 @@ def with_method(job: Job, analysis: Analysis) -> Analysis:
     method."""
     if job.method is None:
         return analysis
-    return replace(analysis, method=replace(job.method.written.record_for(analysis), control=out_of_control_words(job)))
+    used = replace(job.method.written.record_for(analysis), control=out_of_control_words(job))
+    return replace(analysis, method=replace(used, approval=OWN_APPROVAL) if job.method.is_own_approval else used)
 
 
 def write_stored_files(

@@ -6,28 +6,31 @@ from __future__ import annotations
 import logging
 import zipfile
 import zlib
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from segmentation.core.analysis import AnalysisSettings, MethodUsed
-from segmentation.core.flags import Flag, as_json, from_json
+from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.flags import Flag, as_json
 from segmentation.core.micrograph.pairing import sort_key
-from segmentation.core.micrograph.types import Calibration
+from segmentation.core.quality.belonging import choice_words
 from segmentation.core.quality.specification import Specification
+from segmentation.core.quality.stopping import departures_of
 from segmentation.core.report.exports.viewer import THUMBNAIL_FILE
 from segmentation.core.report.filing import Filing
 from segmentation.core.sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from segmentation.models import Job, Sample
 from segmentation.plain import storable
-from segmentation.presenters.stored import statistics_of, values_of
+from segmentation.presenters.growing import growth_of
 from segmentation.services.access import links
 from segmentation.services.access.site_address import printed_address
 from segmentation.services.ground import tables
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import publishing
+from segmentation.services.results import growing, publishing, steps
 
-from . import sample_growth
 from .heartbeat import Progress
 
 logger = logging.getLogger(__name__)
@@ -47,15 +50,20 @@ def pool_sample(sample: Sample, progress: Progress, folder: Path) -> None:
     has. Raises `Superseded` if the sample changed meanwhile."""
     from segmentation.core.report.files import write_all
 
-    sample_growth.hold_images(sample)
+    if not sample.closed:  # in a closed sample the same images count for good
+        before = growth_of(sample)
+        growing.hold_images(sample, is_enough=before is not None and before.is_enough)
     combined, jobs, notes = _combine(sample, progress)
-    while combined and sample_growth.hold_outliers(sample, combined, jobs):
-        combined, jobs, notes = _combine(sample, progress)
+    while combined and not sample.closed:
+        outliers = {job.pk: image.outlier for job, image in zip(jobs, combined.images, strict=False)}
+        if not growing.hold_outliers(sample, outliers):
+            break
+        combined, jobs, notes = _combine(sample, progress)  # without the images that wait now
     if combined is None:
         pooled = {"of": [], "images": [], **as_json(map(Flag, [*notes, NONE_LEFT]))}
         publishing.publish_sample(sample=sample, files={}, pooled=pooled)
         return
-    files = write_all(combined, folder / "pooled", stored_only=True, filing=filing_of(sample))
+    files = write_all(combined, folder / "pooled", stored_only=True, filing=filing_of(sample, jobs))
     progress("storing the results", STORING)
     content = combined.as_dict() | as_json([*map(Flag, notes), *combined.flags])
     content |= {"of": [str(job.pk) for job in jobs]}
@@ -66,7 +74,7 @@ def pooled_again(sample: Sample, progress: Progress) -> SampleAnalysis:
     """The pooled numbers of a sample once more, to write files from them. Raises Refused (409) if
     the table of an image cannot be read any more."""
     combined, jobs, _ = _combine(sample, progress)
-    if combined is None or [str(job.pk) for job in jobs] != sample.pooled["of"]:
+    if combined is None or [str(job.pk) for job in jobs] != sample.stored.pooled_ids:
         raise Refused(LOST, 409)
     return combined
 
@@ -87,24 +95,31 @@ def _combine(sample: Sample, progress: Progress) -> tuple[SampleAnalysis | None,
         edge=settings.measurement.border_correction,
         filter=settings.measurement.filter,
         left_out=left_out,
+        count_unusable=True,  # `growing.hold_images` left out those that nobody has agreed to
     )
-    return combined, jobs, notes
+    return replace(combined, ending=tuple(departures_of(sample.history))), jobs, notes
 
 
-def filing_of(sample: Sample) -> Filing:
-    """The data on a sample that its files state: when it was pooled, the address of its page, and
-    its limits."""
-    return Filing(sample.started, printed_address(sample), **judged_by(sample, sample.pooled))
+def filing_of(sample: Sample, jobs: Iterable[Job]) -> Filing:
+    """The data on a sample that its files state: when its images were measured, the address of its page, and
+    its limits. jobs: its pooled results."""
+    # A pooling that changes nothing leaves this time as it was.
+    measured = max(filter(None, map(steps.last_change, jobs)), default=sample.started)
+    return Filing(measured, printed_address(sample), number=number_of(sample, measured), **judged_by(sample))
 
 
-def judged_by(row: Job | Sample, summary: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a `Filing` for a result that is compared with limits; {} without limits.
-    summary: the stored numbers."""
+def number_of(row: Job | Sample, measured: datetime | None) -> str:
+    """The number of the papers of a result: the beginning of its id, and the time of its last measuring (UTC)."""
+    return f"{str(row.pk)[:8]}-{measured.astimezone(UTC):%Y%m%d%H%M%S}" if measured else str(row.pk)[:8]
+
+
+def judged_by(row: Job | Sample) -> dict[str, Any]:
+    """The fields of a `Filing` for a result that is compared with limits; {} without limits."""
     if not row.specification:
         return {}
-    method, link = summary.get("method") or {}, links.printed_link(row)
+    method, link = row.stored.method, links.printed_link(row)
     fields = {"specification": Specification.read(row.specification)}
-    fields |= {"method": f"{method['name']}, version {method['version']}"} if method else {}
+    fields |= {"method": method.title} if method else {}
     address = printed_address(row) if link else ""
     if link is None or not address:
         return fields
@@ -150,33 +165,29 @@ def _member(job: Job) -> Member | None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         logger.warning("The table of job %s cannot be read.", job.pk, exc_info=True)
         return None
-    calibration = Calibration(**job.summary["calibration"])
-    statistics, quantities = statistics_of(job.summary), values_of(job.summary)
+    stored = job.stored
     thumbnail, picture = job.artifacts.filter(name=THUMBNAIL_FILE).first(), b""
     with suppress(OSError):  # a report can do without the picture
         if thumbnail:
             with thumbnail.file.open("rb") as file:
                 picture = file.read()
-    parts = (clarity, job.micrograph.sha256, _record(job), picture, statistics, quantities)
-    flags = from_json(job.summary)
-    texts = {flag.text for flag in flags}
-    flags += [Flag(text) for text in job.scale.disagreements() if text not in texts]
-    return Member(job.micrograph.name, table, calibration, *parts, flags)
+    parts = (clarity, job.micrograph.sha256, _record(job), picture, stored.statistics, stored.quantities)
+    texts = {flag.text for flag in stored.flags}
+    flags = [*stored.flags, *(Flag(text) for text in job.scale.disagreements() if text not in texts)]
+    return Member(job.micrograph.name, table, job.calibration, *parts, flags, choice_words(job.choice))
 
 
 def _record(job: Job) -> AnalysisRecord:
     """How the objects of an image were found, from its summary."""
-    summary, micrograph = job.summary, job.micrograph
+    stored, micrograph = job.stored, job.micrograph
     kind = {"kind": micrograph.kind} if micrograph.kind else {}
     settings = job.get_settings()
     return AnalysisRecord(
         settings.task,
         settings.as_dict(),
-        job.segmentation.provenance["card"] if job.segmentation else summary["model"],
-        summary["used"],
-        summary["image"]["width"],
-        summary["image"]["height"],
-        summary["data_bar"],
+        job.segmentation.provenance["card"] if job.segmentation else stored.model._asdict(),
+        stored.used,
+        *stored.frame,
         {**kind, **micrograph.metadata},
-        MethodUsed.from_dict(summary["method"]) if summary.get("method") else None,
+        stored.method,
     )

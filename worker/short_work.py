@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from segmentation.models import (
     Attempted,
-    ChartReport,
     Comparison,
     Dataset,
     ExportJob,
@@ -14,7 +13,6 @@ from segmentation.models import (
 )
 
 from .attempts import Work
-from .chart_reports import write_month
 from .comparing import compare_results
 from .datasets import prepare_dataset
 from .exporting import write_export_files
@@ -28,7 +26,6 @@ SHORT: dict[type[Attempted], Work] = {
     Measuring: measure_step,
     ExportJob: write_export_files,
     Comparison: compare_results,
-    ChartReport: write_month,
     Sample: pool_sample,
     Dataset: prepare_dataset,
 }

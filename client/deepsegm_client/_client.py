@@ -340,11 +340,17 @@ class _Client(_UsesClient[M]):
 
     @_step
     def mark_point(
-        self, id: str, point: int, note: str | None = None, excluded: str | None = None
+        self,
+        id: str,
+        point: int,
+        note: str | None = None,
+        excluded: str | None = None,
+        included: bool | None = None,
     ) -> Steps[dict[str, Any]]:
         """Write a note at a point of a control chart, or exclude the point. point: its id. excluded: the known cause
-        why it does not count. None leaves a text unchanged, "" removes it."""
-        sent = {"note": note, "excluded": excluded}
+        why it does not count. None leaves a text unchanged, "" removes it. included: whether a point counts that
+        waits for a yes."""
+        sent = {"note": note, "excluded": excluded, "included": included}
         return dict((yield from self._json("PATCH", f"/charts/{path_part(id)}/points/{point}", json=sent)))
 
     @_step

@@ -173,6 +173,11 @@ class _Measured(_Files[M]):
         return list(self.data["result"].get("warnings", []))
 
     @property
+    def may_be_judged(self) -> bool:
+        """Whether something may be decided by the numbers: False if a warning says that they are probably wrong."""
+        return bool(self.data.get("may_be_judged", True))  # sites up to 1.1 do not say it
+
+    @property
     def method(self) -> dict[str, Any] | None:
         """The version of a method that the result follows: name, version, state, checksum, departures; None without
         one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +36,15 @@ class Method(_Row[M]):
 
     @_step
     def change(
-        self, result: Job[M] | Result[M] | str | None = None, *, description: dict[str, Any] | None = None
+        self,
+        result: Job[M] | Result[M] | str | None = None,
+        *,
+        description: dict[str, Any] | None = None,
+        reason: str = "",
     ) -> Steps[dict[str, Any]]:
-        """Change the draft, or make the next version if there is no draft. Give a finished result or a description."""
-        sent = _source(result, description)
+        """Change the draft, or make the next version if there is no draft without results. Give a finished result or a
+        description. reason: why a next version is made, which needs one."""
+        sent = {**_source(result, description), "reason": reason}
         answer = yield from self._client._json("POST", f"{self.path}/versions", json=sent)
         yield from self._refresh()
         return dict(answer)
@@ -54,13 +60,22 @@ class Method(_Row[M]):
         return (yield from self._do(number, "withdraw", {"reason": reason}))
 
     @_step
-    def study(self, title: str, results: dict[str, dict[str, str]]) -> Steps[Study[M]]:
+    def study(
+        self, /, title: str, results: dict[str, dict[str, str]], agreed: Iterable[str] = (), **required: Any
+    ) -> Steps[Study[M]]:
         """Start a study of the precision of the method. Call its `refresh` until its state is "done".
 
-        results: the id of each result, with its conditions: instrument, day, operator, preparation.
+        results: the id of each result, with its conditions: instrument, day, operator, preparation. agreed: the ids
+        of results that count although they depart from the method, are by a draft, or too small. required: what the
+        use of the method requires: use="in words", and in per cent intermediate, bias, uncertainty.
         """
-        sent = {"title": title, "results": results}
+        sent = {"title": title, "results": results, "agreed": list(agreed), "requirements": required}
         return Study(self._client, (yield from self._client._json("POST", f"{self.path}/studies", json=sent)))
+
+    @_step
+    def log(self) -> Steps[list[dict[str, Any]]]:
+        """Who changed what of the method: versions, charts, studies and samples, the newest first."""
+        return list((yield from self._client._json("GET", f"{self.path}/log")))
 
     @_step
     def discard(self, number: int) -> Steps[None]:
@@ -73,12 +88,14 @@ class Method(_Row[M]):
         return list((yield from self._client._json("GET", f"{self.path}/charts")))
 
     @_step
-    def create_chart(self, /, reference: str | None = None, **plan: Any) -> Steps[dict[str, Any]]:
+    def create_chart(
+        self, /, reference: str | None = None, material: str | None = None, **plan: Any
+    ) -> Steps[dict[str, Any]]:
         """Make a control chart, with points for the results that the method has already. plan: quantity="median",
         way="individuals" or "ewma", centre and sigma (fixed limits, in nm or as fractions), rules=[1, 2] (numbers
         of Nelson's tests that raise an alarm; without it 1 to 4). reference: id of a reference material, to show
-        only measurements of it."""
-        sent = {"plan": plan, "reference": reference}
+        only measurements of it. material: the material of the results, if they are of several."""
+        sent = {"plan": plan, "reference": reference, "material": material}
         return dict((yield from self._client._json("POST", f"{self.path}/charts", json=sent)))
 
     def _do(self, number: int, action: str, sent: dict[str, str]) -> Steps[dict[str, Any]]:
@@ -97,6 +114,13 @@ class Study(_Row[M]):
     def save_report(self, to: File = ".") -> Steps[Path]:
         """Save the validation report as PDF, in a folder or under the name `to`."""
         return (yield from self._client._download(f"{self.path}/report.pdf", to, "validation.pdf"))
+
+    @_step
+    def sign(self, password: str, meaning: str = "made", name: str = "") -> Steps[None]:
+        """Sign the validation report with the password of the account. meaning: made, only for its author; reviewed or
+        approved, only for others."""
+        sent = {"password": password, "meaning": meaning, "name": name}
+        self.data = yield from self._client._json("POST", f"{self.path}/signatures", json=sent)
 
     @_step
     def apply(self) -> Steps[dict[str, Any]]:

@@ -86,6 +86,11 @@ class Sample(_Stoppable[M]):
         enough images yet."""
         yield from self._do("close", reason=reason)
 
+    @_step
+    def reopen(self, reason: str) -> Steps[None]:
+        """Open a closed sample again. The account needs the right to do so."""
+        yield from self._do("reopen", reason=reason)
+
 
 class SampleResult(Sample[M], _Measured[M]):
     """The pooled result of a sample. After a change of the sample, its `wait` gives a new one."""

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from ..models import Method, Study
+from ..services.results import methods
 from ..services.results.studies import cancel_study
 from .base import ReadOnlyAdmin, action, column, page_link
 
@@ -29,6 +30,9 @@ class MethodAdmin(ReadOnlyAdmin):
         "versions", lambda method: ", ".join(f"{row.number} {row.state}" for row in method.versions.all())
     )
     page = page_link("method", "open the method")
+
+    def delete_model(self, request: HttpRequest, obj: Method) -> None:
+        methods.delete_method(method=obj, user=request.user)
 
 
 @admin.register(Study)

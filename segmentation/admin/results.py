@@ -19,7 +19,7 @@ from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import calibration_words
 from ..presenters.listing import UNREADABLE, read_or_default
 from ..presenters.progress import stage_times
-from ..presenters.stored import count_words, headline, numbers_of, warning_of
+from ..presenters.stored import count_words, headline, numbers_of
 from ..services.ground.files import remove_files_together
 from ..services.results import jobs, samples
 from ..services.results.models_offered import title_of
@@ -59,8 +59,8 @@ class JobAdmin(AdminWithLink):
         return read_or_default(self._numbers, job, UNREADABLE) if job.is_done else ""
 
     def _numbers(self, job: models.Job) -> str:
-        numbers = numbers_of(job.summary)
-        return ", ".join(filter(None, (count_words(numbers), headline(numbers), warning_of(job))))
+        numbers = numbers_of(job.stored)
+        return ", ".join(filter(None, (count_words(numbers), headline(numbers), job.stored.warning)))
 
     @admin.display(description="where its time went")
     def spent(self, job: models.Job) -> SafeString:

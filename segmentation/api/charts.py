@@ -37,6 +37,9 @@ class NewChart(Body):
 
     plan: dict[str, Any] = Field(default_factory=dict, description=PLAN)
     reference: UUID | None = Field(None, description="A reference material whose measurements it shows.")
+    material: str | None = Field(
+        None, description="Without a reference material: the material of its results, as they name it; empty for none."
+    )
 
 
 class ChangedChart(Body):
@@ -48,6 +51,7 @@ class PointMark(Body):
 
     note: str | None = Field(None, description="Such as: new filament. An empty text deletes the note.")
     excluded: str | None = Field(None, description="The known cause for which it does not count; empty: it counts.")
+    included: bool | None = Field(None, description="Whether it counts although it waits for a yes.")
 
 
 class PointAlarm(Schema):
@@ -60,7 +64,7 @@ class Point(Schema):
 
     id: int
     number: int = Field(description="From 1 on, in the order of time.")
-    measured: datetime
+    measured: datetime = Field(description="When the image was taken if its file tells it, else the result's time.")
     value: float
     average: float | None = Field(description="The weighted average; null for individuals.")
     moving_range: float | None = Field(description="The difference from the last point before it that counts.")
@@ -69,6 +73,9 @@ class Point(Schema):
     alarms: list[PointAlarm]
     note: str
     excluded: str
+    counts: bool = Field(description="Whether limits and tests include it.")
+    waits: str = Field(description="Why it counts only after a yes; empty if it counts without.")
+    choice: str = Field(description="Who said yes or no to it; empty if nobody did.")
     version: int
     departures: list[str]
     job: str | None = Field(description="The id of the result, if you may see it.")
@@ -85,6 +92,7 @@ class Chart(Answer):
     name: Annotated[str, FromRow(lambda row, _: str(row))]
     plan: dict[str, Any] = Field(description=PLAN)
     reference: dict[str, Any] = Field(description="The reference material with its certificate; {} without one.")
+    material: str | None = Field(description="The material of its results; null for one of a reference material.")
     sentence: Annotated[str, FromRow(lambda row, _: _view(row).sentence)]
     in_control: Annotated[bool | None, FromRow(lambda row, _: _view(row).is_in_control)] = Field(
         description="Whether the last point that counts raises no alarm; null before there are limits."
@@ -129,7 +137,8 @@ def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
         reference = Reference.objects.listed_for(request.user, request.visitor).filter(pk=body.reference).first()
         if reference is None:
             raise Refused(NO_REFERENCE, 422)
-    row = service.create_chart(method=method, plan=_plan(body.plan), reference=reference, user=request.user)
+    fields = {"plan": _plan(body.plan), "reference": reference, "material": body.material, "user": request.user}
+    row = service.create_chart(method=method, **fields)
     response["Location"] = reverse("api:chart", args=[row.pk])
     return Status(201, row)
 

@@ -34,7 +34,7 @@ class NewSpecification(Body):
     )
 
 
-def _row(request: HttpRequest, pk: UUID) -> Job | Sample:
+def row_of_address(request: HttpRequest, pk: UUID) -> Job | Sample:
     """The job or sample that the address names; raises Http404."""
     kind: type[Job | Sample] = Sample if request.path.startswith("/api/v1/samples/") else Job
     return visible(request, row_of(kind, pk))
@@ -50,14 +50,14 @@ for router, kind in ((jobs, "job"), (samples, "sample")):  # the same addresses 
     @router.operation("GET", PATH, NAME, ANSWERS, operation_id=f"{kind}_specification")
     def specification(request: HttpRequest, pk: UUID) -> Any:
         """The limits of a result, and the decision on them; null without limits, or while there are no numbers."""
-        return _answer(_row(request, pk))
+        return _answer(row_of_address(request, pk))
 
     @router.operation(
         "PUT", PATH, NAME, CHANGED, (), request_body(NewSpecification, JSON), operation_id=f"set_{kind}_specification"
     )
     def set_specification(request: HttpRequest, pk: UUID) -> Any:
         """Compare a result with new limits in place of those before; a signed result keeps its limits."""
-        row = changeable(request, _row(request, pk))
+        row = changeable(request, row_of_address(request, pk))
         try:
             limits = Specification.read(json_body(request, NewSpecification).model_dump())
         except ValueError as problem:
@@ -69,7 +69,7 @@ for router, kind in ((jobs, "job"), (samples, "sample")):  # the same addresses 
     )
     def remove_specification(request: HttpRequest, pk: UUID) -> Any:
         """Take the limits of a result away."""
-        _changed(request, changeable(request, _row(request, pk)), None)
+        _changed(request, changeable(request, row_of_address(request, pk)), None)
         return Status(204, None)
 
 

@@ -24,6 +24,7 @@ from .request_bodies import Approval, NewMethod, NewVersion, Withdrawal, json_bo
 from .routes import JSON, Routes, request_body
 from .schemas import Answer, FromRow, Id, address, text_of, url_of_view
 
+MOST_LOGGED = 1000  # entries of the log in one answer
 ONE_OF_BOTH = "Send either job or description."
 router = Routes(tags=["Methods"])
 
@@ -36,11 +37,18 @@ class Version(Answer):
     number: int
     state: Literal["draft", "approved", "withdrawn"]
     checksum: str = Field(description="SHA-256 of description: JSON, sorted keys, UTF-8, no spaces.")
-    author: str = Field(description="Account that wrote it.")
+    author: str = Field(description="Account that wrote it, or wrote it last.")
+    authors: Annotated[list[str], FromRow(lambda row, _: sorted(row.makers))] = Field(
+        description="All that wrote what was not approved before; none of them approves it."
+    )
+    purpose: str = Field(description="Why it differs from the version before.")
     created: datetime
     approver: str = Field(description="Account that approved it; empty before.")
     approver_name: str
     approved: datetime | None
+    own_approval: Annotated[bool, FromRow(lambda row, _: row.is_own_approval)] = Field(
+        description="Whether one of its authors approved it: one person works alone on the site."
+    )
     withdrawn_by: str
     withdrawn: datetime | None
     reason: str = Field(description="Why it was withdrawn.")
@@ -100,6 +108,26 @@ def method(request: HttpRequest, pk: UUID) -> Any:
     return _method(request, pk)
 
 
+class LogEntry(Answer):
+    """One entry of the log of a method."""
+
+    created: datetime
+    account: str
+    action: str
+    kind: str
+    name: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+@router.operation("GET", "/{uuid:pk}/log", "method-log", list[LogEntry], (403, 404))
+def log(request: HttpRequest, pk: UUID) -> Any:
+    """The log of a method, the newest entries first, for who may change it: versions, charts, studies, samples."""
+    row = _method(request, pk)
+    service.check_changeable(row, request.user)
+    return list(service.log_of(row)[:MOST_LOGGED])
+
+
 @router.operation(
     "POST",
     "/{uuid:pk}/versions",
@@ -111,10 +139,11 @@ def method(request: HttpRequest, pk: UUID) -> Any:
 def change(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Change the draft of a method; where its newest version is approved or withdrawn, make the next version."""
     row, body = _method(request, pk), json_body(request, NewVersion)
+    fields = {"method": row, "user": request.user, "reason": body.reason}
     if description := _description(body):
-        version = service.change_method(method=row, description=description, user=request.user)
+        version = service.change_method(description=description, **fields)
     else:
-        version = service.save_as_method(job=_job(request, body.job), user=request.user, name="", method=row)
+        version = service.save_as_method(job=_job(request, body.job), name="", **fields)
     return _answer_with(response, version)
 
 

@@ -13,12 +13,13 @@ from pydantic import Field
 from ..core.quality.reference import ReferenceMaterial
 from ..http.access import changeable, row_of, visible
 from ..models import Job, Reference, Sample
-from ..presenters.judging import comparison_as_dict
+from ..presenters.judging import comparison_as_dict, deletion_words
 from ..services.ground.refusal import Refused
 from ..services.results import judging
 from ..services.results import references as references_service
 from . import schemas
 from .auth import identify
+from .judging import row_of_address
 from .request_bodies import Body, json_body
 from .routes import JSON, Routes, error_answers, request_body
 
@@ -31,7 +32,7 @@ class NewReference(Body):
 
     material: dict[str, Any] = Field(
         description="name, quantity (such as median), value, expanded (uncertainty), k (2), measurand, certificate,"
-        " source, batch."
+        " source, batch, expires (such as 2027-06-30)."
     )
     group: str = Field("", description="Name of a group of yours whose accounts list it, too.")
 
@@ -78,18 +79,18 @@ def reference(request: HttpRequest, pk: UUID) -> Any:
 @router.operation("DELETE", "/{uuid:pk}", "reference", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a reference material from the list. Results that were compared with it keep its certificate."""
-    references_service.delete_reference(reference=changeable(request, row_of(Reference, pk), "delete"))
+    row = changeable(request, row_of(Reference, pk), "delete")
+    references_service.delete_reference(reference=row, account=request.user)
+    request.staff_action = None  # the service has noted it
     return Status(204, None)
 
 
-def _row(request: HttpRequest, pk: UUID) -> Job | Sample:
-    """The job or sample that the address names; raises Http404."""
-    kind: type[Job | Sample] = Sample if request.path.startswith("/api/v1/samples/") else Job
-    return visible(request, row_of(kind, pk))
-
-
 def _answer(row: Job | Sample) -> dict[str, Any]:
-    return {"reference": row.reference or None, "comparison": comparison_as_dict(row)}
+    return {
+        "reference": row.reference or None,
+        "comparison": comparison_as_dict(row),
+        "deleted": deletion_words(row),
+    }
 
 
 def _set_and_answer(request: HttpRequest, row: Job | Sample, reference: Reference | None) -> dict[str, Any]:
@@ -106,7 +107,7 @@ for router_of_kind, kind in ((jobs, "job"), (samples, "sample")):  # the same ad
     )
     def reference_of(request: HttpRequest, pk: UUID) -> Any:
         """The reference material that a result is a measurement of, and how it agrees with the certificate."""
-        return _answer(_row(request, pk))
+        return _answer(row_of_address(request, pk))
 
     @router_of_kind.operation(
         "PUT",
@@ -119,7 +120,7 @@ for router_of_kind, kind in ((jobs, "job"), (samples, "sample")):  # the same ad
     )
     def set_reference(request: HttpRequest, pk: UUID) -> Any:
         """State that a result is a measurement of a reference material of your list; a signed result keeps its own."""
-        row = changeable(request, _row(request, pk))
+        row = changeable(request, row_of_address(request, pk))
         listed_rows = Reference.objects.listed_for(request.user, request.visitor)
         reference = listed_rows.filter(pk=json_body(request, ChosenReference).reference).first()
         if reference is None:
@@ -131,5 +132,5 @@ for router_of_kind, kind in ((jobs, "job"), (samples, "sample")):  # the same ad
     )
     def remove_reference(request: HttpRequest, pk: UUID) -> Any:
         """State that a result is not a measurement of a reference material."""
-        _set_and_answer(request, changeable(request, _row(request, pk)), None)
+        _set_and_answer(request, changeable(request, row_of_address(request, pk)), None)
         return Status(204, None)

@@ -126,6 +126,7 @@ class NewVersion(Body):
 
     job: UUID | None = Field(None, description="A finished result, whose model and settings it takes.")
     description: dict[str, Any] | None = Field(None, description="In place of a result: as GET answers it.")
+    reason: str = Field("", description="Why a next version is made; a draft without results is changed without one.")
 
 
 class Approval(Body):
@@ -198,6 +199,10 @@ class Name(Body):
 
 class Closing(Body):
     reason: str = Field("", description="Why, before enough is measured by the method.")
+
+
+class Reopening(Body):
+    reason: str = Field(description="Why the sample is opened again.")
 
 
 class Inclusion(Body):

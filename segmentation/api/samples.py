@@ -14,7 +14,7 @@ from ninja import Query, Status
 from ..forms.samples import scale_rule
 from ..http.access import changeable, count_image, row_of, visible
 from ..models import Job, Sample
-from ..presenters.growing import growth_of
+from ..presenters.growing import close_by_method
 from ..presenters.progress import Progress
 from ..services.ground.refusal import Refused
 from ..services.results import exports, growing, uploads
@@ -32,6 +32,7 @@ from .request_bodies import (
     Inclusion,
     Name,
     NewSample,
+    Reopening,
     SampleScale,
     json_body,
     sent_method,
@@ -173,10 +174,19 @@ def close(request: HttpRequest, pk: UUID) -> Any:
     """Close a sample that grows by a method: it takes no more images. Before enough is measured, a
     reason must be given."""
     sample = changeable(request, row_of(Sample, pk))
-    body, growth = json_body(request, Closing), growth_of(sample)
-    is_enough = growth is not None and growth.is_enough
-    growing.close_sample(sample=sample, account=request.user, reason=body.reason, is_enough=is_enough)
+    close_by_method(sample, request.user, json_body(request, Closing).reason)
     request.staff_action = None  # close_sample has written the staff log, so the middleware does not
+    return _fresh(sample)
+
+
+@router.operation(
+    "POST", "/{uuid:pk}/reopen", "sample-reopen", SAMPLE_ANSWERS, (403, 404, 409, 422), request_body(Reopening, JSON)
+)
+def reopen(request: HttpRequest, pk: UUID) -> Any:
+    """Open a closed sample again, with a reason; this needs a right of its own."""
+    sample = changeable(request, row_of(Sample, pk))
+    growing.reopen_sample(sample=sample, account=request.user, reason=json_body(request, Reopening).reason)
+    request.staff_action = None  # reopen_sample has written the staff log
     return _fresh(sample)
 
 
@@ -184,7 +194,7 @@ def close(request: HttpRequest, pk: UUID) -> Any:
 def outlines(request: HttpRequest, pk: UUID) -> Any:
     """The outlines of all pooled images as COCO annotations."""
     sample = visible(request, row_of(Sample, pk))
-    if not sample.pooled.get("of"):  # the ids of the pooled jobs
+    if not sample.stored.pooled_ids:
         raise Http404
     return StreamingHttpResponse(pooled_coco(sample), content_type="application/json")
 

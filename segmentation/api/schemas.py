@@ -19,12 +19,10 @@ from ..core.report.schema import JobResult, StoredSample, with_short_description
 from ..core.tasks import find
 from ..models import Job as JobRow
 from ..models import Sample as SampleRow
-from ..presenters.comparison import warning_of_side
 from ..presenters.growing import growth_of
 from ..presenters.sample import PooledResult
 from ..services.ground.tables import UNCORRECTED_FILE
 from ..services.results import exports
-from ..services.results.comparisons import name_of
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 SampleState = Literal["waiting", "queued", "running", "done", "failed"]
@@ -136,6 +134,13 @@ class Analysis(Answer):
         description="The id of the version of a method that it follows; its result names the method."
     )
     scale_check: Literal["pending", "cut off", "done"] = Field(description=SCALE_CHECK)
+    may_be_judged: Annotated[bool, FromRow(lambda row, _: row.state == "done" and row.stored.may_be_judged)] = Field(
+        description="False without numbers, and while a warning says that they are probably wrong: such a result"
+        " decides no limits and enters no control chart or study unless a person agrees."
+    )
+    acquired: Annotated[str, FromRow(lambda row, _: row.stored.day)] = Field(
+        description="The day of acquisition, or the first and the last one; empty where a file does not tell it."
+    )
 
 
 class Link(Schema):
@@ -166,6 +171,8 @@ class JudgedLimits(Schema):
     verdict: Literal["passes", "fails", "undecided"]
     at_least: float | None = Field(description="A lower bound of the probability that all requirements are met.")
     sentence: str
+    reservations: list[str] = Field(description="How the result departs from its method, and what U does not include.")
+    agreed: str = Field(description="When and by whom the limits were set, before or after the measurement; or empty.")
     decisions: list[JudgedLimit]
 
 
@@ -212,6 +219,7 @@ class ComparedWithReference(Schema):
 
     reference: dict[str, Any] | None = Field(description="The material as it was chosen; null without one.")
     comparison: CertificateComparison | None = Field(description="Null without one, or while there are no numbers.")
+    deleted: str = Field(description="When and by whom it was taken from the list; empty if it is there.")
 
 
 class Signature(Answer):
@@ -227,6 +235,9 @@ class Signature(Answer):
     result_sha256: str = Field(description="SHA-256 of result.json.")
     numbers_sha256: str = Field(
         description="SHA-256 of the entry result of the job: JSON, sorted keys, ASCII, no spaces."
+    )
+    covered: dict[str, Any] = Field(
+        description="Limits, reference material, decision and method that it covers; left out of the hash where empty."
     )
     previous: str = Field(description="Hash of the signature before.")
     hash: str = Field(description="SHA-256 of the other entries: JSON, sorted keys, ASCII, no spaces.")
@@ -274,6 +285,9 @@ class Job(Analysis):
     )
     image: Annotated[Micrograph, FromRow(lambda job, _: job.micrograph)]
     signatures: Annotated[list[Signature], FromRow(lambda job, _: list(job.signatures.all()))]
+    own_approval: Annotated[bool, FromRow(lambda job, _: any(row.is_own for row in job.signatures.all()))] = Field(
+        description="Whether who made the result reviewed or approved it: one person works alone on the site."
+    )
     step: int = Field(description="The number of the edit after which result and files were made; 0 for none.")
     unmeasured_corrections: Annotated[
         int, FromRow(lambda job, _: 0 if job.is_measured else job.edit_count - job.step)
@@ -575,8 +589,8 @@ class Compared(Answer):
 
     id: Id
     kind: Annotated[Literal["job", "sample"], FromRow(lambda side, _: "job" if isinstance(side, JobRow) else "sample")]
-    name: Annotated[str, FromRow(lambda side, _: name_of(side))]
-    warning: Annotated[str | None, FromRow(lambda side, _: warning_of_side(side) or None)] = Field(
+    name: str
+    warning: Annotated[str | None, FromRow(lambda side, _: side.stored.warning or None)] = Field(
         description="Short forms of its warnings."
     )
     url: Annotated[str, url_by_type("api:job", "api:sample")]
@@ -649,6 +663,7 @@ class SampleImage(Answer):
     waits: Annotated[bool, FromRow(lambda image, _: image.needs_agreement)] = Field(
         description="Whether it counts only after included=on; left_out says why."
     )
+    choice: str = Field(description="Who decided that it counts or is left out, and why it had waited; or empty.")
     outlier: Annotated[str | None, or_null("outlier")] = Field(description="Why it may not belong to the sample.")
     warning: Annotated[str | None, or_null("warning")] = Field(description="Short forms of its warnings.")
     n: int | None = Field(description="Number of counted objects; 0 if it is left out, null until it is pooled.")
@@ -661,6 +676,17 @@ class Growth(Answer):
     is_enough: bool = Field(description="Whether enough is measured by the method.")
     more: int | None = Field(description="About how many more images are needed; null where no number is known.")
     waiting: int = Field(description="How many images wait until a person says that they count.")
+
+
+class ClosedOrOpened(Schema):
+    """That a sample was closed, or opened again."""
+
+    opened: bool
+    by: str = Field(description="The account.")
+    at: datetime
+    reason: str
+    sentence: str = Field(description="How far the sample was when it was closed.")
+    is_enough: bool = Field(description="Whether enough was measured by the method when it was closed.")
 
 
 class Sample(Analysis):
@@ -695,6 +721,7 @@ class Sample(Analysis):
     closed: datetime | None = Field(description="When it was closed: it takes no more images.")
     closed_by: str = Field(description="The account that closed it.")
     closed_reason: str = Field(description="Why, where it was closed before enough was measured.")
+    history: list[ClosedOrOpened] = Field(description="Its ends and openings.")
 
 
 class SampleStarted(Sample):

@@ -18,7 +18,7 @@ from ..presenters.studies import report_of, rows_of, study_of
 from ..services.results import methods as methods_service
 from ..services.results import studies as service
 from .methods import VersionInFull
-from .request_bodies import Body, json_body
+from .request_bodies import Body, Sign, json_body
 from .routes import JSON, Routes, file_answer, request_body
 from .schemas import Answer, FromRow, Id, text_of, url_of_view
 
@@ -31,6 +31,15 @@ class NewStudy(Body):
     title: str
     results: dict[UUID, dict[Literal["instrument", "day", "operator", "preparation"], str]] = Field(
         description="Labels of each result, by its id. A condition that never changed is left out."
+    )
+    agreed: list[UUID] = Field(
+        default_factory=list,
+        description="Ids of results that count although they depart from the method, are by a draft, or too small.",
+    )
+    requirements: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What the use of the method requires: use (in words), and in per cent the most that intermediate"
+        " (precision), bias and uncertainty (half width of an interval) may be.",
     )
 
 
@@ -52,13 +61,15 @@ class OneStudy(Answer):
     precision: Annotated[dict[str, Any] | None, FromRow(lambda row, _: row.result or None)] = Field(
         description="Components, repeatability and intermediate precision with their 95 % intervals; null before."
     )
+    requirements: dict[str, Any] = Field(description="What the use of the method requires.")
+    signatures: list[dict[str, Any]] = Field(description="Of the report: account, name, meaning, time, pdf_sha256.")
     report: Annotated[list[dict[str, Any]], FromRow(lambda row, _: _report(row))] = Field(
         description="The parts of the validation report: title, measured, sentences, and a table: head, rows; or null."
     )
 
 
 def _report(row: Study) -> list[dict[str, Any]]:
-    parts = parts_of(row.quantity, row.rows, row.result) if row.result else []
+    parts = parts_of(row.quantity, row.rows, row.result, row.requirements) if row.result else []
     return [
         {
             "title": part.title,
@@ -85,6 +96,7 @@ def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     quantity = methods_service.read_description(methods_service.newest_version(method)).quantity
     rows = rows_of(request, method, quantity, {pk: dict(labels) for pk, labels in body.results.items()})
     fields = {"quantity": quantity, "names": CONDITIONS, "rows": rows, "user": request.user}
+    fields |= {"agreed": list(map(str, body.agreed)), "requirements": body.requirements}
     study = service.create_study(method=method, title=body.title, **fields)
     response["Location"] = reverse("api:study", args=[study.pk])
     return Status(202, study)
@@ -108,6 +120,16 @@ def cancel(request: HttpRequest, pk: UUID) -> Any:
     study = study_of(request, pk)
     methods_service.check_changeable(study.method, request.user)
     return service.cancel_study(study=study)
+
+
+@router.operation(
+    "POST", "/{uuid:pk}/signatures", "study-signatures", OneStudy, (403, 404, 409, 422), request_body(Sign, JSON)
+)
+def sign(request: HttpRequest, pk: UUID) -> Any:
+    """Sign the validation report, with the account's password once more."""
+    row, body = study_of(request, pk), json_body(request, Sign)
+    service.sign_study(study=row, request=request, **body.model_dump())
+    return row
 
 
 @router.operation("POST", "/{uuid:pk}/apply", "study-apply", VersionInFull, (401, 403, 404, 409))

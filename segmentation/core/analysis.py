@@ -75,6 +75,7 @@ class MethodUsed:
 
     state: draft, approved or withdrawn. checksum: SHA-256 of the method's description. departures: sentences on how the
     analysis differed from the method. control: a sentence if it was out of control by its control charts, else "".
+    approval: a sentence if nobody approved the version, or an author of its own, else "".
     """
 
     name: str
@@ -83,11 +84,12 @@ class MethodUsed:
     checksum: str
     departures: tuple[str, ...] = ()
     control: str = ""
+    approval: str = ""
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The sentences beside the title: the departures and `control`."""
-        return (*self.departures, *([self.control] if self.control else []))
+        """The sentences beside the title: the departures, `control` and `approval`."""
+        return (*self.departures, *filter(None, (self.control, self.approval)))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -9,7 +9,8 @@ from math import cos, radians
 from typing import Any
 
 from . import tasks
-from .flags import DO_NOT_USE, LONGEST_SHORT_FORM, TWO_SCALES, Flag, is_unusable
+from .errors import UserError
+from .flags import DO_NOT_USE, LONGEST_SHORT_FORM, Flag, is_unusable
 from .measure.arrangement import pooled_arrangement as arrangement
 from .measure.budget import UNRESOLVED_CONTACTS, Conditions, Effect, Evidence, effect
 from .measure.distribution import FEWEST_IMAGES, Edge, WeightedSizes
@@ -25,9 +26,10 @@ from .measure.table import Table, with_equal_columns
 from .micrograph.pairing import sort_key
 from .micrograph.sources import Source
 from .micrograph.types import Calibration, common_calibration
-from .sample import Member, SampleAnalysis, SampleImage, pixel_sizes_of
+from .sample import NOT_TO_USE, Member, SampleAnalysis, SampleImage, pixel_sizes_of
 from .tasks.base import Task
 
+NONE_TO_USE = "No image counts: the warnings of all of them say “Do not use”. Check their scales first."
 SEED = 0  # of random numbers, so that the same members give the same intervals
 MOST_NAMED = 5  # images with warnings that have a flag of their own
 
@@ -57,14 +59,22 @@ def combine(
     edge: Edge = "exclude",
     filter: bool = False,
     left_out: Sequence[SampleImage] = (),
+    count_unusable: bool = False,
 ) -> SampleAnalysis:
     """Pool the members (at least one) into one result. Their order does not matter.
 
     edge, filter: as in the members' settings (`Conditions`). left_out: images that do not count, but that the files of
     the result list; a command passes each failed file as `SampleImage.failed(path.name, sentence)`. The members need
     their `record`, as `Member.of` makes it. Images of one instrument share the error of its calibration, so the
-    largest uncertainty of their calibrations is included once.
+    largest uncertainty of their calibrations is included once. count_unusable: whether images count whose warning says
+    "Do not use"; a person must have agreed. Raises UserError if no image is left.
     """
+    members = list(members)
+    held = [] if count_unusable else [member for member in members if is_unusable(member.flags)]
+    left_out = [*left_out, *(SampleImage.waiting(member, f"{NOT_TO_USE}.") for member in held)]
+    members = [member for member in members if member not in held]
+    if not members:
+        raise UserError(NONE_TO_USE)
     members = sorted(members, key=lambda member: sort_key(member.name, member.sha256))
     left_out = sorted(left_out, key=lambda image: sort_key(image.name, image.sha256))
     titles = unique_names([*(member.name for member in members), *(image.name for image in left_out)])
@@ -243,11 +253,11 @@ def _obstacle_to_verdict(members: Sequence[Member]) -> Flag | None:
     are probably wrong; None if there is none."""
     flags_by_image = [member.flags for member in members]
     if any(map(is_unusable, flags_by_image)):
-        count = sum(is_unusable(flags) or any(flag.short == TWO_SCALES for flag in flags) for flags in flags_by_image)
+        count = sum(is_unusable(flags) or any(flag.kind == "two scales" for flag in flags) for flags in flags_by_image)
         subject = f"the scale of {images_words(count, count)}"
         text = f"A check of {subject}, because two sources of it contradict each other."
         return Flag.doubtful(text, f"{subject} is to be checked")
-    count = sum(any(flag.doubt and flag.short != TWO_SCALES for flag in flags) for flags in flags_by_image)
+    count = sum(any(flag.doubt and flag.kind != "two scales" for flag in flags) for flags in flags_by_image)
     subject = f"the outlines of {images_words(count, count)}"
     return Flag.doubtful(f"A check of {subject}.", f"{subject} are to be checked") if count else None
 
@@ -348,25 +358,29 @@ def _flags_of(included: Sequence[_Image]) -> Iterator[Flag]:
     }
     if len(doubts) > 1:
         subject, gravest = f"{len(doubts)} images have warnings", [_gravest(flags) for flags in doubts.values()]
-        shorts = {flag.short for flag in gravest}
         wrong = sum(flag.level == DO_NOT_USE for flag in gravest)  # only a wrong scale has this level
-        for_all = f"{DO_NOT_USE}: scale of {images_words(wrong, wrong)} wrong?" if wrong else subject
-        short = for_all if len(shorts) > 1 else _short_with_count(shorts.pop(), len(doubts), len(included))
+        short = f"{DO_NOT_USE}: scale of {images_words(wrong, wrong)} wrong?"
+        one = Flag.doubtful("", short, level=DO_NOT_USE, kind="scale") if wrong else Flag.doubtful("", subject)
+        if len({flag.short for flag in gravest}) == 1:
+            one = _with_count(gravest[0], len(doubts), len(included))
         listed = "; ".join(dict.fromkeys(flag.headline for flag in gravest))
         text, share = f"{subject}: {listed}{'' if listed.endswith('?') else '.'}", len(doubts) / len(included)
-        yield Flag.doubtful(text, short, ids=tuple(doubts), moves="all", by=share)
+        yield replace(one, text=text, ids=tuple(doubts), moves="all", by=share)
     for image_number, flags in list(doubts.items())[:MOST_NAMED]:
         text = f"{titles[image_number]}: {' '.join(flag.text for flag in flags)}"
-        yield Flag.doubtful(text, _short_with_count(_gravest(flags).short, 1, len(included)), ids=(image_number,))
+        one = _with_count(_gravest(flags), 1, len(included))
+        yield replace(one, text=text, ids=(image_number,))
     if len(doubts) > MOST_NAMED:
         yield Flag(f"The pages of the other {len(doubts) - MOST_NAMED} images show their warnings.")
 
 
-def _short_with_count(short: str, warned: int, images: int) -> str:
-    """The short form of a warning that `warned` of `images` images have, such as "2 of 5 images: ..."; without the
-    numbers if all have it, or if the text would be too long."""
-    words = f"{warned} of {images} images: {short[0].lower() + short[1:]}"
-    return words if warned < images and len(words) <= LONGEST_SHORT_FORM and not short.startswith(DO_NOT_USE) else short
+def _with_count(flag: Flag, warned: int, images: int) -> Flag:
+    """The level, the kind and the short form of a warning that `warned` of `images` images have, such as "2 of 5
+    images: ..."; without the numbers if all have it, if the text would be too long, or if they must not be used."""
+    words = f"{warned} of {images} images: {flag.short[0].lower() + flag.short[1:]}"
+    if warned < images and len(words) <= LONGEST_SHORT_FORM and flag.level != DO_NOT_USE:
+        return Flag.doubtful("", words)
+    return Flag.doubtful("", flag.short, level=flag.level, kind=flag.kind)
 
 
 def _gravest(flags: Sequence[Flag]) -> Flag:

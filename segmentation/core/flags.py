@@ -4,15 +4,22 @@ numbers."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 LONGEST_SHORT_FORM = 60  # characters of a short form
 MOST_WARNINGS = 2  # that are shown beside the numbers
-NOTE, LOOK, DO_NOT_USE = "Note", "Look at the picture", "Do not use"  # the levels of a flag
-UNSURE = "Unsure:"  # first word of the sentence of a result with one of the next three flags
+Level = Literal["Note", "Look at the picture", "Do not use"]
+NOTE: Level = "Note"
+LOOK: Level = "Look at the picture"
+DO_NOT_USE: Level = "Do not use"
+# What a flag is about, where pages and other results must know it.
+Kind = Literal["", "scale", "two scales", "no scale", "wrong outlines", "panels", "tilt", "bar"]
+UNSURE = "Unsure:"  # first word of the sentence of a result whose outlines are mostly wrong
+DOUBTFUL = "the warning beside the numbers says that they are probably wrong"
+REFUSED = "no numbers are given for this image"
 # Beginnings of short forms.
 WRONG, NO_PARTICLES = "Most outlines are probably wrong", "Perhaps not a micrograph of particles"
 NO_FIBRES = "Mostly no fibres"
@@ -20,6 +27,17 @@ TILTED = "Tilted by"  # such a tilt can be corrected by one click
 # Short forms.
 TWO_SCALES = "Two sources of the scale contradict each other"
 NO_NUMBERS = "No numbers for this unusual picture"  # the image is of another kind
+# Beginnings of the sentences and short forms of versions up to 1.1, which stored neither level nor kind.
+_OLDER_KINDS: Mapping[str, Kind] = {
+    DO_NOT_USE: "scale",
+    TWO_SCALES: "two scales",
+    **dict.fromkeys((WRONG, NO_PARTICLES, NO_FIBRES), "wrong outlines"),
+    TILTED: "tilt",
+    "A figure of several panels": "panels",
+    "This is a figure of ": "panels",
+    "The scale of this image is not known": "no scale",
+    "Reading the scale bar took too long": "bar",
+}
 ADVICE = " If its outlines look right, measure them; else choose another model."  # a page asks it as a question
 
 
@@ -43,20 +61,17 @@ class Flag:
     by: Annotated[float, Field(ge=0, le=1, description="how much of that is in doubt, as a fraction; 1: all of it")] = (
         0.0
     )
+    level: Annotated[Level, Field(description="how grave it is; pages show it before the short form")] = NOTE
+    kind: Annotated[Kind, Field(description="what it is about, where a program may ask; empty: another thing")] = ""
 
     def __post_init__(self) -> None:
+        if self.doubt and self.level == NOTE:
+            object.__setattr__(self, "level", LOOK)
         if len(self.short) > LONGEST_SHORT_FORM or (self.doubt and not self.short):
             raise ValueError(f"a short form of {len(self.short)} characters: {self.short}")
 
     def __str__(self) -> str:
         return self.text
-
-    @property
-    def level(self) -> str:
-        """NOTE, LOOK or DO_NOT_USE. Pages show it before the `headline`."""
-        if not self.doubt:
-            return NOTE
-        return DO_NOT_USE if self.short.startswith(DO_NOT_USE) else LOOK
 
     @property
     def rank_key(self) -> tuple[int, float]:
@@ -70,7 +85,7 @@ class Flag:
         are probably wrong; else ""."""
         if self.level == DO_NOT_USE:
             return f"{DO_NOT_USE}:"
-        return UNSURE if self.short.startswith((WRONG, NO_PARTICLES, NO_FIBRES)) else ""
+        return UNSURE if self.kind == "wrong outlines" else ""
 
     @property
     def headline(self) -> str:
@@ -79,8 +94,19 @@ class Flag:
 
     @classmethod
     def doubtful(cls, text: str, short: str, **fields: Any) -> Flag:
-        """A warning. fields: other fields of the flag (reason, ids, moves, by)."""
+        """A warning. fields: other fields of the flag (reason, ids, moves, by, level, kind)."""
         return cls(text, short, True, **fields)
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> Flag:
+        """The flag that `as_json` of any version stored. Fields that only a later version knows are dropped."""
+        known = {field.name: entry[field.name] for field in fields(cls) if field.name in entry}
+        if "level" not in entry:
+            sayings = (entry.get("short") or "", entry["text"])
+            kinds = (kind for words, kind in _OLDER_KINDS.items() if any(text.startswith(words) for text in sayings))
+            known["kind"] = next(kinds, "")
+            known["level"] = DO_NOT_USE if known["kind"] == "scale" else NOTE
+        return cls(**{**known, "ids": tuple(entry["ids"])})
 
 
 def as_json(flags: Iterable[Flag]) -> dict[str, Any]:
@@ -91,12 +117,19 @@ def as_json(flags: Iterable[Flag]) -> dict[str, Any]:
 
 def from_json(content: Mapping[str, Any]) -> list[Flag]:
     """The flags that `as_json` stored; an unfinished result has none."""
-    return [Flag(**{**entry, "ids": tuple(entry["ids"])}) for entry in content.get("flags", ())]
+    return [Flag.read(entry) for entry in content.get("flags", ())]
 
 
 def is_unusable(flags: Iterable[Flag]) -> bool:
     """Whether the numbers must not be used, because the scale is probably wrong."""
     return any(flag.level == DO_NOT_USE for flag in flags)
+
+
+def judging_doubt(flags: Iterable[Flag], *, is_refused: bool = False) -> str:
+    """Why nothing may be decided by the numbers of a result with these flags, in the middle of a sentence: REFUSED,
+    DOUBTFUL, or "" if something may. is_refused: whether nothing was measured."""
+    kinds = {flag.kind for flag in flags if flag.doubt}
+    return REFUSED if is_refused else DOUBTFUL if kinds & {"scale", "wrong outlines", "panels"} else ""
 
 
 def opening_words(flags: Iterable[Flag]) -> str:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from typing_extensions import TypedDict  # before Python 3.12 pydantic does not take that of `typing`
+
+# A limit on the card of a model that a person offered although its error did not fall.
+OVERRULED = "Its error on held-out images did not fall. {who} offered it all the same."
+
+
+def overruled_limit(limits: Iterable[str]) -> str:
+    """The limit OVERRULED among those of a card, "" without one."""
+    return next((limit for limit in limits if limit.startswith(OVERRULED.partition("{")[0])), "")
 
 
 class Plan(TypedDict):
@@ -146,3 +157,8 @@ class TrainingSummary(TypedDict, total=False):
     learning_curve: list[Step]
     composed: Composed
     outcome: Outcome
+
+
+def takes_nothing(summary: Mapping[str, Any]) -> bool:
+    """Whether a training took 0 % of what was learnt (`Share`), so that its model is the base model."""
+    return (summary.get("share") or {}).get("share") == 0

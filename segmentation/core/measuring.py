@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from . import tasks
 from .analysis import Analysis, AnalysisSettings
-from .flags import TWO_SCALES, Flag
+from .flags import DO_NOT_USE, TWO_SCALES, Flag
 from .labels.segmentation import Segmentation
+from .learning import overruled_limit
 from .measure.filters import Reason
-from .measure.quantities import number
+from .measure.quantities import number, uncapital
 from .measure.regions import area_words, share_of, uncounted
 from .measure.table import Table
 from .measure.tilt import Stretch, Tilt
@@ -26,10 +27,12 @@ from .micrograph.types import NO_SCALE, Calibration, Micrograph
 from .pace import DONE, MEASURING, Clock, Progress, quiet
 from .preparation import without_coloured_marks
 from .settings import MeasurementSettings
+from .tasks.file_signals import notes_of_file
 from .tasks.judgement import result_flags
 
 KEPT_SCALE = "A person has compared this scale with the bar in the image, which gives another, and kept it."
 LEAST_BORDER = 0.01  # share of the picture; a smaller border, such as a line along the edge, changes no density
+OFFERED_ALL_THE_SAME = "The model was offered all the same"
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
 
 
@@ -80,6 +83,7 @@ def measure_objects(
             *_note_on_border(segmentation, task.things),
             *_note_on_ignored(segmentation, table, settings.measurement),
             *_flags_of_scale(micrograph, calibration),
+            *_flag_of_model(segmentation),
         ),
     )
 
@@ -146,17 +150,24 @@ def _note_on_ignored(segmentation: Segmentation, table: Table, settings: Measure
     yield Flag(text, reason=str(Reason.IGNORED) if count else "")
 
 
+def _flag_of_model(segmentation: Segmentation) -> Iterator[Flag]:
+    """A warning, if a person offered the model although its error on held-out images did not fall."""
+    if limit := overruled_limit(segmentation.provenance.card.get("limits", ())):
+        yield Flag.doubtful(f"The model {segmentation.provenance.model}: {uncapital(limit)}", OFFERED_ALL_THE_SAME)
+
+
 def _flags_of_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
     """Flags about the scale, then the notes of the micrograph. used: the calibration of the analysis."""
     if not used.is_known:
-        yield Flag(f"{NO_SCALE} {micrograph.scale_question}".rstrip())
+        yield Flag(f"{NO_SCALE} {micrograph.scale_question}".rstrip(), kind="no scale")
     readings = micrograph.calibration, micrograph.reading
     sources = [KEPT_SCALE] if used.is_kept else crosscheck_sources(*readings, used)
     if factor := largest_contradiction(used, *readings):
-        short = f"Do not use: scale wrong by a factor of {factor_words(factor)}?"
-        yield Flag.doubtful(WRONG_SCALE.format(sources=" ".join(sources)), short, moves="all", by=1.0)
+        short = f"{DO_NOT_USE}: scale wrong by a factor of {factor_words(factor)}?"
+        text = WRONG_SCALE.format(sources=" ".join(sources))
+        yield Flag.doubtful(text, short, moves="all", by=1.0, level=DO_NOT_USE, kind="scale")
     elif not used.is_kept and any(contradict(reading, used) for reading in readings):
-        yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=LARGEST_DIFFERENCE)
+        yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=LARGEST_DIFFERENCE, kind="two scales")
     else:
         yield from map(Flag, sources)
-    yield from map(Flag, micrograph.notes)
+    yield from notes_of_file(micrograph)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from . import tasks
 from .analysis import Analysis, MethodUsed
@@ -25,10 +25,9 @@ from .micrograph.types import Calibration, common_calibration
 from .settings import DEFAULT_TASK, TILT_SETTINGS, MeasurementSettings, regions_of
 from .tasks.base import Task
 
-# Reasons why an image is left out, as the user sees them.
+# Why images are left out, as the user sees them.
 BY_USER = "Left out by the user."
-WAITS = "It waits for a yes"  # a colon and the reason follow
-FAILED = "Not analysed"  # a colon and the reason follow
+NOT_TO_USE = "The warning beside its numbers says “Do not use”"
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,8 @@ class Member:
     table: a row for each object, with the reason if it does not count. calibration: the one that was used. clarity:
     how clearly the image shows its objects, 0 to 1. sha256: of the file. record: how its objects were found. picture:
     a small PNG of the image with its outlines, b"" if there is none. statistics: those of this image alone, None
-    without sizes. quantities: the results of its kind of analysis, by name. flags: those of its `Analysis`.
+    without sizes. quantities: the results of its kind of analysis, by name. flags: those of its `Analysis`. choice: who
+    decided that it counts in the sample or is left out, as a sentence, or "".
     """
 
     name: str
@@ -112,6 +112,7 @@ class Member:
     statistics: Statistics | None = None
     quantities: Mapping[str, Value] = field(default_factory=dict)
     flags: Sequence[Flag] = ()
+    choice: str = ""
 
     @classmethod
     def of(cls, analysis: Analysis, picture: bytes = b"") -> Member:
@@ -154,7 +155,7 @@ class SampleImage:
     """One image in the list of a sample's files.
 
     member: None if it was not analysed. outlier: why its sizes may not belong to those of the other images, or "".
-    excluded: why it is left out, or "".
+    excluded: why it is left out, or "". left_out: the same in short if it was never pooled.
     """
 
     name: str
@@ -162,27 +163,30 @@ class SampleImage:
     member: Member | None = None
     outlier: str = ""
     excluded: str = ""
+    left_out: Literal["", "by the user", "waiting for a yes", "not analysed"] = ""
 
     @classmethod
     def by_user(cls, member: Member) -> SampleImage:
         """An analysed image that the user has left out."""
-        return cls(member.name, member.sha256, member, excluded=BY_USER)
+        return cls(member.name, member.sha256, member, excluded=BY_USER, left_out="by the user")
 
     @classmethod
     def waiting(cls, member: Member, why: str) -> SampleImage:
         """An analysed image that does not count until a person includes it. why: the reason, for the user."""
-        return cls(member.name, member.sha256, member, excluded=f"{WAITS}: {why}")
+        excluded = f"It waits for a yes: {why}"
+        return cls(member.name, member.sha256, member, excluded=excluded, left_out="waiting for a yes")
 
     @classmethod
     def failed(cls, name: str, sentence: str, sha256: str = "") -> SampleImage:
         """An image without a result. sentence: the reason shown to the user. sha256: of its file, "" if not known."""
-        return cls(name, sha256, excluded=f"{FAILED}: {' '.join(sentence.split())}")
+        excluded = f"Not analysed: {' '.join(sentence.split())}"
+        return cls(name, sha256, excluded=excluded, left_out="not analysed")
 
     @property
     def has_numbers(self) -> bool:
         """Whether its numbers can be compared with those of the other images: it counts, or was left out by a person,
         or waits for a person's decision."""
-        return self.excluded in ("", BY_USER) or self.excluded.startswith(WAITS)
+        return not self.excluded or self.left_out in ("by the user", "waiting for a yes")
 
     @property
     def counts(self) -> tuple[int, int] | tuple[None, None]:
@@ -192,6 +196,11 @@ class SampleImage:
             return None, None
         table = self.member.table
         return (0, 0) if self.excluded else (int(table.kept.sum()), int((~table.kept).sum()))
+
+    @property
+    def choice(self) -> str:
+        """Who decided that it counts or is left out (`Member.choice`)."""
+        return self.member.choice if self.member else ""
 
     @property
     def warning(self) -> str:
@@ -208,7 +217,8 @@ class SampleAnalysis:
         objects, and for a sample of one.
     calibration: {"low", "high": smallest and largest nm per pixel or None, "sources": numbers of images by source}.
     flags: for the user. filter: the setting of that name. images: first all members, then the images left out by the
-        user or without a result. analysis: the Analysis with its pixels; only for a sample of one.
+        user or without a result. ending: what departs from the method in the way in which the sample ended, a sentence
+        each. analysis: the Analysis with its pixels; only for a sample of one.
     """
 
     name: str
@@ -221,6 +231,7 @@ class SampleAnalysis:
     images: tuple[SampleImage, ...] = ()
     analysis: Analysis | None = None
     quantities: Mapping[str, Value] = field(default_factory=dict)
+    ending: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, analysis: Analysis) -> SampleAnalysis:
@@ -286,6 +297,7 @@ class SampleAnalysis:
                 high=size.reported.high,
                 outlier=image.outlier,
                 excluded=image.excluded,
+                choice=image.choice,
             )
             for image, size in zip(self.images, self.by_image("median"), strict=True)
         ]
@@ -365,15 +377,20 @@ class SampleAnalysis:
         """The version of a method by which all counted images were analysed, with the departures of any of them; None
         if they do not share one version."""
         methods = [member.record.method for _, member in self.counted]
-        versions = {method and replace(method, departures=(), control="") for method in methods}
-        shared = versions.pop() if len(versions) == 1 else None
-        if shared is None or len(methods) == 1:
-            return methods[0] if shared else None
+        versions = {method and (method.name, method.version, method.checksum) for method in methods}
+        # If the version was approved while images came, the sample keeps the state that says less.
+        least_approved = next(
+            (method for method in methods if method and method.state == "draft"), methods[0] if methods else None
+        )
+        if least_approved is None or len(versions) > 1:
+            return None
+        if len(methods) == 1:
+            return replace(least_approved, departures=(*least_approved.departures, *self.ending))
         counts = Counter(sentence for method in methods if method for sentence in method.departures)
         total = f"of {len(methods)} images"
         lines = [text if n == len(methods) else f"In {n} {total}: {text}" for text, n in counts.items()]
         control = " ".join(dict.fromkeys(method.control for method in methods if method and method.control))
-        return replace(shared, departures=tuple(lines), control=control)
+        return replace(least_approved, departures=(*lines, *self.ending), control=control)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types: keys of the pooled statistics and of this class, and a row for each member."""

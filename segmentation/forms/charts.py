@@ -10,7 +10,7 @@ from django import forms
 from ..core.measure.quantities import number
 from ..core.quality.charts import TESTS
 from ..core.quality.control import ChartPlan
-from .specification import typed_number
+from .specification import SentenceForm, typed_number
 
 # The kinds of charts (`ChartPlan.way`), with their titles.
 WAYS = (("individuals", "Individuals with moving ranges"), ("ewma", "Weighted moving average (EWMA)"))
@@ -23,7 +23,7 @@ def rule_choices() -> list[tuple[str, str]]:
     return [(str(rule), f"{rule}: a point {words}") for rule, (_, _, words) in TESTS.items()]
 
 
-class ChartForm(forms.Form):
+class ChartForm(SentenceForm):
     """The form of one chart. `cleaned_data` has the `ChartPlan` as "plan", and as "reference" the id of a reference
     material, or "".
 
@@ -58,11 +58,6 @@ class ChartForm(forms.Form):
             "sigma": "" if plan.sigma is None else f"{factor * plan.sigma:.10g}",
             "rules": [str(rule) for rule in plan.rules],
         }
-
-    @property
-    def error_sentences(self) -> list[str]:
-        """The sentences of all errors, each once."""
-        return list(dict.fromkeys(str(error) for errors in self.errors.values() for error in errors))
 
     def clean(self) -> Mapping[str, Any]:
         data = super().clean() or self.cleaned_data

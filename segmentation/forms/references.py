@@ -11,7 +11,7 @@ from ..core.measure.quantities import Quantity, number
 from ..core.quality.conformity import COUNTED_KINDS
 from ..core.quality.reference import ReferenceMaterial
 from ..core.tasks import every
-from .specification import typed_number
+from .specification import SentenceForm, typed_number
 
 # The fields of plain text, each with the hint that the page shows.
 TEXTS = {
@@ -20,6 +20,7 @@ TEXTS = {
     "certificate": "Its number or date.",
     "source": "Its address, if it has one.",
     "batch": "Of your own unit, if the certificate is of one.",
+    "expires": "The last day on which it holds, such as 2027-06-30, if it names one.",
 }
 # The error of an empty required field, and how this sentence names each field.
 NEEDED = "Fill in {}."
@@ -38,7 +39,7 @@ def certifiable() -> list[Quantity]:
     return [quantity for quantity in map(number, names) if quantity.kind not in COUNTED_KINDS]
 
 
-class ReferenceForm(forms.Form):
+class ReferenceForm(SentenceForm):
     """The form of one material. `cleaned_data` has the `ReferenceMaterial` as "material", and as "group" the name of
     the group of people who see the material in their list, or "".
 
@@ -54,6 +55,7 @@ class ReferenceForm(forms.Form):
     certificate = forms.CharField(max_length=200, required=False)
     source = forms.CharField(max_length=500, required=False)
     batch = forms.CharField(max_length=100, required=False)
+    expires = forms.CharField(max_length=20, required=False)
     group = forms.CharField(max_length=150, required=False)
 
     def __init__(self, data: Mapping[str, str] | None = None, groups: Iterable[str] = ()) -> None:
@@ -65,11 +67,6 @@ class ReferenceForm(forms.Form):
     def texts(self) -> list[tuple[Any, str]]:
         """The fields of plain text, each with its hint."""
         return [(self[name], hint) for name, hint in TEXTS.items()]
-
-    @property
-    def error_sentences(self) -> list[str]:
-        """The sentences of all errors, each once."""
-        return list(dict.fromkeys(str(error) for errors in self.errors.values() for error in errors))
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

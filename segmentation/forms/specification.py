@@ -52,7 +52,16 @@ class LimitRow(NamedTuple):
     upper: Any
 
 
-class SpecificationForm(forms.Form):
+class SentenceForm(forms.Form):
+    """A form whose errors a page shows as sentences above it."""
+
+    @property
+    def error_sentences(self) -> list[str]:
+        """The sentences of all errors, each once."""
+        return list(dict.fromkeys(str(error) for errors in self.errors.values() for error in errors))
+
+
+class SpecificationForm(SentenceForm):
     """A title, the limits of some numbers, and one decision rule for all of them.
 
     `cleaned_data` has the `Specification` as "specification". The fields of a number are named "least NAME" and
@@ -85,11 +94,6 @@ class SpecificationForm(forms.Form):
         for quantity in self.quantities:
             unit = "%" if quantity.kind == "fraction" else quantity.unit("nm")
             yield LimitRow(quantity.title, unit, self[f"least {quantity.name}"], self[f"most {quantity.name}"])
-
-    @property
-    def error_sentences(self) -> list[str]:
-        """The sentences of all errors, each once."""
-        return list(dict.fromkeys(str(error) for errors in self.errors.values() for error in errors))
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

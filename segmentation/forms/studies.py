@@ -7,7 +7,9 @@ from uuid import UUID
 
 from django.http import QueryDict
 
+from ..core.quality.fitness import FIGURES
 from ..core.quality.study_report import CONDITIONS
+from ..core.typed import number_of
 
 
 def ticked_labels(data: QueryDict) -> dict[UUID, dict[str, str]]:
@@ -35,3 +37,9 @@ def sent_rows(candidates: list[Any], data: QueryDict) -> list[tuple[Any, bool]]:
         labels = {name: (title, data.get(f"{name}-{pk}", text)) for name, (title, text) in candidate.labels.items()}
         rows.append((candidate._replace(labels=labels), pk in ticked))
     return rows
+
+
+def sent_requirements(data: QueryDict) -> dict[str, Any]:
+    """What was typed as requirements of the method's use, as `core.quality.fitness.Requirements` reads it."""
+    typed = {name: data.get(f"required-{name}", "").strip() for name in FIGURES}
+    return {"use": data.get("use", "").strip(), **{name: number_of(text) for name, text in typed.items() if text}}

@@ -93,11 +93,12 @@ def count_image(request: HttpRequest, sample: Sample, pk: UUID, included: str) -
     if included == "instead":
         other = member or changeable(request, row_of(Job, pk))
         request.back = address_of(sample)
-        replace_image(sample=sample, job=other)
+        replace_image(sample=sample, job=other, account=request.user)
     elif member is None:
         raise Http404
     else:
         include_images(sample=sample, included={member.pk: included == "on"}, account=request.user)
+    request.staff_action = None  # the services have noted it
 
 
 def refusal_page(request: HttpRequest, refusal: Refused, back: str = "") -> HttpResponse:
@@ -147,13 +148,13 @@ def ask_to_delete(
 
 
 def deletion_view(
-    model: type[Owned], question: str, service: Callable[..., object], after: str
+    model: type[Owned], question: str, service: Callable[..., object], after: str, *, is_noted: bool = False
 ) -> Callable[[Callable[..., str]], Callable[..., HttpResponse]]:
     """A decorator that makes a view which asks for confirmation (GET) and deletes a row (POST).
 
     The decorated function, sentence(request, row), gives the sentence that says what is deleted together with the row.
     service: is called with the row under the name of its class, such as service(job=row). after: the name of the view
-    that is shown after the deletion.
+    that is shown after the deletion. is_noted: whether the service takes `account`, and notes the deletion in the log.
     """
 
     def view_of(sentence: Callable[..., str]) -> Callable[..., HttpResponse]:
@@ -164,7 +165,8 @@ def deletion_view(
             row = changeable(request, row_of(model, pk), "delete")
             if request.method != "POST":
                 return ask_to_delete(request, question, sentence(request, row), back=address_of(row))
-            service(**{model.__name__.lower(): row})
+            service(**{model.__name__.lower(): row}, **({"account": request.user} if is_noted else {}))
+            request.staff_action = None if is_noted else getattr(request, "staff_action", None)
             return redirect(after)
 
         return answer

@@ -46,7 +46,7 @@ from .base import (
     kind_in_turn,
     shown_name,
 )
-from .charts import ChartPoint, ChartReport, ControlChart
+from .charts import ChartPoint, ControlChart
 from .datasets import Dataset, DatasetImage, ModelDefault, Training, TrainingFile
 from .edits import Edit, Signature
 from .jobs import Artifact, Comparison, ExportJob, Job, Measuring, Proposals, recent_pace

@@ -7,11 +7,10 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
 from ..core.quality.control import ChartPlan, ChartState
-from .base import SHOWN_NAME, AttemptedQuerySet, PageWork
+from .base import SHOWN_NAME
 from .jobs import Job
 from .methods import Method
 from .samples import Sample
@@ -28,13 +27,16 @@ class ControlChart(models.Model):
     """A chart of one number of the results of a method, over all its versions.
 
     plan: a `core.quality.control.ChartPlan` as JSON. reference: the reference material whose measurements it shows, as
-    `JudgedResult.reference` stores it; {} for results of no reference material.
+    `JudgedResult.reference` stores it; {} for results of no reference material. material: the text by which these
+    results name their material, "" for results without one; None in a chart of a reference material, and in one of
+    before version 1.1, which has results of all materials.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     method = models.ForeignKey(Method, models.CASCADE, related_name="charts")
     plan = models.JSONField()
     reference = models.JSONField(default=dict, blank=True)
+    material = models.TextField(null=True, blank=True, editable=False)
     created = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -42,7 +44,8 @@ class ControlChart(models.Model):
         verbose_name = "control chart"
 
     def __str__(self) -> str:
-        material = f" of {self.reference['name']}" if self.reference else ""
+        name = self.reference["name"] if self.reference else self.material
+        material = f" of {name}" if name else ""
         return f"{self.method.name}: {self.get_plan().label}{material}"
 
     @property
@@ -56,19 +59,20 @@ class ControlChart(models.Model):
 
     def control(self, points: list[ChartPoint]) -> ChartState:
         """Limits and alarms of the chart with these points, which are in the order of time."""
-        return ChartState.of(
-            self.get_plan(), [point.value for point in points], [bool(point.excluded) for point in points]
-        )
+        return ChartState.of(self.get_plan(), [point.value for point in points], [not point.counts for point in points])
 
 
 class ChartPoint(models.Model):
     """One result as a point of a chart.
 
     job, sample: the result; both are None once it is deleted, the point stays. name: of the image
-    or sample. version: of the method. measured: when the result was made; points are in this order.
+    or sample. version: of the method. measured: when the last image was taken if its file tells it, else when the
+    result was made; points are in this order.
     value: in the unit of result.json.
-    departures: how the result departs from the method. note: a comment of a person. excluded: the known cause for which
-    the point is left out, "" if it counts. sent_rules: numbers of the rules whose alarm at this point was sent.
+    departures: how the result departs from the method. waits: why it counts only after a person's yes, "" if it counts
+    without. choice: the last yes, a `core.quality.belonging.Choice`; {} without one. note: a comment of a person.
+    excluded: the known cause for which the point is left out, "" if it counts. sent_rules: numbers of the rules whose
+    alarm at this point was sent.
     """
 
     chart = models.ForeignKey(ControlChart, models.CASCADE, related_name="points")
@@ -79,6 +83,8 @@ class ChartPoint(models.Model):
     measured = models.DateTimeField(db_index=True)
     value = models.FloatField()
     departures = models.JSONField(default=list, blank=True)
+    waits = models.TextField(blank=True, default="", db_default="")
+    choice = models.JSONField(default=dict, db_default={}, blank=True)
     note = models.CharField(max_length=LONGEST_NOTE, blank=True, default="")
     excluded = models.CharField(max_length=LONGEST_NOTE, blank=True, default="")
     sent_rules = models.JSONField(default=list, blank=True)
@@ -94,35 +100,16 @@ class ChartPoint(models.Model):
         return f"{self.name} in {self.chart}"
 
     @property
+    def needs_agreement(self) -> bool:
+        """Whether it counts only after a person says yes. A yes holds for the reasons that stood there then."""
+        return bool(self.waits) and not (self.choice.get("included") and self.choice["waited"] == self.waits)
+
+    @property
+    def counts(self) -> bool:
+        """Whether limits and tests include it."""
+        return not self.excluded and not self.needs_agreement
+
+    @property
     def result(self) -> Any:
         """The job or the sample, None once it is deleted."""
         return self.job or self.sample
-
-
-class ChartReportQuerySet(AttemptedQuerySet):
-    related = ("chart__method",)
-
-    def by_sender(self) -> AttemptedQuerySet:
-        """The sender is the owner of the method."""
-        return self.annotate(sender=Coalesce(Cast("chart__method__owner", models.CharField()), models.Value("")))
-
-
-class ChartReport(PageWork):
-    """The PDF of a chart for one month, which a worker writes.
-
-    month: its first day. content: a hash of the points and the plan that the PDF shows. pdf: stored in the database,
-    because it is small and is deleted with its chart.
-    """
-
-    chart = models.ForeignKey(ControlChart, models.CASCADE, related_name="reports")
-    month = models.DateField()
-    content = models.CharField(max_length=64, unique=True, editable=False)
-    pdf = models.BinaryField(default=bytes, blank=True)
-
-    objects = ChartReportQuerySet.as_manager()
-
-    class Meta(PageWork.Meta):
-        indexes = []
-
-    def __str__(self) -> str:
-        return f"{self.month:%Y-%m} of {self.chart}"

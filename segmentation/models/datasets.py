@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from ..core.learning import takes_nothing
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, Owned, StoredFile, WorkState
 from .jobs import Job
 
@@ -132,6 +133,11 @@ class Training(Owned, Attempted):
     ends = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = AttemptedQuerySet.as_manager()
+
+    @property
+    def takes_nothing(self) -> bool:
+        """Whether its model is the base model (`core.learning.takes_nothing`)."""
+        return takes_nothing(self.summary)
 
     def __str__(self) -> str:
         return f"training of {self.base} on {self.dataset or 'a deleted dataset'}"

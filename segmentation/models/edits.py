@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ..core.labels.operations import Step, undo_step
 from ..core.labels.patches import BadEdit, Patch
-from ..core.report.signatures import DIGESTS, PrintedSignature
+from ..core.report.signatures import DIGESTS, OWN, PrintedSignature
 from .jobs import Job
 
 HASH_BEFORE_FIRST = ""  # the hash before the first row of a log
@@ -138,7 +138,9 @@ class Signature(Chained, models.Model):
 
     sequence: from 1 on, without gaps. account: its name, which stays when the account is deleted. name: as printed.
     labels_sha256: of the file segmentation.npz. result_sha256: of the file result.json. numbers_sha256: of the numbers
-    that page and API show: `hash_of` the summary of the job. previous, hash: of the signature before and of this one.
+    that page and API show: `hash_of` the summary of the job. covered: what stands under it besides: the result's
+    "specification", "reference" and "decision", its "method" with the checksum of the contents; {} before version 1.1.
+    previous, hash: of the signature before and of this one.
     """
 
     class Meaning(models.TextChoices):
@@ -156,6 +158,7 @@ class Signature(Chained, models.Model):
     labels_sha256 = models.CharField("SHA-256 of segmentation.npz", max_length=64)
     result_sha256 = models.CharField("SHA-256 of result.json", max_length=64)
     numbers_sha256 = models.CharField("SHA-256 of the numbers", max_length=64)
+    covered = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     previous = models.CharField(max_length=64, blank=True, default=HASH_BEFORE_FIRST)
     hash = models.CharField(max_length=64)
 
@@ -169,14 +172,26 @@ class Signature(Chained, models.Model):
     def __str__(self) -> str:
         return f"{self.meaning} by {self.account}: {self.job_id}"
 
+    def as_dict(self) -> dict[str, Any]:
+        """One line of the log (`Chained.as_dict`); signatures of before version 1.1 have no "covered"."""
+        return super().as_dict() | ({"covered": self.covered} if self.covered else {})
+
+    @property
+    def is_own(self) -> bool:
+        """Whether who made the result reviewed or approved it."""
+        return self.meaning != self.Meaning.MADE and self.account in self.job.makers
+
     @property
     def digests(self) -> dict[str, str]:
         """The checksums that are signed, by their names in DIGESTS."""
-        return {name: getattr(self, f"{name}_sha256") for name in DIGESTS}
+        covered = {"covered_sha256": hash_of(self.covered)} if self.covered else {}
+        stored = {**vars(self), **covered}
+        return {name: stored[f"{name}_sha256"] for name in DIGESTS if f"{name}_sha256" in stored}
 
     @property
     def printed(self) -> PrintedSignature:
         """The signature as pages and reports print it."""
         when = f"{self.created.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        titled_digests = tuple((title, self.digests[name]) for name, title in DIGESTS.items())
-        return PrintedSignature(self.get_meaning_display(), self.name, self.account, when, titled_digests)
+        titled_digests = tuple((DIGESTS[name], digest) for name, digest in self.digests.items())
+        by_maker = OWN if self.is_own else ""
+        return PrintedSignature(self.get_meaning_display(), self.name, self.account, when, titled_digests, by_maker)

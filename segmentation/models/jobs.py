@@ -19,6 +19,7 @@ from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..core.pace import MEASURING_STAGES, STAGE_BEGINS, Forecast, Pace
+from ..core.stored import StoredResult
 from .base import (
     TURNS_OF_ANALYSES,
     UNFINISHED_INDEX,
@@ -118,6 +119,7 @@ class Job(Owned, Attempted, JudgedResult):
     sample, included: the sample that the image belongs to, and whether it counts there.
     waits: the reason why a person must agree before it counts in its sample, "" if nobody must.
         agreed_by: who agreed, "" for nobody; after that the image never waits again.
+    choice: the last decision of a person about it in its sample, a `core.quality.belonging.Choice`; {} without one.
     submission: id of the request; sending it twice makes one job. content: hash of the submitted content.
     ready: whether its upload has been read, and also the data bar if the scale depends on it. asked: the scale that the
         maker stated, as `StatedScale.as_dict`; it is applied when the job becomes ready.
@@ -156,6 +158,7 @@ class Job(Owned, Attempted, JudgedResult):
     included = models.BooleanField(default=True)
     waits = models.TextField(blank=True, default="", db_default="", editable=False)
     agreed_by = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="", db_default="", editable=False)
+    choice = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     summary = models.JSONField(default=dict, blank=True)
     early = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     ends = models.DateTimeField(null=True, blank=True, editable=False)
@@ -188,11 +191,34 @@ class Job(Owned, Attempted, JudgedResult):
     def inherited_place(self) -> dict[str, Any]:
         """The fields of this job about its sample, for a new result of the same image. (Whether that result waits for
         agreement is decided anew.)"""
-        return {"included": self.included or bool(self.waits), "agreed_by": self.agreed_by, "waits": ""}
+        place = {"included": self.included or bool(self.waits), "agreed_by": self.agreed_by, "waits": ""}
+        return {**place, "choice": self.choice}
+
+    @property
+    def name(self) -> str:
+        """The name of its image, as a sample has a name of its own."""
+        return self.micrograph.name
 
     @property
     def is_done(self) -> bool:
         return self.state == self.State.DONE
+
+    @property
+    def makers(self) -> set[str]:
+        """The names of the accounts that made the result: its owner, who corrected its outlines or those that it
+        measures again, and who signed it as made."""
+        names: set[str] = set()
+        job: Job | None = self
+        while job is not None:
+            names |= {job.owner.get_username()} if job.owner else set()
+            names |= set(job.edits.exclude(author="").values_list("author", flat=True))
+            names |= set(job.signatures.filter(meaning="made").values_list("account", flat=True))
+            parent = job.parent
+            measures_its_outlines = parent and (
+                job.corrects is not None or job.segmentation_id == parent.segmentation_id
+            )
+            job = parent if measures_its_outlines else None
+        return names
 
     @property
     def is_by_hand(self) -> bool:
@@ -241,7 +267,8 @@ class Job(Owned, Attempted, JudgedResult):
     def scale_check(self) -> str:
         """Whether its scale was compared with the bar in the image: "pending", "done", or "cut off" if there was not
         enough time to read the bar."""
-        if self.summary.get("unread", not self.micrograph.is_finished):
+        is_unread = self.stored.unread
+        if not self.micrograph.is_finished if is_unread is None else is_unread:
             return "pending"
         return "cut off" if self.micrograph.reading.get("note") == CUT_OFF else "done"
 
@@ -257,15 +284,14 @@ class Job(Owned, Attempted, JudgedResult):
         return AnalysisSettings.from_dict(self.settings)
 
     @property
-    def measured_with(self) -> Calibration | None:
-        """The calibration with which its numbers were computed; None before it has numbers."""
-        calibration = self.summary.get("calibration")
-        return Calibration(**calibration) if calibration else None
+    def stored(self) -> StoredResult:
+        """Its numbers as stored."""
+        return StoredResult.read(self.summary, lambda: [self.micrograph.metadata.get("date")])
 
     @property
     def calibration(self) -> Calibration:
         """The calibration in use. (`scale.in_use` is slower: it also reads the settings of a job that has numbers.)"""
-        return self.measured_with or self.scale.in_use
+        return self.stored.calibration or self.scale.in_use
 
     @property
     def scale(self) -> Scale:
@@ -278,7 +304,7 @@ class Job(Owned, Attempted, JudgedResult):
             with suppress(ValueError):
                 stated = StatedScale.of(self.asked).calibration(scale)
                 measurement = measurement.replaced(calibration=stated)
-        return replace(measurement.scaled(scale), measured=self.measured_with)
+        return replace(measurement.scaled(scale), measured=self.stored.calibration)
 
     def artifact(self, name: str) -> Artifact | None:
         """The stored file with this name; None without one."""

@@ -74,8 +74,9 @@ class Method(models.Model):
         return bool(is_own or (user.is_staff and user.has_perm("segmentation.change_method")))
 
     def may_be_approved_by(self, user: Any) -> bool:
-        """Whether a user who sees the method may approve and withdraw its versions."""
-        return bool(user.is_authenticated and user.has_perm("segmentation.approve_method"))
+        """Whether a user may approve versions of others and withdraw versions: who may change the method, and has the
+        right to approve."""
+        return self.is_changeable_by(user) and user.has_perm("segmentation.approve_method")
 
 
 class MethodVersion(models.Model):
@@ -83,8 +84,9 @@ class MethodVersion(models.Model):
 
     number: from 1 on. description: a `MethodDescription` as JSON; it never changes, even if a later release has more
     settings. checksum: the SHA-256 of the description.
-    author, approver, withdrawn_by: names of accounts, which stay when the accounts are deleted. approver_name: as
-    printed. reason: why it was withdrawn.
+    author, approver, withdrawn_by: names of accounts, which stay when the accounts are deleted. authors: all who wrote
+    what no version before approved, `author` is the last of them. approver_name: as printed.
+    purpose: why it differs from the version before, "" for the first one. reason: why it was withdrawn.
     """
 
     class State(models.TextChoices):
@@ -99,6 +101,8 @@ class MethodVersion(models.Model):
     checksum = models.CharField("SHA-256 of the description", max_length=64)
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT, db_index=True)
     author = models.CharField(max_length=LONGEST_ACCOUNT)
+    authors = models.JSONField(default=list, db_default=[], blank=True, editable=False)
+    purpose = models.CharField(max_length=LONGEST_REASON, blank=True, default="", db_default="", editable=False)
     created = models.DateTimeField(default=timezone.now, editable=False)
     approver = models.CharField("approved by", max_length=LONGEST_ACCOUNT, blank=True, default="")
     approver_name = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="")
@@ -129,6 +133,21 @@ class MethodVersion(models.Model):
             return False
         self.refresh_from_db()
         return True
+
+    @property
+    def makers(self) -> set[str]:
+        """The names of the accounts that wrote it."""
+        return {self.author, *self.authors}
+
+    @property
+    def is_own_approval(self) -> bool:
+        """Whether one of its authors approved it."""
+        return self.approver in self.makers
+
+    @property
+    def has_results(self) -> bool:
+        """Whether a result or a sample was begun by it: its contents stay then."""
+        return self.jobs.exists() or self.samples.exists()
 
     @property
     def written(self) -> WrittenMethod:

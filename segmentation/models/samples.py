@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 
 from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.types import Calibration
+from ..core.settings import DEFAULT_TASK
+from ..core.stored import StoredResult
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, JudgedResult, Owned, StoredFile
 from .methods import LONGEST_ACCOUNT, LONGEST_REASON, MethodVersion
 from .micrographs import Micrograph
@@ -24,6 +28,7 @@ class Sample(Owned, Attempted, JudgedResult):
     method: the version of a method by which its images are analysed; None without one.
     closed: when it was closed; after that no images are added. closed_by: the account. closed_reason: why it was closed
         before enough was measured, "" otherwise.
+    history: its ends and openings, as `core.quality.stopping.ClosedOrOpened`, the last one last.
     pooled: the pooled numbers that the page shows, and under "of" the ids of the pooled jobs.
     submission: id of the request; sending it twice makes one sample. content: hash of the submitted content.
     """
@@ -50,6 +55,7 @@ class Sample(Owned, Attempted, JudgedResult):
     closed = models.DateTimeField(null=True, blank=True, editable=False)
     closed_by = models.CharField(max_length=LONGEST_ACCOUNT, blank=True, default="", db_default="", editable=False)
     closed_reason = models.CharField(max_length=LONGEST_REASON, blank=True, default="", db_default="", editable=False)
+    history = models.JSONField(default=list, db_default=[], blank=True, editable=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING, db_index=True)
     pooled = models.JSONField(default=dict, blank=True)
     submission = models.CharField(max_length=64, unique=True, editable=False)
@@ -57,8 +63,22 @@ class Sample(Owned, Attempted, JudgedResult):
 
     objects = AttemptedQuerySet.as_manager()
 
+    class Meta(Owned.Meta):
+        permissions = [("reopen_sample", "Can open closed samples again")]
+
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def stored(self) -> StoredResult:
+        """Its pooled numbers as stored."""
+        return StoredResult.read(
+            self.pooled, self._dates_of_counted, sample_task=self.settings.get("task", DEFAULT_TASK)
+        )
+
+    def _dates_of_counted(self) -> list[Any]:
+        counted = self.jobs.filter(pk__in=self.stored.counted_ids)
+        return list(counted.values_list("micrograph__metadata__date", flat=True))
 
     @property
     def members(self) -> models.QuerySet:

@@ -27,7 +27,10 @@ class Study(PageWork):
     owner, author: the account that requested it; its name stays when it is deleted. analyses: how many analyses of
     images it needs. outcomes: of those that are made, by the id of the image's job, then by the form. quantity: the
     name of the number that was studied. names: of the conditions, the outer ones first. rows: a copy of the results
-    (`presenters.studies.study_row`). result: the outcome of the analysis of variance. pdf: the report.
+    (`presenters.studies.study_row`). requirements: what the method must reach for its use, a
+    `core.quality.fitness.Requirements`. result: the outcome of the analysis of variance. pdf: the report.
+    signatures: of the report, each {"account", "name", "meaning", "time", "pdf_sha256", "hash"}; the hash is of the
+    other entries and of the hash before.
     """
 
     State = WorkState
@@ -43,7 +46,9 @@ class Study(PageWork):
     quantity = models.CharField(max_length=100)
     names = models.JSONField()
     rows = models.JSONField()
+    requirements = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     result = models.JSONField(default=dict, blank=True)
+    signatures = models.JSONField(default=list, db_default=[], blank=True, editable=False)
     pdf = models.BinaryField(null=True, blank=True, editable=False)
 
     objects = StudyQuerySet.as_manager()
@@ -57,5 +62,11 @@ class Study(PageWork):
     @property
     def content(self) -> dict[str, Any]:
         """The content of the report, as plain values."""
-        names = ("title", "author", "quantity", "names", "rows", "result")
-        return {**{name: getattr(self, name) for name in names}, "method": self.method.name, "created": self.created}
+        names = ("title", "author", "quantity", "names", "rows", "requirements", "result")
+        numbers = {row["version"] for row in self.rows}
+        versions = self.method.versions.filter(number__in=numbers).order_by("number")
+        checksums = [
+            (version.number, version.checksum, str(version.description.get("model_sha256", ""))) for version in versions
+        ]
+        content = {name: getattr(self, name) for name in names} | {"checksums": checksums, "number": str(self.pk)[:8]}
+        return {**content, "method": self.method.name, "created": self.created}

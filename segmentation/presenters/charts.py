@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.flags import Flag, beside_numbers
 from ..core.measure.descriptors import DESCRIPTORS, measures_of
-from ..core.measure.quantities import OF, Quantity, Value, significant
+from ..core.measure.quantities import MEDIAN_TERM, NUMBERS, OF, Quantity, Value, significant
 from ..core.report.entries import CAVEAT, Entry, is_special, known_column, known_number, quantity_entries
 from ..core.report.picture import PALETTE
 from ..core.report.summary import Summary
@@ -323,15 +323,17 @@ class ChartedSummary(Summary):
         least, greatest = (medians[-1] * factor for factor in (1 - wanted, 1 + wanted))
         in_range = Band(*([(0, end), (numbers[-1], end)] for end in (least, greatest)))
         line, *interval = (list(zip(numbers, values, strict=True)) for values in (medians, lows, highs))
-        chart = Lines.of([line], f"Median ({unit})", unit_of_count, bands=[in_range, Band(*interval)])
+        chart = Lines.of(
+            [line], f"{NUMBERS['median'].title} ({unit})", unit_of_count, bands=[in_range, Band(*interval)]
+        )
         words = (
-            f"{n:,} {unit_of_count}: median {Entry('', '', Value(median, low, high, unit)).words}"
+            f"{n:,} {unit_of_count}: {MEDIAN_TERM} {Entry('', '', Value(median, low, high, unit)).words}"
             for n, median, low, high in zip(numbers, medians, lows, highs, strict=True)
         )
         return chart and replace(
             chart,
             dots=tuple((x, y, text) for (x, y, _), text in zip(chart.dots, words, strict=True)),
-            words=f"The median and its 95 % interval against the number of {unit_of_count}. {self.enough}",
+            words=f"The {MEDIAN_TERM} and its 95 % interval against the number of {unit_of_count}. {self.enough}",
         )
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..core.flags import TILTED, Flag
+from ..core.flags import Flag
 from ..core.measure.filters import MEASURANDS, Reason
 from ..core.measure.quantities import Value
 from ..core.measure.results import Statistics
@@ -39,8 +39,8 @@ COUNT_BUTTONS = {
 }
 
 
-# Beginning of the short form of a warning -> the button that removes its cause.
-BUTTON_OF_WARNING = {TILTED: SettingButton("correct for the tilt", "tilt_correction", FROM_FILE)}
+# Kind of a warning -> the button that removes its cause.
+BUTTON_OF_WARNING = {"tilt": SettingButton("correct for the tilt", "tilt_correction", FROM_FILE)}
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,7 @@ class LeftOutLine(LeftOut):
 
 def add_button(flag: Flag) -> Flag:
     """A warning, with the button that removes its cause if there is one."""
-    if not flag.doubt:
-        return flag
-    buttons = (button for begins, button in BUTTON_OF_WARNING.items() if flag.short.startswith(begins))
-    button = next(buttons, None)
+    button = BUTTON_OF_WARNING.get(flag.kind) if flag.doubt else None
     return WarningWithButton.of(flag, button) if button else flag
 
 
@@ -76,8 +73,8 @@ class Choices:
     """The buttons beside the result of a finished job."""
 
     def __init__(self, job: Job) -> None:
-        self.job, self.used = job, job.summary["used"]  # used: what the analysis chose and noticed
-        self.task = find(job.summary["task"])
+        self.job, self.used = job, job.stored.used
+        self.task = find(job.stored.task)
 
     @property
     def kind_buttons(self) -> list[SettingButton]:

@@ -10,21 +10,16 @@ from typing import Any, Literal
 
 from ..core.compare.results import ALIKE, DifferenceInterval, Outcome, verdict
 from ..core.compare.results import Comparison as StoredComparison
-from ..core.flags import warning_texts
-from ..core.labels.segmentation import MASKS
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.fitting import SIGNIFICANCE, p_words
-from ..core.measure.quantities import nanometre_in, significant
+from ..core.measure.quantities import MEDIAN_TERM, nanometre_in, significant
 from ..core.report.entries import Entry, known_column, known_number
 from ..core.report.wording import per_cent, uncapital
 from ..models import Comparison, Job, Sample
-from ..models.jobs import Compared
-from ..services.results.comparisons import name_of
 from .charts import ChartedSummary, Lines, polygon
 from .differences import Difference, differences
 from .result import Result
 from .sample import PooledResult
-from .stored import warning_of
 
 # What the page says of the intervals, by how the images of both results are related.
 INTERVAL_NOTES = {
@@ -54,11 +49,6 @@ OUTCOME_WORDS: dict[Outcome, str] = {
     "inexact": " drawn otherwise",
 }
 ALL_CHANGED = ("All that differ", "Every outline that is not alike in both.")
-
-
-def warning_of_side(side: Compared) -> str:
-    """The gravest warnings of one of the two results; "" without any."""
-    return "; ".join(warning_texts(PooledResult(side).warnings)) if isinstance(side, Sample) else warning_of(side)
 
 
 @dataclass(frozen=True)
@@ -92,7 +82,7 @@ class ComparedResults:
             PooledResult(side) if isinstance(side, Sample) else Result(side)
             for side in (row.first_result, row.second_result)
         )
-        self.names = [name_of(row.first_result), name_of(row.second_result)]
+        self.names = [row.first_result.name, row.second_result.name]
         self.result: StoredComparison | None = row.result or None  # type: ignore[assignment]
         self._agreement = self.result["agreement"] if self.result else None
         self._distance = self.result["distance"] if self.result else None
@@ -110,7 +100,7 @@ class ComparedResults:
             return ""
         row, is_size = rows[0], rows[0].after.name == "median"
         signed_text, is_same = row.difference.partition(" (")[0], row.difference.startswith("±")
-        amount, quantity = signed_text.strip("+−±"), "median size" if is_size else uncapital(row.term)
+        amount, quantity = signed_text.strip("+−±"), f"{MEDIAN_TERM} size" if is_size else uncapital(row.term)
         change = f"{amount} {(('larger', 'smaller') if is_size else ('higher', 'lower'))[row.value < 0]}"
         if changes := self.changed_words:
             subject = f"the {quantity.removesuffix(' size') if is_size else quantity}"
@@ -271,9 +261,8 @@ class ComparedResults:
     def truth(self) -> str:
         """The result that counts as ground truth, "A" or "B": the one that a person or another tool outlined, if only
         one is; otherwise "A"."""
-        is_hand_made_a, is_hand_made_b = (
-            isinstance(side, Job) and is_hand_made(side) for side in (self.row.first_result, self.row.second_result)
-        )
+        sides = (self.row.first_result, self.row.second_result)
+        is_hand_made_a, is_hand_made_b = (isinstance(side, Job) and side.stored.is_hand_made for side in sides)
         return "B" if is_hand_made_b and not is_hand_made_a else "A"
 
     @property
@@ -301,11 +290,11 @@ class ComparedResults:
         jobs = [
             side
             for side in (self.row.first_result, self.row.second_result)
-            if isinstance(side, Job) and is_hand_made(side)
+            if isinstance(side, Job) and side.stored.is_hand_made
         ]
         if not self.result or self.result["how"] != "paired" or len(jobs) < 2 or not self.b.budget:
             return None
-        medians = [job.summary["statistics"]["median"] for job in jobs]
+        medians = [job.stored.value("median").value for job in jobs]
         if None in medians:
             return None
         spread = 100 * sqrt(2) * abs(medians[1] - medians[0]) / sum(medians)
@@ -313,12 +302,6 @@ class ComparedResults:
         if not all(names) or names[0] == names[1]:
             return None
         return Operators(significant(spread, 2), f"{min(spread, 100):.2g}", " and ".join(names))
-
-
-def is_hand_made(job: Job) -> bool:
-    """Whether a person or another tool made or changed the outlines of a finished job."""
-    used = job.summary["used"]
-    return bool(used.get("corrected") or used.get("imported")) or job.summary["model"]["name"] == MASKS
 
 
 def authors(job: Job) -> list[str]:

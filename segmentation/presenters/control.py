@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..core.measure.quantities import decimals, number, significant
+from ..core.quality.belonging import choice_words
 from ..core.quality.control import ChartState
 from ..http.access import address_of
 from ..models import ChartPoint, ControlChart
@@ -20,8 +21,8 @@ LABEL_WIDTH = 8.0  # of the number above a point: per cent of the width of the p
 
 
 class Mark(NamedTuple):
-    """A point of a picture. x, y: places in per cent. state: "alarm", "out" (excluded), "noted" (it has a note) or "".
-    words: the tooltip. label: the text above the point."""
+    """A point of a picture. x, y: places in per cent. state: "alarm", "out" (does not count), "noted" (it has a note)
+    or "". words: the tooltip. label: the text above the point."""
 
     x: float
     y: float
@@ -72,11 +73,12 @@ class PointRow:
         return self.point.measured
 
     @property
-    def remarks(self) -> str:
-        """Alarms, the known cause, the note and what departs from the method, in words."""
+    def waiting(self) -> str:
+        """Why it counts only after a yes, or who said yes to what; "" if it counts without."""
         point = self.point
-        cause = f"Excluded: {point.excluded.rstrip('.')}." if point.excluded else ""
-        return " ".join(filter(None, [cause, *self.sentences, point.note, *point.departures]))
+        if not point.waits:
+            return ""
+        return f"It waits for a yes: {point.waits}" if point.needs_agreement else choice_words(point.choice)
 
 
 class ChartView:
@@ -103,11 +105,6 @@ class ChartView:
         return self.control.sentence
 
     @property
-    def newest(self) -> datetime | None:
-        """When the last point was measured."""
-        return self.points[-1].measured if self.points else None
-
-    @property
     def extra_column_title(self) -> str:
         """The title of the table's column after the values."""
         return "Average" if self.plan.way == "ewma" else "Range"
@@ -123,6 +120,8 @@ class ChartView:
         yield "Number", f"{self.quantity.title}{f', {self.unit}' if self.unit else ''}"
         if self.row.reference:
             yield "Reference material", self.row.reference["name"]
+        elif self.row.material is not None:
+            yield "Material", self.row.material or "none is named"
         yield "Points", f"{len(self.points):,}{self._excluded()}"
         level = self.control.chart.level
         if level is not None:
@@ -142,8 +141,10 @@ class ChartView:
         return decimals(largest, 4)
 
     def _excluded(self) -> str:
-        count = len(self.points) - len(self.control.places)
-        return f", {count} of them excluded" if count else ""
+        excluded = sum(bool(point.excluded) for point in self.points)
+        waiting = len(self.points) - len(self.control.places) - excluded
+        words = [f"{excluded} of them excluded"] if excluded else []
+        return "".join(f", {text}" for text in [*words, *([f"{waiting} waiting for a yes"] if waiting else [])])
 
     def words(self, value: float) -> str:
         """A value in the unit of the page. All values have the decimals that four digits of the largest point have,
@@ -200,9 +201,10 @@ class ChartView:
         for place, value in zip(places_shown, values, strict=True):
             x, y = next(counted_dots)[:2] if self.control.is_counted[place] else next(excluded_dots)[:2]
             point, alarms = self.points[place], self.control.alarms_at(place)
-            state = "alarm" if alarms else "out" if point.excluded else "noted" if point.note else ""
+            state = "alarm" if alarms else "out" if not point.counts else "noted" if point.note else ""
             texts = [f"Point {place + 1}, {point.measured:%Y-%m-%d}: {significant(value, 4)} {self.unit}".strip()]
             texts += [*(alarm.sentence for alarm in alarms), point.excluded, point.note]
+            texts += [f"It waits for a yes: {point.waits}"] if point.needs_agreement else []
             marks.append(Mark(x, y, state, ". ".join(filter(None, texts)), str(place + 1) if alarms else ""))
         return Picture(lines, tuple(_drop_overlapping_labels(marks)))
 
@@ -230,19 +232,10 @@ class ChartView:
     @property
     def last_rows(self) -> list[PointRow]:
         """The last points, the newest first."""
-        return self._rows(range(len(self.points))[-MOST_POINTS:])
-
-    @cached_property
-    def all_rows(self) -> list[PointRow]:
-        """All points, the newest first."""
-        return self._rows(range(len(self.points)))
-
-    def _rows(self, places: Sequence[int]) -> list[PointRow]:
-        """The points at these places, the newest first."""
         control, chart = self.control, self.control.chart
         index_of = {place: index for index, place in enumerate(control.places)}
         rows = []
-        for place in reversed(places):
+        for place in reversed(range(len(self.points))[-MOST_POINTS:]):
             point, index = self.points[place], index_of.get(place)
             is_average = self.plan.way == "ewma" and chart.level is not None and index is not None
             average = self.words(chart.values[index]) if is_average else ""
@@ -281,7 +274,10 @@ class ChartView:
             index, is_seen = index_of.get(place), bool(self._address(point))
             has_limits = chart.level is not None and index is not None
             is_average, has_range = has_limits and self.plan.way == "ewma", bool(index) and len(chart.ranges)
-            texts = {name: getattr(point, name) for name in ("value", "note", "excluded", "version", "departures")}
+            texts = {
+                name: getattr(point, name) for name in ("value", "note", "excluded", "version", "departures", "waits")
+            }
+            texts |= {"counts": point.counts, "choice": choice_words(point.choice)}
             rows.append(
                 {
                     **texts,

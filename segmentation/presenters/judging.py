@@ -8,34 +8,19 @@ from datetime import datetime
 from typing import Any
 
 from ..core.measure.quantities import Quantity, UnknownQuantity, Value, number
-from ..core.measure.results import Statistics
 from ..core.quality.conformity import number_words
 from ..core.quality.reference import ReferenceMaterial
 from ..core.quality.specification import Specification
 from ..core.report.certificate import ConformityStatement, ReferenceComparison
 from ..core.report.summary import Summary
-from ..core.tasks import find
 from ..http.access import address_of
-from ..models import Job, Sample
+from ..models import Job, Reference, Sample, StaffAction
+from ..services.results.references import DELETED
 from .result import Result
 from .sample import PooledResult
-from .stored import statistics_of, values_of
 
 # The numbers of particles that the form of limits offers, the most usual ones first.
 USUAL_LIMITS = ("median", "d10", "d90", "fraction_100nm", "n_kept")
-
-
-def numbers_to_judge(row: Job | Sample) -> dict[str, Value]:
-    """The numbers of a result by name, in the unit of result.json; {} of one without numbers."""
-    stored = row.summary if isinstance(row, Job) else row.pooled
-    if not _has_numbers(row) or stored.get("refused"):
-        return {}
-    if values := values_of(stored):
-        return values
-    # A sample of particles, and a result of version 1.0, store only their statistics.
-    statistics = statistics_of(stored) if isinstance(row, Job) else Statistics.from_dict(stored)
-    names = find(row.settings["task"]).quantities if statistics and statistics.screened else ()
-    return {name: statistics.value(name) for name in names if statistics}
 
 
 def limitable_quantities(values: Mapping[str, Value]) -> list[Quantity]:
@@ -56,9 +41,9 @@ def conformity_statement_of(row: Job | Sample) -> ConformityStatement | None:
     """The decision whether a result is within its limits; None without limits, or without numbers yet."""
     if not row.specification or not _has_numbers(row):
         return None
-    is_refused = isinstance(row, Job) and bool(row.summary.get("refused"))
-    specification = Specification.read(row.specification)
-    return ConformityStatement.of(specification, numbers_to_judge(row), _summary(row), is_refused=is_refused)
+    specification, stored = Specification.read(row.specification), row.stored
+    values = {limit.quantity: stored.value(limit.quantity) for limit in specification.limits}
+    return ConformityStatement.of(specification, values, _summary(row), stored.doubt, stored.method)
 
 
 def comparison_of(row: Job | Sample) -> ReferenceComparison | None:
@@ -66,7 +51,19 @@ def comparison_of(row: Job | Sample) -> ReferenceComparison | None:
     if not row.reference or not _has_numbers(row):
         return None
     material = ReferenceMaterial.read({name: value for name, value in row.reference.items() if name != "id"})
-    return ReferenceComparison.of(material, numbers_to_judge(row), _summary(row))
+    stored = row.stored
+    values = {material.quantity: stored.value(material.quantity)}
+    day = f"{stored.acquired[1] if stored.acquired else row.created:%Y-%m-%d}"
+    return ReferenceComparison.of(material, values, stored.doubt, day)
+
+
+def deletion_words(row: Job | Sample) -> str:
+    """When and by whom the reference material of a result was taken from the list; "" if it is there or never was."""
+    pk = row.reference.get("id")
+    if not pk or Reference.objects.filter(pk=pk).exists():
+        return ""
+    action = StaffAction.objects.filter(target=pk, action=DELETED).order_by("-created").first()
+    return f"Taken from the list on {action.created:%Y-%m-%d} by {action.account}." if action else ""
 
 
 def certificate_facts(material: ReferenceMaterial) -> list[tuple[str, str]]:
@@ -82,6 +79,7 @@ def certificate_facts(material: ReferenceMaterial) -> list[tuple[str, str]]:
         ("Certificate", material.certificate),
         ("Source", material.source),
         ("Batch", material.batch),
+        ("Expires", material.expires),
     ]
     return [line for line in lines if line[1]]
 
@@ -100,21 +98,21 @@ class MeasuredReference:
 
     @classmethod
     def of(cls, row: Job | Sample) -> MeasuredReference:
-        name = row.micrograph.name if isinstance(row, Job) else row.name
+        name = row.name
         comparison = comparison_of(row)
         agreement = comparison and comparison.agreement
         if comparison is None or agreement is None:
             return cls(
                 name, address_of(row), row.created, "", comparison.sentence if comparison else "no numbers yet", ""
             )
-        value = numbers_to_judge(row)[comparison.material.quantity]
+        value = row.stored.value(comparison.material.quantity)
         verdict = "agrees" if agreement.agrees else "does not agree"
         written = number_words(comparison.material.quantity, value)
         return cls(name, address_of(row), row.created, written, verdict, f"{agreement.en:.2f}".replace("-", "−"))
 
 
 def _has_numbers(row: Job | Sample) -> bool:
-    return row.is_done if isinstance(row, Job) else bool(row.pooled.get("of"))
+    return row.is_done if isinstance(row, Job) else row.stored.has_numbers
 
 
 def _summary(row: Job | Sample) -> Summary:
@@ -130,6 +128,8 @@ def decision_as_dict(row: Job | Sample) -> dict[str, Any] | None:
         "verdict": certificate.verdict,
         "at_least": certificate.conformity.at_least,
         "sentence": f"{certificate.headline} {certificate.explanation}",
+        "reservations": list(certificate.reservations),
+        "agreed": certificate.specification.agreement,
         "decisions": [
             {
                 **decision.limit.model_dump(),

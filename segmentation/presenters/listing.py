@@ -14,18 +14,19 @@ from uuid import UUID
 from django.db.models import Count, F
 from django.urls import reverse
 
-from ..core.flags import NOTE, warning_texts
+from ..core.flags import NOTE
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.report.entries import known_column
 from ..core.report.wording import capital
+from ..core.stored import StoredResult
 from ..http.serving import thumbnails
 from ..models import Job, Sample
 from ..models.jobs import WaitingLine
-from ..services.results.comparisons import check_alike, comparison_group, size_of, summary_of, unit_of
+from ..services.results.comparisons import check_alike, comparison_group
 from .charts import Lines, polygon
 from .progress import place_words
 from .sample import STATES, PooledResult, histogram_path
-from .stored import count_words, headline, numbers_of, warning_of
+from .stored import count_words, headline, numbers_of
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -41,7 +42,8 @@ class Card:
     state: in words. active: whether it waits or runs; per_cent: its progress. number: the main number in words: the
     median, for a kind without sizes its first number, for few particles their count. counted: how many objects (and
     images) are in that number. bars: its histogram as an SVG path. unscaled: a note that scales are missing. older:
-    number of earlier versions. alike: results with equal texts can be compared.
+    number of earlier versions. alike: results with equal texts can be compared. tone: the CSS class of the warning: a
+    note does not look like a warning.
     """
 
     kind: str
@@ -62,11 +64,7 @@ class Card:
     unscaled: str = ""
     older: int = 0
     alike: str = ""
-
-    @property
-    def tone(self) -> str:
-        """The CSS class of the warning: a note does not look like a warning."""
-        return "quiet" if self.warning.startswith(NOTE) else "wrong-text"
+    tone: str = "wrong-text"
 
 
 def cards(entries: Iterable[tuple[str, Any]], older: Counter[Any] | None = None) -> list[Card]:
@@ -106,7 +104,7 @@ def read_or_default(read: Callable[..., T], row: Job | Sample, default: T) -> T:
 
 def _first_images(sample: Sample) -> list[str]:
     """The ids of the jobs whose pictures the card of a sample shows."""
-    return [str(UUID(pk)) for pk in sample.pooled.get("of", [])[:MOST_PICTURES]]
+    return [str(UUID(pk)) for pk in sample.stored.pooled_ids[:MOST_PICTURES]]
 
 
 def _card_of_job(job: Job, picture: str, older: int) -> Card:
@@ -130,16 +128,17 @@ def _card_of_job(job: Job, picture: str, older: int) -> Card:
     )
 
     def with_numbers(job: Job) -> Card:
-        numbers = numbers_of(job.summary)
+        stored = job.stored
+        numbers = numbers_of(stored)
         number, count = headline(numbers), count_words(numbers)
-        measured_with = job.measured_with
-        is_scaled = measured_with is not None and measured_with.is_known
+        is_scaled = stored.calibration is not None and stored.calibration.is_known
         return replace(
             without_numbers,
             counted="" if numbers.has_few else count,
             number=count if numbers.has_few else number,
-            bars=histogram_path(_total_counts(job.summary)),
-            warning=warning_of(job),
+            bars=histogram_path(_total_counts(stored)),
+            warning=stored.warning,
+            tone=_tone(stored),
             unscaled="scale not set" if number and not is_scaled else "",
             alike=comparison_group(job),
         )
@@ -176,8 +175,9 @@ def _card_of_sample(sample: Sample, pictures: list[str], states: dict[str, int])
             active=pooled.active,
             counted=f"{images}, {count_words(pooled)}" if pooled.kept else images,
             number=headline(pooled),
-            bars=histogram_path(_total_counts(sample.pooled)),
-            warning="; ".join(warning_texts(pooled.warnings)),
+            bars=histogram_path(_total_counts(pooled.stored)),
+            warning=pooled.stored.warning,
+            tone=_tone(pooled.stored),
             unscaled=f"{pooled.unscaled} without a scale" if pooled.unscaled else "",
             alike=comparison_group(sample),
         )
@@ -185,10 +185,13 @@ def _card_of_sample(sample: Sample, pictures: list[str], states: dict[str, int])
     return read_or_default(with_numbers, sample, without_numbers)
 
 
-def _total_counts(summary: dict[str, Any]) -> list[float]:
+def _tone(stored: StoredResult) -> str:
+    return "quiet" if stored.level == NOTE else Card.tone
+
+
+def _total_counts(stored: StoredResult) -> list[float]:
     """The heights of the bars of all images together; [] if there are too few sizes for a histogram."""
-    counts = (summary.get("histogram") or {}).get("counts") or []
-    sums = [sum(column) for column in zip(*counts, strict=True)]
+    sums = [sum(column) for column in zip(*stored.histogram[1], strict=True)]
     # Rounded like `n_kept`: an object may count by a fraction.
     return sums if round(sum(sums)) >= FEWEST_IN_HISTOGRAM else []
 
@@ -199,11 +202,11 @@ def distribution_chart(results: Sequence[Job | Sample]) -> Lines | None:
     check_alike(*results)
     series = []
     for result in results:
-        summary = summary_of(result)
-        counts, edges = _total_counts(summary), (summary.get("histogram") or {}).get("edges", [])
+        stored = result.stored
+        counts, edges = _total_counts(stored), stored.histogram[0]
         heights = [count / (high - low) for count, low, high in zip(counts, edges, edges[1:], strict=False)]
         top = max(heights, default=0.0)
         series.append(polygon(edges, [height / top for height in heights]) if top else [])
-    size = known_column(size_of(results[0]) or "min_feret").title
-    lines = Lines.of(series, f"{size}, {unit_of(results[0])}", "", from_zero=True)
+    size = known_column(stored.size or "min_feret").title
+    lines = Lines.of(series, f"{size}, {stored.unit}", "", from_zero=True)
     return lines and replace(lines, words="The size distributions of the results below, over each other.")

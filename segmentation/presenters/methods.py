@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.urls import reverse
@@ -77,11 +77,10 @@ class MethodLine(NamedTuple):
     is_withdrawn: bool
 
 
-def method_line(stored: Mapping[str, Any] | None, version: MethodVersion | None, user: Any) -> MethodLine | None:
-    """The line of a result; None without a method. stored: "method" of its summary. version: None if deleted."""
-    if not stored:
+def method_line(used: MethodUsed | None, version: MethodVersion | None, user: Any) -> MethodLine | None:
+    """The line of a result; None without a method. version: None if deleted."""
+    if used is None:
         return None
-    used = MethodUsed.from_dict(stored)
     may_see = version is not None and version.method.is_visible_to(user)
     is_withdrawn = version is not None and version.state == MethodVersion.State.WITHDRAWN != used.state
     return MethodLine(used.title, used.remarks, address_of_version(version) if may_see else "", is_withdrawn)

@@ -29,7 +29,7 @@ def stage_times(job: Job) -> list[tuple[str, float]]:
     attempt, last the time outside all stages. [] before the job has ended."""
     if job.started is None or job.finished is None:
         return []
-    stages = [(STAGES.get(name, name), seconds) for name, seconds in (job.summary.get("timings") or {}).items()]
+    stages = [(STAGES.get(name, name), seconds) for name, seconds in job.stored.timings.items()]
     unstaged = (job.finished - job.started).total_seconds() - sum(seconds for _, seconds in stages)
     wait = (job.started - job.queued).total_seconds()
     return [("Wait for a worker", max(wait, 0.0)), *stages, ("Read, store and all else", max(unstaged, 0.0))]

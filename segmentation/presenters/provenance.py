@@ -27,41 +27,39 @@ class Provenance:
     """How a finished job was made."""
 
     def __init__(self, job: Job) -> None:
-        self.job, self.summary = job, job.summary
-        # What the settings left open and the analysis chose, and its diagnostics (`Segmentation.used`).
-        self.used: dict[str, Any] = job.summary["used"]
-        self.task = find(self.summary["task"])
+        self.job, self.stored = job, job.stored
+        self.used, self.task = self.stored.used, find(self.stored.task)
 
     @property
     def facts(self) -> list[tuple[str, str]]:
         """Model, and the settings that differ from the default."""
-        model, used = self.summary["model"], self.used
-        name = imported_words(used) or f"{model.get('title', self.job.model_name)}, version {model.get('version', '?')}"
+        model, used = self.stored.model, self.used
+        name = imported_words(used) or cards.full_title(model.title or self.job.model_name, model.version)
         if (card := self._card) and may_look_at(card.name, self.job.owner):
             name = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), name)
         if reason := used.get("chosen"):
             name = format_html("{}, automatic. {}", name, reason)
         return [
             ("Kind of analysis", self.task.title),
-            ("Outlines" if used.get("imported") else "Model", name),
+            ("Outlines" if self.stored.is_imported else "Model", name),
             *self._settings(changed=True),
         ]
 
     @property
     def more_facts(self) -> list[tuple[str, str]]:
         """The other settings, weights and timings."""
-        sha256, seconds = self.summary["model"].get("sha256", ""), sum(self.summary["timings"].values())
-        earlier = ", with the outlines of the earlier result" if self.summary["reused"] else ""
+        sha256, seconds = self.stored.model.sha256, sum(self.stored.timings.values())
+        earlier = ", with the outlines of the earlier result" if self.stored.reused else ""
         return [
             *self._settings(changed=False),
-            ("Their file" if self.used.get("imported") else "Weights", f"sha256 {sha256[:12]}…"),
+            ("Their file" if self.stored.is_imported else "Weights", f"sha256 {sha256[:12]}…"),
             ("Computing time", f"{significant(seconds, 2)} s{earlier}"),
         ]
 
     @property
     def removed_count(self) -> int:
         """How many outlines were removed because they are probably wrong."""
-        return int(self.used.get("dropped", 0))
+        return self.stored.dropped
 
     @property
     def imported_line(self) -> str:
@@ -105,12 +103,12 @@ class Provenance:
     @property
     def _card(self) -> cards.ModelCard | None:
         """The card of the weights that made this result, while they are installed."""
-        model = self.summary["model"]
+        model = self.stored.model
         try:
-            card = cards.find(model.get("name", ""))
+            card = cards.find(model.name)
         except cards.UnknownModel:
             return None
-        return card if card.sha256 == model.get("sha256") else None
+        return card if card.sha256 == model.sha256 else None
 
     def _settings(self, changed: bool) -> list[tuple[str, str]]:
         settings = shown_settings(self.job.get_settings(), changed)
@@ -119,7 +117,7 @@ class Provenance:
     def _used_text(self, setting: Setting, requested: Any) -> str:
         """The value that was used, in words, and whether it was chosen automatically. requested: the value in the
         settings."""
-        used = self.summary.get(setting.name)
+        used = self.stored.used_value(setting.name)
         if setting.name == "data_bar":
             height = self.job.micrograph.height
             return "none" if used is None else f"cut off from row {used} ({height - used} rows)"

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import Any
 
-from ..core.flags import ADVICE, Flag, from_json, opening_words
+from ..core.flags import ADVICE, Flag, opening_words
 from ..core.labels.options import LEAST_EXPECTED
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.filters import ALWAYS, Reason
 from ..core.measure.quantities import Quantity, column, nanometre_in, significant
 from ..core.measure.results import MATERIAL
-from ..core.micrograph.pages import FIGURE
-from ..core.micrograph.readings import CUT_OFF
-from ..core.micrograph.types import NO_SCALE
 from ..core.report import exports
 from ..core.report.in_words import LIKELY_CUT
 from ..core.report.wording import capital, doubt_line, per_cent
@@ -24,7 +20,6 @@ from ..services.ground import tables
 from .charts import ChartedSummary, Lines, lines_of
 from .choices import COUNT_BUTTONS, Choices, LeftOutLine, SettingButton, add_button
 from .provenance import Provenance
-from .stored import statistics_of, values_of
 
 COMMON_SIZES = ("min_feret", "max_feret", "ecd", "area")  # the sizes in the table of objects of every kind
 
@@ -47,11 +42,9 @@ class Result(ChartedSummary):
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.summary: dict[str, Any] = job.summary
-        # What the settings left open and the analysis chose, and its diagnostics (`Segmentation.used`).
-        self.used: dict[str, Any] = job.summary["used"]
-        self.task = find(self.summary["task"])
-        super().__init__(statistics_of(self.summary), values_of(self.summary), self.task.thing, self.task.things)
+        stored = self.stored = job.stored
+        self.used, self.task = stored.used, find(stored.task)
+        super().__init__(stored.statistics, stored.quantities, self.task.thing, self.task.things)
         self.choices, self.provenance = Choices(job), Provenance(job)
         self.calibration = job.calibration
         self.scale_doubt, self.doubt_line = self.calibration.standard_uncertainty, doubt_line(self.calibration)
@@ -61,12 +54,12 @@ class Result(ChartedSummary):
     @property
     def is_empty(self) -> bool:
         """Whether no outline was found."""
-        return bool(self.summary["found"] == 0)
+        return self.stored.found == 0
 
     @property
     def is_refused(self) -> bool:
         """Whether no number is given because the image does not look like one of this kind of analysis."""
-        return bool(self.summary["refused"]) or any(line.reason == Reason.UNLIKE for line in self.set_aside)
+        return self.stored.is_refused
 
     @property
     def needs_proposals(self) -> bool:
@@ -78,9 +71,7 @@ class Result(ChartedSummary):
         none_kept = self.statistics is not None and not self.kept
         looks_like_other_kind = used.get("resembles", {}).get("recognised", False)
         shows_more = bool({"beside", "small"} & used.keys())
-        is_doubtful = (
-            bool(self.unsure) or looks_like_other_kind or shows_more or used.get("expected", 1.0) < LEAST_EXPECTED
-        )
+        is_doubtful = bool(self.unsure) or looks_like_other_kind or shows_more or self.stored.expected < LEAST_EXPECTED
         return self.is_empty or self.is_refused or none_kept or is_doubtful
 
     @property
@@ -113,7 +104,7 @@ class Result(ChartedSummary):
         if not self.has_few:
             return []
         assert self.statistics is not None
-        size = self.summary["statistics"]["size"]
+        size = self.stored.size
         rows = [row for row in tables.objects_of(self.job) or [] if row["kept"] and not row.get("cut")]
         values = sorted(row[size] for row in rows if row.get(size))
         return [significant(value * nanometre_in(self.statistics.unit)) for value in values]
@@ -152,16 +143,15 @@ class Result(ChartedSummary):
     def warnings(self) -> list[Flag]:
         """The warnings, without those that the page shows elsewhere: at the scale, at the panels of a figure, and in
         the heading of an empty result. In an empty result notes come first."""
-        panels = FIGURE.format(count=self.job.micrograph.page_count)
         heading = f"No {self.task.things} were found. "
-        raised = [flag for flag in from_json(self.summary) if not flag.text.startswith((panels, NO_SCALE, CUT_OFF))]
+        raised = [flag for flag in self.stored.flags if flag.doubt or flag.kind not in ("panels", "no scale", "bar")]
         raised = [replace(flag, text=flag.text.removeprefix(heading).removesuffix(ADVICE)) for flag in raised]
         return sorted(raised, key=lambda flag: flag.doubt) if self.is_empty else raised
 
     @property
     def curves(self) -> list[Lines]:
         """The curves of a kind without a size distribution; [] for results of versions that stored none."""
-        curves, names = () if self.statistics else self.summary.get("curves", ()), [row.name for row in self.classes]
+        curves, names = () if self.statistics else self.stored.curves, [row.name for row in self.classes]
         charts = (Lines.of(lines_of(curve, names), curve["title"], curve["across"], from_zero=True) for curve in curves)
         return [chart for chart in charts if chart]
 
@@ -209,6 +199,6 @@ class Result(ChartedSummary):
     @property
     def filter_line(self) -> str:
         """What the filter of probably wrong outlines removed; "" if it is off, or if no number is given."""
-        if self.is_refused or not self.summary["filter"]:
+        if self.is_refused or not self.stored.used_value("filter"):
             return ""
         return f"Filter on. {self.without_filter or 'It removed nothing.'}"

@@ -14,16 +14,18 @@ from django.db.models.fields.json import KT
 from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
-from ..core.flags import Flag, from_json, opening_words
+from ..core.flags import Flag, opening_words
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.distribution import FEWEST_IMAGES
 from ..core.measure.pooled_fields import reason_and_warning
 from ..core.measure.quantities import OF, Value, value_in_micrometres
-from ..core.measure.results import NO_PIXEL_SIZE, Statistics, images_words
+from ..core.measure.results import NO_PIXEL_SIZE, PooledStatistics, images_words
 from ..core.micrograph.pairing import sort_key
 from ..core.micrograph.types import Calibration, common_calibration
+from ..core.quality.belonging import choice_words
 from ..core.report.entries import Entry, known_number, quantity_entries
 from ..core.report.wording import agreement_words, capital, corrected_images_words, sample_scale, scale_range
+from ..core.stored import PooledImage, StoredResult
 from ..core.tasks import UnknownTask, find
 from ..core.tasks.base import Task
 from ..http.serving import thumbnails
@@ -32,7 +34,6 @@ from ..services.results.models_offered import BY_IMAGE, title_of
 from ..services.results.samples import outdated_versions
 from .charts import ChartedSummary, ClassRow, Lines, class_rows, lines_of, rebin_to_common_edges
 from .provenance import shown_settings
-from .stored import values_of
 
 BARS_HEIGHT = 32.0  # of the small histograms, whose width is 100
 MANY_IMAGES = 20  # a page with more images asks for their rows less often
@@ -79,6 +80,11 @@ class ImageRow:
     other: Any = None
     number: int = 0
     scale: str = ""
+
+    @property
+    def choice(self) -> str:
+        """Who decided that it counts or is left out, as a sentence; "" if nobody did."""
+        return choice_words(self.job.choice) if self.job else ""
 
     @property
     def is_left_out(self) -> bool:
@@ -152,17 +158,15 @@ class PooledResult(ChartedSummary):
 
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
-        self.stored: dict[str, Any] = sample.pooled  # "of": ids of the pooled jobs, in the order of "images"
-        self.warnings: list[Flag] = from_json(self.stored)
-        reported = bool(self.stored.get("of"))
-        statistics = Statistics.from_dict(self.stored) if reported and "n_kept" in self.stored else None
+        stored = self.stored = sample.stored
+        self.warnings = stored.flags
         words: dict[str, str] = {}
         with suppress(UnknownTask):  # lists and API must work if this kind of analysis is not installed
             words = {"thing": self.task.thing, "things": self.task.things}
-        super().__init__(statistics, values_of(self.stored) if reported else {}, **words)
+        super().__init__(stored.statistics, stored.quantities, **words)
         self.several, self.of_material = self.images_pooled > 1, self.images_pooled >= FEWEST_IMAGES
-        self.interval_note, self.unsure = self.stored.get("interval_note", ""), opening_words(self.warnings)
-        self.unit: str = self.statistics.unit if self.statistics else self.stored.get("unit", "nm")
+        self.interval_note, self.unsure = stored.interval_note, opening_words(self.warnings)
+        self.unit: str = self.statistics.unit if self.statistics else stored.unit
 
     @property
     def state(self) -> str:
@@ -188,8 +192,7 @@ class PooledResult(ChartedSummary):
     @property
     def unscaled(self) -> int:
         """Images without a scale."""
-        images: int = (self.stored.get("calibration") or {}).get("sources", {}).get("none", 0)
-        return images
+        return self.stored.pixel_sizes.sources.get("none", 0)
 
     @property
     def in_pixels(self) -> bool:
@@ -214,17 +217,15 @@ class PooledResult(ChartedSummary):
     @cached_property
     def common_calibration(self) -> Calibration:
         """The least certain calibration among the images that count."""
-        rows = zip(self.stored.get("of", []), self.stored.get("images", []), strict=False)
-        counted = [pk for pk, row in rows if not row.get("excluded")]
-        jobs = Job.objects.filter(pk__in=counted).select_related("micrograph")
+        jobs = Job.objects.filter(pk__in=self.stored.counted_ids).select_related("micrograph")
         return common_calibration([job.calibration for job in jobs])
 
     @cached_property
     def curves(self) -> list[Lines]:
         """Charts that show the curves of all images together, for curves with one line, such as the thickness along a
         layer. The lines are in the order of the images, and empty for an image without one."""
-        rows = list(zip(self.stored.get("of", []), self.stored.get("images", []), strict=False))
-        counted = {pk: number for number, (pk, row) in enumerate(rows) if not (self.statistics or row.get("excluded"))}
+        images = self.stored.images
+        counted = {image.pk: i for i, image in enumerate(images) if not (self.statistics or image.excluded)}
         overlaid: dict[tuple[str, str], dict[int, Any]] = {}
         for pk, curves in Job.objects.filter(pk__in=counted).values_list("pk", "summary__curves"):
             for curve in curves or ():
@@ -239,13 +240,13 @@ class PooledResult(ChartedSummary):
                     strict=True,
                 )
             )
-            charts.append(Lines.of([lines.get(i, []) for i in range(len(rows))], *titles, from_zero=True))
+            charts.append(Lines.of([lines.get(i, []) for i in range(len(images))], *titles, from_zero=True))
         return [chart for chart in charts if chart]
 
     @property
     def images_pooled(self) -> int:
         """The number of images whose objects are in the numbers."""
-        return sum(not row.get("excluded") for row in self.stored.get("images", []))
+        return len(self.stored.counted_ids)
 
     @property
     def images_words(self) -> str:
@@ -256,13 +257,13 @@ class PooledResult(ChartedSummary):
     @property
     def corrected_line(self) -> str:
         """How people changed the outlines of its images, in a sentence; "" if nobody did."""
-        words = corrected_images_words(self.stored.get("corrected"))
+        words = corrected_images_words(self.stored.corrections)
         return f"{words}." if words else ""
 
     @property
     def agreement(self) -> str:
         """How much the images differ, in words."""
-        return agreement_words(self.stored.get("between"))
+        return agreement_words(self.statistics.between if isinstance(self.statistics, PooledStatistics) else None)
 
     @property
     def notices(self) -> list[Flag]:
@@ -297,26 +298,25 @@ class PooledResult(ChartedSummary):
     def histogram(self) -> str:
         """The range of the axis of the images' small histograms, such as "10 nm to 200 nm"; "" if there are too few
         sizes."""
-        if not (histogram := self.stored.get("histogram")) or self.kept < FEWEST_IN_HISTOGRAM:
+        if not (bar_edges := self.stored.histogram[0]) or self.kept < FEWEST_IN_HISTOGRAM:
             return ""
         stored_unit = "px" if self.unit == "px" else "nm"
-        edges = (Value(histogram["edges"][end], unit=stored_unit) for end in (0, -1))
+        edges = (Value(bar_edges[end], unit=stored_unit) for end in (0, -1))
         low, high = (Entry("", "", value_in_micrometres(edge) if self.unit == "µm" else edge).words for edge in edges)
         return f"{low} to {high}"
 
     @property
     def scale_line(self) -> str:
         """The calibration of the pooled images, in words."""
-        calibration = self.stored.get("calibration")
-        is_known = calibration and (calibration["low"] is not None or self.has_numbers)
-        return sample_scale(calibration, self.common_calibration) if is_known else ""
+        sizes = self.stored.pixel_sizes
+        is_known = sizes.sources and (sizes.low is not None or self.has_numbers)
+        return sample_scale(sizes._asdict(), self.common_calibration) if is_known else ""
 
     @property
     def scale_word(self) -> str:
         """The pixel sizes of the images, in words."""
-        calibration = self.stored.get("calibration") or {}
-        is_known = calibration.get("low") is not None
-        return scale_range(calibration["low"], calibration["high"]) if is_known else "not known"
+        sizes = self.stored.pixel_sizes
+        return "not known" if sizes.low is None else scale_range(sizes.low, sizes.high)
 
     @cached_property
     def uncounted(self) -> int:
@@ -346,10 +346,8 @@ class PooledResult(ChartedSummary):
         return self.sample.members.select_related("micrograph").defer("summary", "settings", "micrograph__metadata")
 
     def _counted(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
-        counts = (self.stored.get("histogram") or {}).get("counts") or [[]] * len(self.stored.get("of", []))
-        rows = zip(self.stored.get("of", []), self.stored.get("images", []), counts, strict=False)
-        pooled = {pk: (number, entry, histogram_path(column)) for number, (pk, entry, column) in enumerate(rows, 1)}
-        return [_row_of_job(job, pictures.get(job.pk, ""), pooled.get(str(job.pk))) for job in jobs]
+        pooled = {image.pk: (number, image) for number, image in enumerate(self.stored.images, 1)}
+        return [_row_of_job(job, pictures.get(job.pk, ""), *pooled.get(str(job.pk), ())) for job in jobs]
 
     def _rows(self, jobs: list[Job], pictures: dict[Any, str]) -> list[ImageRow]:
         rows = self._counted(jobs, pictures)
@@ -376,15 +374,15 @@ class PooledResult(ChartedSummary):
     def _numbers(self, quantities: dict[str, Any]) -> dict[str, list[Any]]:
         """The main numbers of one image as fields of `ImageRow`: the shares of all classes, or one number in the unit
         of the pooled one."""
-        names = [name for name in self.stored.get("headline_quantities") or [] if name in quantities]
+        names = [name for name in self.stored.headline_quantities if name in quantities]
+        values = StoredResult.read({"order": names, "quantities": quantities}).quantities
         if len(names) > 1:
-            rows = class_rows(quantity_entries(values_of({"order": names, "quantities": quantities}), every=True))
+            rows = class_rows(quantity_entries(values, every=True))
             ends = accumulate((row.share.place if row.share else 0.0 for row in rows), initial=0.0)
             return {"shares": list(zip(rows, ends, strict=False))}
         in_micrometre_names = {
             entry.name for entry in quantity_entries(self.stored_quantities, every=True) if "µm" in entry.number.unit
         }
-        values = values_of({"order": names, "quantities": quantities})
         present = {
             name: value_in_micrometres(number) if name in in_micrometre_names else number
             for name, number in values.items()
@@ -439,8 +437,8 @@ def _state_words(job: Job) -> str:
     return capital(job.get_state_display())
 
 
-def _row_of_job(job: Job, picture: str, pooled: Any) -> ImageRow:
-    """The row of a job. pooled: number, entry and histogram of its image in the pooled summary; None if it has none."""
+def _row_of_job(job: Job, picture: str, number: int = 0, pooled: PooledImage | None = None) -> ImageRow:
+    """The row of a job. number, pooled: its image in the numbers of the sample; 0 and None if it is not in them."""
     if not picture and job.micrograph.preview:
         picture = reverse("upload-preview", args=[job.micrograph_id])
     fields = (job, job.micrograph.name, picture, job.state, _state_words(job))
@@ -448,11 +446,10 @@ def _row_of_job(job: Job, picture: str, pooled: Any) -> ImageRow:
         return ImageRow(*fields, job.error if job.state == Job.State.FAILED else "")
     if pooled is None:
         return ImageRow(*fields, PENDING if job.included else job.waits or EXCLUDED, None if job.included else 0)
-    number, entry, path = pooled
-    excluded = entry.get("excluded") or ("" if job.included else job.waits or EXCLUDED)
-    reason, warning = reason_and_warning(excluded, entry.get("warning") or "")
-    counted, outlier = 0 if reason else entry.get("n"), entry.get("outlier") or ""
-    return ImageRow(*fields, reason, counted, outlier, warning, path, number=number)
+    excluded = pooled.excluded or ("" if job.included else job.waits or EXCLUDED)
+    reason, warning = reason_and_warning(excluded, pooled.warning)
+    bars = histogram_path(pooled.bars)
+    return ImageRow(*fields, reason, 0 if reason else pooled.n, pooled.outlier, warning, bars, number=number)
 
 
 def histogram_path(counts: Sequence[float]) -> str:

@@ -10,27 +10,31 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header
 
-from ..core.measure.quantities import Value, number
 from ..core.names import portable_name
 from ..core.quality.conformity import number_words
 from ..core.quality.study_report import CONDITIONS
+from ..core.report.wording import in_per_cent
 from ..http.access import address_of, row_of, visible
 from ..models import Job, Method, Sample, Study
 from ..services.access.links import check_open
-from .judging import comparison_of, numbers_to_judge
+from ..services.ground.refusal import Refused
+from ..services.results.control import reasons_of
+from .judging import comparison_of
 
 MOST_LISTED = 200  # results in the form
+TWICE_IN = "{name} is an image of the sample {sample}: tick one of the two."
 
 
 class Candidate(NamedTuple):
     """A finished result of a method that a study can use. value: in words. labels: by the name of the condition, its
-    title and the label, "" if not known."""
+    title and the label, "" if not known. waits: why it counts only after a yes, "" if it counts without."""
 
     row: Job | Sample
     name: str
     address: str
     value: str
     labels: dict[str, tuple[str, str]]
+    waits: str = ""
 
 
 def candidates(method: Method, quantity: str, user: Any, visitor: Any) -> Iterator[Candidate]:
@@ -44,61 +48,59 @@ def candidates(method: Method, quantity: str, user: Any, visitor: Any) -> Iterat
         *samples[:MOST_LISTED],
     ]
     for row in sorted(rows, key=lambda row: row.created, reverse=True)[:MOST_LISTED]:
-        value = numbers_to_judge(row).get(quantity, Value(None))
-        if value.value is None or value.unit.startswith("px"):
+        value = row.stored.scaled_value(quantity)
+        if value.value is None:
             continue
-        known_labels = {"day": f"{row.created:%Y-%m-%d}", "operator": str(row.settings.get("operator") or "")}
+        known_labels = {"day": row.stored.day, "operator": str(row.settings.get("operator") or "")}
         labels = {name: (title, known_labels.get(name, "")) for name, title in CONDITIONS.items()}
-        yield Candidate(row, name_of(row), address_of(row), number_words(quantity, value), labels)
-
-
-def name_of(row: Job | Sample) -> str:
-    return row.micrograph.name if isinstance(row, Job) else row.name
+        words = number_words(quantity, value)
+        yield Candidate(row, row.name, address_of(row), words, labels, " ".join(reasons_of(row)))
 
 
 def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[str, Any]:
     """A result as a study stores it (`core.quality.study_report`); value is None without such a number and a scale."""
-    stored = row.summary if isinstance(row, Job) else row.pooled
-    statistics = (stored.get("statistics") if isinstance(row, Job) else stored) or {}
-    value = numbers_to_judge(row).get(quantity, Value(None))
-    reported = value.reported
-    factor = 100.0 if number(quantity).kind == "fraction" else 1.0
-    is_scaled = not value.unit.startswith("px")
-    numbers = (reported.value, reported.low, reported.high)
-    value_and_ends = [end * factor if end is not None and is_scaled else None for end in numbers]
-    changed = row.counts_in_effect if isinstance(row, Job) else stored.get("corrected") or {}
+    stored = row.stored
+    value = in_per_cent(quantity, stored.scaled_value(quantity)).reported
     comparison = comparison_of(row)
     return {
         "id": str(row.pk),
-        "name": name_of(row),
+        "name": row.name,
         "made": row.created.isoformat(timespec="seconds"),
         "version": row.method.number if row.method else None,
-        "value": value_and_ends[0],
-        "low": value_and_ends[1],
-        "high": value_and_ends[2],
+        "value": value.value,
+        "low": value.low,
+        "high": value.high,
         "labels": labels,
-        "n": statistics.get("n_kept"),
-        "d10": statistics.get("d10") if statistics.get("unit") == "nm" else None,
-        "d90": statistics.get("d90") if statistics.get("unit") == "nm" else None,
-        "corrected": changed.get("corrected", changed.get("outlines", 0)),
-        "confirmed": changed.get("reviewed", 0),
+        "n": stored.statistics and stored.statistics.n_kept,
+        "d10": stored.scaled_value("d10").value,
+        "d90": stored.scaled_value("d90").value,
+        "corrected": stored.corrections.get("outlines", 0),
+        "confirmed": stored.corrections.get("reviewed", 0),
         "reference": comparison.sentence if comparison else "",
-        "departures": list((stored.get("method") or {}).get("departures", ())),
+        "bias": comparison.agreement.relative_bias if comparison and comparison.agreement else None,
+        "departures": list(stored.method.departures) if stored.method else [],
+        "waits": " ".join(reasons_of(row)),
     }
 
 
 def rows_of(request: HttpRequest, method: Method, quantity: str, labels: dict[UUID, dict[str, str]]) -> list[Any]:
     """The results of a study as it stores them (`study_row`). labels: by the id of the result. "version" is None for a
-    result of another method. Raises Http404 if the caller may not see a result."""
-    rows = []
+    result of another method. Raises Http404 if the caller may not see a result, Refused (422) for a sample with one of
+    its images."""
+    rows, results = [], []
     for pk, conditions in labels.items():
         row = row_of(Job, pk) or row_of(Sample, pk)
         visible(request, row)
         check_open(row, request.user, request.visitor)  # a link to a result does not make it data of others
+        results.append(row)
         entry = study_row(row, quantity, conditions)
         if row.method is None or row.method.method_id != method.pk:
             entry["version"] = None
         rows.append(entry)
+    sample_of = {job.micrograph_id: row for row in results if isinstance(row, Sample) for job in row.members}
+    for row in results:
+        if isinstance(row, Job) and (sample := sample_of.get(row.micrograph_id)):
+            raise Refused(TWICE_IN.format(name=row.name, sample=sample.name), 422)
     return rows
 
 

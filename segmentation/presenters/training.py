@@ -102,8 +102,8 @@ class Rerun:
     @classmethod
     def of(cls, new: Job) -> Rerun:
         old = new.parent
-        after = headline(numbers_of(new.summary)) if new.is_done else capital(new.get_state_display())
-        return cls(old, new, headline(numbers_of(old.summary)) or "–", after or "–", _change(old, new))
+        after = headline(numbers_of(new.stored)) if new.is_done else capital(new.get_state_display())
+        return cls(old, new, headline(numbers_of(old.stored)) or "–", after or "–", _change(old, new))
 
 
 class TrainingView:
@@ -332,7 +332,7 @@ def _change(old: Job, new: Job) -> str:
     different quantities."""
     if not (old.is_done and new.is_done):
         return ""
-    old_entry, new_entry = (main_number(numbers_of(job.summary)) for job in (old, new))
+    old_entry, new_entry = (main_number(numbers_of(job.stored)) for job in (old, new))
     if old_entry is None or new_entry is None:
         return ""
     if (old_entry.name, old_entry.number.unit) != (new_entry.name, new_entry.number.unit):

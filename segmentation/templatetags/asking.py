@@ -57,8 +57,7 @@ def ruler_ends(micrograph: Micrograph) -> str:
 @register.simple_tag(takes_context=True)
 def method_of(context: dict[str, Any], row: Job | Sample) -> MethodLine | None:
     """What the page of a result says of the method that it follows; None without one."""
-    stored = row.summary if isinstance(row, Job) else row.pooled
-    return method_line(stored.get("method"), row.method, context["request"].user)
+    return method_line(row.stored.method, row.method, context["request"].user)
 
 
 @register.simple_tag(takes_context=True)
@@ -68,9 +67,9 @@ def saving_as_method(context: dict[str, Any], job: Job) -> dict[str, Any] | None
     request = context["request"]
     if not request.user.is_authenticated or not is_open(job, request.user, request.visitor):
         return None
-    if job.summary["used"].get("imported"):  # its outlines are those of another tool
+    if job.stored.is_imported:  # its outlines are those of another tool
         return None
-    methods = Method.objects.visible_to(request.user).filter(versions__description__task=job.summary["task"])
+    methods = Method.objects.visible_to(request.user).filter(versions__description__task=job.stored.task)
     return {"methods": methods.distinct(), "groups": groups_of_account(request.user)}
 
 

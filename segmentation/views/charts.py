@@ -9,11 +9,9 @@ from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from ..core.names import portable_name
 from ..core.quality.control import ChartPlan
 from ..forms.charts import ChartForm
 from ..forms.methods import answer_choices
@@ -23,14 +21,18 @@ from ..models.charts import RESULTS_OF_POINTS
 from ..presenters.control import MOST_POINTS, ChartView
 from ..services.ground.refusal import Refused
 from ..services.results import charts as service
-from ..services.results import methods, months
+from ..services.results import methods
+
+OF_MATERIAL = "material "  # before the name of a material, in the field of the reference material
 
 
 def form_for(request: HttpRequest, method: Method, data: Any = None) -> ChartForm:
     """The form of a new chart of a method."""
     description = methods.read_description(methods.newest_version(method))
     rows = Reference.objects.listed_for(request.user, request.visitor).order_by("name")
-    references = [(str(row.pk), row.name) for row in rows]
+    materials = service.materials_of(method)
+    of_none = [(f"{OF_MATERIAL}{name}", name or "no reference material, and no named one") for name in materials]
+    references = [*(of_none if any(materials) else []), *((str(row.pk), row.name) for row in rows)]
     plan = ChartPlan(quantity=description.quantity)
     return ChartForm(data, plan, answer_choices(description.task), references)
 
@@ -44,11 +46,12 @@ def create(request: HttpRequest, pk: UUID) -> HttpResponse:
     if form.is_valid():
         references = Reference.objects.listed_for(request.user, request.visitor)
         reference_id = form.cleaned_data["reference"]
-        reference = references.filter(pk=reference_id).first() if reference_id else None
+        material = reference_id.removeprefix(OF_MATERIAL) if reference_id.startswith(OF_MATERIAL) else None
+        is_reference = reference_id and material is None
+        reference = references.filter(pk=reference_id).first() if is_reference else None
+        fields = {"plan": form.cleaned_data["plan"], "reference": reference, "material": material}
         try:
-            chart = service.create_chart(
-                method=method, plan=form.cleaned_data["plan"], reference=reference, user=request.user
-            )
+            chart = service.create_chart(method=method, user=request.user, **fields)
         except Refused as refusal:
             form.add_error(None, refusal.sentence)
             status = refusal.status
@@ -86,26 +89,11 @@ def point(request: HttpRequest, pk: UUID) -> HttpResponse:
         raise Http404
     point_row = get_object_or_404(row.points.select_related("chart__method"), pk=int(number))
     request.back = reverse("chart", args=[pk])
-    texts = {name: request.POST[name] for name in ("note", "excluded") if name in request.POST}
+    texts: dict[str, Any] = {name: request.POST[name] for name in ("note", "excluded") if name in request.POST}
+    if "included" in request.POST:
+        texts["included"] = request.POST["included"] == "on"
     service.mark_point(point=point_row, user=request.user, **texts)
     return see_other(f"{request.back}#points")
-
-
-@require_safe
-@never_cache
-def month(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The PDF of a month, such as ?month=2026-11. While it is being written: 202, with a page that asks again."""
-    row = _chart(request, pk)
-    request.back = reverse("chart", args=[pk])
-    report = months.report_of(row, months.month_of(request.GET.get("month", "")))
-    name = f"{portable_name(f'{row} {report.month:%Y-%m}')}.pdf"
-    if report.state == report.State.DONE:
-        headers = {"Content-Disposition": content_disposition_header(True, name)}
-        return HttpResponse(bytes(report.pdf), "application/pdf", headers=headers)
-    context = {"export": report, "name": name, "back": request.back}
-    response = render(request, "preparing.html", context, status=503 if report.error else 202)
-    response["Retry-After"] = "1"
-    return response
 
 
 @require_POST

@@ -17,12 +17,12 @@ from ..http.access import address_of, refusal_page, reload_if_gone, visible
 from ..http.serving import files_of
 from ..models import Job, Sample
 from ..models.jobs import Compared
-from ..presenters.comparison import ComparedResults, warning_of_side
+from ..presenters.comparison import ComparedResults
 from ..presenters.listing import cards, distribution_chart
 from ..presenters.sample import PooledResult
 from ..presenters.stored import headline, numbers_of
 from ..services.ground.refusal import Refused
-from ..services.results.comparisons import comparison_group, comparison_of, name_of, result_for
+from ..services.results.comparisons import comparison_group, comparison_of, result_for
 from .forms import to_uuid
 from .revisions import revisions, setting_changes
 
@@ -87,8 +87,8 @@ def _overlay(request: HttpRequest, ids: list[UUID]) -> HttpResponse:
 
 def _side(side: Compared, letter: str) -> dict[str, Any]:
     """One of the two results, for templates. "files": addresses of files for the viewer; None for a sample."""
-    context = {"letter": letter, "name": name_of(side), "page": address_of(side), "files": None, "row": side}
-    context |= {"warning": warning_of_side(side)}
+    context = {"letter": letter, "name": side.name, "page": address_of(side), "files": None, "row": side}
+    context |= {"warning": side.stored.warning}
     if isinstance(side, Sample):
         return context
     further = ["image.webp"] if side.micrograph.viewer_image else []
@@ -96,9 +96,9 @@ def _side(side: Compared, letter: str) -> dict[str, Any]:
     return {
         **context,
         "files": files if "outlines_json" in files else None,
-        "pixel": (side.summary.get("calibration") or {}).get("nm_per_pixel"),
+        "pixel": side.calibration.nm_per_pixel,
         "scale": calibration_words(side.calibration, detail=False),
-        "corrected": side.summary["used"].get("corrected"),
+        "corrected": side.stored.corrections["outlines"],
     }
 
 
@@ -128,6 +128,6 @@ def _choose(request: HttpRequest, first_result: Compared) -> HttpResponse:
 
 def _choice(side: Compared, version: str = "") -> dict[str, Any]:
     """One entry of the list: id and words of a result."""
-    number = headline(numbers_of(side.summary) if isinstance(side, Job) else PooledResult(side))
-    words = (name_of(side), version, number, f"{side.created:%-d %b %Y, %H:%M}")
+    number = headline(numbers_of(side.stored) if isinstance(side, Job) else PooledResult(side))
+    words = (side.name, version, number, f"{side.created:%-d %b %Y, %H:%M}")
     return {"pk": side.pk, "words": ", ".join(filter(None, words))}

@@ -22,6 +22,7 @@ from ..core.measure.distribution import Edge, Floats
 from ..core.measure.filters import only_sized
 from ..core.measure.histograms import LENGTH, Population, pieces_table
 from ..core.measure.quantities import Unit
+from ..core.measure.results import Statistics
 from ..core.measure.table import REASON_TYPE, Table, column_name
 from ..http.access import row_of, visible
 from ..models import Artifact, Job, Sample
@@ -87,19 +88,19 @@ def _numbers(rows: list[dict[str, Any]], names: Sequence[str]) -> Floats:
 
 
 def pooled_population(
-    object_tables: Sequence[Table], statistics: Mapping[str, Any], pieces: Sequence[Pieces | None] = ()
+    object_tables: Sequence[Table], statistics: Statistics, pieces: Sequence[Pieces | None] = ()
 ) -> Population:
     """The objects of several images together, without images whose unit is not that of the statistics. pieces: for each
     image, see `StoredObjects.population`."""
-    places = [i for i, table in enumerate(object_tables) if table.unit == statistics["unit"]]
+    places = [i for i, table in enumerate(object_tables) if table.unit == statistics.unit]
     same_unit = [object_tables[i] for i in places]
     pixels = {table.nm_per_pixel or 1.0 for table in same_unit}
     return Population.of(
-        [only_sized(table, screened=statistics["screened"]) for table in same_unit],
+        [only_sized(table, screened=statistics.screened) for table in same_unit],
         [pieces_table(pieces[i] or {}, object_tables[i].nm_per_pixel) for i in places] if pieces else (),
-        size=statistics["size"],
-        edge=statistics["edge"],
-        unit=statistics["unit"],
+        size=statistics.size,
+        edge=statistics.edge,
+        unit=statistics.unit,
         pixel_size=pixels.pop()
         if len(pixels) == 1
         else 0.0,  # as in core.sample.SampleAnalysis, so that the bins are equal
@@ -119,10 +120,11 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     artifact = Artifact.objects.filter(job=job, name=tables.OUTLINES_FILE).first()
     if artifact is None:
         raise Http404
-    statistics = job.summary["statistics"] or {}
+    statistics = job.stored.statistics
     try:
-        objects = _stored_objects(artifact.file.storage, artifact.file.name, statistics.get("size", SIZE))
-        population = objects.population(_counted_pieces(statistics.get("counted"), statistics.get("pieces")))
+        size = statistics.size if statistics else SIZE
+        objects = _stored_objects(artifact.file.storage, artifact.file.name, size)
+        population = objects.population(statistics and _counted_pieces(statistics.counted, statistics.pieces))
     except (OSError, ValueError, KeyError, TypeError):
         raise Http404 from None
     return JsonResponse(histogram_content(population, request.GET, tasks.find(job.get_settings().task)))
@@ -133,12 +135,11 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
 def sample_histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The histogram of the particles of all images of a sample that count."""
     sample = visible(request, Sample.objects.filter(pk=pk).first())
-    # "of": the jobs whose numbers are pooled, in the order of "images".
-    rows = zip(sample.pooled.get("of", []), sample.pooled.get("images", []), strict=False)
-    counting = [key for key, row in rows if not row.get("excluded")]
+    stored = sample.stored
+    counting = stored.counted_ids
     artifacts = Artifact.objects.filter(job__in=counting, name=tables.TABLE_FILE)
     names = {str(key): file for key, file in artifacts.values_list("job", "file")}
-    if not names:
+    if not names or stored.statistics is None:
         raise Http404
     keys = [key for key in counting if key in names]
     entries = ("summary__statistics__counted", "summary__statistics__pieces")
@@ -149,7 +150,7 @@ def sample_histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     try:
         storage = artifacts.model._meta.get_field("file").storage
         object_tables = _stored_tables(storage, tuple(names[key] for key in keys))
-        population = pooled_population(object_tables, sample.pooled, [stored_pieces[key] for key in keys])
+        population = pooled_population(object_tables, stored.statistics, [stored_pieces[key] for key in keys])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         raise Http404 from None
     return JsonResponse(histogram_content(population, request.GET, tasks.find(sample.settings["task"])))

@@ -13,7 +13,7 @@ from ..core.report.file_options import CONFORMITY
 from ..forms.specification import SpecificationForm
 from ..http.access import address_of
 from ..models import Job, Reference, Sample
-from ..presenters.judging import comparison_of, conformity_statement_of, limitable_quantities, numbers_to_judge
+from ..presenters.judging import comparison_of, conformity_statement_of, deletion_words, limitable_quantities
 from .signatures import signatures_context
 
 
@@ -30,18 +30,19 @@ def quality_context(request: HttpRequest, row: Job | Sample, sent: Specification
         "limits_form": (sent or specification_form(row)) if may_change else None,
         "limits_open": sent is not None,
         "comparison": comparison_of(row),
+        "reference_deleted": deletion_words(row),
         "references": references if may_change else [],
         "may_judge": may_change,
         "conformity_page": f"{address_of(row)}conformity/",
         "conformity_file": f"{address_of(row)}files/{CONFORMITY}",
-        "method": (row.summary if isinstance(row, Job) else row.pooled).get("method"),
+        "method": row.stored.method,
     }
 
 
 def specification_form(row: Job | Sample, data: Mapping[str, str] | None = None) -> SpecificationForm:
     """The form of the limits of a result."""
     specification = Specification.read(row.specification) if row.specification else None
-    quantities: list[Quantity] = limitable_quantities(numbers_to_judge(row))
+    quantities: list[Quantity] = limitable_quantities(row.stored.values)
     offered_names = {quantity.name for quantity in quantities}
     limited = [limit.quantity for limit in specification.limits] if specification else []
     quantities += [number(name) for name in limited if name not in offered_names]  # limits that a script has set

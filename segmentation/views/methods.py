@@ -27,6 +27,7 @@ from .charts import form_for
 from .forms import LONGEST_TEXT, to_uuid
 
 NO_RESULT = "This result is gone: open another one, and save that as a method."
+MOST_LOGGED = 100  # entries of the log on the page of a method
 NO_METHOD = "This method is gone: choose another one, or save a new one."
 
 
@@ -60,7 +61,8 @@ def _save_version(request: HttpRequest) -> MethodVersion:
         if method is None:
             raise Refused(NO_METHOD, 404)
     name, group = (clean_text(request.POST.get(field, ""), LONGEST_TEXT) for field in ("name", "group"))
-    return service.save_as_method(job=job, user=request.user, name=name, group=group, method=method)
+    fields = {"name": name, "group": group, "method": method, "reason": request.POST.get("reason", "")}
+    return service.save_as_method(job=job, user=request.user, **fields)
 
 
 @require_safe
@@ -104,7 +106,8 @@ def change(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         return _page(request, last, form=form, status=400)
     try:
-        version = service.change_method(method=row, description=form.description, user=request.user)
+        reason = request.POST.get("reason", "")
+        version = service.change_method(method=row, description=form.description, user=request.user, reason=reason)
     except Refused as refusal:
         form.add_error(None, refusal.sentence)
         return _page(request, last, form=form, status=refusal.status)
@@ -152,8 +155,12 @@ def _page(request: HttpRequest, version: MethodVersion, *, status: int = 200, **
         "version": version,
         "versions": versions,
         "may_change": row.is_changeable_by(request.user),
-        "may_approve": row.may_be_approved_by(request.user),
+        "may_approve": service.may_approve(version, request.user),
+        "may_withdraw": row.may_be_approved_by(request.user),
+        "is_own": row.may_be_approved_by(request.user) and not service.may_approve(version, request.user),
+        "needs_reason": version.state != MethodVersion.State.DRAFT or version.has_results,
         "charts": [ChartView(chart, chart.points.all()) for chart in row.charts.select_related("method")],
+        "log": service.log_of(row)[:MOST_LOGGED] if row.is_changeable_by(request.user) else [],
         "results": version.jobs.filter(state=Job.State.DONE).count(),
     }
     try:

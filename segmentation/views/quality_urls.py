@@ -16,9 +16,9 @@ urlpatterns = [
     path("studies/<uuid:pk>/report.pdf", studies.report, name="study-report"),
     path("studies/<uuid:pk>/apply/", studies.apply, name="study-apply"),
     path("studies/<uuid:pk>/cancel/", studies.cancel, name="study-cancel"),
+    path("studies/<uuid:pk>/sign/", studies.sign, name="study-sign"),
     path("methods/<uuid:pk>/charts/", charts.create, name="method-charts"),
     path("charts/<uuid:pk>/", charts.chart, name="chart"),
-    path("charts/<uuid:pk>/month.pdf", charts.month, name="chart-month"),
     *(
         path(f"charts/<uuid:pk>/{action}/", getattr(charts, action), name=f"chart-{action}")
         for action in ("change", "point", "delete")

@@ -67,7 +67,9 @@ def reference(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "references/reference.html", context)
 
 
-@deletion_view(Reference, "Delete this reference material?", references_service.delete_reference, "references")
+@deletion_view(
+    Reference, "Delete this reference material?", references_service.delete_reference, "references", is_noted=True
+)
 def delete(request: HttpRequest, reference: Reference) -> str:
     """The sentence that asks before a reference material is deleted."""
     return f"“{reference.name}” will leave the list. Results that were compared with it keep its certificate."

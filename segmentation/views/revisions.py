@@ -8,6 +8,7 @@ from uuid import UUID
 
 from ..core.analysis import AnalysisSettings
 from ..core.report.wording import calibration_words, capital, corrected_words
+from ..core.stored import StoredResult
 from ..core.typed import changed_settings
 from ..models import Job, Micrograph, Sample
 from ..presenters.sample import neighbours
@@ -84,7 +85,7 @@ def _revision(number: int, jobs: list[Job], family: dict[UUID, Job], page_job: J
     job = jobs[number - 1]
     before = family.get(job.parent_id) or (jobs[number - 2] if number > 1 else None)
     is_done = job.is_done
-    numbers = numbers_of(job.summary if is_done else {})
+    numbers = numbers_of(job.stored if is_done else StoredResult.read({}))
     # "Under way" is enough here: the page of that job shows its state, and updates it every second.
     outcome = capital(job.get_state_display()) if job.is_finished else "Under way"
     return Revision(
@@ -103,7 +104,7 @@ def _change_words(job: Job, before: Job | None, micrograph: Micrograph) -> str:
     """What a job changed against `before`, in words; without `before`, the scale and the corrections."""
     settings, scale = job.get_settings(), micrograph.scale
     calibration = settings.measurement.scaled(scale).in_use
-    words = corrected_words(job.summary.get("used") or {})
+    words = corrected_words(job.stored.used)
     corrected = [f"outlines: {words}"] if words else ["corrected outlines"] if job.corrects is not None else []
     if before is None:
         return "; ".join([*corrected, calibration_words(calibration, detail=False)])

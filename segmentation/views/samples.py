@@ -34,7 +34,7 @@ from ..http.access import (
 from ..http.serving import files_of, serve_chunks
 from ..middleware import sender
 from ..models import Job, Sample
-from ..presenters.growing import growth_of
+from ..presenters.growing import close_by_method, growth_of
 from ..presenters.progress import PageProgress, Progress
 from ..presenters.sample import PooledResult
 from ..services.ground.refusal import Refused
@@ -82,13 +82,19 @@ def images(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The table of images. POST: of the results in the fields `shown`, count those that are also in `counted`."""
     if request.method == "POST":
         sample = changeable(request, row_of(Sample, pk))
-        ids = {name: {pk for pk in map(to_uuid, request.POST.getlist(name)) if pk} for name in ("shown", "counted")}
-        samples.include_images(
-            sample=sample, included={pk: pk in ids["counted"] for pk in ids["shown"]}, account=request.user
-        )
+        _count_ticked(request, sample)
         return see_other(f"{address_of(sample)}#images")
     sample = visible(request, row_of(Sample, pk))
     return render(request, "samples/_images.html", _images_context(request, sample, PooledResult(sample)))
+
+
+def _count_ticked(request: HttpRequest, sample: Sample) -> None:
+    """Of the results in the fields `shown`, count those that are also in `counted`."""
+    ids = {name: {pk for pk in map(to_uuid, request.POST.getlist(name)) if pk} for name in ("shown", "counted")}
+    samples.include_images(
+        sample=sample, included={pk: pk in ids["counted"] for pk in ids["shown"]}, account=request.user
+    )
+    request.staff_action = None  # the service has noted it
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -109,6 +115,8 @@ def add(request: HttpRequest, pk: UUID, kind: type[Job | Sample] = Sample) -> Ht
         if isinstance(row, Job):
             fields = {"name": "", "jobs": [row], "moves": True, "token": request.POST.get("token", "")[:64]}
             sample = row.sample or samples.sample_of_results(**fields, **sender(request))
+        else:
+            _count_ticked(request, row)  # ticks that were not sent yet
         notes = samples.add_images(sample=sample, uploads=intake.uploads, notes=intake.notes)
     sentences = [f"{note.name}: {note.sentence}" if note.name else note.sentence for note in notes]
     show_notes(request, sentences, "files were not taken: see the remarks below.")
@@ -127,7 +135,7 @@ def image(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
 def ignore(request: HttpRequest, pk: UUID, job: UUID) -> HttpResponse:
     """Let all images of the same size in the sample ignore the regions that this result ignores."""
     sample, result = changeable(request, row_of(Sample, pk)), changeable(request, row_of(Job, job))
-    samples.ignore_in_sample(sample=sample, job=result)
+    samples.ignore_in_sample(sample=sample, job=result, account=request.user)
     return see_other(f"{address_of(sample)}#images")
 
 
@@ -141,10 +149,8 @@ def name(request: HttpRequest, pk: UUID) -> HttpResponse:
 def close(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Close a sample that grows by a method: it takes no more images."""
     row, reason = changeable(request, row_of(Sample, pk)), request.POST.get("reason", "")
-    growth = growth_of(row)
-    is_enough = growth is not None and growth.is_enough
     try:
-        growing.close_sample(sample=row, account=request.user, reason=reason, is_enough=is_enough)
+        close_by_method(row, request.user, reason)
     except Refused as refusal:
         if refusal.status != 422:
             raise
@@ -153,8 +159,22 @@ def close(request: HttpRequest, pk: UUID) -> HttpResponse:
     return see_other(address_of(row))
 
 
+@require_POST
+def reopen(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Open a closed sample again, with a reason."""
+    row, reason = changeable(request, row_of(Sample, pk)), request.POST.get("reason", "")
+    growing.reopen_sample(sample=row, account=request.user, reason=reason)
+    request.staff_action = None  # the service has noted it
+    return see_other(address_of(row))
+
+
+@require_POST
+def corrections(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Measure and count the last corrections of versions."""
+    return change(request, Sample, pk, partial(samples.replace_outdated_versions, account=request.user))
+
+
 retry = button_view(Sample, samples.retry_failed)
-corrections = button_view(Sample, samples.replace_outdated_versions)
 cancel = button_view(Sample, samples.cancel_sample)
 
 
@@ -191,7 +211,7 @@ def file(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 def outlines(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     """The outlines of all pooled images as one file of COCO annotations."""
     sample = visible(request, row_of(Sample, pk))
-    if not sample.pooled.get("of"):  # the ids of the pooled jobs
+    if not sample.stored.pooled_ids:
         raise Http404
     return serve_chunks(pooled_coco(sample), "application/json", f"{sample.pk}_coco.json")
 
@@ -204,6 +224,7 @@ def _images_context(request: HttpRequest, sample: Sample, pooled: PooledResult) 
         "pooled": pooled,
         "may_change": may_change,
         "growth": growth_of(sample),
+        "may_reopen": may_change and growing.may_reopen(request.user),
         "accept": accept_attribute(),
     }
 

@@ -18,5 +18,5 @@ def signatures_context(request: HttpRequest, job: Job) -> dict[str, Any]:
     signatures = [signature.printed for signature in job.signatures.all()]
     user: Any = request.user
     name = {} if not user.is_authenticated else {"printed_name": user.get_full_name() or user.get_username()}
-    meanings = meanings_for(job, user) if is_open(job, user, request.visitor) else []
+    meanings = meanings_for(job, user, request.visitor) if is_open(job, user, request.visitor) else []
     return {"signatures": signatures, "digests": digests(signatures), "meanings": meanings, **name}

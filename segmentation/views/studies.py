@@ -10,11 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..core.measure.quantities import number
+from ..core.quality.fitness import FIGURES
 from ..core.quality.study_report import CONDITIONS, parts_of, unit_of
-from ..forms.studies import sent_rows, ticked_labels
+from ..forms.studies import sent_requirements, sent_rows, ticked_labels
 from ..http.access import see_other
 from ..models import Method, Study
 from ..presenters.methods import address_of_version
@@ -35,6 +37,8 @@ def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
         try:
             rows = rows_of(request, method, quantity, ticked_labels(request.POST))
             fields = {"quantity": quantity, "names": CONDITIONS, "rows": rows, "user": request.user}
+            fields["agreed"] = request.POST.getlist("agreed")
+            fields["requirements"] = sent_requirements(request.POST)
             return see_other(_address(service.create_study(method=method, title=context["title"], **fields)))
         except Refused as refusal:
             context |= {"error": refusal.sentence, "status": refusal.status}
@@ -43,6 +47,7 @@ def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
         "method": method,
         "label": number(quantity).label,
         "conditions": CONDITIONS.values(),
+        "figures": FIGURES.items(),
         "studies": method.studies.order_by("-created").defer("pdf", "rows"),
         "candidates": sent_rows(candidate_list, request.POST),
         "may_change": method.is_changeable_by(request.user),
@@ -59,9 +64,21 @@ def study(request: HttpRequest, pk: UUID) -> HttpResponse:
     may_change = row.method.is_changeable_by(request.user)
     context["may_cancel"] = may_change and not row.is_finished
     if row.state == Study.State.DONE:
-        context["parts"] = parts_of(row.quantity, row.rows, row.result)
+        context["parts"] = parts_of(row.quantity, row.rows, row.result, row.requirements)
+        context["meanings"] = service.meanings_for_study(row, request.user)
         context["may_apply"] = may_change and row.quantity == "median"
     return render(request, "methods/study.html", context)
+
+
+@sensitive_post_parameters("password")
+@require_POST
+def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Sign the report, with the password once more."""
+    row = study_of(request, pk)
+    request.back = _address(row)
+    fields = {name: request.POST.get(name, "") for name in ("password", "name", "meaning")}
+    service.sign_study(study=row, request=request, **fields)
+    return see_other(f"{_address(row)}#signatures")
 
 
 @require_safe

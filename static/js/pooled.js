@@ -98,6 +98,14 @@ async function count(round) {
   isUnderWay = false;
 }
 
+// Ticks that are not sent yet go with the images that are added.
+document.addEventListener("submit", ({ target }) => {
+  if (!target.matches("#add form") || !form()) return;
+  for (const { name, value, type, checked } of form().elements) {
+    if (["shown", "counted"].includes(name) && (type !== "checkbox" || checked)) target.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+  }
+});
+
 document.addEventListener("submit", (event) => {
   if (event.target !== form()) return;
   event.preventDefault();

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.flags import (
+    DO_NOT_USE,
     LONGEST_SHORT_FORM,
     TWO_SCALES,
     WRONG,
@@ -38,10 +39,10 @@ def test_the_short_forms_stand_once_and_notes_have_none():
 
 
 def test_there_are_three_levels_and_one_warning():
-    wrong = Flag.doubtful("The scale is wrong.", "Do not use: scale wrong by a factor of 10?")
+    wrong = Flag.doubtful("The scale is wrong.", "Do not use: scale wrong by a factor of 10?", level=DO_NOT_USE)
     assert [flag.level for flag in (NOTE, FAINT, SCALE, wrong)] == [*["Note"] * 2, "Look at the picture", "Do not use"]
     assert (NOTE.headline, wrong.headline) == (NOTE.text, "scale wrong by a factor of 10?")
-    assert [SCALE.opening_words, Flag.doubtful("34 %.", f"{WRONG}, about 34 % are right").opening_words] == [
+    assert [SCALE.opening_words, Flag.doubtful("34 %.", WRONG, kind="wrong outlines").opening_words] == [
         "",
         "Unsure:",
     ]
@@ -70,7 +71,7 @@ def test_the_gravest_level_is_said_whatever_came_first():
     flags = [
         Flag("A note.", "note"),
         Flag.doubtful("Few are right.", "Few right", moves="count", by=0.6),
-        Flag.doubtful("4 times.", "Do not use: wrong scale"),
+        Flag.doubtful("4 times.", "Do not use: wrong scale", level=DO_NOT_USE),
     ]
     assert warning_texts(flags) == ["Do not use: wrong scale", "Look at the picture: Few right"]
     assert warning_texts(flags[:2]) == ["Look at the picture: Few right"] and warning_texts([]) == []

@@ -13,6 +13,7 @@ from segmentation.core import pipeline, search, tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import NO_NUMBERS, Flag
 from segmentation.core.labels.separate import separate
+from segmentation.core.learning import OVERRULED
 from segmentation.core.micrograph.contrast import clip_outliers
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import NO_SCALE, Calibration, Micrograph, Scale
@@ -31,7 +32,7 @@ from tests.examples.sample import data_bar
 from tests.fibre_mats import mat, needles
 from tests.lab.scores import score
 
-from .builders import segmentation_of
+from .builders import grey_of, segmentation_of
 
 NOWHERE = Calibration.absent()
 LOOKS_LIKE = "Looks like the images of another model"
@@ -345,7 +346,7 @@ def test_the_microscopes_own_uncertainty_counts_only_where_it_is_given():
 def test_in_pixels_nothing_looks_like_a_measurement(clear):
     micrograph, _, analysis, _ = clear
     in_pixels = measure(replace(micrograph, calibration=NOWHERE), analysis.segmentation, AnalysisSettings.of())
-    assert Flag(NO_SCALE) in in_pixels.flags
+    assert Flag(NO_SCALE, kind="no scale") in in_pixels.flags
     statistics = in_pixels.statistics
     assert statistics.unit == "px" and statistics.median and statistics.nano is None and statistics.convergence is None
     assert not any(statistics.intervals.values()) and "scale" in statistics.interval_note
@@ -527,3 +528,19 @@ def test_a_picture_of_single_counts_is_read_smoothed_and_named_noisy():
     assert noisy.doubt and "counts a pixel" in noisy.short
     clean = analyse(micrograph_of(grey), AnalysisSettings.of())
     assert "noise" not in clean.segmentation.used and not any("noisy" in flag.text for flag in clean.flags)
+
+
+def test_every_result_says_that_its_model_was_offered_all_the_same():
+    labels = np.zeros((96, 96), np.int32)
+    labels[20:40, 20:40] = 1
+    micrograph = Micrograph(grey_of(labels), "a.png", "ab" * 32, Calibration(2.0, "typed"))
+    limit = OVERRULED.format(who="Ada")
+    for limits, said in ((["Not for fibres."], False), (["Not for fibres.", limit], True)):
+        card = {"name": "tio2-1", "title": "TiO2", "version": "1", "sha256": "cd" * 32, "limits": limits}
+        flags = pipeline.measure(micrograph, segmentation_of(labels, card=card), AnalysisSettings.of()).flags
+        texts = [flag.text for flag in flags if flag.short == "The model was offered all the same"]
+        assert texts == (
+            ["The model tio2-1: its error on held-out images did not fall. Ada offered it all the same."]
+            if said
+            else []
+        )

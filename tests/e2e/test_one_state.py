@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from segmentation.core.labels.operations import OPERATIONS
 from segmentation.core.report.charts import BAR
+from segmentation.core.stored import StoredResult
 from segmentation.core.tasks import find
 from segmentation.presenters.stored import numbers_of
 
@@ -48,7 +49,7 @@ class State:
 
 def words_of(job):
     """What the sentence of the page has to contain: the numbers of the summary that the API gives."""
-    numbers, task = numbers_of(job["result"]), find(job["result"]["task"])
+    numbers, task = numbers_of(StoredResult.read(job["result"])), find(job["result"]["task"])
     if task.semantic:
         return [f"{entry.value} %" for entry in numbers.leading]
     words = [f"{numbers.kept:,} particles"] if task.screened else []
@@ -98,10 +99,12 @@ def check_tables(state, result, task):
     book = openpyxl.load_workbook(io.BytesIO(state.file(f"{task.table}.xlsx")), data_only=True)
     if task.semantic:
         shares = [float(row.split(",")[rows[0].split(",").index("area_fraction")]) for row in rows[1:]]
-        assert shares == pytest.approx([entry.number.value for entry in numbers_of(result).leading], rel=1e-5)
+        assert shares == pytest.approx(
+            [entry.number.value for entry in numbers_of(StoredResult.read(result)).leading], rel=1e-5
+        )
         return
     kept = rows[0].split(",").index("kept")
-    count = statistics["n_kept"] if task.screened else numbers_of(result).leading[0].number.value
+    count = statistics["n_kept"] if task.screened else numbers_of(StoredResult.read(result)).leading[0].number.value
     assert sum(row.split(",")[kept] == "TRUE" for row in rows[1:]) == count
     median = next(line for line in table if line.startswith("# median"))
     assert float(re.search(r": ([\d.]+)", median)[1]) == float(f"{statistics['median']:.6g}")

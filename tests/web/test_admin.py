@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from segmentation.models import Job, Micrograph
+from segmentation.models import Job, Method, Micrograph, StaffAction
+from segmentation.services.results import methods
 
 from .finished import SUMMARY
 
@@ -195,3 +196,19 @@ def test_the_admin_keeps_the_content_security_policy(desk, three):
     assert "script-src" not in response["Content-Security-Policy"]
     page = response.content.decode()
     assert "<script>" not in page and "onclick=" not in page and "<style>" not in page
+
+
+def test_a_method_with_signed_results_stays_and_others_leave_their_contents_in_the_log(desk, make_job, alice):
+    job = make_job(state="done", owner=alice)
+    draft = methods.save_as_method(job=job, user=alice, name="Powder")
+    made = make_job(state="done", owner=alice, method=draft)
+    Job.objects.filter(pk=made.pk).update(signature_hash="a" * 64)
+    address = reverse("admin:segmentation_method_delete", args=[draft.method_id])
+    assert desk.post(address, {"post": "yes"}).status_code == 409
+    many = {"action": "delete_selected", "_selected_action": [str(draft.method_id)], "post": "yes"}
+    assert desk.post(reverse("admin:segmentation_method_changelist"), many).status_code == 409
+    assert Method.objects.exists()
+    Job.objects.filter(pk=made.pk).update(signature_hash="")
+    assert desk.post(address, {"post": "yes"}).status_code == 302 and not Method.objects.exists()
+    note = StaffAction.objects.filter(action="deleted a method").get()
+    assert note.before["description"] == draft.description and note.before["sha256"] == draft.checksum

@@ -20,6 +20,7 @@ from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.report.exports.workbooks import write_xlsx
 from segmentation.core.report.quick_numbers import quick_numbers_of
 from segmentation.core.sample import SampleAnalysis
+from segmentation.core.stored import StoredResult
 from segmentation.core.tasks import find
 from segmentation.presenters.stored import numbers_of
 from tests.core.builders import analysis_of, disc_labels
@@ -55,7 +56,7 @@ def test_page_and_api_say_the_same(analysis, maker, make_job):
     job = make_job(visitor=VISITOR, state="done", summary={**SUMMARY, "statistics": statistics}, files=FILES, attempt=1)
     page = " ".join(visible(maker.get(f"/jobs/{job.pk}/")).split())
     assert f"11 % ({WORDS}) from 1 to 100 nm" in page
-    _, small = numbers_of(maker.get(f"/api/v1/jobs/{job.pk}").json()["result"]).headlines
+    _, small = numbers_of(StoredResult.read(maker.get(f"/api/v1/jobs/{job.pk}").json()["result"])).headlines
     assert small.outlines_note == WORDS and small.words.endswith(f"; {WORDS})")
 
 

@@ -10,7 +10,6 @@ from django.urls import reverse
 
 from segmentation.core.flags import Flag, as_json
 from segmentation.models import Job, Sample
-from segmentation.presenters.comparison import warning_of_side
 from segmentation.services.results.combined import combined_table
 from tests.web.finished import FILES, SUMMARY
 
@@ -29,13 +28,13 @@ def test_in_a_comparison(signed_in, doubted, make_job, alice):
     sound = make_job(owner=alice, state="done", summary=SUMMARY, files=FILES, attempt=1)
     page = signed_in.get(f"{reverse('compare')}?a={doubted.pk}&b={sound.pk}").content.decode()
     assert page.count(SHORT) == 1 and "changes no number" not in page
-    assert (warning_of_side(doubted), warning_of_side(sound)) == (TOLD, "")
+    assert (doubted.stored.warning, sound.stored.warning) == (TOLD, "")
 
 
 def test_in_the_list_of_samples(signed_in, make_sample, alice):
     sample = make_sample("done", owner=alice, state="done", pooled={"statistics": SUMMARY["statistics"], **DOUBTED})
     assert TOLD in signed_in.get(reverse("samples"), follow=True).content.decode()
-    assert warning_of_side(Sample.objects.get(pk=sample.pk)) == TOLD
+    assert Sample.objects.get(pk=sample.pk).stored.warning == TOLD
 
 
 def test_in_the_administrators_list(admin_client, doubted):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 
+import pypdf
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
@@ -65,6 +67,12 @@ def test_images_of_a_scale_that_the_method_does_not_take_wait_and_a_yes_lasts(po
     rows = files_of(sample)["images.csv"].decode("utf-8-sig").splitlines()
     table = {row["image"]: row for row in csv.DictReader(line for line in rows if not line.startswith("#"))}
     assert table["0.png"]["excluded"] == f"It waits for a yes: {TYPED}" and table["1.png"]["excluded"] == ""
+    choice = table["1.png"]["choice"]
+    assert choice.startswith("Counted by alice on ") and choice.endswith(f"although it had waited: {TYPED}")
+    report = pypdf.PdfReader(io.BytesIO(files_of(sample)["report.pdf"]))
+    text = " ".join(" ".join(page.extract_text().split()) for page in report.pages)
+    assert f"1.png: {choice}" in text
+    assert table["0.png"]["choice"] == "" and sample.pooled["images"][0]["choice"] == choice
 
 
 def test_another_magnification_waits(pooled, version_of):  # noqa: F811

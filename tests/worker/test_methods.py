@@ -13,6 +13,7 @@ from segmentation.core.combine import combine
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.quality.method import MethodDescription
+from segmentation.core.quality.method_file import OWN_APPROVAL, UNAPPROVED
 from segmentation.core.report.files import write_all
 from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.models import Job, Method, MethodVersion
@@ -38,6 +39,18 @@ def test_an_analysis_that_follows_its_method_departs_in_nothing(version, make_jo
     used = with_method(make_job(method=version), analysis).method
     assert used == MethodUsed("Powder", 2, "approved", version.checksum)
     assert with_method(make_job(), analysis).method is None
+
+
+def test_a_draft_and_an_approval_by_an_author_are_said(version, make_job):
+    for fields, sentence in (
+        ({"state": "draft"}, UNAPPROVED),
+        ({"state": "approved", "approver": "alice"}, OWN_APPROVAL),
+        ({"state": "approved", "approver": "bob"}, ""),
+    ):
+        MethodVersion.objects.update(**fields)
+        version.refresh_from_db()
+        used = with_method(make_job(method=version), make_analysis(30)).method
+        assert used.approval == sentence and (sentence in used.remarks or not sentence)
 
 
 def test_what_departs_is_said_a_sentence_each(version, make_job):

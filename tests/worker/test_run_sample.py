@@ -12,14 +12,14 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
+from segmentation.core.flags import DO_NOT_USE, Flag, as_json, is_unusable
 from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.files import write_all
-from segmentation.core.sample import BY_USER
-from segmentation.core.sample import FAILED as NOT_ANALYSED
+from segmentation.core.sample import BY_USER, NOT_TO_USE
 from segmentation.models import REQUEUE_FIELDS, Artifact, ExportJob, Job, Sample
 from segmentation.services.ground import bundles, tables
 from segmentation.services.ground.queue import ask_for_files
@@ -133,7 +133,8 @@ def test_its_numbers_come_before_its_files(pooled):
 def test_files_that_are_asked_for_later_are_those_that_would_have_been_written_at_once(pooled, tmp_path):
     sample = pooled(squares([10, 12, 14]), None, squares([16, 18]))
     run(sample)
-    written = write_all(pooled_again(sample, lambda *report: None), tmp_path / "at-once", filing=filing_of(sample))
+    filing = filing_of(sample, sample.jobs.filter(pk__in=sample.stored.pooled_ids))
+    written = write_all(pooled_again(sample, lambda *report: None), tmp_path / "at-once", filing=filing)
     exports.write_in_advance(sample)
     do_analyses()
     ahead = stored_files_of(sample)
@@ -212,6 +213,24 @@ def test_files_are_not_written_without_an_image_that_was_pooled(pooled, own_stor
     assert set(stored_files_of(sample)) <= {"result.json", "particles.csv"}
 
 
+def test_an_image_that_must_not_be_used_is_left_out_until_a_person_agrees(pooled):
+    """Whether its sample follows a method or not; a warning of another level leaves nothing out."""
+    sample = pooled(squares([10, 12]), squares([16, 18]), squares([20]))
+    _, wrong, doubtful = sample.jobs.order_by("created")
+    unusable = Flag.doubtful("Check the scale.", "Do not use: scale wrong?", level=DO_NOT_USE, kind="scale")
+    Job.objects.filter(pk=wrong.pk).update(summary={**wrong.summary, **as_json([unusable])})
+    unsure = Flag.doubtful("Look.", "Few are right", kind="wrong outlines")
+    Job.objects.filter(pk=doubtful.pk).update(summary={**doubtful.summary, **as_json([unsure])})
+    assert run(sample)["n_kept"] == 3 and not is_unusable(sample.stored.flags)
+    wrong.refresh_from_db()
+    assert (wrong.included, wrong.waits) == (False, f"{NOT_TO_USE}.")
+    samples.include_images(sample=sample, included={wrong.pk: True})
+    pooling.refresh_sample(sample.pk)
+    assert run(sample)["n_kept"] == 5 and sample.stored.flags
+    wrong.refresh_from_db()
+    assert (wrong.waits, bool(wrong.agreed_by), sample.stored.may_be_judged) == ("", True, False)
+
+
 def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(pooled, own_storage):
     sample = pooled(squares([10, 12]), squares([16, 18]), None, None, squares([20]))
     _, excluded, failed, cancelled, lost = sample.jobs.order_by("created")
@@ -226,9 +245,9 @@ def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(po
     assert {name: row["excluded"] for name, row in rows.items()} == {
         "0.png": "",
         "1.png": BY_USER,
-        "2.png": f"{NOT_ANALYSED}: Damaged: export it.",
-        "3.png": f"{NOT_ANALYSED}: {CANCELLED}",
-        "4.png": f"{NOT_ANALYSED}: {UNREAD}",
+        "2.png": "Not analysed: Damaged: export it.",
+        "3.png": f"Not analysed: {CANCELLED}",
+        "4.png": f"Not analysed: {UNREAD}",
     }
     assert (rows["1.png"]["n"], rows["1.png"]["median_nm"], rows["2.png"]["n"]) == ("0", "34", "")
     assert rows["2.png"]["sha256"] == failed.micrograph.sha256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -14,14 +15,15 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from segmentation.models import Edit, ExportJob, Job, Signature
+from segmentation.core.quality.method import checksum_of
+from segmentation.models import Edit, ExportJob, Job, Method, MethodVersion, Signature, StaffAction
 from segmentation.models.edits import hash_of
 from segmentation.services.ground import bundles
 from segmentation.services.ground import queue as queue_service
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import edits, exports, jobs, samples, signing
 from segmentation.services.upkeep import upkeep
-from tests.web.finished import words
+from tests.web.finished import VISITOR, visit, words
 from worker.tasks import do_analyses, do_inspections
 
 from .test_edits import DELETE, SPLIT, audit, result, squares  # noqa: F401 (fixtures)
@@ -56,6 +58,17 @@ def sign(signed_in, finished):
         return client.post(f"/jobs/{job.pk}/sign/", form)
 
     return post
+
+
+@pytest.fixture
+def script_of():
+    """A script that signs in with the password of an account."""
+
+    def client(name):
+        word = base64.b64encode(f"{name}:{name}'s password".encode()).decode()
+        return Client(headers={"Authorization": f"Basic {word}"})
+
+    return client
 
 
 def written(job, name="bundle.zip") -> bytes:
@@ -107,19 +120,62 @@ def test_who_may_not(sign, finished, charlie, desk):
     assert [row.name for row in Signature.objects.all()] == ["Dr. Alice Example", "charlie"]
 
 
+def test_nobody_reviews_or_approves_what_he_made(sign, finished, charlie, signed_in, script_of):
+    for meaning in ("reviewed", "approved"):
+        assert sign(meaning=meaning).status_code == 403
+    page = words(signed_in.get(f"/jobs/{finished.pk}/"))
+    assert '<option value="made"' in page and '<option value="approved"' not in page
+    address = f"/api/v1/jobs/{finished.pk}/signatures"
+    answer = script_of("alice").post(
+        address, {"password": "alice's password", "meaning": "approved"}, "application/json"
+    )
+    assert answer.status_code == 403 and "another account" in answer.json()["error"]
+    Job.objects.filter(pk=finished.parent_id).update(owner=None)
+    Edit.objects.filter(sequence=1).update(author="charlie")  # of the result whose corrections this one measures
+    Job.objects.filter(pk=finished.pk).update(owner=None)
+    assert finished.makers == {"alice", "charlie"}
+    other = Client()
+    other.force_login(charlie)
+    for client, name in ((other, "charlie"), (signed_in, "alice")):
+        assert sign(client=client, password=f"{name}'s password", meaning="approved").status_code == 403
+    assert not Signature.objects.exists()
+
+
+def test_who_approved_a_result_does_not_make_it_his_own_later(sign, finished, ada, desk):
+    other = {"client": desk, "password": "ada's password"}
+    assert sign(**other, meaning="approved").status_code == 303
+    Job.objects.filter(pk=finished.pk).update(owner=ada)
+    assert sign(**other, meaning="made").status_code == 403
+
+
+def test_what_a_browser_made_is_taken_over_before_it_is_signed(sign, finished, signed_in):
+    Edit.objects.all().delete()
+    Job.objects.update(owner=None, visitor=VISITOR)
+    answer = sign(client=visit(signed_in, VISITOR), meaning="approved")
+    assert answer.status_code == 403 and "take it over" in words(answer)
+
+
+def test_where_one_person_works_alone_the_papers_say_so(sign, finished, settings, signed_in, script_of):
+    settings.DEEPSEGM_ONE_PERSON = True
+    assert sign().status_code == 303 and sign(meaning="approved").status_code == 303
+    said = "(account alice, who made the result)"
+    assert words(signed_in.get(f"/jobs/{finished.pk}/")).count(said) == 1
+    assert script_of("alice").get(f"/api/v1/jobs/{finished.pk}").json()["own_approval"] is True
+    assert "alice, who made the result" in text_of(written(finished, "report.pdf"))
+
+
 @pytest.mark.services
-def test_nobody_signs_twice_as_the_same_and_nothing_unfinished(sign, finished):
-    assert sign().status_code == 303 and sign().status_code == 409 and sign(meaning="approved").status_code == 303
+def test_nobody_signs_twice_as_the_same_and_nothing_unfinished(sign, finished, desk):
+    other = {"client": desk, "password": "ada's password", "meaning": "approved"}
+    assert sign().status_code == 303 and sign().status_code == 409
+    assert sign(**other).status_code == 303 and sign(**other).status_code == 409
     assert [row.previous for row in Signature.objects.all()] == ["", Signature.objects.first().hash]
     Job.objects.filter(pk=finished.pk).update(state="failed")
-    assert sign(meaning="reviewed").status_code == 409
+    assert sign(client=desk, password="ada's password", meaning="reviewed").status_code == 409
 
 
-def test_by_api(finished, alice):
-    import base64
-
-    word = base64.b64encode(b"alice:alice's password").decode()
-    client, address = Client(headers={"Authorization": f"Basic {word}"}), f"/api/v1/jobs/{finished.pk}"
+def test_by_api(finished, script_of):
+    client, address = script_of("alice"), f"/api/v1/jobs/{finished.pk}"
     fields = {"password": "alice's password", "meaning": "made"}
     assert client.post(f"{address}/signatures", {**fields, "password": "no"}, "application/json").status_code == 403
     answer = client.post(f"{address}/signatures", fields, "application/json")
@@ -188,6 +244,21 @@ def test_nobody_but_an_administrator_deletes_it_nor_what_it_rests_on(sign, finis
     assert not Job.objects.filter(pk=finished.pk).exists() and not Signature.objects.exists()
 
 
+def test_a_signature_outlives_the_account_in_the_log(sign, finished, desk, ada, alice):
+    sign()
+    sign(client=desk, password="ada's password", meaning="approved")
+    before = {row.account: row.as_dict() for row in Signature.objects.all()}
+    alice.delete()
+    assert not Job.objects.filter(pk=finished.pk).exists() and not Signature.objects.exists()
+    kept = StaffAction.objects.filter(action=signing.DELETED)
+    assert {row.account: row.before for row in kept} == before
+    assert (
+        before["ada"]["name"] == "Dr. Alice Example"
+        and before["ada"]["time"]
+        and before["ada"]["meaning"] == "approved"
+    )
+
+
 def test_a_signed_result_is_not_measured_again_for_a_sample(sign, finished, make_sample, alice):
     sample = make_sample(owner=alice)
     Job.objects.filter(sample=sample).update(micrograph=finished.micrograph)
@@ -209,7 +280,7 @@ def test_a_sample_with_a_signed_result_stays(sign, finished, make_sample, alice,
 # Printed
 
 
-def test_a_signature_is_printed_in_the_report_and_the_cached_files_are_made_anew(sign, finished):
+def test_a_signature_is_printed_in_the_report_and_the_cached_files_are_made_anew(sign, finished, desk):
     assert "Dr. Alice Example" not in text_of(written(finished, "report.pdf"))
     sign()
     text = text_of(written(finished, "report.pdf"))
@@ -218,7 +289,7 @@ def test_a_signature_is_printed_in_the_report_and_the_cached_files_are_made_anew
         assert line in text
     for digest in row.digests.values():
         assert digest in text.replace(" ", "")
-    sign(meaning="approved", name="A. E.")
+    sign(client=desk, password="ada's password", meaning="approved", name="A. E.")
     assert "A. E." in text_of(written(finished, "report.pdf"))
     with zipfile.ZipFile(io.BytesIO(written(finished))) as bundle:
         assert len(json.loads(bundle.read("signatures.json"))) == 2
@@ -282,6 +353,43 @@ def test_a_changed_result_or_number_is_found_and_named(sign, finished):
     )
 
 
+def test_changed_limits_and_a_changed_method_are_found_and_named(sign, finished, alice):
+    limits = {"title": "A", "limits": [{"quantity": "median", "lower": 1.0}]}
+    method = Method.objects.create(owner=alice, name="Powder")
+    description = {"task": "particles", "settings": {"threshold": 0.4}}
+    fields = {"description": description, "checksum": checksum_of(description), "author": "alice"}
+    version = MethodVersion.objects.create(method=method, number=1, **fields)
+    Job.objects.filter(pk=finished.pk).update(specification=limits, method=version)
+    sign()
+    covered = Signature.objects.get().covered
+    assert covered["method"]["sha256"] == version.checksum
+    assert covered["decision"]["all"] == covered["decision"]["median"] != ""
+    assert audit("verify")[0] == 0
+    for rows, change, back, what in (
+        (Job, {"specification": {**limits, "title": "B"}}, {"specification": limits}, "specification"),
+        (Job, {"reference": {"name": "Gold"}}, {"reference": {}}, "reference material"),
+        (Job, {"method": None}, {"method": version}, "method"),
+        (MethodVersion, {"description": {"task": "phases"}}, {"description": description}, "method"),
+    ):
+        rows.objects.all().update(**change)
+        code, text = audit("verify", finished.pk)
+        assert code == 1 and f"The {what} is not what was signed by signature 1" in text, what
+        rows.objects.all().update(**back)
+    MethodVersion.objects.update(state="withdrawn")
+    assert audit("verify")[0] == 0
+
+
+def test_a_signature_of_an_earlier_release_keeps_its_hash(sign):
+    sign()
+    row = Signature.objects.get()
+    row.covered = {}
+    row.hash = row.computed_hash()
+    assert "covered" not in row.as_dict()
+    Signature.objects.update(covered={}, hash=row.hash)
+    Job.objects.filter(pk=row.job_id).update(signature_hash=row.hash)
+    assert audit("verify")[0] == 0
+
+
 def test_an_altered_signature_is_named(sign):
     sign()
     signed = Signature.objects.values().get()
@@ -294,9 +402,9 @@ def test_an_altered_signature_is_named(sign):
     assert audit("verify")[0] == 0
 
 
-def test_a_missing_signature_is_named(sign):
+def test_a_missing_signature_is_named(sign, desk):
     sign()
-    sign(meaning="approved")
+    sign(client=desk, password="ada's password", meaning="approved")
     Signature.objects.filter(sequence=2).delete()
     assert "Signature 2 is missing" in audit("verify")[1]
     Signature.objects.all().delete()
@@ -304,11 +412,11 @@ def test_a_missing_signature_is_named(sign):
     assert code == 1 and "Signature 1 is missing" in output
 
 
-def test_a_result_whose_files_are_gone_cannot_be_signed_and_is_named(sign, finished):
+def test_a_result_whose_files_are_gone_cannot_be_signed_and_is_named(sign, finished, desk):
     sign()
     file = finished.segmentation.file
     file.storage.delete(file.name)
-    assert sign(meaning="approved").status_code == 409
+    assert sign(client=desk, password="ada's password", meaning="approved").status_code == 409
     assert audit("verify", finished.pk)[0] == 1
 
 

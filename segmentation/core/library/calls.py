@@ -110,11 +110,13 @@ def measure(
     return Result(analyse_mask(mask, requested, progress, image=micrograph))
 
 
-def pool(results: Sequence[Result], name: str = "sample") -> Pooled:
+def pool(results: Sequence[Result], name: str = "sample", *, count_unusable: bool = False) -> Pooled:
     """Put several images of one material together as one sample (docs/method/statistics.md).
 
     results: at least one, all of one kind, measured with the same border correction and filter;
         their order does not matter. name: of the sample.
+    count_unusable: whether results count, too, whose warning says "Do not use"; else they are left
+        out.
     Raises UserError (a ValueError), one sentence.
     """
     results = list(results)
@@ -130,5 +132,5 @@ def pool(results: Sequence[Result], name: str = "sample") -> Pooled:
     from ..combine import combine
 
     members = [Member.of(result.analysis, thumbnail(result.analysis)) for result in results]
-    sample = combine(name, members, edge=rule.border_correction, filter=rule.filter)
+    sample = combine(name, members, edge=rule.border_correction, filter=rule.filter, count_unusable=count_unusable)
     return Pooled(sample, tuple(results))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis import Analysis
+from ..flags import judging_doubt
 from ..measure.table import with_equal_columns
 from ..report.entries import Entry, known_number
 from ..report.exports.base import Subject
@@ -102,6 +103,13 @@ class BaseResult:
         """Warnings and notes about the numbers, the gravest first; () without any."""
         ranked = sorted(self.sample.flags, key=lambda flag: flag.rank_key)
         return tuple(flag.text for flag in ranked)
+
+    @property
+    def may_be_judged(self) -> bool:
+        """Whether something may be decided by the numbers; False without numbers, and if a warning says
+        that they are probably wrong."""
+        refused = self.sample.analysis is not None and self.sample.analysis.refused
+        return not judging_doubt(self.sample.flags, is_refused=refused)
 
     def as_dict(self) -> dict[str, Any]:
         """All details in plain JSON types, as in result.json (described by result.schema.json)."""

@@ -29,7 +29,7 @@ from .budget_table import ANSWERS, COVERAGE, UNRESOLVED, uncertainty_name
 from .distribution import Edge, Floats, WeightedSizes, effective_number, nano_share, quantile
 from .figure_draws import LEAST_END, Z95
 from .fractions import DEVIATES, nano_fraction, shares_if_scaled, wilson
-from .quantities import ALL_DIGITS, Value, decimals_beside, end_words, readable, significant, uncapital
+from .quantities import ALL_DIGITS, MEDIAN_TERM, Value, decimals_beside, end_words, readable, significant, uncapital
 from .results import Budget, Contribution, Uncertainty
 from .table import Table
 
@@ -368,7 +368,7 @@ def _segmentation(case: Case) -> Contribution:
     scores = of_owner or with_error
     u = sqrt(sum(entry[MEDIAN_ERROR] ** 2 for entry in scores) / len(scores)) / 100 if scores else None
     listed = "; ".join(_score_words(entry) for entry in scores)
-    source = "Not known: the model's card states no error of the median, or another tool made the outlines."
+    source = f"Not known: the model's card states no error of the {MEDIAN_TERM}, or another tool made the outlines."
     effect = case.effect_of_scaling(u)
     if evidence.outline_error is not None and not of_owner:
         median, share = evidence.outline_error
@@ -380,7 +380,7 @@ def _segmentation(case: Case) -> Contribution:
         )
     elif scores:
         masks = "your own truth masks" if of_owner else "labelled images"
-        source = f"Root mean square error of the median on {masks}, from the model's card: {listed}."
+        source = f"Root mean square error of the {MEDIAN_TERM} on {masks}, from the model's card: {listed}."
     remedy = "measure outlines that were corrected by hand, or fine-tune the model on outlined images of this kind."
     return _contribution("segmentation", "Segmentation (merged, split, missed)", source, remedy, effect)
 
@@ -398,8 +398,8 @@ def _resolution(case: Case) -> Contribution:
     return _contribution(
         "resolution",
         "Resolution (size of a pixel)",
-        f"A pixel is {case.pixel:.3g} nm wide; the median is {case.answers[0] / case.pixel:.3g} px. Of drawn shapes of"
-        f" 8 to 80 px the minimum Feret diameter is wrong by {EDGE_ERROR_PX:g} px (root mean square).",
+        f"A pixel is {case.pixel:.3g} nm wide; the {MEDIAN_TERM} is {case.answers[0] / case.pixel:.3g} px. Of drawn"
+        f" shapes of 8 to 80 px the minimum Feret diameter is wrong by {EDGE_ERROR_PX:g} px (root mean square).",
         "take images at a higher magnification.",
         case.effect_of_shift(case.pixel * EDGE_ERROR_PX),
     )
@@ -412,7 +412,7 @@ def _within(case: Case) -> Contribution:
         "Sampling of particles",
         f"{len(case.sizes):,} particles; interval between order statistics, and Wilson's interval."
         if effect.median is not None
-        else f"Wilson's interval of the fraction. Of the median not known: {why_no_intervals(case.sizes)}",
+        else f"Wilson's interval of the fraction. Of the {MEDIAN_TERM} not known: {why_no_intervals(case.sizes)}",
         "count more particles.",
         effect,
     )
@@ -456,7 +456,7 @@ def _operators(case: Case) -> Contribution | None:
     """None if it is not provided: it does not apply to outlines that a network made alone."""
     if case.conditions.evidence.operators is None:
         return None
-    source = "As provided: difference of the median between people who outlined the same image."
+    source = f"As provided: difference of the {MEDIAN_TERM} between people who outlined the same image."
     remedy = "agree on what is outlined, and let several people outline each image."
     return _contribution(
         "operators",

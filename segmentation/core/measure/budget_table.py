@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import log
 from typing import Any
 
+from .quantities import NUMBERS
+
 COVERAGE = 2  # the coverage factor k
-ANSWERS = {"median": "Median", "fraction_100nm": "Fraction from 1 to 100 nm"}  # stored name: title
+ANSWERS = {"median": NUMBERS["median"].title, "fraction_100nm": "Fraction from 1 to 100 nm"}  # stored name: title
 NOT_KNOWN = "not known"
 UNRESOLVED = "Unresolved contacts"
 NO_INTERVAL = "no interval"

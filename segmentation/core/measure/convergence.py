@@ -11,6 +11,7 @@ from .bins import LEAST_SIZES
 from .bootstrap import median_interval, why_no_intervals
 from .distribution import FEWEST_IMAGES, WeightedSizes, quantile
 from .figure_draws import LEAST_END, Z95, t95
+from .quantities import MEDIAN_TERM
 from .results import Convergence, Interval
 
 TARGET = 0.05  # half width of the interval, of the median
@@ -129,7 +130,7 @@ def more_images_words(
     target: float,
     uncertainty: float | None,
     remedy: str = "",
-    answer: str = "median",
+    answer: str = MEDIAN_TERM,
     unit: str = "%",
 ) -> str:
     """A part of a sentence: how many more images would give the median, or another answer, to
@@ -160,8 +161,8 @@ def scale_words(things: str, target: float, uncertainty: float | None) -> str:
         return ""
     aim = f"±{100 * target:g} %"
     return (
-        f"more {things} cannot bring the median to {aim}, because the scale is less certain: give it with more digits,"
-        " or draw along the scale bar"
+        f"more {things} cannot bring the {MEDIAN_TERM} to {aim}, because the scale is less certain: give it with more"
+        " digits, or draw along the scale bar"
     )
 
 

@@ -12,9 +12,10 @@ from .bins import FEWEST_IN_HISTOGRAM
 from .distribution import Floats
 from .doubts import DOUBT
 from .filters import SURE_CONFIDENCE, without_doubtful
+from .quantities import MEDIAN_TERM
 from .table import Table
 
-TITLES = ("smallest counted", "nearest to the median", "largest counted")
+TITLES = ("smallest counted", f"nearest to the {MEDIAN_TERM}", "largest counted")
 
 
 class Example(NamedTuple):

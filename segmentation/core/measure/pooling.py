@@ -20,6 +20,7 @@ from .distribution import Floats, WeightedSizes, quantile
 from .filters import RESOLVED_PX
 from .fitting import SIGNIFICANCE, p_words
 from .pooled_fields import COARSER, NO_NUMBER, OTHER_NUMBERS
+from .quantities import MEDIAN_TERM
 from .random_effects import mean_squares
 from .results import BY_IMAGE, BY_PARTICLE, NO_PIXEL_SIZE, Between, PooledStatistics, Statistics
 from .statistics import describe
@@ -193,7 +194,7 @@ def find_outliers(sizes: WeightedSizes, images: int) -> list[str]:
     for i, shift, p, median in zip(judged.tolist(), off.tolist(), p_values.tolist(), medians.tolist(), strict=True):
         if p < SIGNIFICANCE and abs(shift) > limit:
             sentences[i] = (
-                f"Its median of {median:.4g} {sizes.unit} is {100 * abs(exp(shift) - 1):.0f} %"
+                f"Its {MEDIAN_TERM} of {median:.4g} {sizes.unit} is {100 * abs(exp(shift) - 1):.0f} %"
                 f" {'above' if shift > 0 else 'below'} that of the other images. Its distribution differs, too"
                 f" ({p_words(p)})."
             )

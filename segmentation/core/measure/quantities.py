@@ -158,13 +158,15 @@ class Quantity:
 class Value:
     """One number as measured. low, high: the ends of its 95 % interval; None where undefined. unit:
     "" without one. total: the ends of the interval with the total uncertainty, which pages show instead
-    of low and high; None if it is not known."""
+    of low and high; None if it is not known. standard: the standard uncertainty of a share with the total
+    uncertainty, which its interval does not give where it ends at 0 or 1; None if it is not known."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
     unit: str = ""
     total: tuple[float, float] | None = None
+    standard: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The value for JSON, as `from_dict` reads it. The key interval has the ends that pages
@@ -176,7 +178,8 @@ class Value:
     def times(self, factor: float, unit: str) -> Value:
         """The same value in another unit: one old unit is `factor` new ones."""
         value, low, high = (None if end is None else end * factor for end in (self.value, self.low, self.high))
-        return Value(value, low, high, unit, self.total and (self.total[0] * factor, self.total[1] * factor))
+        total = self.total and (self.total[0] * factor, self.total[1] * factor)
+        return Value(value, low, high, unit, total, self.standard and self.standard * factor)
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Value:
@@ -308,3 +311,4 @@ def register_file(file: str) -> tuple[str, ...]:
 
 
 register_file(__file__)
+MEDIAN_TERM = NUMBERS["median"].label  # within a sentence

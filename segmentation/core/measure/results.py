@@ -342,6 +342,7 @@ class ImageRow(TypedDict):
     high: float | None
     outlier: Annotated[str, meaning("why it may not belong to the sample; empty if it does")]
     excluded: Annotated[str, meaning("why it is left out; empty if it is not")]
+    choice: NotRequired[Annotated[str, meaning("who decided that it counts or is left out; empty without a decision")]]
 
 
 @dataclass(frozen=True)
@@ -435,8 +436,10 @@ class Statistics:
         uncertainty."""
         is_nano, budget = name == "fraction_100nm", dict[str, Any](self.budget or {})
         low, high = (self.fraction_low, self.fraction_high) if is_nano else self.intervals.get(name) or (None, None)
-        total = budget.get(NAMES_IN_BUDGET.get(name, name), {}).get("ends")
-        return Value(getattr(self, name), low, high, NUMBERS[name].unit(self.unit), total and (total[0], total[1]))
+        total = budget.get(NAMES_IN_BUDGET.get(name, name), {})
+        ends, standard = total.get("ends"), total.get("standard") if is_nano else None
+        unit = NUMBERS[name].unit(self.unit)
+        return Value(getattr(self, name), low, high, unit, ends and (ends[0], ends[1]), standard)
 
     @property
     def readable_unit(self) -> Unit:
@@ -473,6 +476,13 @@ class Statistics:
             for weighting, numbers in self.weighted.items()
         }
         return replace(self, unit="µm", intervals=_in_um(self.intervals), weighted=weighted, **changes)
+
+
+def value_of(name: str, quantities: Mapping[str, Value], statistics: Statistics | None) -> Value:
+    """One number of a result by name: of its kind of analysis, or else of its size distribution; without a value where
+    it has none. Stored numbers lack the standard uncertainty, which the size distribution has."""
+    of_sizes = statistics.value(name) if statistics and name in NUMBERS and hasattr(statistics, name) else Value(None)
+    return replace(quantities[name], standard=of_sizes.standard) if name in quantities else of_sizes
 
 
 NAMES_IN_BUDGET = {"d50": "median"}  # where the budget has another name for a number

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
@@ -27,7 +27,7 @@ LONGEST_REQUEST = 100  # characters of the text with the page numbers
 LARGEST_PAGE = 10_000  # largest number of a page
 LONGEST_STEM = 100  # characters of a file's name
 PANELS = "panels"  # key in the metadata of a figure: number and box of each panel that is a picture
-FIGURE = "This is a figure of {count} panels."
+FIGURE = "This is a figure of {count} panels. {which}. Take each as an image: pages {pages}."
 WRONG = "Pages are numbers from 1, ranges or all, such as 3, 2-5 or all."
 TOO_MANY = "These are {count} pages, and a sample takes {most} images: choose fewer, such as 1-{most}."
 Box = tuple[int, int, int, int]  # top, left, bottom, right
@@ -49,6 +49,13 @@ _PART = re.compile(r"([0-9]{1,5})(?:\s*[-–]\s*([0-9]{1,5}))?")
 
 class WrongPages(UserError):
     """A text that is no valid list of pages; the message is one sentence for the user."""
+
+
+def panels_note(metadata: Mapping[str, Any]) -> str:
+    """A sentence for the user: how many panels a figure has, and which of them are pictures; "" for another image."""
+    *others, last = [entry.partition(",")[0] for entry in str(metadata.get(PANELS, "")).split()] or [""]
+    which = f"Panel {last} is a picture" if not others else f"Panels {', '.join(others)} and {last} are pictures"
+    return last and FIGURE.format(count=metadata.get("pages"), which=which, pages=",".join([*others, last]))
 
 
 def pages_of(text: str, pages: int = LARGEST_PAGE, *, limit: int = LARGEST_PAGE) -> list[int]:

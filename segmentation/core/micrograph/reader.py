@@ -17,7 +17,7 @@ from .formats.base import Format
 from .header import SideFile, checked_against_pixels, with_side_files
 from .kinds import HEAD_BYTES, recognise, sha256_of, wrong_suffix_note
 from .marks import regions_of, regions_text
-from .pages import FIGURE, PANELS, Panel, panels_of
+from .pages import PANELS, Panel, panels_note, panels_of
 from .square import make_square, resample_labels
 from .types import Calibration, Micrograph, UnreadableImage
 from .vendors.facts import MARKS, Facts
@@ -113,11 +113,12 @@ def _requested_part(decoded: Decoded, panels: Sequence[Panel], page: int) -> tup
         panel_image, metadata = _with_colours(replace(decoded, pixels=pixels, colours=colours, marks=marks), 0)
         return replace(panel_image, pages=len(panels)), {name: metadata[name] for name in metadata if name != CHANNELS}
     if panels:
-        note = _panels_note(panels)
         entries = (
             ",".join(map(str, (number, *panel.box))) for number, panel in enumerate(panels, 1) if panel.is_picture
         )
-        return replace(decoded, pages=len(panels), notes=(*decoded.notes, note)), {PANELS: " ".join(entries)}
+        metadata = {PANELS: " ".join(entries)}
+        note = panels_note(metadata | {"pages": len(panels)})
+        return replace(decoded, pages=len(panels), notes=(*decoded.notes, note)), metadata
     return _with_colours(decoded, page)
 
 
@@ -136,14 +137,6 @@ def _with_colours(decoded: Decoded, page: int) -> tuple[Decoded, dict[str, str]]
     channel = channel_of(decoded.colours, colour.hues, page - 1)
     channel_image = replace(decoded, pixels=channel, pages=len(channels), marks=None)
     return channel_image, {COLOURS: CHANNEL, CHANNEL_HERE: channels[page - 1]}
-
-
-def _panels_note(panels: Sequence[Panel]) -> str:
-    """A sentence for the user: how many panels a figure has, and which of them are pictures."""
-    numbers = [str(number) for number, panel in enumerate(panels, 1) if panel.is_picture]
-    *others, last = numbers
-    which = f"Panel {last} is a picture" if not others else f"Panels {', '.join(others)} and {last} are pictures"
-    return f"{FIGURE.format(count=len(panels))} {which}. Take each as an image: pages {','.join(numbers)}."
 
 
 def _head(path: Path) -> bytes:

@@ -115,9 +115,20 @@ class ModelCard:
         return {name: value for name, value in asdict(self).items() if name != "weights"}
 
     @property
+    def full_title(self) -> str:
+        """Its title with its version."""
+        return full_title(self.title, self.version)
+
+    @property
     def size(self) -> int:
         """Bytes of the weights file."""
         return self.weights.stat().st_size
+
+
+def full_title(title: str, version: str | None) -> str:
+    """The title of a model with its version. (The title of a model that was trained on a site has it already.)"""
+    words = f"version {version or '?'}"
+    return title if title.endswith(f", {words}") else f"{title}, {words}"
 
 
 _checks: list[Callable[[ModelCard], object]] = []

@@ -1,4 +1,5 @@
-"""Checks whether an image may join a sample that grows by a method: by its scale and its kind of analysis.
+"""Checks whether an image may join a sample that grows by a method: by its scale and its kind of analysis; and whether
+a result is one of its method, so that charts and studies count it without a person's yes.
 
 `measure.pooling` finds images that are outliers among the others.
 """
@@ -7,12 +8,56 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median
+from typing import TypedDict
 
+from ..analysis import MethodUsed
 from ..measure.pooled_fields import COARSER
 from ..measure.quantities import significant
 from ..micrograph.sources import Source
 from ..tasks import find
 from .method import MethodDescription, source_words
+from .method_file import UNAPPROVED
+
+
+class Choice(TypedDict, total=False):
+    """What a person decided about an image of a sample, or a result in a chart or study. by: the account. at: when, in
+    ISO 8601. included: whether it counts since then. waited: why it had waited for this yes, "" if it had not."""
+
+    by: str
+    at: str
+    included: bool
+    waited: str
+
+
+def choice_words(choice: Choice) -> str:
+    """The decision as a sentence; "" without one."""
+    if not choice:
+        return ""
+    act = "Counted" if choice["included"] else "Left out"
+    why = f", although it had waited: {choice['waited'].removesuffix('.')}" if choice.get("waited") else ""
+    return f"{act} by {choice['by']} on {choice['at'][:10]}{why}."
+
+
+def reasons_not_to_count(
+    method: MethodDescription | None, used: MethodUsed | None, doubt: str, images: int, particles: int | None
+) -> list[str]:
+    """The reasons why a result does not count in charts and studies of its method without a person's yes, as
+    sentences; [] if it does.
+
+    method: the description; None if it cannot be read. used: the method as the result says it. doubt: why nothing may
+    be decided by the numbers, "" if something may. images, particles: how many of them count; particles is None for a
+    kind of analysis that counts none.
+    """
+    lines = [f"Nothing may be decided by its numbers: {doubt}."] if doubt else []
+    if used is not None:
+        lines += [*([UNAPPROVED] if used.state == "draft" else []), *used.departures]
+    if method is not None and images < method.least_images:
+        lines.append(f"It is of {images} image{'' if images == 1 else 's'}; the method asks for {method.least_images}.")
+    if method is not None and particles is not None and particles < method.least_particles:
+        things = find(method.task).things if method.least_particles != 1 else find(method.task).thing
+        lines.append(f"It has {particles:,} {things}; the method asks for {method.least_particles:,}.")
+    return lines
+
 
 ENOUGH = "Enough was measured before this image came"  # a reason, like those of `reasons_not_to_join`
 

@@ -259,7 +259,7 @@ TESTS: dict[int, tuple[int, Callable[[Floats], Mask], str]] = {
     ),
     8: (
         8,
-        lambda z: _run(np.abs(z) > 1, 8),
+        lambda z: _run(np.abs(z) > 1, 8) & ~_run(z > 0, 8) & ~_run(z < 0, 8),
         "ends eight points in a row beyond one standard deviation, on both sides, as a mixture of two sources does",
     ),
 }

@@ -40,6 +40,7 @@ Verdict = Literal["passes", "fails", "undecided"]
 Rule = Literal["simple", "guard band"]
 COUNTED_KINDS = ("integer", "halves")  # kinds of numbers that are counted
 MOST_LIMITS = 30  # requirements of a specification or method
+OUT_OF_REACH = "No number can pass with these limits and this uncertainty."
 NEARLY_CERTAIN = 0.9995  # a probability of at least this is written as "over 99.9 %"
 
 
@@ -72,7 +73,7 @@ class Decision:
 
     probability: that the true value lies inside the limits; None if the uncertainty is not known.
     accepted: the smallest and the largest number that passes by the rule, ±inf without a limit;
-    None if the uncertainty is not known, or if the guard bands leave no room between the limits.
+    None if the uncertainty is not known, or if no possible number passes (`is_out_of_reach`).
     sentence: the decision and its reasons.
     """
 
@@ -81,6 +82,11 @@ class Decision:
     probability: float | None
     accepted: tuple[float, float] | None
     sentence: str
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether no number can pass with this uncertainty: the guard bands leave no room."""
+        return self.probability is not None and self.accepted is None
 
 
 @dataclass(frozen=True)
@@ -104,13 +110,16 @@ def decide(limit: Limit, value: Value, doubt: str = "") -> Decision:
     probability = probability_inside(value.value, spread, low, high)
     if limit.rule == "simple":
         verdict: Verdict = "passes" if low <= value.value <= high else "fails"
-        accepted: tuple[float, float] | None = (low, high)
+        inside = (low, high)
     else:
         # The uncertainty towards the limit decides how wide its guard band is.
         bands = [limit.factor * COVERAGE * spread.towards(end - value.value) for end in (low, high)]
         verdict = _guard_band_verdict(value.value, low, high, bands)
-        accepted = (low + bands[0], high - bands[1]) if low + bands[0] <= high - bands[1] else None
-    return Decision(limit, verdict, probability, accepted, _words(limit, value, verdict, probability))
+        inside = (low + bands[0], high - bands[1])
+    smallest, largest = _possible(limit)
+    accepted = inside if max(inside[0], smallest) <= min(inside[1], largest) else None
+    words = _words(limit, value, verdict, probability)
+    return Decision(limit, verdict, probability, accepted, words if accepted else f"{words} {OUT_OF_REACH}")
 
 
 def decide_all(limits: Sequence[Limit], values: Mapping[str, Value], doubt: str = "") -> Conformity:
@@ -155,6 +164,13 @@ def _known_spread(limit: Limit, value: Value) -> Spread | None:
 
 def _ends(limit: Limit) -> tuple[float, float]:
     return -inf if limit.lower is None else limit.lower, inf if limit.upper is None else limit.upper
+
+
+def _possible(limit: Limit) -> tuple[float, float]:
+    """The smallest and the largest number that the quantity can have."""
+    quantity = number(limit.quantity)
+    is_share = quantity.kind == "fraction"
+    return (0.0 if is_share or quantity.power or quantity.kind in COUNTED_KINDS else -inf), (1.0 if is_share else inf)
 
 
 def _guard_band_verdict(value: float, low: float, high: float, bands: Sequence[float]) -> Verdict:

@@ -18,6 +18,8 @@ FORMAT = "deepsegm-method/1"  # stored in the file
 STATES = ("draft", "approved", "withdrawn")
 NO_METHOD = "{name} is no description of a method: download one on the page of the method."
 ALTERED = "{name} was changed since it was written: its checksum is another one. Download it once more."
+UNAPPROVED = "This version of the method is a draft: nobody has approved it."
+OWN_APPROVAL = "An author of this version of the method approved it."
 UNREADABLE = "This release cannot read the method: {why}"
 
 
@@ -66,7 +68,8 @@ class WrittenMethod(NamedTuple):
             lines = tuple(departures(method, analysis.settings, weights, analysis.calibration.source))
         except ValueError as error:
             lines = (str(error),)
-        return MethodUsed(self.name, self.version, self.state, self.checksum, lines)
+        approval = UNAPPROVED if self.state == "draft" else ""
+        return MethodUsed(self.name, self.version, self.state, self.checksum, lines, approval=approval)
 
 
 def settings_of_method(written: WrittenMethod, left_open: Mapping[str, Any]) -> AnalysisSettings:

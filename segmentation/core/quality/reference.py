@@ -15,9 +15,11 @@ symmetric, the side towards the certified value counts (`spread`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from math import hypot
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from ..measure.budget_table import COVERAGE
 from ..measure.quantities import Unit, Value, number, significant
@@ -36,7 +38,8 @@ class ReferenceMaterial(Settings):
     expanded uncertainty, in the unit of result.json (nm; a share from 0 to 1). k: the coverage factor of `expanded`.
     measurand: in the certificate's words, with the technique, such as "mean diameter by number,
     SEM". certificate: its number or date. source: address of the certificate. batch: the batch of the
-    laboratory's bottle, "" if the certificate holds for all batches.
+    laboratory's bottle, "" if the certificate holds for all batches. expires: the last day on which the
+    certificate holds, such as "2027-06-30", "" if it names none.
     """
 
     name: str = Field(min_length=1, max_length=200)
@@ -48,6 +51,20 @@ class ReferenceMaterial(Settings):
     certificate: str = Field(min_length=1, max_length=200)
     source: str = Field("", max_length=500)
     batch: str = Field("", max_length=100)
+    expires: str = ""
+
+    @field_validator("expires")
+    @classmethod
+    def _is_day(cls, text: str) -> str:
+        try:
+            return date.fromisoformat(text).isoformat() if text else ""
+        except ValueError:
+            raise PydanticCustomError("day", "a day such as 2027-06-30") from None
+
+    def expiry_words(self, day: str) -> str:
+        """A sentence if the certificate had expired on a day (ISO 8601); else ""."""
+        is_over = self.expires and day > self.expires
+        return f"The certificate expired on {self.expires}, before the measurement of {day}." if is_over else ""
 
     @property
     def standard(self) -> float:

@@ -21,10 +21,14 @@ REQUIREMENT_VERDICTS = {"passes": "met", "fails": "not met", "undecided": "not d
 
 class Specification(Settings):
     """The requirements on one material. title: name and number of the specification, or "". limits:
-    at most one for each number."""
+    at most one for each number. agreed, agreed_by: when (ISO 8601) and by whom these limits were set for the
+    result, "" if not known. was_measured: whether numbers of the result were known then."""
 
     title: Title = Field("", max_length=10 * LONGEST_TITLE)
     limits: Annotated[tuple[Limit, ...], Field(min_length=1, max_length=MOST_LIMITS), LISTED]
+    agreed: str = ""
+    agreed_by: str = ""
+    was_measured: bool = False
 
     @model_validator(mode="after")
     def _each_number_once(self) -> Self:
@@ -37,6 +41,12 @@ class Specification(Settings):
     def name_in_sentence(self) -> str:
         """The title in quotes, or "the specification" without a title."""
         return f"“{self.title}”" if self.title else "the specification"
+
+    @property
+    def agreement(self) -> str:
+        """When and by whom the limits were set, and whether numbers were known then; "" if not known."""
+        after = "after" if self.was_measured else "before"
+        return f"Agreed on {self.agreed[:10]} by {self.agreed_by}, {after} the measurement." if self.agreed else ""
 
     def decision(self, values: Mapping[str, Value], doubt: str = "") -> Conformity:
         """The decision on the numbers of a result, in the unit of result.json. doubt: as in `decide_all`."""

@@ -62,8 +62,9 @@ def spread_of(value: Value) -> Spread | None:
 
     The ends of `total` lie COVERAGE standard uncertainties from the number, because `measure.budget`
     makes them so. Without `total`, `low` and `high` are the ends of a 95 % interval, 1.96 standard
-    uncertainties from the number. The interval of a share ends at 0 or 1, which makes this side
-    smaller. Raises ValueError for a number outside its interval.
+    uncertainties from the number. Where the interval of a share is cut off at 0 or 1, the standard
+    uncertainty of the budget counts, if it is known (`Value.standard`). Raises ValueError for a number
+    outside its interval.
     """
     ends, factor = (value.total, COVERAGE) if value.total else ((value.low, value.high), Z95)
     estimate, (low, high) = value.value, ends
@@ -71,4 +72,5 @@ def spread_of(value: Value) -> Spread | None:
         return None
     if not (isfinite(low) and isfinite(high) and low <= estimate <= high):
         raise ValueError(f"The number {estimate:g} is not inside its interval from {low:g} to {high:g}.")
-    return Spread((estimate - low) / factor, (high - estimate) / factor)
+    least = [(value.standard if value.standard and end == cut else 0.0) for end, cut in ((low, 0.0), (high, 1.0))]
+    return Spread(max((estimate - low) / factor, least[0]), max((high - estimate) / factor, least[1]))

@@ -8,8 +8,10 @@ other parts stay the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, hypot, sqrt
+from typing import TypedDict
 
 from pydantic import Field
 
@@ -22,6 +24,32 @@ from .conformity import number_words
 from .spread import NumberName
 
 DEFAULT_REMEDY = "look at what is largest in the uncertainty budget"
+
+
+class ClosedOrOpened(TypedDict):
+    """The end of a growing sample, or its opening again (`opened`). by: the account. at: when, in ISO 8601. reason: ""
+    if enough was measured. sentence: how far the sample was. is_enough: whether enough was measured."""
+
+    opened: bool
+    by: str
+    at: str
+    reason: str
+    sentence: str
+    is_enough: bool
+
+
+def departures_of(history: Sequence[ClosedOrOpened]) -> list[str]:
+    """What departs from the method in the way in which a sample ended, a sentence each."""
+    lines = [
+        f"The sample was opened again on {event['at'][:10]} by {event['by']}: {event['reason'].removesuffix('.')}."
+        for event in history
+        if event["opened"]
+    ]
+    last = history[-1] if history else None
+    if last and not last["opened"] and not last["is_enough"]:
+        why = last["reason"].removesuffix(".")
+        lines.append(f"The sample was closed before enough was measured, on {last['at'][:10]} by {last['by']}: {why}.")
+    return lines
 
 
 class StoppingRule(Settings):

@@ -4,7 +4,8 @@ robustness of the method. The report also states what was not measured.
 Each result of a study is a stored dict (Row): name, version of the method, value, low and high (95 % interval) in the
 unit of the study, labels (condition -> label), n, d10 and d90 (None for a kind without sizes), corrected and confirmed
 (numbers of outlines that people changed and confirmed), reference (the sentence of a comparison with a certificate, or
-"") and departures.
+"") and departures. bias: relative, from a certified value, None without one. waits: what speaks against counting it, ""
+if nothing does; agreed_by: who said yes to it then.
 
 The stored outcome of a study is the dict of `study_as_dict`. `worker.studying` adds the entry "robustness": "tested", a
 list with the dict of each `Robustness`, and "left_out", a half sentence for each image that could not be tested.
@@ -16,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..measure.quantities import number, significant
+from .fitness import Requirements, checks_of, conclusion
 from .robustness import TITLES, Robustness, change_words, sentences
 from .study import Study, nested_study
 
@@ -72,17 +74,42 @@ def study_as_dict(study: Study, unit: str) -> dict[str, Any]:
     return {**outcome, **precisions, **relative, "sentences": study.sentences(unit)}
 
 
-def parts_of(quantity: str, rows: Sequence[Row], result: Mapping[str, Any]) -> list[Part]:
-    """The parts of the validation report, in order. result: the outcome from `study_as_dict`."""
+def parts_of(
+    quantity: str, rows: Sequence[Row], result: Mapping[str, Any], requirements: Mapping[str, Any] | None = None
+) -> list[Part]:
+    """The parts of the validation report, in order. result: the outcome from `study_as_dict`. requirements: of the
+    method's use, as `fitness.Requirements` in plain JSON types."""
     unit, label = unit_of(quantity), number(quantity).label
-    return [
+    required = Requirements.read(requirements or {})
+    checks = {check.name: check for check in checks_of(required, result, rows)}
+    parts = [
         _selectivity(rows),
         _range(rows, unit, label),
         _trueness(rows),
-        Part("Precision", True, list(result["sentences"]), _components(result["components"], unit)),
+        Part("Precision", True, [*result["sentences"], *_unchanged(rows)], _components(result["components"], unit)),
         _uncertainty(rows),
         _robustness(quantity, result.get("robustness")),
     ]
+    of_part = {"Precision": "intermediate", "Trueness": "bias", "Uncertainty": "uncertainty"}
+    parts = [
+        part._replace(lines=[*part.lines, check.sentence])
+        if (check := checks.get(of_part.get(part.title, ""))) and check.required is not None
+        else part
+        for part in parts
+    ]
+    is_decided = any(check.is_met is not None for check in checks.values())
+    return [*parts, Part("Fitness for use", is_decided, list(conclusion(required, list(checks.values()))))]
+
+
+def _unchanged(rows: Sequence[Row]) -> list[str]:
+    """A sentence on the conditions that never changed, with their label where it is known; [] if all changed."""
+    words = []
+    for name in CONDITIONS:
+        labels = {row["labels"].get(name, "") for row in rows}
+        if len(labels) == 1:
+            label = labels.pop()
+            words.append(f"{name} ({label or 'not stated'})")
+    return [f"Never changed, so nothing is known of their effect: {', '.join(words)}."] if words else []
 
 
 def _components(components: Sequence[Row], unit: str) -> ReportTable:

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..measure.quantities import Value, number
-from ..quality.conformity import Conformity, Decision, limit_words, number_words, probability_words
+from ..analysis import MethodUsed
+from ..measure.quantities import Value, number, uncapital
+from ..quality.conformity import OUT_OF_REACH, Conformity, Decision, limit_words, number_words, probability_words
 from ..quality.reference import Agreement, ReferenceMaterial, compare_with_certificate
 from ..quality.specification import VERDICTS, Specification, conclusion
 from .entries import Entry
@@ -15,8 +16,7 @@ from .ruler import Ruler
 from .summary import Summary
 from .wording import capital
 
-DOUBTFUL = "the warning beside the numbers says that they are probably wrong"
-REFUSED = "no numbers are given for this image"
+LACKING = "The uncertainty does not include: {parts}."
 DECISION_RULES = {
     "simple": "Simple acceptance: a number passes if it lies inside the limits.",
     "guard band": "Guard band of {factor:g} U: a number passes if it lies inside the limits by {factor:g} times its"
@@ -47,7 +47,8 @@ class ConformityStatement:
     """Whether a result meets a specification, with reasons.
 
     headline, explanation: see `specification.conclusion`. rule: the decision rule in words. basis:
-    what the intervals include.
+    what the intervals include. reservations: what the reader of the decision must know: how the result
+    departs from its method, and what the uncertainty lacks, a sentence each.
     """
 
     specification: Specification
@@ -57,18 +58,31 @@ class ConformityStatement:
     rows: tuple[RequirementRow, ...]
     rule: str
     basis: str
+    reservations: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, specification: Specification, values: Mapping[str, Value], summary: Summary, *, is_refused: bool = False
+        cls,
+        specification: Specification,
+        values: Mapping[str, Value],
+        summary: Summary,
+        doubt: str = "",
+        method: MethodUsed | None = None,
     ) -> ConformityStatement:
         """The statement on the numbers of a result.
 
-        values: the numbers by name, in the unit of result.json. summary: of the same numbers.
-        is_refused: whether the result has no numbers because its image is of another kind.
+        values: the numbers by name, in the unit of result.json. summary: of the same numbers. doubt:
+        why nothing may be decided by them (`flags.judging_doubt`). method: the method that the result
+        followed.
         """
-        doubt = REFUSED if is_refused else DOUBTFUL if summary.unsure else ""
         conformity = specification.decision(values, doubt)
+        entries = [
+            summary.with_basis(Entry.of(limit.quantity, values[limit.quantity]))
+            for limit in specification.limits
+            if limit.quantity in values and not doubt
+        ]
+        out_of_reach = [decision for decision in conformity.decisions if decision.is_out_of_reach]
+        lacking = dict.fromkeys(uncapital(part) for entry in entries for part in entry.missing_parts)
         rules = dict.fromkeys((limit.rule, limit.factor) for limit in specification.limits)
         return cls(
             specification,
@@ -76,10 +90,11 @@ class ConformityStatement:
             *conclusion(specification, conformity, of_material=summary.where == "for the material"),
             tuple(_row(decision, values) for decision in conformity.decisions),
             " ".join([*(DECISION_RULES[rule].format(factor=factor) for rule, factor in rules), RULES_SOURCE]),
-            summary.contents_of(
-                summary.with_basis(Entry.of(limit.quantity, values[limit.quantity]))
-                for limit in specification.limits
-                if limit.quantity in values and not doubt
+            summary.contents_of(entries),
+            (
+                *(method.remarks if method else ()),
+                *(f"{capital(limit_words(row.limit))}: {uncapital(OUT_OF_REACH)}" for row in out_of_reach),
+                *([LACKING.format(parts="; ".join(lacking))] if lacking else ()),
             ),
         )
 
@@ -116,11 +131,14 @@ class ReferenceComparison:
     ruler: Ruler | None
 
     @classmethod
-    def of(cls, material: ReferenceMaterial, values: Mapping[str, Value], summary: Summary) -> ReferenceComparison:
-        """Compare a result with a certificate. values, summary: as in `ConformityStatement.of`."""
+    def of(
+        cls, material: ReferenceMaterial, values: Mapping[str, Value], doubt: str = "", day: str = ""
+    ) -> ReferenceComparison:
+        """Compare a result with a certificate. values, doubt: as in `ConformityStatement.of`. day: of the
+        measurement, in ISO 8601."""
         value = values.get(material.quantity, Value(None))
-        if summary.unsure:
-            return cls(material, None, f"Nothing is compared with the certificate, because {DOUBTFUL}.", None)
+        if doubt:
+            return cls(material, None, f"Nothing is compared with the certificate, because {doubt}.", None)
         if value.value is None:
             label = number(material.quantity).label
             sentence = f"This result has no {label}, which the certificate of {material.name} states."
@@ -129,4 +147,5 @@ class ReferenceComparison:
             comparison = compare_with_certificate(material, value)
         except ValueError as problem:
             return cls(material, None, str(problem), None)
-        return cls(material, comparison, comparison.sentence, Ruler.of_reference(material, value))
+        sentence = " ".join(filter(None, [comparison.sentence, material.expiry_words(day)]))
+        return cls(material, comparison, sentence, Ruler.of_reference(material, value))

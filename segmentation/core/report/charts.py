@@ -20,7 +20,7 @@ from ..measure.bins import FEWEST_IN_HISTOGRAM, LEAST_SIZES, NANO_NM
 from ..measure.distribution import WeightedSizes
 from ..measure.fitting import density, why_no_curve
 from ..measure.histograms import Bars, Population, bars_of
-from ..measure.quantities import nanometre_in, significant
+from ..measure.quantities import NUMBERS, nanometre_in, significant
 from ..measure.results import Statistics
 from ..sample import SampleAnalysis
 from ..tasks.base import Task
@@ -294,7 +294,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     for name, colour, line_style in (("mean", MEAN, "solid"), ("median", MEDIAN, "dashed")):
         value = getattr(statistics, name) or 0.0
         style: dict[str, Any] = {"color": sheet.colour(colour), "linewidth": 1.6, "linestyle": line_style}
-        ax.plot([value, value], [0, highest], label=f"{name} {distribution.by_number(name)}", **style)
+        ax.plot([value, value], [0, highest], label=f"{NUMBERS[name].label} {distribution.by_number(name)}", **style)
     if distribution.is_nano_shown(ax):
         style = {"color": sheet.colour(INK), "linewidth": 1.2, "linestyle": "dotted"}
         ax.plot([NANO_NM, NANO_NM], [0, highest], label="100 nm", **style)
@@ -338,7 +338,9 @@ def draw_convergence(ax: Axes, statistics: Statistics, things: str) -> None:
     curve = statistics.convergence
     assert curve is not None
     by_image = curve.get("by") == "image"
-    label_axes(ax, f"{'Images' if by_image else things.capitalize()} counted", f"Median ({statistics.unit})")
+    label_axes(
+        ax, f"{'Images' if by_image else things.capitalize()} counted", f"{NUMBERS['median'].title} ({statistics.unit})"
+    )
     if by_image:
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.fill_between(curve["n"], curve["low"], curve["high"], color=MEDIAN, alpha=0.18, linewidth=0)

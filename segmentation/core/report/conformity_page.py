@@ -12,6 +12,9 @@ from reportlab.graphics.shapes import Drawing
 from reportlab.lib.colors import HexColor
 from reportlab.platypus import Flowable
 
+from ..flags import judging_doubt
+from ..measure.quantities import uncapital
+from ..measure.results import value_of
 from . import sections
 from .certificate import ConformityStatement
 from .charts import MEDIAN
@@ -56,10 +59,18 @@ def write_page(context: Context, file: Path | BinaryIO) -> None:
     if specification is None:
         raise ValueError("This result has no limits.")
     summary = Summary.of(sample, readable=False)
-    is_refused = sample.analysis is not None and sample.analysis.refused
-    certificate = ConformityStatement.of(specification, sample.quantities, summary, is_refused=is_refused)
+    doubt = judging_doubt(sample.flags, is_refused=sample.analysis is not None and sample.analysis.refused)
+    names = (limit.quantity for limit in specification.limits)
+    values = {name: value_of(name, sample.quantities, sample.pooled) for name in names}
+    certificate = ConformityStatement.of(specification, values, summary, doubt, sample.method)
     title = f"{specification.title or 'Conformity with the specification'}: {one_line(sample.name, 70)}"
-    write(file, title, [page(*_parts(context, certificate, summary, title))], context.filing.created)
+    write(
+        file,
+        title,
+        [page(*_parts(context, certificate, summary, title))],
+        context.filing.created,
+        context.filing.number,
+    )
 
 
 def _parts(context: Context, certificate: ConformityStatement, summary: Summary, title: str) -> Iterator[Flowable]:
@@ -69,6 +80,10 @@ def _parts(context: Context, certificate: ConformityStatement, summary: Summary,
     yield paragraph(certificate.verdict.upper(), NUMBER)
     yield space(3)
     yield paragraph(f"{certificate.headline} {certificate.explanation}", LEAD)
+    for sentence in certificate.reservations:
+        yield paragraph(sentence, WARNING)
+    if certificate.specification.agreement:
+        yield paragraph(f"Limits: {uncapital(certificate.specification.agreement)}", SMALL)
     for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
         if notice.doubt:
             yield paragraph(f"{notice.level}: {notice.headline}", WARNING)

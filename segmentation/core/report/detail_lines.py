@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..measure import budget_table
+from ..measure.quantities import MEDIAN_TERM
 from .exports.result import versions
 from .facts import common_facts, differing_facts
 from .sheets import Cells
@@ -45,7 +46,7 @@ def _budget(summary: Summary) -> Iterator[Cells]:
         return
     for title, source, *uncertainties in budget_table.lines(budget):
         for measure, unit, uncertainty in zip(
-            ("median", "fraction 1-100 nm"), ("%", "points"), uncertainties, strict=True
+            (MEDIAN_TERM, "fraction 1-100 nm"), ("%", "points"), uncertainties, strict=True
         ):
             cells = (uncertainty, "") if isinstance(uncertainty, str) else (100 * uncertainty, unit)
             yield "uncertainty", f"{title}, of the {measure}", *cells

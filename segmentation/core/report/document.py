@@ -214,9 +214,11 @@ def chart(
     return Chart(sheet)
 
 
-def write(file: Path | BinaryIO, title: str, story: list[Flowable], date: datetime | None = None) -> None:
+def write(
+    file: Path | BinaryIO, title: str, story: list[Flowable], date: datetime | None = None, number: str = ""
+) -> None:
     """Write a PDF with the parts of `story` one under another, on as many pages as they need. date:
-    the date of creation in the file."""
+    the date of creation in the file. number: of the paper, in the footer of each page."""
     document = SimpleDocTemplate(
         str(file) if isinstance(file, Path) else file,
         pagesize=A4,
@@ -229,10 +231,12 @@ def write(file: Path | BinaryIO, title: str, story: list[Flowable], date: dateti
         invariant=1,
         pageCompression=1,
     )
-    document.build(story, canvasmaker=_canvas_with_footer(one_line(title, 70), date))
+    document.build(
+        story, canvasmaker=_canvas_with_footer(one_line(title, 70), date, f"no. {number}, " if number else "")
+    )
 
 
-def _canvas_with_footer(title: str, date: datetime | None) -> type[Canvas]:
+def _canvas_with_footer(title: str, date: datetime | None, number_of_paper: str) -> type[Canvas]:
     """A class of canvas that writes a footer such as "page 2 of 3" on each page. It writes the
     pages at the end, because it needs their number."""
 
@@ -248,13 +252,13 @@ def _canvas_with_footer(title: str, date: datetime | None) -> type[Canvas]:
             self._startPage()
 
         def save(self) -> None:
-            pages = self.page_states
+            pages, paper = self.page_states, number_of_paper
             for number, state in enumerate(pages, 1):
                 self.__dict__.update(state)
                 self.setFillColor(FAINT)
                 draw_words(self, drawable_text(title), REGULAR, SMALLEST_FONT, LEFT, 30)
                 self.setFont(REGULAR, SMALLEST_FONT)
-                self.drawRightString(A4[0] - LEFT, 30, f"{version()}, page {number} of {len(pages)}")
+                self.drawRightString(A4[0] - LEFT, 30, f"{paper}{version()}, page {number} of {len(pages)}")
                 super().showPage()
             super().save()
 

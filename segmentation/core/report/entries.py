@@ -19,6 +19,7 @@ from ..measure.quantities import (
     ALL_DIGITS,
     COLUMNS,
     FEW_DIGITS,
+    MEDIAN_TERM,
     OF,
     Kind,
     Quantity,
@@ -345,4 +346,4 @@ def rod_entries(statistics: Statistics) -> Iterator[Entry]:
         d10, d90 = significant(side_numbers["d10"]), significant(side_numbers["d90"])
         spread = f"D10 {d10}, D90 {d90}" if rods["n"] >= LEAST_SIZES else ""
         definition = "" if side == "ratio" else COLUMNS[side].definition
-        yield Entry(f"rod_{side}", f"median {title}", value, definition=definition, note=spread)
+        yield Entry(f"rod_{side}", f"{MEDIAN_TERM} {title}", value, definition=definition, note=spread)

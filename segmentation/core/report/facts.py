@@ -7,8 +7,6 @@ For several images, facts that all pooled images share are separate from facts t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from ..labels.segmentation import MASKS
 from ..measure.filters import MEASURANDS
 from ..measure.regions import area_words
 from ..micrograph.square import COLUMNS, ROWS
+from ..micrograph.vendors.facts import moment_of
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import TEXTS, TILT_SETTINGS, MeasurementSettings
 from ..typed import settings_of, settings_of_task
@@ -153,6 +152,7 @@ def facts_of_image(sample: SampleAnalysis, member: Member) -> Facts:
         ("method", "name and version"): record.method.title if record.method else "",
         ("method", "departures"): " ".join(record.method.departures) if record.method else "",
         ("method", "control"): record.method.control if record.method else "",
+        ("method", "approval"): record.method.approval if record.method else "",
         ("method", "sha256 of the description"): record.method.checksum if record.method else "",
         **{("settings", name): value for name, value in settings_used(sample, member).items()},
         **{("report", title): record.settings.get(name) for name, title in REPORTED.items()},
@@ -247,7 +247,7 @@ def acquisition_dates(sample: SampleAnalysis) -> str:
     """The dates in the image files, in words: the first and the last one; "" if no file has a
     date."""
     dates = [str(date) for _, member in sample.counted if (date := member.record.instrument.get("date"))]
-    moments = sorted(moment for moment in map(_moment, dict.fromkeys(dates)) if moment)
+    moments = sorted(moment for moment in map(moment_of, dict.fromkeys(dates)) if moment)
     if not dates:
         return ""
     if len(moments) < len(set(dates)):  # a date that can be read in two ways is quoted as it is written
@@ -256,17 +256,6 @@ def acquisition_dates(sample: SampleAnalysis) -> str:
     start, last = (f"{moment:%-d %b %Y, %H:%M}".removesuffix(", 00:00") for moment in (moments[0], moments[-1]))
     words = start if start == last else f"{start} to {last.removeprefix(start.partition(', ')[0] + ', ')}"
     return words if len(dates) == len(sample.counted) else f"{words} ({len(dates)} of {len(sample.counted)} images)"
-
-
-def _moment(date: str) -> datetime | None:
-    """The time in a date text; None if it can be read in two ways, such as "07/08/2019"."""
-    text = date.removesuffix(" UTC").replace("/", "-")
-    with suppress(ValueError):
-        return datetime.fromisoformat(text).replace(tzinfo=None)
-    for date_format in ("%d %b %Y %H:%M:%S", "%d %b %Y"):
-        with suppress(ValueError):
-            return datetime.strptime(text, date_format)
-    return None
 
 
 def _shared_facts(facts_of_images: list[dict[Any, Any]]) -> dict[Any, Any]:

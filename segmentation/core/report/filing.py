@@ -21,6 +21,7 @@ class Filing(NamedTuple):
     link: an address by which everybody who has it may see the result.
     link_ends: when this link expires.
     method: name and version of the method.
+    number: of the papers, which tells one state of a result from others.
 
     A text is "" if there is none.
     """
@@ -33,6 +34,7 @@ class Filing(NamedTuple):
     link: str = ""
     link_ends: datetime | None = None
     method: str = ""
+    number: str = ""
 
     @property
     def date(self) -> str:

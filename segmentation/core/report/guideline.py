@@ -12,9 +12,10 @@ from typing import Any, Literal, NamedTuple
 
 from ..flags import short_forms
 from ..measure.bins import NANO_NM
+from ..measure.budget_table import ANSWERS
 from ..measure.descriptors import measures_of
 from ..measure.filters import RESOLVED_PX, SLIP_PX
-from ..measure.quantities import COLUMNS, NUMBERS
+from ..measure.quantities import COLUMNS, MEDIAN_TERM, NUMBERS
 from ..sample import SampleAnalysis
 from ..tasks.base import Granulometry
 from .facts import INSTRUMENT, NOT_SAME, REPORTED, changed_settings, common_facts, model_words, typed_texts
@@ -107,7 +108,9 @@ def _study(sample: SampleAnalysis, filing: Filing, signatures: Sequence[PrintedS
     yield _from_file(sample, "date", "Images acquired")
     yield FormEntry("Images analysed", filing.date, "result")
     yield FormEntry("Software", version(), "result")
-    signed = "; ".join(f"{signature.meaning} by {signature.name}, {signature.time}" for signature in signatures)
+    signed = "; ".join(
+        f"{signature.meaning} by {signature.name}{signature.by_maker}, {signature.time}" for signature in signatures
+    )
     yield FormEntry("Signature", signed, "result" if signed else "laboratory")
 
 
@@ -215,8 +218,7 @@ def _uncertainty(sample: SampleAnalysis, summary: Summary) -> Iterator[FormEntry
     if not sample.task.screened:
         no_budget = f"not known: there is no budget for {summary.things}"
     sentences = budget.sentences if budget else [no_budget]
-    titles = ("Median", "Fraction from 1 to 100 nm") if len(sentences) > 1 else ("Median",)
-    for title, sentence in zip(titles, sentences, strict=True):
+    for title, sentence in zip(ANSWERS.values(), sentences, strict=False):
         yield FormEntry(f"{title}: uncertainty", sentence, "result")
     yield FormEntry("What the intervals include", summary.interval_line or NONE_COUNTED, "result")
     settings = [member.record.settings for _, member in sample.counted]
@@ -226,7 +228,9 @@ def _uncertainty(sample: SampleAnalysis, summary: Summary) -> Iterator[FormEntry
     ):
         values = {setting.get(name) for setting in settings}
         value = values.pop() if len(values) == 1 else None
-        yield FormEntry(title, "" if value is None else f"{value:g} % of the median, standard deviation", "laboratory")
+        yield FormEntry(
+            title, "" if value is None else f"{value:g} % of the {MEDIAN_TERM}, standard deviation", "laboratory"
+        )
 
 
 def _typed(sample: SampleAnalysis, name: str, title: str = "") -> FormEntry:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..flags import Flag, opening_words
-from ..measure.quantities import Value, number
+from ..measure.quantities import NUMBERS, Value, number
 from ..sample import SampleAnalysis, SampleImage
 from .charts import (
     BAR,
@@ -114,7 +114,7 @@ def _heights(sample: SampleAnalysis, names: Sequence[str]) -> tuple[float, float
 
 def _draw_charts(frame: Axes, letter: str, sample: SampleAnalysis, names: Sequence[str]) -> None:
     """Draw a chart for each of the numbers, side by side. A chart has one point for each image."""
-    heading = "Median of each image" if sample.task.screened else "Each image"
+    heading = f"{NUMBERS['median'].title} of each image" if sample.task.screened else "Each image"
     has_band = any(has_interval_band(sample, name) for name in names)
     last_words = "; red: left out or unlike others" if has_red_points(sample, names) else " together"
     set_title(frame, f"{letter}{heading}; {'dashed and shaded' if has_band else 'dashed'}: all{last_words}")

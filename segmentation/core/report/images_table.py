@@ -24,7 +24,7 @@ def columns_of_images(sample: SampleAnalysis, names: Iterable[str]) -> Iterator[
     """
     images, counts = sample.images, [image.counts for image in sample.images]
     reasons = (reason_and_warning(image.excluded or image.outlier, image.warning) for image in images)
-    remarks = (" ".join(filter(None, reason)) for reason in reasons)
+    remarks = (" ".join(filter(None, (*reason, image.choice))) for reason, image in zip(reasons, images, strict=True))
     pixels = [image.member.calibration.nm_per_pixel if image.member else None for image in images]
     columns = {"Image": [Entry("", "", text=image.name) for image in images]}
     for head, image_counts in zip(("Counted", "Left out"), zip(*counts, strict=True), strict=True):

@@ -18,11 +18,11 @@ from ..labels.segmentation import MASKS
 from ..measure.cautions import NAMES_BY_NUMBER, REPORTED_FIGURES, cautions
 from ..measure.filters import ALWAYS, FILTER_REASONS
 from ..measure.pooling import WHY_LEFT_OUT
-from ..measure.quantities import COLUMNS, OF
+from ..measure.quantities import COLUMNS, MEDIAN_TERM, OF
 from ..measure.resampling import REPEATS
 from ..measure.results import BY_PARTICLE, Statistics
 from ..micrograph.types import common_calibration
-from ..sample import BY_USER, FAILED, WAITS, AnalysisRecord, Member, SampleAnalysis
+from ..sample import AnalysisRecord, Member, SampleAnalysis
 from .charts import Distribution
 from .entries import known_number
 from .facts import edge_of, model_words
@@ -92,6 +92,7 @@ def methods_paragraph(sample: SampleAnalysis) -> str:
     has_weights = task.size and any(edge_of(sample, member) == "weight" for member in members)
     words = _template().render(
         single_image=single_image,
+        median=MEDIAN_TERM,
         thing=task.thing,
         things=task.things,
         Things=task.title,
@@ -234,11 +235,8 @@ def _uncertainties_of_scale(sample: SampleAnalysis) -> tuple[list[str], list[str
 
 def left_out_words(sample: SampleAnalysis) -> str:
     """Why images of a sample are left out, such as "left out: 1 not analysed"; "" if none is."""
-    left_out = [image.excluded for image in sample.images if image.excluded]
-    # "waiting for a yes": its owner has not confirmed yet that the image shall be analysed.
-    count_by_reason = Counter({"by the user": left_out.count(BY_USER)})
-    count_by_reason["waiting for a yes"] = sum(reason.startswith(WAITS) for reason in left_out)
-    count_by_reason["not analysed"] = sum(reason.startswith(FAILED) for reason in left_out)
-    count_by_reason.update(WHY_LEFT_OUT[reason] for reason in left_out if reason in WHY_LEFT_OUT)
+    left_out = [image.left_out or WHY_LEFT_OUT.get(image.excluded, "") for image in sample.images if image.excluded]
+    count_by_reason = Counter({"by the user": 0, "waiting for a yes": 0, "not analysed": 0})  # the first ones in order
+    count_by_reason.update(filter(None, left_out))
     reasons = ", ".join(f"{number} {reason}" for reason, number in count_by_reason.items() if number)
     return f"left out: {reasons}" if left_out else ""

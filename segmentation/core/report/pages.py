@@ -86,6 +86,7 @@ GREATEST_EXAMPLES = 220.0  # of the pictures of the smallest, the median and the
 MOST_INSTRUMENT_LINES = 16
 NAMES_SHARE = 0.3  # of the width of a chart, for the names of images at its left
 LONGEST_FACTS = 600  # characters of the facts of one image that differ from the others
+MOST_CHOICES = 5  # decisions of people about images, on the first page of a sample
 
 
 def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False) -> None:
@@ -95,7 +96,7 @@ def write_report(context: Context, file: Path | BinaryIO, *, annex: bool = False
     name = one_line(sample.name, 80 if sample.analysis else 70)
     title = f"{sample.task.title} in {'' if sample.analysis else 'sample '}{name}"
     annex_parts = _annex(context, sample.in_readable_unit()) if annex else ()
-    write(file, title, [*context.report, *annex_parts], context.filing.created)
+    write(file, title, [*context.report, *annex_parts], context.filing.created, context.filing.number)
 
 
 def two_pages(context: Context) -> list[Flowable]:
@@ -172,6 +173,10 @@ def _facts_of_result(context: Context, sample: SampleAnalysis) -> Iterator[tuple
         yield "Result", context.filing.address
     if corrected := corrected_images_words(sample.corrected):
         yield "Corrected", corrected
+    if choices := [f"{image.name}: {image.choice}" for image in sample.images if image.choice]:
+        more = len(choices) - MOST_CHOICES
+        further = [f"And {more} more in images.csv."] if more > 0 else []
+        yield "Chosen by people", one_line(" ".join([*choices[:MOST_CHOICES], *further]), 1000)
 
 
 def _picture(context: Context) -> Iterator[Flowable | FlexiblePart]:

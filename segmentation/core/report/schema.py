@@ -121,6 +121,7 @@ class Method(TypedDict):
     checksum: Annotated[str, meaning("SHA-256 of the description of the method")]
     departures: Annotated[list[str], meaning("what was done otherwise than it asks for, a sentence each")]
     control: Annotated[str, meaning("that the method was out of control before, empty where it was not")]
+    approval: NotRequired[Annotated[str, meaning("that nobody approved it, or an author of its own; empty otherwise")]]
 
 
 class ImageFacts(TypedDict):

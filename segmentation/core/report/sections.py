@@ -13,11 +13,12 @@ from reportlab.platypus import Flowable
 
 from ..flags import Flag, is_unusable
 from ..labels.segmentation import MASKS
+from ..measure.budget_table import ANSWERS
 from ..measure.distribution import WeightedSizes, quantile
 from ..measure.examples import TITLES, extremes, sure_ones
 from ..measure.filters import BY_HAND, LEAST_CONFIDENCE, SURE_CONFIDENCE
 from ..measure.fitting import FAIR_DISTANCE, GOOD_DISTANCE, SIGNIFICANCE
-from ..measure.quantities import Value, readable, significant
+from ..measure.quantities import MEDIAN_TERM, Value, readable, significant
 from ..measure.results import Statistics
 from ..network.card_entries import FIGURES as SCORES
 from ..sample import SampleAnalysis, SampleImage
@@ -44,7 +45,7 @@ from .document import (
 from .figure import as_png
 from .guideline import GUIDELINE, NOTE, TO_GIVE, Form
 from .picture import magnified_object
-from .signatures import COVERAGE, PrintedSignature, digests
+from .signatures import PrintedSignature, coverage, digests
 from .summary import Summary
 from .wording import capital, decided_words, one_line, short_names
 
@@ -70,7 +71,7 @@ MOST_ON_FIRST_PAGE = 6
 LEAST_FIRST_HEIGHT, CAPTION_HEIGHT = 150.0, 28.0  # points: of all these pictures together, of the text below one
 LARGE_ENOUGH = 0.75  # of the greatest possible picture width: layouts with smaller pictures are not used
 BUDGET = (
-    "Standard uncertainties: of the median in per cent, of the fraction in percentage points. They"
+    f"Standard uncertainties: of the {MEDIAN_TERM} in per cent, of the fraction in percentage points. They"
     " include neither what is not known nor particles too small to count."
 )
 
@@ -98,7 +99,7 @@ def distribution(sizes: Distribution, summary: Summary) -> list[Flowable]:
     sentence = "Share of all up to each size."
     if statistics.convergence is not None and len(statistics.convergence["n"]) > 1:
         charts.append(chart(lambda ax: draw_convergence(ax, statistics, things), 0.15))
-        curve = f"median of the first ones in random order, 95 % interval ({summary.convergence_holds})"
+        curve = f"{MEDIAN_TERM} of the first ones in random order, 95 % interval ({summary.convergence_holds})"
         sentence = f"Left: s{sentence[1:]} Right: {curve}."
     return [
         heading("Size distribution"),
@@ -142,7 +143,7 @@ def budget(summary: Summary) -> list[Flowable]:
     content = summary.budget
     if content is None:
         return []
-    heads = {"median": "Median", "fraction_100nm": "1 to 100 nm"}
+    heads = {**ANSWERS, "fraction_100nm": "1 to 100 nm"}
     widths = (1.5, 3, 0.6, 0.7)[: 2 + len(content.names)]
     return [
         heading("Uncertainty budget (JCGM 100:2008, GUM)"),
@@ -210,7 +211,7 @@ def examples(sample: SampleAnalysis, height: float) -> list[Flowable]:
     )
     condition = f" of a confidence of {100 * SURE_CONFIDENCE:g} % or more" if np.isfinite(probabilities).any() else ""
     condition += ", or confirmed" if condition and (confirmed == 1).any() else ""
-    head = heading(f"The smallest, the median and the largest {sample.task.thing}{condition}")
+    head = heading(f"The smallest, the {MEDIAN_TERM} and the largest {sample.task.thing}{condition}")
     return [head, side_by_side(*cells)] if len(cells) == 3 else []
 
 
@@ -262,12 +263,13 @@ def signatures(printed: Sequence[PrintedSignature]) -> list[Flowable]:
     if not printed:
         return [space(18), table((), [("\u00a0",) * 3, ("Name", "Date", "Signature")], (2, 1, 2), numbers_from=3)]
     lines = [
-        [signature.meaning.capitalize(), signature.name, signature.account, signature.time] for signature in printed
+        [signature.meaning.capitalize(), signature.name, signature.account + signature.by_maker, signature.time]
+        for signature in printed
     ]
     return [
         table(("Meaning", "Name", "Account", "Time"), lines, (0.8, 1.8, 1.2, 1.4), numbers_from=4),
         table(("Signed", "SHA-256"), digests(printed), (1, 3.2), numbers_from=2),
-        paragraph(COVERAGE, SMALL),
+        paragraph(coverage(printed), SMALL),
     ]
 
 

@@ -11,6 +11,7 @@ from reportlab.platypus import Flowable
 
 from ..measure.quantities import number, significant
 from ..quality.study_report import parts_of, unit_of
+from . import sections
 from .document import LEAD, SMALL, TITLE, facts_table, heading, paragraph, space, table, together, write
 
 SOURCE = (
@@ -23,7 +24,7 @@ def write_report(content: Mapping[str, Any], file: Path | BinaryIO) -> None:
     """Write the report. content: the fields of a stored `Study` by name, such as "quantity", "rows"
     and "result"."""
     title = f"Validation report: {content['method']}"
-    write(file, title, list(_parts(content, title)), content["created"])
+    write(file, title, list(_parts(content, title)), content["created"], content.get("number", ""))
 
 
 def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
@@ -38,11 +39,15 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
             ("Number", f"{label}{f', in {unit}' if unit else ''}"),
             ("Versions of the method", ", ".join(map(str, versions))),
             ("Results", f"{len(rows)}, mean {significant(result['mean'], 4)} {unit}".rstrip()),
+            *(
+                (f"Version {number}", f"SHA-256 of the method {method}, of the weights {weights}")
+                for number, method, weights in content.get("checksums", ())
+            ),
             ("Conditions, the outer first", ", ".join(names)),
             ("Made", f"{content['created']:%Y-%m-%d %H:%M} UTC by {content['author']}"),
         ]
     )
-    for part in parts_of(content["quantity"], rows, result):
+    for part in parts_of(content["quantity"], rows, result, content.get("requirements")):
         lines = [paragraph(line) for line in part.lines]
         title = heading(f"{part.title}{'' if part.is_measured else ' (not measured)'}")
         grid = [table(part.table.head, part.table.rows, _widths(part.table.head))] if part.table else []
@@ -50,12 +55,19 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
         yield together(title, *lines, *grid, *source)
     yield heading("Every result of the study")
     lines = [[*(row["labels"][name] for name in names), row["name"], *_numbers(row), row["id"][:8]] for row in rows]
-    widths = (*[1.0] * len(names), 2.4, 0.9, 1.4, 0.7, 0.9)
+    widths = (*[1.9] * len(names), 1.6, 1.0, 1.3, 1.1, 1.4)
     head = (*(name.capitalize() for name in names), "Result", "Value", "95 % interval", "Count", "Id")
     yield table(head, lines, widths, numbers_from=len(names) + 1)
-    departures = [f"{row['name']}: {' '.join(row['departures'])}" for row in rows if row["departures"]]
+    departures = [
+        f"{row['name']}: {row.get('waits') or ' '.join(row['departures'])}"
+        f"{' Counted all the same by ' + row['agreed_by'] + '.' if row.get('agreed_by') else ''}"
+        for row in rows
+        if row["departures"] or row.get("waits")
+    ]
     yield heading("What departs from the method")
     yield from map(paragraph, departures or ["Nothing departs in these results."])
+    yield heading("Signature")
+    yield from sections.signatures(content.get("signatures", ()))
 
 
 def _widths(head: Sequence[str]) -> tuple[float, ...]:

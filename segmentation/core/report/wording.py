@@ -257,7 +257,7 @@ def agreement_words(between: Between | None) -> str:
 def corrected_images_words(corrected: Corrected | None) -> str:
     """Such as "1 of 12 images corrected by hand: 31 of 389 outlines"; "" if nobody corrected the
     sample."""
-    if corrected is None:
+    if not corrected:
         return ""
     images = f"{corrected['images']} of {corrected['of_images']} image{'' if corrected['of_images'] == 1 else 's'}"
     reviewed = f", {corrected['reviewed']:,} confirmed" if corrected["reviewed"] else ""

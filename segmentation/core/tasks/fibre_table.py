@@ -101,6 +101,7 @@ def doubts(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
         yield Flag.doubtful(
             "Short objects and background cover more area than fibres. If it shows no fibres, choose another kind.",
             NO_FIBRES,
+            kind="wrong outlines",
         )
     widths = table.rescaled(None)["fibre_diameter_px"][table.kept]
     if len(widths) and np.median(widths) < FINE_PX:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..flags import TILTED, Flag
+from ..flags import TILTED, Flag, Kind
 from ..measure.tilt import HORIZONTAL, MOST_DEGREES, VERTICAL, Tilt
 from ..micrograph.colours import CHANNEL, CHANNEL_HERE, COLOURS, RAINBOW
-from ..micrograph.pages import PANELS
+from ..micrograph.pages import PANELS, panels_note
+from ..micrograph.readings import CUT_OFF
 from ..micrograph.types import Micrograph
 from ..settings import FROM_FILE, MeasurementSettings
 
@@ -25,6 +26,12 @@ def file_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
     yield from picture_signals(micrograph)
 
 
+def notes_of_file(micrograph: Micrograph) -> Iterator[Flag]:
+    """The notes of the micrograph."""
+    kinds: dict[str, Kind] = {CUT_OFF: "bar", panels_note(micrograph.metadata): "panels"}
+    yield from (Flag(note, kind=kinds.get(note, "")) for note in micrograph.notes)
+
+
 def picture_signals(micrograph: Micrograph) -> Iterator[Flag]:
     """Warnings about a figure of several panels, and about colours that do not stand for the microscope's grey."""
     if PANELS in micrograph.metadata:
@@ -32,6 +39,7 @@ def picture_signals(micrograph: Micrograph) -> Iterator[Flag]:
             "The panels of this figure may have different scales, and sizes of all together mean nothing. Analyse each"
             " panel as an image.",
             "A figure of several panels, whose scales may differ",
+            kind="panels",
             moves="sizes",
             by=1.0,
         )
@@ -68,7 +76,8 @@ def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
     share, direction = f"{100 * stated.shortening:.0f} %", DIRECTIONS[stated.direction]
     short = f"{TILTED} {stated.degrees:.0f}°: {direction} lengths are {share} of the true ones"
     advice = "Correct for it what lies flat. A ball looks the same from all sides."
-    if stated.degrees > MOST_DEGREES or not stated.direction:
+    is_correctable = stated.degrees <= MOST_DEGREES and bool(stated.direction)
+    if not is_correctable:
         short = f"Stage tilted by {stated.degrees:.0f}°: lengths down to {share} of the true ones"
         advice = "The scan was turned, so choose which lengths to correct for it."
     if stated.degrees > MOST_DEGREES:
@@ -78,6 +87,7 @@ def tilt_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Itera
         short,
         moves="sizes",
         by=round(1 - stated.shortening, 3),
+        kind="tilt" if is_correctable else "",
     )
 
 

@@ -18,6 +18,7 @@ from ..labels.options import EVEN_PROBABILITY, LEAST_EXPECTED
 from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
 from ..measure.filters import Reason
 from ..measure.fused_particles import fused_share
+from ..measure.quantities import MEDIAN_TERM
 from ..measure.table import Table, column_name
 from ..micrograph.colours import CHANNELS, COLOURS, MANY, MAP
 from ..micrograph.noise import counts_per_pixel
@@ -387,6 +388,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             "This image is unlike the micrographs that the model learnt from. Perhaps it shows no particles, or is no"
             f" micrograph. {removed} probably wrong; {remain}",
             NO_PARTICLES,
+            kind="wrong outlines",
             ids=_least_certain(table, round((1 - expected) * count)),
             moves="all",
             by=1.0,
@@ -398,6 +400,7 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             f"{WRONG}, about {share} are right"
             if expected < EVEN_PROBABILITY
             else f"Only about {share} are probably right",
+            kind="wrong outlines" if expected < EVEN_PROBABILITY else "",
             ids=_least_certain(table, round((1 - expected) * count)),
             moves="count",
             by=1 - expected,
@@ -469,8 +472,9 @@ def _left_out(table: Table) -> Iterator[Flag]:
         return
     main_reason = max(numbers, key=lambda reason: numbers[reason])
     medians = [_median(table, mask) for mask in (is_judged, table.kept)]
-    effect = "" if None in medians else " With them the median is {} {unit}, without them {} {unit}."
-    effect = effect.format(*(f"{median:.3g}" for median in medians if median is not None), unit=table.unit)
+    effect = "" if None in medians else " With them the {term} is {} {unit}, without them {} {unit}."
+    known = (f"{median:.3g}" for median in medians if median is not None)
+    effect = effect.format(*known, unit=table.unit, term=MEDIAN_TERM)
     yield Flag.doubtful(
         f"{count:,} of {total:,} outlines are left out, most of them as “{main_reason}”.{effect} Look at them, and"
         " count those that are right.",

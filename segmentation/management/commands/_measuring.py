@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.errors import UserError
 from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice
@@ -76,6 +77,8 @@ class Measuring(BaseCommand):
         parser.add_argument("--all", action="store_true", help=help_)
         help_ = f"pool the {self.what}s as one sample"
         parser.add_argument("--sample", type=inputs.sample_name, metavar="NAME", help=help_)
+        help_ = f"pool {self.what}s, too, whose warning says “Do not use”"
+        parser.add_argument("--count-unusable", action="store_true", help=help_)
         parser.add_argument("--jobs", type=_jobs, default=1, metavar="N", help=JOBS_HELP)
 
     def measurable_files(self, files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
@@ -212,9 +215,10 @@ class _Run:
             self._say([], [f"{name}: No image could be measured, so there is nothing to pool."])
             return
         rules = {"edge": measurement.border_correction, "filter": measurement.filter, "left_out": self.failed}
+        rules["count_unusable"] = self.options["count_unusable"]
         try:
             extent, flags = self.processes.submit(write_pooled, name, self.members, rules, self._files(out)).result()
-        except FAILURES as error:
+        except (*FAILURES, UserError) as error:
             raise CommandError(f"{name}: {inputs.error_sentence(error)}", returncode=inputs.BAD_INPUT) from error
         missing = f", {len(self.failed)} could not be measured" if self.failed else ""
         self._say([f"{name} -> {out}: {extent}, pooled{missing}"], [f"{name}: {flag}" for flag in flags])

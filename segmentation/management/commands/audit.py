@@ -11,10 +11,11 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
-from segmentation.models import Job
+from segmentation.models import Job, Study
 from segmentation.services.results import logs
 from segmentation.services.results.edits import broken_edits
 from segmentation.services.results.signing import broken_signatures
+from segmentation.services.results.studies import broken_study
 
 ACTIONS = {  # action -> its help
     "verify": "check logs and signatures, of one JOB or of all: every altered, missing or exchanged edit or signature"
@@ -60,6 +61,10 @@ class Command(BaseCommand):
             f"{edits:,} edits and {signatures:,} signatures of {checked:,} results were checked, {broken:,} of the"
             " results are broken."
         )
+        for study in Study.objects.exclude(signatures=[]) if single_job is None else ():
+            for sentence in broken_study(study):
+                broken += 1
+                self.stdout.write(f"study {study.pk}: {sentence}")
         if broken:
             sys.exit(1)
 

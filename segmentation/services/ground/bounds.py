@@ -123,7 +123,7 @@ def _check_page_work(*, user: Any, visitor: UUID | None, address: str, **_: Any)
     """Raises Refused (429) if too much work waits that pages of the sender have asked for."""
     limit = settings.DEEPSEGM_WAITING_JOBS
     sender = limits.sender_key(user, visitor, address)
-    asked = models.ExportJob.objects.filter(asked=True), models.Comparison.objects, models.ChartReport.objects
+    asked = models.ExportJob.objects.filter(asked=True), models.Comparison.objects
     waiting = (kind.filter(state__in=models.Job.UNFINISHED, finished=None).by_sender() for kind in asked)
     if sender and sum(rows.filter(sender=sender).count() for rows in waiting) >= limit:
         raise Refused(WAITING_FILES.format(limit=limit), 429)
@@ -209,7 +209,7 @@ BOUNDS: dict[type[Model], Bound] = {
         "writing of files",
         "maker of the result",
         "one",
-        "one of a result; `DEEPSEGM_WAITING_JOBS` wait, with comparisons and months",
+        "one of a result; `DEEPSEGM_WAITING_JOBS` wait, with comparisons",
         WITH_RESULT,
         checks=(_check_page_work,),
     ),
@@ -276,19 +276,6 @@ BOUNDS: dict[type[Model], Bound] = {
         full="A method has at most {most} control charts: delete one that nobody looks at.",
     ),
     models.ChartPoint: Bound("point of a chart", "its chart", "one", "one of a result", WITH.format("chart")),
-    models.ChartReport: Bound(
-        "month of a chart",
-        "owner of the method",
-        "asked",
-        f"{GONE}; waits with files",
-        WITH.format("chart"),
-        of="chart",
-        most=60,
-        full="At most {most} months of a chart may wait at a time: try again when some of them are written.",
-        status=429,
-        checks=(_check_page_work,),
-        is_cache=True,
-    ),
     models.Study: Bound(
         "study",
         "its author",

@@ -70,7 +70,6 @@ WORK_KINDS: dict[type[models.Attempted], WorkKind] = {
     ),
     models.Comparison: WorkKind(ANALYSES, "comparison", "The comparison"),
     models.Study: WorkKind(ANALYSES, "study", "The study"),
-    models.ChartReport: WorkKind(ANALYSES, "month of a control chart", "Writing the month"),
     models.Proposals: WorkKind(ANALYSES, "look at other ways", "The look at other ways"),
     models.Dataset: WorkKind(
         ANALYSES,

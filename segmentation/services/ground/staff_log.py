@@ -33,6 +33,7 @@ ACTION_WORDS = {
     "automatic": "made a version of the outlines before all corrections",
     "cancel": "cancelled",
     "close": "closed a sample",
+    "reopen": "opened a closed sample again",
     "corrections": "measured the corrected outlines",
     "delete": "deleted",
     "describe": "changed the description",

@@ -19,7 +19,6 @@ from django.utils import timezone
 
 from ...core import tasks
 from ...core.labels.segmentation import objects_in_file
-from ...core.measure.filters import Reason
 from ...core.names import clean_text, portable_name
 from ...core.report.wording import day_of
 from ...models import RESTART_FIELDS, SHOWN_NAME, Arrival, Dataset, DatasetImage, Job, Micrograph, Sample, shown_name
@@ -364,7 +363,7 @@ def _check_result(job: Job, dataset: Dataset) -> None:
     if job.segmentation is None:
         raise Refused(NO_OUTLINES, 409)
     check_measured(job)
-    if job.summary["refused"] or str(Reason.UNLIKE) in (job.summary["statistics"] or {}).get("set_aside", {}):
+    if job.stored.is_refused:
         raise Refused(NOT_MEASURED, 409)
     task = tasks.find(job.get_settings().task)
     if task.name != dataset.task:
@@ -387,7 +386,7 @@ def _region(job: Job, requested: Sequence[int] | None) -> list[int] | None:
     """The checked region of an image, [top, left, bottom, right] in px without the data bar; None for
     the whole image. Raises Refused (422) if it is not within the image."""
     width, height = job.micrograph.width, job.micrograph.height
-    rows = job.summary.get("data_bar") or height
+    rows = job.stored.used_value("data_bar") or height
     whole = [0, 0, rows, width]
     if requested is None:
         return whole if rows < height else None

@@ -64,7 +64,7 @@ def _candidates(dataset: Dataset, user: Any) -> list[Job]:
     rows = rows.exclude(micrograph__sha256__in=dataset.images.values("sha256"))
     newest: dict[str, Job] = {}
     for job in rows.select_related("micrograph").order_by("-created")[: 2 * MOST_EXAMINED]:
-        if job.settings["task"] == dataset.task and not job.summary.get("refused"):
+        if job.settings["task"] == dataset.task and not job.stored.is_refused:
             newest.setdefault(job.micrograph.sha256, job)
     return list(newest.values())[:MOST_EXAMINED]
 

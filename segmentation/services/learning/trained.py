@@ -17,6 +17,7 @@ from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils.text import slugify
 
+from ...core.learning import takes_nothing
 from ...core.network.cards import GRAPH, TEST, read_card
 from ...models import Dataset, DatasetImage, Training, TrainingFile
 from ..access.webhooks import announce
@@ -96,7 +97,7 @@ def publish_training(*, training: Training, card: Path, files: Iterable[Path], s
     install_model(training)
     improved = bool(summary.get("outcome", {}).get("improved"))
     with transaction.atomic():
-        training.finish("done", ends=None, offered=improved)
+        training.finish("done", ends=None, offered=improved and not takes_nothing(summary))
         announce(training, "training.done")
 
 

@@ -21,6 +21,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from ...core import planning
+from ...core.learning import OVERRULED, overruled_limit
 from ...core.names import clean_text
 from ...core.network import cards
 from ...core.tasks import find
@@ -58,7 +59,7 @@ NO_BETTER = (
     "The error on held-out images did not fall, so the model is not offered by itself. You may offer it all the same;"
     " its card then says so."
 )
-OVERRULED = "Its error on held-out images did not fall. {who} offered it all the same."
+NOTHING_TAKEN = "The training took nothing of what was learnt: its model is the base model, so there is none to offer."
 NO_CARD = "The card of this model cannot be changed: ask the administrator to look at the folder of models."
 NOT_OFFERED = "This model is not offered: offer it before you share it."
 STAFF_SHARE = "Only staff with the right to change trainings may share a model with every account."
@@ -150,10 +151,12 @@ def offer_model(*, training: Training, user: Any, overrule: bool = False) -> Tra
     """Offer the model of a training in form and API, if its error on held-out images fell.
 
     overrule: offer it although the error did not fall; page and card then name the user. Raises
-    Refused (401, 403 no right, 404, 409 no model or no overrule, 503 the card cannot be changed).
+    Refused (401, 403 no right, 404, 409 no model of its own or no overrule, 503 the card cannot be changed).
     """
     check_may_train(user)
     row = _locked_with_model(training)
+    if row.takes_nothing:
+        raise Refused(NOTHING_TAKEN, 409)
     improved = bool(row.summary.get("outcome", {}).get("improved"))
     if not improved and not overrule:
         raise Refused(NO_BETTER, 409)
@@ -377,7 +380,7 @@ def _write_overruled(row: Training, user: Any) -> None:
     try:
         file = cards.find(name).weights.with_name(f"{name}.toml")
         document = tomlkit.parse(file.read_text(encoding="utf-8"))
-        limits = [limit for limit in document.get("limits", []) if not limit.startswith(OVERRULED.partition("{")[0])]
+        limits = [limit for limit in document.get("limits", []) if not overruled_limit([limit])]
         new_limits = [*limits, OVERRULED.format(who=who)]
         if "limits" in document:
             document["limits"] = new_limits

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from ...core.flags import from_json, short_forms
+from ...core.flags import short_forms
 from ...core.report.cells import BYTE_ORDER_MARK, comment_text, csv_text, name_cell
 from ...core.tasks import UnknownTask, find
 from ...models import Artifact, Job
@@ -81,8 +81,8 @@ def _aligned_rows(table: _Table, columns: Sequence[str]) -> Iterator[list[str]]:
     is empty."""
     rows, job = _rows_in(_read(table.artifact)), table.job
     index = {name: column for column, name in enumerate(next(rows, []))}
-    corrected = str(job.summary["used"].get("corrected", 0))
-    warning = "; ".join(short_forms(from_json(job.summary)))
+    corrected = str(job.stored.corrections["outlines"])
+    warning = "; ".join(short_forms(job.stored.flags))
     head = [name_cell(job.micrograph.name), str(job.pk), corrected, warning]
     for row in rows:
         yield [*head, *(row[index[name]] if name in index else "" for name in columns)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -28,16 +27,6 @@ def result_for(pk: UUID) -> Compared | None:
     """The job or the sample with this id; None if there is none."""
     jobs, samples = Job.objects.select_related("micrograph", "parent"), Sample.objects
     return jobs.filter(pk=pk).first() or samples.filter(pk=pk).first()
-
-
-def name_of(side: Compared) -> str:
-    """The name of a result, as its page shows it."""
-    return side.name if isinstance(side, Sample) else side.micrograph.name
-
-
-def summary_of(side: Compared) -> dict[str, Any]:
-    """The stored numbers of a result."""
-    return side.pooled if isinstance(side, Sample) else side.summary
 
 
 def comparison_of(first_result: Compared, second_result: Compared) -> Comparison:
@@ -75,10 +64,10 @@ def _check_comparable(first_result: Compared, second_result: Compared) -> None:
     if first_result.pk == second_result.pk:
         raise Refused(ITSELF, 422)
     for side in (first_result, second_result):
-        is_sample, name = isinstance(side, Sample), name_of(side)
+        is_sample, name = isinstance(side, Sample), side.name
         if not (side.state in (Sample.State.DONE, Sample.State.FAILED) if is_sample else side.is_finished):
             raise Refused(UNFINISHED.format(name=name), 409)
-        if not (side.pooled.get("of") if is_sample else side.is_done):
+        if not (side.stored.has_numbers if is_sample else side.is_done):
             raise Refused(NONE.format(name=name), 409)
     check_alike(first_result, second_result)
 
@@ -88,28 +77,11 @@ def check_alike(*sides: Compared) -> None:
     if len(set(map(comparison_group, sides))) > 1:
         if len({side.settings["task"] for side in sides}) > 1:
             raise Refused(KINDS, 422)
-        raise Refused(SCALES if len(set(map(unit_of, sides))) > 1 else MEASURES, 422)
+        raise Refused(SCALES if len({side.stored.unit for side in sides}) > 1 else MEASURES, 422)
 
 
 def comparison_group(side: Compared) -> str:
     """Kind, measure of size and unit of a result, as one text. Results with equal texts are
     comparable."""
-    size = size_of(side)
-    return f"{side.settings['task']} {size} {size and unit_of(side)}"
-
-
-def _statistics(side: Compared) -> dict[str, Any]:
-    """The stored statistics of the size distribution; {} if there are none."""
-    return (side.pooled if isinstance(side, Sample) else side.summary.get("statistics")) or {}
-
-
-def unit_of(side: Compared) -> str:
-    """The unit in which the lengths of a result are stored: "px" or "nm"."""
-    return "px" if _statistics(side).get("unit") == "px" else "nm"
-
-
-def size_of(side: Compared) -> str:
-    """The name of the measure that is used as size, such as "min_feret"; "" for a result without a size
-    distribution."""
-    statistics = _statistics(side)
-    return str(statistics.get("size", "min_feret")) if "n_kept" in statistics else ""
+    stored = side.stored
+    return f"{side.settings['task']} {stored.size} {stored.size and stored.unit}"

@@ -3,14 +3,16 @@ method was out of control before a result."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
 
-from ...core.measure.quantities import number
-from ...core.measure.results import Statistics
+from ...core.quality.belonging import reasons_not_to_count
 from ...core.quality.control import ChartState
+from ...core.tasks import find
 from ...models import SHOWN_NAME, ChartPoint, ControlChart, Job, Sample
 from ..access.site_address import address_of
 from ..access.webhooks import announce_alarm
@@ -36,12 +38,15 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
     """Make, change or remove the point of a result in a chart; returns the point, or None if the
     result gets none.
 
-    A result gets no point if it lacks the number of the chart, measures another reference material,
-    is an image of a sample, or is made from another result.
+    A result gets no point if it lacks the number of the chart, measures another reference material or
+    another material, is an image of a sample, or is made from another result. What the method does not
+    allow (`reasons_of`) is a point that counts only after a person's yes.
     """
     is_job = isinstance(row, Job)
     stored_points = ChartPoint.objects.filter(chart=chart, **{"job" if is_job else "sample": row})
-    value = _value(row, chart.get_plan().quantity) if is_same_material(chart.reference, row.reference) else None
+    stored, is_same = row.stored, is_same_material(chart.reference, row.reference)
+    is_same = is_same and chart.material in (None, material_of(row))
+    value = stored.scaled_value(chart.get_plan().quantity).value if is_same else None
     if is_job and (row.sample_id or row.parent_id):
         value = None
     if not is_job:
@@ -53,41 +58,41 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
     if value is None:
         stored_points.delete()
         return None
-    stored = (row.summary if is_job else row.pooled).get("method") or {}
-    fields = {"name": (row.micrograph.name if is_job else row.name)[:SHOWN_NAME], "measured": row.created}
-    fields |= {"value": value, "version": stored.get("version", row.method.number)}
-    fields |= {"departures": stored.get("departures", [])}
+    method = stored.method
+    fields = {"name": row.name[:SHOWN_NAME], "measured": measured_at(row)}
+    fields |= {"value": value, "version": method.version if method else row.method.number}
+    fields |= {"departures": list(method.departures) if method else [], "waits": " ".join(reasons_of(row))}
     point, _ = ChartPoint.objects.update_or_create(
         chart=chart, job=row if is_job else None, sample=None if is_job else row, defaults=fields
     )
     return point
 
 
+def measured_at(row: Job | Sample) -> datetime:
+    """When the last image of a result was taken, if its file tells it; else when the result was made."""
+    acquired = row.stored.acquired
+    acquisition = timezone.make_aware(acquired[1]) if acquired else row.created
+    return min(acquisition, row.created)  # no image is taken after its analysis
+
+
+def reasons_of(row: Job | Sample) -> list[str]:
+    """Why a result counts in charts and studies only after a person's yes (`reasons_not_to_count`)."""
+    stored, method = row.stored, None
+    with suppress(ValueError):  # another release wrote the method
+        method = row.method.written.read() if row.method else None
+    images = 1 if isinstance(row, Job) else len(stored.counted_ids)
+    particles = None if find(row.settings["task"]).semantic or not stored.statistics else stored.statistics.n_kept
+    return reasons_not_to_count(method, stored.method, stored.doubt, images, particles)
+
+
+def material_of(row: Job | Sample) -> str:
+    """The text by which a result names its material, "" without one."""
+    return str(row.settings.get("material") or "")
+
+
 def is_same_material(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two stored references are copies of the same reference material, or both empty."""
     return one.get("id") == other.get("id")
-
-
-def _value(row: Job | Sample, name: str) -> float | None:
-    """A number of a result in the unit of result.json; None if the result lacks it, or if it is a
-    length or area in pixels. name: of the quantity.
-    """
-    stored = row.summary if isinstance(row, Job) else row.pooled
-    if not stored or stored.get("refused"):
-        return None
-    if name in stored.get("quantities", {}):
-        value = stored["quantities"][name]
-        size, unit = value["value"], value["unit"]
-    else:  # a sample of particles stores only its statistics
-        fields = stored.get("statistics") if isinstance(row, Job) else stored if "n_kept" in stored else None
-        try:
-            value = Statistics.from_dict(fields).value(name) if fields else None
-        except (KeyError, AttributeError):
-            value = None
-        if value is None:
-            return None
-        size, unit = value.value, value.unit
-    return None if size is None or (number(name).power and unit.startswith("px")) else float(size)
 
 
 def _send_alarms(chart: ControlChart, point: ChartPoint, row: Job | Sample) -> None:
@@ -112,7 +117,7 @@ def out_of_control_words(row: Job) -> str:
         return ""
     sentences = []
     for chart in ControlChart.objects.filter(method=row.method.method_id).select_related("method"):
-        points = list(chart.points.filter(measured__lt=row.created).exclude(job=row))
+        points = list(chart.points.filter(measured__lt=measured_at(row)).exclude(job=row))
         control = chart.control(points)
         if control.last_alarms:
             last = points[control.places[-1]]

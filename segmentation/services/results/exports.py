@@ -43,7 +43,7 @@ def unwritten_files(result: Result) -> dict[str, Export]:
     if isinstance(result, Job):
         has_files = result.is_done and result.segmentation_id is not None
     else:
-        has_files = bool(result.pooled.get("of")) and result.state != Sample.State.FAILED
+        has_files = result.stored.has_numbers and result.state != Sample.State.FAILED
     if not has_files:
         return {}
     names = {artifact.name for artifact in result.artifacts.all()}

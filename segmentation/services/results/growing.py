@@ -1,25 +1,32 @@
-"""Samples that follow a method and get images until enough is measured: new images may wait until a
-person agrees that they count, and the sample is closed at the end."""
+"""Images of samples that wait until a person agrees that they count. Samples that follow a method get
+images until enough is measured, and are closed at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from ...core.flags import is_unusable
 from ...core.micrograph.sources import Source
 from ...core.names import clean_text
 from ...core.quality.belonging import ENOUGH, reasons_not_to_join
 from ...core.quality.method import MethodDescription
+from ...core.quality.stopping import ClosedOrOpened
+from ...core.sample import NOT_TO_USE
 from ...models import Job, MethodVersion, Micrograph, Sample
 from ...models.methods import LONGEST_REASON
 from ..ground import staff_log
 from ..ground.refusal import Refused, lock
+from .pooling import refresh_after_commit
 
 GONE = "This sample has been deleted."
 CLOSED = "This sample is closed, so its images stay as they are."
+NOT_CLOSED = "This sample is open."
+NO_RIGHT = "Only an account that may open closed samples again can do that: ask the administrator."
+WHY_OPENED = f"Type why the sample is opened again, in at most {LONGEST_REASON} characters."
 WITHDRAWN = "The method of this sample is withdrawn, so it takes no more images: begin a sample by another version."
 NO_METHOD = "Only a sample that follows a method is closed: this one always takes further images."
 IS_CLOSED = "This sample is closed already."
@@ -32,6 +39,11 @@ def check_not_closed(sample: Sample) -> None:
     database."""
     if sample.closed:
         raise Refused(CLOSED, 409)
+
+
+def results_of_closed_samples(pks: Collection[Any]) -> set[Any]:
+    """Those of the results `pks` that belong to a closed sample."""
+    return set(Job.objects.filter(pk__in=pks, sample__closed__isnull=False).values_list("pk", flat=True))
 
 
 def check_takes_images(sample: Sample) -> None:
@@ -54,30 +66,30 @@ def description_of(sample: Sample) -> MethodDescription | None:
 
 @transaction.atomic
 def hold_images(sample: Sample, *, is_enough: bool) -> None:
-    """Let new images wait until a person agrees that they count: images that do not fit the method, and
-    images that came after enough was measured.
+    """Let images wait until a person agrees that they count: images whose warning says "Do not use", and
+    of a sample that follows a method new images that do not fit it, or came after enough was measured.
 
     is_enough: whether the numbers so far are enough by the method.
     """
     method = description_of(sample)
-    if method is None:
-        return
     jobs = sample.members.filter(state=Job.State.DONE, included=True).select_related("micrograph").defer("early")
     jobs = list(jobs.order_by("created", "pk"))
-    counted = set(sample.jobs.filter(pk__in=sample.pooled.get("of", [])).values_list("micrograph", flat=True))
+    pooled = sample.jobs.filter(pk__in=sample.stored.pooled_ids if method else [])
+    counted = set(pooled.values_list("micrograph", flat=True))
     sizes: list[float] = []  # nm per pixel
     for job in sorted(jobs, key=lambda job: job.micrograph_id not in counted):  # counted images first
-        calibration = job.summary["calibration"]
+        calibration = job.calibration
         if not job.agreed_by:
-            reasons = reasons_not_to_join(
-                method, job.get_settings().task, Source(calibration["source"]), calibration["nm_per_pixel"], sizes
-            )
+            reasons = [NOT_TO_USE] if is_unusable(job.stored.flags) else []
+            if method:
+                parts = (job.get_settings().task, Source(calibration.source), calibration.nm_per_pixel)
+                reasons += reasons_not_to_join(method, *parts, sizes)
             if is_enough and job.micrograph_id not in counted:
                 reasons.insert(0, ENOUGH)
             if reasons:
                 _hold(job, ". ".join(reasons))
                 continue
-        sizes += [calibration["nm_per_pixel"]] if calibration["nm_per_pixel"] else []
+        sizes += [calibration.nm_per_pixel] if calibration.nm_per_pixel else []
 
 
 def hold_outliers(sample: Sample, outliers: Mapping[Any, str]) -> bool:
@@ -97,20 +109,30 @@ def hold_outliers(sample: Sample, outliers: Mapping[Any, str]) -> bool:
 
 def _hold(job: Job, why: str) -> None:
     """Leave an image out until a person agrees. why: the reason, which its page shows."""
-    Job.objects.filter(pk=job.pk, agreed_by="").update(included=False, waits=f"{why.removesuffix('.')}.")
+    fields = {"included": False, "waits": f"{why.removesuffix('.')}.", "choice": {}}
+    Job.objects.filter(pk=job.pk, agreed_by="").update(**fields)
 
 
-def fields_of_agreement(account: Any) -> dict[str, str]:
-    """The new fields of a result when a person agrees that it counts."""
-    return {"waits": "", "agreed_by": staff_log.name_of(account)}
+def decide(job: Job, account: Any, *, included: bool, **place: Any) -> None:
+    """Let a person decide whether an image counts in its sample: the name stays with the image and goes to
+    the log. place: further fields of the result that change. Call it in a transaction."""
+    by = staff_log.name_of(account)
+    choice = {"by": by, "at": timezone.now().isoformat(timespec="seconds"), "included": included, "waited": job.waits}
+    fields = {"included": included, "choice": choice, **place}
+    if included:
+        fields |= {"waits": "", "agreed_by": by}
+    before = {"included": job.included, "waits": job.waits}
+    Job.objects.filter(pk=job.pk).update(**fields)
+    after = {"included": included, "waits": fields.get("waits", job.waits)}
+    staff_log.note(account, "counted an image" if included else "left out an image", job, before, after)
 
 
 @transaction.atomic
-def close_sample(*, sample: Sample, account: Any, reason: str = "", is_enough: bool) -> None:
+def close_sample(*, sample: Sample, account: Any, reason: str = "", is_enough: bool, sentence: str = "") -> None:
     """Close a sample: after that no images can be added. The staff's log stores who did it and why.
 
-    reason: may be "" only if enough is measured (is_enough). Raises Refused (404, 409, 422 without a
-    reason).
+    reason: may be "" only if enough is measured (is_enough). sentence: how far the sample is.
+    Raises Refused (404, 409, 422 without a reason).
     """
     lock(sample, GONE)
     if sample.method_id is None:
@@ -123,6 +145,38 @@ def close_sample(*, sample: Sample, account: Any, reason: str = "", is_enough: b
     words = clean_text(reason)
     if len(words) > LONGEST_REASON or not (words or is_enough):
         raise Refused(NO_REASON, 422)
-    sample.closed, sample.closed_by, sample.closed_reason = timezone.now(), staff_log.name_of(account), words
-    sample.save(update_fields=["closed", "closed_by", "closed_reason"])
+    _end(sample, account, words, opened=False, sentence=sentence, is_enough=is_enough)
     staff_log.note(account, "close", sample, {}, {"closed": words or "enough is measured"})
+
+
+@transaction.atomic
+def reopen_sample(*, sample: Sample, account: Any, reason: str) -> None:
+    """Open a closed sample again. Raises Refused (403 without the right, 404, 409, 422 without a reason)."""
+    lock(sample, GONE)
+    if not may_reopen(account):
+        raise Refused(NO_RIGHT, 403)
+    if not sample.closed:
+        raise Refused(NOT_CLOSED, 409)
+    words = clean_text(reason)
+    if not 0 < len(words) <= LONGEST_REASON:
+        raise Refused(WHY_OPENED, 422)
+    before = {"closed": sample.closed_reason or "enough is measured", "closed_by": sample.closed_by}
+    _end(sample, account, words, opened=True, sentence="", is_enough=False)
+    staff_log.note(account, "opened a closed sample again", sample, before, {"opened": words})
+
+
+def may_reopen(account: Any) -> bool:
+    """Whether an account has the right to open closed samples that it may change."""
+    return bool(account is not None and account.is_authenticated and account.has_perm("segmentation.reopen_sample"))
+
+
+def _end(sample: Sample, account: Any, reason: str, *, opened: bool, sentence: str, is_enough: bool) -> None:
+    """Close a sample or open it again; it is pooled anew, because its files say so. Arguments: as in
+    `ClosedOrOpened`."""
+    now, by = timezone.now(), staff_log.name_of(account)
+    at = now.isoformat(timespec="seconds")
+    event = ClosedOrOpened(opened=opened, by=by, at=at, reason=reason, sentence=sentence, is_enough=is_enough)
+    sample.closed, sample.closed_by, sample.closed_reason = (None, "", "") if opened else (now, by, reason)
+    sample.history = [*sample.history, event]
+    sample.save(update_fields=["closed", "closed_by", "closed_reason", "history"])
+    refresh_after_commit(sample.pk)

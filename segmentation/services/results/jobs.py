@@ -25,7 +25,8 @@ from ..ground.queue import INSPECTIONS, enqueue_after_commit, notify_workers
 from ..ground.refusal import Refused, change_state
 from ..ground.requested import refuse_tall_bar
 from ..ground.space import with_disk_reserve
-from .growing import check_not_closed
+from .growing import check_not_closed, results_of_closed_samples
+from .judging import fields_by_method
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .publishing import segmentation_for
@@ -90,7 +91,7 @@ def create_job(
         fields = {"micrograph": micrograph, "content": content, "parent": parent, "segmentation": segmentation}
         fields |= {"corrects": corrects, "outlines": outlines or {}, "method": method}
         fields |= Job.fields_of(user, visitor, address)
-        fields |= parent.judgement_fields if parent else {}
+        fields |= parent.judgement_fields if parent else fields_by_method(method)
         job = _create(submission, settings, asked, shelve, fields)
     if job.content != content:
         raise Refused(OTHER_CONTENT, 409)
@@ -330,7 +331,10 @@ def read_bar_again(micrograph: Micrograph) -> None:
 
 
 def delete_job(*, job: Job, signed: bool = False) -> None:
-    """Delete one job as `delete_jobs` does; raises Refused (409) if it must stay because it is signed."""
+    """Delete one job as `delete_jobs` does; raises Refused (409) if it must stay because it is signed or in a
+    closed sample."""
+    if job.sample:
+        check_not_closed(job.sample)
     if delete_jobs([job.pk], signed=signed):
         raise Refused(KEPT, 409)
 
@@ -342,10 +346,12 @@ def delete_jobs(pks: Iterable[UUID], *, signed: bool = False) -> set[UUID]:
     the jobs that stay.
 
     The rows are deleted at once, many files later (`remove_after_commit`). signed: delete also signed
-    jobs and jobs from whose outlines a signed job was made; otherwise these stay.
+    jobs and jobs from whose outlines a signed job was made; otherwise these stay. Results of closed samples
+    stay.
     """
     requested = set(pks)
     staying = set() if signed else requested & signed_jobs()
+    staying |= results_of_closed_samples(requested)
     leaving = Job.objects.filter(pk__in=requested - staying)
     # First the images, then the jobs: a worker locks them in the same order.
     images = list(leaving.values_list("micrograph", flat=True))

@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings as site
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
-from django.db.models import Case, OuterRef, Subquery, When
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
 from django.http import HttpRequest
 from django.utils import timezone
 from pydantic import ValidationError
@@ -22,7 +23,7 @@ from ...core.quality.method_file import settings_of_method
 from ...core.quality.stopping import StoppingRule
 from ...core.settings import DEFAULT_TASK
 from ...core.validation import sentence
-from ...models import SHOWN_NAME, Job, Method, MethodVersion
+from ...models import SHOWN_NAME, ChartPoint, Job, Method, MethodVersion, Sample, StaffAction
 from ...models.methods import LONGEST_REASON
 from ...plain import storable
 from ..access import second_factor
@@ -40,13 +41,16 @@ NO_GROUP = "You are in no group of this name."
 UNCHANGED = "Nothing is changed, so there is no further version."
 OTHER_KIND = "The method is for another kind of analysis: save this result as a new method."
 NOT_YOURS = "Only the owner of a method and the members of its group may change it."
-NOT_ALLOWED = "Only an account that may approve methods can do that: ask the administrator."
+NOT_ALLOWED = "Only an account that may change this method and approve methods can do that: ask the administrator."
+OWN = "You wrote this version or a part of it: another account approves it."
+HAS_RESULTS = "Results were made by this draft, so it stays: write the next version."
 WRONG_PASSWORD = "The password is wrong, so nothing was approved."
 NO_DRAFT = "Only a draft can be approved: this version is {state}."
 NOT_APPROVED = "Only an approved version can be withdrawn: this one is {state}."
 NO_REASON = f"Type the reason, of at most {LONGEST_REASON} characters."
 MEANWHILE = "This version was changed at the same moment, in another place: look at it again."
 KEPT = "An approved version stays: withdraw it with a reason."
+SIGNED = "Signed results were made by this method, so it stays: withdraw its versions."
 UNKNOWN = "There is no method {text!r} here."
 NO_VERSION = "There is no version {number} of the method {name!r}."
 SEVERAL = "Several methods are named {name!r}: send the id of the version."
@@ -57,23 +61,27 @@ DEMO_RULE = StoppingRule(quantity="median", half_width=0.1)
 KNOWN_SOURCES = tuple(source for source in Source if source != Source.NONE)
 
 
-def save_as_method(*, job: Job, user: Any, name: str, group: str = "", method: Method | None = None) -> MethodVersion:
+def save_as_method(
+    *, job: Job, user: Any, name: str, group: str = "", method: Method | None = None, reason: str = ""
+) -> MethodVersion:
     """Save settings, model and source of the scale of a finished result as a draft: of a new method, or
     as the next version of `method`. The other requirements of `method` stay.
 
-    group: the name of one of the account's groups, "" for none. Raises Refused (401, 409, 422).
+    group: the name of one of the account's groups, "" for none. reason: as for `change_method`. Raises Refused
+    (401, 409, 422).
     """
     _check_signed_in(user)
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
-    settings, model = job.get_settings(), job.summary["model"]
-    if job.summary["used"].get("imported") or not model.get("sha256"):
+    settings, model = job.get_settings(), job.stored.model
+    if job.stored.is_imported or not model.sha256:
         raise Refused(NO_MODEL, 409)
-    settings = settings.replaced(model=model["name"])  # an automatic choice is not part of a method
+    settings = settings.replaced(model=model.name)  # an automatic choice is not part of a method
     source = job.calibration.source
     sources = (Source(source),) if source in KNOWN_SOURCES else KNOWN_SOURCES
+    limits = job.specification.get("limits", ())
     if method is None:
-        description = _new_description(settings, model["sha256"], sources, {})
+        description = _new_description(settings, model.sha256, sources, {"limits": limits})
         return create_method(description=description, user=user, name=name, group=group)
     before = read_description(newest_version(method))
     if before.task != settings.task:
@@ -83,7 +91,8 @@ def save_as_method(*, job: Job, user: Any, name: str, group: str = "", method: M
     return change_method(
         method=method,
         user=user,
-        description=_new_description(settings, model["sha256"], sources, {**further, "limits": before.limits}),
+        reason=reason,
+        description=_new_description(settings, model.sha256, sources, {**further, "limits": limits or before.limits}),
     )
 
 
@@ -135,31 +144,41 @@ def make_demo(*, user: Any) -> MethodVersion:
 
 
 @transaction.atomic
-def change_method(*, method: Method, description: MethodDescription, user: Any) -> MethodVersion:
-    """Write a description into the draft of a method, or into a new draft if the newest version is not a
-    draft; returns the draft. Raises Refused (401, 403, 409, 422 another kind of analysis)."""
+def change_method(*, method: Method, description: MethodDescription, user: Any, reason: str = "") -> MethodVersion:
+    """Write a description into the draft of a method, or into a new draft if the newest version is approved
+    or has results; returns the draft.
+
+    reason: why a next version is made. Raises Refused (401, 403, 409, 422 another kind of analysis or a
+    next version without a reason)."""
     check_changeable(method, user)
     lock(method, GONE)
     last = newest_version(method)
+    lock(last, GONE)  # a result that is begun by it at this moment is seen below
     # Both are compared: the stored checksum differs if the release that wrote it had fewer settings.
     if description.checksum in (last.checksum, read_description(last).checksum):
         raise Refused(UNCHANGED, 409)
     if description.task != last.description.get("task"):
         raise Refused(OTHER_KIND, 422)
-    if last.state == MethodVersion.State.DRAFT:
+    is_draft = last.state == MethodVersion.State.DRAFT
+    if is_draft and not last.has_results:
         before = _log_values(last)
         fields = {"description": description.as_dict(), "checksum": description.checksum}
-        if not last.update_if_unchanged(**fields, author=user.get_username(), created=timezone.now()):
+        fields |= {"authors": sorted(last.makers), "author": user.get_username(), "created": timezone.now()}
+        if not last.update_if_unchanged(**fields):
             raise Refused(MEANWHILE, 409)
         staff_log.note(user, "changed a draft of a method", last, before, _log_values(last))
         return last
-    version = _new_version(method, description, user, last.number + 1)
+    fields = {"authors": sorted(last.makers) if is_draft else [], "purpose": _reason_of(reason)}
+    version = _new_version(method, description, user, last.number + 1, **fields)
     staff_log.note(user, "made a version of a method", version, _log_values(last), _log_values(version))
     return version
 
 
-def _new_version(method: Method, description: MethodDescription, user: Any, number: int) -> MethodVersion:
-    fields = {"description": description.as_dict(), "checksum": description.checksum}
+def _new_version(
+    method: Method, description: MethodDescription, user: Any, number: int, **fields: Any
+) -> MethodVersion:
+    """A new draft. fields: `purpose`, and as `authors` those of the draft before, whose contents it changes."""
+    fields |= {"description": description.as_dict(), "checksum": description.checksum}
     bounds.ask(MethodVersion, of=method, user=user)
     return MethodVersion.objects.create(method=method, number=number, author=user.get_username(), **fields)
 
@@ -172,6 +191,8 @@ def approve_version(*, version: MethodVersion, request: HttpRequest, password: s
     """
     user: Any = request.user
     _check_may_approve(version.method, user)
+    if not may_approve(version, user):
+        raise Refused(OWN, 403)
     if version.state != MethodVersion.State.DRAFT:
         raise Refused(NO_DRAFT.format(state=version.state), 409)
     if checksum != version.checksum:
@@ -189,15 +210,19 @@ def approve_version(*, version: MethodVersion, request: HttpRequest, password: s
         staff_log.note(user, "approved a method", version, before, _log_values(version))
 
 
+def may_approve(version: MethodVersion, user: Any) -> bool:
+    """Whether a user may approve a version: not its authors, unless one person works alone on this site."""
+    is_other = user.is_authenticated and (site.DEEPSEGM_ONE_PERSON or user.get_username() not in version.makers)
+    return is_other and version.method.may_be_approved_by(user)
+
+
 @transaction.atomic
 def withdraw_version(*, version: MethodVersion, user: Any, reason: str) -> None:
     """Withdraw an approved version: no new image is analysed by it. Raises Refused (403, 409, 422 without a reason)."""
     _check_may_approve(version.method, user)
     if version.state != MethodVersion.State.APPROVED:
         raise Refused(NOT_APPROVED.format(state=version.state), 409)
-    words = clean_text(reason)
-    if not 0 < len(words) <= LONGEST_REASON:
-        raise Refused(NO_REASON, 422)
+    words = _reason_of(reason)
     before = _log_values(version)
     fields = {"withdrawn_by": user.get_username(), "withdrawn": timezone.now(), "reason": words}
     if not version.update_if_unchanged(state=MethodVersion.State.WITHDRAWN, **fields):
@@ -211,6 +236,9 @@ def delete_draft(*, version: MethodVersion, user: Any) -> bool:
     Raises Refused."""
     check_changeable(version.method, user)
     lock(version.method, GONE)
+    lock(version, GONE)
+    if version.state == MethodVersion.State.DRAFT and version.has_results:
+        raise Refused(HAS_RESULTS, 409)
     staff_log.note(user, "deleted a draft of a method", version, _log_values(version))
     draft = MethodVersion.objects.filter(pk=version.pk, state=MethodVersion.State.DRAFT)
     if not draft.delete()[0]:
@@ -219,6 +247,26 @@ def delete_draft(*, version: MethodVersion, user: Any) -> bool:
         return True
     version.method.delete()
     return False
+
+
+@transaction.atomic
+def delete_method(*, method: Method, user: Any) -> None:
+    """Delete a method with its versions, charts and studies; results keep what they say. Raises Refused (409) if
+    a signed result follows it, because the signature covers its contents."""
+    if Job.objects.filter(method__method=method).exclude(signature_hash="").exists():
+        raise Refused(SIGNED, 409)
+    for version in method.versions.all():
+        staff_log.note(user, "deleted a method", version, {**_log_values(version), "description": version.description})
+    method.delete()
+
+
+def log_of(method: Method) -> QuerySet[StaffAction]:
+    """The log of a method, the newest first: its versions, charts with their points, studies and samples."""
+    rows = (method.versions, method.charts, method.studies, Sample.objects.filter(method__method=method))
+    targets = [str(pk) for kind in rows for pk in kind.values_list("pk", flat=True)]
+    points = ChartPoint.objects.filter(chart__method=method).values_list("pk", flat=True)
+    of_points = Q(kind=str(ChartPoint._meta.verbose_name), target__in=list(map(str, points)))
+    return StaffAction.objects.filter(Q(target__in=targets) | of_points)
 
 
 def newest_version(method: Method) -> MethodVersion:
@@ -330,7 +378,15 @@ def _check_may_approve(method: Method, user: Any) -> None:
         raise Refused(NOT_ALLOWED, 403)
 
 
+def _reason_of(text: str) -> str:
+    """The reason that somebody typed; raises Refused (422) without one."""
+    words = clean_text(text)
+    if not 0 < len(words) <= LONGEST_REASON:
+        raise Refused(NO_REASON, 422)
+    return words
+
+
 def _log_values(version: MethodVersion) -> dict[str, Any]:
     """The data of a version that the staff's log stores."""
     values = {"state": version.state, "number": version.number, "sha256": version.checksum}
-    return values | ({"reason": version.reason} if version.reason else {})
+    return values | {name: text for name in ("purpose", "reason") if (text := getattr(version, name))}

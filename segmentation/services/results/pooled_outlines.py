@@ -19,9 +19,9 @@ def pooled_coco(sample: Sample) -> Iterator[str]:
     Annotations have consecutive ids over all images. Each also has `label` (not part of COCO): its
     id in the files of its image. An image whose COCO file cannot be read is left out.
     """
-    pooled = sample.pooled.get("of", [])
+    pooled = sample.stored.pooled_ids
     # Two images may have the same file name; the sample gives them different ones.
-    names = dict(zip(pooled, (image["name"] for image in sample.pooled.get("images", [])), strict=False))
+    names = {image.pk: image.name for image in sample.stored.images}
     artifacts = sorted(
         Artifact.objects.filter(job__in=pooled, name=COCO_FILE), key=lambda artifact: pooled.index(str(artifact.job_id))
     )

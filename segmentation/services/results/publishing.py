@@ -21,7 +21,6 @@ from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
 from ...core.labels.segmentation import Provenance
-from ...core.micrograph.readings import CUT_OFF
 from ...core.report.exports import content_type_of
 from ...models import (
     REQUEUE_FIELDS,
@@ -125,7 +124,7 @@ def apply_bar_reading(jobs: QuerySet) -> None:
             continue
         scale = job.scale
         scale_changed = scale.before_measurement.in_use.nm_per_pixel != scale.in_use.nm_per_pixel
-        cut_off = CUT_OFF in job.summary.get("warnings", ())  # the reading before this one
+        cut_off = any(flag.kind == "bar" for flag in job.stored.flags)  # the reading before this one
         if cut_off or scale.disagreements() or scale_changed:
             export, _ = ExportJob.objects.get_or_create(job=job, defaults={"asked": False})
             # `publish_export` calls this function again for a running export.

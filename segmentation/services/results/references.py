@@ -10,9 +10,10 @@ from django.db import transaction
 from ...core.quality.reference import ReferenceMaterial
 from ...models import Reference
 from ...plain import storable
-from ..ground import bounds
+from ..ground import bounds, staff_log
 from ..ground.refusal import Refused
 
+DELETED = "deleted a reference material"  # the action in the log
 NOT_YOUR_GROUP = "You are in no group of this name."
 TWICE = "There is a reference material of this name and certificate already."
 
@@ -40,7 +41,9 @@ def create_reference(
     return row
 
 
-def delete_reference(*, reference: Reference) -> None:
+@transaction.atomic
+def delete_reference(*, reference: Reference, account: Any) -> None:
     """Remove a reference material from the list. Results that measured it keep a copy of its
-    data."""
+    data. account: who does this, for the staff's log."""
+    staff_log.note(account, DELETED, reference, reference.material)
     reference.delete()

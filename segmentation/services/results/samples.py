@@ -19,13 +19,21 @@ from ...core.names import clean_text
 from ...core.settings import Regions, regions_of
 from ...models import RESTART_FIELDS, SHOWN_NAME, Job, MethodVersion, Micrograph, Sample
 from ...models.samples import LONGEST_TYPED
-from ..ground import bounds
+from ..ground import bounds, staff_log
 from ..ground.callers import fingerprint, submission_id
 from ..ground.files import remove_files_together
 from ..ground.refusal import Refused, lock
 from ..ground.space import with_disk_reserve
-from . import growing
-from .jobs import OTHER_CONTENT, delete_jobs, fields_for_pooling, file_hashes, read_bar_again, settings_for_image
+from . import growing, judging
+from .jobs import (
+    OTHER_CONTENT,
+    delete_jobs,
+    fields_for_pooling,
+    file_hashes,
+    read_bar_again,
+    rerun_job,
+    settings_for_image,
+)
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .publishing import segmentation_for
@@ -108,6 +116,7 @@ def create_sample(
         who = {"user": user, "visitor": visitor, "address": address}
         title = clean_text(name, SHOWN_NAME) or _default_title(uploads[0].name, len(uploads))
         fields = {"name": title, "content": content, "method": method, **scale.fields()}
+        fields |= judging.fields_by_method(method)
         sample, created = _new_sample(submission, who, settings, **fields)
         if created:
             take_in_images(sample, uploads, notes)
@@ -139,7 +148,7 @@ def sample_of_results(
     title = clean_text(name, SHOWN_NAME) or _default_title(jobs[0].micrograph.name, len(jobs))
     methods = {job.method for job in newest}
     fields = {"name": title, "content": content, "method": methods.pop() if len(methods) == 1 else None}
-    fields |= _judged_by_all(jobs)
+    fields |= judging.shared_by(jobs)
     sample, created = _new_sample(submission, who, newest[0].get_settings(), **fields)
     if created:
         for job, last in zip(jobs, newest, strict=True):
@@ -149,12 +158,6 @@ def sample_of_results(
                 _new_job(sample, job.micrograph, last.get_settings(), **rerun_fields).save(force_insert=True)
         refresh_after_commit(sample.pk)
     return sample
-
-
-def _judged_by_all(jobs: list[Job]) -> dict[str, Any]:
-    """The specification and the reference material, as far as all of these results have the same."""
-    judgements = [job.judgement_fields for job in jobs]
-    return {name: value for name, value in judgements[0].items() if all(other[name] == value for other in judgements)}
 
 
 def _with_last_scale(job: Job) -> Job:
@@ -223,21 +226,22 @@ def include_images(*, sample: Sample, included: Mapping[UUID, bool], account: An
     """
     lock(sample, GONE)
     members = sample.members.filter(pk__in=included)
-    changed = [job for job in members.only("included", "waits") if job.included != included[job.pk]]
+    members = members.select_related("micrograph").only("included", "waits", "micrograph__name")
+    changed = [job for job in members if job.included != included[job.pk]]
     if not changed:
         return
     growing.check_not_closed(sample)
     for job in changed:
-        agreement = growing.fields_of_agreement(account) if included[job.pk] else {}
-        Job.objects.filter(pk=job.pk).update(included=included[job.pk], **agreement)
+        growing.decide(job, account, included=included[job.pk])
     refresh_after_commit(sample.pk)
 
 
 @transaction.atomic
-def replace_image(*, sample: Sample, job: Job) -> None:
+def replace_image(*, sample: Sample, job: Job, account: Any = None) -> None:
     """Count this result of an image instead of the present one, which becomes a separate result.
 
-    Raises Refused if the image is not in the sample (404), or if one of the two results cannot be exchanged (409).
+    account: who does this. Raises Refused if the image is not in the sample (404), if the sample is closed,
+    or if one of the two results cannot be exchanged (409).
     """
     lock(sample, GONE)
     counted_job = sample.members.filter(micrograph=job.micrograph_id).first()
@@ -245,6 +249,7 @@ def replace_image(*, sample: Sample, job: Job) -> None:
         raise Refused(NOT_ITS_IMAGE, 404)
     if counted_job.pk == job.pk:
         return
+    growing.check_not_closed(sample)
     if not counted_job.is_finished or job.state != Job.State.DONE:
         raise Refused(UNFINISHED, 409)
     if job.get_settings().task != counted_job.get_settings().task:
@@ -253,7 +258,10 @@ def replace_image(*, sample: Sample, job: Job) -> None:
     rerun_fields = fields_for_pooling(job)
     if rerun_fields and job.signature_hash:
         raise Refused(SIGNED, 409)
-    Job.objects.filter(pk=job.pk).update(sample=sample, **counted_job.inherited_place, **rerun_fields)
+    place = {**counted_job.inherited_place, "sample": sample, **rerun_fields}
+    Job.objects.filter(pk=job.pk).update(**place)
+    before = {"result": str(counted_job.pk)}
+    staff_log.note(account, "counted another result", job, before, {"result": str(job.pk)})
     refresh_after_commit(sample.pk)
 
 
@@ -282,18 +290,19 @@ def measure_last_corrections(sample: Sample) -> None:
 
 
 @transaction.atomic
-def replace_outdated_versions(*, sample: Sample) -> None:
+def replace_outdated_versions(*, sample: Sample, account: Any = None) -> None:
     """Count results with the last corrections instead of versions without them (`outdated_versions`).
 
     The versions become separate results. If a result with these corrections exists, it is used; if
     it was corrected further, a new job measures these corrections, too.
     """
     lock(sample, GONE)
+    growing.check_not_closed(sample)
     new, replaced = [], []
     for job in list(outdated_versions(sample).select_related("micrograph")):
         newest = _newest_version(job)
         if newest.pk != job.pk and not newest.is_corrected:
-            replace_image(sample=sample, job=newest)
+            replace_image(sample=sample, job=newest, account=account)
         else:
             rerun_fields = {"parent": newest, "corrects": newest.edit_count, **job.inherited_place}
             new.append(_new_job(sample, job.micrograph, newest.get_settings(), **rerun_fields))
@@ -388,14 +397,14 @@ def others_of_this_size(sample: Sample, job: Job) -> list[Job]:
 
 
 @transaction.atomic
-def ignore_in_sample(*, sample: Sample, job: Job) -> None:
+def ignore_in_sample(*, sample: Sample, job: Job, account: Any = None) -> None:
     """Ignore the regions that a result ignores in all images of the same size in its sample: these are
     measured again, with their corrections. The result itself counts in the sample then."""
     lock(sample, GONE)
     growing.check_not_closed(sample)
     if sample.jobs.filter(state__in=Job.UNFINISHED).exists():
         raise Refused(UNDER_WAY, 409)
-    replace_image(sample=sample, job=job)
+    replace_image(sample=sample, job=job, account=account)
     reruns = []
     for other in others_of_this_size(sample, job):
         settings = other.get_settings().replaced(ignore=job.get_settings().measurement.ignore)
@@ -406,8 +415,8 @@ def ignore_in_sample(*, sample: Sample, job: Job) -> None:
 
 @transaction.atomic
 def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
-    """Measure an image of a sample with a scale that the user has given; the new job counts instead of
-    the present one. Returns the job that counts."""
+    """Measure an image of a sample with a scale or with regions that the user has given; the new job counts
+    instead of the present one. Returns the job that counts."""
     lock(job.sample, GONE)
     growing.check_not_closed(job.sample)
     counted_job = job.sample.members.filter(micrograph=job.micrograph_id).first() or job
@@ -417,6 +426,18 @@ def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
     new.save(force_insert=True)
     refresh_after_commit(job.sample_id)
     return new
+
+
+def rerun_image(*, job: Job, settings: AnalysisSettings, again: bool = False, **who: Any) -> Job:
+    """Make a new job for the image of a job, as `rerun_job` does. Where only the ignored regions change of an image
+    that counts in an open sample of the caller, the new job counts there instead, as a correction does.
+    Arguments: as for `rerun_job`."""
+    sample, regions = job.sample, settings.measurement.ignore
+    is_correction = settings == job.get_settings().replaced(ignore=regions) != job.get_settings()
+    counts = sample is not None and not sample.closed and sample.members.filter(pk=job.pk).exists()
+    if not again and is_correction and counts and job.is_changeable_by(who["user"], who["visitor"]):
+        return scale_image(job=job, settings=settings)
+    return rerun_job(job=job, settings=settings, again=again, **who)
 
 
 def _measured_again(job: Job, settings: AnalysisSettings) -> Job:

@@ -21,8 +21,6 @@ from uuid import UUID
 
 from ...core import tasks
 from ...core.labels.operations import Corrections
-from ...core.measure.quantities import Value
-from ...core.measure.results import Statistics
 from ...core.measure.similarity import CONTACT, CONTRAST, SHAPES, similarity
 from ...core.measure.tilt import Stretch, Tilt
 from ...core.report import corrected_objects as core
@@ -264,10 +262,8 @@ def _state_now(job: Job) -> tuple[Corrections | None, core.CorrectedObjects]:
 def _quick_numbers(job: Job, state: core.CorrectedObjects, corrections: Corrections | None = None) -> QuickNumbers:
     """The preliminary numbers of a result with these objects. corrections: None for stored
     objects."""
-    statistics, summary = job.summary.get("statistics"), job.summary
-    quantities = {name: Value.from_dict(summary["quantities"][name]) for name in summary.get("order", ())}
-    before = Statistics.from_dict(statistics) if statistics else None
-    return QuickNumbers(state, corrections and corrections.now, before, quantities)
+    stored = job.stored
+    return QuickNumbers(state, corrections and corrections.now, stored.statistics, stored.quantities)
 
 
 def _conditions_of(job: Job) -> core.MeasuringConditions:
@@ -276,9 +272,7 @@ def _conditions_of(job: Job) -> core.MeasuringConditions:
     task = tasks.find(settings.task)
     measuring = task.effective(settings.measurement)
     tilt = Tilt.to_correct(measuring, job.micrograph.metadata)
-    return core.MeasuringConditions(
-        task, measuring, bool(job.summary.get("refused")), Stretch.of(tilt) if tilt else None
-    )
+    return core.MeasuringConditions(task, measuring, job.stored.is_refused, Stretch.of(tilt) if tilt else None)
 
 
 def _file_of(job: Job) -> Artifact:

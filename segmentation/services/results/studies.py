@@ -3,24 +3,33 @@ method."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from django.conf import settings as site
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils import timezone
 from pydantic import ValidationError
 
 from ...core.names import clean_text
+from ...core.quality.fitness import Requirements
 from ...core.quality.method import MethodDescription
 from ...core.quality.robustness import ANALYSES_OF_IMAGE
 from ...core.quality.study import check_design
 from ...core.validation import sentence
 from ...models import SHOWN_NAME, Job, Method, MethodVersion, Study
+from ...models.edits import LONGEST_SIGNER, hash_of
+from ...plain import storable
+from ..access import second_factor
 from ..ground import bounds, limits, staff_log
 from ..ground.queue import enqueue_after_commit
 from ..ground.refusal import Refused, change_state, lock
 from ..ground.space import with_disk_reserve
 from . import methods
+from .signing import NO_NAME as NO_SIGNER
+from .signing import WRONG_PASSWORD, account_with_password
 
 LONGEST_LABEL, MOST_RESULTS = 60, 500  # characters of a label; results of a study
 MOST_IMAGES = 3  # of a study that are analysed again, each ANALYSES_OF_IMAGE times
@@ -32,10 +41,13 @@ TOO_MANY = f"A study takes at most {MOST_RESULTS} results."
 TWICE = "A study takes each result once."
 OTHER_METHOD = "{name} is no result by this method."
 NO_NUMBER = "{name} has no number with a scale that this study could take."
+WAITS = "{name} counts only if you say yes to it: {why}"
+GONE = "This study has been deleted."
+OWN = "The author of a study signs it as made; another account reviews and approves it."
+SIGNED = "You have signed this study as {meaning} already."
 UNFINISHED = "The study is not finished."
 UNDER_WAY = "A study of this method is already waiting or running: wait for it, or cancel it first."
 ENDED = "This study has already ended, so there is nothing to cancel."
-GONE = "This study has been deleted."
 OTHER_NUMBER = "The setting “Repeatability” is of the median, and this study is of another number."
 NO_SETTING = "This kind of analysis has no setting “Repeatability”."
 
@@ -54,14 +66,23 @@ def images_of(rows: Iterable[Mapping[str, Any]]) -> list[Job]:
 
 @transaction.atomic
 def create_study(
-    *, method: Method, title: str, quantity: str, names: Iterable[str], rows: Iterable[Mapping[str, Any]], user: Any
+    *,
+    method: Method,
+    title: str,
+    quantity: str,
+    names: Iterable[str],
+    rows: Iterable[Mapping[str, Any]],
+    user: Any,
+    agreed: Collection[str] = (),
+    requirements: Mapping[str, Any] | None = None,
 ) -> Study:
     """Make a study of these results; a worker computes it.
 
     quantity: the name of the studied number. names: of all conditions, the outer ones first; a
     condition that never changed is left out. rows: a dict for each result, see
-    `core.quality.study_report`. Raises Refused (401, 403, 409 another study of the method is under way,
-    422 the results allow no study, 429 too many analyses).
+    `core.quality.study_report`. agreed: ids of the results that the user lets count although something
+    speaks against them ("waits" of a row). requirements: of the method's use (`Requirements`). Raises Refused
+    (401, 403, 409 another study of the method is under way, 422 the results allow no study, 429 too many analyses).
     """
     methods.check_changeable(method, user)
     words, rows = clean_text(title), [dict(row) for row in rows]
@@ -76,6 +97,10 @@ def create_study(
             raise Refused(OTHER_METHOD.format(name=row["name"]), 422)
         if row["value"] is None:
             raise Refused(NO_NUMBER.format(name=row["name"]), 422)
+        if row.get("waits"):
+            if row["id"] not in agreed:
+                raise Refused(WAITS.format(name=row["name"], why=row["waits"]), 422)
+            row["agreed_by"] = user.get_username()
         row["labels"] = {name: clean_text(str(row["labels"].get(name, ""))) for name in names}
         if max(map(len, row["labels"].values()), default=0) > LONGEST_LABEL:
             raise Refused(LONG_LABEL, 422)
@@ -85,6 +110,10 @@ def create_study(
         raise Refused(UNDER_WAY, 409)
     bounds.ask(Study, of=method, user=user)
     fields = {"method": method, "title": words, "owner": user, "author": user.get_username(), "quantity": quantity}
+    try:
+        fields["requirements"] = Requirements.read(requirements or {}).model_dump()
+    except ValueError as problem:
+        raise Refused(str(problem), 422) from None
     study = Study(**fields, names=varied, rows=rows)
     images, sender = images_of(rows), {"user": user, "visitor": None, "address": ""}
     study.analyses = ANALYSES_OF_IMAGE * len(images)
@@ -140,7 +169,64 @@ def apply_study(*, study: Study, user: Any) -> MethodVersion:
         description = MethodDescription.from_dict({**before.as_dict(), "settings": {**before.settings, **stated}})
     except ValidationError as error:
         raise Refused(sentence(error), 409) from None
-    return methods.change_method(method=study.method, description=description, user=user)
+    reason = f"precision of the study “{study.title}”"
+    return methods.change_method(method=study.method, description=description, user=user, reason=reason)
+
+
+def sign_study(*, study: Study, request: HttpRequest, password: str, name: str = "", meaning: str = "made") -> None:
+    """Sign the report of a study that the caller may see, with the password once more.
+
+    meaning: made, only by its author; reviewed or approved, only by others, unless one person works alone on
+    this site. Raises Refused (401, 403, 409, 422, 429).
+    """
+    user: Any = request.user
+    if study.state != Study.State.DONE or study.pdf is None:
+        raise Refused(UNFINISHED, 409)
+    if meaning not in meanings_for_study(study, user):
+        raise Refused(OWN, 403)
+    printed = clean_text(name) or user.get_full_name() or user.get_username()
+    if len(printed) > LONGEST_SIGNER:
+        raise Refused(NO_SIGNER, 422)
+    second_factor.check(user)
+    signer = account_with_password(request, user.get_username(), storable(password))
+    if signer is None or signer.pk != user.pk:
+        raise Refused(WRONG_PASSWORD, 403)
+    with transaction.atomic():
+        lock(study, GONE)
+        if any((row["account"], row["meaning"]) == (user.get_username(), meaning) for row in study.signatures):
+            raise Refused(SIGNED.format(meaning=meaning), 409)
+        time = timezone.now().isoformat(timespec="seconds")
+        entry = {"account": user.get_username(), "name": printed, "meaning": meaning, "time": time}
+        entry["pdf_sha256"] = hashlib.sha256(bytes(study.pdf)).hexdigest()
+        entry["hash"] = hash_of([entry, study.signatures[-1]["hash"] if study.signatures else ""])
+        study.signatures = [*study.signatures, entry]
+        study.save(update_fields=["signatures"])
+        staff_log.note(user, "signed a study", study, {}, entry)
+
+
+def meanings_for_study(study: Study, user: Any) -> list[str]:
+    """The meanings with which a user may sign the report of a study."""
+    if not user.is_authenticated:
+        return []
+    is_author = user.get_username() == study.author
+    return [
+        *(["made"] if is_author else []),
+        *(["reviewed", "approved"] if site.DEEPSEGM_ONE_PERSON or not is_author else []),
+    ]
+
+
+def broken_study(study: Study) -> list[str]:
+    """The faults of the signatures of a study and of the report that they cover, a sentence each."""
+    faults, before = [], ""
+    digest = hashlib.sha256(bytes(study.pdf or b"")).hexdigest()
+    for number, row in enumerate(study.signatures, 1):
+        entry = {name: value for name, value in row.items() if name != "hash"}
+        if hash_of([entry, before]) != row["hash"]:
+            faults.append(f"Signature {number} was altered, or one before it is missing.")
+        if row["pdf_sha256"] != digest:
+            faults.append(f"The report is not what was signed by signature {number}: it was changed since.")
+        before = row["hash"]
+    return faults
 
 
 def source_words(study: Study) -> str:

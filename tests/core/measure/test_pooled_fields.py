@@ -39,7 +39,7 @@ from segmentation.core.report.files import write_all
 from segmentation.core.report.method import left_out_words, methods_paragraph
 from segmentation.core.report.pages import write_report
 from segmentation.core.report.summary import Summary
-from segmentation.core.sample import BY_USER, FAILED, AnalysisRecord, Member, SampleImage
+from segmentation.core.sample import BY_USER, AnalysisRecord, Member, SampleImage
 
 CLASSES = ("matrix", "carbide")
 CARD = {"name": "steel", "version": "1", "sha256": "a" * 64, "maps": list(CLASSES)}
@@ -175,7 +175,7 @@ def test_what_does_not_belong_is_left_out_and_named():
     made = combine("Steel", members, left_out=[SampleImage.failed("gone.tif", "It is no image.")])
     why = {image.name: image.excluded for image in made.images}
     assert why["a.tif"] == why["b.tif"] == "" and why["unlike.tif"] == NO_NUMBER and why["other.tif"] == OTHER_NUMBERS
-    assert why["unscaled.tif"] == NO_PIXEL_SIZE and why["gone.tif"].startswith(FAILED)
+    assert why["unscaled.tif"] == NO_PIXEL_SIZE and why["gone.tif"].startswith("Not analysed")
     assert made.quantities["area_fraction of carbide"].value == pytest.approx(0.25)
     shares = [value.value for value in made.by_image("area_fraction of carbide")]
     assert dict(zip((image.name for image in made.images), shares, strict=True))["unscaled.tif"] is None

@@ -65,6 +65,8 @@ def test_fewer_points_have_no_limits_unless_these_are_given():
         (6, [1.1, 1.2, 0.0, 1.1, 1.3], [1.1, 1.2, 0.0, 0.1, 1.3]),
         (7, [0.9, -0.9, 0.1] * 5, [0.9, -0.9, 0.1] * 4 + [0.9, -0.9, 1.0]),
         (8, [1.1, -1.2] * 4, [1.1, -1.2] * 3 + [1.1, -1.0]),
+        (8, [1.1] * 7 + [-1.1], [1.1] * 8),  # one-sided runs are test 2's
+        (8, [-1.5] * 7 + [1.5], [-1.5] * 8),
     ],
 )
 def test_each_test_speaks_at_the_point_that_completes_its_pattern_and_not_before(rule, pattern, near):
@@ -101,7 +103,7 @@ def brute(rule: int, z: list[float], at: int) -> bool:
         5: lambda: many(2, 3, 2.0),
         6: lambda: many(4, 5, 1.0),
         7: lambda: len(window(15)) == 15 and max(map(abs, window(15))) < 1,
-        8: lambda: len(window(8)) == 8 and min(map(abs, window(8))) > 1,
+        8: lambda: len(window(8)) == 8 and min(map(abs, window(8))) > 1 and min(window(8)) < 0 < max(window(8)),
     }[rule]()
 
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from segmentation.core.measure.figure_draws import Z95
 from segmentation.core.measure.quantities import Value
-from segmentation.core.quality.conformity import Limit, decide, decide_all
+from segmentation.core.quality.conformity import OUT_OF_REACH, Limit, decide, decide_all
 from segmentation.core.quality.spread import Spread, spread_of
 
 U = 5.0  # nm, standard
@@ -141,3 +141,40 @@ def test_bad_numbers_are_refused():
     with pytest.raises(ValueError, match="not inside its interval"):
         spread_of(Value(5.0, 6.0, 7.0))
     assert Spread(0.0, 0.0).share_below(0.0) == 1.0 and Spread(0.0, 0.0).share_below(-1e-9) == 0.0
+
+
+# Shares whose interval ends at 0 or 1
+
+
+SHARE = Value(0.456, 0.2, 0.7, "", (0.0, 1.0), 0.31)
+
+
+def test_where_an_interval_is_cut_off_the_standard_uncertainty_is_that_of_the_budget():
+    assert spread_of(SHARE) == (0.31, 0.31)  # 0.456 / 2 = 0.228 without the budget
+    assert spread_of(Value(0.2, 0.1, 0.3, "", (0.0, 0.5), 0.15)) == pytest.approx((0.15, 0.15))
+    assert spread_of(Value(0.5, 0.4, 0.6, "", (0.3, 0.7), 0.31)) == pytest.approx((0.1, 0.1)), "it is not cut off"
+    assert spread_of(Value(0.456, 0.2, 0.7, "", (0.0, 1.0))) == pytest.approx((0.228, 0.272)), "no budget"
+    decision = decide(Limit(quantity="fraction_100nm", lower=0.1, rule="simple"), SHARE)
+    assert decision.probability == pytest.approx(stats.norm.sf(0.1, 0.456, 0.31))
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "is_out"),
+    [
+        ({"quantity": "fraction_100nm", "upper": 0.1}, SHARE, True),  # 0.1 less U of 0.62 is below 0
+        ({"quantity": "fraction_100nm", "lower": 0.9}, SHARE, True),
+        ({"quantity": "fraction_100nm", "upper": 0.1, "rule": "simple"}, SHARE, False),
+        ({"quantity": "fraction_100nm", "lower": 1.5, "rule": "simple"}, SHARE, True),
+        ({"quantity": "median", "lower": 95.0, "upper": 105.0}, total(100.0), True),
+        ({"quantity": "median", "upper": 9.0}, total(100.0), True),
+        ({"quantity": "median", "upper": 11.0}, total(100.0), False),
+    ],
+)
+def test_limits_that_no_number_can_meet_are_said(limit, value, is_out):
+    decision = decide(Limit(**limit), value)
+    assert decision.is_out_of_reach is is_out
+    assert decision.sentence.endswith(OUT_OF_REACH) is is_out
+
+
+def test_a_number_without_uncertainty_known_is_not_called_out_of_reach():
+    assert not decide(Limit(quantity="median", upper=9.0), Value(100.0, unit="nm")).is_out_of_reach

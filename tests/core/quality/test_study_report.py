@@ -45,11 +45,20 @@ def parts(rows):
 
 def test_what_was_not_measured_is_written_as_such():
     by_title = parts(ROWS)
-    assert list(by_title) == ["Selectivity", "Range", "Trueness", "Precision", "Uncertainty", "Robustness"]
+    assert list(by_title) == [
+        "Selectivity",
+        "Range",
+        "Trueness",
+        "Precision",
+        "Uncertainty",
+        "Robustness",
+        "Fitness for use",
+    ]
     assert [title for title, part in by_title.items() if not part.is_measured] == [
         "Selectivity",
         "Trueness",
         "Robustness",
+        "Fitness for use",
     ]
     assert all(
         by_title[title].lines[0].startswith("Not measured: ") for title in ("Selectivity", "Trueness", "Robustness")
@@ -80,7 +89,7 @@ def test_a_change_is_held_against_an_interval_where_there_is_one():
 
     def robustness(*tested):
         study = {**result, "robustness": {"tested": list(tested), "left_out": []}}
-        return parts_of("median", ROWS, study)[-1]
+        return parts_of("median", ROWS, study)[-2]
 
     part = robustness(image, {**image, "name": "b.tif", "half_width": None})
     assert part.is_measured and part.lines[1:] == [

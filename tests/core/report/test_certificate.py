@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from segmentation.core.flags import DOUBTFUL
 from segmentation.core.measure.quantities import Value
 from segmentation.core.quality.conformity import Limit, decide
 from segmentation.core.quality.specification import Specification
-from segmentation.core.report.certificate import DOUBTFUL, ConformityStatement
+from segmentation.core.report.certificate import ConformityStatement
 from segmentation.core.report.ruler import Ruler
 from segmentation.core.report.summary import Summary
 
@@ -18,10 +19,10 @@ VALUES = {
 }
 
 
-def certificate(*limits, unsure="", of_material=False):
+def certificate(*limits, doubt="", of_material=False):
     summary = Summary(None, VALUES)
-    summary.unsure, summary.of_material = unsure, of_material
-    return ConformityStatement.of(Specification.read({"limits": list(limits)}), VALUES, summary)
+    summary.of_material = of_material
+    return ConformityStatement.of(Specification.read({"limits": list(limits)}), VALUES, summary, doubt)
 
 
 def limit(name, lower=None, upper=None, **more):
@@ -42,7 +43,7 @@ def test_the_sentence_counts_what_decides_it_and_says_for_what_it_holds():
 
 
 def test_numbers_that_are_probably_wrong_decide_nothing_not_even_counts():
-    doubted = certificate(limit("median", 80.0, 120.0), limit("n_kept", 200.0), unsure="Unsure:")
+    doubted = certificate(limit("median", 80.0, 120.0), limit("n_kept", 200.0), doubt=DOUBTFUL)
     assert {row.verdict for row in doubted.rows} == {"Undecided"} and doubted.conformity.at_least is None
     assert all(DOUBTFUL in row.sentence for row in doubted.rows)
 

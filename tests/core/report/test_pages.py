@@ -126,7 +126,7 @@ def test_the_first_page_is_the_answer_and_the_second_what_it_rests_on():
     ("flags", "notice"),
     [
         ((Flag("A note."), Flag.doubtful("Look at these.", "They are few")), "Look at the picture: They are few"),
-        ((Flag.doubtful("Wrong.", "Do not use: scale wrong"),), "Do not use: scale wrong"),
+        ((Flag.doubtful("Wrong.", "Do not use: scale wrong", level=DO_NOT_USE),), "Do not use: scale wrong"),
         ((Flag(NO_SCALE), Flag("A note.")), "Note: A note."),
     ],
 )

@@ -20,7 +20,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from segmentation.core.combine import combine
-from segmentation.core.flags import TWO_SCALES, WRONG, Flag, warning_texts
+from segmentation.core.errors import UserError
+from segmentation.core.flags import DO_NOT_USE, TWO_SCALES, WRONG, Flag, warning_texts
 from segmentation.core.measure.budget_table import ANSWERS, ends_words, uncertainty_words
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY_LEFT_OUT
@@ -39,7 +40,7 @@ from segmentation.core.report.files import write_all
 from segmentation.core.report.images import draw_by_image, interval_sentence
 from segmentation.core.report.method import left_out_words, methods_paragraph
 from segmentation.core.report.summary import Summary
-from segmentation.core.sample import BY_USER, Member, SampleImage
+from segmentation.core.sample import BY_USER, NOT_TO_USE, Member, SampleImage
 from tests.core.builders import make_analysis, refound
 
 
@@ -133,7 +134,7 @@ def test_where_images_have_other_intervals_each_is_named():
     no interval stands."""
     first, second, third = members(3)
     bare = replace(second, statistics=replace(second.statistics, budget=None))
-    wrong = replace(third, flags=(Flag.doubtful("Most are wrong.", WRONG, moves="all"),))
+    wrong = replace(third, flags=(Flag.doubtful("Most are wrong.", WRONG, moves="all", kind="wrong outlines"),))
     sample = combine("lot", [first, bare, wrong])
     assert interval_sentence(sample, "median") == (
         "Lines: 95 % interval of each image (the known uncertainty: 1; counting only: 2)."
@@ -400,7 +401,9 @@ def test_several_dates_are_a_range_where_their_order_is_sure(dates, words):
 def unscaled(name):
     """An image without a scale, in doubt."""
     drawn = make_analysis(30, (200, 260), calibration=Calibration.absent())
-    return replace(Member.of(drawn), name=name, flags=(Flag.doubtful("It is blank.", "Do not use: blank"),))
+    return replace(
+        Member.of(drawn), name=name, flags=(Flag.doubtful("It is blank.", "Do not use: blank", level=DO_NOT_USE),)
+    )
 
 
 def test_where_one_image_counts_the_sample_has_its_numbers(tmp_path):
@@ -418,16 +421,31 @@ def test_where_one_image_counts_the_sample_has_its_numbers(tmp_path):
 
 
 def test_a_scale_that_is_probably_wrong_stands_before_the_verdict_and_each_image_says_its_doubt():
-    wrong = Flag.doubtful("Do not use these numbers.", "Do not use: scale wrong by a factor of 2.5?")
+    wrong = Flag.doubtful("Do not use these numbers.", "Do not use: scale wrong by a factor of 2.5?", level=DO_NOT_USE)
     images = [replace(member, flags=()) for member in seen(4)]
-    less = Flag.doubtful("They are 29 % apart.", TWO_SCALES)
-    sample = combine("lot", [replace(images[0], flags=(wrong,)), replace(images[1], flags=(less,)), *images[2:]])
+    less = Flag.doubtful("They are 29 % apart.", TWO_SCALES, kind="two scales")
+    images = [replace(images[0], flags=(wrong,)), replace(images[1], flags=(less,)), *images[2:]]
+    sample = combine("lot", images, count_unusable=True)
     assert sample.pooled.nano["verdict"] == "undecided"
     assert sample.pooled.nano["reason"] == "the scale of 2 images is to be checked"
     assert sample.pooled.nano["decides"].startswith("A check of the scale of 2 images")
     (of_image,) = (flag for flag in sample.flags if "0.tif: Do not use" in flag.text)
     assert of_image.doubt and of_image.short == wrong.short
     assert warning_texts(sample.flags) == ["Do not use: scale of 1 image wrong?"]
+
+
+def test_an_image_that_must_not_be_used_counts_only_if_a_person_says_so(tmp_path):
+    wrong = Flag.doubtful("Check the scale.", "Do not use: scale wrong by a factor of 2?", level=DO_NOT_USE)
+    *good, bad = (replace(member, flags=()) for member in seen(4))
+    images = [*good, replace(bad, flags=(wrong,))]
+    sample, agreed = combine("lot", images), combine("lot", images, count_unusable=True)
+    assert sample.pooled.n_kept == combine("lot", good).pooled.n_kept < agreed.pooled.n_kept
+    assert not any(flag.level == DO_NOT_USE for flag in sample.flags)
+    rows = json.loads(written(sample, tmp_path)["result.json"].read_text())["images"]
+    assert [row["excluded"] for row in rows][3:] == [f"It waits for a yes: {NOT_TO_USE}."]
+    assert left_out_words(sample) == "left out: 1 waiting for a yes"
+    with pytest.raises(UserError, match="No image counts"):
+        combine("lot", images[3:])
 
 
 def test_a_fraction_has_one_unit_and_one_interval_in_the_workbook(tmp_path):
@@ -447,7 +465,7 @@ def test_images_left_out_put_no_number_in_doubt_and_the_warning_says_how_many_th
     images = [*seen(1), unscaled("a.tif"), unscaled("b.tif")]
     images = [replace(image, record=replace(image.record, task=task)) for image in images]
     images[0] = replace(images[0], flags=())
-    sample = combine("lot", images)
+    sample = combine("lot", images, count_unusable=True)
     assert not any(flag.doubt for flag in sample.flags)
     assert warning_texts(sample.flags) == [f"Note: 2 images {WHY_LEFT_OUT[NO_PIXEL_SIZE]} do not count"]
     caption, *_, note = (drawn := figure.draw(sample)).texts
@@ -457,7 +475,7 @@ def test_images_left_out_put_no_number_in_doubt_and_the_warning_says_how_many_th
 
 
 def test_of_images_that_count_the_doubtful_ones_are_named():
-    flags = combine("lot", [unscaled("a.tif"), unscaled("b.tif")]).flags
+    flags = combine("lot", [unscaled("a.tif"), unscaled("b.tif")], count_unusable=True).flags
     assert any(flag.doubt for flag in flags) and flags[-1].text == "b.tif: It is blank."
 
 

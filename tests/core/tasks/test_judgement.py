@@ -81,7 +81,7 @@ def test_the_verdict_of_most_images_stands_with_a_doubtful_one_among_them():
     sample = together({**sure, "e": doubtful})
     assert (sample.pooled.nano["verdict"], sample.pooled.nano["reason"]) == ("above", "")
     assert sample.pooled.n_kept > together(sure).pooled.n_kept and any(flag.doubt for flag in sample.flags)
-    wrong = replace(doubtful, flags=(Flag.doubtful("It is wrong.", f"{DO_NOT_USE}: scale"),))
+    wrong = replace(doubtful, flags=(Flag.doubtful("It is wrong.", f"{DO_NOT_USE}: scale", level=DO_NOT_USE),))
     assert together({**sure, "e": wrong}).pooled.nano["verdict"] == "undecided"
 
 

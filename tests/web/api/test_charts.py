@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.models import ControlChart, Reference
+from segmentation.models import ChartPoint, ControlChart, Reference
 from tests.web.api.test_jobs import basic
 from tests.web.services.test_charts import NOISE, group, result, version  # noqa: F401
 from tests.web.views.test_references import MATERIAL
@@ -72,3 +72,15 @@ def test_a_chart_of_a_reference_material(script, version, alice):  # noqa: F811
     assert answer.json()["in_control"] is None and answer.json()["level"] is None
     assert ask(script, "post", address, reference=str(reference.pk)).status_code == 409
     assert ask(script, "post", address, reference="0" * 32).status_code == 422
+
+
+def test_a_point_that_waits_is_counted_by_a_yes(made, script):
+    last = made["points"][-1]["id"]
+    ChartPoint.objects.filter(pk=last).update(waits="The scale is typed.")
+    address = f"charts/{made['id']}"
+    point = ask(script, "get", address).json()["points"][-1]
+    assert (point["counts"], point["waits"], point["choice"]) == (False, "The scale is typed.", "")
+    point = ask(script, "patch", f"{address}/points/{last}", included=True).json()["points"][-1]
+    assert point["counts"] and point["choice"].startswith("Counted by alice on ")
+    point = ask(script, "patch", f"{address}/points/{last}", included=False).json()["points"][-1]
+    assert not point["counts"] and point["choice"].startswith("Left out by alice on ")

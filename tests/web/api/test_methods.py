@@ -31,7 +31,7 @@ def post(script, path="", account="alice", **body):
     return script.post(f"{METHODS}{path}", body, content_type="application/json", headers=basic(account))
 
 
-def test_a_result_becomes_a_method_and_a_description_its_next_version(script, alice, job):
+def test_a_result_becomes_a_method_and_a_description_its_next_version(script, alice, job, settings):
     answer = post(script, name="Powder", job=str(job.pk))
     body, version = answer.json(), MethodVersion.objects.get()
     path = f"/{version.method_id}/versions/1"
@@ -39,10 +39,16 @@ def test_a_result_becomes_a_method_and_a_description_its_next_version(script, al
     assert (body["name"], body["number"], body["state"], body["changes"]) == ("Powder", 1, "draft", [])
     assert body["description"]["settings"]["threshold"] == 0.4 and body["checksum"] == version.checksum
     alice.user_permissions.add(Permission.objects.get(codename="approve_method"))
-    approved = post(script, f"{path}/approve", password="alice's password", checksum=body["checksum"])
+    approval = {"password": "alice's password", "checksum": body["checksum"]}
+    assert post(script, f"{path}/approve", **approval).status_code == 403  # she wrote it
+    settings.DEEPSEGM_ONE_PERSON = True
+    approved = post(script, f"{path}/approve", **approval)
     assert (approved.status_code, approved.json()["state"], approved.json()["approver"]) == (200, "approved", "alice")
+    assert approved.json()["own_approval"] is True
     description = {**body["description"], "least_images": 3}
-    second = post(script, f"/{version.method_id}/versions", description=description)
+    assert post(script, f"/{version.method_id}/versions", description=description).status_code == 422
+    second = post(script, f"/{version.method_id}/versions", description=description, reason="More images.")
+    assert (second.json()["purpose"], second.json()["authors"]) == ("More images.", ["alice"])
     assert (second.status_code, second.json()["number"]) == (201, 2)
     assert second.json()["changes"] == ["Least number of images: 3, before 1."]
     one = script.get(f"{METHODS}/{version.method_id}", headers=basic("alice")).json()

@@ -16,6 +16,7 @@ from segmentation.core.measure.quantities import NUMBERS, Value
 from segmentation.core.measure.results import Statistics
 from segmentation.core.network import cards
 from segmentation.core.report.entries import Entry
+from segmentation.core.stored import StoredResult
 from segmentation.core.tasks import every, find
 from segmentation.models import Job, Micrograph
 from segmentation.presenters.charts import ChartedSummary
@@ -24,7 +25,7 @@ from segmentation.presenters.comparison import main_entries
 from segmentation.presenters.differences import difference_of, differences
 from segmentation.presenters.provenance import shown_settings
 from segmentation.presenters.result import Result
-from segmentation.presenters.stored import count_words, headline, numbers_of, values_of
+from segmentation.presenters.stored import count_words, headline, numbers_of
 from tests.web.finished import FILES, SUMMARY, VISITOR, visit, words
 
 NANO_FRACTION = f"{NUMBERS['fraction_100nm'].title}, of 22.5 nm and more"
@@ -347,10 +348,10 @@ def test_where_particles_show_two_edges_all_outlines_may_follow_either():
 def test_numbers_are_told_in_the_order_of_their_kind_and_not_in_that_of_the_database():
     """PostgreSQL's JSON sorts names by their length."""
     names, number = ["bubbles", "bubble_patches", "swelling"], {"value": 273, "low": None, "high": None, "unit": ""}
-    summary = {"order": names, "quantities": dict.fromkeys(sorted(names), number)}
-    assert list(values_of(summary)) == names
-    assert values_of({}) == {}
-    assert count_words(numbers_of(summary)) == "273 bubbles", "as the sentence says it"
+    stored = StoredResult.read({"order": names, "quantities": dict.fromkeys(sorted(names), number)})
+    assert list(stored.quantities) == names
+    assert StoredResult.read({}).quantities == {}
+    assert count_words(numbers_of(stored)) == "273 bubbles", "as the sentence says it"
 
 
 @pytest.mark.django_db
@@ -417,7 +418,10 @@ class TestComparison:
 def test_of_a_refused_image_lists_say_no_number_and_no_dash():
     nothing = {"value": None, "low": None, "high": None, "unit": ""}
     name = "area_fraction of ferrite"
-    assert headline(numbers_of({"task": "phases", "order": [name], "quantities": {name: nothing}})) == ""
+    assert (
+        headline(numbers_of(StoredResult.read({"task": "phases", "order": [name], "quantities": {name: nothing}})))
+        == ""
+    )
 
 
 @pytest.mark.parametrize("task", [task.name for task in every()])

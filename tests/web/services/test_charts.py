@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group
 from pydantic import ValidationError
 
 from segmentation.core.analysis import AnalysisSettings, MethodUsed
+from segmentation.core.flags import DO_NOT_USE, Flag, as_json
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.quality.charts import TESTS
 from segmentation.core.quality.control import ChartPlan
@@ -34,6 +35,7 @@ from tests.web.views.test_judging import measured
 from tests.web.views.test_references import MATERIAL
 
 pytestmark = pytest.mark.django_db
+WRONG_SCALE = Flag.doubtful("The scale is wrong.", "Wrong scale", level=DO_NOT_USE, kind="scale")
 START = datetime(2026, 11, 1, 9, tzinfo=UTC)
 NOISE = np.random.default_rng(14).normal(0, 2.0, 60).round(3).tolist()
 
@@ -282,3 +284,91 @@ def test_results_that_are_points_count_once_when_they_become_a_sample(chart, res
 def test_a_chart_is_of_a_number_with_limits_that_can_be_drawn(plan):
     with pytest.raises(ValidationError):
         ChartPlan(**plan)
+
+
+# What the method does not allow, and other materials
+
+
+def departing(version, *departures, state="approved"):
+    """The numbers of a result that says how it follows the method."""
+    used = MethodUsed("Powder", 1, state, version.checksum, departures)
+    return {**measured(300.0), "method": used.as_dict()}
+
+
+@pytest.mark.parametrize("what", ["departs", "draft", "few", "doubtful"])
+def test_what_the_method_does_not_allow_is_hollow_and_counts_after_a_yes(chart, result, version, alice, what):
+    for number in range(20):
+        result(number, 182 + NOISE[number])
+    before = chart.control(points_of(chart)).chart.level
+    stored = {
+        "departs": departing(version, "The scale is typed."),
+        "draft": departing(version, state="draft"),
+        "few": measured(300.0),
+        "doubtful": {**measured(300.0), **as_json([WRONG_SCALE])},
+    }[what]
+    if what == "few":
+        MethodVersion.objects.update(description={**version.description, "least_particles": 100000})
+    job = result(-1, 300.0, summary=stored)  # the first in time, so it would be in the limits
+    point = ChartPoint.objects.get(job=job)
+    assert point.needs_agreement and not point.counts
+    assert chart.control(points_of(chart)).chart.level == before
+    assert {"departs": "typed", "draft": "draft", "few": "asks for 100,000", "doubtful": "Nothing may be decided"}[
+        what
+    ] in point.waits
+    charts.mark_point(point=point, user=alice, included=True)
+    point.refresh_from_db()
+    assert point.counts and point.choice["by"] == "alice" and StaffAction.objects.first().after["choice"]
+    assert chart.control(points_of(chart)).chart.level != before
+    control.add_to_charts(job)  # measured again, for the same reasons
+    assert ChartPoint.objects.get(job=job).counts
+    other = MethodUsed("Powder", 1, "approved", version.checksum, ("Another threshold.",))
+    Job.objects.filter(pk=job.pk).update(summary={**stored, "method": other.as_dict()})
+    control.add_to_charts(Job.objects.get(pk=job.pk))
+    assert not ChartPoint.objects.get(job=job).counts, "nobody has said yes to this"
+
+
+def test_a_chart_is_of_one_material_that_is_chosen_when_it_is_made(result, version, alice):
+    gold, silver = (AnalysisSettings.of(material=name) for name in ("Gold", "Silver"))
+    result(0, 100.0, settings=gold)
+    result(1, 200.0, settings=silver)
+    fields = {"method": version.method, "plan": ChartPlan(), "reference": None, "user": alice}
+    with pytest.raises(Refused, match="several materials: Gold, Silver") as refused:
+        charts.create_chart(**fields)
+    assert refused.value.status == 422
+    of_gold = charts.create_chart(**fields, material="Gold")
+    of_silver = charts.create_chart(**fields, material="Silver")
+    result(2, 102.0, settings=gold)
+    result(3, 999.0)
+    assert [point.value for point in points_of(of_gold)] == [100.0, 102.0]
+    assert [point.value for point in points_of(of_silver)] == [200.0]
+    with pytest.raises(Refused, match="already"):
+        charts.create_chart(**fields, material="Gold")
+    assert str(of_gold) == "Powder: median of Gold"
+
+
+def test_a_chart_of_an_earlier_state_keeps_all_its_materials(chart, result):
+    ControlChart.objects.update(material=None)
+    result(0, 100.0, settings=AnalysisSettings.of(material="Gold"))
+    result(1, 101.0)
+    assert len(points_of(chart)) == 2
+
+
+def test_a_point_stands_at_the_time_that_the_file_tells(chart, result):
+    """The second image was taken before the first, and analysed after it; a clock that is ahead is not believed."""
+    for number, date in enumerate(("", "2026-10-30 08:15:00", "2030/01/01", "07/08/2019")):
+        job = result(number, 155.0)
+        job.micrograph.metadata = {"date": date}
+        job.micrograph.save()
+        control.put_point(chart, Job.objects.get(pk=job.pk))
+    days = [f"{point.measured:%Y-%m-%d %H:%M}" for point in points_of(chart)]
+    assert days == ["2026-10-30 08:15", *(f"2026-11-0{day} 09:00" for day in (1, 3, 4))]
+
+
+def test_of_twenty_points_one_with_a_wrong_scale_moves_no_limit(chart, result):
+    """Around 183 nm; the factor is ten."""
+    for number, noise in enumerate(NOISE[:42]):
+        wrong = number == 19
+        summary = {**measured(1830.0), **as_json([WRONG_SCALE])} if wrong else measured(183.0 + noise)
+        result(number, 0.0, summary=summary)
+    state = chart.control(points_of(chart))
+    assert state.chart.level.centre == pytest.approx(183.0, abs=1.0) and len(state.alarms) < 5

@@ -26,6 +26,13 @@ def group(alice):
 
 
 @pytest.fixture
+def boss(charlie, group):
+    """Another member of the group, who may approve."""
+    charlie.groups.add(group)
+    return may_approve(charlie)
+
+
+@pytest.fixture
 def job(make_job, alice):
     return make_job(state="done", owner=alice, settings=AnalysisSettings.of(threshold=0.4, operator="Ada"))
 
@@ -98,16 +105,20 @@ def test_one_name_is_one_method_of_a_group_and_of_an_account(saved, job, alice):
         methods.save_as_method(job=job, user=alice, name="Powder")
 
 
-def test_a_draft_changes_in_place_and_an_approved_version_never(saved, alice, monkeypatch):
+def test_a_draft_changes_in_place_and_an_approved_version_never(saved, alice, boss, monkeypatch):
     with pytest.raises(Refused, match="Nothing is changed"):
         methods.change_method(method=saved.method, description=description(saved), user=alice)
     draft = methods.change_method(method=saved.method, description=description(saved, least_images=3), user=alice)
     assert draft.pk == saved.pk and draft.written.read().least_images == 3
-    alice = may_approve(alice)
-    approved(draft, alice, monkeypatch)
+    approved(draft, boss, monkeypatch)
     before = dict(MethodVersion.objects.filter(pk=draft.pk).values().get())
-    second = methods.change_method(method=saved.method, description=description(draft, least_images=5), user=alice)
-    assert (second.number, second.state) == (2, "draft")
+    fields = {"method": saved.method, "description": description(draft, least_images=5), "user": alice}
+    with pytest.raises(Refused, match="Type the reason") as refused:
+        methods.change_method(**fields)
+    assert refused.value.status == 422
+    second = methods.change_method(**fields, reason="Images differ more than we thought.")
+    assert (second.number, second.state, second.authors) == (2, "draft", [])
+    assert StaffAction.objects.first().after["purpose"] == second.purpose == "Images differ more than we thought."
     assert methods.changes_of(second) == ["Least number of images: 5, before 3."]
     assert MethodVersion.objects.filter(pk=draft.pk).values().get() == before
     with pytest.raises(TypeError, match="`update_if_unchanged`"):
@@ -128,35 +139,36 @@ def test_another_result_is_the_next_version_and_keeps_what_the_method_asks_for(s
         methods.save_as_method(job=phases, user=alice, name="", method=saved.method)
 
 
-def test_approving_needs_the_right_the_password_and_what_was_seen(saved, alice, monkeypatch):
-    with pytest.raises(Refused, match="may approve"):
-        approved(saved, alice, monkeypatch)
-    alice = may_approve(alice)
+def test_approving_needs_the_right_the_password_and_what_was_seen(saved, charlie, group, monkeypatch):
+    charlie.groups.add(group)
+    with pytest.raises(Refused, match="approve methods"):
+        approved(saved, charlie, monkeypatch)
+    charlie = may_approve(charlie)
     monkeypatch.setattr(methods, "account_with_password", lambda request, name, password: None)
     for checksum, sentence in (("other", "changed at the same moment"), (saved.checksum, "password is wrong")):
         with pytest.raises(Refused, match=sentence):
-            methods.approve_version(version=saved, request=request_of(alice), password="wrong", checksum=checksum)
+            methods.approve_version(version=saved, request=request_of(charlie), password="wrong", checksum=checksum)
     assert MethodVersion.objects.get().state == "draft"
-    approved(saved, alice, monkeypatch)
-    assert (saved.state, saved.approver) == ("approved", "alice") and saved.approved is not None
+    approved(saved, charlie, monkeypatch)
+    assert (saved.state, saved.approver) == ("approved", "charlie") and saved.approved is not None
     note = StaffAction.objects.first()
     assert note.action == "approved a method" and (note.before["state"], note.after["state"]) == ("draft", "approved")
     with pytest.raises(Refused, match="this version is approved"):
-        approved(saved, alice, monkeypatch)
+        approved(saved, charlie, monkeypatch)
 
 
-def test_a_draft_that_changed_meanwhile_is_not_approved(saved, alice, monkeypatch):
-    alice, seen = may_approve(alice), MethodVersion.objects.get()
+def test_a_draft_that_changed_meanwhile_is_not_approved(saved, alice, boss, monkeypatch):
+    seen = MethodVersion.objects.get()
     methods.change_method(method=saved.method, description=description(saved, least_images=3), user=alice)
     with pytest.raises(Refused, match="changed at the same moment"):
-        approved(seen, alice, monkeypatch)
+        approved(seen, boss, monkeypatch)
 
 
-def test_a_withdrawn_version_has_a_reason_and_is_offered_no_more(saved, alice, monkeypatch):
+def test_a_withdrawn_version_has_a_reason_and_is_offered_no_more(saved, alice, boss, monkeypatch):
     alice = may_approve(alice)
     with pytest.raises(Refused, match="Only an approved"):
         methods.withdraw_version(version=saved, user=alice, reason="x")
-    approved(saved, alice, monkeypatch)
+    approved(saved, boss, monkeypatch)
     with pytest.raises(Refused, match="Type the reason"):
         methods.withdraw_version(version=saved, user=alice, reason=" ")
     methods.withdraw_version(version=saved, user=alice, reason="The model has a fault.")
@@ -208,10 +220,10 @@ def test_who_only_sees_a_method_does_not_change_it(saved, charlie):
     assert methods.change_method(method=saved.method, description=description(saved, least_images=3), user=charlie)
 
 
-def test_names_ids_and_numbers_lead_to_a_version(saved, alice, charlie, monkeypatch, job):
-    alice = may_approve(alice)
-    approved(saved, alice, monkeypatch)
-    draft = methods.change_method(method=saved.method, description=description(saved, least_images=5), user=alice)
+def test_names_ids_and_numbers_lead_to_a_version(saved, alice, boss, monkeypatch, job):
+    approved(saved, boss, monkeypatch)
+    fields = {"method": saved.method, "description": description(saved, least_images=5), "user": alice}
+    draft = methods.change_method(**fields, reason="More images.")
     assert methods.find_version("Powder", alice) == saved  # the approved one, though there is a newer draft
     assert methods.find_version("Powder@2", alice) == methods.find_version(str(draft.pk), alice) == draft
     for text in ("Other", "Powder@x", "Powder@", "", str(job.pk)):
@@ -220,7 +232,7 @@ def test_names_ids_and_numbers_lead_to_a_version(saved, alice, charlie, monkeypa
     with pytest.raises(Refused, match="no version 3"):
         methods.find_version("Powder@3", alice)
     with pytest.raises(Refused, match="There is no method"):
-        methods.find_version(str(saved.pk), charlie)
+        methods.find_version(str(saved.pk), AnonymousUser())
     methods.save_as_method(job=job, user=alice, name="Powder")
     with pytest.raises(Refused, match="Several methods"):
         methods.find_version("Powder", alice)
@@ -228,7 +240,8 @@ def test_names_ids_and_numbers_lead_to_a_version(saved, alice, charlie, monkeypa
     assert methods.find_version("A@1", alice).method.name == "A@1"
 
 
-def test_approved_methods_of_the_group_are_offered_first(saved, alice, job, monkeypatch):
+def test_approved_methods_of_the_group_are_offered_first(saved, alice, job, monkeypatch, settings):
+    settings.DEEPSEGM_ONE_PERSON = True
     alice = may_approve(alice)
     own = methods.save_as_method(job=job, user=alice, name="Approved of her own")
     draft = methods.save_as_method(job=job, user=alice, name="A draft")
@@ -255,3 +268,58 @@ def test_a_method_that_is_deleted_leaves_its_results(saved, make_job, alice):
 def test_no_two_versions_have_one_number(saved):
     with pytest.raises(IntegrityError), transaction.atomic():
         MethodVersion.objects.create(method=saved.method, number=1, description={}, checksum="", author="x")
+
+
+# Four eyes
+
+
+def test_no_author_of_a_version_approves_it(saved, alice, boss, charlie, monkeypatch, settings):
+    alice = may_approve(alice)
+    methods.change_method(method=saved.method, description=description(saved, least_images=3), user=boss)
+    draft = MethodVersion.objects.get()
+    assert draft.makers == {"alice", "charlie"} and draft.author == "charlie"
+    for author in (alice, boss):  # alice wrote the draft that charlie changed
+        with pytest.raises(Refused, match="another account approves it") as refused:
+            approved(draft, author, monkeypatch)
+        assert refused.value.status == 403
+    settings.DEEPSEGM_ONE_PERSON = True
+    approved(draft, boss, monkeypatch)
+    assert draft.state == "approved" and draft.is_own_approval
+
+
+def test_to_look_and_to_approve_are_not_enough(saved, charlie, group, monkeypatch):
+    charlie.is_staff = True
+    charlie.save()
+    charlie.user_permissions.add(Permission.objects.get(codename="view_method"))
+    charlie = may_approve(charlie)
+    assert saved.method.is_visible_to(charlie)
+    for act in (
+        lambda: approved(saved, charlie, monkeypatch),
+        lambda: methods.withdraw_version(version=saved, user=charlie, reason="x"),
+    ):
+        with pytest.raises(Refused, match="may change this method and approve") as refused:
+            act()
+        assert refused.value.status == 403
+    charlie.groups.add(group)
+    approved(saved, charlie, monkeypatch)
+
+
+# What has results
+
+
+def test_a_draft_that_has_results_never_changes_and_stays(saved, alice, boss, make_job, make_sample, monkeypatch):
+    job = make_job(owner=alice, method=saved)  # it is not even finished
+    before = MethodVersion.objects.filter(pk=saved.pk).values().get()
+    fields = {"method": saved.method, "description": description(saved, least_images=3), "user": boss}
+    with pytest.raises(Refused, match="Type the reason"):
+        methods.change_method(**fields)
+    second = methods.change_method(**fields, reason="More images.")
+    assert (second.number, second.state, second.makers) == (2, "draft", {"alice", "charlie"})
+    assert MethodVersion.objects.filter(pk=saved.pk).values().get() == before
+    with pytest.raises(Refused, match="Results were made by this draft"):
+        methods.delete_draft(version=saved, user=alice)
+    assert saved.checksum == checksum_of(MethodVersion.objects.get(pk=saved.pk).description)
+    methods.delete_draft(version=second, user=alice)
+    job.delete()
+    make_sample(owner=alice, method=saved)
+    assert methods.change_method(**fields, reason="More images.").number == 2

@@ -228,6 +228,18 @@ class TestAfterwards:
         trainings.offer_model(training=made, user=alice, overrule=True)
         assert len(cards.find("tio2-1").limits) == 1
 
+    @pytest.mark.parametrize("improved", [True, False])
+    def test_a_training_that_takes_nothing_makes_no_model_to_offer(self, alice, improved):
+        made = make_model(alice, improved=improved)
+        made.summary["share"] = {"share": 0.0, "keeps": 1.0, "sentence": "It takes 0 %."}
+        made.save()
+        trainings.withdraw_model(training=made)
+        for overrule in (False, True):
+            with pytest.raises(Refused, match="took nothing") as caught:
+                trainings.offer_model(training=made, user=alice, overrule=overrule)
+            assert caught.value.status == 409
+        assert not Training.objects.get(pk=made.pk).offered
+
     def test_a_card_with_limits_keeps_them(self, alice):
         made = make_model(alice, improved=False)
         install("tio2-1", limits=["Not for fibres."])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.quality.method import MethodDescription
+from segmentation.core.quality.stopping import departures_of
 from segmentation.models import Job, Method, MethodVersion, Sample, StaffAction
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import growing, jobs, samples
@@ -76,6 +79,10 @@ def test_an_image_that_waits_has_its_reason_and_one_button(people, grown, commit
         assert people["alice"].post(address, {"included": "on"}).status_code == 303
     job = third(grown)
     assert (job.included, job.waits, job.agreed_by) == (True, "", "alice")
+    assert f"although it had waited: {WAITS}" in visible(page(people["alice"], grown))
+    note = StaffAction.objects.first()
+    assert (note.account, note.action, note.target) == ("alice", "counted an image", str(job.pk))
+    assert note.before == {"included": False, "waits": WAITS}
     grown.refresh_from_db()
     assert grown.state == Sample.State.QUEUED
 
@@ -165,26 +172,92 @@ def test_the_api_says_how_far_it_is_and_closes(script, grown, charlie):
     assert post("alice", "").status_code == 422
     row = post("alice", "The filament broke").json()
     assert row["closed"] and (row["closed_by"], row["closed_reason"]) == ("alice", "The filament broke")
+    assert [(event["opened"], event["by"], event["is_enough"]) for event in row["history"]] == [(False, "alice", False)]
     Sample.objects.update(method=None)
+    assert script.get(address, headers=basic("alice")).json()["growth"]["sentence"].startswith("2 images, 261")
+    Sample.objects.update(closed=None)
     assert script.get(address, headers=basic("alice")).json()["growth"] is None
 
 
-def test_a_closed_sample_is_not_tried_again_measured_again_or_extended(people, grown):
+def test_a_closed_sample_is_not_tried_again_measured_again_or_extended(people, grown, make_job, alice):
     failed = third(grown)
     Job.objects.filter(pk=failed.pk).update(state=Job.State.CANCELLED)
     Sample.objects.update(closed=grown.created, closed_by="alice")
     grown.refresh_from_db()
     failed.refresh_from_db()
     counted = grown.members.order_by("created")[0]
+    other = make_job(owner=alice, state="done", micrograph=counted.micrograph)
     for change in (
         lambda: samples.retry_failed(sample=grown),
         lambda: jobs.retry_job(job=failed),
         lambda: samples.scale_image(job=counted, settings=counted.get_settings()),
         lambda: samples.ignore_in_sample(sample=grown, job=counted),
+        lambda: samples.replace_image(sample=grown, job=other),
+        lambda: samples.replace_outdated_versions(sample=grown),
+        lambda: samples.include_images(sample=grown, included={counted.pk: False}),
+        lambda: jobs.delete_job(job=counted),
+        lambda: jobs.delete_job(job=counted, signed=True),
     ):
         with pytest.raises(Refused) as refusal:
             change()
         assert (refusal.value.status, refusal.value.sentence) == (409, growing.CLOSED)
+
+
+def test_what_counts_in_a_closed_sample_changes_by_no_door(people, script, grown, make_job, alice, desk):
+    close(people["alice"], grown, reason="The filament broke")
+    counted = grown.members.order_by("created")[0]
+    other = make_job(owner=alice, state="done", micrograph=counted.micrograph)
+    before = list(grown.jobs.order_by("pk").values_list("pk", "included", "waits"))
+    address, post = f"/samples/{grown.pk}/images", people["alice"].post
+    assert post(f"{address}/{other.pk}/", {"included": "instead"}).status_code == 409
+    assert post(f"{address}/{counted.pk}/", {"included": "off"}).status_code == 409
+    assert post(f"{address}/", {"shown": [counted.pk], "counted": []}).status_code == 409
+    assert post(f"/samples/{grown.pk}/corrections/").status_code == 409
+    assert post(f"/jobs/{counted.pk}/delete/").status_code == 409
+    api = {"headers": basic("alice")}
+    assert script.delete(f"/api/v1/jobs/{counted.pk}", **api).status_code == 409
+    path = f"/api/v1{address}/{other.pk}"
+    assert script.post(path, {"included": "instead"}, **api).status_code == 409
+    desk.post(reverse("admin:segmentation_job_delete", args=[counted.pk]), {"post": "yes"})
+    action = {"action": "delete_selected", "_selected_action": [str(counted.pk)], "post": "yes"}
+    desk.post(reverse("admin:segmentation_job_changelist"), action)
+    everything = {"do": "delete", "sure": "yes", "job": str(counted.pk)}
+    post(reverse("results-selected"), everything)
+    assert list(grown.jobs.order_by("pk").values_list("pk", "included", "waits")) == before
+
+
+def test_opening_again_needs_the_right_and_a_reason(people, script, grown, alice):
+    close(people["alice"], grown, reason="The filament broke")
+    address, reason = f"/samples/{grown.pk}/reopen/", {"reason": "A new filament."}
+    assert "Open this sample again" not in visible(page(people["alice"], grown))
+    assert people["alice"].post(address, reason).status_code == 403
+    assert people["charlie"].post(address, reason).status_code == 404
+    alice.user_permissions.add(Permission.objects.get(codename="reopen_sample"))
+    Sample.objects.filter(pk=grown.pk).update(state="done")
+    assert "Open this sample again" in visible(page(people["alice"], grown))
+    assert people["alice"].post(address, {"reason": " "}).status_code == 422
+    assert people["alice"].post(address, reason).status_code == 303
+    grown.refresh_from_db()
+    assert grown.closed is None and [event["opened"] for event in grown.history] == [False, True]
+    note = StaffAction.objects.first()
+    assert (note.account, note.action, note.after["opened"]) == (
+        "alice",
+        "opened a closed sample again",
+        "A new filament.",
+    )
+    said = departures_of(grown.history)
+    assert len(said) == 1 and said[0].endswith("by alice: A new filament.") and "opened again" in said[0]
+    assert people["alice"].post(address, reason).status_code == 409
+    sent = {"content_type": "application/json", "headers": basic("alice")}
+    assert script.post(f"/api/v1/samples/{grown.pk}/reopen", reason, **sent).status_code == 409
+
+
+def test_a_closed_sample_keeps_the_sentence_of_its_end(people, grown):
+    close(people["alice"], grown, reason="The filament broke")
+    said = "2 images, 261 particles: 155 nm (148 to 163); the method asks for 3 images, 1 more."
+    MethodVersion.objects.update(description={**grown.method.description, "least_images": 9})
+    Job.objects.filter(sample=grown).update(waits="")
+    assert said in visible(page(people["alice"], grown))
 
 
 def test_a_withdrawn_method_takes_no_further_image(people, grown, make_micrograph):

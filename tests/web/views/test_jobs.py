@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.flags import TILTED, Flag, as_json
+from segmentation.core.flags import DO_NOT_USE, TILTED, Flag, as_json
 from segmentation.core.measure.filters import Reason
 from segmentation.core.measure.quantities import NUMBERS
 from segmentation.core.micrograph.readings import CUT_OFF
@@ -360,7 +360,7 @@ class TestChange:
 
     def test_a_tilt_is_corrected_by_one_click(self, maker, job):
         short = f"{TILTED} 52°: vertical lengths are 62 % of the true ones"
-        tilt = Flag.doubtful("The stage was tilted by 52°.", short, moves="sizes", by=0.38)
+        tilt = Flag.doubtful("The stage was tilted by 52°.", short, moves="sizes", by=0.38, kind="tilt")
         old = job(summary=summary() | as_json([tilt]))
         beside = words(maker.get(address(old))).partition('id="notes"')[0]
         assert short in beside and "correct for the tilt" in beside
@@ -624,7 +624,9 @@ class TestBarReadLater:
         page = late("pending", read, unread=True)
         assert "a factor of 2" in page and "being measured again" in page and "?late=measuring" in page
         assert late("measuring", read, unread=True).status_code == 204
-        flags = as_json([Flag.doubtful("Do not use these numbers. Check.", "Do not use: scale wrong by 2?")])
+        flags = as_json(
+            [Flag.doubtful("Do not use these numbers. Check.", "Do not use: scale wrong by 2?", level=DO_NOT_USE)]
+        )
         page = late("measuring", read, unread=False, **flags)
         assert "Do not use these numbers. Check." in page and "Load this page again" in page and "hx-get" not in page
         agrees = {"state": "done", "reading": {**self.BAR, "nm_per_pixel": ZEISS["nm_per_pixel"]}}

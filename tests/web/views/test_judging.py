@@ -57,7 +57,16 @@ def test_what_is_typed_becomes_limits_and_the_page_decides(maker, job):
     answer = maker.post(f"/jobs/{job.pk}/specification/", FIELDS)
     assert answer.status_code == 303 and answer["Location"].endswith("#specification")
     job.refresh_from_db()
-    assert job.specification == {"title": "TiO2 grade A", "limits": LIMITS}
+    stored = job.specification
+    assert (stored["title"], stored["limits"]) == ("TiO2 grade A", LIMITS)
+    assert stored["agreed_by"] == "without an account" and stored["was_measured"]
+    assert f"Agreed on {stored['agreed'][:10]} by without an account, after the measurement." in words(
+        maker.get(f"/jobs/{job.pk}/")
+    )
+    agreed = stored["agreed"]
+    maker.post(f"/jobs/{job.pk}/specification/", FIELDS)  # the same limits once more
+    job.refresh_from_db()
+    assert job.specification["agreed"] == agreed
     seen = visible(maker.get(f"/jobs/{job.pk}/"))
     assert "Passes: both requirements of “TiO2 grade A” are met." in seen
     assert "Median 80 to 200 nm" in seen and "155 nm (135 to 175)" in seen

@@ -16,6 +16,7 @@ from segmentation.core.quality.method import checksum_of
 from segmentation.models import Job, Laboratory, Method, MethodVersion, Sample
 from segmentation.services.results import methods
 from tests.conftest import picture
+from tests.web.api.test_jobs import basic
 from tests.web.finished import summary, visible, words
 
 pytestmark = pytest.mark.django_db
@@ -132,7 +133,8 @@ def test_a_method_that_is_not_there(signed_in, saved, text):
     assert drop(signed_in, method=text).status_code == 422 and Job.objects.count() == 1
 
 
-def test_approving_and_withdrawing_on_the_page(people, alice, saved):
+def test_approving_and_withdrawing_on_the_page(people, alice, saved, settings):
+    settings.DEEPSEGM_ONE_PERSON = True
     browser, address = people["alice"], f"/methods/{saved.method_id}/"
     fields = {"version": "1", "checksum": saved.checksum, "password": "alice's password"}
     assert "Approve version" not in words(browser.get(address))
@@ -142,12 +144,36 @@ def test_approving_and_withdrawing_on_the_page(people, alice, saved):
     assert wrong.status_code == 403 and "The password is wrong" in words(wrong)
     assert browser.post(f"{address}approve/", fields).status_code == 303
     page = visible(browser.get(address))
-    assert "Approved by alice (account alice)" in page and "Write the next version" in page
+    assert "Approved by alice (account alice)" in page and ", who wrote it" in page and "Write the next version" in page
     answer = browser.post(f"{address}withdraw/", {"version": "1", "reason": ""})
     assert answer.status_code == 422 and "Type the reason" in words(answer)
     browser.post(f"{address}withdraw/", {"version": "1", "reason": "A fault."})
     assert MethodVersion.objects.get().state == "withdrawn" and "A fault." in words(browser.get(address))
     assert drop(browser, method=saved.pk).status_code == 409
+
+
+def test_its_author_does_not_approve_it_on_the_page(people, alice, saved):
+    browser, address = people["alice"], f"/methods/{saved.method_id}/"
+    alice.user_permissions.add(Permission.objects.get(codename="approve_method"))
+    page = visible(browser.get(address))
+    assert "Approve version" not in page and "another account approves it" in page
+    fields = {"version": "1", "checksum": saved.checksum, "password": "alice's password"}
+    answer = browser.post(f"{address}approve/", fields)
+    assert answer.status_code == 403 and MethodVersion.objects.get().state == "draft"
+
+
+def test_the_next_version_of_a_draft_with_results_asks_for_a_reason(signed_in, alice, saved, make_job):
+    make_job(owner=alice, method=saved)
+    address = f"/methods/{saved.method_id}/"
+    page = visible(signed_in.get(address))
+    assert "Reason of the next version" in page and "Delete this draft" not in page
+    fields = {"quantity": "median", "scale_sources": ["metadata"], "least_images": "5", "least_particles": "1"}
+    answer = signed_in.post(f"{address}change/", fields)
+    assert answer.status_code == 422 and "Type the reason" in visible(answer)
+    assert signed_in.post(f"{address}change/", {**fields, "reason": "More images."}).status_code == 303
+    assert "Reason of version 2: More images." in visible(signed_in.get(address))
+    assert signed_in.post(f"{address}discard/", {"version": "1"}).status_code == 409
+    assert MethodVersion.objects.get(number=1).description == saved.description
 
 
 def test_the_form_changes_a_draft_and_says_what_is_wrong(signed_in, saved):
@@ -207,3 +233,21 @@ def test_the_demo_method_asks_for_two_images_and_is_made_once(signed_in, alice):
     assert "Demo: powder, median size" in page and "the median to ±10 %" in page
     assert MethodVersion.objects.get().state == "draft"
     assert signed_in.post("/methods/", {"demo": "1"}).status_code == 409
+
+
+def test_who_answers_for_a_method_sees_its_log(people, script, alice, saved, django_user_model):
+    change = saved.written.read().model_copy(update={"least_images": 3})
+    methods.change_method(method=saved.method, description=change, user=alice)
+    page = people["alice"].get(f"/methods/{saved.method_id}/")
+    assert [entry.action for entry in page.context["log"]] == ["changed a draft of a method", "saved a method"]
+    assert "Changed a draft of a method" in visible(page)
+    path = f"/api/v1/methods/{saved.method_id}/log"
+    entries = script.get(path, headers=basic("alice")).json()
+    assert [(entry["account"], entry["action"]) for entry in entries] == [
+        ("alice", "changed a draft of a method"),
+        ("alice", "saved a method"),
+    ]
+    assert script.get(path, headers=basic("charlie")).status_code == 404
+    viewer = django_user_model.objects.create_user("viewer", password="viewer's password", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_method"))
+    assert script.get(path, headers=basic("viewer")).status_code == 403

@@ -9,7 +9,6 @@ from django.contrib.auth.models import Group
 
 from segmentation.core.quality.reference import ReferenceMaterial, compare_with_certificate
 from segmentation.models import Job, Reference, StaffAction
-from segmentation.presenters.judging import numbers_to_judge
 from tests.web.api.test_jobs import basic, secret
 from tests.web.finished import VISITOR, visible, words
 from tests.web.views.test_judging import measured
@@ -25,6 +24,7 @@ MATERIAL = {
     "certificate": "trial 1",
     "source": "",
     "batch": "",
+    "expires": "",
 }
 TYPED = {**MATERIAL, "value": "0.15 µm", "expanded": "4", "k": "2"}
 
@@ -57,6 +57,7 @@ def test_what_is_typed_is_listed_as_the_certificate_states_it(maker, listed):
         ({"k": "7"}, "k is at most 5, not 7.0."),
         ({"quantity": "n_kept"}, "Choose the number that the certificate states."),
         ({"group": "others"}, "You are in no group of this name."),
+        ({"expires": "June"}, "a day such as 2027-06-30"),
     ],
 )
 def test_what_is_no_certificate_gets_a_sentence_and_stays_in_the_form(maker, change, sentence):
@@ -74,7 +75,7 @@ def test_a_result_says_bias_en_number_and_whether_it_agrees(maker, job, listed):
     assert maker.post(f"/jobs/{job.pk}/reference/", {"reference": str(listed.pk)}).status_code == 303
     job.refresh_from_db()
     assert job.reference == {**MATERIAL, "id": str(listed.pk)}
-    expected = compare_with_certificate(ReferenceMaterial.read(MATERIAL), numbers_to_judge(job)["median"])
+    expected = compare_with_certificate(ReferenceMaterial.read(MATERIAL), job.stored.value("median"))
     assert expected.agrees and expected.bias == pytest.approx(5.0)
     page = maker.get(f"/jobs/{job.pk}/")
     assert expected.sentence in visible(page) and "Agrees with the certificate" in visible(page)
@@ -96,7 +97,8 @@ def test_a_list_of_its_measurements_and_what_a_deletion_leaves(maker, job, liste
     maker.post(f"/jobs/{job.pk}/reference/", {"reference": ""})
     assert maker.get(f"/jobs/{job.pk}/").context["comparison"] is None
     actions = StaffAction.objects.values_list("account", "action")
-    assert set(actions) == {("without an account", "changed the reference material")} and len(actions) == 2
+    changed, deleted = (("without an account", f"{act} reference material") for act in ("changed the", "deleted a"))
+    assert sorted(actions) == [changed, changed, deleted]
 
 
 def test_a_group_lists_and_chooses_it_and_its_maker_alone_deletes_it(people, alice, charlie, make_job):
@@ -136,7 +138,8 @@ def test_scripts_list_choose_and_remove(script, alice, make_job):
     assert ask("get", f"jobs/{job.pk}/reference").json() == answer
     assert ask("delete", f"references/{made.json()['id']}").status_code == 204
     assert ask("delete", f"jobs/{job.pk}/reference").status_code == 204
-    assert ask("get", f"jobs/{job.pk}/reference").json() == {"reference": None, "comparison": None}
+    nothing = {"reference": None, "comparison": None, "deleted": ""}
+    assert ask("get", f"jobs/{job.pk}/reference").json() == nothing
 
 
 def test_a_script_without_an_account_gets_its_secret_and_deletes_with_it(script):
@@ -145,3 +148,34 @@ def test_a_script_without_an_account_gets_its_secret_and_deletes_with_it(script)
     address = f"/api/v1/references/{made['id']}"
     assert script.delete(address).status_code == 403
     assert script.delete(address, headers=secret(made["secret"])).status_code == 204
+
+
+def test_an_expired_certificate_is_said_beside_the_comparison(maker, job):
+    maker.post("/references/", {**TYPED, "expires": "2020-06-30"})
+    listed = Reference.objects.get()
+    assert "2020-06-30" in visible(maker.get(f"/references/{listed.pk}/"))
+    maker.post(f"/jobs/{job.pk}/reference/", {"reference": listed.pk})
+    said = f"The certificate expired on 2020-06-30, before the measurement of {job.created:%Y-%m-%d}."
+    assert said in visible(maker.get(f"/jobs/{job.pk}/"))
+    assert said in maker.get(f"/api/v1/jobs/{job.pk}/reference").json()["comparison"]["sentence"]
+    assert ReferenceMaterial.read({**MATERIAL, "expires": "2027-06-30"}).expiry_words("2027-06-30") == ""
+
+
+@pytest.mark.parametrize("door", ["page", "api"])
+def test_who_deletes_a_material_stands_with_its_results_and_in_the_log(people, script, make_job, alice, door):
+    job = make_job(owner=alice, state="done", attempt=1, summary=measured())
+    people["alice"].post("/references/", TYPED)
+    listed = Reference.objects.get()
+    people["alice"].post(f"/jobs/{job.pk}/reference/", {"reference": listed.pk})
+    assert "Taken from the list" not in visible(people["alice"].get(f"/jobs/{job.pk}/"))
+    if door == "page":
+        people["alice"].post(f"/references/{listed.pk}/delete/")
+    else:
+        assert script.delete(f"/api/v1/references/{listed.pk}", headers=basic("alice")).status_code == 204
+    note = StaffAction.objects.first()
+    assert (note.account, note.action, note.before["value"]) == ("alice", "deleted a reference material", 150.0)
+    assert StaffAction.objects.filter(target=str(listed.pk)).count() == 1
+    said = "by alice."
+    assert f"Taken from the list on {note.created:%Y-%m-%d} {said}" in visible(people["alice"].get(f"/jobs/{job.pk}/"))
+    row = script.get(f"/api/v1/jobs/{job.pk}/reference", headers=basic("alice")).json()
+    assert row["deleted"].endswith(said)

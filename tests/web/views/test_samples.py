@@ -478,3 +478,16 @@ class TestName:
         assert "Change the name" not in words(client.get(page_of(sample)))
         sample.refresh_from_db()
         assert sample.name == "Batch 7"
+
+
+def test_ticks_that_were_not_sent_yet_go_with_added_images(people, make_sample, alice):
+    sample = make_sample("done", "done", owner=alice, state=Sample.State.DONE)
+    first, second = sample.members.order_by("created")
+    fields = {
+        "file": SimpleUploadedFile("new.png", picture(64)),
+        "shown": [first.pk, second.pk],
+        "counted": [second.pk],
+    }
+    assert people["alice"].post(f"/samples/{sample.pk}/add/", fields).status_code == 303
+    assert [job.included for job in (sample.jobs.get(pk=pk) for pk in (first.pk, second.pk))] == [False, True]
+    assert sample.jobs.get(pk=first.pk).choice["by"] == "alice"

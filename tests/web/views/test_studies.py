@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from io import StringIO
 
 import pytest
+from django.contrib.auth.models import Group
+from django.core.management import call_command
 
-from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.analysis import AnalysisSettings, MethodUsed
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.quality.method import MethodDescription
 from segmentation.core.quality.study_report import study_as_dict, study_of
-from segmentation.models import Method, MethodVersion, StaffAction, Study
+from segmentation.models import Job, Method, MethodVersion, Micrograph, StaffAction, Study
 from segmentation.services.results import studies
 from tests.web.api.test_jobs import basic
 from tests.web.finished import summary, visible
@@ -58,9 +61,11 @@ def finish(study):
 
 def test_the_form_lists_the_results_of_the_method_with_what_is_known(people, version, results, make_job, alice):
     other = make_job(state="done", owner=alice)
+    Micrograph.objects.filter(pk=results[0].micrograph_id).update(metadata={"date": "2026-05-04T10:00:00"})
     text = people["alice"].get(address(version)).content.decode()
     assert all(f'value="{job.pk}"' in text for job in results) and str(other.pk) not in text
-    assert f'name="day-{results[0].pk}" value="{results[0].created:%Y-%m-%d}"' in text
+    assert f'name="day-{results[0].pk}" value="2026-05-04"' in text
+    assert f'name="day-{results[1].pk}" value=""' in text, "its file does not tell the day of acquisition"
 
 
 def test_a_study_keeps_its_results_as_they_were(people, version, results):
@@ -136,7 +141,8 @@ def test_the_page_of_a_study_says_what_was_measured_and_writes_it_into_the_metho
     assert people["alice"].get(f"/studies/{study.pk}/report.pdf")["Content-Type"] == "application/pdf"
     answer = people["alice"].post(f"/studies/{study.pk}/apply/")
     assert answer.status_code == 303
-    version.refresh_from_db()  # it was a draft
+    version = MethodVersion.objects.get(number=2)  # the draft has results, so it stays
+    assert version.purpose == "precision of the study “June”"
     assert version.description["settings"]["repeatability"] == pytest.approx(100 * 19**0.5 / 104, rel=1e-2)
     page = visible(people["alice"].get(answer["Location"]))
     assert "study “June”" in page and "4.19 %" in page
@@ -176,3 +182,85 @@ def test_a_study_can_be_cancelled(people, script, version, results):
     finish(Study.objects.latest("created"))
     latest = Study.objects.latest("created")
     assert people["alice"].post(f"/studies/{latest.pk}/cancel/").status_code == 409
+
+
+def test_what_the_method_does_not_allow_counts_only_after_a_yes(people, script, version, results):
+    used = MethodUsed("Powder", 1, "draft", version.checksum, ("The scale is typed.",))
+    odd = results[0]
+    Job.objects.filter(pk=odd.pk).update(summary={**odd.summary, "method": used.as_dict()})
+    text = visible(people["alice"].get(address(version)))
+    assert text.count("count it all the same") == 1 and "nobody has approved it. The scale is typed." in text
+    answer = people["alice"].post(address(version), form(results))
+    assert answer.status_code == 422 and "counts only if you say yes to it" in visible(answer)
+    sent = {"title": "June", "results": {str(job.pk): {"day": str(n // 2)} for n, job in enumerate(results)}}
+    path = f"/api/v1/methods/{version.method_id}/studies"
+    further = {"content_type": "application/json", "headers": basic("alice")}
+    assert script.post(path, sent, **further).status_code == 422 and not Study.objects.exists()
+    assert people["alice"].post(address(version), form(results, agreed=[str(odd.pk)])).status_code == 303
+    row = Study.objects.get().rows[0]
+    assert row["agreed_by"] == "alice" and "nobody has approved it" in row["waits"]
+    people["alice"].post(f"/studies/{Study.objects.get().pk}/cancel/")  # a method has one study at a time
+    assert script.post(path, {**sent, "agreed": [str(odd.pk)]}, **further).status_code == 202
+
+
+def test_a_sample_and_its_own_image_are_not_two_results(people, version, results, make_sample, alice):
+    sample = make_sample(owner=alice, method=version, state="done")
+    Job.objects.filter(pk=results[0].pk).update(sample=sample)
+    answer = people["alice"].post(address(version), form([*results, sample]))
+    assert answer.status_code == 422 and "is an image of the sample" in visible(answer)
+
+
+# The report: fitness for use, and its signatures
+
+
+@pytest.fixture
+def finished_study(people, version, results):
+    required = {"use": "Release of powder", "required-intermediate": "5", "required-bias": "3"}
+    people["alice"].post(address(version), form(results) | required)
+    study = Study.objects.get()
+    finish(study)
+    study.refresh_from_db()
+    return study
+
+
+def test_each_figure_stands_beside_what_the_use_requires(people, finished_study):
+    assert finished_study.requirements["intermediate"] == 5.0 and finished_study.requirements["uncertainty"] is None
+    text = visible(people["alice"].get(f"/studies/{finished_study.pk}/"))
+    assert "Required: intermediate precision of at most 5 %. Found: 4.2 %, so it is met." in text
+    assert "Required: bias against the certified values of at most 3 %. Found: not measured." in text
+    assert "Use: Release of powder." in text and "Whether the method is fit for its use is not shown" in text
+    assert "Never changed, so nothing is known of their effect: instrument (not stated)" in text
+
+
+def test_the_report_is_signed_by_its_author_and_approved_by_another(people, script, finished_study, charlie, settings):
+    path = f"/studies/{finished_study.pk}/"
+    group = Group.objects.create(name="Powders")
+    charlie.groups.add(group)
+    Method.objects.update(group=group)
+    sent = {"password": "alice's password", "meaning": "approved"}
+    assert people["alice"].post(f"{path}sign/", sent).status_code == 403
+    assert people["charlie"].post(f"{path}sign/", {"password": "x", "meaning": "approved"}).status_code == 403
+    assert people["alice"].post(f"{path}sign/", {**sent, "meaning": "made"}).status_code == 303
+    body = {"password": "charlie's password", "meaning": "approved", "name": "C. Boss"}
+    further = {"content_type": "application/json", "headers": basic("charlie")}
+    answer = script.post(f"/api/v1/studies/{finished_study.pk}/signatures", body, **further)
+    assert answer.status_code == 200 and [row["meaning"] for row in answer.json()["signatures"]] == ["made", "approved"]
+    assert script.post(f"/api/v1/studies/{finished_study.pk}/signatures", body, **further).status_code == 409
+    assert "Approved by C. Boss" in " ".join(visible(people["alice"].get(path)).split())
+    study = Study.objects.get()
+    assert studies.broken_study(study) == []
+    call_command("audit", "verify", stdout=StringIO())
+    Study.objects.update(pdf=b"%PDF-1.4 other")
+    with pytest.raises(SystemExit):
+        call_command("audit", "verify", stdout=StringIO())
+    study.signatures[0]["name"] = "Mallory"
+    assert any("was altered" in sentence for sentence in studies.broken_study(study))
+    study.signatures = study.signatures[1:]
+    assert any("one before it is missing" in sentence for sentence in studies.broken_study(study))
+
+
+def test_where_one_person_works_alone_the_study_says_so(people, finished_study, settings):
+    settings.DEEPSEGM_ONE_PERSON = True
+    path = f"/studies/{finished_study.pk}/"
+    people["alice"].post(f"{path}sign/", {"password": "alice's password", "meaning": "approved"})
+    assert "who made the study" in visible(people["alice"].get(path))

@@ -187,6 +187,19 @@ class TestPage:
         for where in (f"/trainings/{training.pk}/", "/models/", "/models/tio2-1/"):
             assert "Offered by alice although" in visible(people["alice"].get(where))
 
+    def test_after_a_withdrawal_one_button_offers_it_and_asks_for_the_tick(self, people, alice):
+        training = make_model(alice, improved=False)
+        at = f"/trainings/{training.pk}/"
+        people["alice"].post(f"{at}offer/", {"overrule": "on"})
+        people["alice"].post(f"{at}withdraw/")
+        page = people["alice"].get(at).content.decode()
+        assert page.count(f'action="{at}offer/"') == 1 and 'name="overrule" required' in page
+        training.summary = {**training.summary, "share": {"share": 0.0, "keeps": None, "sentence": "It takes 0 %."}}
+        training.save(update_fields=["summary"])
+        page = people["alice"].get(at).content.decode()
+        assert f'action="{at}offer/"' not in page and "took nothing of what was learnt" in page
+        assert people["alice"].post(f"{at}offer/", {"overrule": "on"}).status_code == 409
+
     def test_the_other_buttons(self, people, alice):
         training = make_model(alice)
         at = f"/trainings/{training.pk}/"

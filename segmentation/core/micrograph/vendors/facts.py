@@ -6,7 +6,9 @@ from __future__ import annotations
 import math
 import re
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol
 from xml.etree import ElementTree
 
@@ -16,6 +18,17 @@ from .units import SQRT3, plausible_pixel
 ION_COLUMN = 52.0  # degrees between the columns of Thermo's microscopes with two beams
 MOST_TILT = 90.0  # degrees
 LEAST_TILT = 0.5  # degrees: smaller tilts and rotations count as none
+
+
+def moment_of(date: str) -> datetime | None:
+    """The time in a date text of a file; None if it can be read in two ways, such as "07/08/2019"."""
+    text = date.removesuffix(" UTC").replace("/", "-")
+    with suppress(ValueError):
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    for date_format in ("%d %b %Y %H:%M:%S", "%d %b %Y"):
+        with suppress(ValueError):
+            return datetime.strptime(text, date_format)
+    return None
 
 
 class Tags(Protocol):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ...measure.quantities import MEDIAN_TERM
 from ...tasks.base import Task
 
 Subject = Literal["image", "sample"]  # the result that a file belongs to
@@ -103,7 +104,7 @@ class Export:
         """The export for a result of one kind of analysis: all {words} are filled in, and only the
         line for an image or for a sample is kept."""
         names = {"thing": task.thing, "things": task.things, "Things": task.things.capitalize(), "table": task.table}
-        names["figures"] = "mean, median, SD" if task.size else "the first numbers"
+        names["figures"] = f"mean, {MEDIAN_TERM}, SD" if task.size else "the first numbers"
         names["chart"] = "histogram" if task.size else "chart"
         names["counted"] = f"all {task.things}" if keep_all or task.semantic else f"{task.things} that count"
         names["aside"] = "" if task.semantic else "; red: left out"

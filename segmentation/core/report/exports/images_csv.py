@@ -36,7 +36,7 @@ METHOD_COLUMNS: dict[str, Callable[[Member], Any]] = {  # how an image was measu
 def _lines(sample: SampleAnalysis) -> Iterator[tuple[Any, ...]]:
     """The names of the columns, then the cells of each image."""
     heads, rows = numbers_of(sample)
-    fields = ("outlier", "excluded", "warning", "sha256")
+    fields = ("outlier", "excluded", "choice", "warning", "sha256")
     includes = contents_of_intervals(sample)
     yield (
         "image",

@@ -13,7 +13,7 @@ from typing import Any
 from ...flags import Flag, beside_numbers, ranked
 from ...measure.budget_table import ends_words, uncertainty_words
 from ...measure.filters import BY_OTHERS, Reason
-from ...measure.quantities import OF, significant
+from ...measure.quantities import MEDIAN_TERM, NUMBERS, OF, significant
 from ...micrograph.types import LEAST_UNCERTAINTY, NO_SCALE
 from ..entries import Entry, LeftOut, is_special, known_number, quantity_entries
 from ..wording import WHOLE_AND_CUT, per_cent, verdict_words
@@ -34,7 +34,7 @@ class FirstScreen(Numbers):
         """
         if not self.statistics or not self.kept or self.has_few:
             return []
-        terms = {"median": "Median size", "fraction_100nm": f"1–100 nm{self.counted_from}"}
+        terms = {"median": f"{NUMBERS['median'].title} size", "fraction_100nm": f"1–100 nm{self.counted_from}"}
         note = {"median": "", "fraction_100nm": self.verdict}
         names = [name for name in terms if name == "median" or self.statistics.fraction_100nm is not None]
         return [
@@ -85,7 +85,7 @@ class FirstScreen(Numbers):
         """A sentence: why the median of the first screen has no interval; "" if it has one."""
         if self.unsure or not self.screened or not self.headlines or self.headlines[0].interval:
             return ""
-        return self.interval_note or f"The median has no useful 95 % interval: {self.too_few_words}."
+        return self.interval_note or f"The {MEDIAN_TERM} has no useful 95 % interval: {self.too_few_words}."
 
     @property
     def quantities(self) -> list[Entry]:
@@ -179,4 +179,4 @@ class FirstScreen(Numbers):
         share = other["fraction_100nm"]
         nano = "" if share is None else f", {per_cent(share)} of 1–100 nm"
         median = f"{significant(other['median'])} {self.statistics.unit}"
-        return f"Without the filter: {other['n']:,} counted, median {median}{nano}."
+        return f"Without the filter: {other['n']:,} counted, {MEDIAN_TERM} {median}{nano}."

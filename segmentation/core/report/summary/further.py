@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...measure.fitting import FEWEST_SIZES, fit_words
-from ...measure.quantities import COLUMNS, NUMBERS, Value, significant
+from ...measure.quantities import COLUMNS, MEDIAN_TERM, NUMBERS, Value, significant
 from ...measure.results import FIGURES
 from ..entries import Entry, Line, arrangement_entries, group_entries, rod_entries, shape_entries
 from .numbers import Numbers
@@ -89,7 +89,7 @@ class Further(Numbers):
                 COLUMNS[name].title,
                 COLUMNS[name].definition,
                 [
-                    Entry(end, end, Value(ends.get(end)), text=f"{ends[end]:.2f}" if end in ends else "")
+                    Entry(end, NUMBERS[end].label, Value(ends.get(end)), text=f"{ends[end]:.2f}" if end in ends else "")
                     for end in SPREAD
                 ],
             )
@@ -104,7 +104,7 @@ class Further(Numbers):
         if not fit or self.kept < FEWEST_SIZES:
             return ""
         assert self.statistics is not None
-        law = f"Log-normal law (median {significant(fit['median'])} {self.statistics.unit}, geometric SD"
+        law = f"Log-normal law ({MEDIAN_TERM} {significant(fit['median'])} {self.statistics.unit}, geometric SD"
         return f"{law} {significant(fit['gsd'])}): {fit_words(fit)}."
 
     @property

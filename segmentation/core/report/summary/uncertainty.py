@@ -11,6 +11,7 @@ from ...measure.bins import LEAST_JUDGED
 from ...measure.budget_table import NO_INTERVAL, answers_of, lines, uncertainty_name, uncertainty_words
 from ...measure.convergence import FEASIBLE_IMAGES, more_images_words, scale_words
 from ...measure.figure_draws import Z95
+from ...measure.quantities import MEDIAN_TERM
 from ..entries import BudgetTable
 from ..wording import capital, per_cent, uncapital
 from .first_screen import FirstScreen
@@ -38,11 +39,11 @@ class Uncertainty(FirstScreen):
         if more is None and (scale := scale_words(self.things, target, doubt)):
             return f"{capital(scale)}."
         if more is None:
-            return f"There are too few {self.things} to predict how many would bring the median to {aim}."
+            return f"There are too few {self.things} to predict how many would bring the {MEDIAN_TERM} to {aim}."
         if more <= 0:
-            return f"{self.kept:,} {self.things} are enough for the median to {aim}."
+            return f"{self.kept:,} {self.things} are enough for the {MEDIAN_TERM} to {aim}."
         things = self.thing if more == 1 else self.things
-        return f"About {round(more, 2 - len(str(more))):,} more {things} would bring the median to {aim}."
+        return f"About {round(more, 2 - len(str(more))):,} more {things} would bring the {MEDIAN_TERM} to {aim}."
 
     @property
     def convergence_holds(self) -> str:
@@ -77,7 +78,7 @@ class Uncertainty(FirstScreen):
             return ""
         if self.kept < LEAST_JUDGED and not self._by_image:
             return f"No: count at least {LEAST_JUDGED} {self.things}."
-        return f"For the median, counting more hardly helps. Better: {row['remedy']}"
+        return f"For the {MEDIAN_TERM}, counting more hardly helps. Better: {row['remedy']}"
 
     @property
     def budget(self) -> BudgetTable | None:

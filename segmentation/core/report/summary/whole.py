@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...measure.quantities import COLUMNS, DOUBTFUL_FRACTIONS, NUMBERS, Value
+from ...measure.quantities import COLUMNS, DOUBTFUL_FRACTIONS, MEDIAN_TERM, NUMBERS, Value
 from ...measure.results import FIGURES, Statistics
 from ..entries import Entry, quantity_entries
 from ..wording import counted_from
@@ -34,7 +34,7 @@ class Summary(MainList, Uncertainty, Further):
         yield from (replace(entry, group="other sizes") for entry in self._others(self.statistics))
         if fit := self.statistics.fit:
             for term, value, text in (
-                ("median", Value(fit["median"], unit=self.statistics.unit), ""),
+                (MEDIAN_TERM, Value(fit["median"], unit=self.statistics.unit), ""),
                 ("geometric standard deviation", Value(fit["gsd"]), ""),
                 ("greatest distance of the cumulative curves", Value(fit["ks"]), ""),
                 ("p", Value(fit["p"]), "" if fit["p"] >= 0.001 else "< 0.001"),
@@ -65,7 +65,7 @@ class Summary(MainList, Uncertainty, Further):
     def _others(self, statistics: Statistics) -> Iterator[Entry]:
         """Sizes and fractions that the weighted numbers do not include."""
         if statistics.size != "ecd":
-            yield replace(self.by_number("ecd_median"), term="median equivalent circular diameter")
+            yield replace(self.by_number("ecd_median"), term=f"{MEDIAN_TERM} equivalent circular diameter")
         if not statistics.screened:
             return
         counted_words = f", of {self.things}{counted_from(statistics.nano)}" if statistics.nano else ""
