@@ -24,7 +24,7 @@ const HATCH = "rgb(214 222 228 / 0.55)"; // lines over ignored regions
 const DASHES = [5, 4]; // CSS pixels, of outlines without a size or left out
 const FINE = 20; // px of the upload, width assumed for parts of a class
 const FILLED = "evenodd"; // fill rule: a ring within another is a hole
-const KINDS = ["kept", "keptCut", "hand", "handCut", "aside", "chosenKept", "chosenAside"]; // kinds of strokes; Cut: touches the frame, so has no size
+const KINDS = ["kept", "keptCut", "hand", "handCut", "aside", "chosenKept", "chosenAside", "whole"]; // kinds of strokes; whole: around what others cover; Cut: touches the frame, so has no size
 const SIDE = 1024; // px of the upload, side of a square whose outlines are drawn together
 
 export class Drawing {
@@ -105,6 +105,7 @@ export class Drawing {
       const kind = isHighlighted ? (particle.kept ? "chosenKept" : "chosenAside") : ownKind;
       const { paths, colourPaths } = this.squareOf(particle.box);
       paths[kind].addPath(particle.path);
+      if (particle.wholePath && particle.kept) paths.whole.addPath(particle.wholePath);
       if (particle.kept || particle.colour) colourPaths.get(this.colourOf(particle)).addPath(particle.path);
     }
   }
@@ -287,6 +288,7 @@ export class Drawing {
       strokeKind(`kept${cut}`, KEPT, width, dash);
       strokeKind(`hand${cut}`, HAND, width + 0.5, dash);
     }
+    if (layers.outlines) strokeKind("whole", KEPT, width / 2, DASHES);
     if (layers.aside) strokeKind("aside", ASIDE, width + 0.25, DASHES);
     context.globalAlpha = 1;
     if (!some) return;
@@ -456,6 +458,11 @@ export function prepare(particle) {
     }
   }
   const nothing = { left: 0, top: 0, right: 0, bottom: 0 }; // for a particle without an outline yet
+  if (particle.whole) {
+    particle.wholePath = new Path2D();
+    trace(particle.wholePath, particle.whole);
+    particle.wholePath.closePath();
+  }
   return Object.assign(particle, { path, box: box.left < box.right ? box : nothing });
 }
 

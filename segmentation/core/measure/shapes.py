@@ -24,7 +24,7 @@ from .cutouts import CutOut, shifts_side_by_side
 from .descriptors import DESCRIPTORS, SIZES, Outlines, axes_of
 from .hulls import feret_diameters, hull_areas, hull_perimeters
 from .outlines.borders import find_pixel_borders
-from .outlines.completion import complete
+from .outlines.completion import Completion, complete
 from .outlines.contours import contours, moved
 from .outlines.polygons import NO_SHIFTS, Polygons, Shifts, outlines_in
 from .runs import Runs, boxes_of, find_runs
@@ -171,10 +171,7 @@ def with_completed(table: Table, labels: NDArray[np.int32], shifts: Shifts, only
 
     labels: (H, W) of the objects 1..n. shifts: where the picture shows the edges. only_sizes: as for `measure`.
     """
-    lines = contours(find_pixel_borders(labels))
-    if shifts.map is not None:
-        lines = moved(lines, shifts.map, otherwise=shifts.otherwise)
-    completion = complete(lines, labels, len(table))
+    completion = completion_of(labels, len(table), shifts)
     table = table.with_measures(completed=completion.completed, seen_share=completion.seen_share)
     done = np.flatnonzero(completion.completed)
     if not len(done):
@@ -186,6 +183,14 @@ def with_completed(table: Table, labels: NDArray[np.int32], shifts: Shifts, only
         measures[name] = px.length(name).copy()
         measures[name][done] = values
     return table.with_measures(**measures)
+
+
+def completion_of(labels: NDArray[np.int32], n: int, shifts: Shifts) -> Completion:
+    """What others cover of the objects 1..n of labels (H, W), completed. shifts: where the picture shows the edges."""
+    lines = contours(find_pixel_borders(labels))
+    if shifts.map is not None:
+        lines = moved(lines, shifts.map, otherwise=shifts.otherwise)
+    return complete(lines, labels, n)
 
 
 def _position(runs: Runs, n: int) -> Measures:

@@ -19,7 +19,7 @@ from .facts import model_words
 from .figure import Pixels
 from .filing import UNFILED, Filing
 from .method import left_out_words
-from .outlines import Polygon, polygons
+from .outlines import Points, Polygon, polygons
 from .panels import Drawing
 from .signatures import PrintedSignature
 from .wording import calibration_words
@@ -117,6 +117,11 @@ class Context:
         """The polygons of each object, in the order of the ids."""
         segmentation = self.analysis.segmentation
         return polygons(segmentation.dense[: segmentation.rows], len(segmentation), self.drawing.pixel_borders)
+
+    @property
+    def wholes(self) -> dict[int, Points]:
+        """The outlines (k, 2) of completed objects, by their index."""
+        return self.drawing.wholes
 
     @property
     def description(self) -> list[str]:

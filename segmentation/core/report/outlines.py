@@ -16,10 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels.bands import Ids
+from ..labels.segmentation import Segmentation
 from ..measure.by_object import each_object, shifts_of
 from ..measure.hulls import cross
 from ..measure.outlines.borders import STEPS, PixelBorders, find_pixel_borders
+from ..measure.outlines.polygons import Shifts
 from ..measure.runs import Runs
+from ..measure.table import Table
 from ..remembered import current_memory
 
 # Outlines of an unfinished analysis (`unfinished_outlines`): the page shows them in groups, one after the other.
@@ -78,6 +81,17 @@ def smooth_rings(borders: PixelBorders, n: int) -> list[list[Points]]:
     for ring in np.argsort(-np.abs(borders.areas()), kind="stable").tolist():
         rings[owners[ring] - 1].append(lines[ring])
     return rings
+
+
+def whole_outlines(segmentation: Segmentation, table: Table) -> dict[int, Points]:
+    """The outlines (k, 2) of the whole of those objects whose sizes are completed in the table, by their index."""
+    if "completed" not in table.columns or not (table["completed"] == 1).any():
+        return {}
+    from ..measure.shapes import completion_of
+
+    labels = segmentation.dense[: segmentation.rows]
+    shifts = Shifts.of({name: values[: segmentation.rows] for name, values in segmentation.maps.items()})
+    return completion_of(labels, len(segmentation), shifts).polygons
 
 
 def thin_outline(outline: Points, tolerance: float) -> Points:

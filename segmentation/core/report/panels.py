@@ -26,7 +26,7 @@ from ..tasks.base import Task
 from .charts import INK, LUMINANCE, set_legend, set_title, sheet_of, size_in_inches
 from .embedded import EmbeddedPicture
 from .entries import quantity_entries
-from .outlines import outlines_of
+from .outlines import outlines_of, whole_outlines
 from .panel_charts import draw_fractions, draw_lengths, draw_quantities, draw_rose, draw_sizes, draw_thickness
 from .picture import (
     COLOURS,
@@ -98,6 +98,11 @@ class Drawing:
         """The smooth outline of each object, (k, 2) x and y in px of the image."""
         segmentation = self.analysis.segmentation
         return outlines_of(segmentation.labels[: self.shape[0]], segmentation.ids, lambda: self.pixel_borders)
+
+    @cached_property
+    def wholes(self) -> dict[int, NDArray[np.float64]]:
+        """The outlines (k, 2) of completed objects, by their index."""
+        return whole_outlines(self.analysis.segmentation, self.analysis.table)
 
     @property
     def task(self) -> Task:
@@ -286,6 +291,10 @@ def draw_doubts(ax: Axes, drawing: Drawing, letter: str) -> None:
             ink = sheet.colour(INK) if sheet.grey else usual
             solid, label = is_raster or word == word_for_counted, f"{is_drawn.sum():,} {word}"
             handles.append(Line2D([], [], color=ink, linewidth=2, linestyle="solid" if solid else DASHES, label=label))
+    if not is_raster and (wholes := [line for i, line in drawing.wholes.items() if is_kept[i]]):
+        lines = [np.r_[line, line[:1]] for line in wholes]
+        ink = IN_GREY[COUNTED_COLOUR] if sheet.grey else COUNTED_COLOUR
+        ax.add_collection(LineCollection(lines, colors=ink, lw=width / 2, ls=[DASHES]), autolim=False)
     if ax.get_position().y1 >= 1:  # there is no room for a legend above the picture
         return
     spacing = {"handlelength": 1.2, "handletextpad": 0.4, "columnspacing": 0.8, "borderaxespad": 0.15, "borderpad": 0.0}

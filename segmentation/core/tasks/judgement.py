@@ -68,6 +68,9 @@ CORRECTED = "A person corrected these outlines. Before that the software had a d
 # Outlines that hold several particles get a warning if they are at least so many, and this share; with the share
 # MANY_SEVERAL there is no verdict.
 FEWEST_SEVERAL, LEAST_SEVERAL, MANY_SEVERAL = 3, 0.03, 1 / 3
+# Particles with a waist look like two. So outlines are taken for several particles only in a picture in which others
+# were parted or joined, and if they are at most so many times as many: of 45 micrographs none gets the warning then.
+MOST_BY_RESOLVED = 3
 
 
 def is_out_of_domain(segmentation: Segmentation) -> bool:
@@ -440,15 +443,20 @@ def _on_each_other(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
         )
     if completed:
         yield Flag(
-            f"{completed:,} of {count:,} outlines lie on others or under them. Their sizes are those of the whole,"
-            " fitted to the rim that is seen."
+            f"{completed:,} of {count:,} outlines border on others along a part of their rim. Their sizes are those of"
+            " the whole, fitted to the rim that is seen."
         )
 
 
 def several_share(segmentation: Segmentation) -> float:
     """The share of the outlines that seem to hold several particles and could not be parted; 0 after corrections."""
-    several: int = segmentation.used.get("overlaps", {}).get("several", 0)
-    return 0.0 if segmentation.provenance.edits or several < FEWEST_SEVERAL else several / len(segmentation)
+    overlaps = segmentation.used.get("overlaps", {})
+    several, resolved = (
+        overlaps.get("several", 0),
+        sum(overlaps.get(name, 0) for name in ("parted", "joined", "lenses")),
+    )
+    is_likely = FEWEST_SEVERAL <= several <= MOST_BY_RESOLVED * resolved and not segmentation.provenance.edits
+    return several / len(segmentation) if is_likely else 0.0
 
 
 def _left_out(table: Table) -> Iterator[Flag]:

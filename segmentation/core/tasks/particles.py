@@ -216,11 +216,12 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 def rearranged(
     labels: NDArray[np.int32], grey: NDArray[np.uint8], view: View
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], dict[str, Any]]:
-    """The outlines, parted or joined where particles lie on each other (`Task.rearranged`)."""
+    """The outlines, parted or joined where dark particles lie on each other (`Task.rearranged`)."""
     from ..measure.outlines.overlaps import resolved
 
-    is_dark = view.polarity == "dark"
-    found = resolved(labels, 255 - grey if is_dark else grey, dark=is_dark)
+    if view.polarity != "dark":
+        return labels, np.arange(1, int(labels.max(initial=0)) + 1), {}
+    found = resolved(labels, 255 - grey)
     return found.labels, found.source, {"overlaps": found.counts} if any(found.counts.values()) else {}
 
 

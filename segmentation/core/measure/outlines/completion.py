@@ -33,9 +33,8 @@ class Completion:
     """What was completed of n objects.
 
     completed: (n,) whether the outline was completed. seen_share: (n,) share of the (completed) rim with background
-    beyond. polygons: the completed outlines (k, 2), clockwise on the
-    screen, by the index of their object. error: (n,) standard error of the
-    completed minimum Feret diameter in px, NaN for those that stay.
+    beyond. polygons: the completed outlines (k, 2), clockwise on the screen, by the index of their object. error: (n,)
+    standard error of the completed minimum Feret diameter in px, NaN for those that stay.
     """
 
     completed: Bools

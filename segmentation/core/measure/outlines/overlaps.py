@@ -37,27 +37,27 @@ class Resolved:
         return {name: getattr(self, name) for name in ("parted", "joined", "lenses", "several")}
 
 
-def resolved(labels: Labels, grey: NDArray[np.uint8], *, dark: bool) -> Resolved:
+def resolved(labels: Labels, grey: NDArray[np.uint8]) -> Resolved:
     """The objects 1..n of labels (H, W), rearranged where they lie on each other.
 
-    grey: (H, W). dark: whether particles are darker than their background. Only then may the picture have been taken in
-    transmission and show both of two particles where they overlap, so only then are objects parted and overlaps found.
+    grey: (H, W), with particles darker than their background. Only then the picture may have been taken in transmission
+    and show both of two particles where they overlap. Of joined pieces of bright particles on 45 micrographs of EMPS
+    and powder two of two were wrong.
     """
     shown, source = seen(labels), np.arange(1, int(labels.max(initial=0)) + 1)
-    counts = dict.fromkeys(("parted", "joined", "lenses"), 0)
-    steps: list[tuple[str, Callable[[Seen], tuple[Labels, Ints] | None]]] = [("joined", joined)]
-    if dark:
-        density = optical_density(labels, grey)
-        steps = [
-            ("parted", lambda shown: parted(shown, density)),
-            *steps,
-            ("lenses", lambda shown: without_lenses(shown, density)),
-        ]
-    for name, step in steps:
+    density, counts = optical_density(labels, grey), dict.fromkeys(("parted", "joined", "lenses"), 0)
+    steps: dict[str, Callable[[Seen], tuple[Labels, Ints] | None]] = {
+        "parted": lambda shown: parted(shown, density),
+        "joined": joined,
+        "lenses": lambda shown: without_lenses(shown, density),
+    }
+    for name, step in steps.items():
         while (found := step(shown)) is not None:
             counts[name] += abs(len(found[1]) - len(source))
             shown, source = seen(found[0]), source[found[1] - 1]
-    return Resolved(shown.labels, source, **counts, several=int(holds_several(shown).sum()) if dark else 0)
+            if name == "parted":
+                break
+    return Resolved(shown.labels, source, **counts, several=int(holds_several(shown).sum()))
 
 
 def optical_density(labels: Labels, grey: NDArray[np.uint8]) -> Floats:

@@ -3,28 +3,32 @@ and annotation tools."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ... import tasks
 from ...analysis import Analysis, ExportedObjects
-from ..outlines import Ints, Polygon, signed_area
+from ..outlines import Ints, Points, Polygon, signed_area
 from ..wording import version, write_json
 from .base import Export
 
+NOTHING: Mapping[int, Points] = {}
 POSSIBLY_WRONG = "possibly wrong"  # category of left out objects
 
 
-def as_dict(analysis: Analysis, object_polygons: list[list[Polygon]]) -> dict[str, Any]:
+def as_dict(
+    analysis: Analysis, object_polygons: list[list[Polygon]], wholes: Mapping[int, Points] = NOTHING
+) -> dict[str, Any]:
     """The content of coco.json in plain JSON types: one image, and one annotation per object under
     its id.
 
-    object_polygons: the polygons of each object. "categories" are the classes, then POSSIBLY_WRONG
-    for left out objects of any class. "segmentation" has polygons in px along pixel edges; an
-    object with holes has run lengths down the columns instead, because a polygon of COCO cannot
-    have holes. "area" is in pixels, "bbox" is left, top, width, height. "reason" and "confidence"
-    are not part of COCO.
+    object_polygons: the polygons of each object. wholes: the outlines of completed objects by their index.
+    "categories" are the classes, then POSSIBLY_WRONG for left out objects of any class. "segmentation" has polygons in
+    px along pixel edges; an object with holes has run lengths down the columns instead, because a polygon of COCO
+    cannot have holes. "area" is in pixels, "bbox" is left, top, width, height. "whole" is the outline of a completed
+    object, with what others cover. "reason", "confidence" and "whole" are not part of COCO.
     """
     size = analysis.micrograph.shape
     task = tasks.find(analysis.segmentation.provenance.task)
@@ -38,6 +42,7 @@ def as_dict(analysis: Analysis, object_polygons: list[list[Polygon]]) -> dict[st
             **geometry(polygons, size),
             "reason": objects.reasons[i],
             "confidence": objects.confidence[i],
+            **({"whole": [wholes[i].round(2).ravel().tolist()]} if i in wholes else {}),
         }
         for i, polygons in enumerate(object_polygons)
     ]
@@ -104,7 +109,9 @@ EXPORTS = (
         "coco.json",
         "Annotations, COCO JSON",
         place=150,
-        write=lambda context, path: write_json(as_dict(context.analysis, context.object_polygons), path),
+        write=lambda context, path: write_json(
+            as_dict(context.analysis, context.object_polygons, context.wholes), path
+        ),
         image="the {things} as COCO annotations, for training and annotation tools",
     ),
 )

@@ -7,25 +7,30 @@ officially has only degrees, so a map program must be told to use the coordinate
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ... import tasks
 from ...analysis import Analysis, ExportedObjects
 from ...measure.descriptors import measures_of
 from ...measure.table import column_name
-from ..outlines import Polygon
+from ..outlines import Points, Polygon
 from ..wording import version, write_json
 from .base import Export
 from .viewer import rounded_values
 
+NOTHING: Mapping[int, Points] = {}
 DIGITS = 7  # significant digits of measured numbers
 
 
-def as_dict(analysis: Analysis, object_polygons: list[list[Polygon]]) -> dict[str, Any]:
+def as_dict(
+    analysis: Analysis, object_polygons: list[list[Polygon]], wholes: Mapping[int, Points] = NOTHING
+) -> dict[str, Any]:
     """The content of the file in plain JSON types: one feature per object, with its main measures
     as properties.
 
-    object_polygons: the polygons of each object. A measure that is not finite is None. Rings obey
+    object_polygons: the polygons of each object. wholes: the outlines of completed objects by their index, each a
+    further feature with the property "whole_of". A measure that is not finite is None. Rings obey
     the right-hand rule in (x, y) and repeat their first corner at the end.
     """
     objects, table = ExportedObjects.of(analysis), analysis.table
@@ -50,6 +55,14 @@ def as_dict(analysis: Analysis, object_polygons: list[list[Polygon]]) -> dict[st
         }
         for i, polygons in enumerate(object_polygons)
     ]
+    features += [
+        {
+            "type": "Feature",
+            "properties": {"whole_of": int(objects.ids[i])},
+            "geometry": {"type": "Polygon", "coordinates": [[*line.round(2).tolist(), line[0].round(2).tolist()]]},
+        }
+        for i, line in wholes.items()
+    ]
     return {
         "type": "FeatureCollection",
         "generator": version(),
@@ -72,7 +85,9 @@ EXPORTS = (
         "{table}.geojson",
         "Outlines, GeoJSON",
         place=160,
-        write=lambda context, path: write_json(as_dict(context.analysis, context.object_polygons), path),
+        write=lambda context, path: write_json(
+            as_dict(context.analysis, context.object_polygons, context.wholes), path
+        ),
         image="the {things} as polygons in pixels, with their measures",
     ),
 )

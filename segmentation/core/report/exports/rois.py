@@ -7,6 +7,7 @@ table has.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from ...analysis import Analysis, ExportedObjects
 from ...archive import write_zip
-from ..outlines import Polygon
+from ..outlines import Points, Polygon
 from ..picture import COUNTED_COLOUR, LEFT_OUT_COLOUR
 from ..wording import version
 from .base import Export
@@ -23,18 +24,24 @@ if TYPE_CHECKING:
     from roifile import ImagejRoi
 
 
+NOTHING: Mapping[int, Points] = {}
 LARGEST_COORDINATE = 32767  # ImageJ stores whole coordinates in 16 bits with a sign
 OPAQUE = b"\xff"  # the alpha value before the three bytes of a colour
 MOVE, LINE, CLOSE = 0.0, 1.0, 4.0  # ImageJ's codes for the steps of a shape with several rings
 
 
 def write_rois(
-    analysis: Analysis, object_polygons: list[list[Polygon]], file: Path | BinaryIO, keep_all: bool = False
+    analysis: Analysis,
+    object_polygons: list[list[Polygon]],
+    file: Path | BinaryIO,
+    keep_all: bool = False,
+    wholes: Mapping[int, Points] = NOTHING,
 ) -> None:
     """Write one ROI per counted object, named by its id. `keep_all` adds left out objects in red,
     with their reason.
 
-    object_polygons: the polygons of each object.
+    object_polygons: the polygons of each object. wholes: the outlines of completed objects by their index, each a
+    further ROI.
     """
     objects = ExportedObjects.of(analysis)
     digits = max(4, len(str(objects.ids.max(initial=0))))
@@ -47,7 +54,20 @@ def write_rois(
             OPAQUE + bytes.fromhex((COUNTED_COLOUR if objects.kept[i] else LEFT_OUT_COLOUR)[1:]),
         )
         entries.append((f"{title.replace('/', '-')}.roi", roi.tobytes()))
+        if i in wholes:
+            whole = _whole_roi(wholes[i])
+            whole.name, whole.stroke_color = f"{title} whole", roi.stroke_color
+            entries.append((f"{whole.name.replace('/', '-')}.roi", whole.tobytes()))
     write_zip(file, entries, version())
+
+
+def _whole_roi(line: Points) -> ImagejRoi:
+    """The ROI of a line (k, 2) between the pixels."""
+    from roifile import ROI_TYPE, ImagejRoi
+
+    roi = ImagejRoi.frompoints(line)
+    roi.roitype = ROI_TYPE.POLYGON
+    return roi
 
 
 def _roi(polygons: list[Polygon]) -> ImagejRoi:
@@ -81,7 +101,9 @@ EXPORTS = (
         "rois.zip",
         "Outlines for ImageJ, ZIP",
         place=130,
-        write=lambda context, path: write_rois(context.analysis, context.object_polygons, path, context.keep_all),
+        write=lambda context, path: write_rois(
+            context.analysis, context.object_polygons, path, context.keep_all, context.wholes
+        ),
         image="outlines of {counted}, for ImageJ's ROI Manager",
         usual=True,
     ),
@@ -89,7 +111,7 @@ EXPORTS = (
         "rois-all.zip",
         "All outlines for ImageJ, ZIP",
         place=140,
-        write=lambda context, path: write_rois(context.analysis, context.object_polygons, path, True),
+        write=lambda context, path: write_rois(context.analysis, context.object_polygons, path, True, context.wholes),
         image="the same with all {things}{aside}",
     ),
 )

@@ -26,7 +26,7 @@ from ...measure.outlines.polygons import Shifts
 from ...measure.similarity import CONTACT
 from ...micrograph.contrast import display_picture, preview
 from ...remembered import calculated_once
-from ..outlines import Points, smooth_outlines, smooth_rings, thin_outline
+from ..outlines import Points, smooth_outlines, smooth_rings, thin_outline, whole_outlines
 from ..picture import (
     NO_COLOUR,
     PALETTE,
@@ -79,7 +79,8 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
     that the page draws the same histogram as the figure. A number that is not known is None. "cut":
     it counts but touches the frame, so its size is not known. "weight": its weight in the border
     correction. "outline": [x0, y0, x1, y1, ...] in px from the top left corner of the image, true
-    to about a pixel; the first point is not repeated.
+    to about a pixel; the first point is not repeated. "whole": the outline of a completed object, with what others
+    cover.
 
     If pixels belong to classes, each class has the "colour" of the figure, and "rings": the
     outlines of its further pieces and of its holes, the largest first, up to MOST_COORDINATES;
@@ -100,6 +101,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         if drawing
         else smooth_outlines(find_pixel_borders(segmentation.dense[: segmentation.rows]), len(segmentation))
     )
+    wholes = drawing.wholes if drawing else whole_outlines(segmentation, table)
     particles: list[dict[str, Any]] = [
         {
             "id": int(objects.ids[i]),
@@ -109,6 +111,7 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
             **({"cut": True} if objects.touches_frame[i] else {}),
             **({"by_hand": True} if int(objects.ids[i]) in segmentation.by_hand else {}),
             **{name: values[i] for name, values in columns_of_measures.items()},
+            **({"whole": outline_coordinates(wholes[i])} if i in wholes else {}),
             "outline": outline_coordinates(line),
         }
         for i, line in enumerate(lines)

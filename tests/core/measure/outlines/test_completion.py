@@ -25,7 +25,7 @@ def test_a_covered_disc_has_its_whole_size():
     assert least_width(found.polygons[0]) == pytest.approx(40, rel=0.02)
     assert 0.6 < found.seen_share[0] < 0.8
     assert 0 < found.error[0] < 2
-    assert found.polygons[1] is None
+    assert list(found.polygons) == [0]
     assert np.isnan(found.error[1])
 
 
@@ -35,7 +35,7 @@ def test_both_of_two_discs_that_share_their_overlap_are_completed():
     labels[(labels == 2) & one & (np.arange(SHAPE[1]) < 114)] = 1
     found = completed(labels)
     assert found.completed.all()
-    for polygon in found.polygons:
+    for polygon in found.polygons.values():
         assert least_width(polygon) == pytest.approx(40, rel=0.02)
 
 
