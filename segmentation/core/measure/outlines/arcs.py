@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..hulls import cross
 from .contours import Contours
 from .rims import Rims
 
@@ -18,11 +19,9 @@ Ints = NDArray[np.int64]
 def arcs_of(lines: Contours, rims: Rims) -> Ints:
     """(k,) the number of the arc of each point, from 0 on, -1 for points of none: covered ones, concave ones, and those
     beside them."""
-    length = np.diff(lines.bounds)
-    turn, arm = _turns(lines, length)
-    is_open = ~rims.is_sure
+    is_open, is_concave = ~rims.is_sure, concave_points(lines)
     for offset in range(-BESIDE, BESIDE + 1):
-        is_open |= _is_concave(lines, turn, arm)[_along(lines, offset)]
+        is_open |= is_concave[_along(lines, offset)]
     first = lines.bounds[:-1]
     number = np.cumsum(np.insert(is_open[1:] != is_open[:-1], 0, True))
     begins = np.zeros(len(is_open), np.int64)
@@ -45,18 +44,14 @@ def _along(lines: Contours, offset: Ints | int) -> Ints:
     return np.asarray(start + (np.arange(len(start)) - start + offset) % length, np.int64)
 
 
-def _turns(lines: Contours, length: Ints) -> tuple[NDArray[np.float64], Ints]:
-    """(k,) by how much each line turns inwards at each point, radians, and how many points apart this is measured."""
+def concave_points(lines: Contours) -> NDArray[np.bool_]:
+    """(k,) whether a line turns inwards at a point, and more than at the points around."""
+    length = np.diff(lines.bounds)
     arm = np.clip(np.round(ARM_SHARE * length / np.pi), LEAST_ARM, MOST_ARM).astype(np.int64)
     arm = np.repeat(arm, length)
     before = lines.points - lines.points[_along(lines, -arm)]
     after = lines.points[_along(lines, arm)] - lines.points
-    cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
-    return -np.arctan2(cross, (before * after).sum(1)), arm
-
-
-def _is_concave(lines: Contours, turn: NDArray[np.float64], arm: Ints) -> NDArray[np.bool_]:
-    """(k,) whether a line turns inwards at a point, and more than at the points around."""
+    turn = -np.arctan2(cross(before, after), (before * after).sum(1))
     peak = turn > LEAST_TURN
     for offset in range(1, 4):
         peak &= (turn >= turn[_along(lines, offset)]) & (turn >= turn[_along(lines, -offset)])

@@ -13,9 +13,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .least_squares import (
+    bounded_box,
+    bounded_circle,
+    bounded_ellipse,
+    bounded_square,
+    box_distances,
+    circle_distances,
+    ellipse_distances,
+    solved,
+    square_distances,
+)
+
 ELLIPSE, BOX = 1, 2  # families; a circle is an ellipse with equal axes
-STEPS, SMALL_STEP = 12, 5e-4  # steps of a fit at most; a smaller change, in units of the object's size, is the last
-FAR_OFF = 2.5  # times the typical distance: from here on a point weighs less
+AT_ONCE = 2000  # objects, to bound the memory
 LEAST_DISTANCE = 0.1  # px: the typical distance is never taken to be less
 CORRELATED = 5.0  # points: neighbours on a contour err alike, because maps and contours are smooth
 GOOD_PX = 0.2  # a circle, or an ellipse, with this RMS distance is not compared with a family of more parameters
@@ -27,8 +38,6 @@ ANGLES, ROUNDNESSES = 6, (0.15, 1.0)  # starts of a box: angles within 90 degree
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-# parameters (n, p), points (n, m, 2) -> distances (n, m), outside positive; their derivatives (n, p, m)
-Distances = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +95,10 @@ class Fits:
         c, s = np.cos(self.angle), np.sin(self.angle)
         long, wide = 1 / np.maximum(self.half, 1e-3).T
         matrix = np.stack([c * c * long + s * s * wide, c * s * (long - wide), s * s * long + c * c * wide], axis=1)
-        ellipse = _ellipse(np.c_[self.centre, matrix], points)[0]
+        ellipse = ellipse_distances(np.c_[self.centre, matrix], points)[0]
         if not (self.family == BOX).any():
             return ellipse
-        box = _box(np.c_[self.centre, self.angle, self.half, self.corner], points)[0]
+        box = box_distances(np.c_[self.centre, self.angle, self.half, self.corner], points)[0]
         return np.asarray(np.where((self.family == BOX)[:, None], box, ellipse))
 
     def polygons(self, count: int = 96) -> Floats:
@@ -125,12 +134,16 @@ def fitted(points: Floats, weights: Floats, squares: bool | None = None) -> Fits
     points: (n, m, 2) x and y in px. weights: (n, m), 0 where an object has fewer points; at least 8 should be over 0.
     squares: whether a box of which too little is seen is taken to be a square; None if most of the others are squares.
     """
+    if len(points) > AT_ONCE:
+        parts = [slice(k, k + AT_ONCE) for k in range(0, len(points), AT_ONCE)]
+        found = [fitted(points[part], weights[part], squares) for part in parts]
+        return Fits(**{name: np.concatenate([getattr(fits, name) for fits in found]) for name in vars(found[0])})
     total = np.maximum(weights.sum(1), 1e-9)
     middle = (weights[..., None] * points).sum(1) / total[:, None]
     scale = np.sqrt((weights * ((points - middle[:, None]) ** 2).sum(-1)).sum(1) / total)
     scale = np.maximum(scale, 0.5)
     unit = (points - middle[:, None]) / scale[:, None, None]
-    circle = _solved(_circle, _bounded_circle, unit, weights, _circle_start(unit, weights))
+    circle = solved(circle_distances, bounded_circle, unit, weights, _circle_start(unit, weights))
     best = _as_fits(circle, _of_circle, scale)
     for find in (_best_ellipse, _best_box):
         open_ = np.flatnonzero((best.rms > GOOD_PX) | ~best.determined)
@@ -148,6 +161,13 @@ def fitted(points: Floats, weights: Floats, squares: bool | None = None) -> Fits
     return replace(best, centre=best.centre * scale[:, None] + middle)
 
 
+def no_fits(n: int) -> Fits:
+    """n objects without a fit."""
+    zero = np.zeros(n)
+    family, infinite = np.zeros(n, np.int64), np.full(n, np.inf)
+    return Fits(family, np.zeros((n, 2)), np.zeros((n, 2)), zero, zero, zero, infinite, infinite)
+
+
 def are_squares(fits: Fits) -> bool:
     """Whether at least FEWEST_SQUARES of the outlines are squares, and they are most of those whose size is known."""
     is_square = fits.determined & (fits.family == BOX) & (fits.half[:, 1] > SQUARE * fits.half[:, 0])
@@ -161,25 +181,25 @@ def _circle_start(points: Floats, weights: Floats) -> Floats:
     normal += 1e-6 * (weights.sum(1)[:, None, None] + 1e-6) * np.eye(3)
     right = np.einsum("nmp,nm->np", terms, weights * (points**2).sum(-1))
     x, y, rest = np.linalg.solve(normal, right[..., None])[..., 0].T
-    return _bounded_circle(np.stack([x / 2, y / 2, np.sqrt(np.maximum(rest + (x**2 + y**2) / 4, 0.01))], axis=1))
+    return bounded_circle(np.stack([x / 2, y / 2, np.sqrt(np.maximum(rest + (x**2 + y**2) / 4, 0.01))], axis=1))
 
 
 def _best_ellipse(points: Floats, weights: Floats, scale: Floats, circles: Fits) -> Fits:
     inverse = scale / circles.half[:, 0]
     start = np.c_[circles.centre, inverse, np.zeros(len(scale)), inverse]
-    return _as_fits(_solved(_ellipse, _bounded_ellipse, points, weights, start), _of_ellipse, scale)
+    return _as_fits(solved(ellipse_distances, bounded_ellipse, points, weights, start), _of_ellipse, scale)
 
 
 def _best_square(points: Floats, weights: Floats, scale: Floats) -> Fits:
     start = _box_starts(points, weights)[0]
     start = np.c_[start[:, :3], start[:, 3:5].max(1), start[:, 5]]
-    return _as_fits(_solved(_square, _bounded_square, points, weights, start), _of_square, scale)
+    return _as_fits(solved(square_distances, bounded_square, points, weights, start), _of_square, scale)
 
 
 def _best_box(points: Floats, weights: Floats, scale: Floats, others: Fits) -> Fits:
     """The best of two boxes: one begins with sharp, one with round corners."""
     found = [
-        _as_fits(_solved(_box, _bounded_box, points, weights, start), _of_box, scale)
+        _as_fits(solved(box_distances, bounded_box, points, weights, start), _of_box, scale)
         for start in _box_starts(points, weights)
     ]
     is_second = np.flatnonzero(found[1].rms < found[0].rms)
@@ -195,7 +215,7 @@ def _box_starts(points: Floats, weights: Floats) -> list[Floats]:
         half = np.maximum((high - low) / 2, 0.1)
         centre = _turned((high + low)[:, None] / 2, np.full(n, angle))[:, 0]
         boxes = [np.c_[centre, np.full(n, angle), half, share * half.min(1)] for share in ROUNDNESSES]
-        starts.append((np.stack([(weights * _box(box, points)[0] ** 2).sum(1) for box in boxes]), boxes))
+        starts.append((np.stack([(weights * box_distances(box, points)[0] ** 2).sum(1) for box in boxes]), boxes))
     costs = np.stack([cost for cost, _ in starts])  # (angles, roundnesses, n)
     every = np.stack([np.stack(boxes) for _, boxes in starts])
     best = costs.argmin(0)
@@ -253,127 +273,3 @@ def _of_box(parameters: Floats) -> Described:
         slopes[:, 0],
         slopes[:, 1],
     )
-
-
-def _circle(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
-    """Distances from circles: centre and radius."""
-    away = points - parameters[:, None, :2]
-    radius = np.maximum(np.hypot(away[..., 0], away[..., 1]), 1e-9)
-    slopes = np.stack([*(-away / radius[..., None]).transpose(2, 0, 1), np.full(radius.shape, -1.0)], axis=1)
-    return radius - parameters[:, 2:3], slopes
-
-
-def _ellipse(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
-    """Distances from ellipses, exact to the first order: centre, and the symmetric matrix (xx, xy, yy) that maps the
-    ellipse to a unit circle. No angle, so a circle is nothing special."""
-    x, y = np.moveaxis(points - parameters[:, None, :2], -1, 0)
-    xx, xy, yy = parameters[:, 2:, None].transpose(1, 0, 2)
-    u, v = xx * x + xy * y, xy * x + yy * y
-    radius = np.maximum(np.hypot(u, v), 1e-9)
-    u, v = u / radius, v / radius
-    across_x, across_y = xx * u + xy * v, xy * u + yy * v
-    steep = np.maximum(np.hypot(across_x, across_y), 1e-9)
-    slopes = np.stack([-across_x, -across_y, u * x, u * y + v * x, v * y], axis=1) / steep[:, None]
-    return (radius - 1) / steep, slopes
-
-
-def _box(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
-    """Distances from rounded boxes: centre, angle, half length, half width, radius of the corners."""
-    c, s = np.cos(parameters[:, 2:3]), np.sin(parameters[:, 2:3])
-    x, y = np.moveaxis(points - parameters[:, None, :2], -1, 0)
-    u, v = c * x + s * y, c * y - s * x
-    sign_u, sign_v = np.where(u < 0, -1.0, 1.0), np.where(v < 0, -1.0, 1.0)
-    half_u, half_v, corner = parameters[:, 3:, None].transpose(1, 0, 2)
-    over_u, over_v = np.abs(u) - (half_u - corner), np.abs(v) - (half_v - corner)
-    beyond = np.hypot(np.maximum(over_u, 0), np.maximum(over_v, 0))
-    is_corner = (over_u > 0) & (over_v > 0)
-    far = np.maximum(beyond, 1e-9)
-    across_u = np.where(is_corner, over_u / far, over_u >= over_v)
-    across_v = np.where(is_corner, over_v / far, over_u < over_v)
-    to_u, to_v = sign_u * across_u, sign_v * across_v
-    slopes = np.stack(
-        [
-            -(c * to_u - s * to_v),
-            -(s * to_u + c * to_v),
-            to_u * v - to_v * u,
-            -across_u,
-            -across_v,
-            across_u + across_v - 1,
-        ],
-        axis=1,
-    )
-    return beyond + np.minimum(np.maximum(over_u, over_v), 0) - corner, slopes
-
-
-def _square(parameters: Floats, points: Floats) -> tuple[Floats, Floats]:
-    """Distances from rounded squares: centre, angle, half side, radius of the corners."""
-    away, slopes = _box(parameters[:, [0, 1, 2, 3, 3, 4]], points)
-    return away, np.concatenate([slopes[:, :3], slopes[:, 3:4] + slopes[:, 4:5], slopes[:, 5:]], axis=1)
-
-
-def _bounded_circle(parameters: Floats) -> Floats:
-    parameters[:, 2] = np.clip(parameters[:, 2], 0.05, 20)
-    return parameters
-
-
-def _bounded_ellipse(parameters: Floats) -> Floats:
-    parameters[:, 2] = np.clip(parameters[:, 2], 0.05, 20)
-    parameters[:, 4] = np.clip(parameters[:, 4], 0.05, 20)
-    most = 0.999 * np.sqrt(parameters[:, 2] * parameters[:, 4])
-    parameters[:, 3] = np.clip(parameters[:, 3], -most, most)
-    return parameters
-
-
-def _bounded_square(parameters: Floats) -> Floats:
-    parameters[:, 3] = np.clip(parameters[:, 3], 0.05, 20)
-    parameters[:, 4] = np.clip(parameters[:, 4], 0.0, parameters[:, 3])
-    return parameters
-
-
-def _bounded_box(parameters: Floats) -> Floats:
-    parameters[:, 3:5] = np.clip(parameters[:, 3:5], 0.05, 20)
-    parameters[:, 5] = np.clip(parameters[:, 5], 0.0, parameters[:, 3:5].min(1))
-    return parameters
-
-
-def _solved(
-    distances: Distances, bounded: Callable[[Floats], Floats], points: Floats, weights: Floats, parameters: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """The parameters (n, p) with the least squares, the RMS distances (n,), and the covariances (n, p, p).
-
-    points (n, m, 2) in units of each object's size, so that parameters are about 1."""
-    damping, identity, found = np.full(len(points), 1e-2), np.eye(parameters.shape[1]), parameters.copy()
-    going, (away, slopes) = np.arange(len(points)), distances(parameters, points)
-    for _ in range(STEPS):
-        weight, place, now, strength = weights[going], points[going], found[going], damping[going]
-        used = weight * _trust(away[going], weight)
-        normal = _products(slopes[going], used)
-        scale = np.maximum(np.einsum("npp->np", normal), 1e-6 * used.sum(1)[:, None] + 1e-12)
-        right = (slopes[going] * (used * away[going])[:, None]).sum(2)
-        step = np.linalg.solve(normal + (strength[:, None] * scale)[..., None] * identity, right[..., None])[..., 0]
-        trial = bounded(now - step)
-        trial_away, trial_slopes = distances(trial, place)
-        is_better = (used * trial_away**2).sum(1) <= (used * away[going] ** 2).sum(1)
-        damping[going] = np.clip(np.where(is_better, strength / 5, strength * 8), 1e-6, 1e4)
-        better = going[is_better]
-        found[better], away[better], slopes[better] = (part[is_better] for part in (trial, trial_away, trial_slopes))
-        going = going[np.abs(trial - now).max(1) > SMALL_STEP]
-        if not len(going):
-            break
-    used = weights * _trust(away, weights)
-    total = np.maximum(used.sum(1), 1e-9)
-    rms = np.sqrt((weights * away**2).sum(1) / np.maximum(weights.sum(1), 1e-9))
-    return found, rms, np.linalg.inv(_products(slopes, used) + 1e-6 * total[:, None, None] * identity)
-
-
-def _products(slopes: Floats, weights: Floats) -> Floats:
-    """(n, p, p) the sums of the products of slopes (n, p, m), weighted by (n, m)."""
-    return np.asarray((slopes * weights[:, None]) @ slopes.swapaxes(1, 2))
-
-
-def _trust(away: Floats, weights: Floats) -> Floats:
-    """(n, m) from 0 to 1, how much points count that lie so far (n, m) off: less than others beyond FAR_OFF times the
-    typical distance."""
-    typical = np.sqrt((weights * np.minimum(away**2, 1)).sum(1) / np.maximum(weights.sum(1), 1e-9))
-    far = np.maximum(np.abs(away) / (FAR_OFF * np.maximum(typical, 1e-3)[:, None]), 1.0)
-    return np.asarray(1 / far**2)

@@ -55,7 +55,7 @@ def _merged(labels: Labels, target: Ints) -> tuple[Labels, Ints] | None:
 
 def _pairs(shown: Seen) -> tuple[Ints, Ints]:
     """(p,) and (p,) the objects of pairs that may be pieces of one particle: both touch each other or the same object,
-    and at least one is not complete."""
+    at least one is not complete, and enough is free of the rim that a disc of their area would have."""
     n, (one, two, _) = len(shown), shown.contacts()
     if not len(one):
         return one, two
@@ -65,7 +65,12 @@ def _pairs(shown: Seen) -> tuple[Ints, Ints]:
     one, two = near.row.astype(np.int64), near.col.astype(np.int64)
     is_piece, is_complete = shown.sure >= FEWEST_POINTS, shown.good & (shown.own_share >= COMPLETE)
     is_pair = (one < two) & is_piece[one] & is_piece[two] & ~(is_complete[one] & is_complete[two])
-    return one[is_pair], two[is_pair]
+    one, two = one[is_pair], two[is_pair]
+    free = (
+        np.bincount(shown.owner, shown.rims.free, n) * np.pi / 4
+    )  # px; a contour has a point for each side of a pixel
+    is_enough = free[one] + free[two] >= LEAST_SEEN * np.sqrt(4 * np.pi * (shown.areas[one] + shown.areas[two]))
+    return one[is_enough], two[is_enough]
 
 
 def _are_usual(shown: Seen, one: Ints, two: Ints, length: Floats) -> Bools:

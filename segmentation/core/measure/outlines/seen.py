@@ -8,13 +8,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from .arcs import concave_points
 from .borders import find_pixel_borders
 from .completion import LEAST_POINTS, inside_of, is_good
 from .contours import Contours, contours
-from .fits import Fits, are_squares, fitted
+from .fits import Fits, are_squares, fitted, no_fits
 from .rims import Rims, find_rims, padded
 
 POINTS = 32  # of an object in its fit
+MOST_ALONE = 300  # objects fitted that nothing covers and that have no concave points: they show what is usual
 Labels = NDArray[np.int32]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -24,7 +26,7 @@ Ints = NDArray[np.int64]
 @dataclass(frozen=True, eq=False)
 class Seen:
     """The n objects of a label image. lines, rims: of k points. points, weights: (n, m, 2) and (n, m), of the fits.
-    sure: (n,) how many points these stand for."""
+    fits: of all that touch others or have concave points, and of some more. sure: (n,) how many points can be used."""
 
     labels: Labels
     lines: Contours
@@ -90,4 +92,10 @@ def seen(labels: Labels) -> Seen:
     group = np.where(rims.is_sure, lines.labels - 1, -1)
     points, weights = padded(lines.points, group, n, POINTS)
     sure = np.bincount(group[group >= 0], minlength=n).astype(np.int64)
-    return Seen(labels, lines, rims, points, weights, fitted(points, weights), sure)
+    is_fitted = np.zeros(n, np.bool_)
+    is_fitted[lines.labels[rims.covered | concave_points(lines)] - 1] = True
+    alone = np.flatnonzero(~is_fitted)
+    is_fitted[alone[:: max(1, len(alone) // MOST_ALONE)]] = True
+    index = np.flatnonzero(is_fitted)
+    fits = no_fits(n).replaced(index, fitted(points[index], weights[index]))
+    return Seen(labels, lines, rims, points, weights, fits, sure)
