@@ -146,7 +146,7 @@ def test_more_than_a_quarter_that_rules_leave_out_is_said_whatever_else_is():
     said = [flag for flag in made.flags if flag.doubt]
     assert [flag.short for flag in said] == ["33 % of the outlines are left out", "Only about 70 % are probably right"]
     assert (said[0].reason, said[0].moves, round(said[0].by, 2)) == (Reason.FAINT, "count", 0.33)
-    assert "With them the median is 32 nm, without them 32 nm." in said[0].text
+    assert "With them the median is 32.3 nm, without them 32.3 nm." in said[0].text
 
 
 def test_another_model_of_particles_is_only_recommended():
