@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 
 import deepsegm
 from segmentation.core import library
+from segmentation.core.flags import DO_NOT_USE, Flag
 from segmentation.core.library import results
 from segmentation.core.library.inputs import model_for
 from segmentation.core.micrograph.barresult import BarReading
@@ -141,6 +143,17 @@ def test_a_sample_pools_the_results(result):
     assert len(sample.table) == len(result.table) + len(other.table)
     assert sample.table["image"].nunique() == 2 and sample.as_dict()["name"] == "Batch 7"
     assert sample.sentence in sample._repr_html_()
+
+
+def test_a_result_that_must_not_be_used_is_pooled_only_if_that_is_said(result):
+    wrong = Flag.doubtful("Check the scale.", "Do not use: scale wrong?", level=DO_NOT_USE, kind="scale")
+    unusable = library.Result(replace(result.analysis, flags=(wrong,)))
+    assert result.may_be_judged and not unusable.may_be_judged
+    both = deepsegm.pool([result, unusable], count_unusable=True)
+    assert deepsegm.pool([result, unusable]).numbers["n_kept"].value == result.numbers["n_kept"].value
+    assert both.numbers["n_kept"].value == 2 * result.numbers["n_kept"].value and not both.may_be_judged
+    with pytest.raises(deepsegm.UserError, match="No image counts"):
+        deepsegm.pool([unusable])
 
 
 def test_only_alike_results_are_pooled(result):
