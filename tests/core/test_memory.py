@@ -16,7 +16,7 @@ from segmentation.core.micrograph.databar import find_first_bar_row
 from segmentation.core.micrograph.marks import regions_of
 from segmentation.core.preparation import smooth
 
-MOST_BYTES = 24  # a pixel
+MOST_BYTES = 28  # a pixel
 
 
 def lines(y, x):

@@ -248,8 +248,8 @@ def test_noise_has_the_texture_of_no_kind(monkeypatch):
     monkeypatch.setattr(search, "compared_with_models", lambda *given, **more: ([find("bubbles")], True))
     rows, columns = np.mgrid[:200, :200]
     discs = np.hypot(rows % 50 - 25, columns % 50 - 25) < 13
-    counts = np.random.default_rng(4).poisson(np.where(discs, 4.0, 1.0))
-    used = analyse(micrograph_of((20 * counts).clip(0, 255).astype(np.uint8)), AnalysisSettings.of()).segmentation.used
+    counts = np.random.default_rng(4).poisson(np.where(discs, 3.0, 1.5))
+    used = analyse(micrograph_of((30 * counts).clip(0, 255).astype(np.uint8)), AnalysisSettings.of()).segmentation.used
     assert used["noise"] > 1 and not {"resembles", "unfamiliar"} & used.keys()
 
 
