@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Tests and tools start Python hundreds of times, and without stored compiled files each start takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run gpu fresh wheel test test-slow test-all js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
+.PHONY: run gpu fresh images wheel test test-ci costs test-slow test-all test-napari js test-services e2e lint fuzz benchmarks lock audit sbom digests clean
 
 run: .venv/run-ready
 	@echo "Preparing ..."
@@ -23,12 +23,24 @@ test: .venv/test-ready
 	  else echo "The tests of the scripts are skipped: there is no node (Debian's nodejs) here."; fi
 	$(PARALLEL) $(ARGS)
 
+# As `make test`, with the dear tests of tests/costs.txt, too.
+test-ci: override ARGS += -m "not e2e and not benchmark and not slow"
+test-ci: test
+
+# Measures which tests are dear. Processor seconds need a machine that does nothing else.
+costs: .venv/test-ready
+	env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p tests.costs -m "not e2e and not benchmark and not slow" $(ARGS)
+
 # Tests that take long and seldom break; run them before a version. CI runs some of them (.ci/run).
 test-slow: .venv/test-ready
 	$(PARALLEL) -m "slow and not e2e and not benchmark" $(ARGS)
 
 test-all: override ARGS += -m "not e2e and not benchmark"
 test-all: test
+
+# The plug-in in napari itself, in an environment of its own (500 MB): after a change of client/ and before a version.
+test-napari: .venv/test-ready
+	env OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/client/test_napari.py $(ARGS)
 
 # Tests of the JavaScript, by the test runner of node 18 or later, which needs no package.
 js:
@@ -43,14 +55,18 @@ e2e: .venv/test-ready
 
 # Damaged files for every reader of files, as in CI, or with ARGS="micrographs --seconds 600" and the like.
 fuzz: .venv/test-ready
-	$(BIN)/python -m tests.tools.fuzz $(ARGS)
+	$(BIN)/python -m tools.fuzz $(ARGS)
 
 benchmarks: .venv/test-ready
-	$(BIN)/python -m pytest -m benchmark -s $(or $(ARGS),tests/tools/benchmarks)
+	$(BIN)/python -m pytest -m benchmark -s $(or $(ARGS),tools/benchmarks)
 
 # Before a version, as root: `make run`, the example and `make test` in a fresh clone on a bare Debian.
 fresh:
 	.ci/fresh $(or $(SUITE),trixie)
+
+# Before a version, as root: the images of web and worker, built and started without a registry.
+images:
+	.ci/images
 
 # dist/: the wheel and its sources. Remains of an earlier build are removed, because they would get into the wheel.
 wheel: .venv/made

@@ -23,6 +23,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network.cards import ModelCard, UnknownModel
+from tests.costs import dear_tests, name_of
 from tests.web.finished import SUMMARY
 
 # The refusal of a text file.
@@ -57,8 +58,9 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if is_of_tasks or needs_lab or ABOUT_LEARNING.search(collection_path.stem) else None
 
 
-# Not collected unless they are named, because collecting them costs each test process two seconds.
-collect_ignore = ["e2e", "tools/benchmarks"]
+# Not collected unless they are named: collecting the first costs each test process two seconds, and the second needs an
+# environment of its own (`make test-napari`).
+collect_ignore = ["e2e", "client/test_napari.py"]
 # The tests that also run on PostgreSQL, where these things may differ: locks, conditional updates, transactions,
 # constraints, lengths, JSON, order and collation. In other folders and files, single tests are marked `services`.
 ON_BOTH_ENGINES = (
@@ -88,7 +90,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     while the other core has nothing to do.
     """
     items.sort(key=lambda item: item.path.parent.name not in ("worker", "cli"))
+    dear = dear_tests()
     for item in items:
+        if name_of(item) in dear:
+            item.add_marker("dear")
         if runs_on_both_engines(item):
             item.add_marker("services")
 

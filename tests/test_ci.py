@@ -16,6 +16,7 @@ from segmentation import __version__
 ROOT = Path(__file__).resolve().parents[1]
 CI = ROOT / ".ci"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+CHOICE = "debians()", "export PYTHON="  # where the choice of a Python begins and ends
 HEAD = """set -euo pipefail
 scratch=$(mktemp -d)
 set -m
@@ -88,3 +89,18 @@ def test_the_version_is_the_same_everywhere():
     assert json.loads((ROOT / "codemeta.json").read_text(encoding="utf-8"))["version"] == __version__
     headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert headings[0] == __version__
+
+
+def python_of_ci(**environment: str) -> str:
+    """The Python that `.ci/run` takes."""
+    lines = (CI / "run").read_text(encoding="utf-8").splitlines()
+    first, last = (lines.index(next(line for line in lines if line.startswith(start))) for start in CHOICE)
+    script = ["bash", "-c", "set -euo pipefail\n" + "\n".join(lines[first : last + 1]) + '\necho "$PYTHON"']
+    return subprocess.check_output(script, env={"PATH": "/usr/bin:/bin", **environment}, text=True).strip()
+
+
+def test_ci_takes_the_python_of_debian():
+    minor = Path("/usr/bin/python3").resolve().name.removeprefix("python3.")
+    is_of_debian = Path("/etc/debian_version").exists() and minor.isdecimal() and int(minor) >= 11
+    assert python_of_ci() == ("/usr/bin/python3" if is_of_debian else "python3")
+    assert python_of_ci(PYTHON="python3.13") == "python3.13"

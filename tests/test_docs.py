@@ -21,7 +21,7 @@ PAGES = [
 SETTINGS = ROOT / "docs" / "operate" / "settings.md"
 FILES_THAT_NAME_DOCUMENTS = [ROOT / "CHANGELOG.md", *PAGES]
 FILES_THAT_NAME_DOCUMENTS += [
-    file for part in ("segmentation", "worker", "tests") for file in (ROOT / part).rglob("*.py")
+    file for part in ("segmentation", "worker", "tests", "tools") for file in (ROOT / part).rglob("*.py")
 ]
 FILES_THAT_NAME_DOCUMENTS += [*(ROOT / "segmentation").rglob("*.toml"), *(ROOT / "templates").rglob("*.html")]
 
@@ -52,6 +52,16 @@ def test_the_list_of_documents_is_whole():
     listed = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     for page in (ROOT / "docs").glob("*/*.md"):
         assert f"]({page.parent.name}/{page.name})" in listed
+
+
+def test_the_page_of_data_has_each_set_and_each_recipe_of_a_model():
+    page = (ROOT / "docs" / "development" / "data.md").read_text(encoding="utf-8")
+    recipes = [*(ROOT / "segmentation" / "lab" / "recipes").glob("*.toml")]
+    sets = {name for file in recipes for name in re.findall(r'"\.\./shared/data/([^"]+)"', file.read_text("utf-8"))}
+    sets |= set(re.findall(r"\.\./shared/data/([\w/-]+)", (ROOT / "docs" / "method" / "scores.md").read_text("utf-8")))
+    assert sets and not [name for name in sets if f"`{name}`" not in page]
+    models = {file.stem for file in (ROOT / "segmentation" / "cards").glob("*.toml")}
+    assert not [file.stem for file in recipes if file.stem in models and f"`{file.stem}`" not in page]
 
 
 # Words that must not take the place of a word of docs/use/glossary.md.

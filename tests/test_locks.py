@@ -4,7 +4,8 @@ file."""
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, requires
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,16 @@ def test_the_light_set_has_no_torch_and_all_that_an_analysis_needs():
     assert not {"torch", "torchvision", "timm", "triton", "onnx", *UNWANTED} & light
     assert not [name for name in light if name.startswith(("nvidia", "cuda"))]
     assert {"openvino", "scipy", "scikit-image", "matplotlib", "django", "celery"} <= light
+
+
+def test_the_notice_names_each_package_whose_licence_is_not_permissive():
+    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    for name in versions(LOCKS[0]):
+        with suppress(PackageNotFoundError):  # of other platforms
+            about = metadata(name)
+            licence = " ".join([about.get("License-Expression", ""), *about.get_all("Classifier", [])])
+            if re.search(r"GPL|MPL|ZPL|Zope|NVIDIA|OFL", licence) and not name.startswith("nvidia-"):
+                assert re.search(rf"\b{name}\b", notice), name
 
 
 @pytest.mark.parametrize("lock", LOCKS)

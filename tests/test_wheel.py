@@ -21,7 +21,8 @@ import segmentation
 from segmentation.location import IS_INSTALLED, ROOT
 from tests.test_locks import required, versions
 
-SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "requirements.txt", "README.md", "LICENSE")
+SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "requirements.txt", "README.md")
+SOURCES += ("LICENSE", "NOTICE", "LICENSE-Apache-2.0")
 PACKAGES = ("deepsegm", "segmentation", "worker")
 INSIDE = ("templates", "static", "client")  # folders that the wheel contains in the package deepsegm
 START_PAGE = """
@@ -125,6 +126,8 @@ def wheel(tmp_path_factory) -> Path:
 def test_it_holds_every_file_of_the_site_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        licences = {Path(name).name for name in archive.namelist() if ".dist-info/licenses/" in name}
+    assert licences == {"LICENSE", "NOTICE", "LICENSE-Apache-2.0"}
     beside_client = ("client/README.md", "client/pyproject.toml")
     names = [name for name in tracked_files() if not name.startswith("client/napari-deepsegm/")]
     expected = {f"deepsegm/{name}" if name.startswith(INSIDE) else name for name in names}

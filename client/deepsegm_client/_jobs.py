@@ -411,7 +411,8 @@ class Result(_Measured[M]):
         """Measure the same outlines with another scale; gives a new result.
 
         source: "file" or "data bar" takes that scale of `scales`; "typed" needs width; "line" needs pixels, error (px)
-        and length, such as "200 nm"; "none" gives sizes in pixels.
+        and length, such as "200 nm"; "none" gives sizes in pixels. keep=True: a person keeps it against a bar that
+        contradicts it.
         """
         sent = {"source": source, **fields}
         data = yield from self._client._json("POST", f"{self.path}/calibration", key=key or _new_key(), json=sent)

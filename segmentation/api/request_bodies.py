@@ -149,6 +149,7 @@ class NewScale(Body):
     pixels: float = Field(0, ge=0, le=999_999, description="For drawn: length of the line in px of the image.")
     error: float = Field(0, ge=0, le=999_999, description="For drawn: uncertainty of its ends in px.")
     length: str = Field("", max_length=40, description="For drawn: the length beside the bar, such as 200 nm.")
+    keep: bool = Field(False, description="Whether a person keeps this scale against a bar that contradicts it.")
 
 
 class Claim(Body):

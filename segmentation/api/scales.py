@@ -68,6 +68,8 @@ def rescale(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
         calibration = StatedScale.of(body.model_dump()).calibration_of_source(job.micrograph.scale)
     except ValueError as problem:
         raise Refused(str(problem), 422) from None
+    if calibration is not None and body.keep:
+        calibration = calibration.kept
     settings = job.get_settings().replaced(calibration=calibration)
     revision = jobs.rerun_job(job=job, settings=settings, key=key_of(request), **identify(request))
     response["Location"] = reverse("api:job", args=[revision.pk])

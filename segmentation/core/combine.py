@@ -220,7 +220,7 @@ def _numbers(
 def _field_of_view(member: Member, edge: Edge) -> FieldOfView:
     record, values = member.record, {name: quantity.value for name, quantity in member.quantities.items()}
     width, rows = record.frame
-    area_factor = (1 - record.ignored_share) / cos(radians(member.tilt))  # a tilted specimen shows more area
+    area_factor = record.counted_share / cos(radians(member.tilt))  # a tilted specimen shows more area
     area = area_factor * rows * width * (member.table.nm_per_pixel or 1.0) ** 2
     return FieldOfView(member.table, values, float(area), edge, record.settings)
 

@@ -12,9 +12,10 @@ from .labels.segmentation import Segmentation
 from .learning import overruled_limit
 from .measure.filters import Reason
 from .measure.quantities import number, uncapital
-from .measure.regions import area_words, share_of
+from .measure.regions import area_words, share_of, uncounted
 from .measure.table import Table
 from .measure.tilt import Stretch, Tilt
+from .micrograph.borders import BORDER, without_border
 from .micrograph.crosscheck import (
     LARGEST_DIFFERENCE,
     contradict,
@@ -29,6 +30,8 @@ from .settings import MeasurementSettings
 from .tasks.file_signals import notes_of_file
 from .tasks.judgement import result_flags
 
+KEPT_SCALE = "A person has compared this scale with the bar in the image, which gives another, and kept it."
+LEAST_BORDER = 0.01  # share of the picture; a smaller border, such as a line along the edge, changes no density
 OFFERED_ALL_THE_SAME = "The model was offered all the same"
 WRONG_SCALE = "Do not use these numbers before the scale is checked. {sources}"
 
@@ -49,7 +52,8 @@ def measure_objects(
     calibration = settings.measurement.scaled(micrograph.scale).in_use
     stretch = _stretch(micrograph, settings.measurement)
     with clock.stage("measure"):
-        outlines, picture, measuring = segmentation, without_coloured_marks(micrograph), settings.measurement
+        outlines, measuring = segmentation, settings.measurement
+        picture = without_border(without_coloured_marks(micrograph), segmentation.used.get(BORDER, ()))
         if stretch:
             outlines, picture = stretch.segmentation(segmentation), stretch.micrograph(picture)
             measuring = measuring.replaced(ignore=stretch.regions(measuring.ignore))
@@ -76,6 +80,7 @@ def measure_objects(
         clock.seconds,
         (
             *result_flags(micrograph, segmentation, table, settings.measurement, task.things, measured.flags),
+            *_note_on_border(segmentation, task.things),
             *_note_on_ignored(segmentation, table, settings.measurement),
             *_flags_of_scale(micrograph, calibration),
             *_flag_of_model(segmentation),
@@ -98,8 +103,9 @@ def with_arrangement(analysis: Analysis, clock: Clock) -> Analysis:
 
     micrograph, segmentation = analysis.micrograph, analysis.segmentation
     task = tasks.find(segmentation.provenance.task)
+    ignored = _border_share(segmentation) >= LEAST_BORDER or analysis.settings.measurement.ignore
     # Objects that cross (`parted`) have no neighbours. In an ignored region the nearest neighbour is not known.
-    if analysis.statistics is None or not len(segmentation) or task.parted or analysis.settings.measurement.ignore:
+    if analysis.statistics is None or not len(segmentation) or task.parted or ignored:
         return analysis
     frame, table, labels = (micrograph.shape[1], segmentation.rows), analysis.table, segmentation.labels
     stretch = _stretch(micrograph, analysis.settings.measurement)
@@ -110,6 +116,21 @@ def with_arrangement(analysis: Analysis, clock: Clock) -> Analysis:
         arrangement = image_arrangement(table, frame, analysis.calibration, seed_of(micrograph.sha256), task.things)
     table = stretch.unstretched_table(table) if stretch else table
     return replace(analysis, table=table, statistics=replace(analysis.statistics, arrangement=arrangement))
+
+
+def _border_share(segmentation: Segmentation) -> float:
+    """The share of the analysed rows that is border, 0 to 1."""
+    return share_of(uncounted(segmentation.used, ()), (segmentation.rows, segmentation.labels.shape[1]))
+
+
+def _note_on_border(segmentation: Segmentation, things: str) -> Iterator[Flag]:
+    """The note on a border that changes the numbers."""
+    if (share := _border_share(segmentation)) >= LEAST_BORDER:
+        yield Flag(
+            f"{area_words(share)} of the picture has exactly one grey up to its edge, as the paper around a figure or"
+            f" the empty part of a stitched map. This border is no specimen: its area does not count, and {things} that"
+            " it cuts touch the frame."
+        )
 
 
 def _note_on_ignored(segmentation: Segmentation, table: Table, settings: MeasurementSettings) -> Iterator[Flag]:
@@ -138,14 +159,14 @@ def _flag_of_model(segmentation: Segmentation) -> Iterator[Flag]:
 def _flags_of_scale(micrograph: Micrograph, used: Calibration) -> Iterator[Flag]:
     """Flags about the scale, then the notes of the micrograph. used: the calibration of the analysis."""
     if not used.is_known:
-        yield Flag(NO_SCALE, kind="no scale")
+        yield Flag(f"{NO_SCALE} {micrograph.scale_question}".rstrip(), kind="no scale")
     readings = micrograph.calibration, micrograph.reading
-    sources = crosscheck_sources(*readings, used)
+    sources = [KEPT_SCALE] if used.is_kept else crosscheck_sources(*readings, used)
     if factor := largest_contradiction(used, *readings):
         short = f"{DO_NOT_USE}: scale wrong by a factor of {factor_words(factor)}?"
         text = WRONG_SCALE.format(sources=" ".join(sources))
         yield Flag.doubtful(text, short, moves="all", by=1.0, level=DO_NOT_USE, kind="scale")
-    elif any(contradict(reading, used) for reading in readings):
+    elif not used.is_kept and any(contradict(reading, used) for reading in readings):
         yield Flag.doubtful(" ".join(sources), TWO_SCALES, moves="sizes", by=LARGEST_DIFFERENCE, kind="two scales")
     else:
         yield from map(Flag, sources)

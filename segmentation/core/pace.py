@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 # The fraction of an analysis that is done when each stage begins, measured on a 1024 x 768 image
-# (tests/tools/benchmarks).
+# (tools/benchmarks).
 STAGE_BEGINS = {"load": 0.0, "search": 0.05, "network": 0.15, "labels": 0.60, "measure": 0.70, "report": 0.75}
 PREPARING, SEARCHING, SEGMENTING, SEPARATING, MEASURING, DONE = STAGE_BEGINS.values()  # DONE: only the report is left
 NETWORK = "network"  # the longest stage; its duration cannot be estimated from those of other stages

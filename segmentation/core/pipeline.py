@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from . import tasks
 from .analysis import Analysis, AnalysisSettings
 from .labels.segmentation import Segmentation
 from .measuring import measure_objects, with_arrangement
+from .micrograph.borders import BORDER, border_of, without_border
 from .micrograph.contrast import clip_outliers
+from .micrograph.marks import fill_in
 from .micrograph.noise import NOISY, noise_of
 from .micrograph.types import Micrograph
+from .micrograph.vendors.facts import MARKS
 from .network.cards import ModelCard, cards_for_name
 from .network.runtime import Runtime
 from .network.textures import nearest
@@ -69,11 +76,17 @@ def segment(
     with clock.stage("prepare"):
         rows = analysed_rows(micrograph, requested)
         unmarked = without_coloured_marks(micrograph)
-        marks = marks_on(unmarked, rows)
-        picture, noise = clip_outliers(unmarked.pixels[:rows]), {}
+        border = border_of(unmarked.pixels[:rows])
+        specimen = without_border(unmarked, border)
+        marks, lines = marks_on(specimen, rows)
+        facts: dict[str, Any] = {BORDER: border, MARKS: marks}
+        picture = clip_outliers(specimen.pixels[:rows])
         if task.better and (relative := noise_of(picture)) >= NOISY:
-            picture, noise = smooth(unmarked.pixels[:rows]), {"noise": round(relative, 2)}
-    search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, noise=noise, marks=marks)
+            picture, facts["noise"] = smooth(specimen.pixels[:rows]), round(relative, 2)
+        if lines is not None:  # a line over a particle would divide it
+            picture = np.asarray(fill_in(picture, lines), np.float32)
+    facts = {name: fact for name, fact in facts.items() if fact}
+    search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, facts=facts)
     if task.better:  # the task can compare candidates
         return search.with_alternatives(search.best_of_models(candidates, progress), candidates)
     if len(candidates) == 1:

@@ -17,7 +17,7 @@ from .labels.segmentation import MASKS
 from .measure.filters import only_sized
 from .measure.histograms import pieces_table
 from .measure.quantities import NUMBERS, Unit, Value, in_readable_units, micrometres, value_in_micrometres
-from .measure.regions import share_of
+from .measure.regions import share_of, uncounted
 from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words, unscaled_note
 from .measure.table import Table
 from .measure.tilt import Tilt
@@ -78,6 +78,12 @@ class AnalysisRecord:
         """The share of the analysed rows that lies in regions to ignore, 0 to 1."""
         width, rows = self.frame
         return share_of(regions_of(self.settings.get("ignore", ())), (rows, width))
+
+    @property
+    def counted_share(self) -> float:
+        """The share of the analysed rows that counts: without regions to ignore and border, 0 to 1."""
+        width, rows = self.frame
+        return 1 - share_of(uncounted(self.used, regions_of(self.settings.get("ignore", ()))), (rows, width))
 
     @property
     def is_by_model(self) -> bool:

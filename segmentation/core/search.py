@@ -15,9 +15,7 @@ from segmentation import __version__
 from . import tasks
 from .coarse import COARSE, missed_specks, small_objects
 from .labels.segmentation import Provenance, Segmentation
-from .micrograph.marks import Regions
 from .micrograph.types import Micrograph
-from .micrograph.vendors.facts import MARKS
 from .network import cards
 from .network.answers import PredictionMemory
 from .network.cards import ModelCard
@@ -53,8 +51,9 @@ class Search:
 
     picture: (H, W) float32 in 0..1, of the analysed rows. rows: their number. requested: settings of the user. show: as
     in `pipeline.segment`. recognised: name of a model of another kind -> the result of `Task.recognised` for the
-    picture. noise: {"noise": relative noise} if the picture was smoothed because of its noise, else {}. marks: regions
-    with writing or drawing. answers: remembers the predictions, so that no network predicts the same picture twice.
+    picture. facts: what is known of the picture beforehand, as `Segmentation.used` stores it: regions with writing or
+    drawing, its border, and its relative noise if it was smoothed. answers: remembers the predictions, so that no
+    network predicts the same picture twice.
     """
 
     micrograph: Micrograph
@@ -66,8 +65,7 @@ class Search:
     clock: Clock
     show: Show | None = None
     recognised: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    noise: Mapping[str, float] = field(default_factory=dict)
-    marks: Regions = field(default_factory=list)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     answers: PredictionMemory = field(default_factory=PredictionMemory)
 
     def find(self, card: ModelCard, progress: Progress, **changed: Any) -> Segmentation:
@@ -111,7 +109,7 @@ class Search:
             confidence,
             self.rows,
             Provenance(micrograph.sha256, task.name, requested, card.entries(), __version__),
-            {**view.facts, **decoded.used, **self.noise, **({MARKS: self.marks} if self.marks else {})},
+            {**view.facts, **decoded.used, **self.facts},
             {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.alternatives.items()},
             {name: _in_uploaded_rows(values, micrograph) for name, values in decoded.layers.items()},
             {name: _in_uploaded_rows(values, micrograph) for name, values in maps.items()},
@@ -132,7 +130,7 @@ class Search:
         is_near_own_images = (
             LIKENESS in card.options and decoded.used.get("unlike", 1.0) * card.options[LIKENESS]["limit"] < NEAR
         )
-        if is_near_own_images:
+        if is_near_own_images or "noise" in self.facts:  # noise hides the texture of a specimen, and has one itself
             likely, is_unfamiliar = [], False
         if task.plausible and task.plausible(decoded):
             # The shapes of the objects are stronger evidence than the texture of the picture.
@@ -186,13 +184,12 @@ class Search:
         best = self.best_candidate(default, progress)
         assert better is not None
         if others := with_known_textures(models[1:]):
-            others_may_fit = self.picture.any() and (
-                self.task.unsure(best) or not clearly_resembles(self.picture, default, others)
-            )
+            is_likely = bool(self.picture.any()) and not clearly_resembles(self.picture, default, others)
+            others_may_fit = self.picture.any() and (is_likely or self.task.unsure(best))
             best = with_reason(best, USUAL.format(title=default.title))
             for other in others if others_may_fit else ():
                 alternative = self._in_either_size(other, _comparing(progress, "another model"))
-                if better(alternative, best):
+                if better(alternative, best) or (is_likely and self.task.finds_instead(alternative, best)):
                     promise = f"{alternative.used['promised']:,.0f} right outlines"
                     instead = f"{best.used['promised']:,.0f} with the model {best.provenance.card['title']}"
                     best = with_reason(alternative, MORE_RIGHT.format(promise=promise, instead=instead))

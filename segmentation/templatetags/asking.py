@@ -22,6 +22,7 @@ from ..views.datasets import NEW
 register = template.Library()
 register.simple_tag(calibration.suggestion)
 register.simple_tag(calibration.file_suggestion)
+register.simple_tag(calibration.question, name="scale_question")
 register.filter(cards.is_for_comparison)
 register.filter(callers.may_train)
 
@@ -29,8 +30,8 @@ register.filter(callers.may_train)
 @register.simple_tag
 def calibration_warnings(job: Job, warnings: Any = ()) -> list[str]:
     """Sentences about calibrations that disagree, except sentences that the page already has."""
-    sentences = job.scale.disagreements()
-    texts = {str(warning) for warning in warnings or ()}
+    scale = job.scale
+    sentences, texts = scale.disagreements(), {scale.question, *map(str, warnings or ())}
     return [sentence for sentence in sentences if sentence not in texts]
 
 
@@ -42,6 +43,15 @@ def ruler_box(micrograph: Micrograph) -> str:
     if box is None and micrograph.data_bar is not None:
         box = (0, micrograph.data_bar, micrograph.width, micrograph.height)
     return " ".join(f"{edge:g}" for edge in box or ())
+
+
+register.simple_tag(calibration.length_of, name="ruler_length")
+
+
+@register.simple_tag
+def ruler_ends(micrograph: Micrograph) -> str:
+    """The ends of the line that the page's ruler proposes, as "x y x y" in px of the upload; "" if not known."""
+    return " ".join(f"{end:g}" for end in calibration.ends_of(micrograph))
 
 
 @register.simple_tag(takes_context=True)

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from ..core.analysis import AnalysisSettings
+from ..core.micrograph.crosscheck import is_far_apart
 from ..core.micrograph.sources import Source
 from ..core.micrograph.stated import FIELDS, StatedScale, question_about
 from ..forms.settings import SettingsForm, read_sent_settings
@@ -87,20 +88,25 @@ def page(request: HttpRequest, job: Job) -> HttpResponse:
 
 @rerun_form
 def width(request: HttpRequest, job: Job) -> HttpResponse:
-    """Measure the same outlines with another scale: a typed width, an accepted suggestion or a drawn line."""
+    """Measure the same outlines with another scale: a typed width, an accepted suggestion or a drawn line. Field keep:
+    the scale in use is right, although the bar in the image contradicts it."""
     fields, scale = {name: request.POST.get(name, "") for name in FIELDS}, job.scale
+    if request.POST.get("keep") and (in_use := scale.stated or scale.file).is_known:
+        return _analyse_again(request, job, job.get_settings().replaced(calibration=in_use.kept))
     stated_scale = StatedScale.of(fields | {"source": fields["source"] or Source.TYPED})
     try:
-        if not stated_scale.text and not scale.in_use.is_known:  # sizes are in pixels already
+        if not (stated_scale.text or stated_scale.line or scale.in_use.is_known):  # sizes are in pixels already
             raise ValueError(NO_WIDTH)
         # If the typed width equals that of the file, the file is the source.
         calibration = stated_scale.with_file_as_source(scale).calibration(scale)
     except ValueError as error:
         return job_page(request, job, width_error=str(error), status=400)
     # The page asks once about a doubtful width, and sends the confirmed width as "sure".
-    is_sure = request.POST.get("sure", "") == request.POST.get("width", "")
+    is_sure = bool(request.POST.get("sure")) and request.POST["sure"] == request.POST.get("width")
     if not is_sure and (question := question_about(calibration, scale)):
         return job_page(request, job, width_question=question, status=400)
+    if is_sure and calibration is not None and is_far_apart(scale.bar, calibration):
+        calibration = calibration.kept
     settings = job.get_settings().replaced(calibration=calibration)
     # The calibration is in use already: there is nothing to measure.
     if scale.with_stated(calibration).in_use == scale.before_measurement.in_use:

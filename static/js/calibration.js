@@ -2,10 +2,13 @@
 
 import { Ruler } from "./ruler.js";
 
+// The numbers of a text such as "10 20 30 40"; null for an empty text.
+const numbersIn = (text) => (text ? text.split(" ").map(Number) : null);
+
 function openRuler(button) {
-  const { columns, rows, box, ...rest } = button.dataset; // rest: image, tiles, name
+  const { columns, rows, box, ends, ...rest } = button.dataset; // rest: image, tiles, name, length
   const form = button.parentElement.querySelector("[data-ruler-form]");
-  const numbers = { columns: Number(columns), rows: Number(rows), box: box ? box.split(" ").map(Number) : null };
+  const numbers = { columns: Number(columns), rows: Number(rows), box: numbersIn(box), ends: numbersIn(ends) };
   new Ruler({ ...rest, ...numbers }, (stated) => {
     for (const [field, value] of Object.entries(stated)) form.elements.namedItem(field).value = value;
     form.requestSubmit();

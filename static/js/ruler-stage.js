@@ -9,17 +9,17 @@ const GLASS_RADIUS_PX = 64; // radius of the magnifying glass in CSS pixels
 const LINE_COLOUR = "#ffd84d";
 
 export class Stage {
-  // image: { columns, rows, tiles, box: [left, top, right, bottom] of the data bar, name }; changed() is called after
-  // each change of the line.
+  // image: { columns, rows, tiles, box: [left, top, right, bottom] of the reading or the data bar, ends: [x, y, x, y] of
+  // the line that was found, name }; changed() is called after each change of the line.
   constructor(image, changed) {
     Object.assign(this, { ...image, changed });
     this.picture = new Picture(image, () => this.draw());
     this.level = false; // whether the line is kept horizontal
     this.dragged = null; // { end, offset, before } while an end is under a pointer
-    this.part = 0; // which part of a wide data bar is shown next, see lookAt
     const [left, top, right, bottom] = image.box ?? [0, 0.9 * image.rows, image.columns, image.rows];
     const [y, ...xs] = [(top + bottom) / 2, 0.35 * right + 0.65 * left, 0.65 * right + 0.35 * left];
-    this.line = { ends: xs.map((x) => ({ x, y })), drawn: false, error: 1, length: xs[1] - xs[0] };
+    const [x0, y0, x1, y1] = image.ends ?? [xs[0], y, xs[1], y];
+    this.line = { ends: [{ x: x0, y: y0 }, { x: x1, y: y1 }], drawn: Boolean(image.ends), error: 1, length: Math.hypot(x1 - x0, y1 - y0) };
     const words = `${image.name}. Arrow keys move the picture, plus and minus zoom, 0 fits. The two ends of the line follow.`;
     this.canvas = element("canvas", { tabIndex: 0, role: "application", "aria-label": words });
     this.context = this.canvas.getContext("2d");
@@ -53,13 +53,10 @@ export class Stage {
 
   // ---- the view ---------------------------------------------------------------------------------
 
-  // Zooms in on a box so that it can be read; if it is too wide for the stage, each call shows its next part.
+  // Zooms in on a box, as far as all of it is seen.
   lookAt([left, top, right, bottom]) {
-    const scale = clamp(this.box.clientHeight / (4 * (bottom - top)), this.viewport.fitScale, 12);
-    const parts = Math.max(1, Math.ceil((scale * (right - left)) / this.box.clientWidth));
-    const x = left + (((this.part % parts) + 0.5) / parts) * (right - left);
-    this.part += 1;
-    this.viewport.show({ x, y: (top + bottom) / 2 }, scale);
+    const scale = Math.min(this.box.clientHeight / (4 * (bottom - top)), this.box.clientWidth / (1.1 * (right - left)));
+    this.viewport.show({ x: (left + right) / 2, y: (top + bottom) / 2 }, clamp(scale, this.viewport.fitScale, 12));
   }
 
   lookAtLine() {
@@ -162,6 +159,8 @@ export class Stage {
   paint(scale) {
     const { context, line } = this;
     this.picture.paint(context, this.viewport);
+    this.box.classList.toggle("drawn", line.drawn);
+    if (!line.drawn) return;
     const [from, to] = line.ends;
     const along = Math.hypot(to.x - from.x, to.y - from.y) || 1;
     const cross = { x: (-(to.y - from.y) / along) * (9 / scale), y: ((to.x - from.x) / along) * (9 / scale) };
@@ -175,10 +174,8 @@ export class Stage {
     for (const [colour, width] of [["#000000", 3.5], [LINE_COLOUR, 1.5]]) {
       context.strokeStyle = colour;
       context.lineWidth = width / scale;
-      context.setLineDash(line.drawn ? [] : [6 / scale, 5 / scale]);
       context.stroke(path);
     }
-    context.setLineDash([]);
   }
 
   // The magnifying glass: the dragged end, enlarged, in the upper corner away from the pointer.

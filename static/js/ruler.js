@@ -27,7 +27,8 @@ export function scaleFromLine(line, text, columns) {
   };
 }
 
-// image: { image: its address, columns, rows, box, name }; use(stated) is called when the user accepts the line.
+// image: { image: its address, columns, rows, box, ends and length that were read, name }; use(stated) is called when the
+// user accepts the line.
 export class Ruler {
   constructor(image, use) {
     this.image = image;
@@ -35,14 +36,14 @@ export class Ruler {
     this.build();
     document.body.append(this.dialog);
     this.dialog.showModal();
-    this.stage.load(image.image).catch(() => this.say("The picture could not be loaded. Close this window and try again.", true));
+    this.stage.load(image.image).then(() => this.stage.line.drawn && this.stage.lookAtLine()).catch(() => this.say("The picture could not be loaded. Close this window and try again.", true));
     this.stage.canvas.focus();
   }
 
   build() {
     this.stage = new Stage(this.image, () => this.show());
     const typed = { inputMode: "decimal", autocomplete: "off", placeholder: "200 nm" };
-    this.length = element("input", { id: "ruler-length", ...typed, "aria-describedby": "ruler-readout" });
+    this.length = element("input", { id: "ruler-length", value: this.image.length ?? "", ...typed, "aria-describedby": "ruler-readout" });
     this.length.addEventListener("input", () => this.show());
     this.length.addEventListener("keydown", (event) => this.typed(event));
     this.readout = element("p", { id: "ruler-readout", className: "ruler-readout", "aria-live": "polite" });
@@ -50,7 +51,7 @@ export class Ruler {
       "dialog",
       { className: "ruler", "aria-labelledby": "ruler-title" },
       element("h2", { id: "ruler-title" }, "Draw on the scale bar"),
-      element("p", { className: "hint" }, "Drag along the scale bar from end to end; Shift keeps the line level. Then set each end exactly, with the pointer or the arrow keys (Shift: ten pixels)."),
+      element("p", { className: "hint" }, this.image.ends ? "This line was found in the picture. Use it, or set each end exactly, with the pointer or the arrow keys (Shift: ten pixels)." : "Drag along the scale bar from end to end; Shift keeps the line level. Then set each end exactly, with the pointer or the arrow keys (Shift: ten pixels)."),
       element("div", { className: "stage-box" }, this.tools(), this.stage.box),
       element(
         "div",
@@ -75,7 +76,7 @@ export class Ruler {
       button("Fit", () => this.stage.viewport.fit()),
       button("Line", () => this.stage.lookAtLine()),
     );
-    if (this.image.box) zooms.append(button("Data bar", () => this.stage.lookAt(this.image.box)));
+    if (this.image.box) zooms.append(button("Scale bar", () => this.stage.lookAt(this.image.box)));
     return element("div", { className: "tools" }, element("div", {}, element("label", { className: "choice" }, level, " Keep it level")), zooms);
   }
 

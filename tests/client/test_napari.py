@@ -1,5 +1,5 @@
 """The plug-in in napari itself, without a screen: an environment of its own, since napari and Qt are
-500 MB that nothing else needs."""
+500 MB that nothing else needs. `make test-napari` runs it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from tests.test_wheel import build
 
 SOURCES = {"client": ROOT / "client", "plug-in": ROOT / "client" / "napari-deepsegm"}
 SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from segmentation.core.report.facts import settings_used
 from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.core.settings import MOST_REGIONS, MeasurementSettings, regions_text
 from segmentation.core.typed import read_settings
-from tests.tasks.kinds import micrograph_of
+from tests.core.builders import micrograph_of
 
 from .builders import disc_labels, grey_of, segmentation_of
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,11 @@ from matplotlib.figure import Figure
 
 import deepsegm
 from segmentation.core import library
+from segmentation.core.flags import DO_NOT_USE, Flag
 from segmentation.core.library import results
 from segmentation.core.library.inputs import model_for
+from segmentation.core.micrograph.barresult import BarReading
+from segmentation.core.micrograph.types import NO_SCALE, Calibration, Micrograph
 from segmentation.core.network.cards import cards_for_name
 from segmentation.core.report.exports.result import as_dict
 from segmentation.core.report.files import write_all
@@ -92,10 +96,11 @@ def test_the_table_has_a_row_for_each_label(result):
 
 
 def test_the_table_without_pandas_has_the_same_columns(result, monkeypatch):
+    with_pandas = result.table
     monkeypatch.setattr(results, "find_spec", lambda name: None)
     rows = results.as_frame(result.analysis.table.columns)
-    assert rows.dtype.names == tuple(result.table.columns)
-    np.testing.assert_array_equal(rows["min_feret_nm"], result.table["min_feret_nm"])
+    assert rows.dtype.names == tuple(with_pandas.columns)
+    np.testing.assert_array_equal(rows["min_feret_nm"], with_pandas["min_feret_nm"])
 
 
 def test_a_notebook_shows_the_picture_and_the_sentence(result):
@@ -138,6 +143,17 @@ def test_a_sample_pools_the_results(result):
     assert len(sample.table) == len(result.table) + len(other.table)
     assert sample.table["image"].nunique() == 2 and sample.as_dict()["name"] == "Batch 7"
     assert sample.sentence in sample._repr_html_()
+
+
+def test_a_result_that_must_not_be_used_is_pooled_only_if_that_is_said(result):
+    wrong = Flag.doubtful("Check the scale.", "Do not use: scale wrong?", level=DO_NOT_USE, kind="scale")
+    unusable = library.Result(replace(result.analysis, flags=(wrong,)))
+    assert result.may_be_judged and not unusable.may_be_judged
+    both = deepsegm.pool([result, unusable], count_unusable=True)
+    assert deepsegm.pool([result, unusable]).numbers["n_kept"].value == result.numbers["n_kept"].value
+    assert both.numbers["n_kept"].value == 2 * result.numbers["n_kept"].value and not both.may_be_judged
+    with pytest.raises(deepsegm.UserError, match="No image counts"):
+        deepsegm.pool([unusable])
 
 
 def test_only_alike_results_are_pooled(result):
@@ -223,3 +239,17 @@ def test_an_array_is_analysed_as_its_file(tmp_path):
     # Intervals are drawn at random, by the checksum of a file or an array.
     values = [{name: of.value for name, of in one.numbers.items()} for one in (of_array, of_file)]
     assert values[0] == values[1] and values[0]["n_kept"] > 20
+
+
+def test_a_length_whose_line_was_not_found_is_a_note_that_asks_for_it(monkeypatch):
+    asked = BarReading(0.0, 0.0, "100 nm", 100.0, None, (1, 1, 9, 9))
+    monkeypatch.setattr("segmentation.core.library.inputs.read_bar", lambda micrograph: asked)
+    image = deepsegm.read(np.full((200, 300), 90, np.uint8))
+    assert image.notes[-1] == "“100 nm” is written in the image. Where is its line?"
+    assert not image.scale.in_use.is_known
+
+
+def test_a_picture_without_a_scale_says_which_line_is_looked_for():
+    grey = Micrograph(grey_of(LABELS), "x.png", "0" * 64, Calibration.absent(), scale_question="Where is its line?")
+    notes = [flag.text for flag in deepsegm.measure(LABELS, image=grey).analysis.flags]
+    assert f"{NO_SCALE} Where is its line?" in notes

@@ -244,6 +244,15 @@ def test_textures_do_not_count_for_an_image_near_the_training_images(monkeypatch
         assert is_out_of_domain(analysis.segmentation) == refused == ("resembles" in analysis.segmentation.used)
 
 
+def test_noise_has_the_texture_of_no_kind(monkeypatch):
+    monkeypatch.setattr(search, "compared_with_models", lambda *given, **more: ([find("bubbles")], True))
+    rows, columns = np.mgrid[:200, :200]
+    discs = np.hypot(rows % 50 - 25, columns % 50 - 25) < 13
+    counts = np.random.default_rng(4).poisson(np.where(discs, 4.0, 1.0))
+    used = analyse(micrograph_of((20 * counts).clip(0, 255).astype(np.uint8)), AnalysisSettings.of()).segmentation.used
+    assert used["noise"] > 1 and not {"resembles", "unfamiliar"} & used.keys()
+
+
 @pytest.mark.parametrize("is_dark", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_cores_in_shells_are_measured_along_the_chosen_edge(is_dark):
     grey, _ = core_shells(30.0, 0.5)

@@ -16,12 +16,13 @@ from . import specimen
 from .conftest import REPOSITORY, first_page, open_scale, open_tab
 from .test_journey import choose, fits, result
 
-SAMPLE = REPOSITORY / "static" / "sample" / "sem-sample.png"  # 5 nm/px; its bar of 500 nm is 100 px long
+SAMPLE = REPOSITORY / "tests" / "data" / "sem-sample.png"  # 5 nm/px; its bar of 500 nm is 100 px long
 PART = (384, 320, 1024, 768)  # of the sample, with its bar
 BAR = (516.5, 428, 616.5)  # left, y and right of that bar in px of the part
 COLUMNS, ROWS = 1280, 960
 READY = ".ruler-stage.ready"
 LEFT, RIGHT, Y = 300, 700, 930
+ABOVE = 60  # px from a bar to a line that is drawn: on the bar lies the line that was found
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +47,7 @@ def point(page, x, y, columns, rows):
 
 def draw(page, start, end, columns, rows):
     page.locator(READY).wait_for()
+    page.locator("dialog.ruler").get_by_role("button", name="Fit", exact=True).click()
     page.mouse.move(*point(page, *start, columns, rows))
     page.mouse.down()
     page.mouse.move(*point(page, (start[0] + end[0]) / 2, start[1] + 40, columns, rows))
@@ -71,8 +73,11 @@ def test_what_is_read_counts_and_a_line_drawn_later_makes_a_revision(visit, tmp_
     crop = page.locator(".read-shot img")
     assert crop.evaluate("image => image.decode().then(() => image.naturalWidth)") > 20
     page.get_by_role("button", name="Draw on the scale bar").click()
-    draw(page, BAR[:2], (BAR[2], BAR[1]), 640, 448)
-    page.get_by_label("Length written there").fill("1 µm")
+    page.locator(READY).wait_for()
+    expect(page.locator("#ruler-length")).to_have_value("500 nm")
+    assert pixel_size(page.locator("#ruler-readout").inner_text()) == pytest.approx(5, rel=0.02)
+    draw(page, (BAR[0], BAR[1] - ABOVE), (BAR[2], BAR[1] - ABOVE), 640, 448)
+    page.locator("#ruler-length").fill("1 µm")
     assert pixel_size(page.locator("#ruler-readout").inner_text()) == pytest.approx(10, rel=0.03)
     page.get_by_role("button", name="Use this scale").click()
     page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
@@ -104,8 +109,8 @@ def test_a_line_counts_in_pixels_of_the_upload(visit, large_result):
     page.context.add_cookies(large_result[1])
     page.goto(f"{large_result[0]}#scale")
     page.get_by_role("button", name="Draw on the scale bar").click()
-    draw(page, (LEFT, Y), (RIGHT, Y), COLUMNS, ROWS)
-    page.get_by_label("Length written there").fill("0.8 um")
+    draw(page, (LEFT, Y - 2 * ABOVE), (RIGHT, Y - 2 * ABOVE), COLUMNS, ROWS)
+    page.locator("#ruler-length").fill("0.8 um")
     readout = page.locator("#ruler-readout").inner_text()
     assert float(readout.split(" px")[0]) == pytest.approx(RIGHT - LEFT, abs=12)
     page.get_by_role("button", name="Line", exact=True).click()
@@ -114,9 +119,11 @@ def test_a_line_counts_in_pixels_of_the_upload(visit, large_result):
     assert fits(page)
 
 
-def test_the_line_is_drawn_by_keyboard_or_given_up(open_copy):
-    page = open_copy()
-    open_scale(page)
+def test_the_line_is_drawn_by_keyboard_or_given_up(visit, tmp_path):
+    page = visit()
+    Image.fromarray(specimen.scene(3)).save(tmp_path / "without.png")
+    choose(page, tmp_path / "without.png")
+    result(page)
     page.get_by_role("button", name="Draw on the scale bar").click()
     page.keyboard.press("Escape")
     page.locator("dialog.ruler").wait_for(state="detached")
@@ -139,7 +146,7 @@ def test_the_line_is_drawn_by_keyboard_or_given_up(open_copy):
     page.get_by_label("Keep it level").check()
     other.press("Shift+ArrowDown")
     assert place_of(end)[1] == place_of(other)[1]
-    length = page.get_by_label("Length written there")
+    length = page.locator("#ruler-length")
     length.fill("1,000")
     length.press("Enter")
     expect(page.locator("#ruler-readout")).to_contain_text("comma or point", use_inner_text=True)
@@ -148,6 +155,18 @@ def test_the_line_is_drawn_by_keyboard_or_given_up(open_copy):
     page.locator("dialog.ruler").wait_for(state="detached")
     expect(page.locator(".sentence")).to_contain_text(Source.DRAWN.words, use_inner_text=True)
     assert pixel_size(page.locator(".sentence").inner_text()) == pytest.approx(1, rel=0.01)
+
+
+def test_a_bar_without_a_length_is_asked_about(visit, large_result):
+    page = visit()
+    page.context.add_cookies(large_result[1])
+    page.goto(large_result[0])
+    expect(page.locator(".sentence")).to_contain_text("How long is it?", use_inner_text=True)
+    page.locator("#asked_length").fill("0.8 µm")
+    page.locator("#scale-question button").click()
+    result(page)
+    assert pixel_size(page.locator(".sentence").inner_text()) == pytest.approx(2, rel=0.01)
+    expect(page.locator(".suggested")).to_have_count(0)
 
 
 def place_of(end) -> tuple[float, float]:

@@ -100,7 +100,7 @@ def test_only_whole_convex_grains_are_counted_and_the_others_told():
 
 
 def test_the_pictures_show_what_was_found_invented_and_missed():
-    from tests.tasks.kinds import micrograph_of
+    from tests.core.builders import micrograph_of
 
     true, predicted = discs([(30, 30)]), discs([(80, 80)])
     scoring, (labels, _) = compared("bubbles", np.where(predicted, 255, 0).astype(np.uint8), true | predicted)

@@ -15,8 +15,8 @@ from segmentation.core.micrograph import formats
 from segmentation.core.report import exports
 from segmentation.core.truth import image_suffixes
 from segmentation.lab.training import tasks as taught
-from tests.tools.fuzz.targets import TARGETS
 from tests.web.finished import words
+from tools.fuzz.targets import TARGETS
 from worker import attempts
 from worker import tasks as worker
 from worker.heartbeat import Heartbeat

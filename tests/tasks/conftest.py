@@ -19,10 +19,11 @@ from segmentation.core.network.runtime import Runtime
 from segmentation.core.network.scale_search import View
 from segmentation.core.network.with_torch import TorchNetwork
 from segmentation.lab.training import tasks as taught
+from tests.core.builders import micrograph_of
 from tests.lab.folders import save
 
 from . import brightness, taught_brightness
-from .kinds import Brightest, Kind, micrograph_of
+from .kinds import Brightest, Kind
 
 # Importing the task registers its quantities; documents that list all must not have them beside it.
 OWN = [quantities.NUMBERS.pop(name) for name in brightness.TASK.quantities]

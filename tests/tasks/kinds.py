@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,7 +12,6 @@ from torch import Tensor, nn
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.measure import quantities
-from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import ModelCard
 from segmentation.core.tasks.base import Task
 from segmentation.lab.training import tasks as taught
@@ -54,8 +52,3 @@ class Brightest(nn.Module):
 def kinds(numbers: Iterable[str]) -> list[str]:
     """Names of numbers without those of the classes that each is of."""
     return list(dict.fromkeys(name.partition(quantities.OF)[0] for name in numbers))
-
-
-def micrograph_of(pixels: np.ndarray, name: str = "image.png") -> Micrograph:
-    """(H, W) uint8 as read, also where no file may be so small."""
-    return Micrograph(pixels, name, hashlib.sha256(pixels.tobytes()).hexdigest(), Calibration.absent(), {"kind": "PNG"})

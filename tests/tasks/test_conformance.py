@@ -30,10 +30,11 @@ from segmentation.core.report.panels import PANELS
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.suggesting import expected_wrong
 from segmentation.lab.training import tasks as taught
+from tests.core.builders import micrograph_of
 
 from ..core.builders import drawn_under
 from . import brightness, taught_brightness
-from .kinds import kinds, micrograph_of
+from .kinds import kinds
 
 ODD = {
     "black": np.zeros((40, 50), np.uint8),

@@ -15,8 +15,9 @@ from segmentation.core.micrograph.types import Calibration
 from segmentation.core.micrograph.width import LARGEST_NM, SMALLEST_NM
 from segmentation.core.report import exports
 from segmentation.core.report.files import write_all
+from tests.core.builders import micrograph_of
 
-from .kinds import Kind, micrograph_of
+from .kinds import Kind
 
 PITCH = 4  # px from one square to the next
 SHORT, LONG = SMALLEST_SIDE, LONGEST_SIDE * SMALLEST_SIDE

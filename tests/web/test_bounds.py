@@ -73,9 +73,9 @@ def test_each_list_of_what_people_send_has_a_most_number(model):
 
 
 def test_the_document_has_the_table():
-    from tests.tools.bounds import DOCUMENT, table
+    from tools.bounds import DOCUMENT, table
 
-    assert table() in DOCUMENT.read_text(encoding="utf-8"), "run python -m tests.tools.bounds"
+    assert table() in DOCUMENT.read_text(encoding="utf-8"), "run python -m tools.bounds"
 
 
 @pytest.mark.django_db

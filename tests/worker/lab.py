@@ -30,7 +30,7 @@ class Lab:
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")},
             "DEEPSEGM_DATA": str(folder),
-            "DJANGO_SETTINGS_MODULE": "tests.tools.faults.settings",
+            "DJANGO_SETTINGS_MODULE": "tools.faults.settings",
             "LAB_CONSTANTS": '{"DEEPSEGM_SILENCE_SECONDS": 5}',
             "DEEPSEGM_PARENT": str(os.getpid()),
             "LAB_HELD": str(self.held),

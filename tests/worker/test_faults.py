@@ -1,4 +1,4 @@
-"""The short form of `python -m tests.tools.faults`: a real site keeps its promises while it is killed."""
+"""The short form of `python -m tools.faults`: a real site keeps its promises while it is killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHORT = ("--jobs", "12", "--kills", "4", "--trainings", "0", "--faults", "storag
 
 def survives(*more: str) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEGM_")}
-    command = [sys.executable, "-m", "tests.tools.faults", *SHORT, *more]
+    command = [sys.executable, "-m", "tools.faults", *SHORT, *more]
     done = subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout
 

@@ -24,8 +24,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.tools.benchmarks.test_load import Visitor
-from tests.tools.faults.site import free_port
+from tools.benchmarks.test_load import Visitor
+from tools.faults.site import free_port
 
 from .lab import REPOSITORY, wait_for
 
@@ -86,7 +86,7 @@ def env(tmp_path_factory):
         "DEEPSEGM_BUCKET_REGION": "us-east-1",
         "DEEPSEGM_BUCKET_KEY": "key",
         "DEEPSEGM_BUCKET_SECRET": "secret",
-        "DJANGO_SETTINGS_MODULE": "tests.tools.faults.settings",
+        "DJANGO_SETTINGS_MODULE": "tools.faults.settings",
         "LAB_CONSTANTS": '{"DEEPSEGM_SILENCE_SECONDS": 5}',
     }
     try:

@@ -95,7 +95,7 @@ def test_all_images_are_pooled_and_their_files_stored(pooled):
     sample = pooled(squares([10, 12, 14]), None, squares([16, 18]))
     summary = run(sample)
     assert (sample.state, sample.error, sample.progress) == (Sample.State.DONE, "", 1.0)
-    assert (summary["n_kept"], summary["unit"], summary["median"]) == (5, "nm", 28.0)
+    assert (summary["n_kept"], summary["unit"]) == (5, "nm") and summary["median"] == pytest.approx(28.0, rel=0.02)
     assert summary["of"] == [str(job.pk) for job in sample.jobs.filter(state=DONE).order_by("created")]
     assert [row["n"] for row in summary["images"]] == [3, 2]
     assert [sum(column) for column in summary["histogram"]["counts"]] == [3, 2]
@@ -249,7 +249,8 @@ def test_the_files_name_excluded_failed_and_unreadable_images_with_the_reason(po
         "3.png": f"Not analysed: {CANCELLED}",
         "4.png": f"Not analysed: {UNREAD}",
     }
-    assert (rows["1.png"]["n"], rows["1.png"]["median_nm"], rows["2.png"]["n"]) == ("0", "34", "")
+    assert (rows["1.png"]["n"], rows["2.png"]["n"]) == ("0", "")
+    assert float(rows["1.png"]["median_nm"]) == pytest.approx(34, rel=0.02)
     assert rows["2.png"]["sha256"] == failed.micrograph.sha256
     document = json.loads(files["result.json"])
     assert [bool(image["excluded"]) for image in document["images"]] == [False, True, True, True, True]

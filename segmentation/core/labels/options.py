@@ -83,15 +83,14 @@ class ParticleOptions(ModelOptions):
     )
     cuts: Annotated[Weights, _weights_validator((), INTERCEPT, *CUT_FEATURES)] = Field(
         CUTS,
-        description="weights of the probability that a possible cut is right;"
-        " see `python -m tests.tools.accuracy contacts`",
+        description="weights of the probability that a possible cut is right; see `python -m tools.accuracy contacts`",
     )
     outline_error: Annotated[Weights, _weights_validator((), *OUTLINE_ERRORS)] = Field(
         {},
         description=(
             "standard uncertainty that wrong outlines cause. seen, all: of the median, relative, if visible or all"
             " particles are counted; seen_share, all_share: of a share p, in units of √(p (1 − p)); see"
-            " `python -m tests.tools.accuracy contacts`"
+            " `python -m tools.accuracy contacts`"
         ),
     )
     coarsest: Fraction = Field(

@@ -25,7 +25,7 @@ from ..micrograph.barresult import BarReading, reading_of_same_bar
 from ..micrograph.databar import first_bar_row
 from ..micrograph.pairing import is_side_file, pair
 from ..micrograph.reader import read as read_file
-from ..micrograph.readings import with_stored_reading
+from ..micrograph.readings import question_of, with_stored_reading
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import UnknownModel, automatic_name, cards_for_name
 from ..tasks.base import Task
@@ -97,7 +97,7 @@ def with_bar_scale(
         known.append(replace(reading, same_as=micrograph.name))
     if reading is None or reading.sure or is_scale_known:
         return with_stored_reading(micrograph, asdict(reading) if reading else None)
-    note = reading.note or doubtful.format(reading.nm_per_pixel)
+    note = reading.note or question_of(asdict(reading)) or doubtful.format(reading.nm_per_pixel)
     return replace(micrograph, notes=(*micrograph.notes, note))
 
 

@@ -62,6 +62,7 @@ def auto_edges(sizes: Floats, unit: str = "", pixel_size: float = 0.0, fewest: i
     clean = widths[~shows_comb] if not shows_comb.all() else widths[-1:]
     chosen = float(clean[max(int((clean <= target).sum()) - 1, 0)])
     edges = start + chosen * np.arange(floor((low - start) / chosen), floor((high - start) / chosen) + 2)
+    edges[0] = min(edges[0], low)  # rounding may lift it over the least size
     return np.asarray(np.maximum(edges, 0.0) if low >= 0 else edges, np.float64)
 
 

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from .bins import FEWEST_IN_HISTOGRAM
 from .distribution import Floats
+from .doubts import DOUBT
+from .filters import SURE_CONFIDENCE, without_doubtful
 from .quantities import MEDIAN_TERM
+from .table import Table
 
-# Titles of the examples; a sure outline has a high confidence.
-TITLES = ("smallest sure one", f"nearest to the {MEDIAN_TERM}", "largest sure one")
+TITLES = ("smallest counted", f"nearest to the {MEDIAN_TERM}", "largest counted")
 
 
 class Example(NamedTuple):
@@ -22,6 +24,14 @@ class Example(NamedTuple):
     id: int
     title: str
     size: str
+
+
+def sure_ones(table: Table) -> NDArray[np.bool_]:
+    """(n,) whether each object is counted, has a high confidence or was confirmed by a person, and has no possible cut
+    about which a person is asked."""
+    cut_chance = 1 - np.asarray(table.columns.get("chance", 1.0), float)
+    is_asked = np.nan_to_num(cut_chance) >= DOUBT
+    return np.asarray(without_doubtful(table, SURE_CONFIDENCE).kept & ~is_asked)
 
 
 def extremes(size: Floats, is_sure: NDArray[np.bool_], median: float) -> tuple[int, int, int] | None:

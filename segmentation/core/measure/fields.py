@@ -26,7 +26,7 @@ from .filters import Reason, by_reason, set_aside, whole_only, with_decisions, w
 from .outlines.polygons import Shifts
 from .pooled_fields import jackknife_error
 from .quantities import NUMBERS, Value, column
-from .regions import CountedArea, set_regions_aside
+from .regions import CountedArea, framed_by_border, set_regions_aside
 from .results import Statistics
 from .table import Table
 
@@ -52,11 +52,11 @@ def table_of(
 
     labels, nm_per_pixel = segmentation.dense, calibration.nm_per_pixel
     inputs = labels, micrograph.pixels, segmentation.confidence, nm_per_pixel, segmentation.rows
-    table = shapes.measure(*inputs, shifts=Shifts.of(segmentation.maps))
-    table, ignored = table.with_measures(**measured), str(Reason.IGNORED)
+    table = shapes.measure(*inputs, shifts=Shifts.of(segmentation.maps)).with_measures(**measured)
+    table = framed_by_border(table, segmentation.used, labels)
     marks = segmentation.used.get(MARKS, ())
     table = set_regions_aside(table, labels, marks, str(Reason.MARKED), segmentation.labels.shape)
-    table = set_regions_aside(table, labels, settings.ignore, ignored, micrograph.shape)
+    table = set_regions_aside(table, labels, settings.ignore, str(Reason.IGNORED), micrograph.shape)
     table = with_decisions(table, segmentation, settings.faint_limit)
     judged = set_aside(table, settings.filter, too_small)
     return with_reasons_lifted(judged, [Reason.FRAME]).with_ids(segmentation.ids)

@@ -58,7 +58,6 @@ class Reason(StrEnum):
 
 # Groups of reasons. ALWAYS apply even with the filter off; FILTER_REASONS only with the filter on.
 ALWAYS = (Reason.FRAME, Reason.SLIP)
-OF_FIBRES = (Reason.SHORT, Reason.THIN, Reason.PIECE)  # given after `set_aside`, which removes them
 FILTER_REASONS = (Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
 BY_OTHERS = (Reason.FAINT, Reason.GAP, Reason.HIDDEN)  # judged by the other outlines of the image
 BY_REGION = (Reason.IGNORED, Reason.MARKED)  # judged by the place of the outline (measure.regions)

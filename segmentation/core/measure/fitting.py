@@ -22,7 +22,7 @@ GOOD_DISTANCE, FAIR_DISTANCE = 0.03, 0.05
 # The table of the test of Lilliefors (1967). P_VALUES: how likely a sample of the fitted law is
 # further from its own fit than a distance D. MODIFIED: D (sqrt n - 0.01 + 0.85 / sqrt n), whose
 # distribution hardly depends on n (Stephens 1974). Made by `python -m
-# tests.tools.accuracy.lilliefors` from 400,000 samples of n = 200.
+# tools.accuracy.lilliefors` from 400,000 samples of n = 200.
 MODIFIED: tuple[float, ...] = (0.318, 0.367, 0.421, 0.454, 0.501, 0.538, 0.573, 0.608, 0.646)
 MODIFIED += (0.689, 0.715, 0.744, 0.780, 0.826, 0.857, 0.899, 0.921, 0.949, 0.986, 1.011, 1.047)
 MODIFIED += (1.105, 1.177, 1.231, 1.278, 1.378)

@@ -7,18 +7,23 @@ of two corners is the rectangle between them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..labels.bands import Ids, sums_of_objects
 from ..labels.shape_pixels import polygon_spans
+from ..micrograph.borders import BORDER, cut_by_border
 from ..settings import Regions
 from .table import REASON_TYPE, Table
+
+if TYPE_CHECKING:
+    from ..labels.segmentation import Segmentation
+    from .cutouts import CutOut
 
 INSIDE = 0.5  # an outline with this share of its pixels or more in regions does not count
 MOST_CELLS = 512  # along the longer side, when the largest free rectangle is searched
@@ -28,19 +33,20 @@ Region = Sequence[Sequence[float]]
 
 @dataclass(frozen=True, eq=False)
 class CountedArea:
-    """The part of a picture that counts: the analysed rows without the regions to ignore.
+    """The part of a picture that counts: the analysed rows without regions to ignore and border.
 
-    shape: the analysed rows and columns. ignored: (H, W) of these, True in a region to ignore; None
-    without regions.
+    shape: the analysed rows and columns. ignored: (H, W) of these, True in a region to ignore or in
+    the border; None without any.
     """
 
     shape: tuple[int, int]
     ignored: NDArray[np.bool_] | None = None
 
     @classmethod
-    def of(cls, regions: Regions, rows: int, columns: int) -> Self:
-        """The area of so many analysed rows and columns without `regions`."""
-        return cls((rows, columns), mask_of(regions, (rows, columns)) if regions else None)
+    def of(cls, segmentation: Segmentation, ignore: Regions) -> Self:
+        """The area of the analysed rows without the regions to ignore and the border."""
+        shape, regions = (segmentation.rows, segmentation.labels.shape[1]), uncounted(segmentation.used, ignore)
+        return cls(shape, mask_of(regions, shape) if regions else None)
 
     def without(self, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The mask (H, W) without the pixels to ignore."""
@@ -49,6 +55,35 @@ class CountedArea:
     def counted(self, amounts: NDArray[np.float64]) -> NDArray[np.float64]:
         """The amounts (H, W), 0 in regions to ignore."""
         return amounts if self.ignored is None else np.where(self.ignored, 0.0, amounts)
+
+
+def uncounted(used: Mapping[str, Any], ignore: Regions) -> Regions:
+    """The regions to ignore and the border of a picture. used: of its segmentation."""
+    return (*ignore, *(tuple((x, y) for x, y in rectangle) for rectangle in used.get(BORDER, ())))
+
+
+def framed_by_border(table: Table, used: Mapping[str, Any], labels: NDArray[np.int32], ids: Ids | None = None) -> Table:
+    """The table in which the objects that reach the border of the picture touch the frame. labels: (H, W) with the ids
+    (n,), or 1..n. used: of the segmentation."""
+    if BORDER not in used:
+        return table
+    return framed(
+        table, np.isin(np.arange(1, len(table) + 1) if ids is None else ids, cut_by_border(labels, used[BORDER]))
+    )
+
+
+def reaches_border(part: CutOut, used: Mapping[str, Any]) -> bool:
+    """Whether an object that was cut out of a picture reaches its border. used: of the segmentation."""
+    corner = np.array([part.left, part.top])
+    return bool(cut_by_border(part.mask, [np.array(rectangle) - corner for rectangle in used.get(BORDER, ())]).any())
+
+
+def framed(table: Table, is_cut: NDArray[np.bool_]) -> Table:
+    """The table in which these objects (n,) touch the frame, too, and so have no weight of the border correction."""
+    return table.with_measures(
+        touches_frame=table["touches_frame"].astype(bool) | is_cut,
+        edge_weight=np.where(is_cut, np.nan, table["edge_weight"]),
+    )
 
 
 def mask_of(regions: Sequence[Region], shape: tuple[int, int]) -> NDArray[np.bool_]:

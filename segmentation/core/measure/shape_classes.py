@@ -3,7 +3,7 @@
 Templates (ellipses, rectangles, triangles and hexagons of many aspect ratios) are fitted to the
 convex outline; their corners are rounded as fits best. A small classifier turns the misfits of the
 templates, the aspect ratio, the solidity and the size in pixels into the probability of each class.
-It was trained on drawn outlines (`python -m tests.tools.accuracy.outlines`). An outline does not
+It was trained on drawn outlines (`python -m tools.accuracy.outlines`). An outline does not
 show heights: a square one may be a cube, or a plate seen from above.
 """
 
@@ -24,12 +24,12 @@ from .by_object import by_object, shifts_of
 from .convex_outline import convex_outlines
 from .distribution import Edge, Floats, WeightedSizes, figures
 from .fractions import wilson
-from .hulls import Hulls, find_hulls
-from .outlines.polygons import NO_SHIFTS, Shifts, outlines_in
+from .hulls import Hulls, find_hulls, hull_areas, hull_perimeters
+from .outlines.polygons import NO_SHIFTS, Polygons, Shifts, outlines_in
 from .pooled_fields import share_ends
 from .quantities import COLUMNS
 from .results import SHAPES, Extent, Rods, ShapeShare
-from .runs import Runs
+from .runs import Runs, find_runs
 from .table import Table
 
 FILE = Path(__file__).with_name("shape_classes.json")
@@ -111,13 +111,13 @@ def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None,
     """
 
     def misfits(labels: NDArray[np.int32], runs: Runs) -> dict[str, Floats]:
-        # The classifier was taught on outlines that follow pixels; lengths are those between pixels.
-        width, length = sides_of(outlines_in(labels, shifts, shifts_of(labels, runs))[1].hulls())
-        return {**misfits_of(convex_outlines(find_hulls(runs))), "true width": width, "true length": length}
+        plain, outline = outlines_in(labels, shifts, shifts_of(labels, runs))
+        width, length = sides_of(outline.hulls())
+        return {**misfits_of_pixels(plain, runs), "true width": width, "true length": length}
 
     measured = by_object(f"misfits {shifts.checksum}", labels, ids, misfits)
     width, length = measured.pop("true width"), measured.pop("true length")
-    fits = _fits(measured, table["solidity"], table["convexity"])
+    fits = _fits(measured)
     probabilities = classify(fits.features)
     is_classed = (table.rescaled(None)["min_feret_px"] >= LEAST_PX) & ~table["touches_frame"].astype(bool)
     return table.with_measures(
@@ -129,9 +129,20 @@ def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None,
     )
 
 
-def fit_templates(outlines: Hulls, solidity: Floats, convexity: Floats) -> Fits:
-    """The fits of the convex outlines of n objects, with solidity and convexity (n,) of the objects themselves."""
-    return _fits(misfits_of(outlines), solidity, convexity)
+def fit_templates(labels: NDArray[np.int32]) -> Fits:
+    """The fits of the objects 1..n of labels (H, W)."""
+    return _fits(misfits_of_pixels(outlines_in(labels, NO_SHIFTS)[0], find_runs(labels)))
+
+
+def misfits_of_pixels(plain: Polygons, runs: Runs) -> dict[str, Floats]:
+    """The measures of n objects for the classifier, which was taught on outlines that follow pixels: those of their
+    convex outlines (`misfits_of`), and their solidity and convexity. plain: their outlines. runs: their pixels."""
+    hulls, area = find_hulls(runs), np.bincount(runs.particle, runs.length).astype(np.float64)
+    convex = convex_outlines(hulls)
+    perimeter = np.maximum(plain.perimeters(len(area)), np.sqrt(4 * np.pi * area))
+    shares = {"solidity": area / np.maximum(hull_areas(hulls), 1e-9)}
+    shares["convexity"] = np.minimum(hull_perimeters(convex) / np.maximum(perimeter, 1e-9), 1.0)
+    return {**misfits_of(convex), **shares}
 
 
 def misfits_of(outlines: Hulls) -> dict[str, Floats]:
@@ -155,9 +166,9 @@ def misfits_of(outlines: Hulls) -> dict[str, Floats]:
     return {"misfits": misfits, "uneven": uneven, "noise": noise, "width": width, "length": length}
 
 
-def _fits(outline_misfits: dict[str, Floats], solidity: Floats, convexity: Floats) -> Fits:
-    """The fits from the columns of `misfits_of`."""
-    misfits, uneven, noise, width, length = outline_misfits.values()
+def _fits(outline_misfits: dict[str, Floats]) -> Fits:
+    """The fits from the columns of `misfits_of_pixels`."""
+    misfits, uneven, noise, width, length, solidity, convexity = outline_misfits.values()
     ratio = np.maximum(length / np.maximum(width, 1e-9), 1.0)
     features = np.column_stack(
         [

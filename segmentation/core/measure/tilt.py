@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels.segmentation import Cut, Segmentation
+from ..micrograph.borders import BORDER
 from ..micrograph.types import Micrograph
 from ..micrograph.vendors.facts import MARKS
 from ..settings import FROM_FILE, MeasurementSettings, Regions
@@ -118,9 +119,10 @@ class Stretch:
             layers={name: self.pixels(layer) for name, layer in outlines.layers.items()},
             maps={name: self.pixels(values) for name, values in outlines.maps.items()},
             cuts=tuple(map(self._cut, outlines.cuts)),
-            used={**outlines.used, MARKS: self.regions(marks)}
-            if (marks := outlines.used.get(MARKS))
-            else outlines.used,
+            used={
+                **outlines.used,
+                **{name: self.regions(outlines.used[name]) for name in (MARKS, BORDER) if name in outlines.used},
+            },
         )
 
     def regions(self, regions: Regions) -> Regions:

@@ -2,7 +2,8 @@
 
 Microscopes draw it in three ways: as one line or block with or without ticks at its ends (Zeiss, JEOL), as a line with
 the text in a gap (FEI, TESCAN), or as a row of ticks or dots at equal distances (Hitachi). A line with ticks is
-measured from the centre of one tick to that of the other; a line without ticks from edge to edge.
+measured from the centre of one tick to that of the other; a line without ticks, and the frame of a hollow block, from
+edge to edge.
 
 "Ink" are the pixels that differ from the background, called paper.
 """
@@ -16,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .barblocks import SAME_PX, Mask, blocks, runs_of
 from .ocr import Text
 
-Mask = NDArray[np.bool_]
 INK_SHARE = 0.35  # least contrast of ink, as a share of the largest in the strip
 MOST_INK = 0.4  # share of ink in the strip: a strip with more is no drawing on paper
 SHORTEST_HEIGHTS = 0.6  # heights of the text: no scale bar is shorter
@@ -31,7 +32,6 @@ SHORTEST_STEP = 5.0  # px between two ticks
 MOST_MISSING = 0.2  # share of the ticks of a row that may be hidden by the picture
 MOST_RUNS, MOST_IN_A_ROW = 50_000, 400  # runs of ink, and marks in a row: more are a texture
 LEAST_FULL = 0.6  # share of ink in the box of a mark
-SAME_PX = 1  # px by which ends that belong together may differ
 LEAST_BLOCK = 2  # a scale bar that begins in row 0 reaches this row at least
 
 
@@ -41,7 +41,8 @@ class Line:
 
     left, right: the columns between which it is measured. top, bottom: its first and last row. length: in px.
     distance: from its text, in heights of the text.
-    steps: number of steps if it is a row of ticks, else 0.
+    steps: number of steps if it is a row of ticks, else 0. is_alone: whether no line of another length is as near to
+    the text.
     """
 
     left: float
@@ -51,6 +52,7 @@ class Line:
     length: float
     distance: float
     steps: int = 0
+    is_alone: bool = True
 
 
 def find_line(
@@ -66,7 +68,7 @@ def find_line(
     if len(strip) < 3 or ink.mean() > MOST_INK:
         return None
     letters = [text, *(other for other in others if _is_writing(other.text))]
-    whole_lines = list(_whole_lines(ink, text, letters))
+    whole_lines = list(_whole_lines(strip, ink, text, letters))
     lines = [*_broken_lines(ink, text), *whole_lines, *tick_rows(ink, text)]
     nearest = min((line for line in lines if line.distance <= FARTHEST), key=lambda line: line.distance, default=None)
     return whole_lines[0] if nearest is None and is_only_length and len(whole_lines) == 1 else nearest
@@ -86,35 +88,8 @@ def _is_writing(text: str) -> bool:
     return len(letters) > 1 and not letters <= set("IlLi1tTHh")
 
 
-def _runs(row: Mask) -> NDArray[np.int64]:
-    """(n, 2): first column and last + 1 of each run of ink in a row."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(np.int8), [0]])))
-    return edges.reshape(-1, 2)
-
-
 def _text_height(text: Text) -> float:
     return max(6.0, text.bottom - text.top)
-
-
-def stacked_runs(ink: Mask, shortest: float) -> Iterator[tuple[int, int, int, int]]:
-    """(left, right, top, bottom) of each stack of runs of ink with the same ends in successive rows. shortest: least
-    length of a run in px."""
-    open_runs: dict[tuple[int, int], tuple[int, int]] = {}
-    for y, row in enumerate(ink):
-        for left, right in _runs(row):
-            if right - left < shortest:
-                continue
-            key = next(
-                (ends for ends in open_runs if abs(ends[0] - left) <= SAME_PX and abs(ends[1] - right) <= SAME_PX), None
-            )
-            if key is None or open_runs[key][1] != y - 1:
-                if key is not None:
-                    yield (*key, *open_runs.pop(key))
-                open_runs[int(left), int(right)] = (y, y)
-            else:
-                open_runs[key] = (open_runs[key][0], y)
-    for ends, rows in open_runs.items():
-        yield (*ends, *rows)
 
 
 def _tick(ink: Mask, column: int, top: int, bottom: int, inward: int) -> int:
@@ -144,11 +119,11 @@ def measured_ends(ink: Mask, left: int, right: int, top: int, bottom: int) -> tu
     return left + left_tick / 2, right - right_tick / 2
 
 
-def _whole_lines(ink: Mask, text: Text, letters: Sequence[Text]) -> Iterator[Line]:
+def _whole_lines(strip: NDArray[np.uint8], ink: Mask, text: Text, letters: Sequence[Text]) -> Iterator[Line]:
     """Lines and blocks without a gap. letters: texts whose strokes are no lines."""
     rows, columns = ink.shape
     height = _text_height(text)
-    for left, right, top, bottom in stacked_runs(ink, max(SHORTEST_PX, SHORTEST_HEIGHTS * height)):
+    for left, right, top, bottom in blocks(strip, ink, max(SHORTEST_PX, SHORTEST_HEIGHTS * height), letters):
         thick = bottom - top + 1
         if not _is_line(ink, left, right, top, bottom) or thick > 0.5 * rows or right - left < 2 * thick:
             continue
@@ -191,7 +166,7 @@ def _broken_lines(ink: Mask, text: Text) -> Iterator[Line]:
     height = _text_height(text)
     middle = (text.left + text.right) / 2
     for y in range(max(0, int(text.top)), min(ink.shape[0], int(text.bottom) + 1)):
-        runs = _runs(ink[y])
+        runs = runs_of(ink[y])
         before = [run for run in runs if run[1] <= middle and run[1] >= text.left - 1.5 * height and run[0] < text.left]
         after = [
             run for run in runs if run[0] >= middle and run[0] <= text.right + 1.5 * height and run[1] > text.right

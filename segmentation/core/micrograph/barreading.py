@@ -8,7 +8,6 @@ in any other row a tick may have been missed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from .barlayout import layout_of
 from .barline import USUAL_STEPS, Line, find_line
+from .barquestion import SURE_SCORE, box_around, reading_to_ask_about
 from .barresult import BarReading, SizeStatement, with_other_tick_count
 from .barwords import Length, lengths, magnifications, text_without_length
 from .burntin import LARGEST_PICTURE_PX, scale_bars, texts_on_picture
@@ -26,13 +26,11 @@ from .databar import first_bar_row
 from .ocr import OCR_SECONDS, RecognitionTimeout, Text, texts_by_child
 from .readings import CUT_OFF, LEAST_SIDE, PIXEL_SIZE_TOLERANCE
 from .types import Micrograph
-from .vendors.units import SQRT3, plausible_pixel
+from .vendors.units import SQRT3, is_round, plausible_pixel
 
 END_PX = 1.0 / SQRT3  # standard uncertainty of the length of a printed line, which is right within 1 px
-BOX_MARGIN_PX = 4  # px around the texts of a reading, in the box that is shown to the user
 LARGEST_STRIP = 1 << 23  # px of a data bar
 NO_LENGTH = "The scale bar says “{}”, which is no length. Type the width of the image, or sizes stay in pixels."
-SURE_SCORE = 0.8  # least score of a text that is certain
 LEAST_PICOMETRES = 5e-4  # nm: no pixel is smaller, so below this size a "p" in the unit is a misread µ
 SMALLEST_DISPLAY_NM, LARGEST_DISPLAY_NM = 1e7, 2e9  # width of an image on film, screen or camera
 
@@ -50,8 +48,15 @@ def read_bar(micrograph: Micrograph, *, seconds: float = OCR_SECONDS) -> BarRead
             reading = _checked_reading(
                 as_bytes(micrograph.pixels[first_row:]), first_row, texts_of_bar, reading_of_bar, seconds
             )
-        if reading is None and micrograph.pixels.size <= LARGEST_PICTURE_PX and min(rows, columns) >= LEAST_SIDE:
+        to_ask_about = reading if reading is not None and reading.is_in_question else None
+        if (
+            reading in (None, to_ask_about)
+            and micrograph.pixels.size <= LARGEST_PICTURE_PX
+            and min(rows, columns) >= LEAST_SIDE
+        ):
             reading = _checked_reading(as_bytes(micrograph.pixels), 0, texts_on_picture, reading_of_picture, seconds)
+            if to_ask_about is not None and (reading is None or reading.is_in_question):
+                reading = to_ask_about
     except RecognitionTimeout:
         return BarReading(0.0, 0.0, "", None, None, (0, 0, 0, 0), note=CUT_OFF)
     return None if reading is None else with_other_tick_count(reading, micrograph.calibration.nm_per_pixel)
@@ -65,14 +70,17 @@ def _checked_reading(
     seconds: float,
 ) -> BarReading | None:
     """The reading of a strip (h, w), which starts at row `first_row` of the image; None without one. It is sure only if
-    the second reading of its text and the magnification agree, too.
+    the second reading of its text and the magnification agree, too. It has no pixel size if a person is asked for its
+    line or its length.
 
     recognise_texts(strip, seconds): the texts on the strip. read(strip, texts, first_row): the reading."""
     texts = recognise_texts(strip, seconds)
     reading = read(strip, texts, first_row)
     if reading is None:
         text = text_without_length(texts)
-        return BarReading(0.0, 0.0, text, None, None, (0, 0, 0, 0), note=NO_LENGTH.format(text)) if text else None
+        if text:
+            return BarReading(0.0, 0.0, text, None, None, (0, 0, 0, 0), note=NO_LENGTH.format(text))
+        return reading_to_ask_about(strip, texts, first_row)
     if not reading.sure:
         return reading
     is_confirmed = len(reading.ways) > 1 or _second_reading_agrees(texts, reading.text)
@@ -109,7 +117,7 @@ def decisive_text(strip: NDArray[np.uint8], texts: Sequence[Text]) -> int | None
 
 def reading_of_picture(picture: NDArray[np.uint8], texts: list[Text], first_row: int = 0) -> BarReading | None:
     """The reading of a picture (H, W) over which scale bars are drawn; it is sure only if all of them agree."""
-    drawn_bars = scale_bars(picture, texts)
+    drawn_bars = [(_as_printed(length, line.length), line) for length, line in scale_bars(picture, texts)]
     statements = [
         SizeStatement(length.nm / line.length, END_PX / line.length, length.text) for length, line in drawn_bars
     ]
@@ -131,7 +139,7 @@ def reading_of_picture(picture: NDArray[np.uint8], texts: list[Text], first_row:
         text=length.text,
         length_nm=length.nm,
         length_px=round(line.length, 2),
-        box=_box_around(
+        box=box_around(
             [length.part, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)], picture.shape, first_row
         ),
         ways={"scale bar": SizeStatement(nm_per_pixel, END_PX / line.length, length.text)},
@@ -139,28 +147,29 @@ def reading_of_picture(picture: NDArray[np.uint8], texts: list[Text], first_row:
         confidence=round(0.8 * length.part.score if all_agree else 0.4 * length.part.score, 3),
         sure=all_agree
         and not has_others
-        and not any(length.is_doubtful or _may_be_picometres(length, nm_per_pixel) for length, _ in drawn_bars)
+        and not any(length.is_doubtful for length, _ in drawn_bars)
         and length.part.score >= SURE_SCORE
-        and _is_round(length.nm),
+        and is_round(length.nm)
+        and all(line.is_alone for _, line in drawn_bars),
         steps=line.steps,
+        ends=_ends(line, first_row),
     )
 
 
 def reading_of_bar(strip: NDArray[np.uint8], texts: list[Text], first_row: int = 0) -> BarReading | None:
     """The reading of a data bar (h, w), which begins at row `first_row` of its image, from the texts on it."""
-    printed = lengths(texts)
+    printed, columns = lengths(texts), {"width": strip.shape[1], "pixel size": 1}  # px that these lengths span
     stated: dict[str, Length] = {}  # by the name of the statement
     for length in printed:
-        if length.meaning in ("width", "pixel size"):  # these need no line
-            stated.setdefault(length.meaning, length)
-    columns = {"width": strip.shape[1], "pixel size": 1}  # px that the length spans
+        if length.meaning in columns:  # these need no line
+            stated.setdefault(length.meaning, _as_printed(length, columns[length.meaning]))
     statements = {
         name: SizeStatement(length.nm / columns[name], length.rounding, length.text) for name, length in stated.items()
     }
     scale = _scale_bar(strip, texts, [length for length in printed if length.meaning == "scale bar"], statements)
     boxes: list[Text] = []
     if scale is not None:
-        length, line = scale
+        length, line = scale = _as_printed(scale[0], scale[1].length), scale[1]
         stated["scale bar"] = length
         statements["scale bar"] = SizeStatement(length.nm / line.length, END_PX / line.length, length.text)
         boxes = [length.part, Text("", line.left, line.top, line.right, line.bottom + 1, 1.0)]
@@ -177,13 +186,14 @@ def reading_of_bar(strip: NDArray[np.uint8], texts: list[Text], first_row: int =
         text=statements[best].text,
         length_nm=scale[0].nm if scale else None,
         length_px=round(scale[1].length, 2) if scale else None,
-        box=_box_around([stated[best].part, *boxes], strip.shape, first_row),
+        box=box_around([stated[best].part, *boxes], strip.shape, first_row),
         ways=statements,
         texts=tuple(text.text for text in texts),
         confidence=round(confidence, 3),
         sure=_may_be_sure(agreeing, statements, stated, scale) and not _is_contradicted(strip, texts, printed, stated),
         steps=scale[1].steps if scale and best == "scale bar" else 0,
         layout=layout_of(strip, texts, scale[1] if scale else None, first_row),
+        ends=_ends(scale[1], first_row) if scale else None,
     )
 
 
@@ -194,21 +204,21 @@ def _may_be_sure(
     scale: tuple[Length, Line] | None,
 ) -> bool:
     """Whether the reading is certain, as far as the lengths tell. agreeing: names of the statements that agree."""
-    if all(
-        stated[name].is_doubtful or _may_be_picometres(stated[name], statements[name].nm_per_pixel) for name in agreeing
-    ):
+    if all(stated[name].is_doubtful for name in agreeing):
         return False
     if len(agreeing) > 1:
         return not set(statements) - {*agreeing, "pixel size"}
     name = agreeing[0]
     if len(statements) > 1 or name == "pixel size" or stated[name].part.score < SURE_SCORE:
         return False
-    return name == "width" or bool(scale and _is_round(scale[0].nm) and scale[1].steps in (0, USUAL_STEPS))
+    return name == "width" or bool(scale and is_round(scale[0].nm) and scale[1].steps in (0, USUAL_STEPS))
 
 
-def _may_be_picometres(length: Length, nm_per_pixel: float) -> bool:
-    """Whether a length that was read in µm may be in pm. nm_per_pixel: the pixel size if it is in µm."""
-    return length.has_p and nm_per_pixel * 1e-6 >= LEAST_PICOMETRES
+def _as_printed(length: Length, pixels: float) -> Length:
+    """The length, of so many pixels, in pm if it was read with a "p" that is no misread µ; such a length is
+    doubtful."""
+    is_in_pm = length.has_p and length.nm * 1e-6 / pixels >= LEAST_PICOMETRES
+    return replace(length, nm=length.nm * 1e-6, is_doubtful=True) if is_in_pm else length
 
 
 def _is_contradicted(
@@ -217,7 +227,7 @@ def _is_contradicted(
     """Whether the bar has a second width or scale bar that differs, as below two images side by side."""
     if any(size.meaning == "width" and not _is_same_length(size.nm, stated["width"].nm) for size in sizes):
         return True
-    bars = [size for size in sizes if size.meaning == "scale bar" and not size.is_doubtful and _is_round(size.nm)]
+    bars = [size for size in sizes if size.meaning == "scale bar" and not size.is_doubtful and is_round(size.nm)]
     drawn_bars = [(length.nm, line) for length in bars if (line := find_line(strip, length.part, texts)) is not None]
     return any(
         line.left > other.right or other.left > line.right
@@ -232,7 +242,7 @@ def _scale_bar(
 ) -> tuple[Length, Line] | None:
     """(length, line) of the scale bar; None without one. Of several bars the one is taken that agrees with the other
     statements, else one with a round length, else the one whose text and line are nearest."""
-    is_only_length = sum(not length.is_doubtful and _is_round(length.nm) for length in printed) == 1
+    is_only_length = sum(not length.is_doubtful and is_round(length.nm) for length in printed) == 1
     candidates = [
         (length, line)
         for length in printed
@@ -246,19 +256,13 @@ def _scale_bar(
         length, line = candidate
         sizes = [way.nm_per_pixel for way in statements.values()]
         agrees = any(_is_same_length(length.nm / line.length, other) for other in sizes)
-        return (bool(sizes) and not agrees, not _is_round(length.nm), line.distance)
+        return (bool(sizes) and not agrees, not is_round(length.nm), line.distance)
 
     return min(candidates, key=rank)
 
 
 def _is_same_length(one: float, other: float) -> bool:
     return abs(one / other - 1) <= PIXEL_SIZE_TOLERANCE
-
-
-def _is_round(nm: float) -> bool:
-    """Whether a length is a usual one of a scale bar: 1 to 10, but not 7, or 1.5, 2.5 or 7.5 times a power of ten."""
-    mantissa = nm / 10 ** math.floor(math.log10(nm) + 1e-9)
-    return any(abs(mantissa / usual - 1) < 1e-6 for usual in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7.5, 8, 9, 10))
 
 
 def _agreeing_statements(statements: dict[str, SizeStatement], score: dict[str, float]) -> tuple[list[str], float]:
@@ -277,11 +281,7 @@ def _agreeing_statements(statements: dict[str, SizeStatement], score: dict[str, 
     return [best], 0.4 * score[best] if len(statements) > 1 else 0.8 * score[best]
 
 
-def _box_around(boxes: list[Text], shape: tuple[int, ...], first_row: int) -> tuple[int, int, int, int]:
-    """x, y, width and height in the image of the box around some boxes on the strip, with a margin."""
-    rows, columns = shape
-    left = max(0, int(min(box.left for box in boxes)) - BOX_MARGIN_PX)
-    top = max(0, int(min(box.top for box in boxes)) - BOX_MARGIN_PX)
-    right = min(columns, math.ceil(max(box.right for box in boxes)) + BOX_MARGIN_PX)
-    bottom = min(rows, math.ceil(max(box.bottom for box in boxes)) + BOX_MARGIN_PX)
-    return left, first_row + top, max(1, right - left), max(1, bottom - top)
+def _ends(line: Line, first_row: int) -> tuple[float, float, float, float]:
+    """x and y of both ends of a line on a strip that begins at row `first_row` of its image, in px of the image."""
+    y = first_row + (line.top + line.bottom + 1) / 2
+    return line.left, y, line.right, y

@@ -32,8 +32,10 @@ class BarReading(SizeStatement):
     """The pixel size from a data bar, or from a scale bar in the image. It is stored as JSON.
 
     nm_per_pixel, relative_uncertainty, text: those of the most exact of the statements that agree.
-    length_nm, length_px: of the scale bar; None without one.
+    length_nm, length_px: of the scale bar; None without one, or if its text or its line was not found.
     box: x, y, width, height of the texts in the image, in px.
+    ends: x and y of the left end of the scale bar's line, then of its right end, in px of the image; without a pixel
+        size the ends that a person is asked about. None without them.
     ways: the statements of the pixel size by name ("scale bar", "width" and "pixel size"), as far as they are printed.
     texts: all texts that were read; empty if the bar is the same as an earlier one.
     confidence: 0..1; below 0.5 if statements contradict each other.
@@ -56,6 +58,12 @@ class BarReading(SizeStatement):
     steps: int = 0
     layout: Layout | None = None
     same_as: str = ""
+    ends: tuple[float, float, float, float] | None = None
+
+    @property
+    def is_in_question(self) -> bool:
+        """Whether a person is asked for the line of the length, or for the length of the line."""
+        return not self.nm_per_pixel and bool(self.length_nm or self.ends)
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> BarReading:

@@ -13,15 +13,17 @@ from .vendors.units import may_be_thousands, nanometres, number, rounding
 Meaning = Literal["scale bar", "width", "pixel size", "other"]
 # Letters that text recognition gives for µ.
 _MICRO = {"µ", "μ", "u", "p", "j", "y", "ц", "и", "υ"}
+_LONG_UNITS = r"microns?|[åa]ngstr[oö]ms?"
 _LENGTH = re.compile(
-    r"(?<![\w.,])([0-9OoIl]{1,5}(?:[.,][0-9OoIl]{1,4})?)\s*([nmcµμupjyциυ]\s?m|m\s?m|Å)"
+    r"(?<![\w.,])(?:(?P<factor>[0-9]{1,2})\s?[x×]\s?)?(?P<digits>[0-9OoIl]{1,5}(?:[.,][0-9OoIl]{0,4})?|[.,][0-9]{1,4})"
+    rf"\s*(?P<unit>{_LONG_UNITS}|[nmcµμupjyциυ]\s?m|m\s?m|[µμ]|(?-i:[ÅA]))"
     r"(?![\w²³/⁻^−–-]|\s[⁻−–-][1¹])",  # nm² is an area, nm⁻¹ and nm/px are no lengths, 5 nm–7 nm is a range
     re.IGNORECASE,
 )
 # The text before a length ends with digits that belong to its number, as in "1 500 nm", "2:30 PM" and "1/2 µm"; not
 # in "x5,000 1 µm".
 _NUMBER_START = re.compile(r"(?<![\w.,:/])(?<![x×]\s)(?:[0-9.,]+\s|[0-9.,:/]*[0-9][:/])$", re.IGNORECASE)
-_LOST_POINT = re.compile(r"0[0-9]+")  # "05" may be 0.5 without its point
+_LOST_DIGIT = re.compile(r"0[0-9]+|[.,][0-9]+|[0-9]+[.,]")  # "05" may be 0.5 without its point, ".5" may be 2.5
 _WORKING_DISTANCE = re.compile(r"\s*(?:wd|working)\b", re.IGNORECASE)
 # Meaning of a length after a key word. The first pattern that fits counts, so "slit width" comes before "width".
 _KEYS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
@@ -32,7 +34,7 @@ _KEYS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
     ("pixel size", re.compile(r"\b(?:pixel|pix|pw|ps)\b", re.I)),
     ("other", re.compile(r"\b(?:wd|working distance|x|y|z|apt|ap|dia|depth|spot|stage|r|t)\b", re.I)),
 )
-_UNIT = re.compile(r"\s*(?:[nmµμupjyциυ]\s?m|m\s?m)\s*", re.IGNORECASE)
+_UNIT = re.compile(rf"\s*(?:{_LONG_UNITS}|[nmµμupjyциυ]\s?m|m\s?m|[µμÅ])\s*", re.IGNORECASE)
 _NUMBER_ALONE = re.compile(r"\s*[0-9]{1,5}(?:[.,][0-9]{1,4})?\s*")
 _ENDS_WITH_KEY = re.compile(r"([A-Za-z][A-Za-z .]*?)\s*[=:.]*\s*$")
 _NO_LENGTH = re.compile(
@@ -119,24 +121,28 @@ def _lengths_in(text: Text, texts: Sequence[Text]) -> Iterator[Length]:
         before, end = text.text[end : match.start()], match.end()
         if _NUMBER_START.search(text.text[: match.start()]):
             continue
-        is_coarse = match[2].replace(" ", "").lower() in ("mm", "cm")
+        factor, digits, unit = match["factor"], match["digits"].translate(_DIGITS), match["unit"]
+        if unit == "A" and match[0] != text.text.strip():  # among other words it is a current, or names something
+            continue
+        is_coarse = unit.replace(" ", "").lower() in ("mm", "cm")
         key = _ENDS_WITH_KEY.search(before)
         part = text.part(match.start(), match.end())
         meaning = _meaning(key[1]) if key else "scale bar"
         if meaning == "scale bar":
             is_distance = is_coarse and _WORKING_DISTANCE.match(text.text[end:])
             meaning = "other" if is_distance else _meaning(_heading_above(part, texts))
-        digits = match[1].translate(_DIGITS)
-        is_unsure = may_be_thousands(digits) or bool(_LOST_POINT.fullmatch(digits))
+        # A digit may be lost beside a point at either end, "A" may be ampere or name a panel, and "2 × 100 nm" is two
+        # lengths or their sum.
+        is_unsure = may_be_thousands(digits) or bool(_LOST_DIGIT.fullmatch(digits)) or unit == "A" or bool(factor)
         # In a length in nm a comma mostly separates thousands.
-        value = digits.replace(",", "") if is_unsure and match[2][0] in "nN" else digits
-        nm = _nanometres_of(value, match[2], meaning)
+        value = digits.replace(",", "") if may_be_thousands(digits) and unit[0] in "nN" else digits
+        nm = _nanometres_of(value, unit, meaning)
         if nm is not None:
             is_whole_text = match.start() == len(before) and end == len(text.text)
             label = f"{key[1].strip()} {match[0]}" if key and before.strip() == key[0].strip() else match[0]
             words = text.text.strip() if is_whole_text else label
-            is_doubtful, has_p = is_unsure or is_coarse, match[2][0] in "pP"
-            yield Length(nm, meaning, words[:60], part, rounding(value) or 0.0, is_doubtful, has_p)
+            is_doubtful, has_p = is_unsure or is_coarse, unit[0] in "pP"
+            yield Length(nm * int(factor or 1), meaning, words[:60], part, rounding(value) or 0.0, is_doubtful, has_p)
 
 
 def _meaning(words: str) -> Meaning:
@@ -160,8 +166,9 @@ def _heading_above(part: Text, texts: Sequence[Text]) -> str:
 
 def _nanometres_of(digits: str, unit: str, meaning: Meaning) -> float | None:
     """Nanometres of digits and a unit as they were read; None if they are no length."""
-    letter = unit.replace(" ", "").lower().removesuffix("m") or "m"
-    is_pm = letter == "p" and meaning == "pixel size"
-    word = letter if letter == "å" else "pm" if is_pm else f"{'u' if letter in _MICRO else letter}m"
-    value, factor = number(digits), nanometres(word)
+    word = unit.replace(" ", "").lower().replace("ö", "o")
+    letter = word[0] if len(word) <= len("nm") else ""
+    if letter in _MICRO and not (letter == "p" and meaning == "pixel size"):
+        word = "um"
+    value, factor = number(digits), nanometres("angstrom" if word == "a" or word.startswith("å") else word)
     return value * factor if value and factor else None

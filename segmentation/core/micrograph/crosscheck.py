@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .types import Calibration
 
 LARGEST_DIFFERENCE = 0.02  # relative: calibrations that differ by less agree
-FAR_APART = 0.5  # relative: of two sources that differ by more, one is surely wrong, and nothing is concluded from them
+FAR_APART = 0.1  # relative: of two sources that differ by more, one is wrong, and nothing is concluded from them
 COVERAGE = 2.0  # coverage factor of an uncertainty, for about 95 %
 
 
@@ -57,11 +57,17 @@ def contradict(one: HasPixelSize, other: HasPixelSize) -> bool:
     return _difference(one, other) > max(LARGEST_DIFFERENCE, allowed)
 
 
-def largest_contradiction(used: HasPixelSize, *others: HasPixelSize) -> float:
-    """The largest factor between the calibration in use and another that contradicts it; 0 if none differs by more than
-    FAR_APART."""
-    difference = max((_difference(used, other) for other in others if contradict(used, other)), default=0.0)
-    return difference + 1 if difference > FAR_APART else 0.0
+def is_far_apart(one: HasPixelSize, other: HasPixelSize) -> bool:
+    """Whether both pixel sizes are known, and one of them is wrong, so that a person must decide."""
+    return contradict(one, other) and _difference(one, other) > FAR_APART
+
+
+def largest_contradiction(used: Calibration, *others: HasPixelSize) -> float:
+    """The largest factor between the calibration in use and another that contradicts it; 0 if none is far apart, and if
+    a person has kept the one in use."""
+    if used.is_kept:
+        return 0.0
+    return 1 + max((_difference(used, other) for other in others if is_far_apart(used, other)), default=-1.0)
 
 
 def factor_words(factor: float) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .barline import Mask
+from .barblocks import Mask
 
 Bytes = NDArray[np.uint8]
 Place = tuple[int, int, int, int]  # left, top, right, bottom in px

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from .children import Child, ForkOfThisProcess, OutOfTime, output_of
 from .forking import OCR, TEXT_SERVER, has_one_thread
@@ -40,7 +40,8 @@ REREAD_HEIGHT_PX = 40.0  # height of a text at its second reading; if it has abo
 # Least px of the shorter side to which rapidocr enlarges a picture, a strip, and a text at its second reading.
 PICTURE_SIDE, STRIP_SIDE, REREAD_SIDE = 736, 256, 128
 STRIP_ROWS = 128  # a strip has so many rows at most; its letters fill a large part of its height
-MAY_BE_LENGTH = re.compile(r"[0-9].*m", re.IGNORECASE)
+MAY_BE_LENGTH = re.compile(r"[0-9].*[mµμÅ]|[0-9]\s?A\b", re.IGNORECASE)
+MAY_BE_MICRO = re.compile(r"([0-9.,]\s?)p(\s?m)\W*", re.IGNORECASE)  # at the end of a text
 
 
 @dataclass(frozen=True)
@@ -161,10 +162,43 @@ def texts_of(strip: NDArray[np.uint8], *, is_bar: bool = False) -> list[list[Any
         if score >= LEAST_SCORE:
             (left, top), (right, bottom) = np.min(corners, axis=0) / scale, np.max(corners, axis=0) / scale
             texts.append([text, float(left), float(top), float(right), float(bottom), float(score), ""])
+    for text in texts:
+        if MAY_BE_LENGTH.search(text[0]):
+            strip = _read_without_line(strip, text, scale)
     for text in texts if bar is None else _decisive_texts(bar, texts):
         if MAY_BE_LENGTH.search(text[0]):
             text[-1] = _second_reading(strip, [scale * end for end in text[1:5]])
+    from .closeup import has_hole  # here, because closeup imports this module
+
+    for text in texts:
+        if MAY_BE_MICRO.search(text[0]) and has_hole(strip, [scale * end for end in text[1:5]]) is False:
+            text[0], text[-1] = (MAY_BE_MICRO.sub(r"\1µ\2", words) for words in (text[0], text[-1]))
     return texts
+
+
+def _read_without_line(strip: NDArray[np.uint8], text: list[Any], scale: float) -> NDArray[np.uint8]:
+    """The strip after the lines that end in the box of a text were painted over, and the text was read again; the same
+    strip without such lines. scale: px of the strip per px of the text's box."""
+    from .closeup import line_through  # here, because closeup imports this module
+
+    box = Text(*text).enlarged(scale)
+    lines = line_through(strip, box)
+    if lines is None:
+        return strip
+    top, bottom = max(0, int(box.top)), int(box.bottom) + 1
+    paper = np.median(strip[top:bottom, max(0, int(box.left)) : int(box.right) + 1])
+    near = np.asarray(Image.fromarray(lines).convert("L").filter(ImageFilter.MaxFilter(5))) > 0
+    painted = np.where(near, np.uint8(paper), strip)
+    columns = np.flatnonzero(lines[top:bottom].any(axis=0))
+    middle = (box.left + box.right) / 2
+    left = float(max([box.left, *(columns[columns < middle] + 2)]))
+    right = float(min([box.right, *(columns[columns >= middle] - 1)]))
+    result = _recognise_in(painted, [left, box.top, right, box.bottom])
+    if result.boxes is None or not result.txts:
+        return strip
+    text[0], text[5] = " ".join(result.txts), float(min(result.scores))
+    text[1], text[3] = left / scale, right / scale
+    return painted
 
 
 def _decisive_texts(bar: NDArray[np.uint8], texts: list[list[Any]]) -> list[list[Any]]:
@@ -177,6 +211,12 @@ def _decisive_texts(bar: NDArray[np.uint8], texts: list[list[Any]]) -> list[list
 
 def _second_reading(strip: NDArray[np.uint8], box: Sequence[float]) -> str:
     """The text in a box of a strip, read once more: alone, with a wider margin and at another size."""
+    result = _recognise_in(strip, box)
+    return " | ".join(result.txts) if result.boxes is not None else ""
+
+
+def _recognise_in(strip: NDArray[np.uint8], box: Sequence[float]) -> Any:
+    """The result of rapidocr for a box of a strip, with a margin, at another size."""
     left, top, right, bottom = box
     height = max(4.0, bottom - top)
     rows = slice(max(0, int(top - 0.6 * height)), int(bottom + 0.6 * height) + 1)
@@ -185,8 +225,7 @@ def _second_reading(strip: NDArray[np.uint8], box: Sequence[float]) -> str:
     factor = REREAD_HEIGHT_PX / height if not 0.8 < REREAD_HEIGHT_PX / height < 1.25 else 1.5
     size = (max(1, round(factor * part.width)), max(1, round(factor * part.height)))
     larger = np.asarray(part.resize(size, Image.Resampling.BICUBIC))
-    result = _recognise(larger, REREAD_SIDE)
-    return " | ".join(result.txts) if result.boxes is not None else ""
+    return _recognise(larger, REREAD_SIDE)
 
 
 def _recognise(strip: NDArray[np.uint8], side: int) -> Any:

@@ -39,7 +39,8 @@ TOLERANCE = 20  # grey levels by which pixels of one grey differ in a JPEG
 # Least share of a row that has the grey of the gutter, in the gutter; that has another grey, beside the gutter.
 LEAST_INSIDE, LEAST_BESIDE = 0.97, 0.6
 FILLED_SHARE = 0.8  # share of a figure that its panels fill where its gutters are not white
-SEGMENTS, LEAST_CHANGED = 8, 0.85  # parts of a row, and the share of them that change at a seam
+SEGMENTS, LEAST_CHANGED = 8, 0.5  # parts of a row, and the share of them that change at a seam
+SEAM_MEAN_PX = 15  # px along the row of which means are compared, too: noise hides where panels of one grey touch
 SEAM_DISTANCE = 16  # px between two seams, at least
 SEAM_FACTOR = 1.5  # a seam changes so many times as much as other rows
 SAMPLED_PX = 2**22  # px of the thinned figure in which panels are searched
@@ -195,18 +196,27 @@ def _grey_gutters(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
 
 
 def _seams(part: NDArray[np.uint8], step: int) -> list[tuple[int, int]]:
-    """Places between two rows, as (row, row), at which all parts of the row change far more than elsewhere."""
+    """Places between two rows, as (row, row), at which half of the parts of the row change far more than elsewhere, in
+    their pixels or in means of some."""
     if len(part) < 2 * LEAST_PANEL // step or part.shape[1] < SEGMENTS:
         return []
-    change = np.abs(np.diff(part.astype(np.int16), axis=0))
-    segments = np.stack([segment.mean(1) for segment in np.array_split(change, SEGMENTS, axis=1)], 1)
-    usual = np.maximum(np.median(segments, 0), 1.0)
-    jumps = (segments > SEAM_FACTOR * np.quantile(segments, 0.99, axis=0)) & (segments > SEAM_FACTOR * usual)
+    grey = part.astype(np.float32)
+    sums = np.cumsum(np.pad(grey, ((0, 0), (SEAM_MEAN_PX // 2 + 1, SEAM_MEAN_PX // 2)), mode="symmetric"), axis=1)
+    means = ((sums[:, SEAM_MEAN_PX:] - sums[:, :-SEAM_MEAN_PX]) / SEAM_MEAN_PX).astype(np.float32)
+    jumps = _jumps(grey, 1.0) | _jumps(means, 0.5)
     rows = np.flatnonzero(jumps.mean(1) >= LEAST_CHANGED) + 1
     # A faulty line of the scan changes twice, before and after it.
     single = [row for row in rows.tolist() if np.sum(np.abs(rows - row) <= SEAM_DISTANCE) == 1]
     margin = LEAST_PANEL // step
     return [(row, row) for row in single if margin <= row <= len(part) - margin]
+
+
+def _jumps(grey: NDArray[np.float32], least: float) -> NDArray[np.bool_]:
+    """(h - 1, SEGMENTS) whether each part of a row changes far more to the next row than usual, and than `least`."""
+    change = np.array_split(np.abs(np.diff(grey, axis=0)), SEGMENTS, axis=1)
+    segments = np.stack([segment.mean(1) for segment in change], 1)
+    usual = np.maximum(np.median(segments, 0), least)
+    return np.asarray(segments > SEAM_FACTOR * np.maximum(np.quantile(segments, 0.99, axis=0), usual))
 
 
 def _runs(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -14,6 +14,8 @@ from .types import Calibration, Micrograph, Scale
 
 CUT_OFF = "Reading the scale bar took too long and was stopped. Draw the bar or type the width of the image."
 LEAST_SIDE = 128  # px; in a smaller image no bar is searched, because there is no room for its text
+LINE_WANTED = "“{}” is written in the image. Where is its line?"
+LENGTH_WANTED = "A scale bar is drawn in the image. How long is it?"
 LONGEST_QUOTE = 60  # characters of a text from the image that are quoted
 PIXEL_SIZE_TOLERANCE = 0.03  # relative: pixel sizes that differ by less are taken as equal
 
@@ -25,7 +27,24 @@ def scale_of(file: Calibration, reading: Mapping[str, Any] | None, shape: tuple[
     """
     is_sure = bool(reading and reading.get("sure"))
     bar, texts_agree, note = _calibration(reading), _texts_agree(reading), _note(reading)
-    return Scale(file, bar, shape=shape, is_bar_sure=is_sure, texts_agree=texts_agree, bar_note=note)
+    return Scale(
+        file,
+        bar,
+        shape=shape,
+        is_bar_sure=is_sure,
+        texts_agree=texts_agree,
+        bar_note=note,
+        question=question_of(reading),
+    )
+
+
+def question_of(reading: Mapping[str, Any] | None) -> str:
+    """The question for the line of the length, or the length of the line, that alone was found; "" without one."""
+    if not reading or reading.get("nm_per_pixel"):
+        return ""
+    if reading.get("length_nm"):
+        return LINE_WANTED.format(reading.get("text", "")[:LONGEST_QUOTE])
+    return LENGTH_WANTED if reading.get("ends") else ""
 
 
 def with_stored_reading(micrograph: Micrograph, reading: Mapping[str, Any] | None) -> Micrograph:
@@ -34,7 +53,13 @@ def with_stored_reading(micrograph: Micrograph, reading: Mapping[str, Any] | Non
     scale, note = scale_of(micrograph.calibration, reading), (reading or {}).get("note", "")
     note = note if note == CUT_OFF or scale.bar.nm_per_pixel else ""
     notes = (*micrograph.notes, note) if note else micrograph.notes
-    return replace(micrograph, reading=scale.certain_bar, texts_agree=scale.texts_agree, notes=notes)
+    return replace(
+        micrograph,
+        reading=scale.certain_bar,
+        texts_agree=scale.texts_agree,
+        scale_question=scale.question,
+        notes=notes,
+    )
 
 
 def _calibration(reading: Mapping[str, Any] | None) -> Calibration:

@@ -83,9 +83,9 @@ class StatedScale:
     def calibration(self, scale: Scale) -> Calibration | None:
         """The stated calibration; None if nothing is stated, so that file or image decide.
 
-        An empty field states nothing if the image's own scale is to be used (`uses_image_scale`);
-        otherwise it means sizes in pixels. A text counts as typed if its source gives another
-        width. Raises ValueError with a sentence for a bad text or line.
+        An empty field states nothing if the image's own scale is to be used (`uses_image_scale`), and the
+        line if one is drawn; otherwise it means sizes in pixels. A text counts as typed if its source
+        gives another width. Raises ValueError with a sentence for a bad text or line.
         """
         image_calibration, columns = scale.of_image.in_use, scale.shape[1]
         if self.width is None:
@@ -94,7 +94,8 @@ class StatedScale:
             return None
         offered, width = self._offered(scale), parse_width(self.text)
         offered_nm = offered.width_nm(columns) if offered else None
-        if width is not None and offered_nm is not None and abs(width - offered_nm) <= WIDTH_TOLERANCE_NM:
+        is_line_alone = width is None and self.source == Source.DRAWN
+        if offered_nm is not None and (is_line_alone or abs((width or 0.0) - offered_nm) <= WIDTH_TOLERANCE_NM):
             return offered
         if not width:
             return Calibration.absent()

@@ -24,6 +24,7 @@ from .width import width_text
 
 Polarity = Literal["bright", "dark"]
 PROGRAMS = ("ImageJ", "OME-XML")  # `Calibration.detail` begins so if a program wrote the pixel size
+KEPT = "kept against the bar in the image"  # `Calibration.detail` ends so if a person saw the bar and kept the scale
 LEAST_UNCERTAINTY = 0.001  # relative; smaller uncertainties come from the rounding of a tag and are ignored
 NO_SCALE = "The scale of this image is not known, so sizes are in pixels."
 GreyImage = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
@@ -74,6 +75,16 @@ class Calibration:
     def is_known(self) -> bool:
         """Whether the size of a pixel is known."""
         return self.nm_per_pixel is not None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a person has compared it with the bar in the image, which contradicts it, and kept it."""
+        return self.detail.endswith(KEPT)
+
+    @property
+    def kept(self) -> Calibration:
+        """This calibration after a person has kept it against the bar in the image."""
+        return self if self.is_kept else replace(self, detail=f"{self.detail}, {KEPT}")
 
     @property
     def standard_uncertainty(self) -> float | None:
@@ -149,7 +160,8 @@ class Scale:
     shape: rows and columns of the image in px; (0, 0) before they are known.
     is_bar_sure: whether `bar` is certain.
     texts_agree: whether two independent texts in the image gave the pixel size of `bar`.
-    bar_note: a sentence if the bar contradicts itself or could not be read completely, else "".
+    bar_note: a sentence if the bar contradicts itself or could not be read completely, else "". question: the question
+        for its line or its length, if only the other was found, else "".
     instrument_uncertainty, instrument_note: as in `Calibration`; the chosen calibration gets them.
     """
 
@@ -161,6 +173,7 @@ class Scale:
     is_bar_sure: bool = False
     texts_agree: bool = False
     bar_note: str = ""
+    question: str = ""
     instrument_uncertainty: float | None = None
     instrument_note: str = ""
 
@@ -219,10 +232,11 @@ class Scale:
         return "" if width is None else width_text(width)
 
     def disagreements(self) -> list[str]:
-        """Sentences on the calibrations of the file, of the bar and in use that differ by more than
-        2 %; `bar_note` comes first."""
-        sentences = crosscheck_sources(self.file, self.bar, self.in_use)
-        return [self.bar_note, *sentences] if self.bar_note else sentences
+        """Sentences on the calibrations of the file, of the bar and in use that differ by more than 2 %, unless a
+        person has kept the one in use. `bar_note` comes first, then `question` if no scale is in use."""
+        used = self.in_use
+        sentences = [] if used.is_kept else crosscheck_sources(self.file, self.bar, used)
+        return [*filter(None, (self.bar_note, "" if used.is_known else self.question)), *sentences]
 
     def _with_instrument(self, calibration: Calibration) -> Calibration:
         if calibration.nm_per_pixel is None or self.instrument_uncertainty is None:
@@ -262,7 +276,7 @@ class Micrograph:
     sha256: SHA-256 of the file's bytes, lower-case hex.
     calibration: from the file or a side file; `Calibration.absent()` if they state none.
     reading: the certain calibration from a data bar or scale bar in the image; absent without one.
-    texts_agree: whether two independent texts in the image gave `reading`.
+    texts_agree: whether two independent texts in the image gave `reading`. scale_question: `Scale.question`.
     metadata: numbers and texts by key. `kind`: the kind of file in words. `image_rows`: rows above the data bar, if the
         header states them. `pages`, `page`: number of images in a stack, number of this one. `marks`: places of
         coloured marks (module `marks`). `colours`, `channels`: what the module `colours` finds in a picture in
@@ -279,6 +293,7 @@ class Micrograph:
     notes: tuple[str, ...] = ()
     reading: Calibration = ABSENT
     texts_agree: bool = False
+    scale_question: str = ""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -304,4 +319,5 @@ class Micrograph:
             shape=self.shape,
             is_bar_sure=True,
             texts_agree=self.texts_agree,
+            question=self.scale_question,
         )

@@ -1,4 +1,4 @@
-"""Finds text, scale bars, arrows and circles in black or white on a picture, and gives a mask of them (`writing_on`).
+"""Finds text, scale bars, lines, arrows and circles on a picture, and gives masks of them (`writing_on`).
 
 Text is recognised as in data bars, but only where small components look like letters (`letters`), because recognition
 takes a second or two. A text is taken only if its strokes have one grey and sharp edges, so that the texture of
@@ -8,28 +8,23 @@ a specimen is not taken for letters.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .barline import Mask
+from .barblocks import Mask
 from .burntin import INK_LEVELS, LARGEST_PICTURE_PX, scale_bars, texts_on_picture
 from .contrast import as_bytes
+from .drawing import draw_lines, widened
 from .letters import (
-    BAR_FULL,
-    MOST_COMPONENTS,
-    MOST_INK,
-    PAD,
     TALLEST,
     TOLERANCES,
     Bytes,
-    Component,
     bar_boxes,
-    component_of,
     places_of_writing,
 )
 from .ocr import OCR_SECONDS, RecognitionTimeout, Text
@@ -44,33 +39,33 @@ LEAST_SHARE, MOST_SHARE = 0.04, 0.7  # share of the box of a text that its strok
 WORD_STEP, LETTER_STEP = 30.0, 50.0  # grey levels: least step at the edges of the strokes of a word, of a single letter
 LETTER_SPREAD = 6.0  # grey levels: largest standard deviation within the strokes of a single letter
 PAPER_SPREAD, PAPER_SHARE = 3, 0.35  # the paper of a label: grey levels, least share of the box of the text
-RIM, BAR_RIM = 0.4, 3  # blurred edge of strokes, in halves of their thickness; of scale bars, in px
-LINE_LEAST = 0.06  # of the picture's shorter side: least length of a drawn line
-LINE_STEP, LINE_HALF = 100.0, 3.5  # grey levels of the step around a drawn line; half of its largest thickness in px
-LINE_SPREAD = 4.0  # grey levels: largest standard deviation within a drawn line
-LINE_RATIO = 4.0  # least ratio of length to width of a line
-LONGEST_LINE = 0.75  # share of the picture's side: a longer line is an edge of the picture
-# With more lines than MOST_LINES, or less than LINE_SHARE of all pixels of their grey, "lines" belong to the specimen.
-MOST_LINES, LINE_SHARE = 10, 0.3
-MOST_BOXES = 20.0  # of the picture's pixels: boxes of long components that cover it more often are a texture
-CIRCLE_SPREAD = 0.06  # of the radius: largest standard deviation of the radii of a drawn circle
+BAR_RIM = 3  # px: blurred edge of scale bars
 MOST_MARKED = 0.25  # of the picture: more is no writing on a micrograph
 
 
-def writing_on(pixels: GreyImage, seconds: float = OCR_SECONDS) -> Mask | None:
-    """(H, W) bool: the pixels that are written or drawn in black or white on a picture (H, W); None without any.
+class Writing(NamedTuple):
+    """(H, W) bool each: all pixels that are written or drawn on a picture, and those of lines, arrows, circles and bars
+    among them, which may cross an object."""
+
+    all: Mask
+    lines: Mask
+
+
+def writing_on(pixels: GreyImage, seconds: float = OCR_SECONDS) -> Writing | None:
+    """What is written or drawn in black, white or one grey on a picture (H, W); None without any.
 
     seconds: of processor time for text recognition in a child process; if it needs more, no text is found.
     """
     if pixels.size > LARGEST_PICTURE_PX or min(pixels.shape) < LEAST_SIDE:
         return None
     picture = as_bytes(pixels)
-    mask = np.zeros(picture.shape, np.bool_)
+    mask, lines = (np.zeros(picture.shape, np.bool_) for _ in range(2))
     if places := places_of_writing(picture):
         with suppress(RecognitionTimeout):
             draw_texts(picture, texts_on_picture(picture, seconds, places), mask)
-    draw_lines(picture, mask)
-    return mask if 0 < mask.mean() <= MOST_MARKED else None
+    draw_lines(picture, mask, lines)
+    mask |= lines
+    return Writing(mask, lines) if 0 < mask.mean() <= MOST_MARKED else None
 
 
 def draw_texts(picture: Bytes, texts: Sequence[Text], mask: Mask) -> None:
@@ -99,25 +94,7 @@ class Strokes:
     def draw(self, mask: Mask) -> None:
         """Set the pixels, with their blurred rims, in a mask (H, W) of the picture."""
         rows, columns = self.shape.shape
-        mask[self.top : self.top + rows, self.left : self.left + columns] |= _widened(self.shape)
-
-
-def _widened(shape: Mask) -> Mask:
-    """The strokes with their blurred edges; small holes in them, such as that of an e, are closed."""
-    import cv2
-
-    rim = 1 + round(RIM * _half_thickness(shape))
-    wide = cv2.dilate(shape.astype(np.uint8), np.ones((4 * rim + 1, 4 * rim + 1), np.uint8))
-    closed: Mask = cv2.erode(wide, np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)) > 0
-    return closed
-
-
-def _half_thickness(shape: Mask) -> float:
-    """Half of the usual thickness of strokes in px: their area over the pixels of their edge. The head of an arrow
-    hardly changes it."""
-    padded = np.pad(shape, 1)
-    inner = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return float(shape.sum() / max(1, int(shape.sum() - inner.sum())))
+        mask[self.top : self.top + rows, self.left : self.left + columns] |= widened(self.shape)
 
 
 def strokes_of(picture: Bytes, text: Text) -> Strokes | None:
@@ -200,76 +177,3 @@ def _draw_bars(picture: Bytes, texts: Sequence[Text], all_strokes: Sequence[Stro
             if min(abs(level - grey) for grey in greys) <= TOLERANCES[-1][0]:
                 rows = slice(max(0, top - BAR_RIM), top + tall + BAR_RIM)
                 mask[rows, max(0, left - BAR_RIM) : left + wide + BAR_RIM] = True
-
-
-def draw_lines(picture: Bytes, mask: Mask) -> None:
-    """Set arrows, lines, circles and bars in a mask (H, W) that has the texts already.
-
-    They are long components of the extreme grey with sharp edges. If much else in the picture has that grey, they
-    belong to the specimen and are left out."""
-    for grey in (picture, 255 - picture):
-        # More lines than MOST_LINES are not kept: each component is as large as its box.
-        components = list(islice(_lines(grey), MOST_LINES + 1))
-        area = sum(int(component.shape.sum()) for component in components)
-        if len(components) > MOST_LINES or area < LINE_SHARE * np.count_nonzero(_extreme(grey) & ~mask):
-            continue
-        for component in components:
-            rows, columns = component.shape.shape
-            view = slice(max(0, component.box[1] - PAD), None), slice(max(0, component.box[0] - PAD), None)
-            mask[view][:rows, :columns] |= _widened(component.shape)
-
-
-def _extreme(grey: Bytes) -> Mask:
-    """(H, W) bool: the pixels of nearly the brightest grey."""
-    return np.asarray(grey >= max(1, int(grey.max()) - TOLERANCES[0][0]))
-
-
-def _lines(grey: Bytes) -> Iterator[Component]:
-    """The bright components of a picture (H, W) that are drawn lines, arrows, circles or bars."""
-    import cv2
-
-    rows, columns = grey.shape
-    ink = _extreme(grey).astype(np.uint8)
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    left, upper, wide, tall, area = boxes.T
-    length = np.hypot(wide, tall)
-    is_long = (
-        (length >= LINE_LEAST * min(rows, columns)) & (wide <= LONGEST_LINE * columns) & (tall <= LONGEST_LINE * rows)
-    )
-    is_long &= (left > 0) & (upper > 0) & (left + wide < columns) & (upper + tall < rows)
-    is_bar = (area >= BAR_FULL * wide * tall) & (wide >= LINE_RATIO * tall)
-    numbers = np.flatnonzero(is_long)
-    covered = (wide * tall)[numbers].sum(dtype=np.int64)
-    if len(numbers) > MOST_COMPONENTS or covered > MOST_BOXES * grey.size or ink.mean() > MOST_INK:
-        return
-    depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
-    for number in numbers.tolist():
-        component = component_of(grey, labels, depth, number, boxes[number].tolist())
-        if component.step < LINE_STEP or _spread(grey, component) > LINE_SPREAD:
-            continue
-        if is_bar[number] or (_half_thickness(component.shape) <= LINE_HALF and _is_drawn(component)):
-            yield component
-
-
-def _spread(grey: Bytes, component: Component) -> float:
-    """The standard deviation of the greys in a component, without its edge if it is thick enough."""
-    import cv2
-
-    rows, columns = component.shape.shape
-    part = grey[max(0, component.box[1] - PAD) :, max(0, component.box[0] - PAD) :][:rows, :columns]
-    core = cv2.erode(component.shape.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return float(part[core if core.any() else component.shape].std())
-
-
-def _is_drawn(component: Component) -> bool:
-    """Whether a component is straight, like lines and arrows, or a circle."""
-    places = np.argwhere(component.shape).astype(np.float64)
-    centred = places - places.mean(axis=0)
-    axes = np.linalg.svd(centred, full_matrices=False)[2]
-    along, across = (float(np.ptp(centred @ axis)) + 1 for axis in axes)
-    if along >= LINE_RATIO * across:
-        return True
-    middle = (places.min(axis=0) + places.max(axis=0)) / 2
-    radii = np.hypot(*(places - middle).T)
-    directions = np.unique((np.arctan2(*(places - middle).T) * 18 / np.pi).astype(int))  # of 10 degrees
-    return bool(len(directions) >= 30 and radii.std() <= CIRCLE_SPREAD * radii.mean() + 0.5)

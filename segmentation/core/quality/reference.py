@@ -87,11 +87,6 @@ class Agreement:
     agrees: bool
     sentence: str
 
-    @property
-    def is_satisfactory(self) -> bool:
-        """Whether the En number is from -1 to 1."""
-        return abs(self.en) <= 1
-
 
 def compare_with_certificate(material: ReferenceMaterial, value: Value) -> Agreement:
     """The comparison of a measurement of a reference material with its certificate.

@@ -28,7 +28,7 @@ from ..measure.descriptors import DESCRIPTORS, SIZES
 from ..measure.filters import FOR_SIZE, Reason, set_aside, with_decisions, with_reasons_lifted
 from ..measure.outlines.borders import find_pixel_borders
 from ..measure.quantities import of_class
-from ..measure.regions import INSIDE, Region, mask_of
+from ..measure.regions import INSIDE, Region, mask_of, reaches_border, uncounted
 from ..measure.table import REASON_TYPE, Table
 from ..measure.tilt import Stretch
 from ..micrograph.vendors.facts import MARKS
@@ -182,7 +182,7 @@ class CorrectedObjects:
         stored_boxes, areas = _boxes_and_areas(original)
         pixels: dict[int, float] = {}
         if conditions.task.semantic:
-            ignored = conditions.settings.ignore
+            ignored = uncounted(original.used, conditions.settings.ignore)
             pixels = dict.fromkeys(areas, 0.0)
             for strip in original.strips if ignored else ():
                 runs = cut_at_rows(runs_of(strip.starts, strip.ends, strip.ids), original.width)
@@ -204,7 +204,7 @@ class CorrectedObjects:
         # repainted_ids: objects whose pixels these steps changed. changed_ids: objects of which they changed anything.
         later_boxes, repainted_ids, changed_ids = dict(self.later_boxes), set[int](), set[int]()
         pixels = dict(self.pixels)
-        width, ignored = corrections.now.width, self.conditions.settings.ignore
+        width, ignored = corrections.now.width, uncounted(corrections.now.used, self.conditions.settings.ignore)
         for step in new:
             changed_ids.update(step.patch.objects)
             after, before = step.patch.runs, step.before.runs
@@ -279,6 +279,8 @@ class CorrectedObjects:
             filter_measures_px = {
                 name: float(px_table[name][index]) for name in ("area_px2", "min_feret_px", "touches_frame")
             }
+            if reaches_border(parts[index], now.used):
+                filter_measures_px["touches_frame"], measures["edge_weight"] = 1.0, np.nan
             reason = _region_reason(parts[index], regions)
             entries[object_id] = RemeasuredObject(measures, filter_measures_px, rings[index], pieces[index], reason)
         return entries
@@ -304,7 +306,12 @@ class CorrectedObjects:
         if (entry := self.remeasured.get(object_id)) is not None:
             return bool(entry.filter_measures_px["touches_frame"])
         box = self._box(object_id)
-        return box is not None and bool(box[0] <= 0 or box[1] <= 0 or box[2] >= now.rows or box[3] >= now.width)
+        if box is None or box[0] <= 0 or box[1] <= 0 or box[2] >= now.rows or box[3] >= now.width:
+            return box is not None
+        with suppress(BadEdit):  # its box is too large a part of the picture
+            part = CutOut.of(now, object_id, box) if uncounted(now.used, ()) else None
+            return part is not None and reaches_border(part, now.used)
+        return False
 
     def _reasons(self, corrections: Corrections, object_ids: Sequence[int]) -> list[str]:
         """For each of these objects the reason to leave it out, or "" if it counts.

@@ -24,7 +24,7 @@ from ..micrograph.contrast import preview
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8dd3c7", "#a6761d", "#b3de69")
 COLOURS = np.array([tuple(bytes.fromhex(colour[1:])) for colour in PALETTE], np.uint8)
 EXAMPLE_SIDE, GAP = 480, 8  # px: longest side of each half of an example picture, and the gap between the halves
-CAPTION = 0x010E  # the EXIF tag ImageDescription; its text is UTF-8
+CAPTION, WEIGHTS = 0x010E, 0x0131  # the EXIF tags ImageDescription and Software; their texts are UTF-8
 MOST_CAPTIONED_BYTES = 60_000  # of a picture file with a caption
 QUALITIES = 70, 50, 35, 20, 10, 5  # of WebP: the first one is used whose file is not larger than MOST_CAPTIONED_BYTES
 NO_COLOUR = -1  # in place of a colour number: grey
@@ -192,7 +192,8 @@ def example_picture(analysis: Analysis, caption: str) -> bytes:
     colour."""
     grey, coloured = before_and_after(analysis, EXAMPLE_SIDE)
     gap = np.full((grey.shape[0], GAP, 3), 255, np.uint8)
-    return captioned_webp(np.concatenate([grey, gap, coloured], axis=1), caption)
+    weights = str(analysis.segmentation.provenance.card.get("sha256", ""))
+    return captioned_webp(np.concatenate([grey, gap, coloured], axis=1), caption, weights)
 
 
 def before_and_after(analysis: Analysis, longest: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -205,11 +206,11 @@ def before_and_after(analysis: Analysis, longest: int) -> tuple[NDArray[np.uint8
     return np.repeat(grey[..., None], 3, axis=2), with_coloured_objects(grey, labels_shown, 0.55)
 
 
-def captioned_webp(picture: NDArray[np.uint8], caption: str) -> bytes:
+def captioned_webp(picture: NDArray[np.uint8], caption: str, weights: str = "") -> bytes:
     """A picture (H, W) or (H, W, 3) as a WebP file of MOST_CAPTIONED_BYTES at most, if possible.
-    caption: stored in the file as EXIF."""
+    caption, weights (SHA-256 of those that made it): stored in the file as EXIF."""
     exif, content = Image.Exif(), b""
-    exif[CAPTION] = caption.encode()
+    exif[CAPTION], exif[WEIGHTS] = caption.encode(), weights.encode()
     for quality in QUALITIES:
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "WEBP", quality=quality, method=6, exif=exif)

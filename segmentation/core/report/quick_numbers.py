@@ -18,8 +18,8 @@ from ..labels.working import WorkingLabels
 from ..measure.bins import NANO_NM
 from ..measure.distribution import WeightedSizes, figures, nano_share, quantile
 from ..measure.doubts import Candidates, Doubt, PossibleCut, doubts
-from ..measure.examples import Example, examples_of
-from ..measure.filters import BY_HAND, SURE_CONFIDENCE, Reason, by_reason, without_doubtful
+from ..measure.examples import Example, examples_of, sure_ones
+from ..measure.filters import BY_HAND, Reason, by_reason, without_doubtful
 from ..measure.fraction_outlines import fraction_outlines
 from ..measure.quantities import Unit, Value, nanometre_in, significant
 from ..measure.results import Statistics
@@ -250,7 +250,7 @@ class QuickNumbers:
         if self.objects.conditions.refused or sizes is None or not len(sizes):
             return []
         counted_rows = np.flatnonzero(self.sized.kept)
-        is_sure = without_doubtful(self.sized, SURE_CONFIDENCE).kept[counted_rows]
+        is_sure = sure_ones(self.sized)[counted_rows]
         size = self.sized.length(task.size)[counted_rows]
         median = quantile(sizes.size, sizes.weights["number"], 0.5)
         by_id = [

@@ -15,8 +15,8 @@ from ..flags import Flag, is_unusable
 from ..labels.segmentation import MASKS
 from ..measure.budget_table import ANSWERS
 from ..measure.distribution import WeightedSizes, quantile
-from ..measure.examples import extremes
-from ..measure.filters import BY_HAND, LEAST_CONFIDENCE, SURE_CONFIDENCE, without_doubtful
+from ..measure.examples import TITLES, extremes, sure_ones
+from ..measure.filters import BY_HAND, LEAST_CONFIDENCE, SURE_CONFIDENCE
 from ..measure.fitting import FAIR_DISTANCE, GOOD_DISTANCE, SIGNIFICANCE
 from ..measure.quantities import MEDIAN_TERM, Value, readable, significant
 from ..measure.results import Statistics
@@ -181,19 +181,19 @@ def examples(sample: SampleAnalysis, height: float) -> list[Flowable]:
     """Pictures of the smallest, the median and the largest object whose outline is surely right,
     with their sizes.
 
-    Surely right: confirmed by a person, or with a confidence of SURE_CONFIDENCE or more. height: the
-    free height in points. Nothing if the height is too small or there are fewer than three such objects.
+    Surely right: `examples.sure_ones`. height: the free height in points. Nothing if the height is too
+    small or there are fewer than three such objects.
     """
     assert sample.analysis is not None and sample.task.size is not None
     table, picture_height = sample.members[0].sized, height - EXAMPLE_WORDS
     lengths = table.length(sample.task.size)
     sizes = WeightedSizes.of(table, edge=sample.analysis.settings.measurement.border_correction, by=sample.task.size)
-    is_sure = without_doubtful(table, SURE_CONFIDENCE).kept
+    is_sure = sure_ones(table)
     if picture_height < LEAST_EXAMPLE or not len(sizes) or "label" not in table.columns:
         return []
     rows = extremes(lengths, is_sure, quantile(sizes.size, sizes.weights["number"], 0.5)) or ()
     cells: list[Flowable | list[Flowable]] = []
-    for title, row in zip(("Smallest", f"Nearest to the {MEDIAN_TERM}", "Largest"), rows, strict=False):
+    for title, row in zip(TITLES, rows, strict=False):
         size = readable(Value(float(lengths[row]), unit=table.unit))
         number = "" if is_unusable(sample.flags) else f": {significant(size.value)} {size.unit}"
         pixels = magnified_object(sample.analysis, int(table["label"][row]), EXAMPLE_SIDE)
@@ -202,7 +202,7 @@ def examples(sample: SampleAnalysis, height: float) -> list[Flowable]:
                 [
                     picture(as_png(pixels), WIDTH / 3 - GAP, picture_height),
                     space(3),
-                    paragraph(f"{title}{number}", SMALL),
+                    paragraph(f"{title.capitalize()}{number}", SMALL),
                 ]
             )
     probabilities, confirmed = (

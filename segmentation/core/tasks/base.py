@@ -171,6 +171,8 @@ class Task:
     unsure(segmentation): whether the search should try another model of this task, which may find more.
     better(one, other): whether the result `one` replaces the result `other` of another model; None if the image alone
         decides which model is used.
+    finds_instead(one, other): the same where `other` found nothing. It is asked only if the picture does not clearly
+        resemble the training images of that model.
     replaces(one, other): whether the candidate `one` is chosen instead of the candidate `other` of the same model, even
         if its `used["worth"]` is not higher.
     is_beside(one, other): whether `one` shows so many objects which `other` lacks that people should compare both.
@@ -227,6 +229,7 @@ class Task:
     curves: Callable[[Segmentation, Calibration, MeasurementSettings], Sequence[Curve]] = lambda *arguments: ()
     unsure: Callable[[Segmentation], bool] = lambda segmentation: False
     better: Callable[[Segmentation, Segmentation], bool] | None = None
+    finds_instead: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
     replaces: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
     is_beside: Callable[[Segmentation, Segmentation], bool] = lambda one, other: False
     other_settings: Callable[[Segmentation, Any], Iterable[dict[str, Any]]] = lambda segmentation, settings: ()

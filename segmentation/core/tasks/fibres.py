@@ -64,7 +64,7 @@ def measure(
         "fibres": Value(float(table.kept.sum())),
         "fibre_diameter_mean": sizes.value("mean"),
         "fibre_diameter_median": sizes.value("median"),
-        **numbers_of(table, measures, covering, calibration, seed, CountedArea.of(settings.ignore, *dense.shape)),
+        **numbers_of(table, measures, covering, calibration, seed, CountedArea.of(segmentation, settings.ignore)),
         "short_objects": Value(float((table.reasons == str(Reason.SHORT)).sum())),
     }
     return Measured(table, sizes, {name: numbers[name] for name in TASK.quantities}, flags)

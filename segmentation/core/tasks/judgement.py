@@ -23,7 +23,6 @@ from ..measure.table import Table, column_name
 from ..micrograph.colours import CHANNELS, COLOURS, MANY, MAP
 from ..micrograph.noise import counts_per_pixel
 from ..micrograph.types import Micrograph
-from ..micrograph.vendors.facts import MARKS
 from ..network.likeness import LIKENESS
 from ..network.scale_search import LEAST_CLARITY
 from ..settings import MeasurementSettings
@@ -127,7 +126,8 @@ def _of_another_kind(micrograph: Micrograph, segmentation: Segmentation) -> str:
         return ""
     other = segmentation.used.get("resembles")
     if other and other.get("crossing"):
-        return CROSSING_WORDS
+        kind = other["title"].lower()
+        return f"This picture shows {kind}: straight objects that cross, and the particles are pieces of them"
     if other:  # this judges the texture alone
         return f"This image looks like the training images of {other['title']}"
     return f"This image is unlike the training images of {segmentation.provenance.card.get('title', 'the model')}"
@@ -214,8 +214,8 @@ def warnings(
     """The warnings about a picture and its outlines, and some notes; outlines from a mask have only notes."""
     used, card = segmentation.used, segmentation.provenance.card
     yield from map(Flag, used.get("imported", {}).get("notes", ()))
-    if used.get(MARKS):
-        yield _on_marks(int((table.reasons == Reason.MARKED).sum()))
+    if count := int((table.reasons == Reason.MARKED).sum()):
+        yield _on_marks(count)
     if card.get("name") == MASKS:
         return
     if reason := why_no_numbers(micrograph, segmentation):
@@ -276,11 +276,13 @@ def _two_edges(segmentation: Segmentation) -> Iterator[Flag]:
 
 
 def _on_marks(count: int) -> Flag:
-    """The note about a picture on which something is written or drawn. count: how many outlines lie on it."""
-    lie = {0: "No outline lies", 1: "1 outline lies"}.get(count, f"{count:,} outlines lie")
-    text = f"Something is written or drawn on the picture, which is no part of the specimen. {lie} on it"
-    ends = {0: ".", 1: " and does not count."}.get(count, " and do not count.")
-    return Flag(text + ends, reason=str(Reason.MARKED) if count else "")
+    """The note about outlines on what is written or drawn on the picture. count: of these outlines, at least one."""
+    lie, ends = ("1 outline lies", "does") if count == 1 else (f"{count:,} outlines lie", "do")
+    return Flag(
+        f"Something is written or drawn on the picture, which is no part of the specimen. {lie} on what was recognised"
+        f" of it and {ends} not count.",
+        reason=str(Reason.MARKED),
+    )
 
 
 def _flat_share(pixels: NDArray[Any]) -> float:

@@ -62,7 +62,7 @@ def layer_profile(segmentation: Segmentation, settings: MeasurementSettings) -> 
     layer = options.layer_name(names)
     numbers = [number for number, name in enumerate(names) if name in (layer, *options.filled_by)]
     inside = np.r_[False, np.isin(segmentation.classes, numbers)][segmentation.dense[: segmentation.rows]]
-    return layer, measure_layer(inside, CountedArea.of(settings.ignore, *inside.shape).ignored)
+    return layer, measure_layer(inside, CountedArea.of(segmentation, settings.ignore).ignored)
 
 
 def measure(

@@ -4,6 +4,7 @@ evidence for uncertainties, and the check that must come before the nanomaterial
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +12,7 @@ from ..flags import Flag
 from ..labels.options import CUTS
 from ..labels.segmentation import MASKS
 from ..measure.descriptors import SIZES
-from ..measure.distribution import known_or_one
+from ..measure.distribution import WeightedSizes, known_or_one
 from ..measure.table import column_name
 from ..measure.tilt import Tilt
 from ..micrograph.crosscheck import factor_words, largest_contradiction
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..measure.budget import Conditions
     from ..measure.possible_pieces import PossiblePieces
     from ..measure.table import Table
+    from ..settings import MeasurementSettings
     from .particle_judge import Judge
 
 
@@ -85,6 +87,13 @@ def conditions_of(judge: Judge, tables: Tables, divided: PossiblePieces) -> Cond
         tilt=tilt.degrees if tilt else 0.0,
         seed=seed,
     )
+
+
+def population_notes(counted: Table, settings: MeasurementSettings, things: str) -> Iterator[Flag]:
+    """A note that names two populations, if the counted sizes have them."""
+    from ..measure import populations
+
+    return populations.notes(WeightedSizes.of(counted, edge=settings.border_correction), things)
 
 
 def _obstacle(judge: Judge, table: Table) -> Flag | None:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..labels.bands import numbered, whole_image
 from ..measure.filters import Reason, set_aside, set_faint_aside
 from ..measure.outlines.polygons import Shifts
-from ..measure.regions import are_inside, mask_of, with_reason
+from ..measure.regions import are_inside, framed, framed_by_border, mask_of, with_reason
+from ..micrograph.borders import BORDER, cut_by_border
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.types import Calibration, Micrograph
 from ..micrograph.vendors.facts import MARKS
@@ -136,6 +137,7 @@ class Judge:
         sizes = measure(*inputs, only_sizes=only_sizes, ids=ids, shifts=shifts)
         dense = labels if ids is None else numbered(labels, ids)
         sizes = with_completed(sizes, dense, shifts, only_sizes)
+        sizes = framed_by_border(sizes, self.segmentation.used, labels, ids)
         inside = {reason: are_inside(labels, mask, len(sizes), ids) for reason, mask in self.regions.items()}
         return self._with_reasons(sizes, inside, contrast, gap)
 
@@ -150,6 +152,9 @@ class Judge:
             return None
         confidence, contrast, gap = (values[divided.owners[count:]] for values in self.signals)
         table = table.with_measures(confidence=confidence.astype(float), chance=divided.probabilities()[count:])
+        if BORDER in self.segmentation.used:
+            cut = cut_by_border(self.segmentation.labels, self.segmentation.used[BORDER])
+            table = framed(table, np.isin(self.segmentation.ids, cut)[divided.owners[count:]])
         inside = {reason: divided.pieces_inside(mask) for reason, mask in self.regions.items()}
         return self._with_reasons(table, inside, contrast, gap)
 

@@ -21,8 +21,9 @@ from ..network.scale_search import SCALE_LIMITS, View, find_view
 from ..settings import MeasurementSettings
 from . import shared
 from .base import Channels, Decoded, Golden, Granulometry, Maps, Measured, Predict, Task
-from .judgement import are_many_sure
-from .particle_evidence import Tables, conditions_of
+from .judgement import LEAST_RIGHT_SHARE as LEAST_COUNTED
+from .judgement import WIDE_SHARE, are_many_sure
+from .particle_evidence import Tables, conditions_of, population_notes
 from .particle_judge import Judge
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ FEW_OUTLINES = 5  # with fewer outlines, other polarities or models are tried
 # at least the share LEAST_RIGHT_SHARE of its own outlines is right. On 6 of 8 STEM images the model `supported`
 # replaces another, on none of 52 of EMPS.
 BETTER_TIMES, BETTER_MORE, LEAST_RIGHT_SHARE = 2.0, 12.0, 0.55
+# Where one model finds nothing that counts inside the frame, or only what is as large as a support (wider than
+# WIDE_SHARE of the picture), FOUND_MORE right outlines more of another are enough, and FOUND_RIGHT_SHARE of them right,
+# unless the picture clearly resembles the training images of the first one.
+FOUND_MORE, FOUND_RIGHT_SHARE = 5.0, 0.5
 # The other polarity is shown beside the chosen one if it promises at least BESIDE_TIMES as many right outlines, and at
 # least BESIDE_MORE more. Of EMPS both polarities are tried on 13 micrographs (fewer than FEW_OUTLINES outlines inside
 # the frame), and on none of them the other one is shown.
@@ -180,8 +185,8 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
 
     Stored in `used`, beside the values of `Outlines`: "worth": how well the outlines explain the picture, times their
     mean confidence; "inside": the number of outlines inside the frame that are not faint; "promised": the sum of their
-    probabilities; "against": the share of outlines that are faint or gaps, or 1 if most of the outlined area has the
-    contrast of the other polarity.
+    probabilities; "wide": whether all of them are as wide as a support, or there are none; "against": the share of
+    outlines that are faint or gaps, or 1 if most of the outlined area has the contrast of the other polarity.
     """
     from ..labels.contrast import contrasts, explained_contrast
     from ..labels.outline import select_outlines
@@ -206,6 +211,7 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
         "worth": round(mean_confidence * explained_contrast(grey, outlines.labels), 4),
         "inside": int(is_inside.sum()),
         "promised": round(float(probabilities[is_inside].sum()), 2),
+        "wide": bool(np.all(np.sqrt(areas[~is_faint][is_inside] * 4 / np.pi) > WIDE_SHARE * min(labels.shape))),
         "against": 1.0 if contrasts_of.dark else round(float(is_faint.mean()), 4) if len(is_faint) else 0.0,
     }
     classes = np.zeros(len(outlines.confidence), np.int32)
@@ -290,7 +296,8 @@ def measure(
     )
     has_numbers = bool(len(segmentation)) and not judge.is_withheld  # without numbers there is no count, either
     quantities = {name: statistics.value(name) if has_numbers else Value(None) for name in TASK.quantities}
-    return Measured(counted, statistics, quantities)
+    flags = population_notes(counted, settings, TASK.things)
+    return Measured(counted, statistics, quantities, tuple(flags) if has_numbers else ())
 
 
 def other_settings(segmentation: Segmentation, settings: ParticleSettings) -> Iterator[dict[str, Any]]:
@@ -324,17 +331,37 @@ def other_settings(segmentation: Segmentation, settings: ParticleSettings) -> It
 
 
 def is_unsure(segmentation: Segmentation) -> bool:
-    """Whether another model may do better: few outlines, many dropped ones, or many that are probably wrong."""
+    """Whether another model may do better: few outlines, many dropped ones, many that are probably wrong, or nothing
+    but supports."""
     count, used = len(segmentation), segmentation.used
-    return count < FEW_OUTLINES or used.get("dropped", 0) >= count or used.get("expected", 1.0) < LEAST_EXPECTED
+    is_doubtful = used.get("dropped", 0) >= count or used.get("expected", 1.0) < LEAST_EXPECTED
+    return count < FEW_OUTLINES or is_doubtful or finds_nothing(segmentation)
 
 
-def is_better(one: Segmentation, other: Segmentation, times: float = BETTER_TIMES, more: float = BETTER_MORE) -> bool:
-    """Whether one segmentation promises clearly more right outlines than another, and most of its own are right. Only
-    outlines inside the frame that are not faint are compared. times, more: as BETTER_TIMES and BETTER_MORE."""
+def finds_nothing(segmentation: Segmentation) -> bool:
+    """Whether no outline would count inside the frame, or only what is as large as a support."""
+    return bool(segmentation.used.get("wide")) or segmentation.used.get("expected", 1.0) < LEAST_COUNTED
+
+
+def is_better(
+    one: Segmentation,
+    other: Segmentation,
+    times: float = BETTER_TIMES,
+    more: float = BETTER_MORE,
+    least: float = LEAST_RIGHT_SHARE,
+) -> bool:
+    """Whether one segmentation promises clearly more right outlines than another, and the share `least` of its own are
+    right. Only outlines inside the frame that are not faint are compared. times, more: as BETTER_TIMES and BETTER_MORE.
+    """
     promised, other_promised = (outlines.used["promised"] for outlines in (one, other))
     right_share = promised / max(one.used["inside"], 1)
-    return bool(promised >= max(times * other_promised, other_promised + more) and right_share >= LEAST_RIGHT_SHARE)
+    return bool(promised >= max(times * other_promised, other_promised + more) and right_share >= least)
+
+
+def finds_instead(one: Segmentation, other: Segmentation) -> bool:
+    """Whether one segmentation finds particles where another one found nothing, or supports."""
+    is_found = finds_nothing(other) and not one.used.get("wide")
+    return is_found and is_better(one, other, more=FOUND_MORE, least=FOUND_RIGHT_SHARE)
 
 
 def shows_more(
@@ -398,6 +425,7 @@ TASK = Task(
     further=further,
     unsure=is_unsure,
     better=is_better,
+    finds_instead=finds_instead,
     replaces=shows_more,
     is_beside=partial(shows_more, times=BESIDE_TIMES, more=BESIDE_MORE),
     other_settings=other_settings,

@@ -171,7 +171,7 @@ def measure(
     grid: the numbers of blocks in a column and in a row of the image; the differences of blocks give the intervals.
     """
     names = segmentation.class_names
-    area = CountedArea.of(settings.ignore, segmentation.rows, segmentation.labels.shape[1])
+    area = CountedArea.of(segmentation, settings.ignore)
     classes = classes_of(segmentation, area)
     counts = count(classes, len(names), grid)
     measures = {
@@ -219,7 +219,7 @@ def curves(segmentation: Segmentation, calibration: Calibration, settings: Measu
     """One chart: a histogram of the intercept lengths of each class, weighted by length, in per cent; no chart if there
     are fewer than FEWEST_INTERCEPTS intercepts."""
     names = segmentation.class_names
-    area = CountedArea.of(settings.ignore, segmentation.rows, segmentation.labels.shape[1])
+    area = CountedArea.of(segmentation, settings.ignore)
     lengths = chords(classes_of(segmentation, area), len(names))
     ascending = np.sort(np.concatenate(lengths))
     if len(ascending) < FEWEST_INTERCEPTS:

@@ -158,7 +158,7 @@ def task_of(
         if without := withheld_result(micrograph, segmentation, table, task, settings):
             return without
         sizes = distribution(table, task.size, micrograph, settings, calibration)
-        area = CountedArea.of(settings.ignore, segmentation.rows, micrograph.shape[1])
+        area = CountedArea.of(segmentation, settings.ignore)
         values, flags = numbers(MeasuredObjects(segmentation, settings, calibration, table, area))
         values |= {f"{thing}s": Value(float(table.kept.sum()))}
         values |= {name: sizes.value(figure) for name, figure in task.figures.items()}

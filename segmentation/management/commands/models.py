@@ -113,7 +113,7 @@ class Command(LabCommand):
             title = STRIDED_TITLE if is_strided else kind.capitalize()
             heading = f"{title}: up to {SMALL_SHEET[1]} maps of each layer, whose number stands above them. {caption}"
             file = card.weights.parent / f"{card.name}-{kind}.webp"
-            file.write_bytes(captioned_webp(np.asarray(picture), heading))
+            file.write_bytes(captioned_webp(np.asarray(picture), heading, card.sha256))
             self.stdout.write(f"{file}: {len(layers)} layers")
 
     def _images(self, options: dict[str, Any]) -> None:

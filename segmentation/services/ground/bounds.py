@@ -1,7 +1,7 @@
 """What a sender may store, keep waiting and compute: one line for each kind of row, and `ask`, which
 everything calls that makes such a row or a piece of work.
 
-`python -m tests.tools.bounds` writes the table of docs/operate/security.md.
+`python -m tools.bounds` writes the table of docs/operate/security.md.
 """
 
 from __future__ import annotations

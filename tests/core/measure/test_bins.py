@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segmentation.core.measure.bins import (
@@ -21,6 +21,7 @@ from segmentation.core.measure.bins import (
 SIZES = st.lists(st.floats(0.1, 1e5), min_size=1, max_size=200).map(np.array)
 
 
+@example(np.array([2.0, 1.9]), 0.0)
 @given(SIZES, st.sampled_from([0.0, 0.5, 7.34375]))
 def test_automatic_bins_hold_every_size(sizes, pixel_size):
     edges = auto_edges(sizes, "nm", pixel_size)

@@ -9,7 +9,7 @@ from segmentation.core.labels.segmentation import Cut
 from segmentation.core.measure.cut_out_tables import table_and_part_counts
 from segmentation.core.measure.distribution import WeightedSizes
 from segmentation.core.measure.doubts import Candidates, PossibleCut, doubts
-from segmentation.core.measure.examples import examples_of, extremes
+from segmentation.core.measure.examples import examples_of, extremes, sure_ones
 from segmentation.core.measure.possible_pieces import pieces_of
 from tests.core.measure.particle_tables import table_of
 
@@ -53,6 +53,16 @@ def test_the_smallest_the_one_nearest_to_the_median_and_the_largest_are_shown_of
     assert [sizes[at] for at, _ in examples_of(sizes, sizes > 25, 42.0)] == [29, 42, 90]
     assert examples_of(sizes, sizes > 45, 40.0) == [] and extremes(sizes, sizes > 45, 40.0) is None
     assert {title for _, title in examples_of(sizes[:4], every[:4], 45.0)} == {""}
+
+
+def test_what_is_asked_about_is_no_example():
+    """The largest outline may be two particles, and a person is asked whether it is cut."""
+    table = table_of(SIZES).with_measures(confidence=np.array([0.95, 0.6, 0.95, 0.95, np.nan]))
+    assert sure_ones(table).tolist() == [True, False, True, True, True]
+    cut = table.with_measures(chance=np.array([1.0, 1.0, 0.5, 0.9, np.nan]))
+    assert sure_ones(cut).tolist() == [True, False, False, True, True]
+    confirmed = cut.with_measures(by_hand=np.array([0.0, 1.0, 0.0, 0.0, 0.0]))
+    assert sure_ones(confirmed)[1]
 
 
 def test_the_pieces_of_a_cut_are_those_that_it_makes_with_the_cuts_at_which_it_ends():

@@ -12,7 +12,6 @@ from segmentation.core.measure.filters import (
     BY_HAND,
     BY_IMAGE,
     FILTER_REASONS,
-    OF_FIBRES,
     Reason,
     set_aside,
     with_decisions,
@@ -21,6 +20,8 @@ from segmentation.core.measure.shapes import measure
 from tests.core.builders import grey_of
 
 from .particle_tables import table_of
+
+OF_FIBRES = (Reason.SHORT, Reason.THIN, Reason.PIECE)  # given by the task of fibres alone
 
 
 def judged(labels, filter, confidence=None, nm_per_pixel=None):

@@ -19,7 +19,7 @@ from segmentation.core.measure.resampling import resample
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 from tests.core.measure.particle_tables import log_normal, table_of
-from tests.tools.accuracy.coverage import LAWS, Images, RareFields, fraction_of, shares_of_images, shares_of_law
+from tools.accuracy.coverage import LAWS, Images, RareFields, fraction_of, shares_of_images, shares_of_law
 
 CERTAIN = Calibration(1.0, "metadata", relative_uncertainty=0.0)
 DOUBTFUL = Calibration(1.0, "drawn", relative_uncertainty=0.05)

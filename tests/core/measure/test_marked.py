@@ -49,7 +49,7 @@ def test_an_outline_on_a_mark_does_not_count_and_a_note_says_so():
     analysis = pipeline.measure(micrograph, segmentation, AnalysisSettings.of("particles"))
     assert list(analysis.table.reasons) == ["", str(Reason.MARKED), ""]
     (note,) = [flag for flag in analysis.flags if flag.reason == Reason.MARKED]
-    assert "1 outline lies on it and does not count." in note.text and not note.doubt
+    assert "1 outline lies on what was recognised of it and does not count." in note.text and not note.doubt
 
 
 def test_a_person_can_count_it():
@@ -75,4 +75,4 @@ def test_what_lies_under_coloured_marks_is_filled_in():
 def test_coloured_marks_of_the_data_bar_are_none_of_the_picture():
     micrograph, _ = pictured()
     micrograph.metadata["marks"] = "5,5,5,9,9,9;20,120,20,130,40,130"
-    assert preparation.marks_on(micrograph, 100) == [[[5.5, 5.5], [5.5, 9.5], [9.5, 9.5]]]
+    assert preparation.marks_on(micrograph, 100) == ([[[5.5, 5.5], [5.5, 9.5], [9.5, 9.5]]], None)

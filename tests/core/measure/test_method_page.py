@@ -7,8 +7,8 @@ import pytest
 from segmentation.core.measure.bins import LEAST_SIZES
 from segmentation.core.measure.bootstrap import LEAST_EFFECTIVE
 from segmentation.core.measure.fitting import FAIR_DISTANCE, GOOD_DISTANCE, SIGNIFICANCE
-from tests.tools.accuracy.__main__ import PAGE, TABLES, replace_table
-from tests.tools.accuracy.lilliefors import table
+from tools.accuracy.__main__ import PAGE, TABLES, replace_table
+from tools.accuracy.lilliefors import table
 
 
 def page():
@@ -26,7 +26,7 @@ def test_every_table_has_its_place(name):
 def test_the_definitions_are_those_of_the_registry(name):
     made = replace_table(page(), name, list(TABLES[name]()))
     # In which order the kinds of analysis are imported decides on that of their rows.
-    assert sorted(made.splitlines()) == sorted(page().splitlines()), f"run python -m tests.tools.accuracy {name}"
+    assert sorted(made.splitlines()) == sorted(page().splitlines()), f"run python -m tools.accuracy {name}"
 
 
 def test_limits_are_those_of_the_code():

@@ -25,7 +25,7 @@ from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 from tests.core.measure.particle_tables import log_normal, table_of
-from tests.tools.accuracy.golden import SPECIMENS, verdicts
+from tools.accuracy.golden import SPECIMENS, verdicts
 
 SURE = Calibration(2.0, "metadata", relative_uncertainty=0.01)
 

@@ -23,7 +23,7 @@ from segmentation.core.tasks import particles
 from segmentation.services.ground import tables as stored
 from tests.core.builders import make_analysis
 from tests.core.measure.particle_tables import log_normal, table_of
-from tests.tools.accuracy.__main__ import definitions
+from tools.accuracy.__main__ import definitions
 
 PHASES = {
     "label": np.array([1, 2]),

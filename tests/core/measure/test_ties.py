@@ -14,7 +14,7 @@ from segmentation.core.measure.resampling import resample
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
 from tests.core.measure.particle_tables import log_normal, table_of
-from tests.tools.accuracy import coverage
+from tools.accuracy import coverage
 
 NM = 5.5
 SURE = Calibration(NM, "typed", relative_uncertainty=0.0)

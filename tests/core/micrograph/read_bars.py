@@ -60,7 +60,9 @@ def main(paths: list[Path]) -> None:
             if bar
             else "nothing"
         )
-        print(f"{'right' if fits else 'WRONG'}  {name}: {line}; expected {nm or float('nan'):.5g} nm")
+        if bar and bar.is_in_question:
+            line = f"asked about ({bar.text})"
+        print(f"{'right' if fits else 'WRONG' if nm else '-'}  {name}: {line}; expected {nm or float('nan'):.5g} nm")
     print(f"{right} of {total} right within {RIGHT:.0%}")
 
 

@@ -1,4 +1,4 @@
-"""Data bars read as pixel sizes: rendered in the makers' layouts, real where the shared data is, and never fatal."""
+"""Data bars read as pixel sizes: rendered in the makers' layouts, real ones, and never fatal."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from segmentation.core.micrograph.readings import scale_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from tests.core.micrograph import bars
 from tests.core.micrograph.test_databar import micrograph, shared
+from tests.core.micrograph.vendors.test_shared_files import VENDORS
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLE = ROOT / "static" / "sample" / "sem-sample.tif"
@@ -63,7 +64,8 @@ def test_a_text_is_misread_in_picometres_only_where_it_can_be() -> None:
      ("PW 3.37 nm", 3.37, "pixel size"), ("Pixel width 1.22 nm", 1.22, "pixel size"), ("WD = 2.8 mm", 2.8e6, "other"),
      ("WD 10.0mm", 1e7, "other"), ("Energy slit width 10 µm", 1e4, "other"), ("10 mm WD", 1e7, "other"),
      ("Vertical field width 5 µm", 5000, "other"), ("Line width 2 nm", 2, "other"),
-     ("Window width 5 µm", 5000, "other")],
+     ("Window width 5 µm", 5000, "other"), ("2 micron", 2000, "scale bar"), ("500 microns", 5e5, "scale bar"),
+     ("2 µ", 2000, "scale bar"), ("100 Angstrom", 10, "scale bar"), ("10 Ångström", 1, "scale bar")],
 )  # fmt: skip
 def test_what_a_text_means(text: str, nm: float, meaning: str) -> None:
     (length,) = lengths([Text(text, 0, 0, 100, 12, 0.9)])
@@ -74,6 +76,7 @@ def test_what_a_text_means(text: str, nm: float, meaning: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [*("", "30 µs", "15.0kV", "X10,000", "5.99e-1 Torr", "1024 * 768", "nm", "3 m", "20 nA", "4 nm2"),
+     *("20 mA", "2 µA", "Signal 2 A"),
      *("1 500 nm", "2:30 PM", "2 50 nm", "5 1 nm", "1/2 µm", "HFW 1 500 nm", "5 nm−1", "5 nm -1")],
 )  # fmt: skip
 def test_what_is_no_length(text: str) -> None:
@@ -119,8 +122,9 @@ def test_what_else_stands_before_a_length_is_no_part_of_it(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "nm"),
-    [("1,000 nm", 1000), ("HFW 1,280 nm", 1280), ("5,170 µm", 5170), ("05 µm", 5000), ("10 mm", 1e7), ("5 cm", 5e7)],
-)
+    [("1,000 nm", 1000), ("HFW 1,280 nm", 1280), ("5,170 µm", 5170), ("05 µm", 5000), ("10 mm", 1e7), ("5 cm", 5e7),
+     ("2 × 100 nm", 200), ("2x100nm", 200), (".5 µm", 500), ("1. µm", 1000), ("10 A", 1)],
+)  # fmt: skip
 def test_what_can_be_read_in_two_ways_is_doubtful(text: str, nm: float) -> None:
     (length,) = lengths([Text(text, 0, 0, 100, 12, 0.99)])
     assert (length.nm, length.is_doubtful) == (nm, True)
@@ -143,6 +147,7 @@ def test_a_bar_that_may_be_of_picometres_is_never_sure() -> None:
         text: reading_of_bar(bar, [Text(text, 120, 8, 180, 22, 0.99)]).sure for text in ("2 pm", "200 pm", "200 nm")
     }
     assert sure == {"2 pm": True, "200 pm": False, "200 nm": True}
+    assert reading_of_bar(bar, [Text("200 pm", 120, 8, 180, 22, 0.99)]).nm_per_pixel == pytest.approx(0.2 / 121)
 
 
 def test_a_third_text_that_contradicts_two_is_told() -> None:
@@ -334,7 +339,8 @@ def test_real_zeiss_bars_say_what_the_header_says() -> None:
 @pytest.mark.slow
 def test_real_jeol_bars() -> None:
     """JEOL's field is 120 mm wide at magnification 1: the printed magnification gives the pixel size anew."""
-    for path in shared("particles/nanocomposite-agglomerates/originals_with_databar", "*/*.jpg")[::17]:
+    for number in (1, 2):
+        path = VENDORS / f"jeol-{number}.jpg"
         bar = reading(read(path).pixels[964:])
         (printed,) = [text for text in bar.texts if text.startswith("X")]
         expected = 120e6 / float(printed[1:].replace(",", "")) / 1280
@@ -343,9 +349,8 @@ def test_real_jeol_bars() -> None:
 
 @pytest.mark.slow
 def test_real_fei_bars() -> None:
-    (folder,) = {path.parent for path in shared("vendor-tiff", "quanta_image.tif")}
     for name, first in (("quanta_image.tif", 884), ("scios_multigis_metadata_sections.tif", 2048)):
-        image = read(folder / name)
+        image = read(VENDORS / name)
         assert reading(image.pixels[first:]).nm_per_pixel == pytest.approx(image.calibration.nm_per_pixel, rel=0.005)
 
 

@@ -60,6 +60,89 @@ def test_a_label_of_its_own_colour_is_no_bar():
     assert bar_reading is not None and bar_reading.length_px == 120
 
 
+CUT_OFF, FAR, SHORT_AND_THIN, AWAY, SQUARE = (
+    *((520, 412, 640, 418), (400, 470, 520, 480), (430, 412, 450, 413)),
+    *((100, 100, 220, 106), (420, 408, 440, 424)),
+)
+THIN, NOISE_LINE = (400, 412, 520, 413), (444, 430, 459, 433)
+
+
+@pytest.mark.parametrize("blocks", [(THIN,), (BAR, NOISE_LINE), (BAR, (385, 380, 400, 383))])
+def test_a_thin_line_is_a_bar_and_the_longest_of_several_counts(blocks):
+    bar_reading = reading_of_picture(picture(*blocks), [WORDS])
+    assert bar_reading is not None and bar_reading.sure and bar_reading.length_px == 120
+    assert bar_reading.ends[::2] == (400, 520)
+
+
+def test_two_lines_of_about_equal_length_leave_it_open():
+    bar_reading = reading_of_picture(picture(BAR, (300, 412, 396, 418)), [WORDS])
+    assert bar_reading is not None and not bar_reading.sure
+
+
+def test_a_hollow_bar_is_measured_from_edge_to_edge_and_a_frame_around_the_text_is_none():
+    def hollow(left, top, right, bottom):
+        edges = ((left, top, right, top + 2), (left, bottom - 2, right, bottom))
+        return *edges, (left, top, left + 2, bottom), (right - 2, top, right, bottom)
+
+    bar_reading = reading_of_picture(picture(*hollow(400, 412, 520, 424)), [WORDS])
+    assert bar_reading is not None and bar_reading.sure and bar_reading.length_px == 120
+    framed = reading_of_picture(picture(*hollow(405, 375, 515, 409)), [WORDS])
+    assert framed is None or not framed.sure
+
+
+@pytest.mark.parametrize("shadow", [0, 30, 60])
+def test_a_black_bar_beside_white_letters_is_theirs(shadow):
+    pixels = picture()
+    for left in range(422, 498, 12):
+        pixels[385:401, left + 5 : left + 6] = shadow
+    pixels[388:397, 290:410] = 0
+    bar_reading = reading_of_picture(pixels, [WORDS])
+    assert bar_reading is not None and bar_reading.sure and bar_reading.length_px == 120
+
+
+@pytest.mark.parametrize("grey", [0, 40])
+@pytest.mark.parametrize("middle", [290, 414])
+def test_a_particle_at_the_end_of_a_bar_makes_it_unsure(grey, middle):
+    pixels = picture()
+    cv2.circle(pixels, (middle, 392), 14, grey, -1)
+    pixels[388:397, 290:410] = 0
+    bar_reading = reading_of_picture(pixels, [replace(WORDS, left=440)])
+    assert bar_reading is None or not bar_reading.sure or bar_reading.length_px == pytest.approx(120, rel=0.05)
+
+
+def test_a_line_broken_by_its_text_is_whole():
+    bar_reading = reading_of_picture(picture((330, 390, 410, 394), (510, 390, 590, 394)), [WORDS])
+    assert bar_reading is not None and (bar_reading.length_px, bar_reading.ends[::2]) == (260, (330, 590))
+
+
+@pytest.mark.parametrize("blocks", [(), (AWAY,), (FAR,)])
+def test_a_sure_length_without_its_line_is_asked_about(blocks):
+    bar_reading = _checked_reading(picture(*blocks), 0, lambda strip, seconds: [WORDS], reading_of_picture, 0.0)
+    assert bar_reading is not None and bar_reading.is_in_question and not bar_reading.sure
+    assert (bar_reading.length_nm, bar_reading.text, bar_reading.nm_per_pixel) == (600, "600 nm", 0)
+    assert bar_reading.ends is None or bar_reading.ends == pytest.approx((400, 475, 520, 475), abs=2)
+    assert (bar_reading.ends is None) is (FAR not in blocks)
+    scale = scale_of(Calibration.absent(), asdict(bar_reading))
+    assert scale.disagreements() == ["“600 nm” is written in the image. Where is its line?"]
+    assert scale_of(Calibration(5.0, "metadata"), asdict(bar_reading)).disagreements() == []
+
+
+@pytest.mark.parametrize(
+    "texts", [[replace(WORDS, score=0.6)], [replace(WORDS, text="613 nm")], [WORDS, replace(WORDS, text="50 nm")]]
+)
+def test_an_unsure_length_is_not_asked_about(texts):
+    assert _checked_reading(picture(), 0, lambda strip, seconds: texts, reading_of_picture, 0.0) is None
+
+
+def test_a_bar_without_a_length_is_asked_about():
+    bar_reading = _checked_reading(picture(BAR), 0, lambda strip, seconds: [], reading_of_picture, 0.0)
+    assert bar_reading is not None and bar_reading.is_in_question and bar_reading.length_nm is None
+    assert bar_reading.ends == (400, 415, 520, 415)
+    assert "How long is it?" in scale_of(Calibration.absent(), asdict(bar_reading)).question
+    two = picture(BAR, (100, 412, 220, 418))
+    assert _checked_reading(two, 0, lambda strip, seconds: [], reading_of_picture, 0.0) is None
+
+
 TICKS = tuple((300 + 20 * i, 360, 303 + 20 * i, 372) for i in range(11))
 
 
@@ -71,13 +154,9 @@ def test_ten_steps_of_ticks_over_the_image_are_a_bar():
     assert hidden is not None and hidden.length_px == 200
 
 
-CUT_OFF, FAR, THIN, AWAY, SQUARE = (
-    *((520, 412, 640, 418), (400, 470, 520, 480), (400, 412, 520, 413)),
-    *((100, 100, 220, 106), (420, 408, 440, 424)),
+@pytest.mark.parametrize(
+    "blocks", [(CUT_OFF,), (FAR,), (SHORT_AND_THIN,), (AWAY,), (SQUARE,), TICKS[1:], TICKS[:-2], TICKS[:5]]
 )
-
-
-@pytest.mark.parametrize("blocks", [(CUT_OFF,), (FAR,), (THIN,), (AWAY,), (SQUARE,), TICKS[1:], TICKS[:-2], TICKS[:5]])
 def test_what_is_no_bar(blocks):
     assert reading_of_picture(picture(*blocks), [WORDS]) is None
 

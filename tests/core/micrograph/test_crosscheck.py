@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from segmentation.core.micrograph.crosscheck import crosscheck, largest_contradiction
-from segmentation.core.micrograph.types import Calibration, Micrograph
+from segmentation.core.micrograph.types import Calibration, Micrograph, Scale
 from segmentation.core.micrograph.vendors.units import number, quantity_nm, rounding, written_rounding
 from tests.core.micrograph.instrument_files import written
 from tests.core.micrograph.vendors.test_headers import fei, zeiss
@@ -153,6 +153,17 @@ def test_a_difference_within_the_uncertainties_is_said_to_be() -> None:
 
 
 def test_a_scale_that_is_surely_wrong_is_told_from_one_that_is_off():
-    used, near, far = (Calibration.of_pixel(nm, typed="") for nm in (10.0, 12.0, 5.0))
-    assert largest_contradiction(used, near) == 0
-    assert largest_contradiction(used, near, far) == pytest.approx(2)
+    used, near, off, far = (Calibration(nm, "typed") for nm in (10.0, 10.9, 11.2, 0.01))
+    assert largest_contradiction(used) == largest_contradiction(used, near) == 0
+    assert largest_contradiction(used, near, off) == pytest.approx(1.12)
+    assert largest_contradiction(used, near, far) == pytest.approx(1000)
+
+
+def test_a_scale_that_a_person_has_kept_against_the_bar_is_not_doubted_again():
+    typed, bar = Calibration.of_width(900, 600), Calibration(5.0, "read")
+    scale = Scale(bar=bar, stated=typed, is_bar_sure=True)
+    assert largest_contradiction(typed, bar) > 3 and scale.disagreements()
+    kept = typed.kept
+    assert (kept.is_kept, kept.kept, kept.nm_per_pixel) == (True, kept, typed.nm_per_pixel) and not typed.is_kept
+    assert largest_contradiction(kept, bar) == 0
+    assert scale.with_stated(kept).disagreements() == []

@@ -97,12 +97,12 @@ def test_the_micrographs_of_a_figure_are_offered_as_its_pages(tmp_path: Path, fo
         read(path, page=5)
 
 
-def beside(gutter: int, grey: int, seed: int = 4) -> Image.Image:
-    """Four micrographs of different brightness with white tags, in two rows, with gutters of one grey or none."""
+def beside(gutter: int, grey: int, seed: int = 4, grounds: tuple[int, ...] = (60, 120, 140, 50)) -> Image.Image:
+    """Four micrographs of the brightness `grounds` with white tags, in two rows, with gutters of one grey or none."""
     rng, side = np.random.default_rng(seed), 160
     drawn = Image.new("L", (2 * side + gutter,) * 2, grey)
     y, x = np.mgrid[:side, :side]
-    for number, ground in enumerate((60, 120, 140, 50)):
+    for number, ground in enumerate(grounds):
         pixels = rng.normal(ground, 8, (side, side))
         for row, column in rng.uniform(0, side, (12, 2)):
             pixels[np.hypot(y - row, x - column) < 6 + 3 * number] += 70
@@ -123,6 +123,13 @@ def test_panels_with_dark_or_grey_gutters_or_none_are_parted(tmp_path, gutter, g
         assert abs(bottom - top - 160) <= 3 and abs(right - left - 160) <= 3
     (flag,) = file_signals(whole, MeasurementSettings())
     assert (flag.moves, flag.by) == ("sizes", 1.0) and "different scales" in flag.text
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_panels_of_nearly_one_grey_that_touch_are_a_figure(tmp_path: Path, seed: int) -> None:
+    """Their edge is fainter than the noise of single pixels."""
+    beside(0, 0, seed, (60, 66, 72, 65)).save(tmp_path / "figure.png")
+    assert "panels" in read(tmp_path / "figure.png").metadata
 
 
 @pytest.mark.parametrize("kind", ["bar", "line", "layer", "dark"])

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from segmentation.core.micrograph import burntin, writing
+from segmentation.core.micrograph.drawing import _lines_of_one_grey, draw_lines
 from segmentation.core.micrograph.letters import places_of_writing
+from segmentation.core.micrograph.marks import fill_in
 from segmentation.core.micrograph.ocr import Text
-from segmentation.core.micrograph.writing import draw_lines, strokes_of, writing_on
+from segmentation.core.micrograph.writing import strokes_of, writing_on
 
 from .bars import over_picture
 
@@ -92,8 +94,9 @@ def test_a_texture_that_is_read_as_a_letter_has_no_strokes():
 
 def test_what_is_written_is_left_out_with_its_bar():
     picture = over_picture("5 µm", 160)
-    mask = writing_on(picture)
-    assert mask is not None
+    writing = writing_on(picture)
+    assert writing is not None
+    mask = writing.all
     assert mask[picture == 255].mean() > 0.98 and mask.mean() < 0.03
 
 
@@ -105,8 +108,42 @@ def test_arrows_and_circles_that_end_sharply_are_left_out(grey):
     cv2.circle(drawn, (450, 380), 60, 1, 3)
     picture[drawn > 0] = grey
     mask = np.zeros(picture.shape, np.bool_)
-    draw_lines(picture, mask)
+    draw_lines(picture, np.zeros_like(mask), mask)
     assert mask[drawn > 0].mean() > 0.7 and mask.mean() < 0.06
+
+
+def marked(grey: int, line: int) -> tuple[np.ndarray, np.ndarray]:
+    """A picture with arrow, circle, bar and frame of one grey and a measuring line over a disc, and what was drawn."""
+    plain = specimen(paper=95)
+    cv2.circle(plain, (120, 400), 30, 150, -1)
+    picture = (plain + np.random.default_rng(3).normal(0, 5, plain.shape)).clip(10, 245).astype(np.uint8)
+    before = picture.copy()
+    cv2.arrowedLine(picture, (330, 300), (280, 350), grey, 3, cv2.LINE_AA)
+    cv2.circle(picture, (450, 400), 34, grey, 2, cv2.LINE_AA)
+    cv2.rectangle(picture, (300, 450), (400, 460), grey, -1)
+    cv2.rectangle(picture, (530, 300), (600, 360), grey, 2)
+    cv2.line(picture, (90, 400), (150, 400), line, 2)
+    cv2.line(picture, (90, 394), (90, 406), line, 2)
+    return picture, picture != before
+
+
+@pytest.mark.parametrize(("grey", "line"), [(160, 255), (130, 0), (66, 230)])
+def test_marks_of_any_grey_are_found_and_filled_in(grey, line):
+    picture, drawn = marked(grey, line)
+    lines = np.zeros(picture.shape, np.bool_)
+    draw_lines(picture, np.zeros_like(lines), lines)
+    assert lines[drawn].mean() > 0.97 and lines.mean() < 0.06
+    filled = fill_in(picture, lines)
+    assert np.all(filled[397:404, 100:140] > 125), "the disc is whole again"
+
+
+def test_the_edge_of_a_bright_specimen_is_no_line():
+    """Thin parts of a specimen that are as bright as the picture allows have blurred edges."""
+    picture = np.random.default_rng(2).normal(110, 5, (300, 400))
+    for row in range(60, 260, 40):
+        cv2.line(picture, (60, row), (120, row + 9), 420.0, 3)
+    bright = cv2.GaussianBlur(picture, (0, 0), 1.6).clip(0, 255).astype(np.uint8)
+    assert (bright == 255).sum() > 300 and not [*_lines_of_one_grey(bright)]
 
 
 def test_many_rods_are_a_specimen():
@@ -117,7 +154,7 @@ def test_many_rods_are_a_specimen():
         ends = [(round(x + s * 25 * np.cos(angle)), round(y + s * 25 * np.sin(angle))) for s in (-1, 1)]
         cv2.line(picture, *ends, 255, 4)
     mask = np.zeros(picture.shape, np.bool_)
-    draw_lines(picture, mask)
+    draw_lines(picture, np.zeros_like(mask), mask)
     assert not mask.any()
 
 

@@ -11,12 +11,13 @@ from segmentation.core import tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network import cards, runtime
-from segmentation.core.network.graph import NoGraph, write_graph
 from segmentation.core.network.inference import predict
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.pipeline import segment
 from tests.core.network.test_inference import tiny_card
+from tests.lazy import LazyModule
 
+graph = LazyModule("segmentation.core.network.graph")
 ENGINES = [Runtime("cpu", "float32", engine) for engine in ("torch", "openvino")]
 
 
@@ -85,7 +86,7 @@ def test_the_processor_is_used_by_openvino_without_torch_and_without_telemetry()
 def test_a_model_that_is_published_gets_its_graph(tmp_path):
     card = tiny_card(tmp_path)
     assert Runtime("cpu").engine_for(card) == "torch", "it has none yet"
-    card = replace(card, graph=write_graph(card, 2))
+    card = replace(card, graph=graph.write_graph(card, 2))
     assert Runtime("cpu").engine_for(card) == "openvino" and Runtime("cuda").engine_for(card) == "torch"
     assert cards.graph_of(card).stat().st_size < card.size
     ours, theirs = (predict(load_network(card, engine, 2), picture(96, 64)) for engine in ENGINES)
@@ -94,7 +95,7 @@ def test_a_model_that_is_published_gets_its_graph(tmp_path):
 
 def test_an_altered_graph_is_refused(tmp_path):
     card = tiny_card(tmp_path)
-    card = replace(card, graph=write_graph(card, 2))
+    card = replace(card, graph=graph.write_graph(card, 2))
     file = cards.graph_of(card)
     file.write_bytes(file.read_bytes() + b"\n")
     with pytest.raises(cards.AlteredWeights, match="graph of the model tiny was altered"):
@@ -107,8 +108,8 @@ def test_an_altered_graph_is_refused(tmp_path):
 def test_a_network_that_is_calculated_otherwise_gets_no_graph(tmp_path, monkeypatch):
     monkeypatch.setattr("segmentation.core.network.graph.MOST_DIFFERENCE", -1)
     card = tiny_card(tmp_path)
-    with pytest.raises(NoGraph, match="tiny runs with torch alone"):
-        write_graph(card, 2)
+    with pytest.raises(graph.NoGraph, match="tiny runs with torch alone"):
+        graph.write_graph(card, 2)
     assert not (tmp_path / "tiny.onnx").exists()
 
 

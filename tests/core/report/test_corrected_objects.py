@@ -35,7 +35,7 @@ class Case:
     """A drawn picture of a kind, its result as it is stored, and the corrections of it."""
 
     def __init__(self, task="particles", labels=None, classes=None, names=(), scale=SCALE, metadata=None, **settings):
-        outlined = {name: settings.pop(name) for name in ("cuts", "set_aside") if name in settings}
+        outlined = {name: settings.pop(name) for name in ("cuts", "set_aside", "used") if name in settings}
         labels = disc_labels(30, SHAPE, seed=4) if labels is None else labels
         ids = np.unique(labels[labels > 0]).astype(np.int32)
         self.task = tasks.find(task)
@@ -158,6 +158,11 @@ KINDS = {
     "a filter": {"filter": True},
     "regions to ignore": {"ignore": REGION},
     "a tilted specimen": {"tilt_correction": 40, "border_correction": "weight", "ignore": REGION},
+    "a border": {
+        "task": "loops",
+        "used": {"border": [[[0, 0], [300, 35]], [[280, 35], [300, 240]]]},
+        "border_correction": "weight",
+    },
     "no scale": {"scale": Calibration(None, "none")},
     "in micrometres": {"scale": Calibration(90.0, "typed")},
     "bubbles": {"task": "bubbles"},
@@ -185,7 +190,11 @@ def phases(**settings):
     return Case("phases", labels, [0, 1, 2], ("matrix", "sulfide", "oxide"), **settings)
 
 
-@pytest.mark.parametrize("settings", [{}, {"ignore": [[[0, 0], [40, 45]]]}], ids=["all", "a region to ignore"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"ignore": [[[0, 0], [40, 45]]]}, {"used": {"border": [[[0, 0], [40, 45]]]}}],
+    ids=["all", "a region to ignore", "a border"],
+)
 def test_shares_of_classes_follow_their_pixels(settings):
     case, stroke = phases(**settings), {"op": "paint", "points": [[60, 40], [90, 20]], "radius": 6, "id": 2}
     share = case.do(stroke).check()["area_fraction of sulfide"]
@@ -225,7 +234,7 @@ def test_numbers_that_rest_on_chances_wait_for_the_measuring():
     assert case.do({"op": "delete", "ids": [3]}).quick.numbers == {"n_set_aside": "0"}
     case = Case(labels=labels, cuts=(cut,))
     numbers = case.do({"op": "delete", "ids": [3]}).quick
-    assert numbers.numbers["n_kept"] == "2" and numbers.few_sizes == ["93.0", "93.0"]
+    assert numbers.numbers["n_kept"] == "2" and numbers.few_sizes == ["93.4", "93.4"]
     assert case.rows()[1] == case.file["particles"][0]
 
 
@@ -278,7 +287,7 @@ def test_examples_are_those_of_what_stands():
     every = sorted((row["min_feret"], row["id"]) for row in case.file["particles"] if row["confidence"] >= 0.9)
     first, _, last = case.quick.examples
     assert (first.id, last.id) == (every[0][1], every[-1][1])
-    assert (first.title, last.title) == ("smallest sure one", "largest sure one")
+    assert (first.title, last.title) == ("smallest counted", "largest counted")
     smallest = min((row["min_feret"], row["id"]) for row in case.file["particles"])[1]
     case.do({"op": "reviewed", "ids": [smallest]}, {"op": "delete", "ids": [last.id]})
     first, _, last = case.quick.examples

@@ -116,7 +116,10 @@ def test_the_first_page_is_the_answer_and_the_second_what_it_rests_on():
     assert summary.verdict in " ".join(first.split()) and "Leave out doubtful objects on" in " ".join(second.split())
     assert "SHA-256 of the weights" not in first + second
     kept = np.sort(analysis.table.length("min_feret")[analysis.table.kept])
-    assert f"Smallest: {significant(kept[0])} nm" in second and f"Largest: {significant(kept[-1])} nm" in second
+    assert (
+        f"Smallest counted: {significant(kept[0])} nm" in second
+        and f"Largest counted: {significant(kept[-1])} nm" in second
+    )
 
 
 @pytest.mark.parametrize(

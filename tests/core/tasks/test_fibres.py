@@ -13,7 +13,7 @@ from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.filters import Reason
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.tasks.base import Decoded
-from tests.tasks.kinds import micrograph_of
+from tests.core.builders import micrograph_of
 
 TASK = tasks.find("fibres")
 ROWS, COLUMNS = np.mgrid[:160, :220]

@@ -11,7 +11,7 @@ from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.filters import Reason
 from segmentation.core.network import cards
 from segmentation.core.network.scale_search import View
-from tests.tasks.kinds import micrograph_of
+from tests.core.builders import micrograph_of
 
 
 def segmented(kind: str, labels: np.ndarray) -> Segmentation:

@@ -1,4 +1,4 @@
-"""The polarity of particles is looked at again where their outlines speak against it."""
+"""Polarity and model of particles: what is looked at again where outlines speak against them, or nothing counts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from segmentation.core.tasks.particles import (
     MOST_AGAINST,
     ParticleSettings,
     decode,
+    finds_instead,
+    is_unsure,
     other_settings,
     shows_more,
 )
@@ -57,3 +59,32 @@ def test_outlines_of_the_other_contrast_speak_against_the_polarity():
     inputs = View(polarity="bright"), find("particles"), ParticleSettings()
     right, wrong = (decode(maps, picture, *inputs).used["against"] for picture in (grey, 255 - grey))
     assert right <= MOST_AGAINST and wrong == 1.0
+
+
+@pytest.mark.parametrize(
+    ("promised", "inside", "first", "found"),
+    [
+        (10.0, 15, {"wide": True, "promised": 0.9}, True),
+        (10.0, 15, {"wide": True, "promised": 0.0, "inside": 0}, True),
+        (25.0, 46, {"expected": 0.55, "promised": 6.0}, True),  # no number would be given
+        (10.0, 15, {"promised": 0.9}, False),  # what is found counts
+        (10.0, 30, {"wide": True, "promised": 0.9}, False),  # most are wrong
+        (3.0, 4, {"wide": True, "promised": 0.9}, False),  # hardly more
+    ],
+)
+def test_another_model_answers_where_nothing_counts_or_only_supports(promised, inside, first, found):
+    other = reading(promised=promised, inside=inside, wide=False)
+    assert finds_instead(other, reading(**first)) == found
+    assert is_unsure(reading(**first)), "few outlines"
+
+
+def test_what_is_as_large_as_a_support_is_wide():
+    model, shade = find("particles"), np.zeros((90, 90), np.uint8)
+    for size, wide in ((40, True), (16, False)):
+        foreground = shade.copy()
+        foreground[30 : 30 + size, 30 : 30 + size] = 255
+        rows, columns = np.mgrid[:90, :90] - 30 - size / 2
+        middle = np.clip(1 - np.maximum(abs(rows), abs(columns)) / (size / 2), 0, 1) * 255
+        grey = np.where(foreground > 0, 200, 60).astype(np.uint8)
+        maps = np.stack([foreground, middle.astype(np.uint8)])
+        assert decode(maps, grey, View(), model, ParticleSettings()).used["wide"] is wide

@@ -15,6 +15,7 @@ from django.test import Client
 from segmentation.api import request_bodies
 from segmentation.api.jobs import ONE_PAGE
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.flags import DO_NOT_USE, Flag, as_json
 from segmentation.core.tasks import find
 from segmentation.forms.settings import NO_MODEL
 from segmentation.models import Job, Micrograph
@@ -164,6 +165,14 @@ class TestRead:
         file = script.get(address, headers=basic("alice"))
         assert b"".join(file.streaming_content) == b"content"
         assert file["Content-Disposition"] == 'attachment; filename="tio2_particles.csv"'
+
+    def test_it_says_whether_its_numbers_may_be_judged_and_when_the_image_was_taken(self, script, done):
+        Micrograph.objects.filter(pk=done.micrograph_id).update(metadata={"date": "2026/11/03 08:00:00"})
+        said = script.get(f"{JOBS}/{done.pk}", headers=basic("alice")).json()
+        assert (said["may_be_judged"], said["acquired"]) == (True, "2026-11-03")
+        flag = Flag.doubtful("Check.", "Do not use: scale wrong?", level=DO_NOT_USE, kind="scale")
+        Job.objects.filter(pk=done.pk).update(summary={**done.summary, **as_json([flag])})
+        assert script.get(f"{JOBS}/{done.pk}", headers=basic("alice")).json()["may_be_judged"] is False
 
     def test_a_failure_says_why(self, script, make_job):
         answer = script.get(f"{JOBS}/{make_job(state=Job.State.FAILED, error='Too big.').pk}").json()

@@ -139,6 +139,11 @@ class TestScale:
         new = Job.objects.get(pk=response.json()["id"])
         assert new.parent == job
         assert new.get_settings().measurement.calibration.nm_per_pixel == (size and pytest.approx(size))
+        assert not new.get_settings().measurement.calibration.is_kept
+
+    def test_a_scale_is_kept_against_the_bar(self, post):
+        response = post(source="typed", width="640 nm", keep=True)
+        assert Job.objects.get(pk=response.json()["id"]).get_settings().measurement.calibration.is_kept
 
     @pytest.mark.parametrize(
         "body",

@@ -43,6 +43,15 @@ READING = {
     },
     "confidence": 0.98,
 }
+# A length without its line, for which ends are proposed, and a line without its length.
+LINE_ASKED = {
+    "nm_per_pixel": 0.0,
+    "text": "2 µ",
+    "length_nm": 2000.0,
+    "box": [800, 700, 200, 60],
+    "ends": [810, 750, 990, 750],
+}
+LENGTH_ASKED = {**LINE_ASKED, "text": "", "length_nm": None}
 LINE = {"source": "drawn", "pixels": 100, "error": 1, "length": "500 nm"}
 
 
@@ -333,7 +342,33 @@ class TestCard:
     def test_without_a_reading_the_ruler_is_left(self, stored):
         card = suggestion(stored(reading={}, data_bar=712))
         assert "data-accept" not in card
-        assert 'data-box="0 712 1024 768"' in card
+        assert 'data-box="0 712 1024 768"' in card and 'data-ends=""' in card
+
+    @pytest.mark.parametrize(
+        ("ends", "written"),
+        [
+            ([100, 730, 200, 730.5], "100 730 200 730.5"),
+            ([1, 2, 1, 2], ""),
+            ([0, 0, 9000, 0], ""),
+            ("abcd", ""),
+            (None, ""),
+        ],
+    )
+    def test_the_ruler_proposes_the_line_that_was_read_and_its_length(self, stored, ends, written):
+        card = suggestion(stored(reading={**READING, "ends": ends}))
+        assert f'data-ends="{written}"' in card and 'data-length="500 nm"' in card
+
+    @pytest.mark.parametrize(
+        ("reading", "title", "length"),
+        [(LINE_ASKED, "2000 nm: is this its line?", 'name="length" value="2000 nm"'),
+         (LENGTH_ASKED, "How long is this scale bar?", 'id="asked_length"'),
+         ({**LINE_ASKED, "ends": None}, "2000 nm: where is its line?", 'data-length="2000 nm"')],
+    )  # fmt: skip
+    def test_it_asks_for_the_line_or_the_length(self, stored, reading, title, length):
+        card = suggestion(stored(reading=reading))
+        assert title in card and length in card
+        assert ('name="pixels" value="180.0"' in card) is bool(reading["ends"])
+        assert "is this its line" not in suggestion(stored(reading=reading, calibration=ZEISS))
 
 
 @pytest.mark.django_db
@@ -344,6 +379,64 @@ class TestResultPage:
         assert 'id="scale-title"' in page and 'name="width" value="5120"' in page
         assert 'name="source" value="data bar"' in page
         assert page.count('id="width"') == 1
+
+    def test_one_press_answers_the_question_for_the_line(self, maker, job, stored):
+        old = job(stored(reading=LINE_ASKED), **in_pixels())
+        page = words(maker.get(f"/jobs/{old.pk}/"))
+        assert "“2 µ” is written in the image. Where is its line?" in page and "How wide is this picture?" not in page
+        form = page.split('id="scale-question"')[1].split("</form>")[0]
+        sent = dict(re.findall(r'name="(source|pixels|error|length)" value="([^"]*)"', form))
+        maker.post(f"/jobs/{old.pk}/width/", sent)
+        calibration = Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration
+        assert calibration == Calibration.of_line(2000, 180)
+
+    def test_a_typed_length_answers_the_question_for_it(self, maker, job, stored):
+        old = job(stored(reading=LENGTH_ASKED), **in_pixels())
+        sent = {"source": "drawn", "pixels": "180.0", "error": "1.0", "length": ""}
+        assert maker.post(f"/jobs/{old.pk}/width/", sent).status_code == 400
+        maker.post(f"/jobs/{old.pk}/width/", {**sent, "length": "0.9 µm"})
+        calibration = Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration
+        assert calibration.nm_per_pixel == pytest.approx(5) and calibration.source == "drawn"
+
+    def test_the_picture_of_the_question_marks_both_ends(self, maker, stored):
+        asked = np.asarray(
+            Image.open(
+                io.BytesIO(maker.get(f"/uploads/{stored(reading=LINE_ASKED).pk}/reading.png").getvalue())
+            ).convert("RGB")
+        )
+        yellow = (asked == (255, 216, 77)).all(axis=2).any(axis=0)
+        assert asked.shape[1] >= 360 and np.diff(np.flatnonzero(np.diff(yellow.astype(int)) > 0)) == pytest.approx(
+            [207], abs=3
+        )
+
+    @pytest.mark.parametrize(
+        ("width", "stands"), [(5120 * 1.09, False), (5120 * 1.12, True), (5120 / 3.4, True), (5.12, True)]
+    )
+    def test_a_width_that_the_bar_contradicts_stands_in_the_sentence(self, maker, job, width, stands):
+        typed = Calibration.of_width(width, 1024, typed=f"{width:.6f}")
+        used = AnalysisSettings.of(calibration=typed)
+        old = job(settings=used, summary={**SUMMARY, "calibration": used.as_dict()["calibration"]})
+        answer = words(maker.get(f"/jobs/{old.pk}/")).split('class="scale-words"')[1].split('class="screen"')[0]
+        assert ("The bar in the image seems to say 5 nm/px." in answer) is stands
+        assert ("Use the bar" in answer and "Mine is right" in answer) is stands
+        if not stands:
+            return
+        kept = maker.post(f"/jobs/{old.pk}/width/", {"keep": "on"})["Location"]
+        calibration = Job.objects.get(pk=kept.strip("/").split("/")[-1]).get_settings().measurement.calibration
+        assert calibration == typed.kept
+        new = job(
+            settings=used.replaced(calibration=calibration),
+            summary={**SUMMARY, "calibration": AnalysisSettings.of(calibration=calibration).as_dict()["calibration"]},
+        )
+        page = words(maker.get(f"/jobs/{new.pk}/"))
+        assert "Mine is right" not in page and "which is right" not in page
+
+    def test_a_contradicting_width_that_was_confirmed_is_not_doubted_again(self, maker, job, stored):
+        old = job(stored(reading={**READING, "sure": True}))
+        asked = maker.post(f"/jobs/{old.pk}/width/", {"width": "900"})
+        assert asked.status_code == 400 and "You typed 900 nm" in words(asked)
+        maker.post(f"/jobs/{old.pk}/width/", {"width": "900", "sure": "900"})
+        assert Job.objects.exclude(pk=old.pk).get().get_settings().measurement.calibration.is_kept
 
     def test_of_file_and_bar_that_contradict_each_other_either_can_be_accepted(self, maker, job, stored):
         upload = stored(calibration=ZEISS, reading={**READING, "sure": True})

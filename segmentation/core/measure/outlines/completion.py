@@ -16,6 +16,7 @@ from .rims import at, find_rims, padded
 LEAST_COVERED = 0.05  # share of the rim; with less an outline is hardly changed
 LEAST_SEEN = 0.3  # share of the completed rim
 LEAST_POINTS = 10
+LEAST_KNOWN = 0.9  # share of the free points at which the picture shows the edge
 ACROSS_PX = 2.5  # inwards and outwards from a fitted outline, where it is seen what lies on both sides
 RINGS = 8  # at which the inside of a fitted outline is looked at
 GOOD_PX, GOOD_SHARE = 0.2, 0.015  # px, and share of the width: RMS distance of the points of a good fit at most
@@ -46,22 +47,26 @@ class Completion:
 
 
 def completion_of(labels: NDArray[np.int32], n: int, shifts: Shifts) -> Completion:
-    """What others cover of the objects 1..n of labels (H, W), completed. shifts: where the picture shows the edges."""
+    """What others cover of the objects 1..n of labels (H, W), completed. shifts: where the picture shows the edges; an
+    object with a rim of which they say nothing was drawn by a person or another tool, and stays as it was drawn."""
     lines = contours(find_pixel_borders(labels))
-    if shifts.map is not None:
-        lines = moved(lines, shifts.map, otherwise=shifts.otherwise)
-    return complete(lines, labels, n)
+    if shifts.map is None:
+        return complete(lines, labels, n, np.zeros(len(lines.points), np.bool_))
+    x, y = lines.inner.T
+    known = (shifts.map[y, x] > 0) | bool(shifts.otherwise)
+    return complete(moved(lines, shifts.map, otherwise=shifts.otherwise), labels, n, known)
 
 
-def complete(lines: Contours, labels: NDArray[np.int32], n: int) -> Completion:
+def complete(lines: Contours, labels: NDArray[np.int32], n: int, known: Bools | bool = True) -> Completion:
     """The outlines of the objects 1..n of labels (H, W), completed where others cover them and what is seen says how
-    large they are. lines: the contours of the labels."""
+    large they are. lines: the contours of the labels. known: (k,) at which points the picture shows the edge."""
     rims, owner = find_rims(lines, labels), lines.labels - 1
     count = np.maximum(np.bincount(owner, minlength=n), 1)
     seen_share = np.bincount(owner, rims.free, n) / count
     nothing = Completion(np.zeros(n, np.bool_), seen_share, {}, np.full(n, np.nan))
     is_partly = np.bincount(owner, rims.covered, n) / count >= LEAST_COVERED
     is_partly &= np.bincount(owner, rims.is_sure, n) >= LEAST_POINTS
+    is_partly &= np.bincount(owner, rims.is_sure & known, n) >= LEAST_KNOWN * np.bincount(owner, rims.is_sure, n)
     index = np.flatnonzero(is_partly)
     if not len(index):
         return nothing

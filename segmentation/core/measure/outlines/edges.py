@@ -181,7 +181,8 @@ def _along_the_contour(lines: Contours, shifts: Floats, known: NDArray[np.bool_]
 def _curvature(lines: Contours) -> Floats:
     """(k,) of the contour, 1 / px, positive where it is convex."""
     before, after = along_rings(lines.bounds, -1), along_rings(lines.bounds, 1)
-    turn = np.cross(lines.normals[before], lines.normals[after])
+    one, other = lines.normals[before], lines.normals[after]
+    turn = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]  # numpy 2.5 has no cross product of the plane
     length = np.hypot(*(lines.points[after] - lines.points[before]).T)
     return smoothed(np.clip(turn / np.maximum(length, 0.2), -0.5, 0.5), lines.bounds, 1.0)
 

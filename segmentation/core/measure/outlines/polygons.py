@@ -33,7 +33,7 @@ class Shifts(NamedTuple):
     @property
     def elsewhere(self) -> Shifts:
         """The same for other outlines of the same picture, whose edges are as far from their pixels."""
-        return self if self.map is None else self._replace(otherwise=typical_shift(self.map))
+        return self if self.map is None else self._replace(otherwise=typical_shift(self.map) or 1e-9)
 
     @property
     def checksum(self) -> str:

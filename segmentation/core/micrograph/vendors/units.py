@@ -96,3 +96,9 @@ def plausible_pixel(nm: float | None) -> float | None:
     if nm is None or not math.isfinite(nm):
         return None
     return nm if SMALLEST_PIXEL_NM <= nm <= LARGEST_PIXEL_NM else None
+
+
+def is_round(nm: float) -> bool:
+    """Whether a length is a usual one of a scale bar: 1 to 10, but not 7, or 1.5, 2.5 or 7.5 times a power of ten."""
+    mantissa = nm / 10 ** math.floor(math.log10(nm) + 1e-9)
+    return any(abs(mantissa / usual - 1) < 1e-6 for usual in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7.5, 8, 9, 10))

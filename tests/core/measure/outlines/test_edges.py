@@ -11,7 +11,7 @@ from segmentation.core.measure.outlines.contours import SHIFT_STEPS, SHIFT_ZERO,
 from segmentation.core.measure.outlines.edges import edge_shifts
 from segmentation.core.measure.outlines.polygons import Polygons, Shifts
 from segmentation.core.measure.shapes import measure
-from tests.tools.accuracy.edges import Drawing
+from tools.accuracy.edges import Drawing
 
 TOO_FAR_PX = 0.6  # out: as the network's contour lies
 

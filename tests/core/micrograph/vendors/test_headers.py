@@ -262,13 +262,20 @@ def imagej(folder: Path, unit: str, across: float, down: float | None = None) ->
 @pytest.mark.parametrize(
     ("unit", "across", "nm"),
     [("nm", 0.5, 2), ("micron", 100, 10), ("um", 100, 10), ("\\u00B5m", 100, 10), ("mm", 1e5, 10), ("cm", 1e6, 10),
-     ("inch", 2.54e6, 10), ("pm", 0.001, 1)],
+     ("inch", 2.54e6, 10), ("pm", 0.001, 1), ("A", 0.1, 1), ("\\u00C5", 0.1, 1), ("angstrom", 0.1, 1)],
 )  # fmt: skip
 def test_imagej_units(tmp_path: Path, unit: str, across: float, nm: float) -> None:
     micrograph = imagej(tmp_path, unit, across)
     assert micrograph.calibration.nm_per_pixel == pytest.approx(nm, rel=1e-4)
     assert micrograph.calibration.detail.startswith("ImageJ")
     assert micrograph.notes == ()
+
+
+@pytest.mark.parametrize("units", [{"xunit": "nm"}, {"unit": "nm", "yunit": "pixel"}, {"unit": "A", "yunit": ""}])
+def test_imagej_with_a_unit_along_x_alone(tmp_path: Path, units: dict[str, str]) -> None:
+    micrograph = written(tmp_path, imagej=True, resolution=(2, 1 if "yunit" in units else 2), metadata=units)
+    assert micrograph.calibration.nm_per_pixel == pytest.approx(0.05 if "A" in units.values() else 0.5)
+    assert micrograph.shape == written(tmp_path, imagej=True).shape  # no pixel was taken as oblong
 
 
 @pytest.mark.parametrize(

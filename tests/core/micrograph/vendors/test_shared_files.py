@@ -1,4 +1,5 @@
-"""Real vendors' files, where the shared data is at hand."""
+"""Real vendors' files: those in files/, which cut_down.py made, and TiO2 images where the shared data is at hand, since
+their licence forbids changed copies."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
 
 SHARED = Path(os.environ.get("DEEPSEGM_SHARED") or Path(__file__).resolve().parents[5] / "shared") / "data"
-VENDORS = SHARED / "vendor-tiff"
+VENDORS = Path(__file__).parent / "files"
 TIO2 = SHARED / "evaluation-only" / "tio2-sem" / "images"
 
 SIZES = {
@@ -26,7 +27,6 @@ SIZES = {
 }
 
 
-@pytest.mark.skipif(not VENDORS.is_dir(), reason="the shared vendor files are not here")
 @pytest.mark.parametrize("name", SIZES)
 def test_vendor_files(name: str) -> None:
     micrograph = read(VENDORS / name)
@@ -36,7 +36,6 @@ def test_vendor_files(name: str) -> None:
     assert "instrument" in micrograph.metadata
 
 
-@pytest.mark.skipif(not VENDORS.is_dir(), reason="the shared vendor files are not here")
 def test_vendor_files_that_cannot_be_used() -> None:
     for name in ("quanta_bad_metadata.tif", "quanta_just_modded_mdata.tif", "quanta_no_beam_scan_or_system_meta.tif"):
         with pytest.raises(UnreadableImage):

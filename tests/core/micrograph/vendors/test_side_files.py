@@ -146,7 +146,6 @@ def test_tescan_metres(tmp_path: Path, written: str, nm: float | None) -> None:
     assert nm_per_pixel == (None if nm is None else pytest.approx(nm))
 
 
-@pytest.mark.skipif(not VENDORS.is_dir(), reason="the shared vendor files are not here")
 def test_real_tescan_header_says_what_the_tag_says(tmp_path: Path) -> None:
     tag = read(VENDORS / "tescan-pfib_dataZeroed.tif")
     side = VENDORS / "tescan-pfib_dataZeroed.hdr"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import UTC, datetime
 
+import numpy as np
+import pypdf
 import pytest
 
 from segmentation.core.quality.conformity import MOST_LIMITS, number_words
@@ -36,12 +37,32 @@ def written(analysis, folder, signatures=(), **fields):
 
 
 def text_of(file):
-    return subprocess.run(["pdftotext", "-layout", file, "-"], capture_output=True, text=True, check=True).stdout
+    return "\n".join(page.extract_text() for page in pypdf.PdfReader(file).pages)
 
 
 def pages(file):
-    listed = subprocess.run(["pdfinfo", file], capture_output=True, text=True, check=True).stdout
-    return int(listed.partition("Pages:")[2].split()[0])
+    return len(pypdf.PdfReader(file).pages)
+
+
+def black_rectangles(file):
+    """A picture (H, W, 3), uint8, of the black rectangles of the first page, which are the code: 4 px a point."""
+    page = pypdf.PdfReader(file).pages[0]
+    picture = np.full((4 * int(page.mediabox.height), 4 * int(page.mediabox.width), 3), 255, np.uint8)
+    colours, rectangles = [], []
+
+    def draw(operator, operands, matrix, _text_matrix):
+        if operator == b"rg":
+            colours.append(operands)
+        elif operator == b"re":
+            rectangles.append(operands)
+        elif operator == b"f*" and not any(colours[-1]):  # fills what was outlined last
+            left, bottom, width, height = (4 * float(value) for value in rectangles[-1])
+            left, bottom = left + 4 * matrix[4], bottom + 4 * matrix[5]
+            top, down, right = (round(edge) for edge in (bottom + height, bottom, left + width))
+            picture[len(picture) - top : len(picture) - down, round(left) : right] = 0
+
+    page.extract_text(visitor_operand_before=draw)
+    return picture
 
 
 def test_the_page_says_decision_limits_numbers_and_method(analysis, tmp_path):
@@ -69,9 +90,7 @@ def test_the_code_opens_the_link_and_is_there_only_with_one(analysis, tmp_path, 
     assert "This code opens the result until 2027-01-02" in text_of(with_link)
     assert "This code" not in text_of(without)
     cv2 = pytest.importorskip("cv2")
-    picture = tmp_path / "page"
-    subprocess.run(["pdftoppm", "-r", "150", "-png", "-singlefile", with_link, picture], check=True)
-    assert cv2.QRCodeDetector().detectAndDecode(cv2.imread(f"{picture}.png"))[0] == LINK
+    assert cv2.QRCodeDetector().detectAndDecode(black_rectangles(with_link))[0] == LINK
 
 
 def test_a_picture_of_an_unknown_kind_is_not_decided(analysis, tmp_path, monkeypatch):
