@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
+from ..core.tasks import UnknownTask
 from ..http.access import button_view, changeable, deletion_view, reload_if_gone, row_of, see_other, visible
 from ..middleware import sender
 from ..models import Job
@@ -33,8 +34,9 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
     row = visible(request, row_of(Job, pk))
     try:
         return job_page(request, row)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:  # what damaged numbers or settings raise
-        if not row.is_done:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # what damaged numbers or settings raise
+        is_of_other_kind = isinstance(error, UnknownTask) and row.stored.task  # one that is not installed here
+        if not row.is_done or is_of_other_kind:
             raise
         logger.exception("The result %s cannot be read.", row.pk)
         request.back = reverse("results")

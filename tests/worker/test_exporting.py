@@ -31,6 +31,7 @@ from segmentation.services.upkeep import upkeep
 from tests.core.builders import analysis_of, grey_of
 from worker import exporting, measuring, tasks
 from worker.failures import BROKEN
+from worker.samples import number_of
 
 from .comparable import LABELS
 
@@ -97,7 +98,7 @@ def test_further_files_are_those_that_are_written_with_all(done, tmp_path):
     assert (export.state, export.error) == ("done", "")
     assert exports_service.unwritten_files(done) == {}
     uploaded = Path(done.micrograph.file.path)
-    filing = Filing(done.finished, image=uploaded)
+    filing = Filing(done.finished, image=uploaded, number=number_of(done, done.finished))
     at_once = write_all(analysis(), tmp_path / "all", for_the_page=False, filing=filing)
     with zipfile.ZipFile(at_once["notebook.eln"]) as entry:
         assert entry.read(f"notebook/result/micrograph{uploaded.suffix}") == uploaded.read_bytes()
