@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import make_dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -44,19 +45,20 @@ def analysis(micrograph, recipe, segmentation):
     numbers = {"n_kept": 1, "median": np.float64(12.5), "sd": float("nan")}
     sizes = {"size": "min_feret", "unit": "px", "edge": "exclude", "counted": "seen", "pieces": {}}
     statistics = SimpleNamespace(as_dict=lambda: numbers, budget=None, **sizes)
-    return SimpleNamespace(
-        micrograph=micrograph,
-        settings=recipe,
-        calibration=recipe.measurement.calibration or micrograph.calibration,
-        segmentation=segmentation,
-        table=measure(segmentation.labels, micrograph.pixels, segmentation.confidence, None, 48),
-        refused=False,
-        statistics=statistics,
-        quantities={},
-        timings={"network": 0.1},
-        flags=(Flag(NO_SCALE),),
-        method=None,
-    )
+    fields = {
+        "micrograph": micrograph,
+        "settings": recipe,
+        "calibration": recipe.measurement.calibration or micrograph.calibration,
+        "segmentation": segmentation,
+        "table": measure(segmentation.labels, micrograph.pixels, segmentation.confidence, None, 48),
+        "refused": False,
+        "statistics": statistics,
+        "quantities": {},
+        "timings": {"network": 0.1},
+        "flags": (Flag(NO_SCALE),),
+        "method": None,
+    }
+    return make_dataclass("Analysis", fields)(**fields)
 
 
 def segment(micrograph, recipe, progress, *, runtime=None, clock=None, show=None):

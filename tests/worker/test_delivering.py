@@ -23,6 +23,7 @@ from standardwebhooks import WebhookVerificationError
 
 from segmentation.models import Delivery, Superseded, Webhook
 from segmentation.services.access import webhooks
+from segmentation.services.ground import bounds
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import after_inspection, publishing
 from segmentation.services.upkeep import upkeep
@@ -331,7 +332,7 @@ def test_accounts_take_turns_and_a_failed_try_is_a_turn(hook, receiver, charlie,
 
 
 def test_test_messages_are_limited(hook):
-    for _ in range(webhooks.MOST_TESTS_A_MINUTE):
+    for _ in range(bounds.MOST_TESTS_A_MINUTE):
         webhooks.send_test(webhook=hook)
     with pytest.raises(Refused) as caught:
         webhooks.send_test(webhook=hook)
