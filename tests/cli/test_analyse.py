@@ -198,5 +198,7 @@ def test_the_same_bar_is_read_once_in_a_run(monkeypatch):
 
 
 def test_a_data_bar_is_read_beside_a_typed_width_as_well():
-    micrograph = _inputs.with_scale_bar(read(ROOT / "tests" / "data" / "sem-sample.png"), {"size": lambda columns: None})
+    micrograph = _inputs.with_scale_bar(
+        read(ROOT / "tests" / "data" / "sem-sample.png"), {"size": lambda columns: None}
+    )
     assert micrograph.reading.nm_per_pixel == pytest.approx(5.0, rel=0.01)
