@@ -2,7 +2,7 @@
 
 Figures and pages draw smooth rings: lines through the middles of the pixel edges, without steps.
 Exported files contain polygons: their corners are pixel corners, so the area of a polygon is its
-number of pixels, and its Feret diameters equal those in the table.
+number of pixels. Sizes come from outlines between the pixels (`measure.outlines`).
 Coordinates are x and y in px from the top left corner of the image.
 """
 

@@ -1,8 +1,7 @@
 """The exports `rois.zip` and `rois-all.zip`: the objects as a set for ImageJ's ROI Manager.
 
-Polygons run along pixel edges with whole coordinates, as the polygons of ImageJ's wand tool do.
-Therefore ImageJ measures the same area (the number of pixels) and the same Feret diameters as the
-table has.
+Polygons run along pixel edges with whole coordinates, as the polygons of ImageJ's wand tool do. The table has the sizes
+of outlines between the pixels, so ImageJ measures up to a pixel more.
 """
 
 from __future__ import annotations
