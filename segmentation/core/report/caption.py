@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..measure.quantities import OF
+from ..measure.table import Table
 from ..sample import SampleAnalysis
 from .charts import Distribution
 from .entries import Entry
@@ -34,6 +35,8 @@ def caption_of(sample: SampleAnalysis) -> str:
         counts[0] += f" ({number.note})" if number.note else ""
     if summary.screened and summary.set_aside_count:
         counts[0] += f" ({summary.set_aside_count:,} left out)"
+    if sample.analysis is not None and (completed := _completed_count(sample.analysis.table)):
+        sentences.append(f"{completed:,} of them {'is' if completed == 1 else 'are'} completed where others cover them")
     sentences += ["In brackets: 95 % intervals"] if any(entry.ends for entry in entries) else []
     if has_several_images:
         sentences += [left_out_words(sample), corrected_images_words(sample.corrected)]
@@ -42,6 +45,11 @@ def caption_of(sample: SampleAnalysis) -> str:
     subject = ": ".join(filter(None, (one_line(sample.name, 40), ", ".join([*counts, *_with_terms(entries)]))))
     further_sentences = "".join(f" {capital(sentence.removesuffix('.'))}." for sentence in sentences if sentence)
     return with_unbroken_units(f"{summary.unsure} {subject}.{further_sentences}".lstrip())
+
+
+def _completed_count(table: Table) -> int:
+    """How many counted objects have the sizes of the whole, though others cover a part."""
+    return int((table.kept & (table["completed"] == 1)).sum()) if "completed" in table.columns else 0
 
 
 def _with_terms(entries: Sequence[Entry]) -> Iterator[str]:

@@ -66,7 +66,7 @@ SIZE_REASON = (
 METHOD = (
     "For each pixel a convolutional network predicted the probability that it belongs to a particle, and its"
     " relative distance from the particle's edge. Where the probability is above {threshold:.3g}, there is a {polarity}"
-    " particle. Touching particles were separated by the distance."
+    " particle. Touching particles were separated by the distance. Sizes are those of outlines between the pixels."
 )
 
 
