@@ -55,8 +55,8 @@ def _robustness(study: Study, progress: Progress, folder: Path) -> dict[str, Any
 
         def give_way(stage: str, done: float, report: Progress = report) -> None:
             report(stage, done)
-            made = sum(map(len, study.outcomes.values()))
-            if made > made_before:  # each turn of the sender makes one analysis at least
+            analyses_made = sum(map(len, study.outcomes.values()))
+            if analyses_made > made_before:  # each turn of the sender makes one analysis at least
                 study.change(outcomes=study.outcomes)
                 if has_more_urgent_work(Study):
                     raise UrgentWorkWaits

@@ -123,6 +123,11 @@ class Study(_Row[M]):
         self.data = yield from self._client._json("POST", f"{self.path}/signatures", json=sent)
 
     @_step
+    def cancel(self) -> Steps[None]:
+        """Stop the study while it waits or runs."""
+        self.data = yield from self._client._json("POST", f"{self.path}/cancel")
+
+    @_step
     def apply(self) -> Steps[dict[str, Any]]:
         """Write the intermediate precision of the study into the next version of the method; gives that version."""
         return dict((yield from self._client._json("POST", f"{self.path}/apply")))

@@ -82,7 +82,7 @@ def everything(site: Site, folder) -> None:
         analysis.specification(), analysis.hold_against([{}]), analysis.hold_against([])
         analysis.reference(), analysis.compare_with_reference("ID"), analysis.compare_with_reference("")
     sample.include("ID", False), sample.use(result), sample.rename("n"), sample.rescale("own"), sample.add([b"II*"])
-    sample.close("The filament broke")
+    sample.close("The filament broke"), sample.reopen("r")
     sample.cancel(), sample.retry(), sample.delete()
     dataset = client.create_dataset("n")
     client.dataset("ID").wait()
@@ -97,7 +97,7 @@ def everything(site: Site, folder) -> None:
     client.methods(), client.method("ID"), method.change(result), method.version(1)
     method.approve(1, "p", "c"), method.withdraw(1, "r"), method.discard(1)
     study = method.study("n", {"ID": {"day": "1"}})
-    study.refresh(), study.save_report(folder), study.apply()
+    study.refresh(), study.save_report(folder), study.sign("p"), study.cancel(), study.apply(), method.log()
     client.models(), client.model("m"), client.set_default("m"), client.restore_default()
 
 

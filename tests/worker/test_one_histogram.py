@@ -75,8 +75,7 @@ def page_of_sample(sample, tmp_path):
         with path.open("rb") as file:
             loaded.append(tables.load(file)[0])
         pieces.append(member.statistics.pieces if member.statistics.counted == "all" else None)
-    pooled = json.loads(json.dumps(sample.pooled.as_dict()))
-    return histogram_content(pooled_population(loaded, pooled, pieces), {}, PARTICLES)
+    return histogram_content(pooled_population(loaded, sample.pooled, pieces), {}, PARTICLES)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -136,7 +136,8 @@ def test_another_page_is_analysed_once_from_the_page_of_a_picture(client, alice,
     inspect_uploads()
     whole = Job.objects.get()
     address, shown = f"/jobs/{whole.pk}/", whole.micrograph.panels
-    said = as_json([Flag(note) for note in whole.micrograph.notes])
+    notes = whole.micrograph.notes
+    said = as_json([Flag(note, kind="panels" if note.startswith("This is a figure") else "") for note in notes])
     nothing = summary(n_kept=0, n_set_aside=0) | {"found": 0}
     for state, made in (
         ("queued", {}),

@@ -84,7 +84,7 @@ def _ends_near(strip: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> E
     marks = cv2.morphologyEx(marks, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8))
     marks = cv2.morphologyEx(marks, cv2.MORPH_OPEN, np.ones((1, 2 * int(0.1 * height) + 3), np.uint8))
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(marks, connectivity=8)
-    found: list[tuple[float, Ends]] = []
+    candidates: list[tuple[float, Ends]] = []
     for number, (x, y, wide, tall, _) in enumerate(boxes.tolist()):
         if not number or wide < max(8.0, SHORTEST * height) or tall > THICKEST * height + STEEPEST * wide:
             continue
@@ -92,15 +92,15 @@ def _ends_near(strip: NDArray[np.uint8], text: Text, texts: Sequence[Text]) -> E
             continue  # it may be cut off
         ends = _straight_ends(labels[y : y + tall, x : x + wide] == number)
         if ends is not None:
-            first, last = ends
+            upper, last = ends
             distance = distance_to_text(left + x, left + x + wide, top + y, top + y + tall - 1, text)
             is_beside = top + y < text.bottom and top + y + tall > text.top
             if distance > (REACH_ACROSS if is_beside else REACH_DOWN):
                 continue
-            found.append(
-                (round(distance) - wide / part.shape[1], (left + x, top + y + first, left + x + wide, top + y + last))
+            candidates.append(
+                (round(distance) - wide / part.shape[1], (left + x, top + y + upper, left + x + wide, top + y + last))
             )
-    return min(found)[1] if found else None
+    return min(candidates)[1] if candidates else None
 
 
 def _straight_ends(piece: NDArray[np.bool_]) -> tuple[float, float] | None:

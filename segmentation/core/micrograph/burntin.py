@@ -179,11 +179,11 @@ def _pure_lines(part: Picture, box: Picture, text: Text, texts: Sequence[Text]) 
             before = is_dark[max(0, left - BLURRED_PX - 1) : left][::-1]
             after = is_dark[right : right + BLURRED_PX + 1]
             # An end lies at half of the contrast. If it is farther away, a particle or a tick touches the line.
-            first, last = (int(np.argmin(np.append(end, False))) for end in (before, after))
-            if max(first, last) > BLURRED_PX:
+            before_line, last = (int(np.argmin(np.append(end, False))) for end in (before, after))
+            if max(before_line, last) > BLURRED_PX:
                 yield replace(line, is_alone=False)
                 continue
-            start, stop = line.left - first, line.right + last
+            start, stop = line.left - before_line, line.right + last
             yield replace(line, left=start, right=stop, length=stop - start)
 
 

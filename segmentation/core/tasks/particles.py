@@ -227,8 +227,12 @@ def rearranged(
 
     if view.polarity != "dark":
         return labels, np.arange(1, int(labels.max(initial=0)) + 1), {}
-    found = resolved(labels, 255 - grey)
-    return found.labels, found.source, {"overlaps": found.counts} if any(found.counts.values()) else {}
+    arrangement = resolved(labels, 255 - grey)
+    return (
+        arrangement.labels,
+        arrangement.source,
+        {"overlaps": arrangement.counts} if any(arrangement.counts.values()) else {},
+    )
 
 
 def further(

@@ -96,8 +96,8 @@ def printed_link(row: Job | Sample) -> tuple[str, datetime | None] | None:
     links = [link for link in _links_by_target(row).values() if link.number and not link.off and not _has_ended(link)]
     if not links:
         return "", None
-    first = min(links, key=lambda link: (link.ends is None, link.ends and link.ends.timestamp()))
-    return printed_secret(first, row.pk), first.ends
+    soonest = min(links, key=lambda link: (link.ends is None, link.ends and link.ends.timestamp()))
+    return printed_secret(soonest, row.pk), soonest.ends
 
 
 def link_of(row: Owned) -> Link | None:

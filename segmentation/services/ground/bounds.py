@@ -137,16 +137,16 @@ def _check_tests(*, user: Any, **_: Any) -> None:
 
 def _check_new_tokens(*, user: Any, **_: Any) -> None:
     """Raises Refused (429) if an account has made too many tokens within 24 hours, whether revoked or not."""
-    made = models.Token.objects.filter(owner=user, created__gt=timezone.now() - A_DAY)
-    if made.count() >= BOUNDS[models.Token].most:
+    recent = models.Token.objects.filter(owner=user, created__gt=timezone.now() - A_DAY)
+    if recent.count() >= BOUNDS[models.Token].most:
         raise Refused(MANY_TOKENS, 429)
 
 
 def _check_changes(*, user: Any, **_: Any) -> None:
     """Raises Refused (429) if an account without rights of staff has made too many changes that are logged."""
     if getattr(user, "is_authenticated", False) and not user.is_staff:
-        made = models.StaffAction.objects.filter(account=user.get_username(), created__gt=timezone.now() - A_DAY)
-        if made.count() >= MOST_CHANGES_A_DAY:
+        recent = models.StaffAction.objects.filter(account=user.get_username(), created__gt=timezone.now() - A_DAY)
+        if recent.count() >= MOST_CHANGES_A_DAY:
             raise Refused(CHANGED, 429, after=int(timedelta(hours=1).total_seconds()))
 
 

@@ -153,28 +153,32 @@ def offers_in_sample(job: Job, user: Any, visitor: UUID | None) -> tuple[str, li
     others = others.defer("summary", "settings")  # of which only a new search reads something
     changeable = [other for other in others[:MOST_OTHERS] if other.is_changeable_by(user, visitor)]
     content = tuple((row.pk, row.attempt, row.step, row.edit_count) for row in (job, *changeable))
-    found = _kept_offers.get(content)
-    if found is None:
-        found = _kept_offers[content] = _search_offers(job, changeable)
+    offers_found = _kept_offers.get(content)
+    if offers_found is None:
+        offers_found = _kept_offers[content] = _search_offers(job, changeable)
         while len(_kept_offers) > MOST_KEPT:
             with suppress(KeyError, RuntimeError):  # another thread has removed it
                 _kept_offers.pop(next(iter(_kept_offers)))
-    offers = [OfferInImage(other, other.edit_count, *found[other.pk]) for other in changeable if other.pk in found]
+    offers = [
+        OfferInImage(other, other.edit_count, *offers_found[other.pk])
+        for other in changeable
+        if other.pk in offers_found
+    ]
     task = tasks.find(job.get_settings().task)
     return offers_in_words([offer.offer for offer in offers], len(changeable), task.thing, task.things), offers
 
 
 def _search_offers(job: Job, others: Sequence[Job]) -> FoundOffers:
     """What the last corrections of a result would do in each of the others."""
-    corrections, found = corrections_of(job), FoundOffers()
+    corrections, offers_found = corrections_of(job), FoundOffers()
     pattern = pattern_of(corrections, _quick_numbers(job, _state_of(job, corrections), corrections))
     end = time.monotonic() + SEARCH_SECONDS
     for other in others if pattern else ():
         if time.monotonic() > end:
             break
         with suppress(Refused):  # its outlines cannot be read
-            found |= {row.job.pk: (row.offer, row.shown) for row in _offer_in(other, pattern)}
-    return found
+            offers_found |= {row.job.pk: (row.offer, row.shown) for row in _offer_in(other, pattern)}
+    return offers_found
 
 
 def _offer_in(job: Job, pattern: CorrectionPattern) -> list[OfferInImage]:

@@ -414,8 +414,8 @@ def last_backup() -> float | None:
     migration, so that the alert comes; None without any migration."""
     backups = StaffAction.objects.filter(action=staff_log.BACKUP).order_by("-created").values_list("created", flat=True)
     applied = MigrationRecorder.Migration.objects.using(connection.alias)
-    first = backups.first() or applied.aggregate(first=Min("applied"))["first"]
-    return first.timestamp() if first else None
+    since = backups.first() or applied.aggregate(since=Min("applied"))["since"]
+    return since.timestamp() if since else None
 
 
 def count_failures() -> list[tuple[str, int]]:

@@ -354,9 +354,9 @@ def tidy(is_over: Callable[[], bool] = never_over) -> Purged:
 def _remove_rows_of_gone_visitors(limit: datetime) -> None:
     """Remove what visitors made before `limit` beside their results, once these are deleted: reference
     materials of a browser without results, and the log of changes of a deleted result."""
-    made = models.Reference.objects.filter(owner=None, created__lt=limit)
+    references = models.Reference.objects.filter(owner=None, created__lt=limit)
     has_result = [Exists(kind.objects.filter(owner=None, visitor=OuterRef("visitor"))) for kind in RESULTS]
-    made.filter(*(~result for result in has_result)).delete()
+    references.filter(*(~result for result in has_result)).delete()
     kinds = [str(kind._meta.verbose_name) for kind in RESULTS]
     rows = models.StaffAction.objects.filter(account=staff_log.NO_ACCOUNT, kind__in=kinds, created__lt=limit)
     targets = {UUID(target) for target in rows.order_by().values_list("target", flat=True).distinct()}

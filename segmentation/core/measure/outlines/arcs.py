@@ -22,16 +22,16 @@ def arcs_of(lines: Contours, rims: Rims) -> Ints:
     is_open, is_concave = ~rims.is_sure, concave_points(lines)
     for offset in range(-BESIDE, BESIDE + 1):
         is_open |= is_concave[_along(lines, offset)]
-    first = lines.bounds[:-1]
+    begin = lines.bounds[:-1]
     number = np.cumsum(np.insert(is_open[1:] != is_open[:-1], 0, True))
     begins = np.zeros(len(is_open), np.int64)
-    begins[first[1:]] = 1
+    begins[begin[1:]] = 1
     number += np.cumsum(begins)
     # The last stretch of a closed line goes on in its first.
     last = lines.bounds[1:] - 1
-    goes_on = ~is_open[first] & ~is_open[last]
+    goes_on = ~is_open[begin] & ~is_open[last]
     rename = np.arange(number.max(initial=0) + 1)
-    rename[number[last[goes_on]]] = number[first[goes_on]]
+    rename[number[last[goes_on]]] = number[begin[goes_on]]
     numbers = rename[number]
     numbers[is_open] = -1
     used, index = np.unique(numbers, return_inverse=True)

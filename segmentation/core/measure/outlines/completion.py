@@ -77,7 +77,7 @@ def complete(lines: Contours, labels: NDArray[np.int32], n: int, known: Bools | 
     inside = inside_of(fits, labels, index + 1)
     outline, is_seen, share = seen_rims(fits, labels, index + 1)
     polygons = _closed(fits, outline, is_seen, lines.points, group)
-    is_done = is_good(fits) & (inside.ground <= MOST_GROUND) & (inside.own >= LEAST_OWN) & (share >= LEAST_SEEN)
+    is_done = is_good(fits) & (inside.ground <= MOST_GROUND) & (inside.own_share >= LEAST_OWN) & (share >= LEAST_SEEN)
     covered = padded(lines.points, np.where(rims.covered, place[owner], -1), len(index))
     is_off = covered[1] * (abs(fits.distances(covered[0])) > OFF_PX)
     is_done &= (inside.others >= LEAST_CHANGE) | (is_off.sum(1) >= MOST_OFF * covered[1].sum(1))
@@ -96,7 +96,7 @@ def seen_rims(fits: Fits, labels: NDArray[np.int32], *owners: Ints) -> tuple[Flo
     arm = outline - fits.centre[:, None]
     away = arm / np.maximum(np.hypot(arm[..., 0], arm[..., 1]), 1e-9)[..., None]
     within = at(labels, outline - ACROSS_PX * away)
-    is_own = np.any([within == own[:, None] for own in owners], axis=0)
+    is_own = np.any([within == numbers[:, None] for numbers in owners], axis=0)
     is_seen = is_own & (at(labels, outline + ACROSS_PX * away) == 0)
     length = np.hypot(*np.moveaxis(np.roll(outline, -1, axis=1) - outline, -1, 0))
     return outline, is_seen, (length * is_seen).sum(1) / length.sum(1)
@@ -115,10 +115,10 @@ def _closed(fits: Fits, outline: Floats, is_seen: Bools, points: Floats, group: 
 
 @dataclass(frozen=True, eq=False)
 class Inside:
-    """What lies under n fitted outlines: shares of their areas, (n,) each. own: pixels of the object itself. others:
-    of other objects. ground: background, or beyond the frame."""
+    """What lies under n fitted outlines: shares of their areas, (n,) each. own_share: pixels of the object itself.
+    others: of other objects. ground: background, or beyond the frame."""
 
-    own: Floats
+    own_share: Floats
     others: Floats
     ground: Floats
 
@@ -141,9 +141,9 @@ def sampled(fits: Fits, labels: NDArray[np.int32]) -> tuple[Ints, Floats]:
     return at(labels, points.reshape(len(arm), -1, 2)), np.tile(sector, (1, RINGS))
 
 
-def inside_of(fits: Fits, labels: NDArray[np.int32], own: Ints) -> Inside:
-    """What lies under the fitted outlines of the objects `own` (n,)."""
+def inside_of(fits: Fits, labels: NDArray[np.int32], numbers: Ints) -> Inside:
+    """What lies under the fitted outlines of the objects with these `numbers` (n,)."""
     under, share = sampled(fits, labels)
-    is_own = under == own[:, None]
+    is_own = under == numbers[:, None]
     sums = [(share * mask).sum(1) for mask in (is_own, (under > 0) & ~is_own, under <= 0)]
     return Inside(*sums)

@@ -119,20 +119,20 @@ def _aligned(lines: Contours, shifts: Floats, clear: NDArray[np.bool_], grey: ND
         part = slice(lines.bounds[rings.start], lines.bounds[rings.stop])
         bounds, mine, is_clear = lines.bounds[rings.start : rings.stop + 1], owner[part], clear[part]
         points, normals, by = lines.points[part], lines.normals[part], moved[part]
-        first, last = mine.min(), mine.max() + 1
+        lowest, last = mine.min(), mine.max() + 1
         for step in range(STEPS_OF_ALIGNMENT + 1):
             profiles = sampled(grey, points + normals * by[:, None], normals, OFFSETS)
-            middle = _means(profiles[is_clear], mine[is_clear] - first, last - first)
-            rest = _means(
-                (profiles[is_clear] - middle[mine[is_clear] - first]) ** 2, mine[is_clear] - first, last - first
+            middle = _means(profiles[is_clear], mine[is_clear] - lowest, last - lowest)
+            squares = _means(
+                (profiles[is_clear] - middle[mine[is_clear] - lowest]) ** 2, mine[is_clear] - lowest, last - lowest
             )
             if step == STEPS_OF_ALIGNMENT:
                 break
             contrast = np.abs(middle[:, :4].mean(1) - middle[:, -4:].mean(1))
-            ratio = np.sqrt(rest.mean(1)) / np.maximum(contrast, 1.0)
+            ratio = np.sqrt(squares.mean(1)) / np.maximum(contrast, 1.0)
             reach = float(np.clip(NOISE_SDS * np.median(ratio), LEAST_SD, MOST_SD))
-            by = by + _alignment(profiles, middle, mine - first, bounds - bounds[0], is_clear, reach)
-        moved[part], mean[first:last], noise[first:last] = by, middle, np.sqrt(rest.mean(1))
+            by = by + _alignment(profiles, middle, mine - lowest, bounds - bounds[0], is_clear, reach)
+        moved[part], mean[lowest:last], noise[lowest:last] = by, middle, np.sqrt(squares.mean(1))
     return Profiles(mean, np.bincount(owner, clear.astype(np.float64), n), moved, noise)
 
 
@@ -197,11 +197,11 @@ def _fitted(profiles: Profiles, half_width: Floats) -> Fits:
     variance = np.maximum(profiles.means.var(1) * len(OFFSETS), 1e-9)
     best = Fits(np.zeros(n), np.zeros(n, np.bool_), BLURS[0]), np.inf
     for blur in BLURS if seen.any() else ():
-        edge, rest = np.zeros(n), np.full(n, np.inf)
+        edge, squares = np.zeros(n), np.full(n, np.inf)
         for width in np.unique(widths[seen]).tolist():
             chosen = np.flatnonzero(seen & (widths == width))
-            edge[chosen], rest[chosen] = _edge_of(profiles.means[chosen], blur, width)
-        misfit = rest / variance
+            edge[chosen], squares[chosen] = _edge_of(profiles.means[chosen], blur, width)
+        misfit = squares / variance
         total = float(np.median(misfit[seen]))
         if total < best[1]:
             best = Fits(edge, seen & (misfit < MOST_MISFIT), blur), total
@@ -215,9 +215,9 @@ def _edge_of(means: Floats, blur: float, width: float) -> tuple[Floats, Floats]:
         factors = means @ solve.T
         # A step and a sphere of opposite signs, of which the sphere is larger, are no particle.
         is_odd = factors[:, 1] * (factors[:, 1] + factors[:, 2]) < 0
-        rest = ((factors @ inputs.T - means) ** 2).sum(1)
-        rest[is_odd] = ((means[is_odd] @ only_sphere.T @ sphere.T - means[is_odd]) ** 2).sum(1)
-        left.append(rest)
+        squares = ((factors @ inputs.T - means) ** 2).sum(1)
+        squares[is_odd] = ((means[is_odd] @ only_sphere.T @ sphere.T - means[is_odd]) ** 2).sum(1)
+        left.append(squares)
     rests = np.array(left)
     place = np.clip(rests.argmin(0), 1, len(EDGES) - 2)
     row = np.arange(len(means))

@@ -61,7 +61,7 @@ class Fits:
     def __len__(self) -> int:
         return len(self.family)
 
-    def of(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Fits:
+    def chosen(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Fits:
         """The fits of some of the objects."""
         return Fits(**{name: values[index] for name, values in vars(self).items()})
 
@@ -136,8 +136,10 @@ def fitted(points: Floats, weights: Floats, squares: bool | None = None) -> Fits
     """
     if len(points) > AT_ONCE:
         parts = [slice(k, k + AT_ONCE) for k in range(0, len(points), AT_ONCE)]
-        found = [fitted(points[part], weights[part], squares) for part in parts]
-        return Fits(**{name: np.concatenate([getattr(fits, name) for fits in found]) for name in vars(found[0])})
+        fits_of_parts = [fitted(points[part], weights[part], squares) for part in parts]
+        return Fits(
+            **{name: np.concatenate([getattr(fits, name) for fits in fits_of_parts]) for name in vars(fits_of_parts[0])}
+        )
     total = np.maximum(weights.sum(1), 1e-9)
     middle = (weights[..., None] * points).sum(1) / total[:, None]
     scale = np.sqrt((weights * ((points - middle[:, None]) ** 2).sum(-1)).sum(1) / total)
@@ -149,15 +151,15 @@ def fitted(points: Floats, weights: Floats, squares: bool | None = None) -> Fits
         open_ = np.flatnonzero((best.rms > GOOD_PX) | ~best.determined)
         if not len(open_):
             break
-        now, other = best.of(open_), find(unit[open_], weights[open_], scale[open_], best.of(open_))
+        now, other = best.chosen(open_), find(unit[open_], weights[open_], scale[open_], best.chosen(open_))
         is_better = other.rms < BETTER * now.rms
         is_better |= other.determined & ~now.determined & (other.rms < AS_GOOD * np.maximum(now.rms, GOOD_PX))
-        best = best.replaced(open_[is_better], other.of(is_better))
+        best = best.replaced(open_[is_better], other.chosen(is_better))
     open_ = np.flatnonzero(~best.determined)
     if len(open_) and (are_squares(best) if squares is None else squares):
         other = _best_square(unit[open_], weights[open_], scale[open_])
         is_better = other.determined & (other.rms < AS_GOOD * np.maximum(best.rms[open_], GOOD_PX))
-        best = best.replaced(open_[is_better], other.of(is_better))
+        best = best.replaced(open_[is_better], other.chosen(is_better))
     return replace(best, centre=best.centre * scale[:, None] + middle)
 
 
@@ -180,8 +182,8 @@ def _circle_start(points: Floats, weights: Floats) -> Floats:
     normal = np.einsum("nmp,nm,nmq->npq", terms, weights, terms)
     normal += 1e-6 * (weights.sum(1)[:, None, None] + 1e-6) * np.eye(3)
     right = np.einsum("nmp,nm->np", terms, weights * (points**2).sum(-1))
-    x, y, rest = np.linalg.solve(normal, right[..., None])[..., 0].T
-    return bounded_circle(np.stack([x / 2, y / 2, np.sqrt(np.maximum(rest + (x**2 + y**2) / 4, 0.01))], axis=1))
+    x, y, constant = np.linalg.solve(normal, right[..., None])[..., 0].T
+    return bounded_circle(np.stack([x / 2, y / 2, np.sqrt(np.maximum(constant + (x**2 + y**2) / 4, 0.01))], axis=1))
 
 
 def _best_ellipse(points: Floats, weights: Floats, scale: Floats, circles: Fits) -> Fits:
@@ -198,12 +200,12 @@ def _best_square(points: Floats, weights: Floats, scale: Floats) -> Fits:
 
 def _best_box(points: Floats, weights: Floats, scale: Floats, others: Fits) -> Fits:
     """The best of two boxes: one begins with sharp, one with round corners."""
-    found = [
+    fits_of_parts = [
         _as_fits(solved(box_distances, bounded_box, points, weights, start), _of_box, scale)
         for start in _box_starts(points, weights)
     ]
-    is_second = np.flatnonzero(found[1].rms < found[0].rms)
-    return found[0].replaced(is_second, found[1].of(is_second))
+    is_second = np.flatnonzero(fits_of_parts[1].rms < fits_of_parts[0].rms)
+    return fits_of_parts[0].replaced(is_second, fits_of_parts[1].chosen(is_second))
 
 
 def _box_starts(points: Floats, weights: Floats) -> list[Floats]:

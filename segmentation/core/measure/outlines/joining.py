@@ -38,11 +38,11 @@ def joined(shown: Seen) -> tuple[Labels, Ints] | None:
     is_one &= inside_of(fits, shown.labels, one + 1).ground <= MOST_GROUND
     is_one &= seen_rims(fits, shown.labels, one + 1, two + 1)[2] >= LEAST_SEEN
     is_one &= ~_are_usual(shown, one, two, 2 * fits.half[:, 0])
-    target, taken = np.arange(len(shown)), np.zeros(len(shown), np.bool_)
+    target, is_joined = np.arange(len(shown)), np.zeros(len(shown), np.bool_)
     for k in np.flatnonzero(is_one)[np.argsort(fits.rms[is_one])].tolist():
         pair = [one[k], two[k]]
-        if not taken[pair].any() and _has_no_notch(fits.of(np.array([k])), shown, np.isin(shown.owner, pair)):
-            taken[pair] = True
+        if not is_joined[pair].any() and _has_no_notch(fits.chosen(np.array([k])), shown, np.isin(shown.owner, pair)):
+            is_joined[pair] = True
             target[two[k]] = one[k]
     return _merged(shown.labels, target)
 
@@ -108,7 +108,7 @@ def without_lenses(shown: Seen, densities: Floats) -> tuple[Labels, Ints] | None
     for number in np.unique(lens).tolist():
         sides = beside[lens == number]
         rim = shown.lines.points[shown.owner == number]
-        is_in = shown.fits.of(sides).distances(np.repeat(rim[None], len(sides), 0)) <= NOTCH_PX
+        is_in = shown.fits.chosen(sides).distances(np.repeat(rim[None], len(sides), 0)) <= NOTCH_PX
         is_in &= shown.good[sides, None]
         order = np.argsort(-is_in.mean(1))[:2]
         if len(order) < 2 or is_kept[number] or density[number] > MOST_DENSITY * density[sides[order]].sum():

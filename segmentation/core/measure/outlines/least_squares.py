@@ -79,8 +79,8 @@ def bounded_circle(parameters: Floats) -> Floats:
 def bounded_ellipse(parameters: Floats) -> Floats:
     parameters[:, 2] = np.clip(parameters[:, 2], 0.05, 20)
     parameters[:, 4] = np.clip(parameters[:, 4], 0.05, 20)
-    most = 0.999 * np.sqrt(parameters[:, 2] * parameters[:, 4])
-    parameters[:, 3] = np.clip(parameters[:, 3], -most, most)
+    limit = 0.999 * np.sqrt(parameters[:, 2] * parameters[:, 4])
+    parameters[:, 3] = np.clip(parameters[:, 3], -limit, limit)
     return parameters
 
 
@@ -102,10 +102,10 @@ def solved(
     """The parameters (n, p) with the least squares, the RMS distances (n,), and the covariances (n, p, p).
 
     points (n, m, 2) in units of each object's size, so that parameters are about 1."""
-    damping, identity, found = np.full(len(points), 1e-2), np.eye(parameters.shape[1]), parameters.copy()
+    damping, identity, fitted_parameters = np.full(len(points), 1e-2), np.eye(parameters.shape[1]), parameters.copy()
     going, (away, slopes) = np.arange(len(points)), distances(parameters, points)
     for _ in range(STEPS):
-        weight, place, now, strength = weights[going], points[going], found[going], damping[going]
+        weight, place, now, strength = weights[going], points[going], fitted_parameters[going], damping[going]
         used = weight * _trust(away[going], weight)
         normal = _products(slopes[going], used)
         scale = np.maximum(np.einsum("npp->np", normal), 1e-6 * used.sum(1)[:, None] + 1e-12)
@@ -116,14 +116,16 @@ def solved(
         is_better = (used * trial_away**2).sum(1) <= (used * away[going] ** 2).sum(1)
         damping[going] = np.clip(np.where(is_better, strength / 5, strength * 8), 1e-6, 1e4)
         better = going[is_better]
-        found[better], away[better], slopes[better] = (part[is_better] for part in (trial, trial_away, trial_slopes))
+        fitted_parameters[better], away[better], slopes[better] = (
+            part[is_better] for part in (trial, trial_away, trial_slopes)
+        )
         going = going[np.abs(trial - now).max(1) > SMALL_STEP]
         if not len(going):
             break
     used = weights * _trust(away, weights)
     total = np.maximum(used.sum(1), 1e-9)
     rms = np.sqrt((weights * away**2).sum(1) / np.maximum(weights.sum(1), 1e-9))
-    return found, rms, np.linalg.inv(_products(slopes, used) + 1e-6 * total[:, None, None] * identity)
+    return fitted_parameters, rms, np.linalg.inv(_products(slopes, used) + 1e-6 * total[:, None, None] * identity)
 
 
 def _products(slopes: Floats, weights: Floats) -> Floats:

@@ -52,9 +52,9 @@ def resolved(labels: Labels, grey: NDArray[np.uint8]) -> Resolved:
         "lenses": lambda shown: without_lenses(shown, density),
     }
     for name, step in steps.items():
-        while (found := step(shown)) is not None:
-            counts[name] += abs(len(found[1]) - len(source))
-            shown, source = seen(found[0]), source[found[1] - 1]
+        while (rearranged := step(shown)) is not None:
+            counts[name] += abs(len(rearranged[1]) - len(source))
+            shown, source = seen(rearranged[0]), source[rearranged[1] - 1]
             if name == "parted":
                 break
     return Resolved(shown.labels, source, **counts, several=int(holds_several(shown).sum()))

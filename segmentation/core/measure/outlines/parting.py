@@ -42,19 +42,21 @@ def parted(shown: Seen, density: Floats) -> tuple[Labels, Ints] | None:
         return None
     points, weights = padded(shown.lines.points, arc, len(arc_owner), POINTS)
     second = np.where((one == two)[:, None], 0.0, weights[two])
-    both = np.concatenate([points[one], points[two]], 1), np.concatenate([weights[one], second], 1)
-    fits = fitted(*both, shown.squares)
+    joint = np.concatenate([points[one], points[two]], 1), np.concatenate([weights[one], second], 1)
+    fits = fitted(*joint, shown.squares)
     inside = inside_of(fits, shown.labels, arc_owner[one] + 1)
-    is_possible = is_good(fits) & (inside.ground <= MOST_GROUND) & (inside.own >= LEAST_OWN)
+    is_possible = is_good(fits) & (inside.ground <= MOST_GROUND) & (inside.own_share >= LEAST_OWN)
     labels, source = shown.labels.copy(), [*range(1, len(shown) + 1)]
     for number in np.unique(arc_owner[one[one != two]]).tolist():
         index = np.flatnonzero(is_possible & (arc_owner[one] == number))
-        possible, rim = fits.of(index), shown.lines.points[(shown.owner == number) & (arc >= 0)]
-        parts = possible.of(explaining(possible, rim, shown.fits.of(np.array([number]))))
+        possible, rim = fits.chosen(index), shown.lines.points[(shown.owner == number) & (arc >= 0)]
+        parts = possible.chosen(explaining(possible, rim, shown.fits.chosen(np.array([number]))))
         y, x = np.nonzero(shown.labels == number + 1)
         part = _part_of(parts, np.c_[x, y] + 0.5, density[y, x])
         if part is None:
-            part = _front_of(possible.of(inside.own[index] >= FRONT_OWN), rim, np.c_[x, y] + 0.5, density[y, x])
+            part = _front_of(
+                possible.chosen(inside.own_share[index] >= FRONT_OWN), rim, np.c_[x, y] + 0.5, density[y, x]
+            )
         if part is not None:
             labels[y, x] = np.r_[number + 1, len(source) + np.arange(1, part.max() + 1)][part]
             source += [number + 1] * int(part.max())
@@ -84,8 +86,8 @@ def explaining(fits: Fits, rim: Floats, whole: Fits) -> Ints:
     away, alone = (np.minimum(abs(f.distances(np.repeat(rim[None], len(f), 0))), FAR_PX) ** 2 for f in (fits, whole))
     together = np.minimum(away[:, None], away).sum(2)
     parts = [int(index) for index in np.unravel_index(int(together.argmin()), together.shape)]
-    while (rest := np.minimum(away, away[parts].min(0)).sum(1)).min() < MOST_LEFT**2 * away[parts].min(0).sum():
-        parts.append(int(rest.argmin()))
+    while (unexplained := np.minimum(away, away[parts].min(0)).sum(1)).min() < MOST_LEFT**2 * away[parts].min(0).sum():
+        parts.append(int(unexplained.argmin()))
     best, nearest = away[parts].min(0), away[parts].argmin(0)
     explained = np.bincount(nearest[best < FAR_PX**2], minlength=len(parts))
     is_much_better = best.sum() <= MOST_LEFT**2 * alone.sum() and (best >= FAR_PX**2).mean() <= MOST_FAR
@@ -119,7 +121,7 @@ def _front_of(fits: Fits, rim: Floats, pixels: Floats, density: Floats) -> Ints 
         return None
     near = (abs(fits.distances(np.repeat(rim[None], len(fits), 0))) < FAR_PX).mean(1)
     best = int(near.argmax())
-    away = fits.of(np.array([best])).distances(pixels[None])[0]
+    away = fits.chosen(np.array([best])).distances(pixels[None])[0]
     is_inside, is_rest = away <= 0, away > FAR_PX
     if near[best] < FRONT_RIM or not FRONT_LEFT[0] <= is_rest.mean() <= FRONT_LEFT[1]:
         return None

@@ -56,9 +56,9 @@ class Polygons(NamedTuple):
     @classmethod
     def of(cls, lines: Contours) -> Polygons:
         """The lines of contours. Places are rounded, so that an object has the same sizes wherever it lies."""
-        first = np.zeros(int(lines.owners.max(initial=0)) + 1, np.int64)
-        first[lines.owners[::-1]] = lines.bounds[:-1][::-1]
-        points = lines.points - lines.points[first[lines.labels]]
+        start = np.zeros(int(lines.owners.max(initial=0)) + 1, np.int64)
+        start[lines.owners[::-1]] = lines.bounds[:-1][::-1]
+        points = lines.points - lines.points[start[lines.labels]]
         return cls(np.round(points * ROUNDED_TO) / ROUNDED_TO, lines.bounds, lines.owners)
 
     @classmethod

@@ -41,11 +41,13 @@ class Rims:
 
 def find_rims(lines: Contours, labels: NDArray[np.int32]) -> Rims:
     """The rims of the objects of labels (H, W)."""
-    own, other = lines.labels, np.zeros(len(lines.points), np.int64)
+    labels_of_points, other = lines.labels, np.zeros(len(lines.points), np.int64)
     edge = lines.inner + 0.5 + lines.outward / 2
     for px in BEYOND:
         beyond = at(labels, edge + px * lines.normals)
-        other = np.where((other <= 0) & (beyond != 0) & (beyond != own) & ((other == 0) | (beyond > 0)), beyond, other)
+        other = np.where(
+            (other <= 0) & (beyond != 0) & (beyond != labels_of_points) & ((other == 0) | (beyond > 0)), beyond, other
+        )
     is_sure = other == 0
     for offset in range(-CLOSE, CLOSE + 1):
         is_sure = is_sure & (other[along_rings(lines.bounds, offset)] == 0)
@@ -61,15 +63,15 @@ def at(labels: NDArray[np.int32], points: Floats) -> Ints:
     return np.where(is_out, -1, labels[y, x]).astype(np.int64)
 
 
-def padded(points: Floats, group: Ints, n: int, most: int = MOST_POINTS) -> tuple[Floats, Floats]:
+def padded(points: Floats, group: Ints, n: int, limit: int = MOST_POINTS) -> tuple[Floats, Floats]:
     """At most `most` points (n, most, 2) of each group, evenly chosen, and how many each stands for, (n, most); 0 where
     a group has fewer. points: (k, 2), in the order along their line. group: (k,) from 0 on, -1 for none."""
     order = np.argsort(group, kind="stable")
     count = np.bincount(group[group >= 0], minlength=n)
     start = np.cumsum(np.r_[(group < 0).sum(), count])[:-1]
-    taken = np.minimum(count, most)
-    place = (np.arange(most) + 0.5) * (count / np.maximum(taken, 1))[:, None]
-    has = np.arange(most) < taken[:, None]
+    used_count = np.minimum(count, limit)
+    place = (np.arange(limit) + 0.5) * (count / np.maximum(used_count, 1))[:, None]
+    has = np.arange(limit) < used_count[:, None]
     index = np.where(has, start[:, None] + place.astype(np.int64), 0)
-    weights = np.where(has, (count / np.maximum(taken, 1))[:, None], 0.0)
-    return (points[order][index] if len(points) else np.zeros((n, most, 2))), weights
+    weights = np.where(has, (count / np.maximum(used_count, 1))[:, None], 0.0)
+    return (points[order][index] if len(points) else np.zeros((n, limit, 2))), weights

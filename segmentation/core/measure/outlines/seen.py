@@ -73,7 +73,7 @@ class Seen:
     @cached_property
     def own_share(self) -> Floats:
         """(n,) share of the fitted outline that is the object's own."""
-        return inside_of(self.fits, self.labels, np.arange(1, len(self) + 1)).own
+        return inside_of(self.fits, self.labels, np.arange(1, len(self) + 1)).own_share
 
     def contacts(self) -> tuple[Ints, Ints, Floats]:
         """(p,) pairs of objects, from 0 on, that touch, each in both orders, and the share of the first one's rim that
