@@ -443,6 +443,10 @@ def _on_each_other(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
             moves="all",
             by=several / count,
         )
+    if unseen := segmentation.used.get("overlaps", {}).get("unseen"):
+        yield Flag(
+            f"Whether some of these {unseen:,} outlines hold several particles was not looked at: they are too many."
+        )
     if completed:
         yield Flag(
             f"{completed:,} of {count:,} outlines border on others along a part of their rim. Their sizes are those of"

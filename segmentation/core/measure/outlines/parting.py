@@ -37,7 +37,7 @@ def parted(shown: Seen, density: Floats) -> tuple[Labels, Ints] | None:
     """The labels with each object parted that holds several particles, and the object 1..n that each comes from; None
     if there is none. density: (H, W) optical density over the background."""
     arc, arc_owner = _arcs(shown, shown.fits.rms > DOUBTFUL_PX + DOUBTFUL_SHARE * shown.fits.widths)
-    one, two = np.nonzero(np.triu(arc_owner[:, None] == arc_owner))
+    one, two = _pairs(arc_owner)
     if len(one) == len(arc_owner):  # no object has two arcs
         return None
     points, weights = padded(shown.lines.points, arc, len(arc_owner), POINTS)
@@ -61,6 +61,20 @@ def parted(shown: Seen, density: Floats) -> tuple[Labels, Ints] | None:
             labels[y, x] = np.r_[number + 1, len(source) + np.arange(1, part.max() + 1)][part]
             source += [number + 1] * int(part.max())
     return (labels, np.array(source, np.int64)) if len(source) > len(shown) else None
+
+
+def _pairs(arc_owner: Ints) -> tuple[Ints, Ints]:
+    """(p,) each: the arcs of all pairs within one object, each arc with itself, too."""
+    order = np.argsort(arc_owner, kind="stable")
+    owner, pairs = arc_owner[order], [(order, order)]
+    for apart in range(1, len(order)):
+        is_same = owner[apart:] == owner[:-apart]
+        if not is_same.any():
+            break
+        pairs.append((order[:-apart][is_same], order[apart:][is_same]))
+    one, two = (np.concatenate(part).astype(np.int64) for part in zip(*pairs, strict=True))
+    rows = np.lexsort((two, one))
+    return one[rows], two[rows]
 
 
 def _arcs(shown: Seen, is_doubtful: Bools) -> tuple[Ints, Ints]:
