@@ -180,7 +180,7 @@ def newer(tmp_path):
     """The folder of the next version's code: today's with a further column, which has a default."""
     code = tmp_path / "newer" / "segmentation"
     shutil.copytree(REPOSITORY / code.name, code, ignore=shutil.ignore_patterns("__pycache__", "cards"))
-    for name in ("segmentation/cards", "deepsegm", "worker", "templates", "static", "tests"):
+    for name in ("segmentation/cards", "deepsegm", "worker", "templates", "static", "tests", "tools"):
         (code.parent / name).symlink_to(REPOSITORY / name)
     shutil.copy(REPOSITORY / "manage.py", code.parent)
     jobs = code / "models" / "jobs.py"
