@@ -78,7 +78,7 @@ def segment(
         unmarked = without_coloured_marks(micrograph)
         border = border_of(unmarked.pixels[:rows])
         specimen = without_border(unmarked, border)
-        marks, lines = marks_on(specimen, rows)
+        marks, lines = marks_on(specimen, rows, lined=not task.parted)
         facts: dict[str, Any] = {BORDER: border, MARKS: marks}
         picture = clip_outliers(specimen.pixels[:rows])
         if task.better and (relative := noise_of(picture)) >= NOISY:

@@ -30,17 +30,18 @@ def analysed_rows(micrograph: Micrograph, settings: SegmentationSettings) -> int
     return height - bar
 
 
-def marks_on(micrograph: Micrograph, rows: int) -> tuple[Regions, NDArray[np.bool_] | None]:
+def marks_on(micrograph: Micrograph, rows: int, *, lined: bool = True) -> tuple[Regions, NDArray[np.bool_] | None]:
     """Regions of a micrograph that writing or drawing covers: coloured marks, which the reader of the file found, and
     text, bars, lines and circles in black, white or one grey; and a mask (H, W) of the latter without text, None
     without any.
 
     micrograph: without its coloured marks (`without_coloured_marks`). rows: number of analysed rows.
+    lined: whether lines are marks, and no specimen such as fibres.
     """
     coloured_marks = [
         region for region in regions_from_metadata(micrograph.metadata) if min(y for _, y in region) < rows
     ]
-    writing = writing_on(micrograph.pixels[:rows])
+    writing = writing_on(micrograph.pixels[:rows], lined=lined)
     if writing is None:
         return coloured_marks, None
     return [*coloured_marks, *regions_of(writing.all)], writing.lines if writing.lines.any() else None

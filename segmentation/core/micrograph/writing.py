@@ -51,10 +51,11 @@ class Writing(NamedTuple):
     lines: Mask
 
 
-def writing_on(pixels: GreyImage, seconds: float = OCR_SECONDS) -> Writing | None:
+def writing_on(pixels: GreyImage, seconds: float = OCR_SECONDS, *, lined: bool = True) -> Writing | None:
     """What is written or drawn in black, white or one grey on a picture (H, W); None without any.
 
     seconds: of processor time for text recognition in a child process; if it needs more, no text is found.
+    lined: whether lines, arrows, circles and bars are looked for.
     """
     if pixels.size > LARGEST_PICTURE_PX or min(pixels.shape) < LEAST_SIDE:
         return None
@@ -63,7 +64,8 @@ def writing_on(pixels: GreyImage, seconds: float = OCR_SECONDS) -> Writing | Non
     if places := places_of_writing(picture):
         with suppress(RecognitionTimeout):
             draw_texts(picture, texts_on_picture(picture, seconds, places), mask)
-    draw_lines(picture, mask, lines)
+    if lined:
+        draw_lines(picture, mask, lines)
     mask |= lines
     return Writing(mask, lines) if 0 < mask.mean() <= MOST_MARKED else None
 
