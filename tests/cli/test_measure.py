@@ -143,7 +143,8 @@ def test_the_reference_values_of_the_truth_masks():
     masks = [read_mask(file) for file in sorted(TRUTH.iterdir()) if file.suffix in MASK_SUFFIXES]
     members = [Member.of(analyse_mask(mask, settings)) for mask in masks]
     statistics = combine("TiO2", members).pooled.as_dict()
-    expected = {"n_kept": 924, "mean": 159.678, "sd": 73.517, "d10": 58.75, "d50": 155.483, "d90": 258.893}
+    # Published values are those of pixel corners: 160.1, 73.6, 62.5, 157.1, 255.6 (docs/method/accuracy.md).
+    expected = {"n_kept": 924, "mean": 155.362, "sd": 73.234, "d10": 56.394, "d50": 151.726, "d90": 253.271}
     assert {name: pytest.approx(statistics[name], abs=0.01) for name in expected} == expected
     ecd = np.concatenate([member.table["ecd_nm"][member.table.kept] for member in members])
     assert np.mean(ecd) == pytest.approx(176.726, abs=0.01)
