@@ -125,9 +125,10 @@ class Judge:
         shifts: Shifts,
         only_sizes: bool = False,
         ids: Ids | None = None,
+        completes: bool = True,
     ) -> Table:
         """The judged sizes of the objects in labels (H, W) with these ids (k,), or 1..k. signals, shifts: of these
-        objects. only_sizes: whether shapes are not measured."""
+        objects. only_sizes: whether shapes are not measured. completes: whether what others cover is completed."""
         from ..measure.shapes import measure, with_completed
 
         confidence, contrast, gap = signals
@@ -135,8 +136,9 @@ class Judge:
         probabilities = confidence.astype(np.float32)
         inputs = labels, self.micrograph.pixels, probabilities, size, rows
         sizes = measure(*inputs, only_sizes=only_sizes, ids=ids, shifts=shifts)
-        dense = labels if ids is None else numbered(labels, ids)
-        sizes = with_completed(sizes, dense, shifts, only_sizes)
+        if completes:
+            dense = labels if ids is None else numbered(labels, ids)
+            sizes = with_completed(sizes, dense, shifts, only_sizes)
         sizes = framed_by_border(sizes, self.segmentation.used, labels, ids)
         inside = {reason: are_inside(labels, mask, len(sizes), ids) for reason, mask in self.regions.items()}
         return self._with_reasons(sizes, inside, contrast, gap)
@@ -158,8 +160,9 @@ class Judge:
         inside = {reason: divided.pieces_inside(mask) for reason, mask in self.regions.items()}
         return self._with_reasons(table, inside, contrast, gap)
 
-    def alternatives(self) -> dict[str, Table]:
-        """The judged sizes under other settings, by name; {} if no numbers are given for this picture."""
+    def alternatives(self, outlines: Table) -> dict[str, Table]:
+        """The judged sizes under other settings, by name; {} if no numbers are given for this picture. outlines: those
+        under the settings in use; where none of them is completed, none is here."""
         from ..measure.shapes import means_of_overlapping
 
         if self.is_withheld:
@@ -169,5 +172,6 @@ class Judge:
             signals = OutlineSignals(*means_of_overlapping(labels, self.segmentation.dense, *self.signals))
             # Under another threshold no rim is where the map of shifts knows one.
             shifts = self.shifts.elsewhere if name.startswith("threshold") else self.shifts
-            tables[name] = self.judged_sizes(labels, signals, shifts, only_sizes=True)
+            completes = bool((outlines["completed"] == 1).any())
+            tables[name] = self.judged_sizes(labels, signals, shifts, only_sizes=True, completes=completes)
         return tables

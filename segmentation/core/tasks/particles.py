@@ -291,7 +291,7 @@ def measure(
     divided = possible_pieces(labels, cuts, segmentation.by_hand | segmentation.set_aside.keys(), ids)
     if cuts:
         outlines = outlines.with_measures(chance=divided.probabilities()[: len(outlines)])
-    seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives())
+    seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
     with_hidden = replace(seen, counted="all")
     requested, other = (with_hidden, seen) if settings.measurand == "all" else (seen, with_hidden)
     counted = requested.outlines.with_ids(segmentation.ids)
