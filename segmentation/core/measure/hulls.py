@@ -1,17 +1,9 @@
-"""Convex hulls of the pixel corners of all objects at once, with their Feret diameters, areas and
-perimeters.
+"""Convex hulls of all objects at once, of their pixel corners or of the points of their outlines, with Feret diameters,
+areas and perimeters.
 
-A pixel is a square of 1 px, so a row of n pixels is n px wide, and only the two outermost corners
-of each row can lie on the hull. A pixel belongs to an object if its CENTRE lies inside the true
-outline. So the hull reaches up to 0.71 px beyond an oblique edge, and is unbiased only along the
-axes.
-
-Bias on analytic shapes of 5 to 200 px (`tests/core/measure/test_accuracy.py`): the minimum Feret
-diameter of discs and upright rectangles has none (single values within 1 px, exact for whole
-pixels). At random angles the minimum of 2:1 ellipses is 0.3 px (5 px long) to 1.0 px (200 px long)
-too large, of squares and rectangles 0.7 to 1.25 px. The maximum Feret diameter of discs is 0.8 to
-1.3 px too large, of rectangles 0 to 0.5 px. No width is more than sqrt(2) px too large, or more
-than about 1 px too small.
+A pixel is a square of 1 px, so only the two outermost corners of each row can lie on the hull of pixel corners, which
+reaches up to 0.71 px beyond an oblique edge. It gives the classifier of shapes its inputs, and half-widths; sizes come
+from outlines between the pixels (`outlines`).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Coordinates are x and y in px from the top left corner of the image.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ COARSE_TOLERANCE_PX = 1.0  # by which they may differ from the smooth outlines
 
 Ints = NDArray[np.int64]
 Points = NDArray[np.float64]
+NO_WHOLES: Mapping[int, Points] = {}  # outlines of completed objects by their index
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,16 +10,15 @@ import numpy as np
 
 from ... import tasks
 from ...analysis import Analysis, ExportedObjects
-from ..outlines import Ints, Points, Polygon, signed_area
+from ..outlines import NO_WHOLES, Ints, Points, Polygon, signed_area
 from ..wording import version, write_json
 from .base import Export
 
-NOTHING: Mapping[int, Points] = {}
 POSSIBLY_WRONG = "possibly wrong"  # category of left out objects
 
 
 def as_dict(
-    analysis: Analysis, object_polygons: list[list[Polygon]], wholes: Mapping[int, Points] = NOTHING
+    analysis: Analysis, object_polygons: list[list[Polygon]], wholes: Mapping[int, Points] = NO_WHOLES
 ) -> dict[str, Any]:
     """The content of coco.json in plain JSON types: one image, and one annotation per object under
     its id.

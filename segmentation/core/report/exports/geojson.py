@@ -14,17 +14,16 @@ from ... import tasks
 from ...analysis import Analysis, ExportedObjects
 from ...measure.descriptors import measures_of
 from ...measure.table import column_name
-from ..outlines import Points, Polygon
+from ..outlines import NO_WHOLES, Points, Polygon
 from ..wording import version, write_json
 from .base import Export
 from .viewer import rounded_values
 
-NOTHING: Mapping[int, Points] = {}
 DIGITS = 7  # significant digits of measured numbers
 
 
 def as_dict(
-    analysis: Analysis, object_polygons: list[list[Polygon]], wholes: Mapping[int, Points] = NOTHING
+    analysis: Analysis, object_polygons: list[list[Polygon]], wholes: Mapping[int, Points] = NO_WHOLES
 ) -> dict[str, Any]:
     """The content of the file in plain JSON types: one feature per object, with its main measures
     as properties.

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...analysis import Analysis, ExportedObjects
 from ...archive import write_zip
-from ..outlines import Points, Polygon
+from ..outlines import NO_WHOLES, Points, Polygon
 from ..picture import COUNTED_COLOUR, LEFT_OUT_COLOUR
 from ..wording import version
 from .base import Export
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from roifile import ImagejRoi
 
 
-NOTHING: Mapping[int, Points] = {}
 LARGEST_COORDINATE = 32767  # ImageJ stores whole coordinates in 16 bits with a sign
 OPAQUE = b"\xff"  # the alpha value before the three bytes of a colour
 MOVE, LINE, CLOSE = 0.0, 1.0, 4.0  # ImageJ's codes for the steps of a shape with several rings
@@ -34,7 +33,7 @@ def write_rois(
     object_polygons: list[list[Polygon]],
     file: Path | BinaryIO,
     keep_all: bool = False,
-    wholes: Mapping[int, Points] = NOTHING,
+    wholes: Mapping[int, Points] = NO_WHOLES,
 ) -> None:
     """Write one ROI per counted object, named by its id. `keep_all` adds left out objects in red,
     with their reason.
