@@ -104,7 +104,11 @@ class Polygons(NamedTuple):
 
     def hulls(self) -> Hulls:
         """The convex hulls of the objects."""
-        return convex_hulls(self.points, self.members)
+        begin, end = self.sides()
+        edges = end - begin
+        turns = cross(edges[along_rings(self.bounds, -1)], edges)
+        is_outer = turns >= 0  # a point where the line turns inwards, or of a hole, is no vertex of a hull
+        return convex_hulls(self.points[is_outer], self.members[is_outer])
 
 
 def outlines_in(labels: NDArray[np.int32], shifts: Shifts, places: Ints | int = 0) -> tuple[Polygons, Polygons]:
