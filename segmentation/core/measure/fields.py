@@ -23,7 +23,7 @@ from .bootstrap import why_no_intervals
 from .distribution import Edge, Floats, WeightedSizes, effective_number
 from .figure_draws import t95, with_scale_uncertainty
 from .filters import Reason, by_reason, set_aside, whole_only, with_decisions, with_reasons_lifted
-from .outlines.polygons import Shifts
+from .outlines.polygons import ObjectOutlines, Shifts
 from .pooled_fields import jackknife_error
 from .quantities import NUMBERS, Value, column
 from .regions import CountedArea, framed_by_border, set_regions_aside
@@ -52,7 +52,8 @@ def table_of(
 
     labels, nm_per_pixel = segmentation.dense, calibration.nm_per_pixel
     inputs = labels, micrograph.pixels, segmentation.confidence, nm_per_pixel, segmentation.rows
-    table = shapes.measure(*inputs, shifts=Shifts.of(segmentation.maps)).with_measures(**measured)
+    outlines = ObjectOutlines(labels, Shifts.of(segmentation.maps))
+    table = shapes.measure(*inputs, outlines=outlines).with_measures(**measured)
     table = framed_by_border(table, segmentation.used, labels)
     marks = segmentation.used.get(MARKS, ())
     table = set_regions_aside(table, labels, marks, str(Reason.MARKED), segmentation.labels.shape)

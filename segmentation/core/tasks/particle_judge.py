@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.bands import numbered, whole_image
+from ..labels.bands import whole_image
 from ..measure.filters import Reason, set_aside, set_faint_aside
-from ..measure.outlines.polygons import Shifts
+from ..measure.outlines.polygons import ObjectOutlines, Shifts
 from ..measure.regions import are_inside, framed, framed_by_border, mask_of, with_reason
 from ..micrograph.borders import BORDER, cut_by_border
 from ..micrograph.contrast import clip_outliers
@@ -114,20 +114,20 @@ class Judge:
         return set_aside(sizes, self.settings.filter)
 
     @cached_property
-    def shifts(self) -> Shifts:
-        """Where the picture shows the edges of the outlines."""
-        return Shifts.of(self.segmentation.maps)
+    def outlines(self) -> ObjectOutlines:
+        """The outlines, where the picture shows their edges."""
+        return ObjectOutlines(self.segmentation.dense, Shifts.of(self.segmentation.maps))
 
     def judged_sizes(
         self,
         labels: NDArray[np.int32],
         signals: OutlineSignals,
-        shifts: Shifts,
+        outlines: ObjectOutlines,
         only_sizes: bool = False,
         ids: Ids | None = None,
         completes: bool = True,
     ) -> Table:
-        """The judged sizes of the objects in labels (H, W) with these ids (k,), or 1..k. signals, shifts: of these
+        """The judged sizes of the objects in labels (H, W) with these ids (k,), or 1..k. signals, outlines: of these
         objects. only_sizes: whether shapes are not measured. completes: whether what others cover is completed."""
         from ..measure.shapes import measure, with_completed
 
@@ -135,10 +135,9 @@ class Judge:
         size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
         probabilities = confidence.astype(np.float32)
         inputs = labels, self.micrograph.pixels, probabilities, size, rows
-        sizes = measure(*inputs, only_sizes=only_sizes, ids=ids, shifts=shifts)
+        sizes = measure(*inputs, only_sizes=only_sizes, ids=ids, outlines=outlines)
         if completes:
-            dense = labels if ids is None else numbered(labels, ids)
-            sizes = with_completed(sizes, dense, shifts, only_sizes)
+            sizes = with_completed(sizes, outlines, only_sizes)
         sizes = framed_by_border(sizes, self.segmentation.used, labels, ids)
         inside = {reason: are_inside(labels, mask, len(sizes), ids) for reason, mask in self.regions.items()}
         return self._with_reasons(sizes, inside, contrast, gap)
@@ -149,7 +148,7 @@ class Judge:
         from ..measure.possible_pieces import sizes_of_pieces
 
         count, frame = divided.count, (self.segmentation.rows, self.segmentation.labels.shape[1])
-        table = sizes_of_pieces(divided, self.calibration.nm_per_pixel, frame, self.shifts)
+        table = sizes_of_pieces(divided, self.calibration.nm_per_pixel, frame, self.outlines.shifts)
         if table is None:
             return None
         confidence, contrast, gap = (values[divided.owners[count:]] for values in self.signals)
@@ -171,7 +170,8 @@ class Judge:
         for name, labels in self.segmentation.alternatives.items():
             signals = OutlineSignals(*means_of_overlapping(labels, self.segmentation.dense, *self.signals))
             # Under another threshold no rim is where the map of shifts knows one.
-            shifts = self.shifts.elsewhere if name.startswith("threshold") else self.shifts
+            shifts = self.outlines.shifts.elsewhere if name.startswith("threshold") else self.outlines.shifts
+            traced = ObjectOutlines(labels, shifts)
             completes = bool((outlines["completed"] == 1).any())
-            tables[name] = self.judged_sizes(labels, signals, shifts, only_sizes=True, completes=completes)
+            tables[name] = self.judged_sizes(labels, signals, traced, only_sizes=True, completes=completes)
         return tables

@@ -284,9 +284,9 @@ def measure(
 
     judge, labels, ids = Judge(segmentation, micrograph, settings, calibration), segmentation.labels, segmentation.ids
     # The filter is applied again after the corrections, because it leaves a person's decisions unchanged.
-    sizes = judge.judged_sizes(labels, judge.signals, judge.shifts, ids=ids)
+    sizes = judge.judged_sizes(labels, judge.signals, judge.outlines, ids=ids)
     outlines = set_aside(with_decisions(sizes, segmentation, settings.faint_limit), settings.filter)
-    outlines = with_shapes(outlines, labels, ids, judge.shifts)
+    outlines = with_shapes(outlines, labels, ids, judge.outlines)
     cuts = () if judge.is_withheld else segmentation.cuts
     divided = possible_pieces(labels, cuts, segmentation.by_hand | segmentation.set_aside.keys(), ids)
     if cuts:

@@ -69,7 +69,8 @@ def smoothed(values: NDArray[Any], bounds: Ints, sd: float) -> Points:
     total, weights = around[reach:-reach].copy(), np.ones_like(sds)
     for offset in range(1, reach + 1):
         weight = np.exp(-((offset / sds) ** 2) / 2)
-        total += weight * (around[reach + offset : len(around) - reach + offset] + around[reach - offset : -reach - offset])
+        after, before = around[reach + offset :][: len(total)], around[reach - offset :][: len(total)]
+        total += weight * (after + before)
         weights += 2 * weight
     is_own = (place >= 0) & (place < np.repeat(lengths, longer))
     return np.asarray((total / weights)[is_own[reach:-reach]], np.float64)
