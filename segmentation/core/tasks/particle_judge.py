@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ..measure.possible_pieces import PossiblePieces
     from ..measure.table import Table
 
+LEAST_COMPLETED = 0.05  # share of outlines; fewer move no median, and completing takes half as long as measuring
+
 Floats = NDArray[np.float64] | NDArray[np.float32]
 
 
@@ -161,7 +163,7 @@ class Judge:
 
     def alternatives(self, outlines: Table) -> dict[str, Table]:
         """The judged sizes under other settings, by name; {} if no numbers are given for this picture. outlines: those
-        under the settings in use; where none of them is completed, none is here."""
+        under the settings in use; where hardly any of them is completed, none is here."""
         from ..measure.shapes import means_of_overlapping
 
         if self.is_withheld:
@@ -172,6 +174,6 @@ class Judge:
             # Under another threshold no rim is where the map of shifts knows one.
             shifts = self.outlines.shifts.elsewhere if name.startswith("threshold") else self.outlines.shifts
             traced = ObjectOutlines(labels, shifts)
-            completes = bool((outlines["completed"] == 1).any())
+            completes = bool((outlines["completed"] == 1).mean() >= LEAST_COMPLETED)
             tables[name] = self.judged_sizes(labels, signals, traced, only_sizes=True, completes=completes)
         return tables
