@@ -145,7 +145,7 @@ def _measured_shape(outlines: ObjectOutlines, runs: Runs, only_sizes: bool) -> M
     return shape_of(outlines.polygons, outlines.hulls, np.maximum(area, LEAST_AREA_PX), only_sizes)
 
 
-def shape_of(outline: Polygons, hulls: Hulls, area: NDArray[np.float64], only_sizes: bool) -> Measures:
+def shape_of(outline: Polygons, hulls: Hulls, area: NDArray[np.float64], only_sizes: bool = False) -> Measures:
     """The columns of sizes and descriptors of n objects with these outlines, their convex hulls, and areas (n,)."""
     n = len(area)
     perimeter = np.maximum(outline.perimeters(n), np.sqrt(4 * np.pi * area))  # no line around this area is shorter
@@ -159,11 +159,11 @@ def shape_of(outline: Polygons, hulls: Hulls, area: NDArray[np.float64], only_si
     return sizes | {"perimeter": perimeter, **described, "orientation": axes_of(shape)[2]}
 
 
-def with_completed(table: Table, outlines: ObjectOutlines, only_sizes: bool = False) -> Table:
+def with_completed(table: Table, outlines: ObjectOutlines) -> Table:
     """The table with the columns completed and seen_share, and with the sizes of the whole for each object that others
     cover in part, where what is seen says how large it is (`outlines.completion`).
 
-    outlines: of the objects. only_sizes: as for `measure`.
+    outlines: of the objects.
     """
     completion = completion_of(outlines, len(table))
     table = table.with_measures(completed=completion.completed, seen_share=completion.seen_share)
@@ -173,7 +173,7 @@ def with_completed(table: Table, outlines: ObjectOutlines, only_sizes: bool = Fa
     whole = Polygons.around([completion.polygons[index] for index in done.tolist()])
     px = table.rescaled(None)
     measures = dict[str, NDArray[Any]]()
-    for name, values in shape_of(whole, whole.hulls(), whole.areas(len(done)), only_sizes).items():
+    for name, values in shape_of(whole, whole.hulls(), whole.areas(len(done))).items():
         measures[name] = px.length(name).copy()
         measures[name][done] = values
     return table.with_measures(**measures)

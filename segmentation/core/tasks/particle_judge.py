@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..measure.possible_pieces import PossiblePieces
     from ..measure.table import Table
 
-LEAST_COMPLETED = 0.05  # share of outlines; fewer move no median, and completing takes half as long as measuring
+GROWING = ("min_feret", "max_feret", "ecd", "area", "aspect_ratio", "solidity")  # columns that completing changes
 
 Floats = NDArray[np.float64] | NDArray[np.float32]
 
@@ -120,29 +120,36 @@ class Judge:
         """The outlines, where the picture shows their edges."""
         return ObjectOutlines(self.segmentation.dense, Shifts.of(self.segmentation.maps))
 
-    def judged_sizes(
-        self,
-        labels: NDArray[np.int32],
-        signals: OutlineSignals,
-        outlines: ObjectOutlines,
-        only_sizes: bool = False,
-        ids: Ids | None = None,
-        completes: bool = True,
-    ) -> Table:
-        """The judged sizes of the objects in labels (H, W) with these ids (k,), or 1..k. signals, outlines: of these
-        objects. only_sizes: whether shapes are not measured. completes: whether what others cover is completed."""
-        from ..measure.shapes import measure, with_completed
+    @cached_property
+    def seen_sizes(self) -> Table:
+        """The sizes and shapes of what is seen of each object, before any is left out."""
+        labels, ids = self.segmentation.labels, self.segmentation.ids
+        return self._measured(labels, self.signals.confidence, self.outlines, ids=ids)
 
-        confidence, contrast, gap = signals
-        size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
-        probabilities = confidence.astype(np.float32)
-        inputs = labels, self.micrograph.pixels, probabilities, size, rows
-        sizes = measure(*inputs, only_sizes=only_sizes, ids=ids, outlines=outlines)
-        if completes:
-            sizes = with_completed(sizes, outlines, only_sizes)
+    @cached_property
+    def sizes(self) -> Table:
+        """The judged sizes of the objects, those of the whole where others cover a part."""
+        from ..measure.shapes import with_completed
+
+        sizes = with_completed(self.seen_sizes, self.outlines)
+        return self._judged(sizes, self.segmentation.labels, self.signals, self.segmentation.ids)
+
+    def _measured(
+        self, labels: NDArray[np.int32], confidence: Floats, outlines: ObjectOutlines, **options: Any
+    ) -> Table:
+        """The sizes of the objects in labels (H, W). options: of `shapes.measure`."""
+        from ..measure.shapes import measure
+
+        inputs = labels, self.micrograph.pixels, confidence.astype(np.float32), self.calibration.nm_per_pixel
+        return measure(*inputs, self.segmentation.rows, outlines=outlines, **options)
+
+    def _judged(
+        self, sizes: Table, labels: NDArray[np.int32], signals: OutlineSignals, ids: Ids | None = None
+    ) -> Table:
+        """The sizes of the objects in labels (H, W) with these ids (k,), or 1..k, and with these signals, judged."""
         sizes = framed_by_border(sizes, self.segmentation.used, labels, ids)
         inside = {reason: are_inside(labels, mask, len(sizes), ids) for reason, mask in self.regions.items()}
-        return self._with_reasons(sizes, inside, contrast, gap)
+        return self._with_reasons(sizes, inside, signals.contrast, signals.gap)
 
     def pieces(self, divided: PossiblePieces) -> Table | None:
         """The judged sizes of the pieces into which possible cuts would divide outlines, with their probabilities (the
@@ -161,19 +168,22 @@ class Judge:
         inside = {reason: divided.pieces_inside(mask) for reason, mask in self.regions.items()}
         return self._with_reasons(table, inside, contrast, gap)
 
-    def alternatives(self, outlines: Table) -> dict[str, Table]:
-        """The judged sizes under other settings, by name; {} if no numbers are given for this picture. outlines: those
-        under the settings in use; where hardly any of them is completed, none is here."""
+    def alternatives(self) -> dict[str, Table]:
+        """The judged sizes under other settings, by name; {} if no numbers are given for this picture. An object is
+        larger than what is seen of it by as much as the objects in its place are under the settings in use."""
         from ..measure.shapes import means_of_overlapping
 
         if self.is_withheld:
             return {}
         tables: dict[str, Table] = {}
+        growths = [self.sizes.length(name) / self.seen_sizes.length(name) for name in GROWING]
         for name, labels in self.segmentation.alternatives.items():
-            signals = OutlineSignals(*means_of_overlapping(labels, self.segmentation.dense, *self.signals))
+            means = means_of_overlapping(labels, self.segmentation.dense, *self.signals, *growths)
+            signals = OutlineSignals(*means[: len(self.signals)])
             # Under another threshold no rim is where the map of shifts knows one.
             shifts = self.outlines.shifts.elsewhere if name.startswith("threshold") else self.outlines.shifts
-            traced = ObjectOutlines(labels, shifts)
-            completes = bool((outlines["completed"] == 1).mean() >= LEAST_COMPLETED)
-            tables[name] = self.judged_sizes(labels, signals, traced, only_sizes=True, completes=completes)
+            sizes = self._measured(labels, signals.confidence, ObjectOutlines(labels, shifts), only_sizes=True)
+            px, growing = sizes.rescaled(None), zip(GROWING, means[len(self.signals) :], strict=True)
+            whole = {size: px.length(size) * np.where(np.isnan(by), 1, by) for size, by in growing}
+            tables[name] = self._judged(sizes.with_measures(**whole), labels, signals)
         return tables

@@ -284,14 +284,13 @@ def measure(
 
     judge, labels, ids = Judge(segmentation, micrograph, settings, calibration), segmentation.labels, segmentation.ids
     # The filter is applied again after the corrections, because it leaves a person's decisions unchanged.
-    sizes = judge.judged_sizes(labels, judge.signals, judge.outlines, ids=ids)
-    outlines = set_aside(with_decisions(sizes, segmentation, settings.faint_limit), settings.filter)
+    outlines = set_aside(with_decisions(judge.sizes, segmentation, settings.faint_limit), settings.filter)
     outlines = with_shapes(outlines, labels, ids, judge.outlines)
     cuts = () if judge.is_withheld else segmentation.cuts
     divided = possible_pieces(labels, cuts, segmentation.by_hand | segmentation.set_aside.keys(), ids)
     if cuts:
         outlines = outlines.with_measures(chance=divided.probabilities()[: len(outlines)])
-    seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives(outlines))
+    seen = Tables("seen", outlines, judge.pieces(divided), judge.alternatives())
     with_hidden = replace(seen, counted="all")
     requested, other = (with_hidden, seen) if settings.measurand == "all" else (seen, with_hidden)
     counted = requested.outlines.with_ids(segmentation.ids)
