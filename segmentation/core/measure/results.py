@@ -443,8 +443,8 @@ class Statistics:
 
     def without_largest(self) -> Self:
         """Without the numbers that hang on the largest sizes: D90, and the share up to 100 nm."""
-        intervals = {name: ends for name, ends in self.intervals.items() if name != "d90"}
-        return replace(self, d90=None, intervals=intervals, **dict.fromkeys(SHARE_FIELDS))
+        changes: dict[str, Any] = dict.fromkeys(("d90", *SHARE_FIELDS))
+        return replace(self, intervals={k: v for k, v in self.intervals.items() if k != "d90"}, **changes)
 
     @property
     def readable_unit(self) -> Unit:

@@ -437,8 +437,8 @@ def _on_each_other(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     if several_share(segmentation) >= LEAST_SEVERAL:
         several = segmentation.used["overlaps"]["several"]
         yield Flag.doubtful(
-            f"Particles lie on each other: about {several:,} of {count:,} outlines hold several. So there are more"
-            " particles than are counted, and the largest sizes are too large.",
+            f"Particles lie on each other: about {several:,} of {count:,} outlines hold several, and some may be"
+            " pieces. So the count is uncertain, and the largest sizes are too large.",
             f"About {several:,} of {count:,} outlines hold several",
             moves="all",
             by=several / count,
